@@ -1,0 +1,118 @@
+// API errors: the `Status` object of meta/v1, as an exception. Reasons, codes and the wording of the
+// messages are those of k8s.io/apimachinery v0.37 (pkg/api/errors).
+
+export interface StatusCause {
+  readonly reason?: string;
+  readonly message: string;
+  readonly field?: string;
+}
+
+export interface StatusDetails {
+  readonly name?: string;
+  readonly group?: string;
+  readonly kind?: string;
+  readonly uid?: string;
+  readonly causes?: readonly StatusCause[];
+  readonly retryAfterSeconds?: number;
+}
+
+export interface Status {
+  readonly kind: 'Status';
+  readonly apiVersion: 'v1';
+  readonly metadata: Record<string, unknown>;
+  readonly status: 'Success' | 'Failure';
+  readonly message?: string;
+  readonly reason?: string;
+  readonly details?: StatusDetails;
+  readonly code: number;
+}
+
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly code: number;
+  readonly reason: string;
+  readonly details: StatusDetails | undefined;
+  constructor(code: number, reason: string, message: string, details?: StatusDetails) {
+    super(message);
+    this.code = code;
+    this.reason = reason;
+    this.details = details;
+  }
+  toStatus(): Status {
+    return {
+      kind: 'Status',
+      apiVersion: 'v1',
+      metadata: {},
+      status: 'Failure',
+      message: this.message,
+      reason: this.reason,
+      ...(this.details === undefined ? {} : { details: this.details }),
+      code: this.code,
+    };
+  }
+}
+
+export interface ResourceName {
+  readonly group: string;
+  /** Plural, as errors name it. */
+  readonly resource: string;
+}
+
+function qualified({ group, resource }: ResourceName): string {
+  return group === '' ? resource : `${resource}.${group}`;
+}
+
+function named(of: ResourceName, name: string): StatusDetails {
+  return { name, ...(of.group === '' ? {} : { group: of.group }), kind: of.resource };
+}
+
+export function notFound(of: ResourceName, name: string): ApiError {
+  return new ApiError(404, 'NotFound', `${qualified(of)} "${name}" not found`, named(of, name));
+}
+
+export function alreadyExists(of: ResourceName, name: string): ApiError {
+  return new ApiError(
+    409,
+    'AlreadyExists',
+    `${qualified(of)} "${name}" already exists`,
+    named(of, name),
+  );
+}
+
+export function conflict(of: ResourceName, name: string, why: string): ApiError {
+  return new ApiError(
+    409,
+    'Conflict',
+    `Operation cannot be fulfilled on ${qualified(of)} "${name}": ${why}`,
+    named(of, name),
+  );
+}
+
+export function badRequest(message: string): ApiError {
+  return new ApiError(400, 'BadRequest', message);
+}
+
+/** `of` is the KIND here, as upstream names it in Invalid errors: `Pod "x" is invalid: …`. */
+export function invalid(
+  kind: { group: string; kind: string },
+  name: string,
+  causes: readonly StatusCause[],
+): ApiError {
+  const full = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
+  const lines = causes.map((cause) => `${cause.field ?? ''}: ${cause.message}`);
+  const text = lines.length === 1 ? lines[0] : `[${lines.join(', ')}]`;
+  return new ApiError(422, 'Invalid', `${full} "${name}" is invalid: ${text ?? ''}`, {
+    name,
+    ...(kind.group === '' ? {} : { group: kind.group }),
+    kind: kind.kind,
+    causes,
+  });
+}
+
+export function unauthorized(): ApiError {
+  return new ApiError(401, 'Unauthorized', 'Unauthorized');
+}
+
+export function expired(message: string): ApiError {
+  return new ApiError(410, 'Expired', message);
+}

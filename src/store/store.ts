@@ -1,0 +1,96 @@
+// The store: the etcd v3 model behind one interface. Engines: memory (simulation, tests), sqlite
+// (embedded, durable), etcd. The master's registry and every instance's API server use it.
+
+/** Grows by one for each committed transaction that changed something; starts at 1. */
+export type Revision = number;
+
+export interface KeyValue {
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly createRevision: Revision;
+  readonly modRevision: Revision;
+  /** 1 at creation, +1 for each change. */
+  readonly version: number;
+}
+
+export type Compare =
+  | { readonly key: string; readonly target: 'mod'; readonly equals: Revision }
+  | { readonly key: string; readonly target: 'version'; readonly equals: number };
+
+export type StoreOp =
+  | { readonly kind: 'put'; readonly key: string; readonly value: Uint8Array }
+  | { readonly kind: 'delete'; readonly key: string };
+
+export interface Txn {
+  /** All must hold. `mod` equal to 0 means "the key is absent". */
+  readonly compare: readonly Compare[];
+  readonly then: readonly StoreOp[];
+}
+
+export type TxnResult =
+  | { readonly ok: true; readonly revision: Revision }
+  /** Nothing changed; `current` holds what the compared keys held. */
+  | {
+      readonly ok: false;
+      readonly revision: Revision;
+      readonly current: readonly (KeyValue | undefined)[];
+    };
+
+export interface RangeOptions {
+  /** Keys in [start, end). */
+  readonly start: string;
+  readonly end: string;
+  readonly limit?: number | undefined;
+  /** Read as of this revision; `compacted` Fault when it is gone, `future-revision` when not there yet. */
+  readonly revision?: Revision | undefined;
+}
+
+export interface RangeResult {
+  readonly items: readonly KeyValue[];
+  /** The store's revision at the moment of reading. */
+  readonly revision: Revision;
+  /** More keys follow within the range. */
+  readonly more: boolean;
+  /** Keys in the range after the last item returned. */
+  readonly remaining: number;
+}
+
+export type StoreEvent =
+  | { readonly kind: 'put'; readonly kv: KeyValue; readonly previous: KeyValue | undefined }
+  | {
+      readonly kind: 'delete';
+      readonly key: string;
+      readonly modRevision: Revision;
+      readonly previous: KeyValue;
+    };
+
+export interface StoreWatcher {
+  /** Events of one revision are never split over two calls; revisions only grow. */
+  onEvents(events: readonly StoreEvent[], revision: Revision): void;
+  /** The watch ended: `compacted` (start revision gone) or `closed`. */
+  onEnd(reason: 'compacted' | 'closed'): void;
+}
+
+/**
+ * A write resolves only when it is durable. Reads are linearizable with the writes of this process.
+ * Faults: `compacted`, `future-revision`, `store-closed`, `disk-full`, `disk-io`.
+ */
+export interface Store extends AsyncDisposable {
+  revision(): Revision;
+  compactRevision(): Revision;
+  get(key: string): Promise<KeyValue | undefined>;
+  range(options: RangeOptions): Promise<RangeResult>;
+  txn(txn: Txn): Promise<TxnResult>;
+  /** From `startRevision` on (inclusive), first out of history, then live. */
+  watch(
+    options: { start: string; end: string; startRevision: Revision },
+    watcher: StoreWatcher,
+  ): { cancel(): void };
+  compact(revision: Revision): Promise<void>;
+}
+
+/** The end of the range of all keys with this prefix. */
+export function prefixEnd(prefix: string): string {
+  const last = prefix.charCodeAt(prefix.length - 1);
+  return prefix.slice(0, -1) + String.fromCharCode(last + 1);
+}
