@@ -1,4 +1,4 @@
-// One description of a value's shape, for built-in types and custom resources alike. Decoding,
+// One description of the shape of a value, for built-in types and custom resources alike. Decoding,
 // pruning, defaulting, validation, patches, apply, OpenAPI and explain all read it and nothing else.
 
 export type SchemaType =

@@ -1,0 +1,232 @@
+// The program: parses the command line and hands over to one command. Each command loads its own
+// code only, because executors and short commands start often.
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { errorChain } from '#base/fault.ts';
+import type { Env } from '#env/env.ts';
+import { createEnv } from '#env/node/env.ts';
+import { selfCommand } from './self.ts';
+
+const defaultHome = process.env['STRATA_HOME'] ?? join(homedir(), '.strata');
+
+function wholeNumber(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < low || value > high) {
+      throw new InvalidArgumentError(`Expected a whole number from ${low} to ${high}.`);
+    }
+    return value;
+  };
+}
+
+function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value < 0) throw new InvalidArgumentError('Expected a number.');
+  return value;
+}
+
+const port = wholeNumber(0, 65_535);
+
+function makeEnv(component: string): Env {
+  const level = process.env['STRATA_LOG_LEVEL'] ?? 'info';
+  const logLevel = level === 'debug' || level === 'warn' || level === 'error' ? level : 'info';
+  const logFormat = process.env['STRATA_LOG_FORMAT'] === 'json' ? 'json' : 'text';
+  return createEnv({ component, logLevel, logFormat });
+}
+
+const homeOption = () =>
+  new Option('--home <dir>', 'folder of all state')
+    .default(defaultHome)
+    .argParser((text) => resolve(text));
+const supervisedOption = () => new Option('--supervised').hideHelp();
+
+/** Runs a command and turns its outcome into the exit status. */
+function exits<T extends unknown[]>(run: (...args: T) => Promise<number>) {
+  return async (...args: T): Promise<void> => {
+    try {
+      process.exitCode = await run(...args);
+    } catch (error) {
+      process.stderr.write(`strata: ${errorChain(error)}\n`);
+      if (process.env['STRATA_LOG_LEVEL'] === 'debug')
+        process.stderr.write(`${String((error as Error).stack)}\n`);
+      process.exitCode = 1;
+    }
+    // Commands close what they opened; a handle that is left behind must not keep the program.
+    process.exit();
+  };
+}
+
+const program = new Command('strata')
+  .description(
+    'One resource substrate, compatible with Apache Mesos, and Kubernetes clusters as frameworks on it',
+  )
+  .showHelpAfterError();
+
+program
+  .command('up')
+  .description('start master, agents and the Kubernetes instance "default" on this machine')
+  .addOption(homeOption())
+  .option('--agents <n>', 'number of agents', wholeNumber(0, 1_000), 1)
+  .option('--port-offset <k>', 'added to every port', wholeNumber(0, 50_000), 0)
+  .option('--resources <text>', 'resources of each agent, e.g. cpus:4;mem:4096')
+  .option('--detach', 'return when everything is ready', false)
+  .option('--no-kube', 'start no Kubernetes instance')
+  .option('--no-install', 'install nothing')
+  .action(
+    exits(async (options) => {
+      const { up } = await import('#cli/up.ts');
+      if (options.install === true) {
+        const { installSystemPackages } = await import('#cli/install.ts');
+        await installSystemPackages();
+      }
+      return await up({ ...options, command: selfCommand() }, makeEnv('supervisor'));
+    }),
+  );
+
+program
+  .command('down')
+  .description('stop what runs in a home')
+  .addOption(homeOption())
+  .option('--keep-tasks', 'leave tasks and pods running', false)
+  .action(
+    exits(async (options) => {
+      const { down } = await import('#cli/down.ts');
+      return await down(options, makeEnv('cli'));
+    }),
+  );
+
+program
+  .command('status')
+  .description('show what runs')
+  .addOption(homeOption())
+  .addOption(
+    new Option('-o, --output <format>', 'output').choices(['text', 'json']).default('text'),
+  )
+  .action(
+    exits(async (options) => {
+      const { status } = await import('#cli/status.ts');
+      return await status(options);
+    }),
+  );
+
+program
+  .command('master')
+  .description('run a master in the foreground')
+  .addOption(homeOption())
+  .option('--host <address>', 'address to listen on', '127.0.0.1')
+  .option('--port <port>', 'port', port, 5050)
+  .addOption(supervisedOption())
+  .action(
+    exits(async (options) => {
+      const env = makeEnv('master');
+      const [{ servePart }, { runMaster }] = await Promise.all([
+        import('./part.ts'),
+        import('./master.ts'),
+      ]);
+      const start = () => runMaster({ ...options, home: join(options.home, 'master') }, env);
+      const readyLine = ({ url }: { url: string }) => `master: ready at ${url}`;
+      return await servePart(start, { supervised: options.supervised === true, readyLine }, env);
+    }),
+  );
+
+program
+  .command('agent')
+  .description('run an agent in the foreground')
+  .requiredOption('--master <host:port>', 'where the master is')
+  .addOption(homeOption())
+  .option('--host <address>', 'address to listen on', '127.0.0.1')
+  .option('--port <port>', 'port', port, 5051)
+  .option('--hostname <name>', 'name to report')
+  .option('--resources <text>', 'e.g. cpus:4;mem:4096;disk:10000;ports:[31000-32000]')
+  .option('--attributes <text>', 'e.g. rack:a;zone:b')
+  .addOption(new Option('--share <n>').argParser(wholeNumber(1, 1_000)).default(1).hideHelp())
+  .addOption(new Option('--share-index <n>').argParser(wholeNumber(0, 999)).default(0).hideHelp())
+  .addOption(supervisedOption())
+  .action(
+    exits(async (options) => {
+      const env = makeEnv('agent');
+      const [{ servePart }, { runAgent }] = await Promise.all([
+        import('./part.ts'),
+        import('./agent.ts'),
+      ]);
+      const readyLine = ({ url }: { url: string }) => `agent: ready at ${url}`;
+      const supervised = options.supervised === true;
+      return await servePart(() => runAgent(options, env), { supervised, readyLine }, env);
+    }),
+  );
+
+program
+  .command('run')
+  .description('run a plain task, stream its output, return its exit status')
+  .option('--master <host:port>', 'where the master is', '127.0.0.1:5050')
+  .option('--cpus <n>', 'cpus', positiveNumber, 0.1)
+  .option('--mem <mb>', 'memory in MB', positiveNumber, 32)
+  .option('--role <role>', 'role', '*')
+  .option('--name <name>', 'name of the task', 'run')
+  .argument('<command...>', 'command and its arguments, after --')
+  .action(
+    exits(async (command: string[], options) => {
+      const { runTask } = await import('#cli/run.ts');
+      return await runTask({ ...options, command }, makeEnv('run'));
+    }),
+  );
+
+const kube = program.command('kube').description('Kubernetes instances');
+
+kube
+  .command('create')
+  .description('add a Kubernetes instance to what runs in a home')
+  .argument('<name>', 'name of the instance')
+  .addOption(homeOption())
+  .action(
+    exits(async (name: string, options) => {
+      const { kubeCreate } = await import('#cli/kube-create.ts');
+      return await kubeCreate({ ...options, name }, makeEnv('cli'));
+    }),
+  );
+
+kube
+  .command('serve')
+  .description('run components of a Kubernetes instance in the foreground')
+  .argument('<name>', 'name of the instance')
+  .addOption(homeOption())
+  .option('--host <address>', 'address to listen on', '127.0.0.1')
+  .option('--port <port>', 'HTTPS port', port, 6443)
+  .option('--master <host:port>', 'where the master is (for the scheduler)')
+  .option(
+    '--components <list>',
+    'apiserver,scheduler,controllers',
+    'apiserver,scheduler,controllers',
+  )
+  .option('--kubeconfig <file>', 'the API server to use when none is among the components')
+  .addOption(supervisedOption())
+  .action(
+    exits(async (name: string, options) => {
+      const env = makeEnv(`kube-${name}`);
+      const [{ servePart }, { runKube }] = await Promise.all([
+        import('./part.ts'),
+        import('./kube.ts'),
+      ]);
+      const readyLine = ({ url }: { url: string }) => `kube ${name}: ready at ${url}`;
+      const supervised = options.supervised === true;
+      return await servePart(
+        () => runKube({ ...options, name }, env),
+        { supervised, readyLine },
+        env,
+      );
+    }),
+  );
+
+kube
+  .command('node')
+  .description('the node executor of an instance; started by Mesos agents')
+  .requiredOption('--instance <name>', 'name of the instance')
+  .action(
+    exits(async (options) => {
+      const { runKubeNode } = await import('./kube-node.ts');
+      return await runKubeNode(options, makeEnv('kube-node'));
+    }),
+  );
+
+await program.parseAsync();

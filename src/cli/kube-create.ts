@@ -1,0 +1,56 @@
+// `strata kube create NAME`: one more Kubernetes instance on the substrate of a home.
+import { Fault } from '#base/fault.ts';
+import type { Env } from '#env/env.ts';
+import { Home, instanceConfig } from '#supervisor/home.ts';
+import { waitForState } from './state-watch.ts';
+import { KUBE_PORT } from './up.ts';
+
+export async function kubeCreate(
+  options: { home: string; name: string },
+  env: Env,
+): Promise<number> {
+  const { name } = options;
+  if (!/^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$/.test(name)) {
+    throw new Fault(
+      { code: 'bad-name', name },
+      `Cannot create instance "${name}": a name is made of lower case letters, digits and "-"`,
+    );
+  }
+  const home = new Home(options.home);
+  const running = home.running();
+  if (running === undefined) {
+    throw new Fault(
+      { code: 'not-running' },
+      `Cannot create instance "${name}": nothing runs in ${options.home}`,
+    );
+  }
+  const existing = home.instances();
+  if (existing.some((instance) => instance.name === name)) {
+    throw new Fault(
+      { code: 'exists', name },
+      `Cannot create instance "${name}": it exists already`,
+    );
+  }
+  const first = KUBE_PORT + running.portOffset;
+  let port = first;
+  while (existing.some((instance) => instance.port === port)) port += 1;
+  home.addInstance(instanceConfig(name, port));
+  process.kill(running.pid, 'SIGHUP');
+  const part = `kube-${name}`;
+  const state = await waitForState(
+    home,
+    (now) => now.parts.some((one) => one.name === part && one.state === 'ready'),
+    120_000,
+    env,
+  );
+  if (state === undefined) {
+    process.stderr.write(
+      `strata: instance "${name}" did not become ready; see ${home.path('log', `${part}.log`)}\n`,
+    );
+    return 1;
+  }
+  process.stdout.write(
+    `${part}: ready at https://127.0.0.1:${port}\nkubeconfig: ${home.kubeconfig(name)}\n`,
+  );
+  return 0;
+}

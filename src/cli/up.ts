@@ -1,0 +1,153 @@
+// `strata up`: everything on this machine, as child processes under one supervisor.
+import { spawn } from 'node:child_process';
+import { mkdirSync, openSync } from 'node:fs';
+import { Fault } from '#base/fault.ts';
+import type { Env } from '#env/env.ts';
+import type { PartSpec } from '#supervisor/core.ts';
+import {
+  Home,
+  instanceConfig,
+  type InstanceConfig,
+  type SupervisorState,
+} from '#supervisor/home.ts';
+import { Supervisor } from '#supervisor/shell.ts';
+import { createProgress } from './progress.ts';
+import { waitForState } from './state-watch.ts';
+
+export interface UpOptions {
+  readonly home: string;
+  readonly agents: number;
+  readonly portOffset: number;
+  readonly kube: boolean;
+  readonly detach: boolean;
+  readonly install: boolean;
+  readonly resources?: string | undefined;
+  readonly command: readonly string[];
+}
+
+const MASTER_PORT = 5050;
+const AGENT_PORT = 5051;
+export const KUBE_PORT = 6443;
+
+function masterPart(options: UpOptions): PartSpec {
+  const port = MASTER_PORT + options.portOffset;
+  const args = ['master', '--home', options.home, '--port', String(port)];
+  return { name: 'master', args, stage: 0 };
+}
+
+function agentPart(options: UpOptions, number: number): PartSpec {
+  const args = [
+    'agent',
+    '--master',
+    `127.0.0.1:${MASTER_PORT + options.portOffset}`,
+    '--home',
+    new Home(options.home).path('agents', String(number)),
+    '--port',
+    String(AGENT_PORT + number - 1 + options.portOffset),
+    '--attributes',
+    `kube-node-name:node-${number}`,
+    '--share',
+    String(options.agents),
+    '--share-index',
+    String(number - 1),
+  ];
+  if (options.resources !== undefined) args.push('--resources', options.resources);
+  return { name: `agent-${number}`, args, stage: 1 };
+}
+
+function kubePart(options: UpOptions, instance: InstanceConfig): PartSpec {
+  const master = `127.0.0.1:${MASTER_PORT + options.portOffset}`;
+  const args = ['kube', 'serve', instance.name, '--home', options.home];
+  args.push('--port', String(instance.port), '--master', master);
+  args.push('--components', 'apiserver,scheduler,controllers');
+  return { name: `kube-${instance.name}`, args, stage: 2 };
+}
+
+/** Runs in the foreground until everything has stopped; resolves to the exit status. */
+async function runSupervisor(options: UpOptions, env: Env): Promise<number> {
+  const home = new Home(options.home);
+  home.prepare();
+  home.claim();
+  const { portOffset, agents } = options;
+  if (options.kube && !home.instances().some((instance) => instance.name === 'default')) {
+    home.addInstance(instanceConfig('default', KUBE_PORT + portOffset));
+  }
+  const masterPort = MASTER_PORT + portOffset;
+  const describe = { masterUrl: `http://127.0.0.1:${masterPort}`, masterPort, portOffset, agents };
+  const progress = createProgress(process.stdout);
+  const supervisor = new Supervisor(
+    {
+      home,
+      command: options.command,
+      describe,
+      onChange: (core) => progress.show(core.states(), home),
+    },
+    env,
+  );
+  const addInstances = (): void => {
+    if (!options.kube) return;
+    for (const instance of home.instances()) supervisor.add(kubePart(options, instance));
+  };
+  process.on('SIGHUP', addInstances);
+  process.on('SIGTERM', () => supervisor.stop('keep-tasks'));
+  process.on('SIGINT', () => supervisor.stop('kill-tasks'));
+  supervisor.add(masterPart(options));
+  for (let number = 1; number <= agents; number++) supervisor.add(agentPart(options, number));
+  addInstances();
+  await supervisor.finished;
+  progress.close();
+  home.release();
+  return 0;
+}
+
+function isReady(state: SupervisorState): boolean {
+  return state.parts.length > 0 && state.parts.every((part) => part.state === 'ready');
+}
+
+/** Starts the supervisor as a process of its own and waits until every part is ready. */
+async function detach(options: UpOptions, env: Env): Promise<number> {
+  const home = new Home(options.home);
+  home.prepare();
+  const holder = home.running();
+  if (holder !== undefined) {
+    throw new Fault(
+      { code: 'home-in-use', pid: holder.pid },
+      `Cannot start in "${options.home}": the process with pid ${holder.pid} holds it`,
+    );
+  }
+  mkdirSync(home.path('log'), { recursive: true });
+  const log = openSync(home.path('log', 'supervisor.log'), 'a');
+  const [program, ...first] = options.command;
+  const again = process.argv.slice(2).filter((argument) => argument !== '--detach');
+  const child = spawn(program ?? '', [...first, ...again], {
+    detached: true,
+    stdio: ['ignore', log, log],
+  });
+  child.unref();
+  const progress = createProgress(process.stdout);
+  const failed = new Promise<'ended'>((done) => child.on('exit', () => done('ended')));
+  const ready = waitForState(
+    home,
+    (state) => {
+      if (state.pid !== child.pid) return false;
+      progress.show(
+        state.parts.map((part) => ({ name: part.name, state: part.state, url: part.url })),
+        home,
+      );
+      return isReady(state);
+    },
+    180_000,
+    env,
+  );
+  const outcome = await Promise.race([ready, failed]);
+  progress.close();
+  if (outcome === 'ended' || outcome === undefined) {
+    process.stderr.write(`strata: could not start; see ${home.path('log')}\n`);
+    return 1;
+  }
+  return 0;
+}
+
+export async function up(options: UpOptions, env: Env): Promise<number> {
+  return options.detach ? await detach(options, env) : await runSupervisor(options, env);
+}

@@ -1,0 +1,182 @@
+// The home folder: who holds it, what runs in it, where its parts keep their things.
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { Fault } from '#base/fault.ts';
+
+export interface InstanceConfig {
+  readonly name: string;
+  readonly port: number;
+  readonly serviceCidr: string;
+  readonly podCidr: string;
+}
+
+/** `DIR/run/supervisor.json`: what the CLI reads; written by the supervisor alone. */
+export interface SupervisorState {
+  readonly pid: number;
+  /** Start time of the pid in clock ticks after boot (/proc), against reuse of pids. */
+  readonly startTicks: string;
+  readonly masterUrl: string;
+  readonly masterPort: number;
+  readonly portOffset: number;
+  readonly agents: number;
+  readonly parts: readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly url?: string;
+    readonly pid?: number;
+  }[];
+}
+
+export function writeFileWhole(path: string, text: string, mode = 0o644): void {
+  const temporary = `${path}.tmp.${process.pid}`;
+  writeFileSync(temporary, text, { mode });
+  renameSync(temporary, path);
+}
+
+function readJson<T>(path: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T;
+  } catch (error) {
+    if ((error as { code?: string }).code === 'ENOENT') return undefined;
+    throw new Fault({ code: 'home-damaged', path }, `Cannot read "${path}"`, { cause: error });
+  }
+}
+
+/** undefined when there is no such process. Works on Linux; elsewhere the pid alone must do. */
+export function startTicksOf(pid: number): string | undefined {
+  try {
+    if (!existsSync('/proc/self/stat')) {
+      process.kill(pid, 0);
+      return 'unknown';
+    }
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}
+
+export class Home {
+  readonly folder: string;
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  path(...parts: readonly string[]): string {
+    return join(this.folder, ...parts);
+  }
+
+  get statePath(): string {
+    return this.path('run', 'supervisor.json');
+  }
+
+  /** The folders every part needs; a Fault with the path when the home cannot be written. */
+  prepare(): void {
+    for (const folder of ['', 'run', 'log', 'kube', 'agents', 'master', 'bin']) {
+      const path = this.path(folder);
+      try {
+        mkdirSync(path, { recursive: true, mode: 0o700 });
+        const probe = join(path, `.writable.${process.pid}`);
+        writeFileSync(probe, 'x');
+        renameSync(probe, join(path, '.writable'));
+      } catch (error) {
+        const errno = (error as { code?: string }).code ?? 'EIO';
+        throw new Fault(
+          { code: 'home-unwritable', path, errno },
+          `Cannot write to home folder "${path}": ${errno}`,
+          {
+            cause: error,
+          },
+        );
+      }
+    }
+  }
+
+  /** The supervisor that runs in this home now, if any. */
+  running(): SupervisorState | undefined {
+    const state = readJson<SupervisorState>(this.statePath);
+    if (state === undefined) return undefined;
+    return startTicksOf(state.pid) === state.startTicks ? state : undefined;
+  }
+
+  lastState(): SupervisorState | undefined {
+    return readJson<SupervisorState>(this.statePath);
+  }
+
+  /** Takes the home for this process or throws `home-in-use` with the pid that holds it. */
+  claim(): void {
+    const path = this.path('run', 'lock');
+    const mine = JSON.stringify({ pid: process.pid, startTicks: startTicksOf(process.pid) });
+    for (let attempt = 0; attempt < 2; attempt++) {
+      try {
+        writeFileSync(path, mine, { flag: 'wx' });
+        return;
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'EEXIST') throw error;
+        const holder = readJson<{ pid: number; startTicks: string }>(path);
+        if (holder !== undefined && startTicksOf(holder.pid) === holder.startTicks) {
+          throw new Fault(
+            { code: 'home-in-use', pid: holder.pid, path: this.folder },
+            `Cannot start in "${this.folder}": the process with pid ${holder.pid} holds it`,
+          );
+        }
+        // The holder is gone without having let go (kill -9): its lock means nothing any more.
+        renameSync(path, `${path}.stale`);
+      }
+    }
+    throw new Fault(
+      { code: 'home-in-use', path },
+      `Cannot lock "${path}": another process was faster`,
+    );
+  }
+
+  release(): void {
+    try {
+      renameSync(this.path('run', 'lock'), this.path('run', 'lock.released'));
+    } catch {
+      // Already gone: nothing is held.
+    }
+  }
+
+  instances(): readonly InstanceConfig[] {
+    const names = existsSync(this.path('kube')) ? readdirSync(this.path('kube')) : [];
+    return names
+      .map((name) => readJson<InstanceConfig>(this.path('kube', name, 'instance.json')))
+      .filter((config) => config !== undefined)
+      .sort((a, b) => a.port - b.port);
+  }
+
+  addInstance(config: InstanceConfig): void {
+    mkdirSync(this.path('kube', config.name), { recursive: true, mode: 0o700 });
+    writeFileWhole(
+      this.path('kube', config.name, 'instance.json'),
+      `${JSON.stringify(config, null, 2)}\n`,
+    );
+  }
+
+  kubeconfig(instance: string): string {
+    return this.path('kube', instance, 'kubeconfig');
+  }
+}
+
+/**
+ * Address ranges of an instance follow from its port, so that several instances, also of homes
+ * that differ in their port offset, do not overlap on one machine.
+ */
+export function instanceConfig(name: string, port: number): InstanceConfig {
+  const slot = port % 100;
+  return {
+    name,
+    port,
+    serviceCidr: `10.${20 + slot}.0.0/16`,
+    podCidr: `10.${130 + slot}.0.0/16`,
+  };
+}

@@ -1,0 +1,146 @@
+// Runs the parts of a home as child processes, writes their logs, starts them again when they end.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { appendFileSync, mkdirSync, renameSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Env, Timer } from '#env/env.ts';
+import { SupervisorCore, type PartSpec, type StopMode, type SupervisorEffect } from './core.ts';
+import { startTicksOf, writeFileWhole, type Home, type SupervisorState } from './home.ts';
+
+const LOG_BYTES_MAX = 16 * 1024 * 1024;
+
+export interface SupervisorShellOptions {
+  readonly home: Home;
+  readonly command: readonly string[];
+  readonly describe: Omit<SupervisorState, 'pid' | 'startTicks' | 'parts'>;
+  readonly onChange: (core: SupervisorCore) => void;
+}
+
+/** A log file that is renamed to `.1` when it grows over its bound. */
+function createLogFile(path: string): (chunk: Buffer) => void {
+  mkdirSync(dirname(path), { recursive: true });
+  let size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  return (chunk) => {
+    if (size + chunk.length > LOG_BYTES_MAX) {
+      renameSync(path, `${path}.1`);
+      size = 0;
+    }
+    appendFileSync(path, chunk);
+    size += chunk.length;
+  };
+}
+
+export class Supervisor {
+  readonly #options: SupervisorShellOptions;
+  readonly #env: Env;
+  readonly #core = new SupervisorCore({
+    backOffMsMin: 50,
+    backOffMsMax: 5_000,
+    healthyAfterMs: 3_000,
+    stopGraceMs: 20_000,
+  });
+  readonly #children = new Map<string, ChildProcess>();
+  readonly #timers = new Set<Timer>();
+  readonly finished: Promise<void>;
+  #finish: () => void = () => {};
+
+  constructor(options: SupervisorShellOptions, env: Env) {
+    this.#options = options;
+    this.#env = env;
+    this.finished = new Promise((done) => {
+      this.#finish = done;
+    });
+  }
+
+  add(spec: PartSpec): void {
+    this.#perform(this.#core.add(spec, this.#env.clock.now()));
+  }
+
+  stop(mode: StopMode): void {
+    this.#perform(this.#core.stop(mode, this.#env.clock.now()));
+  }
+
+  get isStopping(): boolean {
+    return this.#core.isStopping;
+  }
+
+  #perform(effects: readonly SupervisorEffect[]): void {
+    let changed = false;
+    for (const effect of effects) {
+      if (effect.kind === 'start') this.#start(effect.part);
+      else if (effect.kind === 'signal') this.#children.get(effect.name)?.kill(effect.signal);
+      else if (effect.kind === 'wake-at') this.#wakeAt(effect.at);
+      else if (effect.kind === 'changed') changed = true;
+      else this.#end();
+    }
+    if (changed) this.#publish();
+  }
+
+  #wakeAt(at: number): void {
+    const timer = this.#env.timers.after(at - this.#env.clock.now(), () => {
+      this.#timers.delete(timer);
+      this.#perform(this.#core.onTick(this.#env.clock.now()));
+    });
+    this.#timers.add(timer);
+  }
+
+  #start(part: PartSpec): void {
+    const [program, ...first] = this.#options.command;
+    // Standard input is the leash: a part ends when its supervisor is gone and the pipe closes.
+    // Standard output carries one JSON line when the part is ready.
+    const child = spawn(program ?? '', [...first, ...part.args, '--supervised'], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    this.#children.set(part.name, child);
+    const log = createLogFile(this.#options.home.path('log', `${part.name}.log`));
+    child.stderr.on('data', log);
+    child.stdin.on('error', () => {});
+    let line = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      line += chunk.toString('utf8');
+      for (let end = line.indexOf('\n'); end >= 0; end = line.indexOf('\n')) {
+        this.#onLine(part, line.slice(0, end));
+        line = line.slice(end + 1);
+      }
+    });
+    child.on('error', (error) => log(Buffer.from(`Cannot start: ${error.message}\n`)));
+    child.on('close', (code, signal) => {
+      this.#children.delete(part.name);
+      const exit = signal ?? `exit status ${code}`;
+      if (!this.#core.isStopping) {
+        this.#env.log.warn('A part ended; starting it again', { part: part.name, exit });
+      }
+      this.#perform(this.#core.onExit(part.name, exit, this.#env.clock.now()));
+    });
+  }
+
+  #onLine(part: PartSpec, line: string): void {
+    if (!line.startsWith('{"ready"')) return;
+    const { url } = JSON.parse(line) as { url: string };
+    this.#perform(this.#core.onReady(part.name, url, this.#env.clock.now()));
+  }
+
+  #publish(): void {
+    const state: SupervisorState = {
+      pid: process.pid,
+      startTicks: startTicksOf(process.pid) ?? '',
+      ...this.#options.describe,
+      parts: this.#core.states().map(({ spec, state: part }) => {
+        const pid = this.#children.get(spec.name)?.pid;
+        return {
+          name: spec.name,
+          state: part.kind,
+          ...(part.kind === 'ready' ? { url: part.url } : {}),
+          ...(pid === undefined ? {} : { pid }),
+        };
+      }),
+    };
+    writeFileWhole(this.#options.home.statePath, `${JSON.stringify(state, null, 2)}\n`);
+    this.#options.onChange(this.#core);
+  }
+
+  #end(): void {
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+    this.#finish();
+  }
+}
