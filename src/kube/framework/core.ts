@@ -1,0 +1,504 @@
+// Decides for one Kubernetes instance as a Mesos framework: which offers to take for which pods, when
+// to ask for more and when to be quiet, what a task's end means for its pod. Pure; shell.ts performs.
+import { assert } from '#base/assert.ts';
+import { planPods } from '#kube/scheduler/plan.ts';
+import {
+  addAmounts,
+  noAmounts,
+  type Amounts,
+  type SchedulingNode,
+  type SchedulingPod,
+} from '#kube/scheduler/types.ts';
+import type {
+  Agent,
+  FrameworkEffect,
+  Launch,
+  NodeView,
+  Offer,
+  PodView,
+  TaskStatus,
+} from './types.ts';
+
+export interface FrameworkOptions {
+  readonly executorOverhead: Amounts;
+  /** Mesos refuses tasks without resources; pods that ask for nothing are charged this. */
+  readonly leastRequest: Amounts;
+  /** How long agents whose offers fit no waiting pod are not offered again. */
+  readonly refuseSeconds: number;
+}
+
+type PodState =
+  | { readonly kind: 'pending'; readonly message: string }
+  | { readonly kind: 'binding'; readonly agentId: string }
+  | { readonly kind: 'launched'; readonly agentId: string; readonly isConfirmed: boolean }
+  /** Bound, but whether its task exists is being asked (after a restart). */
+  | { readonly kind: 'unknown'; readonly agentId: string | undefined }
+  | { readonly kind: 'over' };
+
+interface PodRecord {
+  view: PodView;
+  state: PodState;
+}
+
+/** Placements on one agent on their way through the API; launched together when all are bound. */
+interface Batch {
+  readonly agentId: string;
+  readonly nodeName: string;
+  readonly offers: readonly Offer[];
+  readonly waiting: Set<string>;
+  readonly bound: string[];
+}
+
+const terminalStates = new Set([
+  'TASK_FINISHED',
+  'TASK_FAILED',
+  'TASK_KILLED',
+  'TASK_ERROR',
+  'TASK_LOST',
+  'TASK_DROPPED',
+  'TASK_GONE',
+  'TASK_GONE_BY_OPERATOR',
+  'TASK_UNKNOWN',
+]);
+
+/** Why a launch came to nothing without anybody's fault. */
+const retriedReasons = new Set([
+  'REASON_RECONCILIATION',
+  'REASON_INVALID_OFFERS',
+  'REASON_AGENT_DISCONNECTED',
+  'REASON_SLAVE_DISCONNECTED',
+  'REASON_MASTER_DISCONNECTED',
+]);
+
+function isPodOver(view: PodView): boolean {
+  return view.phase === 'Succeeded' || view.phase === 'Failed';
+}
+
+export class FrameworkCore {
+  readonly #options: FrameworkOptions;
+  readonly #agents = new Map<string, Agent>();
+  readonly #nodes = new Map<string, NodeView>();
+  readonly #pods = new Map<string, PodRecord>();
+  readonly #offers = new Map<string, Offer>();
+  readonly #batches = new Map<string, Batch>();
+  readonly #lastOffered = new Map<string, Amounts>();
+  readonly #executors = new Set<string>();
+  #isSubscribed = false;
+  #isSuppressed = false;
+  #demandChanged = false;
+
+  constructor(options: FrameworkOptions) {
+    this.#options = options;
+  }
+
+  // ---- agents and nodes ----
+
+  onAgent(agent: Agent): FrameworkEffect[] {
+    this.#agents.set(agent.id, agent);
+    return [{ kind: 'node-changed', nodeName: agent.nodeName }];
+  }
+
+  /** The agent left for good (its id never comes back). */
+  onAgentGone(agentId: string): FrameworkEffect[] {
+    const agent = this.#agents.get(agentId);
+    this.#agents.delete(agentId);
+    this.#executors.delete(agentId);
+    this.#lastOffered.delete(agentId);
+    return agent === undefined ? [] : [{ kind: 'node-changed', nodeName: agent.nodeName }];
+  }
+
+  agentOfNode(nodeName: string): Agent | undefined {
+    let found: Agent | undefined;
+    for (const agent of this.#agents.values()) {
+      // An agent that came back under a new id may share the name with its unreachable past.
+      if (agent.nodeName !== nodeName) continue;
+      if (found === undefined || (agent.isReachable && !found.isReachable)) found = agent;
+    }
+    return found;
+  }
+
+  onNode(node: NodeView): FrameworkEffect[] {
+    const before = this.#nodes.get(node.name);
+    this.#nodes.set(node.name, node);
+    const changed = before === undefined || JSON.stringify(before) !== JSON.stringify(node);
+    if (!changed || this.#pending().length === 0) return [];
+    this.#demandChanged = true;
+    return this.#schedule();
+  }
+
+  onNodeGone(nodeName: string): FrameworkEffect[] {
+    this.#nodes.delete(nodeName);
+    return [];
+  }
+
+  onExecutorRunning(agentId: string): void {
+    this.#executors.add(agentId);
+  }
+
+  onExecutorEnded(agentId: string): void {
+    this.#executors.delete(agentId);
+  }
+
+  isExecutorRunning(agentId: string): boolean {
+    return this.#executors.has(agentId);
+  }
+
+  /** What the instance holds on an agent, and what it was last offered beside it. */
+  allocatable(agentId: string): { readonly held: Amounts; readonly offered: Amounts | undefined } {
+    let held = noAmounts;
+    for (const { view, state } of this.#pods.values()) {
+      if (state.kind === 'launched' && state.agentId === agentId) {
+        held = addAmounts(held, this.#charge(view.pod));
+      }
+    }
+    return { held, offered: this.#lastOffered.get(agentId) };
+  }
+
+  // ---- the connection to the master ----
+
+  /** Offers of the previous connection are void; every task that should live is asked about. */
+  onSubscribed(): FrameworkEffect[] {
+    this.#isSubscribed = true;
+    this.#offers.clear();
+    this.#isSuppressed = false;
+    this.#demandChanged = this.#pending().length > 0;
+    const tasks: { taskId: string; agentId: string | undefined }[] = [];
+    for (const [uid, { state }] of this.#pods) {
+      if (state.kind !== 'launched' && state.kind !== 'unknown') continue;
+      tasks.push({ taskId: uid, agentId: state.agentId });
+    }
+    const effects: FrameworkEffect[] = tasks.length === 0 ? [] : [{ kind: 'reconcile', tasks }];
+    return [...effects, ...this.#schedule()];
+  }
+
+  onDisconnected(): void {
+    this.#isSubscribed = false;
+    this.#offers.clear();
+  }
+
+  onOffers(offers: readonly Offer[]): FrameworkEffect[] {
+    const effects: FrameworkEffect[] = [];
+    for (const offer of offers) {
+      this.#offers.set(offer.id, offer);
+      this.#lastOffered.set(offer.agentId, this.#offeredOn(offer.agentId));
+      const nodeName = this.#agents.get(offer.agentId)?.nodeName;
+      if (nodeName !== undefined) effects.push({ kind: 'node-changed', nodeName });
+    }
+    return [...effects, ...this.#schedule()];
+  }
+
+  onRescind(offerId: string): void {
+    this.#offers.delete(offerId);
+  }
+
+  // ---- pods ----
+
+  onPod(view: PodView): FrameworkEffect[] {
+    const { uid } = view.pod;
+    const record = this.#pods.get(uid);
+    if (record === undefined) return this.#onNewPod(view);
+    record.view = view;
+    if (isPodOver(view)) {
+      record.state = record.state.kind === 'launched' ? record.state : { kind: 'over' };
+      return view.isDeleting && record.state.kind === 'over' ? [this.#removal(view)] : [];
+    }
+    if (view.isDeleting && record.state.kind === 'pending') {
+      record.state = { kind: 'over' };
+      return view.pod.nodeName === undefined ? [] : [this.#removal(view)];
+    }
+    return [];
+  }
+
+  #onNewPod(view: PodView): FrameworkEffect[] {
+    const { uid, nodeName } = view.pod;
+    if (isPodOver(view)) {
+      this.#pods.set(uid, { view, state: { kind: 'over' } });
+      return view.isDeleting ? [this.#removal(view)] : [];
+    }
+    if (nodeName === undefined) {
+      if (view.isDeleting) return [];
+      this.#pods.set(uid, { view, state: { kind: 'pending', message: '' } });
+      this.#demandChanged = true;
+      return this.#schedule();
+    }
+    // Bound before this core knew of it: by an earlier life of it, or by hand.
+    const agentId = this.agentOfNode(nodeName)?.id;
+    this.#pods.set(uid, { view, state: { kind: 'unknown', agentId } });
+    return this.#isSubscribed ? [{ kind: 'reconcile', tasks: [{ taskId: uid, agentId }] }] : [];
+  }
+
+  /** The pod is no longer in the API: nothing of it may go on. */
+  onPodGone(uid: string): FrameworkEffect[] {
+    const record = this.#pods.get(uid);
+    this.#pods.delete(uid);
+    if (record?.state.kind === 'launched') {
+      return [{ kind: 'kill', taskId: uid, agentId: record.state.agentId }];
+    }
+    return [];
+  }
+
+  onBound(uid: string, outcome: 'bound' | 'gone' | 'failed'): FrameworkEffect[] {
+    const record = this.#pods.get(uid);
+    const batch = [...this.#batches.values()].find(({ waiting }) => waiting.has(uid));
+    assert(batch !== undefined, `A binding of ${uid} ended that nobody began`);
+    batch.waiting.delete(uid);
+    if (outcome === 'bound' && record !== undefined) batch.bound.push(uid);
+    else if (record !== undefined && outcome === 'failed') {
+      record.state = { kind: 'pending', message: '' };
+      this.#demandChanged = true;
+    } else if (record !== undefined) record.state = { kind: 'over' };
+    if (batch.waiting.size > 0) return [];
+    this.#batches.delete(batch.agentId);
+    return [...this.#launch(batch), ...this.#schedule()];
+  }
+
+  // ---- tasks ----
+
+  onUpdate(status: TaskStatus): FrameworkEffect[] {
+    const effects: FrameworkEffect[] = [];
+    if (status.uuid !== undefined && status.agentId !== undefined) {
+      const { agentId, taskId, uuid } = status;
+      effects.push({ kind: 'acknowledge', agentId, taskId, uuid });
+    }
+    const record = this.#pods.get(status.taskId);
+    if (terminalStates.has(status.state)) return [...effects, ...this.#onTaskOver(record, status)];
+    if (record === undefined) {
+      // A task of a pod that the API no longer has.
+      const { taskId, agentId } = status;
+      return [...effects, { kind: 'kill', taskId, agentId }];
+    }
+    if (status.agentId !== undefined && status.state !== 'TASK_UNREACHABLE') {
+      this.#executors.add(status.agentId);
+      if (record.state.kind !== 'over') {
+        record.state = { kind: 'launched', agentId: status.agentId, isConfirmed: true };
+      }
+    }
+    return effects;
+  }
+
+  #onTaskOver(record: PodRecord | undefined, status: TaskStatus): FrameworkEffect[] {
+    if (record === undefined) return [];
+    const { view, state } = record;
+    if (state.kind === 'pending' || state.kind === 'binding') return [];
+    if (!view.hasStarted && !isPodOver(view) && neverLaunched(state, status)) {
+      return this.#relaunch(record);
+    }
+    record.state = { kind: 'over' };
+    const { uid, namespace, name } = view.pod;
+    if (view.isDeleting) return status.source === 'SOURCE_EXECUTOR' ? [] : [this.#removal(view)];
+    // What the executor says of its end it has written into the pod's status itself.
+    if (isPodOver(view) || status.source === 'SOURCE_EXECUTOR') return [];
+    const reason = reasonOf(status);
+    const message = status.message === '' ? `Task ended as ${status.state}` : status.message;
+    return [{ kind: 'fail-pod', uid, namespace, name, reason, message }];
+  }
+
+  /** unknown -> pending (on its node): the binding was written, the launch never happened. */
+  #relaunch(record: PodRecord): FrameworkEffect[] {
+    if (record.view.isDeleting) {
+      record.state = { kind: 'over' };
+      return [this.#removal(record.view)];
+    }
+    record.state = { kind: 'pending', message: '' };
+    this.#demandChanged = true;
+    return this.#schedule();
+  }
+
+  #removal(view: PodView): FrameworkEffect {
+    const { uid, namespace, name } = view.pod;
+    return { kind: 'remove-pod', uid, namespace, name };
+  }
+
+  // ---- scheduling ----
+
+  #pending(): SchedulingPod[] {
+    const found: SchedulingPod[] = [];
+    for (const { view, state } of this.#pods.values()) {
+      if (state.kind === 'pending') found.push(view.pod);
+    }
+    return found;
+  }
+
+  #charge(pod: SchedulingPod): Amounts {
+    const { leastRequest } = this.#options;
+    const { requests } = pod;
+    return {
+      cpuMilli: Math.max(requests.cpuMilli, leastRequest.cpuMilli),
+      memoryBytes: Math.max(requests.memoryBytes, leastRequest.memoryBytes),
+      ephemeralStorageBytes: requests.ephemeralStorageBytes,
+      gpus: requests.gpus,
+    };
+  }
+
+  #offeredOn(agentId: string): Amounts {
+    let sum = noAmounts;
+    for (const offer of this.#offers.values()) {
+      if (offer.agentId === agentId) sum = addAmounts(sum, offer.amounts);
+    }
+    return sum;
+  }
+
+  #schedule(): FrameworkEffect[] {
+    if (!this.#isSubscribed) return [];
+    const pods = this.#pending();
+    if (pods.length === 0) return this.#beQuiet();
+    const effects = this.#placeOnOffers(pods);
+    const rest = this.#pending();
+    if (this.#demandChanged && rest.length > 0) {
+      // New demand lifts earlier refusals: agents that fitted nothing before may fit now.
+      this.#isSuppressed = false;
+      effects.push({ kind: 'revive', demand: rest.map((pod) => this.#charge(pod)) });
+    }
+    this.#demandChanged = false;
+    return rest.length === 0 ? [...effects, ...this.#beQuiet()] : effects;
+  }
+
+  #beQuiet(): FrameworkEffect[] {
+    const effects: FrameworkEffect[] = [];
+    const offerIds = [...this.#offers.keys()];
+    const { refuseSeconds } = this.#options;
+    if (offerIds.length > 0) effects.push({ kind: 'decline', offerIds, refuseSeconds });
+    this.#offers.clear();
+    // The first offers are waited for even without demand: they tell what can be allocated.
+    const isInformed = [...this.#agents.keys()].every((id) => this.#lastOffered.has(id));
+    if (!this.#isSuppressed && this.#batches.size === 0 && isInformed) {
+      this.#isSuppressed = true;
+      effects.push({ kind: 'suppress' });
+    }
+    return effects;
+  }
+
+  #placeOnOffers(pods: readonly SchedulingPod[]): FrameworkEffect[] {
+    if (this.#offers.size === 0) return [];
+    const byAgent = Map.groupBy(this.#offers.values(), (offer) => offer.agentId);
+    const nodes: SchedulingNode[] = [];
+    for (const [agentId, offers] of byAgent) {
+      const node = this.#schedulingNode(agentId, offers);
+      if (node !== undefined) nodes.push(node);
+    }
+    const managedPorts = new Map([...this.#agents].map(([id, agent]) => [id, agent.ports]));
+    const charged = pods.map((pod) => ({ ...pod, requests: this.#charge(pod) }));
+    const plan = planPods({ pods: charged, nodes, managedPorts });
+    const effects: FrameworkEffect[] = [];
+    for (const [agentId, placements] of Map.groupBy(plan.placements, (one) => one.agentId)) {
+      const offers = byAgent.get(agentId) ?? [];
+      for (const offer of offers) this.#offers.delete(offer.id);
+      const nodeName = placements[0]?.nodeName ?? '';
+      const uids = placements.map(({ pod }) => pod.uid);
+      effects.push(...this.#bind({ agentId, nodeName, offers, uids }));
+    }
+    for (const { pod, message } of plan.unplaced) {
+      const record = this.#pods.get(pod.uid);
+      if (record?.state.kind !== 'pending' || record.state.message === message) continue;
+      record.state = { kind: 'pending', message };
+      const { uid, namespace, name } = pod;
+      effects.push({ kind: 'unschedulable', uid, namespace, name, message });
+    }
+    const offerIds = [...this.#offers.keys()];
+    const { refuseSeconds } = this.#options;
+    if (offerIds.length > 0) effects.push({ kind: 'decline', offerIds, refuseSeconds });
+    this.#offers.clear();
+    return effects;
+  }
+
+  #bind(batch: {
+    agentId: string;
+    nodeName: string;
+    offers: readonly Offer[];
+    uids: readonly string[];
+  }): FrameworkEffect[] {
+    const { agentId, nodeName, offers, uids } = batch;
+    const toBind = uids.filter((uid) => this.#pods.get(uid)?.view.pod.nodeName === undefined);
+    const bound = uids.filter((uid) => !toBind.includes(uid));
+    for (const uid of uids) {
+      const record = this.#pods.get(uid);
+      if (record !== undefined) record.state = { kind: 'binding', agentId };
+    }
+    const begun: Batch = { agentId, nodeName, offers, waiting: new Set(toBind), bound };
+    if (toBind.length === 0) return this.#launch(begun);
+    this.#batches.set(agentId, begun);
+    return toBind.map((uid) => {
+      const { namespace = '', name = '' } = this.#pods.get(uid)?.view.pod ?? {};
+      return { kind: 'bind', uid, namespace, name, nodeName };
+    });
+  }
+
+  #launch(batch: Batch): FrameworkEffect[] {
+    const { agentId, nodeName } = batch;
+    const offerIds = batch.offers.map((offer) => offer.id);
+    const launches: Launch[] = [];
+    const removals: FrameworkEffect[] = [];
+    for (const uid of batch.bound) {
+      const record = this.#pods.get(uid);
+      if (record === undefined) continue;
+      if (record.view.isDeleting) {
+        record.state = { kind: 'over' };
+        removals.push(this.#removal(record.view));
+        continue;
+      }
+      record.state = { kind: 'launched', agentId, isConfirmed: false };
+      const { namespace, name, hostPorts } = record.view.pod;
+      launches.push({
+        uid,
+        namespace,
+        name,
+        resources: this.#charge(record.view.pod),
+        hostPorts: hostPorts.map(({ port }) => port),
+      });
+    }
+    if (launches.length === 0) {
+      return [...removals, { kind: 'decline', offerIds, refuseSeconds: 0 }];
+    }
+    const offeredPorts = batch.offers.flatMap((offer) => offer.ports);
+    return [
+      ...removals,
+      { kind: 'accept', agentId, nodeName, offerIds, offeredPorts, launches },
+      { kind: 'node-changed', nodeName },
+    ];
+  }
+
+  #schedulingNode(agentId: string, offers: readonly Offer[]): SchedulingNode | undefined {
+    const agent = this.#agents.get(agentId);
+    // One batch at a time for an agent, and no pod for an agent without its Node object.
+    if (agent === undefined || this.#batches.has(agentId)) return undefined;
+    const node = this.#nodes.get(agent.nodeName);
+    if (node === undefined) return undefined;
+    const spreadCounts = new Map<string, number>();
+    const usedHostPorts: SchedulingPod['hostPorts'][number][] = [];
+    for (const { view, state } of this.#pods.values()) {
+      if (state.kind !== 'launched' || state.agentId !== agentId) continue;
+      usedHostPorts.push(...view.pod.hostPorts);
+      const key = view.pod.spreadKey;
+      if (key !== '') spreadCounts.set(key, (spreadCounts.get(key) ?? 0) + 1);
+    }
+    const running = this.#executors.has(agentId);
+    return {
+      ...node,
+      agentId,
+      capacity: agent.capacity,
+      free: offers.map((offer) => offer.amounts).reduce(addAmounts, noAmounts),
+      freePorts: offers.flatMap((offer) => offer.ports),
+      usedHostPorts,
+      spreadCounts,
+      executorOverhead: running ? noAmounts : this.#options.executorOverhead,
+    };
+  }
+}
+
+/** The master or agent says that the launch did not take place, so that it may be tried again. */
+function neverLaunched(state: PodState, status: TaskStatus): boolean {
+  const isOpen = state.kind === 'unknown' || (state.kind === 'launched' && !state.isConfirmed);
+  return isOpen && retriedReasons.has(status.reason) && status.source !== 'SOURCE_EXECUTOR';
+}
+
+function reasonOf(status: TaskStatus): string {
+  switch (status.reason) {
+    case 'REASON_CONTAINER_LIMITATION_MEMORY':
+      return 'OOMKilled';
+    case 'REASON_AGENT_REMOVED':
+    case 'REASON_SLAVE_REMOVED':
+      return 'NodeLost';
+    default:
+      return status.state === 'TASK_ERROR' ? 'TaskError' : 'TaskLost';
+  }
+}
