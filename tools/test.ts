@@ -1,0 +1,158 @@
+// `./strata test`: every check and every test, in the order in which they are cheap to fail, with one
+// closing line. `./strata test --only unit` runs one stage; each skip says why.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { bundle } from './bundle.ts';
+
+const root = join(import.meta.dirname, '..');
+const bin = (name: string): string => join(root, 'node_modules/.bin', name);
+
+interface Tally {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+interface Stage {
+  readonly name: string;
+  readonly run: () => Promise<Tally>;
+}
+
+const STAGE_MS_MAX = 15 * 60_000;
+
+/** Runs a program, showing its output; gives its exit status and what it printed. */
+function execute(
+  command: readonly string[],
+  options: { quiet?: boolean } = {},
+): Promise<{ status: number; output: string }> {
+  return new Promise((done) => {
+    const child = spawn(command[0] ?? '', command.slice(1), {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, PATH: `${join(process.execPath, '..')}:${process.env['PATH']}` },
+    });
+    let output = '';
+    const timer = setTimeout(() => {
+      output += '\ntime is over\n';
+      child.kill('SIGKILL');
+    }, STAGE_MS_MAX);
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8');
+      stream.on('data', (text: string) => {
+        output += text;
+        if (options.quiet !== true) process.stdout.write(text);
+      });
+    }
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      done({ status: code ?? 1, output });
+    });
+  });
+}
+
+/** A check is one pass or one failure; its output matters only when it fails. */
+function check(name: string, command: readonly string[]): Stage {
+  return {
+    name,
+    async run() {
+      const { status, output } = await execute(command, { quiet: true });
+      if (status !== 0) process.stdout.write(output);
+      return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0 };
+    },
+  };
+}
+
+function testFiles(folders: readonly string[]): string[] {
+  return folders
+    .filter((folder) => existsSync(join(root, folder)))
+    .flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.test.ts'))
+        .map((name) => join(folder, name)),
+    )
+    .sort();
+}
+
+function tallyOf(output: string, status: number): Tally {
+  const last = (word: string): number => {
+    const all = [...output.matchAll(new RegExp(`^ℹ ${word} (\\d+)`, 'gm'))];
+    return Number(all.at(-1)?.[1] ?? 0);
+  };
+  const tally = { passed: last('pass'), failed: last('fail') + last('cancelled'), skipped: 0 };
+  tally.skipped = last('skipped') + last('todo');
+  // A runner that died has no summary, or one that does not tell.
+  if (status !== 0 && tally.failed === 0) tally.failed = 1;
+  return tally;
+}
+
+/** Failures and skips with their reasons are shown; the passing tests are counted. */
+function showTests(output: string): void {
+  const lines = output.split('\n').filter((line) => /^\s*(﹣|- ).*(SKIP|skip)|# SKIP/.test(line));
+  for (const line of lines) process.stdout.write(`  skipped: ${line.trim()}\n`);
+  const start = output.indexOf('✖ failing tests:');
+  if (start >= 0) process.stdout.write(`${output.slice(start)}\n`);
+}
+
+interface TestOptions {
+  /** One process for all files: fast, for tests that leave no global trace. */
+  readonly shared: boolean;
+  readonly concurrency?: number;
+}
+
+function tests(name: string, folders: readonly string[], options: TestOptions): Stage {
+  return {
+    name,
+    async run() {
+      const files = testFiles(folders);
+      if (files.length === 0) return { passed: 0, failed: 0, skipped: 0 };
+      const mode = options.shared
+        ? ['--test-isolation=none']
+        : [`--test-concurrency=${options.concurrency ?? 1}`];
+      const command = [process.execPath, '--test', '--test-reporter=spec', '--test-timeout=600000'];
+      const { status, output } = await execute([...command, ...mode, ...files], { quiet: true });
+      showTests(output);
+      const tally = tallyOf(output, status);
+      if (tally.failed > 0 && !output.includes('failing tests:')) process.stdout.write(output);
+      return tally;
+    },
+  };
+}
+
+const stages: readonly Stage[] = [
+  check('format', [bin('oxfmt'), '--check', 'src', 'sim', 'bench', 'test', 'tools']),
+  check('lint', [bin('oxlint'), '--quiet', 'src', 'sim', 'bench', 'test', 'tools']),
+  check('types', [bin('tsc'), '--noEmit', '-p', '.']),
+  check('borders', [process.execPath, 'tools/tidy.ts']),
+  tests('unit', ['src', 'tools'], { shared: false, concurrency: 2 }),
+  tests('scenarios', ['scenarios'], { shared: true }),
+  tests('simulation', ['sim'], { shared: false, concurrency: 2 }),
+  tests('conformance', ['test/conformance'], { shared: false }),
+  tests('benchmarks at small size', ['bench'], { shared: false }),
+  tests('end to end', ['test/e2e'], { shared: false }),
+];
+
+async function main(): Promise<void> {
+  const only = process.argv.includes('--only')
+    ? process.argv[process.argv.indexOf('--only') + 1]
+    : undefined;
+  mkdirSync(join(root, 'build'), { recursive: true });
+  await bundle();
+  const total: Tally = { passed: 0, failed: 0, skipped: 0 };
+  for (const stage of stages) {
+    if (only !== undefined && stage.name !== only) continue;
+    const started = performance.now();
+    const tally = await stage.run();
+    total.passed += tally.passed;
+    total.failed += tally.failed;
+    total.skipped += tally.skipped;
+    const seconds = ((performance.now() - started) / 1_000).toFixed(1);
+    const numbers = `${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`;
+    process.stdout.write(`[${stage.name}] ${numbers} (${seconds} s)\n`);
+  }
+  const { passed, failed, skipped } = total;
+  process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
+  process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+}
+
+await main();
