@@ -15,10 +15,28 @@ export type Signal =
   | 'SIGSTOP'
   | (string & {});
 
+/** `oomKilled`: the kernel killed in its cgroup for memory (only known with a cgroup). */
 export type ExitStatus =
-  | { readonly kind: 'exited'; readonly code: number; readonly at: number }
+  | {
+      readonly kind: 'exited';
+      readonly code: number;
+      readonly at: number;
+      readonly oomKilled?: boolean | undefined;
+    }
   /** Ended by a signal (number, e.g. 9), or vanished with its shim (9 assumed). */
-  | { readonly kind: 'signaled'; readonly signal: number; readonly at: number };
+  | {
+      readonly kind: 'signaled';
+      readonly signal: number;
+      readonly at: number;
+      readonly oomKilled?: boolean | undefined;
+    };
+
+/** What a process (its whole cgroup, where it has one) uses. */
+export interface ProcessUsage {
+  readonly cpuSeconds: number;
+  readonly memoryBytes: number;
+  readonly processCount: number;
+}
 
 export interface ProcessLimits {
   /** cpu.shares = 1024 × cpus (at least 2). */
@@ -42,6 +60,11 @@ export interface ProcessSpec {
   readonly stdinPath?: string | undefined;
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
+  /** Supplementary groups; default none when a uid or gid is given. */
+  readonly groups?: readonly number[] | undefined;
+  readonly noNewPrivileges?: boolean | undefined;
+  /** In a new uts namespace. */
+  readonly hostname?: string | undefined;
   /** Path under the cgroup roots, e.g. `strata/a1/c2`; applied when running as root, else ignored. */
   readonly cgroup?: string | undefined;
   readonly limits?: ProcessLimits | undefined;
@@ -55,7 +78,10 @@ export interface ProcessSpec {
         readonly network?: string | undefined;
       }
     | undefined;
-  /** Bind mounts made inside a new mount namespace before the command starts. */
+  /**
+   * Bind mounts made inside a new mount namespace before the command starts. A target that does
+   * not exist is made (a folder, or an empty file when the source is a file).
+   */
   readonly mounts?:
     | readonly {
         readonly source: string;
@@ -75,10 +101,17 @@ export interface HostProcess {
   kill(signal: Signal, scope?: 'process' | 'group'): void;
 }
 
+/**
+ * Faults: `process-launch` (the command could not be started at all: no such working folder, no
+ * shell, a cgroup that cannot be made ...), `process-exists` (the state folder is taken). A command
+ * that is not there exits with 127, one that may not be executed with 126, as in any shell.
+ */
 export interface ProcessHost {
   launch(spec: ProcessSpec): Promise<HostProcess>;
   /** The process of a state folder: running, or already ended; `undefined` when never started. */
   adopt(stateFolder: string): Promise<HostProcess | undefined>;
   /** Kills what is left of it, removes its cgroup and state folder. */
   dispose(stateFolder: string): Promise<void>;
+  /** `undefined` when it is not running. */
+  usage(stateFolder: string): Promise<ProcessUsage | undefined>;
 }

@@ -1,0 +1,196 @@
+// The real process host: the port's conformance suite, and what only a real machine can show.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { processConformance } from '#env/conformance/process.ts';
+import type { ProcessSpec } from '#env/process.ts';
+import { systemClock, systemTimers } from './clock.ts';
+import { createProcessHost } from './process-host.ts';
+
+const env = { clock: systemClock, timers: systemTimers };
+const folders: string[] = [];
+// A host keeps no event loop alive by itself: its processes outlive their starter.
+const keepAlive = setInterval(() => {}, 1000);
+after(async () => {
+  clearInterval(keepAlive);
+  await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
+});
+
+async function temporary(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'strata-process-'));
+  folders.push(folder);
+  return folder;
+}
+
+function shimPid(stateFolder: string): number {
+  for (const name of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    const words = (() => {
+      try {
+        return readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0');
+      } catch {
+        return [];
+      }
+    })();
+    if (words[3] === 'strata-shim' && words[4] === stateFolder) return Number(name);
+  }
+  throw new Error(`No shim of ${stateFolder}`);
+}
+
+processConformance('node process host', async () => ({
+  host: createProcessHost(env),
+  folder: await temporary(),
+  successor: () => createProcessHost(env),
+  killShim: (stateFolder) => process.kill(shimPid(stateFolder), 'SIGKILL'),
+  elapse: (ms) => new Promise((done) => systemTimers.after(ms, done)),
+  commands: {
+    exitsWith: (code) => ['sh', '-c', `exit ${code}`],
+    sleepsMs: (ms) => ['sleep', String(ms / 1000)],
+    ignoresTerm: () => ['sh', '-c', 'trap "" TERM; while :; do sleep 60; done'],
+    cannotStart: () => ({ cwd: '/no/such/folder' }),
+  },
+}));
+
+function aSpec(folder: string, id: string, script: string): ProcessSpec {
+  return {
+    stateFolder: join(folder, id),
+    argv: ['sh', '-c', script],
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ONE: 'a b', 'dotted.name': 'kept' },
+    cwd: folder,
+    stdoutPath: join(folder, `${id}.out`),
+    stderrPath: join(folder, `${id}.err`),
+  };
+}
+
+test('launch() gives the command its folder, environment, output and input', async () => {
+  const folder = await temporary();
+  const host = createProcessHost(env);
+  await writeFile(join(folder, 'in'), 'from input\n');
+  const script =
+    'pwd; echo "$ONE"; grep -azo dotted.name=kept /proc/$$/environ; echo; cat; echo problem >&2; echo $$; env | wc -l';
+  const spec = { ...aSpec(folder, 'a', script), stdinPath: join(folder, 'in') };
+  const started = await host.launch(spec);
+  assert.equal((await started.exited).kind, 'exited');
+  const lines = (await readFile(spec.stdoutPath, 'utf8')).replace('\0', '').split('\n');
+  const want = [folder, 'a b', 'dotted.name=kept', 'from input', String(started.pid)];
+  assert.deepEqual(lines.slice(0, 5), want);
+  assert.ok(Number(lines[5]) <= 6, 'nothing is inherited');
+  assert.equal(await readFile(spec.stderrPath, 'utf8'), 'problem\n');
+  await host.dispose(spec.stateFolder);
+});
+
+test('launch() leaves every signal at its default, SIGINT too', async () => {
+  const folder = await temporary();
+  const host = createProcessHost(env);
+  for (const [signal, number] of [
+    ['SIGINT', 2],
+    ['SIGQUIT', 3],
+    ['SIGPIPE', 13],
+  ] as const) {
+    const spec = { ...aSpec(folder, signal, ''), argv: ['sleep', '600'] };
+    const started = await host.launch(spec);
+    await new Promise<void>((done) => systemTimers.after(100, done));
+    started.kill(signal, 'group');
+    const status = await started.exited;
+    assert.deepEqual({ ...status, at: 0 }, { kind: 'signaled', signal: number, at: 0 });
+    await host.dispose(spec.stateFolder);
+  }
+});
+
+test('what the command left in the background ends with it', async () => {
+  const folder = await temporary();
+  const host = createProcessHost(env);
+  const spec = aSpec(folder, 'a', 'sleep 600 & echo $!; exit 4');
+  const status = await (await host.launch(spec)).exited;
+  assert.equal(status.kind === 'exited' && status.code, 4);
+  const pid = Number(await readFile(spec.stdoutPath, 'utf8'));
+  while (!/^(gone|Z|X)/.test(stateOf(pid))) {
+    await new Promise<void>((done) => systemTimers.after(5, done));
+  }
+  await host.dispose(spec.stateFolder);
+});
+
+function stateOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1] ?? 'gone';
+  } catch {
+    return 'gone';
+  }
+}
+
+test('a starter killed with SIGKILL leaves its processes to a successor', async () => {
+  const folder = await temporary();
+  const program = `
+    import { createProcessHost } from '#env/node/process-host.ts';
+    import { systemClock, systemTimers } from '#env/node/clock.ts';
+    const host = createProcessHost({ clock: systemClock, timers: systemTimers });
+    const spec = JSON.parse(process.argv[1]);
+    await host.launch(spec);
+    process.kill(process.pid, 'SIGKILL');`;
+  const spec = aSpec(folder, 'a', 'read line <go; exit 9');
+  await new Promise((done) => spawn('mkfifo', [join(folder, 'go')]).once('exit', done));
+  const starter = spawn(
+    process.execPath,
+    ['--input-type=module-typescript', '-e', program, '--', JSON.stringify(spec)],
+    { stdio: 'inherit', cwd: import.meta.dirname },
+  );
+  await new Promise((done) => starter.once('exit', done));
+  const adopted = await createProcessHost(env).adopt(spec.stateFolder);
+  assert.ok(adopted !== undefined);
+  await writeFile(join(folder, 'go'), 'x\n');
+  const status = await adopted.exited;
+  assert.equal(status.kind === 'exited' && status.code, 9);
+});
+
+const isRoot = process.getuid?.() === 0;
+const rootOnly = { skip: isRoot ? false : 'needs root' };
+
+test('launch() as root: identity, namespaces, mounts', rootOnly, async () => {
+  const folder = await temporary();
+  const host = createProcessHost(env);
+  await writeFile(join(folder, 'secret'), 'mounted\n');
+  const spec: ProcessSpec = {
+    ...aSpec(folder, 'a', 'id -u; id -g; id -G; hostname; echo $$; cat target; echo x >target'),
+    uid: 65_534,
+    gid: 65_534,
+    groups: [1234],
+    hostname: 'pod-1',
+    namespaces: { pid: 'new', ipc: 'new', uts: 'new', mount: 'new' },
+    mounts: [{ source: join(folder, 'secret'), target: join(folder, 'target'), readOnly: true }],
+    cwd: folder,
+  };
+  await chmod(folder, 0o755);
+  await chmod(join(folder, 'secret'), 0o666);
+  const started = await host.launch(spec);
+  const status = await started.exited;
+  const text = await readFile(spec.stdoutPath, 'utf8');
+  assert.equal(text, '65534\n65534\n65534 1234\npod-1\n1\nmounted\n');
+  assert.match(await readFile(spec.stderrPath, 'utf8'), /Read-only/);
+  assert.equal(status.kind === 'exited' && status.code, 2);
+  await host.dispose(spec.stateFolder);
+});
+
+test('launch() as root: a cgroup limits memory and tells of it', rootOnly, async (t) => {
+  const folder = await temporary();
+  const host = createProcessHost(env);
+  if (!host.hasCgroups) return t.skip('no cgroup controllers on this machine');
+  const cgroup = `strata-test-${process.pid}/a`;
+  const hungry = 'x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done';
+  const spec: ProcessSpec = {
+    ...aSpec(folder, 'a', hungry),
+    cgroup,
+    limits: { cpus: 0.5, cpusMax: 1, memoryBytesMax: 16 << 20, pidsMax: 32 },
+  };
+  const status = await (await host.launch(spec)).exited;
+  assert.equal(status.oomKilled, true);
+  await host.dispose(spec.stateFolder);
+  const long = { ...spec, argv: ['sh', '-c', 'setsid sleep 600 & wait'] };
+  await host.launch(long);
+  await new Promise<void>((done) => systemTimers.after(100, done));
+  const usage = await host.usage(long.stateFolder);
+  assert.ok(usage !== undefined && usage.processCount >= 1 && usage.memoryBytes > 0);
+  await host.dispose(long.stateFolder);
+});

@@ -1,0 +1,518 @@
+// The real process host: starts each command under a shim that outlives this process, learns of
+// its end without polling, and adopts what an earlier process had started.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { closeSync, constants, openSync, readFileSync, readSync, statSync, watch } from 'node:fs';
+import { access, mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import { dirname, join } from 'node:path';
+import { Fault } from '#base/fault.ts';
+import type { Clock, Timers } from '#env/env.ts';
+import type {
+  ExitStatus,
+  HostProcess,
+  ProcessHost,
+  ProcessLimits,
+  ProcessSpec,
+  ProcessUsage,
+  Signal,
+} from '#env/process.ts';
+import {
+  applyLimits,
+  cgroupPids,
+  type CgroupRoots,
+  cgroupUsage,
+  findCgroups,
+  makeCgroup,
+  oomKillCount,
+  removeCgroup,
+} from './process-cgroup.ts';
+import { parseShimRecord, shimArguments, type ShimRecord, type ShimTools } from './process-shim.ts';
+
+export interface ProcessHostOptions {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** False: never use cgroups, also as root. Default true. */
+  readonly useCgroups?: boolean | undefined;
+}
+
+/** A real process host also changes the limits of what runs already. */
+export interface NodeProcessHost extends ProcessHost {
+  readonly hasCgroups: boolean;
+  setLimits(stateFolder: string, limits: ProcessLimits): void;
+}
+
+const REMOVE_RETRY_MS = 20;
+const REMOVE_RETRIES_MAX = 250;
+const CLOCK_TICKS_PER_SECOND = 100;
+
+function findTools(): ShimTools {
+  const folders = (process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin').split(':');
+  const find = (name: string): string | undefined =>
+    [...folders, '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+      .map((folder) => join(folder, name))
+      .find((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
+  const env = find('env');
+  const canReset =
+    env !== undefined && spawnSync(env, ['--default-signal=INT', 'true']).status === 0;
+  return {
+    shell: find('dash') ?? '/bin/sh',
+    setsid: find('setsid'),
+    env: canReset ? env : undefined,
+    unshare: find('unshare'),
+    nsenter: find('nsenter'),
+    setpriv: find('setpriv'),
+  };
+}
+
+function launchFault(spec: ProcessSpec, what: string, cause?: unknown): Fault {
+  const because = cause instanceof Error ? `${what}: ${cause.message}` : what;
+  return new Fault(
+    { code: 'process-launch', stateFolder: spec.stateFolder },
+    `Cannot start "${spec.argv[0] ?? ''}": ${because}`,
+    { cause },
+  );
+}
+
+function readRecord(stateFolder: string): ShimRecord {
+  try {
+    return parseShimRecord(readFileSync(join(stateFolder, 'status'), 'utf8'));
+  } catch {
+    return parseShimRecord('');
+  }
+}
+
+/** The kernel's start time of a pid (field 22), which tells it from a later one of that number. */
+function startTicksOf(pid: number): string | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+}
+
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+function trySignal(pid: number, signal: Signal): boolean {
+  try {
+    process.kill(pid, signal as NodeJS.Signals);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** With a new pid namespace the recorded pid is `unshare`; the command is its only child. */
+function commandPid(pid: number): number {
+  try {
+    if (!readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('unshare')) return pid;
+    const child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0];
+    return child === undefined || child === '' ? pid : Number(child);
+  } catch {
+    return pid;
+  }
+}
+
+class ShimmedProcess implements HostProcess {
+  readonly startedAt: number;
+  readonly exited: Promise<ExitStatus>;
+  readonly stateFolder: string;
+  readonly record: ShimRecord;
+  readonly leaderPid: number;
+  ended: ExitStatus | undefined;
+  #pid: number;
+  readonly #cgroups: CgroupRoots | undefined;
+  #settle: (status: ExitStatus) => void = () => {};
+
+  constructor(
+    stateFolder: string,
+    record: ShimRecord & { readonly pid: number },
+    startedAt: number,
+    cgroups: CgroupRoots | undefined,
+  ) {
+    this.stateFolder = stateFolder;
+    this.record = record;
+    this.leaderPid = record.pid;
+    this.#pid = record.pid;
+    this.startedAt = startedAt;
+    this.#cgroups = cgroups;
+    this.exited = new Promise((settle) => {
+      this.#settle = settle;
+    });
+  }
+
+  get pid(): number {
+    if (this.ended === undefined && this.#pid === this.leaderPid) {
+      this.#pid = commandPid(this.leaderPid);
+    }
+    return this.#pid;
+  }
+
+  isAlive(): boolean {
+    return this.ended === undefined && startTicksOf(this.leaderPid) === this.record.startTicks;
+  }
+
+  /** The shim is gone: what it wrote last is the answer; if it wrote none, it was killed itself. */
+  onShimGone(now: number): void {
+    if (this.ended !== undefined) return;
+    const { ended, cgroup } = readRecord(this.stateFolder);
+    if (ended === undefined) this.#killAll('SIGKILL');
+    const at = ended === undefined ? now : endedAt(this.stateFolder, now);
+    const oom =
+      this.#cgroups !== undefined && cgroup !== undefined && oomKillCount(this.#cgroups, cgroup) > 0
+        ? { oomKilled: true }
+        : {};
+    this.ended = { ...(ended ?? { kind: 'signaled', signal: 9 }), at, ...oom };
+    this.#killCgroup('SIGKILL');
+    this.#settle(this.ended);
+  }
+
+  kill(signal: Signal, scope: 'process' | 'group' = 'process'): void {
+    if (!this.isAlive()) return;
+    if (scope === 'group') this.#killAll(signal);
+    else trySignal(this.pid, signal);
+  }
+
+  #killAll(signal: Signal): void {
+    // A reboot or a new process of that number: nothing of ours is left to kill.
+    if (startTicksOf(this.leaderPid) !== this.record.startTicks) {
+      this.#killCgroup(signal);
+      return;
+    }
+    // Before the command has its own session there is no group of that number yet.
+    if (!trySignal(-this.leaderPid, signal)) trySignal(this.leaderPid, signal);
+    if (this.pid !== this.leaderPid) trySignal(this.pid, signal);
+    this.#killCgroup(signal, this.leaderPid);
+  }
+
+  #killCgroup(signal: Signal, except?: number): void {
+    const { cgroup, bootId: startedIn } = this.record;
+    if (this.#cgroups === undefined || cgroup === undefined || startedIn !== bootId()) return;
+    const group = except;
+    for (const pid of cgroupPids(this.#cgroups, cgroup)) {
+      if (group === undefined || (signal === 'SIGKILL' && pid !== group) || !inGroup(pid, group)) {
+        trySignal(pid, signal);
+      }
+    }
+  }
+}
+
+/** Whether a pid is of that process group, so that a group signal has reached it already. */
+function inGroup(pid: number, group: number): boolean {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[2]) === group;
+  } catch {
+    return true;
+  }
+}
+
+function endedAt(stateFolder: string, now: number): number {
+  return statSync(join(stateFolder, 'status'), { throwIfNoEntry: false })?.mtimeMs ?? now;
+}
+
+async function openOutput(path: string, spec: ProcessSpec) {
+  const existing = await stat(path).catch(() => undefined);
+  // Opening a FIFO for writing alone would block until somebody reads.
+  if (existing?.isFIFO() === true) return open(path, constants.O_RDWR);
+  const file = await open(path, 'a', 0o644);
+  if (existing === undefined && (spec.uid !== undefined || spec.gid !== undefined)) {
+    await file.chown(spec.uid ?? process.getuid?.() ?? 0, spec.gid ?? process.getgid?.() ?? 0);
+  }
+  return file;
+}
+
+async function makeTargets(spec: ProcessSpec): Promise<void> {
+  for (const { source, target } of spec.mounts ?? []) {
+    if ((await stat(target).catch(() => undefined)) !== undefined) continue;
+    if ((await stat(source)).isDirectory()) await mkdir(target, { recursive: true });
+    else {
+      await mkdir(dirname(target), { recursive: true });
+      await writeFile(target, '', { flag: 'a' });
+    }
+  }
+}
+
+class RealProcessHost implements NodeProcessHost {
+  readonly #clock: Clock;
+  readonly #timers: Timers;
+  readonly #cgroups: CgroupRoots | undefined;
+  readonly #processes = new Map<string, ShimmedProcess>();
+  readonly #adopting = new Map<string, Promise<HostProcess | undefined>>();
+  #tools: ShimTools | undefined;
+
+  constructor(options: ProcessHostOptions) {
+    this.#clock = options.clock;
+    this.#timers = options.timers;
+    this.#cgroups = options.useCgroups === false ? undefined : findCgroups();
+  }
+
+  get hasCgroups(): boolean {
+    return this.#cgroups !== undefined;
+  }
+
+  async launch(spec: ProcessSpec): Promise<HostProcess> {
+    await this.#prepare(spec);
+    let args: string[];
+    try {
+      const useCgroup = this.#cgroups !== undefined && spec.cgroup !== undefined;
+      const procs = useCgroup
+        ? makeCgroup(this.#cgroups as CgroupRoots, spec.cgroup as string, spec.limits ?? {})
+        : [];
+      this.#tools ??= findTools();
+      args = shimArguments(spec, this.#tools, procs);
+    } catch (error) {
+      await rm(spec.stateFolder, { recursive: true, force: true });
+      throw launchFault(spec, 'its surroundings cannot be made', error);
+    }
+    const child = await this.#spawnShim(spec, args);
+    const gone = new Promise<void>((done) => child.once('exit', () => done()));
+    await pipeEnd(child);
+    const record = readRecord(spec.stateFolder);
+    if (record.pid === undefined) {
+      await gone;
+      await rm(spec.stateFolder, { recursive: true, force: true });
+      throw launchFault(spec, `the shim ended early, see "${spec.stderrPath}"`);
+    }
+    const made = this.#remember(spec.stateFolder, { ...record, pid: record.pid });
+    void gone.then(() => made.onShimGone(this.#clock.now()));
+    child.unref();
+    return made;
+  }
+
+  async #prepare(spec: ProcessSpec): Promise<void> {
+    const mounted = (spec.mounts ?? []).length > 0;
+    try {
+      if (!mounted && !(await stat(spec.cwd)).isDirectory()) throw new Error('it is no folder');
+      await access(spec.stdinPath ?? '/dev/null');
+      await makeTargets(spec);
+    } catch (error) {
+      throw launchFault(spec, 'its files are not there', error);
+    }
+    await mkdir(dirname(spec.stateFolder), { recursive: true });
+    try {
+      await mkdir(spec.stateFolder, { mode: 0o700 });
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'EEXIST') {
+        throw launchFault(spec, 'its state folder cannot be made', error);
+      }
+      const { stateFolder } = spec;
+      throw new Fault(
+        { code: 'process-exists', stateFolder },
+        `Cannot start a process in "${stateFolder}": there is one already`,
+      );
+    }
+  }
+
+  async #spawnShim(spec: ProcessSpec, args: string[]): Promise<ChildProcess> {
+    const same = spec.stdoutPath === spec.stderrPath;
+    const out = await openOutput(spec.stdoutPath, spec).catch(async (error: unknown) => {
+      await rm(spec.stateFolder, { recursive: true, force: true });
+      throw launchFault(spec, 'its output cannot be opened', error);
+    });
+    try {
+      const err = same ? out : await openOutput(spec.stderrPath, spec);
+      try {
+        const child = spawn(this.#tools?.shell ?? '/bin/sh', args, {
+          cwd: '/',
+          env: { ...spec.env },
+          detached: true,
+          stdio: ['ignore', out.fd, err.fd, 'pipe'],
+        });
+        await new Promise<void>((done, fail) => {
+          child.once('spawn', done);
+          child.once('error', fail);
+        });
+        return child;
+      } finally {
+        if (!same) await err.close();
+      }
+    } catch (error) {
+      await rm(spec.stateFolder, { recursive: true, force: true });
+      throw launchFault(spec, 'no shim', error);
+    } finally {
+      await out.close();
+    }
+  }
+
+  #remember(stateFolder: string, record: ShimRecord & { pid: number }): ShimmedProcess {
+    const startedAt =
+      statSync(join(stateFolder, 'life'), { throwIfNoEntry: false })?.birthtimeMs ?? 0;
+    const made = new ShimmedProcess(
+      stateFolder,
+      record,
+      startedAt > 0 ? startedAt : this.#clock.now(),
+      this.#cgroups,
+    );
+    this.#processes.set(stateFolder, made);
+    return made;
+  }
+
+  adopt(stateFolder: string): Promise<HostProcess | undefined> {
+    const known = this.#processes.get(stateFolder);
+    if (known !== undefined) return Promise.resolve(known);
+    let adopting = this.#adopting.get(stateFolder);
+    if (adopting === undefined) {
+      adopting = this.#adopt(stateFolder).finally(() => this.#adopting.delete(stateFolder));
+      this.#adopting.set(stateFolder, adopting);
+    }
+    return adopting;
+  }
+
+  async #adopt(stateFolder: string): Promise<HostProcess | undefined> {
+    if (statSync(stateFolder, { throwIfNoEntry: false }) === undefined) return undefined;
+    if (sealed(stateFolder)) return undefined;
+    const life = openLife(stateFolder);
+    let record = readRecord(stateFolder);
+    if (life !== undefined && record.pid === undefined) {
+      await lineAppears(stateFolder);
+      record = readRecord(stateFolder);
+    }
+    if (record.pid === undefined) {
+      if (life !== undefined) closeSync(life);
+      return undefined;
+    }
+    const made = this.#remember(stateFolder, { ...record, pid: record.pid });
+    const gone = (): void => made.onShimGone(this.#clock.now());
+    if (life === undefined) gone();
+    else {
+      const socket = new Socket({ fd: life, readable: true, writable: false });
+      socket.on('error', () => {});
+      socket.once('close', gone);
+      socket.resume();
+      socket.unref();
+    }
+    return made;
+  }
+
+  async dispose(stateFolder: string): Promise<void> {
+    const found = await this.adopt(stateFolder);
+    if (found !== undefined) {
+      found.kill('SIGKILL', 'group');
+      await found.exited;
+    }
+    const { cgroup } = readRecord(stateFolder);
+    if (this.#cgroups !== undefined && cgroup !== undefined) {
+      await this.#removeCgroup(this.#cgroups, cgroup);
+    }
+    this.#processes.delete(stateFolder);
+    await rm(stateFolder, { recursive: true, force: true });
+  }
+
+  /** The kernel gives no event for the last process leaving a version 1 group: try, then wait. */
+  async #removeCgroup(cgroups: CgroupRoots, path: string): Promise<void> {
+    for (let tries = 0; tries < REMOVE_RETRIES_MAX; tries++) {
+      for (const pid of cgroupPids(cgroups, path)) trySignal(pid, 'SIGKILL');
+      if (removeCgroup(cgroups, path)) return;
+      await new Promise<void>((done) => this.#timers.after(REMOVE_RETRY_MS, done));
+    }
+  }
+
+  async usage(stateFolder: string): Promise<ProcessUsage | undefined> {
+    const found = this.#processes.get(stateFolder);
+    if (found === undefined || !found.isAlive()) return undefined;
+    const { cgroup } = found.record;
+    if (this.#cgroups !== undefined && cgroup !== undefined) {
+      return cgroupUsage(this.#cgroups, cgroup);
+    }
+    return groupUsage(found.leaderPid);
+  }
+
+  setLimits(stateFolder: string, limits: ProcessLimits): void {
+    const cgroup = this.#processes.get(stateFolder)?.record.cgroup;
+    if (this.#cgroups !== undefined && cgroup !== undefined) {
+      applyLimits(this.#cgroups, cgroup, limits);
+    }
+  }
+}
+
+/** Takes the claim that the shim would need: true when no shim has started, and now none will. */
+function sealed(stateFolder: string): boolean {
+  try {
+    closeSync(openSync(join(stateFolder, 'status'), 'wx', 0o600));
+    return true;
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'EEXIST') throw error;
+    return readRecordText(stateFolder) === '' && openLifeOnce(stateFolder) === undefined;
+  }
+}
+
+function readRecordText(stateFolder: string): string {
+  return readFileSync(join(stateFolder, 'status'), 'utf8');
+}
+
+/** The reading end of the FIFO, or undefined when nobody holds the other end any more. */
+function openLife(stateFolder: string): number | undefined {
+  let fd: number;
+  try {
+    fd = openSync(join(stateFolder, 'life'), constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch {
+    return undefined;
+  }
+  try {
+    readSync(fd, new Uint8Array(1));
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'EAGAIN') return fd;
+  }
+  closeSync(fd);
+  return undefined;
+}
+
+function openLifeOnce(stateFolder: string): true | undefined {
+  const fd = openLife(stateFolder);
+  if (fd === undefined) return undefined;
+  closeSync(fd);
+  return true;
+}
+
+/** Waits until a living shim has recorded its command (or is gone). */
+async function lineAppears(stateFolder: string): Promise<void> {
+  await new Promise<void>((done) => {
+    const watcher = watch(stateFolder, check);
+    function check(): void {
+      if (readRecord(stateFolder).pid === undefined && openLifeOnce(stateFolder) === true) return;
+      watcher.close();
+      done();
+    }
+    check();
+  });
+}
+
+function pipeEnd(child: ChildProcess): Promise<void> {
+  return new Promise((done) => {
+    const pipe = child.stdio[3] as Socket;
+    pipe.on('error', () => {});
+    pipe.once('close', () => done());
+    pipe.resume();
+  });
+}
+
+async function groupUsage(leader: number): Promise<ProcessUsage> {
+  let cpuTicks = 0;
+  let memoryBytes = 0;
+  let processCount = 0;
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const text = await readProc(`/proc/${name}/stat`);
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    if (Number(fields[3]) !== leader) continue;
+    cpuTicks += Number(fields[11]) + Number(fields[12]);
+    memoryBytes += Number(fields[21]) * 4096;
+    processCount += 1;
+  }
+  return { cpuSeconds: cpuTicks / CLOCK_TICKS_PER_SECOND, memoryBytes, processCount };
+}
+
+async function readProc(path: string): Promise<string> {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+export function createProcessHost(options: ProcessHostOptions): NodeProcessHost {
+  return new RealProcessHost(options);
+}

@@ -1,0 +1,199 @@
+// The shim: a few lines of POSIX shell that wait for one command, and the command line that puts
+// the command into its session, namespaces and identity. Decided here for process-host.ts.
+import type { ProcessSpec } from '#env/process.ts';
+
+/** Programs of the machine, found once; `undefined` where the machine has none. */
+export interface ShimTools {
+  readonly shell: string;
+  readonly setsid: string | undefined;
+  /** `env` that can give ignored signals their default action back (GNU coreutils 8.31). */
+  readonly env: string | undefined;
+  readonly unshare: string | undefined;
+  readonly nsenter: string | undefined;
+  readonly setpriv: string | undefined;
+}
+
+/**
+ * Arguments: state folder, working folder, standard input, cgroup path (or ''), number of
+ * cgroup.procs files, those files, the command. Descriptor 3 is a pipe to the starter, which sees
+ * its end once the command is about to be executed.
+ *
+ * `life` is a FIFO that the shim holds open: whoever adopts the process reads from it and sees its
+ * end when the shim is gone. `status` is claimed exclusively, so that an adopter which comes before
+ * the shim can forbid the start; lines are only ever appended to it:
+ *   claimed CGROUP | started PID START-TICKS BOOT-ID | the shell's own words on the job | ended CODE
+ * The words tell a signal ("Killed") from an exit status ("Done(137)").
+ */
+export const SHIM_SCRIPT = `mkfifo "$1/life"
+exec 8<>"$1/life"
+set -C
+exec 9>"$1/status"
+set +C
+exec 9>>"$1/status"
+echo "claimed $4" >&9
+trap '' HUP INT QUIT TERM
+(trap - HUP TERM
+exec 8<&-
+read -r line </proc/self/stat
+read -r boot </proc/sys/kernel/random/boot_id
+started() { echo "started $1 \${22} $boot" >&9; }
+cwd=$2 in=$3 n=$5
+shift 5
+while [ "$n" -gt 0 ]; do echo 0 >"$1" || exit 125; shift; n=$((n-1)); done
+cd "$cwd" || exit 125
+started $line
+exec 3>&- 9>&- <"$in" || exit 125
+exec "$@") &
+p=$!
+exec 3>&- </dev/null >/dev/null 2>&9
+wait $p
+c=$?
+[ $c -gt 128 ] && jobs >&9
+echo "ended $c" >&9
+kill -s KILL -- "-$p"`;
+
+/** Arguments: hostname or '', number of mounts, (source, target, ro|rw) each, folder, command. */
+const INSIDE_SCRIPT = `[ -z "$1" ] || echo "$1" >/proc/sys/kernel/hostname || exit 125
+n=$2
+shift 2
+while [ "$n" -gt 0 ]; do
+mount --rbind -- "$1" "$2" || exit 125
+[ "$3" = rw ] || mount -o remount,bind,ro -- "$2" || exit 125
+shift 3
+n=$((n-1))
+done
+cd "$1" || exit 125
+shift
+exec "$@"`;
+
+/** Names that the shell would silently drop from the environment (`my.setting`). */
+export function namesUnknownToShell(env: Readonly<Record<string, string>>): readonly string[] {
+  return Object.keys(env).filter((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
+}
+
+function needed(tool: string | undefined, name: string): string {
+  if (tool === undefined) throw new Error(`the machine has no "${name}"`);
+  return tool;
+}
+
+function namespaceWords(spec: ProcessSpec, tools: ShimTools): string[] {
+  const { pid, ipc, uts, mount, network } = spec.namespaces ?? {};
+  const joined: string[] = [];
+  if (network !== undefined) joined.push(`--net=${network}`);
+  if (ipc !== undefined && ipc !== 'new') joined.push(`--ipc=${ipc}`);
+  if (uts !== undefined && uts !== 'new') joined.push(`--uts=${uts}`);
+  const made: string[] = [];
+  if (ipc === 'new') made.push('--ipc');
+  if (uts === 'new' || (spec.hostname !== undefined && uts === undefined)) made.push('--uts');
+  if (mount === 'new' || hasMounts(spec)) made.push('--mount');
+  if (pid === 'new') made.push('--pid', '--fork', '--kill-child=SIGKILL', '--mount-proc');
+  return [
+    ...(joined.length === 0 ? [] : [needed(tools.nsenter, 'nsenter'), ...joined, '--']),
+    ...(made.length === 0 ? [] : [needed(tools.unshare, 'unshare'), ...made, '--']),
+  ];
+}
+
+function hasMounts(spec: ProcessSpec): boolean {
+  return (spec.mounts ?? []).length > 0;
+}
+
+function insideWords(spec: ProcessSpec, tools: ShimTools): string[] {
+  const mounts = spec.mounts ?? [];
+  if (mounts.length === 0 && spec.hostname === undefined) return [];
+  const words = mounts.flatMap((m) => [m.source, m.target, m.readOnly ? 'ro' : 'rw']);
+  return [
+    tools.shell,
+    '-c',
+    INSIDE_SCRIPT,
+    'strata-inside',
+    spec.hostname ?? '',
+    String(mounts.length),
+    ...words,
+    spec.cwd,
+  ];
+}
+
+function identityWords(spec: ProcessSpec, tools: ShimTools): string[] {
+  const words: string[] = [];
+  if (spec.uid !== undefined) words.push(`--reuid=${spec.uid}`);
+  if (spec.gid !== undefined) words.push(`--regid=${spec.gid}`);
+  if ((spec.groups ?? []).length > 0) words.push(`--groups=${(spec.groups ?? []).join(',')}`);
+  else if (words.length > 0) words.push('--clear-groups');
+  if (spec.noNewPrivileges === true) words.push('--no-new-privs');
+  return words.length === 0 ? [] : [needed(tools.setpriv, 'setpriv'), ...words, '--'];
+}
+
+/** Everything between the shim and the command, each replacing the one before it (same pid). */
+function commandWords(spec: ProcessSpec, tools: ShimTools): string[] {
+  const odd = namesUnknownToShell(spec.env).map((name) => `${name}=${spec.env[name] ?? ''}`);
+  const defaults = ['INT', 'QUIT'].map((name) => `--default-signal=${name}`);
+  return [
+    // A shell ignores SIGINT and SIGQUIT in what it starts with `&`, for good.
+    ...(tools.env === undefined ? [] : [tools.env, ...defaults]),
+    ...(tools.setsid === undefined ? [] : [tools.setsid]),
+    ...namespaceWords(spec, tools),
+    ...insideWords(spec, tools),
+    ...identityWords(spec, tools),
+    ...(odd.length === 0 ? [] : [tools.env ?? 'env', ...odd]),
+    ...spec.argv,
+  ];
+}
+
+/** The whole command line of the shim. `procsFiles`: the cgroup.procs files to enter. */
+export function shimArguments(
+  spec: ProcessSpec,
+  tools: ShimTools,
+  procsFiles: readonly string[],
+): string[] {
+  const insideChangesFolder = hasMounts(spec) || spec.hostname !== undefined;
+  const cgroup = procsFiles.length === 0 ? '' : (spec.cgroup ?? '');
+  const folder = insideChangesFolder ? '/' : spec.cwd;
+  const stdin = spec.stdinPath ?? '/dev/null';
+  return [
+    '-c',
+    SHIM_SCRIPT,
+    'strata-shim',
+    spec.stateFolder,
+    folder,
+    stdin,
+    cgroup,
+    String(procsFiles.length),
+    ...procsFiles,
+    ...commandWords(spec, tools),
+  ];
+}
+
+/** What the status file tells; a line without its line feed was cut off and does not count. */
+export interface ShimRecord {
+  readonly cgroup: string | undefined;
+  readonly pid: number | undefined;
+  readonly startTicks: string | undefined;
+  readonly bootId: string | undefined;
+  readonly ended:
+    | { readonly kind: 'exited'; readonly code: number }
+    | { readonly kind: 'signaled'; readonly signal: number }
+    | undefined;
+}
+
+export function parseShimRecord(text: string): ShimRecord {
+  const lines = text.split('\n').slice(0, -1);
+  const words = (first: string): string[] | undefined =>
+    lines.find((line) => line.startsWith(`${first} `))?.split(' ');
+  const started = words('started');
+  const code = words('ended')?.[1];
+  // dash, busybox: "[1] + Done(137)"; bash: "Exit 137".
+  const exitedHigh = lines.some((line) => /^\[\d+\][\s+-]+(Done|Exit)\b/.test(line));
+  const number = Number(code);
+  return {
+    cgroup: words('claimed')?.[1] || undefined,
+    pid: started?.[1] === undefined ? undefined : Number(started[1]),
+    startTicks: started?.[2],
+    bootId: started?.[3],
+    ended:
+      code === undefined
+        ? undefined
+        : number > 128 && !exitedHigh
+          ? { kind: 'signaled', signal: number - 128 }
+          : { kind: 'exited', code: number },
+  };
+}
