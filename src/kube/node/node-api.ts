@@ -1,0 +1,34 @@
+// What the node needs of the API server, as a port: adapters are kube-node-api.ts (the real one) and
+// a table in tests.
+import type { KubeObject } from '#kube/meta/object.ts';
+import type { Pod } from './pod-spec.ts';
+import type { PodStatus } from './pod-state.ts';
+
+export interface PodEvent {
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly message: string;
+  /** `spec.containers{web}` */
+  readonly fieldPath?: string | undefined;
+}
+
+export interface TokenRequest {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly audiences: readonly string[];
+  readonly expirationSeconds: number;
+  readonly pod: { readonly name: string; readonly uid: string };
+}
+
+export interface NodeApi {
+  configMap(namespace: string, name: string): Promise<KubeObject | undefined>;
+  secret(namespace: string, name: string): Promise<KubeObject | undefined>;
+  /** Of all namespaces, as last seen. */
+  services(): Promise<readonly KubeObject[]>;
+  token(request: TokenRequest): Promise<{ readonly token: string; readonly expiresAt: number }>;
+  /** False when there is no such pod (any more). */
+  writeStatus(pod: Pod, status: PodStatus): Promise<boolean>;
+  /** Deletes it at once, if it is still the same one. */
+  deletePod(pod: Pod): Promise<void>;
+  recordEvent(pod: Pod, event: PodEvent): void;
+}
