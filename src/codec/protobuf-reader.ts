@@ -1,0 +1,100 @@
+// Reads protobuf out of bytes; every bound is checked, so truncated or hostile input is an error.
+
+const decoder = new TextDecoder();
+
+export class Reader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  at: number;
+  end: number;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.at = 0;
+    this.end = bytes.length;
+  }
+
+  /** Unsigned varint as a number; above 2^53 the low digits are rounded. */
+  u(): number {
+    let result = 0;
+    let factor = 1;
+    for (let count = 0; count < 10; count++) {
+      if (this.at >= this.end) throw new RangeError('truncated varint');
+      const byte = this.#bytes[this.at++] ?? 0;
+      result += (byte & 127) * factor;
+      if (byte < 128) return result;
+      factor *= 128;
+    }
+    throw new RangeError('varint of more than 10 bytes');
+  }
+
+  L(): number {
+    return this.u();
+  }
+
+  l(): number {
+    const start = this.at;
+    const value = this.u();
+    if (this.at - start < 10) return value;
+    // Ten bytes: a negative number in two's complement.
+    let exact = 0n;
+    for (let at = start, shift = 0n; at < this.at; at++, shift += 7n) {
+      exact |= BigInt((this.#bytes[at] ?? 0) & 127) << shift;
+    }
+    return Number(BigInt.asIntN(64, exact));
+  }
+
+  i(): number {
+    return this.l() | 0;
+  }
+
+  B(): boolean {
+    return this.u() !== 0;
+  }
+
+  #take(count: number): number {
+    const start = this.at;
+    if (count > this.end - start) throw new RangeError('truncated field');
+    this.at = start + count;
+    return start;
+  }
+
+  d(): number {
+    return this.#view.getFloat64(this.#take(8), true);
+  }
+
+  f(): number {
+    return this.#view.getFloat32(this.#take(4), true);
+  }
+
+  b(): Uint8Array {
+    const length = this.u();
+    const start = this.#take(length);
+    return this.#bytes.slice(start, start + length);
+  }
+
+  s(): string {
+    const length = this.u();
+    const start = this.#take(length);
+    if (length < 24) {
+      // Short ASCII, the common case, without a call into the decoder.
+      let text = '';
+      for (let at = start; at < start + length; at++) {
+        const byte = this.#bytes[at] ?? 0;
+        if (byte > 127) return decoder.decode(this.#bytes.subarray(start, start + length));
+        text += String.fromCharCode(byte);
+      }
+      return text;
+    }
+    return decoder.decode(this.#bytes.subarray(start, start + length));
+  }
+
+  skip(wireType: number): void {
+    if (wireType === 0) this.u();
+    else if (wireType === 1) this.#take(8);
+    else if (wireType === 2) this.#take(this.u());
+    else if (wireType === 5) this.#take(4);
+    else throw new RangeError(`wire type ${wireType}`);
+  }
+}

@@ -1,0 +1,120 @@
+// Writes protobuf into one growing buffer; lengths of nested messages are put in afterwards.
+
+const encoder = new TextEncoder();
+
+export class Writer {
+  #bytes = Buffer.allocUnsafe(1024);
+  #size = 0;
+
+  #need(count: number): void {
+    if (this.#size + count <= this.#bytes.length) return;
+    const grown = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#size + count));
+    this.#bytes.copy(grown, 0, 0, this.#size);
+    this.#bytes = grown;
+  }
+
+  finish(): Uint8Array {
+    return this.#bytes.subarray(0, this.#size);
+  }
+
+  tag(value: number): void {
+    this.u(value);
+  }
+
+  /** Unsigned, up to 2^53. */
+  u(value: number): void {
+    this.#need(10);
+    let rest = value;
+    while (rest > 0x7fff_ffff) {
+      this.#bytes[this.#size++] = (rest % 128) | 0x80;
+      rest = Math.floor(rest / 128);
+    }
+    while (rest > 127) {
+      this.#bytes[this.#size++] = (rest & 127) | 0x80;
+      rest >>>= 7;
+    }
+    this.#bytes[this.#size++] = rest;
+  }
+
+  L(value: number): void {
+    this.u(value);
+  }
+
+  i(value: number): void {
+    this.l(value);
+  }
+
+  l(value: number): void {
+    if (value >= 0) {
+      this.u(value);
+      return;
+    }
+    this.#need(10);
+    let rest = BigInt.asUintN(64, BigInt(value));
+    while (rest > 127n) {
+      this.#bytes[this.#size++] = Number(rest & 127n) | 0x80;
+      rest >>= 7n;
+    }
+    this.#bytes[this.#size++] = Number(rest);
+  }
+
+  B(value: boolean): void {
+    this.#need(1);
+    this.#bytes[this.#size++] = value ? 1 : 0;
+  }
+
+  d(value: number): void {
+    this.#need(8);
+    this.#bytes.writeDoubleLE(value, this.#size);
+    this.#size += 8;
+  }
+
+  f(value: number): void {
+    this.#need(4);
+    this.#bytes.writeFloatLE(value, this.#size);
+    this.#size += 4;
+  }
+
+  s(value: string): void {
+    // Worst case three bytes for each UTF-16 unit; short strings have a one-byte length.
+    const worst = value.length * 3;
+    this.#need(worst + 10);
+    if (worst < 128) {
+      const at = this.#size + 1;
+      const { written } = encoder.encodeInto(value, this.#bytes.subarray(at));
+      this.#bytes[this.#size] = written;
+      this.#size = at + written;
+      return;
+    }
+    this.b(encoder.encode(value));
+  }
+
+  b(value: Uint8Array): void {
+    this.u(value.length);
+    this.#need(value.length);
+    this.#bytes.set(value, this.#size);
+    this.#size += value.length;
+  }
+
+  /** Begins a nested message; give the result to `close`. */
+  open(): number {
+    this.#need(1);
+    this.#size += 1;
+    return this.#size;
+  }
+
+  close(start: number): void {
+    const length = this.#size - start;
+    if (length < 128) {
+      this.#bytes[start - 1] = length;
+      return;
+    }
+    let extra = 0;
+    for (let rest = length; rest > 127; rest = Math.floor(rest / 128)) extra += 1;
+    this.#need(extra);
+    this.#bytes.copyWithin(start + extra, start, this.#size);
+    this.#size = start - 1;
+    this.u(length);
+    this.#size = start + extra + length;
+  }
+}
