@@ -76,10 +76,20 @@ function parse(text: string): { pkg: string; definitions: Definition[] } {
     const map = /^map<string, ([\w.]+)> (\w+) = (\d+)/.exec(line);
     const field = /^(required|optional|repeated) ([\w.]+) (\w+) = (\d+)/.exec(line);
     if (map !== null) {
-      current.fields.push({ name: map[2] ?? '', tag: Number(map[3]), label: 'map', type: map[1] ?? '' });
+      current.fields.push({
+        name: map[2] ?? '',
+        tag: Number(map[3]),
+        label: 'map',
+        type: map[1] ?? '',
+      });
     } else if (field !== null) {
       const label = field[1] as Field['label'];
-      current.fields.push({ name: field[3] ?? '', tag: Number(field[4]), label, type: field[2] ?? '' });
+      current.fields.push({
+        name: field[3] ?? '',
+        tag: Number(field[4]),
+        label,
+        type: field[2] ?? '',
+      });
     } else throw new Error(`Cannot parse: ${raw}`);
   }
   return { pkg, definitions };
@@ -113,7 +123,9 @@ const wireCodes: Readonly<Record<string, string>> = {
 };
 
 export function generateWire(): string {
-  const files = readdirSync(folder).filter((name) => name.endsWith('.proto')).toSorted();
+  const files = readdirSync(folder)
+    .filter((name) => name.endsWith('.proto'))
+    .toSorted();
   const all = files.flatMap((name) => parse(readFileSync(join(folder, name), 'utf8')).definitions);
   const known = new Set(all.map(({ full }) => full));
   const enums = new Set(all.filter(({ values }) => values !== undefined).map(({ full }) => full));

@@ -99,7 +99,8 @@ export class JsonMapping {
         return value;
       default: {
         if (typeof value !== 'number' || !Number.isInteger(value)) throw wrong('an integer');
-        if (value < 0 && (field.kind === 'u' || field.kind === 'L')) throw wrong('no negative number');
+        if (value < 0 && (field.kind === 'u' || field.kind === 'L'))
+          throw wrong('no negative number');
         return value;
       }
     }

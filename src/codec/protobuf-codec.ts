@@ -82,7 +82,8 @@ export class Codec {
         return `w.tag(${key}); w.${field.kind}(${name});`;
       };
       const access = `v.${field.name}`;
-      if (field.label === '+') lines.push(`if (${access}) for (const x of ${access}) { ${one('x')} }`);
+      if (field.label === '+')
+        lines.push(`if (${access}) for (const x of ${access}) { ${one('x')} }`);
       else if (field.label === '%') {
         const inner = { ...field, tag: 2, label: ' ' as const };
         const valueKey = (2 << 3) | wireTypeOf(inner);

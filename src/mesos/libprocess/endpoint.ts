@@ -1,0 +1,146 @@
+// libprocess messages between master and agents: HTTP/1.1 POST /<id>/<message name>, one way, answered
+// by 202 that nobody waits for, ordered per connection (inventory section 7; Mesos 1.11).
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { connect, type Socket } from 'node:net';
+
+/** `id@ip:port`, e.g. `slave(1)@127.0.0.1:5051`. */
+export type Upid = string;
+
+export interface EndpointOptions {
+  /** The name this process is reached by: `master`, `slave(1)`. */
+  readonly id: string;
+  /** `ip:port` that peers reach this process at. */
+  readonly address: string;
+  /** Largest message taken. */
+  readonly bodyBytesMax: number;
+  readonly onMessage: (from: Upid, name: string, body: Uint8Array) => void;
+  /** The connection to a linked peer broke. */
+  readonly onExited: (peer: Upid) => void;
+}
+
+/** Bytes waiting for one peer before its connection is given up as stuck. */
+const QUEUED_BYTES_MAX = 256 * 1024 * 1024;
+
+export function addressOf(upid: Upid): string {
+  return upid.slice(upid.lastIndexOf('@') + 1);
+}
+
+function idOf(upid: Upid): string {
+  return upid.slice(0, upid.lastIndexOf('@'));
+}
+
+interface Link {
+  readonly socket: Socket;
+  /** Peers whose owners want to hear of the end of this connection. */
+  readonly watched: Set<Upid>;
+}
+
+export class LibprocessEndpoint {
+  readonly #options: EndpointOptions;
+  readonly #links = new Map<string, Link>();
+  readonly #upid: Upid;
+  #isClosed = false;
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+    this.#upid = `${options.id}@${options.address}`;
+  }
+
+  get upid(): Upid {
+    return this.#upid;
+  }
+
+  /** Sends without waiting; a message to a peer that is not there is lost, as in libprocess. */
+  send(to: Upid, name: string, body: Uint8Array): void {
+    if (this.#isClosed) return;
+    const { socket } = this.#linkTo(addressOf(to));
+    if (socket.writableLength > QUEUED_BYTES_MAX) {
+      socket.destroy();
+      return;
+    }
+    const head =
+      `POST /${idOf(to)}/${name} HTTP/1.1\r\n` +
+      `User-Agent: libprocess/${this.#upid}\r\nLibprocess-From: ${this.#upid}\r\n` +
+      'Connection: Keep-Alive\r\nHost: \r\nTransfer-Encoding: chunked\r\n\r\n';
+    const chunk = body.length === 0 ? '' : `${body.length.toString(16)}\r\n`;
+    socket.cork();
+    socket.write(head + chunk, 'latin1');
+    if (body.length > 0) socket.write(body);
+    socket.write(body.length === 0 ? '0\r\n\r\n' : '\r\n0\r\n\r\n', 'latin1');
+    process.nextTick(() => socket.uncork());
+  }
+
+  /** Keeps a connection to the peer; its end is told by `onExited`. */
+  link(to: Upid): void {
+    if (!this.#isClosed) this.#linkTo(addressOf(to)).watched.add(to);
+  }
+
+  unlink(to: Upid): void {
+    this.#links.get(addressOf(to))?.watched.delete(to);
+  }
+
+  /** True when the request is a libprocess message (and is taken care of). */
+  handle(request: IncomingMessage, response: ServerResponse): boolean {
+    const from = senderOf(request);
+    const match = /^\/([^/]+)\/([\w.]+)$/.exec(decodeURI(request.url ?? ''));
+    if (request.method !== 'POST' || from === undefined || match === null) return false;
+    const [, id, name = ''] = match;
+    if (id !== this.#options.id) {
+      request.resume();
+      response.writeHead(404).end();
+      return true;
+    }
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > this.#options.bodyBytesMax) request.destroy();
+      else chunks.push(chunk);
+    });
+    request.on('error', () => {});
+    request.on('end', () => {
+      response.writeHead(202, { 'Content-Length': '0' }).end();
+      if (this.#isClosed) return;
+      this.#options.onMessage(from, name, Buffer.concat(chunks));
+    });
+    return true;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    // `end` lets what was sent last (an unregistration) still go out.
+    for (const { socket } of this.#links.values()) socket.end();
+    this.#links.clear();
+  }
+
+  #linkTo(address: string): Link {
+    const existing = this.#links.get(address);
+    if (existing !== undefined) return existing;
+    const colon = address.lastIndexOf(':');
+    const socket = connect({
+      host: address.slice(0, colon),
+      port: Number(address.slice(colon + 1)),
+      noDelay: true,
+      keepAlive: true,
+    });
+    const link: Link = { socket, watched: new Set() };
+    this.#links.set(address, link);
+    // Answers carry nothing; they only have to be read.
+    socket.resume();
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      if (this.#links.get(address) === link) this.#links.delete(address);
+      if (this.#isClosed) return;
+      for (const upid of link.watched) this.#options.onExited(upid);
+    });
+    socket.unref();
+    return link;
+  }
+}
+
+function senderOf(request: IncomingMessage): Upid | undefined {
+  const from = request.headers['libprocess-from'];
+  if (typeof from === 'string') return from;
+  const agent = request.headers['user-agent'];
+  return agent?.startsWith('libprocess/') === true ? agent.slice('libprocess/'.length) : undefined;
+}
