@@ -114,4 +114,6 @@ export interface ProcessHost {
   dispose(stateFolder: string): Promise<void>;
   /** `undefined` when it is not running. */
   usage(stateFolder: string): Promise<ProcessUsage | undefined>;
+  /** Of a running process with a cgroup; without one it has no effect. */
+  setLimits(stateFolder: string, limits: ProcessLimits): void;
 }

@@ -9,6 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { ProcessLimits, ProcessUsage } from '#env/process.ts';
 
@@ -22,6 +23,7 @@ const CONTROLLERS_V1 = ['cpu', 'cpuacct', 'memory', 'pids', 'freezer'];
 const CPU_PERIOD_US = 100_000;
 const CPU_QUOTA_US_MIN = 1_000;
 const CPU_SHARES_MIN = 2;
+const TOP_CPUS_PER_CORE = 8;
 const MEMORY_BYTES_MIN = 4 * 1024 * 1024;
 
 export function findCgroups(): CgroupRoots | undefined {
@@ -98,6 +100,9 @@ export function makeCgroup(
   if (cgroups.version === 2) enableControllers(cgroups.roots.get('unified') ?? '', path);
   const folders = foldersOf(cgroups, path);
   for (const folder of folders) mkdirSync(folder, { recursive: true });
+  // All groups together must not count as one process among the machine's others.
+  const top = path.split('/').find((part) => part !== '') ?? path;
+  applyLimits(cgroups, top, { cpus: TOP_CPUS_PER_CORE * availableParallelism() });
   applyLimits(cgroups, path, limits);
   return folders.map((folder) => join(folder, 'cgroup.procs'));
 }

@@ -35,10 +35,8 @@ export interface ProcessHostOptions {
   readonly useCgroups?: boolean | undefined;
 }
 
-/** A real process host also changes the limits of what runs already. */
 export interface NodeProcessHost extends ProcessHost {
   readonly hasCgroups: boolean;
-  setLimits(stateFolder: string, limits: ProcessLimits): void;
 }
 
 const REMOVE_RETRY_MS = 20;
@@ -122,6 +120,8 @@ class ShimmedProcess implements HostProcess {
   readonly record: ShimRecord;
   readonly leaderPid: number;
   ended: ExitStatus | undefined;
+  /** Keeps the event loop alive until the end is known. */
+  hold: () => void = () => {};
   #pid: number;
   readonly #cgroups: CgroupRoots | undefined;
   #settle: (status: ExitStatus) => void = () => {};
@@ -240,7 +240,7 @@ class RealProcessHost implements NodeProcessHost {
   readonly #timers: Timers;
   readonly #cgroups: CgroupRoots | undefined;
   readonly #processes = new Map<string, ShimmedProcess>();
-  readonly #adopting = new Map<string, Promise<HostProcess | undefined>>();
+  readonly #adopting = new Map<string, Promise<ShimmedProcess | undefined>>();
   #tools: ShimTools | undefined;
 
   constructor(options: ProcessHostOptions) {
@@ -279,6 +279,7 @@ class RealProcessHost implements NodeProcessHost {
     const made = this.#remember(spec.stateFolder, { ...record, pid: record.pid });
     void gone.then(() => made.onShimGone(this.#clock.now()));
     child.unref();
+    made.hold = () => child.ref();
     return made;
   }
 
@@ -361,7 +362,7 @@ class RealProcessHost implements NodeProcessHost {
     return adopting;
   }
 
-  async #adopt(stateFolder: string): Promise<HostProcess | undefined> {
+  async #adopt(stateFolder: string): Promise<ShimmedProcess | undefined> {
     if (statSync(stateFolder, { throwIfNoEntry: false }) === undefined) return undefined;
     if (sealed(stateFolder)) return undefined;
     const life = openLife(stateFolder);
@@ -383,13 +384,15 @@ class RealProcessHost implements NodeProcessHost {
       socket.once('close', gone);
       socket.resume();
       socket.unref();
+      made.hold = () => void socket.ref();
     }
     return made;
   }
 
   async dispose(stateFolder: string): Promise<void> {
-    const found = await this.adopt(stateFolder);
+    const found = (await this.adopt(stateFolder)) as ShimmedProcess | undefined;
     if (found !== undefined) {
+      found.hold();
       found.kill('SIGKILL', 'group');
       await found.exited;
     }

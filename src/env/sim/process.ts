@@ -127,6 +127,7 @@ export class SimMachine {
         this.#processes.delete(stateFolder);
       },
       usage: async (stateFolder) => this.#usage(stateFolder),
+      setLimits: () => {},
     };
   }
 

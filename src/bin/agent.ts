@@ -1,0 +1,126 @@
+// An agent as a program: detects what the machine has, starts the service on real ports, and turns
+// a shutdown by the master into a new agent.
+import { mkdirSync, statfsSync } from 'node:fs';
+import { availableParallelism, hostname as machineName, totalmem } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Fault } from '#base/fault.ts';
+import type { Env } from '#env/env.ts';
+import { systemDisk } from '#env/node/disk.ts';
+import { createProcessHost } from '#env/node/process-host.ts';
+import { type AgentSettings, type RunningAgent, startAgent } from '#mesos/agent/service.ts';
+import { parseAttributes, parseResources } from '#mesos/resources/parse.ts';
+import type { RunningPart } from './part.ts';
+
+export interface AgentCommandOptions {
+  readonly master: string;
+  /** The work folder. */
+  readonly home: string;
+  readonly host: string;
+  readonly port: number;
+  readonly hostname?: string | undefined;
+  readonly resources?: string | undefined;
+  readonly attributes?: string | undefined;
+  /** This agent is one of so many that share the machine. */
+  readonly share?: number | undefined;
+  readonly shareIndex?: number | undefined;
+}
+
+const MB = 1024 * 1024;
+const MEM_RESERVE_MB = 1024;
+const DISK_RESERVE_MB = 5 * 1024;
+const PORTS_FIRST = 31_000;
+const PORTS_LAST = 32_000;
+
+/** As Mesos does it: a gigabyte, or half of a small machine's memory, is left to the system. */
+function reserved(total: number, reserve: number): number {
+  return Math.floor(total >= 2 * reserve ? total - reserve : total / 2);
+}
+
+/** What the machine has, or this agent's share of it, in the text form of --resources. */
+export function detectResources(home: string, share: number, shareIndex: number): string {
+  const disk = statfsSync(home);
+  const diskMb = reserved((disk.bavail * disk.bsize) / MB, DISK_RESERVE_MB);
+  const memMb = reserved(totalmem() / MB, MEM_RESERVE_MB);
+  const portCount = Math.floor((PORTS_LAST - PORTS_FIRST + 1) / share);
+  const firstPort = PORTS_FIRST + shareIndex * portCount;
+  return [
+    `cpus:${Math.round((availableParallelism() / share) * 1000) / 1000}`,
+    `mem:${Math.floor(memMb / share)}`,
+    `disk:${Math.floor(diskMb / share)}`,
+    `ports:[${firstPort}-${firstPort + portCount - 1}]`,
+  ].join(';');
+}
+
+/** What is named stands, what is not is detected. */
+function resourcesText(options: AgentCommandOptions): string {
+  const detected = detectResources(options.home, options.share ?? 1, options.shareIndex ?? 0);
+  const given = options.resources;
+  if (given === undefined || given === '') return detected;
+  if (given.trimStart().startsWith('[')) return given;
+  const names = new Set(given.split(';').map((part) => part.split(/[(:]/)[0]?.trim()));
+  const missing = detected.split(';').filter((part) => !names.has(part.split(':')[0]));
+  return [given.replace(/;+\s*$/, ''), ...missing].join(';');
+}
+
+function settingsOf(options: AgentCommandOptions): AgentSettings {
+  const home = resolve(options.home);
+  const resources = resourcesText({ ...options, home });
+  const hostname = options.hostname ?? machineName();
+  return {
+    masterAddress: options.master.replace(/^\w+:\/\//, '').replace(/^master@/, ''),
+    workFolder: home,
+    host: options.host,
+    port: options.port,
+    hostname,
+    resources: parseResources(resources),
+    attributes: parseAttributes(options.attributes ?? ''),
+    flags: {
+      master: options.master,
+      work_dir: home,
+      ip: options.host,
+      port: String(options.port),
+      hostname,
+      resources,
+      attributes: options.attributes ?? '',
+    },
+  };
+}
+
+function makeHome(home: string): void {
+  try {
+    mkdirSync(join(home, 'run'), { recursive: true });
+  } catch (cause) {
+    const errno = (cause as { code?: string }).code ?? 'failure';
+    throw new Fault(
+      { code: 'home-unwritable', path: home },
+      `Cannot use the agent's folder "${home}": ${errno}`,
+      { cause },
+    );
+  }
+}
+
+export async function runAgent(options: AgentCommandOptions, env: Env): Promise<RunningPart> {
+  makeHome(resolve(options.home));
+  const settings = settingsOf(options);
+  const host = createProcessHost(env);
+  const ports = { env, disk: systemDisk, host };
+  const ended = Promise.withResolvers<void>();
+  let running: RunningAgent = await startAgent(settings, ports);
+  let isClosing = false;
+  const watch = (agent: RunningAgent): void => {
+    void agent.ended.then(async () => {
+      if (!isClosing) await agent.close();
+      ended.resolve();
+    });
+  };
+  watch(running);
+  return {
+    url: running.url,
+    ended: ended.promise,
+    async close(how) {
+      isClosing = true;
+      if (how?.killTasks === true) await running.leave();
+      else await running.close();
+    },
+  };
+}

@@ -1,0 +1,152 @@
+// What an agent knows of frameworks, executors and tasks, and the pure functions over it.
+import type { Instant } from '#env/env.ts';
+import type {
+  ExecutorInfo,
+  FrameworkInfo,
+  Resource,
+  Task,
+  TaskInfo,
+  TaskState,
+} from '#wire/mesos/v1.ts';
+import type { ConnectionId, ExecutorKey } from './types.ts';
+
+export type ExecutorState = 'registering' | 'running' | 'terminating' | 'terminated';
+
+/** A task that its executor has not been told of yet; those of a group go together. */
+export interface Queued {
+  readonly tasks: readonly TaskInfo[];
+  readonly isGroup: boolean;
+}
+
+export interface Executor {
+  readonly key: ExecutorKey;
+  readonly info: ExecutorInfo;
+  readonly containerId: string;
+  readonly type: 'command' | 'default' | 'custom';
+  readonly user: string;
+  state: ExecutorState;
+  connection: ConnectionId | undefined;
+  pid: number | undefined;
+  queued: Queued[];
+  /** Told to the executor, not ended. */
+  readonly launched: Map<string, Task>;
+  /** Ended, last update not acknowledged yet. */
+  readonly terminated: Map<string, Task>;
+  readonly completed: Task[];
+  /** Kept to send again to an executor that subscribes without knowing of it. */
+  readonly launchedInfos: Map<string, TaskInfo>;
+  readonly kills: Map<string, unknown>;
+  /** When it must have subscribed (again), or be gone. */
+  deadline: Instant;
+  /** Why the agent itself ends it; goes into the tasks' last update. */
+  doom: { readonly reason: Task_Reason; readonly message: string } | undefined;
+  everSubscribed: boolean;
+}
+type Task_Reason = NonNullable<NonNullable<Task['statuses']>[number]['reason']>;
+
+export interface Framework {
+  info: FrameworkInfo;
+  readonly id: string;
+  pid: string;
+  isTerminating: boolean;
+  readonly executors: Map<string, Executor>;
+  readonly completedExecutors: Executor[];
+}
+
+export function isPartitionAware(info: FrameworkInfo | undefined): boolean {
+  return (info?.capabilities ?? []).some((one) => one.type === 'PARTITION_AWARE');
+}
+
+/** Old frameworks know one word for every way of losing a task. */
+export function lossState(info: FrameworkInfo | undefined, state: TaskState): TaskState {
+  return isPartitionAware(info) ? state : 'TASK_LOST';
+}
+
+export function taskOf(
+  info: TaskInfo,
+  frameworkId: string,
+  user: string,
+  executorId: string | undefined,
+): Task {
+  const { name, task_id, agent_id, resources, labels, discovery, container } = info;
+  const { health_check, kill_policy, limits } = info;
+  return {
+    name,
+    task_id,
+    framework_id: { value: frameworkId },
+    ...(executorId === undefined ? {} : { executor_id: { value: executorId } }),
+    agent_id,
+    state: 'TASK_STAGING',
+    ...(resources === undefined ? {} : { resources }),
+    ...(labels === undefined ? {} : { labels }),
+    ...(discovery === undefined ? {} : { discovery }),
+    ...(container === undefined ? {} : { container }),
+    ...(health_check === undefined ? {} : { health_check }),
+    ...(kill_policy === undefined ? {} : { kill_policy }),
+    ...(limits === undefined ? {} : { limits }),
+    user,
+  };
+}
+
+const COMMAND_EXECUTOR_CPUS = 0.1;
+const COMMAND_EXECUTOR_MEM_MB = 32;
+
+/** The executor that Mesos makes up for a task with a command: its id is the task's. */
+export function commandExecutorOf(task: TaskInfo, frameworkId: string): ExecutorInfo {
+  const { command } = task;
+  const role = task.resources?.[0]?.allocation_info;
+  const scalar = (name: string, value: number): Resource => ({
+    name,
+    type: 'SCALAR',
+    scalar: { value },
+    ...(role === undefined ? {} : { allocation_info: role }),
+  });
+  const value = command?.value ?? '';
+  const short = value.length > 15 ? `${value.slice(0, 12)}...` : value;
+  const shown =
+    command?.shell === false
+      ? `Command: ${[value, ...(command.arguments ?? [])].join(' ')}`
+      : `Command: sh -c '${short}'`;
+  return {
+    executor_id: { value: task.task_id.value },
+    framework_id: { value: frameworkId },
+    name: `Command Executor (Task: ${task.task_id.value}) (${shown})`,
+    source: task.task_id.value,
+    command: { value: 'strata', shell: true },
+    resources: [scalar('cpus', COMMAND_EXECUTOR_CPUS), scalar('mem', COMMAND_EXECUTOR_MEM_MB)],
+  };
+}
+
+export function userOf(
+  framework: FrameworkInfo,
+  executor: ExecutorInfo,
+  task: TaskInfo | undefined,
+): string {
+  return task?.command?.user ?? executor.command?.user ?? framework.user;
+}
+
+/** Everything the executor and its tasks hold, queued ones too. */
+export function resourcesOf(executor: Executor): Resource[] {
+  return [
+    ...(executor.info.resources ?? []),
+    ...executor.queued.flatMap((one) => one.tasks.flatMap((task) => task.resources ?? [])),
+    ...[...executor.launched.values()].flatMap((task) => task.resources ?? []),
+  ];
+}
+
+/** Tasks that the master must hear of when the agent registers again. */
+export function knownTasks(executor: Executor): Task[] {
+  const frameworkId = executor.key.frameworkId;
+  const id = executor.type === 'command' ? undefined : executor.key.executorId;
+  return [
+    ...executor.queued.flatMap((one) =>
+      one.tasks.map((task) => taskOf(task, frameworkId, executor.user, id)),
+    ),
+    ...executor.launched.values(),
+    ...executor.terminated.values(),
+  ];
+}
+
+export function hasWork(executor: Executor): boolean {
+  return executor.queued.length > 0 || executor.launched.size > 0 || executor.terminated.size > 0;
+}

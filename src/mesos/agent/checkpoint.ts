@@ -1,0 +1,245 @@
+// Keeps what the agent must not forget on disk, in Mesos' layout, and reads it back after a crash.
+import { readlink, rename, symlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { Fault } from '#base/fault.ts';
+import type { Disk } from '#env/disk.ts';
+import type { Log } from '#env/env.ts';
+import type { AgentInfo, ExecutorInfo, FrameworkInfo, StatusUpdate, Task } from '#wire/mesos/v1.ts';
+import { type AgentPaths, pathPart } from './paths.ts';
+import type {
+  CheckpointRecord,
+  RecoveredAgent,
+  RecoveredExecutor,
+  RecoveredFramework,
+  RecoveredTask,
+} from './types.ts';
+import { decodeCheckpoint, encodeCheckpoint } from './wire.ts';
+
+// Executors' and tasks' environments may hold secrets.
+const PRIVATE_FILE = { mode: 0o600 };
+const PRIVATE_FOLDER = { mode: 0o700 };
+
+interface UpdateRecord {
+  readonly type: 'UPDATE' | 'ACK';
+  readonly update?: StatusUpdate | undefined;
+  readonly uuid?: Uint8Array | undefined;
+}
+
+export class Checkpoints {
+  readonly #paths: AgentPaths;
+  readonly #disk: Disk;
+  readonly #log: Log;
+  #agentId = '';
+  /** Writes of one task are in order, those of different tasks go side by side. */
+  readonly #chains = new Map<string, Promise<void>>();
+
+  constructor(paths: AgentPaths, env: { disk: Disk; log: Log }) {
+    this.#paths = paths;
+    this.#disk = env.disk;
+    this.#log = env.log;
+  }
+
+  /** Resolves when it is durable. */
+  write(record: CheckpointRecord): Promise<void> {
+    const key = chainKey(record);
+    const before = this.#chains.get(key) ?? Promise.resolve();
+    const written = before.then(() => this.#write(record));
+    const settled = written.catch(() => {});
+    this.#chains.set(key, settled);
+    void settled.then(() => {
+      if (this.#chains.get(key) === settled) this.#chains.delete(key);
+    });
+    return written;
+  }
+
+  async #write(record: CheckpointRecord): Promise<void> {
+    switch (record.kind) {
+      case 'agent':
+        await this.#writeAgent(record.info);
+        return;
+      case 'framework': {
+        const folder = this.#paths.metaFramework(this.#agentId, record.info.id?.value ?? '');
+        await this.#disk.makeFolder(folder, PRIVATE_FOLDER);
+        const bytes = encodeCheckpoint('FrameworkInfo', record.info);
+        await this.#disk.writeAtomic(join(folder, 'framework.info'), bytes, PRIVATE_FILE);
+        await this.#disk.writeAtomic(join(folder, 'framework.pid'), record.pid, PRIVATE_FILE);
+        return;
+      }
+      case 'executor': {
+        const { key, containerId } = record;
+        const run = this.#paths.metaRun(this.#agentId, key, containerId);
+        await this.#disk.makeFolder(run, PRIVATE_FOLDER);
+        const bytes = encodeCheckpoint('ExecutorInfo', record.info);
+        const path = join(this.#paths.metaExecutor(this.#agentId, key), 'executor.info');
+        await this.#disk.writeAtomic(path, bytes, PRIVATE_FILE);
+        return;
+      }
+      case 'task': {
+        const { key, containerId, task } = record;
+        const taskId = task.task_id.value;
+        const folder = this.#paths.metaTask(this.#agentId, key, containerId, taskId);
+        await this.#disk.makeFolder(folder, PRIVATE_FOLDER);
+        const bytes = encodeCheckpoint('Task', task);
+        await this.#disk.writeAtomic(join(folder, 'task.info'), bytes, PRIVATE_FILE);
+        return;
+      }
+      default:
+        await this.#writeMore(record);
+    }
+  }
+
+  async #writeMore(record: CheckpointRecord): Promise<void> {
+    switch (record.kind) {
+      case 'update':
+      case 'acknowledgement': {
+        const { key, containerId, taskId, update, uuid } = record;
+        const folder = this.#paths.metaTask(this.#agentId, key, containerId, taskId);
+        const value: UpdateRecord =
+          record.kind === 'update' ? { type: 'UPDATE', update } : { type: 'ACK', uuid };
+        const bytes = encodeCheckpoint('StatusUpdateRecord', value);
+        await this.#disk.append(join(folder, 'task.updates'), bytes);
+        return;
+      }
+      case 'executor-done': {
+        const { key, containerId } = record;
+        const run = this.#paths.metaRun(this.#agentId, key, containerId);
+        await this.#disk.writeAtomic(join(run, 'executor.sentinel'), '', PRIVATE_FILE);
+        await this.#disk.remove(this.#paths.metaExecutor(this.#agentId, key));
+        return;
+      }
+      case 'framework-done':
+        // Its folder goes at the next recovery: a task of it may be on its way again already.
+        return;
+      case 'agent-gone':
+        await this.#disk.remove(this.#paths.metaLatest);
+        return;
+      default:
+    }
+  }
+
+  async #writeAgent(info: AgentInfo): Promise<void> {
+    this.#agentId = info.id?.value ?? '';
+    const folder = this.#paths.meta(this.#agentId);
+    await this.#disk.makeFolder(folder, PRIVATE_FOLDER);
+    const bytes = encodeCheckpoint('AgentInfo', info);
+    await this.#disk.writeAtomic(this.#paths.agentInfo(this.#agentId), bytes, PRIVATE_FILE);
+    await pointAt(this.#paths.metaLatest, folder);
+  }
+
+  /** What an earlier life of this agent left; throws a Fault when it cannot be read. */
+  async recover(): Promise<RecoveredAgent> {
+    const agentId = await linkTarget(this.#paths.metaLatest);
+    if (agentId === undefined) return { info: undefined, frameworks: [] };
+    this.#agentId = agentId;
+    const info = await this.#readOne<AgentInfo>('AgentInfo', this.#paths.agentInfo(agentId));
+    if (info === undefined) return { info: undefined, frameworks: [] };
+    const folder = join(this.#paths.meta(agentId), 'frameworks');
+    const frameworks: RecoveredFramework[] = [];
+    for (const name of (await this.#disk.list(folder)) ?? []) {
+      const framework = await this.#recoverFramework(join(folder, name));
+      if (framework !== undefined) frameworks.push(framework);
+    }
+    return { info, frameworks };
+  }
+
+  async #recoverFramework(folder: string): Promise<RecoveredFramework | undefined> {
+    const path = join(folder, 'framework.info');
+    const info = await this.#readOne<FrameworkInfo>('FrameworkInfo', path);
+    const pid = await this.#disk.read(join(folder, 'framework.pid'));
+    if (info === undefined) return undefined;
+    const executors: RecoveredExecutor[] = [];
+    for (const name of (await this.#disk.list(join(folder, 'executors'))) ?? []) {
+      const executor = await this.#recoverExecutor(join(folder, 'executors', name));
+      if (executor !== undefined) executors.push(executor);
+    }
+    if (executors.length === 0) {
+      await this.#disk.remove(folder);
+      return undefined;
+    }
+    return { info, pid: new TextDecoder().decode(pid ?? new Uint8Array()), executors };
+  }
+
+  async #recoverExecutor(folder: string): Promise<RecoveredExecutor | undefined> {
+    const path = join(folder, 'executor.info');
+    const info = await this.#readOne<ExecutorInfo>('ExecutorInfo', path);
+    const runs = (await this.#disk.list(join(folder, 'runs'))) ?? [];
+    for (const run of runs) {
+      const at = join(folder, 'runs', run);
+      if ((await this.#disk.read(join(at, 'executor.sentinel'))) !== undefined) continue;
+      if (info === undefined) continue;
+      const tasks: RecoveredTask[] = [];
+      for (const name of (await this.#disk.list(join(at, 'tasks'))) ?? []) {
+        const task = await this.#recoverTask(join(at, 'tasks', name));
+        if (task !== undefined) tasks.push(task);
+      }
+      return { info, containerId: run, tasks };
+    }
+    await this.#disk.remove(folder);
+    return undefined;
+  }
+
+  async #recoverTask(folder: string): Promise<RecoveredTask | undefined> {
+    const task = await this.#readOne<Task>('Task', join(folder, 'task.info'));
+    if (task === undefined) return undefined;
+    const path = join(folder, 'task.updates');
+    const bytes = (await this.#disk.read(path)) ?? new Uint8Array();
+    const records = decodeCheckpoint<UpdateRecord>('StatusUpdateRecord', bytes);
+    const updates = records.flatMap((one) => (one.update === undefined ? [] : [one.update]));
+    const acknowledged = records.flatMap((one) =>
+      one.type === 'ACK' && one.uuid !== undefined ? [one.uuid] : [],
+    );
+    // A record cut off by a crash must not stand between those before and those to come.
+    const whole = records.reduce(
+      (sum, one) => sum + encodeCheckpoint('StatusUpdateRecord', one).length,
+      0,
+    );
+    if (whole < bytes.length) {
+      this.#log.warn('A cut-off status update was dropped', { path });
+      await this.#disk.writeAtomic(path, bytes.subarray(0, whole), PRIVATE_FILE);
+    }
+    return { task, updates, acknowledged };
+  }
+
+  async #readOne<T>(messageName: string, path: string): Promise<T | undefined> {
+    const bytes = await this.#disk.read(path);
+    if (bytes === undefined) return undefined;
+    try {
+      return decodeCheckpoint<T>(messageName, bytes)[0];
+    } catch (cause) {
+      throw new Fault(
+        { code: 'checkpoint-corrupt', path },
+        `Cannot recover the agent: "${path}" is no ${messageName}`,
+        { cause },
+      );
+    }
+  }
+}
+
+function chainKey(record: CheckpointRecord): string {
+  switch (record.kind) {
+    case 'framework':
+      return `f ${record.info.id?.value ?? ''}`;
+    case 'framework-done':
+      return `f ${record.frameworkId}`;
+    case 'agent':
+    case 'agent-gone':
+      return 'agent';
+    default:
+      return `f ${record.key.frameworkId} ${record.key.executorId}`;
+  }
+}
+
+/** Makes or replaces a symbolic link in one step. */
+export async function pointAt(link: string, target: string): Promise<void> {
+  const temporary = `${link}.tmp.${process.pid}`;
+  await symlink(basename(target), temporary);
+  await rename(temporary, join(dirname(link), basename(link)));
+}
+
+async function linkTarget(link: string): Promise<string | undefined> {
+  try {
+    return pathPart(basename(await readlink(link)));
+  } catch {
+    return undefined;
+  }
+}

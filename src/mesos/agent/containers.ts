@@ -1,0 +1,451 @@
+// Performs the container effects of the agent core: sandboxes, custom executors as processes, and
+// the built-in executors, which live in this process and look to the core like any other.
+import { chown, mkdir, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { errorChain } from '#base/fault.ts';
+import type { Disk } from '#env/disk.ts';
+import type { Env } from '#env/env.ts';
+import type {
+  ExitStatus,
+  HostProcess,
+  ProcessHost,
+  ProcessLimits,
+  ProcessSpec,
+  ProcessUsage,
+} from '#env/process.ts';
+import type { ExecutorEvent, Resource, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
+import { exitMessage, type TaskMemory } from '#mesos/executor/core.ts';
+import {
+  commandEnvironment,
+  commandLine,
+  containerProblem,
+  executorEnvironment,
+  inheritedEnvironment,
+} from '#mesos/executor/environment.ts';
+import { fetchAll } from '#mesos/executor/fetcher.ts';
+import { BuiltinRunner, type ResumedTask } from '#mesos/executor/runner.ts';
+import type { Executor, Framework } from './agent-state.ts';
+import { pointAt } from './checkpoint.ts';
+import type { AgentPaths } from './paths.ts';
+import { isTerminal } from './status-streams.ts';
+import type { AgentInput, ConnectionId, ContainerEnd, ContainerLaunch } from './types.ts';
+
+export interface ContainersOptions {
+  readonly paths: AgentPaths;
+  readonly upid: string;
+  readonly endpoint: string;
+  /** First part of every cgroup of this agent. */
+  readonly cgroupRoot: string;
+  readonly ownEnvironment: Readonly<Record<string, string | undefined>>;
+  readonly recoveryTimeoutMs: number;
+  readonly subscriptionBackoffMsMax: number;
+  readonly shutdownGraceMs: number;
+  readonly killGraceMs: number;
+}
+
+interface Container {
+  readonly launch: ContainerLaunch;
+  readonly sandbox: string;
+  readonly runner: BuiltinRunner | undefined;
+  process: HostProcess | undefined;
+  isDestroyed: boolean;
+  isEnded: boolean;
+}
+
+const MEMORY_BYTES_MIN = 32 * 1024 * 1024;
+
+export class Containers {
+  readonly #options: ContainersOptions;
+  readonly #host: ProcessHost;
+  readonly #disk: Disk;
+  readonly #env: Env;
+  readonly #onInput: (input: AgentInput) => void;
+  readonly #nextConnection: () => ConnectionId;
+  readonly #containers = new Map<string, Container>();
+  readonly #runners = new Map<ConnectionId, BuiltinRunner>();
+
+  constructor(
+    options: ContainersOptions,
+    ports: { host: ProcessHost; disk: Disk; env: Env },
+    wiring: { onInput: (input: AgentInput) => void; nextConnection: () => ConnectionId },
+  ) {
+    this.#options = options;
+    this.#host = ports.host;
+    this.#disk = ports.disk;
+    this.#env = ports.env;
+    this.#onInput = wiring.onInput;
+    this.#nextConnection = wiring.nextConnection;
+  }
+
+  /** True when the connection is that of a built-in executor, which then has got the event. */
+  deliver(connection: ConnectionId, event: ExecutorEvent): boolean {
+    const runner = this.#runners.get(connection);
+    runner?.onEvent(event);
+    return runner !== undefined;
+  }
+
+  /** Of a custom executor, or of the task of a command executor. */
+  async usage(containerId: string): Promise<ProcessUsage | undefined> {
+    const { paths } = this.#options;
+    const own = await this.#host.usage(paths.containerProcess(containerId));
+    if (own !== undefined) return own;
+    const folder = join(paths.container(containerId), 'tasks');
+    const names = await readdir(folder).catch(() => []);
+    const all = await Promise.all(names.map((name) => this.#host.usage(join(folder, name))));
+    const known = all.filter((one) => one !== undefined);
+    if (known.length === 0) return undefined;
+    const sum = (pick: (usage: ProcessUsage) => number): number =>
+      known.reduce((total, one) => total + pick(one), 0);
+    return {
+      cpuSeconds: sum((one) => one.cpuSeconds),
+      memoryBytes: sum((one) => one.memoryBytes),
+      processCount: sum((one) => one.processCount),
+    };
+  }
+
+  async launch(launch: ContainerLaunch): Promise<void> {
+    const container = this.#remember(launch);
+    try {
+      const problem = containerProblem(launch.executor.container);
+      if (problem !== undefined) throw new Error(problem);
+      await this.#makeSandbox(container);
+      if (container.isDestroyed) {
+        this.#end(container, { message: 'Executor was ended before it started' });
+      } else if (launch.type === 'custom') await this.#launchCustom(container);
+      else this.#subscribeBuiltin(container, []);
+    } catch (error) {
+      const message = `Failed to launch container: ${errorChain(error)}`;
+      this.#end(container, { reason: 'REASON_CONTAINER_LAUNCH_FAILED', message });
+    }
+  }
+
+  destroy(containerId: string): void {
+    const container = this.#containers.get(containerId);
+    if (container === undefined || container.isEnded) return;
+    container.isDestroyed = true;
+    container.process?.kill('SIGKILL', 'group');
+    container.runner?.destroy();
+  }
+
+  update(containerId: string, resources: readonly Resource[]): void {
+    const container = this.#containers.get(containerId);
+    if (container?.process === undefined) return;
+    const limits = { cpus: quantity(resources, 'cpus') };
+    this.#host.setLimits(this.#options.paths.containerProcess(containerId), limits);
+  }
+
+  /** Its updates are all acknowledged: what is left of it at run time goes. */
+  async forget(containerId: string): Promise<void> {
+    this.#containers.delete(containerId);
+    await this.#disposeFolder(containerId);
+  }
+
+  async #disposeFolder(containerId: string): Promise<void> {
+    const { paths } = this.#options;
+    const folder = paths.container(containerId);
+    const tasks = await readdir(join(folder, 'tasks')).catch(() => []);
+    for (const name of tasks) await this.#host.dispose(join(folder, 'tasks', name));
+    await this.#host.dispose(paths.containerProcess(containerId));
+    await rm(folder, { recursive: true, force: true });
+  }
+
+  /** Takes up what an earlier life had started, and ends what nobody knows of any more. */
+  async recover(agentId: string, frameworks: Iterable<Framework>): Promise<void> {
+    const known = new Set<string>();
+    for (const framework of frameworks) {
+      for (const executor of framework.executors.values()) {
+        known.add(executor.containerId);
+        await this.#recoverOne(agentId, framework, executor);
+      }
+    }
+    const folders = (await this.#disk.list(this.#options.paths.containers)) ?? [];
+    for (const name of folders) if (!known.has(name)) await this.#disposeFolder(name);
+  }
+
+  async #recoverOne(agentId: string, framework: Framework, executor: Executor): Promise<void> {
+    const { key, containerId, info, user, type } = executor;
+    const container = this.#remember({
+      key,
+      containerId,
+      executor: info,
+      framework: framework.info,
+      agentId,
+      user,
+      type,
+      resources: info.resources ?? [],
+    });
+    if (type !== 'custom') {
+      await this.#resumeBuiltin(container, executor);
+      return;
+    }
+    const process = await this.#host.adopt(this.#options.paths.containerProcess(containerId));
+    if (process === undefined) {
+      const message = 'Executor was not there after the agent was restarted';
+      this.#end(container, { message });
+    } else this.#watchCustom(container, process);
+  }
+
+  #remember(launch: ContainerLaunch): Container {
+    const { paths } = this.#options;
+    const { containerId, key, agentId } = launch;
+    const sandbox = paths.sandbox(agentId, key, containerId);
+    const made: Container = {
+      launch,
+      sandbox,
+      runner: launch.type === 'custom' ? undefined : this.#makeRunner(launch, sandbox),
+      process: undefined,
+      isDestroyed: false,
+      isEnded: false,
+    };
+    this.#containers.set(containerId, made);
+    return made;
+  }
+
+  #end(container: Container, end: ContainerEnd): void {
+    if (container.isEnded) return;
+    container.isEnded = true;
+    this.#onInput({ kind: 'container-ended', containerId: container.launch.containerId, end });
+  }
+
+  // ---- sandboxes
+
+  async #makeSandbox(container: Container): Promise<void> {
+    const { sandbox, launch } = container;
+    await mkdir(sandbox, { recursive: true, mode: 0o755 });
+    const owner = await this.#identity(launch.user);
+    if (owner !== undefined) await chown(sandbox, owner.uid, owner.gid);
+    await pointAt(join(dirname(sandbox), 'latest'), sandbox);
+  }
+
+  /** As root, another user's ids; otherwise everything runs as the agent does. */
+  async #identity(user: string): Promise<{ uid: number; gid: number } | undefined> {
+    if (process.getuid?.() !== 0 || user === '' || user === 'root') return undefined;
+    const found = (await readFile('/etc/passwd', 'utf8'))
+      .split('\n')
+      .map((line) => line.split(':'))
+      .find((fields) => fields[0] === user);
+    if (found === undefined) throw new Error(`Failed to find user '${user}' on this machine`);
+    return { uid: Number(found[2]), gid: Number(found[3]) };
+  }
+
+  #executorVariables(launch: ContainerLaunch, sandbox: string): Record<string, string> {
+    const { upid, endpoint, recoveryTimeoutMs, subscriptionBackoffMsMax } = this.#options;
+    const own = launch.executor.shutdown_grace_period?.nanoseconds;
+    return {
+      ...inheritedEnvironment(this.#options.ownEnvironment),
+      ...executorEnvironment({
+        upid,
+        endpoint,
+        agentId: launch.agentId,
+        frameworkId: launch.key.frameworkId,
+        executorId: launch.key.executorId,
+        sandbox,
+        isCheckpointing: launch.framework.checkpoint === true,
+        recoveryTimeoutMs,
+        subscriptionBackoffMsMax,
+        shutdownGraceMs: own === undefined ? this.#options.shutdownGraceMs : own / 1e6,
+      }),
+    };
+  }
+
+  // ---- custom executors
+
+  async #launchCustom(container: Container): Promise<void> {
+    const { launch, sandbox } = container;
+    const { command } = launch.executor;
+    await fetchAll(command?.uris ?? [], sandbox, launch.containerId);
+    const owner = await this.#identity(launch.user);
+    const process = await this.#host.launch({
+      stateFolder: this.#options.paths.containerProcess(launch.containerId),
+      argv: commandLine(command),
+      env: {
+        ...this.#executorVariables(launch, sandbox),
+        ...commandEnvironment(command?.environment),
+      },
+      cwd: sandbox,
+      stdoutPath: join(sandbox, 'stdout'),
+      stderrPath: join(sandbox, 'stderr'),
+      cgroup: `${this.#options.cgroupRoot}/${launch.containerId}`,
+      limits: { cpus: quantity(launch.resources, 'cpus') },
+      ...owner,
+    });
+    this.#watchCustom(container, process);
+    if (container.isDestroyed) process.kill('SIGKILL', 'group');
+  }
+
+  #watchCustom(container: Container, process: HostProcess): void {
+    const { containerId } = container.launch;
+    container.process = process;
+    this.#onInput({ kind: 'container-started', containerId, pid: process.pid });
+    void process.exited.then((status) => {
+      const message = exitMessage(status).replace(/^Command/, 'Executor');
+      const reason = status.oomKilled === true ? 'REASON_CONTAINER_LIMITATION_MEMORY' : undefined;
+      this.#end(container, { waitStatus: waitStatus(status), message, reason });
+    });
+  }
+
+  // ---- built-in executors
+
+  #subscribeBuiltin(container: Container, tasks: readonly TaskInfo[]): void {
+    const { runner, launch } = container;
+    if (runner === undefined) return;
+    const connection = this.#nextConnection();
+    this.#runners.set(connection, runner);
+    this.#onInput({
+      kind: 'executor-subscribed',
+      key: launch.key,
+      connection,
+      unacknowledgedTasks: tasks,
+      unacknowledgedUpdates: [],
+    });
+  }
+
+  #makeRunner(launch: ContainerLaunch, sandbox: string): BuiltinRunner {
+    const { key, containerId, framework } = launch;
+    const { paths } = this.#options;
+    const capabilities = framework.capabilities ?? [];
+    const runner: BuiltinRunner = new BuiltinRunner(
+      this.#host,
+      {
+        reportsKilling: capabilities.some((one) => one.type === 'TASK_KILLING_STATE'),
+        killGraceMs: this.#options.killGraceMs,
+        executorId: key.executorId,
+        prepare: (task) => this.#prepareTask(launch, sandbox, task),
+        stateFolder: (taskId) => paths.taskProcess(containerId, taskId),
+        remember: (memory) => this.#rememberTasks(launch, memory),
+        onUpdate: (status: TaskStatus) => this.#onInput({ kind: 'executor-update', key, status }),
+        onStarted: (_taskId, pid) => {
+          if (launch.type !== 'command') return;
+          this.#onInput({ kind: 'container-started', containerId, pid });
+        },
+        onDone: () => {
+          for (const [connection, one] of this.#runners) {
+            if (one === runner) this.#runners.delete(connection);
+          }
+          runner.close();
+          const container = this.#containers.get(containerId);
+          const end = { waitStatus: 0, message: 'Executor ended' };
+          if (container !== undefined) this.#end(container, end);
+        },
+      },
+      this.#env,
+    );
+    return runner;
+  }
+
+  /** Only what the checkpointed Task does not tell: groups and deadlines. */
+  async #rememberTasks(launch: ContainerLaunch, memory: readonly TaskMemory[]): Promise<void> {
+    if (!memory.some((one) => one.group !== undefined || one.completeBy !== undefined)) return;
+    const path = this.#options.paths.taskMemory(launch.containerId);
+    await this.#disk.makeFolder(dirname(path), { mode: 0o700 });
+    await this.#disk.writeAtomic(path, JSON.stringify(memory), { mode: 0o600 });
+  }
+
+  async #prepareTask(
+    launch: ContainerLaunch,
+    executorSandbox: string,
+    task: TaskInfo,
+  ): Promise<ProcessSpec> {
+    const taskId = task.task_id.value;
+    const { containerId, type } = launch;
+    const stateFolder = this.#options.paths.taskProcess(containerId, taskId);
+    const owner = await this.#identity(task.command?.user ?? launch.user);
+    let sandbox = executorSandbox;
+    if (type === 'default') sandbox = await nestedSandbox(executorSandbox, taskId, this.#env);
+    if (owner !== undefined) await chown(sandbox, owner.uid, owner.gid);
+    await fetchAll(task.command?.uris ?? [], sandbox, containerId);
+    const role = task.resources?.[0]?.allocation_info?.role;
+    return {
+      stateFolder,
+      argv: commandLine(task.command),
+      env: {
+        ...this.#executorVariables(launch, executorSandbox),
+        MESOS_SANDBOX: sandbox,
+        ...(role === undefined ? {} : { MESOS_ALLOCATION_ROLE: role }),
+        ...(type === 'default' ? { MESOS_CONTAINER_IP: this.#ip() } : {}),
+        ...commandEnvironment(
+          launch.type === 'default' ? launch.executor.command?.environment : undefined,
+        ),
+        ...commandEnvironment(task.command?.environment),
+      },
+      cwd: sandbox,
+      stdoutPath: join(sandbox, 'stdout'),
+      stderrPath: join(sandbox, 'stderr'),
+      cgroup: `${this.#options.cgroupRoot}/${containerId}${type === 'default' ? `-${stateFolder.split('/').at(-1) ?? ''}` : ''}`,
+      limits: taskLimits(task),
+      ...owner,
+    };
+  }
+
+  #ip(): string {
+    const { endpoint } = this.#options;
+    return endpoint.slice(0, endpoint.lastIndexOf(':'));
+  }
+
+  async #resumeBuiltin(container: Container, executor: Executor): Promise<void> {
+    const { containerId } = container.launch;
+    const stored = await this.#disk.read(this.#options.paths.taskMemory(containerId));
+    const memories =
+      stored === undefined ? [] : (JSON.parse(new TextDecoder().decode(stored)) as TaskMemory[]);
+    const resumed: ResumedTask[] = [];
+    const named: TaskInfo[] = [];
+    for (const [taskId, task] of executor.launched) {
+      if (isTerminal(task.state)) continue;
+      const process = await this.#host.adopt(this.#options.paths.taskProcess(containerId, taskId));
+      // Never started and never spoken of: the core tells that it was dropped.
+      if (process === undefined && task.state === 'TASK_STAGING') continue;
+      const grace = task.kill_policy?.grace_period?.nanoseconds;
+      const memory = memories.find((one) => one.taskId === taskId) ?? {
+        taskId,
+        group: undefined,
+        graceMs: grace === undefined ? this.#options.killGraceMs : grace / 1e6,
+        completeBy: undefined,
+      };
+      const wasReportedRunning = (task.statuses ?? []).some((one) => one.state === 'TASK_RUNNING');
+      resumed.push({ memory, process, wasReportedRunning });
+      named.push({ name: task.name, task_id: task.task_id, agent_id: task.agent_id });
+    }
+    this.#subscribeBuiltin(container, named);
+    container.runner?.resume(resumed);
+  }
+
+  /** Leaves everything running. */
+  close(): void {
+    for (const runner of this.#runners.values()) runner.close();
+    this.#runners.clear();
+  }
+}
+
+async function nestedSandbox(executorSandbox: string, taskId: string, env: Env): Promise<string> {
+  const id = env.random.uuid();
+  const sandbox = join(executorSandbox, 'containers', id);
+  await mkdir(sandbox, { recursive: true, mode: 0o755 });
+  await mkdir(join(executorSandbox, 'tasks'), { recursive: true });
+  const link = join(executorSandbox, 'tasks', taskId.replaceAll('/', '%2F'));
+  await rm(link, { force: true });
+  await symlink(sandbox, link);
+  return sandbox;
+}
+
+function quantity(resources: readonly Resource[], name: string): number {
+  return resources
+    .filter((one) => one.name === name)
+    .reduce((sum, one) => sum + (one.scalar?.value ?? 0), 0);
+}
+
+function taskLimits(task: TaskInfo): ProcessLimits {
+  const resources = task.resources ?? [];
+  const cpusMax = task.limits?.['cpus']?.value;
+  const memMb = task.limits?.['mem']?.value ?? quantity(resources, 'mem');
+  const hasMemory = Number.isFinite(memMb) && memMb > 0;
+  return {
+    cpus: quantity(resources, 'cpus'),
+    ...(cpusMax === undefined || !Number.isFinite(cpusMax) ? {} : { cpusMax }),
+    ...(hasMemory ? { memoryBytesMax: Math.max(MEMORY_BYTES_MIN, memMb * 1024 * 1024) } : {}),
+  };
+}
+
+/** As wait(2) encodes it, which is what ExitedExecutorMessage carries. */
+function waitStatus(status: ExitStatus): number {
+  return status.kind === 'exited' ? status.code << 8 : status.signal;
+}

@@ -1,0 +1,157 @@
+// The v1 executor API: SUBSCRIBE streams of RecordIO events, and the calls of executors.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { encodeRecord } from '#codec/recordio.ts';
+import type { Env, Timer } from '#env/env.ts';
+import type { ExecutorCall, ExecutorEvent } from '#wire/mesos/v1.ts';
+import { acceptedMedia, encodeAs, HttpProblem, type Media, readCall, sendText } from './http.ts';
+import type { AgentShell } from './shell.ts';
+import type { ConnectionId, ExecutorKey } from './types.ts';
+
+const HEARTBEAT_MS = 30 * 60_000;
+
+interface Stream {
+  readonly response: ServerResponse;
+  readonly media: Media;
+  readonly key: ExecutorKey;
+  heartbeat: Timer | undefined;
+}
+
+export class ExecutorApi {
+  readonly #shell: AgentShell;
+  readonly #env: Env;
+  readonly #nextConnection: () => ConnectionId;
+  readonly #streams = new Map<ConnectionId, Stream>();
+
+  constructor(shell: AgentShell, env: Env, nextConnection: () => ConnectionId) {
+    this.#shell = shell;
+    this.#env = env;
+    this.#nextConnection = nextConnection;
+  }
+
+  send(connection: ConnectionId, event: ExecutorEvent): void {
+    const stream = this.#streams.get(connection);
+    if (stream === undefined) return;
+    stream.response.write(encodeRecord(encodeAs(stream.media, 'ExecutorEvent', event)));
+  }
+
+  closeStream(connection: ConnectionId): void {
+    this.#streams.get(connection)?.response.end();
+  }
+
+  close(): void {
+    for (const stream of this.#streams.values()) {
+      stream.heartbeat?.cancel();
+      stream.response.destroy();
+    }
+    this.#streams.clear();
+  }
+
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#shell.core.master.kind === 'recovering') {
+      throw new HttpProblem(503, 'Agent has not finished recovery');
+    }
+    const { call } = await readCall<ExecutorCall>(request, 'ExecutorCall', 'executor::Call');
+    const problem = callProblem(call);
+    if (problem !== undefined) {
+      throw new HttpProblem(400, `Failed to validate executor::Call: ${problem}`);
+    }
+    const media = call.type === 'SUBSCRIBE' ? acceptedMedia(request) : undefined;
+    // Mesos answers a heartbeat before it looks for the executor.
+    if (call.type === 'HEARTBEAT') {
+      sendText(response, 202, '');
+      return;
+    }
+    const key = { frameworkId: call.framework_id.value, executorId: call.executor_id.value };
+    const { workloads } = this.#shell.core;
+    if (!workloads.frameworks.has(key.frameworkId)) {
+      throw new HttpProblem(400, 'Framework cannot be found');
+    }
+    const executor = workloads.executor(key);
+    if (executor === undefined) throw new HttpProblem(400, 'Executor cannot be found');
+    if (media !== undefined) {
+      this.#subscribe(call, key, media, response);
+      return;
+    }
+    if (executor.connection === undefined) {
+      throw new HttpProblem(403, 'Executor is not subscribed');
+    }
+    this.#perform(call, key);
+    sendText(response, 202, '');
+  }
+
+  #perform(call: ExecutorCall, key: ExecutorKey): void {
+    switch (call.type) {
+      case 'UPDATE': {
+        const status = call.update?.status;
+        if (status === undefined) return;
+        const { workloads, agentId } = this.#shell.core;
+        const problem = workloads.updateError(key, status);
+        if (problem !== undefined) {
+          throw new HttpProblem(400, `Failed to validate executor::Call: ${problem}`);
+        }
+        if (status.agent_id !== undefined && status.agent_id.value !== agentId) {
+          throw new HttpProblem(
+            400,
+            `Failed to validate executor::Call: Received status update with agent id ` +
+              `${status.agent_id.value}, expected ${agentId ?? ''}`,
+          );
+        }
+        this.#shell.input({ kind: 'executor-update', key, status });
+        return;
+      }
+      case 'MESSAGE':
+        this.#shell.input({
+          kind: 'executor-message',
+          key,
+          data: call.message?.data ?? new Uint8Array(),
+        });
+        return;
+      default:
+        throw new HttpProblem(501, '');
+    }
+  }
+
+  #subscribe(call: ExecutorCall, key: ExecutorKey, media: Media, response: ServerResponse): void {
+    const connection = this.#nextConnection();
+    const stream: Stream = { response, media, key, heartbeat: undefined };
+    this.#streams.set(connection, stream);
+    response.writeHead(200, { 'Content-Type': media, 'Transfer-Encoding': 'chunked' });
+    response.flushHeaders();
+    response.once('close', () => {
+      stream.heartbeat?.cancel();
+      this.#streams.delete(connection);
+      this.#shell.input({ kind: 'executor-disconnected', connection });
+    });
+    this.#beat(connection, stream);
+    this.#shell.input({
+      kind: 'executor-subscribed',
+      key,
+      connection,
+      unacknowledgedTasks: call.subscribe?.unacknowledged_tasks ?? [],
+      unacknowledgedUpdates: (call.subscribe?.unacknowledged_updates ?? []).map((u) => u.status),
+    });
+  }
+
+  #beat(connection: ConnectionId, stream: Stream): void {
+    stream.heartbeat = this.#env.timers.after(HEARTBEAT_MS, () => {
+      this.send(connection, { type: 'HEARTBEAT' });
+      this.#beat(connection, stream);
+    });
+  }
+}
+
+function callProblem(call: ExecutorCall): string | undefined {
+  if (call.type === undefined) return "Expecting 'type' to be present";
+  if (call.executor_id === undefined) return "Expecting 'executor_id' to be present";
+  if (call.framework_id === undefined) return "Expecting 'framework_id' to be present";
+  if (call.type === 'SUBSCRIBE' && call.subscribe === undefined) {
+    return "Expecting 'subscribe' to be present";
+  }
+  if (call.type === 'UPDATE' && call.update === undefined) {
+    return "Expecting 'update' to be present";
+  }
+  if (call.type === 'MESSAGE' && call.message === undefined) {
+    return "Expecting 'message' to be present";
+  }
+  return undefined;
+}

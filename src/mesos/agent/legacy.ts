@@ -1,0 +1,241 @@
+// The endpoints from before the v1 API: /state, /health, /version, /files/... in their old shapes
+// (v0 names: slave_id, SOURCE_SLAVE).
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { scalarSum, metricsOf } from './metrics.ts';
+import type { Attribute, Resource, Task, TaskStatus } from '#wire/mesos/v1.ts';
+import { type Executor, type Framework, resourcesOf, taskOf } from './agent-state.ts';
+import { modeText } from './files.ts';
+import { sendJson, sendText } from './http.ts';
+import type { AgentView } from './operator-api.ts';
+import { VERSION_INFO } from './version.ts';
+
+interface LegacyView extends AgentView {
+  readonly upid: string;
+}
+
+const READ_BYTES_DEFAULT = 65_536;
+
+export class LegacyApi {
+  readonly #view: LegacyView;
+
+  constructor(view: LegacyView) {
+    this.#view = view;
+  }
+
+  /** False when it knows no such path. */
+  async handle(
+    path: string,
+    query: URLSearchParams,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<boolean> {
+    const { shell, flags, env, files } = this.#view;
+    request.resume();
+    switch (path) {
+      case '/health':
+        sendText(response, 200, '');
+        return true;
+      case '/version':
+        sendJson(response, query, VERSION_INFO);
+        return true;
+      case '/flags':
+        sendJson(response, query, { flags });
+        return true;
+      case '/metrics/snapshot':
+        sendJson(response, query, metricsOf(shell.core, env.clock.now()));
+        return true;
+      case '/state':
+        sendJson(response, query, this.#state());
+        return true;
+      case '/monitor/statistics':
+      case '/containers':
+        sendJson(response, query, await this.#statistics(path === '/containers'));
+        return true;
+      case '/files/download':
+        await files.download(query.get('path') ?? undefined, response);
+        return true;
+      default:
+        return this.#files(path, query, response);
+    }
+  }
+
+  async #files(path: string, query: URLSearchParams, response: ServerResponse): Promise<boolean> {
+    const { files } = this.#view;
+    const target = query.get('path') ?? undefined;
+    if (path === '/files/browse') {
+      await files.resolve(target);
+      const infos = await files.list(target);
+      const shown = infos.map((one) => ({
+        path: one.path,
+        nlink: one.nlink,
+        size: one.size,
+        mtime: (one.mtime?.nanoseconds ?? 0) / 1e9,
+        mode: modeText(one.mode ?? 0),
+        uid: one.uid,
+        gid: one.gid,
+      }));
+      sendJson(response, query, shown);
+      return true;
+    }
+    if (path === '/files/read') {
+      const offset = Number(query.get('offset') ?? -1);
+      const length = Number(query.get('length') ?? READ_BYTES_DEFAULT);
+      const { size, data } = await files.read(target, offset, length < 0 ? 65_536 : length);
+      // With no offset only the size is asked, which stands where the offset would.
+      const shown = { data: data.toString('utf8'), offset: offset < 0 ? size : offset };
+      sendJson(response, query, shown);
+      return true;
+    }
+    return false;
+  }
+
+  #state(): unknown {
+    const { shell, flags, upid } = this.#view;
+    const { core } = shell;
+    const { workloads, info } = core;
+    const master = core.master.kind === 'registered' ? core.master.address : undefined;
+    const used = workloads.executors().flatMap(resourcesOf);
+    return {
+      ...VERSION_INFO,
+      id: core.agentId ?? '',
+      pid: upid,
+      hostname: info.hostname,
+      resources: summary(info.resources ?? []),
+      used_resources: summary(used),
+      attributes: attributesOf(info.attributes ?? []),
+      start_time: (core.registeredAt ?? 0) / 1000,
+      ...(master === undefined ? {} : { master_hostname: master.replace(/:\d+$/, '') }),
+      flags,
+      frameworks: [...workloads.frameworks.values()].map((one) => this.#framework(one)),
+      completed_frameworks: workloads.completedFrameworks.map((one) => this.#framework(one)),
+    };
+  }
+
+  #framework(framework: Framework): unknown {
+    const { info, id } = framework;
+    return {
+      id,
+      name: info.name,
+      user: info.user,
+      failover_timeout: info.failover_timeout ?? 0,
+      checkpoint: info.checkpoint ?? false,
+      hostname: info.hostname ?? '',
+      ...(info.principal === undefined ? {} : { principal: info.principal }),
+      roles: info.roles ?? [info.role ?? '*'],
+      executors: [...framework.executors.values()].map((one) => this.#executor(one)),
+      completed_executors: framework.completedExecutors.map((one) => this.#executor(one)),
+    };
+  }
+
+  #executor(executor: Executor): unknown {
+    const { key, info, containerId, user } = executor;
+    const { shell, paths } = this.#view;
+    const id = executor.type === 'command' ? undefined : key.executorId;
+    const queued = executor.queued.flatMap((one) =>
+      one.tasks.map((task) => taskOf(task, key.frameworkId, user, id)),
+    );
+    return {
+      id: key.executorId,
+      name: info.name ?? '',
+      source: info.source ?? '',
+      container: containerId,
+      directory: paths.sandbox(shell.core.agentId ?? '', key, containerId),
+      resources: summary(resourcesOf(executor)),
+      type: executor.type === 'default' ? 'DEFAULT' : 'CUSTOM',
+      queued_tasks: queued.map(legacyTask),
+      tasks: [...executor.launched.values(), ...executor.terminated.values()].map(legacyTask),
+      completed_tasks: executor.completed.map(legacyTask),
+    };
+  }
+
+  async #statistics(withStatus: boolean): Promise<unknown> {
+    const { shell, containers, env } = this.#view;
+    const live = shell.core.workloads.executors().filter((one) => one.state !== 'terminated');
+    return Promise.all(
+      live.map(async (one) => {
+        const usage = await containers.usage(one.containerId);
+        const limits = resourcesOf(one);
+        return {
+          container_id: one.containerId,
+          executor_id: one.key.executorId,
+          executor_name: one.info.name ?? '',
+          framework_id: one.key.frameworkId,
+          source: one.info.source ?? '',
+          statistics: {
+            timestamp: env.clock.now() / 1000,
+            cpus_limit: scalarSum(limits, 'cpus'),
+            mem_limit_bytes: scalarSum(limits, 'mem') * 1024 * 1024,
+            ...(usage === undefined
+              ? {}
+              : {
+                  cpus_user_time_secs: usage.cpuSeconds,
+                  mem_rss_bytes: usage.memoryBytes,
+                  processes: usage.processCount,
+                }),
+          },
+          ...(withStatus
+            ? {
+                status: {
+                  container_id: { value: one.containerId },
+                  ...(one.pid === undefined ? {} : { executor_pid: one.pid }),
+                },
+              }
+            : {}),
+        };
+      }),
+    );
+  }
+}
+
+function rangesText(resource: Resource | Attribute): string {
+  const ranges = resource.ranges?.range ?? [];
+  return `[${ranges.map((one) => `${one.begin}-${one.end}`).join(', ')}]`;
+}
+
+/** `{ cpus: 4, mem: 1024, disk: 0, gpus: 0, ports: '[1-2]' }` */
+function summary(resources: readonly Resource[]): Record<string, unknown> {
+  const made: Record<string, unknown> = { disk: 0, mem: 0, gpus: 0, cpus: 0 };
+  for (const resource of resources) {
+    if (resource.type === 'SCALAR') made[resource.name] = scalarSum(resources, resource.name);
+  }
+  for (const name of new Set(resources.filter((r) => r.type === 'RANGES').map((r) => r.name))) {
+    const range = resources.filter((r) => r.name === name).flatMap((r) => r.ranges?.range ?? []);
+    made[name] = rangesText({ name, type: 'RANGES', ranges: { range } });
+  }
+  return made;
+}
+
+function attributesOf(attributes: readonly Attribute[]): Record<string, unknown> {
+  return Object.fromEntries(
+    attributes.map((one) => {
+      if (one.type === 'SCALAR') return [one.name, one.scalar?.value ?? 0];
+      return [one.name, one.type === 'RANGES' ? rangesText(one) : (one.text?.value ?? '')];
+    }),
+  );
+}
+
+function legacyTask(task: Task): unknown {
+  return {
+    id: task.task_id.value,
+    name: task.name,
+    framework_id: task.framework_id.value,
+    executor_id: task.executor_id?.value ?? '',
+    slave_id: task.agent_id.value,
+    state: task.state,
+    resources: summary(task.resources ?? []),
+    ...(task.user === undefined ? {} : { user: task.user }),
+    statuses: (task.statuses ?? []).map(legacyStatus),
+    ...(task.labels === undefined ? {} : { labels: task.labels.labels ?? [] }),
+    ...(task.discovery === undefined ? {} : { discovery: task.discovery }),
+  };
+}
+
+function legacyStatus(status: TaskStatus): unknown {
+  return {
+    state: status.state,
+    timestamp: status.timestamp ?? 0,
+    ...(status.labels === undefined ? {} : { labels: status.labels.labels ?? [] }),
+    ...(status.container_status === undefined ? {} : { container_status: status.container_status }),
+    ...(status.healthy === undefined ? {} : { healthy: status.healthy }),
+  };
+}

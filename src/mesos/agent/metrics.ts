@@ -1,0 +1,42 @@
+// The agent's metrics under Mesos' names (inventory 10.6).
+import type { Instant } from '#env/env.ts';
+import type { Resource } from '#wire/mesos/v1.ts';
+import { resourcesOf } from './agent-state.ts';
+import type { AgentCore } from './core.ts';
+
+export function scalarSum(resources: readonly Resource[], name: string): number {
+  return resources
+    .filter((one) => one.name === name)
+    .reduce((sum, one) => sum + (one.scalar?.value ?? 0), 0);
+}
+
+export function metricsOf(core: AgentCore, now: Instant): Record<string, number> {
+  const executors = core.workloads.executors();
+  const live = executors.filter((one) => one.state !== 'terminated');
+  const total = core.info.resources ?? [];
+  const used = live.flatMap(resourcesOf);
+  const states = executors.flatMap((one) => [...one.launched.values()].map((task) => task.state));
+  const count = (state: string): number => states.filter((one) => one === state).length;
+  const metrics: Record<string, number> = {
+    'slave/uptime_secs': core.registeredAt === undefined ? 0 : (now - core.registeredAt) / 1000,
+    'slave/registered': core.master.kind === 'registered' ? 1 : 0,
+    'slave/recovery_errors': 0,
+    'slave/frameworks_active': core.workloads.frameworks.size,
+    'slave/executors_registering': live.filter((one) => one.state === 'registering').length,
+    'slave/executors_running': live.filter((one) => one.state === 'running').length,
+    'slave/executors_terminating': live.filter((one) => one.state === 'terminating').length,
+    'slave/tasks_staging':
+      count('TASK_STAGING') + executors.reduce((sum, one) => sum + one.queued.length, 0),
+    'slave/tasks_starting': count('TASK_STARTING'),
+    'slave/tasks_running': count('TASK_RUNNING'),
+    'slave/tasks_killing': count('TASK_KILLING'),
+  };
+  for (const name of ['cpus', 'mem', 'disk', 'gpus']) {
+    const all = scalarSum(total, name);
+    const taken = scalarSum(used, name);
+    metrics[`slave/${name}_total`] = all;
+    metrics[`slave/${name}_used`] = taken;
+    metrics[`slave/${name}_percent`] = all === 0 ? 0 : taken / all;
+  }
+  return metrics;
+}

@@ -1,0 +1,209 @@
+// The agent's v1 operator API: what it is, what runs on it, and the files of sandboxes.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Env } from '#env/env.ts';
+import type { AgentCall, AgentResponse, FrameworkInfo, Task } from '#wire/mesos/v1.ts';
+import { type Executor, type Framework, taskOf } from './agent-state.ts';
+import type { Containers } from './containers.ts';
+import type { SandboxFiles } from './files.ts';
+import { acceptedMedia, encodeAs, HttpProblem, readCall } from './http.ts';
+import { metricsOf } from './metrics.ts';
+import type { AgentPaths } from './paths.ts';
+import type { AgentShell } from './shell.ts';
+import { VERSION_INFO } from './version.ts';
+
+export interface AgentView {
+  readonly shell: AgentShell;
+  readonly containers: Containers;
+  readonly files: SandboxFiles;
+  readonly paths: AgentPaths;
+  readonly flags: Readonly<Record<string, string>>;
+  readonly env: Env;
+}
+
+const READ_BYTES_DEFAULT = 65_536;
+
+export class OperatorApi {
+  readonly #view: AgentView;
+
+  constructor(view: AgentView) {
+    this.#view = view;
+  }
+
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#view.shell.core.master.kind === 'recovering') {
+      throw new HttpProblem(503, 'Agent has not finished recovery');
+    }
+    const { call } = await readCall<AgentCall>(request, 'AgentCall', 'agent::Call');
+    const problem = callProblem(call);
+    if (problem !== undefined) {
+      throw new HttpProblem(400, `Failed to validate agent::Call: ${problem}`);
+    }
+    const media = acceptedMedia(request);
+    const answer = await this.#answer(call);
+    const body = encodeAs(media, 'AgentResponse', answer);
+    response.writeHead(200, { 'Content-Type': media, 'Content-Length': body.length });
+    response.end(body);
+  }
+
+  async #answer(call: AgentCall): Promise<AgentResponse> {
+    const { shell, flags } = this.#view;
+    switch (call.type) {
+      case 'GET_HEALTH':
+        return { type: 'GET_HEALTH', get_health: { healthy: true } };
+      case 'GET_VERSION':
+        return { type: 'GET_VERSION', get_version: { version_info: VERSION_INFO } };
+      case 'GET_FLAGS': {
+        const list = Object.entries(flags).map(([name, value]) => ({ name, value }));
+        return { type: 'GET_FLAGS', get_flags: { flags: list } };
+      }
+      case 'GET_METRICS': {
+        const metrics = Object.entries(metricsOf(shell.core, this.#view.env.clock.now()));
+        const list = metrics.map(([name, value]) => ({ name, value }));
+        return { type: 'GET_METRICS', get_metrics: { metrics: list } };
+      }
+      case 'GET_AGENT':
+        return { type: 'GET_AGENT', get_agent: { agent_info: shell.core.info } };
+      case 'GET_TASKS':
+        return { type: 'GET_TASKS', get_tasks: this.#tasks() };
+      case 'GET_EXECUTORS':
+        return { type: 'GET_EXECUTORS', get_executors: this.#executors() };
+      case 'GET_FRAMEWORKS':
+        return { type: 'GET_FRAMEWORKS', get_frameworks: this.#frameworks() };
+      case 'GET_STATE':
+        return {
+          type: 'GET_STATE',
+          get_state: {
+            get_tasks: this.#tasks(),
+            get_executors: this.#executors(),
+            get_frameworks: this.#frameworks(),
+          },
+        };
+      case 'GET_OPERATIONS':
+        return { type: 'GET_OPERATIONS', get_operations: {} };
+      case 'GET_RESOURCE_PROVIDERS':
+        return { type: 'GET_RESOURCE_PROVIDERS', get_resource_providers: {} };
+      default:
+        return this.#answerMore(call);
+    }
+  }
+
+  async #answerMore(call: AgentCall): Promise<AgentResponse> {
+    const { files } = this.#view;
+    switch (call.type) {
+      case 'GET_CONTAINERS':
+        return { type: 'GET_CONTAINERS', get_containers: { containers: this.#containers() } };
+      case 'LIST_FILES': {
+        const infos = await files.list(call.list_files?.path);
+        return { type: 'LIST_FILES', list_files: { file_infos: infos } };
+      }
+      case 'READ_FILE': {
+        const { path, offset = 0, length = READ_BYTES_DEFAULT } = call.read_file ?? {};
+        const { size, data } = await files.read(path, offset, length);
+        return { type: 'READ_FILE', read_file: { size, data } };
+      }
+      default:
+        throw new HttpProblem(501, '');
+    }
+  }
+
+  #tasks() {
+    const queued: Task[] = [];
+    const launched: Task[] = [];
+    const terminated: Task[] = [];
+    const completed: Task[] = [];
+    for (const { executor } of everyExecutor(this.#view.shell)) {
+      const { key, user, type } = executor;
+      const id = type === 'command' ? undefined : key.executorId;
+      for (const one of executor.queued) {
+        for (const task of one.tasks) queued.push(taskOf(task, key.frameworkId, user, id));
+      }
+      launched.push(...executor.launched.values());
+      terminated.push(...executor.terminated.values());
+      completed.push(...executor.completed);
+    }
+    return {
+      queued_tasks: queued,
+      launched_tasks: launched,
+      terminated_tasks: terminated,
+      completed_tasks: completed,
+    };
+  }
+
+  #executors() {
+    const all = everyExecutor(this.#view.shell);
+    const shown = (one: { executor: Executor }) => ({
+      executor_info: withoutSecrets(one.executor),
+    });
+    return {
+      executors: all.filter((one) => !one.isCompleted).map(shown),
+      completed_executors: all.filter((one) => one.isCompleted).map(shown),
+    };
+  }
+
+  #frameworks() {
+    const { workloads } = this.#view.shell.core;
+    const shown = (one: Framework): { framework_info: FrameworkInfo } => ({
+      framework_info: one.info,
+    });
+    return {
+      frameworks: [...workloads.frameworks.values()].map(shown),
+      completed_frameworks: workloads.completedFrameworks.map(shown),
+    };
+  }
+
+  #containers() {
+    return this.#view.shell.core.workloads
+      .executors()
+      .filter((one) => one.state !== 'terminated')
+      .map((one) => ({
+        framework_id: { value: one.key.frameworkId },
+        executor_id: { value: one.key.executorId },
+        executor_name: one.info.name ?? '',
+        container_id: { value: one.containerId },
+        container_status: {
+          container_id: { value: one.containerId },
+          ...(one.pid === undefined ? {} : { executor_pid: one.pid }),
+        },
+      }));
+  }
+}
+
+export function everyExecutor(
+  shell: AgentShell,
+): { framework: Framework; executor: Executor; isCompleted: boolean }[] {
+  const { workloads } = shell.core;
+  return [...workloads.frameworks.values(), ...workloads.completedFrameworks].flatMap(
+    (framework) => [
+      ...[...framework.executors.values()].map((executor) => ({
+        framework,
+        executor,
+        isCompleted: false,
+      })),
+      ...framework.completedExecutors.map((executor) => ({
+        framework,
+        executor,
+        isCompleted: true,
+      })),
+    ],
+  );
+}
+
+/** Secrets stay out of everything that is shown. */
+export function withoutSecrets(executor: Executor): Executor['info'] {
+  const { command, ...rest } = executor.info;
+  if (command?.environment === undefined) return executor.info;
+  const variables = (command.environment.variables ?? []).filter((one) => one.type !== 'SECRET');
+  return { ...rest, command: { ...command, environment: { variables } } };
+}
+
+function callProblem(call: AgentCall): string | undefined {
+  if (call.type === undefined) return "Expecting 'type' to be present";
+  if (call.type === 'LIST_FILES' && call.list_files === undefined) {
+    return "Expecting 'list_files' to be present";
+  }
+  if (call.type === 'READ_FILE' && call.read_file === undefined) {
+    return "Expecting 'read_file' to be present";
+  }
+  if (call.type === 'UNKNOWN') throw new HttpProblem(501, '');
+  return undefined;
+}

@@ -1,0 +1,85 @@
+// Where an agent keeps what on disk: Mesos' own layout under the work folder, and the runtime state
+// of containers beside it.
+import { join } from 'node:path';
+import type { ExecutorKey } from './types.ts';
+
+/** Ids are made by others: one that would leave its folder is written in another way. */
+export function pathPart(id: string): string {
+  const isPlain = id !== '' && id !== '.' && id !== '..' && !/[/\0]/.test(id);
+  return isPlain ? id : `%${encodeURIComponent(id).replaceAll('.', '%2E')}`;
+}
+
+export class AgentPaths {
+  readonly work: string;
+
+  constructor(workFolder: string) {
+    this.work = workFolder;
+  }
+
+  meta(agentId: string): string {
+    return join(this.work, 'meta', 'slaves', pathPart(agentId));
+  }
+
+  get metaLatest(): string {
+    return join(this.work, 'meta', 'slaves', 'latest');
+  }
+
+  agentInfo(agentId: string): string {
+    return join(this.meta(agentId), 'slave.info');
+  }
+
+  metaFramework(agentId: string, frameworkId: string): string {
+    return join(this.meta(agentId), 'frameworks', pathPart(frameworkId));
+  }
+
+  metaExecutor(agentId: string, key: ExecutorKey): string {
+    const framework = this.metaFramework(agentId, key.frameworkId);
+    return join(framework, 'executors', pathPart(key.executorId));
+  }
+
+  metaRun(agentId: string, key: ExecutorKey, containerId: string): string {
+    return join(this.metaExecutor(agentId, key), 'runs', pathPart(containerId));
+  }
+
+  metaTask(agentId: string, key: ExecutorKey, containerId: string, taskId: string): string {
+    return join(this.metaRun(agentId, key, containerId), 'tasks', pathPart(taskId));
+  }
+
+  executorSandboxes(agentId: string, key: ExecutorKey): string {
+    return join(
+      this.work,
+      'slaves',
+      pathPart(agentId),
+      'frameworks',
+      pathPart(key.frameworkId),
+      'executors',
+      pathPart(key.executorId),
+      'runs',
+    );
+  }
+
+  sandbox(agentId: string, key: ExecutorKey, containerId: string): string {
+    return join(this.executorSandboxes(agentId, key), pathPart(containerId));
+  }
+
+  /** Runtime state of containers: the process host's folders, what built-in executors remember. */
+  get containers(): string {
+    return join(this.work, 'run', 'containers');
+  }
+
+  container(containerId: string): string {
+    return join(this.containers, pathPart(containerId));
+  }
+
+  containerProcess(containerId: string): string {
+    return join(this.container(containerId), 'process');
+  }
+
+  taskProcess(containerId: string, taskId: string): string {
+    return join(this.container(containerId), 'tasks', pathPart(taskId));
+  }
+
+  taskMemory(containerId: string): string {
+    return join(this.container(containerId), 'tasks.json');
+  }
+}

@@ -1,0 +1,290 @@
+// Puts an agent together: core, shell, checkpoints, containers, and one HTTP server for libprocess
+// messages and every API. Used by bin/agent.ts and by tests.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Fault } from '#base/fault.ts';
+import type { Disk } from '#env/disk.ts';
+import type { Env } from '#env/env.ts';
+import type { ProcessHost } from '#env/process.ts';
+import { LibprocessEndpoint } from '#mesos/libprocess/endpoint.ts';
+import { decode, encode, type MessageName } from '#wire/mesos/codec.ts';
+import type { AgentInfo, Attribute, Resource } from '#wire/mesos/v1.ts';
+import { Checkpoints } from './checkpoint.ts';
+import { Containers } from './containers.ts';
+import { AgentCore } from './core.ts';
+import { ExecutorApi } from './executor-api.ts';
+import { SandboxFiles } from './files.ts';
+import { HttpProblem, sendProblem } from './http.ts';
+import { LegacyApi } from './legacy.ts';
+import { OperatorApi } from './operator-api.ts';
+import { AgentPaths } from './paths.ts';
+import { AgentShell } from './shell.ts';
+
+export interface AgentSettings {
+  readonly masterAddress: string;
+  readonly workFolder: string;
+  readonly host: string;
+  readonly port: number;
+  readonly hostname: string;
+  readonly resources: readonly Resource[];
+  readonly attributes: readonly Attribute[];
+  readonly flags: Readonly<Record<string, string>>;
+}
+
+export interface RunningAgent {
+  readonly url: string;
+  readonly shell: AgentShell;
+  /** Leaves every task running. */
+  close(): Promise<void>;
+  /** Ends every task, leaves the cluster, then closes. */
+  leave(): Promise<void>;
+  /** The agent ended by itself: told to shut down by the master, or its disk failed. */
+  readonly ended: Promise<string>;
+}
+
+export const AGENT_ID = 'slave(1)';
+export const MESOS_VERSION = '1.11.0';
+const PREFIX = 'mesos.internal.';
+const MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
+const LEAVE_MS_MAX = 30_000;
+
+const TIMES = {
+  registrationBackoffMs: 500,
+  registrationBackoffMsMax: 10_000,
+  updateRetryMs: 10_000,
+  updateRetryMsMax: 600_000,
+  executorRegistrationTimeoutMs: 60_000,
+  executorReregistrationTimeoutMs: 15_000,
+  executorShutdownGraceMs: 5_000,
+} as const;
+const LIMITS = {
+  completedFrameworksMax: 50,
+  completedExecutorsMax: 150,
+  completedTasksMax: 200,
+} as const;
+const KILL_GRACE_MS = 3_000;
+const RECOVERY_TIMEOUT_MS = 15 * 60_000;
+const SUBSCRIPTION_BACKOFF_MS_MAX = 2_000;
+
+export interface AgentPorts {
+  readonly env: Env;
+  readonly disk: Disk;
+  readonly host: ProcessHost;
+}
+
+async function listen(server: Server, settings: AgentSettings): Promise<number> {
+  const { host, port } = settings;
+  await new Promise<void>((done, fail) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const why = error.code ?? error.message;
+      fail(
+        new Fault(
+          { code: 'cannot-listen', host, port },
+          `Cannot listen on ${host}:${port}: ${why}`,
+          { cause: error },
+        ),
+      );
+    });
+    server.listen(port, host, done);
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+export async function startAgent(
+  settings: AgentSettings,
+  ports: AgentPorts,
+): Promise<RunningAgent> {
+  const server = createServer({ keepAliveTimeout: 120_000, requestTimeout: 0 });
+  const port = await listen(server, settings);
+  try {
+    return await new AgentService(settings, ports, server, port).start();
+  } catch (error) {
+    server.close();
+    throw error;
+  }
+}
+
+class AgentService {
+  readonly #settings: AgentSettings;
+  readonly #server: Server;
+  readonly #endpoint: LibprocessEndpoint;
+  readonly #shell: AgentShell;
+  readonly #executorApi: ExecutorApi;
+  readonly #operatorApi: OperatorApi;
+  readonly #legacy: LegacyApi;
+  readonly #env: Env;
+  readonly #url: string;
+  readonly #ended = Promise.withResolvers<string>();
+  readonly #left = Promise.withResolvers<void>();
+  #connections = 0;
+  #isClosed = false;
+
+  constructor(settings: AgentSettings, ports: AgentPorts, server: Server, port: number) {
+    const { env } = ports;
+    this.#settings = settings;
+    this.#server = server;
+    this.#env = env;
+    const address = `${settings.host}:${port}`;
+    this.#url = `http://${address}`;
+    const paths = new AgentPaths(settings.workFolder);
+    this.#endpoint = new LibprocessEndpoint({
+      id: AGENT_ID,
+      address,
+      bodyBytesMax: MESSAGE_BYTES_MAX,
+      onMessage: (_from, name, body) => this.#onMessage(name, body),
+      onExited: () => this.#shell.masterExited(),
+    });
+    const core = new AgentCore(
+      {
+        info: agentInfo(settings, port),
+        upid: this.#endpoint.upid,
+        version: MESOS_VERSION,
+        capabilities: AGENT_CAPABILITIES.map((type) => ({ type })),
+        ...TIMES,
+        ...LIMITS,
+      },
+      {
+        uuid: () => env.random.uuid(),
+        uuidBytes: () => env.random.bytes(16),
+        next: () => env.random.next(),
+      },
+    );
+    const nextConnection = (): number => ++this.#connections;
+    this.#shell = new AgentShell(core, settings.masterAddress, env);
+    this.#executorApi = new ExecutorApi(this.#shell, env, nextConnection);
+    const containers = new Containers(
+      {
+        paths,
+        upid: this.#endpoint.upid,
+        endpoint: address,
+        cgroupRoot: `strata/agent-${port}`,
+        ownEnvironment: process.env,
+        recoveryTimeoutMs: RECOVERY_TIMEOUT_MS,
+        subscriptionBackoffMsMax: SUBSCRIPTION_BACKOFF_MS_MAX,
+        shutdownGraceMs: TIMES.executorShutdownGraceMs,
+        killGraceMs: KILL_GRACE_MS,
+      },
+      ports,
+      { onInput: (input) => this.#shell.input(input), nextConnection },
+    );
+    const files = new SandboxFiles(settings.workFolder);
+    const view = { shell: this.#shell, containers, files, flags: settings.flags, env, paths };
+    this.#operatorApi = new OperatorApi(view);
+    this.#legacy = new LegacyApi({ ...view, upid: this.#endpoint.upid });
+    this.#shell.wire({
+      checkpoints: new Checkpoints(paths, { disk: ports.disk, log: env.log }),
+      containers,
+      sendToMaster: (to, name, body) => this.#send(to, name, body),
+      watchMaster: (to) => this.#endpoint.link(`master@${to}`),
+      sendToExecutor: (connection, event) => this.#executorApi.send(connection, event),
+      closeExecutor: (connection) => this.#executorApi.closeStream(connection),
+      onExit: (how, message) => {
+        this.#left.resolve();
+        if (how !== 'leave') this.#ended.resolve(message);
+      },
+    });
+  }
+
+  async start(): Promise<RunningAgent> {
+    this.#server.on('request', (request, response) => this.#onRequest(request, response));
+    await this.#shell.start();
+    return {
+      url: this.#url,
+      shell: this.#shell,
+      close: () => this.#close(),
+      leave: () => this.#leave(),
+      ended: this.#ended.promise,
+    };
+  }
+
+  #onMessage(name: string, body: Uint8Array): void {
+    const short = name.startsWith(PREFIX) ? name.slice(PREFIX.length) : name;
+    if (!KNOWN_MESSAGES.has(short)) {
+      this.#env.log.debug('A message of the master is not known', { name });
+      return;
+    }
+    try {
+      this.#shell.masterMessage(short, decode(short as MessageName, body));
+    } catch (error) {
+      this.#env.log.warn('A message of the master cannot be read', { name, error });
+    }
+  }
+
+  #send(to: string, name: string, body: unknown): void {
+    const bytes = encode(name as MessageName, body as never);
+    this.#endpoint.send(`master@${to}`, PREFIX + name, bytes);
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#endpoint.handle(request, response)) return;
+    const url = new URL(request.url ?? '/', 'http://agent');
+    const path = routeOf(url.pathname);
+    const handle = async (): Promise<void> => {
+      if (path === '/api/v1/executor') await this.#executorApi.handle(request, response);
+      else if (path === '/api/v1') await this.#operatorApi.handle(request, response);
+      else if (!(await this.#legacy.handle(path, url.searchParams, request, response))) {
+        throw new HttpProblem(404, '');
+      }
+    };
+    handle().catch((error: unknown) => sendProblem(response, error));
+  }
+
+  async #leave(): Promise<void> {
+    this.#shell.input({ kind: 'leave' });
+    const timeout = this.#env.timers.after(LEAVE_MS_MAX, () => this.#left.resolve());
+    await this.#left.promise;
+    timeout.cancel();
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.#shell.close();
+    this.#executorApi.close();
+    this.#endpoint.close();
+    await new Promise<void>((done) => {
+      this.#server.close(() => done());
+      this.#server.closeAllConnections();
+    });
+  }
+}
+
+const AGENT_CAPABILITIES = [
+  'MULTI_ROLE',
+  'HIERARCHICAL_ROLE',
+  'RESERVATION_REFINEMENT',
+  'TASK_RESOURCE_LIMITS',
+] as const;
+
+const KNOWN_MESSAGES: ReadonlySet<string> = new Set([
+  'SlaveRegisteredMessage',
+  'SlaveReregisteredMessage',
+  'PingSlaveMessage',
+  'RunTaskMessage',
+  'RunTaskGroupMessage',
+  'KillTaskMessage',
+  'StatusUpdateAcknowledgementMessage',
+  'FrameworkToExecutorMessage',
+  'ShutdownFrameworkMessage',
+  'ShutdownExecutorMessage',
+  'UpdateFrameworkMessage',
+  'ShutdownMessage',
+  'ApplyOperationMessage',
+]);
+
+function agentInfo(settings: AgentSettings, port: number): AgentInfo {
+  return {
+    hostname: settings.hostname,
+    port,
+    resources: [...settings.resources],
+    ...(settings.attributes.length === 0 ? {} : { attributes: [...settings.attributes] }),
+  };
+}
+
+/** `/slave(1)/state/` and `/state` are one. */
+function routeOf(pathname: string): string {
+  const path = decodeURIComponent(pathname).replace(/\/+$/, '');
+  const own = `/${AGENT_ID}`;
+  return path === own || path.startsWith(`${own}/`) ? path.slice(own.length) : path;
+}

@@ -1,0 +1,887 @@
+// Decides over frameworks, executors and tasks of one agent: what is launched, killed and reported.
+// Part of the agent core; core.ts hands it every input that is not about the master itself.
+import type { Instant } from '#env/env.ts';
+import type {
+  ExecutorEvent,
+  ExecutorInfo,
+  FrameworkInfo,
+  KillPolicy,
+  StatusUpdate,
+  Task,
+  TaskInfo,
+  TaskState,
+  TaskStatus,
+  TaskStatus_Reason,
+} from '#wire/mesos/v1.ts';
+import {
+  commandExecutorOf,
+  type Executor,
+  type Framework,
+  hasWork,
+  knownTasks,
+  lossState,
+  resourcesOf,
+  taskOf,
+  userOf,
+} from './agent-state.ts';
+import { isTerminal, StatusStreams } from './status-streams.ts';
+import type {
+  AgentChance,
+  AgentEffect,
+  AgentOptions,
+  ConnectionId,
+  ContainerEnd,
+  ExecutorKey,
+  RecoveredExecutor,
+  RecoveredFramework,
+  RunTask,
+  RunTaskGroup,
+} from './types.ts';
+
+interface NewStatus {
+  readonly frameworkId: string;
+  readonly executorId?: string | undefined;
+  readonly taskId: string;
+  readonly state: TaskState;
+  readonly reason: TaskStatus_Reason;
+  readonly message: string;
+}
+
+export class Workloads {
+  readonly frameworks = new Map<string, Framework>();
+  readonly completedFrameworks: Framework[] = [];
+  readonly streams: StatusStreams;
+  agentId = '';
+  readonly #options: AgentOptions;
+  readonly #chance: AgentChance;
+  readonly #out: AgentEffect[];
+  readonly #byContainer = new Map<string, Executor>();
+  readonly #byConnection = new Map<ConnectionId, Executor>();
+  /** Executors that must subscribe or be gone by some time. */
+  readonly #awaited = new Set<Executor>();
+
+  constructor(options: AgentOptions, chance: AgentChance, out: AgentEffect[]) {
+    this.#options = options;
+    this.#chance = chance;
+    this.#out = out;
+    this.streams = new StatusStreams({
+      retryMs: options.updateRetryMs,
+      retryMsMax: options.updateRetryMsMax,
+    });
+  }
+
+  executor(key: ExecutorKey): Executor | undefined {
+    return this.frameworks.get(key.frameworkId)?.executors.get(key.executorId);
+  }
+
+  executorOfContainer(containerId: string): Executor | undefined {
+    return this.#byContainer.get(containerId);
+  }
+
+  executors(): Executor[] {
+    return [...this.frameworks.values()].flatMap((one) => [...one.executors.values()]);
+  }
+
+  // ---- launching
+
+  runTask(message: RunTask, now: Instant): void {
+    const { framework, task } = message;
+    const info = task.executor ?? commandExecutorOf(task, framework.id?.value ?? '');
+    const type = task.executor === undefined ? 'command' : typeOf(info);
+    const mayLaunch = message.launch_executor !== false;
+    this.#run(
+      framework,
+      message.pid,
+      info,
+      type,
+      { tasks: [task], isGroup: false },
+      mayLaunch,
+      now,
+    );
+  }
+
+  runTaskGroup(message: RunTaskGroup, now: Instant): void {
+    const { framework, executor } = message;
+    const queued = { tasks: message.task_group.tasks ?? [], isGroup: true };
+    const mayLaunch = message.launch_executor !== false;
+    this.#run(framework, undefined, executor, typeOf(executor), queued, mayLaunch, now);
+  }
+
+  #run(
+    info: FrameworkInfo,
+    pid: string | undefined,
+    executorInfo: ExecutorInfo,
+    type: Executor['type'],
+    queued: { tasks: readonly TaskInfo[]; isGroup: boolean },
+    mayLaunch: boolean,
+    now: Instant,
+  ): void {
+    const framework = this.#framework(info, pid ?? '');
+    if (framework.isTerminating) return;
+    const fresh = queued.tasks.filter((task) => !this.#knows(framework, task.task_id.value));
+    if (fresh.length === 0) return;
+    const executorId = executorInfo.executor_id.value;
+    const existing = framework.executors.get(executorId);
+    if (existing === undefined && !mayLaunch) {
+      this.#drop(framework, executorId, fresh, 'Executor is not there any more', now);
+      this.#framesDone(framework);
+      return;
+    }
+    if (existing?.state === 'terminating' || existing?.state === 'terminated') {
+      const message = `Executor is ${existing.state}`;
+      this.#drop(framework, executorId, fresh, message, now);
+      return;
+    }
+    const executor = existing ?? this.#launchExecutor(framework, executorInfo, type, fresh[0], now);
+    executor.queued.push({ tasks: fresh, isGroup: queued.isGroup });
+    if (executor.state === 'running') this.#deliver(executor);
+    if (existing !== undefined) this.#resourcesChanged(executor);
+  }
+
+  #knows(framework: Framework, taskId: string): boolean {
+    for (const executor of framework.executors.values()) {
+      if (executor.launched.has(taskId) || executor.terminated.has(taskId)) return true;
+      if (executor.queued.some((one) => one.tasks.some((t) => t.task_id.value === taskId))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  #framework(info: FrameworkInfo, pid: string): Framework {
+    const id = info.id?.value ?? '';
+    let framework = this.frameworks.get(id);
+    if (framework === undefined) {
+      framework = {
+        info,
+        id,
+        pid,
+        isTerminating: false,
+        executors: new Map(),
+        completedExecutors: [],
+      };
+      this.frameworks.set(id, framework);
+      if (info.checkpoint === true) {
+        this.#out.push({ kind: 'checkpoint', record: { kind: 'framework', info, pid } });
+      }
+    }
+    return framework;
+  }
+
+  #drop(
+    framework: Framework,
+    executorId: string,
+    tasks: readonly TaskInfo[],
+    message: string,
+    now: Instant,
+  ): void {
+    for (const task of tasks) {
+      this.#report(
+        {
+          frameworkId: framework.id,
+          executorId,
+          taskId: task.task_id.value,
+          state: lossState(framework.info, 'TASK_DROPPED'),
+          reason: 'REASON_EXECUTOR_TERMINATED',
+          message,
+        },
+        now,
+      );
+    }
+  }
+
+  #launchExecutor(
+    framework: Framework,
+    info: ExecutorInfo,
+    type: Executor['type'],
+    task: TaskInfo | undefined,
+    now: Instant,
+  ): Executor {
+    const key = { frameworkId: framework.id, executorId: info.executor_id.value };
+    const user = userOf(framework.info, info, task);
+    const executor: Executor = {
+      ...emptyExecutor(key, info, this.#chance.uuid(), type, user),
+      deadline: now + this.#options.executorRegistrationTimeoutMs,
+    };
+    framework.executors.set(key.executorId, executor);
+    this.#byContainer.set(executor.containerId, executor);
+    this.#awaited.add(executor);
+    const { containerId } = executor;
+    if (framework.info.checkpoint === true) {
+      const record = { kind: 'executor', key, containerId, info } as const;
+      this.#out.push({ kind: 'checkpoint', record });
+    }
+    const launch = {
+      key,
+      containerId,
+      executor: info,
+      framework: framework.info,
+      agentId: this.agentId,
+      user,
+      type,
+      resources: [...(info.resources ?? []), ...(task?.resources ?? [])],
+    };
+    this.#out.push({ kind: 'launch-container', launch });
+    return executor;
+  }
+
+  /** Gives a subscribed executor what waits for it. */
+  #deliver(executor: Executor): void {
+    const { connection } = executor;
+    if (connection === undefined) return;
+    const queued = executor.queued.splice(0);
+    const framework = this.frameworks.get(executor.key.frameworkId);
+    const executorId = executor.type === 'command' ? undefined : executor.key.executorId;
+    for (const { tasks, isGroup } of queued) {
+      for (const info of tasks) {
+        const task = taskOf(info, executor.key.frameworkId, executor.user, executorId);
+        executor.launched.set(info.task_id.value, task);
+        executor.launchedInfos.set(info.task_id.value, info);
+        if (framework?.info.checkpoint === true) {
+          const { key, containerId } = executor;
+          const record = { kind: 'task', key, containerId, task } as const;
+          this.#out.push({ kind: 'checkpoint', record });
+        }
+      }
+      this.#send(
+        executor,
+        isGroup
+          ? { type: 'LAUNCH_GROUP', launch_group: { task_group: { tasks: [...tasks] } } }
+          : { type: 'LAUNCH', launch: { task: tasks[0] as TaskInfo } },
+      );
+    }
+  }
+
+  #send(executor: Executor, event: ExecutorEvent): void {
+    const { connection } = executor;
+    if (connection === undefined) return;
+    this.#out.push({ kind: 'executor-event', connection, event });
+  }
+
+  #resourcesChanged(executor: Executor): void {
+    const { containerId } = executor;
+    const resources = resourcesOf(executor);
+    this.#out.push({ kind: 'update-container', containerId, resources });
+  }
+
+  // ---- the executor's side
+
+  subscribed(
+    key: ExecutorKey,
+    connection: ConnectionId,
+    unacknowledgedTasks: readonly TaskInfo[],
+    unacknowledgedUpdates: readonly TaskStatus[],
+    now: Instant,
+  ): void {
+    const executor = this.executor(key);
+    const framework = this.frameworks.get(key.frameworkId);
+    if (executor === undefined || framework === undefined || executor.state === 'terminated') {
+      this.#out.push({ kind: 'close-executor', connection });
+      return;
+    }
+    const old = executor.connection;
+    if (old !== undefined && old !== connection) {
+      this.#byConnection.delete(old);
+      this.#out.push({ kind: 'close-executor', connection: old });
+    }
+    executor.connection = connection;
+    this.#byConnection.set(connection, executor);
+    if (executor.state === 'terminating') {
+      this.#send(executor, { type: 'SHUTDOWN' });
+      return;
+    }
+    executor.state = 'running';
+    this.#awaited.delete(executor);
+    executor.deadline = Infinity;
+    this.#greet(executor, framework);
+    for (const status of unacknowledgedUpdates) this.executorUpdate(key, status, now);
+    this.#resend(executor, unacknowledgedTasks, now);
+    executor.everSubscribed = true;
+    this.#deliver(executor);
+    for (const [taskId, policy] of executor.kills) {
+      this.#sendKill(executor, taskId, policy as KillPolicy | undefined);
+    }
+  }
+
+  #greet(executor: Executor, framework: Framework): void {
+    this.#send(executor, {
+      type: 'SUBSCRIBED',
+      subscribed: {
+        executor_info: executor.info,
+        framework_info: framework.info,
+        agent_info: { ...this.#options.info, id: { value: this.agentId } },
+        container_id: { value: executor.containerId },
+      },
+    });
+  }
+
+  /**
+   * A task that we have given to an earlier connection, and that the executor neither names nor has
+   * ever reported, got lost on the way: it is sent again, or, when its TaskInfo is no longer known
+   * (the agent was restarted), told as dropped.
+   */
+  #resend(executor: Executor, unacknowledged: readonly TaskInfo[], now: Instant): void {
+    const named = new Set(unacknowledged.map((task) => task.task_id.value));
+    for (const [taskId, task] of executor.launched) {
+      if (named.has(taskId) || task.state !== 'TASK_STAGING') continue;
+      const stream = this.streams.of(executor.key.frameworkId, taskId);
+      if (stream !== undefined && stream.received.size > 0) continue;
+      const info = executor.launchedInfos.get(taskId);
+      executor.launched.delete(taskId);
+      if (info !== undefined) {
+        executor.queued.push({ tasks: [info], isGroup: executor.type === 'default' });
+        continue;
+      }
+      executor.launched.set(taskId, task);
+      const framework = this.frameworks.get(executor.key.frameworkId);
+      this.#report(
+        {
+          frameworkId: executor.key.frameworkId,
+          executorId: executor.key.executorId,
+          taskId,
+          state: lossState(framework?.info, 'TASK_DROPPED'),
+          reason: 'REASON_AGENT_RESTARTED',
+          message: 'Task dropped due to agent restart',
+        },
+        now,
+      );
+    }
+  }
+
+  disconnected(connection: ConnectionId): void {
+    const executor = this.#byConnection.get(connection);
+    if (executor === undefined) return;
+    this.#byConnection.delete(connection);
+    // The container lives: an executor that lost its connection comes back by itself.
+    if (executor.connection === connection) executor.connection = undefined;
+  }
+
+  /** Why an update is refused, in Mesos' words, or undefined. */
+  updateError(key: ExecutorKey, status: TaskStatus): string | undefined {
+    if (status.uuid === undefined) return "Expecting 'uuid' to be present";
+    if (status.uuid.length !== 16) return "Not a valid UUID: 'uuid' is not 16 bytes";
+    if (status.executor_id !== undefined && status.executor_id.value !== key.executorId) {
+      return (
+        'ExecutorID in Call: ' +
+        `${key.executorId} does not match ExecutorID in TaskStatus: ` +
+        status.executor_id.value
+      );
+    }
+    if (status.source !== 'SOURCE_EXECUTOR') {
+      return (
+        'Received Call from executor ' +
+        `${key.executorId} of framework ${key.frameworkId}` +
+        " with invalid source, expecting 'SOURCE_EXECUTOR'"
+      );
+    }
+    if (status.state === 'TASK_STAGING') {
+      return (
+        `Received TASK_STAGING from executor ${key.executorId} of framework ` +
+        `${key.frameworkId} which is not allowed`
+      );
+    }
+    return undefined;
+  }
+
+  executorUpdate(key: ExecutorKey, status: TaskStatus, now: Instant): void {
+    const executor = this.executor(key);
+    const framework = this.frameworks.get(key.frameworkId);
+    if (executor === undefined || framework === undefined) return;
+    const uuid = status.uuid ?? this.#chance.uuidBytes();
+    const isNew = this.#record(framework, executor, { ...status, uuid }, now);
+    if (!isNew || executor.connection !== undefined) {
+      this.#send(executor, {
+        type: 'ACKNOWLEDGED',
+        acknowledged: { task_id: status.task_id, uuid },
+      });
+    }
+  }
+
+  #record(
+    framework: Framework,
+    executor: Executor | undefined,
+    given: TaskStatus,
+    now: Instant,
+  ): boolean {
+    const taskId = given.task_id.value;
+    const status: TaskStatus = {
+      ...given,
+      agent_id: { value: this.agentId },
+      ...(executor === undefined
+        ? {}
+        : {
+            executor_id: { value: executor.key.executorId },
+            container_status: this.#containerStatus(executor, given),
+          }),
+      timestamp: given.timestamp ?? now / 1000,
+    };
+    const update: StatusUpdate = {
+      framework_id: { value: framework.id },
+      ...(executor === undefined ? {} : { executor_id: { value: executor.key.executorId } }),
+      agent_id: { value: this.agentId },
+      status,
+      timestamp: status.timestamp ?? now / 1000,
+      uuid: given.uuid ?? new Uint8Array(),
+      latest_state: status.state,
+    };
+    if (!this.streams.add(update, now)) return false;
+    if (executor !== undefined) {
+      const wasLaunched = this.#apply(executor, taskId, status);
+      if (framework.info.checkpoint === true && wasLaunched) {
+        const { key, containerId } = executor;
+        const record = { kind: 'update', key, containerId, taskId, update, uuid: status.uuid };
+        this.#out.push({ kind: 'checkpoint', record: record as never });
+      }
+    }
+    return true;
+  }
+
+  #containerStatus(executor: Executor, given: TaskStatus): TaskStatus['container_status'] {
+    const [, ip = '127.0.0.1'] = /@(.+):\d+$/.exec(this.#options.upid) ?? [];
+    return {
+      container_id: { value: executor.containerId },
+      network_infos: [{ ip_addresses: [{ protocol: 'IPv4', ip_address: ip }] }],
+      ...(executor.pid === undefined ? {} : { executor_pid: executor.pid }),
+      ...given.container_status,
+    };
+  }
+
+  /** launched -> launched | terminated. Answers whether the task is one that has a checkpoint. */
+  #apply(executor: Executor, taskId: string, status: TaskStatus): boolean {
+    const task = executor.launched.get(taskId);
+    if (task === undefined) return executor.terminated.has(taskId);
+    const { data: _data, ...kept } = status;
+    const statuses = [...(task.statuses ?? [])];
+    // A repeated state replaces the one before it (inventory 2.9).
+    if (statuses.at(-1)?.state === status.state) statuses.pop();
+    const next: Task = {
+      ...task,
+      state: status.state,
+      statuses: [...statuses, kept],
+      status_update_state: status.state,
+      ...(status.uuid === undefined ? {} : { status_update_uuid: status.uuid }),
+    };
+    if (!isTerminal(status.state)) {
+      executor.launched.set(taskId, next);
+      return true;
+    }
+    executor.launched.delete(taskId);
+    executor.launchedInfos.delete(taskId);
+    executor.kills.delete(taskId);
+    executor.terminated.set(taskId, next);
+    if (executor.state !== 'terminated') this.#resourcesChanged(executor);
+    return true;
+  }
+
+  #report(status: NewStatus, now: Instant): void {
+    const { frameworkId, executorId, taskId, state, reason, message } = status;
+    const framework = this.frameworks.get(frameworkId);
+    if (framework === undefined) return;
+    const executor = executorId === undefined ? undefined : framework.executors.get(executorId);
+    this.#record(
+      framework,
+      executor,
+      {
+        task_id: { value: taskId },
+        state,
+        reason,
+        message,
+        source: 'SOURCE_AGENT',
+        uuid: this.#chance.uuidBytes(),
+        timestamp: now / 1000,
+      },
+      now,
+    );
+  }
+
+  /** A task that the master believes to be here and that is not. */
+  reportUnknown(
+    info: FrameworkInfo | undefined,
+    frameworkId: string,
+    taskId: string,
+    now: Instant,
+  ) {
+    const framework = this.frameworks.get(frameworkId);
+    const target =
+      framework ??
+      (info === undefined ? undefined : this.#framework({ ...info, checkpoint: false }, ''));
+    if (target === undefined) return;
+    this.#report(
+      {
+        frameworkId,
+        taskId,
+        state: lossState(info ?? target.info, 'TASK_DROPPED'),
+        reason: 'REASON_RECONCILIATION',
+        message: 'Reconciliation: task unknown to the agent',
+      },
+      now,
+    );
+  }
+
+  hasTask(frameworkId: string, taskId: string): boolean {
+    const framework = this.frameworks.get(frameworkId);
+    if (framework === undefined) return false;
+    if (this.streams.of(frameworkId, taskId) !== undefined) return true;
+    return this.#knows(framework, taskId);
+  }
+
+  acknowledged(frameworkId: string, taskId: string, uuid: Uint8Array, now: Instant): void {
+    const done = this.streams.acknowledge(frameworkId, taskId, uuid, now);
+    const framework = this.frameworks.get(frameworkId);
+    if (done === undefined || framework === undefined) return;
+    for (const executor of framework.executors.values()) {
+      const isEnded = executor.terminated.has(taskId);
+      if (!isEnded && !executor.launched.has(taskId)) continue;
+      const { key, containerId } = executor;
+      if (framework.info.checkpoint === true) {
+        const record = { kind: 'acknowledgement', key, containerId, taskId, uuid } as const;
+        this.#out.push({ kind: 'checkpoint', record });
+      }
+      if (isEnded && done.isLast) {
+        const task = executor.terminated.get(taskId);
+        executor.terminated.delete(taskId);
+        if (task !== undefined) executor.completed.push(task);
+        if (executor.completed.length > this.#options.completedTasksMax) executor.completed.shift();
+        this.#executorDone(framework, executor);
+      }
+      return;
+    }
+    this.#framesDone(framework);
+  }
+
+  // ---- killing
+
+  killTask(
+    frameworkId: string,
+    taskId: string,
+    policy: KillPolicy | undefined,
+    now: Instant,
+  ): void {
+    const framework = this.frameworks.get(frameworkId);
+    if (framework === undefined) return;
+    for (const executor of framework.executors.values()) {
+      const waiting = executor.queued.find((one) =>
+        one.tasks.some((task) => task.task_id.value === taskId),
+      );
+      if (waiting !== undefined) {
+        this.#killQueued(framework, executor, waiting, now);
+        return;
+      }
+      if (!executor.launched.has(taskId)) continue;
+      executor.kills.set(taskId, policy);
+      if (executor.state === 'running') this.#sendKill(executor, taskId, policy);
+      return;
+    }
+    if (this.hasTask(frameworkId, taskId)) return;
+    this.#report(
+      {
+        frameworkId,
+        taskId,
+        state: lossState(framework.info, 'TASK_DROPPED'),
+        reason: 'REASON_EXECUTOR_TERMINATED',
+        message: 'Unable to find executor',
+      },
+      now,
+    );
+  }
+
+  #sendKill(executor: Executor, taskId: string, policy: KillPolicy | undefined): void {
+    this.#send(executor, {
+      type: 'KILL',
+      kill: {
+        task_id: { value: taskId },
+        ...(policy === undefined ? {} : { kill_policy: policy }),
+      },
+    });
+  }
+
+  #killQueued(
+    framework: Framework,
+    executor: Executor,
+    waiting: Executor['queued'][number],
+    now: Instant,
+  ): void {
+    executor.queued = executor.queued.filter((one) => one !== waiting);
+    for (const task of waiting.tasks) {
+      this.#report(
+        {
+          frameworkId: framework.id,
+          executorId: executor.key.executorId,
+          taskId: task.task_id.value,
+          state: 'TASK_KILLED',
+          reason: 'REASON_TASK_KILLED_DURING_LAUNCH',
+          message: 'A task was killed before it was delivered to the executor',
+        },
+        now,
+      );
+    }
+    // Nobody else waits for an executor that has not even started.
+    if (!executor.everSubscribed && executor.queued.length === 0 && executor.launched.size === 0) {
+      this.#shutdownExecutor(executor, now);
+    }
+  }
+
+  shutdownExecutor(key: ExecutorKey, now: Instant): void {
+    const executor = this.executor(key);
+    if (executor !== undefined) this.#shutdownExecutor(executor, now);
+  }
+
+  /** registering | running -> terminating */
+  #shutdownExecutor(executor: Executor, now: Instant): void {
+    if (executor.state === 'terminating' || executor.state === 'terminated') return;
+    executor.state = 'terminating';
+    if (executor.connection === undefined) {
+      this.#destroy(executor);
+      return;
+    }
+    this.#send(executor, { type: 'SHUTDOWN' });
+    const own = executor.info.shutdown_grace_period?.nanoseconds;
+    const graceMs = own === undefined ? this.#options.executorShutdownGraceMs : own / 1e6;
+    executor.deadline = now + graceMs;
+    this.#awaited.add(executor);
+  }
+
+  #destroy(executor: Executor): void {
+    this.#awaited.delete(executor);
+    executor.deadline = Infinity;
+    this.#out.push({ kind: 'destroy-container', containerId: executor.containerId });
+  }
+
+  shutdownFramework(frameworkId: string, now: Instant): void {
+    const framework = this.frameworks.get(frameworkId);
+    if (framework === undefined || framework.isTerminating) return;
+    framework.isTerminating = true;
+    this.streams.forgetFramework(frameworkId);
+    for (const executor of framework.executors.values()) {
+      executor.queued = [];
+      executor.terminated.clear();
+      this.#shutdownExecutor(executor, now);
+      this.#executorDone(framework, executor);
+    }
+    this.#framesDone(framework);
+  }
+
+  updateFramework(frameworkId: string, pid: string | undefined, info: FrameworkInfo | undefined) {
+    const framework = this.frameworks.get(frameworkId);
+    if (framework === undefined) return;
+    framework.pid = pid ?? framework.pid;
+    framework.info = info ?? framework.info;
+    if (framework.info.checkpoint === true) {
+      const record = { kind: 'framework', info: framework.info, pid: framework.pid } as const;
+      this.#out.push({ kind: 'checkpoint', record });
+    }
+  }
+
+  toExecutor(key: ExecutorKey, data: Uint8Array): void {
+    const executor = this.executor(key);
+    if (executor?.state === 'running') this.#send(executor, { type: 'MESSAGE', message: { data } });
+  }
+
+  // ---- containers
+
+  containerStarted(containerId: string, pid: number): void {
+    const executor = this.#byContainer.get(containerId);
+    if (executor !== undefined) executor.pid = pid;
+  }
+
+  /** any -> terminated: what had not ended by itself ends with its executor. */
+  containerEnded(containerId: string, end: ContainerEnd, now: Instant): void {
+    const executor = this.#byContainer.get(containerId);
+    const framework = this.frameworks.get(executor?.key.frameworkId ?? '');
+    if (executor === undefined || framework === undefined) return;
+    const wasTerminating = executor.state === 'terminating';
+    executor.state = 'terminated';
+    this.#awaited.delete(executor);
+    executor.deadline = Infinity;
+    this.#byContainer.delete(containerId);
+    if (executor.connection !== undefined) {
+      this.#out.push({ kind: 'close-executor', connection: executor.connection });
+      this.#byConnection.delete(executor.connection);
+      executor.connection = undefined;
+    }
+    if (framework.isTerminating) executor.launched.clear();
+    else this.#endTasks(framework, executor, end, now);
+    if (executor.type !== 'command' && !framework.isTerminating) {
+      const body = {
+        agent_id: { value: this.agentId },
+        framework_id: { value: framework.id },
+        executor_id: { value: executor.key.executorId },
+        status: end.waitStatus ?? (wasTerminating ? 9 : -1),
+      };
+      this.#out.push({ kind: 'send-master', name: 'ExitedExecutorMessage', body });
+    }
+    this.#executorDone(framework, executor);
+  }
+
+  #endTasks(framework: Framework, executor: Executor, end: ContainerEnd, now: Instant): void {
+    const waiting = executor.queued.splice(0).flatMap((one) => one.tasks);
+    const ids = [...executor.launched.keys(), ...waiting.map((task) => task.task_id.value)];
+    const reason = executor.doom?.reason ?? end.reason ?? 'REASON_EXECUTOR_TERMINATED';
+    const gone = reason === 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT';
+    for (const taskId of ids) {
+      this.#report(
+        {
+          frameworkId: framework.id,
+          executorId: executor.key.executorId,
+          taskId,
+          state: gone ? lossState(framework.info, 'TASK_GONE') : 'TASK_FAILED',
+          reason,
+          message: executor.doom?.message ?? end.message,
+        },
+        now,
+      );
+    }
+  }
+
+  /** A terminated executor is forgotten when every task's last update is acknowledged. */
+  #executorDone(framework: Framework, executor: Executor): void {
+    if (executor.state !== 'terminated' || hasWork(executor)) return;
+    framework.executors.delete(executor.key.executorId);
+    framework.completedExecutors.push(executor);
+    if (framework.completedExecutors.length > this.#options.completedExecutorsMax) {
+      framework.completedExecutors.shift();
+    }
+    const { key, containerId } = executor;
+    if (framework.info.checkpoint === true) {
+      const record = { kind: 'executor-done', key, containerId } as const;
+      this.#out.push({ kind: 'checkpoint', record });
+    }
+    this.#out.push({ kind: 'forget-container', containerId });
+    this.#framesDone(framework);
+  }
+
+  #framesDone(framework: Framework): void {
+    if (framework.executors.size > 0) return;
+    if (!framework.isTerminating && this.streams.hasPending(framework.id)) return;
+    if (!this.frameworks.delete(framework.id)) return;
+    this.completedFrameworks.push(framework);
+    if (this.completedFrameworks.length > this.#options.completedFrameworksMax) {
+      this.completedFrameworks.shift();
+    }
+    if (framework.info.checkpoint === true) {
+      const record = { kind: 'framework-done', frameworkId: framework.id } as const;
+      this.#out.push({ kind: 'checkpoint', record });
+    }
+  }
+
+  // ---- time
+
+  /** Without a master, updates wait; only executors have deadlines. */
+  nextDeadline(): Instant {
+    let at = Infinity;
+    for (const executor of this.#awaited) at = Math.min(at, executor.deadline);
+    return at;
+  }
+
+  nextAt(): Instant {
+    return Math.min(this.streams.nextAt(), this.nextDeadline());
+  }
+
+  onTick(now: Instant): void {
+    for (const executor of this.#awaited) {
+      if (executor.deadline > now) continue;
+      if (executor.state === 'registering') {
+        executor.state = 'terminating';
+        executor.doom = executor.everSubscribed
+          ? {
+              reason: 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT',
+              message:
+                'Executor did not reregister within ' +
+                `${this.#options.executorReregistrationTimeoutMs / 1000}secs`,
+            }
+          : {
+              reason: 'REASON_EXECUTOR_REGISTRATION_TIMEOUT',
+              message:
+                'Executor did not register within ' +
+                `${this.#options.executorRegistrationTimeoutMs / 1000}secs`,
+            };
+      }
+      this.#destroy(executor);
+    }
+  }
+
+  // ---- recovery
+
+  recover(frameworks: readonly RecoveredFramework[], now: Instant): void {
+    for (const recovered of frameworks) {
+      const framework = this.#framework({ ...recovered.info, checkpoint: false }, recovered.pid);
+      framework.info = recovered.info;
+      for (const executor of recovered.executors) this.#recoverExecutor(framework, executor, now);
+    }
+  }
+
+  #recoverExecutor(framework: Framework, recovered: RecoveredExecutor, now: Instant): void {
+    const { info, containerId } = recovered;
+    const key = { frameworkId: framework.id, executorId: info.executor_id.value };
+    const isCommand = recovered.tasks.some((one) => one.task.executor_id === undefined);
+    const type = isCommand ? 'command' : typeOf(info);
+    const user = recovered.tasks[0]?.task.user ?? userOf(framework.info, info, undefined);
+    const executor: Executor = {
+      ...emptyExecutor(key, info, containerId, type, user),
+      everSubscribed: true,
+      deadline: now + this.#options.executorReregistrationTimeoutMs,
+    };
+    framework.executors.set(key.executorId, executor);
+    this.#byContainer.set(containerId, executor);
+    this.#awaited.add(executor);
+    for (const { task, updates, acknowledged } of recovered.tasks) {
+      const taskId = task.task_id.value;
+      executor.launched.set(taskId, task);
+      for (const update of updates) {
+        this.streams.add(update, now);
+        this.#apply(executor, taskId, update.status);
+      }
+      for (const uuid of acknowledged) {
+        const done = this.streams.acknowledge(framework.id, taskId, uuid, now);
+        if (done?.isLast !== true) continue;
+        const ended = executor.terminated.get(taskId);
+        executor.terminated.delete(taskId);
+        if (ended !== undefined) executor.completed.push(ended);
+      }
+    }
+  }
+
+  /** Everything the master must hear of. */
+  inventory(): { tasks: Task[]; executors: ExecutorInfo[]; frameworks: FrameworkInfo[] } {
+    const executors = this.executors();
+    return {
+      tasks: executors.flatMap(knownTasks),
+      executors: executors
+        .filter((one) => one.type !== 'command' && one.state !== 'terminated')
+        .map((one) => ({ ...one.info, framework_id: { value: one.key.frameworkId } })),
+      frameworks: [...this.frameworks.values()].map((one) => one.info),
+    };
+  }
+}
+
+function typeOf(info: ExecutorInfo): 'default' | 'custom' {
+  return info.type === 'DEFAULT' ? 'default' : 'custom';
+}
+
+function emptyExecutor(
+  key: ExecutorKey,
+  info: ExecutorInfo,
+  containerId: string,
+  type: Executor['type'],
+  user: string,
+): Executor {
+  return {
+    key,
+    info,
+    containerId,
+    type,
+    user,
+    state: 'registering',
+    connection: undefined,
+    pid: undefined,
+    queued: [],
+    launched: new Map(),
+    terminated: new Map(),
+    completed: [],
+    launchedInfos: new Map(),
+    kills: new Map(),
+    deadline: Infinity,
+    doom: undefined,
+    everSubscribed: false,
+  };
+}

@@ -1,0 +1,122 @@
+// What executors and tasks find in their environment and how their command lines are made.
+import type { CommandInfo, ContainerInfo, Environment, TaskInfo } from '#wire/mesos/v1.ts';
+
+/** Of the agent's own environment, only this much is handed down. */
+const INHERITED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'SHELL', 'TMPDIR', 'LOGNAME', 'USER'];
+const PATH_DEFAULT = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+export interface ExecutorPlace {
+  /** `slave(1)@IP:PORT` */
+  readonly upid: string;
+  /** `IP:PORT` */
+  readonly endpoint: string;
+  readonly agentId: string;
+  readonly frameworkId: string;
+  readonly executorId: string;
+  readonly sandbox: string;
+  readonly isCheckpointing: boolean;
+  readonly recoveryTimeoutMs: number;
+  readonly subscriptionBackoffMsMax: number;
+  readonly shutdownGraceMs: number;
+}
+
+/** As stout prints a Duration: `5secs`, `15mins`, `500ms`. */
+export function durationText(ms: number): string {
+  const units: readonly [string, number][] = [
+    ['weeks', 604_800_000],
+    ['days', 86_400_000],
+    ['hrs', 3_600_000],
+    ['mins', 60_000],
+    ['secs', 1000],
+  ];
+  const [name, size] = units.find(([, unit]) => ms >= unit) ?? ['ms', 1];
+  return `${ms / size}${name}`;
+}
+
+export function inheritedEnvironment(
+  own: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const kept: Record<string, string> = { PATH: PATH_DEFAULT };
+  for (const name of INHERITED) {
+    const value = own[name];
+    if (value !== undefined) kept[name] = value;
+  }
+  return kept;
+}
+
+/** Mesos' own variables for every executor (inventory 3.6). */
+export function executorEnvironment(place: ExecutorPlace): Record<string, string> {
+  return {
+    LIBPROCESS_PORT: '0',
+    LIBPROCESS_IP: place.endpoint.slice(0, place.endpoint.lastIndexOf(':')),
+    MESOS_FRAMEWORK_ID: place.frameworkId,
+    MESOS_EXECUTOR_ID: place.executorId,
+    MESOS_DIRECTORY: place.sandbox,
+    MESOS_SANDBOX: place.sandbox,
+    MESOS_SLAVE_ID: place.agentId,
+    MESOS_SLAVE_PID: place.upid,
+    MESOS_AGENT_ENDPOINT: place.endpoint,
+    MESOS_CHECKPOINT: place.isCheckpointing ? '1' : '0',
+    MESOS_HTTP_COMMAND_EXECUTOR: '0',
+    MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD: durationText(place.shutdownGraceMs),
+    ...(place.isCheckpointing
+      ? {
+          MESOS_RECOVERY_TIMEOUT: durationText(place.recoveryTimeoutMs),
+          MESOS_SUBSCRIPTION_BACKOFF_MAX: durationText(place.subscriptionBackoffMsMax),
+        }
+      : {}),
+  };
+}
+
+/** Secrets by value are resolved; a reference needs a secret store, which there is none of. */
+export function commandEnvironment(environment: Environment | undefined): Record<string, string> {
+  const made: Record<string, string> = {};
+  for (const variable of environment?.variables ?? []) {
+    if (variable.type !== 'SECRET') {
+      made[variable.name] = variable.value ?? '';
+      continue;
+    }
+    const bytes = variable.secret?.value?.data;
+    if (bytes === undefined) {
+      throw new Error(`secret of variable "${variable.name}" cannot be resolved`);
+    }
+    made[variable.name] = new TextDecoder().decode(bytes);
+  }
+  return made;
+}
+
+/** `shell`: by /bin/sh -c; otherwise the program, whose first argument is its own name. */
+export function commandLine(command: CommandInfo | undefined): readonly string[] {
+  const value = command?.value;
+  if (command?.shell === false) {
+    if (value === undefined) throw new Error('the command has no value');
+    return [value, ...(command.arguments ?? []).slice(1)];
+  }
+  if (value === undefined) throw new Error('the command has no value');
+  return ['/bin/sh', '-c', value];
+}
+
+function containerProblem(container: ContainerInfo | undefined): string | undefined {
+  if (container === undefined) return undefined;
+  if (container.type === 'DOCKER') return 'Docker containers are not supported';
+  if (container.mesos?.image !== undefined) return 'Container images are not supported';
+  if ((container.volumes ?? []).length > 0) return 'Volumes are not supported';
+  if ((container.network_infos ?? []).some((one) => one.name !== undefined)) {
+    return 'Container networks are not supported';
+  }
+  if (container.tty_info !== undefined) return 'Terminals are not supported';
+  if (container.rlimit_info !== undefined) return 'Resource limits (rlimits) are not supported';
+  if (container.linux_info !== undefined) return 'Linux isolation options are not supported';
+  return undefined;
+}
+
+/** What this agent cannot do for a task: better refused than left out in silence. */
+export function taskProblem(task: TaskInfo): string | undefined {
+  if (task.health_check !== undefined) return 'Health checks are not supported';
+  if (task.check !== undefined) return 'Checks are not supported';
+  const persistent = (task.resources ?? []).some((one) => one.disk?.persistence !== undefined);
+  if (persistent) return 'Persistent volumes are not supported';
+  return containerProblem(task.container);
+}
+
+export { containerProblem };

@@ -1,0 +1,168 @@
+// Performs what the built-in executor core wants: processes through the host, updates to the agent.
+// One object per executor, in the agent's own process; its tasks outlive it and are resumed.
+import { errorChain } from '#base/fault.ts';
+import type { Env, Timer } from '#env/env.ts';
+import type { HostProcess, ProcessHost, ProcessSpec } from '#env/process.ts';
+import type { ExecutorEvent, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
+import { BuiltinExecutor, type BuiltinEffect, type TaskMemory } from './core.ts';
+import { taskProblem } from './environment.ts';
+
+export interface RunnerPlace {
+  readonly reportsKilling: boolean;
+  readonly killGraceMs: number;
+  readonly executorId: string;
+  /** Makes the sandbox, fetches files, and says how the task's process is started. */
+  prepare(task: TaskInfo): Promise<ProcessSpec>;
+  stateFolder(taskId: string): string;
+  /** Keeps what a successor needs; awaited before a process starts. */
+  remember(memory: readonly TaskMemory[]): Promise<void>;
+  onUpdate(status: TaskStatus): void;
+  /** Every task has ended, their updates were handed over. */
+  onDone(): void;
+  onStarted(taskId: string, pid: number): void;
+}
+
+export interface ResumedTask {
+  readonly memory: TaskMemory;
+  readonly process: HostProcess | undefined;
+  readonly wasReportedRunning: boolean;
+}
+
+export class BuiltinRunner {
+  readonly #core: BuiltinExecutor;
+  readonly #host: ProcessHost;
+  readonly #place: RunnerPlace;
+  readonly #env: Env;
+  readonly #processes = new Map<string, HostProcess>();
+  #timer: Timer | undefined;
+  #isClosed = false;
+
+  constructor(host: ProcessHost, place: RunnerPlace, env: Env) {
+    this.#host = host;
+    this.#place = place;
+    this.#env = env;
+    this.#core = new BuiltinExecutor(place);
+  }
+
+  /** An event of the agent, as a real executor would get it. */
+  onEvent(event: ExecutorEvent): void {
+    const now = this.#env.clock.now();
+    switch (event.type) {
+      case 'LAUNCH':
+        if (event.launch !== undefined)
+          this.#perform(this.#core.launch([event.launch.task], false, now));
+        return;
+      case 'LAUNCH_GROUP':
+        this.#perform(this.#core.launch(event.launch_group?.task_group.tasks ?? [], true, now));
+        return;
+      case 'KILL': {
+        const { task_id, kill_policy } = event.kill ?? {};
+        this.#perform(this.#core.kill(task_id?.value ?? '', kill_policy, now));
+        return;
+      }
+      case 'SHUTDOWN':
+        if (this.#core.memory().length === 0) this.#place.onDone();
+        else this.#perform(this.#core.shutdown(now));
+        return;
+      default:
+    }
+  }
+
+  /** Goes on with the tasks of an earlier life; with none left, the executor is done. */
+  resume(tasks: readonly ResumedTask[]): void {
+    for (const { memory, process, wasReportedRunning } of tasks) {
+      this.#perform(this.#core.resume(memory, wasReportedRunning || process === undefined));
+      if (process !== undefined) this.#watch(memory.taskId, process);
+      else {
+        const message = 'its process was not there after the agent was restarted';
+        this.#perform(this.#core.startFailed(memory.taskId, message, this.#env.clock.now()));
+      }
+    }
+    if (tasks.length === 0) this.#place.onDone();
+  }
+
+  /** At once and without grace. */
+  destroy(): void {
+    if (this.#core.memory().length === 0) this.#place.onDone();
+    const policy = { grace_period: { nanoseconds: 0 } };
+    for (const { taskId } of this.#core.memory()) {
+      this.#perform(this.#core.kill(taskId, policy, this.#env.clock.now()));
+    }
+  }
+
+  /** The tasks run on; this object forgets them. */
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+  }
+
+  #perform(effects: readonly BuiltinEffect[]): void {
+    if (this.#isClosed) return;
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case 'start':
+          void this.#start(effect.task);
+          break;
+        case 'signal':
+          this.#processes.get(effect.taskId)?.kill(effect.signal, 'group');
+          break;
+        case 'update':
+          this.#place.onUpdate(this.#status(effect));
+          break;
+        case 'done':
+          this.#place.onDone();
+          break;
+        default:
+      }
+    }
+    this.#arm();
+  }
+
+  #status(effect: BuiltinEffect & { kind: 'update' }): TaskStatus {
+    const { taskId, state, message, reason } = effect;
+    return {
+      task_id: { value: taskId },
+      state,
+      source: 'SOURCE_EXECUTOR',
+      executor_id: { value: this.#place.executorId },
+      timestamp: this.#env.clock.now() / 1000,
+      uuid: this.#env.random.bytes(16),
+      ...(message === undefined ? {} : { message }),
+      ...(reason === undefined ? {} : { reason }),
+    };
+  }
+
+  async #start(task: TaskInfo): Promise<void> {
+    const taskId = task.task_id.value;
+    try {
+      const problem = taskProblem(task);
+      if (problem !== undefined) throw new Error(problem);
+      await this.#place.remember(this.#core.memory());
+      const process = await this.#host.launch(await this.#place.prepare(task));
+      this.#place.onStarted(taskId, process.pid);
+      this.#watch(taskId, process);
+      this.#perform(this.#core.started(taskId, this.#env.clock.now()));
+    } catch (error) {
+      const message = errorChain(error);
+      this.#perform(this.#core.startFailed(taskId, message, this.#env.clock.now()));
+    }
+  }
+
+  #watch(taskId: string, process: HostProcess): void {
+    this.#processes.set(taskId, process);
+    void process.exited.then((status) => {
+      this.#processes.delete(taskId);
+      this.#perform(this.#core.exited(taskId, status, this.#env.clock.now()));
+    });
+  }
+
+  #arm(): void {
+    this.#timer?.cancel();
+    const at = this.#core.nextAt();
+    if (at === Infinity || this.#isClosed) return;
+    const { clock, timers } = this.#env;
+    this.#timer = timers.after(Math.max(0, at - clock.now()), () => {
+      this.#perform(this.#core.onTick(clock.now()));
+    });
+  }
+}
