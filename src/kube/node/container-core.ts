@@ -9,6 +9,7 @@ import type { ContainerState, PodEffect, PodInput, Terminated } from './pod-stat
 
 /** The least time between SIGTERM and SIGKILL that is left after a slow preStop hook. */
 const graceLeastMs = 2_000;
+export const imageBackoffShownMs = 2_000;
 
 export interface ContainerContext {
   readonly pod: PodIdentity;
@@ -50,7 +51,10 @@ export function lastRun(state: ContainerState): Terminated | undefined {
 export function startContainer(context: ContainerContext): boolean {
   const { state, now } = context;
   if (state.phase.kind === 'starting' || state.phase.kind === 'running') return false;
-  if (state.retry !== undefined && state.retry.at > now) return false;
+  if (state.retry !== undefined && state.retry.at > now) {
+    noteImageBackoff(context);
+    return false;
+  }
   const previous = lastRun(state);
   if (previous !== undefined) {
     const finishedAt = previous.finishedAt;
@@ -65,6 +69,18 @@ export function startContainer(context: ContainerContext): boolean {
   state.phase = { kind: 'starting' };
   context.emit({ kind: 'start', name: state.name, attempt: state.attempt + 1 });
   return true;
+}
+
+/** Some time after a failed pull the state tells that the node waits: ErrImagePull, ImagePullBackOff. */
+function noteImageBackoff(context: ContainerContext): void {
+  const { state, now, container } = context;
+  const { retry, phase } = state;
+  if (phase.kind !== 'waiting' || phase.reason !== 'ErrImagePull' || retry === undefined) return;
+  if (now < retry.at - retry.delayMs + imageBackoffShownMs) return;
+  const text = `Back-off pulling image ${JSON.stringify(container.image ?? '')}`;
+  const message = `${text}: ErrImagePull: ${phase.message ?? ''}`;
+  state.phase = { kind: 'waiting', reason: 'ImagePullBackOff', message };
+  emitEvent(context, 'Normal', 'BackOff', text);
 }
 
 function holdBack(context: ContainerContext, previous: Terminated): void {
@@ -237,6 +253,16 @@ export function hookDone(
   emitEvent(context, 'Warning', 'FailedPostStartHook', 'PostStartHook failed');
   const graceMs = podGraceMs(context.spec);
   stopContainer(context, { graceMs, message: 'FailedPostStartHook' });
+}
+
+/** A hook that was under way when the executor died is not run again, and is over. */
+export function forgetHook({ state, container, now }: ContainerContext): void {
+  if (state.phase.kind !== 'running') return;
+  if (state.phase.postStart === 'running') {
+    state.phase.postStart = 'done';
+    beginProbes(container, state.phase, now);
+  }
+  if (state.phase.stop?.stage === 'pre-stop') state.phase.stop.deadline = now;
 }
 
 export function probeAnswered(

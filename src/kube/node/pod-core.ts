@@ -23,6 +23,9 @@ export class PodCore {
       orderedContainers(pod.spec).map(([container]) => [container.name, container]),
     );
     this.#state = kept === undefined ? freshState(pod, now) : resumed(kept);
+    for (const container of this.#state.containers) {
+      one.forgetHook(this.#context(container, now));
+    }
   }
 
   get pod(): Pod {
@@ -330,6 +333,10 @@ function containerTimes(container: ContainerState): number[] {
   const { phase } = container;
   if (phase.kind === 'waiting' || phase.kind === 'terminated') {
     const times = container.retry === undefined ? [] : [container.retry.at];
+    if (container.retry !== undefined && phase.kind === 'waiting') {
+      const shownAt = container.retry.at - container.retry.delayMs + one.imageBackoffShownMs;
+      if (phase.reason === 'ErrImagePull') times.push(shownAt);
+    }
     const run = one.lastRun(container);
     if (run !== undefined && phase.kind === 'waiting') {
       const finishedAt = run.finishedAt;
@@ -377,6 +384,7 @@ function freshState(pod: Pod, now: number): PodState {
 function resumed(kept: PodState): PodState {
   const state = structuredClone(kept);
   if (state.sandbox.kind === 'preparing') state.sandbox = { kind: 'none' };
+  if (state.sandbox.kind === 'tearing-down') state.sandbox = { kind: 'ready', ips: state.ips };
   for (const { phase } of state.containers) {
     if (phase.kind !== 'running') continue;
     for (const kind of probeKinds) {

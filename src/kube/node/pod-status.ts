@@ -1,6 +1,6 @@
 // The status of a pod as the API shows it, computed from the pod core's state. Pure.
 import { present } from '#base/assert.ts';
-import type { Container, Pod, PodCondition, PodSpec } from './pod-spec.ts';
+import type { Container, Pod, PodCondition } from './pod-spec.ts';
 import type { ContainerState, ContainerStatus, PodState, PodStatus } from './pod-state.ts';
 import type { Terminated } from './pod-state.ts';
 
@@ -27,7 +27,7 @@ export function buildStatus(pod: Pod, state: PodState, node: NodeAddresses): Pod
   };
   const init = (pod.spec.initContainers ?? []).map(statusOf);
   const apps = pod.spec.containers.map(statusOf);
-  const phase = phaseOf(pod.spec, state);
+  const phase = phaseOf(state);
   const { hostIps } = node;
   return {
     observedGeneration: pod.metadata.generation,
@@ -47,22 +47,16 @@ export function buildStatus(pod: Pod, state: PodState, node: NodeAddresses): Pod
   };
 }
 
-function phaseOf(spec: PodSpec, state: PodState): string {
+/** The last phase is told only when every container, sidecars too, has ended. */
+function phaseOf(state: PodState): string {
   if (state.finalPhase !== undefined) return state.finalPhase;
   if (!state.initialized) return 'Pending';
+  const hasRun = ({ phase, last }: ContainerState): boolean => {
+    if (phase.kind === 'running') return phase.postStart === 'done' || last !== undefined;
+    return phase.kind === 'terminated' || last !== undefined;
+  };
   const apps = state.containers.filter(({ role }) => role === 'app');
-  const isUp = ({ phase }: ContainerState): boolean => phase.kind === 'running';
-  const ran = ({ phase, last }: ContainerState): boolean =>
-    phase.kind === 'terminated' || last !== undefined;
-  if (apps.some((each) => !isUp(each) && !ran(each))) return 'Pending';
-  if (apps.some(isUp)) return 'Running';
-  const isOver = apps.every(({ phase }) => phase.kind === 'terminated');
-  if (spec.restartPolicy === 'Always' || spec.restartPolicy === undefined || !isOver) {
-    return 'Running';
-  }
-  const good = apps.every(({ phase }) => phase.kind === 'terminated' && phase.exitCode === 0);
-  if (good) return 'Succeeded';
-  return spec.restartPolicy === 'Never' ? 'Failed' : 'Running';
+  return apps.every(hasRun) ? 'Running' : 'Pending';
 }
 
 interface StatusContext {
@@ -149,7 +143,7 @@ interface Parts {
 
 function conditionsOf(pod: Pod, state: PodState, parts: Parts): PodCondition[] {
   const generation = pod.metadata.generation;
-  const containersReady = containersReadyCondition(pod, state, parts);
+  const containersReady = containersReadyCondition(state, parts);
   const conditions = [
     condition('PodReadyToStartContainers', state.sandbox.kind === 'ready'),
     initializedCondition(state, parts),
@@ -200,7 +194,7 @@ function initializedCondition(state: PodState, parts: Parts): PodCondition {
   };
 }
 
-function containersReadyCondition(pod: Pod, state: PodState, parts: Parts): PodCondition {
+function containersReadyCondition(state: PodState, parts: Parts): PodCondition {
   const type = 'ContainersReady';
   if (parts.phase === 'Succeeded') return { ...condition(type, false), reason: 'PodCompleted' };
   if (parts.phase === 'Failed') return { ...condition(type, false), reason: 'PodFailed' };
