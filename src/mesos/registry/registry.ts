@@ -1,0 +1,89 @@
+// What the master must not forget, in the store: admitted agents and those that are unreachable.
+// Keys: /mesos/agents/<id> and /mesos/unreachable/<id>; values are protobuf or JSON of one entry.
+import { prefixEnd, type Store, type StoreOp } from '#store/store.ts';
+import { decode, encode } from '#wire/mesos/codec.ts';
+import type { AgentInfo } from '#wire/mesos/v1.ts';
+
+const AGENTS = '/mesos/agents/';
+const UNREACHABLE = '/mesos/unreachable/';
+const WEIGHTS = '/mesos/weights/';
+
+export interface RegistryContent {
+  readonly agents: readonly AgentInfo[];
+  readonly unreachable: readonly { readonly agentId: string; readonly at: number }[];
+  readonly weights: readonly { readonly role: string; readonly weight: number }[];
+}
+
+export type RegistryWrite =
+  | { readonly kind: 'admit-agent'; readonly info: AgentInfo }
+  | { readonly kind: 'remove-agent'; readonly agentId: string }
+  | { readonly kind: 'mark-unreachable'; readonly agentId: string; readonly at: number }
+  | { readonly kind: 'mark-reachable'; readonly info: AgentInfo }
+  | { readonly kind: 'set-weight'; readonly role: string; readonly weight: number };
+
+function toJsonBytes(value: object): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(value));
+}
+
+function fromJsonBytes<T>(bytes: Uint8Array): T {
+  return JSON.parse(new TextDecoder().decode(bytes)) as T;
+}
+
+function operations(write: RegistryWrite): StoreOp[] {
+  switch (write.kind) {
+    case 'admit-agent':
+    case 'mark-reachable': {
+      const id = write.info.id?.value ?? '';
+      const value = encode('AgentInfo', write.info);
+      return [
+        { kind: 'put', key: AGENTS + id, value },
+        { kind: 'delete', key: UNREACHABLE + id },
+      ];
+    }
+    case 'remove-agent':
+      return [
+        { kind: 'delete', key: AGENTS + write.agentId },
+        { kind: 'delete', key: UNREACHABLE + write.agentId },
+      ];
+    case 'mark-unreachable': {
+      const value = toJsonBytes({ at: write.at });
+      return [
+        { kind: 'delete', key: AGENTS + write.agentId },
+        { kind: 'put', key: UNREACHABLE + write.agentId, value },
+      ];
+    }
+    case 'set-weight': {
+      const value = toJsonBytes({ weight: write.weight });
+      return [{ kind: 'put', key: WEIGHTS + write.role, value }];
+    }
+  }
+}
+
+export class Registry {
+  readonly #store: Store;
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  async read(): Promise<RegistryContent> {
+    const agents = await this.#store.range({ start: AGENTS, end: prefixEnd(AGENTS) });
+    const gone = await this.#store.range({ start: UNREACHABLE, end: prefixEnd(UNREACHABLE) });
+    const weights = await this.#store.range({ start: WEIGHTS, end: prefixEnd(WEIGHTS) });
+    return {
+      agents: agents.items.map(({ value }) => decode('AgentInfo', value)),
+      unreachable: gone.items.map(({ key, value }) => ({
+        agentId: key.slice(UNREACHABLE.length),
+        at: fromJsonBytes<{ at: number }>(value).at,
+      })),
+      weights: weights.items.map(({ key, value }) => ({
+        role: key.slice(WEIGHTS.length),
+        weight: fromJsonBytes<{ weight: number }>(value).weight,
+      })),
+    };
+  }
+
+  /** Resolves when it is durable. */
+  async apply(write: RegistryWrite): Promise<void> {
+    await this.#store.txn({ compare: [], then: operations(write) });
+  }
+}

@@ -1,0 +1,231 @@
+// The embedded store: SQLite with a write-ahead log and a full sync at each commit. Transactions that
+// arrive in one turn of the event loop are one commit (group commit); none is visible or acknowledged
+// before it is on disk. Reads never touch the disk.
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { Fault } from '#base/fault.ts';
+import { StoreIndex, type Change, type Overlay } from './index-core.ts';
+import type {
+  KeyValue,
+  RangeOptions,
+  RangeResult,
+  Revision,
+  Store,
+  StoreWatcher,
+  Txn,
+  TxnResult,
+} from './store.ts';
+
+interface Waiting {
+  readonly txn: Txn;
+  readonly done: (result: TxnResult) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** Transactions in one commit at most, so that a flood does not stall the event loop for long. */
+const BATCH_MAX = 512;
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS version (
+    revision INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    value BLOB,
+    create_revision INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    PRIMARY KEY (revision, key)
+  ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+`;
+
+function diskFault(path: string, action: string, error: unknown): Fault {
+  const text = String((error as Error).message);
+  const code = /full/i.test(text)
+    ? 'disk-full'
+    : /readonly|unable to open/i.test(text)
+      ? 'disk-permission'
+      : 'disk-io';
+  return new Fault({ code, path }, `Cannot ${action} store "${path}": ${text}`, { cause: error });
+}
+
+interface Row {
+  readonly revision: number;
+  readonly key: string;
+  readonly value: Uint8Array | null;
+  readonly create_revision: number;
+  readonly version: number;
+}
+
+class SqliteStore implements Store {
+  readonly #path: string;
+  readonly #database: DatabaseSync;
+  readonly #insert: StatementSync;
+  readonly #index = new StoreIndex();
+  #waiting: Waiting[] = [];
+  #isScheduled = false;
+  #isClosed = false;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#database = new DatabaseSync(path);
+    this.#database.exec(
+      'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA locking_mode=EXCLUSIVE;',
+    );
+    this.#database.exec(schema);
+    this.#insert = this.#database.prepare(
+      'INSERT INTO version (revision, key, value, create_revision, version) VALUES (?, ?, ?, ?, ?)',
+    );
+    this.#load();
+  }
+
+  #load(): void {
+    for (const row of this.#database.prepare('SELECT * FROM version ORDER BY revision').iterate()) {
+      const { revision, key, value, create_revision, version } = row as unknown as Row;
+      const kv: KeyValue | undefined =
+        value === null
+          ? undefined
+          : { key, value, createRevision: create_revision, modRevision: revision, version };
+      this.#index.load(key, kv, revision);
+    }
+    const names = this.#database.prepare('SELECT value FROM meta WHERE name = ?');
+    const highest = names.get('revision') as { value: number } | undefined;
+    if (highest !== undefined) this.#index.load('', undefined, highest.value);
+    // What was before this start cannot be watched: watchers list again, as after a compaction.
+    this.#index.setCompacted(this.#index.revision - 1);
+  }
+
+  revision(): Revision {
+    return this.#index.revision;
+  }
+
+  compactRevision(): Revision {
+    return this.#index.compacted;
+  }
+
+  async get(key: string): Promise<KeyValue | undefined> {
+    return this.#index.get(key);
+  }
+
+  async range(options: RangeOptions): Promise<RangeResult> {
+    return this.#index.range(options);
+  }
+
+  txn(txn: Txn): Promise<TxnResult> {
+    if (this.#isClosed) {
+      return Promise.reject(
+        new Fault({ code: 'store-closed' }, 'Cannot write: the store is closed'),
+      );
+    }
+    return new Promise((done, fail) => {
+      this.#waiting.push({ txn, done, fail });
+      this.#schedule();
+    });
+  }
+
+  watch(
+    options: { start: string; end: string; startRevision: Revision },
+    watcher: StoreWatcher,
+  ): { cancel(): void } {
+    return this.#index.watch(options, watcher);
+  }
+
+  async compact(revision: Revision): Promise<void> {
+    this.#index.compact(revision);
+    try {
+      this.#database.exec('BEGIN');
+      this.#database
+        .prepare(
+          `DELETE FROM version WHERE revision <= :at AND EXISTS (
+             SELECT 1 FROM version AS later
+             WHERE later.key = version.key AND later.revision > version.revision AND later.revision <= :at)`,
+        )
+        .run({ at: revision });
+      this.#database
+        .prepare('DELETE FROM version WHERE revision <= ? AND value IS NULL')
+        .run(revision);
+      this.#database
+        .prepare("INSERT OR REPLACE INTO meta (name, value) VALUES ('revision', ?)")
+        .run(this.#index.revision);
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw diskFault(this.#path, 'compact', error);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosed) return;
+    while (this.#waiting.length > 0) this.#commit();
+    this.#isClosed = true;
+    this.#index.end();
+    this.#database.close();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      if (this.#isClosed) return;
+      this.#commit();
+      if (this.#waiting.length > 0) this.#schedule();
+    });
+  }
+
+  #commit(): void {
+    const batch = this.#waiting.splice(0, BATCH_MAX);
+    const overlay: Overlay = new Map();
+    const applied: { revision: Revision; changes: Change[] }[] = [];
+    let revision = this.#index.revision;
+    const outcomes = batch.map(({ txn }) => {
+      const { result, changes } = this.#index.evaluate(txn, overlay, revision + 1);
+      if (changes.length > 0) {
+        revision += 1;
+        applied.push({ revision, changes });
+      }
+      return result;
+    });
+    try {
+      if (applied.length > 0) this.#write(applied);
+    } catch (error) {
+      const fault = diskFault(this.#path, 'write to', error);
+      for (const { fail } of batch) fail(fault);
+      return;
+    }
+    for (const one of applied) this.#index.apply(one.revision, one.changes);
+    batch.forEach(({ done }, index) => done(outcomes[index] as TxnResult));
+  }
+
+  #write(applied: readonly { revision: Revision; changes: readonly Change[] }[]): void {
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      for (const { revision, changes } of applied) {
+        for (const { key, kv } of lastOfEachKey(changes)) {
+          this.#insert.run(
+            revision,
+            key,
+            kv?.value ?? null,
+            kv?.createRevision ?? 0,
+            kv?.version ?? 0,
+          );
+        }
+      }
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+}
+
+/** One transaction may touch a key twice; what it left is what is stored. */
+function lastOfEachKey(changes: readonly Change[]): Iterable<Change> {
+  return new Map(changes.map((change) => [change.key, change])).values();
+}
+
+/** Fault `disk-permission`, `disk-full` or `disk-io`, with the path. */
+export async function openSqliteStore(path: string): Promise<Store> {
+  try {
+    return new SqliteStore(path);
+  } catch (error) {
+    throw diskFault(path, 'open', error);
+  }
+}
