@@ -1,0 +1,85 @@
+// The first check of calls of schedulers and operators: what must be there, in Mesos' words.
+import type { MasterCall, SchedulerCall } from '#wire/mesos/v1.ts';
+
+const UUID_BYTES = 16;
+
+/** Calls whose body must be present; the body is named as the call, in lower case. */
+const schedulerBodies: ReadonlySet<string> = new Set([
+  'ACCEPT',
+  'DECLINE',
+  'ACCEPT_INVERSE_OFFERS',
+  'DECLINE_INVERSE_OFFERS',
+  'KILL',
+  'SHUTDOWN',
+  'ACKNOWLEDGE',
+  'ACKNOWLEDGE_OPERATION_STATUS',
+  'RECONCILE',
+  'RECONCILE_OPERATIONS',
+  'MESSAGE',
+  'REQUEST',
+  'UPDATE_FRAMEWORK',
+]);
+
+function hasBody(call: object, type: string): boolean {
+  return (call as Record<string, unknown>)[type.toLowerCase()] !== undefined;
+}
+
+function expecting(field: string): string {
+  return `Expecting '${field}' to be present`;
+}
+
+export function validateSchedulerCall(call: SchedulerCall): string | undefined {
+  const { type } = call;
+  if (type === undefined) return expecting('type');
+  if (type === 'SUBSCRIBE') {
+    const { subscribe } = call;
+    if (subscribe === undefined) return expecting('subscribe');
+    const own = subscribe.framework_info.id?.value ?? '';
+    if ((call.framework_id?.value ?? '') !== own) {
+      return "'framework_id' differs from 'subscribe.framework_info.id'";
+    }
+    return undefined;
+  }
+  if (call.framework_id === undefined) return expecting('framework_id');
+  if (schedulerBodies.has(type) && !hasBody(call, type)) return expecting(type.toLowerCase());
+  if (type === 'ACKNOWLEDGE' && call.acknowledge?.uuid.length !== UUID_BYTES) {
+    return 'Not a valid UUID';
+  }
+  if (type === 'UPDATE_FRAMEWORK') {
+    const own = call.update_framework?.framework_info.id?.value ?? '';
+    if (own !== call.framework_id.value) {
+      return "'framework_id' differs from 'update_framework.framework_info.id'";
+    }
+  }
+  return undefined;
+}
+
+const bodilessOperatorCalls: ReadonlySet<string> = new Set([
+  'UNKNOWN',
+  'GET_HEALTH',
+  'GET_FLAGS',
+  'GET_VERSION',
+  'GET_LOGGING_LEVEL',
+  'GET_STATE',
+  'GET_AGENTS',
+  'GET_FRAMEWORKS',
+  'GET_EXECUTORS',
+  'GET_OPERATIONS',
+  'GET_TASKS',
+  'GET_ROLES',
+  'GET_WEIGHTS',
+  'GET_MASTER',
+  'SUBSCRIBE',
+  'GET_MAINTENANCE_STATUS',
+  'GET_MAINTENANCE_SCHEDULE',
+  'GET_QUOTA',
+]);
+
+export function validateMasterCall(call: MasterCall): string | undefined {
+  const { type } = call;
+  if (type === undefined) return expecting('type');
+  if (!bodilessOperatorCalls.has(type) && !hasBody(call, type)) {
+    return expecting(type.toLowerCase());
+  }
+  return undefined;
+}

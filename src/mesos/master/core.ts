@@ -1,0 +1,535 @@
+// The master: frameworks, agents, offers, tasks. Decides on every call and message and returns effects;
+// shell.ts performs them. Parts with rules of their own are in the files that it imports.
+import { assert } from '#base/assert.ts';
+import type { FrameworkInfo, MasterInfo, SchedulerCall, Task } from '#wire/mesos/v1.ts';
+import { AgentDesk } from './agents.ts';
+import { LaunchDesk } from './launches.ts';
+import { hasCapability, rolesOf, validateFrameworkInfo } from './roles.ts';
+import { MasterState } from './state.ts';
+import { isTerminal, masterStatus } from './statuses.ts';
+import type {
+  ConnectionId,
+  FrameworkRecord,
+  FromAgent,
+  MasterEffect,
+  MasterOptions,
+  OfferRecord,
+  RecoveredRegistry,
+  Refusal,
+} from './types.ts';
+
+const REFUSE_SECONDS_DEFAULT = 5;
+const REFUSE_SECONDS_MAX = 31_536_000;
+
+export class MasterCore {
+  readonly state: MasterState;
+  readonly #agents: AgentDesk;
+  readonly #launches: LaunchDesk;
+
+  constructor(options: MasterOptions, recovered: RecoveredRegistry, now: number) {
+    this.state = new MasterState(options, now);
+    for (const info of recovered.agents) this.state.recovered.set(info.id?.value ?? '', info);
+    for (const { agentId, at } of recovered.unreachable) this.state.unreachable.set(agentId, at);
+    for (const { role, weight } of recovered.weights) this.state.allocator.setWeight(role, weight);
+    this.#agents = new AgentDesk(this.state, (id, at) => this.#frameworkOfAgent(id, at));
+    this.#launches = new LaunchDesk(this.state);
+  }
+
+  masterInfo(): MasterInfo {
+    const { masterId, ip, port, pid, hostname, version } = this.state.options;
+    const bytes = ip.split('.').map(Number);
+    const number = bytes.reduceRight((sum, byte) => sum * 256 + byte, 0);
+    return {
+      id: masterId,
+      ip: number,
+      port,
+      pid,
+      hostname,
+      version,
+      address: { hostname, ip, port },
+      capabilities: [{ type: 'AGENT_UPDATE' }],
+    };
+  }
+
+  // ---- scheduler API ----
+
+  /** A refusal here is an HTTP error; refusals that Mesos tells by an ERROR event are events. */
+  subscribe(connection: ConnectionId, call: SchedulerCall, now: number): Refusal | MasterEffect[] {
+    const { subscribe } = call;
+    assert(subscribe !== undefined, 'SUBSCRIBE has been validated');
+    const info = subscribe.framework_info;
+    const id = info.id?.value ?? '';
+    const suppressed = subscribe.suppressed_roles ?? [];
+    const wrong = validateFrameworkInfo(info, suppressed) ?? this.#refusedId(id, info);
+    if (wrong !== undefined) {
+      this.state.emit({
+        kind: 'event',
+        connection,
+        event: { type: 'ERROR', error: { message: wrong } },
+      });
+      this.state.emit({ kind: 'close', connection });
+      return this.state.take();
+    }
+    const known = id === '' ? undefined : this.state.frameworks.get(id);
+    const framework = known ?? this.#addFramework(info, id, now);
+    if (known !== undefined) this.#failOver(known, info, now);
+    this.state.byConnection.set(connection, framework.id);
+    framework.connection = connection;
+    framework.suppressedRoles = new Set(suppressed);
+    this.#settle(framework, known === undefined);
+    this.state.tell(framework, {
+      type: 'SUBSCRIBED',
+      subscribed: {
+        framework_id: { value: framework.id },
+        heartbeat_interval_seconds: this.state.options.heartbeatMs / 1_000,
+        master_info: this.masterInfo(),
+      },
+    });
+    this.state.tell(framework, { type: 'HEARTBEAT' });
+    const type = known === undefined ? 'FRAMEWORK_ADDED' : 'FRAMEWORK_UPDATED';
+    this.#tellOperators(type, framework);
+    return this.state.take();
+  }
+
+  /** The stream of a framework ended. */
+  disconnected(connection: ConnectionId, now: number): MasterEffect[] {
+    const framework = this.#ofConnection(connection);
+    this.state.byConnection.delete(connection);
+    if (framework === undefined || framework.connection !== connection) return this.state.take();
+    framework.connection = undefined;
+    this.#deactivate(framework);
+    const timeoutMs = (framework.info.failover_timeout ?? 0) * 1_000;
+    framework.failoverDeadline = now + timeoutMs;
+    this.state.emit({ kind: 'wake-at', at: framework.failoverDeadline });
+    return this.state.take();
+  }
+
+  /** Calls other than SUBSCRIBE, of a framework whose stream the shell has checked. */
+  call(frameworkId: string, call: SchedulerCall, now: number): Refusal | MasterEffect[] {
+    const framework = this.state.frameworks.get(frameworkId);
+    if (framework === undefined) return { status: 400, message: 'Framework cannot be found' };
+    this.state.count(`messages_${(call.type ?? 'unknown').toLowerCase()}`);
+    switch (call.type) {
+      case 'TEARDOWN':
+        this.removeFramework(framework, now);
+        break;
+      case 'ACCEPT':
+        this.#launches.accept(
+          framework,
+          call.accept ?? { offer_ids: [] },
+          refuseMs(call.accept?.filters),
+          now,
+        );
+        break;
+      case 'DECLINE':
+        this.#decline(framework, call, now);
+        break;
+      case 'REVIVE':
+        if (this.#subscribedRoles(framework, call.revive?.roles ?? [])) {
+          this.state.allocator.revive(frameworkId, call.revive?.roles ?? []);
+        }
+        break;
+      case 'SUPPRESS':
+        if (this.#subscribedRoles(framework, call.suppress?.roles ?? [])) {
+          this.state.allocator.suppress(frameworkId, call.suppress?.roles ?? []);
+        }
+        break;
+      case 'KILL':
+        this.#launches.kill(framework, call, now);
+        break;
+      case 'SHUTDOWN':
+        this.#shutdownExecutor(framework, call);
+        break;
+      case 'ACKNOWLEDGE':
+        this.#acknowledge(framework, call);
+        break;
+      case 'RECONCILE':
+        this.#launches.reconcile(framework, call.reconcile?.tasks ?? [], now);
+        break;
+      case 'MESSAGE':
+        this.#message(framework, call);
+        break;
+      case 'UPDATE_FRAMEWORK':
+        return this.#updateFramework(framework, call, now);
+      case 'REQUEST':
+      default:
+        // REQUEST states demand; the stock allocator takes no notice of it either.
+        break;
+    }
+    return this.state.take();
+  }
+
+  // ---- agents ----
+
+  onAgentMessage(from: string, message: FromAgent, now: number): MasterEffect[] {
+    this.#agents.onMessage(from, message, now);
+    return this.state.take();
+  }
+
+  /** The connection to an agent broke. */
+  onAgentExited(pid: string, now: number): MasterEffect[] {
+    this.#agents.onExited(pid, now);
+    return this.state.take();
+  }
+
+  /** A registry change became durable. */
+  confirm(token: number, now: number): MasterEffect[] {
+    this.#agents.confirm(token, now);
+    return this.state.take();
+  }
+
+  // ---- time and allocation ----
+
+  onTick(now: number): MasterEffect[] {
+    for (const framework of this.state.frameworks.values()) {
+      if (framework.failoverDeadline === undefined || framework.failoverDeadline > now) continue;
+      this.removeFramework(framework, now);
+    }
+    this.#agents.onTick(now);
+    const expiry = this.state.allocator.expireFilters(now);
+    if (expiry !== undefined) this.state.emit({ kind: 'wake-at', at: expiry });
+    return this.state.take();
+  }
+
+  allocate(now: number): MasterEffect[] {
+    const { state } = this;
+    const allocations = state.allocator.allocate(now);
+    for (const [frameworkId, mine] of Map.groupBy(allocations, (one) => one.frameworkId)) {
+      const framework = state.frameworks.get(frameworkId);
+      if (framework === undefined) continue;
+      const offers = mine.map(({ role, agentId, resources }) => {
+        const id = `${state.options.masterId}-O${state.nextOffer++}`;
+        const offer: OfferRecord = { id, frameworkId, agentId, role, resources };
+        state.offers.set(id, offer);
+        framework.offers.add(id);
+        state.agents.get(agentId)?.offers.add(id);
+        return this.#launches.offerToWire(framework, offer);
+      });
+      state.count('messages_resource_offers');
+      state.tell(framework, { type: 'OFFERS', offers: { offers } });
+    }
+    const expiry = state.allocator.expireFilters(now);
+    if (expiry !== undefined) state.emit({ kind: 'wake-at', at: expiry });
+    return state.take();
+  }
+
+  /** Operator TEARDOWN; undefined when there is no such framework. */
+  teardown(frameworkId: string, now: number): MasterEffect[] | undefined {
+    const framework = this.state.frameworks.get(frameworkId);
+    if (framework === undefined) return undefined;
+    this.removeFramework(framework, now);
+    return this.state.take();
+  }
+
+  setWeight(role: string, weight: number): MasterEffect[] {
+    this.state.allocator.setWeight(role, weight);
+    for (const offer of [...this.state.offers.values()])
+      this.#returnOffer(offer, { rescind: true });
+    return this.state.take();
+  }
+
+  // ---- frameworks ----
+
+  #refusedId(id: string, info: FrameworkInfo): string | undefined {
+    if (id !== '' && this.state.completedFrameworks.has(id)) return 'Framework has been removed';
+    const known = this.state.frameworks.get(id)?.info;
+    if (known !== undefined && known.principal !== info.principal) {
+      return `Changing framework's principal is not allowed`;
+    }
+    return undefined;
+  }
+
+  #addFramework(info: FrameworkInfo, id: string, now: number): FrameworkRecord {
+    const { masterId } = this.state.options;
+    const own =
+      id === '' ? `${masterId}-${String(this.state.nextFramework++).padStart(4, '0')}` : id;
+    const framework: FrameworkRecord = {
+      info: { ...info, id: { value: own } },
+      id: own,
+      connection: undefined,
+      isActive: true,
+      isRecovered: false,
+      registeredAt: now,
+      reregisteredAt: now,
+      unregisteredAt: undefined,
+      failoverDeadline: undefined,
+      suppressedRoles: new Set(),
+      tasks: new Map(),
+      unreachableTasks: new Map(),
+      completedTasks: [],
+      offers: new Set(),
+    };
+    this.state.frameworks.set(own, framework);
+    return framework;
+  }
+
+  /** A framework that agents brought along, before it subscribed itself. */
+  #frameworkOfAgent(info: FrameworkInfo, now: number): FrameworkRecord | undefined {
+    const id = info.id?.value ?? '';
+    const known = this.state.frameworks.get(id);
+    if (known !== undefined || this.state.completedFrameworks.has(id)) return known;
+    const framework = this.#addFramework(info, id, now);
+    framework.isRecovered = true;
+    framework.isActive = false;
+    const timeoutMs = Math.max(
+      (info.failover_timeout ?? 0) * 1_000,
+      this.state.options.agentReregisterTimeoutMs,
+    );
+    framework.failoverDeadline = now + timeoutMs;
+    this.state.emit({ kind: 'wake-at', at: framework.failoverDeadline });
+    this.state.allocator.addFramework(id, this.#settings(framework));
+    this.state.allocator.setFrameworkActive(id, false);
+    return framework;
+  }
+
+  #failOver(framework: FrameworkRecord, info: FrameworkInfo, now: number): void {
+    if (framework.connection !== undefined) {
+      this.state.tell(framework, { type: 'ERROR', error: { message: 'Framework failed over' } });
+      this.state.emit({ kind: 'close', connection: framework.connection });
+      this.state.byConnection.delete(framework.connection);
+    }
+    for (const id of framework.offers) {
+      const offer = this.state.offers.get(id);
+      if (offer !== undefined) this.#returnOffer(offer, { rescind: false });
+    }
+    const { user, checkpoint } = framework.info;
+    framework.info = {
+      ...info,
+      id: { value: framework.id },
+      user,
+      ...(checkpoint === undefined ? {} : { checkpoint }),
+    };
+    framework.failoverDeadline = undefined;
+    framework.reregisteredAt = now;
+    framework.isRecovered = false;
+    this.#broadcastFramework(framework);
+  }
+
+  #broadcastFramework(framework: FrameworkRecord): void {
+    for (const agent of this.state.agents.values()) {
+      if (!agent.isConnected) continue;
+      const body = {
+        framework_id: { value: framework.id },
+        pid: '',
+        framework_info: framework.info,
+      };
+      this.state.emit({
+        kind: 'send',
+        to: agent.pid,
+        message: { name: 'UpdateFrameworkMessage', body },
+      });
+    }
+  }
+
+  #settings(framework: FrameworkRecord) {
+    return {
+      roles: rolesOf(framework.info),
+      suppressedRoles: [...framework.suppressedRoles],
+      isRevocable: hasCapability(framework.info, 'REVOCABLE_RESOURCES'),
+      isGpuAware: hasCapability(framework.info, 'GPU_RESOURCES'),
+    };
+  }
+
+  #settle(framework: FrameworkRecord, isNew: boolean): void {
+    const settings = this.#settings(framework);
+    if (isNew) this.state.allocator.addFramework(framework.id, settings);
+    else this.state.allocator.updateFramework(framework.id, settings);
+    framework.isActive = true;
+    this.state.allocator.setFrameworkActive(framework.id, true);
+  }
+
+  #deactivate(framework: FrameworkRecord): void {
+    framework.isActive = false;
+    this.state.allocator.setFrameworkActive(framework.id, false);
+    for (const id of framework.offers) {
+      const offer = this.state.offers.get(id);
+      if (offer !== undefined) this.#returnOffer(offer, { rescind: true });
+    }
+  }
+
+  #returnOffer(offer: OfferRecord, how: { rescind: boolean }): void {
+    this.state.dropOffer(offer, how);
+    this.state.allocator.recover(offer.frameworkId, offer.agentId, offer.resources);
+  }
+
+  removeFramework(framework: FrameworkRecord, now: number): void {
+    const { state } = this;
+    this.#deactivate(framework);
+    for (const agent of state.agents.values()) {
+      const body = { framework_id: { value: framework.id } };
+      if (agent.isConnected) {
+        state.emit({
+          kind: 'send',
+          to: agent.pid,
+          message: { name: 'ShutdownFrameworkMessage', body },
+        });
+      }
+      const executors = agent.executors.get(framework.id) ?? new Map();
+      for (const { resources } of executors.values()) {
+        state.allocator.recover(framework.id, agent.id, resources);
+      }
+      agent.executors.delete(framework.id);
+    }
+    for (const { task } of [...framework.tasks.values()]) {
+      if (!isTerminal(task.state)) {
+        const status = masterStatus({
+          taskId: task.task_id.value,
+          agentId: task.agent_id.value,
+          state: 'TASK_KILLED',
+          reason: 'REASON_FRAMEWORK_REMOVED',
+          message: `Framework ${framework.id} removed`,
+          now,
+        });
+        state.updateTaskState(framework, task, status);
+      }
+      state.complete(framework, task);
+    }
+    if (framework.connection !== undefined) {
+      state.emit({ kind: 'close', connection: framework.connection });
+      state.byConnection.delete(framework.connection);
+      framework.connection = undefined;
+    }
+    state.allocator.removeFramework(framework.id);
+    state.frameworks.delete(framework.id);
+    framework.unregisteredAt = now;
+    state.completedFrameworks.set(framework.id, framework);
+    const oldest = [...state.completedFrameworks.keys()][0];
+    if (
+      state.completedFrameworks.size > state.options.completedFrameworksMax &&
+      oldest !== undefined
+    ) {
+      state.completedFrameworks.delete(oldest);
+    }
+    this.#tellOperators('FRAMEWORK_REMOVED', framework);
+  }
+
+  #tellOperators(
+    type: 'FRAMEWORK_ADDED' | 'FRAMEWORK_UPDATED' | 'FRAMEWORK_REMOVED',
+    framework: FrameworkRecord,
+  ): void {
+    const { info: framework_info, isActive: active, isRecovered: recovered } = framework;
+    const connected = framework.connection !== undefined;
+    const body = { framework: { framework_info, active, connected, recovered } };
+    const event =
+      type === 'FRAMEWORK_ADDED'
+        ? { type, framework_added: body }
+        : type === 'FRAMEWORK_UPDATED'
+          ? { type, framework_updated: body }
+          : { type, framework_removed: { framework_info } };
+    this.state.emit({ kind: 'operator-event', event });
+  }
+
+  #ofConnection(connection: ConnectionId): FrameworkRecord | undefined {
+    return this.state.frameworks.get(this.state.byConnection.get(connection) ?? '');
+  }
+
+  /** A role that the framework did not subscribe to makes the whole call void, silently. */
+  #subscribedRoles(framework: FrameworkRecord, roles: readonly string[]): boolean {
+    const mine = rolesOf(framework.info);
+    return roles.every((role) => mine.includes(role));
+  }
+
+  #decline(framework: FrameworkRecord, call: SchedulerCall, now: number): void {
+    for (const { value } of call.decline?.offer_ids ?? []) {
+      const offer = this.state.offers.get(value);
+      if (offer === undefined || offer.frameworkId !== framework.id) continue;
+      this.state.dropOffer(offer, { rescind: false });
+      const refusal = { refuseMs: refuseMs(call.decline?.filters), now };
+      this.state.allocator.recover(framework.id, offer.agentId, offer.resources, refusal);
+    }
+  }
+
+  #acknowledge(framework: FrameworkRecord, call: SchedulerCall): void {
+    const { acknowledge } = call;
+    if (acknowledge === undefined) return;
+    const agent = this.state.agents.get(acknowledge.agent_id.value);
+    if (agent === undefined || !agent.isConnected) return;
+    const record = framework.tasks.get(acknowledge.task_id.value);
+    if (record !== undefined && isAcknowledged(record.task, acknowledge.uuid)) {
+      if (isTerminal(record.task.status_update_state ?? record.task.state)) {
+        this.state.complete(framework, record.task);
+      }
+    }
+    const body = {
+      agent_id: acknowledge.agent_id,
+      framework_id: { value: framework.id },
+      task_id: acknowledge.task_id,
+      uuid: acknowledge.uuid,
+    };
+    const message = { name: 'StatusUpdateAcknowledgementMessage' as const, body };
+    this.state.emit({ kind: 'send', to: agent.pid, message });
+  }
+
+  #message(framework: FrameworkRecord, call: SchedulerCall): void {
+    const { message } = call;
+    const agent = this.state.agents.get(message?.agent_id.value ?? '');
+    if (message === undefined || agent === undefined || !agent.isConnected) return;
+    const body = {
+      agent_id: message.agent_id,
+      framework_id: { value: framework.id },
+      executor_id: message.executor_id,
+      data: message.data,
+    };
+    this.state.emit({
+      kind: 'send',
+      to: agent.pid,
+      message: { name: 'FrameworkToExecutorMessage', body },
+    });
+  }
+
+  #shutdownExecutor(framework: FrameworkRecord, call: SchedulerCall): void {
+    const { shutdown } = call;
+    const agent = this.state.agents.get(shutdown?.agent_id.value ?? '');
+    if (shutdown === undefined || agent === undefined || !agent.isConnected) return;
+    const body = { executor_id: shutdown.executor_id, framework_id: { value: framework.id } };
+    this.state.emit({
+      kind: 'send',
+      to: agent.pid,
+      message: { name: 'ShutdownExecutorMessage', body },
+    });
+  }
+
+  #updateFramework(
+    framework: FrameworkRecord,
+    call: SchedulerCall,
+    now: number,
+  ): Refusal | MasterEffect[] {
+    const info = call.update_framework?.framework_info;
+    if (info === undefined)
+      return { status: 400, message: "Expecting 'update_framework' to be present" };
+    const suppressed = call.update_framework?.suppressed_roles ?? [];
+    const wrong = validateFrameworkInfo(info, suppressed);
+    if (wrong !== undefined) return { status: 400, message: wrong };
+    for (const field of ['principal', 'user', 'checkpoint'] as const) {
+      const neutral = field === 'checkpoint' ? false : undefined;
+      if ((info[field] ?? neutral) !== (framework.info[field] ?? neutral)) {
+        return { status: 400, message: `Updating 'FrameworkInfo.${field}' is unsupported` };
+      }
+    }
+    const gone = rolesOf(framework.info).filter((role) => !rolesOf(info).includes(role));
+    for (const id of framework.offers) {
+      const offer = this.state.offers.get(id);
+      if (offer !== undefined && gone.includes(offer.role))
+        this.#returnOffer(offer, { rescind: true });
+    }
+    framework.info = { ...info, id: { value: framework.id } };
+    framework.suppressedRoles = new Set(suppressed);
+    framework.reregisteredAt = now;
+    this.state.allocator.updateFramework(framework.id, this.#settings(framework));
+    this.#broadcastFramework(framework);
+    this.#tellOperators('FRAMEWORK_UPDATED', framework);
+    return this.state.take();
+  }
+}
+
+function isAcknowledged(task: Task, uuid: Uint8Array): boolean {
+  const latest = task.status_update_uuid;
+  return latest !== undefined && Buffer.from(latest).equals(Buffer.from(uuid));
+}
+
+/** Missing, negative or not a number: five seconds; longer than a year: a year (Mesos 1.11). */
+export function refuseMs(filters: { refuse_seconds?: number | undefined } | undefined): number {
+  const seconds = filters?.refuse_seconds ?? REFUSE_SECONDS_DEFAULT;
+  if (!(seconds >= 0)) return REFUSE_SECONDS_DEFAULT * 1_000;
+  return Math.min(seconds, REFUSE_SECONDS_MAX) * 1_000;
+}

@@ -1,0 +1,171 @@
+// The older endpoints: /state, /slaves, /metrics/snapshot and so on, as public clients and dashboards
+// read them. JSON (or JSON-P); what they show is built in legacy-json.ts.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  agentJson,
+  frameworkJson,
+  rolesJson,
+  stateJson,
+  summaryJson,
+  tasksJson,
+} from './legacy-json.ts';
+import { metricsOf } from './metrics.ts';
+import { readBody, refuse, sendBytes } from './negotiate.ts';
+import { OperatorActions } from './operator-actions.ts';
+import type { MasterShell } from './shell.ts';
+
+const TASKS_LIMIT_DEFAULT = 100;
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+function sendJson({ request, response }: Exchange, query: URLSearchParams, value: unknown): void {
+  const jsonp = query.get('jsonp');
+  const json = JSON.stringify(value);
+  const text = jsonp === null ? json : `${jsonp}(${json})`;
+  const type = jsonp === null ? 'application/json' : 'text/javascript';
+  sendBytes({ request, response }, Buffer.from(text), type);
+}
+
+function wholeNumber(text: string | null, otherwise: number): number | undefined {
+  if (text === null) return otherwise;
+  const value = Number(text);
+  return Number.isInteger(value) && value >= 0 ? value : undefined;
+}
+
+export class LegacyApi {
+  readonly #shell: MasterShell;
+  readonly #flags: Readonly<Record<string, string>>;
+  readonly #actions: OperatorActions;
+
+  constructor(shell: MasterShell, flags: Readonly<Record<string, string>>) {
+    this.#shell = shell;
+    this.#flags = flags;
+    this.#actions = new OperatorActions(shell);
+  }
+
+  /** False when there is no such endpoint. */
+  async handle(path: string, query: URLSearchParams, exchange: Exchange): Promise<boolean> {
+    if (path === '/teardown' || path === '/weights') {
+      await this.#change(path, query, exchange);
+      return true;
+    }
+    const { request, response } = exchange;
+    if (path === '/health' || path === '/redirect') {
+      request.resume();
+      const { options } = this.#shell;
+      if (path === '/health') response.writeHead(200, { 'Content-Length': 0 }).end();
+      else {
+        const location = `//${options.hostname}:${options.port}`;
+        response.writeHead(307, { Location: location, 'Content-Length': 0 }).end();
+      }
+      return true;
+    }
+    if (path === '/tasks') {
+      this.#tasks(query, exchange);
+      return true;
+    }
+    const value = this.#view(path, query);
+    if (value === undefined) return false;
+    request.resume();
+    sendJson(exchange, query, value);
+    return true;
+  }
+
+  #view(path: string, query: URLSearchParams): unknown {
+    const { core, now } = this.#shell;
+    const { state } = core;
+    switch (path) {
+      case '/state':
+        return { ...stateJson(state), flags: this.#flags };
+      case '/state-summary':
+        return summaryJson(state);
+      case '/slaves': {
+        const id = query.get('slave_id');
+        const agents = [...state.agents.values()].filter((one) => id === null || one.id === id);
+        const recovered_slaves = [...state.recovered.values()];
+        return { slaves: agents.map((one) => agentJson(state, one)), recovered_slaves };
+      }
+      case '/frameworks': {
+        const id = query.get('framework_id');
+        const chosen = (all: typeof state.frameworks) =>
+          [...all.values()]
+            .filter((one) => id === null || one.id === id)
+            .map((one) => frameworkJson(state, one));
+        return {
+          frameworks: chosen(state.frameworks),
+          completed_frameworks: chosen(state.completedFrameworks),
+          unregistered_frameworks: [],
+        };
+      }
+      case '/roles':
+        return { roles: rolesJson(state) };
+      case '/flags':
+        return { flags: this.#flags };
+      case '/version':
+        return { version: state.options.version, build_date: '', build_time: 0, build_user: '' };
+      case '/metrics/snapshot':
+        return metricsOf(state, now);
+      case '/logging/toggle':
+        return undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #tasks(query: URLSearchParams, exchange: Exchange): void {
+    exchange.request.resume();
+    const limit = wholeNumber(query.get('limit'), TASKS_LIMIT_DEFAULT);
+    const offset = wholeNumber(query.get('offset'), 0);
+    if (limit === undefined || offset === undefined) {
+      refuse(exchange.response, 400, "Failed to parse 'limit' or 'offset': not a whole number");
+      return;
+    }
+    const frameworkId = query.get('framework_id') ?? undefined;
+    const taskId = query.get('task_id') ?? undefined;
+    const order = query.get('order') === 'asc' ? 'asc' : 'desc';
+    const { state } = this.#shell.core;
+    sendJson(exchange, query, tasksJson(state, { limit, offset, order, frameworkId, taskId }));
+  }
+
+  async #change(path: string, query: URLSearchParams, exchange: Exchange): Promise<void> {
+    const { request, response } = exchange;
+    const { method = '' } = request;
+    const methods = path === '/weights' ? ['GET', 'PUT'] : ['POST'];
+    if (!methods.includes(method)) {
+      request.resume();
+      const list = methods.map((one) => `'${one}'`).join(', ');
+      const text = `405 Method Not Allowed. Expecting one of { ${list} }, but received '${method}'.`;
+      refuse(response, 405, text, { Allow: methods.join(', ') });
+      return;
+    }
+    const body = await readBody(request);
+    if (path === '/teardown') {
+      const id = new URLSearchParams(body.toString()).get('frameworkId');
+      const outcome =
+        id === null
+          ? { status: 400, message: "Missing 'frameworkId' query parameter in the request body" }
+          : this.#actions.teardown(id);
+      refuse(response, outcome.status, outcome.message);
+      return;
+    }
+    if (method === 'GET') {
+      sendJson(exchange, query, this.#shell.core.state.allocator.weights());
+      return;
+    }
+    let infos: unknown;
+    try {
+      infos = JSON.parse(body.toString());
+    } catch {
+      infos = undefined;
+    }
+    if (!Array.isArray(infos)) {
+      refuse(response, 400, 'Failed to parse update weights request JSON');
+      return;
+    }
+    const outcome = await this.#actions.updateWeights(infos);
+    refuse(response, outcome.status, outcome.message);
+  }
+}

@@ -1,0 +1,122 @@
+// Content negotiation and bodies of the v1 APIs: which status and text a bad request gets, in the order
+// in which Mesos 1.11 checks (inventory 1.1).
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { gzip } from 'node:zlib';
+import { Fault } from '#base/fault.ts';
+import { decode, encode, parseJson, stringify, type MessageName } from '#wire/mesos/codec.ts';
+import type { Messages } from '#wire/mesos/v1.ts';
+
+export type ContentType = 'application/json' | 'application/x-protobuf';
+
+const BODY_BYTES_MAX = 64 * 1024 * 1024;
+const GZIP_BYTES_MIN = 1_024;
+
+export function refuse(response: ServerResponse, status: number, text: string, headers = {}): void {
+  response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', ...headers }).end(text);
+}
+
+export async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > BODY_BYTES_MAX) {
+      throw new Fault(
+        { code: 'too-large' },
+        `Cannot read the request: more than ${BODY_BYTES_MAX} bytes`,
+      );
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** undefined when neither form is acceptable. */
+export function acceptedType(request: IncomingMessage): ContentType | undefined {
+  const accept = request.headers.accept;
+  if (accept === undefined || accept.trim() === '') return 'application/json';
+  const ranges = accept.split(',').map((part) => {
+    const [type = '', ...parameters] = part.split(';').map((one) => one.trim());
+    const quality = parameters.find((one) => one.startsWith('q='));
+    return { type, quality: quality === undefined ? 1 : Number(quality.slice(2)) };
+  });
+  const takes = (type: string): boolean =>
+    ranges.some((one) => one.quality > 0 && ['*/*', 'application/*', type].includes(one.type));
+  if (takes('application/json')) return 'application/json';
+  return takes('application/x-protobuf') ? 'application/x-protobuf' : undefined;
+}
+
+/** The call of a request, or undefined after the refusal has been sent. */
+export async function readCall<N extends MessageName>(
+  name: N,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<Messages[N] | undefined> {
+  if (request.method !== 'POST') {
+    const text = `Expecting one of { 'POST' }, but received '${request.method}'`;
+    refuse(response, 405, text, { Allow: 'POST' });
+    return undefined;
+  }
+  const type = request.headers['content-type'];
+  if (type === undefined) {
+    refuse(response, 400, "Expecting 'Content-Type' to be present");
+    return undefined;
+  }
+  if (type !== 'application/json' && type !== 'application/x-protobuf') {
+    const text = "Expecting 'Content-Type' of application/json or application/x-protobuf";
+    refuse(response, 415, text);
+    return undefined;
+  }
+  try {
+    const body = await readBody(request);
+    return type === 'application/json' ? parseJson(name, body.toString()) : decode(name, body);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    const what =
+      error.detail.code === 'too-large'
+        ? error.message
+        : type === 'application/json'
+          ? `Failed to parse body into JSON or convert JSON into Call protobuf: ${error.message}`
+          : 'Failed to parse body into Call protobuf';
+    refuse(response, error.detail.code === 'too-large' ? 413 : 400, what);
+    return undefined;
+  }
+}
+
+export function sendMessage<N extends MessageName>(
+  exchange: { request: IncomingMessage; response: ServerResponse },
+  name: N,
+  value: Messages[N],
+  type: ContentType,
+): void {
+  const bytes =
+    type === 'application/json' ? Buffer.from(stringify(name, value)) : encode(name, value);
+  sendBytes(exchange, bytes, type);
+}
+
+/** With gzip where it is asked for and worth it. */
+export function sendBytes(
+  exchange: { request: IncomingMessage; response: ServerResponse },
+  bytes: Uint8Array,
+  contentType: string,
+): void {
+  const { request, response } = exchange;
+  const wantsGzip = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+  if (!wantsGzip || bytes.length < GZIP_BYTES_MIN) {
+    response.writeHead(200, { 'Content-Type': contentType, 'Content-Length': bytes.length });
+    response.end(bytes);
+    return;
+  }
+  gzip(bytes, { level: 1 }, (error, packed) => {
+    if (error !== null) {
+      response.destroy(error);
+      return;
+    }
+    const headers = {
+      'Content-Type': contentType,
+      'Content-Encoding': 'gzip',
+      'Content-Length': packed.length,
+    };
+    response.writeHead(200, headers).end(packed);
+  });
+}

@@ -1,0 +1,64 @@
+// The v1 operator calls that change something: weights, teardown of a framework. Answers with status
+// and text; undefined for calls that only read or are not served.
+import type { MasterCall, WeightInfo } from '#wire/mesos/v1.ts';
+import { validateRole } from './roles.ts';
+import type { MasterShell } from './shell.ts';
+
+export interface ActionOutcome {
+  readonly status: number;
+  /** Empty when it was done. */
+  readonly message: string;
+}
+
+const done: ActionOutcome = { status: 200, message: '' };
+
+export class OperatorActions {
+  readonly #shell: MasterShell;
+
+  constructor(shell: MasterShell) {
+    this.#shell = shell;
+  }
+
+  async perform(call: MasterCall): Promise<ActionOutcome | undefined> {
+    switch (call.type) {
+      case 'TEARDOWN':
+        return this.teardown(call.teardown?.framework_id.value ?? '');
+      case 'UPDATE_WEIGHTS':
+        return await this.updateWeights(call.update_weights?.weight_infos ?? []);
+      case 'SET_LOGGING_LEVEL':
+        return {
+          status: 501,
+          message: 'The logging level is set by STRATA_LOG_LEVEL at the start',
+        };
+      default:
+        return undefined;
+    }
+  }
+
+  teardown(frameworkId: string): ActionOutcome {
+    const effects = this.#shell.core.teardown(frameworkId, this.#shell.now);
+    if (effects === undefined) {
+      return { status: 400, message: 'No framework found with specified ID' };
+    }
+    this.#shell.perform(effects);
+    return done;
+  }
+
+  async updateWeights(infos: readonly WeightInfo[]): Promise<ActionOutcome> {
+    const what = 'Failed to validate update weights request JSON';
+    for (const { role, weight } of infos) {
+      const wrong = validateRole(role ?? '');
+      if (wrong !== undefined) {
+        return { status: 400, message: `${what}: Invalid role '${role}': ${wrong}` };
+      }
+      if (!(weight > 0)) {
+        const message = `${what} for role '${role}': Invalid weight '${weight}': Weights must be positive`;
+        return { status: 400, message };
+      }
+    }
+    for (const { role, weight } of infos) {
+      await this.#shell.setWeight(role ?? '*', weight);
+    }
+    return done;
+  }
+}

@@ -1,0 +1,259 @@
+// Performs what the master core asks for: streams, libprocess messages, the registry, timers; and feeds
+// it what happens. http.ts decides which request is which.
+import type { ServerResponse } from 'node:http';
+import type { Env, Timer } from '#env/env.ts';
+import { LibprocessEndpoint } from '#mesos/libprocess/endpoint.ts';
+import type { Registry } from '#mesos/registry/registry.ts';
+import { decode, encode } from '#wire/mesos/codec.ts';
+import type { SchedulerCall } from '#wire/mesos/v1.ts';
+import { MasterCore } from './core.ts';
+import type { ContentType } from './negotiate.ts';
+import { getState } from './operator-answers.ts';
+import { EventStream } from './streams.ts';
+import {
+  fromAgentNames,
+  type FromAgent,
+  type FromAgentName,
+  type MasterEffect,
+  type MasterOptions,
+  type Refusal,
+} from './types.ts';
+
+const MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
+const OPERATOR_STREAMS_MAX = 1_000;
+const knownNames: ReadonlySet<string> = new Set(fromAgentNames);
+
+export class MasterShell {
+  readonly core: MasterCore;
+  readonly libprocess: LibprocessEndpoint;
+  readonly options: MasterOptions;
+  readonly env: Env;
+  readonly #registry: Registry;
+  readonly #streams = new Map<number, EventStream<'SchedulerEvent'>>();
+  readonly #operators = new Set<EventStream<'MasterEvent'>>();
+  readonly #streamIds = new Map<string, number>();
+  #nextConnection = 1;
+  #timer: { readonly at: number; readonly timer: Timer } | undefined;
+  #isAllocating = false;
+  #isClosed = false;
+  /** Registry writes go one after the other; each confirms its change when it is durable. */
+  #persisting: Promise<void> = Promise.resolve();
+
+  private constructor(options: MasterOptions, core: MasterCore, registry: Registry, env: Env) {
+    this.options = options;
+    this.core = core;
+    this.env = env;
+    this.#registry = registry;
+    this.libprocess = new LibprocessEndpoint({
+      id: 'master',
+      address: `${options.ip}:${options.port}`,
+      bodyBytesMax: MESSAGE_BYTES_MAX,
+      onMessage: (from, name, body) => this.#onMessage(from, name, body),
+      onExited: (pid) => this.perform(this.core.onAgentExited(pid, env.clock.now())),
+    });
+  }
+
+  static async start(options: MasterOptions, registry: Registry, env: Env): Promise<MasterShell> {
+    const core = new MasterCore(options, await registry.read(), env.clock.now());
+    const shell = new MasterShell(options, core, registry, env);
+    shell.#wakeAt(env.clock.now() + options.agentReregisterTimeoutMs);
+    return shell;
+  }
+
+  get now(): number {
+    return this.env.clock.now();
+  }
+
+  perform(effects: readonly MasterEffect[]): void {
+    for (const effect of effects) this.#performOne(effect);
+  }
+
+  /** Opens a scheduler's stream; the core answers on it (also with refusals told as events). */
+  subscribe(call: SchedulerCall, response: ServerResponse, contentType: ContentType): void {
+    const connection = this.#nextConnection++;
+    const streamId = this.env.random.uuid();
+    const stream = new EventStream<'SchedulerEvent'>(
+      response,
+      {
+        message: 'SchedulerEvent',
+        contentType,
+        heartbeatMs: this.options.heartbeatMs,
+        heartbeat: { type: 'HEARTBEAT' },
+        headers: { 'Mesos-Stream-Id': streamId },
+        onEnd: () => {
+          this.#streams.delete(connection);
+          this.#streamIds.delete(streamId);
+          if (!this.#isClosed) this.perform(this.core.disconnected(connection, this.now));
+        },
+      },
+      this.env,
+    );
+    this.#streams.set(connection, stream);
+    this.#streamIds.set(streamId, connection);
+    const outcome = this.core.subscribe(connection, call, this.now);
+    if (!('status' in outcome)) this.perform(outcome);
+  }
+
+  /** A call on an open subscription; a refusal says why with its HTTP status. */
+  call(call: SchedulerCall, streamId: string | undefined): Refusal | undefined {
+    const id = call.framework_id?.value ?? '';
+    const framework = this.core.state.frameworks.get(id);
+    if (framework === undefined) return { status: 400, message: 'Framework cannot be found' };
+    if (framework.connection === undefined)
+      return { status: 403, message: 'Framework is not subscribed' };
+    if (streamId === undefined) {
+      return {
+        status: 400,
+        message: "All non-subscribe calls should include the 'Mesos-Stream-Id' header",
+      };
+    }
+    if (this.#streamIds.get(streamId) !== framework.connection) {
+      const message = `The stream ID '${streamId}' included in this request didn't match the stream ID currently associated with framework ID '${id}'`;
+      return { status: 400, message };
+    }
+    const outcome = this.core.call(id, call, this.now);
+    if ('status' in outcome) return outcome;
+    this.perform(outcome);
+    return undefined;
+  }
+
+  /** Resolves when the weight is durable and in effect. */
+  async setWeight(role: string, weight: number): Promise<void> {
+    await this.#registry.apply({ kind: 'set-weight', role, weight });
+    this.perform(this.core.setWeight(role, weight));
+  }
+
+  subscribeOperator(response: ServerResponse, contentType: ContentType): void {
+    const seconds = this.options.heartbeatMs / 1_000;
+    const stream = new EventStream<'MasterEvent'>(
+      response,
+      {
+        message: 'MasterEvent',
+        contentType,
+        heartbeatMs: this.options.heartbeatMs,
+        heartbeat: { type: 'HEARTBEAT' },
+        onEnd: () => this.#operators.delete(stream),
+      },
+      this.env,
+    );
+    this.#operators.add(stream);
+    const oldest = [...this.#operators][0];
+    if (this.#operators.size > OPERATOR_STREAMS_MAX) oldest?.close();
+    const subscribed = {
+      get_state: getState(this.core.state),
+      heartbeat_interval_seconds: seconds,
+    };
+    stream.send({ type: 'SUBSCRIBED', subscribed });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.timer.cancel();
+    for (const stream of this.#streams.values()) stream.close();
+    for (const stream of this.#operators) stream.close();
+    this.libprocess.close();
+    await this.#persisting;
+  }
+
+  #onMessage(from: string, fullName: string, body: Uint8Array): void {
+    const name = fullName.replace(/^mesos\.internal\./, '');
+    if (!knownNames.has(name)) {
+      this.env.log.debug('Dropping a message that no handler is for', { from, name: fullName });
+      return;
+    }
+    let message: FromAgent;
+    try {
+      const known = name as FromAgentName;
+      message = { name: known, body: decode(known, body) } as FromAgent;
+    } catch (error) {
+      this.env.log.warn('Dropping a message that cannot be parsed', {
+        from,
+        name: fullName,
+        error,
+      });
+      return;
+    }
+    // Pongs come from the agent itself, so its pid is known to be alive.
+    this.perform(this.core.onAgentMessage(from, message, this.now));
+  }
+
+  #performOne(effect: MasterEffect): void {
+    switch (effect.kind) {
+      case 'event':
+        this.#streams.get(effect.connection)?.send(effect.event);
+        break;
+      case 'close':
+        this.#streams.get(effect.connection)?.close();
+        break;
+      case 'send': {
+        const { name, body } = effect.message;
+        this.libprocess.send(effect.to, `mesos.internal.${name}`, encode(name, body as never));
+        break;
+      }
+      case 'link':
+        this.libprocess.link(effect.to);
+        break;
+      case 'unlink':
+        this.libprocess.unlink(effect.to);
+        break;
+      case 'persist':
+        this.#persist(effect);
+        break;
+      case 'wake-at':
+        this.#wakeAt(effect.at);
+        break;
+      case 'allocate-soon':
+        this.#allocateSoon();
+        break;
+      case 'operator-event':
+        for (const stream of this.#operators) stream.send(effect.event);
+        break;
+    }
+  }
+
+  #persist({ change, token }: Extract<MasterEffect, { kind: 'persist' }>): void {
+    this.#persisting = this.#persisting.then(async () => {
+      try {
+        await this.#registry.apply(change);
+      } catch (error) {
+        // Without its registry a master must not go on: another could contradict it.
+        this.env.log.error('Cannot write the registry; stopping', { error });
+        process.exit(1);
+      }
+      if (!this.#isClosed) this.perform(this.core.confirm(token, this.now));
+    });
+  }
+
+  /** Everything that happened in one turn of the event loop is allocated by one run. */
+  #allocateSoon(): void {
+    if (this.#isAllocating) return;
+    this.#isAllocating = true;
+    setImmediate(() => {
+      this.#isAllocating = false;
+      if (!this.#isClosed) this.perform(this.core.allocate(this.now));
+    });
+  }
+
+  #wakeAt(at: number): void {
+    if (this.#timer !== undefined && this.#timer.at <= at) return;
+    this.#timer?.timer.cancel();
+    const timer = this.env.timers.after(at - this.now, () => {
+      this.#timer = undefined;
+      this.perform(this.core.onTick(this.now));
+      this.#wakeForPings();
+    });
+    this.#timer = { at, timer };
+  }
+
+  /** One timer serves all deadlines: after each tick the earliest that is left is set. */
+  #wakeForPings(): void {
+    let next: number | undefined;
+    const consider = (at: number | undefined): void => {
+      if (at !== undefined && (next === undefined || at < next)) next = at;
+    };
+    for (const { nextPingAt } of this.core.state.agents.values()) consider(nextPingAt);
+    for (const { failoverDeadline } of this.core.state.frameworks.values())
+      consider(failoverDeadline);
+    if (next !== undefined) this.#wakeAt(next);
+  }
+}

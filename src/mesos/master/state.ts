@@ -1,0 +1,112 @@
+// What the master knows: frameworks, agents, offers and tasks, with the effects of one input gathered
+// until they are taken. Shared by the desks that decide (core, agents, launches) and by the views.
+import { AllocatorCore } from '#mesos/allocator/allocator-core.ts';
+import type { AgentInfo, SchedulerEvent, Task, TaskStatus } from '#wire/mesos/v1.ts';
+import { isTerminal, recordStatus, stateFor } from './statuses.ts';
+import type {
+  AgentRecord,
+  ConnectionId,
+  FrameworkRecord,
+  MasterEffect,
+  MasterOptions,
+  OfferRecord,
+} from './types.ts';
+
+/** The state that the desks (agents, launches) and the views (endpoints) share with the core. */
+export class MasterState {
+  readonly options: MasterOptions;
+  readonly allocator = new AllocatorCore();
+  readonly frameworks = new Map<string, FrameworkRecord>();
+  readonly completedFrameworks = new Map<string, FrameworkRecord>();
+  readonly agents = new Map<string, AgentRecord>();
+  /** Admitted before, not back yet. */
+  readonly recovered = new Map<string, AgentInfo>();
+  readonly unreachable = new Map<string, number>();
+  readonly offers = new Map<string, OfferRecord>();
+  readonly byConnection = new Map<ConnectionId, string>();
+  readonly startedAt: number;
+  readonly counters = new Map<string, number>();
+  nextFramework = 0;
+  nextAgent = 0;
+  nextOffer = 0;
+  #effects: MasterEffect[] = [];
+
+  constructor(options: MasterOptions, now: number) {
+    this.options = options;
+    this.startedAt = now;
+  }
+
+  count(name: string, by = 1): void {
+    this.counters.set(name, (this.counters.get(name) ?? 0) + by);
+  }
+
+  emit(effect: MasterEffect): void {
+    this.#effects.push(effect);
+  }
+
+  take(): MasterEffect[] {
+    const effects = this.#effects;
+    this.#effects = [];
+    if (this.allocator.isDirty) effects.push({ kind: 'allocate-soon' });
+    return effects;
+  }
+
+  tell(framework: FrameworkRecord, event: SchedulerEvent): void {
+    if (framework.connection === undefined) return;
+    this.emit({ kind: 'event', connection: framework.connection, event });
+  }
+
+  /** Sends a status to a framework in the states that it understands. */
+  tellStatus(framework: FrameworkRecord, status: TaskStatus): void {
+    const state = stateFor(framework.info, status.state);
+    this.count(`messages_status_update`);
+    this.tell(framework, { type: 'UPDATE', update: { status: { ...status, state } } });
+  }
+
+  /** The resources of an offer go back; the framework is told only when `rescind` is set. */
+  dropOffer(offer: OfferRecord, how: { rescind: boolean }): void {
+    this.offers.delete(offer.id);
+    this.agents.get(offer.agentId)?.offers.delete(offer.id);
+    const framework = this.frameworks.get(offer.frameworkId);
+    framework?.offers.delete(offer.id);
+    if (how.rescind && framework !== undefined) {
+      this.tell(framework, { type: 'RESCIND', rescind: { offer_id: { value: offer.id } } });
+    }
+  }
+
+  /** Gives back what a task held; once for each task. */
+  release(framework: FrameworkRecord, taskId: string): void {
+    const record = framework.tasks.get(taskId);
+    if (record === undefined || record.isReleased) return;
+    record.isReleased = true;
+    this.allocator.recover(framework.id, record.task.agent_id.value, record.resources);
+  }
+
+  /** task -> completed */
+  complete(framework: FrameworkRecord, task: Task): void {
+    this.release(framework, task.task_id.value);
+    framework.tasks.delete(task.task_id.value);
+    framework.completedTasks.push(task);
+    if (framework.completedTasks.length > this.options.completedTasksMax) {
+      framework.completedTasks.shift();
+    }
+  }
+
+  updateTaskState(framework: FrameworkRecord, task: Task, status: TaskStatus): void {
+    const isNews = task.state !== status.state;
+    task.state = status.state;
+    recordStatus(task, status);
+    if (isTerminal(status.state) && isNews) {
+      this.count(`tasks_${status.state.slice('TASK_'.length).toLowerCase()}`);
+    }
+    if (!isNews) return;
+    const { data: _data, uuid: _uuid, ...kept } = status;
+    this.emit({
+      kind: 'operator-event',
+      event: {
+        type: 'TASK_UPDATED',
+        task_updated: { framework_id: { value: framework.id }, status: kept, state: status.state },
+      },
+    });
+  }
+}

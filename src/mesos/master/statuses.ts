@@ -1,0 +1,72 @@
+// Task states and the status updates that the master makes itself.
+import type {
+  FrameworkInfo,
+  Task,
+  TaskStatus,
+  TaskStatus_Reason,
+  TaskState,
+} from '#wire/mesos/v1.ts';
+import { hasCapability } from './roles.ts';
+
+const terminal: ReadonlySet<TaskState> = new Set<TaskState>([
+  'TASK_FINISHED',
+  'TASK_FAILED',
+  'TASK_KILLED',
+  'TASK_ERROR',
+  'TASK_LOST',
+  'TASK_DROPPED',
+  'TASK_GONE',
+  'TASK_GONE_BY_OPERATOR',
+]);
+
+export function isTerminal(state: TaskState): boolean {
+  return terminal.has(state);
+}
+
+/** Frameworks without PARTITION_AWARE know only TASK_LOST for all of these. */
+export function stateFor(info: FrameworkInfo, state: TaskState): TaskState {
+  const isNew = [
+    'TASK_DROPPED',
+    'TASK_UNREACHABLE',
+    'TASK_GONE',
+    'TASK_GONE_BY_OPERATOR',
+    'TASK_UNKNOWN',
+  ];
+  return isNew.includes(state) && !hasCapability(info, 'PARTITION_AWARE') ? 'TASK_LOST' : state;
+}
+
+export interface OwnStatus {
+  readonly taskId: string;
+  readonly agentId?: string | undefined;
+  readonly state: TaskState;
+  readonly reason: TaskStatus_Reason;
+  readonly message: string;
+  readonly now: number;
+  readonly executorId?: string | undefined;
+}
+
+/** An update of the master's own: no uuid, so nobody acknowledges it. */
+export function masterStatus(own: OwnStatus): TaskStatus {
+  const { taskId, agentId, state, reason, message, now, executorId } = own;
+  return {
+    task_id: { value: taskId },
+    state,
+    message,
+    source: 'SOURCE_MASTER',
+    reason,
+    timestamp: now / 1_000,
+    ...(agentId === undefined ? {} : { agent_id: { value: agentId } }),
+    ...(executorId === undefined || executorId === ''
+      ? {}
+      : { executor_id: { value: executorId } }),
+  };
+}
+
+/** Keeps the history of a task: a repeated state replaces the last entry. */
+export function recordStatus(task: Task, status: TaskStatus): void {
+  const { data: _data, ...kept } = status;
+  const statuses = task.statuses ?? [];
+  if (statuses.at(-1)?.state === status.state) statuses.pop();
+  statuses.push(kept);
+  task.statuses = statuses;
+}

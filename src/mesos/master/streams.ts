@@ -1,0 +1,71 @@
+// Subscription streams of the master: RecordIO over one HTTP answer each, with heartbeats, and cut off
+// when the reader does not keep up (bounded memory).
+import type { ServerResponse } from 'node:http';
+import type { Env, Timer } from '#env/env.ts';
+import { encodeRecord } from '#codec/recordio.ts';
+import { encode, stringify, type MessageName } from '#wire/mesos/codec.ts';
+import type { Messages } from '#wire/mesos/v1.ts';
+import type { ContentType } from './negotiate.ts';
+
+/** What may wait in the server for one slow reader. */
+const BACKLOG_BYTES_MAX = 128 * 1024 * 1024;
+
+export interface StreamOptions<N extends MessageName> {
+  readonly message: N;
+  readonly contentType: ContentType;
+  readonly heartbeatMs: number;
+  readonly heartbeat: Messages[N];
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly onEnd: () => void;
+}
+
+export class EventStream<N extends MessageName> {
+  readonly #response: ServerResponse;
+  readonly #options: StreamOptions<N>;
+  readonly #env: Env;
+  #timer: Timer | undefined;
+  #isOver = false;
+
+  constructor(response: ServerResponse, options: StreamOptions<N>, env: Env) {
+    this.#response = response;
+    this.#options = options;
+    this.#env = env;
+    response.writeHead(200, { 'Content-Type': options.contentType, ...options.headers });
+    response.flushHeaders();
+    response.on('close', () => this.#end());
+    response.on('error', () => this.#end());
+    this.#scheduleHeartbeat();
+  }
+
+  send(event: Messages[N]): void {
+    if (this.#isOver) return;
+    const { message, contentType } = this.#options;
+    const bytes =
+      contentType === 'application/json' ? stringify(message, event) : encode(message, event);
+    this.#response.write(encodeRecord(bytes));
+    if (this.#response.writableLength > BACKLOG_BYTES_MAX) {
+      this.#env.log.warn('A subscriber does not keep up; cutting it off', { message });
+      this.#response.destroy();
+    }
+  }
+
+  close(): void {
+    if (this.#isOver) return;
+    this.#response.end();
+    this.#end();
+  }
+
+  #scheduleHeartbeat(): void {
+    this.#timer = this.#env.timers.after(this.#options.heartbeatMs, () => {
+      this.send(this.#options.heartbeat);
+      if (!this.#isOver) this.#scheduleHeartbeat();
+    });
+  }
+
+  #end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#timer?.cancel();
+    this.#options.onEnd();
+  }
+}

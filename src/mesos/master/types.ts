@@ -1,0 +1,178 @@
+// The master core's border: everything that it is told and everything that it asks its shell to do.
+// The shell and the simulator translate both; the core sees no socket, file or clock.
+import type { Resources } from '#mesos/resources/resources.ts';
+import type {
+  AgentInfo,
+  AgentInfo_Capability,
+  ExecutorInfo,
+  FrameworkInfo,
+  MasterEvent,
+  Messages,
+  Operation,
+  SchedulerEvent,
+  Task,
+} from '#wire/mesos/v1.ts';
+
+/** Identifies one subscription stream; given out by the shell. */
+export type ConnectionId = number;
+
+/** Messages the master sends to agents, by protobuf name. */
+export type ToAgent = {
+  [
+    Name in
+      | 'SlaveRegisteredMessage'
+      | 'SlaveReregisteredMessage'
+      | 'PingSlaveMessage'
+      | 'RunTaskMessage'
+      | 'RunTaskGroupMessage'
+      | 'KillTaskMessage'
+      | 'StatusUpdateAcknowledgementMessage'
+      | 'FrameworkToExecutorMessage'
+      | 'ShutdownFrameworkMessage'
+      | 'ShutdownExecutorMessage'
+      | 'UpdateFrameworkMessage'
+      | 'ShutdownMessage'
+  ]: { readonly name: Name; readonly body: Messages[Name] };
+}[
+  | 'SlaveRegisteredMessage'
+  | 'SlaveReregisteredMessage'
+  | 'PingSlaveMessage'
+  | 'RunTaskMessage'
+  | 'RunTaskGroupMessage'
+  | 'KillTaskMessage'
+  | 'StatusUpdateAcknowledgementMessage'
+  | 'FrameworkToExecutorMessage'
+  | 'ShutdownFrameworkMessage'
+  | 'ShutdownExecutorMessage'
+  | 'UpdateFrameworkMessage'
+  | 'ShutdownMessage'];
+
+/** Messages of agents, by protobuf name. */
+export type FromAgent = {
+  [Name in FromAgentName]: { readonly name: Name; readonly body: Messages[Name] };
+}[FromAgentName];
+
+export const fromAgentNames = [
+  'RegisterSlaveMessage',
+  'ReregisterSlaveMessage',
+  'UnregisterSlaveMessage',
+  'UpdateSlaveMessage',
+  'PongSlaveMessage',
+  'StatusUpdateMessage',
+  'ExitedExecutorMessage',
+  'ExecutorToFrameworkMessage',
+] as const;
+export type FromAgentName = (typeof fromAgentNames)[number];
+
+export type MasterEffect =
+  | { readonly kind: 'event'; readonly connection: ConnectionId; readonly event: SchedulerEvent }
+  | { readonly kind: 'close'; readonly connection: ConnectionId }
+  | {
+      readonly kind: 'send';
+      readonly to: string;
+      readonly message: ToAgent;
+      readonly from?: string | undefined;
+    }
+  | { readonly kind: 'link'; readonly to: string }
+  | { readonly kind: 'unlink'; readonly to: string }
+  /** Make it durable; only then go on with `confirm(token)`. */
+  | { readonly kind: 'persist'; readonly change: RegistryChange; readonly token: number }
+  | { readonly kind: 'wake-at'; readonly at: number }
+  /** Something may be allocated; call `allocate` soon (many changes, one run). */
+  | { readonly kind: 'allocate-soon' }
+  | { readonly kind: 'operator-event'; readonly event: MasterEvent };
+
+export type RegistryChange =
+  | { readonly kind: 'admit-agent'; readonly info: AgentInfo }
+  | { readonly kind: 'remove-agent'; readonly agentId: string }
+  | { readonly kind: 'mark-unreachable'; readonly agentId: string; readonly at: number }
+  | { readonly kind: 'mark-reachable'; readonly info: AgentInfo }
+  | { readonly kind: 'set-weight'; readonly role: string; readonly weight: number };
+
+/** What a restarted master knows from its registry. */
+export interface RecoveredRegistry {
+  readonly agents: readonly AgentInfo[];
+  readonly unreachable: readonly { readonly agentId: string; readonly at: number }[];
+  readonly weights: readonly { readonly role: string; readonly weight: number }[];
+}
+
+export interface MasterOptions {
+  /** A new one for each life of a master, as Mesos has it. */
+  readonly masterId: string;
+  readonly pid: string;
+  readonly hostname: string;
+  readonly ip: string;
+  readonly port: number;
+  readonly version: string;
+  readonly agentPingTimeoutMs: number;
+  readonly agentPingTimeoutsMax: number;
+  readonly agentReregisterTimeoutMs: number;
+  readonly heartbeatMs: number;
+  readonly completedFrameworksMax: number;
+  readonly completedTasksMax: number;
+}
+
+export interface TaskRecord {
+  readonly task: Task;
+  readonly resources: Resources;
+  /** Terminal in the agent; resources are given back, the acknowledgement is still to come. */
+  isReleased: boolean;
+}
+
+export interface ExecutorRecord {
+  readonly info: ExecutorInfo;
+  readonly frameworkId: string;
+  readonly resources: Resources;
+}
+
+export interface FrameworkRecord {
+  info: FrameworkInfo;
+  readonly id: string;
+  connection: ConnectionId | undefined;
+  isActive: boolean;
+  /** Known from agents or from before, not yet subscribed with this master. */
+  isRecovered: boolean;
+  registeredAt: number;
+  reregisteredAt: number;
+  unregisteredAt: number | undefined;
+  /** When it is removed unless it subscribes again. */
+  failoverDeadline: number | undefined;
+  suppressedRoles: Set<string>;
+  readonly tasks: Map<string, TaskRecord>;
+  readonly unreachableTasks: Map<string, Task>;
+  readonly completedTasks: Task[];
+  readonly offers: Set<string>;
+}
+
+export interface AgentRecord {
+  info: AgentInfo;
+  readonly id: string;
+  pid: string;
+  version: string;
+  capabilities: readonly AgentInfo_Capability[];
+  total: Resources;
+  registeredAt: number;
+  reregisteredAt: number | undefined;
+  isConnected: boolean;
+  pingsMissed: number;
+  nextPingAt: number;
+  /** frameworkId -> executorId */
+  readonly executors: Map<string, Map<string, ExecutorRecord>>;
+  readonly offers: Set<string>;
+  readonly pendingKills: Set<string>;
+  readonly operations: Operation[];
+}
+
+export interface OfferRecord {
+  readonly id: string;
+  readonly frameworkId: string;
+  readonly agentId: string;
+  readonly role: string;
+  readonly resources: Resources;
+}
+
+/** A call that is refused with an HTTP status, before it changed anything. */
+export interface Refusal {
+  readonly status: number;
+  readonly message: string;
+}
