@@ -41,6 +41,7 @@ cwd=$2 in=$3 n=$5
 shift 5
 while [ "$n" -gt 0 ]; do echo 0 >"$1" || exit 125; shift; n=$((n-1)); done
 cd "$cwd" || exit 125
+unset OLDPWD
 started $line
 exec 3>&- 9>&- <"$in" || exit 125
 exec "$@") &
@@ -63,6 +64,7 @@ shift 3
 n=$((n-1))
 done
 cd "$1" || exit 125
+unset OLDPWD
 shift
 exec "$@"`;
 

@@ -185,7 +185,7 @@ export class AgentCore {
         for (const one of message.body.reconciliations ?? []) this.#reconcile(one, now);
         return;
       case 'PingSlaveMessage':
-        this.#ping(message.body.connected, now);
+        this.#ping(message.from, message.body.connected, now);
         return;
       case 'ShutdownMessage':
         this.#shutdown(message.body.message ?? 'the master asked for it', now);
@@ -315,20 +315,20 @@ export class AgentCore {
     this.workloads.streams.resendAll(now);
   }
 
-  #ping(connected: boolean, now: Instant): void {
+  #ping(from: string, connected: boolean, now: Instant): void {
     const master = this.#master;
     if (master.kind !== 'registered') {
-      this.#pong();
+      this.#pong(from);
       return;
     }
     this.#master = { ...master, pingedBefore: now + this.#pingTimeoutMs };
-    this.#pong();
+    this.#pong(from);
     // The master gave us up: it wants to hear everything again.
     if (!connected) this.#register(master.address, now);
   }
 
-  #pong(): void {
-    this.#out.push({ kind: 'send-master', name: 'PongSlaveMessage', body: {} });
+  #pong(to: string): void {
+    this.#out.push({ kind: 'send-master', to, name: 'PongSlaveMessage', body: {} });
   }
 
   #reconcile(reconciliation: Reconciliation, now: Instant): void {

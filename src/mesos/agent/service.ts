@@ -7,6 +7,7 @@ import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
 import type { ProcessHost } from '#env/process.ts';
 import { LibprocessEndpoint } from '#mesos/libprocess/endpoint.ts';
+import { uuidBytes } from '#mesos/executor/uuid.ts';
 import { decode, encode, type MessageName } from '#wire/mesos/codec.ts';
 import type { AgentInfo, Attribute, Resource } from '#wire/mesos/v1.ts';
 import { Checkpoints } from './checkpoint.ts';
@@ -131,7 +132,7 @@ class AgentService {
       id: AGENT_ID,
       address,
       bodyBytesMax: MESSAGE_BYTES_MAX,
-      onMessage: (_from, name, body) => this.#onMessage(name, body),
+      onMessage: (from, name, body) => this.#onMessage(from, name, body),
       onExited: () => this.#shell.masterExited(),
     });
     const core = new AgentCore(
@@ -145,7 +146,7 @@ class AgentService {
       },
       {
         uuid: () => env.random.uuid(),
-        uuidBytes: () => env.random.bytes(16),
+        uuidBytes: () => uuidBytes(env.random.uuid()),
         next: () => env.random.next(),
       },
     );
@@ -197,14 +198,14 @@ class AgentService {
     };
   }
 
-  #onMessage(name: string, body: Uint8Array): void {
+  #onMessage(from: string, name: string, body: Uint8Array): void {
     const short = name.startsWith(PREFIX) ? name.slice(PREFIX.length) : name;
     if (!KNOWN_MESSAGES.has(short)) {
       this.#env.log.debug('A message of the master is not known', { name });
       return;
     }
     try {
-      this.#shell.masterMessage(short, decode(short as MessageName, body));
+      this.#shell.masterMessage(from, short, decode(short as MessageName, body));
     } catch (error) {
       this.#env.log.warn('A message of the master cannot be read', { name, error });
     }
@@ -212,7 +213,7 @@ class AgentService {
 
   #send(to: string, name: string, body: unknown): void {
     const bytes = encode(name as MessageName, body as never);
-    this.#endpoint.send(`master@${to}`, PREFIX + name, bytes);
+    this.#endpoint.send(to, PREFIX + name, bytes);
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {

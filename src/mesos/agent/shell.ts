@@ -10,7 +10,7 @@ import type { AgentEffect, AgentInput, ConnectionId, FromMaster } from './types.
 export interface AgentWiring {
   readonly checkpoints: Checkpoints;
   readonly containers: Containers;
-  sendToMaster(address: string, name: string, body: unknown): void;
+  sendToMaster(upid: string, name: string, body: unknown): void;
   watchMaster(address: string): void;
   sendToExecutor(connection: ConnectionId, event: ExecutorEvent): void;
   closeExecutor(connection: ConnectionId): void;
@@ -65,8 +65,8 @@ export class AgentShell {
     setImmediate(() => this.#pump());
   }
 
-  masterMessage(name: string, body: unknown): void {
-    this.input({ kind: 'master-message', message: { name, body } as FromMaster });
+  masterMessage(from: string, name: string, body: unknown): void {
+    this.input({ kind: 'master-message', message: { from, name, body } as FromMaster });
   }
 
   masterExited(): void {
@@ -141,7 +141,7 @@ export class AgentShell {
       case 'send-master': {
         const { master } = this.core;
         const address = 'address' in master ? master.address : this.#masterAddress;
-        wiring.sendToMaster(address, effect.name, effect.body);
+        wiring.sendToMaster(effect.to ?? `master@${address}`, effect.name, effect.body);
         return;
       }
       case 'executor-event':

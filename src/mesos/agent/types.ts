@@ -58,7 +58,12 @@ export type ConnectionId = number;
 export type FromMaster =
   | { readonly name: 'SlaveRegisteredMessage'; readonly body: Registered }
   | { readonly name: 'SlaveReregisteredMessage'; readonly body: Reregistered }
-  | { readonly name: 'PingSlaveMessage'; readonly body: { readonly connected: boolean } }
+  | {
+      readonly name: 'PingSlaveMessage';
+      /** The observer that wants the answer: `slave-observer(1)@IP:PORT`. */
+      readonly from: string;
+      readonly body: { readonly connected: boolean };
+    }
   | { readonly name: 'RunTaskMessage'; readonly body: RunTask }
   | { readonly name: 'RunTaskGroupMessage'; readonly body: RunTaskGroup }
   | { readonly name: 'KillTaskMessage'; readonly body: KillTask }
@@ -203,7 +208,13 @@ export type CheckpointRecord =
 
 /** What the agent wants, in order; a checkpoint is durable before what follows it is done. */
 export type AgentEffect =
-  | { readonly kind: 'send-master'; readonly name: string; readonly body: unknown }
+  | {
+      readonly kind: 'send-master';
+      readonly name: string;
+      readonly body: unknown;
+      /** Another process of the master's than `master@…`. */
+      readonly to?: string | undefined;
+    }
   | { readonly kind: 'checkpoint'; readonly record: CheckpointRecord }
   | {
       readonly kind: 'executor-event';

@@ -13,6 +13,7 @@ import type {
   TaskStatus,
   TaskStatus_Reason,
 } from '#wire/mesos/v1.ts';
+import { isUuid } from '#mesos/executor/uuid.ts';
 import {
   commandExecutorOf,
   type Executor,
@@ -359,7 +360,7 @@ export class Workloads {
   /** Why an update is refused, in Mesos' words, or undefined. */
   updateError(key: ExecutorKey, status: TaskStatus): string | undefined {
     if (status.uuid === undefined) return "Expecting 'uuid' to be present";
-    if (status.uuid.length !== 16) return "Not a valid UUID: 'uuid' is not 16 bytes";
+    if (!isUuid(status.uuid)) return 'Not a valid UUID';
     if (status.executor_id !== undefined && status.executor_id.value !== key.executorId) {
       return (
         'ExecutorID in Call: ' +

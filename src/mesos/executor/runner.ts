@@ -6,6 +6,7 @@ import type { HostProcess, ProcessHost, ProcessSpec } from '#env/process.ts';
 import type { ExecutorEvent, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import { BuiltinExecutor, type BuiltinEffect, type TaskMemory } from './core.ts';
 import { taskProblem } from './environment.ts';
+import { uuidBytes } from './uuid.ts';
 
 export interface RunnerPlace {
   readonly reportsKilling: boolean;
@@ -126,7 +127,7 @@ export class BuiltinRunner {
       source: 'SOURCE_EXECUTOR',
       executor_id: { value: this.#place.executorId },
       timestamp: this.#env.clock.now() / 1000,
-      uuid: this.#env.random.bytes(16),
+      uuid: uuidBytes(this.#env.random.uuid()),
       ...(message === undefined ? {} : { message }),
       ...(reason === undefined ? {} : { reason }),
     };
