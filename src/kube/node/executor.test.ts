@@ -10,9 +10,11 @@ import type { TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import { NodeExecutor } from './executor.ts';
 import type { Pod } from './pod-spec.ts';
 import { ProcessRuntime } from './process-runtime.ts';
-import { aPod } from './worker-fixture.ts';
+import { aPod } from './worker-fixture.test.ts';
 
-const sleeper = { containers: [{ name: 'main', command: ['sh', '-c', 'echo run >>"$OUT"; exec sleep 100'] }] };
+const sleeper = {
+  containers: [{ name: 'main', command: ['sh', '-c', 'echo run >>"$OUT"; exec sleep 100'] }],
+};
 
 /** The world around one node; executors come and go. */
 class Around implements AsyncDisposable {
@@ -59,7 +61,7 @@ class Around implements AsyncDisposable {
           recordEvent: () => {},
         },
         mesos: { sendUpdate: (status) => this.#onUpdate(status), restore: () => {} },
-        runtimeFor: () => runtime,
+        runtimeFor: async () => runtime,
         readPod: async (_namespace, name) =>
           [...this.pods.values()].find(({ metadata }) => metadata.name === name),
         onShutdown: () => {

@@ -1,7 +1,8 @@
-// The node executor: joins what the substrate launches with what the API server says, one worker per
-// pod. A pod runs when both were seen, its LAUNCH and its object, and never twice.
+// The node executor: joins what the substrate launches with what the API server says, one worker
+// per pod. A pod runs when both were seen, its LAUNCH and its object, and never twice.
 import type { Env } from '#env/env.ts';
 import type { ExecutorEvent, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
+import { untilDone } from './kube-node-api.ts';
 import type { NodeApi } from './node-api.ts';
 import { NodeState } from './node-state.ts';
 import type { TaskRecord, TerminalState } from './node-state.ts';
@@ -30,7 +31,7 @@ export interface MesosPort {
 export interface NodeExecutorParts {
   readonly api: NodeApi;
   readonly mesos: MesosPort;
-  runtimeFor(pod: Pod): Runtime;
+  runtimeFor(pod: Pod): Promise<Runtime>;
   /** The pod as it is now, read from the API server itself. */
   readPod(namespace: string, name: string): Promise<Pod | undefined>;
   /** Called when all pods have ended after a shutdown. */
@@ -56,6 +57,7 @@ export class NodeExecutor {
   #agentId: string | undefined;
   #isSynced = false;
   #isShuttingDown = false;
+  #isClosed = false;
 
   constructor(options: NodeExecutorOptions, parts: NodeExecutorParts, env: Env) {
     this.#options = options;
@@ -103,12 +105,13 @@ export class NodeExecutor {
   async #endLeftover(pod: Pod): Promise<void> {
     const folder = this.#state.podFolder(podIdentity(pod).uid);
     const kept = await PodWorker.keptState(folder);
-    const runtime = this.#parts.runtimeFor(pod);
+    const runtime = await this.#parts.runtimeFor(pod);
     if (kept !== undefined) runtime.recover({ pod, folder }, kept.ips);
     await runtime.teardown({ pod, folder });
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#writer.close();
     for (const worker of this.#workers.values()) await worker.close();
   }
@@ -170,7 +173,7 @@ export class NodeExecutor {
       const worker = this.#workers.get(uid);
       if (worker !== undefined && !worker.isFinished) {
         const reason = 'Evicted';
-        const message = 'The substrate ended the pod\'s task';
+        const message = "The substrate ended the pod's task";
         worker.input({ kind: 'kill', graceMs, reason, message });
       } else if (record === undefined) this.#update(uid, 'TASK_KILLED', 'no such task');
       else if (record.end !== undefined) this.#tell(record);
@@ -225,7 +228,7 @@ export class NodeExecutor {
       }
       await this.#state.writePod(pod);
       if (worker.isFinished) {
-        if (pod.metadata.deletionTimestamp !== undefined) await this.#parts.api.deletePod(pod);
+        if (pod.metadata.deletionTimestamp !== undefined) await this.#deletePod(pod);
         return;
       }
       this.#checkDeclaredOver(worker, pod);
@@ -275,7 +278,7 @@ export class NodeExecutor {
       this.#queue(uid, async () => {
         const pod = this.#pods.get(uid);
         if (pod === undefined || this.#tasks.has(uid)) return;
-        await this.#parts.api.deletePod(pod);
+        await this.#deletePod(pod);
       });
     });
   }
@@ -324,7 +327,7 @@ export class NodeExecutor {
         hostIps,
         capacity,
         folder,
-        runtime: this.#parts.runtimeFor(pod),
+        runtime: await this.#parts.runtimeFor(pod),
         api: this.#parts.api,
         onStatus: (current, status) => this.#onStatus(current, status),
         onFinished: (current, phase) => this.#onFinished(current, phase),
@@ -353,7 +356,7 @@ export class NodeExecutor {
       await this.#writer.flush(uid);
       const current = this.#workers.get(uid)?.pod ?? pod;
       const isDeleted = current.metadata.deletionTimestamp !== undefined;
-      if (isDeleted && this.#pods.has(uid)) await this.#parts.api.deletePod(current);
+      if (isDeleted && this.#pods.has(uid)) await this.#deletePod(current);
       const record = this.#tasks.get(uid);
       const cause = this.#workers.get(uid)?.state.ending;
       let state: TerminalState = phase === 'Succeeded' ? 'TASK_FINISHED' : 'TASK_FAILED';
@@ -364,6 +367,15 @@ export class NodeExecutor {
       }
       this.#checkShutdown();
     });
+  }
+
+  /** Until the API server has taken it; the pod's task ends only afterwards. */
+  #deletePod(pod: Pod): Promise<void> {
+    return untilDone(
+      () => this.#parts.api.deletePod(pod),
+      this.#env,
+      () => this.#isClosed,
+    );
   }
 
   async #endTask(record: TaskRecord, state: TerminalState, message: string): Promise<void> {

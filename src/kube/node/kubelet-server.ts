@@ -254,10 +254,7 @@ export class KubeletServer {
     }
   }
 
-  async #portForward(
-    upgrade: Parameters<typeof servePortForward>[0],
-    route: Route,
-  ): Promise<void> {
+  async #portForward(upgrade: Parameters<typeof servePortForward>[0], route: Route): Promise<void> {
     const worker = this.#worker(route);
     const { runtime, pod, folder } = worker;
     const ports = route.query.getAll('port').flatMap((text) => text.split(',').map(Number));

@@ -146,7 +146,7 @@ export class LogIndex {
   }
 
   #tell(): void {
-    for (const listener of [...this.#listeners]) listener();
+    for (const listener of this.#listeners) listener();
   }
 
   /** Halves the resolution of the older half. */

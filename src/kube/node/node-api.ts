@@ -1,5 +1,5 @@
-// What the node needs of the API server, as a port: adapters are kube-node-api.ts (the real one) and
-// a table in tests.
+// What the node needs of the API server, as a port: adapters are kube-node-api.ts (the real one)
+// and a table in tests.
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { Pod } from './pod-spec.ts';
 import type { PodStatus } from './pod-state.ts';

@@ -1,5 +1,5 @@
 // What the node executor keeps on disk for each pod, beside the pod core's own state: the task it
-// was launched as, and the object as last seen, so that a successor can go on without the API server.
+// was launched as, and the object as last seen. So a successor can go on without the API server.
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod } from './pod-spec.ts';

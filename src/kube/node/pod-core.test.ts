@@ -58,7 +58,7 @@ class World {
   }
 
   start(): void {
-    for (const [name, attempt] of [...this.#pendingStarts]) {
+    for (const [name, attempt] of Array.from(this.#pendingStarts)) {
       this.#pendingStarts.delete(name);
       this.live.set(name, attempt);
       this.highest.set(name, attempt);
@@ -81,7 +81,7 @@ class World {
   restartExecutor(): void {
     const kept: unknown = JSON.parse(JSON.stringify(this.#core.state));
     this.#core = new PodCore(this.#pod, kept as PodCore['state'], this.now);
-    for (const [name, attempt] of [...this.#pendingStarts]) {
+    for (const [name, attempt] of Array.from(this.#pendingStarts)) {
       // Whether it had come to the start is for the runtime to tell: here it had not.
       this.#pendingStarts.delete(name);
       this.tell({ kind: 'absent', name });
@@ -100,7 +100,11 @@ const action = fc.oneof(
   fc.constant((world: World) => world.start()),
   fc.constant((world: World) => world.restartExecutor()),
   fc.nat(400_000).map((ms) => (world: World) => world.wait(ms)),
-  fc.tuple(names, fc.nat(2)).map(([name, code]) => (world: World) => world.exit(name, code)),
+  fc.tuple(names, fc.nat(2)).map(
+    ([name, code]) =>
+      (world: World) =>
+        world.exit(name, code),
+  ),
 );
 
 test('PodCore never runs a container twice, and ends when told, whatever happens', () => {

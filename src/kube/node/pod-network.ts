@@ -7,9 +7,12 @@ import { createHash } from 'node:crypto';
 import { readdir, writeFile } from 'node:fs/promises';
 import { Fault } from '#base/fault.ts';
 
-export interface PodNetworkOptions {
+export interface NetworkOwner {
   readonly instance: string;
   readonly nodeName: string;
+}
+
+export interface PodNetworkOptions extends NetworkOwner {
   /** IPv4, for example 10.244.3.0/24; the bridge has its first address. */
   readonly podCidr: string;
 }
@@ -24,7 +27,7 @@ function digest(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-export function networkNames({ instance, nodeName }: PodNetworkOptions): PodNetworkNames {
+export function networkNames({ instance, nodeName }: NetworkOwner): PodNetworkNames {
   const hash = digest(`${instance}/${nodeName}`).slice(0, 8);
   return { bridge: `strata${hash}`, prefix: `strata-${hash}-` };
 }

@@ -131,7 +131,7 @@ export class PodWorker {
     const { runtime, folder } = this.#options;
     const { state } = this.#core;
     if (state.ips.length > 0) runtime.recover({ pod: this.pod, folder }, state.ips);
-    for (const { name, attempt, phase } of [...state.containers]) {
+    for (const { name, attempt, phase } of state.containers) {
       if (phase.kind !== 'starting' && phase.kind !== 'running') continue;
       const place = this.place(name, phase.kind === 'starting' ? attempt + 1 : attempt);
       const running = await runtime.adopt(place);

@@ -54,12 +54,9 @@ function commandLine(pid: number, command: readonly string[], privileged: boolea
   const files = cgroupFilesOf(pid);
   const { uid, gid } = idsOf(pid);
   const ids = uid === '0' && gid === '0' ? [] : ['--setuid', uid, '--setgid', gid];
-  return [
-    ...['/bin/sh', '-c', joinScript, 'strata-exec', String(files.length), ...files],
-    ...['nsenter', '--target', String(pid), '--mount', '--uts', '--ipc', '--net', '--pid'],
-    ...ids,
-    ...['--wd', '--', ...command],
-  ];
+  const join = ['/bin/sh', '-c', joinScript, 'strata-exec', String(files.length), ...files];
+  const enter = ['nsenter', '--target', String(pid), '--mount', '--uts', '--ipc', '--net', '--pid'];
+  return [...join, ...enter, ...ids, '--wd', '--', ...command];
 }
 
 export function execInProcess(

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { text } from 'node:stream/consumers';
 import test from 'node:test';
-import { NodeFixture, aPod } from './worker-fixture.ts';
+import { NodeFixture, aPod } from './worker-fixture.test.ts';
 
 const isRoot = process.getuid?.() === 0;
 

@@ -83,7 +83,14 @@ class Player {
           message: rest.slice(1).join(' '),
         };
       case 'exited':
-        return { kind: 'exited', name, attempt, exitCode: Number(second), oom: rest[0] === 'oom', at };
+        return {
+          kind: 'exited',
+          name,
+          attempt,
+          exitCode: Number(second),
+          oom: rest[0] === 'oom',
+          at,
+        };
       case 'hook-done':
         return { kind: 'hook', name, attempt, hook: second as 'preStop', failure: rest[0] };
       case 'probe': {

@@ -44,9 +44,12 @@ interface Pair {
 function forwardSpdy(under: Duplex, dial: Dial): Promise<void> {
   const pairs = new Map<string, Pair>();
   return new Promise((done) => {
-    new SpdyConnection(under, {
+    const connection = new SpdyConnection(under, {
       role: 'server',
-      onClose: done,
+      onClose: () => {
+        pairs.clear();
+        done();
+      },
       onStream: (stream) => {
         stream.on('error', () => {});
         const { requestid = '', port = '', streamtype } = stream.headers;
@@ -60,6 +63,7 @@ function forwardSpdy(under: Duplex, dial: Dial): Promise<void> {
         void join(pair.data, pair.error, { dial, port: Number(port) });
       },
     });
+    under.once('close', () => connection.close());
   });
 }
 

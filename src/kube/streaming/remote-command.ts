@@ -3,7 +3,6 @@
 import { PassThrough, Writable } from 'node:stream';
 import type { Readable } from 'node:stream';
 import type { WebSocket } from 'ws';
-import type { Status } from '#kube/meta/status.ts';
 import { SpdyConnection } from './spdy-connection.ts';
 import type { SpdyStream } from './spdy-connection.ts';
 import { acceptSpdy, acceptWebSocket, isSpdyUpgrade, isWebSocketUpgrade } from './upgrade.ts';
@@ -56,7 +55,16 @@ const webSocketProtocols = [
 
 const openWaitMs = 30_000;
 
-type EndStatus = Omit<Status, 'kind' | 'apiVersion' | 'code'>;
+/** The part of a `Status` that ends a command. */
+export interface EndStatus {
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly status: 'Success' | 'Failure';
+  readonly message?: string;
+  readonly reason?: string;
+  readonly details?: {
+    readonly causes: readonly { readonly reason: string; readonly message: string }[];
+  };
+}
 
 export function exitStatus(exitCode: number): EndStatus {
   if (exitCode === 0) return { metadata: {}, status: 'Success' };

@@ -136,11 +136,12 @@ export class SpdyConnection {
   #end(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const stream of [...this.#streams.values()]) {
+    const streams = Array.from(this.#streams.values());
+    this.#streams.clear();
+    for (const stream of streams) {
       stream.push(null);
       stream.destroy();
     }
-    this.#streams.clear();
     for (const reply of this.#replies.values()) reply();
     this.#inflate.close();
     this.#options.onClose?.();

@@ -16,7 +16,13 @@ import { servePortForward } from './port-forward.ts';
 import { serveRemoteCommand } from './remote-command.ts';
 import type { RemoteCommandOptions, RemoteHandler } from './remote-command.ts';
 import { SpdyConnection } from './spdy-connection.ts';
-import { FrameDecoder, HeaderWriter, dataFrame, parseHeaderBlock, synStream } from './spdy-frames.ts';
+import {
+  FrameDecoder,
+  HeaderWriter,
+  dataFrame,
+  parseHeaderBlock,
+  synStream,
+} from './spdy-frames.ts';
 import { spdyDictionary } from './spdy-dictionary.ts';
 import type { UpgradeRequest } from './upgrade.ts';
 

@@ -119,7 +119,7 @@ export class NodeFixture implements AsyncDisposable {
   }
 
   #wake(): void {
-    for (const wake of [...this.#waiting]) wake();
+    for (const wake of this.#waiting) wake();
   }
 
   /** Resolves when the condition holds; checked after each status, event and end. */

@@ -1,0 +1,183 @@
+// What a container runtime is asked to make for a pod and its containers. Pure.
+import { join } from 'node:path';
+import { podIdentity } from './pod-spec.ts';
+import type { Container, Pod } from './pod-spec.ts';
+import { parseQuantity } from './quantity.ts';
+import type { ContainerPlace, PodPlace, StartRequest } from './runtime.ts';
+import type { CriMessage } from '#kube/cri/cri-client.ts';
+
+const namespaceModes = { pod: 0, container: 1, node: 2 } as const;
+const protocols: Readonly<Record<string, number>> = { TCP: 0, UDP: 1, SCTP: 2 };
+const cpuPeriodUs = 100_000;
+
+/** Labels by which a successor of the executor finds what is its own. */
+export function podLabels(pod: Pod): Record<string, string> {
+  const { namespace, name, uid } = podIdentity(pod);
+  return {
+    ...pod.metadata.labels,
+    'io.kubernetes.pod.name': name,
+    'io.kubernetes.pod.namespace': namespace,
+    'io.kubernetes.pod.uid': uid,
+  };
+}
+
+export function containerLabels(place: ContainerPlace): Record<string, string> {
+  return { ...podLabels(place.pod), 'io.kubernetes.container.name': place.container.name };
+}
+
+/** Relative to the pod's log folder. */
+export function criLogPath({ container, attempt }: ContainerPlace): string {
+  return join(container.name, `${attempt}.log`);
+}
+
+export function logFolder({ folder }: PodPlace): string {
+  return join(folder, 'containers');
+}
+
+interface SecurityContext {
+  readonly privileged?: boolean;
+  readonly readOnlyRootFilesystem?: boolean;
+  readonly allowPrivilegeEscalation?: boolean;
+  readonly runAsUser?: number;
+  readonly runAsGroup?: number;
+  readonly capabilities?: { readonly add?: string[]; readonly drop?: string[] };
+}
+
+function namespaceOptions(pod: Pod): CriMessage {
+  const { hostNetwork, hostPID } = pod.spec;
+  const spec = pod.spec as { readonly hostIPC?: boolean; readonly shareProcessNamespace?: boolean };
+  let pid: number = namespaceModes.container;
+  if (spec.shareProcessNamespace === true) pid = namespaceModes.pod;
+  if (hostPID === true) pid = namespaceModes.node;
+  return {
+    network: hostNetwork === true ? namespaceModes.node : namespaceModes.pod,
+    pid,
+    ipc: spec.hostIPC === true ? namespaceModes.node : namespaceModes.pod,
+  };
+}
+
+export interface SandboxOptions {
+  readonly clusterDns: readonly string[];
+  readonly attempt: number;
+}
+
+export function sandboxConfig(place: PodPlace, options: SandboxOptions): CriMessage {
+  const { pod } = place;
+  const { namespace, name, uid } = podIdentity(pod);
+  const { clusterDns: servers, attempt } = options;
+  const searches = ['svc.cluster.local', 'cluster.local'];
+  const ports = pod.spec.containers.flatMap(({ ports: list }) => list ?? []);
+  const isPrivileged = pod.spec.containers.some(
+    ({ securityContext }) => (securityContext as SecurityContext | undefined)?.privileged === true,
+  );
+  return {
+    metadata: { name, uid, namespace, attempt },
+    hostname: pod.spec.hostNetwork === true ? '' : (pod.spec.hostname ?? name).slice(0, 63),
+    log_directory: logFolder(place),
+    ...(servers.length === 0
+      ? {}
+      : {
+          dns_config: {
+            servers,
+            searches: [`${namespace}.svc.cluster.local`, ...searches],
+            options: ['ndots:5'],
+          },
+        }),
+    port_mappings: ports
+      .filter(({ hostPort }) => hostPort !== undefined && hostPort > 0)
+      .map(({ containerPort, hostPort, hostIP, protocol }) => ({
+        protocol: protocols[protocol ?? 'TCP'] ?? 0,
+        container_port: containerPort,
+        host_port: hostPort,
+        host_ip: hostIP ?? '',
+      })),
+    labels: podLabels(pod),
+    annotations: pod.metadata.annotations ?? {},
+    linux: {
+      security_context: { namespace_options: namespaceOptions(pod), privileged: isPrivileged },
+    },
+  };
+}
+
+function linuxConfig(pod: Pod, container: Container): CriMessage {
+  const { limits, requests } = container.resources ?? {};
+  const cpuLimit = limits?.['cpu'];
+  const cpu = requests?.['cpu'] ?? cpuLimit;
+  const memory = limits?.['memory'];
+  const security: SecurityContext = {
+    ...(pod.spec.securityContext as SecurityContext | undefined),
+    ...(container.securityContext as SecurityContext | undefined),
+  };
+  const { runAsUser, runAsGroup, capabilities } = security;
+  const group = pod.spec.securityContext?.fsGroup;
+  const shares = cpu === undefined ? 2 : Math.max(2, Math.round(parseQuantity(cpu) * 1024));
+  return {
+    resources: {
+      cpu_shares: shares,
+      ...(cpuLimit === undefined
+        ? {}
+        : {
+            cpu_period: cpuPeriodUs,
+            cpu_quota: Math.max(1000, Math.round(parseQuantity(cpuLimit) * cpuPeriodUs)),
+          }),
+      ...(memory === undefined ? {} : { memory_limit_in_bytes: parseQuantity(memory) }),
+    },
+    security_context: {
+      namespace_options: namespaceOptions(pod),
+      privileged: security.privileged === true,
+      readonly_rootfs: security.readOnlyRootFilesystem === true,
+      no_new_privs: security.allowPrivilegeEscalation === false,
+      ...(runAsUser === undefined ? {} : { run_as_user: { value: runAsUser } }),
+      ...(runAsGroup === undefined ? {} : { run_as_group: { value: runAsGroup } }),
+      ...(group === undefined ? {} : { supplemental_groups: [group] }),
+      ...(capabilities === undefined
+        ? {}
+        : {
+            capabilities: {
+              add_capabilities: capabilities.add ?? [],
+              drop_capabilities: capabilities.drop ?? [],
+            },
+          }),
+    },
+  };
+}
+
+export function containerConfig(
+  request: StartRequest,
+  imageRef: string,
+  extraMounts: readonly CriMessage[],
+): CriMessage {
+  const { container, pod } = request;
+  return {
+    metadata: { name: container.name, attempt: request.attempt },
+    image: { image: imageRef, user_specified_image: container.image ?? '' },
+    command: request.command,
+    args: request.args,
+    working_dir: container.workingDir ?? '',
+    envs: Object.entries(request.env).map(([key, value]) => ({ key, value })),
+    mounts: [
+      ...request.mounts.map(({ source, target, readOnly }) => ({
+        container_path: target,
+        host_path: source,
+        readonly: readOnly,
+      })),
+      ...extraMounts,
+    ],
+    labels: containerLabels(request),
+    annotations: { 'io.kubernetes.container.restartCount': String(request.attempt) },
+    log_path: criLogPath(request),
+    stdin: container.stdin === true,
+    stdin_once: container.stdinOnce === true,
+    tty: container.tty === true,
+    linux: linuxConfig(pod, container),
+  };
+}
+
+/** `nginx` becomes `docker.io/library/nginx:latest`, as the kubelet and its runtimes read it. */
+export function fullImageName(image: string): string {
+  const [first = '', ...rest] = image.split('/');
+  const hasHost = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
+  const named = hasHost ? image : `docker.io/${rest.length > 0 ? image : `library/${image}`}`;
+  const last = named.slice(named.lastIndexOf('/') + 1);
+  return last.includes(':') || named.includes('@') ? named : `${named}:latest`;
+}

@@ -1,0 +1,161 @@
+// The node's view of the API server by plain REST calls: objects of pods, tokens, status, deletion,
+// events. Nothing but the public Kubernetes API is used.
+import type { Env } from '#env/env.ts';
+import type { KubeObject } from '#kube/meta/object.ts';
+import { ApiError } from '#kube/meta/status.ts';
+import type { NodeApi, PodEvent, TokenRequest } from './node-api.ts';
+import { podIdentity } from './pod-spec.ts';
+import type { Pod } from './pod-spec.ts';
+import type { PodStatus } from './pod-state.ts';
+
+export interface ApiCall {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly path: string;
+  readonly body?: unknown;
+  readonly contentType?: string | undefined;
+}
+
+/** Resolves with the parsed answer; rejects with ApiError. */
+export type CallApi = (call: ApiCall) => Promise<unknown>;
+
+export interface NodeApiParts {
+  readonly call: CallApi;
+  /** As last seen by a watch. */
+  services(): readonly KubeObject[];
+  recordEvent(pod: Pod, event: PodEvent): void;
+}
+
+const json = 'application/json';
+const strategic = 'application/strategic-merge-patch+json';
+
+export function podPath(namespace: string, name: string): string {
+  return `/api/v1/namespaces/${namespace}/pods/${name}`;
+}
+
+export function hasCode(error: unknown, ...codes: readonly number[]): boolean {
+  return error instanceof ApiError && codes.includes(error.code);
+}
+
+export class KubeNodeApi implements NodeApi {
+  readonly #parts: NodeApiParts;
+
+  constructor(parts: NodeApiParts) {
+    this.#parts = parts;
+  }
+
+  async #find(path: string): Promise<KubeObject | undefined> {
+    try {
+      return (await this.#parts.call({ method: 'GET', path })) as KubeObject;
+    } catch (error) {
+      if (hasCode(error, 404)) return undefined;
+      throw error;
+    }
+  }
+
+  configMap(namespace: string, name: string): Promise<KubeObject | undefined> {
+    return this.#find(`/api/v1/namespaces/${namespace}/configmaps/${name}`);
+  }
+
+  secret(namespace: string, name: string): Promise<KubeObject | undefined> {
+    return this.#find(`/api/v1/namespaces/${namespace}/secrets/${name}`);
+  }
+
+  async readPod(namespace: string, name: string): Promise<Pod | undefined> {
+    return (await this.#find(podPath(namespace, name))) as Pod | undefined;
+  }
+
+  async services(): Promise<readonly KubeObject[]> {
+    return this.#parts.services();
+  }
+
+  async token(request: TokenRequest): Promise<{ token: string; expiresAt: number }> {
+    const { namespace, serviceAccount, audiences, expirationSeconds, pod } = request;
+    const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${serviceAccount}/token`;
+    const answer = (await this.#parts.call({
+      method: 'POST',
+      path,
+      contentType: json,
+      body: {
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenRequest',
+        metadata: { name: serviceAccount, namespace },
+        spec: {
+          ...(audiences.length === 0 ? {} : { audiences }),
+          expirationSeconds,
+          boundObjectRef: { apiVersion: 'v1', kind: 'Pod', ...pod },
+        },
+      },
+    })) as { readonly status: { readonly token: string; readonly expirationTimestamp: string } };
+    const { token, expirationTimestamp } = answer.status;
+    return { token, expiresAt: Date.parse(expirationTimestamp) };
+  }
+
+  async writeStatus(pod: Pod, status: PodStatus): Promise<boolean> {
+    const { namespace, name, uid } = podIdentity(pod);
+    // Merged by type; what is absent has to be removed by name.
+    const conditions = status.conditions.map((condition) => ({
+      ...condition,
+      reason: condition.reason ?? null,
+      message: condition.message ?? null,
+    }));
+    const body = { metadata: { uid }, status: { ...status, conditions } };
+    const path = `${podPath(namespace, name)}/status`;
+    try {
+      await this.#parts.call({ method: 'PATCH', path, body, contentType: strategic });
+      return true;
+    } catch (error) {
+      // Another pod of that name answers the wrong uid with a conflict.
+      if (hasCode(error, 404)) return false;
+      if (!hasCode(error, 409)) throw error;
+      const current = await this.readPod(namespace, name);
+      if (current?.metadata.uid !== uid) return false;
+      throw error;
+    }
+  }
+
+  async deletePod(pod: Pod): Promise<void> {
+    const { namespace, name, uid } = podIdentity(pod);
+    const body = {
+      apiVersion: 'v1',
+      kind: 'DeleteOptions',
+      gracePeriodSeconds: 0,
+      preconditions: { uid },
+    };
+    try {
+      const path = podPath(namespace, name);
+      await this.#parts.call({ method: 'DELETE', path, body, contentType: json });
+    } catch (error) {
+      if (!hasCode(error, 404, 409)) throw error;
+    }
+  }
+
+  recordEvent(pod: Pod, event: PodEvent): void {
+    this.#parts.recordEvent(pod, event);
+  }
+
+  /** The handler that a RuntimeClass names; undefined when there is no such class. */
+  async runtimeHandler(name: string): Promise<string | undefined> {
+    const found = await this.#find(`/apis/node.k8s.io/v1/runtimeclasses/${name}`);
+    return found === undefined ? undefined : String(found['handler']);
+  }
+}
+
+/** Does something again, more and more slowly, until it is done. */
+export async function untilDone(
+  work: () => Promise<void>,
+  { timers, log }: Env,
+  isOver: () => boolean,
+): Promise<void> {
+  let delayMs = 200;
+  while (!isOver()) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      log.warn('The API server did not take a request, will try again', { error: why });
+      await new Promise<void>((done) => timers.after(delayMs, done));
+      delayMs = Math.min(delayMs * 2, 10_000);
+    }
+  }
+}

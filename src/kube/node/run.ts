@@ -1,0 +1,178 @@
+// Puts the node executor together: agent on one side, API server on the other, runtimes below, the
+// kubelet's HTTPS API on top.
+import { availableParallelism, totalmem } from 'node:os';
+import type { Env } from '#env/env.ts';
+import type { ProcessHost } from '#env/process.ts';
+import type { KubeObject } from '#kube/meta/object.ts';
+import { ExecutorClient } from '#mesos/client/executor-client.ts';
+import type { ExecutorClientOptions } from '#mesos/client/executor-client.ts';
+import { NodeExecutor } from './executor.ts';
+import { KubeNodeApi } from './kube-node-api.ts';
+import type { CallApi } from './kube-node-api.ts';
+import { KubeletServer } from './kubelet-server.ts';
+import type { NodeBundle } from './node-bundle.ts';
+import type { PodEvent } from './node-api.ts';
+import { PodNetwork, networkNames } from './pod-network.ts';
+import type { Pod } from './pod-spec.ts';
+import { findPrivileges } from './privileges.ts';
+import { ProcessRuntime } from './process-runtime.ts';
+import { Runtimes } from './runtimes.ts';
+
+export interface PodHandlers {
+  onPod(pod: Pod): void;
+  onGone(uid: string): void;
+  onSynced(): void;
+}
+
+/** The API server, as the program gives it. */
+export interface NodeLinks {
+  readonly call: CallApi;
+  /** Pods bound to the node. */
+  watchPods(handlers: PodHandlers): { close(): void };
+  watchServices(): { list(): readonly KubeObject[]; close(): void };
+  recordEvent(pod: Pod, event: PodEvent): void;
+}
+
+export interface NodeOptions {
+  readonly bundle: NodeBundle;
+  readonly folder: string;
+  readonly runId: string;
+  readonly executor: ExecutorClientOptions;
+  readonly criSocket: string | undefined;
+  readonly baseEnv: Readonly<Record<string, string>>;
+}
+
+export interface RunningNode {
+  readonly kubeletPort: number;
+  /** Resolves when the agent has asked for the end and all pods have ended. */
+  readonly ended: Promise<void>;
+  /** Ends all pods, then `ended`. */
+  shutdown(): void;
+  /** Stops, and leaves the pods running for a successor. */
+  close(): Promise<void>;
+}
+
+const flushMs = 5_000;
+const listenTriesMax = 50;
+const listenRetryMs = 200;
+const apiServerName = 'kube-apiserver-kubelet-client';
+
+export async function startNode(
+  options: NodeOptions,
+  links: NodeLinks,
+  { env, host }: { readonly env: Env; readonly host: ProcessHost },
+): Promise<RunningNode> {
+  const { bundle } = options;
+  const ended = Promise.withResolvers<void>();
+  const { runtimes, network } = makeRuntimes(options, host, env);
+  const services = links.watchServices();
+  const api = new KubeNodeApi({
+    call: links.call,
+    services: () => services.list(),
+    recordEvent: (pod, event) => links.recordEvent(pod, event),
+  });
+  const client: ExecutorClient = new ExecutorClient(
+    options.executor,
+    {
+      onEvent: (event) => executor.onEvent(event),
+      onAbandoned: () => executor.shutdown(),
+    },
+    env,
+  );
+  const executor = new NodeExecutor(
+    {
+      nodeName: bundle.nodeName,
+      hostIps: [bundle.hostIp],
+      capacity: { cpus: availableParallelism(), memoryBytes: totalmem() },
+      folder: options.folder,
+      runId: options.runId,
+    },
+    {
+      api,
+      mesos: client,
+      runtimeFor: (pod) => runtimes.choose(pod, (name) => api.runtimeHandler(name)),
+      readPod: (namespace, name) => api.readPod(namespace, name),
+      onShutdown: () => void client.flush(flushMs).then(() => ended.resolve()),
+    },
+    env,
+  );
+  const runtimeName = await runtimes.start();
+  await executor.start();
+  await network?.removeOthers(executor.workers().map(({ pod }) => pod.metadata.uid ?? ''));
+  const server = new KubeletServer(
+    {
+      host: bundle.hostIp,
+      port: bundle.kubeletPort,
+      nodeName: bundle.nodeName,
+      cert: bundle.servingCert,
+      key: bundle.servingKey,
+      clientCa: bundle.clientCa,
+      allowedNames: [apiServerName],
+    },
+    executor,
+    env,
+  );
+  const kubeletPort = await listen(server, env);
+  client.start();
+  const pods = links.watchPods({
+    onPod: (pod) => executor.onPod(pod),
+    onGone: (uid) => executor.onPodGone(uid),
+    onSynced: () => executor.onSynced(),
+  });
+  env.log.info('Node executor is up', { node: bundle.nodeName, kubeletPort, runtimeName });
+  return {
+    kubeletPort,
+    ended: ended.promise,
+    shutdown: () => executor.shutdown(),
+    async close() {
+      pods.close();
+      services.close();
+      client.close();
+      await executor.close();
+      await server.close();
+      runtimes.close();
+    },
+  };
+}
+
+function makeRuntimes(
+  { bundle, criSocket, baseEnv }: NodeOptions,
+  host: ProcessHost,
+  env: Env,
+): { readonly runtimes: Runtimes; readonly network: PodNetwork | undefined } {
+  const privileges = findPrivileges();
+  const { instance, nodeName, podCidr, hostIp, clusterDns = [] } = bundle;
+  const named = { instance, nodeName };
+  const network =
+    privileges.network && podCidr !== undefined && podCidr !== ''
+      ? new PodNetwork({ ...named, podCidr })
+      : undefined;
+  const runtime = new ProcessRuntime(
+    {
+      hostIps: [hostIp],
+      privileged: privileges.containers,
+      network,
+      cgroup: `strata/${networkNames(named).bridge}`,
+      baseEnv,
+      clusterDns,
+    },
+    host,
+    env,
+  );
+  const classDefault = bundle.runtimeClassDefault;
+  const shared = { criSocket, classDefault, hostIps: [hostIp], clusterDns };
+  return { runtimes: new Runtimes(runtime, shared, env), network };
+}
+
+/** A former executor may not have let go of the port yet. */
+async function listen(server: KubeletServer, { timers }: Env): Promise<number> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await server.listen();
+    } catch (error) {
+      const isUsed = (error as { readonly code?: unknown }).code === 'EADDRINUSE';
+      if (!isUsed || tries >= listenTriesMax) throw error;
+      await new Promise<void>((done) => timers.after(listenRetryMs, done));
+    }
+  }
+}
