@@ -133,6 +133,7 @@ function importsOf(text: string): Import[] {
 }
 
 function target(file: string, path: string): string | undefined {
+  if (/^#(test|sim|bench|tools)\//.test(path)) return path.slice(1);
   if (path.startsWith('#')) return `src/${path.slice(1)}`;
   if (path.startsWith('.')) return relative(root, resolve(root, dirname(file), path));
   return undefined;

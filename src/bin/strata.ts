@@ -68,7 +68,12 @@ program
   .description('start master, agents and the Kubernetes instance "default" on this machine')
   .addOption(homeOption())
   .option('--agents <n>', 'number of agents', wholeNumber(0, 1_000), 1)
-  .option('--port-offset <k>', 'added to every port', wholeNumber(0, 50_000), 0)
+  .addOption(
+    new Option('--port-offset <k>', 'added to every port')
+      .env('STRATA_PORT_OFFSET')
+      .argParser(wholeNumber(0, 50_000))
+      .default(0),
+  )
   .option('--resources <text>', 'resources of each agent, e.g. cpus:4;mem:4096')
   .option('--detach', 'return when everything is ready', false)
   .option('--no-kube', 'start no Kubernetes instance')
@@ -159,7 +164,11 @@ program
 program
   .command('run')
   .description('run a plain task, stream its output, return its exit status')
-  .option('--master <host:port>', 'where the master is', '127.0.0.1:5050')
+  .addOption(
+    new Option('--master <host:port>', 'where the master is')
+      .env('STRATA_MASTER')
+      .default('127.0.0.1:5050'),
+  )
   .option('--cpus <n>', 'cpus', positiveNumber, 0.1)
   .option('--mem <mb>', 'memory in MB', positiveNumber, 32)
   .option('--role <role>', 'role', '*')

@@ -1,0 +1,213 @@
+// OpenAPI v2 and v3 out of the registry: what kubectl needs to validate, explain, diff and apply.
+import { createHash } from 'node:crypto';
+import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
+import type { Schema } from '#kube/meta/schema.ts';
+import { typeSchema } from '#kube/types/registry.ts';
+
+type Json = Record<string, unknown>;
+
+const metaPrefix = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+
+/** Descriptions by type name and field; empty unless a build step has put them there. */
+export type Descriptions = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+const formats: Readonly<Record<string, Json>> = {
+  quantity: { oneOf: [{ type: 'string' }, { type: 'number' }] },
+  'int-or-string': { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
+  raw: { type: 'object' },
+};
+
+class Writer {
+  readonly #prefix: string;
+  readonly #isV3: boolean;
+  readonly #descriptions: Descriptions;
+  readonly definitions: Record<string, Json> = {};
+
+  constructor(isV3: boolean, descriptions: Descriptions) {
+    this.#isV3 = isV3;
+    this.#prefix = isV3 ? '#/components/schemas/' : '#/definitions/';
+    this.#descriptions = descriptions;
+  }
+
+  ref(schema: Schema): Json {
+    const { name } = schema;
+    if (name === undefined) return this.inline(schema);
+    if (this.definitions[name] === undefined) {
+      this.definitions[name] = {};
+      Object.assign(this.definitions[name] ?? {}, this.inline(schema));
+    }
+    return { $ref: `${this.#prefix}${name}` };
+  }
+
+  #field(schema: Schema, description: string | undefined): Json {
+    const plain = schema.name === undefined ? this.inline(schema) : this.ref(schema);
+    const extras: Json = {};
+    if (description !== undefined) extras['description'] = description;
+    if (schema.patchStrategy !== undefined)
+      extras['x-kubernetes-patch-strategy'] = schema.patchStrategy;
+    if (schema.patchMergeKey !== undefined)
+      extras['x-kubernetes-patch-merge-key'] = schema.patchMergeKey;
+    if (schema.default !== undefined) extras['default'] = schema.default;
+    if (plain['$ref'] === undefined) return { ...plain, ...extras };
+    if (Object.keys(extras).length === 0) return plain;
+    return this.#isV3 ? { allOf: [plain], ...extras } : { ...plain, ...extras };
+  }
+
+  inline(schema: Schema): Json {
+    const special = schema.format === undefined ? undefined : formats[schema.format];
+    const out: Json = {};
+    const own = schema.name === undefined ? undefined : this.#descriptions[schema.name];
+    if (own?.[''] !== undefined) out['description'] = own[''];
+    else if (schema.description !== undefined) out['description'] = schema.description;
+    if (special !== undefined) {
+      Object.assign(
+        out,
+        this.#isV3 ? special : { type: schema.format === 'raw' ? 'object' : 'string' },
+      );
+      if (schema.format === 'int-or-string' && !this.#isV3) out['format'] = 'int-or-string';
+    } else if (schema.type === 'map') {
+      Object.assign(out, {
+        type: 'object',
+        additionalProperties: this.#field(schema.values ?? { type: 'any' }, undefined),
+      });
+    } else if (schema.type === 'array') {
+      Object.assign(out, {
+        type: 'array',
+        items: this.#field(schema.items ?? { type: 'any' }, undefined),
+      });
+    } else if (schema.type === 'object') {
+      out['type'] = 'object';
+      const entries = Object.entries(schema.properties ?? {});
+      if (entries.length > 0) {
+        out['properties'] = Object.fromEntries(
+          entries.map(([key, one]) => [key, this.#field(one, own?.[key] ?? one.description)]),
+        );
+      }
+      if (schema.required !== undefined && schema.required.length > 0)
+        out['required'] = schema.required;
+    } else if (schema.type !== 'any') {
+      out['type'] = schema.type;
+      if (schema.format !== undefined)
+        out['format'] = schema.format === 'micro-time' ? 'date-time' : schema.format;
+    }
+    if (schema.enum !== undefined) out['enum'] = schema.enum;
+    if (schema.nullable === true && this.#isV3) out['nullable'] = true;
+    if (schema.listType !== undefined) out['x-kubernetes-list-type'] = schema.listType;
+    if (schema.listMapKeys !== undefined) out['x-kubernetes-list-map-keys'] = schema.listMapKeys;
+    if (schema.mapType !== undefined) out['x-kubernetes-map-type'] = schema.mapType;
+    if (schema.preserveUnknownFields === true) out['x-kubernetes-preserve-unknown-fields'] = true;
+    return out;
+  }
+}
+
+function gvk(info: { group: string; version: string; kind: string }): Json {
+  return { group: info.group, version: info.version, kind: info.kind };
+}
+
+/** Custom kinds have no name in the table; upstream names them after their reversed group. */
+function nameOf(info: ResourceInfo): string {
+  return (
+    info.schema.name ??
+    `${info.group.split('.').toReversed().join('.')}.${info.version}.${info.kind}`
+  );
+}
+
+function addKind(writer: Writer, info: ResourceInfo): string {
+  const name = nameOf(info);
+  const schema: Schema = info.schema.name === undefined ? nameless(info.schema, name) : info.schema;
+  writer.ref(schema);
+  const definition = writer.definitions[name] ?? {};
+  const known = (definition['x-kubernetes-group-version-kind'] ?? []) as Json[];
+  if (!known.some((one) => JSON.stringify(one) === JSON.stringify(gvk(info))))
+    known.push(gvk(info));
+  definition['x-kubernetes-group-version-kind'] = known;
+  return name;
+}
+
+function nameless(schema: Schema, name: string): Schema {
+  return { ...schema, name };
+}
+
+const parameter = (name: string, type: string, isV3: boolean): Json =>
+  isV3
+    ? { name, in: 'query', schema: { type, uniqueItems: true } }
+    : { name, in: 'query', type, uniqueItems: true };
+
+function operation(info: ResourceInfo, action: string, name: string, isV3: boolean): Json {
+  const reply = { $ref: `${isV3 ? '#/components/schemas/' : '#/definitions/'}${name}` };
+  const parameters = [parameter('pretty', 'string', isV3)];
+  if (['post', 'put', 'patch'].includes(action)) {
+    for (const one of ['dryRun', 'fieldManager', 'fieldValidation'])
+      parameters.push(parameter(one, 'string', isV3));
+  }
+  return {
+    operationId: `${action}${info.group}${info.version}${info.namespaced ? 'Namespaced' : ''}${info.kind}`,
+    parameters,
+    responses: {
+      200: isV3
+        ? { description: 'OK', content: { 'application/json': { schema: reply } } }
+        : { description: 'OK', schema: reply },
+    },
+    'x-kubernetes-action': action,
+    'x-kubernetes-group-version-kind': gvk(info),
+  };
+}
+
+function pathsOf(info: ResourceInfo, name: string, isV3: boolean): Record<string, Json> {
+  const root = info.group === '' ? '/api/v1' : `/apis/${info.group}/${info.version}`;
+  const place = info.namespaced
+    ? `${root}/namespaces/{namespace}/${info.resource}`
+    : `${root}/${info.resource}`;
+  const has = (verb: string): boolean => info.verbs.includes(verb);
+  const collection: Json = {};
+  const single: Json = {};
+  if (has('list')) collection['get'] = operation(info, 'list', name, isV3);
+  if (has('create')) collection['post'] = operation(info, 'post', name, isV3);
+  if (has('get')) single['get'] = operation(info, 'get', name, isV3);
+  if (has('update')) single['put'] = operation(info, 'put', name, isV3);
+  if (has('patch')) single['patch'] = operation(info, 'patch', name, isV3);
+  if (has('delete')) single['delete'] = operation(info, 'delete', name, isV3);
+  return {
+    ...(Object.keys(collection).length === 0 ? {} : { [place]: collection }),
+    ...(Object.keys(single).length === 0 ? {} : { [`${place}/{name}`]: single }),
+  };
+}
+
+const info = { title: 'Kubernetes', version: 'v1.37.2' };
+
+export function openApiV2(registry: ResourceRegistry, descriptions: Descriptions): Json {
+  const writer = new Writer(false, descriptions);
+  const paths: Record<string, Json> = {};
+  for (const one of registry.all()) Object.assign(paths, pathsOf(one, addKind(writer, one), false));
+  for (const name of ['Status', 'DeleteOptions', 'ListMeta'])
+    writer.ref(typeSchema(`${metaPrefix}.${name}`));
+  return { swagger: '2.0', info, paths, definitions: writer.definitions };
+}
+
+export function openApiV3(
+  registry: ResourceRegistry,
+  groupVersion: { group: string; version: string },
+  descriptions: Descriptions,
+): Json | undefined {
+  const { group, version } = groupVersion;
+  const infos = registry.all().filter((one) => one.group === group && one.version === version);
+  if (infos.length === 0) return undefined;
+  const writer = new Writer(true, descriptions);
+  const paths: Record<string, Json> = {};
+  for (const one of infos) Object.assign(paths, pathsOf(one, addKind(writer, one), true));
+  for (const name of ['Status', 'DeleteOptions']) writer.ref(typeSchema(`${metaPrefix}.${name}`));
+  return { openapi: '3.0.0', info, paths, components: { schemas: writer.definitions } };
+}
+
+export function openApiPath({ group, version }: { group: string; version: string }): string {
+  return group === '' ? `api/${version}` : `apis/${group}/${version}`;
+}
+
+/** The index names every document with a hash of its content, so that clients may keep it for ever. */
+export function openApiV3Index(documents: ReadonlyMap<string, string>): Json {
+  const paths = [...documents].map(([path, text]): [string, Json] => {
+    const hash = createHash('sha512').update(text).digest('hex').toUpperCase();
+    return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }];
+  });
+  return { paths: Object.fromEntries(paths) };
+}

@@ -1,0 +1,193 @@
+// Every served resource: the built-in ones out of the generated table, and those that custom resource
+// definitions add. Schemas are made from the table when they are first asked for.
+import { assert } from '#base/assert.ts';
+import type { ResourceInfo, ResourceRegistry, SubresourceInfo } from '#kube/meta/resource-info.ts';
+import type { Schema } from '#kube/meta/schema.ts';
+import table from './generated/table.json' with { type: 'json' };
+import { selectableFields } from './selectable-fields.ts';
+
+type Row = Readonly<Record<string, unknown>>;
+
+interface TableType {
+  readonly p: Readonly<Record<string, unknown>>;
+  readonly q?: readonly string[];
+  readonly mt?: string;
+  readonly raw?: boolean;
+}
+
+const types = table.types as unknown as Readonly<Record<string, TableType>>;
+const kinds = table.kinds as Readonly<Record<string, string>>;
+
+const scalarSchemas: Readonly<Record<string, Schema>> = {
+  s: { type: 'string' },
+  b: { type: 'boolean' },
+  i32: { type: 'integer', format: 'int32' },
+  i64: { type: 'integer', format: 'int64' },
+  n: { type: 'number', format: 'double' },
+  bytes: { type: 'string', format: 'byte' },
+  time: { type: 'string', format: 'date-time' },
+  microtime: { type: 'string', format: 'micro-time' },
+  duration: { type: 'string', format: 'duration' },
+  quantity: { type: 'any', format: 'quantity' },
+  intstr: { type: 'any', format: 'int-or-string' },
+  raw: { type: 'any', format: 'raw' },
+};
+
+const named = new Map<string, Schema>();
+
+/** The schema of a named type; its properties are made when they are first looked at. */
+export function typeSchema(name: string): Schema {
+  const known = named.get(name);
+  if (known !== undefined) return known;
+  const type = types[name];
+  if (type === undefined || type.raw === true) return { type: 'any', format: 'raw', name };
+  let properties: Readonly<Record<string, Schema>> | undefined;
+  const schema: Schema = {
+    type: 'object',
+    name,
+    ...(type.q === undefined ? {} : { required: type.q }),
+    ...(type.mt === 'atomic' ? { mapType: 'atomic' as const } : {}),
+    get properties() {
+      properties ??= Object.fromEntries(
+        Object.entries(type.p).map(([key, node]) => [key, nodeSchema(node)]),
+      );
+      return properties;
+    },
+  };
+  named.set(name, schema);
+  return schema;
+}
+
+function simpleSchema(word: string): Schema {
+  if (word.startsWith('@')) return typeSchema(word.slice(1));
+  const found = scalarSchemas[word];
+  assert(found !== undefined, `The type table has no "${word}"`);
+  return found;
+}
+
+function nodeSchema(node: unknown): Schema {
+  if (typeof node === 'string') return simpleSchema(node);
+  const { t, i, v, lt, lk, mt, ps, pk, e, d } = node as Row;
+  const extra: Record<string, unknown> = {};
+  if (lt !== undefined) extra['listType'] = lt;
+  if (lk !== undefined) extra['listMapKeys'] = lk;
+  if (mt !== undefined) extra['mapType'] = mt;
+  if (ps !== undefined) extra['patchStrategy'] = ps;
+  if (pk !== undefined) extra['patchMergeKey'] = pk;
+  if (e !== undefined) extra['enum'] = e;
+  if (d !== undefined) extra['default'] = d;
+  if (t === 'a') return { type: 'array', items: nodeSchema(i), ...extra };
+  if (t === 'm') return { type: 'map', values: nodeSchema(v), ...extra };
+  const simple = simpleSchema(String(t));
+  if (simple.type !== 'object') return { ...simple, ...extra };
+  // A copy with a getter of its own, so that the properties stay lazy.
+  return Object.defineProperty(
+    { ...extra, type: 'object', name: simple.name, required: simple.required },
+    'properties',
+    {
+      get: () => simple.properties,
+      enumerable: true,
+    },
+  ) as unknown as Schema;
+}
+
+export function schemaOfKind(group: string, version: string, kind: string): Schema | undefined {
+  const name = kinds[`${group}/${version}/${kind}`];
+  return name === undefined ? undefined : typeSchema(name);
+}
+
+/** One version of a group+resource is stored; the others are converted. */
+const storageVersions: Readonly<Record<string, string>> = {
+  'autoscaling/horizontalpodautoscalers': 'v2',
+};
+
+function resourceOf(row: Row): ResourceInfo {
+  const group = String(row['g']);
+  const version = String(row['v']);
+  const resource = String(row['r']);
+  const kind = String(row['k']);
+  const key = `${group}/${resource}`;
+  const subresources = ((row['sub'] ?? []) as Row[]).map((sub): SubresourceInfo => ({
+    name: String(sub['n']),
+    group: String(sub['g']),
+    version: String(sub['v']),
+    kind: String(sub['k']),
+    verbs: sub['verbs'] as string[],
+  }));
+  return {
+    group,
+    version,
+    resource,
+    singular: String(row['s']) || kind.toLowerCase(),
+    kind,
+    listKind: `${kind}List`,
+    namespaced: row['n'] === true,
+    verbs: row['verbs'] as string[],
+    shortNames: (row['short'] ?? []) as string[],
+    categories: (row['cat'] ?? []) as string[],
+    subresources,
+    storageVersion: storageVersions[key] ?? version,
+    schema: typeSchema(String(row['type'])),
+    selectableFields: selectableFields[key] ?? [],
+  };
+}
+
+export function builtinResources(): ResourceInfo[] {
+  return (table.resources as unknown as Row[])
+    .filter((row) => row['type'] !== undefined)
+    .map(resourceOf);
+}
+
+const keyOf = (group: string, version: string, name: string): string =>
+  `${group}/${version}/${name}`;
+
+export class TypeRegistry implements ResourceRegistry {
+  #all: readonly ResourceInfo[] = [];
+  readonly #byResource = new Map<string, ResourceInfo>();
+  readonly #byKind = new Map<string, ResourceInfo>();
+  readonly #listeners = new Set<() => void>();
+
+  constructor(resources: readonly ResourceInfo[] = builtinResources()) {
+    this.#set(resources);
+  }
+
+  all(): readonly ResourceInfo[] {
+    return this.#all;
+  }
+
+  byResource(group: string, version: string, resource: string): ResourceInfo | undefined {
+    return this.#byResource.get(keyOf(group, version, resource));
+  }
+
+  byKind(group: string, version: string, kind: string): ResourceInfo | undefined {
+    return this.#byKind.get(keyOf(group, version, kind));
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Replaces whatever the definition had added before. */
+  addCustom(definition: string, resources: readonly ResourceInfo[]): void {
+    const others = this.#all.filter((one) => one.customResourceDefinition !== definition);
+    this.#set([...others, ...resources]);
+    for (const listener of this.#listeners) listener();
+  }
+
+  removeCustom(definition: string): void {
+    if (!this.#all.some((one) => one.customResourceDefinition === definition)) return;
+    this.addCustom(definition, []);
+  }
+
+  #set(resources: readonly ResourceInfo[]): void {
+    this.#all = resources;
+    this.#byResource.clear();
+    this.#byKind.clear();
+    for (const info of resources) {
+      this.#byResource.set(keyOf(info.group, info.version, info.resource), info);
+      const kind = keyOf(info.group, info.version, info.kind);
+      if (!this.#byKind.has(kind)) this.#byKind.set(kind, info);
+    }
+  }
+}

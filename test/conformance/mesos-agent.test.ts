@@ -1,0 +1,238 @@
+// The agent with a real Mesos 1.11 master: it registers, runs tasks, survives kill -9, and custom
+// executors of pymesos work with it. The same stories run with Strata's own master.
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { createEnv } from '#env/node/env.ts';
+import { eventually, root, run } from '../support/cluster.ts';
+import { TestFramework } from '../support/framework.ts';
+import { findPymesos } from '../support/pymesos.ts';
+
+const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
+const realMaster = join(process.env['STRATA_REAL_MESOS'] ?? '/tmp/real-mesos', 'real-mesos-master');
+const strata = join(root, 'src/bin/strata.ts');
+
+function freePort(): Promise<number> {
+  return new Promise((done) => {
+    const server = createServer();
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => done(port));
+    });
+  });
+}
+
+function start(
+  command: readonly string[],
+  vars: Readonly<Record<string, string>> = {},
+): ChildProcess {
+  return spawn(command[0] ?? '', command.slice(1), {
+    env: { ...process.env, ...vars },
+    stdio: 'ignore',
+  });
+}
+
+async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((done) => child.once('exit', done));
+  child.kill(signal);
+  await gone;
+}
+
+class Machine {
+  readonly folder = mkdtempSync(join(tmpdir(), 'strata-agent-'));
+  readonly kind: 'real' | 'own';
+  masterPort = 0;
+  agentPort = 0;
+  master!: ChildProcess;
+  agent!: ChildProcess;
+
+  constructor(kind: 'real' | 'own') {
+    this.kind = kind;
+  }
+
+  get masterUrl(): string {
+    return `http://127.0.0.1:${this.masterPort}`;
+  }
+
+  async start(): Promise<void> {
+    this.masterPort = await freePort();
+    this.agentPort = await freePort();
+    this.startMaster();
+    this.startAgent();
+    await this.agentActive();
+  }
+
+  startMaster(): void {
+    const port = String(this.masterPort);
+    const work = join(this.folder, 'master');
+    this.master =
+      this.kind === 'real'
+        ? start([realMaster], {
+            WORK_DIR: work,
+            LIBPROCESS_IP: '127.0.0.1',
+            LIBPROCESS_PORT: port,
+            MESOS_REGISTRY: 'in_memory',
+            MESOS_ALLOCATION_INTERVAL: '100ms',
+          })
+        : start([process.execPath, strata, 'master', '--home', work, '--port', port]);
+  }
+
+  startAgent(): void {
+    const [master, port] = [`127.0.0.1:${this.masterPort}`, String(this.agentPort)];
+    const resources = 'cpus:8;mem:4096;disk:1000;ports:[31000-31100]';
+    const home = join(this.folder, 'agent');
+    const options = ['--master', master, '--home', home, '--port', port, '--resources', resources];
+    this.agent = start([process.execPath, strata, 'agent', ...options]);
+  }
+
+  async agentActive(): Promise<void> {
+    await eventually('the agent is active', async () => {
+      const answer = await fetch(`${this.masterUrl}/slaves`);
+      const { slaves } = (await answer.json()) as { slaves: { active: boolean }[] };
+      return slaves.some((one) => one.active) ? true : undefined;
+    });
+  }
+
+  async close(): Promise<void> {
+    await stop(this.agent, 'SIGUSR1');
+    await stop(this.master, 'SIGKILL');
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function stories(kind: 'real' | 'own'): void {
+  const machine = new Machine(kind);
+  let framework: TestFramework;
+  before(async () => {
+    await machine.start();
+    framework = new TestFramework(machine.masterUrl, env);
+  });
+  after(async () => {
+    await framework?.close();
+    await machine.close();
+  });
+
+  test('command tasks end as their commands do, in order and in Mesos words', async () => {
+    framework.launch([
+      { id: 'ok', script: 'exit 0' },
+      { id: 'bad', script: 'exit 3' },
+      { id: 'hit', script: 'kill -9 $$' },
+      { id: 'nothing', command: { shell: false, value: '/no/such/program' } },
+    ]);
+    assert.equal((await framework.reached('ok', 'TASK_FINISHED')).message, 'Command exited with status 0');
+    assert.equal((await framework.reached('bad', 'TASK_FAILED')).message, 'Command exited with status 3');
+    const hit = await framework.reached('hit', 'TASK_FAILED');
+    assert.equal(hit.message, 'Command terminated with signal Killed');
+    await framework.reached('nothing', 'TASK_FAILED');
+    assert.deepEqual(framework.statesOf('ok'), ['TASK_STARTING', 'TASK_RUNNING', 'TASK_FINISHED']);
+  });
+
+  test('KILL ends a task, one that ignores SIGTERM too', async () => {
+    const deaf = 'trap "" TERM; while :; do sleep 60; done';
+    const kill_policy = { grace_period: { nanoseconds: 300e6 } };
+    framework.launch([
+      { id: 'long', script: 'sleep 600' },
+      { id: 'deaf', script: deaf, kill_policy },
+    ]);
+    await framework.reached('long', 'TASK_RUNNING');
+    await framework.reached('deaf', 'TASK_RUNNING');
+    framework.kill('long');
+    framework.kill('deaf');
+    await framework.reached('long', 'TASK_KILLED');
+    const killed = await framework.reached('deaf', 'TASK_KILLED');
+    assert.equal(killed.message, 'Command terminated with signal Killed');
+  });
+
+  test('a task group ends whole when one of its tasks fails', async () => {
+    const executor = { type: 'DEFAULT', executor_id: { value: 'default-1' } } as const;
+    framework.launchGroup(executor, [
+      { id: 'g1', script: 'sleep 600' },
+      { id: 'g2', script: 'sleep 0.3; exit 5' },
+    ]);
+    await framework.reached('g2', 'TASK_FAILED');
+    await framework.reached('g1', 'TASK_KILLED');
+  });
+
+  test('kill -9 of the agent: tasks live, ends meanwhile are told once', async () => {
+    const go = join(machine.folder, 'go');
+    framework.launch([
+      { id: 'lives', script: 'echo $$; sleep 600' },
+      { id: 'ends', script: `while [ ! -e ${go} ]; do sleep 0.05; done; exit 4` },
+    ]);
+    const before = await framework.reached('lives', 'TASK_RUNNING');
+    await framework.reached('ends', 'TASK_RUNNING');
+    await stop(machine.agent, 'SIGKILL');
+    await run(['touch', go]);
+    await run(['sleep', '0.3']);
+    machine.startAgent();
+    const ended = await framework.reached('ends', 'TASK_FAILED');
+    assert.equal(ended.message, 'Command exited with status 4');
+    process.kill(before.container_status?.executor_pid ?? 0, 0);
+    framework.kill('lives');
+    await framework.reached('lives', 'TASK_KILLED');
+    const want = ['TASK_STARTING', 'TASK_RUNNING'];
+    assert.deepEqual(framework.statesOf('lives'), [...want, 'TASK_KILLED']);
+    assert.deepEqual(framework.statesOf('ends'), [...want, 'TASK_FAILED']);
+  });
+
+  test('an update that nobody acknowledged is told again by the next agent', async () => {
+    framework.holdsAcknowledgements = true;
+    framework.launch([{ id: 'held', script: 'exit 0' }]);
+    await framework.reached('held', 'TASK_STARTING');
+    await stop(machine.agent, 'SIGKILL');
+    framework.holdsAcknowledgements = false;
+    machine.startAgent();
+    await framework.reached('held', 'TASK_FINISHED');
+    const want = ['TASK_STARTING', 'TASK_RUNNING', 'TASK_FINISHED'];
+    assert.deepEqual(framework.statesOf('held'), want);
+  });
+
+  test('a master that restarts gets agent and tasks back within seconds', async () => {
+    framework.launch([{ id: 'stays', script: 'sleep 600' }]);
+    await framework.reached('stays', 'TASK_RUNNING');
+    await stop(machine.master, 'SIGKILL');
+    machine.startMaster();
+    await machine.agentActive();
+    await framework.until('subscribed again', () => framework.client.frameworkId !== undefined);
+    await eventually('the task is known again', async () => {
+      const answer = await fetch(`${machine.masterUrl}/tasks`);
+      const { tasks } = (await answer.json()) as { tasks: { id: string; state: string }[] };
+      const found = tasks.find((one) => one.id === 'stays');
+      return found?.state === 'TASK_RUNNING' ? true : undefined;
+    });
+    await eventually('the kill arrives', async () => {
+      framework.kill('stays');
+      await run(['sleep', '0.2']);
+      return framework.statesOf('stays').includes('TASK_KILLED') ? true : undefined;
+    });
+  });
+
+  test('an executor of pymesos runs tasks', async (t) => {
+    const pymesos = await findPymesos();
+    if (!pymesos.ok) return t.skip(pymesos.reason);
+    const script = join(root, 'test/support/python/echo_executor.py');
+    framework.launch([
+      {
+        id: 'by-pymesos',
+        data: new TextEncoder().encode('hello'),
+        executor: {
+          type: 'CUSTOM',
+          executor_id: { value: 'py-1' },
+          command: { shell: false, value: pymesos.python, arguments: ['python', script] },
+        },
+      },
+    ]);
+    await framework.reached('by-pymesos', 'TASK_RUNNING', 30_000);
+    await framework.reached('by-pymesos', 'TASK_FINISHED');
+    await framework.until('its message', () => framework.messages.includes('hello'));
+  });
+}
+
+const noReal = existsSync(realMaster) ? false : `no real Mesos master at ${realMaster}`;
+suite('agent with a real Mesos master', { skip: noReal }, () => stories('real'));
+suite("agent with Strata's master", () => stories('own'));

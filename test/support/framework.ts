@@ -1,0 +1,195 @@
+// A Mesos framework for tests: launches what it is told on the first offers that come, acknowledges
+// every update, and lets a test wait for states.
+import type { Env } from '#env/env.ts';
+import { SchedulerClient } from '#mesos/client/scheduler-client.ts';
+import type {
+  ExecutorInfo,
+  FrameworkInfo,
+  Offer,
+  Offer_Operation,
+  Resource,
+  SchedulerCall,
+  SchedulerEvent,
+  TaskInfo,
+  TaskStatus,
+} from '#wire/mesos/v1.ts';
+
+export class TestFramework {
+  readonly client: SchedulerClient;
+  /** Updates in the order in which they came; repeats of one uuid once. */
+  readonly updates: TaskStatus[] = [];
+  readonly messages: string[] = [];
+  readonly #uuids = new Set<string>();
+  readonly #waiters = new Set<() => void>();
+  #wanted: ((offer: Offer) => Offer_Operation[] | undefined)[] = [];
+  /** Updates are kept unacknowledged while this is true. */
+  holdsAcknowledgements = false;
+
+  constructor(masterUrl: string, env: Env, info: Partial<FrameworkInfo> = {}) {
+    this.client = new SchedulerClient(
+      {
+        masterUrl,
+        framework: {
+          user: 'root',
+          name: 'test',
+          roles: ['*'],
+          checkpoint: true,
+          failover_timeout: 600,
+          capabilities: [{ type: 'MULTI_ROLE' }, { type: 'PARTITION_AWARE' }],
+          ...info,
+        },
+      },
+      {
+        onEvent: (event) => this.#onEvent(event),
+        onDisconnected: () => {},
+        onError: (error) => this.messages.push(error.message),
+      },
+      env,
+    );
+    this.client.start();
+  }
+
+  #onEvent(event: SchedulerEvent): void {
+    for (const offer of event.offers?.offers ?? []) this.#onOffer(offer);
+    const status = event.update?.status;
+    if (status !== undefined) this.#onUpdate(status);
+    const data = event.message?.data;
+    if (data !== undefined) this.messages.push(Buffer.from(data).toString());
+    for (const waiter of this.#waiters) waiter();
+  }
+
+  #onOffer(offer: Offer): void {
+    const operations: Offer_Operation[] = [];
+    this.#wanted = this.#wanted.filter((make) => {
+      const made = operations.length === 0 ? make(offer) : undefined;
+      if (made !== undefined) operations.push(...made);
+      return made === undefined;
+    });
+    const filters = { refuse_seconds: 0.1 };
+    const offer_ids = [offer.id];
+    this.call(
+      operations.length === 0
+        ? { type: 'DECLINE', decline: { offer_ids, filters } }
+        : { type: 'ACCEPT', accept: { offer_ids, operations, filters } },
+    );
+  }
+
+  #onUpdate(status: TaskStatus): void {
+    const hex = Buffer.from(status.uuid ?? []).toString('hex');
+    if (hex === '' || !this.#uuids.has(hex)) this.updates.push(status);
+    this.#uuids.add(hex);
+    if (!this.holdsAcknowledgements) this.acknowledge(status);
+  }
+
+  acknowledge(status: TaskStatus): void {
+    const { uuid, agent_id, task_id } = status;
+    if (uuid === undefined || agent_id === undefined) return;
+    this.call({ type: 'ACKNOWLEDGE', acknowledge: { agent_id, task_id, uuid } });
+  }
+
+  call(call: SchedulerCall): void {
+    this.client.call(call).catch((error: unknown) => this.messages.push(String(error)));
+  }
+
+  launch(tasks: readonly AskedTask[]): void {
+    this.#want((offer) => [
+      {
+        type: 'LAUNCH',
+        launch: { task_infos: tasks.map((task) => this.#taskInfo(task, offer)) },
+      },
+    ]);
+  }
+
+  launchGroup(executor: Omit<ExecutorInfo, 'framework_id'>, tasks: readonly AskedTask[]): void {
+    this.#want((offer) => [
+      {
+        type: 'LAUNCH_GROUP',
+        launch_group: {
+          executor: {
+            ...executor,
+            framework_id: { value: this.client.frameworkId ?? '' },
+            resources: [scalar('cpus', 0.1, offer), scalar('mem', 32, offer)],
+          },
+          task_group: { tasks: tasks.map((task) => this.#taskInfo(task, offer)) },
+        },
+      },
+    ]);
+  }
+
+  #want(make: (offer: Offer) => Offer_Operation[] | undefined): void {
+    this.#wanted.push(make);
+    if (this.client.frameworkId !== undefined) this.call({ type: 'REVIVE', revive: {} });
+  }
+
+  #taskInfo({ id, script, cpus = 0.01, mem = 8, ...rest }: AskedTask, offer: Offer): TaskInfo {
+    const executor = rest.executor;
+    return {
+      name: id,
+      task_id: { value: id },
+      agent_id: offer.agent_id,
+      resources: [scalar('cpus', cpus, offer), scalar('mem', mem, offer)],
+      ...(script === undefined ? {} : { command: { value: script } }),
+      ...rest,
+      ...(executor === undefined
+        ? {}
+        : { executor: { ...executor, framework_id: { value: this.client.frameworkId ?? '' } } }),
+    };
+  }
+
+  kill(taskId: string): void {
+    this.call({ type: 'KILL', kill: { task_id: { value: taskId } } });
+  }
+
+  statesOf(taskId: string): string[] {
+    return this.updates.filter((one) => one.task_id.value === taskId).map((one) => one.state);
+  }
+
+  /** The update, once it has come. */
+  async reached(taskId: string, state: string, timeoutMs = 20_000): Promise<TaskStatus> {
+    const find = () =>
+      this.updates.find((one) => one.task_id.value === taskId && one.state === state);
+    await this.until(`${taskId} ${state}`, () => find() !== undefined, timeoutMs);
+    return find() as TaskStatus;
+  }
+
+  until(what: string, isTrue: () => boolean, timeoutMs = 20_000): Promise<void> {
+    return new Promise((done, fail) => {
+      const timer = setTimeout(() => {
+        this.#waiters.delete(check);
+        const seen = this.updates.map((one) => `${one.task_id.value} ${one.state}`).join(', ');
+        fail(new Error(`Never came true: ${what}; updates: ${seen}; ${this.messages.join(' | ')}`));
+      }, timeoutMs);
+      const check = (): void => {
+        if (!isTrue()) return;
+        clearTimeout(timer);
+        this.#waiters.delete(check);
+        done();
+      };
+      this.#waiters.add(check);
+      check();
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.client.call({ type: 'TEARDOWN' }).catch(() => {});
+    this.client.close();
+  }
+}
+
+export interface AskedTask extends Partial<Omit<TaskInfo, 'name' | 'task_id' | 'agent_id'>> {
+  readonly id: string;
+  /** A shell command. */
+  readonly script?: string | undefined;
+  readonly cpus?: number | undefined;
+  readonly mem?: number | undefined;
+}
+
+function scalar(name: string, value: number, offer: Offer): Resource {
+  const allocation = offer.allocation_info;
+  return {
+    name,
+    type: 'SCALAR',
+    scalar: { value },
+    ...(allocation === undefined ? {} : { allocation_info: allocation }),
+  };
+}

@@ -1,0 +1,26 @@
+# An executor on pymesos' driver: each task is reported running, its data sent back, then finished.
+import sys
+import threading
+
+from pymesos import Executor, MesosExecutorDriver, decode_data, encode_data
+
+
+class EchoExecutor(Executor):
+    def launchTask(self, driver, task):
+        def run():
+            driver.sendStatusUpdate(
+                {'task_id': task['task_id'], 'state': 'TASK_RUNNING'})
+            driver.sendFrameworkMessage(
+                encode_data(decode_data(task['data'])))
+            driver.sendStatusUpdate(
+                {'task_id': task['task_id'], 'state': 'TASK_FINISHED'})
+
+        threading.Thread(target=run).start()
+
+    def shutdown(self, driver):
+        driver.stop()
+
+
+if __name__ == '__main__':
+    driver = MesosExecutorDriver(EchoExecutor(), use_addict=True)
+    driver.run()
