@@ -235,6 +235,13 @@ async function makeTargets(spec: ProcessSpec): Promise<void> {
   }
 }
 
+interface Shim {
+  readonly child: ChildProcess;
+  readonly gone: Promise<void>;
+  /** The command is about to be executed, or the shim has ended. */
+  readonly started: Promise<void>;
+}
+
 class RealProcessHost implements NodeProcessHost {
   readonly #clock: Clock;
   readonly #timers: Timers;
@@ -267,9 +274,8 @@ class RealProcessHost implements NodeProcessHost {
       await rm(spec.stateFolder, { recursive: true, force: true });
       throw launchFault(spec, 'its surroundings cannot be made', error);
     }
-    const child = await this.#spawnShim(spec, args);
-    const gone = new Promise<void>((done) => child.once('exit', () => done()));
-    await pipeEnd(child);
+    const { child, gone, started } = await this.#spawnShim(spec, args);
+    await started;
     const record = readRecord(spec.stateFolder);
     if (record.pid === undefined) {
       await gone;
@@ -307,7 +313,7 @@ class RealProcessHost implements NodeProcessHost {
     }
   }
 
-  async #spawnShim(spec: ProcessSpec, args: string[]): Promise<ChildProcess> {
+  async #spawnShim(spec: ProcessSpec, args: string[]): Promise<Shim> {
     const same = spec.stdoutPath === spec.stderrPath;
     const out = await openOutput(spec.stdoutPath, spec).catch(async (error: unknown) => {
       await rm(spec.stateFolder, { recursive: true, force: true });
@@ -322,11 +328,15 @@ class RealProcessHost implements NodeProcessHost {
           detached: true,
           stdio: ['ignore', out.fd, err.fd, 'pipe'],
         });
-        await new Promise<void>((done, fail) => {
+        // A short command may be over before anything else here has run: listen at once.
+        const gone = new Promise<void>((done) => child.once('exit', () => done()));
+        const spawned = new Promise<void>((done, fail) => {
           child.once('spawn', done);
           child.once('error', fail);
         });
-        return child;
+        const started = pipeEnd(child);
+        await spawned;
+        return { child, gone, started };
       } finally {
         if (!same) await err.close();
       }
@@ -485,7 +495,9 @@ async function lineAppears(stateFolder: string): Promise<void> {
 
 function pipeEnd(child: ChildProcess): Promise<void> {
   return new Promise((done) => {
-    const pipe = child.stdio[3] as Socket;
+    const pipe = child.stdio?.[3] as Socket | null | undefined;
+    // No shim, no pipe: its 'error' event says why.
+    if (pipe === undefined || pipe === null) return done();
     pipe.on('error', () => {});
     pipe.once('close', () => done());
     pipe.resume();
