@@ -124,8 +124,14 @@ function stories(kind: 'real' | 'own'): void {
       { id: 'hit', script: 'kill -9 $$' },
       { id: 'nothing', command: { shell: false, value: '/no/such/program' } },
     ]);
-    assert.equal((await framework.reached('ok', 'TASK_FINISHED')).message, 'Command exited with status 0');
-    assert.equal((await framework.reached('bad', 'TASK_FAILED')).message, 'Command exited with status 3');
+    assert.equal(
+      (await framework.reached('ok', 'TASK_FINISHED')).message,
+      'Command exited with status 0',
+    );
+    assert.equal(
+      (await framework.reached('bad', 'TASK_FAILED')).message,
+      'Command exited with status 3',
+    );
     const hit = await framework.reached('hit', 'TASK_FAILED');
     assert.equal(hit.message, 'Command terminated with signal Killed');
     await framework.reached('nothing', 'TASK_FAILED');

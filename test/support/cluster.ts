@@ -39,6 +39,8 @@ export function run(command: readonly string[], options: RunOptions = {}): Promi
         done({ status: typeof code === 'number' ? code : error === null ? 0 : 1, stdout, stderr });
       },
     );
+    // A program that ends without reading its input is no failure.
+    child.stdin?.on('error', () => {});
     child.stdin?.end(options.input ?? '');
   });
 }

@@ -108,7 +108,11 @@ export class TestFramework {
           executor: {
             ...executor,
             framework_id: { value: this.client.frameworkId ?? '' },
-            resources: [scalar('cpus', 0.1, offer), scalar('mem', 32, offer)],
+            resources: [
+              scalar('cpus', 0.1, offer),
+              scalar('mem', 32, offer),
+              scalar('disk', 1, offer),
+            ],
           },
           task_group: { tasks: tasks.map((task) => this.#taskInfo(task, offer)) },
         },
@@ -156,7 +160,9 @@ export class TestFramework {
     return new Promise((done, fail) => {
       const timer = setTimeout(() => {
         this.#waiters.delete(check);
-        const seen = this.updates.map((one) => `${one.task_id.value} ${one.state}`).join(', ');
+        const seen = this.updates
+          .map((one) => `${one.task_id.value} ${one.state} ${one.message ?? ''}`)
+          .join(', ');
         fail(new Error(`Never came true: ${what}; updates: ${seen}; ${this.messages.join(' | ')}`));
       }, timeoutMs);
       const check = (): void => {

@@ -6,6 +6,17 @@ import { root, run } from './cluster.ts';
 
 const VERSION = '0.3.15';
 
+// http-parser, which it needs, has a C part that newer Pythons cannot compile, and works without it.
+const INSTALL = `
+pip="$1 -m pip --quiet --disable-pip-version-check"
+$pip install 'setuptools<81' wheel addict six
+$pip install --no-deps --no-build-isolation "pymesos==$2"
+cd "$3"
+$pip download --no-deps --no-build-isolation --no-binary :all: http-parser==0.9.0
+tar -xf http[-_]parser-0.9.0.tar.gz
+cp -r http[-_]parser-0.9.0/http_parser "$($1 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+$1 -c 'import pymesos'`;
+
 export type Pymesos =
   | { readonly ok: true; readonly python: string }
   | { readonly ok: false; readonly reason: string };
@@ -18,8 +29,9 @@ export async function findPymesos(): Promise<Pymesos> {
   mkdirSync(join(root, 'build'), { recursive: true });
   const made = await run(['python3', '-m', 'venv', folder]);
   if (made.status !== 0) return { ok: false, reason: 'python3 with venv is not on this machine' };
-  const install = ['-m', 'pip', 'install', '--quiet', `pymesos==${VERSION}`, 'setuptools<81'];
-  const installed = await run([python, ...install], { timeoutMs: 300_000 });
+  const installed = await run(['sh', '-ec', INSTALL, 'install', python, VERSION, folder], {
+    timeoutMs: 300_000,
+  });
   if (installed.status !== 0) {
     return { ok: false, reason: `pymesos cannot be installed: ${installed.stderr.slice(-200)}` };
   }

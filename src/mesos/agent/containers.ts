@@ -1,6 +1,6 @@
 // Performs the container effects of the agent core: sandboxes, custom executors as processes, and
 // the built-in executors, which live in this process and look to the core like any other.
-import { chown, mkdir, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { chown, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorChain } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
@@ -24,6 +24,7 @@ import {
 } from '#mesos/executor/environment.ts';
 import { fetchAll } from '#mesos/executor/fetcher.ts';
 import { BuiltinRunner, type ResumedTask } from '#mesos/executor/runner.ts';
+import { decode, encode } from '#wire/mesos/codec.ts';
 import type { Executor, Framework } from './agent-state.ts';
 import { pointAt } from './checkpoint.ts';
 import type { AgentPaths } from './paths.ts';
@@ -51,6 +52,9 @@ interface Container {
   isDestroyed: boolean;
   isEnded: boolean;
 }
+
+/** A TaskMemory on disk: the task as protobuf, in base64. */
+type StoredTask = Omit<TaskMemory, 'task'> & { readonly bytes: string | undefined };
 
 const MEMORY_BYTES_MIN = 32 * 1024 * 1024;
 
@@ -333,12 +337,32 @@ export class Containers {
     return runner;
   }
 
-  /** Only what the checkpointed Task does not tell: groups and deadlines. */
+  /**
+   * For a successor after a crash of this process; not synced, as no task outlives the machine.
+   */
   async #rememberTasks(launch: ContainerLaunch, memory: readonly TaskMemory[]): Promise<void> {
-    if (!memory.some((one) => one.group !== undefined || one.completeBy !== undefined)) return;
     const path = this.#options.paths.taskMemory(launch.containerId);
-    await this.#disk.makeFolder(dirname(path), { mode: 0o700 });
-    await this.#disk.writeAtomic(path, JSON.stringify(memory), { mode: 0o600 });
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    const stored: readonly StoredTask[] = memory.map(({ task, ...rest }) => ({
+      ...rest,
+      bytes:
+        task === undefined ? undefined : Buffer.from(encode('TaskInfo', task)).toString('base64'),
+    }));
+    const temporary = `${path}.${this.#env.random.uuid()}`;
+    await writeFile(temporary, JSON.stringify(stored), { mode: 0o600 });
+    await rename(temporary, path);
+  }
+
+  async #rememberedTasks(containerId: string): Promise<readonly TaskMemory[]> {
+    const stored = await this.#disk.read(this.#options.paths.taskMemory(containerId));
+    if (stored === undefined) return [];
+    const tasks = JSON.parse(new TextDecoder().decode(stored)) as readonly StoredTask[];
+    return tasks.map(({ bytes, ...rest }) => ({
+      ...rest,
+      completeBy: rest.completeBy ?? undefined,
+      group: rest.group ?? undefined,
+      task: bytes === undefined ? undefined : decode('TaskInfo', Buffer.from(bytes, 'base64')),
+    }));
   }
 
   async #prepareTask(
@@ -384,22 +408,28 @@ export class Containers {
 
   async #resumeBuiltin(container: Container, executor: Executor): Promise<void> {
     const { containerId } = container.launch;
-    const stored = await this.#disk.read(this.#options.paths.taskMemory(containerId));
-    const memories =
-      stored === undefined ? [] : (JSON.parse(new TextDecoder().decode(stored)) as TaskMemory[]);
+    const memories = await this.#rememberedTasks(containerId);
     const resumed: ResumedTask[] = [];
     const named: TaskInfo[] = [];
     for (const [taskId, task] of executor.launched) {
       if (isTerminal(task.state)) continue;
       const process = await this.#host.adopt(this.#options.paths.taskProcess(containerId, taskId));
+      const known = memories.find((one) => one.taskId === taskId);
       // Never started and never spoken of: the core tells that it was dropped.
-      if (process === undefined && task.state === 'TASK_STAGING') continue;
+      if (process === undefined && known?.task === undefined && task.state === 'TASK_STAGING') {
+        continue;
+      }
+      // Adoption has sealed the folder of a process that never was.
+      if (process === undefined) {
+        await this.#host.dispose(this.#options.paths.taskProcess(containerId, taskId));
+      }
       const grace = task.kill_policy?.grace_period?.nanoseconds;
-      const memory = memories.find((one) => one.taskId === taskId) ?? {
+      const memory = known ?? {
         taskId,
         group: undefined,
         graceMs: grace === undefined ? this.#options.killGraceMs : grace / 1e6,
         completeBy: undefined,
+        task: undefined,
       };
       const wasReportedRunning = (task.statuses ?? []).some((one) => one.state === 'TASK_RUNNING');
       resumed.push({ memory, process, wasReportedRunning });

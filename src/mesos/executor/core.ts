@@ -29,6 +29,8 @@ export interface TaskMemory {
   readonly group: number | undefined;
   readonly graceMs: number;
   readonly completeBy: Instant | undefined;
+  /** To start it after all, when a crash came before its process was there. */
+  readonly task: TaskInfo | undefined;
 }
 
 interface Running {
@@ -41,6 +43,7 @@ interface Running {
   killAt: Instant;
   completeBy: Instant;
   readonly maxMs: number | undefined;
+  readonly task: TaskInfo | undefined;
 }
 
 const SIGNAL_WORDS: Readonly<Record<number, string>> = {
@@ -72,6 +75,11 @@ function graceOf(policy: KillPolicy | undefined, otherwiseMs: number): number {
   return nanoseconds === undefined ? otherwiseMs : nanoseconds / 1e6;
 }
 
+function maxMsOf(task: TaskInfo | undefined): number | undefined {
+  const nanoseconds = task?.max_completion_time?.nanoseconds;
+  return nanoseconds === undefined ? undefined : nanoseconds / 1e6;
+}
+
 export class BuiltinExecutor {
   readonly #options: BuiltinOptions;
   readonly #tasks = new Map<string, Running>();
@@ -86,10 +94,11 @@ export class BuiltinExecutor {
   memory(): TaskMemory[] {
     return [...this.#tasks.values()]
       .filter((task) => task.state !== 'ended')
-      .map(({ taskId, group, graceMs, completeBy, maxMs }) => ({
+      .map(({ taskId, group, graceMs, completeBy, maxMs, task }) => ({
         taskId,
         group,
         graceMs,
+        task,
         completeBy: maxMs === undefined ? undefined : completeBy,
       }));
   }
@@ -97,8 +106,7 @@ export class BuiltinExecutor {
   launch(tasks: readonly TaskInfo[], isGroup: boolean, now: Instant): readonly BuiltinEffect[] {
     this.#groupCount += 1;
     for (const task of tasks) {
-      const maxNs = task.max_completion_time?.nanoseconds;
-      const maxMs = maxNs === undefined ? undefined : maxNs / 1e6;
+      const maxMs = maxMsOf(task);
       this.#tasks.set(task.task_id.value, {
         taskId: task.task_id.value,
         group: isGroup ? this.#groupCount : undefined,
@@ -108,6 +116,7 @@ export class BuiltinExecutor {
         killAt: Infinity,
         completeBy: maxMs === undefined ? Infinity : now + maxMs,
         maxMs,
+        task,
       });
       this.#update(task.task_id.value, 'TASK_STARTING');
       this.#out.push({ kind: 'start', task });
@@ -116,20 +125,27 @@ export class BuiltinExecutor {
   }
 
   /** A task of an earlier life whose process is (or was) there. */
-  resume(memory: TaskMemory, wasReportedRunning: boolean): readonly BuiltinEffect[] {
-    const { taskId, group, graceMs, completeBy } = memory;
+  resume(
+    memory: TaskMemory,
+    process: 'there' | 'never-started',
+    wasReportedRunning: boolean,
+  ): readonly BuiltinEffect[] {
+    const { taskId, group, graceMs, completeBy, task } = memory;
     this.#groupCount = Math.max(this.#groupCount, group ?? 0);
     this.#tasks.set(taskId, {
       taskId,
       group,
       graceMs,
-      state: 'running',
+      state: process === 'there' ? 'running' : 'starting',
       killedBy: undefined,
       killAt: Infinity,
       completeBy: completeBy ?? Infinity,
-      maxMs: completeBy === undefined ? undefined : 0,
+      maxMs: maxMsOf(task),
+      task,
     });
-    if (!wasReportedRunning) this.#update(taskId, 'TASK_RUNNING');
+    if (process === 'never-started') {
+      if (task !== undefined) this.#out.push({ kind: 'start', task });
+    } else if (!wasReportedRunning) this.#update(taskId, 'TASK_RUNNING');
     return this.#take();
   }
 

@@ -72,9 +72,12 @@ export class BuiltinRunner {
   /** Goes on with the tasks of an earlier life; with none left, the executor is done. */
   resume(tasks: readonly ResumedTask[]): void {
     for (const { memory, process, wasReportedRunning } of tasks) {
-      this.#perform(this.#core.resume(memory, wasReportedRunning || process === undefined));
-      if (process !== undefined) this.#watch(memory.taskId, process);
-      else {
+      const isThere = process === undefined ? 'never-started' : 'there';
+      this.#perform(this.#core.resume(memory, isThere, wasReportedRunning));
+      if (process !== undefined) {
+        this.#place.onStarted(memory.taskId, process.pid);
+        this.#watch(memory.taskId, process);
+      } else if (memory.task === undefined) {
         const message = 'its process was not there after the agent was restarted';
         this.#perform(this.#core.startFailed(memory.taskId, message, this.#env.clock.now()));
       }
