@@ -1,0 +1,298 @@
+// Defaults: those of the schema, and those that upstream computes for each kind (v1.37). An object is
+// changed in place; it is the server's own copy.
+import type { KubeObject } from './object.ts';
+import type { ResourceInfo } from './resource-info.ts';
+import type { Schema } from './schema.ts';
+
+type Json = Record<string, unknown>;
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const list = (value: unknown): Json[] => (Array.isArray(value) ? (value as Json[]) : []);
+
+function fill(target: Json, values: Json): void {
+  for (const [key, value] of Object.entries(values)) target[key] ??= structuredClone(value);
+}
+
+/** Defaults that stand in the schema, wherever their parent is there. */
+export function applySchemaDefaults(schema: Schema, value: unknown): void {
+  if (Array.isArray(value)) {
+    if (schema.items !== undefined) for (const one of value) applySchemaDefaults(schema.items, one);
+    return;
+  }
+  if (!isObject(value)) return;
+  if (schema.type === 'map') {
+    if (schema.values !== undefined)
+      for (const one of Object.values(value)) applySchemaDefaults(schema.values, one);
+    return;
+  }
+  for (const [key, field] of Object.entries(schema.properties ?? {})) {
+    if (value[key] === undefined && field.default !== undefined)
+      value[key] = structuredClone(field.default);
+    if (value[key] !== undefined) applySchemaDefaults(field, value[key]);
+  }
+}
+
+function defaultProbe(probe: unknown): void {
+  if (!isObject(probe)) return;
+  fill(probe, { timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failureThreshold: 3 });
+  if (isObject(probe['httpGet'])) fill(probe['httpGet'], { path: '/', scheme: 'HTTP' });
+  if (isObject(probe['grpc'])) fill(probe['grpc'], { service: '' });
+}
+
+function pullPolicy(image: unknown): string {
+  const text = String(image ?? '');
+  const tag = /:([^/:@]+)$/.exec(text.split('@')[0] ?? '')?.[1];
+  return text.includes('@') || (tag !== undefined && tag !== 'latest') ? 'IfNotPresent' : 'Always';
+}
+
+function defaultContainer(container: Json): void {
+  fill(container, {
+    terminationMessagePath: '/dev/termination-log',
+    terminationMessagePolicy: 'File',
+    imagePullPolicy: pullPolicy(container['image']),
+    resources: {},
+  });
+  for (const port of list(container['ports'])) fill(port, { protocol: 'TCP' });
+  const resources = container['resources'] as Json;
+  if (isObject(resources['limits'])) {
+    const requests = (resources['requests'] ?? {}) as Json;
+    fill(requests, resources['limits']);
+    resources['requests'] = requests;
+  }
+  for (const name of ['livenessProbe', 'readinessProbe', 'startupProbe'])
+    defaultProbe(container[name]);
+  const lifecycle = container['lifecycle'];
+  if (isObject(lifecycle)) {
+    for (const hook of Object.values(lifecycle)) {
+      if (isObject(hook) && isObject(hook['httpGet']))
+        fill(hook['httpGet'], { path: '/', scheme: 'HTTP' });
+    }
+  }
+  for (const variable of list(container['env'])) {
+    const ref = (variable['valueFrom'] as Json | undefined)?.['fieldRef'];
+    if (isObject(ref)) fill(ref, { apiVersion: 'v1' });
+  }
+}
+
+const MODE_DEFAULT = 0o644;
+
+function defaultVolume(volume: Json): void {
+  const sources = Object.keys(volume).filter((key) => key !== 'name');
+  if (sources.length === 0) volume['emptyDir'] = {};
+  for (const source of ['secret', 'configMap', 'downwardAPI', 'projected']) {
+    const one = volume[source];
+    if (isObject(one)) fill(one, { defaultMode: MODE_DEFAULT });
+  }
+  for (const item of list((volume['downwardAPI'] as Json | undefined)?.['items'])) {
+    if (isObject(item['fieldRef'])) fill(item['fieldRef'], { apiVersion: 'v1' });
+  }
+  for (const source of list((volume['projected'] as Json | undefined)?.['sources'])) {
+    const token = source['serviceAccountToken'];
+    if (isObject(token)) fill(token, { expirationSeconds: 3_600 });
+    for (const item of list((source['downwardAPI'] as Json | undefined)?.['items'])) {
+      if (isObject(item['fieldRef'])) fill(item['fieldRef'], { apiVersion: 'v1' });
+    }
+  }
+  if (isObject(volume['hostPath'])) fill(volume['hostPath'], { type: '' });
+}
+
+export function defaultPodSpec(spec: unknown): void {
+  if (!isObject(spec)) return;
+  fill(spec, {
+    restartPolicy: 'Always',
+    dnsPolicy: 'ClusterFirst',
+    terminationGracePeriodSeconds: 30,
+    schedulerName: 'default-scheduler',
+    securityContext: {},
+  });
+  const serviceAccount = spec['serviceAccountName'] ?? spec['serviceAccount'];
+  if (serviceAccount !== undefined) {
+    spec['serviceAccountName'] = serviceAccount;
+    spec['serviceAccount'] = serviceAccount;
+  }
+  for (const field of ['containers', 'initContainers', 'ephemeralContainers']) {
+    for (const container of list(spec[field])) {
+      defaultContainer(container);
+      if (spec['hostNetwork'] !== true) continue;
+      for (const port of list(container['ports'])) fill(port, { hostPort: port['containerPort'] });
+    }
+  }
+  for (const volume of list(spec['volumes'])) defaultVolume(volume);
+}
+
+function defaultTemplate(spec: Json): void {
+  const template = spec['template'];
+  if (isObject(template)) {
+    template['metadata'] ??= {};
+    // Upstream writes the null creationTimestamp of templates no more (v1.37).
+    defaultPodSpec(template['spec']);
+  }
+}
+
+function defaultRolling(strategy: Json, values: Json): void {
+  if (strategy['type'] !== 'RollingUpdate') return;
+  const rolling = (strategy['rollingUpdate'] ?? {}) as Json;
+  fill(rolling, values);
+  strategy['rollingUpdate'] = rolling;
+}
+
+type Defaulter = (spec: Json, object: KubeObject) => void;
+
+function defaultService(spec: Json): void {
+  fill(spec, { sessionAffinity: 'None', type: 'ClusterIP' });
+  if (spec['type'] !== 'ExternalName') fill(spec, { internalTrafficPolicy: 'Cluster' });
+  for (const port of list(spec['ports'])) fill(port, { protocol: 'TCP', targetPort: port['port'] });
+  const outside = spec['type'] === 'NodePort' || spec['type'] === 'LoadBalancer';
+  if (outside) fill(spec, { externalTrafficPolicy: 'Cluster' });
+  if (spec['type'] === 'LoadBalancer') fill(spec, { allocateLoadBalancerNodePorts: true });
+}
+
+const bySpec: Readonly<Record<string, Defaulter>> = {
+  '/Pod': (spec) => {
+    fill(spec, { enableServiceLinks: true });
+    defaultPodSpec(spec);
+  },
+  '/ReplicationController': (spec, object) => {
+    fill(spec, { replicas: 1 });
+    const labels = ((spec['template'] as Json | undefined)?.['metadata'] as Json | undefined)?.[
+      'labels'
+    ];
+    if (isObject(labels)) {
+      fill(spec, { selector: labels });
+      object.metadata.labels ??= structuredClone(labels) as Record<string, string>;
+    }
+    defaultTemplate(spec);
+  },
+  '/Service': defaultService,
+  '/PersistentVolume': (spec) =>
+    fill(spec, { persistentVolumeReclaimPolicy: 'Retain', volumeMode: 'Filesystem' }),
+  '/PersistentVolumeClaim': (spec) => fill(spec, { volumeMode: 'Filesystem' }),
+  '/Namespace': (spec) => fill(spec, { finalizers: ['kubernetes'] }),
+  'apps/Deployment': (spec) => {
+    fill(spec, {
+      replicas: 1,
+      strategy: { type: 'RollingUpdate' },
+      revisionHistoryLimit: 10,
+      progressDeadlineSeconds: 600,
+    });
+    const strategy = spec['strategy'] as Json;
+    fill(strategy, { type: 'RollingUpdate' });
+    defaultRolling(strategy, { maxUnavailable: '25%', maxSurge: '25%' });
+    defaultTemplate(spec);
+  },
+  'apps/ReplicaSet': (spec) => {
+    fill(spec, { replicas: 1 });
+    defaultTemplate(spec);
+  },
+  'apps/DaemonSet': (spec) => {
+    fill(spec, { updateStrategy: { type: 'RollingUpdate' }, revisionHistoryLimit: 10 });
+    const strategy = spec['updateStrategy'] as Json;
+    fill(strategy, { type: 'RollingUpdate' });
+    defaultRolling(strategy, { maxUnavailable: 1, maxSurge: 0 });
+    defaultTemplate(spec);
+  },
+  'apps/StatefulSet': (spec) => {
+    fill(spec, {
+      replicas: 1,
+      podManagementPolicy: 'OrderedReady',
+      updateStrategy: { type: 'RollingUpdate' },
+      revisionHistoryLimit: 10,
+      persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },
+    });
+    defaultRolling(spec['updateStrategy'] as Json, { partition: 0 });
+    defaultTemplate(spec);
+  },
+  'batch/Job': (spec, object) => {
+    fill(spec, {
+      backoffLimit: 6,
+      completionMode: 'NonIndexed',
+      suspend: false,
+      podReplacementPolicy: 'TerminatingOrFailed',
+      manualSelector: false,
+    });
+    if (spec['completions'] === undefined && spec['parallelism'] === undefined)
+      spec['completions'] = 1;
+    fill(spec, { parallelism: 1 });
+    if (spec['manualSelector'] === false) delete spec['manualSelector'];
+    defaultTemplate(spec);
+    const labels = ((spec['template'] as Json | undefined)?.['metadata'] as Json | undefined)?.[
+      'labels'
+    ];
+    if (object.metadata.labels === undefined && isObject(labels)) {
+      object.metadata.labels = structuredClone(labels) as Record<string, string>;
+    }
+  },
+  'batch/CronJob': (spec) => {
+    fill(spec, {
+      concurrencyPolicy: 'Allow',
+      suspend: false,
+      successfulJobsHistoryLimit: 3,
+      failedJobsHistoryLimit: 1,
+    });
+    const template = (spec['jobTemplate'] as Json | undefined)?.['spec'];
+    if (isObject(template)) defaultTemplate(template);
+  },
+  'networking.k8s.io/NetworkPolicy': (spec) => {
+    fill(spec, { policyTypes: spec['egress'] === undefined ? ['Ingress'] : ['Ingress', 'Egress'] });
+  },
+  'autoscaling/HorizontalPodAutoscaler': (spec) => fill(spec, { minReplicas: 1 }),
+  'apiextensions.k8s.io/CustomResourceDefinition': (spec) => {
+    const names = (spec['names'] ?? {}) as Json;
+    const kind = String(names['kind'] ?? '');
+    fill(names, { singular: kind.toLowerCase(), listKind: `${kind}List` });
+    fill(spec, { conversion: { strategy: 'None' } });
+  },
+};
+
+const byObject: Readonly<Record<string, (object: KubeObject) => void>> = {
+  '/Secret': (object) => {
+    object['type'] ??= 'Opaque';
+  },
+  '/Namespace': (object) => {
+    const { name } = object.metadata;
+    if (name === undefined) return;
+    object.metadata.labels = { ...object.metadata.labels, 'kubernetes.io/metadata.name': name };
+    object['spec'] ??= { finalizers: ['kubernetes'] };
+    object['status'] ??= { phase: 'Active' };
+  },
+  '/Node': (object) => {
+    object['spec'] ??= {};
+  },
+  'rbac.authorization.k8s.io/ClusterRoleBinding': defaultBinding,
+  'rbac.authorization.k8s.io/RoleBinding': defaultBinding,
+  'storage.k8s.io/StorageClass': (object) => {
+    object['reclaimPolicy'] ??= 'Delete';
+    object['volumeBindingMode'] ??= 'Immediate';
+  },
+  'scheduling.k8s.io/PriorityClass': (object) => {
+    object['preemptionPolicy'] ??= 'PreemptLowerPriority';
+  },
+  'discovery.k8s.io/EndpointSlice': (object) => {
+    for (const port of list(object['ports'])) fill(port, { name: '', protocol: 'TCP' });
+  },
+  '/Endpoints': (object) => {
+    for (const subset of list(object['subsets'])) {
+      for (const port of list(subset['ports'])) fill(port, { protocol: 'TCP' });
+    }
+  },
+};
+
+function defaultBinding(object: KubeObject): void {
+  if (isObject(object['roleRef']))
+    fill(object['roleRef'], { apiGroup: 'rbac.authorization.k8s.io' });
+  for (const subject of list(object['subjects'])) {
+    if (subject['kind'] === 'User' || subject['kind'] === 'Group') {
+      fill(subject, { apiGroup: 'rbac.authorization.k8s.io' });
+    }
+  }
+}
+
+export function applyDefaults(info: ResourceInfo, object: KubeObject): void {
+  const key = `${info.group}/${info.kind}`;
+  byObject[key]?.(object);
+  const spec = object['spec'];
+  if (isObject(spec)) bySpec[key]?.(spec, object);
+  applySchemaDefaults(info.schema, object);
+}

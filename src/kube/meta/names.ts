@@ -1,0 +1,134 @@
+// Syntax of names, labels and annotations, with the words of apimachinery's validation.
+import type { StatusCause } from './status.ts';
+
+const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const QUALIFIED = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
+const VALUE = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
+const DNS1035 = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
+
+const subdomainText =
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const labelText =
+  "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+const label1035Text =
+  "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+const qualifiedText =
+  "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+const valueText =
+  "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+
+export type NameRule = 'subdomain' | 'label' | 'label1035' | 'path-segment';
+
+export function invalidValue(field: string, value: unknown, why: string): StatusCause {
+  const message = `Invalid value: ${JSON.stringify(value)}: ${why}`;
+  return { reason: 'FieldValueInvalid', message, field };
+}
+
+export function requiredValue(field: string, why = ''): StatusCause {
+  const message = why === '' ? 'Required value' : `Required value: ${why}`;
+  return { reason: 'FieldValueRequired', message, field };
+}
+
+export function forbidden(field: string, why: string): StatusCause {
+  return { reason: 'FieldValueForbidden', message: `Forbidden: ${why}`, field };
+}
+
+export function unsupported(
+  field: string,
+  value: unknown,
+  supported: readonly string[],
+): StatusCause {
+  const names = supported.map((one) => JSON.stringify(one)).join(', ');
+  const message = `Unsupported value: ${JSON.stringify(value)}: supported values: ${names}`;
+  return { reason: 'FieldValueNotSupported', message, field };
+}
+
+export function duplicate(field: string, value: unknown): StatusCause {
+  return {
+    reason: 'FieldValueDuplicate',
+    message: `Duplicate value: ${JSON.stringify(value)}`,
+    field,
+  };
+}
+
+/** Why the name is no name, or undefined. */
+export function nameProblem(rule: NameRule, name: string): string | undefined {
+  switch (rule) {
+    case 'label':
+      if (name.length > 63) return 'must be no more than 63 characters';
+      return LABEL.test(name) ? undefined : labelText;
+    case 'label1035':
+      if (name.length > 63) return 'must be no more than 63 characters';
+      return DNS1035.test(name) ? undefined : label1035Text;
+    case 'path-segment':
+      if (name === '.' || name === '..') return `may not be '${name}'`;
+      if (name.includes('/')) return "may not contain '/'";
+      return name.includes('%') ? "may not contain '%'" : undefined;
+    case 'subdomain':
+      if (name.length > 253) return 'must be no more than 253 characters';
+      return SUBDOMAIN.test(name) ? undefined : subdomainText;
+  }
+}
+
+export function qualifiedNameProblem(name: string): string | undefined {
+  const parts = name.split('/');
+  if (parts.length > 2)
+    return `a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`;
+  const [first = '', second] = parts;
+  const own = second ?? first;
+  if (second !== undefined) {
+    if (first === '') return 'prefix part must be non-empty';
+    const wrong = nameProblem('subdomain', first);
+    if (wrong !== undefined) return `prefix part ${wrong}`;
+  }
+  if (own === '') return 'name part must be non-empty';
+  if (own.length > 63) return 'name part must be no more than 63 characters';
+  return QUALIFIED.test(own) ? undefined : qualifiedText;
+}
+
+export function validateLabels(
+  labels: Readonly<Record<string, string>> | undefined,
+  field: string,
+): StatusCause[] {
+  const causes: StatusCause[] = [];
+  for (const [key, value] of Object.entries(labels ?? {})) {
+    const wrongKey = qualifiedNameProblem(key);
+    if (wrongKey !== undefined) causes.push(invalidValue(field, key, wrongKey));
+    if (value.length > 63)
+      causes.push(invalidValue(field, value, 'must be no more than 63 characters'));
+    else if (!VALUE.test(value)) causes.push(invalidValue(field, value, valueText));
+  }
+  return causes;
+}
+
+const ANNOTATIONS_BYTES_MAX = 256 * 1024;
+
+export function validateAnnotations(
+  annotations: Readonly<Record<string, string>> | undefined,
+): StatusCause[] {
+  const field = 'metadata.annotations';
+  const causes: StatusCause[] = [];
+  let size = 0;
+  for (const [key, value] of Object.entries(annotations ?? {})) {
+    size += Buffer.byteLength(key) + Buffer.byteLength(value);
+    const wrong = qualifiedNameProblem(key.toLowerCase());
+    if (wrong !== undefined) causes.push(invalidValue(field, key, wrong));
+  }
+  if (size > ANNOTATIONS_BYTES_MAX) {
+    const message = `Too long: may not be more than ${ANNOTATIONS_BYTES_MAX} bytes`;
+    causes.push({ reason: 'FieldValueTooLong', message, field });
+  }
+  return causes;
+}
+
+const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
+const GENERATED_LENGTH = 5;
+
+/** `base` plus five characters, cut so that the whole is a name (upstream's SimpleNameGenerator). */
+export function generateName(base: string, random: () => number): string {
+  let suffix = '';
+  for (let i = 0; i < GENERATED_LENGTH; i++)
+    suffix += ALPHABET[Math.floor(random() * ALPHABET.length)];
+  return base.slice(0, 63 - GENERATED_LENGTH) + suffix;
+}

@@ -1,0 +1,269 @@
+// The three patches of a client's own making: JSON patch (RFC 6902), JSON merge patch (RFC 7386), and
+// strategic merge patch by the patch strategies of the schema.
+import type { Schema } from './schema.ts';
+import { ApiError, badRequest } from './status.ts';
+
+type Json = Record<string, unknown>;
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+export interface PatchRequest {
+  readonly type: 'json' | 'merge' | 'strategic';
+  readonly schema: Schema;
+  readonly current: unknown;
+  readonly patch: unknown;
+}
+
+/** A new value; the given one is not changed. Throws ApiError. */
+export function applyPatch({ type, schema, current, patch }: PatchRequest): unknown {
+  if (type === 'json') return jsonPatch(structuredClone(current), patch);
+  if (!isObject(patch)) throw badRequest('error decoding patch: expected a JSON object');
+  if (type === 'merge') return mergePatch(current, patch);
+  return strategicMerge(schema, isObject(current) ? current : {}, patch);
+}
+
+// ---- JSON patch ----
+
+interface Operation {
+  readonly op: string;
+  readonly path: string;
+  readonly from?: string;
+  readonly value?: unknown;
+}
+
+function unprocessable(message: string): ApiError {
+  return new ApiError(
+    422,
+    'Invalid',
+    `the server rejected our request due to an error in our request: ${message}`,
+  );
+}
+
+function tokens(pointer: string): string[] {
+  if (pointer === '') return [];
+  if (!pointer.startsWith('/')) throw unprocessable(`invalid JSON pointer "${pointer}"`);
+  return pointer
+    .slice(1)
+    .split('/')
+    .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
+}
+
+function read(target: unknown, path: readonly string[], pointer: string): unknown {
+  let value = target;
+  for (const token of path) {
+    const container = value as Json;
+    const isThere = (isObject(value) || Array.isArray(value)) && Object.hasOwn(container, token);
+    if (!isThere) throw unprocessable(`path "${pointer}" does not exist`);
+    value = container[token];
+  }
+  return value;
+}
+
+function arrayIndex(array: readonly unknown[], token: string, isInsert: boolean): number {
+  if (token === '-' && isInsert) return array.length;
+  const index = /^(0|[1-9]\d*)$/.test(token) ? Number(token) : -1;
+  if (index < 0 || index > array.length - (isInsert ? 0 : 1)) {
+    throw unprocessable(`index "${token}" is out of bounds`);
+  }
+  return index;
+}
+
+function write(root: unknown, pointer: string, value: unknown, isReplace: boolean): unknown {
+  const path = tokens(pointer);
+  const last = path.pop();
+  if (last === undefined) return value;
+  const parent = read(root, path, pointer);
+  if (Array.isArray(parent)) {
+    const index = arrayIndex(parent, last, !isReplace);
+    if (isReplace) parent[index] = value;
+    else parent.splice(index, 0, value);
+  } else if (isObject(parent)) {
+    if (isReplace && !Object.hasOwn(parent, last))
+      throw unprocessable(`path "${pointer}" does not exist`);
+    Object.defineProperty(parent, last, {
+      value,
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    });
+  } else throw unprocessable(`path "${pointer}" does not exist`);
+  return root;
+}
+
+function removeAt(root: unknown, pointer: string): unknown {
+  const path = tokens(pointer);
+  const last = path.pop();
+  if (last === undefined) return undefined;
+  const parent = read(root, path, pointer);
+  read(parent, [last], pointer);
+  if (Array.isArray(parent)) parent.splice(arrayIndex(parent, last, false), 1);
+  else delete (parent as Json)[last];
+  return root;
+}
+
+function deepEqual(a: unknown, b: unknown): boolean {
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((one, index) => deepEqual(one, b[index]));
+  }
+  if (isObject(a) && isObject(b)) {
+    const keys = Object.keys(a);
+    return keys.length === Object.keys(b).length && keys.every((key) => deepEqual(a[key], b[key]));
+  }
+  return a === b;
+}
+
+function jsonPatch(target: unknown, patch: unknown): unknown {
+  if (!Array.isArray(patch)) throw badRequest('error decoding patch: expected a JSON array');
+  let root = target;
+  for (const { op, path, from = '', value } of patch as Operation[]) {
+    if (typeof path !== 'string') throw badRequest('error decoding patch: missing path');
+    switch (op) {
+      case 'add':
+        root = write(root, path, structuredClone(value), false);
+        break;
+      case 'replace':
+        root = write(root, path, structuredClone(value), true);
+        break;
+      case 'remove':
+        root = removeAt(root, path);
+        break;
+      case 'move': {
+        const moved = read(root, tokens(from), from);
+        root = write(removeAt(root, from), path, moved, false);
+        break;
+      }
+      case 'copy':
+        root = write(root, path, structuredClone(read(root, tokens(from), from)), false);
+        break;
+      case 'test':
+        if (!deepEqual(read(root, tokens(path), path), value)) {
+          throw unprocessable(`testing path ${path} failed: test failed`);
+        }
+        break;
+      default:
+        throw badRequest(`Unexpected kind: ${String(op)}`);
+    }
+  }
+  return root;
+}
+
+// ---- merge patch ----
+
+function mergePatch(target: unknown, patch: unknown): unknown {
+  if (!isObject(patch)) return patch;
+  const out: Json = isObject(target) ? { ...target } : {};
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete out[key];
+    else out[key] = mergePatch(out[key], value);
+  }
+  return out;
+}
+
+// ---- strategic merge patch ----
+
+const PATCH = '$patch';
+const RETAIN = '$retainKeys';
+const DELETE_PRIMITIVES = '$deleteFromPrimitiveList/';
+const ORDER = '$setElementOrder/';
+
+function fieldSchema(schema: Schema, key: string): Schema {
+  if (schema.type === 'map') return schema.values ?? { type: 'any' };
+  return schema.properties?.[key] ?? { type: 'any' };
+}
+
+function strategicMerge(schema: Schema, current: Json, patch: Json): Json {
+  if (patch[PATCH] === 'replace') return withoutDirectives(patch) as Json;
+  if (patch[PATCH] === 'delete') return {};
+  let out: Json = { ...current };
+  const retain = patch[RETAIN];
+  if (Array.isArray(retain)) {
+    out = Object.fromEntries(Object.entries(out).filter(([key]) => retain.includes(key)));
+  }
+  for (const [key, value] of Object.entries(patch)) {
+    if (key === PATCH || key === RETAIN || key.startsWith(ORDER)) continue;
+    if (key.startsWith(DELETE_PRIMITIVES)) {
+      const name = key.slice(DELETE_PRIMITIVES.length);
+      const gone = value as unknown[];
+      if (Array.isArray(out[name]))
+        out[name] = out[name].filter((one: unknown) => !gone.includes(one));
+      continue;
+    }
+    if (value === null) {
+      delete out[key];
+      continue;
+    }
+    const order = patch[`${ORDER}${key}`];
+    out[key] = mergeField(fieldSchema(schema, key), out[key], value, order);
+  }
+  for (const [key, order] of Object.entries(patch)) {
+    if (!key.startsWith(ORDER)) continue;
+    const name = key.slice(ORDER.length);
+    if (patch[name] !== undefined || !Array.isArray(out[name])) continue;
+    out[name] = sortLike(fieldSchema(schema, name), out[name], order);
+  }
+  return out;
+}
+
+function mergeField(schema: Schema, current: unknown, patch: unknown, order: unknown): unknown {
+  const strategy = schema.patchStrategy ?? '';
+  if (isObject(patch)) {
+    if (strategy.split(',').includes('replace')) return withoutDirectives(patch);
+    const isStructured = schema.type === 'object' || schema.type === 'map';
+    if (!isStructured) return mergePatch(current, withoutDirectives(patch));
+    return strategicMerge(schema, isObject(current) ? current : {}, patch);
+  }
+  if (!Array.isArray(patch) || !strategy.split(',').includes('merge'))
+    return withoutDirectives(patch);
+  const before = Array.isArray(current) ? current : [];
+  const merged = mergeList(schema, before, patch);
+  return order === undefined ? merged : sortLike(schema, merged, order);
+}
+
+function mergeList(
+  schema: Schema,
+  current: readonly unknown[],
+  patch: readonly unknown[],
+): unknown[] {
+  const key = schema.patchMergeKey;
+  if (key === undefined) return [...new Set([...current, ...patch])];
+  if (patch.some((one) => isObject(one) && one[PATCH] === 'replace')) {
+    return patch
+      .filter((one) => !(isObject(one) && one[PATCH] !== undefined))
+      .map(withoutDirectives);
+  }
+  const items = schema.items ?? { type: 'any' };
+  const out: unknown[] = [...current];
+  for (const one of patch) {
+    if (!isObject(one)) continue;
+    if (one[key] === undefined)
+      throw badRequest(`map: ${JSON.stringify(one)} does not contain declared merge key: ${key}`);
+    const at = out.findIndex((item) => isObject(item) && item[key] === one[key]);
+    if (one[PATCH] === 'delete') {
+      if (at >= 0) out.splice(at, 1);
+    } else if (at >= 0) out[at] = strategicMerge(items, out[at] as Json, one);
+    else out.push(strategicMerge(items, {}, one));
+  }
+  return out;
+}
+
+/** Elements named in `order` come in that order; others keep their place relative to what is before. */
+function sortLike(schema: Schema, list: readonly unknown[], order: unknown): unknown[] {
+  if (!Array.isArray(order)) return [...list];
+  const key = schema.patchMergeKey;
+  const id = (item: unknown): unknown => (key !== undefined && isObject(item) ? item[key] : item);
+  const wanted = order.map(id);
+  const ranked = list.filter((item) => wanted.includes(id(item)));
+  ranked.sort((a, b) => wanted.indexOf(id(a)) - wanted.indexOf(id(b)));
+  let next = 0;
+  return list.map((item) => (wanted.includes(id(item)) ? ranked[next++] : item));
+}
+
+function withoutDirectives(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutDirectives);
+  if (!isObject(value)) return value;
+  const entries = Object.entries(value).filter(
+    ([key, one]) => !key.startsWith('$') && one !== null,
+  );
+  return Object.fromEntries(entries.map(([key, one]) => [key, withoutDirectives(one)]));
+}
