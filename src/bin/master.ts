@@ -19,6 +19,27 @@ export interface MasterRunOptions {
 
 const SECOND_MS = 1_000;
 
+/** What /flags tells, under the names that Mesos has for the same things. */
+function flagsOf({ home, host, port }: MasterRunOptions): Record<string, string> {
+  return {
+    work_dir: home,
+    ip: host,
+    port: String(port),
+    registry: 'strata',
+    allocator: 'hierarchical',
+    role_sorter: 'drf',
+    framework_sorter: 'drf',
+    agent_ping_timeout: '15secs',
+    max_agent_ping_timeouts: '5',
+    agent_reregister_timeout: '10mins',
+    max_completed_frameworks: '50',
+    max_completed_tasks_per_framework: '1000',
+    min_allocatable_resources: 'cpus:0.01|mem:32',
+    authenticate_frameworks: 'false',
+    authenticate_agents: 'false',
+  };
+}
+
 export async function runMaster(options: MasterRunOptions, env: Env): Promise<RunningPart> {
   const { home, host } = options;
   try {
@@ -67,7 +88,7 @@ export async function runMaster(options: MasterRunOptions, env: Env): Promise<Ru
     new Registry(store),
     env,
   );
-  const http = new MasterHttp(shell);
+  const http = new MasterHttp(shell, flagsOf(options));
   server.on('request', (request, response) => http.handle(request, response));
   env.log.info('Master is ready', { host, port });
   return {

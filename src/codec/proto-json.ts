@@ -67,9 +67,17 @@ export class JsonMapping {
           this.#one(message, field, one, `${where}.${key}`),
         ]);
         out[field.name] = Object.fromEntries(entries);
-      } else out[field.name] = this.#one(message, field, value, where);
+      } else if (!this.#isUnknownOptional(field, value)) {
+        out[field.name] = this.#one(message, field, value, where);
+      }
     }
     return out;
+  }
+
+  /** Mesos takes an enum value that it does not know as if the field were not there. */
+  #isUnknownOptional(field: FieldDescriptor, value: unknown): boolean {
+    if (field.kind !== 'enum' || field.label !== ' ' || typeof value !== 'string') return false;
+    return !this.#schema.enumeration(field.type).byName.has(value);
   }
 
   #one(message: string, field: FieldDescriptor, value: unknown, path: string): unknown {
@@ -91,18 +99,30 @@ export class JsonMapping {
         if (!/^[A-Za-z0-9+/\-_\s]*={0,2}$/.test(value)) throw wrong('base64 text');
         return new Uint8Array(Buffer.from(value, 'base64'));
       case 'B':
+        if (value === 'true' || value === 'false') return value === 'true';
         if (typeof value !== 'boolean') throw wrong('a boolean');
         return value;
       case 'd':
-      case 'f':
-        if (typeof value !== 'number') throw wrong('a number');
-        return value;
+      case 'f': {
+        const number = numberOf(value);
+        if (number === undefined) throw wrong('a number');
+        return number;
+      }
       default: {
-        if (typeof value !== 'number' || !Number.isInteger(value)) throw wrong('an integer');
-        if (value < 0 && (field.kind === 'u' || field.kind === 'L'))
+        const number = numberOf(value);
+        if (number === undefined || !Number.isInteger(number)) throw wrong('an integer');
+        if (number < 0 && (field.kind === 'u' || field.kind === 'L'))
           throw wrong('no negative number');
-        return value;
+        return number;
       }
     }
   }
+}
+
+/** A number, or one written as a string, as Mesos takes both. */
+function numberOf(value: unknown): number | undefined {
+  if (typeof value === 'number') return value;
+  if (typeof value !== 'string' || value.trim() === '') return undefined;
+  const number = Number(value);
+  return Number.isNaN(number) ? undefined : number;
 }

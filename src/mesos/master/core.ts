@@ -499,12 +499,12 @@ export class MasterCore {
       return { status: 400, message: "Expecting 'update_framework' to be present" };
     const suppressed = call.update_framework?.suppressed_roles ?? [];
     const wrong = validateFrameworkInfo(info, suppressed);
-    if (wrong !== undefined) return { status: 400, message: wrong };
-    for (const field of ['principal', 'user', 'checkpoint'] as const) {
-      const neutral = field === 'checkpoint' ? false : undefined;
-      if ((info[field] ?? neutral) !== (framework.info[field] ?? neutral)) {
-        return { status: 400, message: `Updating 'FrameworkInfo.${field}' is unsupported` };
-      }
+    if (wrong !== undefined) {
+      return { status: 400, message: `Supplied FrameworkInfo is not valid: ${wrong}` };
+    }
+    const fixed = changedForGood(framework.info, info);
+    if (fixed !== undefined) {
+      return { status: 400, message: `FrameworkInfo update is not valid: ${fixed}` };
     }
     const gone = rolesOf(framework.info).filter((role) => !rolesOf(info).includes(role));
     for (const id of framework.offers) {
@@ -520,6 +520,16 @@ export class MasterCore {
     this.#tellOperators('FRAMEWORK_UPDATED', framework);
     return this.state.take();
   }
+}
+
+/** What of a framework can never change, when it would. */
+function changedForGood(from: FrameworkInfo, to: FrameworkInfo): string | undefined {
+  if (from.principal !== to.principal) return "Changing framework's principal is not allowed.";
+  const cannot = (field: string, old: unknown, now: unknown): string =>
+    `Updating 'FrameworkInfo.${field}' is unsupported; attempted to update from '${String(old)}' to '${String(now)}'`;
+  if (from.user !== to.user) return cannot('user', from.user, to.user);
+  const [old, now] = [from.checkpoint ?? false, to.checkpoint ?? false];
+  return old === now ? undefined : cannot('checkpoint', old, now);
 }
 
 function isAcknowledged(task: Task, uuid: Uint8Array): boolean {

@@ -10,11 +10,23 @@ import {
   tasksJson,
 } from './legacy-json.ts';
 import { metricsOf } from './metrics.ts';
-import { readBody, refuse, sendBytes } from './negotiate.ts';
+import { readBody, refuse, refuseMethod, sendBytes } from './negotiate.ts';
 import { OperatorActions } from './operator-actions.ts';
 import type { MasterShell } from './shell.ts';
 
 const TASKS_LIMIT_DEFAULT = 100;
+
+/** Endpoints of Mesos that change something this master cannot change yet. */
+const notServed: ReadonlySet<string> = new Set([
+  '/quota',
+  '/reserve',
+  '/unreserve',
+  '/create-volumes',
+  '/destroy-volumes',
+  '/maintenance/schedule',
+  '/machine/down',
+  '/machine/up',
+]);
 
 interface Exchange {
   readonly request: IncomingMessage;
@@ -29,10 +41,10 @@ function sendJson({ request, response }: Exchange, query: URLSearchParams, value
   sendBytes({ request, response }, Buffer.from(text), type);
 }
 
-function wholeNumber(text: string | null, otherwise: number): number | undefined {
-  if (text === null) return otherwise;
-  const value = Number(text);
-  return Number.isInteger(value) && value >= 0 ? value : undefined;
+/** What is no number counts as not given, as in Mesos. */
+function wholeNumber(text: string | null, otherwise: number): number {
+  const value = Number(text ?? otherwise);
+  return Number.isInteger(value) && value >= 0 ? value : otherwise;
 }
 
 export class LegacyApi {
@@ -53,6 +65,12 @@ export class LegacyApi {
       return true;
     }
     const { request, response } = exchange;
+    const isQuestion = request.method === 'GET' || request.method === 'HEAD';
+    if (!isQuestion && notServed.has(path)) {
+      request.resume();
+      refuse(response, 501, `This master does not serve ${request.method} ${path}`);
+      return true;
+    }
     if (path === '/health' || path === '/redirect') {
       request.resume();
       const { options } = this.#shell;
@@ -108,8 +126,11 @@ export class LegacyApi {
         return { version: state.options.version, build_date: '', build_time: 0, build_user: '' };
       case '/metrics/snapshot':
         return metricsOf(state, now);
-      case '/logging/toggle':
-        return undefined;
+      case '/quota':
+      case '/maintenance/schedule':
+      case '/maintenance/status':
+        // Nothing of the kind is set, because nothing can be set yet.
+        return {};
       default:
         return undefined;
     }
@@ -119,10 +140,6 @@ export class LegacyApi {
     exchange.request.resume();
     const limit = wholeNumber(query.get('limit'), TASKS_LIMIT_DEFAULT);
     const offset = wholeNumber(query.get('offset'), 0);
-    if (limit === undefined || offset === undefined) {
-      refuse(exchange.response, 400, "Failed to parse 'limit' or 'offset': not a whole number");
-      return;
-    }
     const frameworkId = query.get('framework_id') ?? undefined;
     const taskId = query.get('task_id') ?? undefined;
     const order = query.get('order') === 'asc' ? 'asc' : 'desc';
@@ -136,9 +153,7 @@ export class LegacyApi {
     const methods = path === '/weights' ? ['GET', 'PUT'] : ['POST'];
     if (!methods.includes(method)) {
       request.resume();
-      const list = methods.map((one) => `'${one}'`).join(', ');
-      const text = `405 Method Not Allowed. Expecting one of { ${list} }, but received '${method}'.`;
-      refuse(response, 405, text, { Allow: methods.join(', ') });
+      refuseMethod(request, response, methods);
       return;
     }
     const body = await readBody(request);

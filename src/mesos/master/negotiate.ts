@@ -46,6 +46,29 @@ export function acceptedType(request: IncomingMessage): ContentType | undefined 
   return takes('application/x-protobuf') ? 'application/x-protobuf' : undefined;
 }
 
+export function refuseMethod(
+  request: IncomingMessage,
+  response: ServerResponse,
+  allowed: readonly string[],
+): void {
+  const list = allowed.map((one) => `'${one}'`).join(', ');
+  const text = `405 Method Not Allowed. Expecting one of { ${list} }, but received '${request.method}'.`;
+  refuse(response, 405, text, { Allow: allowed.join(', ') });
+}
+
+function unparsable(type: ContentType, fault: Fault): string {
+  if (type !== 'application/json') return 'Failed to parse body into Call protobuf';
+  const { path = '' } = fault.detail as { path?: string };
+  if (fault.message.includes('invalid JSON'))
+    return `Failed to parse body into JSON: ${fault.message}`;
+  const why = fault.message.includes('missing required field')
+    ? `Missing required fields: ${path}`
+    : path === ''
+      ? 'Expecting a JSON object'
+      : fault.message;
+  return `Failed to convert JSON into Call protobuf: ${why}`;
+}
+
 /** The call of a request, or undefined after the refusal has been sent. */
 export async function readCall<N extends MessageName>(
   name: N,
@@ -53,8 +76,8 @@ export async function readCall<N extends MessageName>(
   response: ServerResponse,
 ): Promise<Messages[N] | undefined> {
   if (request.method !== 'POST') {
-    const text = `Expecting one of { 'POST' }, but received '${request.method}'`;
-    refuse(response, 405, text, { Allow: 'POST' });
+    request.resume();
+    refuseMethod(request, response, ['POST']);
     return undefined;
   }
   const type = request.headers['content-type'];
@@ -72,13 +95,8 @@ export async function readCall<N extends MessageName>(
     return type === 'application/json' ? parseJson(name, body.toString()) : decode(name, body);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    const what =
-      error.detail.code === 'too-large'
-        ? error.message
-        : type === 'application/json'
-          ? `Failed to parse body into JSON or convert JSON into Call protobuf: ${error.message}`
-          : 'Failed to parse body into Call protobuf';
-    refuse(response, error.detail.code === 'too-large' ? 413 : 400, what);
+    const isTooLarge = error.detail.code === 'too-large';
+    refuse(response, isTooLarge ? 413 : 400, isTooLarge ? error.message : unparsable(type, error));
     return undefined;
   }
 }

@@ -1,5 +1,6 @@
 // Names and sets of roles of a framework (inventory 2.1).
 import type { FrameworkInfo } from '#wire/mesos/v1.ts';
+import { validateId } from './ids.ts';
 
 export function hasCapability(info: FrameworkInfo, type: string): boolean {
   return (info.capabilities ?? []).some((capability) => capability.type === type);
@@ -10,24 +11,32 @@ export function rolesOf(info: FrameworkInfo): string[] {
   return [info.role ?? '*'];
 }
 
+/** The words are Mesos 1.11's: they reach frameworks in ERROR events. */
 export function validateRole(role: string): string | undefined {
   if (role === '*') return undefined;
-  if (role === '') return 'Empty role name is invalid';
+  if (role === '') return 'Role names cannot be the empty string';
+  if (role.startsWith('/')) return `Role '${role}' cannot start with a slash`;
+  if (role.endsWith('/')) return `Role '${role}' cannot end with a slash`;
+  if (role.includes('//')) return `Role '${role}' cannot contain two adjacent slashes`;
   for (const part of role.split('/')) {
-    if (part === '') return `Role '${role}' cannot start or end with a slash, or have two of them`;
-    if (part === '.' || part === '..') return `Role name '${part}' is disallowed`;
-    if (part === '*') return `Role '${role}' cannot have '*' as a component`;
-    if (part.startsWith('-')) return `Role name '${part}' is invalid because it starts with a dash`;
+    if (part === '.' || part === '..' || part === '*') {
+      return `Role '${role}' cannot include '${part}' as a component`;
+    }
+    if (part.startsWith('-')) {
+      return `Role component '${part}' is invalid because it starts with a dash`;
+    }
     // oxlint-disable-next-line no-control-regex
-    if (/[\s\\\u0000-\u001f\u007f]/.test(part)) return `Role name '${part}' has invalid characters`;
+    if (/[\s\\\u0008\u007f]/.test(part)) {
+      return `Role component '${part}' is invalid because it contains backspace or whitespace`;
+    }
   }
   return undefined;
 }
 
-export function validateFrameworkInfo(
-  info: FrameworkInfo,
-  suppressedRoles: readonly string[],
-): string | undefined {
+/** 2^63 nanoseconds: what a duration can hold. */
+const TIMEOUT_SECONDS_MAX = 9_223_372_036;
+
+function validateRoles(info: FrameworkInfo): string | undefined {
   const isMultiRole = hasCapability(info, 'MULTI_ROLE');
   if (isMultiRole && info.role !== undefined) {
     return "'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable";
@@ -36,17 +45,37 @@ export function validateFrameworkInfo(
     return "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable";
   }
   const roles = rolesOf(info);
-  if (new Set(roles).size !== roles.length) return "'FrameworkInfo.roles' contains duplicate items";
+  const twice = new Set(roles.filter((role, i) => roles.indexOf(role) !== i));
+  if (twice.size > 0) {
+    return `'FrameworkInfo.roles' contains duplicate items: { ${[...twice].join(', ')} }`;
+  }
   for (const role of roles) {
     const wrong = validateRole(role);
-    if (wrong !== undefined) return `'FrameworkInfo.roles' contains invalid role: ${wrong}`;
+    if (wrong === undefined) continue;
+    return isMultiRole
+      ? `'FrameworkInfo.roles' contains invalid role: ${wrong}`
+      : `'FrameworkInfo.role' is not a valid role: ${wrong}`;
   }
+  return undefined;
+}
+
+export function validateFrameworkInfo(
+  info: FrameworkInfo,
+  suppressedRoles: readonly string[],
+): string | undefined {
+  const wrong = validateRoles(info);
+  if (wrong !== undefined) return wrong;
+  const id = info.id?.value ?? '';
+  const wrongId = id === '' ? undefined : validateId(id);
+  if (wrongId !== undefined) return wrongId;
+  const roles = rolesOf(info);
   for (const role of suppressedRoles) {
-    if (!roles.includes(role))
+    if (!roles.includes(role)) {
       return `Suppressed role '${role}' is not contained in the list of roles`;
+    }
   }
   const timeout = info.failover_timeout ?? 0;
-  if (!Number.isFinite(timeout) || timeout < 0) {
+  if (!(Math.abs(timeout) <= TIMEOUT_SECONDS_MAX)) {
     return `The framework failover_timeout (${timeout}) is invalid`;
   }
   return undefined;

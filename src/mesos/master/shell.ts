@@ -108,7 +108,7 @@ export class MasterShell {
       };
     }
     if (this.#streamIds.get(streamId) !== framework.connection) {
-      const message = `The stream ID '${streamId}' included in this request didn't match the stream ID currently associated with framework ID '${id}'`;
+      const message = `The stream ID '${streamId}' included in this request didn't match the stream ID currently associated with framework ID ${id}`;
       return { status: 400, message };
     }
     const outcome = this.core.call(id, call, this.now);

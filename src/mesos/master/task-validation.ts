@@ -2,6 +2,7 @@
 // what frameworks get with TASK_ERROR.
 import { Resources } from '#mesos/resources/resources.ts';
 import type { ExecutorInfo, TaskInfo } from '#wire/mesos/v1.ts';
+import { validateId } from './ids.ts';
 
 export interface LaunchContext {
   readonly agentId: string;
@@ -10,18 +11,6 @@ export interface LaunchContext {
   /** The executor of this id that runs on the agent now. */
   readonly runningExecutor: (executorId: string) => ExecutorInfo | undefined;
   readonly isTaskKnown: (taskId: string) => boolean;
-}
-
-const ID_LENGTH_MAX = 255;
-
-export function validateId(what: string, id: string): string | undefined {
-  if (id === '') return `${what} must not be empty`;
-  if (id.length > ID_LENGTH_MAX)
-    return `${what} must not be greater than ${ID_LENGTH_MAX} characters`;
-  if (id === '.' || id === '..') return `'${id}' is disallowed`;
-  // oxlint-disable-next-line no-control-regex
-  if (/[/\\\u0000-\u001f\u007f]/.test(id)) return `'${id}' contains invalid characters`;
-  return undefined;
 }
 
 /** ExecutorInfo as it is compared: the framework id may be left out by frameworks. */
@@ -63,7 +52,7 @@ function validateExecutor(task: TaskInfo, context: LaunchContext): string | unde
     return 'Task should have at least one (but not both) of CommandInfo or ExecutorInfo present';
   }
   if (executor === undefined) return undefined;
-  const id = validateId('ExecutorID', executor.executor_id.value);
+  const id = validateId(executor.executor_id.value);
   if (id !== undefined) return `Executor has an invalid ExecutorID: ${id}`;
   if (executor.type === 'DEFAULT') return "'ExecutorInfo.type' must be 'CUSTOM'";
   if (executor.command === undefined)
@@ -107,7 +96,7 @@ export function launchNeeds(task: TaskInfo, context: LaunchContext): Resources {
 }
 
 export function validateTask(task: TaskInfo, context: LaunchContext): string | undefined {
-  const id = validateId('TaskID', task.task_id.value);
+  const id = validateId(task.task_id.value);
   if (id !== undefined) return `Task has an invalid TaskID: ${id}`;
   if (context.isTaskKnown(task.task_id.value)) {
     return `Task has duplicate ID: ${task.task_id.value}`;
