@@ -244,6 +244,8 @@ export class AgentCore {
       case 'UpdateFrameworkMessage': {
         const { framework_id, pid, framework_info } = message.body;
         work.updateFramework(framework_id.value, pid, framework_info);
+        // It subscribed again just now: what it missed need not wait for its retry.
+        work.streams.resend(now, framework_id.value);
         return;
       }
       case 'ApplyOperationMessage': {
@@ -312,7 +314,7 @@ export class AgentCore {
       resource_version_uuid: { value: this.#resourceVersion },
     };
     this.#out.push({ kind: 'send-master', name: 'UpdateSlaveMessage', body });
-    this.workloads.streams.resendAll(now);
+    this.workloads.streams.resend(now);
   }
 
   #ping(from: string, connected: boolean, now: Instant): void {

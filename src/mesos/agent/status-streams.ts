@@ -125,10 +125,11 @@ export class StatusStreams {
     return due;
   }
 
-  /** After (re)registration everything pending is due at once. */
-  resendAll(now: Instant): void {
+  /** After (re)registration everything pending is due at once; or all of one framework. */
+  resend(now: Instant, frameworkId?: string | undefined): void {
     for (const stream of this.#active) {
-      if (stream.pending.length > 0) this.#inFlight(stream, now);
+      const isMeant = frameworkId === undefined || stream.frameworkId === frameworkId;
+      if (isMeant && stream.pending.length > 0) this.#inFlight(stream, now);
     }
   }
 
