@@ -1,7 +1,7 @@
 // Calls of a CRI v1 runtime (containerd, CRI-O) over its unix socket.
 import { existsSync } from 'node:fs';
 import { credentials, loadPackageDefinition } from '@grpc/grpc-js';
-import type { ClientReadableStream, ServiceClientConstructor , Client} from '@grpc/grpc-js';
+import type { ClientReadableStream, ServiceClientConstructor, Client } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
 import { Fault } from '#base/fault.ts';
 import { criDescriptor } from './cri-schema.ts';

@@ -1,6 +1,7 @@
 // The node executor: joins what the substrate launches with what the API server says, one worker
 // per pod. A pod runs when both were seen, its LAUNCH and its object, and never twice.
 import type { Env } from '#env/env.ts';
+import { parseJson, stringify } from '#wire/mesos/codec.ts';
 import type { ExecutorEvent, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import { untilDone } from './kube-node-api.ts';
 import type { NodeApi } from './node-api.ts';
@@ -41,6 +42,7 @@ export interface NodeExecutorParts {
 /** How long a pod that is being deleted may wait for its launch, which may still be on its way. */
 const launchWaitMs = 5_000;
 const shutdownGraceMs = 3_000;
+const shutdownApiMs = shutdownGraceMs + 2_000;
 
 export class NodeExecutor {
   readonly #options: NodeExecutorOptions;
@@ -58,6 +60,8 @@ export class NodeExecutor {
   #isSynced = false;
   #isShuttingDown = false;
   #isClosed = false;
+  /** Resolved some time after a shutdown began: the API server is not waited for any longer. */
+  readonly #leaveApi = Promise.withResolvers<void>();
 
   constructor(options: NodeExecutorOptions, parts: NodeExecutorParts, env: Env) {
     this.#options = options;
@@ -96,7 +100,7 @@ export class NodeExecutor {
     const tasks: TaskInfo[] = [];
     for (const { record, pod } of kept) {
       this.#tasks.set(record.uid, record);
-      if (record.end?.acknowledged !== true) tasks.push(record.task as TaskInfo);
+      if (record.end?.acknowledged !== true) tasks.push(parseJson('TaskInfo', record.task));
       if (pod !== undefined) await this.#startWorker(pod);
     }
     this.#parts.mesos.restore([], tasks);
@@ -158,7 +162,12 @@ export class NodeExecutor {
       return;
     }
     const [namespace = '', ...rest] = task.name.split('/');
-    const record: TaskRecord = { uid, namespace, name: rest.join('/'), task };
+    const record: TaskRecord = {
+      uid,
+      namespace,
+      name: rest.join('/'),
+      task: stringify('TaskInfo', task),
+    };
     this.#tasks.set(uid, record);
     this.#queue(uid, async () => {
       await this.#state.writeTask(record);
@@ -206,6 +215,7 @@ export class NodeExecutor {
       if (worker.isFinished) continue;
       worker.input({ kind: 'kill', graceMs: shutdownGraceMs, reason, message });
     }
+    this.#env.timers.after(shutdownApiMs, () => this.#leaveApi.resolve());
     this.#checkShutdown();
   }
 
@@ -353,7 +363,7 @@ export class NodeExecutor {
   #onFinished(pod: Pod, phase: 'Succeeded' | 'Failed'): void {
     const { uid } = podIdentity(pod);
     this.#queue(uid, async () => {
-      await this.#writer.flush(uid);
+      await Promise.race([this.#writer.flush(uid), this.#leaveApi.promise]);
       const current = this.#workers.get(uid)?.pod ?? pod;
       const isDeleted = current.metadata.deletionTimestamp !== undefined;
       if (isDeleted && this.#pods.has(uid)) await this.#deletePod(current);
@@ -371,11 +381,12 @@ export class NodeExecutor {
 
   /** Until the API server has taken it; the pod's task ends only afterwards. */
   #deletePod(pod: Pod): Promise<void> {
-    return untilDone(
+    const deleted = untilDone(
       () => this.#parts.api.deletePod(pod),
       this.#env,
       () => this.#isClosed,
     );
+    return Promise.race([deleted, this.#leaveApi.promise]);
   }
 
   async #endTask(record: TaskRecord, state: TerminalState, message: string): Promise<void> {

@@ -10,8 +10,8 @@ export interface TaskRecord {
   readonly uid: string;
   readonly namespace: string;
   readonly name: string;
-  /** The wire message, to subscribe with again. */
-  readonly task: unknown;
+  /** The wire message in its JSON form, to subscribe with again. */
+  readonly task: string;
   /** Acknowledged terminal tasks keep their record until the pod is gone from the API. */
   end?: { readonly state: TerminalState; readonly message: string; acknowledged: boolean };
 }

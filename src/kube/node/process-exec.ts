@@ -248,15 +248,21 @@ async function copy(
   for await (const bytes of readRange(path, range)) target.write(bytes);
 }
 
-/** The terminal belongs to a child of `script`; `stty` sets its size from outside. */
+/** The terminal belongs to a descendant, a child of `script`; `stty` sets its size from outside. */
 function resizeTerminal(
   pid: number,
   { columns, rows }: { readonly columns: number; readonly rows: number },
 ): void {
   try {
-    const child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0];
-    if (child === undefined || child === '') return;
-    const terminal = readlinkSync(`/proc/${child}/fd/0`);
+    let current = String(pid);
+    let terminal = '';
+    while (!terminal.startsWith('/dev/pts/')) {
+      const children = readFileSync(`/proc/${current}/task/${current}/children`, 'utf8');
+      const [child = ''] = children.trim().split(' ');
+      if (child === '') return;
+      terminal = readlinkSync(`/proc/${child}/fd/0`);
+      current = child;
+    }
     const args = ['-F', terminal, 'rows', String(rows), 'cols', String(columns)];
     execFile('stty', args, () => {});
   } catch {

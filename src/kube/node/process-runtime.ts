@@ -215,9 +215,10 @@ export class ProcessRuntime implements port.Runtime {
   ): Parameters<ProcessHost['launch']>[0] {
     const { pod, container } = request;
     const paths = logPaths(containerFolder(request), request.attempt);
+    const hasOwnPids = this.#options.privileged && pod.spec.hostPID !== true;
     const base = {
       stateFolder: stateFolder(request),
-      argv: made.argv,
+      argv: hasOwnPids ? withInit(made.argv) : made.argv,
       env: made.env,
       cwd: made.cwd,
       stdoutPath: paths.out,
@@ -237,7 +238,7 @@ export class ProcessRuntime implements port.Runtime {
       hostname: network === undefined ? undefined : hostname(request),
       namespaces: {
         mount: 'new',
-        pid: pod.spec.hostPID === true ? undefined : 'new',
+        pid: hasOwnPids ? 'new' : undefined,
         network: network?.namespacePath(uid),
       },
       mounts: made.mounts,
@@ -384,6 +385,19 @@ function wrapped(place: port.ContainerPlace, argv: readonly string[]): readonly 
   // Opened for both ways it never ends; with stdinOnce it ends when the executor closes it.
   const redirect = stdinOnce === true ? 'exec <"$0"' : 'exec 0<>"$0"';
   return ['/bin/sh', '-c', `${redirect}; exec "$@"`, inputPath(place), ...inner];
+}
+
+/**
+ * The first process of a pid namespace ignores signals that it does not handle, and has to reap
+ * orphans: a small shell does both, so that a plain command ends at SIGTERM as it does elsewhere.
+ */
+const initScript = `for s in TERM INT HUP QUIT USR1 USR2; do trap "kill -$s \\$p 2>/dev/null" $s; done
+env --default-signal=INT --default-signal=QUIT "$@" <&0 &
+p=$!
+while :; do wait $p; c=$?; kill -0 $p 2>/dev/null || exit $c; done`;
+
+function withInit(argv: readonly string[]): readonly string[] {
+  return ['/bin/sh', '-c', initScript, 'strata-init', ...argv];
 }
 
 function endOf(status: ExitStatus): port.ContainerEnd {
