@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
-import { eventually, root, run } from '../support/cluster.ts';
-import { TestFramework } from '../support/framework.ts';
-import { findPymesos } from '../support/pymesos.ts';
+import { eventually, root, run } from '#test/support/cluster.ts';
+import { TestFramework } from '#test/support/framework.ts';
+import { findPymesos } from '#test/support/pymesos.ts';
 
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
 const realMaster = join(process.env['STRATA_REAL_MESOS'] ?? '/tmp/real-mesos', 'real-mesos-master');

@@ -21,7 +21,7 @@ export interface ShimTools {
  * `life` is a FIFO that the shim holds open: whoever adopts the process reads from it and sees its
  * end when the shim is gone. `status` is claimed exclusively, so that an adopter which comes before
  * the shim can forbid the start; lines are only ever appended to it:
- *   claimed CGROUP | started PID START-TICKS BOOT-ID | the shell's own words on the job | ended CODE
+ *   claimed CGROUP | started PID START-TICKS BOOT-ID | the shell's words on the job | ended CODE
  * The words tell a signal ("Killed") from an exit status ("Done(137)").
  */
 export const SHIM_SCRIPT = `mkfifo "$1/life"

@@ -150,3 +150,35 @@ export function knownTasks(executor: Executor): Task[] {
 export function hasWork(executor: Executor): boolean {
   return executor.queued.length > 0 || executor.launched.size > 0 || executor.terminated.size > 0;
 }
+
+export function typeOf(info: ExecutorInfo): 'default' | 'custom' {
+  return info.type === 'DEFAULT' ? 'default' : 'custom';
+}
+
+export function emptyExecutor(
+  key: ExecutorKey,
+  info: ExecutorInfo,
+  containerId: string,
+  type: Executor['type'],
+  user: string,
+): Executor {
+  return {
+    key,
+    info,
+    containerId,
+    type,
+    user,
+    state: 'registering',
+    connection: undefined,
+    pid: undefined,
+    queued: [],
+    launched: new Map(),
+    terminated: new Map(),
+    completed: [],
+    launchedInfos: new Map(),
+    kills: new Map(),
+    deadline: Infinity,
+    doom: undefined,
+    everSubscribed: false,
+  };
+}

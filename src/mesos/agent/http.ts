@@ -1,5 +1,5 @@
-// Speaks HTTP for the agent: reads bodies, checks methods and media types in Mesos' order, answers
-// JSON or protobuf. What is asked and answered is in executor-api.ts, operator-api.ts and legacy.ts.
+// Speaks HTTP for the agent: reads bodies, checks methods and media types in the order of Mesos,
+// answers JSON or protobuf. What is asked is in executor-api.ts, operator-api.ts and legacy.ts.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { faultCode } from '#base/fault.ts';
 import { decode, encode, type MessageName, parseJson, stringify } from '#wire/mesos/codec.ts';

@@ -106,7 +106,6 @@ export async function startAgent(
 }
 
 class AgentService {
-  readonly #settings: AgentSettings;
   readonly #server: Server;
   readonly #endpoint: LibprocessEndpoint;
   readonly #shell: AgentShell;
@@ -122,7 +121,6 @@ class AgentService {
 
   constructor(settings: AgentSettings, ports: AgentPorts, server: Server, port: number) {
     const { env } = ports;
-    this.#settings = settings;
     this.#server = server;
     this.#env = env;
     const address = `${settings.host}:${port}`;

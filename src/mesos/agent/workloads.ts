@@ -2,34 +2,25 @@
 // Part of the agent core; core.ts hands it every input that is not about the master itself.
 import type { Instant } from '#env/env.ts';
 import type {
-  ExecutorEvent,
   ExecutorInfo,
   FrameworkInfo,
   KillPolicy,
-  StatusUpdate,
   Task,
   TaskInfo,
-  TaskState,
   TaskStatus,
-  TaskStatus_Reason,
 } from '#wire/mesos/v1.ts';
-import { isUuid } from '#mesos/executor/uuid.ts';
 import {
   commandExecutorOf,
   type Executor,
   type Framework,
-  hasWork,
+  emptyExecutor,
+  typeOf,
   knownTasks,
   lossState,
-  resourcesOf,
   taskOf,
   userOf,
 } from './agent-state.ts';
-import { isTerminal, StatusStreams } from './status-streams.ts';
 import type {
-  AgentChance,
-  AgentEffect,
-  AgentOptions,
   ConnectionId,
   ContainerEnd,
   ExecutorKey,
@@ -39,49 +30,12 @@ import type {
   RunTaskGroup,
 } from './types.ts';
 
-interface NewStatus {
-  readonly frameworkId: string;
-  readonly executorId?: string | undefined;
-  readonly taskId: string;
-  readonly state: TaskState;
-  readonly reason: TaskStatus_Reason;
-  readonly message: string;
-}
+import { TaskUpdates } from './task-updates.ts';
 
-export class Workloads {
-  readonly frameworks = new Map<string, Framework>();
-  readonly completedFrameworks: Framework[] = [];
-  readonly streams: StatusStreams;
-  agentId = '';
-  readonly #options: AgentOptions;
-  readonly #chance: AgentChance;
-  readonly #out: AgentEffect[];
-  readonly #byContainer = new Map<string, Executor>();
+export class Workloads extends TaskUpdates {
   readonly #byConnection = new Map<ConnectionId, Executor>();
   /** Executors that must subscribe or be gone by some time. */
   readonly #awaited = new Set<Executor>();
-
-  constructor(options: AgentOptions, chance: AgentChance, out: AgentEffect[]) {
-    this.#options = options;
-    this.#chance = chance;
-    this.#out = out;
-    this.streams = new StatusStreams({
-      retryMs: options.updateRetryMs,
-      retryMsMax: options.updateRetryMsMax,
-    });
-  }
-
-  executor(key: ExecutorKey): Executor | undefined {
-    return this.frameworks.get(key.frameworkId)?.executors.get(key.executorId);
-  }
-
-  executorOfContainer(containerId: string): Executor | undefined {
-    return this.#byContainer.get(containerId);
-  }
-
-  executors(): Executor[] {
-    return [...this.frameworks.values()].flatMap((one) => [...one.executors.values()]);
-  }
 
   // ---- launching
 
@@ -117,15 +71,15 @@ export class Workloads {
     mayLaunch: boolean,
     now: Instant,
   ): void {
-    const framework = this.#framework(info, pid ?? '');
+    const framework = this.ensureFramework(info, pid ?? '');
     if (framework.isTerminating) return;
-    const fresh = queued.tasks.filter((task) => !this.#knows(framework, task.task_id.value));
+    const fresh = queued.tasks.filter((task) => !this.knows(framework, task.task_id.value));
     if (fresh.length === 0) return;
     const executorId = executorInfo.executor_id.value;
     const existing = framework.executors.get(executorId);
     if (existing === undefined && !mayLaunch) {
       this.#drop(framework, executorId, fresh, 'Executor is not there any more', now);
-      this.#framesDone(framework);
+      this.frameworkDone(framework);
       return;
     }
     if (existing?.state === 'terminating' || existing?.state === 'terminated') {
@@ -136,37 +90,7 @@ export class Workloads {
     const executor = existing ?? this.#launchExecutor(framework, executorInfo, type, fresh[0], now);
     executor.queued.push({ tasks: fresh, isGroup: queued.isGroup });
     if (executor.state === 'running') this.#deliver(executor);
-    if (existing !== undefined) this.#resourcesChanged(executor);
-  }
-
-  #knows(framework: Framework, taskId: string): boolean {
-    for (const executor of framework.executors.values()) {
-      if (executor.launched.has(taskId) || executor.terminated.has(taskId)) return true;
-      if (executor.queued.some((one) => one.tasks.some((t) => t.task_id.value === taskId))) {
-        return true;
-      }
-    }
-    return false;
-  }
-
-  #framework(info: FrameworkInfo, pid: string): Framework {
-    const id = info.id?.value ?? '';
-    let framework = this.frameworks.get(id);
-    if (framework === undefined) {
-      framework = {
-        info,
-        id,
-        pid,
-        isTerminating: false,
-        executors: new Map(),
-        completedExecutors: [],
-      };
-      this.frameworks.set(id, framework);
-      if (info.checkpoint === true) {
-        this.#out.push({ kind: 'checkpoint', record: { kind: 'framework', info, pid } });
-      }
-    }
-    return framework;
+    if (existing !== undefined) this.resourcesChanged(executor);
   }
 
   #drop(
@@ -177,7 +101,7 @@ export class Workloads {
     now: Instant,
   ): void {
     for (const task of tasks) {
-      this.#report(
+      this.report(
         {
           frameworkId: framework.id,
           executorId,
@@ -201,16 +125,16 @@ export class Workloads {
     const key = { frameworkId: framework.id, executorId: info.executor_id.value };
     const user = userOf(framework.info, info, task);
     const executor: Executor = {
-      ...emptyExecutor(key, info, this.#chance.uuid(), type, user),
-      deadline: now + this.#options.executorRegistrationTimeoutMs,
+      ...emptyExecutor(key, info, this.chance.uuid(), type, user),
+      deadline: now + this.options.executorRegistrationTimeoutMs,
     };
     framework.executors.set(key.executorId, executor);
-    this.#byContainer.set(executor.containerId, executor);
+    this.byContainer.set(executor.containerId, executor);
     this.#awaited.add(executor);
     const { containerId } = executor;
     if (framework.info.checkpoint === true) {
       const record = { kind: 'executor', key, containerId, info } as const;
-      this.#out.push({ kind: 'checkpoint', record });
+      this.out.push({ kind: 'checkpoint', record });
     }
     const launch = {
       key,
@@ -222,7 +146,7 @@ export class Workloads {
       type,
       resources: [...(info.resources ?? []), ...(task?.resources ?? [])],
     };
-    this.#out.push({ kind: 'launch-container', launch });
+    this.out.push({ kind: 'launch-container', launch });
     return executor;
   }
 
@@ -241,28 +165,16 @@ export class Workloads {
         if (framework?.info.checkpoint === true) {
           const { key, containerId } = executor;
           const record = { kind: 'task', key, containerId, task } as const;
-          this.#out.push({ kind: 'checkpoint', record });
+          this.out.push({ kind: 'checkpoint', record });
         }
       }
-      this.#send(
+      this.send(
         executor,
         isGroup
           ? { type: 'LAUNCH_GROUP', launch_group: { task_group: { tasks: [...tasks] } } }
           : { type: 'LAUNCH', launch: { task: tasks[0] as TaskInfo } },
       );
     }
-  }
-
-  #send(executor: Executor, event: ExecutorEvent): void {
-    const { connection } = executor;
-    if (connection === undefined) return;
-    this.#out.push({ kind: 'executor-event', connection, event });
-  }
-
-  #resourcesChanged(executor: Executor): void {
-    const { containerId } = executor;
-    const resources = resourcesOf(executor);
-    this.#out.push({ kind: 'update-container', containerId, resources });
   }
 
   // ---- the executor's side
@@ -277,18 +189,18 @@ export class Workloads {
     const executor = this.executor(key);
     const framework = this.frameworks.get(key.frameworkId);
     if (executor === undefined || framework === undefined || executor.state === 'terminated') {
-      this.#out.push({ kind: 'close-executor', connection });
+      this.out.push({ kind: 'close-executor', connection });
       return;
     }
     const old = executor.connection;
     if (old !== undefined && old !== connection) {
       this.#byConnection.delete(old);
-      this.#out.push({ kind: 'close-executor', connection: old });
+      this.out.push({ kind: 'close-executor', connection: old });
     }
     executor.connection = connection;
     this.#byConnection.set(connection, executor);
     if (executor.state === 'terminating') {
-      this.#send(executor, { type: 'SHUTDOWN' });
+      this.send(executor, { type: 'SHUTDOWN' });
       return;
     }
     executor.state = 'running';
@@ -305,12 +217,12 @@ export class Workloads {
   }
 
   #greet(executor: Executor, framework: Framework): void {
-    this.#send(executor, {
+    this.send(executor, {
       type: 'SUBSCRIBED',
       subscribed: {
         executor_info: executor.info,
         framework_info: framework.info,
-        agent_info: { ...this.#options.info, id: { value: this.agentId } },
+        agent_info: { ...this.options.info, id: { value: this.agentId } },
         container_id: { value: executor.containerId },
       },
     });
@@ -335,7 +247,7 @@ export class Workloads {
       }
       executor.launched.set(taskId, task);
       const framework = this.frameworks.get(executor.key.frameworkId);
-      this.#report(
+      this.report(
         {
           frameworkId: executor.key.frameworkId,
           executorId: executor.key.executorId,
@@ -355,199 +267,6 @@ export class Workloads {
     this.#byConnection.delete(connection);
     // The container lives: an executor that lost its connection comes back by itself.
     if (executor.connection === connection) executor.connection = undefined;
-  }
-
-  /** Why an update is refused, in Mesos' words, or undefined. */
-  updateError(key: ExecutorKey, status: TaskStatus): string | undefined {
-    if (status.uuid === undefined) return "Expecting 'uuid' to be present";
-    if (!isUuid(status.uuid)) return 'Not a valid UUID';
-    if (status.executor_id !== undefined && status.executor_id.value !== key.executorId) {
-      return (
-        'ExecutorID in Call: ' +
-        `${key.executorId} does not match ExecutorID in TaskStatus: ` +
-        status.executor_id.value
-      );
-    }
-    if (status.source !== 'SOURCE_EXECUTOR') {
-      return (
-        'Received Call from executor ' +
-        `${key.executorId} of framework ${key.frameworkId}` +
-        " with invalid source, expecting 'SOURCE_EXECUTOR'"
-      );
-    }
-    if (status.state === 'TASK_STAGING') {
-      return (
-        `Received TASK_STAGING from executor ${key.executorId} of framework ` +
-        `${key.frameworkId} which is not allowed`
-      );
-    }
-    return undefined;
-  }
-
-  executorUpdate(key: ExecutorKey, status: TaskStatus, now: Instant): void {
-    const executor = this.executor(key);
-    const framework = this.frameworks.get(key.frameworkId);
-    if (executor === undefined || framework === undefined) return;
-    const uuid = status.uuid ?? this.#chance.uuidBytes();
-    const isNew = this.#record(framework, executor, { ...status, uuid }, now);
-    if (!isNew || executor.connection !== undefined) {
-      this.#send(executor, {
-        type: 'ACKNOWLEDGED',
-        acknowledged: { task_id: status.task_id, uuid },
-      });
-    }
-  }
-
-  #record(
-    framework: Framework,
-    executor: Executor | undefined,
-    given: TaskStatus,
-    now: Instant,
-  ): boolean {
-    const taskId = given.task_id.value;
-    const status: TaskStatus = {
-      ...given,
-      agent_id: { value: this.agentId },
-      ...(executor === undefined
-        ? {}
-        : {
-            executor_id: { value: executor.key.executorId },
-            container_status: this.#containerStatus(executor, given),
-          }),
-      timestamp: given.timestamp ?? now / 1000,
-    };
-    const update: StatusUpdate = {
-      framework_id: { value: framework.id },
-      ...(executor === undefined ? {} : { executor_id: { value: executor.key.executorId } }),
-      agent_id: { value: this.agentId },
-      status,
-      timestamp: status.timestamp ?? now / 1000,
-      uuid: given.uuid ?? new Uint8Array(),
-      latest_state: status.state,
-    };
-    if (!this.streams.add(update, now)) return false;
-    if (executor !== undefined) {
-      const wasLaunched = this.#apply(executor, taskId, status);
-      if (framework.info.checkpoint === true && wasLaunched) {
-        const { key, containerId } = executor;
-        const record = { kind: 'update', key, containerId, taskId, update, uuid: status.uuid };
-        this.#out.push({ kind: 'checkpoint', record: record as never });
-      }
-    }
-    return true;
-  }
-
-  #containerStatus(executor: Executor, given: TaskStatus): TaskStatus['container_status'] {
-    const [, ip = '127.0.0.1'] = /@(.+):\d+$/.exec(this.#options.upid) ?? [];
-    return {
-      container_id: { value: executor.containerId },
-      network_infos: [{ ip_addresses: [{ protocol: 'IPv4', ip_address: ip }] }],
-      ...(executor.pid === undefined ? {} : { executor_pid: executor.pid }),
-      ...given.container_status,
-    };
-  }
-
-  /** launched -> launched | terminated. Answers whether the task is one that has a checkpoint. */
-  #apply(executor: Executor, taskId: string, status: TaskStatus): boolean {
-    const task = executor.launched.get(taskId);
-    if (task === undefined) return executor.terminated.has(taskId);
-    const { data: _data, ...kept } = status;
-    const statuses = [...(task.statuses ?? [])];
-    // A repeated state replaces the one before it (inventory 2.9).
-    if (statuses.at(-1)?.state === status.state) statuses.pop();
-    const next: Task = {
-      ...task,
-      state: status.state,
-      statuses: [...statuses, kept],
-      status_update_state: status.state,
-      ...(status.uuid === undefined ? {} : { status_update_uuid: status.uuid }),
-    };
-    if (!isTerminal(status.state)) {
-      executor.launched.set(taskId, next);
-      return true;
-    }
-    executor.launched.delete(taskId);
-    executor.launchedInfos.delete(taskId);
-    executor.kills.delete(taskId);
-    executor.terminated.set(taskId, next);
-    if (executor.state !== 'terminated') this.#resourcesChanged(executor);
-    return true;
-  }
-
-  #report(status: NewStatus, now: Instant): void {
-    const { frameworkId, executorId, taskId, state, reason, message } = status;
-    const framework = this.frameworks.get(frameworkId);
-    if (framework === undefined) return;
-    const executor = executorId === undefined ? undefined : framework.executors.get(executorId);
-    this.#record(
-      framework,
-      executor,
-      {
-        task_id: { value: taskId },
-        state,
-        reason,
-        message,
-        source: 'SOURCE_AGENT',
-        uuid: this.#chance.uuidBytes(),
-        timestamp: now / 1000,
-      },
-      now,
-    );
-  }
-
-  /** A task that the master believes to be here and that is not. */
-  reportUnknown(
-    info: FrameworkInfo | undefined,
-    frameworkId: string,
-    taskId: string,
-    now: Instant,
-  ) {
-    const framework = this.frameworks.get(frameworkId);
-    const target =
-      framework ??
-      (info === undefined ? undefined : this.#framework({ ...info, checkpoint: false }, ''));
-    if (target === undefined) return;
-    this.#report(
-      {
-        frameworkId,
-        taskId,
-        state: lossState(info ?? target.info, 'TASK_DROPPED'),
-        reason: 'REASON_RECONCILIATION',
-        message: 'Reconciliation: task unknown to the agent',
-      },
-      now,
-    );
-  }
-
-  hasTask(frameworkId: string, taskId: string): boolean {
-    const framework = this.frameworks.get(frameworkId);
-    if (framework === undefined) return false;
-    if (this.streams.of(frameworkId, taskId) !== undefined) return true;
-    return this.#knows(framework, taskId);
-  }
-
-  acknowledged(frameworkId: string, taskId: string, uuid: Uint8Array, now: Instant): void {
-    const done = this.streams.acknowledge(frameworkId, taskId, uuid, now);
-    const framework = this.frameworks.get(frameworkId);
-    if (done === undefined || framework === undefined) return;
-    for (const executor of framework.executors.values()) {
-      const isEnded = executor.terminated.has(taskId);
-      if (!isEnded && !executor.launched.has(taskId)) continue;
-      const { key, containerId } = executor;
-      if (framework.info.checkpoint === true) {
-        const record = { kind: 'acknowledgement', key, containerId, taskId, uuid } as const;
-        this.#out.push({ kind: 'checkpoint', record });
-      }
-      if (isEnded && done.isLast) {
-        const task = executor.terminated.get(taskId);
-        executor.terminated.delete(taskId);
-        if (task !== undefined) executor.completed.push(task);
-        if (executor.completed.length > this.#options.completedTasksMax) executor.completed.shift();
-        this.#executorDone(framework, executor);
-      }
-      return;
-    }
-    this.#framesDone(framework);
   }
 
   // ---- killing
@@ -574,7 +293,7 @@ export class Workloads {
       return;
     }
     if (this.hasTask(frameworkId, taskId)) return;
-    this.#report(
+    this.report(
       {
         frameworkId,
         taskId,
@@ -587,7 +306,7 @@ export class Workloads {
   }
 
   #sendKill(executor: Executor, taskId: string, policy: KillPolicy | undefined): void {
-    this.#send(executor, {
+    this.send(executor, {
       type: 'KILL',
       kill: {
         task_id: { value: taskId },
@@ -604,7 +323,7 @@ export class Workloads {
   ): void {
     executor.queued = executor.queued.filter((one) => one !== waiting);
     for (const task of waiting.tasks) {
-      this.#report(
+      this.report(
         {
           frameworkId: framework.id,
           executorId: executor.key.executorId,
@@ -635,9 +354,9 @@ export class Workloads {
       this.#destroy(executor);
       return;
     }
-    this.#send(executor, { type: 'SHUTDOWN' });
+    this.send(executor, { type: 'SHUTDOWN' });
     const own = executor.info.shutdown_grace_period?.nanoseconds;
-    const graceMs = own === undefined ? this.#options.executorShutdownGraceMs : own / 1e6;
+    const graceMs = own === undefined ? this.options.executorShutdownGraceMs : own / 1e6;
     executor.deadline = now + graceMs;
     this.#awaited.add(executor);
   }
@@ -645,7 +364,7 @@ export class Workloads {
   #destroy(executor: Executor): void {
     this.#awaited.delete(executor);
     executor.deadline = Infinity;
-    this.#out.push({ kind: 'destroy-container', containerId: executor.containerId });
+    this.out.push({ kind: 'destroy-container', containerId: executor.containerId });
   }
 
   shutdownFramework(frameworkId: string, now: Instant): void {
@@ -657,9 +376,9 @@ export class Workloads {
       executor.queued = [];
       executor.terminated.clear();
       this.#shutdownExecutor(executor, now);
-      this.#executorDone(framework, executor);
+      this.executorDone(framework, executor);
     }
-    this.#framesDone(framework);
+    this.frameworkDone(framework);
   }
 
   updateFramework(frameworkId: string, pid: string | undefined, info: FrameworkInfo | undefined) {
@@ -669,34 +388,34 @@ export class Workloads {
     framework.info = info ?? framework.info;
     if (framework.info.checkpoint === true) {
       const record = { kind: 'framework', info: framework.info, pid: framework.pid } as const;
-      this.#out.push({ kind: 'checkpoint', record });
+      this.out.push({ kind: 'checkpoint', record });
     }
   }
 
   toExecutor(key: ExecutorKey, data: Uint8Array): void {
     const executor = this.executor(key);
-    if (executor?.state === 'running') this.#send(executor, { type: 'MESSAGE', message: { data } });
+    if (executor?.state === 'running') this.send(executor, { type: 'MESSAGE', message: { data } });
   }
 
   // ---- containers
 
   containerStarted(containerId: string, pid: number): void {
-    const executor = this.#byContainer.get(containerId);
+    const executor = this.byContainer.get(containerId);
     if (executor !== undefined) executor.pid = pid;
   }
 
   /** any -> terminated: what had not ended by itself ends with its executor. */
   containerEnded(containerId: string, end: ContainerEnd, now: Instant): void {
-    const executor = this.#byContainer.get(containerId);
+    const executor = this.byContainer.get(containerId);
     const framework = this.frameworks.get(executor?.key.frameworkId ?? '');
     if (executor === undefined || framework === undefined) return;
     const wasTerminating = executor.state === 'terminating';
     executor.state = 'terminated';
     this.#awaited.delete(executor);
     executor.deadline = Infinity;
-    this.#byContainer.delete(containerId);
+    this.byContainer.delete(containerId);
     if (executor.connection !== undefined) {
-      this.#out.push({ kind: 'close-executor', connection: executor.connection });
+      this.out.push({ kind: 'close-executor', connection: executor.connection });
       this.#byConnection.delete(executor.connection);
       executor.connection = undefined;
     }
@@ -709,9 +428,9 @@ export class Workloads {
         executor_id: { value: executor.key.executorId },
         status: end.waitStatus ?? (wasTerminating ? 9 : -1),
       };
-      this.#out.push({ kind: 'send-master', name: 'ExitedExecutorMessage', body });
+      this.out.push({ kind: 'send-master', name: 'ExitedExecutorMessage', body });
     }
-    this.#executorDone(framework, executor);
+    this.executorDone(framework, executor);
   }
 
   #endTasks(framework: Framework, executor: Executor, end: ContainerEnd, now: Instant): void {
@@ -720,7 +439,7 @@ export class Workloads {
     const reason = executor.doom?.reason ?? end.reason ?? 'REASON_EXECUTOR_TERMINATED';
     const gone = reason === 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT';
     for (const taskId of ids) {
-      this.#report(
+      this.report(
         {
           frameworkId: framework.id,
           executorId: executor.key.executorId,
@@ -731,37 +450,6 @@ export class Workloads {
         },
         now,
       );
-    }
-  }
-
-  /** A terminated executor is forgotten when every task's last update is acknowledged. */
-  #executorDone(framework: Framework, executor: Executor): void {
-    if (executor.state !== 'terminated' || hasWork(executor)) return;
-    framework.executors.delete(executor.key.executorId);
-    framework.completedExecutors.push(executor);
-    if (framework.completedExecutors.length > this.#options.completedExecutorsMax) {
-      framework.completedExecutors.shift();
-    }
-    const { key, containerId } = executor;
-    if (framework.info.checkpoint === true) {
-      const record = { kind: 'executor-done', key, containerId } as const;
-      this.#out.push({ kind: 'checkpoint', record });
-    }
-    this.#out.push({ kind: 'forget-container', containerId });
-    this.#framesDone(framework);
-  }
-
-  #framesDone(framework: Framework): void {
-    if (framework.executors.size > 0) return;
-    if (!framework.isTerminating && this.streams.hasPending(framework.id)) return;
-    if (!this.frameworks.delete(framework.id)) return;
-    this.completedFrameworks.push(framework);
-    if (this.completedFrameworks.length > this.#options.completedFrameworksMax) {
-      this.completedFrameworks.shift();
-    }
-    if (framework.info.checkpoint === true) {
-      const record = { kind: 'framework-done', frameworkId: framework.id } as const;
-      this.#out.push({ kind: 'checkpoint', record });
     }
   }
 
@@ -788,13 +476,13 @@ export class Workloads {
               reason: 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT',
               message:
                 'Executor did not reregister within ' +
-                `${this.#options.executorReregistrationTimeoutMs / 1000}secs`,
+                `${this.options.executorReregistrationTimeoutMs / 1000}secs`,
             }
           : {
               reason: 'REASON_EXECUTOR_REGISTRATION_TIMEOUT',
               message:
                 'Executor did not register within ' +
-                `${this.#options.executorRegistrationTimeoutMs / 1000}secs`,
+                `${this.options.executorRegistrationTimeoutMs / 1000}secs`,
             };
       }
       this.#destroy(executor);
@@ -805,7 +493,10 @@ export class Workloads {
 
   recover(frameworks: readonly RecoveredFramework[], now: Instant): void {
     for (const recovered of frameworks) {
-      const framework = this.#framework({ ...recovered.info, checkpoint: false }, recovered.pid);
+      const framework = this.ensureFramework(
+        { ...recovered.info, checkpoint: false },
+        recovered.pid,
+      );
       framework.info = recovered.info;
       for (const executor of recovered.executors) this.#recoverExecutor(framework, executor, now);
     }
@@ -820,17 +511,17 @@ export class Workloads {
     const executor: Executor = {
       ...emptyExecutor(key, info, containerId, type, user),
       everSubscribed: true,
-      deadline: now + this.#options.executorReregistrationTimeoutMs,
+      deadline: now + this.options.executorReregistrationTimeoutMs,
     };
     framework.executors.set(key.executorId, executor);
-    this.#byContainer.set(containerId, executor);
+    this.byContainer.set(containerId, executor);
     this.#awaited.add(executor);
     for (const { task, updates, acknowledged } of recovered.tasks) {
       const taskId = task.task_id.value;
       executor.launched.set(taskId, task);
       for (const update of updates) {
         this.streams.add(update, now);
-        this.#apply(executor, taskId, update.status);
+        this.apply(executor, taskId, update.status);
       }
       for (const uuid of acknowledged) {
         const done = this.streams.acknowledge(framework.id, taskId, uuid, now);
@@ -853,36 +544,4 @@ export class Workloads {
       frameworks: [...this.frameworks.values()].map((one) => one.info),
     };
   }
-}
-
-function typeOf(info: ExecutorInfo): 'default' | 'custom' {
-  return info.type === 'DEFAULT' ? 'default' : 'custom';
-}
-
-function emptyExecutor(
-  key: ExecutorKey,
-  info: ExecutorInfo,
-  containerId: string,
-  type: Executor['type'],
-  user: string,
-): Executor {
-  return {
-    key,
-    info,
-    containerId,
-    type,
-    user,
-    state: 'registering',
-    connection: undefined,
-    pid: undefined,
-    queued: [],
-    launched: new Map(),
-    terminated: new Map(),
-    completed: [],
-    launchedInfos: new Map(),
-    kills: new Map(),
-    deadline: Infinity,
-    doom: undefined,
-    everSubscribed: false,
-  };
 }

@@ -1,0 +1,324 @@
+// Decides over the status of tasks: what an executor or the agent itself says of a task becomes an
+// update, is applied to what the agent knows, checkpointed and sent until it is acknowledged.
+import type { Instant } from '#env/env.ts';
+import type {
+  ExecutorEvent,
+  FrameworkInfo,
+  StatusUpdate,
+  Task,
+  TaskState,
+  TaskStatus,
+  TaskStatus_Reason,
+} from '#wire/mesos/v1.ts';
+import { isUuid } from '#mesos/executor/uuid.ts';
+import { type Executor, type Framework, hasWork, lossState, resourcesOf } from './agent-state.ts';
+import { isTerminal, StatusStreams } from './status-streams.ts';
+import type { AgentChance, AgentEffect, AgentOptions, ExecutorKey } from './types.ts';
+
+interface NewStatus {
+  readonly frameworkId: string;
+  readonly executorId?: string | undefined;
+  readonly taskId: string;
+  readonly state: TaskState;
+  readonly reason: TaskStatus_Reason;
+  readonly message: string;
+}
+
+export class TaskUpdates {
+  readonly frameworks = new Map<string, Framework>();
+  readonly completedFrameworks: Framework[] = [];
+  readonly streams: StatusStreams;
+  agentId = '';
+  protected readonly options: AgentOptions;
+  protected readonly chance: AgentChance;
+  protected readonly out: AgentEffect[];
+  protected readonly byContainer = new Map<string, Executor>();
+
+  constructor(options: AgentOptions, chance: AgentChance, out: AgentEffect[]) {
+    this.options = options;
+    this.chance = chance;
+    this.out = out;
+    this.streams = new StatusStreams({
+      retryMs: options.updateRetryMs,
+      retryMsMax: options.updateRetryMsMax,
+    });
+  }
+
+  executor(key: ExecutorKey): Executor | undefined {
+    return this.frameworks.get(key.frameworkId)?.executors.get(key.executorId);
+  }
+
+  executorOfContainer(containerId: string): Executor | undefined {
+    return this.byContainer.get(containerId);
+  }
+
+  executors(): Executor[] {
+    return [...this.frameworks.values()].flatMap((one) => [...one.executors.values()]);
+  }
+
+  protected knows(framework: Framework, taskId: string): boolean {
+    for (const executor of framework.executors.values()) {
+      if (executor.launched.has(taskId) || executor.terminated.has(taskId)) return true;
+      if (executor.queued.some((one) => one.tasks.some((t) => t.task_id.value === taskId))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  protected ensureFramework(info: FrameworkInfo, pid: string): Framework {
+    const id = info.id?.value ?? '';
+    let framework = this.frameworks.get(id);
+    if (framework === undefined) {
+      framework = {
+        info,
+        id,
+        pid,
+        isTerminating: false,
+        executors: new Map(),
+        completedExecutors: [],
+      };
+      this.frameworks.set(id, framework);
+      if (info.checkpoint === true) {
+        this.out.push({ kind: 'checkpoint', record: { kind: 'framework', info, pid } });
+      }
+    }
+    return framework;
+  }
+
+  protected send(executor: Executor, event: ExecutorEvent): void {
+    const { connection } = executor;
+    if (connection === undefined) return;
+    this.out.push({ kind: 'executor-event', connection, event });
+  }
+
+  protected resourcesChanged(executor: Executor): void {
+    const { containerId } = executor;
+    const resources = resourcesOf(executor);
+    this.out.push({ kind: 'update-container', containerId, resources });
+  }
+
+  /** Why an update is refused, in Mesos' words, or undefined. */
+  updateError(key: ExecutorKey, status: TaskStatus): string | undefined {
+    if (status.uuid === undefined) return "Expecting 'uuid' to be present";
+    if (!isUuid(status.uuid)) return 'Not a valid UUID';
+    if (status.executor_id !== undefined && status.executor_id.value !== key.executorId) {
+      return (
+        'ExecutorID in Call: ' +
+        `${key.executorId} does not match ExecutorID in TaskStatus: ` +
+        status.executor_id.value
+      );
+    }
+    if (status.source !== 'SOURCE_EXECUTOR') {
+      return (
+        'Received Call from executor ' +
+        `${key.executorId} of framework ${key.frameworkId}` +
+        " with invalid source, expecting 'SOURCE_EXECUTOR'"
+      );
+    }
+    if (status.state === 'TASK_STAGING') {
+      return (
+        `Received TASK_STAGING from executor ${key.executorId} of framework ` +
+        `${key.frameworkId} which is not allowed`
+      );
+    }
+    return undefined;
+  }
+
+  executorUpdate(key: ExecutorKey, status: TaskStatus, now: Instant): void {
+    const executor = this.executor(key);
+    const framework = this.frameworks.get(key.frameworkId);
+    if (executor === undefined || framework === undefined) return;
+    const uuid = status.uuid ?? this.chance.uuidBytes();
+    const isNew = this.record(framework, executor, { ...status, uuid }, now);
+    if (!isNew || executor.connection !== undefined) {
+      this.send(executor, {
+        type: 'ACKNOWLEDGED',
+        acknowledged: { task_id: status.task_id, uuid },
+      });
+    }
+  }
+
+  protected record(
+    framework: Framework,
+    executor: Executor | undefined,
+    given: TaskStatus,
+    now: Instant,
+  ): boolean {
+    const taskId = given.task_id.value;
+    const status: TaskStatus = {
+      ...given,
+      agent_id: { value: this.agentId },
+      ...(executor === undefined
+        ? {}
+        : {
+            executor_id: { value: executor.key.executorId },
+            container_status: this.containerStatus(executor, given),
+          }),
+      timestamp: given.timestamp ?? now / 1000,
+    };
+    const update: StatusUpdate = {
+      framework_id: { value: framework.id },
+      ...(executor === undefined ? {} : { executor_id: { value: executor.key.executorId } }),
+      agent_id: { value: this.agentId },
+      status,
+      timestamp: status.timestamp ?? now / 1000,
+      uuid: given.uuid ?? new Uint8Array(),
+      latest_state: status.state,
+    };
+    if (!this.streams.add(update, now)) return false;
+    if (executor !== undefined) {
+      const wasLaunched = this.apply(executor, taskId, status);
+      if (framework.info.checkpoint === true && wasLaunched) {
+        const { key, containerId } = executor;
+        const record = { kind: 'update', key, containerId, taskId, update, uuid: status.uuid };
+        this.out.push({ kind: 'checkpoint', record: record as never });
+      }
+    }
+    return true;
+  }
+
+  protected containerStatus(executor: Executor, given: TaskStatus): TaskStatus['container_status'] {
+    const [, ip = '127.0.0.1'] = /@(.+):\d+$/.exec(this.options.upid) ?? [];
+    return {
+      container_id: { value: executor.containerId },
+      network_infos: [{ ip_addresses: [{ protocol: 'IPv4', ip_address: ip }] }],
+      ...(executor.pid === undefined ? {} : { executor_pid: executor.pid }),
+      ...given.container_status,
+    };
+  }
+
+  /** launched -> launched | terminated. Answers whether the task is one that has a checkpoint. */
+  protected apply(executor: Executor, taskId: string, status: TaskStatus): boolean {
+    const task = executor.launched.get(taskId);
+    if (task === undefined) return executor.terminated.has(taskId);
+    const { data: _data, ...kept } = status;
+    const statuses = [...(task.statuses ?? [])];
+    // A repeated state replaces the one before it (inventory 2.9).
+    if (statuses.at(-1)?.state === status.state) statuses.pop();
+    const next: Task = {
+      ...task,
+      state: status.state,
+      statuses: [...statuses, kept],
+      status_update_state: status.state,
+      ...(status.uuid === undefined ? {} : { status_update_uuid: status.uuid }),
+    };
+    if (!isTerminal(status.state)) {
+      executor.launched.set(taskId, next);
+      return true;
+    }
+    executor.launched.delete(taskId);
+    executor.launchedInfos.delete(taskId);
+    executor.kills.delete(taskId);
+    executor.terminated.set(taskId, next);
+    if (executor.state !== 'terminated') this.resourcesChanged(executor);
+    return true;
+  }
+
+  protected report(status: NewStatus, now: Instant): void {
+    const { frameworkId, executorId, taskId, state, reason, message } = status;
+    const framework = this.frameworks.get(frameworkId);
+    if (framework === undefined) return;
+    const executor = executorId === undefined ? undefined : framework.executors.get(executorId);
+    this.record(
+      framework,
+      executor,
+      {
+        task_id: { value: taskId },
+        state,
+        reason,
+        message,
+        source: 'SOURCE_AGENT',
+        uuid: this.chance.uuidBytes(),
+        timestamp: now / 1000,
+      },
+      now,
+    );
+  }
+
+  /** A task that the master believes to be here and that is not. */
+  reportUnknown(
+    info: FrameworkInfo | undefined,
+    frameworkId: string,
+    taskId: string,
+    now: Instant,
+  ) {
+    const framework = this.frameworks.get(frameworkId);
+    const target =
+      framework ??
+      (info === undefined ? undefined : this.ensureFramework({ ...info, checkpoint: false }, ''));
+    if (target === undefined) return;
+    this.report(
+      {
+        frameworkId,
+        taskId,
+        state: lossState(info ?? target.info, 'TASK_DROPPED'),
+        reason: 'REASON_RECONCILIATION',
+        message: 'Reconciliation: task unknown to the agent',
+      },
+      now,
+    );
+  }
+
+  hasTask(frameworkId: string, taskId: string): boolean {
+    const framework = this.frameworks.get(frameworkId);
+    if (framework === undefined) return false;
+    if (this.streams.of(frameworkId, taskId) !== undefined) return true;
+    return this.knows(framework, taskId);
+  }
+
+  acknowledged(frameworkId: string, taskId: string, uuid: Uint8Array, now: Instant): void {
+    const done = this.streams.acknowledge(frameworkId, taskId, uuid, now);
+    const framework = this.frameworks.get(frameworkId);
+    if (done === undefined || framework === undefined) return;
+    for (const executor of framework.executors.values()) {
+      const isEnded = executor.terminated.has(taskId);
+      if (!isEnded && !executor.launched.has(taskId)) continue;
+      const { key, containerId } = executor;
+      if (framework.info.checkpoint === true) {
+        const record = { kind: 'acknowledgement', key, containerId, taskId, uuid } as const;
+        this.out.push({ kind: 'checkpoint', record });
+      }
+      if (isEnded && done.isLast) {
+        const task = executor.terminated.get(taskId);
+        executor.terminated.delete(taskId);
+        if (task !== undefined) executor.completed.push(task);
+        if (executor.completed.length > this.options.completedTasksMax) executor.completed.shift();
+        this.executorDone(framework, executor);
+      }
+      return;
+    }
+    this.frameworkDone(framework);
+  }
+
+  /** A terminated executor is forgotten when every task's last update is acknowledged. */
+  protected executorDone(framework: Framework, executor: Executor): void {
+    if (executor.state !== 'terminated' || hasWork(executor)) return;
+    framework.executors.delete(executor.key.executorId);
+    framework.completedExecutors.push(executor);
+    if (framework.completedExecutors.length > this.options.completedExecutorsMax) {
+      framework.completedExecutors.shift();
+    }
+    const { key, containerId } = executor;
+    if (framework.info.checkpoint === true) {
+      const record = { kind: 'executor-done', key, containerId } as const;
+      this.out.push({ kind: 'checkpoint', record });
+    }
+    this.out.push({ kind: 'forget-container', containerId });
+    this.frameworkDone(framework);
+  }
+
+  protected frameworkDone(framework: Framework): void {
+    if (framework.executors.size > 0) return;
+    if (!framework.isTerminating && this.streams.hasPending(framework.id)) return;
+    if (!this.frameworks.delete(framework.id)) return;
+    this.completedFrameworks.push(framework);
+    if (this.completedFrameworks.length > this.options.completedFrameworksMax) {
+      this.completedFrameworks.shift();
+    }
+    if (framework.info.checkpoint === true) {
+      const record = { kind: 'framework-done', frameworkId: framework.id } as const;
+      this.out.push({ kind: 'checkpoint', record });
+    }
+  }
+}
