@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
+import type { ExecutorInfo } from '#wire/mesos/v1.ts';
 import { eventually, root, run } from '#test/support/cluster.ts';
 import { TestFramework } from '#test/support/framework.ts';
 import { findPymesos } from '#test/support/pymesos.ts';
@@ -216,6 +217,47 @@ function stories(kind: 'real' | 'own'): void {
       await run(['sleep', '0.2']);
       return framework.statesOf('stays').includes('TASK_KILLED') ? true : undefined;
     });
+  });
+
+  test("a custom executor keeps its tasks through its own death and the agent's", async () => {
+    const program = join(root, 'test/support/durable-executor.ts');
+    const data = new TextEncoder().encode('s3cr3t');
+    const executor: ExecutorInfo = {
+      type: 'CUSTOM',
+      executor_id: { value: 'durable' },
+      command: {
+        value: `while :; do "${process.execPath}" "${program}"; [ $? = 137 ] || exit; done`,
+        environment: {
+          variables: [{ name: 'KEY', type: 'SECRET', secret: { type: 'VALUE', value: { data } } }],
+        },
+      },
+    };
+    framework.launch([{ id: 'c1', executor }]);
+    const first = await framework.reached('c1', 'TASK_RUNNING');
+    await stop(machine.agent, 'SIGKILL');
+    machine.startAgent();
+    await machine.agentActive();
+    framework.launch([{ id: 'c2', executor }]);
+    await framework.reached('c2', 'TASK_RUNNING');
+    const { agent_id } = first;
+    const say = (text: string): void => {
+      const data = new TextEncoder().encode(text);
+      if (agent_id === undefined) return;
+      const message = { agent_id, executor_id: executor.executor_id, data };
+      framework.call({ type: 'MESSAGE', message });
+    };
+    say('hello');
+    await framework.until('the secret', () => framework.messages.includes('secret s3cr3t'));
+    const state = await (await fetch(`http://127.0.0.1:${machine.agentPort}/state`)).text();
+    assert.ok(!state.includes(Buffer.from('s3cr3t').toString('base64')), 'no secret is shown');
+    say('die');
+    framework.launch([{ id: 'c3', executor }]);
+    await framework.reached('c3', 'TASK_RUNNING');
+    for (const id of ['c1', 'c2', 'c3']) framework.kill(id);
+    for (const id of ['c1', 'c2', 'c3']) {
+      await framework.reached(id, 'TASK_KILLED');
+      assert.deepEqual(framework.statesOf(id), ['TASK_RUNNING', 'TASK_KILLED']);
+    }
   });
 
   test('an executor of pymesos runs tasks', async (t) => {

@@ -130,6 +130,14 @@ export class TaskUpdates {
     const framework = this.frameworks.get(key.frameworkId);
     if (executor === undefined || framework === undefined) return;
     const uuid = status.uuid ?? this.chance.uuidBytes();
+    // Sent again because our acknowledgement got lost; the scheduler has had it long ago.
+    if (executor.completed.some((task) => task.task_id.value === status.task_id.value)) {
+      this.send(executor, {
+        type: 'ACKNOWLEDGED',
+        acknowledged: { task_id: status.task_id, uuid },
+      });
+      return;
+    }
     const isNew = this.record(framework, executor, { ...status, uuid }, now);
     if (!isNew || executor.connection !== undefined) {
       this.send(executor, {

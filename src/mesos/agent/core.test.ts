@@ -1,0 +1,371 @@
+// Stories of the agent core on told time: no sockets, no files, no clock.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SimRandom } from '#env/sim/random.ts';
+import { uuidBytes } from '#mesos/executor/uuid.ts';
+import type { FrameworkInfo, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
+import { AgentCore } from './core.ts';
+import { lossState } from './agent-state.ts';
+import type { AgentEffect, AgentInput, FromMaster, RecoveredAgent } from './types.ts';
+
+const FRAMEWORK: FrameworkInfo = {
+  id: { value: 'f' },
+  user: 'root',
+  name: 'f',
+  checkpoint: true,
+  capabilities: [{ type: 'PARTITION_AWARE' }],
+};
+
+/** An agent with a clock of its own, which keeps what it wanted. */
+class Agent {
+  readonly random = new SimRandom(1);
+  now = 0;
+  effects: AgentEffect[] = [];
+  readonly core: AgentCore;
+  connection = 0;
+
+  constructor(recovered: RecoveredAgent = { info: undefined, frameworks: [] }) {
+    this.core = new AgentCore(
+      {
+        info: { hostname: 'h', resources: [] },
+        upid: 'slave(1)@10.0.0.2:5051',
+        version: '1.11.0',
+        capabilities: [],
+        registrationBackoffMs: 1_000,
+        registrationBackoffMsMax: 60_000,
+        updateRetryMs: 10_000,
+        updateRetryMsMax: 600_000,
+        executorRegistrationTimeoutMs: 60_000,
+        executorReregistrationTimeoutMs: 2_000,
+        executorShutdownGraceMs: 5_000,
+        completedFrameworksMax: 50,
+        completedExecutorsMax: 150,
+        completedTasksMax: 200,
+      },
+      {
+        uuid: () => this.random.uuid(),
+        uuidBytes: () => uuidBytes(this.random.uuid()),
+        next: () => this.random.next(),
+      },
+    );
+    this.input({ kind: 'recovered', state: recovered });
+  }
+
+  static registered(recovered?: RecoveredAgent): Agent {
+    const agent = new Agent(recovered);
+    agent.input({ kind: 'master-found', address: 'm:5050' });
+    const body = { agent_id: { value: 'a' }, connection: { total_ping_timeout_seconds: 75 } };
+    const name = recovered === undefined ? 'SlaveRegisteredMessage' : 'SlaveReregisteredMessage';
+    agent.master({ name, body });
+    agent.effects = [];
+    return agent;
+  }
+
+  input(input: AgentInput): void {
+    this.effects.push(...this.core.handle(input, this.now));
+  }
+
+  master(message: FromMaster): void {
+    this.input({ kind: 'master-message', message });
+  }
+
+  /** Lets time pass, ticking when the core wants it. */
+  pass(ms: number): void {
+    const until = this.now + ms;
+    for (let at = this.core.nextDeadline(); at <= until; at = this.core.nextDeadline()) {
+      this.now = Math.max(this.now, at);
+      this.input({ kind: 'tick' });
+    }
+    this.now = until;
+  }
+
+  runTask(id: string, info: FrameworkInfo = FRAMEWORK, more: Partial<TaskInfo> = {}): void {
+    const task: TaskInfo = {
+      name: id,
+      task_id: { value: id },
+      agent_id: { value: 'a' },
+      command: { value: 'sleep 9' },
+      ...more,
+    };
+    this.master({ name: 'RunTaskMessage', body: { framework: info, task } });
+  }
+
+  subscribe(executorId: string, tasks: TaskInfo[] = []): number {
+    this.connection += 1;
+    this.input({
+      kind: 'executor-subscribed',
+      key: { frameworkId: 'f', executorId },
+      connection: this.connection,
+      unacknowledgedTasks: tasks,
+      unacknowledgedUpdates: [],
+    });
+    return this.connection;
+  }
+
+  update(executorId: string, taskId: string, state: TaskStatus['state']): Uint8Array {
+    const uuid = uuidBytes(this.random.uuid());
+    const status = { task_id: { value: taskId }, state, uuid, source: 'SOURCE_EXECUTOR' } as const;
+    this.input({ kind: 'executor-update', key: { frameworkId: 'f', executorId }, status });
+    return uuid;
+  }
+
+  acknowledge(taskId: string, uuid: Uint8Array): void {
+    const body = { framework_id: { value: 'f' }, task_id: { value: taskId }, uuid };
+    this.master({ name: 'StatusUpdateAcknowledgementMessage', body });
+  }
+
+  end(executorId: string, message = 'Executor ended'): void {
+    const found = this.core.workloads.executor({ frameworkId: 'f', executorId });
+    const containerId = found?.containerId ?? '';
+    this.input({ kind: 'container-ended', containerId, end: { message } });
+  }
+
+  /** What it wanted since the last look, in short words. */
+  take(): string[] {
+    return this.effects.splice(0).map(words);
+  }
+}
+
+function words(effect: AgentEffect): string {
+  switch (effect.kind) {
+    case 'send-master': {
+      const { update } = effect.body as { update?: { status: TaskStatus; latest_state: string } };
+      if (update === undefined) return effect.name;
+      const { state, reason } = update.status;
+      return [state, reason, `latest ${update.latest_state}`].filter(Boolean).join(' ');
+    }
+    case 'executor-event':
+      return `${effect.event.type} to ${effect.connection}`;
+    case 'checkpoint':
+      return `checkpoint ${effect.record.kind}`;
+    case 'close-executor':
+      return `close ${effect.connection}`;
+    default:
+      return effect.kind;
+  }
+}
+
+test('registration is tried again with growing waits, then pings are awaited', () => {
+  const agent = new Agent();
+  agent.input({ kind: 'master-found', address: 'm:5050' });
+  agent.pass(10_000);
+  const tries = agent.take().filter((one) => one === 'RegisterSlaveMessage').length;
+  assert.ok(tries >= 4 && tries <= 6, `${tries} tries in 10 s`);
+  const body = { agent_id: { value: 'a' }, connection: { total_ping_timeout_seconds: 30 } };
+  agent.master({ name: 'SlaveRegisteredMessage', body });
+  assert.deepEqual(agent.take(), ['checkpoint agent', 'log', 'UpdateSlaveMessage']);
+  agent.pass(29_000);
+  agent.master({ name: 'PingSlaveMessage', from: 'o@m', body: { connected: true } });
+  agent.pass(29_000);
+  assert.deepEqual(agent.take(), ['PongSlaveMessage']);
+  agent.pass(2_000);
+  assert.ok(agent.take().includes('ReregisterSlaveMessage'));
+});
+
+test('a ping of a master that gave us up brings everything again', () => {
+  const agent = Agent.registered();
+  agent.runTask('t');
+  agent.take();
+  agent.master({ name: 'PingSlaveMessage', from: 'o@m', body: { connected: false } });
+  const sent = agent.effects.find((one) => one.kind === 'send-master' && one.name[0] === 'R');
+  assert.ok(sent?.kind === 'send-master');
+  const body = sent.body as { tasks: { task_id: { value: string } }[]; executor_infos: unknown[] };
+  assert.deepEqual(
+    body.tasks.map((task) => task.task_id.value),
+    ['t'],
+  );
+  assert.deepEqual(body.executor_infos, [], 'command executors are not reported');
+});
+
+test('a task waits for its executor; what is promised is written first', () => {
+  const agent = Agent.registered();
+  agent.runTask('t');
+  const launched = ['checkpoint framework', 'checkpoint executor', 'launch-container'];
+  assert.deepEqual(agent.take(), launched);
+  agent.subscribe('t');
+  assert.deepEqual(agent.take(), ['SUBSCRIBED to 1', 'checkpoint task', 'LAUNCH to 1']);
+  agent.update('t', 't', 'TASK_RUNNING');
+  const running = ['checkpoint update', 'ACKNOWLEDGED to 1', 'TASK_RUNNING latest TASK_RUNNING'];
+  assert.deepEqual(agent.take(), running);
+});
+
+test('one update of a task is in flight, again after 10 s, doubling', () => {
+  const agent = Agent.registered();
+  agent.runTask('t');
+  agent.subscribe('t');
+  agent.take();
+  const first = agent.update('t', 't', 'TASK_RUNNING');
+  const second = agent.update('t', 't', 'TASK_FINISHED');
+  const sent = (): string[] => agent.take().filter((one) => one.includes('latest'));
+  assert.deepEqual(sent(), ['TASK_RUNNING latest TASK_RUNNING']);
+  agent.pass(9_999);
+  assert.deepEqual(sent(), []);
+  agent.pass(1);
+  assert.deepEqual(sent(), ['TASK_RUNNING latest TASK_FINISHED']);
+  agent.pass(20_000);
+  assert.equal(sent().length, 1);
+  agent.acknowledge('t', second);
+  assert.deepEqual(sent(), [], 'a later uuid is not the one in flight');
+  agent.acknowledge('t', first);
+  assert.deepEqual(sent(), ['TASK_FINISHED latest TASK_FINISHED']);
+  agent.acknowledge('t', first);
+  agent.acknowledge('t', second);
+  assert.deepEqual(agent.take(), ['checkpoint acknowledgement']);
+  agent.end('t');
+  const gone = ['checkpoint executor-done', 'forget-container', 'checkpoint framework-done'];
+  assert.deepEqual(agent.take(), gone);
+});
+
+test('a task whose executor dies fails; those killed before delivery are killed', () => {
+  const agent = Agent.registered();
+  const executor = { type: 'CUSTOM', executor_id: { value: 'e' } } as const;
+  agent.runTask('t1', FRAMEWORK, { executor });
+  agent.runTask('t2', FRAMEWORK, { executor });
+  const kill = { framework_id: { value: 'f' }, task_id: { value: 't2' } };
+  agent.master({ name: 'KillTaskMessage', body: kill });
+  agent.end('e');
+  const sent = agent.take().filter((one) => /TASK|Exited/.test(one));
+  assert.deepEqual(sent, [
+    'TASK_KILLED REASON_TASK_KILLED_DURING_LAUNCH latest TASK_KILLED',
+    'ExitedExecutorMessage',
+    'TASK_FAILED REASON_EXECUTOR_TERMINATED latest TASK_FAILED',
+  ]);
+});
+
+test('an executor that does not subscribe in time is ended, its task fails', () => {
+  const agent = Agent.registered();
+  agent.runTask('t');
+  agent.pass(59_999);
+  assert.ok(!agent.take().includes('destroy-container'));
+  agent.pass(1);
+  assert.ok(agent.take().includes('destroy-container'));
+  agent.end('t');
+  const want = 'TASK_FAILED REASON_EXECUTOR_REGISTRATION_TIMEOUT latest TASK_FAILED';
+  assert.ok(agent.take().includes(want));
+});
+
+test('launch_executor=false without that executor is dropped', () => {
+  const agent = Agent.registered();
+  const task: TaskInfo = {
+    name: 't',
+    task_id: { value: 't' },
+    agent_id: { value: 'a' },
+    executor: { executor_id: { value: 'gone' } },
+  };
+  const body = { framework: FRAMEWORK, task, launch_executor: false };
+  agent.master({ name: 'RunTaskMessage', body });
+  const want = 'TASK_DROPPED REASON_EXECUTOR_TERMINATED latest TASK_DROPPED';
+  assert.ok(agent.take().includes(want));
+  assert.equal(agent.core.workloads.executors().length, 0);
+});
+
+test('reconciliation answers for tasks that are not here, in the words the framework knows', () => {
+  const agent = new Agent({ info: { hostname: 'h', id: { value: 'a' } }, frameworks: [] });
+  agent.input({ kind: 'master-found', address: 'm:5050' });
+  const old: FrameworkInfo = { id: { value: 'old' }, user: 'u', name: 'old' };
+  const status = { task_id: { value: 't' }, state: 'TASK_RUNNING' } as const;
+  const reconciliations = [
+    { framework_id: { value: 'f' }, framework: FRAMEWORK, statuses: [status] },
+    { framework_id: { value: 'old' }, framework: old, statuses: [status] },
+  ];
+  const body = { agent_id: { value: 'a' }, reconciliations };
+  agent.master({ name: 'SlaveReregisteredMessage', body });
+  const sent = agent.take().filter((one) => one.includes('latest'));
+  assert.deepEqual(sent, [
+    'TASK_DROPPED REASON_RECONCILIATION latest TASK_DROPPED',
+    'TASK_LOST REASON_RECONCILIATION latest TASK_LOST',
+  ]);
+  assert.equal(lossState(old, 'TASK_GONE'), 'TASK_LOST');
+});
+
+test('an executor that subscribes again replaces its connection and gets what was lost', () => {
+  const agent = Agent.registered();
+  const executor = { type: 'CUSTOM', executor_id: { value: 'e' } } as const;
+  agent.runTask('t1', FRAMEWORK, { executor });
+  const first = agent.subscribe('e');
+  agent.update('e', 't1', 'TASK_RUNNING');
+  agent.runTask('t2', FRAMEWORK, { executor });
+  agent.take();
+  agent.subscribe('e');
+  assert.deepEqual(agent.take(), [
+    `close ${first}`,
+    'SUBSCRIBED to 2',
+    'checkpoint task',
+    'LAUNCH to 2',
+  ]);
+  agent.input({ kind: 'executor-disconnected', connection: first });
+  agent.update('e', 't2', 'TASK_RUNNING');
+  assert.ok(agent.take().includes('ACKNOWLEDGED to 2'), 'the old end does not end the new one');
+});
+
+test('shutting down a framework ends its executors and forgets its updates', () => {
+  const agent = Agent.registered();
+  agent.runTask('t');
+  agent.subscribe('t');
+  agent.update('t', 't', 'TASK_RUNNING');
+  agent.take();
+  const body = { framework_id: { value: 'f' } };
+  agent.master({ name: 'ShutdownFrameworkMessage', body });
+  assert.deepEqual(agent.take(), ['SHUTDOWN to 1']);
+  agent.pass(5_000);
+  assert.deepEqual(agent.take(), ['destroy-container']);
+  agent.end('t');
+  const sent = agent.take();
+  assert.ok(!sent.some((one) => one.includes('latest')), 'nobody hears of it any more');
+  assert.equal(agent.core.workloads.frameworks.size, 0);
+});
+
+test('recovery: acknowledged is not told again, pending is, a lost executor takes its tasks', () => {
+  const seed = Agent.registered();
+  seed.runTask('t');
+  seed.subscribe('t');
+  const first = seed.update('t', 't', 'TASK_STARTING');
+  seed.acknowledge('t', first);
+  seed.update('t', 't', 'TASK_RUNNING');
+  const records = seed.effects.flatMap((one) => (one.kind === 'checkpoint' ? [one.record] : []));
+  const task = records.find((one) => one.kind === 'task');
+  const executor = records.find((one) => one.kind === 'executor');
+  assert.ok(task?.kind === 'task' && executor?.kind === 'executor');
+  const updates = records.flatMap((one) =>
+    one.kind === 'update' && one.update !== undefined ? [one.update] : [],
+  );
+  const agent = Agent.registered({
+    info: { hostname: 'h', id: { value: 'a' } },
+    frameworks: [
+      {
+        info: FRAMEWORK,
+        pid: '',
+        executors: [
+          {
+            info: executor.info,
+            containerId: executor.containerId,
+            tasks: [{ task: task.task, updates, acknowledged: [first] }],
+          },
+        ],
+      },
+    ],
+  });
+  assert.deepEqual(agent.core.workloads.streams.of('f', 't')?.pending.length, 1);
+  agent.pass(2_000);
+  assert.ok(agent.take().includes('destroy-container'));
+  agent.end('t');
+  const pending = agent.core.workloads.streams.of('f', 't')?.pending;
+  assert.deepEqual(
+    pending?.map((one) => one.status.state),
+    ['TASK_RUNNING', 'TASK_GONE'],
+  );
+  const reason = pending?.[1]?.status.reason;
+  assert.equal(reason, 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT');
+});
+
+test('leave ends every task, unregisters and exits', () => {
+  const agent = Agent.registered();
+  agent.runTask('t');
+  agent.subscribe('t');
+  agent.take();
+  agent.input({ kind: 'leave' });
+  assert.deepEqual(agent.take(), ['SHUTDOWN to 1']);
+  agent.end('t');
+  const last = agent.take().slice(-3);
+  assert.deepEqual(last, ['UnregisterSlaveMessage', 'checkpoint agent-gone', 'exit']);
+});

@@ -1,0 +1,114 @@
+// Stories of the built-in executors on told time.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ExitStatus } from '#env/process.ts';
+import type { TaskInfo } from '#wire/mesos/v1.ts';
+import { BuiltinExecutor, type BuiltinEffect, exitMessage } from './core.ts';
+
+function aTask(id: string, more: Partial<TaskInfo> = {}): TaskInfo {
+  return { name: id, task_id: { value: id }, agent_id: { value: 'a' }, ...more };
+}
+
+const exited = (code: number): ExitStatus => ({ kind: 'exited', code, at: 0 });
+const signaled = (signal: number): ExitStatus => ({ kind: 'signaled', signal, at: 0 });
+
+function words(effects: readonly BuiltinEffect[]): string[] {
+  return effects.map((effect) => {
+    switch (effect.kind) {
+      case 'start':
+        return `start ${effect.task.task_id.value}`;
+      case 'signal':
+        return `${effect.signal} ${effect.taskId}`;
+      case 'update':
+        return [effect.taskId, effect.state, effect.reason].filter(Boolean).join(' ');
+      default:
+        return effect.kind;
+    }
+  });
+}
+
+function running(more: Partial<TaskInfo> = {}, reportsKilling = false): BuiltinExecutor {
+  const executor = new BuiltinExecutor({ reportsKilling, killGraceMs: 3_000 });
+  assert.deepEqual(words(executor.launch([aTask('t', more)], false, 0)), [
+    't TASK_STARTING',
+    'start t',
+  ]);
+  assert.deepEqual(words(executor.started('t', 0)), ['t TASK_RUNNING']);
+  return executor;
+}
+
+const ends = [
+  { name: 'exit 0', status: exited(0), want: 't TASK_FINISHED' },
+  { name: 'exit 3', status: exited(3), want: 't TASK_FAILED' },
+  { name: 'a signal', status: signaled(11), want: 't TASK_FAILED' },
+  {
+    name: 'no memory',
+    status: { ...signaled(9), oomKilled: true },
+    want: 't TASK_FAILED REASON_CONTAINER_LIMITATION_MEMORY',
+  },
+] as const;
+for (const { name, status, want } of ends) {
+  test(`BuiltinExecutor.exited() by ${name} is ${want}`, () => {
+    assert.deepEqual(words(running().exited('t', status, 1)), [want, 'done']);
+  });
+}
+
+test('BuiltinExecutor.kill() signals, waits for the grace, then kills', () => {
+  const executor = running({}, true);
+  assert.deepEqual(words(executor.kill('t', undefined, 0)), ['t TASK_KILLING', 'SIGTERM t']);
+  assert.equal(executor.nextAt(), 3_000);
+  assert.deepEqual(words(executor.kill('t', { grace_period: { nanoseconds: 9e9 } }, 0)), []);
+  assert.equal(executor.nextAt(), 3_000, 'a longer grace does not lengthen');
+  executor.kill('t', { grace_period: { nanoseconds: 1e9 } }, 0);
+  assert.deepEqual(words(executor.onTick(1_000)), ['SIGKILL t']);
+  assert.deepEqual(words(executor.exited('t', signaled(9), 1_001)), ['t TASK_KILLED', 'done']);
+});
+
+test('BuiltinExecutor.kill() of a task that then succeeds is TASK_FINISHED', () => {
+  const executor = running();
+  executor.kill('t', undefined, 0);
+  assert.deepEqual(words(executor.exited('t', exited(0), 1)), ['t TASK_FINISHED', 'done']);
+});
+
+test('BuiltinExecutor.kill() before the process is there waits for it', () => {
+  const executor = new BuiltinExecutor({ reportsKilling: false, killGraceMs: 3_000 });
+  executor.launch([aTask('t')], false, 0);
+  assert.deepEqual(words(executor.kill('t', undefined, 0)), []);
+  assert.deepEqual(words(executor.started('t', 5)), ['t TASK_RUNNING', 'SIGTERM t']);
+});
+
+test('BuiltinExecutor.onTick() ends what has run for too long, without grace', () => {
+  const executor = running({ max_completion_time: { nanoseconds: 2e9 } });
+  assert.deepEqual(words(executor.onTick(1_999)), []);
+  assert.deepEqual(words(executor.onTick(2_000)), ['SIGKILL t']);
+  assert.deepEqual(words(executor.exited('t', signaled(9), 2_001)), [
+    't TASK_FAILED REASON_MAX_COMPLETION_TIME_REACHED',
+    'done',
+  ]);
+});
+
+test('BuiltinExecutor: a group ends whole when one fails, not when one finishes', () => {
+  const executor = new BuiltinExecutor({ reportsKilling: false, killGraceMs: 3_000 });
+  executor.launch([aTask('a'), aTask('b'), aTask('c')], true, 0);
+  executor.launch([aTask('other')], true, 0);
+  for (const id of ['a', 'b', 'c', 'other']) executor.started(id, 0);
+  assert.deepEqual(words(executor.exited('a', exited(0), 1)), ['a TASK_FINISHED']);
+  assert.deepEqual(words(executor.exited('b', exited(1), 2)), ['b TASK_FAILED', 'SIGTERM c']);
+  assert.deepEqual(words(executor.exited('c', signaled(15), 3)), ['c TASK_KILLED']);
+  assert.deepEqual(words(executor.exited('other', exited(0), 4)), ['other TASK_FINISHED', 'done']);
+});
+
+test('BuiltinExecutor.resume() tells what was not told, starts what had not started', () => {
+  const executor = new BuiltinExecutor({ reportsKilling: false, killGraceMs: 3_000 });
+  const memory = { group: undefined, graceMs: 3_000, completeBy: undefined };
+  const task = aTask('b');
+  const first = executor.resume({ ...memory, taskId: 'a', task: undefined }, 'there', false);
+  assert.deepEqual(words(first), ['a TASK_RUNNING']);
+  const second = executor.resume({ ...memory, taskId: 'b', task }, 'never-started', false);
+  assert.deepEqual(words(second), ['start b']);
+});
+
+test('exitMessage() words endings as Mesos does', () => {
+  assert.equal(exitMessage(exited(3)), 'Command exited with status 3');
+  assert.equal(exitMessage(signaled(15)), 'Command terminated with signal Terminated');
+});
