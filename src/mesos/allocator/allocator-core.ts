@@ -1,10 +1,11 @@
-// Decides who is offered what: hierarchical DRF over roles with weights, offer filters, suppression.
-// Event-driven: only agents on which something changed are looked at. Knows no network and no clock.
+// Decides who is offered what: hierarchical DRF over roles with weights, offer filters, suppression,
+// stated demand. Event-driven: only what changed is looked at. Knows no network and no clock.
 import { assert } from '#base/assert.ts';
 import type { Instant } from '#env/env.ts';
-import { reservationRole, type Resources } from '#mesos/resources/resources.ts';
-import { Resources as ResourceSet } from '#mesos/resources/resources.ts';
-import { dominantShare, RoleTree, type Quantities } from './role-tree.ts';
+import { reservationRole, Resources } from '#mesos/resources/resources.ts';
+import type { Resource } from '#wire/mesos/v1.ts';
+import { OfferFilters, type Filter } from './offer-filters.ts';
+import { RoleTree, type Client, type Quantities } from './role-tree.ts';
 
 export interface Allocation {
   readonly frameworkId: string;
@@ -21,9 +22,18 @@ export interface FrameworkSettings {
   readonly isGpuAware: boolean;
 }
 
-interface Filter {
-  readonly refused: Resources;
-  readonly until: Instant;
+/** One thing that a framework asked for: so much at once, on a certain agent or on any. */
+export interface Wish {
+  readonly agentId: string | undefined;
+  readonly resources: readonly Resource[];
+}
+
+interface FrameworkClient extends Client {
+  readonly framework: Framework;
+  readonly filters: Map<string, Filter[]>;
+  isActive: boolean;
+  /** Something changed for it alone: agents that others left are worth another look. */
+  isEager: boolean;
 }
 
 interface Framework {
@@ -31,52 +41,63 @@ interface Framework {
   settings: FrameworkSettings;
   isActive: boolean;
   readonly suppressed: Set<string>;
-  /** role -> agent -> what was refused there. */
-  readonly filters: Map<string, Map<string, Filter[]>>;
-  /** role -> what it holds. */
-  readonly held: Map<string, Map<string, number>>;
+  readonly clients: Map<string, FrameworkClient>;
+  /** Undefined: takes whatever there is, as in stock Mesos. Otherwise only this is offered. */
+  wishes: Wish[] | undefined;
 }
 
 interface Agent {
   readonly id: string;
   total: Resources;
   allocated: Resources;
+  free: Resources;
+  hasGpus: boolean;
   isActive: boolean;
 }
 
 /** `cpus:0.01|mem:32`: less than both is not worth an offer (Mesos' --min_allocatable_resources). */
-const CPUS_MIN = 0.01;
-const MEM_MB_MIN = 32;
+const CPUS_MILLI_MIN = 10;
+const MEM_MILLI_MIN = 32_000;
 
-function isAllocatable(resources: Resources): boolean {
-  return resources.scalar('cpus') >= CPUS_MIN || resources.scalar('mem') >= MEM_MB_MIN;
+export function isAllocatable(resources: Resources): boolean {
+  const scalars = resources.scalarQuantities();
+  return (scalars.get('cpus') ?? 0) >= CPUS_MILLI_MIN || (scalars.get('mem') ?? 0) >= MEM_MILLI_MIN;
 }
 
 /** A role may use what is unreserved and what is reserved for it or for an ancestor of it. */
-function mayUse(role: string, reservedFor: string): boolean {
+export function mayUse(role: string, reservedFor: string): boolean {
   return reservedFor === '*' || role === reservedFor || role.startsWith(`${reservedFor}/`);
 }
 
 export class AllocatorCore {
   readonly #agents = new Map<string, Agent>();
   readonly #frameworks = new Map<string, Framework>();
-  readonly #roles = new RoleTree();
-  readonly #byRole = new Map<string, Set<Framework>>();
-  readonly #dirty = new Set<string>();
   readonly #totals = new Map<string, number>();
+  readonly #tree = new RoleTree(this.#totals);
+  readonly #filters = new OfferFilters();
+  /** Frameworks of each role, active or not. */
+  readonly #byRole = new Map<string, Set<Framework>>();
+  /** Agents that every framework is worth asking about. */
+  readonly #dirty = new Set<Agent>();
+  /** Active agents that have something worth offering. */
+  readonly #withFree = new Set<Agent>();
+  readonly #eager = new Set<FrameworkClient>();
 
   /** Something changed: `allocate` may have something to give. */
   get isDirty(): boolean {
-    return this.#dirty.size > 0;
+    return this.#dirty.size > 0 || this.#eager.size > 0;
   }
 
   // ---- agents ----
 
   addAgent(id: string, total: Resources): void {
     assert(!this.#agents.has(id), `Agent ${id} is already known to the allocator`);
-    this.#agents.set(id, { id, total, allocated: ResourceSet.none, isActive: true });
+    const allocated = Resources.none;
+    const hasGpus = total.scalar('gpus') > 0;
+    const agent: Agent = { id, total, allocated, free: total, hasGpus, isActive: true };
+    this.#agents.set(id, agent);
     this.#countTotal(total, 1);
-    this.#dirty.add(id);
+    this.#freeChanged(agent);
   }
 
   updateAgent(id: string, total: Resources): void {
@@ -85,7 +106,9 @@ export class AllocatorCore {
     this.#countTotal(agent.total, -1);
     this.#countTotal(total, 1);
     agent.total = total;
-    this.#dirty.add(id);
+    agent.hasGpus = total.scalar('gpus') > 0;
+    agent.free = total.subtract(agent.allocated);
+    this.#freeChanged(agent);
   }
 
   removeAgent(id: string): void {
@@ -93,9 +116,10 @@ export class AllocatorCore {
     if (agent === undefined) return;
     this.#countTotal(agent.total, -1);
     this.#agents.delete(id);
-    this.#dirty.delete(id);
-    for (const framework of this.#frameworks.values()) {
-      for (const filters of framework.filters.values()) filters.delete(id);
+    this.#dirty.delete(agent);
+    this.#withFree.delete(agent);
+    for (const { clients } of this.#frameworks.values()) {
+      for (const { filters } of clients.values()) this.#filters.forgetAgent(filters, id);
     }
   }
 
@@ -103,7 +127,7 @@ export class AllocatorCore {
     const agent = this.#agents.get(id);
     if (agent === undefined) return;
     agent.isActive = isActive;
-    if (isActive) this.#dirty.add(id);
+    this.#freeChanged(agent);
   }
 
   // ---- frameworks ----
@@ -114,43 +138,44 @@ export class AllocatorCore {
       settings,
       isActive: true,
       suppressed: new Set(settings.suppressedRoles),
-      filters: new Map(),
-      held: new Map(),
+      clients: new Map(),
+      wishes: undefined,
     };
     this.#frameworks.set(id, framework);
-    for (const role of settings.roles) this.#track(framework, role);
-    this.#markAll();
+    for (const role of settings.roles) this.#addClient(framework, role);
+    this.#settle(framework);
   }
 
   updateFramework(id: string, settings: FrameworkSettings): void {
     const framework = this.#known(id);
     for (const role of framework.settings.roles) {
-      if (!settings.roles.includes(role)) {
-        this.#untrack(framework, role);
-        framework.filters.delete(role);
-      }
-    }
-    for (const role of settings.roles) {
-      if (!framework.settings.roles.includes(role)) this.#track(framework, role);
+      if (!settings.roles.includes(role)) this.#retireClient(framework, role);
     }
     framework.settings = settings;
+    for (const role of settings.roles) this.#addClient(framework, role);
     framework.suppressed.clear();
     for (const role of settings.suppressedRoles) framework.suppressed.add(role);
-    this.#markAll();
+    this.#settle(framework);
   }
 
   removeFramework(id: string): void {
     const framework = this.#frameworks.get(id);
     if (framework === undefined) return;
-    for (const role of framework.settings.roles) this.#untrack(framework, role);
+    for (const role of framework.clients.keys()) {
+      this.#retireClient(framework, role);
+      framework.clients.delete(role);
+    }
     this.#frameworks.delete(id);
   }
 
   setFrameworkActive(id: string, isActive: boolean): void {
     const framework = this.#known(id);
     framework.isActive = isActive;
-    if (isActive) this.#markAll();
-    else framework.filters.clear();
+    if (!isActive) {
+      framework.wishes = undefined;
+      for (const { filters } of framework.clients.values()) this.#filters.clear(filters);
+    }
+    this.#settle(framework);
   }
 
   /** Roles empty: all of them. Lifts suppression and filters. */
@@ -158,9 +183,10 @@ export class AllocatorCore {
     const framework = this.#known(id);
     for (const role of roles.length === 0 ? framework.settings.roles : roles) {
       framework.suppressed.delete(role);
-      framework.filters.delete(role);
+      const client = framework.clients.get(role);
+      if (client !== undefined) this.#filters.clear(client.filters);
     }
-    this.#markAll();
+    this.#settle(framework);
   }
 
   suppress(id: string, roles: readonly string[]): void {
@@ -168,23 +194,38 @@ export class AllocatorCore {
     for (const role of roles.length === 0 ? framework.settings.roles : roles) {
       framework.suppressed.add(role);
     }
+    this.#settle(framework);
+  }
+
+  /** REQUEST: from now on offers are cut to these wishes, each served once; empty: stock behaviour. */
+  setWishes(id: string, wishes: readonly Wish[]): void {
+    const framework = this.#known(id);
+    framework.wishes = wishes.length === 0 ? undefined : [...wishes];
+    for (const { filters } of framework.clients.values()) this.#filters.clear(filters);
+    this.#settle(framework);
   }
 
   setWeight(role: string, weight: number): void {
-    this.#roles.setWeight(role, weight);
-    this.#markAll();
+    this.#tree.setWeight(role, weight);
+    for (const agent of this.#withFree) this.#dirty.add(agent);
   }
 
   weights(): { role: string; weight: number }[] {
-    return this.#roles.weights();
+    return this.#tree.weights();
   }
 
   weight(role: string): number {
-    return this.#roles.weight(role);
+    return this.#tree.weight(role);
   }
 
+  /** Roles that a framework has or that hold something, and the roles above them. */
   roles(): string[] {
-    return this.#roles.roles();
+    const found = new Set(this.#tree.roles());
+    for (const role of this.#byRole.keys()) {
+      const parts = role.split('/');
+      for (let i = 1; i <= parts.length; i++) found.add(parts.slice(0, i).join('/'));
+    }
+    return [...found];
   }
 
   frameworksOf(role: string): string[] {
@@ -198,7 +239,9 @@ export class AllocatorCore {
     const agent = this.#agents.get(agentId);
     if (agent === undefined) return;
     agent.allocated = agent.allocated.add(resources.allocatedTo(undefined));
+    agent.free = agent.total.subtract(agent.allocated);
     this.#hold(frameworkId, resources, 1);
+    this.#freeChanged(agent);
   }
 
   /** Declined, unused or ended. `refuseMs` undefined or 0 sets no filter. */
@@ -212,143 +255,170 @@ export class AllocatorCore {
     this.#hold(frameworkId, resources, -1);
     const agent = this.#agents.get(agentId);
     if (agent === undefined) return;
-    agent.allocated = agent.allocated.subtract(resources.allocatedTo(undefined));
-    this.#dirty.add(agentId);
-    const framework = this.#frameworks.get(frameworkId);
-    if (framework === undefined || refusal === undefined || refusal.refuseMs <= 0) return;
+    const plain = resources.allocatedTo(undefined);
+    agent.allocated = agent.allocated.subtract(plain);
+    // The same bag as before it was offered: filters then recognise it at once.
+    const free = agent.allocated.isEmpty ? agent.total : agent.total.subtract(agent.allocated);
+    agent.free = free.equals(plain) ? plain : free;
+    this.#freeChanged(agent);
+    if (refusal === undefined || refusal.refuseMs <= 0) return;
     const role = resources.toWire()[0]?.allocation_info?.role ?? '*';
-    const byAgent = framework.filters.get(role) ?? new Map<string, Filter[]>();
-    framework.filters.set(role, byAgent);
-    const filters = byAgent.get(agentId) ?? [];
-    byAgent.set(agentId, filters);
-    filters.push({
-      refused: resources.allocatedTo(undefined),
-      until: refusal.now + refusal.refuseMs,
-    });
+    const client = this.#frameworks.get(frameworkId)?.clients.get(role);
+    if (client === undefined) return;
+    const until = refusal.now + refusal.refuseMs;
+    this.#filters.add(client.filters, agentId, { refused: plain, until });
   }
 
   /** Filters that ended make their agents worth another look. Returns when the next one ends. */
   expireFilters(now: Instant): Instant | undefined {
-    let next: Instant | undefined;
-    for (const framework of this.#frameworks.values()) {
-      for (const byAgent of framework.filters.values()) {
-        for (const [agentId, filters] of byAgent) {
-          const left = filters.filter(({ until }) => until > now);
-          if (left.length < filters.length) this.#dirty.add(agentId);
-          if (left.length === 0) byAgent.delete(agentId);
-          else byAgent.set(agentId, left);
-          for (const { until } of left) next = next === undefined ? until : Math.min(next, until);
-        }
-      }
-    }
-    return next;
+    return this.#filters.expire(now, (agentId) => {
+      const agent = this.#agents.get(agentId);
+      if (agent !== undefined && this.#withFree.has(agent)) this.#dirty.add(agent);
+    });
   }
 
-  /** Gives out what is free on the agents that changed. */
+  /** Gives out what is free on the agents that changed, and to the frameworks that changed. */
   allocate(now: Instant): Allocation[] {
     this.expireFilters(now);
-    const agents = [...this.#dirty]
-      .map((id) => this.#agents.get(id))
-      .filter((one) => one !== undefined);
-    this.#dirty.clear();
     const given: Allocation[] = [];
-    for (const agent of agents) {
-      if (!agent.isActive) continue;
-      let free = agent.total.subtract(agent.allocated);
-      if (!isAllocatable(free)) continue;
-      for (const role of this.#roles.order(this.#totals)) {
-        for (const framework of this.#frameworksInOrder(role)) {
-          const allocation = this.#offerable(framework, role, agent, free);
-          if (allocation === undefined) continue;
-          given.push(allocation);
-          free = free.subtract(allocation.resources.allocatedTo(undefined));
-          agent.allocated = agent.allocated.add(allocation.resources.allocatedTo(undefined));
-          this.#hold(framework.id, allocation.resources, 1);
-        }
-        if (!isAllocatable(free)) break;
+    const dirty = [...this.#dirty];
+    this.#dirty.clear();
+    for (const agent of dirty) this.#allocateAgent(agent, false, given);
+    if (this.#eager.size > 0) {
+      const asked = new Set(dirty);
+      for (const agent of [...this.#withFree]) {
+        if (!asked.has(agent)) this.#allocateAgent(agent, true, given);
       }
+      for (const client of this.#eager) client.isEager = false;
+      this.#eager.clear();
     }
     return given;
   }
 
-  /** Sum of what all agents have, in thousandths. */
+  /** Sum of the scalars that all agents have, in thousandths. */
   totals(): Quantities {
     return this.#totals;
   }
 
   available(agentId: string): Resources {
-    const agent = this.#agents.get(agentId);
-    return agent === undefined ? ResourceSet.none : agent.total.subtract(agent.allocated);
+    return this.#agents.get(agentId)?.free ?? Resources.none;
   }
 
-  #offerable(
-    framework: Framework,
-    role: string,
-    agent: Agent,
-    free: Resources,
-  ): Allocation | undefined {
-    if (!framework.isActive || framework.suppressed.has(role)) return undefined;
-    if (!framework.settings.isGpuAware && agent.total.scalar('gpus') > 0) return undefined;
-    const usable = free.filter(
-      (kind) =>
-        mayUse(role, reservationRole(kind)) &&
-        (framework.settings.isRevocable || kind.revocable === undefined),
-    );
-    if (!isAllocatable(usable)) return undefined;
-    const filters = framework.filters.get(role)?.get(agent.id) ?? [];
-    if (filters.some(({ refused }) => refused.contains(usable))) return undefined;
-    return {
-      frameworkId: framework.id,
-      role,
-      agentId: agent.id,
-      resources: usable.allocatedTo(role),
+  #allocateAgent(agent: Agent, isEagerOnly: boolean, given: Allocation[]): void {
+    if (!this.#withFree.has(agent)) return;
+    let free = agent.free;
+    const grants: { client: FrameworkClient; resources: Resources }[] = [];
+    const ask = (client: FrameworkClient): boolean => {
+      if (isEagerOnly && !client.isEager) return true;
+      const usable = this.#offerable(client, agent, free);
+      if (usable === undefined) return true;
+      grants.push({ client, resources: usable.allocatedTo(client.role) });
+      free = free.subtract(usable);
+      return isAllocatable(free);
     };
+    const [only] = this.#eager;
+    if (isEagerOnly && this.#eager.size === 1 && only !== undefined) ask(only);
+    else this.#tree.walk((client) => ask(client as FrameworkClient));
+    for (const { client, resources } of grants) {
+      const { frameworkId, role } = client;
+      given.push({ frameworkId, role, agentId: agent.id, resources });
+      agent.allocated = agent.allocated.add(resources.allocatedTo(undefined));
+      this.#tree.hold(role, client, resources.scalarQuantities(), 1);
+    }
+    if (grants.length === 0) return;
+    agent.free = free;
+    if (!isAllocatable(free)) this.#withFree.delete(agent);
   }
 
-  #frameworksInOrder(role: string): Framework[] {
-    const all = [...(this.#byRole.get(role) ?? [])];
-    if (all.length < 2) return all;
-    const share = new Map(
-      all.map((one) => [one, dominantShare(one.held.get(role) ?? new Map(), this.#totals, 1)]),
-    );
-    return all.sort((a, b) => (share.get(a) ?? 0) - (share.get(b) ?? 0) || (a.id < b.id ? -1 : 1));
+  /** What of the free resources may go to the client now. */
+  #offerable(client: FrameworkClient, agent: Agent, free: Resources): Resources | undefined {
+    const { framework, role } = client;
+    const { isGpuAware, isRevocable } = framework.settings;
+    if (agent.hasGpus && !isGpuAware) return undefined;
+    const isUsable = (kind: Resource): boolean =>
+      mayUse(role, reservationRole(kind)) && (isRevocable || kind.revocable === undefined);
+    let usable = free.every(isUsable) ? free : free.filter(isUsable);
+    if (!isAllocatable(usable)) return undefined;
+    if (this.#filters.refuses(client.filters, agent.id, usable)) return undefined;
+    if (framework.wishes === undefined) return usable;
+    usable = grant(framework.wishes, agent.id, usable);
+    return usable.isEmpty ? undefined : usable;
   }
 
   #hold(frameworkId: string, resources: Resources, sign: 1 | -1): void {
     const framework = this.#frameworks.get(frameworkId);
     for (const [role, part] of splitByRole(resources)) {
-      const quantities = part.quantities();
-      this.#roles.hold(role, quantities, sign);
-      if (framework === undefined) continue;
-      const held = framework.held.get(role) ?? new Map<string, number>();
-      framework.held.set(role, held);
-      for (const [name, amount] of quantities)
-        held.set(name, (held.get(name) ?? 0) + sign * amount);
+      const client = framework?.clients.get(role);
+      this.#tree.hold(role, client, part.scalarQuantities(), sign);
     }
   }
 
-  #track(framework: Framework, role: string): void {
+  #addClient(framework: Framework, role: string): void {
     const known = this.#byRole.get(role) ?? new Set();
     known.add(framework);
     this.#byRole.set(role, known);
-    this.#roles.countFrameworks(role, 1);
+    if (framework.clients.has(role)) return;
+    framework.clients.set(role, {
+      path: framework.id,
+      frameworkId: framework.id,
+      role,
+      held: new Map(),
+      share: 0,
+      count: 0,
+      framework,
+      filters: new Map(),
+      isActive: false,
+      isEager: false,
+    });
   }
 
-  #untrack(framework: Framework, role: string): void {
+  /** The framework left the role; what it still holds there stays charged to it. */
+  #retireClient(framework: Framework, role: string): void {
     const known = this.#byRole.get(role);
     known?.delete(framework);
     if (known?.size === 0) this.#byRole.delete(role);
-    this.#roles.countFrameworks(role, -1);
+    const client = framework.clients.get(role);
+    if (client === undefined) return;
+    this.#filters.clear(client.filters);
+    this.#setClientActive(client, false);
+    if (client.held.size === 0) framework.clients.delete(role);
   }
 
-  #countTotal(total: Resources, sign: 1 | -1): void {
-    for (const [name, amount] of total.quantities()) {
-      this.#totals.set(name, (this.#totals.get(name) ?? 0) + sign * amount);
+  /** Puts each role's client into the order or takes it out, as the framework's state says. */
+  #settle(framework: Framework): void {
+    for (const role of framework.settings.roles) {
+      const client = framework.clients.get(role);
+      if (client === undefined) continue;
+      this.#setClientActive(client, framework.isActive && !framework.suppressed.has(role));
     }
   }
 
-  #markAll(): void {
-    for (const id of this.#agents.keys()) this.#dirty.add(id);
+  #setClientActive(client: FrameworkClient, isActive: boolean): void {
+    if (isActive !== client.isActive) {
+      client.isActive = isActive;
+      if (isActive) this.#tree.activate(client);
+      else this.#tree.deactivate(client);
+    }
+    client.isEager = isActive;
+    if (isActive) this.#eager.add(client);
+    else this.#eager.delete(client);
+  }
+
+  #freeChanged(agent: Agent): void {
+    if (agent.isActive && isAllocatable(agent.free)) {
+      this.#withFree.add(agent);
+      this.#dirty.add(agent);
+    } else {
+      this.#withFree.delete(agent);
+      this.#dirty.delete(agent);
+    }
+  }
+
+  #countTotal(total: Resources, sign: 1 | -1): void {
+    for (const [name, amount] of total.scalarQuantities()) {
+      this.#totals.set(name, (this.#totals.get(name) ?? 0) + sign * amount);
+    }
+    this.#tree.totalsChanged();
   }
 
   #known(id: string): Framework {
@@ -356,6 +426,25 @@ export class AllocatorCore {
     assert(framework !== undefined, `Framework ${id} is not known to the allocator`);
     return framework;
   }
+}
+
+/** Serves the wishes that fit on the agent and strikes them off the list. */
+function grant(wishes: Wish[], agentId: string, usable: Resources): Resources {
+  let left = usable;
+  let granted = Resources.none;
+  for (let i = 0; i < wishes.length;) {
+    const wish = wishes[i] as Wish;
+    const isHere = wish.agentId === undefined || wish.agentId === agentId;
+    const part = isHere ? left.take(wish.resources) : undefined;
+    if (part === undefined) {
+      i++;
+      continue;
+    }
+    wishes.splice(i, 1);
+    left = left.subtract(part);
+    granted = granted.add(part);
+  }
+  return granted;
 }
 
 function splitByRole(resources: Resources): [string, Resources][] {

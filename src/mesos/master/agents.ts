@@ -122,8 +122,7 @@ export class AgentDesk {
   }
 
   #byPid(pid: string): AgentRecord | undefined {
-    for (const agent of this.#state.agents.values()) if (agent.pid === pid) return agent;
-    return undefined;
+    return this.#state.agentsByPid.get(pid);
   }
 
   #persist(change: RegistryChange, pending: Pending): void {
@@ -152,7 +151,12 @@ export class AgentDesk {
     const id = message.slave.id?.value ?? '';
     const agent = this.#state.agents.get(id);
     if (agent !== undefined) {
+      if (agent.pid !== pid) {
+        this.#state.agentsByPid.delete(agent.pid);
+        this.#state.emit({ kind: 'unlink', to: agent.pid });
+      }
       agent.pid = pid;
+      this.#state.agentsByPid.set(pid, agent);
       agent.info = message.slave;
       this.#welcomeBack(agent, message, now);
       return;
@@ -185,6 +189,7 @@ export class AgentDesk {
       operations: [],
     };
     this.#state.agents.set(id, agent);
+    this.#state.agentsByPid.set(pid, agent);
     this.#state.recovered.delete(id);
     this.#state.unreachable.delete(id);
     this.#state.allocator.addAgent(id, agent.total);
@@ -476,6 +481,7 @@ export class AgentDesk {
     }
     this.#state.allocator.removeAgent(agent.id);
     this.#state.agents.delete(agent.id);
+    if (this.#state.agentsByPid.get(agent.pid) === agent) this.#state.agentsByPid.delete(agent.pid);
     this.#state.emit({ kind: 'unlink', to: agent.pid });
   }
 }

@@ -2,12 +2,14 @@
 // shell.ts performs them. Parts with rules of their own are in the files that it imports.
 import { assert } from '#base/assert.ts';
 import type { FrameworkInfo, MasterInfo, SchedulerCall, Task } from '#wire/mesos/v1.ts';
+import type { Wish } from '#mesos/allocator/allocator-core.ts';
 import { AgentDesk } from './agents.ts';
 import { LaunchDesk } from './launches.ts';
 import { hasCapability, rolesOf, validateFrameworkInfo } from './roles.ts';
 import { MasterState } from './state.ts';
 import { isTerminal, masterStatus } from './statuses.ts';
 import type {
+  AgentRecord,
   ConnectionId,
   FrameworkRecord,
   FromAgent,
@@ -18,6 +20,8 @@ import type {
   Refusal,
 } from './types.ts';
 
+/** Looking for ended filters more often than this is not worth it. */
+const FILTER_WAKE_MS_MIN = 20;
 const REFUSE_SECONDS_DEFAULT = 5;
 const REFUSE_SECONDS_MAX = 31_536_000;
 
@@ -152,8 +156,9 @@ export class MasterCore {
       case 'UPDATE_FRAMEWORK':
         return this.#updateFramework(framework, call, now);
       case 'REQUEST':
+        this.state.allocator.setWishes(frameworkId, wishesOf(call));
+        break;
       default:
-        // REQUEST states demand; the stock allocator takes no notice of it either.
         break;
     }
     return this.state.take();
@@ -187,7 +192,7 @@ export class MasterCore {
     }
     this.#agents.onTick(now);
     const expiry = this.state.allocator.expireFilters(now);
-    if (expiry !== undefined) this.state.emit({ kind: 'wake-at', at: expiry });
+    if (expiry !== undefined) this.#wakeForFilters(expiry, now);
     return this.state.take();
   }
 
@@ -209,8 +214,13 @@ export class MasterCore {
       state.tell(framework, { type: 'OFFERS', offers: { offers } });
     }
     const expiry = state.allocator.expireFilters(now);
-    if (expiry !== undefined) state.emit({ kind: 'wake-at', at: expiry });
+    if (expiry !== undefined) this.#wakeForFilters(expiry, now);
     return state.take();
+  }
+
+  /** Filters that end close together are dealt with at once. */
+  #wakeForFilters(expiry: number, now: number): void {
+    this.state.emit({ kind: 'wake-at', at: Math.max(expiry, now + FILTER_WAKE_MS_MIN) });
   }
 
   /** Operator TEARDOWN; undefined when there is no such framework. */
@@ -305,8 +315,17 @@ export class MasterCore {
     this.#broadcastFramework(framework);
   }
 
+  /** Agents that run something of the framework; the others have no use for news of it. */
+  #agentsOf(framework: FrameworkRecord): AgentRecord[] {
+    const ids = new Set<string>();
+    for (const { task } of framework.tasks.values()) ids.add(task.agent_id.value);
+    return [...this.state.agents.values()].filter(
+      (agent) => ids.has(agent.id) || agent.executors.has(framework.id),
+    );
+  }
+
   #broadcastFramework(framework: FrameworkRecord): void {
-    for (const agent of this.state.agents.values()) {
+    for (const agent of this.#agentsOf(framework)) {
       if (!agent.isConnected) continue;
       const body = {
         framework_id: { value: framework.id },
@@ -355,7 +374,7 @@ export class MasterCore {
   removeFramework(framework: FrameworkRecord, now: number): void {
     const { state } = this;
     this.#deactivate(framework);
-    for (const agent of state.agents.values()) {
+    for (const agent of this.#agentsOf(framework)) {
       const body = { framework_id: { value: framework.id } };
       if (agent.isConnected) {
         state.emit({
@@ -530,6 +549,14 @@ function changedForGood(from: FrameworkInfo, to: FrameworkInfo): string | undefi
   if (from.user !== to.user) return cannot('user', from.user, to.user);
   const [old, now] = [from.checkpoint ?? false, to.checkpoint ?? false];
   return old === now ? undefined : cannot('checkpoint', old, now);
+}
+
+/** Each request is one right-sized thing to be offered; stock Mesos takes no notice of them. */
+function wishesOf(call: SchedulerCall): Wish[] {
+  return (call.request?.requests ?? []).map(({ agent_id, resources }) => ({
+    agentId: agent_id?.value,
+    resources: resources ?? [],
+  }));
 }
 
 function isAcknowledged(task: Task, uuid: Uint8Array): boolean {

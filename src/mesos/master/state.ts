@@ -19,6 +19,7 @@ export class MasterState {
   readonly frameworks = new Map<string, FrameworkRecord>();
   readonly completedFrameworks = new Map<string, FrameworkRecord>();
   readonly agents = new Map<string, AgentRecord>();
+  readonly agentsByPid = new Map<string, AgentRecord>();
   /** Admitted before, not back yet. */
   readonly recovered = new Map<string, AgentInfo>();
   readonly unreachable = new Map<string, number>();

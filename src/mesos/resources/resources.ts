@@ -70,6 +70,12 @@ function fromWire(resource: Resource): Entry {
 export class Resources {
   static readonly none = new Resources(new Map());
   readonly #entries: ReadonlyMap<string, Entry>;
+  /** Derived values, made once: bags are immutable and the same one is offered again and again. */
+  #wire: Resource[] | undefined;
+  #preRefinement: Resource[] | undefined;
+  #scalars: ReadonlyMap<string, number> | undefined;
+  #plain: Resources | undefined;
+  #allocated: Map<string, Resources> | undefined;
 
   private constructor(entries: ReadonlyMap<string, Entry>) {
     this.#entries = entries;
@@ -97,6 +103,7 @@ export class Resources {
   /** What is left; amounts that are not there are not owed. */
   subtract(other: Resources): Resources {
     if (other.isEmpty || this.isEmpty) return this;
+    if (other === this) return Resources.none;
     const entries = new Map(this.#entries);
     for (const [key, entry] of other.#entries) {
       const mine = entries.get(key);
@@ -114,6 +121,7 @@ export class Resources {
   }
 
   contains(other: Resources): boolean {
+    if (other === this) return true;
     for (const [key, entry] of other.#entries) {
       const mine = this.#entries.get(key);
       if (mine === undefined) return false;
@@ -133,6 +141,28 @@ export class Resources {
 
   /** The same resources, allocated to a role (or to none). */
   allocatedTo(role: string | undefined): Resources {
+    if (role === undefined) {
+      this.#plain ??= this.#isAllocated() ? this.#withRole(undefined) : this;
+      return this.#plain;
+    }
+    const known = this.#allocated?.get(role);
+    if (known !== undefined) return known;
+    const made = this.#withRole(role);
+    // Given back, it is the very bag that was given out: comparisons by identity then suffice.
+    if (!this.#isAllocated()) made.#plain = this;
+    this.#allocated ??= new Map();
+    this.#allocated.set(role, made);
+    return made;
+  }
+
+  #isAllocated(): boolean {
+    for (const { kind } of this.#entries.values()) {
+      if (kind.allocation_info !== undefined) return true;
+    }
+    return false;
+  }
+
+  #withRole(role: string | undefined): Resources {
     const entries = new Map<string, Entry>();
     for (const entry of this.#entries.values()) {
       const { allocation_info: _old, ...kind } = entry.kind;
@@ -140,6 +170,49 @@ export class Resources {
       addEntry(entries, { ...entry, kind: next });
     }
     return new Resources(entries);
+  }
+
+  /** Whether every entry passes; then `filter` would change nothing. */
+  every(test: (kind: Resource) => boolean): boolean {
+    for (const { kind } of this.#entries.values()) if (!test(kind)) return false;
+    return true;
+  }
+
+  /** Sum of each scalar in thousandths, whatever it is reserved for. */
+  scalarQuantities(): ReadonlyMap<string, number> {
+    if (this.#scalars !== undefined) return this.#scalars;
+    const sums = new Map<string, number>();
+    for (const { kind, milli } of this.#entries.values()) {
+      if (kind.type === 'SCALAR') sums.set(kind.name, (sums.get(kind.name) ?? 0) + milli);
+    }
+    this.#scalars = sums;
+    return sums;
+  }
+
+  /**
+   * The part of this bag that serves a wish for so much of each name: scalars by amount and ranges by
+   * value, reserved ones first. Undefined when it cannot be served in full.
+   */
+  take(wanted: readonly Resource[]): Resources | undefined {
+    const taken = new Map<string, Entry>();
+    for (const wish of wanted) {
+      let milli = Math.round((wish.scalar?.value ?? 0) * 1_000);
+      let ranges: Ranges = normalizeRanges(wish.ranges?.range ?? []);
+      const mine = [...this.#entries.values()]
+        .filter(({ kind }) => kind.name === wish.name && kind.type === wish.type)
+        .toSorted(
+          (a, b) => (b.kind.reservations?.length ?? 0) - (a.kind.reservations?.length ?? 0),
+        );
+      for (const { kind, milli: has, ranges: hasRanges } of mine) {
+        const left = subtractRanges(ranges, hasRanges);
+        const part = { milli: Math.min(milli, has), ranges: subtractRanges(ranges, left) };
+        addEntry(taken, { kind, items: [], ...part });
+        milli -= part.milli;
+        ranges = left;
+      }
+      if (milli > 0 || ranges.length > 0) return undefined;
+    }
+    return new Resources(taken);
   }
 
   /** Total of each name: scalars in thousandths, ranges by the number of values, sets by items. */
@@ -165,18 +238,20 @@ export class Resources {
 
   /** Post-refinement form, as it is kept inside. */
   toWire(): Resource[] {
-    return [...this.#entries.values()].map(toWire);
+    this.#wire ??= [...this.#entries.values()].map(toWire);
+    return this.#wire;
   }
 
   /** For clients without RESERVATION_REFINEMENT: `role` (and `reservation`) instead of a stack. */
   toPreRefinement(): Resource[] {
-    return this.toWire().map((resource) => {
+    this.#preRefinement ??= this.toWire().map((resource) => {
       const { reservations, ...rest } = resource;
       const only = reservations?.at(-1);
       if (only === undefined) return { ...rest, role: '*' };
       const { type, role = '*', ...reservation } = only;
       return type === 'STATIC' ? { ...rest, role } : { ...rest, role, reservation };
     });
+    return this.#preRefinement;
   }
 
   /** For endpoints: both forms, as long as there is at most one reservation. */
