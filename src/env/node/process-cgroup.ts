@@ -188,9 +188,15 @@ export function cgroupUsage(cgroups: CgroupRoots, path: string): ProcessUsage | 
   return { cpuSeconds, memoryBytes: Number(bytes), processCount };
 }
 
-/** False while processes are still leaving it: try again then. */
+/** False while processes are still leaving it: try again then. Empty parents go with the last. */
 export function removeCgroup(cgroups: CgroupRoots, path: string): boolean {
-  return foldersOf(cgroups, path).map(removeFolder).every(Boolean);
+  if (!foldersOf(cgroups, path).map(removeFolder).every(Boolean)) return false;
+  for (let above = dirname(path); above.includes('/'); above = dirname(above)) {
+    for (const folder of foldersOf(cgroups, above)) {
+      if (existsSync(folder) && childFolders(folder).length === 0) removeFolder(folder);
+    }
+  }
+  return true;
 }
 
 function removeFolder(folder: string): boolean {

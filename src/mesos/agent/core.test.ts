@@ -212,8 +212,8 @@ test('one update of a task is in flight, again after 10 s, doubling', () => {
   agent.acknowledge('t', second);
   assert.deepEqual(agent.take(), ['checkpoint acknowledgement']);
   agent.end('t');
-  const gone = ['checkpoint executor-done', 'forget-container', 'checkpoint framework-done'];
-  assert.deepEqual(agent.take(), gone);
+  const done = ['checkpoint executor-done', 'forget-container', 'checkpoint framework-done'];
+  assert.deepEqual(agent.take(), ['close 1', ...done]);
 });
 
 test('a task whose executor dies fails; those killed before delivery are killed', () => {
@@ -309,6 +309,7 @@ test('shutting down a framework ends its executors and forgets its updates', () 
   assert.deepEqual(agent.take(), ['SHUTDOWN to 1']);
   agent.pass(5_000);
   assert.deepEqual(agent.take(), ['destroy-container']);
+  agent.update('t', 't', 'TASK_KILLED');
   agent.end('t');
   const sent = agent.take();
   assert.ok(!sent.some((one) => one.includes('latest')), 'nobody hears of it any more');

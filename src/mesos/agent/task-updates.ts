@@ -70,13 +70,16 @@ export class TaskUpdates {
     const id = info.id?.value ?? '';
     let framework = this.frameworks.get(id);
     if (framework === undefined) {
+      // A framework that comes back brings its history along.
+      const at = this.completedFrameworks.findIndex((one) => one.id === id);
+      const [earlier] = at < 0 ? [] : this.completedFrameworks.splice(at, 1);
       framework = {
         info,
         id,
         pid,
         isTerminating: false,
         executors: new Map(),
-        completedExecutors: [],
+        completedExecutors: earlier?.completedExecutors ?? [],
       };
       this.frameworks.set(id, framework);
       if (info.checkpoint === true) {
@@ -130,8 +133,10 @@ export class TaskUpdates {
     const framework = this.frameworks.get(key.frameworkId);
     if (executor === undefined || framework === undefined) return;
     const uuid = status.uuid ?? this.chance.uuidBytes();
-    // Sent again because our acknowledgement got lost; the scheduler has had it long ago.
-    if (executor.completed.some((task) => task.task_id.value === status.task_id.value)) {
+    // Sent again because our acknowledgement got lost, the scheduler has had it long ago; or of a
+    // framework that is gone.
+    const isTold = executor.completed.some((task) => task.task_id.value === status.task_id.value);
+    if (isTold || framework.isTerminating) {
       this.send(executor, {
         type: 'ACKNOWLEDGED',
         acknowledged: { task_id: status.task_id, uuid },

@@ -419,8 +419,10 @@ export class Workloads extends TaskUpdates {
       this.#byConnection.delete(executor.connection);
       executor.connection = undefined;
     }
-    if (framework.isTerminating) executor.launched.clear();
-    else this.#endTasks(framework, executor, end, now);
+    if (framework.isTerminating) {
+      executor.launched.clear();
+      executor.terminated.clear();
+    } else this.#endTasks(framework, executor, end, now);
     if (executor.type !== 'command' && !framework.isTerminating) {
       const body = {
         agent_id: { value: this.agentId },
