@@ -1,0 +1,201 @@
+// The life of frameworks, offers, tasks and agents in the master core, one story per test.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseResources } from '#mesos/resources/parse.ts';
+import { aFramework, aTask, TestMaster } from './core-fixture.ts';
+import { usedBy } from './legacy-json.ts';
+
+const PID = 'slave(1)@10.0.0.2:5051';
+
+function running() {
+  const master = new TestMaster();
+  const agentId = master.addAgent(PID);
+  const { connection, frameworkId } = master.subscribe(aFramework({ failover_timeout: 60 }));
+  const offerId = master.offersOf(connection)[0]?.id.value ?? '';
+  master.launch(frameworkId, offerId, aTask('t', agentId));
+  const of = { frameworkId, agentId, taskId: 't' };
+  master.update(PID, { ...of, state: 'TASK_RUNNING', uuid: 1 });
+  return { master, agentId, connection, frameworkId, of };
+}
+
+const names = (master: TestMaster): string[] => master.sent.map(({ message }) => message.name);
+
+test('subscribe() answers SUBSCRIBED, HEARTBEAT, then offers what is there', () => {
+  const master = new TestMaster();
+  master.addAgent();
+  const { connection } = master.subscribe();
+  const types = master.eventsOf(connection).map(({ type }) => type);
+  assert.deepEqual(types, ['SUBSCRIBED', 'HEARTBEAT', 'OFFERS']);
+  assert.deepEqual(master.registry[0]?.kind, 'admit-agent');
+});
+
+test('a task goes to the agent, its update to the framework, the acknowledgement back', () => {
+  const { master, connection, of } = running();
+  assert.deepEqual(names(master), ['SlaveRegisteredMessage', 'RunTaskMessage']);
+  assert.equal(usedBy(master.core.state, {}).scalar('cpus'), 1);
+  assert.equal(master.statusesOf(connection)[0]?.state, 'TASK_RUNNING');
+  master.acknowledge({ ...of, uuid: 1 });
+  assert.equal(names(master).at(-1), 'StatusUpdateAcknowledgementMessage');
+  master.update(PID, { ...of, state: 'TASK_FINISHED', uuid: 2 });
+  assert.equal(usedBy(master.core.state, {}).scalar('cpus'), 0, 'the end frees at once');
+  const framework = master.core.state.frameworks.get(of.frameworkId);
+  assert.equal(framework?.tasks.size, 1, 'but it is kept until the end is acknowledged');
+  master.acknowledge({ ...of, uuid: 2 });
+  assert.equal(framework?.tasks.size, 0);
+  assert.equal(framework?.completedTasks.length, 1);
+});
+
+const invalid = [
+  { name: 'more than the offer has', task: aTask('t', 'A', 'cpus:9;mem:1'), why: /more than/ },
+  { name: 'no resources', task: { ...aTask('t', 'A'), resources: [] }, why: /no resources/ },
+  { name: 'another agent', task: aTask('t', 'B'), why: /invalid agent/ },
+  { name: 'a slash in its id', task: aTask('a/b', 'A'), why: /invalid characters/ },
+  { name: 'no command', task: { ...aTask('t', 'A'), command: undefined }, why: /CommandInfo/ },
+];
+for (const { name, task, why } of invalid) {
+  test(`accept() answers TASK_ERROR to a task with ${name}, and takes nothing`, () => {
+    const master = new TestMaster();
+    const agentId = master.addAgent();
+    const { connection, frameworkId } = master.subscribe();
+    const offerId = master.offersOf(connection)[0]?.id.value ?? '';
+    const agent_id = { value: task.agent_id.value === 'A' ? agentId : 'other' };
+    master.launch(frameworkId, offerId, { ...task, agent_id });
+    const [status] = master.statusesOf(connection);
+    assert.equal(status?.state, 'TASK_ERROR');
+    assert.equal(status?.reason, 'REASON_TASK_INVALID');
+    assert.match(status?.message ?? '', why);
+    assert.equal(status?.uuid, undefined, 'nobody has to acknowledge the master');
+    assert.ok(usedBy(master.core.state, {}).isEmpty);
+    assert.ok(!names(master).includes('RunTaskMessage'));
+  });
+}
+
+test('accept() drops tasks of an offer that is not there any more', () => {
+  const master = new TestMaster();
+  const agentId = master.addAgent();
+  const { connection, frameworkId } = master.subscribe();
+  master.launch(frameworkId, 'm-O99', aTask('t', agentId));
+  const [status] = master.statusesOf(connection);
+  assert.deepEqual([status?.state, status?.reason], ['TASK_DROPPED', 'REASON_INVALID_OFFERS']);
+});
+
+test('a declined offer comes back after its filter ended, or at once with REVIVE', () => {
+  const master = new TestMaster();
+  master.addAgent();
+  const { connection, frameworkId } = master.subscribe();
+  const decline = (): void => {
+    const offer_ids = master.offersOf(connection).map(({ id }) => id);
+    master.call(frameworkId, { type: 'DECLINE', decline: { offer_ids: offer_ids.slice(-1) } });
+  };
+  decline();
+  master.wait(4_900);
+  assert.equal(master.offersOf(connection).length, 1);
+  master.wait(200);
+  assert.equal(master.offersOf(connection).length, 2);
+  decline();
+  master.call(frameworkId, { type: 'REVIVE' });
+  assert.equal(master.offersOf(connection).length, 3);
+});
+
+test('disconnected() rescinds offers; the framework is removed after its failover timeout', () => {
+  const { master, connection, frameworkId } = running();
+  master.disconnect(connection);
+  assert.equal(master.core.state.offers.size, 0);
+  master.wait(59_000);
+  assert.ok(master.core.state.frameworks.has(frameworkId));
+  master.wait(1_001);
+  assert.ok(!master.core.state.frameworks.has(frameworkId));
+  assert.equal(names(master).at(-1), 'ShutdownFrameworkMessage');
+  const again = master.subscribe(aFramework({ id: { value: frameworkId } }));
+  assert.equal(master.eventsOf(again.connection)[0]?.error?.message, 'Framework has been removed');
+});
+
+test('a second SUBSCRIBE of a framework takes over and closes the first stream', () => {
+  const { master, connection, frameworkId } = running();
+  const next = master.subscribe(aFramework({ id: { value: frameworkId }, failover_timeout: 60 }));
+  assert.equal(next.frameworkId, frameworkId);
+  assert.equal(master.eventsOf(connection).at(-1)?.error?.message, 'Framework failed over');
+  assert.ok(master.closed.has(connection));
+  master.call(frameworkId, { type: 'RECONCILE', reconcile: { tasks: [] } });
+  const [status] = master.statusesOf(next.connection);
+  assert.deepEqual([status?.state, status?.reason], ['TASK_RUNNING', 'REASON_RECONCILIATION']);
+});
+
+test('an agent that answers no ping becomes unreachable, its tasks too, and may return', () => {
+  const { master, connection, agentId, frameworkId, of } = running();
+  for (let i = 0; i < 6; i++) master.wait(15_000);
+  assert.equal(master.statusesOf(connection).at(-1)?.state, 'TASK_UNREACHABLE');
+  assert.equal(master.registry.at(-1)?.kind, 'mark-unreachable');
+  assert.ok(usedBy(master.core.state, {}).isEmpty);
+  const task = master.core.state.frameworks.get(frameworkId)?.unreachableTasks.get('t');
+  const slave = {
+    id: { value: agentId },
+    hostname: 'host',
+    resources: parseResources('cpus:4;mem:1000'),
+  };
+  assert.ok(task !== undefined);
+  master.fromAgent(PID, {
+    name: 'ReregisterSlaveMessage',
+    body: { slave, tasks: [{ ...task, state: 'TASK_RUNNING' }], version: '1.11.0' },
+  });
+  assert.equal(usedBy(master.core.state, {}).scalar('cpus'), 1);
+  master.call(frameworkId, {
+    type: 'RECONCILE',
+    reconcile: { tasks: [{ task_id: { value: of.taskId } }] },
+  });
+  assert.equal(master.statusesOf(connection).at(-1)?.state, 'TASK_RUNNING');
+});
+
+test('a new master takes back agents with their tasks, and frameworks with their ids', () => {
+  const { master, agentId, frameworkId } = running();
+  const task = master.core.state.frameworks.get(frameworkId)?.tasks.get('t')?.task;
+  const info = master.core.state.frameworks.get(frameworkId)?.info;
+  const slave = master.core.state.agents.get(agentId)?.info;
+  assert.ok(task !== undefined && info !== undefined && slave !== undefined);
+  const next = new TestMaster({ agents: [slave], unreachable: [], weights: [] });
+  const { connection } = next.subscribe(info);
+  const ask = { task_id: { value: 'x' }, agent_id: { value: agentId } };
+  next.call(frameworkId, { type: 'RECONCILE', reconcile: { tasks: [ask] } });
+  assert.deepEqual(next.statusesOf(connection), [], 'no answer while the agent may return');
+  next.fromAgent(PID, {
+    name: 'ReregisterSlaveMessage',
+    body: { slave, frameworks: [info], tasks: [task], version: '1.11.0' },
+  });
+  assert.deepEqual([...(next.core.state.frameworks.get(frameworkId)?.tasks.keys() ?? [])], ['t']);
+  const offered = next.offersOf(connection)[0]?.resources?.find(({ name }) => name === 'cpus');
+  assert.equal(offered?.scalar?.value, 3);
+  next.call(frameworkId, { type: 'RECONCILE', reconcile: { tasks: [ask] } });
+  assert.equal(next.statusesOf(connection).at(-1)?.state, 'TASK_GONE');
+});
+
+test('frameworks without PARTITION_AWARE hear TASK_LOST', () => {
+  const master = new TestMaster();
+  const plain = aFramework({ capabilities: [{ type: 'MULTI_ROLE' }] });
+  const { connection, frameworkId } = master.subscribe(plain);
+  const tasks = [{ task_id: { value: 'never' } }];
+  master.call(frameworkId, { type: 'RECONCILE', reconcile: { tasks } });
+  assert.equal(master.statusesOf(connection)[0]?.state, 'TASK_LOST');
+});
+
+test('KILL of a task on a disconnected agent is sent when the agent is back', () => {
+  const { master, agentId, frameworkId } = running();
+  const slave = master.core.state.agents.get(agentId)?.info;
+  const task = master.core.state.frameworks.get(frameworkId)?.tasks.get('t')?.task;
+  assert.ok(slave !== undefined && task !== undefined);
+  master.perform(master.core.onAgentExited(PID, master.now));
+  master.call(frameworkId, { type: 'KILL', kill: { task_id: { value: 't' } } });
+  assert.ok(!names(master).includes('KillTaskMessage'));
+  const body = { slave, tasks: [task], version: '1.11.0' };
+  master.fromAgent(PID, { name: 'ReregisterSlaveMessage', body });
+  assert.ok(names(master).includes('KillTaskMessage'));
+});
+
+test('TEARDOWN ends everything of the framework and gives its resources to others', () => {
+  const { master, frameworkId } = running();
+  const other = master.subscribe();
+  master.call(frameworkId, { type: 'TEARDOWN' });
+  const sum = master.offersOf(other.connection).flatMap(({ resources }) => resources ?? []);
+  const cpus = sum.filter(({ name }) => name === 'cpus').map(({ scalar }) => scalar?.value ?? 0);
+  assert.deepEqual(cpus, [3, 1], 'what the launch left over, then what the task had');
+  assert.equal(master.core.state.completedFrameworks.get(frameworkId)?.completedTasks.length, 1);
+});
