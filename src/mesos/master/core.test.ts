@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseResources } from '#mesos/resources/parse.ts';
 import { aFramework, aTask, TestMaster } from './core-fixture.ts';
-import { usedBy } from './legacy-json.ts';
+import { Ledger } from './ledger.ts';
 
 const PID = 'slave(1)@10.0.0.2:5051';
 
@@ -32,12 +32,16 @@ test('subscribe() answers SUBSCRIBED, HEARTBEAT, then offers what is there', () 
 test('a task goes to the agent, its update to the framework, the acknowledgement back', () => {
   const { master, connection, of } = running();
   assert.deepEqual(names(master), ['SlaveRegisteredMessage', 'RunTaskMessage']);
-  assert.equal(usedBy(master.core.state, {}).scalar('cpus'), 1);
+  assert.equal(new Ledger(master.core.state).usedByAll().scalar('cpus'), 1);
   assert.equal(master.statusesOf(connection)[0]?.state, 'TASK_RUNNING');
   master.acknowledge({ ...of, uuid: 1 });
   assert.equal(names(master).at(-1), 'StatusUpdateAcknowledgementMessage');
   master.update(PID, { ...of, state: 'TASK_FINISHED', uuid: 2 });
-  assert.equal(usedBy(master.core.state, {}).scalar('cpus'), 0, 'the end frees at once');
+  assert.equal(
+    new Ledger(master.core.state).usedByAll().scalar('cpus'),
+    0,
+    'the end frees at once',
+  );
   const framework = master.core.state.frameworks.get(of.frameworkId);
   assert.equal(framework?.tasks.size, 1, 'but it is kept until the end is acknowledged');
   master.acknowledge({ ...of, uuid: 2 });
@@ -65,7 +69,7 @@ for (const { name, task, why } of invalid) {
     assert.equal(status?.reason, 'REASON_TASK_INVALID');
     assert.match(status?.message ?? '', why);
     assert.equal(status?.uuid, undefined, 'nobody has to acknowledge the master');
-    assert.ok(usedBy(master.core.state, {}).isEmpty);
+    assert.ok(new Ledger(master.core.state).usedByAll().isEmpty);
     assert.ok(!names(master).includes('RunTaskMessage'));
   });
 }
@@ -126,7 +130,7 @@ test('an agent that answers no ping becomes unreachable, its tasks too, and may 
   for (let i = 0; i < 6; i++) master.wait(15_000);
   assert.equal(master.statusesOf(connection).at(-1)?.state, 'TASK_UNREACHABLE');
   assert.equal(master.registry.at(-1)?.kind, 'mark-unreachable');
-  assert.ok(usedBy(master.core.state, {}).isEmpty);
+  assert.ok(new Ledger(master.core.state).usedByAll().isEmpty);
   const task = master.core.state.frameworks.get(frameworkId)?.unreachableTasks.get('t');
   const slave = {
     id: { value: agentId },
@@ -138,7 +142,7 @@ test('an agent that answers no ping becomes unreachable, its tasks too, and may 
     name: 'ReregisterSlaveMessage',
     body: { slave, tasks: [{ ...task, state: 'TASK_RUNNING' }], version: '1.11.0' },
   });
-  assert.equal(usedBy(master.core.state, {}).scalar('cpus'), 1);
+  assert.equal(new Ledger(master.core.state).usedByAll().scalar('cpus'), 1);
   master.call(frameworkId, {
     type: 'RECONCILE',
     reconcile: { tasks: [{ task_id: { value: of.taskId } }] },

@@ -9,6 +9,7 @@ import {
   summaryJson,
   tasksJson,
 } from './legacy-json.ts';
+import { Ledger } from './ledger.ts';
 import { metricsOf } from './metrics.ts';
 import { readBody, refuse, refuseMethod, sendBytes } from './negotiate.ts';
 import { OperatorActions } from './operator-actions.ts';
@@ -101,17 +102,19 @@ export class LegacyApi {
       case '/state-summary':
         return summaryJson(state);
       case '/slaves': {
+        const ledger = new Ledger(state);
         const id = query.get('slave_id');
         const agents = [...state.agents.values()].filter((one) => id === null || one.id === id);
         const recovered_slaves = [...state.recovered.values()];
-        return { slaves: agents.map((one) => agentJson(state, one)), recovered_slaves };
+        return { slaves: agents.map((one) => agentJson(ledger, one)), recovered_slaves };
       }
       case '/frameworks': {
+        const ledger = new Ledger(state);
         const id = query.get('framework_id');
         const chosen = (all: typeof state.frameworks) =>
           [...all.values()]
             .filter((one) => id === null || one.id === id)
-            .map((one) => frameworkJson(state, one));
+            .map((one) => frameworkJson(state, ledger, one));
         return {
           frameworks: chosen(state.frameworks),
           completed_frameworks: chosen(state.completedFrameworks),

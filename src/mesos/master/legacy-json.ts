@@ -2,6 +2,7 @@
 // Mesos 1.11 (inventory 1.4). Built from the master's state; nothing is decided here.
 import { Resources } from '#mesos/resources/resources.ts';
 import type { Resource, Task, TaskState } from '#wire/mesos/v1.ts';
+import { Ledger } from './ledger.ts';
 import { rolesOf, hasCapability } from './roles.ts';
 import type { MasterState } from './state.ts';
 import type { AgentRecord, FrameworkRecord, OfferRecord } from './types.ts';
@@ -25,44 +26,6 @@ function rangesText(resource: Resource): string {
   if (resource.type === 'SET') return `{${(resource.set?.item ?? []).join(', ')}}`;
   const ranges = (resource.ranges?.range ?? []).map(({ begin, end }) => `${begin}-${end}`);
   return `[${ranges.join(', ')}]`;
-}
-
-const sum = (all: Iterable<Resources>): Resources => {
-  let total = Resources.none;
-  for (const one of all) total = total.add(one.allocatedTo(undefined));
-  return total;
-};
-
-export function usedBy(
-  state: MasterState,
-  which: { frameworkId?: string; agentId?: string },
-): Resources {
-  const parts: Resources[] = [];
-  for (const framework of state.frameworks.values()) {
-    if (which.frameworkId !== undefined && framework.id !== which.frameworkId) continue;
-    for (const { task, resources, isReleased } of framework.tasks.values()) {
-      if (isReleased) continue;
-      if (which.agentId === undefined || task.agent_id.value === which.agentId)
-        parts.push(resources);
-    }
-  }
-  for (const agent of state.agents.values()) {
-    if (which.agentId !== undefined && agent.id !== which.agentId) continue;
-    for (const [frameworkId, executors] of agent.executors) {
-      if (which.frameworkId !== undefined && frameworkId !== which.frameworkId) continue;
-      for (const { resources } of executors.values()) parts.push(resources);
-    }
-  }
-  return sum(parts);
-}
-
-function offeredOf(state: MasterState, ids: Iterable<string>): Resources {
-  const offers = [...ids].map((id) => state.offers.get(id)).filter((one) => one !== undefined);
-  return sum(offers.map(({ resources }) => resources));
-}
-
-export function offeredTo(state: MasterState, framework: FrameworkRecord): Resources {
-  return offeredOf(state, framework.offers);
 }
 
 export function taskJson(task: Task): Json {
@@ -107,7 +70,7 @@ function attributesJson(agent: AgentRecord): Json {
   return Object.fromEntries(entries);
 }
 
-export function agentJson(state: MasterState, agent: AgentRecord): Json {
+export function agentJson(ledger: Ledger, agent: AgentRecord): Json {
   const reserved: Json = {};
   const unreserved = agent.total.filter((kind) => kind.reservations === undefined);
   for (const resource of agent.total.toWire()) {
@@ -128,8 +91,8 @@ export function agentJson(state: MasterState, agent: AgentRecord): Json {
       ? {}
       : { reregistered_time: agent.reregisteredAt / 1_000 }),
     resources: resourcesJson(agent.total),
-    used_resources: resourcesJson(usedBy(state, { agentId: agent.id })),
-    offered_resources: resourcesJson(offeredOf(state, agent.offers)),
+    used_resources: resourcesJson(ledger.usedOn(agent.id)),
+    offered_resources: resourcesJson(ledger.offeredOn(agent.id)),
     reserved_resources: reserved,
     unreserved_resources: resourcesJson(unreserved),
     active: agent.isConnected,
@@ -149,10 +112,14 @@ function offerJson(offer: OfferRecord): Json {
   };
 }
 
-export function frameworkJson(state: MasterState, framework: FrameworkRecord): Json {
+export function frameworkJson(
+  state: MasterState,
+  ledger: Ledger,
+  framework: FrameworkRecord,
+): Json {
   const { info } = framework;
-  const used = usedBy(state, { frameworkId: framework.id });
-  const offered = offeredTo(state, framework);
+  const used = ledger.usedBy(framework.id);
+  const offered = ledger.offeredTo(framework.id);
   const roles = rolesOf(info);
   const executors = [...state.agents.values()].flatMap((agent) =>
     [...(agent.executors.get(framework.id)?.values() ?? [])].map((executor) => ({
@@ -199,6 +166,7 @@ export function frameworkJson(state: MasterState, framework: FrameworkRecord): J
 
 export function stateJson(state: MasterState): Json {
   const { options } = state;
+  const ledger = new Ledger(state);
   const agents = [...state.agents.values()];
   return {
     version: options.version,
@@ -222,15 +190,15 @@ export function stateJson(state: MasterState): Json {
       hostname: options.hostname,
     },
     flags: {},
-    slaves: agents.map((agent) => agentJson(state, agent)),
+    slaves: agents.map((agent) => agentJson(ledger, agent)),
     recovered_slaves: [...state.recovered.values()].map((info) => ({
       id: info.id?.value,
       hostname: info.hostname,
       port: info.port ?? 5051,
     })),
-    frameworks: [...state.frameworks.values()].map((one) => frameworkJson(state, one)),
+    frameworks: [...state.frameworks.values()].map((one) => frameworkJson(state, ledger, one)),
     completed_frameworks: [...state.completedFrameworks.values()].map((one) =>
-      frameworkJson(state, one),
+      frameworkJson(state, ledger, one),
     ),
     orphan_tasks: [],
     unregistered_frameworks: [],
@@ -275,9 +243,9 @@ const counted: readonly TaskState[] = [
 ];
 
 function taskCounts(tasks: readonly Task[]): Json {
-  return Object.fromEntries(
-    counted.map((name) => [name, tasks.filter(({ state }) => state === name).length]),
-  );
+  const counts: Record<string, number> = Object.fromEntries(counted.map((name) => [name, 0]));
+  for (const { state } of tasks) if (state in counts) counts[state] = (counts[state] ?? 0) + 1;
+  return counts;
 }
 
 function tasksOf(framework: FrameworkRecord): Task[] {
@@ -287,18 +255,19 @@ function tasksOf(framework: FrameworkRecord): Task[] {
 
 export function summaryJson(state: MasterState): Json {
   const frameworks = [...state.frameworks.values()];
-  const all = frameworks.flatMap(tasksOf);
+  const ledger = new Ledger(state);
+  const byAgent = Map.groupBy(frameworks.flatMap(tasksOf), (task) => task.agent_id.value);
   return {
     hostname: state.options.hostname,
     cluster: '',
     slaves: [...state.agents.values()].map((agent) => {
-      const mine = all.filter((task) => task.agent_id.value === agent.id);
+      const mine = byAgent.get(agent.id) ?? [];
       const framework_ids = [...new Set(mine.map((task) => task.framework_id.value))];
-      return { ...agentJson(state, agent), ...taskCounts(mine), framework_ids };
+      return { ...agentJson(ledger, agent), ...taskCounts(mine), framework_ids };
     }),
     frameworks: frameworks.map((framework) => {
       const { tasks, completed_tasks, unreachable_tasks, offers, executors, ...rest } =
-        frameworkJson(state, framework);
+        frameworkJson(state, ledger, framework);
       const mine = tasksOf(framework);
       return {
         ...rest,
@@ -310,14 +279,12 @@ export function summaryJson(state: MasterState): Json {
 }
 
 export function rolesJson(state: MasterState): Json[] {
-  const names = new Set(['*', ...state.allocator.roles()]);
+  const ledger = new Ledger(state);
+  const names = new Set(state.allocator.roles());
   return [...names].sort().map((name) => {
     const frameworks = state.allocator.frameworksOf(name);
-    const mine = frameworks
-      .map((id) => state.frameworks.get(id))
-      .filter((one) => one !== undefined);
-    const allocated = sum(mine.map((one) => usedBy(state, { frameworkId: one.id })));
-    const offered = sum(mine.map((one) => offeredTo(state, one)));
+    const allocated = Resources.sum(frameworks.map((id) => ledger.usedBy(id)));
+    const offered = Resources.sum(frameworks.map((id) => ledger.offeredTo(id)));
     return {
       name,
       weight: state.allocator.weight(name),

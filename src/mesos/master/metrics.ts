@@ -1,6 +1,6 @@
 // The master's metrics under the names of Mesos 1.11 (inventory 10.6): a flat object of numbers.
 import type { TaskState } from '#wire/mesos/v1.ts';
-import { usedBy } from './legacy-json.ts';
+import { Ledger } from './ledger.ts';
 import type { MasterState } from './state.ts';
 
 const liveStates: readonly TaskState[] = [
@@ -52,7 +52,7 @@ export function metricsOf(state: MasterState, now: number): Record<string, numbe
   for (const name of endStates)
     metrics[`master/tasks_${name}`] = state.counters.get(`tasks_${name}`) ?? 0;
   for (const [name, value] of state.counters) metrics[`master/${name}`] = value;
-  const used = usedBy(state, {}).quantities();
+  const used = new Ledger(state).usedByAll().scalarQuantities();
   for (const name of ['cpus', 'mem', 'disk', 'gpus']) {
     const total = (state.allocator.totals().get(name) ?? 0) / 1_000;
     const taken = (used.get(name) ?? 0) / 1_000;

@@ -1,24 +1,26 @@
 // Answers to the v1 operator calls that read (GET_*): shapes of mesos.v1.master.Response.
 import type { MasterCall, MasterInfo, MasterResponse, Resource } from '#wire/mesos/v1.ts';
 import { agentToWire } from './agents.ts';
-import { offeredTo, rolesJson, usedBy } from './legacy-json.ts';
+import { Ledger } from './ledger.ts';
+import { rolesJson } from './legacy-json.ts';
 import { metricsOf } from './metrics.ts';
 import type { MasterState } from './state.ts';
 import { scalarResource } from '#mesos/resources/resources.ts';
 
 const time = (ms: number) => ({ nanoseconds: ms * 1e6 });
 
-function getAgents(state: MasterState) {
+function getAgents(state: MasterState, ledger: Ledger) {
   return {
     agents: [...state.agents.values()].map((agent) => ({
       ...agentToWire(agent),
-      allocated_resources: usedBy(state, { agentId: agent.id }).toEndpoint(),
+      allocated_resources: ledger.usedOn(agent.id).toEndpoint(),
+      offered_resources: ledger.offeredOn(agent.id).toEndpoint(),
     })),
     recovered_agents: [...state.recovered.values()],
   };
 }
 
-function getFrameworks(state: MasterState) {
+function getFrameworks(state: MasterState, ledger: Ledger) {
   const one = (framework: typeof state.frameworks extends Map<string, infer F> ? F : never) => ({
     framework_info: framework.info,
     active: framework.isActive,
@@ -29,8 +31,8 @@ function getFrameworks(state: MasterState) {
     ...(framework.unregisteredAt === undefined
       ? {}
       : { unregistered_time: time(framework.unregisteredAt) }),
-    allocated_resources: usedBy(state, { frameworkId: framework.id }).toEndpoint(),
-    offered_resources: offeredTo(state, framework).toEndpoint(),
+    allocated_resources: ledger.usedBy(framework.id).toEndpoint(),
+    offered_resources: ledger.offeredTo(framework.id).toEndpoint(),
   });
   return {
     frameworks: [...state.frameworks.values()].map(one),
@@ -70,11 +72,12 @@ function getTasks(state: MasterState) {
 }
 
 export function getState(state: MasterState) {
+  const ledger = new Ledger(state);
   return {
     get_tasks: getTasks(state),
     get_executors: getExecutors(state),
-    get_frameworks: getFrameworks(state),
-    get_agents: getAgents(state),
+    get_frameworks: getFrameworks(state, ledger),
+    get_agents: getAgents(state, ledger),
   };
 }
 
@@ -122,9 +125,9 @@ export function answer(
     case 'GET_STATE':
       return { type: 'GET_STATE', get_state: getState(state) };
     case 'GET_AGENTS':
-      return { type: 'GET_AGENTS', get_agents: getAgents(state) };
+      return { type: 'GET_AGENTS', get_agents: getAgents(state, new Ledger(state)) };
     case 'GET_FRAMEWORKS':
-      return { type: 'GET_FRAMEWORKS', get_frameworks: getFrameworks(state) };
+      return { type: 'GET_FRAMEWORKS', get_frameworks: getFrameworks(state, new Ledger(state)) };
     case 'GET_EXECUTORS':
       return { type: 'GET_EXECUTORS', get_executors: getExecutors(state) };
     case 'GET_TASKS':

@@ -88,6 +88,15 @@ export class Resources {
     return new Resources(entries);
   }
 
+  /** All together, as what they are and not to whom they are allocated. */
+  static sum(parts: Iterable<Resources>): Resources {
+    const entries = new Map<string, Entry>();
+    for (const part of parts) {
+      for (const entry of part.allocatedTo(undefined).#entries.values()) addEntry(entries, entry);
+    }
+    return new Resources(entries);
+  }
+
   get isEmpty(): boolean {
     return this.#entries.size === 0;
   }
