@@ -1,10 +1,10 @@
-// Decides who is offered what: hierarchical DRF over roles with weights, offer filters, suppression,
-// stated demand. Event-driven: only what changed is looked at. Knows no network and no clock.
+// Decides who is offered what: hierarchical DRF over roles with weights, offer filters,
+// suppression, stated demand. Event-driven: only what changed is looked at. Knows no network and no
+// clock.
 import { assert } from '#base/assert.ts';
-import type { Instant } from '#env/env.ts';
 import { reservationRole, Resources } from '#mesos/resources/resources.ts';
 import type { Resource } from '#wire/mesos/v1.ts';
-import { OfferFilters, type Filter } from './offer-filters.ts';
+import { OfferFilters, type Filter, type Instant } from './offer-filters.ts';
 import { RoleTree, type Client, type Quantities } from './role-tree.ts';
 
 export interface Allocation {

@@ -1,7 +1,9 @@
-// What frameworks refused, per agent and until when. Ends are kept in a heap, so that time passing costs
-// what ends and not what exists.
-import type { Instant } from '#env/env.ts';
+// What frameworks refused, per agent and until when. Ends are kept in a heap, so that time passing
+// costs what ends and not what exists.
 import type { Resources } from '#mesos/resources/resources.ts';
+
+/** Milliseconds since the Unix epoch. */
+export type Instant = number;
 
 export interface Filter {
   readonly refused: Resources;

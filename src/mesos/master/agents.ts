@@ -1,4 +1,5 @@
-// The agents' side of the master core: registration, liveness, status updates, executors that ended.
+// The agents' side of the master core: registration, liveness, status updates, executors that
+// ended.
 import { Resources } from '#mesos/resources/resources.ts';
 import type { AgentInfo, FrameworkInfo, Messages, Task } from '#wire/mesos/v1.ts';
 import type { MasterState } from './state.ts';

@@ -1,5 +1,5 @@
-// The master: frameworks, agents, offers, tasks. Decides on every call and message and returns effects;
-// shell.ts performs them. Parts with rules of their own are in the files that it imports.
+// The master: frameworks, agents, offers, tasks. Decides on every call and message and returns
+// effects; shell.ts performs them. Parts with rules of their own are in the files that it imports.
 import { assert } from '#base/assert.ts';
 import type { FrameworkInfo, MasterInfo, SchedulerCall, Task } from '#wire/mesos/v1.ts';
 import type { Wish } from '#mesos/allocator/allocator-core.ts';

@@ -1,5 +1,5 @@
-// The older endpoints: /state, /slaves, /metrics/snapshot and so on, as public clients and dashboards
-// read them. JSON (or JSON-P); what they show is built in legacy-json.ts.
+// The older endpoints: /state, /slaves, /metrics/snapshot and so on, as public clients and
+// dashboards read them. JSON (or JSON-P); what they show is built in legacy-json.ts.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   agentJson,

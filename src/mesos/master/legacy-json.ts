@@ -1,5 +1,5 @@
-// The older endpoints' JSON (/state, /slaves, /frameworks, /tasks, /roles, /state-summary): shapes of
-// Mesos 1.11 (inventory 1.4). Built from the master's state; nothing is decided here.
+// The older endpoints' JSON (/state, /slaves, /frameworks, /tasks, /roles, /state-summary): shapes
+// of Mesos 1.11 (inventory 1.4). Built from the master's state; nothing is decided here.
 import { Resources } from '#mesos/resources/resources.ts';
 import type { Resource, Task, TaskState } from '#wire/mesos/v1.ts';
 import { Ledger } from './ledger.ts';
@@ -65,7 +65,7 @@ function attributesJson(agent: AgentRecord): Json {
         ? attribute.text?.value
         : attribute.type === 'SET'
           ? `{${(attribute.set?.item ?? []).join(', ')}}`
-          : `[${(attribute.ranges?.range ?? []).map(({ begin, end }) => `${begin}-${end}`).join(', ')}]`,
+          : rangesText({ name: '', type: 'RANGES', ranges: attribute.ranges }),
   ]);
   return Object.fromEntries(entries);
 }

@@ -1,5 +1,5 @@
-// Content negotiation and bodies of the v1 APIs: which status and text a bad request gets, in the order
-// in which Mesos 1.11 checks (inventory 1.1).
+// Content negotiation and bodies of the v1 APIs: which status and text a bad request gets, in the
+// order in which Mesos 1.11 checks (inventory 1.1).
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzip } from 'node:zlib';
 import { Fault } from '#base/fault.ts';

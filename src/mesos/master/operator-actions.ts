@@ -1,5 +1,5 @@
-// The v1 operator calls that change something: weights, teardown of a framework. Answers with status
-// and text; undefined for calls that only read or are not served.
+// The v1 operator calls that change something: weights, teardown of a framework. Answers with
+// status and text; undefined for calls that only read or are not served.
 import type { MasterCall, WeightInfo } from '#wire/mesos/v1.ts';
 import { validateRole } from './roles.ts';
 import type { MasterShell } from './shell.ts';

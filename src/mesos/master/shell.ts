@@ -1,5 +1,5 @@
-// Performs what the master core asks for: streams, libprocess messages, the registry, timers; and feeds
-// it what happens. http.ts decides which request is which.
+// Performs what the master core asks for: streams, libprocess messages, the registry, timers; and
+// feeds it what happens. http.ts decides which request is which.
 import type { ServerResponse } from 'node:http';
 import type { Env, Timer } from '#env/env.ts';
 import { LibprocessEndpoint } from '#mesos/libprocess/endpoint.ts';

@@ -1,5 +1,6 @@
-// What the master knows: frameworks, agents, offers and tasks, with the effects of one input gathered
-// until they are taken. Shared by the desks that decide (core, agents, launches) and by the views.
+// What the master knows: frameworks, agents, offers and tasks, with the effects of one input
+// gathered until they are taken. Shared by the desks that decide (core, agents, launches) and by
+// the views.
 import { AllocatorCore } from '#mesos/allocator/allocator-core.ts';
 import type { AgentInfo, SchedulerEvent, Task, TaskStatus } from '#wire/mesos/v1.ts';
 import { isTerminal, recordStatus, stateFor } from './statuses.ts';

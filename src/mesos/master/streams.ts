@@ -1,5 +1,5 @@
-// Subscription streams of the master: RecordIO over one HTTP answer each, with heartbeats, and cut off
-// when the reader does not keep up (bounded memory).
+// Subscription streams of the master: RecordIO over one HTTP answer each, with heartbeats, and cut
+// off when the reader does not keep up (bounded memory).
 import type { ServerResponse } from 'node:http';
 import type { Env, Timer } from '#env/env.ts';
 import { encodeRecord } from '#codec/recordio.ts';

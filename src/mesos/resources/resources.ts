@@ -1,5 +1,5 @@
-// The algebra of Mesos resources: immutable bags of scalars, ranges and sets, told apart by what they
-// are reserved for, allocated to, and so on. Scalars are whole thousandths, as in Mesos 1.11.
+// The algebra of Mesos resources: immutable bags of scalars, ranges and sets, told apart by what
+// they are reserved for, allocated to, and so on. Scalars are whole thousandths, as in Mesos 1.11.
 import type { Resource, Value_Type } from '#wire/mesos/v1.ts';
 import {
   addRanges,
@@ -199,8 +199,8 @@ export class Resources {
   }
 
   /**
-   * The part of this bag that serves a wish for so much of each name: scalars by amount and ranges by
-   * value, reserved ones first. Undefined when it cannot be served in full.
+   * The part of this bag that serves a wish for so much of each name: scalars by amount and ranges
+   * by value, reserved ones first. Undefined when it cannot be served in full.
    */
   take(wanted: readonly Resource[]): Resources | undefined {
     const taken = new Map<string, Entry>();
