@@ -286,7 +286,7 @@ export class AllocatorCore {
     for (const agent of dirty) this.#allocateAgent(agent, false, given);
     if (this.#eager.size > 0) {
       const asked = new Set(dirty);
-      for (const agent of [...this.#withFree]) {
+      for (const agent of this.#withFree) {
         if (!asked.has(agent)) this.#allocateAgent(agent, true, given);
       }
       for (const client of this.#eager) client.isEager = false;

@@ -470,7 +470,7 @@ export class AgentDesk {
   ): void {
     this.#rescindOffers(agent);
     for (const framework of this.#state.frameworks.values()) {
-      for (const { task } of [...framework.tasks.values()]) {
+      for (const { task } of framework.tasks.values()) {
         if (task.agent_id.value !== agent.id) continue;
         if (isTerminal(task.state)) this.#state.complete(framework, task);
         else each(framework, task);

@@ -233,8 +233,7 @@ export class MasterCore {
 
   setWeight(role: string, weight: number): MasterEffect[] {
     this.state.allocator.setWeight(role, weight);
-    for (const offer of [...this.state.offers.values()])
-      this.#returnOffer(offer, { rescind: true });
+    for (const offer of this.state.offers.values()) this.#returnOffer(offer, { rescind: true });
     return this.state.take();
   }
 
@@ -389,7 +388,7 @@ export class MasterCore {
       }
       agent.executors.delete(framework.id);
     }
-    for (const { task } of [...framework.tasks.values()]) {
+    for (const { task } of framework.tasks.values()) {
       if (!isTerminal(task.state)) {
         const status = masterStatus({
           taskId: task.task_id.value,

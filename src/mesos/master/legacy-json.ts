@@ -112,26 +112,12 @@ function offerJson(offer: OfferRecord): Json {
   };
 }
 
-export function frameworkJson(
-  state: MasterState,
-  ledger: Ledger,
-  framework: FrameworkRecord,
-): Json {
+/** A framework without what it runs and is offered. */
+function frameworkSummary(ledger: Ledger, framework: FrameworkRecord): Json {
   const { info } = framework;
   const used = ledger.usedBy(framework.id);
   const offered = ledger.offeredTo(framework.id);
   const roles = rolesOf(info);
-  const executors = [...state.agents.values()].flatMap((agent) =>
-    [...(agent.executors.get(framework.id)?.values() ?? [])].map((executor) => ({
-      executor_id: executor.info.executor_id.value,
-      name: executor.info.name ?? '',
-      framework_id: framework.id,
-      source: executor.info.source ?? '',
-      slave_id: agent.id,
-      resources: resourcesJson(executor.resources),
-      type: executor.info.type ?? 'CUSTOM',
-    })),
-  );
   return {
     id: framework.id,
     name: info.name,
@@ -150,8 +136,35 @@ export function frameworkJson(
     unregistered_time: (framework.unregisteredAt ?? 0) / 1_000,
     ...(info.principal === undefined ? {} : { principal: info.principal }),
     resources: resourcesJson(used.add(offered)),
-    reregistered_time: framework.reregisteredAt / 1_000,
+    ...(framework.reregisteredAt === framework.registeredAt
+      ? {}
+      : { reregistered_time: framework.reregisteredAt / 1_000 }),
     ...(hasCapability(info, 'MULTI_ROLE') ? { roles } : { role: roles[0] ?? '*' }),
+    ...(info.labels === undefined ? {} : { labels: info.labels.labels }),
+  };
+}
+
+function executorsJson(state: MasterState, framework: FrameworkRecord): Json[] {
+  return [...state.agents.values()].flatMap((agent) =>
+    [...(agent.executors.get(framework.id)?.values() ?? [])].map(({ info, resources }) => ({
+      executor_id: info.executor_id.value,
+      name: info.name ?? '',
+      framework_id: framework.id,
+      source: info.source ?? '',
+      slave_id: agent.id,
+      resources: resourcesJson(resources),
+      type: info.type ?? 'CUSTOM',
+    })),
+  );
+}
+
+export function frameworkJson(
+  state: MasterState,
+  ledger: Ledger,
+  framework: FrameworkRecord,
+): Json {
+  return {
+    ...frameworkSummary(ledger, framework),
     tasks: [...framework.tasks.values()].map(({ task }) => taskJson(task)),
     unreachable_tasks: [...framework.unreachableTasks.values()].map(taskJson),
     completed_tasks: framework.completedTasks.map(taskJson),
@@ -159,8 +172,7 @@ export function frameworkJson(
       .map((id) => state.offers.get(id))
       .filter((one) => one !== undefined)
       .map(offerJson),
-    executors,
-    ...(info.labels === undefined ? {} : { labels: info.labels.labels }),
+    executors: executorsJson(state, framework),
   };
 }
 
@@ -266,11 +278,9 @@ export function summaryJson(state: MasterState): Json {
       return { ...agentJson(ledger, agent), ...taskCounts(mine), framework_ids };
     }),
     frameworks: frameworks.map((framework) => {
-      const { tasks, completed_tasks, unreachable_tasks, offers, executors, ...rest } =
-        frameworkJson(state, ledger, framework);
       const mine = tasksOf(framework);
       return {
-        ...rest,
+        ...frameworkSummary(ledger, framework),
         ...taskCounts(mine),
         slave_ids: [...new Set(mine.map((task) => task.agent_id.value))],
       };

@@ -84,6 +84,7 @@ export class Registry {
 
   /** Resolves when it is durable. */
   async apply(write: RegistryWrite): Promise<void> {
+    // oxlint-disable-next-line unicorn/no-thenable -- the store's own word
     await this.#store.txn({ compare: [], then: operations(write) });
   }
 }
