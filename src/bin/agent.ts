@@ -1,6 +1,6 @@
 // An agent as a program: detects what the machine has, starts the service on real ports, and turns
 // a shutdown by the master into a new agent.
-import { mkdirSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { availableParallelism, hostname as machineName, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Fault } from '#base/fault.ts';
@@ -99,8 +99,37 @@ function makeHome(home: string): void {
   }
 }
 
+/** The pid of a living agent in this folder, if there is one. */
+function ownerOf(lock: string): number | undefined {
+  if (!existsSync(lock)) return undefined;
+  const pid = Number(readFileSync(lock, 'utf8'));
+  try {
+    process.kill(pid, 0);
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    return pid !== process.pid && words.includes('agent') ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Two agents in one folder would take each other's tasks for their own. */
+function lockHome(home: string): string {
+  const lock = join(home, 'run', 'agent.pid');
+  const pid = ownerOf(lock);
+  if (pid !== undefined) {
+    throw new Fault(
+      { code: 'home-in-use', path: home, pid },
+      `Cannot use the agent's folder "${home}": the agent with pid ${pid} does`,
+    );
+  }
+  writeFileSync(lock, String(process.pid));
+  return lock;
+}
+
 export async function runAgent(options: AgentCommandOptions, env: Env): Promise<RunningPart> {
-  makeHome(resolve(options.home));
+  const home = resolve(options.home);
+  makeHome(home);
+  const lock = lockHome(home);
   const settings = settingsOf(options);
   const host = createProcessHost(env);
   const ports = { env, disk: systemDisk, host };
@@ -121,6 +150,7 @@ export async function runAgent(options: AgentCommandOptions, env: Env): Promise<
       isClosing = true;
       if (how?.killTasks === true) await running.leave();
       else await running.close();
+      rmSync(lock, { force: true });
     },
   };
 }

@@ -149,6 +149,7 @@ export class Home {
   instances(): readonly InstanceConfig[] {
     const names = existsSync(this.path('kube')) ? readdirSync(this.path('kube')) : [];
     return names
+      .filter((name) => !name.startsWith('.'))
       .map((name) => readJson<InstanceConfig>(this.path('kube', name, 'instance.json')))
       .filter((config) => config !== undefined)
       .sort((a, b) => a.port - b.port);
