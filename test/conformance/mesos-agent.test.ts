@@ -187,6 +187,40 @@ function stories(kind: 'real' | 'own'): void {
     assert.deepEqual(framework.statesOf('ends'), [...want, 'TASK_FAILED']);
   });
 
+  test('kill -9 of the agent at any moment: every task runs once and is told of once', async () => {
+    const ids = Array.from({ length: 50 }, (_, index) => `crash-${index}`);
+    const log = join(machine.folder, 'starts');
+    const tasks = ids.map((id, index) => ({
+      id,
+      script: `echo ${id} >>${log}; sleep 0.${index % 10}; exit ${index % 3}`,
+      mem: 4,
+    }));
+    for (let from = 0; from < tasks.length; from += 10) {
+      framework.launch(tasks.slice(from, from + 10));
+      await run(['sleep', `0.0${from / 10 + 1}`]);
+      await stop(machine.agent, 'SIGKILL');
+      machine.startAgent();
+      await machine.agentActive();
+    }
+    const terminal = new Set(['TASK_FINISHED', 'TASK_FAILED', 'TASK_DROPPED']);
+    const ends = (id: string): string[] =>
+      framework.statesOf(id).filter((state) => terminal.has(state));
+    await framework.until('all ended', () => ids.every((id) => ends(id).length > 0), 60_000);
+    const { stdout } = await run(['cat', log]);
+    const starts = stdout.trim().split('\n');
+    for (const [index, id] of ids.entries()) {
+      const [end, ...more] = ends(id);
+      assert.deepEqual(more, [], `${id} ended once`);
+      const count = starts.filter((one) => one === id).length;
+      // Killed before the agent had the task on disk, it was never there: that is told, too.
+      if (end === 'TASK_DROPPED') assert.equal(count, 0, `${id} never ran`);
+      else {
+        assert.equal(count, 1, `${id} ran once`);
+        assert.equal(end, index % 3 === 0 ? 'TASK_FINISHED' : 'TASK_FAILED', id);
+      }
+    }
+  });
+
   test('an update that nobody acknowledged is told again by the next agent', async () => {
     framework.holdsAcknowledgements = true;
     framework.launch([{ id: 'held', script: 'exit 0' }]);
