@@ -1,5 +1,5 @@
-// A custom executor for tests, started in a shell loop: it keeps its tasks in a file, so that it may be
-// killed and come back. Tasks run until they are killed; the message `die` kills the executor.
+// A custom executor for tests, started in a shell loop: it keeps its tasks in a file, so that it may
+// be killed and come back. Tasks run until they are killed; the message `die` kills the executor.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createEnv } from '#env/node/env.ts';
 import { ExecutorClient, executorOptions } from '#mesos/client/executor-client.ts';

@@ -43,12 +43,21 @@ const REMOVE_RETRY_MS = 20;
 const REMOVE_RETRIES_MAX = 250;
 const CLOCK_TICKS_PER_SECOND = 100;
 
+/** Folders of the PATH that this user may not look into hold nothing for it. */
+function isFile(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  } catch {
+    return false;
+  }
+}
+
 function findTools(): ShimTools {
   const folders = (process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin').split(':');
   const find = (name: string): string | undefined =>
     [...folders, '/usr/sbin', '/usr/bin', '/sbin', '/bin']
       .map((folder) => join(folder, name))
-      .find((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
+      .find(isFile);
   const env = find('env');
   const canReset =
     env !== undefined && spawnSync(env, ['--default-signal=INT', 'true']).status === 0;
