@@ -1,6 +1,6 @@
 // The node executor between an agent and an API server, both tables here, over real processes.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -143,8 +143,11 @@ class Around implements AsyncDisposable {
     return this.pods.get(pod.metadata.uid ?? '')?.status?.phase;
   }
 
-  runs(): number {
-    return readFileSync(join(this.folder, 'out'), 'utf8').match(/run/g)?.length ?? 0;
+  /** Waits for the first one. */
+  async runs(): Promise<number> {
+    const path = join(this.folder, 'out');
+    while (!existsSync(path)) await new Promise((done) => setImmediate(done));
+    return readFileSync(path, 'utf8').match(/run/g)?.length ?? 0;
   }
 
   delete(pod: Pod, seconds: number): void {
@@ -175,7 +178,7 @@ test('NodeExecutor runs a pod when its launch and its object have come, and ends
   world.delete(pod, 5);
   await world.until(() => world.states().includes('TASK_KILLED'));
   assert.equal(world.pods.size, 0);
-  assert.equal(world.runs(), 1);
+  assert.equal(await world.runs(), 1);
 });
 
 test('NodeExecutor goes on after kill -9 without running anything twice', async () => {
@@ -190,7 +193,7 @@ test('NodeExecutor goes on after kill -9 without running anything twice', async 
   world.launch(pod);
   assert.deepEqual(world.pods.get(pod.metadata.uid ?? '')?.status, before);
   assert.equal(world.executor.worker('default', 'p2')?.state.containers[0]?.attempt, 0);
-  assert.equal(world.runs(), 1);
+  assert.equal(await world.runs(), 1);
   world.executor.onEvent({ type: 'KILL', kill: { task_id: { value: pod.metadata.uid ?? '' } } });
   await world.until(() => world.states().includes('TASK_KILLED'));
   assert.equal(world.phaseOf(pod), 'Failed');

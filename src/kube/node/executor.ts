@@ -1,6 +1,6 @@
 // The node executor: joins what the substrate launches with what the API server says, one worker
 // per pod. A pod runs when both were seen, its LAUNCH and its object, and never twice.
-import type { Env } from '#env/env.ts';
+import type { Env, Timer } from '#env/env.ts';
 import { parseJson, stringify } from '#wire/mesos/codec.ts';
 import type { ExecutorEvent, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import { untilDone } from './kube-node-api.ts';
@@ -60,6 +60,7 @@ export class NodeExecutor {
   #isSynced = false;
   #isShuttingDown = false;
   #isClosed = false;
+  #shutdownTimer: Timer | undefined;
   /** Resolved some time after a shutdown began: the API server is not waited for any longer. */
   readonly #leaveApi = Promise.withResolvers<void>();
 
@@ -116,6 +117,7 @@ export class NodeExecutor {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#shutdownTimer?.cancel();
     this.#writer.close();
     for (const worker of this.#workers.values()) await worker.close();
   }
@@ -215,7 +217,7 @@ export class NodeExecutor {
       if (worker.isFinished) continue;
       worker.input({ kind: 'kill', graceMs: shutdownGraceMs, reason, message });
     }
-    this.#env.timers.after(shutdownApiMs, () => this.#leaveApi.resolve());
+    this.#shutdownTimer = this.#env.timers.after(shutdownApiMs, () => this.#leaveApi.resolve());
     this.#checkShutdown();
   }
 

@@ -59,12 +59,19 @@ function commandLine(pid: number, command: readonly string[], privileged: boolea
   return [...join, ...enter, ...ids, '--wd', '--', ...command];
 }
 
+export interface ExecPlace {
+  readonly privileged: boolean;
+  /** The container's environment, where this executor has started it: read from the process in
+   * the moment of its start it would be empty. */
+  readonly env: Readonly<Record<string, string>> | undefined;
+}
+
 export function execInProcess(
   pid: number,
   request: ExecRequest,
-  { privileged }: { readonly privileged: boolean },
+  { privileged, env: known }: ExecPlace,
 ): ExecSession {
-  const env = environmentOf(pid);
+  const env = known ?? environmentOf(pid);
   const cwd = privileged ? '/' : readlinkSync(`/proc/${pid}/cwd`);
   const [file = '', ...args] = commandLine(pid, request.command, privileged);
   if (request.tty) return terminalSession(file, args, { cwd, env: { TERM: 'xterm', ...env } });

@@ -41,6 +41,7 @@ export interface ProcessRuntimeOptions {
 interface Live {
   readonly process: HostProcess;
   readonly index: LogIndex;
+  readonly env: Readonly<Record<string, string>> | undefined;
   /** Keeps the input open for the process. */
   input?: Socket | undefined;
 }
@@ -128,7 +129,7 @@ export class ProcessRuntime implements port.Runtime {
       const process = await this.#host.launch(
         this.#processSpec(request, { env, cwd, mounts, argv: wrapped(request, argv) }),
       );
-      return await this.#follow(request, process, input);
+      return await this.#follow(request, process, { input, env });
     } catch (error) {
       input?.destroy();
       const why = error instanceof Error ? error.message : String(error);
@@ -248,13 +249,13 @@ export class ProcessRuntime implements port.Runtime {
   async #follow(
     place: port.ContainerPlace,
     process: HostProcess,
-    input?: Socket,
+    { input, env }: Pick<Live, 'input' | 'env'>,
   ): Promise<port.RunningContainer> {
     const id = containerId(place);
     const paths = logPaths(containerFolder(place), place.attempt);
     const index = new LogIndex({ paths, bytesMax: logBytesMax }, this.#env);
     await index.start();
-    this.#live.set(id, { process, index, input });
+    this.#live.set(id, { process, index, input, env });
     const ended = process.exited.then(async (status) => {
       await index.close();
       this.#live.get(id)?.input?.destroy();
@@ -283,7 +284,7 @@ export class ProcessRuntime implements port.Runtime {
 
   async adopt(place: port.ContainerPlace): Promise<port.RunningContainer | undefined> {
     const process = await this.#host.adopt(stateFolder(place));
-    return process === undefined ? undefined : this.#follow(place, process);
+    return process === undefined ? undefined : this.#follow(place, process, { env: undefined });
   }
 
   async signal(place: port.ContainerPlace, signal: string): Promise<void> {
@@ -318,8 +319,8 @@ export class ProcessRuntime implements port.Runtime {
   }
 
   async exec(place: port.ContainerPlace, request: port.ExecRequest): Promise<port.ExecSession> {
-    const { process } = this.#liveOf(place);
-    return execInProcess(process.pid, request, { privileged: this.#options.privileged });
+    const { process, env } = this.#liveOf(place);
+    return execInProcess(process.pid, request, { privileged: this.#options.privileged, env });
   }
 
   async attach(place: port.ContainerPlace): Promise<port.ExecSession> {
