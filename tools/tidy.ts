@@ -44,7 +44,7 @@ const directions: Record<string, readonly string[]> = {
     'mesos/executor',
     'mesos/libprocess',
   ],
-  'kube/types': ['base', 'kube/meta'],
+  'kube/types': ['base', 'codec', 'kube/meta'],
   'kube/meta': ['base', 'kube/types'],
   'kube/openapi': ['base', 'kube/meta', 'kube/types'],
   'kube/pki': ['base', 'env'],

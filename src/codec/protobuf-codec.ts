@@ -180,7 +180,12 @@ export class Codec {
       const tag = reader.u();
       if (tag === 10) key = reader.s();
       else if (tag >> 3 === 2) {
-        value = field.kind === 'message' ? this.#nested(field.type, reader) : reader.s();
+        value =
+          field.kind === 'message'
+            ? this.#nested(field.type, reader)
+            : field.kind === 'b'
+              ? reader.b()
+              : reader.s();
       } else reader.skip(tag & 7);
     }
     Object.defineProperty(target, key, { value, enumerable: true, writable: true });

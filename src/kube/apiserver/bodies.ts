@@ -1,0 +1,145 @@
+// Request bodies and answers: what comes in is JSON or YAML, what goes out is JSON, whole, as a table,
+// or as metadata only; long answers are packed.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { gzip } from 'node:zlib';
+import { parse as parseYaml } from 'yaml';
+import { duplicateKeys } from '#kube/meta/pruning.ts';
+import { ApiError, badRequest, type Status } from '#kube/meta/status.ts';
+import { decodeEnvelope } from '#kube/types/protobuf.ts';
+
+const BODY_BYTES_MAX = 3 * 1024 * 1024;
+const GZIP_BYTES_MIN = 128 * 1024;
+
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+export interface Body {
+  readonly value: unknown;
+  readonly contentType: string;
+  readonly duplicates: readonly string[];
+}
+
+export async function readBody(request: IncomingMessage): Promise<Body | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > BODY_BYTES_MAX) {
+      const message = `Request entity too large: limit is ${BODY_BYTES_MAX}`;
+      throw new ApiError(413, 'RequestEntityTooLarge', message);
+    }
+    chunks.push(chunk);
+  }
+  if (size === 0) return undefined;
+  const contentType =
+    String(request.headers['content-type'] ?? 'application/json')
+      .split(';')[0]
+      ?.trim() ?? '';
+  if (contentType === 'application/vnd.kubernetes.protobuf') {
+    try {
+      return { value: decodeEnvelope(Buffer.concat(chunks)), contentType, duplicates: [] };
+    } catch (error) {
+      throw badRequest((error as Error).message);
+    }
+  }
+  const text = Buffer.concat(chunks).toString();
+  if (/cbor/.test(contentType)) {
+    const message =
+      'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml';
+    throw new ApiError(415, 'UnsupportedMediaType', message);
+  }
+  const isYaml = /yaml/.test(contentType);
+  try {
+    const value: unknown =
+      isYaml && !text.trimStart().startsWith('{') ? parseYaml(text) : JSON.parse(text);
+    return { value, contentType, duplicates: isYaml ? [] : duplicateKeys(text) };
+  } catch (error) {
+    const what = isYaml ? 'yaml' : 'json';
+    throw badRequest(
+      `error converting YAML to JSON or parsing ${what}: ${(error as Error).message}`,
+    );
+  }
+}
+
+export interface Accepted {
+  readonly kind: 'object' | 'table' | 'metadata' | 'aggregated-discovery';
+  readonly contentType: string;
+}
+
+/** The first form that the client asks for and that is served; 406 when there is none. */
+export function acceptedForm(request: IncomingMessage): Accepted {
+  const accept = String(request.headers.accept ?? '*/*');
+  for (const range of accept.split(',')) {
+    const [type = '', ...parameters] = range.split(';').map((part) => part.trim());
+    if (
+      ![
+        '*/*',
+        'application/*',
+        'application/json',
+        'application/yaml',
+        'text/*',
+        'text/plain',
+      ].includes(type)
+    )
+      continue;
+    const as = parameters.find((one) => one.startsWith('as='))?.slice(3);
+    const contentType = 'application/json';
+    if (as === 'Table') return { kind: 'table', contentType };
+    if (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList')
+      return { kind: 'metadata', contentType };
+    if (as === 'APIGroupDiscoveryList') {
+      if (!parameters.includes('v=v2')) continue;
+      return {
+        kind: 'aggregated-discovery',
+        contentType: 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList',
+      };
+    }
+    if (as === undefined) return { kind: 'object', contentType };
+  }
+  const message = 'only the following media types are accepted: application/json, application/yaml';
+  throw new ApiError(406, 'NotAcceptable', message);
+}
+
+export interface SendOptions {
+  readonly status?: number | undefined;
+  readonly contentType?: string | undefined;
+  readonly warnings?: readonly string[] | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}
+
+export function sendText(exchange: Exchange, text: string, options: SendOptions = {}): void {
+  const { request, response } = exchange;
+  if (response.headersSent || response.destroyed) return;
+  const headers: Record<string, string | string[]> = {
+    'Content-Type': options.contentType ?? 'application/json',
+    'Cache-Control': 'no-cache, private',
+    ...options.headers,
+  };
+  if (options.warnings !== undefined && options.warnings.length > 0) {
+    headers['Warning'] = options.warnings.map((one) => `299 - ${JSON.stringify(one)}`);
+  }
+  const wantsGzip = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+  if (!wantsGzip || text.length < GZIP_BYTES_MIN) {
+    response.writeHead(options.status ?? 200, headers);
+    response.end(text);
+    return;
+  }
+  gzip(text, { level: 1 }, (error, packed) => {
+    if (error !== null || response.destroyed) return;
+    response.writeHead(options.status ?? 200, { ...headers, 'Content-Encoding': 'gzip' });
+    response.end(packed);
+  });
+}
+
+export function sendJson(exchange: Exchange, value: unknown, options: SendOptions = {}): void {
+  const isPretty = /[?&]pretty=(true|1)/.test(exchange.request.url ?? '');
+  sendText(exchange, JSON.stringify(value, null, isPretty ? 2 : undefined), options);
+}
+
+export function sendStatus(exchange: Exchange, status: Status): void {
+  const retry = status.details?.retryAfterSeconds;
+  const headers = retry === undefined ? {} : { 'Retry-After': String(retry) };
+  sendJson(exchange, status, { status: status.code, headers });
+}

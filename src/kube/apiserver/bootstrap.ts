@@ -1,0 +1,87 @@
+// What every cluster has before its first client comes: namespaces, roles, the service of the API
+// server itself. Run at each start; what exists is brought up to date, never duplicated.
+import type { KubeObject } from '#kube/meta/object.ts';
+import { ApiError } from '#kube/meta/status.ts';
+import { parseApiVersion } from '#kube/meta/object.ts';
+import { bootstrapBindings, bootstrapObjects, bootstrapRoles } from './bootstrap-policy.ts';
+import type { Handler } from './handler.ts';
+import type { WriteContext } from './resources.ts';
+import { authenticated } from './user.ts';
+
+const system = authenticated('system:apiserver', ['system:masters']);
+
+export function systemContext(handler: Handler, object: KubeObject): WriteContext {
+  const { group, version } = parseApiVersion(object.apiVersion);
+  const info = handler.registry.byKind(group, version, object.kind);
+  if (info === undefined) throw new Error(`No kind ${object.kind} in ${object.apiVersion}`);
+  return {
+    info,
+    subresource: undefined,
+    namespace: object.metadata.namespace,
+    user: system,
+    fieldManager: 'kube-apiserver',
+    fieldValidation: 'Ignore',
+    isDryRun: false,
+    warnings: [],
+  };
+}
+
+/** Creates the object, or makes the existing one say what it should. */
+export async function ensure(
+  handler: Handler,
+  object: KubeObject,
+  update?: (live: KubeObject) => KubeObject,
+): Promise<void> {
+  const context = systemContext(handler, object);
+  try {
+    await handler.resources.create(context, structuredClone(object));
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.reason !== 'AlreadyExists') throw error;
+    if (update === undefined) return;
+    await handler.resources.modify(context, object.metadata.name ?? '', (live) => update(live));
+  }
+}
+
+export async function bootstrap(
+  handler: Handler,
+  options: { host: string; serviceIp: string },
+): Promise<void> {
+  for (const object of bootstrapObjects()) await ensure(handler, object);
+  for (const role of bootstrapRoles) {
+    // Roles that were changed keep what was added (auto-update only adds).
+    await ensure(handler, role, (live) => ({
+      ...live,
+      rules: merged(live['rules'], role['rules']),
+    }));
+  }
+  for (const binding of bootstrapBindings) {
+    await ensure(handler, binding, (live) => ({
+      ...live,
+      subjects: merged(live['subjects'], binding['subjects']),
+    }));
+  }
+  await ensure(handler, {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: {
+      name: 'kubernetes',
+      namespace: 'default',
+      labels: { component: 'apiserver', provider: 'kubernetes' },
+    },
+    spec: {
+      clusterIP: options.serviceIp,
+      clusterIPs: [options.serviceIp],
+      ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }],
+    },
+  });
+  await handler.loadDefinitions();
+}
+
+function merged(live: unknown, wanted: unknown): unknown[] {
+  const have = Array.isArray(live) ? live : [];
+  const texts = new Set(have.map((one) => JSON.stringify(one)));
+  const missing = (Array.isArray(wanted) ? wanted : []).filter(
+    (one) => !texts.has(JSON.stringify(one)),
+  );
+  return [...have, ...missing];
+}

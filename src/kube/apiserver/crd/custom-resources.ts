@@ -1,0 +1,198 @@
+// Custom resource definitions become served resources: their structural schemas in the one form that
+// everything reads, their names and conditions, and the checks of their objects.
+import type { KubeObject } from '#kube/meta/object.ts';
+import type { PrinterColumn, ResourceInfo, SubresourceInfo } from '#kube/meta/resource-info.ts';
+import type { Schema } from '#kube/meta/schema.ts';
+import { typeSchema } from '#kube/types/registry.ts';
+
+type Json = Record<string, unknown>;
+
+const verbs = ['delete', 'deletecollection', 'get', 'list', 'patch', 'create', 'update', 'watch'];
+const OBJECT_META = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
+const structural = new Set([
+  'type',
+  'format',
+  'properties',
+  'required',
+  'items',
+  'additionalProperties',
+  'default',
+  'enum',
+  'nullable',
+  'description',
+]);
+
+function schemaType(json: Json): Schema['type'] {
+  if (json['x-kubernetes-int-or-string'] === true) return 'any';
+  const { type, additionalProperties, properties } = json;
+  if (type === 'object') {
+    return properties === undefined &&
+      additionalProperties !== undefined &&
+      additionalProperties !== false
+      ? 'map'
+      : 'object';
+  }
+  if (['string', 'integer', 'number', 'boolean', 'array'].includes(String(type)))
+    return type as Schema['type'];
+  return 'any';
+}
+
+/** A structural OpenAPI v3 schema, as a Schema. */
+export function structuralSchema(json: Json): Schema {
+  const type = schemaType(json);
+  const keywords = Object.entries(json).filter(
+    ([key]) =>
+      !structural.has(key) &&
+      !key.startsWith('x-kubernetes-list') &&
+      key !== 'x-kubernetes-map-type',
+  );
+  const properties = json['properties'] as Record<string, Json> | undefined;
+  const preserves = json['x-kubernetes-preserve-unknown-fields'] === true;
+  const extra: Record<string, unknown> = {};
+  if (json['x-kubernetes-int-or-string'] === true) extra['format'] = 'int-or-string';
+  else if (json['format'] !== undefined) extra['format'] = json['format'];
+  for (const key of ['required', 'default', 'enum', 'nullable', 'description'])
+    if (json[key] !== undefined) extra[key] = json[key];
+  if (json['x-kubernetes-list-type'] !== undefined)
+    extra['listType'] = json['x-kubernetes-list-type'];
+  if (json['x-kubernetes-list-map-keys'] !== undefined)
+    extra['listMapKeys'] = json['x-kubernetes-list-map-keys'];
+  if (json['x-kubernetes-map-type'] !== undefined) extra['mapType'] = json['x-kubernetes-map-type'];
+  if (preserves) extra['preserveUnknownFields'] = true;
+  if (keywords.length > 0) extra['validation'] = Object.fromEntries(keywords);
+  if (type === 'object' && properties !== undefined) {
+    extra['properties'] = Object.fromEntries(
+      Object.entries(properties).map(([key, one]) => [key, structuralSchema(one)]),
+    );
+  } else if (type === 'object' && !preserves) extra['properties'] = {};
+  if (type === 'map') {
+    const values = json['additionalProperties'];
+    extra['values'] = values === true ? { type: 'any' } : structuralSchema(values as Json);
+  }
+  if (type === 'array') extra['items'] = structuralSchema((json['items'] ?? {}) as Json);
+  return { type, ...extra };
+}
+
+function rootSchema(json: Json | undefined): Schema {
+  const own =
+    json === undefined
+      ? { type: 'object' as const, preserveUnknownFields: true }
+      : structuralSchema(json);
+  return {
+    ...own,
+    properties: {
+      ...own.properties,
+      apiVersion: { type: 'string' },
+      kind: { type: 'string' },
+      metadata: typeSchema(OBJECT_META),
+    },
+  };
+}
+
+interface Version {
+  readonly name: string;
+  readonly served: boolean;
+  readonly storage: boolean;
+  readonly schema?: { readonly openAPIV3Schema?: Json };
+  readonly subresources?: { readonly status?: Json; readonly scale?: Json };
+  readonly additionalPrinterColumns?: readonly Json[];
+  readonly selectableFields?: readonly { readonly jsonPath: string }[];
+}
+
+function subresourcesOf(version: Version, group: string, kind: string): SubresourceInfo[] {
+  const found: SubresourceInfo[] = [];
+  const { status, scale } = version.subresources ?? {};
+  if (status !== undefined) {
+    found.push({
+      name: 'status',
+      group,
+      version: version.name,
+      kind,
+      verbs: ['get', 'patch', 'update'],
+    });
+  }
+  if (scale !== undefined) {
+    const selector = scale['labelSelectorPath'];
+    found.push({
+      name: 'scale',
+      group: 'autoscaling',
+      version: 'v1',
+      kind: 'Scale',
+      verbs: ['get', 'patch', 'update'],
+      scalePaths: {
+        spec: String(scale['specReplicasPath']),
+        status: String(scale['statusReplicasPath']),
+        ...(selector === undefined ? {} : { selector: String(selector) }),
+      },
+    });
+  }
+  return found;
+}
+
+function columnsOf(version: Version): PrinterColumn[] {
+  const own = (version.additionalPrinterColumns ?? []).map((one): PrinterColumn => ({
+    name: String(one['name']),
+    type: String(one['type']) as PrinterColumn['type'],
+    format: one['format'] as string | undefined,
+    description: one['description'] as string | undefined,
+    priority: Number(one['priority'] ?? 0),
+    jsonPath: String(one['jsonPath']),
+  }));
+  if (own.length > 0) return own;
+  return [{ name: 'Age', type: 'date', priority: 0, jsonPath: '.metadata.creationTimestamp' }];
+}
+
+/** The resources that a definition adds: one for each version that it serves. */
+export function customResources(definition: KubeObject): ResourceInfo[] {
+  const spec = definition['spec'] as Json;
+  const names = spec['names'] as Json;
+  const group = String(spec['group']);
+  const kind = String(names['kind']);
+  const versions = (spec['versions'] ?? []) as readonly Version[];
+  const storageVersion = versions.find(({ storage }) => storage)?.name ?? versions[0]?.name ?? '';
+  return versions
+    .filter(({ served }) => served)
+    .map((version) => ({
+      group,
+      version: version.name,
+      resource: String(names['plural']),
+      singular: String(names['singular'] ?? kind.toLowerCase()),
+      kind,
+      listKind: String(names['listKind'] ?? `${kind}List`),
+      namespaced: spec['scope'] === 'Namespaced',
+      verbs,
+      shortNames: (names['shortNames'] ?? []) as string[],
+      categories: (names['categories'] ?? []) as string[],
+      subresources: subresourcesOf(version, group, kind),
+      storageVersion,
+      schema: rootSchema(version.schema?.openAPIV3Schema),
+      selectableFields: (version.selectableFields ?? []).map(({ jsonPath }) =>
+        jsonPath.replace(/^\./, ''),
+      ),
+      printerColumns: columnsOf(version),
+      customResourceDefinition: definition.metadata.name ?? '',
+    }));
+}
+
+/** The status that says that the names are taken and the resource is served. */
+export function establishedStatus(definition: KubeObject, now: string): Json {
+  const spec = definition['spec'] as Json;
+  const versions = (spec['versions'] ?? []) as readonly Version[];
+  const storage = versions.find((one) => one.storage)?.name ?? '';
+  const condition = (type: string, reason: string, message: string) => ({
+    type,
+    status: 'True',
+    lastTransitionTime: now,
+    reason,
+    message,
+  });
+  const stored = new Set([...((definition['status']?.storedVersions ?? []) as string[]), storage]);
+  return {
+    conditions: [
+      condition('NamesAccepted', 'NoConflicts', 'no conflicts found'),
+      condition('Established', 'InitialNamesAccepted', 'the initial names have been accepted'),
+    ],
+    acceptedNames: spec['names'],
+    storedVersions: [...stored],
+  };
+}

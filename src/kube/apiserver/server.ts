@@ -1,0 +1,164 @@
+// The API server of an instance: one TLS port with HTTP/2, HTTP/1.1 and upgrades; every request is
+// authenticated, authorized, and handed to the one path of its verb (handler.ts).
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createSecureServer, type Http2Session } from 'node:http2';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { Fault } from '#base/fault.ts';
+import type { Env } from '#env/env.ts';
+import { Authority, kubeconfig, type KeyPair } from '#kube/pki/authority.ts';
+import type { TypeRegistry } from '#kube/types/registry.ts';
+import type { Store } from '#store/store.ts';
+import { bootstrap } from './bootstrap.ts';
+import { addressAt } from './cidr.ts';
+import { Handler } from './handler.ts';
+import { startCompaction } from './compaction.ts';
+import { TokenAuthority } from './tokens.ts';
+
+export interface ApiServerOptions {
+  readonly instance: string;
+  /** DIR/kube/<instance> */
+  readonly home: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly store: Store;
+  readonly registry: TypeRegistry;
+  readonly serviceCidr: string;
+}
+
+export interface ApiServer {
+  readonly url: string;
+  readonly authority: Authority;
+  /** Kubeconfig objects of the components, by their user name. */
+  readonly componentConfig: (user: string) => Promise<object>;
+  close(): Promise<void>;
+}
+
+const components: Readonly<Record<string, readonly string[]>> = {
+  'kubernetes-admin': ['system:masters'],
+  'system:kube-controller-manager': [],
+  'system:kube-scheduler': [],
+};
+
+function writePrivate(path: string, text: string): void {
+  writeFileSync(`${path}.tmp`, text, { mode: 0o600 });
+  renameSync(`${path}.tmp`, path);
+}
+
+async function issueComponent(authority: Authority, user: string, now: number): Promise<KeyPair> {
+  const identity = { commonName: user, organizations: components[user] ?? [] };
+  const file = user.replaceAll(':', '-');
+  return await authority.kept(file, () => authority.issueClient(identity, now), now);
+}
+
+export async function startApiServer(options: ApiServerOptions, env: Env): Promise<ApiServer> {
+  const { home, listen, store, registry, serviceCidr, instance } = options;
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  const now = env.clock.now();
+  const authority = await Authority.open(join(home, 'pki'), now);
+  const tokens = await TokenAuthority.open(join(home, 'pki'));
+  const serviceIp = addressAt(serviceCidr, 1) ?? '127.0.0.1';
+  const ips = [...new Set(['127.0.0.1', listen.host, serviceIp])].filter((ip) => ip !== '0.0.0.0');
+  const names = [
+    'localhost',
+    'kubernetes',
+    'kubernetes.default',
+    'kubernetes.default.svc',
+    'kubernetes.default.svc.cluster.local',
+  ];
+  const identity = { commonName: 'kube-apiserver', names, ips };
+  const serving = await authority.kept(
+    'apiserver',
+    () => authority.issueServer(identity, now),
+    now,
+  );
+  const kubeletIdentity = {
+    commonName: 'kube-apiserver-kubelet-client',
+    organizations: ['system:masters'],
+  };
+  const kubelet = await authority.kept(
+    'kubelet-client',
+    () => authority.issueClient(kubeletIdentity, now),
+    now,
+  );
+  const handler = new Handler(
+    { store, registry, tokens, serviceCidr, kubelet: { caCert: authority.caCert, pair: kubelet } },
+    env,
+  );
+  await bootstrap(handler, { host: listen.host, serviceIp });
+  const server = createSecureServer({
+    allowHTTP1: true,
+    cert: serving.cert,
+    key: serving.key,
+    ca: authority.caCert,
+    requestCert: true,
+    rejectUnauthorized: false,
+    settings: { maxConcurrentStreams: 1_000 },
+  });
+  const sessions = new Set<Http2Session>();
+  server.on('session', (session) => {
+    sessions.add(session);
+    session.on('close', () => sessions.delete(session));
+    session.on('error', () => {});
+  });
+  server.on(
+    'request',
+    (request, response) =>
+      void handler.handle(
+        request as unknown as IncomingMessage,
+        response as unknown as ServerResponse,
+      ),
+  );
+  server.on(
+    'upgrade',
+    (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+      void handler.handleUpgrade(request, socket, head),
+  );
+  server.on('tlsClientError', () => {});
+  const port = await listenOn(server as unknown as Server, listen);
+  handler.setAddress(listen.host, port);
+  await bootstrapEndpoint(handler, listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host, port);
+  const compaction = startCompaction(store, env);
+  const url = `https://${listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host}:${port}`;
+  const componentConfig = async (user: string): Promise<object> => {
+    const pair = await issueComponent(authority, user, env.clock.now());
+    return kubeconfig({ server: url, caCert: authority.caCert, pair, user, cluster: instance });
+  };
+  const admin = await componentConfig('kubernetes-admin');
+  writePrivate(join(home, 'kubeconfig'), `${JSON.stringify(admin, null, 2)}\n`);
+  env.log.info('API server is ready', { url });
+  return {
+    url,
+    authority,
+    componentConfig,
+    async close() {
+      compaction.close();
+      handler.close();
+      for (const session of sessions) session.close();
+      const closed = new Promise((done) => server.close(done));
+      for (const session of sessions) session.destroy();
+      (server as unknown as Server).closeAllConnections?.();
+      await closed;
+    },
+  };
+}
+
+async function bootstrapEndpoint(handler: Handler, host: string, port: number): Promise<void> {
+  await handler.publishEndpoint(host, port);
+}
+
+function listenOn(server: Server, { host, port }: { host: string; port: number }): Promise<number> {
+  return new Promise((done, fail) => {
+    server.once('error', (error) =>
+      fail(
+        new Fault({ code: 'listen', host, port }, `Cannot listen on ${host}:${port}`, {
+          cause: error,
+        }),
+      ),
+    );
+    server.listen(port, host, () => {
+      const address = server.address();
+      done(typeof address === 'object' && address !== null ? address.port : port);
+    });
+  });
+}

@@ -1,0 +1,197 @@
+// What differs between kinds when they are created or updated, beside schema, defaults and validation:
+// which parts clients may set, generations, computed fields. One entry per kind; no handlers per kind.
+import type { KubeObject } from '#kube/meta/object.ts';
+import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+
+type Json = Record<string, unknown>;
+
+export interface StrategyContext {
+  readonly uuid: () => string;
+  readonly now: number;
+}
+
+const keyOf = (info: ResourceInfo): string => `${info.group}/${info.resource}`;
+
+/** Kinds whose status is a subresource: it is not set with the rest, and the rest not with it. */
+export function hasStatus(info: ResourceInfo): boolean {
+  return info.subresources.some(({ name }) => name === 'status');
+}
+
+/** Kinds without a spec of their own still have generations when upstream gives them one. */
+const withGeneration = new Set([
+  'apps/deployments',
+  'apps/replicasets',
+  'apps/daemonsets',
+  'apps/statefulsets',
+  'batch/jobs',
+  'batch/cronjobs',
+  '/replicationcontrollers',
+  '/pods',
+  'networking.k8s.io/ingresses',
+  'networking.k8s.io/networkpolicies',
+  'policy/poddisruptionbudgets',
+  'apiextensions.k8s.io/customresourcedefinitions',
+  'discovery.k8s.io/endpointslices',
+  'admissionregistration.k8s.io/validatingwebhookconfigurations',
+  'admissionregistration.k8s.io/mutatingwebhookconfigurations',
+  'flowcontrol.apiserver.k8s.io/flowschemas',
+  'flowcontrol.apiserver.k8s.io/prioritylevelconfigurations',
+]);
+
+function hasGeneration(info: ResourceInfo): boolean {
+  return info.customResourceDefinition !== undefined || withGeneration.has(keyOf(info));
+}
+
+const initialStatus: Readonly<Record<string, Json>> = {
+  '/pods': { phase: 'Pending' },
+  '/namespaces': { phase: 'Active' },
+  '/persistentvolumes': { phase: 'Pending' },
+  '/persistentvolumeclaims': { phase: 'Pending' },
+  '/services': { loadBalancer: {} },
+};
+
+function qosClass(spec: Json): string {
+  const containers = [
+    ...((spec['containers'] ?? []) as Json[]),
+    ...((spec['initContainers'] ?? []) as Json[]),
+  ];
+  let isGuaranteed = containers.length > 0;
+  let isBestEffort = true;
+  for (const container of containers) {
+    const resources = (container['resources'] ?? {}) as { requests?: Json; limits?: Json };
+    for (const name of ['cpu', 'memory']) {
+      const request = resources.requests?.[name];
+      const limit = resources.limits?.[name];
+      if (request !== undefined || limit !== undefined) isBestEffort = false;
+      if (limit === undefined || String(request ?? limit) !== String(limit)) isGuaranteed = false;
+    }
+  }
+  return isBestEffort ? 'BestEffort' : isGuaranteed ? 'Guaranteed' : 'Burstable';
+}
+
+function addJobLabels(object: KubeObject): void {
+  const spec = object['spec'] as Json;
+  if (spec['manualSelector'] === true || spec['selector'] !== undefined) return;
+  const { uid = '', name = '' } = object.metadata;
+  const template = spec['template'] as { metadata?: { labels?: Record<string, string> } };
+  template.metadata ??= {};
+  template.metadata.labels = {
+    ...template.metadata.labels,
+    'batch.kubernetes.io/controller-uid': uid,
+    'batch.kubernetes.io/job-name': name,
+    'controller-uid': uid,
+    'job-name': name,
+  };
+  spec['selector'] = { matchLabels: { 'batch.kubernetes.io/controller-uid': uid } };
+}
+
+export function prepareCreate(
+  info: ResourceInfo,
+  object: KubeObject,
+  context: StrategyContext,
+): void {
+  const { metadata } = object;
+  metadata.uid = context.uuid();
+  metadata.creationTimestamp = timestamp(context.now);
+  delete metadata.resourceVersion;
+  delete metadata.deletionTimestamp;
+  delete metadata.deletionGracePeriodSeconds;
+  if (hasGeneration(info)) metadata.generation = 1;
+  else delete metadata.generation;
+  if (hasStatus(info)) {
+    const status = initialStatus[keyOf(info)];
+    if (status === undefined) delete object['status'];
+    else object['status'] = structuredClone(status);
+  }
+  if (keyOf(info) === '/pods') object['status'].qosClass = qosClass(object['spec'] as Json);
+  if (keyOf(info) === 'batch/jobs') addJobLabels(object);
+  if (keyOf(info) === '/secrets') mergeStringData(object);
+}
+
+function mergeStringData(object: KubeObject): void {
+  const plain = object['stringData'] as Record<string, string> | undefined;
+  if (plain === undefined) return;
+  const data = (object['data'] ?? {}) as Record<string, string>;
+  for (const [key, value] of Object.entries(plain))
+    data[key] = Buffer.from(value).toString('base64');
+  object['data'] = data;
+  delete object['stringData'];
+}
+
+/** Keeps what only the server, or only the other endpoint, may change. */
+export function prepareUpdate(
+  info: ResourceInfo,
+  next: KubeObject,
+  old: KubeObject,
+  subresource: string | undefined,
+): void {
+  const { metadata } = next;
+  for (const field of [
+    'uid',
+    'creationTimestamp',
+    'deletionTimestamp',
+    'deletionGracePeriodSeconds',
+    'generation',
+  ] as const) {
+    const value = old.metadata[field];
+    if (value === undefined) delete metadata[field];
+    else (metadata as Json)[field] = value;
+  }
+  if (subresource === 'status') {
+    for (const key of Object.keys(next)) {
+      if (!['apiVersion', 'kind', 'metadata', 'status'].includes(key)) delete next[key];
+    }
+    for (const [key, value] of Object.entries(old)) {
+      if (!['apiVersion', 'kind', 'metadata', 'status'].includes(key)) next[key] = value;
+    }
+    const { labels, annotations, finalizers, ownerReferences } = old.metadata;
+    if (info.customResourceDefinition !== undefined) {
+      Object.assign(metadata, { labels, annotations, finalizers, ownerReferences });
+    }
+    return;
+  }
+  if (hasStatus(info) && subresource === undefined) {
+    if (old['status'] === undefined) delete next['status'];
+    else next['status'] = old['status'];
+  }
+  if (keyOf(info) === '/services') keepService(next, old);
+  if (keyOf(info) === '/secrets') mergeStringData(next);
+  if (hasGeneration(info) && desireChanged(next, old)) {
+    metadata.generation = (old.metadata.generation ?? 0) + 1;
+  }
+}
+
+/** A Service keeps its addresses when the client leaves them out. */
+function keepService(next: KubeObject, old: KubeObject): void {
+  const [spec, before] = [next['spec'] as Json, old['spec'] as Json];
+  if (spec['type'] === 'ExternalName') return;
+  for (const field of [
+    'clusterIP',
+    'clusterIPs',
+    'ipFamilies',
+    'ipFamilyPolicy',
+    'healthCheckNodePort',
+  ]) {
+    if (spec[field] === undefined && before[field] !== undefined) spec[field] = before[field];
+  }
+}
+
+function desireChanged(next: KubeObject, old: KubeObject): boolean {
+  const desire = ({ metadata: _metadata, status: _status, ...rest }: KubeObject) =>
+    JSON.stringify(canonical(rest));
+  return desire(next) !== desire(old);
+}
+
+export function canonical(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(canonical);
+  if (typeof value !== 'object' || value === null) return value;
+  const record = value as Json;
+  const keys = Object.keys(record)
+    .filter((key) => record[key] !== undefined)
+    .sort();
+  return Object.fromEntries(keys.map((key) => [key, canonical(record[key])]));
+}
+
+export function timestamp(now: number): string {
+  return new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
+}

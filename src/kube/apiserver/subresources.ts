@@ -1,0 +1,328 @@
+// Subresources that are more than a view of their object: binding, eviction, scale, tokens, and the
+// reviews that are answered without being stored.
+import type { Env } from '#env/env.ts';
+import type { KubeObject } from '#kube/meta/object.ts';
+import {
+  formatLabelSelector,
+  labelSelectorFromObject,
+  matchesLabels,
+} from '#kube/meta/selectors.ts';
+import { ApiError, badRequest, conflict } from '#kube/meta/status.ts';
+import { isAllowed, rulesFor, type AccessRequest, type RoleSource } from './rbac.ts';
+import type { Resources, WriteContext } from './resources.ts';
+import { timestamp } from './strategies.ts';
+import type { TokenAuthority } from './tokens.ts';
+import { authenticated, type UserInfo } from './user.ts';
+
+type Json = Record<string, unknown>;
+
+const success = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' };
+
+/** pods/binding: puts the pod on a node, once. */
+export async function bind(
+  resources: Resources,
+  context: WriteContext,
+  name: string,
+  body: KubeObject,
+  env: Env,
+): Promise<Json> {
+  const target = body['target']?.name;
+  if (typeof target !== 'string' || target === '')
+    throw badRequest('Binding target.name is required');
+  await resources.modify(
+    { ...context, subresource: 'binding' },
+    name,
+    (pod) => {
+      if (pod['spec'].nodeName) {
+        throw conflict(
+          context.info,
+          name,
+          `pod ${name} is already assigned to node "${pod['spec'].nodeName}"`,
+        );
+      }
+      if (pod.metadata.deletionTimestamp !== undefined) {
+        throw conflict(
+          context.info,
+          name,
+          `pod ${name} is being deleted, cannot be assigned to a host`,
+        );
+      }
+      if (body.metadata?.uid !== undefined && body.metadata.uid !== pod.metadata.uid) {
+        throw conflict(
+          context.info,
+          name,
+          `Precondition failed: UID in precondition: ${body.metadata.uid}, UID in object meta: ${pod.metadata.uid}`,
+        );
+      }
+      const lastTransitionTime = timestamp(env.clock.now());
+      const conditions = ((pod['status']?.conditions ?? []) as Json[]).filter(
+        (one) => one['type'] !== 'PodScheduled',
+      );
+      conditions.push({
+        type: 'PodScheduled',
+        status: 'True',
+        lastProbeTime: null,
+        lastTransitionTime,
+      });
+      pod['spec'].nodeName = target;
+      pod['status'] = { ...pod['status'], conditions };
+      pod.metadata.annotations = { ...pod.metadata.annotations, ...body.metadata?.annotations };
+      if (Object.keys(pod.metadata.annotations).length === 0) delete pod.metadata.annotations;
+      return pod;
+    },
+    { skipTracking: true, skipValidation: true },
+  );
+  return { ...success, code: 201 };
+}
+
+/** pods/eviction: deletes the pod unless a disruption budget forbids it now. */
+export async function evict(
+  resources: Resources,
+  context: WriteContext,
+  name: string,
+  body: KubeObject,
+): Promise<Json> {
+  const { info, namespace } = context;
+  const pod = await resources.get('', 'pods', namespace, name);
+  const budgets = await resources.list('policy', 'poddisruptionbudgets', namespace);
+  const matching = budgets.filter((budget) => {
+    const selector = labelSelectorFromObject(budget['spec']?.selector);
+    return (
+      selector !== undefined && pod !== undefined && matchesLabels(selector, pod.metadata.labels)
+    );
+  });
+  if (matching.length > 1) {
+    throw new ApiError(
+      500,
+      'InternalError',
+      'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
+    );
+  }
+  const isOver = ['Succeeded', 'Failed', 'Pending'].includes(String(pod?.['status']?.phase));
+  const budget = matching[0];
+  if (budget !== undefined && !isOver && (budget['status']?.disruptionsAllowed ?? 0) <= 0) {
+    const cause = {
+      reason: 'DisruptionBudget',
+      message: `The disruption budget ${budget.metadata.name} needs ${budget['status']?.desiredHealthy ?? 0} healthy pods and has ${budget['status']?.currentHealthy ?? 0} currently`,
+    };
+    throw new ApiError(
+      429,
+      'TooManyRequests',
+      "Cannot evict pod as it would violate the pod's disruption budget.",
+      { causes: [cause] },
+    );
+  }
+  await resources.delete(
+    { ...context, info, subresource: undefined },
+    name,
+    body['deleteOptions'] ?? {},
+  );
+  return { ...success, code: 201 };
+}
+
+function valueAt(object: unknown, path: string): unknown {
+  return path
+    .split('.')
+    .filter((part) => part !== '')
+    .reduce((value, key) => (value as Json | undefined)?.[key], object);
+}
+
+function setAt(object: KubeObject, path: string, value: unknown): void {
+  const parts = path.split('.').filter((part) => part !== '');
+  const last = parts.pop() ?? '';
+  let at: Json = object;
+  for (const part of parts) at = (at[part] ??= {}) as Json;
+  at[last] = value;
+}
+
+interface ScalePaths {
+  readonly spec: string;
+  readonly status: string;
+  readonly selector?: string | undefined;
+}
+
+function scalePaths(context: WriteContext): ScalePaths {
+  const sub = context.info.subresources.find((one) => one.name === 'scale');
+  return sub?.scalePaths ?? { spec: '.spec.replicas', status: '.status.replicas' };
+}
+
+export function scaleOf(context: WriteContext, object: KubeObject): KubeObject {
+  const paths = scalePaths(context);
+  const { name = '', namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  const custom = paths.selector === undefined ? undefined : valueAt(object, paths.selector);
+  const own = object['spec']?.selector;
+  const parsed =
+    own?.matchLabels !== undefined || own?.matchExpressions !== undefined
+      ? labelSelectorFromObject(own)
+      : undefined;
+  const selector = custom ?? (parsed === undefined ? undefined : formatLabelSelector(parsed));
+  const metadata = { name, namespace, uid, resourceVersion, creationTimestamp };
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata: JSON.parse(JSON.stringify(metadata)),
+    spec: { replicas: Number(valueAt(object, paths.spec) ?? 0) },
+    status: {
+      replicas: Number(valueAt(object, paths.status) ?? 0),
+      ...(selector === undefined ? {} : { selector }),
+    },
+  };
+}
+
+export async function updateScale(
+  resources: Resources,
+  context: WriteContext,
+  name: string,
+  change: (scale: KubeObject) => KubeObject,
+): Promise<KubeObject> {
+  const paths = scalePaths(context);
+  const updated = await resources.modify({ ...context, subresource: undefined }, name, (live) => {
+    const scale = change(scaleOf(context, live));
+    const replicas = scale['spec']?.replicas;
+    if (typeof replicas !== 'number' || replicas < 0) {
+      throw new ApiError(
+        422,
+        'Invalid',
+        `Scale.autoscaling "${name}" is invalid: spec.replicas: Invalid value: ${JSON.stringify(replicas)}: must be greater than or equal to 0`,
+      );
+    }
+    setAt(live, paths.spec, replicas);
+    const wanted = scale.metadata.resourceVersion;
+    if (wanted === undefined || wanted === '') delete live.metadata.resourceVersion;
+    else live.metadata.resourceVersion = wanted;
+    return live;
+  });
+  return scaleOf(context, updated);
+}
+
+const TOKEN_SECONDS_DEFAULT = 3_600;
+const TOKEN_SECONDS_MIN = 600;
+
+/** serviceaccounts/token */
+export async function requestToken(
+  services: { resources: Resources; tokens: TokenAuthority; env: Env },
+  context: WriteContext,
+  name: string,
+  body: KubeObject,
+): Promise<KubeObject> {
+  const { resources, tokens, env } = services;
+  const { namespace } = context;
+  const account = await resources.get('', 'serviceaccounts', namespace, name);
+  if (account === undefined)
+    throw new ApiError(404, 'NotFound', `serviceaccounts "${name}" not found`, {
+      name,
+      kind: 'serviceaccounts',
+    });
+  const spec = (body['spec'] ?? {}) as {
+    audiences?: string[];
+    expirationSeconds?: number;
+    boundObjectRef?: { kind: string; name: string; uid?: string };
+  };
+  const seconds = spec.expirationSeconds ?? TOKEN_SECONDS_DEFAULT;
+  if (seconds < TOKEN_SECONDS_MIN) {
+    throw new ApiError(
+      422,
+      'Invalid',
+      `TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: ${seconds}: may not specify a duration less than 10 minutes`,
+    );
+  }
+  const audiences =
+    spec.audiences !== undefined && spec.audiences.length > 0 ? spec.audiences : [tokens.issuer];
+  const ref = spec.boundObjectRef;
+  const pod =
+    ref?.kind === 'Pod' ? await resources.get('', 'pods', namespace, ref.name) : undefined;
+  if (ref?.kind === 'Pod' && pod === undefined)
+    throw new ApiError(404, 'NotFound', `pods "${ref.name}" not found`, {
+      name: ref.name,
+      kind: 'pods',
+    });
+  const now = env.clock.now();
+  const token = await tokens.issue(account, {
+    audiences,
+    seconds,
+    now,
+    pod,
+    id: env.random.uuid(),
+  });
+  const expirationTimestamp = timestamp(now + seconds * 1_000);
+  return {
+    kind: 'TokenRequest',
+    apiVersion: 'authentication.k8s.io/v1',
+    metadata: { name, namespace: namespace ?? '', creationTimestamp: timestamp(now) },
+    spec: { ...spec, audiences, expirationSeconds: seconds },
+    status: { token, expirationTimestamp },
+  };
+}
+
+// ---- reviews ----
+
+function attributesOf(spec: Json, user: UserInfo): AccessRequest {
+  const resource = spec['resourceAttributes'] as Record<string, string> | undefined;
+  const other = spec['nonResourceAttributes'] as Record<string, string> | undefined;
+  return {
+    user,
+    verb: resource?.['verb'] ?? other?.['verb'] ?? '',
+    isResource: resource !== undefined,
+    group: resource?.['group'] ?? '',
+    resource: resource?.['resource'] ?? '',
+    subresource: resource?.['subresource'] || undefined,
+    namespace: resource?.['namespace'] || undefined,
+    name: resource?.['name'] || undefined,
+    path: other?.['path'] ?? '',
+  };
+}
+
+export interface ReviewServices {
+  readonly roles: RoleSource;
+  readonly authenticate: (token: string) => Promise<UserInfo | undefined>;
+}
+
+/** The answer to a review that a client creates; nothing is stored. */
+export async function review(
+  services: ReviewServices,
+  resource: string,
+  user: UserInfo,
+  body: KubeObject,
+): Promise<KubeObject> {
+  const spec = (body['spec'] ?? {}) as Json;
+  const userJson = (one: UserInfo): Json => ({
+    username: one.name,
+    ...(one.uid === '' ? {} : { uid: one.uid }),
+    groups: one.groups,
+    ...(Object.keys(one.extra).length === 0 ? {} : { extra: one.extra }),
+  });
+  switch (resource) {
+    case 'selfsubjectaccessreviews':
+      return { ...body, status: { allowed: isAllowed(services.roles, attributesOf(spec, user)) } };
+    case 'subjectaccessreviews':
+    case 'localsubjectaccessreviews': {
+      const subject = authenticated(String(spec['user'] ?? ''), (spec['groups'] ?? []) as string[]);
+      return {
+        ...body,
+        status: { allowed: isAllowed(services.roles, attributesOf(spec, subject)) },
+      };
+    }
+    case 'selfsubjectrulesreviews': {
+      const rules = [...rulesFor(services.roles, user, String(spec['namespace'] ?? ''))];
+      const resourceRules = rules.filter((one) => one.nonResourceURLs === undefined);
+      const nonResourceRules = rules.filter((one) => one.nonResourceURLs !== undefined);
+      return { ...body, status: { resourceRules, nonResourceRules, incomplete: false } };
+    }
+    case 'selfsubjectreviews':
+      return { ...body, status: { userInfo: userJson(user) } };
+    case 'tokenreviews': {
+      const found = await services.authenticate(String(spec['token'] ?? ''));
+      if (found === undefined)
+        return {
+          ...body,
+          status: { authenticated: false, user: {}, error: 'invalid bearer token' },
+        };
+      return {
+        ...body,
+        status: { authenticated: true, user: userJson(found), audiences: spec['audiences'] ?? [] },
+      };
+    }
+    default:
+      throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
+  }
+}

@@ -1,0 +1,202 @@
+// The certificate authority of an instance, kept in its folder: server certificates, client
+// certificates of components and nodes, the key that signs service-account tokens, kubeconfigs.
+import 'reflect-metadata';
+import { webcrypto } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as x509 from '@peculiar/x509';
+
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+const DAY_MS = 86_400_000;
+const CA_DAYS = 3_650;
+const LEAF_DAYS = 365;
+
+export interface KeyPair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
+  const bytes = await webcrypto.subtle.exportKey('pkcs8', key);
+  return x509.PemConverter.encode(bytes, 'PRIVATE KEY');
+}
+
+async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
+  const bytes = x509.PemConverter.decode(pem)[0] ?? new ArrayBuffer(0);
+  return await webcrypto.subtle.importKey('pkcs8', bytes, algorithm, true, ['sign']);
+}
+
+function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return webcrypto.subtle.generateKey(algorithm, true, [
+    'sign',
+    'verify',
+  ]) as Promise<webcrypto.CryptoKeyPair>;
+}
+
+function serialNumber(): string {
+  const bytes = webcrypto.getRandomValues(new Uint8Array(16));
+  bytes[0] = (bytes[0] ?? 0) & 0x7f;
+  return Buffer.from(bytes).toString('hex');
+}
+
+function writePrivate(path: string, text: string): void {
+  const temporary = `${path}.tmp`;
+  writeFileSync(temporary, text, { mode: 0o600 });
+  renameSync(temporary, path);
+}
+
+export interface ClientIdentity {
+  readonly commonName: string;
+  readonly organizations: readonly string[];
+}
+
+export interface ServerIdentity {
+  readonly commonName: string;
+  readonly names: readonly string[];
+  readonly ips: readonly string[];
+}
+
+export class Authority {
+  readonly folder: string;
+  /** PEM of the authority's own certificate. */
+  readonly caCert: string;
+  readonly #certificate: x509.X509Certificate;
+  readonly #key: webcrypto.CryptoKey;
+
+  private constructor(folder: string, caCert: string, key: webcrypto.CryptoKey) {
+    this.folder = folder;
+    this.caCert = caCert;
+    this.#certificate = new x509.X509Certificate(caCert);
+    this.#key = key;
+  }
+
+  /** Opens the authority of a folder, making it at the first time. */
+  static async open(folder: string, now: number): Promise<Authority> {
+    x509.cryptoProvider.set(webcrypto as never);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const [certPath, keyPath] = [join(folder, 'ca.crt'), join(folder, 'ca.key')];
+    if (!existsSync(certPath)) {
+      const keys = await generateKeys();
+      const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+        serialNumber: serialNumber(),
+        name: 'CN=strata-ca',
+        notBefore: new Date(now - DAY_MS),
+        notAfter: new Date(now + CA_DAYS * DAY_MS),
+        signingAlgorithm: algorithm,
+        keys: keys as unknown as webcrypto.CryptoKeyPair,
+        extensions: [
+          new x509.BasicConstraintsExtension(true, undefined, true),
+          new x509.KeyUsagesExtension(
+            x509.KeyUsageFlags.keyCertSign |
+              x509.KeyUsageFlags.cRLSign |
+              x509.KeyUsageFlags.digitalSignature,
+            true,
+          ),
+        ],
+      });
+      writePrivate(keyPath, await exportKey(keys.privateKey));
+      writePrivate(certPath, `${certificate.toString('pem')}\n`);
+    }
+    return new Authority(
+      folder,
+      readFileSync(certPath, 'utf8'),
+      await importKey(readFileSync(keyPath, 'utf8')),
+    );
+  }
+
+  async issueClient(identity: ClientIdentity, now: number): Promise<KeyPair> {
+    const subject = [
+      { CN: [identity.commonName] },
+      ...identity.organizations.map((one) => ({ O: [one] })),
+    ];
+    return await this.#issue(subject, [x509.ExtendedKeyUsage.clientAuth], [], now);
+  }
+
+  async issueServer(identity: ServerIdentity, now: number): Promise<KeyPair> {
+    const names = [
+      ...identity.names.map((value) => ({ type: 'dns' as const, value })),
+      ...identity.ips.map((value) => ({ type: 'ip' as const, value })),
+    ];
+    const extension = new x509.SubjectAlternativeNameExtension(names);
+    const usages = [x509.ExtendedKeyUsage.serverAuth];
+    return await this.#issue([{ CN: [identity.commonName] }], usages, [extension], now);
+  }
+
+  /** A pair kept in the folder under a name, issued anew when it is missing or near its end. */
+  async kept(name: string, issue: () => Promise<KeyPair>, now: number): Promise<KeyPair> {
+    const [certPath, keyPath] = [
+      join(this.folder, `${name}.crt`),
+      join(this.folder, `${name}.key`),
+    ];
+    if (existsSync(certPath) && existsSync(keyPath)) {
+      const cert = readFileSync(certPath, 'utf8');
+      const ends = new x509.X509Certificate(cert).notAfter.getTime();
+      if (ends - now > (LEAF_DAYS / 4) * DAY_MS)
+        return { cert, key: readFileSync(keyPath, 'utf8') };
+    }
+    const pair = await issue();
+    writePrivate(keyPath, pair.key);
+    writePrivate(certPath, pair.cert);
+    return pair;
+  }
+
+  async #issue(
+    subject: x509.JsonName,
+    usages: readonly x509.ExtendedKeyUsageType[],
+    extensions: readonly x509.Extension[],
+    now: number,
+  ): Promise<KeyPair> {
+    const keys = await generateKeys();
+    const certificate = await x509.X509CertificateGenerator.create({
+      serialNumber: serialNumber(),
+      subject,
+      issuer: this.#certificate.subject,
+      notBefore: new Date(now - DAY_MS),
+      notAfter: new Date(now + LEAF_DAYS * DAY_MS),
+      signingKey: this.#key as unknown as CryptoKey,
+      publicKey: keys.publicKey as unknown as CryptoKey,
+      signingAlgorithm: algorithm,
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(
+          x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment,
+          true,
+        ),
+        new x509.ExtendedKeyUsageExtension([...usages]),
+        ...extensions,
+      ],
+    });
+    return { cert: `${certificate.toString('pem')}\n`, key: await exportKey(keys.privateKey) };
+  }
+}
+
+/** A kubeconfig with everything inside, as an object (JSON is YAML). */
+export function kubeconfig(options: {
+  server: string;
+  caCert: string;
+  pair: KeyPair;
+  user: string;
+  cluster: string;
+}) {
+  const { server, caCert, pair, user, cluster } = options;
+  const base64 = (text: string): string => Buffer.from(text).toString('base64');
+  return {
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [
+      { name: cluster, cluster: { server, 'certificate-authority-data': base64(caCert) } },
+    ],
+    users: [
+      {
+        name: user,
+        user: {
+          'client-certificate-data': base64(pair.cert),
+          'client-key-data': base64(pair.key),
+        },
+      },
+    ],
+    contexts: [{ name: cluster, context: { cluster, user } }],
+    'current-context': cluster,
+    preferences: {},
+  };
+}
