@@ -67,6 +67,7 @@ export class Containers {
   readonly #nextConnection: () => ConnectionId;
   readonly #containers = new Map<string, Container>();
   readonly #runners = new Map<ConnectionId, BuiltinRunner>();
+  readonly #disposing = new Set<Promise<void>>();
 
   constructor(
     options: ContainersOptions,
@@ -141,7 +142,18 @@ export class Containers {
   /** Its updates are all acknowledged: what is left of it at run time goes. */
   async forget(containerId: string): Promise<void> {
     this.#containers.delete(containerId);
-    await this.#disposeFolder(containerId);
+    const disposed = this.#disposeFolder(containerId);
+    this.#disposing.add(disposed);
+    try {
+      await disposed;
+    } finally {
+      this.#disposing.delete(disposed);
+    }
+  }
+
+  /** What was to be forgotten is gone. */
+  async forgotten(): Promise<void> {
+    await Promise.allSettled(this.#disposing);
   }
 
   async #disposeFolder(containerId: string): Promise<void> {

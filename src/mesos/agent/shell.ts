@@ -85,6 +85,7 @@ export class AgentShell {
 
   async close(): Promise<void> {
     await this.settled();
+    await this.#wired().containers.forgotten();
     this.#isClosed = true;
     this.#timer?.cancel();
     this.#reconnect?.cancel();
