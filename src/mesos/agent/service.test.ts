@@ -1,5 +1,6 @@
 // The agent over HTTP: errors in the order and words of Mesos, and sandbox files that lead nowhere
 // else.
+import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
