@@ -175,6 +175,7 @@ test('NodeExecutor runs a pod when its launch and its object have come, and ends
   world.launch(pod);
   await world.until(() => world.phaseOf(pod) === 'Running');
   await world.until(() => world.states().includes('TASK_RUNNING'));
+  await world.runs();
   world.delete(pod, 5);
   await world.until(() => world.states().includes('TASK_KILLED'));
   assert.equal(world.pods.size, 0);
@@ -188,6 +189,7 @@ test('NodeExecutor goes on after kill -9 without running anything twice', async 
   world.launch(pod);
   world.put(pod);
   await world.until(() => world.phaseOf(pod) === 'Running');
+  await world.runs();
   const before = world.pods.get(pod.metadata.uid ?? '')?.status;
   await world.replace();
   world.launch(pod);
