@@ -46,7 +46,8 @@ function writePrivate(path: string, text: string): void {
 }
 
 async function issueComponent(authority: Authority, user: string, now: number): Promise<KeyPair> {
-  const identity = { commonName: user, organizations: components[user] ?? [] };
+  const groups = user.startsWith('system:node:') ? ['system:nodes'] : (components[user] ?? []);
+  const identity = { commonName: user, organizations: groups };
   const file = user.replaceAll(':', '-');
   return await authority.kept(file, () => authority.issueClient(identity, now), now);
 }
