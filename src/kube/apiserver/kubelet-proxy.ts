@@ -120,6 +120,15 @@ function forwarded(headers: IncomingMessage['headers']): Record<string, string |
   return out;
 }
 
+async function logFailure(answer: IncomingMessage): Promise<ApiError> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of answer as AsyncIterable<Buffer>) chunks.push(chunk);
+  const text = Buffer.concat(chunks).toString('utf8').trim();
+  const code = answer.statusCode ?? 502;
+  if (code === 400) return badRequest(text);
+  return new ApiError(code, code === 404 ? 'NotFound' : 'InternalError', text);
+}
+
 /** A plain request, its answer streamed as it comes. */
 export function proxyRequest(
   client: KubeletClient,
@@ -142,6 +151,11 @@ export function proxyRequest(
       },
       (answer) => {
         const type = answer.headers['content-type'];
+        // The kubelet words the failures of logs in plain text; clients expect a Status.
+        if ((answer.statusCode ?? 502) >= 400 && target.path.startsWith('/containerLogs/')) {
+          void logFailure(answer).then(fail);
+          return;
+        }
         response.writeHead(
           answer.statusCode ?? 502,
           type === undefined ? {} : { 'Content-Type': type },
