@@ -1,8 +1,8 @@
 // Writes the node's events about pods: repeated ones are counted in one object, and a pod that
 // floods is held back, as the kubelet's recorder does.
 import type { Env } from '#env/env.ts';
-import type { CallApi } from './kube-node-api.ts';
-import { hasCode } from './kube-node-api.ts';
+import type { CallApi } from '#kube/client/api-call.ts';
+import { hasCode } from '#kube/client/api-call.ts';
 import type { PodEvent } from './node-api.ts';
 import { podIdentity } from './pod-spec.ts';
 import type { Pod } from './pod-spec.ts';

@@ -2,21 +2,12 @@
 // events. Nothing but the public Kubernetes API is used.
 import type { Env } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { ApiError } from '#kube/meta/status.ts';
+import type { CallApi } from '#kube/client/api-call.ts';
+import { hasCode } from '#kube/client/api-call.ts';
 import type { NodeApi, PodEvent, TokenRequest } from './node-api.ts';
 import { podIdentity } from './pod-spec.ts';
 import type { Pod } from './pod-spec.ts';
 import type { PodStatus } from './pod-state.ts';
-
-export interface ApiCall {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  readonly path: string;
-  readonly body?: unknown;
-  readonly contentType?: string | undefined;
-}
-
-/** Resolves with the parsed answer; rejects with ApiError. */
-export type CallApi = (call: ApiCall) => Promise<unknown>;
 
 export interface NodeApiParts {
   readonly call: CallApi;
@@ -30,10 +21,6 @@ const strategic = 'application/strategic-merge-patch+json';
 
 export function podPath(namespace: string, name: string): string {
   return `/api/v1/namespaces/${namespace}/pods/${name}`;
-}
-
-export function hasCode(error: unknown, ...codes: readonly number[]): boolean {
-  return error instanceof ApiError && codes.includes(error.code);
 }
 
 export class KubeNodeApi implements NodeApi {

@@ -8,7 +8,7 @@ import { ExecutorClient } from '#mesos/client/executor-client.ts';
 import type { ExecutorClientOptions } from '#mesos/client/executor-client.ts';
 import { NodeExecutor } from './executor.ts';
 import { KubeNodeApi } from './kube-node-api.ts';
-import type { CallApi } from './kube-node-api.ts';
+import type { CallApi } from '#kube/client/api-call.ts';
 import { KubeletServer } from './kubelet-server.ts';
 import type { NodeBundle } from './node-bundle.ts';
 import type { PodEvent } from './node-api.ts';

@@ -1,7 +1,7 @@
 // Keeps a list of objects up to date: list, then watch, list again when the watch is too old.
 import type { Env } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { hasCode } from './kube-node-api.ts';
+import { hasCode } from './api-call.ts';
 import type { RestClient, WatchEvent } from './rest-client.ts';
 
 export interface ObjectHandlers {
@@ -68,7 +68,7 @@ export class ObjectWatch {
           continue;
         }
         const why = error instanceof Error ? error.message : String(error);
-        this.#env.log.debug('A watch was interrupted', { path: this.#query.path, error: why });
+        this.#env.log.warn('A watch was interrupted', { path: this.#query.path, error: why });
       }
       const wait = delayMs;
       await new Promise<void>((done) => this.#env.timers.after(wait, done));

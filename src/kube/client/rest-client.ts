@@ -1,4 +1,4 @@
-// A small REST client of the API server for the node: JSON calls and watches over HTTPS, with the
+// A small REST client of the API server: JSON calls and watches over HTTPS, with the
 // identity of a kubeconfig. One connection pool; a watch has a connection of its own.
 import { Agent, request } from 'node:https';
 import type { RequestOptions } from 'node:https';
@@ -7,7 +7,7 @@ import { Fault } from '#base/fault.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { ApiError } from '#kube/meta/status.ts';
 import type { StatusDetails } from '#kube/meta/status.ts';
-import type { ApiCall } from './kube-node-api.ts';
+import type { ApiCall } from './api-call.ts';
 
 interface Named<T> {
   readonly name: string;
@@ -96,8 +96,11 @@ export class RestClient {
   readonly #agent: Agent;
   readonly #watchAgent: Agent;
 
-  constructor(kubeconfig: unknown) {
+  readonly #userAgent: string;
+
+  constructor(kubeconfig: unknown, userAgent = 'strata-node') {
     this.#access = readAccess(kubeconfig);
+    this.#userAgent = userAgent;
     const { ca, cert, key } = this.#access;
     const tls = { ca, cert, key };
     this.#agent = new Agent({ ...tls, keepAlive: true, maxSockets: 16 });
@@ -114,7 +117,7 @@ export class RestClient {
       path: `${base}${path}`,
       headers: {
         Accept: 'application/json',
-        'User-Agent': 'strata-node',
+        'User-Agent': this.#userAgent,
         ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
       },
     };

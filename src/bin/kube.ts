@@ -1,0 +1,201 @@
+// Wires the components of a Kubernetes instance that this process was asked to run.
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { Fault } from '#base/fault.ts';
+import type { Env } from '#env/env.ts';
+import { startApiServer, type ApiServer } from '#kube/apiserver/server.ts';
+import { RestClient } from '#kube/client/rest-client.ts';
+import { startControllers } from '#kube/controllers/run.ts';
+import { startScheduler } from '#kube/framework/run.ts';
+import { nodeExecutorCommand } from '#kube/node/node-command.ts';
+import { Authority, kubeconfig } from '#kube/pki/authority.ts';
+import { TypeRegistry } from '#kube/types/registry.ts';
+import { openSqliteStore } from '#store/sqlite-store.ts';
+import { instanceConfig, type InstanceConfig } from '#supervisor/home.ts';
+import type { RunningPart } from './part.ts';
+import { installWrapper } from './self.ts';
+
+export interface KubeOptions {
+  readonly name: string;
+  readonly home: string;
+  readonly host: string;
+  readonly port: number;
+  readonly master?: string | undefined;
+  readonly components: string;
+  readonly kubeconfig?: string | undefined;
+}
+
+const known = new Set(['apiserver', 'scheduler', 'controllers']);
+
+function componentsOf(options: KubeOptions): ReadonlySet<string> {
+  const wanted = new Set(
+    options.components
+      .split(',')
+      .map((one) => one.trim())
+      .filter((one) => one !== ''),
+  );
+  for (const one of wanted) {
+    if (known.has(one)) continue;
+    const names = [...known].join(', ');
+    throw new Fault(
+      { code: 'bad-option', component: one },
+      `Cannot run component "${one}": known are ${names}`,
+    );
+  }
+  if (wanted.has('scheduler') && options.master === undefined) {
+    throw new Fault(
+      { code: 'bad-option' },
+      'Cannot run the scheduler: it needs --master HOST:PORT',
+    );
+  }
+  return wanted;
+}
+
+function readInstance(folder: string, options: KubeOptions): InstanceConfig {
+  const path = join(folder, 'instance.json');
+  if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as InstanceConfig;
+  return instanceConfig(options.name, options.port);
+}
+
+interface Started {
+  close(): void | Promise<void>;
+}
+
+class Instance {
+  readonly #options: KubeOptions;
+  readonly #env: Env;
+  readonly #folder: string;
+  readonly #config: InstanceConfig;
+  readonly #started: Started[] = [];
+  #server: ApiServer | undefined;
+
+  constructor(options: KubeOptions, env: Env) {
+    this.#options = options;
+    this.#env = env;
+    this.#folder = join(options.home, 'kube', options.name);
+    try {
+      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      const path = this.#folder;
+      throw new Fault({ code: 'home-unwritable', path }, `Cannot write to home folder "${path}"`, {
+        cause: error,
+      });
+    }
+    this.#config = readInstance(this.#folder, options);
+  }
+
+  async start(wanted: ReadonlySet<string>): Promise<string> {
+    if (wanted.has('apiserver')) await this.#startApiServer();
+    if (wanted.has('controllers')) await this.#startControllers();
+    if (wanted.has('scheduler')) await this.#startScheduler();
+    return this.#server?.url ?? `https://${this.#options.host}:${this.#options.port}`;
+  }
+
+  async close(): Promise<void> {
+    for (const one of this.#started.toReversed()) await one.close();
+  }
+
+  async #startApiServer(): Promise<void> {
+    const { host, port, name } = this.#options;
+    const store = await openSqliteStore(join(this.#folder, 'store.db'));
+    this.#started.push({ close: async () => await store[Symbol.asyncDispose]() });
+    this.#server = await startApiServer(
+      {
+        instance: name,
+        home: this.#folder,
+        listen: { host, port },
+        store,
+        registry: new TypeRegistry(),
+        serviceCidr: this.#config.serviceCidr,
+      },
+      this.#env,
+    );
+    this.#started.push(this.#server);
+  }
+
+  /** The identity of a component: issued by our own server, or given by a file. */
+  async #clientOf(user: string): Promise<RestClient> {
+    const agent = user.split(':').at(-1) ?? user;
+    if (this.#server !== undefined) {
+      return new RestClient(await this.#server.componentConfig(user), agent);
+    }
+    const path = this.#options.kubeconfig ?? join(this.#folder, 'kubeconfig');
+    return new RestClient(parse(readFileSync(path, 'utf8')), agent);
+  }
+
+  async #startControllers(): Promise<void> {
+    const client = await this.#clientOf('system:kube-controller-manager');
+    const authority = await Authority.open(join(this.#folder, 'pki'), this.#env.clock.now());
+    const controllers = startControllers({ client, rootCa: authority.caCert }, this.#env);
+    this.#started.push({ close: () => client.close() }, controllers);
+  }
+
+  async #startScheduler(): Promise<void> {
+    const { name, home, master = '' } = this.#options;
+    const client = await this.#clientOf('system:kube-scheduler');
+    const authority = await Authority.open(join(this.#folder, 'pki'), this.#env.clock.now());
+    const command = nodeExecutorCommand([installWrapper(home)], name);
+    const scheduler = startScheduler(
+      {
+        instance: name,
+        client,
+        master,
+        home: this.#folder,
+        role: `kube/${name}`,
+        podCidr: this.#config.podCidr,
+        nodeExecutorCommand: command,
+        issueBundle: (node) => this.#issueBundle(authority, node),
+      },
+      this.#env,
+    );
+    this.#started.push({ close: () => client.close() }, scheduler);
+  }
+
+  async #issueBundle(
+    authority: Authority,
+    node: { nodeName: string; ip: string; kubeletPort: number; podCidr: string },
+  ): Promise<string> {
+    const { nodeName, ip, kubeletPort, podCidr } = node;
+    const now = this.#env.clock.now();
+    const user = `system:node:${nodeName}`;
+    const pair = await authority.issueClient(
+      { commonName: user, organizations: ['system:nodes'] },
+      now,
+    );
+    const names = [nodeName, 'localhost'];
+    const serving = await authority.issueServer({ commonName: user, names, ips: [ip] }, now);
+    const server = this.#server?.url ?? `https://${this.#options.host}:${this.#options.port}`;
+    const bundle = {
+      instance: this.#options.name,
+      nodeName,
+      kubeconfig: kubeconfig({
+        server,
+        caCert: authority.caCert,
+        pair,
+        user,
+        cluster: this.#options.name,
+      }),
+      servingCert: serving.cert,
+      servingKey: serving.key,
+      clientCa: authority.caCert,
+      kubeletPort,
+      hostIp: ip,
+      podCidr,
+      runtimeClassDefault: 'process',
+    };
+    return Buffer.from(JSON.stringify(bundle)).toString('base64');
+  }
+}
+
+export async function runKube(options: KubeOptions, env: Env): Promise<RunningPart> {
+  const wanted = componentsOf(options);
+  const instance = new Instance(options, env);
+  try {
+    const url = await instance.start(wanted);
+    return { url, close: () => instance.close() };
+  } catch (error) {
+    await instance.close();
+    throw error;
+  }
+}
