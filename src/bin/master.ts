@@ -1,8 +1,8 @@
 // Wires a master: registry store, core and shell, HTTP server.
-import { mkdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import { MasterHttp } from '#mesos/master/http.ts';
@@ -40,18 +40,24 @@ function flagsOf({ home, host, port }: MasterRunOptions): Record<string, string>
   };
 }
 
+/** Folder by folder: mkdir's own recursion never ends where the kernel forbids folders (/proc). */
+function makeFolders(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  if (dirname(path) !== path) makeFolders(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
+}
+
 export async function runMaster(options: MasterRunOptions, env: Env): Promise<RunningPart> {
   const { home, host } = options;
+  const cannotWrite = (cause: unknown): Fault => {
+    const message = `Cannot write to home folder "${home}"`;
+    return new Fault({ code: 'home-unwritable', path: home }, message, { cause });
+  };
   try {
-    mkdirSync(home, { recursive: true, mode: 0o700 });
+    makeFolders(home);
+    accessSync(home, constants.W_OK);
   } catch (error) {
-    throw new Fault(
-      { code: 'home-unwritable', path: home },
-      `Cannot write to home folder "${home}"`,
-      {
-        cause: error,
-      },
-    );
+    throw cannotWrite(error);
   }
   const store = await openSqliteStore(join(home, 'registry.db'));
   const server = createServer({ requireHostHeader: false, keepAliveTimeout: 0 });
