@@ -99,6 +99,7 @@ export async function runMaster(options: MasterRunOptions, env: Env): Promise<Ru
   env.log.info('Master is ready', { host, port });
   return {
     url: `http://${host}:${port}`,
+    ended: shell.ended,
     async close() {
       await shell.close();
       server.closeAllConnections();

@@ -134,6 +134,15 @@ export function answer(
       return { type: 'GET_TASKS', get_tasks: getTasks(state) };
     case 'GET_ROLES':
       return { type: 'GET_ROLES', get_roles: getRoles(state) };
+    // What cannot be set yet is answered as what is not set.
+    case 'GET_OPERATIONS':
+      return { type: 'GET_OPERATIONS', get_operations: {} };
+    case 'GET_QUOTA':
+      return { type: 'GET_QUOTA', get_quota: { status: {} } };
+    case 'GET_MAINTENANCE_STATUS':
+      return { type: 'GET_MAINTENANCE_STATUS', get_maintenance_status: { status: {} } };
+    case 'GET_MAINTENANCE_SCHEDULE':
+      return { type: 'GET_MAINTENANCE_SCHEDULE', get_maintenance_schedule: { schedule: {} } };
     case 'GET_WEIGHTS': {
       const weight_infos = state.allocator.weights();
       return { type: 'GET_WEIGHTS', get_weights: { weight_infos } };

@@ -36,6 +36,7 @@ export class MasterShell {
   #timer: { readonly at: number; readonly timer: Timer } | undefined;
   #isAllocating = false;
   #isClosed = false;
+  readonly #ended = Promise.withResolvers<void>();
   /** Registry writes go one after the other; each confirms its change when it is durable. */
   #persisting: Promise<void> = Promise.resolve();
 
@@ -58,6 +59,11 @@ export class MasterShell {
     const shell = new MasterShell(options, core, registry, env);
     shell.#wakeAt(env.clock.now() + options.agentReregisterTimeoutMs);
     return shell;
+  }
+
+  /** Resolves when the master cannot go on. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
   }
 
   get now(): number {
@@ -218,7 +224,8 @@ export class MasterShell {
       } catch (error) {
         // Without its registry a master must not go on: another could contradict it.
         this.env.log.error('Cannot write the registry; stopping', { error });
-        process.exit(1);
+        this.#ended.resolve();
+        return;
       }
       if (!this.#isClosed) this.perform(this.core.confirm(token, this.now));
     });
