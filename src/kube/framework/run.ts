@@ -322,15 +322,11 @@ export class Framework {
         });
         break;
       }
-      case 'revive': {
-        const { role } = this.#options;
-        const requests = effect.demand.map((amounts) => ({
-          resources: resourcesToWire(amounts, [], role),
-        }));
-        this.#call({ type: 'REQUEST', request: { requests } });
+      case 'revive':
+        // Whole offers are wanted: the first pod on an agent brings the executor and its port along,
+        // and a batch is planned best on all that is free. REQUEST would cut offers to single pods.
         this.#call({ type: 'REVIVE' });
         break;
-      }
       case 'suppress':
         this.#call({ type: 'SUPPRESS' });
         break;
