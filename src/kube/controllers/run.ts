@@ -2,6 +2,9 @@
 import type { Env } from '#env/env.ts';
 import type { RestClient } from '#kube/client/rest-client.ts';
 import { Cache, startController, type Controller, type ControllerServices } from './controller.ts';
+import { deploymentController } from './deployment/controller.ts';
+import { endpointsController } from './endpoints/controller.ts';
+import { garbageController } from './garbage/controller.ts';
 import { namespaceController } from './namespace/controller.ts';
 import { replicaSetController } from './replicaset/controller.ts';
 import { serviceAccountController } from './serviceaccount/controller.ts';
@@ -16,6 +19,9 @@ const makers: readonly ((services: ControllerServices) => Controller)[] = [
   namespaceController,
   serviceAccountController,
   replicaSetController,
+  deploymentController,
+  garbageController,
+  endpointsController,
 ];
 
 export function startControllers(

@@ -1,0 +1,21 @@
+// The label that tells apart what different templates of one owner made: it looks as upstream's does
+// (ten characters that spell no word), and is the same for the same template, always.
+import { canonicalText } from './equality.ts';
+
+const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
+
+function fnv32a(text: string, seed = 0x811c9dc5): number {
+  let hash = seed;
+  for (const byte of Buffer.from(text)) {
+    hash ^= byte;
+    hash = Math.imul(hash, 0x01000193) >>> 0;
+  }
+  return hash >>> 0;
+}
+
+/** `collisionCount` makes another hash of it when the name is taken. */
+export function templateHash(template: unknown, collisionCount: number | undefined): string {
+  let hash = fnv32a(canonicalText(template));
+  if (collisionCount !== undefined && collisionCount > 0) hash = fnv32a(`${collisionCount}`, hash);
+  return [...String(hash)].map((one) => ALPHABET[one.charCodeAt(0) % ALPHABET.length]).join('');
+}
