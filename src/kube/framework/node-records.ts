@@ -2,6 +2,7 @@
 // change while the executor runs), its kubelet port and its pod range. One file per node.
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fromJson, toJson } from '#wire/mesos/codec.ts';
 import type { ExecutorInfo } from '#wire/mesos/v1.ts';
 
 export interface NodeRecord {
@@ -48,11 +49,14 @@ export class NodeRecords {
   }
 
   get(nodeName: string): NodeRecord | undefined {
-    return this.#read<NodeRecord>(`${nodeName}.json`);
+    const found = this.#read<NodeRecord>(`${nodeName}.json`);
+    // Bytes are base64 in the file.
+    return found && { ...found, executor: fromJson('ExecutorInfo', found.executor) };
   }
 
   put(record: NodeRecord): void {
-    this.#write(`${record.nodeName}.json`, record);
+    const executor = toJson('ExecutorInfo', record.executor);
+    this.#write(`${record.nodeName}.json`, { ...record, executor });
   }
 
   #read<T>(name: string): T | undefined {

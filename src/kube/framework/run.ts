@@ -485,7 +485,7 @@ export class Framework {
       },
       resources: resourcesToWire(EXECUTOR, [kubeletPort], role),
     };
-    return { nodeName, agentId, kubeletPort, podCidr, executor: plain(executor) };
+    return { nodeName, agentId, kubeletPort, podCidr, executor };
   }
 
   async #markUnschedulable(
@@ -636,11 +636,6 @@ function firstFree(
     for (let port = begin; port <= end; port++) if (!taken.has(port)) return port;
   }
   return undefined;
-}
-
-/** As it is after a round through JSON, so that the first launch says the same as all later ones. */
-function plain(executor: ExecutorInfo): ExecutorInfo {
-  return executor;
 }
 
 function timestamp(now: number): string {
