@@ -1,0 +1,66 @@
+// Feeds job/core.ts.
+import { keyOf } from '#kube/client/informer-store.ts';
+import { jobs, pods } from '#kube/client/resources.ts';
+import type { Effect } from '#kube/controllers/effects.ts';
+import {
+  byNamespace,
+  candidatesOf,
+  Controller,
+  followOwn,
+  followOwned,
+  indexNamespaces,
+  type ControllerServices,
+} from '#kube/controllers/frame.ts';
+import type { KubeObject } from '#kube/meta/object.ts';
+import { labelSelectorFromObject, matchesLabels } from '#kube/meta/selectors.ts';
+import { controllerOf } from '#kube/controllers/owners.ts';
+import { reconcileJob, releases, TRACKING } from './core.ts';
+
+const byTrackedJob = 'tracked-job';
+
+function trackedJobs(pod: KubeObject): string[] {
+  const owner = controllerOf(pod);
+  const isTracked = pod.metadata.finalizers?.includes(TRACKING) === true;
+  return isTracked && owner?.kind === 'Job' ? [`${pod.metadata.namespace}/${owner.name}`] : [];
+}
+
+/** Pods whose job is gone are held by nobody any more. */
+function strayEffects(tracked: readonly KubeObject[], job: KubeObject | undefined): Effect[] {
+  return releases(tracked.filter((pod) => controllerOf(pod)?.uid !== job?.metadata.uid));
+}
+
+export function jobController(services: ControllerServices): Controller {
+  const { informers } = services;
+  const all = informers.informer(jobs);
+  const owned = informers.informer(pods);
+  indexNamespaces(all);
+  owned.addIndexers({ [byTrackedJob]: trackedJobs });
+  const controller = new Controller(
+    {
+      name: 'job',
+      component: 'job-controller',
+      needs: [all, owned],
+      keys: () => all.list().map(keyOf),
+      reconcile: (key, now) => {
+        const job = all.get(key);
+        const orphans = strayEffects(owned.byIndex(byTrackedJob, key), job);
+        if (job === undefined) return { effects: orphans };
+        const isCurrent = controller.expectations.isSatisfied(key);
+        const decision = reconcileJob({ job, pods: candidatesOf(owned, job), isCurrent }, now);
+        return { ...decision, effects: [...orphans, ...decision.effects] };
+      },
+    },
+    services,
+  );
+  followOwn(all, controller);
+  const adopters = (orphan: KubeObject): string[] =>
+    all
+      .byIndex(byNamespace, orphan.metadata.namespace ?? '')
+      .filter((job) => {
+        const selector = labelSelectorFromObject(job['spec'].selector) ?? [];
+        return matchesLabels(selector, orphan.metadata.labels);
+      })
+      .map(keyOf);
+  followOwned({ kind: 'Job', owned, adopters }, controller);
+  return controller;
+}

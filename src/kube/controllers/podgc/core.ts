@@ -1,0 +1,72 @@
+// Decides which pods nobody will ever end: those of nodes that vanished, those that were deleted before
+// they were placed, and finished ones beyond a number. Pure.
+import { pods as podsResource } from '#kube/client/resources.ts';
+import { conditionsOf, timestamp, withCondition } from '#kube/controllers/conditions.ts';
+import type { Decision, Effect } from '#kube/controllers/effects.ts';
+import { controllerOf } from '#kube/controllers/owners.ts';
+import { isGoing, isPodOver } from '#kube/controllers/pod-facts.ts';
+import type { KubeObject } from '#kube/meta/object.ts';
+
+/** A node that is away for less may be coming back under its name. */
+export const QUARANTINE_MS = 40_000;
+const TERMINATED_COUNT_MAX = 12_500;
+
+export interface PodGcSnapshot {
+  readonly pods: readonly KubeObject[];
+  readonly nodeNames: ReadonlySet<string>;
+  /** Since when a node that pods name has been missing. */
+  readonly missingSince: ReadonlyMap<string, number>;
+}
+
+function remove(pod: KubeObject): Effect {
+  return { kind: 'delete', resource: podsResource, object: pod, gracePeriodSeconds: 0 };
+}
+
+function fail(pod: KubeObject, time: string): Effect[] {
+  if (isPodOver(pod)) return [];
+  const condition = {
+    type: 'DisruptionTarget',
+    status: 'True',
+    reason: 'DeletionByPodGC',
+    message: 'PodGC: node no longer exists',
+  } as const;
+  const conditions = withCondition(conditionsOf(pod), condition, time);
+  const status = { ...pod['status'], phase: 'Failed', conditions };
+  return [
+    { kind: 'update', resource: podsResource, object: { ...pod, status }, subresource: 'status' },
+  ];
+}
+
+export function collectPods(snapshot: PodGcSnapshot, now: number): Decision {
+  const { pods, nodeNames, missingSince } = snapshot;
+  const effects: Effect[] = [];
+  const removals: Effect[] = [];
+  const time = timestamp(now);
+  let next: number | undefined;
+  const terminated: KubeObject[] = [];
+  for (const pod of pods) {
+    const nodeName = String(pod['spec']?.nodeName ?? '');
+    if (nodeName === '') {
+      if (isGoing(pod)) removals.push(remove(pod));
+      continue;
+    }
+    if (!nodeNames.has(nodeName)) {
+      const due = (missingSince.get(nodeName) ?? now) + QUARANTINE_MS;
+      if (due <= now) {
+        effects.push(...fail(pod, time));
+        removals.push(remove(pod));
+      } else if (next === undefined || due < next) next = due;
+      continue;
+    }
+    if (isPodOver(pod) && !isGoing(pod) && controllerOf(pod)?.kind !== 'Job') terminated.push(pod);
+  }
+  const excess = terminated.length - TERMINATED_COUNT_MAX;
+  if (excess > 0) {
+    const oldest = terminated.toSorted((a, b) =>
+      (a.metadata.creationTimestamp ?? '') < (b.metadata.creationTimestamp ?? '') ? -1 : 1,
+    );
+    removals.push(...oldest.slice(0, excess).map(remove));
+  }
+  const againInMs = next === undefined ? undefined : next - now;
+  return { effects: [...effects, ...removals], againInMs };
+}

@@ -1,0 +1,108 @@
+// ControllerRevisions: the history of a pod template, by which an owner (DaemonSet, StatefulSet) knows
+// what is new and kubectl rollout history and undo what was.
+import type { KubeObject } from '#kube/meta/object.ts';
+import { controllerRevisions } from '#kube/client/resources.ts';
+import type { Effect } from './effects.ts';
+import { isSame } from './equality.ts';
+import { claim, ownerReference } from './owners.ts';
+import { templateHash } from './template-hash.ts';
+import { labelSelectorFromObject } from '#kube/meta/selectors.ts';
+
+export const HASH_LABEL = 'controller-revision-hash';
+
+export interface RevisionInput {
+  readonly owner: KubeObject;
+  /** All revisions of its namespace that are its or nobody's. */
+  readonly revisions: readonly KubeObject[];
+  /** Hashes that pods still carry: their revisions are kept. */
+  readonly hashesInUse: ReadonlySet<string>;
+  readonly collisionCount: number | undefined;
+}
+
+export interface RevisionPlan {
+  readonly current: KubeObject;
+  readonly hash: string;
+  /** Its own, oldest first, without what was merged away. */
+  readonly history: readonly KubeObject[];
+  readonly effects: readonly Effect[];
+}
+
+/** What a revision remembers: a patch that replaces the template. */
+function dataOf(owner: KubeObject): unknown {
+  return { spec: { template: { ...owner['spec'].template, $patch: 'replace' } } };
+}
+
+function numberOf(revision: KubeObject): number {
+  return Number(revision['revision'] ?? 0);
+}
+
+export function planRevisions(input: RevisionInput): RevisionPlan {
+  const { owner, revisions, hashesInUse, collisionCount } = input;
+  const claimed = claim({
+    owner,
+    selector: labelSelectorFromObject(owner['spec'].selector) ?? [],
+    resource: controllerRevisions,
+    candidates: revisions,
+  });
+  const effects: Effect[] = [...claimed.effects];
+  const mine = claimed.mine.toSorted((a, b) => numberOf(a) - numberOf(b));
+  const highest = numberOf(mine.at(-1) ?? owner);
+  const data = dataOf(owner);
+  const equal = mine.filter((one) => isSame(one['data'], data));
+  let current = equal.at(-1);
+  if (current === undefined) {
+    current = newRevision(owner, data, highest + 1, collisionCount);
+    effects.push({ kind: 'create', resource: controllerRevisions, object: current, mayExist: true });
+  } else if (numberOf(current) < highest) {
+    // Rolled back: what was there before is the newest again.
+    const patch = { revision: highest + 1 };
+    const object = current;
+    effects.push({ kind: 'patch', resource: controllerRevisions, object, type: 'merge', patch });
+    current = { ...current, ...patch };
+  }
+  const name = current.metadata.name;
+  const hash = String(current.metadata.labels?.[HASH_LABEL] ?? '');
+  effects.push(...trimming(owner, mine, (one) => one.metadata.name === name, hashesInUse));
+  const others = mine.filter((one) => one.metadata.name !== name);
+  return { current, hash, history: [...others, current], effects };
+}
+
+function newRevision(
+  owner: KubeObject,
+  data: unknown,
+  revision: number,
+  collisionCount: number | undefined,
+): KubeObject {
+  const hash = templateHash(data, collisionCount);
+  const { name, namespace, annotations = {} } = owner.metadata;
+  const { 'kubectl.kubernetes.io/last-applied-configuration': _applied, ...kept } = annotations;
+  const labels = { ...owner['spec'].template.metadata?.labels, [HASH_LABEL]: hash };
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'ControllerRevision',
+    metadata: {
+      name: `${name}-${hash}`,
+      ...(namespace === undefined ? {} : { namespace }),
+      labels,
+      annotations: kept,
+      ownerReferences: [ownerReference(owner)],
+    },
+    data,
+    revision,
+  };
+}
+
+function trimming(
+  owner: KubeObject,
+  mine: readonly KubeObject[],
+  isCurrent: (revision: KubeObject) => boolean,
+  hashesInUse: ReadonlySet<string>,
+): Effect[] {
+  const limit = Number(owner['spec'].revisionHistoryLimit ?? 10);
+  const idle = mine.filter(
+    (one) => !isCurrent(one) && !hashesInUse.has(one.metadata.labels?.[HASH_LABEL] ?? ''),
+  );
+  return idle
+    .slice(0, Math.max(0, idle.length - limit))
+    .map((object) => ({ kind: 'delete', resource: controllerRevisions, object }));
+}
