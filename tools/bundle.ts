@@ -3,6 +3,7 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { writeExplainDescriptions } from './explain-descriptions.ts';
 
 const root = join(import.meta.dirname, '..');
 const target = join(root, 'build/strata');
@@ -42,6 +43,7 @@ export async function bundle(): Promise<void> {
   }
   renameSync(staging, target);
   rmSync(old, { recursive: true, force: true });
+  writeExplainDescriptions();
   utimesSync(join(target, 'strata.js'), new Date(), new Date());
 }
 
