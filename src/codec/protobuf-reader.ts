@@ -71,7 +71,8 @@ export class Reader {
   b(): Uint8Array {
     const length = this.u();
     const start = this.#take(length);
-    return this.#bytes.slice(start, start + length);
+    // A copy of its own, and never a Buffer, whose `slice` shares memory and whose JSON differs.
+    return new Uint8Array(this.#bytes.subarray(start, start + length));
   }
 
   s(): string {

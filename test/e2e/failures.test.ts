@@ -31,7 +31,8 @@ async function kubectl(...args: readonly string[]): Promise<string> {
 }
 
 /** Each pod and task notes its own start; who starts twice has two files. */
-const note = (kind: string): string => `echo $$ > ${marks}/${kind}-$$; exec sleep 100000`;
+const note = (kind: string): string =>
+  `echo $$ > ${marks}/${kind}-$$-$(date +%s%N); exec sleep 100000`;
 
 function startsOf(kind: string): string[] {
   return readdirSync(marks)

@@ -1,7 +1,6 @@
 // What every cluster has before its first client comes: namespaces, roles, the service of the API
 // server itself. Run at each start; what exists is brought up to date, never duplicated.
 import type { KubeObject } from '#kube/meta/object.ts';
-import { ApiError } from '#kube/meta/status.ts';
 import { parseApiVersion } from '#kube/meta/object.ts';
 import { bootstrapBindings, bootstrapObjects, bootstrapRoles } from './bootstrap-policy.ts';
 import type { Handler } from './handler.ts';
@@ -33,12 +32,11 @@ export async function ensure(
   update?: (live: KubeObject) => KubeObject,
 ): Promise<void> {
   const context = systemContext(handler, object);
-  try {
-    await handler.resources.create(context, structuredClone(object));
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.reason !== 'AlreadyExists') throw error;
-    if (update === undefined) return;
-    await handler.resources.modify(context, object.metadata.name ?? '', (live) => update(live));
+  const { name = '' } = object.metadata;
+  const existing = await handler.resources.find(context.info, context.namespace, name);
+  if (existing === undefined) await handler.resources.create(context, structuredClone(object));
+  else if (update !== undefined) {
+    await handler.resources.modify(context, name, (live) => update(live));
   }
 }
 
