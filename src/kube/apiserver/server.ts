@@ -2,9 +2,10 @@
 // authenticated, authorized, and handed to the one path of its verb (handler.ts).
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { createSecureServer, type Http2Session } from 'node:http2';
+import { createSecureServer } from 'node:http2';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import { Authority, kubeconfig, type KeyPair } from '#kube/pki/authority.ts';
@@ -96,12 +97,13 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     rejectUnauthorized: false,
     settings: { maxConcurrentStreams: 1_000 },
   });
-  const sessions = new Set<Http2Session>();
-  server.on('session', (session) => {
-    sessions.add(session);
-    session.on('close', () => sessions.delete(session));
-    session.on('error', () => {});
+  // Connections of both HTTP versions, upgraded ones included: at the end all of them are cut.
+  const sockets = new Set<TLSSocket>();
+  server.on('secureConnection', (socket: TLSSocket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
   });
+  server.on('session', (session) => void session.on('error', () => {}));
   server.on(
     'request',
     (request, response) =>
@@ -135,10 +137,8 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     async close() {
       compaction.close();
       handler.close();
-      for (const session of sessions) session.close();
       const closed = new Promise((done) => server.close(done));
-      for (const session of sessions) session.destroy();
-      (server as unknown as Server).closeAllConnections?.();
+      for (const socket of sockets) socket.destroy();
       await closed;
     },
   };
