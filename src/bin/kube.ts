@@ -5,6 +5,7 @@ import { parse } from 'yaml';
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import { startApiServer, type ApiServer } from '#kube/apiserver/server.ts';
+import { KubeClient } from '#kube/client/client.ts';
 import { RestClient } from '#kube/client/rest-client.ts';
 import { startControllers } from '#kube/controllers/run.ts';
 import { startScheduler } from '#kube/framework/run.ts';
@@ -125,7 +126,12 @@ class Instance {
   }
 
   async #startControllers(): Promise<void> {
-    const client = await this.#clientOf('system:kube-controller-manager');
+    const user = 'system:kube-controller-manager';
+    const config =
+      this.#server === undefined
+        ? (this.#options.kubeconfig ?? join(this.#folder, 'kubeconfig'))
+        : await this.#server.componentConfig(user);
+    const client = KubeClient.fromKubeconfig(config, { userAgent: 'kube-controller-manager' });
     const authority = await Authority.open(join(this.#folder, 'pki'), this.#env.clock.now());
     const controllers = startControllers({ client, rootCa: authority.caCert }, this.#env);
     this.#started.push({ close: () => client.close() }, controllers);

@@ -32,8 +32,14 @@ export interface ControllerOptions {
   /** All keys, for the pass that repairs what events missed. */
   readonly keys: () => Iterable<string>;
   readonly reconcile: (key: string, now: number) => Decision | Promise<Decision>;
+  /** What else must have happened before work begins. */
+  readonly ready?: (() => Promise<void>) | undefined;
   readonly workersMax?: number | undefined;
   readonly resyncMs?: number | undefined;
+  /** Why pods of the key could not be made or deleted; without an effect: now they could. */
+  readonly onFailure?:
+    | ((key: string, effect: 'create' | 'delete' | undefined, message: string) => void)
+    | undefined;
   readonly onClose?: (() => void | Promise<void>) | undefined;
 }
 
@@ -74,6 +80,7 @@ export class Controller {
   /** Resolves when the informers are synced and work has begun. */
   async start(): Promise<void> {
     await Promise.all(this.#options.needs.map((informer) => informer.whenSynced()));
+    await this.#options.ready?.();
     if (this.#state !== 'new') return;
     this.#state = 'running';
     this.#resyncAll();
@@ -116,7 +123,13 @@ export class Controller {
       const decision = await this.#options.reconcile(key, this.#env.clock.now());
       const { client } = this.#services;
       const { recorder, expectations } = this;
-      await perform(decision.effects, { client, recorder, expectations, key });
+      const { onFailure } = this.#options;
+      const onFailed = (effect: 'create' | 'delete', message: string): void =>
+        onFailure?.(key, effect, message);
+      const context = { client, recorder, expectations, key, onFailed };
+      await perform(decision.effects, context);
+      const hasActed = decision.effects.some(({ kind }) => kind === 'create' || kind === 'delete');
+      if (hasActed) onFailure?.(key, undefined, '');
       this.#queue.forget(key);
       if (decision.againInMs !== undefined) this.#queue.addAfter(key, decision.againInMs);
     } catch (error) {
@@ -160,10 +173,7 @@ export function indexNamespaces(informer: Informer): void {
 /** What has the owner as its controller, and what of its namespace has none. */
 export function candidatesOf(informer: Informer, owner: KubeObject): readonly KubeObject[] {
   const { uid = '', namespace } = owner.metadata;
-  return [
-    ...informer.byIndex(byOwner, uid),
-    ...informer.byIndex(byOwner, `orphan/${namespace}`),
-  ];
+  return [...informer.byIndex(byOwner, uid), ...informer.byIndex(byOwner, `orphan/${namespace}`)];
 }
 
 export interface FollowOwnedOptions {

@@ -50,8 +50,7 @@ export function untolerated(
   effects: readonly string[],
 ): Taint | undefined {
   return taints.find(
-    (taint) =>
-      effects.includes(taint.effect) && !tolerations.some((one) => tolerates(one, taint)),
+    (taint) => effects.includes(taint.effect) && !tolerations.some((one) => tolerates(one, taint)),
   );
 }
 

@@ -63,22 +63,14 @@ export function claim(request: ClaimRequest): Claim {
   return { mine, effects };
 }
 
-function adoption(
-  resource: GroupVersionResource,
-  object: KubeObject,
-  owner: KubeObject,
-): Effect {
+function adoption(resource: GroupVersionResource, object: KubeObject, owner: KubeObject): Effect {
   const { uid, ownerReferences = [] } = object.metadata;
   const others = ownerReferences.filter((one) => one.uid !== owner.metadata.uid);
   const metadata = { uid, ownerReferences: [...others, ownerReference(owner)] };
   return { kind: 'patch', resource, object, type: 'merge', patch: { metadata } };
 }
 
-function release(
-  resource: GroupVersionResource,
-  object: KubeObject,
-  owner: KubeObject,
-): Effect {
+function release(resource: GroupVersionResource, object: KubeObject, owner: KubeObject): Effect {
   const { uid, ownerReferences = [] } = object.metadata;
   const others = ownerReferences.filter((one) => one.uid !== owner.metadata.uid);
   const metadata = { uid, ownerReferences: others.length === 0 ? null : others };

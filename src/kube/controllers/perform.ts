@@ -12,6 +12,7 @@ export interface PerformContext {
   readonly expectations: Expectations;
   /** Whose expectations. */
   readonly key: string;
+  readonly onFailed?: ((effect: 'create' | 'delete', message: string) => void) | undefined;
 }
 
 type Create = Extract<Effect, { kind: 'create' }>;
@@ -19,7 +20,7 @@ type Delete = Extract<Effect, { kind: 'delete' }>;
 
 /** Rejects with the first failure, after everything that was begun has ended. */
 export async function perform(effects: readonly Effect[], context: PerformContext): Promise<void> {
-  for (let index = 0; index < effects.length; ) {
+  for (let index = 0; index < effects.length;) {
     const effect = effects[index];
     if (effect === undefined) return;
     if (effect.kind === 'create' || effect.kind === 'delete') {
@@ -50,11 +51,7 @@ async function performOne(
     case 'patch': {
       const { namespace, name = '' } = effect.object.metadata;
       const { type, subresource } = effect;
-      await client.patch(
-        effect.resource,
-        { namespace, name, type, subresource },
-        effect.patch,
-      );
+      await client.patch(effect.resource, { namespace, name, type, subresource }, effect.patch);
       return;
     }
   }
@@ -105,6 +102,7 @@ async function createOne(effect: Create, context: PerformContext): Promise<void>
     if (effect.isExpected === true) expectations.creationObserved(key);
     if (effect.mayExist === true && hasReason(error, 'AlreadyExists')) return;
     if (isTerminating(error)) return;
+    context.onFailed?.('create', (error as Error).message);
     if (announce !== undefined) {
       recorder.record(announce.about, {
         type: 'Warning',
@@ -144,6 +142,7 @@ async function deleteOne(effect: Delete, context: PerformContext): Promise<void>
   } catch (error) {
     if (effect.isExpected === true) expectations.deletionObserved(key, uid ?? '');
     if (hasReason(error, 'NotFound')) return;
+    context.onFailed?.('delete', (error as Error).message);
     if (announce !== undefined) {
       recorder.record(announce.about, {
         type: 'Warning',

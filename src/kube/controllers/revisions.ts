@@ -52,7 +52,12 @@ export function planRevisions(input: RevisionInput): RevisionPlan {
   let current = equal.at(-1);
   if (current === undefined) {
     current = newRevision(owner, data, highest + 1, collisionCount);
-    effects.push({ kind: 'create', resource: controllerRevisions, object: current, mayExist: true });
+    effects.push({
+      kind: 'create',
+      resource: controllerRevisions,
+      object: current,
+      mayExist: true,
+    });
   } else if (numberOf(current) < highest) {
     // Rolled back: what was there before is the newest again.
     const patch = { revision: highest + 1 };

@@ -1,16 +1,24 @@
-// Starts all controllers of an instance over shared caches.
+// Starts all controllers of an instance over shared informers.
 import type { Env } from '#env/env.ts';
-import type { RestClient } from '#kube/client/rest-client.ts';
-import { Cache, startController, type Controller, type ControllerServices } from './controller.ts';
+import type { KubeClient } from '#kube/client/client.ts';
+import { InformerPool } from '#kube/client/informer-pool.ts';
+import { daemonSetController } from './daemonset/controller.ts';
 import { deploymentController } from './deployment/controller.ts';
 import { endpointsController } from './endpoints/controller.ts';
+import type { Controller, ControllerServices } from './frame.ts';
 import { garbageController } from './garbage/controller.ts';
+import { jobController } from './job/controller.ts';
 import { namespaceController } from './namespace/controller.ts';
+import { nodeLifecycleController } from './nodelifecycle/controller.ts';
+import { podGcController } from './podgc/controller.ts';
 import { replicaSetController } from './replicaset/controller.ts';
+import { replicationControllerController } from './replicationcontroller/controller.ts';
+import { rootCaController } from './rootca/controller.ts';
 import { serviceAccountController } from './serviceaccount/controller.ts';
+import { ttlAfterFinishedController } from './ttlafterfinished/controller.ts';
 
 export interface ControllersOptions {
-  readonly client: RestClient;
+  readonly client: KubeClient;
   /** PEM of the certificate that pods verify the API server by. */
   readonly rootCa: string;
 }
@@ -18,31 +26,38 @@ export interface ControllersOptions {
 const makers: readonly ((services: ControllerServices) => Controller)[] = [
   namespaceController,
   serviceAccountController,
-  replicaSetController,
-  deploymentController,
+  rootCaController,
   garbageController,
+  replicaSetController,
+  replicationControllerController,
+  deploymentController,
+  daemonSetController,
+  jobController,
+  ttlAfterFinishedController,
   endpointsController,
+  nodeLifecycleController,
+  podGcController,
 ];
 
-export function startControllers(
-  { client, rootCa }: ControllersOptions,
-  env: Env,
-): { close(): void } {
-  const caches = new Map<string, Cache>();
-  const cache = (path: string): Cache => {
-    let found = caches.get(path);
-    if (found === undefined) {
-      found = new Cache(path, client, env);
-      caches.set(path, found);
-    }
-    return found;
-  };
-  const services: ControllerServices = { client, env, cache, rootCa };
-  const running = makers.map((make) => startController(make(services), env));
+export interface RunningControllers {
+  /** Resolves when all of them work; never when the server does not answer. */
+  readonly ready: Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The client stays the caller's to close. */
+export function startControllers(options: ControllersOptions, env: Env): RunningControllers {
+  const { client, rootCa } = options;
+  const informers = new InformerPool(client, env);
+  const services: ControllerServices = { client, informers, env, rootCa };
+  const controllers = makers.map((make) => make(services));
+  informers.start();
+  const started = Promise.all(controllers.map((controller) => controller.start()));
   return {
-    close() {
-      for (const one of running) one.close();
-      for (const one of caches.values()) one.close();
+    ready: started.then(() => undefined),
+    async close() {
+      await Promise.all(controllers.map((controller) => controller.close()));
+      await informers.close();
     },
   };
 }

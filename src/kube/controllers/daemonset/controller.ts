@@ -77,4 +77,3 @@ export function daemonSetController(services: ControllerServices): Controller {
   });
   return controller;
 }
-

@@ -1,9 +1,19 @@
 // Decides for a DaemonSet: which nodes get its pod, which pods go, which old ones are replaced next, and
 // its status. Pure.
 import { daemonSets, pods as podsResource } from '#kube/client/resources.ts';
-import { statusUpdate, type Announcement, type Decision, type Effect } from '#kube/controllers/effects.ts';
+import {
+  statusUpdate,
+  type Announcement,
+  type Decision,
+  type Effect,
+} from '#kube/controllers/effects.ts';
 import { scaledValue } from '#kube/controllers/intstr.ts';
-import { isNodeSelected, taintsOf, untolerated, type Toleration } from '#kube/controllers/node-match.ts';
+import {
+  isNodeSelected,
+  taintsOf,
+  untolerated,
+  type Toleration,
+} from '#kube/controllers/node-match.ts';
 import { claim } from '#kube/controllers/owners.ts';
 import {
   isGoing,
@@ -43,7 +53,8 @@ const hostNetworkToleration: Toleration = {
 };
 
 function tolerationsOf(spec: KubeObject['spec']): Toleration[] {
-  const own = spec.hostNetwork === true ? [...ownTolerations, hostNetworkToleration] : ownTolerations;
+  const own =
+    spec.hostNetwork === true ? [...ownTolerations, hostNetworkToleration] : ownTolerations;
   const given = (spec.tolerations ?? []) as Toleration[];
   const isGiven = (one: Toleration): boolean =>
     given.some(
@@ -54,7 +65,10 @@ function tolerationsOf(spec: KubeObject['spec']): Toleration[] {
 }
 
 /** Whether a node is to have the pod, and whether one that is there may stay. */
-export function judgeNode(set: KubeObject, node: KubeObject): { shouldRun: boolean; mayStay: boolean } {
+export function judgeNode(
+  set: KubeObject,
+  node: KubeObject,
+): { shouldRun: boolean; mayStay: boolean } {
   const spec = set['spec'].template.spec ?? {};
   const fits =
     (spec.nodeName === undefined || spec.nodeName === node.metadata.name) &&
@@ -188,7 +202,12 @@ function tend(node: KubeObject, there: readonly KubeObject[], context: Context, 
 }
 
 /** Which old pods are replaced now. */
-function roll(byNode: ReadonlyMap<string, readonly KubeObject[]>, nodes: readonly KubeObject[], context: Context, work: Work): void {
+function roll(
+  byNode: ReadonlyMap<string, readonly KubeObject[]>,
+  nodes: readonly KubeObject[],
+  context: Context,
+  work: Work,
+): void {
   const { set, limits, minReadySeconds, now, hash } = context;
   const isUp = (pod: KubeObject): boolean => isPodAvailable(pod, minReadySeconds, now);
   let unavailableCount = 0;
@@ -266,17 +285,25 @@ export function reconcileDaemonSet(snapshot: DaemonSetSnapshot, now: number): De
   const { set, nodes, revisions, isCurrent } = snapshot;
   if (isGoing(set)) return { effects: [] };
   const selector = labelSelectorFromObject(set['spec'].selector) ?? [];
-  const claimed = claim({ owner: set, selector, resource: podsResource, candidates: snapshot.pods });
+  const claimed = claim({
+    owner: set,
+    selector,
+    resource: podsResource,
+    candidates: snapshot.pods,
+  });
   const byNode = new Map<string, KubeObject[]>();
   for (const pod of claimed.mine) {
     const nodeName = nodeNameOf(pod);
     if (nodeName !== undefined) byNode.set(nodeName, [...(byNode.get(nodeName) ?? []), pod]);
   }
-  const hashesInUse = new Set(
-    claimed.mine.map((pod) => pod.metadata.labels?.[HASH_LABEL] ?? ''),
-  );
+  const hashesInUse = new Set(claimed.mine.map((pod) => pod.metadata.labels?.[HASH_LABEL] ?? ''));
   const { collisionCount } = set['status'] ?? {};
-  const { hash, effects: history } = planRevisions({ owner: set, revisions, hashesInUse, collisionCount });
+  const { hash, effects: history } = planRevisions({
+    owner: set,
+    revisions,
+    hashesInUse,
+    collisionCount,
+  });
   const desired = nodes.filter((node) => judgeNode(set, node).shouldRun).length;
   const minReadySeconds = Number(set['spec'].minReadySeconds ?? 0);
   const context = { set, hash, minReadySeconds, now, limits: limitsOf(set, desired) };

@@ -1,125 +1,122 @@
-// Keeps one EndpointSlice and one Endpoints object for each service with a selector.
-import type { KubeObject } from '#kube/meta/object.ts';
-import { hasCode } from '#kube/client/api-call.ts';
+// Feeds endpoints/core.ts: a service is looked at when it, its pods, or what was made for it changes.
+import { keyOf, splitKey } from '#kube/client/informer-store.ts';
+import { endpoints, endpointSlices, nodes, pods, services } from '#kube/client/resources.ts';
+import { type Decision } from '#kube/controllers/effects.ts';
+import { isSame } from '#kube/controllers/equality.ts';
 import {
-  keyOf,
-  ownerReference,
-  splitKey,
-  WorkQueue,
-  type Controller,
+  byNamespace,
+  Controller,
+  followOwn,
+  indexNamespaces,
   type ControllerServices,
-} from '#kube/controllers/controller.ts';
-import { sliceOf, subsetsOf } from './core.ts';
+} from '#kube/controllers/frame.ts';
+import type { KubeObject } from '#kube/meta/object.ts';
+import { MANAGED_BY, MANAGER, reconcileService, SERVICE_NAME } from './core.ts';
 
-const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
+const byService = 'service';
 
-export function endpointsController(services: ControllerServices): Controller {
-  const { client, env, cache } = services;
-  const all = cache('/api/v1/services');
-  const pods = cache('/api/v1/pods');
-  const slices = cache('/apis/discovery.k8s.io/v1/endpointslices');
-  const endpoints = cache('/api/v1/endpoints');
-
-  const write = async (
-    path: string,
-    existing: KubeObject | undefined,
-    wanted: Record<string, unknown>,
-  ): Promise<void> => {
-    if (existing === undefined) {
-      await client.call({ method: 'POST', path, body: wanted });
-      return;
-    }
-    const isSame = Object.entries(wanted).every(
-      ([key, value]) =>
-        key === 'metadata' ||
-        JSON.stringify(existing[key] ?? []) === JSON.stringify(JSON.parse(JSON.stringify(value))),
-    );
-    if (isSame) return;
-    const body = { ...existing, ...wanted, metadata: existing.metadata };
-    await client.call({ method: 'PUT', path: `${path}/${existing.metadata.name}`, body });
-  };
-
-  const queue = new WorkQueue(
-    'endpoints',
-    async (key) => {
-      const service = all.get(key);
-      const { namespace, name } = splitKey(key);
-      if (service === undefined) {
-        const path = `/api/v1/namespaces/${namespace}/endpoints/${name}`;
-        if (endpoints.get(key) !== undefined)
-          await client.call({ method: 'DELETE', path }).catch(ignore404);
-        return;
-      }
-      if (
-        service['spec']?.selector === undefined ||
-        service.metadata.deletionTimestamp !== undefined
-      )
-        return;
-      const mine = pods.list(namespace);
-      const labels = {
-        ...service.metadata.labels,
-        'kubernetes.io/service-name': name,
-        [MANAGED_BY]: 'endpointslice-controller.k8s.io',
-      };
-      const slice = {
-        apiVersion: 'discovery.k8s.io/v1',
-        kind: 'EndpointSlice',
-        metadata: {
-          generateName: `${name}-`,
-          namespace,
-          labels,
-          ownerReferences: [ownerReference(service)],
-        },
-        ...sliceOf(service, mine),
-      };
-      const existing = slices
-        .list(namespace)
-        .find(
-          ({ metadata }) =>
-            metadata.labels?.['kubernetes.io/service-name'] === name &&
-            metadata.labels[MANAGED_BY] !== undefined,
-        );
-      await write(
-        `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`,
-        existing,
-        slice,
-      );
-      const whole = {
-        apiVersion: 'v1',
-        kind: 'Endpoints',
-        metadata: {
-          name,
-          namespace,
-          ...(service.metadata.labels === undefined ? {} : { labels: service.metadata.labels }),
-        },
-        subsets: subsetsOf(service, mine),
-      };
-      await write(`/api/v1/namespaces/${namespace}/endpoints`, endpoints.get(key), whole);
-    },
-    env,
+function selects(service: KubeObject, pod: KubeObject): boolean {
+  const selector = Object.entries((service['spec']?.selector ?? {}) as Record<string, string>);
+  return (
+    selector.length > 0 && selector.every(([key, value]) => pod.metadata.labels?.[key] === value)
   );
-  all.onChange((service) => queue.add(keyOf(service)));
-  slices.onChange((slice, isGone) => {
-    const name = slice.metadata.labels?.['kubernetes.io/service-name'];
-    if (isGone && name !== undefined) queue.add(`${slice.metadata.namespace}/${name}`);
-  });
-  pods.onChange((pod) => {
-    for (const service of all.list(pod.metadata.namespace)) {
-      const selector = Object.entries((service['spec']?.selector ?? {}) as Record<string, string>);
-      const isMine =
-        selector.length > 0 &&
-        selector.every(([key, value]) => pod.metadata.labels?.[key] === value);
-      if (isMine) queue.add(keyOf(service));
-    }
-  });
-  return {
-    name: 'endpoints',
-    queue,
-    needs: [all, pods, slices, endpoints],
-    keys: () => all.list().map(keyOf),
-  };
 }
 
-function ignore404(error: unknown): void {
-  if (!hasCode(error, 404)) throw error;
+function sliceKey(slice: KubeObject): string | undefined {
+  const { labels, namespace } = slice.metadata;
+  const name = labels?.[SERVICE_NAME];
+  return name === undefined ? undefined : `${namespace}/${name}`;
+}
+
+/** What of a pod shows in endpoints. */
+function isRelevant(old: KubeObject, pod: KubeObject): boolean {
+  const view = ({ metadata, spec, status }: KubeObject): unknown => [
+    metadata.labels,
+    metadata.deletionTimestamp,
+    spec?.nodeName,
+    status?.podIP,
+    status?.podIPs,
+    status?.phase,
+    status?.conditions?.find((one: { type: string }) => one.type === 'Ready')?.status,
+  ];
+  return !isSame(view(old), view(pod));
+}
+
+export function endpointsController(context: ControllerServices): Controller {
+  const { informers } = context;
+  const all = informers.informer(services);
+  const backends = informers.informer(pods);
+  const slices = informers.informer(endpointSlices);
+  const wholes = informers.informer(endpoints);
+  const machines = informers.informer(nodes);
+  indexNamespaces(all);
+  indexNamespaces(backends);
+  slices.addIndexers({ [byService]: (slice) => [sliceKey(slice) ?? ''] });
+
+  const reconcile = (key: string, now: number): Decision => {
+    const service = all.get(key);
+    const own = wholes.get(key);
+    if (service === undefined) {
+      // Slices have an owner and go by themselves; Endpoints have none.
+      const isOrphan = own?.metadata.labels?.['endpoints.kubernetes.io/managed-by'] !== undefined;
+      const effects = isOrphan
+        ? [{ kind: 'delete', resource: endpoints, object: own } as const]
+        : [];
+      return { effects };
+    }
+    const { namespace = '' } = splitKey(key);
+    const snapshot = {
+      service,
+      pods: backends.byIndex(byNamespace, namespace).filter((pod) => selects(service, pod)),
+      slices: slices.byIndex(byService, key),
+      endpoints: own,
+      nodes: (name: string) => machines.get(name),
+    };
+    return reconcileService(snapshot, now, controller.expectations.isSatisfied(key));
+  };
+
+  const controller = new Controller(
+    {
+      name: 'endpoints',
+      component: 'endpoint-slice-controller',
+      needs: [all, backends, slices, wholes, machines],
+      keys: () => [...all.list(), ...wholes.list()].map(keyOf),
+      reconcile,
+    },
+    context,
+  );
+  followOwn(all, controller);
+  const enqueueFor = (pod: KubeObject): void => {
+    for (const service of all.byIndex(byNamespace, pod.metadata.namespace ?? '')) {
+      if (selects(service, pod)) controller.enqueue(keyOf(service));
+    }
+  };
+  backends.addHandler({
+    onAdd: enqueueFor,
+    onUpdate: (old, pod) => {
+      if (!isRelevant(old, pod)) return;
+      enqueueFor(pod);
+      enqueueFor(old);
+    },
+    onDelete: enqueueFor,
+  });
+  const onSlice = (slice: KubeObject): void => {
+    const key = sliceKey(slice);
+    const isManaged = slice.metadata.labels?.[MANAGED_BY] === MANAGER;
+    if (key !== undefined && isManaged) controller.enqueue(key);
+  };
+  slices.addHandler({
+    onAdd: (slice) => {
+      const key = sliceKey(slice);
+      if (key !== undefined) controller.expectations.creationObserved(key);
+      onSlice(slice);
+    },
+    onUpdate: (_old, slice) => onSlice(slice),
+    onDelete: onSlice,
+  });
+  wholes.addHandler({
+    onUpdate: (_old, one) => controller.enqueue(keyOf(one)),
+    onDelete: (one) => controller.enqueue(keyOf(one)),
+  });
+  return controller;
 }

@@ -1,235 +1,198 @@
-// The garbage collector: objects whose owners are all gone go, too; owners deleted in the foreground
-// wait for what they own, and those that orphan let it go free. Works on every resource by discovery.
+// Follows the metadata of every resource that discovery names, so that garbage/core.ts knows all owners.
+import { errorChain } from '#base/fault.ts';
+import type { Timer } from '#env/env.ts';
+import { discover, type DiscoveredResource } from '#kube/client/discovery.ts';
+import { Informer } from '#kube/client/informer.ts';
+import { customResourceDefinitions, resourceKey } from '#kube/client/resources.ts';
+import { nothing, type Decision } from '#kube/controllers/effects.ts';
+import { Controller, type ControllerServices } from '#kube/controllers/frame.ts';
 import type { KubeObject, OwnerReference } from '#kube/meta/object.ts';
-import { hasCode } from '#kube/client/api-call.ts';
+import { parseApiVersion } from '#kube/meta/object.ts';
+import { settleDependent, settleOwner, type Standing } from './core.ts';
 import {
-  Cache,
-  WorkQueue,
-  type Controller,
-  type ControllerServices,
-} from '#kube/controllers/controller.ts';
+  FOREGROUND,
+  isGoing,
+  isWaiting,
+  ORPHAN,
+  OwnerGraph,
+  ownersOf,
+  type GraphNode,
+} from './graph.ts';
 
-interface ApiResource {
-  readonly name: string;
-  readonly namespaced: boolean;
-  readonly kind: string;
-  readonly verbs: readonly string[];
+const DISCOVERY_MS = 30_000;
+/** A definition is served a moment after it was made. */
+const DEFINITION_MS = 500;
+const SYNC_MS_MAX = 10_000;
+const UNKNOWN_KIND_MS = 30_000;
+
+const needed = ['list', 'watch', 'delete', 'patch'];
+
+function isFollowed({ group, resource, verbs }: DiscoveredResource): boolean {
+  // Events have no owners, and are many.
+  const isEvent = resource === 'events' && (group === '' || group === 'events.k8s.io');
+  return !isEvent && needed.every((verb) => verbs.includes(verb));
 }
 
-interface Place {
-  readonly root: string;
-  readonly resource: string;
-  readonly kind: string;
-  readonly apiVersion: string;
-  readonly namespaced: boolean;
-}
+/** The followed resources, and the graph that they make. */
+class Monitors {
+  readonly graph = new OwnerGraph();
+  readonly #services: ControllerServices;
+  readonly #enqueue: (uid: string) => void;
+  readonly #followed = new Map<string, { informer: Informer; resource: DiscoveredResource }>();
+  #timer: Timer | undefined;
+  #isClosed = false;
 
-interface Known {
-  readonly object: KubeObject;
-  readonly place: Place;
-}
-
-const DISCOVERY_MS = 2_000;
-const ignored = new Set(['events', 'componentstatuses', 'bindings']);
-
-async function discover({ client }: ControllerServices): Promise<Place[]> {
-  const groups = (await client.call({ method: 'GET', path: '/apis' })) as {
-    groups: { preferredVersion: { groupVersion: string } }[];
-  };
-  const versions = ['v1', ...groups.groups.map((one) => one.preferredVersion.groupVersion)];
-  const found: Place[] = [];
-  for (const apiVersion of versions) {
-    const root = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`;
-    const list = (await client.call({ method: 'GET', path: root })) as {
-      resources: readonly ApiResource[];
-    };
-    for (const { name, namespaced, kind, verbs } of list.resources) {
-      const isUsable = ['list', 'watch', 'delete'].every((verb) => verbs.includes(verb));
-      if (isUsable && !name.includes('/') && !ignored.has(name))
-        found.push({ root, resource: name, kind, apiVersion, namespaced });
-    }
+  constructor(services: ControllerServices, enqueue: (uid: string) => void) {
+    this.#services = services;
+    this.#enqueue = enqueue;
   }
-  return found;
+
+  /** Of a kind, whichever version names it. */
+  resourceOf(owner: OwnerReference): DiscoveredResource | undefined {
+    const { group } = parseApiVersion(owner.apiVersion);
+    for (const { resource } of this.#followed.values()) {
+      if (resource.kind === owner.kind && resource.group === group) return resource;
+    }
+    return undefined;
+  }
+
+  async start(): Promise<void> {
+    await this.rediscover();
+    const synced = [...this.#followed.values()].map(({ informer }) => informer.whenSynced());
+    // One resource that cannot be listed must not keep all others from being collected: what is not
+    // in the graph is asked of the server.
+    const { timers } = this.#services.env;
+    await new Promise<void>((done) => {
+      const timer = timers.after(SYNC_MS_MAX, done);
+      void Promise.all(synced).then(() => {
+        timer.cancel();
+        done();
+      });
+    });
+  }
+
+  rediscoverAfter(delayMs: number): void {
+    if (this.#isClosed) return;
+    this.#timer?.cancel();
+    this.#timer = this.#services.env.timers.after(delayMs, () => void this.rediscover());
+  }
+
+  async rediscover(): Promise<void> {
+    const { client, env } = this.#services;
+    try {
+      const resources = (await discover(client)).filter(isFollowed);
+      if (this.#isClosed) return;
+      const wanted = new Map(resources.map((one) => [resourceKey(one), one]));
+      for (const [key, resource] of wanted)
+        if (!this.#followed.has(key)) this.#follow(key, resource);
+      for (const [key, { informer }] of this.#followed) {
+        if (wanted.has(key)) continue;
+        this.#followed.delete(key);
+        for (const object of informer.list()) this.#remove(object);
+        void informer.close();
+      }
+    } catch (error) {
+      env.log.debug('Cannot discover resources', { error: errorChain(error) });
+    }
+    this.rediscoverAfter(DISCOVERY_MS);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    await Promise.all([...this.#followed.values()].map(({ informer }) => informer.close()));
+  }
+
+  #follow(key: string, resource: DiscoveredResource): void {
+    const { client, env } = this.#services;
+    const informer = new Informer({ resource, isMetadataOnly: true, slim }, client, env);
+    this.#followed.set(key, { informer, resource });
+    const put = (object: KubeObject): void => {
+      for (const uid of this.graph.put({ resource, object })) this.#enqueue(uid);
+    };
+    informer.addHandler({
+      onAdd: put,
+      onUpdate: (_old, object) => put(object),
+      onDelete: (object) => this.#remove(object),
+    });
+    informer.start();
+  }
+
+  #remove(object: KubeObject): void {
+    for (const uid of this.graph.remove(object.metadata.uid ?? '')) this.#enqueue(uid);
+  }
+}
+
+/** Only what the graph is made of. */
+function slim(object: KubeObject): KubeObject {
+  const { metadata } = object;
+  delete metadata.managedFields;
+  delete metadata.annotations;
+  delete metadata.labels;
+  return object;
 }
 
 export function garbageController(services: ControllerServices): Controller {
-  const { client, env, cache } = services;
-  const known = new Map<string, Known>();
-  const owned = new Map<string, Set<string>>();
-  const caches = new Map<string, Cache>();
-  let isReady = false;
+  const { client, informers } = services;
+  const monitors = new Monitors(services, (uid) => controller.enqueue(uid));
+  const { graph } = monitors;
 
-  const pathOf = ({ object, place }: Known): string => {
-    const { namespace, name } = object.metadata;
-    const middle = place.namespaced ? `/namespaces/${namespace}` : '';
-    return `${place.root}${middle}/${place.resource}/${name}`;
-  };
-
-  const index = (object: KubeObject, sign: 'add' | 'delete'): void => {
-    const uid = object.metadata.uid ?? '';
-    for (const owner of object.metadata.ownerReferences ?? []) {
-      const dependents = owned.get(owner.uid) ?? new Set<string>();
-      dependents[sign](uid);
-      if (dependents.size === 0) owned.delete(owner.uid);
-      else owned.set(owner.uid, dependents);
-    }
-  };
-
-  const follow = (place: Place): Cache => {
-    const path = `${place.root}/${place.resource}`;
-    const source = cache(path);
-    caches.set(path, source);
-    const put = (object: KubeObject, isGone: boolean): void => {
-      const uid = object.metadata.uid ?? '';
-      const before = known.get(uid);
-      if (before !== undefined) index(before.object, 'delete');
-      if (isGone) known.delete(uid);
-      else {
-        known.set(uid, { object, place });
-        index(object, 'add');
-      }
-      const isConcerned =
-        (object.metadata.ownerReferences ?? []).length > 0 ||
-        object.metadata.deletionTimestamp !== undefined;
-      if (isConcerned && !isGone) queue.add(uid);
-      if (isGone || object.metadata.deletionTimestamp !== undefined) {
-        for (const dependent of owned.get(uid) ?? []) queue.add(dependent);
-      }
-      if (isGone) for (const owner of object.metadata.ownerReferences ?? []) queue.add(owner.uid);
-    };
-    source.onChange(put);
-    for (const object of source.list()) put(object, false);
-    return source;
-  };
-
-  /** The owner as the server has it: a cache may be late, and a wrong answer deletes things. */
-  const isAbsent = async (
+  /** The graph may be late, and a wrong answer deletes things: absence is asked of the server. */
+  const standingOf = async (
     owner: OwnerReference,
     namespace: string | undefined,
-  ): Promise<boolean> => {
-    const found = known.get(owner.uid);
-    if (found !== undefined) return false;
-    const place = [...places.values()].find(
-      (one) =>
-        one.kind === owner.kind && one.apiVersion.split('/')[0] === owner.apiVersion.split('/')[0],
-    );
-    if (place === undefined) return false;
-    const middle = place.namespaced ? `/namespaces/${namespace}` : '';
-    try {
-      const live = (await client.call({
-        method: 'GET',
-        path: `${place.root}${middle}/${place.resource}/${owner.name}`,
-      })) as KubeObject;
-      return live.metadata.uid !== owner.uid;
-    } catch (error) {
-      if (hasCode(error, 404)) return true;
-      throw error;
+  ): Promise<Standing | undefined> => {
+    const known = graph.get(owner.uid);
+    if (
+      known !== undefined &&
+      (!known.resource.isNamespaced || known.object.metadata.namespace === namespace)
+    ) {
+      return isWaiting(known, FOREGROUND) ? 'waiting' : 'solid';
     }
+    const resource = monitors.resourceOf(owner);
+    if (resource === undefined) return undefined;
+    const place = { name: owner.name, ...(resource.isNamespaced ? { namespace } : {}) };
+    if (resource.isNamespaced && namespace === undefined) return undefined;
+    const live = await client.find(resource, place);
+    if (live === undefined || live.metadata.uid !== owner.uid) return 'absent';
+    return isWaiting({ resource, object: live }, FOREGROUND) ? 'waiting' : 'solid';
   };
 
-  const patchFinalizers = async (one: Known, without: string): Promise<void> => {
-    const { uid, resourceVersion, finalizers = [] } = one.object.metadata;
-    const left = finalizers.filter((name) => name !== without);
-    const body = { metadata: { uid, resourceVersion, finalizers: left } };
-    await client.call({
-      method: 'PATCH',
-      path: pathOf(one),
-      contentType: 'application/merge-patch+json',
-      body,
-    });
-  };
-
-  const dropOwner = async (one: Known, gone: (owner: OwnerReference) => boolean): Promise<void> => {
-    const { uid, resourceVersion, ownerReferences = [] } = one.object.metadata;
-    const left = ownerReferences.filter((owner) => !gone(owner));
-    const body = { metadata: { uid, resourceVersion, ownerReferences: left } };
-    await client.call({
-      method: 'PATCH',
-      path: pathOf(one),
-      contentType: 'application/merge-patch+json',
-      body,
-    });
-  };
-
-  const finishOwner = async (one: Known): Promise<void> => {
-    const { uid = '', finalizers = [] } = one.object.metadata;
-    const dependents = [...(owned.get(uid) ?? [])]
-      .map((id) => known.get(id))
-      .filter((found) => found !== undefined);
-    if (finalizers.includes('orphan')) {
-      for (const dependent of dependents) await dropOwner(dependent, (owner) => owner.uid === uid);
-      await patchFinalizers(one, 'orphan');
-      return;
+  const settle = async (node: GraphNode): Promise<Decision> => {
+    const standings = new Map<string, Standing>();
+    const { namespace } = node.object.metadata;
+    for (const owner of ownersOf(node)) {
+      const standing = await standingOf(owner, namespace);
+      // Of a kind that nobody serves: perhaps it will be, and perhaps not yet.
+      if (standing === undefined) return { effects: [], againInMs: UNKNOWN_KIND_MS };
+      standings.set(owner.uid, standing);
     }
-    if (!finalizers.includes('foregroundDeletion')) return;
-    const isBlocking = (object: KubeObject): boolean =>
-      object.metadata.ownerReferences?.some(
-        (owner) => owner.uid === uid && owner.blockOwnerDeletion === true,
-      ) === true;
-    if (dependents.some(({ object }) => isBlocking(object))) return;
-    await patchFinalizers(one, 'foregroundDeletion');
+    return settleDependent(node, standings, graph);
   };
 
-  const places = new Map<string, Place>();
-
-  const reconcile = async (uid: string): Promise<void> => {
-    const one = known.get(uid);
-    if (one === undefined) return;
-    const { object } = one;
-    const { namespace, deletionTimestamp, ownerReferences = [] } = object.metadata;
-    if (deletionTimestamp !== undefined) await finishOwner(one);
-    if (deletionTimestamp !== undefined || ownerReferences.length === 0) return;
-    const absent: OwnerReference[] = [];
-    let isWaitedFor = false;
-    for (const owner of ownerReferences) {
-      if (await isAbsent(owner, namespace)) absent.push(owner);
-      else if (
-        known.get(owner.uid)?.object.metadata.finalizers?.includes('foregroundDeletion') === true
-      )
-        isWaitedFor = true;
-    }
-    const solid = ownerReferences.length - absent.length;
-    if (solid > 0 && !isWaitedFor) {
-      if (absent.length > 0) await dropOwner(one, (owner) => absent.includes(owner));
-      return;
-    }
-    const propagationPolicy = isWaitedFor ? 'Foreground' : 'Background';
-    const body = { propagationPolicy, preconditions: { uid } };
-    await client.call({ method: 'DELETE', path: pathOf(one), body });
-  };
-
-  const queue = new WorkQueue('garbage', reconcile, env);
-  let isClosed = false;
-  const rediscover = async (): Promise<void> => {
-    if (isClosed) return;
-    try {
-      for (const place of await discover(services)) {
-        const path = `${place.root}/${place.resource}`;
-        if (places.has(path)) continue;
-        places.set(path, place);
-        follow(place);
-      }
-      if (!isReady) {
-        await Promise.all([...caches.values()].map(({ synced }) => synced));
-        isReady = true;
-        queue.resume();
-      }
-    } catch (error) {
-      env.log.debug('Discovery failed', { error });
-    }
-    if (!isClosed) env.timers.after(DISCOVERY_MS, () => void rediscover());
-  };
-  void rediscover();
-  return {
-    name: 'garbage',
-    queue: { ...emptyQueue, close: () => queue.close() } as unknown as WorkQueue,
-    needs: [],
-    keys: () => [],
-    close: () => {
-      isClosed = true;
+  const controller = new Controller(
+    {
+      name: 'garbage',
+      component: 'garbage-collector-controller',
+      needs: [],
+      ready: () => monitors.start(),
+      keys: () => graph.uids(),
+      reconcile: (uid) => {
+        const node = graph.get(uid);
+        if (node === undefined) return nothing;
+        if (isWaiting(node, FOREGROUND) || isWaiting(node, ORPHAN)) return settleOwner(node, graph);
+        return isGoing(node) || ownersOf(node).length === 0 ? nothing : settle(node);
+      },
+      workersMax: 20,
+      onClose: () => monitors.close(),
     },
-  };
+    services,
+  );
+  const onDefinition = (): void => monitors.rediscoverAfter(DEFINITION_MS);
+  informers.informer(customResourceDefinitions).addHandler({
+    onAdd: onDefinition,
+    onUpdate: onDefinition,
+    onDelete: onDefinition,
+  });
+  return controller;
 }
-
-/** The frame's own start must not begin the work: that waits for discovery. */
-const emptyQueue = { add: () => {}, addAfter: () => {}, resume: () => {} };

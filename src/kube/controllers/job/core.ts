@@ -151,7 +151,12 @@ function restartCount(pods: readonly KubeObject[]): number {
   return total;
 }
 
-function judge(job: KubeObject, pods: readonly KubeObject[], count: Tally, now: number): Verdict | undefined {
+function judge(
+  job: KubeObject,
+  pods: readonly KubeObject[],
+  count: Tally,
+  now: number,
+): Verdict | undefined {
   const { spec } = job;
   const conditions = (job['status']?.conditions ?? []) as Condition[];
   const target = findCondition(conditions, 'FailureTarget');
@@ -173,7 +178,9 @@ function judge(job: KubeObject, pods: readonly KubeObject[], count: Tally, now: 
   const isSpent =
     count.totalFailed > limit ||
     (spec.template.spec?.restartPolicy === 'OnFailure' &&
-      (limit === 0 ? restartCount(pods) > 0 : restartCount(pods) >= limit && restartCount(pods) > 0));
+      (limit === 0
+        ? restartCount(pods) > 0
+        : restartCount(pods) >= limit && restartCount(pods) > 0));
   if (isSpent) {
     const message = 'Job has reached the specified backoff limit';
     return { type: 'Failed', reason: 'BackoffLimitExceeded', message };
@@ -252,7 +259,12 @@ interface PodPlan {
   readonly againInMs?: number | undefined;
 }
 
-function planPods(job: KubeObject, pods: readonly KubeObject[], count: Tally, now: number): PodPlan {
+function planPods(
+  job: KubeObject,
+  pods: readonly KubeObject[],
+  count: Tally,
+  now: number,
+): PodPlan {
   const { parallelism: wide, completions, completionMode, podReplacementPolicy } = job['spec'];
   const parallelism = Number(wide ?? 1);
   const active = pods.filter(isPodActive);
@@ -282,7 +294,11 @@ function planPods(job: KubeObject, pods: readonly KubeObject[], count: Tally, no
   return { create: free, remove: [] };
 }
 
-function podFor(job: KubeObject, index: number | undefined, pods: readonly KubeObject[]): KubeObject {
+function podFor(
+  job: KubeObject,
+  index: number | undefined,
+  pods: readonly KubeObject[],
+): KubeObject {
   const { template, backoffLimitPerIndex } = job['spec'];
   if (index === undefined) {
     return podFromTemplate({ template, owner: job, finalizers: [TRACKING] });
@@ -331,11 +347,15 @@ function statusFor(of: {
   const { succeeded: a, failed: b } = count.uncounted;
   const succeeded = isIndexed ? count.completed.size : count.succeeded;
   const perIndex = job['spec'].backoffLimitPerIndex !== undefined;
-  const terminating = pods.filter((pod) => isGoing(pod) && !['Succeeded', 'Failed'].includes(phaseOf(pod)));
+  const terminating = pods.filter(
+    (pod) => isGoing(pod) && !['Succeeded', 'Failed'].includes(phaseOf(pod)),
+  );
   return {
     ...(conditions.length > 0 ? { conditions } : {}),
     ...(startTime === undefined ? {} : { startTime }),
-    ...(isDone && verdict?.type === 'Complete' ? { completionTime: old.completionTime ?? time } : {}),
+    ...(isDone && verdict?.type === 'Complete'
+      ? { completionTime: old.completionTime ?? time }
+      : {}),
     ...(active.length > 0 ? { active: active.length } : {}),
     ...(succeeded > 0 ? { succeeded } : {}),
     ...(count.failed > 0 ? { failed: count.failed } : {}),
@@ -354,7 +374,11 @@ function statusFor(of: {
   };
 }
 
-function suspension(job: KubeObject, conditions: readonly Condition[], now: string): { conditions: readonly Condition[]; events: Effect[] } {
+function suspension(
+  job: KubeObject,
+  conditions: readonly Condition[],
+  now: string,
+): { conditions: readonly Condition[]; events: Effect[] } {
   const old = findCondition(conditions, 'Suspended');
   const isSuspended = job['spec'].suspend === true;
   if (isSuspended === (old?.status === 'True')) return { conditions, events: [] };
@@ -403,7 +427,12 @@ export function releases(pods: readonly KubeObject[]): Effect[] {
 export function reconcileJob(snapshot: JobSnapshot, now: number): Decision {
   const { job, isCurrent } = snapshot;
   const selector = labelSelectorFromObject(job['spec'].selector) ?? [];
-  const claimed = claim({ owner: job, selector, resource: podsResource, candidates: snapshot.pods });
+  const claimed = claim({
+    owner: job,
+    selector,
+    resource: podsResource,
+    candidates: snapshot.pods,
+  });
   const pods = claimed.mine;
   if (isFinished(job) || isGoing(job)) {
     return { effects: [...claimed.effects, ...releases(pods.filter(hasTracking))] };

@@ -22,7 +22,7 @@ export function parseIndexes(text: string | undefined): Set<number> {
 export function formatIndexes(indexes: ReadonlySet<number>): string {
   const sorted = [...indexes].sort((a, b) => a - b);
   const parts: string[] = [];
-  for (let start = 0; start < sorted.length; ) {
+  for (let start = 0; start < sorted.length;) {
     let end = start;
     while (sorted[end + 1] === (sorted[end] ?? 0) + 1) end += 1;
     const [first, last] = [sorted[start], sorted[end]];

@@ -1,95 +1,100 @@
-// Namespaces that are going: everything in them is deleted, then the namespace itself.
+// Empties namespaces that are going, of every kind that discovery names, then lets them go.
+import { hasReason, type KubeClient } from '#kube/client/client.ts';
+import { discover, type DiscoveredResource } from '#kube/client/discovery.ts';
+import { keyOf } from '#kube/client/informer-store.ts';
+import { namespaces, pods } from '#kube/client/resources.ts';
+import { nothing, statusUpdate, type Decision, type Effect } from '#kube/controllers/effects.ts';
+import { Controller, followOwn, type ControllerServices } from '#kube/controllers/frame.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { hasCode } from '#kube/client/api-call.ts';
-import {
-  keyOf,
-  WorkQueue,
-  type Controller,
-  type ControllerServices,
-} from '#kube/controllers/controller.ts';
+import { emptyingConditions, type Remaining } from './core.ts';
 
-interface ApiResource {
-  readonly name: string;
-  readonly namespaced: boolean;
-  readonly verbs: readonly string[];
+const FINALIZER = 'kubernetes';
+const RETRY_MS = 100;
+const RETRY_MS_MAX = 5_000;
+
+/** Deletes what is there and counts what stays (pods end in their own time). */
+async function empty(
+  client: KubeClient,
+  namespace: string,
+  resources: readonly DiscoveredResource[],
+): Promise<Remaining> {
+  const counts = new Map<string, number>();
+  const finalizers = new Map<string, number>();
+  let deletionFailure: string | undefined;
+  const work = resources.map(async (resource) => {
+    try {
+      const before = await client.list(resource, { namespace, isMetadataOnly: true });
+      if (before.items.length === 0) return;
+      await client.deleteCollection(resource, { namespace }, { propagationPolicy: 'Background' });
+      const { items } = await client.list(resource, { namespace, isMetadataOnly: true });
+      if (items.length === 0) return;
+      counts.set(`${resource.resource}.${resource.group}`, items.length);
+      for (const name of items.flatMap(({ metadata }) => metadata.finalizers ?? [])) {
+        finalizers.set(name, (finalizers.get(name) ?? 0) + 1);
+      }
+    } catch (error) {
+      // The kind itself may be going.
+      if (hasReason(error, 'NotFound', 'MethodNotAllowed')) return;
+      deletionFailure = (error as Error).message;
+    }
+  });
+  await Promise.all(work);
+  return { counts, finalizers, deletionFailure };
 }
 
-const RETRY_MS = 300;
-
-/** Paths of all namespaced resources that can be listed and deleted, by discovery. */
-async function namespacedPaths({ client }: ControllerServices): Promise<string[]> {
-  const groups = (await client.call({ method: 'GET', path: '/apis' })) as {
-    groups: { preferredVersion: { groupVersion: string } }[];
-  };
-  const roots = [
-    '/api/v1',
-    ...groups.groups.map((one) => `/apis/${one.preferredVersion.groupVersion}`),
-  ];
-  const found: string[] = [];
-  for (const root of roots) {
-    const list = (await client.call({ method: 'GET', path: root })) as {
-      resources: readonly ApiResource[];
-    };
-    for (const { name, namespaced, verbs } of list.resources) {
-      const isUsable = verbs.includes('list') && verbs.includes('delete');
-      if (namespaced && isUsable && !name.includes('/')) found.push(`${root}|${name}`);
-    }
-  }
-  return found;
+function isEmptied({ verbs, isNamespaced }: DiscoveredResource): boolean {
+  return isNamespaced && verbs.includes('list') && verbs.includes('deletecollection');
 }
 
 export function namespaceController(services: ControllerServices): Controller {
-  const { client, env, cache } = services;
-  const namespaces = cache('/api/v1/namespaces');
+  const { client, informers } = services;
+  const all = informers.informer(namespaces);
+  const attempts = new Map<string, number>();
 
-  /** How many objects are still there. */
-  const emptyOut = async (namespace: string): Promise<number> => {
-    let left = 0;
-    for (const place of await namespacedPaths(services)) {
-      const [root, resource] = place.split('|');
-      const path = `${root}/namespaces/${namespace}/${resource}`;
-      const list = (await client.call({ method: 'GET', path })) as { items: readonly KubeObject[] };
-      for (const { metadata } of list.items) {
-        left += 1;
-        if (metadata.deletionTimestamp !== undefined) continue;
-        const body = { propagationPolicy: 'Background' };
-        await client
-          .call({ method: 'DELETE', path: `${path}/${metadata.name}`, body })
-          .catch((error: unknown) => {
-            if (!hasCode(error, 404, 409, 405)) throw error;
-          });
-      }
+  const release = (space: KubeObject): Effect => {
+    const left = ((space['spec']?.finalizers ?? []) as string[]).filter((one) => one !== FINALIZER);
+    const object = { ...space, spec: { ...space['spec'], finalizers: left } };
+    return { kind: 'update', resource: namespaces, object, subresource: 'finalize' };
+  };
+
+  const reconcile = async (name: string, now: number): Promise<Decision> => {
+    const space = all.get(name);
+    if (space?.metadata.deletionTimestamp === undefined) {
+      attempts.delete(name);
+      return nothing;
     }
-    return left;
+    if (!((space['spec']?.finalizers ?? []) as string[]).includes(FINALIZER)) return nothing;
+    const resources = (await discover(client)).filter(isEmptied);
+    const remaining = await empty(client, name, resources);
+    const isEmpty = remaining.counts.size === 0 && remaining.deletionFailure === undefined;
+    if (isEmpty) return { effects: [release(space)] };
+    const conditions = emptyingConditions(space, remaining, now);
+    const status = { ...space['status'], phase: 'Terminating', conditions };
+    const attempt = attempts.get(name) ?? 0;
+    attempts.set(name, attempt + 1);
+    return {
+      effects: statusUpdate(namespaces, space, status),
+      againInMs: Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** attempt),
+    };
   };
 
-  const queue = new WorkQueue(
-    'namespace',
-    async (name) => {
-      const namespace = namespaces.get(name);
-      if (namespace?.metadata.deletionTimestamp === undefined) return;
-      const finalizers = (namespace['spec']?.finalizers ?? []) as string[];
-      if (!finalizers.includes('kubernetes')) return;
-      const left = await emptyOut(name);
-      if (left > 0) return { againInMs: RETRY_MS };
-      const spec = {
-        ...namespace['spec'],
-        finalizers: finalizers.filter((one) => one !== 'kubernetes'),
-      };
-      await client.call({
-        method: 'PUT',
-        path: `/api/v1/namespaces/${name}/finalize`,
-        body: { ...namespace, spec },
-      });
-      return;
+  const controller = new Controller(
+    {
+      name: 'namespace',
+      component: 'namespace-controller',
+      needs: [all],
+      keys: () => all.list().map(keyOf),
+      reconcile,
     },
-    env,
+    services,
   );
-  namespaces.onChange((one) => queue.add(keyOf(one)));
-  return {
-    name: 'namespace',
-    queue,
-    needs: [namespaces],
-    keys: () => namespaces.list().map(keyOf),
-  };
+  followOwn(all, controller);
+  // The last pod to go is what most namespaces wait for.
+  informers.informer(pods).addHandler({
+    onDelete: ({ metadata: { namespace = '' } }) => {
+      if (all.get(namespace)?.metadata.deletionTimestamp !== undefined)
+        controller.enqueue(namespace);
+    },
+  });
+  return controller;
 }

@@ -52,14 +52,20 @@ export function wantedTaints(node: KubeObject, time: string): Taint[] {
   );
 }
 
-function taintEffects(node: KubeObject, time: string): { taints: readonly Taint[]; effects: Effect[] } {
+function taintEffects(
+  node: KubeObject,
+  time: string,
+): { taints: readonly Taint[]; effects: Effect[] } {
   const old = taintsOf(node);
   const taints = [...old.filter(({ key }) => !ownKeys.has(key)), ...wantedTaints(node, time)];
   const sort = (list: readonly Taint[]): Taint[] =>
     list.toSorted((a, b) => (`${a.key}${a.effect}` < `${b.key}${b.effect}` ? -1 : 1));
   if (isSame(sort(old), sort(taints))) return { taints: old, effects: [] };
   const { resourceVersion } = node.metadata;
-  const patch = { metadata: { resourceVersion }, spec: { taints: taints.length === 0 ? null : taints } };
+  const patch = {
+    metadata: { resourceVersion },
+    spec: { taints: taints.length === 0 ? null : taints },
+  };
   return {
     taints,
     effects: [{ kind: 'patch', resource: nodes, object: node, type: 'merge', patch }],
@@ -138,7 +144,10 @@ export function reconcileNode({ node, pods }: NodeSnapshot, now: number): Decisi
   const all = [...effects];
   const ready = findCondition(conditionsOf(node), 'Ready')?.status;
   const isNotReady = ready === 'False' || ready === 'Unknown';
-  const isNew = effects.length > 0 && isNotReady && !taintsOf(node).some(({ key }) => key === NOT_READY || key === UNREACHABLE);
+  const isNew =
+    effects.length > 0 &&
+    isNotReady &&
+    !taintsOf(node).some(({ key }) => key === NOT_READY || key === UNREACHABLE);
   if (isNew) {
     const message = `Node ${node.metadata.name} status is now: NodeNotReady`;
     all.push({ kind: 'event', about: node, type: 'Normal', reason: 'NodeNotReady', message });

@@ -34,8 +34,7 @@ export function podGcController(services: ControllerServices): Controller {
     },
     services,
   );
-  const isUnplacedAndGoing = (pod: KubeObject): boolean =>
-    isGoing(pod) && !pod['spec']?.nodeName;
+  const isUnplacedAndGoing = (pod: KubeObject): boolean => isGoing(pod) && !pod['spec']?.nodeName;
   machines.addHandler({ onDelete: () => controller.enqueue(KEY) });
   all.addHandler({
     onAdd: (pod) => {
