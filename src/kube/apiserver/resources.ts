@@ -8,6 +8,7 @@ import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
 import { applyPatch } from '#kube/meta/patch.ts';
 import { decodeStrict } from '#kube/meta/pruning.ts';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
+import type { Schema } from '#kube/meta/schema.ts';
 import {
   alreadyExists,
   ApiError,
@@ -59,6 +60,20 @@ export type ExtraValidation = (
 ) => Promise<void>;
 /** Called before a new object is stored, for what needs the whole cluster (cluster IPs). */
 export type Allocation = (info: ResourceInfo, object: KubeObject) => Promise<void>;
+
+/** Only the metadata of custom resources is decoded by type; the rest is checked by their definition. */
+function metadataErrors(info: ResourceInfo, raw: Record<string, unknown>): readonly string[] {
+  const metadata = info.schema.properties?.['metadata'];
+  if (metadata === undefined) return [];
+  const name = info.kind;
+  const schema: Schema = {
+    type: 'object',
+    name,
+    properties: { metadata },
+    preserveUnknownFields: true,
+  };
+  return decodeStrict(schema, raw).errors;
+}
 
 export class Resources implements AdmissionLookup {
   readonly store: Store;
@@ -150,23 +165,27 @@ export class Resources implements AdmissionLookup {
       const message = `the API version in the data (${String(apiVersion)}) does not match the expected API version (${expected})`;
       throw badRequest(message);
     }
-    const decoded = decodeStrict(info.schema, raw);
-    if (decoded.errors.length > 0) {
-      const head = `${info.kind} in version "${info.version}" cannot be handled as a ${info.kind}`;
-      throw badRequest(`${head}: ${decoded.errors.join(', ')}`);
+    const isCustom = info.customResourceDefinition !== undefined;
+    const decoded = decodeStrict(info.schema, raw, !isCustom);
+    const head = `${info.kind} in version "${info.version}" cannot be handled as a ${info.kind}`;
+    const errors = isCustom ? metadataErrors(info, raw) : decoded.errors;
+    if (errors.length > 0) {
+      throw badRequest(`${head}: ${errors.join(', ')}`);
     }
     const problems = [
       ...decoded.unknown.map((path) => `unknown field "${path}"`),
       ...duplicates.map((path) => `duplicate field "${path}"`),
     ];
     if (problems.length > 0 && fieldValidation === 'Strict') {
-      throw badRequest(`strict decoding error: ${problems.join(', ')}`);
+      const strict = `strict decoding error: ${problems.join(', ')}`;
+      throw badRequest(isCustom ? strict : `${head}: ${strict}`);
     }
     if (fieldValidation === 'Warn') context.warnings.push(...problems);
     const object = decoded.value as KubeObject;
     object.apiVersion = expected;
     object.kind = info.kind;
     object.metadata ??= {};
+    if (info.schema.properties?.['spec']?.type === 'object' && !isCustom) object['spec'] ??= {};
     return object;
   }
 

@@ -18,7 +18,7 @@ const qualifiedText =
 const valueText =
   "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
-export type NameRule = 'subdomain' | 'label' | 'label1035' | 'path-segment';
+export type NameRule = 'subdomain' | 'label' | 'label-without-dots' | 'label1035' | 'path-segment';
 
 export function invalidValue(field: string, value: unknown, why: string): StatusCause {
   const message = `Invalid value: ${JSON.stringify(value)}: ${why}`;
@@ -55,6 +55,9 @@ export function duplicate(field: string, value: unknown): StatusCause {
 /** Why the name is no name, or undefined. */
 export function nameProblem(rule: NameRule, name: string): string | undefined {
   switch (rule) {
+    case 'label-without-dots':
+      if (name.includes('.')) return 'must not contain dots';
+      return nameProblem('label', name);
     case 'label':
       if (name.length > 63) return 'must be no more than 63 characters';
       return LABEL.test(name) ? undefined : labelText;
@@ -71,20 +74,29 @@ export function nameProblem(rule: NameRule, name: string): string | undefined {
   }
 }
 
-export function qualifiedNameProblem(name: string): string | undefined {
+/** All that is wrong with a qualified name; `what` it is called depends on the field. */
+export function qualifiedNameProblems(name: string): string[] {
   const parts = name.split('/');
-  if (parts.length > 2)
-    return `a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`;
+  if (parts.length > 2) {
+    const rule = qualifiedText.replace('name part must', 'a valid label key must');
+    return [`${rule} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`];
+  }
   const [first = '', second] = parts;
   const own = second ?? first;
+  const problems: string[] = [];
   if (second !== undefined) {
-    if (first === '') return 'prefix part must be non-empty';
     const wrong = nameProblem('subdomain', first);
-    if (wrong !== undefined) return `prefix part ${wrong}`;
+    if (first === '') problems.push('prefix part must be non-empty');
+    else if (wrong !== undefined) problems.push(`prefix part ${wrong}`);
   }
-  if (own === '') return 'name part must be non-empty';
-  if (own.length > 63) return 'name part must be no more than 63 characters';
-  return QUALIFIED.test(own) ? undefined : qualifiedText;
+  if (own === '') problems.push('name part must be non-empty');
+  else if (own.length > 63) problems.push('name part must be no more than 63 bytes');
+  if (!QUALIFIED.test(own)) problems.push(qualifiedText);
+  return problems;
+}
+
+export function qualifiedNameProblem(name: string): string | undefined {
+  return qualifiedNameProblems(name)[0];
 }
 
 export function validateLabels(
@@ -93,11 +105,10 @@ export function validateLabels(
 ): StatusCause[] {
   const causes: StatusCause[] = [];
   for (const [key, value] of Object.entries(labels ?? {})) {
-    const wrongKey = qualifiedNameProblem(key);
-    if (wrongKey !== undefined) causes.push(invalidValue(field, key, wrongKey));
-    if (value.length > 63)
-      causes.push(invalidValue(field, value, 'must be no more than 63 characters'));
-    else if (!VALUE.test(value)) causes.push(invalidValue(field, value, valueText));
+    for (const wrong of qualifiedNameProblems(key)) causes.push(invalidValue(field, key, wrong));
+    if (value.length > 63) {
+      causes.push(invalidValue(field, value, 'must be no more than 63 bytes'));
+    } else if (!VALUE.test(value)) causes.push(invalidValue(field, value, valueText));
   }
   return causes;
 }
@@ -106,14 +117,15 @@ const ANNOTATIONS_BYTES_MAX = 256 * 1024;
 
 export function validateAnnotations(
   annotations: Readonly<Record<string, string>> | undefined,
+  field: string,
 ): StatusCause[] {
-  const field = 'metadata.annotations';
   const causes: StatusCause[] = [];
   let size = 0;
   for (const [key, value] of Object.entries(annotations ?? {})) {
     size += Buffer.byteLength(key) + Buffer.byteLength(value);
-    const wrong = qualifiedNameProblem(key.toLowerCase());
-    if (wrong !== undefined) causes.push(invalidValue(field, key, wrong));
+    for (const wrong of qualifiedNameProblems(key.toLowerCase())) {
+      causes.push(invalidValue(field, key, wrong));
+    }
   }
   if (size > ANNOTATIONS_BYTES_MAX) {
     const message = `Too long: may not be more than ${ANNOTATIONS_BYTES_MAX} bytes`;

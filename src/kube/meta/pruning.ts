@@ -1,5 +1,6 @@
 // Decodes a client's value against a schema: wrong types are errors, unknown fields are found (strict
 // clients refuse them) and dropped, nulls mean absent. Wording as apimachinery v0.37 where it is seen.
+import { canonicalQuantity, quantityRule } from './quantity.ts';
 import type { Schema } from './schema.ts';
 
 export interface Decoded {
@@ -17,10 +18,31 @@ const goTypes: Readonly<Record<string, string>> = {
   boolean: 'bool',
   integer: 'int32',
   number: 'float64',
-  array: 'slice',
-  object: 'struct',
-  map: 'map',
 };
+
+/** `v1.PodSpec` of `io.k8s.api.core.v1.PodSpec`, and the kind alone. */
+function goName(name: string | undefined): { qualified: string; short: string } {
+  const [short = '', version = ''] = (name ?? '').split('.').toReversed();
+  return { qualified: `${version}.${short}`, short };
+}
+
+/** What a Go server would call the type; clients have seen these words for years. */
+function goType(schema: Schema): string {
+  switch (schema.type) {
+    case 'array':
+      return schema.format === 'byte' ? '[]uint8' : `[]${goType(schema.items ?? { type: 'any' })}`;
+    case 'map':
+      return schema.values?.format === 'quantity'
+        ? 'v1.ResourceList'
+        : `map[string]${goType(schema.values ?? { type: 'any' })}`;
+    case 'object':
+      return goName(schema.name).qualified;
+    case 'any':
+      return schema.format === 'int-or-string' ? 'int32' : 'interface {}';
+    default:
+      return schema.format === 'int64' ? 'int64' : (goTypes[schema.type] ?? schema.type);
+  }
+}
 
 function jsonTypeOf(value: unknown): string {
   if (Array.isArray(value)) return 'array';
@@ -28,92 +50,162 @@ function jsonTypeOf(value: unknown): string {
   return typeof value;
 }
 
+const INT32_MAX = 2 ** 31 - 1;
+const INT32_MIN = -(2 ** 31);
+
+const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
+const timeLayouts: Readonly<Record<string, string>> = {
+  'date-time': '2006-01-02T15:04:05Z07:00',
+  'micro-time': '2006-01-02T15:04:05.000000Z07:00',
+};
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+interface Place {
+  /** As strict decoding names it: with list indices. */
+  readonly path: string;
+  /** As type errors name it: the enclosing type and names of fields only. */
+  readonly struct: string;
+  readonly fields: string;
+}
+
 class Decoder {
   readonly unknown: string[] = [];
   readonly errors: string[] = [];
 
-  #wrong(schema: Schema, value: unknown, path: string): undefined {
-    const go = schema.format === 'int64' ? 'int64' : (goTypes[schema.type] ?? schema.type);
-    this.errors.push(
-      `json: cannot unmarshal ${jsonTypeOf(value)} into Go struct field ${path} of type ${go}`,
-    );
+  readonly #checksTypes: boolean;
+
+  constructor(checksTypes: boolean) {
+    this.#checksTypes = checksTypes;
+  }
+
+  /** Only the first is told, as upstream's decoder stops there. */
+  #fail(message: string): undefined {
+    if (this.errors.length === 0) this.errors.push(message);
     return undefined;
   }
 
-  decode(schema: Schema, value: unknown, path: string): unknown {
+  #wrong(schema: Schema, value: unknown, at: Place): undefined {
+    const isOddNumber = typeof value === 'number' && schema.type === 'integer';
+    const what = isOddNumber ? `number ${value}` : jsonTypeOf(value);
+    const where = at.struct === '' ? at.fields : `${at.struct}.${at.fields}`;
+    const place = where === '' ? 'Go value' : `Go struct field ${where}`;
+    return this.#fail(`json: cannot unmarshal ${what} into ${place} of type ${goType(schema)}`);
+  }
+
+  decode(schema: Schema, value: unknown, at: Place): unknown {
+    if (this.#checksTypes) return this.#decode(schema, value, at);
+    // Only what has the right shape is looked into; the rest is kept for validation to judge.
+    if (Array.isArray(value) && schema.type === 'array') return this.#decode(schema, value, at);
+    const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value);
+    const isHeld = schema.type === 'map' || schema.type === 'object';
+    return isRecord && isHeld ? this.#decode(schema, value, at) : value;
+  }
+
+  #decode(schema: Schema, value: unknown, at: Place): unknown {
     switch (schema.type) {
       case 'string':
-        return typeof value === 'string' ? value : this.#wrong(schema, value, path);
+        return typeof value === 'string'
+          ? this.#text(schema, value)
+          : this.#wrong(schema, value, at);
       case 'boolean':
-        return typeof value === 'boolean' ? value : this.#wrong(schema, value, path);
+        return typeof value === 'boolean' ? value : this.#wrong(schema, value, at);
       case 'integer':
-        return typeof value === 'number' && Number.isInteger(value)
-          ? value
-          : this.#wrong(schema, value, path);
+        return this.#integer(schema, value, at);
       case 'number':
-        return typeof value === 'number' ? value : this.#wrong(schema, value, path);
+        return typeof value === 'number' ? value : this.#wrong(schema, value, at);
       case 'array':
-        if (!Array.isArray(value)) return this.#wrong(schema, value, path);
-        return value.map((one, i) =>
-          one === null ? one : this.decode(schema.items ?? { type: 'any' }, one, `${path}[${i}]`),
-        );
+        if (!Array.isArray(value)) return this.#wrong(schema, value, at);
+        return value.map((one, i) => {
+          if (one === null) return one;
+          const inside = { ...at, path: `${at.path}[${i}]` };
+          return this.decode(schema.items ?? { type: 'any' }, one, inside);
+        });
       case 'map':
       case 'object':
         if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-          return this.#wrong(schema, value, path);
+          return this.#wrong(schema, value, at);
         }
         return schema.type === 'map'
-          ? this.#map(schema, value as Json, path)
-          : this.#object(schema, value as Json, path);
+          ? this.#map(schema, value as Json, at)
+          : this.#object(schema, value as Json, at);
       default:
-        return this.#any(schema, value, path);
+        return this.#any(schema, value, at);
     }
   }
 
-  #any(schema: Schema, value: unknown, path: string): unknown {
-    const isScalar = typeof value === 'string' || typeof value === 'number';
-    if (schema.format === 'int-or-string' || schema.format === 'quantity') {
-      if (!isScalar) return this.#wrong({ type: 'string' }, value, path);
-      // Quantities are text on the wire, however they were written.
-      return schema.format === 'quantity' ? String(value) : value;
+  #integer(schema: Schema, value: unknown, at: Place): unknown {
+    if (typeof value !== 'number' || !Number.isInteger(value)) {
+      return this.#wrong(schema, value, at);
+    }
+    const isTooBig = schema.format === 'int32' && (value > INT32_MAX || value < INT32_MIN);
+    return isTooBig ? this.#wrong(schema, value, at) : value;
+  }
+
+  #text(schema: Schema, value: string): unknown {
+    const layout = timeLayouts[schema.format ?? ''];
+    if (layout !== undefined && (!RFC3339.test(value) || Number.isNaN(Date.parse(value)))) {
+      const quoted = JSON.stringify(value);
+      return this.#fail(`parsing time ${quoted} as "${layout}": cannot parse ${quoted} as "2006"`);
+    }
+    if (schema.format === 'byte' && !BASE64.test(value.replaceAll(/[\r\n]/g, ''))) {
+      const at = Math.max(0, value.search(/[^A-Za-z0-9+/]/));
+      return this.#fail(`illegal base64 data at input byte ${at}`);
     }
     return value;
   }
 
-  #map(schema: Schema, value: Json, path: string): Json {
+  #any(schema: Schema, value: unknown, at: Place): unknown {
+    if (schema.format === 'quantity') {
+      const isScalar = typeof value === 'string' || typeof value === 'number';
+      // Quantities are text on the wire, in one spelling, however they were written.
+      const text = isScalar ? canonicalQuantity(String(value)) : undefined;
+      return text ?? this.#fail(quantityRule);
+    }
+    if (schema.format === 'int-or-string') {
+      if (typeof value === 'string') return value;
+      return this.#integer({ ...schema, format: 'int32', type: 'integer' }, value, at);
+    }
+    return value;
+  }
+
+  #map(schema: Schema, value: Json, at: Place): Json {
     const out: Json = {};
     for (const [key, one] of Object.entries(value)) {
       if (one === null) continue;
-      out[key] = this.decode(schema.values ?? { type: 'any' }, one, `${path}.${key}`);
+      const inside = { ...at, path: `${at.path}.${key}` };
+      out[key] = this.decode(schema.values ?? { type: 'any' }, one, inside);
     }
     return out;
   }
 
-  #object(schema: Schema, value: Json, path: string): Json {
+  #object(schema: Schema, value: Json, at: Place): Json {
     const { properties } = schema;
     if (properties === undefined) return value;
     const out: Json = {};
+    const struct = goName(schema.name).short;
     for (const [key, one] of Object.entries(value)) {
       const known = Object.hasOwn(properties, key) ? properties[key] : undefined;
-      const where = path === '' ? key : `${path}.${key}`;
+      const path = at.path === '' ? key : `${at.path}.${key}`;
       if (known === undefined) {
         if (schema.preserveUnknownFields === true) out[key] = one;
-        else this.unknown.push(where);
+        else this.unknown.push(path);
         continue;
       }
       if (one === null) {
         if (known.nullable === true) out[key] = null;
         continue;
       }
-      out[key] = this.decode(known, one, where);
+      const fields = at.fields === '' ? key : `${at.fields}.${key}`;
+      out[key] = this.decode(known, one, { path, struct, fields });
     }
     return out;
   }
 }
 
-export function decodeStrict(schema: Schema, value: unknown): Decoded {
-  const decoder = new Decoder();
-  const decoded = decoder.decode(schema, value, '');
+/** With `checksTypes` false only unknown fields are found: custom resources are validated later. */
+export function decodeStrict(schema: Schema, value: unknown, checksTypes = true): Decoded {
+  const decoder = new Decoder(checksTypes);
+  const decoded = decoder.decode(schema, value, { path: '', struct: '', fields: '' });
   return { value: decoded, unknown: decoder.unknown, errors: decoder.errors };
 }
 

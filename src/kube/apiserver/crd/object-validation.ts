@@ -114,8 +114,24 @@ function checkKeywords(rules: Json, value: unknown, path: string): StatusCause[]
   return [...own, ...checkCombined(rules, value, path)];
 }
 
+function typeOf(value: unknown): string {
+  if (Array.isArray(value)) return 'array';
+  if (value === null) return 'null';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';
+  return typeof value;
+}
+
+function checkType(schema: Schema, value: unknown, path: string): StatusCause[] {
+  const wanted = schema.type === 'map' ? 'object' : schema.type;
+  const is = typeOf(value);
+  if (wanted === 'any' || is === wanted || (wanted === 'number' && is === 'integer')) return [];
+  if (is === 'null' && schema.nullable === true) return [];
+  return [invalidValue(path, is, `${path} in body must be of type ${wanted}: "${is}"`)];
+}
+
 export function validateCustom(schema: Schema, value: unknown, path = ''): StatusCause[] {
-  const causes: StatusCause[] = [];
+  const causes = checkType(schema, value, path);
+  if (causes.length > 0) return causes;
   if (schema.enum !== undefined && !schema.enum.includes(value)) {
     return [unsupported(path, value, schema.enum.map(String))];
   }

@@ -1,0 +1,156 @@
+// Rules that many fields share (numbers in a range, one of some words, addresses, ports, selectors), each
+// giving the causes that kube-apiserver v1.37 gives.
+import { isIP } from 'node:net';
+import {
+  invalidValue,
+  nameProblem,
+  qualifiedNameProblems,
+  requiredValue,
+  unsupported,
+  validateLabels,
+  type NameRule,
+} from './names.ts';
+import { compareQuantities } from './quantity.ts';
+import type { StatusCause } from './status.ts';
+
+export type Json = Record<string, unknown>;
+
+export const list = (value: unknown): Json[] => (Array.isArray(value) ? (value as Json[]) : []);
+export const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+export const record = (value: unknown): Json => (isObject(value) ? value : {});
+
+export function notNegative(field: string, value: unknown): StatusCause[] {
+  const isWrong = typeof value === 'number' && value < 0;
+  return isWrong ? [invalidValue(field, value, 'must be greater than or equal to 0')] : [];
+}
+
+export function inRange(field: string, value: unknown, from: number, to: number): StatusCause[] {
+  if (typeof value !== 'number' || (value >= from && value <= to)) return [];
+  return [invalidValue(field, value, `must be between ${from} and ${to}, inclusive`)];
+}
+
+const PORT_MAX = 65_535;
+export const portNumber = (field: string, value: unknown): StatusCause[] =>
+  inRange(field, value ?? 0, 1, PORT_MAX);
+
+/** Nothing to say of a field that is not there. */
+export function oneOf(field: string, value: unknown, words: readonly string[]): StatusCause[] {
+  if (value === undefined || words.includes(String(value))) return [];
+  return [unsupported(field, value, words)];
+}
+
+export function needed(field: string, value: unknown, why = ''): StatusCause[] {
+  const isThere = value !== undefined && value !== null && value !== '';
+  return isThere ? [] : [requiredValue(field, why)];
+}
+
+export function named(field: string, value: unknown, rule: NameRule): StatusCause[] {
+  if (value === undefined) return [];
+  const wrong = nameProblem(rule, String(value));
+  return wrong === undefined ? [] : [invalidValue(field, value, wrong)];
+}
+
+export function qualified(field: string, value: unknown): StatusCause[] {
+  const text = String(value ?? '');
+  return qualifiedNameProblems(text).map((wrong) => invalidValue(field, text, wrong));
+}
+
+const PORT_NAME_LENGTH_MAX = 15;
+
+export function portName(field: string, name: string): StatusCause[] {
+  const causes: StatusCause[] = [];
+  const fail = (why: string): void => void causes.push(invalidValue(field, name, why));
+  if (name.length > PORT_NAME_LENGTH_MAX) fail('must be no more than 15 characters');
+  if (!/^[-a-z0-9]+$/.test(name)) {
+    fail('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)');
+  }
+  if (!/[a-z]/.test(name)) fail('must contain at least one letter (a-z)');
+  if (name.includes('--')) fail('must not contain consecutive hyphens');
+  if (name.startsWith('-') || name.endsWith('-')) fail('must not begin or end with a hyphen');
+  return causes;
+}
+
+export function portNumberOrName(field: string, value: unknown): StatusCause[] {
+  return typeof value === 'string' ? portName(field, value) : portNumber(field, value);
+}
+
+export function ipAddress(field: string, value: unknown): StatusCause[] {
+  if (isIP(String(value)) !== 0) return [];
+  const why = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
+  return [invalidValue(field, value, why)];
+}
+
+export function cidrBlock(field: string, value: unknown): StatusCause[] {
+  const [address = '', bits = '', more] = String(value).split('/');
+  const most = isIP(address) === 4 ? 32 : 128;
+  const isWhole = /^\d{1,3}$/.test(bits) && Number(bits) <= most;
+  if (isIP(address) !== 0 && isWhole && more === undefined) return [];
+  const why = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
+  return [invalidValue(field, value, why)];
+}
+
+const percentText =
+  "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
+
+/** A count or a percentage. */
+export function countOrPercent(field: string, value: unknown): StatusCause[] {
+  if (typeof value === 'number') return notNegative(field, value);
+  if (value === undefined || /^[0-9]+%$/.test(String(value))) return [];
+  return [invalidValue(field, value, percentText)];
+}
+
+export function atMostAllOfIt(field: string, value: unknown): StatusCause[] {
+  const isPercent = typeof value === 'string' && /^[0-9]+%$/.test(value);
+  if (!isPercent || Number.parseInt(value, 10) <= 100) return [];
+  return [invalidValue(field, value, 'must not be greater than 100%')];
+}
+
+export function quantityNotNegative(field: string, value: unknown): StatusCause[] {
+  if (compareQuantities(value, '0') >= 0) return [];
+  return [invalidValue(field, String(value), 'must be greater than or equal to 0')];
+}
+
+// ---- label selectors ----
+
+const selectorOperators = ['In', 'NotIn', 'Exists', 'DoesNotExist'];
+
+export function requirement(
+  one: Json,
+  field: string,
+  operators: readonly string[] = selectorOperators,
+): StatusCause[] {
+  const operator = String(one['operator'] ?? '');
+  const values = (one['values'] ?? []) as string[];
+  const causes: StatusCause[] = [];
+  if (!operators.includes(operator)) {
+    causes.push(invalidValue(`${field}.operator`, operator, 'not a valid selector operator'));
+  } else if ((operator === 'In' || operator === 'NotIn') && values.length === 0) {
+    const why = "must be specified when `operator` is 'In' or 'NotIn'";
+    causes.push(requiredValue(`${field}.values`, why));
+  } else if (operator.includes('Exist') && values.length > 0) {
+    causes.push({
+      reason: 'FieldValueForbidden',
+      message: "Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+      field: `${field}.values`,
+    });
+  } else if ((operator === 'Gt' || operator === 'Lt') && values.length !== 1) {
+    const why = "must be specified single value when `operator` is 'Lt' or 'Gt'";
+    causes.push(requiredValue(`${field}.values`, why));
+  }
+  causes.push(...qualified(`${field}.key`, one['key']));
+  return causes;
+}
+
+export function labelSelector(selector: unknown, field: string): StatusCause[] {
+  if (!isObject(selector)) return [];
+  return [
+    ...validateLabels(
+      selector['matchLabels'] as Record<string, string> | undefined,
+      `${field}.matchLabels`,
+    ),
+    ...list(selector['matchExpressions']).flatMap((one, index) =>
+      requirement(one, `${field}.matchExpressions[${index}]`),
+    ),
+  ];
+}

@@ -1,0 +1,317 @@
+// Validates services, endpoints, ingresses and network policies, as kube-apiserver v1.37 does.
+import { isIP } from 'node:net';
+import {
+  cidrBlock,
+  ipAddress,
+  isObject,
+  labelSelector,
+  list,
+  named,
+  needed,
+  oneOf,
+  portNumber,
+  portNumberOrName,
+  record,
+  type Json,
+} from './field-rules.ts';
+import { duplicate, forbidden, invalidValue, requiredValue, validateLabels } from './names.ts';
+import type { KubeObject } from './object.ts';
+import type { StatusCause } from './status.ts';
+import { domainPath } from './validation-workloads.ts';
+
+type Rule = (object: KubeObject) => StatusCause[];
+
+const serviceTypes = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
+const protocols = ['SCTP', 'TCP', 'UDP'];
+
+function validateServicePorts(spec: Json): StatusCause[] {
+  const ports = list(spec['ports']);
+  const names = new Set<unknown>();
+  const uses = new Set<string>();
+  return ports.flatMap((port, index) => {
+    const at = `spec.ports[${index}]`;
+    const { name, protocol, targetPort } = port;
+    const causes: StatusCause[] = [];
+    if (ports.length > 1 && !name) causes.push(requiredValue(`${at}.name`));
+    else if (name) {
+      const wrong = named(`${at}.name`, name, 'label');
+      causes.push(...wrong);
+      if (wrong.length === 0 && names.has(name)) causes.push(duplicate(`${at}.name`, name));
+      names.add(name);
+    }
+    causes.push(
+      ...portNumber(`${at}.port`, port['port']),
+      ...oneOf(`${at}.protocol`, protocol, protocols),
+      ...portNumberOrName(`${at}.targetPort`, targetPort),
+    );
+    if (spec['type'] === 'ClusterIP' && port['nodePort']) {
+      const why = "may not be used when `type` is 'ClusterIP'";
+      causes.push(forbidden(`${at}.nodePort`, why));
+    }
+    const use = `${String(protocol)}/${String(port['port'])}`;
+    if (uses.has(use)) {
+      const shown = {
+        Name: '',
+        Protocol: protocol,
+        AppProtocol: null,
+        Port: port['port'],
+        TargetPort: 0,
+        NodePort: 0,
+      };
+      causes.push(duplicate(at, shown));
+    }
+    uses.add(use);
+    return causes;
+  });
+}
+
+function validateTraffic(spec: Json): StatusCause[] {
+  const causes: StatusCause[] = [];
+  const { type } = spec;
+  const isOutside = type === 'NodePort' || type === 'LoadBalancer';
+  const outer = spec['externalTrafficPolicy'];
+  const hasAddresses = list(spec['externalIPs']).length > 0;
+  if (outer !== undefined && !isOutside && !hasAddresses) {
+    const why = 'may only be set for externally-accessible services';
+    causes.push(invalidValue('spec.externalTrafficPolicy', outer, why));
+  } else causes.push(...oneOf('spec.externalTrafficPolicy', outer, ['Cluster', 'Local']));
+  const inner = spec['internalTrafficPolicy'];
+  causes.push(...oneOf('spec.internalTrafficPolicy', inner, ['Cluster', 'Local']));
+  const family = spec['ipFamilyPolicy'];
+  if (family === 'RequireDualStack') {
+    const why = 'this cluster is not configured for dual-stack services';
+    causes.push(invalidValue('spec.ipFamilyPolicy', family, why));
+  }
+  const ranges = list(spec['loadBalancerSourceRanges']);
+  if (ranges.length > 0 && type !== 'LoadBalancer') {
+    const why = "may only be used when `type` is 'LoadBalancer'";
+    causes.push(forbidden('spec.LoadBalancerSourceRanges', why));
+  }
+  ranges.forEach((one, index) =>
+    causes.push(...cidrBlock(`spec.LoadBalancerSourceRanges[${index}]`, one)),
+  );
+  return causes;
+}
+
+const validateService: Rule = (object) => {
+  const spec = record(object['spec']);
+  const { type, clusterIP, externalName } = spec;
+  const causes: StatusCause[] = [];
+  const isExternal = type === 'ExternalName';
+  const hasPorts = list(spec['ports']).length > 0;
+  if (!hasPorts && !isExternal && clusterIP !== 'None') causes.push(requiredValue('spec.ports'));
+  if (clusterIP === 'None' && (type === 'NodePort' || type === 'LoadBalancer')) {
+    const why = `may not be set to 'None' for ${type} services`;
+    causes.push(invalidValue('spec.clusterIPs[0]', 'None', why));
+  }
+  if (isExternal) {
+    if (!externalName) causes.push(requiredValue('spec.externalName'));
+    else {
+      const name = String(externalName).replace(/\.$/, '');
+      causes.push(...named('spec.externalName', name, 'subdomain'));
+    }
+  }
+  if (!isExternal && clusterIP && clusterIP !== 'None') {
+    causes.push(...ipAddress('spec.clusterIPs[0]', clusterIP));
+  }
+  causes.push(
+    ...validateServicePorts(spec),
+    ...validateLabels(spec['selector'] as Record<string, string> | undefined, 'spec.selector'),
+    ...oneOf('spec.sessionAffinity', spec['sessionAffinity'], ['ClientIP', 'None']),
+    ...list(spec['externalIPs']).flatMap((one, index) =>
+      ipAddress(`spec.externalIPs[${index}]`, one),
+    ),
+    ...oneOf('spec.type', type, serviceTypes),
+    ...validateTraffic(spec),
+  );
+  return causes;
+};
+
+const validateEndpoints: Rule = (object) =>
+  list(object['subsets']).flatMap((subset, index) => {
+    const at = `subsets[${index}]`;
+    const causes: StatusCause[] = [];
+    for (const field of ['addresses', 'notReadyAddresses']) {
+      list(subset[field]).forEach(({ ip }, i) => {
+        const where = `${at}.${field}[${i}].ip`;
+        const wrong = ipAddress(where, ip);
+        causes.push(...wrong);
+        // Unlike upstream, loopback is allowed: by default everything here lives on it.
+        if (wrong.length > 0) {
+          causes.push(invalidValue(where, ip, 'must be a valid IP address'));
+        }
+      });
+    }
+    list(subset['ports']).forEach((port, i) =>
+      causes.push(
+        ...portNumber(`${at}.ports[${i}].port`, port['port']),
+        ...oneOf(`${at}.ports[${i}].protocol`, port['protocol'], protocols),
+      ),
+    );
+    return causes;
+  });
+
+const validateSlice: Rule = (object) => {
+  const type = object['addressType'] as unknown;
+  const types = ['FQDN', 'IPv4', 'IPv6'];
+  if (!type) return [requiredValue('addressType')];
+  const causes = oneOf('addressType', type, types);
+  const names = new Set<unknown>();
+  list(object['endpoints']).forEach((endpoint, index) => {
+    const addresses = list(endpoint['addresses']);
+    const field = `endpoints[${index}].addresses`;
+    if (addresses.length === 0) causes.push(requiredValue(field));
+    addresses.forEach((address, i) => {
+      const where = `${field}[${i}]`;
+      if (type === 'FQDN') causes.push(...named(where, address, 'subdomain'));
+      else if (types.includes(String(type))) causes.push(...ipAddress(where, address));
+    });
+  });
+  list(object['ports']).forEach((port, index) => {
+    const at = `ports[${index}]`;
+    const name = port['name'] ?? '';
+    if (names.has(name)) causes.push(duplicate(`${at}.name`, name));
+    names.add(name);
+    if (name !== '') causes.push(...named(`${at}.name`, name, 'label'));
+    causes.push(...oneOf(`${at}.protocol`, port['protocol'], protocols));
+  });
+  return causes;
+};
+
+// ---- ingresses ----
+
+const pathTypes = ['Exact', 'ImplementationSpecific', 'Prefix'];
+
+function validateBackend(backend: unknown, at: string): StatusCause[] {
+  const { service, resource } = record(backend);
+  if (!isObject(service)) {
+    if (isObject(resource)) return [];
+    return [invalidValue(at, '', 'resource or service backend is required')];
+  }
+  const { name: portName, number } = record(service['port']);
+  const causes = needed(`${at}.service.name`, service['name']);
+  if (service['name']) causes.push(...named(`${at}.service.name`, service['name'], 'label1035'));
+  if (portName && number) {
+    causes.push(invalidValue(at, '', 'cannot set both port name & port number'));
+  } else if (!portName && !number) {
+    causes.push(requiredValue(at, 'port name or number is required'));
+  } else if (number) causes.push(...portNumber(`${at}.service.port.number`, number));
+  return causes;
+}
+
+function validatePath(path: Json, at: string): StatusCause[] {
+  const type = path['pathType'];
+  const text = String(path['path'] ?? '');
+  const causes: StatusCause[] = [];
+  if (type === undefined) return [requiredValue(`${at}.pathType`, 'pathType must be specified')];
+  if (type === 'Exact' || type === 'Prefix') {
+    const bad = ['//', '/./', '/../', '%2f', '%2F'].find((one) => text.includes(one));
+    if (!text.startsWith('/')) {
+      causes.push(invalidValue(`${at}.path`, text, 'must be an absolute path'));
+    } else if (bad !== undefined) {
+      causes.push(invalidValue(`${at}.path`, text, `must not contain '${bad}'`));
+    }
+  } else if (type === 'ImplementationSpecific') {
+    if (text !== '' && !text.startsWith('/')) {
+      causes.push(invalidValue(`${at}.path`, text, 'must be an absolute path'));
+    }
+  } else causes.push(...oneOf(`${at}.pathType`, type, pathTypes));
+  return [...causes, ...validateBackend(path['backend'], `${at}.backend`)];
+}
+
+const wildcardText =
+  "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', regex used for validation is '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+
+function validateHost(host: unknown, at: string): StatusCause[] {
+  if (!host) return [];
+  const text = String(host);
+  if (isIP(text) !== 0) {
+    return [invalidValue(at, text, 'must be a DNS name, not an IP address')];
+  }
+  if (!text.includes('*')) return named(at, text, 'subdomain');
+  const isRight = text.startsWith('*.') && named(at, text.slice(2), 'subdomain').length === 0;
+  return isRight ? [] : [invalidValue(at, text, wildcardText)];
+}
+
+const validateIngress: Rule = (object) => {
+  const spec = record(object['spec']);
+  const rules = list(spec['rules']);
+  const causes: StatusCause[] = [];
+  if (rules.length === 0 && spec['defaultBackend'] === undefined) {
+    const why = 'either `defaultBackend` or `rules` must be specified';
+    causes.push(invalidValue('spec', null, why));
+  }
+  list(spec['tls']).forEach((one, index) =>
+    list(one['hosts']).forEach((host, i) =>
+      causes.push(...validateHost(host, `spec.tls[${index}].hosts[${i}]`)),
+    ),
+  );
+  rules.forEach((rule, index) => {
+    const at = `spec.rules[${index}]`;
+    causes.push(...validateHost(rule['host'], `${at}.host`));
+    if (!isObject(rule['http'])) return;
+    const paths = list(rule['http']['paths']);
+    if (paths.length === 0) causes.push(requiredValue(`${at}.http.paths`));
+    paths.forEach((path, i) => causes.push(...validatePath(path, `${at}.http.paths[${i}]`)));
+  });
+  if (spec['defaultBackend'] !== undefined) {
+    causes.push(...validateBackend(spec['defaultBackend'], 'spec.defaultBackend'));
+  }
+  return [...causes, ...named('spec.ingressClassName', spec['ingressClassName'], 'subdomain')];
+};
+
+const validateIngressClass: Rule = (object) => {
+  const { controller } = record(object['spec']);
+  if (!controller) return [requiredValue('spec.controller')];
+  return domainPath('spec.controller', controller);
+};
+
+// ---- network policies ----
+
+function validatePeers(peers: unknown, field: string): StatusCause[] {
+  return list(peers).flatMap((peer, index) => {
+    const at = `${field}[${index}]`;
+    if (Object.keys(peer).length === 0) return [requiredValue(at, 'must specify a peer')];
+    const causes = [
+      ...labelSelector(peer['podSelector'], `${at}.podSelector`),
+      ...labelSelector(peer['namespaceSelector'], `${at}.namespaceSelector`),
+    ];
+    const block = peer['ipBlock'];
+    if (!isObject(block)) return causes;
+    return [...causes, ...cidrBlock(`${at}.ipBlock.cidr`, block['cidr'] ?? '')];
+  });
+}
+
+const validateNetworkPolicy: Rule = (object) => {
+  const spec = record(object['spec']);
+  const causes = labelSelector(spec['podSelector'], 'spec.podSelector');
+  for (const [field, side] of [
+    ['ingress', 'from'],
+    ['egress', 'to'],
+  ] as const) {
+    list(spec[field]).forEach((rule, index) => {
+      const at = `spec.${field}[${index}]`;
+      list(rule['ports']).forEach((port, i) => {
+        const where = `${at}.ports[${i}]`;
+        causes.push(...oneOf(`${where}.protocol`, port['protocol'], protocols));
+        if (port['port'] !== undefined) {
+          causes.push(...portNumberOrName(`${where}.port`, port['port']));
+        }
+      });
+      causes.push(...validatePeers(rule[side], `${at}.${side}`));
+    });
+  }
+  list(spec['policyTypes']).forEach((type, index) =>
+    causes.push(...oneOf(`spec.policyTypes[${index}]`, type, ['Ingress', 'Egress'])),
+  );
+  return causes;
+};
+
+export const networkRules: Readonly<Record<string, Rule>> = {
+  '/Service': validateService,
+  '/Endpoints': validateEndpoints,
+  'discovery.k8s.io/EndpointSlice': validateSlice,
+  'networking.k8s.io/Ingress': validateIngress,
+  'networking.k8s.io/IngressClass': validateIngressClass,
+  'networking.k8s.io/NetworkPolicy': validateNetworkPolicy,
+};

@@ -1,0 +1,490 @@
+// Validates configuration, access, quota and storage kinds, as kube-apiserver v1.37 does.
+import {
+  atMostAllOfIt,
+  cidrBlock,
+  countOrPercent,
+  isObject,
+  labelSelector,
+  list,
+  named,
+  needed,
+  notNegative,
+  oneOf,
+  qualified,
+  quantityNotNegative,
+  record,
+  type Json,
+} from './field-rules.ts';
+import { duplicate, forbidden, invalidValue, requiredValue, unsupported } from './names.ts';
+import type { KubeObject } from './object.ts';
+import { canonicalQuantity, compareQuantities, isWholeQuantity } from './quantity.ts';
+import type { StatusCause } from './status.ts';
+import { configKey } from './validation-containers.ts';
+import { validateTolerations } from './validation-pods.ts';
+
+type Rule = (object: KubeObject) => StatusCause[];
+
+const DATA_BYTES_MAX = 1024 * 1024;
+
+function tooLong(): StatusCause {
+  const message = `Too long: may not be more than ${DATA_BYTES_MAX} bytes`;
+  return { reason: 'FieldValueTooLong', message, field: '' };
+}
+
+const validateConfigMap: Rule = (object) => {
+  const causes: StatusCause[] = [];
+  let size = 0;
+  const data = record(object['data']);
+  const binary = record(object['binaryData']);
+  for (const [key, value] of Object.entries(data)) {
+    causes.push(...configKey(`data[${key}]`, key));
+    if (binary[key] !== undefined) {
+      causes.push(invalidValue(`data[${key}]`, key, 'duplicate of key present in binaryData'));
+    }
+    size += Buffer.byteLength(String(value));
+  }
+  for (const [key, value] of Object.entries(binary)) {
+    causes.push(...configKey(`binaryData[${key}]`, key));
+    size += Buffer.byteLength(String(value), 'base64');
+  }
+  return size > DATA_BYTES_MAX ? [...causes, tooLong()] : causes;
+};
+
+const neededKeys: Readonly<Record<string, readonly string[]>> = {
+  'kubernetes.io/tls': ['tls.crt', 'tls.key'],
+  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
+  'kubernetes.io/dockercfg': ['.dockercfg'],
+  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
+};
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const validateSecret: Rule = (object) => {
+  const causes: StatusCause[] = [];
+  const data = record(object['data']);
+  const type = String(object['type'] ?? '');
+  let size = 0;
+  for (const [key, value] of Object.entries(data)) {
+    causes.push(...configKey(`data[${key}]`, key));
+    size += Buffer.byteLength(String(value), 'base64');
+  }
+  if (size > DATA_BYTES_MAX) causes.push({ ...tooLong(), field: 'data' });
+  for (const key of neededKeys[type] ?? []) {
+    const field = `data[${key}]`;
+    if (data[key] === undefined) causes.push(requiredValue(field));
+    else if (key.startsWith('.docker')) {
+      const text = Buffer.from(String(data[key]), 'base64').toString();
+      if (isJson(text)) continue;
+      const why = `invalid character '${text.charAt(0)}' looking for beginning of value`;
+      causes.push(invalidValue(field, '<secret contents redacted>', why));
+    }
+  }
+  const hasNoLogin = data['username'] === undefined && data['password'] === undefined;
+  if (type === 'kubernetes.io/basic-auth' && hasNoLogin) {
+    causes.push(requiredValue('data[username]'), requiredValue('data[password]'));
+  }
+  const account = 'kubernetes.io/service-account.name';
+  if (type === 'kubernetes.io/service-account-token' && !object.metadata.annotations?.[account]) {
+    causes.push(requiredValue(`metadata.annotations[${account}]`));
+  }
+  return causes;
+};
+
+const standardFinalizers = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
+
+export function validateFinalizers(names: unknown, field: string, indexed: boolean): StatusCause[] {
+  return list(names).flatMap((one, index) => {
+    const name = String(one);
+    const at = indexed ? `${field}[${index}]` : field;
+    const wrong = qualified(at, name);
+    if (wrong.length > 0 || name.includes('/') || standardFinalizers.has(name)) return wrong;
+    const why = 'name is neither a standard finalizer name nor is it fully qualified';
+    return [invalidValue(at, name, why)];
+  });
+}
+
+const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
+
+const validateNode: Rule = (object) => {
+  const spec = record(object['spec']);
+  const seen = new Set<string>();
+  const causes = list(spec['taints']).flatMap((taint, index) => {
+    const at = `metadata.taints[${index}]`;
+    const { key = '', effect = '' } = taint;
+    const found = [...qualified(`${at}.key`, key), ...oneOf(`${at}.effect`, effect, effects)];
+    const pair = `${String(key)}:${String(effect)}`;
+    if (seen.has(pair)) {
+      const shown = { Key: key, Value: taint['value'] ?? '', Effect: effect, TimeAdded: null };
+      const cause = duplicate(at, shown);
+      const message = `${cause.message}: taints must be unique by key and effect pair`;
+      found.push({ ...cause, message });
+    }
+    seen.add(pair);
+    return found;
+  });
+  const ranges = spec['podCIDRs'] ?? (spec['podCIDR'] ? [spec['podCIDR']] : []);
+  list(ranges).forEach((one, index) => causes.push(...cidrBlock(`spec.podCIDRs[${index}]`, one)));
+  return causes;
+};
+
+// ---- access ----
+
+function policyRules(object: KubeObject, isNamespaced: boolean): StatusCause[] {
+  return list(object['rules']).flatMap((rule, index) => {
+    const at = `rules[${index}]`;
+    const urls = list(rule['nonResourceURLs']);
+    const causes: StatusCause[] = [];
+    if (list(rule['verbs']).length === 0) causes.push(requiredValue(`${at}.verbs`));
+    const [groups, resources] = [list(rule['apiGroups']), list(rule['resources'])];
+    if (urls.length > 0) {
+      const isMixed = groups.length > 0 || resources.length > 0;
+      const why = isNamespaced
+        ? 'namespaced rules cannot apply to non-resource URLs'
+        : 'rules cannot apply to both regular resources and non-resource URLs';
+      if (isNamespaced || isMixed) causes.push(invalidValue(`${at}.nonResourceURLs`, urls, why));
+      return causes;
+    }
+    if (groups.length === 0) {
+      const why = 'resource rules must supply at least one api group';
+      causes.push(requiredValue(`${at}.apiGroups`, why));
+    }
+    if (resources.length === 0) {
+      const why = 'resource rules must supply at least one resource';
+      causes.push(requiredValue(`${at}.resources`, why));
+    }
+    return causes;
+  });
+}
+
+const validateClusterRole: Rule = (object) => {
+  const causes = policyRules(object, false);
+  const aggregation = object['aggregationRule'] as unknown;
+  if (isObject(aggregation) && list(aggregation['clusterRoleSelectors']).length === 0) {
+    const why = 'at least one clusterRoleSelector required if aggregationRule is non-nil';
+    causes.push(requiredValue('aggregationRule.clusterRoleSelectors', why));
+  }
+  return causes;
+};
+
+const RBAC = 'rbac.authorization.k8s.io';
+
+const validateBinding: Rule = (object) => {
+  const ref = record(object['roleRef']);
+  const isCluster = object.kind === 'ClusterRoleBinding';
+  const causes: StatusCause[] = [];
+  if (ref['apiGroup'] !== RBAC) {
+    causes.push(unsupported('roleRef.apiGroup', ref['apiGroup'] ?? '', [RBAC]));
+  }
+  const kinds = isCluster ? ['ClusterRole'] : ['Role', 'ClusterRole'];
+  causes.push(...oneOf('roleRef.kind', ref['kind'] ?? '', kinds));
+  if (!ref['name']) causes.push(requiredValue('roleRef.name'));
+  list(object['subjects']).forEach((subject, index) => {
+    const at = `subjects[${index}]`;
+    const { kind, name, apiGroup = '' } = subject;
+    if (!name) causes.push(requiredValue(`${at}.name`));
+    if (kind === 'ServiceAccount') {
+      if (name) causes.push(...named(`${at}.name`, name, 'subdomain'));
+      causes.push(...oneOf(`${at}.apiGroup`, apiGroup, ['']));
+      if (!subject['namespace']) causes.push(requiredValue(`${at}.namespace`));
+    } else if (kind === 'User' || kind === 'Group') {
+      causes.push(...oneOf(`${at}.apiGroup`, apiGroup, [RBAC]));
+    } else {
+      causes.push(unsupported(`${at}.kind`, kind ?? '', ['ServiceAccount', 'User', 'Group']));
+    }
+  });
+  return causes;
+};
+
+// ---- quota and limits ----
+
+const quotaNames = new Set([
+  'cpu',
+  'memory',
+  'ephemeral-storage',
+  'storage',
+  'pods',
+  'services',
+  'replicationcontrollers',
+  'resourcequotas',
+  'secrets',
+  'configmaps',
+  'persistentvolumeclaims',
+  'requests.cpu',
+  'requests.memory',
+  'requests.storage',
+  'requests.ephemeral-storage',
+  'limits.cpu',
+  'limits.memory',
+  'limits.ephemeral-storage',
+  'services.loadbalancers',
+  'services.nodeports',
+]);
+const countedNames = new Set([...quotaNames].filter((name) => !/cpu|memory|storage$/.test(name)));
+const scopes = new Set([
+  'Terminating',
+  'NotTerminating',
+  'BestEffort',
+  'NotBestEffort',
+  'PriorityClass',
+  'CrossNamespacePodAffinity',
+  'VolumeAttributesClass',
+]);
+
+const validateQuota: Rule = (object) => {
+  const spec = record(object['spec']);
+  const causes: StatusCause[] = [];
+  for (const [name, value] of Object.entries(record(spec['hard']))) {
+    const at = `spec.hard[${name}]`;
+    const wrong = qualified(at, name);
+    causes.push(...wrong);
+    if (!name.includes('/') && !quotaNames.has(name) && !/hugepages-/.test(name)) {
+      if (wrong.length === 0) {
+        const why = 'must be a standard resource type or fully qualified';
+        causes.push(invalidValue(at, name, why));
+      }
+      causes.push(invalidValue(at, name, 'must be a standard resource for quota'));
+    }
+    causes.push(...quantityNotNegative(at, value));
+    if (countedNames.has(name) && !isWholeQuantity(value)) {
+      causes.push(invalidValue(at, canonicalQuantity(String(value)), 'must be an integer'));
+    }
+  }
+  const given = list(spec['scopes']).map(String);
+  if (given.some((one) => !scopes.has(one))) {
+    causes.push(invalidValue('spec.scopes', given, 'unsupported scope'));
+  }
+  return causes;
+};
+
+function validateLimit(limit: Json, at: string): StatusCause[] {
+  const causes: StatusCause[] = [];
+  const { type } = limit;
+  if (type === 'Pod') {
+    for (const field of ['default', 'defaultRequest']) {
+      if (limit[field] === undefined) continue;
+      causes.push(forbidden(`${at}.${field}`, "may not be specified when `type` is 'Pod'"));
+    }
+  }
+  const [least, most] = [record(limit['min']), record(limit['max'])];
+  const [usual, asked] = [record(limit['default']), record(limit['defaultRequest'])];
+  const names = new Set([least, most, usual, asked].flatMap((one) => Object.keys(one)));
+  for (const name of names) {
+    const order = (a: Json, b: Json, at2: string, shown: Json, words: string): void => {
+      const [x, y] = [a[name], b[name]];
+      if (x === undefined || y === undefined || compareQuantities(x, y) <= 0) return;
+      const why = words.replace('%1', String(x)).replace('%2', String(y));
+      causes.push(invalidValue(`${at}.${at2}[${name}]`, String(shown[name]), why));
+    };
+    order(least, most, 'min', least, 'min value %1 is greater than max value %2');
+    const request = 'min value %1 is greater than default request value %2';
+    order(least, asked, 'defaultRequest', asked, request);
+    order(
+      asked,
+      most,
+      'defaultRequest',
+      asked,
+      'default request value %1 is greater than max value %2',
+    );
+    order(
+      asked,
+      usual,
+      'defaultRequest',
+      asked,
+      'default request value %1 is greater than default limit value %2',
+    );
+    order(least, usual, 'default', least, 'min value %1 is greater than default value %2');
+    order(usual, most, 'default', usual, 'default value %1 is greater than max value %2');
+  }
+  return causes;
+}
+
+const validateLimitRange: Rule = (object) => {
+  const types = new Set<unknown>();
+  return list(record(object['spec'])['limits']).flatMap((limit, index) => {
+    const at = `spec.limits[${index}]`;
+    const isTwice = types.has(limit['type']);
+    types.add(limit['type']);
+    if (isTwice) return [duplicate(`${at}.type`, limit['type'])];
+    return validateLimit(limit, at);
+  });
+};
+
+// ---- storage ----
+
+const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
+const volumeModes = ['Block', 'Filesystem'];
+
+export function validateClaimSpec(given: unknown, at: string): StatusCause[] {
+  const spec = record(given);
+  const modes = list(spec['accessModes']);
+  const causes: StatusCause[] = [];
+  if (modes.length === 0) {
+    causes.push(requiredValue(`${at}.accessModes`, 'at least 1 access mode is required'));
+  }
+  for (const mode of modes) causes.push(...oneOf(`${at}.accessModes`, mode, accessModes));
+  const { storage } = record(record(spec['resources'])['requests']);
+  if (storage === undefined) causes.push(requiredValue(`${at}.resources[storage]`));
+  else if (compareQuantities(storage, '0') <= 0) {
+    const why = 'must be greater than zero';
+    causes.push(invalidValue(`${at}.resources[storage]`, String(storage), why));
+  }
+  return [
+    ...causes,
+    ...labelSelector(spec['selector'], `${at}.selector`),
+    ...oneOf(`${at}.volumeMode`, spec['volumeMode'], volumeModes),
+  ];
+}
+
+const volumeSettings = new Set([
+  'capacity',
+  'accessModes',
+  'claimRef',
+  'persistentVolumeReclaimPolicy',
+  'storageClassName',
+  'mountOptions',
+  'volumeMode',
+  'nodeAffinity',
+  'volumeAttributesClassName',
+]);
+
+const validateVolume: Rule = (object) => {
+  const spec = record(object['spec']);
+  const causes: StatusCause[] = [];
+  const modes = list(spec['accessModes']);
+  if (modes.length === 0) causes.push(requiredValue('spec.accessModes'));
+  for (const mode of modes) causes.push(...oneOf('spec.accessModes', mode, accessModes));
+  const capacity = record(spec['capacity']);
+  if (Object.keys(capacity).length === 0) causes.push(requiredValue('spec.capacity'));
+  if (capacity['storage'] === undefined) {
+    causes.push(unsupported('spec.capacity', spec['capacity'] ?? null, ['storage']));
+  }
+  const policy = spec['persistentVolumeReclaimPolicy'];
+  const policies = ['Delete', 'Recycle', 'Retain'];
+  causes.push(...oneOf('spec.persistentVolumeReclaimPolicy', policy, policies));
+  if (!Object.keys(spec).some((key) => !volumeSettings.has(key))) {
+    causes.push(requiredValue('spec', 'must specify a volume type'));
+  }
+  return [...causes, ...oneOf('spec.volumeMode', spec['volumeMode'], volumeModes)];
+};
+
+const validateStorageClass: Rule = (object) => {
+  const { provisioner, reclaimPolicy, volumeBindingMode } = object as Json;
+  return [
+    ...(provisioner
+      ? qualified('provisioner', String(provisioner).toLowerCase())
+      : [requiredValue('provisioner')]),
+    ...oneOf('reclaimPolicy', reclaimPolicy, ['Delete', 'Retain']),
+    ...oneOf('volumeBindingMode', volumeBindingMode, ['Immediate', 'WaitForFirstConsumer']),
+  ];
+};
+
+// ---- others ----
+
+const validateBudget: Rule = (object) => {
+  const spec = record(object['spec']);
+  const { minAvailable, maxUnavailable } = spec;
+  const causes: StatusCause[] = [];
+  if (minAvailable !== undefined && maxUnavailable !== undefined) {
+    const shown = {
+      MinAvailable: minAvailable,
+      Selector: spec['selector'] ?? null,
+      MaxUnavailable: maxUnavailable,
+      UnhealthyPodEvictionPolicy: spec['unhealthyPodEvictionPolicy'] ?? null,
+    };
+    causes.push(invalidValue('spec', shown, 'minAvailable and maxUnavailable cannot be both set'));
+  }
+  for (const field of ['minAvailable', 'maxUnavailable']) {
+    causes.push(
+      ...countOrPercent(`spec.${field}`, spec[field]),
+      ...atMostAllOfIt(`spec.${field}`, spec[field]),
+    );
+  }
+  const policy = spec['unhealthyPodEvictionPolicy'];
+  const policies = ['AlwaysAllow', 'IfHealthyBudget'];
+  return [
+    ...causes,
+    ...labelSelector(spec['selector'], 'spec.selector'),
+    ...oneOf('spec.unhealthyPodEvictionPolicy', policy, policies),
+  ];
+};
+
+const validateRuntimeClass: Rule = (object) => {
+  const { handler, overhead, scheduling } = object as Json;
+  const causes = handler ? named('handler', handler, 'label') : [requiredValue('handler')];
+  for (const [name, value] of Object.entries(record(record(overhead)['podFixed']))) {
+    causes.push(...quantityNotNegative(`overhead.limits[${name}]`, value));
+  }
+  const tolerations = record(scheduling)['tolerations'];
+  return [...causes, ...validateTolerations(tolerations, 'scheduling.tolerations')];
+};
+
+const PRIORITY_MAX = 1_000_000_000;
+const systemClasses = new Set(['system-node-critical', 'system-cluster-critical']);
+
+const validatePriorityClass: Rule = (object) => {
+  const { name = '' } = object.metadata;
+  const causes: StatusCause[] = [];
+  if (name.startsWith('system-')) {
+    if (!systemClasses.has(name)) {
+      const why = `priority class names with 'system-' prefix are reserved for system use only. error: ${name} is not a known system priority class`;
+      causes.push(forbidden('metadata.name', why));
+    }
+  } else if (Number(object['value'] ?? 0) > PRIORITY_MAX) {
+    const why = `maximum allowed value of a user defined priority is ${PRIORITY_MAX}`;
+    causes.push(forbidden('value', why));
+  }
+  const policies = ['PreemptLowerPriority', 'Never'];
+  return [...causes, ...oneOf('preemptionPolicy', object['preemptionPolicy'], policies)];
+};
+
+const validateLease: Rule = (object) => {
+  const spec = record(object['spec']);
+  const { leaseDurationSeconds: duration, holderIdentity: holder } = spec;
+  const causes: StatusCause[] = [];
+  if (typeof duration === 'number' && duration <= 0) {
+    causes.push(invalidValue('spec.leaseDurationSeconds', duration, 'must be greater than 0'));
+  }
+  if (holder === '') {
+    causes.push(invalidValue('spec.holderIdentity', '', 'must not be empty'));
+  }
+  return [...causes, ...notNegative('spec.leaseTransitions', spec['leaseTransitions'])];
+};
+
+const validateEvent: Rule = (object) => {
+  const { namespace } = record(object['involvedObject'] ?? object['regarding']);
+  const own = object.metadata.namespace ?? '';
+  const isRight = namespace ? namespace === own : own === 'default' || own === '';
+  if (isRight) return [];
+  const why = 'does not match event.namespace';
+  return [invalidValue('involvedObject.namespace', namespace ?? '', why)];
+};
+
+export const objectRules: Readonly<Record<string, Rule>> = {
+  '/ConfigMap': validateConfigMap,
+  '/Secret': validateSecret,
+  '/Namespace': (object) =>
+    validateFinalizers(record(object['spec'])['finalizers'], 'spec.finalizers', false),
+  '/Node': validateNode,
+  '/Event': validateEvent,
+  '/ResourceQuota': validateQuota,
+  '/LimitRange': validateLimitRange,
+  '/PersistentVolume': validateVolume,
+  '/PersistentVolumeClaim': (object) => validateClaimSpec(object['spec'], 'spec'),
+  'rbac.authorization.k8s.io/Role': (object) => policyRules(object, true),
+  'rbac.authorization.k8s.io/ClusterRole': validateClusterRole,
+  'rbac.authorization.k8s.io/RoleBinding': validateBinding,
+  'rbac.authorization.k8s.io/ClusterRoleBinding': validateBinding,
+  'policy/PodDisruptionBudget': validateBudget,
+  'node.k8s.io/RuntimeClass': validateRuntimeClass,
+  'scheduling.k8s.io/PriorityClass': validatePriorityClass,
+  'coordination.k8s.io/Lease': validateLease,
+  'storage.k8s.io/StorageClass': validateStorageClass,
+  'apps/ControllerRevision': (object) => needed('revision', object['revision']),
+};

@@ -1,0 +1,346 @@
+// Validates pod specs, wherever they stand, and what of a pod may change, as kube-apiserver v1.37 does.
+import {
+  inRange,
+  ipAddress,
+  isObject,
+  list,
+  named,
+  needed,
+  oneOf,
+  qualified,
+  record,
+  requirement,
+  labelSelector,
+  type Json,
+} from './field-rules.ts';
+import { duplicate, forbidden, invalidValue, requiredValue, validateLabels } from './names.ts';
+import type { KubeObject } from './object.ts';
+import { same } from './same.ts';
+import type { StatusCause } from './status.ts';
+import { seccompProfile, validateContainer, type Surroundings } from './validation-containers.ts';
+import { userOrGroup, validateVolumes } from './validation-volumes.ts';
+
+const GRACE_SECONDS = 30;
+const INT32_MAX = 2_147_483_647;
+const restartPolicies = ['Always', 'OnFailure', 'Never'];
+const dnsPolicies = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
+const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
+
+export function validateTolerations(tolerations: unknown, field: string): StatusCause[] {
+  return list(tolerations).flatMap((one, index) => {
+    const at = `${field}[${index}]`;
+    const { key, operator, value, effect, tolerationSeconds } = one;
+    const causes = key ? qualified(`${at}.key`, key) : [];
+    if (!key && operator !== 'Exists') {
+      const why =
+        'operator must be Exists when `key` is empty, which means "match all values and all keys"';
+      causes.push(invalidValue(`${at}.operator`, operator ?? '', why));
+    }
+    if (tolerationSeconds !== undefined && effect !== 'NoExecute') {
+      const why = "effect must be 'NoExecute' when `tolerationSeconds` is set";
+      causes.push(invalidValue(`${at}.effect`, effect ?? '', why));
+    }
+    if (operator === 'Exists' && value) {
+      const why = "value must be empty when `operator` is 'Exists'";
+      causes.push(invalidValue(`${at}.operator`, value, why));
+    } else if (operator) {
+      causes.push(...oneOf(`${at}.operator`, operator, ['Equal', 'Exists']));
+    }
+    return effect ? [...causes, ...oneOf(`${at}.effect`, effect, effects)] : causes;
+  });
+}
+
+const nodeOperators = ['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt'];
+
+function nodeTerm(term: unknown, field: string): StatusCause[] {
+  return list(record(term)['matchExpressions']).flatMap((one, index) =>
+    requirement(one, `${field}.matchExpressions[${index}]`, nodeOperators),
+  );
+}
+
+function weight(one: Json, field: string): StatusCause[] {
+  const value = Number(one['weight'] ?? 0);
+  const isRight = value >= 1 && value <= 100;
+  return isRight ? [] : [invalidValue(`${field}.weight`, value, 'must be in the range 1-100')];
+}
+
+function podTerm(term: unknown, field: string): StatusCause[] {
+  const { topologyKey, labelSelector: selector } = record(term);
+  return [
+    ...labelSelector(selector, `${field}.labelSelector`),
+    ...needed(`${field}.topologyKey`, topologyKey, 'can not be empty'),
+    ...qualified(`${field}.topologyKey`, topologyKey),
+  ];
+}
+
+const REQUIRED = 'requiredDuringSchedulingIgnoredDuringExecution';
+const PREFERRED = 'preferredDuringSchedulingIgnoredDuringExecution';
+
+function validateAffinity(affinity: unknown, field: string): StatusCause[] {
+  const causes: StatusCause[] = [];
+  const node = record(record(affinity)['nodeAffinity']);
+  const at = `${field}.nodeAffinity`;
+  if (isObject(node[REQUIRED])) {
+    const terms = list(node[REQUIRED]['nodeSelectorTerms']);
+    const where = `${at}.${REQUIRED}.nodeSelectorTerms`;
+    if (terms.length === 0) {
+      causes.push(requiredValue(where, 'must have at least one node selector term'));
+    }
+    terms.forEach((term, index) => causes.push(...nodeTerm(term, `${where}[${index}]`)));
+  }
+  list(node[PREFERRED]).forEach((one, index) => {
+    const where = `${at}.${PREFERRED}[${index}]`;
+    causes.push(...weight(one, where), ...nodeTerm(one['preference'], `${where}.preference`));
+  });
+  for (const kind of ['podAffinity', 'podAntiAffinity']) {
+    const pods = record(record(affinity)[kind]);
+    list(pods[REQUIRED]).forEach((one, index) =>
+      causes.push(...podTerm(one, `${field}.${kind}.${REQUIRED}[${index}]`)),
+    );
+    list(pods[PREFERRED]).forEach((one, index) => {
+      const where = `${field}.${kind}.${PREFERRED}[${index}]`;
+      causes.push(
+        ...weight(one, where),
+        ...podTerm(one['podAffinityTerm'], `${where}.podAffinityTerm`),
+      );
+    });
+  }
+  return causes;
+}
+
+function validateSpread(constraints: unknown, field: string): StatusCause[] {
+  const seen = new Set<string>();
+  return list(constraints).flatMap((one, index) => {
+    const at = `${field}[${index}]`;
+    const { maxSkew = 0, topologyKey = '', whenUnsatisfiable = '', minDomains } = one;
+    const causes: StatusCause[] = [];
+    const positive = (name: string, value: unknown): void => {
+      if (typeof value === 'number' && value <= 0) {
+        causes.push(invalidValue(`${at}.${name}`, value, 'must be greater than zero'));
+      }
+    };
+    positive('maxSkew', maxSkew);
+    causes.push(...needed(`${at}.topologyKey`, topologyKey, 'can not be empty'));
+    const actions = ['DoNotSchedule', 'ScheduleAnyway'];
+    causes.push(...oneOf(`${at}.whenUnsatisfiable`, whenUnsatisfiable, actions));
+    const pair = `{${String(topologyKey)}, ${String(whenUnsatisfiable)}}`;
+    // Upstream names the first of the two.
+    if (seen.has(pair)) {
+      causes.push(duplicate(`${field}[${index - 1}].{topologyKey, whenUnsatisfiable}`, pair));
+    }
+    seen.add(pair);
+    positive('minDomains', minDomains);
+    return causes;
+  });
+}
+
+const searchText =
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')";
+const SEARCH = /^_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*$/;
+
+function validateDns(spec: Json, at: string): StatusCause[] {
+  const { dnsPolicy, dnsConfig } = spec;
+  const causes = oneOf(`${at}.dnsPolicy`, dnsPolicy, dnsPolicies);
+  const field = `${at}.dnsConfig`;
+  const config = record(dnsConfig);
+  if (dnsPolicy === 'None') {
+    if (dnsConfig === undefined) {
+      causes.push(requiredValue(field, 'must provide `dnsConfig` when `dnsPolicy` is None'));
+    } else if (list(config['nameservers']).length === 0) {
+      const why = 'must provide at least one DNS nameserver when `dnsPolicy` is None';
+      causes.push(requiredValue(`${field}.nameservers`, why));
+    }
+  }
+  list(config['nameservers']).forEach((one, index) =>
+    causes.push(...ipAddress(`${field}.nameservers[${index}]`, one)),
+  );
+  list(config['searches']).forEach((one, index) => {
+    const text = String(one).replace(/\.$/, '');
+    if (text === '' || SEARCH.test(text)) return;
+    causes.push(invalidValue(`${field}.searches[${index}]`, text, searchText));
+  });
+  list(config['options']).forEach((one, index) =>
+    causes.push(...needed(`${field}.options[${index}]`, one['name'], 'must not be empty')),
+  );
+  return causes;
+}
+
+const sysctlRule = String.raw`^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$`;
+
+function validateSecurity(spec: Json, at: string): StatusCause[] {
+  const context = record(spec['securityContext']);
+  const field = `${at}.securityContext`;
+  const causes = [
+    ...userOrGroup(`${field}.fsGroup`, context['fsGroup']),
+    ...userOrGroup(`${field}.runAsUser`, context['runAsUser']),
+    ...userOrGroup(`${field}.runAsGroup`, context['runAsGroup']),
+    ...list(context['supplementalGroups']).flatMap((one, index) =>
+      userOrGroup(`${field}.supplementalGroups[${index}]`, one),
+    ),
+  ];
+  if (spec['shareProcessNamespace'] === true && spec['hostPID'] === true) {
+    const why = 'ShareProcessNamespace and HostPID cannot both be enabled';
+    causes.push(invalidValue(`${at}.shareProcessNamespace`, true, why));
+  }
+  if (spec['hostUsers'] === false) {
+    for (const name of ['hostNetwork', 'hostPID', 'hostIPC']) {
+      if (spec[name] === true) causes.push(forbidden(`${at}.${name}`, 'when `hostUsers` is false'));
+    }
+  }
+  list(context['sysctls']).forEach((one, index) => {
+    const name = String(one['name'] ?? '');
+    const where = `${field}.sysctls[${index}].name`;
+    if (name === '') causes.push(requiredValue(where));
+    else if (name.length > 253 || !new RegExp(sysctlRule).test(name)) {
+      const why = `must have at most 253 characters and match regex ${sysctlRule}`;
+      causes.push(invalidValue(where, name, why));
+    }
+  });
+  const policy = context['fsGroupChangePolicy'];
+  causes.push(...oneOf(`${field}.fsGroupChangePolicy`, policy, ['Always', 'OnRootMismatch']));
+  return [...causes, ...seccompProfile(context['seccompProfile'], `${field}.seccompProfile`)];
+}
+
+function validateAllContainers(spec: Json, at: string, near: Surroundings): StatusCause[] {
+  const containers = list(spec['containers']);
+  const causes = containers.length === 0 ? [requiredValue(`${at}.containers`)] : [];
+  const names = new Set<string>();
+  const hostPorts = new Set<string>();
+  for (const field of ['containers', 'initContainers']) {
+    list(spec[field]).forEach((container, index) => {
+      const where = `${at}.${field}[${index}]`;
+      const name = String(container['name'] ?? '');
+      const found = validateContainer(container, where, near);
+      if (name !== '' && names.has(name)) found.push(duplicate(`${where}.name`, name));
+      names.add(name);
+      causes.push(...found);
+      if (field === 'containers') causes.push(...hostPortClashes(container, where, hostPorts));
+    });
+  }
+  return causes;
+}
+
+function hostPortClashes(container: Json, where: string, taken: Set<string>): StatusCause[] {
+  return list(container['ports']).flatMap((port, index) => {
+    if (!port['hostPort']) return [];
+    const key = [port['protocol'], port['hostIP'] ?? '', port['hostPort']].join('/');
+    const isTaken = taken.has(key);
+    taken.add(key);
+    return isTaken ? [duplicate(`${where}.ports[${index}].hostPort`, key)] : [];
+  });
+}
+
+function validatePlacement(spec: Json, at: string): StatusCause[] {
+  const causes = validateLabels(
+    spec['nodeSelector'] as Record<string, string> | undefined,
+    `${at}.nodeSelector`,
+  );
+  if (spec['nodeName']) causes.push(...named(`${at}.nodeName`, spec['nodeName'], 'subdomain'));
+  const gates = list(spec['schedulingGates']);
+  const seen = new Set<unknown>();
+  gates.forEach(({ name }, index) => {
+    const field = `${at}.schedulingGates[${index}]`;
+    causes.push(...qualified(field, name));
+    if (seen.has(name)) causes.push(duplicate(field, name));
+    seen.add(name);
+  });
+  if (gates.length > 0 && spec['nodeName'] && at === 'spec') {
+    const why = 'cannot be set until all schedulingGates have been cleared';
+    causes.push(forbidden(`${at}.nodeName`, why));
+  }
+  return [
+    ...causes,
+    ...validateAffinity(spec['affinity'], `${at}.affinity`),
+    ...validateTolerations(spec['tolerations'], `${at}.tolerations`),
+    ...validateSpread(spec['topologySpreadConstraints'], `${at}.topologySpreadConstraints`),
+  ];
+}
+
+export function validatePodSpec(given: unknown, at: string): StatusCause[] {
+  const spec = record(given);
+  const grace = spec['terminationGracePeriodSeconds'];
+  const { causes, names } = validateVolumes(list(spec['volumes']), `${at}.volumes`);
+  const near: Surroundings = {
+    volumes: names,
+    isHostNetwork: spec['hostNetwork'] === true,
+    graceSeconds: typeof grace === 'number' ? grace : GRACE_SECONDS,
+  };
+  const os = record(spec['os'])['name'];
+  return [
+    ...causes,
+    ...validateAllContainers(spec, at, near),
+    ...oneOf(`${at}.restartPolicy`, spec['restartPolicy'], restartPolicies),
+    ...validateDns(spec, at),
+    ...validateSecurity(spec, at),
+    ...named(`${at}.serviceAccountName`, spec['serviceAccountName'] || undefined, 'subdomain'),
+    ...inRange(`${at}.activeDeadlineSeconds`, spec['activeDeadlineSeconds'], 1, INT32_MAX),
+    ...named(`${at}.hostname`, spec['hostname'] || undefined, 'label'),
+    ...named(`${at}.subdomain`, spec['subdomain'] || undefined, 'label'),
+    ...validatePlacement(spec, at),
+    ...list(spec['hostAliases']).flatMap((one, index) => [
+      ...ipAddress(`${at}.hostAliases[${index}].ip`, one['ip']),
+      ...list(one['hostnames']).flatMap((name, i) =>
+        named(`${at}.hostAliases[${index}].hostnames[${i}]`, name, 'subdomain'),
+      ),
+    ]),
+    ...list(spec['readinessGates']).flatMap((one, index) =>
+      qualified(`${at}.readinessGates[${index}].conditionType`, one['conditionType']),
+    ),
+    ...named(`${at}.runtimeClassName`, spec['runtimeClassName'], 'subdomain'),
+    ...oneOf(`${at}.preemptionPolicy`, spec['preemptionPolicy'], ['PreemptLowerPriority', 'Never']),
+    ...named(`${at}.priorityClassName`, spec['priorityClassName'] || undefined, 'subdomain'),
+    ...(isObject(spec['os']) ? oneOf(`${at}.os`, os, ['linux', 'windows']) : []),
+  ];
+}
+
+const mutableText =
+  'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
+
+/** A pod's spec without what may change. */
+function fixedPart(spec: Json, old: Json): Json {
+  const copy = structuredClone(spec);
+  for (const field of ['activeDeadlineSeconds', 'tolerations', 'schedulingGates'])
+    delete copy[field];
+  for (const field of ['containers', 'initContainers', 'ephemeralContainers']) {
+    for (const container of list(copy[field])) delete container['image'];
+  }
+  const grace = old['terminationGracePeriodSeconds'];
+  const mayShorten = typeof grace === 'number' && grace < 0;
+  if (mayShorten && copy['terminationGracePeriodSeconds'] === 1) {
+    copy['terminationGracePeriodSeconds'] = grace;
+  }
+  // While gates hold a pod back, where it may go can be narrowed.
+  if (list(old['schedulingGates']).length > 0) {
+    delete copy['nodeSelector'];
+    delete copy['affinity'];
+  }
+  return copy;
+}
+
+export function validatePodUpdate(object: KubeObject, old: KubeObject): StatusCause[] {
+  const [spec, before] = [record(object['spec']), record(old['spec'])];
+  for (const field of ['containers', 'initContainers']) {
+    if (list(spec[field]).length !== list(before[field]).length) {
+      const what = field === 'containers' ? 'containers' : 'init containers';
+      return [forbidden(`spec.${field}`, `pod updates may not add or remove ${what}`)];
+    }
+  }
+  const causes: StatusCause[] = [];
+  const gates = new Set(list(before['schedulingGates']).map(({ name }) => name));
+  list(spec['schedulingGates']).forEach(({ name }, index) => {
+    if (gates.has(name)) return;
+    const why = `only deletion is allowed, but found new scheduling gate '${String(name)}'`;
+    causes.push(forbidden(`spec.schedulingGates[${index}].name`, why));
+  });
+  const kept = list(spec['tolerations']);
+  const isLost = list(before['tolerations']).some(
+    (one) =>
+      !kept.some((other) =>
+        same({ ...other, tolerationSeconds: 0 }, { ...one, tolerationSeconds: 0 }),
+      ),
+  );
+  if (isLost || !same(fixedPart(spec, before), fixedPart(before, before))) {
+    causes.push(forbidden('spec', mutableText));
+  }
+  return causes;
+}

@@ -1,0 +1,223 @@
+// Validates the volumes of pod specs and what containers mount of them, as kube-apiserver v1.37 does.
+import { isObject, inRange, list, named, needed, oneOf, record, type Json } from './field-rules.ts';
+import { duplicate, forbidden, invalidValue, nameProblem, requiredValue } from './names.ts';
+import { compareQuantities } from './quantity.ts';
+import type { StatusCause } from './status.ts';
+
+const MODE_MAX = 0o777;
+const TOKEN_SECONDS_MIN = 600;
+const hostPathTypes = [
+  '',
+  'BlockDevice',
+  'CharDevice',
+  'Directory',
+  'DirectoryOrCreate',
+  'File',
+  'FileOrCreate',
+  'Socket',
+];
+
+function fileMode(field: string, mode: unknown): StatusCause[] {
+  if (typeof mode !== 'number' || (mode >= 0 && mode <= MODE_MAX)) return [];
+  const why = 'must be a number between 0 and 0777 (octal), both inclusive';
+  return [invalidValue(field, mode, why)];
+}
+
+function noBacksteps(field: string, path: string): StatusCause[] {
+  const isBack = path.split('/').includes('..');
+  return isBack ? [invalidValue(field, path, "must not contain '..'")] : [];
+}
+
+function localPath(field: string, path: string): StatusCause[] {
+  if (path.startsWith('/')) return [invalidValue(field, path, 'must be a relative path')];
+  return noBacksteps(field, path);
+}
+
+function localFile(field: string, path: unknown): StatusCause[] {
+  const text = String(path ?? '');
+  if (text === '') return [requiredValue(field)];
+  const causes = localPath(field, text);
+  const isDots = text.startsWith('..') && causes.length === 0;
+  return isDots ? [invalidValue(field, text, "must not start with '..'")] : causes;
+}
+
+function keyItems(source: Json, field: string): StatusCause[] {
+  return list(source['items']).flatMap((item, index) => {
+    const at = `${field}.items[${index}]`;
+    return [
+      ...needed(`${at}.key`, item['key']),
+      ...localFile(`${at}.path`, item['path']),
+      ...fileMode(`${at}.mode`, item['mode']),
+    ];
+  });
+}
+
+const fieldPaths = [
+  'metadata.name',
+  'metadata.namespace',
+  'metadata.labels',
+  'metadata.annotations',
+];
+
+function downwardItems(source: Json, field: string, where: string): StatusCause[] {
+  return list(source['items']).flatMap((item, index) => {
+    const at = `${field}.items[${index}]`;
+    const ref = item['fieldRef'];
+    const causes: StatusCause[] = [];
+    if (String(item['path'] ?? '') === '') causes.push(requiredValue(`${field}.path`));
+    else causes.push(...localFile(`${field}.path`, item['path']));
+    if (isObject(ref)) {
+      const path = String(ref['fieldPath'] ?? '');
+      const isKnown =
+        [...fieldPaths, 'metadata.uid'].includes(path) ||
+        /^metadata\.(?:labels|annotations)\['.+'\]$/.test(path);
+      if (path === '') causes.push(requiredValue(`${field}.fieldRef.fieldPath`));
+      else if (!isKnown) {
+        const why = `error converting fieldPath: field label not supported: ${path}`;
+        causes.push(invalidValue(`${field}.fieldRef.fieldPath`, path, why));
+      }
+    } else if (!isObject(item['resourceFieldRef'])) {
+      causes.push(requiredValue(where, 'one of fieldRef and resourceFieldRef is required'));
+    }
+    return [...causes, ...fileMode(`${at}.mode`, item['mode'])];
+  });
+}
+
+type Rule = (source: Json, field: string) => StatusCause[];
+
+function projectedSource(source: Json, field: string): StatusCause[] {
+  const kinds = Object.keys(source);
+  if (kinds.length > 1) {
+    return [forbidden(`${field}.${kinds[1] ?? ''}`, 'may not specify more than 1 volume type')];
+  }
+  const causes: StatusCause[] = [];
+  for (const kind of ['secret', 'configMap']) {
+    const one = source[kind];
+    if (!isObject(one)) continue;
+    causes.push(...needed(`${field}.${kind}.name`, one['name']));
+    causes.push(...keyItems(one, `${field}.${kind}`));
+  }
+  if (isObject(source['downwardAPI'])) {
+    causes.push(
+      ...downwardItems(source['downwardAPI'], `${field}.downwardAPI`, `${field}.downwardAPI`),
+    );
+  }
+  const token = source['serviceAccountToken'];
+  if (isObject(token)) {
+    const at = `${field}.serviceAccountToken`;
+    const seconds = token['expirationSeconds'];
+    if (typeof seconds === 'number' && seconds < TOKEN_SECONDS_MIN) {
+      const why = 'may not specify a duration less than 10 minutes';
+      causes.push(invalidValue(`${at}.expirationSeconds`, seconds, why));
+    }
+    causes.push(...localFile(`${at}.path`, token['path']));
+  }
+  return causes;
+}
+
+const sourceRules: Readonly<Record<string, Rule>> = {
+  emptyDir: (source, field) =>
+    compareQuantities(source['sizeLimit'], '0') < 0
+      ? [forbidden(`${field}.sizeLimit`, 'SizeLimit field must be a valid resource quantity')]
+      : [],
+  hostPath: (source, field) => {
+    const path = String(source['path'] ?? '');
+    if (path === '') return [requiredValue(`${field}.path`)];
+    return [
+      ...noBacksteps(`${field}.path`, path),
+      ...oneOf(`${field}.type`, source['type'], hostPathTypes),
+    ];
+  },
+  secret: (source, field) => [
+    ...needed(`${field}.secretName`, source['secretName']),
+    ...fileMode(`${field}.defaultMode`, source['defaultMode']),
+    ...keyItems(source, field),
+  ],
+  configMap: (source, field) => [
+    ...needed(`${field}.name`, source['name']),
+    ...fileMode(`${field}.defaultMode`, source['defaultMode']),
+    ...keyItems(source, field),
+  ],
+  downwardAPI: (source, field) => [
+    ...fileMode(`${field}.defaultMode`, source['defaultMode']),
+    ...downwardItems(source, field, field),
+  ],
+  projected: (source, field) => [
+    ...fileMode(`${field}.defaultMode`, source['defaultMode']),
+    ...list(source['sources']).flatMap((one, i) => projectedSource(one, `${field}.sources[${i}]`)),
+  ],
+  persistentVolumeClaim: (source, field) => needed(`${field}.claimName`, source['claimName']),
+  nfs: (source, field) => [
+    ...needed(`${field}.server`, source['server']),
+    ...needed(`${field}.path`, source['path']),
+    ...(String(source['path'] ?? '').startsWith('/')
+      ? []
+      : [invalidValue(`${field}.path`, source['path'] ?? '', 'must be an absolute path')]),
+  ],
+  csi: (source, field) => needed(`${field}.driver`, source['driver']),
+};
+
+export function validateVolumes(
+  volumes: readonly Json[],
+  field: string,
+): { causes: StatusCause[]; names: Set<string> } {
+  const names = new Set<string>();
+  const causes = volumes.flatMap((volume, index) => {
+    const at = `${field}[${index}]`;
+    const found: StatusCause[] = [];
+    const kinds = Object.keys(volume).filter((key) => key !== 'name');
+    const [first, second] = kinds;
+    if (first !== undefined) {
+      found.push(...(sourceRules[first]?.(record(volume[first]), `${at}.${first}`) ?? []));
+    }
+    if (second !== undefined) {
+      found.push(forbidden(`${at}.${second}`, 'may not specify more than 1 volume type'));
+    }
+    const name = String(volume['name'] ?? '');
+    if (name === '') found.push(requiredValue(`${at}.name`));
+    else if (nameProblem('label', name) !== undefined) {
+      found.push(...named(`${at}.name`, name, 'label'));
+    } else if (names.has(name)) found.push(duplicate(`${at}.name`, name));
+    names.add(name);
+    return found;
+  });
+  return { causes, names };
+}
+
+const propagations = ['Bidirectional', 'HostToContainer', 'None'];
+
+export function validateMounts(
+  mounts: readonly Json[],
+  field: string,
+  volumes: ReadonlySet<string>,
+): StatusCause[] {
+  const paths = new Set<string>();
+  return mounts.flatMap((mount, index) => {
+    const at = `${field}[${index}]`;
+    const causes: StatusCause[] = [];
+    const name = String(mount['name'] ?? '');
+    if (name === '') causes.push(requiredValue(`${at}.name`));
+    if (!volumes.has(name) || name === '') {
+      const message = `Not found: ${JSON.stringify(name)}`;
+      causes.push({ reason: 'FieldValueNotFound', message, field: `${at}.name` });
+    }
+    const path = String(mount['mountPath'] ?? '');
+    if (path === '') causes.push(requiredValue(`${at}.mountPath`));
+    if (paths.has(path)) causes.push(invalidValue(`${at}.mountPath`, path, 'must be unique'));
+    paths.add(path);
+    const [subPath, expression] = [mount['subPath'], mount['subPathExpr']];
+    if (subPath) causes.push(...localPath(`${field}.subPath`, String(subPath)));
+    if (expression) {
+      if (subPath) {
+        const why = 'subPathExpr and subPath are mutually exclusive';
+        causes.push(invalidValue(`${at}.subPathExpr`, expression, why));
+      }
+      causes.push(...localPath(`${field}.subPathExpr`, String(expression)));
+    }
+    causes.push(...oneOf(`${field}.mountPropagation`, mount['mountPropagation'], propagations));
+    return causes;
+  });
+}
+
+export const userOrGroup = (field: string, id: unknown): StatusCause[] =>
+  inRange(field, id, 0, 2_147_483_647);

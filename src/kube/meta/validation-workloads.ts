@@ -1,0 +1,418 @@
+// Validates the kinds that carry a pod template, as kube-apiserver v1.37 does.
+import {
+  atMostAllOfIt,
+  countOrPercent,
+  isObject,
+  labelSelector,
+  list,
+  needed,
+  notNegative,
+  oneOf,
+  record,
+  type Json,
+} from './field-rules.ts';
+import {
+  forbidden,
+  invalidValue,
+  requiredValue,
+  unsupported,
+  validateAnnotations,
+  validateLabels,
+} from './names.ts';
+import type { KubeObject } from './object.ts';
+import { labelSelectorFromObject, matchesLabels } from './selectors.ts';
+import type { StatusCause } from './status.ts';
+import { validatePodSpec } from './validation-pods.ts';
+
+type Rule = (object: KubeObject) => StatusCause[];
+type Labels = Record<string, string> | undefined;
+
+const MISMATCH = '`selector` does not match template `labels`';
+
+function templateLabels(template: unknown): Labels {
+  return record(record(template)['metadata'])['labels'] as Labels;
+}
+
+function validateTemplate(template: unknown, field: string): StatusCause[] {
+  const { metadata, spec } = record(template);
+  const meta = record(metadata);
+  return [
+    ...validateLabels(meta['labels'] as Labels, `${field}.labels`),
+    ...validateAnnotations(meta['annotations'] as Labels, `${field}.annotations`),
+    ...validatePodSpec(spec, `${field}.spec`),
+  ];
+}
+
+/** A selector that can be understood and is about the template's own pods. */
+function validateSelector(spec: Json, kind: string): StatusCause[] {
+  const { selector } = spec;
+  const wrong = labelSelector(selector, 'spec.selector');
+  const isMissing = selector === undefined;
+  const isEmpty =
+    !isMissing &&
+    Object.values(record(selector)).every((one) => Object.keys(record(one)).length === 0) &&
+    list(record(selector)['matchExpressions']).length === 0;
+  if (isMissing && kind !== 'daemonset') wrong.push(requiredValue('spec.selector'));
+  if (isEmpty) {
+    const why = `empty selector is invalid for ${kind}`;
+    wrong.push(invalidValue('spec.selector', selector, why));
+  }
+  if (wrong.length > 0 && !isMissing && !isEmpty) {
+    if (kind === 'daemonset') return wrong;
+    const shown = withoutEmpty(selector);
+    const why = kind === 'statefulset' ? '' : 'invalid label selector';
+    const cause = invalidValue('spec.selector', shown, why);
+    const message = why === '' ? cause.message.replace(/: $/, '') : cause.message;
+    return [...wrong, { ...cause, message }];
+  }
+  return wrong;
+}
+
+function withoutEmpty(selector: unknown): unknown {
+  const expressions = list(record(selector)['matchExpressions']).map(({ values, ...rest }) =>
+    list(values).length === 0 ? rest : { ...rest, values },
+  );
+  return { ...record(selector), matchExpressions: expressions };
+}
+
+interface TemplateRule {
+  readonly kind: string;
+  readonly owner: string;
+  readonly isEarly?: boolean;
+}
+
+function validateTemplated(spec: Json, { kind, owner }: TemplateRule): StatusCause[] {
+  const causes = validateSelector(spec, kind);
+  const { template } = spec;
+  const labels = templateLabels(template);
+  const parsed = causes.some(({ field }) => field?.startsWith('spec.selector.') === true)
+    ? undefined
+    : labelSelectorFromObject(spec['selector'] as never);
+  const isNothing = spec['selector'] === undefined;
+  const isEmpty = causes.some(({ message }) => message.includes('empty selector'));
+  if (isNothing || (parsed !== undefined && !isEmpty && !matchesLabels(parsed, labels))) {
+    causes.push(invalidValue('spec.template.metadata.labels', labels ?? null, MISMATCH));
+  }
+  causes.push(...validateTemplate(template, 'spec.template'));
+  const pod = record(record(template)['spec']);
+  const policy = pod['restartPolicy'];
+  if (policy === 'OnFailure' || policy === 'Never') {
+    causes.push(unsupported('spec.template.spec.restartPolicy', policy, ['Always']));
+  }
+  if (pod['activeDeadlineSeconds'] !== undefined) {
+    const why = `activeDeadlineSeconds in ${owner} is not Supported`;
+    causes.push(forbidden('spec.template.spec.activeDeadlineSeconds', why));
+  }
+  return causes;
+}
+
+const rollingShown = (strategy: Json): Json => ({
+  Type: strategy['type'],
+  RollingUpdate: strategy['rollingUpdate'] ?? null,
+});
+
+const isNone = (value: unknown): boolean => value === 0 || value === '0%';
+
+function validateStrategy(strategy: Json): StatusCause[] {
+  const at = 'spec.strategy.rollingUpdate';
+  const { type, rollingUpdate } = strategy;
+  if (type === 'Recreate') {
+    const why = "may not be specified when strategy `type` is 'Recreate'";
+    return rollingUpdate === undefined ? [] : [forbidden(at, why)];
+  }
+  if (type !== 'RollingUpdate') {
+    const cause = unsupported('spec.strategy', rollingShown(strategy), [
+      'Recreate',
+      type as string,
+    ]);
+    const words = '"Recreate", "RollingUpdate"';
+    return [{ ...cause, message: cause.message.replace(/values: .*$/, `values: ${words}`) }];
+  }
+  const { maxUnavailable, maxSurge } = record(rollingUpdate);
+  const causes = [
+    ...countOrPercent(`${at}.maxUnavailable`, maxUnavailable),
+    ...countOrPercent(`${at}.maxSurge`, maxSurge),
+  ];
+  if (isNone(maxUnavailable) && isNone(maxSurge)) {
+    const why = 'may not be 0 when `maxSurge` is 0';
+    causes.push(invalidValue(`${at}.maxUnavailable`, maxUnavailable, why));
+  }
+  return [...causes, ...atMostAllOfIt(`${at}.maxUnavailable`, maxUnavailable)];
+}
+
+const validateDeployment: Rule = (object) => {
+  const spec = record(object['spec']);
+  const { progressDeadlineSeconds: deadline, minReadySeconds: ready = 0 } = spec;
+  const causes = [
+    ...notNegative('spec.replicas', spec['replicas']),
+    ...validateTemplated(spec, { kind: 'deployment', owner: 'ReplicaSet' }),
+    ...validateStrategy(record(spec['strategy'])),
+    ...notNegative('spec.minReadySeconds', spec['minReadySeconds']),
+    ...notNegative('spec.revisionHistoryLimit', spec['revisionHistoryLimit']),
+    ...notNegative('spec.progressDeadlineSeconds', deadline),
+  ];
+  if (typeof deadline === 'number' && deadline <= Number(ready)) {
+    const why = 'must be greater than minReadySeconds';
+    causes.push(invalidValue('spec.progressDeadlineSeconds', deadline, why));
+  }
+  return causes;
+};
+
+const validateReplicaSet: Rule = (object) => {
+  const spec = record(object['spec']);
+  return [
+    ...notNegative('spec.replicas', spec['replicas']),
+    ...notNegative('spec.minReadySeconds', spec['minReadySeconds']),
+    ...validateTemplated(spec, { kind: 'deployment', owner: 'ReplicaSet' }),
+  ];
+};
+
+const validateDaemonSet: Rule = (object) => {
+  const spec = record(object['spec']);
+  const at = 'spec.updateStrategy';
+  const strategy = record(spec['updateStrategy']);
+  const { maxUnavailable, maxSurge } = record(strategy['rollingUpdate']);
+  const causes = [
+    ...validateTemplated(spec, { kind: 'daemonset', owner: 'DaemonSet' }),
+    ...notNegative('spec.minReadySeconds', spec['minReadySeconds']),
+  ];
+  if (strategy['type'] === 'RollingUpdate') {
+    const field = `${at}.rollingUpdate`;
+    causes.push(
+      ...countOrPercent(`${field}.maxUnavailable`, maxUnavailable),
+      ...atMostAllOfIt(`${field}.maxUnavailable`, maxUnavailable),
+      ...countOrPercent(`${field}.maxSurge`, maxSurge),
+      ...atMostAllOfIt(`${field}.maxSurge`, maxSurge),
+    );
+    if (isNone(maxUnavailable) && isNone(maxSurge)) {
+      causes.push(requiredValue(`${field}.maxUnavailable`, 'cannot be 0 when maxSurge is 0'));
+    } else if (!isNone(maxUnavailable) && !isNone(maxSurge)) {
+      const why = 'may not be set when maxUnavailable is non-zero';
+      causes.push(invalidValue(`${field}.maxSurge`, maxSurge, why));
+    }
+  } else if (strategy['type'] !== 'OnDelete') {
+    causes.push(unsupported(at, rollingShown(strategy), ['RollingUpdate', 'OnDelete']));
+  }
+  return [...causes, ...notNegative('spec.revisionHistoryLimit', spec['revisionHistoryLimit'])];
+};
+
+const validateStatefulSet: Rule = (object) => {
+  const spec = record(object['spec']);
+  const causes: StatusCause[] = [];
+  const management = spec['podManagementPolicy'];
+  if (management !== 'OrderedReady' && management !== 'Parallel') {
+    const why = "must be 'OrderedReady' or 'Parallel'";
+    causes.push(invalidValue('spec.podManagementPolicy', management ?? '', why));
+  }
+  const at = 'spec.updateStrategy';
+  const strategy = record(spec['updateStrategy']);
+  if (strategy['type'] === 'RollingUpdate') {
+    const { partition, maxUnavailable } = record(strategy['rollingUpdate']);
+    causes.push(
+      ...notNegative(`${at}.rollingUpdate.partition`, partition),
+      ...countOrPercent(`${at}.rollingUpdate.maxUnavailable`, maxUnavailable),
+    );
+  } else if (strategy['type'] !== 'OnDelete') {
+    const why = "must be 'RollingUpdate' or 'OnDelete'";
+    causes.push(invalidValue(at, rollingShown(strategy), why));
+  }
+  const retention = record(spec['persistentVolumeClaimRetentionPolicy']);
+  for (const when of ['whenDeleted', 'whenScaled']) {
+    const field = `spec.persistentVolumeClaimRetentionPolicy.${when}`;
+    causes.push(...oneOf(field, retention[when], ['Retain', 'Delete']));
+  }
+  return [
+    ...causes,
+    ...notNegative('spec.replicas', spec['replicas']),
+    ...notNegative('spec.minReadySeconds', spec['minReadySeconds']),
+    ...notNegative('spec.ordinals.start', record(spec['ordinals'])['start']),
+    ...validateTemplated(spec, { kind: 'statefulset', owner: 'StatefulSet' }),
+  ];
+};
+
+const validateReplicationController: Rule = (object) => {
+  const spec = record(object['spec']);
+  const selector = spec['selector'] as Labels;
+  const causes = notNegative('spec.replicas', spec['replicas']);
+  if (Object.keys(record(selector)).length === 0) causes.push(requiredValue('spec.selector'));
+  if (!isObject(spec['template'])) return [...causes, requiredValue('spec.template')];
+  const labels = templateLabels(spec['template']);
+  const parsed = labelSelectorFromObject({ matchLabels: selector ?? {} });
+  if (parsed !== undefined && !matchesLabels(parsed, labels)) {
+    causes.push(invalidValue('spec.template.metadata.labels', labels ?? null, MISMATCH));
+  }
+  return [...causes, ...validateTemplate(spec['template'], 'spec.template')];
+};
+
+const failureActions = ['Count', 'FailIndex', 'FailJob', 'Ignore'];
+
+function failurePolicy(policy: unknown, field: string): StatusCause[] {
+  return list(record(policy)['rules']).flatMap((rule, index) => {
+    const at = `${field}.rules[${index}]`;
+    const causes = oneOf(`${at}.action`, rule['action'], failureActions);
+    const ways = ['onExitCodes', 'onPodConditions'].filter((one) => rule[one] !== undefined);
+    if (ways.length === 1) return causes;
+    const why =
+      ways.length === 0
+        ? 'specifying one of OnExitCodes and OnPodConditions is required'
+        : 'specifying both OnExitCodes and OnPodConditions is not supported';
+    const message = `Invalid value: ${why}`;
+    return [...causes, { reason: 'FieldValueInvalid', message, field: at }];
+  });
+}
+
+function validateJobSpec(spec: Json, at: string): StatusCause[] {
+  const causes = [
+    'parallelism',
+    'completions',
+    'activeDeadlineSeconds',
+    'backoffLimit',
+    'ttlSecondsAfterFinished',
+    'backoffLimitPerIndex',
+    'maxFailedIndexes',
+  ].flatMap((name) => notNegative(`${at}.${name}`, spec[name]));
+  const { completionMode, completions, managedBy } = spec;
+  if (managedBy !== undefined) causes.push(...domainPath(`${at}.managedBy`, managedBy));
+  causes.push(...oneOf(`${at}.completionMode`, completionMode, ['NonIndexed', 'Indexed']));
+  if (completionMode === 'Indexed' && completions === undefined) {
+    const why = 'when completion mode is Indexed';
+    causes.push(requiredValue(`${at}.completions`, why));
+  }
+  const replacement = ['Failed', 'TerminatingOrFailed'];
+  causes.push(
+    ...failurePolicy(spec['podFailurePolicy'], `${at}.podFailurePolicy`),
+    ...oneOf(`${at}.podReplacementPolicy`, spec['podReplacementPolicy'], replacement),
+    ...validateTemplate(spec['template'], `${at}.template`),
+  );
+  const policy = record(record(spec['template'])['spec'])['restartPolicy'] ?? 'Always';
+  if (policy === 'Always') {
+    const field = `${at}.template.spec.restartPolicy`;
+    causes.push(requiredValue(field, 'valid values: "OnFailure", "Never"'));
+  }
+  return causes;
+}
+
+export function domainPath(field: string, value: unknown): StatusCause[] {
+  if (/^[a-z0-9.-]+\/.+$/.test(String(value))) return [];
+  const why = 'must be a domain-prefixed path (such as "acme.io/foo")';
+  return [invalidValue(field, value, why)];
+}
+
+const validateJob: Rule = (object) => {
+  const spec = record(object['spec']);
+  const causes: StatusCause[] = [];
+  const { selector } = spec;
+  const uid = object.metadata.uid ?? '';
+  const labels = record(record(selector)['matchLabels']);
+  const isGenerated = labels['batch.kubernetes.io/controller-uid'] === uid;
+  if (selector === undefined) causes.push(requiredValue('spec.selector'));
+  else if (spec['manualSelector'] !== true && (!isGenerated || Object.keys(labels).length > 1)) {
+    causes.push(invalidValue('spec.selector', selector, '`selector` not auto-generated'));
+  }
+  return [...causes, ...validateJobSpec(spec, 'spec')];
+};
+
+const CRON_NAME_LENGTH_MAX = 52;
+const CRON_FIELDS = 5;
+
+function validateSchedule(schedule: string): StatusCause[] {
+  const field = 'spec.schedule';
+  if (schedule === '') return [requiredValue(field)];
+  if (schedule.includes('TZ')) {
+    const why = 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead';
+    return [invalidValue(field, schedule, why)];
+  }
+  if (schedule.startsWith('@')) {
+    const isKnown =
+      /^@(?:yearly|annually|monthly|weekly|daily|midnight|hourly|every (?:\d+(?:h|m|s|ms))+)$/;
+    const why = `unrecognized descriptor: ${schedule}`;
+    return isKnown.test(schedule) ? [] : [invalidValue(field, schedule, why)];
+  }
+  const parts = schedule.trim().split(/\s+/);
+  if (parts.length === CRON_FIELDS) return [];
+  const why = `expected exactly 5 fields, found ${parts.length}: [${parts.join(' ')}]`;
+  return [invalidValue(field, schedule, why)];
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const validateCronJob: Rule = (object) => {
+  const spec = record(object['spec']);
+  const { timeZone } = spec;
+  const { name = '' } = object.metadata;
+  const causes = validateSchedule(String(spec['schedule'] ?? ''));
+  causes.push(...notNegative('spec.startingDeadlineSeconds', spec['startingDeadlineSeconds']));
+  if (typeof timeZone === 'string' && !isTimeZone(timeZone)) {
+    causes.push(invalidValue('spec.timeZone', timeZone, `unknown time zone ${timeZone}`));
+  }
+  const policies = ['Allow', 'Forbid', 'Replace'];
+  causes.push(
+    ...oneOf('spec.concurrencyPolicy', spec['concurrencyPolicy'], policies),
+    ...validateJobSpec(record(record(spec['jobTemplate'])['spec']), 'spec.jobTemplate.spec'),
+    ...notNegative('spec.successfulJobsHistoryLimit', spec['successfulJobsHistoryLimit']),
+    ...notNegative('spec.failedJobsHistoryLimit', spec['failedJobsHistoryLimit']),
+  );
+  if (name.length > CRON_NAME_LENGTH_MAX) {
+    causes.push(invalidValue('metadata.name', name, 'must be no more than 52 characters'));
+  }
+  return causes;
+};
+
+const validateAutoscaler: Rule = (object) => {
+  const spec = record(object['spec']);
+  const { minReplicas, maxReplicas = 0, scaleTargetRef } = spec;
+  const target = record(scaleTargetRef);
+  const metrics = list(spec['metrics']);
+  const causes: StatusCause[] = [];
+  const scalesFromZero = metrics.some(({ type }) => type === 'Object' || type === 'External');
+  if (typeof minReplicas === 'number' && minReplicas < 0) {
+    causes.push(...notNegative('spec.minReplicas', minReplicas));
+  }
+  if (Number(maxReplicas) < 1) {
+    const why = 'must be greater than or equal to `minReplicas`';
+    causes.push(requiredValue('spec.maxReplicas'));
+    causes.push(invalidValue('spec.maxReplicas', maxReplicas, why));
+  } else if (typeof minReplicas === 'number' && Number(maxReplicas) < minReplicas) {
+    const why = 'must be greater than or equal to `minReplicas`';
+    causes.push(invalidValue('spec.maxReplicas', maxReplicas, why));
+  }
+  causes.push(
+    ...needed('spec.scaleTargetRef.kind', target['kind']),
+    ...needed('spec.scaleTargetRef.name', target['name']),
+  );
+  if (!target['apiVersion']) {
+    const why = 'apiVersion must specify API group';
+    causes.push(invalidValue('spec.scaleTargetRef.apiVersion', '', why));
+  }
+  metrics.forEach((metric, index) => {
+    const source = String(metric['type'] ?? '');
+    const field = source.charAt(0).toLowerCase() + source.slice(1);
+    if (isObject(metric[field])) return;
+    const why = 'must populate information for the given metric source';
+    causes.push(requiredValue(`spec.metrics[${index}].${field}`, why));
+  });
+  if (minReplicas === 0 && !scalesFromZero) {
+    const why =
+      'must specify at least one Object or External metric to support scaling to zero replicas';
+    causes.push(forbidden('spec.metrics', why));
+  }
+  return causes;
+};
+
+export const workloadRules: Readonly<Record<string, Rule>> = {
+  'apps/Deployment': validateDeployment,
+  'apps/ReplicaSet': validateReplicaSet,
+  'apps/DaemonSet': validateDaemonSet,
+  'apps/StatefulSet': validateStatefulSet,
+  '/ReplicationController': validateReplicationController,
+  'batch/Job': validateJob,
+  'batch/CronJob': validateCronJob,
+  'autoscaling/HorizontalPodAutoscaler': validateAutoscaler,
+};
