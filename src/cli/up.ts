@@ -35,6 +35,22 @@ function masterPart(options: UpOptions): PartSpec {
   return { name: 'master', args, stage: 0 };
 }
 
+const PORTS_FIRST = 10_000;
+const PORTS_PER_HOME = 500;
+const HOMES_MAX = 40;
+
+/**
+ * The ports that an agent offers. Homes with a port offset have a range of their own, so that the tasks
+ * and kubelets of several homes on one machine do not meet; without one the agent's default stands.
+ */
+function portsOf(options: UpOptions, number: number): string | undefined {
+  if (options.portOffset === 0 || /\bports\b/.test(options.resources ?? '')) return undefined;
+  const home = Math.floor(options.portOffset / 100) % HOMES_MAX;
+  const count = Math.floor(PORTS_PER_HOME / Math.max(1, options.agents));
+  const first = PORTS_FIRST + home * PORTS_PER_HOME + (number - 1) * count;
+  return `ports:[${first}-${first + count - 1}]`;
+}
+
 function agentPart(options: UpOptions, number: number): PartSpec {
   const args = [
     'agent',
@@ -51,7 +67,10 @@ function agentPart(options: UpOptions, number: number): PartSpec {
     '--share-index',
     String(number - 1),
   ];
-  if (options.resources !== undefined) args.push('--resources', options.resources);
+  const resources = [options.resources, portsOf(options, number)].filter(
+    (one) => one !== undefined,
+  );
+  if (resources.length > 0) args.push('--resources', resources.join(';'));
   return { name: `agent-${number}`, args, stage: 1 };
 }
 
