@@ -82,7 +82,7 @@ const inlined: ReadonlySet<string> = new Set([
 function isInline(message: string, field: string): boolean {
   if (!inlined.has(field)) return false;
   // A few fields of these names are real: only embedded ones have no JSON name of their own.
-  return !(field === 'handler' && !/Probe$/.test(message));
+  return !(field === 'handler' && !message.endsWith('Probe'));
 }
 
 function convert(kind: string, type: string, value: unknown): unknown {

@@ -1,6 +1,6 @@
 // The cells of a pod: its status in one word, ready containers, restarts (kubectl get pods, v1.37).
 import type { KubeObject } from '#kube/meta/object.ts';
-import { age, column, type Column } from './table.ts';
+import { age, column, type Column } from './columns.ts';
 
 type Json = Record<string, unknown>;
 
