@@ -97,8 +97,12 @@ test('kubectl: port-forward, logs -f, exec with a terminal, cp, describe, events
       if (chunk.toString().includes('/through-the-tunnel')) done();
     });
   });
-  const answer = await fetch(`http://127.0.0.1:${port}/through-the-tunnel`);
-  assert.equal(await answer.text(), 'hello');
+  // The server in the pod may take a moment to listen.
+  const answer = await eventually('an answer through the tunnel', async () => {
+    const response = await fetch(`http://127.0.0.1:${port}/through-the-tunnel`);
+    return await response.text();
+  });
+  assert.equal(answer, 'hello');
   await logged;
   const terminal = [
     'script',

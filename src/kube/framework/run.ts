@@ -552,7 +552,10 @@ export class Framework {
     const body = {
       apiVersion: 'v1',
       kind: 'Event',
-      metadata: { generateName: `${name}.`, namespace },
+      metadata: {
+        name: `${name}.${this.#env.random.uuid().slice(0, 18).replaceAll('-', '')}`,
+        namespace,
+      },
       involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace, name, uid },
       reason,
       message: note,
