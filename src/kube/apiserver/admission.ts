@@ -136,7 +136,9 @@ const TOLERATION_SECONDS = 300;
 
 /** Pods wait five minutes for a node that does not answer. */
 const defaultTolerationSeconds: AdmissionPlugin = async (request) => {
-  if (!isPodCreation(request)) return;
+  const { info, subresource, operation } = request;
+  if (info.group !== '' || info.resource !== 'pods' || subresource !== undefined) return;
+  if (operation === 'DELETE') return;
   const spec = request.object['spec'] as Json;
   const tolerations = (spec['tolerations'] ?? []) as Json[];
   for (const key of ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']) {
@@ -171,8 +173,19 @@ const priority: AdmissionPlugin = async (request, lookup) => {
     found = all.find((one) => one['globalDefault'] === true);
     if (found?.metadata.name !== undefined) spec['priorityClassName'] = found.metadata.name;
   }
-  spec['priority'] = found?.['value'] ?? 0;
-  spec['preemptionPolicy'] ??= found?.['preemptionPolicy'] ?? 'PreemptLowerPriority';
+  const value = (found?.['value'] ?? 0) as number;
+  const policy = (found?.['preemptionPolicy'] ?? 'PreemptLowerPriority') as string;
+  const refuse = (what: string, given: unknown, computed: unknown): never => {
+    const why = `must not be provided in pod spec; priority admission controller computed ${String(computed)} from the given PriorityClass name`;
+    throw forbiddenBy(request, `the ${what} (${String(given)}) ${why}`);
+  };
+  const { priority: number, preemptionPolicy: preemption } = spec;
+  if (number !== undefined && number !== value) refuse('integer value of priority', number, value);
+  if (preemption !== undefined && preemption !== policy) {
+    refuse('string value of PreemptionPolicy', preemption, policy);
+  }
+  spec['priority'] = value;
+  spec['preemptionPolicy'] = policy;
 };
 
 /** A runtime class must be there; it brings its overhead and where it can run. */
@@ -180,7 +193,11 @@ const runtimeClass: AdmissionPlugin = async (request, lookup) => {
   if (!isPodCreation(request)) return;
   const spec = request.object['spec'] as Json;
   const name = spec['runtimeClassName'];
-  if (typeof name !== 'string' || name === '') return;
+  if (typeof name !== 'string' || name === '') {
+    if (spec['overhead'] === undefined) return;
+    const why = 'Pod Overhead set without corresponding RuntimeClass defined Overhead';
+    throw forbiddenBy(request, `pod rejected: ${why}`);
+  }
   const found = await lookup.get('node.k8s.io', 'runtimeclasses', undefined, name);
   if (found === undefined) {
     throw forbiddenBy(request, `pod rejected: RuntimeClass "${name}" not found`);

@@ -4,7 +4,7 @@ import type { Env } from '#env/env.ts';
 import { serverSideApply, trackUpdate } from '#kube/meta/apply.ts';
 import { applyDefaults } from '#kube/meta/defaulting.ts';
 import { generateName } from '#kube/meta/names.ts';
-import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
+import { apiVersionOf, parseApiVersion, type KubeObject } from '#kube/meta/object.ts';
 import { applyPatch } from '#kube/meta/patch.ts';
 import { decodeStrict } from '#kube/meta/pruning.ts';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
@@ -157,13 +157,10 @@ export class Resources implements AdmissionLookup {
     const expected = apiVersionOf(info);
     const { kind, apiVersion } = raw;
     if (kind !== undefined && kind !== info.kind && context.subresource === undefined) {
-      throw badRequest(
-        `${String(apiVersion ?? '')}, Kind=${String(kind)} cannot be handled as a ${info.kind}`,
-      );
+      throw badRequest(this.#wrongKind(info, String(kind), String(apiVersion ?? expected)));
     }
     if (apiVersion !== undefined && apiVersion !== expected && context.subresource === undefined) {
-      const message = `the API version in the data (${String(apiVersion)}) does not match the expected API version (${expected})`;
-      throw badRequest(message);
+      throw badRequest(this.#wrongKind(info, info.kind, String(apiVersion)));
     }
     const isCustom = info.customResourceDefinition !== undefined;
     const decoded = decodeStrict(info.schema, raw, !isCustom);
@@ -187,6 +184,18 @@ export class Resources implements AdmissionLookup {
     object.metadata ??= {};
     if (info.schema.properties?.['spec']?.type === 'object' && !isCustom) object['spec'] ??= {};
     return object;
+  }
+
+  /** What upstream's codec says of a kind that it does not know, or cannot make into this one. */
+  #wrongKind(info: ResourceInfo, kind: string, apiVersion: string): string {
+    const { group, version } = parseApiVersion(apiVersion);
+    const head = `${kind} in version "${version}" cannot be handled as a ${info.kind}`;
+    if (this.registry.byKind(group, version, kind) !== undefined) {
+      const own = `${info.group === '' ? 'core' : info.group.split('.')[0]}.${info.kind}`;
+      return `${head}: converting (${version}.${kind}) to (${own}): unknown conversion`;
+    }
+    const scheme = 'pkg/runtime/scheme.go:111';
+    return `${head}: no kind "${kind}" is registered for version "${apiVersion}" in scheme "${scheme}"`;
   }
 
   // ---- creating ----
@@ -316,7 +325,9 @@ export class Resources implements AdmissionLookup {
         next.metadata.uid !== '' &&
         next.metadata.uid !== live.metadata.uid
       ) {
-        const why = `Precondition failed: UID in precondition: ${next.metadata.uid}, UID in object meta: ${live.metadata.uid}`;
+        const key = objectKey(info, namespace, name).replace(/^\/registry/, '');
+        const uids = `UID in precondition: ${next.metadata.uid}, UID in object meta: ${live.metadata.uid}`;
+        const why = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: ${uids}`;
         throw conflict(info, name, why);
       }
       const written = await this.#write(context, { kv, live, next }, options);

@@ -36,6 +36,8 @@ const withGeneration = new Set([
   'admissionregistration.k8s.io/mutatingwebhookconfigurations',
   'flowcontrol.apiserver.k8s.io/flowschemas',
   'flowcontrol.apiserver.k8s.io/prioritylevelconfigurations',
+  'networking.k8s.io/ingressclasses',
+  'autoscaling/horizontalpodautoscalers',
 ]);
 
 function hasGeneration(info: ResourceInfo): boolean {
@@ -48,9 +50,31 @@ const initialStatus: Readonly<Record<string, Json>> = {
   '/persistentvolumes': { phase: 'Pending' },
   '/persistentvolumeclaims': { phase: 'Pending' },
   '/services': { loadBalancer: {} },
+  '/replicationcontrollers': { replicas: 0 },
+  '/resourcequotas': {},
+  'apps/deployments': {},
+  'apps/replicasets': { replicas: 0 },
+  'apps/daemonsets': {
+    currentNumberScheduled: 0,
+    desiredNumberScheduled: 0,
+    numberMisscheduled: 0,
+    numberReady: 0,
+  },
+  'apps/statefulsets': { replicas: 0, availableReplicas: 0 },
+  'batch/jobs': {},
+  'autoscaling/horizontalpodautoscalers': { desiredReplicas: 0, currentMetrics: null },
+  'batch/cronjobs': {},
+  'networking.k8s.io/ingresses': { loadBalancer: {} },
+  'policy/poddisruptionbudgets': {
+    currentHealthy: 0,
+    desiredHealthy: 0,
+    disruptionsAllowed: 0,
+    expectedPods: 0,
+  },
 };
 
-function qosClass(spec: Json): string {
+function qosClass(spec: Json | undefined): string {
+  if (spec === undefined) return 'BestEffort';
   const containers = [
     ...((spec['containers'] ?? []) as Json[]),
     ...((spec['initContainers'] ?? []) as Json[]),
@@ -71,7 +95,7 @@ function qosClass(spec: Json): string {
 
 function addJobLabels(object: KubeObject): void {
   const spec = object['spec'] as Json;
-  if (spec['manualSelector'] === true || spec['selector'] !== undefined) return;
+  if (spec['manualSelector'] === true || spec['template'] === undefined) return;
   const { uid = '', name = '' } = object.metadata;
   const template = spec['template'] as { metadata?: { labels?: Record<string, string> } };
   template.metadata ??= {};
@@ -82,7 +106,8 @@ function addJobLabels(object: KubeObject): void {
     'controller-uid': uid,
     'job-name': name,
   };
-  spec['selector'] = { matchLabels: { 'batch.kubernetes.io/controller-uid': uid } };
+  const selector = (spec['selector'] ??= {}) as { matchLabels?: Record<string, string> };
+  selector.matchLabels = { ...selector.matchLabels, 'batch.kubernetes.io/controller-uid': uid };
 }
 
 export function prepareCreate(
@@ -96,16 +121,33 @@ export function prepareCreate(
   delete metadata.resourceVersion;
   delete metadata.deletionTimestamp;
   delete metadata.deletionGracePeriodSeconds;
-  if (hasGeneration(info)) metadata.generation = 1;
-  else delete metadata.generation;
+  if (hasGeneration(info) || keyOf(info) === 'scheduling.k8s.io/priorityclasses') {
+    metadata.generation = 1;
+  } else delete metadata.generation;
   if (hasStatus(info)) {
     const status = initialStatus[keyOf(info)];
     if (status === undefined) delete object['status'];
     else object['status'] = structuredClone(status);
   }
-  if (keyOf(info) === '/pods') object['status'].qosClass = qosClass(object['spec'] as Json);
+  if (keyOf(info) === '/pods')
+    object['status'].qosClass = qosClass(object['spec'] as Json | undefined);
   if (keyOf(info) === 'batch/jobs') addJobLabels(object);
+  if (keyOf(info) === 'apps/daemonsets') countTemplate(object, 1);
   if (keyOf(info) === '/secrets') mergeStringData(object);
+}
+
+const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
+
+/** The old count of a DaemonSet's templates, which clients still find in an annotation. */
+function countTemplate(object: KubeObject, count: number): void {
+  const { annotations } = object.metadata;
+  object.metadata.annotations = { ...annotations, [TEMPLATE_GENERATION]: String(count) };
+}
+
+function recountTemplate(next: KubeObject, old: KubeObject): void {
+  const before = Number(old.metadata.annotations?.[TEMPLATE_GENERATION] ?? 0);
+  const template = ({ spec }: KubeObject): string => JSON.stringify(canonical(spec?.template));
+  countTemplate(next, template(next) === template(old) ? before : before + 1);
 }
 
 function mergeStringData(object: KubeObject): void {
@@ -156,6 +198,7 @@ export function prepareUpdate(
   }
   if (keyOf(info) === '/services') keepService(next, old);
   if (keyOf(info) === '/secrets') mergeStringData(next);
+  if (keyOf(info) === 'apps/daemonsets' && subresource === undefined) recountTemplate(next, old);
   if (hasGeneration(info) && desireChanged(next, old)) {
     metadata.generation = (old.metadata.generation ?? 0) + 1;
   }
@@ -164,7 +207,17 @@ export function prepareUpdate(
 /** A Service keeps its addresses when the client leaves them out. */
 function keepService(next: KubeObject, old: KubeObject): void {
   const [spec, before] = [next['spec'] as Json, old['spec'] as Json];
-  if (spec['type'] === 'ExternalName') return;
+  if (spec['type'] === 'ExternalName') {
+    for (const field of [
+      'clusterIP',
+      'clusterIPs',
+      'ipFamilies',
+      'ipFamilyPolicy',
+      'internalTrafficPolicy',
+    ])
+      if (before['type'] !== 'ExternalName') delete spec[field];
+    return;
+  }
   for (const field of [
     'clusterIP',
     'clusterIPs',

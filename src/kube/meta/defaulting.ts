@@ -1,6 +1,7 @@
 // Defaults: those of the schema, and those that upstream computes for each kind (v1.37). An object is
 // changed in place; it is the server's own copy.
 import type { KubeObject } from './object.ts';
+import { roundedUpToMilli } from './quantity.ts';
 import type { ResourceInfo } from './resource-info.ts';
 import type { Schema } from './schema.ts';
 
@@ -56,6 +57,12 @@ function defaultContainer(container: Json): void {
   });
   for (const port of list(container['ports'])) fill(port, { protocol: 'TCP' });
   const resources = container['resources'] as Json;
+  for (const which of ['limits', 'requests']) {
+    const amounts = resources[which];
+    if (!isObject(amounts)) continue;
+    for (const [name, amount] of Object.entries(amounts))
+      amounts[name] = roundedUpToMilli(String(amount)) ?? amount;
+  }
   if (isObject(resources['limits'])) {
     const requests = (resources['requests'] ?? {}) as Json;
     fill(requests, resources['limits']);
@@ -71,8 +78,10 @@ function defaultContainer(container: Json): void {
     }
   }
   for (const variable of list(container['env'])) {
-    const ref = (variable['valueFrom'] as Json | undefined)?.['fieldRef'];
-    if (isObject(ref)) fill(ref, { apiVersion: 'v1' });
+    const from = variable['valueFrom'];
+    if (!isObject(from)) continue;
+    if (isObject(from['fieldRef'])) fill(from['fieldRef'], { apiVersion: 'v1' });
+    if (isObject(from['resourceFieldRef'])) fill(from['resourceFieldRef'], { divisor: '0' });
   }
 }
 
@@ -107,6 +116,8 @@ export function defaultPodSpec(spec: unknown): void {
     schedulerName: 'default-scheduler',
     securityContext: {},
   });
+  // A negative grace has meant the shortest one since v1.22.
+  if (Number(spec['terminationGracePeriodSeconds']) < 0) spec['terminationGracePeriodSeconds'] = 1;
   const serviceAccount = spec['serviceAccountName'] ?? spec['serviceAccount'];
   if (serviceAccount !== undefined) {
     spec['serviceAccountName'] = serviceAccount;
@@ -138,12 +149,69 @@ function defaultRolling(strategy: Json, values: Json): void {
   strategy['rollingUpdate'] = rolling;
 }
 
+const INT32_MAX = 2_147_483_647;
+
+function labelsOfTemplate(spec: Json): unknown {
+  const template = spec['template'] as Json | undefined;
+  return (template?.['metadata'] as Json | undefined)?.['labels'];
+}
+
+/** Container limits: what is not said of requests and defaults follows from what is. */
+function defaultLimit(limit: Json): void {
+  if (limit['type'] !== 'Container') return;
+  const amounts = (field: string): Json => (limit[field] ??= {}) as Json;
+  fill(amounts('default'), (limit['max'] ?? {}) as Json);
+  fill(amounts('defaultRequest'), (limit['default'] ?? {}) as Json);
+  fill(amounts('defaultRequest'), (limit['min'] ?? {}) as Json);
+  for (const field of ['default', 'defaultRequest'])
+    if (Object.keys(amounts(field)).length === 0) delete limit[field];
+}
+
+const CPU_PERCENT = 80;
+const perSeconds = (type: string, value: number): Json => ({ type, value, periodSeconds: 15 });
+const scalingDefaults: Readonly<Record<string, Json>> = {
+  scaleUp: {
+    stabilizationWindowSeconds: 0,
+    selectPolicy: 'Max',
+    policies: [perSeconds('Pods', 4), perSeconds('Percent', 100)],
+  },
+  scaleDown: { selectPolicy: 'Max', policies: [perSeconds('Percent', 100)] },
+};
+
+function defaultAutoscaler(spec: Json, object: KubeObject): void {
+  fill(spec, { minReplicas: 1 });
+  if (object.apiVersion === 'autoscaling/v1') {
+    fill(spec, { targetCPUUtilizationPercentage: CPU_PERCENT });
+    return;
+  }
+  if (list(spec['metrics']).length === 0) {
+    const target = { type: 'Utilization', averageUtilization: CPU_PERCENT };
+    spec['metrics'] = [{ type: 'Resource', resource: { name: 'cpu', target } }];
+  }
+  const behavior = spec['behavior'];
+  if (!isObject(behavior)) return;
+  for (const [which, values] of Object.entries(scalingDefaults))
+    fill((behavior[which] ??= {}) as Json, values);
+}
+
 type Defaulter = (spec: Json, object: KubeObject) => void;
+
+const AFFINITY_SECONDS = 10_800;
 
 function defaultService(spec: Json): void {
   fill(spec, { sessionAffinity: 'None', type: 'ClusterIP' });
   if (spec['type'] !== 'ExternalName') fill(spec, { internalTrafficPolicy: 'Cluster' });
-  for (const port of list(spec['ports'])) fill(port, { protocol: 'TCP', targetPort: port['port'] });
+  for (const port of list(spec['ports'])) {
+    fill(port, { protocol: 'TCP' });
+    if (port['targetPort'] === undefined || port['targetPort'] === 0 || port['targetPort'] === '')
+      port['targetPort'] = port['port'] ?? 0;
+  }
+  if (spec['sessionAffinity'] === 'None') delete spec['sessionAffinityConfig'];
+  if (spec['sessionAffinity'] === 'ClientIP') {
+    const config = (spec['sessionAffinityConfig'] ??= {}) as Json;
+    const client = (config['clientIP'] ??= {}) as Json;
+    fill(client, { timeoutSeconds: AFFINITY_SECONDS });
+  }
   const outside = spec['type'] === 'NodePort' || spec['type'] === 'LoadBalancer';
   if (outside) fill(spec, { externalTrafficPolicy: 'Cluster' });
   if (spec['type'] === 'LoadBalancer') fill(spec, { allocateLoadBalancerNodePorts: true });
@@ -156,9 +224,7 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
   },
   '/ReplicationController': (spec, object) => {
     fill(spec, { replicas: 1 });
-    const labels = ((spec['template'] as Json | undefined)?.['metadata'] as Json | undefined)?.[
-      'labels'
-    ];
+    const labels = labelsOfTemplate(spec);
     if (isObject(labels)) {
       fill(spec, { selector: labels });
       object.metadata.labels ??= structuredClone(labels) as Record<string, string>;
@@ -166,8 +232,13 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
     defaultTemplate(spec);
   },
   '/Service': defaultService,
-  '/PersistentVolume': (spec) =>
-    fill(spec, { persistentVolumeReclaimPolicy: 'Retain', volumeMode: 'Filesystem' }),
+  '/PersistentVolume': (spec) => {
+    fill(spec, { persistentVolumeReclaimPolicy: 'Retain', volumeMode: 'Filesystem' });
+    if (isObject(spec['hostPath'])) fill(spec['hostPath'], { type: '' });
+  },
+  '/LimitRange': (spec) => {
+    for (const limit of list(spec['limits'])) defaultLimit(limit);
+  },
   '/PersistentVolumeClaim': (spec) => fill(spec, { volumeMode: 'Filesystem' }),
   '/Namespace': (spec) => fill(spec, { finalizers: ['kubernetes'] }),
   'apps/Deployment': (spec) => {
@@ -196,15 +267,27 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
   'apps/StatefulSet': (spec) => {
     fill(spec, {
       replicas: 1,
+      serviceName: '',
       podManagementPolicy: 'OrderedReady',
       updateStrategy: { type: 'RollingUpdate' },
       revisionHistoryLimit: 10,
-      persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },
+      persistentVolumeClaimRetentionPolicy: {},
     });
-    defaultRolling(spec['updateStrategy'] as Json, { partition: 0 });
+    const retention = spec['persistentVolumeClaimRetentionPolicy'] as Json;
+    fill(retention, { whenDeleted: 'Retain', whenScaled: 'Retain' });
+    const strategy = spec['updateStrategy'] as Json;
+    fill(strategy, { type: 'RollingUpdate' });
+    defaultRolling(strategy, { partition: 0, maxUnavailable: 1 });
+    for (const claim of list(spec['volumeClaimTemplates'])) {
+      fill(claim, { apiVersion: 'v1', kind: 'PersistentVolumeClaim', status: {} });
+      fill(claim['status'] as Json, { phase: 'Pending' });
+      if (isObject(claim['spec'])) fill(claim['spec'], { volumeMode: 'Filesystem' });
+    }
     defaultTemplate(spec);
   },
   'batch/Job': (spec, object) => {
+    if (spec['backoffLimitPerIndex'] !== undefined) fill(spec, { backoffLimit: INT32_MAX });
+    if (spec['podFailurePolicy'] !== undefined) fill(spec, { podReplacementPolicy: 'Failed' });
     fill(spec, {
       backoffLimit: 6,
       completionMode: 'NonIndexed',
@@ -215,14 +298,11 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
     if (spec['completions'] === undefined && spec['parallelism'] === undefined)
       spec['completions'] = 1;
     fill(spec, { parallelism: 1 });
-    if (spec['manualSelector'] === false) delete spec['manualSelector'];
     defaultTemplate(spec);
-    const labels = ((spec['template'] as Json | undefined)?.['metadata'] as Json | undefined)?.[
-      'labels'
-    ];
-    if (object.metadata.labels === undefined && isObject(labels)) {
-      object.metadata.labels = structuredClone(labels) as Record<string, string>;
-    }
+    // Once it is known by an id: then its template has the labels that the server gives.
+    const labels = labelsOfTemplate(spec);
+    if (object.metadata.uid !== undefined && isObject(labels))
+      object.metadata.labels ??= structuredClone(labels) as Record<string, string>;
   },
   'batch/CronJob': (spec) => {
     fill(spec, {
@@ -231,17 +311,30 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
       successfulJobsHistoryLimit: 3,
       failedJobsHistoryLimit: 1,
     });
-    const template = (spec['jobTemplate'] as Json | undefined)?.['spec'];
-    if (isObject(template)) defaultTemplate(template);
+    const jobTemplate = (spec['jobTemplate'] ??= {}) as Json;
+    fill(jobTemplate, { metadata: {}, spec: {} });
+    defaultTemplate(jobTemplate['spec'] as Json);
   },
   'networking.k8s.io/NetworkPolicy': (spec) => {
+    fill(spec, { podSelector: {} });
     fill(spec, { policyTypes: spec['egress'] === undefined ? ['Ingress'] : ['Ingress', 'Egress'] });
   },
-  'autoscaling/HorizontalPodAutoscaler': (spec) => fill(spec, { minReplicas: 1 }),
+  'autoscaling/HorizontalPodAutoscaler': defaultAutoscaler,
+  'storage.k8s.io/CSIDriver': (spec) =>
+    fill(spec, {
+      attachRequired: true,
+      podInfoOnMount: false,
+      storageCapacity: false,
+      fsGroupPolicy: 'ReadWriteOnceWithFSType',
+      volumeLifecycleModes: ['Persistent'],
+      requiresRepublish: false,
+      seLinuxMount: false,
+      preventPodSchedulingIfMissing: false,
+    }),
   'apiextensions.k8s.io/CustomResourceDefinition': (spec) => {
     const names = (spec['names'] ?? {}) as Json;
     const kind = String(names['kind'] ?? '');
-    fill(names, { singular: kind.toLowerCase(), listKind: `${kind}List` });
+    if (kind !== '') fill(names, { singular: kind.toLowerCase(), listKind: `${kind}List` });
     fill(spec, { conversion: { strategy: 'None' } });
   },
 };
@@ -267,10 +360,18 @@ const byObject: Readonly<Record<string, (object: KubeObject) => void>> = {
     object['volumeBindingMode'] ??= 'Immediate';
   },
   'scheduling.k8s.io/PriorityClass': (object) => {
+    object['value'] ??= 0;
     object['preemptionPolicy'] ??= 'PreemptLowerPriority';
   },
+  '/Event': (object) => {
+    fill(object as Json, { source: {}, reportingComponent: '', reportingInstance: '' });
+    for (const when of ['eventTime', 'firstTimestamp', 'lastTimestamp']) object[when] ??= null;
+  },
+  'admissionregistration.k8s.io/ValidatingWebhookConfiguration': defaultWebhooks,
+  'admissionregistration.k8s.io/MutatingWebhookConfiguration': defaultWebhooks,
   'discovery.k8s.io/EndpointSlice': (object) => {
     for (const port of list(object['ports'])) fill(port, { name: '', protocol: 'TCP' });
+    for (const endpoint of list(object['endpoints'])) fill(endpoint, { conditions: {} });
   },
   '/Endpoints': (object) => {
     for (const subset of list(object['subsets'])) {
@@ -279,9 +380,26 @@ const byObject: Readonly<Record<string, (object: KubeObject) => void>> = {
   },
 };
 
+function defaultWebhooks(object: KubeObject): void {
+  for (const webhook of list(object['webhooks'])) {
+    fill(webhook, {
+      failurePolicy: 'Fail',
+      matchPolicy: 'Equivalent',
+      namespaceSelector: {},
+      objectSelector: {},
+      timeoutSeconds: 10,
+    });
+    if (object.kind === 'MutatingWebhookConfiguration')
+      fill(webhook, { reinvocationPolicy: 'Never' });
+    for (const rule of list(webhook['rules'])) fill(rule, { scope: '*' });
+    const service = (webhook['clientConfig'] as Json | undefined)?.['service'];
+    if (isObject(service)) fill(service, { port: 443 });
+  }
+}
+
 function defaultBinding(object: KubeObject): void {
-  if (isObject(object['roleRef']))
-    fill(object['roleRef'], { apiGroup: 'rbac.authorization.k8s.io' });
+  object['roleRef'] ??= {};
+  fill(object['roleRef'] as Json, { apiGroup: 'rbac.authorization.k8s.io' });
   for (const subject of list(object['subjects'])) {
     if (subject['kind'] === 'User' || subject['kind'] === 'Group') {
       fill(subject, { apiGroup: 'rbac.authorization.k8s.io' });

@@ -192,7 +192,7 @@ const validateBinding: Rule = (object) => {
     if (kind === 'ServiceAccount') {
       if (name) causes.push(...named(`${at}.name`, name, 'subdomain'));
       causes.push(...oneOf(`${at}.apiGroup`, apiGroup, ['']));
-      if (!subject['namespace']) causes.push(requiredValue(`${at}.namespace`));
+      if (isCluster && !subject['namespace']) causes.push(requiredValue(`${at}.namespace`));
     } else if (kind === 'User' || kind === 'Group') {
       causes.push(...oneOf(`${at}.apiGroup`, apiGroup, [RBAC]));
     } else {
@@ -446,13 +446,10 @@ const validatePriorityClass: Rule = (object) => {
 
 const validateLease: Rule = (object) => {
   const spec = record(object['spec']);
-  const { leaseDurationSeconds: duration, holderIdentity: holder } = spec;
+  const { leaseDurationSeconds: duration } = spec;
   const causes: StatusCause[] = [];
   if (typeof duration === 'number' && duration <= 0) {
     causes.push(invalidValue('spec.leaseDurationSeconds', duration, 'must be greater than 0'));
-  }
-  if (holder === '') {
-    causes.push(invalidValue('spec.holderIdentity', '', 'must not be empty'));
   }
   return [...causes, ...notNegative('spec.leaseTransitions', spec['leaseTransitions'])];
 };

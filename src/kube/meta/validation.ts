@@ -14,6 +14,7 @@ import type { KubeObject } from './object.ts';
 import type { ResourceInfo } from './resource-info.ts';
 import { same } from './same.ts';
 import type { StatusCause } from './status.ts';
+import { definitionRules } from './validation-definitions.ts';
 import { networkRules } from './validation-network.ts';
 import { objectRules, validateFinalizers } from './validation-objects.ts';
 import { validatePodSpec, validatePodUpdate } from './validation-pods.ts';
@@ -82,6 +83,7 @@ const rules: Readonly<Record<string, Rule>> = {
   ...workloadRules,
   ...networkRules,
   ...objectRules,
+  ...definitionRules,
 };
 
 function validateBoth(info: ResourceInfo, object: KubeObject): StatusCause[] {
@@ -103,6 +105,7 @@ const immutable: Readonly<Record<string, readonly string[]>> = {
   'apps/Deployment': ['spec.selector'],
   'apps/ReplicaSet': ['spec.selector'],
   'apps/DaemonSet': ['spec.selector'],
+  'apps/StatefulSet': ['spec.selector'],
   'batch/Job': ['spec.selector', 'spec.template', 'spec.completionMode'],
   'rbac.authorization.k8s.io/RoleBinding': ['roleRef'],
   'rbac.authorization.k8s.io/ClusterRoleBinding': ['roleRef'],
@@ -114,7 +117,11 @@ const immutable: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Kinds whose message shows nothing of the value (their type has no JSON of its own in the message). */
-const hidesValue = new Set(['storage.k8s.io/StorageClass', 'discovery.k8s.io/EndpointSlice']);
+const hidesValue = new Set([
+  'storage.k8s.io/StorageClass',
+  'discovery.k8s.io/EndpointSlice',
+  'node.k8s.io/RuntimeClass',
+]);
 
 function at(object: unknown, path: string): unknown {
   return path.split('.').reduce((value, key) => (value as Json | undefined)?.[key], object);
@@ -128,7 +135,7 @@ const validateServiceUpdate: UpdateRule = (object, old) => {
   const [next, was] = [spec['clusterIP'], before['clusterIP']];
   if (isExternal || !was || next === was) return [];
   const why = 'may not change once set';
-  return [invalidValue('spec.clusterIPs[0]', spec['clusterIPs'] ?? [next], why)];
+  return [invalidValue('spec.clusterIPs[0]', [next], why)];
 };
 
 const validateDataUpdate: UpdateRule = (object, old) => {
@@ -150,6 +157,7 @@ const statefulSetMutable = [
   'revisionHistoryLimit',
   'persistentVolumeClaimRetentionPolicy',
   'minReadySeconds',
+  'selector',
 ] as const;
 
 const validateStatefulSetUpdate: UpdateRule = (object, old) => {

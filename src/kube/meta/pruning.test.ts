@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { typeSchema } from '#kube/types/registry.ts';
+import { decodeStrict, duplicateKeys } from './pruning.ts';
+
+const pod = typeSchema('io.k8s.api.core.v1.Pod');
+
+test('decodeStrict() drops and names fields that are not known, in lists too', () => {
+  const { value, unknown, errors } = decodeStrict(pod, {
+    spec: { foo: 1, containers: [{ name: 'a', bar: 2 }] },
+  });
+  assert.deepEqual(value, { spec: { containers: [{ name: 'a' }] } });
+  assert.deepEqual(unknown, ['spec.foo', 'spec.containers[0].bar']);
+  assert.deepEqual(errors, []);
+});
+
+test('decodeStrict() takes null for absence', () => {
+  assert.deepEqual(decodeStrict(pod, { spec: null, metadata: { labels: { a: null } } }).value, {
+    metadata: { labels: {} },
+  });
+});
+
+const wrong: readonly (readonly [unknown, string])[] = [
+  [
+    { spec: { containers: 'x' } },
+    'json: cannot unmarshal string into Go struct field PodSpec.spec.containers of type []v1.Container',
+  ],
+  [
+    { spec: { terminationGracePeriodSeconds: 1.5 } },
+    'json: cannot unmarshal number 1.5 into Go struct field PodSpec.spec.terminationGracePeriodSeconds of type int64',
+  ],
+  [
+    { metadata: { labels: { a: true } } },
+    'json: cannot unmarshal bool into Go struct field ObjectMeta.metadata.labels of type string',
+  ],
+];
+
+for (const [value, message] of wrong) {
+  test(`decodeStrict() refuses ${JSON.stringify(value)}`, () => {
+    assert.deepEqual(decodeStrict(pod, value).errors, [message]);
+  });
+}
+
+test('decodeStrict() without type checks keeps what it cannot judge', () => {
+  const value = { spec: { hostNetwork: 'yes', nope: 1 } };
+  const decoded = decodeStrict(pod, value, false);
+  assert.deepEqual(decoded.value, { spec: { hostNetwork: 'yes' } });
+  assert.deepEqual([decoded.errors, decoded.unknown], [[], ['spec.nope']]);
+});
+
+test('decodeStrict() never throws, and what it keeps it keeps again', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.jsonValue(), (a, b) => {
+      const first = decodeStrict(pod, { metadata: a, spec: { containers: b } });
+      if (first.errors.length > 0) return;
+      const again = decodeStrict(pod, first.value);
+      assert.deepEqual(again.value, first.value);
+      assert.deepEqual(again.unknown, []);
+    }),
+  );
+});
+
+test('duplicateKeys() finds each key that stands twice, with its path', () => {
+  const text = '{"a":1,"b":[{"c":1,"c":2}],"a":{"d":"a\\"b","d":0}}';
+  assert.deepEqual(duplicateKeys(text), ['b[0].c', 'a', 'a.d']);
+});
+
+test('duplicateKeys() finds none in what JSON.stringify writes', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => duplicateKeys(JSON.stringify(value)).length === 0),
+  );
+});

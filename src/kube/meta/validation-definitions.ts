@@ -1,0 +1,144 @@
+// Validates what extends the API: custom resource definitions and webhook configurations, as
+// kube-apiserver v1.37 does.
+import { isObject, list, named, oneOf, record, type Json } from './field-rules.ts';
+import { invalidValue, requiredValue } from './names.ts';
+import type { KubeObject } from './object.ts';
+import type { StatusCause } from './status.ts';
+
+type Rule = (object: KubeObject) => StatusCause[];
+
+const schemaTypes = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
+
+/** A structural schema names the type of every value. */
+function validateSchema(schema: Json, field: string, isRoot: boolean): StatusCause[] {
+  const type = schema['type'];
+  const causes: StatusCause[] = [];
+  const isOpen =
+    schema['x-kubernetes-int-or-string'] === true ||
+    schema['x-kubernetes-preserve-unknown-fields'] === true;
+  if (typeof type === 'string' && type !== '') {
+    if (isRoot && type !== 'object') {
+      causes.push(invalidValue(`${field}.type`, type, 'must be object at the root'));
+    }
+    causes.push(...oneOf(`${field}.type`, type, schemaTypes));
+  } else if (isRoot) causes.push(requiredValue(`${field}.type`, 'must not be empty at the root'));
+  else if (!isOpen) {
+    const why = field.endsWith(']')
+      ? 'must not be empty for specified object fields'
+      : 'must not be empty for specified array items';
+    causes.push(requiredValue(`${field}.type`, why));
+  }
+  for (const [name, one] of Object.entries(record(schema['properties']))) {
+    if (isRoot && name === 'metadata') continue;
+    causes.push(...validateSchema(record(one), `${field}.properties[${name}]`, false));
+  }
+  if (isObject(schema['items'])) {
+    causes.push(...validateSchema(schema['items'], `${field}.items`, false));
+  } else if (type === 'array') {
+    causes.push(requiredValue(`${field}.items`, 'must be specified'));
+  }
+  return causes;
+}
+
+function versionShown(version: Json): Json {
+  return {
+    Name: version['name'] ?? '',
+    Served: version['served'] ?? false,
+    Storage: version['storage'] ?? false,
+    Deprecated: version['deprecated'] ?? false,
+    DeprecationWarning: version['deprecationWarning'] ?? null,
+    Schema: null,
+    Subresources: null,
+    AdditionalPrinterColumns: null,
+    SelectableFields: null,
+  };
+}
+
+function validateVersions(versions: readonly Json[]): StatusCause[] {
+  const causes: StatusCause[] = [];
+  const isAlone = versions.length === 1;
+  versions.forEach((version, index) => {
+    const schema = record(version['schema'])['openAPIV3Schema'];
+    const at = `spec.versions[${index}]`;
+    causes.push(...named(`${at}.name`, version['name'] ?? '', 'label1035'));
+    if (!isObject(schema)) causes.push(requiredValue(`${at}.schema.openAPIV3Schema`));
+    else {
+      const field = isAlone ? 'spec.validation.openAPIV3Schema' : `${at}.schema.openAPIV3Schema`;
+      causes.push(...validateSchema(schema, field, true));
+    }
+  });
+  if (versions.filter(({ storage }) => storage === true).length !== 1) {
+    const why = 'must have exactly one version marked as storage version';
+    causes.push(invalidValue('spec.versions', versions.map(versionShown), why));
+    const stored = 'must have at least one stored version';
+    causes.push(invalidValue('status.storedVersions', null, stored));
+  }
+  return causes;
+}
+
+const validateDefinition: Rule = (object) => {
+  const spec = record(object['spec']);
+  const names = record(spec['names']);
+  const { name = '' } = object.metadata;
+  const group = String(spec['group'] ?? '');
+  const causes: StatusCause[] = [];
+  if (name !== `${String(names['plural'] ?? '')}.${group}`) {
+    causes.push(invalidValue('metadata.name', name, 'must be spec.names.plural+"."+spec.group'));
+  }
+  if (group === '') causes.push(requiredValue('spec.group'));
+  else causes.push(...named('spec.group', group, 'subdomain'));
+  if (group !== '' && !group.includes('.')) {
+    causes.push(invalidValue('spec.group', group, 'should be a domain with at least one dot'));
+  }
+  causes.push(...oneOf('spec.scope', spec['scope'] ?? '', ['Cluster', 'Namespaced']));
+  causes.push(...validateVersions(list(spec['versions'])));
+  for (const field of ['plural', 'singular', 'kind', 'listKind']) {
+    const at = `spec.names.${field}`;
+    const value = String(names[field] ?? '');
+    if (value === '') causes.push(requiredValue(at));
+    else {
+      const wrong = named(at, value.toLowerCase(), 'label1035');
+      const exact = field === 'plural' ? named(at, value, 'label1035') : wrong;
+      causes.push(...exact);
+    }
+  }
+  if (names['kind'] && names['kind'] === names['listKind']) {
+    const why = 'kind and listKind may not be the same';
+    causes.push(invalidValue('spec.names.listKind', names['listKind'], why));
+  }
+  return causes;
+};
+
+const validateWebhooks: Rule = (object) =>
+  list(object['webhooks']).flatMap((webhook, index) => {
+    const at = `webhooks[${index}]`;
+    const { name = '', sideEffects, clientConfig } = webhook;
+    const causes: StatusCause[] = [];
+    if (String(name).split('.').filter(Boolean).length < 3) {
+      const why = 'should be a domain with at least three segments separated by dots';
+      causes.push(invalidValue(`${at}.name`, name, why));
+    } else causes.push(...named(`${at}.name`, name, 'subdomain'));
+    if (sideEffects === undefined) {
+      causes.push(requiredValue(`${at}.sideEffects`, 'must specify one of None, NoneOnDryRun'));
+    } else causes.push(...oneOf(`${at}.sideEffects`, sideEffects, ['None', 'NoneOnDryRun']));
+    const { url, service } = record(clientConfig);
+    if ((url === undefined) === (service === undefined)) {
+      const why = 'exactly one of url or service is required';
+      causes.push(requiredValue(`${at}.clientConfig`, why));
+    }
+    if (list(webhook['admissionReviewVersions']).length === 0) {
+      const why = 'must specify one of v1, v1beta1';
+      causes.push(requiredValue(`${at}.admissionReviewVersions`, why));
+    }
+    return [
+      ...causes,
+      ...oneOf(`${at}.failurePolicy`, webhook['failurePolicy'], ['Fail', 'Ignore']),
+      ...oneOf(`${at}.matchPolicy`, webhook['matchPolicy'], ['Equivalent', 'Exact']),
+    ];
+  });
+
+export const definitionRules: Readonly<Record<string, Rule>> = {
+  'apiextensions.k8s.io/CustomResourceDefinition': validateDefinition,
+  'admissionregistration.k8s.io/ValidatingWebhookConfiguration': validateWebhooks,
+  'admissionregistration.k8s.io/MutatingWebhookConfiguration': validateWebhooks,
+};
