@@ -275,14 +275,17 @@ function readProtobuf(folders: readonly string[]): Record<string, string> {
     const pkg = /^package ([\w.]+);/m.exec(text)?.[1] ?? '';
     for (const [, name = '', body = ''] of text.matchAll(/^message (\w+) \{\n([\s\S]*?)^\}/gm)) {
       const type = (word: string): string =>
-        wireCodes[word] ?? flat(word.startsWith('.') ? word : `k8s.io.${pkg.slice('k8s.io.'.length)}.${word}`);
+        wireCodes[word] ??
+        flat(word.startsWith('.') ? word : `k8s.io.${pkg.slice('k8s.io.'.length)}.${word}`);
       const fields: string[] = [];
       for (const line of body.split('\n')) {
         const map = /^\s*map<string, ([\w.]+)> (\w+) = (\d+)/.exec(line);
         const field = /^\s*(optional|repeated) ([\w.]+) (\w+) = (\d+)/.exec(line);
         if (map !== null) fields.push(`${map[2]}%${map[3]}:${type(map[1] ?? '')}`);
         else if (field !== null) {
-          fields.push(`${field[3]}${field[1] === 'repeated' ? '+' : ' '}${field[4]}:${type(field[2] ?? '')}`);
+          fields.push(
+            `${field[3]}${field[1] === 'repeated' ? '+' : ' '}${field[4]}:${type(field[2] ?? '')}`,
+          );
         }
       }
       lines[flat(`${pkg}.${name}`)] = fields.join(',');
@@ -298,17 +301,29 @@ function readPointers(folders: readonly string[]): Record<string, string[]> {
     for (const path of filesNamed(folder, /(^|\/)types[\w]*\.go$/)) {
       const text = readFileSync(path, 'utf8');
       const module = folder.split('/').at(-1)?.split('@')[0] ?? '';
-      const inside = path.slice(folder.length + 1).split('/').slice(0, -1).join('.');
-      for (const [, name = '', body = ''] of text.matchAll(/^type (\w+) struct \{\n([\s\S]*?)^\}/gm)) {
-        const fields = [...body.matchAll(/^\t\w+\s+\*(?:string|bool|int32|int64|[A-Z]\w+)\s+`[^`]*json:"(\w+)/gm)];
-        if (fields.length > 0) found[flat(`io.k8s.${module}.${inside}.${name}`)] = fields.map((one) => one[1] ?? '');
+      const inside = path
+        .slice(folder.length + 1)
+        .split('/')
+        .slice(0, -1)
+        .join('.');
+      for (const [, name = '', body = ''] of text.matchAll(
+        /^type (\w+) struct \{\n([\s\S]*?)^\}/gm,
+      )) {
+        const fields = [
+          ...body.matchAll(/^\t\w+\s+\*(?:string|bool|int32|int64|[A-Z]\w+)\s+`[^`]*json:"(\w+)/gm),
+        ];
+        if (fields.length > 0)
+          found[flat(`io.k8s.${module}.${inside}.${name}`)] = fields.map((one) => one[1] ?? '');
       }
     }
   }
   return found;
 }
 
-function reachableMessages(lines: Readonly<Record<string, string>>, roots: Iterable<string>): Record<string, string> {
+function reachableMessages(
+  lines: Readonly<Record<string, string>>,
+  roots: Iterable<string>,
+): Record<string, string> {
   const kept: Record<string, string> = {};
   const keep = (name: string): void => {
     const line = lines[name];

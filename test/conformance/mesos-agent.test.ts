@@ -213,7 +213,9 @@ function stories(kind: 'real' | 'own'): void {
       assert.deepEqual(more, [], `${id} ended once`);
       const count = starts.filter((one) => one === id).length;
       // Killed before the agent had the task on disk, it was never there: that is told, too.
+      // Killed between noting the launch and the process's first step, it never ran, and has failed.
       if (end === 'TASK_DROPPED') assert.equal(count, 0, `${id} never ran`);
+      else if (count === 0) assert.equal(end, 'TASK_FAILED', `${id} never ran`);
       else {
         assert.equal(count, 1, `${id} ran once`);
         assert.equal(end, index % 3 === 0 ? 'TASK_FINISHED' : 'TASK_FAILED', id);

@@ -123,6 +123,9 @@ for (const privileged of isRoot ? [true, false] : [false]) {
     );
     assert.equal(worker.status().containerStatuses[0]?.restartCount, 1);
     assert.equal(reasonOf(2), 'CreateContainerError');
+    // Events follow the status that they tell of.
+    const backOff = 'Back-off restarting failed container crash';
+    await node.until(() => node.events.some(({ message }) => message.startsWith(backOff)));
     const messages = node.events.map(({ message }) => message).join('\n');
     assert.match(messages, /"no-such-program": executable file not found in \$PATH/);
     assert.match(messages, /has to be run by a container runtime/);
