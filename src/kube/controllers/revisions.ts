@@ -5,7 +5,7 @@ import { controllerRevisions } from '#kube/client/resources.ts';
 import type { Effect } from './effects.ts';
 import { isSame } from './equality.ts';
 import { claim, ownerReference } from './owners.ts';
-import { templateHash } from './template-hash.ts';
+import { normalTemplate, templateHash } from './template-hash.ts';
 import { labelSelectorFromObject } from '#kube/meta/selectors.ts';
 
 export const HASH_LABEL = 'controller-revision-hash';
@@ -29,7 +29,7 @@ export interface RevisionPlan {
 
 /** What a revision remembers: a patch that replaces the template. */
 function dataOf(owner: KubeObject): unknown {
-  return { spec: { template: { ...owner['spec'].template, $patch: 'replace' } } };
+  return { spec: { template: { ...normalTemplate(owner['spec'].template), $patch: 'replace' } } };
 }
 
 function numberOf(revision: KubeObject): number {

@@ -19,3 +19,19 @@ export function templateHash(template: unknown, collisionCount: number | undefin
   if (collisionCount !== undefined && collisionCount > 0) hash = fnv32a(`${collisionCount}`, hash);
   return [...String(hash)].map((one) => ALPHABET[one.charCodeAt(0) % ALPHABET.length]).join('');
 }
+
+interface Template {
+  readonly metadata?: object | undefined;
+  readonly spec?: unknown;
+}
+
+/** For comparison: an empty map among the metadata is as good as none. */
+export function normalTemplate(template: Template): Template {
+  const entries = Object.entries(template.metadata ?? {}).filter(
+    ([key, value]) =>
+      key !== 'creationTimestamp' &&
+      value !== null &&
+      !(typeof value === 'object' && Object.keys(value as object).length === 0),
+  );
+  return { ...template, metadata: Object.fromEntries(entries) };
+}

@@ -3,7 +3,7 @@
 import { isSame } from '#kube/controllers/equality.ts';
 import { scaledValue } from '#kube/controllers/intstr.ts';
 import { ownerReference } from '#kube/controllers/owners.ts';
-import { templateHash } from '#kube/controllers/template-hash.ts';
+import { normalTemplate, templateHash } from '#kube/controllers/template-hash.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 
 export const HASH_LABEL = 'pod-template-hash';
@@ -63,10 +63,10 @@ export function oldestFirst(a: KubeObject, b: KubeObject): number {
   return (a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1;
 }
 
+/** The template as it is compared: without the set's own label. */
 function withoutHash(template: KubeObject): unknown {
   const { [HASH_LABEL]: _hash, ...labels } = template.metadata?.labels ?? {};
-  const { creationTimestamp: _time, ...metadata } = template.metadata ?? {};
-  return { ...template, metadata: { ...metadata, labels } };
+  return normalTemplate({ ...template, metadata: { ...template.metadata, labels } });
 }
 
 /** The set with the deployment's present template; of several the oldest. */

@@ -94,7 +94,7 @@ function tally(job: KubeObject, pods: readonly KubeObject[], isOver: boolean): T
   const failedIndexes = parseIndexes(status.failedIndexes);
   const release: KubeObject[] = [];
   for (const [uid, pod] of tracked) {
-    const outcome = outcomeOf(pod, isOver);
+    const outcome = outcomeOf(job, pod, isOver);
     if (outcome === undefined) continue;
     release.push(pod);
     if (known.has(uid)) continue;
@@ -121,13 +121,18 @@ function tally(job: KubeObject, pods: readonly KubeObject[], isOver: boolean): T
   };
 }
 
-/** Deleted before they ended counts as failed, once nothing of them runs any more. */
-function outcomeOf(pod: KubeObject, isOver: boolean): 'succeeded' | 'failed' | undefined {
+/** One that goes counts as failed at once, unless the job replaces only what has ended. */
+function outcomeOf(
+  job: KubeObject,
+  pod: KubeObject,
+  isOver: boolean,
+): 'succeeded' | 'failed' | undefined {
   const phase = phaseOf(pod);
   if (phase === 'Succeeded') return 'succeeded';
   if (phase === 'Failed') return 'failed';
-  if (isGoing(pod) && (!pod['spec']?.nodeName || phase === 'Pending')) return 'failed';
-  return isOver && isGoing(pod) ? 'failed' : undefined;
+  if (!isGoing(pod)) return undefined;
+  const waits = job['spec'].podReplacementPolicy === 'Failed' && !isOver;
+  return !waits || phase === 'Pending' ? 'failed' : undefined;
 }
 
 const FAILURE_COUNT_KEY = 'batch.kubernetes.io/job-index-failure-count';
@@ -280,7 +285,9 @@ function planPods(
   if (active.length > wanted) {
     return { create: [], remove: byDeletionOrder(active, now).slice(0, active.length - wanted) };
   }
-  const terminating = pods.filter((pod) => isGoing(pod) && outcomeOf(pod, false) === undefined);
+  const terminating = pods.filter(
+    (pod) => isGoing(pod) && outcomeOf(job, pod, false) === undefined,
+  );
   const held = podReplacementPolicy === 'Failed' ? terminating.length : 0;
   const missing = Math.min(BURST_MAX, wanted - active.length - held);
   if (missing <= 0) return { create: [], remove: [] };
@@ -457,7 +464,7 @@ export function reconcileJob(snapshot: JobSnapshot, now: number): Decision {
     }
   }
   const { succeeded, failed } = count.uncounted;
-  const isQuiet = pods.every((pod) => !hasTracking(pod) || outcomeOf(pod, true) !== undefined);
+  const isQuiet = pods.every((pod) => !hasTracking(pod) || outcomeOf(job, pod, true) !== undefined);
   const isDone =
     verdict !== undefined &&
     active.length === 0 &&
@@ -475,6 +482,8 @@ export function reconcileJob(snapshot: JobSnapshot, now: number): Decision {
   const status = statusFor({ job, pods, count, conditions, verdict, isDone, now });
   effects.push(...statusUpdate(jobs, job, status), ...releases(count.release));
   if (isDone) effects.push(verdictEvent(job, verdict));
+  // What is deleted because it is not wanted now has not failed: it is let go uncounted.
+  if (verdict === undefined) effects.push(...releases(remove.filter(hasTracking)));
   for (const object of remove) {
     effects.push({ kind: 'delete', resource: podsResource, object, announce, isExpected: true });
   }
