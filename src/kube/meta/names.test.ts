@@ -1,3 +1,4 @@
+// Tables for names.ts: what is accepted, what is refused, and in which words.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';

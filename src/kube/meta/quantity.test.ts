@@ -1,3 +1,4 @@
+// Tables for quantity.ts: what is accepted, what is refused, and in which words.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
