@@ -95,18 +95,19 @@ function parse(text: string): { pkg: string; definitions: Definition[] } {
   return { pkg, definitions };
 }
 
-function flatName(full: string): string {
+/** The TypeScript name of a message or enum of a `.proto` file. */
+export function flatName(full: string): string {
   const packages = Object.keys(prefixes).toSorted((a, b) => b.length - a.length);
   const pkg = packages.find((one) => full.startsWith(`${one}.`)) ?? '';
   return `${prefixes[pkg]}${full.slice(pkg.length + 1).replaceAll('.', '_')}`;
 }
 
-/** Protobuf's name lookup: innermost scope first; internal and API packages also see mesos.v1. */
+/** Protobuf's name lookup: innermost scope first. */
 function resolve(type: string, scope: string, known: ReadonlySet<string>): string {
   for (let at = scope; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('.')))) {
     if (known.has(`${at}.${type}`)) return `${at}.${type}`;
   }
-  for (const rooted of [`mesos.v1.${type}`, type]) if (known.has(rooted)) return rooted;
+  if (known.has(type)) return type;
   throw new Error(`Unknown type ${type} in ${scope}`);
 }
 

@@ -15,7 +15,11 @@ export class JsonMapping {
   }
 
   stringify(message: string, value: object): string {
-    return JSON.stringify(this.toJson(message, value));
+    const json = this.toJson(message, value);
+    const text = JSON.stringify(json);
+    // Nothing of ours is null, so a null is an infinity (a task without a limit), which Mesos
+    // writes as a text. Words that contain "null" only cost the slower way.
+    return text.includes('null') ? JSON.stringify(json, infinityAsText) : text;
   }
 
   /** The value itself when nothing in it needs translation. */
@@ -31,7 +35,11 @@ export class JsonMapping {
         field.kind === 'b'
           ? Buffer.from(item as Uint8Array).toString('base64')
           : this.toJson(field.type, item as object);
-      out[field.name] = field.label === '+' ? (one as unknown[]).map(convert) : convert(one);
+      if (field.label === '+') out[field.name] = (one as unknown[]).map(convert);
+      else if (field.label === '%') {
+        const entries = Object.entries(one as object).map(([key, item]) => [key, convert(item)]);
+        out[field.name] = Object.fromEntries(entries);
+      } else out[field.name] = convert(one);
     }
     return out;
   }
@@ -117,6 +125,10 @@ export class JsonMapping {
       }
     }
   }
+}
+
+function infinityAsText(_key: string, value: unknown): unknown {
+  return value === Infinity || value === -Infinity ? String(value) : value;
 }
 
 /** A number, or one written as a string, as Mesos takes both. */

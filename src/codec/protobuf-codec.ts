@@ -72,7 +72,9 @@ export class Codec {
 
   #compileEncoder(message: string): Encode {
     const lines: string[] = [];
-    for (const field of this.#schema.fields(message)) {
+    // In the order of the tags, as every other implementation writes: the same bytes for a value.
+    const fields = this.#schema.fields(message).toSorted((a, b) => a.tag - b.tag);
+    for (const field of fields) {
       const key = (field.tag << 3) | wireTypeOf(field);
       const one = (name: string): string => {
         if (field.kind === 'message') {

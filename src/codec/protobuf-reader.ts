@@ -1,6 +1,7 @@
 // Reads protobuf out of bytes; every bound is checked, so truncated or hostile input is an error.
 
-const decoder = new TextDecoder();
+// A byte order mark is text like any other: it must survive a round trip.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 export class Reader {
   readonly #bytes: Uint8Array;
