@@ -1,6 +1,6 @@
 // Discovery documents, in the older form and aggregated (apidiscovery.k8s.io/v2).
 import { apiVersionOf } from '#kube/meta/object.ts';
-import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
+import type { ResourceInfo, ResourceRegistry, SubresourceInfo } from '#kube/meta/resource-info.ts';
 
 /** Groups in the order in which clients prefer them (upstream's group priorities). */
 const groupOrder = [
@@ -124,16 +124,24 @@ export function apiResourceListDocument(
   resources.sort((a, b) => (a.name < b.name ? -1 : 1));
   return {
     kind: 'APIResourceList',
-    apiVersion: 'v1',
+    ...(group === '' ? {} : { apiVersion: 'v1' }),
     groupVersion: apiVersionOf({ group, version }),
     resources,
   };
 }
 
+function responseKindOf(info: ResourceInfo, sub: SubresourceInfo) {
+  const isOwn = sub.group === info.group && sub.version === info.version;
+  return isOwn
+    ? { group: '', version: '', kind: sub.kind }
+    : { group: sub.group, version: sub.version, kind: sub.kind };
+}
+
 function aggregatedResource(info: ResourceInfo) {
   return {
     resource: info.resource,
-    responseKind: { group: info.group, version: info.version, kind: info.kind },
+    // Empty means the group and version that the resource is listed under.
+    responseKind: { group: '', version: '', kind: info.kind },
     scope: info.namespaced ? 'Namespaced' : 'Cluster',
     singularResource: info.singular,
     verbs: info.verbs,
@@ -144,7 +152,7 @@ function aggregatedResource(info: ResourceInfo) {
       : {
           subresources: info.subresources.map((sub) => ({
             subresource: sub.name,
-            responseKind: { group: sub.group, version: sub.version, kind: sub.kind },
+            responseKind: responseKindOf(info, sub),
             verbs: sub.verbs,
           })),
         }),
@@ -155,7 +163,7 @@ function aggregatedResource(info: ResourceInfo) {
 export function aggregatedDocument(registry: ResourceRegistry, which: 'core' | 'groups') {
   const groups = groupsOf(registry).filter(({ group }) => (which === 'core') === (group === ''));
   const items = groups.map(({ group, versions }) => ({
-    metadata: { ...(group === '' ? {} : { name: group }), creationTimestamp: null },
+    metadata: group === '' ? {} : { name: group },
     versions: versions.map((version) => ({
       version,
       resources: registry

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { TypeRegistry } from '#kube/types/registry.ts';
+import { groupsOf } from './discovery.ts';
+import { openApiV2, openApiV3, openApiV3Index } from './documents.ts';
+
+const registry = new TypeRegistry();
+
+/** Every `$ref` below the value. */
+function refs(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(refs);
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, one]) =>
+    key === '$ref' && typeof one === 'string' ? [one] : refs(one),
+  );
+}
+
+for (const { group, versions } of groupsOf(registry)) {
+  for (const version of versions) {
+    test(`openApiV3() of ${group}/${version} defines all that it refers to`, () => {
+      const document = openApiV3(registry, { group, version }, {});
+      assert.ok(document);
+      const { schemas } = document['components'] as { schemas: Record<string, unknown> };
+      for (const ref of new Set(refs(document))) {
+        assert.ok(schemas[ref.slice('#/components/schemas/'.length)], ref);
+      }
+    });
+  }
+}
+
+test('openApiV2() defines all that it refers to', () => {
+  const document = openApiV2(registry, {});
+  const definitions = document['definitions'] as Record<string, unknown>;
+  for (const ref of new Set(refs(document))) {
+    assert.ok(definitions[ref.slice('#/definitions/'.length)], ref);
+  }
+});
+
+test('openApiV3() lets kubectl see that fields are validated by the server', () => {
+  const document = openApiV3(registry, { group: '', version: 'v1' }, {});
+  const paths = document?.['paths'] as Record<
+    string,
+    Record<string, { parameters: { name: string }[] }>
+  >;
+  const patch = paths['/api/v1/namespaces/{namespace}/pods/{name}']?.['patch'];
+  assert.ok(patch?.parameters.some(({ name }) => name === 'fieldValidation'));
+});
+
+test('openApiV3Index() changes its hash with the document', () => {
+  const url = (text: string): unknown => openApiV3Index(new Map([['api/v1', text]]));
+  assert.notDeepEqual(url('a'), url('b'));
+  assert.deepEqual(url('a'), url('a'));
+});
