@@ -1,3 +1,4 @@
+// Names, labels and generated names.
 // Tables for names.ts: what is accepted, what is refused, and in which words.
 import assert from 'node:assert/strict';
 import test from 'node:test';

@@ -1,3 +1,4 @@
+// Decoding by schema: what is dropped, what is refused and in which words.
 // Tables for pruning.ts: what is accepted, what is refused, and in which words.
 import assert from 'node:assert/strict';
 import test from 'node:test';

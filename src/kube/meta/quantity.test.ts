@@ -1,3 +1,4 @@
+// Quantities: spellings as upstream writes them, and arithmetic against a naive twin.
 // Tables for quantity.ts: what is accepted, what is refused, and in which words.
 import assert from 'node:assert/strict';
 import test from 'node:test';

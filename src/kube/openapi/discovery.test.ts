@@ -1,3 +1,4 @@
+// Discovery documents of the built-in groups: order, preference, and what they say of subresources.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { TypeRegistry } from '#kube/types/registry.ts';

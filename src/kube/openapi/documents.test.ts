@@ -1,3 +1,4 @@
+// OpenAPI documents are complete in themselves and say what kubectl looks for.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { TypeRegistry } from '#kube/types/registry.ts';
