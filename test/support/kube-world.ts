@@ -1,6 +1,6 @@
 // A Kubernetes cluster in virtual time: the true API server and the true controllers, and nodes that are
 // played: pods are placed on the first node that takes them and do what their image's name says.
-import { KubeClient } from '#kube/client/client.ts';
+import type { KubeClient } from '#kube/client/client.ts';
 import { Informer } from '#kube/client/informer.ts';
 import { keyOf } from '#kube/client/informer-store.ts';
 import { nodes, pods } from '#kube/client/resources.ts';
