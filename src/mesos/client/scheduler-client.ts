@@ -27,7 +27,7 @@ export interface SchedulerHandlers {
   readonly onEvent: (event: SchedulerEvent) => void;
   /** The stream broke; the client connects again by itself. */
   readonly onDisconnected: () => void;
-  /** The master refused the framework for good (an ERROR event, or 401/403). */
+  /** The master refused the framework for good (an ERROR event, or 401/403): the client has ended. */
   readonly onError: (error: Fault) => void;
 }
 
@@ -151,6 +151,7 @@ export class SchedulerClient {
     if (typeof location === 'string') {
       this.#masterUrl = new URL(location, this.#masterUrl).origin;
     } else if (status === 401 || status === 403) {
+      this.close();
       this.#handlers.onError(error as Fault);
       return;
     } else {
@@ -202,6 +203,8 @@ export class SchedulerClient {
       if (seconds !== undefined) this.#heartbeatMs = seconds * 1_000;
     }
     if (event.type === 'ERROR') {
+      // To subscribe again would only fight with whoever took the framework over.
+      this.close();
       const message = event.error?.message ?? '';
       this.#handlers.onError(new Fault({ code: 'framework-error' }, message));
     }

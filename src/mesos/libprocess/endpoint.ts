@@ -82,10 +82,10 @@ export class LibprocessEndpoint {
   /** True when the request is a libprocess message (and is taken care of). */
   handle(request: IncomingMessage, response: ServerResponse): boolean {
     const from = senderOf(request);
-    const match = /^\/([^/]+)\/([\w.]+)$/.exec(decodeURI(request.url ?? ''));
+    const match = /^\/([^/]+)\/([\w.]+)$/.exec(request.url ?? '');
     if (request.method !== 'POST' || from === undefined || match === null) return false;
-    const [, id, name = ''] = match;
-    if (id !== this.#options.id) {
+    const [, id = '', name = ''] = match;
+    if (id !== this.#options.id && decoded(id) !== this.#options.id) {
       request.resume();
       response.writeHead(404).end();
       return true;
@@ -135,6 +135,15 @@ export class LibprocessEndpoint {
     });
     socket.unref();
     return link;
+  }
+}
+
+/** Undefined for what is no percent-encoded text, which anybody may send. */
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
   }
 }
 

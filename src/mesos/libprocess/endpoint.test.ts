@@ -1,0 +1,203 @@
+// libprocess over real sockets: order, both ways of naming the sender, broken links, bad requests.
+import assert from 'node:assert/strict';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { afterEach, test } from 'node:test';
+import { LibprocessEndpoint } from './endpoint.ts';
+
+interface Arrival {
+  readonly from: string;
+  readonly name: string;
+  readonly body: string;
+}
+
+class Peer {
+  readonly arrivals: Arrival[] = [];
+  readonly exited: string[] = [];
+  readonly requests: IncomingMessage['headers'][] = [];
+  readonly server: Server;
+  readonly sockets = new Set<Socket>();
+  endpoint!: LibprocessEndpoint;
+  #waiters: (() => void)[] = [];
+
+  private constructor() {
+    this.server = createServer({ requireHostHeader: false }, (request, response) => {
+      this.requests.push(request.headers);
+      if (!this.endpoint.handle(request, response)) response.writeHead(418).end();
+    });
+    this.server.on('connection', (socket) => this.sockets.add(socket));
+  }
+
+  static async start(id: string, port = 0): Promise<Peer> {
+    const peer = new Peer();
+    await new Promise<void>((done) => peer.server.listen(port, '127.0.0.1', done));
+    peer.endpoint = new LibprocessEndpoint({
+      id,
+      address: `127.0.0.1:${peer.port}`,
+      bodyBytesMax: 1_000_000,
+      onMessage: (from, name, body) => {
+        peer.arrivals.push({ from, name, body: Buffer.from(body).toString() });
+        peer.#wake();
+      },
+      onExited: (upid) => {
+        peer.exited.push(upid);
+        peer.#wake();
+      },
+    });
+    started.push(peer);
+    return peer;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  #wake(): void {
+    for (const waiter of this.#waiters.splice(0)) waiter();
+  }
+
+  async until(isTrue: () => boolean): Promise<void> {
+    while (!isTrue()) await new Promise<void>((done) => this.#waiters.push(done));
+  }
+
+  /** As a crash: every connection breaks, nobody listens any more. */
+  async die(): Promise<void> {
+    const closed = new Promise((done) => this.server.close(done));
+    for (const socket of this.sockets) socket.destroy();
+    await closed;
+  }
+
+  async close(): Promise<void> {
+    this.endpoint.close();
+    if (this.server.listening) await this.die();
+  }
+}
+
+const started: Peer[] = [];
+afterEach(async () => {
+  for (const peer of started.splice(0)) await peer.close();
+});
+
+/** Sends raw bytes; gives the status lines of the answers once there are `count`. */
+function raw(port: number, text: string, count: number): Promise<string[]> {
+  return new Promise((done) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(text, 'latin1'));
+    let answer = '';
+    const finish = (): void => {
+      const lines = answer.match(/^HTTP\/1\.1 \d+/gm) ?? [];
+      if (lines.length < count && !socket.destroyed) return;
+      socket.destroy();
+      done(lines.map((line) => line.slice(9)));
+    };
+    socket.on('data', (chunk) => {
+      answer += chunk.toString('latin1');
+      finish();
+    });
+    socket.on('close', finish);
+    socket.on('error', () => {});
+  });
+}
+
+test('messages arrive in the order in which they were sent, each once', async () => {
+  const a = await Peer.start('master');
+  const b = await Peer.start('slave(1)');
+  const sent = Array.from({ length: 500 }, (_, i) => ({
+    name: `mesos.internal.M${i}`,
+    body: 'x'.repeat((i * 37) % 5_000),
+  }));
+  for (const { name, body } of sent) a.endpoint.send(b.endpoint.upid, name, Buffer.from(body));
+  await b.until(() => b.arrivals.length === sent.length);
+  assert.deepEqual(
+    b.arrivals,
+    sent.map((one) => ({ ...one, from: a.endpoint.upid })),
+  );
+  assert.equal(b.sockets.size, 1, 'one connection for one peer');
+});
+
+test('the headers are those of libprocess', async () => {
+  const a = await Peer.start('slave(1)');
+  const b = await Peer.start('master');
+  a.endpoint.send(b.endpoint.upid, 'mesos.internal.PongSlaveMessage', new Uint8Array());
+  await b.until(() => b.arrivals.length === 1);
+  const headers = b.requests[0] ?? {};
+  assert.equal(headers['user-agent'], `libprocess/slave(1)@127.0.0.1:${a.port}`);
+  assert.equal(headers['libprocess-from'], `slave(1)@127.0.0.1:${a.port}`);
+  assert.equal(headers.connection?.toLowerCase(), 'keep-alive');
+});
+
+test('a sender is known by either header; others are not libprocess', async () => {
+  const b = await Peer.start('master');
+  const post = (path: string, header: string): string =>
+    `POST ${path} HTTP/1.1\r\nHost: \r\n${header}Content-Length: 2\r\n\r\nhi`;
+  const statuses = await raw(
+    b.port,
+    post('/master/a.B', 'Libprocess-From: x@1.2.3.4:5\r\n') +
+      post('/master/a.B', 'User-Agent: libprocess/y@1.2.3.4:5\r\n') +
+      post('/master/a.B', 'User-Agent: curl\r\n') +
+      post('/other/a.B', 'Libprocess-From: x@1.2.3.4:5\r\n') +
+      post('/master', 'Libprocess-From: x@1.2.3.4:5\r\n'),
+    5,
+  );
+  assert.deepEqual(statuses, ['202', '202', '418', '404', '418']);
+  assert.deepEqual(
+    b.arrivals.map(({ from }) => from),
+    ['x@1.2.3.4:5', 'y@1.2.3.4:5'],
+  );
+});
+
+test('an id may come percent-encoded; one that is no text is that of nobody', async () => {
+  const b = await Peer.start('slave(1)');
+  const from = 'Libprocess-From: x@1.2.3.4:5\r\nHost: \r\nContent-Length: 0\r\n\r\n';
+  const statuses = await raw(
+    b.port,
+    `POST /slave%281%29/a.B HTTP/1.1\r\n${from}POST /%E0%A4%A/a.B HTTP/1.1\r\n${from}`,
+    2,
+  );
+  assert.deepEqual(statuses, ['202', '404']);
+});
+
+test('a message longer than allowed ends its connection, not the process', async () => {
+  const b = await Peer.start('master');
+  const head = 'POST /master/a.B HTTP/1.1\r\nHost: \r\nLibprocess-From: x@1.2.3.4:5\r\n';
+  const statuses = await raw(
+    b.port,
+    `${head}Content-Length: 2000000\r\n\r\n${'x'.repeat(2_000_000)}`,
+    1,
+  );
+  assert.deepEqual(statuses, []);
+  assert.deepEqual(b.arrivals, []);
+});
+
+test('the end of a linked peer is told once; messages to it are lost; a new one is reached', async () => {
+  const a = await Peer.start('master');
+  const b = await Peer.start('slave(1)');
+  const upid = b.endpoint.upid;
+  const port = b.port;
+  a.endpoint.link(upid);
+  a.endpoint.send(upid, 'one', Buffer.from('1'));
+  await b.until(() => b.arrivals.length === 1);
+  await b.die();
+  await a.until(() => a.exited.length === 1);
+  assert.deepEqual(a.exited, [upid]);
+  a.endpoint.link(upid);
+  await a.until(() => a.exited.length === 2);
+
+  const again = await Peer.start('slave(1)', port);
+  a.endpoint.send(upid, 'two', Buffer.from('2'));
+  await again.until(() => again.arrivals.length === 1);
+  assert.equal(again.arrivals[0]?.name, 'two');
+  assert.equal(a.exited.length, 2);
+});
+
+test('a peer that is not watched ends in silence', async () => {
+  const a = await Peer.start('master');
+  const b = await Peer.start('slave(1)');
+  const c = await Peer.start('slave(2)');
+  a.endpoint.link(b.endpoint.upid);
+  a.endpoint.link(c.endpoint.upid);
+  a.endpoint.unlink(b.endpoint.upid);
+  await b.die();
+  await c.die();
+  await a.until(() => a.exited.length > 0);
+  assert.deepEqual(a.exited, [c.endpoint.upid]);
+});
