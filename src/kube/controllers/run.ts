@@ -2,8 +2,11 @@
 import type { Env } from '#env/env.ts';
 import type { KubeClient } from '#kube/client/client.ts';
 import { InformerPool } from '#kube/client/informer-pool.ts';
+import { clusterRoleAggregationController } from './clusterroleaggregation/controller.ts';
+import { cronJobController } from './cronjob/controller.ts';
 import { daemonSetController } from './daemonset/controller.ts';
 import { deploymentController } from './deployment/controller.ts';
+import { disruptionController } from './disruption/controller.ts';
 import { endpointsController } from './endpoints/controller.ts';
 import type { Controller, ControllerServices } from './frame.ts';
 import { garbageController } from './garbage/controller.ts';
@@ -15,6 +18,7 @@ import { replicaSetController } from './replicaset/controller.ts';
 import { replicationControllerController } from './replicationcontroller/controller.ts';
 import { rootCaController } from './rootca/controller.ts';
 import { serviceAccountController } from './serviceaccount/controller.ts';
+import { statefulSetController } from './statefulset/controller.ts';
 import { ttlAfterFinishedController } from './ttlafterfinished/controller.ts';
 
 export interface ControllersOptions {
@@ -32,11 +36,15 @@ const makers: readonly ((services: ControllerServices) => Controller)[] = [
   replicationControllerController,
   deploymentController,
   daemonSetController,
+  statefulSetController,
   jobController,
+  cronJobController,
   ttlAfterFinishedController,
   endpointsController,
   nodeLifecycleController,
   podGcController,
+  disruptionController,
+  clusterRoleAggregationController,
 ];
 
 export interface RunningControllers {
