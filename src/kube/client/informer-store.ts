@@ -114,7 +114,8 @@ export class InformerStore<T extends KubeObject = KubeObject> {
     const old = this.#objects.get(key);
     if (old === undefined) return [];
     this.#remove(key, old);
-    return [{ kind: 'delete', object, isFinalStateUnknown: false }];
+    const isOther = old.metadata.uid !== object.metadata.uid;
+    return [{ kind: 'delete', object: isOther ? old : object, isFinalStateUnknown: isOther }];
   }
 
   #remove(key: string, object: T): void {
