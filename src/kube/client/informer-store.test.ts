@@ -1,7 +1,7 @@
 // The store against a naive twin: whatever is told, followers who apply the changes hold the same.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { InformerStore, keyOf, splitKey, type Change } from './informer-store.ts';
 

@@ -1,7 +1,7 @@
 // The queue's contract, by tables on told time.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { SimClock } from '#env/sim/clock.ts';
 import { Expectations } from './expectations.ts';
 import { defaultBackOff, WorkQueue } from './work-queue.ts';

@@ -20,7 +20,7 @@ export function canonicalText(value: unknown): string {
   const record = value as Record<string, unknown>;
   const parts = Object.keys(record)
     .filter((key) => record[key] !== undefined)
-    .sort()
+    .toSorted()
     .map((key) => `${JSON.stringify(key)}:${canonicalText(record[key])}`);
   return `{${parts.join(',')}}`;
 }

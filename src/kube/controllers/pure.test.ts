@@ -1,7 +1,7 @@
 // Tables of what several controllers share, and of single cores where time or order matters.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { lastTime, nextTime, parseSchedule } from './cronjob/schedule.ts';
 import { canonicalText, isSame } from './equality.ts';

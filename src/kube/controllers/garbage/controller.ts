@@ -62,13 +62,12 @@ class Monitors {
     // One resource that cannot be listed must not keep all others from being collected: what is not
     // in the graph is asked of the server.
     const { timers } = this.#services.env;
-    await new Promise<void>((done) => {
-      const timer = timers.after(SYNC_MS_MAX, done);
-      void Promise.all(synced).then(() => {
-        timer.cancel();
-        done();
-      });
+    let timer: Timer | undefined;
+    const late = new Promise<void>((done) => {
+      timer = timers.after(SYNC_MS_MAX, done);
     });
+    await Promise.race([Promise.all(synced), late]);
+    timer?.cancel();
   }
 
   rediscoverAfter(delayMs: number): void {

@@ -238,7 +238,7 @@ function msToNextPod(pods: readonly KubeObject[], now: number): number {
   const ended = pods
     .filter((pod) => ['Succeeded', 'Failed'].includes(phaseOf(pod)))
     .map((pod) => ({ isFailure: phaseOf(pod) === 'Failed', at: endOf(pod) }))
-    .sort((a, b) => b.at - a.at);
+    .toSorted((a, b) => b.at - a.at);
   const streak = ended.findIndex(({ isFailure }) => !isFailure);
   const failures = streak < 0 ? ended.length : streak;
   const last = ended[0];

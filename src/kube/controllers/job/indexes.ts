@@ -20,7 +20,7 @@ export function parseIndexes(text: string | undefined): Set<number> {
 }
 
 export function formatIndexes(indexes: ReadonlySet<number>): string {
-  const sorted = [...indexes].sort((a, b) => a - b);
+  const sorted = [...indexes].toSorted((a, b) => a - b);
   const parts: string[] = [];
   for (let start = 0; start < sorted.length;) {
     let end = start;
