@@ -1,6 +1,7 @@
 // A Mesos framework for tests: launches what it is told on the first offers that come, acknowledges
 // every update, and lets a test wait for states.
 import type { Env } from '#env/env.ts';
+import type { ContentType } from '#mesos/client/http.ts';
 import { SchedulerClient } from '#mesos/client/scheduler-client.ts';
 import type {
   ExecutorInfo,
@@ -25,10 +26,16 @@ export class TestFramework {
   /** Updates are kept unacknowledged while this is true. */
   holdsAcknowledgements = false;
 
-  constructor(masterUrl: string, env: Env, info: Partial<FrameworkInfo> = {}) {
+  constructor(
+    masterUrl: string,
+    env: Env,
+    info: Partial<FrameworkInfo> = {},
+    contentType: ContentType = 'application/json',
+  ) {
     this.client = new SchedulerClient(
       {
         masterUrl,
+        contentType,
         framework: {
           user: 'root',
           name: 'test',

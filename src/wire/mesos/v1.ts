@@ -1094,6 +1094,7 @@ export interface AgentInfo {
   resources?: Resource[] | undefined;
   attributes?: Attribute[] | undefined;
   id?: AgentID | undefined;
+  checkpoint?: boolean | undefined;
   domain?: DomainInfo | undefined;
 }
 export interface AgentInfo_Capability {
@@ -2947,7 +2948,7 @@ export const descriptors: Readonly<Record<string, string>> = {
   MasterInfo: 'id!1:s,ip!2:u,port!3:u,pid 4:s,hostname 5:s,version 6:s,address 7:Address,domain 8:DomainInfo,capabilities+9:MasterInfo_Capability',
   MasterInfo_Capability: 'type 1:=MasterInfo_Capability_Type',
   MasterInfo_Capability_Type: '=UNKNOWN=0 AGENT_UPDATE=1 AGENT_DRAINING=2 QUOTA_V2=3',
-  AgentInfo: 'hostname!1:s,port 8:i,resources+3:Resource,attributes+5:Attribute,id 6:AgentID,domain 10:DomainInfo',
+  AgentInfo: 'hostname!1:s,port 8:i,resources+3:Resource,attributes+5:Attribute,id 6:AgentID,checkpoint 7:B,domain 10:DomainInfo',
   AgentInfo_Capability: 'type 1:=AgentInfo_Capability_Type',
   AgentInfo_Capability_Type: '=UNKNOWN=0 MULTI_ROLE=1 HIERARCHICAL_ROLE=2 RESERVATION_REFINEMENT=3 RESOURCE_PROVIDER=4 RESIZE_VOLUME=5 AGENT_OPERATION_FEEDBACK=6 AGENT_DRAINING=7 TASK_RESOURCE_LIMITS=8',
   CSIPluginContainerInfo: 'services+1:=CSIPluginContainerInfo_Service,command 2:CommandInfo,resources+3:Resource,container 4:ContainerInfo',
