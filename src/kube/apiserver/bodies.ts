@@ -24,13 +24,15 @@ export interface Body {
 export async function readBody(request: IncomingMessage): Promise<Body | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
+  // What is too long is answered and then thrown away as it comes; cutting the connection would lose
+  // the answer.
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    size += (chunk as Buffer).length;
     if (size > BODY_BYTES_MAX) {
       const message = `Request entity too large: limit is ${BODY_BYTES_MAX}`;
       throw new ApiError(413, 'RequestEntityTooLarge', message);
     }
-    chunks.push(chunk);
+    chunks.push(chunk as Buffer);
   }
   if (size === 0) return undefined;
   const contentType =

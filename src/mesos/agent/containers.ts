@@ -23,12 +23,12 @@ import {
   inheritedEnvironment,
 } from '#mesos/executor/environment.ts';
 import { fetchAll } from '#mesos/executor/fetcher.ts';
-import { BuiltinRunner, type ResumedTask } from '#mesos/executor/runner.ts';
+import { resumable } from '#mesos/executor/resume.ts';
+import { BuiltinRunner } from '#mesos/executor/runner.ts';
 import { decode, encode } from '#wire/mesos/codec.ts';
 import type { Executor, Framework } from './agent-state.ts';
 import { pointAt } from './checkpoint.ts';
 import type { AgentPaths } from './paths.ts';
-import { isTerminal } from './status-streams.ts';
 import type { AgentInput, ConnectionId, ContainerEnd, ContainerLaunch } from './types.ts';
 
 export interface ContainersOptions {
@@ -421,31 +421,23 @@ export class Containers {
   async #resumeBuiltin(container: Container, executor: Executor): Promise<void> {
     const { containerId } = container.launch;
     const memories = await this.#rememberedTasks(containerId);
-    const resumed: ResumedTask[] = [];
-    const named: TaskInfo[] = [];
-    for (const [taskId, task] of executor.launched) {
-      if (isTerminal(task.state)) continue;
-      const process = await this.#host.adopt(this.#options.paths.taskProcess(containerId, taskId));
-      const known = memories.find((one) => one.taskId === taskId);
-      // Never started and never spoken of: the core tells that it was dropped.
-      if (process === undefined && known?.task === undefined && task.state === 'TASK_STAGING') {
-        continue;
-      }
+    const found = new Map<string, HostProcess>();
+    for (const taskId of executor.launched.keys()) {
+      const folder = this.#options.paths.taskProcess(containerId, taskId);
+      const process = await this.#host.adopt(folder);
+      if (process !== undefined) found.set(taskId, process);
+    }
+    const { killGraceMs } = this.#options;
+    const { resumed, named } = resumable(
+      [...executor.launched.values()],
+      memories,
+      found,
+      killGraceMs,
+    );
+    for (const { memory, process } of resumed) {
       // Adoption has sealed the folder of a process that never was.
-      if (process === undefined) {
-        await this.#host.dispose(this.#options.paths.taskProcess(containerId, taskId));
-      }
-      const grace = task.kill_policy?.grace_period?.nanoseconds;
-      const memory = known ?? {
-        taskId,
-        group: undefined,
-        graceMs: grace === undefined ? this.#options.killGraceMs : grace / 1e6,
-        completeBy: undefined,
-        task: undefined,
-      };
-      const wasReportedRunning = (task.statuses ?? []).some((one) => one.state === 'TASK_RUNNING');
-      resumed.push({ memory, process, wasReportedRunning });
-      named.push({ name: task.name, task_id: task.task_id, agent_id: task.agent_id });
+      if (process !== undefined) continue;
+      await this.#host.dispose(this.#options.paths.taskProcess(containerId, memory.taskId));
     }
     this.#subscribeBuiltin(container, named);
     container.runner?.resume(resumed);

@@ -85,6 +85,8 @@ export class Workloads extends TaskUpdates {
     if (existing?.state === 'terminating' || existing?.state === 'terminated') {
       const message = `Executor is ${existing.state}`;
       this.#drop(framework, executorId, fresh, message, now);
+      // The master was told of its end and counts on a new one with this launch: it gets none.
+      if (mayLaunch && existing.state === 'terminated') this.#exited(existing, -1);
       return;
     }
     const executor = existing ?? this.#launchExecutor(framework, executorInfo, type, fresh[0], now);
@@ -423,16 +425,21 @@ export class Workloads extends TaskUpdates {
       executor.launched.clear();
       executor.terminated.clear();
     } else this.#endTasks(framework, executor, end, now);
-    if (executor.type !== 'command' && !framework.isTerminating) {
-      const body = {
-        agent_id: { value: this.agentId },
-        framework_id: { value: framework.id },
-        executor_id: { value: executor.key.executorId },
-        status: end.waitStatus ?? (wasTerminating ? 9 : -1),
-      };
-      this.out.push({ kind: 'send-master', name: 'ExitedExecutorMessage', body });
-    }
+    if (!framework.isTerminating)
+      this.#exited(executor, end.waitStatus ?? (wasTerminating ? 9 : -1));
     this.executorDone(framework, executor);
+  }
+
+  /** Tells the master that an executor's resources are free; it knows nothing of command executors. */
+  #exited(executor: Executor, status: number): void {
+    if (executor.type === 'command') return;
+    const body = {
+      agent_id: { value: this.agentId },
+      framework_id: { value: executor.key.frameworkId },
+      executor_id: { value: executor.key.executorId },
+      status,
+    };
+    this.out.push({ kind: 'send-master', name: 'ExitedExecutorMessage', body });
   }
 
   #endTasks(framework: Framework, executor: Executor, end: ContainerEnd, now: Instant): void {

@@ -6,6 +6,7 @@ import type { HostProcess, ProcessHost, ProcessSpec } from '#env/process.ts';
 import type { ExecutorEvent, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import { BuiltinExecutor, type BuiltinEffect, type TaskMemory } from './core.ts';
 import { taskProblem } from './environment.ts';
+import type { ResumedTask } from './resume.ts';
 import { uuidBytes } from './uuid.ts';
 
 export interface RunnerPlace {
@@ -21,12 +22,6 @@ export interface RunnerPlace {
   /** Every task has ended, their updates were handed over. */
   onDone(): void;
   onStarted(taskId: string, pid: number): void;
-}
-
-export interface ResumedTask {
-  readonly memory: TaskMemory;
-  readonly process: HostProcess | undefined;
-  readonly wasReportedRunning: boolean;
 }
 
 export class BuiltinRunner {
@@ -70,7 +65,7 @@ export class BuiltinRunner {
   }
 
   /** Goes on with the tasks of an earlier life; with none left, the executor is done. */
-  resume(tasks: readonly ResumedTask[]): void {
+  resume(tasks: readonly ResumedTask<HostProcess>[]): void {
     for (const { memory, process, wasReportedRunning } of tasks) {
       const isThere = process === undefined ? 'never-started' : 'there';
       this.#perform(this.#core.resume(memory, isThere, wasReportedRunning));

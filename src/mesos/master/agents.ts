@@ -22,15 +22,17 @@ type Pending =
       readonly info: AgentInfo;
       readonly message: Register;
     }
-  | { readonly kind: 'reregister'; readonly pid: string; readonly message: Reregister }
+  | { readonly kind: 'reregister'; readonly agentId: string }
   | { readonly kind: 'nothing' };
 
 export class AgentDesk {
   readonly #state: MasterState;
   readonly #frameworkOf: (info: FrameworkInfo, now: number) => FrameworkRecord | undefined;
   readonly #pending = new Map<number, Pending>();
-  /** Agents whose registration is on its way into the registry: by pid, and by id. */
+  /** Agents whose registration is on its way into the registry. */
   readonly #registering = new Set<string>();
+  /** By agent id: those that come back, with what they said last. */
+  readonly #returning = new Map<string, { pid: string; message: Reregister }>();
   #nextToken = 1;
 
   constructor(
@@ -109,6 +111,13 @@ export class AgentDesk {
     }
   }
 
+  nextDeadline(): number {
+    const { agents, recovered, startedAt, options } = this.#state;
+    let at = recovered.size > 0 ? startedAt + options.agentReregisterTimeoutMs : Infinity;
+    for (const { nextPingAt } of agents.values()) at = Math.min(at, nextPingAt);
+    return at;
+  }
+
   confirm(token: number, now: number): void {
     const pending = this.#pending.get(token);
     this.#pending.delete(token);
@@ -117,8 +126,9 @@ export class AgentDesk {
       const agent = this.#admit(pending.info, pending.pid, pending.message, now);
       this.#sendRegistered(agent);
     } else if (pending?.kind === 'reregister') {
-      this.#registering.delete(pending.message.slave.id?.value ?? '');
-      this.#readmit(pending.pid, pending.message, now);
+      const returning = this.#returning.get(pending.agentId);
+      this.#returning.delete(pending.agentId);
+      if (returning !== undefined) this.#readmit(returning.pid, returning.message, now);
     }
   }
 
@@ -162,11 +172,12 @@ export class AgentDesk {
       this.#welcomeBack(agent, message, now);
       return;
     }
-    if (this.#registering.has(id)) return;
-    this.#registering.add(id);
+    const isPending = this.#returning.has(id);
+    this.#returning.set(id, { pid, message });
+    if (isPending) return;
     this.#persist(
       { kind: 'mark-reachable', info: message.slave },
-      { kind: 'reregister', pid, message },
+      { kind: 'reregister', agentId: id },
     );
   }
 
@@ -219,15 +230,42 @@ export class AgentDesk {
 
   /** An agent that this master has not seen yet: after a failover, or after being unreachable. */
   #readmit(pid: string, message: Reregister, now: number): void {
+    const wasUnreachable = this.#state.unreachable.has(message.slave.id?.value ?? '');
     const agent = this.#admit(message.slave, pid, message, now);
     agent.reregisteredAt = now;
+    this.#forgetUnreachable(agent);
     for (const info of message.frameworks ?? []) this.#frameworkOf(info, now);
     for (const info of message.executor_infos ?? []) {
       const frameworkId = info.framework_id?.value ?? '';
       if (this.#state.frameworks.has(frameworkId)) this.#addExecutor(agent, frameworkId, info);
     }
-    for (const task of message.tasks ?? []) this.#addTask(agent, task);
+    for (const task of message.tasks ?? []) {
+      const framework = this.#addTask(agent, task);
+      if (wasUnreachable && framework !== undefined) this.#tellReturned(framework, task, now);
+    }
     this.#finishReregistration(agent, message);
+  }
+
+  /** The agent itself says what became of them; what it does not name is gone. */
+  #forgetUnreachable(agent: AgentRecord): void {
+    for (const { unreachableTasks } of this.#state.frameworks.values()) {
+      for (const [id, task] of unreachableTasks) {
+        if (task.agent_id.value === agent.id) unreachableTasks.delete(id);
+      }
+    }
+  }
+
+  #tellReturned(framework: FrameworkRecord, task: Task, now: number): void {
+    const status = masterStatus({
+      taskId: task.task_id.value,
+      agentId: task.agent_id.value,
+      state: task.state,
+      reason: 'REASON_AGENT_REREGISTERED',
+      message: 'Unreachable agent re-reregistered',
+      now,
+      executorId: task.executor_id?.value,
+    });
+    this.#state.tellStatus(framework, status);
   }
 
   #addExecutor(agent: AgentRecord, frameworkId: string, info: ExecutorRecord['info']): void {
@@ -239,14 +277,15 @@ export class AgentDesk {
     this.#state.allocator.trackAllocated(frameworkId, agent.id, resources);
   }
 
-  #addTask(agent: AgentRecord, task: Task): void {
+  #addTask(agent: AgentRecord, task: Task): FrameworkRecord | undefined {
     const framework = this.#state.frameworks.get(task.framework_id.value);
-    if (framework === undefined || framework.tasks.has(task.task_id.value)) return;
+    if (framework === undefined || framework.tasks.has(task.task_id.value)) return undefined;
     const resources = Resources.of(task.resources);
     const isReleased = isTerminal(task.state);
     framework.unreachableTasks.delete(task.task_id.value);
     framework.tasks.set(task.task_id.value, { task, resources, isReleased });
     if (!isReleased) this.#state.allocator.trackAllocated(framework.id, agent.id, resources);
+    return framework;
   }
 
   /** An agent that this master still knows: its link broke, or it restarted. */
@@ -290,10 +329,14 @@ export class AgentDesk {
     );
     const reconciliations: Messages['ReconcileTasksMessage'][] = [];
     for (const framework of this.#state.frameworks.values()) {
-      const statuses = [...framework.tasks.values()]
+      const missing = [...framework.tasks.values()]
         .map(({ task }) => task)
-        .filter((task) => task.agent_id.value === agent.id && !isTerminal(task.state))
-        .filter((task) => !known.has(`${framework.id}/${task.task_id.value}`))
+        .filter((task) => task.agent_id.value === agent.id)
+        .filter((task) => !known.has(`${framework.id}/${task.task_id.value}`));
+      // Its end has been told, and nobody is left to be acknowledged.
+      for (const task of missing) if (isTerminal(task.state)) this.#state.complete(framework, task);
+      const statuses = missing
+        .filter((task) => !isTerminal(task.state))
         .map((task) => ({
           task_id: task.task_id,
           state: task.state,
@@ -389,6 +432,7 @@ export class AgentDesk {
   #onExecutorExited(body: Messages['ExitedExecutorMessage']): void {
     const agent = this.#state.agents.get(body.agent_id.value);
     const frameworkId = body.framework_id.value;
+    this.#forgetReturning(body);
     const executors = agent?.executors.get(frameworkId);
     const record = executors?.get(body.executor_id.value);
     if (agent === undefined || record === undefined) return;
@@ -398,6 +442,20 @@ export class AgentDesk {
     if (framework === undefined) return;
     const { agent_id, executor_id, status } = body;
     this.#state.tell(framework, { type: 'FAILURE', failure: { agent_id, executor_id, status } });
+  }
+
+  /** What an agent that comes back has told of itself is true no more. */
+  #forgetReturning(body: Messages['ExitedExecutorMessage']): void {
+    const agentId = body.agent_id.value;
+    const returning = this.#returning.get(agentId);
+    if (returning === undefined) return;
+    const { message } = returning;
+    const executor_infos = (message.executor_infos ?? []).filter(
+      (one) =>
+        one.framework_id?.value !== body.framework_id.value ||
+        one.executor_id.value !== body.executor_id.value,
+    );
+    this.#returning.set(agentId, { ...returning, message: { ...message, executor_infos } });
   }
 
   #onExecutorMessage(body: Messages['ExecutorToFrameworkMessage']): void {

@@ -196,6 +196,15 @@ export class MasterCore {
     return this.state.take();
   }
 
+  /** When `onTick` is wanted next; after each tick one timer for the earliest is enough. */
+  nextDeadline(): number {
+    let at = this.#agents.nextDeadline();
+    for (const { failoverDeadline } of this.state.frameworks.values()) {
+      if (failoverDeadline !== undefined) at = Math.min(at, failoverDeadline);
+    }
+    return at;
+  }
+
   allocate(now: number): MasterEffect[] {
     const { state } = this;
     const allocations = state.allocator.allocate(now);

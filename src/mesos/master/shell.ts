@@ -57,7 +57,7 @@ export class MasterShell {
   static async start(options: MasterOptions, registry: Registry, env: Env): Promise<MasterShell> {
     const core = new MasterCore(options, await registry.read(), env.clock.now());
     const shell = new MasterShell(options, core, registry, env);
-    shell.#wakeAt(env.clock.now() + options.agentReregisterTimeoutMs);
+    shell.#wakeAt(core.nextDeadline());
     return shell;
   }
 
@@ -242,25 +242,14 @@ export class MasterShell {
   }
 
   #wakeAt(at: number): void {
+    if (at === Infinity) return;
     if (this.#timer !== undefined && this.#timer.at <= at) return;
     this.#timer?.timer.cancel();
     const timer = this.env.timers.after(at - this.now, () => {
       this.#timer = undefined;
       this.perform(this.core.onTick(this.now));
-      this.#wakeForPings();
+      this.#wakeAt(this.core.nextDeadline());
     });
     this.#timer = { at, timer };
-  }
-
-  /** One timer serves all deadlines: after each tick the earliest that is left is set. */
-  #wakeForPings(): void {
-    let next: number | undefined;
-    const consider = (at: number | undefined): void => {
-      if (at !== undefined && (next === undefined || at < next)) next = at;
-    };
-    for (const { nextPingAt } of this.core.state.agents.values()) consider(nextPingAt);
-    for (const { failoverDeadline } of this.core.state.frameworks.values())
-      consider(failoverDeadline);
-    if (next !== undefined) this.#wakeAt(next);
   }
 }
