@@ -81,8 +81,6 @@ const directions: Record<string, readonly string[]> = {
 /** Files that may be longer, each with its reason. */
 const longFiles: Record<string, string> = {
   'src/kube/framework/run.ts': 'the effects of one core in one place; node writing is to move out',
-  'src/kube/apiserver/handler.ts': 'one method for each verb; the node proxy is to move out',
-  'src/kube/apiserver/resources.ts': 'the one write path of every resource',
   'test/support/kube-corpus.ts': 'a table of requests',
 };
 

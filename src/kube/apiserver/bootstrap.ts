@@ -75,6 +75,32 @@ export async function bootstrap(
   await handler.loadDefinitions();
 }
 
+/** The endpoint of the API server itself, under the service `default/kubernetes`. */
+export async function publishEndpoint(handler: Handler, host: string, port: number): Promise<void> {
+  const name = 'kubernetes';
+  const namespace = 'default';
+  const labels = { 'kubernetes.io/service-name': name };
+  const endpoints = [{ addresses: [host], conditions: { ready: true } }];
+  const ports = [{ name: 'https', port, protocol: 'TCP' }];
+  const slice: KubeObject = {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name, namespace, labels },
+    addressType: 'IPv4',
+    endpoints,
+    ports,
+  };
+  await ensure(handler, slice, (live) => ({ ...live, endpoints, ports }));
+  const subsets = [{ addresses: [{ ip: host }], ports }];
+  const whole: KubeObject = {
+    apiVersion: 'v1',
+    kind: 'Endpoints',
+    metadata: { name, namespace },
+    subsets,
+  };
+  await ensure(handler, whole, (live) => ({ ...live, subsets }));
+}
+
 function merged(live: unknown, wanted: unknown): unknown[] {
   const have = Array.isArray(live) ? live : [];
   const texts = new Set(have.map((one) => JSON.stringify(one)));

@@ -4,11 +4,9 @@ import type { Env } from '#env/env.ts';
 import { serverSideApply, trackUpdate } from '#kube/meta/apply.ts';
 import { applyDefaults } from '#kube/meta/defaulting.ts';
 import { generateName } from '#kube/meta/names.ts';
-import { apiVersionOf, parseApiVersion, type KubeObject } from '#kube/meta/object.ts';
+import type { KubeObject } from '#kube/meta/object.ts';
 import { applyPatch } from '#kube/meta/patch.ts';
-import { decodeStrict } from '#kube/meta/pruning.ts';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
-import type { Schema } from '#kube/meta/schema.ts';
 import {
   alreadyExists,
   ApiError,
@@ -20,6 +18,14 @@ import {
 import { validateCreate, validateUpdate } from '#kube/meta/validation.ts';
 import { prefixEnd, type KeyValue, type Store } from '#store/store.ts';
 import { admissionChain, type AdmissionLookup } from './admission.ts';
+import { decodeObject } from './decoding.ts';
+import {
+  checkPreconditions,
+  isFinished,
+  isNamespaceFinalizing,
+  markDeleted,
+  type DeleteOptions,
+} from './deletion.ts';
 import { collectionPrefix, objectKey, objectOf, serialize } from './object-store.ts';
 import { canonical, prepareCreate, prepareUpdate, timestamp } from './strategies.ts';
 import type { UserInfo } from './user.ts';
@@ -43,12 +49,7 @@ export interface Written {
 
 export type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
 
-export interface DeleteOptions {
-  readonly gracePeriodSeconds?: number | undefined;
-  readonly propagationPolicy?: string | undefined;
-  readonly orphanDependents?: boolean | undefined;
-  readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string } | undefined;
-}
+export type { DeleteOptions } from './deletion.ts';
 
 const RETRIES_MAX = 10;
 
@@ -60,20 +61,6 @@ export type ExtraValidation = (
 ) => Promise<void>;
 /** Called before a new object is stored, for what needs the whole cluster (cluster IPs). */
 export type Allocation = (info: ResourceInfo, object: KubeObject) => Promise<void>;
-
-/** Only the metadata of custom resources is decoded by type; the rest is checked by their definition. */
-function metadataErrors(info: ResourceInfo, raw: Record<string, unknown>): readonly string[] {
-  const metadata = info.schema.properties?.['metadata'];
-  if (metadata === undefined) return [];
-  const name = info.kind;
-  const schema: Schema = {
-    type: 'object',
-    name,
-    properties: { metadata },
-    preserveUnknownFields: true,
-  };
-  return decodeStrict(schema, raw).errors;
-}
 
 export class Resources implements AdmissionLookup {
   readonly store: Store;
@@ -145,57 +132,7 @@ export class Resources implements AdmissionLookup {
 
   /** The client's object, checked and cleaned; strict clients are told of unknown fields by an error. */
   decode(context: WriteContext, body: unknown, duplicates: readonly string[] = []): KubeObject {
-    const { info, fieldValidation } = context;
-    if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-      throw badRequest(
-        'the object provided is unrecognized (must be of type ' +
-          info.kind +
-          '): expected a JSON object',
-      );
-    }
-    const raw = body as Record<string, unknown>;
-    const expected = apiVersionOf(info);
-    const { kind, apiVersion } = raw;
-    if (kind !== undefined && kind !== info.kind && context.subresource === undefined) {
-      throw badRequest(this.#wrongKind(info, String(kind), String(apiVersion ?? expected)));
-    }
-    if (apiVersion !== undefined && apiVersion !== expected && context.subresource === undefined) {
-      throw badRequest(this.#wrongKind(info, info.kind, String(apiVersion)));
-    }
-    const isCustom = info.customResourceDefinition !== undefined;
-    const decoded = decodeStrict(info.schema, raw, !isCustom);
-    const head = `${info.kind} in version "${info.version}" cannot be handled as a ${info.kind}`;
-    const errors = isCustom ? metadataErrors(info, raw) : decoded.errors;
-    if (errors.length > 0) {
-      throw badRequest(`${head}: ${errors.join(', ')}`);
-    }
-    const problems = [
-      ...decoded.unknown.map((path) => `unknown field "${path}"`),
-      ...duplicates.map((path) => `duplicate field "${path}"`),
-    ];
-    if (problems.length > 0 && fieldValidation === 'Strict') {
-      const strict = `strict decoding error: ${problems.join(', ')}`;
-      throw badRequest(isCustom ? strict : `${head}: ${strict}`);
-    }
-    if (fieldValidation === 'Warn') context.warnings.push(...problems);
-    const object = decoded.value as KubeObject;
-    object.apiVersion = expected;
-    object.kind = info.kind;
-    object.metadata ??= {};
-    if (info.schema.properties?.['spec']?.type === 'object' && !isCustom) object['spec'] ??= {};
-    return object;
-  }
-
-  /** What upstream's codec says of a kind that it does not know, or cannot make into this one. */
-  #wrongKind(info: ResourceInfo, kind: string, apiVersion: string): string {
-    const { group, version } = parseApiVersion(apiVersion);
-    const head = `${kind} in version "${version}" cannot be handled as a ${info.kind}`;
-    if (this.registry.byKind(group, version, kind) !== undefined) {
-      const own = `${info.group === '' ? 'core' : info.group.split('.')[0]}.${info.kind}`;
-      return `${head}: converting (${version}.${kind}) to (${own}): unknown conversion`;
-    }
-    const scheme = 'pkg/runtime/scheme.go:111';
-    return `${head}: no kind "${kind}" is registered for version "${apiVersion}" in scheme "${scheme}"`;
+    return decodeObject(this.registry, context, body, duplicates);
   }
 
   // ---- creating ----
@@ -501,7 +438,7 @@ export class Resources implements AdmissionLookup {
       const live = objectOf(kv);
       checkPreconditions(info, live, options);
       const next = structuredClone(live);
-      const isChanged = this.#markDeleted(info, next, options);
+      const isChanged = markDeleted(info, next, options, this.#env.clock.now());
       const isLast = isFinished(info, next);
       if (context.isDryRun || (!isChanged && !isLast)) return { object: next, gone: isLast };
       delete next.metadata.resourceVersion;
@@ -520,38 +457,6 @@ export class Resources implements AdmissionLookup {
       if (attempt >= RETRIES_MAX) throw conflict(info, name, 'the object has been modified');
     }
   }
-
-  /** Sets what deletion sets; false when nothing changed. */
-  #markDeleted(info: ResourceInfo, object: KubeObject, options: DeleteOptions): boolean {
-    const before = JSON.stringify(object.metadata);
-    const { metadata } = object;
-    const grace = graceOf(info, object, options);
-    const now = this.#env.clock.now();
-    const policy =
-      options.propagationPolicy ?? (options.orphanDependents === true ? 'Orphan' : undefined);
-    const finalizers = new Set(metadata.finalizers ?? []);
-    finalizers.delete('orphan');
-    finalizers.delete('foregroundDeletion');
-    if (policy === 'Orphan') finalizers.add('orphan');
-    else if (policy === 'Foreground') finalizers.add('foregroundDeletion');
-    else if (policy === undefined && metadata.finalizers !== undefined) {
-      for (const one of metadata.finalizers) finalizers.add(one);
-    }
-    if (finalizers.size > 0) metadata.finalizers = [...finalizers];
-    else delete metadata.finalizers;
-    const isSooner =
-      metadata.deletionGracePeriodSeconds === undefined ||
-      grace < metadata.deletionGracePeriodSeconds;
-    if (metadata.deletionTimestamp === undefined || isSooner) {
-      metadata.deletionTimestamp = timestamp(now + grace * 1_000);
-      metadata.deletionGracePeriodSeconds = grace;
-      if (metadata.generation !== undefined) metadata.generation += 1;
-    }
-    if (info.group === '' && info.resource === 'namespaces') {
-      object['status'] = { ...object['status'], phase: 'Terminating' };
-    }
-    return JSON.stringify(metadata) !== before;
-  }
 }
 
 function isCreatedOnUpdate(info: ResourceInfo): boolean {
@@ -565,42 +470,6 @@ function isCreatedOnUpdate(info: ResourceInfo): boolean {
     '/endpoints',
     '/events',
   ].includes(key);
-}
-
-/** Pods that are placed get their grace; everything else goes at once. */
-function graceOf(info: ResourceInfo, object: KubeObject, options: DeleteOptions): number {
-  if (info.group !== '' || info.resource !== 'pods') return 0;
-  const spec = object['spec'] ?? {};
-  const isOver = ['Succeeded', 'Failed'].includes(String(object['status']?.phase));
-  if (!spec.nodeName || isOver) return 0;
-  return options.gracePeriodSeconds ?? spec.terminationGracePeriodSeconds ?? 30;
-}
-
-function isNamespaceFinalizing(info: ResourceInfo, object: KubeObject): boolean {
-  if (info.group !== '' || info.resource !== 'namespaces') return false;
-  return (object['spec']?.finalizers ?? []).length > 0;
-}
-
-function isFinished(info: ResourceInfo, object: KubeObject): boolean {
-  const { finalizers = [], deletionGracePeriodSeconds = 0 } = object.metadata;
-  return (
-    finalizers.length === 0 &&
-    deletionGracePeriodSeconds === 0 &&
-    !isNamespaceFinalizing(info, object)
-  );
-}
-
-function checkPreconditions(info: ResourceInfo, live: KubeObject, options: DeleteOptions): void {
-  const { name = '', uid, resourceVersion } = live.metadata;
-  const wanted = options.preconditions;
-  if (wanted?.uid !== undefined && wanted.uid !== uid) {
-    const why = `Precondition failed: UID in precondition: ${wanted.uid}, UID in object meta: ${uid}`;
-    throw conflict(info, name, why);
-  }
-  if (wanted?.resourceVersion !== undefined && wanted.resourceVersion !== resourceVersion) {
-    const why = `Precondition failed: ResourceVersion in precondition: ${wanted.resourceVersion}, ResourceVersion in object meta: ${resourceVersion}`;
-    throw conflict(info, name, why);
-  }
 }
 
 /** Whether a write would change nothing (times of managedFields aside). */

@@ -11,7 +11,7 @@ import type { Env } from '#env/env.ts';
 import { Authority, kubeconfig, type KeyPair } from '#kube/pki/authority.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Store } from '#store/store.ts';
-import { bootstrap } from './bootstrap.ts';
+import { bootstrap, publishEndpoint } from './bootstrap.ts';
 import { addressAt } from './cidr.ts';
 import { Handler } from './handler.ts';
 import { startCompaction } from './compaction.ts';
@@ -120,7 +120,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   server.on('tlsClientError', () => {});
   const port = await listenOn(server as unknown as Server, listen);
   handler.setAddress(listen.host, port);
-  await bootstrapEndpoint(handler, listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host, port);
+  await publishEndpoint(handler, listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host, port);
   const compaction = startCompaction(store, env);
   const url = `https://${listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host}:${port}`;
   const componentConfig = async (user: string): Promise<object> => {
@@ -142,10 +142,6 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
       await closed;
     },
   };
-}
-
-async function bootstrapEndpoint(handler: Handler, host: string, port: number): Promise<void> {
-  await handler.publishEndpoint(host, port);
 }
 
 function listenOn(server: Server, { host, port }: { host: string; port: number }): Promise<number> {

@@ -1,0 +1,52 @@
+// What a request asks to be allowed, for the authorizer; and the refusal as kube-apiserver words it.
+import { ApiError } from '#kube/meta/status.ts';
+import type { AccessRequest } from './rbac.ts';
+import type { RequestInfo } from './request-info.ts';
+import type { UserInfo } from './user.ts';
+
+export function accessOf(info: RequestInfo, user: UserInfo): AccessRequest {
+  const { verb, isResource, group, resource, subresource, namespace, name, path } = info;
+  return {
+    user,
+    verb,
+    isResource,
+    group,
+    resource,
+    subresource,
+    namespace: resource === 'namespaces' ? undefined : namespace,
+    name,
+    path,
+  };
+}
+
+export function forbidden(access: AccessRequest): ApiError {
+  const {
+    user,
+    verb,
+    isResource,
+    group,
+    resource,
+    subresource,
+    namespace,
+    name = '',
+    path,
+  } = access;
+  const who = JSON.stringify(user.name);
+  if (!isResource) {
+    const message = `forbidden: User ${who} cannot ${verb} path ${JSON.stringify(path)}`;
+    return new ApiError(403, 'Forbidden', message);
+  }
+  const full = subresource === undefined ? resource : `${resource}/${subresource}`;
+  const qualified = group === '' ? resource : `${resource}.${group}`;
+  const place =
+    namespace === undefined || namespace === ''
+      ? 'at the cluster scope'
+      : `in the namespace ${JSON.stringify(namespace)}`;
+  const named = name === '' ? '' : ` ${JSON.stringify(name)}`;
+  const message = `${qualified}${named} is forbidden: User ${who} cannot ${verb} resource ${JSON.stringify(full)} in API group ${JSON.stringify(group)} ${place}`;
+  return new ApiError(403, 'Forbidden', message, {
+    ...(name === '' ? {} : { name }),
+    ...(group === '' ? {} : { group }),
+    kind: resource,
+  });
+}

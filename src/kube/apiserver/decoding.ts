@@ -1,0 +1,93 @@
+// From a client's body to an object: its kind is checked, its fields are decoded by their types, and
+// what the schema does not know is dropped, warned of or refused.
+import { apiVersionOf, parseApiVersion, type KubeObject } from '#kube/meta/object.ts';
+import { decodeStrict } from '#kube/meta/pruning.ts';
+import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
+import type { Schema } from '#kube/meta/schema.ts';
+import { badRequest } from '#kube/meta/status.ts';
+
+export interface DecodeContext {
+  readonly info: ResourceInfo;
+  readonly subresource: string | undefined;
+  readonly fieldValidation: 'Ignore' | 'Warn' | 'Strict';
+  readonly warnings: string[];
+}
+
+/** Only the metadata of custom resources is decoded by type; the rest is checked by their definition. */
+function metadataErrors(info: ResourceInfo, raw: Record<string, unknown>): readonly string[] {
+  const metadata = info.schema.properties?.['metadata'];
+  if (metadata === undefined) return [];
+  const name = info.kind;
+  const schema: Schema = {
+    type: 'object',
+    name,
+    properties: { metadata },
+    preserveUnknownFields: true,
+  };
+  return decodeStrict(schema, raw).errors;
+}
+
+/** The client's object, checked and cleaned; strict clients are told of unknown fields by an error. */
+export function decodeObject(
+  registry: ResourceRegistry,
+  context: DecodeContext,
+  body: unknown,
+  duplicates: readonly string[],
+): KubeObject {
+  const { info, fieldValidation } = context;
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw badRequest(
+      'the object provided is unrecognized (must be of type ' +
+        info.kind +
+        '): expected a JSON object',
+    );
+  }
+  const raw = body as Record<string, unknown>;
+  const expected = apiVersionOf(info);
+  const { kind, apiVersion } = raw;
+  if (kind !== undefined && kind !== info.kind && context.subresource === undefined) {
+    throw badRequest(wrongKind(registry, info, String(kind), String(apiVersion ?? expected)));
+  }
+  if (apiVersion !== undefined && apiVersion !== expected && context.subresource === undefined) {
+    throw badRequest(wrongKind(registry, info, info.kind, String(apiVersion)));
+  }
+  const isCustom = info.customResourceDefinition !== undefined;
+  const decoded = decodeStrict(info.schema, raw, !isCustom);
+  const head = `${info.kind} in version "${info.version}" cannot be handled as a ${info.kind}`;
+  const errors = isCustom ? metadataErrors(info, raw) : decoded.errors;
+  if (errors.length > 0) {
+    throw badRequest(`${head}: ${errors.join(', ')}`);
+  }
+  const problems = [
+    ...decoded.unknown.map((path) => `unknown field "${path}"`),
+    ...duplicates.map((path) => `duplicate field "${path}"`),
+  ];
+  if (problems.length > 0 && fieldValidation === 'Strict') {
+    const strict = `strict decoding error: ${problems.join(', ')}`;
+    throw badRequest(isCustom ? strict : `${head}: ${strict}`);
+  }
+  if (fieldValidation === 'Warn') context.warnings.push(...problems);
+  const object = decoded.value as KubeObject;
+  object.apiVersion = expected;
+  object.kind = info.kind;
+  object.metadata ??= {};
+  if (info.schema.properties?.['spec']?.type === 'object' && !isCustom) object['spec'] ??= {};
+  return object;
+}
+
+/** What upstream's codec says of a kind that it does not know, or cannot make into this one. */
+function wrongKind(
+  registry: ResourceRegistry,
+  info: ResourceInfo,
+  kind: string,
+  apiVersion: string,
+): string {
+  const { group, version } = parseApiVersion(apiVersion);
+  const head = `${kind} in version "${version}" cannot be handled as a ${info.kind}`;
+  if (registry.byKind(group, version, kind) !== undefined) {
+    const own = `${info.group === '' ? 'core' : info.group.split('.')[0]}.${info.kind}`;
+    return `${head}: converting (${version}.${kind}) to (${own}): unknown conversion`;
+  }
+  const scheme = 'pkg/runtime/scheme.go:111';
+  return `${head}: no kind "${kind}" is registered for version "${apiVersion}" in scheme "${scheme}"`;
+}

@@ -1,0 +1,10 @@
+// Errors that the handlers of requests share, as kube-apiserver words them.
+import { ApiError } from '#kube/meta/status.ts';
+
+export function internal(error: unknown): ApiError {
+  return new ApiError(500, 'InternalError', `Internal error occurred: ${(error as Error).message}`);
+}
+
+export function unknownResource(): ApiError {
+  return new ApiError(404, 'NotFound', 'the server could not find the requested resource');
+}
