@@ -1,0 +1,104 @@
+// What an agent has made durable, in memory: the simulated side of `mesos/agent/checkpoint.ts`.
+import type {
+  CheckpointRecord,
+  RecoveredAgent,
+  RecoveredExecutor,
+  RecoveredTask,
+} from '#mesos/agent/types.ts';
+import type { AgentInfo, ExecutorInfo, FrameworkInfo, StatusUpdate, Task } from '#wire/mesos/v1.ts';
+
+interface StoredTask {
+  readonly task: Task;
+  readonly updates: StatusUpdate[];
+  readonly acknowledged: Uint8Array[];
+}
+
+interface StoredExecutor {
+  readonly info: ExecutorInfo;
+  readonly containerId: string;
+  readonly tasks: Map<string, StoredTask>;
+}
+
+interface StoredFramework {
+  info: FrameworkInfo | undefined;
+  pid: string;
+  readonly executors: Map<string, StoredExecutor>;
+}
+
+export class AgentDisk {
+  #info: AgentInfo | undefined;
+  readonly #frameworks = new Map<string, StoredFramework>();
+
+  apply(record: CheckpointRecord): void {
+    switch (record.kind) {
+      case 'agent':
+        this.#info = record.info;
+        return;
+      case 'agent-gone':
+        this.#info = undefined;
+        this.#frameworks.clear();
+        return;
+      case 'framework': {
+        const framework = this.#framework(record.info.id?.value ?? '');
+        framework.info = record.info;
+        framework.pid = record.pid;
+        return;
+      }
+      case 'framework-done':
+        return;
+      case 'executor': {
+        const { key, containerId, info } = record;
+        const made = { info, containerId, tasks: new Map<string, StoredTask>() };
+        this.#framework(key.frameworkId).executors.set(key.executorId, made);
+        return;
+      }
+      case 'executor-done':
+        this.#framework(record.key.frameworkId).executors.delete(record.key.executorId);
+        return;
+      default:
+        this.#applyToTask(record);
+    }
+  }
+
+  #applyToTask(
+    record: Extract<CheckpointRecord, { kind: 'task' | 'update' | 'acknowledgement' }>,
+  ): void {
+    const { key } = record;
+    const executor = this.#framework(key.frameworkId).executors.get(key.executorId);
+    if (record.kind === 'task') {
+      const { task } = record;
+      executor?.tasks.set(task.task_id.value, { task, updates: [], acknowledged: [] });
+      return;
+    }
+    const stored = executor?.tasks.get(record.taskId);
+    if (record.kind === 'acknowledgement') stored?.acknowledged.push(record.uuid);
+    else if (record.update !== undefined) stored?.updates.push(record.update);
+  }
+
+  recover(): RecoveredAgent {
+    if (this.#info === undefined) return { info: undefined, frameworks: [] };
+    const frameworks = [...this.#frameworks.values()].flatMap(({ info, pid, executors }) =>
+      info === undefined || executors.size === 0
+        ? []
+        : [{ info, pid, executors: [...executors.values()].map(recoveredExecutor) }],
+    );
+    return { info: this.#info, frameworks };
+  }
+
+  #framework(id: string): StoredFramework {
+    const known = this.#frameworks.get(id);
+    if (known !== undefined) return known;
+    const made: StoredFramework = { info: undefined, pid: '', executors: new Map() };
+    this.#frameworks.set(id, made);
+    return made;
+  }
+}
+
+function recoveredExecutor({ info, containerId, tasks }: StoredExecutor): RecoveredExecutor {
+  const copies = [...tasks.values()].map(({ task, updates, acknowledged }): RecoveredTask => ({
+    task,
+    updates: [...updates],
+    acknowledged: [...acknowledged],
+  }));
+  return { info, containerId, tasks: copies };
+}

@@ -1,0 +1,128 @@
+// A framework's own executor, as a process of its own: it lives through the death of its agent,
+// subscribes again, and keeps what was not acknowledged, as the Mesos executor libraries do.
+import type { ExitStatus } from '#env/process.ts';
+import type { ContainerLaunch } from '#mesos/agent/types.ts';
+import { uuidBytes } from '#mesos/executor/uuid.ts';
+import type { ExecutorEvent, TaskInfo, TaskState, TaskStatus } from '#wire/mesos/v1.ts';
+import type { AgentProcess, ExecutorStream } from './agent-process.ts';
+import type { Machine } from './machine.ts';
+import { Life } from './network.ts';
+import { programOf } from './programs.ts';
+
+const RESUBSCRIBE_MS = 1_000;
+
+export class CustomExecutor {
+  readonly machine: Machine;
+  readonly launch: ContainerLaunch;
+  readonly pid: number;
+  readonly life: Life;
+  ended: ExitStatus | undefined;
+  readonly watchers = new Set<(status: ExitStatus) => void>();
+  readonly #running = new Map<string, TaskInfo>();
+  readonly #unacknowledgedTasks = new Map<string, TaskInfo>();
+  readonly #unacknowledgedUpdates = new Map<string, TaskStatus>();
+  #stream: ExecutorStream | undefined;
+
+  constructor(machine: Machine, launch: ContainerLaunch, pid: number) {
+    this.machine = machine;
+    this.launch = launch;
+    this.pid = pid;
+    this.life = new Life(machine.name, `executor ${launch.key.executorId}`);
+  }
+
+  start(): void {
+    this.#later(1 + this.machine.world.random.below(30), () => this.#subscribe());
+  }
+
+  runningTasks(): TaskInfo[] {
+    return [...this.#running.values()];
+  }
+
+  die(signal: number): void {
+    this.#end({ kind: 'signaled', signal, at: this.machine.world.clock.now() });
+  }
+
+  onEvent(event: ExecutorEvent): void {
+    switch (event.type) {
+      case 'LAUNCH':
+        if (event.launch !== undefined) this.#launch(event.launch.task);
+        return;
+      case 'KILL':
+        this.#finish(event.kill?.task_id.value ?? '', 'TASK_KILLED');
+        return;
+      case 'ACKNOWLEDGED': {
+        const { task_id, uuid } = event.acknowledged ?? {};
+        this.#unacknowledgedUpdates.delete(Buffer.from(uuid ?? []).toString('hex'));
+        this.#unacknowledgedTasks.delete(task_id?.value ?? '');
+        return;
+      }
+      case 'SHUTDOWN':
+        for (const id of this.#running.keys()) this.#finish(id, 'TASK_KILLED');
+        this.#later(20, () =>
+          this.#end({ kind: 'exited', code: 0, at: this.machine.world.clock.now() }),
+        );
+        return;
+      default:
+    }
+  }
+
+  onDisconnected(stream: ExecutorStream): void {
+    if (this.#stream !== stream) return;
+    this.#stream = undefined;
+    this.#later(RESUBSCRIBE_MS, () => this.#subscribe());
+  }
+
+  #subscribe(): void {
+    if (this.#stream !== undefined) return;
+    const agent: AgentProcess | undefined = this.machine.agent;
+    const stream = agent?.subscribeExecutor(this, {
+      tasks: [...this.#unacknowledgedTasks.values()],
+      updates: [...this.#unacknowledgedUpdates.values()],
+    });
+    this.#stream = stream;
+    if (stream === undefined) this.#later(RESUBSCRIBE_MS, () => this.#subscribe());
+  }
+
+  #launch(task: TaskInfo): void {
+    const id = task.task_id.value;
+    this.#unacknowledgedTasks.set(id, task);
+    this.#running.set(id, task);
+    this.machine.world.observer.taskStarted(this.machine, task);
+    this.#update(id, 'TASK_RUNNING');
+    const { runsMs, code } = programOf(task);
+    this.#later(runsMs, () => this.#finish(id, code === 0 ? 'TASK_FINISHED' : 'TASK_FAILED'));
+  }
+
+  #finish(id: string, state: TaskState): void {
+    if (this.#running.delete(id)) this.#update(id, state);
+  }
+
+  #update(id: string, state: TaskState): void {
+    const { clock, random } = this.machine.world;
+    const uuid = uuidBytes(random.uuid());
+    const status: TaskStatus = {
+      task_id: { value: id },
+      state,
+      source: 'SOURCE_EXECUTOR',
+      executor_id: { value: this.launch.key.executorId },
+      timestamp: clock.now() / 1_000,
+      uuid,
+    };
+    this.#unacknowledgedUpdates.set(Buffer.from(uuid).toString('hex'), status);
+    this.#stream?.update(status);
+  }
+
+  #end(status: ExitStatus): void {
+    if (this.ended !== undefined) return;
+    this.ended = status;
+    this.life.end();
+    this.#running.clear();
+    for (const watcher of this.watchers) watcher(status);
+  }
+
+  #later(ms: number, act: () => void): void {
+    this.machine.world.clock.after(ms, () => {
+      if (this.ended === undefined) act();
+    });
+  }
+}

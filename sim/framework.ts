@@ -1,0 +1,415 @@
+// A framework as a careful scheduler writes it: it notes what it launches before it launches it,
+// acknowledges every update after it has noted it, reconciles, and retries work whose task is gone.
+import type {
+  ExecutorInfo,
+  Offer,
+  Offer_Operation,
+  SchedulerCall,
+  SchedulerEvent,
+  TaskInfo,
+  TaskStatus,
+} from '#wire/mesos/v1.ts';
+import { parseResources } from '#mesos/resources/parse.ts';
+import { Resources } from '#mesos/resources/resources.ts';
+import { isTerminal } from '#mesos/master/statuses.ts';
+import type { MasterProcess } from './master-process.ts';
+import { Channel, Life } from './network.ts';
+import type { FrameworkPlan, TaskKind } from './plan.ts';
+import type { World } from './world.ts';
+
+const RESUBSCRIBE_MS = 500;
+const RECONCILE_MS = 20_000;
+/** A task that is unreachable for so long is done anew: its agent may never come back. */
+const GIVE_UP_MS = 10 * 60_000;
+/** Longer than any crash in a plan. */
+export const FAILOVER_TIMEOUT_S = 100;
+/** Only so many tasks of one piece of work fail or are killed: in the end all work is done. */
+const FLAKY_ATTEMPTS = 3;
+
+/** What the framework has noted of a task; survives its own crashes. */
+export interface NotedTask {
+  readonly id: string;
+  readonly work: number;
+  readonly agentId: string;
+  state: string;
+  /** No task of this id is to run any more. */
+  isFinal: boolean;
+  /** Since when it is told to be unreachable, without anything else meanwhile. */
+  unreachableSince: number | undefined;
+}
+
+interface Subscription {
+  readonly master: MasterProcess;
+  readonly calls: Channel;
+  connection: number | undefined;
+}
+
+export class FrameworkActor {
+  readonly plan: FrameworkPlan;
+  readonly #world: World;
+  life: Life;
+  // ---- survives crashes
+  frameworkId: string | undefined;
+  hasLeft = false;
+  readonly tasks = new Map<string, NotedTask>();
+  readonly done = new Set<number>();
+  readonly #attempts = new Map<number, number>();
+  #worksNoted = 0;
+  // ---- of this life
+  #subscription: Subscription | undefined;
+  #isSubscribed = false;
+  #isSuppressed = false;
+  #isAsking = false;
+  readonly #held = new Map<string, Offer>();
+  /** Offers seen, for the observer. */
+  offersSeen = 0;
+
+  constructor(world: World, plan: FrameworkPlan) {
+    this.#world = world;
+    this.plan = plan;
+    this.life = new Life(plan.name, plan.name);
+    this.life.isAlive = false;
+  }
+
+  /** Its work is done: it leaves as planned. */
+  leave(): void {
+    if (this.plan.end === 'stays') return;
+    this.hasLeft = true;
+    this.#world.log(`${this.plan.name}: ${this.plan.end}`);
+    if (this.plan.end === 'tears-down') this.#call({ type: 'TEARDOWN' });
+    else this.life.end();
+  }
+
+  get isDone(): boolean {
+    return this.done.size >= this.plan.works;
+  }
+
+  start(): void {
+    if (this.life.isAlive) return;
+    this.#world.log(`${this.plan.name}: starts`);
+    this.life = new Life(this.plan.name, this.plan.name);
+    this.#subscription = undefined;
+    this.#isSubscribed = false;
+    this.#isAsking = false;
+    this.#held.clear();
+    this.#subscribe();
+    this.#later(RECONCILE_MS, () => this.#reconcileAgain());
+  }
+
+  crash(): void {
+    if (!this.life.isAlive) return;
+    this.#world.log(`${this.plan.name}: is killed`);
+    this.life.end();
+  }
+
+  // ---- the subscription
+
+  #subscribe(): void {
+    if (this.#subscription !== undefined || this.hasLeft) return;
+    const master = this.#world.master;
+    const { network } = this.#world;
+    const calls: Channel = new Channel(network, {
+      from: this.life,
+      to: master?.life,
+      onBroken: () => this.#unsubscribed(subscription),
+      onClosed: () => {
+        if (subscription.connection !== undefined) master?.disconnected(subscription.connection);
+      },
+    });
+    const subscription: Subscription = {
+      master: master as MasterProcess,
+      calls,
+      connection: undefined,
+    };
+    this.#subscription = subscription;
+    const { life } = this;
+    calls.send(() => {
+      subscription.connection = master?.subscribe(
+        {
+          life,
+          onEvent: (event) => {
+            if (this.#subscription === subscription) this.#onEvent(event);
+          },
+          onEnd: () => this.#unsubscribed(subscription),
+        },
+        { type: 'SUBSCRIBE', subscribe: { framework_info: this.#info() }, ...this.#idPart() },
+      );
+    });
+  }
+
+  #unsubscribed(subscription: Subscription): void {
+    if (this.#subscription !== subscription) return;
+    this.#world.log(`${this.plan.name}: its subscription ended`);
+    subscription.calls.finish();
+    this.#subscription = undefined;
+    this.#isSubscribed = false;
+    this.#held.clear();
+    this.#later(RESUBSCRIBE_MS, () => this.#subscribe());
+  }
+
+  #idPart(): { framework_id?: { value: string } } {
+    return this.frameworkId === undefined ? {} : { framework_id: { value: this.frameworkId } };
+  }
+
+  #info() {
+    const { isPartitionAware, isCheckpointing, role, name } = this.plan;
+    const capabilities = [{ type: 'MULTI_ROLE' as const }];
+    return {
+      user: 'root',
+      name,
+      roles: [role],
+      checkpoint: isCheckpointing,
+      failover_timeout: FAILOVER_TIMEOUT_S,
+      capabilities: isPartitionAware
+        ? [...capabilities, { type: 'PARTITION_AWARE' as const }]
+        : capabilities,
+      ...(this.frameworkId === undefined ? {} : { id: { value: this.frameworkId } }),
+    };
+  }
+
+  #call(call: SchedulerCall): void {
+    const subscription = this.#subscription;
+    if (subscription === undefined) return;
+    const whole = { ...call, ...this.#idPart() };
+    subscription.calls.send(() => {
+      const { connection, master } = subscription;
+      if (connection === undefined) return;
+      const answer = master.call(connection, whole);
+      if (answer.status < 400) return;
+      this.#world.log(`${this.plan.name}: ${call.type} refused: ${answer.message}`);
+    });
+  }
+
+  // ---- events
+
+  #onEvent(event: SchedulerEvent): void {
+    switch (event.type) {
+      case 'SUBSCRIBED':
+        this.frameworkId ??= event.subscribed?.framework_id.value;
+        this.#isSubscribed = true;
+        this.#isSuppressed = false;
+        this.#reconcile();
+        this.#stateDemand();
+        return;
+      case 'OFFERS':
+        this.#onOffers(event.offers?.offers ?? []);
+        return;
+      case 'RESCIND':
+        this.#held.delete(event.rescind?.offer_id.value ?? '');
+        return;
+      case 'UPDATE':
+        if (event.update !== undefined) this.#onUpdate(event.update.status);
+        return;
+      case 'ERROR':
+        this.#world.observer.failed(`${this.plan.name} was told: ${event.error?.message ?? ''}`);
+        return;
+      default:
+    }
+  }
+
+  #onOffers(offers: readonly Offer[]): void {
+    this.offersSeen += offers.length;
+    const { random } = this.#world;
+    for (const offer of offers) {
+      if (random.chance(this.plan.holdChance)) {
+        this.#held.set(offer.id.value, offer);
+        this.#later(random.below(20_000), () => {
+          if (this.#held.delete(offer.id.value)) this.#use(offer);
+        });
+      } else this.#use(offer);
+    }
+    this.#stateDemand();
+  }
+
+  #onUpdate(status: TaskStatus): void {
+    const id = status.task_id.value;
+    const noted = this.tasks.get(id);
+    this.#world.log(`${this.plan.name}: ${id} is ${status.state} (${status.reason ?? ''})`);
+    if (noted === undefined) {
+      this.#world.observer.failed(`${this.plan.name} was told of ${id}, which it never launched`);
+      return;
+    }
+    this.#world.observer.told(this, noted, status);
+    const hasWork = !noted.isFinal;
+    noted.state = status.state;
+    if (status.state !== 'TASK_UNREACHABLE') noted.unreachableSince = undefined;
+    else noted.unreachableSince ??= this.#world.clock.now();
+    const isOver = isTerminal(status.state) || status.state === 'TASK_UNKNOWN';
+    if (isOver) noted.isFinal = true;
+    if (status.state === 'TASK_FINISHED') this.done.add(noted.work);
+    const { uuid, agent_id } = status;
+    if (uuid !== undefined && uuid.length > 0 && agent_id !== undefined) {
+      const acknowledge = { agent_id, task_id: status.task_id, uuid };
+      const waitMs = this.#world.random.chance(0.05) ? 3_000 : 0;
+      this.#later(waitMs, () => this.#call({ type: 'ACKNOWLEDGE', acknowledge }));
+    }
+    if (isOver && hasWork) this.#stateDemand();
+    else if (status.state === 'TASK_RUNNING') this.#perhapsKill(noted);
+  }
+
+  #perhapsKill(noted: NotedTask): void {
+    const { random } = this.#world;
+    const isFlaky = (this.#attempts.get(noted.work) ?? 0) <= FLAKY_ATTEMPTS;
+    if (!isFlaky || !random.chance(this.plan.killChance)) return;
+    const kill = { task_id: { value: noted.id }, agent_id: { value: noted.agentId } };
+    this.#later(random.below(2_000), () => this.#call({ type: 'KILL', kill }));
+  }
+
+  // ---- work
+
+  /** Pieces of work that no task is on. */
+  #waiting(): number[] {
+    const busy = new Set<number>();
+    for (const { work, isFinal } of this.tasks.values()) if (!isFinal) busy.add(work);
+    const free: number[] = [];
+    const { works, concurrencyMax } = this.plan;
+    for (let work = 0; work < Math.min(works, this.#worksNoted + 64); work++) {
+      if (busy.size + free.length >= concurrencyMax || free.length >= 64) break;
+      if (!busy.has(work) && !this.done.has(work)) free.push(work);
+    }
+    return free;
+  }
+
+  #use(offer: Offer): void {
+    if (!this.#isSubscribed) return;
+    const operations: Offer_Operation[] = [];
+    let left = Resources.of(offer.resources).allocatedTo(undefined);
+    const agentId = offer.agent_id.value;
+    let hasExecutor = (offer.executor_ids ?? []).length > 0;
+    for (const work of this.#waiting()) {
+      const kind = this.#world.random.pick(this.plan.kinds);
+      const executor = this.#executor(kind);
+      const task = this.#task(work, agentId, kind);
+      let needs = Resources.of(task.resources);
+      if (executor !== undefined && !hasExecutor)
+        needs = needs.add(Resources.of(executor.resources));
+      if (!left.contains(needs)) break;
+      left = left.subtract(needs);
+      if (executor !== undefined) hasExecutor = true;
+      operations.push(operationOf(kind, task, executor));
+      const id = task.task_id.value;
+      this.tasks.set(id, {
+        id,
+        work,
+        agentId,
+        state: 'TASK_STAGING',
+        isFinal: false,
+        unreachableSince: undefined,
+      });
+      this.#worksNoted = Math.max(this.#worksNoted, work + 1);
+    }
+    const refuse_seconds = this.#world.random.pick([0, 1, 5]);
+    const offer_ids = [offer.id];
+    if (operations.length === 0) {
+      this.#call({ type: 'DECLINE', decline: { offer_ids, filters: { refuse_seconds } } });
+    } else {
+      this.#call({
+        type: 'ACCEPT',
+        accept: { offer_ids, operations, filters: { refuse_seconds } },
+      });
+    }
+  }
+
+  #task(work: number, agentId: string, kind: TaskKind): TaskInfo {
+    const { random } = this.#world;
+    const attempt = (this.#attempts.get(work) ?? 0) + 1;
+    this.#attempts.set(work, attempt);
+    const ms = 1 + random.below(this.plan.taskMsMax);
+    const code = attempt <= FLAKY_ATTEMPTS && random.chance(this.plan.failChance) ? 1 : 0;
+    const stubborn = random.chance(0.1) ? ' stubborn' : '';
+    const executor = kind === 'custom' ? this.#executor(kind) : undefined;
+    const command = { value: `run ${ms} ${code}${stubborn}` };
+    return {
+      name: `${work}`,
+      task_id: { value: `${this.plan.name}-${work}-${attempt}` },
+      agent_id: { value: agentId },
+      resources: parseResources(`cpus:${(1 + random.below(3)) / 2};mem:${64 << random.below(4)}`),
+      labels: { labels: [{ key: 'framework', value: this.plan.name }] },
+      // A custom executor reads its command from the task as well.
+      ...(executor === undefined ? { command } : { executor, command }),
+    };
+  }
+
+  #executor(kind: TaskKind): ExecutorInfo | undefined {
+    if (kind === 'command') return undefined;
+    const isCustom = kind === 'custom';
+    return {
+      executor_id: { value: `${this.plan.name}-${kind}` },
+      framework_id: { value: this.frameworkId ?? '' },
+      resources: parseResources('cpus:0.1;mem:32'),
+      ...(isCustom ? { type: 'CUSTOM', command: { value: 'executor' } } : { type: 'DEFAULT' }),
+    };
+  }
+
+  /** SUPPRESS without work, REVIVE or REQUEST with some; many changes, one call. */
+  #stateDemand(): void {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    this.#later(50, () => {
+      this.#isAsking = false;
+      if (!this.#isSubscribed) return;
+      const waiting = this.#waiting();
+      if (waiting.length === 0) {
+        if (!this.#isSuppressed) this.#call({ type: 'SUPPRESS' });
+        this.#isSuppressed = true;
+        return;
+      }
+      if (this.plan.isRequesting) {
+        const requests = waiting.map(() => ({ resources: parseResources('cpus:1.6;mem:544') }));
+        this.#call({ type: 'REQUEST', request: { requests } });
+      }
+      if (this.#isSuppressed) this.#call({ type: 'REVIVE' });
+      this.#isSuppressed = false;
+    });
+  }
+
+  // ---- reconciliation
+
+  #giveUp(): void {
+    const before = this.#world.clock.now() - GIVE_UP_MS;
+    for (const noted of this.tasks.values()) {
+      if (noted.isFinal || (noted.unreachableSince ?? Infinity) > before) continue;
+      this.#world.observer.gaveUp(this, noted);
+      noted.isFinal = true;
+    }
+  }
+
+  #reconcileAgain(): void {
+    this.#giveUp();
+    this.#reconcile();
+    this.#stateDemand();
+    this.#later(RECONCILE_MS, () => this.#reconcileAgain());
+  }
+
+  #reconcile(): void {
+    if (!this.#isSubscribed) return;
+    const open = [...this.tasks.values()].filter((one) => !one.isFinal);
+    const tasks = open.map((one) => ({
+      task_id: { value: one.id },
+      agent_id: { value: one.agentId },
+    }));
+    if (tasks.length > 0) this.#call({ type: 'RECONCILE', reconcile: { tasks } });
+  }
+
+  #later(ms: number, act: () => void): void {
+    const { life } = this;
+    this.#world.clock.after(ms, () => {
+      if (life.isAlive) act();
+    });
+  }
+}
+
+function operationOf(
+  kind: TaskKind,
+  task: TaskInfo,
+  executor: ExecutorInfo | undefined,
+): Offer_Operation {
+  if (kind !== 'group' || executor === undefined) {
+    // A task has a command or an executor, not both; the executor finds its work in `data`.
+    const { command, ...rest } = task;
+    const data = new TextEncoder().encode(command?.value ?? '');
+    const one = task.executor === undefined ? task : { ...rest, data };
+    return { type: 'LAUNCH', launch: { task_infos: [one] } };
+  }
+  return { type: 'LAUNCH_GROUP', launch_group: { executor, task_group: { tasks: [task] } } };
+}

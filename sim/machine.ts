@@ -1,0 +1,138 @@
+// One simulated machine: processes that outlive the agent that started them, what the agent keeps on
+// disk, and the agent process itself, which may be killed and started again.
+import type { ExitStatus } from '#env/process.ts';
+import type { TaskMemory } from '#mesos/executor/core.ts';
+import type { ContainerLaunch } from '#mesos/agent/types.ts';
+import { Resources } from '#mesos/resources/resources.ts';
+import { parseResources } from '#mesos/resources/parse.ts';
+import type { TaskInfo } from '#wire/mesos/v1.ts';
+import { AgentDisk } from './agent-disk.ts';
+import { AgentProcess } from './agent-process.ts';
+import { CustomExecutor } from './custom-executor.ts';
+import { frameworkOf, programOf } from './programs.ts';
+import type { World } from './world.ts';
+
+export class SimTask {
+  readonly key: string;
+  readonly pid: number;
+  readonly task: TaskInfo;
+  ended: ExitStatus | undefined;
+  /** Told of the end, as long as whoever asked lives. */
+  readonly watchers = new Set<(status: ExitStatus) => void>();
+  readonly #world: World;
+
+  constructor(world: World, key: string, pid: number, task: TaskInfo) {
+    this.#world = world;
+    this.key = key;
+    this.pid = pid;
+    this.task = task;
+    const { runsMs, code } = programOf(task);
+    world.clock.after(runsMs, () => this.#end({ kind: 'exited', code, at: world.clock.now() }));
+  }
+
+  kill(signal: string): void {
+    const isDeaf = signal === 'SIGTERM' && programOf(this.task).isStubborn;
+    if (isDeaf || this.ended !== undefined) return;
+    const number = signal === 'SIGTERM' ? 15 : 9;
+    const status = (): ExitStatus => ({
+      kind: 'signaled',
+      signal: number,
+      at: this.#world.clock.now(),
+    });
+    if (signal === 'SIGTERM') this.#world.clock.after(5, () => this.#end(status()));
+    else this.#end(status());
+  }
+
+  #end(status: ExitStatus): void {
+    if (this.ended !== undefined) return;
+    this.ended = status;
+    for (const watcher of this.watchers) watcher(status);
+  }
+}
+
+export class Machine {
+  readonly world: World;
+  readonly name: string;
+  readonly total: Resources;
+  readonly resources: string;
+  disk = new AgentDisk();
+  /** By container id and task id. A key is sealed once somebody has asked for its process in vain. */
+  readonly tasks = new Map<string, SimTask | 'sealed'>();
+  readonly memories = new Map<string, readonly TaskMemory[]>();
+  readonly executors = new Map<string, CustomExecutor>();
+  agent: AgentProcess | undefined;
+  #pid = 100;
+  #incarnation = 0;
+
+  constructor(world: World, name: string, resources: string) {
+    this.world = world;
+    this.name = name;
+    this.resources = resources;
+    this.total = Resources.of(parseResources(resources));
+  }
+
+  get upid(): string {
+    return `slave(1)@${this.name}:5051`;
+  }
+
+  startAgent(): void {
+    if (this.agent !== undefined) return;
+    this.#incarnation += 1;
+    this.world.log(`${this.name}: the agent starts`);
+    this.agent = new AgentProcess(this, this.#incarnation);
+    this.agent.start();
+  }
+
+  /** kill -9: tasks and executors run on. */
+  crashAgent(): void {
+    if (this.agent === undefined) return;
+    this.world.log(`${this.name}: the agent is killed`);
+    this.agent.kill();
+    this.agent = undefined;
+  }
+
+  /** Power loss: nothing that ran runs any more. */
+  reboot(): void {
+    this.crashAgent();
+    this.world.log(`${this.name}: power loss`);
+    for (const task of this.tasks.values()) if (task !== 'sealed') task.kill('SIGKILL');
+    for (const executor of this.executors.values()) executor.die(9);
+  }
+
+  startTask(key: string, task: TaskInfo): SimTask {
+    this.#pid += 1;
+    const made = new SimTask(this.world, key, this.#pid, task);
+    this.tasks.set(key, made);
+    this.world.observer.taskStarted(this, task);
+    return made;
+  }
+
+  startExecutor(launch: ContainerLaunch): CustomExecutor {
+    this.#pid += 1;
+    const made = new CustomExecutor(this, launch, this.#pid);
+    this.executors.set(launch.containerId, made);
+    made.start();
+    return made;
+  }
+
+  /** Everything that really runs here. */
+  runningTasks(): TaskInfo[] {
+    const own = [...this.tasks.values()].flatMap((one) =>
+      one === 'sealed' || one.ended !== undefined ? [] : [one.task],
+    );
+    const others = [...this.executors.values()].flatMap((one) => one.runningTasks());
+    return [...own, ...others];
+  }
+
+  /** What those hold, and the executors themselves. */
+  used(isCounted: (frameworkId: string) => boolean): Resources {
+    const executors = [...this.executors.values()].filter(
+      (one) => one.ended === undefined && isCounted(one.launch.key.frameworkId),
+    );
+    const tasks = this.runningTasks().filter((one) => isCounted(frameworkOf(one)));
+    return Resources.sum([
+      ...tasks.map((one) => Resources.of(one.resources)),
+      ...executors.map((one) => Resources.of(one.launch.executor.resources)),
+    ]);
+  }
+}

@@ -1,0 +1,262 @@
+// One life of a master: the production core behind simulated network, registry and timers. The
+// simulated side of `mesos/master/shell.ts`.
+import type { Timer } from '#env/env.ts';
+import { MasterCore } from '#mesos/master/core.ts';
+import type {
+  FromAgent,
+  MasterEffect,
+  MasterOptions,
+  RecoveredRegistry,
+  RegistryChange,
+  ToAgent,
+} from '#mesos/master/types.ts';
+import type { AgentInfo, SchedulerCall, SchedulerEvent } from '#wire/mesos/v1.ts';
+import { Links } from './links.ts';
+import { Channel, Life } from './network.ts';
+import { MASTER_ADDRESS } from './plan.ts';
+import { overTheWireEvent, summaryOf } from './wire.ts';
+import type { World } from './world.ts';
+
+/** What survives masters: the simulated side of `mesos/registry`. */
+export class SimRegistry {
+  readonly #agents = new Map<string, AgentInfo>();
+  readonly #unreachable = new Map<string, number>();
+  readonly #weights = new Map<string, number>();
+
+  apply(change: RegistryChange): void {
+    switch (change.kind) {
+      case 'admit-agent':
+      case 'mark-reachable': {
+        const id = change.info.id?.value ?? '';
+        this.#agents.set(id, change.info);
+        this.#unreachable.delete(id);
+        return;
+      }
+      case 'remove-agent':
+        this.#agents.delete(change.agentId);
+        this.#unreachable.delete(change.agentId);
+        return;
+      case 'mark-unreachable':
+        this.#agents.delete(change.agentId);
+        this.#unreachable.set(change.agentId, change.at);
+        return;
+      case 'set-weight':
+        this.#weights.set(change.role, change.weight);
+        return;
+      default:
+    }
+  }
+
+  read(): RecoveredRegistry {
+    return {
+      agents: [...this.#agents.values()],
+      unreachable: [...this.#unreachable].map(([agentId, at]) => ({ agentId, at })),
+      weights: [...this.#weights].map(([role, weight]) => ({ role, weight })),
+    };
+  }
+}
+
+/** A scheduler's end of a subscription. */
+export interface Subscriber {
+  readonly life: Life;
+  onEvent(event: SchedulerEvent): void;
+  onEnd(): void;
+}
+
+/** The outcome of a call, as its HTTP answer tells it. */
+export interface Answer {
+  readonly status: number;
+  readonly message: string;
+}
+
+export class MasterProcess {
+  readonly life: Life;
+  readonly core: MasterCore;
+  readonly #world: World;
+  readonly #registry: SimRegistry;
+  readonly #links: Links;
+  readonly #streams = new Map<number, Channel>();
+  readonly #subscribers = new Map<number, Subscriber>();
+  readonly #persisting: RegistryChange[] = [];
+  #persistedAt = 0;
+  #nextConnection = 1;
+  #timer: { readonly at: number; readonly timer: Timer } | undefined;
+  #isAllocating = false;
+
+  constructor(world: World, registry: SimRegistry, incarnation: number) {
+    this.#world = world;
+    this.#registry = registry;
+    this.life = new Life('master', `master ${incarnation}`);
+    this.#links = new Links({
+      network: world.network,
+      life: this.life,
+      lifeAt: (upid) => world.machine(upid)?.agent?.life,
+      onExited: (upid) => this.#perform(this.core.onAgentExited(upid, this.#now)),
+    });
+    this.core = new MasterCore(optionsOf(incarnation), registry.read(), world.clock.now());
+    this.#wakeAt(this.core.nextDeadline());
+  }
+
+  /** alive -> dead. What was on its way into the registry has got there, or not. */
+  kill(): void {
+    this.life.end();
+    for (const change of this.#persisting) {
+      if (!this.#world.random.chance(0.5)) break;
+      this.#registry.apply(change);
+    }
+  }
+
+  fromAgent(upid: string, message: FromAgent): void {
+    this.#world.tell(() => `master <- ${upid}: ${summaryOf(message)}`);
+    this.#perform(this.core.onAgentMessage(upid, message, this.#now));
+  }
+
+  /** The id of the new connection. */
+  subscribe(subscriber: Subscriber, call: SchedulerCall): number {
+    const connection = this.#nextConnection++;
+    const channel = new Channel(this.#world.network, {
+      from: this.life,
+      to: subscriber.life,
+      onBroken: () => this.#ended(connection),
+      onClosed: () => subscriber.onEnd(),
+    });
+    this.#streams.set(connection, channel);
+    this.#subscribers.set(connection, subscriber);
+    const outcome = this.core.subscribe(connection, call, this.#now);
+    if (!('status' in outcome)) this.#perform(outcome);
+    return connection;
+  }
+
+  call(connection: number, call: SchedulerCall): Answer {
+    const id = call.framework_id?.value ?? '';
+    const framework = this.core.state.frameworks.get(id);
+    if (framework === undefined) return { status: 400, message: 'Framework cannot be found' };
+    if (framework.connection !== connection) return { status: 400, message: 'Another stream' };
+    const outcome = this.core.call(id, call, this.#now);
+    if ('status' in outcome) return outcome;
+    this.#perform(outcome);
+    return { status: 202, message: '' };
+  }
+
+  /** The scheduler closed its end, or its connection broke. */
+  disconnected(connection: number): void {
+    this.#streams.get(connection)?.break();
+    this.#ended(connection);
+  }
+
+  get #now(): number {
+    return this.#world.clock.now();
+  }
+
+  #ended(connection: number): void {
+    if (!this.#streams.delete(connection)) return;
+    this.#subscribers.delete(connection);
+    this.#perform(this.core.disconnected(connection, this.#now));
+  }
+
+  #perform(effects: readonly MasterEffect[]): void {
+    for (const effect of effects) this.#performOne(effect);
+    this.#world.observer.masterDecided(this.core);
+  }
+
+  #performOne(effect: MasterEffect): void {
+    switch (effect.kind) {
+      case 'event': {
+        const subscriber = this.#subscribers.get(effect.connection);
+        if (effect.event.offers !== undefined) this.#world.observer.offered(effect.event.offers);
+        const event = overTheWireEvent(this.#world, effect.event);
+        this.#streams.get(effect.connection)?.send(() => subscriber?.onEvent(event));
+        return;
+      }
+      case 'close':
+        this.#streams.get(effect.connection)?.finish();
+        this.#streams.delete(effect.connection);
+        return;
+      case 'send':
+        this.#send(effect.to, effect.message);
+        return;
+      case 'link':
+        this.#links.link(effect.to);
+        return;
+      case 'unlink':
+        this.#links.unlink(effect.to);
+        return;
+      case 'persist':
+        this.#persist(effect);
+        return;
+      case 'wake-at':
+        this.#wakeAt(effect.at);
+        return;
+      case 'allocate-soon':
+        this.#allocateSoon();
+        return;
+      default:
+    }
+  }
+
+  #send(upid: string, message: ToAgent): void {
+    this.#world.tell(() => `master -> ${upid}: ${summaryOf(message)}`);
+    const from = `master@${MASTER_ADDRESS}`;
+    this.#links.send(upid, (to) => {
+      const agent = this.#world.machine(upid)?.agent;
+      if (agent?.life === to) agent.fromMaster({ from, ...message } as never);
+    });
+  }
+
+  /** Changes become durable one after the other. */
+  #persist({ change, token }: Extract<MasterEffect, { kind: 'persist' }>): void {
+    const { random, clock } = this.#world;
+    const slow = random.chance(0.05) ? 500 : 10;
+    this.#persistedAt = Math.max(this.#persistedAt, this.#now) + random.below(slow);
+    this.#persisting.push(change);
+    clock.after(this.#persistedAt - this.#now, () => {
+      if (!this.life.isAlive) return;
+      this.#persisting.shift();
+      this.#registry.apply(change);
+      this.#perform(this.core.confirm(token, this.#now));
+    });
+  }
+
+  #allocateSoon(): void {
+    if (this.#isAllocating) return;
+    this.#isAllocating = true;
+    this.#later(0, () => {
+      this.#isAllocating = false;
+      this.#perform(this.core.allocate(this.#now));
+    });
+  }
+
+  #wakeAt(at: number): void {
+    if (at === Infinity || (this.#timer !== undefined && this.#timer.at <= at)) return;
+    this.#timer?.timer.cancel();
+    const timer = this.#later(Math.max(0, at - this.#now), () => {
+      this.#timer = undefined;
+      this.#perform(this.core.onTick(this.#now));
+      this.#wakeAt(this.core.nextDeadline());
+    });
+    this.#timer = { at, timer };
+  }
+
+  #later(ms: number, act: () => void): Timer {
+    return this.#world.clock.after(ms, () => {
+      if (this.life.isAlive) act();
+    });
+  }
+}
+
+function optionsOf(incarnation: number): MasterOptions {
+  return {
+    masterId: `m${incarnation}`,
+    pid: `master@${MASTER_ADDRESS}`,
+    hostname: 'master',
+    ip: '10.0.0.1',
+    port: 5050,
+    version: '1.11.0',
+    agentPingTimeoutMs: 5_000,
+    agentPingTimeoutsMax: 3,
+    agentReregisterTimeoutMs: 60_000,
+    heartbeatMs: 15_000,
+    completedFrameworksMax: 5,
+    completedTasksMax: 50,
+  };
+}

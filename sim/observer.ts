@@ -1,0 +1,176 @@
+// Holds every part of a run to the promises of ARCHITECTURE.md: sees what the parts cannot see of
+// each other, and says in words what was broken.
+import type { MasterCore } from '#mesos/master/core.ts';
+import { Ledger } from '#mesos/master/ledger.ts';
+import { isTerminal } from '#mesos/master/statuses.ts';
+import type { CheckpointRecord } from '#mesos/agent/types.ts';
+import type { SchedulerEvent_Offers, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
+import type { FrameworkActor, NotedTask } from './framework.ts';
+import type { Machine } from './machine.ts';
+import type { World } from './world.ts';
+
+const VIOLATIONS_MAX = 20;
+/** Adding everything up after each decision would take longer than the run. */
+const AUDIT_EVERY = 16;
+
+export class Observer {
+  readonly violations: string[] = [];
+  readonly #world: World;
+  readonly #offers = new Set<string>();
+  readonly #starts = new Map<string, string>();
+  readonly #acknowledged = new Set<string>();
+  /** Task -> the state that its agent told last and for good. */
+  readonly #ends = new Map<string, string>();
+  #decisions = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  failed(what: string): void {
+    this.#world.log(`VIOLATION: ${what}`);
+    if (this.violations.length < VIOLATIONS_MAX) this.violations.push(what);
+  }
+
+  /** No task runs twice, and no machine is asked for more than it has. */
+  taskStarted(machine: Machine, task: TaskInfo): void {
+    const id = task.task_id.value;
+    this.#world.log(`${machine.name}: ${id} starts`);
+    const before = this.#starts.get(id);
+    if (before !== undefined) this.failed(`${id} ran on ${before} and runs on ${machine.name}`);
+    this.#starts.set(id, machine.name);
+    const used = machine.used(() => true);
+    if (!machine.total.contains(used)) {
+      this.failed(`${machine.name} runs ${used.toString()} and has ${machine.total.toString()}`);
+    }
+  }
+
+  /** An update is acknowledged to its agent once. */
+  checkpointed(machine: Machine, record: CheckpointRecord): void {
+    if (record.kind !== 'acknowledgement') return;
+    const key = `${machine.name} ${record.taskId} ${Buffer.from(record.uuid).toString('hex')}`;
+    if (this.#acknowledged.has(key)) {
+      // After a crash that lost the record the same acknowledgement may come again.
+      this.#world.log(`${machine.name}: ${record.taskId} was acknowledged again`);
+    }
+    this.#acknowledged.add(key);
+  }
+
+  offered({ offers }: SchedulerEvent_Offers): void {
+    for (const { id } of offers ?? []) {
+      if (this.#offers.has(id.value)) this.failed(`offer ${id.value} was made twice`);
+      this.#offers.add(id.value);
+    }
+  }
+
+  masterDecided(core: MasterCore): void {
+    this.#decisions += 1;
+    if (this.#decisions % AUDIT_EVERY === 0) this.audit(core);
+  }
+
+  /** Offered, used and free add up to what each agent has; nothing is promised twice. */
+  audit({ state }: MasterCore): void {
+    const ledger = new Ledger(state);
+    for (const agent of state.agents.values()) {
+      const held = ledger.usedOn(agent.id).add(ledger.offeredOn(agent.id));
+      if (!agent.total.contains(held)) {
+        this.failed(
+          `${held.toString()} of ${agent.id} are given out, of ${agent.total.toString()}`,
+        );
+      }
+      const free = agent.total.subtract(held);
+      const available = state.allocator.available(agent.id);
+      if (!free.equals(available)) {
+        this.failed(
+          `the allocator takes ${available.toString()} of ${agent.id} for free, it is ${free.toString()}`,
+        );
+      }
+    }
+  }
+
+  told(framework: FrameworkActor, noted: NotedTask, status: TaskStatus): void {
+    const isFromAgent = (status.uuid ?? []).length > 0;
+    const end = this.#ends.get(noted.id);
+    if (isFromAgent && end !== undefined && end !== status.state) {
+      this.failed(`${framework.plan.name} was told ${noted.id} is ${status.state} after ${end}`);
+    }
+    if (isFromAgent && isTerminal(status.state)) this.#ends.set(noted.id, status.state);
+  }
+
+  /** Only tasks of an agent whose id was lost before it was durable may stay unreachable. */
+  gaveUp(framework: FrameworkActor, noted: NotedTask): void {
+    const { name } = framework.plan;
+    this.#world.log(`${name}: gives ${noted.id} up`);
+    const home = this.#world.machines.find(({ agent }) => agent?.core.agentId === noted.agentId);
+    if (home !== undefined) this.failed(`${noted.id} is unreachable; ${home.name} is there`);
+  }
+
+  /** Everything healed long ago: all three sides must agree that nothing is left. */
+  settled(): void {
+    const { frameworks, machines, master } = this.#world;
+    for (const { plan, done, tasks, hasLeft } of frameworks) {
+      if (done.size < plan.works) {
+        this.failed(`${plan.name} finished ${done.size} of ${plan.works} pieces of work`);
+      }
+      for (const { id, state, isFinal } of tasks.values()) {
+        if (!isFinal && !hasLeft) this.failed(`${plan.name} still believes that ${id} is ${state}`);
+      }
+    }
+    for (const machine of machines) this.#settledMachine(machine);
+    if (master !== undefined) this.#settledMaster(master.core);
+  }
+
+  #settledMachine(machine: Machine): void {
+    const { name, agent } = machine;
+    for (const { task_id } of machine.runningTasks()) {
+      this.failed(`${task_id.value} runs on ${name} and nobody wants it`);
+    }
+    if (agent?.core.master.kind !== 'registered') {
+      this.failed(`${name} is not registered`);
+      return;
+    }
+    const { workloads } = agent.core;
+    for (const { id } of workloads.frameworks.values()) {
+      if (workloads.streams.hasPending(id)) {
+        this.failed(`${name} waits for an acknowledgement by ${id}`);
+      }
+    }
+    const executors = workloads.executors().filter(({ type }) => type !== 'command');
+    const here = executors.map(({ key }) => `${key.frameworkId} ${key.executorId}`).sort();
+    const record = this.#world.master?.core.state.agents.get(agent.core.agentId ?? '');
+    const there = [...(record?.executors ?? [])]
+      .flatMap(([framework, known]) => [...known.keys()].map((id) => `${framework} ${id}`))
+      .sort();
+    if (here.join() !== there.join()) {
+      this.failed(`${name} has executors ${here.join()}; the master believes ${there.join()}`);
+    }
+    const gone = this.#world.frameworks.filter(({ hasLeft }) => hasLeft);
+    for (const { launch, ended } of machine.executors.values()) {
+      const { frameworkId } = launch.key;
+      if (ended === undefined && gone.some((one) => one.frameworkId === frameworkId)) {
+        this.failed(`${name} runs an executor of ${frameworkId}, which is gone`);
+      }
+    }
+  }
+
+  #settledMaster(core: MasterCore): void {
+    this.audit(core);
+    const { state } = core;
+    if (state.agents.size !== this.#world.machines.length) {
+      this.failed(`the master knows ${state.agents.size} agents`);
+    }
+    for (const { plan, hasLeft, frameworkId = '' } of this.#world.frameworks) {
+      if (hasLeft === state.frameworks.has(frameworkId)) {
+        this.failed(`${plan.name} ${hasLeft ? 'left' : 'stays'}, the master believes otherwise`);
+      }
+    }
+    for (const { id, tasks, unreachableTasks } of state.frameworks.values()) {
+      for (const { task } of tasks.values()) {
+        this.failed(`the master holds ${task.task_id.value} of ${id} as ${task.state}`);
+      }
+      for (const taskId of unreachableTasks.keys()) {
+        this.failed(`the master holds ${taskId} of ${id} as unreachable`);
+      }
+    }
+  }
+}

@@ -1,0 +1,139 @@
+// What a seed stands for: machines, frameworks with their work, and the faults that happen to them.
+import { SimRandom } from '#env/sim/random.ts';
+
+/** Where the leading master is found. */
+export const MASTER_ADDRESS = 'master:5050';
+
+export type TaskKind = 'command' | 'group' | 'custom';
+
+export interface FrameworkPlan {
+  readonly name: string;
+  readonly role: string;
+  readonly weight: number;
+  readonly isPartitionAware: boolean;
+  readonly isCheckpointing: boolean;
+  /** Pieces of work, each to be finished by some task in the end. */
+  readonly works: number;
+  readonly concurrencyMax: number;
+  readonly kinds: readonly TaskKind[];
+  readonly taskMsMax: number;
+  readonly killChance: number;
+  readonly failChance: number;
+  /** States its demand by REQUEST instead of taking what is offered. */
+  readonly isRequesting: boolean;
+  readonly holdChance: number;
+  /** What becomes of it when its work is done. */
+  readonly end: 'stays' | 'tears-down' | 'vanishes';
+}
+
+export type Fault =
+  | { readonly kind: 'crash-master'; readonly at: number; readonly forMs: number }
+  | { readonly kind: 'crash-agent'; readonly at: number; readonly forMs: number; of: number }
+  | { readonly kind: 'reboot'; readonly at: number; readonly forMs: number; readonly of: number }
+  | { readonly kind: 'crash-framework'; readonly at: number; readonly forMs: number; of: number }
+  | { readonly kind: 'crash-executor'; readonly at: number; readonly of: number }
+  /** `of`: 0 is the master, then machines, then frameworks. */
+  | { readonly kind: 'partition'; readonly at: number; readonly forMs: number; readonly of: number }
+  | { readonly kind: 'break'; readonly at: number; readonly of: number };
+
+export interface Plan {
+  readonly seed: number;
+  readonly machines: readonly string[];
+  readonly frameworks: readonly FrameworkPlan[];
+  readonly faults: readonly Fault[];
+  /** Every message is encoded and decoded. */
+  readonly isEncoded: boolean;
+}
+
+/** Faults happen within this time; after it everything heals. */
+export const FAULTS_MS = 180_000;
+
+function spread(random: SimRandom, bound: number): number {
+  return 1 + random.below(random.chance(0.3) ? bound : Math.max(1, bound >> 3));
+}
+
+function frameworkPlan(random: SimRandom, index: number): FrameworkPlan {
+  const roles = ['a', 'b', 'a/x', 'c'];
+  const all: TaskKind[][] = [
+    ['command'],
+    ['command'],
+    ['group'],
+    ['custom'],
+    ['command', 'custom', 'group'],
+  ];
+  return {
+    name: `f${index + 1}`,
+    role: random.pick(roles),
+    weight: 1,
+    isPartitionAware: random.chance(0.8),
+    isCheckpointing: random.chance(0.85),
+    works: 1 + random.below(random.chance(0.2) ? 40 : 12),
+    concurrencyMax: 1 + random.below(10),
+    kinds: random.pick(all),
+    taskMsMax: random.pick([200, 5_000, 60_000]),
+    killChance: random.pick([0, 0, 0.1, 0.4]),
+    failChance: random.pick([0, 0, 0.2]),
+    isRequesting: random.chance(0.25),
+    holdChance: random.pick([0, 0, 0.2]),
+    end: random.pick(['stays', 'stays', 'tears-down', 'vanishes']),
+  };
+}
+
+function fault(random: SimRandom, machines: number, frameworks: number): Fault {
+  const at = random.below(FAULTS_MS);
+  const forMs = spread(random, 60_000);
+  switch (random.below(8)) {
+    case 0:
+      return { kind: 'crash-master', at, forMs };
+    case 1:
+    case 2:
+      return { kind: 'crash-agent', at, forMs, of: random.below(machines) };
+    case 3:
+      return { kind: 'crash-framework', at, forMs, of: random.below(frameworks) };
+    case 4:
+      return random.chance(0.3)
+        ? { kind: 'reboot', at, forMs, of: random.below(machines) }
+        : { kind: 'crash-executor', at, of: random.below(machines) };
+    case 5:
+    case 6:
+      return { kind: 'partition', at, forMs, of: random.below(1 + machines + frameworks) };
+    default:
+      return { kind: 'break', at, of: random.below(1_000) };
+  }
+}
+
+export function planOf(seed: number): Plan {
+  const random = new SimRandom(seed).child('plan');
+  const machines = Array.from({ length: 1 + random.below(4) }, () =>
+    random.pick(['cpus:4;mem:4096', 'cpus:8;mem:2048', 'cpus:2;mem:8192']),
+  );
+  const count = 1 + random.below(3);
+  const frameworks = Array.from({ length: count }, (_, i) => frameworkPlan(random, i));
+  const faultCount = random.chance(0.1) ? 0 : random.below(random.chance(0.2) ? 40 : 10);
+  const faults = Array.from({ length: faultCount }, () => fault(random, machines.length, count));
+  return { seed, machines, frameworks, faults, isEncoded: random.chance(0.1) };
+}
+
+/** No faults; frameworks of weighted roles that always want more than there is. */
+export function fairnessPlanOf(seed: number): Plan {
+  const random = new SimRandom(seed).child('fairness');
+  const count = 2 + random.below(3);
+  const frameworks = Array.from({ length: count }, (_, i): FrameworkPlan => ({
+    name: `f${i + 1}`,
+    role: `r${i + 1}`,
+    weight: random.pick([1, 1, 2, 3]),
+    isPartitionAware: true,
+    isCheckpointing: true,
+    works: Infinity,
+    concurrencyMax: Infinity,
+    kinds: ['command'],
+    taskMsMax: random.pick([2_000, 10_000]),
+    killChance: 0,
+    failChance: 0,
+    isRequesting: false,
+    holdChance: 0,
+    end: 'stays',
+  }));
+  const machines = Array.from({ length: 4 }, () => 'cpus:8;mem:8192');
+  return { seed, machines, frameworks, faults: [], isEncoded: false };
+}

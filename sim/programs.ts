@@ -1,0 +1,20 @@
+// What simulated tasks are made of: the little language of their commands, and whose they are.
+import type { TaskInfo } from '#wire/mesos/v1.ts';
+
+/** A task's command (or its data) is `run MS CODE`: it lives so long and exits with that; `stubborn` ignores SIGTERM. */
+export interface TaskProgram {
+  readonly runsMs: number;
+  readonly code: number;
+  readonly isStubborn: boolean;
+}
+
+export function programOf(task: TaskInfo): TaskProgram {
+  const text = task.command?.value ?? new TextDecoder().decode(task.data);
+  const [, ms = '0', code = '0', how] = text.split(' ');
+  return { runsMs: Number(ms), code: Number(code), isStubborn: how === 'stubborn' };
+}
+
+/** Tasks of the simulated frameworks name their framework, as `FRAMEWORK/TASK`, in a label. */
+export function frameworkOf(task: TaskInfo): string {
+  return task.labels?.labels?.find((one) => one.key === 'framework')?.value ?? '';
+}

@@ -1,0 +1,144 @@
+// One run: a plan's world is started, its faults happen, everything heals, and the observer judges.
+import { FAULTS_MS, fairnessPlanOf, planOf, type Fault, type Plan } from './plan.ts';
+import { World } from './world.ts';
+import { dominantShareOf } from './shares.ts';
+
+const SETTLE_MS_MAX = 40 * 60_000;
+const QUIET_MS = 150_000;
+const STEPS_MAX = 3_000_000;
+
+export interface Outcome {
+  readonly seed: number;
+  readonly violations: readonly string[];
+  readonly lines: readonly string[];
+  readonly steps: number;
+  readonly virtualMs: number;
+  readonly tasksStarted: number;
+}
+
+export function run(plan: Plan, options: { readonly isTraced: boolean }): Outcome {
+  const world = new World(plan, options);
+  const { clock } = world;
+  start(world);
+  for (const fault of plan.faults) clock.after(fault.at, () => happen(world, fault));
+  let steps = 0;
+  const until = (isOver: () => boolean): void => {
+    while (!isOver() && steps < STEPS_MAX && clock.step()) steps += 1;
+  };
+  until(() => clock.monotonicMs() >= FAULTS_MS || hasNothingToCome(world));
+  until(() => clock.monotonicMs() >= SETTLE_MS_MAX || hasNothingToCome(world));
+  for (const framework of world.frameworks) if (framework.isDone) framework.leave();
+  const quietAt = clock.monotonicMs() + QUIET_MS;
+  until(() => clock.monotonicMs() >= quietAt);
+  if (steps >= STEPS_MAX) world.observer.failed('there is no end of events');
+  world.observer.settled();
+  const tasksStarted = world.frameworks.reduce((sum, one) => sum + one.tasks.size, 0);
+  const { violations } = world.observer;
+  const virtualMs = clock.monotonicMs();
+  return { seed: plan.seed, violations, lines: world.lines, steps, virtualMs, tasksStarted };
+}
+
+export function runSeed(seed: number, options = { isTraced: false }): Outcome {
+  return run(planOf(seed), options);
+}
+
+/** Mean dominant share per unit of weight of each framework, over a time of steady contention. */
+export function runFairness(seed: number): { weight: number; share: number }[] {
+  const plan = fairnessPlanOf(seed);
+  const world = new World(plan, { isTraced: false });
+  const { clock } = world;
+  start(world);
+  clock.advance(60_000);
+  const sums = plan.frameworks.map(() => 0);
+  const samples = 200;
+  for (let i = 0; i < samples; i++) {
+    clock.advance(1_000);
+    plan.frameworks.forEach(({ name }, at) => {
+      sums[at] = (sums[at] ?? 0) + dominantShareOf(world, name) / samples;
+    });
+  }
+  return plan.frameworks.map(({ weight }, at) => ({ weight, share: sums[at] ?? 0 }));
+}
+
+function start(world: World): void {
+  const { clock, random } = world;
+  clock.after(random.below(50), () => world.startMaster());
+  for (const machine of world.machines) {
+    clock.after(random.below(2_000), () => machine.startAgent());
+  }
+  for (const framework of world.frameworks) {
+    clock.after(random.below(5_000), () => framework.start());
+  }
+}
+
+/** All faults are over and all work is done. */
+function hasNothingToCome(world: World): boolean {
+  const last = Math.max(0, ...world.plan.faults.map(({ at, ...more }) => at + forMs(more)));
+  return (
+    world.clock.monotonicMs() > last &&
+    world.frameworks.every((one) => one.isDone && one.life.isAlive)
+  );
+}
+
+function forMs(fault: object): number {
+  return 'forMs' in fault && typeof fault.forMs === 'number' ? fault.forMs : 0;
+}
+
+function happen(world: World, fault: Fault): void {
+  const { clock, machines, frameworks, network } = world;
+  switch (fault.kind) {
+    case 'crash-master':
+      world.crashMaster();
+      clock.after(fault.forMs, () => world.startMaster());
+      return;
+    case 'crash-agent':
+    case 'reboot': {
+      const machine = machines[fault.of];
+      if (fault.kind === 'reboot') machine?.reboot();
+      else machine?.crashAgent();
+      clock.after(fault.forMs, () => machine?.startAgent());
+      return;
+    }
+    case 'crash-framework': {
+      const framework = frameworks[fault.of];
+      framework?.crash();
+      clock.after(fault.forMs, () => framework?.start());
+      return;
+    }
+    case 'crash-executor': {
+      world.log(`machine-${fault.of + 1}: its executors are killed`);
+      for (const one of machines[fault.of]?.executors.values() ?? []) one.die(9);
+      return;
+    }
+    case 'partition': {
+      const hosts = [
+        'master',
+        ...machines.map(({ name }) => name),
+        ...frameworks.map(({ plan }) => plan.name),
+      ];
+      const host = hosts[fault.of] ?? 'master';
+      world.log(`${host} is cut off for ${fault.forMs} ms`);
+      network.cut(host);
+      clock.after(fault.forMs, () => {
+        world.log(`${host} is back on the network`);
+        network.heal(host);
+      });
+      return;
+    }
+    case 'break':
+      breakOne(world, fault.of);
+      return;
+    default:
+  }
+}
+
+function breakOne(world: World, of: number): void {
+  const channels = [
+    ...(world.master?.life.channels ?? []),
+    ...world.machines.flatMap(({ agent }) => [...(agent?.life.channels ?? [])]),
+  ];
+  const channel = channels[of % Math.max(1, channels.length)];
+  if (channel === undefined) return;
+  world.log(`a connection of ${channel.ends.from.name} to ${channel.ends.to?.name ?? '?'} breaks`);
+  channel.break();
+}

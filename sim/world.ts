@@ -1,0 +1,69 @@
+// Everything there is in one simulated run: machines, the master and its registry, frameworks, the
+// network between them, and the observer that holds them to their promises.
+import { SimClock } from '#env/sim/clock.ts';
+import { SimRandom } from '#env/sim/random.ts';
+import { FrameworkActor } from './framework.ts';
+import { Machine } from './machine.ts';
+import { MasterProcess, SimRegistry } from './master-process.ts';
+import { Network } from './network.ts';
+import { Observer } from './observer.ts';
+import type { Plan } from './plan.ts';
+
+export class World {
+  readonly plan: Plan;
+  readonly clock = new SimClock();
+  readonly random: SimRandom;
+  readonly network: Network;
+  readonly observer: Observer;
+  readonly machines: readonly Machine[];
+  readonly frameworks: readonly FrameworkActor[];
+  readonly lines: string[] = [];
+  readonly #registry = new SimRegistry();
+  readonly #isTraced: boolean;
+  master: MasterProcess | undefined;
+  #masters = 0;
+
+  constructor(plan: Plan, options: { readonly isTraced: boolean }) {
+    this.plan = plan;
+    this.#isTraced = options.isTraced;
+    this.random = new SimRandom(plan.seed);
+    this.network = new Network(this.clock, this.random.child('network'));
+    this.observer = new Observer(this);
+    this.machines = plan.machines.map(
+      (resources, i) => new Machine(this, `machine-${i + 1}`, resources),
+    );
+    this.frameworks = plan.frameworks.map((one) => new FrameworkActor(this, one));
+    for (const { role, weight } of plan.frameworks) {
+      if (weight !== 1) this.#registry.apply({ kind: 'set-weight', role, weight });
+    }
+  }
+
+  machine(upid: string): Machine | undefined {
+    return this.machines.find((one) => one.upid === upid);
+  }
+
+  startMaster(): void {
+    if (this.master !== undefined) return;
+    this.#masters += 1;
+    this.log('the master starts');
+    this.master = new MasterProcess(this, this.#registry, this.#masters);
+  }
+
+  crashMaster(): void {
+    if (this.master === undefined) return;
+    this.log('the master is killed');
+    this.master.kill();
+    this.master = undefined;
+  }
+
+  /** A line that costs something to make. */
+  tell(line: () => string): void {
+    if (this.#isTraced) this.log(line());
+  }
+
+  log(line: string): void {
+    if (!this.#isTraced) return;
+    const seconds = (this.clock.monotonicMs() / 1_000).toFixed(3).padStart(9);
+    this.lines.push(`${seconds} ${line}`);
+  }
+}
