@@ -8,6 +8,7 @@ import type {
   ContainerEnd,
   ContainerLaunch,
 } from '#mesos/agent/types.ts';
+import type { ProbeResult } from '#mesos/executor/check-core.ts';
 import { BuiltinExecutor, type BuiltinEffect, exitMessage } from '#mesos/executor/core.ts';
 import { resumable } from '#mesos/executor/resume.ts';
 import { uuidBytes } from '#mesos/executor/uuid.ts';
@@ -246,7 +247,11 @@ class Runner {
     this.#launch = launch;
     const capabilities = launch.framework.capabilities ?? [];
     const reportsKilling = capabilities.some((one) => one.type === 'TASK_KILLING_STATE');
-    this.#core = new BuiltinExecutor({ reportsKilling, killGraceMs: KILL_GRACE_MS });
+    this.#core = new BuiltinExecutor({
+      reportsKilling,
+      killGraceMs: KILL_GRACE_MS,
+      nextContainer: () => wiring.machine.world.random.uuid(),
+    });
   }
 
   get containerId(): string {
@@ -273,9 +278,9 @@ class Runner {
   }
 
   resume(tasks: Resumed): void {
-    for (const { memory, process, wasReportedRunning } of tasks) {
+    for (const { memory, process, past } of tasks) {
       const isThere = process === undefined ? 'never-started' : 'there';
-      this.#perform(this.#core.resume(memory, isThere, wasReportedRunning));
+      this.#perform(this.#core.resume(memory, isThere, { ...past, startedAt: this.#now }));
       if (process !== undefined) this.#watch(memory.taskId, process);
       else if (memory.task === undefined) {
         const message = 'its process was not there after the agent was restarted';
@@ -304,9 +309,24 @@ class Runner {
       if (effect.kind === 'start') this.#start(effect.task);
       else if (effect.kind === 'signal') this.#processes.get(effect.taskId)?.kill(effect.signal);
       else if (effect.kind === 'update') this.#update(effect);
+      else if (effect.kind === 'probe') this.#probe(effect);
       else this.#containers.runnerDone(this);
     }
     this.#arm();
+  }
+
+  /** Simulated commands, ports and servers are always well. */
+  #probe({ taskId, probe }: BuiltinEffect & { kind: 'probe' }): void {
+    const { type } = probe.action;
+    const result: ProbeResult =
+      type === 'COMMAND'
+        ? { type, exitCode: 0 }
+        : type === 'HTTP'
+          ? { type, statusCode: 200 }
+          : { type, succeeded: true };
+    this.#containers.later(1, () => {
+      this.#perform(this.#core.probed(taskId, probe.kind, result, this.#now));
+    });
   }
 
   #start(task: TaskInfo): void {

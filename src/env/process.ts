@@ -63,6 +63,14 @@ export interface ProcessSpec {
   /** Supplementary groups; default none when a uid or gid is given. */
   readonly groups?: readonly number[] | undefined;
   readonly noNewPrivileges?: boolean | undefined;
+  /** Names as prlimit(1) knows them (`nofile`); both values absent: no limit. */
+  readonly rlimits?:
+    | readonly {
+        readonly name: string;
+        readonly soft?: number | undefined;
+        readonly hard?: number | undefined;
+      }[]
+    | undefined;
   /** In a new uts namespace. */
   readonly hostname?: string | undefined;
   /** Path under the cgroup roots, e.g. `strata/a1/c2`; applied when running as root, else ignored. */

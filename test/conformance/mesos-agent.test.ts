@@ -1,113 +1,20 @@
 // The agent with a real Mesos 1.11 master: it registers, runs tasks, survives kill -9, and custom
 // executors of pymesos work with it. The same stories run with Strata's own master.
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
 import type { ExecutorInfo } from '#wire/mesos/v1.ts';
+import { AgentMachine, realMaster, stop } from '#test/support/agent-machine.ts';
 import { eventually, root, run } from '#test/support/cluster.ts';
 import { TestFramework } from '#test/support/framework.ts';
 import { findPymesos } from '#test/support/pymesos.ts';
 
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
-const realMaster = join(process.env['STRATA_REAL_MESOS'] ?? '/tmp/real-mesos', 'real-mesos-master');
-const strata = join(root, 'src/bin/strata.ts');
-
-function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => done(port));
-    });
-  });
-}
-
-function start(
-  command: readonly string[],
-  vars: Readonly<Record<string, string>> = {},
-): ChildProcess {
-  return spawn(command[0] ?? '', command.slice(1), {
-    env: { ...process.env, ...vars },
-    stdio: 'ignore',
-  });
-}
-
-async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((done) => child.once('exit', done));
-  child.kill(signal);
-  await gone;
-}
-
-class Machine {
-  readonly folder = mkdtempSync(join(tmpdir(), 'strata-agent-'));
-  readonly kind: 'real' | 'own';
-  masterPort = 0;
-  agentPort = 0;
-  master!: ChildProcess;
-  agent!: ChildProcess;
-
-  constructor(kind: 'real' | 'own') {
-    this.kind = kind;
-  }
-
-  get masterUrl(): string {
-    return `http://127.0.0.1:${this.masterPort}`;
-  }
-
-  async start(): Promise<void> {
-    this.masterPort = await freePort();
-    this.agentPort = await freePort();
-    this.startMaster();
-    this.startAgent();
-    await this.agentActive();
-  }
-
-  startMaster(): void {
-    const port = String(this.masterPort);
-    const work = join(this.folder, 'master');
-    this.master =
-      this.kind === 'real'
-        ? start([realMaster], {
-            WORK_DIR: work,
-            LIBPROCESS_IP: '127.0.0.1',
-            LIBPROCESS_PORT: port,
-            MESOS_REGISTRY: 'in_memory',
-            MESOS_ALLOCATION_INTERVAL: '100ms',
-          })
-        : start([process.execPath, strata, 'master', '--home', work, '--port', port]);
-  }
-
-  startAgent(): void {
-    const [master, port] = [`127.0.0.1:${this.masterPort}`, String(this.agentPort)];
-    const resources = 'cpus:8;mem:4096;disk:1000;ports:[31000-31100]';
-    const home = join(this.folder, 'agent');
-    const options = ['--master', master, '--home', home, '--port', port, '--resources', resources];
-    this.agent = start([process.execPath, strata, 'agent', ...options]);
-  }
-
-  async agentActive(): Promise<void> {
-    await eventually('the agent is active', async () => {
-      const answer = await fetch(`${this.masterUrl}/slaves`);
-      const { slaves } = (await answer.json()) as { slaves: { active: boolean }[] };
-      return slaves.some((one) => one.active) ? true : undefined;
-    });
-  }
-
-  async close(): Promise<void> {
-    await stop(this.agent, 'SIGUSR1');
-    await stop(this.master, 'SIGKILL');
-    rmSync(this.folder, { recursive: true, force: true });
-  }
-}
 
 function stories(kind: 'real' | 'own'): void {
-  const machine = new Machine(kind);
+  const machine = new AgentMachine(kind);
   let framework: TestFramework;
   before(async () => {
     await machine.start();

@@ -68,6 +68,7 @@ function findTools(): ShimTools {
     unshare: find('unshare'),
     nsenter: find('nsenter'),
     setpriv: find('setpriv'),
+    prlimit: find('prlimit'),
   };
 }
 

@@ -11,6 +11,7 @@ export interface ShimTools {
   readonly unshare: string | undefined;
   readonly nsenter: string | undefined;
   readonly setpriv: string | undefined;
+  readonly prlimit: string | undefined;
 }
 
 /**
@@ -125,6 +126,15 @@ function identityWords(spec: ProcessSpec, tools: ShimTools): string[] {
   return words.length === 0 ? [] : [needed(tools.setpriv, 'setpriv'), ...words, '--'];
 }
 
+function limitWords(spec: ProcessSpec, tools: ShimTools): string[] {
+  const limits = spec.rlimits ?? [];
+  if (limits.length === 0) return [];
+  const words = limits.map(
+    ({ name, soft = 'unlimited', hard = 'unlimited' }) => `--${name}=${soft}:${hard}`,
+  );
+  return [needed(tools.prlimit, 'prlimit'), ...words, '--'];
+}
+
 /** Everything between the shim and the command, each replacing the one before it (same pid). */
 function commandWords(spec: ProcessSpec, tools: ShimTools): string[] {
   const odd = namesUnknownToShell(spec.env).map((name) => `${name}=${spec.env[name] ?? ''}`);
@@ -135,6 +145,7 @@ function commandWords(spec: ProcessSpec, tools: ShimTools): string[] {
     ...(tools.setsid === undefined ? [] : [tools.setsid]),
     ...namespaceWords(spec, tools),
     ...insideWords(spec, tools),
+    ...limitWords(spec, tools),
     ...identityWords(spec, tools),
     ...(odd.length === 0 ? [] : [tools.env ?? 'env', ...odd]),
     ...spec.argv,

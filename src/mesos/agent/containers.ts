@@ -1,46 +1,25 @@
 // Performs the container effects of the agent core: sandboxes, custom executors as processes, and
 // the built-in executors, which live in this process and look to the core like any other.
-import { chown, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorChain } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
-import type {
-  ExitStatus,
-  HostProcess,
-  ProcessHost,
-  ProcessLimits,
-  ProcessSpec,
-  ProcessUsage,
-} from '#env/process.ts';
+import type { ExitStatus, HostProcess, ProcessHost, ProcessUsage } from '#env/process.ts';
 import type { ExecutorEvent, Resource, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import { exitMessage, type TaskMemory } from '#mesos/executor/core.ts';
-import {
-  commandEnvironment,
-  commandLine,
-  containerProblem,
-  executorEnvironment,
-  inheritedEnvironment,
-} from '#mesos/executor/environment.ts';
-import { fetchAll } from '#mesos/executor/fetcher.ts';
+import type { Probe, ProbeResult } from '#mesos/executor/check-core.ts';
+import { containerProblem } from '#mesos/executor/isolation.ts';
+import { probeCommand, probeNetwork } from '#mesos/executor/prober.ts';
 import { resumable } from '#mesos/executor/resume.ts';
 import { BuiltinRunner } from '#mesos/executor/runner.ts';
 import { decode, encode } from '#wire/mesos/codec.ts';
 import type { Executor, Framework } from './agent-state.ts';
 import { pointAt } from './checkpoint.ts';
-import type { AgentPaths } from './paths.ts';
+import { ContainerSpecs, type ContainerSpecOptions, quantity } from './container-spec.ts';
 import type { AgentInput, ConnectionId, ContainerEnd, ContainerLaunch } from './types.ts';
 
-export interface ContainersOptions {
-  readonly paths: AgentPaths;
-  readonly upid: string;
-  readonly endpoint: string;
-  /** First part of every cgroup of this agent. */
-  readonly cgroupRoot: string;
-  readonly ownEnvironment: Readonly<Record<string, string | undefined>>;
-  readonly recoveryTimeoutMs: number;
-  readonly subscriptionBackoffMsMax: number;
-  readonly shutdownGraceMs: number;
+export interface ContainersOptions extends ContainerSpecOptions {
   readonly killGraceMs: number;
 }
 
@@ -56,10 +35,9 @@ interface Container {
 /** A TaskMemory on disk: the task as protobuf, in base64. */
 type StoredTask = Omit<TaskMemory, 'task'> & { readonly bytes: string | undefined };
 
-const MEMORY_BYTES_MIN = 32 * 1024 * 1024;
-
 export class Containers {
   readonly #options: ContainersOptions;
+  readonly #specs: ContainerSpecs;
   readonly #host: ProcessHost;
   readonly #disk: Disk;
   readonly #env: Env;
@@ -75,6 +53,7 @@ export class Containers {
     wiring: { onInput: (input: AgentInput) => void; nextConnection: () => ConnectionId },
   ) {
     this.#options = options;
+    this.#specs = new ContainerSpecs(options);
     this.#host = ports.host;
     this.#disk = ports.disk;
     this.#env = ports.env;
@@ -159,8 +138,10 @@ export class Containers {
   async #disposeFolder(containerId: string): Promise<void> {
     const { paths } = this.#options;
     const folder = paths.container(containerId);
-    const tasks = await readdir(join(folder, 'tasks')).catch(() => []);
-    for (const name of tasks) await this.#host.dispose(join(folder, 'tasks', name));
+    for (const kind of ['tasks', 'checks']) {
+      const names = await readdir(join(folder, kind)).catch(() => []);
+      for (const name of names) await this.#host.dispose(join(folder, kind, name));
+    }
     await this.#host.dispose(paths.containerProcess(containerId));
     await rm(folder, { recursive: true, force: true });
   }
@@ -228,63 +209,16 @@ export class Containers {
   async #makeSandbox(container: Container): Promise<void> {
     const { sandbox, launch } = container;
     await mkdir(sandbox, { recursive: true, mode: 0o755 });
-    const owner = await this.#identity(launch.user);
+    const owner = await this.#specs.identity(launch.user);
     if (owner !== undefined) await chown(sandbox, owner.uid, owner.gid);
     await pointAt(join(dirname(sandbox), 'latest'), sandbox);
-  }
-
-  /** As root, another user's ids; otherwise everything runs as the agent does. */
-  async #identity(user: string): Promise<{ uid: number; gid: number } | undefined> {
-    if (process.getuid?.() !== 0 || user === '' || user === 'root') return undefined;
-    const found = (await readFile('/etc/passwd', 'utf8'))
-      .split('\n')
-      .map((line) => line.split(':'))
-      .find((fields) => fields[0] === user);
-    if (found === undefined) throw new Error(`Failed to find user '${user}' on this machine`);
-    return { uid: Number(found[2]), gid: Number(found[3]) };
-  }
-
-  #executorVariables(launch: ContainerLaunch, sandbox: string): Record<string, string> {
-    const { upid, endpoint, recoveryTimeoutMs, subscriptionBackoffMsMax } = this.#options;
-    const own = launch.executor.shutdown_grace_period?.nanoseconds;
-    return {
-      ...inheritedEnvironment(this.#options.ownEnvironment),
-      ...executorEnvironment({
-        upid,
-        endpoint,
-        agentId: launch.agentId,
-        frameworkId: launch.key.frameworkId,
-        executorId: launch.key.executorId,
-        sandbox,
-        isCheckpointing: launch.framework.checkpoint === true,
-        recoveryTimeoutMs,
-        subscriptionBackoffMsMax,
-        shutdownGraceMs: own === undefined ? this.#options.shutdownGraceMs : own / 1e6,
-      }),
-    };
   }
 
   // ---- custom executors
 
   async #launchCustom(container: Container): Promise<void> {
-    const { launch, sandbox } = container;
-    const { command } = launch.executor;
-    await fetchAll(command?.uris ?? [], sandbox, launch.containerId);
-    const owner = await this.#identity(launch.user);
-    const process = await this.#host.launch({
-      stateFolder: this.#options.paths.containerProcess(launch.containerId),
-      argv: commandLine(command),
-      env: {
-        ...this.#executorVariables(launch, sandbox),
-        ...commandEnvironment(command?.environment),
-      },
-      cwd: sandbox,
-      stdoutPath: join(sandbox, 'stdout'),
-      stderrPath: join(sandbox, 'stderr'),
-      cgroup: `${this.#options.cgroupRoot}/${launch.containerId}`,
-      limits: { cpus: quantity(launch.resources, 'cpus') },
-      ...owner,
-    });
+    const spec = await this.#specs.custom(container.launch, container.sandbox);
+    const process = await this.#host.launch(spec);
     this.#watchCustom(container, process);
     if (container.isDestroyed) process.kill('SIGKILL', 'group');
   }
@@ -326,7 +260,11 @@ export class Containers {
         reportsKilling: capabilities.some((one) => one.type === 'TASK_KILLING_STATE'),
         killGraceMs: this.#options.killGraceMs,
         executorId: key.executorId,
-        prepare: (task) => this.#prepareTask(launch, sandbox, task),
+        parentContainer: launch.type === 'default' ? containerId : undefined,
+        nextContainer: () => this.#env.random.uuid(),
+        prepare: (task, own) => this.#specs.task(launch, sandbox, task, own),
+        probe: (task, own, _pid, probe, signal) =>
+          this.#probe({ launch, sandbox, task, own }, probe, signal),
         stateFolder: (taskId) => paths.taskProcess(containerId, taskId),
         remember: (memory) => this.#rememberTasks(launch, memory),
         onUpdate: (status: TaskStatus) => this.#onInput({ kind: 'executor-update', key, status }),
@@ -347,6 +285,24 @@ export class Containers {
       this.#env,
     );
     return runner;
+  }
+
+  async #probe(
+    checked: { launch: ContainerLaunch; sandbox: string; task: TaskInfo; own: string },
+    { action, timeoutMs }: Probe,
+    signal: AbortSignal,
+  ): Promise<ProbeResult> {
+    if (action.type !== 'COMMAND') return probeNetwork(action, timeoutMs, signal);
+    const { launch, sandbox, task, own } = checked;
+    const id = this.#env.random.uuid();
+    try {
+      const spec = await this.#specs.check(launch, sandbox, task, own, action.command, id);
+      return await probeCommand(this.#host, this.#env.timers, spec, timeoutMs);
+    } catch (error) {
+      const taskId = task.task_id.value;
+      this.#env.log.warn('A check cannot be run', { taskId, error: errorChain(error) });
+      return { type: 'COMMAND' };
+    }
   }
 
   /**
@@ -371,51 +327,11 @@ export class Containers {
     const tasks = JSON.parse(new TextDecoder().decode(stored)) as readonly StoredTask[];
     return tasks.map(({ bytes, ...rest }) => ({
       ...rest,
+      container: rest.container ?? rest.taskId,
       completeBy: rest.completeBy ?? undefined,
       group: rest.group ?? undefined,
       task: bytes === undefined ? undefined : decode('TaskInfo', Buffer.from(bytes, 'base64')),
     }));
-  }
-
-  async #prepareTask(
-    launch: ContainerLaunch,
-    executorSandbox: string,
-    task: TaskInfo,
-  ): Promise<ProcessSpec> {
-    const taskId = task.task_id.value;
-    const { containerId, type } = launch;
-    const stateFolder = this.#options.paths.taskProcess(containerId, taskId);
-    const owner = await this.#identity(task.command?.user ?? launch.user);
-    let sandbox = executorSandbox;
-    if (type === 'default') sandbox = await nestedSandbox(executorSandbox, taskId, this.#env);
-    if (owner !== undefined) await chown(sandbox, owner.uid, owner.gid);
-    await fetchAll(task.command?.uris ?? [], sandbox, containerId);
-    const role = task.resources?.[0]?.allocation_info?.role;
-    return {
-      stateFolder,
-      argv: commandLine(task.command),
-      env: {
-        ...this.#executorVariables(launch, executorSandbox),
-        MESOS_SANDBOX: sandbox,
-        ...(role === undefined ? {} : { MESOS_ALLOCATION_ROLE: role }),
-        ...(type === 'default' ? { MESOS_CONTAINER_IP: this.#ip() } : {}),
-        ...commandEnvironment(
-          launch.type === 'default' ? launch.executor.command?.environment : undefined,
-        ),
-        ...commandEnvironment(task.command?.environment),
-      },
-      cwd: sandbox,
-      stdoutPath: join(sandbox, 'stdout'),
-      stderrPath: join(sandbox, 'stderr'),
-      cgroup: `${this.#options.cgroupRoot}/${containerId}${type === 'default' ? `-${stateFolder.split('/').at(-1) ?? ''}` : ''}`,
-      limits: taskLimits(task),
-      ...owner,
-    };
-  }
-
-  #ip(): string {
-    const { endpoint } = this.#options;
-    return endpoint.slice(0, endpoint.lastIndexOf(':'));
   }
 
   async #resumeBuiltin(container: Container, executor: Executor): Promise<void> {
@@ -448,35 +364,6 @@ export class Containers {
     for (const runner of this.#runners.values()) runner.close();
     this.#runners.clear();
   }
-}
-
-async function nestedSandbox(executorSandbox: string, taskId: string, env: Env): Promise<string> {
-  const id = env.random.uuid();
-  const sandbox = join(executorSandbox, 'containers', id);
-  await mkdir(sandbox, { recursive: true, mode: 0o755 });
-  await mkdir(join(executorSandbox, 'tasks'), { recursive: true });
-  const link = join(executorSandbox, 'tasks', taskId.replaceAll('/', '%2F'));
-  await rm(link, { force: true });
-  await symlink(sandbox, link);
-  return sandbox;
-}
-
-function quantity(resources: readonly Resource[], name: string): number {
-  return resources
-    .filter((one) => one.name === name)
-    .reduce((sum, one) => sum + (one.scalar?.value ?? 0), 0);
-}
-
-function taskLimits(task: TaskInfo): ProcessLimits {
-  const resources = task.resources ?? [];
-  const cpusMax = task.limits?.['cpus']?.value;
-  const memMb = task.limits?.['mem']?.value ?? quantity(resources, 'mem');
-  const hasMemory = Number.isFinite(memMb) && memMb > 0;
-  return {
-    cpus: quantity(resources, 'cpus'),
-    ...(cpusMax === undefined || !Number.isFinite(cpusMax) ? {} : { cpusMax }),
-    ...(hasMemory ? { memoryBytesMax: Math.max(MEMORY_BYTES_MIN, memMb * 1024 * 1024) } : {}),
-  };
 }
 
 /** As wait(2) encodes it, which is what ExitedExecutorMessage carries. */

@@ -79,6 +79,11 @@ export class AgentPaths {
     return join(this.container(containerId), 'tasks', pathPart(taskId));
   }
 
+  /** Of a command that checks a task, as long as it runs. */
+  checkProcess(containerId: string, id: string): string {
+    return join(this.container(containerId), 'checks', id);
+  }
+
   taskMemory(containerId: string): string {
     return join(this.container(containerId), 'tasks.json');
   }

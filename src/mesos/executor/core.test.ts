@@ -9,8 +9,15 @@ function aTask(id: string, more: Partial<TaskInfo> = {}): TaskInfo {
   return { name: id, task_id: { value: id }, agent_id: { value: 'a' }, ...more };
 }
 
+const nothingFound = { healthy: undefined, status: undefined };
 const exited = (code: number): ExitStatus => ({ kind: 'exited', code, at: 0 });
 const signaled = (signal: number): ExitStatus => ({ kind: 'signaled', signal, at: 0 });
+
+function newExecutor(reportsKilling = false): BuiltinExecutor {
+  let count = 0;
+  const nextContainer = (): string => `c${(count += 1)}`;
+  return new BuiltinExecutor({ reportsKilling, killGraceMs: 3_000, nextContainer });
+}
 
 function words(effects: readonly BuiltinEffect[]): string[] {
   return effects.map((effect) => {
@@ -19,8 +26,13 @@ function words(effects: readonly BuiltinEffect[]): string[] {
         return `start ${effect.task.task_id.value}`;
       case 'signal':
         return `${effect.signal} ${effect.taskId}`;
-      case 'update':
-        return [effect.taskId, effect.state, effect.reason].filter(Boolean).join(' ');
+      case 'update': {
+        const { taskId, state, reason, healthy } = effect;
+        const health = healthy === undefined ? undefined : `healthy=${healthy}`;
+        return [taskId, state, reason, health].filter(Boolean).join(' ');
+      }
+      case 'probe':
+        return `${effect.probe.kind} ${effect.taskId}`;
       default:
         return effect.kind;
     }
@@ -28,7 +40,7 @@ function words(effects: readonly BuiltinEffect[]): string[] {
 }
 
 function running(more: Partial<TaskInfo> = {}, reportsKilling = false): BuiltinExecutor {
-  const executor = new BuiltinExecutor({ reportsKilling, killGraceMs: 3_000 });
+  const executor = newExecutor(reportsKilling);
   assert.deepEqual(words(executor.launch([aTask('t', more)], false, 0)), [
     't TASK_STARTING',
     'start t',
@@ -71,7 +83,7 @@ test('BuiltinExecutor.kill() of a task that then succeeds is TASK_FINISHED', () 
 });
 
 test('BuiltinExecutor.kill() before the process is there waits for it', () => {
-  const executor = new BuiltinExecutor({ reportsKilling: false, killGraceMs: 3_000 });
+  const executor = newExecutor();
   executor.launch([aTask('t')], false, 0);
   assert.deepEqual(words(executor.kill('t', undefined, 0)), []);
   assert.deepEqual(words(executor.started('t', 5)), ['t TASK_RUNNING', 'SIGTERM t']);
@@ -88,7 +100,7 @@ test('BuiltinExecutor.onTick() ends what has run for too long, without grace', (
 });
 
 test('BuiltinExecutor: a group ends whole when one fails, not when one finishes', () => {
-  const executor = new BuiltinExecutor({ reportsKilling: false, killGraceMs: 3_000 });
+  const executor = newExecutor();
   executor.launch([aTask('a'), aTask('b'), aTask('c')], true, 0);
   executor.launch([aTask('other')], true, 0);
   for (const id of ['a', 'b', 'c', 'other']) executor.started(id, 0);
@@ -99,13 +111,64 @@ test('BuiltinExecutor: a group ends whole when one fails, not when one finishes'
 });
 
 test('BuiltinExecutor.resume() tells what was not told, starts what had not started', () => {
-  const executor = new BuiltinExecutor({ reportsKilling: false, killGraceMs: 3_000 });
-  const memory = { group: undefined, graceMs: 3_000, completeBy: undefined };
+  const executor = newExecutor();
+  const past = { wasReportedRunning: false, startedAt: 0, checks: nothingFound };
+  const memory = { container: 'c', group: undefined, graceMs: 3_000, completeBy: undefined };
   const task = aTask('b');
-  const first = executor.resume({ ...memory, taskId: 'a', task: undefined }, 'there', false);
+  const first = executor.resume({ ...memory, taskId: 'a', task: undefined }, 'there', past);
   assert.deepEqual(words(first), ['a TASK_RUNNING']);
-  const second = executor.resume({ ...memory, taskId: 'b', task }, 'never-started', false);
+  const second = executor.resume({ ...memory, taskId: 'b', task }, 'never-started', past);
   assert.deepEqual(words(second), ['start b']);
+});
+
+test('BuiltinExecutor.probed(): an unhealthy task is killed with its grace and told as unhealthy', () => {
+  const health_check = {
+    type: 'TCP',
+    tcp: { port: 1 },
+    delay_seconds: 1,
+    interval_seconds: 1,
+    grace_period_seconds: 0,
+    consecutive_failures: 2,
+  } as const;
+  const executor = running({ health_check }, true);
+  const fail = { type: 'TCP', succeeded: false } as const;
+  const reason = 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED';
+  assert.equal(executor.nextAt(), 1_000);
+  assert.deepEqual(words(executor.onTick(1_000)), ['health t']);
+  assert.deepEqual(words(executor.probed('t', 'health', fail, 1_000)), [
+    `t TASK_RUNNING ${reason} healthy=false`,
+  ]);
+  assert.deepEqual(words(executor.onTick(2_000)), ['health t']);
+  assert.deepEqual(words(executor.probed('t', 'health', fail, 2_000)), [
+    `t TASK_RUNNING ${reason} healthy=false`,
+    't TASK_KILLING healthy=false',
+    'SIGTERM t',
+  ]);
+  assert.deepEqual(words(executor.probed('t', 'health', fail, 2_500)), [], 'it is being killed');
+  assert.equal(executor.nextAt(), 5_000);
+  assert.deepEqual(words(executor.exited('t', signaled(15), 3_000)), [
+    't TASK_KILLED healthy=false',
+    'done',
+  ]);
+});
+
+test('BuiltinExecutor.probed(): statuses carry check and health together', () => {
+  const executor = running({
+    check: { type: 'HTTP', http: { port: 1 }, delay_seconds: 0 },
+    health_check: { type: 'TCP', tcp: { port: 1 }, delay_seconds: 0 },
+  });
+  assert.deepEqual(words(executor.onTick(0)), ['check t', 'health t']);
+  const first = executor.probed('t', 'health', { type: 'TCP', succeeded: true }, 1);
+  const second = executor.probed('t', 'check', { type: 'HTTP', statusCode: 404 }, 1);
+  const shown = [...first, ...second].map((one) =>
+    one.kind === 'update' ? [one.healthy, one.checkStatus?.http] : [],
+  );
+  assert.deepEqual(shown, [
+    [true, {}],
+    [true, { status_code: 404 }],
+  ]);
+  const [end] = executor.exited('t', exited(1), 2);
+  assert.deepEqual(end?.kind === 'update' && [end.healthy, end.checkStatus?.http], [undefined, {}]);
 });
 
 test('exitMessage() words endings as Mesos does', () => {

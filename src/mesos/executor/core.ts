@@ -2,16 +2,41 @@
 // lives in the agent's process. It says what to start, signal and report; a shell does it.
 import type { Instant } from '#env/env.ts';
 import type { ExitStatus, Signal } from '#env/process.ts';
-import type { KillPolicy, TaskInfo, TaskState, TaskStatus_Reason } from '#wire/mesos/v1.ts';
+import type {
+  CheckStatusInfo,
+  KillPolicy,
+  TaskInfo,
+  TaskState,
+  TaskStatus_Reason,
+} from '#wire/mesos/v1.ts';
+import {
+  type CheckHistory,
+  type CheckKind,
+  type CheckNews,
+  type Probe,
+  type ProbeResult,
+  TaskChecks,
+  unknownStatus,
+} from './check-core.ts';
 
 export interface BuiltinOptions {
   /** The framework understands TASK_KILLING. */
   readonly reportsKilling: boolean;
   readonly killGraceMs: number;
+  /** A name for the container of one task, never given twice. */
+  nextContainer(): string;
+}
+
+/** A run of a task's check; answered by `probed`. */
+export interface ProbeEffect {
+  readonly kind: 'probe';
+  readonly taskId: string;
+  readonly probe: Probe;
 }
 
 export type BuiltinEffect =
   | { readonly kind: 'start'; readonly task: TaskInfo }
+  | ProbeEffect
   | { readonly kind: 'signal'; readonly taskId: string; readonly signal: Signal }
   | {
       readonly kind: 'update';
@@ -19,6 +44,9 @@ export type BuiltinEffect =
       readonly state: TaskState;
       readonly message?: string | undefined;
       readonly reason?: TaskStatus_Reason | undefined;
+      readonly healthy?: boolean | undefined;
+      readonly checkStatus?: CheckStatusInfo | undefined;
+      readonly container: string;
     }
   /** Nothing is left to run: the executor's container ends. */
   | { readonly kind: 'done' };
@@ -26,6 +54,8 @@ export type BuiltinEffect =
 /** What a successor needs to go on with a task; kept on disk by the shell. */
 export interface TaskMemory {
   readonly taskId: string;
+  /** Of its own container, below the executor's; a command executor has none but that. */
+  readonly container: string;
   readonly group: number | undefined;
   readonly graceMs: number;
   readonly completeBy: Instant | undefined;
@@ -33,13 +63,22 @@ export interface TaskMemory {
   readonly task: TaskInfo | undefined;
 }
 
+/** What an earlier life had told of a task. */
+export interface TaskPast {
+  readonly wasReportedRunning: boolean;
+  readonly startedAt: Instant;
+  readonly checks: CheckHistory;
+}
+
 interface Running {
   readonly taskId: string;
+  readonly container: string;
+  readonly checks: TaskChecks;
   readonly group: number | undefined;
   readonly graceMs: number;
   state: 'starting' | 'running' | 'killing' | 'ended';
   /** It was told to end; the signal waits for the process to be there. */
-  killedBy: 'kill' | 'deadline' | undefined;
+  killedBy: 'kill' | 'deadline' | 'unhealthy' | undefined;
   killAt: Instant;
   completeBy: Instant;
   readonly maxMs: number | undefined;
@@ -94,8 +133,9 @@ export class BuiltinExecutor {
   memory(): TaskMemory[] {
     return [...this.#tasks.values()]
       .filter((task) => task.state !== 'ended')
-      .map(({ taskId, group, graceMs, completeBy, maxMs, task }) => ({
+      .map(({ taskId, container, group, graceMs, completeBy, maxMs, task }) => ({
         taskId,
+        container,
         group,
         graceMs,
         task,
@@ -109,6 +149,8 @@ export class BuiltinExecutor {
       const maxMs = maxMsOf(task);
       this.#tasks.set(task.task_id.value, {
         taskId: task.task_id.value,
+        container: this.#options.nextContainer(),
+        checks: new TaskChecks(task.check, task.health_check),
         group: isGroup ? this.#groupCount : undefined,
         graceMs: graceOf(task.kill_policy, this.#options.killGraceMs),
         state: 'starting',
@@ -128,12 +170,15 @@ export class BuiltinExecutor {
   resume(
     memory: TaskMemory,
     process: 'there' | 'never-started',
-    wasReportedRunning: boolean,
+    past: TaskPast,
   ): readonly BuiltinEffect[] {
-    const { taskId, group, graceMs, completeBy, task } = memory;
+    const { taskId, container, group, graceMs, completeBy, task } = memory;
+    const checks = new TaskChecks(task?.check, task?.health_check);
     this.#groupCount = Math.max(this.#groupCount, group ?? 0);
     this.#tasks.set(taskId, {
       taskId,
+      container,
+      checks,
       group,
       graceMs,
       state: process === 'there' ? 'running' : 'starting',
@@ -145,7 +190,10 @@ export class BuiltinExecutor {
     });
     if (process === 'never-started') {
       if (task !== undefined) this.#out.push({ kind: 'start', task });
-    } else if (!wasReportedRunning) this.#update(taskId, 'TASK_RUNNING');
+      return this.#take();
+    }
+    checks.start(past.startedAt, past.checks);
+    if (!past.wasReportedRunning) this.#update(taskId, 'TASK_RUNNING');
     return this.#take();
   }
 
@@ -155,6 +203,7 @@ export class BuiltinExecutor {
     if (task === undefined || task.state !== 'starting') return [];
     task.state = 'running';
     if (task.maxMs !== undefined) task.completeBy = now + task.maxMs;
+    task.checks.start(now);
     this.#update(taskId, 'TASK_RUNNING');
     if (task.killedBy !== undefined) this.#beginKill(task, task.graceMs, now);
     return this.#take();
@@ -183,10 +232,34 @@ export class BuiltinExecutor {
     } else if (status.kind === 'exited' && status.code === 0) {
       this.#end(task, 'TASK_FINISHED', message, undefined, now);
     } else {
-      const state = task.killedBy === 'kill' ? 'TASK_KILLED' : 'TASK_FAILED';
+      const state = task.killedBy === undefined ? 'TASK_FAILED' : 'TASK_KILLED';
       this.#end(task, state, message, undefined, now);
     }
     return this.#take();
+  }
+
+  /** What a probe has found; of no interest once the task is being killed or has ended. */
+  probed(
+    taskId: string,
+    kind: CheckKind,
+    result: ProbeResult,
+    now: Instant,
+  ): readonly BuiltinEffect[] {
+    const task = this.#tasks.get(taskId);
+    const news = task?.state === 'running' ? task.checks.probed(kind, result, now) : undefined;
+    if (task !== undefined && news !== undefined) this.#onNews(task, news, now);
+    return this.#take();
+  }
+
+  #onNews(task: Running, news: CheckNews, now: Instant): void {
+    const reason =
+      news.kind === 'health'
+        ? 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED'
+        : 'REASON_TASK_CHECK_STATUS_UPDATED';
+    this.#update(task.taskId, 'TASK_RUNNING', undefined, reason);
+    if (news.kind !== 'health' || !news.kill) return;
+    task.killedBy = 'unhealthy';
+    this.#beginKill(task, task.graceMs, now);
   }
 
   kill(taskId: string, policy: KillPolicy | undefined, now: Instant): readonly BuiltinEffect[] {
@@ -203,7 +276,7 @@ export class BuiltinExecutor {
   nextAt(): Instant {
     let at = Infinity;
     for (const task of this.#tasks.values()) {
-      if (task.state === 'running') at = Math.min(at, task.completeBy);
+      if (task.state === 'running') at = Math.min(at, task.completeBy, task.checks.nextAt());
       if (task.state === 'killing') at = Math.min(at, task.killAt);
     }
     return at;
@@ -214,10 +287,15 @@ export class BuiltinExecutor {
       if (task.state === 'running' && task.completeBy <= now) {
         task.killedBy = 'deadline';
         task.state = 'killing';
+        task.checks.stop();
         this.#out.push({ kind: 'signal', taskId: task.taskId, signal: 'SIGKILL' });
       } else if (task.state === 'killing' && task.killAt <= now) {
         task.killAt = Infinity;
         this.#out.push({ kind: 'signal', taskId: task.taskId, signal: 'SIGKILL' });
+      } else if (task.state === 'running') {
+        for (const probe of task.checks.takeDue(now)) {
+          this.#out.push({ kind: 'probe', taskId: task.taskId, probe });
+        }
       }
     }
     return this.#take();
@@ -238,6 +316,7 @@ export class BuiltinExecutor {
     task.state = 'killing';
     task.killAt = now + graceMs;
     task.completeBy = Infinity;
+    task.checks.stop();
     if (this.#options.reportsKilling) this.#update(task.taskId, 'TASK_KILLING');
     this.#out.push({ kind: 'signal', taskId: task.taskId, signal: 'SIGTERM' });
   }
@@ -250,6 +329,7 @@ export class BuiltinExecutor {
     now: Instant,
   ): void {
     task.state = 'ended';
+    task.checks.stop();
     this.#update(task.taskId, state, message, reason);
     if (task.group !== undefined && state !== 'TASK_FINISHED') {
       for (const other of this.#tasks.values()) {
@@ -267,7 +347,24 @@ export class BuiltinExecutor {
     message?: string | undefined,
     reason?: TaskStatus_Reason | undefined,
   ): void {
-    this.#out.push({ kind: 'update', taskId, state, message, reason });
+    const task = this.#tasks.get(taskId);
+    // Found values are those of a running task; that it was killed as unhealthy is told to its end.
+    const isRunning = state === 'TASK_RUNNING';
+    const healthy = isRunning
+      ? task?.checks.healthy
+      : task?.killedBy === 'unhealthy'
+        ? false
+        : undefined;
+    this.#out.push({
+      kind: 'update',
+      taskId,
+      state,
+      message,
+      reason,
+      healthy,
+      checkStatus: isRunning ? task?.checks.status : unknownStatus(task?.task?.check),
+      container: task?.container ?? '',
+    });
   }
 
   #take(): readonly BuiltinEffect[] {

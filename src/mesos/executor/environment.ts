@@ -1,5 +1,5 @@
 // What executors and tasks find in their environment and how their command lines are made.
-import type { CommandInfo, ContainerInfo, Environment, TaskInfo } from '#wire/mesos/v1.ts';
+import type { CommandInfo, Environment } from '#wire/mesos/v1.ts';
 
 /** Of the agent's own environment, only this much is handed down. */
 const INHERITED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'SHELL', 'TMPDIR', 'LOGNAME', 'USER'];
@@ -95,28 +95,3 @@ export function commandLine(command: CommandInfo | undefined): readonly string[]
   if (value === undefined) throw new Error('the command has no value');
   return ['/bin/sh', '-c', value];
 }
-
-function containerProblem(container: ContainerInfo | undefined): string | undefined {
-  if (container === undefined) return undefined;
-  if (container.type === 'DOCKER') return 'Docker containers are not supported';
-  if (container.mesos?.image !== undefined) return 'Container images are not supported';
-  if ((container.volumes ?? []).length > 0) return 'Volumes are not supported';
-  if ((container.network_infos ?? []).some((one) => one.name !== undefined)) {
-    return 'Container networks are not supported';
-  }
-  if (container.tty_info !== undefined) return 'Terminals are not supported';
-  if (container.rlimit_info !== undefined) return 'Resource limits (rlimits) are not supported';
-  if (container.linux_info !== undefined) return 'Linux isolation options are not supported';
-  return undefined;
-}
-
-/** What this agent cannot do for a task: better refused than left out in silence. */
-export function taskProblem(task: TaskInfo): string | undefined {
-  if (task.health_check !== undefined) return 'Health checks are not supported';
-  if (task.check !== undefined) return 'Checks are not supported';
-  const persistent = (task.resources ?? []).some((one) => one.disk?.persistence !== undefined);
-  if (persistent) return 'Persistent volumes are not supported';
-  return containerProblem(task.container);
-}
-
-export { containerProblem };

@@ -1,12 +1,12 @@
 // Decides, after a restart of the agent, which tasks of a built-in executor go on and how.
 import type { Task, TaskInfo } from '#wire/mesos/v1.ts';
-import type { TaskMemory } from './core.ts';
+import type { TaskMemory, TaskPast } from './core.ts';
 
 export interface ResumedTask<Process> {
   readonly memory: TaskMemory;
   /** Undefined: it has never started. */
   readonly process: Process | undefined;
-  readonly wasReportedRunning: boolean;
+  readonly past: Omit<TaskPast, 'startedAt'>;
 }
 
 export interface Resumption<Process> {
@@ -37,14 +37,25 @@ export function resumable<Process>(
     const grace = task.kill_policy?.grace_period?.nanoseconds;
     const memory = known ?? {
       taskId,
+      container: containerOf(task),
       group: undefined,
       graceMs: grace === undefined ? killGraceMs : grace / 1e6,
       completeBy: undefined,
       task: undefined,
     };
-    const wasReportedRunning = (task.statuses ?? []).some((one) => one.state === 'TASK_RUNNING');
-    resumed.push({ memory, process, wasReportedRunning });
+    const last = (task.statuses ?? []).findLast((one) => one.state === 'TASK_RUNNING');
+    const past = {
+      wasReportedRunning: last !== undefined,
+      checks: { healthy: last?.healthy, status: last?.check_status },
+    };
+    resumed.push({ memory, process, past });
     named.push({ name: task.name, task_id: task.task_id, agent_id: task.agent_id });
   }
   return { resumed, named };
+}
+
+/** As its last status told it. */
+function containerOf(task: Task): string {
+  const id = (task.statuses ?? []).at(-1)?.container_status?.container_id;
+  return id?.value ?? task.task_id.value;
 }

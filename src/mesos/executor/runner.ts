@@ -4,8 +4,9 @@ import { errorChain } from '#base/fault.ts';
 import type { Env, Timer } from '#env/env.ts';
 import type { HostProcess, ProcessHost, ProcessSpec } from '#env/process.ts';
 import type { ExecutorEvent, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
-import { BuiltinExecutor, type BuiltinEffect, type TaskMemory } from './core.ts';
-import { taskProblem } from './environment.ts';
+import type { Probe, ProbeResult } from './check-core.ts';
+import { BuiltinExecutor, type BuiltinEffect, type ProbeEffect, type TaskMemory } from './core.ts';
+import { taskProblem } from './isolation.ts';
 import type { ResumedTask } from './resume.ts';
 import { uuidBytes } from './uuid.ts';
 
@@ -13,8 +14,20 @@ export interface RunnerPlace {
   readonly reportsKilling: boolean;
   readonly killGraceMs: number;
   readonly executorId: string;
+  /** The executor's container, where each task has one below it (the default executor's). */
+  readonly parentContainer: string | undefined;
+  /** A name for the container of one task, never given twice. */
+  nextContainer(): string;
   /** Makes the sandbox, fetches files, and says how the task's process is started. */
-  prepare(task: TaskInfo): Promise<ProcessSpec>;
+  prepare(task: TaskInfo, container: string): Promise<ProcessSpec>;
+  /** Runs one check of a running task; never rejects. `signal`: the task has ended. */
+  probe(
+    task: TaskInfo,
+    container: string,
+    pid: number,
+    probe: Probe,
+    signal: AbortSignal,
+  ): Promise<ProbeResult>;
   stateFolder(taskId: string): string;
   /** Keeps what a successor needs; awaited before a process starts. */
   remember(memory: readonly TaskMemory[]): Promise<void>;
@@ -30,6 +43,8 @@ export class BuiltinRunner {
   readonly #place: RunnerPlace;
   readonly #env: Env;
   readonly #processes = new Map<string, HostProcess>();
+  /** One for each task that has a process; aborted at its end. */
+  readonly #lives = new Map<string, AbortController>();
   #timer: Timer | undefined;
   #isClosed = false;
 
@@ -66,9 +81,10 @@ export class BuiltinRunner {
 
   /** Goes on with the tasks of an earlier life; with none left, the executor is done. */
   resume(tasks: readonly ResumedTask<HostProcess>[]): void {
-    for (const { memory, process, wasReportedRunning } of tasks) {
+    for (const { memory, process, past } of tasks) {
       const isThere = process === undefined ? 'never-started' : 'there';
-      this.#perform(this.#core.resume(memory, isThere, wasReportedRunning));
+      const startedAt = process?.startedAt ?? this.#env.clock.now();
+      this.#perform(this.#core.resume(memory, isThere, { ...past, startedAt }));
       if (process !== undefined) {
         this.#place.onStarted(memory.taskId, process.pid);
         this.#watch(memory.taskId, process);
@@ -93,6 +109,7 @@ export class BuiltinRunner {
   close(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
+    for (const life of this.#lives.values()) life.abort();
   }
 
   #perform(effects: readonly BuiltinEffect[]): void {
@@ -108,6 +125,9 @@ export class BuiltinRunner {
         case 'update':
           this.#place.onUpdate(this.#status(effect));
           break;
+        case 'probe':
+          void this.#probe(effect);
+          break;
         case 'done':
           this.#place.onDone();
           break;
@@ -118,7 +138,9 @@ export class BuiltinRunner {
   }
 
   #status(effect: BuiltinEffect & { kind: 'update' }): TaskStatus {
-    const { taskId, state, message, reason } = effect;
+    const { taskId, state, message, reason, healthy, checkStatus, container } = effect;
+    const parent = this.#place.parentContainer;
+    const pid = this.#processes.get(taskId)?.pid;
     return {
       task_id: { value: taskId },
       state,
@@ -128,7 +150,28 @@ export class BuiltinRunner {
       uuid: uuidBytes(this.#env.random.uuid()),
       ...(message === undefined ? {} : { message }),
       ...(reason === undefined ? {} : { reason }),
+      ...(healthy === undefined ? {} : { healthy }),
+      ...(checkStatus === undefined ? {} : { check_status: checkStatus }),
+      ...(parent === undefined
+        ? {}
+        : {
+            container_status: {
+              container_id: { value: container, parent: { value: parent } },
+              ...(pid === undefined ? {} : { executor_pid: pid }),
+            },
+          }),
     };
+  }
+
+  async #probe({ taskId, probe }: ProbeEffect): Promise<void> {
+    const memory = this.#core.memory().find((one) => one.taskId === taskId);
+    const process = this.#processes.get(taskId);
+    const life = this.#lives.get(taskId);
+    if (memory?.task === undefined || process === undefined || life === undefined) return;
+    const { task, container } = memory;
+    const result = await this.#place.probe(task, container, process.pid, probe, life.signal);
+    const now = this.#env.clock.now();
+    this.#perform(this.#core.probed(taskId, probe.kind, result, now));
   }
 
   async #start(task: TaskInfo): Promise<void> {
@@ -137,7 +180,9 @@ export class BuiltinRunner {
       const problem = taskProblem(task);
       if (problem !== undefined) throw new Error(problem);
       await this.#place.remember(this.#core.memory());
-      const process = await this.#host.launch(await this.#place.prepare(task));
+      const memory = this.#core.memory().find((one) => one.taskId === taskId);
+      const spec = await this.#place.prepare(task, memory?.container ?? taskId);
+      const process = await this.#host.launch(spec);
       this.#place.onStarted(taskId, process.pid);
       this.#watch(taskId, process);
       this.#perform(this.#core.started(taskId, this.#env.clock.now()));
@@ -149,8 +194,12 @@ export class BuiltinRunner {
 
   #watch(taskId: string, process: HostProcess): void {
     this.#processes.set(taskId, process);
+    const life = new AbortController();
+    this.#lives.set(taskId, life);
     void process.exited.then((status) => {
       this.#processes.delete(taskId);
+      this.#lives.delete(taskId);
+      life.abort();
       this.#perform(this.#core.exited(taskId, status, this.#env.clock.now()));
     });
   }

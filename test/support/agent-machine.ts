@@ -1,0 +1,114 @@
+// A master (a real Mesos 1.11 one, or Strata's) and one agent of Strata's as processes of their own,
+// for the tests of agents.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually, root } from './cluster.ts';
+
+export const realMaster = join(
+  process.env['STRATA_REAL_MESOS'] ?? '/tmp/real-mesos',
+  'real-mesos-master',
+);
+const strata = join(root, 'src/bin/strata.ts');
+
+export function freePort(): Promise<number> {
+  return new Promise((done) => {
+    const server = createServer();
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => done(port));
+    });
+  });
+}
+
+function start(
+  command: readonly string[],
+  vars: Readonly<Record<string, string>> = {},
+  log?: string | undefined,
+): ChildProcess {
+  const output = log === undefined ? 'ignore' : openSync(log, 'a');
+  return spawn(command[0] ?? '', command.slice(1), {
+    env: { ...process.env, ...vars },
+    stdio: ['ignore', output, output],
+  });
+}
+
+export async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((done) => child.once('exit', done));
+  child.kill(signal);
+  await gone;
+}
+
+/** The real master where it is installed. */
+export const bestMaster: 'real' | 'own' = existsSync(realMaster) ? 'real' : 'own';
+
+export class AgentMachine {
+  readonly folder = mkdtempSync(join(tmpdir(), 'strata-agent-'));
+  readonly kind: 'real' | 'own';
+  masterPort = 0;
+  agentPort = 0;
+  master!: ChildProcess;
+  agent!: ChildProcess;
+
+  constructor(kind: 'real' | 'own') {
+    this.kind = kind;
+  }
+
+  get masterUrl(): string {
+    return `http://127.0.0.1:${this.masterPort}`;
+  }
+
+  async start(): Promise<void> {
+    this.masterPort = await freePort();
+    this.agentPort = await freePort();
+    this.startMaster();
+    this.startAgent();
+    await this.agentActive();
+  }
+
+  startMaster(): void {
+    const port = String(this.masterPort);
+    const work = join(this.folder, 'master');
+    this.master =
+      this.kind === 'real'
+        ? start([realMaster], {
+            WORK_DIR: work,
+            LIBPROCESS_IP: '127.0.0.1',
+            LIBPROCESS_PORT: port,
+            MESOS_REGISTRY: 'in_memory',
+            MESOS_ALLOCATION_INTERVAL: '100ms',
+          })
+        : start([process.execPath, strata, 'master', '--home', work, '--port', port]);
+  }
+
+  get agentUrl(): string {
+    return `http://127.0.0.1:${this.agentPort}`;
+  }
+
+  /** `more`: further options of the agent's command line. */
+  startAgent(more: readonly string[] = []): void {
+    const [master, port] = [`127.0.0.1:${this.masterPort}`, String(this.agentPort)];
+    const resources = 'cpus:8;mem:4096;disk:1000;ports:[31000-31100]';
+    const home = join(this.folder, 'agent');
+    const options = ['--master', master, '--home', home, '--port', port, '--resources', resources];
+    const log = join(this.folder, 'agent.log');
+    this.agent = start([process.execPath, strata, 'agent', ...options, ...more], {}, log);
+  }
+
+  async agentActive(): Promise<void> {
+    await eventually('the agent is active', async () => {
+      const answer = await fetch(`${this.masterUrl}/slaves`);
+      const { slaves } = (await answer.json()) as { slaves: { active: boolean }[] };
+      return slaves.some((one) => one.active) ? true : undefined;
+    });
+  }
+
+  async close(): Promise<void> {
+    await stop(this.agent, 'SIGUSR1');
+    await stop(this.master, 'SIGKILL');
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
