@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { flat, reachableMessages, readProtobuf } from './kube-protobuf-table.ts';
 
 const VERSION = 'v1.37.2';
 const target = join(import.meta.dirname, '../src/kube/types/generated/table.json');
@@ -244,97 +245,6 @@ function reachable(
   return kept;
 }
 
-// ---- protobuf ----
-
-const wireCodes: Readonly<Record<string, string>> = {
-  string: 's',
-  bytes: 'b',
-  bool: 'B',
-  int32: 'i',
-  int64: 'l',
-  uint32: 'u',
-  uint64: 'L',
-  double: 'd',
-};
-
-/** `.k8s.io.api.core.v1.Pod` and `io.k8s.api.core.v1.Pod` are both `api_core_v1_Pod` here. */
-function flat(name: string): string {
-  return name.replace(/^\.?(k8s\.io|io\.k8s)\./, '').replaceAll(/[.-]/g, '_');
-}
-
-function filesNamed(folder: string, wanted: RegExp): string[] {
-  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
-  return names.filter((name) => wanted.test(name)).map((name) => join(folder, name));
-}
-
-/** Descriptor lines for #codec/protobuf.ts: name, label, tag, type of each field. */
-function readProtobuf(folders: readonly string[]): Record<string, string> {
-  const lines: Record<string, string> = {};
-  for (const path of folders.flatMap((folder) => filesNamed(folder, /(^|\/)generated\.proto$/))) {
-    const text = readFileSync(path, 'utf8');
-    const pkg = /^package ([\w.]+);/m.exec(text)?.[1] ?? '';
-    for (const [, name = '', body = ''] of text.matchAll(/^message (\w+) \{\n([\s\S]*?)^\}/gm)) {
-      const type = (word: string): string =>
-        wireCodes[word] ??
-        flat(word.startsWith('.') ? word : `k8s.io.${pkg.slice('k8s.io.'.length)}.${word}`);
-      const fields: string[] = [];
-      for (const line of body.split('\n')) {
-        const map = /^\s*map<string, ([\w.]+)> (\w+) = (\d+)/.exec(line);
-        const field = /^\s*(optional|repeated) ([\w.]+) (\w+) = (\d+)/.exec(line);
-        if (map !== null) fields.push(`${map[2]}%${map[3]}:${type(map[1] ?? '')}`);
-        else if (field !== null) {
-          fields.push(
-            `${field[3]}${field[1] === 'repeated' ? '+' : ' '}${field[4]}:${type(field[2] ?? '')}`,
-          );
-        }
-      }
-      lines[flat(`${pkg}.${name}`)] = fields.join(',');
-    }
-  }
-  return lines;
-}
-
-/** Scalar fields that are pointers in Go: their zero is a value, where that of others means absent. */
-function readPointers(folders: readonly string[]): Record<string, string[]> {
-  const found: Record<string, string[]> = {};
-  for (const folder of folders) {
-    for (const path of filesNamed(folder, /(^|\/)types[\w]*\.go$/)) {
-      const text = readFileSync(path, 'utf8');
-      const module = folder.split('/').at(-1)?.split('@')[0] ?? '';
-      const inside = path
-        .slice(folder.length + 1)
-        .split('/')
-        .slice(0, -1)
-        .join('.');
-      for (const [, name = '', body = ''] of text.matchAll(
-        /^type (\w+) struct \{\n([\s\S]*?)^\}/gm,
-      )) {
-        const fields = [
-          ...body.matchAll(/^\t\w+\s+\*(?:string|bool|int32|int64|[A-Z]\w+)\s+`[^`]*json:"(\w+)/gm),
-        ];
-        if (fields.length > 0)
-          found[flat(`io.k8s.${module}.${inside}.${name}`)] = fields.map((one) => one[1] ?? '');
-      }
-    }
-  }
-  return found;
-}
-
-function reachableMessages(
-  lines: Readonly<Record<string, string>>,
-  roots: Iterable<string>,
-): Record<string, string> {
-  const kept: Record<string, string> = {};
-  const keep = (name: string): void => {
-    const line = lines[name];
-    if (line === undefined || kept[name] !== undefined) return;
-    kept[name] = line;
-    for (const [, type = ''] of line.matchAll(/:(\w+)/g)) keep(type);
-  };
-  for (const root of roots) keep(root);
-  return kept;
-}
-
 const folder = moduleFolder(`k8s.io/kubernetes@${VERSION}`);
 const { types, kinds } = readSchemas(join(folder, 'api/openapi-spec/v3'));
 const resources = readResources(join(folder, 'api/discovery/aggregated_v2.json'), kinds);
@@ -366,10 +276,13 @@ const S = 'v0.37.2';
 const modules = ['api', 'apimachinery', 'apiextensions-apiserver', 'kube-aggregator'].map((name) =>
   moduleFolder(`k8s.io/${name}@${S}`),
 );
-const messages = reachableMessages(readProtobuf(modules), [...roots].map(flat));
-const pointers = Object.fromEntries(
-  Object.entries(readPointers(modules)).filter(([name]) => messages[name] !== undefined),
+const clientRoots = ['Status', 'DeleteOptions', 'ListMeta', 'PartialObjectMetadata'].map((name) =>
+  flat(`${meta}.${name}`),
 );
+const messages = reachableMessages(readProtobuf(modules), [
+  ...[...roots].map(flat),
+  ...clientRoots,
+]);
 const protobufTarget = join(import.meta.dirname, '../src/kube/types/generated/protobuf.json');
-writeFileSync(protobufTarget, `${JSON.stringify({ messages, pointers })}\n`);
+writeFileSync(protobufTarget, `${JSON.stringify({ messages })}\n`);
 process.stdout.write(`${Object.keys(messages).length} messages\n`);

@@ -1,7 +1,5 @@
 // Writes protobuf into one growing buffer; lengths of nested messages are put in afterwards.
 
-const encoder = new TextEncoder();
-
 export class Writer {
   #bytes = Buffer.allocUnsafe(1024);
   #size = 0;
@@ -13,17 +11,35 @@ export class Writer {
     this.#bytes = grown;
   }
 
+  /** Begins anew; the buffer is kept. */
+  reset(): void {
+    this.#size = 0;
+  }
+
+  /** A copy of what was written since the last reset. */
+  take(): Uint8Array {
+    const copy = Buffer.allocUnsafeSlow(this.#size);
+    this.#bytes.copy(copy, 0, 0, this.#size);
+    return copy;
+  }
+
   finish(): Uint8Array {
     return this.#bytes.subarray(0, this.#size);
   }
 
   tag(value: number): void {
-    this.u(value);
+    if (value > 127) return this.u(value);
+    this.#need(1);
+    this.#bytes[this.#size++] = value;
   }
 
   /** Unsigned, up to 2^53. */
   u(value: number): void {
     this.#need(10);
+    if (value < 128) {
+      this.#bytes[this.#size++] = value;
+      return;
+    }
     let rest = value;
     while (rest > 0x7fff_ffff) {
       this.#bytes[this.#size++] = (rest % 128) | 0x80;
@@ -76,17 +92,35 @@ export class Writer {
   }
 
   s(value: string): void {
+    const { length } = value;
     // Worst case three bytes for each UTF-16 unit; short strings have a one-byte length.
-    const worst = value.length * 3;
-    this.#need(worst + 10);
-    if (worst < 128) {
-      const at = this.#size + 1;
-      const { written } = encoder.encodeInto(value, this.#bytes.subarray(at));
-      this.#bytes[this.#size] = written;
-      this.#size = at + written;
+    this.#need(length * 3 + 10);
+    const bytes = this.#bytes;
+    if (length < 48) {
+      // Short ASCII, the common case, without a call into the encoder.
+      const start = this.#size + 1;
+      let at = 0;
+      for (; at < length; at++) {
+        const code = value.charCodeAt(at);
+        if (code > 127) break;
+        bytes[start + at] = code;
+      }
+      if (at === length) {
+        bytes[this.#size] = length;
+        this.#size = start + length;
+        return;
+      }
+    }
+    if (length * 3 < 128) {
+      const written = bytes.write(value, this.#size + 1);
+      bytes[this.#size] = written;
+      this.#size += 1 + written;
       return;
     }
-    this.b(encoder.encode(value));
+    const size = Buffer.byteLength(value);
+    this.u(size);
+    bytes.write(value, this.#size);
+    this.#size += size;
   }
 
   b(value: Uint8Array): void {

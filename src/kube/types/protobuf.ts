@@ -1,183 +1,198 @@
-// Kubernetes protobuf (application/vnd.kubernetes.protobuf): the envelope, and messages to the JSON
-// form in which everything else works. Times, quantities and the like become their JSON text.
-import { Codec } from '#codec/protobuf-codec.ts';
-import { protobufFault, Schema as Descriptors } from '#codec/protobuf.ts';
-import { Fault } from '#base/fault.ts';
+// Kubernetes protobuf (application/vnd.kubernetes.protobuf), both ways: the envelope with its magic
+// number, single objects, lists joined from objects that are encoded already, and frames of watches.
+import { protobufFault } from '#codec/protobuf.ts';
+import { Reader } from '#codec/protobuf-reader.ts';
+import { MessageCodec, type Json } from './message-codec.ts';
 import table from './generated/protobuf.json' with { type: 'json' };
+import { typeNameOf } from './registry.ts';
 
-type Json = Record<string, unknown>;
-
-const MAGIC = [0x6b, 0x38, 0x73, 0x00];
-const envelope = {
-  Unknown: 'typeMeta 1:TypeMeta,raw 2:b,contentEncoding 3:s,contentType 4:s',
-  TypeMeta: 'apiVersion 1:s,kind 2:s',
-};
-
-const descriptors = new Descriptors({ ...(table.messages as Record<string, string>), ...envelope });
-const codec = new Codec(descriptors);
-const pointers = table.pointers as Readonly<Record<string, readonly string[]>>;
-
+const MAGIC = Buffer.from([0x6b, 0x38, 0x73, 0x00]);
 const META = 'apimachinery_pkg_apis_meta_v1';
 
-function rfc3339(value: Json, digits: number): string | undefined {
-  const seconds = Number(value['seconds'] ?? 0);
-  const nanos = Number(value['nanos'] ?? 0);
-  if (value['seconds'] === undefined && nanos === 0) return undefined;
-  const text = new Date(seconds * 1_000).toISOString().slice(0, 19);
-  if (digits === 0) return `${text}Z`;
-  return `${text}.${String(Math.floor(nanos / 1_000)).padStart(6, '0')}Z`;
-}
+const codec = new MessageCodec(table.messages);
 
-function durationText(nanoseconds: number): string {
-  return `${nanoseconds / 1e9}s`;
-}
+/** Types that no resource has, but that clients send or get. */
+const metaKinds = new Set(['Status', 'DeleteOptions', 'PartialObjectMetadata']);
 
-const decoder = new TextDecoder();
-
-/** Messages that are a scalar, or any value, in JSON. */
-const specials: Readonly<Record<string, (value: Json) => unknown>> = {
-  [`${META}_Time`]: (value) => rfc3339(value, 0),
-  [`${META}_MicroTime`]: (value) => rfc3339(value, 6),
-  [`${META}_Duration`]: (value) => durationText(Number(value['duration'] ?? 0)),
-  [`${META}_FieldsV1`]: (value) => JSON.parse(decoder.decode(value['Raw'] as Uint8Array)),
-  apimachinery_pkg_api_resource_Quantity: (value) => String(value['string'] ?? '0'),
-  apimachinery_pkg_util_intstr_IntOrString: (value) =>
-    Number(value['type'] ?? 0) === 1 ? String(value['strVal'] ?? '') : Number(value['intVal'] ?? 0),
-  apimachinery_pkg_runtime_RawExtension: (value) => {
-    const raw = value['raw'] as Uint8Array | undefined;
-    return raw === undefined || raw.length === 0 ? undefined : JSON.parse(decoder.decode(raw));
-  },
-  apiextensions_apiserver_pkg_apis_apiextensions_v1_JSON: (value) =>
-    JSON.parse(decoder.decode(value['raw'] as Uint8Array)),
-  apiextensions_apiserver_pkg_apis_apiextensions_v1_JSONSchemaPropsOrBool: (value) =>
-    value['schema'] === undefined
-      ? value['allows'] === true
-      : toJson(
-          'apiextensions_apiserver_pkg_apis_apiextensions_v1_JSONSchemaProps',
-          value['schema'] as Json,
-        ),
-  apiextensions_apiserver_pkg_apis_apiextensions_v1_JSONSchemaPropsOrArray: (value) =>
-    toJson(
-      'apiextensions_apiserver_pkg_apis_apiextensions_v1_JSONSchemaProps',
-      (value['schema'] ?? {}) as Json,
-    ),
-};
-
-/** Messages that stand for a bare list. */
-const lists: ReadonlySet<string> = new Set(['api_core_v1_List']);
-
-function isZero(value: unknown): boolean {
-  return value === '' || value === 0 || value === false;
-}
-
-/** Go embeds these structs, so that their fields are their parent's in JSON. */
-const inlined: ReadonlySet<string> = new Set([
-  'volumeSource',
-  'persistentVolumeSource',
-  'handler',
-  'localObjectReference',
-  'ephemeralContainerCommon',
-]);
-
-function isInline(message: string, field: string): boolean {
-  if (!inlined.has(field)) return false;
-  // A few fields of these names are real: only embedded ones have no JSON name of their own.
-  return !(field === 'handler' && !message.endsWith('Probe'));
-}
-
-function convert(kind: string, type: string, value: unknown): unknown {
-  if (kind === 'message') {
-    const special = specials[type];
-    return special === undefined ? toJson(type, value as Json) : special(value as Json);
+/** The message of a kind; undefined when it has none (custom resources, tables). */
+export function messageOf(apiVersion: string, kind: string): string | undefined {
+  const slash = apiVersion.indexOf('/');
+  const group = slash < 0 ? '' : apiVersion.slice(0, slash);
+  const name = typeNameOf(group, apiVersion.slice(slash + 1), kind);
+  if (name !== undefined) {
+    const message = name.replace(/^io\.k8s\./, '').replaceAll(/[.-]/g, '_');
+    if (codec.has(message)) return message;
   }
-  return kind === 'b' ? Buffer.from(value as Uint8Array).toString('base64') : value;
+  return metaKinds.has(kind) ? `${META}_${kind}` : undefined;
 }
 
-function toJson(message: string, value: Json): Json {
-  const out: Json = {};
-  const keepsZero = pointers[message] ?? [];
-  for (const { name, label, kind, type } of descriptors.fields(message)) {
-    const one = value[name];
-    if (one === undefined) continue;
-    if (label === '+') {
-      const items = (one as unknown[]).map((item) => convert(kind, type, item));
-      if (items.length > 0) out[name] = items;
-    } else if (label === '%') {
-      const entries = Object.entries(one as Json).map(([key, item]) => [
-        key,
-        convert(kind, type, item),
-      ]);
-      if (entries.length > 0) out[name] = Object.fromEntries(entries);
-    } else {
-      const converted = convert(kind, type, one);
-      if (isInline(message, name)) Object.assign(out, converted);
-      else if (converted === undefined) continue;
-      // Without a pointer in Go, zero is how "not set" looks on the wire.
-      else if (!isZero(converted) || keepsZero.includes(name)) out[name] = converted;
-    }
+export function isProtobuf(bytes: Uint8Array): boolean {
+  return MAGIC.every((byte, index) => bytes[index] === byte);
+}
+
+interface Unknown {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly raw: Uint8Array;
+}
+
+/** The fields of runtime.Unknown: TypeMeta under 1, the bytes under 2. */
+function readUnknown(bytes: Uint8Array): Unknown {
+  const reader = new Reader(bytes);
+  let apiVersion = '';
+  let kind = '';
+  let raw = new Uint8Array();
+  while (reader.at < reader.end) {
+    const key = reader.u();
+    if (key === 18) raw = reader.b() as Uint8Array<ArrayBuffer>;
+    else if (key === 10) {
+      const end = reader.u() + reader.at;
+      while (reader.at < end) {
+        const inner = reader.u();
+        if (inner === 10) apiVersion = reader.s();
+        else if (inner === 18) kind = reader.s();
+        else reader.skip(inner & 7);
+      }
+    } else reader.skip(key & 7);
   }
-  return out;
-}
-
-/** A struct that is not a pointer comes as an empty message when nothing in it is set. */
-function withoutEmpty(value: unknown, isRoot: boolean): unknown {
-  if (Array.isArray(value)) return value.map((one) => withoutEmpty(one, true));
-  if (typeof value !== 'object' || value === null) return value;
-  const out: Json = {};
-  for (const [key, one] of Object.entries(value)) {
-    const inner = withoutEmpty(one, keepsEmpty.has(key));
-    if (inner !== undefined) out[key] = inner;
-  }
-  return Object.keys(out).length === 0 && !isRoot ? undefined : out;
-}
-
-/** Fields whose empty value says something. */
-const keepsEmpty: ReadonlySet<string> = new Set([
-  'emptyDir',
-  'selector',
-  'podSelector',
-  'namespaceSelector',
-  'labelSelector',
-  'resources',
-  'securityContext',
-  'status',
-  'scale',
-  'metadata',
-  'strategy',
-]);
-
-function messageOf(apiVersion: string, kind: string): string {
-  const [group = '', version = ''] = apiVersion.includes('/')
-    ? apiVersion.split('/')
-    : ['', apiVersion];
-  const suffix = `_${version}_${kind}`;
-  const short = group.split('.')[0] ?? '';
-  const wanted = group === '' ? `api_core${suffix}` : `api_${short}${suffix}`;
-  const all = table.messages as Record<string, string>;
-  if (all[wanted] !== undefined) return wanted;
-  const found = Object.keys(all).find((name) => name.endsWith(suffix) && name.includes(short));
-  const metaOwn = `${META}_${kind}`;
-  if (found !== undefined) return found;
-  if (all[metaOwn] !== undefined) return metaOwn;
-  throw protobufFault(`${apiVersion} ${kind}`, 'no such message');
+  return { apiVersion, kind, raw };
 }
 
 /** The object in an envelope, as JSON. Fault `bad-protobuf`. */
 export function decodeEnvelope(bytes: Uint8Array): Json {
-  if (!MAGIC.every((byte, index) => bytes[index] === byte)) {
+  if (!isProtobuf(bytes)) {
     throw protobufFault(
       'Unknown',
       'provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]',
     );
   }
-  const unknown = codec.decode('Unknown', bytes.subarray(MAGIC.length));
-  const { apiVersion = '', kind = '' } = (unknown['typeMeta'] ?? {}) as {
-    apiVersion?: string;
-    kind?: string;
-  };
+  let unknown: Unknown;
+  try {
+    unknown = readUnknown(bytes.subarray(MAGIC.length));
+  } catch (error) {
+    throw protobufFault('Unknown', (error as Error).message);
+  }
+  const { apiVersion, kind, raw } = unknown;
   const message = messageOf(apiVersion, kind);
-  if (lists.has(message)) throw new Fault({ code: 'bad-protobuf' }, 'Cannot decode a list');
-  const raw = (unknown['raw'] ?? new Uint8Array()) as Uint8Array;
-  const json = withoutEmpty(toJson(message, codec.decode(message, raw)), true) as Json;
-  return { apiVersion, kind, ...json };
+  if (message === undefined) throw protobufFault(`${apiVersion} ${kind}`, 'no such message');
+  return { apiVersion, kind, ...codec.decode(message, raw) };
+}
+
+/** The bare message of an object; undefined when its kind has none. */
+export function encodeObject(object: Json): Uint8Array | undefined {
+  const message = messageOf(String(object['apiVersion']), String(object['kind']));
+  return message === undefined ? undefined : codec.encode(message, object);
+}
+
+export function encodeMessage(message: string, value: Json): Uint8Array {
+  return codec.encode(message, value);
+}
+
+export function decodeMessage(message: string, bytes: Uint8Array): Json {
+  return codec.decode(message, bytes);
+}
+
+function varintSize(value: number): number {
+  let size = 1;
+  for (let rest = value; rest > 127; rest = Math.floor(rest / 128)) size += 1;
+  return size;
+}
+
+function putVarint(target: Uint8Array, at: number, value: number): number {
+  let rest = value;
+  let next = at;
+  while (rest > 127) {
+    target[next++] = (rest % 128) | 0x80;
+    rest = Math.floor(rest / 128);
+  }
+  target[next++] = rest;
+  return next;
+}
+
+function lengthDelimited(tag: number, bytes: Uint8Array): Uint8Array {
+  const out = Buffer.allocUnsafe(1 + varintSize(bytes.length) + bytes.length);
+  out[0] = (tag << 3) | 2;
+  out.set(bytes, putVarint(out, 1, bytes.length));
+  return out;
+}
+
+const heads = new Map<string, Uint8Array>();
+
+/** Magic, type and the tag of the bytes that follow; the same for all objects of a kind. */
+function headOf(apiVersion: string, kind: string): Uint8Array {
+  const key = `${apiVersion} ${kind}`;
+  let head = heads.get(key);
+  if (head === undefined) {
+    const type = Buffer.concat([
+      lengthDelimited(1, Buffer.from(apiVersion)),
+      lengthDelimited(2, Buffer.from(kind)),
+    ]);
+    head = Buffer.concat([MAGIC, lengthDelimited(1, type), Buffer.from([0x12])]);
+    heads.set(key, head);
+  }
+  return head;
+}
+
+/** Encoding and type of the content, which nobody sets, are there all the same. */
+const TAIL = Buffer.from([0x1a, 0x00, 0x22, 0x00]);
+
+/** The parts of an envelope around bytes that are `size` long in all. */
+export function envelopeAround(
+  apiVersion: string,
+  kind: string,
+  size: number,
+): { head: Uint8Array; tail: Uint8Array } {
+  const fixed = headOf(apiVersion, kind);
+  const head = Buffer.allocUnsafe(fixed.length + varintSize(size));
+  head.set(fixed);
+  putVarint(head, fixed.length, size);
+  return { head, tail: TAIL };
+}
+
+export function envelope(apiVersion: string, kind: string, raw: Uint8Array): Buffer {
+  const { head, tail } = envelopeAround(apiVersion, kind, raw.length);
+  return Buffer.concat([head, raw, tail]);
+}
+
+/** An object in its envelope; undefined when its kind has no message. */
+export function encodeEnvelope(object: Json): Buffer | undefined {
+  const raw = encodeObject(object);
+  if (raw === undefined) return undefined;
+  return envelope(String(object['apiVersion']), String(object['kind']), raw);
+}
+
+/** A list in its envelope; every list type of Kubernetes has metadata under 1 and items under 2. */
+export function encodeList(
+  list: { readonly apiVersion: string; readonly kind: string; readonly metadata: Json },
+  items: readonly Uint8Array[],
+): Buffer {
+  const metadata = lengthDelimited(1, codec.encode(`${META}_ListMeta`, list.metadata));
+  let size = metadata.length;
+  for (const { length } of items) size += 1 + varintSize(length) + length;
+  const { head, tail } = envelopeAround(list.apiVersion, list.kind, size);
+  const out = Buffer.allocUnsafe(head.length + size + tail.length);
+  out.set(head);
+  out.set(metadata, head.length);
+  let at = head.length + metadata.length;
+  for (const item of items) {
+    out[at++] = 0x12;
+    at = putVarint(out, at, item.length);
+    out.set(item, at);
+    at += item.length;
+  }
+  out.set(tail, at);
+  return out;
+}
+
+/** One frame of a watch: its length in four bytes, then a WatchEvent whose object is an envelope. */
+export function watchFrame(type: string, object: Uint8Array): Buffer {
+  const extension = lengthDelimited(1, object);
+  const event = Buffer.concat([
+    lengthDelimited(1, Buffer.from(type)),
+    lengthDelimited(2, extension),
+  ]);
+  const frame = Buffer.allocUnsafe(4 + event.length);
+  frame.writeUInt32BE(event.length);
+  frame.set(event, 4);
+  return frame;
 }

@@ -96,6 +96,11 @@ export function schemaOfKind(group: string, version: string, kind: string): Sche
   return name === undefined ? undefined : typeSchema(name);
 }
 
+/** The full name of a kind's type (`io.k8s.api.core.v1.Pod`); undefined when it is not built in. */
+export function typeNameOf(group: string, version: string, kind: string): string | undefined {
+  return kinds[`${group}/${version}/${kind}`];
+}
+
 /** One version of a group+resource is stored; the others are converted. */
 const storageVersions: Readonly<Record<string, string>> = {
   'autoscaling/horizontalpodautoscalers': 'v2',
