@@ -19,7 +19,11 @@ import {
   type Refusal,
 } from './types.ts';
 
+type Persist = Extract<MasterEffect, { kind: 'persist' }>;
+
 const MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
+/** Changes confirmed in one turn of the event loop; more would keep others waiting. */
+const PERSIST_BATCH_MAX = 256;
 const OPERATOR_STREAMS_MAX = 1_000;
 const knownNames: ReadonlySet<string> = new Set(fromAgentNames);
 
@@ -37,7 +41,9 @@ export class MasterShell {
   #isAllocating = false;
   #isClosed = false;
   readonly #ended = Promise.withResolvers<void>();
-  /** Registry writes go one after the other; each confirms its change when it is durable. */
+  /** Registry writes go one after the other; each confirms its changes when they are durable. */
+  readonly #unwritten: Persist[] = [];
+  #isWriting = false;
   #persisting: Promise<void> = Promise.resolve();
 
   private constructor(options: MasterOptions, core: MasterCore, registry: Registry, env: Env) {
@@ -217,18 +223,32 @@ export class MasterShell {
     }
   }
 
-  #persist({ change, token }: Extract<MasterEffect, { kind: 'persist' }>): void {
-    this.#persisting = this.#persisting.then(async () => {
-      try {
-        await this.#registry.apply(change);
-      } catch (error) {
-        // Without its registry a master must not go on: another could contradict it.
-        this.env.log.error('Cannot write the registry; stopping', { error });
-        this.#ended.resolve();
-        return;
-      }
+  /** What comes while a write is on its way goes into the next one, all together. */
+  #persist(effect: Persist): void {
+    this.#unwritten.push(effect);
+    if (this.#isWriting) return;
+    this.#isWriting = true;
+    this.#persisting = this.#writeRegistry();
+  }
+
+  async #writeRegistry(): Promise<void> {
+    while (this.#unwritten.length > 0) await this.#writeBatch();
+    this.#isWriting = false;
+  }
+
+  async #writeBatch(): Promise<void> {
+    const batch = this.#unwritten.splice(0, PERSIST_BATCH_MAX);
+    try {
+      await this.#registry.applyAll(batch.map(({ change }) => change));
+    } catch (error) {
+      // Without its registry a master must not go on: another could contradict it.
+      this.env.log.error('Cannot write the registry; stopping', { error });
+      this.#ended.resolve();
+      return;
+    }
+    for (const { token } of batch) {
       if (!this.#isClosed) this.perform(this.core.confirm(token, this.now));
-    });
+    }
   }
 
   /** Everything that happened in one turn of the event loop is allocated by one run. */

@@ -7,6 +7,8 @@ import type { AgentInfo } from '#wire/mesos/v1.ts';
 const AGENTS = '/mesos/agents/';
 const UNREACHABLE = '/mesos/unreachable/';
 const WEIGHTS = '/mesos/weights/';
+/** etcd takes no more in one transaction (its default --max-txn-ops). */
+const TXN_OPS_MAX = 128;
 
 export interface RegistryContent {
   readonly agents: readonly AgentInfo[];
@@ -59,6 +61,24 @@ function operations(write: RegistryWrite): StoreOp[] {
   }
 }
 
+/** One commit for many writes; never a key twice in one, which etcd would refuse. */
+function transactions(writes: readonly RegistryWrite[]): StoreOp[][] {
+  const all: StoreOp[][] = [];
+  let current: StoreOp[] = [];
+  let keys = new Set<string>();
+  for (const ops of writes.map(operations)) {
+    if (current.length + ops.length > TXN_OPS_MAX || ops.some(({ key }) => keys.has(key))) {
+      all.push(current);
+      current = [];
+      keys = new Set();
+    }
+    current.push(...ops);
+    for (const { key } of ops) keys.add(key);
+  }
+  if (current.length > 0) all.push(current);
+  return all;
+}
+
 export class Registry {
   readonly #store: Store;
   constructor(store: Store) {
@@ -84,7 +104,14 @@ export class Registry {
 
   /** Resolves when it is durable. */
   async apply(write: RegistryWrite): Promise<void> {
-    // oxlint-disable-next-line unicorn/no-thenable -- the store's own word
-    await this.#store.txn({ compare: [], then: operations(write) });
+    await this.applyAll([write]);
+  }
+
+  /** In their order; resolves when all of them are durable, rejects when one cannot be written. */
+  async applyAll(writes: readonly RegistryWrite[]): Promise<void> {
+    for (const then of transactions(writes)) {
+      // oxlint-disable-next-line unicorn/no-thenable -- the store's own word
+      await this.#store.txn({ compare: [], then });
+    }
   }
 }

@@ -1,0 +1,43 @@
+// What the registry keeps: writes of one batch in their order, also when they are about one agent.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MemoryStore } from '#store/memory-store.ts';
+import type { Store, Txn } from '#store/store.ts';
+import { Registry, type RegistryWrite } from './registry.ts';
+
+const agent = (id: string): RegistryWrite => ({
+  kind: 'admit-agent',
+  info: { hostname: 'h', id: { value: id } },
+});
+
+test('many writes are few transactions, and a key is in each only once', async () => {
+  const store: Store = new MemoryStore();
+  const txns: Txn[] = [];
+  const write = store.txn.bind(store);
+  store.txn = (txn) => {
+    txns.push(txn);
+    return write(txn);
+  };
+  const registry = new Registry(store);
+  const many = Array.from({ length: 200 }, (_, i) => agent(`S${i}`));
+  await registry.applyAll([...many, { kind: 'remove-agent', agentId: 'S7' }, agent('S7')]);
+  assert.ok(txns.length <= 7, `${txns.length} transactions for 202 writes`);
+  for (const { then } of txns) {
+    assert.equal(new Set(then.map(({ key }) => key)).size, then.length);
+  }
+  assert.equal((await registry.read()).agents.length, 200);
+});
+
+test('the last word about an agent counts', async () => {
+  const registry = new Registry(new MemoryStore());
+  await registry.applyAll([
+    agent('S1'),
+    { kind: 'mark-unreachable', agentId: 'S1', at: 5 },
+    { kind: 'set-weight', role: 'a', weight: 2 },
+    { kind: 'set-weight', role: 'a', weight: 3 },
+  ]);
+  const { agents, unreachable, weights } = await registry.read();
+  assert.deepEqual(agents, []);
+  assert.deepEqual(unreachable, [{ agentId: 'S1', at: 5 }]);
+  assert.deepEqual(weights, [{ role: 'a', weight: 3 }]);
+});
