@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readGoFacts } from './kube-go-facts.ts';
 import { flat, reachableMessages, readProtobuf } from './kube-protobuf-table.ts';
 
 const VERSION = 'v1.37.2';
@@ -77,6 +78,8 @@ function node(schema: Json): Node {
   const isEmpty = typeof value === 'object' && value !== null && Object.keys(value).length === 0;
   // The generator of OpenAPI writes the zero value of each Go type as a default; those mean nothing.
   if (value !== undefined && !isTrivial && !isEmpty) extra['d'] = value;
+  // An empty default marks a struct that is not a pointer: it is there even when nobody wrote it.
+  if (isEmpty) extra['z'] = true;
   if (Object.keys(extra).length === 0) return simple;
   return typeof simple === 'string' ? { t: simple, ...extra } : { ...simple, ...extra };
 }
@@ -266,16 +269,23 @@ for (const name of [
 ]) {
   roots.add(`${meta}.${name}`);
 }
+const S = 'v0.37.2';
+const modules = ['api', 'apimachinery', 'apiextensions-apiserver', 'kube-aggregator'].map((name) =>
+  moduleFolder(`k8s.io/${name}@${S}`),
+);
+const goFacts = readGoFacts(modules);
 const kept = reachable(types, roots);
+for (const [name, type] of Object.entries(kept)) {
+  const isHere = (one: string): boolean => (type['p'] as Json)[one] !== undefined;
+  const { pointers = [], written = [] } = goFacts[flat(name)] ?? {};
+  if (pointers.some(isHere)) type['x'] = pointers.filter(isHere);
+  if (written.some(isHere)) type['w'] = written.filter(isHere);
+}
 const kindsKept = Object.fromEntries([...kinds].filter(([, full]) => kept[full] !== undefined));
 const table = { version: VERSION, resources, kinds: kindsKept, types: kept };
 writeFileSync(target, `${JSON.stringify(table)}\n`);
 process.stdout.write(`${resources.length} resources, ${Object.keys(kept).length} types\n`);
 
-const S = 'v0.37.2';
-const modules = ['api', 'apimachinery', 'apiextensions-apiserver', 'kube-aggregator'].map((name) =>
-  moduleFolder(`k8s.io/${name}@${S}`),
-);
 const clientRoots = ['Status', 'DeleteOptions', 'ListMeta', 'PartialObjectMetadata'].map((name) =>
   flat(`${meta}.${name}`),
 );

@@ -4,7 +4,7 @@ import type { Env } from '#env/env.ts';
 import { serverSideApply, trackUpdate } from '#kube/meta/apply.ts';
 import { applyDefaults } from '#kube/meta/defaulting.ts';
 import { generateName } from '#kube/meta/names.ts';
-import type { KubeObject } from '#kube/meta/object.ts';
+import { apiVersionOf, parseApiVersion, type KubeObject } from '#kube/meta/object.ts';
 import { applyPatch } from '#kube/meta/patch.ts';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
 import {
@@ -15,6 +15,7 @@ import {
   invalid,
   notFound,
 } from '#kube/meta/status.ts';
+import { isObject, shapeErrors } from '#kube/meta/structured.ts';
 import { validateCreate, validateUpdate } from '#kube/meta/validation.ts';
 import { prefixEnd, type KeyValue, type Store } from '#store/store.ts';
 import { admissionChain, type AdmissionLookup } from './admission.ts';
@@ -170,7 +171,9 @@ export class Resources implements AdmissionLookup {
   ): Promise<KubeObject | undefined> {
     const { info, namespace } = context;
     const now = this.#env.clock.now();
+    wipeSystemFields(object);
     applyDefaults(info, object);
+    if (!skipTracking) this.#track(context, undefined, object);
     prepareCreate(info, object, { uuid: () => this.#env.random.uuid(), now });
     await this.#admit(context, object, 'CREATE');
     applyDefaults(info, object);
@@ -178,18 +181,7 @@ export class Resources implements AdmissionLookup {
     const causes = validateCreate(info, object);
     if (causes.length > 0) throw invalid(info, object.metadata.name ?? '', causes);
     await this.#extraValidation(info, object, undefined);
-    if (!skipTracking) {
-      delete object.metadata.managedFields;
-      const manager = context.fieldManager;
-      const tracked = trackUpdate({
-        info,
-        live: undefined,
-        next: object,
-        manager,
-        now: timestamp(now),
-      });
-      object.metadata.managedFields = tracked;
-    }
+    checkUnversioned(object);
     const key = objectKey(info, namespace, object.metadata.name ?? '');
     if (context.isDryRun) return (await this.store.get(key)) === undefined ? object : undefined;
     const result = await this.store.txn({
@@ -245,6 +237,7 @@ export class Resources implements AdmissionLookup {
       const live = objectOf(kv);
       const next = await change(structuredClone(live));
       const wanted = next.metadata.resourceVersion;
+      checkVersion(wanted);
       if (wanted !== undefined && wanted !== '' && wanted !== live.metadata.resourceVersion) {
         throw conflict(
           info,
@@ -256,16 +249,6 @@ export class Resources implements AdmissionLookup {
         throw badRequest(
           `the name of the object (${next.metadata.name}) does not match the name on the URL (${name})`,
         );
-      }
-      if (
-        next.metadata.uid !== undefined &&
-        next.metadata.uid !== '' &&
-        next.metadata.uid !== live.metadata.uid
-      ) {
-        const key = objectKey(info, namespace, name).replace(/^\/registry/, '');
-        const uids = `UID in precondition: ${next.metadata.uid}, UID in object meta: ${live.metadata.uid}`;
-        const why = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: ${uids}`;
-        throw conflict(info, name, why);
       }
       const written = await this.#write(context, { kv, live, next }, options);
       if (written !== undefined) return written;
@@ -289,14 +272,14 @@ export class Resources implements AdmissionLookup {
     next.metadata.name = live.metadata.name ?? '';
     if (live.metadata.namespace !== undefined) next.metadata.namespace = live.metadata.namespace;
     if (subresource === undefined) applyDefaults(info, next);
-    prepareUpdate(info, next, live, subresource);
+    if (options.skipTracking !== true) this.#track(context, live, next);
     if (subresource === undefined) await this.#admit(context, next, 'UPDATE');
+    prepareUpdate(info, next, live, subresource);
     if (options.skipValidation !== true && subresource === undefined) {
       const causes = validateUpdate(info, next, live);
       if (causes.length > 0) throw invalid(info, next.metadata.name, causes);
     }
     if (options.skipValidation !== true) await this.#extraValidation(info, next, live);
-    this.#track(context, live, next, options.skipTracking === true);
     delete next.metadata.resourceVersion;
     if (isSame(live, next)) return live;
     if (context.isDryRun)
@@ -321,31 +304,31 @@ export class Resources implements AdmissionLookup {
     return next;
   }
 
-  #track(context: WriteContext, live: KubeObject, next: KubeObject, skip: boolean): void {
-    if (skip) return;
+  /** Gives the manager what the client changed, before the server changes anything itself. */
+  #track(context: WriteContext, live: KubeObject | undefined, next: KubeObject): void {
     const { info, subresource, fieldManager: manager } = context;
-    const sent = next.metadata.managedFields;
-    // An explicit empty list clears ownership; anything else a client sends back is kept as it was.
-    if (sent !== undefined && sent.length === 0 && (live.metadata.managedFields ?? []).length > 0)
-      return;
-    const managedFields = live.metadata.managedFields;
-    if (managedFields === undefined) delete next.metadata.managedFields;
-    else next.metadata.managedFields = managedFields;
     const now = timestamp(this.#env.clock.now());
-    next.metadata.managedFields = trackUpdate({ info, live, next, manager, now, subresource });
+    const tracked = trackUpdate({ info, live, next, manager, now, subresource });
+    if (tracked === undefined) delete next.metadata.managedFields;
+    else next.metadata.managedFields = tracked;
   }
 
   async update(context: WriteContext, name: string, object: KubeObject): Promise<Written> {
     const { info, namespace } = context;
     if (object.metadata.name === undefined || object.metadata.name === '') {
-      throw badRequest('name must be provided');
+      throw badRequest(
+        `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
+      );
     }
     this.#checkNamespace(context, object);
     const exists = (await this.find(info, namespace, name)) !== undefined;
     if (!exists && context.subresource === undefined && isCreatedOnUpdate(info)) {
       return { object: await this.create(context, object), isCreated: true };
     }
-    const updated = await this.modify(context, name, () => structuredClone(object));
+    const updated = await this.modify(context, name, (live) => {
+      checkUid(context, name, object, live);
+      return structuredClone(object);
+    });
     return { object: updated, isCreated: false };
   }
 
@@ -381,45 +364,35 @@ export class Resources implements AdmissionLookup {
     name: string,
     request: { patch: unknown; force: boolean },
   ): Promise<Written> {
-    const { info, namespace, subresource } = context;
-    const applied = this.decode(context, request.patch);
-    const { fieldManager: manager } = context;
-    this.#checkNamespace(context, applied);
-    applied.metadata.name ??= name;
-    if (applied.metadata.managedFields !== undefined && applied.metadata.managedFields.length > 0) {
-      throw badRequest('metadata.managedFields must be nil');
-    }
-    const now = () => timestamp(this.#env.clock.now());
-    const common = { info, applied, manager, force: request.force, subresource };
+    const { info, namespace, subresource, fieldManager: manager } = context;
+    const applied = checkApplied(info, request.patch);
+    const merged = (live: KubeObject | undefined): KubeObject => {
+      const now = timestamp(this.#env.clock.now());
+      const { force } = request;
+      const next = serverSideApply({ info, applied, manager, force, subresource, live, now });
+      const { managedFields } = next.metadata;
+      const decoded = this.decode(context, next);
+      decoded.metadata.managedFields = managedFields ?? [];
+      decoded.metadata.name ??= name;
+      this.#checkNamespace(context, decoded);
+      return decoded;
+    };
+    const options = { skipTracking: true };
     for (let attempt = 0; ; attempt++) {
       const exists = (await this.find(info, namespace, name)) !== undefined;
       if (exists || subresource !== undefined) {
-        const object = await this.modify(
-          context,
-          name,
-          (live) => {
-            const next = serverSideApply({ ...common, live, now: now() });
-            if (applied.metadata.resourceVersion === undefined)
-              delete next.metadata.resourceVersion;
-            return next;
-          },
-          { skipTracking: true },
-        );
-        return { object, isCreated: false };
-      }
-      const made = serverSideApply({ ...common, live: undefined, now: now() });
-      try {
-        return {
-          object: await this.create(context, made, { skipTracking: true }),
-          isCreated: true,
+        const change = (live: KubeObject): KubeObject => {
+          const next = merged(live);
+          if (applied.metadata?.resourceVersion === undefined) delete next.metadata.resourceVersion;
+          return next;
         };
+        return { object: await this.modify(context, name, change, options), isCreated: false };
+      }
+      try {
+        return { object: await this.create(context, merged(undefined), options), isCreated: true };
       } catch (error) {
-        if (
-          !(error instanceof ApiError) ||
-          error.reason !== 'AlreadyExists' ||
-          attempt >= RETRIES_MAX
-        )
-          throw error;
+        const isTaken = error instanceof ApiError && error.reason === 'AlreadyExists';
+        if (!isTaken || attempt >= RETRIES_MAX) throw error;
       }
     }
   }
@@ -470,6 +443,66 @@ function isCreatedOnUpdate(info: ResourceInfo): boolean {
     '/endpoints',
     '/events',
   ].includes(key);
+}
+
+/** What a client applies must say what it is, and have the shape of it. */
+function checkApplied(info: ResourceInfo, patch: unknown): KubeObject {
+  if (!isObject(patch)) throw badRequest('error decoding patch: expected a JSON object');
+  const { apiVersion = '', kind = '', metadata } = patch as unknown as Partial<KubeObject>;
+  const { group, version } = parseApiVersion(String(apiVersion));
+  const type = `${group}/${version}, Kind=${kind}`;
+  if (apiVersion !== apiVersionOf(info) || kind !== info.kind) {
+    throw badRequest(`invalid object type: ${type}`);
+  }
+  if (metadata?.managedFields !== undefined) {
+    throw badRequest('metadata.managedFields must be nil');
+  }
+  const errors = shapeErrors(info.schema, patch);
+  if (errors.length > 0) {
+    const text = errors.length === 1 ? errors[0] : `errors:\n  ${errors.join('\n  ')}`;
+    const place = `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}; ${type}`;
+    throw new ApiError(500, '', `failed to create typed patch object (${place}): ${text ?? ''}`);
+  }
+  return patch as unknown as KubeObject;
+}
+
+function wipeSystemFields({ metadata }: KubeObject): void {
+  for (const field of [
+    'uid',
+    'creationTimestamp',
+    'deletionTimestamp',
+    'deletionGracePeriodSeconds',
+    'selfLink',
+  ] as const) {
+    delete metadata[field];
+  }
+}
+
+/** What upstream's storage says of an object that claims to be there already. */
+function checkUnversioned({ metadata }: KubeObject): void {
+  if (metadata.resourceVersion === undefined || metadata.resourceVersion === '') return;
+  throw new ApiError(500, '', 'resourceVersion should not be set on objects to be created');
+}
+
+function checkVersion(version: string | undefined): void {
+  if (version === undefined || /^\d*$/.test(version)) return;
+  const text = JSON.stringify(version);
+  throw new ApiError(500, '', `strconv.ParseUint: parsing ${text}: invalid syntax`);
+}
+
+function checkUid(
+  { info, namespace, isDryRun }: WriteContext,
+  name: string,
+  next: KubeObject,
+  live: KubeObject,
+): void {
+  const { uid } = next.metadata;
+  if (uid === undefined || uid === '' || uid === live.metadata.uid) return;
+  const uids = `UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`;
+  const whole = objectKey(info, namespace, name);
+  const key = isDryRun ? whole.replace(/^\/registry/, '') : whole;
+  const why = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: ${uids}`;
+  throw conflict(info, name, why);
 }
 
 /** Whether a write would change nothing (times of managedFields aside). */

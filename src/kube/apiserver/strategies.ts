@@ -118,12 +118,9 @@ export function prepareCreate(
   const { metadata } = object;
   metadata.uid = context.uuid();
   metadata.creationTimestamp = timestamp(context.now);
-  delete metadata.resourceVersion;
-  delete metadata.deletionTimestamp;
-  delete metadata.deletionGracePeriodSeconds;
   if (hasGeneration(info) || keyOf(info) === 'scheduling.k8s.io/priorityclasses') {
     metadata.generation = 1;
-  } else delete metadata.generation;
+  }
   if (hasStatus(info)) {
     const status = initialStatus[keyOf(info)];
     if (status === undefined) delete object['status'];
@@ -134,6 +131,15 @@ export function prepareCreate(
   if (keyOf(info) === 'batch/jobs') addJobLabels(object);
   if (keyOf(info) === 'apps/daemonsets') countTemplate(object, 1);
   if (keyOf(info) === '/secrets') mergeStringData(object);
+  if (keyOf(info) === '/namespaces') holdNamespace(object);
+}
+
+/** A namespace is not gone before all that is in it is. */
+function holdNamespace(object: KubeObject): void {
+  const spec = (object['spec'] ??= {}) as { finalizers?: string[] };
+  if (spec.finalizers?.includes('kubernetes') !== true) {
+    spec.finalizers = [...(spec.finalizers ?? []), 'kubernetes'];
+  }
 }
 
 const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
@@ -192,6 +198,11 @@ export function prepareUpdate(
     }
     return;
   }
+  if (subresource === 'finalize') {
+    next['status'] = old['status'];
+    return;
+  }
+  if (keyOf(info) === '/namespaces') next['spec'] = old['spec'];
   if (hasStatus(info) && subresource === undefined) {
     if (old['status'] === undefined) delete next['status'];
     else next['status'] = old['status'];

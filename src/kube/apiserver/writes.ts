@@ -119,16 +119,14 @@ export class Writes {
         },
       ]);
     }
-    const isFinalize = info.subresource === 'finalize';
-    const own = isFinalize ? { ...context, subresource: undefined } : context;
     const written =
       type === undefined
         ? await this.#resources.update(
-            own,
+            context,
             name,
-            this.#resources.decode(own, body.value, body.duplicates),
+            this.#resources.decode(context, body.value, body.duplicates),
           )
-        : await this.#resources.patch(own, name, {
+        : await this.#resources.patch(context, name, {
             type,
             patch: body.value,
             force: query.get('force') === 'true',

@@ -1,50 +1,40 @@
-// Server-side apply: merges what a manager applies into the live object, finds conflicts, and keeps
-// managedFields (structured-merge-diff's semantics, Kubernetes v1.37).
+// Who owns which field: server-side apply merges what a manager applies into the live object and finds
+// conflicts, every other write gives its manager what it changed (managedFields of Kubernetes v1.37).
 import {
-  fieldsOf,
   describePath,
-  elementEdge,
-  isAtomic,
-  pathsOf,
-  removeAt,
-  setOf,
-  valueAt,
+  difference,
+  fieldSet,
+  intersection,
+  isEmpty,
+  members,
+  union,
+  without,
   type FieldSet,
 } from './field-sets.ts';
 import { apiVersionOf, type KubeObject, type ManagedFieldsEntry } from './object.ts';
+import { resetFields } from './reset-fields.ts';
 import type { ResourceInfo } from './resource-info.ts';
-import type { Schema } from './schema.ts';
 import { ApiError } from './status.ts';
+import { compare, equal, fieldsOf, merge, withNamedFields, withoutFields } from './structured.ts';
 
-type Json = Record<string, unknown>;
+/** Fields that nobody owns, because only the server sets them. */
+const unowned = fieldSet(
+  'apiVersion',
+  'kind',
+  'metadata',
+  'metadata.name',
+  'metadata.namespace',
+  'metadata.creationTimestamp',
+  'metadata.selfLink',
+  'metadata.uid',
+  'metadata.clusterName',
+  'metadata.generation',
+  'metadata.managedFields',
+  'metadata.resourceVersion',
+);
 
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** Fields of metadata that nobody owns, because the server sets them. */
-const unowned = [
-  'f:apiVersion',
-  'f:kind',
-  'f:metadata\u0000f:name',
-  'f:metadata\u0000f:namespace',
-  'f:metadata\u0000f:generateName',
-  'f:metadata\u0000f:uid',
-  'f:metadata\u0000f:resourceVersion',
-  'f:metadata\u0000f:generation',
-  'f:metadata\u0000f:creationTimestamp',
-  'f:metadata\u0000f:deletionTimestamp',
-  'f:metadata\u0000f:deletionGracePeriodSeconds',
-  'f:metadata\u0000f:selfLink',
-];
-
-function isOwnable(key: string): boolean {
-  if (key === 'f:metadata' || key.startsWith('f:metadata\u0000f:managedFields')) return false;
-  return !unowned.includes(key);
-}
-
-function ownablePaths(schema: Schema, object: unknown): Map<string, readonly string[]> {
-  return new Map([...pathsOf(fieldsOf(schema, object))].filter(([key]) => isOwnable(key)));
-}
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+const UPDATERS_MAX = 10;
 
 export interface ManagerContext {
   readonly info: ResourceInfo;
@@ -54,263 +44,336 @@ export interface ManagerContext {
   readonly subresource?: string | undefined;
 }
 
-interface ApplyRequest extends ManagerContext {
-  readonly live: KubeObject | undefined;
-  readonly applied: KubeObject;
-  readonly force: boolean;
+interface Owner {
+  readonly manager: string;
+  readonly operation: 'Apply' | 'Update';
+  readonly apiVersion: string;
+  readonly subresource: string | undefined;
+  readonly time: string | undefined;
+  readonly fields: FieldSet;
 }
 
-function sameManager(
-  entry: ManagedFieldsEntry,
-  context: ManagerContext,
-  operation: string,
-): boolean {
+function ownerOf(entry: ManagedFieldsEntry): Owner {
+  return {
+    manager: entry.manager ?? '',
+    operation: entry.operation === 'Apply' ? 'Apply' : 'Update',
+    apiVersion: entry.apiVersion ?? '',
+    subresource: entry.subresource === '' ? undefined : entry.subresource,
+    time: entry.time,
+    fields: (entry.fieldsV1 ?? {}) as FieldSet,
+  };
+}
+
+function entryOf(owner: Owner): ManagedFieldsEntry {
+  const { manager, operation, apiVersion, subresource, time, fields } = owner;
+  return {
+    manager,
+    operation,
+    apiVersion,
+    ...(time === undefined ? {} : { time }),
+    fieldsType: 'FieldsV1',
+    fieldsV1: fields,
+    ...(subresource === undefined ? {} : { subresource }),
+  };
+}
+
+/** Whether they are the same in managedFields; those who apply are so in every version. */
+function isSameOwner(a: Owner, b: Owner): boolean {
   return (
-    entry.manager === context.manager &&
-    entry.operation === operation &&
-    (entry.subresource ?? '') === (context.subresource ?? '') &&
-    entry.apiVersion === apiVersionOf(context.info)
+    a.manager === b.manager &&
+    a.operation === b.operation &&
+    a.subresource === b.subresource &&
+    (a.operation === 'Apply' || a.apiVersion === b.apiVersion)
   );
 }
 
-function entryOf(
-  context: ManagerContext,
-  operation: 'Apply' | 'Update',
-  fields: FieldSet,
-): ManagedFieldsEntry {
+function newOwner(context: ManagerContext, operation: 'Apply' | 'Update', fields: FieldSet): Owner {
   return {
     manager: context.manager,
     operation,
     apiVersion: apiVersionOf(context.info),
+    subresource: context.subresource,
     time: context.now,
-    fieldsType: 'FieldsV1',
-    fieldsV1: fields,
-    ...(context.subresource === undefined ? {} : { subresource: context.subresource }),
+    fields,
   };
 }
 
-function pathsOfEntry(entry: ManagedFieldsEntry): Map<string, readonly string[]> {
-  return pathsOf((entry.fieldsV1 ?? {}) as FieldSet);
+/** Appliers first, then by time, then by name. */
+function encoded(owners: readonly Owner[]): ManagedFieldsEntry[] {
+  const place = ({ operation, time = '', manager, apiVersion, subresource = '' }: Owner) => [
+    operation,
+    time,
+    manager,
+    apiVersion,
+    subresource,
+  ];
+  const sorted = owners.toSorted((a, b) => {
+    const [x, y] = [place(a), place(b)];
+    const at = x.findIndex((one, i) => one !== y[i]);
+    return at < 0 ? 0 : (x[at] ?? '') < (y[at] ?? '') ? -1 : 1;
+  });
+  return sorted.map(entryOf);
 }
 
-function equal(a: unknown, b: unknown): boolean {
-  if (Array.isArray(a) && Array.isArray(b)) {
-    return a.length === b.length && a.every((one, index) => equal(one, b[index]));
+/** The oldest of too many updaters become one. */
+function capped(owners: readonly Owner[]): readonly Owner[] {
+  const updaters = owners.filter(({ operation }) => operation === 'Update');
+  if (updaters.length <= UPDATERS_MAX) return owners;
+  const oldest = updaters.toSorted((a, b) => ((a.time ?? '') < (b.time ?? '') ? -1 : 1));
+  const firsts = new Map<string, Owner>();
+  let left = [...owners];
+  let count = updaters.length;
+  for (const owner of oldest) {
+    if (count <= UPDATERS_MAX) break;
+    const { apiVersion, time } = owner;
+    const first = firsts.get(apiVersion);
+    const bucket = { manager: 'ancient-changes', operation: 'Update' as const, apiVersion };
+    if (first !== undefined) {
+      const fields = union(first.fields, owner.fields);
+      const joined: Owner = { ...bucket, subresource: undefined, time, fields };
+      left = left.filter((one) => one !== first && one !== owner);
+      left.push(joined);
+      firsts.set(apiVersion, joined);
+      count -= 1;
+    } else firsts.set(apiVersion, owner);
   }
-  if (isObject(a) && isObject(b)) {
-    const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
-    return [...keys].every((key) => equal(a[key], b[key]));
-  }
-  return a === b;
+  return left;
 }
 
-function conflictsOf(
-  request: ApplyRequest,
-  mine: Map<string, readonly string[]>,
-): { manager: string; path: string; entry: ManagedFieldsEntry }[] {
-  const { live, applied, info } = request;
-  const found: { manager: string; path: string; entry: ManagedFieldsEntry }[] = [];
-  for (const entry of live?.metadata.managedFields ?? []) {
-    if (entry.manager === request.manager && entry.operation === 'Apply') continue;
-    for (const [key, path] of pathsOfEntry(entry)) {
-      if (!mine.has(key)) continue;
-      const before = valueAt(info.schema, live, path);
-      const after = valueAt(info.schema, applied, path);
-      // Containers are shared; what counts is a value that would change under its owner.
-      const isContainer =
-        (isObject(after) || Array.isArray(after)) && !isAtomic(schemaAt(info.schema, path));
-      if (!isContainer && !equal(before, after))
-        found.push({ manager: entry.manager ?? '', path: describePath(path), entry });
+interface Taken {
+  readonly owners: readonly Owner[];
+  readonly conflicts: readonly { readonly owner: Owner; readonly fields: FieldSet }[];
+  /** What changed, without the fields that the endpoint resets. */
+  readonly changed: FieldSet;
+  readonly removed: FieldSet;
+}
+
+/** What the change from `live` to `next` takes from everybody but `self`. */
+function take(
+  context: ManagerContext,
+  change: { readonly live: unknown; readonly next: unknown },
+  owners: readonly Owner[],
+  self: Owner | undefined,
+): Taken {
+  const { info, subresource } = context;
+  const reset = resetFields(info, subresource);
+  const all = compare(info.schema, change.live, change.next);
+  const changed = without(union(all.modified, all.added), reset);
+  const removed = without(all.removed, reset);
+  const conflicts: { owner: Owner; fields: FieldSet }[] = [];
+  const kept: Owner[] = [];
+  for (const owner of owners) {
+    if (owner === self) {
+      if (!isEmpty(owner.fields)) kept.push(owner);
+      continue;
     }
+    const fields = intersection(owner.fields, changed);
+    if (!isEmpty(fields)) conflicts.push({ owner, fields });
+    const left = difference(difference(owner.fields, fields), removed);
+    if (!isEmpty(left)) kept.push({ ...owner, fields: left });
   }
-  return found;
+  return { owners: kept, conflicts, changed, removed };
 }
 
-function schemaAt(schema: Schema, path: readonly string[]): Schema {
-  let at = schema;
-  for (const edge of path) {
-    if (edge.startsWith('f:')) {
-      at =
-        at.type === 'map'
-          ? (at.values ?? { type: 'any' })
-          : (at.properties?.[edge.slice(2)] ?? { type: 'any' });
-    } else at = at.items ?? { type: 'any' };
-  }
-  return at;
+/** A list that says: forget who owns what. */
+function isReset(sent: readonly ManagedFieldsEntry[] | undefined): boolean {
+  if (sent === undefined) return false;
+  return sent.length === 0 || (sent.length === 1 && Object.keys(sent[0] ?? {}).length === 0);
 }
 
-function conflictError(
-  conflicts: { manager: string; path: string; entry: ManagedFieldsEntry }[],
-): ApiError {
-  const count = conflicts.length;
-  const describe = ({ manager, entry }: { manager: string; entry: ManagedFieldsEntry }): string => {
-    const sub = entry.subresource === undefined ? '' : ` with subresource "${entry.subresource}"`;
-    const time =
-      entry.operation === 'Update' && entry.time !== undefined
-        ? ` using ${entry.apiVersion} at ${entry.time}`
-        : ` using ${entry.apiVersion}`;
-    return `conflict with "${manager}"${sub}${entry.operation === 'Update' ? time : ` using ${entry.apiVersion}`}`;
-  };
-  const causes = conflicts.map((one) => ({
-    reason: 'FieldManagerConflict',
-    message: describe(one),
-    field: one.path,
-  }));
-  const first = conflicts[0];
-  const text =
-    count === 1 && first !== undefined
-      ? `${describe(first)}: ${first.path}`
-      : [...Map.groupBy(conflicts, describe)]
-          .map(
-            ([who, ones]) =>
-              `conflicts with ${who.slice('conflict with '.length)}:\n${ones.map(({ path }) => `- ${path}`).join('\n')}`,
-          )
-          .join('\n');
-  const word = count === 1 ? 'conflict' : 'conflicts';
-  return new ApiError(409, 'Conflict', `Apply failed with ${count} ${word}: ${text}`, { causes });
+function isDecodable(entries: readonly ManagedFieldsEntry[]): boolean {
+  return entries.every(
+    ({ operation, apiVersion, fieldsType }) =>
+      (operation === 'Apply' || operation === 'Update') &&
+      apiVersion !== undefined &&
+      apiVersion !== '' &&
+      fieldsType === 'FieldsV1',
+  );
 }
 
-/** Merges `applied` over `live` by the schema: lists by their keys, atomic values whole. */
-function merge(schema: Schema, live: unknown, applied: unknown): unknown {
-  if (applied === undefined) return live;
-  if (live === undefined || isAtomic(schema)) return structuredClone(applied);
-  if (Array.isArray(live) && Array.isArray(applied)) {
-    const out = structuredClone(live) as unknown[];
-    for (const element of applied) {
-      const edge = elementEdge(schema, element);
-      const at = out.findIndex((one) => elementEdge(schema, one) === edge);
-      if (at < 0) out.push(structuredClone(element));
-      else if (schema.listType === 'map')
-        out[at] = merge(schema.items ?? { type: 'any' }, out[at], element);
-    }
-    return out;
-  }
-  if (isObject(live) && isObject(applied)) {
-    const out: Json = { ...live };
-    for (const [key, value] of Object.entries(applied)) {
-      const child = schema.type === 'map' ? schema.values : schema.properties?.[key];
-      out[key] = merge(child ?? { type: 'any' }, live[key], value);
-    }
-    return out;
-  }
-  return structuredClone(applied);
+/** The owners that a write starts from: those that the client sends back, else those that are there. */
+function startingOwners(
+  live: KubeObject | undefined,
+  next: KubeObject,
+  subresource: string | undefined,
+): readonly Owner[] {
+  const known = (live?.metadata.managedFields ?? []).map(ownerOf);
+  const sent = next.metadata.managedFields;
+  if (subresource !== undefined) return known;
+  if (isReset(sent)) return [];
+  if (sent === undefined || sent.length === 0 || !isDecodable(sent)) return known;
+  return sent.map(ownerOf);
 }
 
-/** The new object, managedFields included. Throws ApiError 409 for conflicts unless forced. */
+/**
+ * managedFields after a create (no `live`), update or patch by `manager`: it owns what it changed.
+ * `next` is what the client wants, before admission and before the server sets fields of its own.
+ */
+export function trackUpdate(
+  request: ManagerContext & { readonly live: KubeObject | undefined; readonly next: KubeObject },
+): ManagedFieldsEntry[] | undefined {
+  const { live, next, subresource } = request;
+  const before = startingOwners(live, next, subresource);
+  if (before.length === 0 && live !== undefined) return undefined;
+  const taken = take(request, { live: live ?? {}, next }, before, undefined);
+  const mine = difference(taken.changed, unowned);
+  return encodedOrNone(capped(withUpdate(request, taken.owners, mine)));
+}
+
+function withUpdate(
+  context: ManagerContext,
+  owners: readonly Owner[],
+  fields: FieldSet,
+): readonly Owner[] {
+  if (isEmpty(fields)) return owners;
+  const mine = newOwner(context, 'Update', fields);
+  const previous = owners.find((one) => isSameOwner(one, mine));
+  if (previous === undefined) return [...owners, mine];
+  const others = owners.filter((one) => one !== previous);
+  return [...others, { ...mine, fields: union(previous.fields, fields) }];
+}
+
+function encodedOrNone(owners: readonly Owner[]): ManagedFieldsEntry[] | undefined {
+  return owners.length === 0 ? undefined : encoded(owners);
+}
+
+// ---- apply ----
+
+export interface ApplyRequest extends ManagerContext {
+  readonly live: KubeObject | undefined;
+  /** As the client sent it, of the right kind. */
+  readonly applied: KubeObject;
+  readonly force: boolean;
+}
+
+/** The merged object, managedFields included. Throws ApiError 409 for conflicts unless forced. */
 export function serverSideApply(request: ApplyRequest): KubeObject {
-  const { info, live, applied, force } = request;
-  const { managedFields: _none, ...metadata } = applied.metadata;
-  const clean: KubeObject = { ...applied, metadata };
-  const mine = ownablePaths(info.schema, clean);
-  const conflicts = conflictsOf({ ...request, applied: clean }, mine);
-  if (conflicts.length > 0 && !force) throw conflictError(conflicts);
-  const before = live?.metadata.managedFields ?? [];
-  const previous = before.find((entry) => sameManager(entry, request, 'Apply'));
-  const result = structuredClone(merge(info.schema, live, clean)) as KubeObject;
-  const lost = new Set(conflicts.map(({ path }) => path));
-  let others = before.filter((entry) => entry !== previous);
-  if (lost.size > 0) {
-    others = others
-      .map((entry) => withoutPaths(entry, (path) => lost.has(describePath(path))))
-      .filter((entry) => Object.keys(entry.fieldsV1 ?? {}).length > 0);
+  const { live, applied, manager } = request;
+  const result = applyOnce(request);
+  const annotations = live?.metadata.annotations ?? {};
+  if (manager === 'kubectl' && annotations[LAST_APPLIED] !== undefined) {
+    const { [LAST_APPLIED]: _old, ...others } = applied.metadata.annotations ?? {};
+    const metadata = { ...applied.metadata, annotations: others };
+    const text = `${JSON.stringify({ ...applied, metadata })}\n`;
+    result.metadata.annotations = { ...result.metadata.annotations, [LAST_APPLIED]: text };
   }
-  if (previous !== undefined) dropAbandoned(info.schema, result, { previous, mine, others });
-  const entry = entryOf(request, 'Apply', setOf(mine.values()));
-  const isSame = previous !== undefined && equal(previous.fieldsV1, entry.fieldsV1);
-  const kept =
-    isSame && equalBut(result, live)
-      ? { ...entry, ...(previous.time === undefined ? {} : { time: previous.time }) }
-      : entry;
-  result.metadata.managedFields = sorted([...others, kept]);
   return result;
 }
 
-function equalBut(a: KubeObject, b: KubeObject | undefined): boolean {
-  if (b === undefined) return false;
-  const plain = (object: KubeObject) => ({
-    ...object,
-    metadata: { ...object.metadata, managedFields: undefined },
-  });
-  return equal(plain(a), plain(b));
+function applyOnce(request: ApplyRequest): KubeObject {
+  const { info, live, applied, subresource } = request;
+  const { schema } = info;
+  const owners = ownersBeforeApply(request);
+  const wanted = without(fieldsOf(schema, applied), resetFields(info, subresource));
+  const mine = newOwner(request, 'Apply', wanted);
+  const previous = owners.find((one) => isSameOwner(one, mine));
+  const self: Owner = { ...mine, time: previous?.time };
+  const all = [...owners.filter((one) => one !== previous), self];
+  const plain = withoutManaged(live);
+  const merged = merge(schema, plain, applied);
+  const next = previous === undefined ? merged : prune(schema, merged, all, previous.fields);
+  const taken = take(request, { live: plain, next }, all, self);
+  const conflicts = request.force ? [] : refusedConflicts(request, taken.conflicts);
+  if (conflicts.length > 0) throw conflictError(conflicts);
+  const isChanged = !equal(plain, next);
+  const kept = taken.owners.map((one) => (one === self ? stripped(self, isChanged, request) : one));
+  const result = structuredClone(next) as KubeObject;
+  result.metadata ??= {};
+  result.metadata.managedFields = encoded(kept.filter(({ fields }) => !isEmpty(fields)));
+  return result;
 }
 
-function withoutPaths(
-  entry: ManagedFieldsEntry,
-  gone: (path: readonly string[]) => boolean,
-): ManagedFieldsEntry {
-  const kept = [...pathsOfEntry(entry).values()].filter((path) => !gone(path));
-  return { ...entry, fieldsV1: setOf(kept) };
+function stripped(self: Owner, isChanged: boolean, { now }: ApplyRequest): Owner {
+  const fields = difference(self.fields, unowned);
+  return { ...self, fields, time: isChanged ? now : self.time };
 }
 
-/** What the manager applied before, applies no more, and nobody else owns, goes away. */
-function dropAbandoned(
-  schema: Schema,
-  result: KubeObject,
-  owners: {
-    previous: ManagedFieldsEntry;
-    mine: Map<string, readonly string[]>;
-    others: readonly ManagedFieldsEntry[];
-  },
-): void {
-  const owned = new Set(owners.others.flatMap((entry) => [...pathsOfEntry(entry).keys()]));
-  const gone = [...pathsOfEntry(owners.previous)]
-    .filter(([key]) => !owners.mine.has(key) && !owned.has(key))
-    .sort(([, a], [, b]) => b.length - a.length);
-  for (const [key, path] of gone) {
-    const isStillUsed = [...owned, ...owners.mine.keys()].some((one) =>
-      one.startsWith(`${key}\u0000`),
-    );
-    if (!isStillUsed) removeAt(schema, result, path);
+function withoutManaged(live: KubeObject | undefined): unknown {
+  if (live === undefined) return {};
+  const { managedFields: _managed, ...metadata } = live.metadata;
+  return { ...live, metadata };
+}
+
+/** An object that nobody was said to own was made by somebody: the first apply finds that out. */
+function ownersBeforeApply(request: ApplyRequest): readonly Owner[] {
+  const { live } = request;
+  const known = (live?.metadata.managedFields ?? []).map(ownerOf);
+  if (live === undefined || known.length > 0) return known;
+  const context = { ...request, manager: 'before-first-apply', subresource: undefined };
+  const { changed } = take(context, { live: {}, next: withoutManaged(live) }, [], undefined);
+  const fields = difference(changed, unowned);
+  return isEmpty(fields) ? [] : [newOwner(context, 'Update', fields)];
+}
+
+/** Without what the manager applied before, applies no more, and nobody else owns. */
+function prune(
+  schema: ResourceInfo['schema'],
+  merged: unknown,
+  owners: readonly Owner[],
+  last: FieldSet,
+): unknown {
+  const named = (set: FieldSet): FieldSet => withNamedFields(schema, set);
+  const fieldsIn = (value: unknown): FieldSet => named(fieldsOf(schema, value ?? {}));
+  const before = named(last);
+  const all = fieldsIn(merged);
+  const owned = named(owners.map(({ fields }) => fields).reduce(union, {}));
+  const first = withoutFields(schema, merged, before);
+  // What somebody owns comes back, and so does what the manager never owned.
+  const kept = union(fieldsIn(first), owned);
+  const second = withoutFields(schema, merged, difference(all, kept));
+  const gone = intersection(difference(all, fieldsIn(second)), before);
+  return withoutFields(schema, merged, gone) ?? {};
+}
+
+type Conflicts = Taken['conflicts'];
+
+/** What kubectl applied client-side before, and is still so, is no conflict for its server-side apply. */
+function refusedConflicts(request: ApplyRequest, conflicts: Conflicts): Conflicts {
+  const { info, live, manager } = request;
+  const text = live?.metadata.annotations?.[LAST_APPLIED];
+  if (manager !== 'kubectl' || text === undefined || conflicts.length === 0) return conflicts;
+  const last = parsed(text);
+  if (last === undefined || last['apiVersion'] !== apiVersionOf(info)) return conflicts;
+  const { added, modified, removed } = compare(info.schema, last, live);
+  const differing = union(union(added, modified), removed);
+  const allowed = difference(fieldsOf(info.schema, last), differing);
+  return conflicts
+    .map(({ owner, fields }) => ({ owner, fields: difference(fields, allowed) }))
+    .filter(({ fields }) => !isEmpty(fields));
+}
+
+function parsed(text: string): Record<string, unknown> | undefined {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return undefined;
   }
 }
 
-function sorted(entries: readonly ManagedFieldsEntry[]): ManagedFieldsEntry[] {
-  const rank = (entry: ManagedFieldsEntry): string =>
-    `${entry.operation === 'Apply' ? 0 : 1}|${entry.operation === 'Apply' ? '' : (entry.time ?? '')}|${entry.manager}|${entry.subresource ?? ''}`;
-  return [...entries].sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
+function describeOwner({ manager, subresource, operation, apiVersion }: Owner): string {
+  const sub = subresource === undefined ? '' : ` with subresource ${JSON.stringify(subresource)}`;
+  const using = operation === 'Update' ? ` using ${apiVersion}` : '';
+  return `${JSON.stringify(manager)}${sub}${using}`;
 }
 
-/** managedFields after a create, update or patch by `manager`: it owns what it changed. */
-export function trackUpdate(
-  request: ManagerContext & { readonly live: KubeObject | undefined; readonly next: KubeObject },
-): ManagedFieldsEntry[] {
-  const { info, live, next } = request;
-  const before = next.metadata.managedFields ?? live?.metadata.managedFields ?? [];
-  const nextPaths = ownablePaths(info.schema, next);
-  const livePaths =
-    live === undefined ? new Map<string, readonly string[]>() : ownablePaths(info.schema, live);
-  const changed = new Map<string, readonly string[]>();
-  for (const [key, path] of nextPaths) {
-    const isNew = !livePaths.has(key);
-    const at = schemaAt(info.schema, path);
-    if (
-      isNew ||
-      (isAtomic(at) && !equal(valueAt(info.schema, live, path), valueAt(info.schema, next, path)))
-    ) {
-      changed.set(key, path);
-    }
-  }
-  const removed = new Set([...livePaths.keys()].filter((key) => !nextPaths.has(key)));
-  const mineBefore = before.find((entry) => sameManager(entry, request, 'Update'));
-  const others = before
-    .filter((entry) => entry !== mineBefore)
-    // Whoever changes a value takes it; what is gone belongs to nobody.
-    .map((entry) =>
-      withoutPaths(
-        entry,
-        (path) => changed.has(path.join('\u0000')) || removed.has(path.join('\u0000')),
-      ),
-    )
-    .filter((entry) => Object.keys(entry.fieldsV1 ?? {}).length > 0);
-  const mine = new Map(changed);
-  if (mineBefore !== undefined) {
-    for (const [key, path] of pathsOfEntry(mineBefore)) if (!removed.has(key)) mine.set(key, path);
-  }
-  if (mine.size === 0) return sorted(others);
-  const entry = entryOf(request, 'Update', setOf(mine.values()));
-  const isUnchanged = changed.size === 0 && removed.size === 0 && mineBefore?.time !== undefined;
-  return sorted([
-    ...others,
-    isUnchanged ? { ...entry, time: mineBefore?.time ?? request.now } : entry,
+function conflictError(conflicts: Conflicts): ApiError {
+  const found = conflicts.flatMap(({ owner, fields }) =>
+    [...members(fields)].map((path) => ({ who: describeOwner(owner), path: describePath(path) })),
+  );
+  const causes = found.map(({ who, path }) => ({
+    reason: 'FieldManagerConflict',
+    message: `conflict with ${who}`,
+    field: path,
+  }));
+  const [first] = found;
+  const groups = [...Map.groupBy(found, ({ who }) => who)].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const lines = groups.flatMap(([who, ones]) => [
+    `conflicts with ${who}:`,
+    ...ones.map(({ path }) => `- ${path}`),
   ]);
+  const text =
+    found.length === 1 && first !== undefined
+      ? `1 conflict: conflict with ${first.who}: ${first.path}`
+      : `${found.length} conflicts: ${lines.join('\n')}`;
+  return new ApiError(409, 'Conflict', `Apply failed with ${text}`, { causes });
 }

@@ -240,7 +240,6 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
     for (const limit of list(spec['limits'])) defaultLimit(limit);
   },
   '/PersistentVolumeClaim': (spec) => fill(spec, { volumeMode: 'Filesystem' }),
-  '/Namespace': (spec) => fill(spec, { finalizers: ['kubernetes'] }),
   'apps/Deployment': (spec) => {
     fill(spec, {
       replicas: 1,
@@ -347,7 +346,7 @@ const byObject: Readonly<Record<string, (object: KubeObject) => void>> = {
     const { name } = object.metadata;
     if (name === undefined) return;
     object.metadata.labels = { ...object.metadata.labels, 'kubernetes.io/metadata.name': name };
-    object['spec'] ??= { finalizers: ['kubernetes'] };
+    object['spec'] ??= {};
     object['status'] ??= { phase: 'Active' };
   },
   '/Node': (object) => {

@@ -1,107 +1,107 @@
 // Sets of fields, as managedFields record them (FieldsV1): a tree whose edges are `f:<field>`,
-// `k:<key of a list element>`, `v:<value of a set>`, and `.` for the element itself.
-import type { Schema } from './schema.ts';
+// `k:<key of a list element>`, `v:<value of a set>`. A node without edges is a member of the set; one
+// with edges is a member itself only when it also has the edge `.`. The root is never a member.
 
 export interface FieldSet {
   [edge: string]: FieldSet;
 }
 
-type Json = Record<string, unknown>;
+const SELF = '.';
 
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-export function childSchema(schema: Schema, edge: string): Schema {
-  if (edge.startsWith('f:')) {
-    if (schema.type === 'map') return schema.values ?? { type: 'any' };
-    return schema.properties?.[edge.slice(2)] ?? { type: 'any' };
-  }
-  return schema.items ?? { type: 'any' };
+export function isMember(node: FieldSet): boolean {
+  return SELF in node || isEmpty(node);
 }
 
-/** Key of an element of a list of type map, with the defaults of its keys filled in. */
-export function elementEdge(list: Schema, element: unknown): string {
-  if (list.listType === 'set' || !isObject(element)) return `v:${JSON.stringify(element)}`;
-  const keys: Json = {};
-  for (const key of [...(list.listMapKeys ?? [])].sort()) {
-    const value = element[key] ?? defaultOfKey(list, key);
-    if (value !== undefined) keys[key] = value;
-  }
-  return `k:${JSON.stringify(keys)}`;
-}
-
-function defaultOfKey(list: Schema, key: string): unknown {
-  return list.items?.properties?.[key]?.default ?? (key === 'protocol' ? 'TCP' : undefined);
-}
-
-export function isAtomic(schema: Schema): boolean {
-  if (schema.type === 'array') return schema.listType !== 'map' && schema.listType !== 'set';
-  if (schema.type === 'map' || schema.type === 'object') return schema.mapType === 'atomic';
+export function isEmpty(set: FieldSet): boolean {
+  for (const _edge in set) return false;
   return true;
 }
 
-/** The fields that a value sets. */
-export function fieldsOf(schema: Schema, value: unknown): FieldSet {
-  if (value === undefined || isAtomic(schema)) return {};
-  const set: FieldSet = {};
-  if (Array.isArray(value)) {
-    for (const element of value) {
-      const edge = elementEdge(schema, element);
-      set[edge] =
-        schema.listType === 'map'
-          ? { '.': {}, ...fieldsOf(schema.items ?? { type: 'any' }, element) }
-          : {};
+/** The node with these edges; undefined when nothing of it is in the set. */
+export function nodeOf(isIn: boolean, edges: FieldSet): FieldSet | undefined {
+  if (isEmpty(edges)) return isIn ? {} : undefined;
+  return isIn ? { [SELF]: {}, ...edges } : edges;
+}
+
+/** What a combination keeps: what only one side has, and what both have. */
+interface Rule {
+  readonly onlyA: boolean;
+  readonly onlyB: boolean;
+  readonly both: boolean;
+}
+
+function combine(a: FieldSet, b: FieldSet, rule: Rule): FieldSet {
+  const out: FieldSet = {};
+  for (const [edge, x] of Object.entries(a)) {
+    if (edge === SELF) continue;
+    const y = b[edge];
+    if (y === undefined) {
+      if (rule.onlyA) out[edge] = x;
+      continue;
     }
-    return set;
+    const [inX, inY] = [isMember(x), isMember(y)];
+    const isKept = inX && inY ? rule.both : (inX && rule.onlyA) || (inY && rule.onlyB);
+    const node = nodeOf(isKept, combine(x, y, rule));
+    if (node !== undefined) out[edge] = node;
   }
-  if (!isObject(value)) return {};
-  for (const [key, one] of Object.entries(value)) {
-    const edge = `f:${key}`;
-    const child = childSchema(schema, edge);
-    const inner = fieldsOf(child, one);
-    const isEmptyContainer = Object.keys(inner).length === 0;
-    // A map or list with entries of its own is owned itself, too.
-    const ownsItself =
-      (child.type === 'map' || child.type === 'array') && !isAtomic(child) && !isEmptyContainer;
-    set[edge] = ownsItself ? { '.': {}, ...inner } : inner;
+  if (!rule.onlyB) return out;
+  for (const [edge, y] of Object.entries(b)) {
+    if (edge !== SELF && a[edge] === undefined) out[edge] = y;
   }
-  return set;
+  return out;
 }
 
-/** Every path as edges, leaves and owned containers alike. */
-export function* leaves(set: FieldSet, path: readonly string[] = []): Generator<readonly string[]> {
-  const entries = Object.entries(set);
-  if (entries.length === 0) yield path;
-  for (const [edge, inner] of entries) {
-    if (edge === '.') yield path;
-    else yield* leaves(inner, [...path, edge]);
+export function union(a: FieldSet, b: FieldSet): FieldSet {
+  return combine(a, b, { onlyA: true, onlyB: true, both: true });
+}
+
+/** The members of `a` that are not members of `b`; what lies below a member of `b` stays. */
+export function difference(a: FieldSet, b: FieldSet): FieldSet {
+  return combine(a, b, { onlyA: true, onlyB: false, both: false });
+}
+
+export function intersection(a: FieldSet, b: FieldSet): FieldSet {
+  return combine(a, b, { onlyA: false, onlyB: false, both: true });
+}
+
+/** The members of `a` that are neither members of `b` nor below one. */
+export function without(a: FieldSet, b: FieldSet): FieldSet {
+  const out: FieldSet = {};
+  for (const [edge, x] of Object.entries(a)) {
+    const y = b[edge];
+    if (edge === SELF || (y !== undefined && isMember(y))) continue;
+    const node = y === undefined ? x : nodeOf(isMember(x), without(x, y));
+    if (node !== undefined) out[edge] = node;
   }
+  return out;
 }
 
-const KEY_SEPARATOR = '\u0000';
-
-export function pathsOf(set: FieldSet): Map<string, readonly string[]> {
-  const found = new Map<string, readonly string[]>();
-  for (const path of leaves(set)) if (path.length > 0) found.set(path.join(KEY_SEPARATOR), path);
-  return found;
-}
-
-export function setOf(paths: Iterable<readonly string[]>): FieldSet {
+/** The set of these dotted paths of fields: `status`, `metadata.labels`. */
+export function fieldSet(...paths: readonly string[]): FieldSet {
   const root: FieldSet = {};
-  const all = [...paths].sort((a, b) => a.length - b.length);
-  for (const path of all) {
-    let node = root;
-    for (const edge of path) node = node[edge] ??= {};
+  for (const path of paths) {
+    const edges = path.split('.').map((name) => `f:${name}`);
+    edges.reduce((node, edge, i) => {
+      const inner = (node[edge] ??= {});
+      if (i === edges.length - 1 && !isEmpty(inner)) inner[SELF] = {};
+      return inner;
+    }, root);
   }
-  markOwned(root, new Set(all.map((path) => path.join(KEY_SEPARATOR))), []);
   return root;
 }
 
-/** Containers that are owned themselves, beside their entries, get the `.` edge. */
-function markOwned(node: FieldSet, owned: ReadonlySet<string>, path: readonly string[]): void {
-  const edges = Object.keys(node);
-  for (const edge of edges) markOwned(node[edge] ?? {}, owned, [...path, edge]);
-  if (edges.length > 0 && path.length > 0 && owned.has(path.join(KEY_SEPARATOR))) node['.'] = {};
+/** The paths of the members, parents before what is below them, in the order of their edges. */
+export function* members(
+  set: FieldSet,
+  path: readonly string[] = [],
+): Generator<readonly string[]> {
+  for (const edge of Object.keys(set).toSorted()) {
+    if (edge === SELF) continue;
+    const node = set[edge] ?? {};
+    const at = [...path, edge];
+    if (isMember(node)) yield at;
+    yield* members(node, at);
+  }
 }
 
 /** `.spec.containers[name="c"].image`, as conflicts name fields. */
@@ -111,40 +111,8 @@ export function describePath(path: readonly string[]): string {
       const rest = edge.slice(2);
       if (edge.startsWith('f:')) return `.${rest}`;
       if (edge.startsWith('v:')) return `[=${rest}]`;
-      const keys = Object.entries(JSON.parse(rest) as Json);
+      const keys = Object.entries(JSON.parse(rest) as Record<string, unknown>);
       return `[${keys.map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(',')}]`;
     })
     .join('');
-}
-
-/** The value at a path; undefined when it is not there. */
-export function valueAt(schema: Schema, value: unknown, path: readonly string[]): unknown {
-  let current = value;
-  let at = schema;
-  for (const edge of path) {
-    if (edge.startsWith('f:')) {
-      current = isObject(current) ? current[edge.slice(2)] : undefined;
-    } else {
-      const list: Schema = at;
-      current = Array.isArray(current)
-        ? current.find((one) => elementEdge(list, one) === edge)
-        : undefined;
-    }
-    if (current === undefined) return undefined;
-    at = childSchema(at, edge);
-  }
-  return current;
-}
-
-/** Takes away what is at a path; an element of a list goes whole. The value is changed in place. */
-export function removeAt(schema: Schema, value: unknown, path: readonly string[]): void {
-  const parentPath = path.slice(0, -1);
-  const edge = path.at(-1) ?? '';
-  const parent = valueAt(schema, value, parentPath);
-  const parentSchema = parentPath.reduce(childSchema, schema);
-  if (edge.startsWith('f:') && isObject(parent)) delete parent[edge.slice(2)];
-  else if (Array.isArray(parent)) {
-    const index = parent.findIndex((one) => elementEdge(parentSchema, one) === edge);
-    if (index >= 0) parent.splice(index, 1);
-  }
 }

@@ -35,6 +35,8 @@ export interface ObjectMeta {
   ownerReferences?: OwnerReference[];
   finalizers?: string[];
   managedFields?: ManagedFieldsEntry[];
+  /** Written by old clients; dropped. */
+  selfLink?: string;
 }
 
 export interface KubeObject {

@@ -12,15 +12,24 @@ test('decodeStrict() drops and names fields that are not known, in lists too', (
   const { value, unknown, errors } = decodeStrict(pod, {
     spec: { foo: 1, containers: [{ name: 'a', bar: 2 }] },
   });
-  assert.deepEqual(value, { spec: { containers: [{ name: 'a' }] } });
+  const containers = [{ name: 'a', resources: {} }];
+  assert.deepEqual(value, { metadata: {}, spec: { containers }, status: {} });
   assert.deepEqual(unknown, ['spec.foo', 'spec.containers[0].bar']);
   assert.deepEqual(errors, []);
 });
 
-test('decodeStrict() takes null for absence', () => {
+test('decodeStrict() takes null for absence, and writes what Go always writes', () => {
   assert.deepEqual(decodeStrict(pod, { spec: null, metadata: { labels: { a: null } } }).value, {
-    metadata: { labels: {} },
+    metadata: {},
+    spec: { containers: null },
+    status: {},
   });
+});
+
+test('decodeStrict() drops zero values that Go would not write, and keeps those of pointers', () => {
+  const spec = { hostNetwork: false, priority: 0, nodeName: '', containers: [], tolerations: [] };
+  const { value } = decodeStrict(pod, { spec });
+  assert.deepEqual(value, { metadata: {}, spec: { priority: 0, containers: [] }, status: {} });
 });
 
 const wrong: readonly (readonly [unknown, string])[] = [

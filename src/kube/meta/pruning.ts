@@ -168,6 +168,11 @@ class Decoder {
     return value;
   }
 
+  #zero(schema: Schema): unknown {
+    if (schema.type !== 'object' || schema.zero === null) return schema.zero;
+    return this.#object(schema, {}, { path: '', struct: '', fields: '' });
+  }
+
   #map(schema: Schema, value: Json, at: Place): Json {
     const out: Json = {};
     for (const [key, one] of Object.entries(value)) {
@@ -196,10 +201,39 @@ class Decoder {
         continue;
       }
       const fields = at.fields === '' ? key : `${at.fields}.${key}`;
-      out[key] = this.decode(known, one, { path, struct, fields });
+      const decoded = this.decode(known, one, { path, struct, fields });
+      if (known.omitsZero !== true || !isZero(decoded)) out[key] = decoded;
+    }
+    for (const [key, field] of this.#checksTypes ? writtenFields(properties) : []) {
+      if (out[key] === undefined) out[key] = this.#zero(field);
     }
     return out;
   }
+}
+
+type Fields = Readonly<Record<string, Schema>>;
+
+const written = new WeakMap<Fields, readonly (readonly [string, Schema])[]>();
+
+/**
+ * Fields that are in the answer even when nobody set them: structs, lists and maps (null), numbers.
+ * Texts are left out, for validation tells what is missing from what is wrong.
+ */
+function writtenFields(properties: Fields): readonly (readonly [string, Schema])[] {
+  let found = written.get(properties);
+  if (found === undefined) {
+    found = Object.entries(properties).filter(([, { type, zero }]) => {
+      if (zero === undefined || type === 'string' || type === 'any') return false;
+      return type !== 'object' || zero !== null;
+    });
+    written.set(properties, found);
+  }
+  return found;
+}
+
+function isZero(value: unknown): boolean {
+  if (typeof value !== 'object') return value === '' || value === 0 || value === false;
+  return value !== null && Object.keys(value).length === 0;
 }
 
 /** With `checksTypes` false only unknown fields are found: custom resources are validated later. */

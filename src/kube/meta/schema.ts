@@ -38,6 +38,10 @@ export interface Schema {
   /** For `array`: the element's schema. */
   readonly items?: Schema | undefined;
   readonly default?: unknown;
+  /** What an absent value is to server-side apply: structs that are not pointers are never absent. */
+  readonly zero?: unknown;
+  /** Whether the zero value (`''`, 0, false, an empty list or map) is not written, and so absent. */
+  readonly omitsZero?: boolean | undefined;
   readonly enum?: readonly unknown[] | undefined;
   readonly nullable?: boolean | undefined;
   /** x-kubernetes-list-type; absent means atomic for apply. */

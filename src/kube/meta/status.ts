@@ -30,6 +30,7 @@ export interface Status {
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly code: number;
+  /** Empty for what upstream leaves unclassified; then the answer has none. */
   readonly reason: string;
   readonly details: StatusDetails | undefined;
   constructor(code: number, reason: string, message: string, details?: StatusDetails) {
@@ -45,7 +46,7 @@ export class ApiError extends Error {
       metadata: {},
       status: 'Failure',
       message: this.message,
-      reason: this.reason,
+      ...(this.reason === '' ? {} : { reason: this.reason }),
       ...(this.details === undefined ? {} : { details: this.details }),
       code: this.code,
     };
@@ -63,7 +64,11 @@ function qualified({ group, resource }: ResourceName): string {
 }
 
 function named(of: ResourceName, name: string): StatusDetails {
-  return { name, ...(of.group === '' ? {} : { group: of.group }), kind: of.resource };
+  return {
+    ...(name === '' ? {} : { name }),
+    ...(of.group === '' ? {} : { group: of.group }),
+    kind: of.resource,
+  };
 }
 
 export function notFound(of: ResourceName, name: string): ApiError {
@@ -88,6 +93,11 @@ export function conflict(of: ResourceName, name: string, why: string): ApiError 
   );
 }
 
+export function methodNotAllowed(): ApiError {
+  const message = 'the server does not allow this method on the requested resource';
+  return new ApiError(405, 'MethodNotAllowed', message, {});
+}
+
 export function badRequest(message: string): ApiError {
   return new ApiError(400, 'BadRequest', message);
 }
@@ -102,9 +112,9 @@ export function invalid(
   const lines = causes.map((cause) => `${cause.field ?? ''}: ${cause.message}`);
   const text = lines.length === 1 ? lines[0] : `[${lines.join(', ')}]`;
   return new ApiError(422, 'Invalid', `${full} "${name}" is invalid: ${text ?? ''}`, {
-    name,
+    ...(name === '' ? {} : { name }),
     ...(kind.group === '' ? {} : { group: kind.group }),
-    kind: kind.kind,
+    ...(kind.kind === '' ? {} : { kind: kind.kind }),
     causes,
   });
 }

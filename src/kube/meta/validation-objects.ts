@@ -99,16 +99,28 @@ const validateSecret: Rule = (object) => {
 
 const standardFinalizers = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
 
-export function validateFinalizers(names: unknown, field: string, indexed: boolean): StatusCause[] {
-  return list(names).flatMap((one, index) => {
-    const name = String(one);
-    const at = indexed ? `${field}[${index}]` : field;
-    const wrong = qualified(at, name);
-    if (wrong.length > 0 || name.includes('/') || standardFinalizers.has(name)) return wrong;
-    const why = 'name is neither a standard finalizer name nor is it fully qualified';
-    return [invalidValue(at, name, why)];
-  });
+/** Names without a slash are the server's own. */
+function ownFinalizer(name: string, at: string): StatusCause[] {
+  if (name.includes('/') || standardFinalizers.has(name)) return [];
+  const why = 'name is neither a standard finalizer name nor is it fully qualified';
+  return [invalidValue(at, name, why)];
 }
+
+/** Of the metadata of a built-in kind; those of custom resources may have any qualified name. */
+export function validateFinalizers(names: readonly string[], isBuiltIn: boolean): StatusCause[] {
+  const field = 'metadata.finalizers';
+  const wrong = names.flatMap((name) => qualified(field, name));
+  if (!isBuiltIn) return wrong;
+  return [...wrong, ...names.flatMap((name, i) => ownFinalizer(name, `${field}[${i}]`))];
+}
+
+const validateNamespace: Rule = (object) => {
+  const field = 'spec.finalizers';
+  return list(record(object['spec'])['finalizers']).flatMap((one) => [
+    ...qualified(field, String(one)),
+    ...ownFinalizer(String(one), field),
+  ]);
+};
 
 const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
@@ -466,8 +478,7 @@ const validateEvent: Rule = (object) => {
 export const objectRules: Readonly<Record<string, Rule>> = {
   '/ConfigMap': validateConfigMap,
   '/Secret': validateSecret,
-  '/Namespace': (object) =>
-    validateFinalizers(record(object['spec'])['finalizers'], 'spec.finalizers', false),
+  '/Namespace': validateNamespace,
   '/Node': validateNode,
   '/Event': validateEvent,
   '/ResourceQuota': validateQuota,

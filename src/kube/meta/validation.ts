@@ -72,8 +72,14 @@ function validateMetadata(info: ResourceInfo, object: KubeObject): StatusCause[]
     ...validateLabels(metadata.labels, 'metadata.labels'),
     ...validateAnnotations(metadata.annotations, 'metadata.annotations'),
     ...validateOwners(metadata.ownerReferences),
-    ...validateFinalizers(metadata.finalizers, 'metadata.finalizers', true),
+    ...validateFinalizers(metadata.finalizers ?? [], hasOwnFinalizers(info)),
   ];
+}
+
+const extensionGroups = new Set(['apiextensions.k8s.io', 'apiregistration.k8s.io']);
+
+function hasOwnFinalizers(info: ResourceInfo): boolean {
+  return info.customResourceDefinition === undefined && !extensionGroups.has(info.group);
 }
 
 type Rule = (object: KubeObject) => StatusCause[];

@@ -13,6 +13,10 @@ interface TableType {
   readonly q?: readonly string[];
   readonly mt?: string;
   readonly raw?: boolean;
+  /** Scalars that are pointers in Go. */
+  readonly x?: readonly string[];
+  /** Fields that Go writes even when they are zero. */
+  readonly w?: readonly string[];
 }
 
 const types = table.types as unknown as Readonly<Record<string, TableType>>;
@@ -49,7 +53,7 @@ export function typeSchema(name: string): Schema {
     ...(type.mt === 'atomic' ? { mapType: 'atomic' as const } : {}),
     get properties() {
       properties ??= Object.fromEntries(
-        Object.entries(type.p).map(([key, node]) => [key, nodeSchema(node)]),
+        Object.entries(type.p).map(([key, node]) => [key, propertySchema(type, key, node)]),
       );
       return properties;
     },
@@ -63,6 +67,52 @@ function simpleSchema(word: string): Schema {
   const found = scalarSchemas[word];
   assert(found !== undefined, `The type table has no "${word}"`);
   return found;
+}
+
+const scalarProperties = new Map<string, Schema>();
+
+/** A field of a type, and what its absence means in Go: the zero value, or nothing. */
+function propertySchema(type: TableType, key: string, node: unknown): Schema {
+  const schema = nodeSchema(node);
+  const isWritten = type.w?.includes(key) === true;
+  const zero = zeroOf(schema, isWritten, (node as Row)['z'] === true);
+  const isOmitted = !isWritten && type.x?.includes(key) !== true && zeroes.has(schema.type);
+  if (zero === undefined && !isOmitted) return schema;
+  const facts = {
+    ...(zero === undefined ? {} : { zero }),
+    ...(isOmitted ? { omitsZero: true } : {}),
+  };
+  if (typeof node !== 'string' || schema.type === 'object') return withFacts(schema, facts);
+  const name = JSON.stringify([node, facts]);
+  const known = scalarProperties.get(name) ?? { ...schema, ...facts };
+  scalarProperties.set(name, known);
+  return known;
+}
+
+const zeroes: ReadonlyMap<string, unknown> = new Map<string, unknown>([
+  ['string', ''],
+  ['integer', 0],
+  ['number', 0],
+  ['boolean', false],
+  ['array', null],
+  ['map', null],
+]);
+
+function zeroOf(schema: Schema, isWritten: boolean, isStruct: boolean): unknown {
+  if (isStruct) return {};
+  if (!isWritten) return undefined;
+  return zeroes.get(schema.type) ?? null;
+}
+
+/** A copy with a getter of its own, so that the properties stay lazy. */
+function withFacts(schema: Schema, facts: Partial<Schema>): Schema {
+  if (schema.type !== 'object') return { ...schema, ...facts };
+  const { name, required, mapType, patchStrategy, patchMergeKey } = schema;
+  const own = { type: 'object', name, required, mapType, patchStrategy, patchMergeKey, ...facts };
+  return Object.defineProperty(own, 'properties', {
+    get: () => schema.properties,
+    enumerable: true,
+  }) as unknown as Schema;
 }
 
 function nodeSchema(node: unknown): Schema {
@@ -79,16 +129,7 @@ function nodeSchema(node: unknown): Schema {
   if (t === 'a') return { type: 'array', items: nodeSchema(i), ...extra };
   if (t === 'm') return { type: 'map', values: nodeSchema(v), ...extra };
   const simple = simpleSchema(String(t));
-  if (simple.type !== 'object') return { ...simple, ...extra };
-  // A copy with a getter of its own, so that the properties stay lazy.
-  return Object.defineProperty(
-    { ...extra, type: 'object', name: simple.name, required: simple.required },
-    'properties',
-    {
-      get: () => simple.properties,
-      enumerable: true,
-    },
-  ) as unknown as Schema;
+  return withFacts(simple, extra);
 }
 
 export function schemaOfKind(group: string, version: string, kind: string): Schema | undefined {
