@@ -188,7 +188,6 @@ class Instance {
       kubeletPort,
       hostIp: ip,
       podCidr,
-      runtimeClassDefault: 'process',
     };
     return Buffer.from(JSON.stringify(bundle)).toString('base64');
   }

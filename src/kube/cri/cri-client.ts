@@ -40,6 +40,14 @@ export function criServices(): Record<(typeof serviceNames)[number], ServiceClie
   return loaded.runtime.v1;
 }
 
+/** A runtime that starts again is found again soon; logs and lists may be long. */
+const channelOptions = {
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.min_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1_000,
+  'grpc.max_receive_message_length': 16 * 1024 * 1024,
+};
+
 export class CriClient {
   readonly #runtime: Client;
   readonly #images: Client;
@@ -48,8 +56,8 @@ export class CriClient {
     const { RuntimeService, ImageService } = criServices();
     const address = `unix://${socketPath}`;
     const insecure = credentials.createInsecure();
-    this.#runtime = new RuntimeService(address, insecure);
-    this.#images = new ImageService(address, insecure);
+    this.#runtime = new RuntimeService(address, insecure, channelOptions);
+    this.#images = new ImageService(address, insecure, channelOptions);
   }
 
   call(method: RuntimeMethod, request: CriMessage, timeoutMs = 120_000): Promise<CriMessage> {
@@ -75,16 +83,24 @@ export class CriClient {
     });
   }
 
-  /** Tells of changes to containers; `onEnd` when the runtime cannot (any more). */
-  events(onEvent: (containerId: string) => void, onEnd: () => void): { cancel(): void } {
+  /** Tells of changes to containers; `onEnd`, once, when the runtime cannot (any more). */
+  events(
+    onEvent: (containerId: string) => void,
+    onEnd: (error: Error | undefined) => void,
+  ): { cancel(): void } {
     const open = (
       this.#runtime as unknown as {
         GetContainerEvents(request: CriMessage): ClientReadableStream<CriMessage>;
       }
     ).GetContainerEvents({});
     open.on('data', (event: CriMessage) => onEvent(String(event['container_id'])));
-    open.on('error', onEnd);
-    open.on('end', onEnd);
+    let isOver = false;
+    const end = (error?: Error): void => {
+      if (!isOver) onEnd(error);
+      isOver = true;
+    };
+    open.on('error', end);
+    open.on('end', () => end());
     return { cancel: () => open.cancel() };
   }
 
@@ -92,6 +108,14 @@ export class CriClient {
     this.#runtime.close();
     this.#images.close();
   }
+}
+
+const grpcCodes = { 'not-found': 5, unimplemented: 12, unavailable: 14 } as const;
+
+/** Looks at the error of a call, or at the cause of the Fault that became of it. */
+export function hasGrpcCode(error: unknown, code: keyof typeof grpcCodes): boolean {
+  const { code: own, cause } = (error ?? {}) as { readonly code?: unknown; cause?: unknown };
+  return own === grpcCodes[code] || (cause !== undefined && hasGrpcCode(cause, code));
 }
 
 /** Without the code that gRPC puts before it. */

@@ -1,4 +1,5 @@
 // What a container runtime is asked to make for a pod and its containers. Pure.
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { podIdentity } from './pod-spec.ts';
 import type { Container, Pod } from './pod-spec.ts';
@@ -40,6 +41,8 @@ interface SecurityContext {
   readonly allowPrivilegeEscalation?: boolean;
   readonly runAsUser?: number;
   readonly runAsGroup?: number;
+  readonly seccompProfile?: { readonly type?: string; readonly localhostProfile?: string };
+  readonly procMount?: string;
   readonly capabilities?: { readonly add?: string[]; readonly drop?: string[] };
 }
 
@@ -56,33 +59,56 @@ function namespaceOptions(pod: Pod): CriMessage {
   };
 }
 
-export interface SandboxOptions {
-  readonly clusterDns: readonly string[];
-  readonly attempt: number;
+/** What the kernel shows of the machine, and what of it cannot be written, as the kubelet asks it. */
+const maskedPaths = [
+  '/proc/asound',
+  '/proc/acpi',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/sys/firmware',
+  '/sys/devices/virtual/powercap',
+] as const;
+const readonlyPaths = [
+  '/proc/bus',
+  '/proc/fs',
+  '/proc/irq',
+  '/proc/sys',
+  '/proc/sysrq-trigger',
+] as const;
+
+const seccompTypes: Readonly<Record<string, number>> = {
+  RuntimeDefault: 0,
+  Unconfined: 1,
+  Localhost: 2,
+};
+
+function seccompOf(profile: SecurityContext['seccompProfile']): CriMessage {
+  const { type = 'Unconfined', localhostProfile = '' } = profile ?? {};
+  const isLocal = type === 'Localhost';
+  return {
+    profile_type: seccompTypes[type] ?? 1,
+    localhost_ref: isLocal ? `/var/lib/kubelet/seccomp/${localhostProfile}` : '',
+  };
 }
 
-export function sandboxConfig(place: PodPlace, options: SandboxOptions): CriMessage {
+export function sandboxConfig(place: PodPlace, attempt: number): CriMessage {
   const { pod } = place;
   const { namespace, name, uid } = podIdentity(pod);
-  const { clusterDns: servers, attempt } = options;
-  const searches = ['svc.cluster.local', 'cluster.local'];
   const ports = pod.spec.containers.flatMap(({ ports: list }) => list ?? []);
   const isPrivileged = pod.spec.containers.some(
     ({ securityContext }) => (securityContext as SecurityContext | undefined)?.privileged === true,
   );
+  const security = pod.spec.securityContext as PodSecurity | undefined;
   return {
     metadata: { name, uid, namespace, attempt },
     hostname: pod.spec.hostNetwork === true ? '' : (pod.spec.hostname ?? name).slice(0, 63),
     log_directory: logFolder(place),
-    ...(servers.length === 0
-      ? {}
-      : {
-          dns_config: {
-            servers,
-            searches: [`${namespace}.svc.cluster.local`, ...searches],
-            options: ['ndots:5'],
-          },
-        }),
     port_mappings: ports
       .filter(({ hostPort }) => hostPort !== undefined && hostPort > 0)
       .map(({ containerPort, hostPort, hostIP, protocol }) => ({
@@ -94,9 +120,44 @@ export function sandboxConfig(place: PodPlace, options: SandboxOptions): CriMess
     labels: podLabels(pod),
     annotations: pod.metadata.annotations ?? {},
     linux: {
-      security_context: { namespace_options: namespaceOptions(pod), privileged: isPrivileged },
+      sysctls: Object.fromEntries(
+        (security?.sysctls ?? []).map((each) => [each.name, each.value] as const),
+      ),
+      security_context: {
+        namespace_options: namespaceOptions(pod),
+        privileged: isPrivileged,
+        seccomp: { profile_type: 0 },
+        ...userOf(security),
+      },
     },
   };
+}
+
+interface PodSecurity extends SecurityContext {
+  readonly fsGroup?: number;
+  readonly supplementalGroups?: readonly number[];
+  readonly sysctls?: readonly { readonly name: string; readonly value: string }[];
+}
+
+function userOf({ runAsUser, runAsGroup }: SecurityContext = {}): CriMessage {
+  return {
+    ...(runAsUser === undefined ? {} : { run_as_user: { value: runAsUser } }),
+    ...(runAsGroup === undefined || runAsUser === undefined
+      ? {}
+      : { run_as_group: { value: runAsGroup } }),
+  };
+}
+
+/** By class of service, as the kubelet computes it: who has the least claim is killed first. */
+export function oomScore(pod: Pod, container: Container, machineBytes: number): number {
+  const qos = pod.status?.['qosClass'];
+  if (qos === 'Guaranteed') return -997;
+  if (qos === 'BestEffort') return 1000;
+  const { requests, limits } = container.resources ?? {};
+  const memory = requests?.['memory'] ?? limits?.['memory'];
+  const bytes = memory === undefined ? 0 : parseQuantity(memory);
+  const score = Math.floor(1000 - (1000 * bytes) / machineBytes);
+  return Math.min(999, Math.max(3, score));
 }
 
 function linuxConfig(pod: Pod, container: Container): CriMessage {
@@ -108,12 +169,17 @@ function linuxConfig(pod: Pod, container: Container): CriMessage {
     ...(pod.spec.securityContext as SecurityContext | undefined),
     ...(container.securityContext as SecurityContext | undefined),
   };
-  const { runAsUser, runAsGroup, capabilities } = security;
-  const group = pod.spec.securityContext?.fsGroup;
+  const { capabilities } = security;
+  const podSecurity = pod.spec.securityContext as PodSecurity | undefined;
+  const { fsGroup, supplementalGroups = [] } = podSecurity ?? {};
+  const groups = [...supplementalGroups, ...(fsGroup === undefined ? [] : [fsGroup])];
+  const isPrivileged = security.privileged === true;
+  const isOpen = isPrivileged || security.procMount === 'Unmasked';
   const shares = cpu === undefined ? 2 : Math.max(2, Math.round(parseQuantity(cpu) * 1024));
   return {
     resources: {
       cpu_shares: shares,
+      oom_score_adj: oomScore(pod, container, totalmem()),
       ...(cpuLimit === undefined
         ? {}
         : {
@@ -124,12 +190,14 @@ function linuxConfig(pod: Pod, container: Container): CriMessage {
     },
     security_context: {
       namespace_options: namespaceOptions(pod),
-      privileged: security.privileged === true,
+      privileged: isPrivileged,
       readonly_rootfs: security.readOnlyRootFilesystem === true,
       no_new_privs: security.allowPrivilegeEscalation === false,
-      ...(runAsUser === undefined ? {} : { run_as_user: { value: runAsUser } }),
-      ...(runAsGroup === undefined ? {} : { run_as_group: { value: runAsGroup } }),
-      ...(group === undefined ? {} : { supplemental_groups: [group] }),
+      masked_paths: isOpen ? [] : maskedPaths,
+      readonly_paths: isOpen ? [] : readonlyPaths,
+      seccomp: isPrivileged ? { profile_type: 1 } : seccompOf(security.seccompProfile),
+      ...userOf(security),
+      ...(groups.length === 0 ? {} : { supplemental_groups: groups }),
       ...(capabilities === undefined
         ? {}
         : {

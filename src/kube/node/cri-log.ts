@@ -1,8 +1,10 @@
 // Reads the log files that a CRI runtime writes: `<time> <stdout|stderr> <F|P> <text>` lines.
 import { watch } from 'node:fs';
+import { open, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { readRange, sizeOf } from './log-index.ts';
 import type { LogRequest } from './runtime.ts';
+
+const readBytes = 64 * 1024;
 
 interface Entry {
   readonly at: number;
@@ -20,30 +22,88 @@ export function parseCriLine(line: string): Entry | undefined {
   return { at: Date.parse(time), time, stream, text: text + end };
 }
 
+/** Lines of one open file from where the last reading ended; what is not yet a line is kept. */
+class LineReader {
+  readonly #file: FileHandle;
+  #position = 0;
+  #rest = '';
+  readonly #decoder = new TextDecoder();
+
+  constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  static async open(path: string): Promise<LineReader | undefined> {
+    const file = await open(path, 'r').catch(() => undefined);
+    return file === undefined ? undefined : new LineReader(file);
+  }
+
+  async *lines(): AsyncGenerator<string> {
+    for (;;) {
+      const buffer = new Uint8Array(readBytes);
+      const { bytesRead } = await this.#file.read(buffer, 0, readBytes, this.#position);
+      if (bytesRead === 0) return;
+      this.#position += bytesRead;
+      const text = this.#decoder.decode(buffer.subarray(0, bytesRead), { stream: true });
+      const lines = (this.#rest + text).split('\n');
+      this.#rest = lines.pop() ?? '';
+      yield* lines;
+    }
+  }
+
+  async isAt(path: string): Promise<boolean> {
+    const there = await stat(path).catch(() => undefined);
+    return there?.ino === (await this.#file.stat()).ino;
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}
+
+/** Where the log goes on when its file was put aside for being large. */
+export function olderLog(path: string): string {
+  return `${path}.1`;
+}
+
+async function* entriesOf(reader: LineReader | undefined): AsyncGenerator<Entry> {
+  if (reader === undefined) return;
+  for await (const line of reader.lines()) {
+    const entry = parseCriLine(line);
+    if (entry !== undefined) yield entry;
+  }
+}
+
 async function* entries(
   path: string,
   isRunning: (() => boolean) | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<Entry | 'caught-up'> {
-  let position = 0;
-  let rest = '';
-  const decoder = new TextDecoder();
-  for (;;) {
-    const wasRunning = isRunning?.() === true;
-    const size = await sizeOf(path);
-    for await (const bytes of readRange(path, { from: position, to: size })) {
-      const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) {
-        const entry = parseCriLine(line);
-        if (entry !== undefined) yield entry;
+  const older = await LineReader.open(olderLog(path));
+  yield* entriesOf(older);
+  await older?.close();
+  let reader = await LineReader.open(path);
+  try {
+    for (;;) {
+      const wasRunning = isRunning?.() === true;
+      yield* entriesOf(reader);
+      if (signal.aborted) return;
+      if (reader === undefined || !(await reader.isAt(path))) {
+        // Put aside meanwhile: what was written until then, then the new file.
+        yield* entriesOf(reader);
+        const next = await LineReader.open(path);
+        if (next !== undefined) {
+          await reader?.close();
+          reader = next;
+          continue;
+        }
       }
+      if (!wasRunning) return;
+      yield 'caught-up';
+      await growth(path, signal);
     }
-    const grew = size > position;
-    position = size;
-    if (signal.aborted || (!wasRunning && !grew)) return;
-    yield 'caught-up';
-    if (!grew) await growth(path, signal);
+  } finally {
+    await reader?.close();
   }
 }
 

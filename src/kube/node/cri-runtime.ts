@@ -1,19 +1,23 @@
 // Runs pods by a CRI v1 runtime such as containerd. The runtime's own state is the truth: whatever
-// a former executor started is found again by its labels.
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+// a former executor started is found again by its labels. A runtime that is away is waited for.
+import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { Fault } from '#base/fault.ts';
-import type { Clock, Timers } from '#env/env.ts';
-import { dialIn } from './process-dial.ts';
-import { podIdentity } from './pod-spec.ts';
-import type * as port from './runtime.ts';
-import type { CriClient, CriMessage } from '#kube/cri/cri-client.ts';
-import { containerConfig, containerLabels, criLogPath, fullImageName } from './cri-config.ts';
-import { logFolder, podLabels, sandboxConfig } from './cri-config.ts';
-import { readCriLog } from './cri-log.ts';
+import type { Clock, Timer, Timers } from '#env/env.ts';
+import { hasGrpcCode, type CriClient, type CriMessage } from '#kube/cri/cri-client.ts';
+import { containerConfig, containerLabels, criLogPath, logFolder } from './cri-config.ts';
+import { sandboxConfig } from './cri-config.ts';
+import { containerStates, type CriExits } from './cri-exits.ts';
+import { ensureImage } from './cri-images.ts';
+import { olderLog, readCriLog } from './cri-log.ts';
+import type { CriNetwork } from './cri-network.ts';
 import { openSession } from './cri-streams.ts';
+import { etcMounts, writeEtc } from './pod-etc.ts';
+import { podIdentity } from './pod-spec.ts';
+import { dialIn } from './process-dial.ts';
+import type * as port from './runtime.ts';
 
 export interface CriRuntimeOptions {
   /** `containerd`, as the runtime names itself. */
@@ -23,56 +27,85 @@ export interface CriRuntimeOptions {
   readonly clusterDns: readonly string[];
 }
 
-const exited = 2;
-const running = 1;
+export interface CriParts {
+  readonly client: CriClient;
+  readonly exits: CriExits;
+  readonly network: CriNetwork;
+}
+
 const nanosecondsPerMs = 1e6;
-const checkEveryMs = 1_000;
+const retryMs = 1_000;
+const logLookMs = 10_000;
+const logBytesMax = 10 * 1024 * 1024;
+const messageBytesMax = 4096;
+const messageLinesMax = 80;
+const tailBytesMax = 2048;
 /** The pod core counts the grace itself and then asks for a stop at once. */
 const stopSecondsMax = 86_400;
+
+interface Sandbox {
+  readonly id: string;
+  readonly attempt: number;
+}
 
 export class CriRuntime implements port.Runtime {
   readonly name: string;
   readonly #options: CriRuntimeOptions;
+  readonly #parts: CriParts;
   readonly #client: CriClient;
   readonly #env: { readonly clock: Clock; readonly timers: Timers };
   readonly #ips = new Map<string, readonly string[]>();
-  readonly #checks = new Map<string, () => void>();
-  #hasEvents = false;
+  readonly #logs = new Map<string, string>();
+  #logTimer: Timer | undefined;
+  #isClosed = false;
 
   constructor(
     options: CriRuntimeOptions,
-    client: CriClient,
+    parts: CriParts,
     env: { readonly clock: Clock; readonly timers: Timers },
   ) {
     this.name = options.name;
     this.#options = options;
-    this.#client = client;
+    this.#parts = parts;
+    this.#client = parts.client;
     this.#env = env;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#logTimer?.cancel();
   }
 
   #sandboxFile({ folder }: port.PodPlace): string {
     return join(folder, 'cri-sandbox.json');
   }
 
-  async #sandbox(place: port.PodPlace): Promise<{ id: string; attempt: number } | undefined> {
+  async #sandbox(place: port.PodPlace): Promise<Sandbox | undefined> {
     const text = await readFile(this.#sandboxFile(place), 'utf8').catch(() => undefined);
-    return text === undefined ? undefined : (JSON.parse(text) as { id: string; attempt: number });
+    return text === undefined ? undefined : (JSON.parse(text) as Sandbox);
   }
 
   async prepare(place: port.PodPlace): Promise<{ ips: readonly string[] }> {
+    const { uid } = podIdentity(place.pod);
     await mkdir(logFolder(place), { recursive: true });
     const old = await this.#sandboxes(place);
     for (const id of old) await this.#removeSandbox(id);
+    const hasNetwork = place.pod.spec.hostNetwork !== true;
+    if (hasNetwork) await this.#parts.network.announce(uid);
     const attempt = ((await this.#sandbox(place))?.attempt ?? -1) + 1;
-    const config = sandboxConfig(place, { clusterDns: this.#options.clusterDns, attempt });
     const made = await this.#client.call('RunPodSandbox', {
-      config,
+      config: sandboxConfig(place, attempt),
       runtime_handler: this.#options.handler,
     });
     const id = String(made['pod_sandbox_id']);
     await writeFile(this.#sandboxFile(place), JSON.stringify({ id, attempt }));
     const ips = await this.#ipsOf(place, id);
-    this.#ips.set(podIdentity(place.pod).uid, ips);
+    if (hasNetwork) {
+      await this.#parts.network.settle(uid, ips);
+      const { clusterDns } = this.#options;
+      await writeEtc(place, { ip: ips[0] ?? '127.0.0.1', clusterDns });
+    }
+    this.#ips.set(uid, ips);
     return { ips };
   }
 
@@ -102,28 +135,44 @@ export class CriRuntime implements port.Runtime {
     await this.#client.call('RemovePodSandbox', { pod_sandbox_id: id });
   }
 
+  /** Again and again while the runtime is away; `isWanted` says until when. */
+  async #persist(work: () => Promise<void>, isWanted: () => boolean): Promise<void> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!hasGrpcCode(error, 'unavailable')) throw error;
+        if (this.#isClosed || !isWanted()) return;
+        await new Promise<void>((done) => this.#env.timers.after(retryMs, done));
+      }
+    }
+  }
+
   recover({ pod }: port.PodPlace, ips: readonly string[]): void {
-    this.#ips.set(podIdentity(pod).uid, ips);
+    const { uid } = podIdentity(pod);
+    const [ip] = ips;
+    this.#ips.set(uid, ips);
+    if (ip !== undefined && pod.spec.hostNetwork !== true) this.#parts.network.remember(uid, ip);
   }
 
   async start(request: port.StartRequest): Promise<port.RunningContainer> {
-    const imageRef = await this.#ensureImage(request);
+    const imageRef = await ensureImage(request, this.#client, this.#env.clock);
     const sandbox = await this.#sandbox(request);
     if (sandbox === undefined) {
       throw new Fault({ code: 'container-create' }, 'the pod has no sandbox');
     }
-    const { attempt, container, folder } = request;
+    const { container } = request;
     await mkdir(join(logFolder(request), container.name), { recursive: true });
-    const message = join(folder, 'containers', container.name, `${attempt}.termination-log`);
-    await writeFile(message, '', { mode: 0o666 });
-    const path = container.terminationMessagePath ?? '/dev/termination-log';
-    const extra = [{ container_path: path, host_path: message, readonly: false }];
-    const config = containerConfig(request, imageRef, extra);
-    const { clusterDns } = this.#options;
+    const { id: existing } = (await this.#find(request)) ?? {};
+    // Made by a start whose answer was lost.
+    if (existing !== undefined) {
+      await this.#client.call('RemoveContainer', { container_id: existing });
+    }
+    const config = containerConfig(request, imageRef, await this.#ownMounts(request));
     const created = await this.#client.call('CreateContainer', {
       pod_sandbox_id: sandbox.id,
       config,
-      sandbox_config: sandboxConfig(request, { clusterDns, attempt: sandbox.attempt }),
+      sandbox_config: sandboxConfig(request, sandbox.attempt),
     });
     const id = String(created['container_id']);
     request.progress({ kind: 'created' });
@@ -136,41 +185,25 @@ export class CriRuntime implements port.Runtime {
     return this.#follow(request, id, imageRef);
   }
 
-  async #ensureImage(request: port.StartRequest): Promise<string> {
-    const { container } = request;
-    const image = fullImageName(container.image ?? '');
-    const shown = JSON.stringify(container.image ?? '');
-    const policy = container.imagePullPolicy ?? 'IfNotPresent';
-    const known = await this.#imageId(image);
-    if (known !== undefined && policy !== 'Always') {
-      const message = `Container image ${shown} already present on machine`;
-      request.progress({ kind: 'image', step: 'present', message });
-      return known;
-    }
-    if (policy === 'Never') {
-      const text = `Container image ${shown} is not present with pull policy of Never`;
-      throw new Fault({ code: 'container-image', reason: 'ErrImageNeverPull' }, text);
-    }
-    const message = `Pulling image ${shown}`;
-    request.progress({ kind: 'image', step: 'pulling', message });
-    const began = this.#env.clock.now();
-    try {
-      const pulled = await this.#client.callImages('PullImage', { image: { image } });
-      const ms = this.#env.clock.now() - began;
-      const done = `Successfully pulled image ${shown} in ${ms}ms`;
-      request.progress({ kind: 'image', step: 'pulled', message: done });
-      return String(pulled['image_ref']);
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      const text = `failed to pull image ${shown}: ${why}`;
-      throw new Fault({ code: 'container-image', reason: 'ErrImagePull' }, text, { cause: error });
-    }
+  async #ownMounts(request: port.StartRequest): Promise<CriMessage[]> {
+    const message = this.#messagePath(request);
+    await writeFile(message, '');
+    // Whoever the container runs as may write it.
+    await chmod(message, 0o666);
+    const path = request.container.terminationMessagePath ?? '/dev/termination-log';
+    const own = [{ target: path, source: message }];
+    if (request.pod.spec.hostNetwork !== true) own.push(...(await etcMounts(request)));
+    return own
+      .filter(({ target }) => request.mounts.every((mount) => mount.target !== target))
+      .map(({ target, source }) => ({
+        container_path: target,
+        host_path: source,
+        readonly: false,
+      }));
   }
 
-  async #imageId(image: string): Promise<string | undefined> {
-    const status = await this.#client.callImages('ImageStatus', { image: { image } });
-    const found = status['image'] as { readonly id?: string } | null | undefined;
-    return found?.id === undefined || found.id === '' ? undefined : found.id;
+  #messagePath(place: port.ContainerPlace): string {
+    return join(logFolder(place), place.container.name, `${place.attempt}.termination-log`);
   }
 
   async #follow(
@@ -179,7 +212,9 @@ export class CriRuntime implements port.Runtime {
     imageId: string,
   ): Promise<port.RunningContainer> {
     const status = await this.#status(id);
-    const startedAt = Number(status['started_at']) / nanosecondsPerMs;
+    const startedAt = Math.floor(Number(status['started_at']) / nanosecondsPerMs);
+    this.#logs.set(id, join(logFolder(place), criLogPath(place)));
+    this.#watchLogs();
     return { id, startedAt, imageId, ended: this.#ended(place, id) };
   }
 
@@ -189,54 +224,57 @@ export class CriRuntime implements port.Runtime {
   }
 
   async #ended(place: port.ContainerPlace, id: string): Promise<port.ContainerEnd> {
-    this.#listen();
-    for (;;) {
-      const changed = this.#change(id);
-      const status = await this.#status(id).catch(() => undefined);
-      if (status !== undefined && Number(status['state']) === exited) {
-        this.#checks.delete(id);
-        return await this.#endOf(place, status);
-      }
-      await changed;
+    const status = await this.#parts.exits.ended(id);
+    this.#logs.delete(id);
+    if (status === undefined) {
+      const message = 'The container was removed from its runtime';
+      return { exitCode: 137, oom: false, at: this.#env.clock.now(), message };
     }
+    const exitCode = Number(status['exit_code']);
+    return {
+      exitCode,
+      oom: status['reason'] === 'OOMKilled',
+      at: Math.floor(Number(status['finished_at']) / nanosecondsPerMs),
+      message: await this.#endMessage(place, exitCode),
+    };
   }
 
-  /** An event about the container, or, where the runtime sends none, some time. */
-  #change(id: string): Promise<void> {
-    return new Promise((done) => {
-      const timer = this.#hasEvents ? undefined : this.#env.timers.after(checkEveryMs, done);
-      this.#checks.set(id, () => {
-        timer?.cancel();
-        done();
+  async #endMessage(place: port.ContainerPlace, exitCode: number): Promise<string | undefined> {
+    const message = await readFile(this.#messagePath(place), 'utf8').catch(() => '');
+    if (message !== '') return message.slice(0, messageBytesMax);
+    const { terminationMessagePolicy: policy } = place.container;
+    if (policy !== 'FallbackToLogsOnError' || exitCode === 0) return undefined;
+    const tailLines = messageLinesMax;
+    const request = { follow: false, tailLines, timestamps: false, stream: 'all' } as const;
+    const pieces: Uint8Array[] = [];
+    const never = new AbortController().signal;
+    for await (const piece of this.logs(place, request, never)) pieces.push(piece);
+    return Buffer.concat(pieces).subarray(-tailBytesMax).toString('utf8');
+  }
+
+  /** A log that has grown too large is put aside, and the one put aside before it is lost. */
+  #watchLogs(): void {
+    if (this.#logTimer !== undefined || this.#isClosed) return;
+    this.#logTimer = this.#env.timers.after(logLookMs, () => {
+      void this.#turnLogs().finally(() => {
+        this.#logTimer = undefined;
+        if (this.#logs.size > 0) this.#watchLogs();
       });
     });
   }
 
-  #listen(): void {
-    if (this.#hasEvents) return;
-    this.#hasEvents = true;
-    this.#client.events(
-      (id) => this.#checks.get(id)?.(),
-      () => {
-        this.#hasEvents = false;
-        for (const check of this.#checks.values()) check();
-      },
-    );
+  async #turnLogs(): Promise<void> {
+    for (const [id, path] of this.#logs) {
+      const found = await stat(path).catch(() => undefined);
+      if (found === undefined || found.size < logBytesMax) continue;
+      await rename(path, olderLog(path));
+      await this.#client.call('ReopenContainerLog', { container_id: id }).catch(() => {});
+    }
   }
 
-  async #endOf(place: port.ContainerPlace, status: CriMessage): Promise<port.ContainerEnd> {
-    const { folder, container, attempt } = place;
-    const path = join(folder, 'containers', container.name, `${attempt}.termination-log`);
-    const message = await readFile(path, 'utf8').catch(() => '');
-    return {
-      exitCode: Number(status['exit_code']),
-      oom: status['reason'] === 'OOMKilled',
-      at: Number(status['finished_at']) / nanosecondsPerMs,
-      message: message === '' ? undefined : message.slice(0, 4096),
-    };
-  }
-
-  async #containerId(place: port.ContainerPlace): Promise<string | undefined> {
+  async #find(
+    place: port.ContainerPlace,
+  ): Promise<{ readonly id: string; readonly state: number } | undefined> {
     const labels = containerLabels(place);
     const selector = {
       'io.kubernetes.pod.uid': labels['io.kubernetes.pod.uid'],
@@ -250,15 +288,30 @@ export class CriRuntime implements port.Runtime {
       readonly metadata?: { readonly attempt?: number };
       readonly state: number;
     }[];
-    return list.find(({ metadata }) => metadata?.attempt === place.attempt)?.id;
+    return list.find(({ metadata }) => metadata?.attempt === place.attempt);
+  }
+
+  async #containerId(place: port.ContainerPlace): Promise<string | undefined> {
+    return (await this.#find(place))?.id;
   }
 
   async adopt(place: port.ContainerPlace): Promise<port.RunningContainer | undefined> {
+    let running: port.RunningContainer | undefined;
+    await this.#persist(
+      async () => {
+        running = await this.#adoptOnce(place);
+      },
+      () => true,
+    );
+    return running;
+  }
+
+  async #adoptOnce(place: port.ContainerPlace): Promise<port.RunningContainer | undefined> {
     const id = await this.#containerId(place);
     if (id === undefined) return undefined;
     const status = await this.#status(id);
     const state = Number(status['state']);
-    if (state === running || state === exited) {
+    if (state === containerStates.running || state === containerStates.exited) {
       return this.#follow(place, id, String(status['image_ref']));
     }
     // Created, but the executor died before its start: it is made anew.
@@ -267,22 +320,36 @@ export class CriRuntime implements port.Runtime {
   }
 
   async signal(place: port.ContainerPlace, signal: string): Promise<void> {
-    const id = await this.#containerId(place);
-    if (id === undefined) return;
+    const id = await this.#containerId(place).catch(() => undefined);
+    const known = id ?? [...this.#logs].find(([, path]) => path.endsWith(criLogPath(place)))?.[0];
+    if (known === undefined) return;
     const timeout = signal === 'SIGKILL' ? 0 : stopSecondsMax;
-    const request = { container_id: id, timeout };
-    await this.#client.call('StopContainer', request, stopSecondsMax * 1000).catch(() => {});
+    const request = { container_id: known, timeout };
+    await this.#persist(
+      async () => void (await this.#client.call('StopContainer', request, stopSecondsMax * 1000)),
+      () => this.#parts.exits.isWatched(known),
+    ).catch(() => {
+      // Another stop, with less time, was faster.
+    });
   }
 
   async forget(place: port.ContainerPlace): Promise<void> {
     const id = await this.#containerId(place);
     if (id !== undefined) await this.#client.call('RemoveContainer', { container_id: id });
-    await rm(join(logFolder(place), criLogPath(place)), { force: true });
+    const path = join(logFolder(place), criLogPath(place));
+    for (const file of [path, olderLog(path)]) await rm(file, { force: true });
   }
 
   async teardown(place: port.PodPlace): Promise<void> {
-    for (const id of await this.#sandboxes(place)) await this.#removeSandbox(id);
-    this.#ips.delete(podLabels(place.pod)['io.kubernetes.pod.uid'] ?? '');
+    const { uid } = podIdentity(place.pod);
+    await this.#persist(
+      async () => {
+        for (const id of await this.#sandboxes(place)) await this.#removeSandbox(id);
+      },
+      () => true,
+    );
+    await this.#parts.network.forget(uid);
+    this.#ips.delete(uid);
   }
 
   async #runningId(place: port.ContainerPlace): Promise<string> {
@@ -325,7 +392,7 @@ export class CriRuntime implements port.Runtime {
   ): AsyncGenerator<Uint8Array> {
     const path = join(logFolder(place), criLogPath(place));
     const id = request.follow ? await this.#containerId(place) : undefined;
-    const isRunning = id === undefined ? undefined : () => this.#checks.has(id);
+    const isRunning = id === undefined ? undefined : () => this.#parts.exits.isWatched(id);
     yield* readCriLog(path, request, { isRunning, signal });
   }
 

@@ -1,7 +1,6 @@
 // The client's side of a CRI runtime's streaming server: exec and attach by the URL that it gave.
 import { request } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { Fault } from '#base/fault.ts';
 import type { ExecSession } from './runtime.ts';
 import { SpdyConnection } from '#kube/streaming/spdy-connection.ts';
@@ -47,6 +46,16 @@ function exitCodeOf(status: string): number {
   throw new Fault({ code: 'cri-stream' }, parsed.message ?? 'The runtime reports a failure');
 }
 
+/** All that comes, also when the runtime closes the connection instead of the stream. */
+function wholeText(stream: Duplex): Promise<string> {
+  return new Promise((done) => {
+    const pieces: Buffer[] = [];
+    stream.on('data', (piece: Buffer) => pieces.push(piece));
+    stream.once('close', () => done(Buffer.concat(pieces).toString('utf8')));
+    stream.once('end', () => done(Buffer.concat(pieces).toString('utf8')));
+  });
+}
+
 export async function openSession(url: string, options: StreamOptions): Promise<ExecSession> {
   const socket = await upgrade(url);
   const connection = new SpdyConnection(socket, { role: 'client' });
@@ -58,10 +67,11 @@ export async function openSession(url: string, options: StreamOptions): Promise<
   const resize = options.tty ? await open('resize') : undefined;
   for (const stream of [error, stdin, stdout, stderr, resize]) stream?.on('error', () => {});
   error.end();
-  const exitCode = text(error).then((status) => {
+  const exitCode = wholeText(error).then((status) => {
     connection.close();
     return exitCodeOf(status);
   });
+  exitCode.catch(() => {});
   return {
     stdin,
     stdout,

@@ -32,7 +32,8 @@ export interface MesosPort {
 export interface NodeExecutorParts {
   readonly api: NodeApi;
   readonly mesos: MesosPort;
-  runtimeFor(pod: Pod): Promise<Runtime>;
+  /** The folder is the pod's own; the choice is kept in it. */
+  runtimeFor(pod: Pod, folder: string): Promise<Runtime>;
   /** The pod as it is now, read from the API server itself. */
   readPod(namespace: string, name: string): Promise<Pod | undefined>;
   /** Called when all pods have ended after a shutdown. */
@@ -110,7 +111,7 @@ export class NodeExecutor {
   async #endLeftover(pod: Pod): Promise<void> {
     const folder = this.#state.podFolder(podIdentity(pod).uid);
     const kept = await PodWorker.keptState(folder);
-    const runtime = await this.#parts.runtimeFor(pod);
+    const runtime = await this.#parts.runtimeFor(pod, folder);
     if (kept !== undefined) runtime.recover({ pod, folder }, kept.ips);
     await runtime.teardown({ pod, folder });
   }
@@ -339,7 +340,7 @@ export class NodeExecutor {
         hostIps,
         capacity,
         folder,
-        runtime: await this.#parts.runtimeFor(pod),
+        runtime: await this.#parts.runtimeFor(pod, folder),
         api: this.#parts.api,
         onStatus: (current, status) => this.#onStatus(current, status),
         onFinished: (current, phase) => this.#onFinished(current, phase),

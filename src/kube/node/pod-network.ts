@@ -17,6 +17,16 @@ export interface PodNetworkOptions extends NetworkOwner {
   readonly podCidr: string;
 }
 
+/** What somebody else needs to connect a pod's network namespace to the node's bridge. */
+export interface PodAddress {
+  readonly address: string;
+  readonly bits: number;
+  readonly gateway: string;
+  readonly bridge: string;
+  /** Name of the pod's end outside its namespace. */
+  readonly outside: string;
+}
+
 export interface PodNetworkNames {
   readonly bridge: string;
   /** Names of namespaces begin with it. */
@@ -130,6 +140,18 @@ export class PodNetwork {
   }
 
   async add(uid: string): Promise<string> {
+    const { address, outside } = await this.reserve(uid);
+    try {
+      await this.#connect(this.#nameOf(uid), address, outside);
+    } catch (error) {
+      await this.remove(uid);
+      throw error;
+    }
+    return address;
+  }
+
+  /** An address for a pod whose network namespace somebody else makes and connects. */
+  async reserve(uid: string): Promise<PodAddress> {
     this.#bridge ??= this.#makeBridge();
     try {
       await this.#bridge;
@@ -137,7 +159,6 @@ export class PodNetwork {
       this.#bridge = undefined;
       throw error;
     }
-    const name = this.#nameOf(uid);
     const had = this.#addresses.get(uid);
     if (had !== undefined) await this.remove(uid);
     const used = new Set(this.#addresses.values());
@@ -148,18 +169,17 @@ export class PodNetwork {
     this.#lastGiven = number;
     const address = ipText(number);
     this.#addresses.set(uid, address);
-    try {
-      await this.#connect(name, address, digest(uid).slice(0, 10));
-    } catch (error) {
-      await this.remove(uid);
-      throw error;
-    }
-    return address;
+    const { bits, first } = this.#range;
+    const { bridge } = this.#names;
+    return { address, bits, gateway: ipText(first), bridge, outside: this.#outsideOf(uid) };
   }
 
-  async #connect(name: string, address: string, short: string): Promise<void> {
+  #outsideOf(uid: string): string {
+    return `sv${digest(uid).slice(0, 10)}`;
+  }
+
+  async #connect(name: string, address: string, outside: string): Promise<void> {
     const { bridge } = this.#names;
-    const outside = `sv${short}`;
     const gateway = ipText(this.#range.first);
     await ip(['netns', 'add', name]);
     const peer = ['peer', 'name', 'eth0', 'netns', name];
@@ -175,7 +195,7 @@ export class PodNetwork {
   async remove(uid: string): Promise<void> {
     this.#addresses.delete(uid);
     // The veth pair goes with the namespace.
-    await tryIp(['link', 'delete', `sv${digest(uid).slice(0, 10)}`]);
+    await tryIp(['link', 'delete', this.#outsideOf(uid)]);
     await tryIp(['netns', 'delete', this.#nameOf(uid)]);
   }
 

@@ -320,6 +320,7 @@ export class PodWorker {
         mounts,
         command: words(container.command),
         args: words(container.args),
+        pullSecrets: pullSecretsOf(pod, sources),
         progress: (step) => {
           if (step.kind === 'image') this.input({ ...step, name });
           else if (step.kind === 'created') this.input({ kind: 'created', name });
@@ -388,6 +389,12 @@ export class PodWorker {
     }
     this.input({ kind: 'torn-down' });
   }
+}
+
+function pullSecretsOf({ spec }: Pod, sources: FileSources): KubeObject[] {
+  return (spec.imagePullSecrets ?? [])
+    .map(({ name = '' }) => sources.secret(name))
+    .filter((secret) => secret !== undefined);
 }
 
 function startFailure(error: unknown): Omit<PodInput & { kind: 'start-failed' }, 'kind' | 'name'> {

@@ -19,6 +19,7 @@ import { attachToProcess, execInProcess } from './process-exec.ts';
 import { attemptFolder, containerFolder, containerId, hostname } from './process-places.ts';
 import { inputPath, stateFolder, terminationPath } from './process-places.ts';
 import { dialIn } from './process-dial.ts';
+import { etcMounts, writeEtc } from './pod-etc.ts';
 import { podIdentity } from './pod-spec.ts';
 import type { Container, Pod } from './pod-spec.ts';
 import type { PodNetwork } from './pod-network.ts';
@@ -75,7 +76,10 @@ export class ProcessRuntime implements port.Runtime {
     const network = this.#networkOf(pod);
     const { hostIps } = this.#options;
     const ips = network === undefined ? hostIps : [await network.add(podIdentity(pod).uid)];
-    if (this.#options.privileged) await this.#writeEtc({ pod, folder }, ips[0] ?? '127.0.0.1');
+    if (network !== undefined) {
+      const { clusterDns = [] } = this.#options;
+      await writeEtc({ pod, folder }, { ip: ips[0] ?? '127.0.0.1', clusterDns });
+    }
     return { ips };
   }
 
@@ -84,40 +88,10 @@ export class ProcessRuntime implements port.Runtime {
     if (ip !== undefined) this.#networkOf(pod)?.remember(podIdentity(pod).uid, ip);
   }
 
-  async #writeEtc(place: port.PodPlace, ip: string): Promise<void> {
-    if (this.#networkOf(place.pod) === undefined) return;
-    const { clusterDns } = this.#options;
-    const { hostAliases = [] } = place.pod.spec as {
-      readonly hostAliases?: readonly { readonly ip: string; readonly hostnames?: string[] }[];
-    };
-    const lines = [
-      '# Kubernetes-managed hosts file.',
-      '127.0.0.1\tlocalhost',
-      '::1\tlocalhost ip6-localhost ip6-loopback',
-      `${ip}\t${hostname(place)}`,
-      ...hostAliases.map((alias) => `${alias.ip}\t${(alias.hostnames ?? []).join('\t')}`),
-    ];
-    await writeFile(join(place.folder, 'etc-hosts'), `${lines.join('\n')}\n`);
-    if (clusterDns === undefined || clusterDns.length === 0) return;
-    const namespace = place.pod.metadata.namespace ?? 'default';
-    const search = `${namespace}.svc.cluster.local svc.cluster.local cluster.local`;
-    const servers = clusterDns.map((server) => `nameserver ${server}\n`).join('');
-    const text = `search ${search}\n${servers}options ndots:5\n`;
-    await writeFile(join(place.folder, 'resolv.conf'), text);
-  }
-
   async start(request: port.StartRequest): Promise<port.RunningContainer> {
     const { container } = request;
     const image = container.image ?? '';
-    const argv = [...request.command, ...request.args];
-    if (request.command.length === 0) {
-      throw new Fault(
-        { code: 'container-create' },
-        `image ${JSON.stringify(image)} has to be run by a container runtime, which this node has ` +
-          'not: give the container a command, which then runs as a process of the machine ' +
-          '(image "host"), or install containerd on the node',
-      );
-    }
+    const argv = argvOf(request);
     const message = `Container image ${JSON.stringify(image)} already present on machine`;
     request.progress({ kind: 'image', step: 'present', message });
     const { env, cwd, mounts } = await this.#makePlace(request);
@@ -142,7 +116,7 @@ export class ProcessRuntime implements port.Runtime {
     cwd: string;
     mounts: readonly port.Mount[];
   }> {
-    const { container, pod, folder } = request;
+    const { container, pod } = request;
     const own = attemptFolder(request);
     const work = join(own, 'work');
     await rm(own, { recursive: true, force: true });
@@ -164,11 +138,9 @@ export class ProcessRuntime implements port.Runtime {
       return { env, cwd: container.workingDir ?? work, mounts: [] };
     }
     const cwd = container.workingDir ?? work;
-    const mounts = [...request.mounts, ...this.#ownMounts(request)];
+    const mounts = [...request.mounts, ...(await this.#ownMounts(request))];
     const isCovered = mounts.some(({ target }) => `${cwd}/`.startsWith(`${target}/`));
     if (!isCovered) await mkdir(cwd, { recursive: true });
-    // The files that a mount needs may lie where an earlier mount covers the machine's.
-    for (const file of ['etc-hosts', 'resolv.conf']) await touch(join(folder, file));
     return { env, cwd, mounts };
   }
 
@@ -182,8 +154,8 @@ export class ProcessRuntime implements port.Runtime {
     await file.chown(user, -1).finally(() => file.close());
   }
 
-  #ownMounts(request: port.StartRequest): port.Mount[] {
-    const { container, folder, pod } = request;
+  async #ownMounts(request: port.StartRequest): Promise<port.Mount[]> {
+    const { container, pod } = request;
     const mounts: port.Mount[] = [];
     const add = (source: string, target: string, readOnly: boolean): void => {
       if (request.mounts.some((mount) => mount.target === target)) return;
@@ -192,9 +164,7 @@ export class ProcessRuntime implements port.Runtime {
     const message = container.terminationMessagePath ?? '/dev/termination-log';
     add(terminationPath(request), message, false);
     if (this.#networkOf(pod) === undefined) return mounts;
-    add(join(folder, 'etc-hosts'), '/etc/hosts', false);
-    const dns = this.#options.clusterDns ?? [];
-    if (dns.length > 0) add(join(folder, 'resolv.conf'), '/etc/resolv.conf', false);
+    for (const { source, target } of await etcMounts(request)) add(source, target, false);
     return mounts;
   }
 
@@ -361,6 +331,20 @@ export class ProcessRuntime implements port.Runtime {
   }
 }
 
+/** Like an image without an entry point, `host` runs its arguments; other images would have one. */
+function argvOf({ container, command, args }: port.StartRequest): readonly string[] {
+  const image = container.image ?? '';
+  if (command.length > 0 || (image === 'host' && args.length > 0)) return [...command, ...args];
+  const remedy =
+    'give the container a command, which then runs as a process of the machine (image "host")';
+  const text =
+    image === 'host'
+      ? `image "host" has no command of its own: ${remedy}`
+      : `image ${JSON.stringify(image)} has to be run by a container runtime, which this node has ` +
+        `not: ${remedy}, or install containerd on the node`;
+  throw new Fault({ code: 'container-create' }, text);
+}
+
 export function volumeVariable(name: string): string {
   return `STRATA_VOLUME_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`;
 }
@@ -424,10 +408,6 @@ async function link(at: string, to: string): Promise<void> {
   await symlink(to, at).catch((error: unknown) => {
     if ((error as { code?: unknown }).code !== 'EEXIST') throw error;
   });
-}
-
-async function touch(path: string): Promise<void> {
-  await writeFile(path, '', { flag: 'a' });
 }
 
 async function listAttempts(folder: string): Promise<number[]> {

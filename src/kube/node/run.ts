@@ -90,13 +90,13 @@ export async function startNode(
     {
       api,
       mesos: client,
-      runtimeFor: (pod) => runtimes.choose(pod, (name) => api.runtimeHandler(name)),
+      runtimeFor: (pod, folder) => runtimes.choose(pod, folder, (name) => api.runtimeHandler(name)),
       readPod: (namespace, name) => api.readPod(namespace, name),
       onShutdown: () => void client.flush(flushMs).then(() => ended.resolve()),
     },
     env,
   );
-  const runtimeName = await runtimes.start();
+  const runtimeName = await runtimes.describe();
   await executor.start();
   await network?.removeOthers(executor.workers().map(({ pod }) => pod.metadata.uid ?? ''));
   const server = new KubeletServer(
@@ -161,7 +161,7 @@ function makeRuntimes(
   );
   const classDefault = bundle.runtimeClassDefault;
   const shared = { criSocket, classDefault, hostIps: [hostIp], clusterDns };
-  return { runtimes: new Runtimes(runtime, shared, env), network };
+  return { runtimes: new Runtimes(runtime, network, shared, env), network };
 }
 
 /** A former executor may not have let go of the port yet. */

@@ -1,6 +1,7 @@
 // The runtime port: what makes a pod's surroundings and runs its containers. Adapters: processes of
 // the machine (process-runtime.ts) and a CRI runtime such as containerd (kube/cri).
 import type { Duplex } from 'node:stream';
+import type { KubeObject } from '#kube/meta/object.ts';
 import type { Container, Pod } from './pod-spec.ts';
 
 export interface Mount {
@@ -29,6 +30,8 @@ export interface StartRequest extends ContainerPlace {
   readonly command: readonly string[];
   readonly args: readonly string[];
   readonly mounts: readonly Mount[];
+  /** Secrets of the pod with credentials for registries. */
+  readonly pullSecrets?: readonly KubeObject[];
   progress(step: StartProgress): void;
 }
 

@@ -11,11 +11,14 @@ import type { Pod, PodSpec } from './pod-spec.ts';
 import type { PodStatus } from './pod-state.ts';
 import { PodWorker } from './pod-worker.ts';
 import { ProcessRuntime } from './process-runtime.ts';
+import { Runtimes } from './runtimes.ts';
 import type { LogRequest } from './runtime.ts';
 
 export interface FixtureOptions {
   readonly privileged: boolean;
   readonly podCidr?: string | undefined;
+  /** Pods whose image is not `host` go to the container runtime behind it. */
+  readonly criSocket?: string | undefined;
 }
 
 export function aPod(name: string, spec: PodSpec): Pod {
@@ -34,6 +37,7 @@ export class NodeFixture implements AsyncDisposable {
   readonly objects = new Map<string, KubeObject>();
   readonly events: PodEvent[] = [];
   runtime: ProcessRuntime;
+  runtimes: Runtimes;
   network: PodNetwork | undefined;
   readonly #options: FixtureOptions;
   readonly #workers: PodWorker[] = [];
@@ -45,6 +49,21 @@ export class NodeFixture implements AsyncDisposable {
     this.#options = options;
     this.folder = mkdtempSync(join(tmpdir(), 'strata-node-'));
     this.runtime = this.#makeRuntime();
+    this.runtimes = this.#makeRuntimes();
+  }
+
+  #makeRuntimes(): Runtimes {
+    return new Runtimes(
+      this.runtime,
+      this.network,
+      {
+        criSocket: this.#options.criSocket ?? 'none',
+        classDefault: undefined,
+        hostIps: ['127.0.0.1'],
+        clusterDns: [],
+      },
+      this.env,
+    );
   }
 
   #makeRuntime(): ProcessRuntime {
@@ -85,7 +104,9 @@ export class NodeFixture implements AsyncDisposable {
   /** A new executor: new objects over the same disk and processes. */
   async restart(): Promise<void> {
     for (const worker of this.#workers.splice(0)) await worker.close();
+    this.runtimes.close();
     this.runtime = this.#makeRuntime();
+    this.runtimes = this.#makeRuntimes();
   }
 
   async run(pod: Pod): Promise<PodWorker> {
@@ -100,7 +121,7 @@ export class NodeFixture implements AsyncDisposable {
         hostIps: ['127.0.0.1'],
         capacity: { cpus: 2, memoryBytes: 2 ** 30 },
         folder,
-        runtime: this.runtime,
+        runtime: await this.runtimes.choose(pod, folder, async () => undefined),
         api: this.api,
         onStatus: (_pod, status) => {
           this.#latest.set(pod.metadata.name ?? '', status);
@@ -145,7 +166,7 @@ export class NodeFixture implements AsyncDisposable {
     const place = worker.place(name, attempt);
     const pieces: Uint8Array[] = [];
     const never = new AbortController().signal;
-    for await (const piece of this.runtime.logs(place, complete, never)) pieces.push(piece);
+    for await (const piece of worker.runtime.logs(place, complete, never)) pieces.push(piece);
     return Buffer.concat(pieces).toString('utf8');
   }
 
@@ -157,6 +178,7 @@ export class NodeFixture implements AsyncDisposable {
       }
       await worker.close();
     }
+    this.runtimes.close();
     if (this.network !== undefined) await this.network.destroy();
     rmSync(this.folder, { recursive: true, force: true });
   }
