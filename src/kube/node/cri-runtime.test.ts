@@ -1,7 +1,6 @@
 // Pods through a real containerd with an image made of the machine's own programs: life, logs,
 // volumes, exec, attach, ports, limits, and restarts of executor and of containerd.
 import assert from 'node:assert/strict';
-import { readFileSync, statSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { findContainerd, toolsImage, type ContainerdFixture } from '#test/support/containerd.ts';
@@ -40,7 +39,8 @@ const once = (script: string, more: Partial<PodSpec> = {}): PodSpec => ({
 function terminated(worker: PodWorker, name = 'main'): Record<string, unknown> {
   const status = worker.status();
   const all = [...status.containerStatuses, ...((status['initContainerStatuses'] ?? []) as [])];
-  return (all.find((each) => each.name === name)?.state as { terminated: never }).terminated;
+  const state = all.find((each) => each.name === name)?.state as { terminated?: never } | undefined;
+  return state?.terminated ?? {};
 }
 
 const isRunning = (worker: PodWorker): boolean => worker.status().phase === 'Running';
