@@ -2,7 +2,8 @@
 // suppression, stated demand. Event-driven: only what changed is looked at. Knows no network and no
 // clock.
 import { assert } from '#base/assert.ts';
-import { reservationRole, Resources } from '#mesos/resources/resources.ts';
+import { mayUse, reservationRole } from '#mesos/resources/kinds.ts';
+import { Resources } from '#mesos/resources/resources.ts';
 import type { Resource } from '#wire/mesos/v1.ts';
 import { OfferFilters, type Filter, type Instant } from './offer-filters.ts';
 import { RoleTree, type Client, type Quantities } from './role-tree.ts';
@@ -62,11 +63,6 @@ const MEM_MILLI_MIN = 32_000;
 export function isAllocatable(resources: Resources): boolean {
   const scalars = resources.scalarQuantities();
   return (scalars.get('cpus') ?? 0) >= CPUS_MILLI_MIN || (scalars.get('mem') ?? 0) >= MEM_MILLI_MIN;
-}
-
-/** A role may use what is unreserved and what is reserved for it or for an ancestor of it. */
-export function mayUse(role: string, reservedFor: string): boolean {
-  return reservedFor === '*' || role === reservedFor || role.startsWith(`${reservedFor}/`);
 }
 
 export class AllocatorCore {

@@ -1,7 +1,7 @@
 // The v1 operator calls that change something: weights, teardown of a framework. Answers with
 // status and text; undefined for calls that only read or are not served.
 import type { MasterCall, WeightInfo } from '#wire/mesos/v1.ts';
-import { validateRole } from './roles.ts';
+import { validateRole } from '#mesos/resources/role-names.ts';
 import type { MasterShell } from './shell.ts';
 
 export interface ActionOutcome {

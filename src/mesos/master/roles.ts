@@ -1,4 +1,5 @@
 // Names and sets of roles of a framework (inventory 2.1).
+import { validateRole } from '#mesos/resources/role-names.ts';
 import type { FrameworkInfo } from '#wire/mesos/v1.ts';
 import { validateId } from './ids.ts';
 
@@ -9,28 +10,6 @@ export function hasCapability(info: FrameworkInfo, type: string): boolean {
 export function rolesOf(info: FrameworkInfo): string[] {
   if (hasCapability(info, 'MULTI_ROLE')) return [...(info.roles ?? [])];
   return [info.role ?? '*'];
-}
-
-/** The words are Mesos 1.11's: they reach frameworks in ERROR events. */
-export function validateRole(role: string): string | undefined {
-  if (role === '*') return undefined;
-  if (role === '') return 'Role names cannot be the empty string';
-  if (role.startsWith('/')) return `Role '${role}' cannot start with a slash`;
-  if (role.endsWith('/')) return `Role '${role}' cannot end with a slash`;
-  if (role.includes('//')) return `Role '${role}' cannot contain two adjacent slashes`;
-  for (const part of role.split('/')) {
-    if (part === '.' || part === '..' || part === '*') {
-      return `Role '${role}' cannot include '${part}' as a component`;
-    }
-    if (part.startsWith('-')) {
-      return `Role component '${part}' is invalid because it starts with a dash`;
-    }
-    // oxlint-disable-next-line no-control-regex
-    if (/[\s\\\u0008\u007f]/.test(part)) {
-      return `Role component '${part}' is invalid because it contains backspace or whitespace`;
-    }
-  }
-  return undefined;
 }
 
 /** 2^63 nanoseconds: what a duration can hold. */

@@ -2,6 +2,15 @@
 // they are reserved for, allocated to, and so on. Scalars are whole thousandths, as in Mesos 1.11.
 import type { Resource, Value_Type } from '#wire/mesos/v1.ts';
 import {
+  isIndivisible,
+  isReserved,
+  keyOf,
+  popReservation,
+  toEndpointForm,
+  toPostRefinement,
+  toPreRefinement,
+} from './kinds.ts';
+import {
   addRanges,
   containsRanges,
   normalizeRanges,
@@ -16,38 +25,17 @@ interface Entry {
   readonly milli: number;
   readonly ranges: Ranges;
   readonly items: readonly string[];
+  /** More than one only of indivisible things: equal volumes, copies of a shared one. */
+  readonly count: number;
 }
 
-/** Role of the innermost reservation, `*` when unreserved. */
-export function reservationRole(resource: Resource): string {
-  const last = resource.reservations?.at(-1);
-  if (last !== undefined) return last.role ?? '*';
-  return resource.role ?? '*';
-}
-
-/** Post-refinement form: a stack of reservations, never `role` or `reservation`. */
-function toPostRefinement(resource: Resource): Resource {
-  const { role, reservation, ...rest } = resource;
-  if (rest.reservations !== undefined && rest.reservations.length > 0) return rest;
-  delete rest.reservations;
-  if (role === undefined || role === '*') return rest;
-  const type = reservation === undefined ? 'STATIC' : 'DYNAMIC';
-  return { ...rest, reservations: [{ type, role, ...reservation }] };
-}
-
-function kindOf(resource: Resource): Resource {
-  const { scalar: _scalar, ranges: _ranges, set: _set, ...kind } = toPostRefinement(resource);
-  return kind;
-}
-
-function keyOf(kind: Resource): string {
-  // Most resources are plain; their key needs no serialisation.
-  const { name, type, allocation_info: allocation, ...rest } = kind;
-  const special = Object.keys(rest).length === 0 ? '' : JSON.stringify(rest);
-  return `${name}|${type}|${allocation?.role ?? ''}|${special}`;
+function entryKey(entry: Entry): string {
+  const key = keyOf(entry.kind);
+  return entry.kind.disk !== undefined && isIndivisible(entry.kind) ? `${key}#${entry.milli}` : key;
 }
 
 function isEmptyEntry(entry: Entry): boolean {
+  if (entry.count <= 0) return true;
   return entry.milli <= 0 && entry.ranges.length === 0 && entry.items.length === 0;
 }
 
@@ -58,14 +46,27 @@ function toWire({ kind, milli, ranges, items }: Entry): Resource {
   return { ...kind, set: { item: [...items] } };
 }
 
+const noRanges: Ranges = [];
+const noItems: readonly string[] = [];
+
 function fromWire(resource: Resource): Entry {
+  const { scalar, ranges, set, ...kind } = toPostRefinement(resource);
   return {
-    kind: kindOf(resource),
-    milli: Math.round((resource.scalar?.value ?? 0) * 1_000),
-    ranges: normalizeRanges(resource.ranges?.range ?? []),
-    items: [...new Set(resource.set?.item ?? [])].toSorted(),
+    kind,
+    milli: kind.type === 'SCALAR' ? Math.round((scalar?.value ?? 0) * 1_000) : 0,
+    ranges: ranges === undefined ? noRanges : normalizeRanges(ranges.range ?? []),
+    items: set === undefined ? noItems : [...new Set(set.item ?? [])].toSorted(),
+    count: 1,
   };
 }
+
+/** How many times the amount of an entry counts: copies of a shared volume are one volume. */
+function timesOf({ kind, count }: Entry): number {
+  return kind.shared === undefined ? count : 1;
+}
+
+/** Derived bags kept with the one they come from; more are made anew each time. */
+const ALLOCATED_KEPT_MAX = 32;
 
 export class Resources {
   static readonly none = new Resources(new Map());
@@ -101,6 +102,15 @@ export class Resources {
     return this.#entries.size === 0;
   }
 
+  /** Number of different things in it. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  kinds(): Resource[] {
+    return [...this.#entries.values()].map(({ kind }) => kind);
+  }
+
   add(other: Resources): Resources {
     if (other.isEmpty) return this;
     if (this.isEmpty) return other;
@@ -117,12 +127,7 @@ export class Resources {
     for (const [key, entry] of other.#entries) {
       const mine = entries.get(key);
       if (mine === undefined) continue;
-      const left: Entry = {
-        kind: mine.kind,
-        milli: mine.milli - entry.milli,
-        ranges: subtractRanges(mine.ranges, entry.ranges),
-        items: mine.items.filter((item) => !entry.items.includes(item)),
-      };
+      const left = less(mine, entry);
       if (isEmptyEntry(left)) entries.delete(key);
       else entries.set(key, left);
     }
@@ -133,7 +138,7 @@ export class Resources {
     if (other === this) return true;
     for (const [key, entry] of other.#entries) {
       const mine = this.#entries.get(key);
-      if (mine === undefined) return false;
+      if (mine === undefined || mine.count < entry.count) return false;
       if (mine.milli < entry.milli || !containsRanges(mine.ranges, entry.ranges)) return false;
       if (!entry.items.every((item) => mine.items.includes(item))) return false;
     }
@@ -141,11 +146,32 @@ export class Resources {
   }
 
   equals(other: Resources): boolean {
-    return this.contains(other) && other.contains(this);
+    return this === other || (this.contains(other) && other.contains(this));
   }
 
   filter(keep: (kind: Resource) => boolean): Resources {
     return new Resources(new Map([...this.#entries].filter(([, { kind }]) => keep(kind))));
+  }
+
+  /** Whether every entry passes; then `filter` would change nothing. */
+  every(test: (kind: Resource) => boolean): boolean {
+    for (const { kind } of this.#entries.values()) if (!test(kind)) return false;
+    return true;
+  }
+
+  some(test: (kind: Resource) => boolean): boolean {
+    for (const { kind } of this.#entries.values()) if (test(kind)) return true;
+    return false;
+  }
+
+  shared(): Resources {
+    if (!this.some(({ shared }) => shared !== undefined)) return Resources.none;
+    return this.filter(({ shared }) => shared !== undefined);
+  }
+
+  nonShared(): Resources {
+    if (!this.some(({ shared }) => shared !== undefined)) return this;
+    return this.filter(({ shared }) => shared === undefined);
   }
 
   /** The same resources, allocated to a role (or to none). */
@@ -160,42 +186,94 @@ export class Resources {
     // Given back, it is the very bag that was given out: comparisons by identity then suffice.
     if (!this.#isAllocated()) made.#plain = this;
     this.#allocated ??= new Map();
-    this.#allocated.set(role, made);
+    if (this.#allocated.size < ALLOCATED_KEPT_MAX) this.#allocated.set(role, made);
     return made;
   }
 
-  #isAllocated(): boolean {
-    for (const { kind } of this.#entries.values()) {
-      if (kind.allocation_info !== undefined) return true;
-    }
-    return false;
+  /** For the role where no role is said yet: what clients without MULTI_ROLE leave out. */
+  injectedWith(role: string): Resources {
+    return this.#map((kind) =>
+      kind.allocation_info === undefined ? { ...kind, allocation_info: { role } } : kind,
+    );
   }
 
-  #withRole(role: string | undefined): Resources {
+  /** As if nobody had reserved it. */
+  toUnreserved(): Resources {
+    if (!this.some(isReserved)) return this;
+    return this.#map(({ reservations: _all, ...kind }) => kind);
+  }
+
+  popReservation(): Resources {
+    return this.#map(popReservation);
+  }
+
+  #map(change: (kind: Resource) => Resource): Resources {
     const entries = new Map<string, Entry>();
     for (const entry of this.#entries.values()) {
-      const { allocation_info: _old, ...kind } = entry.kind;
-      const next = role === undefined ? kind : { ...kind, allocation_info: { role } };
-      addEntry(entries, { ...entry, kind: next });
+      addEntry(entries, { ...entry, kind: change(entry.kind) });
     }
     return new Resources(entries);
   }
 
-  /** Whether every entry passes; then `filter` would change nothing. */
-  every(test: (kind: Resource) => boolean): boolean {
-    for (const { kind } of this.#entries.values()) if (!test(kind)) return false;
-    return true;
+  #isAllocated(): boolean {
+    return this.some(({ allocation_info }) => allocation_info !== undefined);
+  }
+
+  #withRole(role: string | undefined): Resources {
+    return this.#map(({ allocation_info: _old, ...kind }) =>
+      role === undefined ? kind : { ...kind, allocation_info: { role } },
+    );
   }
 
   /** Sum of each scalar in thousandths, whatever it is reserved for. */
   scalarQuantities(): ReadonlyMap<string, number> {
     if (this.#scalars !== undefined) return this.#scalars;
+    this.#scalars = this.scalarsWhere(() => true);
+    return this.#scalars;
+  }
+
+  /** Sum of each scalar in thousandths over what passes the test. */
+  scalarsWhere(test: (kind: Resource) => boolean): Map<string, number> {
     const sums = new Map<string, number>();
-    for (const { kind, milli } of this.#entries.values()) {
-      if (kind.type === 'SCALAR') sums.set(kind.name, (sums.get(kind.name) ?? 0) + milli);
+    for (const entry of this.#entries.values()) {
+      const { kind, milli } = entry;
+      if (kind.type !== 'SCALAR' || !test(kind)) continue;
+      sums.set(kind.name, (sums.get(kind.name) ?? 0) + milli * timesOf(entry));
     }
-    this.#scalars = sums;
     return sums;
+  }
+
+  /**
+   * Scalars cut down to so many thousandths of each name; what cannot be divided is left out when it
+   * is too much, and so is what is cut to nothing. Other types stay as they are.
+   */
+  shrink(most: (name: string) => number): Resources {
+    const left = new Map<string, number>();
+    const entries = new Map<string, Entry>();
+    for (const [key, entry] of this.#entries) {
+      const { kind, milli, count } = entry;
+      if (kind.type !== 'SCALAR') {
+        entries.set(key, entry);
+        continue;
+      }
+      const may = left.get(kind.name) ?? most(kind.name);
+      const times = isIndivisible(kind)
+        ? milli <= 0
+          ? 0
+          : Math.min(count, Math.floor(may / milli))
+        : 1;
+      const part = isIndivisible(kind) ? milli : Math.min(milli, may);
+      if (times <= 0 || part <= 0) {
+        left.set(kind.name, may);
+        continue;
+      }
+      left.set(kind.name, may - part * times);
+      entries.set(
+        key,
+        part === milli && times === count ? entry : { ...entry, milli: part, count: times },
+      );
+    }
+    return new Resources(entries);
   }
 
   /**
@@ -207,15 +285,19 @@ export class Resources {
     for (const wish of wanted) {
       let milli = Math.round((wish.scalar?.value ?? 0) * 1_000);
       let ranges: Ranges = normalizeRanges(wish.ranges?.range ?? []);
+      const isRevocable = wish.revocable !== undefined;
       const mine = [...this.#entries.values()]
         .filter(({ kind }) => kind.name === wish.name && kind.type === wish.type)
+        .filter(
+          ({ kind }) => !isIndivisible(kind) && (kind.revocable !== undefined) === isRevocable,
+        )
         .toSorted(
           (a, b) => (b.kind.reservations?.length ?? 0) - (a.kind.reservations?.length ?? 0),
         );
       for (const { kind, milli: has, ranges: hasRanges } of mine) {
         const left = subtractRanges(ranges, hasRanges);
         const part = { milli: Math.min(milli, has), ranges: subtractRanges(ranges, left) };
-        addEntry(taken, { kind, items: [], ...part });
+        addEntry(taken, { kind, items: noItems, count: 1, ...part });
         milli -= part.milli;
         ranges = left;
       }
@@ -227,67 +309,82 @@ export class Resources {
   /** Total of each name: scalars in thousandths, ranges by the number of values, sets by items. */
   quantities(): Map<string, number> {
     const sums = new Map<string, number>();
-    for (const { kind, milli, ranges, items } of this.#entries.values()) {
-      const amount = kind.type === 'SCALAR' ? milli : (sizeOfRanges(ranges) + items.length) * 1_000;
+    for (const entry of this.#entries.values()) {
+      const { kind, milli, ranges, items } = entry;
+      const amount =
+        kind.type === 'SCALAR'
+          ? milli * timesOf(entry)
+          : (sizeOfRanges(ranges) + items.length) * 1_000;
       sums.set(kind.name, (sums.get(kind.name) ?? 0) + amount);
     }
     return sums;
   }
 
   scalar(name: string): number {
-    let sum = 0;
-    for (const { kind, milli } of this.#entries.values()) if (kind.name === name) sum += milli;
-    return sum / 1_000;
+    return (this.scalarQuantities().get(name) ?? 0) / 1_000;
   }
 
   ranges(name: string): Ranges {
     const all = [...this.#entries.values()].filter(({ kind }) => kind.name === name);
-    return all.map(({ ranges }) => ranges).reduce<Ranges>(addRanges, []);
+    return all.map(({ ranges }) => ranges).reduce<Ranges>(addRanges, noRanges);
   }
 
-  /** Post-refinement form, as it is kept inside. */
+  /** Post-refinement form, as it is kept inside; of a shared volume one copy. */
   toWire(): Resource[] {
-    this.#wire ??= [...this.#entries.values()].map(toWire);
+    this.#wire ??= [...this.#entries.values()].flatMap((entry) =>
+      Array.from({ length: timesOf(entry) }, () => toWire(entry)),
+    );
     return this.#wire;
   }
 
   /** For clients without RESERVATION_REFINEMENT: `role` (and `reservation`) instead of a stack. */
   toPreRefinement(): Resource[] {
-    this.#preRefinement ??= this.toWire().map((resource) => {
-      const { reservations, ...rest } = resource;
-      const only = reservations?.at(-1);
-      if (only === undefined) return { ...rest, role: '*' };
-      const { type, role = '*', ...reservation } = only;
-      return type === 'STATIC' ? { ...rest, role } : { ...rest, role, reservation };
-    });
+    this.#preRefinement ??= this.toWire().map(toPreRefinement);
     return this.#preRefinement;
   }
 
-  /** For endpoints: both forms, as long as there is at most one reservation. */
   toEndpoint(): Resource[] {
-    return this.toWire().map((resource) => {
-      const count = resource.reservations?.length ?? 0;
-      if (count === 0) return { ...resource, role: '*' };
-      if (count > 1) return resource;
-      const { type, role = '*', ...reservation } = resource.reservations?.[0] ?? {};
-      return { ...resource, role, ...(type === 'DYNAMIC' ? { reservation } : {}) };
-    });
+    return this.toWire().map(toEndpointForm);
   }
 }
 
+function less(mine: Entry, entry: Entry): Entry {
+  if (mine.kind.disk !== undefined && isIndivisible(mine.kind)) {
+    return { ...mine, count: mine.count - entry.count };
+  }
+  return {
+    kind: mine.kind,
+    milli: mine.milli - entry.milli,
+    ranges: entry.ranges.length === 0 ? mine.ranges : subtractRanges(mine.ranges, entry.ranges),
+    items:
+      entry.items.length === 0
+        ? mine.items
+        : mine.items.filter((item) => !entry.items.includes(item)),
+    count: 1,
+  };
+}
+
 function addEntry(entries: Map<string, Entry>, entry: Entry): void {
-  const key = keyOf(entry.kind);
-  const mine = entries.get(key);
   if (isEmptyEntry(entry)) return;
+  const key = entryKey(entry);
+  const mine = entries.get(key);
   if (mine === undefined) {
     entries.set(key, entry);
+    return;
+  }
+  if (entry.kind.disk !== undefined && isIndivisible(entry.kind)) {
+    entries.set(key, { ...mine, count: mine.count + entry.count });
     return;
   }
   entries.set(key, {
     kind: mine.kind,
     milli: mine.milli + entry.milli,
-    ranges: addRanges(mine.ranges, entry.ranges),
-    items: [...new Set([...mine.items, ...entry.items])].toSorted(),
+    ranges: entry.ranges.length === 0 ? mine.ranges : addRanges(mine.ranges, entry.ranges),
+    items:
+      entry.items.length === 0
+        ? mine.items
+        : [...new Set([...mine.items, ...entry.items])].toSorted(),
+    count: 1,
   });
 }
 
