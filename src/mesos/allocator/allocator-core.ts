@@ -3,6 +3,7 @@
 // clock.
 import { assert } from '#base/assert.ts';
 import { mayUse, reservationRole } from '#mesos/resources/kinds.ts';
+import { applyConversions, type Conversion } from '#mesos/resources/conversions.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import type { Resource } from '#wire/mesos/v1.ts';
 import { OfferFilters, type Filter, type Instant } from './offer-filters.ts';
@@ -27,6 +28,12 @@ export interface FrameworkSettings {
 export interface Wish {
   readonly agentId: string | undefined;
   readonly resources: readonly Resource[];
+}
+
+/** Thousandths of each scalar. A limit that is not there is none. */
+export interface Quota {
+  readonly guarantees: Quantities;
+  readonly limits: Quantities;
 }
 
 interface FrameworkClient extends Client {
@@ -68,6 +75,7 @@ export function isAllocatable(resources: Resources): boolean {
 export class AllocatorCore {
   readonly #agents = new Map<string, Agent>();
   readonly #frameworks = new Map<string, Framework>();
+  readonly #quotas = new Map<string, Quota>();
   readonly #totals = new Map<string, number>();
   readonly #tree = new RoleTree(this.#totals);
   readonly #filters = new OfferFilters();
@@ -206,6 +214,17 @@ export class AllocatorCore {
     for (const agent of this.#withFree) this.#dirty.add(agent);
   }
 
+  /** Undefined: none. */
+  setQuota(role: string, quota: Quota | undefined): void {
+    if (quota === undefined) this.#quotas.delete(role);
+    else this.#quotas.set(role, quota);
+  }
+
+  /** Thousandths of what counts against the quota of a role and of those below it. */
+  consumedQuota(role: string): Quantities {
+    return this.#tree.held(role);
+  }
+
   weights(): { role: string; weight: number }[] {
     return this.#tree.weights();
   }
@@ -238,6 +257,33 @@ export class AllocatorCore {
     agent.free = agent.total.subtract(agent.allocated);
     this.#hold(frameworkId, resources, 1);
     this.#freeChanged(agent);
+  }
+
+  /** What the framework holds on the agent turns into something else (a reservation, a volume). */
+  convertAllocated(
+    frameworkId: string,
+    agentId: string,
+    { consumed, converted }: Conversion,
+  ): void {
+    const agent = this.#agents.get(agentId);
+    if (agent === undefined) return;
+    const [from, to] = [consumed.allocatedTo(undefined), converted.allocatedTo(undefined)];
+    this.#hold(frameworkId, consumed, -1);
+    agent.allocated = agent.allocated.subtract(from).add(to);
+    this.#hold(frameworkId, converted, 1);
+    this.updateAgent(agentId, agent.total.subtract(from).add(to));
+  }
+
+  /** The same for what nobody holds; an error says why it cannot be, and changes nothing. */
+  convertAvailable(agentId: string, conversions: readonly Conversion[]): string | undefined {
+    const agent = this.#agents.get(agentId);
+    if (agent === undefined) return `Agent ${agentId} is not known`;
+    const available = applyConversions(agent.free, conversions);
+    if (!available.ok) return available.error;
+    const total = applyConversions(agent.total, conversions);
+    if (!total.ok) return total.error;
+    this.updateAgent(agentId, total.value);
+    return undefined;
   }
 
   /** Declined, unused or ended. `refuseMs` undefined or 0 sets no filter. */

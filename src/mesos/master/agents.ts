@@ -2,6 +2,8 @@
 // ended.
 import { Resources } from '#mesos/resources/resources.ts';
 import type { AgentInfo, FrameworkInfo, Messages, Task } from '#wire/mesos/v1.ts';
+import { agentToWire, totalOf } from './agent-wire.ts';
+import type { OperationDesk } from './operations.ts';
 import type { MasterState } from './state.ts';
 import { isTerminal, masterStatus } from './statuses.ts';
 import type {
@@ -27,6 +29,7 @@ type Pending =
 
 export class AgentDesk {
   readonly #state: MasterState;
+  readonly #operations: OperationDesk;
   readonly #frameworkOf: (info: FrameworkInfo, now: number) => FrameworkRecord | undefined;
   readonly #pending = new Map<number, Pending>();
   /** Agents whose registration is on its way into the registry. */
@@ -37,9 +40,11 @@ export class AgentDesk {
 
   constructor(
     state: MasterState,
+    operations: OperationDesk,
     frameworkOf: (info: FrameworkInfo, now: number) => FrameworkRecord | undefined,
   ) {
     this.#state = state;
+    this.#operations = operations;
     this.#frameworkOf = frameworkOf;
   }
 
@@ -67,7 +72,10 @@ export class AgentDesk {
         this.#onExecutorMessage(message.body);
         break;
       case 'UpdateSlaveMessage':
-        // Oversubscription and resource providers: nothing of theirs is offered yet.
+        this.#onUpdateSlave(message.body);
+        break;
+      case 'UpdateOperationStatusMessage':
+        this.#operations.onUpdate(message.body);
         break;
     }
   }
@@ -189,7 +197,7 @@ export class AgentDesk {
       pid,
       version: message.version ?? '',
       capabilities: message.agent_capabilities ?? [],
-      total: Resources.of(info.resources),
+      total: totalOf(info, message),
       registeredAt: now,
       reregisteredAt: undefined,
       isConnected: true,
@@ -198,8 +206,11 @@ export class AgentDesk {
       executors: new Map(),
       offers: new Set(),
       pendingKills: new Set(),
-      operations: [],
+      operations: new Map(),
+      checkpointed: Resources.none,
+      resourceVersion: message.resource_version_uuid?.value,
     };
+    this.#operations.setTotal(agent, agent.total);
     this.#state.agents.set(id, agent);
     this.#state.agentsByPid.set(pid, agent);
     this.#state.recovered.delete(id);
@@ -296,11 +307,10 @@ export class AgentDesk {
     agent.version = message.version ?? agent.version;
     agent.capabilities = message.agent_capabilities ?? agent.capabilities;
     this.#state.emit({ kind: 'link', to: agent.pid });
-    const total = Resources.of(message.slave.resources);
-    if (!total.equals(agent.total)) {
-      agent.total = total;
-      this.#state.allocator.updateAgent(agent.id, total);
-    }
+    agent.resourceVersion = message.resource_version_uuid?.value ?? agent.resourceVersion;
+    const revocable = agent.total.filter((kind) => kind.revocable !== undefined);
+    const total = totalOf(message.slave, message).add(revocable);
+    if (!total.equals(agent.total)) this.#setTotal(agent, total);
     this.#dropMissingExecutors(agent, message);
     for (const task of message.tasks ?? []) this.#addTask(agent, task);
     this.#state.allocator.setAgentActive(agent.id, true);
@@ -381,6 +391,29 @@ export class AgentDesk {
         message: { name: 'UpdateFrameworkMessage', body },
       });
     }
+  }
+
+  /** Oversubscribed resources and its operations; resource providers are not offered yet. */
+  #onUpdateSlave(body: Messages['UpdateSlaveMessage']): void {
+    const agent = this.#state.agents.get(body.agent_id.value);
+    if (agent === undefined) return;
+    this.#operations.onUpdateSlave(agent, body);
+    if (body.update_oversubscribed_resources === false) return;
+    const revocable = Resources.of(body.oversubscribed_resources);
+    const total = agent.total.filter((kind) => kind.revocable === undefined).add(revocable);
+    if (total.equals(agent.total)) return;
+    for (const id of agent.offers) {
+      const offer = this.#state.offers.get(id);
+      if (offer?.resources.some((kind) => kind.revocable !== undefined) !== true) continue;
+      this.#state.dropOffer(offer, { rescind: true });
+      this.#state.allocator.recover(offer.frameworkId, agent.id, offer.resources);
+    }
+    this.#setTotal(agent, total);
+  }
+
+  #setTotal(agent: AgentRecord, total: Resources): void {
+    this.#operations.setTotal(agent, total);
+    this.#state.allocator.updateAgent(agent.id, total);
   }
 
   #onPong(from: string): void {
@@ -493,6 +526,7 @@ export class AgentDesk {
       const unreachable_time = { nanoseconds: now * 1e6 };
       this.#state.tellStatus(framework, { ...status, unreachable_time });
     });
+    this.#operations.tellAll(agent, 'OPERATION_UNREACHABLE', 'Agent was marked unreachable');
     this.#state.unreachable.set(agent.id, now);
     this.#persist({ kind: 'mark-unreachable', agentId: agent.id, at: now }, { kind: 'nothing' });
   }
@@ -543,20 +577,4 @@ export class AgentDesk {
     if (this.#state.agentsByPid.get(agent.pid) === agent) this.#state.agentsByPid.delete(agent.pid);
     this.#state.emit({ kind: 'unlink', to: agent.pid });
   }
-}
-
-export function agentToWire(agent: AgentRecord) {
-  const seconds = (ms: number) => ({ nanoseconds: ms * 1e6 });
-  return {
-    agent_info: agent.info,
-    active: agent.isConnected,
-    version: agent.version,
-    pid: agent.pid,
-    registered_time: seconds(agent.registeredAt),
-    ...(agent.reregisteredAt === undefined
-      ? {}
-      : { reregistered_time: seconds(agent.reregisteredAt) }),
-    total_resources: agent.total.toEndpoint(),
-    capabilities: [...agent.capabilities],
-  };
 }

@@ -1,10 +1,20 @@
 // The master: frameworks, agents, offers, tasks. Decides on every call and message and returns
 // effects; shell.ts performs them. Parts with rules of their own are in the files that it imports.
 import { assert } from '#base/assert.ts';
-import type { FrameworkInfo, MasterInfo, SchedulerCall, Task } from '#wire/mesos/v1.ts';
-import type { Wish } from '#mesos/allocator/allocator-core.ts';
+import type {
+  FrameworkInfo,
+  MasterInfo,
+  Offer_Operation,
+  SchedulerCall,
+  Task,
+  QuotaConfig,
+} from '#wire/mesos/v1.ts';
+import { AcceptDesk } from './accepts.ts';
 import { AgentDesk } from './agents.ts';
+import { changedForGood, refuseMs, wishesOf } from './call-parts.ts';
 import { LaunchDesk } from './launches.ts';
+import { OperationDesk } from './operations.ts';
+import { QuotaDesk } from './quotas.ts';
 import { hasCapability, rolesOf, validateFrameworkInfo } from './roles.ts';
 import { MasterState } from './state.ts';
 import { isTerminal, masterStatus } from './statuses.ts';
@@ -22,21 +32,27 @@ import type {
 
 /** Looking for ended filters more often than this is not worth it. */
 const FILTER_WAKE_MS_MIN = 20;
-const REFUSE_SECONDS_DEFAULT = 5;
-const REFUSE_SECONDS_MAX = 31_536_000;
 
 export class MasterCore {
   readonly state: MasterState;
   readonly #agents: AgentDesk;
   readonly #launches: LaunchDesk;
+  readonly #operations: OperationDesk;
+  readonly quotas: QuotaDesk;
+  readonly #accepts: AcceptDesk;
 
   constructor(options: MasterOptions, recovered: RecoveredRegistry, now: number) {
     this.state = new MasterState(options, now);
     for (const info of recovered.agents) this.state.recovered.set(info.id?.value ?? '', info);
     for (const { agentId, at } of recovered.unreachable) this.state.unreachable.set(agentId, at);
     for (const { role, weight } of recovered.weights) this.state.allocator.setWeight(role, weight);
-    this.#agents = new AgentDesk(this.state, (id, at) => this.#frameworkOfAgent(id, at));
+    this.quotas = new QuotaDesk(this.state, recovered.quotas ?? []);
+    this.#operations = new OperationDesk(this.state);
+    this.#agents = new AgentDesk(this.state, this.#operations, (info, at) =>
+      this.#frameworkOfAgent(info, at),
+    );
     this.#launches = new LaunchDesk(this.state);
+    this.#accepts = new AcceptDesk(this.state, this.#launches, this.#operations);
   }
 
   masterInfo(): MasterInfo {
@@ -118,7 +134,7 @@ export class MasterCore {
         this.removeFramework(framework, now);
         break;
       case 'ACCEPT':
-        this.#launches.accept(
+        this.#accepts.accept(
           framework,
           call.accept ?? { offer_ids: [] },
           refuseMs(call.accept?.filters),
@@ -142,7 +158,7 @@ export class MasterCore {
         this.#launches.kill(framework, call, now);
         break;
       case 'SHUTDOWN':
-        this.#shutdownExecutor(framework, call);
+        this.#launches.shutdownExecutor(framework, call);
         break;
       case 'ACKNOWLEDGE':
         this.#acknowledge(framework, call);
@@ -151,10 +167,16 @@ export class MasterCore {
         this.#launches.reconcile(framework, call.reconcile?.tasks ?? [], now);
         break;
       case 'MESSAGE':
-        this.#message(framework, call);
+        this.#launches.message(framework, call);
         break;
       case 'UPDATE_FRAMEWORK':
         return this.#updateFramework(framework, call, now);
+      case 'ACKNOWLEDGE_OPERATION_STATUS':
+        this.#operations.acknowledge(framework, call);
+        break;
+      case 'RECONCILE_OPERATIONS':
+        this.#operations.reconcile(framework, call.reconcile_operations?.operations ?? []);
+        break;
       case 'REQUEST':
         this.state.allocator.setWishes(frameworkId, wishesOf(call));
         break;
@@ -240,6 +262,30 @@ export class MasterCore {
     return this.state.take();
   }
 
+  /**
+   * An operator's RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME or SHRINK_VOLUME of what nobody
+   * holds; a refusal has the status that the real master answers, success is 202.
+   */
+  operate(
+    agentId: string,
+    operation: Offer_Operation,
+    principal: string | undefined,
+    now: number,
+  ): Refusal | MasterEffect[] {
+    return this.#operations.operate(agentId, operation, principal, now) ?? this.state.take();
+  }
+
+  /** Of configurations that `quotas.refusedUpdate` lets pass and that are durable now. */
+  setQuotas(configs: readonly QuotaConfig[]): MasterEffect[] {
+    this.quotas.set(configs);
+    return this.state.take();
+  }
+
+  removeQuota(role: string): MasterEffect[] {
+    this.quotas.remove(role);
+    return this.state.take();
+  }
+
   setWeight(role: string, weight: number): MasterEffect[] {
     this.state.allocator.setWeight(role, weight);
     for (const offer of this.state.offers.values()) this.#returnOffer(offer, { rescind: true });
@@ -276,6 +322,7 @@ export class MasterCore {
       unreachableTasks: new Map(),
       completedTasks: [],
       offers: new Set(),
+      operations: new Map(),
     };
     this.state.frameworks.set(own, framework);
     return framework;
@@ -487,35 +534,6 @@ export class MasterCore {
     this.state.emit({ kind: 'send', to: agent.pid, message });
   }
 
-  #message(framework: FrameworkRecord, call: SchedulerCall): void {
-    const { message } = call;
-    const agent = this.state.agents.get(message?.agent_id.value ?? '');
-    if (message === undefined || agent === undefined || !agent.isConnected) return;
-    const body = {
-      agent_id: message.agent_id,
-      framework_id: { value: framework.id },
-      executor_id: message.executor_id,
-      data: message.data,
-    };
-    this.state.emit({
-      kind: 'send',
-      to: agent.pid,
-      message: { name: 'FrameworkToExecutorMessage', body },
-    });
-  }
-
-  #shutdownExecutor(framework: FrameworkRecord, call: SchedulerCall): void {
-    const { shutdown } = call;
-    const agent = this.state.agents.get(shutdown?.agent_id.value ?? '');
-    if (shutdown === undefined || agent === undefined || !agent.isConnected) return;
-    const body = { executor_id: shutdown.executor_id, framework_id: { value: framework.id } };
-    this.state.emit({
-      kind: 'send',
-      to: agent.pid,
-      message: { name: 'ShutdownExecutorMessage', body },
-    });
-  }
-
   #updateFramework(
     framework: FrameworkRecord,
     call: SchedulerCall,
@@ -549,32 +567,7 @@ export class MasterCore {
   }
 }
 
-/** What of a framework can never change, when it would. */
-function changedForGood(from: FrameworkInfo, to: FrameworkInfo): string | undefined {
-  if (from.principal !== to.principal) return "Changing framework's principal is not allowed.";
-  const cannot = (field: string, old: unknown, now: unknown): string =>
-    `Updating 'FrameworkInfo.${field}' is unsupported; attempted to update from '${String(old)}' to '${String(now)}'`;
-  if (from.user !== to.user) return cannot('user', from.user, to.user);
-  const [old, now] = [from.checkpoint ?? false, to.checkpoint ?? false];
-  return old === now ? undefined : cannot('checkpoint', old, now);
-}
-
-/** Each request is one right-sized thing to be offered; stock Mesos takes no notice of them. */
-function wishesOf(call: SchedulerCall): Wish[] {
-  return (call.request?.requests ?? []).map(({ agent_id, resources }) => ({
-    agentId: agent_id?.value,
-    resources: resources ?? [],
-  }));
-}
-
 function isAcknowledged(task: Task, uuid: Uint8Array): boolean {
   const latest = task.status_update_uuid;
   return latest !== undefined && Buffer.from(latest).equals(Buffer.from(uuid));
-}
-
-/** Missing, negative or not a number: five seconds; longer than a year: a year (Mesos 1.11). */
-export function refuseMs(filters: { refuse_seconds?: number | undefined } | undefined): number {
-  const seconds = filters?.refuse_seconds ?? REFUSE_SECONDS_DEFAULT;
-  if (!(seconds >= 0)) return REFUSE_SECONDS_DEFAULT * 1_000;
-  return Math.min(seconds, REFUSE_SECONDS_MAX) * 1_000;
 }

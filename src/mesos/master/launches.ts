@@ -1,12 +1,11 @@
-// Accepting offers: validating and launching tasks and groups, killing them, answering what became
-// of them (inventory 2.5 to 2.9).
+// Launching tasks and groups from what an ACCEPT offers them, killing them, answering what became of
+// them (inventory 2.5 to 2.9).
 import { Resources } from '#mesos/resources/resources.ts';
 import type {
   ExecutorInfo,
   Offer,
   Offer_Operation,
   SchedulerCall,
-  SchedulerCall_Accept,
   SchedulerCall_Reconcile_Task,
   Task,
   TaskInfo,
@@ -50,60 +49,7 @@ export class LaunchDesk {
     };
   }
 
-  accept(
-    framework: FrameworkRecord,
-    accept: SchedulerCall_Accept,
-    refuseMs: number,
-    now: number,
-  ): void {
-    const offers = (accept.offer_ids ?? []).map(({ value }) => this.#state.offers.get(value));
-    const valid = offers.filter((one) => one !== undefined && one.frameworkId === framework.id);
-    const known = valid.filter((one) => one !== undefined);
-    const first = known[0];
-    const isOneKind = known.every(
-      (one) => one.agentId === first?.agentId && one.role === first?.role,
-    );
-    const unique = new Set(known.map(({ id }) => id)).size === known.length;
-    for (const offer of known) this.#state.dropOffer(offer, { rescind: false });
-    const pool = known.map(({ resources }) => resources).reduce((a, b) => a.add(b), Resources.none);
-    const operations = accept.operations ?? [];
-    const agent = first === undefined ? undefined : this.#state.agents.get(first.agentId);
-    const isUsable = first !== undefined && known.length === offers.length && isOneKind && unique;
-    if (!isUsable || agent === undefined || !agent.isConnected) {
-      for (const { agentId, resources } of known) {
-        this.#state.allocator.recover(framework.id, agentId, resources);
-      }
-      const reason: TaskStatus_Reason = !isUsable
-        ? 'REASON_INVALID_OFFERS'
-        : agent === undefined
-          ? 'REASON_AGENT_REMOVED'
-          : 'REASON_AGENT_DISCONNECTED';
-      this.#dropAll(framework, operations, reason, now);
-      return;
-    }
-    let left = pool;
-    for (const operation of operations) {
-      left = this.#perform({ framework, agent, role: first.role, now }, operation, left);
-    }
-    this.#state.allocator.recover(framework.id, agent.id, left, { refuseMs, now });
-  }
-
-  #dropAll(
-    framework: FrameworkRecord,
-    operations: readonly Offer_Operation[],
-    reason: TaskStatus_Reason,
-    now: number,
-  ): void {
-    for (const operation of operations) {
-      const tasks = operation.launch?.task_infos ?? operation.launch_group?.task_group.tasks ?? [];
-      for (const task of tasks) {
-        const message = `Task launched with ${reason === 'REASON_INVALID_OFFERS' ? 'invalid offers' : 'an agent that is not there'}`;
-        this.#tell(framework, task, { state: 'TASK_DROPPED', reason, message, now });
-      }
-    }
-  }
-
-  #tell(
+  tell(
     framework: FrameworkRecord,
     task: TaskInfo,
     own: { state: TaskState; reason: TaskStatus_Reason; message: string; now: number },
@@ -117,29 +63,6 @@ export class LaunchDesk {
     this.#state.tellStatus(framework, status);
   }
 
-  /** What is left of the pool after one operation. */
-  #perform(on: Target, operation: Offer_Operation, pool: Resources): Resources {
-    switch (operation.type) {
-      case 'LAUNCH':
-        return this.#launch(on, operation.launch?.task_infos ?? [], pool);
-      case 'LAUNCH_GROUP':
-        return this.#launchGroup(on, operation, pool);
-      default: {
-        if (operation.id === undefined) return pool;
-        const status = {
-          operation_id: operation.id,
-          state: 'OPERATION_ERROR' as const,
-          message: `Operation ${operation.type ?? 'UNKNOWN'} is not supported`,
-        };
-        this.#state.tell(on.framework, {
-          type: 'UPDATE_OPERATION_STATUS',
-          update_operation_status: { status },
-        });
-        return pool;
-      }
-    }
-  }
-
   #context(on: Target, pool: Resources): LaunchContext {
     const { framework, agent } = on;
     return {
@@ -151,63 +74,65 @@ export class LaunchDesk {
     };
   }
 
-  #launch(on: Target, infos: readonly TaskInfo[], pool: Resources): Resources {
+  launch(on: Target, operation: Offer_Operation, pool: Pool): void {
     const { framework, agent, role, now } = on;
-    let left = pool;
-    for (const info of infos) {
+    for (const info of operation.launch?.task_infos ?? []) {
       const task = withRole(info, role);
-      const context = this.#context(on, left);
+      // Tasks may share the copies of a volume that the offer had, used or not.
+      const context = this.#context(on, pool.left.nonShared().add(pool.shared));
       const wrong = validateTask(task, context);
       if (wrong !== undefined) {
-        this.#tell(framework, task, {
-          state: 'TASK_ERROR',
-          reason: 'REASON_TASK_INVALID',
-          message: wrong,
-          now,
-        });
+        const reason = 'REASON_TASK_INVALID';
+        this.tell(framework, task, { state: 'TASK_ERROR', reason, message: wrong, now });
         continue;
       }
-      left = left.subtract(launchNeeds(task, context));
+      this.#consume(on, launchNeeds(task, context), pool);
       const launchesExecutor = this.#addExecutor(on, task.executor);
       this.#addTask(on, task, task.executor);
       const body = {
         framework: framework.info,
         task,
         pid: '',
-        resource_version_uuids: [],
+        resource_version_uuids: versionsOf(agent),
         launch_executor: task.executor === undefined ? true : launchesExecutor,
       };
       this.#state.emit({ kind: 'send', to: agent.pid, message: { name: 'RunTaskMessage', body } });
     }
-    return left;
   }
 
-  #launchGroup(on: Target, operation: Offer_Operation, pool: Resources): Resources {
+  /** More users of a shared volume than the offer had copies are allocated as well. */
+  #consume({ framework, agent }: Target, needs: Resources, pool: Pool): void {
+    const more = needs.shared().subtract(pool.left.shared());
+    if (!more.isEmpty) this.#state.allocator.trackAllocated(framework.id, agent.id, more);
+    pool.left = pool.left.subtract(needs);
+  }
+
+  launchGroup(on: Target, operation: Offer_Operation, pool: Pool): void {
     const group = operation.launch_group;
-    if (group === undefined) return pool;
+    if (group === undefined) return;
     const { framework, agent, role, now } = on;
     const executor = withRoleExecutor(group.executor, role);
     const tasks = (group.task_group.tasks ?? []).map((task) => withRole(task, role));
-    const wrong = this.#validateGroup(on, executor, tasks, pool);
+    const wrong = this.#validateGroup(on, executor, tasks, pool.left);
     if (wrong !== undefined) {
       for (const task of tasks) {
         const reason = 'REASON_TASK_GROUP_INVALID';
-        this.#tell(framework, task, { state: 'TASK_ERROR', reason, message: wrong, now });
+        this.tell(framework, task, { state: 'TASK_ERROR', reason, message: wrong, now });
       }
-      return pool;
+      return;
     }
     const isRunning = agent.executors.get(framework.id)?.has(executor.executor_id.value) === true;
-    let left = isRunning ? pool : pool.subtract(Resources.of(executor.resources));
+    if (!isRunning) pool.left = pool.left.subtract(Resources.of(executor.resources));
     const launchesExecutor = this.#addExecutor(on, executor);
     for (const task of tasks) {
-      left = left.subtract(Resources.of(task.resources));
+      pool.left = pool.left.subtract(Resources.of(task.resources));
       this.#addTask(on, task, executor);
     }
     const body = {
       framework: framework.info,
       executor: { ...executor, framework_id: { value: framework.id } },
       task_group: { tasks },
-      resource_version_uuids: [],
+      resource_version_uuids: versionsOf(agent),
       launch_executor: launchesExecutor,
     };
     this.#state.emit({
@@ -215,7 +140,6 @@ export class LaunchDesk {
       to: agent.pid,
       message: { name: 'RunTaskGroupMessage', body },
     });
-    return left;
   }
 
   #validateGroup(
@@ -315,6 +239,35 @@ export class LaunchDesk {
     this.#state.emit({ kind: 'send', to: agent.pid, message: { name: 'KillTaskMessage', body } });
   }
 
+  message(framework: FrameworkRecord, call: SchedulerCall): void {
+    const { message } = call;
+    const agent = this.#state.agents.get(message?.agent_id.value ?? '');
+    if (message === undefined || agent === undefined || !agent.isConnected) return;
+    const body = {
+      agent_id: message.agent_id,
+      framework_id: { value: framework.id },
+      executor_id: message.executor_id,
+      data: message.data,
+    };
+    this.#state.emit({
+      kind: 'send',
+      to: agent.pid,
+      message: { name: 'FrameworkToExecutorMessage', body },
+    });
+  }
+
+  shutdownExecutor(framework: FrameworkRecord, call: SchedulerCall): void {
+    const { shutdown } = call;
+    const agent = this.#state.agents.get(shutdown?.agent_id.value ?? '');
+    if (shutdown === undefined || agent === undefined || !agent.isConnected) return;
+    const body = { executor_id: shutdown.executor_id, framework_id: { value: framework.id } };
+    this.#state.emit({
+      kind: 'send',
+      to: agent.pid,
+      message: { name: 'ShutdownExecutorMessage', body },
+    });
+  }
+
   /** An empty list asks about everything that the master holds for the framework. */
   reconcile(
     framework: FrameworkRecord,
@@ -377,20 +330,33 @@ export class LaunchDesk {
   }
 }
 
-interface Target {
+export interface Target {
   readonly framework: FrameworkRecord;
   readonly agent: AgentRecord;
   readonly role: string;
   readonly now: number;
 }
 
+/** What the operations of one ACCEPT may still use. */
+export interface Pool {
+  left: Resources;
+  /** Shared volumes, whether or not a task of this call uses them already. */
+  shared: Resources;
+  /** What became of resized volumes: not for later operations of the same call (Mesos 1.11). */
+  resized: Resources;
+}
+
+function versionsOf({ resourceVersion }: AgentRecord) {
+  return resourceVersion === undefined ? [] : [{ uuid: { value: resourceVersion } }];
+}
+
 /** Frameworks without MULTI_ROLE leave out to which role they allocate. */
 function withRole(task: TaskInfo, role: string): TaskInfo {
-  const resources = Resources.of(task.resources).allocatedTo(role).toWire();
+  const resources = Resources.of(task.resources).injectedWith(role).toWire();
   const executor = task.executor === undefined ? undefined : withRoleExecutor(task.executor, role);
   return { ...task, resources, ...(executor === undefined ? {} : { executor }) };
 }
 
 function withRoleExecutor(executor: ExecutorInfo, role: string): ExecutorInfo {
-  return { ...executor, resources: Resources.of(executor.resources).allocatedTo(role).toWire() };
+  return { ...executor, resources: Resources.of(executor.resources).injectedWith(role).toWire() };
 }

@@ -57,3 +57,19 @@ export class Ledger {
     put(this.#byFramework, frameworkId, resources);
   }
 }
+
+/** What tasks and executors of each framework hold on one agent. */
+export function usedOn(state: MasterState, agentId: string): Resources[] {
+  const used: Resources[] = [];
+  for (const { id, tasks } of state.frameworks.values()) {
+    const mine: Resources[] = [];
+    for (const { task, resources, isReleased } of tasks.values()) {
+      if (!isReleased && task.agent_id.value === agentId) mine.push(resources);
+    }
+    for (const { resources } of state.agents.get(agentId)?.executors.get(id)?.values() ?? []) {
+      mine.push(resources);
+    }
+    if (mine.length > 0) used.push(Resources.sum(mine));
+  }
+  return used;
+}

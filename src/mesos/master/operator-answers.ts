@@ -1,6 +1,6 @@
 // Answers to the v1 operator calls that read (GET_*): shapes of mesos.v1.master.Response.
 import type { MasterCall, MasterInfo, MasterResponse, Resource } from '#wire/mesos/v1.ts';
-import { agentToWire } from './agents.ts';
+import { agentToWire } from './agent-wire.ts';
 import { Ledger } from './ledger.ts';
 import { rolesJson } from './legacy-json.ts';
 import { metricsOf } from './metrics.ts';

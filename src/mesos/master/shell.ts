@@ -5,7 +5,7 @@ import type { Env, Timer } from '#env/env.ts';
 import { LibprocessEndpoint } from '#mesos/libprocess/endpoint.ts';
 import type { Registry } from '#mesos/registry/registry.ts';
 import { decode, encode } from '#wire/mesos/codec.ts';
-import type { SchedulerCall } from '#wire/mesos/v1.ts';
+import type { QuotaConfig, SchedulerCall } from '#wire/mesos/v1.ts';
 import { MasterCore } from './core.ts';
 import type { ContentType } from './negotiate.ts';
 import { getState } from './operator-answers.ts';
@@ -133,6 +133,17 @@ export class MasterShell {
   async setWeight(role: string, weight: number): Promise<void> {
     await this.#registry.apply({ kind: 'set-weight', role, weight });
     this.perform(this.core.setWeight(role, weight));
+  }
+
+  /** UPDATE_QUOTA and SET_QUOTA, already checked; resolves when they are durable and in effect. */
+  async setQuotas(configs: readonly QuotaConfig[]): Promise<void> {
+    await this.#registry.apply({ kind: 'set-quotas', configs });
+    this.perform(this.core.setQuotas(configs));
+  }
+
+  async removeQuota(role: string): Promise<void> {
+    await this.#registry.apply({ kind: 'set-quotas', configs: [{ role }] });
+    this.perform(this.core.removeQuota(role));
   }
 
   subscribeOperator(response: ServerResponse, contentType: ContentType): void {

@@ -9,6 +9,7 @@ import type {
   MasterEvent,
   Messages,
   Operation,
+  QuotaConfig,
   SchedulerEvent,
   Task,
 } from '#wire/mesos/v1.ts';
@@ -17,23 +18,7 @@ import type {
 export type ConnectionId = number;
 
 /** Messages the master sends to agents, by protobuf name. */
-export type ToAgent = {
-  [
-    Name in
-      | 'SlaveRegisteredMessage'
-      | 'SlaveReregisteredMessage'
-      | 'PingSlaveMessage'
-      | 'RunTaskMessage'
-      | 'RunTaskGroupMessage'
-      | 'KillTaskMessage'
-      | 'StatusUpdateAcknowledgementMessage'
-      | 'FrameworkToExecutorMessage'
-      | 'ShutdownFrameworkMessage'
-      | 'ShutdownExecutorMessage'
-      | 'UpdateFrameworkMessage'
-      | 'ShutdownMessage'
-  ]: { readonly name: Name; readonly body: Messages[Name] };
-}[
+export type ToAgentName =
   | 'SlaveRegisteredMessage'
   | 'SlaveReregisteredMessage'
   | 'PingSlaveMessage'
@@ -45,7 +30,14 @@ export type ToAgent = {
   | 'ShutdownFrameworkMessage'
   | 'ShutdownExecutorMessage'
   | 'UpdateFrameworkMessage'
-  | 'ShutdownMessage'];
+  | 'ShutdownMessage'
+  | 'ApplyOperationMessage'
+  | 'CheckpointResourcesMessage'
+  | 'AcknowledgeOperationStatusMessage'
+  | 'ReconcileOperationsMessage';
+export type ToAgent = {
+  [Name in ToAgentName]: { readonly name: Name; readonly body: Messages[Name] };
+}[ToAgentName];
 
 /** Messages of agents, by protobuf name. */
 export type FromAgent = {
@@ -61,6 +53,7 @@ export const fromAgentNames = [
   'StatusUpdateMessage',
   'ExitedExecutorMessage',
   'ExecutorToFrameworkMessage',
+  'UpdateOperationStatusMessage',
 ] as const;
 export type FromAgentName = (typeof fromAgentNames)[number];
 
@@ -87,13 +80,15 @@ export type RegistryChange =
   | { readonly kind: 'remove-agent'; readonly agentId: string }
   | { readonly kind: 'mark-unreachable'; readonly agentId: string; readonly at: number }
   | { readonly kind: 'mark-reachable'; readonly info: AgentInfo }
-  | { readonly kind: 'set-weight'; readonly role: string; readonly weight: number };
+  | { readonly kind: 'set-weight'; readonly role: string; readonly weight: number }
+  | { readonly kind: 'set-quotas'; readonly configs: readonly QuotaConfig[] };
 
 /** What a restarted master knows from its registry. */
 export interface RecoveredRegistry {
   readonly agents: readonly AgentInfo[];
   readonly unreachable: readonly { readonly agentId: string; readonly at: number }[];
   readonly weights: readonly { readonly role: string; readonly weight: number }[];
+  readonly quotas?: readonly QuotaConfig[] | undefined;
 }
 
 export interface MasterOptions {
@@ -125,6 +120,16 @@ export interface ExecutorRecord {
   readonly resources: Resources;
 }
 
+/** An operation on resources, until its end is acknowledged. */
+export interface OperationRecord {
+  readonly operation: Operation;
+  /** Undefined: an operator asked for it. */
+  readonly frameworkId: string | undefined;
+  readonly agentId: string;
+  /** Of its uuid; the key of `AgentRecord.operations`. */
+  readonly key: string;
+}
+
 export interface FrameworkRecord {
   info: FrameworkInfo;
   readonly id: string;
@@ -142,6 +147,8 @@ export interface FrameworkRecord {
   readonly unreachableTasks: Map<string, Task>;
   readonly completedTasks: Task[];
   readonly offers: Set<string>;
+  /** By the id that the framework gave; those without an id are only with their agent. */
+  readonly operations: Map<string, OperationRecord>;
 }
 
 export interface AgentRecord {
@@ -160,7 +167,12 @@ export interface AgentRecord {
   readonly executors: Map<string, Map<string, ExecutorRecord>>;
   readonly offers: Set<string>;
   readonly pendingKills: Set<string>;
-  readonly operations: Operation[];
+  /** By uuid in hexadecimal. */
+  readonly operations: Map<string, OperationRecord>;
+  /** What was reserved and created on it since it was configured. */
+  checkpointed: Resources;
+  /** Changes when the agent refused something; launches and operations carry it. */
+  resourceVersion: Uint8Array | undefined;
 }
 
 export interface OfferRecord {

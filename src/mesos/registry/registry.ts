@@ -1,19 +1,22 @@
-// What the master must not forget, in the store: admitted agents and those that are unreachable.
-// Keys: /mesos/agents/<id> and /mesos/unreachable/<id>; values are protobuf or JSON of one entry.
+// What the master must not forget, in the store: admitted agents and those that are unreachable,
+// weights and quotas. Keys: /mesos/agents/<id>, /mesos/quotas/<role> and so on; values are protobuf
+// or JSON of one entry.
 import { prefixEnd, type Store, type StoreOp } from '#store/store.ts';
 import { decode, encode } from '#wire/mesos/codec.ts';
-import type { AgentInfo } from '#wire/mesos/v1.ts';
+import type { AgentInfo, QuotaConfig } from '#wire/mesos/v1.ts';
 
 const AGENTS = '/mesos/agents/';
 const UNREACHABLE = '/mesos/unreachable/';
 const WEIGHTS = '/mesos/weights/';
 /** etcd takes no more in one transaction (its default --max-txn-ops). */
 const TXN_OPS_MAX = 128;
+const QUOTAS = '/mesos/quotas/';
 
 export interface RegistryContent {
   readonly agents: readonly AgentInfo[];
   readonly unreachable: readonly { readonly agentId: string; readonly at: number }[];
   readonly weights: readonly { readonly role: string; readonly weight: number }[];
+  readonly quotas: readonly QuotaConfig[];
 }
 
 export type RegistryWrite =
@@ -21,7 +24,9 @@ export type RegistryWrite =
   | { readonly kind: 'remove-agent'; readonly agentId: string }
   | { readonly kind: 'mark-unreachable'; readonly agentId: string; readonly at: number }
   | { readonly kind: 'mark-reachable'; readonly info: AgentInfo }
-  | { readonly kind: 'set-weight'; readonly role: string; readonly weight: number };
+  | { readonly kind: 'set-weight'; readonly role: string; readonly weight: number }
+  /** All of them at once. One that sets nothing is forgotten. */
+  | { readonly kind: 'set-quotas'; readonly configs: readonly QuotaConfig[] };
 
 function toJsonBytes(value: object): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(value));
@@ -58,6 +63,13 @@ function operations(write: RegistryWrite): StoreOp[] {
       const value = toJsonBytes({ weight: write.weight });
       return [{ kind: 'put', key: WEIGHTS + write.role, value }];
     }
+    case 'set-quotas':
+      return write.configs.map((config): StoreOp => {
+        const key = QUOTAS + config.role;
+        const amounts = { ...config.guarantees, ...config.limits };
+        if (Object.keys(amounts).length === 0) return { kind: 'delete', key };
+        return { kind: 'put', key, value: encode('QuotaConfig', config) };
+      });
   }
 }
 
@@ -89,6 +101,7 @@ export class Registry {
     const agents = await this.#store.range({ start: AGENTS, end: prefixEnd(AGENTS) });
     const gone = await this.#store.range({ start: UNREACHABLE, end: prefixEnd(UNREACHABLE) });
     const weights = await this.#store.range({ start: WEIGHTS, end: prefixEnd(WEIGHTS) });
+    const quotas = await this.#store.range({ start: QUOTAS, end: prefixEnd(QUOTAS) });
     return {
       agents: agents.items.map(({ value }) => decode('AgentInfo', value)),
       unreachable: gone.items.map(({ key, value }) => ({
@@ -99,6 +112,7 @@ export class Registry {
         role: key.slice(WEIGHTS.length),
         weight: fromJsonBytes<{ weight: number }>(value).weight,
       })),
+      quotas: quotas.items.map(({ value }) => decode('QuotaConfig', value)),
     };
   }
 

@@ -1,0 +1,31 @@
+// An agent's record to and from what is said of it on the wire.
+import { withCheckpointed } from '#mesos/resources/conversions.ts';
+import { Resources } from '#mesos/resources/resources.ts';
+import type { AgentInfo, Messages } from '#wire/mesos/v1.ts';
+import type { AgentRecord } from './types.ts';
+
+/** What it is configured with, changed by what was reserved and created on it since. */
+export function totalOf(
+  info: AgentInfo,
+  message: Messages['RegisterSlaveMessage'] | Messages['ReregisterSlaveMessage'],
+): Resources {
+  const configured = Resources.of(info.resources);
+  const total = withCheckpointed(configured, Resources.of(message.checkpointed_resources));
+  return total.ok ? total.value : configured;
+}
+
+export function agentToWire(agent: AgentRecord) {
+  const seconds = (ms: number) => ({ nanoseconds: ms * 1e6 });
+  return {
+    agent_info: agent.info,
+    active: agent.isConnected,
+    version: agent.version,
+    pid: agent.pid,
+    registered_time: seconds(agent.registeredAt),
+    ...(agent.reregisteredAt === undefined
+      ? {}
+      : { reregistered_time: seconds(agent.reregisteredAt) }),
+    total_resources: agent.total.toEndpoint(),
+    capabilities: [...agent.capabilities],
+  };
+}

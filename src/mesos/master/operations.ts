@@ -1,0 +1,411 @@
+// Operations on resources (reservations, volumes): applying them to agents, what agents say became
+// of them, acknowledging and reconciling them, and the operator's own operations (inventory 2.6, 2.9).
+import {
+  applyConversions,
+  conversionsOf,
+  unallocated,
+  type Conversion,
+} from '#mesos/resources/conversions.ts';
+import { needsCheckpoint, toPreRefinement, isRefined } from '#mesos/resources/kinds.ts';
+import { Resources } from '#mesos/resources/resources.ts';
+import type {
+  Messages,
+  Offer_Operation,
+  Operation,
+  OperationState,
+  OperationStatus,
+  SchedulerCall,
+  SchedulerCall_ReconcileOperations_Operation,
+} from '#wire/mesos/v1.ts';
+import { usedOn } from './ledger.ts';
+import {
+  validateOperation,
+  validateShape,
+  type AgentCapability,
+  type OperationContext,
+} from './operation-validation.ts';
+import type { MasterState } from './state.ts';
+import type { AgentRecord, FrameworkRecord, OperationRecord, Refusal } from './types.ts';
+
+/** Offers taken back for an operator are not made again to the same framework for so long. */
+const RESCINDED_REFUSE_MS = 5_000;
+
+const terminal: ReadonlySet<OperationState> = new Set<OperationState>([
+  'OPERATION_FINISHED',
+  'OPERATION_FAILED',
+  'OPERATION_ERROR',
+  'OPERATION_DROPPED',
+  'OPERATION_GONE_BY_OPERATOR',
+]);
+
+export function isTerminalOperation(state: OperationState): boolean {
+  return terminal.has(state);
+}
+
+/** As the real master names an agent in its messages. */
+export function agentText(agent: AgentRecord): string {
+  return `${agent.id} at ${agent.pid} (${agent.info.hostname})`;
+}
+
+export function canAgent(agent: AgentRecord, type: AgentCapability): boolean {
+  return agent.capabilities.some((one) => one.type === type);
+}
+
+export class OperationDesk {
+  readonly #state: MasterState;
+  #nextUuid = 0;
+
+  constructor(state: MasterState) {
+    this.#state = state;
+  }
+
+  context(agent: AgentRecord, framework: FrameworkRecord | undefined): OperationContext {
+    return {
+      framework: framework?.info,
+      principal: framework?.info.principal,
+      hasCapability: (type) => canAgent(agent, type),
+      checkpointed: agent.checkpointed,
+      used: () => usedOn(this.#state, agent.id),
+    };
+  }
+
+  /** Refused by the master itself: nobody is asked, and nothing is retried. */
+  refuse(framework: FrameworkRecord, operation: Offer_Operation, message: string): void {
+    this.#count(operation, 'OPERATION_ERROR');
+    if (operation.id === undefined) return;
+    const status = { operation_id: operation.id, state: 'OPERATION_ERROR' as const, message };
+    this.#tell(framework, status);
+  }
+
+  /** The agent's total changes at once; the agent is told to do the same. */
+  apply(agent: AgentRecord, framework: FrameworkRecord | undefined, info: Offer_Operation): void {
+    const conversions = unallocated(conversionsOf(info));
+    if (!canAgent(agent, 'RESOURCE_PROVIDER')) {
+      this.#convert(agent, conversions);
+      this.#checkpoint(agent);
+      return;
+    }
+    const uuid = this.#uuid();
+    const agent_id = { value: agent.id };
+    const latest_status: OperationStatus = {
+      ...(info.id === undefined ? {} : { operation_id: info.id }),
+      state: 'OPERATION_PENDING',
+      agent_id,
+    };
+    const framework_id = framework === undefined ? undefined : { value: framework.id };
+    const operation: Operation = {
+      ...(framework_id === undefined ? {} : { framework_id }),
+      agent_id,
+      info,
+      latest_status,
+      statuses: [],
+      uuid: { value: uuid },
+    };
+    this.#add(agent, operation);
+    this.#count(info, 'OPERATION_PENDING');
+    this.#convert(agent, conversions);
+    const body: Messages['ApplyOperationMessage'] = {
+      ...(framework_id === undefined ? {} : { framework_id }),
+      operation_info: info,
+      operation_uuid: { value: uuid },
+      resource_version_uuid: { uuid: { value: agent.resourceVersion ?? new Uint8Array(16) } },
+    };
+    const message = { name: 'ApplyOperationMessage' as const, body };
+    this.#state.emit({ kind: 'send', to: agent.pid, message });
+  }
+
+  #convert(agent: AgentRecord, conversions: readonly Conversion[]): void {
+    const total = applyConversions(agent.total, conversions);
+    if (total.ok) this.setTotal(agent, total.value);
+  }
+
+  setTotal(agent: AgentRecord, total: Resources): void {
+    agent.total = total;
+    agent.checkpointed = total.filter(needsCheckpoint);
+  }
+
+  /** For agents that apply no operations themselves: they are told the outcome. */
+  #checkpoint(agent: AgentRecord): void {
+    const resources = agent.checkpointed.toWire();
+    const isNew = canAgent(agent, 'RESERVATION_REFINEMENT');
+    if (!isNew && resources.some(isRefined)) return;
+    const body = { resources: isNew ? resources : resources.map(toPreRefinement) };
+    const message = { name: 'CheckpointResourcesMessage' as const, body };
+    this.#state.emit({ kind: 'send', to: agent.pid, message });
+  }
+
+  #add(agent: AgentRecord, operation: Operation): OperationRecord {
+    const frameworkId = operation.framework_id?.value;
+    const key = Buffer.from(operation.uuid.value).toString('hex');
+    const record: OperationRecord = { operation, frameworkId, agentId: agent.id, key };
+    agent.operations.set(key, record);
+    const framework = this.#state.frameworks.get(frameworkId ?? '');
+    const id = operation.info.id?.value;
+    if (id !== undefined) framework?.operations.set(id, record);
+    return record;
+  }
+
+  #remove(agent: AgentRecord, record: OperationRecord): void {
+    agent.operations.delete(record.key);
+    const framework = this.#state.frameworks.get(record.frameworkId ?? '');
+    const id = record.operation.info.id?.value;
+    if (id !== undefined && framework?.operations.get(id) === record)
+      framework.operations.delete(id);
+  }
+
+  // ---- what agents say
+
+  onUpdate(body: Messages['UpdateOperationStatusMessage']): void {
+    const agent = this.#state.agents.get(body.agent_id?.value ?? '');
+    const uuid = body.operation_uuid?.value;
+    const record =
+      uuid === undefined ? undefined : agent?.operations.get(Buffer.from(uuid).toString('hex'));
+    const framework = this.#state.frameworks.get(
+      record?.frameworkId ?? body.framework_id?.value ?? '',
+    );
+    if (agent === undefined || record === undefined) {
+      this.#state.count('invalid_operation_status_updates');
+      // An answer to the framework's own reconciliation, of which this master knows no more.
+      if (framework !== undefined && body.framework_id !== undefined)
+        this.#tell(framework, body.status);
+      return;
+    }
+    this.#state.count('valid_operation_status_updates');
+    const { operation } = record;
+    const operation_id = operation.info.id;
+    const status = { ...body.status, ...(operation_id === undefined ? {} : { operation_id }) };
+    const latest = body.latest_status ?? status;
+    if (!isTerminalOperation(operation.latest_status.state)) {
+      operation.latest_status = latest;
+      this.#count(operation.info, latest.state);
+    }
+    const known = operation.statuses?.at(-1);
+    if (known === undefined || !sameStatus(known, status)) {
+      operation.statuses = [...(operation.statuses ?? []), status];
+    }
+    const isTerminal = isTerminalOperation(status.state);
+    if (operation_id !== undefined && framework !== undefined) {
+      this.#tell(framework, status);
+      if (isTerminal && status.uuid === undefined) this.#remove(agent, record);
+      return;
+    }
+    // Nobody but the master will acknowledge it. A framework may still be on its way back.
+    if (operation_id !== undefined && this.#mayReturn(record)) return;
+    if (status.uuid !== undefined) this.#acknowledgeAt(agent, status.uuid.value, operation);
+    if (isTerminal) this.#remove(agent, record);
+  }
+
+  #mayReturn({ frameworkId = '' }: OperationRecord): boolean {
+    return frameworkId !== '' && !this.#state.completedFrameworks.has(frameworkId);
+  }
+
+  #acknowledgeAt(agent: AgentRecord, status: Uint8Array, operation: Operation): void {
+    const body = { status_uuid: { value: status }, operation_uuid: operation.uuid };
+    const message = { name: 'AcknowledgeOperationStatusMessage' as const, body };
+    this.#state.emit({ kind: 'send', to: agent.pid, message });
+  }
+
+  /** What a registered agent tells of itself; operations that it does not name are asked about. */
+  onUpdateSlave(agent: AgentRecord, body: Messages['UpdateSlaveMessage']): void {
+    agent.resourceVersion = body.resource_version_uuid?.value ?? agent.resourceVersion;
+    const named = new Set<string>();
+    for (const operation of body.operations?.operations ?? []) {
+      const key = Buffer.from(operation.uuid.value).toString('hex');
+      named.add(key);
+      if (!agent.operations.has(key)) this.#add(agent, operation);
+    }
+    const lost = [...agent.operations.keys()].filter((key) => !named.has(key));
+    if (lost.length === 0) return;
+    const operations = lost.map((key) => ({
+      operation_uuid: { value: new Uint8Array(Buffer.from(key, 'hex')) },
+    }));
+    const message = { name: 'ReconcileOperationsMessage' as const, body: { operations } };
+    this.#state.emit({ kind: 'send', to: agent.pid, message });
+  }
+
+  /** An agent is gone or cannot be reached: frameworks are told once; they reconcile for certainty. */
+  tellAll(agent: AgentRecord, state: OperationState, message: string): void {
+    for (const record of agent.operations.values()) {
+      const { operation, frameworkId = '' } = record;
+      const framework = this.#state.frameworks.get(frameworkId);
+      const operation_id = operation.info.id;
+      if (framework === undefined || operation_id === undefined) continue;
+      this.#tell(framework, { operation_id, state, message, agent_id: { value: agent.id } });
+      framework.operations.delete(operation_id.value);
+    }
+    agent.operations.clear();
+  }
+
+  // ---- what frameworks ask
+
+  acknowledge(framework: FrameworkRecord, call: SchedulerCall): void {
+    const body = call.acknowledge_operation_status;
+    const agent = this.#state.agents.get(body?.agent_id?.value ?? '');
+    const record = framework.operations.get(body?.operation_id.value ?? '');
+    const status = record?.operation.statuses?.find(
+      ({ uuid }) => uuid !== undefined && Buffer.from(uuid.value).equals(body?.uuid ?? Buffer.of()),
+    );
+    if (
+      agent?.isConnected !== true ||
+      record === undefined ||
+      status?.uuid === undefined ||
+      !canAgent(agent, 'AGENT_OPERATION_FEEDBACK')
+    ) {
+      this.#state.count('invalid_operation_status_update_acknowledgements');
+      return;
+    }
+    this.#state.count('valid_operation_status_update_acknowledgements');
+    if (isTerminalOperation(status.state)) this.#remove(agent, record);
+    this.#acknowledgeAt(agent, status.uuid.value, record.operation);
+  }
+
+  /** An empty list asks about everything. */
+  reconcile(
+    framework: FrameworkRecord,
+    asked: readonly SchedulerCall_ReconcileOperations_Operation[],
+  ): void {
+    if (asked.length === 0) {
+      for (const record of framework.operations.values())
+        this.#tell(framework, latestStatus(record));
+    }
+    for (const one of asked) {
+      const record = framework.operations.get(one.operation_id.value);
+      this.#tell(framework, record === undefined ? this.#unknown(one) : latestStatus(record));
+    }
+  }
+
+  #unknown(asked: SchedulerCall_ReconcileOperations_Operation): OperationStatus {
+    const { operation_id, agent_id, resource_provider_id } = asked;
+    const { recovered, agents, unreachable } = this.#state;
+    const id = agent_id?.value;
+    const answer = (state: OperationState, why: string): OperationStatus => ({
+      operation_id,
+      state,
+      message: `Reconciliation: ${why}`,
+      ...(agent_id === undefined ? {} : { agent_id }),
+      ...(resource_provider_id === undefined ? {} : { resource_provider_id }),
+    });
+    if (id === undefined)
+      return answer('OPERATION_UNKNOWN', "Operation is unknown and no 'agent_id' was provided");
+    if (recovered.has(id))
+      return answer('OPERATION_RECOVERING', 'Agent is recovered but has not re-registered');
+    if (agents.has(id)) return answer('OPERATION_UNKNOWN', 'Operation is unknown');
+    if (unreachable.has(id)) return answer('OPERATION_UNREACHABLE', 'Agent is unreachable');
+    return answer('OPERATION_UNKNOWN', 'Both operation and agent are unknown');
+  }
+
+  // ---- what operators ask
+
+  /**
+   * Reserves, creates and so on what nobody holds, taking back offers that are in the way. A refusal
+   * is 400 (invalid) or 409 (not there); 202 is success: the agent will do it.
+   */
+  operate(
+    agentId: string,
+    operation: Offer_Operation,
+    principal: string | undefined,
+    now: number,
+  ): Refusal | undefined {
+    const agent = this.#state.agents.get(agentId);
+    if (agent === undefined) return { status: 400, message: 'No agent found with specified ID' };
+    const shape = validateShape(operation);
+    if (shape !== undefined) return { status: 400, message: shape };
+    const wrong = validateOperation(operation, { ...this.context(agent, undefined), principal });
+    if (wrong !== undefined) {
+      const message = `Invalid ${operation.type} operation on agent ${agentText(agent)}: ${wrong}`;
+      return { status: 400, message };
+    }
+    const conversions = conversionsOf(operation);
+    this.#takeBackOffers(agent, conversions, now);
+    const refused = this.#state.allocator.convertAvailable(agentId, conversions);
+    if (refused !== undefined) return { status: 409, message: refused };
+    this.apply(agent, undefined, operation);
+    return undefined;
+  }
+
+  #takeBackOffers(agent: AgentRecord, conversions: readonly Conversion[], now: number): void {
+    let required = conversions
+      .map(({ consumed }) => consumed)
+      .reduce((sum, part) => sum.add(part), Resources.none);
+    let recovered = Resources.none;
+    for (const id of agent.offers) {
+      const offer = this.#state.offers.get(id);
+      if (offer === undefined) continue;
+      const plain = offer.resources.allocatedTo(undefined);
+      const left = required.subtract(plain);
+      if (left.equals(required)) continue;
+      required = left;
+      recovered = recovered.add(plain);
+      this.#state.dropOffer(offer, { rescind: true });
+      const refusal = { refuseMs: RESCINDED_REFUSE_MS, now };
+      this.#state.allocator.recover(offer.frameworkId, agent.id, offer.resources, refusal);
+      if (applyConversions(recovered, conversions).ok) return;
+    }
+  }
+
+  #tell(framework: FrameworkRecord, status: OperationStatus): void {
+    this.#state.tell(framework, {
+      type: 'UPDATE_OPERATION_STATUS',
+      update_operation_status: { status },
+    });
+  }
+
+  #count({ type = 'UNKNOWN' }: Offer_Operation, state: OperationState): void {
+    const name = state.slice('OPERATION_'.length).toLowerCase();
+    this.#state.count(`operations/${type.toLowerCase()}/${name}`);
+    this.#state.count(`operations/${name}`);
+  }
+
+  /** Unique among masters: their ids are random; the rest counts. */
+  #uuid(): Uint8Array {
+    const digits = this.#state.options.masterId.replaceAll('-', '');
+    const bytes = new Uint8Array(16);
+    for (let i = 0; i < digits.length; i++) {
+      const at = i % 10;
+      bytes[at] = ((bytes[at] ?? 0) * 31 + digits.charCodeAt(i)) & 0xff;
+    }
+    let rest = ++this.#nextUuid;
+    for (let i = 15; rest > 0; i--, rest = Math.floor(rest / 256)) bytes[i] = rest & 0xff;
+    return bytes;
+  }
+}
+
+function sameStatus(a: OperationStatus, b: OperationStatus): boolean {
+  if (a.state !== b.state || a.message !== b.message) return false;
+  if (a.uuid === undefined || b.uuid === undefined) return a.uuid === b.uuid;
+  return Buffer.from(a.uuid.value).equals(b.uuid.value);
+}
+
+/** As it is told again: nobody acknowledges it. */
+function latestStatus({ operation }: OperationRecord): OperationStatus {
+  const { uuid: _uuid, ...status } = operation.statuses?.at(-1) ?? operation.latest_status;
+  return status;
+}
+
+/** Operations with an id: what frameworks may ask for, and where. Undefined when they may. */
+export function validateFeedback(
+  operation: Offer_Operation,
+  agent: AgentRecord,
+): string | undefined {
+  if (operation.id === undefined) return undefined;
+  if (!canAgent(agent, 'RESOURCE_PROVIDER')) {
+    return `Operation requested feedback, but agent ${agent.id} does not have the required RESOURCE_PROVIDER capability`;
+  }
+  if (providerOf(operation) !== undefined || canAgent(agent, 'AGENT_OPERATION_FEEDBACK')) {
+    return undefined;
+  }
+  return `Operation on agent default resources requested feedback, but agent ${agent.id} does not have the required AGENT_OPERATION_FEEDBACK and RESOURCE_PROVIDER capabilities`;
+}
+
+function providerOf(operation: Offer_Operation): string | undefined {
+  const first =
+    operation.reserve?.resources?.[0] ??
+    operation.unreserve?.resources?.[0] ??
+    operation.create?.volumes?.[0] ??
+    operation.destroy?.volumes?.[0] ??
+    operation.grow_volume?.volume ??
+    operation.shrink_volume?.volume ??
+    operation.create_disk?.source ??
+    operation.destroy_disk?.source;
+  return first?.provider_id?.value;
+}
