@@ -111,7 +111,7 @@ export class AllocatorCore {
     this.#countTotal(total, 1);
     agent.total = total;
     agent.hasGpus = total.scalar('gpus') > 0;
-    agent.free = total.subtract(agent.allocated);
+    agent.free = freeOf(total, agent.allocated);
     this.#freeChanged(agent);
   }
 
@@ -254,7 +254,7 @@ export class AllocatorCore {
     const agent = this.#agents.get(agentId);
     if (agent === undefined) return;
     agent.allocated = agent.allocated.add(resources.allocatedTo(undefined));
-    agent.free = agent.total.subtract(agent.allocated);
+    agent.free = freeOf(agent.total, agent.allocated);
     this.#hold(frameworkId, resources, 1);
     this.#freeChanged(agent);
   }
@@ -300,7 +300,7 @@ export class AllocatorCore {
     const plain = resources.allocatedTo(undefined);
     agent.allocated = agent.allocated.subtract(plain);
     // The same bag as before it was offered: filters then recognise it at once.
-    const free = agent.allocated.isEmpty ? agent.total : agent.total.subtract(agent.allocated);
+    const free = freeOf(agent.total, agent.allocated);
     agent.free = free.equals(plain) ? plain : free;
     this.#freeChanged(agent);
     if (refusal === undefined || refusal.refuseMs <= 0) return;
@@ -468,6 +468,12 @@ export class AllocatorCore {
     assert(framework !== undefined, `Framework ${id} is not known to the allocator`);
     return framework;
   }
+}
+
+/** Shared volumes are there for everybody, whoever uses them already. */
+function freeOf(total: Resources, allocated: Resources): Resources {
+  if (allocated.isEmpty) return total;
+  return total.nonShared().subtract(allocated).add(total.shared());
 }
 
 /** Serves the wishes that fit on the agent and strikes them off the list. */

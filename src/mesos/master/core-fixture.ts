@@ -1,6 +1,12 @@
 // A master core with what it sends kept for tests: no sockets, no clock, writes durable at once.
 import { parseResources } from '#mesos/resources/parse.ts';
-import type { FrameworkInfo, SchedulerCall, SchedulerEvent, TaskInfo } from '#wire/mesos/v1.ts';
+import type {
+  FrameworkInfo,
+  Resource,
+  SchedulerCall,
+  SchedulerEvent,
+  TaskInfo,
+} from '#wire/mesos/v1.ts';
 import { MasterCore } from './core.ts';
 import type {
   FromAgent,
@@ -49,6 +55,18 @@ export function aTask(id: string, agentId: string, resources = 'cpus:1;mem:100')
   };
 }
 
+/** What a current agent can do (Mesos 1.11). */
+export const agentCapabilities = [
+  'MULTI_ROLE',
+  'HIERARCHICAL_ROLE',
+  'RESERVATION_REFINEMENT',
+  'RESOURCE_PROVIDER',
+  'RESIZE_VOLUME',
+  'AGENT_OPERATION_FEEDBACK',
+  'AGENT_DRAINING',
+  'TASK_RESOURCE_LIMITS',
+] as const;
+
 export class TestMaster {
   readonly core: MasterCore;
   readonly events = new Map<number, SchedulerEvent[]>();
@@ -86,9 +104,20 @@ export class TestMaster {
   }
 
   /** Registers an agent; answers with its id. */
-  addAgent(pid = 'slave(1)@10.0.0.2:5051', resources = 'cpus:4;mem:1000'): string {
+  addAgent(
+    pid = 'slave(1)@10.0.0.2:5051',
+    resources = 'cpus:4;mem:1000',
+    checkpointed: readonly Resource[] = [],
+  ): string {
     const slave = { hostname: 'host', resources: parseResources(resources) };
-    this.fromAgent(pid, { name: 'RegisterSlaveMessage', body: { slave, version: '1.11.0' } });
+    const body = {
+      slave,
+      version: '1.11.0',
+      agent_capabilities: agentCapabilities.map((type) => ({ type })),
+      checkpointed_resources: [...checkpointed],
+      resource_version_uuid: { value: new Uint8Array(16).fill(7) },
+    };
+    this.fromAgent(pid, { name: 'RegisterSlaveMessage', body });
     return [...this.core.state.agents.values()].find((one) => one.pid === pid)?.id ?? '';
   }
 

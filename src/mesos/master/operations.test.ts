@@ -1,0 +1,356 @@
+// Operations on offers and by operators: what becomes of resources, offers and the framework's news.
+// The messages are those of a Mesos 1.11 master (test/conformance compares them with a real one).
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Resources } from '#mesos/resources/resources.ts';
+import { resourcesText } from '#mesos/resources/text.ts';
+import type { Offer_Operation, OperationStatus, Resource } from '#wire/mesos/v1.ts';
+import { aFramework, aTask, TestMaster } from './core-fixture.ts';
+
+const PID = 'slave(1)@10.0.0.2:5051';
+const dynamic = (role: string, principal?: string) => ({
+  type: 'DYNAMIC' as const,
+  role,
+  ...(principal === undefined ? {} : { principal }),
+});
+
+function scalar(name: string, value: number, more: Partial<Resource> = {}): Resource {
+  return { name, type: 'SCALAR', scalar: { value }, ...more };
+}
+
+const volume = (id: string, value: number, more: Partial<Resource> = {}): Resource =>
+  scalar('disk', value, {
+    reservations: [dynamic('r', 'p')],
+    disk: { persistence: { id, principal: 'p' }, volume: { container_path: 'v', mode: 'RW' } },
+    ...more,
+  });
+const reserve = (...resources: Resource[]): Offer_Operation => ({
+  type: 'RESERVE',
+  reserve: { resources },
+});
+const unreserve = (...resources: Resource[]): Offer_Operation => ({
+  type: 'UNRESERVE',
+  unreserve: { resources },
+});
+const create = (...volumes: Resource[]): Offer_Operation => ({
+  type: 'CREATE',
+  create: { volumes },
+});
+const destroy = (...volumes: Resource[]): Offer_Operation => ({
+  type: 'DESTROY',
+  destroy: { volumes },
+});
+
+const capabilities = [
+  { type: 'MULTI_ROLE' as const },
+  { type: 'RESERVATION_REFINEMENT' as const },
+  { type: 'SHARED_RESOURCES' as const },
+  { type: 'PARTITION_AWARE' as const },
+];
+
+class Story {
+  readonly master = new TestMaster();
+  readonly agentId: string;
+  readonly connection: number;
+  readonly frameworkId: string;
+
+  constructor(checkpointed: readonly Resource[] = [], resources = 'cpus:4;mem:1000;disk:1000') {
+    this.agentId = this.master.addAgent(PID, resources, checkpointed);
+    const info = aFramework({ capabilities, principal: 'p', failover_timeout: 60 });
+    const { connection, frameworkId } = this.master.subscribe(info);
+    Object.assign(this, { connection, frameworkId });
+    this.connection = connection;
+    this.frameworkId = frameworkId;
+  }
+
+  get offer() {
+    const offer = this.master.offersOf(this.connection).at(-1);
+    assert.ok(offer !== undefined, 'nothing is offered');
+    return offer;
+  }
+
+  offered(): string {
+    return resourcesText(Resources.of(this.offer.resources).allocatedTo(undefined));
+  }
+
+  /** With ids, so that a refusal is told; no filter, so that what is left is offered again. */
+  accept(...operations: Offer_Operation[]): void {
+    this.master.call(this.frameworkId, {
+      type: 'ACCEPT',
+      accept: {
+        offer_ids: [this.offer.id],
+        operations: operations.map((one, i) => ({ id: { value: `op${i}` }, ...one })),
+        filters: { refuse_seconds: 0 },
+      },
+    });
+  }
+
+  statuses(): OperationStatus[] {
+    return this.master
+      .eventsOf(this.connection)
+      .flatMap((event) => event.update_operation_status?.status ?? []);
+  }
+
+  get applied() {
+    return this.master.sent.flatMap(({ message }) =>
+      message.name === 'ApplyOperationMessage' ? [message.body] : [],
+    );
+  }
+
+  total(): string {
+    return resourcesText(this.master.core.state.agents.get(this.agentId)?.total ?? Resources.none);
+  }
+}
+
+test('RESERVE, CREATE, DESTROY and UNRESERVE change the agent and what is offered next', () => {
+  const story = new Story();
+  const reserved = scalar('disk', 300, { reservations: [dynamic('r', 'p')] });
+  story.accept(reserve(reserved), create(volume('id', 100)));
+  assert.deepEqual(story.statuses(), []);
+  const all =
+    'cpus:4; mem:1000; disk:700; disk(reservations: [(DYNAMIC,r,p)]):200; disk(reservations: [(DYNAMIC,r,p)])[id:v]:100';
+  assert.equal(story.offered(), all);
+  assert.equal(story.total(), all);
+  assert.deepEqual(
+    story.applied.map(({ operation_info }) => operation_info.type),
+    ['RESERVE', 'CREATE'],
+  );
+  story.accept(
+    destroy(volume('id', 100)),
+    unreserve(scalar('disk', 300, { reservations: [dynamic('r', 'p')] })),
+  );
+  assert.deepEqual(story.statuses(), []);
+  assert.equal(story.offered(), 'cpus:4; mem:1000; disk:1000');
+});
+
+const tooMuch = scalar('cpus', 9, { reservations: [dynamic('r', 'p')] });
+const cpus = (more: Partial<Resource>) => scalar('cpus', 1, more);
+const host = 'on agent m-S0 at slave(1)@10.0.0.2:5051 (host)';
+const refused: [string, Offer_Operation, string][] = [
+  [
+    'more than is offered',
+    reserve(tooMuch),
+    'cpus(allocated: r):4; mem(allocated: r):1000; disk(allocated: r):1000 does not contain cpus(allocated: r):9',
+  ],
+  [
+    'a reservation that is none',
+    reserve(cpus({})),
+    `Resource cpus(allocated: r):1 is not dynamically reserved; ${host}`,
+  ],
+  [
+    'a reservation for another role',
+    reserve(cpus({ reservations: [dynamic('q', 'p')] })),
+    `A reserve operation was attempted for a resource with role 'q', but the resource was allocated to role 'r'; ${host}`,
+  ],
+  [
+    'a reservation without a principal',
+    reserve(cpus({ reservations: [dynamic('r')] })),
+    `A reserve operation was attempted by principal 'p', but there is a reserved resource in the request with no principal set; ${host}`,
+  ],
+  [
+    'a reservation with two providers',
+    reserve(
+      cpus({ reservations: [dynamic('r', 'p')], provider_id: { value: 'x' } }),
+      cpus({ reservations: [dynamic('r', 'p')] }),
+    ),
+    `Invalid resources: Some resources have a resource provider and some do not; ${host}`,
+  ],
+  [
+    'a refinement that is none',
+    reserve(cpus({ reservations: [dynamic('r', 'p'), dynamic('q', 'p')] })),
+    "Operation attempted with invalid resources: Resource 'cpus(reservations: [(DYNAMIC,r,p),(DYNAMIC,q,p)]):1' is invalid: Invalid refined reservation: role 'q' is not a refinement of 'r'",
+  ],
+  [
+    'a source',
+    { type: 'RESERVE', reserve: { source: [cpus({})], resources: [tooMuch] } },
+    'Operation attempted with invalid resources: Reservation updates are not yet implemented for the scheduler API.',
+  ],
+  [
+    'no body',
+    { type: 'UNRESERVE' },
+    'Operation attempted with invalid resources: An UNRESERVE offer operation must have the Offer.Operation.unreserve field set.',
+  ],
+  [
+    'a negative amount',
+    reserve(scalar('cpus', -1, { reservations: [dynamic('r', 'p')] })),
+    "Operation attempted with invalid resources: Resource 'cpus(reservations: [(DYNAMIC,r,p)]):-1' is invalid: Invalid scalar resource: value <= 0",
+  ],
+  [
+    'a volume of what is not reserved',
+    create(volume('id', 10, { reservations: [] })),
+    `Invalid resources: Invalid DiskInfo: Persistent volumes cannot be created from unreserved resources; ${host}`,
+  ],
+  [
+    'a volume with a slash in its id',
+    create(volume('a/b', 10)),
+    `Invalid resources: Invalid DiskInfo: Invalid persistence ID for persistent volume: 'a/b' contains invalid characters; ${host}`,
+  ],
+  [
+    'a volume that is not there',
+    destroy(volume('id', 10)),
+    `Persistent volumes not found; ${host}`,
+  ],
+  [
+    'a disk of no provider',
+    { type: 'CREATE_DISK', create_disk: { source: scalar('disk', 1), target_type: 'MOUNT' } },
+    `'source' is not managed by a resource provider; ${host}`,
+  ],
+  [
+    'growing by nothing',
+    { type: 'GROW_VOLUME', grow_volume: { volume: volume('id', 1), addition: scalar('disk', 0) } },
+    `The size of 'GrowVolume.addition' field must be greater than zero; ${host}`,
+  ],
+  [
+    'shrinking by all',
+    { type: 'SHRINK_VOLUME', shrink_volume: { volume: volume('id', 1), subtract: { value: 1 } } },
+    `Value of 'ShrinkVolume.subtract' must be smaller than the size of 'ShrinkVolume.volume'; ${host}`,
+  ],
+];
+for (const [name, operation, message] of refused) {
+  test(`ACCEPT answers OPERATION_ERROR to ${name}, and changes nothing`, () => {
+    const story = new Story();
+    const before = story.total();
+    story.accept(operation);
+    assert.deepEqual(story.statuses(), [
+      { operation_id: { value: 'op0' }, state: 'OPERATION_ERROR', message },
+    ]);
+    assert.equal(story.total(), before);
+    assert.equal(story.offered(), before);
+    assert.deepEqual(story.applied, []);
+  });
+}
+
+test('a resized volume is there afterwards, but not for later operations of the same call', () => {
+  const story = new Story([volume('id', 100)], 'cpus:4;mem:1000;disk:500');
+  const addition = scalar('disk', 50, { reservations: [dynamic('r', 'p')] });
+  story.accept(reserve(addition), {
+    type: 'GROW_VOLUME',
+    grow_volume: { volume: volume('id', 100), addition },
+  });
+  assert.match(story.offered(), /\[id:v\]:150/);
+  story.accept(
+    {
+      type: 'SHRINK_VOLUME',
+      shrink_volume: { volume: volume('id', 150), subtract: { value: 30 } },
+    },
+    destroy(volume('id', 120)),
+  );
+  assert.equal(story.statuses().length, 1);
+  assert.match(story.statuses()[0]?.message ?? '', /does not contain/);
+  assert.match(story.offered(), /\[id:v\]:120/);
+});
+
+test('tasks share a shared volume; it cannot be destroyed while one uses it', () => {
+  const shared = volume('id', 100, { shared: {} });
+  const story = new Story([shared]);
+  const task = (id: string) => {
+    const plain = aTask(id, story.agentId, 'cpus:1;mem:100');
+    return { ...plain, resources: [...(plain.resources ?? []), shared] };
+  };
+  story.master.launch(story.frameworkId, story.offer.id.value, task('a'), task('b'));
+  const { agentId, frameworkId } = story;
+  assert.deepEqual(story.master.statusesOf(story.connection), []);
+  story.master.wait(6_000);
+  assert.match(story.offered(), /<SHARED>/, 'and it is still offered');
+  story.accept(destroy(shared));
+  assert.equal(story.statuses().at(-1)?.message, `Persistent volumes in use; ${host}`);
+  for (const [i, taskId] of ['a', 'b'].entries()) {
+    const of = { frameworkId, agentId, taskId };
+    story.master.update(PID, { ...of, state: 'TASK_FINISHED', uuid: i + 1 });
+  }
+  story.accept(destroy(shared));
+  assert.equal(story.statuses().length, 1);
+  assert.equal(
+    story.total(),
+    'cpus:4; mem:1000; disk:900; disk(reservations: [(DYNAMIC,r,p)]):100',
+  );
+});
+
+test('the agent’s word reaches the framework, and the acknowledgement the agent', () => {
+  const story = new Story();
+  const { master, agentId, frameworkId } = story;
+  story.accept(reserve(cpus({ reservations: [dynamic('r', 'p')] })));
+  const [applied] = story.applied;
+  assert.ok(applied !== undefined);
+  const uuid = { value: new Uint8Array(16).fill(1) };
+  const agent_id = { value: agentId };
+  const status = { state: 'OPERATION_FINISHED' as const, uuid, agent_id };
+  const { operation_uuid } = applied;
+  master.fromAgent(PID, {
+    name: 'UpdateOperationStatusMessage',
+    body: { framework_id: { value: frameworkId }, agent_id, status, operation_uuid },
+  });
+  const operation_id = { value: 'op0' };
+  assert.deepEqual(story.statuses(), [{ ...status, operation_id }]);
+  const reconcile = () =>
+    master.call(frameworkId, { type: 'RECONCILE_OPERATIONS', reconcile_operations: {} });
+  reconcile();
+  assert.deepEqual(story.statuses().at(-1), {
+    state: 'OPERATION_FINISHED',
+    agent_id,
+    operation_id,
+  });
+  const acknowledge = { agent_id, uuid: uuid.value, operation_id };
+  master.call(frameworkId, {
+    type: 'ACKNOWLEDGE_OPERATION_STATUS',
+    acknowledge_operation_status: acknowledge,
+  });
+  assert.deepEqual(master.sent.at(-1)?.message, {
+    name: 'AcknowledgeOperationStatusMessage',
+    body: { status_uuid: uuid, operation_uuid },
+  });
+  reconcile();
+  assert.equal(story.statuses().length, 2, 'its end is acknowledged: it is forgotten');
+});
+
+test('an operation that the agent does not know after all is asked about', () => {
+  const story = new Story();
+  story.accept(reserve(cpus({ reservations: [dynamic('r', 'p')] })));
+  story.master.fromAgent(PID, {
+    name: 'UpdateSlaveMessage',
+    body: {
+      agent_id: { value: story.agentId },
+      update_oversubscribed_resources: false,
+      operations: {},
+    },
+  });
+  assert.equal(story.master.sent.at(-1)?.message.name, 'ReconcileOperationsMessage');
+});
+
+test('operate() takes back offers that are in its way, and answers 409 to what is not there', () => {
+  const story = new Story();
+  const { master, agentId } = story;
+  const operate = (operation: Offer_Operation) => {
+    const outcome = master.core.operate(agentId, operation, 'op', master.now);
+    if ('status' in outcome) return outcome;
+    master.perform(outcome);
+    return undefined;
+  };
+  const one = cpus({ reservations: [dynamic('a', 'op')] });
+  assert.equal(operate(reserve(one)), undefined);
+  assert.equal(
+    master.eventsOf(story.connection).filter(({ type }) => type === 'RESCIND').length,
+    1,
+  );
+  assert.equal(
+    story.total(),
+    'cpus:3; mem:1000; disk:1000; cpus(reservations: [(DYNAMIC,a,op)]):1',
+  );
+  assert.deepEqual(operate(reserve(scalar('cpus', 4, { reservations: [dynamic('a', 'op')] }))), {
+    status: 409,
+    message:
+      'cpus:3; mem:1000; disk:1000; cpus(reservations: [(DYNAMIC,a,op)]):1 does not contain cpus:4',
+  });
+  assert.deepEqual(operate(reserve(cpus({ reservations: [dynamic('a', 'x')] }))), {
+    status: 400,
+    message: `Invalid RESERVE operation ${host}: A reserve operation was attempted by authenticated principal 'op', which does not match a reserved resource in the request with principal 'x'`,
+  });
+  assert.equal(operate(unreserve(one)), undefined);
+});
+
+test('a master that comes back learns reservations and volumes from the agent', () => {
+  const kept = [volume('id', 100), cpus({ reservations: [dynamic('r', 'p')] })];
+  const story = new Story(kept);
+  assert.match(story.offered(), /cpus\(reservations: \[\(DYNAMIC,r,p\)\]\):1/);
+  assert.match(story.offered(), /\[id:v\]:100/);
+});
