@@ -12,9 +12,9 @@ import type {
   TaskState,
   TaskStatus_Reason,
 } from '#wire/mesos/v1.ts';
-import { LaunchDesk, type Pool, type Target } from './launches.ts';
+import type { LaunchDesk, Pool, Target } from './launches.ts';
 import { validateOperation, validateShape } from './operation-validation.ts';
-import { agentText, canAgent, OperationDesk, validateFeedback } from './operations.ts';
+import { agentText, canAgent, type OperationDesk, validateFeedback } from './operations.ts';
 import type { MasterState } from './state.ts';
 import type { AgentRecord, FrameworkRecord, OfferRecord } from './types.ts';
 
