@@ -11,6 +11,8 @@ export interface KeyValue {
   readonly modRevision: Revision;
   /** 1 at creation, +1 for each change. */
   readonly version: number;
+  /** Whatever readers made of the value, kept as long as the value is. Engines leave it alone. */
+  memo?: unknown;
 }
 
 export type Compare =
@@ -43,6 +45,8 @@ export interface RangeOptions {
   readonly limit?: number | undefined;
   /** Read as of this revision; `compacted` Fault when it is gone, `future-revision` when not there yet. */
   readonly revision?: Revision | undefined;
+  /** What this process has seen is enough; else the answer is as of now, wherever writes were made. */
+  readonly isStaleOk?: boolean | undefined;
 }
 
 export interface RangeResult {
@@ -81,7 +85,7 @@ export interface Store extends AsyncDisposable {
   get(key: string): Promise<KeyValue | undefined>;
   range(options: RangeOptions): Promise<RangeResult>;
   txn(txn: Txn): Promise<TxnResult>;
-  /** From `startRevision` on (inclusive), first out of history, then live. */
+  /** From `startRevision` on (inclusive), first out of history, within the call, then live. */
   watch(
     options: { start: string; end: string; startRevision: Revision },
     watcher: StoreWatcher,

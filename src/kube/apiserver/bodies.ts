@@ -1,11 +1,11 @@
-// Request bodies and answers: what comes in is JSON or YAML, what goes out is JSON, whole, as a table,
-// or as metadata only; long answers are packed.
+// Request bodies and answers: JSON, YAML or protobuf both ways; long answers are packed.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzip } from 'node:zlib';
-import { parse as parseYaml } from 'yaml';
+import { parse as parseYaml, stringify } from 'yaml';
 import { duplicateKeys } from '#kube/meta/pruning.ts';
 import { ApiError, badRequest, type Status } from '#kube/meta/status.ts';
-import { decodeEnvelope } from '#kube/types/protobuf.ts';
+import { decodeEnvelope, encodeEnvelope } from '#kube/types/protobuf.ts';
+import { mediaTypes, negotiate, type Accepted } from './negotiation.ts';
 
 const BODY_BYTES_MAX = 3 * 1024 * 1024;
 const GZIP_BYTES_MIN = 128 * 1024;
@@ -13,6 +13,8 @@ const GZIP_BYTES_MIN = 128 * 1024;
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** What was negotiated before the request was carried out. */
+  accepted?: Accepted;
 }
 
 export interface Body {
@@ -65,13 +67,13 @@ export async function readBody(request: IncomingMessage): Promise<Body | undefin
   }
 }
 
-export interface Accepted {
-  readonly kind: 'object' | 'table' | 'metadata' | 'aggregated-discovery';
+export interface DiscoveryForm {
+  readonly kind: 'object' | 'aggregated-discovery';
   readonly contentType: string;
 }
 
-/** The first form that the client asks for and that is served; 406 when there is none. */
-export function acceptedForm(request: IncomingMessage): Accepted {
+/** The first form of a discovery document that the client asks for and that is served; else 406. */
+export function acceptedForm(request: IncomingMessage): DiscoveryForm {
   const accept = String(request.headers.accept ?? '*/*');
   for (const range of accept.split(',')) {
     const [type = '', ...parameters] = range.split(';').map((part) => part.trim());
@@ -88,9 +90,6 @@ export function acceptedForm(request: IncomingMessage): Accepted {
       continue;
     const as = parameters.find((one) => one.startsWith('as='))?.slice(3);
     const contentType = 'application/json';
-    if (as === 'Table') return { kind: 'table', contentType };
-    if (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList')
-      return { kind: 'metadata', contentType };
     if (as === 'APIGroupDiscoveryList') {
       if (!parameters.includes('v=v2')) continue;
       return {
@@ -111,28 +110,40 @@ export interface SendOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
-export function sendText(exchange: Exchange, text: string, options: SendOptions = {}): void {
+export function sendBytes(exchange: Exchange, bytes: Buffer, options: SendOptions = {}): void {
   const { request, response } = exchange;
   if (response.headersSent || response.destroyed) return;
   const headers: Record<string, string | string[]> = {
-    'Content-Type': options.contentType ?? 'application/json',
+    'Content-Type': options.contentType ?? mediaTypes.json,
     'Cache-Control': 'no-cache, private',
     ...options.headers,
   };
   if (options.warnings !== undefined && options.warnings.length > 0) {
     headers['Warning'] = options.warnings.map((one) => `299 - ${JSON.stringify(one)}`);
   }
-  const wantsGzip = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
-  if (!wantsGzip || text.length < GZIP_BYTES_MIN) {
-    response.writeHead(options.status ?? 200, headers);
-    response.end(text);
+  const status = options.status ?? 200;
+  if (bytes.length <= GZIP_BYTES_MIN || !wantsGzip(request)) {
+    headers['Content-Length'] = String(bytes.length);
+    response.writeHead(status, headers);
+    response.end(bytes);
     return;
   }
-  gzip(text, { level: 1 }, (error, packed) => {
+  gzip(bytes, { level: 1 }, (error, packed) => {
     if (error !== null || response.destroyed) return;
-    response.writeHead(options.status ?? 200, { ...headers, 'Content-Encoding': 'gzip' });
+    headers['Content-Encoding'] = 'gzip';
+    headers['Vary'] = 'Accept-Encoding';
+    headers['Content-Length'] = String(packed.length);
+    response.writeHead(status, headers);
     response.end(packed);
   });
+}
+
+function wantsGzip(request: IncomingMessage): boolean {
+  return /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+}
+
+export function sendText(exchange: Exchange, text: string, options: SendOptions = {}): void {
+  sendBytes(exchange, Buffer.from(text), options);
 }
 
 export function sendJson(exchange: Exchange, value: unknown, options: SendOptions = {}): void {
@@ -140,8 +151,42 @@ export function sendJson(exchange: Exchange, value: unknown, options: SendOption
   sendText(exchange, JSON.stringify(value, null, isPretty ? 2 : undefined), options);
 }
 
+/** The bytes of an API object in the negotiated form; kinds without a message stay JSON. */
+function encodeAs(accepted: Accepted, value: object): { bytes: Buffer; contentType: string } {
+  if (accepted.media === 'protobuf') {
+    const bytes = encodeEnvelope(value as Record<string, unknown>);
+    if (bytes !== undefined) return { bytes, contentType: mediaTypes.protobuf };
+  }
+  if (accepted.media === 'yaml') {
+    const plain: unknown = JSON.parse(JSON.stringify(value));
+    const form = { version: '1.1', sortMapEntries: true, aliasDuplicateObjects: false } as const;
+    const text = stringify(plain, form);
+    return { bytes: Buffer.from(text), contentType: mediaTypes.yaml };
+  }
+  // Pretty answers end without a line break, others with one, as from upstream's serializer.
+  const text = accepted.isPretty ? JSON.stringify(value, null, 2) : `${JSON.stringify(value)}\n`;
+  return { bytes: Buffer.from(text), contentType: mediaTypes.json };
+}
+
+const json: Accepted = { media: 'json', as: undefined, version: 'v1', isPretty: false };
+
+/** An API object, in the form that was negotiated for the request. */
+export function sendValue(exchange: Exchange, value: object, options: SendOptions = {}): void {
+  const { bytes, contentType } = encodeAs(exchange.accepted ?? json, value);
+  sendBytes(exchange, bytes, { contentType, ...options });
+}
+
+const statusForms = {
+  media: ['json', 'yaml', 'protobuf'],
+  hasTransforms: false,
+  isWatch: false,
+} as const;
+
 export function sendStatus(exchange: Exchange, status: Status): void {
   const retry = status.details?.retryAfterSeconds;
   const headers = retry === undefined ? {} : { 'Retry-After': String(retry) };
-  sendJson(exchange, status, { status: status.code, headers });
+  // Errors are not hidden behind a negotiation that fails.
+  const accepted = negotiate(exchange.request, statusForms) ?? { ...json, isPretty: true };
+  const { bytes, contentType } = encodeAs(accepted, status);
+  sendBytes(exchange, bytes, { status: status.code, contentType, headers });
 }

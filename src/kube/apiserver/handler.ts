@@ -17,6 +17,7 @@ import { Definitions } from './crd/definitions.ts';
 import { validateCustom } from './crd/object-validation.ts';
 import { internal, unknownResource } from './faults.ts';
 import type { KubeletClient } from './kubelet-proxy.ts';
+import { negotiateOrRefuse, offeredFor } from './negotiation.ts';
 import { isProxied, NodeProxy } from './node-proxy.ts';
 import { PublicPaths } from './public-paths.ts';
 import { isAllowed, type AccessRequest } from './rbac.ts';
@@ -100,11 +101,12 @@ export class Handler {
 
   close(): void {
     this.#definitions.close();
+    this.#reads.close();
     this.#roles?.close();
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const exchange = { request, response };
+    const exchange: Exchange = { request, response };
     response.on('error', () => {});
     try {
       const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
@@ -170,6 +172,8 @@ export class Handler {
   async #resource(exchange: Exchange, info: RequestInfo, user: UserInfo): Promise<void> {
     const resource = this.registry.byResource(info.group, info.version, info.resource);
     if (resource === undefined) throw unknownResource();
+    if (!isProxied(info))
+      exchange.accepted = negotiateOrRefuse(exchange.request, offeredFor(resource, info.verb));
     if (reviewResources.has(info.resource)) {
       if (this.#roles === undefined) throw unknownResource();
       return await this.#writes.review(exchange, info, user, this.#roles);

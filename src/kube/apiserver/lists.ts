@@ -1,21 +1,14 @@
-// Lists and watches: selection, paging at one version, and streams that begin where a list ended.
-import type { ServerResponse } from 'node:http';
-import type { Env, Timer } from '#env/env.ts';
+// Lists: options checked as upstream checks them, pages at one version, selection, and the bytes of the
+// answer joined out of the objects' own bytes.
 import { Fault } from '#base/fault.ts';
 import { apiVersionOf } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { parseFieldSelector, parseLabelSelector } from '#kube/meta/selectors.ts';
-import { ApiError, badRequest, expired } from '#kube/meta/status.ts';
-import { prefixEnd, type KeyValue, type Store, type StoreEvent } from '#store/store.ts';
-import { collectionPrefix, objectOf, textOf } from './object-store.ts';
-import {
-  bookmarkLine,
-  classify,
-  isSelected,
-  lineOf,
-  type Selection,
-  type WatchEventText,
-} from './watch-hub.ts';
+import { ApiError, badRequest, expired, invalid, type StatusCause } from '#kube/meta/status.ts';
+import { encodeList } from '#kube/types/protobuf.ts';
+import { prefixEnd, type KeyValue, type Store } from '#store/store.ts';
+import { collectionPrefix, factsOf, jsonItems, protobufBytes } from './object-store.ts';
+import { isSelected, type Selection } from './selection.ts';
 
 export interface ListRequest {
   readonly info: ResourceInfo;
@@ -38,82 +31,200 @@ export function selectionOf({ info, name, query }: ListRequest): Selection {
   return { labels: parseLabelSelector(query.get('labelSelector') ?? ''), fields };
 }
 
+// ---- options ----
+
+const TOKEN_VERSION = 'meta.k8s.io/v1';
+/** In a token: go on at whatever is newest. */
+const NEWEST = -1;
+
 interface Token {
-  readonly rv: number;
+  readonly revision: number;
   readonly start: string;
 }
 
-function decodeToken(text: string): Token {
-  try {
-    const token = JSON.parse(Buffer.from(text, 'base64url').toString()) as Token;
-    if (typeof token.rv === 'number' && typeof token.start === 'string') return token;
-  } catch {
-    // Falls through: whatever is wrong with it, the client gets the same answer.
-  }
-  throw badRequest('continue key is not valid: illegal base64 data or JSON');
+/** The same tokens as upstream's, so that servers of both kinds may stand before one store. */
+function encodeToken({ revision, start }: Token, prefix: string): string {
+  const token = { v: TOKEN_VERSION, rv: revision, start: start.slice(prefix.length - 1) };
+  return Buffer.from(JSON.stringify(token)).toString('base64url');
 }
 
-function numberOf(query: URLSearchParams, name: string): number | undefined {
+function decodeToken(text: string, prefix: string): Token {
+  const wrong = 'invalid continue token: continue key is not valid';
+  let token: { v?: unknown; rv?: unknown; start?: unknown };
+  try {
+    token = JSON.parse(Buffer.from(text, 'base64url').toString()) as typeof token;
+  } catch {
+    throw badRequest(`${wrong}: invalid character looking for beginning of value`);
+  }
+  if (token?.v !== TOKEN_VERSION) {
+    const what = 'server does not recognize this encoded version';
+    throw badRequest(`${wrong}: ${what} ${String(token?.v ?? '')}`);
+  }
+  if (!Number.isSafeInteger(token.rv) || token.rv === 0)
+    throw badRequest(
+      `${wrong}: incorrect encoded start resourceVersion (version ${TOKEN_VERSION})`,
+    );
+  if (typeof token.start !== 'string' || token.start === '')
+    throw badRequest(`${wrong}: encoded start key empty (version ${TOKEN_VERSION})`);
+  const key = token.start.startsWith('/') ? token.start.slice(1) : token.start;
+  // A key that climbs out of the collection is no key of ours.
+  if (key.split('/').some((part) => part === '..' || part === '.' || part === ''))
+    throw badRequest(`${wrong}: ${token.start}`);
+  return { revision: token.rv as number, start: prefix + key };
+}
+
+/** A number out of the query. ApiError 400 in the words of Go's strconv. */
+export function numberOf(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
   if (text === null || text === '') return undefined;
-  if (!/^\d+$/.test(text))
-    throw badRequest(`invalid value for parameter "${name}": ${JSON.stringify(text)}`);
+  if (!/^[+-]?\d+$/.test(text))
+    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
   return Number(text);
 }
 
-function versionOf(query: URLSearchParams): number | undefined {
+export function versionOf(query: URLSearchParams): number | undefined {
   const text = query.get('resourceVersion');
   if (text === null || text === '') return undefined;
-  if (!/^\d+$/.test(text))
-    throw badRequest(
-      `Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
-    );
+  if (!/^\d+$/.test(text)) {
+    const quoted = JSON.stringify(text);
+    const why = `Invalid value: ${quoted}: strconv.ParseUint: parsing ${quoted}: invalid syntax`;
+    throw badRequest(`invalid resource version: resourceVersion: ${why}`);
+  }
   return Number(text);
+}
+
+function forbidden(field: string, why: string): StatusCause {
+  return { reason: 'FieldValueForbidden', message: `Forbidden: ${why}`, field };
+}
+
+function unsupported(match: string, supported: readonly string[]): StatusCause {
+  const values = supported.map((one) => JSON.stringify(one)).join(', ');
+  const message = `Unsupported value: ${JSON.stringify(match)}: supported values: ${values}`;
+  return { reason: 'FieldValueNotSupported', message, field: 'resourceVersionMatch' };
+}
+
+function listCauses(query: URLSearchParams): StatusCause[] {
+  const match = query.get('resourceVersionMatch') ?? '';
+  const version = query.get('resourceVersion') ?? '';
+  const causes: StatusCause[] = [];
+  const field = 'resourceVersionMatch';
+  if (match !== '') {
+    if (version === '')
+      causes.push(forbidden(field, `${field} is forbidden unless resourceVersion is provided`));
+    if ((query.get('continue') ?? '') !== '')
+      causes.push(forbidden(field, `${field} is forbidden when continue is provided`));
+    if (match !== 'Exact' && match !== 'NotOlderThan')
+      causes.push(unsupported(match, ['Exact', 'NotOlderThan', '']));
+    if (match === 'Exact' && version === '0')
+      causes.push(forbidden(field, `${field} "exact" is forbidden for resourceVersion "0"`));
+  }
+  if (query.get('sendInitialEvents') !== null)
+    causes.push(forbidden('sendInitialEvents', 'sendInitialEvents is forbidden for list'));
+  return causes;
+}
+
+function watchCauses(query: URLSearchParams): StatusCause[] {
+  const match = query.get('resourceVersionMatch') ?? '';
+  const isInitial = query.get('sendInitialEvents') !== null;
+  const causes: StatusCause[] = [];
+  const field = 'resourceVersionMatch';
+  if (isInitial && match !== 'NotOlderThan')
+    causes.push(forbidden(field, `sendInitialEvents requires setting ${field} to NotOlderThan`));
+  if (match === '') return causes;
+  if (!isInitial) {
+    const why = `${field} is forbidden for watch unless sendInitialEvents is provided`;
+    causes.push(forbidden(field, why));
+  }
+  if (match !== 'NotOlderThan') causes.push(unsupported(match, ['NotOlderThan']));
+  if ((query.get('continue') ?? '') !== '')
+    causes.push(forbidden(field, `${field} is forbidden when continue is provided`));
+  return causes;
+}
+
+/** ApiError 422, as upstream's ValidateListOptions. */
+export function checkListOptions(query: URLSearchParams, isWatch: boolean): void {
+  const causes = isWatch ? watchCauses(query) : listCauses(query);
+  if (causes.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', causes);
+}
+
+// ---- reading ----
+
+interface Plan {
+  readonly start: string;
+  readonly end: string;
+  readonly prefix: string;
+  readonly limit: number;
+  /** undefined: the newest. */
+  readonly revision: number | undefined;
+  readonly isContinued: boolean;
+  /** Whatever this server has is good enough. */
+  readonly isStaleOk: boolean;
+}
+
+function planOf(store: Store, { info, namespace, query }: ListRequest): Plan {
+  const prefix = collectionPrefix(info, namespace);
+  const continued = query.get('continue') ?? '';
+  const token = continued === '' ? undefined : decodeToken(continued, prefix);
+  const wanted = versionOf(query);
+  const isExact = query.get('resourceVersionMatch') === 'Exact';
+  const isCached = wanted === 0 && !isExact && token === undefined;
+  if (wanted !== undefined && wanted > store.revision()) throw tooLarge(wanted, store.revision());
+  const limit = Math.max(0, numberOf(query, 'limit') ?? 0);
+  const revision = token === undefined ? (isExact ? wanted : undefined) : token.revision;
+  return {
+    start: token?.start ?? prefix,
+    end: prefixEnd(prefix),
+    prefix,
+    // Version 0 is served whole, as from upstream's watch cache.
+    limit: isCached ? 0 : limit,
+    revision: revision === NEWEST ? undefined : revision,
+    isContinued: token !== undefined,
+    isStaleOk: isCached,
+  };
 }
 
 /** One page; the store's versions make later pages show the same moment. */
 export async function listPage(store: Store, request: ListRequest): Promise<Listed> {
-  const { info, namespace, query } = request;
+  const { info } = request;
   const selection = selectionOf(request);
-  const prefix = collectionPrefix(info, namespace);
-  const limit = numberOf(query, 'limit') ?? 0;
-  const continued = query.get('continue');
-  const token = continued === null || continued === '' ? undefined : decodeToken(continued);
-  const exact = query.get('resourceVersionMatch') === 'Exact' ? versionOf(query) : undefined;
-  const wanted = versionOf(query);
-  if (wanted !== undefined && wanted > store.revision()) throw tooLarge(wanted, store.revision());
-  const revision = token?.rv ?? exact;
+  const plan = planOf(store, request);
+  const { prefix, limit } = plan;
+  const isSelective = selection.labels.length + selection.fields.length > 0;
   try {
-    const { items, revision: current } = await store.range({
-      start: token?.start ?? prefix,
-      end: prefixEnd(prefix),
-      ...(revision === undefined ? {} : { revision }),
+    const {
+      items,
+      revision: current,
+      remaining,
+    } = await store.range({
+      start: plan.start,
+      end: plan.end,
+      ...(plan.revision === undefined ? {} : { revision: plan.revision }),
+      ...(limit === 0 || isSelective ? {} : { limit }),
+      isStaleOk: plan.isStaleOk,
     });
-    const chosen =
-      selection.labels.length + selection.fields.length === 0
-        ? items
-        : items.filter((kv) => isSelected(selection, objectOf(kv)));
-    const at = revision ?? current;
-    if (limit === 0 || chosen.length <= limit)
+    const at = plan.revision ?? current;
+    const chosen = isSelective
+      ? items.filter((kv) => isSelected(selection, factsOf(info, kv)))
+      : items;
+    const left = isSelective ? chosen.length - limit : remaining;
+    if (limit === 0 || left <= 0)
       return { items: chosen, revision: at, next: undefined, remaining: undefined };
-    const page = chosen.slice(0, limit);
-    const following: Token = { rv: at, start: `${page.at(-1)?.key ?? ''}\u0000` };
-    const next = Buffer.from(JSON.stringify(following)).toString('base64url');
-    const isSelective = selection.labels.length + selection.fields.length > 0;
-    return {
-      items: page,
-      revision: at,
-      next,
-      remaining: isSelective ? undefined : chosen.length - limit,
-    };
+    const page = isSelective ? chosen.slice(0, limit) : chosen;
+    const start = `${page.at(-1)?.key ?? ''}\u0000`;
+    const next = encodeToken({ revision: at, start }, prefix);
+    return { items: page, revision: at, next, remaining: isSelective ? undefined : left };
   } catch (error) {
-    if (error instanceof Fault && error.detail.code === 'compacted') {
-      throw expired(
-        'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.',
-      );
-    }
+    if (error instanceof Fault && error.detail.code === 'compacted') throw listExpired(plan);
     throw error;
   }
+}
+
+function listExpired(plan: Plan): ApiError {
+  if (!plan.isContinued) return expired('The resourceVersion for the provided list is too old.');
+  const message =
+    'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.';
+  const next = encodeToken({ revision: NEWEST, start: plan.start }, plan.prefix);
+  return new ApiError(410, 'Expired', message, undefined, { continue: next });
 }
 
 function tooLarge(wanted: number, current: number): ApiError {
@@ -128,185 +239,35 @@ function tooLarge(wanted: number, current: number): ApiError {
   );
 }
 
-/** The whole list as text; the objects' own texts are only joined. */
-export function listText(info: ResourceInfo, listed: Listed): string {
-  const metadata = {
+// ---- answers ----
+
+export function listMetadata(listed: Listed): Record<string, unknown> {
+  return {
     resourceVersion: String(listed.revision),
     ...(listed.next === undefined ? {} : { continue: listed.next }),
     ...(listed.remaining === undefined ? {} : { remainingItemCount: listed.remaining }),
   };
-  const head = `{"kind":"${info.listKind}","apiVersion":"${apiVersionOf(info)}","metadata":${JSON.stringify(metadata)},"items":[`;
-  return `${head}${listed.items.map(textOf).join(',')}]}`;
 }
 
-// ---- watches ----
-
-const BACKLOG_BYTES_MAX = 32 * 1024 * 1024;
-const BOOKMARK_MS = 60_000;
-const TIMEOUT_SECONDS_DEFAULT = 1_800;
-
-export interface WatchOptions {
-  readonly request: ListRequest;
-  readonly response: ServerResponse;
-  /** Turns an event into a line when the client wants another form (tables, metadata only). */
-  readonly line?: ((event: WatchEventText) => string) | undefined;
-  readonly contentType: string;
+/** The whole list; the objects' own bytes are only joined. */
+export function listJson(info: ResourceInfo, listed: Listed): Buffer {
+  const metadata = JSON.stringify(listMetadata(listed));
+  const head = `{"kind":"${info.listKind}","apiVersion":"${apiVersionOf(info)}","metadata":${metadata},"items":[`;
+  return jsonItems(info, listed.items, head, ']}\n');
 }
 
-export class Watch {
-  readonly #store: Store;
-  readonly #options: WatchOptions;
-  readonly #env: Env;
-  readonly #selection: Selection;
-  #pending: string[] = [];
-  #isScheduled = false;
-  #isOver = false;
-  #revision = 0;
-  #cancel: () => void = () => {};
-  readonly #timers = new Set<Timer>();
-  readonly ended: Promise<void>;
-  #end: () => void = () => {};
-
-  constructor(store: Store, options: WatchOptions, env: Env) {
-    this.#store = store;
-    this.#options = options;
-    this.#env = env;
-    this.#selection = selectionOf(options.request);
-    this.ended = new Promise((done) => {
-      this.#end = done;
-    });
+/** undefined when the kind has no message. */
+export function listProtobuf(info: ResourceInfo, listed: Listed): Buffer | undefined {
+  const items: Uint8Array[] = [];
+  for (const kv of listed.items) {
+    const bytes = protobufBytes(info, kv);
+    if (bytes === undefined) return undefined;
+    items.push(bytes);
   }
-
-  async start(): Promise<void> {
-    const { request, response, contentType } = this.#options;
-    const { query } = request;
-    const version = versionOf(query);
-    const sendsInitial = query.get('sendInitialEvents') === 'true';
-    if (version !== undefined && version > this.#store.revision()) {
-      throw tooLarge(version, this.#store.revision());
-    }
-    const fromNow = version === undefined || version === 0 || sendsInitial;
-    if (!fromNow && version + 1 <= this.#store.compactRevision()) {
-      throw expired(`too old resource version: ${version} (${this.#store.compactRevision() + 1})`);
-    }
-    // Nothing may be awaited between the snapshot and the start of the watch.
-    const snapshot = fromNow
-      ? await listPage(this.#store, { ...request, query: withoutPaging(query) })
-      : undefined;
-    response.writeHead(200, { 'Content-Type': contentType, 'Cache-Control': 'no-cache, private' });
-    response.on('close', () => this.stop());
-    response.on('error', () => this.stop());
-    for (const kv of snapshot?.items ?? [])
-      this.#push({ type: 'ADDED', kv, revision: kv.modRevision });
-    this.#revision = snapshot?.revision ?? version ?? 0;
-    if (sendsInitial) this.#queue(bookmarkLine(request.info, this.#revision, true));
-    this.#follow(this.#revision + 1);
-    this.#setTimers(query);
-    if (!response.headersSent || this.#pending.length === 0) response.flushHeaders();
-  }
-
-  stop(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#cancel();
-    for (const timer of this.#timers) timer.cancel();
-    this.#end();
-  }
-
-  #follow(startRevision: number): void {
-    const { info, namespace } = this.#options.request;
-    const start = collectionPrefix(info, namespace);
-    const watch = this.#store.watch(
-      { start, end: prefixEnd(start), startRevision },
-      {
-        onEvents: (events, revision) => this.#onEvents(events, revision),
-        onEnd: (reason) => this.#onStoreEnd(reason),
-      },
-    );
-    this.#cancel = () => watch.cancel();
-  }
-
-  #onEvents(events: readonly StoreEvent[], revision: number): void {
-    if (this.#isOver) return;
-    this.#revision = revision;
-    for (const event of events) {
-      const text = classify(event, this.#selection);
-      if (text !== undefined) this.#push(text);
-    }
-  }
-
-  #onStoreEnd(reason: 'compacted' | 'closed'): void {
-    if (this.#isOver) return;
-    if (reason === 'compacted') {
-      const status = expired('too old resource version').toStatus();
-      this.#queue(`${JSON.stringify({ type: 'ERROR', object: status })}\n`);
-    }
-    this.#flush();
-    this.#options.response.end();
-    this.stop();
-  }
-
-  #push(event: WatchEventText): void {
-    this.#queue((this.#options.line ?? lineOf)(event));
-  }
-
-  /** What comes within one turn of the event loop goes out as one write. */
-  #queue(line: string): void {
-    this.#pending.push(line);
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    setImmediate(() => this.#flush());
-  }
-
-  #flush(): void {
-    this.#isScheduled = false;
-    if (this.#pending.length === 0) return;
-    const text = this.#pending.join('');
-    this.#pending = [];
-    const { response } = this.#options;
-    if (response.destroyed || response.writableEnded) return;
-    response.write(text);
-    if (response.writableLength > BACKLOG_BYTES_MAX) {
-      this.#env.log.warn('A watcher does not keep up; cutting it off', {
-        resource: this.#options.request.info.resource,
-      });
-      response.destroy();
-      this.stop();
-    }
-  }
-
-  #setTimers(query: URLSearchParams): void {
-    const seconds =
-      numberOf(query, 'timeoutSeconds') ?? TIMEOUT_SECONDS_DEFAULT * (1 + this.#env.random.next());
-    const end = this.#env.timers.after(seconds * 1_000, () => {
-      this.#flush();
-      this.#options.response.end();
-      this.stop();
-    });
-    this.#timers.add(end);
-    if (query.get('allowWatchBookmarks') === 'true') this.#bookmarkLater();
-  }
-
-  #bookmarkLater(): void {
-    const timer = this.#env.timers.after(BOOKMARK_MS, () => {
-      this.#timers.delete(timer);
-      // Nothing was missed up to the store's own revision.
-      this.#queue(
-        bookmarkLine(
-          this.#options.request.info,
-          Math.max(this.#revision, this.#store.revision()),
-          false,
-        ),
-      );
-      this.#bookmarkLater();
-    });
-    this.#timers.add(timer);
-  }
-}
-
-function withoutPaging(query: URLSearchParams): URLSearchParams {
-  const copy = new URLSearchParams(query);
-  for (const name of ['limit', 'continue', 'resourceVersion', 'resourceVersionMatch'])
-    copy.delete(name);
-  return copy;
+  const list = {
+    apiVersion: apiVersionOf(info),
+    kind: info.listKind,
+    metadata: listMetadata(listed),
+  };
+  return encodeList(list, items);
 }

@@ -1,15 +1,11 @@
 // API objects in the store: keys as kube-apiserver has them, each object serialised once. The stored
-// text has no resourceVersion; it is put in where the text is sent, so that bytes are never re-encoded.
-import type { KubeObject } from '#kube/meta/object.ts';
+// bytes have no resourceVersion; it is put in where they are sent, so that nothing is encoded again.
+import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import { decodeEnvelope, encodeObject, isProtobuf } from '#kube/types/protobuf.ts';
 import type { KeyValue } from '#store/store.ts';
 
 const decoder = new TextDecoder();
-const encoder = new TextEncoder();
-const METADATA = '"metadata":{';
-
-const texts = new WeakMap<KeyValue, string>();
-const objects = new WeakMap<KeyValue, KubeObject>();
 
 export function resourcePrefix(info: { group: string; resource: string }): string {
   return info.group === ''
@@ -32,36 +28,208 @@ export function objectKey(info: ResourceInfo, namespace: string | undefined, nam
 export function serialize(object: KubeObject): Uint8Array {
   const { apiVersion, kind, metadata, ...rest } = object;
   const { resourceVersion: _version, ...meta } = metadata;
-  return encoder.encode(JSON.stringify({ apiVersion, kind, metadata: meta, ...rest }));
+  return Buffer.from(JSON.stringify({ kind, apiVersion, metadata: meta, ...rest }));
 }
 
-function withVersion(text: string, revision: number): string {
-  const at = text.indexOf(METADATA) + METADATA.length;
-  const comma = text[at] === '}' ? '' : ',';
-  return `${text.slice(0, at)}"resourceVersion":"${revision}"${comma}${text.slice(at)}`;
+/** What selectors may ask of an object, without the rest of it. */
+export type Facts = KubeObject;
+
+/** What was made of a value, kept as long as the value is. */
+interface Memo {
+  facts?: Facts;
+  /** The message, as of the value's own revision. */
+  protobuf?: Uint8Array;
+  /** JSON in our layout, where the stored bytes are not. */
+  json?: Buffer;
 }
 
-/** JSON of the object as clients get it; made once for each stored version. */
-export function textOf(kv: KeyValue): string {
-  let text = texts.get(kv);
-  if (text === undefined) {
-    text = withVersion(decoder.decode(kv.value), kv.modRevision);
-    texts.set(kv, text);
-  }
-  return text;
+function memoOf(kv: KeyValue): Memo {
+  kv.memo ??= {};
+  return kv.memo as Memo;
 }
 
-/** The object as it was when it was deleted, with the revision of its deletion. */
-export function deletedText(kv: KeyValue, revision: number): string {
-  return withVersion(decoder.decode(kv.value), revision);
+function parse(value: Uint8Array): KubeObject {
+  if (isProtobuf(value)) return decodeEnvelope(value) as unknown as KubeObject;
+  return JSON.parse(decoder.decode(value)) as KubeObject;
 }
 
-/** Parsed once for each stored version; read-only, shared. */
+/** Objects that were parsed lately: two generations, so that no more than twice as many are kept. */
+const GENERATION_MAX = 1_024;
+let young = new Map<KeyValue, KubeObject>();
+let old = new Map<KeyValue, KubeObject>();
+
+/** The object with its version; read-only, shared. Objects in use are parsed once. */
 export function objectOf(kv: KeyValue): KubeObject {
-  let object = objects.get(kv);
-  if (object === undefined) {
-    object = JSON.parse(textOf(kv)) as KubeObject;
-    objects.set(kv, object);
+  let object = young.get(kv);
+  if (object !== undefined) return object;
+  object = old.get(kv) ?? parsed(kv);
+  young.set(kv, object);
+  if (young.size >= GENERATION_MAX) {
+    old = young;
+    young = new Map();
   }
   return object;
+}
+
+function parsed(kv: KeyValue): KubeObject {
+  const object = parse(kv.value);
+  object.metadata.resourceVersion = String(kv.modRevision);
+  return object;
+}
+
+/** For selectors: labels, name, namespace and the selectable fields only, so that all of them may be kept. */
+export function factsOf(info: ResourceInfo, kv: KeyValue): Facts {
+  const memo = memoOf(kv);
+  if (memo.facts === undefined) {
+    const object = young.get(kv) ?? parse(kv.value);
+    const { name, namespace, labels } = object.metadata;
+    const facts: Facts = {
+      apiVersion: '',
+      kind: '',
+      metadata: {
+        ...(name === undefined ? {} : { name }),
+        ...(namespace === undefined ? {} : { namespace }),
+        ...(labels === undefined ? {} : { labels }),
+      },
+    };
+    for (const path of info.selectableFields) copyField(object, facts, path.split('.'));
+    memo.facts = facts;
+  }
+  return memo.facts;
+}
+
+function copyField(from: unknown, to: Record<string, unknown>, path: readonly string[]): void {
+  const [key = '', ...rest] = path;
+  if (typeof from !== 'object' || from === null) return;
+  const value = (from as Record<string, unknown>)[key];
+  if (value === undefined) return;
+  if (rest.length === 0) {
+    to[key] = value;
+    return;
+  }
+  const inner = (to[key] ?? {}) as Record<string, unknown>;
+  to[key] = inner;
+  copyField(value, inner, rest);
+}
+
+// ---- JSON ----
+
+const layouts = new WeakMap<ResourceInfo, { head: Buffer; kindSize: number }>();
+
+/** How the bytes of each object of the resource begin. */
+function layoutOf(info: ResourceInfo): { head: Buffer; kindSize: number } {
+  let layout = layouts.get(info);
+  if (layout === undefined) {
+    const kind = `"kind":${JSON.stringify(info.kind)},"apiVersion":${JSON.stringify(apiVersionOf(info))},`;
+    const head = Buffer.from(`{${kind}"metadata":{`);
+    layout = { head, kindSize: Buffer.byteLength(kind) };
+    layouts.set(info, layout);
+  }
+  return layout;
+}
+
+const CLOSING = 0x7d;
+const OPENING = 0x7b;
+const COMMA = 0x2c;
+
+/** The object's JSON in its own layout: as stored, unless somebody else or another version wrote it. */
+function jsonOf(info: ResourceInfo, kv: KeyValue): Buffer {
+  const { value } = kv;
+  const bytes = Buffer.isBuffer(value)
+    ? value
+    : Buffer.from(value.buffer, value.byteOffset, value.length);
+  const { head } = layoutOf(info);
+  if (bytes.length > head.length && bytes.compare(head, 0, head.length, 0, head.length) === 0)
+    return bytes;
+  const memo = memoOf(kv);
+  memo.json ??= serialize({
+    ...parse(value),
+    kind: info.kind,
+    apiVersion: apiVersionOf(info),
+  }) as Buffer;
+  return memo.json;
+}
+
+const VERSION = '"resourceVersion":"';
+
+/** The text that is put in behind the head. */
+function versionText(json: Buffer, head: Buffer, revision: number): string {
+  return `${VERSION}${revision}"${json[head.length] === CLOSING ? '' : ','}`;
+}
+
+/** JSON of the object as clients get it, between two texts. */
+export function jsonBytes(
+  info: ResourceInfo,
+  kv: KeyValue,
+  options: { readonly revision?: number; readonly before?: string; readonly after?: string } = {},
+): Buffer {
+  const { revision = kv.modRevision, before = '', after = '' } = options;
+  const json = jsonOf(info, kv);
+  const { head } = layoutOf(info);
+  const version = versionText(json, head, revision);
+  const size = before.length + json.length + version.length + after.length;
+  const out = Buffer.allocUnsafe(size);
+  let at = before === '' ? 0 : out.write(before, 0, 'latin1');
+  at += json.copy(out, at, 0, head.length);
+  at += out.write(version, at, 'latin1');
+  at += json.copy(out, at, head.length);
+  if (after !== '') out.write(after, at, 'latin1');
+  return out;
+}
+
+/**
+ * The items of a list, with commas between them, behind a text and before another. Items of built-in
+ * types have no kind in a list, as upstream; custom resources have.
+ */
+export function jsonItems(
+  info: ResourceInfo,
+  items: readonly KeyValue[],
+  before: string,
+  after: string,
+): Buffer {
+  const { head, kindSize } = layoutOf(info);
+  const start = info.customResourceDefinition === undefined ? kindSize : 0;
+  const found = items.map((kv) => jsonOf(info, kv));
+  const versions = items.map((kv, index) =>
+    versionText(found[index] as Buffer, head, kv.modRevision),
+  );
+  const beforeSize = Buffer.byteLength(before);
+  let size = beforeSize + after.length + Math.max(0, items.length - 1);
+  for (let i = 0; i < found.length; i++)
+    size += (found[i] as Buffer).length - start + (versions[i] as string).length;
+  const out = Buffer.allocUnsafe(size);
+  let at = out.write(before);
+  for (let i = 0; i < found.length; i++) {
+    const json = found[i] as Buffer;
+    if (i > 0) out[at++] = COMMA;
+    out[at++] = OPENING;
+    at += json.copy(out, at, 1 + start, head.length);
+    at += out.write(versions[i] as string, at, 'latin1');
+    at += json.copy(out, at, head.length);
+  }
+  out.write(after, at, 'latin1');
+  return out;
+}
+
+// ---- protobuf ----
+
+/** The bare message of the object; undefined for kinds that have none (custom resources). */
+export function protobufBytes(
+  info: ResourceInfo,
+  kv: KeyValue,
+  revision?: number,
+): Uint8Array | undefined {
+  if (info.customResourceDefinition !== undefined) return undefined;
+  const isOwn = revision === undefined || revision === kv.modRevision;
+  const memo = memoOf(kv);
+  if (isOwn && memo.protobuf !== undefined) return memo.protobuf;
+  const object = young.get(kv) ?? parsed(kv);
+  const bytes = encodeObject({
+    ...object,
+    apiVersion: apiVersionOf(info),
+    kind: info.kind,
+    metadata: { ...object.metadata, resourceVersion: String(revision ?? kv.modRevision) },
+  });
+  if (isOwn && bytes !== undefined) memo.protobuf = bytes;
+  return bytes;
 }

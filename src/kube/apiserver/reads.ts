@@ -2,36 +2,53 @@
 import type { Env } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import { encodeList, encodeObject } from '#kube/types/protobuf.ts';
 import type { Store } from '#store/store.ts';
-import { acceptedForm, sendJson, sendText, type Exchange } from './bodies.ts';
-import { listPage, listText, Watch, type Listed } from './lists.ts';
-import { objectOf, textOf } from './object-store.ts';
+import { sendBytes, sendValue, type Exchange, type SendOptions } from './bodies.ts';
+import {
+  checkListOptions,
+  listJson,
+  listMetadata,
+  listPage,
+  listProtobuf,
+  type Listed,
+} from './lists.ts';
+import { mediaTypes, negotiateOrRefuse, offeredFor, type Accepted } from './negotiation.ts';
+import { jsonBytes, objectOf } from './object-store.ts';
 import { toTable } from './printers/table.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { Resources, WriteContext } from './resources.ts';
 import { scaleOf } from './subresources.ts';
-import { lineOf, type WatchEventText } from './watch-hub.ts';
+import { watchForm } from './watch-forms.ts';
+import { WatchHub } from './watch-hub.ts';
+import { WatchStream } from './watch-stream.ts';
 
 export class Reads {
   readonly #store: Store;
   readonly #resources: Resources;
+  readonly #hub: WatchHub;
   readonly #env: Env;
 
   constructor(store: Store, resources: Resources, env: Env) {
     this.#store = store;
     this.#resources = resources;
+    this.#hub = new WatchHub(store);
     this.#env = env;
+  }
+
+  close(): void {
+    this.#hub.close();
   }
 
   async get(exchange: Exchange, info: RequestInfo, resource: ResourceInfo): Promise<void> {
     const kv = await this.#resources.need(resource, info.namespace, info.name ?? '');
-    const form = acceptedForm(exchange.request);
     if (info.subresource === 'scale') {
       const context = { info: resource } as WriteContext;
-      return sendJson(exchange, scaleOf(context, objectOf(kv)));
+      return sendValue(exchange, scaleOf(context, objectOf(kv)));
     }
-    if (form.kind === 'object' && info.query.get('pretty') === null)
-      return sendText(exchange, textOf(kv));
+    const { media, as, isPretty } = acceptedBy(exchange, resource);
+    if (media === 'json' && as === undefined && !isPretty)
+      return sendBytes(exchange, jsonBytes(resource, kv, { after: '\n' }));
     this.sendObject(exchange, info, resource, objectOf(kv));
   }
 
@@ -41,21 +58,17 @@ export class Reads {
     info: RequestInfo,
     resource: ResourceInfo,
     object: KubeObject,
-    options: { status?: number; warnings?: readonly string[] } = {},
+    options: SendOptions = {},
   ): void {
-    const form = acceptedForm(exchange.request);
+    const { as, version } = acceptedBy(exchange, resource);
     const { resourceVersion } = object.metadata;
     const value =
-      form.kind === 'table' && object.kind === resource.kind
+      as === 'Table' && object.kind === resource.kind
         ? toTable(resource, [object], this.#tableOptions(info, { resourceVersion }, true))
-        : form.kind === 'metadata'
-          ? {
-              kind: 'PartialObjectMetadata',
-              apiVersion: 'meta.k8s.io/v1',
-              metadata: object.metadata,
-            }
-          : object;
-    sendJson(exchange, value, options);
+        : as === undefined || as === 'Table'
+          ? object
+          : partial(object, version);
+    sendValue(exchange, value, options);
   }
 
   #tableOptions(info: RequestInfo, metadata: Record<string, unknown>, withColumns: boolean) {
@@ -66,61 +79,58 @@ export class Reads {
   }
 
   async list(exchange: Exchange, info: RequestInfo, resource: ResourceInfo): Promise<void> {
-    const form = acceptedForm(exchange.request);
     const { namespace, query } = info;
+    checkListOptions(query, false);
     const listed = await listPage(this.#store, { info: resource, namespace, query });
-    if (form.kind === 'object') return sendText(exchange, listText(resource, listed));
-    const metadata = listMetadata(listed);
-    const objects = listed.items.map(objectOf);
-    if (form.kind === 'table')
-      return sendJson(
-        exchange,
-        toTable(resource, objects, this.#tableOptions(info, metadata, true)),
-      );
-    const items = objects.map((one) => ({
-      kind: 'PartialObjectMetadata',
-      apiVersion: 'meta.k8s.io/v1',
-      metadata: one.metadata,
-    }));
-    sendJson(exchange, {
+    this.sendList(exchange, info, resource, listed);
+  }
+
+  sendList(exchange: Exchange, info: RequestInfo, resource: ResourceInfo, listed: Listed): void {
+    const accepted = acceptedBy(exchange, resource);
+    const { media, as, isPretty, version } = accepted;
+    if (as === 'Table') {
+      const options = this.#tableOptions(info, listMetadata(listed), true);
+      return sendValue(exchange, toTable(resource, listed.items.map(objectOf), options));
+    }
+    if (as !== undefined) return this.#sendMetadataList(exchange, listed, media, version);
+    if (media === 'protobuf') {
+      const bytes = listProtobuf(resource, listed);
+      if (bytes !== undefined)
+        return sendBytes(exchange, bytes, { contentType: mediaTypes.protobuf });
+    }
+    const bytes = listJson(resource, listed);
+    if (media === 'json' && !isPretty) return sendBytes(exchange, bytes);
+    sendValue(exchange, JSON.parse(bytes.toString()) as object);
+  }
+
+  #sendMetadataList(
+    exchange: Exchange,
+    listed: Listed,
+    media: Accepted['media'],
+    version: string,
+  ): void {
+    const items = listed.items.map((kv) => partial(objectOf(kv), version));
+    const list = {
       kind: 'PartialObjectMetadataList',
-      apiVersion: 'meta.k8s.io/v1',
-      metadata,
-      items,
-    });
+      apiVersion: `meta.k8s.io/${version}`,
+      metadata: listMetadata(listed),
+    };
+    if (media !== 'protobuf') return sendValue(exchange, { ...list, items });
+    const messages = items.map((item) => encodeObject(item) ?? new Uint8Array());
+    sendBytes(exchange, encodeList(list, messages), { contentType: mediaTypes.protobuf });
   }
 
   async watch(exchange: Exchange, info: RequestInfo, resource: ResourceInfo): Promise<void> {
-    const form = acceptedForm(exchange.request);
     const { namespace, query, name } = info;
-    let isFirst = true;
-    const line = (event: WatchEventText): string => {
-      const object = JSON.parse(lineOf(event)) as { type: string; object: KubeObject };
-      if (form.kind === 'metadata') {
-        const partial = {
-          kind: 'PartialObjectMetadata',
-          apiVersion: 'meta.k8s.io/v1',
-          metadata: object.object.metadata,
-        };
-        return `${JSON.stringify({ type: object.type, object: partial })}\n`;
-      }
-      const { resourceVersion } = object.object.metadata;
-      const table = toTable(
-        resource,
-        [object.object],
-        this.#tableOptions(info, { resourceVersion }, isFirst),
-      );
-      isFirst = false;
-      return `${JSON.stringify({ type: object.type, object: table })}\n`;
-    };
-    const watch = new Watch(
+    checkListOptions(query, true);
+    const accepted = acceptedBy(exchange, resource);
+    const form = watchForm(resource, accepted, (metadata, withColumns) =>
+      this.#tableOptions(info, metadata, withColumns),
+    );
+    const watch = new WatchStream(
       this.#store,
-      {
-        request: { info: resource, namespace, name, query },
-        response: exchange.response,
-        contentType: 'application/json',
-        ...(form.kind === 'object' ? {} : { line }),
-      },
+      this.#hub,
+      { request: { info: resource, namespace, name, query }, response: exchange.response, form },
       this.#env,
     );
     await watch.start();
@@ -128,10 +138,16 @@ export class Reads {
   }
 }
 
-function listMetadata(listed: Listed): Record<string, unknown> {
+/** What the handler negotiated, or what the request asks for now. */
+function acceptedBy(exchange: Exchange, resource: ResourceInfo): Accepted {
+  exchange.accepted ??= negotiateOrRefuse(exchange.request, offeredFor(resource, 'get'));
+  return exchange.accepted;
+}
+
+function partial(object: KubeObject, version: string): KubeObject {
   return {
-    resourceVersion: String(listed.revision),
-    ...(listed.next === undefined ? {} : { continue: listed.next }),
-    ...(listed.remaining === undefined ? {} : { remainingItemCount: listed.remaining }),
+    kind: 'PartialObjectMetadata',
+    apiVersion: `meta.k8s.io/${version}`,
+    metadata: object.metadata,
   };
 }

@@ -1,72 +1,160 @@
-// Watches on a resource: events out of the store, filtered for each client, encoded once for all of
-// them, written in batches; bookmarks; a client that does not keep up is cut off.
-import type { KubeObject } from '#kube/meta/object.ts';
+// The fan-out of watches: one watch on the store for each resource, clients that want the same bytes
+// share one channel, and what happens within a turn of the event loop is one write to each of them.
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
-import {
-  matchesFields,
-  matchesLabels,
-  type FieldRequirement,
-  type LabelSelector,
-} from '#kube/meta/selectors.ts';
-import type { KeyValue, StoreEvent } from '#store/store.ts';
-import { deletedText, objectOf, textOf } from './object-store.ts';
+import { prefixEnd, type Store, type StoreEvent } from '#store/store.ts';
+import { collectionPrefix } from './object-store.ts';
+import { classify, type Selection, type WatchEvent } from './selection.ts';
+import type { WatchForm } from './watch-forms.ts';
 
-export interface Selection {
-  readonly labels: LabelSelector;
-  readonly fields: readonly FieldRequirement[];
+export interface Interest {
+  readonly info: ResourceInfo;
+  readonly namespace: string | undefined;
+  readonly selection: Selection;
+  readonly form: WatchForm;
 }
 
-export const everything: Selection = { labels: [], fields: [] };
-
-export function isSelected(selection: Selection, object: KubeObject): boolean {
-  return (
-    matchesLabels(selection.labels, object.metadata.labels) &&
-    matchesFields(selection.fields, object)
-  );
+/** One client's stream. */
+export interface Receiver {
+  write(bytes: Buffer): void;
+  /** The store has closed, or its history is gone. */
+  end(reason: 'compacted' | 'closed'): void;
 }
 
-export interface WatchEventText {
-  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
-  readonly kv: KeyValue;
-  readonly revision: number;
-}
+/** Clients with the same resource, namespace, selection and form: their bytes are made once. */
+export class Channel {
+  readonly #interest: Interest;
+  readonly #schedule: (channel: Channel) => void;
+  readonly receivers = new Set<Receiver>();
+  #pending: Buffer[] = [];
 
-/** What the event means to a client with this selection; undefined when nothing. */
-export function classify(event: StoreEvent, selection: Selection): WatchEventText | undefined {
-  if (event.kind === 'delete') {
-    if (!isSelected(selection, objectOf(event.previous))) return undefined;
-    return { type: 'DELETED', kv: event.previous, revision: event.modRevision };
+  constructor(interest: Interest, schedule: (channel: Channel) => void) {
+    this.#interest = interest;
+    this.#schedule = schedule;
   }
-  const { kv, previous } = event;
-  const isNow = isSelected(selection, objectOf(kv));
-  const was = previous !== undefined && isSelected(selection, objectOf(previous));
-  if (isNow) return { type: was ? 'MODIFIED' : 'ADDED', kv, revision: kv.modRevision };
-  // It left the selection: the client gets its last state of interest, at the new version.
-  if (was && previous !== undefined)
-    return { type: 'DELETED', kv: previous, revision: kv.modRevision };
-  return undefined;
-}
 
-const lines = new WeakMap<KeyValue, Map<string, string>>();
-
-/** One line of the stream; the same text for every client that gets it. */
-export function lineOf(event: WatchEventText): string {
-  const key = `${event.type}${event.revision}`;
-  const known = lines.get(event.kv) ?? new Map<string, string>();
-  lines.set(event.kv, known);
-  let line = known.get(key);
-  if (line === undefined) {
-    const text =
-      event.type === 'DELETED' ? deletedText(event.kv, event.revision) : textOf(event.kv);
-    line = `{"type":"${event.type}","object":${text}}\n`;
-    known.set(key, line);
+  onEvents(events: readonly StoreEvent[], made: EventBytes): void {
+    const { info, namespace, selection, form } = this.#interest;
+    const prefix = collectionPrefix(info, namespace);
+    for (const event of events) {
+      const key = event.kind === 'put' ? event.kv.key : event.key;
+      if (!key.startsWith(prefix)) continue;
+      const meant = classify(info, event, selection);
+      if (meant === undefined) continue;
+      if (this.#pending.length === 0) this.#schedule(this);
+      this.#pending.push(made.bytes(meant, form));
+    }
   }
-  return line;
+
+  /** Sends what has gathered; before anybody joins, and before anything else is written. */
+  flush(): void {
+    const [first] = this.#pending;
+    if (first === undefined) return;
+    const bytes = this.#pending.length === 1 ? first : Buffer.concat(this.#pending);
+    this.#pending = [];
+    for (const receiver of this.receivers) receiver.write(bytes);
+  }
 }
 
-export function bookmarkLine(info: ResourceInfo, revision: number, isInitialEnd: boolean): string {
-  const apiVersion = info.group === '' ? info.version : `${info.group}/${info.version}`;
-  const annotations = isInitialEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {};
-  const metadata = { resourceVersion: String(revision), creationTimestamp: null, ...annotations };
-  return `${JSON.stringify({ type: 'BOOKMARK', object: { kind: info.kind, apiVersion, metadata } })}\n`;
+/** The bytes of the events of one revision, for all channels that have one form. */
+class EventBytes {
+  readonly #made = new Map<string, Buffer>();
+
+  bytes(event: WatchEvent, form: WatchForm): Buffer {
+    const key = `${form.key} ${event.type} ${event.revision} ${event.kv.key}`;
+    let bytes = this.#made.get(key);
+    if (bytes === undefined) {
+      bytes = form.event(event);
+      this.#made.set(key, bytes);
+    }
+    return bytes;
+  }
+}
+
+/** All channels of one resource. */
+interface Feed {
+  readonly channels: Map<string, Channel>;
+  readonly watch: { cancel(): void };
+}
+
+export class WatchHub {
+  readonly #store: Store;
+  readonly #feeds = new Map<ResourceInfo, Feed>();
+  readonly #dirty = new Set<Channel>();
+  #isScheduled = false;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** The receiver gets every event after the store's revision of now, until it leaves. */
+  join(interest: Interest, receiver: Receiver): { channel: Channel; leave(): void } {
+    const { info, form } = interest;
+    const feed = this.#feeds.get(info) ?? this.#open(info);
+    const key = `${form.key}\n${interest.namespace ?? ''}\n${JSON.stringify(interest.selection)}`;
+    let channel = feed.channels.get(key);
+    if (channel === undefined) {
+      channel = new Channel(interest, (one) => this.#schedule(one));
+      feed.channels.set(key, channel);
+    }
+    channel.flush();
+    channel.receivers.add(receiver);
+    const joined = channel;
+    const leave = (): void => {
+      joined.receivers.delete(receiver);
+      if (joined.receivers.size > 0 || feed.channels.get(key) !== joined) return;
+      feed.channels.delete(key);
+      if (feed.channels.size > 0) return;
+      feed.watch.cancel();
+      if (this.#feeds.get(info) === feed) this.#feeds.delete(info);
+    };
+    return { channel, leave };
+  }
+
+  /** The watches of this very resource end: it is served no more, or by another schema. */
+  close(): void {
+    for (const feed of this.#feeds.values()) feed.watch.cancel();
+    this.#feeds.clear();
+  }
+
+  #open(info: ResourceInfo): Feed {
+    const channels = new Map<string, Channel>();
+    const start = collectionPrefix(info, undefined);
+    const watch = this.#store.watch(
+      { start, end: prefixEnd(start), startRevision: this.#store.revision() + 1 },
+      {
+        onEvents: (events) => {
+          const made = new EventBytes();
+          for (const channel of channels.values()) channel.onEvents(events, made);
+        },
+        onEnd: (reason) => this.#onEnd(info, channels, reason),
+      },
+    );
+    const feed = { channels, watch };
+    this.#feeds.set(info, feed);
+    return feed;
+  }
+
+  #onEnd(
+    info: ResourceInfo,
+    channels: ReadonlyMap<string, Channel>,
+    reason: 'compacted' | 'closed',
+  ): void {
+    this.#feeds.delete(info);
+    for (const channel of channels.values()) {
+      channel.flush();
+      for (const receiver of channel.receivers) receiver.end(reason);
+    }
+  }
+
+  #schedule(channel: Channel): void {
+    this.#dirty.add(channel);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      const channels = [...this.#dirty];
+      this.#dirty.clear();
+      for (const one of channels) one.flush();
+    });
+  }
 }

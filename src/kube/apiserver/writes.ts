@@ -3,10 +3,10 @@ import type { Env } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { ApiError, invalid } from '#kube/meta/status.ts';
 import type { Authenticator } from './authentication.ts';
-import { readBody, sendJson, sendText, type Exchange } from './bodies.ts';
+import { readBody, sendValue, type Exchange } from './bodies.ts';
 import type { Definitions } from './crd/definitions.ts';
 import { unknownResource } from './faults.ts';
-import { listPage, listText } from './lists.ts';
+import { listPage } from './lists.ts';
 import { objectOf } from './object-store.ts';
 import type { Reads } from './reads.ts';
 import type { RequestInfo } from './request-info.ts';
@@ -61,7 +61,7 @@ export class Writes {
       roles,
       authenticate: (token: string) => this.#options.authenticator.token(token),
     };
-    sendJson(exchange, await review(services, info.resource, user, value as KubeObject), {
+    sendValue(exchange, await review(services, info.resource, user, value as KubeObject), {
       status: 201,
     });
   }
@@ -73,21 +73,25 @@ export class Writes {
     if (info.resource === 'bindings' && subresource === undefined) {
       const pods = this.#resources.registry.byResource('', 'v1', 'pods');
       const asPod = { ...context, info: pods ?? context.info };
-      return sendJson(
+      return sendValue(
         exchange,
         await bind(this.#resources, asPod, body.metadata?.name ?? '', body, this.#env),
         { status: 201 },
       );
     }
     if (subresource === 'binding')
-      return sendJson(exchange, await bind(this.#resources, context, name, body, this.#env), {
+      return sendValue(exchange, await bind(this.#resources, context, name, body, this.#env), {
         status: 201,
       });
     if (subresource === 'eviction')
-      return sendJson(exchange, await evict(this.#resources, context, name, body), { status: 201 });
+      return sendValue(exchange, await evict(this.#resources, context, name, body), {
+        status: 201,
+      });
     if (subresource === 'token') {
       const services = { resources: this.#resources, tokens: this.#options.tokens, env: this.#env };
-      return sendJson(exchange, await requestToken(services, context, name, body), { status: 201 });
+      return sendValue(exchange, await requestToken(services, context, name, body), {
+        status: 201,
+      });
     }
     if (subresource !== undefined) throw unknownResource();
     const object = await this.#resources.create(
@@ -152,7 +156,7 @@ export class Writes {
       const { resourceVersion: _version, ...metadata } = before.metadata;
       return { ...before, metadata, spec: { ...before['spec'], ...given['spec'] } };
     });
-    sendJson(exchange, scale);
+    sendValue(exchange, scale);
   }
 
   async delete(exchange: Exchange, info: RequestInfo, context: WriteContext): Promise<void> {
@@ -179,7 +183,7 @@ export class Writes {
           .catch(ignoreNotFound);
       }
       await this.#options.definitions.onWritten(context.info);
-      return sendText(exchange, listText(context.info, listed));
+      return this.#reads.sendList(exchange, info, context.info, listed);
     }
     const { object, gone } = await this.#resources.delete(own, info.name ?? '', options);
     await this.#options.definitions.onWritten(context.info);
@@ -189,7 +193,7 @@ export class Writes {
     const details = { name, ...group, kind: context.info.resource, uid };
     const isWhole = context.info.group === '' && context.info.resource === 'pods';
     if (isWhole) return this.#reads.sendObject(exchange, info, context.info, object);
-    sendJson(exchange, {
+    sendValue(exchange, {
       kind: 'Status',
       apiVersion: 'v1',
       metadata: {},

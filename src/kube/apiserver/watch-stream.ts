@@ -1,0 +1,245 @@
+// One client's watch: the state it begins with, what it missed since its version, then live through the
+// hub; bookmarks, the end of its time, and the end of a client that does not keep up.
+import type { ServerResponse } from 'node:http';
+import type { Env, Timer } from '#env/env.ts';
+import { ApiError, expired } from '#kube/meta/status.ts';
+import { prefixEnd, type Store, type StoreEvent } from '#store/store.ts';
+import { listPage, numberOf, selectionOf, versionOf, type ListRequest } from './lists.ts';
+import { collectionPrefix } from './object-store.ts';
+import { classify, type Selection } from './selection.ts';
+import { bookmark, errorFrame, type WatchForm } from './watch-forms.ts';
+import type { Channel, Receiver, WatchHub } from './watch-hub.ts';
+
+/** What may wait for one client; the bytes themselves are shared with others that get them. */
+const BACKLOG_BYTES_MAX = 8 * 1024 * 1024;
+/** A client that is cut off may still read what it has been sent. */
+const LINGER_MS = 30_000;
+const BOOKMARK_MS = 60_000;
+const TIMEOUT_SECONDS_DEFAULT = 1_800;
+const INITIAL_BYTES = 256 * 1024;
+
+export interface WatchOptions {
+  readonly request: ListRequest;
+  readonly response: ServerResponse;
+  readonly form: WatchForm;
+}
+
+export class WatchStream implements Receiver {
+  readonly #store: Store;
+  readonly #hub: WatchHub;
+  readonly #options: WatchOptions;
+  readonly #env: Env;
+  readonly #selection: Selection;
+  readonly #timers = new Set<Timer>();
+  #channel: Channel | undefined;
+  #leave: () => void = () => {};
+  #isOver = false;
+  /** The state at the beginning may be more than the backlog; it does not count against the client. */
+  #initialBytes = 0;
+  readonly ended: Promise<void>;
+  #finish: () => void = () => {};
+
+  constructor(store: Store, hub: WatchHub, options: WatchOptions, env: Env) {
+    this.#store = store;
+    this.#hub = hub;
+    this.#options = options;
+    this.#env = env;
+    this.#selection = selectionOf(options.request);
+    this.ended = new Promise((done) => {
+      this.#finish = done;
+    });
+  }
+
+  async start(): Promise<void> {
+    const { request, response, form } = this.#options;
+    const { query } = request;
+    const version = watchVersionOf(query);
+    const seconds = numberOf(query, 'timeoutSeconds');
+    const sendsInitial = query.get('sendInitialEvents') === 'true';
+    const isFromNow = version === undefined || version === 0 || sendsInitial;
+    const wantsState = isFromNow && query.get('sendInitialEvents') !== 'false';
+    const snapshot = isFromNow
+      ? await listPage(this.#store, { ...request, query: withoutPaging(query) })
+      : undefined;
+    response.on('close', () => this.#stop());
+    response.on('error', () => this.#stop());
+    response.on('drain', () => {
+      this.#initialBytes = 0;
+    });
+    response.writeHead(200, {
+      'Content-Type': form.contentType,
+      'Cache-Control': 'no-cache, private',
+    });
+    if (wantsState) {
+      const batch = this.#initialBatch();
+      for (const kv of snapshot?.items ?? [])
+        batch.add(form.event({ type: 'ADDED', kv, revision: kv.modRevision }));
+      if (sendsInitial) {
+        const end = bookmark(request.info, snapshot?.revision ?? 0, true);
+        batch.add(form.other('BOOKMARK', end));
+      }
+      batch.flush();
+    }
+    this.#follow(snapshot?.revision ?? version ?? 0);
+    if (this.#isOver) return;
+    this.#setTimers(seconds);
+    response.flushHeaders();
+  }
+
+  // ---- Receiver ----
+
+  write(bytes: Buffer): void {
+    const { response } = this.#options;
+    if (this.#isOver || response.destroyed) return;
+    response.write(bytes);
+    if (response.writableLength > BACKLOG_BYTES_MAX + this.#initialBytes) {
+      const { resource } = this.#options.request.info;
+      this.#env.log.warn('A watcher does not keep up; its watch ends', { resource });
+      this.#close();
+      const timer = this.#env.timers.after(LINGER_MS, () => response.destroy());
+      response.on('close', () => timer.cancel());
+    }
+  }
+
+  end(reason: 'compacted' | 'closed'): void {
+    if (this.#isOver) return;
+    if (reason === 'compacted') this.#refuse();
+    else this.#close();
+  }
+
+  #refuse(version?: number): void {
+    const { form } = this.#options;
+    const oldest = this.#store.compactRevision() + 1;
+    const which = version === undefined ? '' : `: ${version} (${oldest})`;
+    this.write(errorFrame(form, expired(`too old resource version${which}`).toStatus()));
+    this.#close();
+  }
+
+  /** What came after `revision` and has happened already, then everything that will. */
+  #follow(revision: number): void {
+    const { request, form } = this.#options;
+    const { info, namespace } = request;
+    const start = collectionPrefix(info, namespace);
+    const batch = this.#initialBatch();
+    let isGone = false;
+    // History comes at once, within the call.
+    const replay = this.#store.watch(
+      { start, end: prefixEnd(start), startRevision: revision + 1 },
+      {
+        onEvents: (events) => this.#addMissed(batch, events),
+        onEnd: (reason) => {
+          if (reason === 'compacted') isGone = true;
+        },
+      },
+    );
+    replay.cancel();
+    batch.flush();
+    if (isGone) return this.#refuse(revision);
+    const selection = this.#selection;
+    const { channel, leave } = this.#hub.join({ info, namespace, selection, form }, this);
+    this.#channel = channel;
+    this.#leave = leave;
+  }
+
+  #initialBatch(): Batch {
+    return new Batch((bytes) => {
+      this.#initialBytes += bytes.length;
+      this.write(bytes);
+    });
+  }
+
+  #addMissed(batch: Batch, events: readonly StoreEvent[]): void {
+    const { request, form } = this.#options;
+    for (const event of events) {
+      const meant = classify(request.info, event, this.#selection);
+      if (meant !== undefined) batch.add(form.event(meant));
+    }
+  }
+
+  #setTimers(wanted: number | undefined): void {
+    const seconds =
+      wanted === undefined || wanted <= 0
+        ? TIMEOUT_SECONDS_DEFAULT * (1 + this.#env.random.next())
+        : wanted;
+    this.#timers.add(
+      this.#env.timers.after(seconds * 1_000, () => {
+        this.#channel?.flush();
+        this.#close();
+      }),
+    );
+    if (this.#options.request.query.get('allowWatchBookmarks') === 'true') this.#bookmarkLater();
+  }
+
+  #bookmarkLater(): void {
+    const timer = this.#env.timers.after(BOOKMARK_MS, () => {
+      this.#timers.delete(timer);
+      const { request, form } = this.#options;
+      // Whatever the store has applied is in the channel, so that nothing up to its revision is missed.
+      this.#channel?.flush();
+      this.write(form.other('BOOKMARK', bookmark(request.info, this.#store.revision(), false)));
+      if (!this.#isOver) this.#bookmarkLater();
+    });
+    this.#timers.add(timer);
+  }
+
+  #close(): void {
+    if (this.#isOver) return;
+    this.#stop();
+    if (!this.#options.response.destroyed) this.#options.response.end();
+  }
+
+  #stop(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#leave();
+    for (const timer of this.#timers) timer.cancel();
+    this.#finish();
+  }
+}
+
+/** Many small pieces as fewer writes. */
+class Batch {
+  readonly #write: (bytes: Buffer) => void;
+  #pieces: Buffer[] = [];
+  #size = 0;
+
+  constructor(write: (bytes: Buffer) => void) {
+    this.#write = write;
+  }
+
+  add(bytes: Buffer): void {
+    this.#pieces.push(bytes);
+    this.#size += bytes.length;
+    if (this.#size >= INITIAL_BYTES) this.flush();
+  }
+
+  flush(): void {
+    if (this.#pieces.length === 0) return;
+    this.#write(Buffer.concat(this.#pieces));
+    this.#pieces = [];
+    this.#size = 0;
+  }
+}
+
+/** Upstream answers a watch from a version that is no number with an internal error. */
+function watchVersionOf(query: URLSearchParams): number | undefined {
+  try {
+    return versionOf(query);
+  } catch (error) {
+    const message = (error as Error).message.replace('invalid resource version: ', '');
+    throw new ApiError(500, '', message);
+  }
+}
+
+function withoutPaging(query: URLSearchParams): URLSearchParams {
+  const copy = new URLSearchParams(query);
+  for (const name of [
+    'limit',
+    'continue',
+    'resourceVersion',
+    'resourceVersionMatch',
+    'sendInitialEvents',
+  ])
+    copy.delete(name);
+  return copy;
+}
