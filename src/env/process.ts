@@ -36,6 +36,21 @@ export interface ProcessUsage {
   readonly cpuSeconds: number;
   readonly memoryBytes: number;
   readonly processCount: number;
+  /** Where the kernel tells, in its cgroup. */
+  readonly detail?:
+    | {
+        readonly cpuUserSeconds: number;
+        readonly cpuSystemSeconds: number;
+        /** Periods of its quota, those in which it was held back, and for how long. */
+        readonly quotaPeriods: number;
+        readonly throttledPeriods: number;
+        readonly throttledSeconds: number;
+        readonly anonymousBytes: number;
+        readonly cacheBytes: number;
+        readonly mappedBytes: number;
+        readonly swapBytes: number;
+      }
+    | undefined;
 }
 
 export interface ProcessLimits {
@@ -84,19 +99,39 @@ export interface ProcessSpec {
         readonly uts?: 'new' | string | undefined;
         readonly mount?: 'new' | undefined;
         readonly network?: string | undefined;
+        /** A process whose namespaces are entered, as far as they are not the host's. */
+        readonly of?: number | undefined;
       }
     | undefined;
-  /**
-   * Bind mounts made inside a new mount namespace before the command starts. A target that does
-   * not exist is made (a folder, or an empty file when the source is a file).
-   */
-  readonly mounts?:
-    | readonly {
-        readonly source: string;
-        readonly target: string;
-        readonly readOnly: boolean;
-      }[]
+  /** Made in this order inside a new mount namespace before the command starts. */
+  readonly mounts?: readonly ProcessMount[] | undefined;
+  /** Linux capabilities without their prefix, in lower case (`net_raw`). Root only. */
+  readonly capabilities?:
+    | {
+        /** What the command and its descendants can ever have; absent: what the host has. */
+        readonly bounding?: readonly string[] | undefined;
+        /** What it has, whatever its user; absent: as the kernel gives to its user. */
+        readonly effective?: readonly string[] | undefined;
+      }
     | undefined;
+  /** The command runs on a terminal of its own of this size; its output is all standard output. */
+  readonly terminal?: { readonly rows: number; readonly columns: number } | undefined;
+  /** `stdinPath` is made as a FIFO that stays open without anybody writing to it. */
+  readonly stdinStaysOpen?: boolean | undefined;
+}
+
+/**
+ * A target that does not exist is made: a folder, or an empty file when the source is a file.
+ * `bind` takes what is mounted below the source along; the others are new file systems, whose
+ * source is but a name.
+ */
+export interface ProcessMount {
+  readonly type?: 'bind' | 'tmpfs' | 'proc' | 'mqueue' | undefined;
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+  /** As mount(8) takes them, of a new file system (`size=1m,mode=700`). */
+  readonly options?: string | undefined;
 }
 
 export interface HostProcess {

@@ -185,7 +185,50 @@ export function cgroupUsage(cgroups: CgroupRoots, path: string): ProcessUsage | 
     : Number(cpuText) / 1e9;
   const bytes = readText(join(memory, v2 ? 'memory.current' : 'memory.usage_in_bytes')) ?? '0';
   const processCount = cgroupPids(cgroups, path).length;
-  return { cpuSeconds, memoryBytes: Number(bytes), processCount };
+  const detail = v2 ? detailV2(cpu, memory) : detailV1(cgroups, path, cpu, memory);
+  return { cpuSeconds, memoryBytes: Number(bytes), processCount, detail };
+}
+
+/** `name value` lines; what is not there is 0. */
+function table(path: string): (name: string) => number {
+  const text = readText(path) ?? '';
+  const values = new Map(text.split('\n').map((line) => line.split(' ') as [string, string]));
+  return (name) => Number(values.get(name) ?? 0);
+}
+
+const TICKS_PER_SECOND = 100;
+
+function detailV1(cgroups: CgroupRoots, path: string, cpu: string, memory: string) {
+  const times = table(join(cpu, 'cpuacct.stat'));
+  const quota = table(join(folderOf(cgroups, 'cpu', path) ?? cpu, 'cpu.stat'));
+  const used = table(join(memory, 'memory.stat'));
+  return {
+    cpuUserSeconds: times('user') / TICKS_PER_SECOND,
+    cpuSystemSeconds: times('system') / TICKS_PER_SECOND,
+    quotaPeriods: quota('nr_periods'),
+    throttledPeriods: quota('nr_throttled'),
+    throttledSeconds: quota('throttled_time') / 1e9,
+    anonymousBytes: used('total_rss'),
+    cacheBytes: used('total_cache'),
+    mappedBytes: used('total_mapped_file'),
+    swapBytes: used('total_swap'),
+  };
+}
+
+function detailV2(cpu: string, memory: string) {
+  const times = table(join(cpu, 'cpu.stat'));
+  const used = table(join(memory, 'memory.stat'));
+  return {
+    cpuUserSeconds: times('user_usec') / 1e6,
+    cpuSystemSeconds: times('system_usec') / 1e6,
+    quotaPeriods: times('nr_periods'),
+    throttledPeriods: times('nr_throttled'),
+    throttledSeconds: times('throttled_usec') / 1e6,
+    anonymousBytes: used('anon'),
+    cacheBytes: used('file'),
+    mappedBytes: used('file_mapped'),
+    swapBytes: Number(readText(join(memory, 'memory.swap.current')) ?? 0),
+  };
 }
 
 /** False while processes are still leaving it: try again then. Empty parents go with the last. */

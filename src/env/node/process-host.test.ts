@@ -173,6 +173,86 @@ test('launch() as root: identity, namespaces, mounts', rootOnly, async () => {
   await host.dispose(spec.stateFolder);
 });
 
+test('launch() with rlimits: soft, hard and none', async () => {
+  const folder = await temporary();
+  const host = createProcessHost(env);
+  const rlimits = [
+    { name: 'nofile', soft: 64, hard: 128 },
+    { name: 'core', soft: 0, hard: 0 },
+  ];
+  const spec = { ...aSpec(folder, 'a', 'ulimit -n; ulimit -Hn; ulimit -c'), rlimits };
+  await (
+    await host.launch(spec)
+  ).exited;
+  assert.equal(await readFile(spec.stdoutPath, 'utf8'), '64\n128\n0\n');
+  await host.dispose(spec.stateFolder);
+});
+
+test('launch() as root: new file systems, and only such capabilities', rootOnly, async () => {
+  const folder = await temporary();
+  const host = createProcessHost(env);
+  const target = join(folder, 'scratch');
+  const script =
+    'echo x >scratch/f && stat -f -c %T scratch; stat -c %a scratch; chown 1 /; grep CapEff /proc/self/status';
+  const spec: ProcessSpec = {
+    ...aSpec(folder, 'a', script),
+    mounts: [
+      { type: 'tmpfs', source: 'tmpfs', target, readOnly: false, options: 'size=64k,mode=711' },
+    ],
+    capabilities: { bounding: ['kill'], effective: ['kill'] },
+  };
+  await (
+    await host.launch(spec)
+  ).exited;
+  const text = await readFile(spec.stdoutPath, 'utf8');
+  assert.equal(text, 'tmpfs\n711\nCapEff:\t0000000000000020\n');
+  assert.deepEqual(readdirSync(target), [], 'nothing of it outside');
+  await host.dispose(spec.stateFolder);
+});
+
+test('launch() as root: in the namespaces of another process', rootOnly, async () => {
+  const folder = await temporary();
+  const host = createProcessHost(env);
+  const target = join(folder, 'scratch');
+  const first: ProcessSpec = {
+    ...aSpec(folder, 'a', 'echo inside >scratch/f; echo ready; exec sleep 600'),
+    namespaces: { pid: 'new', mount: 'new' },
+    mounts: [{ type: 'tmpfs', source: 'tmpfs', target, readOnly: false }],
+    hostname: 'first',
+  };
+  const process = await host.launch(first);
+  while ((await readFile(first.stdoutPath, 'utf8')) === '') await new Promise(setImmediate);
+  const second: ProcessSpec = {
+    ...aSpec(folder, 'b', 'cat scratch/f; hostname; cat /proc/1/comm; pwd'),
+    namespaces: { of: process.pid },
+  };
+  await (
+    await host.launch(second)
+  ).exited;
+  const text = await readFile(second.stdoutPath, 'utf8');
+  assert.equal(text, `inside\nfirst\nsleep\n${folder}\n`);
+  await host.dispose(second.stateFolder);
+  await host.dispose(first.stateFolder);
+});
+
+test('launch() with a terminal and an input that nobody has opened', async () => {
+  const folder = await temporary();
+  const host = createProcessHost(env);
+  const spec: ProcessSpec = {
+    ...aSpec(folder, 'a', `stty size; read -r line; echo "got $line"; echo "it's" >&2; exit 5`),
+    terminal: { rows: 7, columns: 33 },
+    stdinPath: join(folder, 'in'),
+    stdinStaysOpen: true,
+  };
+  const started = await host.launch(spec);
+  await writeFile(join(folder, 'in'), 'hello\n');
+  const status = await started.exited;
+  assert.equal(status.kind === 'exited' && status.code, 5);
+  const lines = (await readFile(spec.stdoutPath, 'utf8')).split('\r\n');
+  assert.ok(lines.includes('7 33') && lines.includes('got hello') && lines.includes("it's"));
+  await host.dispose(spec.stateFolder);
+});
+
 test('launch() as root: a cgroup limits memory and tells of it', rootOnly, async (t) => {
   const folder = await temporary();
   const host = createProcessHost(env);

@@ -69,6 +69,7 @@ function findTools(): ShimTools {
     nsenter: find('nsenter'),
     setpriv: find('setpriv'),
     prlimit: find('prlimit'),
+    script: find('script'),
   };
 }
 
@@ -112,10 +113,10 @@ function trySignal(pid: number, signal: Signal): boolean {
   }
 }
 
-/** With a new pid namespace the recorded pid is `unshare`; the command is its only child. */
+/** With another pid namespace the recorded pid is the tool's; the command is its only child. */
 function commandPid(pid: number): number {
   try {
-    if (!readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('unshare')) return pid;
+    if (!/^(unshare|nsenter)\n/.test(readFileSync(`/proc/${pid}/comm`, 'utf8'))) return pid;
     const child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0];
     return child === undefined || child === '' ? pid : Number(child);
   } catch {
@@ -235,7 +236,8 @@ async function openOutput(path: string, spec: ProcessSpec) {
 }
 
 async function makeTargets(spec: ProcessSpec): Promise<void> {
-  for (const { source, target } of spec.mounts ?? []) {
+  for (const { type, source, target } of spec.mounts ?? []) {
+    if (type !== undefined && type !== 'bind') continue;
     if ((await stat(target).catch(() => undefined)) !== undefined) continue;
     if ((await stat(source)).isDirectory()) await mkdir(target, { recursive: true });
     else {
@@ -303,7 +305,7 @@ class RealProcessHost implements NodeProcessHost {
     const mounted = (spec.mounts ?? []).length > 0;
     try {
       if (!mounted && !(await stat(spec.cwd)).isDirectory()) throw new Error('it is no folder');
-      await access(spec.stdinPath ?? '/dev/null');
+      if (spec.stdinStaysOpen !== true) await access(spec.stdinPath ?? '/dev/null');
       await makeTargets(spec);
     } catch (error) {
       throw launchFault(spec, 'its files are not there', error);

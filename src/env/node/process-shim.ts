@@ -1,5 +1,6 @@
 // The shim: a few lines of POSIX shell that wait for one command, and the command line that puts
 // the command into its session, namespaces and identity. Decided here for process-host.ts.
+import { readlinkSync } from 'node:fs';
 import type { ProcessSpec } from '#env/process.ts';
 
 /** Programs of the machine, found once; `undefined` where the machine has none. */
@@ -12,11 +13,13 @@ export interface ShimTools {
   readonly nsenter: string | undefined;
   readonly setpriv: string | undefined;
   readonly prlimit: string | undefined;
+  readonly script: string | undefined;
 }
 
 /**
- * Arguments: state folder, working folder, standard input, cgroup path (or ''), number of
- * cgroup.procs files, those files, the command. Descriptor 3 is a pipe to the starter, which sees
+ * Arguments: state folder, working folder, standard input, cgroup path (or ''), whether standard
+ * input is a FIFO to be made and held (or ''), number of cgroup.procs files, those files, the
+ * command. Descriptor 3 is a pipe to the starter, which sees
  * its end once the command is about to be executed.
  *
  * `life` is a FIFO that the shim holds open: whoever adopts the process reads from it and sees its
@@ -32,14 +35,15 @@ exec 9>"$1/status"
 set +C
 exec 9>>"$1/status"
 echo "claimed $4" >&9
+[ -z "$5" ] || { mkfifo "$3" && exec 7<>"$3"; }
 trap '' HUP INT QUIT TERM
 (trap - HUP TERM
-exec 8<&-
+exec 8<&- 7<&-
 read -r line </proc/self/stat
 read -r boot </proc/sys/kernel/random/boot_id
 started() { echo "started $1 \${22} $boot" >&9; }
-cwd=$2 in=$3 n=$5
-shift 5
+cwd=$2 in=$3 n=$6
+shift 6
 while [ "$n" -gt 0 ]; do echo 0 >"$1" || exit 125; shift; n=$((n-1)); done
 cd "$cwd" || exit 125
 unset OLDPWD
@@ -54,14 +58,22 @@ c=$?
 echo "ended $c" >&9
 kill -s KILL -- "-$p"`;
 
-/** Arguments: hostname or '', number of mounts, (source, target, ro|rw) each, folder, command. */
+/**
+ * Arguments: hostname or '', number of mounts, (type, source, target, ro|rw, options) each, folder,
+ * command.
+ */
 const INSIDE_SCRIPT = `[ -z "$1" ] || echo "$1" >/proc/sys/kernel/hostname || exit 125
 n=$2
 shift 2
 while [ "$n" -gt 0 ]; do
-mount --rbind -- "$1" "$2" || exit 125
-[ "$3" = rw ] || mount -o remount,bind,ro -- "$2" || exit 125
-shift 3
+if [ ! -e "$3" ]; then
+if [ "$1" != bind ] || [ -d "$2" ]; then mkdir -p -- "$3" || exit 125
+else mkdir -p -- "\${3%/*}" && : >"$3" || exit 125; fi; fi
+if [ "$1" = bind ]; then
+mount --rbind -- "$2" "$3" || exit 125
+[ "$4" = rw ] || mount -o remount,bind,ro -- "$3" || exit 125
+else mount -t "$1" -o "$4\${5:+,$5}" -- "$2" "$3" || exit 125; fi
+shift 5
 n=$((n-1))
 done
 cd "$1" || exit 125
@@ -79,9 +91,25 @@ function needed(tool: string | undefined, name: string): string {
   return tool;
 }
 
+const NAMESPACE_FILES = [
+  ['mount', 'mnt'],
+  ['uts', 'uts'],
+  ['ipc', 'ipc'],
+  ['net', 'net'],
+  ['pid', 'pid'],
+] as const;
+
+/** The namespaces of a process that are not ours, as options of nsenter. */
+function foreignNamespaces(pid: number): string[] {
+  return NAMESPACE_FILES.filter(([, file]) => {
+    const theirs = readlinkSync(`/proc/${pid}/ns/${file}`);
+    return theirs !== readlinkSync(`/proc/self/ns/${file}`);
+  }).map(([name, file]) => `--${name}=/proc/${pid}/ns/${file}`);
+}
+
 function namespaceWords(spec: ProcessSpec, tools: ShimTools): string[] {
-  const { pid, ipc, uts, mount, network } = spec.namespaces ?? {};
-  const joined: string[] = [];
+  const { pid, ipc, uts, mount, network, of } = spec.namespaces ?? {};
+  const joined: string[] = of === undefined ? [] : foreignNamespaces(of);
   if (network !== undefined) joined.push(`--net=${network}`);
   if (ipc !== undefined && ipc !== 'new') joined.push(`--ipc=${ipc}`);
   if (uts !== undefined && uts !== 'new') joined.push(`--uts=${uts}`);
@@ -100,10 +128,21 @@ function hasMounts(spec: ProcessSpec): boolean {
   return (spec.mounts ?? []).length > 0;
 }
 
+/** Whether the working folder is known only once the namespaces are entered and made. */
+function changesFolderInside(spec: ProcessSpec): boolean {
+  return hasMounts(spec) || spec.hostname !== undefined || spec.namespaces?.of !== undefined;
+}
+
 function insideWords(spec: ProcessSpec, tools: ShimTools): string[] {
+  if (!changesFolderInside(spec)) return [];
   const mounts = spec.mounts ?? [];
-  if (mounts.length === 0 && spec.hostname === undefined) return [];
-  const words = mounts.flatMap((m) => [m.source, m.target, m.readOnly ? 'ro' : 'rw']);
+  const words = mounts.flatMap(({ type = 'bind', source, target, readOnly, options = '' }) => [
+    type,
+    source,
+    target,
+    readOnly ? 'ro' : 'rw',
+    options,
+  ]);
   return [
     tools.shell,
     '-c',
@@ -123,6 +162,13 @@ function identityWords(spec: ProcessSpec, tools: ShimTools): string[] {
   if ((spec.groups ?? []).length > 0) words.push(`--groups=${(spec.groups ?? []).join(',')}`);
   else if (words.length > 0) words.push('--clear-groups');
   if (spec.noNewPrivileges === true) words.push('--no-new-privs');
+  const { bounding, effective } = spec.capabilities ?? {};
+  const only = (names: readonly string[]): string =>
+    ['-all', ...names.map((name) => `+${name}`)].join(',');
+  if (bounding !== undefined) words.push(`--bounding-set=${only(bounding)}`);
+  if (effective !== undefined) {
+    words.push(`--inh-caps=${only(effective)}`, `--ambient-caps=${only(effective)}`);
+  }
   return words.length === 0 ? [] : [needed(tools.setpriv, 'setpriv'), ...words, '--'];
 }
 
@@ -135,6 +181,19 @@ function limitWords(spec: ProcessSpec, tools: ShimTools): string[] {
   return [needed(tools.prlimit, 'prlimit'), ...words, '--'];
 }
 
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** `script` holds the terminal, so that it outlives whoever looks at it. */
+function terminalWords(spec: ProcessSpec, tools: ShimTools): readonly string[] {
+  const { terminal, argv } = spec;
+  if (terminal === undefined) return argv;
+  const size = `stty rows ${terminal.rows} cols ${terminal.columns}`;
+  const command = `${size}; exec ${argv.map(quoted).join(' ')}`;
+  return [needed(tools.script, 'script'), '-qefc', command, '/dev/null'];
+}
+
 /** Everything between the shim and the command, each replacing the one before it (same pid). */
 function commandWords(spec: ProcessSpec, tools: ShimTools): string[] {
   const odd = namesUnknownToShell(spec.env).map((name) => `${name}=${spec.env[name] ?? ''}`);
@@ -143,12 +202,12 @@ function commandWords(spec: ProcessSpec, tools: ShimTools): string[] {
     // A shell ignores SIGINT and SIGQUIT in what it starts with `&`, for good.
     ...(tools.env === undefined ? [] : [tools.env, ...defaults]),
     ...(tools.setsid === undefined ? [] : [tools.setsid]),
+    ...limitWords(spec, tools),
     ...namespaceWords(spec, tools),
     ...insideWords(spec, tools),
-    ...limitWords(spec, tools),
     ...identityWords(spec, tools),
     ...(odd.length === 0 ? [] : [tools.env ?? 'env', ...odd]),
-    ...spec.argv,
+    ...terminalWords(spec, tools),
   ];
 }
 
@@ -158,9 +217,8 @@ export function shimArguments(
   tools: ShimTools,
   procsFiles: readonly string[],
 ): string[] {
-  const insideChangesFolder = hasMounts(spec) || spec.hostname !== undefined;
   const cgroup = procsFiles.length === 0 ? '' : (spec.cgroup ?? '');
-  const folder = insideChangesFolder ? '/' : spec.cwd;
+  const folder = changesFolderInside(spec) ? '/' : spec.cwd;
   const stdin = spec.stdinPath ?? '/dev/null';
   return [
     '-c',
@@ -170,6 +228,7 @@ export function shimArguments(
     folder,
     stdin,
     cgroup,
+    spec.stdinStaysOpen === true ? 'held' : '',
     String(procsFiles.length),
     ...procsFiles,
     ...commandWords(spec, tools),

@@ -1,9 +1,10 @@
 // How the processes of containers are started: sandbox, command line, environment, identity, limits
 // and isolation of custom executors, of tasks, and of the commands that check tasks.
+import { readFileSync, readlinkSync } from 'node:fs';
 import { chown, mkdir, readFile, rm, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { ProcessLimits, ProcessSpec } from '#env/process.ts';
-import type { CommandInfo, Resource, TaskInfo } from '#wire/mesos/v1.ts';
+import type { CommandInfo, Resource, TaskInfo, Value_Scalar } from '#wire/mesos/v1.ts';
 import {
   commandEnvironment,
   commandLine,
@@ -12,6 +13,8 @@ import {
 } from '#mesos/executor/environment.ts';
 import { fetchAll } from '#mesos/executor/fetcher.ts';
 import { isolationOf } from '#mesos/executor/isolation.ts';
+import { nameOf } from './container-id.ts';
+import type { LaunchRequest, MainContainer } from './nested.ts';
 import type { AgentPaths } from './paths.ts';
 import type { ContainerLaunch } from './types.ts';
 
@@ -25,6 +28,14 @@ export interface ContainerSpecOptions {
   readonly recoveryTimeoutMs: number;
   readonly subscriptionBackoffMsMax: number;
   readonly shutdownGraceMs: number;
+}
+
+export interface NestedRequest extends LaunchRequest {
+  readonly stateFolder: string;
+  readonly sandbox: string;
+  readonly user: string;
+  readonly parent: MainContainer | undefined;
+  readonly inputPath: string | undefined;
 }
 
 const MEMORY_BYTES_MIN = 32 * 1024 * 1024;
@@ -100,7 +111,49 @@ export class ContainerSpecs {
       cgroup: this.#taskCgroup(launch, container),
       limits: taskLimits(task),
       ...isolation,
+      ...(await this.#input(launch, task)),
       ...owner,
+    };
+  }
+
+  /** A task with a terminal waits for input, whether or not somebody is attached. */
+  async #input(
+    { containerId }: ContainerLaunch,
+    task: TaskInfo,
+  ): Promise<Pick<ProcessSpec, 'stdinPath' | 'stdinStaysOpen'>> {
+    if (task.container?.tty_info === undefined) return {};
+    const stdinPath = this.#options.paths.taskInput(containerId, task.task_id.value);
+    await mkdir(dirname(stdinPath), { recursive: true, mode: 0o700 });
+    return { stdinPath, stdinStaysOpen: true };
+  }
+
+  /** A container launched by the API; its sandbox is there. */
+  async nested(request: NestedRequest): Promise<ProcessSpec> {
+    const { path, command, container, sandbox, parent, isSession, inputPath } = request;
+    const isolation = isolationOf(container);
+    const parentPid = parent?.process?.pid;
+    const place = isSession && parentPid !== undefined ? placeOf(parentPid) : undefined;
+    const { cgroupRoot, ownEnvironment } = this.#options;
+    if (!isSession) await fetchAll(command?.uris ?? [], sandbox, nameOf(path));
+    const owner = command?.user === undefined ? place?.owner : await this.identity(request.user);
+    const base = place?.env ?? {
+      ...inheritedEnvironment(ownEnvironment),
+      MESOS_SANDBOX: isSession ? (parent?.sandbox ?? sandbox) : sandbox,
+    };
+    return {
+      stateFolder: request.stateFolder,
+      argv: commandLine(command),
+      env: { ...base, ...commandEnvironment(command?.environment) },
+      cwd: isSession ? (place?.cwd ?? parent?.sandbox ?? sandbox) : sandbox,
+      stdoutPath: join(sandbox, 'stdout'),
+      stderrPath: join(sandbox, 'stderr'),
+      ...(inputPath === undefined ? {} : { stdinPath: inputPath }),
+      ...(isolation.terminal === undefined ? {} : { stdinStaysOpen: true }),
+      cgroup: `${cgroupRoot}/${path.join('/')}`,
+      limits: limitsOf(request.resources, request.limits),
+      ...isolation,
+      ...(place === undefined ? {} : { namespaces: { of: parentPid } }),
+      ...(owner ?? (isSession ? {} : await this.identity(request.user))),
     };
   }
 
@@ -199,14 +252,39 @@ export function quantity(resources: readonly Resource[], name: string): number {
     .reduce((sum, one) => sum + (one.scalar?.value ?? 0), 0);
 }
 
-function taskLimits(task: TaskInfo): ProcessLimits {
-  const resources = task.resources ?? [];
-  const cpusMax = task.limits?.['cpus']?.value;
-  const memMb = task.limits?.['mem']?.value ?? quantity(resources, 'mem');
+function limitsOf(
+  resources: readonly Resource[],
+  limits: Readonly<Record<string, Value_Scalar>>,
+): ProcessLimits {
+  const cpus = quantity(resources, 'cpus');
+  const cpusMax = limits['cpus']?.value;
+  const memMb = limits['mem']?.value ?? quantity(resources, 'mem');
   const hasMemory = Number.isFinite(memMb) && memMb > 0;
   return {
-    cpus: quantity(resources, 'cpus'),
+    ...(cpus > 0 ? { cpus } : {}),
     ...(cpusMax === undefined || !Number.isFinite(cpusMax) ? {} : { cpusMax }),
     ...(hasMemory ? { memoryBytesMax: Math.max(MEMORY_BYTES_MIN, memMb * 1024 * 1024) } : {}),
   };
+}
+
+function taskLimits(task: TaskInfo): ProcessLimits {
+  return limitsOf(task.resources ?? [], task.limits ?? {});
+}
+
+/** What a running process has, for another in its place. */
+function placeOf(pid: number): {
+  readonly env: Record<string, string>;
+  readonly cwd: string | undefined;
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+} {
+  const env: Record<string, string> = {};
+  for (const entry of readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')) {
+    const equals = entry.indexOf('=');
+    if (equals > 0) env[entry.slice(0, equals)] = entry.slice(equals + 1);
+  }
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const uid = Number(/^Uid:\t(\d+)/m.exec(status)?.[1] ?? 0);
+  const gid = Number(/^Gid:\t(\d+)/m.exec(status)?.[1] ?? 0);
+  const isOther = process.getuid?.() === 0 && (uid !== 0 || gid !== 0);
+  return { env, cwd: readlinkSync(`/proc/${pid}/cwd`), owner: isOther ? { uid, gid } : undefined };
 }

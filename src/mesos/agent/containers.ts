@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { errorChain } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
-import type { ExitStatus, HostProcess, ProcessHost, ProcessUsage } from '#env/process.ts';
+import type { HostProcess, ProcessHost, ProcessUsage } from '#env/process.ts';
 import type { ExecutorEvent, Resource, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import { exitMessage, type TaskMemory } from '#mesos/executor/core.ts';
 import type { Probe, ProbeResult } from '#mesos/executor/check-core.ts';
@@ -16,7 +16,9 @@ import { BuiltinRunner } from '#mesos/executor/runner.ts';
 import { decode, encode } from '#wire/mesos/codec.ts';
 import type { Executor, Framework } from './agent-state.ts';
 import { pointAt } from './checkpoint.ts';
+import type { ContainerPath } from './container-id.ts';
 import { ContainerSpecs, type ContainerSpecOptions, quantity } from './container-spec.ts';
+import { type MainContainer, NestedContainers, waitStatus } from './nested.ts';
 import type { AgentInput, ConnectionId, ContainerEnd, ContainerLaunch } from './types.ts';
 
 export interface ContainersOptions extends ContainerSpecOptions {
@@ -38,6 +40,7 @@ type StoredTask = Omit<TaskMemory, 'task'> & { readonly bytes: string | undefine
 export class Containers {
   readonly #options: ContainersOptions;
   readonly #specs: ContainerSpecs;
+  readonly nested: NestedContainers;
   readonly #host: ProcessHost;
   readonly #disk: Disk;
   readonly #env: Env;
@@ -59,6 +62,35 @@ export class Containers {
     this.#env = ports.env;
     this.#onInput = wiring.onInput;
     this.#nextConnection = wiring.nextConnection;
+    this.nested = new NestedContainers({
+      paths: options.paths,
+      specs: this.#specs,
+      host: ports.host,
+      env: ports.env,
+      findMain: (path) => this.#findMain(path),
+    });
+  }
+
+  /** An executor's container, or a task's below it. */
+  #findMain(path: ContainerPath): MainContainer | undefined {
+    const [topId = '', own, ...more] = path;
+    const container = this.#containers.get(topId);
+    if (container === undefined || more.length > 0) return undefined;
+    const { runner, process, sandbox, launch } = container;
+    const { user, type } = launch;
+    if (own === undefined && type !== 'command') {
+      return { process, sandbox, user, terminalInput: undefined };
+    }
+    const found = runner?.find(own);
+    if (found === undefined || (own === undefined) !== (type === 'command')) return undefined;
+    const { taskId, task } = found;
+    const hasTerminal = task?.container?.tty_info !== undefined;
+    return {
+      process: found.process,
+      sandbox: this.#specs.taskSandbox(launch, sandbox, found.container),
+      user: task?.command?.user ?? user,
+      terminalInput: hasTerminal ? this.#options.paths.taskInput(topId, taskId) : undefined,
+    };
   }
 
   /** True when the connection is that of a built-in executor, which then has got the event. */
@@ -68,23 +100,34 @@ export class Containers {
     return runner !== undefined;
   }
 
-  /** Of a custom executor, or of the task of a command executor. */
-  async usage(containerId: string): Promise<ProcessUsage | undefined> {
+  /** What a container and all below it use; undefined when nothing of it runs. */
+  async usage(path: ContainerPath): Promise<ProcessUsage | undefined> {
     const { paths } = this.#options;
-    const own = await this.#host.usage(paths.containerProcess(containerId));
-    if (own !== undefined) return own;
-    const folder = join(paths.container(containerId), 'tasks');
-    const names = await readdir(folder).catch(() => []);
-    const all = await Promise.all(names.map((name) => this.#host.usage(join(folder, name))));
-    const known = all.filter((one) => one !== undefined);
-    if (known.length === 0) return undefined;
-    const sum = (pick: (usage: ProcessUsage) => number): number =>
-      known.reduce((total, one) => total + pick(one), 0);
-    return {
-      cpuSeconds: sum((one) => one.cpuSeconds),
-      memoryBytes: sum((one) => one.memoryBytes),
-      processCount: sum((one) => one.processCount),
-    };
+    const [topId = '', own] = path;
+    const container = this.#containers.get(topId);
+    if (container === undefined || path.length > 2 || !this.#isMain(path)) {
+      return this.#host.usage(this.nested.stateFolderOf(path));
+    }
+    const { runner } = container;
+    if (runner === undefined) return this.#host.usage(paths.containerProcess(topId));
+    const tasks = runner.tasks().filter((one) => own === undefined || one.container === own);
+    const all = await Promise.all(
+      tasks.map(({ taskId }) => this.#host.usage(paths.taskProcess(topId, taskId))),
+    );
+    return all.reduce(sumOfUsages, undefined);
+  }
+
+  #isMain(path: ContainerPath): boolean {
+    return path.length === 1 || this.#findMain(path) !== undefined;
+  }
+
+  /** The containers of the tasks of a default executor. */
+  taskContainers(): readonly { readonly path: ContainerPath; readonly pid: number | undefined }[] {
+    return [...this.#containers].flatMap(([topId, { runner, launch }]) =>
+      launch.type !== 'default' || runner === undefined
+        ? []
+        : runner.tasks().map((one) => ({ path: [topId, one.container], pid: one.pid })),
+    );
   }
 
   async launch(launch: ContainerLaunch): Promise<void> {
@@ -107,6 +150,7 @@ export class Containers {
     const container = this.#containers.get(containerId);
     if (container === undefined || container.isEnded) return;
     container.isDestroyed = true;
+    this.nested.destroyBelow([containerId]);
     container.process?.kill('SIGKILL', 'group');
     container.runner?.destroy();
   }
@@ -138,6 +182,10 @@ export class Containers {
   async #disposeFolder(containerId: string): Promise<void> {
     const { paths } = this.#options;
     const folder = paths.container(containerId);
+    await this.nested.disposeBelow([containerId]);
+    for (const name of await readdir(join(folder, 'nested')).catch(() => [])) {
+      await this.#host.dispose(join(folder, 'nested', name, 'process'));
+    }
     for (const kind of ['tasks', 'checks']) {
       const names = await readdir(join(folder, kind)).catch(() => []);
       for (const name of names) await this.#host.dispose(join(folder, kind, name));
@@ -155,6 +203,8 @@ export class Containers {
         await this.#recoverOne(agentId, framework, executor);
       }
     }
+    for (const id of await this.nested.standaloneIds()) known.add(id);
+    for (const id of known) await this.nested.recover(id);
     const folders = (await this.#disk.list(this.#options.paths.containers)) ?? [];
     for (const name of folders) if (!known.has(name)) await this.#disposeFolder(name);
   }
@@ -201,6 +251,7 @@ export class Containers {
   #end(container: Container, end: ContainerEnd): void {
     if (container.isEnded) return;
     container.isEnded = true;
+    this.nested.destroyBelow([container.launch.containerId]);
     this.#onInput({ kind: 'container-ended', containerId: container.launch.containerId, end });
   }
 
@@ -366,7 +417,30 @@ export class Containers {
   }
 }
 
-/** As wait(2) encodes it, which is what ExitedExecutorMessage carries. */
-function waitStatus(status: ExitStatus): number {
-  return status.kind === 'exited' ? status.code << 8 : status.signal;
+function sumOfUsages(
+  one: ProcessUsage | undefined,
+  other: ProcessUsage | undefined,
+): ProcessUsage | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  const { detail: a } = one;
+  const { detail: b } = other;
+  return {
+    cpuSeconds: one.cpuSeconds + other.cpuSeconds,
+    memoryBytes: one.memoryBytes + other.memoryBytes,
+    processCount: one.processCount + other.processCount,
+    detail:
+      a === undefined || b === undefined
+        ? undefined
+        : {
+            cpuUserSeconds: a.cpuUserSeconds + b.cpuUserSeconds,
+            cpuSystemSeconds: a.cpuSystemSeconds + b.cpuSystemSeconds,
+            quotaPeriods: a.quotaPeriods + b.quotaPeriods,
+            throttledPeriods: a.throttledPeriods + b.throttledPeriods,
+            throttledSeconds: a.throttledSeconds + b.throttledSeconds,
+            anonymousBytes: a.anonymousBytes + b.anonymousBytes,
+            cacheBytes: a.cacheBytes + b.cacheBytes,
+            mappedBytes: a.mappedBytes + b.mappedBytes,
+            swapBytes: a.swapBytes + b.swapBytes,
+          },
+  };
 }

@@ -7,6 +7,7 @@ import { decode, encode, type MessageName, parseJson, stringify } from '#wire/me
 export type Media = 'application/json' | 'application/x-protobuf';
 export const JSON_MEDIA = 'application/json';
 export const PROTOBUF_MEDIA = 'application/x-protobuf';
+export const RECORDIO_MEDIA = 'application/recordio';
 
 const BODY_BYTES_MAX = 64 * 1024 * 1024;
 

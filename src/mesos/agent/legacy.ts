@@ -1,12 +1,14 @@
 // The endpoints from before the v1 API: /state, /health, /version, /files/... in their old shapes
 // (v0 names: slave_id, SOURCE_SLAVE).
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { nameOf, pathOf } from './container-id.ts';
 import { scalarSum, metricsOf } from './metrics.ts';
 import type { Attribute, Resource, Task, TaskStatus } from '#wire/mesos/v1.ts';
 import { type Executor, type Framework, resourcesOf, taskOf } from './agent-state.ts';
 import { modeText } from './files.ts';
 import { sendJson, sendText } from './http.ts';
 import type { AgentView } from './operator-api.ts';
+import { listContainers } from './statistics.ts';
 import { VERSION_INFO } from './version.ts';
 
 interface LegacyView extends AgentView {
@@ -49,7 +51,7 @@ export class LegacyApi {
         return true;
       case '/monitor/statistics':
       case '/containers':
-        sendJson(response, query, await this.#statistics(path === '/containers'));
+        sendJson(response, query, await this.#statistics(query, path === '/containers'));
         return true;
       case '/files/download':
         await files.download(query.get('path') ?? undefined, response);
@@ -148,42 +150,27 @@ export class LegacyApi {
     };
   }
 
-  async #statistics(withStatus: boolean): Promise<unknown> {
+  async #statistics(query: URLSearchParams, withStatus: boolean): Promise<unknown> {
     const { shell, containers, env } = this.#view;
-    const live = shell.core.workloads.executors().filter((one) => one.state !== 'terminated');
-    return Promise.all(
-      live.map(async (one) => {
-        const usage = await containers.usage(one.containerId);
-        const limits = resourcesOf(one);
-        return {
-          container_id: one.containerId,
-          executor_id: one.key.executorId,
-          executor_name: one.info.name ?? '',
-          framework_id: one.key.frameworkId,
-          source: one.info.source ?? '',
-          statistics: {
-            timestamp: env.clock.now() / 1000,
-            cpus_limit: scalarSum(limits, 'cpus'),
-            mem_limit_bytes: scalarSum(limits, 'mem') * 1024 * 1024,
-            ...(usage === undefined
-              ? {}
-              : {
-                  cpus_user_time_secs: usage.cpuSeconds,
-                  mem_rss_bytes: usage.memoryBytes,
-                  processes: usage.processCount,
-                }),
-          },
-          ...(withStatus
-            ? {
-                status: {
-                  container_id: { value: one.containerId },
-                  ...(one.pid === undefined ? {} : { executor_pid: one.pid }),
-                },
-              }
-            : {}),
-        };
-      }),
-    );
+    const filter = {
+      nested: withStatus && query.get('show_nested') === 'true',
+      standalone: withStatus && query.get('show_standalone') === 'true',
+    };
+    const listed = await listContainers(shell.core, containers, filter, env.clock.now());
+    return listed.map((one) => {
+      const { container_id, framework_id, executor_id, executor_name } = one;
+      const key = { frameworkId: framework_id?.value ?? '', executorId: executor_id?.value ?? '' };
+      const source = shell.core.workloads.executor(key)?.info.source;
+      return {
+        container_id: nameOf(pathOf(container_id)),
+        executor_id: executor_id?.value ?? '',
+        executor_name: executor_name ?? '',
+        framework_id: framework_id?.value ?? '',
+        source: source ?? '',
+        statistics: one.resource_statistics,
+        ...(withStatus ? { status: one.container_status } : {}),
+      };
+    });
   }
 }
 

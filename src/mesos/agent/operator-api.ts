@@ -5,10 +5,12 @@ import type { AgentCall, AgentResponse, FrameworkInfo, Task } from '#wire/mesos/
 import { type Executor, type Framework, taskOf } from './agent-state.ts';
 import type { Containers } from './containers.ts';
 import type { SandboxFiles } from './files.ts';
-import { acceptedMedia, encodeAs, HttpProblem, readCall } from './http.ts';
+import { ContainerApi, isContainerCall } from './container-api.ts';
+import { acceptedMedia, encodeAs, HttpProblem, readCall, RECORDIO_MEDIA } from './http.ts';
 import { metricsOf } from './metrics.ts';
 import type { AgentPaths } from './paths.ts';
 import type { AgentShell } from './shell.ts';
+import { listContainers } from './statistics.ts';
 import { VERSION_INFO } from './version.ts';
 
 export interface AgentView {
@@ -24,19 +26,29 @@ const READ_BYTES_DEFAULT = 65_536;
 
 export class OperatorApi {
   readonly #view: AgentView;
+  readonly #containerApi: ContainerApi;
 
   constructor(view: AgentView) {
     this.#view = view;
+    this.#containerApi = new ContainerApi(view.containers.nested, view.env);
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (this.#view.shell.core.master.kind === 'recovering') {
       throw new HttpProblem(503, 'Agent has not finished recovery');
     }
+    if (request.headers['content-type'] === RECORDIO_MEDIA && request.method === 'POST') {
+      await this.#containerApi.handleStream(request, response);
+      return;
+    }
     const { call } = await readCall<AgentCall>(request, 'AgentCall', 'agent::Call');
     const problem = callProblem(call);
     if (problem !== undefined) {
       throw new HttpProblem(400, `Failed to validate agent::Call: ${problem}`);
+    }
+    if (isContainerCall(call)) {
+      await this.#containerApi.handle(call, request, response);
+      return;
     }
     const media = acceptedMedia(request);
     const answer = await this.#answer(call);
@@ -90,8 +102,13 @@ export class OperatorApi {
   async #answerMore(call: AgentCall): Promise<AgentResponse> {
     const { files } = this.#view;
     switch (call.type) {
-      case 'GET_CONTAINERS':
-        return { type: 'GET_CONTAINERS', get_containers: { containers: this.#containers() } };
+      case 'GET_CONTAINERS': {
+        const { shell, containers: all, env } = this.#view;
+        const { show_nested = false, show_standalone = false } = call.get_containers ?? {};
+        const filter = { nested: show_nested, standalone: show_standalone };
+        const containers = await listContainers(shell.core, all, filter, env.clock.now());
+        return { type: 'GET_CONTAINERS', get_containers: { containers } };
+      }
       case 'LIST_FILES': {
         const infos = await files.list(call.list_files?.path);
         return { type: 'LIST_FILES', list_files: { file_infos: infos } };
@@ -149,22 +166,6 @@ export class OperatorApi {
       frameworks: [...workloads.frameworks.values()].map(shown),
       completed_frameworks: workloads.completedFrameworks.map(shown),
     };
-  }
-
-  #containers() {
-    return this.#view.shell.core.workloads
-      .executors()
-      .filter((one) => one.state !== 'terminated')
-      .map((one) => ({
-        framework_id: { value: one.key.frameworkId },
-        executor_id: { value: one.key.executorId },
-        executor_name: one.info.name ?? '',
-        container_id: { value: one.containerId },
-        container_status: {
-          container_id: { value: one.containerId },
-          ...(one.pid === undefined ? {} : { executor_pid: one.pid }),
-        },
-      }));
   }
 }
 

@@ -79,6 +79,20 @@ export class AgentPaths {
     return join(this.container(containerId), 'tasks', pathPart(taskId));
   }
 
+  /** Of what was launched by the API below a container, or as one that stands alone. */
+  nestedContainers(topId: string): string {
+    return join(this.container(topId), 'nested');
+  }
+
+  standaloneSandbox(containerId: string): string {
+    return join(this.work, 'containers', pathPart(containerId));
+  }
+
+  /** The FIFO that feeds the terminal of a task. */
+  taskInput(containerId: string, taskId: string): string {
+    return join(this.container(containerId), 'inputs', pathPart(taskId));
+  }
+
   /** Of a command that checks a task, as long as it runs. */
   checkProcess(containerId: string, id: string): string {
     return join(this.container(containerId), 'checks', id);

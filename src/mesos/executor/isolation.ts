@@ -3,7 +3,9 @@
 import type { ProcessSpec } from '#env/process.ts';
 import type { ContainerInfo, RLimitInfo, TaskInfo } from '#wire/mesos/v1.ts';
 
-export type Isolation = Pick<ProcessSpec, 'rlimits'>;
+export type Isolation = Pick<ProcessSpec, 'rlimits' | 'terminal'>;
+
+const TERMINAL_SIZE = { rows: 24, columns: 80 } as const;
 
 /** prlimit(1) calls them like Mesos does, in lower case. */
 function rlimitsOf(info: RLimitInfo | undefined): ProcessSpec['rlimits'] {
@@ -21,7 +23,11 @@ function rlimitsOf(info: RLimitInfo | undefined): ProcessSpec['rlimits'] {
 
 export function isolationOf(container: ContainerInfo | undefined): Isolation {
   const rlimits = rlimitsOf(container?.rlimit_info);
-  return rlimits === undefined || rlimits.length === 0 ? {} : { rlimits };
+  const { tty_info } = container ?? {};
+  return {
+    ...(rlimits === undefined || rlimits.length === 0 ? {} : { rlimits }),
+    ...(tty_info === undefined ? {} : { terminal: tty_info.window_size ?? TERMINAL_SIZE }),
+  };
 }
 
 export function containerProblem(container: ContainerInfo | undefined): string | undefined {
@@ -32,7 +38,6 @@ export function containerProblem(container: ContainerInfo | undefined): string |
   if ((container.network_infos ?? []).some((one) => one.name !== undefined)) {
     return 'Container networks are not supported';
   }
-  if (container.tty_info !== undefined) return 'Terminals are not supported';
   if (container.linux_info !== undefined) return 'Linux isolation options are not supported';
   return undefined;
 }

@@ -96,6 +96,24 @@ export class BuiltinRunner {
     if (tasks.length === 0) this.#place.onDone();
   }
 
+  /** Those that have not ended. */
+  tasks(): readonly (TaskMemory & { readonly pid: number | undefined })[] {
+    return this.#core
+      .memory()
+      .map((one) => ({ ...one, pid: this.#processes.get(one.taskId)?.pid }));
+  }
+
+  /** A task that has not ended, by its container; the only one when none is named. */
+  find(
+    container: string | undefined,
+  ): (TaskMemory & { readonly process: HostProcess | undefined }) | undefined {
+    const memory = this.#core
+      .memory()
+      .find((one) => container === undefined || one.container === container);
+    if (memory === undefined) return undefined;
+    return { ...memory, process: this.#processes.get(memory.taskId) };
+  }
+
   /** At once and without grace. */
   destroy(): void {
     if (this.#core.memory().length === 0) this.#place.onDone();

@@ -1,0 +1,457 @@
+// The calls of the agent's v1 API that launch, wait for, kill and remove containers, and that attach
+// to their input and output. Errors in the order and words of Mesos 1.11 where it has any.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { faultCode } from '#base/fault.ts';
+import { encodeRecord, RecordDecoder } from '#codec/recordio.ts';
+import type { Env, Timer } from '#env/env.ts';
+import { decode, parseJson } from '#wire/mesos/codec.ts';
+import type {
+  AgentCall,
+  AgentProcessIO,
+  AgentProcessIO_Data_Type,
+  AgentResponse,
+  ContainerID,
+} from '#wire/mesos/v1.ts';
+import { idProblem, nameOf, pathOf } from './container-id.ts';
+import { follow, type FollowFrom, openInput, resizeTerminal } from './container-io.ts';
+import {
+  acceptedMedia,
+  encodeAs,
+  HttpProblem,
+  JSON_MEDIA,
+  type Media,
+  PROTOBUF_MEDIA,
+  RECORDIO_MEDIA,
+  sendText,
+} from './http.ts';
+import type { AttachPoint, LaunchRequest, NestedContainers, Termination } from './nested.ts';
+
+const HEARTBEAT_MS = 30_000;
+const RECORD_BYTES_MAX = 16 * 1024 * 1024;
+const SIGKILL = 9;
+const END_OF_TRANSMISSION = '\u0004';
+
+const CONTAINER_CALLS = new Set([
+  'LAUNCH_NESTED_CONTAINER',
+  'WAIT_NESTED_CONTAINER',
+  'KILL_NESTED_CONTAINER',
+  'REMOVE_NESTED_CONTAINER',
+  'LAUNCH_NESTED_CONTAINER_SESSION',
+  'ATTACH_CONTAINER_INPUT',
+  'ATTACH_CONTAINER_OUTPUT',
+  'LAUNCH_CONTAINER',
+  'WAIT_CONTAINER',
+  'KILL_CONTAINER',
+  'REMOVE_CONTAINER',
+]);
+
+export function isContainerCall(call: AgentCall): boolean {
+  return CONTAINER_CALLS.has(call.type ?? '');
+}
+
+/** The body of a call about one container: its field is named as its type, in lower case. */
+function bodyOf(call: AgentCall): { container_id: ContainerID; signal?: number | undefined } {
+  const field = (call.type ?? '').toLowerCase();
+  const body = (call as Record<string, unknown>)[field] as
+    | { container_id?: ContainerID | undefined; signal?: number | undefined }
+    | undefined;
+  const refuse = (why: string): never => {
+    throw new HttpProblem(400, `Failed to validate agent::Call: ${why}`);
+  };
+  if (body === undefined) return refuse(`Expecting '${field}' to be present`);
+  const { container_id } = body;
+  if (container_id === undefined) {
+    return refuse(`Expecting '${field}.container_id' to be present`);
+  }
+  const problem = idProblem(container_id);
+  if (problem !== undefined) return refuse(`'${field}.container_id' is invalid: ${problem}`);
+  if (field.includes('nested') && container_id.parent === undefined) {
+    return refuse(`Expecting '${field}.container_id.parent' to be present`);
+  }
+  return { ...body, container_id };
+}
+
+function notFound(id: ContainerID): HttpProblem {
+  return new HttpProblem(404, `Container ${nameOf(pathOf(id))} cannot be found`);
+}
+
+export class ContainerApi {
+  readonly #nested: NestedContainers;
+  readonly #env: Env;
+  /** Containers that somebody feeds right now: one input each. */
+  readonly #fed = new Set<string>();
+
+  constructor(nested: NestedContainers, env: Env) {
+    this.#nested = nested;
+    this.#env = env;
+  }
+
+  async handle(call: AgentCall, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    switch (call.type) {
+      case 'LAUNCH_NESTED_CONTAINER':
+      case 'LAUNCH_CONTAINER':
+        sendText(response, (await this.#launch(call, false)) === 'launched' ? 200 : 202, '');
+        return;
+      case 'WAIT_NESTED_CONTAINER':
+      case 'WAIT_CONTAINER':
+        await this.#wait(call, request, response);
+        return;
+      case 'KILL_NESTED_CONTAINER':
+      case 'KILL_CONTAINER': {
+        const { container_id, signal = SIGKILL } = bodyOf(call);
+        const name = signalName(signal);
+        if (!this.#nested.kill(pathOf(container_id), name)) throw notFound(container_id);
+        sendText(response, 200, '');
+        return;
+      }
+      case 'REMOVE_NESTED_CONTAINER':
+      case 'REMOVE_CONTAINER': {
+        const { container_id } = bodyOf(call);
+        if ((await this.#nested.remove(pathOf(container_id))) === 'busy') {
+          throw new HttpProblem(500, 'Nested container has not terminated yet');
+        }
+        sendText(response, 200, '');
+        return;
+      }
+      case 'LAUNCH_NESTED_CONTAINER_SESSION':
+        await this.#session(call, request, response);
+        return;
+      case 'ATTACH_CONTAINER_OUTPUT':
+        await this.#attachOutput(call, request, response);
+        return;
+      default:
+        throw new HttpProblem(
+          415,
+          `Streaming 'Content-Type' ${RECORDIO_MEDIA} is required for ATTACH_CONTAINER_INPUT call`,
+        );
+    }
+  }
+
+  async #launch(call: AgentCall, isSession: boolean): Promise<'launched' | 'already'> {
+    const { container_id } = bodyOf(call);
+    const given =
+      call.launch_container ?? call.launch_nested_container ?? call.launch_nested_container_session;
+    const path = pathOf(container_id);
+    const request: LaunchRequest = {
+      path,
+      command: given?.command,
+      container: given?.container,
+      resources: call.launch_container?.resources ?? [],
+      limits: call.launch_container?.limits ?? {},
+      isSession,
+    };
+    const problem = launchProblem(request);
+    if (problem !== undefined) {
+      throw new HttpProblem(400, `Failed to validate agent::Call: ${problem}`);
+    }
+    if (path.length > 1 && !this.#nested.has(path.slice(0, -1))) throw notFound(container_id);
+    try {
+      return await this.#nested.launch(request);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new HttpProblem(400, `Failed to launch container: ${why}`);
+    }
+  }
+
+  async #wait(call: AgentCall, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { container_id } = bodyOf(call);
+    const media = acceptedMedia(request);
+    const waited = this.#nested.wait(pathOf(container_id));
+    if (waited === undefined) throw notFound(container_id);
+    const gone = new Promise<undefined>((done) => response.once('close', () => done(undefined)));
+    const end: Termination | undefined = await Promise.race([waited, gone]);
+    if (end === undefined) return;
+    const answer: AgentResponse =
+      call.type === 'WAIT_CONTAINER'
+        ? { type: 'WAIT_CONTAINER', wait_container: end }
+        : { type: 'WAIT_NESTED_CONTAINER', wait_nested_container: end };
+    const body = encodeAs(media, 'AgentResponse', answer);
+    response.writeHead(200, { 'Content-Type': media, 'Content-Length': body.length });
+    response.end(body);
+  }
+
+  async #session(
+    call: AgentCall,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const { container_id } = bodyOf(call);
+    const media = streamMedia(request);
+    const path = pathOf(container_id);
+    response.once('close', () => void this.#nested.kill(path, 'SIGKILL'));
+    if ((await this.#launch(call, true)) === 'already') {
+      sendText(response, 202, '');
+      return;
+    }
+    const point = this.#nested.attach(path);
+    if (point !== undefined) await this.#stream(point, 'start', media, request, response);
+  }
+
+  async #attachOutput(
+    call: AgentCall,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const { container_id } = bodyOf(call);
+    const media = streamMedia(request);
+    const point = this.#nested.attach(pathOf(container_id));
+    if (point === undefined) throw notFound(container_id);
+    await this.#stream(point, 'end', media, request, response);
+  }
+
+  async #stream(
+    point: AttachPoint,
+    from: FollowFrom,
+    media: Media,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    startStream(response, media, request.headers.accept);
+    const closed = new AbortController();
+    response.once('close', () => closed.abort());
+    const send = (io: AgentProcessIO): boolean =>
+      closed.signal.aborted || response.write(encodeRecord(encodeAs(media, 'AgentProcessIO', io)));
+    const stopBeating = this.#beat(send);
+    const until = { ended: point.ended, signal: closed.signal };
+    const copy = (type: AgentProcessIO_Data_Type, name: string): Promise<void> =>
+      follow(join(point.sandbox, name), from, until, async (data) => {
+        if (!send({ type: 'DATA', data: { type, data } })) await drained(response);
+      });
+    const outputs = [copy('STDOUT', 'stdout')];
+    if (!point.hasTerminal) outputs.push(copy('STDERR', 'stderr'));
+    try {
+      await Promise.all(outputs);
+    } finally {
+      stopBeating();
+      response.end();
+    }
+  }
+
+  #beat(send: (io: AgentProcessIO) => boolean): () => void {
+    let timer: Timer;
+    const interval = { nanoseconds: HEARTBEAT_MS * 1e6 };
+    const arm = (): void => {
+      timer = this.#env.timers.after(HEARTBEAT_MS, () => {
+        send({ type: 'CONTROL', control: { type: 'HEARTBEAT', heartbeat: { interval } } });
+        arm();
+      });
+    };
+    arm();
+    return () => timer.cancel();
+  }
+
+  // ---- input
+
+  /** A request of records: the container first, then what goes into it. */
+  async handleStream(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const media = messageMedia(request);
+    const decoder = new RecordDecoder(RECORD_BYTES_MAX);
+    let feed: Feed | undefined;
+    try {
+      for await (const chunk of request) {
+        for (const record of decoder.push(chunk as Buffer)) {
+          const call = callOf(record, media);
+          if (feed === undefined) feed = await this.#openFeed(call);
+          else await feed.put(ioOf(call));
+        }
+      }
+    } catch (error) {
+      if (faultCode(error) !== 'bad-recordio') throw error;
+      throw new HttpProblem(400, error instanceof Error ? error.message : String(error));
+    } finally {
+      feed?.close();
+    }
+    if (feed === undefined) throw new HttpProblem(400, 'Received no records');
+    sendText(response, 200, '');
+  }
+
+  async #openFeed(call: AgentCall): Promise<Feed> {
+    const input = call.attach_container_input;
+    const refuse = (why: string): never => {
+      throw new HttpProblem(400, `Failed to validate agent::Call: ${why}`);
+    };
+    if (call.type !== 'ATTACH_CONTAINER_INPUT') {
+      const type = call.type ?? 'UNKNOWN';
+      throw new HttpProblem(415, `Streaming 'Content-Type' is not supported for ${type} call`);
+    }
+    const id = input?.container_id;
+    if (input?.type !== 'CONTAINER_ID' || id === undefined) {
+      return refuse("Expecting 'attach_container_input.type' to be CONTAINER_ID");
+    }
+    const problem = idProblem(id);
+    if (problem !== undefined) {
+      return refuse(`'attach_container_input.container_id' is invalid: ${problem}`);
+    }
+    const path = pathOf(id);
+    const point = this.#nested.attach(path);
+    if (point === undefined) throw notFound(id);
+    const name = nameOf(path);
+    if (this.#fed.has(name)) {
+      throw new HttpProblem(409, 'Multiple input connections are not allowed');
+    }
+    this.#fed.add(name);
+    try {
+      return await Feed.open(point, () => this.#fed.delete(name));
+    } catch (error) {
+      this.#fed.delete(name);
+      throw error;
+    }
+  }
+}
+
+/** What goes into one container, from one request. */
+class Feed {
+  readonly #point: AttachPoint;
+  readonly #socket: NonNullable<AttachPoint['input']>;
+  readonly #onClose: () => void;
+
+  constructor(point: AttachPoint, socket: NonNullable<AttachPoint['input']>, onClose: () => void) {
+    this.#point = point;
+    this.#socket = socket;
+    this.#onClose = onClose;
+  }
+
+  static async open(point: AttachPoint, onClose: () => void): Promise<Feed> {
+    if (point.input !== undefined) return new Feed(point, point.input, onClose);
+    if (point.terminalInput === undefined) {
+      throw new HttpProblem(500, 'The container has neither a terminal nor an input to attach to');
+    }
+    return new Feed(point, await openInput(point.terminalInput, 'write'), onClose);
+  }
+
+  /** Data of no length is the end of the input. */
+  async put(io: AgentProcessIO): Promise<void> {
+    const { data, control } = io;
+    if (io.type === 'DATA' && data?.data !== undefined) {
+      if (data.data.length > 0) await this.#write(data.data);
+      else if (this.#point.hasTerminal) await this.#write(END_OF_TRANSMISSION);
+      else this.#socket.destroy();
+      return;
+    }
+    const size = control?.type === 'TTY_INFO' ? control.tty_info?.window_size : undefined;
+    const { pid } = this.#point;
+    if (size === undefined || pid === undefined || !this.#point.hasTerminal) return;
+    await resizeTerminal(pid, size.rows, size.columns);
+  }
+
+  /** Waits for room, or for the container's end. */
+  async #write(data: Uint8Array | string): Promise<void> {
+    if (this.#socket.destroyed) return;
+    const written = new Promise<void>((done) => this.#socket.write(data, () => done()));
+    await Promise.race([written, this.#point.ended]);
+  }
+
+  /** A session's input stays open: another connection may go on with it. */
+  close(): void {
+    if (this.#point.input === undefined) this.#socket.destroy();
+    this.#onClose();
+  }
+}
+
+function ioOf(call: AgentCall): AgentProcessIO {
+  const input = call.attach_container_input;
+  if (input?.type === 'PROCESS_IO' && input.process_io !== undefined) return input.process_io;
+  throw new HttpProblem(
+    400,
+    "Failed to validate agent::Call: Expecting 'attach_container_input.type' to be PROCESS_IO",
+  );
+}
+
+function callOf(record: Uint8Array, media: Media): AgentCall {
+  try {
+    return media === JSON_MEDIA
+      ? parseJson('AgentCall', Buffer.from(record).toString('utf8'))
+      : decode('AgentCall', record);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new HttpProblem(400, `Failed to parse a record into agent::Call: ${why}`);
+  }
+}
+
+function messageMedia(request: IncomingMessage): Media {
+  const media = request.headers['message-content-type'];
+  if (media === undefined) {
+    const text = "Expecting 'Message-Content-Type' to be set for streaming requests";
+    throw new HttpProblem(400, text);
+  }
+  if (media === JSON_MEDIA || media === PROTOBUF_MEDIA) return media;
+  throw new HttpProblem(
+    415,
+    `Expecting 'Message-Content-Type' of ${JSON_MEDIA} or ${PROTOBUF_MEDIA}`,
+  );
+}
+
+/** How each record of an answer is written. */
+function streamMedia(request: IncomingMessage): Media {
+  if (!(request.headers.accept ?? '').includes(RECORDIO_MEDIA)) return acceptedMedia(request);
+  const media = request.headers['message-accept'] ?? JSON_MEDIA;
+  if (media === '*/*' || media === JSON_MEDIA) return JSON_MEDIA;
+  if (media === PROTOBUF_MEDIA) return PROTOBUF_MEDIA;
+  throw new HttpProblem(
+    406,
+    `Expecting 'Message-Accept' to allow ${JSON_MEDIA} or ${PROTOBUF_MEDIA}`,
+  );
+}
+
+function startStream(response: ServerResponse, media: Media, accept = ''): void {
+  response.writeHead(200, {
+    ...(accept.includes(RECORDIO_MEDIA)
+      ? { 'Content-Type': RECORDIO_MEDIA, 'Message-Content-Type': media }
+      : { 'Content-Type': media }),
+    'Transfer-Encoding': 'chunked',
+  });
+  response.flushHeaders();
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((done) => {
+    const end = (): void => {
+      response.off('drain', end);
+      response.off('close', end);
+      done();
+    };
+    response.once('drain', end);
+    response.once('close', end);
+  });
+}
+
+/** What a launch may not ask for (inventory 3.4). */
+function launchProblem({ path, command, resources, isSession }: LaunchRequest): string | undefined {
+  if (command === undefined) {
+    return isSession || path.length > 1 ? "Expecting 'command' to be present" : undefined;
+  }
+  if (path.length > 1) {
+    return resources.length > 0 && path.length > 2
+      ? 'Resources may only be specified for containers on the first nesting level'
+      : undefined;
+  }
+  for (const one of resources) {
+    if ((one.reservations ?? []).length > 0) return 'Resources must be unreserved';
+    if (one.disk?.persistence !== undefined) return 'Persistent volumes are not allowed';
+    if (one.revocable !== undefined) return 'Revocable resources are not allowed';
+  }
+  return undefined;
+}
+
+const SIGNALS: Readonly<Record<number, string>> = {
+  1: 'SIGHUP',
+  2: 'SIGINT',
+  3: 'SIGQUIT',
+  6: 'SIGABRT',
+  9: 'SIGKILL',
+  10: 'SIGUSR1',
+  12: 'SIGUSR2',
+  13: 'SIGPIPE',
+  14: 'SIGALRM',
+  15: 'SIGTERM',
+  18: 'SIGCONT',
+  19: 'SIGSTOP',
+  28: 'SIGWINCH',
+};
+
+function signalName(signal: number): string {
+  const name = SIGNALS[signal];
+  if (name === undefined) throw new HttpProblem(400, `Signal ${signal} is not supported`);
+  return name;
+}

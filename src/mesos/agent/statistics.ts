@@ -1,0 +1,100 @@
+// What containers are there and what they use, for GET_CONTAINERS, /containers and
+// /monitor/statistics: the names of mesos.proto's ResourceStatistics.
+import type { Instant } from '#env/env.ts';
+import type { ProcessUsage } from '#env/process.ts';
+import type {
+  AgentResponse_GetContainers_Container,
+  Resource,
+  ResourceStatistics,
+} from '#wire/mesos/v1.ts';
+import { type Executor, resourcesOf } from './agent-state.ts';
+import { type ContainerPath, idOf } from './container-id.ts';
+import type { Containers } from './containers.ts';
+import type { AgentCore } from './core.ts';
+import { scalarSum } from './metrics.ts';
+
+const MB = 1024 * 1024;
+
+export interface ContainerFilter {
+  readonly nested: boolean;
+  readonly standalone: boolean;
+}
+
+function statisticsOf(
+  usage: ProcessUsage | undefined,
+  limits: readonly Resource[],
+  now: Instant,
+): ResourceStatistics {
+  const timestamp = now / 1000;
+  const mem = scalarSum(limits, 'mem');
+  const bounds = {
+    ...(limits.length === 0 ? {} : { cpus_limit: scalarSum(limits, 'cpus') }),
+    ...(mem === 0 ? {} : { mem_limit_bytes: mem * MB }),
+  };
+  if (usage === undefined) return { timestamp, ...bounds };
+  const { detail } = usage;
+  return {
+    timestamp,
+    ...bounds,
+    processes: usage.processCount,
+    mem_total_bytes: usage.memoryBytes,
+    cpus_user_time_secs: detail?.cpuUserSeconds ?? usage.cpuSeconds,
+    cpus_system_time_secs: detail?.cpuSystemSeconds ?? 0,
+    mem_rss_bytes: detail?.anonymousBytes ?? usage.memoryBytes,
+    ...(detail === undefined
+      ? {}
+      : {
+          cpus_nr_periods: detail.quotaPeriods,
+          cpus_nr_throttled: detail.throttledPeriods,
+          cpus_throttled_time_secs: detail.throttledSeconds,
+          mem_anon_bytes: detail.anonymousBytes,
+          mem_cache_bytes: detail.cacheBytes,
+          mem_file_bytes: detail.cacheBytes,
+          mem_mapped_file_bytes: detail.mappedBytes,
+          mem_swap_bytes: detail.swapBytes,
+        }),
+  };
+}
+
+interface Listed {
+  readonly path: ContainerPath;
+  readonly pid: number | undefined;
+}
+
+/** Every container that lives, those of executors first. */
+export async function listContainers(
+  core: AgentCore,
+  containers: Containers,
+  filter: ContainerFilter,
+  now: Instant,
+): Promise<AgentResponse_GetContainers_Container[]> {
+  const executors = core.workloads.executors().filter((one) => one.state !== 'terminated');
+  const byId = new Map<string, Executor>(executors.map((one) => [one.containerId, one]));
+  const tops: Listed[] = executors.map((one) => ({ path: [one.containerId], pid: one.pid }));
+  const others = [...containers.taskContainers(), ...containers.nested.paths()].filter(({ path }) =>
+    path.length === 1 ? filter.standalone : filter.nested,
+  );
+  return Promise.all(
+    [...tops, ...others].map(async ({ path, pid }) => {
+      const executor = byId.get(path[0] ?? '');
+      const usage = await containers.usage(path);
+      const limits = path.length === 1 && executor !== undefined ? resourcesOf(executor) : [];
+      const container_id = idOf(path);
+      return {
+        ...(executor === undefined
+          ? {}
+          : {
+              framework_id: { value: executor.key.frameworkId },
+              executor_id: { value: executor.key.executorId },
+              executor_name: executor.info.name ?? '',
+            }),
+        container_id,
+        container_status: {
+          container_id,
+          ...(pid === undefined ? {} : { executor_pid: pid }),
+        },
+        resource_statistics: statisticsOf(usage, limits, now),
+      };
+    }),
+  );
+}
