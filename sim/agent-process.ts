@@ -92,7 +92,7 @@ export class AgentProcess {
     for (const record of this.#writes) {
       // Writes that depend on each other are in order; a later one is never there alone.
       if (!this.#world.random.chance(0.5)) break;
-      this.machine.disk.apply(record);
+      this.machine.makeDurable(record);
     }
     this.#containers.close();
   }
@@ -195,15 +195,14 @@ export class AgentProcess {
   }
 
   #write(record: CheckpointRecord): number {
-    const { clock, random, observer } = this.#world;
-    observer.checkpointed(this.machine, record);
+    const { clock, random } = this.#world;
     const chain = 'key' in record ? `${record.key.frameworkId} ${record.key.executorId}` : 'agent';
     const slow = random.chance(0.03) ? 300 : 4;
     const at = Math.max(this.#chains.get(chain) ?? 0, clock.now() + random.below(slow));
     this.#chains.set(chain, at);
     this.#writes.add(record);
     clock.after(at - clock.now(), () => {
-      if (this.life.isAlive && this.#writes.delete(record)) this.machine.disk.apply(record);
+      if (this.life.isAlive && this.#writes.delete(record)) this.machine.makeDurable(record);
     });
     return at;
   }
@@ -253,7 +252,10 @@ export class AgentProcess {
     const message = { name: name as FromAgentName, body } as FromAgent;
     this.#world.tell(() => `${this.machine.name} -> master: ${summaryOf(message)}`);
     this.#links.send(MASTER_ADDRESS, (to) => {
-      const { master } = this.#world;
+      const { master, observer } = this.#world;
+      if (!this.life.isAlive && message.name === 'StatusUpdateMessage') {
+        observer.arrivedLate(message.body.update);
+      }
       if (master?.life === to) master.fromAgent(upid, overTheWire(this.#world, message));
     });
   }

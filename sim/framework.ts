@@ -52,9 +52,13 @@ export class FrameworkActor {
   frameworkId: string | undefined;
   hasLeft = false;
   readonly tasks = new Map<string, NotedTask>();
+  /** Those of them that are not final. */
+  readonly #open = new Set<NotedTask>();
   readonly done = new Set<number>();
   readonly #attempts = new Map<number, number>();
   #worksNoted = 0;
+  /** All pieces of work below are done. */
+  #doneBelow = 0;
   // ---- of this life
   #subscription: Subscription | undefined;
   #isSubscribed = false;
@@ -235,7 +239,7 @@ export class FrameworkActor {
     if (status.state !== 'TASK_UNREACHABLE') noted.unreachableSince = undefined;
     else noted.unreachableSince ??= this.#world.clock.now();
     const isOver = isTerminal(status.state) || status.state === 'TASK_UNKNOWN';
-    if (isOver) noted.isFinal = true;
+    if (isOver) this.#isOver(noted);
     if (status.state === 'TASK_FINISHED') this.done.add(noted.work);
     const { uuid, agent_id } = status;
     if (uuid !== undefined && uuid.length > 0 && agent_id !== undefined) {
@@ -260,10 +264,11 @@ export class FrameworkActor {
   /** Pieces of work that no task is on. */
   #waiting(): number[] {
     const busy = new Set<number>();
-    for (const { work, isFinal } of this.tasks.values()) if (!isFinal) busy.add(work);
+    for (const { work } of this.#open) busy.add(work);
     const free: number[] = [];
     const { works, concurrencyMax } = this.plan;
-    for (let work = 0; work < Math.min(works, this.#worksNoted + 64); work++) {
+    while (this.done.has(this.#doneBelow)) this.#doneBelow += 1;
+    for (let work = this.#doneBelow; work < Math.min(works, this.#worksNoted + 64); work++) {
       if (busy.size + free.length >= concurrencyMax || free.length >= 64) break;
       if (!busy.has(work) && !this.done.has(work)) free.push(work);
     }
@@ -288,17 +293,10 @@ export class FrameworkActor {
       if (executor !== undefined) hasExecutor = true;
       operations.push(operationOf(kind, task, executor));
       const id = task.task_id.value;
-      this.tasks.set(id, {
-        id,
-        work,
-        agentId,
-        state: 'TASK_STAGING',
-        isFinal: false,
-        unreachableSince: undefined,
-      });
+      this.#note(id, work, agentId);
       this.#worksNoted = Math.max(this.#worksNoted, work + 1);
     }
-    const refuse_seconds = this.#world.random.pick([0, 1, 5]);
+    const refuse_seconds = this.#world.random.pick(this.plan.refuseSeconds);
     const offer_ids = [offer.id];
     if (operations.length === 0) {
       this.#call({ type: 'DECLINE', decline: { offer_ids, filters: { refuse_seconds } } });
@@ -323,11 +321,18 @@ export class FrameworkActor {
       name: `${work}`,
       task_id: { value: `${this.plan.name}-${work}-${attempt}` },
       agent_id: { value: agentId },
-      resources: parseResources(`cpus:${(1 + random.below(3)) / 2};mem:${64 << random.below(4)}`),
+      resources: parseResources(this.#size()),
       labels: { labels: [{ key: 'framework', value: this.plan.name }] },
       // A custom executor reads its command from the task as well.
       ...(executor === undefined ? { command } : { executor, command }),
     };
+  }
+
+  #size(): string {
+    const { random } = this.#world;
+    const { sizes } = this.plan;
+    if (sizes.length > 0) return random.pick(sizes);
+    return `cpus:${(1 + random.below(3)) / 2};mem:${64 << random.below(4)}`;
   }
 
   #executor(kind: TaskKind): ExecutorInfo | undefined {
@@ -365,12 +370,30 @@ export class FrameworkActor {
 
   // ---- reconciliation
 
+  #note(id: string, work: number, agentId: string): void {
+    const noted: NotedTask = {
+      id,
+      work,
+      agentId,
+      state: 'TASK_STAGING',
+      isFinal: false,
+      unreachableSince: undefined,
+    };
+    this.tasks.set(id, noted);
+    this.#open.add(noted);
+  }
+
+  #isOver(noted: NotedTask): void {
+    noted.isFinal = true;
+    this.#open.delete(noted);
+  }
+
   #giveUp(): void {
     const before = this.#world.clock.now() - GIVE_UP_MS;
-    for (const noted of this.tasks.values()) {
-      if (noted.isFinal || (noted.unreachableSince ?? Infinity) > before) continue;
+    for (const noted of this.#open) {
+      if ((noted.unreachableSince ?? Infinity) > before) continue;
       this.#world.observer.gaveUp(this, noted);
-      noted.isFinal = true;
+      this.#isOver(noted);
     }
   }
 
@@ -383,8 +406,7 @@ export class FrameworkActor {
 
   #reconcile(): void {
     if (!this.#isSubscribed) return;
-    const open = [...this.tasks.values()].filter((one) => !one.isFinal);
-    const tasks = open.map((one) => ({
+    const tasks = [...this.#open].map((one) => ({
       task_id: { value: one.id },
       agent_id: { value: one.agentId },
     }));

@@ -2,7 +2,7 @@
 // disk, and the agent process itself, which may be killed and started again.
 import type { ExitStatus } from '#env/process.ts';
 import type { TaskMemory } from '#mesos/executor/core.ts';
-import type { ContainerLaunch } from '#mesos/agent/types.ts';
+import type { CheckpointRecord, ContainerLaunch } from '#mesos/agent/types.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import { parseResources } from '#mesos/resources/parse.ts';
 import type { TaskInfo } from '#wire/mesos/v1.ts';
@@ -46,6 +46,7 @@ export class SimTask {
   #end(status: ExitStatus): void {
     if (this.ended !== undefined) return;
     this.ended = status;
+    this.#world.observer.taskEnded(this.task, status);
     for (const watcher of this.watchers) watcher(status);
   }
 }
@@ -97,6 +98,11 @@ export class Machine {
     this.world.log(`${this.name}: power loss`);
     for (const task of this.tasks.values()) if (task !== 'sealed') task.kill('SIGKILL');
     for (const executor of this.executors.values()) executor.die(9);
+  }
+
+  makeDurable(record: CheckpointRecord): void {
+    this.disk.apply(record);
+    this.world.observer.durable(this, record);
   }
 
   startTask(key: string, task: TaskInfo): SimTask {

@@ -17,6 +17,9 @@ export interface FrameworkPlan {
   readonly concurrencyMax: number;
   readonly kinds: readonly TaskKind[];
   readonly taskMsMax: number;
+  /** Each task takes one of them; empty: any size up to 1.5 cpus and 512 MB. */
+  readonly sizes: readonly string[];
+  readonly refuseSeconds: readonly number[];
   readonly killChance: number;
   readonly failChance: number;
   /** States its demand by REQUEST instead of taking what is offered. */
@@ -71,6 +74,8 @@ function frameworkPlan(random: SimRandom, index: number): FrameworkPlan {
     concurrencyMax: 1 + random.below(10),
     kinds: random.pick(all),
     taskMsMax: random.pick([200, 5_000, 60_000]),
+    sizes: [],
+    refuseSeconds: [0, 1, 5],
     killChance: random.pick([0, 0, 0.1, 0.4]),
     failChance: random.pick([0, 0, 0.2]),
     isRequesting: random.chance(0.25),
@@ -79,9 +84,9 @@ function frameworkPlan(random: SimRandom, index: number): FrameworkPlan {
   };
 }
 
-function fault(random: SimRandom, machines: number, frameworks: number): Fault {
-  const at = random.below(FAULTS_MS);
-  const forMs = spread(random, 60_000);
+function fault(random: SimRandom, span: number, machines: number, frameworks: number): Fault {
+  const at = random.below(span);
+  const forMs = spread(random, random.chance(0.5) ? 60_000 : span >> 3);
   switch (random.below(8)) {
     case 0:
       return { kind: 'crash-master', at, forMs };
@@ -110,7 +115,11 @@ export function planOf(seed: number): Plan {
   const count = 1 + random.below(3);
   const frameworks = Array.from({ length: count }, (_, i) => frameworkPlan(random, i));
   const faultCount = random.chance(0.1) ? 0 : random.below(random.chance(0.2) ? 40 : 10);
-  const faults = Array.from({ length: faultCount }, () => fault(random, machines.length, count));
+  // Some faults far apart, or so dense that one meets the repair of another.
+  const span = random.pick([15_000, 60_000, FAULTS_MS]);
+  const faults = Array.from({ length: faultCount }, () =>
+    fault(random, span, machines.length, count),
+  );
   return { seed, machines, frameworks, faults, isEncoded: random.chance(0.1) };
 }
 
@@ -128,6 +137,8 @@ export function fairnessPlanOf(seed: number): Plan {
     concurrencyMax: Infinity,
     kinds: ['command'],
     taskMsMax: random.pick([2_000, 10_000]),
+    sizes: [random.pick(['cpus:1;mem:256', 'cpus:1;mem:1024', 'cpus:0.5;mem:1024'])],
+    refuseSeconds: [0],
     killChance: 0,
     failChance: 0,
     isRequesting: false,
