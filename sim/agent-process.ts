@@ -202,7 +202,10 @@ export class AgentProcess {
     this.#chains.set(chain, at);
     this.#writes.add(record);
     clock.after(at - clock.now(), () => {
-      if (this.life.isAlive && this.#writes.delete(record)) this.machine.makeDurable(record);
+      if (!this.life.isAlive || !this.#writes.delete(record)) return;
+      if (!this.machine.isDiskFull) this.machine.makeDurable(record);
+      // Without its disk an agent cannot keep its promises.
+      else this.machine.agentFailed();
     });
     return at;
   }
@@ -230,8 +233,7 @@ export class AgentProcess {
         this.#containers.forget(effect.containerId);
         return;
       case 'exit':
-        this.machine.crashAgent();
-        this.#world.clock.after(100, () => this.machine.startAgent());
+        this.machine.agentFailed();
         return;
       default:
     }

@@ -25,6 +25,11 @@ const GIVE_UP_MS = 10 * 60_000;
 export const FAILOVER_TIMEOUT_S = 100;
 /** Only so many tasks of one piece of work fail or are killed: in the end all work is done. */
 const FLAKY_ATTEMPTS = 3;
+/** More than any machine has. */
+const GREED = 'cpus:9;mem:64';
+
+/** A second one changes nothing; a second ACCEPT would be one of offers that are gone. */
+const REPEATABLE: ReadonlySet<string> = new Set(['ACKNOWLEDGE', 'KILL', 'DECLINE', 'RECONCILE']);
 
 /** What the framework has noted of a task; survives its own crashes. */
 export interface NotedTask {
@@ -175,13 +180,20 @@ export class FrameworkActor {
     const subscription = this.#subscription;
     if (subscription === undefined) return;
     const whole = { ...call, ...this.#idPart() };
-    subscription.calls.send(() => {
+    const arrive = (): void => {
       const { connection, master } = subscription;
       if (connection === undefined) return;
       const answer = master.call(connection, whole);
       if (answer.status < 400) return;
       this.#world.log(`${this.plan.name}: ${call.type} refused: ${answer.message}`);
-    });
+    };
+    subscription.calls.send(arrive);
+    const { random } = this.#world;
+    if (REPEATABLE.has(call.type ?? '') && random.chance(this.plan.repeatChance)) {
+      this.#later(random.below(1_000), () => {
+        if (this.#subscription === subscription) subscription.calls.send(arrive);
+      });
+    }
   }
 
   // ---- events
@@ -251,10 +263,13 @@ export class FrameworkActor {
     else if (status.state === 'TASK_RUNNING') this.#perhapsKill(noted);
   }
 
+  #isFlaky(work: number): boolean {
+    return (this.#attempts.get(work) ?? 0) <= FLAKY_ATTEMPTS;
+  }
+
   #perhapsKill(noted: NotedTask): void {
     const { random } = this.#world;
-    const isFlaky = (this.#attempts.get(noted.work) ?? 0) <= FLAKY_ATTEMPTS;
-    if (!isFlaky || !random.chance(this.plan.killChance)) return;
+    if (!this.#isFlaky(noted.work) || !random.chance(this.plan.killChance)) return;
     const kill = { task_id: { value: noted.id }, agent_id: { value: noted.agentId } };
     this.#later(random.below(2_000), () => this.#call({ type: 'KILL', kill }));
   }
@@ -291,8 +306,11 @@ export class FrameworkActor {
       if (!left.contains(needs)) break;
       left = left.subtract(needs);
       if (executor !== undefined) hasExecutor = true;
-      operations.push(operationOf(kind, task, executor));
       const id = task.task_id.value;
+      const isGreedy = this.#isFlaky(work) && this.#world.random.chance(this.plan.greedChance);
+      if (isGreedy) this.#world.observer.mustNotRun(id);
+      const asked = isGreedy ? { ...task, resources: parseResources(GREED) } : task;
+      operations.push(operationOf(kind, asked, executor));
       this.#note(id, work, agentId);
       this.#worksNoted = Math.max(this.#worksNoted, work + 1);
     }

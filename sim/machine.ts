@@ -12,6 +12,8 @@ import { CustomExecutor } from './custom-executor.ts';
 import { frameworkOf, programOf } from './programs.ts';
 import type { World } from './world.ts';
 
+const RESTART_MS = 1_000;
+
 export class SimTask {
   readonly key: string;
   readonly pid: number;
@@ -62,6 +64,8 @@ export class Machine {
   readonly memories = new Map<string, readonly TaskMemory[]>();
   readonly executors = new Map<string, CustomExecutor>();
   agent: AgentProcess | undefined;
+  /** Several reasons may fill it at once. */
+  #full = 0;
   #pid = 100;
   #incarnation = 0;
 
@@ -90,6 +94,21 @@ export class Machine {
     this.world.log(`${this.name}: the agent is killed`);
     this.agent.kill();
     this.agent = undefined;
+  }
+
+  fillDisk(isFull: boolean): void {
+    this.#full += isFull ? 1 : -1;
+    this.world.log(`${this.name}: the disk ${isFull ? 'is full' : 'has room'}`);
+  }
+
+  get isDiskFull(): boolean {
+    return this.#full > 0;
+  }
+
+  /** An agent that cannot go on ends itself; its supervisor starts another. */
+  agentFailed(): void {
+    this.crashAgent();
+    this.world.clock.after(RESTART_MS, () => this.startAgent());
   }
 
   /** Power loss: nothing that ran runs any more. */

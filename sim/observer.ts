@@ -28,6 +28,7 @@ export class Observer {
   readonly violations: string[] = [];
   readonly #world: World;
   readonly #offers = new Set<string>();
+  readonly #forbidden = new Set<string>();
   readonly #truth = new Map<string, Truth>();
   readonly #acknowledged = new Set<string>();
   /** Task -> the state that its agent told last and for good. */
@@ -49,6 +50,7 @@ export class Observer {
   taskStarted(machine: Machine, task: TaskInfo): void {
     const id = task.task_id.value;
     this.#world.log(`${machine.name}: ${id} starts`);
+    if (this.#forbidden.has(id)) this.failed(`${id} asked for more than it was offered, and runs`);
     const before = this.#truth.get(id)?.machine;
     if (before !== undefined) this.failed(`${id} ran on ${before} and runs on ${machine.name}`);
     this.#truth.set(id, { machine: machine.name, ended: undefined });
@@ -56,6 +58,10 @@ export class Observer {
     if (!machine.total.contains(used)) {
       this.failed(`${machine.name} runs ${used.toString()} and has ${machine.total.toString()}`);
     }
+  }
+
+  mustNotRun(taskId: string): void {
+    this.#forbidden.add(taskId);
   }
 
   taskEnded(task: TaskInfo, how: ExitStatus): void {
