@@ -312,7 +312,6 @@ export class AgentDesk {
     const total = totalOf(message.slave, message).add(revocable);
     if (!total.equals(agent.total)) this.#setTotal(agent, total);
     this.#dropMissingExecutors(agent, message);
-    for (const task of message.tasks ?? []) this.#addTask(agent, task);
     this.#state.allocator.setAgentActive(agent.id, true);
     this.#finishReregistration(agent, message);
   }
