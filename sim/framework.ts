@@ -25,11 +25,6 @@ const GIVE_UP_MS = 10 * 60_000;
 export const FAILOVER_TIMEOUT_S = 100;
 /** Only so many tasks of one piece of work fail or are killed: in the end all work is done. */
 const FLAKY_ATTEMPTS = 3;
-/** More than any machine has. */
-const GREED = 'cpus:9;mem:64';
-
-/** A second one changes nothing; a second ACCEPT would be one of offers that are gone. */
-const REPEATABLE: ReadonlySet<string> = new Set(['ACKNOWLEDGE', 'KILL', 'DECLINE', 'RECONCILE']);
 
 /** What the framework has noted of a task; survives its own crashes. */
 export interface NotedTask {
@@ -57,13 +52,9 @@ export class FrameworkActor {
   frameworkId: string | undefined;
   hasLeft = false;
   readonly tasks = new Map<string, NotedTask>();
-  /** Those of them that are not final. */
-  readonly #open = new Set<NotedTask>();
   readonly done = new Set<number>();
   readonly #attempts = new Map<number, number>();
   #worksNoted = 0;
-  /** All pieces of work below are done. */
-  #doneBelow = 0;
   // ---- of this life
   #subscription: Subscription | undefined;
   #isSubscribed = false;
@@ -180,20 +171,13 @@ export class FrameworkActor {
     const subscription = this.#subscription;
     if (subscription === undefined) return;
     const whole = { ...call, ...this.#idPart() };
-    const arrive = (): void => {
+    subscription.calls.send(() => {
       const { connection, master } = subscription;
       if (connection === undefined) return;
       const answer = master.call(connection, whole);
       if (answer.status < 400) return;
       this.#world.log(`${this.plan.name}: ${call.type} refused: ${answer.message}`);
-    };
-    subscription.calls.send(arrive);
-    const { random } = this.#world;
-    if (REPEATABLE.has(call.type ?? '') && random.chance(this.plan.repeatChance)) {
-      this.#later(random.below(1_000), () => {
-        if (this.#subscription === subscription) subscription.calls.send(arrive);
-      });
-    }
+    });
   }
 
   // ---- events
@@ -251,7 +235,7 @@ export class FrameworkActor {
     if (status.state !== 'TASK_UNREACHABLE') noted.unreachableSince = undefined;
     else noted.unreachableSince ??= this.#world.clock.now();
     const isOver = isTerminal(status.state) || status.state === 'TASK_UNKNOWN';
-    if (isOver) this.#isOver(noted);
+    if (isOver) noted.isFinal = true;
     if (status.state === 'TASK_FINISHED') this.done.add(noted.work);
     const { uuid, agent_id } = status;
     if (uuid !== undefined && uuid.length > 0 && agent_id !== undefined) {
@@ -263,13 +247,10 @@ export class FrameworkActor {
     else if (status.state === 'TASK_RUNNING') this.#perhapsKill(noted);
   }
 
-  #isFlaky(work: number): boolean {
-    return (this.#attempts.get(work) ?? 0) <= FLAKY_ATTEMPTS;
-  }
-
   #perhapsKill(noted: NotedTask): void {
     const { random } = this.#world;
-    if (!this.#isFlaky(noted.work) || !random.chance(this.plan.killChance)) return;
+    const isFlaky = (this.#attempts.get(noted.work) ?? 0) <= FLAKY_ATTEMPTS;
+    if (!isFlaky || !random.chance(this.plan.killChance)) return;
     const kill = { task_id: { value: noted.id }, agent_id: { value: noted.agentId } };
     this.#later(random.below(2_000), () => this.#call({ type: 'KILL', kill }));
   }
@@ -279,11 +260,10 @@ export class FrameworkActor {
   /** Pieces of work that no task is on. */
   #waiting(): number[] {
     const busy = new Set<number>();
-    for (const { work } of this.#open) busy.add(work);
+    for (const { work, isFinal } of this.tasks.values()) if (!isFinal) busy.add(work);
     const free: number[] = [];
     const { works, concurrencyMax } = this.plan;
-    while (this.done.has(this.#doneBelow)) this.#doneBelow += 1;
-    for (let work = this.#doneBelow; work < Math.min(works, this.#worksNoted + 64); work++) {
+    for (let work = 0; work < Math.min(works, this.#worksNoted + 64); work++) {
       if (busy.size + free.length >= concurrencyMax || free.length >= 64) break;
       if (!busy.has(work) && !this.done.has(work)) free.push(work);
     }
@@ -306,15 +286,19 @@ export class FrameworkActor {
       if (!left.contains(needs)) break;
       left = left.subtract(needs);
       if (executor !== undefined) hasExecutor = true;
+      operations.push(operationOf(kind, task, executor));
       const id = task.task_id.value;
-      const isGreedy = this.#isFlaky(work) && this.#world.random.chance(this.plan.greedChance);
-      if (isGreedy) this.#world.observer.mustNotRun(id);
-      const asked = isGreedy ? { ...task, resources: parseResources(GREED) } : task;
-      operations.push(operationOf(kind, asked, executor));
-      this.#note(id, work, agentId);
+      this.tasks.set(id, {
+        id,
+        work,
+        agentId,
+        state: 'TASK_STAGING',
+        isFinal: false,
+        unreachableSince: undefined,
+      });
       this.#worksNoted = Math.max(this.#worksNoted, work + 1);
     }
-    const refuse_seconds = this.#world.random.pick(this.plan.refuseSeconds);
+    const refuse_seconds = this.#world.random.pick([0, 1, 5]);
     const offer_ids = [offer.id];
     if (operations.length === 0) {
       this.#call({ type: 'DECLINE', decline: { offer_ids, filters: { refuse_seconds } } });
@@ -339,18 +323,11 @@ export class FrameworkActor {
       name: `${work}`,
       task_id: { value: `${this.plan.name}-${work}-${attempt}` },
       agent_id: { value: agentId },
-      resources: parseResources(this.#size()),
+      resources: parseResources(`cpus:${(1 + random.below(3)) / 2};mem:${64 << random.below(4)}`),
       labels: { labels: [{ key: 'framework', value: this.plan.name }] },
       // A custom executor reads its command from the task as well.
       ...(executor === undefined ? { command } : { executor, command }),
     };
-  }
-
-  #size(): string {
-    const { random } = this.#world;
-    const { sizes } = this.plan;
-    if (sizes.length > 0) return random.pick(sizes);
-    return `cpus:${(1 + random.below(3)) / 2};mem:${64 << random.below(4)}`;
   }
 
   #executor(kind: TaskKind): ExecutorInfo | undefined {
@@ -388,30 +365,12 @@ export class FrameworkActor {
 
   // ---- reconciliation
 
-  #note(id: string, work: number, agentId: string): void {
-    const noted: NotedTask = {
-      id,
-      work,
-      agentId,
-      state: 'TASK_STAGING',
-      isFinal: false,
-      unreachableSince: undefined,
-    };
-    this.tasks.set(id, noted);
-    this.#open.add(noted);
-  }
-
-  #isOver(noted: NotedTask): void {
-    noted.isFinal = true;
-    this.#open.delete(noted);
-  }
-
   #giveUp(): void {
     const before = this.#world.clock.now() - GIVE_UP_MS;
-    for (const noted of this.#open) {
-      if ((noted.unreachableSince ?? Infinity) > before) continue;
+    for (const noted of this.tasks.values()) {
+      if (noted.isFinal || (noted.unreachableSince ?? Infinity) > before) continue;
       this.#world.observer.gaveUp(this, noted);
-      this.#isOver(noted);
+      noted.isFinal = true;
     }
   }
 
@@ -424,7 +383,8 @@ export class FrameworkActor {
 
   #reconcile(): void {
     if (!this.#isSubscribed) return;
-    const tasks = [...this.#open].map((one) => ({
+    const open = [...this.tasks.values()].filter((one) => !one.isFinal);
+    const tasks = open.map((one) => ({
       task_id: { value: one.id },
       agent_id: { value: one.agentId },
     }));

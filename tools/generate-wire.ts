@@ -39,6 +39,8 @@ interface Field {
   readonly tag: number;
   readonly label: 'required' | 'optional' | 'repeated' | 'map';
   readonly type: string;
+  /** What an unset field reads as; not of deprecated fields, which Mesos never shows by themselves. */
+  readonly fallback?: string | undefined;
 }
 
 interface Definition {
@@ -89,10 +91,16 @@ function parse(text: string): { pkg: string; definitions: Definition[] } {
         tag: Number(field[4]),
         label,
         type: field[2] ?? '',
+        fallback: fallbackOf(line),
       });
     } else throw new Error(`Cannot parse: ${raw}`);
   }
   return { pkg, definitions };
+}
+
+function fallbackOf(line: string): string | undefined {
+  const value = /\[default = ([^,\]]+)/.exec(line)?.[1];
+  return line.includes('deprecated = true') ? undefined : value?.replaceAll('"', '');
 }
 
 /** The TypeScript name of a message or enum of a `.proto` file. */
@@ -149,7 +157,8 @@ export function generateWire(): string {
       const ts = primitive ?? flatName(resolved ?? '');
       const code = wireCodes[field.type] ?? `${enums.has(resolved ?? '') ? '=' : ''}${ts}`;
       const mark = { required: '!', optional: ' ', repeated: '+', map: '%' }[field.label];
-      codes.push(`${field.name}${mark}${field.tag}:${code}`);
+      const fallback = field.fallback === undefined ? '' : `=${field.fallback}`;
+      codes.push(`${field.name}${mark}${field.tag}:${code}${fallback}`);
       if (field.label === 'repeated') lines.push(`  ${field.name}?: ${ts}[] | undefined;`);
       else if (field.label === 'map') {
         lines.push(`  ${field.name}?: Record<string, ${ts}> | undefined;`);
@@ -169,7 +178,7 @@ export function generateWire(): string {
     ...names.map((name) => `  ${name}: ${name};`),
     '}',
     '',
-    '/** Field notation: name, label (! required, + repeated, % map), tag, type; see #codec/protobuf.ts. */',
+    '/** Field notation: name, label (! required, + repeated, % map), tag, type, default; see #codec/protobuf.ts. */',
     'export const descriptors: Readonly<Record<string, string>> = {',
     ...rows,
     '};',

@@ -47,10 +47,10 @@ const refused: readonly (readonly [string, unknown, string])[] = [
   ['All', { L: -1 }, 'L'],
   ['All', { d: true }, 'd'],
   ['All', { e: 1 }, 'e'],
-  ['All', { es: ['BLUE'] }, 'es[0]'],
   ['All', { m: {} }, 'm.value'],
   ['All', { m: 'x' }, 'm'],
-  ['All', { many: {} }, 'many'],
+  ['All', { many: {} }, 'many[0].value'],
+  ['All', { many: 'x' }, 'many[0]'],
   ['All', { many: [{ value: 'v' }, {}] }, 'many[1].value'],
   ['All', { map: { k: {} } }, 'map.k.value'],
   ['Strict', {}, 'color'],
@@ -70,6 +70,11 @@ for (const [message, json, path] of refused) {
     );
   });
 }
+
+test('takes one value for a list of one, and no notice of unknown values in lists of enums', () => {
+  assert.deepEqual(mapping.fromJson('All', { many: { value: 'v' } }), { many: [{ value: 'v' }] });
+  assert.deepEqual(mapping.fromJson('All', { es: ['BLUE'] }), { es: [] });
+});
 
 test('text that is no JSON is a fault, not an exception of the parser', () => {
   assert.throws(() => mapping.parse('All', '{'), { name: 'Fault' });

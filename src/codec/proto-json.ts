@@ -1,5 +1,7 @@
 // The JSON mapping of Mesos' v1 API (stout's protobuf mapping): field names as in the .proto, enums by
-// name, 64-bit integers as numbers, bytes in base64. Unknown fields are ignored, as the master does.
+// name, 64-bit integers as numbers, bytes in base64; optional fields that have a default are written
+// with it. Unknown fields are ignored, as the master does.
+import type { Fault } from '#base/fault.ts';
 import { jsonFault, type FieldDescriptor, type Schema } from './protobuf.ts';
 
 type Value = Record<string, unknown>;
@@ -24,12 +26,15 @@ export class JsonMapping {
 
   /** The value itself when nothing in it needs translation. */
   toJson(message: string, value: object): object {
-    if (!this.#schema.hasBytes(message)) return value;
+    if (!this.#schema.isTranslated(message)) return value;
     const out: Value = { ...value };
     for (const field of this.#schema.fields(message)) {
       const one = out[field.name];
-      if (one === undefined) continue;
-      const isMessage = field.kind === 'message' && this.#schema.hasBytes(field.type);
+      if (one === undefined) {
+        if (field.fallback !== undefined) out[field.name] = field.fallback;
+        continue;
+      }
+      const isMessage = field.kind === 'message' && this.#schema.isTranslated(field.type);
       if (field.kind !== 'b' && !isMessage) continue;
       const convert = (item: unknown): unknown =>
         field.kind === 'b'
@@ -45,38 +50,46 @@ export class JsonMapping {
   }
 
   parse(message: string, text: string): Value {
-    let json: unknown;
-    try {
-      json = JSON.parse(text);
-    } catch (error) {
-      throw jsonFault(message, '', `invalid JSON: ${(error as Error).message}`);
-    }
-    return this.fromJson(message, json);
+    return this.fromJson(message, parseJsonText(message, text));
   }
 
-  /** Fault `bad-json` with the path of the first wrong field. */
-  fromJson(message: string, json: unknown, path = ''): Value {
-    if (!isObject(json)) throw jsonFault(message, path, 'expected a JSON object');
+  /** Fault `bad-json`: the first value of a wrong type, or all required fields that are missing. */
+  fromJson(message: string, json: unknown): Value {
+    if (!isObject(json)) throw jsonFault(message, '', 'Expecting a JSON object');
+    const missing: string[] = [];
+    const value = this.#object(message, json, { path: '', missing });
+    if (missing.length > 0) {
+      const why = `Missing required fields: ${missing.join(', ')}`;
+      throw jsonFault(message, missing[0] ?? '', why);
+    }
+    return value;
+  }
+
+  #object(message: string, json: Value, at: Place): Value {
     const out: Value = {};
     for (const field of this.#schema.fields(message)) {
       const value = json[field.name];
-      const where = path === '' ? field.name : `${path}.${field.name}`;
+      const path = at.path === '' ? field.name : `${at.path}.${field.name}`;
       if (value === undefined || value === null) {
-        if (field.label === '!') throw jsonFault(message, where, 'missing required field');
+        if (field.label === '!') at.missing.push(path);
         continue;
       }
+      const place = { path, missing: at.missing };
       if (field.label === '+') {
-        if (!Array.isArray(value)) throw jsonFault(message, where, 'expected a JSON array');
-        out[field.name] = value.map((one, i) => this.#one(message, field, one, `${where}[${i}]`));
+        // One value where a list belongs is a list of one, as the master takes it.
+        const list: unknown[] = Array.isArray(value) ? value : [value];
+        out[field.name] = list
+          .filter((one) => !this.#isUnknownOptional(field, one))
+          .map((one, i) => this.#one(message, field, one, { ...place, path: `${path}[${i}]` }));
       } else if (field.label === '%') {
-        if (!isObject(value)) throw jsonFault(message, where, 'expected a JSON object');
+        if (!isObject(value)) throw wrongType(message, field, value, path);
         const entries = Object.entries(value).map(([key, one]) => [
           key,
-          this.#one(message, field, one, `${where}.${key}`),
+          this.#one(message, field, one, { ...place, path: `${path}.${key}` }),
         ]);
         out[field.name] = Object.fromEntries(entries);
       } else if (!this.#isUnknownOptional(field, value)) {
-        out[field.name] = this.#one(message, field, value, where);
+        out[field.name] = this.#one(message, field, value, place);
       }
     }
     return out;
@@ -84,47 +97,52 @@ export class JsonMapping {
 
   /** Mesos takes an enum value that it does not know as if the field were not there. */
   #isUnknownOptional(field: FieldDescriptor, value: unknown): boolean {
-    if (field.kind !== 'enum' || field.label !== ' ' || typeof value !== 'string') return false;
+    if (field.kind !== 'enum' || field.label === '!' || typeof value !== 'string') return false;
     return !this.#schema.enumeration(field.type).byName.has(value);
   }
 
-  #one(message: string, field: FieldDescriptor, value: unknown, path: string): unknown {
-    const wrong = (what: string) => jsonFault(message, path, `expected ${what}`);
+  #one(message: string, field: FieldDescriptor, value: unknown, at: Place): unknown {
+    const wrong = (why: string) => jsonFault(message, at.path, why);
     switch (field.kind) {
       case 'message':
-        return this.fromJson(field.type, value, path);
+        if (!isObject(value)) throw wrongType(message, field, value, at.path);
+        return this.#object(field.type, value, at);
       case 'enum':
-        if (typeof value !== 'string') throw wrong('the name of an enum value');
+        if (typeof value !== 'string') throw wrongType(message, field, value, at.path);
         if (!this.#schema.enumeration(field.type).byName.has(value)) {
-          throw jsonFault(message, path, `no such enum value "${value}"`);
+          throw wrong(`Failed to find enum for '${value}'`);
         }
         return value;
       case 's':
-        if (typeof value !== 'string') throw wrong('a string');
+        if (typeof value !== 'string') throw wrongType(message, field, value, at.path);
         return value;
       case 'b':
-        if (typeof value !== 'string') throw wrong('base64 text');
-        if (!/^[A-Za-z0-9+/\-_\s]*={0,2}$/.test(value)) throw wrong('base64 text');
+        if (typeof value !== 'string') throw wrongType(message, field, value, at.path);
+        if (!/^[A-Za-z0-9+/\-_\s]*={0,2}$/.test(value)) {
+          throw wrong(`Failed to base64 decode bytes field '${field.name}': Invalid character`);
+        }
         return new Uint8Array(Buffer.from(value, 'base64'));
       case 'B':
         if (value === 'true' || value === 'false') return value === 'true';
-        if (typeof value !== 'boolean') throw wrong('a boolean');
+        if (typeof value === 'string') {
+          throw wrong(`Failed to parse '${value}' as a JSON boolean for field '${field.name}'`);
+        }
+        if (typeof value !== 'boolean') throw wrongType(message, field, value, at.path);
         return value;
-      case 'd':
-      case 'f': {
-        const number = numberOf(value);
-        if (number === undefined) throw wrong('a number');
-        return number;
-      }
-      default: {
-        const number = numberOf(value);
-        if (number === undefined || !Number.isInteger(number)) throw wrong('an integer');
-        if (number < 0 && (field.kind === 'u' || field.kind === 'L'))
-          throw wrong('no negative number');
-        return number;
-      }
+      default:
+        return numberOf(message, field, value, at.path);
     }
   }
+}
+
+interface Place {
+  readonly path: string;
+  readonly missing: string[];
+}
+
+function wrongType(message: string, field: FieldDescriptor, value: unknown, path: string): Fault {
+  const kind = Array.isArray(value) ? 'array' : typeof value;
+  return jsonFault(message, path, `Not expecting a JSON ${kind} for field '${field.name}'`);
 }
 
 function infinityAsText(_key: string, value: unknown): unknown {
@@ -132,9 +150,43 @@ function infinityAsText(_key: string, value: unknown): unknown {
 }
 
 /** A number, or one written as a string, as Mesos takes both. */
-function numberOf(value: unknown): number | undefined {
-  if (typeof value === 'number') return value;
-  if (typeof value !== 'string' || value.trim() === '') return undefined;
-  const number = Number(value);
-  return Number.isNaN(number) ? undefined : number;
+function numberOf(message: string, field: FieldDescriptor, value: unknown, path: string): number {
+  const { kind, name } = field;
+  if (typeof value !== 'number' && typeof value !== 'string') {
+    throw wrongType(message, field, value, path);
+  }
+  const number = typeof value === 'number' ? value : value.trim() === '' ? NaN : Number(value);
+  if (Number.isNaN(number)) {
+    const why = `Failed to parse '${value}' as a JSON number for field '${name}'`;
+    throw jsonFault(message, path, `${why}: syntax error at line 1 near: ${value}`);
+  }
+  if (kind === 'd' || kind === 'f') return number;
+  if (!Number.isInteger(number)) {
+    throw jsonFault(message, path, `Not expecting a fraction for field '${name}'`);
+  }
+  if (number < 0 && (kind === 'u' || kind === 'L')) {
+    throw jsonFault(message, path, `Not expecting a negative number for field '${name}'`);
+  }
+  return number;
+}
+
+/** JSON as it stands; the words of what is wrong are those of Mesos 1.11. */
+export function parseJsonText(message: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw jsonFault(message, '', syntaxError(text, String(error)));
+  }
+}
+
+function syntaxError(text: string, why: string): string {
+  const at = Number(/at position (\d+)/.exec(why)?.[1] ?? text.length);
+  const after = /non-whitespace character after JSON/.test(why);
+  if (after) {
+    const end = text.slice(0, at).trimEnd().length;
+    return `Parsed JSON included non-whitespace trailing characters: ${text.slice(end)}`;
+  }
+  const line = text.slice(0, at).split('\n').length;
+  const rest = text.slice(at).split('\n')[0] ?? '';
+  return `syntax error at line ${line} near: ${rest}`;
 }

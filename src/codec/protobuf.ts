@@ -12,6 +12,8 @@ export interface FieldDescriptor {
   readonly kind: Kind;
   /** Message or enum name. */
   readonly type: string;
+  /** What an unset optional field reads as, where the .proto says so. */
+  readonly fallback: string | number | boolean | undefined;
 }
 
 export interface EnumDescriptor {
@@ -19,7 +21,7 @@ export interface EnumDescriptor {
   readonly byNumber: ReadonlyMap<number, string>;
 }
 
-const FIELD = /^(\w+)([! +%])(\d+):(=?)(\w+)$/;
+const FIELD = /^(\w+)([! +%])(\d+):(=?)(\w+)(?:=(.+))?$/;
 const primitiveCodes = new Set(['s', 'b', 'B', 'i', 'l', 'u', 'L', 'd', 'f']);
 
 function parseFields(line: string): FieldDescriptor[] {
@@ -27,10 +29,23 @@ function parseFields(line: string): FieldDescriptor[] {
   return line.split(',').map((text) => {
     const match = FIELD.exec(text);
     if (match === null) throw new Error(`Bad descriptor: ${text}`);
-    const [, name = '', label = ' ', tag = '0', isEnum = '', type = ''] = match;
+    const [, name = '', label = ' ', tag = '0', isEnum = '', type = '', written] = match;
     const kind = isEnum === '=' ? 'enum' : primitiveCodes.has(type) ? (type as Kind) : 'message';
-    return { name, label: label as FieldDescriptor['label'], tag: Number(tag), kind, type };
+    const fallback = written === undefined ? undefined : fallbackOf(kind, written);
+    return {
+      name,
+      label: label as FieldDescriptor['label'],
+      tag: Number(tag),
+      kind,
+      type,
+      fallback,
+    };
   });
+}
+
+function fallbackOf(kind: Kind, written: string): string | number | boolean {
+  if (kind === 'B') return written === 'true';
+  return kind === 's' || kind === 'enum' ? written : Number(written);
 }
 
 /** All messages of one descriptor table. */
@@ -38,7 +53,7 @@ export class Schema {
   readonly #lines: Readonly<Record<string, string>>;
   readonly #fields = new Map<string, readonly FieldDescriptor[]>();
   readonly #enums = new Map<string, EnumDescriptor>();
-  readonly #withBytes = new Map<string, boolean>();
+  readonly #translated = new Map<string, boolean>();
 
   constructor(lines: Readonly<Record<string, string>>) {
     this.#lines = lines;
@@ -69,15 +84,19 @@ export class Schema {
     return found;
   }
 
-  /** Whether a value of the message may hold bytes anywhere; others need no walk to become JSON. */
-  hasBytes(message: string): boolean {
-    const known = this.#withBytes.get(message);
+  /**
+   * Whether a value of the message may differ from its JSON form anywhere: bytes are text there, and
+   * defaults are written out. Others need no walk.
+   */
+  isTranslated(message: string): boolean {
+    const known = this.#translated.get(message);
     if (known !== undefined) return known;
-    this.#withBytes.set(message, false);
+    this.#translated.set(message, false);
     const found = this.fields(message).some(
-      (field) => field.kind === 'b' || (field.kind === 'message' && this.hasBytes(field.type)),
+      ({ kind, type, fallback }) =>
+        kind === 'b' || fallback !== undefined || (kind === 'message' && this.isTranslated(type)),
     );
-    this.#withBytes.set(message, found);
+    this.#translated.set(message, found);
     return found;
   }
 }
@@ -88,5 +107,8 @@ export function protobufFault(message: string, why: string): Fault {
 
 export function jsonFault(message: string, path: string, why: string): Fault {
   const where = path === '' ? '' : ` '${path}'`;
-  return new Fault({ code: 'bad-json', message, path }, `Cannot parse ${message}${where}: ${why}`);
+  return new Fault(
+    { code: 'bad-json', message, path, why },
+    `Cannot parse ${message}${where}: ${why}`,
+  );
 }

@@ -23,13 +23,17 @@ for (const file of readdirSync(folder)) {
     for (const { message, from, type, body } of vectors) {
       if (type === 'application/json') {
         const again = stringify(message, parseJson(message, body));
-        assert.deepEqual(JSON.parse(again), JSON.parse(body), message);
+        assert.partialDeepStrictEqual(JSON.parse(again), JSON.parse(body), message);
         // Mesos writes fields in the order of the .proto files. Numbers may be written otherwise.
         if (from !== 'client') assert.equal(again, JSON.stringify(JSON.parse(body)), message);
       } else {
         const value = decode(message, Buffer.from(body, 'base64'));
         assert.equal(Buffer.from(encode(message, value)).toString('base64'), body, message);
-        assert.deepEqual(parseJson(message, stringify(message, value)), value, message);
+        assert.partialDeepStrictEqual(
+          parseJson(message, stringify(message, value)),
+          value,
+          message,
+        );
       }
     }
   });

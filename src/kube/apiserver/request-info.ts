@@ -25,11 +25,6 @@ const methodVerbs: Readonly<Record<string, string>> = {
   DELETE: 'delete',
 };
 
-/** As Go reads a flag of a query: everything but these is true. */
-function isTrue(text: string | null): boolean {
-  return text !== null && !['', 'false', '0'].includes(text.toLowerCase());
-}
-
 export function parseRequest(method: string, target: string): RequestInfo {
   const url = new URL(target, 'https://server');
   const path = url.pathname;
@@ -72,9 +67,11 @@ export function parseRequest(method: string, target: string): RequestInfo {
   }
   const [resource = '', name, subresource, ...tail] = rest;
   if (name === undefined) {
-    if (verb === 'get') verb = isTrue(query.get('watch')) ? 'watch' : 'list';
+    const watches = query.get('watch');
+    if (verb === 'get') verb = watches === 'true' || watches === '1' ? 'watch' : 'list';
     else if (verb === 'delete') verb = 'deletecollection';
-  }
+  } else if (verb === 'get' && query.get('watch') === 'true' && subresource === undefined)
+    verb = 'watch';
   return {
     ...none,
     isResource: true,

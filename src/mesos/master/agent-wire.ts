@@ -14,6 +14,19 @@ export function totalOf(
   return total.ok ? total.value : configured;
 }
 
+/** `slave(1)@10.0.0.1:5051` as a URL of the agent's own endpoints. */
+export function agentUrl({ pid, info }: AgentRecord) {
+  const at = pid.lastIndexOf('@');
+  const address = pid.slice(at + 1);
+  const colon = address.lastIndexOf(':');
+  const [ip, port] = [address.slice(0, colon), Number(address.slice(colon + 1))];
+  return {
+    scheme: 'http',
+    address: { hostname: info.hostname, ip, port },
+    path: `/${pid.slice(0, at)}`,
+  };
+}
+
 export function agentToWire(agent: AgentRecord) {
   const seconds = (ms: number) => ({ nanoseconds: ms * 1e6 });
   return {

@@ -1,42 +1,49 @@
 // The agents' side of the master core: registration, liveness, status updates, executors that
 // ended.
 import { Resources } from '#mesos/resources/resources.ts';
-import type { AgentInfo, FrameworkInfo, Messages, Task } from '#wire/mesos/v1.ts';
+import type {
+  AgentInfo,
+  FrameworkInfo,
+  Messages,
+  Task,
+  TaskState,
+  TaskStatus_Reason,
+} from '#wire/mesos/v1.ts';
 import { agentToWire, totalOf } from './agent-wire.ts';
 import type { OperationDesk } from './operations.ts';
+import { ReportDesk } from './reports.ts';
+import { pingBudget, ReturnDesk } from './returns.ts';
+import { hasCapability } from './roles.ts';
 import type { MasterState } from './state.ts';
 import { isTerminal, masterStatus } from './statuses.ts';
-import type {
-  AgentRecord,
-  ExecutorRecord,
-  FrameworkRecord,
-  FromAgent,
-  RegistryChange,
-} from './types.ts';
+import type { AgentRecord, ExecutorRecord, FrameworkRecord, FromAgent } from './types.ts';
 
 type Register = Messages['RegisterSlaveMessage'];
 type Reregister = Messages['ReregisterSlaveMessage'];
 
-type Pending =
-  | {
-      readonly kind: 'register';
-      readonly pid: string;
-      readonly info: AgentInfo;
-      readonly message: Register;
-    }
-  | { readonly kind: 'reregister'; readonly agentId: string }
-  | { readonly kind: 'nothing' };
+/** What other desks decide of agents and have to know of them. */
+export interface AgentWatcher {
+  isDown(hostname: string, pid: string): boolean;
+  /** It is back, and has been told so. */
+  onReturn(agent: AgentRecord): void;
+  onLeave(agent: AgentRecord): void;
+}
 
 export class AgentDesk {
   readonly #state: MasterState;
   readonly #operations: OperationDesk;
   readonly #frameworkOf: (info: FrameworkInfo, now: number) => FrameworkRecord | undefined;
-  readonly #pending = new Map<number, Pending>();
+  readonly #reports: ReportDesk;
+  readonly #returns: ReturnDesk;
   /** Agents whose registration is on its way into the registry. */
   readonly #registering = new Set<string>();
   /** By agent id: those that come back, with what they said last. */
   readonly #returning = new Map<string, { pid: string; message: Reregister }>();
-  #nextToken = 1;
+  /** Agents that do not answer, in the order in which they may be marked unreachable. */
+  readonly #overdue = new Map<string, number>();
+  #removableAt = -Infinity;
+  /** Set by the core: the desks know each other. */
+  watcher: AgentWatcher = { isDown: () => false, onReturn: () => {}, onLeave: () => {} };
 
   constructor(
     state: MasterState,
@@ -46,6 +53,8 @@ export class AgentDesk {
     this.#state = state;
     this.#operations = operations;
     this.#frameworkOf = frameworkOf;
+    this.#reports = new ReportDesk(state);
+    this.#returns = new ReturnDesk(state);
   }
 
   onMessage(from: string, message: FromAgent, now: number): void {
@@ -63,13 +72,14 @@ export class AgentDesk {
         this.#onPong(from);
         break;
       case 'StatusUpdateMessage':
-        this.#onStatusUpdate(from, message.body);
+        this.#reports.onStatusUpdate(from, message.body);
         break;
       case 'ExitedExecutorMessage':
-        this.#onExecutorExited(message.body);
+        this.#forgetReturning(message.body);
+        this.#reports.onExecutorExited(message.body);
         break;
       case 'ExecutorToFrameworkMessage':
-        this.#onExecutorMessage(message.body);
+        this.#reports.onExecutorMessage(message.body);
         break;
       case 'UpdateSlaveMessage':
         this.#onUpdateSlave(message.body);
@@ -85,7 +95,7 @@ export class AgentDesk {
     if (agent === undefined || !agent.isConnected) return;
     agent.isConnected = false;
     this.#state.allocator.setAgentActive(agent.id, false);
-    this.#rescindOffers(agent);
+    this.rescindOffers(agent);
     // It has as long to come back as pings would have given it.
     agent.nextPingAt = now + this.#state.options.agentPingTimeoutMs;
     this.#state.emit({ kind: 'wake-at', at: agent.nextPingAt });
@@ -98,7 +108,7 @@ export class AgentDesk {
       if (agent.nextPingAt > now) continue;
       agent.nextPingAt = now + agentPingTimeoutMs;
       if (agent.pingsMissed >= agentPingTimeoutsMax) {
-        this.#markUnreachable(agent, now);
+        this.#scheduleUnreachable(agent, now);
         continue;
       }
       agent.pingsMissed += 1;
@@ -110,10 +120,11 @@ export class AgentDesk {
       });
       this.#state.emit({ kind: 'wake-at', at: agent.nextPingAt });
     }
+    this.#removeOverdue(now);
     if (this.#state.recovered.size > 0 && now - this.#state.startedAt >= agentReregisterTimeoutMs) {
       for (const id of this.#state.recovered.keys()) {
         this.#state.unreachable.set(id, now);
-        this.#persist({ kind: 'mark-unreachable', agentId: id, at: now }, { kind: 'nothing' });
+        this.#state.persist({ kind: 'mark-unreachable', agentId: id, at: now });
       }
       this.#state.recovered.clear();
     }
@@ -123,50 +134,53 @@ export class AgentDesk {
     const { agents, recovered, startedAt, options } = this.#state;
     let at = recovered.size > 0 ? startedAt + options.agentReregisterTimeoutMs : Infinity;
     for (const { nextPingAt } of agents.values()) at = Math.min(at, nextPingAt);
-    return at;
-  }
-
-  confirm(token: number, now: number): void {
-    const pending = this.#pending.get(token);
-    this.#pending.delete(token);
-    if (pending?.kind === 'register') {
-      this.#registering.delete(pending.pid);
-      const agent = this.#admit(pending.info, pending.pid, pending.message, now);
-      this.#sendRegistered(agent);
-    } else if (pending?.kind === 'reregister') {
-      const returning = this.#returning.get(pending.agentId);
-      this.#returning.delete(pending.agentId);
-      if (returning !== undefined) this.#readmit(returning.pid, returning.message, now);
-    }
+    return this.#overdue.size > 0 ? Math.min(at, this.#removableAt) : at;
   }
 
   #byPid(pid: string): AgentRecord | undefined {
     return this.#state.agentsByPid.get(pid);
   }
 
-  #persist(change: RegistryChange, pending: Pending): void {
-    const token = this.#nextToken++;
-    this.#pending.set(token, pending);
-    this.#state.emit({ kind: 'persist', change, token });
+  /** Machines that are down and agents that are gone have no business here. */
+  #refuses(pid: string, info: AgentInfo): boolean {
+    const isGone = this.#state.gone.has(info.id?.value ?? '');
+    if (!isGone && !this.watcher.isDown(info.hostname, pid)) return false;
+    const message = isGone ? 'Agent has been marked gone' : 'Machine is `DOWN`';
+    this.#state.emit({
+      kind: 'send',
+      to: pid,
+      message: { name: 'ShutdownMessage', body: { message } },
+    });
+    return true;
   }
 
   #onRegister(pid: string, message: Register, now: number): void {
+    this.#state.count('messages_register_slave');
+    if (this.#refuses(pid, message.slave)) return;
     const existing = this.#byPid(pid);
     if (existing !== undefined && existing.isConnected) {
       this.#sendRegistered(existing);
       return;
     }
     // The same address under a new life: what was there before is over.
-    if (existing !== undefined) this.#remove(existing, 'the agent registered anew', now);
+    if (existing !== undefined) {
+      this.#state.count('slave_removals/reason_registered');
+      this.remove(existing, 'a new agent registered at the same address', now);
+    }
     if (this.#registering.has(pid)) return;
     this.#registering.add(pid);
     const { masterId } = this.#state.options;
     const id = { value: `${masterId}-S${this.#state.nextAgent++}` };
     const info = { ...message.slave, id };
-    this.#persist({ kind: 'admit-agent', info }, { kind: 'register', pid, info, message });
+    this.#state.persist({ kind: 'admit-agent', info }, (later) => {
+      this.#registering.delete(pid);
+      this.#sendRegistered(this.#admit(info, pid, message, later));
+    });
   }
 
   #onReregister(pid: string, message: Reregister, now: number): void {
+    this.#state.count('messages_reregister_slave');
+    if (this.#refuses(pid, message.slave)) return;
     const id = message.slave.id?.value ?? '';
     const agent = this.#state.agents.get(id);
     if (agent !== undefined) {
@@ -183,10 +197,11 @@ export class AgentDesk {
     const isPending = this.#returning.has(id);
     this.#returning.set(id, { pid, message });
     if (isPending) return;
-    this.#persist(
-      { kind: 'mark-reachable', info: message.slave },
-      { kind: 'reregister', agentId: id },
-    );
+    this.#state.persist({ kind: 'mark-reachable', info: message.slave }, (later) => {
+      const returning = this.#returning.get(id);
+      this.#returning.delete(id);
+      if (returning !== undefined) this.#readmit(returning.pid, returning.message, later);
+    });
   }
 
   #admit(info: AgentInfo, pid: string, message: Register | Reregister, now: number): AgentRecord {
@@ -203,6 +218,7 @@ export class AgentDesk {
       isConnected: true,
       pingsMissed: 0,
       nextPingAt: now + this.#state.options.agentPingTimeoutMs,
+      drainStartedAt: undefined,
       executors: new Map(),
       offers: new Set(),
       pendingKills: new Set(),
@@ -225,13 +241,8 @@ export class AgentDesk {
     return agent;
   }
 
-  #connection() {
-    const { agentPingTimeoutMs, agentPingTimeoutsMax } = this.#state.options;
-    return { total_ping_timeout_seconds: (agentPingTimeoutMs * agentPingTimeoutsMax) / 1_000 };
-  }
-
   #sendRegistered(agent: AgentRecord): void {
-    const body = { agent_id: { value: agent.id }, connection: this.#connection() };
+    const body = { agent_id: { value: agent.id }, connection: pingBudget(this.#state.options) };
     this.#state.emit({
       kind: 'send',
       to: agent.pid,
@@ -246,15 +257,13 @@ export class AgentDesk {
     agent.reregisteredAt = now;
     this.#forgetUnreachable(agent);
     for (const info of message.frameworks ?? []) this.#frameworkOf(info, now);
-    for (const info of message.executor_infos ?? []) {
-      const frameworkId = info.framework_id?.value ?? '';
-      if (this.#state.frameworks.has(frameworkId)) this.#addExecutor(agent, frameworkId, info);
-    }
+    this.#addExecutors(agent, message);
     for (const task of message.tasks ?? []) {
       const framework = this.#addTask(agent, task);
       if (wasUnreachable && framework !== undefined) this.#tellReturned(framework, task, now);
     }
-    this.#finishReregistration(agent, message);
+    this.#returns.finish(agent, message);
+    this.watcher.onReturn(agent);
   }
 
   /** The agent itself says what became of them; what it does not name is gone. */
@@ -277,6 +286,13 @@ export class AgentDesk {
       executorId: task.executor_id?.value,
     });
     this.#state.tellStatus(framework, status);
+  }
+
+  #addExecutors(agent: AgentRecord, message: Reregister): void {
+    for (const info of message.executor_infos ?? []) {
+      const frameworkId = info.framework_id?.value ?? '';
+      if (this.#state.frameworks.has(frameworkId)) this.#addExecutor(agent, frameworkId, info);
+    }
   }
 
   #addExecutor(agent: AgentRecord, frameworkId: string, info: ExecutorRecord['info']): void {
@@ -311,89 +327,17 @@ export class AgentDesk {
     const revocable = agent.total.filter((kind) => kind.revocable !== undefined);
     const total = totalOf(message.slave, message).add(revocable);
     if (!total.equals(agent.total)) this.#setTotal(agent, total);
-    this.#dropMissingExecutors(agent, message);
-    this.#state.allocator.setAgentActive(agent.id, true);
-    this.#finishReregistration(agent, message);
-  }
-
-  #dropMissingExecutors(agent: AgentRecord, message: Reregister): void {
-    const alive = new Set(
-      (message.executor_infos ?? []).map(
-        (one) => `${one.framework_id?.value}/${one.executor_id.value}`,
-      ),
-    );
-    for (const [frameworkId, executors] of agent.executors) {
-      for (const [id, { resources }] of executors) {
-        if (alive.has(`${frameworkId}/${id}`)) continue;
-        executors.delete(id);
-        this.#state.allocator.recover(frameworkId, agent.id, resources);
-      }
-    }
-  }
-
-  /** Tasks that only the master knows are asked of the agent, which answers DROPPED or LOST. */
-  #finishReregistration(agent: AgentRecord, message: Reregister): void {
-    const known = new Set(
-      (message.tasks ?? []).map((task) => `${task.framework_id.value}/${task.task_id.value}`),
-    );
-    const reconciliations: Messages['ReconcileTasksMessage'][] = [];
-    for (const framework of this.#state.frameworks.values()) {
-      const missing = [...framework.tasks.values()]
-        .map(({ task }) => task)
-        .filter((task) => task.agent_id.value === agent.id)
-        .filter((task) => !known.has(`${framework.id}/${task.task_id.value}`));
-      // Its end has been told, and nobody is left to be acknowledged.
-      for (const task of missing) if (isTerminal(task.state)) this.#state.complete(framework, task);
-      const statuses = missing
-        .filter((task) => !isTerminal(task.state))
-        .map((task) => ({
-          task_id: task.task_id,
-          state: task.state,
-          agent_id: { value: agent.id },
-        }));
-      if (statuses.length === 0) continue;
-      const framework_id = { value: framework.id };
-      reconciliations.push({ framework_id, framework: framework.info, statuses });
-    }
-    const body = { agent_id: { value: agent.id }, reconciliations, connection: this.#connection() };
-    const { pid } = agent;
-    this.#state.emit({
-      kind: 'send',
-      to: pid,
-      message: { name: 'SlaveReregisteredMessage', body },
-    });
-    for (const info of message.frameworks ?? [])
-      this.#confirmFramework(agent, info.id?.value ?? '');
-    for (const kill of agent.pendingKills) {
-      const [frameworkId = '', taskId = ''] = kill.split('\n');
-      const kills = { framework_id: { value: frameworkId }, task_id: { value: taskId } };
-      this.#state.emit({
-        kind: 'send',
-        to: pid,
-        message: { name: 'KillTaskMessage', body: kills },
-      });
-    }
-    agent.pendingKills.clear();
-  }
-
-  #confirmFramework(agent: AgentRecord, frameworkId: string): void {
-    const framework_id = { value: frameworkId };
-    const framework = this.#state.frameworks.get(frameworkId);
-    if (framework === undefined) {
-      const message = { name: 'ShutdownFrameworkMessage' as const, body: { framework_id } };
-      this.#state.emit({ kind: 'send', to: agent.pid, message });
-    } else if (!framework.isRecovered) {
-      const body = { framework_id, pid: '', framework_info: framework.info };
-      this.#state.emit({
-        kind: 'send',
-        to: agent.pid,
-        message: { name: 'UpdateFrameworkMessage', body },
-      });
-    }
+    this.#returns.dropMissingExecutors(agent, message);
+    this.#addExecutors(agent, message);
+    for (const task of message.tasks ?? []) this.#addTask(agent, task);
+    this.#state.allocator.setAgentActive(agent.id, this.#state.isActive(agent));
+    this.#returns.finish(agent, message);
+    this.watcher.onReturn(agent);
   }
 
   /** Oversubscribed resources and its operations; resource providers are not offered yet. */
   #onUpdateSlave(body: Messages['UpdateSlaveMessage']): void {
+    this.#state.count('messages_update_slave');
     const agent = this.#state.agents.get(body.agent_id.value);
     if (agent === undefined) return;
     this.#operations.onUpdateSlave(agent, body);
@@ -417,63 +361,16 @@ export class AgentDesk {
 
   #onPong(from: string): void {
     const agent = this.#byPid(from);
-    if (agent !== undefined) agent.pingsMissed = 0;
+    if (agent === undefined) return;
+    agent.pingsMissed = 0;
+    if (this.#overdue.delete(agent.id)) this.#state.count('slave_unreachable_canceled');
   }
 
   #onUnregister(agentId: string, now: number): void {
     const agent = this.#state.agents.get(agentId);
     if (agent === undefined) return;
-    this.#remove(agent, 'the agent unregistered', now);
-  }
-
-  #onStatusUpdate(from: string, { update }: Messages['StatusUpdateMessage']): void {
-    const { state } = this.#forward(from, update);
-    if (state === 'dropped') this.#state.count('invalid_status_updates');
-    else this.#state.count('valid_status_updates');
-  }
-
-  #forward(from: string, update: Messages['StatusUpdate']): { state: 'forwarded' | 'dropped' } {
-    const agent = this.#byPid(from);
-    const framework = this.#state.frameworks.get(update.framework_id.value);
-    if (agent === undefined || framework === undefined) return { state: 'dropped' };
-    const status = {
-      ...update.status,
-      timestamp: update.status.timestamp ?? update.timestamp,
-      agent_id: update.agent_id ?? update.status.agent_id ?? { value: agent.id },
-      ...(update.executor_id === undefined ? {} : { executor_id: update.executor_id }),
-      ...(update.uuid === undefined || update.uuid.length === 0 ? {} : { uuid: update.uuid }),
-    };
-    const record = framework.tasks.get(status.task_id.value);
-    if (record !== undefined) {
-      const { task } = record;
-      task.status_update_state = status.state;
-      if (status.uuid !== undefined) task.status_update_uuid = status.uuid;
-      const latest = update.latest_state ?? status.state;
-      // Reconciling agents may repeat old news; a terminal state is never left.
-      if (!isTerminal(task.state))
-        this.#state.updateTaskState(framework, task, { ...status, state: latest });
-      if (isTerminal(latest)) this.#state.release(framework, status.task_id.value);
-      // Without a uuid nobody acknowledges: the end is the end.
-      if (isTerminal(latest) && status.uuid === undefined) this.#state.complete(framework, task);
-    }
-    if (framework.connection === undefined) return { state: 'dropped' };
-    this.#state.tellStatus(framework, status);
-    return { state: 'forwarded' };
-  }
-
-  #onExecutorExited(body: Messages['ExitedExecutorMessage']): void {
-    const agent = this.#state.agents.get(body.agent_id.value);
-    const frameworkId = body.framework_id.value;
-    this.#forgetReturning(body);
-    const executors = agent?.executors.get(frameworkId);
-    const record = executors?.get(body.executor_id.value);
-    if (agent === undefined || record === undefined) return;
-    executors?.delete(body.executor_id.value);
-    this.#state.allocator.recover(frameworkId, agent.id, record.resources);
-    const framework = this.#state.frameworks.get(frameworkId);
-    if (framework === undefined) return;
-    const { agent_id, executor_id, status } = body;
-    this.#state.tell(framework, { type: 'FAILURE', failure: { agent_id, executor_id, status } });
+    this.#state.count('slave_removals/reason_unregistered');
+    this.remove(agent, 'the agent unregistered', now);
   }
 
   /** What an agent that comes back has told of itself is true no more. */
@@ -490,20 +387,92 @@ export class AgentDesk {
     this.#returning.set(agentId, { ...returning, message: { ...message, executor_infos } });
   }
 
-  #onExecutorMessage(body: Messages['ExecutorToFrameworkMessage']): void {
-    const framework = this.#state.frameworks.get(body.framework_id.value);
-    if (framework === undefined) return;
-    const { agent_id, executor_id, data } = body;
-    this.#state.tell(framework, { type: 'MESSAGE', message: { agent_id, executor_id, data } });
-  }
-
-  #rescindOffers(agent: AgentRecord): void {
+  rescindOffers(agent: AgentRecord): void {
     for (const id of agent.offers) {
       const offer = this.#state.offers.get(id);
       if (offer === undefined) continue;
       this.#state.dropOffer(offer, { rescind: true });
       this.#state.allocator.recover(offer.frameworkId, agent.id, offer.resources);
     }
+  }
+
+  #scheduleUnreachable(agent: AgentRecord, now: number): void {
+    if (this.#overdue.has(agent.id)) return;
+    this.#state.count('slave_unreachable_scheduled');
+    this.#overdue.set(agent.id, now);
+    this.#removeOverdue(now);
+  }
+
+  /** As fast as is allowed; an answer before its turn comes saves an agent. */
+  #removeOverdue(now: number): void {
+    const rate = this.#state.options.agentRemovalRate;
+    for (const id of this.#overdue.keys()) {
+      if (rate !== undefined && this.#removableAt > now) {
+        this.#state.emit({ kind: 'wake-at', at: this.#removableAt });
+        return;
+      }
+      if (rate !== undefined) {
+        this.#removableAt = Math.max(this.#removableAt, now) + rate.perMs / rate.count;
+      }
+      this.#overdue.delete(id);
+      const agent = this.#state.agents.get(id);
+      if (agent === undefined) continue;
+      this.#state.count('slave_unreachable_completed');
+      this.#state.count('slave_removals/reason_unhealthy');
+      this.#state.count('slave_removals');
+      this.#markUnreachable(agent, now);
+    }
+  }
+
+  #lose(
+    framework: FrameworkRecord,
+    task: Task,
+    why: { reason: TaskStatus_Reason; message: string; now: number; state?: TaskState },
+  ): void {
+    const { state = 'TASK_LOST', reason, message, now } = why;
+    const status = masterStatus({
+      taskId: task.task_id.value,
+      agentId: task.agent_id.value,
+      state,
+      reason,
+      message,
+      now,
+      executorId: task.executor_id?.value,
+    });
+    this.#state.updateTaskState(framework, task, status);
+    this.#state.complete(framework, task);
+    this.#state.tellStatus(framework, status);
+  }
+
+  /** An agent that an operator marked gone, wherever it was. */
+  leave(agentId: string, now: number): void {
+    const agent = this.#state.agents.get(agentId);
+    this.#state.recovered.delete(agentId);
+    this.#state.unreachable.delete(agentId);
+    if (agent === undefined) {
+      for (const { unreachableTasks } of this.#state.frameworks.values()) {
+        for (const [id, task] of unreachableTasks) {
+          if (task.agent_id.value === agentId) unreachableTasks.delete(id);
+        }
+      }
+      return;
+    }
+    const message = 'Agent has been marked gone';
+    this.#state.emit({
+      kind: 'send',
+      to: agent.pid,
+      message: { name: 'ShutdownMessage', body: { message } },
+    });
+    this.#takeAway(agent, now, (framework, task) => {
+      const isAware = hasCapability(framework.info, 'PARTITION_AWARE');
+      this.#lose(framework, task, {
+        state: isAware ? 'TASK_GONE_BY_OPERATOR' : 'TASK_LOST',
+        reason: isAware ? 'REASON_AGENT_REMOVED_BY_OPERATOR' : 'REASON_AGENT_REMOVED',
+        message,
+        now,
+      });
+    });
+    this.#operations.tellAll(agent, 'OPERATION_GONE_BY_OPERATOR', message);
   }
 
   /** registered -> unreachable: tasks may still run, so they are kept aside. */
@@ -514,7 +483,7 @@ export class AgentDesk {
         agentId: agent.id,
         state: 'TASK_UNREACHABLE',
         reason: 'REASON_AGENT_REMOVED',
-        message: `Agent ${agent.info.hostname} is unreachable`,
+        message: 'health check timed out',
         now,
         executorId: task.executor_id?.value,
       });
@@ -527,26 +496,17 @@ export class AgentDesk {
     });
     this.#operations.tellAll(agent, 'OPERATION_UNREACHABLE', 'Agent was marked unreachable');
     this.#state.unreachable.set(agent.id, now);
-    this.#persist({ kind: 'mark-unreachable', agentId: agent.id, at: now }, { kind: 'nothing' });
+    this.#state.persist({ kind: 'mark-unreachable', agentId: agent.id, at: now });
   }
 
-  /** registered -> gone: its tasks are lost. */
-  #remove(agent: AgentRecord, why: string, now: number): void {
+  /** registered -> removed: its tasks are lost. */
+  remove(agent: AgentRecord, why: string, now: number): void {
+    this.#state.count('slave_removals');
+    const message = `Agent ${agent.info.hostname} removed: ${why}`;
     this.#takeAway(agent, now, (framework, task) => {
-      const status = masterStatus({
-        taskId: task.task_id.value,
-        agentId: agent.id,
-        state: 'TASK_LOST',
-        reason: 'REASON_AGENT_REMOVED',
-        message: `Agent ${agent.info.hostname} removed: ${why}`,
-        now,
-        executorId: task.executor_id?.value,
-      });
-      this.#state.updateTaskState(framework, task, status);
-      this.#state.complete(framework, task);
-      this.#state.tellStatus(framework, status);
+      this.#lose(framework, task, { reason: 'REASON_AGENT_REMOVED', message, now });
     });
-    this.#persist({ kind: 'remove-agent', agentId: agent.id }, { kind: 'nothing' });
+    this.#state.persist({ kind: 'remove-agent', agentId: agent.id });
     const removed = { agent_id: { value: agent.id } };
     this.#state.emit({
       kind: 'operator-event',
@@ -559,7 +519,9 @@ export class AgentDesk {
     _now: number,
     each: (framework: FrameworkRecord, task: Task) => void,
   ): void {
-    this.#rescindOffers(agent);
+    this.watcher.onLeave(agent);
+    this.#overdue.delete(agent.id);
+    this.rescindOffers(agent);
     for (const framework of this.#state.frameworks.values()) {
       for (const { task } of framework.tasks.values()) {
         if (task.agent_id.value !== agent.id) continue;

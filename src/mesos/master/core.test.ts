@@ -10,7 +10,9 @@ const PID = 'slave(1)@10.0.0.2:5051';
 function running() {
   const master = new TestMaster();
   const agentId = master.addAgent(PID);
-  const { connection, frameworkId } = master.subscribe(aFramework({ failover_timeout: 60 }));
+  const { connection, frameworkId } = master.subscribe(
+    aFramework({ failover_timeout: 60, checkpoint: true }),
+  );
   const offerId = master.offersOf(connection)[0]?.id.value ?? '';
   master.launch(frameworkId, offerId, aTask('t', agentId));
   const of = { frameworkId, agentId, taskId: 't' };
@@ -170,21 +172,6 @@ test('a new master takes back agents with their tasks, and frameworks with their
   assert.equal(offered?.scalar?.value, 3);
   next.call(frameworkId, { type: 'RECONCILE', reconcile: { tasks: [ask] } });
   assert.equal(next.statusesOf(connection).at(-1)?.state, 'TASK_GONE');
-});
-
-test('a late word of a known agent does not bring back what has ended', () => {
-  const { master, agentId, frameworkId, of } = running();
-  const framework = master.core.state.frameworks.get(frameworkId);
-  const slave = master.core.state.agents.get(agentId)?.info;
-  const task = framework?.tasks.get('t')?.task;
-  assert.ok(framework !== undefined && slave !== undefined && task !== undefined);
-  const late = { ...task };
-  master.update(PID, { ...of, state: 'TASK_FINISHED', uuid: 2 });
-  master.acknowledge({ ...of, uuid: 2 });
-  const body = { slave, frameworks: [framework.info], tasks: [late], version: '1.11.0' };
-  master.fromAgent(PID, { name: 'ReregisterSlaveMessage', body });
-  assert.equal(framework.tasks.size, 0);
-  assert.ok(new Ledger(master.core.state).usedByAll().isEmpty);
 });
 
 test('frameworks without PARTITION_AWARE hear TASK_LOST', () => {

@@ -5,16 +5,19 @@ import type {
   FrameworkInfo,
   MasterInfo,
   Offer_Operation,
-  SchedulerCall,
-  Task,
   QuotaConfig,
+  SchedulerCall,
 } from '#wire/mesos/v1.ts';
 import { AcceptDesk } from './accepts.ts';
 import { AgentDesk } from './agents.ts';
+import { masterInfoOf } from './master-info.ts';
 import { changedForGood, refuseMs, wishesOf } from './call-parts.ts';
 import { LaunchDesk } from './launches.ts';
+import { LifecycleDesk } from './lifecycle.ts';
+import { MaintenanceDesk } from './maintenance.ts';
 import { OperationDesk } from './operations.ts';
 import { QuotaDesk } from './quotas.ts';
+import { RelayDesk } from './relay.ts';
 import { hasCapability, rolesOf, validateFrameworkInfo } from './roles.ts';
 import { MasterState } from './state.ts';
 import { isTerminal, masterStatus } from './statuses.ts';
@@ -37,38 +40,44 @@ export class MasterCore {
   readonly state: MasterState;
   readonly #agents: AgentDesk;
   readonly #launches: LaunchDesk;
+  readonly lifecycle: LifecycleDesk;
+  readonly #relay: RelayDesk;
   readonly #operations: OperationDesk;
   readonly quotas: QuotaDesk;
   readonly #accepts: AcceptDesk;
+  readonly maintenance: MaintenanceDesk;
 
   constructor(options: MasterOptions, recovered: RecoveredRegistry, now: number) {
     this.state = new MasterState(options, now);
     for (const info of recovered.agents) this.state.recovered.set(info.id?.value ?? '', info);
     for (const { agentId, at } of recovered.unreachable) this.state.unreachable.set(agentId, at);
     for (const { role, weight } of recovered.weights) this.state.allocator.setWeight(role, weight);
+    for (const { agentId, at } of recovered.gone ?? []) this.state.gone.set(agentId, at);
+    for (const { agentId, standing } of recovered.standings ?? []) {
+      this.state.standings.set(agentId, standing);
+    }
     this.quotas = new QuotaDesk(this.state, recovered.quotas ?? []);
     this.#operations = new OperationDesk(this.state);
     this.#agents = new AgentDesk(this.state, this.#operations, (info, at) =>
       this.#frameworkOfAgent(info, at),
     );
+    this.maintenance = new MaintenanceDesk(this.state, this.#agents);
+    this.lifecycle = new LifecycleDesk(this.state, this.#agents, this.maintenance);
+    this.#agents.watcher = {
+      isDown: (hostname, pid) => this.maintenance.isDown(hostname, pid),
+      onReturn: (agent) => this.lifecycle.onReturn(agent),
+      onLeave: (agent) => this.maintenance.withdraw(agent.id),
+    };
+    if (recovered.maintenance !== undefined) {
+      this.maintenance.recover(recovered.maintenance);
+    }
     this.#launches = new LaunchDesk(this.state);
+    this.#relay = new RelayDesk(this.state);
     this.#accepts = new AcceptDesk(this.state, this.#launches, this.#operations);
   }
 
   masterInfo(): MasterInfo {
-    const { masterId, ip, port, pid, hostname, version } = this.state.options;
-    const bytes = ip.split('.').map(Number);
-    const number = bytes.reduceRight((sum, byte) => sum * 256 + byte, 0);
-    return {
-      id: masterId,
-      ip: number,
-      port,
-      pid,
-      hostname,
-      version,
-      address: { hostname, ip, port },
-      capabilities: [{ type: 'AGENT_UPDATE' }],
-    };
+    return masterInfoOf(this.state.options);
   }
 
   // ---- scheduler API ----
@@ -147,6 +156,7 @@ export class MasterCore {
       case 'REVIVE':
         if (this.#subscribedRoles(framework, call.revive?.roles ?? [])) {
           this.state.allocator.revive(frameworkId, call.revive?.roles ?? []);
+          this.maintenance.forgetQuiet(frameworkId);
         }
         break;
       case 'SUPPRESS':
@@ -161,7 +171,7 @@ export class MasterCore {
         this.#launches.shutdownExecutor(framework, call);
         break;
       case 'ACKNOWLEDGE':
-        this.#acknowledge(framework, call);
+        this.#relay.acknowledge(framework, call);
         break;
       case 'RECONCILE':
         this.#launches.reconcile(framework, call.reconcile?.tasks ?? [], now);
@@ -169,6 +179,18 @@ export class MasterCore {
       case 'MESSAGE':
         this.#launches.message(framework, call);
         break;
+      case 'ACCEPT_INVERSE_OFFERS': {
+        const { inverse_offer_ids = [], filters } = call.accept_inverse_offers ?? {};
+        const how = { status: 'ACCEPT' as const, refuseMs: refuseMs(filters), now };
+        this.maintenance.answer(framework, inverse_offer_ids, how);
+        break;
+      }
+      case 'DECLINE_INVERSE_OFFERS': {
+        const { inverse_offer_ids = [], filters } = call.decline_inverse_offers ?? {};
+        const how = { status: 'DECLINE' as const, refuseMs: refuseMs(filters), now };
+        this.maintenance.answer(framework, inverse_offer_ids, how);
+        break;
+      }
       case 'UPDATE_FRAMEWORK':
         return this.#updateFramework(framework, call, now);
       case 'ACKNOWLEDGE_OPERATION_STATUS':
@@ -183,26 +205,37 @@ export class MasterCore {
       default:
         break;
     }
-    return this.state.take();
+    return this.#settled(now);
   }
 
   // ---- agents ----
 
   onAgentMessage(from: string, message: FromAgent, now: number): MasterEffect[] {
     this.#agents.onMessage(from, message, now);
-    return this.state.take();
+    return this.#settled(now);
   }
 
   /** The connection to an agent broke. */
   onAgentExited(pid: string, now: number): MasterEffect[] {
     this.#agents.onExited(pid, now);
-    return this.state.take();
+    return this.#settled(now);
   }
 
   /** A registry change became durable. */
   confirm(token: number, now: number): MasterEffect[] {
-    this.#agents.confirm(token, now);
+    this.state.confirm(token, now);
+    return this.#settled(now);
+  }
+
+  /** What has become empty while it is drained is drained. */
+  #settled(now: number): MasterEffect[] {
+    if (this.state.eased.size > 0) this.lifecycle.settle(now);
     return this.state.take();
+  }
+
+  /** An operator's decision: refused, or in effect when what it persists is durable. */
+  decide(decision: () => Refusal | undefined): Refusal | MasterEffect[] {
+    return decision() ?? this.state.take();
   }
 
   // ---- time and allocation ----
@@ -213,14 +246,14 @@ export class MasterCore {
       this.removeFramework(framework, now);
     }
     this.#agents.onTick(now);
-    const expiry = this.state.allocator.expireFilters(now);
-    if (expiry !== undefined) this.#wakeForFilters(expiry, now);
-    return this.state.take();
+    this.maintenance.onTick(now);
+    this.#expireFilters(now);
+    return this.#settled(now);
   }
 
   /** When `onTick` is wanted next; after each tick one timer for the earliest is enough. */
   nextDeadline(): number {
-    let at = this.#agents.nextDeadline();
+    let at = Math.min(this.#agents.nextDeadline(), this.maintenance.nextDeadline());
     for (const { failoverDeadline } of this.state.frameworks.values()) {
       if (failoverDeadline !== undefined) at = Math.min(at, failoverDeadline);
     }
@@ -238,19 +271,25 @@ export class MasterCore {
         const offer: OfferRecord = { id, frameworkId, agentId, role, resources };
         state.offers.set(id, offer);
         framework.offers.add(id);
-        state.agents.get(agentId)?.offers.add(id);
-        return this.#launches.offerToWire(framework, offer);
+        const agent = state.agents.get(agentId);
+        agent?.offers.add(id);
+        const unavailability =
+          agent === undefined ? undefined : this.maintenance.unavailabilityOf(agent);
+        if (unavailability !== undefined) state.isAskDue = true;
+        return this.#launches.offerToWire(framework, offer, unavailability);
       });
       state.count('messages_resource_offers');
       state.tell(framework, { type: 'OFFERS', offers: { offers } });
     }
-    const expiry = state.allocator.expireFilters(now);
-    if (expiry !== undefined) this.#wakeForFilters(expiry, now);
+    if (state.isAskDue) this.maintenance.ask(now);
+    this.#expireFilters(now);
     return state.take();
   }
 
   /** Filters that end close together are dealt with at once. */
-  #wakeForFilters(expiry: number, now: number): void {
+  #expireFilters(now: number): void {
+    const expiry = this.state.allocator.expireFilters(now);
+    if (expiry === undefined) return;
     this.state.emit({ kind: 'wake-at', at: Math.max(expiry, now + FILTER_WAKE_MS_MIN) });
   }
 
@@ -364,6 +403,8 @@ export class MasterCore {
       user,
       ...(checkpoint === undefined ? {} : { checkpoint }),
     };
+    this.maintenance.drop(framework.id);
+    this.maintenance.forgetQuiet(framework.id);
     framework.failoverDeadline = undefined;
     framework.reregisteredAt = now;
     framework.isRecovered = false;
@@ -415,6 +456,7 @@ export class MasterCore {
   #deactivate(framework: FrameworkRecord): void {
     framework.isActive = false;
     this.state.allocator.setFrameworkActive(framework.id, false);
+    this.maintenance.drop(framework.id);
     for (const id of framework.offers) {
       const offer = this.state.offers.get(id);
       if (offer !== undefined) this.#returnOffer(offer, { rescind: true });
@@ -513,27 +555,6 @@ export class MasterCore {
     }
   }
 
-  #acknowledge(framework: FrameworkRecord, call: SchedulerCall): void {
-    const { acknowledge } = call;
-    if (acknowledge === undefined) return;
-    const agent = this.state.agents.get(acknowledge.agent_id.value);
-    if (agent === undefined || !agent.isConnected) return;
-    const record = framework.tasks.get(acknowledge.task_id.value);
-    if (record !== undefined && isAcknowledged(record.task, acknowledge.uuid)) {
-      if (isTerminal(record.task.status_update_state ?? record.task.state)) {
-        this.state.complete(framework, record.task);
-      }
-    }
-    const body = {
-      agent_id: acknowledge.agent_id,
-      framework_id: { value: framework.id },
-      task_id: acknowledge.task_id,
-      uuid: acknowledge.uuid,
-    };
-    const message = { name: 'StatusUpdateAcknowledgementMessage' as const, body };
-    this.state.emit({ kind: 'send', to: agent.pid, message });
-  }
-
   #updateFramework(
     framework: FrameworkRecord,
     call: SchedulerCall,
@@ -565,9 +586,4 @@ export class MasterCore {
     this.#tellOperators('FRAMEWORK_UPDATED', framework);
     return this.state.take();
   }
-}
-
-function isAcknowledged(task: Task, uuid: Uint8Array): boolean {
-  const latest = task.status_update_uuid;
-  return latest !== undefined && Buffer.from(latest).equals(Buffer.from(uuid));
 }

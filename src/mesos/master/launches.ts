@@ -11,6 +11,7 @@ import type {
   TaskInfo,
   TaskState,
   TaskStatus_Reason,
+  Unavailability,
 } from '#wire/mesos/v1.ts';
 import type { MasterState } from './state.ts';
 import { hasCapability } from './roles.ts';
@@ -24,7 +25,11 @@ export class LaunchDesk {
     this.#state = state;
   }
 
-  offerToWire(framework: FrameworkRecord, offer: OfferRecord): Offer {
+  offerToWire(
+    framework: FrameworkRecord,
+    offer: OfferRecord,
+    unavailability?: Unavailability,
+  ): Offer {
     const agent = this.#state.agents.get(offer.agentId);
     const isMultiRole = hasCapability(framework.info, 'MULTI_ROLE');
     const resources = isMultiRole ? offer.resources : offer.resources.allocatedTo(undefined);
@@ -45,6 +50,7 @@ export class LaunchDesk {
       resources: isRefined ? resources.toWire() : resources.toPreRefinement(),
       ...(agent?.info.attributes === undefined ? {} : { attributes: agent.info.attributes }),
       ...(executors.length === 0 ? {} : { executor_ids: executors.map((value) => ({ value })) }),
+      ...(unavailability === undefined ? {} : { unavailability }),
       ...(isMultiRole ? { allocation_info: { role: offer.role } } : {}),
     };
   }

@@ -58,15 +58,11 @@ export function refuseMethod(
 
 function unparsable(type: ContentType, fault: Fault): string {
   if (type !== 'application/json') return 'Failed to parse body into Call protobuf';
-  const { path = '' } = fault.detail as { path?: string };
-  if (fault.message.includes('invalid JSON'))
-    return `Failed to parse body into JSON: ${fault.message}`;
-  const why = fault.message.includes('missing required field')
-    ? `Missing required fields: ${path}`
-    : path === ''
-      ? 'Expecting a JSON object'
-      : fault.message;
-  return `Failed to convert JSON into Call protobuf: ${why}`;
+  const { why = '' } = fault.detail as { why?: string };
+  const isText = why.startsWith('syntax error') || why.startsWith('Parsed JSON');
+  return isText
+    ? `Failed to parse body into JSON: ${why}`
+    : `Failed to convert JSON into Call protobuf: ${why}`;
 }
 
 /** The call of a request, or undefined after the refusal has been sent. */

@@ -147,6 +147,7 @@ export class OperationDesk {
 
   #remove(agent: AgentRecord, record: OperationRecord): void {
     agent.operations.delete(record.key);
+    this.#state.ease(agent.id);
     const framework = this.#state.frameworks.get(record.frameworkId ?? '');
     const id = record.operation.info.id?.value;
     if (id !== undefined && framework?.operations.get(id) === record)

@@ -2,6 +2,7 @@
 // gathered until they are taken. Shared by the desks that decide (core, agents, launches) and by
 // the views.
 import { AllocatorCore } from '#mesos/allocator/allocator-core.ts';
+import type { AgentStanding } from '#mesos/registry/registry.ts';
 import type { AgentInfo, SchedulerEvent, Task, TaskStatus } from '#wire/mesos/v1.ts';
 import { isTerminal, recordStatus, stateFor } from './statuses.ts';
 import type {
@@ -11,6 +12,7 @@ import type {
   MasterEffect,
   MasterOptions,
   OfferRecord,
+  RegistryChange,
 } from './types.ts';
 
 /** The state that the desks (agents, launches) and the views (endpoints) share with the core. */
@@ -24,6 +26,14 @@ export class MasterState {
   /** Admitted before, not back yet. */
   readonly recovered = new Map<string, AgentInfo>();
   readonly unreachable = new Map<string, number>();
+  /** Marked gone by an operator; never to come back. */
+  readonly gone = new Map<string, number>();
+  /** Agents that operators deactivated or drain; those that are not here are as any other. */
+  readonly standings = new Map<string, AgentStanding>();
+  /** Agents that may have become empty while they are drained. */
+  readonly eased = new Set<string>();
+  /** Somebody may have to be sent an inverse offer. */
+  isAskDue = false;
   readonly offers = new Map<string, OfferRecord>();
   readonly byConnection = new Map<ConnectionId, string>();
   readonly startedAt: number;
@@ -31,6 +41,8 @@ export class MasterState {
   nextFramework = 0;
   nextAgent = 0;
   nextOffer = 0;
+  #nextToken = 1;
+  readonly #afterwards = new Map<number, (now: number) => void>();
   #effects: MasterEffect[] = [];
 
   constructor(options: MasterOptions, now: number) {
@@ -46,10 +58,37 @@ export class MasterState {
     this.#effects.push(effect);
   }
 
+  /** Makes a change durable, and goes on only then. */
+  persist(change: RegistryChange, then: (now: number) => void = () => {}): void {
+    const token = this.#nextToken++;
+    this.#afterwards.set(token, then);
+    this.emit({ kind: 'persist', change, token });
+  }
+
+  confirm(token: number, now: number): void {
+    const then = this.#afterwards.get(token);
+    this.#afterwards.delete(token);
+    then?.(now);
+  }
+
+  /** Whether the agent may be offered. */
+  isActive(agent: AgentRecord): boolean {
+    return agent.isConnected && !this.isDeactivated(agent.id);
+  }
+
+  isDeactivated(agentId: string): boolean {
+    return this.standings.get(agentId)?.deactivated === true;
+  }
+
+  /** Something of the agent's has come to its end. */
+  ease(agentId: string): void {
+    if (this.standings.has(agentId)) this.eased.add(agentId);
+  }
+
   take(): MasterEffect[] {
     const effects = this.#effects;
     this.#effects = [];
-    if (this.allocator.isDirty) effects.push({ kind: 'allocate-soon' });
+    if (this.allocator.isDirty || this.isAskDue) effects.push({ kind: 'allocate-soon' });
     return effects;
   }
 
@@ -88,6 +127,7 @@ export class MasterState {
   complete(framework: FrameworkRecord, task: Task): void {
     this.release(framework, task.task_id.value);
     framework.tasks.delete(task.task_id.value);
+    this.ease(task.agent_id.value);
     framework.completedTasks.push(task);
     if (framework.completedTasks.length > this.options.completedTasksMax) {
       framework.completedTasks.shift();

@@ -1,5 +1,6 @@
 // The master core's border: everything that it is told and everything that it asks its shell to do.
 // The shell and the simulator translate both; the core sees no socket, file or clock.
+import type { RegistryContent, RegistryWrite } from '#mesos/registry/registry.ts';
 import type { Resources } from '#mesos/resources/resources.ts';
 import type {
   AgentInfo,
@@ -9,7 +10,6 @@ import type {
   MasterEvent,
   Messages,
   Operation,
-  QuotaConfig,
   SchedulerEvent,
   Task,
 } from '#wire/mesos/v1.ts';
@@ -31,6 +31,7 @@ export type ToAgentName =
   | 'ShutdownExecutorMessage'
   | 'UpdateFrameworkMessage'
   | 'ShutdownMessage'
+  | 'DrainSlaveMessage'
   | 'ApplyOperationMessage'
   | 'CheckpointResourcesMessage'
   | 'AcknowledgeOperationStatusMessage'
@@ -75,21 +76,11 @@ export type MasterEffect =
   | { readonly kind: 'allocate-soon' }
   | { readonly kind: 'operator-event'; readonly event: MasterEvent };
 
-export type RegistryChange =
-  | { readonly kind: 'admit-agent'; readonly info: AgentInfo }
-  | { readonly kind: 'remove-agent'; readonly agentId: string }
-  | { readonly kind: 'mark-unreachable'; readonly agentId: string; readonly at: number }
-  | { readonly kind: 'mark-reachable'; readonly info: AgentInfo }
-  | { readonly kind: 'set-weight'; readonly role: string; readonly weight: number }
-  | { readonly kind: 'set-quotas'; readonly configs: readonly QuotaConfig[] };
+export type RegistryChange = RegistryWrite;
 
 /** What a restarted master knows from its registry. */
-export interface RecoveredRegistry {
-  readonly agents: readonly AgentInfo[];
-  readonly unreachable: readonly { readonly agentId: string; readonly at: number }[];
-  readonly weights: readonly { readonly role: string; readonly weight: number }[];
-  readonly quotas?: readonly QuotaConfig[] | undefined;
-}
+export type RecoveredRegistry = Pick<RegistryContent, 'agents' | 'unreachable' | 'weights'> &
+  Partial<RegistryContent>;
 
 export interface MasterOptions {
   /** A new one for each life of a master, as Mesos has it. */
@@ -105,6 +96,8 @@ export interface MasterOptions {
   readonly heartbeatMs: number;
   readonly completedFrameworksMax: number;
   readonly completedTasksMax: number;
+  /** How fast agents that do not answer may be marked unreachable (--agent_removal_rate_limit). */
+  readonly agentRemovalRate?: { readonly count: number; readonly perMs: number } | undefined;
 }
 
 export interface TaskRecord {
@@ -163,6 +156,8 @@ export interface AgentRecord {
   isConnected: boolean;
   pingsMissed: number;
   nextPingAt: number;
+  /** When it was told to drain. */
+  drainStartedAt: number | undefined;
   /** frameworkId -> executorId */
   readonly executors: Map<string, Map<string, ExecutorRecord>>;
   readonly offers: Set<string>;

@@ -1,9 +1,15 @@
-// What the master must not forget, in the store: admitted agents and those that are unreachable,
-// weights and quotas. Keys: /mesos/agents/<id>, /mesos/quotas/<role> and so on; values are protobuf
-// or JSON of one entry.
+// What the master must not forget, in the store: agents that are admitted, unreachable or gone, what
+// operators decided of them, weights, quotas, and the maintenance schedule. One key for each entry, values
+// are protobuf or JSON of it.
 import { prefixEnd, type Store, type StoreOp } from '#store/store.ts';
 import { decode, encode } from '#wire/mesos/codec.ts';
-import type { AgentInfo, QuotaConfig } from '#wire/mesos/v1.ts';
+import type {
+  AgentInfo,
+  DrainInfo,
+  MachineInfo,
+  MaintenanceSchedule,
+  QuotaConfig,
+} from '#wire/mesos/v1.ts';
 
 const AGENTS = '/mesos/agents/';
 const UNREACHABLE = '/mesos/unreachable/';
@@ -11,12 +17,30 @@ const WEIGHTS = '/mesos/weights/';
 /** etcd takes no more in one transaction (its default --max-txn-ops). */
 const TXN_OPS_MAX = 128;
 const QUOTAS = '/mesos/quotas/';
+const GONE = '/mesos/gone/';
+const STANDINGS = '/mesos/standings/';
+const MAINTENANCE = '/mesos/maintenance';
+
+/** What an operator decided of one agent; it outlives the agent's absence. */
+export interface AgentStanding {
+  readonly deactivated: boolean;
+  readonly drain?: DrainInfo | undefined;
+}
+
+export interface MaintenanceContent {
+  readonly schedule: MaintenanceSchedule;
+  /** Machines that are not up. */
+  readonly machines: readonly MachineInfo[];
+}
 
 export interface RegistryContent {
   readonly agents: readonly AgentInfo[];
   readonly unreachable: readonly { readonly agentId: string; readonly at: number }[];
   readonly weights: readonly { readonly role: string; readonly weight: number }[];
   readonly quotas: readonly QuotaConfig[];
+  readonly gone: readonly { readonly agentId: string; readonly at: number }[];
+  readonly standings: readonly { readonly agentId: string; readonly standing: AgentStanding }[];
+  readonly maintenance: MaintenanceContent | undefined;
 }
 
 export type RegistryWrite =
@@ -26,7 +50,10 @@ export type RegistryWrite =
   | { readonly kind: 'mark-reachable'; readonly info: AgentInfo }
   | { readonly kind: 'set-weight'; readonly role: string; readonly weight: number }
   /** All of them at once. One that sets nothing is forgotten. */
-  | { readonly kind: 'set-quotas'; readonly configs: readonly QuotaConfig[] };
+  | { readonly kind: 'set-quotas'; readonly configs: readonly QuotaConfig[] }
+  | { readonly kind: 'mark-gone'; readonly agentId: string; readonly at: number }
+  | { readonly kind: 'set-standing'; readonly agentId: string; readonly standing: AgentStanding }
+  | { readonly kind: 'set-maintenance'; readonly content: MaintenanceContent };
 
 function toJsonBytes(value: object): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(value));
@@ -34,6 +61,13 @@ function toJsonBytes(value: object): Uint8Array {
 
 function fromJsonBytes<T>(bytes: Uint8Array): T {
   return JSON.parse(new TextDecoder().decode(bytes)) as T;
+}
+
+/** An agent that is as any other has no entry. */
+function standingOperation(key: string, standing: AgentStanding): StoreOp {
+  return standing.deactivated || standing.drain !== undefined
+    ? { kind: 'put', key, value: toJsonBytes(standing) }
+    : { kind: 'delete', key };
 }
 
 function operations(write: RegistryWrite): StoreOp[] {
@@ -51,17 +85,25 @@ function operations(write: RegistryWrite): StoreOp[] {
       return [
         { kind: 'delete', key: AGENTS + write.agentId },
         { kind: 'delete', key: UNREACHABLE + write.agentId },
+        { kind: 'delete', key: STANDINGS + write.agentId },
       ];
+    case 'mark-gone':
+      return [
+        { kind: 'delete', key: AGENTS + write.agentId },
+        { kind: 'delete', key: UNREACHABLE + write.agentId },
+        { kind: 'delete', key: STANDINGS + write.agentId },
+        { kind: 'put', key: GONE + write.agentId, value: toJsonBytes({ at: write.at }) },
+      ];
+    case 'set-standing':
+      return [standingOperation(STANDINGS + write.agentId, write.standing)];
+    case 'set-maintenance':
+      return [{ kind: 'put', key: MAINTENANCE, value: toJsonBytes(write.content) }];
     case 'mark-unreachable': {
       const value = toJsonBytes({ at: write.at });
       return [
         { kind: 'delete', key: AGENTS + write.agentId },
         { kind: 'put', key: UNREACHABLE + write.agentId, value },
       ];
-    }
-    case 'set-weight': {
-      const value = toJsonBytes({ weight: write.weight });
-      return [{ kind: 'put', key: WEIGHTS + write.role, value }];
     }
     case 'set-quotas':
       return write.configs.map((config): StoreOp => {
@@ -70,6 +112,10 @@ function operations(write: RegistryWrite): StoreOp[] {
         if (Object.keys(amounts).length === 0) return { kind: 'delete', key };
         return { kind: 'put', key, value: encode('QuotaConfig', config) };
       });
+    case 'set-weight': {
+      const value = toJsonBytes({ weight: write.weight });
+      return [{ kind: 'put', key: WEIGHTS + write.role, value }];
+    }
   }
 }
 
@@ -98,22 +144,43 @@ export class Registry {
   }
 
   async read(): Promise<RegistryContent> {
-    const agents = await this.#store.range({ start: AGENTS, end: prefixEnd(AGENTS) });
-    const gone = await this.#store.range({ start: UNREACHABLE, end: prefixEnd(UNREACHABLE) });
-    const weights = await this.#store.range({ start: WEIGHTS, end: prefixEnd(WEIGHTS) });
-    const quotas = await this.#store.range({ start: QUOTAS, end: prefixEnd(QUOTAS) });
+    const agents = await this.#all(AGENTS);
+    const unreachable = await this.#all(UNREACHABLE);
+    const gone = await this.#all(GONE);
+    const standings = await this.#all(STANDINGS);
+    const [maintenance] = (await this.#store.range({ start: MAINTENANCE, end: `${MAINTENANCE}/` }))
+      .items;
+    const weights = await this.#all(WEIGHTS);
+    const quotas = await this.#all(QUOTAS);
     return {
-      agents: agents.items.map(({ value }) => decode('AgentInfo', value)),
-      unreachable: gone.items.map(({ key, value }) => ({
-        agentId: key.slice(UNREACHABLE.length),
+      agents: agents.map(({ value }) => decode('AgentInfo', value)),
+      unreachable: unreachable.map(({ name, value }) => ({
+        agentId: name,
         at: fromJsonBytes<{ at: number }>(value).at,
       })),
-      weights: weights.items.map(({ key, value }) => ({
-        role: key.slice(WEIGHTS.length),
+      weights: weights.map(({ name, value }) => ({
+        role: name,
         weight: fromJsonBytes<{ weight: number }>(value).weight,
       })),
-      quotas: quotas.items.map(({ value }) => decode('QuotaConfig', value)),
+      quotas: quotas.map(({ value }) => decode('QuotaConfig', value)),
+      gone: gone.map(({ name, value }) => ({
+        agentId: name,
+        at: fromJsonBytes<{ at: number }>(value).at,
+      })),
+      standings: standings.map(({ name, value }) => ({
+        agentId: name,
+        standing: fromJsonBytes<AgentStanding>(value),
+      })),
+      maintenance:
+        maintenance === undefined
+          ? undefined
+          : fromJsonBytes<MaintenanceContent>(maintenance.value),
     };
+  }
+
+  async #all(prefix: string): Promise<{ name: string; value: Uint8Array }[]> {
+    const { items } = await this.#store.range({ start: prefix, end: prefixEnd(prefix) });
+    return items.map(({ key, value }) => ({ name: key.slice(prefix.length), value }));
   }
 
   /** Resolves when it is durable. */

@@ -1,0 +1,67 @@
+// What agents report of what runs on them: status updates, executors that ended, messages.
+import type { Messages } from '#wire/mesos/v1.ts';
+import type { MasterState } from './state.ts';
+import { isTerminal } from './statuses.ts';
+
+export class ReportDesk {
+  readonly #state: MasterState;
+  constructor(state: MasterState) {
+    this.#state = state;
+  }
+
+  onStatusUpdate(from: string, { update }: Messages['StatusUpdateMessage']): void {
+    const { state } = this.#forward(from, update);
+    if (state === 'dropped') this.#state.count('invalid_status_updates');
+    else this.#state.count('valid_status_updates');
+  }
+
+  #forward(from: string, update: Messages['StatusUpdate']): { state: 'forwarded' | 'dropped' } {
+    const agent = this.#state.agentsByPid.get(from);
+    const framework = this.#state.frameworks.get(update.framework_id.value);
+    if (agent === undefined || framework === undefined) return { state: 'dropped' };
+    const status = {
+      ...update.status,
+      timestamp: update.status.timestamp ?? update.timestamp,
+      agent_id: update.agent_id ?? update.status.agent_id ?? { value: agent.id },
+      ...(update.executor_id === undefined ? {} : { executor_id: update.executor_id }),
+      ...(update.uuid === undefined || update.uuid.length === 0 ? {} : { uuid: update.uuid }),
+    };
+    const record = framework.tasks.get(status.task_id.value);
+    if (record !== undefined) {
+      const { task } = record;
+      task.status_update_state = status.state;
+      if (status.uuid !== undefined) task.status_update_uuid = status.uuid;
+      const latest = update.latest_state ?? status.state;
+      // Reconciling agents may repeat old news; a terminal state is never left.
+      if (!isTerminal(task.state))
+        this.#state.updateTaskState(framework, task, { ...status, state: latest });
+      if (isTerminal(latest)) this.#state.release(framework, status.task_id.value);
+      // Without a uuid nobody acknowledges: the end is the end.
+      if (isTerminal(latest) && status.uuid === undefined) this.#state.complete(framework, task);
+    }
+    if (framework.connection === undefined) return { state: 'dropped' };
+    this.#state.tellStatus(framework, status);
+    return { state: 'forwarded' };
+  }
+
+  onExecutorExited(body: Messages['ExitedExecutorMessage']): void {
+    const agent = this.#state.agents.get(body.agent_id.value);
+    const frameworkId = body.framework_id.value;
+    const executors = agent?.executors.get(frameworkId);
+    const record = executors?.get(body.executor_id.value);
+    if (agent === undefined || record === undefined) return;
+    executors?.delete(body.executor_id.value);
+    this.#state.allocator.recover(frameworkId, agent.id, record.resources);
+    const framework = this.#state.frameworks.get(frameworkId);
+    if (framework === undefined) return;
+    const { agent_id, executor_id, status } = body;
+    this.#state.tell(framework, { type: 'FAILURE', failure: { agent_id, executor_id, status } });
+  }
+
+  onExecutorMessage(body: Messages['ExecutorToFrameworkMessage']): void {
+    const framework = this.#state.frameworks.get(body.framework_id.value);
+    if (framework === undefined) return;
+    const { agent_id, executor_id, data } = body;
+    this.#state.tell(framework, { type: 'MESSAGE', message: { agent_id, executor_id, data } });
+  }
+}

@@ -1,0 +1,100 @@
+// An agent that is back: what the master and the agent know of its tasks, executors and frameworks
+// is brought together, and it is told what it missed.
+import type { Messages } from '#wire/mesos/v1.ts';
+import type { MasterState } from './state.ts';
+import { isTerminal } from './statuses.ts';
+import type { AgentRecord, MasterOptions } from './types.ts';
+
+type Reregister = Messages['ReregisterSlaveMessage'];
+
+/** How long an agent without pings waits before it looks for a master again. */
+export function pingBudget({ agentPingTimeoutMs, agentPingTimeoutsMax }: MasterOptions) {
+  return { total_ping_timeout_seconds: (agentPingTimeoutMs * agentPingTimeoutsMax) / 1_000 };
+}
+
+export class ReturnDesk {
+  readonly #state: MasterState;
+  constructor(state: MasterState) {
+    this.#state = state;
+  }
+
+  dropMissingExecutors(agent: AgentRecord, message: Reregister): void {
+    const alive = new Set(
+      (message.executor_infos ?? []).map(
+        (one) => `${one.framework_id?.value}/${one.executor_id.value}`,
+      ),
+    );
+    for (const [frameworkId, executors] of agent.executors) {
+      for (const [id, { resources }] of executors) {
+        if (alive.has(`${frameworkId}/${id}`)) continue;
+        executors.delete(id);
+        this.#state.allocator.recover(frameworkId, agent.id, resources);
+      }
+    }
+  }
+
+  /** Tasks that only the master knows are asked of the agent, which answers DROPPED or LOST. */
+  finish(agent: AgentRecord, message: Reregister): void {
+    const known = new Set(
+      (message.tasks ?? []).map((task) => `${task.framework_id.value}/${task.task_id.value}`),
+    );
+    const reconciliations: Messages['ReconcileTasksMessage'][] = [];
+    for (const framework of this.#state.frameworks.values()) {
+      const missing = [...framework.tasks.values()]
+        .map(({ task }) => task)
+        .filter((task) => task.agent_id.value === agent.id)
+        .filter((task) => !known.has(`${framework.id}/${task.task_id.value}`));
+      // Its end has been told, and nobody is left to be acknowledged.
+      for (const task of missing) if (isTerminal(task.state)) this.#state.complete(framework, task);
+      const statuses = missing
+        .filter((task) => !isTerminal(task.state))
+        .map((task) => ({
+          task_id: task.task_id,
+          state: task.state,
+          agent_id: { value: agent.id },
+        }));
+      if (statuses.length === 0) continue;
+      const framework_id = { value: framework.id };
+      reconciliations.push({ framework_id, framework: framework.info, statuses });
+    }
+    const body = {
+      agent_id: { value: agent.id },
+      reconciliations,
+      connection: pingBudget(this.#state.options),
+    };
+    const { pid } = agent;
+    this.#state.emit({
+      kind: 'send',
+      to: pid,
+      message: { name: 'SlaveReregisteredMessage', body },
+    });
+    for (const info of message.frameworks ?? [])
+      this.#confirmFramework(agent, info.id?.value ?? '');
+    for (const kill of agent.pendingKills) {
+      const [frameworkId = '', taskId = ''] = kill.split('\n');
+      const kills = { framework_id: { value: frameworkId }, task_id: { value: taskId } };
+      this.#state.emit({
+        kind: 'send',
+        to: pid,
+        message: { name: 'KillTaskMessage', body: kills },
+      });
+    }
+    agent.pendingKills.clear();
+  }
+
+  #confirmFramework(agent: AgentRecord, frameworkId: string): void {
+    const framework_id = { value: frameworkId };
+    const framework = this.#state.frameworks.get(frameworkId);
+    if (framework === undefined) {
+      const message = { name: 'ShutdownFrameworkMessage' as const, body: { framework_id } };
+      this.#state.emit({ kind: 'send', to: agent.pid, message });
+    } else if (!framework.isRecovered) {
+      const body = { framework_id, pid: '', framework_info: framework.info };
+      this.#state.emit({
+        kind: 'send',
+        to: agent.pid,
+        message: { name: 'UpdateFrameworkMessage', body },
+      });
+    }
+  }
+}

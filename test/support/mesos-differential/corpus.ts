@@ -1,0 +1,26 @@
+// Every scene that is played against both masters; each starts a master of its own.
+import type { Settings } from './masters.ts';
+import type { World } from './player.ts';
+import { agents } from './scenes/agents.ts';
+import { cluster } from './scenes/cluster.ts';
+import { draining } from './scenes/draining.ts';
+import { endpoints } from './scenes/endpoints.ts';
+import { maintenance } from './scenes/maintenance.ts';
+import { operatorCalls } from './scenes/operator-calls.ts';
+import { schedulerCalls } from './scenes/scheduler-calls.ts';
+
+export interface Scene {
+  readonly name: string;
+  readonly settings?: Settings;
+  play(world: World): Promise<void>;
+}
+
+export const scenes: readonly Scene[] = [
+  endpoints,
+  operatorCalls,
+  schedulerCalls,
+  cluster,
+  maintenance,
+  draining,
+  agents,
+];

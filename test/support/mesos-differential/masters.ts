@@ -1,0 +1,106 @@
+// The two masters that scripts are played against: a real Mesos 1.11 master as a process, and
+// Strata's in this process; configured alike.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createEnv } from '#env/node/env.ts';
+import { MasterHttp } from '#mesos/master/http.ts';
+import { MasterShell } from '#mesos/master/shell.ts';
+import { Registry } from '#mesos/registry/registry.ts';
+import { MemoryStore } from '#store/memory-store.ts';
+
+export interface RunningMaster {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** What a scene may set otherwise than it is by default. */
+export interface Settings {
+  readonly pingTimeoutMs?: number;
+  readonly pingTimeoutsMax?: number;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+/** `folder` holds `real-mesos-master`. */
+export async function startRealMaster(folder: string, settings: Settings): Promise<RunningMaster> {
+  const port = await freePort();
+  const work = mkdtempSync(join(tmpdir(), 'strata-differential-'));
+  const { pingTimeoutMs = 15_000, pingTimeoutsMax = 5 } = settings;
+  const child = spawn(join(folder, 'real-mesos-master'), [], {
+    stdio: 'ignore',
+    env: {
+      ...process.env,
+      LIBPROCESS_IP: '127.0.0.1',
+      LIBPROCESS_PORT: String(port),
+      LIBPROCESS_METRICS_SNAPSHOT_ENDPOINT_RATE_LIMIT: '1000/1secs',
+      MESOS_HOSTNAME: 'localhost',
+      MESOS_REGISTRY: 'in_memory',
+      MESOS_ALLOCATION_INTERVAL: '50ms',
+      MESOS_AGENT_PING_TIMEOUT: `${pingTimeoutMs}ms`,
+      MESOS_MAX_AGENT_PING_TIMEOUTS: String(pingTimeoutsMax),
+      WORK_DIR: join(work, 'master'),
+    },
+  });
+  const url = `http://127.0.0.1:${port}`;
+  const body = '{"type":"GET_HEALTH"}';
+  const headers = { 'Content-Type': 'application/json' };
+  for (let turn = 0; turn < 200; turn++) {
+    const answer = await fetch(`${url}/api/v1`, { method: 'POST', headers, body }).catch(() => {});
+    if (answer?.status === 200) break;
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  return {
+    url,
+    async close() {
+      const gone = new Promise((done) => child.once('exit', done));
+      child.kill('SIGKILL');
+      await gone;
+      rmSync(work, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function startOwnMaster(settings: Settings): Promise<RunningMaster> {
+  const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
+  const server = createServer({ requireHostHeader: false, keepAliveTimeout: 0 });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as AddressInfo;
+  const shell = await MasterShell.start(
+    {
+      masterId: env.random.uuid(),
+      pid: `master@127.0.0.1:${port}`,
+      hostname: 'localhost',
+      ip: '127.0.0.1',
+      port,
+      version: '1.11.0',
+      agentPingTimeoutMs: settings.pingTimeoutMs ?? 15_000,
+      agentPingTimeoutsMax: settings.pingTimeoutsMax ?? 5,
+      agentReregisterTimeoutMs: 600_000,
+      heartbeatMs: 15_000,
+      completedFrameworksMax: 50,
+      completedTasksMax: 1_000,
+    },
+    new Registry(new MemoryStore()),
+    env,
+  );
+  const http = new MasterHttp(shell, { port: String(port) });
+  server.on('request', (request, response) => http.handle(request, response));
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async close() {
+      await shell.close();
+      server.closeAllConnections();
+      await new Promise((done) => server.close(done));
+    },
+  };
+}
