@@ -2,6 +2,7 @@
 // name, 64-bit integers as numbers, bytes in base64; optional fields that have a default are written
 // with it. Unknown fields are ignored, as the master does.
 import type { Fault } from '#base/fault.ts';
+import { JsonWriters } from './json-writer.ts';
 import { jsonFault, type FieldDescriptor, type Schema } from './protobuf.ts';
 
 type Value = Record<string, unknown>;
@@ -11,42 +12,15 @@ const isObject = (value: unknown): value is Value =>
 
 export class JsonMapping {
   readonly #schema: Schema;
+  readonly #writers: JsonWriters;
 
   constructor(schema: Schema) {
     this.#schema = schema;
+    this.#writers = new JsonWriters(schema);
   }
 
   stringify(message: string, value: object): string {
-    const json = this.toJson(message, value);
-    const text = JSON.stringify(json);
-    // Nothing of ours is null, so a null is an infinity (a task without a limit), which Mesos
-    // writes as a text. Words that contain "null" only cost the slower way.
-    return text.includes('null') ? JSON.stringify(json, infinityAsText) : text;
-  }
-
-  /** The value itself when nothing in it needs translation. */
-  toJson(message: string, value: object): object {
-    if (!this.#schema.isTranslated(message)) return value;
-    const out: Value = { ...value };
-    for (const field of this.#schema.fields(message)) {
-      const one = out[field.name];
-      if (one === undefined) {
-        if (field.fallback !== undefined) out[field.name] = field.fallback;
-        continue;
-      }
-      const isMessage = field.kind === 'message' && this.#schema.isTranslated(field.type);
-      if (field.kind !== 'b' && !isMessage) continue;
-      const convert = (item: unknown): unknown =>
-        field.kind === 'b'
-          ? Buffer.from(item as Uint8Array).toString('base64')
-          : this.toJson(field.type, item as object);
-      if (field.label === '+') out[field.name] = (one as unknown[]).map(convert);
-      else if (field.label === '%') {
-        const entries = Object.entries(one as object).map(([key, item]) => [key, convert(item)]);
-        out[field.name] = Object.fromEntries(entries);
-      } else out[field.name] = convert(one);
-    }
-    return out;
+    return this.#writers.writer(message)(value as Value);
   }
 
   parse(message: string, text: string): Value {
@@ -57,7 +31,7 @@ export class JsonMapping {
   fromJson(message: string, json: unknown): Value {
     if (!isObject(json)) throw jsonFault(message, '', 'Expecting a JSON object');
     const missing: string[] = [];
-    const value = this.#object(message, json, { path: '', missing });
+    const value = this.#object(message, json, { missing, up: undefined, name: '', index: -1 });
     if (missing.length > 0) {
       const why = `Missing required fields: ${missing.join(', ')}`;
       throw jsonFault(message, missing[0] ?? '', why);
@@ -65,34 +39,37 @@ export class JsonMapping {
     return value;
   }
 
-  #object(message: string, json: Value, at: Place): Value {
+  #object(message: string, json: Value, up: Place): Value {
     const out: Value = {};
     for (const field of this.#schema.fields(message)) {
-      const value = json[field.name];
-      const path = at.path === '' ? field.name : `${at.path}.${field.name}`;
+      const { name } = field;
+      const value = json[name];
       if (value === undefined || value === null) {
-        if (field.label === '!') at.missing.push(path);
+        if (field.label === '!') up.missing.push(pathOf(inside(up, name)));
         continue;
       }
-      const place = { path, missing: at.missing };
-      if (field.label === '+') {
-        // One value where a list belongs is a list of one, as the master takes it.
-        const list: unknown[] = Array.isArray(value) ? value : [value];
-        out[field.name] = list
-          .filter((one) => !this.#isUnknownOptional(field, one))
-          .map((one, i) => this.#one(message, field, one, { ...place, path: `${path}[${i}]` }));
-      } else if (field.label === '%') {
-        if (!isObject(value)) throw wrongType(message, field, value, path);
+      if (field.label === '+') out[name] = this.#list(message, field, value, up);
+      else if (field.label === '%') {
+        const at = inside(up, name);
+        if (!isObject(value)) throw wrongType(message, field, value, at);
         const entries = Object.entries(value).map(([key, one]) => [
           key,
-          this.#one(message, field, one, { ...place, path: `${path}.${key}` }),
+          this.#one(message, field, one, inside(at, key)),
         ]);
-        out[field.name] = Object.fromEntries(entries);
+        out[name] = Object.fromEntries(entries);
       } else if (!this.#isUnknownOptional(field, value)) {
-        out[field.name] = this.#one(message, field, value, place);
+        out[name] = this.#one(message, field, value, inside(up, name));
       }
     }
     return out;
+  }
+
+  /** One value where a list belongs is a list of one, as the master takes it. */
+  #list(message: string, field: FieldDescriptor, value: unknown, up: Place): unknown[] {
+    const list: unknown[] = Array.isArray(value) ? value : [value];
+    const known =
+      field.kind === 'enum' ? list.filter((one) => !this.#isUnknownOptional(field, one)) : list;
+    return known.map((one, i) => this.#one(message, field, one, inside(up, field.name, i)));
   }
 
   /** Mesos takes an enum value that it does not know as if the field were not there. */
@@ -102,22 +79,22 @@ export class JsonMapping {
   }
 
   #one(message: string, field: FieldDescriptor, value: unknown, at: Place): unknown {
-    const wrong = (why: string) => jsonFault(message, at.path, why);
+    const wrong = (why: string) => jsonFault(message, pathOf(at), why);
     switch (field.kind) {
       case 'message':
-        if (!isObject(value)) throw wrongType(message, field, value, at.path);
+        if (!isObject(value)) throw wrongType(message, field, value, at);
         return this.#object(field.type, value, at);
       case 'enum':
-        if (typeof value !== 'string') throw wrongType(message, field, value, at.path);
+        if (typeof value !== 'string') throw wrongType(message, field, value, at);
         if (!this.#schema.enumeration(field.type).byName.has(value)) {
           throw wrong(`Failed to find enum for '${value}'`);
         }
         return value;
       case 's':
-        if (typeof value !== 'string') throw wrongType(message, field, value, at.path);
+        if (typeof value !== 'string') throw wrongType(message, field, value, at);
         return value;
       case 'b':
-        if (typeof value !== 'string') throw wrongType(message, field, value, at.path);
+        if (typeof value !== 'string') throw wrongType(message, field, value, at);
         if (!/^[A-Za-z0-9+/\-_\s]*={0,2}$/.test(value)) {
           throw wrong(`Failed to base64 decode bytes field '${field.name}': Invalid character`);
         }
@@ -127,45 +104,54 @@ export class JsonMapping {
         if (typeof value === 'string') {
           throw wrong(`Failed to parse '${value}' as a JSON boolean for field '${field.name}'`);
         }
-        if (typeof value !== 'boolean') throw wrongType(message, field, value, at.path);
+        if (typeof value !== 'boolean') throw wrongType(message, field, value, at);
         return value;
       default:
-        return numberOf(message, field, value, at.path);
+        return numberOf(message, field, value, at);
     }
   }
 }
 
+/** Where a value stands; its path is put together only when it is told. */
 interface Place {
-  readonly path: string;
   readonly missing: string[];
+  readonly up: Place | undefined;
+  readonly name: string;
+  /** In a list; -1: in none. */
+  readonly index: number;
 }
 
-function wrongType(message: string, field: FieldDescriptor, value: unknown, path: string): Fault {
+function inside(up: Place, name: string, index = -1): Place {
+  return { missing: up.missing, up, name, index };
+}
+
+function pathOf({ up, name, index }: Place): string {
+  const own = index < 0 ? name : `${name}[${index}]`;
+  return up?.up === undefined ? own : `${pathOf(up)}.${own}`;
+}
+
+function wrongType(message: string, field: FieldDescriptor, value: unknown, at: Place): Fault {
   const kind = Array.isArray(value) ? 'array' : typeof value;
-  return jsonFault(message, path, `Not expecting a JSON ${kind} for field '${field.name}'`);
-}
-
-function infinityAsText(_key: string, value: unknown): unknown {
-  return value === Infinity || value === -Infinity ? String(value) : value;
+  return jsonFault(message, pathOf(at), `Not expecting a JSON ${kind} for field '${field.name}'`);
 }
 
 /** A number, or one written as a string, as Mesos takes both. */
-function numberOf(message: string, field: FieldDescriptor, value: unknown, path: string): number {
+function numberOf(message: string, field: FieldDescriptor, value: unknown, at: Place): number {
   const { kind, name } = field;
   if (typeof value !== 'number' && typeof value !== 'string') {
-    throw wrongType(message, field, value, path);
+    throw wrongType(message, field, value, at);
   }
   const number = typeof value === 'number' ? value : value.trim() === '' ? NaN : Number(value);
   if (Number.isNaN(number)) {
     const why = `Failed to parse '${value}' as a JSON number for field '${name}'`;
-    throw jsonFault(message, path, `${why}: syntax error at line 1 near: ${value}`);
+    throw jsonFault(message, pathOf(at), `${why}: syntax error at line 1 near: ${value}`);
   }
   if (kind === 'd' || kind === 'f') return number;
   if (!Number.isInteger(number)) {
-    throw jsonFault(message, path, `Not expecting a fraction for field '${name}'`);
+    throw jsonFault(message, pathOf(at), `Not expecting a fraction for field '${name}'`);
   }
   if (number < 0 && (kind === 'u' || kind === 'L')) {
-    throw jsonFault(message, path, `Not expecting a negative number for field '${name}'`);
+    throw jsonFault(message, pathOf(at), `Not expecting a negative number for field '${name}'`);
   }
   return number;
 }

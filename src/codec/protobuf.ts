@@ -53,7 +53,6 @@ export class Schema {
   readonly #lines: Readonly<Record<string, string>>;
   readonly #fields = new Map<string, readonly FieldDescriptor[]>();
   readonly #enums = new Map<string, EnumDescriptor>();
-  readonly #translated = new Map<string, boolean>();
 
   constructor(lines: Readonly<Record<string, string>>) {
     this.#lines = lines;
@@ -81,22 +80,6 @@ export class Schema {
       found = { byName: new Map(entries), byNumber: new Map(entries.map(([k, v]) => [v, k])) };
       this.#enums.set(name, found);
     }
-    return found;
-  }
-
-  /**
-   * Whether a value of the message may differ from its JSON form anywhere: bytes are text there, and
-   * defaults are written out. Others need no walk.
-   */
-  isTranslated(message: string): boolean {
-    const known = this.#translated.get(message);
-    if (known !== undefined) return known;
-    this.#translated.set(message, false);
-    const found = this.fields(message).some(
-      ({ kind, type, fallback }) =>
-        kind === 'b' || fallback !== undefined || (kind === 'message' && this.isTranslated(type)),
-    );
-    this.#translated.set(message, found);
     return found;
   }
 }

@@ -19,9 +19,9 @@ export function decode<N extends MessageName>(name: N, bytes: Uint8Array): Messa
   return codec.decode(name, bytes) as unknown as Messages[N];
 }
 
-/** A plain JSON value; shares structure with `value` where nothing had to be translated. */
+/** A plain JSON value: bytes as base64. */
 export function toJson<N extends MessageName>(name: N, value: Messages[N]): object {
-  return mapping.toJson(name, value);
+  return JSON.parse(mapping.stringify(name, value)) as object;
 }
 
 export function stringify<N extends MessageName>(name: N, value: Messages[N]): string {
