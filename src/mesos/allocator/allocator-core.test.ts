@@ -285,3 +285,30 @@ test('AllocatorCore offers exactly what a naive twin would, whatever happens', (
     { numRuns: 2_000 },
   );
 });
+
+test('allocate() in small steps gives the same as at once, also to one who comes in the middle', () => {
+  const agents = Array.from({ length: 50 }, (_, i) => `a${i}`);
+  const start = (): AllocatorCore => {
+    const allocator = new AllocatorCore();
+    allocator.addFramework('f', settings(['f']));
+    for (const id of agents) allocator.addAgent(id, bag('cpus:4;mem:4096'));
+    return allocator;
+  };
+  const stepped = start();
+  const given: Allocation[] = [];
+  while (stepped.isDirty) given.push(...stepped.allocate(0, 7));
+  assert.deepEqual(given, start().allocate(0));
+  // All is declined for long; two newcomers are offered what is free, the second one from half way.
+  for (const { agentId, resources } of given) {
+    stepped.recover('f', agentId, resources, { refuseMs: 1e6, now: 0 });
+  }
+  while (stepped.isDirty) assert.deepEqual(stepped.allocate(0, 7), []);
+  stepped.addFramework('g', settings(['g']));
+  const first = stepped.allocate(0, 20);
+  stepped.addFramework('h', settings(['h']));
+  const rest: Allocation[] = [];
+  while (stepped.isDirty) rest.push(...stepped.allocate(0, 20));
+  assert.equal(first.length, 20);
+  const seen = [...first, ...rest].map(({ agentId }) => agentId);
+  assert.deepEqual(seen.toSorted(), agents.toSorted());
+});

@@ -40,8 +40,6 @@ interface FrameworkClient extends Client {
   readonly framework: Framework;
   readonly filters: Map<string, Filter[]>;
   isActive: boolean;
-  /** Something changed for it alone: agents that others left are worth another look. */
-  isEager: boolean;
 }
 
 interface Framework {
@@ -52,6 +50,14 @@ interface Framework {
   readonly clients: Map<string, FrameworkClient>;
   /** Undefined: takes whatever there is, as in stock Mesos. Otherwise only this is offered. */
   wishes: Wish[] | undefined;
+}
+
+/** What is to be looked at, and how far that is. */
+interface Look {
+  readonly agents: readonly Agent[];
+  at: number;
+  /** Undefined: all of them. */
+  readonly clients: Set<FrameworkClient> | undefined;
 }
 
 interface Agent {
@@ -85,11 +91,20 @@ export class AllocatorCore {
   readonly #dirty = new Set<Agent>();
   /** Active agents that have something worth offering. */
   readonly #withFree = new Set<Agent>();
+  /** Something changed for them alone: agents that others left are worth another look. */
   readonly #eager = new Set<FrameworkClient>();
+  /** A look at all of them, while it is under way. What changes meanwhile is for the next one. */
+  #pass: Look | undefined;
+  #round: Look | undefined;
 
   /** Something changed: `allocate` may have something to give. */
   get isDirty(): boolean {
-    return this.#dirty.size > 0 || this.#eager.size > 0;
+    return this.#dirty.size > 0 || this.#eager.size > 0 || this.isMidway;
+  }
+
+  /** The last `allocate` stopped before its end. */
+  get isMidway(): boolean {
+    return this.#pass !== undefined || this.#round !== undefined;
   }
 
   // ---- agents ----
@@ -319,22 +334,35 @@ export class AllocatorCore {
     });
   }
 
-  /** Gives out what is free on the agents that changed, and to the frameworks that changed. */
-  allocate(now: Instant): Allocation[] {
+  /**
+   * Gives out what is free on the agents that changed, and to the frameworks that changed. Looks at
+   * `agentsMax` agents of each kind at most: `isMidway` tells whether the rest is still to come.
+   */
+  allocate(now: Instant, agentsMax = Infinity): Allocation[] {
     this.expireFilters(now);
     const given: Allocation[] = [];
-    const dirty = [...this.#dirty];
-    this.#dirty.clear();
-    for (const agent of dirty) this.#allocateAgent(agent, false, given);
-    if (this.#eager.size > 0) {
-      const asked = new Set(dirty);
-      for (const agent of this.#withFree) {
-        if (!asked.has(agent)) this.#allocateAgent(agent, true, given);
-      }
-      for (const client of this.#eager) client.isEager = false;
+    if (this.#pass === undefined && this.#dirty.size > 0) {
+      this.#pass = { agents: [...this.#dirty], at: 0, clients: undefined };
+      this.#dirty.clear();
+    }
+    if (this.#pass !== undefined) this.#go(this.#pass, agentsMax, given);
+    if (this.#round === undefined && this.#eager.size > 0) {
+      this.#round = { agents: [...this.#withFree], at: 0, clients: new Set(this.#eager) };
       this.#eager.clear();
     }
+    if (this.#round !== undefined) this.#go(this.#round, agentsMax, given);
+    if (this.#pass?.at === this.#pass?.agents.length) this.#pass = undefined;
+    const { agents, at, clients } = this.#round ?? { agents: [], at: 0 };
+    if (at === agents.length || clients?.size === 0) this.#round = undefined;
     return given;
+  }
+
+  #go(look: Look, agentsMax: number, given: Allocation[]): void {
+    const end = Math.min(look.at + agentsMax, look.agents.length);
+    for (; look.at < end; look.at++) {
+      const agent = look.agents[look.at] as Agent;
+      if (this.#withFree.has(agent)) this.#allocateAgent(agent, look.clients, given);
+    }
   }
 
   /** Sum of the scalars that all agents have, in thousandths. */
@@ -346,20 +374,25 @@ export class AllocatorCore {
     return this.#agents.get(agentId)?.free ?? Resources.none;
   }
 
-  #allocateAgent(agent: Agent, isEagerOnly: boolean, given: Allocation[]): void {
+  /** `only`: these clients, and not all. */
+  #allocateAgent(
+    agent: Agent,
+    only: ReadonlySet<FrameworkClient> | undefined,
+    given: Allocation[],
+  ): void {
     if (!this.#withFree.has(agent)) return;
     let free = agent.free;
     const grants: { client: FrameworkClient; resources: Resources }[] = [];
     const ask = (client: FrameworkClient): boolean => {
-      if (isEagerOnly && !client.isEager) return true;
+      if (only !== undefined && !only.has(client)) return true;
       const usable = this.#offerable(client, agent, free);
       if (usable === undefined) return true;
       grants.push({ client, resources: usable.allocatedTo(client.role) });
       free = free.subtract(usable);
       return isAllocatable(free);
     };
-    const [only] = this.#eager;
-    if (isEagerOnly && this.#eager.size === 1 && only !== undefined) ask(only);
+    const [single] = only?.size === 1 ? only : [];
+    if (single !== undefined) ask(single);
     else this.#tree.walk((client) => ask(client as FrameworkClient));
     for (const { client, resources } of grants) {
       const { frameworkId, role } = client;
@@ -410,7 +443,6 @@ export class AllocatorCore {
       framework,
       filters: new Map(),
       isActive: false,
-      isEager: false,
     });
   }
 
@@ -441,9 +473,12 @@ export class AllocatorCore {
       if (isActive) this.#tree.activate(client);
       else this.#tree.deactivate(client);
     }
-    client.isEager = isActive;
-    if (isActive) this.#eager.add(client);
-    else this.#eager.delete(client);
+    if (isActive) {
+      this.#eager.add(client);
+      return;
+    }
+    this.#eager.delete(client);
+    this.#round?.clients?.delete(client);
   }
 
   #freeChanged(agent: Agent): void {

@@ -212,7 +212,7 @@ export class AgentDesk {
       pid,
       version: message.version ?? '',
       capabilities: message.agent_capabilities ?? [],
-      total: totalOf(info, message),
+      total: this.#state.shared(totalOf(info, message)),
       registeredAt: now,
       reregisteredAt: undefined,
       isConnected: true,
@@ -325,7 +325,7 @@ export class AgentDesk {
     this.#state.emit({ kind: 'link', to: agent.pid });
     agent.resourceVersion = message.resource_version_uuid?.value ?? agent.resourceVersion;
     const revocable = agent.total.filter((kind) => kind.revocable !== undefined);
-    const total = totalOf(message.slave, message).add(revocable);
+    const total = this.#state.shared(totalOf(message.slave, message).add(revocable));
     if (!total.equals(agent.total)) this.#setTotal(agent, total);
     this.#returns.dropMissingExecutors(agent, message);
     this.#addExecutors(agent, message);

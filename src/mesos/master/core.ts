@@ -15,6 +15,7 @@ import { changedForGood, refuseMs, wishesOf } from './call-parts.ts';
 import { LaunchDesk } from './launches.ts';
 import { LifecycleDesk } from './lifecycle.ts';
 import { MaintenanceDesk } from './maintenance.ts';
+import { OfferDesk } from './offers.ts';
 import { OperationDesk } from './operations.ts';
 import { QuotaDesk } from './quotas.ts';
 import { RelayDesk } from './relay.ts';
@@ -46,6 +47,7 @@ export class MasterCore {
   readonly quotas: QuotaDesk;
   readonly #accepts: AcceptDesk;
   readonly maintenance: MaintenanceDesk;
+  readonly #offers: OfferDesk;
 
   constructor(options: MasterOptions, recovered: RecoveredRegistry, now: number) {
     this.state = new MasterState(options, now);
@@ -74,6 +76,7 @@ export class MasterCore {
     this.#launches = new LaunchDesk(this.state);
     this.#relay = new RelayDesk(this.state);
     this.#accepts = new AcceptDesk(this.state, this.#launches, this.#operations);
+    this.#offers = new OfferDesk(this.state, (agent) => this.maintenance.unavailabilityOf(agent));
   }
 
   masterInfo(): MasterInfo {
@@ -205,7 +208,8 @@ export class MasterCore {
       default:
         break;
     }
-    return this.#settled(now);
+    // What it gave back, it has just seen; nobody is known to wait for it.
+    return this.#settled(now, { isPatient: call.type === 'DECLINE' || call.type === 'ACCEPT' });
   }
 
   // ---- agents ----
@@ -228,9 +232,9 @@ export class MasterCore {
   }
 
   /** What has become empty while it is drained is drained. */
-  #settled(now: number): MasterEffect[] {
+  #settled(now: number, how = { isPatient: false }): MasterEffect[] {
     if (this.state.eased.size > 0) this.lifecycle.settle(now);
-    return this.state.take();
+    return this.state.take(how);
   }
 
   /** An operator's decision: refused, or in effect when what it persists is durable. */
@@ -248,7 +252,7 @@ export class MasterCore {
     this.#agents.onTick(now);
     this.maintenance.onTick(now);
     this.#expireFilters(now);
-    return this.#settled(now);
+    return this.#settled(now, { isPatient: true });
   }
 
   /** When `onTick` is wanted next; after each tick one timer for the earliest is enough. */
@@ -260,30 +264,18 @@ export class MasterCore {
     return at;
   }
 
+  /** A run of allocation is not over yet: `allocate` is to go on with it. */
+  get isAllocating(): boolean {
+    return this.#offers.isMidway;
+  }
+
   allocate(now: number): MasterEffect[] {
-    const { state } = this;
-    const allocations = state.allocator.allocate(now);
-    for (const [frameworkId, mine] of Map.groupBy(allocations, (one) => one.frameworkId)) {
-      const framework = state.frameworks.get(frameworkId);
-      if (framework === undefined) continue;
-      const offers = mine.map(({ role, agentId, resources }) => {
-        const id = `${state.options.masterId}-O${state.nextOffer++}`;
-        const offer: OfferRecord = { id, frameworkId, agentId, role, resources };
-        state.offers.set(id, offer);
-        framework.offers.add(id);
-        const agent = state.agents.get(agentId);
-        agent?.offers.add(id);
-        const unavailability =
-          agent === undefined ? undefined : this.maintenance.unavailabilityOf(agent);
-        if (unavailability !== undefined) state.isAskDue = true;
-        return this.#launches.offerToWire(framework, offer, unavailability);
-      });
-      state.count('messages_resource_offers');
-      state.tell(framework, { type: 'OFFERS', offers: { offers } });
-    }
-    if (state.isAskDue) this.maintenance.ask(now);
+    this.#offers.allocate(now);
+    if (this.state.isAskDue) this.maintenance.ask(now);
     this.#expireFilters(now);
-    return state.take();
+    if (!this.#offers.isMidway) return this.state.take({ isPatient: true });
+    this.state.emit({ kind: 'allocate-soon', isPatient: false });
+    return this.state.take();
   }
 
   /** Filters that end close together are dealt with at once. */

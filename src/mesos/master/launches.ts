@@ -3,7 +3,6 @@
 import { Resources } from '#mesos/resources/resources.ts';
 import type {
   ExecutorInfo,
-  Offer,
   Offer_Operation,
   SchedulerCall,
   SchedulerCall_Reconcile_Task,
@@ -11,48 +10,16 @@ import type {
   TaskInfo,
   TaskState,
   TaskStatus_Reason,
-  Unavailability,
 } from '#wire/mesos/v1.ts';
 import type { MasterState } from './state.ts';
-import { hasCapability } from './roles.ts';
 import { masterStatus } from './statuses.ts';
 import { launchNeeds, validateTask, type LaunchContext } from './task-validation.ts';
-import type { AgentRecord, ExecutorRecord, FrameworkRecord, OfferRecord } from './types.ts';
+import type { AgentRecord, ExecutorRecord, FrameworkRecord } from './types.ts';
 
 export class LaunchDesk {
   readonly #state: MasterState;
   constructor(state: MasterState) {
     this.#state = state;
-  }
-
-  offerToWire(
-    framework: FrameworkRecord,
-    offer: OfferRecord,
-    unavailability?: Unavailability,
-  ): Offer {
-    const agent = this.#state.agents.get(offer.agentId);
-    const isMultiRole = hasCapability(framework.info, 'MULTI_ROLE');
-    const resources = isMultiRole ? offer.resources : offer.resources.allocatedTo(undefined);
-    const isRefined = hasCapability(framework.info, 'RESERVATION_REFINEMENT');
-    const address = agent?.pid.slice(agent.pid.indexOf('@') + 1) ?? '';
-    const ip = address.slice(0, address.lastIndexOf(':'));
-    const port = Number(address.slice(address.lastIndexOf(':') + 1));
-    const hostname = agent?.info.hostname ?? '';
-    const executors = [...(agent?.executors.get(framework.id)?.keys() ?? [])];
-    const path = `/${agent?.pid.slice(0, agent.pid.indexOf('@')) ?? ''}`;
-    return {
-      id: { value: offer.id },
-      framework_id: { value: framework.id },
-      agent_id: { value: offer.agentId },
-      hostname,
-      url: { scheme: 'http', address: { hostname, ip, port }, path },
-      ...(agent?.info.domain === undefined ? {} : { domain: agent.info.domain }),
-      resources: isRefined ? resources.toWire() : resources.toPreRefinement(),
-      ...(agent?.info.attributes === undefined ? {} : { attributes: agent.info.attributes }),
-      ...(executors.length === 0 ? {} : { executor_ids: executors.map((value) => ({ value })) }),
-      ...(unavailability === undefined ? {} : { unavailability }),
-      ...(isMultiRole ? { allocation_info: { role: offer.role } } : {}),
-    };
   }
 
   tell(

@@ -24,6 +24,9 @@ type Persist = Extract<MasterEffect, { kind: 'persist' }>;
 const MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
 /** Changes confirmed in one turn of the event loop; more would keep others waiting. */
 const PERSIST_BATCH_MAX = 256;
+/** So long a run waits for each event of offers that the run before it sent. */
+const OFFERS_GAP_MS = 1;
+const GAP_MS_MAX = 500;
 const OPERATOR_STREAMS_MAX = 1_000;
 const knownNames: ReadonlySet<string> = new Set(fromAgentNames);
 
@@ -38,7 +41,11 @@ export class MasterShell {
   readonly #streamIds = new Map<string, number>();
   #nextConnection = 1;
   #timer: { readonly at: number; readonly timer: Timer } | undefined;
-  #isAllocating = false;
+  /** The next run: within this turn, or when its timer fires. */
+  #allocation: 'soon' | Timer | undefined;
+  #allocatedAt = 0;
+  /** By the last run. */
+  #offersSent = 0;
   #isClosed = false;
   readonly #ended = Promise.withResolvers<void>();
   /** Registry writes go one after the other; each confirms its changes when they are durable. */
@@ -172,6 +179,7 @@ export class MasterShell {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.timer.cancel();
+    if (this.#allocation !== 'soon') this.#allocation?.cancel();
     for (const stream of this.#streams.values()) stream.close();
     for (const stream of this.#operators) stream.close();
     this.libprocess.close();
@@ -226,7 +234,7 @@ export class MasterShell {
         this.#wakeAt(effect.at);
         break;
       case 'allocate-soon':
-        this.#allocateSoon();
+        this.#allocateSoon(effect.isPatient);
         break;
       case 'operator-event':
         for (const stream of this.#operators) stream.send(effect.event);
@@ -262,14 +270,32 @@ export class MasterShell {
     }
   }
 
-  /** Everything that happened in one turn of the event loop is allocated by one run. */
-  #allocateSoon(): void {
-    if (this.#isAllocating) return;
-    this.#isAllocating = true;
-    setImmediate(() => {
-      this.#isAllocating = false;
-      if (!this.#isClosed) this.perform(this.core.allocate(this.now));
-    });
+  /**
+   * Everything that happened in one turn of the event loop is allocated by one run. What nobody is
+   * known to wait for waits longer, the longer the more frameworks the last run told: many offers in
+   * few events.
+   */
+  #allocateSoon(isPatient: boolean): void {
+    if (this.#allocation === 'soon' || (isPatient && this.#allocation !== undefined)) return;
+    const quietUntil = this.#allocatedAt + Math.min(this.#offersSent * OFFERS_GAP_MS, GAP_MS_MAX);
+    const delay = isPatient ? quietUntil - this.now : 0;
+    if (delay > 0) {
+      this.#allocation = this.env.timers.after(delay, () => this.#allocate());
+      return;
+    }
+    if (this.#allocation !== undefined) this.#allocation.cancel();
+    this.#allocation = 'soon';
+    setImmediate(() => this.#allocate());
+  }
+
+  #allocate(): void {
+    this.#allocation = undefined;
+    if (this.#isClosed) return;
+    if (!this.core.isAllocating) this.#offersSent = 0;
+    const effects = this.core.allocate(this.now);
+    this.#allocatedAt = this.now;
+    for (const effect of effects) if (effect.kind === 'event') this.#offersSent += 1;
+    this.perform(effects);
   }
 
   #wakeAt(at: number): void {

@@ -2,6 +2,7 @@
 // gathered until they are taken. Shared by the desks that decide (core, agents, launches) and by
 // the views.
 import { AllocatorCore } from '#mesos/allocator/allocator-core.ts';
+import type { Resources } from '#mesos/resources/resources.ts';
 import type { AgentStanding } from '#mesos/registry/registry.ts';
 import type { AgentInfo, SchedulerEvent, Task, TaskStatus } from '#wire/mesos/v1.ts';
 import { isTerminal, recordStatus, stateFor } from './statuses.ts';
@@ -14,6 +15,9 @@ import type {
   OfferRecord,
   RegistryChange,
 } from './types.ts';
+
+/** Kinds of machines in one cluster are few. */
+const BAGS_MAX = 4_096;
 
 /** The state that the desks (agents, launches) and the views (endpoints) share with the core. */
 export class MasterState {
@@ -44,10 +48,20 @@ export class MasterState {
   #nextToken = 1;
   readonly #afterwards = new Map<number, (now: number) => void>();
   #effects: MasterEffect[] = [];
+  readonly #bags = new Map<string, Resources>();
 
   constructor(options: MasterOptions, now: number) {
     this.options = options;
     this.startedAt = now;
+  }
+
+  /** One bag for all agents that have the same: what is derived from it is then made once. */
+  shared(bag: Resources): Resources {
+    const key = JSON.stringify(bag.toWire());
+    const known = this.#bags.get(key);
+    if (known !== undefined) return known;
+    if (this.#bags.size < BAGS_MAX) this.#bags.set(key, bag);
+    return bag;
   }
 
   count(name: string, by = 1): void {
@@ -85,10 +99,12 @@ export class MasterState {
     if (this.standings.has(agentId)) this.eased.add(agentId);
   }
 
-  take(): MasterEffect[] {
+  /** `isPatient`: what there may be to allocate is better gathered for a while. */
+  take({ isPatient } = { isPatient: false }): MasterEffect[] {
     const effects = this.#effects;
     this.#effects = [];
-    if (this.allocator.isDirty || this.isAskDue) effects.push({ kind: 'allocate-soon' });
+    if (this.isAskDue) effects.push({ kind: 'allocate-soon', isPatient: false });
+    else if (this.allocator.isDirty) effects.push({ kind: 'allocate-soon', isPatient });
     return effects;
   }
 
@@ -110,7 +126,7 @@ export class MasterState {
     this.agents.get(offer.agentId)?.offers.delete(offer.id);
     const framework = this.frameworks.get(offer.frameworkId);
     framework?.offers.delete(offer.id);
-    if (how.rescind && framework !== undefined) {
+    if (how.rescind && offer.isSent && framework !== undefined) {
       this.tell(framework, { type: 'RESCIND', rescind: { offer_id: { value: offer.id } } });
     }
   }

@@ -72,8 +72,11 @@ export type MasterEffect =
   /** Make it durable; only then go on with `confirm(token)`. */
   | { readonly kind: 'persist'; readonly change: RegistryChange; readonly token: number }
   | { readonly kind: 'wake-at'; readonly at: number }
-  /** Something may be allocated; call `allocate` soon (many changes, one run). */
-  | { readonly kind: 'allocate-soon' }
+  /**
+   * Something may be allocated; call `allocate` soon (many changes, one run). `isPatient`: only what
+   * was refused, or what filters kept back: nobody is known to wait for it.
+   */
+  | { readonly kind: 'allocate-soon'; readonly isPatient: boolean }
   | { readonly kind: 'operator-event'; readonly event: MasterEvent };
 
 export type RegistryChange = RegistryWrite;
@@ -176,6 +179,8 @@ export interface OfferRecord {
   readonly agentId: string;
   readonly role: string;
   readonly resources: Resources;
+  /** The framework was told of it. */
+  isSent: boolean;
 }
 
 /** A call that is refused with an HTTP status, before it changed anything. */
