@@ -92,7 +92,7 @@ export class AgentProcess {
     for (const record of this.#writes) {
       // Writes that depend on each other are in order; a later one is never there alone.
       if (!this.#world.random.chance(0.5)) break;
-      this.machine.disk.apply(record);
+      this.machine.makeDurable(record);
     }
     this.#containers.close();
   }
@@ -195,15 +195,17 @@ export class AgentProcess {
   }
 
   #write(record: CheckpointRecord): number {
-    const { clock, random, observer } = this.#world;
-    observer.checkpointed(this.machine, record);
+    const { clock, random } = this.#world;
     const chain = 'key' in record ? `${record.key.frameworkId} ${record.key.executorId}` : 'agent';
     const slow = random.chance(0.03) ? 300 : 4;
     const at = Math.max(this.#chains.get(chain) ?? 0, clock.now() + random.below(slow));
     this.#chains.set(chain, at);
     this.#writes.add(record);
     clock.after(at - clock.now(), () => {
-      if (this.life.isAlive && this.#writes.delete(record)) this.machine.disk.apply(record);
+      if (!this.life.isAlive || !this.#writes.delete(record)) return;
+      if (!this.machine.isDiskFull) this.machine.makeDurable(record);
+      // Without its disk an agent cannot keep its promises.
+      else this.machine.agentFailed();
     });
     return at;
   }
@@ -231,8 +233,7 @@ export class AgentProcess {
         this.#containers.forget(effect.containerId);
         return;
       case 'exit':
-        this.machine.crashAgent();
-        this.#world.clock.after(100, () => this.machine.startAgent());
+        this.machine.agentFailed();
         return;
       default:
     }
@@ -253,7 +254,10 @@ export class AgentProcess {
     const message = { name: name as FromAgentName, body } as FromAgent;
     this.#world.tell(() => `${this.machine.name} -> master: ${summaryOf(message)}`);
     this.#links.send(MASTER_ADDRESS, (to) => {
-      const { master } = this.#world;
+      const { master, observer } = this.#world;
+      if (!this.life.isAlive && message.name === 'StatusUpdateMessage') {
+        observer.arrivedLate(message.body.update);
+      }
       if (master?.life === to) master.fromAgent(upid, overTheWire(this.#world, message));
     });
   }

@@ -333,6 +333,12 @@ class Runner {
     const { machine, life } = this.#wiring;
     const taskId = task.task_id.value;
     const key = taskKey(this.containerId, taskId);
+    if (machine.isDiskFull) {
+      this.#containers.later(1, () => {
+        this.#perform(this.#core.startFailed(taskId, 'the disk is full', this.#now));
+      });
+      return;
+    }
     machine.memories.set(this.containerId, this.#core.memory());
     this.#containers.startSomehow(() => {
       if (machine.tasks.has(key)) return;

@@ -94,7 +94,16 @@ export class CustomExecutor {
   }
 
   #finish(id: string, state: TaskState): void {
-    if (this.#running.delete(id)) this.#update(id, state);
+    const task = this.#running.get(id);
+    if (task === undefined) return;
+    this.#running.delete(id);
+    this.#ended(task, state === 'TASK_FINISHED' ? 0 : 1);
+    this.#update(id, state);
+  }
+
+  #ended(task: TaskInfo, code: number): void {
+    const { clock, observer } = this.machine.world;
+    observer.taskEnded(task, { kind: 'exited', code, at: clock.now() });
   }
 
   #update(id: string, state: TaskState): void {
@@ -116,6 +125,7 @@ export class CustomExecutor {
     if (this.ended !== undefined) return;
     this.ended = status;
     this.life.end();
+    for (const task of this.#running.values()) this.#ended(task, 137);
     this.#running.clear();
     for (const watcher of this.watchers) watcher(status);
   }

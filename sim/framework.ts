@@ -25,6 +25,11 @@ const GIVE_UP_MS = 10 * 60_000;
 export const FAILOVER_TIMEOUT_S = 100;
 /** Only so many tasks of one piece of work fail or are killed: in the end all work is done. */
 const FLAKY_ATTEMPTS = 3;
+/** More than any machine has. */
+const GREED = 'cpus:9;mem:64';
+
+/** A second one changes nothing; a second ACCEPT would be one of offers that are gone. */
+const REPEATABLE: ReadonlySet<string> = new Set(['ACKNOWLEDGE', 'KILL', 'DECLINE', 'RECONCILE']);
 
 /** What the framework has noted of a task; survives its own crashes. */
 export interface NotedTask {
@@ -52,9 +57,13 @@ export class FrameworkActor {
   frameworkId: string | undefined;
   hasLeft = false;
   readonly tasks = new Map<string, NotedTask>();
+  /** Those of them that are not final. */
+  readonly #open = new Set<NotedTask>();
   readonly done = new Set<number>();
   readonly #attempts = new Map<number, number>();
   #worksNoted = 0;
+  /** All pieces of work below are done. */
+  #doneBelow = 0;
   // ---- of this life
   #subscription: Subscription | undefined;
   #isSubscribed = false;
@@ -171,13 +180,20 @@ export class FrameworkActor {
     const subscription = this.#subscription;
     if (subscription === undefined) return;
     const whole = { ...call, ...this.#idPart() };
-    subscription.calls.send(() => {
+    const arrive = (): void => {
       const { connection, master } = subscription;
       if (connection === undefined) return;
       const answer = master.call(connection, whole);
       if (answer.status < 400) return;
       this.#world.log(`${this.plan.name}: ${call.type} refused: ${answer.message}`);
-    });
+    };
+    subscription.calls.send(arrive);
+    const { random } = this.#world;
+    if (REPEATABLE.has(call.type ?? '') && random.chance(this.plan.repeatChance)) {
+      this.#later(random.below(1_000), () => {
+        if (this.#subscription === subscription) subscription.calls.send(arrive);
+      });
+    }
   }
 
   // ---- events
@@ -235,7 +251,7 @@ export class FrameworkActor {
     if (status.state !== 'TASK_UNREACHABLE') noted.unreachableSince = undefined;
     else noted.unreachableSince ??= this.#world.clock.now();
     const isOver = isTerminal(status.state) || status.state === 'TASK_UNKNOWN';
-    if (isOver) noted.isFinal = true;
+    if (isOver) this.#isOver(noted);
     if (status.state === 'TASK_FINISHED') this.done.add(noted.work);
     const { uuid, agent_id } = status;
     if (uuid !== undefined && uuid.length > 0 && agent_id !== undefined) {
@@ -247,10 +263,13 @@ export class FrameworkActor {
     else if (status.state === 'TASK_RUNNING') this.#perhapsKill(noted);
   }
 
+  #isFlaky(work: number): boolean {
+    return (this.#attempts.get(work) ?? 0) <= FLAKY_ATTEMPTS;
+  }
+
   #perhapsKill(noted: NotedTask): void {
     const { random } = this.#world;
-    const isFlaky = (this.#attempts.get(noted.work) ?? 0) <= FLAKY_ATTEMPTS;
-    if (!isFlaky || !random.chance(this.plan.killChance)) return;
+    if (!this.#isFlaky(noted.work) || !random.chance(this.plan.killChance)) return;
     const kill = { task_id: { value: noted.id }, agent_id: { value: noted.agentId } };
     this.#later(random.below(2_000), () => this.#call({ type: 'KILL', kill }));
   }
@@ -260,10 +279,11 @@ export class FrameworkActor {
   /** Pieces of work that no task is on. */
   #waiting(): number[] {
     const busy = new Set<number>();
-    for (const { work, isFinal } of this.tasks.values()) if (!isFinal) busy.add(work);
+    for (const { work } of this.#open) busy.add(work);
     const free: number[] = [];
     const { works, concurrencyMax } = this.plan;
-    for (let work = 0; work < Math.min(works, this.#worksNoted + 64); work++) {
+    while (this.done.has(this.#doneBelow)) this.#doneBelow += 1;
+    for (let work = this.#doneBelow; work < Math.min(works, this.#worksNoted + 64); work++) {
       if (busy.size + free.length >= concurrencyMax || free.length >= 64) break;
       if (!busy.has(work) && !this.done.has(work)) free.push(work);
     }
@@ -286,19 +306,15 @@ export class FrameworkActor {
       if (!left.contains(needs)) break;
       left = left.subtract(needs);
       if (executor !== undefined) hasExecutor = true;
-      operations.push(operationOf(kind, task, executor));
       const id = task.task_id.value;
-      this.tasks.set(id, {
-        id,
-        work,
-        agentId,
-        state: 'TASK_STAGING',
-        isFinal: false,
-        unreachableSince: undefined,
-      });
+      const isGreedy = this.#isFlaky(work) && this.#world.random.chance(this.plan.greedChance);
+      if (isGreedy) this.#world.observer.mustNotRun(id);
+      const asked = isGreedy ? { ...task, resources: parseResources(GREED) } : task;
+      operations.push(operationOf(kind, asked, executor));
+      this.#note(id, work, agentId);
       this.#worksNoted = Math.max(this.#worksNoted, work + 1);
     }
-    const refuse_seconds = this.#world.random.pick([0, 1, 5]);
+    const refuse_seconds = this.#world.random.pick(this.plan.refuseSeconds);
     const offer_ids = [offer.id];
     if (operations.length === 0) {
       this.#call({ type: 'DECLINE', decline: { offer_ids, filters: { refuse_seconds } } });
@@ -323,11 +339,18 @@ export class FrameworkActor {
       name: `${work}`,
       task_id: { value: `${this.plan.name}-${work}-${attempt}` },
       agent_id: { value: agentId },
-      resources: parseResources(`cpus:${(1 + random.below(3)) / 2};mem:${64 << random.below(4)}`),
+      resources: parseResources(this.#size()),
       labels: { labels: [{ key: 'framework', value: this.plan.name }] },
       // A custom executor reads its command from the task as well.
       ...(executor === undefined ? { command } : { executor, command }),
     };
+  }
+
+  #size(): string {
+    const { random } = this.#world;
+    const { sizes } = this.plan;
+    if (sizes.length > 0) return random.pick(sizes);
+    return `cpus:${(1 + random.below(3)) / 2};mem:${64 << random.below(4)}`;
   }
 
   #executor(kind: TaskKind): ExecutorInfo | undefined {
@@ -365,12 +388,30 @@ export class FrameworkActor {
 
   // ---- reconciliation
 
+  #note(id: string, work: number, agentId: string): void {
+    const noted: NotedTask = {
+      id,
+      work,
+      agentId,
+      state: 'TASK_STAGING',
+      isFinal: false,
+      unreachableSince: undefined,
+    };
+    this.tasks.set(id, noted);
+    this.#open.add(noted);
+  }
+
+  #isOver(noted: NotedTask): void {
+    noted.isFinal = true;
+    this.#open.delete(noted);
+  }
+
   #giveUp(): void {
     const before = this.#world.clock.now() - GIVE_UP_MS;
-    for (const noted of this.tasks.values()) {
-      if (noted.isFinal || (noted.unreachableSince ?? Infinity) > before) continue;
+    for (const noted of this.#open) {
+      if ((noted.unreachableSince ?? Infinity) > before) continue;
       this.#world.observer.gaveUp(this, noted);
-      noted.isFinal = true;
+      this.#isOver(noted);
     }
   }
 
@@ -383,8 +424,7 @@ export class FrameworkActor {
 
   #reconcile(): void {
     if (!this.#isSubscribed) return;
-    const open = [...this.tasks.values()].filter((one) => !one.isFinal);
-    const tasks = open.map((one) => ({
+    const tasks = [...this.#open].map((one) => ({
       task_id: { value: one.id },
       agent_id: { value: one.agentId },
     }));

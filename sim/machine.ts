@@ -2,7 +2,7 @@
 // disk, and the agent process itself, which may be killed and started again.
 import type { ExitStatus } from '#env/process.ts';
 import type { TaskMemory } from '#mesos/executor/core.ts';
-import type { ContainerLaunch } from '#mesos/agent/types.ts';
+import type { CheckpointRecord, ContainerLaunch } from '#mesos/agent/types.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import { parseResources } from '#mesos/resources/parse.ts';
 import type { TaskInfo } from '#wire/mesos/v1.ts';
@@ -11,6 +11,8 @@ import { AgentProcess } from './agent-process.ts';
 import { CustomExecutor } from './custom-executor.ts';
 import { frameworkOf, programOf } from './programs.ts';
 import type { World } from './world.ts';
+
+const RESTART_MS = 1_000;
 
 export class SimTask {
   readonly key: string;
@@ -46,6 +48,7 @@ export class SimTask {
   #end(status: ExitStatus): void {
     if (this.ended !== undefined) return;
     this.ended = status;
+    this.#world.observer.taskEnded(this.task, status);
     for (const watcher of this.watchers) watcher(status);
   }
 }
@@ -61,6 +64,8 @@ export class Machine {
   readonly memories = new Map<string, readonly TaskMemory[]>();
   readonly executors = new Map<string, CustomExecutor>();
   agent: AgentProcess | undefined;
+  /** Several reasons may fill it at once. */
+  #full = 0;
   #pid = 100;
   #incarnation = 0;
 
@@ -91,12 +96,32 @@ export class Machine {
     this.agent = undefined;
   }
 
+  fillDisk(isFull: boolean): void {
+    this.#full += isFull ? 1 : -1;
+    this.world.log(`${this.name}: the disk ${isFull ? 'is full' : 'has room'}`);
+  }
+
+  get isDiskFull(): boolean {
+    return this.#full > 0;
+  }
+
+  /** An agent that cannot go on ends itself; its supervisor starts another. */
+  agentFailed(): void {
+    this.crashAgent();
+    this.world.clock.after(RESTART_MS, () => this.startAgent());
+  }
+
   /** Power loss: nothing that ran runs any more. */
   reboot(): void {
     this.crashAgent();
     this.world.log(`${this.name}: power loss`);
     for (const task of this.tasks.values()) if (task !== 'sealed') task.kill('SIGKILL');
     for (const executor of this.executors.values()) executor.die(9);
+  }
+
+  makeDurable(record: CheckpointRecord): void {
+    this.disk.apply(record);
+    this.world.observer.durable(this, record);
   }
 
   startTask(key: string, task: TaskInfo): SimTask {

@@ -211,6 +211,10 @@ export class MasterProcess {
     this.#persisting.push(change);
     clock.after(this.#persistedAt - this.#now, () => {
       if (!this.life.isAlive) return;
+      if (this.#world.isRegistryDown) {
+        this.#world.masterFailed();
+        return;
+      }
       this.#persisting.shift();
       this.#registry.apply(change);
       this.#perform(this.core.confirm(token, this.#now));

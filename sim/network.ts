@@ -149,6 +149,7 @@ export class Network {
   readonly clock: SimClock;
   readonly #random: SimRandom;
   readonly #cuts = new Map<string, number>();
+  readonly #slow = new Map<string, number>();
   readonly #held = new Set<Channel>();
   #afterHealing: (() => void)[] = [];
 
@@ -159,6 +160,8 @@ export class Network {
 
   latencyMs(from: string, to: string): number {
     if (from === to) return this.#random.below(2);
+    const slowMs = (this.#slow.get(from) ?? 0) + (this.#slow.get(to) ?? 0);
+    if (slowMs > 0) return this.#random.below(slowMs);
     return this.#random.chance(0.02) ? this.#random.below(400) : this.#random.below(4);
   }
 
@@ -171,14 +174,20 @@ export class Network {
     this.#cuts.set(host, (this.#cuts.get(host) ?? 0) + 1);
   }
 
-  heal(host: string): void {
+  /** Messages to and from the host take up to so much longer, until `ms` is taken back. */
+  slow(host: string, ms: number): void {
+    this.#slow.set(host, (this.#slow.get(host) ?? 0) + ms);
+  }
+
+  /** `breakChance`: that of each connection which something waits on. */
+  heal(host: string, breakChance: number): void {
     const left = (this.#cuts.get(host) ?? 0) - 1;
     if (left > 0) this.#cuts.set(host, left);
     else this.#cuts.delete(host);
     const held = [...this.#held];
     this.#held.clear();
     for (const channel of held) {
-      if (this.#random.chance(0.3)) channel.break();
+      if (this.#random.chance(breakChance)) channel.break();
       else channel.healed();
     }
     const waiting = this.#afterHealing;

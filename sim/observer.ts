@@ -2,9 +2,10 @@
 // each other, and says in words what was broken.
 import type { MasterCore } from '#mesos/master/core.ts';
 import { Ledger } from '#mesos/master/ledger.ts';
+import type { ExitStatus } from '#env/process.ts';
 import { isTerminal } from '#mesos/master/statuses.ts';
 import type { CheckpointRecord } from '#mesos/agent/types.ts';
-import type { SchedulerEvent_Offers, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
+import type { SchedulerEvent_Offers, StatusUpdate, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import type { FrameworkActor, NotedTask } from './framework.ts';
 import type { Machine } from './machine.ts';
 import type { World } from './world.ts';
@@ -13,13 +14,26 @@ const VIOLATIONS_MAX = 20;
 /** Adding everything up after each decision would take longer than the run. */
 const AUDIT_EVERY = 16;
 
+/** What really became of a task. */
+interface Truth {
+  readonly machine: string;
+  ended: ExitStatus | undefined;
+}
+
+function hexOf(uuid: Uint8Array | undefined): string {
+  return Buffer.from(uuid ?? []).toString('hex');
+}
+
 export class Observer {
   readonly violations: string[] = [];
   readonly #world: World;
   readonly #offers = new Set<string>();
-  readonly #starts = new Map<string, string>();
+  readonly #forbidden = new Set<string>();
+  readonly #truth = new Map<string, Truth>();
   readonly #acknowledged = new Set<string>();
   /** Task -> the state that its agent told last and for good. */
+  /** Updates of a dead agent that overtook nothing: its successor's may have come before them. */
+  readonly #late = new Set<string>();
   readonly #ends = new Map<string, string>();
   #decisions = 0;
 
@@ -36,22 +50,33 @@ export class Observer {
   taskStarted(machine: Machine, task: TaskInfo): void {
     const id = task.task_id.value;
     this.#world.log(`${machine.name}: ${id} starts`);
-    const before = this.#starts.get(id);
+    if (this.#forbidden.has(id)) this.failed(`${id} asked for more than it was offered, and runs`);
+    const before = this.#truth.get(id)?.machine;
     if (before !== undefined) this.failed(`${id} ran on ${before} and runs on ${machine.name}`);
-    this.#starts.set(id, machine.name);
+    this.#truth.set(id, { machine: machine.name, ended: undefined });
     const used = machine.used(() => true);
     if (!machine.total.contains(used)) {
       this.failed(`${machine.name} runs ${used.toString()} and has ${machine.total.toString()}`);
     }
   }
 
-  /** An update is acknowledged to its agent once. */
-  checkpointed(machine: Machine, record: CheckpointRecord): void {
+  mustNotRun(taskId: string): void {
+    this.#forbidden.add(taskId);
+  }
+
+  taskEnded(task: TaskInfo, how: ExitStatus): void {
+    const id = task.task_id.value;
+    const truth = this.#truth.get(id);
+    this.#world.tell(() => `${truth?.machine}: ${id} ${how.kind}`);
+    if (truth !== undefined) truth.ended = how;
+  }
+
+  /** Once it is durable that an update was acknowledged, it is not acknowledged again. */
+  durable(machine: Machine, record: CheckpointRecord): void {
     if (record.kind !== 'acknowledgement') return;
-    const key = `${machine.name} ${record.taskId} ${Buffer.from(record.uuid).toString('hex')}`;
+    const key = `${record.taskId} ${hexOf(record.uuid)}`;
     if (this.#acknowledged.has(key)) {
-      // After a crash that lost the record the same acknowledgement may come again.
-      this.#world.log(`${machine.name}: ${record.taskId} was acknowledged again`);
+      this.failed(`${machine.name}: an update of ${record.taskId} is acknowledged twice`);
     }
     this.#acknowledged.add(key);
   }
@@ -88,13 +113,35 @@ export class Observer {
     }
   }
 
+  arrivedLate({ uuid }: StatusUpdate): void {
+    this.#late.add(hexOf(uuid));
+  }
+
   told(framework: FrameworkActor, noted: NotedTask, status: TaskStatus): void {
     const isFromAgent = (status.uuid ?? []).length > 0;
     const end = this.#ends.get(noted.id);
-    if (isFromAgent && end !== undefined && end !== status.state) {
+    const isLate = this.#late.has(hexOf(status.uuid));
+    if (isFromAgent && !isLate && end !== undefined && end !== status.state) {
       this.failed(`${framework.plan.name} was told ${noted.id} is ${status.state} after ${end}`);
     }
-    if (isFromAgent && isTerminal(status.state)) this.#ends.set(noted.id, status.state);
+    if (isFromAgent && isTerminal(status.state)) {
+      this.#ends.set(noted.id, status.state);
+      this.#isTrue(framework, noted.id, status);
+    }
+  }
+
+  /** What an agent says of an end is what happened. */
+  #isTrue(framework: FrameworkActor, id: string, { state }: TaskStatus): void {
+    const { name, isCheckpointing } = framework.plan;
+    const truth = this.#truth.get(id);
+    const ended = truth?.ended;
+    if (state === 'TASK_FINISHED' && (ended?.kind !== 'exited' || ended.code !== 0)) {
+      this.failed(`${name} was told ${id} is TASK_FINISHED, and it is not`);
+    }
+    // Without checkpoints an agent that restarts knows nothing of what it ran.
+    if (state === 'TASK_DROPPED' && truth !== undefined && isCheckpointing) {
+      this.failed(`${name} was told ${id} is TASK_DROPPED, and it ran`);
+    }
   }
 
   /** Only tasks of an agent whose id was lost before it was durable may stay unreachable. */

@@ -17,11 +17,18 @@ export interface FrameworkPlan {
   readonly concurrencyMax: number;
   readonly kinds: readonly TaskKind[];
   readonly taskMsMax: number;
+  /** Each task takes one of them; empty: any size up to 1.5 cpus and 512 MB. */
+  readonly sizes: readonly string[];
+  readonly refuseSeconds: readonly number[];
   readonly killChance: number;
   readonly failChance: number;
   /** States its demand by REQUEST instead of taking what is offered. */
   readonly isRequesting: boolean;
   readonly holdChance: number;
+  /** Calls that mean the same when they come twice come twice. */
+  readonly repeatChance: number;
+  /** Wants more than an offer has. */
+  readonly greedChance: number;
   /** What becomes of it when its work is done. */
   readonly end: 'stays' | 'tears-down' | 'vanishes';
 }
@@ -34,7 +41,19 @@ export type Fault =
   | { readonly kind: 'crash-executor'; readonly at: number; readonly of: number }
   /** `of`: 0 is the master, then machines, then frameworks. */
   | { readonly kind: 'partition'; readonly at: number; readonly forMs: number; readonly of: number }
-  | { readonly kind: 'break'; readonly at: number; readonly of: number };
+  | { readonly kind: 'break'; readonly at: number; readonly of: number }
+  /** Nothing comes or goes for a while, and nothing breaks. `of` as with a partition. */
+  | { readonly kind: 'stall'; readonly at: number; readonly forMs: number; readonly of: number }
+  /** Every message to and from it takes so much longer at most. */
+  | {
+      readonly kind: 'slow';
+      readonly at: number;
+      readonly forMs: number;
+      readonly of: number;
+      readonly byMs: number;
+    }
+  | { readonly kind: 'disk-full'; readonly at: number; readonly forMs: number; of: number }
+  | { readonly kind: 'registry-down'; readonly at: number; readonly forMs: number };
 
 export interface Plan {
   readonly seed: number;
@@ -71,18 +90,23 @@ function frameworkPlan(random: SimRandom, index: number): FrameworkPlan {
     concurrencyMax: 1 + random.below(10),
     kinds: random.pick(all),
     taskMsMax: random.pick([200, 5_000, 60_000]),
+    sizes: [],
+    refuseSeconds: [0, 1, 5],
     killChance: random.pick([0, 0, 0.1, 0.4]),
     failChance: random.pick([0, 0, 0.2]),
     isRequesting: random.chance(0.25),
     holdChance: random.pick([0, 0, 0.2]),
+    repeatChance: random.pick([0, 0, 0.3]),
+    greedChance: random.pick([0, 0, 0, 0.2]),
     end: random.pick(['stays', 'stays', 'tears-down', 'vanishes']),
   };
 }
 
-function fault(random: SimRandom, machines: number, frameworks: number): Fault {
-  const at = random.below(FAULTS_MS);
-  const forMs = spread(random, 60_000);
-  switch (random.below(8)) {
+function fault(random: SimRandom, span: number, machines: number, frameworks: number): Fault {
+  const at = random.below(span);
+  const forMs = spread(random, random.chance(0.5) ? 60_000 : span >> 3);
+  const host = (): number => random.below(1 + machines + frameworks);
+  switch (random.below(11)) {
     case 0:
       return { kind: 'crash-master', at, forMs };
     case 1:
@@ -96,7 +120,15 @@ function fault(random: SimRandom, machines: number, frameworks: number): Fault {
         : { kind: 'crash-executor', at, of: random.below(machines) };
     case 5:
     case 6:
-      return { kind: 'partition', at, forMs, of: random.below(1 + machines + frameworks) };
+      return { kind: 'partition', at, forMs, of: host() };
+    case 7:
+      return { kind: 'stall', at, forMs, of: host() };
+    case 8:
+      return { kind: 'slow', at, forMs, of: host(), byMs: random.pick([50, 1_000, 10_000]) };
+    case 9:
+      return random.chance(0.7)
+        ? { kind: 'disk-full', at, forMs, of: random.below(machines) }
+        : { kind: 'registry-down', at, forMs };
     default:
       return { kind: 'break', at, of: random.below(1_000) };
   }
@@ -110,11 +142,18 @@ export function planOf(seed: number): Plan {
   const count = 1 + random.below(3);
   const frameworks = Array.from({ length: count }, (_, i) => frameworkPlan(random, i));
   const faultCount = random.chance(0.1) ? 0 : random.below(random.chance(0.2) ? 40 : 10);
-  const faults = Array.from({ length: faultCount }, () => fault(random, machines.length, count));
+  // Some faults far apart, or so dense that one meets the repair of another.
+  const span = random.pick([15_000, 60_000, FAULTS_MS]);
+  const faults = Array.from({ length: faultCount }, () =>
+    fault(random, span, machines.length, count),
+  );
   return { seed, machines, frameworks, faults, isEncoded: random.chance(0.1) };
 }
 
-/** No faults; frameworks of weighted roles that always want more than there is. */
+/**
+ * No faults; frameworks of weighted roles that always want more than there is. Their tasks fill a
+ * machine in both resources, so that no fragment of an offer is held by one that cannot use it.
+ */
 export function fairnessPlanOf(seed: number): Plan {
   const random = new SimRandom(seed).child('fairness');
   const count = 2 + random.below(3);
@@ -127,11 +166,15 @@ export function fairnessPlanOf(seed: number): Plan {
     works: Infinity,
     concurrencyMax: Infinity,
     kinds: ['command'],
-    taskMsMax: random.pick([2_000, 10_000]),
+    taskMsMax: 10_000,
+    sizes: ['cpus:1;mem:1024'],
+    refuseSeconds: [5],
     killChance: 0,
     failChance: 0,
     isRequesting: false,
     holdChance: 0,
+    repeatChance: 0,
+    greedChance: 0,
     end: 'stays',
   }));
   const machines = Array.from({ length: 4 }, () => 'cpus:8;mem:8192');

@@ -110,26 +110,50 @@ function happen(world: World, fault: Fault): void {
       for (const one of machines[fault.of]?.executors.values() ?? []) one.die(9);
       return;
     }
-    case 'partition': {
-      const hosts = [
-        'master',
-        ...machines.map(({ name }) => name),
-        ...frameworks.map(({ plan }) => plan.name),
-      ];
-      const host = hosts[fault.of] ?? 'master';
-      world.log(`${host} is cut off for ${fault.forMs} ms`);
+    case 'partition':
+    case 'stall': {
+      const host = hostOf(world, fault.of);
+      const isCut = fault.kind === 'partition';
+      world.log(`${host} ${isCut ? 'is cut off' : 'stalls'} for ${fault.forMs} ms`);
       network.cut(host);
       clock.after(fault.forMs, () => {
         world.log(`${host} is back on the network`);
-        network.heal(host);
+        network.heal(host, isCut ? 0.3 : 0);
       });
       return;
     }
+    case 'slow': {
+      const host = hostOf(world, fault.of);
+      world.log(`${host} is slow for ${fault.forMs} ms`);
+      network.slow(host, fault.byMs);
+      clock.after(fault.forMs, () => network.slow(host, -fault.byMs));
+      return;
+    }
+    case 'disk-full': {
+      const machine = machines[fault.of];
+      machine?.fillDisk(true);
+      clock.after(fault.forMs, () => machine?.fillDisk(false));
+      return;
+    }
+    case 'registry-down':
+      world.breakRegistry(true);
+      clock.after(fault.forMs, () => world.breakRegistry(false));
+      return;
     case 'break':
       breakOne(world, fault.of);
       return;
     default:
   }
+}
+
+/** 0 is the master, then machines, then frameworks. */
+function hostOf({ machines, frameworks }: World, of: number): string {
+  const hosts = [
+    'master',
+    ...machines.map(({ name }) => name),
+    ...frameworks.map(({ plan }) => plan.name),
+  ];
+  return hosts[of] ?? 'master';
 }
 
 function breakOne(world: World, of: number): void {

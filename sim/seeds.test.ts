@@ -5,6 +5,15 @@ import { test } from 'node:test';
 import { runSeed } from './run.ts';
 
 const SEEDS = 2_000;
+/** Each once broke a promise; the commit that added it says which. */
+const CORPUS = [1, 21, 657, 817, 1717, 2330, 4853, 5887, 5907];
+
+test('seeds that once broke a promise', () => {
+  for (const seed of CORPUS) {
+    const { violations } = runSeed(seed);
+    assert.deepEqual(violations, [], `seed ${seed}`);
+  }
+});
 
 test(`${SEEDS} seeds keep every promise`, () => {
   for (let seed = 1; seed <= SEEDS; seed++) {

@@ -9,6 +9,8 @@ import { Network } from './network.ts';
 import { Observer } from './observer.ts';
 import type { Plan } from './plan.ts';
 
+const MASTER_RESTART_MS = 1_000;
+
 export class World {
   readonly plan: Plan;
   readonly clock = new SimClock();
@@ -22,6 +24,7 @@ export class World {
   readonly #isTraced: boolean;
   master: MasterProcess | undefined;
   #masters = 0;
+  #registryBreaks = 0;
 
   constructor(plan: Plan, options: { readonly isTraced: boolean }) {
     this.plan = plan;
@@ -44,6 +47,11 @@ export class World {
 
   startMaster(): void {
     if (this.master !== undefined) return;
+    if (this.isRegistryDown) {
+      // It cannot read what it must know, ends, and is started again.
+      this.clock.after(MASTER_RESTART_MS, () => this.startMaster());
+      return;
+    }
     this.#masters += 1;
     this.log('the master starts');
     this.master = new MasterProcess(this, this.#registry, this.#masters);
@@ -54,6 +62,21 @@ export class World {
     this.log('the master is killed');
     this.master.kill();
     this.master = undefined;
+  }
+
+  /** Without its registry a master must not go on: another could contradict it. */
+  masterFailed(): void {
+    this.crashMaster();
+    this.clock.after(MASTER_RESTART_MS, () => this.startMaster());
+  }
+
+  breakRegistry(isDown: boolean): void {
+    this.#registryBreaks += isDown ? 1 : -1;
+    this.log(`the registry ${isDown ? 'fails' : 'works'}`);
+  }
+
+  get isRegistryDown(): boolean {
+    return this.#registryBreaks > 0;
   }
 
   /** A line that costs something to make. */

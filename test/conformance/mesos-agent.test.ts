@@ -47,7 +47,8 @@ function stories(kind: 'real' | 'own'): void {
   });
 
   test('KILL ends a task, one that ignores SIGTERM too', async () => {
-    const deaf = 'trap "" TERM; while :; do sleep 60; done';
+    const isDeaf = join(machine.folder, 'deaf');
+    const deaf = `trap "" TERM; touch ${isDeaf}; while :; do sleep 60; done`;
     const kill_policy = { grace_period: { nanoseconds: 300e6 } };
     framework.launch([
       { id: 'long', script: 'sleep 600' },
@@ -55,6 +56,8 @@ function stories(kind: 'real' | 'own'): void {
     ]);
     await framework.reached('long', 'TASK_RUNNING');
     await framework.reached('deaf', 'TASK_RUNNING');
+    // A task runs before its shell has come to the trap.
+    await eventually('the trap is set', async () => existsSync(isDeaf) || undefined);
     framework.kill('long');
     framework.kill('deaf');
     await framework.reached('long', 'TASK_KILLED');

@@ -13,10 +13,16 @@ export function accessOf(info: RequestInfo, user: UserInfo): AccessRequest {
     group,
     resource,
     subresource,
-    namespace: resource === 'namespaces' ? undefined : namespace,
-    name,
+    namespace,
+    name: name ?? selectedName(info),
     path,
   };
+}
+
+/** A list or watch of the one object that its field selector names is about that object. */
+function selectedName({ verb, query }: RequestInfo): string | undefined {
+  if (!['list', 'watch', 'deletecollection'].includes(verb)) return undefined;
+  return /^metadata\.name==?([^,=!]+)$/.exec(query.get('fieldSelector') ?? '')?.[1];
 }
 
 export function forbidden(access: AccessRequest): ApiError {
@@ -34,7 +40,7 @@ export function forbidden(access: AccessRequest): ApiError {
   const who = JSON.stringify(user.name);
   if (!isResource) {
     const message = `forbidden: User ${who} cannot ${verb} path ${JSON.stringify(path)}`;
-    return new ApiError(403, 'Forbidden', message);
+    return new ApiError(403, 'Forbidden', message, {});
   }
   const full = subresource === undefined ? resource : `${resource}/${subresource}`;
   const qualified = group === '' ? resource : `${resource}.${group}`;

@@ -44,9 +44,15 @@ function forbiddenBy(request: AdmissionRequest, why: string): ApiError {
   });
 }
 
+const immortal = new Set(['default', 'kube-system', 'kube-public']);
+
 /** Nothing is made in a namespace that is not there or that is going away. */
 const namespaceLifecycle: AdmissionPlugin = async (request, lookup) => {
-  const { operation, info, namespace } = request;
+  const { operation, info, namespace, object } = request;
+  const isNamespace = info.group === '' && info.resource === 'namespaces';
+  if (operation === 'DELETE' && isNamespace && immortal.has(object.metadata.name ?? '')) {
+    throw forbiddenBy(request, 'this namespace may not be deleted');
+  }
   if (operation !== 'CREATE' || !info.namespaced || namespace === undefined) return;
   const found = await lookup.get('', 'namespaces', undefined, namespace);
   if (found === undefined) throw notFound({ group: '', resource: 'namespaces' }, namespace);

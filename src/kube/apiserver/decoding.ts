@@ -4,13 +4,15 @@ import { apiVersionOf, parseApiVersion, type KubeObject } from '#kube/meta/objec
 import { decodeStrict } from '#kube/meta/pruning.ts';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
 import type { Schema } from '#kube/meta/schema.ts';
-import { badRequest } from '#kube/meta/status.ts';
+import { badRequest, type ApiError } from '#kube/meta/status.ts';
 
 export interface DecodeContext {
   readonly info: ResourceInfo;
   readonly subresource: string | undefined;
   readonly fieldValidation: 'Ignore' | 'Warn' | 'Strict';
   readonly warnings: string[];
+  /** The answer to a body that cannot be decoded, when it is another one than 400. */
+  readonly refuse?: ((why: string) => ApiError) | undefined;
 }
 
 /** Only the metadata of custom resources is decoded by type; the rest is checked by their definition. */
@@ -55,16 +57,16 @@ export function decodeObject(
   const decoded = decodeStrict(info.schema, raw, !isCustom);
   const head = `${info.kind} in version "${info.version}" cannot be handled as a ${info.kind}`;
   const errors = isCustom ? metadataErrors(info, raw) : decoded.errors;
-  if (errors.length > 0) {
-    throw badRequest(`${head}: ${errors.join(', ')}`);
-  }
+  const refuse = context.refuse ?? ((why) => badRequest(`${head}: ${why}`));
+  if (errors.length > 0) throw refuse(errors.join(', '));
+  const unknown = isCustom ? decoded.unknown.toSorted() : decoded.unknown;
   const problems = [
-    ...decoded.unknown.map((path) => `unknown field "${path}"`),
+    ...unknown.map((path) => `unknown field "${path}"`),
     ...duplicates.map((path) => `duplicate field "${path}"`),
   ];
   if (problems.length > 0 && fieldValidation === 'Strict') {
     const strict = `strict decoding error: ${problems.join(', ')}`;
-    throw badRequest(isCustom ? strict : `${head}: ${strict}`);
+    throw refuse(strict);
   }
   if (fieldValidation === 'Warn') context.warnings.push(...problems);
   const object = decoded.value as KubeObject;

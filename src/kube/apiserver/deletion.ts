@@ -11,6 +11,31 @@ export interface DeleteOptions {
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string } | undefined;
 }
 
+/** Kinds whose deletion answers with what was deleted, where others answer with a bare success. */
+const returned = new Set([
+  '/namespaces',
+  '/persistentvolumeclaims',
+  '/persistentvolumes',
+  '/pods',
+  '/podtemplates',
+  '/resourcequotas',
+  '/serviceaccounts',
+  '/services',
+  'resource.k8s.io/deviceclasses',
+  'resource.k8s.io/resourceclaims',
+  'resource.k8s.io/resourceclaimtemplates',
+  'resource.k8s.io/resourceslices',
+  'storage.k8s.io/csidrivers',
+  'storage.k8s.io/csinodes',
+  'storage.k8s.io/storageclasses',
+  'storage.k8s.io/volumeattachments',
+  'storage.k8s.io/volumeattributesclasses',
+]);
+
+export function returnsDeleted(info: ResourceInfo): boolean {
+  return returned.has(`${info.group}/${info.resource}`);
+}
+
 /** Sets what deletion sets; false when nothing changed. */
 export function markDeleted(
   info: ResourceInfo,
@@ -20,40 +45,61 @@ export function markDeleted(
 ): boolean {
   const before = JSON.stringify(object.metadata);
   const { metadata } = object;
-  const grace = graceOf(info, object, options);
-  const policy =
-    options.propagationPolicy ?? (options.orphanDependents === true ? 'Orphan' : undefined);
-  const finalizers = new Set(metadata.finalizers ?? []);
-  finalizers.delete('orphan');
-  finalizers.delete('foregroundDeletion');
-  if (policy === 'Orphan') finalizers.add('orphan');
-  else if (policy === 'Foreground') finalizers.add('foregroundDeletion');
-  else if (policy === undefined && metadata.finalizers !== undefined) {
-    for (const one of metadata.finalizers) finalizers.add(one);
-  }
-  if (finalizers.size > 0) metadata.finalizers = [...finalizers];
+  const finalizers = finalizersAfter(metadata.finalizers ?? [], options);
+  if (finalizers.length > 0) metadata.finalizers = finalizers;
   else delete metadata.finalizers;
-  const isSooner =
-    metadata.deletionGracePeriodSeconds === undefined ||
-    grace < metadata.deletionGracePeriodSeconds;
-  if (metadata.deletionTimestamp === undefined || isSooner) {
-    metadata.deletionTimestamp = timestamp(now + grace * 1_000);
-    metadata.deletionGracePeriodSeconds = grace;
+  const isNamespace = info.group === '' && info.resource === 'namespaces';
+  if (info.group === '' && info.resource === 'pods') markPod(object, options, now);
+  else if (metadata.deletionTimestamp === undefined) {
+    metadata.deletionTimestamp = timestamp(now);
+    if (!isNamespace) metadata.deletionGracePeriodSeconds = 0;
     if (metadata.generation !== undefined) metadata.generation += 1;
   }
-  if (info.group === '' && info.resource === 'namespaces') {
-    object['status'] = { ...object['status'], phase: 'Terminating' };
-  }
+  if (isNamespace) object['status'] = { ...object['status'], phase: 'Terminating' };
   return JSON.stringify(metadata) !== before;
 }
 
-/** Pods that are placed get their grace; everything else goes at once. */
-function graceOf(info: ResourceInfo, object: KubeObject, options: DeleteOptions): number {
-  if (info.group !== '' || info.resource !== 'pods') return 0;
-  const spec = object['spec'] ?? {};
-  const isOver = ['Succeeded', 'Failed'].includes(String(object['status']?.phase));
+/** Those of the garbage collector come and go by the policy; without one they stay as they are. */
+function finalizersAfter(before: readonly string[], options: DeleteOptions): string[] {
+  const { propagationPolicy: policy, orphanDependents: orphans } = options;
+  const keeps = (name: string): boolean => before.includes(name);
+  const isDecided = policy !== undefined || orphans !== undefined;
+  const orphan = isDecided ? (orphans ?? policy === 'Orphan') : keeps('orphan');
+  const foreground = isDecided ? policy === 'Foreground' : keeps('foregroundDeletion');
+  const others = before.filter((one) => one !== 'orphan' && one !== 'foregroundDeletion');
+  return [...others, ...(orphan ? ['orphan'] : []), ...(foreground ? ['foregroundDeletion'] : [])];
+}
+
+/** Pods get their grace; one that is going already may only be hurried. */
+function markPod(pod: KubeObject, options: DeleteOptions, now: number): void {
+  const { metadata } = pod;
+  const given = options.gracePeriodSeconds;
+  const wanted = given !== undefined && given < 0 ? 1 : given;
+  const { deletionTimestamp, deletionGracePeriodSeconds: left } = metadata;
+  if (deletionTimestamp === undefined) {
+    const grace = graceOf(pod, wanted);
+    metadata.deletionTimestamp = timestamp(now + grace * 1_000);
+    metadata.deletionGracePeriodSeconds = grace;
+    if (metadata.generation !== undefined) metadata.generation += 1;
+    return;
+  }
+  if (left === undefined || left === 0) {
+    metadata.deletionGracePeriodSeconds = 0;
+    return;
+  }
+  if (wanted === undefined || wanted >= left) return;
+  const end = Date.parse(deletionTimestamp) + (wanted - left) * 1_000;
+  metadata.deletionTimestamp = timestamp(Math.max(end, now));
+  // Grace that has run out already is still grace: whoever runs the pod confirms its end.
+  metadata.deletionGracePeriodSeconds = end < now && wanted !== 0 ? 1 : wanted;
+}
+
+function graceOf(pod: KubeObject, wanted: number | undefined): number {
+  const spec = pod['spec'] ?? {};
+  const isOver = ['Succeeded', 'Failed'].includes(String(pod['status']?.phase));
   if (!spec.nodeName || isOver) return 0;
-  return options.gracePeriodSeconds ?? spec.terminationGracePeriodSeconds ?? 30;
+  const own = spec.terminationGracePeriodSeconds ?? 30;
+  return wanted ?? (own < 0 ? 1 : own);
 }
 
 export function isNamespaceFinalizing(info: ResourceInfo, object: KubeObject): boolean {
@@ -77,12 +123,14 @@ export function checkPreconditions(
 ): void {
   const { name = '', uid, resourceVersion } = live.metadata;
   const wanted = options.preconditions;
+  // Upstream names the kind here, where other conflicts name the resource.
+  const kind = { group: info.group, resource: info.kind };
   if (wanted?.uid !== undefined && wanted.uid !== uid) {
-    const why = `Precondition failed: UID in precondition: ${wanted.uid}, UID in object meta: ${uid}`;
-    throw conflict(info, name, why);
+    const why = `the UID in the precondition (${wanted.uid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`;
+    throw conflict(kind, name, why);
   }
   if (wanted?.resourceVersion !== undefined && wanted.resourceVersion !== resourceVersion) {
-    const why = `Precondition failed: ResourceVersion in precondition: ${wanted.resourceVersion}, ResourceVersion in object meta: ${resourceVersion}`;
-    throw conflict(info, name, why);
+    const why = `the ResourceVersion in the precondition (${wanted.resourceVersion}) does not match the ResourceVersion in record (${resourceVersion}). The object might have been modified`;
+    throw conflict(kind, name, why);
   }
 }

@@ -6,5 +6,5 @@ export function internal(error: unknown): ApiError {
 }
 
 export function unknownResource(): ApiError {
-  return new ApiError(404, 'NotFound', 'the server could not find the requested resource');
+  return new ApiError(404, 'NotFound', 'the server could not find the requested resource', {});
 }

@@ -6,7 +6,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Env } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
-import { ApiError, invalid } from '#kube/meta/status.ts';
+import { ApiError, invalid, methodNotAllowed } from '#kube/meta/status.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Store } from '#store/store.ts';
 import { accessOf, forbidden } from './access.ts';
@@ -172,24 +172,12 @@ export class Handler {
   async #resource(exchange: Exchange, info: RequestInfo, user: UserInfo): Promise<void> {
     const resource = this.registry.byResource(info.group, info.version, info.resource);
     if (resource === undefined) throw unknownResource();
+    checkRoute(info, resource);
     if (!isProxied(info))
       exchange.accepted = negotiateOrRefuse(exchange.request, offeredFor(resource, info.verb));
     if (reviewResources.has(info.resource)) {
       if (this.#roles === undefined) throw unknownResource();
       return await this.#writes.review(exchange, info, user, this.#roles);
-    }
-    if (info.subresource !== undefined && info.verb === 'list') throw unknownResource();
-    const verbs =
-      info.subresource === undefined
-        ? resource.verbs
-        : (resource.subresources.find(({ name }) => name === info.subresource)?.verbs ?? []);
-    if (info.subresource !== undefined && verbs.length === 0) throw unknownResource();
-    if (!verbs.includes(info.verb) && !(info.verb === 'watch' && verbs.includes('watch'))) {
-      throw new ApiError(
-        405,
-        'MethodNotAllowed',
-        'the server does not allow this method on the requested resource',
-      );
     }
     if (isProxied(info)) return await this.#nodes.request(exchange, info);
     switch (info.verb) {
@@ -239,7 +227,7 @@ export class Handler {
       user,
       fieldManager: query.get('fieldManager') || agent,
       fieldValidation: validation === 'Strict' || validation === 'Ignore' ? validation : 'Warn',
-      isDryRun: query.get('dryRun') === 'All',
+      isDryRun: query.getAll('dryRun').includes('All'),
       warnings: [],
     };
   }
@@ -250,6 +238,31 @@ export class Handler {
     if (causes.length > 0) throw invalid(info, object.metadata.name ?? '', causes);
   }
 }
+
+/** Throws ApiError 404 or 405 for what no handler of the resource takes. */
+function checkRoute(info: RequestInfo, resource: ResourceInfo): void {
+  const { subresource, namespace, verb, name } = info;
+  const isOwnNamespace = info.group === '' && info.resource === 'namespaces';
+  const isInNamespace = namespace !== undefined && !isOwnNamespace;
+  if (isInNamespace && !resource.namespaced) throw unknownResource();
+  if (name !== undefined && resource.namespaced && !isInNamespace) throw unknownResource();
+  if (subresource === undefined) {
+    const isOfOne = verb === 'update' || verb === 'patch';
+    const isPlaced = verb === 'create' ? name === undefined : !isOfOne || name !== undefined;
+    if (!isPlaced || !resource.verbs.includes(verb)) throw methodNotAllowed();
+    // Across namespaces there is only reading.
+    const isReading = verb === 'list' || verb === 'watch';
+    if (resource.namespaced && !isInNamespace && !isReading && !isReview(info)) {
+      throw methodNotAllowed();
+    }
+    return;
+  }
+  const verbs = resource.subresources.find(({ name: one }) => one === subresource)?.verbs ?? [];
+  if (verbs.length === 0) throw unknownResource();
+  if (!verbs.includes(verb)) throw methodNotAllowed();
+}
+
+const isReview = (info: RequestInfo): boolean => reviewResources.has(info.resource);
 
 /** HTTP/2 requests have their socket on the session. */
 function socketOf(request: IncomingMessage): TLSSocket {

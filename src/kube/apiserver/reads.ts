@@ -17,8 +17,8 @@ import { mediaTypes, negotiateOrRefuse, offeredFor, type Accepted } from './nego
 import { jsonBytes, objectOf } from './object-store.ts';
 import { toTable } from './printers/table.ts';
 import type { RequestInfo } from './request-info.ts';
-import type { Resources, WriteContext } from './resources.ts';
-import { scaleOf } from './subresources.ts';
+import type { Resources } from './resources.ts';
+import { scaleInfo, scaleOf } from './scale.ts';
 import { watchForm } from './watch-forms.ts';
 import { WatchHub } from './watch-hub.ts';
 import { WatchStream } from './watch-stream.ts';
@@ -43,8 +43,7 @@ export class Reads {
   async get(exchange: Exchange, info: RequestInfo, resource: ResourceInfo): Promise<void> {
     const kv = await this.#resources.need(resource, info.namespace, info.name ?? '');
     if (info.subresource === 'scale') {
-      const context = { info: resource } as WriteContext;
-      return sendValue(exchange, scaleOf(context, objectOf(kv)));
+      return this.sendObject(exchange, info, scaleInfo, scaleOf(resource, objectOf(kv)));
     }
     const { media, as, isPretty } = acceptedBy(exchange, resource);
     if (media === 'json' && as === undefined && !isPretty)

@@ -25,6 +25,11 @@ const methodVerbs: Readonly<Record<string, string>> = {
   DELETE: 'delete',
 };
 
+/** As Go reads a flag of a query: everything but these is true. */
+function isTrue(text: string | null): boolean {
+  return text !== null && !['', 'false', '0'].includes(text.toLowerCase());
+}
+
 export function parseRequest(method: string, target: string): RequestInfo {
   const url = new URL(target, 'https://server');
   const path = url.pathname;
@@ -67,11 +72,9 @@ export function parseRequest(method: string, target: string): RequestInfo {
   }
   const [resource = '', name, subresource, ...tail] = rest;
   if (name === undefined) {
-    const watches = query.get('watch');
-    if (verb === 'get') verb = watches === 'true' || watches === '1' ? 'watch' : 'list';
+    if (verb === 'get') verb = isTrue(query.get('watch')) ? 'watch' : 'list';
     else if (verb === 'delete') verb = 'deletecollection';
-  } else if (verb === 'get' && query.get('watch') === 'true' && subresource === undefined)
-    verb = 'watch';
+  }
   return {
     ...none,
     isResource: true,

@@ -3,9 +3,9 @@
 import type { Env } from '#env/env.ts';
 import { serverSideApply, trackUpdate } from '#kube/meta/apply.ts';
 import { applyDefaults } from '#kube/meta/defaulting.ts';
-import { generateName } from '#kube/meta/names.ts';
+import { generateName, invalidValue } from '#kube/meta/names.ts';
 import { apiVersionOf, parseApiVersion, type KubeObject } from '#kube/meta/object.ts';
-import { applyPatch } from '#kube/meta/patch.ts';
+import { applyPatch, goText } from '#kube/meta/patch.ts';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
 import {
   alreadyExists,
@@ -16,10 +16,10 @@ import {
   notFound,
 } from '#kube/meta/status.ts';
 import { isObject, shapeErrors } from '#kube/meta/structured.ts';
-import { validateCreate, validateUpdate } from '#kube/meta/validation.ts';
+import { validateCreate, validateMetadataUpdate, validateUpdate } from '#kube/meta/validation.ts';
 import { prefixEnd, type KeyValue, type Store } from '#store/store.ts';
 import { admissionChain, type AdmissionLookup } from './admission.ts';
-import { decodeObject } from './decoding.ts';
+import { decodeObject, type DecodeContext } from './decoding.ts';
 import {
   checkPreconditions,
   isFinished,
@@ -49,6 +49,12 @@ export interface Written {
 }
 
 export type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
+
+export interface PatchRequest {
+  readonly type: PatchType;
+  readonly patch: unknown;
+  readonly force: boolean;
+}
 
 export type { DeleteOptions } from './deletion.ts';
 
@@ -132,7 +138,11 @@ export class Resources implements AdmissionLookup {
   // ---- decoding ----
 
   /** The client's object, checked and cleaned; strict clients are told of unknown fields by an error. */
-  decode(context: WriteContext, body: unknown, duplicates: readonly string[] = []): KubeObject {
+  decode(
+    context: WriteContext & DecodeContext,
+    body: unknown,
+    duplicates: readonly string[] = [],
+  ): KubeObject {
     return decodeObject(this.registry, context, body, duplicates);
   }
 
@@ -211,7 +221,7 @@ export class Resources implements AdmissionLookup {
   async #admit(
     context: WriteContext,
     object: KubeObject,
-    operation: 'CREATE' | 'UPDATE',
+    operation: 'CREATE' | 'UPDATE' | 'DELETE',
   ): Promise<void> {
     const { info, subresource, namespace, user } = context;
     for (const plugin of admissionChain) {
@@ -275,8 +285,11 @@ export class Resources implements AdmissionLookup {
     if (options.skipTracking !== true) this.#track(context, live, next);
     if (subresource === undefined) await this.#admit(context, next, 'UPDATE');
     prepareUpdate(info, next, live, subresource);
-    if (options.skipValidation !== true && subresource === undefined) {
-      const causes = validateUpdate(info, next, live);
+    if (options.skipValidation !== true) {
+      const causes =
+        subresource === undefined
+          ? validateUpdate(info, next, live)
+          : validateMetadataUpdate(next, live);
       if (causes.length > 0) throw invalid(info, next.metadata.name, causes);
     }
     if (options.skipValidation !== true) await this.#extraValidation(info, next, live);
@@ -300,7 +313,7 @@ export class Resources implements AdmissionLookup {
       ],
     });
     if (!result.ok) return undefined;
-    next.metadata.resourceVersion = String(result.revision);
+    next.metadata.resourceVersion = String(isLast ? kv.modRevision : result.revision);
     return next;
   }
 
@@ -325,38 +338,42 @@ export class Resources implements AdmissionLookup {
     if (!exists && context.subresource === undefined && isCreatedOnUpdate(info)) {
       return { object: await this.create(context, object), isCreated: true };
     }
+    const { resourceVersion = '' } = object.metadata;
     const updated = await this.modify(context, name, (live) => {
+      if (info.customResourceDefinition !== undefined && resourceVersion === '') {
+        const why = 'must be specified for an update';
+        const cause = invalidValue('metadata.resourceVersion', 0, why);
+        throw invalid({ group: info.group, kind: info.resource }, name, [cause]);
+      }
       checkUid(context, name, object, live);
       return structuredClone(object);
     });
     return { object: updated, isCreated: false };
   }
 
-  async patch(
-    context: WriteContext,
-    name: string,
-    request: { type: PatchType; patch: unknown; force: boolean },
-  ): Promise<Written> {
+  async patch(context: WriteContext, name: string, request: PatchRequest): Promise<Written> {
     const { info, namespace } = context;
     if (request.type === 'apply') return await this.#apply(context, name, request);
-    if (request.type === 'strategic' && info.customResourceDefinition !== undefined) {
-      const message =
-        'the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml';
-      throw new ApiError(415, 'UnsupportedMediaType', message);
-    }
     await this.need(info, namespace, name);
-    const { type, patch } = request;
-    const object = await this.modify(context, name, (live) => {
-      const version = live.metadata.resourceVersion;
-      const next = this.decode(
-        context,
-        applyPatch({ type, schema: info.schema, current: live, patch }),
-      );
-      // A patch is on top of whatever is there, unless it names a version itself.
-      if (next.metadata.resourceVersion === version) delete next.metadata.resourceVersion;
-      return next;
-    });
+    const object = await this.modify(context, name, (live) => this.patched(context, live, request));
     return { object, isCreated: false };
+  }
+
+  /** The object after a patch of the client's own making; what cannot be decoded then is ApiError 422. */
+  patched(context: WriteContext, live: KubeObject, { type, patch }: PatchRequest): KubeObject {
+    if (type === 'apply') throw new ApiError(500, 'InternalError', 'apply is not a patch');
+    const { schema } = context.info;
+    const patched = applyPatch({ type, schema, current: live, patch });
+    const shown = type === 'strategic' ? goText(patch) : JSON.stringify(patched);
+    const refuse = (why: string): ApiError =>
+      invalid({ group: '', kind: '' }, '', [invalidValue('patch', shown, why)]);
+    const next = this.decode({ ...context, refuse }, patched);
+    // A patch is on top of whatever is there, unless it names a version itself.
+    if (next.metadata.resourceVersion === live.metadata.resourceVersion) {
+      delete next.metadata.resourceVersion;
+    }
+    this.#checkNamespace(context, next);
+    return next;
   }
 
   async #apply(
@@ -410,6 +427,7 @@ export class Resources implements AdmissionLookup {
       const kv = await this.need(info, namespace, name);
       const live = objectOf(kv);
       checkPreconditions(info, live, options);
+      await this.#admit(context, live, 'DELETE');
       const next = structuredClone(live);
       const isChanged = markDeleted(info, next, options, this.#env.clock.now());
       const isLast = isFinished(info, next);
@@ -424,8 +442,10 @@ export class Resources implements AdmissionLookup {
         ],
       });
       if (result.ok) {
+        const isPod = info.group === '' && info.resource === 'pods';
         next.metadata.resourceVersion = String(result.revision);
-        return { object: isLast ? live : next, gone: isLast };
+        // What goes at once is shown as it was; pods are shown with the grace that they got.
+        return { object: isLast && !isPod ? live : next, gone: isLast };
       }
       if (attempt >= RETRIES_MAX) throw conflict(info, name, 'the object has been modified');
     }

@@ -1,6 +1,6 @@
 // What differs between kinds when they are created or updated, beside schema, defaults and validation:
 // which parts clients may set, generations, computed fields. One entry per kind; no handlers per kind.
-import type { KubeObject } from '#kube/meta/object.ts';
+import type { KubeObject, ObjectMeta } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 
 type Json = Record<string, unknown>;
@@ -174,17 +174,7 @@ export function prepareUpdate(
   subresource: string | undefined,
 ): void {
   const { metadata } = next;
-  for (const field of [
-    'uid',
-    'creationTimestamp',
-    'deletionTimestamp',
-    'deletionGracePeriodSeconds',
-    'generation',
-  ] as const) {
-    const value = old.metadata[field];
-    if (value === undefined) delete metadata[field];
-    else (metadata as Json)[field] = value;
-  }
+  keepMetadata(metadata, old.metadata);
   if (subresource === 'status') {
     for (const key of Object.keys(next)) {
       if (!['apiVersion', 'kind', 'metadata', 'status'].includes(key)) delete next[key];
@@ -213,6 +203,18 @@ export function prepareUpdate(
   if (hasGeneration(info) && desireChanged(next, old)) {
     metadata.generation = (old.metadata.generation ?? 0) + 1;
   }
+}
+
+/** What is left out stays; what is the server's own always does. */
+function keepMetadata(next: ObjectMeta, old: ObjectMeta): void {
+  if (old.generation === undefined) delete next.generation;
+  else next.generation = old.generation;
+  if (old.creationTimestamp !== undefined) next.creationTimestamp = old.creationTimestamp;
+  if (old.deletionTimestamp !== undefined) next.deletionTimestamp = old.deletionTimestamp;
+  if ((next.uid ?? '') === '' && old.uid !== undefined) next.uid = old.uid;
+  const { deletionGracePeriodSeconds: grace } = old;
+  if (grace !== undefined) next.deletionGracePeriodSeconds ??= grace;
+  delete next.selfLink;
 }
 
 /** A Service keeps its addresses when the client leaves them out. */

@@ -2,11 +2,7 @@
 // reviews that are answered without being stored.
 import type { Env } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import {
-  formatLabelSelector,
-  labelSelectorFromObject,
-  matchesLabels,
-} from '#kube/meta/selectors.ts';
+import { labelSelectorFromObject, matchesLabels } from '#kube/meta/selectors.ts';
 import { ApiError, badRequest, conflict } from '#kube/meta/status.ts';
 import { isAllowed, rulesFor, type AccessRequest, type RoleSource } from './rbac.ts';
 import type { Resources, WriteContext } from './resources.ts';
@@ -118,81 +114,6 @@ export async function evict(
     body['deleteOptions'] ?? {},
   );
   return { ...success, code: 201 };
-}
-
-function valueAt(object: unknown, path: string): unknown {
-  return path
-    .split('.')
-    .filter((part) => part !== '')
-    .reduce((value, key) => (value as Json | undefined)?.[key], object);
-}
-
-function setAt(object: KubeObject, path: string, value: unknown): void {
-  const parts = path.split('.').filter((part) => part !== '');
-  const last = parts.pop() ?? '';
-  let at: Json = object;
-  for (const part of parts) at = (at[part] ??= {}) as Json;
-  at[last] = value;
-}
-
-interface ScalePaths {
-  readonly spec: string;
-  readonly status: string;
-  readonly selector?: string | undefined;
-}
-
-function scalePaths(context: WriteContext): ScalePaths {
-  const sub = context.info.subresources.find((one) => one.name === 'scale');
-  return sub?.scalePaths ?? { spec: '.spec.replicas', status: '.status.replicas' };
-}
-
-export function scaleOf(context: WriteContext, object: KubeObject): KubeObject {
-  const paths = scalePaths(context);
-  const { name = '', namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
-  const custom = paths.selector === undefined ? undefined : valueAt(object, paths.selector);
-  const own = object['spec']?.selector;
-  const parsed =
-    own?.matchLabels !== undefined || own?.matchExpressions !== undefined
-      ? labelSelectorFromObject(own)
-      : undefined;
-  const selector = custom ?? (parsed === undefined ? undefined : formatLabelSelector(parsed));
-  const metadata = { name, namespace, uid, resourceVersion, creationTimestamp };
-  return {
-    kind: 'Scale',
-    apiVersion: 'autoscaling/v1',
-    metadata: JSON.parse(JSON.stringify(metadata)),
-    spec: { replicas: Number(valueAt(object, paths.spec) ?? 0) },
-    status: {
-      replicas: Number(valueAt(object, paths.status) ?? 0),
-      ...(selector === undefined ? {} : { selector }),
-    },
-  };
-}
-
-export async function updateScale(
-  resources: Resources,
-  context: WriteContext,
-  name: string,
-  change: (scale: KubeObject) => KubeObject,
-): Promise<KubeObject> {
-  const paths = scalePaths(context);
-  const updated = await resources.modify({ ...context, subresource: undefined }, name, (live) => {
-    const scale = change(scaleOf(context, live));
-    const replicas = scale['spec']?.replicas;
-    if (typeof replicas !== 'number' || replicas < 0) {
-      throw new ApiError(
-        422,
-        'Invalid',
-        `Scale.autoscaling "${name}" is invalid: spec.replicas: Invalid value: ${JSON.stringify(replicas)}: must be greater than or equal to 0`,
-      );
-    }
-    setAt(live, paths.spec, replicas);
-    const wanted = scale.metadata.resourceVersion;
-    if (wanted === undefined || wanted === '') delete live.metadata.resourceVersion;
-    else live.metadata.resourceVersion = wanted;
-    return live;
-  });
-  return scaleOf(context, updated);
 }
 
 const TOKEN_SECONDS_DEFAULT = 3_600;

@@ -1,18 +1,27 @@
 // The verbs that write, and the reviews: bodies in, answers out. What writing means is in resources.ts.
 import type { Env } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { ApiError, invalid } from '#kube/meta/status.ts';
+import { ApiError } from '#kube/meta/status.ts';
 import type { Authenticator } from './authentication.ts';
 import { readBody, sendValue, type Exchange } from './bodies.ts';
 import type { Definitions } from './crd/definitions.ts';
+import { returnsDeleted } from './deletion.ts';
 import { unknownResource } from './faults.ts';
 import { listPage } from './lists.ts';
 import { objectOf } from './object-store.ts';
 import type { Reads } from './reads.ts';
 import type { RequestInfo } from './request-info.ts';
-import type { DeleteOptions, PatchType, Resources, WriteContext } from './resources.ts';
+import {
+  checkCreateOptions,
+  checkPatchOptions,
+  checkUpdateOptions,
+  deleteOptionsOf,
+} from './request-options.ts';
+import type { PatchType, Resources, WriteContext } from './resources.ts';
 import type { RoleCache } from './role-cache.ts';
-import { bind, evict, requestToken, review, updateScale } from './subresources.ts';
+import { changeScale, scaleInfo, type ScaleChange } from './scale.ts';
+import { timestamp } from './strategies.ts';
+import { bind, evict, requestToken, review } from './subresources.ts';
 import type { TokenAuthority } from './tokens.ts';
 import type { UserInfo } from './user.ts';
 
@@ -68,6 +77,7 @@ export class Writes {
 
   async create(exchange: Exchange, info: RequestInfo, context: WriteContext): Promise<void> {
     const { value, duplicates } = await this.#body(exchange);
+    checkCreateOptions(info.query);
     const { name = '', subresource } = info;
     const body = (value ?? {}) as KubeObject;
     if (info.resource === 'bindings' && subresource === undefined) {
@@ -109,19 +119,19 @@ export class Writes {
     const { name = '', query } = info;
     const body = await this.#body(exchange);
     const type = patchTypes[body.contentType];
-    if (info.verb === 'patch' && type === undefined) {
-      const message = `the body of the request was in an unknown format - accepted media types include: ${Object.keys(patchTypes).join(', ')}`;
-      throw new ApiError(415, 'UnsupportedMediaType', message);
-    }
-    if (info.subresource === 'scale') return await this.#scale(exchange, info, context, body.value);
-    if (type === 'apply' && query.get('fieldManager') === null) {
-      throw invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
-        {
-          reason: 'FieldValueRequired',
-          message: 'Required value: is required for apply patch',
-          field: 'fieldManager',
-        },
-      ]);
+    if (info.verb === 'patch') {
+      if (type === undefined || (type === 'strategic' && isCustom(context))) {
+        throw unknownPatch(context);
+      }
+      checkPatchOptions(query, type === 'apply');
+    } else checkUpdateOptions(query);
+    const request = { type, patch: body.value, force: isForced(query) };
+    if (info.subresource === 'scale') {
+      const change: ScaleChange =
+        type === undefined
+          ? { kind: 'update', body: body.value }
+          : { kind: 'patch', request: { ...request, type } };
+      return await this.#scale(exchange, info, context, change);
     }
     const written =
       type === undefined
@@ -130,11 +140,7 @@ export class Writes {
             name,
             this.#resources.decode(context, body.value, body.duplicates),
           )
-        : await this.#resources.patch(context, name, {
-            type,
-            patch: body.value,
-            force: query.get('force') === 'true',
-          });
+        : await this.#resources.patch(context, name, { ...request, type });
     await this.#options.definitions.onWritten(context.info);
     const status = written.isCreated ? 201 : 200;
     this.#reads.sendObject(exchange, info, context.info, written.object, {
@@ -147,27 +153,17 @@ export class Writes {
     exchange: Exchange,
     info: RequestInfo,
     context: WriteContext,
-    body: unknown,
+    change: ScaleChange,
   ): Promise<void> {
-    const given = body as KubeObject;
-    const isPatch = info.verb === 'patch';
-    const scale = await updateScale(this.#resources, context, info.name ?? '', (before) => {
-      if (!isPatch) return given;
-      const { resourceVersion: _version, ...metadata } = before.metadata;
-      return { ...before, metadata, spec: { ...before['spec'], ...given['spec'] } };
-    });
-    sendValue(exchange, scale);
+    const now = (): string => timestamp(this.#env.clock.now());
+    const scale = await changeScale(this.#resources, context, info.name ?? '', change, now);
+    this.#reads.sendObject(exchange, info, scaleInfo, scale, { warnings: context.warnings });
   }
 
   async delete(exchange: Exchange, info: RequestInfo, context: WriteContext): Promise<void> {
     const { value } = await this.#body(exchange);
-    const options = {
-      ...deleteOptionsOf(info.query),
-      ...((value ?? {}) as DeleteOptions & { dryRun?: string[] }),
-    };
-    const isDryRun =
-      context.isDryRun || (options as { dryRun?: string[] }).dryRun?.includes('All') === true;
-    const own = { ...context, isDryRun };
+    const options = deleteOptionsOf(info.query, value);
+    const own = { ...context, isDryRun: options.isDryRun };
     if (info.verb === 'deletecollection') {
       const { namespace, query } = info;
       const listed = await listPage(this.#resources.store, {
@@ -191,8 +187,8 @@ export class Writes {
     const { name, uid } = object.metadata;
     const group = context.info.group === '' ? {} : { group: context.info.group };
     const details = { name, ...group, kind: context.info.resource, uid };
-    const isWhole = context.info.group === '' && context.info.resource === 'pods';
-    if (isWhole) return this.#reads.sendObject(exchange, info, context.info, object);
+    if (returnsDeleted(context.info))
+      return this.#reads.sendObject(exchange, info, context.info, object);
     sendValue(exchange, {
       kind: 'Status',
       apiVersion: 'v1',
@@ -203,13 +199,21 @@ export class Writes {
   }
 }
 
-function deleteOptionsOf(query: URLSearchParams): DeleteOptions {
-  const grace = query.get('gracePeriodSeconds');
-  const policy = query.get('propagationPolicy');
-  return {
-    ...(grace === null ? {} : { gracePeriodSeconds: Number(grace) }),
-    ...(policy === null ? {} : { propagationPolicy: policy }),
-  };
+function isCustom({ info }: WriteContext): boolean {
+  return info.customResourceDefinition !== undefined;
+}
+
+function unknownPatch(context: WriteContext): ApiError {
+  const reason = 'UnsupportedMediaType';
+  if (!isCustom(context)) return new ApiError(415, reason, '415: Unsupported Media Type', {});
+  const types = Object.keys(patchTypes).filter((one) => !one.includes('strategic'));
+  const head = 'the body of the request was in an unknown format';
+  return new ApiError(415, reason, `${head} - accepted media types include: ${types.join(', ')}`);
+}
+
+function isForced(query: URLSearchParams): boolean {
+  const text = query.get('force');
+  return text !== null && !['', 'false', '0'].includes(text.toLowerCase());
 }
 
 function ignoreNotFound(error: unknown): void {

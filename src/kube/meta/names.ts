@@ -99,6 +99,12 @@ export function qualifiedNameProblem(name: string): string | undefined {
   return qualifiedNameProblems(name)[0];
 }
 
+/** Why the text is no value of a label, or undefined. */
+export function labelValueProblem(value: string): string | undefined {
+  if (value.length > 63) return 'must be no more than 63 bytes';
+  return VALUE.test(value) ? undefined : valueText;
+}
+
 export function validateLabels(
   labels: Readonly<Record<string, string>> | undefined,
   field: string,
@@ -106,9 +112,8 @@ export function validateLabels(
   const causes: StatusCause[] = [];
   for (const [key, value] of Object.entries(labels ?? {})) {
     for (const wrong of qualifiedNameProblems(key)) causes.push(invalidValue(field, key, wrong));
-    if (value.length > 63) {
-      causes.push(invalidValue(field, value, 'must be no more than 63 bytes'));
-    } else if (!VALUE.test(value)) causes.push(invalidValue(field, value, valueText));
+    const wrong = labelValueProblem(value);
+    if (wrong !== undefined) causes.push(invalidValue(field, value, wrong));
   }
   return causes;
 }

@@ -18,7 +18,11 @@ export interface PatchRequest {
 /** A new value; the given one is not changed. Throws ApiError. */
 export function applyPatch({ type, schema, current, patch }: PatchRequest): unknown {
   if (type === 'json') return jsonPatch(structuredClone(current), patch);
-  if (!isObject(patch)) throw badRequest('error decoding patch: expected a JSON object');
+  if (!isObject(patch)) {
+    const what = Array.isArray(patch) ? 'array' : goKind(patch);
+    const why = `json: cannot unmarshal ${what} into Go value of type map[string]interface {}`;
+    throw badRequest(`error decoding patch: ${why}`);
+  }
   if (type === 'merge') return mergePatch(current, patch);
   return strategicMerge(schema, isObject(current) ? current : {}, patch);
 }
@@ -32,12 +36,23 @@ interface Operation {
   readonly value?: unknown;
 }
 
-function unprocessable(message: string): ApiError {
-  return new ApiError(
-    422,
-    'Invalid',
-    `the server rejected our request due to an error in our request: ${message}`,
-  );
+/** Upstream does not say what is wrong with a patch that does not fit; the caller's text is for readers. */
+function unprocessable(_why: string): ApiError {
+  const message = 'the server rejected our request due to an error in our request';
+  return new ApiError(422, 'Invalid', message, {});
+}
+
+function goKind(value: unknown): string {
+  return typeof value === 'boolean' ? 'bool' : typeof value;
+}
+
+/** A JSON value as Go prints it: `map[a:1 b:[x y]]`. */
+export function goText(value: unknown): string {
+  if (value === null || value === undefined) return '<nil>';
+  if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`;
+  if (!isObject(value)) return String(value as string | number | boolean);
+  const keys = Object.keys(value).toSorted();
+  return `map[${keys.map((key) => `${key}:${goText(value[key])}`).join(' ')}]`;
 }
 
 function tokens(pointer: string): string[] {
@@ -113,11 +128,21 @@ function deepEqual(a: unknown, b: unknown): boolean {
   return a === b;
 }
 
+const OPERATIONS_MAX = 10_000;
+
 function jsonPatch(target: unknown, patch: unknown): unknown {
-  if (!Array.isArray(patch)) throw badRequest('error decoding patch: expected a JSON array');
+  if (!Array.isArray(patch)) {
+    const what = isObject(patch) ? 'object' : goKind(patch);
+    const why = `json: cannot unmarshal ${what} into Go value of type []handlers.jsonPatchOp`;
+    throw badRequest(`error decoding patch: ${why}`);
+  }
+  if (patch.length > OPERATIONS_MAX) {
+    const message = `The allowed maximum operations in a JSON patch is ${OPERATIONS_MAX}, got ${patch.length}`;
+    throw new ApiError(413, 'RequestEntityTooLarge', `Request entity too large: ${message}`);
+  }
   let root = target;
   for (const { op, path, from = '', value } of patch as Operation[]) {
-    if (typeof path !== 'string') throw badRequest('error decoding patch: missing path');
+    if (typeof path !== 'string') throw unprocessable('missing path');
     switch (op) {
       case 'add':
         root = write(root, path, structuredClone(value), false);
@@ -142,7 +167,7 @@ function jsonPatch(target: unknown, patch: unknown): unknown {
         }
         break;
       default:
-        throw badRequest(`Unexpected kind: ${String(op)}`);
+        throw unprocessable(`Unexpected kind: ${String(op)}`);
     }
   }
   return root;
@@ -167,6 +192,17 @@ const RETAIN = '$retainKeys';
 const DELETE_PRIMITIVES = '$deleteFromPrimitiveList/';
 const ORDER = '$setElementOrder/';
 
+/** What upstream's strategic merge gives up on. */
+function mistaken(why: string): ApiError {
+  return new ApiError(500, '', why);
+}
+
+function checkDirective(patch: Json): void {
+  const directive = patch[PATCH];
+  if (directive === undefined || directive === 'merge') return;
+  throw mistaken(`unknown patch type: ${goText(directive)} in map: ${goText(patch)}`);
+}
+
 function fieldSchema(schema: Schema, key: string): Schema {
   if (schema.type === 'map') return schema.values ?? { type: 'any' };
   return schema.properties?.[key] ?? { type: 'any' };
@@ -175,6 +211,7 @@ function fieldSchema(schema: Schema, key: string): Schema {
 function strategicMerge(schema: Schema, current: Json, patch: Json): Json {
   if (patch[PATCH] === 'replace') return withoutDirectives(patch) as Json;
   if (patch[PATCH] === 'delete') return {};
+  checkDirective(patch);
   let out: Json = { ...current };
   const retain = patch[RETAIN];
   if (Array.isArray(retain)) {
@@ -236,8 +273,9 @@ function mergeList(
   const out: unknown[] = [...current];
   for (const one of patch) {
     if (!isObject(one)) continue;
+    if (one[PATCH] !== 'delete') checkDirective(one);
     if (one[key] === undefined)
-      throw badRequest(`map: ${JSON.stringify(one)} does not contain declared merge key: ${key}`);
+      throw mistaken(`map: ${goText(one)} does not contain declared merge key: ${key}`);
     const at = out.findIndex((item) => isObject(item) && item[key] === one[key]);
     if (one[PATCH] === 'delete') {
       if (at >= 0) out.splice(at, 1);

@@ -1,4 +1,5 @@
-// Label and field selectors: parsing with upstream's error words, and matching.
+// Label and field selectors: parsing with upstream's grammar and words (apimachinery v0.37), matching.
+import { labelValueProblem, qualifiedNameProblems } from './names.ts';
 import { badRequest } from './status.ts';
 
 export interface LabelRequirement {
@@ -9,54 +10,167 @@ export interface LabelRequirement {
 
 export type LabelSelector = readonly LabelRequirement[];
 
-const KEY = String.raw`[A-Za-z0-9./_-]+`;
-const patterns: readonly (readonly [RegExp, (match: RegExpExecArray) => LabelRequirement])[] = [
-  [
-    new RegExp(String.raw`^(${KEY})\s+(in|notin)\s+\(([^()]*)\)$`),
-    ([, key = '', word, list = '']) => ({
-      key,
-      operator: word === 'in' ? 'In' : 'NotIn',
-      values: list.split(',').map((one) => one.trim()),
-    }),
-  ],
-  [
-    new RegExp(`^!\\s*(${KEY})$`),
-    ([, key = '']) => ({ key, operator: 'DoesNotExist', values: [] }),
-  ],
-  [
-    new RegExp(String.raw`^(${KEY})\s*!=\s*([A-Za-z0-9._-]*)$`),
-    ([, key = '', value = '']) => ({ key, operator: 'NotIn', values: [value] }),
-  ],
-  [
-    new RegExp(String.raw`^(${KEY})\s*==?\s*([A-Za-z0-9._-]*)$`),
-    ([, key = '', value = '']) => ({ key, operator: 'In', values: [value] }),
-  ],
-  [
-    new RegExp(String.raw`^(${KEY})\s*([<>])\s*(\d+)$`),
-    ([, key = '', sign, value = '']) => ({
-      key,
-      operator: sign === '>' ? 'Gt' : 'Lt',
-      values: [value],
-    }),
-  ],
-  [new RegExp(`^(${KEY})$`), ([, key = '']) => ({ key, operator: 'Exists', values: [] })],
-];
+type TokenKind = 'identifier' | 'end' | 'error' | '!' | '(' | ')' | ',' | Operator;
+type Operator = 'in' | 'notin' | '=' | '==' | '!=' | '>' | '<';
+
+interface Token {
+  readonly kind: TokenKind;
+  readonly text: string;
+}
+
+const operators: Readonly<Record<Operator, LabelRequirement['operator']>> = {
+  in: 'In',
+  notin: 'NotIn',
+  '=': 'In',
+  '==': 'In',
+  '!=': 'NotIn',
+  '>': 'Gt',
+  '<': 'Lt',
+};
+const operatorWords = 'in, notin, =, ==, !=, gt, lt';
+
+function tokensOf(text: string): Token[] {
+  const tokens: Token[] = [];
+  const pattern = /[ \t\r\n]*(?:(==|!=|[=!(),<>])|([^=!(),<> \t\r\n]+))/gy;
+  for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
+    const [, symbol, word = ''] = match;
+    if (symbol !== undefined) tokens.push({ kind: symbol as TokenKind, text: symbol });
+    else if (word === 'in' || word === 'notin') tokens.push({ kind: word, text: word });
+    else tokens.push({ kind: 'identifier', text: word });
+  }
+  tokens.push({ kind: 'end', text: '' });
+  return tokens;
+}
+
+class Parser {
+  readonly #tokens: readonly Token[];
+  #at = 0;
+
+  constructor(text: string) {
+    this.#tokens = tokensOf(text);
+  }
+
+  /** Where a value or a key is wanted, `in` and `notin` are only words. */
+  #peek(isValue = true): Token {
+    const token = this.#tokens[this.#at] ?? { kind: 'end', text: '' };
+    const isWord = token.kind === 'in' || token.kind === 'notin';
+    return isWord && isValue ? { kind: 'identifier', text: token.text } : token;
+  }
+
+  #next(isValue = true): Token {
+    const token = this.#peek(isValue);
+    this.#at += 1;
+    return token;
+  }
+
+  parse(): LabelSelector {
+    const found: LabelRequirement[] = [];
+    for (;;) {
+      const { kind, text } = this.#peek();
+      if (kind === 'end') return found;
+      if (kind !== 'identifier' && kind !== '!') {
+        throw badRequest(`found '${text}', expected: !, identifier, or 'end of string'`);
+      }
+      found.push(this.#requirement());
+      const after = this.#next();
+      if (after.kind === 'end') return found;
+      if (after.kind !== ',') {
+        throw badRequest(`found '${after.text}', expected: ',' or 'end of string'`);
+      }
+      const following = this.#peek();
+      if (following.kind !== 'identifier' && following.kind !== '!') {
+        throw badRequest(`found '${following.text}', expected: identifier after ','`);
+      }
+    }
+  }
+
+  #fail(why: string): never {
+    throw badRequest(`unable to parse requirement: ${why}`);
+  }
+
+  #requirement(): LabelRequirement {
+    let token = this.#next();
+    const isNegated = token.kind === '!';
+    if (isNegated) token = this.#next();
+    if (token.kind !== 'identifier') this.#fail(`found '${token.text}', expected: identifier`);
+    const key = token.text;
+    const [wrong] = qualifiedNameProblems(key);
+    if (wrong !== undefined) {
+      this.#fail(`<nil>: Invalid value: ${JSON.stringify(key)}: ${wrong}`);
+    }
+    const { kind } = this.#peek();
+    if (isNegated || kind === 'end' || kind === ',') {
+      if (isNegated && kind !== 'end' && kind !== ',') this.#operator();
+      return { key, operator: isNegated ? 'DoesNotExist' : 'Exists', values: [] };
+    }
+    const sign = this.#operator();
+    const values = sign === 'in' || sign === 'notin' ? this.#values() : [this.#exactValue()];
+    this.#checkValues(key, sign, values);
+    return { key, operator: operators[sign], values };
+  }
+
+  #operator(): Operator {
+    const { kind, text } = this.#next(false);
+    if (kind in operators) return kind as Operator;
+    return this.#fail(`found '${text}', expected: ${operatorWords}`);
+  }
+
+  #exactValue(): string {
+    const { kind } = this.#peek();
+    if (kind === 'end' || kind === ',') return '';
+    const token = this.#next();
+    if (token.kind === 'identifier') return token.text;
+    return this.#fail(`found '${token.text}', expected: identifier`);
+  }
+
+  #values(): string[] {
+    const open = this.#next();
+    if (open.kind !== '(') this.#fail(`found '${open.text}' expected: '('`);
+    const first = this.#peek();
+    if (first.kind === ')') {
+      this.#next();
+      return [''];
+    }
+    if (first.kind !== 'identifier' && first.kind !== ',') {
+      this.#fail(`found '${first.text}', expected: ',', ')' or identifier`);
+    }
+    const found = new Set<string>();
+    for (;;) {
+      const { kind, text } = this.#next();
+      if (kind === 'identifier') {
+        found.add(text);
+        const after = this.#peek();
+        if (after.kind === ')') break;
+        if (after.kind !== ',') this.#fail(`found '${after.text}', expected: ',' or ')'`);
+      } else if (kind === ',') {
+        if (found.size === 0) found.add('');
+        const after = this.#peek().kind;
+        if (after === ')' || after === ',') found.add('');
+        if (after === ')') break;
+      } else this.#fail(`found '${text}', expected: ',', or identifier`);
+    }
+    this.#next();
+    return [...found].toSorted();
+  }
+
+  #checkValues(key: string, sign: Operator, values: readonly string[]): void {
+    values.forEach((value, i) => {
+      const isOrder = sign === '>' || sign === '<';
+      if (isOrder && !/^[+-]?\d+$/.test(value)) {
+        const why = "for 'Gt', 'Lt' operators, the value must be an integer";
+        this.#fail(`values[${i}]: Invalid value: ${JSON.stringify(value)}: ${why}`);
+      }
+      const wrong = labelValueProblem(value);
+      if (wrong !== undefined) {
+        this.#fail(`values[${i}][${key}]: Invalid value: ${JSON.stringify(value)}: ${wrong}`);
+      }
+    });
+  }
+}
 
 /** Throws ApiError 400. */
 export function parseLabelSelector(text: string): LabelSelector {
-  const parts = text.match(/(?:[^,(]|\([^)]*\))+/g) ?? [];
-  return parts
-    .map((part) => part.trim())
-    .filter((part) => part !== '')
-    .map((part) => {
-      for (const [pattern, make] of patterns) {
-        const match = pattern.exec(part);
-        if (match !== null) return make(match);
-      }
-      throw badRequest(
-        `unable to parse requirement: found '${part}', expected: a label requirement`,
-      );
-    });
+  return new Parser(text).parse();
 }
 
 export function matchesLabels(
@@ -140,7 +254,9 @@ export function parseFieldSelector(text: string, allowed: readonly string[]): Fi
         throw badRequest(`invalid selector: '${part}'; can't understand '${part}'`);
       const [, path = '', sign, value = ''] = match;
       if (!['metadata.name', 'metadata.namespace', ...allowed].includes(path)) {
-        throw badRequest(`field label not supported: ${path}`);
+        const known = 'only "metadata.name", "metadata.namespace"';
+        const plain = `"${path}" is not a known field selector: ${known}`;
+        throw badRequest(allowed.length === 0 ? plain : `field label not supported: ${path}`);
       }
       return { path, value, isEqual: sign !== '!=' };
     });

@@ -211,13 +211,33 @@ const updateRules: Readonly<Record<string, UpdateRule>> = {
       : [forbidden('value', 'may not be changed in an update.')],
 };
 
+/** What no update may do to the metadata of an object, at whatever endpoint. */
+export function validateMetadataUpdate(object: KubeObject, old: KubeObject): StatusCause[] {
+  const [next, before] = [object.metadata, old.metadata];
+  const causes: StatusCause[] = [];
+  if (before.deletionTimestamp !== undefined) {
+    const known = before.finalizers ?? [];
+    const added = (next.finalizers ?? []).filter((one) => !known.includes(one));
+    if (added.length > 0) {
+      const names = added.map((one) => JSON.stringify(one)).join(', ');
+      const why = `no new finalizers can be added if the object is being deleted, found new finalizers []string{${names}}`;
+      causes.push(forbidden('metadata.finalizers', why));
+    }
+  }
+  for (const field of ['uid', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
+    if (next[field] === before[field]) continue;
+    causes.push(invalidValue(`metadata.${field}`, next[field] ?? null, 'field is immutable'));
+  }
+  return causes;
+}
+
 export function validateUpdate(
   info: ResourceInfo,
   object: KubeObject,
   old: KubeObject,
 ): StatusCause[] {
   const key = keyOf(info);
-  const causes = validateBoth(info, object);
+  const causes = [...validateMetadataUpdate(object, old), ...validateBoth(info, object)];
   for (const path of immutable[key] ?? []) {
     const [before, next] = [at(old, path), at(object, path)];
     if (same(before, next)) continue;

@@ -49,6 +49,8 @@ export interface Framework {
   readonly id: string;
   pid: string;
   isTerminating: boolean;
+  /** It is on disk, and what it runs may be kept there too. */
+  isKept: boolean;
   readonly executors: Map<string, Executor>;
   readonly completedExecutors: Executor[];
 }

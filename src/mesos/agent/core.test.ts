@@ -359,6 +359,21 @@ test('recovery: acknowledged is not told again, pending is, a lost executor take
   assert.equal(reason, 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT');
 });
 
+test('a framework first heard of in a reconciliation is kept on disk once it launches', () => {
+  const agent = Agent.registered();
+  const framework_id = { value: 'f' };
+  const statuses = [{ task_id: { value: 'gone' }, state: 'TASK_STAGING' as const }];
+  const reconciliations = [{ framework_id, framework: FRAMEWORK, statuses }];
+  const body = { agent_id: { value: 'a' }, reconciliations };
+  agent.master({ name: 'SlaveReregisteredMessage', body });
+  const reported = agent.take();
+  assert.ok(!reported.some((one) => one.startsWith('checkpoint')), 'nothing to keep yet');
+  agent.runTask('t');
+  agent.subscribe('t');
+  const kept = agent.take().filter((one) => one.startsWith('checkpoint'));
+  assert.deepEqual(kept, ['checkpoint framework', 'checkpoint executor', 'checkpoint task']);
+});
+
 test('leave ends every task, unregisters and exits', () => {
   const agent = Agent.registered();
   agent.runTask('t');

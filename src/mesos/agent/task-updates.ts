@@ -66,7 +66,18 @@ export class TaskUpdates {
     return false;
   }
 
+  /** The framework, and if it wants checkpoints, kept on disk from now on. */
   protected ensureFramework(info: FrameworkInfo, pid: string): Framework {
+    const framework = this.knowFramework(info, pid);
+    if (info.checkpoint === true && !framework.isKept) {
+      framework.isKept = true;
+      this.out.push({ kind: 'checkpoint', record: { kind: 'framework', info, pid } });
+    }
+    return framework;
+  }
+
+  /** The framework without a word on disk: to tell of it, or as it was found there. */
+  protected knowFramework(info: FrameworkInfo, pid: string): Framework {
     const id = info.id?.value ?? '';
     let framework = this.frameworks.get(id);
     if (framework === undefined) {
@@ -78,13 +89,11 @@ export class TaskUpdates {
         id,
         pid,
         isTerminating: false,
+        isKept: false,
         executors: new Map(),
         completedExecutors: earlier?.completedExecutors ?? [],
       };
       this.frameworks.set(id, framework);
-      if (info.checkpoint === true) {
-        this.out.push({ kind: 'checkpoint', record: { kind: 'framework', info, pid } });
-      }
     }
     return framework;
   }
@@ -257,9 +266,7 @@ export class TaskUpdates {
     now: Instant,
   ) {
     const framework = this.frameworks.get(frameworkId);
-    const target =
-      framework ??
-      (info === undefined ? undefined : this.ensureFramework({ ...info, checkpoint: false }, ''));
+    const target = framework ?? (info === undefined ? undefined : this.knowFramework(info, ''));
     if (target === undefined) return;
     this.report(
       {

@@ -389,6 +389,7 @@ export class Workloads extends TaskUpdates {
     framework.pid = pid ?? framework.pid;
     framework.info = info ?? framework.info;
     if (framework.info.checkpoint === true) {
+      framework.isKept = true;
       const record = { kind: 'framework', info: framework.info, pid: framework.pid } as const;
       this.out.push({ kind: 'checkpoint', record });
     }
@@ -502,11 +503,8 @@ export class Workloads extends TaskUpdates {
 
   recover(frameworks: readonly RecoveredFramework[], now: Instant): void {
     for (const recovered of frameworks) {
-      const framework = this.ensureFramework(
-        { ...recovered.info, checkpoint: false },
-        recovered.pid,
-      );
-      framework.info = recovered.info;
+      const framework = this.knowFramework(recovered.info, recovered.pid);
+      framework.isKept = true;
       for (const executor of recovered.executors) this.#recoverExecutor(framework, executor, now);
     }
   }

@@ -329,7 +329,6 @@ export class AgentDesk {
     if (!total.equals(agent.total)) this.#setTotal(agent, total);
     this.#returns.dropMissingExecutors(agent, message);
     this.#addExecutors(agent, message);
-    for (const task of message.tasks ?? []) this.#addTask(agent, task);
     this.#state.allocator.setAgentActive(agent.id, this.#state.isActive(agent));
     this.#returns.finish(agent, message);
     this.watcher.onReturn(agent);

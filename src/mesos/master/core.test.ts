@@ -174,6 +174,21 @@ test('a new master takes back agents with their tasks, and frameworks with their
   assert.equal(next.statusesOf(connection).at(-1)?.state, 'TASK_GONE');
 });
 
+test('a late word of a known agent does not bring back what has ended', () => {
+  const { master, agentId, frameworkId, of } = running();
+  const framework = master.core.state.frameworks.get(frameworkId);
+  const slave = master.core.state.agents.get(agentId)?.info;
+  const task = framework?.tasks.get('t')?.task;
+  assert.ok(framework !== undefined && slave !== undefined && task !== undefined);
+  const late = { ...task };
+  master.update(PID, { ...of, state: 'TASK_FINISHED', uuid: 2 });
+  master.acknowledge({ ...of, uuid: 2 });
+  const body = { slave, frameworks: [framework.info], tasks: [late], version: '1.11.0' };
+  master.fromAgent(PID, { name: 'ReregisterSlaveMessage', body });
+  assert.equal(framework.tasks.size, 0);
+  assert.ok(new Ledger(master.core.state).usedByAll().isEmpty);
+});
+
 test('frameworks without PARTITION_AWARE hear TASK_LOST', () => {
   const master = new TestMaster();
   const plain = aFramework({ capabilities: [{ type: 'MULTI_ROLE' }] });

@@ -1,0 +1,134 @@
+// The options of a request that writes (CreateOptions, PatchOptions, DeleteOptions …): what its query
+// and body may say, and the answers to what they may not, as apimachinery v0.37 validates them.
+import { invalidValue, forbidden, requiredValue, unsupported } from '#kube/meta/names.ts';
+import { badRequest, invalid, type StatusCause } from '#kube/meta/status.ts';
+import type { DeleteOptions } from './deletion.ts';
+
+type OptionsKind = 'CreateOptions' | 'UpdateOptions' | 'PatchOptions' | 'DeleteOptions';
+
+function refuse(kind: OptionsKind, causes: readonly StatusCause[]): void {
+  if (causes.length > 0) throw invalid({ group: 'meta.k8s.io', kind }, '', causes);
+}
+
+/** A number, or ApiError 400; what is empty counts as absent. */
+function integer(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null || text === '') return undefined;
+  if (/^[+-]?\d+$/.test(text)) return Number(text);
+  throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+}
+
+/** Go's strings for true are few, and everything else that is there is true as well. */
+function boolean(query: URLSearchParams, name: string): boolean | undefined {
+  const text = query.get(name);
+  if (text === null) return undefined;
+  return !['false', '0'].includes(text.toLowerCase());
+}
+
+// ---- writes ----
+
+const MANAGER_BYTES_MAX = 128;
+
+function writeCauses(query: URLSearchParams): StatusCause[] {
+  return [...managerCauses(query), ...dryRunCauses(query.getAll('dryRun')), ...levelCauses(query)];
+}
+
+function managerCauses(query: URLSearchParams): StatusCause[] {
+  const manager = query.get('fieldManager') ?? '';
+  const field = 'fieldManager';
+  const causes: StatusCause[] = [];
+  if (Buffer.byteLength(manager) > MANAGER_BYTES_MAX) {
+    const message = `Too long: may not be more than ${MANAGER_BYTES_MAX} bytes`;
+    causes.push({ reason: 'FieldValueTooLong', message, field });
+  }
+  let at = 0;
+  for (const character of manager) {
+    if (/[\p{C}\p{Zl}\p{Zp}]/u.test(character)) {
+      const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
+      const why = `invalid character U+${code} (at position ${at})`;
+      causes.push(invalidValue(field, manager, why));
+    }
+    at += Buffer.byteLength(character);
+  }
+  return causes;
+}
+
+function dryRunCauses(values: readonly string[]): StatusCause[] {
+  return values.every((one) => one === 'All') ? [] : [unsupported('dryRun', values, ['All'])];
+}
+
+function levelCauses(query: URLSearchParams): StatusCause[] {
+  const level = query.get('fieldValidation') ?? '';
+  const known = ['', 'Ignore', 'Strict', 'Warn'];
+  return known.includes(level) ? [] : [unsupported('fieldValidation', level, known)];
+}
+
+export function checkCreateOptions(query: URLSearchParams): void {
+  refuse('CreateOptions', writeCauses(query));
+}
+
+export function checkUpdateOptions(query: URLSearchParams): void {
+  refuse('UpdateOptions', writeCauses(query));
+}
+
+export function checkPatchOptions(query: URLSearchParams, isApply: boolean): void {
+  const causes: StatusCause[] = [];
+  if (isApply && (query.get('fieldManager') ?? '') === '') {
+    causes.push(requiredValue('fieldManager', 'is required for apply patch'));
+  }
+  if (!isApply && query.has('force')) {
+    causes.push(forbidden('force', 'may not be specified for non-apply patch'));
+  }
+  refuse('PatchOptions', [...causes, ...writeCauses(query)]);
+}
+
+// ---- deletion ----
+
+export interface Deletion extends DeleteOptions {
+  readonly isDryRun: boolean;
+}
+
+/** The body decides when there is one; throws ApiError for what is wrong with either. */
+export function deleteOptionsOf(query: URLSearchParams, body: unknown): Deletion {
+  const given = body === undefined ? fromQuery(query) : fromBody(body);
+  const { propagationPolicy: policy, orphanDependents, dryRun = [] } = given;
+  const causes: StatusCause[] = [];
+  const field = 'propagationPolicy';
+  if (orphanDependents !== undefined && policy !== undefined) {
+    const why = 'orphanDependents and deletionPropagation cannot be both set';
+    causes.push(invalidValue(field, policy, why));
+  }
+  const known = ['Foreground', 'Background', 'Orphan'];
+  if (policy !== undefined && !known.includes(policy)) {
+    causes.push(unsupported(field, policy, [...known, 'nil']));
+  }
+  refuse('DeleteOptions', [...causes, ...dryRunCauses(dryRun)]);
+  return { ...given, isDryRun: dryRun.includes('All') };
+}
+
+type Given = DeleteOptions & { readonly dryRun?: readonly string[] };
+
+function fromQuery(query: URLSearchParams): Given {
+  const grace = integer(query, 'gracePeriodSeconds');
+  const orphan = boolean(query, 'orphanDependents');
+  const policy = query.get('propagationPolicy');
+  return {
+    ...(grace === undefined ? {} : { gracePeriodSeconds: grace }),
+    ...(orphan === undefined ? {} : { orphanDependents: orphan }),
+    ...(policy === null ? {} : { propagationPolicy: policy }),
+    dryRun: query.getAll('dryRun'),
+  };
+}
+
+function fromBody(body: unknown): Given {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw badRequest("couldn't get version/kind; json parse error: expected an object");
+  }
+  const { kind, apiVersion, ...options } = body as Record<string, unknown>;
+  if (kind !== undefined && kind !== 'DeleteOptions') {
+    const scheme = 'pkg/runtime/scheme.go:111';
+    const type = `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion ?? '')}`;
+    throw badRequest(`${type} in scheme "${scheme}"`);
+  }
+  return options as Given;
+}

@@ -1,0 +1,219 @@
+// The scale subresource: the number of replicas of an object, seen as a Scale of autoscaling/v1. It is
+// read, updated, patched and applied like any object; what is owned of it is owned of its object.
+import { serverSideApply, trackUpdate } from '#kube/meta/apply.ts';
+import { difference, fieldSet, isEmpty, union, type FieldSet } from '#kube/meta/field-sets.ts';
+import { invalidValue } from '#kube/meta/names.ts';
+import { apiVersionOf, type KubeObject, type ManagedFieldsEntry } from '#kube/meta/object.ts';
+import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import { formatLabelSelector, labelSelectorFromObject } from '#kube/meta/selectors.ts';
+import { badRequest, invalid } from '#kube/meta/status.ts';
+import { schemaOfKind } from '#kube/types/registry.ts';
+import type { Resources, PatchRequest, WriteContext } from './resources.ts';
+
+type Json = Record<string, unknown>;
+
+const group = 'autoscaling';
+const version = 'v1';
+const replicas = fieldSet('spec.replicas');
+
+/** Scale as a resource of its own, for decoding, patches and tables. */
+export const scaleInfo: ResourceInfo = {
+  group,
+  version,
+  resource: 'scales',
+  singular: 'scale',
+  kind: 'Scale',
+  listKind: 'ScaleList',
+  namespaced: true,
+  verbs: ['get', 'patch', 'update'],
+  shortNames: [],
+  categories: [],
+  subresources: [],
+  storageVersion: version,
+  get schema() {
+    return schemaOfKind(group, version, 'Scale') ?? { type: 'any' };
+  },
+  selectableFields: [],
+};
+
+interface ScalePaths {
+  readonly spec: string;
+  readonly status: string;
+  readonly selector?: string | undefined;
+}
+
+function scalePaths(info: ResourceInfo): ScalePaths {
+  const sub = info.subresources.find((one) => one.name === 'scale');
+  return sub?.scalePaths ?? { spec: '.spec.replicas', status: '.status.replicas' };
+}
+
+function namesIn(path: string): string[] {
+  return path.split('.').filter((part) => part !== '');
+}
+
+function valueAt(object: unknown, path: string): unknown {
+  return namesIn(path).reduce((value, key) => (value as Json | undefined)?.[key], object);
+}
+
+function setAt(object: KubeObject, path: string, value: unknown): void {
+  const parts = namesIn(path);
+  const last = parts.pop() ?? '';
+  let at: Json = object;
+  for (const part of parts) at = (at[part] ??= {}) as Json;
+  at[last] = value;
+}
+
+function selectorOf(paths: ScalePaths, object: KubeObject): unknown {
+  if (paths.selector !== undefined) return valueAt(object, paths.selector);
+  const own = object['spec']?.selector as Json | undefined;
+  if (own === undefined) return undefined;
+  const isStructured = own['matchLabels'] !== undefined || own['matchExpressions'] !== undefined;
+  const labels = isStructured ? own : { matchLabels: own as Record<string, string> };
+  const parsed = labelSelectorFromObject(labels);
+  return parsed === undefined ? undefined : formatLabelSelector(parsed);
+}
+
+export function scaleOf(info: ResourceInfo, object: KubeObject): KubeObject {
+  const paths = scalePaths(info);
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  const selector = selectorOf(paths, object);
+  const metadata = { name, namespace, uid, resourceVersion, creationTimestamp };
+  return {
+    kind: 'Scale',
+    apiVersion: apiVersionOf(scaleInfo),
+    metadata: JSON.parse(JSON.stringify(metadata)),
+    spec: { replicas: Number(valueAt(object, paths.spec) ?? 0) },
+    status: {
+      replicas: Number(valueAt(object, paths.status) ?? 0),
+      ...(selector === undefined || selector === '' ? {} : { selector }),
+    },
+  };
+}
+
+function identityOf({ manager, operation, apiVersion, subresource }: ManagedFieldsEntry): string {
+  const version = operation === 'Apply' ? '' : apiVersion;
+  return JSON.stringify([manager, operation, version, subresource ?? '']);
+}
+
+/** The owners of the number of replicas, as owners of the Scale's. */
+function ownersOfScale(info: ResourceInfo, object: KubeObject): ManagedFieldsEntry[] {
+  const path = fieldSet(namesIn(scalePaths(info).spec).join('.'));
+  return (object.metadata.managedFields ?? [])
+    .filter(({ fieldsV1 }) => hasAll((fieldsV1 ?? {}) as FieldSet, path))
+    .map((entry) => ({ ...entry, apiVersion: apiVersionOf(scaleInfo), fieldsV1: replicas }));
+}
+
+function hasAll(set: FieldSet, path: FieldSet): boolean {
+  return isEmpty(difference(path, set));
+}
+
+/** Owners of the object after those of its Scale have become `scale`. */
+function ownersOfObject(
+  info: ResourceInfo,
+  before: readonly ManagedFieldsEntry[],
+  scale: readonly ManagedFieldsEntry[],
+): ManagedFieldsEntry[] {
+  const path = fieldSet(namesIn(scalePaths(info).spec).join('.'));
+  const left = new Map(scale.map((entry) => [scaleIdentity(entry), entry]));
+  const kept = before.flatMap((entry) => {
+    const fields = (entry.fieldsV1 ?? {}) as FieldSet;
+    if (!hasAll(fields, path)) return [entry];
+    if (left.delete(scaleIdentity(entry))) return [entry];
+    const rest = difference(fields, path);
+    return isEmpty(rest) ? [] : [{ ...entry, fieldsV1: rest }];
+  });
+  const apiVersion = apiVersionOf(info);
+  for (const entry of left.values()) {
+    const own: ManagedFieldsEntry = { ...entry, apiVersion, fieldsV1: path };
+    const known = kept.findIndex((one) => identityOf(one) === identityOf(own));
+    const fields = union((kept[known]?.fieldsV1 ?? {}) as FieldSet, path);
+    if (known < 0) kept.push(own);
+    else kept[known] = { ...own, fieldsV1: fields };
+  }
+  return kept;
+}
+
+/** The same owner has another version at the Scale. */
+function scaleIdentity(entry: ManagedFieldsEntry): string {
+  return identityOf({ ...entry, apiVersion: '' });
+}
+
+export type ScaleChange =
+  | { readonly kind: 'update'; readonly body: unknown }
+  | { readonly kind: 'patch'; readonly request: PatchRequest };
+
+/** Throws ApiError; answers with the Scale as it is afterwards. */
+export async function changeScale(
+  resources: Resources,
+  context: WriteContext,
+  name: string,
+  change: ScaleChange,
+  now: () => string,
+): Promise<KubeObject> {
+  const { info, fieldManager: manager } = context;
+  const own = { ...context, info: scaleInfo, subresource: undefined };
+  const options = { skipTracking: true };
+  const updated = await resources.modify(
+    context,
+    name,
+    (live) => {
+      const before = scaleOf(info, live);
+      const managedFields = ownersOfScale(info, live);
+      if (managedFields.length > 0) before.metadata.managedFields = managedFields;
+      const tracking = { info: scaleInfo, manager, now: now(), subresource: 'scale' };
+      const next = changed(resources, own, before, change, tracking);
+      checkScale(next, name);
+      setAt(live, scalePaths(info).spec, next['spec'].replicas);
+      const { resourceVersion } = next.metadata;
+      if (resourceVersion === undefined || resourceVersion === '') {
+        delete live.metadata.resourceVersion;
+      } else live.metadata.resourceVersion = resourceVersion;
+      const owners = next.metadata.managedFields ?? [];
+      const all = ownersOfObject(info, live.metadata.managedFields ?? [], owners);
+      if (all.length > 0) live.metadata.managedFields = all;
+      else delete live.metadata.managedFields;
+      return live;
+    },
+    options,
+  );
+  return scaleOf(info, updated);
+}
+
+type Tracking = Omit<Parameters<typeof trackUpdate>[0], 'live' | 'next'>;
+
+function changed(
+  resources: Resources,
+  context: WriteContext,
+  before: KubeObject,
+  change: ScaleChange,
+  tracking: Tracking,
+): KubeObject {
+  if (change.kind === 'patch' && change.request.type === 'apply') {
+    const { patch, force } = change.request;
+    const applied = resources.decode(context, patch);
+    const next = serverSideApply({ ...tracking, live: before, applied, force });
+    delete next.metadata.resourceVersion;
+    return next;
+  }
+  const next =
+    change.kind === 'update'
+      ? resources.decode(context, change.body)
+      : resources.patched(context, before, change.request);
+  const managedFields = trackUpdate({ ...tracking, live: before, next });
+  if (managedFields === undefined) delete next.metadata.managedFields;
+  else next.metadata.managedFields = managedFields;
+  return next;
+}
+
+function checkScale(scale: KubeObject, name: string): void {
+  const given = scale.metadata.name ?? '';
+  if (given !== '' && given !== name) {
+    throw badRequest(
+      `the name of the object (${given}) does not match the name on the URL (${name})`,
+    );
+  }
+  const count: unknown = scale['spec']?.replicas ?? 0;
+  if (typeof count === 'number' && count >= 0) return;
+  const why = 'must be greater than or equal to 0';
+  throw invalid(scaleInfo, name, [invalidValue('spec.replicas', count, why)]);
+}
