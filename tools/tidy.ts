@@ -17,7 +17,7 @@ const directions: Record<string, readonly string[]> = {
   'env/conformance': ['base', 'env'],
   'env/node': ['base', 'env'],
   'env/sim': ['base', 'env'],
-  store: ['base', 'env'],
+  store: ['base', 'codec', 'env'],
   supervisor: ['base', 'env'],
   'mesos/resources': ['base', 'wire/mesos'],
   'mesos/allocator': ['base', 'wire/mesos', 'mesos/resources'],

@@ -1,6 +1,7 @@
 // The store's state in memory: every key's versions since the last compaction, the log of events, and
 // the watchers. Both engines share it; they differ in when a change counts as done.
 import { Fault } from '#base/fault.ts';
+import { SortedKeys } from './sorted-keys.ts';
 import type {
   KeyValue,
   RangeOptions,
@@ -47,9 +48,13 @@ const revisionOf = (version: Version): Revision =>
 export type Overlay = Map<string, KeyValue | undefined>;
 
 export class StoreIndex {
-  /** All keys that have a version, sorted by code units. */
-  readonly #keys: string[] = [];
-  readonly #versions = new Map<string, Version[]>();
+  /** Keys that are there now, and all that have a version since the last compaction. */
+  readonly #live = new SortedKeys();
+  readonly #known = new SortedKeys();
+  /** One version alone is kept without a list around it. */
+  readonly #versions = new Map<string, Version | Version[]>();
+  /** Keys with more than one version, or with none that is live: what a compaction has to look at. */
+  readonly #superseded = new Set<string>();
   readonly #watches = new Set<Watch>();
   #log: LogEntry[] = [];
   #revision: Revision = 1;
@@ -64,7 +69,8 @@ export class StoreIndex {
   }
 
   get(key: string): KeyValue | undefined {
-    const last = this.#versions.get(key)?.at(-1);
+    const versions = this.#versions.get(key);
+    const last = Array.isArray(versions) ? versions.at(-1) : versions;
     return isLive(last) ? last : undefined;
   }
 
@@ -98,6 +104,7 @@ export class StoreIndex {
         createRevision: before?.createRevision ?? revision,
         modRevision: revision,
         version: (before?.version ?? 0) + 1,
+        memo: undefined,
       };
       overlay.set(op.key, kv);
       changes.push({ key: op.key, kv });
@@ -129,6 +136,11 @@ export class StoreIndex {
     this.#revision = Math.max(this.#revision, revision);
   }
 
+  /** Nothing that concerns us happened up to the revision. */
+  advance(revision: Revision): void {
+    this.#revision = Math.max(this.#revision, revision);
+  }
+
   /** After loading: history before `revision` cannot be watched. */
   setCompacted(revision: Revision): void {
     this.#compacted = revision;
@@ -138,14 +150,23 @@ export class StoreIndex {
     const { start, end, limit, revision } = options;
     this.#checkRevision(revision);
     const items: KeyValue[] = [];
+    const most = limit === undefined || limit <= 0 ? Infinity : limit;
     let remaining = 0;
-    for (let at = this.#find(start); at < this.#keys.length; at++) {
-      const key = this.#keys[at] ?? '';
-      if (key >= end) break;
-      const kv = revision === undefined ? this.get(key) : this.#at(key, revision);
-      if (kv === undefined) continue;
-      if (limit !== undefined && limit > 0 && items.length >= limit) remaining += 1;
-      else items.push(kv);
+    if (revision === undefined) {
+      for (const key of this.#live.between(start, end)) {
+        if (items.length >= most) {
+          remaining = this.#live.count(key, end);
+          break;
+        }
+        items.push(this.get(key) as KeyValue);
+      }
+    } else {
+      for (const key of this.#known.between(start, end)) {
+        const kv = this.#at(key, revision);
+        if (kv === undefined) continue;
+        if (items.length >= most) remaining += 1;
+        else items.push(kv);
+      }
     }
     return { items, revision: this.#revision, more: remaining > 0, remaining };
   }
@@ -160,8 +181,9 @@ export class StoreIndex {
       return { cancel: () => {} };
     }
     const watch: Watch = { start, end, watcher, from: Math.max(startRevision, this.#revision + 1) };
-    for (const { revision, events } of this.#log) {
-      if (revision >= startRevision) deliver(watch, events, revision);
+    for (let at = this.#logIndex(startRevision); at < this.#log.length; at++) {
+      const { revision, events } = this.#log[at] as LogEntry;
+      deliver(watch, events, revision);
     }
     this.#watches.add(watch);
     return { cancel: () => void this.#watches.delete(watch) };
@@ -172,21 +194,39 @@ export class StoreIndex {
     if (revision <= this.#compacted) return;
     if (revision > this.#revision) throw futureRevision(revision, this.#revision);
     this.#compacted = revision;
-    this.#log = this.#log.filter((entry) => entry.revision > revision);
-    const gone: string[] = [];
-    for (const [key, versions] of this.#versions) {
-      let keepFrom = versions.length - 1;
-      while (keepFrom > 0 && revisionOf(versions[keepFrom] as Version) > revision) keepFrom -= 1;
-      const kept = versions.slice(keepFrom);
-      const first = kept[0];
-      if (first !== undefined && !isLive(first) && revisionOf(first) <= revision) kept.shift();
-      if (kept.length === 0) gone.push(key);
-      else this.#versions.set(key, kept);
-    }
-    for (const key of gone) {
+    this.#log = this.#log.slice(this.#logIndex(revision + 1));
+    for (const key of this.#superseded) this.#compactKey(key, revision);
+  }
+
+  #compactKey(key: string, revision: Revision): void {
+    const found = this.#versions.get(key);
+    const versions = found === undefined ? [] : Array.isArray(found) ? found : [found];
+    let keepFrom = versions.length - 1;
+    while (keepFrom > 0 && revisionOf(versions[keepFrom] as Version) > revision) keepFrom -= 1;
+    const kept = versions.slice(Math.max(0, keepFrom));
+    const first = kept[0];
+    if (first !== undefined && !isLive(first) && revisionOf(first) <= revision) kept.shift();
+    const [only] = kept;
+    if (only === undefined) {
       this.#versions.delete(key);
-      this.#keys.splice(this.#find(key), 1);
+      this.#known.remove(key);
+      this.#superseded.delete(key);
+      return;
     }
+    this.#versions.set(key, kept.length === 1 ? only : kept);
+    if (kept.length === 1 && isLive(only)) this.#superseded.delete(key);
+  }
+
+  /** The first entry of the log that is not before the revision. */
+  #logIndex(revision: Revision): number {
+    let low = 0;
+    let high = this.#log.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#log[middle] as LogEntry).revision < revision) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   end(): void {
@@ -204,7 +244,8 @@ export class StoreIndex {
   }
 
   #at(key: string, revision: Revision): KeyValue | undefined {
-    const versions = this.#versions.get(key) ?? [];
+    const found = this.#versions.get(key);
+    const versions = found === undefined ? [] : Array.isArray(found) ? found : [found];
     for (let i = versions.length - 1; i >= 0; i--) {
       const version = versions[i];
       if (version !== undefined && revisionOf(version) <= revision) {
@@ -216,26 +257,18 @@ export class StoreIndex {
 
   #push(key: string, version: Version): void {
     const versions = this.#versions.get(key);
-    if (versions !== undefined) {
-      versions.push(version);
+    const last = Array.isArray(versions) ? versions.at(-1) : versions;
+    if (isLive(version) && !isLive(last)) this.#live.add(key);
+    else if (!isLive(version) && isLive(last)) this.#live.remove(key);
+    if (versions === undefined) {
+      this.#versions.set(key, version);
+      this.#known.add(key);
+      if (!isLive(version)) this.#superseded.add(key);
       return;
     }
-    this.#versions.set(key, [version]);
-    const last = this.#keys.at(-1);
-    if (last === undefined || key > last) this.#keys.push(key);
-    else this.#keys.splice(this.#find(key), 0, key);
-  }
-
-  /** Index of the first key that is not before `key`. */
-  #find(key: string): number {
-    let low = 0;
-    let high = this.#keys.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.#keys[middle] ?? '') < key) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    this.#superseded.add(key);
+    if (Array.isArray(versions)) versions.push(version);
+    else this.#versions.set(key, [versions, version]);
   }
 }
 

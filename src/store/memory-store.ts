@@ -22,6 +22,10 @@ export class MemoryStore implements Store {
     return this.#index.compacted;
   }
 
+  async current(): Promise<Revision> {
+    return this.#index.revision;
+  }
+
   async get(key: string): Promise<KeyValue | undefined> {
     return this.#index.get(key);
   }

@@ -54,6 +54,13 @@ interface Row {
   readonly version: number;
 }
 
+function changeOf(row: Row): Change & { readonly revision: Revision } {
+  const { revision, key, value, create_revision: createRevision, version } = row;
+  if (value === null) return { key, kv: undefined, revision };
+  const kv = { key, value, createRevision, modRevision: revision, version, memo: undefined };
+  return { key, kv, revision };
+}
+
 class SqliteStore implements Store {
   readonly #path: string;
   readonly #database: DatabaseSync;
@@ -76,20 +83,34 @@ class SqliteStore implements Store {
     this.#load();
   }
 
+  /** What is newer than the last compaction is applied as it happened, so that it can be watched. */
   #load(): void {
+    const revision = this.#meta('revision') ?? 0;
+    // Stores of before 'compacted' was kept: nothing older than their last compaction is known whole.
+    const compacted = this.#meta('compacted') ?? revision;
+    this.#index.setCompacted(compacted);
+    let pending: Change[] = [];
+    let at = 0;
+    const flush = (): void => {
+      if (pending.length > 0) this.#index.apply(at, pending);
+      pending = [];
+    };
     for (const row of this.#database.prepare('SELECT * FROM version ORDER BY revision').iterate()) {
-      const { revision, key, value, create_revision, version } = row as unknown as Row;
-      const kv: KeyValue | undefined =
-        value === null
-          ? undefined
-          : { key, value, createRevision: create_revision, modRevision: revision, version };
-      this.#index.load(key, kv, revision);
+      const { key, kv, revision: next } = changeOf(row as unknown as Row);
+      if (next <= compacted) this.#index.load(key, kv, next);
+      else {
+        if (next !== at) flush();
+        at = next;
+        pending.push({ key, kv });
+      }
     }
-    const names = this.#database.prepare('SELECT value FROM meta WHERE name = ?');
-    const highest = names.get('revision') as { value: number } | undefined;
-    if (highest !== undefined) this.#index.load('', undefined, highest.value);
-    // What was before this start cannot be watched: watchers list again, as after a compaction.
-    this.#index.setCompacted(this.#index.revision - 1);
+    flush();
+    this.#index.advance(revision);
+  }
+
+  #meta(name: string): number | undefined {
+    const row = this.#database.prepare('SELECT value FROM meta WHERE name = ?').get(name);
+    return (row as { value: number } | undefined)?.value;
   }
 
   revision(): Revision {
@@ -98,6 +119,10 @@ class SqliteStore implements Store {
 
   compactRevision(): Revision {
     return this.#index.compacted;
+  }
+
+  async current(): Promise<Revision> {
+    return this.#index.revision;
   }
 
   async get(key: string): Promise<KeyValue | undefined> {
@@ -141,9 +166,11 @@ class SqliteStore implements Store {
       this.#database
         .prepare('DELETE FROM version WHERE revision <= ? AND value IS NULL')
         .run(revision);
-      this.#database
-        .prepare("INSERT OR REPLACE INTO meta (name, value) VALUES ('revision', ?)")
-        .run(this.#index.revision);
+      const note = this.#database.prepare(
+        'INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)',
+      );
+      note.run('revision', this.#index.revision);
+      note.run('compacted', this.#index.compacted);
       this.#database.exec('COMMIT');
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');

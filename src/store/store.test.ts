@@ -35,6 +35,43 @@ test('SqliteStore keeps everything over a restart, revisions included', async ()
   assert.equal((await store.range({ start: '/', end: prefixEnd('/') })).items.length, 9);
 });
 
+test('SqliteStore lets watchers go on where they were over a restart', async () => {
+  const path = join(folder, 'resume.db');
+  const put = (key: string) =>
+    ({ compare: [], then: [{ kind: 'put', key, value: new Uint8Array([1]) }] }) as const;
+  let start = 0;
+  {
+    await using store = await openSqliteStore(path);
+    for (const key of ['/a', '/b']) await store.txn(put(key));
+    await store.compact(store.revision());
+    start = (await store.txn(put('/c'))).revision;
+    await store.txn(put('/c'));
+    await store.txn({ compare: [], then: [{ kind: 'delete', key: '/a' }] });
+  }
+  await using store = await openSqliteStore(path);
+  const seen: string[] = [];
+  const watch = (startRevision: number) =>
+    store.watch(
+      { start: '/', end: prefixEnd('/'), startRevision },
+      {
+        onEvents: (events, revision) => {
+          for (const event of events)
+            seen.push(`${revision - start} ${event.kind} ${event.previous?.version ?? 0}`);
+        },
+        onEnd: (why) => seen.push(why),
+      },
+    );
+  watch(start);
+  assert.deepEqual(seen.splice(0), ['0 put 0', '1 put 1', '2 delete 1']);
+  watch(start - 1);
+  assert.deepEqual(seen, ['compacted']);
+  const old = await store.range({ start: '/', end: prefixEnd('/'), revision: start });
+  assert.deepEqual(
+    old.items.map(({ key, version }) => `${key} ${version}`),
+    ['/a 1', '/b 1', '/c 1'],
+  );
+});
+
 test('SqliteStore in a folder that is not there is a fault with the path', async () => {
   const path = join(folder, 'none/x.db');
   await assert.rejects(openSqliteStore(path), (error: unknown) => {

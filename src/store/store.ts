@@ -76,12 +76,17 @@ export interface StoreWatcher {
 }
 
 /**
- * A write resolves only when it is durable. Reads are linearizable with the writes of this process.
- * Faults: `compacted`, `future-revision`, `store-closed`, `disk-full`, `disk-io`.
+ * A write resolves only when it is durable, and when this process's reads and watches have it. Reads are
+ * linearizable with all writes, those of other processes on one etcd included, unless `isStaleOk`. Of
+ * several operations on one key in a transaction the last one counts.
+ * Faults: `compacted`, `future-revision`, `store-closed`, `disk-full`, `disk-io`, and on etcd
+ * `store-unavailable`, after which a write may have been made or not.
  */
 export interface Store extends AsyncDisposable {
   revision(): Revision;
   compactRevision(): Revision;
+  /** The newest revision anywhere, once this process has seen it. */
+  current(): Promise<Revision>;
   get(key: string): Promise<KeyValue | undefined>;
   range(options: RangeOptions): Promise<RangeResult>;
   txn(txn: Txn): Promise<TxnResult>;

@@ -161,14 +161,13 @@ interface Plan {
   readonly isStaleOk: boolean;
 }
 
-function planOf(store: Store, { info, namespace, query }: ListRequest): Plan {
+function planOf({ info, namespace, query }: ListRequest): Plan {
   const prefix = collectionPrefix(info, namespace);
   const continued = query.get('continue') ?? '';
   const token = continued === '' ? undefined : decodeToken(continued, prefix);
   const wanted = versionOf(query);
   const isExact = query.get('resourceVersionMatch') === 'Exact';
   const isCached = wanted === 0 && !isExact && token === undefined;
-  if (wanted !== undefined && wanted > store.revision()) throw tooLarge(wanted, store.revision());
   const limit = Math.max(0, numberOf(query, 'limit') ?? 0);
   const revision = token === undefined ? (isExact ? wanted : undefined) : token.revision;
   return {
@@ -187,7 +186,11 @@ function planOf(store: Store, { info, namespace, query }: ListRequest): Plan {
 export async function listPage(store: Store, request: ListRequest): Promise<Listed> {
   const { info } = request;
   const selection = selectionOf(request);
-  const plan = planOf(store, request);
+  const plan = planOf(request);
+  const wanted = versionOf(request.query) ?? 0;
+  // Another server before the same store may be ahead of what this one has seen.
+  if (wanted > store.revision() && wanted > (await store.current()))
+    throw tooLarge(wanted, store.revision());
   const { prefix, limit } = plan;
   const isSelective = selection.labels.length + selection.fields.length > 0;
   try {

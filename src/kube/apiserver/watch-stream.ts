@@ -56,6 +56,7 @@ export class WatchStream implements Receiver {
     const version = watchVersionOf(query);
     const seconds = numberOf(query, 'timeoutSeconds');
     const sendsInitial = query.get('sendInitialEvents') === 'true';
+    if (version !== undefined && version > this.#store.revision()) await this.#store.current();
     const isFromNow = version === undefined || version === 0 || sendsInitial;
     const wantsState = isFromNow && query.get('sendInitialEvents') !== 'false';
     const snapshot = isFromNow

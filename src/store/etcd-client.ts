@@ -1,0 +1,245 @@
+// The calls of etcd's v3 API that the store makes, over gRPC: range, transaction, compaction, and one
+// stream of watches. Message types are the tags of etcdserverpb/rpc.proto (etcd 3.4 to 3.7).
+import { readFileSync } from 'node:fs';
+import {
+  Client,
+  credentials,
+  Metadata,
+  status,
+  type ChannelCredentials,
+  type ClientDuplexStream,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { Codec } from '#codec/protobuf-codec.ts';
+import { Schema } from '#codec/protobuf.ts';
+import { Fault } from '#base/fault.ts';
+
+const codec = new Codec(
+  new Schema({
+    Header: 'revision 3:l',
+    KeyValue: 'key 1:b,createRevision 2:l,modRevision 3:l,version 4:l,value 5:b',
+    RangeRequest: 'key 1:b,rangeEnd 2:b,limit 3:l,revision 4:l,countOnly 9:B',
+    RangeResponse: 'header 1:Header,kvs+2:KeyValue,more 3:B,count 4:l',
+    Put: 'key 1:b,value 2:b',
+    Delete: 'key 1:b,rangeEnd 2:b',
+    Op: 'range 1:RangeRequest,put 2:Put,delete 3:Delete',
+    OpResult: 'range 1:RangeResponse',
+    Compare: 'result 1:l,target 2:l,key 3:b,version 4:l,modRevision 6:l',
+    TxnRequest: 'compare+1:Compare,success+2:Op,failure+3:Op',
+    TxnResponse: 'header 1:Header,succeeded 2:B,responses+3:OpResult',
+    CompactionRequest: 'revision 1:l',
+    CompactionResponse: 'header 1:Header',
+    WatchCreate: 'key 1:b,rangeEnd 2:b,startRevision 3:l,progressNotify 4:B',
+    Nothing: '',
+    WatchRequest: 'create 1:WatchCreate,progress 3:Nothing',
+    Event: 'type 1:l,kv 2:KeyValue',
+    WatchResponse:
+      'header 1:Header,watchId 2:l,created 3:B,canceled 4:B,compactRevision 5:l,cancelReason 6:s,events+11:Event',
+  }),
+);
+
+export interface EtcdKeyValue {
+  readonly key: Uint8Array;
+  readonly createRevision?: number;
+  readonly modRevision?: number;
+  readonly version?: number;
+  readonly value?: Uint8Array;
+}
+
+interface Header {
+  readonly revision?: number;
+}
+
+export interface EtcdRangeRequest {
+  readonly key: Uint8Array;
+  readonly rangeEnd?: Uint8Array;
+  readonly limit?: number;
+  readonly revision?: number;
+  readonly countOnly?: boolean;
+}
+
+export interface EtcdRangeResponse {
+  readonly header?: Header;
+  readonly kvs?: readonly EtcdKeyValue[];
+  readonly more?: boolean;
+  readonly count?: number;
+}
+
+export interface EtcdOp {
+  readonly range?: EtcdRangeRequest;
+  readonly put?: { readonly key: Uint8Array; readonly value: Uint8Array };
+  readonly delete?: { readonly key: Uint8Array; readonly rangeEnd?: Uint8Array };
+}
+
+export interface EtcdTxnRequest {
+  readonly compare: readonly {
+    readonly result: number;
+    readonly target: number;
+    readonly key: Uint8Array;
+    readonly version?: number;
+    readonly modRevision?: number;
+  }[];
+  readonly success: readonly EtcdOp[];
+  readonly failure: readonly EtcdOp[];
+}
+
+export interface EtcdTxnResponse {
+  readonly header?: Header;
+  readonly succeeded?: boolean;
+  readonly responses?: readonly { readonly range?: EtcdRangeResponse }[];
+}
+
+export interface EtcdWatchRequest {
+  readonly create?: {
+    readonly key: Uint8Array;
+    readonly rangeEnd: Uint8Array;
+    readonly startRevision: number;
+    readonly progressNotify: boolean;
+  };
+  readonly progress?: object;
+}
+
+export interface EtcdWatchResponse {
+  readonly header?: Header;
+  readonly created?: boolean;
+  readonly canceled?: boolean;
+  readonly compactRevision?: number;
+  readonly cancelReason?: string;
+  readonly events?: readonly { readonly type?: number; readonly kv?: EtcdKeyValue }[];
+}
+
+export interface EtcdOptions {
+  /** `http://host:port` or `https://host:port`, the members of one cluster. */
+  readonly endpoints: readonly string[];
+  readonly caFile?: string | undefined;
+  readonly certFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+}
+
+const DEADLINE_MS = 10_000;
+
+const channelOptions = {
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.min_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1_000,
+  'grpc.max_receive_message_length': -1,
+  'grpc.max_send_message_length': -1,
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+};
+
+const serialize = (message: string) => (value: object) => Buffer.from(codec.encode(message, value));
+const deserialize =
+  <T>(message: string) =>
+  (bytes: Buffer): T =>
+    codec.decode(message, bytes) as T;
+
+export class EtcdClient {
+  readonly #members: readonly Client[];
+  #current = 0;
+
+  constructor(options: EtcdOptions) {
+    this.#members = options.endpoints.map((endpoint) => {
+      const url = new URL(endpoint);
+      const address = `${url.hostname}:${url.port === '' ? '2379' : url.port}`;
+      return new Client(address, credentialsOf(url, options), channelOptions);
+    });
+    if (this.#members.length === 0) {
+      throw new Fault({ code: 'bad-option' }, 'Cannot use etcd: no endpoint is named');
+    }
+  }
+
+  close(): void {
+    for (const member of this.#members) member.close();
+  }
+
+  async range(request: EtcdRangeRequest): Promise<EtcdRangeResponse> {
+    return await this.#call('KV/Range', 'RangeRequest', 'RangeResponse', request);
+  }
+
+  async txn(request: EtcdTxnRequest): Promise<EtcdTxnResponse> {
+    return await this.#call('KV/Txn', 'TxnRequest', 'TxnResponse', request);
+  }
+
+  async compact(revision: number): Promise<void> {
+    await this.#call('KV/Compact', 'CompactionRequest', 'CompactionResponse', { revision });
+  }
+
+  watch(): ClientDuplexStream<EtcdWatchRequest, EtcdWatchResponse> {
+    const path = '/etcdserverpb.Watch/Watch';
+    const to = serialize('WatchRequest');
+    const metadata = new Metadata();
+    // With a leader only: a member that is cut off ends the stream instead of falling silent.
+    metadata.set('hasleader', 'true');
+    return this.#member().makeBidiStreamRequest<EtcdWatchRequest, EtcdWatchResponse>(
+      path,
+      to,
+      deserialize('WatchResponse'),
+      metadata,
+    );
+  }
+
+  /** The next call goes to another member. */
+  turn(): void {
+    this.#current = (this.#current + 1) % this.#members.length;
+  }
+
+  #member(): Client {
+    return this.#members[this.#current] as Client;
+  }
+
+  /** Faults `compacted`, `future-revision`, `store-unavailable` (whether it was done may be unknown). */
+  async #call<T>(method: string, input: string, output: string, request: object): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#once<T>(method, input, output, request);
+      } catch (error) {
+        const failure = error as ServiceError;
+        const isLast = attempt >= this.#members.length * 2;
+        if (failure.code === status.UNAVAILABLE) this.turn();
+        if (isLast || !isUnsent(failure, method)) throw faultOf(method, failure);
+      }
+    }
+  }
+
+  #once<T>(method: string, input: string, output: string, request: object): Promise<T> {
+    return new Promise((done, fail) => {
+      this.#member().makeUnaryRequest<object, T>(
+        `/etcdserverpb.${method}`,
+        serialize(input),
+        deserialize<T>(output),
+        request,
+        new Metadata(),
+        { deadline: Date.now() + DEADLINE_MS },
+        (error, response) => {
+          if (error !== null) fail(error);
+          else done(response as T);
+        },
+      );
+    });
+  }
+}
+
+function credentialsOf(url: URL, options: EtcdOptions): ChannelCredentials {
+  if (url.protocol !== 'https:') return credentials.createInsecure();
+  const read = (path: string | undefined): Buffer | null =>
+    path === undefined ? null : readFileSync(path);
+  const { caFile, keyFile, certFile } = options;
+  return credentials.createSsl(read(caFile), read(keyFile), read(certFile));
+}
+
+/** Reads may be made again; a transaction only when it surely never reached a member. */
+function isUnsent(error: ServiceError, method: string): boolean {
+  if (error.code !== status.UNAVAILABLE) return false;
+  return method !== 'KV/Txn' || /No connection established|ECONNREFUSED/.test(error.details);
+}
+
+function faultOf(method: string, error: ServiceError): Fault {
+  const { details } = error;
+  const code = /has been compacted/.test(details)
+    ? 'compacted'
+    : /future revision/.test(details)
+      ? 'future-revision'
+      : 'store-unavailable';
+  return new Fault({ code, method }, `Cannot ask etcd (${method}): ${details}`, { cause: error });
+}
