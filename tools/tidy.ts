@@ -75,7 +75,7 @@ const directions: Record<string, readonly string[]> = {
     'kube/cri',
     'mesos/client',
   ],
-  cli: ['base', 'env', 'wire/mesos', 'mesos/client', 'kube/client', 'supervisor'],
+  cli: ['base', 'env', 'store', 'wire/mesos', 'mesos/client', 'kube/client', 'supervisor'],
 };
 
 /** Files that may be longer, each with its reason. */

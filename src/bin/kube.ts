@@ -12,7 +12,7 @@ import { startScheduler } from '#kube/framework/run.ts';
 import { nodeExecutorCommand } from '#kube/node/node-command.ts';
 import { Authority, kubeconfig } from '#kube/pki/authority.ts';
 import { TypeRegistry } from '#kube/types/registry.ts';
-import { openSqliteStore } from '#store/sqlite-store.ts';
+import { openStore, parseStoreSpec } from '#store/open-store.ts';
 import { instanceConfig, type InstanceConfig } from '#supervisor/home.ts';
 import type { RunningPart } from './part.ts';
 import { installWrapper } from './self.ts';
@@ -25,6 +25,8 @@ export interface KubeOptions {
   readonly master?: string | undefined;
   readonly components: string;
   readonly kubeconfig?: string | undefined;
+  /** See store/open-store.ts; absent: the instance's own file. */
+  readonly store?: string | undefined;
 }
 
 const known = new Set(['apiserver', 'scheduler', 'controllers']);
@@ -99,7 +101,9 @@ class Instance {
 
   async #startApiServer(): Promise<void> {
     const { host, port, name } = this.#options;
-    const store = await openSqliteStore(join(this.#folder, 'store.db'));
+    const embedded = `sqlite:${join(this.#folder, 'store.db')}`;
+    const spec = this.#options.store ?? this.#config.store ?? embedded;
+    const store = await openStore(parseStoreSpec(spec, `/strata/${name}`), this.#env);
     this.#started.push({ close: async () => await store[Symbol.asyncDispose]() });
     this.#server = await startApiServer(
       {

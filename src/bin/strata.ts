@@ -209,6 +209,7 @@ kube
     'apiserver,scheduler,controllers',
   )
   .option('--kubeconfig <file>', 'the API server to use when none is among the components')
+  .option('--store <store>', 'sqlite:PATH or etcd:URL[,URL] (default: a file of the instance)')
   .addOption(supervisedOption())
   .action(
     exits(async (name: string, options) => {
@@ -224,6 +225,67 @@ kube
         { supervised, readyLine },
         env,
       );
+    }),
+  );
+
+const storeOption = (): Option =>
+  new Option('--store <store>', 'sqlite:PATH or etcd:URL[,URL] (default: what the instance uses)');
+
+kube
+  .command('backup')
+  .description("write an instance's store into a file, while it runs or not")
+  .argument('<name>', 'name of the instance')
+  .argument('<file>', 'file to write')
+  .addOption(homeOption())
+  .addOption(storeOption())
+  .action(
+    exits(async (name: string, file: string, options) => {
+      const { kubeBackup } = await import('#cli/kube-store.ts');
+      return await kubeBackup({ ...options, name, file }, makeEnv('cli'));
+    }),
+  );
+
+kube
+  .command('restore')
+  .description("put a backup in place of an instance's store; the instance must be stopped")
+  .argument('<name>', 'name of the instance')
+  .argument('<file>', 'the backup')
+  .addOption(homeOption())
+  .addOption(storeOption())
+  .action(
+    exits(async (name: string, file: string, options) => {
+      const { kubeRestore } = await import('#cli/kube-store.ts');
+      return await kubeRestore({ ...options, name, file }, makeEnv('cli'));
+    }),
+  );
+
+kube
+  .command('check-store')
+  .description("check that an instance's store is whole")
+  .argument('<name>', 'name of the instance')
+  .addOption(homeOption())
+  .addOption(storeOption())
+  .action(
+    exits(async (name: string, options) => {
+      const { kubeCheckStore } = await import('#cli/kube-store.ts');
+      return await kubeCheckStore({ ...options, name }, makeEnv('cli'));
+    }),
+  );
+
+kube
+  .command('migrate-store')
+  .description("move an instance's objects to another store; the instance must be stopped")
+  .argument('<name>', 'name of the instance')
+  .requiredOption(
+    '--to <store>',
+    'sqlite:PATH or etcd:URL[,URL][?prefix=/P&cafile=F&certfile=F&keyfile=F]',
+  )
+  .addOption(homeOption())
+  .addOption(storeOption())
+  .action(
+    exits(async (name: string, options) => {
+      const { kubeMigrateStore } = await import('#cli/kube-store.ts');
+      return await kubeMigrateStore({ ...options, name }, makeEnv('cli'));
     }),
   );
 

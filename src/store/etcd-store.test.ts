@@ -41,11 +41,13 @@ if (!found.ok) {
   test('what one store wrote is read by another at once', async () => {
     await using one = await openEmpty();
     await using other = await open();
+    await using third = await openEtcdStore({ endpoints, prefix: '/other' }, env);
     for (let i = 0; i < 50; i++) {
       await put(one, '/shared', String(i));
       const kv = await other.get('/shared');
       assert.equal(new TextDecoder().decode(kv?.value), String(i));
     }
+    assert.equal(await third.get('/shared'), undefined);
   });
 
   test('pages go on at a revision that is older than the store that is asked', async () => {

@@ -26,7 +26,7 @@ import type {
 } from './store.ts';
 
 export interface EtcdStoreOptions extends EtcdOptions {
-  /** All keys that this store sees begin with it. */
+  /** Put before every key on etcd; no one here sees it. */
   readonly prefix?: string | undefined;
 }
 
@@ -51,9 +51,9 @@ function closedFault(): Fault {
   return new Fault({ code: 'store-closed' }, 'Cannot use the store: it is closed');
 }
 
-function toKeyValue(kv: EtcdKeyValue): KeyValue {
+function toKeyValue(kv: EtcdKeyValue, key: string): KeyValue {
   return {
-    key: decoder.decode(kv.key),
+    key,
     value: kv.value ?? new Uint8Array(),
     createRevision: kv.createRevision ?? 0,
     modRevision: kv.modRevision ?? 0,
@@ -65,6 +65,7 @@ function toKeyValue(kv: EtcdKeyValue): KeyValue {
 class EtcdStore implements Store {
   readonly #client: EtcdClient;
   readonly #env: Pick<Env, 'timers' | 'log'>;
+  readonly #prefix: string;
   readonly #start: Uint8Array;
   readonly #end: Uint8Array;
   readonly #index = new StoreIndex();
@@ -78,9 +79,21 @@ class EtcdStore implements Store {
   constructor(options: EtcdStoreOptions, env: Pick<Env, 'timers' | 'log'>) {
     this.#client = new EtcdClient(options);
     this.#env = env;
-    const prefix = options.prefix ?? '/';
-    this.#start = encoder.encode(prefix);
-    this.#end = prefixEndBytes(prefix);
+    this.#prefix = options.prefix ?? '';
+    this.#start = encoder.encode(`${this.#prefix}/`);
+    this.#end = prefixEndBytes(`${this.#prefix}/`);
+  }
+
+  #encode(key: string): Uint8Array {
+    return encoder.encode(this.#prefix + key);
+  }
+
+  #decode(kv: EtcdKeyValue): KeyValue {
+    return toKeyValue(kv, this.#decodeKey(kv));
+  }
+
+  #decodeKey(kv: EtcdKeyValue): string {
+    return decoder.decode(kv.key).slice(this.#prefix.length);
   }
 
   /** Everything as of one revision, then the watch from there. */
@@ -122,7 +135,7 @@ class EtcdStore implements Store {
 
   async txn(txn: Txn): Promise<TxnResult> {
     if (this.#isClosed) throw closedFault();
-    const response = await this.#client.txn(toRequest(txn));
+    const response = await this.#client.txn(toRequest(txn, (key) => this.#encode(key)));
     const revision = response.header?.revision ?? 0;
     if (response.succeeded === true) {
       // What was written is seen by everyone here before the writer hears of it.
@@ -132,7 +145,7 @@ class EtcdStore implements Store {
     const found = (response.responses ?? []).map(({ range }) => range?.kvs?.[0]);
     const current = txn.compare.map((_one, index) => {
       const kv = found[index];
-      return kv === undefined ? undefined : toKeyValue(kv);
+      return kv === undefined ? undefined : this.#decode(kv);
     });
     return { ok: false, revision, current };
   }
@@ -179,23 +192,23 @@ class EtcdStore implements Store {
         ...(revision === 0 ? {} : { revision }),
       });
       if (revision === 0) revision = page.header?.revision ?? 0;
-      const found = (page.kvs ?? []).map(toKeyValue);
+      const found = (page.kvs ?? []).map((kv) => this.#decode(kv));
       items.push(...found);
       const last = found.at(-1);
       if (page.more !== true || last === undefined) return { items, revision };
-      key = encoder.encode(`${last.key}\u0000`);
+      key = this.#encode(`${last.key}\u0000`);
     }
   }
 
   async #rangeRemotely(options: RangeOptions, revision: Revision): Promise<RangeResult> {
     const limit = options.limit ?? 0;
     const response = await this.#client.range({
-      key: encoder.encode(options.start),
-      rangeEnd: encoder.encode(options.end),
+      key: this.#encode(options.start),
+      rangeEnd: this.#encode(options.end),
       revision,
       ...(limit > 0 ? { limit } : {}),
     });
-    const items = (response.kvs ?? []).map(toKeyValue);
+    const items = (response.kvs ?? []).map((kv) => this.#decode(kv));
     const remaining = (response.count ?? items.length) - items.length;
     return { items, revision: this.#index.revision, more: remaining > 0, remaining };
   }
@@ -277,8 +290,8 @@ class EtcdStore implements Store {
       for (; at < events.length && events[at]?.kv?.modRevision === revision; at++) {
         const { type, kv } = events[at] ?? {};
         if (kv === undefined) continue;
-        const key = decoder.decode(kv.key);
-        changes.push({ key, kv: type === DELETED ? undefined : toKeyValue(kv) });
+        const key = this.#decodeKey(kv);
+        changes.push({ key, kv: type === DELETED ? undefined : toKeyValue(kv, key) });
       }
       if (revision > this.#index.revision) this.#index.apply(revision, changes);
     }
@@ -338,21 +351,21 @@ class EtcdStore implements Store {
   }
 }
 
-function toRequest(txn: Txn): EtcdTxnRequest {
+function toRequest(txn: Txn, encode: (key: string) => Uint8Array): EtcdTxnRequest {
   // etcd refuses a key that a transaction touches twice; what it left is what counts.
   const last = new Map<string, StoreOp>(txn.then.map((op) => [op.key, op]));
   return {
     compare: txn.compare.map(({ key, target, equals }) => ({
       result: EQUAL,
       target: targets[target],
-      key: encoder.encode(key),
+      key: encode(key),
       ...(target === 'mod' ? { modRevision: equals } : { version: equals }),
     })),
     success: [...last.values()].map((op): EtcdOp => {
-      const key = encoder.encode(op.key);
+      const key = encode(op.key);
       return op.kind === 'put' ? { put: { key, value: op.value } } : { delete: { key } };
     }),
-    failure: txn.compare.map(({ key }) => ({ range: { key: encoder.encode(key) } })),
+    failure: txn.compare.map(({ key }) => ({ range: { key: encode(key) } })),
   };
 }
 

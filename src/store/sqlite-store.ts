@@ -3,6 +3,7 @@
 // before it is on disk. Reads never touch the disk.
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { Fault } from '#base/fault.ts';
+import { lockStore } from './sqlite-files.ts';
 import { StoreIndex, type Change, type Overlay } from './index-core.ts';
 import type {
   KeyValue,
@@ -63,6 +64,7 @@ function changeOf(row: Row): Change & { readonly revision: Revision } {
 
 class SqliteStore implements Store {
   readonly #path: string;
+  readonly #lock: { release(): void };
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
   readonly #index = new StoreIndex();
@@ -72,10 +74,10 @@ class SqliteStore implements Store {
 
   constructor(path: string) {
     this.#path = path;
+    // Others may read the file (backups), none may write it.
+    this.#lock = lockStore(path);
     this.#database = new DatabaseSync(path);
-    this.#database.exec(
-      'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA locking_mode=EXCLUSIVE;',
-    );
+    this.#database.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;');
     this.#database.exec(schema);
     this.#insert = this.#database.prepare(
       'INSERT INTO version (revision, key, value, create_revision, version) VALUES (?, ?, ?, ?, ?)',
@@ -184,6 +186,7 @@ class SqliteStore implements Store {
     this.#isClosed = true;
     this.#index.end();
     this.#database.close();
+    this.#lock.release();
   }
 
   #schedule(): void {
@@ -248,11 +251,12 @@ function lastOfEachKey(changes: readonly Change[]): Iterable<Change> {
   return new Map(changes.map((change) => [change.key, change])).values();
 }
 
-/** Fault `disk-permission`, `disk-full` or `disk-io`, with the path. */
+/** Fault `disk-permission`, `disk-full`, `disk-io` or `store-locked`, with the path. */
 export async function openSqliteStore(path: string): Promise<Store> {
   try {
     return new SqliteStore(path);
   } catch (error) {
+    if (error instanceof Fault) throw error;
     throw diskFault(path, 'open', error);
   }
 }

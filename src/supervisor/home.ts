@@ -15,6 +15,8 @@ export interface InstanceConfig {
   readonly port: number;
   readonly serviceCidr: string;
   readonly podCidr: string;
+  /** Where the objects are, when not in the instance's own folder: see store/open-store.ts. */
+  readonly store?: string;
 }
 
 /** `DIR/run/supervisor.json`: what the CLI reads; written by the supervisor alone. */
