@@ -98,13 +98,13 @@ export class TestFramework {
     this.client.call(call).catch((error: unknown) => this.messages.push(String(error)));
   }
 
+  /** On the first offer that has room for all of them. */
   launch(tasks: readonly AskedTask[]): void {
-    this.#want((offer) => [
-      {
-        type: 'LAUNCH',
-        launch: { task_infos: tasks.map((task) => this.#taskInfo(task, offer)) },
-      },
-    ]);
+    this.#want((offer) => {
+      const task_infos = tasks.map((task) => this.#taskInfo(task, offer));
+      if (!hasRoom(offer, task_infos)) return undefined;
+      return [{ type: 'LAUNCH', launch: { task_infos } }];
+    });
   }
 
   launchGroup(executor: Omit<ExecutorInfo, 'framework_id'>, tasks: readonly AskedTask[]): void {
@@ -195,6 +195,17 @@ export interface AskedTask extends Partial<Omit<TaskInfo, 'name' | 'task_id' | '
   readonly script?: string | undefined;
   readonly cpus?: number | undefined;
   readonly mem?: number | undefined;
+}
+
+/** Some of an agent's resources may still be on their way back from what ended. */
+function hasRoom(offer: Offer, tasks: readonly TaskInfo[]): boolean {
+  const sum = (resources: readonly Resource[], name: string): number =>
+    resources
+      .filter((one) => one.name === name)
+      .reduce((total, { scalar }) => total + (scalar?.value ?? 0), 0);
+  const wanted = tasks.flatMap(({ resources }) => resources ?? []);
+  const offered = offer.resources ?? [];
+  return ['cpus', 'mem'].every((name) => sum(offered, name) >= sum(wanted, name));
 }
 
 function scalar(name: string, value: number, offer: Offer): Resource {
