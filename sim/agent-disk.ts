@@ -75,6 +75,10 @@ export class AgentDisk {
     else if (record.update !== undefined) stored?.updates.push(record.update);
   }
 
+  get agentId(): string | undefined {
+    return this.#info?.id?.value;
+  }
+
   recover(): RecoveredAgent {
     if (this.#info === undefined) return { info: undefined, frameworks: [] };
     const frameworks = [...this.#frameworks.values()].flatMap(({ info, pid, executors }) =>

@@ -62,6 +62,7 @@ export class AgentProcess {
       uuidBytes: () => uuidBytes(random.uuid()),
       next: () => random.next(),
     });
+    machine.world.sabotage.agent?.(this.core);
     this.#links = new Links({
       network: this.#world.network,
       life: this.life,

@@ -68,7 +68,7 @@ export class SimContainers {
         this.#end(container, { message: 'Executor was ended before it started' });
       } else if (launch.type !== 'custom') this.#subscribe(container, []);
       else {
-        this.startSomehow(() => {
+        this.startSomehow(launch.containerId, () => {
           const executor = this.#wiring.machine.startExecutor(launch);
           if (this.#wiring.life.isAlive) this.#watch(container, executor);
           if (container.isDestroyed) executor.die(9);
@@ -101,25 +101,34 @@ export class SimContainers {
     }
     const present = new Set(machine.executors.keys());
     for (const key of machine.tasks.keys()) present.add(key.split(' ')[0] ?? '');
+    for (const key of machine.starts.keys()) present.add(key.split(' ')[0] ?? '');
     for (const id of present) if (!known.has(id)) this.#dispose(id);
   }
 
   close(): void {
     for (const runner of this.#runners.values()) runner.close();
-    // The agent is dead: what it had asked of the operating system has been done, or not.
+    // The agent is dead: what it had asked of the operating system has been done, or is done later,
+    // or never.
+    const { clock, random } = this.#wiring.machine.world;
     for (const start of this.#launching) {
-      if (this.#wiring.machine.world.random.chance(0.5)) start();
+      if (random.chance(0.3)) start();
+      else if (random.chance(0.5)) clock.after(random.below(3_000), start);
     }
     this.#launching.clear();
   }
 
-  /** Runs it after a moment, or at the agent's death perhaps. */
-  startSomehow(start: () => void): void {
+  /** Starts a process after a moment, at the agent's death, or later, unless its claim is gone. */
+  startSomehow(key: string, start: () => void): void {
+    const { machine } = this.#wiring;
+    const claim = {};
+    machine.starts.set(key, claim);
     const once = (): void => {
-      if (this.#launching.delete(once)) start();
+      this.#launching.delete(once);
+      if (machine.mayStart(key, claim)) start();
     };
     this.#launching.add(once);
-    this.later(1 + this.#wiring.machine.world.random.below(15), once);
+    const { random } = machine.world;
+    this.later(1 + random.below(random.chance(0.05) ? 2_000 : 15), once);
   }
 
   later(ms: number, act: () => void): Timer {
@@ -137,7 +146,9 @@ export class SimContainers {
       this.#resume(container, executor);
       return;
     }
-    const running = this.#wiring.machine.executors.get(containerId);
+    const { machine } = this.#wiring;
+    machine.starts.delete(containerId);
+    const running = machine.executors.get(containerId);
     if (running === undefined) {
       const message = 'Executor was not there after the agent was restarted';
       this.#end(container, { message });
@@ -151,15 +162,12 @@ export class SimContainers {
     const found = new Map<string, SimTask>();
     for (const taskId of executor.launched.keys()) {
       const key = taskKey(containerId, taskId);
+      // Who asks for a process seals its place: a start that is still on its way has lost.
+      machine.starts.delete(key);
       const task = machine.tasks.get(key);
-      if (task !== undefined && task !== 'sealed') found.set(taskId, task);
-      // Asked for in vain: a start that was still on its way has lost.
-      else if (task === undefined) machine.tasks.set(key, 'sealed');
+      if (task !== undefined) found.set(taskId, task);
     }
     const plan = resumable([...executor.launched.values()], memories, found, KILL_GRACE_MS);
-    for (const { memory, process } of plan.resumed) {
-      if (process === undefined) machine.tasks.delete(taskKey(containerId, memory.taskId));
-    }
     this.#subscribe(container, plan.named);
     container.runner?.resume(plan.resumed);
   }
@@ -222,8 +230,11 @@ export class SimContainers {
     machine.executors.delete(containerId);
     for (const [key, task] of machine.tasks) {
       if (!key.startsWith(`${containerId} `)) continue;
-      if (task !== 'sealed') task.kill('SIGKILL');
+      task.kill('SIGKILL');
       machine.tasks.delete(key);
+    }
+    for (const key of machine.starts.keys()) {
+      if (key === containerId || key.startsWith(`${containerId} `)) machine.starts.delete(key);
     }
     machine.memories.delete(containerId);
   }
@@ -340,8 +351,7 @@ class Runner {
       return;
     }
     machine.memories.set(this.containerId, this.#core.memory());
-    this.#containers.startSomehow(() => {
-      if (machine.tasks.has(key)) return;
+    this.#containers.startSomehow(key, () => {
       const process = machine.startTask(key, task);
       if (!life.isAlive) return;
       this.#watch(taskId, process);

@@ -59,8 +59,10 @@ export class Machine {
   readonly total: Resources;
   readonly resources: string;
   disk = new AgentDisk();
-  /** By container id and task id. A key is sealed once somebody has asked for its process in vain. */
-  readonly tasks = new Map<string, SimTask | 'sealed'>();
+  /** By container id and task id. */
+  readonly tasks = new Map<string, SimTask>();
+  /** Processes on their way: by container id, and task id for tasks. Who takes one away prevents it. */
+  readonly starts = new Map<string, object>();
   readonly memories = new Map<string, readonly TaskMemory[]>();
   readonly executors = new Map<string, CustomExecutor>();
   agent: AgentProcess | undefined;
@@ -115,13 +117,19 @@ export class Machine {
   reboot(): void {
     this.crashAgent();
     this.world.log(`${this.name}: power loss`);
-    for (const task of this.tasks.values()) if (task !== 'sealed') task.kill('SIGKILL');
+    this.starts.clear();
+    for (const task of this.tasks.values()) task.kill('SIGKILL');
     for (const executor of this.executors.values()) executor.die(9);
   }
 
   makeDurable(record: CheckpointRecord): void {
     this.disk.apply(record);
     this.world.observer.durable(this, record);
+  }
+
+  /** Whether nobody has taken the claim away meanwhile; it is used up. */
+  mayStart(key: string, claim: object): boolean {
+    return this.starts.get(key) === claim && this.starts.delete(key);
   }
 
   startTask(key: string, task: TaskInfo): SimTask {
@@ -143,7 +151,7 @@ export class Machine {
   /** Everything that really runs here. */
   runningTasks(): TaskInfo[] {
     const own = [...this.tasks.values()].flatMap((one) =>
-      one === 'sealed' || one.ended !== undefined ? [] : [one.task],
+      one.ended !== undefined ? [] : [one.task],
     );
     const others = [...this.executors.values()].flatMap((one) => one.runningTasks());
     return [...own, ...others];

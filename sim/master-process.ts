@@ -94,6 +94,7 @@ export class MasterProcess {
       onExited: (upid) => this.#perform(this.core.onAgentExited(upid, this.#now)),
     });
     this.core = new MasterCore(optionsOf(incarnation), registry.read(), world.clock.now());
+    world.sabotage.master?.(this.core);
     this.#wakeAt(this.core.nextDeadline());
   }
 

@@ -3,7 +3,9 @@
 import type { MasterCore } from '#mesos/master/core.ts';
 import { Ledger } from '#mesos/master/ledger.ts';
 import type { ExitStatus } from '#env/process.ts';
+import { resourcesText } from '#mesos/resources/text.ts';
 import { isTerminal } from '#mesos/master/statuses.ts';
+import type { RecoveredRegistry } from '#mesos/master/types.ts';
 import type { CheckpointRecord } from '#mesos/agent/types.ts';
 import type { SchedulerEvent_Offers, StatusUpdate, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import type { FrameworkActor, NotedTask } from './framework.ts';
@@ -56,7 +58,9 @@ export class Observer {
     this.#truth.set(id, { machine: machine.name, ended: undefined });
     const used = machine.used(() => true);
     if (!machine.total.contains(used)) {
-      this.failed(`${machine.name} runs ${used.toString()} and has ${machine.total.toString()}`);
+      this.failed(
+        `${machine.name} runs ${resourcesText(used)} and has ${resourcesText(machine.total)}`,
+      );
     }
   }
 
@@ -100,14 +104,14 @@ export class Observer {
       const held = ledger.usedOn(agent.id).add(ledger.offeredOn(agent.id));
       if (!agent.total.contains(held)) {
         this.failed(
-          `${held.toString()} of ${agent.id} are given out, of ${agent.total.toString()}`,
+          `${resourcesText(held)} of ${agent.id} are given out, of ${resourcesText(agent.total)}`,
         );
       }
       const free = agent.total.subtract(held);
       const available = state.allocator.available(agent.id);
       if (!free.equals(available)) {
         this.failed(
-          `the allocator takes ${available.toString()} of ${agent.id} for free, it is ${free.toString()}`,
+          `the allocator takes ${resourcesText(available)} of ${agent.id} for free, it is ${resourcesText(free)}`,
         );
       }
     }
@@ -150,6 +154,20 @@ export class Observer {
     this.#world.log(`${name}: gives ${noted.id} up`);
     const home = this.#world.machines.find(({ agent }) => agent?.core.agentId === noted.agentId);
     if (home !== undefined) this.failed(`${noted.id} is unreachable; ${home.name} is there`);
+  }
+
+  /** At a failover: every agent that is sure of its id is in the registry, and so are the weights. */
+  registryAgrees({ agents, unreachable, weights }: RecoveredRegistry): void {
+    const known = new Set(agents.map(({ id }) => id?.value ?? ''));
+    for (const { agentId } of unreachable) known.add(agentId);
+    for (const { name, disk } of this.#world.machines) {
+      const id = disk.agentId;
+      if (id !== undefined && !known.has(id)) this.failed(`${name} is ${id}, not in the registry`);
+    }
+    for (const { role, weight } of this.#world.plan.frameworks) {
+      const kept = weights.find((one) => one.role === role)?.weight ?? 1;
+      if (kept !== weight) this.failed(`the registry has weight ${kept} of ${role}, not ${weight}`);
+    }
   }
 
   /** Everything healed long ago: all three sides must agree that nothing is left. */
@@ -202,6 +220,7 @@ export class Observer {
 
   #settledMaster(core: MasterCore): void {
     this.audit(core);
+    this.registryAgrees(this.#world.registered());
     const { state } = core;
     if (state.agents.size !== this.#world.machines.length) {
       this.failed(`the master knows ${state.agents.size} agents`);

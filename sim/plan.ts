@@ -71,8 +71,10 @@ function spread(random: SimRandom, bound: number): number {
   return 1 + random.below(random.chance(0.3) ? bound : Math.max(1, bound >> 3));
 }
 
+const WEIGHTS: Readonly<Record<string, number>> = { a: 2, b: 1, 'a/x': 1, c: 3 };
+
 function frameworkPlan(random: SimRandom, index: number): FrameworkPlan {
-  const roles = ['a', 'b', 'a/x', 'c'];
+  const role = random.pick(Object.keys(WEIGHTS));
   const all: TaskKind[][] = [
     ['command'],
     ['command'],
@@ -82,8 +84,8 @@ function frameworkPlan(random: SimRandom, index: number): FrameworkPlan {
   ];
   return {
     name: `f${index + 1}`,
-    role: random.pick(roles),
-    weight: 1,
+    role,
+    weight: WEIGHTS[role] ?? 1,
     isPartitionAware: random.chance(0.8),
     isCheckpointing: random.chance(0.85),
     works: 1 + random.below(random.chance(0.2) ? 40 : 12),

@@ -1,6 +1,6 @@
 // One run: a plan's world is started, its faults happen, everything heals, and the observer judges.
 import { FAULTS_MS, fairnessPlanOf, planOf, type Fault, type Plan } from './plan.ts';
-import { World } from './world.ts';
+import { type RunOptions, type Sabotage, World } from './world.ts';
 import { dominantShareOf } from './shares.ts';
 
 const SETTLE_MS_MAX = 40 * 60_000;
@@ -16,7 +16,7 @@ export interface Outcome {
   readonly tasksStarted: number;
 }
 
-export function run(plan: Plan, options: { readonly isTraced: boolean }): Outcome {
+export function run(plan: Plan, options: RunOptions): Outcome {
   const world = new World(plan, options);
   const { clock } = world;
   start(world);
@@ -38,14 +38,20 @@ export function run(plan: Plan, options: { readonly isTraced: boolean }): Outcom
   return { seed: plan.seed, violations, lines: world.lines, steps, virtualMs, tasksStarted };
 }
 
-export function runSeed(seed: number, options = { isTraced: false }): Outcome {
+export function runSeed(seed: number, options: RunOptions = { isTraced: false }): Outcome {
   return run(planOf(seed), options);
 }
 
-/** Mean dominant share per unit of weight of each framework, over a time of steady contention. */
-export function runFairness(seed: number): { weight: number; share: number }[] {
+export interface Holding {
+  readonly weight: number;
+  /** Of the whole cluster, by what really runs. */
+  readonly share: number;
+}
+
+/** Mean dominant share of each framework over a time of steady contention. */
+export function runFairness(seed: number, sabotage?: Sabotage): Holding[] {
   const plan = fairnessPlanOf(seed);
-  const world = new World(plan, { isTraced: false });
+  const world = new World(plan, { isTraced: false, sabotage });
   const { clock } = world;
   start(world);
   clock.advance(60_000);

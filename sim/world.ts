@@ -2,6 +2,9 @@
 // network between them, and the observer that holds them to their promises.
 import { SimClock } from '#env/sim/clock.ts';
 import { SimRandom } from '#env/sim/random.ts';
+import type { AgentCore } from '#mesos/agent/core.ts';
+import type { MasterCore } from '#mesos/master/core.ts';
+import type { RecoveredRegistry } from '#mesos/master/types.ts';
 import { FrameworkActor } from './framework.ts';
 import { Machine } from './machine.ts';
 import { MasterProcess, SimRegistry } from './master-process.ts';
@@ -9,10 +12,24 @@ import { Network } from './network.ts';
 import { Observer } from './observer.ts';
 import type { Plan } from './plan.ts';
 
+/** Deliberate breaks, to see that the observer would notice them. */
+export interface Sabotage {
+  readonly registry?: (registry: SimRegistry) => void;
+  readonly master?: (core: MasterCore) => void;
+  readonly agent?: (core: AgentCore) => void;
+  readonly machine?: (machine: Machine) => void;
+}
+
+export interface RunOptions {
+  readonly isTraced: boolean;
+  readonly sabotage?: Sabotage | undefined;
+}
+
 const MASTER_RESTART_MS = 1_000;
 
 export class World {
   readonly plan: Plan;
+  readonly sabotage: Sabotage;
   readonly clock = new SimClock();
   readonly random: SimRandom;
   readonly network: Network;
@@ -26,8 +43,9 @@ export class World {
   #masters = 0;
   #registryBreaks = 0;
 
-  constructor(plan: Plan, options: { readonly isTraced: boolean }) {
+  constructor(plan: Plan, options: RunOptions) {
     this.plan = plan;
+    this.sabotage = options.sabotage ?? {};
     this.#isTraced = options.isTraced;
     this.random = new SimRandom(plan.seed);
     this.network = new Network(this.clock, this.random.child('network'));
@@ -35,6 +53,8 @@ export class World {
     this.machines = plan.machines.map(
       (resources, i) => new Machine(this, `machine-${i + 1}`, resources),
     );
+    this.sabotage.registry?.(this.#registry);
+    for (const machine of this.machines) this.sabotage.machine?.(machine);
     this.frameworks = plan.frameworks.map((one) => new FrameworkActor(this, one));
     for (const { role, weight } of plan.frameworks) {
       if (weight !== 1) this.#registry.apply({ kind: 'set-weight', role, weight });
@@ -54,6 +74,7 @@ export class World {
     }
     this.#masters += 1;
     this.log('the master starts');
+    this.observer.registryAgrees(this.#registry.read());
     this.master = new MasterProcess(this, this.#registry, this.#masters);
   }
 
@@ -77,6 +98,11 @@ export class World {
 
   get isRegistryDown(): boolean {
     return this.#registryBreaks > 0;
+  }
+
+  /** What the registry holds at this moment. */
+  registered(): RecoveredRegistry {
+    return this.#registry.read();
   }
 
   /** A line that costs something to make. */

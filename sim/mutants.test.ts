@@ -1,0 +1,170 @@
+// The observer's own test: cores, disks and registries that are broken on purpose, each of which some
+// seed must show. A checker that cannot fail is none.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { AgentCore } from '#mesos/agent/core.ts';
+import type { MasterCore } from '#mesos/master/core.ts';
+import type { MasterEffect } from '#mesos/master/types.ts';
+import type { CheckpointRecord } from '#mesos/agent/types.ts';
+import type { SimRegistry } from './master-process.ts';
+import type { Machine } from './machine.ts';
+import { runSeed } from './run.ts';
+import type { Sabotage } from './world.ts';
+
+const SEEDS = 200;
+
+interface Mutant {
+  readonly name: string;
+  readonly sabotage: Sabotage;
+  /** What the observer says of it, in at least one of the seeds. */
+  readonly says: RegExp;
+}
+
+function forgets(kind: CheckpointRecord['kind']): Sabotage {
+  return {
+    machine({ disk }: Machine): void {
+      const apply = disk.apply.bind(disk);
+      disk.apply = (record) => {
+        if (record.kind !== kind) apply(record);
+      };
+    },
+  };
+}
+
+function withoutEffects(core: MasterCore, isKept: (effect: MasterEffect) => boolean): void {
+  const onAgentMessage = core.onAgentMessage.bind(core);
+  core.onAgentMessage = (...args) => onAgentMessage(...args).filter(isKept);
+}
+
+const mutants: readonly Mutant[] = [
+  {
+    name: 'an allocator that gives everything twice',
+    says: /are given out, of/,
+    sabotage: {
+      master({ state: { allocator } }: MasterCore): void {
+        const allocate = allocator.allocate.bind(allocator);
+        allocator.allocate = (now) => allocate(now).flatMap((one) => [one, one]);
+      },
+    },
+  },
+  {
+    name: 'an allocator that gets back nothing that was declined',
+    says: /takes .* for free, it is/,
+    sabotage: {
+      master({ state: { allocator } }: MasterCore): void {
+        const recover = allocator.recover.bind(allocator);
+        allocator.recover = (...args) => {
+          if (args[3] === undefined) recover(...args);
+        };
+      },
+    },
+  },
+  {
+    name: 'a master that gives nothing back when a task ends',
+    says: /takes .* for free, it is/,
+    sabotage: {
+      master({ state }: MasterCore): void {
+        state.release = () => {};
+      },
+    },
+  },
+  {
+    name: 'a master that offers the same id again',
+    says: /was made twice/,
+    sabotage: {
+      master({ state }: MasterCore): void {
+        Object.defineProperty(state, 'nextOffer', { get: () => 7, set: () => {} });
+      },
+    },
+  },
+  {
+    name: 'a master that does not ask what became of tasks it alone knows',
+    says: /still believes/,
+    sabotage: {
+      master: (core) =>
+        withoutEffects(core, (effect) => {
+          const isAsking =
+            effect.kind === 'send' && effect.message.name === 'SlaveReregisteredMessage';
+          if (isAsking) Object.assign(effect.message.body, { reconciliations: [] });
+          return true;
+        }),
+    },
+  },
+  {
+    name: 'a registry that forgets who was admitted',
+    says: /not in the registry/,
+    sabotage: {
+      registry(registry: SimRegistry): void {
+        const apply = registry.apply.bind(registry);
+        registry.apply = (change) => {
+          if (change.kind !== 'admit-agent') apply(change);
+        };
+      },
+    },
+  },
+  {
+    name: 'a disk that forgets tasks',
+    says: /TASK_DROPPED, and it ran/,
+    sabotage: forgets('task'),
+  },
+  { name: 'a disk that forgets updates', says: /./, sabotage: forgets('update') },
+  {
+    name: 'a disk that forgets acknowledgements',
+    says: /is acknowledged twice/,
+    sabotage: forgets('acknowledgement'),
+  },
+  { name: 'a disk that forgets the agent', says: /./, sabotage: forgets('agent') },
+  {
+    name: 'an agent that tells an update once',
+    says: /waits for an acknowledgement|still believes/,
+    sabotage: {
+      agent({ workloads: { streams } }: AgentCore): void {
+        const told = new Set<unknown>();
+        const takeDue = streams.takeDue.bind(streams);
+        streams.takeDue = (now) =>
+          takeDue(now).filter(({ update }) => !told.has(update) && told.add(update));
+      },
+    },
+  },
+  {
+    name: 'an agent that says nothing of tasks that it does not know',
+    says: /still believes/,
+    sabotage: {
+      agent({ workloads }: AgentCore): void {
+        workloads.reportUnknown = () => {};
+      },
+    },
+  },
+  {
+    name: 'an agent that keeps the executors of frameworks that left',
+    says: /which is gone|nobody wants it|believes/,
+    sabotage: {
+      agent({ workloads }: AgentCore): void {
+        workloads.shutdownFramework = () => {};
+      },
+    },
+  },
+  {
+    name: 'a machine where a start that came too late happens after all',
+    says: /ran on .* and runs on/,
+    sabotage: {
+      machine(machine: Machine): void {
+        machine.mayStart = () => true;
+      },
+    },
+  },
+];
+
+for (const { name, sabotage, says } of mutants) {
+  test(`the observer notices ${name}`, () => {
+    const heard = new Set<string>();
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const { violations } = runSeed(seed, { isTraced: false, sabotage });
+      if (violations.some((one) => says.test(one))) return;
+      for (const one of violations) heard.add(one);
+    }
+    assert.fail(
+      `none of ${SEEDS} seeds shows it; heard instead: ${[...heard].slice(0, 5).join('\n')}`,
+    );
+  });
+}
