@@ -13,7 +13,8 @@ export interface EndpointOptions {
   readonly address: string;
   /** Largest message taken. */
   readonly bodyBytesMax: number;
-  readonly onMessage: (from: Upid, name: string, body: Uint8Array) => void;
+  /** `connection`: what came on a connection that was made later has the larger number. */
+  readonly onMessage: (from: Upid, name: string, body: Uint8Array, connection: number) => void;
   /** The connection to a linked peer broke. */
   readonly onExited: (peer: Upid) => void;
 }
@@ -39,6 +40,9 @@ export class LibprocessEndpoint {
   readonly #options: EndpointOptions;
   readonly #links = new Map<string, Link>();
   readonly #upid: Upid;
+  /** Of the connections that peers have made. */
+  readonly #numbers = new WeakMap<Socket, number>();
+  #connections = 0;
   #isClosed = false;
 
   constructor(options: EndpointOptions) {
@@ -90,6 +94,7 @@ export class LibprocessEndpoint {
       response.writeHead(404).end();
       return true;
     }
+    const connection = this.#numberOf(request.socket);
     const chunks: Buffer[] = [];
     let size = 0;
     request.on('data', (chunk: Buffer) => {
@@ -101,7 +106,7 @@ export class LibprocessEndpoint {
     request.on('end', () => {
       response.writeHead(202, { 'Content-Length': '0' }).end();
       if (this.#isClosed) return;
-      this.#options.onMessage(from, name, Buffer.concat(chunks));
+      this.#options.onMessage(from, name, Buffer.concat(chunks), connection);
     });
     return true;
   }
@@ -111,6 +116,14 @@ export class LibprocessEndpoint {
     // `end` lets what was sent last (an unregistration) still go out.
     for (const { socket } of this.#links.values()) socket.end();
     this.#links.clear();
+  }
+
+  #numberOf(socket: Socket): number {
+    const known = this.#numbers.get(socket);
+    if (known !== undefined) return known;
+    this.#connections += 1;
+    this.#numbers.set(socket, this.#connections);
+    return this.#connections;
   }
 
   #linkTo(address: string): Link {

@@ -29,6 +29,9 @@ export interface AgentWatcher {
   onLeave(agent: AgentRecord): void;
 }
 
+/** Addresses of agents that are remembered; few have more than one in their life. */
+const CONNECTIONS_MAX = 200_000;
+
 export class AgentDesk {
   readonly #state: MasterState;
   readonly #operations: OperationDesk;
@@ -37,6 +40,8 @@ export class AgentDesk {
   readonly #returns: ReturnDesk;
   /** Agents whose registration is on its way into the registry. */
   readonly #registering = new Set<string>();
+  /** By pid: the connection on which the agent registered last. */
+  readonly #connections = new Map<string, number>();
   /** By agent id: those that come back, with what they said last. */
   readonly #returning = new Map<string, { pid: string; message: Reregister }>();
   /** Agents that do not answer, in the order in which they may be marked unreachable. */
@@ -57,7 +62,8 @@ export class AgentDesk {
     this.#returns = new ReturnDesk(state);
   }
 
-  onMessage(from: string, message: FromAgent, now: number): void {
+  onMessage(from: string, message: FromAgent, now: number, connection = 0): void {
+    if (this.#isLate(from, message, connection)) return;
     switch (message.name) {
       case 'RegisterSlaveMessage':
         this.#onRegister(from, message.body, now);
@@ -135,6 +141,27 @@ export class AgentDesk {
     let at = recovered.size > 0 ? startedAt + options.agentReregisterTimeoutMs : Infinity;
     for (const { nextPingAt } of agents.values()) at = Math.min(at, nextPingAt);
     return this.#overdue.size > 0 ? Math.min(at, this.#removableAt) : at;
+  }
+
+  /**
+   * What an agent sent on an earlier connection than that of its last registration is of a life that
+   * is over, or in what it has told since: applied after it, old news would pass for new.
+   */
+  #isLate(pid: string, { name }: FromAgent, connection: number): boolean {
+    const last = this.#connections.get(pid);
+    if (last !== undefined && connection < last) {
+      this.#state.count('dropped_messages');
+      return true;
+    }
+    if (name !== 'RegisterSlaveMessage' && name !== 'ReregisterSlaveMessage') return false;
+    if (last === connection) return false;
+    this.#connections.delete(pid);
+    this.#connections.set(pid, connection);
+    const [oldest] = this.#connections.keys();
+    if (this.#connections.size > CONNECTIONS_MAX && oldest !== undefined) {
+      this.#connections.delete(oldest);
+    }
+    return false;
   }
 
   #byPid(pid: string): AgentRecord | undefined {

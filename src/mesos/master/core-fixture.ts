@@ -74,6 +74,8 @@ export class TestMaster {
   readonly sent: { readonly to: string; readonly message: ToAgent }[] = [];
   readonly registry: RegistryChange[] = [];
   now = 1_000_000;
+  /** On which connection of theirs agents send. */
+  agentConnection = 1;
   #nextConnection = 1;
 
   constructor(recovered: RecoveredRegistry = nothing, options: MasterOptions = testOptions) {
@@ -100,7 +102,8 @@ export class TestMaster {
   }
 
   fromAgent(pid: string, message: FromAgent): void {
-    this.perform(this.core.onAgentMessage(pid, message, this.now));
+    const { now, agentConnection } = this;
+    this.perform(this.core.onAgentMessage(pid, message, now, agentConnection));
   }
 
   /** Registers an agent; answers with its id. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseResources } from '#mesos/resources/parse.ts';
+import type { Task } from '#wire/mesos/v1.ts';
 import { aFramework, aTask, TestMaster } from './core-fixture.ts';
 import { Ledger } from './ledger.ts';
 
@@ -189,6 +190,30 @@ test('a late word of a known agent does not bring back what has ended', () => {
   assert.ok(new Ledger(master.core.state).usedByAll().isEmpty);
 });
 
+test('what comes late on an earlier connection of an agent is dropped', () => {
+  const { master, agentId, frameworkId, of, connection } = running();
+  const slave = master.core.state.agents.get(agentId)?.info;
+  const info = master.core.state.frameworks.get(frameworkId)?.info;
+  const task = master.core.state.frameworks.get(frameworkId)?.tasks.get('t')?.task;
+  assert.ok(slave !== undefined && info !== undefined && task !== undefined);
+  const register = (tasks: Task[]): void => {
+    const body = { slave, frameworks: [info], tasks, version: '1.11.0' };
+    master.fromAgent(PID, { name: 'ReregisterSlaveMessage', body });
+  };
+  master.agentConnection = 2;
+  register([{ ...task }]);
+  const sent = master.sent.length;
+  const heard = master.statusesOf(connection).length;
+  master.agentConnection = 1;
+  register([]);
+  master.update(PID, { ...of, state: 'TASK_RUNNING', uuid: 9 });
+  assert.equal(master.sent.length, sent, 'it is not asked for what the old word lacks');
+  assert.equal(master.statusesOf(connection).length, heard);
+  master.agentConnection = 2;
+  master.update(PID, { ...of, state: 'TASK_RUNNING', uuid: 9 });
+  assert.equal(master.statusesOf(connection).length, heard + 1);
+});
+
 test('frameworks without PARTITION_AWARE hear TASK_LOST', () => {
   const master = new TestMaster();
   const plain = aFramework({ capabilities: [{ type: 'MULTI_ROLE' }] });
@@ -209,6 +234,18 @@ test('KILL of a task on a disconnected agent is sent when the agent is back', ()
   const body = { slave, tasks: [task], version: '1.11.0' };
   master.fromAgent(PID, { name: 'ReregisterSlaveMessage', body });
   assert.ok(names(master).includes('KillTaskMessage'));
+});
+
+test('a KILL that waited for its agent is not sent for what ended meanwhile', () => {
+  const { master, agentId, frameworkId, of } = running();
+  const slave = master.core.state.agents.get(agentId)?.info;
+  assert.ok(slave !== undefined);
+  master.update(PID, { ...of, state: 'TASK_FINISHED', uuid: 2 });
+  master.perform(master.core.onAgentExited(PID, master.now));
+  master.call(frameworkId, { type: 'KILL', kill: { task_id: { value: 't' } } });
+  const body = { slave, tasks: [], version: '1.11.0' };
+  master.fromAgent(PID, { name: 'ReregisterSlaveMessage', body });
+  assert.ok(!names(master).includes('KillTaskMessage'));
 });
 
 test('TEARDOWN ends everything of the framework and gives its resources to others', () => {

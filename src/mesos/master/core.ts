@@ -214,8 +214,14 @@ export class MasterCore {
 
   // ---- agents ----
 
-  onAgentMessage(from: string, message: FromAgent, now: number): MasterEffect[] {
-    this.#agents.onMessage(from, message, now);
+  /** `connection` says on which of the agent's connections it came; later ones are larger. */
+  onAgentMessage(
+    from: string,
+    message: FromAgent,
+    now: number,
+    connection?: number,
+  ): MasterEffect[] {
+    this.#agents.onMessage(from, message, now, connection);
     return this.#settled(now);
   }
 

@@ -70,14 +70,18 @@ export class ReturnDesk {
     });
     for (const info of message.frameworks ?? [])
       this.#confirmFramework(agent, info.id?.value ?? '');
-    for (const kill of agent.pendingKills) {
-      const [frameworkId = '', taskId = ''] = kill.split('\n');
-      const kills = { framework_id: { value: frameworkId }, task_id: { value: taskId } };
-      this.#state.emit({
-        kind: 'send',
-        to: pid,
-        message: { name: 'KillTaskMessage', body: kills },
-      });
+    this.#killWhatWaits(agent, message);
+  }
+
+  /** What ended meanwhile needs no kill: the agent would answer with a second end. */
+  #killWhatWaits(agent: AgentRecord, message: Reregister): void {
+    if (agent.pendingKills.size === 0) return;
+    for (const { framework_id, task_id, state } of message.tasks ?? []) {
+      if (!agent.pendingKills.has(`${framework_id.value}\n${task_id.value}`)) continue;
+      if (isTerminal(state)) continue;
+      const body = { framework_id, task_id };
+      const kill = { name: 'KillTaskMessage', body } as const;
+      this.#state.emit({ kind: 'send', to: agent.pid, message: kill });
     }
     agent.pendingKills.clear();
   }

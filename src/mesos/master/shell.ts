@@ -62,7 +62,9 @@ export class MasterShell {
       id: 'master',
       address: `${options.ip}:${options.port}`,
       bodyBytesMax: MESSAGE_BYTES_MAX,
-      onMessage: (from, name, body) => this.#onMessage(from, name, body),
+      onMessage: (from, name, body, connection) => {
+        this.#onMessage(from, name, body, connection);
+      },
       onExited: (pid) => this.perform(this.core.onAgentExited(pid, env.clock.now())),
     });
   }
@@ -186,7 +188,7 @@ export class MasterShell {
     await this.#persisting;
   }
 
-  #onMessage(from: string, fullName: string, body: Uint8Array): void {
+  #onMessage(from: string, fullName: string, body: Uint8Array, connection: number): void {
     const name = fullName.replace(/^mesos\.internal\./, '');
     if (!knownNames.has(name)) {
       this.env.log.debug('Dropping a message that no handler is for', { from, name: fullName });
@@ -205,7 +207,7 @@ export class MasterShell {
       return;
     }
     // Pongs come from the agent itself, so its pid is known to be alive.
-    this.perform(this.core.onAgentMessage(from, message, this.now));
+    this.perform(this.core.onAgentMessage(from, message, this.now, connection));
   }
 
   #performOne(effect: MasterEffect): void {
