@@ -254,12 +254,10 @@ export class AgentProcess {
     const { upid } = this.machine;
     const message = { name: name as FromAgentName, body } as FromAgent;
     this.#world.tell(() => `${this.machine.name} -> master: ${summaryOf(message)}`);
-    this.#links.send(MASTER_ADDRESS, (to) => {
-      const { master, observer } = this.#world;
-      if (!this.life.isAlive && message.name === 'StatusUpdateMessage') {
-        observer.arrivedLate(message.body.update);
-      }
-      if (master?.life === to) master.fromAgent(upid, overTheWire(this.#world, message));
+    this.#links.send(MASTER_ADDRESS, (to, connection) => {
+      const { master } = this.#world;
+      if (master?.life !== to) return;
+      master.fromAgent(upid, overTheWire(this.#world, message), connection);
     });
   }
 

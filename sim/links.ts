@@ -23,11 +23,11 @@ export class Links {
     this.#wiring = wiring;
   }
 
-  /** `deliver` is told who got it: whoever listened when the connection was made. */
-  send(address: string, deliver: (to: Life) => void): void {
+  /** `deliver` is told who got it (whoever listened when the connection was made) and on which one. */
+  send(address: string, deliver: (to: Life, connection: number) => void): void {
     const { channel } = this.#linkTo(address);
     const { to } = channel.ends;
-    if (to !== undefined) channel.send(() => deliver(to));
+    if (to !== undefined) channel.send(() => deliver(to, channel.number));
   }
 
   link(address: string): void {

@@ -81,7 +81,7 @@ export class MasterProcess {
   #persistedAt = 0;
   #nextConnection = 1;
   #timer: { readonly at: number; readonly timer: Timer } | undefined;
-  #isAllocating = false;
+  #allocation: { readonly isPatient: boolean; readonly timer: Timer } | undefined;
 
   constructor(world: World, registry: SimRegistry, incarnation: number) {
     this.#world = world;
@@ -107,9 +107,9 @@ export class MasterProcess {
     }
   }
 
-  fromAgent(upid: string, message: FromAgent): void {
+  fromAgent(upid: string, message: FromAgent, connection: number): void {
     this.#world.tell(() => `master <- ${upid}: ${summaryOf(message)}`);
-    this.#perform(this.core.onAgentMessage(upid, message, this.#now));
+    this.#perform(this.core.onAgentMessage(upid, message, this.#now, connection));
   }
 
   /** The id of the new connection. */
@@ -189,7 +189,7 @@ export class MasterProcess {
         this.#wakeAt(effect.at);
         return;
       case 'allocate-soon':
-        this.#allocateSoon();
+        this.#allocateSoon(effect.isPatient);
         return;
       default:
     }
@@ -222,13 +222,16 @@ export class MasterProcess {
     });
   }
 
-  #allocateSoon(): void {
-    if (this.#isAllocating) return;
-    this.#isAllocating = true;
-    this.#later(0, () => {
-      this.#isAllocating = false;
+  /** What nobody is known to wait for may take its time, as in the shell. */
+  #allocateSoon(isPatient: boolean): void {
+    if (this.#allocation !== undefined && (isPatient || !this.#allocation.isPatient)) return;
+    this.#allocation?.timer.cancel();
+    const waitMs = isPatient ? this.#world.random.below(50) : 0;
+    const timer = this.#later(waitMs, () => {
+      this.#allocation = undefined;
       this.#perform(this.core.allocate(this.#now));
     });
+    this.#allocation = { isPatient, timer };
   }
 
   #wakeAt(at: number): void {

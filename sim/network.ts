@@ -49,9 +49,12 @@ export class Channel {
   #isPumping = false;
   #isFinished = false;
   isBroken = false;
+  /** Larger for those made later. */
+  readonly number: number;
 
   constructor(network: Network, ends: ChannelEnds) {
     this.#network = network;
+    this.number = network.nextNumber();
     this.#ends = ends;
     ends.from.channels.add(this);
     ends.to?.channels.add(this);
@@ -149,6 +152,7 @@ export class Network {
   readonly clock: SimClock;
   readonly #random: SimRandom;
   readonly #cuts = new Map<string, number>();
+  #numbers = 0;
   readonly #slow = new Map<string, number>();
   readonly #held = new Set<Channel>();
   #afterHealing: (() => void)[] = [];
@@ -158,10 +162,15 @@ export class Network {
     this.#random = random;
   }
 
+  nextNumber(): number {
+    this.#numbers += 1;
+    return this.#numbers;
+  }
+
   latencyMs(from: string, to: string): number {
     if (from === to) return this.#random.below(2);
     const slowMs = (this.#slow.get(from) ?? 0) + (this.#slow.get(to) ?? 0);
-    if (slowMs > 0) return this.#random.below(slowMs);
+    if (slowMs > 0) return slowMs * 0.8 + this.#random.below(slowMs * 0.2);
     return this.#random.chance(0.02) ? this.#random.below(400) : this.#random.below(4);
   }
 

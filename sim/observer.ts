@@ -7,7 +7,7 @@ import { resourcesText } from '#mesos/resources/text.ts';
 import { isTerminal } from '#mesos/master/statuses.ts';
 import type { RecoveredRegistry } from '#mesos/master/types.ts';
 import type { CheckpointRecord } from '#mesos/agent/types.ts';
-import type { SchedulerEvent_Offers, StatusUpdate, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
+import type { SchedulerEvent_Offers, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import type { FrameworkActor, NotedTask } from './framework.ts';
 import type { Machine } from './machine.ts';
 import type { World } from './world.ts';
@@ -34,8 +34,6 @@ export class Observer {
   readonly #truth = new Map<string, Truth>();
   readonly #acknowledged = new Set<string>();
   /** Task -> the state that its agent told last and for good. */
-  /** Updates of a dead agent that overtook nothing: its successor's may have come before them. */
-  readonly #late = new Set<string>();
   readonly #ends = new Map<string, string>();
   #decisions = 0;
 
@@ -117,15 +115,10 @@ export class Observer {
     }
   }
 
-  arrivedLate({ uuid }: StatusUpdate): void {
-    this.#late.add(hexOf(uuid));
-  }
-
   told(framework: FrameworkActor, noted: NotedTask, status: TaskStatus): void {
     const isFromAgent = (status.uuid ?? []).length > 0;
     const end = this.#ends.get(noted.id);
-    const isLate = this.#late.has(hexOf(status.uuid));
-    if (isFromAgent && !isLate && end !== undefined && end !== status.state) {
+    if (isFromAgent && end !== undefined && end !== status.state) {
       this.failed(`${framework.plan.name} was told ${noted.id} is ${status.state} after ${end}`);
     }
     if (isFromAgent && isTerminal(status.state)) {
