@@ -1,13 +1,30 @@
-// Decides who is offered what: hierarchical DRF over roles with weights, offer filters,
-// suppression, stated demand. Event-driven: only what changed is looked at. Knows no network and no
-// clock.
+// Decides who is offered what: hierarchical DRF over roles with weights, quota, filters, constraints,
+// suppression and stated demand. Event-driven: only what changed is looked at. Knows no network and
+// no clock. Between two runs nobody who could be offered something on an agent is left without it.
 import { assert } from '#base/assert.ts';
-import { mayUse, reservationRole } from '#mesos/resources/kinds.ts';
 import { applyConversions, type Conversion } from '#mesos/resources/conversions.ts';
 import { Resources } from '#mesos/resources/resources.ts';
-import type { Resource } from '#wire/mesos/v1.ts';
-import { OfferFilters, type Filter, type Instant } from './offer-filters.ts';
-import { RoleTree, type Client, type Quantities } from './role-tree.ts';
+import { resourcesText } from '#mesos/resources/text.ts';
+import {
+  Decisions,
+  isEnough,
+  minimumsDefault,
+  type Agent,
+  type AgentFacts,
+  type Framework,
+  type FrameworkClient,
+  type FrameworkSettings,
+  type Minimums,
+} from './decisions.ts';
+import { Demand, type Wish } from './demand.ts';
+import { explain, type Explanation } from './explain.ts';
+import { AgentPool, anyAgent } from './agent-pool.ts';
+import { OfferFilters, type Instant } from './offer-filters.ts';
+import type { Holding, Quota, SharedHold } from './role-order.ts';
+import { RoleTree } from './role-tree.ts';
+import { Amounts, ScalarNames, type Quantities } from './rows.ts';
+
+export type { AgentFacts, FrameworkSettings, Minimums, Quota, Wish };
 
 export interface Allocation {
   readonly frameworkId: string;
@@ -17,39 +34,20 @@ export interface Allocation {
   readonly resources: Resources;
 }
 
-export interface FrameworkSettings {
-  readonly roles: readonly string[];
-  readonly suppressedRoles: readonly string[];
-  readonly isRevocable: boolean;
-  readonly isGpuAware: boolean;
-}
-
-/** One thing that a framework asked for: so much at once, on a certain agent or on any. */
-export interface Wish {
-  readonly agentId: string | undefined;
-  readonly resources: readonly Resource[];
-}
-
-/** Thousandths of each scalar. A limit that is not there is none. */
-export interface Quota {
-  readonly guarantees: Quantities;
-  readonly limits: Quantities;
-}
-
-interface FrameworkClient extends Client {
-  readonly framework: Framework;
-  readonly filters: Map<string, Filter[]>;
-  isActive: boolean;
-}
-
-interface Framework {
-  readonly id: string;
-  settings: FrameworkSettings;
-  isActive: boolean;
-  readonly suppressed: Set<string>;
-  readonly clients: Map<string, FrameworkClient>;
-  /** Undefined: takes whatever there is, as in stock Mesos. Otherwise only this is offered. */
-  wishes: Wish[] | undefined;
+/** The master flags that concern allocation; what is left out is Mesos' default. */
+export interface AllocatorOptions {
+  /** --min_allocatable_resources, in thousandths; `[]`: everything is worth an offer. */
+  readonly minimums?: Minimums | undefined;
+  /** --filter_gpu_resources */
+  readonly isGpuFiltered?: boolean | undefined;
+  /** --fair_sharing_excluded_resource_names */
+  readonly excludedNames?: readonly string[] | undefined;
+  readonly roleSorter?: 'drf' | 'random' | undefined;
+  readonly frameworkSorter?: 'drf' | 'random' | undefined;
+  /** Of the master's own fault domain: agents elsewhere are for REGION_AWARE frameworks. */
+  readonly region?: string | undefined;
+  /** Seed of the random sorters. */
+  readonly seed?: number | undefined;
 }
 
 /** What is to be looked at, and how far that is. */
@@ -57,96 +55,119 @@ interface Look {
   readonly agents: readonly Agent[];
   at: number;
   /** Undefined: all of them. */
-  readonly clients: Set<FrameworkClient> | undefined;
+  readonly clientsOf: (agent: Agent) => readonly FrameworkClient[] | undefined;
 }
 
-interface Agent {
-  readonly id: string;
-  total: Resources;
-  allocated: Resources;
-  free: Resources;
-  hasGpus: boolean;
-  isActive: boolean;
+interface Grant {
+  readonly client: FrameworkClient;
+  readonly agent: Agent;
+  resources: Resources;
+  readonly holding: Holding;
 }
 
-/** `cpus:0.01|mem:32`: less than both is not worth an offer (Mesos' --min_allocatable_resources). */
-const CPUS_MILLI_MIN = 10;
-const MEM_MILLI_MIN = 32_000;
-
-export function isAllocatable(resources: Resources): boolean {
-  const scalars = resources.scalarQuantities();
-  return (scalars.get('cpus') ?? 0) >= CPUS_MILLI_MIN || (scalars.get('mem') ?? 0) >= MEM_MILLI_MIN;
-}
+/** Fewer than these are put in order by themselves; more are picked out of the whole order. */
+const SORTED_CLIENTS_MAX = 8;
+const noShared: readonly SharedHold[] = [];
 
 export class AllocatorCore {
-  readonly #agents = new Map<string, Agent>();
+  readonly #minimums: Minimums;
+  readonly #isWorthOffering: (free: Resources) => boolean;
+  readonly #names = new ScalarNames();
+  readonly #tree: RoleTree;
+  readonly #pool: AgentPool;
+  readonly #filters = new OfferFilters<Agent, FrameworkClient>();
+  readonly #decisions: Decisions;
   readonly #frameworks = new Map<string, Framework>();
-  readonly #quotas = new Map<string, Quota>();
-  readonly #totals = new Map<string, number>();
-  readonly #tree = new RoleTree(this.#totals);
-  readonly #filters = new OfferFilters();
   /** Frameworks of each role, active or not. */
   readonly #byRole = new Map<string, Set<Framework>>();
-  /** Agents that every framework is worth asking about. */
-  readonly #dirty = new Set<Agent>();
-  /** Active agents that have something worth offering. */
-  readonly #withFree = new Set<Agent>();
-  /** Something changed for them alone: agents that others left are worth another look. */
+  readonly #clients: (FrameworkClient | undefined)[] = [];
+  readonly #freeIndexes: number[] = [];
   readonly #eager = new Set<FrameworkClient>();
-  /** A look at all of them, while it is under way. What changes meanwhile is for the next one. */
+  /** Denied something because guarantees of others need it. */
+  readonly #heldByHeadroom = new Set<FrameworkClient>();
+  #surplusBefore = new Map<string, number>();
+  #lastMark = 0;
+  /** Clients with minimums of their own. */
+  #ownMinimums = 0;
+  /** Looks under way: at agents that changed, for clients that changed, at filters that ended. */
   #pass: Look | undefined;
   #round: Look | undefined;
+  #retries: Look | undefined;
+  #given: Grant[] = [];
+  readonly #firstStage = new Map<Agent, Grant[]>();
+
+  constructor(options: AllocatorOptions = {}) {
+    this.#minimums = options.minimums ?? minimumsDefault;
+    const random = lot(options.seed ?? 1);
+    this.#tree = new RoleTree(this.#names, { ...options, random });
+    this.#tree.onRoom = (client) => this.#beEager(client as FrameworkClient);
+    const isWorthOffering = (free: Resources): boolean =>
+      this.#ownMinimums > 0 ? !free.isEmpty : isEnough(free, this.#minimums);
+    const { region, isGpuFiltered = true } = options;
+    this.#pool = new AgentPool({ tree: this.#tree, names: this.#names, region, isWorthOffering });
+    this.#isWorthOffering = isWorthOffering;
+    this.#decisions = new Decisions(
+      { minimums: this.#minimums, isGpuFiltered },
+      {
+        tree: this.#tree,
+        names: this.#names,
+        filters: this.#filters,
+        headroom: this.#pool.headroom,
+      },
+    );
+  }
 
   /** Something changed: `allocate` may have something to give. */
   get isDirty(): boolean {
-    return this.#dirty.size > 0 || this.#eager.size > 0 || this.isMidway;
+    const { dirty, retried } = this.#pool;
+    return dirty.size > 0 || this.#eager.size > 0 || retried.size > 0 || this.isMidway;
   }
 
   /** The last `allocate` stopped before its end. */
   get isMidway(): boolean {
-    return this.#pass !== undefined || this.#round !== undefined;
+    return (
+      this.#pass !== undefined || this.#round !== undefined || this.#retries !== undefined
+    );
   }
 
   // ---- agents ----
 
-  addAgent(id: string, total: Resources): void {
-    assert(!this.#agents.has(id), `Agent ${id} is already known to the allocator`);
-    const allocated = Resources.none;
-    const hasGpus = total.scalar('gpus') > 0;
-    const agent: Agent = { id, total, allocated, free: total, hasGpus, isActive: true };
-    this.#agents.set(id, agent);
-    this.#countTotal(total, 1);
-    this.#freeChanged(agent);
+  addAgent(id: string, total: Resources, facts: AgentFacts = anyAgent): void {
+    this.#pool.add(id, total, facts);
   }
 
   updateAgent(id: string, total: Resources): void {
-    const agent = this.#agents.get(id);
-    if (agent === undefined) return;
-    this.#countTotal(agent.total, -1);
-    this.#countTotal(total, 1);
-    agent.total = total;
-    agent.hasGpus = total.scalar('gpus') > 0;
-    agent.free = freeOf(total, agent.allocated);
-    this.#freeChanged(agent);
+    const agent = this.#pool.byId.get(id);
+    if (agent !== undefined) this.#pool.setTotal(agent, total);
+  }
+
+  /** Attributes, domain or capabilities: other attributes than before end all filters on the agent. */
+  setAgentFacts(id: string, facts: AgentFacts): void {
+    const agent = this.#pool.byId.get(id);
+    if (agent === undefined || JSON.stringify(facts) === JSON.stringify(agent.facts)) return;
+    const isOther = JSON.stringify(facts.attributes) !== JSON.stringify(agent.facts.attributes);
+    this.#pool.setFacts(agent, facts);
+    for (const client of this.#clients) {
+      if (client !== undefined && agent.index < client.verdicts.length)
+        client.verdicts[agent.index] = 0;
+    }
+    if (isOther) this.#filters.clearAgent(agent, (index) => this.#clients[index]);
+    this.#pool.changed(agent);
   }
 
   removeAgent(id: string): void {
-    const agent = this.#agents.get(id);
+    const agent = this.#pool.byId.get(id);
     if (agent === undefined) return;
-    this.#countTotal(agent.total, -1);
-    this.#agents.delete(id);
-    this.#dirty.delete(agent);
-    this.#withFree.delete(agent);
-    for (const { clients } of this.#frameworks.values()) {
-      for (const { filters } of clients.values()) this.#filters.forgetAgent(filters, id);
-    }
+    this.#filters.clearAgent(agent, (index) => this.#clients[index]);
+    this.#pool.remove(agent);
   }
 
+  /** Inactive agents are not offered; they still count for shares. */
   setAgentActive(id: string, isActive: boolean): void {
-    const agent = this.#agents.get(id);
+    const agent = this.#pool.byId.get(id);
     if (agent === undefined) return;
     agent.isActive = isActive;
-    this.#freeChanged(agent);
+    this.#pool.changed(agent);
   }
 
   // ---- frameworks ----
@@ -158,7 +179,7 @@ export class AllocatorCore {
       isActive: true,
       suppressed: new Set(settings.suppressedRoles),
       clients: new Map(),
-      wishes: undefined,
+      demand: undefined,
     };
     this.#frameworks.set(id, framework);
     for (const role of settings.roles) this.#addClient(framework, role);
@@ -172,6 +193,11 @@ export class AllocatorCore {
     }
     framework.settings = settings;
     for (const role of settings.roles) this.#addClient(framework, role);
+    for (const role of framework.suppressed) {
+      const client = framework.clients.get(role);
+      if (client !== undefined && !settings.suppressedRoles.includes(role))
+        this.#filters.clear(client);
+    }
     framework.suppressed.clear();
     for (const role of settings.suppressedRoles) framework.suppressed.add(role);
     this.#settle(framework);
@@ -180,10 +206,11 @@ export class AllocatorCore {
   removeFramework(id: string): void {
     const framework = this.#frameworks.get(id);
     if (framework === undefined) return;
-    for (const role of framework.clients.keys()) {
+    for (const [role, client] of framework.clients) {
       this.#retireClient(framework, role);
-      framework.clients.delete(role);
+      if (framework.clients.has(role)) this.#forgetClient(client);
     }
+    framework.clients.clear();
     this.#frameworks.delete(id);
   }
 
@@ -191,8 +218,8 @@ export class AllocatorCore {
     const framework = this.#known(id);
     framework.isActive = isActive;
     if (!isActive) {
-      framework.wishes = undefined;
-      for (const { filters } of framework.clients.values()) this.#filters.clear(filters);
+      framework.demand = undefined;
+      for (const client of framework.clients.values()) this.#filters.clear(client);
     }
     this.#settle(framework);
   }
@@ -203,7 +230,7 @@ export class AllocatorCore {
     for (const role of roles.length === 0 ? framework.settings.roles : roles) {
       framework.suppressed.delete(role);
       const client = framework.clients.get(role);
-      if (client !== undefined) this.#filters.clear(client.filters);
+      if (client !== undefined) this.#filters.clear(client);
     }
     this.#settle(framework);
   }
@@ -219,25 +246,19 @@ export class AllocatorCore {
   /** REQUEST: from now on offers are cut to these wishes, each served once; empty: stock behaviour. */
   setWishes(id: string, wishes: readonly Wish[]): void {
     const framework = this.#known(id);
-    framework.wishes = wishes.length === 0 ? undefined : [...wishes];
-    for (const { filters } of framework.clients.values()) this.#filters.clear(filters);
+    framework.demand = wishes.length === 0 ? undefined : new Demand(wishes);
+    for (const client of framework.clients.values()) this.#filters.clear(client);
     this.#settle(framework);
   }
 
+  isSuppressed(id: string, role: string): boolean {
+    return this.#frameworks.get(id)?.suppressed.has(role) === true;
+  }
+
+  // ---- roles ----
+
   setWeight(role: string, weight: number): void {
     this.#tree.setWeight(role, weight);
-    for (const agent of this.#withFree) this.#dirty.add(agent);
-  }
-
-  /** Undefined: none. */
-  setQuota(role: string, quota: Quota | undefined): void {
-    if (quota === undefined) this.#quotas.delete(role);
-    else this.#quotas.set(role, quota);
-  }
-
-  /** Thousandths of what counts against the quota of a role and of those below it. */
-  consumedQuota(role: string): Quantities {
-    return this.#tree.held(role);
   }
 
   weights(): { role: string; weight: number }[] {
@@ -248,14 +269,42 @@ export class AllocatorCore {
     return this.#tree.weight(role);
   }
 
-  /** Roles that a framework has or that hold something, and the roles above them. */
-  roles(): string[] {
-    const found = new Set(this.#tree.roles());
-    for (const role of this.#byRole.keys()) {
-      const parts = role.split('/');
-      for (let i = 1; i <= parts.length; i++) found.add(parts.slice(0, i).join('/'));
+  /**
+   * Undefined: none. Only quotas on roles at the top bind in Mesos 1.11, and not what is below them;
+   * with a quota on a role below another one, quotas bind everything below them there.
+   */
+  setQuota(role: string, quota: Quota | undefined): void {
+    this.#tree.setQuota(role, quota);
+    // What it holds back or sets free concerns everybody.
+    for (const client of this.#clients) if (client?.isActive === true) this.#beEager(client);
+  }
+
+  quota(role: string): Quota | undefined {
+    return this.#tree.quota(role);
+  }
+
+  /** Thousandths of what counts against the quota of a role and of those below it. */
+  consumedQuota(role: string): Quantities {
+    return this.#tree.consumed(role);
+  }
+
+  /** Offers that are refused now in the role. */
+  filterCount(role: string): number {
+    let count = 0;
+    for (const { clients } of this.#byRole.get(role) ?? []) {
+      count += clients.get(role)?.filterCount ?? 0;
     }
-    return [...found];
+    return count;
+  }
+
+  /** Its part of the cluster, as the order of roles has it (weighted). */
+  dominantShare(role: string): number {
+    return this.#tree.shareOf(role);
+  }
+
+  /** Roles that a framework has or that something is held by or reserved for, and those above. */
+  roles(): string[] {
+    return this.#tree.roles();
   }
 
   frameworksOf(role: string): string[] {
@@ -266,32 +315,28 @@ export class AllocatorCore {
 
   /** Resources in use that did not come from this allocator's own offers (a returning agent). */
   trackAllocated(frameworkId: string, agentId: string, resources: Resources): void {
-    const agent = this.#agents.get(agentId);
-    if (agent === undefined) return;
+    const agent = this.#pool.byId.get(agentId);
+    if (agent === undefined || resources.isEmpty) return;
     agent.allocated = agent.allocated.add(resources.allocatedTo(undefined));
-    agent.free = freeOf(agent.total, agent.allocated);
-    this.#hold(frameworkId, resources, 1);
-    this.#freeChanged(agent);
+    this.#hold(frameworkId, agentId, resources, 1);
+    this.#pool.refree(agent);
   }
 
   /** What the framework holds on the agent turns into something else (a reservation, a volume). */
-  convertAllocated(
-    frameworkId: string,
-    agentId: string,
-    { consumed, converted }: Conversion,
-  ): void {
-    const agent = this.#agents.get(agentId);
+  convertAllocated(frameworkId: string, agentId: string, conversion: Conversion): void {
+    const agent = this.#pool.byId.get(agentId);
     if (agent === undefined) return;
+    const { consumed, converted } = conversion;
     const [from, to] = [consumed.allocatedTo(undefined), converted.allocatedTo(undefined)];
-    this.#hold(frameworkId, consumed, -1);
+    this.#hold(frameworkId, agentId, consumed, -1, true);
     agent.allocated = agent.allocated.subtract(from).add(to);
-    this.#hold(frameworkId, converted, 1);
+    this.#hold(frameworkId, agentId, converted, 1, true);
     this.updateAgent(agentId, agent.total.subtract(from).add(to));
   }
 
   /** The same for what nobody holds; an error says why it cannot be, and changes nothing. */
   convertAvailable(agentId: string, conversions: readonly Conversion[]): string | undefined {
-    const agent = this.#agents.get(agentId);
+    const agent = this.#pool.byId.get(agentId);
     if (agent === undefined) return `Agent ${agentId} is not known`;
     const available = applyConversions(agent.free, conversions);
     if (!available.ok) return available.error;
@@ -309,28 +354,26 @@ export class AllocatorCore {
     refusal?: { readonly refuseMs: number; readonly now: Instant },
   ): void {
     if (resources.isEmpty) return;
-    this.#hold(frameworkId, resources, -1);
-    const agent = this.#agents.get(agentId);
+    this.#hold(frameworkId, agentId, resources, -1);
+    const agent = this.#pool.byId.get(agentId);
     if (agent === undefined) return;
     const plain = resources.allocatedTo(undefined);
-    agent.allocated = agent.allocated.subtract(plain);
-    // The same bag as before it was offered: filters then recognise it at once.
-    const free = freeOf(agent.total, agent.allocated);
-    agent.free = free.equals(plain) ? plain : free;
-    this.#freeChanged(agent);
+    agent.allocated = agent.allocated === plain ? Resources.none : agent.allocated.subtract(plain);
+    this.#pool.refree(agent, plain);
     if (refusal === undefined || refusal.refuseMs <= 0) return;
-    const role = resources.toWire()[0]?.allocation_info?.role ?? '*';
+    const role = resources.kinds()[0]?.allocation_info?.role ?? '*';
     const client = this.#frameworks.get(frameworkId)?.clients.get(role);
     if (client === undefined) return;
-    const until = refusal.now + refusal.refuseMs;
-    this.#filters.add(client.filters, agentId, { refused: plain, until });
+    this.#filters.add(client, agent, plain, refusal.now + refusal.refuseMs);
   }
 
   /** Filters that ended make their agents worth another look. Returns when the next one ends. */
   expireFilters(now: Instant): Instant | undefined {
-    return this.#filters.expire(now, (agentId) => {
-      const agent = this.#agents.get(agentId);
-      if (agent !== undefined && this.#withFree.has(agent)) this.#dirty.add(agent);
+    return this.#filters.expire(now, (agent, client) => {
+      if (!this.#pool.withFree.has(agent) || this.#pool.dirty.has(agent) || !client.isActive)
+        return;
+      (agent.retry ??= []).push(client);
+      this.#pool.retried.add(agent);
     });
   }
 
@@ -340,110 +383,271 @@ export class AllocatorCore {
    */
   allocate(now: Instant, agentsMax = Infinity): Allocation[] {
     this.expireFilters(now);
-    const given: Allocation[] = [];
-    if (this.#pass === undefined && this.#dirty.size > 0) {
-      this.#pass = { agents: [...this.#dirty], at: 0, clients: undefined };
-      this.#dirty.clear();
+    this.#askHeldBack();
+    this.#given = [];
+    this.#firstStage.clear();
+    this.#lookAgain();
+    const parts = [this.#pass, this.#round, this.#retries].map((look) => take(look, agentsMax));
+    const stages = this.#tree.isHeadroomRequired ? [true, false] : [false];
+    for (const isForGuarantees of stages) {
+      for (const { agents, clientsOf } of parts) {
+        for (const agent of agents) this.#visit(agent, clientsOf(agent), isForGuarantees);
+      }
     }
-    if (this.#pass !== undefined) this.#go(this.#pass, agentsMax, given);
-    if (this.#round === undefined && this.#eager.size > 0) {
-      this.#round = { agents: [...this.#withFree], at: 0, clients: new Set(this.#eager) };
-      this.#eager.clear();
-    }
-    if (this.#round !== undefined) this.#go(this.#round, agentsMax, given);
-    if (this.#pass?.at === this.#pass?.agents.length) this.#pass = undefined;
-    const { agents, at, clients } = this.#round ?? { agents: [], at: 0 };
-    if (at === agents.length || clients?.size === 0) this.#round = undefined;
-    return given;
+    if (isDone(this.#pass)) this.#pass = undefined;
+    if (isDone(this.#round)) this.#round = undefined;
+    if (isDone(this.#retries)) this.#retries = undefined;
+    if (this.#heldByHeadroom.size > 0) this.#surplusBefore = this.#decisions.surplus();
+    return this.#given.map(({ client, agent, resources }) => ({
+      frameworkId: client.frameworkId,
+      role: client.role,
+      agentId: agent.id,
+      resources: resources.allocatedTo(client.role),
+    }));
   }
 
-  #go(look: Look, agentsMax: number, given: Allocation[]): void {
-    const end = Math.min(look.at + agentsMax, look.agents.length);
-    for (; look.at < end; look.at++) {
-      const agent = look.agents[look.at] as Agent;
-      if (this.#withFree.has(agent)) this.#allocateAgent(agent, look.clients, given);
+  /** What changed since the last look becomes a new one; one that is under way is ended first. */
+  #lookAgain(): void {
+    const { dirty, retried } = this.#pool;
+    if (this.#pass === undefined && dirty.size > 0) {
+      this.#pass = { agents: [...dirty], at: 0, clientsOf: () => undefined };
+      dirty.clear();
+    }
+    if (this.#round === undefined && this.#eager.size > 0) {
+      const clients = [...this.#eager];
+      this.#eager.clear();
+      const agents = this.#agentsFor(clients, this.#pass?.agents ?? []);
+      this.#round = { agents, at: 0, clientsOf: () => clients };
+    }
+    if (this.#retries === undefined && retried.size > 0) {
+      const clientsOf = (agent: Agent): readonly FrameworkClient[] => {
+        const clients = agent.retry ?? [];
+        agent.retry = undefined;
+        return clients;
+      };
+      this.#retries = { agents: [...retried], at: 0, clientsOf: (agent) => agent.asked ?? [] };
+      for (const agent of retried) agent.asked = clientsOf(agent);
+      retried.clear();
     }
   }
 
   /** Sum of the scalars that all agents have, in thousandths. */
   totals(): Quantities {
-    return this.#totals;
+    return this.#tree.totals();
   }
 
   available(agentId: string): Resources {
-    return this.#agents.get(agentId)?.free ?? Resources.none;
+    return this.#pool.byId.get(agentId)?.free ?? Resources.none;
   }
 
-  /** `only`: these clients, and not all. */
-  #allocateAgent(
-    agent: Agent,
-    only: ReadonlySet<FrameworkClient> | undefined,
-    given: Allocation[],
-  ): void {
-    if (!this.#withFree.has(agent)) return;
-    let free = agent.free;
-    const grants: { client: FrameworkClient; resources: Resources }[] = [];
-    const ask = (client: FrameworkClient): boolean => {
-      if (only !== undefined && !only.has(client)) return true;
-      const usable = this.#offerable(client, agent, free);
-      if (usable === undefined) return true;
-      grants.push({ client, resources: usable.allocatedTo(client.role) });
-      free = free.subtract(usable);
-      return isAllocatable(free);
-    };
-    const [single] = only?.size === 1 ? only : [];
-    if (single !== undefined) ask(single);
-    else this.#tree.walk((client) => ask(client as FrameworkClient));
-    for (const { client, resources } of grants) {
-      const { frameworkId, role } = client;
-      given.push({ frameworkId, role, agentId: agent.id, resources });
-      agent.allocated = agent.allocated.add(resources.allocatedTo(undefined));
-      this.#tree.hold(role, client, resources.scalarQuantities(), 1);
+  /** Why a framework has no offer in a role, agent by agent; undefined when it is not known. */
+  explain(frameworkId: string, role: string, now: Instant): Explanation | undefined {
+    const client = this.#frameworks.get(frameworkId)?.clients.get(role);
+    if (client === undefined) return undefined;
+    return explain(client, {
+      now,
+      tree: this.#tree,
+      decisions: this.#decisions,
+      filters: this.#filters,
+      agents: this.#pool.byId.values(),
+    });
+  }
+
+  // ---- one run ----
+
+  /** Those that eager clients are to be asked about and that are not looked at anyway. */
+  #agentsFor(eager: readonly FrameworkClient[], dirty: readonly Agent[]): Agent[] {
+    if (eager.length === 0) return [];
+    const asked = new Set(dirty);
+    const targets = new Set<Agent>();
+    for (const { framework } of eager) {
+      const only = framework.demand?.onlyAgents();
+      if (only === undefined) return [...this.#pool.withFree].filter((agent) => !asked.has(agent));
+      for (const id of only) {
+        const agent = this.#pool.byId.get(id);
+        if (agent !== undefined && this.#pool.withFree.has(agent) && !asked.has(agent))
+          targets.add(agent);
+      }
     }
-    if (grants.length === 0) return;
-    agent.free = free;
-    if (!isAllocatable(free)) this.#withFree.delete(agent);
+    return [...targets];
   }
 
-  /** What of the free resources may go to the client now. */
-  #offerable(client: FrameworkClient, agent: Agent, free: Resources): Resources | undefined {
-    const { framework, role } = client;
-    const { isGpuAware, isRevocable } = framework.settings;
-    if (agent.hasGpus && !isGpuAware) return undefined;
-    const isUsable = (kind: Resource): boolean =>
-      mayUse(role, reservationRole(kind)) && (isRevocable || kind.revocable === undefined);
-    let usable = free.every(isUsable) ? free : free.filter(isUsable);
-    if (!isAllocatable(usable)) return undefined;
-    if (this.#filters.refuses(client.filters, agent.id, usable)) return undefined;
-    if (framework.wishes === undefined) return usable;
-    usable = grant(framework.wishes, agent.id, usable);
-    return usable.isEmpty ? undefined : usable;
+  /** More is free beyond guarantees than when they were denied: they are asked again. */
+  #askHeldBack(): void {
+    if (this.#heldByHeadroom.size === 0) return;
+    const surplus = this.#decisions.surplus();
+    let isMore = false;
+    for (const [name, milli] of surplus) isMore ||= milli > (this.#surplusBefore.get(name) ?? 0);
+    this.#surplusBefore = surplus;
+    if (!isMore) return;
+    for (const client of this.#heldByHeadroom) {
+      client.isHeldByHeadroom = false;
+      if (client.isActive) this.#beEager(client);
+    }
+    this.#heldByHeadroom.clear();
   }
 
-  #hold(frameworkId: string, resources: Resources, sign: 1 | -1): void {
+  /** Offers what the agent has to everybody, or to some, in the order of the moment. */
+  #visit(
+    agent: Agent,
+    clients: readonly FrameworkClient[] | undefined,
+    isForGuarantees: boolean,
+  ): void {
+    if (!this.#pool.withFree.has(agent)) return;
+    const grants: Grant[] = [];
+    let { free } = agent;
+    const ask = (client: FrameworkClient): boolean => {
+      if (!client.isActive) return true;
+      const decision = isForGuarantees
+        ? this.#decisions.decideForGuarantee(client, agent, free)
+        : this.#decisions.decide(client, agent, free);
+      if (!isForGuarantees) this.#noteHeldBack(client);
+      if (typeof decision === 'string') return true;
+      const resources = client.framework.demand?.serve(agent.id, decision) ?? decision;
+      const holding = this.#holding(agent.id, resources);
+      // Quota counts at once, the order only changes for the next agent.
+      this.#tree.consume(client.node, holding.common, 1);
+      grants.push({ client, agent, resources, holding: { ...holding, isConsumed: true } });
+      free = free.subtract(resources);
+      this.#pool.setFree(agent, free);
+      return this.#isWorthOffering(free);
+    };
+    this.#inOrder(clients, ask);
+    for (const grant of grants) this.#give(grant, isForGuarantees);
+    if (grants.length > 0) this.#pool.settle(agent);
+  }
+
+  #inOrder(
+    clients: readonly FrameworkClient[] | undefined,
+    ask: (client: FrameworkClient) => boolean,
+  ): void {
+    const [only] = clients ?? [];
+    if (clients !== undefined && only !== undefined && clients.length === 1) {
+      ask(only);
+    } else if (
+      clients !== undefined &&
+      clients.length <= SORTED_CLIENTS_MAX &&
+      !this.#tree.isRandom
+    ) {
+      for (const client of this.#tree.sort([...clients])) if (!ask(client)) return;
+    } else if (clients === undefined) {
+      this.#tree.walk((client) => ask(client as FrameworkClient));
+    } else {
+      const mark = ++this.#lastMark;
+      for (const client of clients) client.mark = mark;
+      this.#tree.walk((one) => {
+        const client = one as FrameworkClient;
+        return client.mark !== mark || ask(client);
+      });
+    }
+  }
+
+  #noteHeldBack(client: FrameworkClient): void {
+    const { isCutByLimit, isCutByHeadroom } = this.#decisions;
+    if (isCutByLimit) {
+      for (let one = client.node; one.parent !== undefined; one = one.parent) {
+        if (one.limits.columns.length > 0) one.isHeldByLimit = true;
+      }
+    }
+    if (isCutByHeadroom && !client.isHeldByHeadroom) {
+      client.isHeldByHeadroom = true;
+      this.#heldByHeadroom.add(client);
+    }
+  }
+
+  #give(grant: Grant, isForGuarantees: boolean): void {
+    const { client, agent, resources, holding } = grant;
+    const { allocated } = agent;
+    agent.allocated = allocated.isEmpty ? resources : allocated.add(resources);
+    this.#tree.hold(client.role, client, holding, 1);
+    // Both stages together make one offer.
+    const first = this.#firstStage.get(agent)?.find((one) => one.client === client);
+    if (first !== undefined) first.resources = first.resources.add(resources);
+    else this.#given.push(grant);
+    if (!isForGuarantees) return;
+    const list = this.#firstStage.get(agent);
+    if (list === undefined) this.#firstStage.set(agent, [grant]);
+    else if (first === undefined) list.push(grant);
+  }
+
+  // ---- what is held ----
+
+  #amounts(quantities: Quantities): Amounts {
+    return Amounts.of(quantities, this.#names);
+  }
+
+  #holding(agentId: string, resources: Resources, isConversion = false): Holding {
+    const common = this.#amounts(resources.commonScalars());
+    if (resources.isCommon) return { amounts: common, common, shared: noShared, isConversion };
+    const shared = resources.shared();
+    if (shared.isEmpty) {
+      const amounts = this.#amounts(resources.scalarQuantities());
+      return { amounts, common, shared: noShared, isConversion };
+    }
+    const amounts = this.#amounts(resources.nonShared().scalarQuantities());
+    const holds = shared.copies().map(({ resource, copies, milli }) => ({
+      key: `${agentId}\n${resourcesText(resource.allocatedTo(undefined))}`,
+      copies,
+      amounts: this.#amounts(milli),
+    }));
+    return { amounts, common, shared: holds, isConversion };
+  }
+
+  #hold(
+    frameworkId: string,
+    agentId: string,
+    resources: Resources,
+    sign: 1 | -1,
+    isConversion = false,
+  ): void {
     const framework = this.#frameworks.get(frameworkId);
     for (const [role, part] of splitByRole(resources)) {
       const client = framework?.clients.get(role);
-      this.#tree.hold(role, client, part.scalarQuantities(), sign);
+      const holding = this.#holding(agentId, part, isConversion);
+      this.#tree.hold(role, client, holding, sign);
+      if (client !== undefined && sign === -1) this.#dropRetired(client);
     }
   }
+
+  // ---- clients ----
 
   #addClient(framework: Framework, role: string): void {
     const known = this.#byRole.get(role) ?? new Set();
     known.add(framework);
     this.#byRole.set(role, known);
-    if (framework.clients.has(role)) return;
-    framework.clients.set(role, {
-      path: framework.id,
-      frameworkId: framework.id,
-      role,
-      held: new Map(),
-      share: 0,
-      count: 0,
-      framework,
-      filters: new Map(),
-      isActive: false,
-    });
+    const { settings } = framework;
+    let client = framework.clients.get(role);
+    if (client === undefined) {
+      const index = this.#freeIndexes.pop() ?? this.#clients.length;
+      client = Object.assign(this.#tree.makeClient(role, framework.id), {
+        framework,
+        index,
+        epoch: this.#filters.nextEpoch(),
+        filterCount: 0,
+        isNestedRole: role.includes('/'),
+        condition: undefined,
+        verdicts: new Uint8Array(),
+        minimums: undefined,
+        isActive: false,
+        isEager: false,
+        isHeldByHeadroom: false,
+        mark: 0,
+      });
+      this.#clients[index] = client;
+      framework.clients.set(role, client);
+    }
+    client.condition = settings.conditions?.get(role);
+    client.verdicts = new Uint8Array();
+    this.#setMinimums(client, settings.minimums?.get(role));
+  }
+
+  #setMinimums(client: FrameworkClient, minimums: Minimums | undefined): void {
+    const before = this.#ownMinimums;
+    if (client.minimums !== undefined) this.#ownMinimums--;
+    client.minimums = minimums;
+    if (minimums !== undefined) this.#ownMinimums++;
+    if (before !== 0 || this.#ownMinimums === 0) return;
+    this.#pool.lookAtAll();
   }
 
   /** The framework left the role; what it still holds there stays charged to it. */
@@ -453,9 +657,25 @@ export class AllocatorCore {
     if (known?.size === 0) this.#byRole.delete(role);
     const client = framework.clients.get(role);
     if (client === undefined) return;
-    this.#filters.clear(client.filters);
+    this.#filters.clear(client);
+    this.#setMinimums(client, undefined);
     this.#setClientActive(client, false);
-    if (client.held.size === 0) framework.clients.delete(role);
+    this.#dropRetired(client);
+  }
+
+  #dropRetired(client: FrameworkClient): void {
+    const { framework, role } = client;
+    if (this.#byRole.get(role)?.has(framework) === true) return;
+    if (!this.#tree.holdsNothing(client)) return;
+    framework.clients.delete(role);
+    this.#forgetClient(client);
+  }
+
+  #forgetClient(client: FrameworkClient): void {
+    this.#clients[client.index] = undefined;
+    this.#freeIndexes.push(client.index);
+    this.#heldByHeadroom.delete(client);
+    this.#tree.dropClient(client);
   }
 
   /** Puts each role's client into the order or takes it out, as the framework's state says. */
@@ -473,29 +693,16 @@ export class AllocatorCore {
       if (isActive) this.#tree.activate(client);
       else this.#tree.deactivate(client);
     }
-    if (isActive) {
-      this.#eager.add(client);
-      return;
-    }
-    this.#eager.delete(client);
-    this.#round?.clients?.delete(client);
-  }
-
-  #freeChanged(agent: Agent): void {
-    if (agent.isActive && isAllocatable(agent.free)) {
-      this.#withFree.add(agent);
-      this.#dirty.add(agent);
-    } else {
-      this.#withFree.delete(agent);
-      this.#dirty.delete(agent);
+    if (isActive) this.#beEager(client);
+    else {
+      client.isEager = false;
+      this.#eager.delete(client);
     }
   }
 
-  #countTotal(total: Resources, sign: 1 | -1): void {
-    for (const [name, amount] of total.scalarQuantities()) {
-      this.#totals.set(name, (this.#totals.get(name) ?? 0) + sign * amount);
-    }
-    this.#tree.totalsChanged();
+  #beEager(client: FrameworkClient): void {
+    client.isEager = true;
+    this.#eager.add(client);
   }
 
   #known(id: string): Framework {
@@ -505,36 +712,35 @@ export class AllocatorCore {
   }
 }
 
-/** Shared volumes are there for everybody, whoever uses them already. */
-function freeOf(total: Resources, allocated: Resources): Resources {
-  if (allocated.isEmpty) return total;
-  return total.nonShared().subtract(allocated).add(total.shared());
+function take(look: Look | undefined, agentsMax: number): Omit<Look, 'at'> {
+  if (look === undefined) return { agents: [], clientsOf: () => undefined };
+  const end = Math.min(look.at + agentsMax, look.agents.length);
+  const agents = look.agents.slice(look.at, end);
+  look.at = end;
+  return { agents, clientsOf: look.clientsOf };
 }
 
-/** Serves the wishes that fit on the agent and strikes them off the list. */
-function grant(wishes: Wish[], agentId: string, usable: Resources): Resources {
-  let left = usable;
-  let granted = Resources.none;
-  for (let i = 0; i < wishes.length;) {
-    const wish = wishes[i] as Wish;
-    const isHere = wish.agentId === undefined || wish.agentId === agentId;
-    const part = isHere ? left.take(wish.resources) : undefined;
-    if (part === undefined) {
-      i++;
-      continue;
-    }
-    wishes.splice(i, 1);
-    left = left.subtract(part);
-    granted = granted.add(part);
-  }
-  return granted;
+function isDone(look: Look | undefined): boolean {
+  return look !== undefined && look.at >= look.agents.length;
 }
 
 function splitByRole(resources: Resources): [string, Resources][] {
-  const roles = new Set(resources.toWire().map((one) => one.allocation_info?.role ?? '*'));
+  const roles = new Set<string>();
+  resources.every(({ allocation_info }) => roles.add(allocation_info?.role ?? '*') !== undefined);
   if (roles.size === 1) return [[[...roles][0] ?? '*', resources]];
   return [...roles].map((role): [string, Resources] => [
     role,
     resources.filter((kind) => (kind.allocation_info?.role ?? '*') === role),
   ]);
+}
+
+/** Numbers in [0, 1), the same for the same seed (mulberry32). */
+function lot(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
 }

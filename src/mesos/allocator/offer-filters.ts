@@ -1,109 +1,176 @@
-// What frameworks refused, per agent and until when. Ends are kept in a heap, so that time passing
-// costs what ends and not what exists.
+// What frameworks refused, on which agent and until when. Kept with the agents, by the dense number
+// of the client; ends are kept in buckets by time, so that time passing costs what ends.
 import type { Resources } from '#mesos/resources/resources.ts';
 
 /** Milliseconds since the Unix epoch. */
 export type Instant = number;
 
-export interface Filter {
+interface Filter {
   readonly refused: Resources;
   readonly until: Instant;
+  /** Of the client when it refused; another one now means that all its filters were cleared. */
+  readonly epoch: number;
+  readonly next: Filter | undefined;
 }
 
-interface End {
+export interface FilteringClient {
+  /** Dense; may be given to another one after this one is gone. */
+  readonly index: number;
+  /** Never the same for two clients, nor before and after its filters are cleared. */
+  epoch: number;
+  filterCount: number;
+}
+
+const CHUNK = 64;
+
+/** The filters on one agent, by client. */
+export class AgentFilters {
+  readonly chunks: ((Filter | undefined)[] | undefined)[] = [];
+
+  get(client: FilteringClient): Filter | undefined {
+    const filter = this.chunks[client.index >> 6]?.[client.index & 63];
+    return filter?.epoch === client.epoch ? filter : undefined;
+  }
+
+  set({ index }: FilteringClient, filter: Filter | undefined): void {
+    const at = index >> 6;
+    if (filter === undefined && this.chunks[at] === undefined) return;
+    while (this.chunks.length <= at) this.chunks.push(undefined);
+    const chunk = (this.chunks[at] ??= Array.from<undefined>({ length: CHUNK }).fill(undefined));
+    chunk[index & 63] = filter;
+  }
+}
+
+interface Bucket<A, C> {
   readonly until: Instant;
-  readonly agentId: string;
-  readonly filters: Map<string, Filter[]>;
+  readonly agents: A[];
+  readonly clients: C[];
 }
 
-const STALE_ENDS_MIN = 1_024;
+/** Refusals of all clients on all agents. */
+export class OfferFilters<A extends { readonly filters: AgentFilters }, C extends FilteringClient> {
+  readonly #buckets = new Map<Instant, Bucket<A, C>>();
+  /** Ends of buckets, the earliest first. */
+  readonly #heap: Instant[] = [];
+  #lastEpoch = 0;
 
-/** Refusals of all clients; each client holds the map of its own. */
-export class OfferFilters {
-  #ends: End[] = [];
-  #liveCount = 0;
-
-  add(filters: Map<string, Filter[]>, agentId: string, filter: Filter): void {
-    const mine = filters.get(agentId) ?? [];
-    const kept = mine.filter(
-      (one) => one.until > filter.until || !filter.refused.contains(one.refused),
-    );
-    this.#liveCount += kept.length + 1 - mine.length;
-    kept.push(filter);
-    filters.set(agentId, kept);
-    this.#push({ until: filter.until, agentId, filters });
-    if (this.#ends.length > 2 * this.#liveCount + STALE_ENDS_MIN) this.#dropStale();
+  nextEpoch(): number {
+    return ++this.#lastEpoch;
   }
 
-  refuses(filters: Map<string, Filter[]>, agentId: string, offer: Resources): boolean {
-    const mine = filters.get(agentId);
-    if (mine === undefined) return false;
-    for (const { refused } of mine) if (refused.contains(offer)) return true;
-    return false;
+  add(client: C, agent: A, refused: Resources, until: Instant): void {
+    let next: Filter | undefined;
+    let count = 0;
+    for (let one = agent.filters.get(client); one !== undefined; one = one.next) {
+      count++;
+      if (one.until <= until && (one.refused === refused || refused.contains(one.refused)))
+        continue;
+      next = { ...one, next };
+    }
+    const filter = { refused, until, epoch: client.epoch, next };
+    agent.filters.set(client, filter);
+    client.filterCount += lengthOf(filter) - count;
+    let bucket = this.#buckets.get(until);
+    if (bucket === undefined) {
+      bucket = { until, agents: [], clients: [] };
+      this.#buckets.set(until, bucket);
+      push(this.#heap, until);
+    }
+    bucket.agents.push(agent);
+    bucket.clients.push(client);
   }
 
-  clear(filters: Map<string, Filter[]>): void {
-    for (const mine of filters.values()) this.#liveCount -= mine.length;
-    filters.clear();
+  /** Until when the offer is refused; undefined when it is not. */
+  refusedUntil(client: C, agent: A, offer: Resources): Instant | undefined {
+    for (let one = agent.filters.get(client); one !== undefined; one = one.next) {
+      if (one.refused === offer || one.refused.contains(offer)) return one.until;
+    }
+    return undefined;
   }
 
-  forgetAgent(filters: Map<string, Filter[]>, agentId: string): void {
-    this.#liveCount -= filters.get(agentId)?.length ?? 0;
-    filters.delete(agentId);
+  clear(client: C): void {
+    client.filterCount = 0;
+    client.epoch = this.nextEpoch();
   }
 
-  /** Tells the agents of filters that ended; returns when the next one ends. */
-  expire(now: Instant, onEnded: (agentId: string) => void): Instant | undefined {
+  /** All that anybody refused on the agent; `clientAt` finds the client of a number. */
+  clearAgent(agent: A, clientAt: (index: number) => C | undefined): void {
+    for (const [i, chunk] of agent.filters.chunks.entries()) {
+      for (const [j, filter] of (chunk ?? []).entries()) {
+        const client = filter === undefined ? undefined : clientAt(i * CHUNK + j);
+        if (client !== undefined && filter?.epoch === client.epoch) {
+          client.filterCount -= lengthOf(filter);
+        }
+      }
+    }
+    agent.filters.chunks.length = 0;
+  }
+
+  get nextEnd(): Instant | undefined {
+    return this.#heap[0];
+  }
+
+  /** Tells what ended; returns when the next filter ends. */
+  expire(now: Instant, onEnded: (agent: A, client: C) => void): Instant | undefined {
     for (;;) {
-      const end = this.#ends[0];
-      if (end === undefined || end.until > now) return end?.until;
-      this.#pop();
-      const mine = end.filters.get(end.agentId);
-      if (mine === undefined) continue;
-      const left = mine.filter(({ until }) => until > now);
-      if (left.length === mine.length) continue;
-      this.#liveCount -= mine.length - left.length;
-      if (left.length === 0) end.filters.delete(end.agentId);
-      else end.filters.set(end.agentId, left);
-      onEnded(end.agentId);
+      const end = this.#heap[0];
+      if (end === undefined || end > now) return end;
+      pop(this.#heap);
+      const bucket = this.#buckets.get(end);
+      this.#buckets.delete(end);
+      for (const [i, agent] of (bucket?.agents ?? []).entries()) {
+        const client = bucket?.clients[i] as C;
+        if (this.#drop(client, agent, now)) onEnded(agent, client);
+      }
     }
   }
 
-  #dropStale(): void {
-    const isLive = ({ filters, agentId, until }: End): boolean =>
-      filters.get(agentId)?.some((one) => one.until === until) === true;
-    // A sorted array is a heap.
-    this.#ends = this.#ends.filter(isLive).sort((a, b) => a.until - b.until);
-  }
-
-  #push(end: End): void {
-    const heap = this.#ends;
-    let at = heap.push(end) - 1;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      const other = heap[parent] as End;
-      if (other.until <= end.until) break;
-      heap[at] = other;
-      at = parent;
+  #drop(client: C, agent: A, now: Instant): boolean {
+    const first = agent.filters.get(client);
+    if (first === undefined) return false;
+    let kept: Filter | undefined;
+    for (let one: Filter | undefined = first; one !== undefined; one = one.next) {
+      if (one.until > now) kept = { ...one, next: kept };
     }
-    heap[at] = end;
+    const gone = lengthOf(first) - lengthOf(kept);
+    if (gone === 0) return false;
+    client.filterCount -= gone;
+    agent.filters.set(client, kept);
+    return true;
   }
+}
 
-  #pop(): void {
-    const heap = this.#ends;
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      const right = heap[child + 1];
-      if (right !== undefined && right.until < (heap[child] as End).until) child++;
-      const next = heap[child] as End;
-      if (next.until >= last.until) break;
-      heap[at] = next;
-      at = child;
-    }
-    heap[at] = last;
+function lengthOf(filter: Filter | undefined): number {
+  let length = 0;
+  for (let one = filter; one !== undefined; one = one.next) length++;
+  return length;
+}
+
+function push(heap: number[], value: number): void {
+  let at = heap.push(value) - 1;
+  while (at > 0) {
+    const parent = (at - 1) >> 1;
+    const other = heap[parent] as number;
+    if (other <= value) break;
+    heap[at] = other;
+    at = parent;
   }
+  heap[at] = value;
+}
+
+function pop(heap: number[]): void {
+  const last = heap.pop();
+  if (last === undefined || heap.length === 0) return;
+  let at = 0;
+  for (;;) {
+    let child = 2 * at + 1;
+    if (child >= heap.length) break;
+    const right = heap[child + 1];
+    if (right !== undefined && right < (heap[child] as number)) child++;
+    const next = heap[child] as number;
+    if (next >= last) break;
+    heap[at] = next;
+    at = child;
+  }
+  heap[at] = last;
 }

@@ -75,6 +75,8 @@ export class Resources {
   #wire: Resource[] | undefined;
   #preRefinement: Resource[] | undefined;
   #scalars: ReadonlyMap<string, number> | undefined;
+  #common: ReadonlyMap<string, number> | undefined;
+  #isCommon: boolean | undefined;
   #plain: Resources | undefined;
   #allocated: Map<string, Resources> | undefined;
 
@@ -174,6 +176,14 @@ export class Resources {
     return this.filter(({ shared }) => shared === undefined);
   }
 
+  /** Each different thing by itself, and how many there are of it. */
+  copies(): { resource: Resources; copies: number; milli: ReadonlyMap<string, number> }[] {
+    return [...this.#entries].map(([key, entry]) => {
+      const resource = new Resources(new Map([[key, { ...entry, count: 1 }]]));
+      return { resource, copies: entry.count, milli: resource.scalarQuantities() };
+    });
+  }
+
   /** The same resources, allocated to a role (or to none). */
   allocatedTo(role: string | undefined): Resources {
     if (role === undefined) {
@@ -230,6 +240,21 @@ export class Resources {
     if (this.#scalars !== undefined) return this.#scalars;
     this.#scalars = this.scalarsWhere(() => true);
     return this.#scalars;
+  }
+
+  /** Nothing in it is reserved, revocable or shared: every framework may use all of it. */
+  get isCommon(): boolean {
+    this.#isCommon ??= this.every(
+      (kind) => !isReserved(kind) && kind.revocable === undefined && kind.shared === undefined,
+    );
+    return this.#isCommon;
+  }
+
+  /** Sum of each scalar in thousandths over what is neither reserved nor revocable. */
+  commonScalars(): ReadonlyMap<string, number> {
+    if (this.isCommon) return this.scalarQuantities();
+    this.#common ??= this.scalarsWhere((kind) => !isReserved(kind) && kind.revocable === undefined);
+    return this.#common;
   }
 
   /** Sum of each scalar in thousandths over what passes the test. */
