@@ -285,7 +285,7 @@ function optionsOf(machine: Machine): AgentOptions {
     info: { hostname: machine.name, port: 5051, resources: parseResources(machine.resources) },
     upid: machine.upid,
     version: '1.11.0',
-    capabilities: [{ type: 'MULTI_ROLE' }],
+    capabilities: [{ type: 'MULTI_ROLE' }, { type: 'HIERARCHICAL_ROLE' }],
     registrationBackoffMs: 1_000,
     registrationBackoffMsMax: 10_000,
     updateRetryMs: 10_000,

@@ -1,7 +1,6 @@
 // Decides who is offered what: hierarchical DRF over roles with weights, quota, filters, constraints,
 // suppression and stated demand. Event-driven: only what changed is looked at. Knows no network and
 // no clock. Between two runs nobody who could be offered something on an agent is left without it.
-import { assert } from '#base/assert.ts';
 import { applyConversions, type Conversion } from '#mesos/resources/conversions.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import { resourcesText } from '#mesos/resources/text.ts';
@@ -11,14 +10,14 @@ import {
   minimumsDefault,
   type Agent,
   type AgentFacts,
-  type Framework,
   type FrameworkClient,
   type FrameworkSettings,
   type Minimums,
 } from './decisions.ts';
-import { Demand, type Wish } from './demand.ts';
+import type { Wish } from './demand.ts';
 import { explain, type Explanation } from './explain.ts';
 import { AgentPool, anyAgent } from './agent-pool.ts';
+import { ClientPool } from './client-pool.ts';
 import { OfferFilters, type Instant } from './offer-filters.ts';
 import type { Holding, Quota, SharedHold } from './role-order.ts';
 import { RoleTree } from './role-tree.ts';
@@ -75,20 +74,11 @@ export class AllocatorCore {
   readonly #names = new ScalarNames();
   readonly #tree: RoleTree;
   readonly #pool: AgentPool;
+  readonly #clients: ClientPool;
   readonly #filters = new OfferFilters<Agent, FrameworkClient>();
   readonly #decisions: Decisions;
-  readonly #frameworks = new Map<string, Framework>();
-  /** Frameworks of each role, active or not. */
-  readonly #byRole = new Map<string, Set<Framework>>();
-  readonly #clients: (FrameworkClient | undefined)[] = [];
-  readonly #freeIndexes: number[] = [];
-  readonly #eager = new Set<FrameworkClient>();
-  /** Denied something because guarantees of others need it. */
-  readonly #heldByHeadroom = new Set<FrameworkClient>();
   #surplusBefore = new Map<string, number>();
   #lastMark = 0;
-  /** Clients with minimums of their own. */
-  #ownMinimums = 0;
   /** Looks under way: at agents that changed, for clients that changed, at filters that ended. */
   #pass: Look | undefined;
   #round: Look | undefined;
@@ -100,9 +90,10 @@ export class AllocatorCore {
     this.#minimums = options.minimums ?? minimumsDefault;
     const random = lot(options.seed ?? 1);
     this.#tree = new RoleTree(this.#names, { ...options, random });
-    this.#tree.onRoom = (client) => this.#beEager(client as FrameworkClient);
+    this.#tree.onRoom = (client) => this.#clients.beEager(client as FrameworkClient);
+    this.#clients = new ClientPool(this.#tree, this.#filters, () => this.#pool.lookAtAll());
     const isWorthOffering = (free: Resources): boolean =>
-      this.#ownMinimums > 0 ? !free.isEmpty : isEnough(free, this.#minimums);
+      this.#clients.ownMinimums > 0 ? !free.isEmpty : isEnough(free, this.#minimums);
     const { region, isGpuFiltered = true } = options;
     this.#pool = new AgentPool({ tree: this.#tree, names: this.#names, region, isWorthOffering });
     this.#isWorthOffering = isWorthOffering;
@@ -120,14 +111,12 @@ export class AllocatorCore {
   /** Something changed: `allocate` may have something to give. */
   get isDirty(): boolean {
     const { dirty, retried } = this.#pool;
-    return dirty.size > 0 || this.#eager.size > 0 || retried.size > 0 || this.isMidway;
+    return dirty.size > 0 || this.#clients.eager.size > 0 || retried.size > 0 || this.isMidway;
   }
 
   /** The last `allocate` stopped before its end. */
   get isMidway(): boolean {
-    return (
-      this.#pass !== undefined || this.#round !== undefined || this.#retries !== undefined
-    );
+    return this.#pass !== undefined || this.#round !== undefined || this.#retries !== undefined;
   }
 
   // ---- agents ----
@@ -147,18 +136,18 @@ export class AllocatorCore {
     if (agent === undefined || JSON.stringify(facts) === JSON.stringify(agent.facts)) return;
     const isOther = JSON.stringify(facts.attributes) !== JSON.stringify(agent.facts.attributes);
     this.#pool.setFacts(agent, facts);
-    for (const client of this.#clients) {
+    for (const client of this.#clients.all) {
       if (client !== undefined && agent.index < client.verdicts.length)
         client.verdicts[agent.index] = 0;
     }
-    if (isOther) this.#filters.clearAgent(agent, (index) => this.#clients[index]);
+    if (isOther) this.#filters.clearAgent(agent, (index) => this.#clients.all[index]);
     this.#pool.changed(agent);
   }
 
   removeAgent(id: string): void {
     const agent = this.#pool.byId.get(id);
     if (agent === undefined) return;
-    this.#filters.clearAgent(agent, (index) => this.#clients[index]);
+    this.#filters.clearAgent(agent, (index) => this.#clients.all[index]);
     this.#pool.remove(agent);
   }
 
@@ -173,86 +162,37 @@ export class AllocatorCore {
   // ---- frameworks ----
 
   addFramework(id: string, settings: FrameworkSettings): void {
-    const framework: Framework = {
-      id,
-      settings,
-      isActive: true,
-      suppressed: new Set(settings.suppressedRoles),
-      clients: new Map(),
-      demand: undefined,
-    };
-    this.#frameworks.set(id, framework);
-    for (const role of settings.roles) this.#addClient(framework, role);
-    this.#settle(framework);
+    this.#clients.add(id, settings);
   }
 
   updateFramework(id: string, settings: FrameworkSettings): void {
-    const framework = this.#known(id);
-    for (const role of framework.settings.roles) {
-      if (!settings.roles.includes(role)) this.#retireClient(framework, role);
-    }
-    framework.settings = settings;
-    for (const role of settings.roles) this.#addClient(framework, role);
-    for (const role of framework.suppressed) {
-      const client = framework.clients.get(role);
-      if (client !== undefined && !settings.suppressedRoles.includes(role))
-        this.#filters.clear(client);
-    }
-    framework.suppressed.clear();
-    for (const role of settings.suppressedRoles) framework.suppressed.add(role);
-    this.#settle(framework);
+    this.#clients.update(id, settings);
   }
 
   removeFramework(id: string): void {
-    const framework = this.#frameworks.get(id);
-    if (framework === undefined) return;
-    for (const [role, client] of framework.clients) {
-      this.#retireClient(framework, role);
-      if (framework.clients.has(role)) this.#forgetClient(client);
-    }
-    framework.clients.clear();
-    this.#frameworks.delete(id);
+    this.#clients.remove(id);
   }
 
   setFrameworkActive(id: string, isActive: boolean): void {
-    const framework = this.#known(id);
-    framework.isActive = isActive;
-    if (!isActive) {
-      framework.demand = undefined;
-      for (const client of framework.clients.values()) this.#filters.clear(client);
-    }
-    this.#settle(framework);
+    this.#clients.setActive(id, isActive);
   }
 
   /** Roles empty: all of them. Lifts suppression and filters. */
   revive(id: string, roles: readonly string[]): void {
-    const framework = this.#known(id);
-    for (const role of roles.length === 0 ? framework.settings.roles : roles) {
-      framework.suppressed.delete(role);
-      const client = framework.clients.get(role);
-      if (client !== undefined) this.#filters.clear(client);
-    }
-    this.#settle(framework);
+    this.#clients.revive(id, roles);
   }
 
   suppress(id: string, roles: readonly string[]): void {
-    const framework = this.#known(id);
-    for (const role of roles.length === 0 ? framework.settings.roles : roles) {
-      framework.suppressed.add(role);
-    }
-    this.#settle(framework);
+    this.#clients.suppress(id, roles);
   }
 
   /** REQUEST: from now on offers are cut to these wishes, each served once; empty: stock behaviour. */
   setWishes(id: string, wishes: readonly Wish[]): void {
-    const framework = this.#known(id);
-    framework.demand = wishes.length === 0 ? undefined : new Demand(wishes);
-    for (const client of framework.clients.values()) this.#filters.clear(client);
-    this.#settle(framework);
+    this.#clients.setWishes(id, wishes);
   }
 
   isSuppressed(id: string, role: string): boolean {
-    return this.#frameworks.get(id)?.suppressed.has(role) === true;
+    return this.#clients.frameworks.get(id)?.suppressed.has(role) === true;
   }
 
   // ---- roles ----
@@ -276,7 +216,8 @@ export class AllocatorCore {
   setQuota(role: string, quota: Quota | undefined): void {
     this.#tree.setQuota(role, quota);
     // What it holds back or sets free concerns everybody.
-    for (const client of this.#clients) if (client?.isActive === true) this.#beEager(client);
+    for (const client of this.#clients.all)
+      if (client?.isActive === true) this.#clients.beEager(client);
   }
 
   quota(role: string): Quota | undefined {
@@ -291,7 +232,7 @@ export class AllocatorCore {
   /** Offers that are refused now in the role. */
   filterCount(role: string): number {
     let count = 0;
-    for (const { clients } of this.#byRole.get(role) ?? []) {
+    for (const { clients } of this.#clients.byRole.get(role) ?? []) {
       count += clients.get(role)?.filterCount ?? 0;
     }
     return count;
@@ -308,7 +249,7 @@ export class AllocatorCore {
   }
 
   frameworksOf(role: string): string[] {
-    return [...(this.#byRole.get(role) ?? [])].map(({ id }) => id);
+    return [...(this.#clients.byRole.get(role) ?? [])].map(({ id }) => id);
   }
 
   // ---- allocations ----
@@ -362,7 +303,7 @@ export class AllocatorCore {
     this.#pool.refree(agent, plain);
     if (refusal === undefined || refusal.refuseMs <= 0) return;
     const role = resources.kinds()[0]?.allocation_info?.role ?? '*';
-    const client = this.#frameworks.get(frameworkId)?.clients.get(role);
+    const client = this.#clients.frameworks.get(frameworkId)?.clients.get(role);
     if (client === undefined) return;
     this.#filters.add(client, agent, plain, refusal.now + refusal.refuseMs);
   }
@@ -397,7 +338,7 @@ export class AllocatorCore {
     if (isDone(this.#pass)) this.#pass = undefined;
     if (isDone(this.#round)) this.#round = undefined;
     if (isDone(this.#retries)) this.#retries = undefined;
-    if (this.#heldByHeadroom.size > 0) this.#surplusBefore = this.#decisions.surplus();
+    if (this.#clients.heldByHeadroom.size > 0) this.#surplusBefore = this.#decisions.surplus();
     return this.#given.map(({ client, agent, resources }) => ({
       frameworkId: client.frameworkId,
       role: client.role,
@@ -413,20 +354,18 @@ export class AllocatorCore {
       this.#pass = { agents: [...dirty], at: 0, clientsOf: () => undefined };
       dirty.clear();
     }
-    if (this.#round === undefined && this.#eager.size > 0) {
-      const clients = [...this.#eager];
-      this.#eager.clear();
+    if (this.#round === undefined && this.#clients.eager.size > 0) {
+      const clients = [...this.#clients.eager];
+      this.#clients.eager.clear();
       const agents = this.#agentsFor(clients, this.#pass?.agents ?? []);
       this.#round = { agents, at: 0, clientsOf: () => clients };
     }
     if (this.#retries === undefined && retried.size > 0) {
-      const clientsOf = (agent: Agent): readonly FrameworkClient[] => {
-        const clients = agent.retry ?? [];
+      for (const agent of retried) {
+        agent.asked = agent.retry;
         agent.retry = undefined;
-        return clients;
-      };
+      }
       this.#retries = { agents: [...retried], at: 0, clientsOf: (agent) => agent.asked ?? [] };
-      for (const agent of retried) agent.asked = clientsOf(agent);
       retried.clear();
     }
   }
@@ -442,7 +381,7 @@ export class AllocatorCore {
 
   /** Why a framework has no offer in a role, agent by agent; undefined when it is not known. */
   explain(frameworkId: string, role: string, now: Instant): Explanation | undefined {
-    const client = this.#frameworks.get(frameworkId)?.clients.get(role);
+    const client = this.#clients.frameworks.get(frameworkId)?.clients.get(role);
     if (client === undefined) return undefined;
     return explain(client, {
       now,
@@ -474,17 +413,17 @@ export class AllocatorCore {
 
   /** More is free beyond guarantees than when they were denied: they are asked again. */
   #askHeldBack(): void {
-    if (this.#heldByHeadroom.size === 0) return;
+    if (this.#clients.heldByHeadroom.size === 0) return;
     const surplus = this.#decisions.surplus();
     let isMore = false;
     for (const [name, milli] of surplus) isMore ||= milli > (this.#surplusBefore.get(name) ?? 0);
     this.#surplusBefore = surplus;
     if (!isMore) return;
-    for (const client of this.#heldByHeadroom) {
+    for (const client of this.#clients.heldByHeadroom) {
       client.isHeldByHeadroom = false;
-      if (client.isActive) this.#beEager(client);
+      if (client.isActive) this.#clients.beEager(client);
     }
-    this.#heldByHeadroom.clear();
+    this.#clients.heldByHeadroom.clear();
   }
 
   /** Offers what the agent has to everybody, or to some, in the order of the moment. */
@@ -551,7 +490,7 @@ export class AllocatorCore {
     }
     if (isCutByHeadroom && !client.isHeldByHeadroom) {
       client.isHeldByHeadroom = true;
-      this.#heldByHeadroom.add(client);
+      this.#clients.heldByHeadroom.add(client);
     }
   }
 
@@ -600,115 +539,13 @@ export class AllocatorCore {
     sign: 1 | -1,
     isConversion = false,
   ): void {
-    const framework = this.#frameworks.get(frameworkId);
+    const framework = this.#clients.frameworks.get(frameworkId);
     for (const [role, part] of splitByRole(resources)) {
       const client = framework?.clients.get(role);
       const holding = this.#holding(agentId, part, isConversion);
       this.#tree.hold(role, client, holding, sign);
-      if (client !== undefined && sign === -1) this.#dropRetired(client);
+      if (client !== undefined && sign === -1) this.#clients.dropRetired(client);
     }
-  }
-
-  // ---- clients ----
-
-  #addClient(framework: Framework, role: string): void {
-    const known = this.#byRole.get(role) ?? new Set();
-    known.add(framework);
-    this.#byRole.set(role, known);
-    const { settings } = framework;
-    let client = framework.clients.get(role);
-    if (client === undefined) {
-      const index = this.#freeIndexes.pop() ?? this.#clients.length;
-      client = Object.assign(this.#tree.makeClient(role, framework.id), {
-        framework,
-        index,
-        epoch: this.#filters.nextEpoch(),
-        filterCount: 0,
-        isNestedRole: role.includes('/'),
-        condition: undefined,
-        verdicts: new Uint8Array(),
-        minimums: undefined,
-        isActive: false,
-        isEager: false,
-        isHeldByHeadroom: false,
-        mark: 0,
-      });
-      this.#clients[index] = client;
-      framework.clients.set(role, client);
-    }
-    client.condition = settings.conditions?.get(role);
-    client.verdicts = new Uint8Array();
-    this.#setMinimums(client, settings.minimums?.get(role));
-  }
-
-  #setMinimums(client: FrameworkClient, minimums: Minimums | undefined): void {
-    const before = this.#ownMinimums;
-    if (client.minimums !== undefined) this.#ownMinimums--;
-    client.minimums = minimums;
-    if (minimums !== undefined) this.#ownMinimums++;
-    if (before !== 0 || this.#ownMinimums === 0) return;
-    this.#pool.lookAtAll();
-  }
-
-  /** The framework left the role; what it still holds there stays charged to it. */
-  #retireClient(framework: Framework, role: string): void {
-    const known = this.#byRole.get(role);
-    known?.delete(framework);
-    if (known?.size === 0) this.#byRole.delete(role);
-    const client = framework.clients.get(role);
-    if (client === undefined) return;
-    this.#filters.clear(client);
-    this.#setMinimums(client, undefined);
-    this.#setClientActive(client, false);
-    this.#dropRetired(client);
-  }
-
-  #dropRetired(client: FrameworkClient): void {
-    const { framework, role } = client;
-    if (this.#byRole.get(role)?.has(framework) === true) return;
-    if (!this.#tree.holdsNothing(client)) return;
-    framework.clients.delete(role);
-    this.#forgetClient(client);
-  }
-
-  #forgetClient(client: FrameworkClient): void {
-    this.#clients[client.index] = undefined;
-    this.#freeIndexes.push(client.index);
-    this.#heldByHeadroom.delete(client);
-    this.#tree.dropClient(client);
-  }
-
-  /** Puts each role's client into the order or takes it out, as the framework's state says. */
-  #settle(framework: Framework): void {
-    for (const role of framework.settings.roles) {
-      const client = framework.clients.get(role);
-      if (client === undefined) continue;
-      this.#setClientActive(client, framework.isActive && !framework.suppressed.has(role));
-    }
-  }
-
-  #setClientActive(client: FrameworkClient, isActive: boolean): void {
-    if (isActive !== client.isActive) {
-      client.isActive = isActive;
-      if (isActive) this.#tree.activate(client);
-      else this.#tree.deactivate(client);
-    }
-    if (isActive) this.#beEager(client);
-    else {
-      client.isEager = false;
-      this.#eager.delete(client);
-    }
-  }
-
-  #beEager(client: FrameworkClient): void {
-    client.isEager = true;
-    this.#eager.add(client);
-  }
-
-  #known(id: string): Framework {
-    const framework = this.#frameworks.get(id);
-    assert(framework !== undefined, `Framework ${id} is not known to the allocator`);
-    return framework;
   }
 }
 

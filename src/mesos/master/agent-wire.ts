@@ -1,4 +1,5 @@
 // An agent's record to and from what is said of it on the wire.
+import type { AgentFacts } from '#mesos/allocator/allocator-core.ts';
 import { withCheckpointed } from '#mesos/resources/conversions.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import type { AgentInfo, Messages } from '#wire/mesos/v1.ts';
@@ -25,6 +26,14 @@ export function agentUrl({ pid, info }: AgentRecord) {
     address: { hostname: info.hostname, ip, port },
     path: `/${pid.slice(0, at)}`,
   };
+}
+
+/** What decides whom it is offered to, beside its resources. */
+export function factsOf({ info, capabilities }: AgentRecord): AgentFacts {
+  const { hostname, attributes, domain } = info;
+  const can = (type: string): boolean => capabilities.some((one) => one.type === type);
+  const [isMultiRole, isHierarchical] = [can('MULTI_ROLE'), can('HIERARCHICAL_ROLE')];
+  return { hostname, attributes, domain, isMultiRole, isHierarchical };
 }
 
 export function agentToWire(agent: AgentRecord) {

@@ -9,7 +9,7 @@ import type {
   TaskState,
   TaskStatus_Reason,
 } from '#wire/mesos/v1.ts';
-import { agentToWire, totalOf } from './agent-wire.ts';
+import { agentToWire, factsOf, totalOf } from './agent-wire.ts';
 import type { OperationDesk } from './operations.ts';
 import { ReportDesk } from './reports.ts';
 import { pingBudget, ReturnDesk } from './returns.ts';
@@ -258,7 +258,7 @@ export class AgentDesk {
     this.#state.agentsByPid.set(pid, agent);
     this.#state.recovered.delete(id);
     this.#state.unreachable.delete(id);
-    this.#state.allocator.addAgent(id, agent.total);
+    this.#state.allocator.addAgent(id, agent.total, factsOf(agent));
     this.#state.emit({ kind: 'link', to: pid });
     this.#state.emit({ kind: 'wake-at', at: agent.nextPingAt });
     this.#state.emit({
@@ -356,6 +356,7 @@ export class AgentDesk {
     if (!total.equals(agent.total)) this.#setTotal(agent, total);
     this.#returns.dropMissingExecutors(agent, message);
     this.#addExecutors(agent, message);
+    this.#state.allocator.setAgentFacts(agent.id, factsOf(agent));
     this.#state.allocator.setAgentActive(agent.id, this.#state.isActive(agent));
     this.#returns.finish(agent, message);
     this.watcher.onReturn(agent);

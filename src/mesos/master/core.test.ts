@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseResources } from '#mesos/resources/parse.ts';
 import type { Task } from '#wire/mesos/v1.ts';
-import { aFramework, aTask, TestMaster } from './core-fixture.ts';
+import { aFramework, agentCapabilities, aTask, TestMaster } from './core-fixture.ts';
 import { Ledger } from './ledger.ts';
 
 const PID = 'slave(1)@10.0.0.2:5051';
@@ -166,7 +166,13 @@ test('a new master takes back agents with their tasks, and frameworks with their
   assert.deepEqual(next.statusesOf(connection), [], 'no answer while the agent may return');
   next.fromAgent(PID, {
     name: 'ReregisterSlaveMessage',
-    body: { slave, frameworks: [info], tasks: [task], version: '1.11.0' },
+    body: {
+      slave,
+      frameworks: [info],
+      tasks: [task],
+      version: '1.11.0',
+      agent_capabilities: agentCapabilities.map((type) => ({ type })),
+    },
   });
   assert.deepEqual([...(next.core.state.frameworks.get(frameworkId)?.tasks.keys() ?? [])], ['t']);
   const offered = next.offersOf(connection)[0]?.resources?.find(({ name }) => name === 'cpus');

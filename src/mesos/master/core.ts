@@ -12,6 +12,11 @@ import { AcceptDesk } from './accepts.ts';
 import { AgentDesk } from './agents.ts';
 import { masterInfoOf } from './master-info.ts';
 import { changedForGood, refuseMs, wishesOf } from './call-parts.ts';
+import {
+  settingsOf,
+  validateOfferConstraints,
+  validateOfferFilters,
+} from './framework-settings.ts';
 import { LaunchDesk } from './launches.ts';
 import { LifecycleDesk } from './lifecycle.ts';
 import { MaintenanceDesk } from './maintenance.ts';
@@ -19,7 +24,7 @@ import { OfferDesk } from './offers.ts';
 import { OperationDesk } from './operations.ts';
 import { QuotaDesk } from './quotas.ts';
 import { RelayDesk } from './relay.ts';
-import { hasCapability, rolesOf, validateFrameworkInfo } from './roles.ts';
+import { rolesOf, validateFrameworkInfo } from './roles.ts';
 import { MasterState } from './state.ts';
 import { isTerminal, masterStatus } from './statuses.ts';
 import type {
@@ -92,7 +97,12 @@ export class MasterCore {
     const info = subscribe.framework_info;
     const id = info.id?.value ?? '';
     const suppressed = subscribe.suppressed_roles ?? [];
-    const wrong = validateFrameworkInfo(info, suppressed) ?? this.#refusedId(id, info);
+    const constraints = subscribe.offer_constraints;
+    const wrong =
+      validateFrameworkInfo(info, suppressed) ??
+      validateOfferFilters(info) ??
+      validateOfferConstraints(info, constraints) ??
+      this.#refusedId(id, info);
     if (wrong !== undefined) {
       this.state.emit({
         kind: 'event',
@@ -108,6 +118,7 @@ export class MasterCore {
     this.state.byConnection.set(connection, framework.id);
     framework.connection = connection;
     framework.suppressedRoles = new Set(suppressed);
+    framework.offerConstraints = constraints;
     this.#settle(framework, known === undefined);
     this.state.tell(framework, {
       type: 'SUBSCRIBED',
@@ -355,6 +366,7 @@ export class MasterCore {
       unregisteredAt: undefined,
       failoverDeadline: undefined,
       suppressedRoles: new Set(),
+      offerConstraints: undefined,
       tasks: new Map(),
       unreachableTasks: new Map(),
       completedTasks: [],
@@ -379,7 +391,7 @@ export class MasterCore {
     );
     framework.failoverDeadline = now + timeoutMs;
     this.state.emit({ kind: 'wake-at', at: framework.failoverDeadline });
-    this.state.allocator.addFramework(id, this.#settings(framework));
+    this.state.allocator.addFramework(id, settingsOf(framework));
     this.state.allocator.setFrameworkActive(id, false);
     return framework;
   }
@@ -434,17 +446,8 @@ export class MasterCore {
     }
   }
 
-  #settings(framework: FrameworkRecord) {
-    return {
-      roles: rolesOf(framework.info),
-      suppressedRoles: [...framework.suppressedRoles],
-      isRevocable: hasCapability(framework.info, 'REVOCABLE_RESOURCES'),
-      isGpuAware: hasCapability(framework.info, 'GPU_RESOURCES'),
-    };
-  }
-
   #settle(framework: FrameworkRecord, isNew: boolean): void {
-    const settings = this.#settings(framework);
+    const settings = settingsOf(framework);
     if (isNew) this.state.allocator.addFramework(framework.id, settings);
     else this.state.allocator.updateFramework(framework.id, settings);
     framework.isActive = true;
@@ -562,13 +565,19 @@ export class MasterCore {
     if (info === undefined)
       return { status: 400, message: "Expecting 'update_framework' to be present" };
     const suppressed = call.update_framework?.suppressed_roles ?? [];
-    const wrong = validateFrameworkInfo(info, suppressed);
+    const constraints = call.update_framework?.offer_constraints;
+    const wrong = validateFrameworkInfo(info, []) ?? validateOfferFilters(info);
     if (wrong !== undefined) {
       return { status: 400, message: `Supplied FrameworkInfo is not valid: ${wrong}` };
     }
     const fixed = changedForGood(framework.info, info);
     if (fixed !== undefined) {
       return { status: 400, message: `FrameworkInfo update is not valid: ${fixed}` };
+    }
+    const unfit =
+      validateFrameworkInfo(info, suppressed) ?? validateOfferConstraints(info, constraints);
+    if (unfit !== undefined) {
+      return { status: 400, message: `'UpdateFramework' call is not valid: ${unfit}` };
     }
     const gone = rolesOf(framework.info).filter((role) => !rolesOf(info).includes(role));
     for (const id of framework.offers) {
@@ -578,8 +587,9 @@ export class MasterCore {
     }
     framework.info = { ...info, id: { value: framework.id } };
     framework.suppressedRoles = new Set(suppressed);
+    framework.offerConstraints = constraints;
     framework.reregisteredAt = now;
-    this.state.allocator.updateFramework(framework.id, this.#settings(framework));
+    this.state.allocator.updateFramework(framework.id, settingsOf(framework));
     this.#broadcastFramework(framework);
     this.#tellOperators('FRAMEWORK_UPDATED', framework);
     return this.state.take();

@@ -22,7 +22,7 @@ const BAGS_MAX = 4_096;
 /** The state that the desks (agents, launches) and the views (endpoints) share with the core. */
 export class MasterState {
   readonly options: MasterOptions;
-  readonly allocator = new AllocatorCore();
+  readonly allocator: AllocatorCore;
   readonly frameworks = new Map<string, FrameworkRecord>();
   readonly completedFrameworks = new Map<string, FrameworkRecord>();
   readonly agents = new Map<string, AgentRecord>();
@@ -52,6 +52,7 @@ export class MasterState {
 
   constructor(options: MasterOptions, now: number) {
     this.options = options;
+    this.allocator = new AllocatorCore(options.allocator);
     this.startedAt = now;
   }
 

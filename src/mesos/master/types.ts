@@ -1,6 +1,7 @@
 // The master core's border: everything that it is told and everything that it asks its shell to do.
 // The shell and the simulator translate both; the core sees no socket, file or clock.
 import type { RegistryContent, RegistryWrite } from '#mesos/registry/registry.ts';
+import type { AllocatorOptions } from '#mesos/allocator/allocator-core.ts';
 import type { Resources } from '#mesos/resources/resources.ts';
 import type {
   AgentInfo,
@@ -11,6 +12,7 @@ import type {
   Messages,
   Operation,
   SchedulerEvent,
+  SchedulerOfferConstraints,
   Task,
 } from '#wire/mesos/v1.ts';
 
@@ -101,6 +103,8 @@ export interface MasterOptions {
   readonly completedTasksMax: number;
   /** How fast agents that do not answer may be marked unreachable (--agent_removal_rate_limit). */
   readonly agentRemovalRate?: { readonly count: number; readonly perMs: number } | undefined;
+  /** Flags of the allocator; Mesos' defaults when left out. */
+  readonly allocator?: AllocatorOptions | undefined;
 }
 
 export interface TaskRecord {
@@ -139,6 +143,7 @@ export interface FrameworkRecord {
   /** When it is removed unless it subscribes again. */
   failoverDeadline: number | undefined;
   suppressedRoles: Set<string>;
+  offerConstraints: SchedulerOfferConstraints | undefined;
   readonly tasks: Map<string, TaskRecord>;
   readonly unreachableTasks: Map<string, Task>;
   readonly completedTasks: Task[];
