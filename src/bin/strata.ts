@@ -145,6 +145,7 @@ program
   .option('--hostname <name>', 'name to report')
   .option('--resources <text>', 'e.g. cpus:4;mem:4096;disk:10000;ports:[31000-32000]')
   .option('--attributes <text>', 'e.g. rack:a;zone:b')
+  .option('--flag <name=value...>', "flags under Mesos' names, e.g. isolation=namespaces/pid")
   .addOption(new Option('--share <n>').argParser(wholeNumber(1, 1_000)).default(1).hideHelp())
   .addOption(new Option('--share-index <n>').argParser(wholeNumber(0, 999)).default(0).hideHelp())
   .addOption(supervisedOption())

@@ -15,21 +15,20 @@ export type Signal =
   | 'SIGSTOP'
   | (string & {});
 
-/** `oomKilled`: the kernel killed in its cgroup for memory (only known with a cgroup). */
-export type ExitStatus =
-  | {
-      readonly kind: 'exited';
-      readonly code: number;
-      readonly at: number;
-      readonly oomKilled?: boolean | undefined;
-    }
-  /** Ended by a signal (number, e.g. 9), or vanished with its shim (9 assumed). */
-  | {
-      readonly kind: 'signaled';
-      readonly signal: number;
-      readonly at: number;
-      readonly oomKilled?: boolean | undefined;
-    };
+/**
+ * `exited` with a code, or ended by a signal (number, e.g. 9), or vanished with its shim (9
+ * assumed).
+ */
+export type ExitStatus = (
+  | { readonly kind: 'exited'; readonly code: number }
+  | { readonly kind: 'signaled'; readonly signal: number }
+) & {
+  readonly at: number;
+  /** The kernel killed in its cgroup for memory (only known with a cgroup). */
+  readonly oomKilled?: boolean | undefined;
+  /** The most memory that its cgroup has used; told with `oomKilled`. */
+  readonly memoryBytesPeak?: number | undefined;
+};
 
 /** What a process (its whole cgroup, where it has one) uses. */
 export interface ProcessUsage {
@@ -60,6 +59,8 @@ export interface ProcessLimits {
   readonly cpusMax?: number | undefined;
   readonly memoryBytesMax?: number | undefined;
   readonly pidsMax?: number | undefined;
+  /** The only devices that may be made and opened, as `c 1:3 rwm`; absent: all. */
+  readonly devices?: readonly string[] | undefined;
 }
 
 export interface ProcessSpec {
@@ -132,6 +133,8 @@ export interface ProcessMount {
   readonly readOnly: boolean;
   /** As mount(8) takes them, of a new file system (`size=1m,mode=700`). */
   readonly options?: string | undefined;
+  /** Left out where there is no such target; one is not made. */
+  readonly ifThere?: boolean | undefined;
 }
 
 export interface HostProcess {
@@ -157,6 +160,9 @@ export interface ProcessHost {
   dispose(stateFolder: string): Promise<void>;
   /** `undefined` when it is not running. */
   usage(stateFolder: string): Promise<ProcessUsage | undefined>;
-  /** Of a running process with a cgroup; without one it has no effect. */
+  /**
+   * Of a running process with a cgroup; without one it has no effect. Its memory is only ever
+   * raised: taking some away would kill it.
+   */
   setLimits(stateFolder: string, limits: ProcessLimits): void;
 }

@@ -61,11 +61,12 @@ export class AgentMachine {
     return `http://127.0.0.1:${this.masterPort}`;
   }
 
-  async start(): Promise<void> {
+  /** `more`: further options of the agent's command line. */
+  async start(more: readonly string[] = []): Promise<void> {
     this.masterPort = await freePort();
     this.agentPort = await freePort();
     this.startMaster();
-    this.startAgent();
+    this.startAgent(more);
     await this.agentActive();
   }
 

@@ -19,7 +19,7 @@ export interface CgroupRoots {
   readonly roots: ReadonlyMap<string, string>;
 }
 
-const CONTROLLERS_V1 = ['cpu', 'cpuacct', 'memory', 'pids', 'freezer'];
+const CONTROLLERS_V1 = ['cpu', 'cpuacct', 'memory', 'pids', 'freezer', 'devices'];
 const CPU_PERIOD_US = 100_000;
 const CPU_QUOTA_US_MIN = 1_000;
 const CPU_SHARES_MIN = 2;
@@ -119,7 +119,7 @@ export function applyLimits(cgroups: CgroupRoots, path: string, limits: ProcessL
       writeFileSync(join(folder, file), value);
     }
   };
-  const { cpus, cpusMax, memoryBytesMax, pidsMax } = limits;
+  const { cpus, cpusMax, memoryBytesMax, pidsMax, devices } = limits;
   const v2 = cgroups.version === 2;
   if (cpus !== undefined) {
     const shares = Math.max(CPU_SHARES_MIN, Math.round(1024 * cpus));
@@ -140,20 +140,41 @@ export function applyLimits(cgroups: CgroupRoots, path: string, limits: ProcessL
     write('memory', v2 ? 'memory.max' : 'memory.limit_in_bytes', bytes);
   }
   if (pidsMax !== undefined) write('pids', 'pids.max', String(pidsMax));
+  if (devices === undefined) return;
+  // Version 2 has no file for it, only programs in the kernel.
+  if (v2) throw new Error('devices cannot be limited with cgroups of version 2');
+  write('devices', 'devices.deny', 'a');
+  for (const device of devices) write('devices', 'devices.allow', device);
 }
 
-/** Every process in the cgroup and in those below it. */
-export function cgroupPids(cgroups: CgroupRoots, path: string): readonly number[] {
+/** As `applyLimits`, but memory that was given is never taken back. */
+export function raiseLimits(cgroups: CgroupRoots, path: string, limits: ProcessLimits): void {
+  const folder = folderOf(cgroups, 'memory', path);
+  const file = cgroups.version === 2 ? 'memory.max' : 'memory.limit_in_bytes';
+  const text = folder === undefined ? undefined : readText(join(folder, file));
+  const current = text === 'max' ? Infinity : Number(text ?? 0);
+  const { memoryBytesMax = 0, ...rest } = limits;
+  applyLimits(cgroups, path, memoryBytesMax > current ? { ...rest, memoryBytesMax } : rest);
+}
+
+/** Every process in the cgroup and, unless only its own are asked for, in those below it. */
+export function cgroupPids(
+  cgroups: CgroupRoots,
+  path: string,
+  which: 'own' | 'all' = 'all',
+): readonly number[] {
   const first = foldersOf(cgroups, path).find((folder) => existsSync(folder));
-  return first === undefined ? [] : pidsBelow(first);
+  if (first === undefined) return [];
+  return which === 'own' ? ownPids(first) : pidsBelow(first);
+}
+
+function ownPids(folder: string): number[] {
+  const text = readText(join(folder, 'cgroup.procs')) ?? '';
+  return text.split('\n').filter(Boolean).map(Number);
 }
 
 function pidsBelow(folder: string): number[] {
-  const own = (readText(join(folder, 'cgroup.procs')) ?? '')
-    .split('\n')
-    .filter(Boolean)
-    .map(Number);
-  return [...own, ...childFolders(folder).flatMap(pidsBelow)];
+  return [...ownPids(folder), ...childFolders(folder).flatMap(pidsBelow)];
 }
 
 function childFolders(folder: string): string[] {
@@ -172,6 +193,13 @@ export function oomKillCount(cgroups: CgroupRoots, path: string): number {
   const file = cgroups.version === 2 ? 'memory.events' : 'memory.oom_control';
   const match = /^oom_kill (\d+)$/m.exec(readText(join(folder, file)) ?? '');
   return Number(match?.[1] ?? 0);
+}
+
+/** The most that was used at once; 0 where the kernel does not tell (version 2 before Linux 5.19). */
+export function memoryPeak(cgroups: CgroupRoots, path: string): number {
+  const folder = folderOf(cgroups, 'memory', path) ?? '';
+  const file = cgroups.version === 2 ? 'memory.peak' : 'memory.max_usage_in_bytes';
+  return Number(readText(join(folder, file)) ?? 0);
 }
 
 export function cgroupUsage(cgroups: CgroupRoots, path: string): ProcessUsage | undefined {

@@ -17,13 +17,14 @@ import type {
   Signal,
 } from '#env/process.ts';
 import {
-  applyLimits,
   cgroupPids,
   type CgroupRoots,
   cgroupUsage,
   findCgroups,
   makeCgroup,
+  memoryPeak,
   oomKillCount,
+  raiseLimits,
   removeCgroup,
 } from './process-cgroup.ts';
 import { parseShimRecord, shimArguments, type ShimRecord, type ShimTools } from './process-shim.ts';
@@ -173,7 +174,7 @@ class ShimmedProcess implements HostProcess {
     const at = ended === undefined ? now : endedAt(this.stateFolder, now);
     const oom =
       this.#cgroups !== undefined && cgroup !== undefined && oomKillCount(this.#cgroups, cgroup) > 0
-        ? { oomKilled: true }
+        ? { oomKilled: true, memoryBytesPeak: memoryPeak(this.#cgroups, cgroup) }
         : {};
     this.ended = { ...(ended ?? { kind: 'signaled', signal: 9 }), at, ...oom };
     this.#killCgroup('SIGKILL');
@@ -202,7 +203,9 @@ class ShimmedProcess implements HostProcess {
     const { cgroup, bootId: startedIn } = this.record;
     if (this.#cgroups === undefined || cgroup === undefined || startedIn !== bootId()) return;
     const group = except;
-    for (const pid of cgroupPids(this.#cgroups, cgroup)) {
+    // What runs below is a container of its own: it is ended with this one, but not asked to end.
+    const which = signal === 'SIGKILL' ? 'all' : 'own';
+    for (const pid of cgroupPids(this.#cgroups, cgroup, which)) {
       if (group === undefined || (signal === 'SIGKILL' && pid !== group) || !inGroup(pid, group)) {
         trySignal(pid, signal);
       }
@@ -236,8 +239,8 @@ async function openOutput(path: string, spec: ProcessSpec) {
 }
 
 async function makeTargets(spec: ProcessSpec): Promise<void> {
-  for (const { type, source, target } of spec.mounts ?? []) {
-    if (type !== undefined && type !== 'bind') continue;
+  for (const { type, source, target, ifThere } of spec.mounts ?? []) {
+    if (ifThere === true || (type !== undefined && type !== 'bind')) continue;
     if ((await stat(target).catch(() => undefined)) !== undefined) continue;
     if ((await stat(source)).isDirectory()) await mkdir(target, { recursive: true });
     else {
@@ -448,7 +451,7 @@ class RealProcessHost implements NodeProcessHost {
   setLimits(stateFolder: string, limits: ProcessLimits): void {
     const cgroup = this.#processes.get(stateFolder)?.record.cgroup;
     if (this.#cgroups !== undefined && cgroup !== undefined) {
-      applyLimits(this.#cgroups, cgroup, limits);
+      raiseLimits(this.#cgroups, cgroup, limits);
     }
   }
 }

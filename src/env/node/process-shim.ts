@@ -60,19 +60,22 @@ kill -s KILL -- "-$p"`;
 
 /**
  * Arguments: hostname or '', number of mounts, (type, source, target, ro|rw, options) each, folder,
- * command.
+ * command. A type with a question mark is for a target that may not be there.
  */
 const INSIDE_SCRIPT = `[ -z "$1" ] || echo "$1" >/proc/sys/kernel/hostname || exit 125
 n=$2
 shift 2
 while [ "$n" -gt 0 ]; do
+t=\${1%\\?} s=
+[ "$t" = "$1" ] || [ -e "$3" ] || s=skip
+if [ -z "$s" ]; then
 if [ ! -e "$3" ]; then
-if [ "$1" != bind ] || [ -d "$2" ]; then mkdir -p -- "$3" || exit 125
+if [ "$t" != bind ] || [ -d "$2" ]; then mkdir -p -- "$3" || exit 125
 else mkdir -p -- "\${3%/*}" && : >"$3" || exit 125; fi; fi
-if [ "$1" = bind ]; then
+if [ "$t" = bind ]; then
 mount --rbind -- "$2" "$3" || exit 125
 [ "$4" = rw ] || mount -o remount,bind,ro -- "$3" || exit 125
-else mount -t "$1" -o "$4\${5:+,$5}" -- "$2" "$3" || exit 125; fi
+else mount -t "$t" -o "$4\${5:+,$5}" -- "$2" "$3" || exit 125; fi; fi
 shift 5
 n=$((n-1))
 done
@@ -136,12 +139,12 @@ function changesFolderInside(spec: ProcessSpec): boolean {
 function insideWords(spec: ProcessSpec, tools: ShimTools): string[] {
   if (!changesFolderInside(spec)) return [];
   const mounts = spec.mounts ?? [];
-  const words = mounts.flatMap(({ type = 'bind', source, target, readOnly, options = '' }) => [
-    type,
-    source,
-    target,
-    readOnly ? 'ro' : 'rw',
-    options,
+  const words = mounts.flatMap((one) => [
+    one.ifThere === true ? `${one.type ?? 'bind'}?` : (one.type ?? 'bind'),
+    one.source,
+    one.target,
+    one.readOnly ? 'ro' : 'rw',
+    one.options ?? '',
   ]);
   return [
     tools.shell,

@@ -3,8 +3,15 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { chown, mkdir, readFile, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { ProcessLimits, ProcessSpec } from '#env/process.ts';
-import type { CommandInfo, Resource, TaskInfo, Value_Scalar } from '#wire/mesos/v1.ts';
+import type { ProcessLimits, ProcessMount, ProcessSpec } from '#env/process.ts';
+import type {
+  CommandInfo,
+  ContainerInfo,
+  Resource,
+  TaskInfo,
+  Value_Scalar,
+  Volume,
+} from '#wire/mesos/v1.ts';
 import {
   commandEnvironment,
   commandLine,
@@ -12,11 +19,18 @@ import {
   inheritedEnvironment,
 } from '#mesos/executor/environment.ts';
 import { fetchAll } from '#mesos/executor/fetcher.ts';
-import { isolationOf } from '#mesos/executor/isolation.ts';
+import {
+  type Isolation,
+  isolationOf,
+  type IsolationPolicy,
+  PLAIN_POLICY,
+} from '#mesos/executor/isolation.ts';
 import { nameOf } from './container-id.ts';
 import type { LaunchRequest, MainContainer } from './nested.ts';
-import type { AgentPaths } from './paths.ts';
+import type { AgentFlags } from './flags.ts';
+import { type AgentPaths, pathPart } from './paths.ts';
 import type { ContainerLaunch } from './types.ts';
+import { volumeMounts } from './volumes.ts';
 
 export interface ContainerSpecOptions {
   readonly paths: AgentPaths;
@@ -28,6 +42,23 @@ export interface ContainerSpecOptions {
   readonly recoveryTimeoutMs: number;
   readonly subscriptionBackoffMsMax: number;
   readonly shutdownGraceMs: number;
+  readonly policy: IsolationPolicy;
+  /** In memory, below it one folder for each top-level container. */
+  readonly secretsFolder: string;
+  readonly flags: AgentFlags;
+  readonly nextId: () => string;
+}
+
+/** What one container may see and do. */
+interface Confined {
+  readonly topId: string;
+  readonly container: ContainerInfo | undefined;
+  readonly resources: readonly Resource[];
+  readonly sandbox: string;
+  readonly parentSandbox: string | undefined;
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  /** Mounts that come before its own volumes. */
+  readonly before?: readonly ProcessMount[] | undefined;
 }
 
 export interface NestedRequest extends LaunchRequest {
@@ -37,6 +68,22 @@ export interface NestedRequest extends LaunchRequest {
   readonly parent: MainContainer | undefined;
   readonly inputPath: string | undefined;
 }
+
+/** null, zero, full, random, urandom, tty, console, ptmx, pts, tun: as Mesos' cgroups/devices. */
+const DEVICES = [
+  'c *:* m',
+  'b *:* m',
+  'c 1:3 rwm',
+  'c 1:5 rwm',
+  'c 1:7 rwm',
+  'c 1:8 rwm',
+  'c 1:9 rwm',
+  'c 5:0 rwm',
+  'c 5:1 rwm',
+  'c 5:2 rwm',
+  'c 136:* rwm',
+  'c 10:200 rwm',
+];
 
 const MEMORY_BYTES_MIN = 32 * 1024 * 1024;
 
@@ -49,7 +96,8 @@ export class ContainerSpecs {
 
   /** As root, another user's ids; otherwise everything runs as the agent does. */
   async identity(user: string): Promise<{ uid: number; gid: number } | undefined> {
-    if (process.getuid?.() !== 0 || user === '' || user === 'root') return undefined;
+    if (!this.#options.policy.isRoot || !this.#options.flags.switchesUser) return undefined;
+    if (user === '' || user === 'root') return undefined;
     const found = (await readFile('/etc/passwd', 'utf8'))
       .split('\n')
       .map((line) => line.split(':'))
@@ -58,13 +106,53 @@ export class ContainerSpecs {
     return { uid: Number(found[2]), gid: Number(found[3]) };
   }
 
+  /** Namespaces, mounts, capabilities and rlimits of a container; its sandbox is there. */
+  async #confine(confined: Confined): Promise<Isolation> {
+    const { container, resources, sandbox, before = [] } = confined;
+    const isolation = isolationOf(container, this.#options.policy);
+    const volumes = await this.#volumes(container?.volumes ?? [], resources, confined);
+    const mounts = [...(isolation.mounts ?? []), ...before, ...volumes];
+    if (mounts.length === 0) return isolation;
+    // What is mounted at the sandbox itself would hide it from the container's own process.
+    if (mounts.some((one) => one.target === sandbox)) {
+      throw new Error('A volume cannot take the place of the sandbox');
+    }
+    return { ...isolation, mounts };
+  }
+
+  #volumes(
+    volumes: readonly Volume[],
+    resources: readonly Resource[],
+    { topId, sandbox, parentSandbox, owner }: Confined,
+  ): Promise<readonly ProcessMount[]> {
+    const { paths, policy, flags, secretsFolder, nextId } = this.#options;
+    return volumeMounts(volumes, resources, {
+      sandbox,
+      parentSandbox,
+      owner,
+      persistentVolume: (resource) => paths.persistentVolume(resource),
+      canMount: policy.isRoot,
+      makesHostPaths: flags.makesHostPaths,
+      secretPath: () => join(secretsFolder, pathPart(topId), nextId()),
+    });
+  }
+
   async custom(launch: ContainerLaunch, sandbox: string): Promise<ProcessSpec> {
-    const { command, container } = launch.executor;
-    const isolation = isolationOf(container);
-    await fetchAll(command?.uris ?? [], sandbox, launch.containerId);
+    const { command, container, resources = [] } = launch.executor;
+    const { containerId } = launch;
     const owner = await this.identity(launch.user);
+    const parentSandbox = undefined;
+    const isolation = await this.#confine({
+      topId: containerId,
+      container,
+      resources,
+      sandbox,
+      parentSandbox,
+      owner,
+    });
+    await fetchAll(command?.uris ?? [], sandbox, containerId);
     return {
-      stateFolder: this.#options.paths.containerProcess(launch.containerId),
+      stateFolder: this.#options.paths.containerProcess(containerId),
       argv: commandLine(command),
       env: {
         ...this.#executorVariables(launch, sandbox),
@@ -73,8 +161,8 @@ export class ContainerSpecs {
       cwd: sandbox,
       stdoutPath: join(sandbox, 'stdout'),
       stderrPath: join(sandbox, 'stderr'),
-      cgroup: `${this.#options.cgroupRoot}/${launch.containerId}`,
-      limits: { cpus: quantity(launch.resources, 'cpus') },
+      cgroup: `${this.#options.cgroupRoot}/${containerId}`,
+      limits: this.executorLimits(launch.resources),
       ...isolation,
       ...owner,
     };
@@ -95,11 +183,20 @@ export class ContainerSpecs {
   ): Promise<ProcessSpec> {
     const taskId = task.task_id.value;
     const { containerId } = launch;
-    const isolation = isolationOf(task.container);
     const owner = await this.identity(task.command?.user ?? launch.user);
     const sandbox = this.taskSandbox(launch, executorSandbox, container);
     if (launch.type === 'default') await makeNestedSandbox(executorSandbox, sandbox, taskId);
     if (owner !== undefined) await chown(sandbox, owner.uid, owner.gid);
+    const isDefault = launch.type === 'default';
+    const isolation = await this.#confine({
+      topId: containerId,
+      container: task.container,
+      resources: task.resources ?? [],
+      sandbox,
+      parentSandbox: isDefault ? executorSandbox : undefined,
+      owner,
+      before: isDefault ? await this.#executorVolumes(launch, executorSandbox, owner) : [],
+    });
     await fetchAll(task.command?.uris ?? [], sandbox, containerId);
     return {
       stateFolder: this.#options.paths.taskProcess(containerId, taskId),
@@ -109,11 +206,23 @@ export class ContainerSpecs {
       stdoutPath: join(sandbox, 'stdout'),
       stderrPath: join(sandbox, 'stderr'),
       cgroup: this.#taskCgroup(launch, container),
-      limits: taskLimits(task),
+      limits: this.#taskLimits(task),
       ...isolation,
       ...(await this.#input(launch, task)),
       ...owner,
     };
+  }
+
+  /** Those of a built-in executor, which is no process: its tasks find them in its sandbox. */
+  #executorVolumes(
+    { executor, containerId }: ContainerLaunch,
+    sandbox: string,
+    owner: Confined['owner'],
+  ): Promise<readonly ProcessMount[]> {
+    const { container, resources = [] } = executor;
+    const place = { topId: containerId, container, resources, sandbox, owner };
+    const confined = { ...place, parentSandbox: undefined };
+    return this.#volumes(container?.volumes ?? [], resources, confined);
   }
 
   /** A task with a terminal waits for input, whether or not somebody is attached. */
@@ -130,12 +239,22 @@ export class ContainerSpecs {
   /** A container launched by the API; its sandbox is there. */
   async nested(request: NestedRequest): Promise<ProcessSpec> {
     const { path, command, container, sandbox, parent, isSession, inputPath } = request;
-    const isolation = isolationOf(container);
     const parentPid = parent?.process?.pid;
     const place = isSession && parentPid !== undefined ? placeOf(parentPid) : undefined;
     const { cgroupRoot, ownEnvironment } = this.#options;
     if (!isSession) await fetchAll(command?.uris ?? [], sandbox, nameOf(path));
-    const owner = command?.user === undefined ? place?.owner : await this.identity(request.user);
+    const isOwn = command?.user !== undefined || !isSession;
+    const owner = isOwn ? await this.identity(request.user) : place?.owner;
+    const isolation = isSession
+      ? { terminal: isolationOf(container, PLAIN_POLICY).terminal }
+      : await this.#confine({
+          topId: path[0] ?? '',
+          container,
+          resources: [],
+          sandbox,
+          parentSandbox: parent?.sandbox,
+          owner,
+        });
     const base = place?.env ?? {
       ...inheritedEnvironment(ownEnvironment),
       MESOS_SANDBOX: isSession ? (parent?.sandbox ?? sandbox) : sandbox,
@@ -150,10 +269,10 @@ export class ContainerSpecs {
       ...(inputPath === undefined ? {} : { stdinPath: inputPath }),
       ...(isolation.terminal === undefined ? {} : { stdinStaysOpen: true }),
       cgroup: `${cgroupRoot}/${path.join('/')}`,
-      limits: limitsOf(request.resources, request.limits),
+      limits: this.limits(request.resources, request.limits),
       ...isolation,
       ...(place === undefined ? {} : { namespaces: { of: parentPid } }),
-      ...(owner ?? (isSession ? {} : await this.identity(request.user))),
+      ...owner,
     };
   }
 
@@ -164,7 +283,7 @@ export class ContainerSpecs {
     task: TaskInfo,
     container: string,
     command: CommandInfo,
-    id: string,
+    { id, pid }: { readonly id: string; readonly pid: number },
   ): Promise<ProcessSpec> {
     const sandbox = this.taskSandbox(launch, executorSandbox, container);
     const owner = await this.identity(task.command?.user ?? launch.user);
@@ -180,7 +299,8 @@ export class ContainerSpecs {
       stderrPath: join(sandbox, 'stderr'),
       // Its own group, so that it can be ended whole; below the task's it would be its memory, too.
       cgroup: `${this.#taskCgroup(launch, container)}-check-${id}`,
-      limits: taskLimits(task),
+      limits: this.#taskLimits(task),
+      ...(this.#options.policy.isRoot ? { namespaces: { of: pid } } : {}),
       ...owner,
     };
   }
@@ -209,10 +329,10 @@ export class ContainerSpecs {
   }
 
   #executorVariables(launch: ContainerLaunch, sandbox: string): Record<string, string> {
-    const { upid, endpoint, recoveryTimeoutMs, subscriptionBackoffMsMax } = this.#options;
+    const { upid, endpoint, recoveryTimeoutMs, subscriptionBackoffMsMax, flags } = this.#options;
     const own = launch.executor.shutdown_grace_period?.nanoseconds;
     return {
-      ...inheritedEnvironment(this.#options.ownEnvironment),
+      ...(flags.executorVariables ?? inheritedEnvironment(this.#options.ownEnvironment)),
       ...executorEnvironment({
         upid,
         endpoint,
@@ -228,6 +348,40 @@ export class ContainerSpecs {
     };
   }
 
+  /**
+   * Of a custom executor and its tasks. Without cgroups/mem its memory has no bound, as in Mesos:
+   * few executors are launched with as much as they need themselves.
+   */
+  executorLimits(resources: readonly Resource[]): ProcessLimits {
+    const { memoryBytesMax, ...others } = this.limits(resources, {});
+    const { isolators } = this.#options.policy;
+    const isBound = ['cgroups', 'cgroups/all', 'cgroups/mem'].some((one) => isolators.has(one));
+    return isBound ? { ...others, memoryBytesMax } : others;
+  }
+
+  /** What the kernel is told of a container's resources and their limits. */
+  limits(
+    resources: readonly Resource[],
+    limits: Readonly<Record<string, Value_Scalar>>,
+  ): ProcessLimits {
+    const { flags, policy } = this.#options;
+    const cpus = quantity(resources, 'cpus');
+    const cpusMax = limits['cpus']?.value ?? (flags.enablesCfs ? cpus : Infinity);
+    const memMb = limits['mem']?.value ?? quantity(resources, 'mem');
+    const hasMemory = Number.isFinite(memMb) && memMb > 0;
+    return {
+      ...(cpus > 0 ? { cpus } : {}),
+      ...(Number.isFinite(cpusMax) && cpusMax > 0 ? { cpusMax } : {}),
+      ...(hasMemory ? { memoryBytesMax: Math.max(MEMORY_BYTES_MIN, memMb * 1024 * 1024) } : {}),
+      pidsMax: flags.pidsMax,
+      ...(policy.isolators.has('cgroups/devices') ? { devices: DEVICES } : {}),
+    };
+  }
+
+  #taskLimits(task: TaskInfo): ProcessLimits {
+    return this.limits(task.resources ?? [], task.limits ?? {});
+  }
+
   #ip(): string {
     const { endpoint } = this.#options;
     return endpoint.slice(0, endpoint.lastIndexOf(':'));
@@ -239,7 +393,8 @@ async function makeNestedSandbox(
   sandbox: string,
   taskId: string,
 ): Promise<void> {
-  await mkdir(sandbox, { recursive: true, mode: 0o755 });
+  await mkdir(dirname(sandbox), { recursive: true, mode: 0o755 });
+  await mkdir(sandbox, { recursive: true, mode: 0o750 });
   await mkdir(join(executorSandbox, 'tasks'), { recursive: true });
   const link = join(executorSandbox, 'tasks', taskId.replaceAll('/', '%2F'));
   await rm(link, { force: true });
@@ -250,25 +405,6 @@ export function quantity(resources: readonly Resource[], name: string): number {
   return resources
     .filter((one) => one.name === name)
     .reduce((sum, one) => sum + (one.scalar?.value ?? 0), 0);
-}
-
-function limitsOf(
-  resources: readonly Resource[],
-  limits: Readonly<Record<string, Value_Scalar>>,
-): ProcessLimits {
-  const cpus = quantity(resources, 'cpus');
-  const cpusMax = limits['cpus']?.value;
-  const memMb = limits['mem']?.value ?? quantity(resources, 'mem');
-  const hasMemory = Number.isFinite(memMb) && memMb > 0;
-  return {
-    ...(cpus > 0 ? { cpus } : {}),
-    ...(cpusMax === undefined || !Number.isFinite(cpusMax) ? {} : { cpusMax }),
-    ...(hasMemory ? { memoryBytesMax: Math.max(MEMORY_BYTES_MIN, memMb * 1024 * 1024) } : {}),
-  };
-}
-
-function taskLimits(task: TaskInfo): ProcessLimits {
-  return limitsOf(task.resources ?? [], task.limits ?? {});
 }
 
 /** What a running process has, for another in its place. */

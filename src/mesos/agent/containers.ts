@@ -17,8 +17,9 @@ import { decode, encode } from '#wire/mesos/codec.ts';
 import type { Executor, Framework } from './agent-state.ts';
 import { pointAt } from './checkpoint.ts';
 import type { ContainerPath } from './container-id.ts';
-import { ContainerSpecs, type ContainerSpecOptions, quantity } from './container-spec.ts';
+import { ContainerSpecs, type ContainerSpecOptions } from './container-spec.ts';
 import { type MainContainer, NestedContainers, waitStatus } from './nested.ts';
+import { pathPart } from './paths.ts';
 import type { AgentInput, ConnectionId, ContainerEnd, ContainerLaunch } from './types.ts';
 
 export interface ContainersOptions extends ContainerSpecOptions {
@@ -158,7 +159,7 @@ export class Containers {
   update(containerId: string, resources: readonly Resource[]): void {
     const container = this.#containers.get(containerId);
     if (container?.process === undefined) return;
-    const limits = { cpus: quantity(resources, 'cpus') };
+    const limits = this.#specs.executorLimits(resources);
     this.#host.setLimits(this.#options.paths.containerProcess(containerId), limits);
   }
 
@@ -191,6 +192,8 @@ export class Containers {
       for (const name of names) await this.#host.dispose(join(folder, kind, name));
     }
     await this.#host.dispose(paths.containerProcess(containerId));
+    const secrets = join(this.#options.secretsFolder, pathPart(containerId));
+    await rm(secrets, { recursive: true, force: true });
     await rm(folder, { recursive: true, force: true });
   }
 
@@ -206,7 +209,10 @@ export class Containers {
     for (const id of await this.nested.standaloneIds()) known.add(id);
     for (const id of known) await this.nested.recover(id);
     const folders = (await this.#disk.list(this.#options.paths.containers)) ?? [];
-    for (const name of folders) if (!known.has(name)) await this.#disposeFolder(name);
+    const secrets = await readdir(this.#options.secretsFolder).catch(() => []);
+    for (const name of new Set([...folders, ...secrets])) {
+      if (!known.has(name)) await this.#disposeFolder(name);
+    }
   }
 
   async #recoverOne(agentId: string, framework: Framework, executor: Executor): Promise<void> {
@@ -259,7 +265,8 @@ export class Containers {
 
   async #makeSandbox(container: Container): Promise<void> {
     const { sandbox, launch } = container;
-    await mkdir(sandbox, { recursive: true, mode: 0o755 });
+    await mkdir(dirname(sandbox), { recursive: true, mode: 0o755 });
+    await mkdir(sandbox, { recursive: true, mode: 0o750 });
     const owner = await this.#specs.identity(launch.user);
     if (owner !== undefined) await chown(sandbox, owner.uid, owner.gid);
     await pointAt(join(dirname(sandbox), 'latest'), sandbox);
@@ -314,8 +321,8 @@ export class Containers {
         parentContainer: launch.type === 'default' ? containerId : undefined,
         nextContainer: () => this.#env.random.uuid(),
         prepare: (task, own) => this.#specs.task(launch, sandbox, task, own),
-        probe: (task, own, _pid, probe, signal) =>
-          this.#probe({ launch, sandbox, task, own }, probe, signal),
+        probe: (task, own, pid, probe, signal) =>
+          this.#probe({ launch, sandbox, task, own, pid }, probe, signal),
         stateFolder: (taskId) => paths.taskProcess(containerId, taskId),
         remember: (memory) => this.#rememberTasks(launch, memory),
         onUpdate: (status: TaskStatus) => this.#onInput({ kind: 'executor-update', key, status }),
@@ -339,15 +346,24 @@ export class Containers {
   }
 
   async #probe(
-    checked: { launch: ContainerLaunch; sandbox: string; task: TaskInfo; own: string },
+    checked: {
+      launch: ContainerLaunch;
+      sandbox: string;
+      task: TaskInfo;
+      own: string;
+      pid: number;
+    },
     { action, timeoutMs }: Probe,
     signal: AbortSignal,
   ): Promise<ProbeResult> {
     if (action.type !== 'COMMAND') return probeNetwork(action, timeoutMs, signal);
-    const { launch, sandbox, task, own } = checked;
+    const { launch, sandbox, task, own, pid } = checked;
     const id = this.#env.random.uuid();
     try {
-      const spec = await this.#specs.check(launch, sandbox, task, own, action.command, id);
+      const spec = await this.#specs.check(launch, sandbox, task, own, action.command, {
+        id,
+        pid,
+      });
       return await probeCommand(this.#host, this.#env.timers, spec, timeoutMs);
     } catch (error) {
       const taskId = task.task_id.value;

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { errorChain } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import type { ExitStatus, HostProcess, ProcessHost, Signal } from '#env/process.ts';
@@ -149,7 +149,8 @@ export class NestedContainers {
     const { specs, host } = this.#options;
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await this.#write(join(folder, 'info.json'), JSON.stringify(info));
-    await mkdir(info.sandbox, { recursive: true, mode: 0o755 });
+    await mkdir(dirname(info.sandbox), { recursive: true, mode: 0o755 });
+    await mkdir(info.sandbox, { recursive: true, mode: 0o750 });
     const owner = await specs.identity(info.user);
     if (owner !== undefined) await chown(info.sandbox, owner.uid, owner.gid);
     const inputPath = join(folder, 'stdin');

@@ -1,6 +1,7 @@
 // Where an agent keeps what on disk: Mesos' own layout under the work folder, and the runtime state
 // of containers beside it.
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import type { Resource } from '#wire/mesos/v1.ts';
 import type { ExecutorKey } from './types.ts';
 
 /** Ids are made by others: one that would leave its folder is written in another way. */
@@ -60,6 +61,16 @@ export class AgentPaths {
 
   sandbox(agentId: string, key: ExecutorKey, containerId: string): string {
     return join(this.executorSandboxes(agentId, key), pathPart(containerId));
+  }
+
+  /** A role's slashes are written as spaces, as Mesos does; a MOUNT disk is one volume, whole. */
+  persistentVolume(resource: Resource): string {
+    const { source, persistence } = resource.disk ?? {};
+    if (source?.type === 'MOUNT') return resolve(this.work, source.mount?.root ?? '.');
+    const root = source?.type === 'PATH' ? resolve(this.work, source.path?.root ?? '.') : this.work;
+    const role = resource.reservations?.at(-1)?.role ?? resource.role ?? '*';
+    const id = pathPart(persistence?.id ?? '');
+    return join(root, 'volumes', 'roles', pathPart(role.replaceAll('/', ' ')), id);
   }
 
   /** Runtime state of containers: the process host's folders, what built-in executors remember. */

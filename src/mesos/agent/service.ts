@@ -1,7 +1,10 @@
 // Puts an agent together: core, shell, checkpoints, containers, and one HTTP server for libprocess
 // messages and every API. Used by bin/agent.ts and by tests.
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { Fault } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
@@ -15,6 +18,7 @@ import { Containers } from './containers.ts';
 import { AgentCore } from './core.ts';
 import { ExecutorApi } from './executor-api.ts';
 import { SandboxFiles } from './files.ts';
+import { flagTexts, readFlags } from './flags.ts';
 import { HttpProblem, sendProblem } from './http.ts';
 import { LegacyApi } from './legacy.ts';
 import { OperatorApi } from './operator-api.ts';
@@ -29,7 +33,10 @@ export interface AgentSettings {
   readonly hostname: string;
   readonly resources: readonly Resource[];
   readonly attributes: readonly Attribute[];
+  /** As they were given, for those who ask. */
   readonly flags: Readonly<Record<string, string>>;
+  /** Mesos' flags that change a default here; see flags.ts. */
+  readonly options?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface RunningAgent {
@@ -54,17 +61,9 @@ const TIMES = {
   registrationBackoffMsMax: 10_000,
   updateRetryMs: 10_000,
   updateRetryMsMax: 600_000,
-  executorRegistrationTimeoutMs: 60_000,
-  executorReregistrationTimeoutMs: 15_000,
-  executorShutdownGraceMs: 5_000,
 } as const;
-const LIMITS = {
-  completedFrameworksMax: 50,
-  completedExecutorsMax: 150,
-  completedTasksMax: 200,
-} as const;
+const LIMITS = { completedFrameworksMax: 50, completedTasksMax: 200 } as const;
 const KILL_GRACE_MS = 3_000;
-const RECOVERY_TIMEOUT_MS = 15 * 60_000;
 const SUBSCRIPTION_BACKOFF_MS_MAX = 2_000;
 
 export interface AgentPorts {
@@ -126,6 +125,7 @@ class AgentService {
     const address = `${settings.host}:${port}`;
     this.#url = `http://${address}`;
     const paths = new AgentPaths(settings.workFolder);
+    const flags = readFlags(settings.options ?? {});
     this.#endpoint = new LibprocessEndpoint({
       id: AGENT_ID,
       address,
@@ -141,6 +141,10 @@ class AgentService {
         capabilities: AGENT_CAPABILITIES.map((type) => ({ type })),
         ...TIMES,
         ...LIMITS,
+        executorRegistrationTimeoutMs: flags.executorRegistrationMs,
+        executorReregistrationTimeoutMs: flags.executorReregistrationMs,
+        executorShutdownGraceMs: flags.shutdownGraceMs,
+        completedExecutorsMax: flags.completedExecutorsMax,
       },
       {
         uuid: () => env.random.uuid(),
@@ -158,16 +162,33 @@ class AgentService {
         endpoint: address,
         cgroupRoot: `strata/agent-${port}`,
         ownEnvironment: process.env,
-        recoveryTimeoutMs: RECOVERY_TIMEOUT_MS,
+        recoveryTimeoutMs: flags.recoveryTimeoutMs,
         subscriptionBackoffMsMax: SUBSCRIPTION_BACKOFF_MS_MAX,
-        shutdownGraceMs: TIMES.executorShutdownGraceMs,
+        shutdownGraceMs: flags.shutdownGraceMs,
         killGraceMs: KILL_GRACE_MS,
+        policy: {
+          isRoot: process.getuid?.() === 0,
+          isolators: flags.isolators,
+          mayShareAgentPids: flags.mayShareAgentPids,
+          bounding: flags.boundingCapabilities,
+          effective: flags.effectiveCapabilities,
+        },
+        secretsFolder: secretsFolderOf(settings.workFolder),
+        flags,
+        nextId: () => env.random.uuid(),
       },
       ports,
       { onInput: (input) => this.#shell.input(input), nextConnection },
     );
     const files = new SandboxFiles(settings.workFolder);
-    const view = { shell: this.#shell, containers, files, flags: settings.flags, env, paths };
+    const view = {
+      shell: this.#shell,
+      containers,
+      files,
+      flags: flagTexts({ ...settings.flags, ...settings.options }),
+      env,
+      paths,
+    };
     this.#operatorApi = new OperatorApi(view);
     this.#legacy = new LegacyApi({ ...view, upid: this.#endpoint.upid });
     this.#shell.wire({
@@ -279,6 +300,14 @@ function agentInfo(settings: AgentSettings, port: number): AgentInfo {
     resources: [...settings.resources],
     ...(settings.attributes.length === 0 ? {} : { attributes: [...settings.attributes] }),
   };
+}
+
+/** Secrets touch no disk where there is shared memory; two agents of a machine have two folders. */
+function secretsFolderOf(workFolder: string): string {
+  const own = createHash('sha256').update(workFolder).digest('hex').slice(0, 16);
+  return existsSync('/dev/shm') && process.getuid?.() === 0
+    ? join('/dev/shm', `strata-secrets-${own}`)
+    : join(workFolder, 'run', 'secrets');
 }
 
 /** `/slave(1)/state/` and `/state` are one. */

@@ -5,6 +5,7 @@ import type { ExitStatus, Signal } from '#env/process.ts';
 import type {
   CheckStatusInfo,
   KillPolicy,
+  Resource,
   TaskInfo,
   TaskState,
   TaskStatus_Reason,
@@ -46,6 +47,8 @@ export type BuiltinEffect =
       readonly reason?: TaskStatus_Reason | undefined;
       readonly healthy?: boolean | undefined;
       readonly checkStatus?: CheckStatusInfo | undefined;
+      /** The agent, not the task's executor, has ended it for what it used. */
+      readonly limitation?: readonly Resource[] | undefined;
       readonly container: string;
     }
   /** Nothing is left to run: the executor's container ends. */
@@ -107,6 +110,24 @@ export function exitMessage(status: ExitStatus): string {
   if (status.kind === 'exited') return `Command exited with status ${status.code}`;
   const word = SIGNAL_WORDS[status.signal] ?? `Unknown signal ${status.signal}`;
   return `Command terminated with signal ${word}`;
+}
+
+const MB = 1024 * 1024;
+
+/** As Mesos words it; the resources are what was used. */
+function memoryLimitation(
+  task: TaskInfo | undefined,
+  { memoryBytesPeak = 0 }: ExitStatus,
+): { readonly text: string; readonly limitation: readonly Resource[] } {
+  const mem = (task?.resources ?? [])
+    .filter((one) => one.name === 'mem')
+    .reduce((sum, one) => sum + (one.scalar?.value ?? 0), 0);
+  const limitMb = task?.limits?.['mem']?.value ?? mem;
+  const usedMb = memoryBytesPeak > 0 ? memoryBytesPeak / MB : limitMb;
+  return {
+    text: `Memory limit exceeded: Requested: ${limitMb}MB Maximum Used: ${Math.round(usedMb)}MB`,
+    limitation: [{ name: 'mem', type: 'SCALAR', scalar: { value: usedMb } }],
+  };
 }
 
 function graceOf(policy: KillPolicy | undefined, otherwiseMs: number): number {
@@ -227,8 +248,9 @@ export class BuiltinExecutor {
       const reason = 'REASON_MAX_COMPLETION_TIME_REACHED';
       this.#end(task, 'TASK_FAILED', message, reason, now);
     } else if (status.oomKilled === true) {
-      const text = `${message}: memory limit exceeded`;
-      this.#end(task, 'TASK_FAILED', text, 'REASON_CONTAINER_LIMITATION_MEMORY', now);
+      const { text, limitation } = memoryLimitation(task.task, status);
+      const reason = 'REASON_CONTAINER_LIMITATION_MEMORY';
+      this.#end(task, 'TASK_FAILED', text, reason, now, limitation);
     } else if (status.kind === 'exited' && status.code === 0) {
       this.#end(task, 'TASK_FINISHED', message, undefined, now);
     } else {
@@ -327,10 +349,11 @@ export class BuiltinExecutor {
     message: string,
     reason: TaskStatus_Reason | undefined,
     now: Instant,
+    limitation?: readonly Resource[] | undefined,
   ): void {
     task.state = 'ended';
     task.checks.stop();
-    this.#update(task.taskId, state, message, reason);
+    this.#update(task.taskId, state, message, reason, limitation);
     if (task.group !== undefined && state !== 'TASK_FINISHED') {
       for (const other of this.#tasks.values()) {
         if (other.group === task.group) this.#kill(other, other.graceMs, now);
@@ -346,6 +369,7 @@ export class BuiltinExecutor {
     state: TaskState,
     message?: string | undefined,
     reason?: TaskStatus_Reason | undefined,
+    limitation?: readonly Resource[] | undefined,
   ): void {
     const task = this.#tasks.get(taskId);
     // Found values are those of a running task; that it was killed as unhealthy is told to its end.
@@ -364,6 +388,7 @@ export class BuiltinExecutor {
       healthy,
       checkStatus: isRunning ? task?.checks.status : unknownStatus(task?.task?.check),
       container: task?.container ?? '',
+      limitation,
     });
   }
 

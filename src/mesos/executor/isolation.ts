@@ -1,11 +1,47 @@
-// What a ContainerInfo asks of the process host, and what this agent cannot do for one: refused
-// with the words for the task's last update rather than left out in silence.
-import type { ProcessSpec } from '#env/process.ts';
-import type { ContainerInfo, RLimitInfo, TaskInfo } from '#wire/mesos/v1.ts';
+// What a ContainerInfo asks of the process host: rlimits, a terminal, namespaces, capabilities and
+// the mounts that go with them. What this agent cannot do is refused with the words for the task's
+// last update rather than left out in silence.
+import type { ProcessMount, ProcessSpec } from '#env/process.ts';
+import type {
+  CapabilityInfo,
+  ContainerInfo,
+  LinuxInfo,
+  RLimitInfo,
+  TaskInfo,
+} from '#wire/mesos/v1.ts';
 
-export type Isolation = Pick<ProcessSpec, 'rlimits' | 'terminal'>;
+export type Isolation = Pick<
+  ProcessSpec,
+  'rlimits' | 'terminal' | 'capabilities' | 'namespaces' | 'mounts' | 'noNewPrivileges'
+>;
+
+/** What the operator has decided for every container of an agent. */
+export interface IsolationPolicy {
+  /** Only root can make namespaces and mounts, and take capabilities away. */
+  readonly isRoot: boolean;
+  /** Names of Mesos' isolators that change a default here: `namespaces/pid`, `linux/nnp` ... */
+  readonly isolators: ReadonlySet<string>;
+  readonly mayShareAgentPids: boolean;
+  /** Capabilities in lower case, as the process port has them. */
+  readonly bounding: readonly string[] | undefined;
+  readonly effective: readonly string[] | undefined;
+}
+
+export const PLAIN_POLICY: IsolationPolicy = {
+  isRoot: false,
+  isolators: new Set(),
+  mayShareAgentPids: true,
+  bounding: undefined,
+  effective: undefined,
+};
 
 const TERMINAL_SIZE = { rows: 24, columns: 80 } as const;
+
+// A /proc of its own shows a container no other processes, but still the machine's own knobs and
+// memory: the paths that OCI runtimes hide by default.
+const MASKED_FILES = ['/proc/kcore', '/proc/keys', '/proc/timer_list', '/proc/sched_debug'];
+const MASKED_FOLDERS = ['/proc/acpi', '/proc/scsi', '/sys/firmware'];
+const READ_ONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
 /** prlimit(1) calls them like Mesos does, in lower case. */
 function rlimitsOf(info: RLimitInfo | undefined): ProcessSpec['rlimits'] {
@@ -21,12 +57,103 @@ function rlimitsOf(info: RLimitInfo | undefined): ProcessSpec['rlimits'] {
   });
 }
 
-export function isolationOf(container: ContainerInfo | undefined): Isolation {
-  const rlimits = rlimitsOf(container?.rlimit_info);
-  const { tty_info } = container ?? {};
+function namesOf(info: CapabilityInfo | undefined): readonly string[] | undefined {
+  return info === undefined ? undefined : (info.capabilities ?? []).map((one) => one.toLowerCase());
+}
+
+/** Effective and bounding sets as Mesos' linux/capabilities makes them. */
+function capabilitiesOf(
+  linux: LinuxInfo | undefined,
+  policy: IsolationPolicy,
+): Isolation['capabilities'] {
+  const effective = namesOf(linux?.effective_capabilities ?? linux?.capability_info);
+  const bounding = namesOf(linux?.bounding_capabilities);
+  const isAsked = effective !== undefined || bounding !== undefined;
+  if (!policy.isRoot) {
+    if (isAsked) throw new Error('Capabilities need an agent that runs as root');
+    return undefined;
+  }
+  const wanted = effective ?? policy.effective;
+  const bound = bounding ?? policy.bounding ?? effective ?? policy.effective;
+  if (wanted === undefined && bound === undefined) return undefined;
+  const missing = (wanted ?? []).filter((one) => bound !== undefined && !bound.includes(one));
+  const denied = [...(wanted ?? []), ...(bound ?? [])].filter(
+    (one) => policy.bounding !== undefined && !policy.bounding.includes(one),
+  );
+  const refused = [...new Set([...missing, ...denied])].map((one) => one.toUpperCase());
+  if (refused.length > 0) {
+    throw new Error(`Requested capabilities '{${refused.join(',')}}' are not allowed`);
+  }
+  return {
+    ...(bound === undefined ? {} : { bounding: bound }),
+    ...(wanted === undefined ? {} : { effective: wanted }),
+  };
+}
+
+function maskingMounts(): ProcessMount[] {
+  return [
+    ...MASKED_FILES.map((target) => ({ source: '/dev/null', target, readOnly: false })),
+    ...MASKED_FOLDERS.map((target) => ({
+      type: 'tmpfs' as const,
+      source: 'tmpfs',
+      target,
+      readOnly: true,
+      options: 'size=0k',
+    })),
+    ...READ_ONLY.map((target) => ({ source: target, target, readOnly: true })),
+  ].map((one) => ({ ...one, ifThere: true }));
+}
+
+function namespacesOf(
+  linux: LinuxInfo | undefined,
+  policy: IsolationPolicy,
+): Pick<Isolation, 'namespaces' | 'mounts'> {
+  const shares = linux?.share_pid_namespace;
+  if (shares === true && !policy.mayShareAgentPids) {
+    throw new Error("Sharing agent's pid namespace with top-level container is not allowed");
+  }
+  const ownPids =
+    shares === false || (shares === undefined && policy.isolators.has('namespaces/pid'));
+  const ownIpc =
+    linux?.ipc_mode === 'PRIVATE' ||
+    (linux?.ipc_mode !== 'SHARE_PARENT' && policy.isolators.has('namespaces/ipc'));
+  if (linux?.shm_size !== undefined && !ownIpc) {
+    throw new Error("Only private IPC mode can be specified with 'shm_size'");
+  }
+  if (!ownPids && !ownIpc) return {};
+  if (!policy.isRoot) throw new Error('Namespaces need an agent that runs as root');
+  const size = linux?.shm_size === undefined ? '' : `,size=${linux.shm_size}m`;
+  const shm: ProcessMount = {
+    type: 'tmpfs',
+    source: 'shm',
+    target: '/dev/shm',
+    readOnly: false,
+    options: `nosuid,nodev,noexec,mode=1777${size}`,
+  };
+  return {
+    namespaces: {
+      mount: 'new',
+      ...(ownPids ? { pid: 'new' } : {}),
+      ...(ownIpc ? { ipc: 'new' } : {}),
+    },
+    mounts: [...(ownPids ? maskingMounts() : []), ...(ownIpc ? [shm] : [])],
+  };
+}
+
+/** Throws with the words for the task's last update. */
+export function isolationOf(
+  container: ContainerInfo | undefined,
+  policy: IsolationPolicy,
+): Isolation {
+  const { tty_info, linux_info, rlimit_info } = container ?? {};
+  const rlimits = rlimitsOf(rlimit_info);
+  const capabilities = capabilitiesOf(linux_info, policy);
   return {
     ...(rlimits === undefined || rlimits.length === 0 ? {} : { rlimits }),
     ...(tty_info === undefined ? {} : { terminal: tty_info.window_size ?? TERMINAL_SIZE }),
+    ...(capabilities === undefined ? {} : { capabilities }),
+    ...(policy.isolators.has('linux/nnp') ? { noNewPrivileges: true } : {}),
+    ...namespacesOf(linux_info, policy),
   };
 }
 
@@ -34,16 +161,16 @@ export function containerProblem(container: ContainerInfo | undefined): string |
   if (container === undefined) return undefined;
   if (container.type === 'DOCKER') return 'Docker containers are not supported';
   if (container.mesos?.image !== undefined) return 'Container images are not supported';
-  if ((container.volumes ?? []).length > 0) return 'Volumes are not supported';
   if ((container.network_infos ?? []).some((one) => one.name !== undefined)) {
     return 'Container networks are not supported';
   }
-  if (container.linux_info !== undefined) return 'Linux isolation options are not supported';
+  const seccomp = container.linux_info?.seccomp;
+  if (seccomp !== undefined && seccomp.unconfined !== true) {
+    return 'Seccomp profiles are not supported';
+  }
   return undefined;
 }
 
 export function taskProblem(task: TaskInfo): string | undefined {
-  const persistent = (task.resources ?? []).some((one) => one.disk?.persistence !== undefined);
-  if (persistent) return 'Persistent volumes are not supported';
   return containerProblem(task.container);
 }

@@ -156,18 +156,19 @@ export class BuiltinRunner {
   }
 
   #status(effect: BuiltinEffect & { kind: 'update' }): TaskStatus {
-    const { taskId, state, message, reason, healthy, checkStatus, container } = effect;
+    const { taskId, state, message, reason, healthy, checkStatus, container, limitation } = effect;
     const parent = this.#place.parentContainer;
     const pid = this.#processes.get(taskId)?.pid;
     return {
       task_id: { value: taskId },
       state,
-      source: 'SOURCE_EXECUTOR',
+      source: limitation === undefined ? 'SOURCE_EXECUTOR' : 'SOURCE_AGENT',
       executor_id: { value: this.#place.executorId },
       timestamp: this.#env.clock.now() / 1000,
       uuid: uuidBytes(this.#env.random.uuid()),
       ...(message === undefined ? {} : { message }),
       ...(reason === undefined ? {} : { reason }),
+      ...(limitation === undefined ? {} : { limitation: { resources: [...limitation] } }),
       ...(healthy === undefined ? {} : { healthy }),
       ...(checkStatus === undefined ? {} : { check_status: checkStatus }),
       ...(parent === undefined

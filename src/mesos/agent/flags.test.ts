@@ -1,0 +1,56 @@
+// Flags of the agent under Mesos' names.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { faultCode } from '#base/fault.ts';
+import { durationMs, flagTexts, readFlags } from './flags.ts';
+
+const values = [
+  [
+    'isolation',
+    'cgroups/cpu,namespaces/pid',
+    'isolators',
+    new Set(['cgroups/cpu', 'namespaces/pid']),
+  ],
+  ['bounding_capabilities', '{"capabilities":["NET_RAW"]}', 'boundingCapabilities', ['net_raw']],
+  ['fetcher_cache_size', '1.5GB', 'fetcherCacheBytes', 1.5 * 2 ** 30],
+  ['gc_delay', '2days', 'gcDelayMs', 172_800_000],
+  ['gc_disk_headroom', '0.25', 'gcDiskHeadroom', 0.25],
+  ['switch_user', 'false', 'switchesUser', false],
+  ['executor_environment_variables', '{"A":"b"}', 'executorVariables', { A: 'b' }],
+] as const;
+for (const [name, text, field, want] of values) {
+  test(`readFlags(): ${name}=${text}`, () => {
+    assert.deepEqual(readFlags({ [name]: text })[field], want);
+  });
+}
+
+const refused = [
+  ['no_such_flag', '1'],
+  ['gc_delay', '1'],
+  ['gc_delay', '1fortnights'],
+  ['gc_disk_headroom', '2'],
+  ['strict', 'maybe'],
+  ['recover', 'never'],
+  ['bounding_capabilities', '{}'],
+  ['max_completed_executors_per_framework', '-1'],
+] as const;
+for (const [name, text] of refused) {
+  test(`readFlags() refuses ${name}=${text}`, () => {
+    assert.throws(
+      () => readFlags({ [name]: text }),
+      (error) => faultCode(error) === 'bad-flag',
+    );
+  });
+}
+
+test('flagTexts() shows what holds, given or not', () => {
+  const texts = flagTexts({ gc_delay: '2days', port: '1' });
+  assert.deepEqual(
+    [texts['gc_delay'], texts['recover'], texts['port']],
+    ['2days', 'reconnect', '1'],
+  );
+});
+
+test('durationMs() reads what Mesos writes', () => {
+  assert.deepEqual(['250ms', '5secs', '1mins', '2hrs'].map(durationMs), [250, 5e3, 6e4, 72e5]);
+});

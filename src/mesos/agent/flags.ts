@@ -1,0 +1,216 @@
+// The agent's flags under Mesos' names, as text: what they mean here. A name that is not known and a
+// value that cannot be read are faults with code `bad-flag`; nothing starts then.
+import { Fault } from '#base/fault.ts';
+
+export interface AgentFlags {
+  readonly isolators: ReadonlySet<string>;
+  readonly effectiveCapabilities: readonly string[] | undefined;
+  readonly boundingCapabilities: readonly string[] | undefined;
+  readonly mayShareAgentPids: boolean;
+  readonly enablesCfs: boolean;
+  readonly makesHostPaths: boolean;
+  readonly switchesUser: boolean;
+  readonly executorVariables: Readonly<Record<string, string>> | undefined;
+  readonly frameworksHome: string | undefined;
+  readonly fetcherCacheBytes: number;
+  readonly fetcherStallMs: number;
+  readonly executorRegistrationMs: number;
+  readonly executorReregistrationMs: number;
+  readonly shutdownGraceMs: number;
+  readonly recoveryTimeoutMs: number;
+  readonly recovers: 'reconnect' | 'cleanup';
+  readonly reconfiguration: 'equal' | 'additive';
+  readonly isStrict: boolean;
+  readonly gcDelayMs: number;
+  readonly gcDiskHeadroom: number;
+  readonly diskWatchMs: number;
+  readonly containerDiskWatchMs: number;
+  readonly enforcesDisk: boolean;
+  readonly completedExecutorsMax: number;
+  /** Processes and threads of one container. */
+  readonly pidsMax: number;
+  /** Of each output of a container, before it is rotated; undefined: never. */
+  readonly logBytesMax: number | undefined;
+  readonly logFilesMax: number;
+}
+
+interface FlagKind<T> {
+  readonly fallback: string;
+  readonly read: (text: string) => T;
+}
+
+function flag<T>(fallback: string, read: (text: string) => T): FlagKind<T> {
+  return { fallback, read };
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  ms: 1,
+  secs: 1000,
+  mins: 60_000,
+  hrs: 3_600_000,
+  days: 86_400_000,
+  weeks: 604_800_000,
+};
+const UNITS_BYTES: Readonly<Record<string, number>> = {
+  B: 1,
+  KB: 2 ** 10,
+  MB: 2 ** 20,
+  GB: 2 ** 30,
+  TB: 2 ** 40,
+  PB: 2 ** 50,
+};
+
+function quantity(text: string, units: Readonly<Record<string, number>>, what: string): number {
+  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)([a-zA-Z]+)$/.exec(text) ?? [];
+  const size = units[unit];
+  if (size === undefined) throw new Error(`"${text}" is no ${what}`);
+  return Number(number) * size;
+}
+
+/** `5secs`, `1weeks`, as stout reads a Duration. */
+export function durationMs(text: string): number {
+  return quantity(text, UNITS_MS, 'duration');
+}
+
+const bytes = (text: string): number => quantity(text, UNITS_BYTES, 'number of bytes');
+
+function bool(text: string): boolean {
+  if (text === 'true' || text === '1') return true;
+  if (text === 'false' || text === '0') return false;
+  throw new Error(`"${text}" is neither true nor false`);
+}
+
+function fraction(text: string): number {
+  const value = Number(text);
+  if (text === '' || !(value >= 0 && value <= 1)) throw new Error(`"${text}" is not within 0 to 1`);
+  return value;
+}
+
+function count(text: string): number {
+  if (!/^\d+$/.test(text)) throw new Error(`"${text}" is no number`);
+  return Number(text);
+}
+
+function oneOf<T extends string>(...words: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = words.find((word) => word === text);
+    if (found === undefined) throw new Error(`"${text}" is none of ${words.join(', ')}`);
+    return found;
+  };
+}
+
+/** `{"capabilities": ["NET_RAW"]}` */
+function capabilities(text: string): readonly string[] | undefined {
+  if (text === '') return undefined;
+  const { capabilities: names } = JSON.parse(text) as { capabilities?: unknown };
+  if (!Array.isArray(names)) throw new Error('it has no list of capabilities');
+  return names.map((one) => String(one).toLowerCase());
+}
+
+function variables(text: string): Readonly<Record<string, string>> | undefined {
+  if (text === '') return undefined;
+  const object = JSON.parse(text) as Record<string, unknown>;
+  return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, String(value)]));
+}
+
+const words = (text: string): ReadonlySet<string> => new Set(text.split(',').filter(Boolean));
+const optional = (text: string): string | undefined => (text === '' ? undefined : text);
+const optionalBytes = (text: string): number | undefined => (text === '' ? undefined : bytes(text));
+
+/**
+ * Those that Mesos 1.11 has and that change something here, with its defaults; and, from
+ * `container_`, some of ours. The bound on processes is far above what anything sane needs.
+ */
+const KINDS = {
+  isolation: flag('posix/cpu,posix/mem', words),
+  effective_capabilities: flag('', capabilities),
+  bounding_capabilities: flag('', capabilities),
+  disallow_sharing_agent_pid_namespace: flag('false', bool),
+  cgroups_enable_cfs: flag('false', bool),
+  host_path_volume_force_creation: flag('false', bool),
+  switch_user: flag('true', bool),
+  executor_environment_variables: flag('', variables),
+  frameworks_home: flag('', optional),
+  fetcher_cache_size: flag('2GB', bytes),
+  fetcher_stall_timeout: flag('1mins', durationMs),
+  executor_registration_timeout: flag('1mins', durationMs),
+  executor_reregistration_timeout: flag('15secs', durationMs),
+  executor_shutdown_grace_period: flag('5secs', durationMs),
+  recovery_timeout: flag('15mins', durationMs),
+  recover: flag('reconnect', oneOf('reconnect', 'cleanup')),
+  reconfiguration_policy: flag('equal', oneOf('equal', 'additive')),
+  strict: flag('true', bool),
+  gc_delay: flag('1weeks', durationMs),
+  gc_disk_headroom: flag('0.1', fraction),
+  disk_watch_interval: flag('1mins', durationMs),
+  container_disk_watch_interval: flag('15secs', durationMs),
+  enforce_container_disk_quota: flag('false', bool),
+  max_completed_executors_per_framework: flag('150', count),
+  container_pids_max: flag('16384', count),
+  container_log_max_size: flag('', optionalBytes),
+  container_log_max_files: flag('9', count),
+} as const;
+
+type Kinds = typeof KINDS;
+type Name = keyof Kinds;
+type ValueOf<N extends Name> = ReturnType<Kinds[N]['read']>;
+
+/** Whether it is a flag of these. */
+export function isAgentFlag(name: string): name is Name {
+  return Object.hasOwn(KINDS, name);
+}
+
+/** What every flag is, with defaults filled in: for /flags. */
+export function flagTexts(given: Readonly<Record<string, string>>): Record<string, string> {
+  const defaults = Object.entries(KINDS).map(([name, kind]) => [name, kind.fallback] as const);
+  return { ...Object.fromEntries(defaults.filter(([, text]) => text !== '')), ...given };
+}
+
+export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
+  for (const name of Object.keys(given)) {
+    if (isAgentFlag(name)) continue;
+    throw new Fault({ code: 'bad-flag', name }, `Cannot start: flag "${name}" is not known`);
+  }
+  const value = <N extends Name>(name: N): ValueOf<N> => {
+    const text = given[name] ?? KINDS[name].fallback;
+    try {
+      return KINDS[name].read(text) as ValueOf<N>;
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new Fault({ code: 'bad-flag', name }, `Cannot start: flag "${name}": ${why}`, {
+        cause,
+      });
+    }
+  };
+  return {
+    isolators: value('isolation'),
+    effectiveCapabilities: value('effective_capabilities'),
+    boundingCapabilities: value('bounding_capabilities'),
+    mayShareAgentPids: !value('disallow_sharing_agent_pid_namespace'),
+    enablesCfs: value('cgroups_enable_cfs'),
+    makesHostPaths: value('host_path_volume_force_creation'),
+    switchesUser: value('switch_user'),
+    executorVariables: value('executor_environment_variables'),
+    frameworksHome: value('frameworks_home'),
+    fetcherCacheBytes: value('fetcher_cache_size'),
+    fetcherStallMs: value('fetcher_stall_timeout'),
+    executorRegistrationMs: value('executor_registration_timeout'),
+    executorReregistrationMs: value('executor_reregistration_timeout'),
+    shutdownGraceMs: value('executor_shutdown_grace_period'),
+    recoveryTimeoutMs: value('recovery_timeout'),
+    recovers: value('recover'),
+    reconfiguration: value('reconfiguration_policy'),
+    isStrict: value('strict'),
+    gcDelayMs: value('gc_delay'),
+    gcDiskHeadroom: value('gc_disk_headroom'),
+    diskWatchMs: value('disk_watch_interval'),
+    containerDiskWatchMs: value('container_disk_watch_interval'),
+    enforcesDisk: value('enforce_container_disk_quota'),
+    completedExecutorsMax: value('max_completed_executors_per_framework'),
+    pidsMax: value('container_pids_max'),
+    logBytesMax: value('container_log_max_size'),
+    logFilesMax: value('container_log_max_files'),
+  };
+}

@@ -1,0 +1,143 @@
+// Volumes of containers: what is mounted where, or, without root, linked to. Nothing that a task can
+// make in its sandbox leads a volume out of it.
+import { chown, lstat, mkdir, realpath, stat, symlink, writeFile } from 'node:fs/promises';
+import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
+import type { ProcessMount } from '#env/process.ts';
+import type { Resource, Secret, Volume } from '#wire/mesos/v1.ts';
+
+export interface VolumePlace {
+  readonly sandbox: string;
+  /** Of the executor of a task in a group, or of the container above. */
+  readonly parentSandbox: string | undefined;
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  /** Where a persistent volume lives. */
+  persistentVolume(resource: Resource): string;
+  readonly canMount: boolean;
+  readonly makesHostPaths: boolean;
+  /** A new file in memory, gone with its top-level container. */
+  secretPath(): string;
+}
+
+/** `made`: a folder of ours, which its user may use. */
+interface Source {
+  readonly path: string;
+  readonly isOurs: boolean;
+}
+
+/** The path below a folder, where no `..` and no symbolic link leads out of it. */
+async function within(base: string, relative: string, what: string): Promise<string> {
+  const clean = normalize(relative);
+  if (isAbsolute(clean) || clean === '..' || clean.startsWith(`..${sep}`)) {
+    throw new Error(`The path '${relative}' of ${what} leads out of the sandbox`);
+  }
+  const root = await realpath(base);
+  let existing = join(root, clean);
+  while ((await lstat(existing).catch(() => undefined)) === undefined) existing = dirname(existing);
+  const real = await realpath(existing).catch(() => '');
+  if (real !== root && !real.startsWith(root + sep)) {
+    throw new Error(`The path '${relative}' of ${what} leads out of the sandbox`);
+  }
+  return join(root, clean);
+}
+
+async function makeOurs(path: string, place: VolumePlace): Promise<Source> {
+  const isThere = (await stat(path).catch(() => undefined)) !== undefined;
+  if (!isThere) await mkdir(path, { recursive: true, mode: 0o755 });
+  if (!isThere && place.owner !== undefined) await chown(path, place.owner.uid, place.owner.gid);
+  return { path, isOurs: true };
+}
+
+async function hostSource(path: string, place: VolumePlace): Promise<Source> {
+  if (!isAbsolute(path)) {
+    return makeOurs(await within(place.sandbox, path, 'a host path volume'), place);
+  }
+  if ((await stat(path).catch(() => undefined)) === undefined) {
+    if (!place.makesHostPaths) throw new Error(`The host path '${path}' does not exist`);
+    await mkdir(path, { recursive: true });
+  }
+  return { path, isOurs: false };
+}
+
+function secretBytes(secret: Secret | undefined): Uint8Array {
+  const data = secret?.value?.data;
+  if (data === undefined) throw new Error('Only secrets given by their value can be resolved');
+  return data;
+}
+
+async function secretSource(secret: Secret | undefined, place: VolumePlace): Promise<Source> {
+  const bytes = secretBytes(secret);
+  if (!place.canMount) throw new Error('Secret volumes need an agent that runs as root');
+  const path = place.secretPath();
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await writeFile(path, bytes, { mode: 0o400 });
+  if (place.owner !== undefined) await chown(path, place.owner.uid, place.owner.gid);
+  return { path, isOurs: false };
+}
+
+async function sourceOf(volume: Volume, place: VolumePlace): Promise<Source> {
+  const { source, host_path, image } = volume;
+  if (image !== undefined) throw new Error('Image volumes are not supported');
+  if (host_path !== undefined) return hostSource(host_path, place);
+  switch (source?.type) {
+    case 'HOST_PATH':
+      return hostSource(source.host_path?.path ?? '', place);
+    case 'SANDBOX_PATH': {
+      const { type, path = '' } = source.sandbox_path ?? {};
+      const base = type === 'PARENT' ? place.parentSandbox : place.sandbox;
+      if (base === undefined) {
+        throw new Error('PARENT sandbox path volume is only for nested containers');
+      }
+      return makeOurs(await within(base, path, 'a sandbox path volume'), place);
+    }
+    case 'SECRET':
+      return secretSource(source?.secret, place);
+    case undefined:
+      throw new Error(`The volume at '${volume.container_path}' has no source`);
+    default:
+      throw new Error(`Volumes of type ${source?.type ?? 'UNKNOWN'} are not supported`);
+  }
+}
+
+async function bringIn(
+  volume: Volume,
+  source: Source,
+  place: VolumePlace,
+): Promise<ProcessMount[]> {
+  const { container_path, mode } = volume;
+  const isInside = !isAbsolute(container_path);
+  const target = isInside
+    ? await within(place.sandbox, container_path, 'a volume')
+    : normalize(container_path);
+  if (place.canMount) {
+    if (!isInside && (await stat(target).catch(() => undefined)) === undefined) {
+      throw new Error(`Absolute container path '${container_path}' does not exist on the host`);
+    }
+    return [{ source: source.path, target, readOnly: mode === 'RO' }];
+  }
+  if (!isInside || mode === 'RO' || !source.isOurs) {
+    throw new Error('Volumes other than in the sandbox need an agent that runs as root');
+  }
+  await mkdir(dirname(target), { recursive: true });
+  if ((await lstat(target).catch(() => undefined)) === undefined)
+    await symlink(source.path, target);
+  return [];
+}
+
+/** The mounts of a container's volumes, in order; throws with the words for its last update. */
+export async function volumeMounts(
+  volumes: readonly Volume[],
+  resources: readonly Resource[],
+  place: VolumePlace,
+): Promise<readonly ProcessMount[]> {
+  const mounts: ProcessMount[] = [];
+  for (const resource of resources) {
+    const volume = resource.disk?.volume;
+    if (resource.disk?.persistence === undefined || volume === undefined) continue;
+    const source = await makeOurs(place.persistentVolume(resource), place);
+    mounts.push(...(await bringIn(volume, source, place)));
+  }
+  for (const volume of volumes) {
+    mounts.push(...(await bringIn(volume, await sourceOf(volume, place), place)));
+  }
+  return mounts;
+}
