@@ -118,8 +118,11 @@ class EtcdStore implements Store {
     return this.#index.revision;
   }
 
-  async get(key: string): Promise<KeyValue | undefined> {
-    await this.#freshen();
+  async get(
+    key: string,
+    options: { readonly isStaleOk?: boolean } = {},
+  ): Promise<KeyValue | undefined> {
+    if (options.isStaleOk !== true) await this.#freshen();
     return this.#index.get(key);
   }
 

@@ -87,7 +87,7 @@ export interface Store extends AsyncDisposable {
   compactRevision(): Revision;
   /** The newest revision anywhere, once this process has seen it. */
   current(): Promise<Revision>;
-  get(key: string): Promise<KeyValue | undefined>;
+  get(key: string, options?: { readonly isStaleOk?: boolean }): Promise<KeyValue | undefined>;
   range(options: RangeOptions): Promise<RangeResult>;
   txn(txn: Txn): Promise<TxnResult>;
   /** From `startRevision` on (inclusive), first out of history, within the call, then live. */

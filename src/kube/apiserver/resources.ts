@@ -119,10 +119,12 @@ export class Resources implements AdmissionLookup {
     name: string,
   ): Promise<KubeObject | undefined> {
     const info = this.#infoOf(group, resource);
-    const kv = info === undefined ? undefined : await this.find(info, namespace, name);
+    if (info === undefined) return undefined;
+    const kv = await this.store.get(objectKey(info, namespace, name), { isStaleOk: true });
     return kv === undefined ? undefined : objectOf(kv);
   }
 
+  /** As get(): what this server has seen, its own writes included; upstream's admission reads no more. */
   async list(
     group: string,
     resource: string,
@@ -131,7 +133,7 @@ export class Resources implements AdmissionLookup {
     const info = this.#infoOf(group, resource);
     if (info === undefined) return [];
     const start = collectionPrefix(info, namespace);
-    const { items } = await this.store.range({ start, end: prefixEnd(start) });
+    const { items } = await this.store.range({ start, end: prefixEnd(start), isStaleOk: true });
     return items.map(objectOf);
   }
 

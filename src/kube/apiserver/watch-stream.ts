@@ -93,7 +93,7 @@ export class WatchStream implements Receiver {
     const { response } = this.#options;
     if (this.#isOver || response.destroyed) return;
     response.write(bytes);
-    if (response.writableLength > BACKLOG_BYTES_MAX + this.#initialBytes) {
+    if (waitingBytes(response) > BACKLOG_BYTES_MAX + this.#initialBytes) {
       const { resource } = this.#options.request.info;
       this.#env.log.warn('A watcher does not keep up; its watch ends', { resource });
       this.#close();
@@ -196,6 +196,12 @@ export class WatchStream implements Receiver {
     for (const timer of this.#timers) timer.cancel();
     this.#finish();
   }
+}
+
+/** Answers over HTTP/2 do not tell themselves how much is waiting; their stream does. */
+function waitingBytes(response: ServerResponse): number {
+  const { stream } = response as unknown as { stream?: { writableLength: number } };
+  return stream?.writableLength ?? response.writableLength;
 }
 
 /** Many small pieces as fewer writes. */
