@@ -214,8 +214,9 @@ test('a watch may begin with the state, marked at its end', async () => {
   assert.deepEqual(await lines.take(1), ['ADDED state-0']);
   await lines.wait(1);
   assert.equal(lines.all[0]?.type, 'BOOKMARK');
-  const { annotations } = lines.all[0]?.object.metadata as { annotations: Json };
-  assert.deepEqual(annotations, { 'k8s.io/initial-events-end': 'true' });
+  assert.deepEqual(lines.all[0]?.object.metadata['annotations'], {
+    'k8s.io/initial-events-end': 'true',
+  });
   await lines.take(1);
   await create('state-1', { state: 'yes' });
   assert.deepEqual(await lines.take(1), ['ADDED state-1']);
