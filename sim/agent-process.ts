@@ -19,7 +19,7 @@ import type { CustomExecutor } from './custom-executor.ts';
 import type { Machine } from './machine.ts';
 import { Links } from './links.ts';
 import { Channel, Life } from './network.ts';
-import { MASTER_ADDRESS } from './plan.ts';
+import { MASTER_ADDRESS, type Point } from './plan.ts';
 import { overTheWire, summaryOf } from './wire.ts';
 import type { World } from './world.ts';
 
@@ -203,16 +203,21 @@ export class AgentProcess {
     this.#chains.set(chain, at);
     this.#writes.add(record);
     clock.after(at - clock.now(), () => {
-      if (!this.life.isAlive || !this.#writes.delete(record)) return;
-      if (!this.machine.isDiskFull) this.machine.makeDurable(record);
+      if (!this.life.isAlive || this.machine.reach('checkpoint')) return;
+      if (!this.#writes.delete(record)) return;
       // Without its disk an agent cannot keep its promises.
-      else this.machine.agentFailed();
+      if (this.machine.isDiskFull) {
+        this.machine.agentFailed();
+        return;
+      }
+      this.machine.makeDurable(record);
+      this.machine.reach('durable');
     });
     return at;
   }
 
   #performOne(effect: AgentEffect): void {
-    if (!this.life.isAlive) return;
+    if (!this.life.isAlive || this.machine.reach(effect.kind as Point)) return;
     switch (effect.kind) {
       case 'send-master':
         this.#send(effect.name, effect.body);

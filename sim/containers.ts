@@ -124,9 +124,12 @@ export class SimContainers {
     machine.starts.set(key, claim);
     const once = (): void => {
       this.#launching.delete(once);
-      if (machine.mayStart(key, claim)) start();
+      if (!machine.mayStart(key, claim)) return;
+      start();
+      machine.reach('started');
     };
     this.#launching.add(once);
+    if (machine.reach('start')) return;
     const { random } = machine.world;
     this.later(1 + random.below(random.chance(0.05) ? 2_000 : 15), once);
   }

@@ -9,6 +9,7 @@ import type { TaskInfo } from '#wire/mesos/v1.ts';
 import { AgentDisk } from './agent-disk.ts';
 import { AgentProcess } from './agent-process.ts';
 import { CustomExecutor } from './custom-executor.ts';
+import type { Point } from './plan.ts';
 import { frameworkOf, programOf } from './programs.ts';
 import type { World } from './world.ts';
 
@@ -55,6 +56,8 @@ export class SimTask {
 
 export class Machine {
   readonly world: World;
+  /** From 1. */
+  readonly number: number;
   readonly name: string;
   readonly total: Resources;
   readonly resources: string;
@@ -71,9 +74,10 @@ export class Machine {
   #pid = 100;
   #incarnation = 0;
 
-  constructor(world: World, name: string, resources: string) {
+  constructor(world: World, number: number, resources: string) {
     this.world = world;
-    this.name = name;
+    this.number = number;
+    this.name = `machine-${number}`;
     this.resources = resources;
     this.total = Resources.of(parseResources(resources));
   }
@@ -111,6 +115,10 @@ export class Machine {
   agentFailed(): void {
     this.crashAgent();
     this.world.clock.after(RESTART_MS, () => this.startAgent());
+  }
+
+  reach(point: Point): boolean {
+    return this.world.reach(this.number, point);
   }
 
   /** Power loss: nothing that ran runs any more. */

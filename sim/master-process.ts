@@ -13,7 +13,7 @@ import type {
 import type { AgentInfo, SchedulerCall, SchedulerEvent } from '#wire/mesos/v1.ts';
 import { Links } from './links.ts';
 import { Channel, Life } from './network.ts';
-import { MASTER_ADDRESS } from './plan.ts';
+import { MASTER_ADDRESS, type Point } from './plan.ts';
 import { overTheWireEvent, summaryOf } from './wire.ts';
 import type { World } from './world.ts';
 
@@ -156,7 +156,10 @@ export class MasterProcess {
   }
 
   #perform(effects: readonly MasterEffect[]): void {
-    for (const effect of effects) this.#performOne(effect);
+    for (const effect of effects) {
+      if (this.life.isAlive && !this.#world.reach(0, effect.kind as Point))
+        this.#performOne(effect);
+    }
     this.#world.observer.masterDecided(this.core);
   }
 
@@ -218,6 +221,7 @@ export class MasterProcess {
       }
       this.#persisting.shift();
       this.#registry.apply(change);
+      if (this.#world.reach(0, 'durable')) return;
       this.#perform(this.core.confirm(token, this.#now));
     });
   }

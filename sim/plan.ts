@@ -53,7 +53,29 @@ export type Fault =
       readonly byMs: number;
     }
   | { readonly kind: 'disk-full'; readonly at: number; readonly forMs: number; of: number }
-  | { readonly kind: 'registry-down'; readonly at: number; readonly forMs: number };
+  | { readonly kind: 'registry-down'; readonly at: number; readonly forMs: number }
+  /** From then on, who comes to `point` for the nth time is killed there. `of`: 0 is the master. */
+  | {
+      readonly kind: 'trap';
+      readonly at: number;
+      readonly forMs: number;
+      readonly of: number;
+      readonly point: Point;
+      readonly nth: number;
+    };
+
+/** Moments at which a crash tempts most: before an effect is performed, or just after. */
+export type Point = (typeof AGENT_POINTS)[number] | (typeof MASTER_POINTS)[number];
+const AGENT_POINTS = [
+  'checkpoint',
+  'durable',
+  'send-master',
+  'executor-event',
+  'launch-container',
+  'start',
+  'started',
+] as const;
+const MASTER_POINTS = ['persist', 'durable', 'send', 'event'] as const;
 
 export interface Plan {
   readonly seed: number;
@@ -108,7 +130,7 @@ function fault(random: SimRandom, span: number, machines: number, frameworks: nu
   const at = random.below(span);
   const forMs = spread(random, random.chance(0.5) ? 60_000 : span >> 3);
   const host = (): number => random.below(1 + machines + frameworks);
-  switch (random.below(11)) {
+  switch (random.below(14)) {
     case 0:
       return { kind: 'crash-master', at, forMs };
     case 1:
@@ -131,6 +153,14 @@ function fault(random: SimRandom, span: number, machines: number, frameworks: nu
       return random.chance(0.7)
         ? { kind: 'disk-full', at, forMs, of: random.below(machines) }
         : { kind: 'registry-down', at, forMs };
+    case 10:
+    case 11:
+    case 12: {
+      const of = random.chance(0.2) ? 0 : 1 + random.below(machines);
+      const point = random.pick<Point>(of === 0 ? MASTER_POINTS : AGENT_POINTS);
+      const nth = random.below(random.chance(0.5) ? 4 : 40);
+      return { kind: 'trap', at, forMs: spread(random, 10_000), of, point, nth };
+    }
     default:
       return { kind: 'break', at, of: random.below(1_000) };
   }

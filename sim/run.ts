@@ -145,6 +145,9 @@ function happen(world: World, fault: Fault): void {
       world.breakRegistry(true);
       clock.after(fault.forMs, () => world.breakRegistry(false));
       return;
+    case 'trap':
+      world.trap(fault);
+      return;
     case 'break':
       breakOne(world, fault.of);
       return;

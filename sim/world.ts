@@ -10,7 +10,7 @@ import { Machine } from './machine.ts';
 import { MasterProcess, SimRegistry } from './master-process.ts';
 import { Network } from './network.ts';
 import { Observer } from './observer.ts';
-import type { Plan } from './plan.ts';
+import type { Fault, Plan, Point } from './plan.ts';
 
 /** Deliberate breaks, to see that the observer would notice them. */
 export interface Sabotage {
@@ -42,6 +42,7 @@ export class World {
   master: MasterProcess | undefined;
   #masters = 0;
   #registryBreaks = 0;
+  readonly #traps: (Extract<Fault, { kind: 'trap' }> & { left: number })[] = [];
 
   constructor(plan: Plan, options: RunOptions) {
     this.plan = plan;
@@ -50,9 +51,7 @@ export class World {
     this.random = new SimRandom(plan.seed);
     this.network = new Network(this.clock, this.random.child('network'));
     this.observer = new Observer(this);
-    this.machines = plan.machines.map(
-      (resources, i) => new Machine(this, `machine-${i + 1}`, resources),
-    );
+    this.machines = plan.machines.map((resources, i) => new Machine(this, i + 1, resources));
     this.sabotage.registry?.(this.#registry);
     for (const machine of this.machines) this.sabotage.machine?.(machine);
     this.frameworks = plan.frameworks.map((one) => new FrameworkActor(this, one));
@@ -98,6 +97,29 @@ export class World {
 
   get isRegistryDown(): boolean {
     return this.#registryBreaks > 0;
+  }
+
+  trap(fault: Extract<Fault, { kind: 'trap' }>): void {
+    this.#traps.push({ ...fault, left: fault.nth });
+  }
+
+  /** Somebody comes to a point where a trap may wait: true when it was killed there. */
+  reach(of: number, point: Point): boolean {
+    if (this.#traps.length === 0) return false;
+    const trap = this.#traps.find((one) => one.of === of && one.point === point);
+    if (trap === undefined) return false;
+    trap.left -= 1;
+    if (trap.left >= 0) return false;
+    this.#traps.splice(this.#traps.indexOf(trap), 1);
+    const machine = this.machines[of - 1];
+    this.log(`${machine?.name ?? 'master'} is killed at ${point}`);
+    if (machine === undefined) this.crashMaster();
+    else machine.crashAgent();
+    this.clock.after(trap.forMs, () => {
+      if (machine === undefined) this.startMaster();
+      else machine.startAgent();
+    });
+    return true;
   }
 
   /** What the registry holds at this moment. */
