@@ -23,6 +23,8 @@ class Agent {
   effects: AgentEffect[] = [];
   readonly core: AgentCore;
   connection = 0;
+  /** On which connection of the master's its messages come. */
+  masterConnection = 1;
 
   constructor(recovered: RecoveredAgent = { info: undefined, frameworks: [] }) {
     this.core = new AgentCore(
@@ -66,7 +68,7 @@ class Agent {
   }
 
   master(message: FromMaster): void {
-    this.input({ kind: 'master-message', message });
+    this.input({ kind: 'master-message', message, connection: this.masterConnection });
   }
 
   /** Lets time pass, ticking when the core wants it. */
@@ -372,6 +374,21 @@ test('a framework first heard of in a reconciliation is kept on disk once it lau
   agent.subscribe('t');
   const kept = agent.take().filter((one) => one.startsWith('checkpoint'));
   assert.deepEqual(kept, ['checkpoint framework', 'checkpoint executor', 'checkpoint task']);
+});
+
+test('a task that the master gave up is not run when its message comes late', () => {
+  const agent = Agent.registered();
+  agent.input({ kind: 'master-lost' });
+  agent.input({ kind: 'master-found', address: 'm:5050' });
+  agent.masterConnection = 2;
+  const statuses = [{ task_id: { value: 't' }, state: 'TASK_STAGING' as const }];
+  const reconciliations = [{ framework_id: { value: 'f' }, framework: FRAMEWORK, statuses }];
+  const body = { agent_id: { value: 'a' }, reconciliations };
+  agent.master({ name: 'SlaveReregisteredMessage', body });
+  agent.take();
+  agent.masterConnection = 1;
+  agent.runTask('t');
+  assert.deepEqual(agent.take(), []);
 });
 
 test('leave ends every task, unregisters and exits', () => {

@@ -37,6 +37,7 @@ export class AgentCore {
   #pingTimeoutMs = PING_TIMEOUT_MS;
   #resourceVersion: Uint8Array;
   #isLeaving = false;
+  #masterConnection = 0;
   #registeredAt: Instant | undefined;
 
   constructor(options: AgentOptions, chance: AgentChance) {
@@ -99,7 +100,7 @@ export class AgentCore {
         if (this.#master.kind !== 'recovering') this.#master = { kind: 'disconnected' };
         return;
       case 'master-message':
-        this.#onMaster(input.message, now);
+        this.#onMaster(input.message, input.connection, now);
         return;
       case 'executor-subscribed': {
         const { key, connection, unacknowledgedTasks, unacknowledgedUpdates } = input;
@@ -175,12 +176,19 @@ export class AgentCore {
     this.#out.push({ kind: 'send-master', name: 'ReregisterSlaveMessage', body });
   }
 
-  #onMaster(message: FromMaster, now: Instant): void {
+  /**
+   * What the master sent on an earlier connection than that of its last word on our registration is of
+   * a master that is gone, or of one that has given it up: it asked us about what we did not have.
+   */
+  #onMaster(message: FromMaster, connection: number, now: Instant): void {
+    if (connection < this.#masterConnection) return;
     switch (message.name) {
       case 'SlaveRegisteredMessage':
+        this.#masterConnection = connection;
         this.#registered(message.body.agent_id.value, message.body.connection, now);
         return;
       case 'SlaveReregisteredMessage':
+        this.#masterConnection = connection;
         this.#registered(message.body.agent_id.value, message.body.connection, now);
         for (const one of message.body.reconciliations ?? []) this.#reconcile(one, now);
         return;

@@ -16,6 +16,7 @@ import type { AgentInfo, Attribute, Resource } from '#wire/mesos/v1.ts';
 import { Checkpoints } from './checkpoint.ts';
 import { Containers } from './containers.ts';
 import { AgentCore } from './core.ts';
+import type { FromMaster } from './types.ts';
 import { ExecutorApi } from './executor-api.ts';
 import { SandboxFiles } from './files.ts';
 import { flagTexts, readFlags } from './flags.ts';
@@ -130,7 +131,9 @@ class AgentService {
       id: AGENT_ID,
       address,
       bodyBytesMax: MESSAGE_BYTES_MAX,
-      onMessage: (from, name, body) => this.#onMessage(from, name, body),
+      onMessage: (from, name, body, connection) => {
+        this.#onMessage(from, name, body, connection);
+      },
       onExited: () => this.#shell.masterExited(),
     });
     const core = new AgentCore(
@@ -217,14 +220,15 @@ class AgentService {
     };
   }
 
-  #onMessage(from: string, name: string, body: Uint8Array): void {
+  #onMessage(from: string, name: string, body: Uint8Array, connection: number): void {
     const short = name.startsWith(PREFIX) ? name.slice(PREFIX.length) : name;
     if (!KNOWN_MESSAGES.has(short)) {
       this.#env.log.debug('A message of the master is not known', { name });
       return;
     }
     try {
-      this.#shell.masterMessage(from, short, decode(short as MessageName, body));
+      const message = { from, name: short, body: decode(short as MessageName, body) };
+      this.#shell.masterMessage(message as FromMaster, connection);
     } catch (error) {
       this.#env.log.warn('A message of the master cannot be read', { name, error });
     }

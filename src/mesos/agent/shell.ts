@@ -65,8 +65,8 @@ export class AgentShell {
     setImmediate(() => this.#pump());
   }
 
-  masterMessage(from: string, name: string, body: unknown): void {
-    this.input({ kind: 'master-message', message: { from, name, body } as FromMaster });
+  masterMessage(message: FromMaster, connection: number): void {
+    this.input({ kind: 'master-message', message, connection });
   }
 
   masterExited(): void {

@@ -145,7 +145,12 @@ export type AgentInput =
   | { readonly kind: 'master-found'; readonly address: string }
   /** The link broke or the master is being looked for again. */
   | { readonly kind: 'master-lost' }
-  | { readonly kind: 'master-message'; readonly message: FromMaster }
+  /** `connection`: larger for what came on a connection that the master made later. */
+  | {
+      readonly kind: 'master-message';
+      readonly message: FromMaster;
+      readonly connection: number;
+    }
   | {
       readonly kind: 'executor-subscribed';
       readonly key: ExecutorKey;
