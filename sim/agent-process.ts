@@ -151,9 +151,10 @@ export class AgentProcess {
     return stream;
   }
 
-  fromMaster(message: FromMaster): void {
+  fromMaster(message: FromMaster, connection: number): void {
     this.#world.tell(() => `${this.machine.name} <- master: ${summaryOf(message)}`);
-    this.input({ kind: 'master-message', message: overTheWire(this.#world, message) });
+    const received = overTheWire(this.#world, message);
+    this.input({ kind: 'master-message', message: received, connection });
   }
 
   #findMaster(): void {

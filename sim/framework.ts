@@ -62,6 +62,7 @@ export class FrameworkActor {
   readonly done = new Set<number>();
   readonly #attempts = new Map<number, number>();
   #worksNoted = 0;
+  #lives = 0;
   /** All pieces of work below are done. */
   #doneBelow = 0;
   // ---- of this life
@@ -96,6 +97,7 @@ export class FrameworkActor {
   start(): void {
     if (this.life.isAlive) return;
     this.#world.log(`${this.plan.name}: starts`);
+    this.#lives += 1;
     this.life = new Life(this.plan.name, this.plan.name);
     this.#subscription = undefined;
     this.#isSubscribed = false;
@@ -217,10 +219,18 @@ export class FrameworkActor {
         if (event.update !== undefined) this.#onUpdate(event.update.status);
         return;
       case 'ERROR':
-        this.#world.observer.failed(`${this.plan.name} was told: ${event.error?.message ?? ''}`);
+        this.#onError(event.error?.message ?? '');
         return;
       default:
     }
+  }
+
+  #onError(message: string): void {
+    const { name } = this.plan;
+    // What an earlier life of it had sent came after its own SUBSCRIBE.
+    const isOutrun = message === 'Framework failed over' && this.#lives > 1;
+    if (!isOutrun) this.#world.observer.failed(`${name} was told: ${message}`);
+    else if (this.#subscription !== undefined) this.#unsubscribed(this.#subscription);
   }
 
   #onOffers(offers: readonly Offer[]): void {

@@ -201,9 +201,9 @@ export class MasterProcess {
   #send(upid: string, message: ToAgent): void {
     this.#world.tell(() => `master -> ${upid}: ${summaryOf(message)}`);
     const from = `master@${MASTER_ADDRESS}`;
-    this.#links.send(upid, (to) => {
+    this.#links.send(upid, (to, connection) => {
       const agent = this.#world.machine(upid)?.agent;
-      if (agent?.life === to) agent.fromMaster({ from, ...message } as never);
+      if (agent?.life === to) agent.fromMaster({ from, ...message } as never, connection);
     });
   }
 

@@ -6,7 +6,9 @@ import { runSeed } from './run.ts';
 
 const SEEDS = 2_000;
 /** Each once broke a promise; the commit that added it says which. */
-const CORPUS = [1, 21, 657, 817, 1717, 2330, 4853, 5887, 5907];
+const CORPUS = [
+  1, 21, 277, 580, 652, 657, 817, 1323, 1429, 1717, 1919, 2299, 2330, 4853, 5887, 5907,
+];
 
 test('seeds that once broke a promise', () => {
   for (const seed of CORPUS) {

@@ -10,7 +10,7 @@ import { Machine } from './machine.ts';
 import { MasterProcess, SimRegistry } from './master-process.ts';
 import { Network } from './network.ts';
 import { Observer } from './observer.ts';
-import type { Fault, Plan, Point } from './plan.ts';
+import { type Fault, FAULTS_MS, type Plan, type Point } from './plan.ts';
 
 /** Deliberate breaks, to see that the observer would notice them. */
 export interface Sabotage {
@@ -105,7 +105,7 @@ export class World {
 
   /** Somebody comes to a point where a trap may wait: true when it was killed there. */
   reach(of: number, point: Point): boolean {
-    if (this.#traps.length === 0) return false;
+    if (this.#traps.length === 0 || this.clock.monotonicMs() > FAULTS_MS) return false;
     const trap = this.#traps.find((one) => one.of === of && one.point === point);
     if (trap === undefined) return false;
     trap.left -= 1;
