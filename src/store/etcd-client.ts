@@ -32,6 +32,7 @@ const codec = new Codec(
     WatchCreate: 'key 1:b,rangeEnd 2:b,startRevision 3:l,progressNotify 4:B',
     Nothing: '',
     WatchRequest: 'create 1:WatchCreate,progress 3:Nothing',
+    StatusResponse: 'version 2:s',
     Event: 'type 1:l,kv 2:KeyValue',
     WatchResponse:
       'header 1:Header,watchId 2:l,created 3:B,canceled 4:B,compactRevision 5:l,cancelReason 6:s,events+11:Event',
@@ -179,6 +180,22 @@ export class EtcdClient {
     );
   }
 
+  /**
+   * Whether every member tells the progress of a watch only after the events before it. Older ones (before
+   * 3.4.31 and 3.5.13, etcd issue 15220) tell how far they are themselves. A silent member counts as old.
+   */
+  async tellsProgress(): Promise<boolean> {
+    const answers = this.#members.map(async (member) => {
+      const input = ['Maintenance/Status', 'Nothing', 'StatusResponse', {}] as const;
+      const { version } = await this.#once<{ version?: string }>(...input, member);
+      return tellsProgress(version ?? '');
+    });
+    return await Promise.all(answers).then(
+      (all) => all.every(Boolean),
+      () => false,
+    );
+  }
+
   /** The next call goes to another member. */
   turn(): void {
     this.#current = (this.#current + 1) % this.#members.length;
@@ -202,9 +219,15 @@ export class EtcdClient {
     }
   }
 
-  #once<T>(method: string, input: string, output: string, request: object): Promise<T> {
+  #once<T>(
+    method: string,
+    input: string,
+    output: string,
+    request: object,
+    member = this.#member(),
+  ): Promise<T> {
     return new Promise((done, fail) => {
-      this.#member().makeUnaryRequest<object, T>(
+      member.makeUnaryRequest<object, T>(
         `/etcdserverpb.${method}`,
         serialize(input),
         deserialize<T>(output),
@@ -218,6 +241,15 @@ export class EtcdClient {
       );
     });
   }
+}
+
+/** As upstream's checker of etcd's features decides. */
+export function tellsProgress(version: string): boolean {
+  const [major = 0, minor = 0, patch = 0] = version
+    .split('.')
+    .map((part) => Number.parseInt(part, 10));
+  if (major !== 3 || minor > 5) return major >= 3;
+  return minor === 5 ? patch >= 13 : minor === 4 && patch >= 31;
 }
 
 function credentialsOf(url: URL, options: EtcdOptions): ChannelCredentials {

@@ -34,6 +34,8 @@ const PAGE = 2_000;
 const RECONNECT_MS = 250;
 /** While somebody waits for a revision, etcd is asked how far the watch is. */
 const PROGRESS_MS = 100;
+/** Written where etcd cannot be asked how far a watch is; no reader or watcher here sees it. */
+const MARK = '/.strata-reached';
 const EQUAL = 0;
 const targets = { version: 0, mod: 2 } as const;
 const DELETED = 1;
@@ -75,6 +77,8 @@ class EtcdStore implements Store {
   #reconnect: Timer | undefined;
   #progress: Timer | undefined;
   #isClosed = false;
+  /** See EtcdClient.tellsProgress; asked anew with each connection. */
+  #canAskProgress = false;
 
   constructor(options: EtcdStoreOptions, env: Pick<Env, 'timers' | 'log'>) {
     this.#client = new EtcdClient(options);
@@ -196,7 +200,7 @@ class EtcdStore implements Store {
       });
       if (revision === 0) revision = page.header?.revision ?? 0;
       const found = (page.kvs ?? []).map((kv) => this.#decode(kv));
-      items.push(...found);
+      items.push(...found.filter((kv) => kv.key !== MARK));
       const last = found.at(-1);
       if (page.more !== true || last === undefined) return { items, revision };
       key = this.#encode(`${last.key}\u0000`);
@@ -211,7 +215,9 @@ class EtcdStore implements Store {
       revision,
       ...(limit > 0 ? { limit } : {}),
     });
-    const items = (response.kvs ?? []).map((kv) => this.#decode(kv));
+    const items = (response.kvs ?? [])
+      .map((kv) => this.#decode(kv))
+      .filter((kv) => kv.key !== MARK);
     const remaining = (response.count ?? items.length) - items.length;
     return { items, revision: this.#index.revision, more: remaining > 0, remaining };
   }
@@ -241,14 +247,25 @@ class EtcdStore implements Store {
     });
   }
 
-  /** Revisions of keys outside the prefix bring no event; only etcd's word tells that they passed. */
+  /**
+   * Revisions of keys outside the prefix bring no event. That they passed is told by etcd, or by the event
+   * of a key that is written for it, which comes after all that was before.
+   */
   #askProgress(): void {
     if (this.#progress !== undefined || this.#isClosed) return;
     this.#progress = this.#env.timers.after(PROGRESS_MS, () => {
       this.#progress = undefined;
       if (this.#waiting.length === 0) return;
-      this.#stream?.write({ progress: {} });
+      if (this.#canAskProgress) this.#stream?.write({ progress: {} });
+      else if (this.#stream !== undefined) this.#mark();
       this.#askProgress();
+    });
+  }
+
+  #mark(): void {
+    const put = { put: { key: this.#encode(MARK), value: new Uint8Array() } };
+    this.#client.txn({ compare: [], success: [put], failure: [] }).catch((error: unknown) => {
+      if (!this.#isClosed) this.#env.log.debug('Cannot write the mark to etcd', { error });
     });
   }
 
@@ -264,6 +281,8 @@ class EtcdStore implements Store {
 
   #follow(): void {
     if (this.#isClosed) return;
+    this.#canAskProgress = false;
+    void this.#client.tellsProgress().then((can) => (this.#canAskProgress = can));
     const stream = this.#client.watch();
     this.#stream = stream;
     stream.on('data', (response: EtcdWatchResponse) => this.#onResponse(stream, response));
@@ -294,9 +313,11 @@ class EtcdStore implements Store {
         const { type, kv } = events[at] ?? {};
         if (kv === undefined) continue;
         const key = this.#decodeKey(kv);
+        if (key === MARK) continue;
         changes.push({ key, kv: type === DELETED ? undefined : toKeyValue(kv, key) });
       }
-      if (revision > this.#index.revision) this.#index.apply(revision, changes);
+      if (changes.length === 0) this.#index.advance(revision);
+      else if (revision > this.#index.revision) this.#index.apply(revision, changes);
     }
     // A response without events tells how far the watch is; the one that tells its creation does not.
     if (events.length === 0 && response.created !== true)

@@ -141,7 +141,14 @@ test('errors come as the server says them', async (t) => {
     reason: 'NotFound',
     message: 'pods "none" not found',
   });
-  const stop = new AbortController();
-  const old = client.watch(pods, { resourceVersion: '999999999' }, () => {}, stop.signal);
-  await assert.rejects(old, { code: 504 });
+  const stop = AbortSignal.timeout(20_000);
+  const options = { resourceVersion: '999999999' };
+  await assert.rejects(client.list(pods, options), { code: 504, reason: 'Timeout' });
+  // A watch from there waits for that version, as upstream's does, until its time is over.
+  const events: unknown[] = [];
+  const wait = { ...options, timeoutSeconds: 1 };
+  await client.watch(pods, wait, (event) => events.push(event), stop);
+  assert.deepEqual(events, []);
+  const bad = client.watch(pods, { labelSelector: '!!' }, () => {}, stop);
+  await assert.rejects(bad, { code: 400, reason: 'BadRequest' });
 });

@@ -230,7 +230,7 @@ function listExpired(plan: Plan): ApiError {
   return new ApiError(410, 'Expired', message, undefined, { continue: next });
 }
 
-function tooLarge(wanted: number, current: number): ApiError {
+export function tooLarge(wanted: number, current: number): ApiError {
   return new ApiError(
     504,
     'Timeout',

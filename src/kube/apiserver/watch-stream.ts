@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import type { Env, Timer } from '#env/env.ts';
 import { ApiError, expired } from '#kube/meta/status.ts';
 import { prefixEnd, type Store, type StoreEvent } from '#store/store.ts';
-import { listPage, numberOf, selectionOf, versionOf, type ListRequest } from './lists.ts';
+import { listPage, numberOf, selectionOf, tooLarge, versionOf, type ListRequest } from './lists.ts';
 import { collectionPrefix } from './object-store.ts';
 import { classify, type Selection } from './selection.ts';
 import { bookmark, errorFrame, type WatchForm } from './watch-forms.ts';
@@ -71,6 +71,9 @@ export class WatchStream implements Receiver {
       'Content-Type': form.contentType,
       'Cache-Control': 'no-cache, private',
     });
+    // A plain watch from the future waits for it, as upstream's does; the state as of then is not there.
+    if (sendsInitial && version !== undefined && version > this.#store.revision())
+      return this.#refuse(tooLarge(version, this.#store.revision()));
     if (wantsState) {
       const batch = this.#initialBatch();
       for (const kv of snapshot?.items ?? [])
@@ -104,15 +107,18 @@ export class WatchStream implements Receiver {
 
   end(reason: 'compacted' | 'closed'): void {
     if (this.#isOver) return;
-    if (reason === 'compacted') this.#refuse();
+    if (reason === 'compacted') this.#refuse(this.#tooOld());
     else this.#close();
   }
 
-  #refuse(version?: number): void {
-    const { form } = this.#options;
+  #tooOld(version?: number): ApiError {
     const oldest = this.#store.compactRevision() + 1;
     const which = version === undefined ? '' : `: ${version} (${oldest})`;
-    this.write(errorFrame(form, expired(`too old resource version${which}`).toStatus()));
+    return expired(`too old resource version${which}`);
+  }
+
+  #refuse(error: ApiError): void {
+    this.write(errorFrame(this.#options.form, error.toStatus()));
     this.#close();
   }
 
@@ -135,7 +141,7 @@ export class WatchStream implements Receiver {
     );
     replay.cancel();
     batch.flush();
-    if (isGone) return this.#refuse(revision);
+    if (isGone) return this.#refuse(this.#tooOld(revision));
     const selection = this.#selection;
     const { channel, leave } = this.#hub.join({ info, namespace, selection, form }, this);
     this.#channel = channel;

@@ -10,6 +10,7 @@ import { gunzipSync } from 'node:zlib';
 import { createEnv } from '#env/node/env.ts';
 import { TypeRegistry } from '#kube/types/registry.ts';
 import { decodeEnvelope, decodeMessage, encodeEnvelope } from '#kube/types/protobuf.ts';
+import type { Status } from '#kube/meta/status.ts';
 import { MemoryStore } from '#store/memory-store.ts';
 import { startApiServer, type ApiServer } from './server.ts';
 
@@ -257,6 +258,13 @@ test('a watch from what is forgotten ends with an error event; one from the futu
   const far = store.revision() + 1_000;
   const later = await ask('GET', `${maps}?watch=1&resourceVersion=${far}&timeoutSeconds=1`);
   assert.deepEqual([later.status, later.bytes.length], [200, 0]);
+  const state = 'sendInitialEvents=true&resourceVersionMatch=NotOlderThan';
+  const never = await ask('GET', `${maps}?watch=1&resourceVersion=${far}&${state}`);
+  const { type, object } = JSON.parse(never.bytes.toString()) as { type: string; object: Status };
+  assert.deepEqual(
+    [never.status, type, object.code, object.reason],
+    [200, 'ERROR', 504, 'Timeout'],
+  );
   const list = await ask('GET', `${maps}?resourceVersion=${far}`);
   assert.deepEqual([list.status, list.json['reason']], [504, 'Timeout']);
 });
