@@ -20,6 +20,10 @@ import type { AgentRecord, FrameworkRecord, OfferRecord } from './types.ts';
 
 const NOT_FOR_SCHEDULERS = 'Reservation updates are not yet implemented for the scheduler API.';
 
+/** To drivers (v0), which abort on it. */
+const NO_FEEDBACK =
+  "The 'id' field was set in an offer operation, but operation feedback is not supported for the SchedulerDriver API; please use the HTTP scheduler API for this feature";
+
 export class AcceptDesk {
   readonly #state: MasterState;
   readonly #launches: LaunchDesk;
@@ -147,6 +151,10 @@ export class AcceptDesk {
         asked.type === 'LAUNCH' ? 'REASON_TASK_INVALID' : 'REASON_TASK_GROUP_INVALID';
       const own = { state: 'TASK_ERROR' as const, reason, message, now: on.now };
       for (const task of tasksOf(asked)) this.#launches.tell(on.framework, task, own);
+      return false;
+    }
+    if (asked.id !== undefined && on.framework.pid !== undefined) {
+      this.#state.tell(on.framework, { type: 'ERROR', error: { message: NO_FEEDBACK } });
       return false;
     }
     const wrong =

@@ -8,6 +8,7 @@ import type {
   TaskInfo,
 } from '#wire/mesos/v1.ts';
 import { MasterCore } from './core.ts';
+import type { DriverOrigin } from './frameworks.ts';
 import type {
   FromAgent,
   MasterEffect,
@@ -77,6 +78,7 @@ export class TestMaster {
   /** On which connection of theirs agents send. */
   agentConnection = 1;
   #nextConnection = 1;
+  readonly #drivers = new Map<string, number>();
 
   constructor(recovered: RecoveredRegistry = nothing, options: MasterOptions = testOptions) {
     this.core = new MasterCore(options, recovered, this.now);
@@ -124,18 +126,29 @@ export class TestMaster {
     return [...this.core.state.agents.values()].find((one) => one.pid === pid)?.id ?? '';
   }
 
-  subscribe(info: FrameworkInfo = aFramework()): { connection: number; frameworkId: string } {
-    const connection = this.#nextConnection++;
+  /** `driver`: over libprocess; its pid keeps the connection that it was given first. */
+  subscribe(
+    info: FrameworkInfo = aFramework(),
+    driver?: DriverOrigin,
+  ): { connection: number; frameworkId: string } {
+    const connection = this.#connectionOf(driver);
     this.events.set(connection, []);
     const call: SchedulerCall = {
       type: 'SUBSCRIBE',
       ...(info.id === undefined ? {} : { framework_id: info.id }),
       subscribe: { framework_info: info },
     };
-    const outcome = this.core.subscribe(connection, call, this.now);
-    if (!('status' in outcome)) this.perform(outcome);
+    this.perform(this.core.subscribe(connection, call, this.now, driver));
     const first = this.eventsOf(connection)[0];
     return { connection, frameworkId: first?.subscribed?.framework_id.value ?? '' };
+  }
+
+  #connectionOf(driver: DriverOrigin | undefined): number {
+    const known = this.#drivers.get(driver?.pid ?? '');
+    if (known !== undefined) return known;
+    const connection = this.#nextConnection++;
+    if (driver !== undefined) this.#drivers.set(driver.pid, connection);
+    return connection;
   }
 
   disconnect(connection: number): void {

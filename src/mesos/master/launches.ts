@@ -65,7 +65,7 @@ export class LaunchDesk {
       const body = {
         framework: framework.info,
         task,
-        pid: '',
+        pid: framework.pid ?? '',
         resource_version_uuids: versionsOf(agent),
         launch_executor: task.executor === undefined ? true : launchesExecutor,
       };

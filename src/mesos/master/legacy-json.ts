@@ -121,6 +121,7 @@ function frameworkSummary(ledger: Ledger, framework: FrameworkRecord): Json {
   return {
     id: framework.id,
     name: info.name,
+    ...(framework.pid === undefined ? {} : { pid: framework.pid }),
     used_resources: resourcesJson(used),
     offered_resources: resourcesJson(offered),
     capabilities: (info.capabilities ?? []).map(({ type }) => type),

@@ -7,12 +7,14 @@ import type { Registry } from '#mesos/registry/registry.ts';
 import { decode, encode } from '#wire/mesos/codec.ts';
 import type { QuotaConfig, SchedulerCall } from '#wire/mesos/v1.ts';
 import { MasterCore } from './core.ts';
+import { DriverLinks } from './drivers.ts';
 import type { ContentType } from './negotiate.ts';
 import { getState } from './operator-answers.ts';
 import { EventStream } from './streams.ts';
 import {
   fromAgentNames,
   type FromAgent,
+  type ConnectionId,
   type FromAgentName,
   type MasterEffect,
   type MasterOptions,
@@ -37,6 +39,7 @@ export class MasterShell {
   readonly env: Env;
   readonly #registry: Registry;
   readonly #streams = new Map<number, EventStream<'SchedulerEvent'>>();
+  readonly #drivers: DriverLinks;
   readonly #operators = new Set<EventStream<'MasterEvent'>>();
   readonly #streamIds = new Map<string, number>();
   #nextConnection = 1;
@@ -65,8 +68,12 @@ export class MasterShell {
       onMessage: (from, name, body, connection) => {
         this.#onMessage(from, name, body, connection);
       },
-      onExited: (pid) => this.perform(this.core.onAgentExited(pid, env.clock.now())),
+      onExited: (pid) => {
+        if (this.#drivers.onExited(pid)) return;
+        this.perform(this.core.onAgentExited(pid, env.clock.now()));
+      },
     });
+    this.#drivers = new DriverLinks(this, this.libprocess);
   }
 
   static async start(options: MasterOptions, registry: Registry, env: Env): Promise<MasterShell> {
@@ -89,9 +96,13 @@ export class MasterShell {
     for (const effect of effects) this.#performOne(effect);
   }
 
+  newConnection(): ConnectionId {
+    return this.#nextConnection++;
+  }
+
   /** Opens a scheduler's stream; the core answers on it (also with refusals told as events). */
   subscribe(call: SchedulerCall, response: ServerResponse, contentType: ContentType): void {
-    const connection = this.#nextConnection++;
+    const connection = this.newConnection();
     const streamId = this.env.random.uuid();
     const stream = new EventStream<'SchedulerEvent'>(
       response,
@@ -111,8 +122,7 @@ export class MasterShell {
     );
     this.#streams.set(connection, stream);
     this.#streamIds.set(streamId, connection);
-    const outcome = this.core.subscribe(connection, call, this.now);
-    if (!('status' in outcome)) this.perform(outcome);
+    this.perform(this.core.subscribe(connection, call, this.now));
   }
 
   /** A call on an open subscription; a refusal says why with its HTTP status. */
@@ -122,6 +132,9 @@ export class MasterShell {
     if (framework === undefined) return { status: 400, message: 'Framework cannot be found' };
     if (framework.connection === undefined)
       return { status: 403, message: 'Framework is not subscribed' };
+    if (framework.pid !== undefined) {
+      return { status: 403, message: 'Framework is not connected via HTTP' };
+    }
     if (streamId === undefined) {
       return {
         status: 400,
@@ -190,12 +203,13 @@ export class MasterShell {
 
   #onMessage(from: string, fullName: string, body: Uint8Array, connection: number): void {
     const name = fullName.replace(/^mesos\.internal\./, '');
-    if (!knownNames.has(name)) {
-      this.env.log.debug('Dropping a message that no handler is for', { from, name: fullName });
-      return;
-    }
     let message: FromAgent;
     try {
+      if (this.#drivers.onMessage(from, fullName, body)) return;
+      if (!knownNames.has(name)) {
+        this.env.log.debug('Dropping a message that no handler is for', { from, name: fullName });
+        return;
+      }
       const known = name as FromAgentName;
       message = { name: known, body: decode(known, body) } as FromAgent;
     } catch (error) {
@@ -213,9 +227,11 @@ export class MasterShell {
   #performOne(effect: MasterEffect): void {
     switch (effect.kind) {
       case 'event':
+        if (this.#drivers.send(effect.connection, effect.event)) break;
         this.#streams.get(effect.connection)?.send(effect.event);
         break;
       case 'close':
+        this.#drivers.close(effect.connection);
         this.#streams.get(effect.connection)?.close();
         break;
       case 'send': {

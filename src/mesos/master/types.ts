@@ -134,6 +134,8 @@ export interface FrameworkRecord {
   info: FrameworkInfo;
   readonly id: string;
   connection: ConnectionId | undefined;
+  /** Of its driver (v0), also while that is away; undefined: it speaks HTTP. */
+  pid: string | undefined;
   isActive: boolean;
   /** Known from agents or from before, not yet subscribed with this master. */
   isRecovered: boolean;

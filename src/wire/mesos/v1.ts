@@ -242,6 +242,32 @@ export interface InverseOfferStatus {
   timestamp: TimeInfo;
 }
 export type InverseOfferStatus_Status = 'UNKNOWN' | 'ACCEPT' | 'DECLINE';
+export interface DriverCall {
+  framework_id?: FrameworkID | undefined;
+  type?: SchedulerCall_Type | undefined;
+  subscribe?: DriverCall_Subscribe | undefined;
+  accept?: SchedulerCall_Accept | undefined;
+  decline?: SchedulerCall_Decline | undefined;
+  accept_inverse_offers?: SchedulerCall_AcceptInverseOffers | undefined;
+  decline_inverse_offers?: SchedulerCall_DeclineInverseOffers | undefined;
+  revive?: SchedulerCall_Revive | undefined;
+  kill?: SchedulerCall_Kill | undefined;
+  shutdown?: SchedulerCall_Shutdown | undefined;
+  acknowledge?: SchedulerCall_Acknowledge | undefined;
+  acknowledge_operation_status?: SchedulerCall_AcknowledgeOperationStatus | undefined;
+  reconcile?: SchedulerCall_Reconcile | undefined;
+  reconcile_operations?: SchedulerCall_ReconcileOperations | undefined;
+  message?: SchedulerCall_Message | undefined;
+  request?: SchedulerCall_Request | undefined;
+  suppress?: SchedulerCall_Suppress | undefined;
+  update_framework?: SchedulerCall_UpdateFramework | undefined;
+}
+export interface DriverCall_Subscribe {
+  framework_info: FrameworkInfo;
+  force?: boolean | undefined;
+  suppressed_roles?: string[] | undefined;
+  offer_constraints?: SchedulerOfferConstraints | undefined;
+}
 export interface ExecutorEvent {
   type?: ExecutorEvent_Type | undefined;
   subscribed?: ExecutorEvent_Subscribed | undefined;
@@ -2322,6 +2348,8 @@ export interface Messages {
   AgentProcessIO_Control: AgentProcessIO_Control;
   AgentProcessIO_Control_Heartbeat: AgentProcessIO_Control_Heartbeat;
   InverseOfferStatus: InverseOfferStatus;
+  DriverCall: DriverCall;
+  DriverCall_Subscribe: DriverCall_Subscribe;
   ExecutorEvent: ExecutorEvent;
   ExecutorEvent_Subscribed: ExecutorEvent_Subscribed;
   ExecutorEvent_Launch: ExecutorEvent_Launch;
@@ -2756,6 +2784,8 @@ export const descriptors: Readonly<Record<string, string>> = {
   AgentProcessIO_Control_Heartbeat: 'interval 1:DurationInfo',
   InverseOfferStatus: 'status!1:=InverseOfferStatus_Status,framework_id!2:FrameworkID,timestamp!3:TimeInfo',
   InverseOfferStatus_Status: '=UNKNOWN=1 ACCEPT=2 DECLINE=3',
+  DriverCall: 'framework_id 1:FrameworkID,type 2:=SchedulerCall_Type,subscribe 3:DriverCall_Subscribe,accept 4:SchedulerCall_Accept,decline 5:SchedulerCall_Decline,accept_inverse_offers 13:SchedulerCall_AcceptInverseOffers,decline_inverse_offers 14:SchedulerCall_DeclineInverseOffers,revive 15:SchedulerCall_Revive,kill 6:SchedulerCall_Kill,shutdown 7:SchedulerCall_Shutdown,acknowledge 8:SchedulerCall_Acknowledge,acknowledge_operation_status 17:SchedulerCall_AcknowledgeOperationStatus,reconcile 9:SchedulerCall_Reconcile,reconcile_operations 18:SchedulerCall_ReconcileOperations,message 10:SchedulerCall_Message,request 11:SchedulerCall_Request,suppress 16:SchedulerCall_Suppress,update_framework 19:SchedulerCall_UpdateFramework',
+  DriverCall_Subscribe: 'framework_info!1:FrameworkInfo,force 2:B,suppressed_roles+3:s,offer_constraints 4:SchedulerOfferConstraints',
   ExecutorEvent: 'type 1:=ExecutorEvent_Type,subscribed 2:ExecutorEvent_Subscribed,acknowledged 3:ExecutorEvent_Acknowledged,launch 4:ExecutorEvent_Launch,launch_group 8:ExecutorEvent_LaunchGroup,kill 5:ExecutorEvent_Kill,message 6:ExecutorEvent_Message,error 7:ExecutorEvent_Error',
   ExecutorEvent_Type: '=UNKNOWN=0 SUBSCRIBED=1 LAUNCH=2 LAUNCH_GROUP=8 KILL=3 ACKNOWLEDGED=4 MESSAGE=5 ERROR=6 SHUTDOWN=7 HEARTBEAT=9',
   ExecutorEvent_Subscribed: 'executor_info!1:ExecutorInfo,framework_info!2:FrameworkInfo,agent_info!3:AgentInfo,container_id 4:ContainerID',

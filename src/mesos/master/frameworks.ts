@@ -1,0 +1,367 @@
+// Frameworks: subscription by HTTP or by a driver, failover, disconnection, changes and removal
+// (inventory 2.2, 2.9). core.ts hands the calls on; what a framework runs is with launches.ts.
+import { assert } from '#base/assert.ts';
+import type { FrameworkInfo, MasterInfo, SchedulerCall } from '#wire/mesos/v1.ts';
+import { changedForGood } from './call-parts.ts';
+import {
+  settingsOf,
+  validateOfferConstraints,
+  validateOfferFilters,
+} from './framework-settings.ts';
+import type { MaintenanceDesk } from './maintenance.ts';
+import { masterInfoOf } from './master-info.ts';
+import { rolesOf, validateFrameworkInfo } from './roles.ts';
+import type { MasterState } from './state.ts';
+import { isTerminal, masterStatus } from './statuses.ts';
+import type { AgentRecord, ConnectionId, FrameworkRecord, OfferRecord, Refusal } from './types.ts';
+
+/** A driver's side of a subscription (v0). */
+export interface DriverOrigin {
+  /** `scheduler-…@ip:port`, one connection each. */
+  readonly pid: string;
+  /** Takes the framework over from another pid. */
+  readonly force: boolean;
+}
+
+export class FrameworkDesk {
+  readonly #state: MasterState;
+  readonly #maintenance: MaintenanceDesk;
+
+  constructor(state: MasterState, maintenance: MaintenanceDesk) {
+    this.#state = state;
+    this.#maintenance = maintenance;
+  }
+
+  masterInfo(): MasterInfo {
+    return masterInfoOf(this.#state.options);
+  }
+
+  /** What is wrong is told by an ERROR event. `driver`: it speaks v0, and what it says decides. */
+  subscribe(
+    connection: ConnectionId,
+    call: SchedulerCall,
+    now: number,
+    driver: DriverOrigin | undefined,
+  ): void {
+    const { subscribe } = call;
+    assert(subscribe !== undefined, 'SUBSCRIBE has been validated');
+    const info = subscribe.framework_info;
+    const id = info.id?.value ?? '';
+    const suppressed = subscribe.suppressed_roles ?? [];
+    const constraints = subscribe.offer_constraints;
+    // Only a driver's connection can have a framework already.
+    const own = this.ofConnection(connection);
+    const known = id === '' ? undefined : this.#state.frameworks.get(id);
+    const wrong =
+      validateFrameworkInfo(info, suppressed) ??
+      validateOfferFilters(info) ??
+      validateOfferConstraints(info, constraints) ??
+      this.#refusedId(id, info);
+    if (wrong !== undefined) {
+      this.#refuse(connection, wrong);
+      return;
+    }
+    if (own !== undefined && id === '') {
+      this.#tellSubscribed(own);
+      return;
+    }
+    // The error would go to the framework that is connected there.
+    if (own !== undefined && own.id !== id) return;
+    if (driver !== undefined && known !== undefined && isTakenOver(known, driver)) {
+      this.#refuse(connection, 'Framework failed over');
+      return;
+    }
+    const framework = known ?? this.#addFramework(info, id, now);
+    if (known !== undefined) {
+      // The same driver may have answered offers while it was not connected.
+      const isSame = driver !== undefined && !driver.force && !known.isRecovered;
+      this.#failOver(known, info, { connection, rescind: isSame, now });
+    }
+    this.#state.byConnection.set(connection, framework.id);
+    framework.connection = connection;
+    framework.pid = driver?.pid;
+    framework.suppressedRoles = new Set(suppressed);
+    framework.offerConstraints = constraints;
+    this.#settle(framework, known === undefined);
+    this.#tellSubscribed(framework);
+    this.#state.tell(framework, { type: 'HEARTBEAT' });
+    if (known !== undefined) this.#broadcast(framework);
+    const type = known === undefined ? 'FRAMEWORK_ADDED' : 'FRAMEWORK_UPDATED';
+    this.#tellOperators(type, framework);
+  }
+
+  #refuse(connection: ConnectionId, message: string): void {
+    const event = { type: 'ERROR' as const, error: { message } };
+    this.#state.emit({ kind: 'event', connection, event });
+    // A driver that is connected is told, and ends by itself.
+    if (!this.#state.byConnection.has(connection)) this.#state.emit({ kind: 'close', connection });
+  }
+
+  #tellSubscribed(framework: FrameworkRecord): void {
+    this.#state.tell(framework, {
+      type: 'SUBSCRIBED',
+      subscribed: {
+        framework_id: { value: framework.id },
+        heartbeat_interval_seconds: this.#state.options.heartbeatMs / 1_000,
+        master_info: this.masterInfo(),
+      },
+    });
+  }
+
+  /** The stream of a framework, or the link to its driver, ended. */
+  disconnected(connection: ConnectionId, now: number): void {
+    const framework = this.ofConnection(connection);
+    this.#state.byConnection.delete(connection);
+    if (framework === undefined || framework.connection !== connection) return;
+    framework.connection = undefined;
+    this.deactivate(framework);
+    const timeoutMs = (framework.info.failover_timeout ?? 0) * 1_000;
+    framework.failoverDeadline = now + timeoutMs;
+    this.#state.emit({ kind: 'wake-at', at: framework.failoverDeadline });
+  }
+
+  #refusedId(id: string, info: FrameworkInfo): string | undefined {
+    if (id !== '' && this.#state.completedFrameworks.has(id)) return 'Framework has been removed';
+    const known = this.#state.frameworks.get(id)?.info;
+    if (known !== undefined && known.principal !== info.principal) {
+      return `Changing framework's principal is not allowed`;
+    }
+    return undefined;
+  }
+
+  #addFramework(info: FrameworkInfo, id: string, now: number): FrameworkRecord {
+    const { masterId } = this.#state.options;
+    const own =
+      id === '' ? `${masterId}-${String(this.#state.nextFramework++).padStart(4, '0')}` : id;
+    const framework: FrameworkRecord = {
+      info: { ...info, id: { value: own } },
+      id: own,
+      connection: undefined,
+      pid: undefined,
+      isActive: true,
+      isRecovered: false,
+      registeredAt: now,
+      reregisteredAt: now,
+      unregisteredAt: undefined,
+      failoverDeadline: undefined,
+      suppressedRoles: new Set(),
+      offerConstraints: undefined,
+      tasks: new Map(),
+      unreachableTasks: new Map(),
+      completedTasks: [],
+      offers: new Set(),
+      operations: new Map(),
+    };
+    this.#state.frameworks.set(own, framework);
+    return framework;
+  }
+
+  /** A framework that agents brought along, before it subscribed itself. */
+  ofAgent(info: FrameworkInfo, now: number): FrameworkRecord | undefined {
+    const id = info.id?.value ?? '';
+    const known = this.#state.frameworks.get(id);
+    if (known !== undefined || this.#state.completedFrameworks.has(id)) return known;
+    const framework = this.#addFramework(info, id, now);
+    framework.isRecovered = true;
+    framework.isActive = false;
+    const timeoutMs = Math.max(
+      (info.failover_timeout ?? 0) * 1_000,
+      this.#state.options.agentReregisterTimeoutMs,
+    );
+    framework.failoverDeadline = now + timeoutMs;
+    this.#state.emit({ kind: 'wake-at', at: framework.failoverDeadline });
+    this.#state.allocator.addFramework(id, settingsOf(framework));
+    this.#state.allocator.setFrameworkActive(id, false);
+    return framework;
+  }
+
+  /** `connection`: its next one, which may be its last one too. */
+  #failOver(
+    framework: FrameworkRecord,
+    info: FrameworkInfo,
+    how: { readonly connection: ConnectionId; readonly rescind: boolean; readonly now: number },
+  ): void {
+    const { connection, rescind, now } = how;
+    if (framework.connection !== undefined && framework.connection !== connection) {
+      this.#state.tell(framework, { type: 'ERROR', error: { message: 'Framework failed over' } });
+      this.#state.emit({ kind: 'close', connection: framework.connection });
+      this.#state.byConnection.delete(framework.connection);
+    }
+    for (const id of framework.offers) {
+      const offer = this.#state.offers.get(id);
+      if (offer !== undefined) this.returnOffer(offer, { rescind });
+    }
+    const { user, checkpoint } = framework.info;
+    framework.info = {
+      ...info,
+      id: { value: framework.id },
+      user,
+      ...(checkpoint === undefined ? {} : { checkpoint }),
+    };
+    this.#maintenance.drop(framework.id);
+    this.#maintenance.forgetQuiet(framework.id);
+    framework.failoverDeadline = undefined;
+    framework.reregisteredAt = now;
+    framework.isRecovered = false;
+  }
+
+  /** Agents that run something of the framework; the others have no use for news of it. */
+  #agentsOf(framework: FrameworkRecord): AgentRecord[] {
+    const ids = new Set<string>();
+    for (const { task } of framework.tasks.values()) ids.add(task.agent_id.value);
+    return [...this.#state.agents.values()].filter(
+      (agent) => ids.has(agent.id) || agent.executors.has(framework.id),
+    );
+  }
+
+  #broadcast(framework: FrameworkRecord): void {
+    for (const agent of this.#agentsOf(framework)) {
+      if (!agent.isConnected) continue;
+      const body = {
+        framework_id: { value: framework.id },
+        pid: framework.pid ?? '',
+        framework_info: framework.info,
+      };
+      this.#state.emit({
+        kind: 'send',
+        to: agent.pid,
+        message: { name: 'UpdateFrameworkMessage', body },
+      });
+    }
+  }
+
+  #settle(framework: FrameworkRecord, isNew: boolean): void {
+    const settings = settingsOf(framework);
+    if (isNew) this.#state.allocator.addFramework(framework.id, settings);
+    else this.#state.allocator.updateFramework(framework.id, settings);
+    framework.isActive = true;
+    this.#state.allocator.setFrameworkActive(framework.id, true);
+  }
+
+  deactivate(framework: FrameworkRecord): void {
+    framework.isActive = false;
+    this.#state.allocator.setFrameworkActive(framework.id, false);
+    this.#maintenance.drop(framework.id);
+    for (const id of framework.offers) {
+      const offer = this.#state.offers.get(id);
+      if (offer !== undefined) this.returnOffer(offer, { rescind: true });
+    }
+  }
+
+  returnOffer(offer: OfferRecord, how: { rescind: boolean }): void {
+    this.#state.dropOffer(offer, how);
+    this.#state.allocator.recover(offer.frameworkId, offer.agentId, offer.resources);
+  }
+
+  remove(framework: FrameworkRecord, now: number): void {
+    const state = this.#state;
+    this.deactivate(framework);
+    for (const agent of this.#agentsOf(framework)) {
+      const body = { framework_id: { value: framework.id } };
+      if (agent.isConnected) {
+        state.emit({
+          kind: 'send',
+          to: agent.pid,
+          message: { name: 'ShutdownFrameworkMessage', body },
+        });
+      }
+      const executors = agent.executors.get(framework.id) ?? new Map();
+      for (const { resources } of executors.values()) {
+        state.allocator.recover(framework.id, agent.id, resources);
+      }
+      agent.executors.delete(framework.id);
+    }
+    for (const { task } of framework.tasks.values()) {
+      if (!isTerminal(task.state)) {
+        const status = masterStatus({
+          taskId: task.task_id.value,
+          agentId: task.agent_id.value,
+          state: 'TASK_KILLED',
+          reason: 'REASON_FRAMEWORK_REMOVED',
+          message: `Framework ${framework.id} removed`,
+          now,
+        });
+        state.updateTaskState(framework, task, status);
+      }
+      state.complete(framework, task);
+    }
+    if (framework.connection !== undefined) {
+      state.emit({ kind: 'close', connection: framework.connection });
+      state.byConnection.delete(framework.connection);
+      framework.connection = undefined;
+    }
+    state.allocator.removeFramework(framework.id);
+    state.frameworks.delete(framework.id);
+    framework.unregisteredAt = now;
+    state.completedFrameworks.set(framework.id, framework);
+    const oldest = [...state.completedFrameworks.keys()][0];
+    if (
+      state.completedFrameworks.size > state.options.completedFrameworksMax &&
+      oldest !== undefined
+    ) {
+      state.completedFrameworks.delete(oldest);
+    }
+    this.#tellOperators('FRAMEWORK_REMOVED', framework);
+  }
+
+  #tellOperators(
+    type: 'FRAMEWORK_ADDED' | 'FRAMEWORK_UPDATED' | 'FRAMEWORK_REMOVED',
+    framework: FrameworkRecord,
+  ): void {
+    const { info: framework_info, isActive: active, isRecovered: recovered } = framework;
+    const connected = framework.connection !== undefined;
+    const body = { framework: { framework_info, active, connected, recovered } };
+    const event =
+      type === 'FRAMEWORK_ADDED'
+        ? { type, framework_added: body }
+        : type === 'FRAMEWORK_UPDATED'
+          ? { type, framework_updated: body }
+          : { type, framework_removed: { framework_info } };
+    this.#state.emit({ kind: 'operator-event', event });
+  }
+
+  ofConnection(connection: ConnectionId): FrameworkRecord | undefined {
+    return this.#state.frameworks.get(this.#state.byConnection.get(connection) ?? '');
+  }
+
+  /** UPDATE_FRAMEWORK */
+  update(framework: FrameworkRecord, call: SchedulerCall, now: number): Refusal | undefined {
+    const info = call.update_framework?.framework_info;
+    if (info === undefined)
+      return { status: 400, message: "Expecting 'update_framework' to be present" };
+    const suppressed = call.update_framework?.suppressed_roles ?? [];
+    const constraints = call.update_framework?.offer_constraints;
+    const wrong = validateFrameworkInfo(info, []) ?? validateOfferFilters(info);
+    if (wrong !== undefined) {
+      return { status: 400, message: `Supplied FrameworkInfo is not valid: ${wrong}` };
+    }
+    const fixed = changedForGood(framework.info, info);
+    if (fixed !== undefined) {
+      return { status: 400, message: `FrameworkInfo update is not valid: ${fixed}` };
+    }
+    const unfit =
+      validateFrameworkInfo(info, suppressed) ?? validateOfferConstraints(info, constraints);
+    if (unfit !== undefined) {
+      return { status: 400, message: `'UpdateFramework' call is not valid: ${unfit}` };
+    }
+    const gone = rolesOf(framework.info).filter((role) => !rolesOf(info).includes(role));
+    for (const id of framework.offers) {
+      const offer = this.#state.offers.get(id);
+      if (offer !== undefined && gone.includes(offer.role))
+        this.returnOffer(offer, { rescind: true });
+    }
+    framework.info = { ...info, id: { value: framework.id } };
+    framework.suppressedRoles = new Set(suppressed);
+    framework.offerConstraints = constraints;
+    framework.reregisteredAt = now;
+    this.#state.allocator.updateFramework(framework.id, settingsOf(framework));
+    this.#broadcast(framework);
+    this.#tellOperators('FRAMEWORK_UPDATED', framework);
+    return undefined;
+  }
+}
+
+/** It belongs to another process than the one that asks for it without force. */
+function isTakenOver(framework: FrameworkRecord, { pid, force }: DriverOrigin): boolean {
+  return !framework.isRecovered && framework.pid !== pid && !force;
+}
