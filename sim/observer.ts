@@ -50,6 +50,10 @@ export class Observer {
   taskStarted(machine: Machine, task: TaskInfo): void {
     const id = task.task_id.value;
     this.#world.log(`${machine.name}: ${id} starts`);
+    const own = machine.disk.agentId ?? machine.agent?.core.agentId;
+    if (own !== undefined && task.agent_id.value !== own) {
+      this.failed(`${machine.name} is ${own} and runs ${id}, meant for ${task.agent_id.value}`);
+    }
     if (this.#forbidden.has(id)) this.failed(`${id} asked for more than it was offered, and runs`);
     const before = this.#truth.get(id)?.machine;
     if (before !== undefined) this.failed(`${id} ran on ${before} and runs on ${machine.name}`);

@@ -25,11 +25,14 @@ export function run(plan: Plan, options: RunOptions): Outcome {
   const until = (isOver: () => boolean): void => {
     while (!isOver() && steps < STEPS_MAX && clock.step()) steps += 1;
   };
-  until(() => clock.monotonicMs() >= FAULTS_MS || hasNothingToCome(world));
-  until(() => clock.monotonicMs() >= SETTLE_MS_MAX || hasNothingToCome(world));
+  const healedAt = Math.max(0, ...plan.faults.map(({ at, ...more }) => at + forMs(more)));
+  const isIdle = (): boolean => clock.monotonicMs() > healedAt && isWorkDone(world);
+  until(() => clock.monotonicMs() >= FAULTS_MS || isIdle());
+  until(() => clock.monotonicMs() >= SETTLE_MS_MAX || isIdle());
   for (const framework of world.frameworks) if (framework.isDone) framework.leave();
-  const quietAt = clock.monotonicMs() + QUIET_MS;
-  until(() => clock.monotonicMs() >= quietAt);
+  const leftAt = clock.monotonicMs();
+  // A part that starts meanwhile (a trap closed late) waits anew for everything that it waits for.
+  until(() => clock.monotonicMs() >= Math.max(leftAt, world.startedAt) + QUIET_MS);
   if (steps >= STEPS_MAX) world.observer.failed('there is no end of events');
   world.observer.settled();
   const tasksStarted = world.frameworks.reduce((sum, one) => sum + one.tasks.size, 0);
@@ -77,13 +80,8 @@ function start(world: World): void {
   }
 }
 
-/** All faults are over and all work is done. */
-function hasNothingToCome(world: World): boolean {
-  const last = Math.max(0, ...world.plan.faults.map(({ at, ...more }) => at + forMs(more)));
-  return (
-    world.clock.monotonicMs() > last &&
-    world.frameworks.every((one) => one.isDone && one.life.isAlive)
-  );
+function isWorkDone({ frameworks }: World): boolean {
+  return frameworks.every((one) => one.isDone && one.life.isAlive);
 }
 
 function forMs(fault: object): number {

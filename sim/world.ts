@@ -40,6 +40,8 @@ export class World {
   readonly #registry = new SimRegistry();
   readonly #isTraced: boolean;
   master: MasterProcess | undefined;
+  /** When a master or an agent started last, in milliseconds of the run. */
+  startedAt = 0;
   #masters = 0;
   #registryBreaks = 0;
   readonly #traps: (Extract<Fault, { kind: 'trap' }> & { left: number })[] = [];
@@ -72,6 +74,7 @@ export class World {
       return;
     }
     this.#masters += 1;
+    this.startedAt = this.clock.monotonicMs();
     this.log('the master starts');
     this.observer.registryAgrees(this.#registry.read());
     this.master = new MasterProcess(this, this.#registry, this.#masters);

@@ -179,6 +179,17 @@ test('a ping of a master that gave us up brings everything again', () => {
   assert.deepEqual(body.executor_infos, [], 'command executors are not reported');
 });
 
+test('a master that knows us by another id than an earlier one gave us is told of it', () => {
+  const agent = Agent.registered();
+  const body = { agent_id: { value: 'b' }, connection: { total_ping_timeout_seconds: 75 } };
+  agent.master({ name: 'SlaveRegisteredMessage', body });
+  assert.deepEqual(agent.take(), ['log', 'ReregisterSlaveMessage']);
+  agent.master({ name: 'SlaveReregisteredMessage', body: { ...body, agent_id: { value: 'a' } } });
+  agent.take();
+  agent.runTask('t', FRAMEWORK, { agent_id: { value: 'b' } });
+  assert.deepEqual(agent.take(), [], 'it was meant for an agent that there is not');
+});
+
 test('a task waits for its executor; what is promised is written first', () => {
   const agent = Agent.registered();
   agent.runTask('t');

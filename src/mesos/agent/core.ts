@@ -298,7 +298,9 @@ export class AgentCore {
     const master = this.#master;
     if (master.kind !== 'registering' && master.kind !== 'registered') return;
     if (this.#agentId !== undefined && this.#agentId !== agentId) {
+      // A late answer of the master before gave us ours: this one has to hear of it.
       this.#log('The master answered with another agent id', { agentId });
+      this.#register(master.address, now);
       return;
     }
     const seconds = connection?.total_ping_timeout_seconds;

@@ -71,9 +71,12 @@ export class Workloads extends TaskUpdates {
     mayLaunch: boolean,
     now: Instant,
   ): void {
+    // What was meant for an agent that this one is not (any more) is for nobody.
+    const mine = queued.tasks.filter((task) => task.agent_id.value === this.agentId);
+    if (mine.length === 0) return;
     const framework = this.ensureFramework(info, pid ?? '');
     if (framework.isTerminating) return;
-    const fresh = queued.tasks.filter((task) => !this.knows(framework, task.task_id.value));
+    const fresh = mine.filter((task) => !this.knows(framework, task.task_id.value));
     if (fresh.length === 0) return;
     const executorId = executorInfo.executor_id.value;
     const existing = framework.executors.get(executorId);

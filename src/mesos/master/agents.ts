@@ -211,6 +211,7 @@ export class AgentDesk {
     const id = message.slave.id?.value ?? '';
     const agent = this.#state.agents.get(id);
     if (agent !== undefined) {
+      this.#replace(pid, id, now);
       if (agent.pid !== pid) {
         this.#state.agentsByPid.delete(agent.pid);
         this.#state.emit({ kind: 'unlink', to: agent.pid });
@@ -277,8 +278,17 @@ export class AgentDesk {
     });
   }
 
+  /** Whoever was known at the address of agent `id` was an earlier life of it, or never came to be. */
+  #replace(pid: string, id: string, now: number): void {
+    const existing = this.#byPid(pid);
+    if (existing === undefined || existing.id === id) return;
+    this.#state.count('slave_removals/reason_registered');
+    this.remove(existing, 'another agent registered again at the same address', now);
+  }
+
   /** An agent that this master has not seen yet: after a failover, or after being unreachable. */
   #readmit(pid: string, message: Reregister, now: number): void {
+    this.#replace(pid, message.slave.id?.value ?? '', now);
     const wasUnreachable = this.#state.unreachable.has(message.slave.id?.value ?? '');
     const agent = this.#admit(message.slave, pid, message, now);
     agent.reregisteredAt = now;

@@ -220,6 +220,20 @@ test('what comes late on an earlier connection of an agent is dropped', () => {
   assert.equal(master.statusesOf(connection).length, heard + 1);
 });
 
+test('an agent that registers again takes the place of another at its address', () => {
+  const { master, agentId, connection } = running();
+  const slave = { hostname: 'host', id: { value: 'old' }, resources: parseResources('cpus:4') };
+  const body = { slave, version: '1.11.0' };
+  master.fromAgent(PID, { name: 'ReregisterSlaveMessage', body });
+  assert.deepEqual([...master.core.state.agents.keys()], ['old']);
+  assert.equal(master.statusesOf(connection).at(-1)?.state, 'TASK_LOST');
+  assert.deepEqual(
+    master.registry.slice(-2).map(({ kind }) => kind),
+    ['mark-reachable', 'remove-agent'],
+  );
+  assert.notEqual(agentId, 'old');
+});
+
 test('frameworks without PARTITION_AWARE hear TASK_LOST', () => {
   const master = new TestMaster();
   const plain = aFramework({ capabilities: [{ type: 'MULTI_ROLE' }] });
