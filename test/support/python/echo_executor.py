@@ -1,4 +1,5 @@
-# An executor on pymesos' driver: each task is reported running, its data sent back, then finished.
+# An executor on pymesos' driver: each task is reported running, its data sent back, then finished;
+# what the framework sends to the executor is sent back as well.
 import sys
 import threading
 
@@ -16,6 +17,9 @@ class EchoExecutor(Executor):
                 {'task_id': task['task_id'], 'state': 'TASK_FINISHED'})
 
         threading.Thread(target=run).start()
+
+    def frameworkMessage(self, driver, message):
+        driver.sendFrameworkMessage(message)
 
     def shutdown(self, driver):
         driver.stop()
