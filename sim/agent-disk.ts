@@ -1,6 +1,7 @@
 // What an agent has made durable, in memory: the simulated side of `mesos/agent/checkpoint.ts`.
 import type {
   CheckpointRecord,
+  KeptResources,
   RecoveredAgent,
   RecoveredExecutor,
   RecoveredTask,
@@ -27,6 +28,7 @@ interface StoredFramework {
 
 export class AgentDisk {
   #info: AgentInfo | undefined;
+  #resources: KeptResources = { resources: [], operations: [] };
   readonly #frameworks = new Map<string, StoredFramework>();
 
   apply(record: CheckpointRecord): void {
@@ -37,6 +39,9 @@ export class AgentDisk {
       case 'agent-gone':
         this.#info = undefined;
         this.#frameworks.clear();
+        return;
+      case 'resources':
+        this.#resources = record;
         return;
       case 'framework': {
         const framework = this.#framework(record.info.id?.value ?? '');
@@ -79,14 +84,20 @@ export class AgentDisk {
     return this.#info?.id?.value;
   }
 
+  /** Reserved dynamically, or volumes: what is durable of the agent's resources. */
+  get resources(): KeptResources {
+    return this.#resources;
+  }
+
   recover(): RecoveredAgent {
-    if (this.#info === undefined) return { info: undefined, frameworks: [] };
+    const resources = this.#resources;
+    if (this.#info === undefined) return { info: undefined, frameworks: [], resources };
     const frameworks = [...this.#frameworks.values()].flatMap(({ info, pid, executors }) =>
       info === undefined || executors.size === 0
         ? []
         : [{ info, pid, executors: [...executors.values()].map(recoveredExecutor) }],
     );
-    return { info: this.#info, frameworks };
+    return { info: this.#info, frameworks, resources };
   }
 
   #framework(id: string): StoredFramework {

@@ -256,7 +256,6 @@ export class AgentProcess {
   }
 
   #send(name: string, body: unknown): void {
-    if (name === 'UpdateOperationStatusMessage') return;
     const { upid } = this.machine;
     const message = { name: name as FromAgentName, body } as FromAgent;
     this.#world.tell(() => `${this.machine.name} -> master: ${summaryOf(message)}`);
@@ -291,7 +290,14 @@ function optionsOf(machine: Machine): AgentOptions {
     info: { hostname: machine.name, port: 5051, resources: parseResources(machine.resources) },
     upid: machine.upid,
     version: '1.11.0',
-    capabilities: [{ type: 'MULTI_ROLE' }, { type: 'HIERARCHICAL_ROLE' }],
+    capabilities: [
+      { type: 'MULTI_ROLE' },
+      { type: 'HIERARCHICAL_ROLE' },
+      { type: 'RESERVATION_REFINEMENT' },
+      { type: 'RESOURCE_PROVIDER' },
+      { type: 'RESIZE_VOLUME' },
+      { type: 'AGENT_OPERATION_FEEDBACK' },
+    ],
     registrationBackoffMs: 1_000,
     registrationBackoffMsMax: 10_000,
     updateRetryMs: 10_000,

@@ -8,6 +8,7 @@ import type {
   FrameworkInfo,
   Offer,
   Offer_Operation,
+  OperationStatus,
   Resource,
   SchedulerCall,
   SchedulerEvent,
@@ -19,6 +20,8 @@ export class TestFramework {
   readonly client: SchedulerClient;
   /** Updates in the order in which they came; repeats of one uuid once. */
   readonly updates: TaskStatus[] = [];
+  /** As they came, those without a uuid too. */
+  readonly operations: OperationStatus[] = [];
   readonly messages: string[] = [];
   readonly #uuids = new Set<string>();
   readonly #waiters = new Set<() => void>();
@@ -60,6 +63,8 @@ export class TestFramework {
     for (const offer of event.offers?.offers ?? []) this.#onOffer(offer);
     const status = event.update?.status;
     if (status !== undefined) this.#onUpdate(status);
+    const operation = event.update_operation_status?.status;
+    if (operation !== undefined) this.#onOperation(operation);
     const data = event.message?.data;
     if (data !== undefined) this.messages.push(Buffer.from(data).toString());
     for (const waiter of this.#waiters) waiter();
@@ -86,6 +91,35 @@ export class TestFramework {
     if (hex === '' || !this.#uuids.has(hex)) this.updates.push(status);
     this.#uuids.add(hex);
     if (!this.holdsAcknowledgements) this.acknowledge(status);
+  }
+
+  #onOperation(status: OperationStatus): void {
+    this.operations.push(status);
+    if (!this.holdsAcknowledgements) this.acknowledgeOperation(status);
+  }
+
+  acknowledgeOperation({ uuid, agent_id, operation_id }: OperationStatus): void {
+    if (uuid === undefined || operation_id === undefined) return;
+    const body = {
+      ...(agent_id === undefined ? {} : { agent_id }),
+      uuid: uuid.value,
+      operation_id,
+    };
+    this.call({ type: 'ACKNOWLEDGE_OPERATION_STATUS', acknowledge_operation_status: body });
+  }
+
+  /** On the first offer for which it makes operations; those without an id tell nothing back. */
+  operate(make: (offer: Offer) => Offer_Operation[] | undefined): void {
+    this.#want(make);
+  }
+
+  /** The operation's status, once it has come. */
+  async operated(id: string, state: OperationStatus['state']): Promise<OperationStatus> {
+    const find = () =>
+      this.operations.find((one) => one.operation_id?.value === id && one.state === state);
+    const told = () => this.operations.map((one) => `${one.operation_id?.value} ${one.state}`);
+    await this.until(`operation ${id} ${state} of ${told().join()}`, () => find() !== undefined);
+    return find() as OperationStatus;
   }
 
   acknowledge(status: TaskStatus): void {

@@ -6,6 +6,7 @@ import type { Disk } from '#env/disk.ts';
 import type { Log } from '#env/env.ts';
 import type { AgentInfo, ExecutorInfo, FrameworkInfo, StatusUpdate, Task } from '#wire/mesos/v1.ts';
 import { type AgentPaths, pathPart } from './paths.ts';
+import { ResourceStore } from './resource-store.ts';
 import type {
   CheckpointRecord,
   RecoveredAgent,
@@ -29,6 +30,7 @@ export class Checkpoints {
   readonly #paths: AgentPaths;
   readonly #disk: Disk;
   readonly #log: Log;
+  readonly #resources: ResourceStore;
   #agentId = '';
   /** Writes of one task are in order, those of different tasks go side by side. */
   readonly #chains = new Map<string, Promise<void>>();
@@ -37,6 +39,7 @@ export class Checkpoints {
     this.#paths = paths;
     this.#disk = env.disk;
     this.#log = env.log;
+    this.#resources = new ResourceStore(paths, env.disk);
   }
 
   /** Resolves when it is durable. */
@@ -110,6 +113,9 @@ export class Checkpoints {
       case 'framework-done':
         // Its folder goes at the next recovery: a task of it may be on its way again already.
         return;
+      case 'resources':
+        await this.#resources.write(record, this.#agentId);
+        return;
       case 'agent-gone':
         await this.#disk.remove(this.#paths.metaLatest);
         return;
@@ -129,17 +135,23 @@ export class Checkpoints {
   /** What an earlier life of this agent left; throws a Fault when it cannot be read. */
   async recover(): Promise<RecoveredAgent> {
     const agentId = await linkTarget(this.#paths.metaLatest);
-    if (agentId === undefined) return { info: undefined, frameworks: [] };
-    this.#agentId = agentId;
-    const info = await this.#readOne<AgentInfo>('AgentInfo', this.#paths.agentInfo(agentId));
-    if (info === undefined) return { info: undefined, frameworks: [] };
+    this.#agentId = agentId ?? '';
+    const info =
+      agentId === undefined
+        ? undefined
+        : await this.#readOne<AgentInfo>('AgentInfo', this.#paths.agentInfo(agentId));
+    // Reservations and volumes are the machine's: they outlive the id of an agent.
+    const resources = await this.#resources.recover(info === undefined ? '' : this.#agentId);
+    if (agentId === undefined || info === undefined) {
+      return { info: undefined, frameworks: [], resources };
+    }
     const folder = join(this.#paths.meta(agentId), 'frameworks');
     const frameworks: RecoveredFramework[] = [];
     for (const name of (await this.#disk.list(folder)) ?? []) {
       const framework = await this.#recoverFramework(join(folder, name));
       if (framework !== undefined) frameworks.push(framework);
     }
-    return { info, frameworks };
+    return { info, frameworks, resources };
   }
 
   async #recoverFramework(folder: string): Promise<RecoveredFramework | undefined> {
@@ -223,6 +235,7 @@ function chainKey(record: CheckpointRecord): string {
       return `f ${record.frameworkId}`;
     case 'agent':
     case 'agent-gone':
+    case 'resources':
       return 'agent';
     default:
       return `f ${record.key.frameworkId} ${record.key.executorId}`;

@@ -3,7 +3,9 @@
 import { unreachable } from '#base/assert.ts';
 import type { Instant } from '#env/env.ts';
 import type { AgentInfo } from '#wire/mesos/v1.ts';
+import { AgentResources } from './agent-resources.ts';
 import type {
+  AboutResources,
   AgentChance,
   AgentEffect,
   AgentInput,
@@ -30,6 +32,7 @@ export type MasterState =
 export class AgentCore {
   readonly options: AgentOptions;
   readonly workloads: Workloads;
+  readonly resources: AgentResources;
   readonly #chance: AgentChance;
   readonly #out: AgentEffect[] = [];
   #master: MasterState = { kind: 'recovering' };
@@ -45,6 +48,8 @@ export class AgentCore {
     this.#chance = chance;
     this.#resourceVersion = chance.uuidBytes();
     this.workloads = new Workloads(options, chance, this.#out);
+    this.resources = new AgentResources(options, chance, this.#out);
+    this.workloads.hasResources = (wanted) => this.resources.unknownOf(wanted) === undefined;
   }
 
   get master(): MasterState {
@@ -81,7 +86,9 @@ export class AgentCore {
         : master.kind === 'registered'
           ? master.pingedBefore
           : Infinity;
-    if (master.kind === 'registered') return Math.min(own, this.workloads.nextAt());
+    if (master.kind === 'registered') {
+      return Math.min(own, this.workloads.nextAt(), this.resources.nextAt());
+    }
     return Math.min(own, this.workloads.nextDeadline());
   }
 
@@ -90,6 +97,9 @@ export class AgentCore {
     switch (input.kind) {
       case 'recovered':
         this.#adoptId(input.state.info?.id?.value);
+        if (input.state.resources !== undefined) {
+          this.resources.recover(input.state.resources, input.state.info !== undefined);
+        }
         work.recover(input.state.frameworks, now);
         this.#master = { kind: 'disconnected' };
         return;
@@ -137,6 +147,7 @@ export class AgentCore {
   #adoptId(id: string | undefined): void {
     this.#agentId = id;
     this.workloads.agentId = id ?? '';
+    this.resources.agentId = id ?? '';
   }
 
   // ---- registration
@@ -159,6 +170,7 @@ export class AgentCore {
       version: this.options.version,
       agent_capabilities: [...this.options.capabilities],
       resource_version_uuid: { value: this.#resourceVersion },
+      checkpointed_resources: this.resources.toRegistration(),
     };
     if (this.#agentId === undefined) {
       const body = { slave: this.info, ...shared };
@@ -256,37 +268,40 @@ export class AgentCore {
         work.streams.resend(now, framework_id.value);
         return;
       }
-      case 'ApplyOperationMessage': {
-        this.#refuseOperation(message.body);
+      case 'ApplyOperationMessage':
+      case 'AcknowledgeOperationStatusMessage':
+      case 'ReconcileOperationsMessage':
+      case 'CheckpointResourcesMessage':
+        this.#onResources(message, now);
         return;
-      }
       default:
         unreachable(message);
     }
   }
 
-  /** Reservations and volumes are not made on this agent yet: the operation fails, loudly. */
-  #refuseOperation(message: {
-    readonly framework_id?: { readonly value: string } | undefined;
-    readonly operation_uuid: { readonly value: Uint8Array };
-    readonly operation_info: { readonly id?: { readonly value: string } | undefined };
-  }): void {
-    const { framework_id, operation_uuid, operation_info } = message;
-    const status = {
-      ...(operation_info.id === undefined ? {} : { operation_id: operation_info.id }),
-      state: 'OPERATION_ERROR',
-      message: 'This agent does not apply operations on resources',
-      uuid: { value: this.#chance.uuidBytes() },
-      agent_id: { value: this.#agentId ?? '' },
-    };
-    const body = {
-      ...(framework_id === undefined ? {} : { framework_id }),
-      agent_id: { value: this.#agentId ?? '' },
-      status,
-      latest_status: status,
-      operation_uuid,
-    };
-    this.#out.push({ kind: 'send-master', name: 'UpdateOperationStatusMessage', body });
+  /** A master that is wrong about what is here is told anew: by registering again. */
+  #onResources(message: AboutResources, now: Instant): void {
+    let goesWithUs = true;
+    switch (message.name) {
+      case 'ApplyOperationMessage':
+        goesWithUs = this.resources.apply(message.body, now);
+        break;
+      case 'AcknowledgeOperationStatusMessage':
+        this.resources.acknowledged(message.body);
+        break;
+      case 'ReconcileOperationsMessage':
+        this.resources.reconcile(message.body);
+        break;
+      case 'CheckpointResourcesMessage':
+        goesWithUs = this.resources.replace(message.body.resources);
+        break;
+      default:
+        unreachable(message);
+    }
+    const master = this.#master;
+    if (goesWithUs || master.kind !== 'registered') return;
+    this.#log('The master asked for what this agent does not have', { message: message.name });
+    this.#register(master.address, now);
   }
 
   /** registering | registered -> registered */
@@ -320,11 +335,13 @@ export class AgentCore {
     const body = {
       agent_id: { value: agentId },
       update_oversubscribed_resources: false,
-      operations: {},
+      operations: { operations: this.resources.operations },
       resource_version_uuid: { value: this.#resourceVersion },
+      resource_providers: {},
     };
     this.#out.push({ kind: 'send-master', name: 'UpdateSlaveMessage', body });
     this.workloads.streams.resend(now);
+    this.resources.resend(now);
   }
 
   #ping(from: string, connected: boolean, now: Instant): void {
@@ -358,6 +375,7 @@ export class AgentCore {
     for (const executor of this.workloads.executors()) {
       this.#out.push({ kind: 'destroy-container', containerId: executor.containerId });
     }
+    this.resources.forgetOperations();
     this.#out.push({ kind: 'checkpoint', record: { kind: 'agent-gone' } });
     this.#out.push({ kind: 'exit', how: 'restart', message });
     this.#master = { kind: 'disconnected' };
@@ -366,6 +384,7 @@ export class AgentCore {
   // ---- updates and time
 
   #sendUpdates(now: Instant): void {
+    this.resources.sendDue(now);
     for (const { update, latest } of this.workloads.streams.takeDue(now)) {
       const body = { update: { ...update, latest_state: latest }, pid: this.options.upid };
       this.#out.push({ kind: 'send-master', name: 'StatusUpdateMessage', body });
@@ -401,6 +420,7 @@ export class AgentCore {
     }
     this.#isLeaving = false;
     this.#master = { kind: 'disconnected' };
+    this.resources.forgetOperations();
     this.#out.push({ kind: 'checkpoint', record: { kind: 'agent-gone' } });
     this.#out.push({ kind: 'exit', how: 'leave', message: 'All tasks ended' });
   }

@@ -3,6 +3,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { nameOf, pathOf } from './container-id.ts';
 import { scalarSum, metricsOf } from './metrics.ts';
+import { isReserved, reservationRole } from '#mesos/resources/kinds.ts';
+import type { Resources } from '#mesos/resources/resources.ts';
 import type { Attribute, Resource, Task, TaskStatus } from '#wire/mesos/v1.ts';
 import { type Executor, type Framework, resourcesOf, taskOf } from './agent-state.ts';
 import { modeText } from './files.ts';
@@ -102,7 +104,8 @@ export class LegacyApi {
       id: core.agentId ?? '',
       pid: upid,
       hostname: info.hostname,
-      resources: summary(info.resources ?? []),
+      resources: summary(core.resources.total.toWire()),
+      ...reservationsOf(core.resources.total),
       used_resources: summary(used),
       attributes: attributesOf(info.attributes ?? []),
       start_time: (core.registeredAt ?? 0) / 1000,
@@ -190,6 +193,27 @@ function summary(resources: readonly Resource[]): Record<string, unknown> {
     made[name] = rangesText({ name, type: 'RANGES', ranges: { range } });
   }
   return made;
+}
+
+/** Who has reserved what, summed and (`_full`) each by itself. */
+function reservationsOf(total: Resources): Record<string, unknown> {
+  const byRole = new Map<string, Resource[]>();
+  for (const one of total.toEndpoint()) {
+    const role = reservationRole(one);
+    if (role === '*') continue;
+    const all = byRole.get(role) ?? [];
+    byRole.set(role, all);
+    all.push(one);
+  }
+  const unreserved = total.filter((kind) => !isReserved(kind)).toEndpoint();
+  return {
+    reserved_resources: Object.fromEntries(
+      [...byRole].map(([role, resources]) => [role, summary(resources)]),
+    ),
+    reserved_resources_full: Object.fromEntries(byRole),
+    unreserved_resources: summary(unreserved),
+    unreserved_resources_full: unreserved,
+  };
 }
 
 function attributesOf(attributes: readonly Attribute[]): Record<string, unknown> {

@@ -91,7 +91,10 @@ export class OperatorApi {
           },
         };
       case 'GET_OPERATIONS':
-        return { type: 'GET_OPERATIONS', get_operations: {} };
+        return {
+          type: 'GET_OPERATIONS',
+          get_operations: { operations: shell.core.resources.operations },
+        };
       case 'GET_RESOURCE_PROVIDERS':
         return { type: 'GET_RESOURCE_PROVIDERS', get_resource_providers: {} };
       default:

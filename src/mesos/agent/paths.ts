@@ -25,6 +25,15 @@ export class AgentPaths {
     return join(this.work, 'meta', 'slaves', 'latest');
   }
 
+  /** `resources_and_operations.state` and `.target`, and the older `resources.info`. */
+  resources(name: string): string {
+    return join(this.work, 'meta', 'resources', name);
+  }
+
+  operations(agentId: string): string {
+    return join(this.meta(agentId), 'operations');
+  }
+
   agentInfo(agentId: string): string {
     return join(this.meta(agentId), 'slave.info');
   }

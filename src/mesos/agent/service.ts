@@ -278,6 +278,9 @@ const AGENT_CAPABILITIES = [
   'MULTI_ROLE',
   'HIERARCHICAL_ROLE',
   'RESERVATION_REFINEMENT',
+  'RESOURCE_PROVIDER',
+  'RESIZE_VOLUME',
+  'AGENT_OPERATION_FEEDBACK',
   'TASK_RESOURCE_LIMITS',
 ] as const;
 
@@ -295,6 +298,9 @@ const KNOWN_MESSAGES: ReadonlySet<string> = new Set([
   'UpdateFrameworkMessage',
   'ShutdownMessage',
   'ApplyOperationMessage',
+  'AcknowledgeOperationStatusMessage',
+  'ReconcileOperationsMessage',
+  'CheckpointResourcesMessage',
 ]);
 
 function agentInfo(settings: AgentSettings, port: number): AgentInfo {

@@ -48,6 +48,14 @@ export class AgentShell {
   async start(): Promise<void> {
     const { checkpoints, containers } = this.#wired();
     const state = await checkpoints.recover();
+    const problem =
+      state.resources === undefined ? undefined : this.core.resources.problemWith(state.resources);
+    if (problem !== undefined) {
+      throw new Fault(
+        { code: 'incompatible-resources' },
+        `Cannot recover the agent: what is configured lacks what was reserved of it: ${problem}`,
+      );
+    }
     this.input({ kind: 'recovered', state });
     await this.settled();
     const agentId = state.info?.id?.value ?? '';

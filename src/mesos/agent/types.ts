@@ -9,6 +9,8 @@ import type {
   ExecutorInfo,
   FrameworkInfo,
   KillPolicy,
+  Messages,
+  Operation,
   Resource,
   StatusUpdate,
   Task,
@@ -79,7 +81,22 @@ export type FromMaster =
       readonly body: { framework_id: Id; pid?: string; framework_info?: FrameworkInfo };
     }
   | { readonly name: 'ShutdownMessage'; readonly body: { message?: string | undefined } }
-  | { readonly name: 'ApplyOperationMessage'; readonly body: ApplyOperation };
+  | AboutResources;
+
+/** Messages about what this agent has. */
+export type AboutResources = {
+  [
+    Name in
+      | 'ApplyOperationMessage'
+      | 'AcknowledgeOperationStatusMessage'
+      | 'ReconcileOperationsMessage'
+      | 'CheckpointResourcesMessage'
+  ]: { readonly name: Name; readonly body: Messages[Name] };
+}[
+  | 'ApplyOperationMessage'
+  | 'AcknowledgeOperationStatusMessage'
+  | 'ReconcileOperationsMessage'
+  | 'CheckpointResourcesMessage'];
 
 export interface Id {
   readonly value: string;
@@ -126,12 +143,6 @@ interface ExecutorData {
   readonly executor_id: Id;
   readonly data: Uint8Array;
 }
-export interface ApplyOperation {
-  readonly framework_id?: Id | undefined;
-  readonly operation_uuid: { readonly value: Uint8Array };
-  readonly operation_info: { readonly id?: Id | undefined };
-}
-
 /** How a container ended, or why it never ran. */
 export interface ContainerEnd {
   /** As wait(2) gives it: exit code << 8, or the signal; absent when it never ran. */
@@ -208,6 +219,7 @@ export type CheckpointRecord =
     }
   | { readonly kind: 'executor-done'; readonly key: ExecutorKey; readonly containerId: string }
   | { readonly kind: 'framework-done'; readonly frameworkId: string }
+  | ({ readonly kind: 'resources' } & KeptResources)
   /** The next start is that of a new agent. */
   | { readonly kind: 'agent-gone' };
 
@@ -236,8 +248,15 @@ export type AgentEffect =
   /** Exit: `leave` for good, or `restart` as a new agent (the master told us to shut down). */
   | { readonly kind: 'exit'; readonly how: 'leave' | 'restart'; readonly message: string };
 
+/** What was made of the configured resources, and operations not acknowledged yet. */
+export interface KeptResources {
+  readonly resources: readonly Resource[];
+  readonly operations: readonly Operation[];
+}
+
 export interface RecoveredAgent {
   readonly info: AgentInfo | undefined;
+  readonly resources?: KeptResources | undefined;
   readonly frameworks: readonly RecoveredFramework[];
 }
 export interface RecoveredFramework {

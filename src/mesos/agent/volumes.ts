@@ -47,6 +47,22 @@ async function makeOurs(path: string, place: VolumePlace): Promise<Source> {
   return { path, isOurs: true };
 }
 
+/**
+ * Whoever mounts it owns it, as Mesos has it; a shared one belongs to its first user, for the others
+ * are at work in it.
+ */
+async function persistentSource(resource: Resource, place: VolumePlace): Promise<Source> {
+  const source = await makeOurs(place.persistentVolume(resource), place);
+  const { owner } = place;
+  if (owner === undefined) return source;
+  const { uid, gid } = await stat(source.path);
+  const isFree = resource.shared === undefined || uid === 0;
+  if (isFree && (uid !== owner.uid || gid !== owner.gid)) {
+    await chown(source.path, owner.uid, owner.gid);
+  }
+  return source;
+}
+
 async function hostSource(path: string, place: VolumePlace): Promise<Source> {
   if (!isAbsolute(path)) {
     return makeOurs(await within(place.sandbox, path, 'a host path volume'), place);
@@ -133,7 +149,7 @@ export async function volumeMounts(
   for (const resource of resources) {
     const volume = resource.disk?.volume;
     if (resource.disk?.persistence === undefined || volume === undefined) continue;
-    const source = await makeOurs(place.persistentVolume(resource), place);
+    const source = await persistentSource(resource, place);
     mounts.push(...(await bringIn(volume, source, place)));
   }
   for (const volume of volumes) {

@@ -5,9 +5,11 @@ import type {
   ExecutorInfo,
   FrameworkInfo,
   KillPolicy,
+  Resource,
   Task,
   TaskInfo,
   TaskStatus,
+  TaskStatus_Reason,
 } from '#wire/mesos/v1.ts';
 import {
   commandExecutorOf,
@@ -36,6 +38,8 @@ export class Workloads extends TaskUpdates {
   readonly #byConnection = new Map<ConnectionId, Executor>();
   /** Executors that must subscribe or be gone by some time. */
   readonly #awaited = new Set<Executor>();
+  /** Whether what of it is reserved, or a volume, is so on this agent; set by the core. */
+  hasResources: (resources: readonly Resource[]) => boolean = () => true;
 
   // ---- launching
 
@@ -85,11 +89,19 @@ export class Workloads extends TaskUpdates {
       this.frameworkDone(framework);
       return;
     }
+    const unknown = this.#unknownResources(executorInfo, fresh);
+    if (unknown !== undefined) {
+      this.#drop(framework, executorId, fresh, unknown, now, 'REASON_RESOURCES_UNKNOWN');
+      if (mayLaunch) this.#exited({ frameworkId: framework.id, executorId }, type, -1);
+      this.frameworkDone(framework);
+      return;
+    }
     if (existing?.state === 'terminating' || existing?.state === 'terminated') {
       const message = `Executor is ${existing.state}`;
       this.#drop(framework, executorId, fresh, message, now);
       // The master was told of its end and counts on a new one with this launch: it gets none.
-      if (mayLaunch && existing.state === 'terminated') this.#exited(existing, -1);
+      if (mayLaunch && existing.state === 'terminated')
+        this.#exited(existing.key, existing.type, -1);
       return;
     }
     const executor = existing ?? this.#launchExecutor(framework, executorInfo, type, fresh[0], now);
@@ -98,12 +110,24 @@ export class Workloads extends TaskUpdates {
     if (existing !== undefined) this.resourcesChanged(executor);
   }
 
+  /** What it was launched with got lost on the way; launched again, it may be there. */
+  #unknownResources(executor: ExecutorInfo, tasks: readonly TaskInfo[]): string | undefined {
+    const user = !tasks.every((task) => this.hasResources(task.resources ?? []))
+      ? 'task or task group'
+      : !this.hasResources(executor.resources ?? [])
+        ? 'executor'
+        : undefined;
+    if (user === undefined) return undefined;
+    return `The checkpointed resources being used by the ${user} are unknown to the agent`;
+  }
+
   #drop(
     framework: Framework,
     executorId: string,
     tasks: readonly TaskInfo[],
     message: string,
     now: Instant,
+    reason: TaskStatus_Reason = 'REASON_EXECUTOR_TERMINATED',
   ): void {
     for (const task of tasks) {
       this.report(
@@ -112,7 +136,7 @@ export class Workloads extends TaskUpdates {
           executorId,
           taskId: task.task_id.value,
           state: lossState(framework.info, 'TASK_DROPPED'),
-          reason: 'REASON_EXECUTOR_TERMINATED',
+          reason,
           message,
         },
         now,
@@ -430,17 +454,17 @@ export class Workloads extends TaskUpdates {
       executor.terminated.clear();
     } else this.#endTasks(framework, executor, end, now);
     if (!framework.isTerminating)
-      this.#exited(executor, end.waitStatus ?? (wasTerminating ? 9 : -1));
+      this.#exited(executor.key, executor.type, end.waitStatus ?? (wasTerminating ? 9 : -1));
     this.executorDone(framework, executor);
   }
 
   /** Tells the master that an executor's resources are free; it knows nothing of command executors. */
-  #exited(executor: Executor, status: number): void {
-    if (executor.type === 'command') return;
+  #exited({ frameworkId, executorId }: ExecutorKey, type: Executor['type'], status: number): void {
+    if (type === 'command') return;
     const body = {
       agent_id: { value: this.agentId },
-      framework_id: { value: executor.key.frameworkId },
-      executor_id: { value: executor.key.executorId },
+      framework_id: { value: frameworkId },
+      executor_id: { value: executorId },
       status,
     };
     this.out.push({ kind: 'send-master', name: 'ExitedExecutorMessage', body });

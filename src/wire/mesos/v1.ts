@@ -554,6 +554,10 @@ export interface UpdateOperationStatusRecord {
   uuid?: UUID | undefined;
 }
 export type UpdateOperationStatusRecord_Type = 'UPDATE' | 'ACK';
+export interface ResourceState {
+  operations?: Operation[] | undefined;
+  resources?: Resource[] | undefined;
+}
 export interface ApplyOperationMessage {
   framework_id?: FrameworkID | undefined;
   operation_info: Offer_Operation;
@@ -2412,6 +2416,7 @@ export interface Messages {
   UpdateSlaveMessage_ResourceProviders: UpdateSlaveMessage_ResourceProviders;
   UpdateOperationStatusMessage: UpdateOperationStatusMessage;
   UpdateOperationStatusRecord: UpdateOperationStatusRecord;
+  ResourceState: ResourceState;
   ApplyOperationMessage: ApplyOperationMessage;
   ResourceProviderCallMessage: ResourceProviderCallMessage;
   ResourceProviderEventMessage: ResourceProviderEventMessage;
@@ -2852,6 +2857,7 @@ export const descriptors: Readonly<Record<string, string>> = {
   UpdateOperationStatusMessage: 'framework_id 1:FrameworkID,agent_id 2:AgentID,status!3:OperationStatus,latest_status 4:OperationStatus,operation_uuid 5:UUID',
   UpdateOperationStatusRecord: 'type!1:=UpdateOperationStatusRecord_Type,update 2:UpdateOperationStatusMessage,uuid 3:UUID',
   UpdateOperationStatusRecord_Type: '=UPDATE=0 ACK=1',
+  ResourceState: 'operations+1:Operation,resources+2:Resource',
   ApplyOperationMessage: 'framework_id 1:FrameworkID,operation_info!2:Offer_Operation,operation_uuid!3:UUID,resource_version_uuid!4:ResourceVersionUUID',
   ResourceProviderCallMessage: 'call!1:ResourceProviderCall,uuid 2:UUID',
   ResourceProviderEventMessage: 'resource_provider_id!1:ResourceProviderID,event!2:ResourceProviderEvent,uuid 3:UUID',
