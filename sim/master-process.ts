@@ -10,9 +10,11 @@ import type {
   RegistryChange,
   ToAgent,
 } from '#mesos/master/types.ts';
-import type { AgentInfo, SchedulerCall, SchedulerEvent } from '#wire/mesos/v1.ts';
+import type { AgentStanding } from '#mesos/registry/registry.ts';
+import type { AgentInfo, QuotaConfig, SchedulerCall, SchedulerEvent } from '#wire/mesos/v1.ts';
 import { Links } from './links.ts';
 import { Channel, Life } from './network.ts';
+import type { OperatorRequest } from './operator.ts';
 import { MASTER_ADDRESS, type Point } from './plan.ts';
 import { overTheWireEvent, summaryOf } from './wire.ts';
 import type { World } from './world.ts';
@@ -22,6 +24,8 @@ export class SimRegistry {
   readonly #agents = new Map<string, AgentInfo>();
   readonly #unreachable = new Map<string, number>();
   readonly #weights = new Map<string, number>();
+  readonly #quotas = new Map<string, QuotaConfig>();
+  readonly #standings = new Map<string, AgentStanding>();
 
   apply(change: RegistryChange): void {
     switch (change.kind) {
@@ -35,6 +39,7 @@ export class SimRegistry {
       case 'remove-agent':
         this.#agents.delete(change.agentId);
         this.#unreachable.delete(change.agentId);
+        this.#standings.delete(change.agentId);
         return;
       case 'mark-unreachable':
         this.#agents.delete(change.agentId);
@@ -43,8 +48,21 @@ export class SimRegistry {
       case 'set-weight':
         this.#weights.set(change.role, change.weight);
         return;
+      case 'set-quotas':
+        for (const config of change.configs) this.#setQuota(config);
+        return;
+      case 'set-standing':
+        if (change.standing.deactivated) this.#standings.set(change.agentId, change.standing);
+        else this.#standings.delete(change.agentId);
+        return;
       default:
     }
+  }
+
+  #setQuota(config: QuotaConfig): void {
+    const amounts = { ...config.guarantees, ...config.limits };
+    if (Object.keys(amounts).length === 0) this.#quotas.delete(config.role);
+    else this.#quotas.set(config.role, config);
   }
 
   read(): RecoveredRegistry {
@@ -52,6 +70,8 @@ export class SimRegistry {
       agents: [...this.#agents.values()],
       unreachable: [...this.#unreachable].map(([agentId, at]) => ({ agentId, at })),
       weights: [...this.#weights].map(([role, weight]) => ({ role, weight })),
+      quotas: [...this.#quotas.values()],
+      standings: [...this.#standings].map(([agentId, standing]) => ({ agentId, standing })),
     };
   }
 }
@@ -78,6 +98,8 @@ export class MasterProcess {
   readonly #streams = new Map<number, Channel>();
   readonly #subscribers = new Map<number, Subscriber>();
   readonly #persisting: RegistryChange[] = [];
+  /** By token: who waits for an answer until it is durable. */
+  readonly #waiting = new Map<number, () => void>();
   #persistedAt = 0;
   #nextConnection = 1;
   #timer: { readonly at: number; readonly timer: Timer } | undefined;
@@ -145,6 +167,37 @@ export class MasterProcess {
     this.#ended(connection);
   }
 
+  /** `answer` is told the HTTP status when all is durable and in effect. */
+  operate(request: OperatorRequest, answer: (status: number, message: string) => void): void {
+    const { core } = this;
+    const done = (): void => answer(200, '');
+    if (request.kind === 'set-weight') {
+      const { role, weight } = request;
+      this.#write({ kind: 'set-weight', role, weight }, (isWritten) => {
+        if (!isWritten) return answer(500, 'The registry cannot be written');
+        this.#perform(core.setWeight(role, weight));
+        done();
+      });
+    } else if (request.kind === 'set-quota') {
+      const configs = [request.config];
+      const refusal = core.quotas.refusedUpdate(configs, false);
+      if (refusal !== undefined) return answer(refusal.status, refusal.message);
+      this.#write({ kind: 'set-quotas', configs }, (isWritten) => {
+        if (!isWritten) return answer(500, 'The registry cannot be written');
+        this.#perform(core.setQuotas(configs));
+        done();
+      });
+    } else {
+      const { kind, agentId } = request;
+      const outcome = core.decide(() => core.lifecycle[kind](agentId));
+      if ('status' in outcome) return answer(outcome.status, outcome.message);
+      const persist = outcome.findLast((effect) => effect.kind === 'persist');
+      if (persist !== undefined) this.#waiting.set(persist.token, done);
+      this.#perform(outcome);
+      if (persist === undefined) done();
+    }
+  }
+
   get #now(): number {
     return this.#world.clock.now();
   }
@@ -167,7 +220,9 @@ export class MasterProcess {
     switch (effect.kind) {
       case 'event': {
         const subscriber = this.#subscribers.get(effect.connection);
-        if (effect.event.offers !== undefined) this.#world.observer.offered(effect.event.offers);
+        if (effect.event.offers !== undefined) {
+          this.#world.observer.offered(this.core, effect.event.offers);
+        }
         const event = overTheWireEvent(this.#world, effect.event);
         this.#streams.get(effect.connection)?.send(() => subscriber?.onEvent(event));
         return;
@@ -209,20 +264,33 @@ export class MasterProcess {
 
   /** Changes become durable one after the other. */
   #persist({ change, token }: Extract<MasterEffect, { kind: 'persist' }>): void {
+    this.#write(change, (isWritten) => {
+      if (!isWritten) {
+        this.#world.masterFailed();
+        return;
+      }
+      this.#perform(this.core.confirm(token, this.#now));
+      this.#waiting.get(token)?.();
+      this.#waiting.delete(token);
+    });
+  }
+
+  #write(change: RegistryChange, then: (isWritten: boolean) => void): void {
     const { random, clock } = this.#world;
     const slow = random.chance(0.05) ? 500 : 10;
     this.#persistedAt = Math.max(this.#persistedAt, this.#now) + random.below(slow);
     this.#persisting.push(change);
     clock.after(this.#persistedAt - this.#now, () => {
       if (!this.life.isAlive) return;
+      this.#persisting.shift();
       if (this.#world.isRegistryDown) {
-        this.#world.masterFailed();
+        // A write that failed may be there all the same.
+        if (random.chance(0.3)) this.#registry.apply(change);
+        then(false);
         return;
       }
-      this.#persisting.shift();
       this.#registry.apply(change);
-      if (this.#world.reach(0, 'durable')) return;
-      this.#perform(this.core.confirm(token, this.#now));
+      if (!this.#world.reach(0, 'durable')) then(true);
     });
   }
 

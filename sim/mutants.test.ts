@@ -4,14 +4,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AgentCore } from '#mesos/agent/core.ts';
 import type { MasterCore } from '#mesos/master/core.ts';
-import type { MasterEffect } from '#mesos/master/types.ts';
+import type { MasterEffect, RegistryChange } from '#mesos/master/types.ts';
 import type { CheckpointRecord } from '#mesos/agent/types.ts';
 import type { SimRegistry } from './master-process.ts';
 import type { Machine } from './machine.ts';
 import { runSeed } from './run.ts';
 import type { Sabotage } from './world.ts';
 
-const SEEDS = 200;
+const SEEDS = 400;
 
 interface Mutant {
   readonly name: string;
@@ -26,6 +26,17 @@ function forgets(kind: CheckpointRecord['kind']): Sabotage {
       const apply = disk.apply.bind(disk);
       disk.apply = (record) => {
         if (record.kind !== kind) apply(record);
+      };
+    },
+  };
+}
+
+function registryWithout(kind: RegistryChange['kind']): Sabotage {
+  return {
+    registry(registry: SimRegistry): void {
+      const apply = registry.apply.bind(registry);
+      registry.apply = (change) => {
+        if (change.kind !== kind) apply(change);
       };
     },
   };
@@ -93,12 +104,53 @@ const mutants: readonly Mutant[] = [
   {
     name: 'a registry that forgets who was admitted',
     says: /not in the registry/,
+    sabotage: registryWithout('admit-agent'),
+  },
+  {
+    name: 'a registry that forgets quotas',
+    says: /the registry has quota/,
+    sabotage: registryWithout('set-quotas'),
+  },
+  {
+    name: 'a registry that forgets who was deactivated',
+    says: /the registry has .* as not deactivated/,
+    sabotage: registryWithout('set-standing'),
+  },
+  {
+    name: 'a master that offers what is deactivated',
+    says: /, which is deactivated/,
     sabotage: {
-      registry(registry: SimRegistry): void {
-        const apply = registry.apply.bind(registry);
-        registry.apply = (change) => {
-          if (change.kind !== 'admit-agent') apply(change);
-        };
+      master({ state }: MasterCore): void {
+        state.isDeactivated = () => false;
+      },
+    },
+  },
+  {
+    name: 'an allocator without limits',
+    says: /is offered .* of at most/,
+    sabotage: {
+      master({ state: { allocator } }: MasterCore): void {
+        const setQuota = allocator.setQuota.bind(allocator);
+        allocator.setQuota = (role, quota) =>
+          setQuota(role, quota && { ...quota, limits: new Map() });
+      },
+    },
+  },
+  {
+    name: 'a new master that does not wait for those whose tasks count against limits',
+    says: /is offered .* of at most/,
+    sabotage: {
+      master: ({ state: { allocator } }: MasterCore) => allocator.awaitReturns(false),
+    },
+  },
+  {
+    name: 'a master that takes no note of quotas in its registry',
+    says: /a master forgot the quota/,
+    sabotage: {
+      master({ quotas, state }: MasterCore): void {
+        for (const { role } of quotas.status().configs ?? []) {
+          state.allocator.setQuota(role, undefined);
+        }
       },
     },
   },

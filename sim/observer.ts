@@ -7,8 +7,9 @@ import { resourcesText } from '#mesos/resources/text.ts';
 import { isTerminal } from '#mesos/master/statuses.ts';
 import type { RecoveredRegistry } from '#mesos/master/types.ts';
 import type { CheckpointRecord } from '#mesos/agent/types.ts';
-import type { SchedulerEvent_Offers, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
+import type { QuotaConfig, SchedulerEvent_Offers, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import type { FrameworkActor, NotedTask } from './framework.ts';
+import { brokenLimits } from './limits.ts';
 import type { Machine } from './machine.ts';
 import type { World } from './world.ts';
 
@@ -24,6 +25,12 @@ interface Truth {
 
 function hexOf(uuid: Uint8Array | undefined): string {
   return Buffer.from(uuid ?? []).toString('hex');
+}
+
+/** Guarantees of nothing, without limits, are none. */
+function isQuota({ guarantees = {}, limits = {} }: QuotaConfig): boolean {
+  const isGuaranteed = Object.values(guarantees).some(({ value }) => value > 0);
+  return isGuaranteed || Object.keys(limits).length > 0;
 }
 
 export class Observer {
@@ -87,11 +94,16 @@ export class Observer {
     this.#acknowledged.add(key);
   }
 
-  offered({ offers }: SchedulerEvent_Offers): void {
-    for (const { id } of offers ?? []) {
+  offered(core: MasterCore, { offers = [] }: SchedulerEvent_Offers): void {
+    const { decided } = this.#world.operator;
+    for (const { id, agent_id } of offers) {
       if (this.#offers.has(id.value)) this.failed(`offer ${id.value} was made twice`);
       this.#offers.add(id.value);
+      if (decided.isDeactivated(agent_id.value).only === true) {
+        this.failed(`${id.value} is of ${agent_id.value}, which is deactivated`);
+      }
     }
+    for (const broken of brokenLimits(this.#world, core, offers)) this.failed(broken);
   }
 
   masterDecided(core: MasterCore): void {
@@ -153,17 +165,41 @@ export class Observer {
     if (home !== undefined) this.failed(`${noted.id} is unreachable; ${home.name} is there`);
   }
 
-  /** At a failover: every agent that is sure of its id is in the registry, and so are the weights. */
-  registryAgrees({ agents, unreachable, weights }: RecoveredRegistry): void {
+  /** At a failover: every agent that is sure of its id is in the registry, and all that was decided. */
+  registryAgrees({ agents, unreachable, weights, quotas, standings }: RecoveredRegistry): void {
     const known = new Set(agents.map(({ id }) => id?.value ?? ''));
     for (const { agentId } of unreachable) known.add(agentId);
     for (const { name, disk } of this.#world.machines) {
       const id = disk.agentId;
       if (id !== undefined && !known.has(id)) this.failed(`${name} is ${id}, not in the registry`);
     }
-    for (const { role, weight } of this.#world.plan.frameworks) {
+    const { decided } = this.#world.operator;
+    for (const [role, weight] of decided.weights) {
       const kept = weights.find((one) => one.role === role)?.weight ?? 1;
-      if (kept !== weight) this.failed(`the registry has weight ${kept} of ${role}, not ${weight}`);
+      if (!weight.has(kept))
+        this.failed(`the registry has weight ${kept} of ${role}, not ${weight}`);
+    }
+    for (const [role, quota] of decided.quotas) {
+      const kept = quotas?.find((one) => one.role === role) ?? null;
+      if (quota.has(kept)) continue;
+      this.failed(`the registry has quota ${JSON.stringify(kept)} of ${role}, not ${quota}`);
+    }
+    for (const [agentId, isDeactivated] of decided.deactivated) {
+      const kept = standings?.find((one) => one.agentId === agentId)?.standing.deactivated ?? false;
+      if (isDeactivated.has(kept) || !known.has(agentId)) continue;
+      this.failed(`the registry has ${agentId} as ${kept ? '' : 'not '}deactivated`);
+    }
+  }
+
+  /** A master goes by what its registry holds. */
+  masterAgrees({ state, quotas }: MasterCore, registry: RecoveredRegistry): void {
+    for (const { role, weight } of registry.weights) {
+      if (state.allocator.weight(role) !== weight) this.failed(`a master forgot weight of ${role}`);
+    }
+    for (const config of registry.quotas ?? []) {
+      const isSame = JSON.stringify(quotas.configOf(config.role)) === JSON.stringify(config);
+      const isBound = !isQuota(config) || state.allocator.quota(config.role) !== undefined;
+      if (!isSame || !isBound) this.failed(`a master forgot the quota of ${config.role}`);
     }
   }
 

@@ -1,5 +1,6 @@
 // What a seed stands for: machines, frameworks with their work, and the faults that happen to them.
 import { SimRandom } from '#env/sim/random.ts';
+import type { QuotaConfig } from '#wire/mesos/v1.ts';
 
 /** Where the leading master is found. */
 export const MASTER_ADDRESS = 'master:5050';
@@ -77,11 +78,18 @@ const AGENT_POINTS = [
 ] as const;
 const MASTER_POINTS = ['persist', 'durable', 'send', 'event'] as const;
 
+/** What the operator decides. `of`: a machine. */
+export type OperatorAct =
+  | { readonly kind: 'set-weight'; readonly at: number; role: string; readonly weight: number }
+  | { readonly kind: 'set-quota'; readonly at: number; readonly config: QuotaConfig }
+  | { readonly kind: 'deactivate' | 'reactivate'; readonly at: number; readonly of: number };
+
 export interface Plan {
   readonly seed: number;
   readonly machines: readonly string[];
   readonly frameworks: readonly FrameworkPlan[];
   readonly faults: readonly Fault[];
+  readonly acts: readonly OperatorAct[];
   /** Every message is encoded and decoded. */
   readonly isEncoded: boolean;
 }
@@ -166,6 +174,44 @@ function fault(random: SimRandom, span: number, machines: number, frameworks: nu
   }
 }
 
+function amounts(cpus: number, mem: number): QuotaConfig['limits'] {
+  return { cpus: { value: cpus }, mem: { value: mem } };
+}
+
+/**
+ * Limits leave room for the executors of three frameworks on four machines and a task beside them;
+ * guarantees, which nobody may ever use, leave a task's room to everybody else.
+ */
+function quotaConfig(random: SimRandom, cpus: number): QuotaConfig {
+  const role = random.pick(Object.keys(WEIGHTS));
+  if (random.chance(0.2)) return { role };
+  const limits = amounts(4 + random.below(5), 2_048 + 512 * random.below(5));
+  if (cpus < 8 || random.chance(0.5)) return { role, limits };
+  const guarantees = amounts(random.below(3) / 2, 256 * random.below(3));
+  return random.chance(0.3) ? { role, guarantees } : { role, guarantees, limits };
+}
+
+/** Whoever is deactivated is reactivated before the faults are over. */
+function operatorActs(random: SimRandom, machines: readonly string[]): OperatorAct[] {
+  if (random.chance(0.5)) return [];
+  const cpus = machines.reduce((sum, one) => sum + Number(/cpus:(\d+)/.exec(one)?.[1]), 0);
+  const acts: OperatorAct[] = [];
+  const span = random.pick([10_000, 60_000, FAULTS_MS]);
+  for (let left = 1 + random.below(6); left > 0; left--) {
+    const at = random.below(span);
+    if (random.chance(0.6)) acts.push({ kind: 'set-quota', at, config: quotaConfig(random, cpus) });
+    else if (random.chance(0.5)) {
+      const role = random.pick(Object.keys(WEIGHTS));
+      acts.push({ kind: 'set-weight', at, role, weight: 1 + random.below(4) });
+    } else {
+      const of = random.below(machines.length);
+      acts.push({ kind: 'deactivate', at, of });
+      acts.push({ kind: 'reactivate', at: at + random.below(FAULTS_MS - at), of });
+    }
+  }
+  return acts.toSorted((a, b) => a.at - b.at);
+}
+
 export function planOf(seed: number): Plan {
   const random = new SimRandom(seed).child('plan');
   const machines = Array.from({ length: 1 + random.below(4) }, () =>
@@ -179,7 +225,8 @@ export function planOf(seed: number): Plan {
   const faults = Array.from({ length: faultCount }, () =>
     fault(random, span, machines.length, count),
   );
-  return { seed, machines, frameworks, faults, isEncoded: random.chance(0.1) };
+  const acts = operatorActs(new SimRandom(seed).child('operator'), machines);
+  return { seed, machines, frameworks, faults, acts, isEncoded: random.chance(0.1) };
 }
 
 /**
@@ -210,5 +257,5 @@ export function fairnessPlanOf(seed: number): Plan {
     end: 'stays',
   }));
   const machines = Array.from({ length: 4 }, () => 'cpus:8;mem:8192');
-  return { seed, machines, frameworks, faults: [], isEncoded: false };
+  return { seed, machines, frameworks, faults: [], acts: [], isEncoded: false };
 }

@@ -21,11 +21,13 @@ export function run(plan: Plan, options: RunOptions): Outcome {
   const { clock } = world;
   start(world);
   for (const fault of plan.faults) clock.after(fault.at, () => happen(world, fault));
+  for (const act of plan.acts) clock.after(act.at, () => world.operator.act(act));
   let steps = 0;
   const until = (isOver: () => boolean): void => {
     while (!isOver() && steps < STEPS_MAX && clock.step()) steps += 1;
   };
-  const healedAt = Math.max(0, ...plan.faults.map(({ at, ...more }) => at + forMs(more)));
+  const ends = [...plan.acts, ...plan.faults].map(({ at, ...more }) => at + forMs(more));
+  const healedAt = Math.max(0, ...ends);
   const isIdle = (): boolean => clock.monotonicMs() > healedAt && isWorkDone(world);
   until(() => clock.monotonicMs() >= FAULTS_MS || isIdle());
   until(() => clock.monotonicMs() >= SETTLE_MS_MAX || isIdle());
@@ -80,8 +82,8 @@ function start(world: World): void {
   }
 }
 
-function isWorkDone({ frameworks }: World): boolean {
-  return frameworks.every((one) => one.isDone && one.life.isAlive);
+function isWorkDone({ frameworks, operator }: World): boolean {
+  return operator.isDone && frameworks.every((one) => one.isDone && one.life.isAlive);
 }
 
 function forMs(fault: object): number {

@@ -10,6 +10,7 @@ import { Machine } from './machine.ts';
 import { MasterProcess, SimRegistry } from './master-process.ts';
 import { Network } from './network.ts';
 import { Observer } from './observer.ts';
+import { Operator } from './operator.ts';
 import { type Fault, FAULTS_MS, type Plan, type Point } from './plan.ts';
 
 /** Deliberate breaks, to see that the observer would notice them. */
@@ -34,6 +35,7 @@ export class World {
   readonly random: SimRandom;
   readonly network: Network;
   readonly observer: Observer;
+  readonly operator: Operator;
   readonly machines: readonly Machine[];
   readonly frameworks: readonly FrameworkActor[];
   readonly lines: string[] = [];
@@ -53,12 +55,15 @@ export class World {
     this.random = new SimRandom(plan.seed);
     this.network = new Network(this.clock, this.random.child('network'));
     this.observer = new Observer(this);
+    this.operator = new Operator(this);
     this.machines = plan.machines.map((resources, i) => new Machine(this, i + 1, resources));
     this.sabotage.registry?.(this.#registry);
     for (const machine of this.machines) this.sabotage.machine?.(machine);
     this.frameworks = plan.frameworks.map((one) => new FrameworkActor(this, one));
     for (const { role, weight } of plan.frameworks) {
-      if (weight !== 1) this.#registry.apply({ kind: 'set-weight', role, weight });
+      if (weight === 1) continue;
+      this.#registry.apply({ kind: 'set-weight', role, weight });
+      this.operator.decided.weight(role).confirmed(weight);
     }
   }
 
@@ -78,6 +83,7 @@ export class World {
     this.log('the master starts');
     this.observer.registryAgrees(this.#registry.read());
     this.master = new MasterProcess(this, this.#registry, this.#masters);
+    this.observer.masterAgrees(this.master.core, this.#registry.read());
   }
 
   crashMaster(): void {

@@ -220,6 +220,11 @@ export class AllocatorCore {
       if (client?.isActive === true) this.#clients.beEager(client);
   }
 
+  /** While agents are missed whose tasks count against limits, limited roles are given nothing more. */
+  awaitReturns(isAwaiting: boolean): void {
+    this.#tree.awaitReturns(isAwaiting);
+  }
+
   quota(role: string): Quota | undefined {
     return this.#tree.quota(role);
   }

@@ -34,6 +34,8 @@ export class RoleTree {
   readonly root: RoleNode;
   /** The totals or weights changed: shares have to be computed anew before the next look. */
   #isStale = false;
+  /** What limited roles hold is not fully known: until it is, they are given nothing more. */
+  #isAwaiting = false;
   /** Called with each active client that may be given more than before, because of a quota. */
   onRoom: (client: Client) => void = () => {};
 
@@ -75,6 +77,12 @@ export class RoleTree {
 
   quota(role: string): Quota | undefined {
     return this.#quotas.get(role);
+  }
+
+  awaitReturns(isAwaiting: boolean): void {
+    if (this.#isAwaiting === isAwaiting) return;
+    this.#isAwaiting = isAwaiting;
+    if (!isAwaiting) for (const node of this.#byPath.values()) this.#room(node);
   }
 
   get hasQuotas(): boolean {
@@ -209,6 +217,7 @@ export class RoleTree {
     for (let one: RoleNode | undefined = node; one !== undefined; one = one.parent) {
       if (one === node || one.quotasBelow > 0) {
         const at = one.limits.columns.indexOf(column);
+        if (at >= 0 && this.#isAwaiting) return 0;
         if (at >= 0) {
           const left = (one.limits.milli[at] as number) - this.#rows.at(one.consumed, column);
           room = Math.min(room, Math.max(0, left));

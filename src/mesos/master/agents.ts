@@ -129,10 +129,10 @@ export class AgentDesk {
     this.#removeOverdue(now);
     if (this.#state.recovered.size > 0 && now - this.#state.startedAt >= agentReregisterTimeoutMs) {
       for (const id of this.#state.recovered.keys()) {
+        this.#state.noLongerRecovered(id);
         this.#state.unreachable.set(id, now);
         this.#state.persist({ kind: 'mark-unreachable', agentId: id, at: now });
       }
-      this.#state.recovered.clear();
     }
   }
 
@@ -257,7 +257,7 @@ export class AgentDesk {
     this.#operations.setTotal(agent, agent.total);
     this.#state.agents.set(id, agent);
     this.#state.agentsByPid.set(pid, agent);
-    this.#state.recovered.delete(id);
+    this.#state.noLongerRecovered(id);
     this.#state.unreachable.delete(id);
     this.#state.allocator.addAgent(id, agent.total, factsOf(agent));
     this.#state.emit({ kind: 'link', to: pid });
@@ -484,7 +484,7 @@ export class AgentDesk {
   /** An agent that an operator marked gone, wherever it was. */
   leave(agentId: string, now: number): void {
     const agent = this.#state.agents.get(agentId);
-    this.#state.recovered.delete(agentId);
+    this.#state.noLongerRecovered(agentId);
     this.#state.unreachable.delete(agentId);
     if (agent === undefined) {
       for (const { unreachableTasks } of this.#state.frameworks.values()) {

@@ -181,6 +181,26 @@ test('a new master takes back agents with their tasks, and frameworks with their
   assert.equal(next.statusesOf(connection).at(-1)?.state, 'TASK_GONE');
 });
 
+test('after a failover a limited role is offered nothing more until its tasks can be counted', () => {
+  const resources = parseResources('cpus:4;mem:1000');
+  const agents = ['A', 'B'].map((id) => ({ hostname: id, id: { value: id }, resources }));
+  const quotas = [{ role: 'r', limits: { cpus: { value: 4 } } }];
+  const next = new TestMaster({ agents, unreachable: [], weights: [], quotas });
+  const limited = next.subscribe(aFramework());
+  const free = next.subscribe(aFramework({ roles: ['q'] }));
+  const back = (at: number): void => {
+    const slave = agents[at];
+    assert.ok(slave !== undefined);
+    const body = { slave, agent_capabilities: agentCapabilities.map((type) => ({ type })) };
+    next.fromAgent(`slave(1)@10.0.0.${at}:5051`, { name: 'ReregisterSlaveMessage', body });
+  };
+  back(0);
+  assert.equal(next.offersOf(limited.connection).length, 0);
+  assert.equal(next.offersOf(free.connection).length, 1, 'others need not wait');
+  back(1);
+  assert.equal(next.offersOf(limited.connection).length, 1);
+});
+
 test('a late word of a known agent does not bring back what has ended', () => {
   const { master, agentId, frameworkId, of } = running();
   const framework = master.core.state.frameworks.get(frameworkId);

@@ -41,8 +41,7 @@ export class MasterCore {
   readonly #offers: OfferDesk;
 
   constructor(options: MasterOptions, recovered: RecoveredRegistry, now: number) {
-    this.state = new MasterState(options, now);
-    for (const info of recovered.agents) this.state.recovered.set(info.id?.value ?? '', info);
+    this.state = new MasterState(options, recovered.agents, now);
     for (const { agentId, at } of recovered.unreachable) this.state.unreachable.set(agentId, at);
     for (const { role, weight } of recovered.weights) this.state.allocator.setWeight(role, weight);
     for (const { agentId, at } of recovered.gone ?? []) this.state.gone.set(agentId, at);

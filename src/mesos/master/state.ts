@@ -16,6 +16,11 @@ import type {
   RegistryChange,
 } from './types.ts';
 
+/**
+ * This part of the agents being back, what the others hold may be left out of limits for a while
+ * (AGENT_RECOVERY_FACTOR of Mesos, which until then offers nothing to anybody).
+ */
+const RETURNED_ENOUGH = 0.8;
 /** Kinds of machines in one cluster are few. */
 const BAGS_MAX = 4_096;
 
@@ -28,7 +33,10 @@ export class MasterState {
   readonly agents = new Map<string, AgentRecord>();
   readonly agentsByPid = new Map<string, AgentRecord>();
   /** Admitted before, not back yet. */
-  readonly recovered = new Map<string, AgentInfo>();
+  readonly recovered: ReadonlyMap<string, AgentInfo>;
+  readonly #recovered: Map<string, AgentInfo>;
+  /** So many may be missing still when roles with limits are offered something again. */
+  readonly #missingMax: number;
   readonly unreachable = new Map<string, number>();
   /** Marked gone by an operator; never to come back. */
   readonly gone = new Map<string, number>();
@@ -50,10 +58,20 @@ export class MasterState {
   #effects: MasterEffect[] = [];
   readonly #bags = new Map<string, Resources>();
 
-  constructor(options: MasterOptions, now: number) {
+  constructor(options: MasterOptions, recovered: readonly AgentInfo[], now: number) {
     this.options = options;
+    this.#recovered = new Map(recovered.map((info) => [info.id?.value ?? '', info]));
+    this.recovered = this.#recovered;
+    this.#missingMax = recovered.length - Math.ceil(recovered.length * RETURNED_ENOUGH);
     this.allocator = new AllocatorCore(options.allocator);
     this.startedAt = now;
+    this.allocator.awaitReturns(this.recovered.size > this.#missingMax);
+  }
+
+  /** It is back, or no longer waited for. */
+  noLongerRecovered(agentId: string): void {
+    this.#recovered.delete(agentId);
+    if (this.recovered.size <= this.#missingMax) this.allocator.awaitReturns(false);
   }
 
   /** One bag for all agents that have the same: what is derived from it is then made once. */
