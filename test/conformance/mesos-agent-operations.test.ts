@@ -1,7 +1,7 @@
 // Reservations and volumes on this project's agent, with a real Mesos 1.11 master and with Strata's:
 // they hold data from task to task, outlive agents and masters, and go when they are destroyed.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
@@ -76,6 +76,129 @@ function hasVolume(offer: Offer, id: string, value: number): boolean {
   return (offer.resources ?? []).some(
     (one) => one.disk?.persistence?.id === id && one.scalar?.value === value,
   );
+}
+
+interface AskedRefusal {
+  readonly path: string;
+  /** A form when it is text. */
+  readonly body: string | object;
+  readonly want: [status: number, text: string];
+}
+
+/** Everything here was answered so by a real Mesos 1.11 master. */
+function refusals(id: string): AskedRefusal[] {
+  const disk = (value: number, more: Partial<Resource> = {}): Resource => ({
+    name: 'disk',
+    type: 'SCALAR',
+    scalar: { value },
+    ...more,
+  });
+  const ops = [{ type: 'DYNAMIC' as const, role: 'ops' }];
+  const made = {
+    persistence: { id: 'o' },
+    volume: { container_path: 'x', mode: 'RW' as const },
+  };
+  const call = (type: string, body: object, want: [number, string]): AskedRefusal => ({
+    path: '/api/v1',
+    body: { type, [type.toLowerCase()]: { agent_id: { value: id }, ...body } },
+    want,
+  });
+  const form = (path: string, body: Record<string, string>, want: [number, string]) => ({
+    path,
+    body: new URLSearchParams(body).toString(),
+    want,
+  });
+  const json = JSON.stringify;
+  return [
+    call('RESERVE_RESOURCES', { agent_id: { value: 'x' }, resources: [] }, [
+      400,
+      'No agent found with specified ID',
+    ]),
+    call('RESERVE_RESOURCES', { resources: [disk(1)] }, [
+      400,
+      'Invalid RESERVE operation on agent AGENT: Resource disk:1 is not dynamically reserved',
+    ]),
+    call('RESERVE_RESOURCES', { resources: [disk(1e6, { reservations: ops })] }, [
+      409,
+      'AVAILABLE does not contain disk:1000000',
+    ]),
+    call(
+      'RESERVE_RESOURCES',
+      { resources: [disk(1, { reservations: ops, allocation_info: { role: 'ops' } })] },
+      [
+        400,
+        'Invalid RESERVE operation on agent AGENT: A reserve operation was attempted with an allocated resource, but the operator API only allows reservations to be made to unallocated resources',
+      ],
+    ),
+    call('UNRESERVE_RESOURCES', { resources: [disk(1)] }, [
+      400,
+      'Invalid UNRESERVE operation: Resource disk:1 is not dynamically reserved',
+    ]),
+    call('UNRESERVE_RESOURCES', { resources: [disk(1, { reservations: ops })] }, [
+      409,
+      'AVAILABLE does not contain disk(reservations: [(DYNAMIC,ops)]):1',
+    ]),
+    call('CREATE_VOLUMES', { volumes: [disk(1, { reservations: ops })] }, [
+      400,
+      'Invalid CREATE operation on agent AGENT: Not a persistent volume: Resource disk(reservations: [(DYNAMIC,ops)]):1 does not have DiskInfo',
+    ]),
+    call('CREATE_VOLUMES', { volumes: [disk(1, { reservations: ops, disk: made })] }, [
+      409,
+      'AVAILABLE does not contain disk(reservations: [(DYNAMIC,ops)]):1',
+    ]),
+    call('DESTROY_VOLUMES', { volumes: [disk(1, { reservations: ops, disk: made })] }, [
+      400,
+      'Invalid DESTROY operation: Persistent volumes not found',
+    ]),
+    call('GROW_VOLUME', { volume: disk(1, { reservations: ops, disk: made }), addition: disk(0) }, [
+      400,
+      "Invalid GROW_VOLUME operation on agent AGENT: The size of 'GrowVolume.addition' field must be greater than zero",
+    ]),
+    call(
+      'SHRINK_VOLUME',
+      { volume: disk(1, { reservations: ops, disk: made }), subtract: { value: 5 } },
+      [
+        400,
+        "Invalid SHRINK_VOLUME operation on agent AGENT: Value of 'ShrinkVolume.subtract' must be smaller than the size of 'ShrinkVolume.volume'",
+      ],
+    ),
+    {
+      path: '/api/v1',
+      body: {
+        type: 'SHRINK_VOLUME',
+        shrink_volume: { volume: disk(1), subtract: { value: 1 } },
+      },
+      want: [
+        400,
+        "Failed to validate master::Call: Expecting 'agent_id' to be present; only agent default resources are supported right now",
+      ],
+    },
+    form('/reserve', {}, [400, "Missing 'slaveId' query parameter in the request body"]),
+    form('/reserve', { slaveId: id }, [
+      400,
+      "Missing 'resources' query parameter in the request body",
+    ]),
+    form('/reserve', { slaveId: id, resources: '{}' }, [
+      400,
+      "Error parsing 'resources' query parameter in the request body: Unexpected JSON type parsed",
+    ]),
+    form('/unreserve', { slaveId: 'x', resources: '[]' }, [
+      400,
+      'No agent found with specified ID',
+    ]),
+    form('/create-volumes', { slaveId: id }, [
+      400,
+      "Missing 'volumes' query parameter in the request body",
+    ]),
+    form('/create-volumes', { slaveId: id, volumes: json([disk(1)]) }, [
+      400,
+      'Invalid CREATE operation on agent AGENT: Not a persistent volume: Resource disk:1 does not have DiskInfo',
+    ]),
+    form('/destroy-volumes', { slaveId: id, volumes: json([disk(1, { role: 'ops' })]) }, [
+      400,
+      'Invalid DESTROY operation: Not a persistent volume: Resource disk(reservations: [(STATIC,ops)]):1 does not have DiskInfo',
+    ]),
+  ];
 }
 
 class Story {
@@ -262,6 +385,74 @@ function stories(kind: 'real' | 'own'): void {
     });
     await framework.reached('one', 'TASK_FINISHED');
     await framework.reached('two', 'TASK_FINISHED');
+  });
+
+  test('an operator reserves, creates and destroys', async () => {
+    const answer = await callMaster({ url: machine.masterUrl }, { type: 'GET_AGENTS' });
+    const agent_id = answer.get_agents?.agents?.[0]?.agent_info.id ?? { value: '' };
+    const own = [{ type: 'DYNAMIC' as const, role: 'ops' }];
+    const memory = {
+      name: 'disk',
+      type: 'SCALAR' as const,
+      scalar: { value: 7 },
+      reservations: own,
+    };
+    const made = {
+      ...memory,
+      disk: {
+        persistence: { id: 'o' },
+        volume: { container_path: 'x', mode: 'RW' as const },
+      },
+    };
+    const to = { url: machine.masterUrl };
+    await callMaster(to, {
+      type: 'RESERVE_RESOURCES',
+      reserve_resources: { agent_id, resources: [memory] },
+    });
+    await callMaster(to, { type: 'CREATE_VOLUMES', create_volumes: { agent_id, volumes: [made] } });
+    const path = join(story.machine.folder, 'agent');
+    await eventually('the folder is there', async () => {
+      const found = readdirSync(path, { recursive: true })
+        .map(String)
+        .find((one) => one.endsWith('volumes/roles/ops/o'));
+      return found !== undefined && statSync(join(path, found)).isDirectory() ? found : undefined;
+    });
+    await callMaster(to, {
+      type: 'DESTROY_VOLUMES',
+      destroy_volumes: { agent_id, volumes: [made] },
+    });
+    await callMaster(to, {
+      type: 'UNRESERVE_RESOURCES',
+      unreserve_resources: { agent_id, resources: [memory] },
+    });
+    await eventually('the folder is gone', async () => {
+      const left = readdirSync(path, { recursive: true }).map(String);
+      return left.some((one) => one.endsWith('volumes/roles/ops/o')) ? undefined : true;
+    });
+    await eventually('nobody is left to acknowledge', async () => {
+      const { body } = await callAgent(machine.agentUrl, { type: 'GET_OPERATIONS' });
+      return (body.get_operations?.operations ?? []).length === 0 ? true : undefined;
+    });
+  });
+
+  test('refusals of operators, in the words of Mesos', async () => {
+    const answer = await callMaster({ url: machine.masterUrl }, { type: 'GET_AGENTS' });
+    const agent_id = answer.get_agents?.agents?.[0]?.agent_info.id ?? { value: '' };
+    for (const { path, body, want } of refusals(agent_id.value)) {
+      const isForm = typeof body === 'string';
+      const response = await fetch(machine.masterUrl + path, {
+        method: 'POST',
+        headers: {
+          'Content-Type': isForm ? 'application/x-www-form-urlencoded' : 'application/json',
+        },
+        body: isForm ? body : JSON.stringify(body),
+      });
+      const text = (await response.text())
+        .replaceAll(/on agent [^:]*:\d+ \([^)]*\)/g, 'on agent AGENT')
+        // What is offered just now is not available.
+        .replace(/^.* does not contain/, 'AVAILABLE does not contain');
+      assert.deepEqual([response.status, text], want, `${path} ${JSON.stringify(body)}`);
+    }
   });
 }
 

@@ -81,5 +81,14 @@ export function validateMasterCall(call: MasterCall): string | undefined {
   if (!bodilessOperatorCalls.has(type) && !hasBody(call, type)) {
     return expecting(type.toLowerCase());
   }
+  const resized =
+    type === 'GROW_VOLUME'
+      ? call.grow_volume
+      : type === 'SHRINK_VOLUME'
+        ? call.shrink_volume
+        : undefined;
+  if (resized !== undefined && resized.agent_id === undefined) {
+    return `${expecting('agent_id')}; only agent default resources are supported right now`;
+  }
   return undefined;
 }

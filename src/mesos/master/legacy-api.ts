@@ -13,6 +13,7 @@ import { Ledger } from './ledger.ts';
 import { metricsOf } from './metrics.ts';
 import { readBody, refuse, refuseMethod, sendBytes } from './negotiate.ts';
 import { OperatorActions } from './operator-actions.ts';
+import { operationEndpoints, operationOfForm } from './operator-operations.ts';
 import type { MasterShell } from './shell.ts';
 
 const TASKS_LIMIT_DEFAULT = 100;
@@ -20,10 +21,6 @@ const TASKS_LIMIT_DEFAULT = 100;
 /** Endpoints of Mesos that change something this master cannot change yet. */
 const notServed: ReadonlySet<string> = new Set([
   '/quota',
-  '/reserve',
-  '/unreserve',
-  '/create-volumes',
-  '/destroy-volumes',
   '/maintenance/schedule',
   '/machine/down',
   '/machine/up',
@@ -61,7 +58,7 @@ export class LegacyApi {
 
   /** False when there is no such endpoint. */
   async handle(path: string, query: URLSearchParams, exchange: Exchange): Promise<boolean> {
-    if (path === '/teardown' || path === '/weights') {
+    if (path === '/teardown' || path === '/weights' || operationEndpoints.has(path)) {
       await this.#change(path, query, exchange);
       return true;
     }
@@ -160,6 +157,13 @@ export class LegacyApi {
       return;
     }
     const body = await readBody(request);
+    if (operationEndpoints.has(path)) {
+      const asked = operationOfForm(path, body.toString());
+      const outcome =
+        typeof asked === 'string' ? { status: 400, message: asked } : this.#actions.operate(asked);
+      refuse(response, outcome.status, outcome.message);
+      return;
+    }
     if (path === '/teardown') {
       const id = new URLSearchParams(body.toString()).get('frameworkId');
       const outcome =

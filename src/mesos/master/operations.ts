@@ -313,7 +313,10 @@ export class OperationDesk {
     if (shape !== undefined) return { status: 400, message: shape };
     const wrong = validateOperation(operation, { ...this.context(agent, undefined), principal });
     if (wrong !== undefined) {
-      const message = `Invalid ${operation.type} operation on agent ${agentText(agent)}: ${wrong}`;
+      const { type } = operation;
+      const where =
+        type === 'UNRESERVE' || type === 'DESTROY' ? '' : ` on agent ${agentText(agent)}`;
+      const message = `Invalid ${type} operation${where}: ${wrong}`;
       return { status: 400, message };
     }
     const conversions = conversionsOf(operation);

@@ -1,7 +1,8 @@
-// The v1 operator calls that change something: weights, teardown of a framework. Answers with
+// The v1 operator calls that change something: weights, teardown of a framework, reservations and volumes. Answers with
 // status and text; undefined for calls that only read or are not served.
 import type { MasterCall, WeightInfo } from '#wire/mesos/v1.ts';
 import { validateRole } from '#mesos/resources/role-names.ts';
+import { operationOf, type AskedOperation } from './operator-operations.ts';
 import type { MasterShell } from './shell.ts';
 
 export interface ActionOutcome {
@@ -30,9 +31,19 @@ export class OperatorActions {
           status: 501,
           message: 'The logging level is set by STRATA_LOG_LEVEL at the start',
         };
-      default:
-        return undefined;
+      default: {
+        const asked = operationOf(call);
+        return asked === undefined ? undefined : this.operate(asked);
+      }
     }
+  }
+
+  /** 202: the agent is told; what became of it is seen in GET_OPERATIONS and the agent's total. */
+  operate({ agentId, operation }: AskedOperation): ActionOutcome {
+    const outcome = this.#shell.core.operate(agentId, operation, undefined, this.#shell.now);
+    if ('status' in outcome) return outcome;
+    this.#shell.perform(outcome);
+    return { status: 202, message: '' };
   }
 
   teardown(frameworkId: string): ActionOutcome {

@@ -68,7 +68,19 @@ export function resourceText(resource: Resource): string {
 
 export function resourcesText(resources: Resources): string {
   if (resources.isEmpty) return '{}';
-  return resources.toWire().map(resourceText).join('; ');
+  if (!resources.some(({ shared }) => shared !== undefined)) {
+    return resources.toWire().map(resourceText).join('; ');
+  }
+  // Of a shared volume one is written, and how many there are.
+  const texts = resources.copies().flatMap(({ resource, copies }) => {
+    const [one] = resource.toWire();
+    if (one === undefined) return [];
+    const text = resourceText(one);
+    return one.shared === undefined
+      ? Array.from({ length: copies }, () => text)
+      : [`${text}<${copies}>`];
+  });
+  return texts.join('; ');
 }
 
 /** Thousandths of each name, by name. */
