@@ -1,0 +1,77 @@
+// Regular expressions of clients, written for Go's RE2, as those of this platform.
+import { CelFailure } from './addresses.ts';
+
+const classes: Readonly<Record<string, string>> = {
+  alnum: '0-9A-Za-z',
+  alpha: 'A-Za-z',
+  ascii: '\\x00-\\x7F',
+  blank: '\\t ',
+  cntrl: '\\x00-\\x1F\\x7F',
+  digit: '0-9',
+  graph: '!-~',
+  lower: 'a-z',
+  print: ' -~',
+  punct: '!-\\/:-@\\[-`{-~',
+  space: '\\t\\n\\v\\f\\r ',
+  upper: 'A-Z',
+  word: '0-9A-Za-z_',
+  xdigit: '0-9A-Fa-f',
+};
+
+function translate(pattern: string): { source: string; flags: string } {
+  let source = pattern;
+  let flags = '';
+  const head = /^\(\?([imsU]+)\)/.exec(source);
+  if (head !== null) {
+    source = source.slice(head[0].length);
+    for (const flag of head[1] ?? '') if ('ims'.includes(flag)) flags += flag;
+  }
+  source = source
+    .replaceAll(/\(\?P</g, '(?<')
+    .replaceAll(/\[:(\^?)(\w+):\]/g, (whole, negated: string, name: string) =>
+      negated === '' && classes[name] !== undefined ? classes[name] : whole,
+    )
+    .replaceAll(/\\([\s\S])/g, (whole, letter: string) =>
+      letter === 'A' ? '^' : letter === 'z' ? '$' : letter === 'a' ? '\\x07' : whole,
+    )
+    .replaceAll(/\\x\{([0-9a-fA-F]+)\}/g, (_whole, code: string) => `\\u{${code}}`)
+    .replaceAll(/\\p([A-Z])/g, (_whole, name: string) => `\\p{${name}}`)
+    .replaceAll(/\\P([A-Z])/g, (_whole, name: string) => `\\P{${name}}`);
+  return { source, flags };
+}
+
+const CACHE_MAX = 1_000;
+const compiled = new Map<string, RegExp>();
+
+/** Look-around and references back are not in RE2, and would make matching slow. */
+const unsupported = /(^|[^\\])\(\?(<?[=!])|(^|[^\\])\\[1-9]/;
+
+/** Throws CelFailure for what is no pattern. */
+export function goRegExp(pattern: string): RegExp {
+  const known = compiled.get(pattern);
+  if (known !== undefined) return known;
+  const look = unsupported.exec(pattern);
+  if (look !== null) {
+    const what = look[0].replace(/^[^(\\]/, '');
+    const why = what.startsWith('(')
+      ? `invalid or unsupported Perl syntax: \`${what}\``
+      : `invalid escape sequence: \`${what}\``;
+    throw new CelFailure(`error parsing regexp: ${why}`);
+  }
+  const { source, flags } = translate(pattern);
+  let found: RegExp;
+  try {
+    found = new RegExp(source, `${flags}u`);
+  } catch {
+    try {
+      // Escapes of ordinary characters are refused in Unicode mode only.
+      found = new RegExp(source, flags);
+    } catch (error) {
+      const why = (error as Error).message.replace(/^Invalid regular expression: /, '');
+      throw new CelFailure(`error parsing regexp: ${why}`, { cause: error });
+    }
+  }
+  if (compiled.size >= CACHE_MAX) compiled.clear();
+  compiled.set(pattern, found);
+  return found;
+}

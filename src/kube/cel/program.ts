@@ -1,0 +1,202 @@
+// Compiles an expression in an environment, and runs it: errors in the words of cel-go, results with
+// their cost.
+import { Environment } from '@marcbachmann/cel-js';
+import { metered, countNodes, isNode, CALL_COST_MAX, type Metered, type Node } from './cost.ts';
+import { registerCollections } from './library-collections.ts';
+import { registerTypes } from './library-types.ts';
+import { registerMacros } from './macros.ts';
+
+let shared: Environment | undefined;
+
+/** The environment of v1.37: the language, its extensions, and Kubernetes' own functions; no variables. */
+export function baseEnvironment(): Environment {
+  if (shared === undefined) {
+    shared = new Environment({ enableOptionalTypes: true, homogeneousAggregateLiterals: true });
+    registerTypes(shared);
+    registerCollections(shared);
+    registerMacros(shared);
+  }
+  return shared;
+}
+
+export interface Program {
+  readonly source: string;
+  /** Name of the type of the result: `bool`, `string`, `dyn`, `list<int>` … */
+  readonly type: string;
+  /** Names of all variables that it reads. */
+  readonly names: ReadonlySet<string>;
+  run(variables: Readonly<Record<string, unknown>>, costMax?: number): Metered;
+}
+
+/** What is wrong with an expression, as cel-go prints it, with the place in the text. */
+export class CompileError extends Error {
+  override readonly name = 'CompileError';
+}
+
+interface Failure {
+  readonly code?: string;
+  readonly summary?: string;
+  readonly message: string;
+  readonly node?: Partial<Node> | undefined;
+}
+
+const operatorNames: Readonly<Record<string, string>> = {
+  '&&': '_&&_',
+  '||': '_||_',
+  in: '@in',
+  '[]': '_[_]',
+};
+
+function overloadText(summary: string): string {
+  const operator = /^no such overload: (.+) (==|!=|<=|>=|<|>|\+|-|\*|\/|%|in) (.+)$/.exec(summary);
+  if (operator !== null) {
+    const [, left = '', name = '', right = ''] = operator;
+    const shown = operatorNames[name] ?? `_${name}_`;
+    return `found no matching overload for '${shown}' applied to '(${typeText(left)}, ${typeText(right)})'`;
+  }
+  const unary = /^no such overload: ([!-])(.+)$/.exec(summary);
+  if (unary !== null) {
+    return `found no matching overload for '${unary[1]}_' applied to '(${typeText(unary[2] ?? '')})'`;
+  }
+  return summary;
+}
+
+/** `list(int)` where the interpreter writes `list<int>`. */
+function typeText(name: string): string {
+  return name
+    .replaceAll('<', '(')
+    .replaceAll('>', ')')
+    .replaceAll(/\bnull\b/g, 'null')
+    .replaceAll(/\boptional\(/g, 'optional_type(');
+}
+
+function detailOf(env: Environment, error: Failure): string {
+  const summary = error.summary ?? error.message;
+  switch (error.code) {
+    case 'unknown_variable':
+      return `undeclared reference to '${summary.replace(/^Unknown variable: /, '')}' (in container '')`;
+    case 'no_such_key':
+      return `undefined field '${summary.replace(/^No such key: /, '')}'`;
+    case 'no_such_overload':
+      return overloadText(summary);
+    case 'no_matching_overload':
+      return callText(env, summary);
+    case 'cannot_index_type':
+      return `type '${typeText(/'(.*)'/.exec(summary)?.[1] ?? '')}' does not support field selection`;
+    case 'invalid_logical_operand':
+    case 'invalid_condition_type': {
+      const type = typeText(/got '(.*)'/.exec(summary)?.[1] ?? '');
+      return `expected type 'bool' but found '${type}'`;
+    }
+    case 'heterogeneous_list_element':
+    case 'heterogeneous_map_key':
+    case 'heterogeneous_map_value': {
+      const [, expected = '', found = ''] = /expected type '(.*)' but found '(.*)'/.exec(summary) ?? [];
+      return `expected type '${typeText(expected)}' but found '${typeText(found)}'`;
+    }
+    default:
+      return error.code === undefined ? summary : isSyntax(error) ? `Syntax error: ${summary}` : summary;
+  }
+}
+
+const isSyntax = (error: Failure): boolean => (error as Error).name === 'ParseError';
+
+function callText(env: Environment, summary: string): string {
+  const call = /^found no matching overload for '(?:(.*)\.)?(\w+)\((.*)\)'$/.exec(summary);
+  if (call === null) return summary;
+  const [, receiver, name = '', args = ''] = call;
+  const isKnown = env.getDefinitions().functions.some((one) => one.name === name);
+  if (!isKnown) return `undeclared reference to '${name}' (in container '')`;
+  const shown = `(${typeText(args)})`;
+  const applied = receiver === undefined ? shown : `${typeText(receiver)}.${shown}`;
+  return `found no matching overload for '${name}' applied to '${applied}'`;
+}
+
+/** cel-go points at the dot of a selection and at the bracket of a call. */
+function placeOf(node: Partial<Node> | undefined, source: string): number {
+  if (node === undefined) return 0;
+  const { op, args, start = 0, pos = start } = node;
+  if (op === '.' || op === '.?' || op === 'rcall' || op === 'call' || op === '[]') {
+    const inner = op === 'rcall' ? (args as unknown[])[1] : (args as unknown[])[0];
+    let at = isNode(inner) ? inner.end : pos;
+    const wanted = op === '.' || op === '.?' ? '.' : op === '[]' ? '[' : '(';
+    if (op === 'rcall') at = source.indexOf('.', at);
+    const found = source.indexOf(wanted, at);
+    return found < 0 ? pos : found;
+  }
+  if (Array.isArray(args) && args.length === 2 && isNode(args[0]) && op !== undefined) {
+    const found = source.indexOf(op, args[0].end);
+    return found < 0 ? pos : found;
+  }
+  return pos;
+}
+
+function located(source: string, at: number, detail: string): string {
+  const before = source.slice(0, at);
+  const line = before.split('\n').length;
+  const column = at - (before.lastIndexOf('\n') + 1);
+  const text = source.split('\n')[line - 1] ?? '';
+  return `ERROR: <input>:${line}:${column + 1}: ${detail}\n | ${text}\n | ${'.'.repeat(column)}^`;
+}
+
+function compileError(env: Environment, source: string, error: unknown): CompileError {
+  const failure = error as Failure;
+  const text = located(source, placeOf(failure.node, source), detailOf(env, failure));
+  return new CompileError(text, { cause: error });
+}
+
+function namesIn(value: unknown, found: Set<string>): Set<string> {
+  if (Array.isArray(value)) for (const one of value) namesIn(one, found);
+  else if (isNode(value)) {
+    if (value.op === 'id') found.add(String(value.args));
+    namesIn(value.args, found);
+  } else if (typeof value === 'object' && value !== null && 'iterable' in value) {
+    const { iterable, init, step } = value as Record<string, unknown>;
+    namesIn([iterable, init, step], found);
+  }
+  return found;
+}
+
+/** Throws CompileError. */
+export function compile(env: Environment, source: string): Program {
+  let parsed: ReturnType<Environment['parse']>;
+  try {
+    parsed = env.parse(source);
+  } catch (error) {
+    throw compileError(env, source, error);
+  }
+  const checked = parsed.check();
+  if (!checked.valid) throw compileError(env, source, checked.error);
+  const ast = parsed.ast as unknown as Node;
+  const names = namesIn(ast, new Set());
+  countNodes(ast);
+  return {
+    source,
+    type: checked.type ?? 'dyn',
+    names,
+    run: (variables, costMax = CALL_COST_MAX) => metered(costMax, () => parsed(variables)),
+  };
+}
+
+/** Why a run failed, in cel-go's words, without the place in the text. */
+export function failureText(error: Error): string {
+  const { code, summary = error.message } = error as Error & Failure;
+  switch (code) {
+    case 'no_such_key':
+      return summary.replace(/^No such key: /, 'no such key: ');
+    case 'index_out_of_bounds': {
+      const at = /index (-?\d+) /.exec(summary)?.[1];
+      return at === undefined ? summary : `index out of bounds: ${at}`;
+    }
+    case 'no_such_overload':
+    case 'no_matching_overload':
+    case 'invalid_logical_operand':
+      return 'no such overload';
+    case 'numeric_overflow':
+      return 'integer overflow';
+    case 'modulo_by_zero':
+      return 'modulus by zero';
+    default:
+      return summary;
+  }
+}
