@@ -4,9 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Env } from '#env/env.ts';
-import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
-import { ApiError, invalid, methodNotAllowed } from '#kube/meta/status.ts';
+import { ApiError, methodNotAllowed } from '#kube/meta/status.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Store } from '#store/store.ts';
 import { accessOf, forbidden } from './access.ts';
@@ -68,7 +67,16 @@ export class Handler {
       {
         store,
         registry,
-        extraValidation: async (info, object) => this.#validateCustom(info, object),
+        extraValidation: async (context, object, old) => {
+          const { causes, warnings } = validateCustom(
+            context.info,
+            object,
+            old,
+            context.subresource,
+          );
+          context.warnings.push(...warnings);
+          return causes;
+        },
         allocate: (info, object) => allocateClusterIp(this.resources, serviceCidr, info, object),
       },
       env,
@@ -230,12 +238,6 @@ export class Handler {
       isDryRun: query.getAll('dryRun').includes('All'),
       warnings: [],
     };
-  }
-
-  #validateCustom(info: ResourceInfo, object: KubeObject): void {
-    if (info.customResourceDefinition === undefined) return;
-    const causes = validateCustom(info.schema, object);
-    if (causes.length > 0) throw invalid(info, object.metadata.name ?? '', causes);
   }
 }
 

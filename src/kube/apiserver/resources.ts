@@ -14,6 +14,7 @@ import {
   conflict,
   invalid,
   notFound,
+  type StatusCause,
 } from '#kube/meta/status.ts';
 import { isObject, shapeErrors } from '#kube/meta/structured.ts';
 import { validateCreate, validateMetadataUpdate, validateUpdate } from '#kube/meta/validation.ts';
@@ -60,12 +61,12 @@ export type { DeleteOptions } from './deletion.ts';
 
 const RETRIES_MAX = 10;
 
-/** Lets custom resources and others add rules of their own: causes, or nothing. */
+/** Lets custom resources and others add rules of their own: more causes. */
 export type ExtraValidation = (
-  info: ResourceInfo,
+  context: WriteContext,
   object: KubeObject,
   old: KubeObject | undefined,
-) => Promise<void>;
+) => Promise<readonly StatusCause[]>;
 /** Called before a new object is stored, for what needs the whole cluster (cluster IPs). */
 export type Allocation = (info: ResourceInfo, object: KubeObject) => Promise<void>;
 
@@ -190,9 +191,9 @@ export class Resources implements AdmissionLookup {
     await this.#admit(context, object, 'CREATE');
     applyDefaults(info, object);
     await this.#allocate(info, object);
-    const causes = validateCreate(info, object);
+    const extra = await this.#extraValidation(context, object, undefined);
+    const causes = [...validateCreate(info, object), ...extra];
     if (causes.length > 0) throw invalid(info, object.metadata.name ?? '', causes);
-    await this.#extraValidation(info, object, undefined);
     checkUnversioned(object);
     const key = objectKey(info, namespace, object.metadata.name ?? '');
     if (context.isDryRun) return (await this.store.get(key)) === undefined ? object : undefined;
@@ -288,13 +289,13 @@ export class Resources implements AdmissionLookup {
     if (subresource === undefined) await this.#admit(context, next, 'UPDATE');
     prepareUpdate(info, next, live, subresource);
     if (options.skipValidation !== true) {
-      const causes =
+      const own =
         subresource === undefined
           ? validateUpdate(info, next, live)
           : validateMetadataUpdate(next, live);
+      const causes = [...own, ...(await this.#extraValidation(context, next, live))];
       if (causes.length > 0) throw invalid(info, next.metadata.name, causes);
     }
-    if (options.skipValidation !== true) await this.#extraValidation(info, next, live);
     delete next.metadata.resourceVersion;
     if (isSame(live, next)) return live;
     if (context.isDryRun)

@@ -51,7 +51,7 @@ function namesIn(path: string): string[] {
   return path.split('.').filter((part) => part !== '');
 }
 
-function valueAt(object: unknown, path: string): unknown {
+export function valueAt(object: unknown, path: string): unknown {
   return namesIn(path).reduce((value, key) => (value as Json | undefined)?.[key], object);
 }
 

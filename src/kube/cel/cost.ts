@@ -102,7 +102,17 @@ const walksText = new Set([
   'cidr',
   'semver',
 ]);
-const walksList = new Set(['isSorted', 'sum', 'min', 'max', 'includes', 'sort', 'distinct', 'join', 'flatten']);
+const walksList = new Set([
+  'isSorted',
+  'sum',
+  'min',
+  'max',
+  'includes',
+  'sort',
+  'distinct',
+  'join',
+  'flatten',
+]);
 
 function ownCost(node: Node, result: unknown): number {
   switch (node.op) {
@@ -152,7 +162,8 @@ function original(node: Node): Evaluate {
   if (alternate !== undefined) {
     return (evaluator, _node, context) => alternate.evaluate(evaluator, alternate, context);
   }
-  if (macro !== undefined) return (evaluator, _node, context) => macro.evaluate(evaluator, macro, context);
+  if (macro !== undefined)
+    return (evaluator, _node, context) => macro.evaluate(evaluator, macro, context);
   return node.meta.evaluate;
 }
 

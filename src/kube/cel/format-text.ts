@@ -38,8 +38,13 @@ function exponent(value: number, precision: number): string {
 
 function hex(value: unknown, isUpper: boolean): string {
   const bytes =
-    typeof value === 'string' ? Buffer.from(value) : value instanceof Uint8Array ? value : undefined;
-  const text = bytes === undefined ? integer(value, 'x').toString(16) : Buffer.from(bytes).toString('hex');
+    typeof value === 'string'
+      ? Buffer.from(value)
+      : value instanceof Uint8Array
+        ? value
+        : undefined;
+  const text =
+    bytes === undefined ? integer(value, 'x').toString(16) : Buffer.from(bytes).toString('hex');
   return isUpper ? text.toUpperCase() : text;
 }
 

@@ -10,7 +10,8 @@ import { celCompare, celEquals } from './values.ts';
 type List = readonly unknown[];
 type Handler = (...args: never[]) => unknown;
 
-const listOf = (value: unknown): List => (Array.isArray(value) ? value : [...(value as Set<unknown>)]);
+const listOf = (value: unknown): List =>
+  Array.isArray(value) ? value : [...(value as Set<unknown>)];
 
 function registerStrings(env: Environment): void {
   const add = (signature: string, handler: Handler): void =>
@@ -30,9 +31,12 @@ function registerStrings(env: Environment): void {
   );
   add(
     'string.replace(string, string, int): string',
-    (text: string, old: string, next: string, most: bigint) => replace(text, old, next, Number(most)),
+    (text: string, old: string, next: string, most: bigint) =>
+      replace(text, old, next, Number(most)),
   );
-  add('string.format(list): string', (text: string, args: unknown) => formatText(text, listOf(args)));
+  add('string.format(list): string', (text: string, args: unknown) =>
+    formatText(text, listOf(args)),
+  );
   add('string.find(string): string', (text: string, pattern: string) => {
     return goRegExp(pattern).exec(text)?.[0] ?? '';
   });
@@ -41,7 +45,9 @@ function registerStrings(env: Environment): void {
     const found = [...text.matchAll(all)].map(([one]) => one);
     return most < 0 ? found : found.slice(0, most);
   };
-  add('string.findAll(string): list<string>', (text: string, pattern: string) => findAll(text, pattern, -1));
+  add('string.findAll(string): list<string>', (text: string, pattern: string) =>
+    findAll(text, pattern, -1),
+  );
   add('string.findAll(string, int): list<string>', (text: string, pattern: string, most: bigint) =>
     findAll(text, pattern, Number(most)),
   );
@@ -111,7 +117,8 @@ function registerLists(env: Environment): void {
   );
   add('list<A>.distinct(): list<A>', (value: unknown) => {
     const found: unknown[] = [];
-    for (const one of listOf(value)) if (!found.some((known) => celEquals(known, one))) found.push(one);
+    for (const one of listOf(value))
+      if (!found.some((known) => celEquals(known, one))) found.push(one);
     return found;
   });
   add('list<A>.sort(): list<A>', (value: unknown) => listOf(value).toSorted(order));
@@ -130,7 +137,8 @@ function registerSets(env: Environment): void {
       (_: unknown, a: unknown, b: unknown) => holds(listOf(a), listOf(b)),
       sync,
     );
-  const hasAll = (a: List, b: List): boolean => b.every((one) => a.some((other) => celEquals(one, other)));
+  const hasAll = (a: List, b: List): boolean =>
+    b.every((one) => a.some((other) => celEquals(one, other)));
   add('contains', hasAll);
   add('equivalent', (a, b) => hasAll(a, b) && hasAll(b, a));
   add('intersects', (a, b) => a.some((one) => b.some((other) => celEquals(one, other))));

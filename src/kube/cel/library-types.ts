@@ -34,7 +34,10 @@ function registerAddresses(env: Environment): void {
   add(`ip(string): ${IP}`, parseIp);
   add('isIP(string): bool', (text: string) => passes(() => parseIp(text)));
   const own = namespaceFor(env, 'ip');
-  add(`${own}.isCanonical(string): bool`, (_: unknown, text: string) => String(parseIp(text)) === text);
+  add(
+    `${own}.isCanonical(string): bool`,
+    (_: unknown, text: string) => String(parseIp(text)) === text,
+  );
   add(`string(${IP}): string`, String);
   add(`${IP}.family(): int`, (ip: IpAddress) => BigInt(ip.family));
   for (const name of [
@@ -69,7 +72,9 @@ class UrlValue {
   readonly search: string;
 
   constructor(text: string) {
-    const match = /^(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?/.exec(text);
+    const match = /^(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?/.exec(
+      text,
+    );
     const [, scheme = '', authority = '', path = '', search = ''] = match ?? [];
     this.text = text;
     this.scheme = scheme.toLowerCase();
@@ -100,7 +105,8 @@ class UrlValue {
 export function uriProblem(text: string): string | undefined {
   const fail = (why: string): string => `parse ${JSON.stringify(text)}: ${why}`;
   if (text === '') return fail('empty url');
-  if (/[\u0000-\u001F\u007F]/.test(text)) return fail('net/url: invalid control character in URL');
+  const isControl = (letter: string): boolean => letter < ' ' || letter === '\u007F';
+  if ([...text].some(isControl)) return fail('net/url: invalid control character in URL');
   if (/%(?![0-9a-fA-F]{2})/.test(text)) {
     const bad = /%(?![0-9a-fA-F]{2}).{0,2}/.exec(text)?.[0] ?? '%';
     return fail(`invalid URL escape ${JSON.stringify(bad)}`);
@@ -110,7 +116,8 @@ export function uriProblem(text: string): string | undefined {
   if (scheme === null) return fail('invalid URI for request');
   const host = /^[^:]*:\/\/([^/?#]*)/.exec(text)?.[1] ?? '';
   const plain = host.slice(host.lastIndexOf('@') + 1);
-  if (/[ <>"]/.test(plain)) return fail(`invalid character ${JSON.stringify(/[ <>"]/.exec(plain)?.[0])} in host name`);
+  if (/[ <>"]/.test(plain))
+    return fail(`invalid character ${JSON.stringify(/[ <>"]/.exec(plain)?.[0])} in host name`);
   const port = /:([^\]:]*)$/.exec(plain)?.[1];
   if (port !== undefined && !/^\d*$/.test(port)) {
     return fail(`invalid port ${JSON.stringify(`:${port}`)} after host`);
@@ -133,7 +140,11 @@ function registerUrls(env: Environment): void {
   const get = (name: string, of: (url: UrlValue) => unknown, type = 'string'): void =>
     void env.registerFunction(`${URL_TYPE}.${name}(): ${type}`, of, sync);
   env.registerFunction(`url(string): ${URL_TYPE}`, parseUrl, sync);
-  env.registerFunction('isURL(string): bool', (text: string) => uriProblem(text) === undefined, sync);
+  env.registerFunction(
+    'isURL(string): bool',
+    (text: string) => uriProblem(text) === undefined,
+    sync,
+  );
   get('getScheme', (url) => url.scheme);
   get('getHost', (url) => url.host);
   get('getHostname', (url) => url.hostname);
@@ -153,13 +164,29 @@ function registerQuantities(env: Environment): void {
   add(`${QUANTITY}.isInteger(): bool`, (one: QuantityValue) => one.isInteger);
   add(`${QUANTITY}.asInteger(): int`, (one: QuantityValue) => one.asInteger());
   add(`${QUANTITY}.asApproximateFloat(): double`, (one: QuantityValue) => one.asFloat());
-  add(`${QUANTITY}.isGreaterThan(${QUANTITY}): bool`, (a: QuantityValue, b: QuantityValue) => a.compare(b) > 0);
-  add(`${QUANTITY}.isLessThan(${QUANTITY}): bool`, (a: QuantityValue, b: QuantityValue) => a.compare(b) < 0);
-  add(`${QUANTITY}.compareTo(${QUANTITY}): int`, (a: QuantityValue, b: QuantityValue) => BigInt(a.compare(b)));
-  add(`${QUANTITY}.add(${QUANTITY}): ${QUANTITY}`, (a: QuantityValue, b: QuantityValue) => a.plus(b));
-  add(`${QUANTITY}.add(int): ${QUANTITY}`, (a: QuantityValue, b: bigint) => a.plus(QuantityValue.of(b)));
-  add(`${QUANTITY}.sub(${QUANTITY}): ${QUANTITY}`, (a: QuantityValue, b: QuantityValue) => a.minus(b));
-  add(`${QUANTITY}.sub(int): ${QUANTITY}`, (a: QuantityValue, b: bigint) => a.minus(QuantityValue.of(b)));
+  add(
+    `${QUANTITY}.isGreaterThan(${QUANTITY}): bool`,
+    (a: QuantityValue, b: QuantityValue) => a.compare(b) > 0,
+  );
+  add(
+    `${QUANTITY}.isLessThan(${QUANTITY}): bool`,
+    (a: QuantityValue, b: QuantityValue) => a.compare(b) < 0,
+  );
+  add(`${QUANTITY}.compareTo(${QUANTITY}): int`, (a: QuantityValue, b: QuantityValue) =>
+    BigInt(a.compare(b)),
+  );
+  add(`${QUANTITY}.add(${QUANTITY}): ${QUANTITY}`, (a: QuantityValue, b: QuantityValue) =>
+    a.plus(b),
+  );
+  add(`${QUANTITY}.add(int): ${QUANTITY}`, (a: QuantityValue, b: bigint) =>
+    a.plus(QuantityValue.of(b)),
+  );
+  add(`${QUANTITY}.sub(${QUANTITY}): ${QUANTITY}`, (a: QuantityValue, b: QuantityValue) =>
+    a.minus(b),
+  );
+  add(`${QUANTITY}.sub(int): ${QUANTITY}`, (a: QuantityValue, b: bigint) =>
+    a.minus(QuantityValue.of(b)),
+  );
 }
 
 function registerSemver(env: Environment): void {
@@ -168,9 +195,13 @@ function registerSemver(env: Environment): void {
     void env.registerFunction(signature, handler as (...args: unknown[]) => unknown, sync);
   operator(env, `${SEMVER} == ${SEMVER}`, (a: Semver, b: Semver) => a.equals(b));
   add(`semver(string): ${SEMVER}`, (text: string) => parseSemver(text));
-  add(`semver(string, bool): ${SEMVER}`, (text: string, loose: boolean) => parseSemver(text, loose));
+  add(`semver(string, bool): ${SEMVER}`, (text: string, loose: boolean) =>
+    parseSemver(text, loose),
+  );
   add('isSemver(string): bool', (text: string) => passes(() => parseSemver(text)));
-  add('isSemver(string, bool): bool', (text: string, loose: boolean) => passes(() => parseSemver(text, loose)));
+  add('isSemver(string, bool): bool', (text: string, loose: boolean) =>
+    passes(() => parseSemver(text, loose)),
+  );
   add(`${SEMVER}.isGreaterThan(${SEMVER}): bool`, (a: Semver, b: Semver) => a.compare(b) > 0);
   add(`${SEMVER}.isLessThan(${SEMVER}): bool`, (a: Semver, b: Semver) => a.compare(b) < 0);
   add(`${SEMVER}.compareTo(${SEMVER}): int`, (a: Semver, b: Semver) => BigInt(a.compare(b)));
@@ -197,7 +228,8 @@ const DATE = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/;
 const DATE_TIME = /^\d{4}-\d\d-\d\d[tT]\d\d:\d\d:\d\d(\.\d+)?([zZ]|[+-]\d\d:\d\d)$/;
 
 const isDate = (text: string): boolean => DATE.test(text) && !Number.isNaN(Date.parse(text));
-const isDateTime = (text: string): boolean => DATE_TIME.test(text) && !Number.isNaN(Date.parse(text));
+const isDateTime = (text: string): boolean =>
+  DATE_TIME.test(text) && !Number.isNaN(Date.parse(text));
 
 const formats: Readonly<Record<string, (text: string) => readonly string[]>> = {
   dns1123Label: (text) => some(nameProblem('label', text)),
@@ -219,7 +251,9 @@ function registerFormats(env: Environment): void {
   env.registerType(FORMAT, NamedFormat);
   operator(env, `${FORMAT} == ${FORMAT}`, (a: NamedFormat, b: NamedFormat) => a.name === b.name);
   const own = namespaceFor(env, 'format');
-  const found = new Map(Object.entries(formats).map(([name, check]) => [name, new NamedFormat(name, check)]));
+  const found = new Map(
+    Object.entries(formats).map(([name, check]) => [name, new NamedFormat(name, check)]),
+  );
   for (const [name, format] of found) {
     env.registerFunction(`${own}.${name}(): ${FORMAT}`, () => format, sync);
   }

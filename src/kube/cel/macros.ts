@@ -169,7 +169,10 @@ function registerTwoVariables(register: (signature: string, macro: unknown) => v
     const map = loopMacro(({ args }) => ({
       ...pairs(args),
       typeOf: (checker, types, [key]) =>
-        checker.registry.getMapType(key ?? checker.getType('dyn'), types[at] ?? checker.getType('dyn')),
+        checker.registry.getMapType(
+          key ?? checker.getType('dyn'),
+          types[at] ?? checker.getType('dyn'),
+        ),
       result: (runs) => {
         const out = new Map<unknown, unknown>();
         for (const run of runs) if (wanted(run, isFiltered)) out.set(run.key, run.body(at));
@@ -185,7 +188,8 @@ function registerTwoVariables(register: (signature: string, macro: unknown) => v
         for (const run of runs) {
           if (!wanted(run, isFiltered)) continue;
           for (const [key, value] of entriesOf(run.body(at))) {
-            if (out.has(key)) throw new CelFailure(`insert failed: key ${String(key)} already exists`);
+            if (out.has(key))
+              throw new CelFailure(`insert failed: key ${String(key)} already exists`);
             out.set(key, value);
           }
         }
@@ -216,16 +220,23 @@ function optionalMacro(isFlat: boolean) {
       typeCheck(checker: Checker, _macro: unknown, context: Context): Type {
         const type = checker.check(receiver, context);
         const dyn = checker.getType('dyn');
-        inner = context.forkWithVariable(name, type.kind === 'optional' ? (type.valueType ?? dyn) : dyn);
+        inner = context.forkWithVariable(
+          name,
+          type.kind === 'optional' ? (type.valueType ?? dyn) : dyn,
+        );
         const found = checker.check(body, inner);
         if (isFlat) return found;
         return checker.getType(`optional<${String(found)}>`);
       },
       evaluate(evaluator: Evaluator, _macro: unknown, context: Context): unknown {
         const value = evaluator.run(receiver, context);
-        if (!(value instanceof Optional) || inner === undefined) throw new CelFailure('no such overload');
+        if (!(value instanceof Optional) || inner === undefined)
+          throw new CelFailure('no such overload');
         if (!value.hasValue()) return Optional.none();
-        const found = evaluator.run(body, inner.reuse(context).setIterValue(value.value(), evaluator));
+        const found = evaluator.run(
+          body,
+          inner.reuse(context).setIterValue(value.value(), evaluator),
+        );
         return isFlat ? found : Optional.of(found);
       },
     };
@@ -244,12 +255,15 @@ export function registerMacros(env: Environment): void {
     result: sortedBy,
   }));
   register('list.sortBy(ast, ast): list<dyn>', sortBy);
-  register('list.existsOne(ast, ast): bool', loopMacro(({ args }) => ({
-    names: [nameOf(args[0])],
-    bodies: args.slice(1),
-    typeOf: bool,
-    result: countOne,
-  })));
+  register(
+    'list.existsOne(ast, ast): bool',
+    loopMacro(({ args }) => ({
+      names: [nameOf(args[0])],
+      bodies: args.slice(1),
+      typeOf: bool,
+      result: countOne,
+    })),
+  );
   register('optional.optMap(ast, ast): dyn', optionalMacro(false));
   register('optional.optFlatMap(ast, ast): dyn', optionalMacro(true));
 }

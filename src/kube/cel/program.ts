@@ -91,11 +91,16 @@ function detailOf(env: Environment, error: Failure): string {
     case 'heterogeneous_list_element':
     case 'heterogeneous_map_key':
     case 'heterogeneous_map_value': {
-      const [, expected = '', found = ''] = /expected type '(.*)' but found '(.*)'/.exec(summary) ?? [];
+      const [, expected = '', found = ''] =
+        /expected type '(.*)' but found '(.*)'/.exec(summary) ?? [];
       return `expected type '${typeText(expected)}' but found '${typeText(found)}'`;
     }
     default:
-      return error.code === undefined ? summary : isSyntax(error) ? `Syntax error: ${summary}` : summary;
+      return error.code === undefined
+        ? summary
+        : isSyntax(error)
+          ? `Syntax error: ${summary}`
+          : summary;
   }
 }
 

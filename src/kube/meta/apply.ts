@@ -21,7 +21,6 @@ import { compare, equal, fieldsOf, merge, withNamedFields, withoutFields } from 
 const unowned = fieldSet(
   'apiVersion',
   'kind',
-  'metadata',
   'metadata.name',
   'metadata.namespace',
   'metadata.creationTimestamp',
@@ -31,6 +30,8 @@ const unowned = fieldSet(
   'metadata.generation',
   'metadata.managedFields',
   'metadata.resourceVersion',
+  // Behind what lies in it, so that it is a member itself.
+  'metadata',
 );
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';

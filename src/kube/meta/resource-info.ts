@@ -47,6 +47,8 @@ export interface ResourceInfo {
   readonly printerColumns?: readonly PrinterColumn[] | undefined;
   /** Set for resources made by a CustomResourceDefinition: its name. */
   readonly customResourceDefinition?: string | undefined;
+  /** The version's schema as its definition has it: what objects are validated by. */
+  readonly customSchema?: unknown;
 }
 
 /** Every resource that is served now. Built-ins are fixed; CRDs come and go. */

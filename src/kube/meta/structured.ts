@@ -124,9 +124,11 @@ function differMaps(schema: Schema, before: unknown, after: unknown, put: Put): 
     const child = fieldSchema(schema, key);
     // Structs that are not pointers are there even when nobody wrote them.
     const zero = isNamed(schema, key) ? child.zero : undefined;
-    const one = x[key] ?? (isObject(before) ? zero : undefined);
-    const other = y[key] ?? (isObject(after) ? zero : undefined);
-    put(`f:${key}`, differ(child, one, other));
+    const of = (map: Json, isThere: boolean): unknown => {
+      if (map[key] === null && child.nullable === true) return null;
+      return map[key] ?? (isThere ? zero : undefined);
+    };
+    put(`f:${key}`, differ(child, of(x, isObject(before)), of(y, isObject(after))));
   };
   for (const key of Object.keys(x)) visit(key);
   for (const key of Object.keys(y)) if (x[key] === undefined) visit(key);

@@ -37,6 +37,32 @@ const scalarSchemas: Readonly<Record<string, Schema>> = {
   raw: { type: 'any', format: 'raw' },
 };
 
+const extensions = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1';
+
+/** Pointers of the types that are not in k8s.io/api, where the table's facts come from. */
+const otherPointers: Readonly<Record<string, readonly string[]>> = {
+  [`${extensions}.JSONSchemaProps`]: [
+    'maximum',
+    'minimum',
+    'multipleOf',
+    'maxLength',
+    'minLength',
+    'maxItems',
+    'minItems',
+    'maxProperties',
+    'minProperties',
+    'x-kubernetes-preserve-unknown-fields',
+    'x-kubernetes-list-type',
+    'x-kubernetes-map-type',
+  ],
+  [`${extensions}.ValidationRule`]: ['reason', 'optionalOldSelf'],
+  [`${extensions}.CustomResourceDefinitionVersion`]: ['deprecationWarning'],
+  [`${extensions}.WebhookClientConfig`]: ['url'],
+  [`${extensions}.ServiceReference`]: ['path', 'port'],
+  [`${extensions}.CustomResourceSubresourceScale`]: ['labelSelectorPath'],
+  'io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.ServiceReference': ['port'],
+};
+
 const named = new Map<string, Schema>();
 
 /** The schema of a named type; its properties are made when they are first looked at. */
@@ -52,8 +78,10 @@ export function typeSchema(name: string): Schema {
     ...(type.q === undefined ? {} : { required: type.q }),
     ...(type.mt === 'atomic' ? { mapType: 'atomic' as const } : {}),
     get properties() {
+      const pointers = otherPointers[name];
+      const facts = pointers === undefined ? type : { ...type, x: pointers };
       properties ??= Object.fromEntries(
-        Object.entries(type.p).map(([key, node]) => [key, propertySchema(type, key, node)]),
+        Object.entries(type.p).map(([key, node]) => [key, propertySchema(facts, key, node)]),
       );
       return properties;
     },

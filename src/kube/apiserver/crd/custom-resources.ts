@@ -20,6 +20,8 @@ const structural = new Set([
   'enum',
   'nullable',
   'description',
+  'x-kubernetes-validations',
+  'x-kubernetes-embedded-resource',
 ]);
 
 function schemaType(json: Json): Schema['type'] {
@@ -60,10 +62,11 @@ export function structuralSchema(json: Json): Schema {
   if (json['x-kubernetes-map-type'] !== undefined) extra['mapType'] = json['x-kubernetes-map-type'];
   if (preserves) extra['preserveUnknownFields'] = true;
   if (keywords.length > 0) extra['validation'] = Object.fromEntries(keywords);
-  if (type === 'object' && properties !== undefined) {
-    extra['properties'] = Object.fromEntries(
-      Object.entries(properties).map(([key, one]) => [key, structuralSchema(one)]),
-    );
+  const isEmbedded = json['x-kubernetes-embedded-resource'] === true;
+  if (type === 'object' && (properties !== undefined || isEmbedded)) {
+    const own = Object.entries(properties ?? {}).map(([key, one]) => [key, structuralSchema(one)]);
+    extra['properties'] = { ...Object.fromEntries(own), ...(isEmbedded ? typeMeta() : {}) };
+    if (isEmbedded) extra['embeddedResource'] = true;
   } else if (type === 'object' && !preserves) extra['properties'] = {};
   if (type === 'map') {
     const values = json['additionalProperties'];
@@ -73,6 +76,15 @@ export function structuralSchema(json: Json): Schema {
   return { type, ...extra };
 }
 
+/** What every resource has, also one inside of another. */
+function typeMeta(): Record<string, Schema> {
+  return {
+    apiVersion: { type: 'string' },
+    kind: { type: 'string' },
+    metadata: typeSchema(OBJECT_META),
+  };
+}
+
 function rootSchema(json: Json | undefined): Schema {
   const own =
     json === undefined
@@ -80,12 +92,7 @@ function rootSchema(json: Json | undefined): Schema {
       : structuralSchema(json);
   return {
     ...own,
-    properties: {
-      ...own.properties,
-      apiVersion: { type: 'string' },
-      kind: { type: 'string' },
-      metadata: typeSchema(OBJECT_META),
-    },
+    properties: { ...own.properties, ...typeMeta() },
   };
 }
 
@@ -166,6 +173,7 @@ export function customResources(definition: KubeObject): ResourceInfo[] {
       subresources: subresourcesOf(version, group, kind),
       storageVersion,
       schema: rootSchema(version.schema?.openAPIV3Schema),
+      customSchema: version.schema?.openAPIV3Schema,
       selectableFields: (version.selectableFields ?? []).map(({ jsonPath }) =>
         jsonPath.replace(/^\./, ''),
       ),

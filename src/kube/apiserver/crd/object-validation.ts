@@ -1,161 +1,90 @@
-// Checks a custom object by the OpenAPI v3 keywords of its definition, in upstream's words.
-import { invalidValue, requiredValue, unsupported } from '#kube/meta/names.ts';
-import type { Schema } from '#kube/meta/schema.ts';
+// All that is asked of a custom object when it is written: its schema, its collections, the resources in
+// it, the rules of its definition, and that its scale is one.
+import { valueAt } from '#kube/apiserver/scale.ts';
+import { invalidValue } from '#kube/meta/names.ts';
+import type { KubeObject } from '#kube/meta/object.ts';
+import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
+import { validateCollections, validateEmbedded } from './collection-rules.ts';
+import { evaluateRules } from './expression-rules.ts';
+import type { JsonSchema } from './json-schema.ts';
+import { validateBySchema } from './schema-validation.ts';
 
-type Json = Record<string, unknown>;
+/** Errors after which rules are not looked at: they might not even fit the object. */
+const blocking = new Set([
+  'FieldValueNotSupported',
+  'FieldValueRequired',
+  'FieldValueTooLong',
+  'FieldValueTooMany',
+  'FieldValueTypeInvalid',
+]);
 
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+const unchecked: StatusCause = {
+  reason: 'FieldValueInvalid',
+  message:
+    'Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation',
+  field: '<nil>',
+};
 
-function join(path: string, key: string): string {
-  return path === '' ? key : `${path}.${key}`;
-}
+const INT32_MAX = 2 ** 31 - 1;
 
-function checkNumber(rules: Json, value: number, path: string): StatusCause[] {
-  const causes: StatusCause[] = [];
-  const fail = (why: string): void =>
-    void causes.push(invalidValue(path, value, `${path} in body should be ${why}`));
-  const { minimum, maximum, multipleOf } = rules as Record<string, number | undefined>;
-  if (minimum !== undefined && value < minimum) fail(`greater than or equal to ${minimum}`);
-  if (minimum !== undefined && rules['exclusiveMinimum'] === true && value === minimum)
-    fail(`greater than ${minimum}`);
-  if (maximum !== undefined && value > maximum) fail(`less than or equal to ${maximum}`);
-  if (maximum !== undefined && rules['exclusiveMaximum'] === true && value === maximum)
-    fail(`less than ${maximum}`);
-  if (multipleOf !== undefined && value % multipleOf !== 0) fail(`a multiple of ${multipleOf}`);
-  return causes;
-}
-
-function checkString(rules: Json, value: string, path: string): StatusCause[] {
-  const causes: StatusCause[] = [];
-  const fail = (why: string): void =>
-    void causes.push(invalidValue(path, value, `${path} in body should ${why}`));
-  const { minLength, maxLength } = rules as Record<string, number | undefined>;
-  const length = [...value].length;
-  if (minLength !== undefined && length < minLength) fail(`be at least ${minLength} chars long`);
-  if (maxLength !== undefined && length > maxLength) {
-    causes.push({
-      reason: 'FieldValueTooLong',
-      message: `Too long: may not be more than ${maxLength} bytes`,
-      field: path,
-    });
+function checkReplicas(object: KubeObject, path: string): StatusCause[] {
+  const value = valueAt(object, path);
+  if (value === undefined || value === null) return [];
+  if (typeof value !== 'number' || !Number.isInteger(value)) {
+    const why = `${path}: accessor error: ${JSON.stringify(value)} is of the type ${typeof value}, expected int64`;
+    return [invalidValue(path, 0, why)];
   }
-  const { pattern } = rules;
-  if (typeof pattern === 'string' && !new RegExp(pattern).test(value)) fail(`match '${pattern}'`);
-  return causes;
+  if (value < 0) return [invalidValue(path, value, 'should be a non-negative integer')];
+  const why = `should be less than or equal to ${INT32_MAX}`;
+  return value > INT32_MAX ? [invalidValue(path, value, why)] : [];
 }
 
-function checkArray(rules: Json, value: readonly unknown[], path: string): StatusCause[] {
-  const causes: StatusCause[] = [];
-  const { minItems, maxItems } = rules as Record<string, number | undefined>;
-  if (minItems !== undefined && value.length < minItems) {
-    causes.push(
-      invalidValue(path, value.length, `${path} in body should have at least ${minItems} items`),
-    );
-  }
-  if (maxItems !== undefined && value.length > maxItems) {
-    causes.push({
-      reason: 'FieldValueTooMany',
-      message: `Too many: ${value.length}: must have at most ${maxItems} items`,
-      field: path,
-    });
-  }
-  return causes;
+function checkScale(info: ResourceInfo, object: KubeObject, isStatus: boolean): StatusCause[] {
+  const paths = info.subresources.find(({ name }) => name === 'scale')?.scalePaths;
+  if (paths === undefined) return [];
+  const spec = isStatus ? [] : checkReplicas(object, paths.spec);
+  return [...spec, ...checkReplicas(object, paths.status)];
 }
 
-function checkCombined(rules: Json, value: unknown, path: string): StatusCause[] {
-  const passes = (one: Json): boolean => validateByKeywords(one, value);
-  const { allOf, anyOf, oneOf, not } = rules as {
-    allOf?: Json[];
-    anyOf?: Json[];
-    oneOf?: Json[];
-    not?: Json;
-  };
-  const causes: StatusCause[] = [];
-  const fail = (why: string): void =>
-    void causes.push(invalidValue(path === '' ? '<nil>' : path, '', why));
-  const where = path === '' ? '""' : `"${path}"`;
-  if (allOf?.every(passes) === false) fail(`${where} must validate all the schemas (allOf)`);
-  if (anyOf?.some(passes) === false) fail(`${where} must validate at least one schema (anyOf)`);
-  if (oneOf !== undefined && oneOf.filter(passes).length !== 1)
-    fail(`${where} must validate one and only one schema (oneOf)`);
-  if (not !== undefined && passes(not)) fail(`${where} must not validate the schema (not)`);
-  return causes;
+export function validateCustom(
+  info: ResourceInfo,
+  object: KubeObject,
+  old: KubeObject | undefined,
+  subresource: string | undefined,
+): { readonly causes: readonly StatusCause[]; readonly warnings: readonly string[] } {
+  const whole = info.customSchema as JsonSchema | undefined;
+  if (whole === undefined) return { causes: [], warnings: [] };
+  const isStatus = subresource === 'status';
+  const causes = isStatus
+    ? statusCauses(whole, object, old)
+    : validateBySchema(whole, object, {
+        old: old === undefined ? undefined : { value: old },
+      });
+  causes.push(...checkScale(info, object, isStatus), ...validateEmbedded(whole, object));
+  if (old === undefined || validateCollections(whole, old).length === 0) {
+    causes.push(...validateCollections(whole, object));
+  }
+  if (causes.some(({ reason }) => blocking.has(reason ?? ''))) {
+    const hasAny = evaluatesAnything(whole);
+    return { causes: hasAny ? [...causes, unchecked] : causes, warnings: [] };
+  }
+  const rules = evaluateRules(whole, object, old);
+  return { causes: [...causes, ...rules.causes], warnings: rules.warnings };
 }
 
-/** The value-checking keywords that may stand inside of allOf, anyOf, oneOf and not. */
-function validateByKeywords(rules: Json, value: unknown): boolean {
-  if (isObject(value)) {
-    const required = (rules['required'] ?? []) as string[];
-    if (!required.every((key) => value[key] !== undefined)) return false;
-    const properties = (rules['properties'] ?? {}) as Record<string, Json>;
-    const wrong = Object.entries(properties).some(
-      ([key, one]) => value[key] !== undefined && !validateByKeywords(one, value[key]),
-    );
-    if (wrong) return false;
-  }
-  const choices = rules['enum'] as unknown[] | undefined;
-  if (choices !== undefined && !choices.includes(value)) return false;
-  if (rules['type'] === 'integer' && !Number.isInteger(value)) return false;
-  if (rules['type'] === 'string' && typeof value !== 'string') return false;
-  return checkKeywords(rules, value, '').length === 0;
+function evaluatesAnything(schema: JsonSchema): boolean {
+  return JSON.stringify(schema).includes('"x-kubernetes-validations"');
 }
 
-function checkKeywords(rules: Json, value: unknown, path: string): StatusCause[] {
-  const own =
-    typeof value === 'number'
-      ? checkNumber(rules, value, path)
-      : typeof value === 'string'
-        ? checkString(rules, value, path)
-        : Array.isArray(value)
-          ? checkArray(rules, value, path)
-          : [];
-  return [...own, ...checkCombined(rules, value, path)];
-}
-
-function typeOf(value: unknown): string {
-  if (Array.isArray(value)) return 'array';
-  if (value === null) return 'null';
-  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';
-  return typeof value;
-}
-
-function checkType(schema: Schema, value: unknown, path: string): StatusCause[] {
-  const wanted = schema.type === 'map' ? 'object' : schema.type;
-  const is = typeOf(value);
-  if (wanted === 'any' || is === wanted || (wanted === 'number' && is === 'integer')) return [];
-  if (is === 'null' && schema.nullable === true) return [];
-  return [invalidValue(path, is, `${path} in body must be of type ${wanted}: "${is}"`)];
-}
-
-export function validateCustom(schema: Schema, value: unknown, path = ''): StatusCause[] {
-  const causes = checkType(schema, value, path);
-  if (causes.length > 0) return causes;
-  if (schema.enum !== undefined && !schema.enum.includes(value)) {
-    return [unsupported(path, value, schema.enum.map(String))];
-  }
-  if (schema.validation !== undefined)
-    causes.push(...checkKeywords(schema.validation, value, path));
-  if (Array.isArray(value)) {
-    const items = schema.items;
-    if (items !== undefined)
-      value.forEach((one, index) =>
-        causes.push(...validateCustom(items, one, `${path}[${index}]`)),
-      );
-    return causes;
-  }
-  if (!isObject(value)) return causes;
-  for (const key of schema.required ?? []) {
-    if (value[key] === undefined) causes.push(requiredValue(join(path, key)));
-  }
-  for (const [key, one] of Object.entries(value)) {
-    if (path === '' && key === 'metadata') continue;
-    const child = schema.type === 'map' ? schema.values : schema.properties?.[key];
-    if (child !== undefined)
-      causes.push(
-        ...validateCustom(child, one, schema.type === 'map' ? `${path}[${key}]` : join(path, key)),
-      );
-  }
-  return causes;
+/** Status updates are checked by the schema of the status alone. */
+function statusCauses(
+  schema: JsonSchema,
+  object: KubeObject,
+  old: KubeObject | undefined,
+): StatusCause[] {
+  const status = schema.properties?.['status'];
+  if (status === undefined || object['status'] === undefined) return [];
+  const before = old?.['status'] === undefined ? undefined : { value: old['status'] as unknown };
+  return validateBySchema(status, object['status'], { path: 'status', old: before });
 }

@@ -1,0 +1,283 @@
+// Types of expressions over values with a schema: each object of the schema becomes a type with fields,
+// and JSON becomes values of those types. How big values can get is kept for estimates of cost.
+import type { Environment } from '@marcbachmann/cel-js';
+import { Duration } from '@marcbachmann/cel-js/evaluator';
+import { CelFailure } from './addresses.ts';
+import { operator } from './namespaces.ts';
+import { celEquals, dynValue } from './values.ts';
+
+/** The part of a structural schema that types come from. */
+export interface TypedSchema {
+  readonly type?: string;
+  readonly format?: string;
+  readonly nullable?: boolean;
+  readonly default?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, TypedSchema>>;
+  readonly additionalProperties?: TypedSchema | boolean;
+  readonly items?: TypedSchema;
+  readonly maxItems?: number;
+  readonly maxLength?: number;
+  readonly maxProperties?: number;
+  readonly 'x-kubernetes-int-or-string'?: boolean;
+  readonly 'x-kubernetes-embedded-resource'?: boolean;
+}
+
+export interface Declared {
+  readonly kind:
+    | 'object'
+    | 'map'
+    | 'list'
+    | 'string'
+    | 'bytes'
+    | 'duration'
+    | 'timestamp'
+    | 'int'
+    | 'double'
+    | 'bool'
+    | 'dyn';
+  /** As the interpreter names it. */
+  readonly name: string;
+  /** By their escaped names. */
+  readonly fields?: ReadonlyMap<string, { readonly key: string; readonly type: Declared }>;
+  readonly values?: Declared;
+  readonly isNullable: boolean;
+  readonly elementsMax: number;
+  /** Bytes of the shortest JSON. */
+  readonly sizeMin: number;
+  readonly construct?: (entries: Map<string, unknown>) => unknown;
+}
+
+const REQUEST_BYTES_MAX = 3 * 1024 * 1024;
+const reserved = new Set(
+  'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(
+    ' ',
+  ),
+);
+
+const escapes: Readonly<Record<string, string>> = {
+  __: '__underscores__',
+  '.': '__dot__',
+  '-': '__dash__',
+  '/': '__slash__',
+};
+
+/** The name of a field in expressions; undefined when it can have none. */
+export function escapeField(key: string): string | undefined {
+  if (key === '' || /^\d/.test(key) || !/^[\w./-]+$/.test(key)) return undefined;
+  if (reserved.has(key)) return `__${key}__`;
+  return key.replaceAll(/__|[./-]/g, (one) => escapes[one] ?? one);
+}
+
+export class DeclaredTypes {
+  readonly #env: Environment;
+  #count = 0;
+
+  /** Types are registered in the environment, which must not have been cloned. */
+  constructor(env: Environment) {
+    this.#env = env;
+  }
+
+  /** undefined for what expressions cannot see. */
+  declare(schema: TypedSchema, name: string, isResource: boolean): Declared | undefined {
+    const isNullable = schema.nullable === true;
+    if (schema['x-kubernetes-int-or-string'] === true) {
+      const most = schema.maxLength === undefined ? REQUEST_BYTES_MAX - 2 : schema.maxLength * 4;
+      return { kind: 'dyn', name: 'dyn', isNullable, elementsMax: most, sizeMin: 1 };
+    }
+    switch (schema.type) {
+      case 'array':
+        return this.#list(schema, name);
+      case 'object':
+        return typeof schema.additionalProperties === 'object'
+          ? this.#map(schema, name)
+          : this.#object(schema, name, isResource);
+      case 'string':
+        return text(schema, isNullable);
+      case 'boolean':
+        return { kind: 'bool', name: 'bool', isNullable, elementsMax: 1, sizeMin: 4 };
+      case 'number':
+        return { kind: 'double', name: 'double', isNullable, elementsMax: 1, sizeMin: 1 };
+      case 'integer':
+        return { kind: 'int', name: 'int', isNullable, elementsMax: 1, sizeMin: 1 };
+      default:
+        return undefined;
+    }
+  }
+
+  #list(schema: TypedSchema, name: string): Declared | undefined {
+    const { items } = schema;
+    if (items === undefined) return undefined;
+    const values = this.declare(
+      items,
+      `${name}.Item`,
+      items['x-kubernetes-embedded-resource'] === true,
+    );
+    if (values === undefined) return undefined;
+    const most = Math.floor((REQUEST_BYTES_MAX - 2) / (values.sizeMin + 1));
+    return {
+      kind: 'list',
+      name: `list<${typeName(values)}>`,
+      values,
+      isNullable: schema.nullable === true,
+      elementsMax: Math.max(0, schema.maxItems ?? most),
+      sizeMin: 2,
+    };
+  }
+
+  #map(schema: TypedSchema, name: string): Declared | undefined {
+    const inner = schema.additionalProperties as TypedSchema;
+    const values = this.declare(
+      inner,
+      `${name}.Value`,
+      inner['x-kubernetes-embedded-resource'] === true,
+    );
+    if (values === undefined) return undefined;
+    const most = Math.floor((REQUEST_BYTES_MAX - 2) / (values.sizeMin + 6));
+    return {
+      kind: 'map',
+      name: `map<string, ${typeName(values)}>`,
+      values,
+      isNullable: schema.nullable === true,
+      elementsMax: Math.max(0, schema.maxProperties ?? most),
+      sizeMin: 2,
+    };
+  }
+
+  #object(schema: TypedSchema, name: string, isResource: boolean): Declared {
+    const fields = new Map<string, { key: string; type: Declared }>();
+    const properties = isResource ? withMetadata(schema) : (schema.properties ?? {});
+    let sizeMin = 2;
+    for (const [key, one] of Object.entries(properties)) {
+      const isEmbedded = one['x-kubernetes-embedded-resource'] === true;
+      const type = this.declare(one, `${name}.${key.replaceAll(/[^A-Za-z0-9]/g, '')}`, isEmbedded);
+      if (type === undefined) continue;
+      const escaped = escapeField(key);
+      if (escaped !== undefined) fields.set(escaped, { key, type });
+      const isNeeded = schema.required?.includes(key) === true && one.default === undefined;
+      if (isNeeded) sizeMin += key.length + type.sizeMin + 4;
+    }
+    // Unique, whatever the names of fields were cut down to.
+    const own = `${name}.T${this.#count++}`;
+    const holder = class extends Map<string, unknown> {};
+    const types = Object.fromEntries([...fields].map(([key, { type }]) => [key, typeName(type)]));
+    this.#env.registerType(own, { ctor: holder, fields: types } as never);
+    operator(this.#env, `${own} == ${own}`, celEquals);
+    return {
+      kind: 'object',
+      name: own,
+      fields,
+      isNullable: schema.nullable === true,
+      elementsMax: 1,
+      sizeMin,
+      construct: (entries) => new holder(entries),
+    };
+  }
+}
+
+/** What may be null has no one type. */
+function typeName(type: Declared): string {
+  return type.isNullable ? 'dyn' : type.name;
+}
+
+function text(schema: TypedSchema, isNullable: boolean): Declared {
+  const of = (kind: Declared['kind'], name: string, sizeMin: number, most: number): Declared => ({
+    kind,
+    name,
+    isNullable,
+    sizeMin,
+    elementsMax: most,
+  });
+  const { format, maxLength } = schema;
+  switch (format) {
+    case 'byte':
+      return of('bytes', 'bytes', 2, maxLength ?? REQUEST_BYTES_MAX - 2);
+    case 'duration':
+      return of('duration', 'google.protobuf.Duration', 4, 32);
+    case 'date':
+      return of('timestamp', 'google.protobuf.Timestamp', 12, 12);
+    case 'date-time':
+      return of('timestamp', 'google.protobuf.Timestamp', 22, 35);
+    default: {
+      const words = (schema.enum ?? []).map((one) => String(one).length);
+      const most = words.length > 0 ? Math.max(...words) : REQUEST_BYTES_MAX - 2;
+      return of('string', 'string', 2, maxLength === undefined ? most : maxLength * 4);
+    }
+  }
+}
+
+const string: TypedSchema = { type: 'string' };
+
+function withMetadata(schema: TypedSchema): Readonly<Record<string, TypedSchema>> {
+  const metadata: TypedSchema = {
+    type: 'object',
+    properties: { name: string, generateName: string },
+  };
+  return { ...schema.properties, apiVersion: string, kind: string, metadata };
+}
+
+const UNITS: Readonly<Record<string, bigint>> = {
+  h: 3_600_000_000_000n,
+  m: 60_000_000_000n,
+  s: 1_000_000_000n,
+  ms: 1_000_000n,
+  us: 1_000n,
+  µs: 1_000n,
+  ns: 1n,
+};
+
+function parseDuration(source: string): Duration {
+  const sign = source.startsWith('-') ? -1n : 1n;
+  let nanos = 0n;
+  for (const [, whole = '0', fraction = '', unit = ''] of source.matchAll(
+    /(\d+)(?:\.(\d+))?(ms|us|µs|ns|h|m|s)/g,
+  )) {
+    const size = UNITS[unit] ?? 1n;
+    nanos += BigInt(whole) * size;
+    if (fraction !== '') nanos += (BigInt(fraction) * size) / 10n ** BigInt(fraction.length);
+  }
+  nanos *= sign;
+  return new Duration(nanos / 1_000_000_000n, Number(nanos % 1_000_000_000n));
+}
+
+/** The value that an expression sees. Throws CelFailure when the JSON does not fit the type. */
+export function declaredValue(type: Declared, json: unknown): unknown {
+  if (json === null) return null;
+  switch (type.kind) {
+    case 'object':
+      return objectValue(type, json);
+    case 'map': {
+      const out = new Map<string, unknown>();
+      for (const [key, one] of Object.entries(json as object))
+        out.set(key, declaredValue(type.values as Declared, one));
+      return out;
+    }
+    case 'list':
+      if (!Array.isArray(json)) throw new CelFailure('invalid data, expected a list');
+      return json.map((one) => declaredValue(type.values as Declared, one));
+    case 'int':
+      return typeof json === 'number' ? BigInt(Math.trunc(json)) : json;
+    case 'bytes':
+      return new Uint8Array(Buffer.from(String(json), 'base64'));
+    case 'timestamp':
+      return new Date(String(json));
+    case 'duration':
+      return parseDuration(String(json));
+    case 'dyn':
+      return dynValue(json);
+    default:
+      return json;
+  }
+}
+
+function objectValue(type: Declared, json: unknown): unknown {
+  if (typeof json !== 'object' || Array.isArray(json))
+    throw new CelFailure('invalid data, expected a map');
+  const out = new Map<string, unknown>();
+  for (const [escaped, field] of type.fields ?? []) {
+    const one = (json as Record<string, unknown>)[field.key];
+    if (one !== undefined) out.set(escaped, declaredValue(field.type, one));
+  }
+  return type.construct?.(out);
+}

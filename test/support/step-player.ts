@@ -1,0 +1,140 @@
+// Plays requests one after another against an API server and returns its answers, made comparable: what
+// the server draws by itself (ids, times, versions) is left out.
+import type { Agent } from 'node:https';
+import { request } from 'node:https';
+
+type Json = Record<string, unknown>;
+
+export interface Step {
+  readonly name: string;
+  readonly method: string;
+  readonly path: string;
+  readonly body?: unknown;
+  /** Content type of the body; JSON when it is not said. */
+  readonly type?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Asked again until it holds. */
+  readonly until?: (status: number, body: Json) => boolean;
+  /** Nobody compares the answer. */
+  readonly isSilent?: boolean;
+}
+
+export interface StepAnswer {
+  readonly status: number;
+  readonly warnings?: readonly string[];
+  readonly body: unknown;
+}
+
+export type StepAnswers = Record<string, StepAnswer>;
+
+export interface Target {
+  readonly server: string;
+  readonly agent: Agent;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+interface Raw {
+  readonly status: number;
+  readonly warnings: readonly string[];
+  readonly body: unknown;
+}
+
+export function sendStep(target: Target, step: Step): Promise<Raw> {
+  return new Promise((resolve, reject) => {
+    const headers = {
+      ...target.headers,
+      'content-type': step.type ?? 'application/json',
+      'user-agent': 'steps',
+      ...step.headers,
+    };
+    const options = { method: step.method, agent: target.agent, headers };
+    const call = request(target.server + step.path, options, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => {
+        const text = Buffer.concat(chunks).toString();
+        const warning = response.headers['warning'];
+        let body: unknown = text;
+        try {
+          body = JSON.parse(text);
+        } catch {
+          // Some errors are plain text.
+        }
+        const warnings = warning === undefined ? [] : warning.split(/,\s*(?=299 )/);
+        resolve({ status: response.statusCode ?? 0, warnings, body });
+      });
+    });
+    call.on('error', reject);
+    call.end(
+      step.body === undefined
+        ? undefined
+        : typeof step.body === 'string'
+          ? step.body
+          : JSON.stringify(step.body),
+    );
+  });
+}
+
+const drawn = new Set([
+  'uid',
+  'creationTimestamp',
+  'resourceVersion',
+  'lastTransitionTime',
+  'time',
+  'deletionTimestamp',
+  'selfLink',
+]);
+
+function plain(value: unknown): unknown {
+  if (typeof value === 'string') {
+    return value
+      .replaceAll(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UID')
+      .replaceAll(/kube-api-access-[a-z0-9]{5}/g, 'kube-api-access-DRAWN')
+      .replaceAll(/selfType\d+/g, 'selfType');
+  }
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== 'object' || value === null) return value;
+  const keys = Object.keys(value)
+    .filter((key) => !drawn.has(key))
+    .sort();
+  return Object.fromEntries(keys.map((key) => [key, plain((value as Json)[key])]));
+}
+
+/** Causes come in any order, and with them the parts of the message. */
+function failure(body: Json): unknown {
+  const details = body['details'] as { causes?: Json[] } | undefined;
+  if (details?.causes === undefined) return plain(body);
+  const causes = details.causes.map((one) => JSON.stringify(plain(one))).sort();
+  const { message, ...rest } = body;
+  const head = String(message).replace(/ is invalid: [\s\S]*$/, ' is invalid');
+  return plain({ ...rest, message: head, details: { ...details, causes } });
+}
+
+const ATTEMPTS_MAX = 400;
+const PAUSE_MS = 25;
+
+async function settled(target: Target, step: Step): Promise<Raw> {
+  for (let attempt = 0; ; attempt++) {
+    const answer = await sendStep(target, step);
+    const body = (typeof answer.body === 'object' ? answer.body : {}) as Json;
+    if (step.until === undefined || step.until(answer.status, body)) return answer;
+    if (attempt >= ATTEMPTS_MAX) throw new Error(`${step.name}: last ${JSON.stringify(answer)}`);
+    await new Promise((done) => setTimeout(done, PAUSE_MS));
+  }
+}
+
+export async function playSteps(target: Target, steps: readonly Step[]): Promise<StepAnswers> {
+  const found: StepAnswers = {};
+  for (const step of steps) {
+    const { status, body, warnings } = await settled(target, step);
+    if (step.isSilent === true) continue;
+    const shown = status >= 400 && typeof body === 'object' ? failure(body as Json) : plain(body);
+    if (found[step.name] !== undefined) throw new Error(`Two steps are named ${step.name}`);
+    found[step.name] = {
+      status,
+      ...(warnings.length === 0 ? {} : { warnings: warnings.map((one) => String(plain(one))) }),
+      body: shown,
+    };
+  }
+  return found;
+}

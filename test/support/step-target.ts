@@ -1,0 +1,66 @@
+// Where steps are sent to: the server of a kubeconfig, or one of ours that is started for them.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { Agent } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { createEnv } from '#env/node/env.ts';
+import { startApiServer, type ApiServer } from '#kube/apiserver/server.ts';
+import { TypeRegistry } from '#kube/types/registry.ts';
+import { MemoryStore } from '#store/memory-store.ts';
+import type { Target } from './step-player.ts';
+
+interface Kubeconfig {
+  readonly clusters: readonly { readonly cluster: Readonly<Record<string, string>> }[];
+  readonly users: readonly { readonly user: Readonly<Record<string, string | undefined>> }[];
+}
+
+const decoded = (text: string | undefined): Buffer | undefined =>
+  text === undefined ? undefined : Buffer.from(text, 'base64');
+
+export function targetOf(path: string): Target {
+  const config = parse(readFileSync(path, 'utf8')) as Kubeconfig;
+  const { cluster = {} } = config.clusters[0] ?? {};
+  const user = config.users[0]?.user ?? {};
+  const agent = new Agent({
+    keepAlive: true,
+    ca: decoded(cluster['certificate-authority-data']),
+    cert: decoded(user['client-certificate-data']),
+    key: decoded(user['client-key-data']),
+  });
+  const headers: Record<string, string> =
+    user['token'] === undefined ? {} : { authorization: `Bearer ${user['token']}` };
+  return { server: cluster['server'] ?? '', agent, headers };
+}
+
+export interface OwnServer {
+  readonly server: ApiServer;
+  readonly home: string;
+  readonly target: Target;
+  close(): Promise<void>;
+}
+
+export async function startOwnServer(): Promise<OwnServer> {
+  const home = mkdtempSync(join(tmpdir(), 'strata-test-steps-'));
+  const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
+  const options = {
+    instance: 'default',
+    home,
+    listen: { host: '127.0.0.1', port: 0 },
+    store: new MemoryStore(),
+    registry: new TypeRegistry(),
+    serviceCidr: '198.18.0.0/16',
+  };
+  const server = await startApiServer(options, env);
+  const target = targetOf(join(home, 'kubeconfig'));
+  return {
+    server,
+    home,
+    target,
+    async close() {
+      target.agent.destroy();
+      await server.close();
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
