@@ -92,7 +92,14 @@ function plain(value: unknown): unknown {
       .replaceAll(/kube-api-access-[a-z0-9]{5}/g, 'kube-api-access-DRAWN')
       .replaceAll(/selfType\d+/g, 'selfType');
   }
-  if (Array.isArray(value)) return value.map(plain);
+  if (Array.isArray(value)) {
+    const all = value.map(plain);
+    // Entries of managedFields of one second have no order.
+    const isOwners = all.every(
+      (one) => typeof one === 'object' && one !== null && 'fieldsV1' in one,
+    );
+    return isOwners ? all.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)) : all;
+  }
   if (typeof value !== 'object' || value === null) return value;
   const keys = Object.keys(value)
     .filter((key) => !drawn.has(key))

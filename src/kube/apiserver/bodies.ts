@@ -15,6 +15,8 @@ export interface Exchange {
   readonly response: ServerResponse;
   /** What was negotiated before the request was carried out. */
   accepted?: Accepted;
+  /** For Warning headers, beside those of the answer itself. */
+  warnings?: readonly string[];
 }
 
 export interface Body {
@@ -118,8 +120,9 @@ export function sendBytes(exchange: Exchange, bytes: Buffer, options: SendOption
     'Cache-Control': 'no-cache, private',
     ...options.headers,
   };
-  if (options.warnings !== undefined && options.warnings.length > 0) {
-    headers['Warning'] = options.warnings.map((one) => `299 - ${JSON.stringify(one)}`);
+  const warnings = [...(exchange.warnings ?? []), ...(options.warnings ?? [])];
+  if (warnings.length > 0) {
+    headers['Warning'] = warnings.map((one) => `299 - ${JSON.stringify(one)}`);
   }
   const status = options.status ?? 200;
   if (bytes.length <= GZIP_BYTES_MIN || !wantsGzip(request)) {

@@ -4,7 +4,8 @@ import { apiVersionOf, parseApiVersion, type KubeObject } from '#kube/meta/objec
 import { decodeStrict } from '#kube/meta/pruning.ts';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
 import type { Schema } from '#kube/meta/schema.ts';
-import { badRequest, type ApiError } from '#kube/meta/status.ts';
+import { invalidValue } from '#kube/meta/names.ts';
+import { badRequest, invalid, type ApiError } from '#kube/meta/status.ts';
 
 export interface DecodeContext {
   readonly info: ResourceInfo;
@@ -47,6 +48,7 @@ export function decodeObject(
   const raw = body as Record<string, unknown>;
   const expected = apiVersionOf(info);
   const { kind, apiVersion } = raw;
+  if (info.customResourceDefinition !== undefined) checkCustomKind(info, raw);
   if (kind !== undefined && kind !== info.kind && context.subresource === undefined) {
     throw badRequest(wrongKind(registry, info, String(kind), String(apiVersion ?? expected)));
   }
@@ -75,6 +77,15 @@ export function decodeObject(
   object.metadata ??= {};
   if (info.schema.properties?.['spec']?.type === 'object' && !isCustom) object['spec'] ??= {};
   return object;
+}
+
+/** Custom objects say themselves what they are; another kind is a wrong value of the field. */
+function checkCustomKind(info: ResourceInfo, raw: Record<string, unknown>): void {
+  const { kind } = raw;
+  if (typeof kind !== 'string' || kind === '' || kind === info.kind) return;
+  const { name = '' } = (raw['metadata'] ?? {}) as { name?: string };
+  const cause = invalidValue('kind', kind, `must be ${info.kind}`);
+  throw invalid({ group: info.group, kind }, name, [cause]);
 }
 
 /** What upstream's codec says of a kind that it does not know, or cannot make into this one. */

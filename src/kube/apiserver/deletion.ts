@@ -2,6 +2,7 @@
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { conflict } from '#kube/meta/status.ts';
+import { CLEANUP_FINALIZER, conditionsOf, PENDING, withCondition } from './crd/conditions.ts';
 import { timestamp } from './strategies.ts';
 
 export interface DeleteOptions {
@@ -49,6 +50,7 @@ export function markDeleted(
   if (finalizers.length > 0) metadata.finalizers = finalizers;
   else delete metadata.finalizers;
   const isNamespace = info.group === '' && info.resource === 'namespaces';
+  if (isDefinition(info) && metadata.deletionTimestamp === undefined) holdDefinition(object, now);
   if (info.group === '' && info.resource === 'pods') markPod(object, options, now);
   else if (metadata.deletionTimestamp === undefined) {
     metadata.deletionTimestamp = timestamp(now);
@@ -57,6 +59,19 @@ export function markDeleted(
   }
   if (isNamespace) object['status'] = { ...object['status'], phase: 'Terminating' };
   return JSON.stringify(metadata) !== before;
+}
+
+const isDefinition = (info: ResourceInfo): boolean =>
+  info.group === 'apiextensions.k8s.io' && info.resource === 'customresourcedefinitions';
+
+/** A definition goes only after its objects. */
+function holdDefinition(object: KubeObject, now: number): void {
+  const { metadata } = object;
+  if (metadata.finalizers?.includes(CLEANUP_FINALIZER) !== true) {
+    metadata.finalizers = [...(metadata.finalizers ?? []), CLEANUP_FINALIZER];
+  }
+  const conditions = withCondition(conditionsOf(object), PENDING, timestamp(now));
+  object['status'] = { ...object['status'], conditions };
 }
 
 /** Those of the garbage collector come and go by the policy; without one they stay as they are. */

@@ -181,6 +181,7 @@ export class Handler {
     const resource = this.registry.byResource(info.group, info.version, info.resource);
     if (resource === undefined) throw unknownResource();
     checkRoute(info, resource);
+    if (resource.deprecation !== undefined) exchange.warnings = [resource.deprecation];
     if (!isProxied(info))
       exchange.accepted = negotiateOrRefuse(exchange.request, offeredFor(resource, info.verb));
     if (reviewResources.has(info.resource)) {

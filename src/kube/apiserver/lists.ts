@@ -7,7 +7,13 @@ import { parseFieldSelector, parseLabelSelector } from '#kube/meta/selectors.ts'
 import { ApiError, badRequest, expired, invalid, type StatusCause } from '#kube/meta/status.ts';
 import { encodeList } from '#kube/types/protobuf.ts';
 import { prefixEnd, type KeyValue, type Store } from '#store/store.ts';
-import { collectionPrefix, factsOf, jsonItems, protobufBytes } from './object-store.ts';
+import {
+  collectionPrefix,
+  factsOf,
+  jsonItems,
+  prepareObjects,
+  protobufBytes,
+} from './object-store.ts';
 import { isSelected, type Selection } from './selection.ts';
 
 export interface ListRequest {
@@ -206,6 +212,7 @@ export async function listPage(store: Store, request: ListRequest): Promise<List
       isStaleOk: plan.isStaleOk,
     });
     const at = plan.revision ?? current;
+    await prepareObjects(info, items);
     const chosen = isSelective
       ? items.filter((kv) => isSelected(selection, factsOf(info, kv)))
       : items;
@@ -244,8 +251,11 @@ export function tooLarge(wanted: number, current: number): ApiError {
 
 // ---- answers ----
 
-export function listMetadata(listed: Listed): Record<string, unknown> {
+export function listMetadata(listed: Listed, isCustom = false): Record<string, unknown> {
+  // Lists of custom objects have the field even when there is nothing to continue.
+  const next = listed.next ?? (isCustom ? '' : undefined);
   return {
+    ...(next === undefined || listed.next !== undefined ? {} : { continue: next }),
     resourceVersion: String(listed.revision),
     ...(listed.next === undefined ? {} : { continue: listed.next }),
     ...(listed.remaining === undefined ? {} : { remainingItemCount: listed.remaining }),
@@ -254,7 +264,8 @@ export function listMetadata(listed: Listed): Record<string, unknown> {
 
 /** The whole list; the objects' own bytes are only joined. */
 export function listJson(info: ResourceInfo, listed: Listed): Buffer {
-  const metadata = JSON.stringify(listMetadata(listed));
+  const isCustom = info.customResourceDefinition !== undefined;
+  const metadata = JSON.stringify(listMetadata(listed, isCustom));
   const head = `{"kind":"${info.listKind}","apiVersion":"${apiVersionOf(info)}","metadata":${metadata},"items":[`;
   return jsonItems(info, listed.items, head, ']}\n');
 }

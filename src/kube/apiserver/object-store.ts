@@ -41,6 +41,8 @@ interface Memo {
   protobuf?: Uint8Array;
   /** JSON in our layout, where the stored bytes are not. */
   json?: Buffer;
+  /** The object in versions that are not just its bytes. */
+  forms?: WeakMap<ResourceInfo, Form>;
 }
 
 function memoOf(kv: KeyValue): Memo {
@@ -77,8 +79,49 @@ function parsed(kv: KeyValue): KubeObject {
   return object;
 }
 
+/** The object in the version of the resource; read-only, shared. What needs a call has been prepared. */
+export function objectFor(info: ResourceInfo, kv: KeyValue): KubeObject {
+  return info.codec === undefined ? objectOf(kv) : formOf(info, kv).object;
+}
+
+interface Form {
+  readonly object: KubeObject;
+  json?: Buffer;
+}
+
+function formOf(info: ResourceInfo, kv: KeyValue): Form {
+  const memo = memoOf(kv);
+  memo.forms ??= new WeakMap();
+  let form = memo.forms.get(info);
+  if (form === undefined) {
+    const object = parsed(kv);
+    form = { object: info.codec?.read(object) ?? object };
+    memo.forms.set(info, form);
+  }
+  return form;
+}
+
+/** Reads what needs a conversion by a webhook, so that it is there from then on. Throws ApiError. */
+export async function prepareObjects(info: ResourceInfo, kvs: readonly KeyValue[]): Promise<void> {
+  const { codec } = info;
+  if (codec === undefined) return;
+  const wanted = kvs
+    .filter((kv) => memoOf(kv).forms?.has(info) !== true)
+    .map((kv) => ({ kv, object: parsed(kv) }))
+    .filter(({ object }) => codec.needsCall(object));
+  if (wanted.length === 0) return;
+  const found = await codec.readAll(wanted.map(({ object }) => object));
+  for (const [i, { kv }] of wanted.entries()) {
+    const object = found[i];
+    const memo = memoOf(kv);
+    memo.forms ??= new WeakMap();
+    if (object !== undefined) memo.forms.set(info, { object });
+  }
+}
+
 /** For selectors: labels, name, namespace and the selectable fields only, so that all of them may be kept. */
 export function factsOf(info: ResourceInfo, kv: KeyValue): Facts {
+  if (info.codec !== undefined) return formOf(info, kv).object;
   const memo = memoOf(kv);
   if (memo.facts === undefined) {
     const object = young.get(kv) ?? parse(kv.value);
@@ -134,6 +177,11 @@ const COMMA = 0x2c;
 
 /** The object's JSON in its own layout: as stored, unless somebody else or another version wrote it. */
 function jsonOf(info: ResourceInfo, kv: KeyValue): Buffer {
+  if (info.codec !== undefined) {
+    const form = formOf(info, kv);
+    form.json ??= serialize(form.object) as Buffer;
+    return form.json;
+  }
   const { value } = kv;
   const bytes = Buffer.isBuffer(value)
     ? value

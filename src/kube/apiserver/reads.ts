@@ -14,7 +14,7 @@ import {
   type Listed,
 } from './lists.ts';
 import { mediaTypes, negotiateOrRefuse, offeredFor, type Accepted } from './negotiation.ts';
-import { jsonBytes, objectOf } from './object-store.ts';
+import { jsonBytes, objectFor } from './object-store.ts';
 import { toTable } from './printers/table.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { Resources } from './resources.ts';
@@ -43,12 +43,12 @@ export class Reads {
   async get(exchange: Exchange, info: RequestInfo, resource: ResourceInfo): Promise<void> {
     const kv = await this.#resources.need(resource, info.namespace, info.name ?? '');
     if (info.subresource === 'scale') {
-      return this.sendObject(exchange, info, scaleInfo, scaleOf(resource, objectOf(kv)));
+      return this.sendObject(exchange, info, scaleInfo, scaleOf(resource, objectFor(resource, kv)));
     }
     const { media, as, isPretty } = acceptedBy(exchange, resource);
     if (media === 'json' && as === undefined && !isPretty)
       return sendBytes(exchange, jsonBytes(resource, kv, { after: '\n' }));
-    this.sendObject(exchange, info, resource, objectOf(kv));
+    this.sendObject(exchange, info, resource, objectFor(resource, kv));
   }
 
   /** The answer of a write, or of a get: whole, as a table, or metadata only. */
@@ -86,12 +86,19 @@ export class Reads {
 
   sendList(exchange: Exchange, info: RequestInfo, resource: ResourceInfo, listed: Listed): void {
     const accepted = acceptedBy(exchange, resource);
-    const { media, as, isPretty, version } = accepted;
+    const { media, as, isPretty } = accepted;
     if (as === 'Table') {
       const options = this.#tableOptions(info, listMetadata(listed), true);
-      return sendValue(exchange, toTable(resource, listed.items.map(objectOf), options));
+      return sendValue(
+        exchange,
+        toTable(
+          resource,
+          listed.items.map((kv) => objectFor(resource, kv)),
+          options,
+        ),
+      );
     }
-    if (as !== undefined) return this.#sendMetadataList(exchange, listed, media, version);
+    if (as !== undefined) return this.#sendMetadataList(exchange, resource, listed, accepted);
     if (media === 'protobuf') {
       const bytes = listProtobuf(resource, listed);
       if (bytes !== undefined)
@@ -104,11 +111,11 @@ export class Reads {
 
   #sendMetadataList(
     exchange: Exchange,
+    resource: ResourceInfo,
     listed: Listed,
-    media: Accepted['media'],
-    version: string,
+    { media, version }: Accepted,
   ): void {
-    const items = listed.items.map((kv) => partial(objectOf(kv), version));
+    const items = listed.items.map((kv) => partial(objectFor(resource, kv), version));
     const list = {
       kind: 'PartialObjectMetadataList',
       apiVersion: `meta.k8s.io/${version}`,

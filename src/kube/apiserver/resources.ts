@@ -28,7 +28,13 @@ import {
   markDeleted,
   type DeleteOptions,
 } from './deletion.ts';
-import { collectionPrefix, objectKey, objectOf, serialize } from './object-store.ts';
+import {
+  collectionPrefix,
+  objectFor,
+  objectKey,
+  prepareObjects,
+  serialize,
+} from './object-store.ts';
 import { canonical, prepareCreate, prepareUpdate, timestamp } from './strategies.ts';
 import type { UserInfo } from './user.ts';
 
@@ -40,6 +46,8 @@ export interface WriteContext {
   readonly fieldManager: string;
   readonly fieldValidation: 'Ignore' | 'Warn' | 'Strict';
   readonly isDryRun: boolean;
+  /** Of the server itself: admission is for clients. */
+  readonly isInternal?: boolean | undefined;
   /** Texts for Warning headers. */
   readonly warnings: string[];
 }
@@ -106,6 +114,7 @@ export class Resources implements AdmissionLookup {
   async need(info: ResourceInfo, namespace: string | undefined, name: string): Promise<KeyValue> {
     const kv = await this.find(info, namespace, name);
     if (kv === undefined) throw notFound(info, name);
+    await prepareObjects(info, [kv]);
     return kv;
   }
 
@@ -122,7 +131,9 @@ export class Resources implements AdmissionLookup {
     const info = this.#infoOf(group, resource);
     if (info === undefined) return undefined;
     const kv = await this.store.get(objectKey(info, namespace, name), { isStaleOk: true });
-    return kv === undefined ? undefined : objectOf(kv);
+    if (kv === undefined) return undefined;
+    await prepareObjects(info, [kv]);
+    return objectFor(info, kv);
   }
 
   /** As get(): what this server has seen, its own writes included; upstream's admission reads no more. */
@@ -135,7 +146,8 @@ export class Resources implements AdmissionLookup {
     if (info === undefined) return [];
     const start = collectionPrefix(info, namespace);
     const { items } = await this.store.range({ start, end: prefixEnd(start), isStaleOk: true });
-    return items.map(objectOf);
+    await prepareObjects(info, items);
+    return items.map((kv) => objectFor(info, kv));
   }
 
   // ---- decoding ----
@@ -197,13 +209,15 @@ export class Resources implements AdmissionLookup {
     checkUnversioned(object);
     const key = objectKey(info, namespace, object.metadata.name ?? '');
     if (context.isDryRun) return (await this.store.get(key)) === undefined ? object : undefined;
+    const stored = await storedForm(info, object);
     const result = await this.store.txn({
       compare: [{ key, target: 'mod', equals: 0 }],
-      then: [{ kind: 'put', key, value: serialize(object) }],
+      then: [{ kind: 'put', key, value: serialize(stored) }],
     });
     if (!result.ok) return undefined;
-    object.metadata.resourceVersion = String(result.revision);
-    return object;
+    const made = await readForm(info, stored, object);
+    made.metadata.resourceVersion = String(result.revision);
+    return made;
   }
 
   #checkNamespace(context: WriteContext, object: KubeObject): void {
@@ -227,6 +241,7 @@ export class Resources implements AdmissionLookup {
     operation: 'CREATE' | 'UPDATE' | 'DELETE',
   ): Promise<void> {
     const { info, subresource, namespace, user } = context;
+    if (context.isInternal === true) return;
     for (const plugin of admissionChain) {
       await plugin({ operation, info, subresource, namespace, object, user }, this);
     }
@@ -247,7 +262,7 @@ export class Resources implements AdmissionLookup {
     const { info, namespace } = context;
     for (let attempt = 0; ; attempt++) {
       const kv = await this.need(info, namespace, name);
-      const live = objectOf(kv);
+      const live = objectFor(info, kv);
       const next = await change(structuredClone(live));
       const wanted = next.metadata.resourceVersion;
       checkVersion(wanted);
@@ -307,17 +322,19 @@ export class Resources implements AdmissionLookup {
       isEnd &&
       (next.metadata.deletionGracePeriodSeconds ?? 0) === 0 &&
       !isNamespaceFinalizing(info, next);
+    const stored = await storedForm(info, next);
     const result = await this.store.txn({
       compare: [{ key: kv.key, target: 'mod', equals: kv.modRevision }],
       then: [
         isLast
           ? { kind: 'delete', key: kv.key }
-          : { kind: 'put', key: kv.key, value: serialize(next) },
+          : { kind: 'put', key: kv.key, value: serialize(stored) },
       ],
     });
     if (!result.ok) return undefined;
-    next.metadata.resourceVersion = String(isLast ? kv.modRevision : result.revision);
-    return next;
+    const written = await readForm(info, stored, next);
+    written.metadata.resourceVersion = String(isLast ? kv.modRevision : result.revision);
+    return written;
   }
 
   /** Gives the manager what the client changed, before the server changes anything itself. */
@@ -428,7 +445,7 @@ export class Resources implements AdmissionLookup {
     const { info, namespace } = context;
     for (let attempt = 0; ; attempt++) {
       const kv = await this.need(info, namespace, name);
-      const live = objectOf(kv);
+      const live = objectFor(info, kv);
       checkPreconditions(info, live, options);
       await this.#admit(context, live, 'DELETE');
       const next = structuredClone(live);
@@ -436,12 +453,13 @@ export class Resources implements AdmissionLookup {
       const isLast = isFinished(info, next);
       if (context.isDryRun || (!isChanged && !isLast)) return { object: next, gone: isLast };
       delete next.metadata.resourceVersion;
+      const stored = await storedForm(info, next);
       const result = await this.store.txn({
         compare: [{ key: kv.key, target: 'mod', equals: kv.modRevision }],
         then: [
           isLast
             ? { kind: 'delete', key: kv.key }
-            : { kind: 'put', key: kv.key, value: serialize(next) },
+            : { kind: 'put', key: kv.key, value: serialize(stored) },
         ],
       });
       if (result.ok) {
@@ -453,6 +471,23 @@ export class Resources implements AdmissionLookup {
       if (attempt >= RETRIES_MAX) throw conflict(info, name, 'the object has been modified');
     }
   }
+}
+
+async function storedForm(info: ResourceInfo, object: KubeObject): Promise<KubeObject> {
+  return info.codec === undefined ? object : await info.codec.write(object);
+}
+
+/** What a client sees of what it wrote: as it is read from then on. */
+async function readForm(
+  info: ResourceInfo,
+  stored: KubeObject,
+  written: KubeObject,
+): Promise<KubeObject> {
+  const { codec } = info;
+  if (codec === undefined || stored === written) return written;
+  const copy = structuredClone(stored);
+  if (!codec.needsCall(copy)) return codec.read(copy);
+  return (await codec.readAll([copy]))[0] ?? written;
 }
 
 function isCreatedOnUpdate(info: ResourceInfo): boolean {

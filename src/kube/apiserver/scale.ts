@@ -162,7 +162,7 @@ export async function changeScale(
       if (managedFields.length > 0) before.metadata.managedFields = managedFields;
       const tracking = { info: scaleInfo, manager, now: now(), subresource: 'scale' };
       const next = changed(resources, own, before, change, tracking);
-      checkScale(next, name);
+      checkScale(info, next, name);
       setAt(live, scalePaths(info).spec, next['spec'].replicas);
       const { resourceVersion } = next.metadata;
       if (resourceVersion === undefined || resourceVersion === '') {
@@ -205,7 +205,7 @@ function changed(
   return next;
 }
 
-function checkScale(scale: KubeObject, name: string): void {
+function checkScale(info: ResourceInfo, scale: KubeObject, name: string): void {
   const given = scale.metadata.name ?? '';
   if (given !== '' && given !== name) {
     throw badRequest(
@@ -213,6 +213,8 @@ function checkScale(scale: KubeObject, name: string): void {
     );
   }
   const count: unknown = scale['spec']?.replicas ?? 0;
+  // Those of custom objects are checked where they lie in the object.
+  if (info.customResourceDefinition !== undefined) return;
   if (typeof count === 'number' && count >= 0) return;
   const why = 'must be greater than or equal to 0';
   throw invalid(scaleInfo, name, [invalidValue('spec.replicas', count, why)]);

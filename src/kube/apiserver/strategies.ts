@@ -132,6 +132,22 @@ export function prepareCreate(
   if (keyOf(info) === 'apps/daemonsets') countTemplate(object, 1);
   if (keyOf(info) === '/secrets') mergeStringData(object);
   if (keyOf(info) === '/namespaces') holdNamespace(object);
+  if (keyOf(info) === DEFINITIONS) {
+    object['status'] = { conditions: null, acceptedNames: { plural: '', kind: '' } };
+    keepStoredVersions(object);
+  }
+}
+
+const DEFINITIONS = 'apiextensions.k8s.io/customresourcedefinitions';
+
+/** Versions that objects may be stored in are remembered until somebody has migrated them. */
+function keepStoredVersions(object: KubeObject): void {
+  const versions = (object['spec']?.versions ?? []) as { name: string; storage?: boolean }[];
+  const storage = versions.find((one) => one.storage === true)?.name;
+  const status = (object['status'] ??= {}) as { storedVersions?: string[] };
+  const stored = status.storedVersions ?? [];
+  if (storage === undefined || stored.includes(storage)) return;
+  object['status'] = { ...status, storedVersions: [...stored, storage] };
 }
 
 /** A namespace is not gone before all that is in it is. */
@@ -197,6 +213,7 @@ export function prepareUpdate(
     if (old['status'] === undefined) delete next['status'];
     else next['status'] = old['status'];
   }
+  if (keyOf(info) === DEFINITIONS) keepStoredVersions(next);
   if (keyOf(info) === '/services') keepService(next, old);
   if (keyOf(info) === '/secrets') mergeStringData(next);
   if (keyOf(info) === 'apps/daemonsets' && subresource === undefined) recountTemplate(next, old);

@@ -5,7 +5,7 @@ import type { Status } from '#kube/meta/status.ts';
 import { encodeEnvelope, envelope, watchFrame } from '#kube/types/protobuf.ts';
 import { toTable } from './printers/table.ts';
 import { mediaTypes, type Accepted } from './negotiation.ts';
-import { jsonBytes, objectOf, protobufBytes } from './object-store.ts';
+import { jsonBytes, objectFor, protobufBytes } from './object-store.ts';
 import type { WatchEvent } from './selection.ts';
 
 type Json = Record<string, unknown>;
@@ -52,8 +52,8 @@ function wholeProtobuf(info: ResourceInfo): WatchForm {
   };
 }
 
-function metadataOf({ kv, revision }: WatchEvent, version: string): Json {
-  const { metadata } = objectOf(kv);
+function metadataOf(info: ResourceInfo, { kv, revision }: WatchEvent, version: string): Json {
+  const { metadata } = objectFor(info, kv);
   return {
     kind: 'PartialObjectMetadata',
     apiVersion: `meta.k8s.io/${version}`,
@@ -61,12 +61,12 @@ function metadataOf({ kv, revision }: WatchEvent, version: string): Json {
   };
 }
 
-function metadataOnly({ media, version }: Accepted): WatchForm {
+function metadataOnly(info: ResourceInfo, { media, version }: Accepted): WatchForm {
   const frame = media === 'protobuf' ? protobufFrame : jsonLine;
   return {
     key: `metadata ${media} ${version}`,
     contentType: media === 'protobuf' ? `${mediaTypes.protobuf};stream=watch` : mediaTypes.json,
-    event: (event) => frame(event.type, metadataOf(event, version)),
+    event: (event) => frame(event.type, metadataOf(info, event, version)),
     other: (type, object) =>
       frame(
         type,
@@ -94,7 +94,7 @@ function tableForm(
     key: `table ${tables}`,
     contentType: mediaTypes.json,
     event({ type, kv, revision }) {
-      const object = objectOf(kv);
+      const object = objectFor(info, kv);
       const resourceVersion = String(revision);
       const at = { ...object, metadata: { ...object.metadata, resourceVersion } };
       const table = toTable(info, [at], options({ resourceVersion }, isFirst));
@@ -115,7 +115,7 @@ export function watchForm(
   options: (metadata: Json, withColumns: boolean) => TableOptions,
 ): WatchForm {
   if (accepted.as === 'Table') return tableForm(info, options);
-  if (accepted.as !== undefined) return metadataOnly(accepted);
+  if (accepted.as !== undefined) return metadataOnly(info, accepted);
   return accepted.media === 'protobuf' ? wholeProtobuf(info) : wholeJson(info);
 }
 

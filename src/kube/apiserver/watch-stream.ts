@@ -5,7 +5,7 @@ import type { Env, Timer } from '#env/env.ts';
 import { ApiError, expired } from '#kube/meta/status.ts';
 import { prefixEnd, type Store, type StoreEvent } from '#store/store.ts';
 import { listPage, numberOf, selectionOf, tooLarge, versionOf, type ListRequest } from './lists.ts';
-import { collectionPrefix } from './object-store.ts';
+import { collectionPrefix, prepareObjects } from './object-store.ts';
 import { classify, type Selection } from './selection.ts';
 import { bookmark, errorFrame, type WatchForm } from './watch-forms.ts';
 import type { Channel, Receiver, WatchHub } from './watch-hub.ts';
@@ -126,6 +126,7 @@ export class WatchStream implements Receiver {
   #follow(revision: number): void {
     const { request, form } = this.#options;
     const { info, namespace } = request;
+    if (info.codec?.mayCall === true) return this.#followAlone(revision);
     const start = collectionPrefix(info, namespace);
     const batch = this.#initialBatch();
     let isGone = false;
@@ -146,6 +147,46 @@ export class WatchStream implements Receiver {
     const { channel, leave } = this.#hub.join({ info, namespace, selection, form }, this);
     this.#channel = channel;
     this.#leave = leave;
+  }
+
+  /** What needs a webhook to be read is not shared with other watchers: each event waits for its answer. */
+  #followAlone(revision: number): void {
+    const { request } = this.#options;
+    const { info, namespace } = request;
+    const start = collectionPrefix(info, namespace);
+    let last: Promise<void> = Promise.resolve();
+    const watch = this.#store.watch(
+      { start, end: prefixEnd(start), startRevision: revision + 1 },
+      {
+        onEvents: (events) => {
+          last = last.then(() => this.#sendConverted(events));
+        },
+        onEnd: (reason) => {
+          last = last.then(() => this.end(reason));
+        },
+      },
+    );
+    this.#leave = () => watch.cancel();
+  }
+
+  async #sendConverted(events: readonly StoreEvent[]): Promise<void> {
+    if (this.#isOver) return;
+    const { info } = this.#options.request;
+    const kvs = events.flatMap((event) =>
+      [event.kind === 'put' ? event.kv : undefined, event.previous].filter(
+        (one) => one !== undefined,
+      ),
+    );
+    try {
+      await prepareObjects(info, kvs);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.write(errorFrame(this.#options.form, error.toStatus()));
+      return this.#close();
+    }
+    const batch = new Batch((bytes) => this.write(bytes));
+    this.#addMissed(batch, events);
+    batch.flush();
   }
 
   #initialBatch(): Batch {

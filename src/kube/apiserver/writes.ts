@@ -8,7 +8,7 @@ import type { Definitions } from './crd/definitions.ts';
 import { returnsDeleted } from './deletion.ts';
 import { unknownResource } from './faults.ts';
 import { listPage } from './lists.ts';
-import { objectOf } from './object-store.ts';
+import { objectFor } from './object-store.ts';
 import type { Reads } from './reads.ts';
 import type { RequestInfo } from './request-info.ts';
 import {
@@ -172,7 +172,7 @@ export class Writes {
         query,
       });
       for (const kv of listed.items) {
-        const object = objectOf(kv);
+        const object = objectFor(context.info, kv);
         const place = { ...own, namespace: object.metadata.namespace };
         await this.#resources
           .delete(place, object.metadata.name ?? '', options)

@@ -1,5 +1,6 @@
 // What the API server knows of one served resource in one version: enough to serve it with no
 // hand-written handler. Built-in resources come from the type table, others from their CRD.
+import type { KubeObject } from './object.ts';
 import type { Schema } from './schema.ts';
 
 export interface SubresourceInfo {
@@ -26,6 +27,20 @@ export interface PrinterColumn {
   readonly jsonPath?: string | undefined;
 }
 
+/** How objects that may be stored in another version are read and written. */
+export interface ObjectCodec {
+  /** Whether any object might need somebody else (a webhook) to be read. */
+  readonly mayCall: boolean;
+  /** Whether reading this object does. */
+  needsCall(stored: KubeObject): boolean;
+  /** May keep and change what it is given. */
+  read(stored: KubeObject): KubeObject;
+  /** For objects that need a call; throws ApiError. */
+  readAll(stored: readonly KubeObject[]): Promise<readonly KubeObject[]>;
+  /** The object as it is to be stored; throws ApiError. */
+  write(object: KubeObject): Promise<KubeObject>;
+}
+
 export interface ResourceInfo {
   readonly group: string;
   readonly version: string;
@@ -49,6 +64,10 @@ export interface ResourceInfo {
   readonly customResourceDefinition?: string | undefined;
   /** The version's schema as its definition has it: what objects are validated by. */
   readonly customSchema?: unknown;
+  /** Between stored objects and those of this version; absent where they are the same. */
+  readonly codec?: ObjectCodec | undefined;
+  /** Said to everybody who uses a deprecated version. */
+  readonly deprecation?: string | undefined;
 }
 
 /** Every resource that is served now. Built-ins are fixed; CRDs come and go. */

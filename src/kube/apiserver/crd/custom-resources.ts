@@ -3,7 +3,10 @@
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { PrinterColumn, ResourceInfo, SubresourceInfo } from '#kube/meta/resource-info.ts';
 import type { Schema } from '#kube/meta/schema.ts';
+import { compareVersions } from '#kube/openapi/discovery.ts';
 import { typeSchema } from '#kube/types/registry.ts';
+import { isTrue } from './conditions.ts';
+import { Versions, type Conversion, type VersionServices } from './versions.ts';
 
 type Json = Record<string, unknown>;
 
@@ -100,6 +103,8 @@ interface Version {
   readonly name: string;
   readonly served: boolean;
   readonly storage: boolean;
+  readonly deprecated?: boolean;
+  readonly deprecationWarning?: string;
   readonly schema?: { readonly openAPIV3Schema?: Json };
   readonly subresources?: { readonly status?: Json; readonly scale?: Json };
   readonly additionalPrinterColumns?: readonly Json[];
@@ -141,7 +146,9 @@ function columnsOf(version: Version): PrinterColumn[] {
     name: String(one['name']),
     type: String(one['type']) as PrinterColumn['type'],
     format: one['format'] as string | undefined,
-    description: one['description'] as string | undefined,
+    description:
+      (one['description'] as string | undefined) ||
+      `Custom resource definition column (in JSONPath format): ${String(one['jsonPath'])}`,
     priority: Number(one['priority'] ?? 0),
     jsonPath: String(one['jsonPath']),
   }));
@@ -149,14 +156,40 @@ function columnsOf(version: Version): PrinterColumn[] {
   return [{ name: 'Age', type: 'date', priority: 0, jsonPath: '.metadata.creationTimestamp' }];
 }
 
+/** What users of a deprecated version are told. */
+function deprecationOf(
+  spec: Json,
+  version: Version,
+  versions: readonly Version[],
+): string | undefined {
+  if (version.deprecated !== true) return undefined;
+  if (version.deprecationWarning !== undefined) return version.deprecationWarning;
+  const group = String(spec['group']);
+  const kind = String((spec['names'] as Json)['kind']);
+  const [newer] = versions
+    .filter((one) => one.served && one.deprecated !== true)
+    .map(({ name }) => name)
+    .filter((name) => compareVersions(version.name, name) > 0)
+    .sort(compareVersions);
+  const head = `${group}/${version.name} ${kind} is deprecated`;
+  return newer === undefined ? head : `${head}; use ${group}/${newer} ${kind}`;
+}
+
 /** The resources that a definition adds: one for each version that it serves. */
-export function customResources(definition: KubeObject): ResourceInfo[] {
+export function customResources(definition: KubeObject, services: VersionServices): ResourceInfo[] {
   const spec = definition['spec'] as Json;
   const names = spec['names'] as Json;
   const group = String(spec['group']);
   const kind = String(names['kind']);
   const versions = (spec['versions'] ?? []) as readonly Version[];
   const storageVersion = versions.find(({ storage }) => storage)?.name ?? versions[0]?.name ?? '';
+  const schemas = new Map(
+    versions.map((one) => [one.name, rootSchema(one.schema?.openAPIV3Schema)] as const),
+  );
+  const conversion = (spec['conversion'] ?? {}) as Conversion;
+  const set = { group, kind, storageVersion, schemas, conversion };
+  const converter = new Versions(set, services);
+  const isGoing = isTrue(definition, 'Terminating');
   return versions
     .filter(({ served }) => served)
     .map((version) => ({
@@ -167,40 +200,19 @@ export function customResources(definition: KubeObject): ResourceInfo[] {
       kind,
       listKind: String(names['listKind'] ?? `${kind}List`),
       namespaced: spec['scope'] === 'Namespaced',
-      verbs,
+      verbs: isGoing ? verbs.filter((one) => one !== 'create') : verbs,
       shortNames: (names['shortNames'] ?? []) as string[],
       categories: (names['categories'] ?? []) as string[],
       subresources: subresourcesOf(version, group, kind),
       storageVersion,
-      schema: rootSchema(version.schema?.openAPIV3Schema),
+      schema: schemas.get(version.name) ?? { type: 'any' },
       customSchema: version.schema?.openAPIV3Schema,
+      codec: converter.codec({ version: version.name }),
+      deprecation: deprecationOf(spec, version, versions),
       selectableFields: (version.selectableFields ?? []).map(({ jsonPath }) =>
         jsonPath.replace(/^\./, ''),
       ),
       printerColumns: columnsOf(version),
       customResourceDefinition: definition.metadata.name ?? '',
     }));
-}
-
-/** The status that says that the names are taken and the resource is served. */
-export function establishedStatus(definition: KubeObject, now: string): Json {
-  const spec = definition['spec'] as Json;
-  const versions = (spec['versions'] ?? []) as readonly Version[];
-  const storage = versions.find((one) => one.storage)?.name ?? '';
-  const condition = (type: string, reason: string, message: string) => ({
-    type,
-    status: 'True',
-    lastTransitionTime: now,
-    reason,
-    message,
-  });
-  const stored = new Set([...((definition['status']?.storedVersions ?? []) as string[]), storage]);
-  return {
-    conditions: [
-      condition('NamesAccepted', 'NoConflicts', 'no conflicts found'),
-      condition('Established', 'InitialNamesAccepted', 'the initial names have been accepted'),
-    ],
-    acceptedNames: spec['names'],
-    storedVersions: [...stored],
-  };
 }

@@ -1,25 +1,45 @@
-// Keeps the registry in step with the stored custom resource definitions and establishes new ones.
+// Keeps the registry in step with the stored custom resource definitions: names are accepted, resources
+// established, and the objects of a definition that goes are deleted before it.
 import type { Env } from '#env/env.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
+import { same } from '#kube/meta/same.ts';
 import { ApiError } from '#kube/meta/status.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import { prefixEnd, type Store, type StoreEvent } from '#store/store.ts';
-import { objectOf, resourcePrefix, collectionPrefix } from '#kube/apiserver/object-store.ts';
+import {
+  collectionPrefix,
+  objectFor,
+  objectOf,
+  resourcePrefix,
+} from '#kube/apiserver/object-store.ts';
 import type { Resources, WriteContext } from '#kube/apiserver/resources.ts';
 import { timestamp } from '#kube/apiserver/strategies.ts';
 import { authenticated } from '#kube/apiserver/user.ts';
-import { customResources, establishedStatus } from './custom-resources.ts';
+import {
+  CLEANUP_FINALIZER,
+  conditionsOf,
+  IN_PROGRESS,
+  isTrue,
+  nextStatus,
+  withCondition,
+} from './conditions.ts';
+import { customResources } from './custom-resources.ts';
 
 const group = 'apiextensions.k8s.io';
 const resource = 'customresourcedefinitions';
-const FINALIZER = 'customresourcecleanup.apiextensions.k8s.io';
+
+interface Cleaning {
+  readonly watch: { cancel(): void };
+}
 
 export class Definitions {
   readonly #store: Store;
   readonly #registry: TypeRegistry;
   readonly #resources: Resources;
   readonly #env: Env;
+  readonly #known = new Map<string, KubeObject>();
+  readonly #cleaning = new Map<string, Cleaning>();
   #watch: { cancel(): void } | undefined;
   #working: Promise<void> = Promise.resolve();
 
@@ -34,18 +54,17 @@ export class Definitions {
     const start = resourcePrefix({ group, resource });
     const end = prefixEnd(start);
     const { items, revision } = await this.#store.range({ start, end });
-    for (const kv of items) this.#serve(objectOf(kv));
+    for (const kv of items) this.#take(objectOf(kv));
     this.#watch = this.#store.watch(
       { start, end, startRevision: revision + 1 },
-      {
-        onEvents: (events) => this.#onEvents(events),
-        onEnd: () => {},
-      },
+      { onEvents: (events) => this.#onEvents(events), onEnd: () => {} },
     );
+    for (const name of this.#known.keys()) this.#enqueue(name);
   }
 
   close(): void {
     this.#watch?.cancel();
+    for (const { watch } of this.#cleaning.values()) watch.cancel();
   }
 
   /** After a client wrote a definition: its answer waits until the definition has been taken up. */
@@ -56,87 +75,138 @@ export class Definitions {
   #onEvents(events: readonly StoreEvent[]): void {
     for (const event of events) {
       if (event.kind === 'delete') {
-        this.#registry.removeCustom(objectOf(event.previous).metadata.name ?? '');
+        const gone = objectOf(event.previous);
+        const { name = '' } = gone.metadata;
+        this.#known.delete(name);
+        this.#registry.removeCustom(name);
+        // Its names are free: others of the group may have waited for them.
+        for (const [other, one] of this.#known) {
+          if (one['spec']?.group === gone['spec']?.group) this.#enqueue(other);
+        }
         continue;
       }
       const definition = objectOf(event.kv);
-      this.#serve(definition);
-      this.#working = this.#working
-        .then(() => this.#reconcile(definition))
-        .catch((error: unknown) => this.#env.log.error('Cannot establish a definition', { error }));
+      this.#take(definition);
+      this.#enqueue(definition.metadata.name ?? '');
     }
   }
 
-  #serve(definition: KubeObject): void {
-    const name = definition.metadata.name ?? '';
-    const isGoing = definition.metadata.deletionTimestamp !== undefined;
-    this.#registry.addCustom(name, isGoing ? [] : customResources(definition));
+  #enqueue(name: string): void {
+    this.#working = this.#working
+      .then(() => this.#reconcile(name))
+      .catch((error: unknown) => this.#env.log.error('Cannot establish a definition', { error }));
   }
 
-  #context(): WriteContext | undefined {
-    const info = this.#registry.byResource(group, 'v1', resource);
-    if (info === undefined) return undefined;
+  #take(definition: KubeObject): void {
+    const { name = '' } = definition.metadata;
+    const before = this.#known.get(name);
+    this.#known.set(name, definition);
+    if (before !== undefined && !changesServing(before, definition)) return;
+    if (!isTrue(definition, 'Established')) return this.#registry.removeCustom(name);
+    const services = { lookup: this.#resources, uuid: () => this.#env.random.uuid() };
+    this.#registry.addCustom(name, customResources(definition, services));
+  }
+
+  #context(info: ResourceInfo, subresource?: string): WriteContext {
     return {
       info,
-      subresource: 'status',
+      subresource,
       namespace: undefined,
       user: authenticated('system:apiserver', ['system:masters']),
       fieldManager: 'kube-apiserver',
       fieldValidation: 'Ignore',
       isDryRun: false,
+      isInternal: true,
       warnings: [],
     };
   }
 
-  async #reconcile(definition: KubeObject): Promise<void> {
-    const context = this.#context();
-    const name = definition.metadata.name ?? '';
-    if (context === undefined) return;
+  async #reconcile(name: string): Promise<void> {
+    const info = this.#registry.byResource(group, 'v1', resource);
+    const definition = this.#known.get(name);
+    if (info === undefined || definition === undefined) return;
     try {
-      if (definition.metadata.deletionTimestamp !== undefined)
-        return await this.#cleanUp(context, definition);
-      const conditions = (definition['status']?.conditions ?? []) as {
-        type: string;
-        status: string;
-      }[];
-      const isEstablished = conditions.some(
-        (one) => one.type === 'Established' && one.status === 'True',
-      );
-      if (!isEstablished) {
-        const now = timestamp(this.#env.clock.now());
-        await this.#resources.modify(context, name, (live) => ({
-          ...live,
-          status: establishedStatus(live, now),
-        }));
+      if (definition.metadata.deletionTimestamp !== undefined) {
+        return await this.#cleanUp(info, definition);
       }
-      if (definition.metadata.finalizers?.includes(FINALIZER) !== true) {
-        await this.#resources.modify({ ...context, subresource: undefined }, name, (live) => {
-          live.metadata.finalizers = [...new Set([...(live.metadata.finalizers ?? []), FINALIZER])];
-          return live;
-        });
-      }
+      const now = timestamp(this.#env.clock.now());
+      if (nextStatus(definition, this.#known.values(), now) === undefined) return;
+      await this.#resources.modify(this.#context(info, 'status'), name, (live) => {
+        const status = nextStatus(live, this.#known.values(), now);
+        return status === undefined ? live : { ...live, status };
+      });
     } catch (error) {
       if (!(error instanceof ApiError) || error.reason !== 'NotFound') throw error;
     }
   }
 
-  /** A definition that goes takes its objects along. */
-  async #cleanUp(context: WriteContext, definition: KubeObject): Promise<void> {
+  /** A definition that goes takes its objects along; those with finalizers are waited for. */
+  async #cleanUp(info: ResourceInfo, definition: KubeObject): Promise<void> {
     const { name = '', finalizers = [] } = definition.metadata;
-    if (!finalizers.includes(FINALIZER)) return;
-    const info = customResources({ ...definition })[0];
-    if (info !== undefined) {
-      const start = collectionPrefix(info, undefined);
-      const { items } = await this.#store.range({ start, end: prefixEnd(start) });
-      for (const kv of items) {
-        await this.#store.txn({ compare: [], then: [{ kind: 'delete', key: kv.key }] });
-      }
-    }
-    await this.#resources.modify({ ...context, subresource: undefined }, name, (live) => {
-      live.metadata.finalizers = (live.metadata.finalizers ?? []).filter(
-        (one) => one !== FINALIZER,
-      );
-      return live;
+    if (!finalizers.includes(CLEANUP_FINALIZER) || this.#cleaning.has(name)) return;
+    const own = this.#registry.all().find((one) => one.customResourceDefinition === name);
+    if (own === undefined || this.#isBuiltIn(own)) return await this.#release(info, name);
+    const now = timestamp(this.#env.clock.now());
+    await this.#resources.modify(this.#context(info, 'status'), name, (live) => {
+      const conditions = withCondition(conditionsOf(live), IN_PROGRESS, now);
+      return { ...live, status: { ...live['status'], conditions } };
     });
+    const start = collectionPrefix(own, undefined);
+    const end = prefixEnd(start);
+    const { items, revision } = await this.#store.range({ start, end });
+    for (const kv of items) {
+      const { metadata } = objectFor(own, kv);
+      const context = { ...this.#context(own), namespace: metadata.namespace };
+      await this.#resources.delete(context, metadata.name ?? '', {}).catch(ignoreNotFound);
+    }
+    const left = await this.#store.range({ start, end, limit: 1 });
+    if (left.items.length === 0) return await this.#release(info, name);
+    const watch = this.#store.watch(
+      { start, end, startRevision: revision + 1 },
+      { onEvents: () => this.#checkCleaned(info, name, { start, end }), onEnd: () => {} },
+    );
+    this.#cleaning.set(name, { watch });
+    this.#checkCleaned(info, name, { start, end });
   }
+
+  #checkCleaned(info: ResourceInfo, name: string, range: { start: string; end: string }): void {
+    this.#working = this.#working
+      .then(async () => {
+        if (!this.#cleaning.has(name)) return;
+        const left = await this.#store.range({ ...range, limit: 1 });
+        if (left.items.length > 0) return;
+        this.#cleaning.get(name)?.watch.cancel();
+        this.#cleaning.delete(name);
+        await this.#release(info, name);
+      })
+      .catch((error: unknown) => this.#env.log.error('Cannot clean up a definition', { error }));
+  }
+
+  #isBuiltIn(own: ResourceInfo): boolean {
+    const other = this.#registry
+      .all()
+      .find(({ group: one, resource: name }) => one === own.group && name === own.resource);
+    return other?.customResourceDefinition === undefined;
+  }
+
+  async #release(info: ResourceInfo, name: string): Promise<void> {
+    await this.#resources
+      .modify(this.#context(info), name, (live) => {
+        const { finalizers = [] } = live.metadata;
+        live.metadata.finalizers = finalizers.filter((one) => one !== CLEANUP_FINALIZER);
+        return live;
+      })
+      .catch(ignoreNotFound);
+  }
+}
+
+function ignoreNotFound(error: unknown): void {
+  if (!(error instanceof ApiError) || error.reason !== 'NotFound') throw error;
+}
+
+/** Whether the change is more than one of status or metadata: what is served stays else. */
+function changesServing(before: KubeObject, after: KubeObject): boolean {
+  if (isTrue(before, 'Established') !== isTrue(after, 'Established')) return true;
+  if (isTrue(before, 'Terminating') !== isTrue(after, 'Terminating')) return true;
+  return !same(before['spec'], after['spec']);
 }

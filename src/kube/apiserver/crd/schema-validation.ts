@@ -110,7 +110,11 @@ function checkNumber(check: Check, schema: JsonSchema, value: number, path: stri
   const hasBounds = minimum !== undefined || maximum !== undefined || multipleOf !== undefined;
   if (hasBounds && schema.type === 'integer' && !Number.isInteger(value)) {
     const why = `Checked value must be of type integer (default format) in ${path}`;
-    check.add({ reason: 'FieldValueInvalid', message: `Invalid value: "": ${why}`, field: '<nil>' });
+    check.add({
+      reason: 'FieldValueInvalid',
+      message: `Invalid value: "": ${why}`,
+      field: '<nil>',
+    });
   }
   if (multipleOf !== undefined) {
     const quotient = value / multipleOf;

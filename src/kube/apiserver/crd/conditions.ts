@@ -1,0 +1,178 @@
+// The status of definitions: names are taken by whoever comes first in a group, conditions say whether the
+// resource is served, and that it is going. Reasons and messages as the controllers of apiextensions v0.37.
+import type { KubeObject } from '#kube/meta/object.ts';
+import { same } from '#kube/meta/same.ts';
+
+type Json = Record<string, unknown>;
+
+export const CLEANUP_FINALIZER = 'customresourcecleanup.apiextensions.k8s.io';
+
+export interface Condition {
+  readonly type: string;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  readonly message: string;
+  readonly lastTransitionTime?: string;
+}
+
+export interface Names {
+  readonly plural?: string;
+  readonly singular?: string;
+  readonly shortNames?: readonly string[];
+  readonly kind?: string;
+  readonly listKind?: string;
+  readonly categories?: readonly string[];
+}
+
+export function conditionsOf(definition: KubeObject): readonly Condition[] {
+  return (definition['status']?.conditions ?? []) as Condition[];
+}
+
+export function isTrue(definition: KubeObject, type: string): boolean {
+  return conditionsOf(definition).some((one) => one.type === type && one.status === 'True');
+}
+
+/** Kept in its place; its time changes only with its status. */
+export function withCondition(
+  conditions: readonly Condition[],
+  condition: Condition,
+  now: string,
+): Condition[] {
+  const before = conditions.find(({ type }) => type === condition.type);
+  const isKept = before?.status === condition.status;
+  const time = isKept ? (before?.lastTransitionTime ?? now) : now;
+  const { type, status, reason, message } = condition;
+  const next = { type, status, lastTransitionTime: time, reason, message };
+  if (before === undefined) return [...conditions, next];
+  return conditions.map((one) => (one.type === type ? next : one));
+}
+
+function acceptedNames(definition: KubeObject): Names {
+  return (definition['status']?.acceptedNames ?? {}) as Names;
+}
+
+/** Names that other definitions of the group have taken. */
+function takenNames(definition: KubeObject, all: Iterable<KubeObject>) {
+  const resources = new Set<string>();
+  const kinds = new Set<string>();
+  for (const other of all) {
+    const isOther = other.metadata.name !== definition.metadata.name;
+    if (!isOther || other['spec']?.group !== definition['spec']?.group) continue;
+    const { plural, singular, shortNames = [], kind, listKind } = acceptedNames(other);
+    for (const name of [plural, singular, ...shortNames]) if (name) resources.add(name);
+    for (const name of [kind, listKind]) if (name) kinds.add(name);
+  }
+  return { resources, kinds };
+}
+
+interface Naming {
+  readonly names: Names;
+  readonly condition: Condition;
+}
+
+function nameIn(definition: KubeObject, all: Iterable<KubeObject>): Naming {
+  const wanted = (definition['spec']?.names ?? {}) as Names;
+  const accepted = acceptedNames(definition);
+  const { resources, kinds } = takenNames(definition, all);
+  const names: Record<string, unknown> = { ...accepted };
+  let conflict: { reason: string; message: string } | undefined;
+  const check = (
+    key: 'plural' | 'singular' | 'kind' | 'listKind',
+    reason: string,
+    taken: Set<string>,
+  ) => {
+    const name = wanted[key] ?? '';
+    if (name !== accepted[key] && taken.has(name)) {
+      conflict = { reason, message: `${JSON.stringify(name)} is already in use` };
+    } else names[key] = name;
+  };
+  check('plural', 'PluralConflict', resources);
+  check('singular', 'SingularConflict', resources);
+  const short = wanted.shortNames ?? [];
+  const clashing = short.filter(
+    (one) => accepted.shortNames?.includes(one) !== true && resources.has(one),
+  );
+  if (clashing.length > 0) {
+    const texts = clashing.map((one) => `${JSON.stringify(one)} is already in use`);
+    const message = texts.length === 1 ? (texts[0] ?? '') : `[${texts.join(', ')}]`;
+    conflict = { reason: 'ShortNamesConflict', message };
+  } else if (short.length > 0) names['shortNames'] = short;
+  else delete names['shortNames'];
+  check('kind', 'KindConflict', kinds);
+  check('listKind', 'ListKindConflict', kinds);
+  if (wanted.categories !== undefined) names['categories'] = wanted.categories;
+  else delete names['categories'];
+  const type = 'NamesAccepted';
+  if (conflict !== undefined) return { names, condition: { type, status: 'False', ...conflict } };
+  const message = 'no conflicts found';
+  return { names, condition: { type, status: 'True', reason: 'NoConflicts', message } };
+}
+
+const notAccepted: Condition = {
+  type: 'Established',
+  status: 'False',
+  reason: 'NotAccepted',
+  message: 'not all names are accepted',
+};
+const established: Condition = {
+  type: 'Established',
+  status: 'True',
+  reason: 'InitialNamesAccepted',
+  message: 'the initial names have been accepted',
+};
+
+/** Groups of the project need the approval of its reviewers, in an annotation. */
+function approvalOf(definition: KubeObject): Condition | undefined {
+  const group = String(definition['spec']?.group ?? '');
+  if (!/(^|\.)(k8s|kubernetes)\.io$/.test(group)) return undefined;
+  const key = 'api-approved.kubernetes.io';
+  const value = definition.metadata.annotations?.[key];
+  const type = 'KubernetesAPIApprovalPolicyConformant';
+  if (value === undefined || value === '') {
+    const message = `protected groups must have approval annotation "${key}", see https://github.com/kubernetes/enhancements/pull/1111`;
+    return { type, status: 'False', reason: 'MissingAnnotation', message };
+  }
+  if (value.startsWith('unapproved')) {
+    const message = `not approved: ${JSON.stringify(value)}`;
+    return { type, status: 'False', reason: 'UnapprovedAnnotation', message };
+  }
+  if (URL.canParse(value)) {
+    return { type, status: 'True', reason: 'ApprovedAnnotation', message: `approved in ${value}` };
+  }
+  const message = `protected groups must have approval annotation "${key}" with either a URL or a reason starting with "unapproved", see https://github.com/kubernetes/enhancements/pull/1111`;
+  return { type, status: 'False', reason: 'InvalidAnnotation', message };
+}
+
+/** The status that the definition is to have now; undefined when it has it. */
+export function nextStatus(
+  definition: KubeObject,
+  all: Iterable<KubeObject>,
+  now: string,
+): Json | undefined {
+  const { names, condition } = nameIn(definition, all);
+  const was = conditionsOf(definition).find(({ type }) => type === 'Established');
+  let conditions = withCondition(conditionsOf(definition), condition, now);
+  if (was?.status !== 'True') {
+    const next = condition.status === 'True' ? established : (was ?? notAccepted);
+    conditions = withCondition(conditions, next, now);
+  }
+  const approval = approvalOf(definition);
+  if (approval !== undefined) conditions = withCondition(conditions, approval, now);
+  const before = (definition['status'] ?? {}) as Json;
+  const next = { ...before, conditions, acceptedNames: names };
+  return same(before, next) ? undefined : next;
+}
+
+export const PENDING: Condition = {
+  type: 'Terminating',
+  status: 'True',
+  reason: 'InstanceDeletionPending',
+  message: 'CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon',
+};
+
+export const IN_PROGRESS: Condition = {
+  type: 'Terminating',
+  status: 'True',
+  reason: 'InstanceDeletionInProgress',
+  message: 'CustomResource deletion is in progress',
+};

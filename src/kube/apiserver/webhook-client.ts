@@ -1,0 +1,230 @@
+// Calls webhooks: a URL, or a service of the cluster by its endpoints; HTTPS only, trusted by the bundle
+// that the configuration brings. For admission, conversion, and webhooks of access.
+import { request } from 'node:https';
+import { checkServerIdentity, rootCertificates } from 'node:tls';
+import type { KubeObject } from '#kube/meta/object.ts';
+import type { KeyPair } from '#kube/pki/authority.ts';
+
+export interface ServiceReference {
+  readonly namespace: string;
+  readonly name: string;
+  readonly path?: string;
+  readonly port?: number;
+}
+
+export interface ClientConfig {
+  readonly url?: string;
+  readonly service?: ServiceReference;
+  /** Base64 of PEM. */
+  readonly caBundle?: string;
+}
+
+/** What names in the cluster stand for. */
+export interface ServiceLookup {
+  get(
+    group: string,
+    resource: string,
+    namespace: string | undefined,
+    name: string,
+  ): Promise<KubeObject | undefined>;
+  list(
+    group: string,
+    resource: string,
+    namespace: string | undefined,
+  ): Promise<readonly KubeObject[]>;
+}
+
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+  /** The name that the certificate must be for. */
+  readonly serverName: string;
+}
+
+const PORT_DEFAULT = 443;
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Why a call has no usable answer; the message is put into the caller's own words. */
+export class WebhookFailure extends Error {
+  override readonly name = 'WebhookFailure';
+  /** Set when the webhook answered with an HTTP error. */
+  readonly status: number | undefined;
+
+  constructor(message: string, options: { cause?: unknown; status?: number } = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.status = options.status;
+  }
+}
+
+interface SliceEndpoint {
+  readonly addresses?: readonly string[];
+  readonly conditions?: { readonly ready?: boolean };
+}
+
+/** An address behind a service: a ready endpoint, as upstream's aggregator routes by endpoints. */
+export async function resolveService(
+  lookup: ServiceLookup,
+  service: ServiceReference,
+): Promise<Endpoint> {
+  const { namespace, name, port = PORT_DEFAULT } = service;
+  const serverName = `${name}.${namespace}.svc`;
+  const found = await lookup.get('', 'services', namespace, name);
+  if (found === undefined) throw new WebhookFailure(`service "${name}" not found`);
+  const spec = found['spec'] as {
+    type?: string;
+    externalName?: string;
+    ports?: { port: number; name?: string; targetPort?: unknown }[];
+  };
+  if (spec.type === 'ExternalName') return { host: spec.externalName ?? '', port, serverName };
+  const wanted = spec.ports?.find((one) => one.port === port);
+  if (wanted === undefined) {
+    throw new WebhookFailure(`no service port ${port} found for service "${name}"`);
+  }
+  const slices = await lookup.list('discovery.k8s.io', 'endpointslices', namespace);
+  for (const slice of slices) {
+    if (slice.metadata.labels?.['kubernetes.io/service-name'] !== name) continue;
+    const ports = (slice['ports'] ?? []) as { name?: string; port?: number }[];
+    const target = ports.find((one) => (one.name ?? '') === (wanted.name ?? ''));
+    const ready = ((slice['endpoints'] ?? []) as SliceEndpoint[]).find(
+      ({ conditions }) => conditions?.ready !== false,
+    );
+    const host = ready?.addresses?.[0];
+    if (host !== undefined && target?.port !== undefined)
+      return { host, port: target.port, serverName };
+  }
+  throw new WebhookFailure(`no endpoints available for service "${name}"`);
+}
+
+export interface WebhookCall {
+  readonly config: ClientConfig;
+  readonly body: unknown;
+  readonly timeoutMs: number;
+  /** As messages name the call; the URL when it is not given. */
+  readonly query?: string;
+  readonly pair?: KeyPair | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+interface Goal extends Endpoint {
+  readonly path: string;
+  /** For messages. */
+  readonly url: string;
+}
+
+async function goalOf(lookup: ServiceLookup, call: WebhookCall): Promise<Goal> {
+  const { config, query = '' } = call;
+  if (config.url !== undefined) {
+    const url = new URL(config.url);
+    const port = url.port === '' ? PORT_DEFAULT : Number(url.port);
+    const path = `${url.pathname}${url.search}`;
+    const tail = query === '' ? '' : `${path.includes('?') ? '&' : '?'}${query}`;
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    return { host, port, serverName: host, path: path + tail, url: config.url + tail };
+  }
+  const { service } = config;
+  if (service === undefined) throw new WebhookFailure('neither a URL nor a service is configured');
+  const { port = PORT_DEFAULT } = service;
+  const tail = query === '' ? '' : `?${query}`;
+  const path = `/${(service.path ?? '').replace(/^\//, '')}${tail}`;
+  const url = `https://${service.name}.${service.namespace}.svc:${port}${path}`;
+  try {
+    return { ...(await resolveService(lookup, service)), path, url };
+  } catch (error) {
+    const why = (error as Error).message;
+    throw new WebhookFailure(`Post ${JSON.stringify(url)}: ${why}`, { cause: error });
+  }
+}
+
+/** The parsed answer. Throws WebhookFailure. */
+export async function callWebhook(lookup: ServiceLookup, call: WebhookCall): Promise<unknown> {
+  const goal = await goalOf(lookup, call);
+  const text = Buffer.from(JSON.stringify(call.body));
+  const bundle = call.config.caBundle;
+  const ca =
+    bundle === undefined || bundle.trim() === ''
+      ? [...rootCertificates]
+      : Buffer.from(bundle, 'base64').toString();
+  const answer = await post(goal, { text, ca, call });
+  try {
+    return JSON.parse(answer) as unknown;
+  } catch (error) {
+    throw new WebhookFailure((error as Error).message, { cause: error });
+  }
+}
+
+function post(
+  goal: Goal,
+  { text, ca, call }: { text: Buffer; ca: string | string[]; call: WebhookCall },
+): Promise<string> {
+  const quoted = JSON.stringify(goal.url);
+  return new Promise((resolve, reject) => {
+    const fail = (why: string, cause?: unknown): void =>
+      reject(new WebhookFailure(`Post ${quoted}: ${why}`, { cause }));
+    const sent = request(
+      {
+        host: goal.host,
+        port: goal.port,
+        path: goal.path,
+        method: 'POST',
+        ca,
+        ...(/^[\d.]+$|:/.test(goal.serverName) ? {} : { servername: goal.serverName }),
+        checkServerIdentity: (_host, cert) => checkServerIdentity(goal.serverName, cert),
+        ...(call.pair === undefined ? {} : { cert: call.pair.cert, key: call.pair.key }),
+        agent: false,
+        headers: {
+          'Content-Type': 'application/json',
+          Accept: 'application/json, */*',
+          'User-Agent': 'kube-apiserver-admission',
+          'Content-Length': text.length,
+          ...call.headers,
+        },
+        signal: AbortSignal.timeout(call.timeoutMs),
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        let size = 0;
+        response.on('data', (chunk: Buffer) => {
+          size += chunk.length;
+          if (size > ANSWER_BYTES_MAX) response.destroy(new Error('the answer is too big'));
+          chunks.push(chunk);
+        });
+        response.on('error', (error) => fail(error.message, error));
+        response.on('end', () => {
+          const body = Buffer.concat(chunks).toString();
+          const status = response.statusCode ?? 0;
+          if (status >= 200 && status < 300) return resolve(body);
+          reject(new WebhookFailure(httpFailure(status, body), { status }));
+        });
+      },
+    );
+    sent.on('error', (error) => {
+      const isLate = error.name === 'TimeoutError' || error.name === 'AbortError';
+      fail(isLate ? 'context deadline exceeded' : dialText(goal, error), error);
+    });
+    sent.end(text);
+  });
+}
+
+function dialText(goal: Goal, error: Error & { code?: string }): string {
+  const { host, port } = goal;
+  if (error.code === 'ECONNREFUSED') return `dial tcp ${host}:${port}: connect: connection refused`;
+  if (error.code === 'ENOTFOUND') return `dial tcp: lookup ${host}: no such host`;
+  if (/certificate|self.signed|issuer/i.test(error.message)) {
+    return `tls: failed to verify certificate: ${error.message}`;
+  }
+  return error.message;
+}
+
+function httpFailure(status: number, body: string): string {
+  try {
+    const { message } = JSON.parse(body) as { message?: unknown };
+    if (typeof message === 'string' && message !== '') return message;
+  } catch {
+    // Plain text then.
+  }
+  if (status === 404) return 'the server could not find the requested resource';
+  if (status >= 500) {
+    return `an error on the server (${JSON.stringify(body.slice(0, 2_048).trim() || 'unknown')}) has prevented the request from succeeding`;
+  }
+  return body.trim() || `the server responded with the status code ${status}`;
+}
