@@ -115,6 +115,11 @@ export class MasterHttp {
       sendMessage(exchange, 'MasterResponse', { type: 'GET_FLAGS', get_flags: { flags } }, type);
       return;
     }
+    if (call.type === 'GET_QUOTA') {
+      const get_quota = { status: core.quotas.status() };
+      sendMessage(exchange, 'MasterResponse', { type: 'GET_QUOTA', get_quota }, type);
+      return;
+    }
     const reply = answer(core.state, call, core.masterInfo(), now);
     if (reply === undefined) {
       refuse(exchange.response, 501, `This master does not serve ${call.type ?? 'UNKNOWN'}`);

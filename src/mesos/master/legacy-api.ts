@@ -1,6 +1,8 @@
 // The older endpoints: /state, /slaves, /metrics/snapshot and so on, as public clients and
 // dashboards read them. JSON (or JSON-P); what they show is built in legacy-json.ts.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { fromJson } from '#wire/mesos/codec.ts';
+import type { QuotaRequest } from '#wire/mesos/v1.ts';
 import {
   agentJson,
   frameworkJson,
@@ -20,7 +22,6 @@ const TASKS_LIMIT_DEFAULT = 100;
 
 /** Endpoints of Mesos that change something this master cannot change yet. */
 const notServed: ReadonlySet<string> = new Set([
-  '/quota',
   '/maintenance/schedule',
   '/machine/down',
   '/machine/up',
@@ -37,6 +38,21 @@ function sendJson({ request, response }: Exchange, query: URLSearchParams, value
   const text = jsonp === null ? json : `${jsonp}(${json})`;
   const type = jsonp === null ? 'application/json' : 'text/javascript';
   sendBytes({ request, response }, Buffer.from(text), type);
+}
+
+function quotaRequestOf(body: string): QuotaRequest | string {
+  const because = (error: unknown): string => (error instanceof Error ? error.message : '');
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch (error) {
+    return `Failed to parse set quota request JSON '${body}': ${because(error)}`;
+  }
+  try {
+    return fromJson('QuotaRequest', json);
+  } catch (error) {
+    return `Failed to validate set quota request JSON '${body}': ${because(error)}`;
+  }
 }
 
 /** What is no number counts as not given, as in Mesos. */
@@ -58,6 +74,9 @@ export class LegacyApi {
 
   /** False when there is no such endpoint. */
   async handle(path: string, query: URLSearchParams, exchange: Exchange): Promise<boolean> {
+    if (path === '/quota' || path.startsWith('/quota/')) {
+      if (await this.#quota(path, exchange)) return true;
+    }
     if (path === '/teardown' || path === '/weights' || operationEndpoints.has(path)) {
       await this.#change(path, query, exchange);
       return true;
@@ -127,6 +146,7 @@ export class LegacyApi {
       case '/metrics/snapshot':
         return metricsOf(state, now);
       case '/quota':
+        return core.quotas.status();
       case '/maintenance/schedule':
       case '/maintenance/status':
         // Nothing of the kind is set, because nothing can be set yet.
@@ -145,6 +165,34 @@ export class LegacyApi {
     const order = query.get('order') === 'asc' ? 'asc' : 'desc';
     const { state } = this.#shell.core;
     sendJson(exchange, query, tasksJson(state, { limit, offset, order, frameworkId, taskId }));
+  }
+
+  /** True when it was a change: POST of a QuotaRequest, or DELETE of a role's quota. */
+  async #quota(path: string, exchange: Exchange): Promise<boolean> {
+    const { request, response } = exchange;
+    const { method = '' } = request;
+    if (method === 'GET' || method === 'HEAD') return false;
+    const body = (await readBody(request)).toString();
+    if (method === 'DELETE') {
+      const where = `Failed to remove quota for path '/master${path}'`;
+      const role = path.slice('/quota/'.length);
+      const outcome =
+        role === ''
+          ? {
+              status: 400,
+              message: `Failed to parse remove quota request for path '/master${path}': expected 3 tokens, found 2 tokens`,
+            }
+          : await this.#actions.removeQuota(role, where);
+      refuse(response, outcome.status, outcome.message);
+    } else if (method === 'POST') {
+      const asked = quotaRequestOf(body);
+      const outcome =
+        typeof asked === 'string'
+          ? { status: 400, message: asked }
+          : await this.#actions.setQuota(asked);
+      refuse(response, outcome.status, outcome.message);
+    } else refuseMethod(request, response, ['GET', 'POST', 'DELETE']);
+    return true;
   }
 
   async #change(path: string, query: URLSearchParams, exchange: Exchange): Promise<void> {

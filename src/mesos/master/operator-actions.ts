@@ -1,6 +1,6 @@
-// The v1 operator calls that change something: weights, teardown of a framework, reservations and volumes. Answers with
-// status and text; undefined for calls that only read or are not served.
-import type { MasterCall, WeightInfo } from '#wire/mesos/v1.ts';
+// The v1 operator calls that change something: weights, quota, teardown of a framework, reservations
+// and volumes. Answers with status and text; undefined for calls that only read or are not served.
+import type { MasterCall, QuotaRequest, WeightInfo } from '#wire/mesos/v1.ts';
 import { validateRole } from '#mesos/resources/role-names.ts';
 import { operationOf, type AskedOperation } from './operator-operations.ts';
 import type { MasterShell } from './shell.ts';
@@ -26,6 +26,17 @@ export class OperatorActions {
         return this.teardown(call.teardown?.framework_id.value ?? '');
       case 'UPDATE_WEIGHTS':
         return await this.updateWeights(call.update_weights?.weight_infos ?? []);
+      case 'UPDATE_QUOTA': {
+        const { quota_configs = [], force = false } = call.update_quota ?? {};
+        const refused = this.#shell.core.quotas.refusedUpdate(quota_configs, force);
+        if (refused !== undefined) return refused;
+        await this.#shell.setQuotas(quota_configs);
+        return done;
+      }
+      case 'SET_QUOTA':
+        return await this.setQuota(call.set_quota?.quota_request ?? {});
+      case 'REMOVE_QUOTA':
+        return await this.removeQuota(call.remove_quota?.role ?? '', 'Failed to remove quota');
       case 'SET_LOGGING_LEVEL':
         return {
           status: 501,
@@ -44,6 +55,22 @@ export class OperatorActions {
     if ('status' in outcome) return outcome;
     this.#shell.perform(outcome);
     return { status: 202, message: '' };
+  }
+
+  /** Guarantees that are limits as well; older than UPDATE_QUOTA, as is its removal. */
+  async setQuota(request: QuotaRequest): Promise<ActionOutcome> {
+    const outcome = this.#shell.core.quotas.refusedRequest(request);
+    if ('status' in outcome) return outcome;
+    await this.#shell.setQuotas([outcome]);
+    return done;
+  }
+
+  /** `what` opens the message of a refusal. */
+  async removeQuota(role: string, what: string): Promise<ActionOutcome> {
+    const refused = this.#shell.core.quotas.refusedRemoval(role, what);
+    if (refused !== undefined) return refused;
+    await this.#shell.removeQuota(role);
+    return done;
   }
 
   teardown(frameworkId: string): ActionOutcome {

@@ -137,8 +137,6 @@ export function answer(
     // What cannot be set yet is answered as what is not set.
     case 'GET_OPERATIONS':
       return { type: 'GET_OPERATIONS', get_operations: {} };
-    case 'GET_QUOTA':
-      return { type: 'GET_QUOTA', get_quota: { status: {} } };
     case 'GET_MAINTENANCE_STATUS':
       return { type: 'GET_MAINTENANCE_STATUS', get_maintenance_status: { status: {} } };
     case 'GET_MAINTENANCE_SCHEDULE':

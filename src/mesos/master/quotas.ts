@@ -68,7 +68,8 @@ function wrongValues(what: string, scalars: Scalars | undefined): string | undef
 
 function mapText(scalars: Scalars | undefined): string {
   const all = Object.entries(scalars ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return `{${all.map(([name, { value }]) => `${name}: ${valueText(value)}`).join(', ')}}`;
+  if (all.length === 0) return '{}';
+  return `{ ${all.map(([name, { value }]) => `${name}: ${valueText(value)}`).join(', ')} }`;
 }
 
 /** Every amount that is limited stays within its limit. */
@@ -122,12 +123,11 @@ export class QuotaDesk {
 
   status(): QuotaStatus {
     const configs = [...this.#configs.values()];
-    const infos: QuotaInfo[] = configs.map(({ role, guarantees }) => ({
-      role,
-      guarantee: Object.entries(guarantees ?? {}).map(([name, { value }]) =>
-        scalarResource(name, value),
-      ),
-    }));
+    const infos: QuotaInfo[] = configs.map(({ role, guarantees }) => {
+      const all = Object.entries(guarantees ?? {});
+      if (all.length === 0) return { role };
+      return { role, guarantee: all.map(([name, { value }]) => scalarResource(name, value)) };
+    });
     return configs.length === 0 ? {} : { infos, configs };
   }
 
@@ -271,8 +271,7 @@ export class QuotaDesk {
   }
 }
 
-function validateInfo({ role, guarantee = [] }: QuotaRequest): string | undefined {
-  if (role === undefined) return 'QuotaInfo must specify a role';
+function validateInfo({ role = '', guarantee = [] }: QuotaRequest): string | undefined {
   const wrong = validateRole(role);
   if (wrong !== undefined) return `QuotaInfo with invalid role: ${wrong}`;
   if (guarantee.length === 0) return "QuotaInfo with empty 'guarantee'";
