@@ -24,6 +24,7 @@ const directions: Record<string, readonly string[]> = {
   'mesos/libprocess': ['base', 'codec', 'wire/mesos', 'env'],
   'mesos/client': ['base', 'codec', 'wire/mesos', 'env'],
   'mesos/registry': ['base', 'codec', 'wire/mesos', 'env', 'store'],
+  'mesos/election': ['base', 'codec', 'wire/mesos', 'env', 'store'],
   'mesos/executor': ['base', 'codec', 'wire/mesos', 'env', 'mesos/resources'],
   'mesos/master': [
     'base',
@@ -85,7 +86,16 @@ const directions: Record<string, readonly string[]> = {
     'kube/cri',
     'mesos/client',
   ],
-  cli: ['base', 'env', 'store', 'wire/mesos', 'mesos/client', 'kube/client', 'supervisor'],
+  cli: [
+    'base',
+    'env',
+    'store',
+    'wire/mesos',
+    'mesos/client',
+    'mesos/election',
+    'kube/client',
+    'supervisor',
+  ],
 };
 
 /** Files that may be longer, each with its reason. */

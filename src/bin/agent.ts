@@ -9,6 +9,7 @@ import { systemDisk } from '#env/node/disk.ts';
 import { createProcessHost } from '#env/node/process-host.ts';
 import { isAgentFlag } from '#mesos/agent/flags.ts';
 import { type AgentSettings, type RunningAgent, startAgent } from '#mesos/agent/service.ts';
+import { detectMaster, parseMasterAddress, redacted } from '#mesos/election/master-address.ts';
 import { parseAttributes, parseResources } from '#mesos/resources/parse.ts';
 import type { RunningPart } from './part.ts';
 
@@ -90,7 +91,7 @@ function settingsOf(options: AgentCommandOptions): AgentSettings {
   const resources = resourcesText({ ...options, home });
   const hostname = options.hostname ?? machineName();
   return {
-    masterAddress: options.master.replace(/^\w+:\/\//, '').replace(/^master@/, ''),
+    masterAddress: undefined,
     workFolder: home,
     host: options.host,
     port: options.port,
@@ -99,7 +100,7 @@ function settingsOf(options: AgentCommandOptions): AgentSettings {
     attributes: parseAttributes(options.attributes ?? ''),
     options: { ...environmentFlags(), ...namedFlags(options.flag ?? []) },
     flags: {
-      master: options.master,
+      master: redacted(options.master),
       work_dir: home,
       ip: options.host,
       port: String(options.port),
@@ -151,6 +152,7 @@ function lockHome(home: string): string {
 }
 
 export async function runAgent(options: AgentCommandOptions, env: Env): Promise<RunningPart> {
+  parseMasterAddress(options.master);
   const home = resolve(options.home);
   makeHome(home);
   const lock = lockHome(home);
@@ -158,7 +160,12 @@ export async function runAgent(options: AgentCommandOptions, env: Env): Promise<
   const host = createProcessHost(env);
   const ports = { env, disk: systemDisk, host };
   const ended = Promise.withResolvers<void>();
-  let running: RunningAgent = await startAgent(settings, ports);
+  const running: RunningAgent = await startAgent(settings, ports);
+  const detector = await detectMaster(
+    options.master,
+    (address) => running.shell.masterDetected(address),
+    env,
+  );
   let isClosing = false;
   const watch = (agent: RunningAgent): void => {
     void agent.ended.then(async () => {
@@ -172,6 +179,7 @@ export async function runAgent(options: AgentCommandOptions, env: Env): Promise<
     ended: ended.promise,
     async close(how) {
       isClosing = true;
+      await detector.close();
       if (how?.killTasks === true) await running.leave();
       else await running.close();
       rmSync(lock, { force: true });

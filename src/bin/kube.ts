@@ -12,6 +12,7 @@ import { startScheduler } from '#kube/framework/run.ts';
 import { nodeExecutorCommand } from '#kube/node/node-command.ts';
 import { Authority, kubeconfig } from '#kube/pki/authority.ts';
 import { TypeRegistry } from '#kube/types/registry.ts';
+import { detectMaster } from '#mesos/election/master-address.ts';
 import { openStore, parseStoreSpec } from '#store/open-store.ts';
 import { instanceConfig, type InstanceConfig } from '#supervisor/home.ts';
 import type { RunningPart } from './part.ts';
@@ -49,7 +50,7 @@ function componentsOf(options: KubeOptions): ReadonlySet<string> {
   if (wanted.has('scheduler') && options.master === undefined) {
     throw new Fault(
       { code: 'bad-option' },
-      'Cannot run the scheduler: it needs --master HOST:PORT',
+      'Cannot run the scheduler: it needs --master (HOST:PORT, zk://… or etcd:…)',
     );
   }
   return wanted;
@@ -145,12 +146,15 @@ class Instance {
     const { name, home, master = '' } = this.#options;
     const client = await this.#clientOf('system:kube-scheduler');
     const authority = await Authority.open(join(this.#folder, 'pki'), this.#env.clock.now());
+    const detector = await detectMaster(master, () => {}, this.#env);
+    this.#started.push({ close: () => void detector.close() });
     const command = nodeExecutorCommand([installWrapper(home)], name);
     const scheduler = startScheduler(
       {
         instance: name,
         client,
-        master,
+        masterUrl: () =>
+          detector.address === undefined ? undefined : `http://${detector.address}`,
         home: this.#folder,
         role: `kube/${name}`,
         podCidr: this.#config.podCidr,

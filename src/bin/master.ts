@@ -1,27 +1,46 @@
-// Wires a master: registry store, core and shell, HTTP server.
+// Wires a master: registry store, election, core and shell, HTTP server.
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
+import { Candidate } from '#mesos/election/candidate.ts';
+import type { Group } from '#mesos/election/group.ts';
+import {
+  ETCD_PREFIX,
+  openGroup,
+  parseMasterAddress,
+  redacted,
+} from '#mesos/election/master-address.ts';
 import { MasterHttp } from '#mesos/master/http.ts';
+import { masterInfoOf } from '#mesos/master/master-info.ts';
 import { MasterShell } from '#mesos/master/shell.ts';
+import { StandbyHttp } from '#mesos/master/standby-http.ts';
+import type { MasterOptions } from '#mesos/master/types.ts';
 import { Registry } from '#mesos/registry/registry.ts';
-import { openSqliteStore } from '#store/sqlite-store.ts';
+import { openStore, parseStoreSpec, type StoreSpec } from '#store/open-store.ts';
+import type { Store } from '#store/store.ts';
 import type { RunningPart } from './part.ts';
 
 export interface MasterRunOptions {
   readonly home: string;
   readonly host: string;
   readonly port: number;
+  /** Name for others to reach it by; what the machine is called otherwise. */
+  readonly hostname?: string | undefined;
+  /** Store of the registry, `sqlite:PATH` or `etcd:URL…`; a file in the home otherwise. */
+  readonly store?: string | undefined;
+  /** `zk://…/PATH`: masters elect their leader there. With a registry in etcd they do so there else. */
+  readonly zk?: string | undefined;
 }
 
 const SECOND_MS = 1_000;
 
 /** What /flags tells, under the names that Mesos has for the same things. */
-function flagsOf({ home, host, port }: MasterRunOptions): Record<string, string> {
+function flagsOf({ home, host, port, zk }: MasterRunOptions): Record<string, string> {
   return {
+    ...(zk === undefined ? {} : { zk: redacted(zk) }),
     work_dir: home,
     ip: host,
     port: String(port),
@@ -59,52 +78,154 @@ export async function runMaster(options: MasterRunOptions, env: Env): Promise<Ru
   } catch (error) {
     throw cannotWrite(error);
   }
-  const store = await openSqliteStore(join(home, 'registry.db'));
+  const spec = parseStoreSpec(options.store ?? `sqlite:${join(home, 'registry.db')}`, ETCD_PREFIX);
+  const group = await groupOf(options, spec, env);
+  const store = await openStore(spec, env);
   const server = createServer({ requireHostHeader: false, keepAliveTimeout: 0 });
-  const port = await new Promise<number>((done, fail) => {
-    server.once('error', (error) =>
-      fail(
-        new Fault(
-          { code: 'listen', host, port: options.port },
-          `Cannot listen on ${host}:${options.port}`,
-          { cause: error },
-        ),
-      ),
-    );
-    server.listen(options.port, host, () => {
-      const address = server.address();
-      done(typeof address === 'object' && address !== null ? address.port : options.port);
-    });
-  });
-  const shell = await MasterShell.start(
-    {
-      masterId: env.random.uuid(),
-      pid: `master@${host}:${port}`,
-      hostname: host === '127.0.0.1' ? 'localhost' : hostname(),
-      ip: host,
-      port,
-      version: '1.11.0',
-      agentPingTimeoutMs: 15 * SECOND_MS,
-      agentPingTimeoutsMax: 5,
-      agentReregisterTimeoutMs: 600 * SECOND_MS,
-      heartbeatMs: 15 * SECOND_MS,
-      completedFrameworksMax: 50,
-      completedTasksMax: 1_000,
-    },
-    new Registry(store),
-    env,
-  );
-  const http = new MasterHttp(shell, flagsOf(options));
-  server.on('request', (request, response) => http.handle(request, response));
+  const port = await listen(server, options);
+  const master = new MasterProcess({ ...options, port }, { store, group, server }, env);
+  await master.start();
   env.log.info('Master is ready', { host, port });
   return {
     url: `http://${host}:${port}`,
-    ended: shell.ended,
-    async close() {
+    ended: master.ended,
+    close: () => master.close(),
+  };
+}
+
+/** Undefined: this master is the only one. */
+async function groupOf(
+  { zk }: MasterRunOptions,
+  spec: StoreSpec,
+  env: Env,
+): Promise<Group | undefined> {
+  if (zk !== undefined) {
+    const address = parseMasterAddress(zk);
+    if (address.kind !== 'zk') {
+      throw new Fault(
+        { code: 'bad-option' },
+        `Cannot use "${redacted(zk)}": it is not zk://…/PATH`,
+      );
+    }
+    return await openGroup(address, env);
+  }
+  return spec.kind === 'etcd' ? await openGroup(spec, env) : undefined;
+}
+
+async function listen(server: Server, { host, port }: MasterRunOptions): Promise<number> {
+  await new Promise<void>((done, fail) => {
+    server.once('error', (cause) =>
+      fail(
+        new Fault({ code: 'listen', host, port }, `Cannot listen on ${host}:${port}`, { cause }),
+      ),
+    );
+    server.listen(port, host, done);
+  });
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : port;
+}
+
+interface MasterParts {
+  readonly store: Store;
+  readonly group: Group | undefined;
+  readonly server: Server;
+}
+
+/** One life of a master: it waits for its turn, leads, and ends when another one does. */
+class MasterProcess {
+  readonly #parts: MasterParts;
+  readonly #env: Env;
+  readonly #options: MasterOptions;
+  readonly #flags: Readonly<Record<string, string>>;
+  readonly #ended = Promise.withResolvers<void>();
+  readonly #candidate: Candidate | undefined;
+  #shell: MasterShell | undefined;
+  #isRecovering = false;
+  #isClosed = false;
+  #handle: (request: IncomingMessage, response: ServerResponse) => void;
+
+  constructor(options: MasterRunOptions, parts: MasterParts, env: Env) {
+    this.#parts = parts;
+    this.#env = env;
+    this.#options = masterOptions(options, env.random.uuid());
+    this.#flags = flagsOf(options);
+    const standby = new StandbyHttp({
+      version: this.#options.version,
+      flags: this.#flags,
+      startedAt: env.clock.now(),
+      now: () => env.clock.now(),
+      leader: () => this.#candidate?.leader,
+      isRecovering: () => this.#isRecovering,
+    });
+    this.#handle = (request, response) => standby.handle(request, response);
+    parts.server.on('request', (request, response) => this.#handle(request, response));
+    if (parts.group === undefined) return;
+    const handlers = {
+      onElected: () => void this.#lead().catch((error: unknown) => this.#fail(error)),
+      onDeposed: () => {
+        env.log.warn('This master leads no longer; it ends');
+        this.#ended.resolve();
+      },
+    };
+    this.#candidate = new Candidate(parts.group, handlers, env);
+  }
+
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  /** Resolves when it leads or waits for its turn. */
+  async start(): Promise<void> {
+    if (this.#candidate === undefined) await this.#lead();
+    else await this.#candidate.start(masterInfoOf(this.#options));
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const { server, store } = this.#parts;
+    await this.#shell?.close();
+    await this.#candidate?.close();
+    server.closeAllConnections();
+    await new Promise((done) => server.close(done));
+    await store[Symbol.asyncDispose]();
+  }
+
+  async #lead(): Promise<void> {
+    this.#isRecovering = true;
+    const registry = new Registry(this.#parts.store);
+    await registry.lead(this.#options.masterId);
+    const shell = await MasterShell.start(this.#options, registry, this.#env);
+    if (this.#isClosed) {
       await shell.close();
-      server.closeAllConnections();
-      await new Promise((done) => server.close(done));
-      await store[Symbol.asyncDispose]();
-    },
+      return;
+    }
+    this.#shell = shell;
+    const http = new MasterHttp(shell, this.#flags);
+    this.#handle = (request, response) => http.handle(request, response);
+    this.#env.log.info('Master leads', { masterId: this.#options.masterId });
+    void shell.ended.then(() => this.#ended.resolve());
+  }
+
+  #fail(error: unknown): void {
+    this.#env.log.error('Cannot lead', { error });
+    this.#ended.resolve();
+  }
+}
+
+function masterOptions(options: MasterRunOptions, masterId: string): MasterOptions {
+  const { host, port } = options;
+  return {
+    masterId,
+    pid: `master@${host}:${port}`,
+    hostname: options.hostname ?? (host === '127.0.0.1' ? 'localhost' : hostname()),
+    ip: host,
+    port,
+    version: '1.11.0',
+    agentPingTimeoutMs: 15 * SECOND_MS,
+    agentPingTimeoutsMax: 5,
+    agentReregisterTimeoutMs: 600 * SECOND_MS,
+    heartbeatMs: 15 * SECOND_MS,
+    completedFrameworksMax: 50,
+    completedTasksMax: 1_000,
   };
 }

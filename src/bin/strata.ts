@@ -121,6 +121,12 @@ program
   .addOption(homeOption())
   .option('--host <address>', 'address to listen on', '127.0.0.1')
   .option('--port <port>', 'port', port, 5050)
+  .option('--hostname <name>', 'name for others to reach it by')
+  .option(
+    '--store <store>',
+    'the registry: sqlite:PATH or etcd:URL[,URL][?prefix=/P] (default: a file)',
+  )
+  .option('--zk <url>', 'elect the leader in ZooKeeper: zk://[USER:PASSWORD@]HOST:PORT[,…]/PATH')
   .addOption(supervisedOption())
   .action(
     exits(async (options) => {
@@ -138,7 +144,7 @@ program
 program
   .command('agent')
   .description('run an agent in the foreground')
-  .requiredOption('--master <host:port>', 'where the master is')
+  .requiredOption('--master <address>', 'HOST:PORT, zk://HOST:PORT[,…]/PATH or etcd:URL[,URL]')
   .addOption(homeOption())
   .option('--host <address>', 'address to listen on', '127.0.0.1')
   .option('--port <port>', 'port', port, 5051)
@@ -166,7 +172,7 @@ program
   .command('run')
   .description('run a plain task, stream its output, return its exit status')
   .addOption(
-    new Option('--master <host:port>', 'where the master is')
+    new Option('--master <address>', 'HOST:PORT, zk://HOST:PORT[,…]/PATH or etcd:URL[,URL]')
       .env('STRATA_MASTER')
       .default('127.0.0.1:5050'),
   )
@@ -203,7 +209,10 @@ kube
   .addOption(homeOption())
   .option('--host <address>', 'address to listen on', '127.0.0.1')
   .option('--port <port>', 'HTTPS port', port, 6443)
-  .option('--master <host:port>', 'where the master is (for the scheduler)')
+  .option(
+    '--master <address>',
+    'for the scheduler: HOST:PORT, zk://HOST:PORT[,…]/PATH or etcd:URL[,URL]',
+  )
   .option(
     '--components <list>',
     'apiserver,scheduler,controllers',

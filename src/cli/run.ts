@@ -5,6 +5,7 @@ import { errorChain, type Fault } from '#base/fault.ts';
 import type { Env, Timer } from '#env/env.ts';
 import { callAgent } from '#mesos/client/operator-client.ts';
 import { SchedulerClient } from '#mesos/client/scheduler-client.ts';
+import { detectMaster } from '#mesos/election/master-address.ts';
 import type { Offer, Resource, SchedulerEvent, TaskStatus } from '#wire/mesos/v1.ts';
 
 export interface RunOptions {
@@ -114,14 +115,14 @@ class Run {
   #interrupts = 0;
   #stuck: Timer | undefined;
 
-  constructor(options: RunOptions, env: Env) {
+  constructor(options: RunOptions, masterUrl: () => string | undefined, env: Env) {
     this.#options = options;
     this.#env = env;
     this.#taskId = `${options.name}-${env.random.uuid()}`;
     const { username } = userInfo();
     this.#client = new SchedulerClient(
       {
-        masterUrl: `http://${options.master.replace(/^\w+:\/\//, '')}`,
+        masterUrl,
         framework: {
           user: username,
           name: `strata run ${options.name}`,
@@ -316,5 +317,12 @@ interface AgentFramework {
 }
 
 export async function runTask(options: RunOptions, env: Env): Promise<number> {
-  return await new Run(options, env).run();
+  const detector = await detectMaster(options.master, () => {}, env);
+  const masterUrl = (): string | undefined =>
+    detector.address === undefined ? undefined : `http://${detector.address}`;
+  try {
+    return await new Run(options, masterUrl, env).run();
+  } finally {
+    await detector.close();
+  }
 }

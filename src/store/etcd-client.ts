@@ -20,7 +20,7 @@ const codec = new Codec(
     KeyValue: 'key 1:b,createRevision 2:l,modRevision 3:l,version 4:l,value 5:b',
     RangeRequest: 'key 1:b,rangeEnd 2:b,limit 3:l,revision 4:l,countOnly 9:B',
     RangeResponse: 'header 1:Header,kvs+2:KeyValue,more 3:B,count 4:l',
-    Put: 'key 1:b,value 2:b',
+    Put: 'key 1:b,value 2:b,lease 3:l',
     Delete: 'key 1:b,rangeEnd 2:b',
     Op: 'range 1:RangeRequest,put 2:Put,delete 3:Delete',
     OpResult: 'range 1:RangeResponse',
@@ -33,6 +33,10 @@ const codec = new Codec(
     Nothing: '',
     WatchRequest: 'create 1:WatchCreate,progress 3:Nothing',
     StatusResponse: 'version 2:s',
+    LeaseGrant: 'ttl 1:l,id 2:l',
+    LeaseGranted: 'header 1:Header,id 2:l,ttl 3:l',
+    Lease: 'id 1:l',
+    LeaseKept: 'header 1:Header,id 2:l,ttl 3:l',
     Event: 'type 1:l,kv 2:KeyValue',
     WatchResponse:
       'header 1:Header,watchId 2:l,created 3:B,canceled 4:B,compactRevision 5:l,cancelReason 6:s,events+11:Event',
@@ -68,7 +72,12 @@ export interface EtcdRangeResponse {
 
 export interface EtcdOp {
   readonly range?: EtcdRangeRequest;
-  readonly put?: { readonly key: Uint8Array; readonly value: Uint8Array };
+  readonly put?: {
+    readonly key: Uint8Array;
+    readonly value: Uint8Array;
+    /** The key goes when the lease ends. */
+    readonly lease?: number;
+  };
   readonly delete?: { readonly key: Uint8Array; readonly rangeEnd?: Uint8Array };
 }
 
@@ -164,6 +173,25 @@ export class EtcdClient {
 
   async compact(revision: number): Promise<void> {
     await this.#call('KV/Compact', 'CompactionRequest', 'CompactionResponse', { revision });
+  }
+
+  /** `id`: chosen by the caller, so that it is a number that JavaScript can hold. */
+  async grantLease(id: number, seconds: number): Promise<void> {
+    await this.#call('Lease/LeaseGrant', 'LeaseGrant', 'LeaseGranted', { ttl: seconds, id });
+  }
+
+  /** Its keys go at once. */
+  async revokeLease(id: number): Promise<void> {
+    await this.#call('Lease/LeaseRevoke', 'Lease', 'LeaseGranted', { id });
+  }
+
+  /** Each `{ id }` that is written keeps the lease for its time; the answer's ttl is 0 when it is over. */
+  keepLease(): ClientDuplexStream<{ readonly id: number }, { readonly ttl?: number }> {
+    return this.#member().makeBidiStreamRequest<{ readonly id: number }, { readonly ttl?: number }>(
+      '/etcdserverpb.Lease/LeaseKeepAlive',
+      serialize('Lease'),
+      deserialize('LeaseKept'),
+    );
   }
 
   watch(): ClientDuplexStream<EtcdWatchRequest, EtcdWatchResponse> {

@@ -33,7 +33,7 @@ for (const kind of ['real', 'own'] as const) {
     });
 
     function begin(more: Partial<FrameworkInfo> = {}): NativeDriver {
-      const driver = new NativeDriver(path, machine.masterPort, {
+      const driver = new NativeDriver(path, `127.0.0.1:${machine.masterPort}`, {
         user: 'root',
         name: 'native',
         checkpoint: true,

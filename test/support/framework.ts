@@ -30,7 +30,7 @@ export class TestFramework {
   holdsAcknowledgements = false;
 
   constructor(
-    masterUrl: string,
+    masterUrl: string | (() => string | undefined),
     env: Env,
     info: Partial<FrameworkInfo> = {},
     contentType: ContentType = 'application/json',

@@ -45,8 +45,9 @@ export class NativeDriver {
   readonly messages: string[] = [];
   frameworkId = '';
 
-  constructor(program: string, masterPort: number, info: FrameworkInfo) {
-    this.child = spawn(program, [`127.0.0.1:${masterPort}`], {
+  /** `master`: `ip:port` or `zk://…`. */
+  constructor(program: string, master: string, info: FrameworkInfo) {
+    this.child = spawn(program, [master], {
       stdio: ['pipe', 'pipe', 'ignore'],
     });
     createInterface({ input: this.child.stdout! }).on('line', (line) => this.#onLine(line));

@@ -34,8 +34,8 @@ import {
 export interface SchedulerOptions {
   readonly instance: string;
   readonly client: RestClient;
-  /** `HOST:PORT` */
-  readonly master: string;
+  /** `http://HOST:PORT` of the leading master; undefined while nobody leads. */
+  readonly masterUrl: () => string | undefined;
   /** DIR/kube/<instance> */
   readonly home: string;
   readonly role: string;
@@ -85,7 +85,7 @@ export class Framework {
     this.#env = env;
     this.#records = new NodeRecords(join(options.home, 'nodes'), options.podCidr);
     this.#mesos = new SchedulerClient(
-      { masterUrl: `http://${options.master}`, framework: this.#frameworkInfo() },
+      { masterUrl: options.masterUrl, framework: this.#frameworkInfo() },
       {
         onEvent: (event) => this.#onEvent(event),
         onDisconnected: () => this.#core.onDisconnected(),
@@ -168,7 +168,11 @@ export class Framework {
 
   async #followAgents(): Promise<void> {
     if (this.#isClosed) return;
-    const url = `http://${this.#options.master}`;
+    const url = this.#options.masterUrl();
+    if (url === undefined) {
+      this.#followLater();
+      return;
+    }
     try {
       this.#operator = await subscribeToMaster(
         { url },
@@ -210,10 +214,10 @@ export class Framework {
 
   /** After an agent failure the master is asked who is still there. */
   async #refreshAgents(): Promise<void> {
-    const answer = await callMaster(
-      { url: `http://${this.#options.master}` },
-      { type: 'GET_AGENTS' },
-    );
+    const url = this.#options.masterUrl();
+    // Whoever leads next tells all agents.
+    if (url === undefined) return;
+    const answer = await callMaster({ url }, { type: 'GET_AGENTS' });
     for (const agent of answer.get_agents?.agents ?? []) this.#onAgent(agent);
   }
 

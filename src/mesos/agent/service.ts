@@ -9,7 +9,7 @@ import { Fault } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
 import type { ProcessHost } from '#env/process.ts';
-import { LibprocessEndpoint } from '#mesos/libprocess/endpoint.ts';
+import { addressOf, LibprocessEndpoint } from '#mesos/libprocess/endpoint.ts';
 import { uuidBytes } from '#mesos/executor/uuid.ts';
 import { decode, encode, type MessageName } from '#wire/mesos/codec.ts';
 import type { AgentInfo, Attribute, Resource } from '#wire/mesos/v1.ts';
@@ -27,7 +27,8 @@ import { AgentPaths } from './paths.ts';
 import { AgentShell } from './shell.ts';
 
 export interface AgentSettings {
-  readonly masterAddress: string;
+  /** `HOST:PORT`; undefined: `shell.masterDetected` tells. */
+  readonly masterAddress: string | undefined;
   readonly workFolder: string;
   readonly host: string;
   readonly port: number;
@@ -134,7 +135,7 @@ class AgentService {
       onMessage: (from, name, body, connection) => {
         this.#onMessage(from, name, body, connection);
       },
-      onExited: () => this.#shell.masterExited(),
+      onExited: (peer) => this.#shell.masterExited(addressOf(peer)),
     });
     const core = new AgentCore(
       {

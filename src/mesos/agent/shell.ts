@@ -22,11 +22,12 @@ const RECONNECT_MS_MAX = 1000;
 
 export class AgentShell {
   readonly core: AgentCore;
-  readonly #masterAddress: string;
+  #masterAddress: string | undefined;
   readonly #env: Env;
   #wiring: AgentWiring | undefined;
   #inputs: AgentInput[] = [];
   #isPumping = false;
+  #isStarted = false;
   #isClosed = false;
   #tail: Promise<void> = Promise.resolve();
   #timer: Timer | undefined;
@@ -34,7 +35,8 @@ export class AgentShell {
   #reconnect: Timer | undefined;
   #reconnectMs = RECONNECT_MS;
 
-  constructor(core: AgentCore, masterAddress: string, env: Env) {
+  /** `masterAddress`: where the master is, unless that is told by `masterDetected`. */
+  constructor(core: AgentCore, masterAddress: string | undefined, env: Env) {
     this.core = core;
     this.#masterAddress = masterAddress;
     this.#env = env;
@@ -61,6 +63,7 @@ export class AgentShell {
     const agentId = state.info?.id?.value ?? '';
     await containers.recover(agentId, this.core.workloads.frameworks.values());
     await this.settled();
+    this.#isStarted = true;
     this.#findMaster();
   }
 
@@ -77,7 +80,20 @@ export class AgentShell {
     this.input({ kind: 'master-message', message, connection });
   }
 
-  masterExited(): void {
+  /** `address`: undefined while nobody leads. */
+  masterDetected(address: string | undefined): void {
+    if (address === this.#masterAddress) return;
+    this.#masterAddress = address;
+    this.#reconnect?.cancel();
+    this.#reconnectMs = RECONNECT_MS;
+    this.input({ kind: 'master-lost' });
+    if (this.#isStarted) this.#findMaster();
+  }
+
+  /** The connection to a master broke. */
+  masterExited(address: string): void {
+    // One that leads no longer.
+    if (address !== this.#masterAddress) return;
     this.input({ kind: 'master-lost' });
     if (this.#isClosed) return;
     this.#reconnect?.cancel();
@@ -106,7 +122,7 @@ export class AgentShell {
   }
 
   #findMaster(): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#masterAddress === undefined) return;
     this.#wired().watchMaster(this.#masterAddress);
     this.input({ kind: 'master-found', address: this.#masterAddress });
   }
@@ -150,7 +166,9 @@ export class AgentShell {
       case 'send-master': {
         const { master } = this.core;
         const address = 'address' in master ? master.address : this.#masterAddress;
-        wiring.sendToMaster(effect.to ?? `master@${address}`, effect.name, effect.body);
+        const to = effect.to ?? (address === undefined ? undefined : `master@${address}`);
+        // Nobody leads: the core says it again to the next one.
+        if (to !== undefined) wiring.sendToMaster(to, effect.name, effect.body);
         return;
       }
       case 'executor-event':

@@ -13,8 +13,11 @@ import {
 } from './http.ts';
 
 export interface SchedulerClientOptions {
-  /** `http://HOST:PORT`; a redirect to the leading master is followed. */
-  readonly masterUrl: string;
+  /**
+   * `http://HOST:PORT`; a redirect to the leading master is followed. A function is asked before each
+   * attempt to connect; undefined: nobody leads just now.
+   */
+  readonly masterUrl: string | (() => string | undefined);
   /** With `id` to resume a framework; the id given by the master is kept for reconnections. */
   readonly framework: FrameworkInfo;
   readonly contentType?: ContentType | undefined;
@@ -41,7 +44,10 @@ export class SchedulerClient {
   readonly #env: Env;
   readonly #type: ContentType;
   readonly #agent = orderedAgent();
-  #masterUrl: string;
+  /** Of the master that it is, or last was, connected with. */
+  #masterUrl = '';
+  /** Where the last answer sent it to. */
+  #redirect: string | undefined;
   #framework: FrameworkInfo;
   #stream: RecordStream | undefined;
   #streamId = '';
@@ -57,7 +63,6 @@ export class SchedulerClient {
     this.#handlers = handlers;
     this.#env = env;
     this.#type = options.contentType ?? 'application/json';
-    this.#masterUrl = options.masterUrl;
     this.#framework = options.framework;
   }
 
@@ -113,6 +118,13 @@ export class SchedulerClient {
     const connection = this.#connection;
     const { id } = this.#framework;
     const suppressed = this.#options.suppressedRoles;
+    const { masterUrl } = this.#options;
+    const url = this.#redirect ?? (typeof masterUrl === 'string' ? masterUrl : masterUrl());
+    if (url === undefined) {
+      this.#reconnectLater();
+      return;
+    }
+    this.#masterUrl = url;
     const call: SchedulerCall = {
       type: 'SUBSCRIBE',
       ...(id === undefined ? {} : { framework_id: id }),
@@ -149,14 +161,14 @@ export class SchedulerClient {
     const location = detail?.['location'];
     const status = detail?.['status'];
     if (typeof location === 'string') {
-      this.#masterUrl = new URL(location, this.#masterUrl).origin;
+      this.#redirect = new URL(location, this.#masterUrl).origin;
     } else if (status === 401 || status === 403) {
       this.close();
       this.#handlers.onError(error as Fault);
       return;
     } else {
       // The leader may have moved: begin again at the address that was given.
-      this.#masterUrl = this.#options.masterUrl;
+      this.#redirect = undefined;
     }
     this.#env.log.debug('Cannot subscribe', { error, code: faultCode(error) });
     this.#reconnectLater();

@@ -41,3 +41,15 @@ test('the last word about an agent counts', async () => {
   assert.deepEqual(unreachable, [{ agentId: 'S1', at: 5 }]);
   assert.deepEqual(weights, [{ role: 'a', weight: 3 }]);
 });
+
+test('a master that was deposed cannot write', async () => {
+  const store = new MemoryStore();
+  const [old, next] = [new Registry(store), new Registry(store)];
+  await old.lead('old');
+  await old.apply(agent('S1'));
+  await next.lead('next');
+  await assert.rejects(old.apply(agent('S2')), { detail: { code: 'deposed' } });
+  await next.apply(agent('S3'));
+  const ids = (await next.read()).agents.map(({ id }) => id?.value);
+  assert.deepEqual(ids, ['S1', 'S3']);
+});

@@ -1,7 +1,8 @@
 // What the master must not forget, in the store: agents that are admitted, unreachable or gone, what
 // operators decided of them, weights, quotas, and the maintenance schedule. One key for each entry, values
 // are protobuf or JSON of it.
-import { prefixEnd, type Store, type StoreOp } from '#store/store.ts';
+import { Fault } from '#base/fault.ts';
+import { prefixEnd, type Compare, type Store, type StoreOp } from '#store/store.ts';
 import { decode, encode } from '#wire/mesos/codec.ts';
 import type {
   AgentInfo,
@@ -20,6 +21,7 @@ const QUOTAS = '/mesos/quotas/';
 const GONE = '/mesos/gone/';
 const STANDINGS = '/mesos/standings/';
 const MAINTENANCE = '/mesos/maintenance';
+const LEADER = '/mesos/leader';
 
 /** What an operator decided of one agent; it outlives the agent's absence. */
 export interface AgentStanding {
@@ -139,8 +141,25 @@ function transactions(writes: readonly RegistryWrite[]): StoreOp[][] {
 
 export class Registry {
   readonly #store: Store;
+  /** Holds while no other master has taken the registry over. */
+  #guard: Compare[] = [];
+
   constructor(store: Store) {
     this.#store = store;
+  }
+
+  /**
+   * Takes the registry over: from now on writes of the master that had it before are refused, whatever it
+   * believes of its leadership.
+   */
+  async lead(masterId: string): Promise<void> {
+    const value = toJsonBytes({ id: masterId });
+    // oxlint-disable-next-line unicorn/no-thenable -- the store's own word
+    const { revision } = await this.#store.txn({
+      compare: [],
+      then: [{ kind: 'put', key: LEADER, value }],
+    });
+    this.#guard = [{ key: LEADER, target: 'mod', equals: revision }];
   }
 
   async read(): Promise<RegistryContent> {
@@ -188,11 +207,17 @@ export class Registry {
     await this.applyAll([write]);
   }
 
-  /** In their order; resolves when all of them are durable, rejects when one cannot be written. */
+  /**
+   * In their order; resolves when all of them are durable, rejects when one cannot be written. Fault
+   * `deposed`: another master leads.
+   */
   async applyAll(writes: readonly RegistryWrite[]): Promise<void> {
     for (const then of transactions(writes)) {
       // oxlint-disable-next-line unicorn/no-thenable -- the store's own word
-      await this.#store.txn({ compare: [], then });
+      const result = await this.#store.txn({ compare: this.#guard, then });
+      if (!result.ok) {
+        throw new Fault({ code: 'deposed' }, 'Cannot write the registry: another master leads');
+      }
     }
   }
 }

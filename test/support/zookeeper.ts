@@ -1,0 +1,108 @@
+// ZooKeeper for tests: Debian's packages unpacked under build/ (nothing is installed and no service
+// started), run by the machine's Java; undefined with a reason when there is none.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from './agent-machine.ts';
+import { eventually, root, run } from './cluster.ts';
+
+export type ZooKeeperJars =
+  | { readonly ok: true; readonly classPath: string }
+  | { readonly ok: false; readonly reason: string };
+
+const PACKAGES = [
+  'libzookeeper-java',
+  'libnetty-java',
+  'libsnappy-java',
+  'libslf4j-java',
+  'libdropwizard-metrics-java',
+].join(' ');
+// With one of the logging libraries: all that the packages bring contradict each other.
+const JARS = [
+  'zookeeper',
+  'zookeeper-jute',
+  'netty-all',
+  'snappy-java',
+  'metrics-core',
+  'slf4j-api',
+  'slf4j-nop',
+];
+const UNPACK = `cd "$1"
+apt-get -q download ${PACKAGES} >&2 || { apt-get -q update >&2; apt-get -q download ${PACKAGES} >&2; }
+for package in *.deb; do dpkg -x "$package" .; done`;
+
+export async function findZooKeeper(): Promise<ZooKeeperJars> {
+  const java = await run(['java', '-version']);
+  if (java.status !== 0) return { ok: false, reason: 'java is not on this machine' };
+  const folder = join(root, 'build/zookeeper');
+  const jars = join(folder, 'usr/share/java');
+  if (!existsSync(join(jars, 'zookeeper.jar'))) {
+    mkdirSync(folder, { recursive: true });
+    const done = await run(['sh', '-ec', UNPACK, 'unpack', folder], { timeoutMs: 120_000 });
+    if (done.status !== 0) {
+      return { ok: false, reason: `no ZooKeeper to unpack: ${done.stderr.slice(-200)}` };
+    }
+  }
+  return { ok: true, classPath: JARS.map((name) => join(jars, `${name}.jar`)).join(':') };
+}
+
+export class ZooKeeper {
+  readonly folder = mkdtempSync(join(tmpdir(), 'strata-zookeeper-'));
+  readonly #classPath: string;
+  port = 0;
+  #child: ChildProcess | undefined;
+
+  constructor(classPath: string) {
+    this.#classPath = classPath;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  /** Sessions may be as short as 400 ms. */
+  async start(): Promise<void> {
+    if (this.port === 0) this.port = await freePort();
+    const config = join(this.folder, 'zoo.cfg');
+    const lines = [
+      'tickTime=200',
+      `dataDir=${join(this.folder, 'data')}`,
+      `clientPort=${this.port}`,
+      'clientPortAddress=127.0.0.1',
+      'admin.enableServer=false',
+    ];
+    writeFileSync(config, `${lines.join('\n')}\n`);
+    const main = 'org.apache.zookeeper.server.ZooKeeperServerMain';
+    const command = ['-Xmx128m', '-XX:+UseSerialGC', '-cp', this.#classPath, main, config];
+    this.#child = spawn('java', command, { stdio: 'ignore' });
+    await eventually('ZooKeeper answers', () => this.#isServing());
+  }
+
+  #isServing(): Promise<true | undefined> {
+    return new Promise((done) => {
+      const socket = connect({ host: '127.0.0.1', port: this.port });
+      socket.on('connect', () => socket.write('srvr'));
+      socket.on('data', (chunk: Buffer) => {
+        socket.destroy();
+        done(chunk.toString().includes('Mode:') ? true : undefined);
+      });
+      socket.on('error', () => done(undefined));
+      socket.on('close', () => done(undefined));
+    });
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((done) => child.once('exit', done));
+    child.kill('SIGKILL');
+    await gone;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
