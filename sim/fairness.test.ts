@@ -10,9 +10,11 @@ const TASK_SHARE = 1 / 32;
 /** A share that is no whole number of tasks moves between its neighbours. */
 const GRAIN = 1.5 * TASK_SHARE;
 
+/** Of what all of them hold together: the few percent between an end and the next launch are nobody's. */
 function unfair(holdings: readonly Holding[]): Holding | undefined {
   const weights = holdings.reduce((sum, { weight }) => sum + weight, 0);
-  return holdings.find(({ weight, share }) => Math.abs(share - weight / weights) > GRAIN);
+  const held = holdings.reduce((sum, { share }) => sum + share, 0);
+  return holdings.find(({ weight, share }) => Math.abs(share - (held * weight) / weights) > GRAIN);
 }
 
 test('each framework gets what its weight says, up to one task and a half', () => {
