@@ -116,6 +116,23 @@ program
   );
 
 program
+  .command('why')
+  .description('explain why a framework or a role has no offers')
+  .argument('<framework-or-role>', 'id or name of a framework, or a role')
+  .addOption(homeOption())
+  .option('--master <host:port>', 'where the master is, when it is not that of the home')
+  .option('--role <role>', 'only in this role of the framework')
+  .addOption(
+    new Option('-o, --output <format>', 'output').choices(['text', 'json']).default('text'),
+  )
+  .action(
+    exits(async (target: string, options) => {
+      const { why } = await import('#cli/why.ts');
+      return await why(target, options);
+    }),
+  );
+
+program
   .command('master')
   .description('run a master in the foreground')
   .addOption(homeOption())

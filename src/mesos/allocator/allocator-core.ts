@@ -19,11 +19,11 @@ import { explain, type Explanation } from './explain.ts';
 import { AgentPool, anyAgent } from './agent-pool.ts';
 import { ClientPool } from './client-pool.ts';
 import { OfferFilters, type Instant } from './offer-filters.ts';
-import type { Holding, Quota, SharedHold } from './role-order.ts';
+import { lot, type Holding, type Quota, type SharedHold } from './role-order.ts';
 import { RoleTree } from './role-tree.ts';
 import { Amounts, ScalarNames, type Quantities } from './rows.ts';
 
-export type { AgentFacts, FrameworkSettings, Minimums, Quota, Wish };
+export type { AgentFacts, Explanation, FrameworkSettings, Minimums, Quota, Wish };
 
 export interface Allocation {
   readonly frameworkId: string;
@@ -253,6 +253,11 @@ export class AllocatorCore {
     return this.#tree.roles();
   }
 
+  /** Roles that the framework is subscribed to, suppressed or not. */
+  rolesOf(frameworkId: string): readonly string[] {
+    return this.#clients.frameworks.get(frameworkId)?.settings.roles ?? [];
+  }
+
   frameworksOf(role: string): string[] {
     return [...(this.#clients.byRole.get(role) ?? [])].map(({ id }) => id);
   }
@@ -382,6 +387,15 @@ export class AllocatorCore {
 
   available(agentId: string): Resources {
     return this.#pool.byId.get(agentId)?.free ?? Resources.none;
+  }
+
+  /** Agents that the framework's constraints exclude in a role. */
+  excludedAgents(frameworkId: string, role: string): string[] {
+    const condition = this.#clients.frameworks.get(frameworkId)?.clients.get(role)?.condition;
+    if (condition === undefined) return [];
+    const excluded: string[] = [];
+    for (const { id, facts } of this.#pool.byId.values()) if (!condition(facts)) excluded.push(id);
+    return excluded;
   }
 
   /** Why a framework has no offer in a role, agent by agent; undefined when it is not known. */
@@ -574,15 +588,4 @@ function splitByRole(resources: Resources): [string, Resources][] {
     role,
     resources.filter((kind) => (kind.allocation_info?.role ?? '*') === role),
   ]);
-}
-
-/** Numbers in [0, 1), the same for the same seed (mulberry32). */
-function lot(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

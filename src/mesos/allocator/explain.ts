@@ -61,7 +61,12 @@ export interface Explanation {
     /** Free beyond what guarantees of others need. */
     readonly surplus: Record<string, number>;
   };
-  readonly filters: number;
+  readonly filters: {
+    /** In force now, on all agents. */
+    readonly count: number;
+    /** When the first of those that stand in the way ends, in milliseconds since the Unix epoch. */
+    readonly nextEnd?: number;
+  };
   readonly agents: {
     readonly total: number;
     readonly byReason: Record<string, number>;
@@ -122,6 +127,10 @@ function reasonOn(client: FrameworkClient, agent: Agent, sources: Sources): Agen
   if (agent.free.isEmpty) return named('nothing-free');
   const decision: Resources | Denial = decisions.decide(client, agent, agent.free);
   if (typeof decision !== 'string') return named('would-be-offered');
+  if (decision === 'quota-limit' || decision === 'quota-headroom') {
+    const granted = decisions.decideForGuarantee(client, agent, agent.free);
+    return named(typeof granted === 'string' ? decision : 'would-be-offered');
+  }
   if (decision !== 'filtered') return named(decision);
   return named(decision, filters.refusedUntil(client, agent, decisions.lastOffer));
 }
@@ -132,9 +141,11 @@ export function explain(client: FrameworkClient, sources: Sources): Explanation 
   const counts = new Map<string, number>();
   const named: AgentReason[] = [];
   let total = 0;
+  let nextEnd = Infinity;
   for (const agent of sources.agents) {
     const reason = reasonOn(client, agent, sources);
     total++;
+    nextEnd = Math.min(nextEnd, reason.until ?? Infinity);
     counts.set(reason.reason, (counts.get(reason.reason) ?? 0) + 1);
     if (named.length < NAMED_MAX) named.push(reason);
   }
@@ -147,7 +158,7 @@ export function explain(client: FrameworkClient, sources: Sources): Explanation 
     holds: units(tree.heldBy(client)),
     order: orderOf(client, tree),
     quota: { roles: quotaOf(client, tree), surplus: units(decisions.surplus()) },
-    filters: client.filterCount,
+    filters: { count: client.filterCount, ...(nextEnd === Infinity ? {} : { nextEnd }) },
     agents: { total, byReason: Object.fromEntries(counts), named },
   };
 }

@@ -3,7 +3,12 @@
 import { Fault, faultCode } from '#base/fault.ts';
 import type { Env, Timer } from '#env/env.ts';
 import { decode, encode, parseJson, stringify } from '#wire/mesos/codec.ts';
-import type { FrameworkInfo, SchedulerCall, SchedulerEvent } from '#wire/mesos/v1.ts';
+import type {
+  FrameworkInfo,
+  SchedulerCall,
+  SchedulerEvent,
+  SchedulerOfferConstraints,
+} from '#wire/mesos/v1.ts';
 import {
   openRecordStream,
   orderedAgent,
@@ -23,6 +28,7 @@ export interface SchedulerClientOptions {
   readonly contentType?: ContentType | undefined;
   /** Roles to be suppressed from the start. */
   readonly suppressedRoles?: readonly string[] | undefined;
+  readonly offerConstraints?: SchedulerOfferConstraints | undefined;
   readonly authorization?: string | undefined;
 }
 
@@ -118,6 +124,7 @@ export class SchedulerClient {
     const connection = this.#connection;
     const { id } = this.#framework;
     const suppressed = this.#options.suppressedRoles;
+    const constraints = this.#options.offerConstraints;
     const { masterUrl } = this.#options;
     const url = this.#redirect ?? (typeof masterUrl === 'string' ? masterUrl : masterUrl());
     if (url === undefined) {
@@ -131,6 +138,7 @@ export class SchedulerClient {
       subscribe: {
         framework_info: this.#framework,
         ...(suppressed === undefined ? {} : { suppressed_roles: [...suppressed] }),
+        ...(constraints === undefined ? {} : { offer_constraints: constraints }),
       },
     };
     try {

@@ -3,8 +3,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { MasterCall } from '#wire/mesos/v1.ts';
 import { validateMasterCall, validateSchedulerCall } from './call-validation.ts';
+import { allocatorAnswer } from './allocator-api.ts';
 import { LegacyApi } from './legacy-api.ts';
-import { acceptedType, readCall, refuse, sendMessage } from './negotiate.ts';
+import { acceptedType, readCall, refuse, sendJson, sendMessage } from './negotiate.ts';
 import { answer } from './operator-answers.ts';
 import { OperatorActions } from './operator-actions.ts';
 import type { MasterShell } from './shell.ts';
@@ -46,10 +47,25 @@ export class MasterHttp {
     const path = routeOf(url.pathname);
     if (path === '/api/v1/scheduler') await this.#scheduler(request, response);
     else if (path === '/api/v1') await this.#operator(request, response);
+    else if (this.#allocator(path, url.searchParams, { request, response })) return;
     else if (!(await this.#legacy.handle(path, url.searchParams, { request, response }))) {
       request.resume();
       refuse(response, 404, '404 Not Found.');
     }
+  }
+
+  #allocator(
+    path: string,
+    query: URLSearchParams,
+    exchange: { request: IncomingMessage; response: ServerResponse },
+  ): boolean {
+    const { core, now } = this.#shell;
+    const found = allocatorAnswer(path, query, core.state, now);
+    if (found === undefined) return false;
+    exchange.request.resume();
+    if (found.status === 200) sendJson(exchange, query, found.value);
+    else refuse(exchange.response, found.status, found.message);
+    return true;
   }
 
   async #scheduler(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -13,7 +13,7 @@ import {
 } from './legacy-json.ts';
 import { Ledger } from './ledger.ts';
 import { metricsOf } from './metrics.ts';
-import { readBody, refuse, refuseMethod, sendBytes } from './negotiate.ts';
+import { readBody, refuse, refuseMethod, sendJson } from './negotiate.ts';
 import { OperatorActions } from './operator-actions.ts';
 import { operationEndpoints, operationOfForm } from './operator-operations.ts';
 import type { MasterShell } from './shell.ts';
@@ -30,14 +30,6 @@ const notServed: ReadonlySet<string> = new Set([
 interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-}
-
-function sendJson({ request, response }: Exchange, query: URLSearchParams, value: unknown): void {
-  const jsonp = query.get('jsonp');
-  const json = JSON.stringify(value);
-  const text = jsonp === null ? json : `${jsonp}(${json})`;
-  const type = jsonp === null ? 'application/json' : 'text/javascript';
-  sendBytes({ request, response }, Buffer.from(text), type);
 }
 
 function quotaRequestOf(body: string): QuotaRequest | string {

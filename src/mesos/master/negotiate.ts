@@ -134,3 +134,16 @@ export function sendBytes(
     response.writeHead(200, headers).end(packed);
   });
 }
+
+/** JSON, or JSON-P for a query that names a function. */
+export function sendJson(
+  { request, response }: { request: IncomingMessage; response: ServerResponse },
+  query: URLSearchParams,
+  value: unknown,
+): void {
+  const jsonp = query.get('jsonp');
+  const json = JSON.stringify(value);
+  const text = jsonp === null ? json : `${jsonp}(${json})`;
+  const type = jsonp === null ? 'application/json' : 'text/javascript';
+  sendBytes({ request, response }, Buffer.from(text), type);
+}

@@ -1,0 +1,208 @@
+// `strata why`: why a framework, or a role, has no offers: the master's explanation in words, nearest
+// way to an offer first.
+import { Fault } from '#base/fault.ts';
+import { callMaster } from '#mesos/client/operator-client.ts';
+import { Home } from '#supervisor/home.ts';
+
+export interface WhyOptions {
+  readonly home: string;
+  /** `HOST:PORT`; the home's own without it. */
+  readonly master?: string | undefined;
+  readonly role?: string | undefined;
+  readonly output: string;
+}
+
+type Amounts = Readonly<Record<string, number>>;
+
+/** What is read of an answer of the master's `/allocator/explain`; times in ms since the epoch. */
+export interface Explained {
+  readonly frameworkId: string;
+  readonly frameworkName: string;
+  readonly role: string;
+  readonly isActive: boolean;
+  readonly isSuppressed: boolean;
+  readonly openWishes?: number;
+  readonly holds: Amounts;
+  readonly order: {
+    readonly position: number;
+    readonly of: number;
+    readonly before: readonly { readonly frameworkId: string; readonly role: string }[];
+    readonly levels: readonly {
+      readonly path: string;
+      readonly share: number;
+      readonly weight: number;
+      readonly position: number;
+      readonly siblings: number;
+    }[];
+  };
+  readonly quota: {
+    readonly roles: readonly {
+      readonly role: string;
+      readonly guarantees: Amounts;
+      readonly limits: Amounts;
+      readonly consumed: Amounts;
+    }[];
+    readonly surplus: Amounts;
+  };
+  readonly filters: { readonly count: number; readonly nextEnd?: number };
+  readonly agents: {
+    readonly total: number;
+    readonly byReason: Readonly<Record<string, number>>;
+    readonly named: readonly {
+      readonly agentId: string;
+      readonly hostname: string;
+      readonly reason: string;
+      readonly free: string;
+      readonly until?: number;
+    }[];
+  };
+}
+
+const REQUEST_MS_MAX = 30_000;
+const AGENTS_SHOWN_MAX = 10;
+const BEFORE_SHOWN_MAX = 5;
+
+function amountsText(amounts: Amounts): string {
+  const all = Object.entries(amounts).map(([name, value]) => `${name} ${value}`);
+  return all.length === 0 ? 'nothing' : all.join(', ');
+}
+
+function agentsText(count: number): string {
+  return count === 1 ? '1 agent' : `${count} agents`;
+}
+
+function limitText({ quota }: Explained): string {
+  const reached = quota.roles.flatMap(({ role, limits, consumed }) =>
+    Object.entries(limits).map(([name, limit]) => {
+      return { role, name, limit, consumed: consumed[name] ?? 0 };
+    }),
+  );
+  const [nearest] = reached.toSorted(
+    (a, b) => a.limit - a.consumed - (b.limit - b.consumed) || b.limit - a.limit,
+  );
+  if (nearest === undefined) return 'its quota leaves too little';
+  const { role, name, limit, consumed } = nearest;
+  return `the limit of role '${role}' leaves too little: ${name} ${consumed} of ${limit} is used`;
+}
+
+/** From the nearest to an offer to the farthest. */
+const sentences: readonly [string, (one: Explained, now: number) => string][] = [
+  ['would-be-offered', () => 'nothing stands in the way, it is offered next'],
+  [
+    'filtered',
+    ({ filters }, now) => {
+      const seconds = Math.max(0, Math.ceil(((filters.nextEnd ?? now) - now) / 1_000));
+      return `it declined what is free there; its next filter ends in ${seconds} s, REVIVE ends all`;
+    },
+  ],
+  [
+    'no-wish-fits',
+    ({ openWishes = 0 }) =>
+      openWishes === 0
+        ? 'all that it asked for with REQUEST has been offered'
+        : `none of its ${openWishes} open requests fits into what is free`,
+  ],
+  ['quota-limit', limitText],
+  ['quota-headroom', () => 'what is free is kept for guarantees of other roles'],
+  ['constraints', () => 'its offer constraints exclude them'],
+  ['gpus', () => 'they have GPUs and are kept for frameworks with GPU_RESOURCES'],
+  ['other-region', () => 'they are in another region, for frameworks with REGION_AWARE'],
+  ['agent-not-multi-role', () => 'they are too old for a framework with MULTI_ROLE'],
+  ['agent-not-hierarchical', () => 'they are too old for roles below others'],
+  ['too-little', () => 'less is free for the role than the smallest offer'],
+  ['nothing-free', () => 'nothing is free'],
+  ['agent-inactive', () => 'they are not active'],
+];
+
+/** Why there is no offer, in sentences; the first names what is nearest to one. */
+export function reasonsOf(one: Explained, now: number): string[] {
+  if (!one.isActive) return ['the framework is not connected, or was deactivated'];
+  if (one.isSuppressed) return ['it suppressed offers in this role; REVIVE brings them back'];
+  if (one.agents.total === 0) return ['no agent is registered'];
+  return sentences.flatMap(([reason, say]) => {
+    const count = one.agents.byReason[reason] ?? 0;
+    return count === 0 ? [] : [`${agentsText(count)}: ${say(one, now)}`];
+  });
+}
+
+export function whyText(one: Explained, now: number): string {
+  const { order, quota, agents } = one;
+  const lines = [`${one.frameworkName} (${one.frameworkId}) in role ${one.role}`];
+  const row = (name: string, text: string): void => {
+    lines.push(`  ${name.padEnd(8)}${text}`);
+  };
+  for (const [i, reason] of reasonsOf(one, now).entries()) row(i === 0 ? 'why' : '', reason);
+  row('holds', amountsText(one.holds));
+  const levels = order.levels.map(
+    ({ path, share, weight, position, siblings }) =>
+      `${path} ${position} of ${siblings} (share ${share.toFixed(3)}, weight ${weight})`,
+  );
+  const place = order.position === 0 ? 'not in it' : `${order.position} of ${order.of}`;
+  row('order', `${place}: ${levels.join(' > ')}`);
+  const before = order.before.slice(0, BEFORE_SHOWN_MAX);
+  if (before.length > 0 && order.position > 1) {
+    const rest = order.position - 1 - before.length;
+    const names = before.map(({ frameworkId, role }) => `${frameworkId} in ${role}`).join(', ');
+    row('', `before it: ${names}${rest > 0 ? ` and ${rest} more` : ''}`);
+  }
+  for (const { role, guarantees, limits, consumed } of quota.roles) {
+    row(
+      'quota',
+      `${role}: guaranteed ${amountsText(guarantees)}; limited to ${amountsText(limits)}; used ${amountsText(consumed)}`,
+    );
+  }
+  const shown = agents.named.slice(0, AGENTS_SHOWN_MAX);
+  for (const [i, { hostname, agentId, reason, free, until }] of shown.entries()) {
+    const end = until === undefined ? '' : ` until ${new Date(until).toISOString()}`;
+    row(i === 0 ? 'agents' : '', `${hostname} (${agentId}): ${reason}${end}; free: ${free}`);
+  }
+  const rest = agents.total - shown.length;
+  if (rest > 0) row('', `and ${rest} more`);
+  return lines.join('\n');
+}
+
+/** Frameworks by id or name; what is neither is taken for a role. */
+async function queryOf(url: string, target: string, role: string | undefined) {
+  const answer = await callMaster({ url }, { type: 'GET_FRAMEWORKS' });
+  const ids = (answer.get_frameworks?.frameworks ?? [])
+    .map(({ framework_info: { id, name } }) => ({ id: id?.value ?? '', name }))
+    .filter(({ id, name }) => id === target || name === target)
+    .map(({ id }) => id);
+  const and = role === undefined ? {} : { role };
+  if (ids.length > 0) return ids.map((framework_id) => ({ framework_id, ...and }));
+  return [{ role: target }];
+}
+
+interface Answer {
+  readonly now: number;
+  readonly explanations: readonly Explained[];
+}
+
+async function ask(url: string, query: Record<string, string>): Promise<Answer> {
+  const to = `${url}/allocator/explain?${new URLSearchParams(query).toString()}`;
+  const response = await fetch(to, { signal: AbortSignal.timeout(REQUEST_MS_MAX) });
+  const text = await response.text();
+  if (response.ok) return JSON.parse(text) as Answer;
+  const message = `Cannot explain: ${text === '' ? `status ${response.status}` : text}`;
+  throw new Fault({ code: 'http-status', status: response.status, url: to }, message);
+}
+
+export async function why(target: string, options: WhyOptions): Promise<number> {
+  const home = new Home(options.home);
+  const url =
+    options.master === undefined
+      ? ((home.running() ?? home.lastState())?.masterUrl ?? 'http://127.0.0.1:5050')
+      : `http://${options.master}`;
+  const queries = await queryOf(url, target, options.role);
+  const answers = await Promise.all(queries.map((query) => ask(url, query)));
+  if (options.output === 'json') {
+    const all = answers.flatMap(({ explanations }) => explanations);
+    process.stdout.write(`${JSON.stringify(all, null, 2)}\n`);
+    return 0;
+  }
+  const texts = answers.flatMap(({ now, explanations }) =>
+    explanations.map((one) => whyText(one, now)),
+  );
+  process.stdout.write(`${texts.join('\n\n')}\n`);
+  return 0;
+}
