@@ -6,7 +6,14 @@ import type {
   RecoveredExecutor,
   RecoveredTask,
 } from '#mesos/agent/types.ts';
-import type { AgentInfo, ExecutorInfo, FrameworkInfo, StatusUpdate, Task } from '#wire/mesos/v1.ts';
+import type {
+  AgentInfo,
+  DrainConfig,
+  ExecutorInfo,
+  FrameworkInfo,
+  StatusUpdate,
+  Task,
+} from '#wire/mesos/v1.ts';
 
 interface StoredTask {
   readonly task: Task;
@@ -28,6 +35,7 @@ interface StoredFramework {
 
 export class AgentDisk {
   #info: AgentInfo | undefined;
+  #drain: DrainConfig | undefined;
   #resources: KeptResources = { resources: [], operations: [] };
   readonly #frameworks = new Map<string, StoredFramework>();
 
@@ -38,7 +46,11 @@ export class AgentDisk {
         return;
       case 'agent-gone':
         this.#info = undefined;
+        this.#drain = undefined;
         this.#frameworks.clear();
+        return;
+      case 'drain':
+        this.#drain = record.config;
         return;
       case 'resources':
         this.#resources = record;
@@ -97,7 +109,7 @@ export class AgentDisk {
         ? []
         : [{ info, pid, executors: [...executors.values()].map(recoveredExecutor) }],
     );
-    return { info: this.#info, frameworks, resources };
+    return { info: this.#info, frameworks, resources, drain: this.#drain };
   }
 
   #framework(id: string): StoredFramework {

@@ -4,7 +4,14 @@ import { basename, dirname, join } from 'node:path';
 import { Fault } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
 import type { Log } from '#env/env.ts';
-import type { AgentInfo, ExecutorInfo, FrameworkInfo, StatusUpdate, Task } from '#wire/mesos/v1.ts';
+import type {
+  AgentInfo,
+  DrainConfig,
+  ExecutorInfo,
+  FrameworkInfo,
+  StatusUpdate,
+  Task,
+} from '#wire/mesos/v1.ts';
 import { type AgentPaths, pathPart } from './paths.ts';
 import { ResourceStore } from './resource-store.ts';
 import type {
@@ -116,6 +123,9 @@ export class Checkpoints {
       case 'resources':
         await this.#resources.write(record, this.#agentId);
         return;
+      case 'drain':
+        await this.#writeDrain(record.config);
+        return;
       case 'agent-gone':
         await this.#disk.remove(this.#paths.metaLatest);
         return;
@@ -130,6 +140,15 @@ export class Checkpoints {
     const bytes = encodeCheckpoint('AgentInfo', info);
     await this.#disk.writeAtomic(this.#paths.agentInfo(this.#agentId), bytes, PRIVATE_FILE);
     await pointAt(this.#paths.metaLatest, folder);
+  }
+
+  async #writeDrain(config: DrainConfig | undefined): Promise<void> {
+    const path = this.#paths.drainConfig(this.#agentId);
+    if (config === undefined) await this.#disk.remove(path);
+    else {
+      const bytes = encodeCheckpoint('DrainConfig', config);
+      await this.#disk.writeAtomic(path, bytes, PRIVATE_FILE);
+    }
   }
 
   /** What an earlier life of this agent left; throws a Fault when it cannot be read. */
@@ -151,7 +170,8 @@ export class Checkpoints {
       const framework = await this.#recoverFramework(join(folder, name));
       if (framework !== undefined) frameworks.push(framework);
     }
-    return { info, frameworks, resources };
+    const drain = await this.#readOne<DrainConfig>('DrainConfig', this.#paths.drainConfig(agentId));
+    return { info, frameworks, resources, drain };
   }
 
   async #recoverFramework(folder: string): Promise<RecoveredFramework | undefined> {
@@ -236,6 +256,7 @@ function chainKey(record: CheckpointRecord): string {
     case 'agent':
     case 'agent-gone':
     case 'resources':
+    case 'drain':
       return 'agent';
     default:
       return `f ${record.key.frameworkId} ${record.key.executorId}`;

@@ -4,6 +4,7 @@ import { unreachable } from '#base/assert.ts';
 import type { Instant } from '#env/env.ts';
 import type { AgentInfo } from '#wire/mesos/v1.ts';
 import { AgentResources } from './agent-resources.ts';
+import { Drain } from './drain.ts';
 import type {
   AboutResources,
   AgentChance,
@@ -33,6 +34,7 @@ export class AgentCore {
   readonly options: AgentOptions;
   readonly workloads: Workloads;
   readonly resources: AgentResources;
+  readonly drain: Drain;
   readonly #chance: AgentChance;
   readonly #out: AgentEffect[] = [];
   #master: MasterState = { kind: 'recovering' };
@@ -49,6 +51,7 @@ export class AgentCore {
     this.#resourceVersion = chance.uuidBytes();
     this.workloads = new Workloads(options, chance, this.#out);
     this.resources = new AgentResources(options, chance, this.#out);
+    this.drain = new Drain(this.workloads, this.resources, this.#out);
     this.workloads.hasResources = (wanted) => this.resources.unknownOf(wanted) === undefined;
   }
 
@@ -73,6 +76,7 @@ export class AgentCore {
   handle(input: AgentInput, now: Instant): readonly AgentEffect[] {
     this.#dispatch(input, now);
     if (this.#master.kind === 'registered') this.#sendUpdates(now);
+    this.drain.settle();
     if (this.#isLeaving) this.#leaveWhenEmpty();
     return this.#out.splice(0);
   }
@@ -101,6 +105,7 @@ export class AgentCore {
           this.resources.recover(input.state.resources, input.state.info !== undefined);
         }
         work.recover(input.state.frameworks, now);
+        if (input.state.drain !== undefined) this.drain.recover(input.state.drain, now);
         this.#master = { kind: 'disconnected' };
         return;
       case 'master-found':
@@ -251,6 +256,9 @@ export class AgentCore {
         work.toExecutor({ frameworkId: framework_id.value, executorId: executor_id.value }, data);
         return;
       }
+      case 'DrainSlaveMessage':
+        this.drain.begin(message.body.config, now);
+        return;
       case 'ShutdownFrameworkMessage':
         work.shutdownFramework(message.body.framework_id.value, now);
         return;

@@ -6,6 +6,8 @@ import { scalarSum, metricsOf } from './metrics.ts';
 import { isReserved, reservationRole } from '#mesos/resources/kinds.ts';
 import type { Resources } from '#mesos/resources/resources.ts';
 import type { Attribute, Resource, Task, TaskStatus } from '#wire/mesos/v1.ts';
+import { toJson } from '#wire/mesos/codec.ts';
+import type { AgentCore } from './core.ts';
 import { type Executor, type Framework, resourcesOf, taskOf } from './agent-state.ts';
 import { modeText } from './files.ts';
 import { sendJson, sendText } from './http.ts';
@@ -109,6 +111,8 @@ export class LegacyApi {
       used_resources: summary(used),
       attributes: attributesOf(info.attributes ?? []),
       start_time: (core.registeredAt ?? 0) / 1000,
+      capabilities: core.options.capabilities.map(({ type }) => type),
+      ...drainOf(core),
       ...(master === undefined ? {} : { master_hostname: master.replace(/:\d+$/, '') }),
       flags,
       frameworks: [...workloads.frameworks.values()].map((one) => this.#framework(one)),
@@ -248,5 +252,15 @@ function legacyStatus(status: TaskStatus): unknown {
     ...(status.labels === undefined ? {} : { labels: status.labels.labels ?? [] }),
     ...(status.container_status === undefined ? {} : { container_status: status.container_status }),
     ...(status.healthy === undefined ? {} : { healthy: status.healthy }),
+  };
+}
+
+function drainOf({ drain }: AgentCore): Record<string, unknown> {
+  const { config, startedAt } = drain;
+  return {
+    ...(config === undefined ? {} : { drain_config: toJson('DrainConfig', config) }),
+    ...(startedAt === undefined
+      ? {}
+      : { estimated_drain_start_time_seconds: Math.floor(startedAt / 1_000) }),
   };
 }

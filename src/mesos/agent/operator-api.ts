@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Env } from '#env/env.ts';
 import type { AgentCall, AgentResponse, FrameworkInfo, Task } from '#wire/mesos/v1.ts';
 import { type Executor, type Framework, taskOf } from './agent-state.ts';
+import type { AgentCore } from './core.ts';
 import type { Containers } from './containers.ts';
 import type { SandboxFiles } from './files.ts';
 import { ContainerApi, isContainerCall } from './container-api.ts';
@@ -74,7 +75,7 @@ export class OperatorApi {
         return { type: 'GET_METRICS', get_metrics: { metrics: list } };
       }
       case 'GET_AGENT':
-        return { type: 'GET_AGENT', get_agent: { agent_info: shell.core.info } };
+        return { type: 'GET_AGENT', get_agent: getAgent(shell.core) };
       case 'GET_TASKS':
         return { type: 'GET_TASKS', get_tasks: this.#tasks() };
       case 'GET_EXECUTORS':
@@ -210,4 +211,15 @@ function callProblem(call: AgentCall): string | undefined {
   }
   if (call.type === 'UNKNOWN') throw new HttpProblem(501, '');
   return undefined;
+}
+
+function getAgent({ info, drain }: AgentCore): NonNullable<AgentResponse['get_agent']> {
+  const { config, startedAt } = drain;
+  return {
+    agent_info: info,
+    ...(config === undefined ? {} : { drain_config: config }),
+    ...(startedAt === undefined
+      ? {}
+      : { estimated_drain_start_time: { nanoseconds: startedAt * 1e6 } }),
+  };
 }

@@ -38,6 +38,10 @@ export class AgentPaths {
     return join(this.meta(agentId), 'slave.info');
   }
 
+  drainConfig(agentId: string): string {
+    return join(this.meta(agentId), 'drain.config');
+  }
+
   metaFramework(agentId: string, frameworkId: string): string {
     return join(this.meta(agentId), 'frameworks', pathPart(frameworkId));
   }

@@ -282,6 +282,7 @@ const AGENT_CAPABILITIES = [
   'RESOURCE_PROVIDER',
   'RESIZE_VOLUME',
   'AGENT_OPERATION_FEEDBACK',
+  'AGENT_DRAINING',
   'TASK_RESOURCE_LIMITS',
 ] as const;
 
@@ -298,6 +299,7 @@ const KNOWN_MESSAGES: ReadonlySet<string> = new Set([
   'ShutdownExecutorMessage',
   'UpdateFrameworkMessage',
   'ShutdownMessage',
+  'DrainSlaveMessage',
   'ApplyOperationMessage',
   'AcknowledgeOperationStatusMessage',
   'ReconcileOperationsMessage',

@@ -2,6 +2,7 @@
 // update, is applied to what the agent knows, checkpointed and sent until it is acknowledged.
 import type { Instant } from '#env/env.ts';
 import type {
+  DrainConfig,
   ExecutorEvent,
   FrameworkInfo,
   StatusUpdate,
@@ -11,7 +12,14 @@ import type {
   TaskStatus_Reason,
 } from '#wire/mesos/v1.ts';
 import { isUuid } from '#mesos/executor/uuid.ts';
-import { type Executor, type Framework, hasWork, lossState, resourcesOf } from './agent-state.ts';
+import {
+  type Executor,
+  type Framework,
+  hasWork,
+  isPartitionAware,
+  lossState,
+  resourcesOf,
+} from './agent-state.ts';
 import { isTerminal, StatusStreams } from './status-streams.ts';
 import type { AgentChance, AgentEffect, AgentOptions, ExecutorKey } from './types.ts';
 
@@ -29,6 +37,8 @@ export class TaskUpdates {
   readonly completedFrameworks: Framework[] = [];
   readonly streams: StatusStreams;
   agentId = '';
+  /** While everything that runs is to end. */
+  draining: DrainConfig | undefined;
   protected readonly options: AgentOptions;
   protected readonly chance: AgentChance;
   protected readonly out: AgentEffect[];
@@ -164,9 +174,10 @@ export class TaskUpdates {
   protected record(
     framework: Framework,
     executor: Executor | undefined,
-    given: TaskStatus,
+    reported: TaskStatus,
     now: Instant,
   ): boolean {
+    const given = drainedStatus(this.draining, framework.info, reported);
     const taskId = given.task_id.value;
     const status: TaskStatus = {
       ...given,
@@ -341,4 +352,21 @@ export class TaskUpdates {
       this.out.push({ kind: 'checkpoint', record });
     }
   }
+}
+
+/** What was killed while the agent is drained says so, whatever its executor knows of it. */
+function drainedStatus(
+  draining: DrainConfig | undefined,
+  framework: FrameworkInfo,
+  status: TaskStatus,
+): TaskStatus {
+  const isKill = status.state === 'TASK_KILLING' || status.state === 'TASK_KILLED';
+  if (draining === undefined || !isKill) return status;
+  const isGone =
+    draining.mark_gone === true && status.state === 'TASK_KILLED' && isPartitionAware(framework);
+  return {
+    ...status,
+    reason: 'REASON_AGENT_DRAINING',
+    ...(isGone ? { state: 'TASK_GONE_BY_OPERATOR' as const } : {}),
+  };
 }

@@ -5,6 +5,7 @@ import type {
   AgentID,
   AgentInfo,
   AgentInfo_Capability,
+  DrainConfig,
   ExecutorEvent,
   ExecutorInfo,
   FrameworkInfo,
@@ -81,6 +82,7 @@ export type FromMaster =
       readonly body: { framework_id: Id; pid?: string; framework_info?: FrameworkInfo };
     }
   | { readonly name: 'ShutdownMessage'; readonly body: { message?: string | undefined } }
+  | { readonly name: 'DrainSlaveMessage'; readonly body: Messages['DrainSlaveMessage'] }
   | AboutResources;
 
 /** Messages about what this agent has. */
@@ -220,6 +222,8 @@ export type CheckpointRecord =
   | { readonly kind: 'executor-done'; readonly key: ExecutorKey; readonly containerId: string }
   | { readonly kind: 'framework-done'; readonly frameworkId: string }
   | ({ readonly kind: 'resources' } & KeptResources)
+  /** `config`: undefined when the agent is drained. */
+  | { readonly kind: 'drain'; readonly config: DrainConfig | undefined }
   /** The next start is that of a new agent. */
   | { readonly kind: 'agent-gone' };
 
@@ -256,6 +260,7 @@ export interface KeptResources {
 
 export interface RecoveredAgent {
   readonly info: AgentInfo | undefined;
+  readonly drain?: DrainConfig | undefined;
   readonly resources?: KeptResources | undefined;
   readonly frameworks: readonly RecoveredFramework[];
 }

@@ -89,6 +89,15 @@ export class Workloads extends TaskUpdates {
       this.frameworkDone(framework);
       return;
     }
+    if (this.draining !== undefined) {
+      const message = 'Task was received while agent was already draining';
+      this.#drop(framework, executorId, fresh, message, now, 'REASON_AGENT_DRAINING');
+      if (mayLaunch && existing === undefined) {
+        this.#exited({ frameworkId: framework.id, executorId }, type, -1);
+      }
+      this.frameworkDone(framework);
+      return;
+    }
     const unknown = this.#unknownResources(executorInfo, fresh);
     if (unknown !== undefined) {
       this.#drop(framework, executorId, fresh, unknown, now, 'REASON_RESOURCES_UNKNOWN');
