@@ -271,3 +271,17 @@ test('leave ends every task, unregisters and exits', () => {
   const last = agent.take().slice(-3);
   assert.deepEqual(last, ['UnregisterSlaveMessage', 'checkpoint agent-gone', 'exit']);
 });
+
+test('an executor that is away while the agent leaves is waited for, and then told', () => {
+  const agent = Agent.registered();
+  agent.runTask('t');
+  const first = agent.subscribe('t');
+  agent.input({ kind: 'executor-disconnected', connection: first });
+  agent.take();
+  agent.input({ kind: 'leave' });
+  assert.deepEqual(agent.take(), []);
+  agent.subscribe('t');
+  assert.deepEqual(agent.take(), ['SHUTDOWN to 2']);
+  agent.pass(60_000);
+  assert.deepEqual(agent.take(), ['destroy-container']);
+});

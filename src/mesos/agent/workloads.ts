@@ -388,11 +388,12 @@ export class Workloads extends TaskUpdates {
   #shutdownExecutor(executor: Executor, now: Instant): void {
     if (executor.state === 'terminating' || executor.state === 'terminated') return;
     executor.state = 'terminating';
-    if (executor.connection === undefined) {
+    // Nobody is there to be asked. One that was there may be on its way back, with tasks to end in order.
+    if (executor.connection === undefined && !executor.everSubscribed) {
       this.#destroy(executor);
       return;
     }
-    this.send(executor, { type: 'SHUTDOWN' });
+    if (executor.connection !== undefined) this.send(executor, { type: 'SHUTDOWN' });
     const own = executor.info.shutdown_grace_period?.nanoseconds;
     const graceMs = own === undefined ? this.options.executorShutdownGraceMs : own / 1e6;
     executor.deadline = now + graceMs;
