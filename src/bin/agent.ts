@@ -1,6 +1,6 @@
 // An agent as a program: detects what the machine has, starts the service on real ports, and turns
 // a shutdown by the master into a new agent.
-import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { availableParallelism, hostname as machineName, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Fault } from '#base/fault.ts';
@@ -11,6 +11,7 @@ import { isAgentFlag } from '#mesos/agent/flags.ts';
 import { type AgentSettings, type RunningAgent, startAgent } from '#mesos/agent/service.ts';
 import { detectMaster, parseMasterAddress, redacted } from '#mesos/election/master-address.ts';
 import { parseAttributes, parseResources } from '#mesos/resources/parse.ts';
+import { prepareFolder } from '#supervisor/folder.ts';
 import type { RunningPart } from './part.ts';
 
 export interface AgentCommandOptions {
@@ -111,19 +112,6 @@ function settingsOf(options: AgentCommandOptions): AgentSettings {
   };
 }
 
-function makeHome(home: string): void {
-  try {
-    mkdirSync(join(home, 'run'), { recursive: true });
-  } catch (cause) {
-    const errno = (cause as { code?: string }).code ?? 'failure';
-    throw new Fault(
-      { code: 'home-unwritable', path: home },
-      `Cannot use the agent's folder "${home}": ${errno}`,
-      { cause },
-    );
-  }
-}
-
 /** The pid of a living agent in this folder, if there is one. */
 function ownerOf(lock: string): number | undefined {
   if (!existsSync(lock)) return undefined;
@@ -154,7 +142,7 @@ function lockHome(home: string): string {
 export async function runAgent(options: AgentCommandOptions, env: Env): Promise<RunningPart> {
   parseMasterAddress(options.master);
   const home = resolve(options.home);
-  makeHome(home);
+  prepareFolder(join(home, 'run'));
   const lock = lockHome(home);
   const settings = settingsOf(options);
   const host = createProcessHost(env);

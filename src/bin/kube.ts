@@ -1,5 +1,5 @@
 // Wires the components of a Kubernetes instance that this process was asked to run.
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { Fault } from '#base/fault.ts';
@@ -14,6 +14,7 @@ import { Authority, kubeconfig } from '#kube/pki/authority.ts';
 import { TypeRegistry } from '#kube/types/registry.ts';
 import { detectMaster } from '#mesos/election/master-address.ts';
 import { openStore, parseStoreSpec } from '#store/open-store.ts';
+import { prepareFolder } from '#supervisor/folder.ts';
 import { instanceConfig, type InstanceConfig } from '#supervisor/home.ts';
 import type { RunningPart } from './part.ts';
 import { installWrapper } from './self.ts';
@@ -78,14 +79,7 @@ class Instance {
     this.#options = options;
     this.#env = env;
     this.#folder = join(options.home, 'kube', options.name);
-    try {
-      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    } catch (error) {
-      const path = this.#folder;
-      throw new Fault({ code: 'home-unwritable', path }, `Cannot write to home folder "${path}"`, {
-        cause: error,
-      });
-    }
+    prepareFolder(this.#folder);
     this.#config = readInstance(this.#folder, options);
   }
 

@@ -1,8 +1,7 @@
 // Wires a master: registry store, election, core and shell, HTTP server.
-import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import { Candidate } from '#mesos/election/candidate.ts';
@@ -21,6 +20,7 @@ import type { MasterOptions } from '#mesos/master/types.ts';
 import { Registry } from '#mesos/registry/registry.ts';
 import { openStore, parseStoreSpec, type StoreSpec } from '#store/open-store.ts';
 import type { Store } from '#store/store.ts';
+import { prepareFolder } from '#supervisor/folder.ts';
 import type { RunningPart } from './part.ts';
 
 export interface MasterRunOptions {
@@ -59,25 +59,9 @@ function flagsOf({ home, host, port, zk }: MasterRunOptions): Record<string, str
   };
 }
 
-/** Folder by folder: mkdir's own recursion never ends where the kernel forbids folders (/proc). */
-function makeFolders(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
-  if (dirname(path) !== path) makeFolders(dirname(path));
-  mkdirSync(path, { mode: 0o700 });
-}
-
 export async function runMaster(options: MasterRunOptions, env: Env): Promise<RunningPart> {
   const { home, host } = options;
-  const cannotWrite = (cause: unknown): Fault => {
-    const message = `Cannot write to home folder "${home}"`;
-    return new Fault({ code: 'home-unwritable', path: home }, message, { cause });
-  };
-  try {
-    makeFolders(home);
-    accessSync(home, constants.W_OK);
-  } catch (error) {
-    throw cannotWrite(error);
-  }
+  prepareFolder(home);
   const spec = parseStoreSpec(options.store ?? `sqlite:${join(home, 'registry.db')}`, ETCD_PREFIX);
   const group = await groupOf(options, spec, env);
   const store = await openStore(spec, env);

@@ -3,7 +3,11 @@ import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import { Home, instanceConfig } from '#supervisor/home.ts';
 import { waitForState } from './state-watch.ts';
-import { KUBE_PORT } from './up.ts';
+import { KUBE_PORT, REREAD_SIGNAL } from './up.ts';
+
+const READY_MS_MAX = 120_000;
+/** After so many the user is told; the supervisor goes on trying. */
+const TRIES = 6;
 
 export async function kubeCreate(
   options: { home: string; name: string },
@@ -35,18 +39,22 @@ export async function kubeCreate(
   let port = first;
   while (existing.some((instance) => instance.port === port)) port += 1;
   home.addInstance(instanceConfig(name, port));
-  process.kill(running.pid, 'SIGHUP');
+  process.kill(running.pid, REREAD_SIGNAL);
   const part = `kube-${name}`;
   const state = await waitForState(
     home,
-    (now) => now.parts.some((one) => one.name === part && one.state === 'ready'),
-    120_000,
+    (now) => {
+      const found = now.parts.find((one) => one.name === part);
+      return found?.state === 'ready' || (found?.failures ?? 0) >= TRIES;
+    },
+    READY_MS_MAX,
     env,
   );
-  if (state === undefined) {
-    process.stderr.write(
-      `strata: instance "${name}" did not become ready; see ${home.path('log', `${part}.log`)}\n`,
-    );
+  const found = state?.parts.find((one) => one.name === part);
+  if (found?.state !== 'ready') {
+    const why = found?.exit === undefined ? '' : `: ${found.exit}`;
+    const log = home.path('log', `${part}.log`);
+    process.stderr.write(`strata: instance "${name}" is not ready yet${why}; its log is ${log}\n`);
     return 1;
   }
   process.stdout.write(

@@ -1,6 +1,6 @@
 // `strata up`: everything on this machine, as child processes under one supervisor.
 import { spawn } from 'node:child_process';
-import { mkdirSync, openSync } from 'node:fs';
+import { openSync, readFileSync } from 'node:fs';
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import type { PartSpec } from '#supervisor/core.ts';
@@ -11,7 +11,7 @@ import {
   type SupervisorState,
 } from '#supervisor/home.ts';
 import { Supervisor } from '#supervisor/shell.ts';
-import { createProgress } from './progress.ts';
+import { createProgress, lineOf } from './progress.ts';
 import { waitForState } from './state-watch.ts';
 
 export interface UpOptions {
@@ -28,6 +28,9 @@ export interface UpOptions {
 const MASTER_PORT = 5050;
 const AGENT_PORT = 5051;
 export const KUBE_PORT = 6443;
+/** Tells the supervisor that the home has an instance more. */
+export const REREAD_SIGNAL = 'SIGUSR2';
+const DETACH_MS_MAX = 180_000;
 
 function masterPart(options: UpOptions): PartSpec {
   const port = MASTER_PORT + options.portOffset;
@@ -99,7 +102,11 @@ async function runSupervisor(options: UpOptions, env: Env): Promise<number> {
       home,
       command: options.command,
       describe,
-      onChange: (core) => progress.show(core.states(), home),
+      onChange: (core) =>
+        progress.show(
+          core.states().map(({ spec, state }) => lineOf(spec, state)),
+          home,
+        ),
     },
     env,
   );
@@ -107,16 +114,24 @@ async function runSupervisor(options: UpOptions, env: Env): Promise<number> {
     if (!options.kube) return;
     for (const instance of home.instances()) supervisor.add(kubePart(options, instance));
   };
-  process.on('SIGHUP', addInstances);
-  process.on('SIGTERM', () => supervisor.stop('keep-tasks'));
+  process.on(REREAD_SIGNAL, addInstances);
+  // A terminal that goes away takes its supervisor along, not what the user has started with it.
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => supervisor.stop('keep-tasks'));
+  }
+  process.stdout.on('error', () => {});
   process.on('SIGINT', () => supervisor.stop('kill-tasks'));
   supervisor.add(masterPart(options));
   for (let number = 1; number <= agents; number++) supervisor.add(agentPart(options, number));
   addInstances();
   await supervisor.finished;
-  progress.close();
   home.release();
-  return 0;
+  const { failure } = supervisor;
+  if (failure === undefined) return 0;
+  const { name, exit } = failure;
+  const log = home.path('log', `${name}.log`);
+  process.stderr.write(`strata: ${name} cannot start: ${exit}; its log is ${log}\n`);
+  return 1;
 }
 
 function isReady(state: SupervisorState): boolean {
@@ -134,7 +149,6 @@ async function detach(options: UpOptions, env: Env): Promise<number> {
       `Cannot start in "${options.home}": the process with pid ${holder.pid} holds it`,
     );
   }
-  mkdirSync(home.path('log'), { recursive: true });
   const log = openSync(home.path('log', 'supervisor.log'), 'a');
   const [program, ...first] = options.command;
   const again = process.argv.slice(2).filter((argument) => argument !== '--detach');
@@ -149,22 +163,29 @@ async function detach(options: UpOptions, env: Env): Promise<number> {
     home,
     (state) => {
       if (state.pid !== child.pid) return false;
-      progress.show(
-        state.parts.map((part) => ({ name: part.name, state: part.state, url: part.url })),
-        home,
-      );
+      progress.show(state.parts, home);
       return isReady(state);
     },
-    180_000,
+    DETACH_MS_MAX,
     env,
   );
   const outcome = await Promise.race([ready, failed]);
-  progress.close();
-  if (outcome === 'ended' || outcome === undefined) {
-    process.stderr.write(`strata: could not start; see ${home.path('log')}\n`);
-    return 1;
+  if (outcome !== 'ended' && outcome !== undefined) return 0;
+  process.stderr.write(`strata: ${whyNotReady(home, child.pid, outcome === 'ended')}\n`);
+  return 1;
+}
+
+function whyNotReady(home: Home, pid: number | undefined, hasEnded: boolean): string {
+  const state = home.lastState();
+  if (state?.pid === pid && state?.failure !== undefined) {
+    return `${state.failure}; the logs are in ${home.path('log')}`;
   }
-  return 0;
+  const log = home.path('log', 'supervisor.log');
+  const lines = hasEnded ? readFileSync(log, 'utf8').split('\n') : [];
+  const last = lines.findLast((line) => line.startsWith('strata: '));
+  if (last !== undefined) return last.slice('strata: '.length);
+  const what = hasEnded ? 'the supervisor ended' : 'not everything is ready yet';
+  return `${what}; the logs are in ${home.path('log')}`;
 }
 
 export async function up(options: UpOptions, env: Env): Promise<number> {

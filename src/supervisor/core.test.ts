@@ -8,6 +8,7 @@ const options = {
   backOffMsMax: 1_000,
   healthyAfterMs: 5_000,
   stopGraceMs: 2_000,
+  startTriesMax: 3,
 };
 const show = (effects: readonly SupervisorEffect[]): string[] =>
   effects
@@ -30,8 +31,37 @@ function three(): SupervisorCore {
   return core;
 }
 
-test('SupervisorCore restarts a part that ran long at once, and one that did not with back-off', () => {
+function ready(core: SupervisorCore): SupervisorCore {
+  for (const name of ['master', 'agent-1', 'kube-default']) core.onReady(name, 'url', 0);
+  return core;
+}
+
+test('a part that cannot be started at all ends everything, and says why', () => {
   const core = three();
+  core.onReady('agent-1', 'url', 5);
+  core.onReady('kube-default', 'url', 5);
+  for (const now of [10, 1_010]) {
+    core.onExit('master', 'exit status 1: port in use', now);
+    assert.equal(core.failure, undefined);
+    core.onTick(now + 1_000);
+  }
+  const last = core.onExit('master', 'exit status 1: port in use', 2_020);
+  assert.deepEqual(show(last), ['SIGTERM kube-default', 'wake 4020']);
+  assert.deepEqual(core.failure, { name: 'master', exit: 'exit status 1: port in use' });
+});
+
+test('what was ready once, or comes later, is tried for ever', () => {
+  const core = ready(three());
+  core.add({ name: 'kube-b', args: [], stage: 2 }, 0);
+  for (let now = 10; now < 20_000; now += 2_000) {
+    for (const name of ['master', 'kube-b']) core.onExit(name, '1', now);
+    assert.deepEqual(show(core.onTick(now + 1_000)), ['start master', 'start kube-b']);
+  }
+  assert.equal(core.isStopping, false);
+});
+
+test('SupervisorCore restarts a part that ran long at once, and one that did not with back-off', () => {
+  const core = ready(three());
   assert.deepEqual(show(core.onExit('master', 'SIGKILL', 6_000)), ['wake 6000']);
   assert.deepEqual(show(core.onTick(6_000)), ['start master']);
   assert.deepEqual(show(core.onExit('master', '1', 6_010)), ['wake 6110']);
@@ -41,7 +71,7 @@ test('SupervisorCore restarts a part that ran long at once, and one that did not
 });
 
 test('SupervisorCore never waits longer than the maximum', () => {
-  const core = three();
+  const core = ready(three());
   let now = 0;
   for (let round = 0; round < 40; round++) {
     core.onExit('master', '1', now);

@@ -14,7 +14,12 @@ export interface PartSpec {
 export type PartState =
   | { readonly kind: 'starting'; readonly since: Instant }
   | { readonly kind: 'ready'; readonly since: Instant; readonly url: string }
-  | { readonly kind: 'waiting'; readonly restartAt: Instant; readonly exit: string }
+  | {
+      readonly kind: 'waiting';
+      readonly restartAt: Instant;
+      readonly exit: string;
+      readonly failures: number;
+    }
   | { readonly kind: 'stopping' }
   | { readonly kind: 'stopped' };
 
@@ -35,6 +40,8 @@ export interface SupervisorOptions {
   /** A part that ran this long starts again at once when it ends. */
   readonly healthyAfterMs: number;
   readonly stopGraceMs: number;
+  /** A part that ends so often without ever having been ready, before all were, ends everything. */
+  readonly startTriesMax: number;
 }
 
 interface Part {
@@ -42,6 +49,7 @@ interface Part {
   state: PartState;
   startedAt: Instant;
   failures: number;
+  hasBeenReady: boolean;
 }
 
 export type StopMode = 'keep-tasks' | 'kill-tasks';
@@ -49,6 +57,9 @@ export type StopMode = 'keep-tasks' | 'kill-tasks';
 export class SupervisorCore {
   readonly #options: SupervisorOptions;
   readonly #parts = new Map<string, Part>();
+  /** Once everything was: what fails later is tried for ever. */
+  #wasReady = false;
+  #failure: { readonly name: string; readonly exit: string } | undefined;
   #stopping: { readonly mode: StopMode; deadline: Instant; stage: number } | undefined;
 
   constructor(options: SupervisorOptions) {
@@ -59,6 +70,11 @@ export class SupervisorCore {
     return [...this.#parts.values()].map(({ spec, state }) => ({ spec, state }));
   }
 
+  /** The part that could not be started, which is why everything stops. */
+  get failure(): { readonly name: string; readonly exit: string } | undefined {
+    return this.#failure;
+  }
+
   get isStopping(): boolean {
     return this.#stopping !== undefined;
   }
@@ -67,7 +83,7 @@ export class SupervisorCore {
   add(spec: PartSpec, now: Instant): readonly SupervisorEffect[] {
     if (this.#parts.has(spec.name) || this.#stopping !== undefined) return [];
     const state: PartState = { kind: 'starting', since: now };
-    this.#parts.set(spec.name, { spec, state, startedAt: now, failures: 0 });
+    this.#parts.set(spec.name, { spec, state, startedAt: now, failures: 0, hasBeenReady: false });
     return [{ kind: 'start', part: spec }, { kind: 'changed' }];
   }
 
@@ -76,6 +92,8 @@ export class SupervisorCore {
     const part = this.#parts.get(name);
     if (part === undefined || part.state.kind !== 'starting') return [];
     part.state = { kind: 'ready', since: now, url };
+    part.hasBeenReady = true;
+    this.#wasReady ||= [...this.#parts.values()].every((one) => one.hasBeenReady);
     return [{ kind: 'changed' }];
   }
 
@@ -90,7 +108,11 @@ export class SupervisorCore {
     const healthy = now - part.startedAt >= this.#options.healthyAfterMs;
     part.failures = healthy ? 0 : part.failures + 1;
     const delayMs = healthy ? 0 : this.#backOffMs(part.failures);
-    part.state = { kind: 'waiting', restartAt: now + delayMs, exit };
+    part.state = { kind: 'waiting', restartAt: now + delayMs, exit, failures: part.failures };
+    if (this.#isHopeless(part)) {
+      this.#failure = { name, exit };
+      return [{ kind: 'changed' }, ...this.stop('keep-tasks', now)];
+    }
     return [{ kind: 'changed' }, { kind: 'wake-at', at: now + delayMs }];
   }
 
@@ -114,6 +136,10 @@ export class SupervisorCore {
       if (part.state.kind === 'waiting') part.state = { kind: 'stopped' };
     }
     return this.#advanceStop(now);
+  }
+
+  #isHopeless({ hasBeenReady, failures }: Part): boolean {
+    return !this.#wasReady && !hasBeenReady && failures >= this.#options.startTriesMax;
   }
 
   #backOffMs(failures: number): number {

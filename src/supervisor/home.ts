@@ -9,6 +9,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '#base/fault.ts';
+import { prepareFolder } from './folder.ts';
 
 export interface InstanceConfig {
   readonly name: string;
@@ -33,7 +34,12 @@ export interface SupervisorState {
     readonly state: string;
     readonly url?: string;
     readonly pid?: number;
+    /** How it ended last and how often in a row, while it is not running. */
+    readonly exit?: string;
+    readonly failures?: number;
   }[];
+  /** Why everything stopped by itself. */
+  readonly failure?: string;
 }
 
 export function writeFileWhole(path: string, text: string, mode = 0o644): void {
@@ -80,25 +86,10 @@ export class Home {
     return this.path('run', 'supervisor.json');
   }
 
-  /** The folders every part needs; a Fault with the path when the home cannot be written. */
+  /** The folders every part needs; Faults `home-unwritable` and `home-full` with the path. */
   prepare(): void {
     for (const folder of ['', 'run', 'log', 'kube', 'agents', 'master', 'bin']) {
-      const path = this.path(folder);
-      try {
-        mkdirSync(path, { recursive: true, mode: 0o700 });
-        const probe = join(path, `.writable.${process.pid}`);
-        writeFileSync(probe, 'x');
-        renameSync(probe, join(path, '.writable'));
-      } catch (error) {
-        const errno = (error as { code?: string }).code ?? 'EIO';
-        throw new Fault(
-          { code: 'home-unwritable', path, errno },
-          `Cannot write to home folder "${path}": ${errno}`,
-          {
-            cause: error,
-          },
-        );
-      }
+      prepareFolder(this.path(folder));
     }
   }
 

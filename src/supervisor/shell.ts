@@ -2,11 +2,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { appendFileSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { errorChain } from '#base/fault.ts';
 import type { Env, Timer } from '#env/env.ts';
 import { SupervisorCore, type PartSpec, type StopMode, type SupervisorEffect } from './core.ts';
 import { startTicksOf, writeFileWhole, type Home, type SupervisorState } from './home.ts';
 
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
+const LAST_CHARACTERS_MAX = 4_000;
 
 export interface SupervisorShellOptions {
   readonly home: Home;
@@ -15,18 +17,40 @@ export interface SupervisorShellOptions {
   readonly onChange: (core: SupervisorCore) => void;
 }
 
-/** A log file that is renamed to `.1` when it grows over its bound. */
-function createLogFile(path: string): (chunk: Buffer) => void {
+/** A log file that is renamed to `.1` when it grows over its bound; a full disk loses lines only. */
+function createLogFile(path: string, onError: (error: unknown) => void): (chunk: Buffer) => void {
   mkdirSync(dirname(path), { recursive: true });
   let size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  let isLosing = false;
   return (chunk) => {
-    if (size + chunk.length > LOG_BYTES_MAX) {
-      renameSync(path, `${path}.1`);
-      size = 0;
+    try {
+      if (size + chunk.length > LOG_BYTES_MAX) {
+        renameSync(path, `${path}.1`);
+        size = 0;
+      }
+      appendFileSync(path, chunk);
+      size += chunk.length;
+      isLosing = false;
+    } catch (error) {
+      if (!isLosing) onError(error);
+      isLosing = true;
     }
-    appendFileSync(path, chunk);
-    size += chunk.length;
   };
+}
+
+/** The last thing that a part said, without the name of the program before it. */
+class LastLine {
+  #text = '';
+
+  push(chunk: Buffer): void {
+    this.#text = (this.#text + chunk.toString('utf8')).slice(-LAST_CHARACTERS_MAX);
+  }
+
+  get(): string | undefined {
+    const lines = this.#text.split('\n').filter((line) => line.trim() !== '');
+    const told = lines.findLast((line) => line.startsWith('strata: '));
+    return (told ?? lines.findLast((line) => /^\w*Error\b/.test(line)))?.replace(/^strata: /, '');
+  }
 }
 
 export class Supervisor {
@@ -37,6 +61,7 @@ export class Supervisor {
     backOffMsMax: 5_000,
     healthyAfterMs: 3_000,
     stopGraceMs: 20_000,
+    startTriesMax: 6,
   });
   readonly #children = new Map<string, ChildProcess>();
   readonly #timers = new Set<Timer>();
@@ -59,8 +84,9 @@ export class Supervisor {
     this.#perform(this.#core.stop(mode, this.#env.clock.now()));
   }
 
-  get isStopping(): boolean {
-    return this.#core.isStopping;
+  /** Why everything stopped by itself, if it did. */
+  get failure(): { readonly name: string; readonly exit: string } | undefined {
+    return this.#core.failure;
   }
 
   #perform(effects: readonly SupervisorEffect[]): void {
@@ -86,13 +112,22 @@ export class Supervisor {
   #start(part: PartSpec): void {
     const [program, ...first] = this.#options.command;
     // Standard input is the leash: a part ends when its supervisor is gone and the pipe closes.
-    // Standard output carries one JSON line when the part is ready.
+    // Standard output carries one JSON line when the part is ready. A session of its own: the ^C of a
+    // terminal is for the supervisor, which then stops its parts in order.
     const child = spawn(program ?? '', [...first, ...part.args, '--supervised'], {
       stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
     });
     this.#children.set(part.name, child);
-    const log = createLogFile(this.#options.home.path('log', `${part.name}.log`));
-    child.stderr.on('data', log);
+    const path = this.#options.home.path('log', `${part.name}.log`);
+    const log = createLogFile(path, (error) => {
+      this.#env.log.error('Cannot write a log; lines are lost', { path, error: errorChain(error) });
+    });
+    const last = new LastLine();
+    child.stderr.on('data', (chunk: Buffer) => {
+      last.push(chunk);
+      log(chunk);
+    });
     child.stdin.on('error', () => {});
     let line = '';
     child.stdout.on('data', (chunk: Buffer) => {
@@ -105,10 +140,8 @@ export class Supervisor {
     child.on('error', (error) => log(Buffer.from(`Cannot start: ${error.message}\n`)));
     child.on('close', (code, signal) => {
       this.#children.delete(part.name);
-      const exit = signal ?? `exit status ${code}`;
-      if (!this.#core.isStopping) {
-        this.#env.log.warn('A part ended; starting it again', { part: part.name, exit });
-      }
+      const words = last.get();
+      const exit = (signal ?? `exit status ${code}`) + (words === undefined ? '' : `: ${words}`);
       this.#perform(this.#core.onExit(part.name, exit, this.#env.clock.now()));
     });
   }
@@ -120,6 +153,7 @@ export class Supervisor {
   }
 
   #publish(): void {
+    const { failure } = this.#core;
     const state: SupervisorState = {
       pid: process.pid,
       startTicks: startTicksOf(process.pid) ?? '',
@@ -130,12 +164,26 @@ export class Supervisor {
           name: spec.name,
           state: part.kind,
           ...(part.kind === 'ready' ? { url: part.url } : {}),
+          ...(part.kind === 'waiting' ? { exit: part.exit, failures: part.failures } : {}),
           ...(pid === undefined ? {} : { pid }),
         };
       }),
+      ...(failure === undefined
+        ? {}
+        : { failure: `${failure.name} cannot start: ${failure.exit}` }),
     };
-    writeFileWhole(this.#options.home.statePath, `${JSON.stringify(state, null, 2)}\n`);
+    this.#write(state);
     this.#options.onChange(this.#core);
+  }
+
+  /** The other commands read it; parts go on without it, and its next change is written again. */
+  #write(state: SupervisorState): void {
+    const path = this.#options.home.statePath;
+    try {
+      writeFileWhole(path, `${JSON.stringify(state, null, 2)}\n`);
+    } catch (error) {
+      this.#env.log.error('Cannot write the state of the home', { path, error: errorChain(error) });
+    }
   }
 
   #end(): void {

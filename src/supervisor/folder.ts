@@ -1,0 +1,45 @@
+// Makes a folder of state and sees at once whether it can be worked in: a folder that cannot be written
+// and a disk that is full are told with the path before anything starts.
+import { mkdirSync, statSync, statfsSync, unlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Fault } from '#base/fault.ts';
+
+/** Stores, logs and sandboxes want some room to begin with. */
+const FREE_BYTES_MIN = 16 * 1024 * 1024;
+const MB = 1024 * 1024;
+
+/** Folder by folder: mkdir's own recursion never ends where the kernel forbids folders (/proc). */
+function makeFolders(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  if (dirname(path) !== path) makeFolders(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
+}
+
+function freeBytes(path: string): number {
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize;
+}
+
+/** Faults `home-unwritable` and `home-full`, both with the path. */
+export function prepareFolder(path: string): void {
+  let free: number;
+  try {
+    makeFolders(path);
+    free = freeBytes(path);
+    const probe = join(path, `.writable.${process.pid}`);
+    if (free >= FREE_BYTES_MIN) {
+      writeFileSync(probe, 'x');
+      unlinkSync(probe);
+    }
+  } catch (cause) {
+    const { code } = cause as { code?: string };
+    const detail = { code: code === 'ENOSPC' ? 'home-full' : 'home-unwritable', path, errno: code };
+    throw new Fault(detail, `Cannot write to home folder "${path}"`, { cause });
+  }
+  if (free >= FREE_BYTES_MIN) return;
+  const [has, wants] = [Math.floor(free / MB), FREE_BYTES_MIN / MB];
+  throw new Fault(
+    { code: 'home-full', path },
+    `Cannot use home folder "${path}": its disk is full (${has} MB are free, at least ${wants} MB are needed)`,
+  );
+}
