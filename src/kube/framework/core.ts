@@ -285,9 +285,10 @@ export class FrameworkCore {
     }
     record.state = { kind: 'over' };
     const { uid, namespace, name } = view.pod;
-    if (view.isDeleting) return status.source === 'SOURCE_EXECUTOR' ? [] : [this.#removal(view)];
-    // What the executor says of its end it has written into the pod's status itself.
-    if (isPodOver(view) || status.source === 'SOURCE_EXECUTOR') return [];
+    // The executor writes a pod's end, or removes the pod, before it tells the task's end, and mostly that has
+    // been seen by now. When it was shut down while the API server was away it could not.
+    if (view.isDeleting) return [this.#removal(view)];
+    if (isPodOver(view)) return [];
     const reason = reasonOf(status);
     const message = status.message === '' ? `Task ended as ${status.state}` : status.message;
     return [{ kind: 'fail-pod', uid, namespace, name, reason, message }];

@@ -19,6 +19,7 @@ import type {
   SchedulerEvent,
 } from '#wire/mesos/v1.ts';
 import { FrameworkCore } from './core.ts';
+import { isOver, lostPodStatus } from './lost-pod.ts';
 import { NodeRecords, type NodeRecord } from './node-records.ts';
 import { desiredNode } from './nodes.ts';
 import type { FrameworkEffect, PodView } from './types.ts';
@@ -509,8 +510,17 @@ export class Framework {
   }
 
   async #failPod(effect: Extract<FrameworkEffect, { kind: 'fail-pod' }>): Promise<void> {
-    const { reason, message } = effect;
-    await this.#patchPodStatus(effect, { phase: 'Failed', reason, message });
+    const { namespace, name, reason, message } = effect;
+    const now = timestamp(this.#env.clock.now());
+    try {
+      const path = `/api/v1/namespaces/${namespace}/pods/${name}`;
+      const pod = (await this.#options.client.call({ method: 'GET', path })) as KubeObject;
+      if (isOver(pod)) return;
+      await this.#patchPodStatus(effect, lostPodStatus(pod, { reason, message, now }));
+    } catch (error) {
+      if (!hasCode(error, 404))
+        this.#env.log.warn('Cannot read a pod that has failed', { namespace, name, error });
+    }
   }
 
   async #patchPodStatus(

@@ -43,7 +43,8 @@ export interface NodeExecutorParts {
 /** How long a pod that is being deleted may wait for its launch, which may still be on its way. */
 const launchWaitMs = 5_000;
 const shutdownGraceMs = 3_000;
-const shutdownApiMs = shutdownGraceMs + 2_000;
+/** In a shutdown the API server may be gone for good: so long after a pod's end it is waited for. */
+const shutdownApiMs = 500;
 
 export class NodeExecutor {
   readonly #options: NodeExecutorOptions;
@@ -62,7 +63,7 @@ export class NodeExecutor {
   #isShuttingDown = false;
   #isClosed = false;
   #shutdownTimer: Timer | undefined;
-  /** Resolved some time after a shutdown began: the API server is not waited for any longer. */
+  /** Resolved some time after all had to be over: the API server is not waited for any longer. */
   readonly #leaveApi = Promise.withResolvers<void>();
 
   constructor(options: NodeExecutorOptions, parts: NodeExecutorParts, env: Env) {
@@ -218,7 +219,8 @@ export class NodeExecutor {
       if (worker.isFinished) continue;
       worker.input({ kind: 'kill', graceMs: shutdownGraceMs, reason, message });
     }
-    this.#shutdownTimer = this.#env.timers.after(shutdownApiMs, () => this.#leaveApi.resolve());
+    const allMs = shutdownGraceMs + shutdownApiMs;
+    this.#shutdownTimer = this.#env.timers.after(allMs, () => this.#leaveApi.resolve());
     this.#checkShutdown();
   }
 
@@ -366,7 +368,7 @@ export class NodeExecutor {
   #onFinished(pod: Pod, phase: 'Succeeded' | 'Failed'): void {
     const { uid } = podIdentity(pod);
     this.#queue(uid, async () => {
-      await Promise.race([this.#writer.flush(uid), this.#leaveApi.promise]);
+      await Promise.race([this.#writer.flush(uid), this.#patience()]);
       const current = this.#workers.get(uid)?.pod ?? pod;
       const isDeleted = current.metadata.deletionTimestamp !== undefined;
       if (isDeleted && this.#pods.has(uid)) await this.#deletePod(current);
@@ -389,7 +391,13 @@ export class NodeExecutor {
       this.#env,
       () => this.#isClosed,
     );
-    return Promise.race([deleted, this.#leaveApi.promise]);
+    return Promise.race([deleted, this.#patience()]);
+  }
+
+  /** For how long the API server is waited for. */
+  async #patience(): Promise<void> {
+    if (!this.#isShuttingDown) return await this.#leaveApi.promise;
+    await new Promise<void>((done) => this.#env.timers.after(shutdownApiMs, done));
   }
 
   async #endTask(record: TaskRecord, state: TerminalState, message: string): Promise<void> {
