@@ -32,6 +32,7 @@ export async function servePart(
     process.stdin.on('error', () => stopped.resolve({ killTasks: false }));
     process.stdin.resume();
   }
+  process.stdout.on('error', () => {});
   let part: RunningPart;
   try {
     part = await start();

@@ -41,6 +41,9 @@ const homeOption = () =>
     .argParser((text) => resolve(text));
 const supervisedOption = () => new Option('--supervised').hideHelp();
 
+// Whoever read what is said may be gone, or the disk that keeps it full: no reason to end.
+process.stderr.on('error', () => {});
+
 /** Runs a command and turns its outcome into the exit status. */
 function exits<T extends unknown[]>(run: (...args: T) => Promise<number>) {
   return async (...args: T): Promise<void> => {

@@ -22,6 +22,7 @@ const POLL_MS_MIN = 50;
 const POLL_MS_MAX = 500;
 const READ_BYTES = 65_536;
 const STUCK_MS = 5_000;
+const TEARDOWN_MS_MAX = 3_000;
 const EXIT_FAILURE = 1;
 const EXIT_INTERRUPTED = 130;
 
@@ -157,9 +158,18 @@ class Run {
       this.#stuck.cancel();
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);
-      await this.#client.call({ type: 'TEARDOWN' }).catch(() => {});
+      await this.#tearDown();
       this.#client.close();
     }
+  }
+
+  /** A master that does not answer tears the framework down itself when its time to fail over is up. */
+  async #tearDown(): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = this.#env.timers.after(TEARDOWN_MS_MAX, () => late.resolve());
+    const called = this.#client.call({ type: 'TEARDOWN' }).catch(() => {});
+    await Promise.race([called, late.promise]);
+    timer.cancel();
   }
 
   #fail(message: string): void {

@@ -4,9 +4,9 @@ import { mkdirSync, statSync, statfsSync, unlinkSync, writeFileSync } from 'node
 import { dirname, join } from 'node:path';
 import { Fault } from '#base/fault.ts';
 
-/** Stores, logs and sandboxes want some room to begin with. */
-const FREE_BYTES_MIN = 16 * 1024 * 1024;
 const MB = 1024 * 1024;
+/** Enough for a few records; a part that takes its work up again wants no more than that. */
+const FREE_BYTES_MIN = MB / 4;
 
 /** Folder by folder: mkdir's own recursion never ends where the kernel forbids folders (/proc). */
 function makeFolders(path: string): void {
@@ -21,13 +21,13 @@ function freeBytes(path: string): number {
 }
 
 /** Faults `home-unwritable` and `home-full`, both with the path. */
-export function prepareFolder(path: string): void {
+export function prepareFolder(path: string, freeBytesMin = FREE_BYTES_MIN): void {
   let free: number;
   try {
     makeFolders(path);
     free = freeBytes(path);
     const probe = join(path, `.writable.${process.pid}`);
-    if (free >= FREE_BYTES_MIN) {
+    if (free >= freeBytesMin) {
       writeFileSync(probe, 'x');
       unlinkSync(probe);
     }
@@ -36,10 +36,10 @@ export function prepareFolder(path: string): void {
     const detail = { code: code === 'ENOSPC' ? 'home-full' : 'home-unwritable', path, errno: code };
     throw new Fault(detail, `Cannot write to home folder "${path}"`, { cause });
   }
-  if (free >= FREE_BYTES_MIN) return;
-  const [has, wants] = [Math.floor(free / MB), FREE_BYTES_MIN / MB];
+  if (free >= freeBytesMin) return;
+  const [has, wants] = [free, freeBytesMin].map((bytes) => `${Math.floor(bytes / 1024)} kB`);
   throw new Fault(
     { code: 'home-full', path },
-    `Cannot use home folder "${path}": its disk is full (${has} MB are free, at least ${wants} MB are needed)`,
+    `Cannot use home folder "${path}": its disk is full (${has} free, at least ${wants} needed)`,
   );
 }

@@ -11,6 +11,9 @@ import { join } from 'node:path';
 import { Fault } from '#base/fault.ts';
 import { prepareFolder } from './folder.ts';
 
+/** Stores, logs and sandboxes want some room to begin with. */
+const FREE_BYTES_MIN = 16 * 1024 * 1024;
+
 export interface InstanceConfig {
   readonly name: string;
   readonly port: number;
@@ -89,7 +92,7 @@ export class Home {
   /** The folders every part needs; Faults `home-unwritable` and `home-full` with the path. */
   prepare(): void {
     for (const folder of ['', 'run', 'log', 'kube', 'agents', 'master', 'bin']) {
-      prepareFolder(this.path(folder));
+      prepareFolder(this.path(folder), FREE_BYTES_MIN);
     }
   }
 
