@@ -15,9 +15,9 @@ const ready = (name: string): PartLine => ({ name, state: 'ready', url: `http://
 function screen(text: string): string[] {
   const rows = [''];
   let row = 0;
-  for (const [, up, clear, end, other] of text.matchAll(
-    /\u001b\[(\d+)A|(\u001b\[2K)|(\n)|([^\u001b\n]+)/g,
-  )) {
+  // The escape character, named: a regular expression must not have it.
+  const codes = text.replaceAll('\u001b', 'ESC');
+  for (const [, up, clear, end, other] of codes.matchAll(/ESC\[(\d+)A|(ESC\[2K)|(\n)|([^\nE]+)/g)) {
     if (up !== undefined) row -= Number(up);
     else if (clear !== undefined) rows[row] = '';
     else if (end !== undefined) rows[++row] ??= '';
