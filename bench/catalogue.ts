@@ -1,0 +1,15 @@
+// All benchmarks, in the order in which they run.
+import type { Benchmark } from './benchmark.ts';
+import { mesosFrameworks } from './mesos-frameworks.ts';
+import { mesosLaunch } from './mesos-launch.ts';
+import { mesosOffers } from './mesos-offers.ts';
+import { mesosRegistration } from './mesos-registration.ts';
+import { mesosState } from './mesos-state.ts';
+
+export const benchmarks: readonly Benchmark[] = [
+  mesosRegistration,
+  mesosOffers,
+  mesosFrameworks,
+  mesosLaunch,
+  mesosState,
+];
