@@ -9,6 +9,8 @@ import { ApiError, methodNotAllowed } from '#kube/meta/status.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Store } from '#store/store.ts';
 import { accessOf, forbidden } from './access.ts';
+import { AdmissionChain } from './admission/chain.ts';
+import { validateAdmissionConfiguration } from './admission/policy-validation.ts';
 import { Authenticator, impersonated } from './authentication.ts';
 import { sendStatus, type Exchange } from './bodies.ts';
 import { allocateClusterIp } from './cluster-ips.ts';
@@ -52,6 +54,7 @@ export class Handler {
   readonly #env: Env;
   readonly #authenticator: Authenticator;
   readonly #public: PublicPaths;
+  readonly #admission: AdmissionChain;
   readonly #definitions: Definitions;
   readonly #reads: Reads;
   readonly #writes: Writes;
@@ -68,6 +71,9 @@ export class Handler {
         store,
         registry,
         extraValidation: async (context, object, old) => {
+          if (context.info.group === 'admissionregistration.k8s.io') {
+            return validateAdmissionConfiguration(object, old);
+          }
           const { causes, warnings } = validateCustom(
             context.info,
             object,
@@ -78,9 +84,18 @@ export class Handler {
           return causes;
         },
         allocate: (info, object) => allocateClusterIp(this.resources, serviceCidr, info, object),
+        admission: () => this.#admission,
       },
       env,
     );
+    this.#admission = new AdmissionChain({
+      lookup: this.resources,
+      registry,
+      isAllowed: (access) => this.#roles !== undefined && isAllowed(this.#roles, access),
+      uuid: () => env.random.uuid(),
+      random: () => env.random.next(),
+      now: () => env.clock.now(),
+    });
     this.#definitions = new Definitions(store, registry, this.resources, env);
     this.#authenticator = new Authenticator({
       tokens: options.tokens,
@@ -100,6 +115,7 @@ export class Handler {
 
   async loadDefinitions(): Promise<void> {
     this.#roles = await RoleCache.start(this.#options.store);
+    await this.#admission.start(this.#options.store);
     await this.#definitions.start();
   }
 
@@ -108,6 +124,7 @@ export class Handler {
   }
 
   close(): void {
+    this.#admission.close();
     this.#definitions.close();
     this.#reads.close();
     this.#roles?.close();

@@ -19,7 +19,9 @@ import {
 import { isObject, shapeErrors } from '#kube/meta/structured.ts';
 import { validateCreate, validateMetadataUpdate, validateUpdate } from '#kube/meta/validation.ts';
 import { prefixEnd, type KeyValue, type Store } from '#store/store.ts';
-import { admissionChain, type AdmissionLookup } from './admission.ts';
+import type { AdmissionChain } from './admission/chain.ts';
+import type { AdmissionLookup, AdmissionRequest } from './admission/request.ts';
+import { admissionRequestOf } from './admission/write-request.ts';
 import { decodeObject, type DecodeContext } from './decoding.ts';
 import {
   checkPreconditions,
@@ -50,6 +52,8 @@ export interface WriteContext {
   readonly isInternal?: boolean | undefined;
   /** Texts for Warning headers. */
   readonly warnings: string[];
+  /** For the audit log, from admission. */
+  readonly annotations?: Record<string, string> | undefined;
 }
 
 export interface Written {
@@ -84,6 +88,7 @@ export class Resources implements AdmissionLookup {
   readonly #env: Env;
   readonly #extraValidation: ExtraValidation;
   readonly #allocate: Allocation;
+  readonly #admission: () => AdmissionChain;
 
   constructor(
     options: {
@@ -91,6 +96,7 @@ export class Resources implements AdmissionLookup {
       registry: ResourceRegistry;
       extraValidation: ExtraValidation;
       allocate: Allocation;
+      admission: () => AdmissionChain;
     },
     env: Env,
   ) {
@@ -98,6 +104,7 @@ export class Resources implements AdmissionLookup {
     this.registry = options.registry;
     this.#extraValidation = options.extraValidation;
     this.#allocate = options.allocate;
+    this.#admission = options.admission;
     this.#env = env;
   }
 
@@ -191,21 +198,24 @@ export class Resources implements AdmissionLookup {
   /** undefined when the name is taken. */
   async #createOnce(
     context: WriteContext,
-    object: KubeObject,
+    wanted: KubeObject,
     skipTracking: boolean,
   ): Promise<KubeObject | undefined> {
     const { info, namespace } = context;
     const now = this.#env.clock.now();
-    wipeSystemFields(object);
-    applyDefaults(info, object);
-    if (!skipTracking) this.#track(context, undefined, object);
+    wipeSystemFields(wanted);
+    applyDefaults(info, wanted);
+    if (!skipTracking) this.#track(context, undefined, wanted);
+    const request = admissionRequestOf(context, 'CREATE', wanted, undefined);
+    await this.#mutate(context, request);
+    const object = request.object ?? wanted;
     prepareCreate(info, object, { uuid: () => this.#env.random.uuid(), now });
-    await this.#admit(context, object, 'CREATE');
     applyDefaults(info, object);
     await this.#allocate(info, object);
     const extra = await this.#extraValidation(context, object, undefined);
     const causes = [...validateCreate(info, object), ...extra];
     if (causes.length > 0) throw invalid(info, object.metadata.name ?? '', causes);
+    await this.#judge(context, request);
     checkUnversioned(object);
     const key = objectKey(info, namespace, object.metadata.name ?? '');
     if (context.isDryRun) return (await this.store.get(key)) === undefined ? object : undefined;
@@ -235,16 +245,12 @@ export class Resources implements AdmissionLookup {
     object.metadata.namespace = namespace ?? '';
   }
 
-  async #admit(
-    context: WriteContext,
-    object: KubeObject,
-    operation: 'CREATE' | 'UPDATE' | 'DELETE',
-  ): Promise<void> {
-    const { info, subresource, namespace, user } = context;
-    if (context.isInternal === true) return;
-    for (const plugin of admissionChain) {
-      await plugin({ operation, info, subresource, namespace, object, user }, this);
-    }
+  async #mutate(context: WriteContext, request: AdmissionRequest): Promise<void> {
+    if (context.isInternal !== true) await this.#admission().mutate(request);
+  }
+
+  async #judge(context: WriteContext, request: AdmissionRequest): Promise<void> {
+    if (context.isInternal !== true) await this.#admission().validate(request);
   }
 
   // ---- updating ----
@@ -293,15 +299,18 @@ export class Resources implements AdmissionLookup {
   /** undefined when somebody else wrote in between. */
   async #write(
     context: WriteContext,
-    { kv, live, next }: { kv: KeyValue; live: KubeObject; next: KubeObject },
+    { kv, live, next: wanted }: { kv: KeyValue; live: KubeObject; next: KubeObject },
     options: { readonly skipTracking?: boolean; readonly skipValidation?: boolean },
   ): Promise<KubeObject | undefined> {
     const { info, subresource } = context;
-    next.metadata.name = live.metadata.name ?? '';
-    if (live.metadata.namespace !== undefined) next.metadata.namespace = live.metadata.namespace;
-    if (subresource === undefined) applyDefaults(info, next);
-    if (options.skipTracking !== true) this.#track(context, live, next);
-    if (subresource === undefined) await this.#admit(context, next, 'UPDATE');
+    const name = live.metadata.name ?? '';
+    wanted.metadata.name = name;
+    if (live.metadata.namespace !== undefined) wanted.metadata.namespace = live.metadata.namespace;
+    if (subresource === undefined) applyDefaults(info, wanted);
+    if (options.skipTracking !== true) this.#track(context, live, wanted);
+    const request = admissionRequestOf(context, 'UPDATE', wanted, live);
+    await this.#mutate(context, request);
+    const next = request.object ?? wanted;
     prepareUpdate(info, next, live, subresource);
     if (options.skipValidation !== true) {
       const own =
@@ -309,8 +318,9 @@ export class Resources implements AdmissionLookup {
           ? validateUpdate(info, next, live)
           : validateMetadataUpdate(next, live);
       const causes = [...own, ...(await this.#extraValidation(context, next, live))];
-      if (causes.length > 0) throw invalid(info, next.metadata.name, causes);
+      if (causes.length > 0) throw invalid(info, name, causes);
     }
+    await this.#judge(context, request);
     delete next.metadata.resourceVersion;
     if (isSame(live, next)) return live;
     if (context.isDryRun)
@@ -447,7 +457,9 @@ export class Resources implements AdmissionLookup {
       const kv = await this.need(info, namespace, name);
       const live = objectFor(info, kv);
       checkPreconditions(info, live, options);
-      await this.#admit(context, live, 'DELETE');
+      const request = admissionRequestOf(context, 'DELETE', undefined, live);
+      await this.#mutate(context, request);
+      await this.#judge(context, request);
       const next = structuredClone(live);
       const isChanged = markDeleted(info, next, options, this.#env.clock.now());
       const isLast = isFinished(info, next);

@@ -34,6 +34,10 @@ const withGeneration = new Set([
   'discovery.k8s.io/endpointslices',
   'admissionregistration.k8s.io/validatingwebhookconfigurations',
   'admissionregistration.k8s.io/mutatingwebhookconfigurations',
+  'admissionregistration.k8s.io/validatingadmissionpolicies',
+  'admissionregistration.k8s.io/validatingadmissionpolicybindings',
+  'admissionregistration.k8s.io/mutatingadmissionpolicies',
+  'admissionregistration.k8s.io/mutatingadmissionpolicybindings',
   'flowcontrol.apiserver.k8s.io/flowschemas',
   'flowcontrol.apiserver.k8s.io/prioritylevelconfigurations',
   'networking.k8s.io/ingressclasses',
@@ -52,6 +56,7 @@ const initialStatus: Readonly<Record<string, Json>> = {
   '/services': { loadBalancer: {} },
   '/replicationcontrollers': { replicas: 0 },
   '/resourcequotas': {},
+  'admissionregistration.k8s.io/validatingadmissionpolicies': {},
   'apps/deployments': {},
   'apps/replicasets': { replicas: 0 },
   'apps/daemonsets': {

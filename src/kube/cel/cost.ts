@@ -20,7 +20,8 @@ interface Meter {
 /** Evaluation is synchronous: there is never more than one. */
 let meter: Meter | undefined;
 
-function charge(cost: number): void {
+/** Adds to the cost of the expression that is running. */
+export function charge(cost: number): void {
   if (meter === undefined) return;
   meter.cost += cost;
   if (meter.cost > meter.most) throw new CostExceeded();

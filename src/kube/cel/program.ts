@@ -96,12 +96,17 @@ function detailOf(env: Environment, error: Failure): string {
       return `expected type '${typeText(expected)}' but found '${typeText(found)}'`;
     }
     default:
-      return error.code === undefined
-        ? summary
-        : isSyntax(error)
-          ? `Syntax error: ${summary}`
-          : summary;
+      return isSyntax(error) ? syntaxText(summary) : summary;
   }
+}
+
+/** What may begin an operand, as cel-go's grammar names it. */
+const OPERANDS =
+  "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
+
+function syntaxText(summary: string): string {
+  const isEnd = summary === 'Unexpected token: EOF';
+  return `Syntax error: ${isEnd ? `mismatched input '<EOF>' expecting ${OPERANDS}` : summary}`;
 }
 
 const isSyntax = (error: Failure): boolean => (error as Error).name === 'ParseError';

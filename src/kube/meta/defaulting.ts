@@ -368,6 +368,10 @@ const byObject: Readonly<Record<string, (object: KubeObject) => void>> = {
   },
   'admissionregistration.k8s.io/ValidatingWebhookConfiguration': defaultWebhooks,
   'admissionregistration.k8s.io/MutatingWebhookConfiguration': defaultWebhooks,
+  'admissionregistration.k8s.io/ValidatingAdmissionPolicy': defaultPolicy,
+  'admissionregistration.k8s.io/MutatingAdmissionPolicy': defaultPolicy,
+  'admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding': defaultPolicyBinding,
+  'admissionregistration.k8s.io/MutatingAdmissionPolicyBinding': defaultPolicyBinding,
   'discovery.k8s.io/EndpointSlice': (object) => {
     for (const port of list(object['ports'])) fill(port, { name: '', protocol: 'TCP' });
     for (const endpoint of list(object['endpoints'])) fill(endpoint, { conditions: {} });
@@ -378,6 +382,26 @@ const byObject: Readonly<Record<string, (object: KubeObject) => void>> = {
     }
   },
 };
+
+function defaultMatch(match: unknown): void {
+  if (!isObject(match)) return;
+  fill(match, { matchPolicy: 'Equivalent', namespaceSelector: {}, objectSelector: {} });
+  for (const name of ['resourceRules', 'excludeResourceRules']) {
+    for (const rule of list(match[name])) fill(rule, { scope: '*' });
+  }
+}
+
+function defaultPolicy(object: KubeObject): void {
+  const spec = object['spec'] as Json | undefined;
+  if (spec === undefined) return;
+  fill(spec, { failurePolicy: 'Fail' });
+  defaultMatch(spec['matchConstraints']);
+}
+
+function defaultPolicyBinding(object: KubeObject): void {
+  const spec = object['spec'] as Json | undefined;
+  if (spec !== undefined) defaultMatch(spec['matchResources']);
+}
 
 function defaultWebhooks(object: KubeObject): void {
   for (const webhook of list(object['webhooks'])) {

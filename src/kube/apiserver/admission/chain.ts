@@ -1,0 +1,88 @@
+// The plugins in upstream's order: those that may change the object, again where a webhook or policy did,
+// then those that only judge.
+import { same } from '#kube/meta/same.ts';
+import type { Store } from '#store/store.ts';
+import { ObjectCache } from '#kube/apiserver/object-cache.ts';
+import { namespaceLifecycle } from './lifecycle.ts';
+import { MutatingPolicies } from './mutating-policies.ts';
+import { defaultTolerationSeconds, priority, runtimeClass, serviceAccount } from './pods.ts';
+import type { AdmissionPlugin, AdmissionRequest, AdmissionServices } from './request.ts';
+import { ValidatingPolicies } from './validating-policies.ts';
+import { MutatingWebhooks, ValidatingWebhooks } from './webhooks.ts';
+
+const builtIn: readonly AdmissionPlugin[] = [
+  namespaceLifecycle,
+  serviceAccount,
+  priority,
+  defaultTolerationSeconds,
+  runtimeClass,
+];
+
+const group = 'admissionregistration.k8s.io';
+const configurations = [
+  'mutatingwebhookconfigurations',
+  'validatingwebhookconfigurations',
+  'mutatingadmissionpolicies',
+  'mutatingadmissionpolicybindings',
+  'validatingadmissionpolicies',
+  'validatingadmissionpolicybindings',
+].map((resource) => ({ group, resource }));
+
+/** Kinds that may change objects. */
+const changing = ['mutatingwebhookconfigurations', 'mutatingadmissionpolicies'];
+
+interface Dynamic {
+  readonly cache: ObjectCache;
+  readonly policies: MutatingPolicies;
+  readonly webhooks: MutatingWebhooks;
+  readonly judges: readonly AdmissionPlugin[];
+}
+
+export class AdmissionChain {
+  readonly #services: AdmissionServices;
+  #dynamic: Dynamic | undefined;
+
+  constructor(services: AdmissionServices) {
+    this.#services = services;
+  }
+
+  /** From then on webhooks and policies take part; before, there are only the server's own objects. */
+  async start(store: Store): Promise<void> {
+    const cache = await ObjectCache.start(store, configurations);
+    this.#dynamic = {
+      cache,
+      policies: new MutatingPolicies(cache),
+      webhooks: new MutatingWebhooks(cache),
+      judges: [new ValidatingPolicies(cache), new ValidatingWebhooks(cache)],
+    };
+  }
+
+  close(): void {
+    this.#dynamic?.cache.close();
+  }
+
+  /** May change and replace the object. Throws ApiError for a refusal. */
+  async mutate(request: AdmissionRequest): Promise<void> {
+    for (const plugin of builtIn) await plugin.mutate?.(request, this.#services);
+    const dynamic = this.#dynamic;
+    const isAny =
+      dynamic !== undefined && changing.some((one) => dynamic.cache.all(one).length > 0);
+    if (dynamic === undefined || !isAny) return;
+    const before = structuredClone(request.object);
+    await dynamic.policies.mutate(request, this.#services, false);
+    await dynamic.webhooks.mutate(request, this.#services, false);
+    if (before === undefined || same(before, request.object)) return;
+    // What others changed, everybody who wants to may see once more.
+    for (const plugin of builtIn) await plugin.mutate?.(request, this.#services);
+    await dynamic.policies.mutate(request, this.#services, true);
+    await dynamic.webhooks.mutate(request, this.#services, true);
+  }
+
+  /** Of the object as it would be stored. Throws ApiError for a refusal. */
+  async validate(request: AdmissionRequest): Promise<void> {
+    for (const plugin of builtIn) await plugin.validate?.(request, this.#services);
+    for (const plugin of this.#dynamic?.judges ?? []) {
+      await plugin.validate?.(request, this.#services);
+    }
+  }
+}

@@ -1,0 +1,187 @@
+// Expressions of policies and match conditions: which variables they see, compiled once, and run with what
+// a request gives them.
+import type { Environment } from '@marcbachmann/cel-js';
+import { CelFailure } from '#kube/cel/addresses.ts';
+import { charge, CostExceeded, TOTAL_COST_MAX, type Metered } from '#kube/cel/cost.ts';
+import {
+  baseEnvironment,
+  compile,
+  CompileError,
+  failureText,
+  type Program,
+} from '#kube/cel/program.ts';
+import { dynValue } from '#kube/cel/values.ts';
+import type { KubeObject } from '#kube/meta/object.ts';
+import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import { AuthorizerValue, registerAuthorizer } from './authorizer-values.ts';
+import { inVersion } from './matching.ts';
+import { registerLiterals, withoutLiterals, withPlainNames } from './object-literals.ts';
+import type { AdmissionRequest, AdmissionServices } from './request.ts';
+import { reviewedRequest } from './review.ts';
+
+export interface Variable {
+  readonly name: string;
+  readonly expression: string;
+}
+
+export interface Scope {
+  readonly hasParams: boolean;
+  readonly hasAuthorizer: boolean;
+  readonly hasLiterals: boolean;
+  readonly variables: readonly Variable[];
+}
+
+/** Why an expression cannot be compiled, or what it is. */
+export type Compiled = { readonly program: Program } | { readonly error: string };
+
+interface CompiledVariable {
+  readonly name: string;
+  readonly compiled: Compiled;
+}
+
+/** The variables of a policy: each is computed when it is first read, at the cost of the reader. */
+class Variables extends Map<string, unknown> {
+  readonly #compute: (name: string) => unknown;
+
+  constructor(compute: (name: string) => unknown) {
+    super();
+    this.#compute = compute;
+  }
+
+  override get(name: string): unknown {
+    if (!super.has(name)) super.set(name, this.#compute(name));
+    return super.get(name);
+  }
+}
+
+let scopes = 0;
+
+export class Expressions {
+  readonly #env: Environment;
+  readonly #variables: CompiledVariable[] = [];
+  readonly #scope: Scope;
+
+  constructor(scope: Scope) {
+    this.#scope = scope;
+    const env = baseEnvironment().clone();
+    for (const name of ['object', 'oldObject', 'request', 'namespaceObject']) {
+      env.registerVariable(name, 'dyn');
+    }
+    if (scope.hasParams) env.registerVariable('params', 'dyn');
+    if (scope.hasAuthorizer) registerAuthorizer(env);
+    if (scope.hasLiterals) registerLiterals(env);
+    scopes += 1;
+    const fields: Record<string, string> = {};
+    let inner = env;
+    for (const [i, { name, expression }] of scope.variables.entries()) {
+      const compiled = this.#compile(
+        withVariables(env, `Variables${scopes}x${i}`, fields),
+        expression,
+      );
+      this.#variables.push({ name, compiled });
+      const type = 'program' in compiled ? compiled.program.type : 'dyn';
+      fields[name] = type === 'list' || type === 'map' || !/^[\w<>, ]+$/.test(type) ? 'dyn' : type;
+    }
+    if (scope.variables.length > 0) {
+      inner = withVariables(env, `Variables${scopes}`, fields);
+    }
+    this.#env = inner;
+  }
+
+  #compile(env: Environment, source: string): Compiled {
+    try {
+      const plain = this.#scope.hasLiterals ? withPlainNames(withoutLiterals(source)) : source;
+      return { program: compile(env, plain) };
+    } catch (error) {
+      if (error instanceof CompileError || error instanceof CelFailure)
+        return { error: error.message };
+      throw error;
+    }
+  }
+
+  compile(source: string): Compiled {
+    return this.#compile(this.#env, source);
+  }
+
+  /** Errors of the variables' own expressions, by their index. */
+  variableErrors(): readonly (string | undefined)[] {
+    return this.#variables.map(({ compiled }) =>
+      'error' in compiled ? compiled.error : undefined,
+    );
+  }
+
+  bind(input: Input): Bound {
+    const values: Record<string, unknown> = {
+      object: objectValue(inVersion(input.request.object, input.matched)),
+      oldObject: objectValue(inVersion(input.request.old, input.matched)),
+      request: dynValue(reviewedRequest(input.request, input.matched)),
+      namespaceObject: objectValue(input.namespace),
+      params: objectValue(input.params),
+      authorizer: AuthorizerValue.of(input.request, input.services.isAllowed),
+    };
+    const byName = new Map(this.#variables.map((one) => [one.name, one.compiled]));
+    values['variables'] = new Variables((name) => {
+      const compiled = byName.get(name);
+      if (compiled === undefined) return undefined;
+      const why = 'error' in compiled ? compiled.error : undefined;
+      if (why !== undefined || !('program' in compiled)) throw new CelFailure(why ?? '');
+      const { error, value, cost } = compiled.program.run(values, Number.MAX_SAFE_INTEGER);
+      charge(cost);
+      if (error === undefined) return value;
+      const text = failureText(error);
+      throw new CelFailure(
+        `composited variable ${JSON.stringify(name)} fails to evaluate: ${text}`,
+      );
+    });
+    return new Bound(values);
+  }
+}
+
+function withVariables(
+  env: Environment,
+  type: string,
+  fields: Record<string, string>,
+): Environment {
+  const own = env.clone();
+  own.registerType(type, { ctor: Variables, fields: { ...fields } } as never);
+  return own.registerVariable('variables', type);
+}
+
+function objectValue(object: KubeObject | undefined): unknown {
+  return object === undefined ? null : dynValue(object);
+}
+
+export interface Input {
+  readonly request: AdmissionRequest;
+  readonly matched: ResourceInfo;
+  readonly namespace: KubeObject | undefined;
+  readonly params: KubeObject | undefined;
+  readonly services: AdmissionServices;
+}
+
+/** The values of one request, and what may still be spent on it. */
+export class Bound {
+  readonly #values: Readonly<Record<string, unknown>>;
+  #budget = TOTAL_COST_MAX;
+
+  constructor(values: Readonly<Record<string, unknown>>) {
+    this.#values = values;
+  }
+
+  /** `error` in the words that policies use. */
+  run(compiled: Compiled, source: string): { readonly value?: unknown; readonly error?: string } {
+    if ('error' in compiled)
+      return { error: `compilation error: compilation failed: ${compiled.error}` };
+    const result: Metered = compiled.program.run(this.#values);
+    this.#budget -= result.cost;
+    if (result.error instanceof CostExceeded) return { error: result.error.message };
+    if (this.#budget < 0) {
+      return {
+        error:
+          'validation failed due to running out of cost budget, no further validation rules will be run',
+      };
+    }
+    if (result.error === undefined) return { value: result.value };
+    return { error: `expression '${source}' resulted in error: ${failureText(result.error)}` };
+  }
+}

@@ -1,0 +1,27 @@
+// NamespaceLifecycle: nothing is made in a namespace that is not there or that is going away.
+import { ApiError, notFound } from '#kube/meta/status.ts';
+import { forbiddenBy, isOf, type AdmissionPlugin } from './request.ts';
+
+const immortal = new Set(['default', 'kube-system', 'kube-public']);
+
+export const namespaceLifecycle: AdmissionPlugin = {
+  name: 'NamespaceLifecycle',
+  async mutate(request, { lookup }) {
+    const { operation, info, namespace, name } = request;
+    if (operation === 'DELETE' && isOf(request, '', 'namespaces') && immortal.has(name)) {
+      throw forbiddenBy(request, 'this namespace may not be deleted');
+    }
+    if (operation !== 'CREATE' || !info.namespaced || namespace === undefined) return;
+    const found = await lookup.get('', 'namespaces', undefined, namespace);
+    if (found === undefined) throw notFound({ group: '', resource: 'namespaces' }, namespace);
+    if (found.metadata.deletionTimestamp === undefined) return;
+    const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
+    const error = forbiddenBy(request, why);
+    const cause = {
+      reason: 'NamespaceTerminating',
+      message: `namespace ${namespace} is being terminated`,
+      field: 'metadata.namespace',
+    };
+    throw new ApiError(403, 'Forbidden', error.message, { ...error.details, causes: [cause] });
+  },
+};

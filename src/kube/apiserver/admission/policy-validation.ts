@@ -1,0 +1,406 @@
+// Checks admission policies, their bindings and the conditions of webhooks when they are written: what must
+// be there, and that every expression can be compiled and gives what its place needs.
+import {
+  forbidden,
+  invalidValue,
+  qualifiedNameProblems,
+  requiredValue,
+  unsupported,
+} from '#kube/meta/names.ts';
+import type { KubeObject } from '#kube/meta/object.ts';
+import { same } from '#kube/meta/same.ts';
+import type { StatusCause } from '#kube/meta/status.ts';
+import { Expressions, type Compiled } from './expressions.ts';
+import {
+  compileConditions,
+  scopeOf,
+  type MatchCondition,
+  type PolicySpec,
+} from './policy-parts.ts';
+
+type Json = Record<string, unknown>;
+
+const list = (value: unknown): Json[] => (Array.isArray(value) ? (value as Json[]) : []);
+const record = (value: unknown): Json =>
+  typeof value === 'object' && value !== null ? (value as Json) : {};
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+function oneOf(field: string, value: unknown, words: readonly string[]): StatusCause[] {
+  if (value === undefined || value === '') return [requiredValue(field)];
+  return words.includes(String(value)) ? [] : [unsupported(field, value, words)];
+}
+
+const operations = ['CONNECT', 'CREATE', 'DELETE', 'UPDATE', '*'];
+
+function checkRule(rule: Json, field: string): StatusCause[] {
+  const causes: StatusCause[] = [];
+  for (const key of ['operations', 'apiGroups', 'apiVersions', 'resources'] as const) {
+    const values = list(rule[key]) as unknown as string[];
+    if (values.length === 0) {
+      // A rule without versions, groups or resources is told of each.
+      causes.push(requiredValue(`${field}.${key}`));
+      continue;
+    }
+    if (values.length > 1 && values.includes('*') && key !== 'resources') {
+      causes.push(
+        invalidValue(
+          `${field}.${key}`,
+          values,
+          "if '*' is present, must not specify other " +
+            (key === 'operations'
+              ? 'operations'
+              : key === 'apiGroups'
+                ? 'API groups'
+                : 'API versions'),
+        ),
+      );
+    }
+    if (key === 'operations') {
+      values.forEach((one, i) => {
+        if (!operations.includes(one))
+          causes.push(unsupported(`${field}.operations[${i}]`, one, operations.toSorted()));
+      });
+    }
+  }
+  const { scope } = rule;
+  if (scope !== undefined)
+    causes.push(...oneOf(`${field}.scope`, scope, ['*', 'Cluster', 'Namespaced']));
+  return causes;
+}
+
+function checkMatch(match: Json | undefined, field: string, needsRules: boolean): StatusCause[] {
+  if (match === undefined) return needsRules ? [requiredValue(field)] : [];
+  const causes: StatusCause[] = [];
+  const rules = list(match['resourceRules']);
+  if (needsRules && rules.length === 0) causes.push(requiredValue(`${field}.resourceRules`));
+  rules.forEach((rule, i) => causes.push(...checkRule(rule, `${field}.resourceRules[${i}]`)));
+  list(match['excludeResourceRules']).forEach((rule, i) =>
+    causes.push(...checkRule(rule, `${field}.excludeResourceRules[${i}]`)),
+  );
+  const policy = match['matchPolicy'];
+  if (policy !== undefined)
+    causes.push(...oneOf(`${field}.matchPolicy`, policy, ['Equivalent', 'Exact']));
+  return causes;
+}
+
+/** What is wrong with an expression: that it is missing, cannot be compiled, or gives something else. */
+function checkExpression(
+  source: unknown,
+  field: string,
+  wanted: readonly string[],
+  compile: (source: string) => Compiled,
+  missing: string,
+): StatusCause[] {
+  const trimmed = text(source).trim();
+  if (trimmed === '') return [requiredValue(field, missing)];
+  const compiled = compile(trimmed);
+  if ('error' in compiled) {
+    return [invalidValue(field, source, `compilation failed: ${compiled.error}`)];
+  }
+  const { type } = compiled.program;
+  // What has no type before it is run passes, as in cel-go where it is known to be dynamic.
+  if (wanted.includes(type) || (type === 'dyn' && wanted.includes('dyn'))) return [];
+  const names = wanted.filter((one) => one !== 'dyn');
+  const which = names.length === 1 ? (names[0] ?? '') : `one of ${names.join(', ')}`;
+  const got = type.replaceAll('<', '(').replaceAll('>', ')');
+  return [invalidValue(field, source, `must evaluate to ${which} but got ${got}`)];
+}
+
+const IDENTIFIER = /^[_a-zA-Z][_a-zA-Z0-9]*$/;
+const reserved = new Set(
+  'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(
+    ' ',
+  ),
+);
+
+function checkVariables(spec: PolicySpec, expressions: Expressions): StatusCause[] {
+  const errors = expressions.variableErrors();
+  const seen = new Set<string>();
+  return (spec.variables ?? []).flatMap(({ name = '', expression = '' }, i) => {
+    const field = `spec.variables[${i}]`;
+    const causes: StatusCause[] = [];
+    if (name === '') causes.push(requiredValue(`${field}.name`, 'name is not specified'));
+    else if (!IDENTIFIER.test(name) || reserved.has(name)) {
+      causes.push(invalidValue(`${field}.name`, name, 'must be a valid CEL identifier'));
+    } else if (seen.has(name)) {
+      const message = `Duplicate value: ${JSON.stringify(name)}`;
+      causes.push({ reason: 'FieldValueDuplicate', message, field: `${field}.name` });
+    }
+    seen.add(name);
+    if (expression.trim() === '')
+      causes.push(requiredValue(`${field}.expression`, 'expression is not specified'));
+    else if (errors[i] !== undefined) {
+      causes.push(
+        invalidValue(`${field}.expression`, expression, `compilation failed: ${errors[i]}`),
+      );
+    }
+    return causes;
+  });
+}
+
+const CONDITIONS_MAX = 64;
+
+export function checkConditions(
+  conditions: readonly MatchCondition[],
+  field: string,
+  hasParams: boolean,
+): StatusCause[] {
+  const causes: StatusCause[] = [];
+  if (conditions.length > CONDITIONS_MAX) {
+    const message = `Too many: ${conditions.length}: must have at most ${CONDITIONS_MAX} items`;
+    causes.push({ reason: 'FieldValueTooMany', message, field });
+  }
+  const { expressions } = compileConditions([], hasParams);
+  const seen = new Set<string>();
+  conditions.forEach(({ name, expression }, i) => {
+    const at = `${field}[${i}]`;
+    causes.push(
+      ...checkExpression(
+        expression,
+        `${at}.expression`,
+        ['bool'],
+        (one) => expressions.compile(one),
+        '',
+      ),
+    );
+    if (text(name) === '') causes.push(requiredValue(`${at}.name`));
+    else {
+      for (const wrong of qualifiedNameProblems(name))
+        causes.push(invalidValue(`${at}.name`, name, wrong));
+      if (seen.has(name)) {
+        causes.push({
+          reason: 'FieldValueDuplicate',
+          message: `Duplicate value: ${JSON.stringify(name)}`,
+          field: `${at}.name`,
+        });
+      }
+    }
+    seen.add(name);
+  });
+  return causes;
+}
+
+function checkParamKind(kind: Json | undefined): StatusCause[] {
+  if (kind === undefined) return [];
+  const field = 'spec.paramKind';
+  const causes: StatusCause[] = [];
+  if (text(kind['apiVersion']) === '') causes.push(requiredValue(`${field}.apiVersion`));
+  if (text(kind['kind']) === '') causes.push(requiredValue(`${field}.kind`));
+  return causes;
+}
+
+function checkCommon(spec: PolicySpec & Json, expressions: Expressions): StatusCause[] {
+  return [
+    ...oneOf('spec.failurePolicy', spec['failurePolicy'], ['Fail', 'Ignore']),
+    ...checkParamKind(spec['paramKind'] as Json | undefined),
+    ...checkMatch(spec['matchConstraints'] as Json | undefined, 'spec.matchConstraints', true),
+    ...checkConditions(
+      spec.matchConditions ?? [],
+      'spec.matchConditions',
+      spec.paramKind !== undefined,
+    ),
+    ...checkVariables(spec, expressions),
+  ];
+}
+
+const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge', 'Unauthorized'];
+
+function checkValidation(validation: Json, field: string, expressions: Expressions): StatusCause[] {
+  const compile = (one: string): Compiled => expressions.compile(one);
+  const { expression, message, messageExpression, reason } = validation;
+  const causes = checkExpression(
+    expression,
+    `${field}.expression`,
+    ['bool'],
+    compile,
+    'expression is not specified',
+  );
+  if (messageExpression !== undefined && messageExpression !== '') {
+    const at = `${field}.messageExpression`;
+    const why = 'must be non-empty if specified';
+    if (text(messageExpression).trim() === '')
+      causes.push(invalidValue(at, messageExpression, why));
+    else causes.push(...checkExpression(messageExpression, at, ['string', 'dyn'], compile, ''));
+  }
+  const trimmed = text(message).trim();
+  if (text(message) !== '' && trimmed === '') {
+    causes.push(
+      invalidValue(`${field}.message`, message, 'message must be non-empty if specified'),
+    );
+  } else if (trimmed.includes('\n')) {
+    causes.push(invalidValue(`${field}.message`, message, 'message must not contain line breaks'));
+  } else if (text(expression).includes('\n') && trimmed === '') {
+    causes.push(
+      requiredValue(
+        `${field}.message`,
+        'message must be specified if expression contains line breaks',
+      ),
+    );
+  }
+  if (reason !== undefined && !reasons.includes(text(reason))) {
+    causes.push(unsupported(`${field}.reason`, reason, reasons.slice(0, 3)));
+  }
+  return causes;
+}
+
+function checkValidatingPolicy(object: KubeObject): StatusCause[] {
+  const spec = record(object['spec']) as PolicySpec & Json;
+  const expressions = new Expressions(scopeOf(spec, false));
+  const causes = checkCommon(spec, expressions);
+  const [validations, annotations] = [list(spec['validations']), list(spec['auditAnnotations'])];
+  if (validations.length + annotations.length === 0) {
+    const why = 'validations or auditAnnotations must contain at least one item';
+    causes.push(
+      requiredValue('spec.validations', why),
+      requiredValue('spec.auditAnnotations', why),
+    );
+  }
+  validations.forEach((one, i) =>
+    causes.push(...checkValidation(one, `spec.validations[${i}]`, expressions)),
+  );
+  annotations.forEach(({ key, valueExpression }, i) => {
+    const field = `spec.auditAnnotations[${i}]`;
+    if (text(key) === '') causes.push(requiredValue(`${field}.key`));
+    const compile = (one: string): Compiled => expressions.compile(one);
+    const missing = 'valueExpression is not specified';
+    causes.push(
+      ...checkExpression(
+        valueExpression,
+        `${field}.valueExpression`,
+        ['string', 'null', 'dyn'],
+        compile,
+        missing,
+      ),
+    );
+  });
+  return causes;
+}
+
+function checkMutatingPolicy(object: KubeObject): StatusCause[] {
+  const spec = record(object['spec']) as PolicySpec & Json;
+  const expressions = new Expressions(scopeOf(spec, true));
+  const causes = checkCommon(spec, expressions);
+  const mutations = list(spec['mutations']);
+  if (mutations.length === 0) {
+    causes.push(requiredValue('spec.mutations', 'mutations must contain at least one item'));
+  }
+  const compile = (one: string): Compiled => expressions.compile(one);
+  mutations.forEach((mutation, i) => {
+    const field = `spec.mutations[${i}]`;
+    const { patchType } = mutation;
+    if (patchType === 'ApplyConfiguration' || patchType === 'JSONPatch') {
+      const isPatch = patchType === 'JSONPatch';
+      const [own, other] = isPatch
+        ? ['jsonPatch', 'applyConfiguration']
+        : ['applyConfiguration', 'jsonPatch'];
+      if (mutation[own] === undefined) {
+        causes.push(
+          requiredValue(`${field}.${own}`, `must be specified when patchType is ${patchType}`),
+        );
+      } else {
+        const types = isPatch ? ['list<JSONPatch>', 'list', 'list<T>'] : ['Object'];
+        const { expression } = record(mutation[own]);
+        causes.push(
+          ...checkExpression(
+            expression,
+            `${field}.${own}.expression`,
+            types,
+            compile,
+            'expression is not specified',
+          ),
+        );
+      }
+      if (mutation[other] !== undefined) {
+        causes.push(
+          invalidValue(
+            `${field}.${other}`,
+            '{applyConfiguration}',
+            `must not be specified when patchType is ${patchType}`,
+          ),
+        );
+      }
+    } else
+      causes.push(...oneOf(`${field}.patchType`, patchType, ['ApplyConfiguration', 'JSONPatch']));
+  });
+  causes.push(
+    ...oneOf('spec.reinvocationPolicy', spec['reinvocationPolicy'], ['IfNeeded', 'Never']),
+  );
+  return causes;
+}
+
+function checkBinding(object: KubeObject, isValidating: boolean): StatusCause[] {
+  const spec = record(object['spec']);
+  const causes: StatusCause[] = [];
+  if (text(spec['policyName']) === '') causes.push(requiredValue('spec.policyName'));
+  const ref = spec['paramRef'] as Json | undefined;
+  if (ref !== undefined) {
+    const [name, selector] = [text(ref['name']), ref['selector']];
+    if (name === '' && selector === undefined) {
+      causes.push(requiredValue('spec.paramRef.name', 'one of name or selector must be specified'));
+    }
+    if (name !== '' && selector !== undefined) {
+      causes.push(forbidden('spec.paramRef.name', 'name and selector are mutually exclusive'));
+    }
+    causes.push(
+      ...oneOf('spec.paramRef.parameterNotFoundAction', ref['parameterNotFoundAction'], [
+        'Allow',
+        'Deny',
+      ]),
+    );
+  }
+  causes.push(
+    ...checkMatch(spec['matchResources'] as Json | undefined, 'spec.matchResources', false),
+  );
+  if (!isValidating) return causes;
+  const actions = list(spec['validationActions']) as unknown as string[];
+  const field = 'spec.validationActions';
+  if (actions.length === 0) causes.push(requiredValue(field));
+  actions.forEach((one, i) => {
+    if (!['Audit', 'Deny', 'Warn'].includes(one)) {
+      causes.push(unsupported(`${field}[${i}]`, one, ['Audit', 'Deny', 'Warn']));
+    } else if (actions.indexOf(one) < i) {
+      const message = `Duplicate value: ${JSON.stringify(one)}`;
+      causes.push({ reason: 'FieldValueDuplicate', message, field: `${field}[${i}]` });
+    }
+  });
+  if (actions.includes('Deny') && actions.includes('Warn')) {
+    const why =
+      'must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)';
+    causes.push(invalidValue(field, ['Deny', 'Warn'], why));
+  }
+  return causes;
+}
+
+function checkWebhooks(object: KubeObject): StatusCause[] {
+  return list(object['webhooks']).flatMap((webhook, i) => {
+    const conditions = (webhook['matchConditions'] ?? []) as MatchCondition[];
+    return checkConditions(conditions, `webhooks[${i}].matchConditions`, false);
+  });
+}
+
+/** Causes for the kinds of admissionregistration.k8s.io; an unchanged spec is not judged again. */
+export function validateAdmissionConfiguration(
+  object: KubeObject,
+  old: KubeObject | undefined,
+): StatusCause[] {
+  if (
+    old !== undefined &&
+    same([object['spec'], object['webhooks']], [old['spec'], old['webhooks']])
+  )
+    return [];
+  switch (object.kind) {
+    case 'ValidatingAdmissionPolicy':
+      return checkValidatingPolicy(object);
+    case 'MutatingAdmissionPolicy':
+      return checkMutatingPolicy(object);
+    case 'ValidatingAdmissionPolicyBinding':
+      return checkBinding(object, true);
+    case 'MutatingAdmissionPolicyBinding':
+      return checkBinding(object, false);
+    case 'ValidatingWebhookConfiguration':
+    case 'MutatingWebhookConfiguration':
+      return checkWebhooks(object);
+    default:
+      return [];
+  }
+}

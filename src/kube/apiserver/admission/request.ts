@@ -1,0 +1,89 @@
+// A request as admission sees it, what admission may ask of the cluster, and its refusals in upstream's
+// words.
+import type { KubeObject } from '#kube/meta/object.ts';
+import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
+import { ApiError } from '#kube/meta/status.ts';
+import type { AccessRequest } from '#kube/apiserver/rbac.ts';
+import type { UserInfo } from '#kube/apiserver/user.ts';
+
+export type Json = Record<string, unknown>;
+
+export type Operation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
+
+export interface AdmissionRequest {
+  readonly operation: Operation;
+  readonly info: ResourceInfo;
+  readonly subresource: string | undefined;
+  readonly namespace: string | undefined;
+  /** Empty when it is still to be generated. */
+  readonly name: string;
+  /** May be changed, and replaced; undefined for deletions. */
+  object: KubeObject | undefined;
+  readonly old: KubeObject | undefined;
+  readonly user: UserInfo;
+  readonly isDryRun: boolean;
+  /** CreateOptions and the like, of meta.k8s.io/v1. */
+  readonly options: Json;
+  readonly warnings: string[];
+  /** For the audit log. */
+  readonly annotations: Record<string, string>;
+}
+
+export interface AdmissionLookup {
+  get(
+    group: string,
+    resource: string,
+    namespace: string | undefined,
+    name: string,
+  ): Promise<KubeObject | undefined>;
+  list(
+    group: string,
+    resource: string,
+    namespace: string | undefined,
+  ): Promise<readonly KubeObject[]>;
+}
+
+export interface AdmissionServices {
+  readonly lookup: AdmissionLookup;
+  readonly registry: ResourceRegistry;
+  readonly isAllowed: (access: AccessRequest) => boolean;
+  readonly uuid: () => string;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly now: () => number;
+}
+
+/** May change the object (`mutate`), or refuse the request (either; `validate` sees the final object). */
+export interface AdmissionPlugin {
+  readonly name: string;
+  readonly mutate?: (
+    request: AdmissionRequest,
+    services: AdmissionServices,
+  ) => Promise<void> | void;
+  readonly validate?: (
+    request: AdmissionRequest,
+    services: AdmissionServices,
+  ) => Promise<void> | void;
+}
+
+/** `pods "x" is forbidden: why`, as NewForbidden of apiserver's admission package. */
+export function forbiddenBy(request: AdmissionRequest, why: string): ApiError {
+  const { info, name, object } = request;
+  const shown = name || (object?.metadata.name ?? '') || 'Unknown';
+  const resource = info.group === '' ? info.resource : `${info.resource}.${info.group}`;
+  const group = info.group === '' ? {} : { group: info.group };
+  return new ApiError(403, 'Forbidden', `${resource} "${shown}" is forbidden: ${why}`, {
+    name: shown,
+    ...group,
+    kind: info.resource,
+  });
+}
+
+export const isOf = (request: AdmissionRequest, group: string, resource: string): boolean =>
+  request.info.group === group && request.info.resource === resource;
+
+export const isPod = (request: AdmissionRequest): boolean =>
+  isOf(request, '', 'pods') && request.subresource === undefined;
+
+export const isPodCreation = (request: AdmissionRequest): boolean =>
+  request.operation === 'CREATE' && isPod(request);

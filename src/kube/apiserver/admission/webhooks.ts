@@ -1,0 +1,249 @@
+// Admission webhooks: who is asked, the reviews that are sent (AdmissionReview v1), and what their answers
+// do to the request.
+import type { KubeObject } from '#kube/meta/object.ts';
+import { applyPatch } from '#kube/meta/patch.ts';
+import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import { same } from '#kube/meta/same.ts';
+import { ApiError, badRequest } from '#kube/meta/status.ts';
+import type { ObjectCache } from '#kube/apiserver/object-cache.ts';
+import { callWebhook, WebhookFailure, type ClientConfig } from '#kube/apiserver/webhook-client.ts';
+import { inVersion, isExempt, matchedResource, type Constraints, type Rule } from './matching.ts';
+import {
+  compileConditions,
+  conditionsHold,
+  namespaceOf,
+  type MatchCondition,
+} from './policy-parts.ts';
+import type { AdmissionPlugin, AdmissionRequest, AdmissionServices, Json } from './request.ts';
+import { reviewedRequest } from './review.ts';
+
+interface Webhook {
+  readonly name: string;
+  readonly clientConfig: ClientConfig;
+  readonly rules?: readonly Rule[];
+  readonly failurePolicy?: string;
+  readonly matchPolicy?: string;
+  readonly namespaceSelector?: Constraints['namespaceSelector'];
+  readonly objectSelector?: Constraints['objectSelector'];
+  readonly sideEffects?: string;
+  readonly timeoutSeconds?: number;
+  readonly admissionReviewVersions?: readonly string[];
+  readonly reinvocationPolicy?: string;
+  readonly matchConditions?: readonly MatchCondition[];
+}
+
+interface Response {
+  readonly uid?: string;
+  readonly allowed?: boolean;
+  readonly status?: { code?: number; message?: string; reason?: string; details?: Json };
+  readonly patch?: string;
+  readonly patchType?: string;
+  readonly auditAnnotations?: Readonly<Record<string, string>>;
+  readonly warnings?: readonly string[];
+}
+
+const TIMEOUT_SECONDS_DEFAULT = 10;
+
+const conditionCache = new WeakMap<Webhook, ReturnType<typeof compileConditions>>();
+
+function conditionsOf(webhook: Webhook): ReturnType<typeof compileConditions> {
+  let known = conditionCache.get(webhook);
+  if (known === undefined) {
+    known = compileConditions(webhook.matchConditions ?? [], false);
+    conditionCache.set(webhook, known);
+  }
+  return known;
+}
+
+/** The resource in the version that the webhook knows; undefined when it is not asked. */
+async function isAsked(
+  webhook: Webhook,
+  request: AdmissionRequest,
+  services: AdmissionServices,
+): Promise<ResourceInfo | undefined> {
+  const { rules = [], namespaceSelector, objectSelector, matchPolicy } = webhook;
+  const constraints = { rules, namespaceSelector, objectSelector, matchPolicy };
+  const matched = await matchedResource(constraints, request, services);
+  if (matched === undefined || (webhook.matchConditions ?? []).length === 0) return matched;
+  const { expressions, all } = conditionsOf(webhook);
+  const namespace = await namespaceOf(request, services);
+  const bound = expressions.bind({ request, matched, namespace, params: undefined, services });
+  const { holds, error } = conditionsHold(all, bound);
+  if (error !== undefined) {
+    if (webhook.failurePolicy === 'Ignore') return undefined;
+    throw new ApiError(
+      500,
+      'InternalError',
+      `Internal error occurred: failed evaluating match conditions of webhook ${JSON.stringify(webhook.name)}: ${error}`,
+    );
+  }
+  return holds ? matched : undefined;
+}
+
+function internal(webhook: Webhook, why: string): ApiError {
+  const message = `failed calling webhook ${JSON.stringify(webhook.name)}: ${why}`;
+  return new ApiError(500, 'InternalError', `Internal error occurred: ${message}`, {
+    causes: [{ message }],
+  });
+}
+
+async function call(
+  webhook: Webhook,
+  matched: ResourceInfo,
+  request: AdmissionRequest,
+  services: AdmissionServices,
+): Promise<Response | undefined> {
+  if (
+    request.isDryRun &&
+    webhook.sideEffects !== 'None' &&
+    webhook.sideEffects !== 'NoneOnDryRun'
+  ) {
+    throw badRequest(`admission webhook ${JSON.stringify(webhook.name)} does not support dry run`);
+  }
+  const uid = services.uuid();
+  const seconds = webhook.timeoutSeconds ?? TIMEOUT_SECONDS_DEFAULT;
+  const body = {
+    kind: 'AdmissionReview',
+    apiVersion: 'admission.k8s.io/v1',
+    request: {
+      uid,
+      ...reviewedRequest(request, matched),
+      object: inVersion(request.object, matched) ?? null,
+      oldObject: inVersion(request.old, matched) ?? null,
+    },
+  };
+  try {
+    const answer = await callWebhook(services.lookup, {
+      config: webhook.clientConfig,
+      body,
+      timeoutMs: seconds * 1_000,
+      query: `timeout=${seconds}s`,
+    });
+    return responseOf(answer, uid);
+  } catch (error) {
+    if (!(error instanceof WebhookFailure)) throw error;
+    if (webhook.failurePolicy === 'Ignore') return undefined;
+    throw internal(webhook, error.message);
+  }
+}
+
+/** Throws WebhookFailure for what is no answer to the review. */
+function responseOf(answer: unknown, uid: string): Response {
+  const { kind, apiVersion, response } = (answer ?? {}) as Json;
+  const is = `${String(apiVersion ?? '')}, Kind=${String(kind ?? '')}`;
+  const wanted = 'admission.k8s.io/v1, Kind=AdmissionReview';
+  if (is !== wanted)
+    throw new WebhookFailure(
+      `received invalid webhook response: expected webhook response of ${wanted}, got ${is}`,
+    );
+  if (typeof response !== 'object' || response === null) {
+    throw new WebhookFailure('received invalid webhook response: webhook response was absent');
+  }
+  const found = response as Response;
+  if (found.uid !== uid) {
+    throw new WebhookFailure(
+      `received invalid webhook response: expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(found.uid ?? '')}`,
+    );
+  }
+  if (found.patch !== undefined && found.patch !== '' && found.patchType === undefined) {
+    throw new WebhookFailure(
+      'received invalid webhook response: webhook returned response.patch but not response.patchType',
+    );
+  }
+  return found;
+}
+
+const CODE_MIN = 400;
+
+function denied(webhook: Webhook, status: Response['status']): ApiError {
+  const by = `admission webhook ${JSON.stringify(webhook.name)} denied the request`;
+  const { code = 0, message = '', reason = '', details } = status ?? {};
+  const why = message || reason;
+  const text = why === '' ? `${by} without explanation` : `${by}: ${why}`;
+  return new ApiError(Math.max(code, CODE_MIN), reason, text, details);
+}
+
+function take(webhook: Webhook, response: Response, request: AdmissionRequest): void {
+  for (const [key, value] of Object.entries(response.auditAnnotations ?? {})) {
+    request.annotations[`${webhook.name}/${key}`] = value;
+  }
+  request.warnings.push(...(response.warnings ?? []));
+  if (response.allowed !== true) throw denied(webhook, response.status);
+}
+
+function webhooksIn(cache: ObjectCache, resource: string): Webhook[] {
+  return cache.all(resource).flatMap((one) => (one['webhooks'] ?? []) as Webhook[]);
+}
+
+/** Asked all at once; one refusal is enough. */
+export class ValidatingWebhooks implements AdmissionPlugin {
+  readonly name = 'ValidatingAdmissionWebhook';
+  readonly #cache: ObjectCache;
+
+  constructor(cache: ObjectCache) {
+    this.#cache = cache;
+  }
+
+  async validate(request: AdmissionRequest, services: AdmissionServices): Promise<void> {
+    const all = webhooksIn(this.#cache, 'validatingwebhookconfigurations');
+    if (all.length === 0 || isExempt(request)) return;
+    const results = await Promise.allSettled(
+      all.map(async (webhook) => {
+        const matched = await isAsked(webhook, request, services);
+        if (matched === undefined) return;
+        const response = await call(webhook, matched, request, services);
+        if (response !== undefined) take(webhook, response, request);
+      }),
+    );
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+}
+
+/** Asked one after another, in the order of their names; each sees what those before it made. */
+export class MutatingWebhooks {
+  readonly #cache: ObjectCache;
+
+  constructor(cache: ObjectCache) {
+    this.#cache = cache;
+  }
+
+  /** With `isAgain` only those that want to see later changes. */
+  async mutate(
+    request: AdmissionRequest,
+    services: AdmissionServices,
+    isAgain: boolean,
+  ): Promise<void> {
+    const all = webhooksIn(this.#cache, 'mutatingwebhookconfigurations');
+    if (all.length === 0 || isExempt(request)) return;
+    for (const webhook of all) {
+      if (isAgain && webhook.reinvocationPolicy !== 'IfNeeded') continue;
+      const matched = await isAsked(webhook, request, services);
+      if (matched === undefined) continue;
+      const response = await call(webhook, matched, request, services);
+      if (response === undefined) continue;
+      take(webhook, response, request);
+      this.#patch(webhook, response, request);
+    }
+  }
+
+  #patch(webhook: Webhook, response: Response, request: AdmissionRequest): void {
+    const { patch = '', patchType } = response;
+    const { object, info } = request;
+    if (patch === '' || object === undefined) return;
+    if (patchType !== 'JSONPatch') {
+      throw internal(webhook, `unsupported patch type ${JSON.stringify(patchType)}`);
+    }
+    try {
+      const operations: unknown = JSON.parse(Buffer.from(patch, 'base64').toString());
+      const current = structuredClone(object);
+      const next = applyPatch({ type: 'json', schema: info.schema, current, patch: operations });
+      if (!same(next, object)) request.object = next as KubeObject;
+    } catch (error) {
+      throw new ApiError(
+        500,
+        'InternalError',
+        `Internal error occurred: ${(error as Error).message}`,
+      );
+    }
+  }
+}
