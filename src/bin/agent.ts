@@ -44,7 +44,7 @@ function reserved(total: number, reserve: number): number {
 /** What the machine has, or this agent's share of it, in the text form of --resources. */
 export function detectResources(home: string, share: number, shareIndex: number): string {
   const disk = statfsSync(home);
-  const diskMb = reserved((disk.bavail * disk.bsize) / MB, DISK_RESERVE_MB);
+  const diskMb = reserved((disk.blocks * disk.bsize) / MB, DISK_RESERVE_MB);
   const memMb = reserved(totalmem() / MB, MEM_RESERVE_MB);
   const portCount = Math.floor((PORTS_LAST - PORTS_FIRST + 1) / share);
   const firstPort = PORTS_FIRST + shareIndex * portCount;

@@ -69,6 +69,9 @@ function agentPart(options: UpOptions, number: number): PartSpec {
     String(options.agents),
     '--share-index',
     String(number - 1),
+    // Its share of the machine may be another one each time.
+    '--flag',
+    'reconfiguration_policy=any',
   ];
   const resources = [options.resources, portsOf(options, number)].filter(
     (one) => one !== undefined,

@@ -25,6 +25,8 @@ import { decodeCheckpoint, encodeCheckpoint } from './wire.ts';
 
 // Executors' and tasks' environments may hold secrets.
 const PRIVATE_FILE = { mode: 0o600 };
+/** Another one after each start of the machine; only Linux has it. */
+const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 const PRIVATE_FOLDER = { mode: 0o700 };
 
 interface UpdateRecord {
@@ -142,6 +144,19 @@ export class Checkpoints {
     await pointAt(this.#paths.metaLatest, folder);
   }
 
+  /** Notes this start of the machine; true when it is another one than the last time. */
+  async #isRebooted(): Promise<boolean> {
+    const path = this.#paths.bootId;
+    const [kept, now] = [await this.#disk.read(path), await this.#disk.read(BOOT_ID)];
+    if (now === undefined) return false;
+    const [before, current] = [kept ?? now, now].map((bytes) => new TextDecoder().decode(bytes));
+    if (kept === undefined || before !== current) {
+      await this.#disk.makeFolder(dirname(path), PRIVATE_FOLDER);
+      await this.#disk.writeAtomic(path, now, PRIVATE_FILE);
+    }
+    return before !== current;
+  }
+
   async #writeDrain(config: DrainConfig | undefined): Promise<void> {
     const path = this.#paths.drainConfig(this.#agentId);
     if (config === undefined) await this.#disk.remove(path);
@@ -153,6 +168,7 @@ export class Checkpoints {
 
   /** What an earlier life of this agent left; throws a Fault when it cannot be read. */
   async recover(): Promise<RecoveredAgent> {
+    const isRebooted = await this.#isRebooted();
     const agentId = await linkTarget(this.#paths.metaLatest);
     this.#agentId = agentId ?? '';
     const info =
@@ -171,7 +187,7 @@ export class Checkpoints {
       if (framework !== undefined) frameworks.push(framework);
     }
     const drain = await this.#readOne<DrainConfig>('DrainConfig', this.#paths.drainConfig(agentId));
-    return { info, frameworks, resources, drain };
+    return { info, frameworks, resources, drain, isRebooted };
   }
 
   async #recoverFramework(folder: string): Promise<RecoveredFramework | undefined> {

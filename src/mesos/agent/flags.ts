@@ -1,6 +1,7 @@
 // The agent's flags under Mesos' names, as text: what they mean here. A name that is not known and a
 // value that cannot be read are faults with code `bad-flag`; nothing starts then.
 import { Fault } from '#base/fault.ts';
+import type { ReconfigurationPolicy } from './reconfiguration.ts';
 
 export interface AgentFlags {
   readonly isolators: ReadonlySet<string>;
@@ -19,7 +20,7 @@ export interface AgentFlags {
   readonly shutdownGraceMs: number;
   readonly recoveryTimeoutMs: number;
   readonly recovers: 'reconnect' | 'cleanup';
-  readonly reconfiguration: 'equal' | 'additive';
+  readonly reconfiguration: ReconfigurationPolicy;
   readonly isStrict: boolean;
   readonly gcDelayMs: number;
   readonly gcDiskHeadroom: number;
@@ -140,7 +141,7 @@ const KINDS = {
   executor_shutdown_grace_period: flag('5secs', durationMs),
   recovery_timeout: flag('15mins', durationMs),
   recover: flag('reconnect', oneOf('reconnect', 'cleanup')),
-  reconfiguration_policy: flag('equal', oneOf('equal', 'additive')),
+  reconfiguration_policy: flag('equal', oneOf('equal', 'additive', 'any')),
   strict: flag('true', bool),
   gc_delay: flag('1weeks', durationMs),
   gc_disk_headroom: flag('0.1', fraction),

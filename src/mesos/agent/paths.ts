@@ -34,6 +34,10 @@ export class AgentPaths {
     return join(this.meta(agentId), 'operations');
   }
 
+  get bootId(): string {
+    return join(this.work, 'meta', 'boot_id');
+  }
+
   agentInfo(agentId: string): string {
     return join(this.meta(agentId), 'slave.info');
   }

@@ -198,6 +198,7 @@ class AgentService {
     this.#shell.wire({
       checkpoints: new Checkpoints(paths, { disk: ports.disk, log: env.log }),
       containers,
+      policy: flags.reconfiguration,
       sendToMaster: (to, name, body) => this.#send(to, name, body),
       watchMaster: (to) => this.#endpoint.link(`master@${to}`),
       sendToExecutor: (connection, event) => this.#executorApi.send(connection, event),

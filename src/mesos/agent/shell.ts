@@ -5,11 +5,13 @@ import type { ExecutorEvent } from '#wire/mesos/v1.ts';
 import type { Checkpoints } from './checkpoint.ts';
 import type { Containers } from './containers.ts';
 import type { AgentCore } from './core.ts';
-import type { AgentEffect, AgentInput, ConnectionId, FromMaster } from './types.ts';
+import { refusedChanges, type ReconfigurationPolicy } from './reconfiguration.ts';
+import type { AgentEffect, AgentInput, ConnectionId, FromMaster, RecoveredAgent } from './types.ts';
 
 export interface AgentWiring {
   readonly checkpoints: Checkpoints;
   readonly containers: Containers;
+  readonly policy: ReconfigurationPolicy;
   sendToMaster(upid: string, name: string, body: unknown): void;
   watchMaster(address: string): void;
   sendToExecutor(connection: ConnectionId, event: ExecutorEvent): void;
@@ -58,13 +60,35 @@ export class AgentShell {
         `Cannot recover the agent: what is configured lacks what was reserved of it: ${problem}`,
       );
     }
-    this.input({ kind: 'recovered', state });
+    this.input({ kind: 'recovered', state: this.#accepted(state) });
     await this.settled();
     const agentId = state.info?.id?.value ?? '';
     await containers.recover(agentId, this.core.workloads.frameworks.values());
     await this.settled();
     this.#isStarted = true;
     this.#findMaster();
+  }
+
+  /**
+   * The recovered state, unless the agent is configured otherwise than its policy allows. After a reboot
+   * nothing of it runs any more: then it is a new agent instead.
+   */
+  #accepted(state: RecoveredAgent): RecoveredAgent {
+    if (state.info === undefined) return state;
+    const { policy } = this.#wired();
+    const differences = refusedChanges(state.info, this.core.options.info, policy);
+    if (differences.length === 0) return state;
+    if (state.isRebooted === true) {
+      this.#env.log.warn('The machine was rebooted and the agent changed; it registers anew', {
+        differences,
+      });
+      return { info: undefined, frameworks: [], resources: state.resources };
+    }
+    throw new Fault(
+      { code: 'agent-reconfigured', differences },
+      `Cannot recover the agent: ${differences.join('; ')} (reconfiguration_policy=${policy}). ` +
+        'Configure it as before, or drain it and empty its folder to make it a new agent',
+    );
   }
 
   input(input: AgentInput): void {

@@ -260,6 +260,8 @@ export interface KeptResources {
 
 export interface RecoveredAgent {
   readonly info: AgentInfo | undefined;
+  /** The machine was started anew since: nothing that ran does any more. */
+  readonly isRebooted?: boolean | undefined;
   readonly drain?: DrainConfig | undefined;
   readonly resources?: KeptResources | undefined;
   readonly frameworks: readonly RecoveredFramework[];
