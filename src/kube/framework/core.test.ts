@@ -144,3 +144,82 @@ test('FrameworkCore removes a deleted pod that never ran from the API', () => {
   core.onPod(aView('p', { nodeName: 'n' }, { isDeleting: true }));
   assert.deepEqual(kinds(core.onBound('p', 'bound')), ['remove-pod', 'decline', 'suppress']);
 });
+
+/** An instance that has seen what there is and runs its executor on the agent. */
+function anInformedCore(): FrameworkCore {
+  const core = aCore();
+  core.onOffers([anOffer('first')]);
+  core.onExecutorRunning('A');
+  return core;
+}
+
+function wantedOf(effects: readonly FrameworkEffect[]) {
+  const request = effects.findLast((effect) => effect.kind === 'request');
+  return request?.wanted.map(({ agentId, amounts: some, ports }) => [
+    agentId,
+    some?.cpuMilli,
+    ports.join(),
+  ]);
+}
+
+const cut = (id: string, cpuMilli: number): Offer => ({
+  ...anOffer(id),
+  amounts: { ...amounts, cpuMilli, memoryBytes: 2 ** 26 },
+  ports: [],
+});
+
+test('FrameworkCore asks for what waits where its executor runs, and for all where it does not', () => {
+  const core = anInformedCore();
+  const effects = core.onPod(
+    aView('p', { hostPorts: [{ protocol: 'TCP', hostIp: '', port: 31_005 }] }),
+  );
+  assert.deepEqual(kinds(effects), ['request', 'revive']);
+  assert.deepEqual(wantedOf(effects), [['A', 100, '31005']]);
+  core.onExecutorEnded('A');
+  assert.deepEqual(wantedOf(core.onPod(aView('q'))), [['A', undefined, '']]);
+});
+
+test('FrameworkCore asks for many alike by few requests, each of which holds whole pods', () => {
+  const core = anInformedCore();
+  let last: FrameworkEffect[] = [];
+  for (let i = 0; i < 11; i++) last = core.onPod(aView(`p${i}`));
+  assert.deepEqual(
+    wantedOf(last)?.map(([, cpuMilli]) => cpuMilli),
+    [400, 400, 200, 100],
+  );
+});
+
+test('FrameworkCore asks again for those that found no place, without lifting refusals', () => {
+  const core = anInformedCore();
+  core.onPod(aView('p'));
+  core.onPod(aView('q'));
+  const effects = core.onOffers([cut('o', 100)]);
+  assert.deepEqual(kinds(effects), ['bind', 'request']);
+  assert.deepEqual(wantedOf(effects), [['A', 100, '']]);
+  // What comes while the first is bound waits for it, so that it is not refused.
+  assert.deepEqual(kinds(core.onOffers([cut('o2', 100)])), ['request']);
+  assert.deepEqual(kinds(core.onBound('p', 'bound')), ['accept', 'bind']);
+  assert.deepEqual(kinds(core.onBound('q', 'bound')), ['accept', 'suppress']);
+  assert.equal(core.allocatable('A').offered?.cpuMilli, 4_000, 'a cut offer is not all there is');
+});
+
+test('FrameworkCore takes whole offers when what it asked for does not come, and says why', () => {
+  const core = anInformedCore();
+  core.onPod(aView('p', { requests: { ...noAmounts, cpuMilli: 3_000 } }));
+  const effects = core.onDemandUnmet();
+  assert.deepEqual(kinds(effects), ['request', 'revive']);
+  assert.deepEqual(wantedOf(effects), []);
+  assert.deepEqual(kinds(core.onOffers([cut('o', 1_000)])), ['unschedulable', 'decline']);
+  assert.deepEqual(kinds(core.onDemandUnmet()), []);
+  assert.deepEqual(kinds(core.onOffers([anOffer('o2')])), ['bind']);
+  core.onBound('p', 'bound');
+  assert.deepEqual(kinds(core.onPod(aView('next'))), ['request', 'revive'], 'then it asks again');
+});
+
+test('FrameworkCore takes whole offers for pods that fit nowhere', () => {
+  const core = anInformedCore();
+  core.onPod(aView('p'));
+  const effects = core.onPod(aView('big', { requests: { ...noAmounts, cpuMilli: 9_000 } }));
+  assert.deepEqual(kinds(effects), ['request', 'revive']);
+  assert.deepEqual(wantedOf(effects), []);
+});

@@ -9,6 +9,7 @@ import {
   type SchedulingNode,
   type SchedulingPod,
 } from '#kube/scheduler/types.ts';
+import { demandOf, type DemandAgent } from './demand.ts';
 import type {
   Agent,
   FrameworkEffect,
@@ -86,6 +87,11 @@ export class FrameworkCore {
   #isSubscribed = false;
   #isSuppressed = false;
   #demandChanged = false;
+  /** The last REQUEST named what is wanted: offers are cut to that, and may fail to come. */
+  #isAsking = false;
+  /** What was asked for did not come: whole offers show why. */
+  #isUnmet = false;
+  #askedFrom = 0;
 
   constructor(options: FrameworkOptions) {
     this.#options = options;
@@ -161,6 +167,7 @@ export class FrameworkCore {
     this.#isSubscribed = true;
     this.#offers.clear();
     this.#isSuppressed = false;
+    this.#isAsking = false;
     this.#demandChanged = this.#pending().length > 0;
     const tasks: { taskId: string; agentId: string | undefined }[] = [];
     for (const [uid, { state }] of this.#pods) {
@@ -180,11 +187,23 @@ export class FrameworkCore {
     const effects: FrameworkEffect[] = [];
     for (const offer of offers) {
       this.#offers.set(offer.id, offer);
-      this.#lastOffered.set(offer.agentId, this.#offeredOn(offer.agentId));
+      this.#noteOffered(offer.agentId);
       const nodeName = this.#agents.get(offer.agentId)?.nodeName;
       if (nodeName !== undefined) effects.push({ kind: 'node-changed', nodeName });
     }
-    return [...effects, ...this.#schedule()];
+    const isAsking = this.#isAsking;
+    effects.push(...this.#schedule());
+    // What was served is struck off in the master: who waits still is to be asked for again.
+    if (isAsking && this.#isAsking) effects.push(...this.#ask(this.#pending()));
+    return effects;
+  }
+
+  /** For some time nothing came of what was asked for. */
+  onDemandUnmet(): FrameworkEffect[] {
+    if (!this.#isAsking || this.#pending().length === 0) return [];
+    this.#isUnmet = true;
+    this.#demandChanged = true;
+    return this.#schedule();
   }
 
   onRescind(offerId: string): void {
@@ -348,21 +367,69 @@ export class FrameworkCore {
     if (this.#demandChanged && rest.length > 0) {
       // New demand lifts earlier refusals: agents that fitted nothing before may fit now.
       this.#isSuppressed = false;
-      effects.push({ kind: 'revive', demand: rest.map((pod) => this.#charge(pod)) });
+      effects.push(...this.#ask(rest), { kind: 'revive' });
     }
     this.#demandChanged = false;
     return rest.length === 0 ? [...effects, ...this.#beQuiet()] : effects;
   }
 
+  /** Says what is wanted, or that anything is. */
+  #ask(pods: readonly SchedulingPod[]): FrameworkEffect[] {
+    if (pods.length === 0) return [];
+    const wanted =
+      this.#isUnmet || !this.#isInformed
+        ? undefined
+        : demandOf(
+            pods.map((pod) => ({ ...pod, requests: this.#charge(pod) })),
+            this.#demandAgents(),
+            this.#askedFrom++,
+          );
+    if (wanted === undefined && !this.#isAsking) return [];
+    this.#isAsking = wanted !== undefined;
+    return [{ kind: 'request', wanted: wanted ?? [] }];
+  }
+
+  #demandAgents(): DemandAgent[] {
+    const found: DemandAgent[] = [];
+    for (const [agentId, agent] of this.#agents) {
+      const view = this.#nodes.get(agent.nodeName);
+      if (view === undefined || !agent.isReachable) continue;
+      const isExecutorRunning = this.#executors.has(agentId);
+      const node: SchedulingNode = {
+        ...view,
+        agentId,
+        capacity: agent.capacity,
+        free: agent.capacity,
+        freePorts: agent.ports,
+        usedHostPorts: [],
+        spreadCounts: new Map(),
+        executorOverhead: isExecutorRunning ? noAmounts : this.#options.executorOverhead,
+      };
+      found.push({ node, managedPorts: agent.ports, isExecutorRunning });
+    }
+    return found;
+  }
+
+  /** The first offers are waited for even without demand: they tell what can be allocated. */
+  get #isInformed(): boolean {
+    return [...this.#agents.keys()].every((id) => this.#lastOffered.has(id));
+  }
+
+  /** An offer that was cut to what is wanted says nothing of what else there is. */
+  #noteOffered(agentId: string): void {
+    const offered = this.#offeredOn(agentId);
+    const before = this.#isAsking ? this.#lastOffered.get(agentId) : undefined;
+    this.#lastOffered.set(agentId, before === undefined ? offered : most(offered, before));
+  }
+
   #beQuiet(): FrameworkEffect[] {
+    this.#isUnmet = false;
     const effects: FrameworkEffect[] = [];
     const offerIds = [...this.#offers.keys()];
     const { refuseSeconds } = this.#options;
     if (offerIds.length > 0) effects.push({ kind: 'decline', offerIds, refuseSeconds });
     this.#offers.clear();
-    // The first offers are waited for even without demand: they tell what can be allocated.
-    const isInformed = [...this.#agents.keys()].every((id) => this.#lastOffered.has(id));
-    if (!this.#isSuppressed && this.#batches.size === 0 && isInformed) {
+    if (!this.#isSuppressed && this.#batches.size === 0 && this.#isInformed) {
       this.#isSuppressed = true;
       effects.push({ kind: 'suppress' });
     }
@@ -388,17 +455,21 @@ export class FrameworkCore {
       const uids = placements.map(({ pod }) => pod.uid);
       effects.push(...this.#bind({ agentId, nodeName, offers, uids }));
     }
-    for (const { pod, message } of plan.unplaced) {
+    // On offers cut to what others wait for, nobody else fits: that is no reason to tell.
+    for (const { pod, message } of this.#isAsking ? [] : plan.unplaced) {
       const record = this.#pods.get(pod.uid);
       if (record?.state.kind !== 'pending' || record.state.message === message) continue;
       record.state = { kind: 'pending', message };
       const { uid, namespace, name } = pod;
       effects.push({ kind: 'unschedulable', uid, namespace, name, message });
     }
-    const offerIds = [...this.#offers.keys()];
+    // An agent whose batch is on its way takes more when that is launched.
+    const offerIds = [...this.#offers.values()]
+      .filter(({ agentId }) => !this.#batches.has(agentId))
+      .map(({ id }) => id);
     const { refuseSeconds } = this.#options;
     if (offerIds.length > 0) effects.push({ kind: 'decline', offerIds, refuseSeconds });
-    this.#offers.clear();
+    for (const id of offerIds) this.#offers.delete(id);
     return effects;
   }
 
@@ -490,6 +561,15 @@ export class FrameworkCore {
 function neverLaunched(state: PodState, status: TaskStatus): boolean {
   const isOpen = state.kind === 'unknown' || (state.kind === 'launched' && !state.isConfirmed);
   return isOpen && retriedReasons.has(status.reason) && status.source !== 'SOURCE_EXECUTOR';
+}
+
+function most(a: Amounts, b: Amounts): Amounts {
+  return {
+    cpuMilli: Math.max(a.cpuMilli, b.cpuMilli),
+    memoryBytes: Math.max(a.memoryBytes, b.memoryBytes),
+    ephemeralStorageBytes: Math.max(a.ephemeralStorageBytes, b.ephemeralStorageBytes),
+    gpus: Math.max(a.gpus, b.gpus),
+  };
 }
 
 function reasonOf(status: TaskStatus): string {

@@ -26,6 +26,7 @@ import type { FrameworkEffect, PodView } from './types.ts';
 import {
   agentFromWire,
   offerFromWire,
+  requestToWire,
   resourcesToWire,
   statusFromWire,
   taskToWire,
@@ -58,6 +59,8 @@ const EXECUTOR = { ...noAmounts, cpuMilli: 100, memoryBytes: 128 * MB };
 const LEAST = { ...noAmounts, cpuMilli: 10, memoryBytes: MB };
 const REFUSE_SECONDS = 5;
 const RESUBSCRIBE_MS = 500;
+/** Whoever waits for so long although it was asked for wants to know why. */
+const UNMET_MS = 1_000;
 
 type Json = Record<string, unknown>;
 
@@ -76,6 +79,7 @@ export class Framework {
   readonly #nodeWrites = new Map<string, 'running' | 'again'>();
   #operator: { close(): void } | undefined;
   #operatorTimer: Timer | undefined;
+  #unmet: Timer | undefined;
   #isClosed = false;
   #synced = { pods: false, nodes: false, agents: false };
   #isStarted = false;
@@ -153,6 +157,7 @@ export class Framework {
     this.#isClosed = true;
     for (const watch of this.#watches) watch.close();
     this.#operatorTimer?.cancel();
+    this.#unmet?.cancel();
     this.#operator?.close();
     this.#mesos.close();
   }
@@ -327,9 +332,17 @@ export class Framework {
         });
         break;
       }
+      case 'request': {
+        const { wanted } = effect;
+        this.#call({ type: 'REQUEST', request: { requests: wanted.map(requestToWire) } });
+        this.#unmet?.cancel();
+        this.#unmet =
+          wanted.length === 0
+            ? undefined
+            : this.#env.timers.after(UNMET_MS, () => this.#perform(this.#core.onDemandUnmet()));
+        break;
+      }
       case 'revive':
-        // Whole offers are wanted: the first pod on an agent brings the executor and its port along,
-        // and a batch is planned best on all that is free. REQUEST would cut offers to single pods.
         this.#call({ type: 'REVIVE' });
         break;
       case 'suppress':

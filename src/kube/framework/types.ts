@@ -1,5 +1,6 @@
 // The vocabulary of the framework core: what it is told, and what it asks its shell to do. Translation
 // to and from Mesos messages is in wire.ts, to and from API objects in nodes.ts and pods.ts.
+import type { Wanted } from './demand.ts';
 import type { Amounts, SchedulingPod, Taint } from '#kube/scheduler/types.ts';
 
 export interface PortRange {
@@ -86,7 +87,9 @@ export type FrameworkEffect =
       readonly offerIds: readonly string[];
       readonly refuseSeconds: number;
     }
-  | { readonly kind: 'revive'; readonly demand: readonly Amounts[] }
+  /** From now on only this is wanted; empty: whatever there is. */
+  | { readonly kind: 'request'; readonly wanted: readonly Wanted[] }
+  | { readonly kind: 'revive' }
   | { readonly kind: 'suppress' }
   | {
       readonly kind: 'acknowledge';

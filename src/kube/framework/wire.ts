@@ -4,10 +4,12 @@ import type {
   AgentInfo,
   ExecutorInfo,
   Offer as WireOffer,
+  Request,
   Resource,
   TaskInfo,
   TaskStatus as WireStatus,
 } from '#wire/mesos/v1.ts';
+import type { Wanted } from './demand.ts';
 import type { Agent, Launch, Offer, PortRange, TaskStatus } from './types.ts';
 
 const MB = 1024 * 1024;
@@ -106,6 +108,15 @@ export function resourcesToWire(
       ? []
       : [{ name: 'ports', type: 'RANGES' as const, ranges: { range }, allocation_info }]),
   ];
+}
+
+/** Who names no amounts wants all that the agent has free. */
+export function requestToWire({ agentId, amounts, ports }: Wanted): Request {
+  const resources = amounts === undefined ? [] : resourcesToWire(amounts, ports, '*');
+  return {
+    agent_id: { value: agentId },
+    resources: resources.map(({ allocation_info: _role, ...plain }) => plain),
+  };
 }
 
 /** Host ports that the agent manages are part of the task's resources; others belong to nobody. */

@@ -6,6 +6,7 @@ import { filterTaints, filterUnschedulable } from './filters/taints.ts';
 import { scoreNode } from './scores/score.ts';
 import {
   addAmounts,
+  fits,
   noAmounts,
   type Amounts,
   type SchedulingNode,
@@ -61,11 +62,7 @@ function withPod(node: SchedulingNode, pod: SchedulingPod): SchedulingNode {
   };
 }
 
-function judge(
-  pod: SchedulingPod,
-  node: SchedulingNode,
-  managed: readonly { begin: number; end: number }[],
-): Verdict {
+function judgePlace(pod: SchedulingPod, node: SchedulingNode): Verdict {
   const checks = [filterNodeName, filterUnschedulable, filterTaints, filterNodeAffinity];
   // Who chose the node itself has only the node's resources to reckon with, as with a real kubelet.
   const applicable = pod.nodeName === undefined ? checks : [filterNodeName];
@@ -73,6 +70,21 @@ function judge(
     const verdict = check(pod, node);
     if (!verdict.ok) return verdict;
   }
+  return fits;
+}
+
+/** Whether the pod has a place on the node while all that the node is said to have free is. */
+export function couldRun(pod: SchedulingPod, node: SchedulingNode): boolean {
+  return judgePlace(pod, node).ok && filterResources(pod, node).ok;
+}
+
+function judge(
+  pod: SchedulingPod,
+  node: SchedulingNode,
+  managed: readonly { begin: number; end: number }[],
+): Verdict {
+  const place = judgePlace(pod, node);
+  if (!place.ok) return place;
   const ports = filterHostPorts(pod, node, managed);
   return ports.ok ? filterResources(pod, node) : ports;
 }

@@ -111,11 +111,13 @@ export class ClientPool {
     this.#settle(framework);
   }
 
-  /** REQUEST: from now on offers are cut to these wishes, each served once; empty: stock behaviour. */
+  /**
+   * REQUEST: from now on offers are cut to these wishes, each served once; empty: stock behaviour.
+   * What was refused stays refused, as always but for REVIVE.
+   */
   setWishes(id: string, wishes: readonly Wish[]): void {
     const framework = this.known(id);
     framework.demand = wishes.length === 0 ? undefined : new Demand(wishes);
-    for (const client of framework.clients.values()) this.#filters.clear(client);
     this.#settle(framework);
   }
 

@@ -6,6 +6,7 @@ import type { Resource } from '#wire/mesos/v1.ts';
 
 export interface Wish {
   readonly agentId: string | undefined;
+  /** Empty: all that there is. */
   readonly resources: readonly Resource[];
 }
 
@@ -74,8 +75,9 @@ export class Demand {
       for (const group of groups) {
         let { count } = group;
         for (; count > 0; count--) {
-          const part = left.take(group.resources);
-          if (part === undefined) break;
+          const isWhole = group.resources.length === 0;
+          const part = isWhole ? left : left.take(group.resources);
+          if (part === undefined || part.isEmpty) break;
           left = left.subtract(part);
           granted = granted.add(part);
         }
