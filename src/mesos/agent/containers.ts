@@ -20,6 +20,7 @@ import type { ContainerPath } from './container-id.ts';
 import { ContainerSpecs, type ContainerSpecOptions } from './container-spec.ts';
 import { type MainContainer, NestedContainers, waitStatus } from './nested.ts';
 import { pathPart } from './paths.ts';
+import { SandboxGc } from './sandbox-gc.ts';
 import type { AgentInput, ConnectionId, ContainerEnd, ContainerLaunch } from './types.ts';
 
 export interface ContainersOptions extends ContainerSpecOptions {
@@ -42,6 +43,7 @@ export class Containers {
   readonly #options: ContainersOptions;
   readonly #specs: ContainerSpecs;
   readonly nested: NestedContainers;
+  readonly gc: SandboxGc;
   readonly #host: ProcessHost;
   readonly #disk: Disk;
   readonly #env: Env;
@@ -58,6 +60,9 @@ export class Containers {
   ) {
     this.#options = options;
     this.#specs = new ContainerSpecs(options);
+    const { paths, flags } = options;
+    const { gcDelayMs: delayMs, gcDiskHeadroom: headroom, diskWatchMs: watchMs } = flags;
+    this.gc = new SandboxGc({ paths, delayMs, headroom, watchMs }, ports.disk, ports.env);
     this.#host = ports.host;
     this.#disk = ports.disk;
     this.#env = ports.env;
@@ -165,6 +170,8 @@ export class Containers {
 
   /** Its updates are all acknowledged: what is left of it at run time goes. */
   async forget(containerId: string): Promise<void> {
+    const sandbox = this.#containers.get(containerId)?.sandbox;
+    if (sandbox !== undefined) this.gc.ended(sandbox);
     this.#containers.delete(containerId);
     const disposed = this.#disposeFolder(containerId);
     this.#disposing.add(disposed);
@@ -213,6 +220,8 @@ export class Containers {
     for (const name of new Set([...folders, ...secrets])) {
       if (!known.has(name)) await this.#disposeFolder(name);
     }
+    const live = new Set([...this.#containers.values()].map(({ sandbox }) => sandbox));
+    await this.gc.recover(agentId, (sandbox) => live.has(sandbox));
   }
 
   async #recoverOne(agentId: string, framework: Framework, executor: Executor): Promise<void> {

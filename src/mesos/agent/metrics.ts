@@ -3,6 +3,7 @@ import type { Instant } from '#env/env.ts';
 import type { Resource } from '#wire/mesos/v1.ts';
 import { resourcesOf } from './agent-state.ts';
 import type { AgentCore } from './core.ts';
+import type { SandboxGc } from './sandbox-gc.ts';
 
 export function scalarSum(resources: readonly Resource[], name: string): number {
   return resources
@@ -10,7 +11,7 @@ export function scalarSum(resources: readonly Resource[], name: string): number 
     .reduce((sum, one) => sum + (one.scalar?.value ?? 0), 0);
 }
 
-export function metricsOf(core: AgentCore, now: Instant): Record<string, number> {
+export function metricsOf(core: AgentCore, gc: SandboxGc, now: Instant): Record<string, number> {
   const executors = core.workloads.executors();
   const live = executors.filter((one) => one.state !== 'terminated');
   const total = core.info.resources ?? [];
@@ -21,6 +22,9 @@ export function metricsOf(core: AgentCore, now: Instant): Record<string, number>
     'slave/uptime_secs': core.registeredAt === undefined ? 0 : (now - core.registeredAt) / 1000,
     'slave/registered': core.master.kind === 'registered' ? 1 : 0,
     'slave/recovery_errors': 0,
+    'gc/path_removals_pending': gc.pending,
+    'gc/path_removals_succeeded': gc.removed,
+    'gc/path_removals_failed': gc.failed,
     'slave/frameworks_active': core.workloads.frameworks.size,
     'slave/executors_registering': live.filter((one) => one.state === 'registering').length,
     'slave/executors_running': live.filter((one) => one.state === 'running').length,

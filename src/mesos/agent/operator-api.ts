@@ -70,7 +70,9 @@ export class OperatorApi {
         return { type: 'GET_FLAGS', get_flags: { flags: list } };
       }
       case 'GET_METRICS': {
-        const metrics = Object.entries(metricsOf(shell.core, this.#view.env.clock.now()));
+        const metrics = Object.entries(
+          metricsOf(shell.core, this.#view.containers.gc, this.#view.env.clock.now()),
+        );
         const list = metrics.map(([name, value]) => ({ name, value }));
         return { type: 'GET_METRICS', get_metrics: { metrics: list } };
       }

@@ -134,6 +134,7 @@ export class AgentShell {
   async close(): Promise<void> {
     await this.settled();
     await this.#wired().containers.forgotten();
+    await this.#wired().containers.gc.close();
     this.#isClosed = true;
     this.#timer?.cancel();
     this.#reconnect?.cancel();
