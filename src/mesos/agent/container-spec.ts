@@ -3,6 +3,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { chown, mkdir, readFile, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Env } from '#env/env.ts';
 import type { ProcessLimits, ProcessMount, ProcessSpec } from '#env/process.ts';
 import type {
   CommandInfo,
@@ -18,7 +19,7 @@ import {
   executorEnvironment,
   inheritedEnvironment,
 } from '#mesos/executor/environment.ts';
-import { fetchAll } from '#mesos/executor/fetcher.ts';
+import { Fetcher, type Fetch } from '#mesos/executor/fetcher.ts';
 import {
   type Isolation,
   isolationOf,
@@ -88,10 +89,25 @@ const DEVICES = [
 const MEMORY_BYTES_MIN = 32 * 1024 * 1024;
 
 export class ContainerSpecs {
+  readonly fetcher: Fetcher;
   readonly #options: ContainerSpecOptions;
 
-  constructor(options: ContainerSpecOptions) {
+  constructor(options: ContainerSpecOptions, env: Pick<Env, 'timers'>) {
     this.#options = options;
+    const { flags, paths } = options;
+    this.fetcher = new Fetcher(
+      {
+        cacheFolder: paths.fetchCache,
+        cacheBytesMax: flags.fetcherCacheBytes,
+        stallMs: flags.fetcherStallMs,
+        frameworksHome: flags.frameworksHome,
+      },
+      env,
+    );
+  }
+
+  #fetch(command: CommandInfo | undefined, of: Omit<Fetch, 'uris'>): Promise<void> {
+    return this.fetcher.fetchAll({ uris: command?.uris ?? [], ...of });
   }
 
   /** As root, another user's ids; otherwise everything runs as the agent does. */
@@ -150,7 +166,7 @@ export class ContainerSpecs {
       parentSandbox,
       owner,
     });
-    await fetchAll(command?.uris ?? [], sandbox, containerId);
+    await this.#fetch(command, { sandbox, containerId, user: launch.user, owner });
     return {
       stateFolder: this.#options.paths.containerProcess(containerId),
       argv: commandLine(command),
@@ -197,7 +213,8 @@ export class ContainerSpecs {
       owner,
       before: isDefault ? await this.#executorVolumes(launch, executorSandbox, owner) : [],
     });
-    await fetchAll(task.command?.uris ?? [], sandbox, containerId);
+    const user = task.command?.user ?? launch.user;
+    await this.#fetch(task.command, { sandbox, containerId, user, owner });
     return {
       stateFolder: this.#options.paths.taskProcess(containerId, taskId),
       argv: commandLine(task.command),
@@ -242,9 +259,12 @@ export class ContainerSpecs {
     const parentPid = parent?.process?.pid;
     const place = isSession && parentPid !== undefined ? placeOf(parentPid) : undefined;
     const { cgroupRoot, ownEnvironment } = this.#options;
-    if (!isSession) await fetchAll(command?.uris ?? [], sandbox, nameOf(path));
     const isOwn = command?.user !== undefined || !isSession;
     const owner = isOwn ? await this.identity(request.user) : place?.owner;
+    if (!isSession) {
+      const of = { sandbox, containerId: nameOf(path), user: request.user, owner };
+      await this.#fetch(command, of);
+    }
     const isolation = isSession
       ? { terminal: isolationOf(container, PLAIN_POLICY).terminal }
       : await this.#confine({

@@ -7,6 +7,7 @@ import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
 import type { HostProcess, ProcessHost, ProcessUsage } from '#env/process.ts';
 import type { ExecutorEvent, Resource, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
+import type { Fetcher } from '#mesos/executor/fetcher.ts';
 import { exitMessage, type TaskMemory } from '#mesos/executor/core.ts';
 import type { Probe, ProbeResult } from '#mesos/executor/check-core.ts';
 import { containerProblem } from '#mesos/executor/isolation.ts';
@@ -59,7 +60,7 @@ export class Containers {
     wiring: { onInput: (input: AgentInput) => void; nextConnection: () => ConnectionId },
   ) {
     this.#options = options;
-    this.#specs = new ContainerSpecs(options);
+    this.#specs = new ContainerSpecs(options, ports.env);
     const { paths, flags } = options;
     const { gcDelayMs: delayMs, gcDiskHeadroom: headroom, diskWatchMs: watchMs } = flags;
     this.gc = new SandboxGc({ paths, delayMs, headroom, watchMs }, ports.disk, ports.env);
@@ -75,6 +76,10 @@ export class Containers {
       env: ports.env,
       findMain: (path) => this.#findMain(path),
     });
+  }
+
+  get fetcher(): Fetcher {
+    return this.#specs.fetcher;
   }
 
   /** An executor's container, or a task's below it. */

@@ -48,7 +48,7 @@ export class LegacyApi {
         sendJson(response, query, { flags });
         return true;
       case '/metrics/snapshot':
-        sendJson(response, query, metricsOf(shell.core, this.#view.containers.gc, env.clock.now()));
+        sendJson(response, query, metricsOf(shell.core, this.#view.containers, env.clock.now()));
         return true;
       case '/state':
         sendJson(response, query, this.#state());

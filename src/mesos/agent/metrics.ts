@@ -3,7 +3,7 @@ import type { Instant } from '#env/env.ts';
 import type { Resource } from '#wire/mesos/v1.ts';
 import { resourcesOf } from './agent-state.ts';
 import type { AgentCore } from './core.ts';
-import type { SandboxGc } from './sandbox-gc.ts';
+import type { Containers } from './containers.ts';
 
 export function scalarSum(resources: readonly Resource[], name: string): number {
   return resources
@@ -11,7 +11,11 @@ export function scalarSum(resources: readonly Resource[], name: string): number 
     .reduce((sum, one) => sum + (one.scalar?.value ?? 0), 0);
 }
 
-export function metricsOf(core: AgentCore, gc: SandboxGc, now: Instant): Record<string, number> {
+export function metricsOf(
+  core: AgentCore,
+  { gc, fetcher }: Pick<Containers, 'gc' | 'fetcher'>,
+  now: Instant,
+): Record<string, number> {
   const executors = core.workloads.executors();
   const live = executors.filter((one) => one.state !== 'terminated');
   const total = core.info.resources ?? [];
@@ -25,6 +29,10 @@ export function metricsOf(core: AgentCore, gc: SandboxGc, now: Instant): Record<
     'gc/path_removals_pending': gc.pending,
     'gc/path_removals_succeeded': gc.removed,
     'gc/path_removals_failed': gc.failed,
+    'containerizer/fetcher/cache_size_total_bytes': fetcher.cache.bytesMax,
+    'containerizer/fetcher/cache_size_used_bytes': fetcher.cache.bytesUsed,
+    'containerizer/fetcher/task_fetches_succeeded': fetcher.succeeded,
+    'containerizer/fetcher/task_fetches_failed': fetcher.failed,
     'slave/frameworks_active': core.workloads.frameworks.size,
     'slave/executors_registering': live.filter((one) => one.state === 'registering').length,
     'slave/executors_running': live.filter((one) => one.state === 'running').length,

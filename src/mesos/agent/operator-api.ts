@@ -71,7 +71,7 @@ export class OperatorApi {
       }
       case 'GET_METRICS': {
         const metrics = Object.entries(
-          metricsOf(shell.core, this.#view.containers.gc, this.#view.env.clock.now()),
+          metricsOf(shell.core, this.#view.containers, this.#view.env.clock.now()),
         );
         const list = metrics.map(([name, value]) => ({ name, value }));
         return { type: 'GET_METRICS', get_metrics: { metrics: list } };

@@ -90,6 +90,10 @@ export class AgentPaths {
     return join(root, 'volumes', 'roles', pathPart(role.replaceAll('/', ' ')), id);
   }
 
+  get fetchCache(): string {
+    return join(this.work, 'run', 'fetch');
+  }
+
   /** Runtime state of containers: the process host's folders, what built-in executors remember. */
   get containers(): string {
     return join(this.work, 'run', 'containers');

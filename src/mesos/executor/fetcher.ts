@@ -1,15 +1,36 @@
-// Brings the files that a command names into its sandbox, one after the other, before it starts.
+// Brings the files that a command names into its sandbox, one after the other, before it starts
+// (inventory 3.5): local paths, file, http and https; archives are unpacked unless asked otherwise.
 import { spawn } from 'node:child_process';
-import { createWriteStream } from 'node:fs';
-import { chmod, copyFile, mkdir } from 'node:fs/promises';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { chmod, copyFile, lchown, mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, normalize } from 'node:path';
-import { Readable } from 'node:stream';
+import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
+import { createGunzip } from 'node:zlib';
+import type { Env } from '#env/env.ts';
 import type { CommandInfo_URI } from '#wire/mesos/v1.ts';
+import { FetchCache } from './fetch-cache.ts';
 
 const TAR_NAMES = /\.(tar|tgz|tar\.gz|tbz2|tar\.bz2|txz|tar\.xz)$/;
-const STALL_TIMEOUT_MS = 60_000;
+
+export interface FetcherOptions {
+  readonly cacheFolder: string;
+  readonly cacheBytesMax: number;
+  /** A download of which nothing comes for so long is given up. */
+  readonly stallMs: number;
+  /** Relative paths are below it; undefined: they are refused. */
+  readonly frameworksHome: string | undefined;
+}
+
+export interface Fetch {
+  readonly uris: readonly CommandInfo_URI[];
+  readonly sandbox: string;
+  readonly containerId: string;
+  readonly user: string;
+  /** Undefined: of whoever runs the agent. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+}
 
 function outputName(uri: CommandInfo_URI): string {
   const name = uri.output_file ?? basename(new URL(uri.value, 'file:///').pathname);
@@ -20,23 +41,126 @@ function outputName(uri: CommandInfo_URI): string {
   return clean;
 }
 
-async function bring(uri: string, target: string): Promise<void> {
-  if (/^https?:/.test(uri)) {
-    const response = await fetch(uri, { signal: AbortSignal.timeout(STALL_TIMEOUT_MS) });
-    if (!response.ok || response.body === null) {
-      throw new Error(`"${uri}" was answered with ${response.status}`);
+export class Fetcher {
+  readonly #options: FetcherOptions;
+  readonly #timers: Env['timers'];
+  readonly cache: FetchCache;
+  succeeded = 0;
+  failed = 0;
+
+  constructor(options: FetcherOptions, env: Pick<Env, 'timers'>) {
+    this.#options = options;
+    this.#timers = env.timers;
+    this.cache = new FetchCache({ folder: options.cacheFolder, bytesMax: options.cacheBytesMax });
+  }
+
+  /** Throws with the words for the task's last update. */
+  async fetchAll(fetch: Fetch): Promise<void> {
+    const { uris, sandbox, containerId, owner } = fetch;
+    if (uris.length === 0) return;
+    const before = new Set(await readdir(sandbox));
+    try {
+      for (const uri of uris) await this.#fetchOne(uri, fetch);
+      if (owner !== undefined) await giveNew(sandbox, before, owner);
+      this.succeeded += 1;
+    } catch (cause) {
+      this.failed += 1;
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`Failed to fetch all URIs for container '${containerId}': ${why}`, { cause });
     }
-    await pipeline(Readable.fromWeb(response.body as never), createWriteStream(target));
+  }
+
+  async #fetchOne(uri: CommandInfo_URI, { sandbox, user }: Fetch): Promise<void> {
+    const target = join(sandbox, outputName(uri));
+    await mkdir(dirname(target), { recursive: true });
+    const bring = (path: string): Promise<void> => this.#bring(uri.value, path);
+    if (uri.cache === true) {
+      const place = (path: string): Promise<void> => put(uri, path, { target, sandbox });
+      try {
+        await this.cache.withFile({ user, uri: uri.value }, bring, place);
+        return;
+      } catch {
+        // Without the cache it may come all the same; if not, this says why.
+      }
+    }
+    await bring(target);
+    await unpackOrMark(uri, target, { target, sandbox });
+  }
+
+  async #bring(uri: string, target: string): Promise<void> {
+    if (/^https?:/.test(uri)) {
+      await this.#download(uri, target);
+      return;
+    }
+    if (/^[a-z][a-z0-9+.-]*:/i.test(uri) && !uri.startsWith('file:')) {
+      throw new Error(`"${uri}" has a scheme that is not supported`);
+    }
+    const path = uri.startsWith('file:')
+      ? fileURLToPath(uri.replace(/^file:\/\/localhost\//, 'file:///'))
+      : uri;
+    const { frameworksHome } = this.#options;
+    if (isAbsolute(path)) await copyFile(path, target);
+    else if (frameworksHome === undefined) throw new Error(`"${uri}" is a relative path`);
+    else await copyFile(join(frameworksHome, path), target);
+  }
+
+  async #download(uri: string, target: string): Promise<void> {
+    const stalled = new AbortController();
+    const { stallMs } = this.#options;
+    const give = (): void => stalled.abort(new Error(`"${uri}" stalled for ${stallMs / 1_000} s`));
+    let timer = this.#timers.after(stallMs, give);
+    const watch = new Transform({
+      transform: (chunk: Buffer, _encoding, done) => {
+        timer.cancel();
+        timer = this.#timers.after(stallMs, give);
+        done(null, chunk);
+      },
+    });
+    try {
+      const response = await fetch(uri, { signal: stalled.signal });
+      if (!response.ok || response.body === null) {
+        throw new Error(`"${uri}" was answered with ${response.status}`);
+      }
+      const body = Readable.fromWeb(response.body as never);
+      await pipeline(body, watch, createWriteStream(target), { signal: stalled.signal });
+    } catch (error) {
+      throw stalled.signal.aborted ? stalled.signal.reason : error;
+    } finally {
+      timer.cancel();
+    }
+  }
+}
+
+interface Place {
+  /** The name under which the file is fetched. */
+  readonly target: string;
+  readonly sandbox: string;
+}
+
+/** From the cache: archives are unpacked from there, all else is copied. */
+async function put(uri: CommandInfo_URI, path: string, place: Place): Promise<void> {
+  if (isArchive(uri, place.target)) {
+    await unpackOrMark(uri, path, place);
     return;
   }
-  if (/^[a-z][a-z0-9+.-]*:/i.test(uri) && !uri.startsWith('file:')) {
-    throw new Error(`"${uri}" has a scheme that is not supported`);
-  }
-  const path = uri.startsWith('file:')
-    ? fileURLToPath(uri.replace(/^file:\/\/localhost\//, 'file:///'))
-    : uri;
-  if (!isAbsolute(path)) throw new Error(`"${uri}" is a relative path`);
-  await copyFile(path, target);
+  await copyFile(path, place.target);
+  await unpackOrMark(uri, place.target, place);
+}
+
+function isArchive(uri: CommandInfo_URI, target: string): boolean {
+  const isNamed = TAR_NAMES.test(target) || target.endsWith('.zip') || target.endsWith('.gz');
+  return isNamed && uri.extract !== false && uri.executable !== true;
+}
+
+async function unpackOrMark(uri: CommandInfo_URI, path: string, place: Place): Promise<void> {
+  if (uri.executable === true) await chmod(path, 0o755);
+  else if (!isArchive(uri, place.target)) return;
+  else if (place.target.endsWith('.zip')) {
+    await unpack('unzip', ['-o', '-q', path], place.sandbox);
+  } else if (!TAR_NAMES.test(place.target)) {
+    const plain = place.target.slice(0, -'.gz'.length);
+    await pipeline(createReadStream(path), createGunzip(), createWriteStream(plain));
+  } else await unpack('tar', ['-xf', path], place.sandbox);
 }
 
 async function unpack(program: string, args: readonly string[], folder: string): Promise<void> {
@@ -48,26 +172,24 @@ async function unpack(program: string, args: readonly string[], folder: string):
   if (code !== 0) throw new Error(`${program} ended with ${code ?? 'a signal'}`);
 }
 
-/** Throws with the words for the task's last update. */
-export async function fetchAll(
-  uris: readonly CommandInfo_URI[],
+/** What was not there before belongs to the task's user. */
+async function giveNew(
   sandbox: string,
-  containerId: string,
+  before: ReadonlySet<string>,
+  owner: { readonly uid: number; readonly gid: number },
 ): Promise<void> {
-  for (const uri of uris) {
-    try {
-      const target = join(sandbox, outputName(uri));
-      await mkdir(dirname(target), { recursive: true });
-      await bring(uri.value, target);
-      if (uri.executable === true) await chmod(target, 0o755);
-      else if (uri.extract !== false && TAR_NAMES.test(target)) {
-        await unpack('tar', ['-xf', target], sandbox);
-      } else if (uri.extract !== false && target.endsWith('.zip')) {
-        await unpack('unzip', ['-o', '-q', target], sandbox);
-      }
-    } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new Error(`Failed to fetch all URIs for container '${containerId}': ${why}`, { cause });
-    }
+  const names = (await readdir(sandbox)).filter((name) => !before.has(name));
+  for (const name of names) await giveTree(join(sandbox, name), owner);
+}
+
+async function giveTree(
+  path: string,
+  owner: { readonly uid: number; readonly gid: number },
+): Promise<void> {
+  await lchown(path, owner.uid, owner.gid);
+  for (const entry of await readdir(path, { withFileTypes: true }).catch(() => [])) {
+    const below = join(path, entry.name);
+    if (entry.isDirectory()) await giveTree(below, owner);
+    else await lchown(below, owner.uid, owner.gid);
   }
 }
