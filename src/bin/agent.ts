@@ -7,7 +7,7 @@ import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import { systemDisk } from '#env/node/disk.ts';
 import { createProcessHost } from '#env/node/process-host.ts';
-import { isAgentFlag } from '#mesos/agent/flags.ts';
+import { isAgentFlag, readFlags } from '#mesos/agent/flags.ts';
 import { type AgentSettings, type RunningAgent, startAgent } from '#mesos/agent/service.ts';
 import { detectMaster, parseMasterAddress, redacted } from '#mesos/election/master-address.ts';
 import { parseAttributes, parseResources } from '#mesos/resources/parse.ts';
@@ -149,6 +149,12 @@ export async function runAgent(options: AgentCommandOptions, env: Env): Promise<
   const ports = { env, disk: systemDisk, host };
   const ended = Promise.withResolvers<void>();
   const running: RunningAgent = await startAgent(settings, ports);
+  if (readFlags(settings.options ?? {}).recovers === 'cleanup') {
+    // What an earlier life left running ends; no master hears of this one.
+    await running.leave();
+    rmSync(lock, { force: true });
+    return { url: running.url, ended: Promise.resolve(), close: () => Promise.resolve() };
+  }
   const detector = await detectMaster(
     options.master,
     (address) => running.shell.masterDetected(address),

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
 import { AgentMachine, bestMaster, stop } from '#test/support/agent-machine.ts';
-import { eventually } from '#test/support/cluster.ts';
+import { eventually, run } from '#test/support/cluster.ts';
 import { TestFramework } from '#test/support/framework.ts';
 
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
@@ -65,6 +65,26 @@ suite(`an agent that is configured anew (${bestMaster} master)`, () => {
     framework.kill('long');
     await framework.reached('long', 'TASK_KILLED');
     assert.deepEqual(framework.statesOf('long'), ['TASK_STARTING', 'TASK_RUNNING', 'TASK_KILLED']);
+  });
+
+  test('recover=cleanup ends what an earlier life left running, and the agent with it', async () => {
+    framework.launch([{ id: 'left', command: { value: 'echo $$ > pid; exec sleep 4321' } }]);
+    await framework.reached('left', 'TASK_RUNNING');
+    const isAlive = async (): Promise<boolean> =>
+      (await run(['pgrep', '-f', '^sleep 4321$'])).status === 0;
+    await eventually('it runs', async () => ((await isAlive()) ? true : undefined));
+    await stop(machine.agent, 'SIGKILL');
+    machine.startAgent([
+      '--resources',
+      MORE,
+      '--flag',
+      'recover=cleanup',
+      'reconfiguration_policy=any',
+    ]);
+    assert.equal(await ended(), 0);
+    assert.equal(await isAlive(), false);
+    machine.startAgent(['--resources', MORE]);
+    await machine.agentActive();
   });
 
   test('after a reboot a changed agent is a new one', async () => {

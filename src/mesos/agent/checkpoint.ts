@@ -40,12 +40,15 @@ export class Checkpoints {
   readonly #disk: Disk;
   readonly #log: Log;
   readonly #resources: ResourceStore;
+  readonly #isStrict: boolean;
   #agentId = '';
   /** Writes of one task are in order, those of different tasks go side by side. */
   readonly #chains = new Map<string, Promise<void>>();
 
-  constructor(paths: AgentPaths, env: { disk: Disk; log: Log }) {
+  /** `isStrict`: what cannot be read ends the recovery; else it is left out. */
+  constructor(paths: AgentPaths, env: { disk: Disk; log: Log }, isStrict = true) {
     this.#paths = paths;
+    this.#isStrict = isStrict;
     this.#disk = env.disk;
     this.#log = env.log;
     this.#resources = new ResourceStore(paths, env.disk);
@@ -254,9 +257,14 @@ export class Checkpoints {
     try {
       return decodeCheckpoint<T>(messageName, bytes)[0];
     } catch (cause) {
+      const what = `"${path}" is no ${messageName}`;
+      if (!this.#isStrict) {
+        this.#log.error('What cannot be read is left out of the recovery', { path, cause });
+        return undefined;
+      }
       throw new Fault(
         { code: 'checkpoint-corrupt', path },
-        `Cannot recover the agent: "${path}" is no ${messageName}`,
+        `Cannot recover the agent: ${what} (flag strict=false leaves it out)`,
         { cause },
       );
     }

@@ -31,6 +31,7 @@ const refused = [
   ['gc_disk_headroom', '2'],
   ['strict', 'maybe'],
   ['recover', 'never'],
+  ['enforce_container_disk_quota', 'true'],
   ['bounding_capabilities', '{}'],
   ['max_completed_executors_per_framework', '-1'],
 ] as const;

@@ -25,14 +25,9 @@ export interface AgentFlags {
   readonly gcDelayMs: number;
   readonly gcDiskHeadroom: number;
   readonly diskWatchMs: number;
-  readonly containerDiskWatchMs: number;
-  readonly enforcesDisk: boolean;
   readonly completedExecutorsMax: number;
   /** Processes and threads of one container. */
   readonly pidsMax: number;
-  /** Of each output of a container, before it is rotated; undefined: never. */
-  readonly logBytesMax: number | undefined;
-  readonly logFilesMax: number;
 }
 
 interface FlagKind<T> {
@@ -118,7 +113,6 @@ function variables(text: string): Readonly<Record<string, string>> | undefined {
 
 const words = (text: string): ReadonlySet<string> => new Set(text.split(',').filter(Boolean));
 const optional = (text: string): string | undefined => (text === '' ? undefined : text);
-const optionalBytes = (text: string): number | undefined => (text === '' ? undefined : bytes(text));
 
 /**
  * Those that Mesos 1.11 has and that change something here, with its defaults; and, from
@@ -146,12 +140,8 @@ const KINDS = {
   gc_delay: flag('1weeks', durationMs),
   gc_disk_headroom: flag('0.1', fraction),
   disk_watch_interval: flag('1mins', durationMs),
-  container_disk_watch_interval: flag('15secs', durationMs),
-  enforce_container_disk_quota: flag('false', bool),
   max_completed_executors_per_framework: flag('150', count),
   container_pids_max: flag('16384', count),
-  container_log_max_size: flag('', optionalBytes),
-  container_log_max_files: flag('9', count),
 } as const;
 
 type Kinds = typeof KINDS;
@@ -207,11 +197,7 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     gcDelayMs: value('gc_delay'),
     gcDiskHeadroom: value('gc_disk_headroom'),
     diskWatchMs: value('disk_watch_interval'),
-    containerDiskWatchMs: value('container_disk_watch_interval'),
-    enforcesDisk: value('enforce_container_disk_quota'),
     completedExecutorsMax: value('max_completed_executors_per_framework'),
     pidsMax: value('container_pids_max'),
-    logBytesMax: value('container_log_max_size'),
-    logFilesMax: value('container_log_max_files'),
   };
 }

@@ -196,7 +196,7 @@ class AgentService {
     this.#operatorApi = new OperatorApi(view);
     this.#legacy = new LegacyApi({ ...view, upid: this.#endpoint.upid });
     this.#shell.wire({
-      checkpoints: new Checkpoints(paths, { disk: ports.disk, log: env.log }),
+      checkpoints: new Checkpoints(paths, { disk: ports.disk, log: env.log }, flags.isStrict),
       containers,
       policy: flags.reconfiguration,
       sendToMaster: (to, name, body) => this.#send(to, name, body),
