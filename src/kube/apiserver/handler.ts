@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Env } from '#env/env.ts';
+import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { ApiError, methodNotAllowed } from '#kube/meta/status.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
@@ -28,6 +29,7 @@ import { Resources, type WriteContext } from './resources.ts';
 import { RoleCache } from './role-cache.ts';
 import type { TokenAuthority } from './tokens.ts';
 import type { UserInfo } from './user.ts';
+import { systemWrite } from './system-write.ts';
 import { Writes } from './writes.ts';
 
 export interface HandlerOptions {
@@ -88,14 +90,17 @@ export class Handler {
       },
       env,
     );
-    this.#admission = new AdmissionChain({
-      lookup: this.resources,
-      registry,
-      isAllowed: (access) => this.#roles !== undefined && isAllowed(this.#roles, access),
-      uuid: () => env.random.uuid(),
-      random: () => env.random.next(),
-      now: () => env.clock.now(),
-    });
+    this.#admission = new AdmissionChain(
+      {
+        lookup: this.resources,
+        registry,
+        isAllowed: (access) => this.#roles !== undefined && isAllowed(this.#roles, access),
+        uuid: () => env.random.uuid(),
+        random: () => env.random.next(),
+        now: () => env.clock.now(),
+      },
+      (quota, change) => this.#chargeQuota(quota, change),
+    );
     this.#definitions = new Definitions(store, registry, this.resources, env);
     this.#authenticator = new Authenticator({
       tokens: options.tokens,
@@ -117,6 +122,16 @@ export class Handler {
     this.#roles = await RoleCache.start(this.#options.store);
     await this.#admission.start(this.#options.store);
     await this.#definitions.start();
+  }
+
+  async #chargeQuota(quota: KubeObject, change: (live: KubeObject) => KubeObject): Promise<void> {
+    const info = this.registry.byResource('', 'v1', 'resourcequotas');
+    if (info === undefined) return;
+    const context = systemWrite(info, {
+      namespace: quota.metadata.namespace,
+      subresource: 'status',
+    });
+    await this.resources.modify(context, quota.metadata.name ?? '', change);
   }
 
   setAddress(host: string, port: number): void {

@@ -16,6 +16,7 @@ import { nodeLifecycleController } from './nodelifecycle/controller.ts';
 import { podGcController } from './podgc/controller.ts';
 import { replicaSetController } from './replicaset/controller.ts';
 import { replicationControllerController } from './replicationcontroller/controller.ts';
+import { resourceQuotaController } from './resourcequota/controller.ts';
 import { rootCaController } from './rootca/controller.ts';
 import { serviceAccountController } from './serviceaccount/controller.ts';
 import { statefulSetController } from './statefulset/controller.ts';
@@ -45,6 +46,7 @@ const makers: readonly ((services: ControllerServices) => Controller)[] = [
   podGcController,
   disruptionController,
   clusterRoleAggregationController,
+  resourceQuotaController,
 ];
 
 export interface RunningControllers {

@@ -3,19 +3,45 @@
 import { same } from '#kube/meta/same.ts';
 import type { Store } from '#store/store.ts';
 import { ObjectCache } from '#kube/apiserver/object-cache.ts';
+import {
+  certificateApproval,
+  certificateSigning,
+  certificateSubject,
+  trustBundleAttest,
+} from './certificates.ts';
+import {
+  claimResize,
+  defaultIngressClass,
+  defaultStorageClass,
+  podTopologyLabels,
+} from './defaults.ts';
 import { namespaceLifecycle } from './lifecycle.ts';
+import { limitRanger } from './limit-ranger.ts';
 import { MutatingPolicies } from './mutating-policies.ts';
+import { podSecurity } from './pod-security.ts';
 import { defaultTolerationSeconds, priority, runtimeClass, serviceAccount } from './pods.ts';
+import { resourceQuota, type ChargeQuota } from './resource-quota.ts';
 import type { AdmissionPlugin, AdmissionRequest, AdmissionServices } from './request.ts';
 import { ValidatingPolicies } from './validating-policies.ts';
 import { MutatingWebhooks, ValidatingWebhooks } from './webhooks.ts';
 
+/** In upstream's order. */
 const builtIn: readonly AdmissionPlugin[] = [
   namespaceLifecycle,
+  limitRanger,
   serviceAccount,
+  podSecurity,
   priority,
   defaultTolerationSeconds,
+  defaultStorageClass,
+  claimResize,
   runtimeClass,
+  certificateApproval,
+  certificateSigning,
+  trustBundleAttest,
+  certificateSubject,
+  defaultIngressClass,
+  podTopologyLabels,
 ];
 
 const group = 'admissionregistration.k8s.io';
@@ -40,10 +66,12 @@ interface Dynamic {
 
 export class AdmissionChain {
   readonly #services: AdmissionServices;
+  readonly #quota: AdmissionPlugin;
   #dynamic: Dynamic | undefined;
 
-  constructor(services: AdmissionServices) {
+  constructor(services: AdmissionServices, chargeQuota: ChargeQuota) {
     this.#services = services;
+    this.#quota = resourceQuota(chargeQuota);
   }
 
   /** From then on webhooks and policies take part; before, there are only the server's own objects. */
@@ -84,5 +112,7 @@ export class AdmissionChain {
     for (const plugin of this.#dynamic?.judges ?? []) {
       await plugin.validate?.(request, this.#services);
     }
+    // Last: what somebody else refuses uses nothing.
+    await this.#quota.validate?.(request, this.#services);
   }
 }

@@ -13,9 +13,9 @@ import {
   objectOf,
   resourcePrefix,
 } from '#kube/apiserver/object-store.ts';
-import type { Resources, WriteContext } from '#kube/apiserver/resources.ts';
+import type { Resources } from '#kube/apiserver/resources.ts';
 import { timestamp } from '#kube/apiserver/strategies.ts';
-import { authenticated } from '#kube/apiserver/user.ts';
+import { systemWrite } from '#kube/apiserver/system-write.ts';
 import {
   CLEANUP_FINALIZER,
   conditionsOf,
@@ -107,20 +107,6 @@ export class Definitions {
     this.#registry.addCustom(name, customResources(definition, services));
   }
 
-  #context(info: ResourceInfo, subresource?: string): WriteContext {
-    return {
-      info,
-      subresource,
-      namespace: undefined,
-      user: authenticated('system:apiserver', ['system:masters']),
-      fieldManager: 'kube-apiserver',
-      fieldValidation: 'Ignore',
-      isDryRun: false,
-      isInternal: true,
-      warnings: [],
-    };
-  }
-
   async #reconcile(name: string): Promise<void> {
     const info = this.#registry.byResource(group, 'v1', resource);
     const definition = this.#known.get(name);
@@ -131,7 +117,7 @@ export class Definitions {
       }
       const now = timestamp(this.#env.clock.now());
       if (nextStatus(definition, this.#known.values(), now) === undefined) return;
-      await this.#resources.modify(this.#context(info, 'status'), name, (live) => {
+      await this.#resources.modify(systemWrite(info, { subresource: 'status' }), name, (live) => {
         const status = nextStatus(live, this.#known.values(), now);
         return status === undefined ? live : { ...live, status };
       });
@@ -147,7 +133,7 @@ export class Definitions {
     const own = this.#registry.all().find((one) => one.customResourceDefinition === name);
     if (own === undefined || this.#isBuiltIn(own)) return await this.#release(info, name);
     const now = timestamp(this.#env.clock.now());
-    await this.#resources.modify(this.#context(info, 'status'), name, (live) => {
+    await this.#resources.modify(systemWrite(info, { subresource: 'status' }), name, (live) => {
       const conditions = withCondition(conditionsOf(live), IN_PROGRESS, now);
       return { ...live, status: { ...live['status'], conditions } };
     });
@@ -156,7 +142,7 @@ export class Definitions {
     const { items, revision } = await this.#store.range({ start, end });
     for (const kv of items) {
       const { metadata } = objectFor(own, kv);
-      const context = { ...this.#context(own), namespace: metadata.namespace };
+      const context = systemWrite(own, { namespace: metadata.namespace });
       await this.#resources.delete(context, metadata.name ?? '', {}).catch(ignoreNotFound);
     }
     const left = await this.#store.range({ start, end, limit: 1 });
@@ -191,7 +177,7 @@ export class Definitions {
 
   async #release(info: ResourceInfo, name: string): Promise<void> {
     await this.#resources
-      .modify(this.#context(info), name, (live) => {
+      .modify(systemWrite(info), name, (live) => {
         const { finalizers = [] } = live.metadata;
         live.metadata.finalizers = finalizers.filter((one) => one !== CLEANUP_FINALIZER);
         return live;

@@ -1,0 +1,105 @@
+// ResourceQuota: what an object would use is added to the quotas of its namespace before it is stored, by
+// an update that fails when somebody else added meanwhile; what does not fit is refused.
+import type { KubeObject } from '#kube/meta/object.ts';
+import {
+  changesScopes,
+  exceeding,
+  masked,
+  matchingNames,
+  minus,
+  missingRequests,
+  plus,
+  quotaMatches,
+  usageOf,
+  type Amounts,
+} from '#kube/meta/quota.ts';
+import { compareQuantities } from '#kube/meta/quantity.ts';
+import {
+  forbiddenBy,
+  isOf,
+  type AdmissionPlugin,
+  type AdmissionRequest,
+  type AdmissionServices,
+} from './request.ts';
+
+const shown = (amounts: Amounts): string =>
+  Object.keys(amounts)
+    .toSorted()
+    .map((name) => `${name}=${amounts[name] ?? ''}`)
+    .join(',');
+
+function isMeant(request: AdmissionRequest): boolean {
+  const { operation, subresource, object, old, info, namespace } = request;
+  if (object === undefined || !info.namespaced || namespace === undefined) return false;
+  if (subresource !== undefined) return false;
+  if (operation === 'CREATE') return info.resource !== 'events';
+  if (operation !== 'UPDATE' || old === undefined || info.group !== '') return false;
+  if (info.resource === 'pods') return changesScopes(object, old);
+  return ['services', 'persistentvolumeclaims'].includes(info.resource);
+}
+
+function statusOf(quota: KubeObject): { hard: Amounts; used: Amounts } {
+  const { hard = {}, used = {} } = (quota['status'] ?? {}) as { hard?: Amounts; used?: Amounts };
+  return { hard, used };
+}
+
+/** What the request adds to the quota; empty when nothing. Throws ApiError when it does not fit. */
+function charge(request: AdmissionRequest, quota: KubeObject): Record<string, string> {
+  const { info, object, old, operation } = request;
+  if (object === undefined) return {};
+  const { hard, used } = statusOf(quota);
+  if (!quotaMatches(quota, info, object, hard)) return {};
+  const { name = '' } = quota.metadata;
+  const names = matchingNames(info, Object.keys(hard));
+  if (isOf(request, '', 'pods')) {
+    const missing = missingRequests(object, names);
+    if (missing !== undefined) throw forbiddenBy(request, `failed quota: ${name}: ${missing}`);
+  }
+  if (names.some((one) => used[one] === undefined)) {
+    const unknown = names.toSorted().join(',');
+    throw forbiddenBy(request, `status unknown for quota: ${name}, resources: ${unknown}`);
+  }
+  const whole = usageOf(info, object);
+  const wasCharged =
+    operation === 'UPDATE' && old !== undefined && quotaMatches(quota, info, old, hard);
+  const delta = wasCharged ? minus(whole, usageOf(info, old)) : whole;
+  const more = Object.entries(masked(delta, Object.keys(hard))).filter(
+    ([, amount]) => compareQuantities(amount, '0') !== 0,
+  );
+  const requested = Object.fromEntries(more);
+  const next = masked(plus(used, requested), Object.keys(requested));
+  const exceeded = exceeding(next, hard);
+  if (exceeded.length === 0) return requested;
+  const texts = [masked(requested, exceeded), masked(used, exceeded), masked(hard, exceeded)].map(
+    shown,
+  );
+  const why = `exceeded quota: ${name}, requested: ${texts[0]}, used: ${texts[1]}, limited: ${texts[2]}`;
+  throw forbiddenBy(request, why);
+}
+
+/** Adds to the status of a quota unless it has changed; undefined when it has. */
+export type ChargeQuota = (
+  quota: KubeObject,
+  change: (live: KubeObject) => KubeObject,
+) => Promise<void>;
+
+export function resourceQuota(update: ChargeQuota): AdmissionPlugin {
+  return {
+    name: 'ResourceQuota',
+    async validate(request, services: AdmissionServices) {
+      if (!isMeant(request)) return;
+      const quotas = await services.lookup.list('', 'resourcequotas', request.namespace);
+      // All of them must fit before one is charged.
+      const charged = quotas.filter((quota) => Object.keys(charge(request, quota)).length > 0);
+      if (request.isDryRun) return;
+      for (const quota of charged) {
+        await update(quota, (live) => {
+          // Of what the quota is by now.
+          const more = charge(request, live);
+          const { used } = statusOf(live);
+          return { ...live, status: { ...live['status'], used: plus(used, more) } };
+        });
+      }
+    },
+  };
+}

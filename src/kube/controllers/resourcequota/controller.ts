@@ -1,0 +1,86 @@
+// Feeds resourcequota/core.ts with quotas, and with the objects of the kinds that they count.
+import { keyOf } from '#kube/client/informer-store.ts';
+import { pods, resourceQuotas } from '#kube/client/resources.ts';
+import { nothing } from '#kube/controllers/effects.ts';
+import {
+  byNamespace,
+  Controller,
+  followOwn,
+  indexNamespaces,
+  type ControllerServices,
+} from '#kube/controllers/frame.ts';
+import type { GroupVersionResource, KubeObject } from '#kube/meta/object.ts';
+import { matchingNames } from '#kube/meta/quota.ts';
+import { reconcileQuota, type Counted } from './core.ts';
+
+const core = (resource: string): GroupVersionResource => ({ group: '', version: 'v1', resource });
+
+/** Asked for when a quota counts them; pods are followed. */
+const listed: readonly GroupVersionResource[] = [
+  core('services'),
+  core('configmaps'),
+  core('secrets'),
+  core('persistentvolumeclaims'),
+  core('replicationcontrollers'),
+  core('resourcequotas'),
+  core('endpoints'),
+  core('serviceaccounts'),
+  { group: 'apps', version: 'v1', resource: 'deployments' },
+  { group: 'apps', version: 'v1', resource: 'replicasets' },
+  { group: 'apps', version: 'v1', resource: 'statefulsets' },
+  { group: 'apps', version: 'v1', resource: 'daemonsets' },
+  { group: 'batch', version: 'v1', resource: 'jobs' },
+  { group: 'batch', version: 'v1', resource: 'cronjobs' },
+  { group: 'networking.k8s.io', version: 'v1', resource: 'ingresses' },
+];
+
+export function resourceQuotaController(services: ControllerServices): Controller {
+  const { informers, client } = services;
+  const quotas = informers.informer(resourceQuotas);
+  const all = informers.informer(pods);
+  indexNamespaces(quotas);
+  indexNamespaces(all);
+
+  const count = async (quota: KubeObject): Promise<Counted[]> => {
+    const { namespace = '' } = quota.metadata;
+    const names = Object.keys((quota['spec']?.hard ?? {}) as object);
+    const found: Counted[] = [
+      { group: '', resource: 'pods', objects: all.byIndex(byNamespace, namespace) },
+    ];
+    for (const one of listed) {
+      if (matchingNames(one, names).length === 0) continue;
+      const { group, resource } = one;
+      const { items } = await client.list(one, { namespace });
+      found.push({ group, resource, objects: items });
+    }
+    return found;
+  };
+
+  const controller = new Controller(
+    {
+      name: 'resourcequota',
+      component: 'controllermanager',
+      needs: [quotas, all],
+      keys: () => quotas.list().map(keyOf),
+      reconcile: async (key) => {
+        const quota = quotas.get(key);
+        if (quota === undefined || quota.metadata.deletionTimestamp !== undefined) return nothing;
+        return reconcileQuota(quota, await count(quota));
+      },
+    },
+    services,
+  );
+  followOwn(quotas, controller);
+  const enqueueFor = (pod: KubeObject): void => {
+    for (const quota of quotas.byIndex(byNamespace, pod.metadata.namespace ?? '')) {
+      controller.enqueue(keyOf(quota));
+    }
+  };
+  all.addHandler({
+    onUpdate: (old, pod) => {
+      if (old['status']?.phase !== pod['status']?.phase) enqueueFor(pod);
+    },
+    onDelete: enqueueFor,
+  });
+  return controller;
+}

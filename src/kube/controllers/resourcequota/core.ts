@@ -1,0 +1,37 @@
+// What a quota's status says: the limits of its spec, and how much of each the namespace uses.
+import type { KubeObject } from '#kube/meta/object.ts';
+import {
+  masked,
+  matchingNames,
+  plus,
+  quotaMatches,
+  usageOf,
+  type Amounts,
+} from '#kube/meta/quota.ts';
+import { resourceQuotas } from '#kube/client/resources.ts';
+import { statusUpdate, type Decision } from '#kube/controllers/effects.ts';
+
+export interface Counted {
+  readonly group: string;
+  readonly resource: string;
+  readonly objects: readonly KubeObject[];
+}
+
+/** Usage goes down by nothing but looking again, for what is not followed by events. */
+const AGAIN_MS = 5_000;
+
+export function reconcileQuota(quota: KubeObject, kinds: readonly Counted[]): Decision {
+  const hard = (quota['spec']?.hard ?? {}) as Amounts;
+  let used: Record<string, string> = Object.fromEntries(
+    Object.keys(hard).map((name) => [name, '0']),
+  );
+  for (const { group, resource, objects } of kinds) {
+    const names = matchingNames({ group, resource }, Object.keys(hard));
+    if (names.length === 0) continue;
+    for (const object of objects) {
+      if (!quotaMatches(quota, { group, resource }, object, hard)) continue;
+      used = plus(used, masked(usageOf({ group, resource }, object), names));
+    }
+  }
+  return { effects: statusUpdate(resourceQuotas, quota, { hard, used }), againInMs: AGAIN_MS };
+}

@@ -1,0 +1,284 @@
+// Quotas: what an object uses of each resource, which quotas are about it, and arithmetic on lists of
+// amounts, as pkg/quota/v1 of Kubernetes v1.37 has it.
+import type { KubeObject } from './object.ts';
+import { podResources } from './pod-resources.ts';
+import { compareQuantities, formatQuantity, parseQuantity } from './quantity.ts';
+import { same } from './same.ts';
+
+type Json = Record<string, unknown>;
+export type Amounts = Readonly<Record<string, string>>;
+
+const list = (value: unknown): Json[] => (Array.isArray(value) ? (value as Json[]) : []);
+
+function combined(a: Amounts, b: Amounts, sign: 1n | -1n): Record<string, string> {
+  const out: Record<string, string> = { ...a };
+  for (const [name, amount] of Object.entries(b)) {
+    const own = parseQuantity(amount);
+    if (own === undefined) continue;
+    const before = parseQuantity(out[name] ?? '0');
+    const isNew = out[name] === undefined || (before?.nano ?? 0n) === 0n;
+    const form = isNew ? own.form : (before?.form ?? own.form);
+    out[name] = formatQuantity({ nano: (before?.nano ?? 0n) + sign * own.nano, form });
+  }
+  return out;
+}
+
+export const plus = (a: Amounts, b: Amounts): Record<string, string> => combined(a, b, 1n);
+
+/** Never below zero. */
+export function minus(a: Amounts, b: Amounts): Record<string, string> {
+  const out = combined(a, b, -1n);
+  return Object.fromEntries(
+    Object.entries(out).map(([name, amount]) => [
+      name,
+      compareQuantities(amount, '0') < 0 ? '0' : amount,
+    ]),
+  );
+}
+
+export function masked(amounts: Amounts, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(Object.entries(amounts).filter(([name]) => names.includes(name)));
+}
+
+/** The names of which `a` has more than `b` allows. */
+export function exceeding(a: Amounts, b: Amounts): string[] {
+  return Object.entries(a)
+    .filter(([name, amount]) => b[name] !== undefined && compareQuantities(amount, b[name]) > 0)
+    .map(([name]) => name);
+}
+
+// ---- usage ----
+
+const isNative = (name: string): boolean => !name.includes('/') || name.includes('kubernetes.io/');
+
+function podUsage(pod: KubeObject): Record<string, string> {
+  const used: Record<string, string> = { 'count/pods': '1' };
+  const phase = pod['status']?.phase;
+  if (phase === 'Succeeded' || phase === 'Failed') return used;
+  used['pods'] = '1';
+  const spec = (pod['spec'] ?? {}) as Json;
+  const [requests, limits] = [podResources(spec, 'requests'), podResources(spec, 'limits')];
+  for (const name of ['cpu', 'memory', 'ephemeral-storage']) {
+    const [request, limit] = [requests[name], limits[name]];
+    if (request !== undefined) {
+      used[name] = request;
+      used[`requests.${name}`] = request;
+    }
+    if (limit !== undefined) used[`limits.${name}`] = limit;
+  }
+  for (const [name, amount] of Object.entries(requests)) {
+    if (name.startsWith('hugepages-')) used[name] = amount;
+    if (name.startsWith('hugepages-') || !isNative(name)) used[`requests.${name}`] = amount;
+  }
+  return used;
+}
+
+function serviceUsage(service: KubeObject): Record<string, string> {
+  const spec = (service['spec'] ?? {}) as Json;
+  const ports = list(spec['ports']);
+  const used: Record<string, string> = { services: '1', 'count/services': '1' };
+  const isBalanced = spec['type'] === 'LoadBalancer';
+  if (isBalanced) used['services.loadbalancers'] = '1';
+  if (spec['type'] === 'NodePort' || isBalanced) {
+    const isAllocated = !isBalanced || spec['allocateLoadBalancerNodePorts'] !== false;
+    const count = isAllocated
+      ? ports.length
+      : ports.filter((one) => one['nodePort'] !== undefined).length;
+    used['services.nodeports'] = String(count);
+  }
+  return used;
+}
+
+function claimUsage(claim: KubeObject): Record<string, string> {
+  const spec = (claim['spec'] ?? {}) as Json;
+  const used: Record<string, string> = {
+    persistentvolumeclaims: '1',
+    'count/persistentvolumeclaims': '1',
+  };
+  const storage = ((spec['resources'] as Json | undefined)?.['requests'] as Json | undefined)?.[
+    'storage'
+  ];
+  const prefix =
+    typeof spec['storageClassName'] === 'string' && spec['storageClassName'] !== ''
+      ? `${spec['storageClassName']}.storageclass.storage.k8s.io/`
+      : undefined;
+  if (prefix !== undefined) used[`${prefix}persistentvolumeclaims`] = '1';
+  if (storage === undefined) return used;
+  used['requests.storage'] = String(storage);
+  if (prefix !== undefined) used[`${prefix}requests.storage`] = String(storage);
+  return used;
+}
+
+/** Kinds that had a count of their own before `count/…` did. */
+const counted = new Set(['configmaps', 'secrets', 'replicationcontrollers', 'resourcequotas']);
+
+/** What one object uses; every kind can be counted. */
+export function usageOf(
+  { group, resource }: { readonly group: string; readonly resource: string },
+  object: KubeObject,
+): Record<string, string> {
+  if (group === '') {
+    if (resource === 'pods') return podUsage(object);
+    if (resource === 'services') return serviceUsage(object);
+    if (resource === 'persistentvolumeclaims') return claimUsage(object);
+    if (counted.has(resource)) return { [resource]: '1', [`count/${resource}`]: '1' };
+  }
+  return { [`count/${resource}${group === '' ? '' : `.${group}`}`]: '1' };
+}
+
+const podNames = new Set([
+  'pods',
+  'count/pods',
+  ...['cpu', 'memory', 'ephemeral-storage'].flatMap((name) => [
+    name,
+    `requests.${name}`,
+    `limits.${name}`,
+  ]),
+]);
+
+/** Those of the names that objects of the kind use. */
+export function matchingNames(
+  { group, resource }: { readonly group: string; readonly resource: string },
+  names: readonly string[],
+): string[] {
+  return names.filter((name) => {
+    const isCount = name === `count/${resource}${group === '' ? '' : `.${group}`}`;
+    if (isCount) return true;
+    if (group !== '') return false;
+    if (resource === 'pods') {
+      const isHuge = name.startsWith('hugepages-') || name.startsWith('requests.hugepages-');
+      const isExtended = name.startsWith('requests.') && name.includes('/');
+      return podNames.has(name) || isHuge || isExtended;
+    }
+    if (resource === 'services') return /^services(\.(loadbalancers|nodeports))?$/.test(name);
+    if (resource === 'persistentvolumeclaims') {
+      const isClass = name.includes('.storageclass.storage.k8s.io/');
+      return name === resource || name === 'requests.storage' || isClass;
+    }
+    return counted.has(resource) && name === resource;
+  });
+}
+
+// ---- scopes ----
+
+interface Requirement {
+  readonly scopeName: string;
+  readonly operator: string;
+  readonly values?: readonly string[];
+}
+
+function requirementsOf(quota: KubeObject): Requirement[] {
+  const { scopes = [], scopeSelector } = (quota['spec'] ?? {}) as {
+    scopes?: string[];
+    scopeSelector?: { matchExpressions?: Requirement[] };
+  };
+  const plain = scopes.map((scopeName) => ({ scopeName, operator: 'Exists' }));
+  return [...plain, ...(scopeSelector?.matchExpressions ?? [])];
+}
+
+function isBestEffort(pod: KubeObject): boolean {
+  const spec = (pod['spec'] ?? {}) as Json;
+  return [...list(spec['containers']), ...list(spec['initContainers'])].every((container) => {
+    const { requests = {}, limits = {} } = (container['resources'] ?? {}) as {
+      requests?: Amounts;
+      limits?: Amounts;
+    };
+    const amounts = [requests['cpu'], requests['memory'], limits['cpu'], limits['memory']];
+    return amounts.every((one) => one === undefined || compareQuantities(one, '0') === 0);
+  });
+}
+
+function crossesNamespaces(pod: KubeObject): boolean {
+  const affinity = (pod['spec']?.affinity ?? {}) as Json;
+  const terms = ['podAffinity', 'podAntiAffinity'].flatMap((key) => {
+    const one = (affinity[key] ?? {}) as Json;
+    const preferred = list(one['preferredDuringSchedulingIgnoredDuringExecution']);
+    return [
+      ...list(one['requiredDuringSchedulingIgnoredDuringExecution']),
+      ...preferred.map((each) => each['podAffinityTerm'] as Json),
+    ];
+  });
+  return terms.some(
+    (term) => list(term['namespaces']).length > 0 || term['namespaceSelector'] !== undefined,
+  );
+}
+
+function meets(pod: KubeObject, { scopeName, operator, values = [] }: Requirement): boolean {
+  const spec = (pod['spec'] ?? {}) as Json;
+  const isTerminating = Number(spec['activeDeadlineSeconds'] ?? -1) >= 0;
+  switch (scopeName) {
+    case 'Terminating':
+      return isTerminating;
+    case 'NotTerminating':
+      return !isTerminating;
+    case 'BestEffort':
+      return isBestEffort(pod);
+    case 'NotBestEffort':
+      return !isBestEffort(pod);
+    case 'CrossNamespacePodAffinity':
+      return crossesNamespaces(pod);
+    case 'PriorityClass': {
+      const name = String(spec['priorityClassName'] ?? '');
+      if (operator === 'Exists') return name !== '';
+      if (operator === 'DoesNotExist') return name === '';
+      return operator === 'In' ? values.includes(name) : !values.includes(name);
+    }
+    default:
+      return false;
+  }
+}
+
+/** Whether the quota limits something that the object uses, and its scopes are the object's. */
+export function quotaMatches(
+  quota: KubeObject,
+  kind: { readonly group: string; readonly resource: string },
+  object: KubeObject,
+  hard: Amounts,
+): boolean {
+  if (matchingNames(kind, Object.keys(hard)).length === 0) return false;
+  const requirements = requirementsOf(quota);
+  if (requirements.length === 0) return true;
+  const isPod = kind.group === '' && kind.resource === 'pods';
+  if (!isPod) return false;
+  return requirements.every((one) => meets(object, one));
+}
+
+/** Whether a pod's update can change what it is charged to. */
+export function changesScopes(pod: KubeObject, old: KubeObject): boolean {
+  const deadline = (one: KubeObject): unknown =>
+    Number(one['spec']?.activeDeadlineSeconds ?? -1) >= 0;
+  return !same(deadline(pod), deadline(old));
+}
+
+const demanded = [
+  'cpu',
+  'limits.cpu',
+  'limits.memory',
+  'memory',
+  'requests.cpu',
+  'requests.memory',
+];
+
+/** A quota of processors or memory wants every container to say what it needs. */
+export function missingRequests(pod: KubeObject, names: readonly string[]): string | undefined {
+  const spec = (pod['spec'] ?? {}) as Json;
+  if (spec['resources'] !== undefined && Object.keys(spec['resources'] as Json).length > 0)
+    return undefined;
+  const missing = new Map<string, string[]>();
+  for (const container of [...list(spec['containers']), ...list(spec['initContainers'])]) {
+    const { requests = {}, limits = {} } = (container['resources'] ?? {}) as {
+      requests?: Amounts;
+      limits?: Amounts;
+    };
+    for (const name of demanded) {
+      if (!names.includes(name)) continue;
+      const plain = name.replace(/^(requests|limits)\./, '');
+      const has = name.startsWith('limits.') ? limits[plain] : requests[plain];
+      if (has === undefined)
+        missing.set(name, [...(missing.get(name) ?? []), String(container['name'])]);
+    }
+  }
+  if (missing.size === 0) return undefined;
+  const texts = [...missing].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return `must specify ${texts.map(([name, who]) => `${name} for: ${who.toSorted().join(',')}`).join('; ')}`;
+}

@@ -1,0 +1,80 @@
+// A webhook of the tests: HTTPS on loopback, answers by path, and remembers what it was sent.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Authority } from '#kube/pki/authority.ts';
+
+type Json = Record<string, unknown>;
+/** undefined: no answer at all. */
+type Answer = (review: Json) => Json | undefined;
+
+export interface WebhookServer {
+  readonly url: string;
+  readonly port: number;
+  /** Base64 of PEM, as configurations have it. */
+  readonly caBundle: string;
+  readonly reviews: { readonly path: string; readonly body: Json }[];
+  on(path: string, answer: Answer): void;
+  close(): Promise<void>;
+}
+
+export async function startWebhookServer(): Promise<WebhookServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'strata-test-webhook-'));
+  const now = Date.now();
+  const authority = await Authority.open(folder, now);
+  const names = ['hook.default.svc', 'localhost'];
+  const identity = { commonName: 'webhook', names, ips: ['127.0.0.1'] };
+  const pair = await authority.issueServer(identity, now);
+  const answers = new Map<string, Answer>();
+  const reviews: { path: string; body: Json }[] = [];
+  const server: Server = createServer({ cert: pair.cert, key: pair.key }, (request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const path = (request.url ?? '/').split('?')[0] ?? '/';
+      const body = JSON.parse(Buffer.concat(chunks).toString()) as Json;
+      reviews.push({ path, body });
+      const handler = answers.get(path);
+      if (handler === undefined) {
+        response.writeHead(500);
+        response.end('broken');
+        return;
+      }
+      const answer = handler(body);
+      if (answer === undefined) return;
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(answer));
+    });
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return {
+    url: `https://127.0.0.1:${port}`,
+    port,
+    caBundle: Buffer.from(authority.caCert).toString('base64'),
+    reviews,
+    on: (path, answer) => void answers.set(path, answer),
+    async close() {
+      server.closeAllConnections();
+      await new Promise((done) => server.close(done));
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** An answer to an AdmissionReview. */
+export function admissionAnswer(review: Json, response: Json): Json {
+  const { uid } = review['request'] as Json;
+  return {
+    kind: 'AdmissionReview',
+    apiVersion: 'admission.k8s.io/v1',
+    response: { uid, ...response },
+  };
+}
+
+export function patchOf(operations: readonly Json[]): Json {
+  const patch = Buffer.from(JSON.stringify(operations)).toString('base64');
+  return { allowed: true, patchType: 'JSONPatch', patch };
+}
