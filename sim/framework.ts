@@ -2,8 +2,11 @@
 // acknowledges every update after it has noted it, reconciles, and retries work whose task is gone.
 import type {
   ExecutorInfo,
+  FrameworkInfo_Capability,
   Offer,
   Offer_Operation,
+  OperationStatus,
+  Resource,
   SchedulerCall,
   SchedulerEvent,
   TaskInfo,
@@ -14,7 +17,9 @@ import { Resources } from '#mesos/resources/resources.ts';
 import { isTerminal } from '#mesos/master/statuses.ts';
 import type { MasterProcess } from './master-process.ts';
 import { Channel, Life } from './network.ts';
+import { hasTaskRoom, holdingsOf } from './holdings.ts';
 import type { FrameworkPlan, TaskKind } from './plan.ts';
+import { Reserver } from './reserver.ts';
 import type { World } from './world.ts';
 
 const RESUBSCRIBE_MS = 500;
@@ -29,7 +34,14 @@ const FLAKY_ATTEMPTS = 3;
 const GREED = 'cpus:9;mem:64';
 
 /** A second one changes nothing; a second ACCEPT would be one of offers that are gone. */
-const REPEATABLE: ReadonlySet<string> = new Set(['ACKNOWLEDGE', 'KILL', 'DECLINE', 'RECONCILE']);
+const REPEATABLE: ReadonlySet<string> = new Set([
+  'ACKNOWLEDGE',
+  'ACKNOWLEDGE_OPERATION_STATUS',
+  'KILL',
+  'DECLINE',
+  'RECONCILE',
+  'RECONCILE_OPERATIONS',
+]);
 
 /** What the framework has noted of a task; survives its own crashes. */
 export interface NotedTask {
@@ -60,6 +72,7 @@ export class FrameworkActor {
   /** Those of them that are not final. */
   readonly #open = new Set<NotedTask>();
   readonly done = new Set<number>();
+  readonly reserver: Reserver;
   readonly #attempts = new Map<number, number>();
   #worksNoted = 0;
   #lives = 0;
@@ -77,6 +90,7 @@ export class FrameworkActor {
   constructor(world: World, plan: FrameworkPlan) {
     this.#world = world;
     this.plan = plan;
+    this.reserver = new Reserver(world, plan);
     this.life = new Life(plan.name, plan.name);
     this.life.isAlive = false;
   }
@@ -91,6 +105,10 @@ export class FrameworkActor {
   }
 
   get isDone(): boolean {
+    return this.#isWorkDone && (!this.plan.isCleaning || this.reserver.isClean);
+  }
+
+  get #isWorkDone(): boolean {
     return this.done.size >= this.plan.works;
   }
 
@@ -163,8 +181,9 @@ export class FrameworkActor {
   }
 
   #info() {
-    const { isPartitionAware, isCheckpointing, role, name } = this.plan;
-    const capabilities = [{ type: 'MULTI_ROLE' as const }];
+    const { isPartitionAware, isCheckpointing, role, name, isReserving } = this.plan;
+    const capabilities: FrameworkInfo_Capability[] = [{ type: 'MULTI_ROLE' }];
+    if (isReserving) capabilities.push({ type: 'RESERVATION_REFINEMENT' });
     return {
       user: 'root',
       name,
@@ -217,6 +236,11 @@ export class FrameworkActor {
         return;
       case 'UPDATE':
         if (event.update !== undefined) this.#onUpdate(event.update.status);
+        return;
+      case 'UPDATE_OPERATION_STATUS':
+        if (event.update_operation_status !== undefined) {
+          this.#onOperation(event.update_operation_status.status);
+        }
         return;
       case 'ERROR':
         this.#onError(event.error?.message ?? '');
@@ -273,6 +297,25 @@ export class FrameworkActor {
     else if (status.state === 'TASK_RUNNING') this.#perhapsKill(noted);
   }
 
+  #onOperation(status: OperationStatus): void {
+    const id = status.operation_id?.value ?? '';
+    this.#world.log(`${this.plan.name}: ${id} is ${status.state} (${status.message ?? ''})`);
+    if (this.reserver.onStatus(status) === undefined) {
+      this.#world.observer.failed(`${this.plan.name} was told of ${id}, which it never asked for`);
+      return;
+    }
+    const { uuid, agent_id } = status;
+    if (uuid !== undefined && agent_id !== undefined) {
+      const acknowledge_operation_status = {
+        operation_id: { value: id },
+        agent_id,
+        uuid: uuid.value,
+      };
+      this.#call({ type: 'ACKNOWLEDGE_OPERATION_STATUS', acknowledge_operation_status });
+    }
+    this.#stateDemand();
+  }
+
   #isFlaky(work: number): boolean {
     return (this.#attempts.get(work) ?? 0) <= FLAKY_ATTEMPTS;
   }
@@ -302,14 +345,18 @@ export class FrameworkActor {
 
   #use(offer: Offer): void {
     if (!this.#isSubscribed) return;
-    const operations: Offer_Operation[] = [];
-    let left = Resources.of(offer.resources).allocatedTo(undefined);
     const agentId = offer.agent_id.value;
+    const offered = Resources.of(offer.resources).allocatedTo(undefined);
+    const draft = this.reserver.propose(agentId, offered, this.plan.isCleaning && this.#isWorkDone);
+    const operations: Offer_Operation[] = [...draft.operations];
+    let { left } = draft;
     let hasExecutor = (offer.executor_ids ?? []).length > 0;
     for (const work of this.#waiting()) {
       const kind = this.#world.random.pick(this.plan.kinds);
       const executor = this.#executor(kind);
-      const task = this.#task(work, agentId, kind);
+      const plain = this.#task(work, agentId, kind);
+      const own = kind === 'command' ? this.#reservedFor(left) : undefined;
+      const task = own === undefined ? plain : { ...plain, resources: own };
       let needs = Resources.of(task.resources);
       if (executor !== undefined && !hasExecutor)
         needs = needs.add(Resources.of(executor.resources));
@@ -356,6 +403,16 @@ export class FrameworkActor {
     };
   }
 
+  /** A reservation that nobody runs on, with its volumes or without. */
+  #reservedFor(left: Resources): Resource[] | undefined {
+    const { random } = this.#world;
+    if (!this.plan.isReserving || random.chance(0.4)) return undefined;
+    const holding = [...holdingsOf(left.toWire()).values()].find(hasTaskRoom);
+    if (holding === undefined) return undefined;
+    const room = holding.plain.filter(({ name }) => name !== 'disk');
+    return random.chance(0.6) ? [...room, ...holding.volumes] : room;
+  }
+
   #size(): string {
     const { random } = this.#world;
     const { sizes } = this.plan;
@@ -382,12 +439,12 @@ export class FrameworkActor {
       this.#isAsking = false;
       if (!this.#isSubscribed) return;
       const waiting = this.#waiting();
-      if (waiting.length === 0) {
+      if (waiting.length === 0 && this.isDone) {
         if (!this.#isSuppressed) this.#call({ type: 'SUPPRESS' });
         this.#isSuppressed = true;
         return;
       }
-      if (this.plan.isRequesting) {
+      if (this.plan.isRequesting && waiting.length > 0) {
         const requests = waiting.map(() => ({ resources: parseResources('cpus:1.6;mem:544') }));
         this.#call({ type: 'REQUEST', request: { requests } });
       }
@@ -439,6 +496,10 @@ export class FrameworkActor {
       agent_id: { value: one.agentId },
     }));
     if (tasks.length > 0) this.#call({ type: 'RECONCILE', reconcile: { tasks } });
+    const operations = this.reserver.reconcilable();
+    if (operations.length > 0) {
+      this.#call({ type: 'RECONCILE_OPERATIONS', reconcile_operations: { operations } });
+    }
   }
 
   #later(ms: number, act: () => void): void {

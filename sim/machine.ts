@@ -3,6 +3,7 @@
 import type { ExitStatus } from '#env/process.ts';
 import type { TaskMemory } from '#mesos/executor/core.ts';
 import type { CheckpointRecord, ContainerLaunch } from '#mesos/agent/types.ts';
+import { withCheckpointed } from '#mesos/resources/conversions.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import { parseResources } from '#mesos/resources/parse.ts';
 import type { TaskInfo } from '#wire/mesos/v1.ts';
@@ -80,6 +81,14 @@ export class Machine {
     this.name = `machine-${number}`;
     this.resources = resources;
     this.total = Resources.of(parseResources(resources));
+  }
+
+  /** What it has as it is reserved now, by what is durable. */
+  get has(): Resources {
+    const { resources } = this.disk.resources;
+    if (resources.length === 0) return this.total;
+    const all = withCheckpointed(this.total, Resources.of(resources));
+    return all.ok ? all.value : Resources.none;
   }
 
   get upid(): string {

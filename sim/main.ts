@@ -7,6 +7,9 @@ const { values } = parseArgs({
   options: { seed: { type: 'string' }, seeds: { type: 'string' }, quiet: { type: 'boolean' } },
 });
 
+/** A list of runs is to be read; the replay tells all. */
+const WORDS_MAX = 300;
+
 function print(line: string | undefined): void {
   process.stdout.write(`${line ?? ''}\n`);
 }
@@ -36,7 +39,7 @@ function runMany(from: number, to: number): number {
     steps += outcome.steps;
     if (outcome.violations.length === 0) continue;
     bad += 1;
-    print(`seed ${seed}: ${outcome.violations[0]}`);
+    print(`seed ${seed}: ${outcome.violations[0]?.slice(0, WORDS_MAX)}`);
   }
   const seconds = ((performance.now() - started) / 1_000).toFixed(1);
   print(

@@ -3,12 +3,16 @@
 import type { MasterCore } from '#mesos/master/core.ts';
 import { Ledger } from '#mesos/master/ledger.ts';
 import type { ExitStatus } from '#env/process.ts';
+import { isReserved } from '#mesos/resources/kinds.ts';
+import { Resources } from '#mesos/resources/resources.ts';
 import { resourcesText } from '#mesos/resources/text.ts';
 import { isTerminal } from '#mesos/master/statuses.ts';
-import type { RecoveredRegistry } from '#mesos/master/types.ts';
+import type { MasterState } from '#mesos/master/state.ts';
+import type { AgentRecord, RecoveredRegistry } from '#mesos/master/types.ts';
 import type { CheckpointRecord } from '#mesos/agent/types.ts';
 import type { QuotaConfig, SchedulerEvent_Offers, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import type { FrameworkActor, NotedTask } from './framework.ts';
+import { HoldingsLedger } from './holdings-ledger.ts';
 import { brokenLimits } from './limits.ts';
 import type { Machine } from './machine.ts';
 import type { World } from './world.ts';
@@ -27,6 +31,20 @@ function hexOf(uuid: Uint8Array | undefined): string {
   return Buffer.from(uuid ?? []).toString('hex');
 }
 
+/** What tasks hold that never got to their agent, on reservations that did not either. */
+function lostOn({ frameworks }: MasterState, agent: AgentRecord): Resources {
+  const lost = [...frameworks.values()].flatMap(({ tasks }) =>
+    [...tasks.values()].filter(
+      ({ task, resources }) =>
+        task.state === 'TASK_STAGING' &&
+        task.agent_id.value === agent.id &&
+        resources.some(isReserved) &&
+        !agent.total.contains(resources.allocatedTo(undefined)),
+    ),
+  );
+  return Resources.sum(lost.map(({ resources }) => resources));
+}
+
 /** Guarantees of nothing, without limits, are none. */
 function isQuota({ guarantees = {}, limits = {} }: QuotaConfig): boolean {
   const isGuaranteed = Object.values(guarantees).some(({ value }) => value > 0);
@@ -35,6 +53,7 @@ function isQuota({ guarantees = {}, limits = {} }: QuotaConfig): boolean {
 
 export class Observer {
   readonly violations: string[] = [];
+  readonly holdings = new HoldingsLedger((what) => this.failed(what));
   readonly #world: World;
   readonly #offers = new Set<string>();
   readonly #forbidden = new Set<string>();
@@ -48,9 +67,14 @@ export class Observer {
     this.#world = world;
   }
 
+  /** Nothing more would be noted. */
+  get isFull(): boolean {
+    return this.violations.length >= VIOLATIONS_MAX;
+  }
+
   failed(what: string): void {
     this.#world.log(`VIOLATION: ${what}`);
-    if (this.violations.length < VIOLATIONS_MAX) this.violations.push(what);
+    if (!this.isFull) this.violations.push(what);
   }
 
   /** No task runs twice, and no machine is asked for more than it has. */
@@ -66,9 +90,9 @@ export class Observer {
     if (before !== undefined) this.failed(`${id} ran on ${before} and runs on ${machine.name}`);
     this.#truth.set(id, { machine: machine.name, ended: undefined });
     const used = machine.used(() => true);
-    if (!machine.total.contains(used)) {
+    if (!machine.has.contains(used)) {
       this.failed(
-        `${machine.name} runs ${resourcesText(used)} and has ${resourcesText(machine.total)}`,
+        `${machine.name} runs ${resourcesText(used)} and has ${resourcesText(machine.has)}`,
       );
     }
   }
@@ -86,6 +110,7 @@ export class Observer {
 
   /** Once it is durable that an update was acknowledged, it is not acknowledged again. */
   durable(machine: Machine, record: CheckpointRecord): void {
+    if (record.kind === 'resources') this.holdings.durable(machine.name, record.resources);
     if (record.kind !== 'acknowledgement') return;
     const key = `${record.taskId} ${hexOf(record.uuid)}`;
     if (this.#acknowledged.has(key)) {
@@ -96,9 +121,11 @@ export class Observer {
 
   offered(core: MasterCore, { offers = [] }: SchedulerEvent_Offers): void {
     const { decided } = this.#world.operator;
-    for (const { id, agent_id } of offers) {
+    for (const offer of offers) {
+      const { id, agent_id } = offer;
       if (this.#offers.has(id.value)) this.failed(`offer ${id.value} was made twice`);
       this.#offers.add(id.value);
+      this.holdings.offered(offer);
       if (decided.isDeactivated(agent_id.value).only === true) {
         this.failed(`${id.value} is of ${agent_id.value}, which is deactivated`);
       }
@@ -116,7 +143,7 @@ export class Observer {
     const ledger = new Ledger(state);
     for (const agent of state.agents.values()) {
       const held = ledger.usedOn(agent.id).add(ledger.offeredOn(agent.id));
-      if (!agent.total.contains(held)) {
+      if (!agent.total.contains(held.subtract(lostOn(state, agent)))) {
         this.failed(
           `${resourcesText(held)} of ${agent.id} are given out, of ${resourcesText(agent.total)}`,
         );
@@ -206,7 +233,11 @@ export class Observer {
   /** Everything healed long ago: all three sides must agree that nothing is left. */
   settled(): void {
     const { frameworks, machines, master } = this.#world;
-    for (const { plan, done, tasks, hasLeft } of frameworks) {
+    for (const { plan, done, tasks, hasLeft, reserver } of frameworks) {
+      for (const { id, type, isFinal, state } of reserver.operations.values()) {
+        if (!isFinal && !hasLeft)
+          this.failed(`${plan.name} believes that ${type} ${id} is ${state}`);
+      }
       if (done.size < plan.works) {
         this.failed(`${plan.name} finished ${done.size} of ${plan.works} pieces of work`);
       }
@@ -214,8 +245,29 @@ export class Observer {
         if (!isFinal && !hasLeft) this.failed(`${plan.name} still believes that ${id} is ${state}`);
       }
     }
-    for (const machine of machines) this.#settledMachine(machine);
+    for (const machine of machines) {
+      this.#settledMachine(machine);
+      this.#settledResources(machine);
+    }
     if (master !== undefined) this.#settledMaster(master.core);
+  }
+
+  /** Master, agent and disk are of one mind of what a machine has; nobody waits for a word on it. */
+  #settledResources({ name, agent, has }: Machine): void {
+    const record = this.#world.master?.core.state.agents.get(agent?.core.agentId ?? '');
+    if (agent === undefined || record === undefined) return;
+    const { total, operations } = agent.core.resources;
+    if (!total.equals(has) || !record.total.equals(total)) {
+      const texts = [record.total, total, has].map(resourcesText);
+      this.failed(`${name} has ${texts[2]}, its agent ${texts[1]}, the master ${texts[0]}`);
+    }
+    for (const { info, latest_status } of operations) {
+      this.failed(`${name} waits for a word on ${info.type}, which is ${latest_status.state}`);
+    }
+    for (const { operation } of record.operations.values()) {
+      const { info, latest_status } = operation;
+      this.failed(`the master holds ${info.type} on ${name} as ${latest_status.state}`);
+    }
   }
 
   #settledMachine(machine: Machine): void {

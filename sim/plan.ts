@@ -30,6 +30,14 @@ export interface FrameworkPlan {
   readonly repeatChance: number;
   /** Wants more than an offer has. */
   readonly greedChance: number;
+  /** Reserves resources, makes volumes and runs tasks on them. */
+  readonly isReserving: boolean;
+  /** That of one operation more on an offer, of three at most. */
+  readonly operateChance: number;
+  /** Operations have an id, so that the framework is told what becomes of them. */
+  readonly feedbackChance: number;
+  /** Wants to leave no reservation behind when its work is done. */
+  readonly isCleaning: boolean;
   /** What becomes of it when its work is done. */
   readonly end: 'stays' | 'tears-down' | 'vanishes';
 }
@@ -103,7 +111,18 @@ function spread(random: SimRandom, bound: number): number {
 
 const WEIGHTS: Readonly<Record<string, number>> = { a: 2, b: 1, 'a/x': 1, c: 3 };
 
+function reservingPlan(random: SimRandom) {
+  const isReserving = random.chance(0.35);
+  return {
+    isReserving,
+    operateChance: random.pick([0.2, 0.5, 0.9]),
+    feedbackChance: random.pick([1, 1, 0.5]),
+    isCleaning: isReserving && random.chance(0.5),
+  };
+}
+
 function frameworkPlan(random: SimRandom, index: number): FrameworkPlan {
+  const reserving = reservingPlan(random.child(`reserving ${index}`));
   const role = random.pick(Object.keys(WEIGHTS));
   const all: TaskKind[][] = [
     ['command'],
@@ -131,6 +150,7 @@ function frameworkPlan(random: SimRandom, index: number): FrameworkPlan {
     repeatChance: random.pick([0, 0, 0.3]),
     greedChance: random.pick([0, 0, 0, 0.2]),
     end: random.pick(['stays', 'stays', 'tears-down', 'vanishes']),
+    ...reserving,
   };
 }
 
@@ -212,11 +232,15 @@ function operatorActs(random: SimRandom, machines: readonly string[]): OperatorA
   return acts.toSorted((a, b) => a.at - b.at);
 }
 
+const MACHINES = [
+  'cpus:4;mem:4096;disk:4096',
+  'cpus:8;mem:2048;disk:4096',
+  'cpus:2;mem:8192;disk:4096',
+];
+
 export function planOf(seed: number): Plan {
   const random = new SimRandom(seed).child('plan');
-  const machines = Array.from({ length: 1 + random.below(4) }, () =>
-    random.pick(['cpus:4;mem:4096', 'cpus:8;mem:2048', 'cpus:2;mem:8192']),
-  );
+  const machines = Array.from({ length: 1 + random.below(4) }, () => random.pick(MACHINES));
   const count = 1 + random.below(3);
   const frameworks = Array.from({ length: count }, (_, i) => frameworkPlan(random, i));
   const faultCount = random.chance(0.1) ? 0 : random.below(random.chance(0.2) ? 40 : 10);
@@ -255,6 +279,10 @@ export function fairnessPlanOf(seed: number): Plan {
     repeatChance: 0,
     greedChance: 0,
     end: 'stays',
+    isReserving: false,
+    operateChance: 0,
+    feedbackChance: 0,
+    isCleaning: false,
   }));
   const machines = Array.from({ length: 4 }, () => 'cpus:8;mem:8192');
   return { seed, machines, frameworks, faults: [], acts: [], isEncoded: false };

@@ -5,6 +5,8 @@ import { dominantShareOf } from './shares.ts';
 
 const SETTLE_MS_MAX = 40 * 60_000;
 const QUIET_MS = 150_000;
+/** Operations of frameworks that nobody knows any more are ended so late. */
+const ORPHANS_MS = 400_000;
 const STEPS_MAX = 3_000_000;
 
 export interface Outcome {
@@ -22,9 +24,10 @@ export function run(plan: Plan, options: RunOptions): Outcome {
   start(world);
   for (const fault of plan.faults) clock.after(fault.at, () => happen(world, fault));
   for (const act of plan.acts) clock.after(act.at, () => world.operator.act(act));
+  const { stepsMax = STEPS_MAX } = options;
   let steps = 0;
   const until = (isOver: () => boolean): void => {
-    while (!isOver() && steps < STEPS_MAX && clock.step()) steps += 1;
+    while (!isOver() && steps < stepsMax && !world.observer.isFull && clock.step()) steps += 1;
   };
   const ends = [...plan.acts, ...plan.faults].map(({ at, ...more }) => at + forMs(more));
   const healedAt = Math.max(0, ...ends);
@@ -34,8 +37,11 @@ export function run(plan: Plan, options: RunOptions): Outcome {
   for (const framework of world.frameworks) if (framework.isDone) framework.leave();
   const leftAt = clock.monotonicMs();
   // A part that starts meanwhile (a trap closed late) waits anew for everything that it waits for.
-  until(() => clock.monotonicMs() >= Math.max(leftAt, world.startedAt) + QUIET_MS);
-  if (steps >= STEPS_MAX) world.observer.failed('there is no end of events');
+  const settleSince = (ms: number): void =>
+    until(() => clock.monotonicMs() >= Math.max(leftAt, world.startedAt) + ms);
+  settleSince(QUIET_MS);
+  if (hasOrphans(world)) settleSince(ORPHANS_MS);
+  if (steps >= stepsMax) world.observer.failed('there is no end of events');
   world.observer.settled();
   const tasksStarted = world.frameworks.reduce((sum, one) => sum + one.tasks.size, 0);
   const { violations } = world.observer;
@@ -84,6 +90,10 @@ function start(world: World): void {
 
 function isWorkDone({ frameworks, operator }: World): boolean {
   return operator.isDone && frameworks.every((one) => one.isDone && one.life.isAlive);
+}
+
+function hasOrphans({ machines }: World): boolean {
+  return machines.some(({ agent }) => (agent?.core.resources.operations.length ?? 0) > 0);
 }
 
 function forMs(fault: object): number {

@@ -24,6 +24,8 @@ export interface Sabotage {
 export interface RunOptions {
   readonly isTraced: boolean;
   readonly sabotage?: Sabotage | undefined;
+  /** Events after which a run that has not ended is given up. */
+  readonly stepsMax?: number | undefined;
 }
 
 const MASTER_RESTART_MS = 1_000;

@@ -40,11 +40,15 @@ function uuidOf(n: number): { value: Uint8Array } {
   return { value: new Uint8Array(16).fill(n) };
 }
 
+type Report = Messages['ReregisterSlaveMessage'];
+
 class Agent {
   readonly core: AgentCore;
   now = 0;
   effects: AgentEffect[] = [];
   kept: KeptResources | undefined;
+  /** Of what was reported last. */
+  version: Uint8Array = new Uint8Array(16);
 
   constructor(kept?: KeptResources | undefined, seed = 1) {
     const random = new SimRandom(seed);
@@ -85,6 +89,8 @@ class Agent {
       if (effect.kind === 'checkpoint' && effect.record.kind === 'resources') {
         this.kept = effect.record;
       }
+      const report = effect.kind === 'send-master' ? (effect.body as Partial<Report>) : {};
+      this.version = report.resource_version_uuid?.value ?? this.version;
     }
     this.effects.push(...effects);
   }
@@ -93,8 +99,8 @@ class Agent {
     this.input({ kind: 'master-message', message, connection: 1 });
   }
 
-  apply(n: number, operation_info: Offer_Operation): void {
-    const resource_version_uuid = { uuid: uuidOf(9) };
+  apply(n: number, operation_info: Offer_Operation, version = this.version): void {
+    const resource_version_uuid = { uuid: { value: version } };
     const framework_id = { value: 'f' };
     const body = { framework_id, operation_info, operation_uuid: uuidOf(n), resource_version_uuid };
     this.master({ name: 'ApplyOperationMessage', body });
@@ -136,6 +142,19 @@ class Agent {
     return resourcesText(this.core.resources.total);
   }
 }
+
+test('an operation of a master that has not read the last report is dropped', () => {
+  const agent = new Agent();
+  const before = agent.version;
+  agent.master({ name: 'PingSlaveMessage', from: 'o@m', body: { connected: false } });
+  const body = { agent_id: { value: 'a' }, connection: { total_ping_timeout_seconds: 75 } };
+  agent.master({ name: 'SlaveReregisteredMessage', body });
+  agent.apply(1, reserve(10), before);
+  assert.deepEqual(agent.statuses(), ['1 OPERATION_DROPPED']);
+  assert.equal(agent.sent('ReregisterSlaveMessage').length, 1, 'the report is on its way');
+  agent.apply(2, reserve(10));
+  assert.deepEqual(agent.statuses().slice(1), ['2 OPERATION_FINISHED']);
+});
 
 test('an operation is kept, applied and told of until it is acknowledged', () => {
   const agent = new Agent();

@@ -98,13 +98,18 @@ export class AgentResources {
 
   // ---- what the master says
 
-  /** False when the operation does not go with what is here: the master is wrong about us. */
-  apply(message: Messages['ApplyOperationMessage'], now: Instant): boolean {
+  /**
+   * False when the operation does not go with what is here: the master is wrong about us. `version`:
+   * that of our last report; whoever has not read it yet decided on what is no longer so.
+   */
+  apply(message: Messages['ApplyOperationMessage'], version: Uint8Array, now: Instant): boolean {
     const { framework_id, operation_uuid, operation_info: info } = message;
     if (this.#pending.has(hexOf(operation_uuid.value))) return true;
-    const problem = this.#convert(info);
-    const status =
-      problem === undefined
+    const isOutdated = hexOf(message.resource_version_uuid.uuid.value) !== hexOf(version);
+    const problem = isOutdated ? undefined : this.#convert(info);
+    const status = isOutdated
+      ? this.#status(info, 'OPERATION_DROPPED', 'The agent has reported its resources anew')
+      : problem === undefined
         ? this.#status(info, 'OPERATION_FINISHED')
         : this.#status(info, 'OPERATION_FAILED', problem);
     const operation: Operation = {

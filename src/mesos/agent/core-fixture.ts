@@ -15,7 +15,7 @@ export const FRAMEWORK: FrameworkInfo = {
 
 /** An agent with a clock of its own, which keeps what it wanted. */
 export class Agent {
-  readonly random = new SimRandom(1);
+  readonly random: SimRandom;
   now = 0;
   effects: AgentEffect[] = [];
   readonly core: AgentCore;
@@ -24,6 +24,8 @@ export class Agent {
   masterConnection = 1;
 
   constructor(recovered: RecoveredAgent = { info: undefined, frameworks: [] }) {
+    // Another life draws other ids.
+    this.random = new SimRandom(recovered.info === undefined ? 1 : 2);
     this.core = new AgentCore(
       {
         info: { hostname: 'h', resources: [] },

@@ -174,14 +174,19 @@ export class AgentCore {
     const shared = {
       version: this.options.version,
       agent_capabilities: [...this.options.capabilities],
-      resource_version_uuid: { value: this.#resourceVersion },
       checkpointed_resources: this.resources.toRegistration(),
     };
     if (this.#agentId === undefined) {
-      const body = { slave: this.info, ...shared };
+      const body = {
+        slave: this.info,
+        ...shared,
+        resource_version_uuid: { value: this.#resourceVersion },
+      };
       this.#out.push({ kind: 'send-master', name: 'RegisterSlaveMessage', body });
       return;
     }
+    // Operations of a master that has not read this report would be undone by it when it does.
+    this.#resourceVersion = this.#chance.uuidBytes();
     const { tasks, executors, frameworks } = this.workloads.inventory();
     const body = {
       slave: this.info,
@@ -189,6 +194,7 @@ export class AgentCore {
       executor_infos: executors,
       frameworks,
       ...shared,
+      resource_version_uuid: { value: this.#resourceVersion },
     };
     this.#out.push({ kind: 'send-master', name: 'ReregisterSlaveMessage', body });
   }
@@ -292,7 +298,7 @@ export class AgentCore {
     let goesWithUs = true;
     switch (message.name) {
       case 'ApplyOperationMessage':
-        goesWithUs = this.resources.apply(message.body, now);
+        goesWithUs = this.resources.apply(message.body, this.#resourceVersion, now);
         break;
       case 'AcknowledgeOperationStatusMessage':
         this.resources.acknowledged(message.body);

@@ -67,10 +67,11 @@ export class AcceptDesk {
     const on: Target = { framework, agent, role: first.role, now };
     const wellFormed = operations.filter((operation) => this.#isWellFormed(on, operation));
     for (const operation of wellFormed) this.#perform(on, operation, pool);
-    const converted = pool.left.add(pool.resized).subtract(offered);
+    const left = pool.left.add(pool.resized);
+    const converted = left.subtract(offered);
     const { allocator } = this.#state;
     allocator.recover(framework.id, agent.id, converted);
-    allocator.recover(framework.id, agent.id, pool.left.subtract(converted), { refuseMs, now });
+    allocator.recover(framework.id, agent.id, left.subtract(converted), { refuseMs, now });
   }
 
   #wrongOffers(framework: FrameworkRecord, ids: readonly string[]): string | undefined {

@@ -91,7 +91,7 @@ export class AgentDesk {
         this.#onUpdateSlave(message.body);
         break;
       case 'UpdateOperationStatusMessage':
-        this.#operations.onUpdate(message.body);
+        this.#operations.onUpdate(message.body, now);
         break;
     }
   }
@@ -363,7 +363,11 @@ export class AgentDesk {
     agent.resourceVersion = message.resource_version_uuid?.value ?? agent.resourceVersion;
     const revocable = agent.total.filter((kind) => kind.revocable !== undefined);
     const total = this.#state.shared(totalOf(message.slave, message).add(revocable));
-    if (!total.equals(agent.total)) this.#setTotal(agent, total);
+    if (!total.equals(agent.total)) {
+      // Operations were lost on their way: what was offered since may not be there.
+      this.rescindOffers(agent);
+      this.#setTotal(agent, total);
+    }
     this.#returns.dropMissingExecutors(agent, message);
     this.#addExecutors(agent, message);
     this.#state.allocator.setAgentFacts(agent.id, factsOf(agent));
@@ -543,6 +547,7 @@ export class AgentDesk {
     this.#takeAway(agent, now, (framework, task) => {
       this.#lose(framework, task, { reason: 'REASON_AGENT_REMOVED', message, now });
     });
+    this.#operations.forgetAll(agent);
     this.#state.persist({ kind: 'remove-agent', agentId: agent.id });
     const removed = { agent_id: { value: agent.id } };
     this.#state.emit({

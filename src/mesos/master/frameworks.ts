@@ -150,8 +150,9 @@ export class FrameworkDesk {
       unreachableTasks: new Map(),
       completedTasks: [],
       offers: new Set(),
-      operations: new Map(),
+      operations: this.#state.orphanedOperations.get(own) ?? new Map(),
     };
+    this.#state.orphanedOperations.delete(own);
     this.#state.frameworks.set(own, framework);
     return framework;
   }

@@ -223,7 +223,8 @@ for (const [name, operation, message] of refused) {
 test('a resized volume is there afterwards, but not for later operations of the same call', () => {
   const story = new Story([volume('id', 100)], 'cpus:4;mem:1000;disk:500');
   const addition = scalar('disk', 50, { reservations: [dynamic('r', 'p')] });
-  story.accept(reserve(addition), {
+  const spare = scalar('disk', 40, { reservations: [dynamic('r', 'p')] });
+  story.accept(reserve(addition), reserve(spare), {
     type: 'GROW_VOLUME',
     grow_volume: { volume: volume('id', 100), addition },
   });
@@ -238,6 +239,7 @@ test('a resized volume is there afterwards, but not for later operations of the 
   assert.equal(story.statuses().length, 1);
   assert.match(story.statuses()[0]?.message ?? '', /does not contain/);
   assert.match(story.offered(), /\[id:v\]:120/);
+  assert.match(story.offered(), /disk\([^)]*\)\]\):70/, 'what was freed joins what was spare');
 });
 
 test('tasks share a shared volume; it cannot be destroyed while one uses it', () => {
@@ -353,4 +355,58 @@ test('a master that comes back learns reservations and volumes from the agent', 
   const story = new Story(kept);
   assert.match(story.offered(), /cpus\(reservations: \[\(DYNAMIC,r,p\)\]\):1/);
   assert.match(story.offered(), /\[id:v\]:100/);
+});
+
+/** An agent that is back after a failover, with an operation of a framework that is not (yet). */
+function returned() {
+  const master = new TestMaster();
+  const agentId = master.addAgent(PID);
+  const agent_id = { value: agentId };
+  const framework_id = { value: 'late' };
+  const status = { operation_id: { value: 'o' }, state: 'OPERATION_FINISHED' as const, agent_id };
+  const told = { ...status, uuid: { value: new Uint8Array(16).fill(1) } };
+  const uuid = { value: new Uint8Array(16).fill(2) };
+  const info = { ...reserve(scalar('cpus', 1)), id: { value: 'o' } };
+  const operation = { framework_id, agent_id, info, latest_status: told, statuses: [told], uuid };
+  const operations = { operations: [operation] };
+  master.fromAgent(PID, { name: 'UpdateSlaveMessage', body: { agent_id, operations } });
+  const tell = (): void => {
+    const body = {
+      framework_id,
+      agent_id,
+      status: told,
+      latest_status: told,
+      operation_uuid: uuid,
+    };
+    master.fromAgent(PID, { name: 'UpdateOperationStatusMessage', body });
+  };
+  const acknowledged = (): number =>
+    master.sent.filter(({ message }) => message.name === 'AcknowledgeOperationStatusMessage')
+      .length;
+  return { master, told, agent_id, tell, acknowledged };
+}
+
+test('operations of a framework that comes back later are its own again', () => {
+  const { master, told, agent_id, tell, acknowledged } = returned();
+  const { connection } = master.subscribe(aFramework({ id: { value: 'late' } }));
+  tell();
+  assert.equal(master.eventsOf(connection).at(-1)?.type, 'UPDATE_OPERATION_STATUS');
+  master.call('late', {
+    type: 'ACKNOWLEDGE_OPERATION_STATUS',
+    acknowledge_operation_status: {
+      agent_id,
+      operation_id: told.operation_id,
+      uuid: told.uuid.value,
+    },
+  });
+  assert.equal(acknowledged(), 1);
+});
+
+test('operations of a framework that does not come back are ended after five minutes', () => {
+  const { master, tell, acknowledged } = returned();
+  tell();
+  assert.equal(acknowledged(), 0);
+  master.now += 5 * 60_000;
+  tell();
+  assert.equal(acknowledged(), 1);
 });

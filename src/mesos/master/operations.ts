@@ -30,6 +30,9 @@ import type { AgentRecord, FrameworkRecord, OperationRecord, Refusal } from './t
 /** Offers taken back for an operator are not made again to the same framework for so long. */
 const RESCINDED_REFUSE_MS = 5_000;
 
+/** After an agent is back, before operations of frameworks that are not are ended (Mesos 1.11). */
+const ORPHAN_WAIT_MS = 5 * 60_000;
+
 const terminal: ReadonlySet<OperationState> = new Set<OperationState>([
   'OPERATION_FINISHED',
   'OPERATION_FAILED',
@@ -139,24 +142,37 @@ export class OperationDesk {
     const key = Buffer.from(operation.uuid.value).toString('hex');
     const record: OperationRecord = { operation, frameworkId, agentId: agent.id, key };
     agent.operations.set(key, record);
-    const framework = this.#state.frameworks.get(frameworkId ?? '');
     const id = operation.info.id?.value;
-    if (id !== undefined) framework?.operations.set(id, record);
+    if (id !== undefined && frameworkId !== undefined) this.#link(frameworkId, id, record);
     return record;
+  }
+
+  #link(frameworkId: string, id: string, record: OperationRecord): void {
+    const { frameworks, orphanedOperations } = this.#state;
+    const known = frameworks.get(frameworkId)?.operations ?? orphanedOperations.get(frameworkId);
+    if (known !== undefined) known.set(id, record);
+    else orphanedOperations.set(frameworkId, new Map([[id, record]]));
+  }
+
+  #unlink({ frameworkId = '', operation, key }: OperationRecord): void {
+    const { frameworks, orphanedOperations } = this.#state;
+    const id = operation.info.id?.value;
+    const orphans = orphanedOperations.get(frameworkId);
+    const byId = frameworks.get(frameworkId)?.operations ?? orphans;
+    if (id === undefined || byId?.get(id)?.key !== key) return;
+    byId.delete(id);
+    if (orphans?.size === 0) orphanedOperations.delete(frameworkId);
   }
 
   #remove(agent: AgentRecord, record: OperationRecord): void {
     agent.operations.delete(record.key);
     this.#state.ease(agent.id);
-    const framework = this.#state.frameworks.get(record.frameworkId ?? '');
-    const id = record.operation.info.id?.value;
-    if (id !== undefined && framework?.operations.get(id) === record)
-      framework.operations.delete(id);
+    this.#unlink(record);
   }
 
   // ---- what agents say
 
-  onUpdate(body: Messages['UpdateOperationStatusMessage']): void {
+  onUpdate(body: Messages['UpdateOperationStatusMessage'], now: number): void {
     const agent = this.#state.agents.get(body.agent_id?.value ?? '');
     const uuid = body.operation_uuid?.value;
     const record =
@@ -191,13 +207,16 @@ export class OperationDesk {
       return;
     }
     // Nobody but the master will acknowledge it. A framework may still be on its way back.
-    if (operation_id !== undefined && this.#mayReturn(record)) return;
+    if (operation_id !== undefined && this.#mayReturn(record, agent, now)) return;
     if (status.uuid !== undefined) this.#acknowledgeAt(agent, status.uuid.value, operation);
     if (isTerminal) this.#remove(agent, record);
   }
 
-  #mayReturn({ frameworkId = '' }: OperationRecord): boolean {
-    return frameworkId !== '' && !this.#state.completedFrameworks.has(frameworkId);
+  /** One that nobody has heard of since the agent is back is not waited for for ever. */
+  #mayReturn({ frameworkId = '' }: OperationRecord, agent: AgentRecord, now: number): boolean {
+    if (frameworkId === '' || this.#state.completedFrameworks.has(frameworkId)) return false;
+    if (this.#state.frameworks.has(frameworkId)) return true;
+    return now - (agent.reregisteredAt ?? agent.registeredAt) < ORPHAN_WAIT_MS;
   }
 
   #acknowledgeAt(agent: AgentRecord, status: Uint8Array, operation: Operation): void {
@@ -230,11 +249,16 @@ export class OperationDesk {
       const { operation, frameworkId = '' } = record;
       const framework = this.#state.frameworks.get(frameworkId);
       const operation_id = operation.info.id;
+      this.#unlink(record);
       if (framework === undefined || operation_id === undefined) continue;
       this.#tell(framework, { operation_id, state, message, agent_id: { value: agent.id } });
-      framework.operations.delete(operation_id.value);
     }
     agent.operations.clear();
+  }
+
+  /** An agent is gone for good: frameworks that ask are told that nothing is known. */
+  forgetAll(agent: AgentRecord): void {
+    for (const record of agent.operations.values()) this.#remove(agent, record);
   }
 
   // ---- what frameworks ask

@@ -13,6 +13,7 @@ import type {
   MasterEffect,
   MasterOptions,
   OfferRecord,
+  OperationRecord,
   RegistryChange,
 } from './types.ts';
 
@@ -29,6 +30,8 @@ export class MasterState {
   readonly options: MasterOptions;
   readonly allocator: AllocatorCore;
   readonly frameworks = new Map<string, FrameworkRecord>();
+  /** By framework and id: operations of frameworks that are not known (yet). */
+  readonly orphanedOperations = new Map<string, Map<string, OperationRecord>>();
   readonly completedFrameworks = new Map<string, FrameworkRecord>();
   readonly agents = new Map<string, AgentRecord>();
   readonly agentsByPid = new Map<string, AgentRecord>();

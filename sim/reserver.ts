@@ -1,0 +1,219 @@
+// The part of a simulated framework that reserves resources and makes volumes: proposes operations on
+// what it is offered, notes them before it sends them, and what became of each before it acknowledges.
+import { applyConversions, conversionsOf, unallocated } from '#mesos/resources/conversions.ts';
+import { Resources } from '#mesos/resources/resources.ts';
+import { isTerminalOperation } from '#mesos/master/operations.ts';
+import type {
+  Offer_Operation,
+  OperationState,
+  OperationStatus,
+  Resource,
+  SchedulerCall_ReconcileOperations_Operation,
+} from '#wire/mesos/v1.ts';
+import {
+  amountOf,
+  type Holding,
+  holdingsOf,
+  isWhole,
+  RESIZE_MB,
+  reserved,
+  unreserved,
+  VOLUME_MB,
+  volumeId,
+  volumeOf,
+} from './holdings.ts';
+import type { FrameworkPlan } from './plan.ts';
+import type { World } from './world.ts';
+
+const STEPS_MAX = 3;
+/** After so many it only parts with what it has: in the end all is quiet. */
+const OPERATIONS_MAX = 40;
+
+export interface NotedOperation {
+  readonly id: string;
+  readonly type: string;
+  readonly agentId: string;
+  readonly operation: Offer_Operation;
+  state: OperationState | 'asked';
+  isFinal: boolean;
+}
+
+/** What an offer has while operations on it are put together. */
+interface Draft {
+  readonly agentId: string;
+  readonly operations: Offer_Operation[];
+  left: Resources;
+}
+
+export class Reserver {
+  readonly #world: World;
+  readonly #plan: FrameworkPlan;
+  readonly operations = new Map<string, NotedOperation>();
+  readonly #open = new Set<NotedOperation>();
+  /** Reservations by id: where each is, as far as is known. */
+  readonly #there = new Map<string, string>();
+  #count = 0;
+  #asked = 0;
+
+  constructor(world: World, plan: FrameworkPlan) {
+    this.#world = world;
+    this.#plan = plan;
+  }
+
+  /** Nothing of it is left, as far as is known. */
+  get isClean(): boolean {
+    return this.#there.size === 0;
+  }
+
+  /** Operations for an ACCEPT, and what is left of the offer for tasks after them. */
+  propose(agentId: string, offered: Resources, isLeaving: boolean): Draft {
+    const draft: Draft = { agentId, operations: [], left: offered };
+    const { random } = this.#world;
+    for (const { id, role } of holdingsOf(offered.toWire()).values()) {
+      if (role === this.#plan.role && id.startsWith(this.#plan.name)) this.#there.set(id, agentId);
+    }
+    if (!this.#plan.isReserving) return draft;
+    if (!isLeaving && this.#asked >= OPERATIONS_MAX) return draft;
+    for (let step = 0; step < STEPS_MAX; step++) {
+      if (!isLeaving && !random.chance(this.#plan.operateChance)) break;
+      const wishes = isLeaving ? this.#partings(draft) : this.#wishes(draft);
+      if (wishes.length === 0) break;
+      this.#put(draft, random.pick(wishes));
+    }
+    return draft;
+  }
+
+  #own({ left }: Draft): Holding[] {
+    return [...holdingsOf(left.toWire()).values()].filter(({ role }) => role === this.#plan.role);
+  }
+
+  #partings(draft: Draft): Offer_Operation[] {
+    const mine = this.#own(draft).filter(({ id }) => id.startsWith(this.#plan.name));
+    return mine.flatMap((holding) => {
+      const { volumes, plain } = holding;
+      if (volumes.length > 0) return [{ type: 'DESTROY' as const, destroy: { volumes } }];
+      return isWhole(holding) ? [unreserve(plain)] : [];
+    });
+  }
+
+  #wishes(draft: Draft): Offer_Operation[] {
+    const { random } = this.#world;
+    const wishes = this.#own(draft).flatMap((holding) => this.#wishesFor(holding));
+    const isHere = [...this.#there.values()].includes(draft.agentId);
+    if (!isHere && draft.left.contains(Resources.of(unreserved()))) {
+      const id = this.#nextId('r');
+      wishes.push({ type: 'RESERVE', reserve: { resources: reserved(id, this.#plan.role) } });
+    }
+    return random.chance(0.9) ? wishes : [];
+  }
+
+  #wishesFor(holding: Holding): Offer_Operation[] {
+    const { plain, volumes } = holding;
+    const disk = plain.find(({ name }) => name === 'disk');
+    const free = amountOf(plain, 'disk');
+    const wishes: Offer_Operation[] = [];
+    if (disk !== undefined && free >= VOLUME_MB) {
+      const volume = volumeOf(disk, this.#nextId('v'));
+      wishes.push({ type: 'CREATE', create: { volumes: [volume] } });
+    }
+    if (volumes.length === 0 && isWhole(holding)) wishes.push(unreserve(plain));
+    for (const volume of volumes) {
+      wishes.push({ type: 'DESTROY', destroy: { volumes: [volume] } });
+      if (disk !== undefined && free >= RESIZE_MB) {
+        const addition = { ...disk, scalar: { value: RESIZE_MB } };
+        wishes.push({ type: 'GROW_VOLUME', grow_volume: { volume, addition } });
+      }
+      if ((volume.scalar?.value ?? 0) > RESIZE_MB) {
+        const subtract = { value: RESIZE_MB };
+        wishes.push({ type: 'SHRINK_VOLUME', shrink_volume: { volume, subtract } });
+      }
+    }
+    return wishes;
+  }
+
+  /** Notes the operation, and takes from the draft what it needs. */
+  #put(draft: Draft, wish: Offer_Operation): void {
+    const conversions = unallocated(conversionsOf(wish));
+    const after = applyConversions(draft.left, conversions);
+    if (!after.ok) return;
+    this.#asked += 1;
+    const isResize = wish.type === 'GROW_VOLUME' || wish.type === 'SHRINK_VOLUME';
+    // What is resized cannot be used by what comes after it in the same call.
+    draft.left = isResize
+      ? draft.left.subtract(conversions[0]?.consumed ?? Resources.none)
+      : after.value;
+    // Who wants to leave nothing behind has to know what became of what it asked for.
+    const isTold = this.#plan.isCleaning || this.#world.random.chance(this.#plan.feedbackChance);
+    const id = this.#nextId('o');
+    const operation = isTold ? { ...wish, id: { value: id } } : wish;
+    draft.operations.push(operation);
+    const { type = 'UNKNOWN' } = wish;
+    const { agentId } = draft;
+    if (isTold) {
+      const noted: NotedOperation = {
+        id,
+        type,
+        agentId,
+        operation,
+        state: 'asked',
+        isFinal: false,
+      };
+      this.operations.set(id, noted);
+      this.#open.add(noted);
+    }
+    for (const one of idsOf(wish)) {
+      if (wish.type === 'RESERVE') this.#there.set(one, agentId);
+      else if (wish.type === 'UNRESERVE') this.#there.delete(one);
+    }
+    this.#world.observer.holdings.asked(operation);
+  }
+
+  /** Notes what became of an operation; undefined when it is none of this framework's. */
+  onStatus(status: OperationStatus): NotedOperation | undefined {
+    const noted = this.operations.get(status.operation_id?.value ?? '');
+    if (noted === undefined) return undefined;
+    this.#world.observer.holdings.told(noted, status);
+    noted.state = status.state;
+    if (isTerminalOperation(status.state) || status.state === 'OPERATION_UNKNOWN') {
+      noted.isFinal = true;
+      this.#open.delete(noted);
+      const isDone = status.state === 'OPERATION_FINISHED';
+      for (const id of idsOf(noted.operation)) {
+        if (noted.type === 'RESERVE' && !isDone) this.#there.delete(id);
+        if (noted.type === 'UNRESERVE' && !isDone) this.#there.set(id, noted.agentId);
+        if (noted.type === 'RESERVE' && isDone && !this.#there.has(id)) this.#recall(noted, id);
+      }
+    }
+    return noted;
+  }
+
+  /** It was taken for not made, and is there after all, unless it was given up meanwhile. */
+  #recall({ agentId }: NotedOperation, id: string): void {
+    if (!this.#world.observer.holdings.isGivenUp(id)) this.#there.set(id, agentId);
+  }
+
+  reconcilable(): SchedulerCall_ReconcileOperations_Operation[] {
+    return [...this.#open].map(({ id, agentId }) => ({
+      operation_id: { value: id },
+      agent_id: { value: agentId },
+    }));
+  }
+
+  #nextId(kind: string): string {
+    this.#count += 1;
+    return `${this.#plan.name}-${kind}${this.#count}`;
+  }
+}
+
+function unreserve(resources: readonly Resource[]): Offer_Operation {
+  return { type: 'UNRESERVE', unreserve: { resources: [...resources] } };
+}
+
+/** Reservations or volumes that an operation makes or takes away. */
+export function idsOf({ reserve, unreserve: undo, create, destroy }: Offer_Operation): string[] {
+  const labelled = [...(reserve?.resources ?? []), ...(undo?.resources ?? [])];
+  const volumes = [...(create?.volumes ?? []), ...(destroy?.volumes ?? [])];
+  const ids = new Set(holdingsOf(labelled).keys());
+  for (const one of volumes) ids.add(volumeId(one) ?? '');
+  return [...ids];
+}
