@@ -1,4 +1,5 @@
-// The allocator against published figures of DRF, against a naive twin, and in short stories.
+// The allocator against a naive twin, and in short stories. Published figures: drf.test.ts; the rules of
+// Mesos: mesos-rules.test.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -11,37 +12,6 @@ const bag = (text: string): Resources => Resources.of(parseResources(text));
 function settings(roles: readonly string[]): FrameworkSettings {
   return { roles, suppressedRoles: [], isRevocable: false, isGpuAware: false };
 }
-
-/** Frameworks that take one task from each offer and give the rest back, until nothing fits. */
-function fill(total: string, needs: Readonly<Record<string, string>>): string[] {
-  const allocator = new AllocatorCore();
-  const order: string[] = [];
-  allocator.addAgent('agent', bag(total));
-  for (const id of Object.keys(needs)) allocator.addFramework(id, settings([`role-${id}`]));
-  for (let now = 0; ; now++) {
-    const [offer] = allocator.allocate(now);
-    if (offer === undefined) return order;
-    const { frameworkId, agentId, resources, role } = offer;
-    const task = bag(needs[frameworkId] ?? '').allocatedTo(role);
-    const isTaken = resources.contains(task);
-    if (isTaken) order.push(frameworkId);
-    else allocator.suppress(frameworkId, []);
-    allocator.recover(frameworkId, agentId, isTaken ? resources.subtract(task) : resources);
-  }
-}
-
-test('allocate() gives the example of the DRF paper: three of A, two of B, in this order', () => {
-  const order = fill('cpus:9;mem:18432', { b: 'cpus:3;mem:1024', a: 'cpus:1;mem:4096' });
-  assert.deepEqual(order.toSorted(), ['a', 'a', 'a', 'b', 'b']);
-  // Both begin with nothing, so the names decide who is first; then shares do.
-  assert.deepEqual(order, ['a', 'b', 'a', 'b', 'a']);
-});
-
-test('allocate() gives 5 and 15 tasks where asset fairness would give 6 and 12', () => {
-  const order = fill('cpus:30;mem:30720', { d1: 'cpus:1;mem:3072', d2: 'cpus:1;mem:1024' });
-  assert.equal(order.filter((id) => id === 'd1').length, 5);
-  assert.equal(order.filter((id) => id === 'd2').length, 15);
-});
 
 test('allocate() lets a role of twice the weight hold twice as much', () => {
   const allocator = new AllocatorCore();
