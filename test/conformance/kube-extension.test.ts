@@ -13,6 +13,8 @@ const differences: Readonly<Record<string, string>> = {
   'several: not served': 'paths of nothing are answered with a Status, not with plain text',
   'security baseline: proc mount': 'validation does not know that rule of procMount',
   'security restricted: proc mount': 'validation does not know that rule of procMount',
+  'definition: wrong pattern': 'patterns are compiled by this platform, which words it otherwise',
+  'definition: scope changes': 'the name is checked at updates, too',
   'classes: claim grows': 'validation leaves the size of unbound claims to admission',
 };
 

@@ -1,11 +1,13 @@
 // The suites of steps, by the name of the file that holds their recorded answers.
 import { crdSteps } from './crd-steps.ts';
 import { policySteps } from './policy-steps.ts';
+import { definitionSteps } from './definition-steps.ts';
 import { pluginSteps } from './plugin-steps.ts';
 import type { Step } from './step-player.ts';
 
 export const suites: Readonly<Record<string, () => Step[]>> = {
   crd: crdSteps,
+  definition: definitionSteps,
   policy: policySteps,
   plugins: pluginSteps,
 };

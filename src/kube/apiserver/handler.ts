@@ -15,6 +15,7 @@ import { validateAdmissionConfiguration } from './admission/policy-validation.ts
 import { Authenticator, impersonated } from './authentication.ts';
 import { sendStatus, type Exchange } from './bodies.ts';
 import { allocateClusterIp } from './cluster-ips.ts';
+import { validateDefinitionSpec } from './crd/definition-validation.ts';
 import { Definitions } from './crd/definitions.ts';
 import { validateCustom } from './crd/object-validation.ts';
 import { internal, unknownResource } from './faults.ts';
@@ -75,6 +76,9 @@ export class Handler {
         extraValidation: async (context, object, old) => {
           if (context.info.group === 'admissionregistration.k8s.io') {
             return validateAdmissionConfiguration(object, old);
+          }
+          if (object.kind === 'CustomResourceDefinition' && context.subresource === undefined) {
+            return validateDefinitionSpec(object, old);
           }
           const { causes, warnings } = validateCustom(
             context.info,

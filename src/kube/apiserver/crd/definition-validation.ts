@@ -1,0 +1,546 @@
+// What a definition must be beyond its names: a structural schema whose rules can be compiled and whose
+// defaults are valid, subresources, columns and selectable fields that exist, a conversion that can be
+// called. Field paths and words as apiextensions v0.37.
+import { CelFailure } from '#kube/cel/addresses.ts';
+import { goRegExp } from '#kube/cel/go-regexp.ts';
+import {
+  forbidden,
+  invalidValue,
+  nameProblem,
+  requiredValue,
+  unsupported,
+} from '#kube/meta/names.ts';
+import type { KubeObject } from '#kube/meta/object.ts';
+import { decodeStrict } from '#kube/meta/pruning.ts';
+import { same } from '#kube/meta/same.ts';
+import type { StatusCause } from '#kube/meta/status.ts';
+import { structuralSchema } from './custom-resources.ts';
+import { isTrue } from './conditions.ts';
+import { compileRules } from './expression-rules.ts';
+import { fieldPathOf } from './field-path.ts';
+import {
+  isObject,
+  valuesOf,
+  type Json,
+  type JsonSchema,
+  type ValidationRule,
+} from './json-schema.ts';
+import { validateBySchema } from './schema-validation.ts';
+import { checkColumn, checkScale, checkSelectable } from './version-validation.ts';
+
+const list = (value: unknown): Json[] => (Array.isArray(value) ? (value as Json[]) : []);
+
+// ---- schemas ----
+
+const nestedForbidden: readonly (readonly [string, string])[] = [
+  ['type', 'must be empty to be structural'],
+  ['additionalProperties', 'must be undefined to be structural'],
+  ['default', 'must be undefined to be structural'],
+  ['title', 'must be empty to be structural'],
+  ['description', 'must be empty to be structural'],
+  ['nullable', 'must be false to be structural'],
+  ['x-kubernetes-preserve-unknown-fields', 'must be false to be structural'],
+  ['x-kubernetes-embedded-resource', 'must be false to be structural'],
+  ['x-kubernetes-int-or-string', 'must be false to be structural'],
+  ['x-kubernetes-list-map-keys', 'must be empty to be structural'],
+  ['x-kubernetes-list-type', 'must be undefined to be structural'],
+  ['x-kubernetes-map-type', 'must be undefined to be structural'],
+  ['x-kubernetes-validations', 'must be empty to be structural'],
+];
+
+/** Below allOf, anyOf, oneOf and not there are only checks of values. */
+function checkNested(schema: JsonSchema, field: string): StatusCause[] {
+  const causes = nestedForbidden
+    .filter(([key]) => schema[key] !== undefined && schema[key] !== false)
+    .map(([key, why]) => forbidden(`${field}.${key}`, why));
+  causes.push(...checkPattern(schema, field), ...checkJunctors(schema, field, false));
+  if (schema.items !== undefined) causes.push(...checkNested(schema.items, `${field}.items`));
+  for (const [key, one] of Object.entries(schema.properties ?? {})) {
+    const at = `${field}.properties[${key}]`;
+    if (key === 'metadata') causes.push(forbidden(at, 'must not be specified in a nested context'));
+    causes.push(...checkNested(one, at));
+  }
+  return causes;
+}
+
+function isIntOrStringPattern(schemas: readonly JsonSchema[] | undefined): boolean {
+  return same(schemas, [{ type: 'integer' }, { type: 'string' }]);
+}
+
+function checkJunctors(schema: JsonSchema, field: string, isIntOrString: boolean): StatusCause[] {
+  const causes: StatusCause[] = [];
+  const skipsAny = isIntOrString && isIntOrStringPattern(schema.anyOf);
+  if (!skipsAny)
+    schema.anyOf?.forEach((one, i) => causes.push(...checkNested(one, `${field}.anyOf[${i}]`)));
+  schema.allOf?.forEach((one, i) => {
+    if (i === 0 && isIntOrString && isIntOrStringPattern(one.anyOf)) return;
+    causes.push(...checkNested(one, `${field}.allOf[${i}]`));
+  });
+  schema.oneOf?.forEach((one, i) => causes.push(...checkNested(one, `${field}.oneOf[${i}]`)));
+  if (schema.not !== undefined) causes.push(...checkNested(schema.not, `${field}.not`));
+  return causes;
+}
+
+function checkPattern({ pattern }: JsonSchema, field: string): StatusCause[] {
+  if (pattern === undefined || pattern === '') return [];
+  try {
+    goRegExp(pattern);
+    return [];
+  } catch (error) {
+    if (!(error instanceof CelFailure)) throw error;
+    const why = `must be a valid regular expression, but isn't: ${error.message}`;
+    return [invalidValue(`${field}.pattern`, pattern, why)];
+  }
+}
+
+const unsupportedKeys = [
+  'id',
+  'additionalItems',
+  'patternProperties',
+  'definitions',
+  'dependencies',
+  '$ref',
+];
+
+function checkKeywords(schema: JsonSchema, field: string): StatusCause[] {
+  const causes = unsupportedKeys
+    .filter((key) => schema[key] !== undefined)
+    .map((key) => forbidden(`${field}.${key}`, `${key} is not supported`));
+  if (schema.uniqueItems === true) {
+    const why = 'uniqueItems cannot be set to true since the runtime complexity becomes quadratic';
+    causes.push(forbidden(`${field}.uniqueItems`, why));
+  }
+  const { additionalProperties, properties = {} } = schema;
+  const hasProperties = Object.keys(properties).length > 0;
+  if (additionalProperties !== undefined && additionalProperties !== true && hasProperties) {
+    const why = 'additionalProperties and properties are mutual exclusive';
+    causes.push(forbidden(`${field}.additionalProperties`, why));
+  }
+  if (Array.isArray(schema.items)) {
+    causes.push(forbidden(`${field}.items`, 'items must be a schema object and not an array'));
+  }
+  return causes;
+}
+
+function checkExtensions(schema: JsonSchema, field: string): StatusCause[] {
+  const causes: StatusCause[] = [];
+  const at = (key: string): string => `${field}.${key}`;
+  const preserves = schema['x-kubernetes-preserve-unknown-fields'];
+  const isIntOrString = schema['x-kubernetes-int-or-string'] === true;
+  if (preserves === false) {
+    causes.push(
+      invalidValue(at('x-kubernetes-preserve-unknown-fields'), false, 'must be true or undefined'),
+    );
+  }
+  if (isIntOrString && preserves === true) {
+    const why = 'must be false if x-kubernetes-int-or-string is true';
+    causes.push(invalidValue(at('x-kubernetes-preserve-unknown-fields'), true, why));
+  }
+  if (schema['x-kubernetes-embedded-resource'] === true && schema.type !== 'object') {
+    const why = 'must be object if x-kubernetes-embedded-resource is true';
+    causes.push(typeCause(schema, at('type'), why));
+  }
+  const mapType = schema['x-kubernetes-map-type'];
+  if (mapType !== undefined) {
+    if (schema.type !== 'object')
+      causes.push(
+        typeCause(schema, at('type'), 'must be object if x-kubernetes-map-type is specified'),
+      );
+    if (!['atomic', 'granular'].includes(mapType)) {
+      causes.push(unsupported(at('x-kubernetes-map-type'), mapType, ['atomic', 'granular']));
+    }
+  }
+  return [...causes, ...checkListType(schema, field)];
+}
+
+function typeCause({ type = '' }: JsonSchema, field: string, why: string): StatusCause {
+  return type === '' ? requiredValue(field, why) : invalidValue(field, type, why);
+}
+
+function checkListType(schema: JsonSchema, field: string): StatusCause[] {
+  const type = schema['x-kubernetes-list-type'];
+  const keys = schema['x-kubernetes-list-map-keys'] ?? [];
+  const causes: StatusCause[] = [];
+  const at = (key: string): string => `${field}.${key}`;
+  if (keys.length > 0 && type !== 'map') {
+    const why = 'must be map if x-kubernetes-list-map-keys is non-empty';
+    causes.push(
+      type === undefined
+        ? requiredValue(at('x-kubernetes-list-type'), why)
+        : invalidValue(at('x-kubernetes-list-type'), type, why),
+    );
+  }
+  if (type === undefined) return causes;
+  if (schema.type !== 'array')
+    causes.push(
+      typeCause(schema, at('type'), 'must be array if x-kubernetes-list-type is specified'),
+    );
+  if (!['atomic', 'set', 'map'].includes(type)) {
+    causes.push(unsupported(at('x-kubernetes-list-type'), type, ['atomic', 'set', 'map']));
+  }
+  const { items } = schema;
+  if (items === undefined) return causes;
+  if (items.nullable === true && (type === 'set' || type === 'map')) {
+    causes.push(
+      forbidden(at('items.nullable'), `cannot be nullable when x-kubernetes-list-type is ${type}`),
+    );
+  }
+  if (type === 'set' && items.type === 'object' && items['x-kubernetes-map-type'] !== 'atomic') {
+    const why = 'must be atomic as item of a list with x-kubernetes-list-type=set';
+    causes.push(invalidValue(at('items.x-kubernetes-map-type'), null, why));
+  }
+  if (type !== 'map') return causes;
+  if (keys.length === 0) {
+    causes.push(
+      requiredValue(
+        at('x-kubernetes-list-map-keys'),
+        'must not be empty if x-kubernetes-list-type is map',
+      ),
+    );
+  }
+  if (items.type !== 'object') {
+    const why = "must be object if parent array's x-kubernetes-list-type is map";
+    causes.push(invalidValue(at('items.type'), items.type ?? '', why));
+    return causes;
+  }
+  for (const key of keys) causes.push(...checkMapKey(schema, items, key, field));
+  return causes;
+}
+
+function checkMapKey(
+  schema: JsonSchema,
+  items: JsonSchema,
+  key: string,
+  field: string,
+): StatusCause[] {
+  const property = items.properties?.[key];
+  if (property === undefined) {
+    const why = 'entries must all be names of item properties';
+    return [
+      invalidValue(
+        `${field}.x-kubernetes-list-map-keys`,
+        schema['x-kubernetes-list-map-keys'],
+        why,
+      ),
+    ];
+  }
+  const at = `${field}.items.properties[${key}]`;
+  const causes: StatusCause[] = [];
+  if (property.type === 'array' || property.type === 'object') {
+    const why = "must be a scalar type if parent array's x-kubernetes-list-type is map";
+    causes.push(invalidValue(`${at}.type`, items.type, why));
+  }
+  if (items.required?.includes(key) !== true && property.default === undefined) {
+    const why =
+      'this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property';
+    causes.push(requiredValue(`${at}.default`, why));
+  }
+  if (property.nullable === true) {
+    const why = 'this property is in x-kubernetes-list-map-keys, so it cannot be nullable';
+    causes.push(forbidden(`${at}.nullable`, why));
+  }
+  return causes;
+}
+
+/** What the rule itself must have; whether it can be compiled is asked after everything else. */
+function checkRule(rule: ValidationRule, schema: JsonSchema, field: string): StatusCause[] {
+  const { message = '', messageExpression, reason, fieldPath } = rule;
+  const trimmed = message.trim();
+  const causes: StatusCause[] = [];
+  if (rule.rule.trim() === '') causes.push(requiredValue(`${field}.rule`, 'rule is not specified'));
+  else if (message !== '' && trimmed === '') {
+    causes.push(invalidValue(`${field}.message`, message, 'must be non-empty if specified'));
+  } else if (/[\n\r]/.test(trimmed)) {
+    causes.push(invalidValue(`${field}.message`, message, 'must not contain line breaks'));
+  } else if (/[\n\r]/.test(rule.rule.trim()) && trimmed === '') {
+    causes.push(
+      requiredValue(`${field}.message`, 'message must be specified if rule contains line breaks'),
+    );
+  }
+  if (
+    messageExpression !== undefined &&
+    messageExpression !== '' &&
+    messageExpression.trim() === ''
+  ) {
+    const why = 'messageExpression must be non-empty if specified';
+    causes.push(requiredValue(`${field}.messageExpression`, why));
+  }
+  const reasons = [
+    'FieldValueDuplicate',
+    'FieldValueForbidden',
+    'FieldValueInvalid',
+    'FieldValueRequired',
+  ];
+  if (reason !== undefined && !reasons.includes(reason))
+    causes.push(unsupported(`${field}.reason`, reason, reasons));
+  if (
+    fieldPath !== undefined &&
+    fieldPath !== '' &&
+    typeof fieldPathOf(fieldPath, schema) === 'string'
+  ) {
+    causes.push(invalidValue(`${field}.fieldPath`, fieldPath, 'must be a valid path'));
+  }
+  return causes;
+}
+
+/** A cause about a rule, which Go's encoder prints with its own escapes. */
+function ruleCause(field: string, rule: ValidationRule, why: string): StatusCause {
+  const shown = {
+    Rule: rule.rule,
+    Message: rule.message ?? '',
+    MessageExpression: rule.messageExpression ?? '',
+    Reason: rule.reason ?? null,
+    FieldPath: rule.fieldPath ?? '',
+    OptionalOldSelf: rule.optionalOldSelf ?? null,
+  };
+  const text = JSON.stringify(shown)
+    .replaceAll('<', '\\u003c')
+    .replaceAll('>', '\\u003e')
+    .replaceAll('&', '\\u0026');
+  return { reason: 'FieldValueInvalid', message: `Invalid value: ${text}: ${why}`, field };
+}
+
+function checkCompiled(
+  schema: JsonSchema,
+  field: string,
+  isResource: boolean,
+  uncorrelated: string | undefined,
+): StatusCause[] {
+  if ((schema['x-kubernetes-validations'] ?? []).length === 0) return [];
+  const node = compileRules(schema, isResource);
+  if (node === undefined) return [];
+  return node.rules.flatMap(({ rule, error, messageError, usesOld }, i) => {
+    const at = `${field}.x-kubernetes-validations[${i}]`;
+    const causes: StatusCause[] = [];
+    if (error !== undefined) causes.push(ruleCause(`${at}.rule`, rule, error));
+    if (messageError !== undefined)
+      causes.push(ruleCause(`${at}.messageExpression`, rule, messageError));
+    if (usesOld && uncorrelated !== undefined) {
+      const why = `oldSelf cannot be used on the uncorrelatable portion of the schema within ${uncorrelated}`;
+      causes.push(invalidValue(`${at}.rule`, rule.rule, why));
+    }
+    if (!usesOld && error === undefined && rule.optionalOldSelf !== undefined) {
+      const why = 'may not be set if oldSelf is not used in rule';
+      causes.push(invalidValue(`${at}.optionalOldSelf`, rule.optionalOldSelf, why));
+    }
+    return causes;
+  });
+}
+
+interface Place {
+  readonly field: string;
+  readonly isRoot: boolean;
+}
+
+function checkSchema(schema: JsonSchema, { field, isRoot }: Place): StatusCause[] {
+  const isIntOrString = schema['x-kubernetes-int-or-string'] === true;
+  const causes = [
+    ...checkKeywords(schema, field),
+    ...checkExtensions(schema, field),
+    ...checkPattern(schema, field),
+    ...checkJunctors(schema, field, isIntOrString),
+    ...checkDefault(schema, field),
+  ];
+  (schema['x-kubernetes-validations'] ?? []).forEach((rule, i) =>
+    causes.push(...checkRule(rule, schema, `${field}.x-kubernetes-validations[${i}]`)),
+  );
+  if (isRoot && schema.additionalProperties !== undefined) {
+    causes.push(forbidden(`${field}.additionalProperties`, 'must not be used at the root'));
+  }
+  if (isRoot && schema.nullable === true) {
+    causes.push(forbidden(`${field}.nullable`, 'nullable cannot be true at the root'));
+  }
+  for (const [key, one] of Object.entries(schema.properties ?? {})) {
+    if (isRoot && key === 'metadata')
+      causes.push(...checkMetadata(one, `${field}.properties[metadata]`));
+    causes.push(...checkSchema(one, { field: `${field}.properties[${key}]`, isRoot: false }));
+  }
+  const values = valuesOf(schema);
+  if (values !== undefined)
+    causes.push(...checkSchema(values, { field: `${field}.additionalProperties`, isRoot: false }));
+  if (isObject(schema.items))
+    causes.push(...checkSchema(schema.items, { field: `${field}.items`, isRoot: false }));
+  return causes;
+}
+
+function checkMetadata(schema: JsonSchema, field: string): StatusCause[] {
+  const odd = Object.keys(schema.properties ?? {}).filter(
+    (key) => key !== 'name' && key !== 'generateName',
+  );
+  if (odd.length === 0) return [];
+  return [
+    forbidden(
+      field,
+      'must not specify anything other than name and generateName, but metadata is implicitly specified',
+    ),
+  ];
+}
+
+function checkDefault(schema: JsonSchema, field: string): StatusCause[] {
+  if (schema.default === undefined) return [];
+  const at = `${field}.default`;
+  const pruned = decodeStrict(
+    structuralSchema(schema as Json),
+    structuredClone(schema.default),
+    false,
+  );
+  if (pruned.unknown.length > 0)
+    return [invalidValue(at, schema.default, 'must not have unknown fields')];
+  return validateBySchema(schema, schema.default).map((cause) => ({
+    ...cause,
+    field: cause.field === '<nil>' ? at : `${at}.${cause.field ?? ''}`,
+    message: cause.message.replace(/^(Invalid value: [^:]*: )/, '$1'),
+  }));
+}
+
+/** Rules of the whole schema, once nothing else is wrong with it. */
+function checkRules(
+  schema: JsonSchema,
+  field: string,
+  isResource: boolean,
+  uncorrelated?: string,
+): StatusCause[] {
+  const causes = checkCompiled(schema, field, isResource, uncorrelated);
+  for (const [key, one] of Object.entries(schema.properties ?? {})) {
+    const isEmbedded = one['x-kubernetes-embedded-resource'] === true;
+    causes.push(...checkRules(one, `${field}.properties[${key}]`, isEmbedded, uncorrelated));
+  }
+  const values = valuesOf(schema);
+  if (values !== undefined)
+    causes.push(...checkRules(values, `${field}.additionalProperties`, false, uncorrelated));
+  if (isObject(schema.items)) {
+    const isKeyed = schema['x-kubernetes-list-type'] === 'map';
+    const isEmbedded = schema.items['x-kubernetes-embedded-resource'] === true;
+    causes.push(
+      ...checkRules(
+        schema.items,
+        `${field}.items`,
+        isEmbedded,
+        uncorrelated ?? (isKeyed ? undefined : field),
+      ),
+    );
+  }
+  return causes;
+}
+
+// ---- the rest of a version ----
+
+function checkVersion(version: Json, at: string, isAlone: boolean): StatusCause[] {
+  const place = isAlone ? 'spec' : at;
+  const schema = (version['schema'] as Json | undefined)?.['openAPIV3Schema'] as
+    | JsonSchema
+    | undefined;
+  const { scale } = (version['subresources'] ?? {}) as { scale?: Json };
+  const causes = [
+    ...checkScale(scale, `${place}.subresources`),
+    ...list(version['additionalPrinterColumns']).flatMap((one, i) =>
+      checkColumn(one, `${place}.additionalPrinterColumns[${i}]`),
+    ),
+  ];
+  const { deprecated, deprecationWarning } = version;
+  if (deprecationWarning !== undefined && deprecated !== true) {
+    const why = 'can only be set for deprecated versions';
+    causes.push(invalidValue(`${at}.deprecationWarning`, deprecationWarning, why));
+  }
+  if (schema === undefined) return causes;
+  const field = isAlone ? 'spec.validation.openAPIV3Schema' : `${at}.schema.openAPIV3Schema`;
+  const own = checkSchema(schema, { field, isRoot: true });
+  causes.push(
+    ...own,
+    ...checkSelectable(list(version['selectableFields']), schema, `${place}.selectableFields`),
+  );
+  return own.length > 0 ? causes : [...causes, ...checkRules(schema, field, true)];
+}
+
+function checkConversion(conversion: Json | undefined): StatusCause[] {
+  if (conversion === undefined) return [];
+  const field = 'spec.conversion';
+  const { strategy, webhook } = conversion as { strategy?: string; webhook?: Json };
+  if (strategy !== 'None' && strategy !== 'Webhook') {
+    if (!strategy) return [requiredValue(`${field}.strategy`)];
+    return [unsupported(`${field}.strategy`, strategy, ['None', 'Webhook'])];
+  }
+  const config = webhook?.['clientConfig'] as Json | undefined;
+  const versions = list(webhook?.['conversionReviewVersions']) as unknown as string[];
+  if (strategy === 'None') {
+    const why = 'should not be set when strategy is not set to Webhook';
+    return [
+      ...(config === undefined ? [] : [forbidden(`${field}.webhookClientConfig`, why)]),
+      ...(versions.length === 0 ? [] : [forbidden(`${field}.conversionReviewVersions`, why)]),
+    ];
+  }
+  const causes: StatusCause[] = [];
+  if (config === undefined) {
+    causes.push(
+      requiredValue(`${field}.webhookClientConfig`, 'required when strategy is set to Webhook'),
+    );
+  } else if ((config['url'] === undefined) === (config['service'] === undefined)) {
+    causes.push(
+      requiredValue(`${field}.webhookClientConfig`, 'exactly one of url or service is required'),
+    );
+  }
+  if (versions.length === 0) causes.push(requiredValue(`${field}.conversionReviewVersions`));
+  else if (!versions.some((one) => one === 'v1' || one === 'v1beta1')) {
+    const why = 'must include at least one of v1, v1beta1';
+    causes.push(invalidValue(`${field}.conversionReviewVersions`, versions, why));
+  }
+  return causes;
+}
+
+const isFixed = 'field is immutable';
+
+function checkUpdate(spec: Json, old: KubeObject): StatusCause[] {
+  const before = old['spec'] as Json;
+  const causes: StatusCause[] = [];
+  const fixed = (field: string, next: unknown, was: unknown): void => {
+    if (!same(next, was)) causes.push(invalidValue(`spec.${field}`, next, isFixed));
+  };
+  const [names, wereNames] = [spec['names'] as Json, before['names'] as Json];
+  if (isTrue(old, 'Established')) {
+    fixed('scope', spec['scope'], before['scope']);
+    fixed('names.kind', names['kind'], wereNames['kind']);
+  }
+  fixed('group', spec['group'], before['group']);
+  fixed('names.plural', names['plural'], wereNames['plural']);
+  return causes;
+}
+
+function checkStored(object: KubeObject, versions: readonly Json[]): StatusCause[] {
+  const stored = (object['status']?.storedVersions ?? []) as string[];
+  const names = versions.map(({ name }) => String(name));
+  return stored.flatMap((one, i) => {
+    if (names.includes(one)) return [];
+    const why = `missing from spec.versions; ${one} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in ${one} and removes ${one} from status.storedVersions`;
+    return [invalidValue(`status.storedVersions[${i}]`, one, why)];
+  });
+}
+
+/** Causes beyond those of names and types; an unchanged spec is not judged again. */
+export function validateDefinitionSpec(
+  object: KubeObject,
+  old: KubeObject | undefined,
+): StatusCause[] {
+  const spec = object['spec'] as Json | undefined;
+  if (spec === undefined || (old !== undefined && same(spec, old['spec']))) return [];
+  const versions = list(spec['versions']);
+  const names = (spec['names'] ?? {}) as Json;
+  const causes = versions.flatMap((one, i) =>
+    checkVersion(one, `spec.versions[${i}]`, versions.length === 1),
+  );
+  for (const [key, words] of [
+    ['shortNames', names['shortNames']],
+    ['categories', names['categories']],
+  ] as const) {
+    (list(words) as unknown as string[]).forEach((word, i) => {
+      const wrong = nameProblem('label1035', word);
+      if (wrong !== undefined) causes.push(invalidValue(`spec.names.${key}[${i}]`, word, wrong));
+    });
+  }
+  const seen = new Set(versions.map(({ name }) => name));
+  if (seen.size < versions.length) {
+    causes.push(invalidValue('spec.versions', versions, 'must contain unique version names'));
+  }
+  causes.push(...checkConversion(spec['conversion'] as Json | undefined));
+  if (old !== undefined) causes.push(...checkUpdate(spec, old), ...checkStored(object, versions));
+  return causes;
+}
