@@ -14,7 +14,7 @@ import type {
 } from '#wire/mesos/v1.ts';
 import { parseResources } from '#mesos/resources/parse.ts';
 import { Resources } from '#mesos/resources/resources.ts';
-import { isTerminal } from '#mesos/master/statuses.ts';
+import { isTerminal } from '#wire/mesos/task-states.ts';
 import type { MasterProcess } from './master-process.ts';
 import { Channel, Life } from './network.ts';
 import { hasTaskRoom, holdingsOf } from './holdings.ts';

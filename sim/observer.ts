@@ -6,7 +6,7 @@ import type { ExitStatus } from '#env/process.ts';
 import { isReserved } from '#mesos/resources/kinds.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import { resourcesText } from '#mesos/resources/text.ts';
-import { isTerminal } from '#mesos/master/statuses.ts';
+import { isTerminal } from '#wire/mesos/task-states.ts';
 import type { MasterState } from '#mesos/master/state.ts';
 import type { AgentRecord, RecoveredRegistry } from '#mesos/master/types.ts';
 import type { CheckpointRecord } from '#mesos/agent/types.ts';

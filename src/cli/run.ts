@@ -5,6 +5,7 @@ import { errorChain, type Fault } from '#base/fault.ts';
 import type { Env, Timer } from '#env/env.ts';
 import { callAgent } from '#mesos/client/operator-client.ts';
 import { SchedulerClient } from '#mesos/client/scheduler-client.ts';
+import { isTerminal } from '#wire/mesos/task-states.ts';
 import { detectMaster } from '#mesos/election/master-address.ts';
 import type { Offer, Resource, SchedulerEvent, TaskStatus } from '#wire/mesos/v1.ts';
 
@@ -46,17 +47,6 @@ export function exitCodeOf(status: TaskStatus): number {
   const number = SIGNALS[signal?.[1]?.trim() ?? ''];
   return number === undefined ? EXIT_FAILURE : 128 + number;
 }
-
-const TERMINAL = new Set([
-  'TASK_FINISHED',
-  'TASK_FAILED',
-  'TASK_KILLED',
-  'TASK_ERROR',
-  'TASK_LOST',
-  'TASK_DROPPED',
-  'TASK_GONE',
-  'TASK_GONE_BY_OPERATOR',
-]);
 
 function sumOf(offer: Offer, name: string): number {
   return (offer.resources ?? [])
@@ -260,7 +250,7 @@ class Run {
     }
     const container = status.container_status?.container_id?.value;
     if (container !== undefined && this.#tails.length === 0) void this.#follow();
-    if (TERMINAL.has(status.state)) void this.#finish(status);
+    if (isTerminal(status.state)) void this.#finish(status);
   }
 
   async #sandbox(): Promise<string | undefined> {

@@ -1,5 +1,6 @@
 // Whether a pod may be on a node: node selector, required node affinity, taints. Pure; what a controller
 // needs to know of it (the scheduler has its own, incremental one).
+import { isMet } from '#kube/meta/requirements.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 
 export interface Taint {
@@ -52,26 +53,6 @@ export function untolerated(
   return taints.find(
     (taint) => effects.includes(taint.effect) && !tolerations.some((one) => tolerates(one, taint)),
   );
-}
-
-function isMet(requirement: Requirement, value: string | undefined): boolean {
-  const { operator, values = [] } = requirement;
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
-    case 'Gt':
-      return value !== undefined && Number(value) > Number(values[0]);
-    case 'Lt':
-      return value !== undefined && Number(value) < Number(values[0]);
-    default:
-      return false;
-  }
 }
 
 function isTermMet(term: Term, node: KubeObject): boolean {

@@ -1,4 +1,5 @@
 // Label and field selectors: parsing with upstream's grammar and words (apimachinery v0.37), matching.
+import { isMet } from './requirements.ts';
 import { labelValueProblem, qualifiedNameProblems } from './names.ts';
 import { badRequest } from './status.ts';
 
@@ -177,22 +178,10 @@ export function matchesLabels(
   selector: LabelSelector,
   labels: Readonly<Record<string, string>> | undefined,
 ): boolean {
-  return selector.every(({ key, operator, values }) => {
+  return selector.every((requirement) => {
+    const { key } = requirement;
     const value = labels !== undefined && Object.hasOwn(labels, key) ? labels[key] : undefined;
-    switch (operator) {
-      case 'In':
-        return value !== undefined && values.includes(value);
-      case 'NotIn':
-        return value === undefined || !values.includes(value);
-      case 'Exists':
-        return value !== undefined;
-      case 'DoesNotExist':
-        return value === undefined;
-      case 'Gt':
-        return value !== undefined && Number(value) > Number(values[0]);
-      case 'Lt':
-        return value !== undefined && Number(value) < Number(values[0]);
-    }
+    return isMet(requirement, value);
   });
 }
 

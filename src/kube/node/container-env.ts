@@ -3,7 +3,7 @@
 import { Fault } from '#base/fault.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { Container, EnvVar, FieldRef, Pod, ResourceFieldRef } from './pod-spec.ts';
-import { parseQuantity } from './quantity.ts';
+import { numberOf } from '#kube/meta/quantity-number.ts';
 
 export interface EnvSources {
   configMap(name: string): KubeObject | undefined;
@@ -244,7 +244,7 @@ export function resourceValue(
   const whole = resource === 'cpu' ? capacity.cpus : capacity.memoryBytes;
   const own = list?.[resource];
   // A limit that is not set is what the node has; a request that is not set is nothing.
-  const amount = own === undefined ? (kind === 'limits' ? whole : 0) : parseQuantity(own);
-  const divisor = ref.divisor === undefined ? 0 : parseQuantity(ref.divisor);
+  const amount = own === undefined ? (kind === 'limits' ? whole : 0) : numberOf(own);
+  const divisor = ref.divisor === undefined ? 0 : numberOf(ref.divisor);
   return String(Math.ceil(amount / (divisor === 0 ? 1 : divisor) - 1e-9));
 }

@@ -3,7 +3,7 @@ import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { podIdentity } from './pod-spec.ts';
 import type { Container, Pod } from './pod-spec.ts';
-import { parseQuantity } from './quantity.ts';
+import { numberOf } from '#kube/meta/quantity-number.ts';
 import type { ContainerPlace, PodPlace, StartRequest } from './runtime.ts';
 import type { CriMessage } from '#kube/cri/cri-client.ts';
 
@@ -155,7 +155,7 @@ export function oomScore(pod: Pod, container: Container, machineBytes: number): 
   if (qos === 'BestEffort') return 1000;
   const { requests, limits } = container.resources ?? {};
   const memory = requests?.['memory'] ?? limits?.['memory'];
-  const bytes = memory === undefined ? 0 : parseQuantity(memory);
+  const bytes = memory === undefined ? 0 : numberOf(memory);
   const score = Math.floor(1000 - (1000 * bytes) / machineBytes);
   return Math.min(999, Math.max(3, score));
 }
@@ -175,7 +175,7 @@ function linuxConfig(pod: Pod, container: Container): CriMessage {
   const groups = [...supplementalGroups, ...(fsGroup === undefined ? [] : [fsGroup])];
   const isPrivileged = security.privileged === true;
   const isOpen = isPrivileged || security.procMount === 'Unmasked';
-  const shares = cpu === undefined ? 2 : Math.max(2, Math.round(parseQuantity(cpu) * 1024));
+  const shares = cpu === undefined ? 2 : Math.max(2, Math.round(numberOf(cpu) * 1024));
   return {
     resources: {
       cpu_shares: shares,
@@ -184,9 +184,9 @@ function linuxConfig(pod: Pod, container: Container): CriMessage {
         ? {}
         : {
             cpu_period: cpuPeriodUs,
-            cpu_quota: Math.max(1000, Math.round(parseQuantity(cpuLimit) * cpuPeriodUs)),
+            cpu_quota: Math.max(1000, Math.round(numberOf(cpuLimit) * cpuPeriodUs)),
           }),
-      ...(memory === undefined ? {} : { memory_limit_in_bytes: parseQuantity(memory) }),
+      ...(memory === undefined ? {} : { memory_limit_in_bytes: numberOf(memory) }),
     },
     security_context: {
       namespace_options: namespaceOptions(pod),

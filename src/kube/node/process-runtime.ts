@@ -23,7 +23,7 @@ import { etcMounts, writeEtc } from './pod-etc.ts';
 import { podIdentity } from './pod-spec.ts';
 import type { Container, Pod } from './pod-spec.ts';
 import type { PodNetwork } from './pod-network.ts';
-import { parseQuantity } from './quantity.ts';
+import { numberOf } from '#kube/meta/quantity-number.ts';
 import type * as port from './runtime.ts';
 
 export interface ProcessRuntimeOptions {
@@ -354,9 +354,9 @@ function limitsOf({ resources }: Container): ProcessLimits {
   const cpu = resources?.requests?.['cpu'] ?? cpuLimit;
   const memory = resources?.limits?.['memory'];
   return {
-    cpus: cpu === undefined ? 0 : parseQuantity(cpu),
-    cpusMax: cpuLimit === undefined ? undefined : parseQuantity(cpuLimit),
-    memoryBytesMax: memory === undefined ? undefined : parseQuantity(memory),
+    cpus: cpu === undefined ? 0 : numberOf(cpu),
+    cpusMax: cpuLimit === undefined ? undefined : numberOf(cpuLimit),
+    memoryBytesMax: memory === undefined ? undefined : numberOf(memory),
   };
 }
 

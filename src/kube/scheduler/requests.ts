@@ -1,7 +1,7 @@
 // The effective resource requests of a pod (k8s.io/component-helpers resource semantics, v1.37): the
 // sum of containers and sidecars, or the largest init step, plus overhead.
 import type { KubeObject } from '#kube/meta/object.ts';
-import { parseQuantity } from './quantity.ts';
+import { numberOf } from '#kube/meta/quantity-number.ts';
 import { addAmounts, noAmounts, type Amounts } from './types.ts';
 
 interface Container {
@@ -17,10 +17,10 @@ const known = new Set(['cpu', 'memory', 'ephemeral-storage', GPU]);
 
 function amountsOf(list: Readonly<Record<string, unknown>> | undefined): Amounts {
   return {
-    cpuMilli: Math.ceil(parseQuantity(list?.['cpu'] ?? 0) * 1_000 - 1e-6),
-    memoryBytes: Math.ceil(parseQuantity(list?.['memory'] ?? 0)),
-    ephemeralStorageBytes: Math.ceil(parseQuantity(list?.['ephemeral-storage'] ?? 0)),
-    gpus: Math.ceil(parseQuantity(list?.[GPU] ?? 0)),
+    cpuMilli: Math.ceil(numberOf(list?.['cpu'] ?? 0) * 1_000 - 1e-6),
+    memoryBytes: Math.ceil(numberOf(list?.['memory'] ?? 0)),
+    ephemeralStorageBytes: Math.ceil(numberOf(list?.['ephemeral-storage'] ?? 0)),
+    gpus: Math.ceil(numberOf(list?.[GPU] ?? 0)),
   };
 }
 
@@ -63,7 +63,7 @@ export function extendedRequests(pod: KubeObject): Record<string, number> {
   for (const container of (pod['spec']?.containers ?? []) as readonly Container[]) {
     const all = { ...container.resources?.limits, ...container.resources?.requests };
     for (const [name, value] of Object.entries(all)) {
-      if (!known.has(name)) found[name] = (found[name] ?? 0) + parseQuantity(value);
+      if (!known.has(name)) found[name] = (found[name] ?? 0) + numberOf(value);
     }
   }
   return found;

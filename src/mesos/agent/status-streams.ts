@@ -1,5 +1,6 @@
 // Decides which status update of a task is sent to the master and when again: one stream per task,
 // only its first update in flight, until the scheduler acknowledges it.
+import { isTerminal } from '#wire/mesos/task-states.ts';
 import { assert } from '#base/assert.ts';
 import type { Instant } from '#env/env.ts';
 import type { StatusUpdate, TaskState } from '#wire/mesos/v1.ts';
@@ -19,21 +20,6 @@ export interface Stream {
   /** When the first pending update is sent again; infinite while nothing is pending. */
   sendAt: Instant;
   latest: TaskState | undefined;
-}
-
-const terminal: ReadonlySet<string> = new Set([
-  'TASK_FINISHED',
-  'TASK_FAILED',
-  'TASK_KILLED',
-  'TASK_ERROR',
-  'TASK_LOST',
-  'TASK_DROPPED',
-  'TASK_GONE',
-  'TASK_GONE_BY_OPERATOR',
-]);
-
-export function isTerminal(state: TaskState): boolean {
-  return terminal.has(state);
 }
 
 export function hexOf(bytes: Uint8Array): string {

@@ -20,7 +20,8 @@ import {
   lossState,
   resourcesOf,
 } from './agent-state.ts';
-import { isTerminal, StatusStreams } from './status-streams.ts';
+import { isTerminal } from '#wire/mesos/task-states.ts';
+import { StatusStreams } from './status-streams.ts';
 import type { AgentChance, AgentEffect, AgentOptions, ExecutorKey } from './types.ts';
 
 interface NewStatus {

@@ -15,7 +15,8 @@ import { ReportDesk } from './reports.ts';
 import { pingBudget, ReturnDesk } from './returns.ts';
 import { hasCapability } from './roles.ts';
 import type { MasterState } from './state.ts';
-import { isTerminal, masterStatus } from './statuses.ts';
+import { isTerminal } from '#wire/mesos/task-states.ts';
+import { masterStatus } from './statuses.ts';
 import type { AgentRecord, ExecutorRecord, FrameworkRecord, FromAgent } from './types.ts';
 
 type Register = Messages['RegisterSlaveMessage'];

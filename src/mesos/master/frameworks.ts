@@ -12,7 +12,8 @@ import type { MaintenanceDesk } from './maintenance.ts';
 import { masterInfoOf } from './master-info.ts';
 import { rolesOf, validateFrameworkInfo } from './roles.ts';
 import type { MasterState } from './state.ts';
-import { isTerminal, masterStatus } from './statuses.ts';
+import { isTerminal } from '#wire/mesos/task-states.ts';
+import { masterStatus } from './statuses.ts';
 import type { AgentRecord, ConnectionId, FrameworkRecord, OfferRecord, Refusal } from './types.ts';
 
 /** A driver's side of a subscription (v0). */

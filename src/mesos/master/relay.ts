@@ -1,7 +1,7 @@
 // Acknowledgements of status updates, on their way from a framework to the agent that waits for them.
 import type { SchedulerCall, Task } from '#wire/mesos/v1.ts';
 import type { MasterState } from './state.ts';
-import { isTerminal } from './statuses.ts';
+import { isTerminal } from '#wire/mesos/task-states.ts';
 import type { FrameworkRecord } from './types.ts';
 
 export class RelayDesk {

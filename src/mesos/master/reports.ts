@@ -1,7 +1,7 @@
 // What agents report of what runs on them: status updates, executors that ended, messages.
 import type { Messages } from '#wire/mesos/v1.ts';
 import type { MasterState } from './state.ts';
-import { isTerminal } from './statuses.ts';
+import { isTerminal } from '#wire/mesos/task-states.ts';
 
 export class ReportDesk {
   readonly #state: MasterState;

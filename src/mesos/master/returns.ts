@@ -2,7 +2,7 @@
 // is brought together, and it is told what it missed.
 import type { Messages } from '#wire/mesos/v1.ts';
 import type { MasterState } from './state.ts';
-import { isTerminal } from './statuses.ts';
+import { isTerminal } from '#wire/mesos/task-states.ts';
 import type { AgentRecord, MasterOptions } from './types.ts';
 
 type Reregister = Messages['ReregisterSlaveMessage'];

@@ -5,7 +5,8 @@ import { AllocatorCore } from '#mesos/allocator/allocator-core.ts';
 import type { Resources } from '#mesos/resources/resources.ts';
 import type { AgentStanding } from '#mesos/registry/registry.ts';
 import type { AgentInfo, SchedulerEvent, Task, TaskStatus } from '#wire/mesos/v1.ts';
-import { isTerminal, recordStatus, stateFor } from './statuses.ts';
+import { isTerminal } from '#wire/mesos/task-states.ts';
+import { recordStatus, stateFor } from './statuses.ts';
 import type {
   AgentRecord,
   ConnectionId,

@@ -8,21 +8,6 @@ import type {
 } from '#wire/mesos/v1.ts';
 import { hasCapability } from './roles.ts';
 
-const terminal: ReadonlySet<TaskState> = new Set<TaskState>([
-  'TASK_FINISHED',
-  'TASK_FAILED',
-  'TASK_KILLED',
-  'TASK_ERROR',
-  'TASK_LOST',
-  'TASK_DROPPED',
-  'TASK_GONE',
-  'TASK_GONE_BY_OPERATOR',
-]);
-
-export function isTerminal(state: TaskState): boolean {
-  return terminal.has(state);
-}
-
 /** Frameworks without PARTITION_AWARE know only TASK_LOST for all of these. */
 export function stateFor(info: FrameworkInfo, state: TaskState): TaskState {
   const isNew = [

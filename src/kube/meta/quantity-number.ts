@@ -20,9 +20,11 @@ const suffixes: Readonly<Record<string, number>> = {
 };
 
 /** 0 for what is no quantity: the API server has validated whatever comes this way. */
-export function parseQuantity(value: unknown): number {
+export function numberOf(value: unknown): number {
   if (typeof value === 'number') return value;
-  const match = /^([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([a-zA-Z]*)$/.exec(String(value));
+  const match = /^([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([a-zA-Z]*)$/.exec(
+    String(value).trim(),
+  );
   const factor = suffixes[match?.[2] ?? '?'];
   return match === null || factor === undefined ? 0 : Number(match[1]) * factor;
 }
