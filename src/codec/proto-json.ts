@@ -48,13 +48,16 @@ export class JsonMapping {
         if (field.label === '!') up.missing.push(pathOf(inside(up, name)));
         continue;
       }
-      if (field.label === '+') out[name] = this.#list(message, field, value, up);
-      else if (field.label === '%') {
-        const at = inside(up, name);
-        if (!isObject(value)) throw wrongType(message, field, value, at);
-        const entries = Object.entries(value).map(([key, one]) => [
+      if (field.label === '+') {
+        const list = this.#list(message, field, value, up);
+        // To protobuf an empty list is none.
+        if (list.length > 0) out[name] = list;
+      } else if (field.label === '%') {
+        if (!isObject(value)) throw wrongType(message, field, value, inside(up, name));
+        // To protobuf a map is a list of entries, and Mesos names places so.
+        const entries = Object.entries(value).map(([key, one], i) => [
           key,
-          this.#one(message, field, one, inside(at, key)),
+          this.#one(message, field, one, inside(inside(up, name, i), 'value')),
         ]);
         out[name] = Object.fromEntries(entries);
       } else if (!this.#isUnknownOptional(field, value)) {
@@ -96,7 +99,9 @@ export class JsonMapping {
       case 'b':
         if (typeof value !== 'string') throw wrongType(message, field, value, at);
         if (!/^[A-Za-z0-9+/\-_\s]*={0,2}$/.test(value)) {
-          throw wrong(`Failed to base64 decode bytes field '${field.name}': Invalid character`);
+          const character = /[^A-Za-z0-9+/\-_\s]/.exec(value)?.[0] ?? '=';
+          const what = `Failed to base64 decode bytes field '${field.name}'`;
+          throw wrong(`${what}: Invalid character '${character}'`);
         }
         return new Uint8Array(Buffer.from(value, 'base64'));
       case 'B':

@@ -65,6 +65,7 @@ export class AcceptDesk {
       .reduce((sum, part) => sum.add(part), Resources.none);
     const pool: Pool = { left: offered, shared: offered.shared(), resized: Resources.none };
     const on: Target = { framework, agent, role: first.role, now };
+    this.#count(framework, offers.length, operations);
     const wellFormed = operations.filter((operation) => this.#isWellFormed(on, operation));
     for (const operation of wellFormed) this.#perform(on, operation, pool);
     const left = pool.left.add(pool.resized);
@@ -72,6 +73,17 @@ export class AcceptDesk {
     const { allocator } = this.#state;
     allocator.recover(framework.id, agent.id, converted);
     allocator.recover(framework.id, agent.id, left.subtract(converted), { refuseMs, now });
+  }
+
+  #count(framework: FrameworkRecord, offers: number, operations: readonly Offer_Operation[]): void {
+    const { frameworkMetrics } = this.#state;
+    if (operations.length > 0) frameworkMetrics.count(framework.id, 'offers/accepted', offers);
+    else frameworkMetrics.count(framework.id, 'offers/declined', offers);
+    for (const { type = 'UNKNOWN', launch } of operations) {
+      if (type !== 'LAUNCH') frameworkMetrics.countOf(framework.id, 'operations', type);
+      else if ((launch?.task_infos ?? []).length > 0) this.#state.count('messages_launch_tasks');
+      else this.#state.count('messages_decline_offers');
+    }
   }
 
   #wrongOffers(framework: FrameworkRecord, ids: readonly string[]): string | undefined {

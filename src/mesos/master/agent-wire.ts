@@ -3,6 +3,7 @@ import type { AgentFacts } from '#mesos/allocator/allocator-core.ts';
 import { withCheckpointed } from '#mesos/resources/conversions.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import type { AgentInfo, Messages } from '#wire/mesos/v1.ts';
+import type { MasterState } from './state.ts';
 import type { AgentRecord } from './types.ts';
 
 /** What it is configured with, changed by what was reserved and created on it since. */
@@ -36,11 +37,24 @@ export function factsOf({ info, capabilities }: AgentRecord): AgentFacts {
   return { hostname, attributes, domain, isMultiRole, isHierarchical };
 }
 
-export function agentToWire(agent: AgentRecord) {
+const refinedInfos = new WeakMap<AgentInfo, AgentInfo>();
+
+/** With its resources in the form that has reservations as a stack, as v1 clients are told. */
+function refined(info: AgentInfo): AgentInfo {
+  const known = refinedInfos.get(info);
+  if (known !== undefined) return known;
+  const made = { ...info, resources: Resources.of(info.resources).toWire() };
+  refinedInfos.set(info, made);
+  return made;
+}
+
+export function agentToWire(state: MasterState, agent: AgentRecord) {
   const seconds = (ms: number) => ({ nanoseconds: ms * 1e6 });
+  const drain = state.standings.get(agent.id)?.drain;
   return {
-    agent_info: agent.info,
-    active: agent.isConnected,
+    agent_info: refined(agent.info),
+    active: state.isActive(agent),
+    deactivated: state.isDeactivated(agent.id),
     version: agent.version,
     pid: agent.pid,
     registered_time: seconds(agent.registeredAt),
@@ -49,5 +63,9 @@ export function agentToWire(agent: AgentRecord) {
       : { reregistered_time: seconds(agent.reregisteredAt) }),
     total_resources: agent.total.toEndpoint(),
     capabilities: [...agent.capabilities],
+    ...(drain === undefined ? {} : { drain_info: drain }),
+    ...(agent.drainStartedAt === undefined
+      ? {}
+      : { estimated_drain_start_time: seconds(agent.drainStartedAt) }),
   };
 }

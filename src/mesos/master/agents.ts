@@ -10,13 +10,14 @@ import type {
   TaskStatus_Reason,
 } from '#wire/mesos/v1.ts';
 import { agentToWire, factsOf, totalOf } from './agent-wire.ts';
+import { usedOn } from './ledger.ts';
 import type { OperationDesk } from './operations.ts';
 import { ReportDesk } from './reports.ts';
 import { pingBudget, ReturnDesk } from './returns.ts';
 import { hasCapability } from './roles.ts';
 import type { MasterState } from './state.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
-import { masterStatus } from './statuses.ts';
+import { masterStatus, stateFor } from './statuses.ts';
 import type { AgentRecord, ExecutorRecord, FrameworkRecord, FromAgent } from './types.ts';
 
 type Register = Messages['RegisterSlaveMessage'];
@@ -202,7 +203,10 @@ export class AgentDesk {
     const info = { ...message.slave, id };
     this.#state.persist({ kind: 'admit-agent', info }, (later) => {
       this.#registering.delete(pid);
-      this.#sendRegistered(this.#admit(info, pid, message, later));
+      this.#state.count('slave_registrations');
+      const agent = this.#admit(info, pid, message, later);
+      this.#tellOperators(agent);
+      this.#sendRegistered(agent);
     });
   }
 
@@ -263,11 +267,21 @@ export class AgentDesk {
     this.#state.allocator.addAgent(id, agent.total, factsOf(agent));
     this.#state.emit({ kind: 'link', to: pid });
     this.#state.emit({ kind: 'wake-at', at: agent.nextPingAt });
+    return agent;
+  }
+
+  #tellOperators(agent: AgentRecord): void {
+    const allocated_resources = Resources.join(usedOn(this.#state, agent.id)).toEndpoint();
+    const told = {
+      ...agentToWire(this.#state, agent),
+      // Mesos says so of each agent that comes.
+      active: true,
+      ...(allocated_resources.length === 0 ? {} : { allocated_resources }),
+    };
     this.#state.emit({
       kind: 'operator-event',
-      event: { type: 'AGENT_ADDED', agent_added: { agent: agentToWire(agent) } },
+      event: { type: 'AGENT_ADDED', agent_added: { agent: told } },
     });
-    return agent;
   }
 
   #sendRegistered(agent: AgentRecord): void {
@@ -300,7 +314,9 @@ export class AgentDesk {
       const framework = this.#addTask(agent, task);
       if (wasUnreachable && framework !== undefined) this.#tellReturned(framework, task, now);
     }
-    this.#returns.finish(agent, message);
+    this.#returns.finish(agent, message, now);
+    this.#state.count('slave_reregistrations');
+    this.#tellOperators(agent);
     this.watcher.onReturn(agent);
   }
 
@@ -373,7 +389,7 @@ export class AgentDesk {
     this.#addExecutors(agent, message);
     this.#state.allocator.setAgentFacts(agent.id, factsOf(agent));
     this.#state.allocator.setAgentActive(agent.id, this.#state.isActive(agent));
-    this.#returns.finish(agent, message);
+    this.#returns.finish(agent, message, now);
     this.watcher.onReturn(agent);
   }
 
@@ -411,6 +427,7 @@ export class AgentDesk {
   #onUnregister(agentId: string, now: number): void {
     const agent = this.#state.agents.get(agentId);
     if (agent === undefined) return;
+    this.#state.count('messages_unregister_slave');
     this.#state.count('slave_removals/reason_unregistered');
     this.remove(agent, 'the agent unregistered', now);
   }
@@ -520,21 +537,22 @@ export class AgentDesk {
   /** registered -> unreachable: tasks may still run, so they are kept aside. */
   #markUnreachable(agent: AgentRecord, now: number): void {
     this.#takeAway(agent, now, (framework, task) => {
-      const status = masterStatus({
-        taskId: task.task_id.value,
-        agentId: agent.id,
-        state: 'TASK_UNREACHABLE',
-        reason: 'REASON_AGENT_REMOVED',
-        message: 'health check timed out',
-        now,
-        executorId: task.executor_id?.value,
-      });
+      const status = {
+        ...masterStatus({
+          taskId: task.task_id.value,
+          agentId: agent.id,
+          state: stateFor(framework.info, 'TASK_UNREACHABLE'),
+          reason: 'REASON_AGENT_REMOVED',
+          message: 'health check timed out',
+          now,
+        }),
+        unreachable_time: { nanoseconds: now * 1e6 },
+      };
       this.#state.release(framework, task.task_id.value);
       framework.tasks.delete(task.task_id.value);
       this.#state.updateTaskState(framework, task, status);
       framework.unreachableTasks.set(task.task_id.value, task);
-      const unreachable_time = { nanoseconds: now * 1e6 };
-      this.#state.tellStatus(framework, { ...status, unreachable_time });
+      this.#state.tellStatus(framework, status);
     });
     this.#operations.tellAll(agent, 'OPERATION_UNREACHABLE', 'Agent was marked unreachable');
     this.#state.unreachable.set(agent.id, now);

@@ -45,6 +45,11 @@ export function validateSchedulerCall(call: SchedulerCall): string | undefined {
   if (type === 'ACKNOWLEDGE' && call.acknowledge?.uuid.length !== UUID_BYTES) {
     return 'Not a valid UUID';
   }
+  if (type === 'ACKNOWLEDGE_OPERATION_STATUS') {
+    const { uuid, agent_id } = call.acknowledge_operation_status ?? {};
+    if (uuid?.length !== UUID_BYTES) return 'Not a valid UUID';
+    if (agent_id === undefined) return expecting('agent_id');
+  }
   if (type === 'UPDATE_FRAMEWORK') {
     const own = call.update_framework?.framework_info.id?.value ?? '';
     if (own !== call.framework_id.value) {

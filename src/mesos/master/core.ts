@@ -27,6 +27,25 @@ import type {
 /** Looking for ended filters more often than this is not worth it. */
 const FILTER_WAKE_MS_MIN = 20;
 
+/** An agent's entry in a registry, and an id with its time. */
+const AGENT_BYTES = 350;
+const ID_BYTES = 60;
+
+/** Calls as the master's counters of messages name them. */
+const messageNames: Readonly<Record<string, string>> = {
+  TEARDOWN: 'unregister_framework',
+  DECLINE: 'decline_offers',
+  REVIVE: 'revive_offers',
+  SUPPRESS: 'suppress_offers',
+  KILL: 'kill_task',
+  ACKNOWLEDGE: 'status_update_acknowledgement',
+  ACKNOWLEDGE_OPERATION_STATUS: 'operation_status_update_acknowledgement',
+  RECONCILE: 'reconcile_tasks',
+  RECONCILE_OPERATIONS: 'reconcile_operations',
+  MESSAGE: 'framework_to_executor',
+  REQUEST: 'resource_request',
+};
+
 export class MasterCore {
   readonly state: MasterState;
   readonly #agents: AgentDesk;
@@ -74,6 +93,12 @@ export class MasterCore {
     return this.#frameworks.masterInfo();
   }
 
+  /** About what Mesos' registry would take: it is one message of all entries. */
+  registryBytes(): number {
+    const { agents, recovered, unreachable, gone } = this.state;
+    return (agents.size + recovered.size) * AGENT_BYTES + (unreachable.size + gone.size) * ID_BYTES;
+  }
+
   // ---- scheduler API ----
 
   /** Refusals are ERROR events. `driver`: over libprocess (v0), not HTTP. */
@@ -104,7 +129,7 @@ export class MasterCore {
   call(frameworkId: string, call: SchedulerCall, now: number): Refusal | MasterEffect[] {
     const framework = this.state.frameworks.get(frameworkId);
     if (framework === undefined) return { status: 400, message: 'Framework cannot be found' };
-    this.state.count(`messages_${(call.type ?? 'unknown').toLowerCase()}`);
+    this.#count(frameworkId, call);
     switch (call.type) {
       case 'TEARDOWN':
         this.#frameworks.remove(framework, now);
@@ -159,7 +184,7 @@ export class MasterCore {
         break;
       }
       case 'UPDATE_FRAMEWORK':
-        return this.#frameworks.update(framework, call, now) ?? this.state.take();
+        return this.#frameworks.update(framework, call) ?? this.state.take();
       case 'ACKNOWLEDGE_OPERATION_STATUS':
         this.#operations.acknowledge(framework, call);
         break;
@@ -174,6 +199,13 @@ export class MasterCore {
     }
     // What it gave back, it has just seen; nobody is known to wait for it.
     return this.#settled(now, { isPatient: call.type === 'DECLINE' || call.type === 'ACCEPT' });
+  }
+
+  #count(frameworkId: string, call: SchedulerCall): void {
+    const { type = 'UNKNOWN' } = call;
+    this.state.frameworkMetrics.countOf(frameworkId, 'calls', type);
+    const name = messageNames[type];
+    if (name !== undefined) this.state.count(`messages_${name}`);
   }
 
   // ---- agents ----
@@ -307,6 +339,7 @@ export class MasterCore {
       const offer = this.state.offers.get(value);
       if (offer === undefined || offer.frameworkId !== framework.id) continue;
       this.state.dropOffer(offer, { rescind: false });
+      this.state.frameworkMetrics.count(framework.id, 'offers/declined');
       const refusal = { refuseMs: refuseMs(call.decline?.filters), now };
       this.state.allocator.recover(framework.id, offer.agentId, offer.resources, refusal);
     }

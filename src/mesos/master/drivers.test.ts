@@ -68,7 +68,7 @@ test('a pid has one framework: asking for another one there is dropped', () => {
 test('a connected driver keeps its connection when what it asks for is refused', () => {
   const { master, connection, again } = driven();
   master.subscribe({ ...again, principal: 'someone' }, { pid: A, force: false });
-  assert.deepEqual(types(master, connection), ["Changing framework's principal is not allowed"]);
+  assert.deepEqual(types(master, connection), ["Changing framework's principal is not allowed."]);
   assert.ok(!master.closed.has(connection));
 });
 

@@ -64,11 +64,12 @@ export function validateOfferConstraints(
   info: FrameworkInfo,
   constraints: SchedulerOfferConstraints | undefined,
 ): string | undefined {
+  const compiled = compileConstraints(constraints);
+  if (typeof compiled === 'string') return compiled;
   const roles = rolesOf(info);
   for (const role of Object.keys(constraints?.role_constraints ?? {})) {
     if (roles.includes(role)) continue;
     return `Offer constraints specify \`role_constraints\` for a role '${role}'not contained in the set of roles`;
   }
-  const compiled = compileConstraints(constraints);
-  return typeof compiled === 'string' ? `Offer constraints are not valid: ${compiled}` : undefined;
+  return undefined;
 }

@@ -10,7 +10,7 @@ import {
 } from './framework-settings.ts';
 import type { MaintenanceDesk } from './maintenance.ts';
 import { masterInfoOf } from './master-info.ts';
-import { rolesOf, validateFrameworkInfo } from './roles.ts';
+import { rolesOf, validateFrameworkInfo, NO_PID } from './roles.ts';
 import type { MasterState } from './state.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
 import { masterStatus } from './statuses.ts';
@@ -78,6 +78,8 @@ export class FrameworkDesk {
       const isSame = driver !== undefined && !driver.force && !known.isRecovered;
       this.#failOver(known, info, { connection, rescind: isSame, now });
     }
+    this.#state.count(id === '' ? 'messages_register_framework' : 'messages_reregister_framework');
+    this.#state.frameworkMetrics.countOf(framework.id, 'calls', 'subscribe');
     this.#state.byConnection.set(connection, framework.id);
     framework.connection = connection;
     framework.pid = driver?.pid;
@@ -117,6 +119,8 @@ export class FrameworkDesk {
     framework.connection = undefined;
     this.deactivate(framework);
     const timeoutMs = (framework.info.failover_timeout ?? 0) * 1_000;
+    // A negative one never comes, as in Mesos.
+    if (timeoutMs < 0) return;
     framework.failoverDeadline = now + timeoutMs;
     this.#state.emit({ kind: 'wake-at', at: framework.failoverDeadline });
   }
@@ -125,7 +129,7 @@ export class FrameworkDesk {
     if (id !== '' && this.#state.completedFrameworks.has(id)) return 'Framework has been removed';
     const known = this.#state.frameworks.get(id)?.info;
     if (known !== undefined && known.principal !== info.principal) {
-      return `Changing framework's principal is not allowed`;
+      return `Changing framework's principal is not allowed.`;
     }
     return undefined;
   }
@@ -193,13 +197,9 @@ export class FrameworkDesk {
       const offer = this.#state.offers.get(id);
       if (offer !== undefined) this.returnOffer(offer, { rescind });
     }
+    // Neither may change; Mesos goes on as if they had been given as before.
     const { user, checkpoint } = framework.info;
-    framework.info = {
-      ...info,
-      id: { value: framework.id },
-      user,
-      ...(checkpoint === undefined ? {} : { checkpoint }),
-    };
+    framework.info = { ...info, id: { value: framework.id }, user, checkpoint };
     this.#maintenance.drop(framework.id);
     this.#maintenance.forgetQuiet(framework.id);
     framework.failoverDeadline = undefined;
@@ -221,7 +221,7 @@ export class FrameworkDesk {
       if (!agent.isConnected) continue;
       const body = {
         framework_id: { value: framework.id },
-        pid: framework.pid ?? '',
+        pid: framework.pid ?? NO_PID,
         framework_info: framework.info,
       };
       this.#state.emit({
@@ -240,13 +240,13 @@ export class FrameworkDesk {
     this.#state.allocator.setFrameworkActive(framework.id, true);
   }
 
-  deactivate(framework: FrameworkRecord): void {
+  deactivate(framework: FrameworkRecord, { rescind } = { rescind: true }): void {
     framework.isActive = false;
     this.#state.allocator.setFrameworkActive(framework.id, false);
     this.#maintenance.drop(framework.id);
     for (const id of framework.offers) {
       const offer = this.#state.offers.get(id);
-      if (offer !== undefined) this.returnOffer(offer, { rescind: true });
+      if (offer !== undefined) this.returnOffer(offer, { rescind });
     }
   }
 
@@ -257,7 +257,7 @@ export class FrameworkDesk {
 
   remove(framework: FrameworkRecord, now: number): void {
     const state = this.#state;
-    this.deactivate(framework);
+    this.deactivate(framework, { rescind: false });
     for (const agent of this.#agentsOf(framework)) {
       const body = { framework_id: { value: framework.id } };
       if (agent.isConnected) {
@@ -302,6 +302,7 @@ export class FrameworkDesk {
       oldest !== undefined
     ) {
       state.completedFrameworks.delete(oldest);
+      state.frameworkMetrics.forget(oldest);
     }
     this.#tellOperators('FRAMEWORK_REMOVED', framework);
   }
@@ -312,7 +313,13 @@ export class FrameworkDesk {
   ): void {
     const { info: framework_info, isActive: active, isRecovered: recovered } = framework;
     const connected = framework.connection !== undefined;
-    const body = { framework: { framework_info, active, connected, recovered } };
+    const time = (ms: number) => ({ nanoseconds: ms * 1e6 });
+    const times = {
+      registered_time: time(framework.registeredAt),
+      reregistered_time: time(framework.reregisteredAt),
+      unregistered_time: time(framework.unregisteredAt ?? 0),
+    };
+    const body = { framework: { framework_info, active, connected, recovered, ...times } };
     const event =
       type === 'FRAMEWORK_ADDED'
         ? { type, framework_added: body }
@@ -327,13 +334,13 @@ export class FrameworkDesk {
   }
 
   /** UPDATE_FRAMEWORK */
-  update(framework: FrameworkRecord, call: SchedulerCall, now: number): Refusal | undefined {
+  update(framework: FrameworkRecord, call: SchedulerCall): Refusal | undefined {
     const info = call.update_framework?.framework_info;
     if (info === undefined)
       return { status: 400, message: "Expecting 'update_framework' to be present" };
     const suppressed = call.update_framework?.suppressed_roles ?? [];
     const constraints = call.update_framework?.offer_constraints;
-    const wrong = validateFrameworkInfo(info, []) ?? validateOfferFilters(info);
+    const wrong = validateFrameworkInfo(info, suppressed) ?? validateOfferFilters(info);
     if (wrong !== undefined) {
       return { status: 400, message: `Supplied FrameworkInfo is not valid: ${wrong}` };
     }
@@ -341,10 +348,10 @@ export class FrameworkDesk {
     if (fixed !== undefined) {
       return { status: 400, message: `FrameworkInfo update is not valid: ${fixed}` };
     }
-    const unfit =
-      validateFrameworkInfo(info, suppressed) ?? validateOfferConstraints(info, constraints);
+    const unfit = validateOfferConstraints(info, constraints);
     if (unfit !== undefined) {
-      return { status: 400, message: `'UpdateFramework' call is not valid: ${unfit}` };
+      const message = `'UpdateFramework.offer_constraints' are not valid: ${unfit}`;
+      return { status: 400, message };
     }
     const gone = rolesOf(framework.info).filter((role) => !rolesOf(info).includes(role));
     for (const id of framework.offers) {
@@ -355,7 +362,6 @@ export class FrameworkDesk {
     framework.info = { ...info, id: { value: framework.id } };
     framework.suppressedRoles = new Set(suppressed);
     framework.offerConstraints = constraints;
-    framework.reregisteredAt = now;
     this.#state.allocator.updateFramework(framework.id, settingsOf(framework));
     this.#broadcast(framework);
     this.#tellOperators('FRAMEWORK_UPDATED', framework);

@@ -142,9 +142,9 @@ const cases: readonly Case[] = [
   {
     name: 'a call that is not served',
     path: '/api/v1',
-    body: { type: 'DRAIN_AGENT', drain_agent: { agent_id: { value: 'x' } } },
+    body: { type: 'UNKNOWN' },
     status: 501,
-    text: 'This master does not serve DRAIN_AGENT',
+    text: '501 Not Implemented.',
   },
   {
     name: 'a weight of zero',

@@ -1,28 +1,90 @@
 // The master's HTTP server: libprocess messages, the v1 scheduler and operator APIs and the older
 // endpoints on one port. Which request is which is decided here; shell.ts and the views answer.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { MasterCall } from '#wire/mesos/v1.ts';
-import { validateMasterCall, validateSchedulerCall } from './call-validation.ts';
+import type { MasterCall, MasterResponse } from '#wire/mesos/v1.ts';
 import { allocatorAnswer } from './allocator-api.ts';
-import { LegacyApi } from './legacy-api.ts';
+import { validateMasterCall, validateSchedulerCall } from './call-validation.ts';
+import { AttachedFiles } from './files.ts';
+import { LegacyApi, readingPaths } from './legacy-api.ts';
+import { changingPaths, LegacyChanges } from './legacy-changes.ts';
+import { LogToggle } from './log-level.ts';
+import { metricsOf } from './metrics.ts';
 import { acceptedType, readCall, refuse, sendJson, sendMessage } from './negotiate.ts';
 import { answer } from './operator-answers.ts';
 import { OperatorActions } from './operator-actions.ts';
+import { ProcessApi, systemMetrics } from './process-api.ts';
+import { registryJson } from './registry-json.ts';
 import type { MasterShell } from './shell.ts';
 
 const NOT_ACCEPTABLE = "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'";
 
+/** The master's own endpoints; each answers for every path below it, too. */
+const ownPaths: ReadonlySet<string> = new Set([
+  ...readingPaths,
+  ...changingPaths,
+  '/api/v1',
+  '/api/v1/scheduler',
+  '/health',
+  '/redirect',
+]);
+/** Those of other processes in the same program. */
+const processPaths: ReadonlySet<string> = new Set([
+  '/version',
+  '/metrics/snapshot',
+  '/system/stats.json',
+  '/logging/toggle',
+  '/files/debug',
+  '/files/browse',
+  '/files/read',
+  '/files/download',
+  '/profiler/start',
+  '/profiler/stop',
+  '/help',
+  '/__processes__',
+  '/registrar(1)/registry',
+  '/allocator/offer_constraints_debug',
+  '/allocator/explain',
+]);
+
+export interface MasterHttpOptions {
+  /** Name -> file behind it, as /files shows it. */
+  readonly files?: ReadonlyMap<string, string>;
+  /** Operators asked for another verbosity of the log; 0 is that of the start. */
+  readonly onVerbosity?: (level: number) => void;
+}
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
 export class MasterHttp {
   readonly #shell: MasterShell;
   readonly #legacy: LegacyApi;
+  readonly #changes: LegacyChanges;
   readonly #actions: OperatorActions;
-  readonly #flags: Readonly<Record<string, string>>;
+  readonly #process: ProcessApi;
+  readonly #files: AttachedFiles;
+  readonly #logging: LogToggle;
 
-  constructor(shell: MasterShell, flags: Readonly<Record<string, string>> = {}) {
+  constructor(
+    shell: MasterShell,
+    flags: Readonly<Record<string, string>> = {},
+    options: MasterHttpOptions = {},
+  ) {
     this.#shell = shell;
-    this.#flags = flags;
+    this.#files = new AttachedFiles(options.files ?? new Map());
+    this.#logging = new LogToggle(shell.env, options.onVerbosity ?? (() => {}));
     this.#legacy = new LegacyApi(shell, flags);
-    this.#actions = new OperatorActions(shell);
+    this.#actions = new OperatorActions(shell, this.#logging);
+    this.#changes = new LegacyChanges(shell, this.#actions);
+    this.#process = new ProcessApi({
+      version: shell.options.version,
+      files: this.#files,
+      logging: this.#logging,
+      metrics: () => this.#metrics(),
+      endpoints: [...ownPaths].toSorted(),
+    });
   }
 
   handle(request: IncomingMessage, response: ServerResponse): void {
@@ -34,41 +96,49 @@ export class MasterHttp {
     });
   }
 
-  async #route(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let url: URL;
-    try {
-      if (this.#shell.libprocess.handle(request, response)) return;
-      url = new URL(request.url ?? '/', 'http://master');
-      decodeURIComponent(url.pathname);
-    } catch {
-      refuse(response, 400, 'Failed to decode the request path');
-      return;
-    }
-    const path = routeOf(url.pathname);
-    if (path === '/api/v1/scheduler') await this.#scheduler(request, response);
-    else if (path === '/api/v1') await this.#operator(request, response);
-    else if (this.#allocator(path, url.searchParams, { request, response })) return;
-    else if (!(await this.#legacy.handle(path, url.searchParams, { request, response }))) {
-      request.resume();
-      refuse(response, 404, '404 Not Found.');
-    }
+  /** Ends what it has started. */
+  close(): void {
+    this.#logging.close();
   }
 
-  #allocator(
-    path: string,
-    query: URLSearchParams,
-    exchange: { request: IncomingMessage; response: ServerResponse },
-  ): boolean {
+  async #route(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#shell.libprocess.handle(request, response)) return;
+    const target = request.url ?? '/';
+    const cut = target.indexOf('?');
+    const pathname = cut < 0 ? target : target.slice(0, cut);
+    const query = new URLSearchParams(cut < 0 ? '' : target.slice(cut));
+    const exchange = { request, response };
+    const path = routeOf(pathname);
+    if (path === undefined) notFound(exchange);
+    else if (path === '/api/v1/scheduler') await this.#scheduler(exchange);
+    else if (path === '/api/v1') await this.#operator(exchange);
+    else if (changingPaths.has(path)) await this.#changes.handle(path, pathname, query, exchange);
+    else if (readingPaths.has(path)) this.#legacy.handle(path, query, exchange);
+    else await this.#other(path, query, exchange);
+  }
+
+  async #other(path: string, query: URLSearchParams, exchange: Exchange): Promise<void> {
+    const { request, response } = exchange;
+    request.resume();
+    if (path === '/health') response.writeHead(200, { 'Content-Length': 0 }).end();
+    else if (path === '/redirect') {
+      const { hostname, port } = this.#shell.options;
+      response.writeHead(307, { Location: `//${hostname}:${port}`, 'Content-Length': 0 }).end();
+    } else if (path === '/registrar(1)/registry') {
+      sendJson(exchange, query, registryJson(this.#shell.core));
+    } else if (path.startsWith('/allocator/')) this.#allocator(path, query, exchange);
+    else if (!(await this.#process.handle(path, query, exchange))) notFound(exchange);
+  }
+
+  #allocator(path: string, query: URLSearchParams, exchange: Exchange): void {
     const { core, now } = this.#shell;
     const found = allocatorAnswer(path, query, core.state, now);
-    if (found === undefined) return false;
-    exchange.request.resume();
-    if (found.status === 200) sendJson(exchange, query, found.value);
+    if (found === undefined) notFound(exchange);
+    else if (found.status === 200) sendJson(exchange, query, found.value);
     else refuse(exchange.response, found.status, found.message);
-    return true;
   }
 
-  async #scheduler(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #scheduler({ request, response }: Exchange): Promise<void> {
     const call = await readCall('SchedulerCall', request, response);
     if (call === undefined) return;
     const wrong = validateSchedulerCall(call);
@@ -76,12 +146,15 @@ export class MasterHttp {
       refuse(response, 400, `Failed to validate scheduler::Call: ${wrong}`);
       return;
     }
+    const type = acceptedType(request);
+    if (type === undefined && (call.type === 'SUBSCRIBE' || call.type === 'RECONCILE_OPERATIONS')) {
+      refuse(response, 406, NOT_ACCEPTABLE);
+      return;
+    }
     const header = request.headers['mesos-stream-id'];
     const streamId = Array.isArray(header) ? header[0] : header;
-    if (call.type === 'SUBSCRIBE') {
-      const type = acceptedType(request);
-      if (type === undefined) refuse(response, 406, NOT_ACCEPTABLE);
-      else if (streamId !== undefined) {
+    if (call.type === 'SUBSCRIBE' && type !== undefined) {
+      if (streamId !== undefined) {
         refuse(response, 400, "Subscribe calls should not include the 'Mesos-Stream-Id' header");
       } else this.#shell.subscribe(call, response, type);
       return;
@@ -95,7 +168,8 @@ export class MasterHttp {
     response.writeHead(status, { 'Content-Length': 0 }).end();
   }
 
-  async #operator(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #operator(exchange: Exchange): Promise<void> {
+    const { request, response } = exchange;
     const call = await readCall('MasterCall', request, response);
     if (call === undefined) return;
     const wrong = validateMasterCall(call);
@@ -114,45 +188,84 @@ export class MasterHttp {
     }
     const done = await this.#actions.perform(call);
     if (done !== undefined) {
-      refuseOrAccept(response, done);
+      if (done.message !== '') refuse(response, done.status, done.message);
+      else response.writeHead(done.status, { 'Content-Length': 0 }).end();
       return;
     }
-    this.#answer(call, { request, response }, type);
+    const reply = answer(this.#shell.core, call) ?? (await this.#answer(call, response));
+    if (reply !== undefined) sendMessage(exchange, 'MasterResponse', reply, type);
+    else if (!response.headersSent) refuse(response, 501, '501 Not Implemented.');
   }
 
-  #answer(
-    call: MasterCall,
-    exchange: { request: IncomingMessage; response: ServerResponse },
-    type: Parameters<typeof sendMessage>[3],
-  ): void {
-    const { core, now } = this.#shell;
-    if (call.type === 'GET_FLAGS') {
-      const flags = Object.entries(this.#flags).map(([name, value]) => ({ name, value }));
-      sendMessage(exchange, 'MasterResponse', { type: 'GET_FLAGS', get_flags: { flags } }, type);
-      return;
+  /** What is not the core's to say; undefined also after a refusal. */
+  async #answer(call: MasterCall, response: ServerResponse): Promise<MasterResponse | undefined> {
+    switch (call.type) {
+      case 'GET_FLAGS': {
+        const all = Object.entries(this.#legacy.flags);
+        const flags = all.map(([name, value]) => ({ name, value }));
+        return { type: 'GET_FLAGS', get_flags: { flags } };
+      }
+      case 'GET_LOGGING_LEVEL':
+        return { type: 'GET_LOGGING_LEVEL', get_logging_level: { level: this.#logging.level } };
+      case 'GET_METRICS': {
+        const all = Object.entries(this.#metrics());
+        const metrics = all.map(([name, value]) => ({ name, value }));
+        return { type: 'GET_METRICS', get_metrics: { metrics } };
+      }
+      case 'LIST_FILES': {
+        const found = await this.#files.list(call.list_files?.path ?? '');
+        if ('value' in found) {
+          return { type: 'LIST_FILES', list_files: { file_infos: found.value } };
+        }
+        return this.#noFile(response, found.problem.status);
+      }
+      case 'READ_FILE': {
+        const { path = '', offset = 0, length } = call.read_file ?? {};
+        const found = await this.#files.read(path, offset, length);
+        if ('value' in found) return { type: 'READ_FILE', read_file: found.value };
+        return this.#noFile(response, found.problem.status);
+      }
+      default:
+        return undefined;
     }
-    if (call.type === 'GET_QUOTA') {
-      const get_quota = { status: core.quotas.status() };
-      sendMessage(exchange, 'MasterResponse', { type: 'GET_QUOTA', get_quota }, type);
-      return;
-    }
-    const reply = answer(core.state, call, core.masterInfo(), now);
-    if (reply === undefined) {
-      refuse(exchange.response, 501, `This master does not serve ${call.type ?? 'UNKNOWN'}`);
-    } else sendMessage(exchange, 'MasterResponse', reply, type);
+  }
+
+  #noFile(response: ServerResponse, status: number): undefined {
+    refuse(response, status, '');
+  }
+
+  #metrics(): Record<string, number> {
+    const metrics = {
+      ...metricsOf(this.#shell.core, this.#shell.now),
+      ...this.#shell.metrics(),
+      ...systemMetrics(),
+    };
+    return Object.fromEntries(Object.entries(metrics).toSorted(([a], [b]) => (a < b ? -1 : 1)));
   }
 }
 
-function refuseOrAccept(
-  response: ServerResponse,
-  done: { readonly status: number; readonly message: string },
-): void {
-  if (done.message === '') response.writeHead(done.status, { 'Content-Length': 0 }).end();
-  else refuse(response, done.status, done.message);
+function notFound({ request, response }: Exchange): void {
+  request.resume();
+  refuse(response, 404, '404 Not Found.');
 }
 
-/** `/master/state/` and `/state` are one. */
-function routeOf(pathname: string): string {
-  const path = decodeURIComponent(pathname).replace(/\/+$/, '');
-  return path === '/master' || path.startsWith('/master/') ? path.slice('/master'.length) : path;
+/**
+ * The endpoint that answers for a path: the longest known one that it lies below. The master answers
+ * with and without `/master` before it.
+ */
+function routeOf(pathname: string): string | undefined {
+  const isMaster = pathname === '/master' || pathname.startsWith('/master/');
+  let path = (isMaster ? pathname.slice('/master'.length) : pathname).replace(/\/+$/, '');
+  for (; path !== ''; path = path.slice(0, path.lastIndexOf('/'))) {
+    if (ownPaths.has(path)) {
+      // Nothing lies below the redirection.
+      return path === '/redirect' && routeRest(pathname, path) ? undefined : path;
+    }
+    if (!isMaster && processPaths.has(path)) return path;
+  }
+  return undefined;
+}
+
+function routeRest(pathname: string, path: string): boolean {
+  return !pathname.replace(/\/+$/, '').endsWith(path);
 }

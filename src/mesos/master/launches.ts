@@ -11,6 +11,7 @@ import type {
   TaskState,
   TaskStatus_Reason,
 } from '#wire/mesos/v1.ts';
+import { NO_PID } from './roles.ts';
 import type { MasterState } from './state.ts';
 import { masterStatus } from './statuses.ts';
 import { launchNeeds, validateTask, type LaunchContext } from './task-validation.ts';
@@ -32,7 +33,7 @@ export class LaunchDesk {
       taskId: task.task_id.value,
       agentId: task.agent_id.value,
     });
-    this.#state.count(`tasks_${own.state.slice('TASK_'.length).toLowerCase()}`);
+    this.#state.countEnd(status);
     this.#state.tellStatus(framework, status);
   }
 
@@ -48,9 +49,9 @@ export class LaunchDesk {
   }
 
   launch(on: Target, operation: Offer_Operation, pool: Pool): void {
-    const { framework, agent, role, now } = on;
+    const { framework, agent, now } = on;
     for (const info of operation.launch?.task_infos ?? []) {
-      const task = withRole(info, role);
+      const task = withRole(info, on);
       // Tasks may share the copies of a volume that the offer had, used or not.
       const context = this.#context(on, pool.left.nonShared().add(pool.shared));
       const wrong = validateTask(task, context);
@@ -60,12 +61,13 @@ export class LaunchDesk {
         continue;
       }
       this.#consume(on, launchNeeds(task, context), pool);
+      this.#state.frameworkMetrics.countOf(framework.id, 'operations', 'launch');
       const launchesExecutor = this.#addExecutor(on, task.executor);
       this.#addTask(on, task, task.executor);
       const body = {
         framework: framework.info,
         task,
-        pid: framework.pid ?? '',
+        pid: framework.pid ?? NO_PID,
         resource_version_uuids: versionsOf(agent),
         launch_executor: task.executor === undefined ? true : launchesExecutor,
       };
@@ -83,9 +85,9 @@ export class LaunchDesk {
   launchGroup(on: Target, operation: Offer_Operation, pool: Pool): void {
     const group = operation.launch_group;
     if (group === undefined) return;
-    const { framework, agent, role, now } = on;
-    const executor = withRoleExecutor(group.executor, role);
-    const tasks = (group.task_group.tasks ?? []).map((task) => withRole(task, role));
+    const { framework, agent, now } = on;
+    const executor = withRoleExecutor(group.executor, on);
+    const tasks = (group.task_group.tasks ?? []).map((task) => withRole(task, on));
     const wrong = this.#validateGroup(on, executor, tasks, pool.left);
     if (wrong !== undefined) {
       for (const task of tasks) {
@@ -103,8 +105,8 @@ export class LaunchDesk {
     }
     const body = {
       framework: framework.info,
-      executor: { ...executor, framework_id: { value: framework.id } },
-      task_group: { tasks },
+      executor,
+      task_group: { tasks: tasks.map((task) => ({ ...task, executor })) },
       resource_version_uuids: versionsOf(agent),
       launch_executor: launchesExecutor,
     };
@@ -175,9 +177,11 @@ export class LaunchDesk {
       ...(info.kill_policy === undefined ? {} : { kill_policy: info.kill_policy }),
       ...(info.limits === undefined ? {} : { limits: info.limits }),
     };
+    // Who it runs as when it is not the framework's user.
+    const user = info.command?.user ?? executor?.command?.user;
+    if (user !== undefined) task.user = user;
     const resources = Resources.of(info.resources);
     framework.tasks.set(info.task_id.value, { task, resources, isReleased: false });
-    this.#state.count('tasks_launched');
     this.#state.emit({
       kind: 'operator-event',
       event: { type: 'TASK_ADDED', task_added: { task } },
@@ -193,6 +197,7 @@ export class LaunchDesk {
         task_id: kill.task_id,
         ...(kill.agent_id === undefined ? {} : { agent_id: kill.agent_id }),
       };
+      this.#state.count('messages_reconcile_tasks');
       this.reconcile(framework, [task], now);
       return;
     }
@@ -215,7 +220,9 @@ export class LaunchDesk {
   message(framework: FrameworkRecord, call: SchedulerCall): void {
     const { message } = call;
     const agent = this.#state.agents.get(message?.agent_id.value ?? '');
-    if (message === undefined || agent === undefined || !agent.isConnected) return;
+    const isValid = message !== undefined && agent !== undefined && agent.isConnected;
+    this.#state.count(`${isValid ? 'valid' : 'invalid'}_framework_to_executor_messages`);
+    if (!isValid) return;
     const body = {
       agent_id: message.agent_id,
       framework_id: { value: framework.id },
@@ -282,7 +289,7 @@ export class LaunchDesk {
     asked: { taskId: string; agentId: string | undefined; now: number },
   ): void {
     const { taskId, agentId, now } = asked;
-    const { recovered, agents, unreachable } = this.#state;
+    const { recovered, agents, unreachable, gone } = this.#state;
     // Agents that are still to come back may run it: no answer is better than a wrong one.
     const isOpen = agentId === undefined ? recovered.size > 0 : recovered.has(agentId);
     if (isOpen) return;
@@ -294,12 +301,16 @@ export class LaunchDesk {
     } else if (agentId !== undefined && unreachable.has(agentId)) {
       state = 'TASK_UNREACHABLE';
       message = 'Reconciliation: Task is unreachable';
+    } else if (agentId !== undefined && gone.has(agentId)) {
+      state = 'TASK_GONE_BY_OPERATOR';
+      message = 'Reconciliation: Task is gone';
     }
     const reason = 'REASON_RECONCILIATION';
-    this.#state.tellStatus(
-      framework,
-      masterStatus({ taskId, agentId, state, reason, message, now }),
-    );
+    const at = unreachable.get(agentId ?? '');
+    this.#state.tellStatus(framework, {
+      ...masterStatus({ taskId, agentId, state, reason, message, now }),
+      ...(at === undefined ? {} : { unreachable_time: { nanoseconds: at * 1e6 } }),
+    });
   }
 }
 
@@ -323,13 +334,14 @@ function versionsOf({ resourceVersion }: AgentRecord) {
   return resourceVersion === undefined ? [] : [{ uuid: { value: resourceVersion } }];
 }
 
-/** Frameworks without MULTI_ROLE leave out to which role they allocate. */
-function withRole(task: TaskInfo, role: string): TaskInfo {
-  const resources = Resources.of(task.resources).injectedWith(role).toWire();
-  const executor = task.executor === undefined ? undefined : withRoleExecutor(task.executor, role);
+/** Frameworks without MULTI_ROLE leave out to which role they allocate; executors name theirs. */
+function withRole(task: TaskInfo, on: Target): TaskInfo {
+  const resources = Resources.of(task.resources).injectedWith(on.role).toWire();
+  const executor = task.executor === undefined ? undefined : withRoleExecutor(task.executor, on);
   return { ...task, resources, ...(executor === undefined ? {} : { executor }) };
 }
 
-function withRoleExecutor(executor: ExecutorInfo, role: string): ExecutorInfo {
-  return { ...executor, resources: Resources.of(executor.resources).injectedWith(role).toWire() };
+function withRoleExecutor(executor: ExecutorInfo, { role, framework }: Target): ExecutorInfo {
+  const resources = Resources.of(executor.resources).injectedWith(role).toWire();
+  return { ...executor, framework_id: executor.framework_id ?? { value: framework.id }, resources };
 }

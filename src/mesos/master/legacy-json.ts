@@ -1,162 +1,242 @@
-// The older endpoints' JSON (/state, /slaves, /frameworks, /tasks, /roles, /state-summary): shapes
-// of Mesos 1.11 (inventory 1.4). Built from the master's state; nothing is decided here.
+// The older endpoints' JSON of one task, agent, framework or executor: shapes of Mesos 1.11
+// (inventory 1.4). Built from the master's state; nothing is decided here.
 import { Resources } from '#mesos/resources/resources.ts';
-import type { Resource, Task, TaskState } from '#wire/mesos/v1.ts';
-import { Ledger } from './ledger.ts';
+import { reservationRole, isReserved } from '#mesos/resources/kinds.ts';
+import { toJson } from '#wire/mesos/codec.ts';
+import type { CommandInfo, ExecutorInfo, Resource, Task } from '#wire/mesos/v1.ts';
+import type { Ledger } from './ledger.ts';
+import { attributesJson, resourceListJson, resourcesJson, type Json } from './resource-json.ts';
 import { rolesOf, hasCapability } from './roles.ts';
 import type { MasterState } from './state.ts';
 import type { AgentRecord, FrameworkRecord, OfferRecord } from './types.ts';
 
-type Json = Record<string, unknown>;
-
-/** cpus, gpus, mem and disk always; ranges and sets as text; revocable ones under a name of their own. */
-export function resourcesJson(resources: Resources): Json {
-  const out: Json = { disk: 0, mem: 0, gpus: 0, cpus: 0 };
-  for (const resource of resources.toWire()) {
-    const name = resource.revocable === undefined ? resource.name : `${resource.name}_revocable`;
-    if (resource.type === 'SCALAR') {
-      out[name] =
-        Math.round((Number(out[name] ?? 0) + (resource.scalar?.value ?? 0)) * 1_000) / 1_000;
-    } else out[name] = rangesText(resource);
-  }
-  return out;
+function statusesJson(task: Task): Json[] {
+  return (task.statuses ?? []).map(
+    ({ state, timestamp, labels, container_status, healthy }) => ({
+      state,
+      timestamp,
+      ...(labels === undefined ? {} : { labels: labels.labels ?? [] }),
+      ...(container_status === undefined
+        ? {}
+        : { container_status: toJson('ContainerStatus', container_status) }),
+      ...(healthy === undefined ? {} : { healthy }),
+    }),
+  );
 }
 
-function rangesText(resource: Resource): string {
-  if (resource.type === 'SET') return `{${(resource.set?.item ?? []).join(', ')}}`;
-  const ranges = (resource.ranges?.range ?? []).map(({ begin, end }) => `${begin}-${end}`);
-  return `[${ranges.join(', ')}]`;
+function limitsJson(limits: Task['limits']): Json {
+  const all = Object.entries(limits ?? {});
+  return Object.fromEntries(
+    all.map(([name, { value }]) => [name, Number.isFinite(value) ? value : 'Infinity']),
+  );
 }
 
 export function taskJson(task: Task): Json {
-  const agentId = task.agent_id.value;
+  const { labels, discovery, container, health_check, limits } = task;
   return {
     id: task.task_id.value,
     name: task.name,
     framework_id: task.framework_id.value,
     executor_id: task.executor_id?.value ?? '',
-    slave_id: agentId,
+    slave_id: task.agent_id.value,
     state: task.state,
     resources: resourcesJson(Resources.of(task.resources)),
+    ...(limits === undefined || Object.keys(limits).length === 0
+      ? {}
+      : { limits: limitsJson(limits) }),
     role: task.resources?.[0]?.allocation_info?.role ?? '*',
-    statuses: (task.statuses ?? []).map((status) => ({
-      state: status.state,
-      timestamp: status.timestamp,
-      ...(status.labels === undefined ? {} : { labels: status.labels.labels }),
-      ...(status.container_status === undefined
-        ? {}
-        : { container_status: status.container_status }),
-      ...(status.healthy === undefined ? {} : { healthy: status.healthy }),
-    })),
+    statuses: statusesJson(task),
     ...(task.user === undefined ? {} : { user: task.user }),
-    ...(task.labels === undefined ? {} : { labels: task.labels.labels }),
-    ...(task.discovery === undefined ? {} : { discovery: task.discovery }),
-    ...(task.container === undefined ? {} : { container: task.container }),
-    ...(task.health_check === undefined ? {} : { health_check: task.health_check }),
+    ...(labels === undefined ? {} : { labels: labels.labels ?? [] }),
+    ...(discovery === undefined ? {} : { discovery: toJson('DiscoveryInfo', discovery) }),
+    ...(container === undefined ? {} : { container: toJson('ContainerInfo', container) }),
+    ...(health_check === undefined ? {} : { health_check: toJson('HealthCheck', health_check) }),
   };
 }
 
-function attributesJson(agent: AgentRecord): Json {
-  const entries = (agent.info.attributes ?? []).map((attribute): [string, unknown] => [
-    attribute.name,
-    attribute.type === 'SCALAR'
-      ? attribute.scalar?.value
-      : attribute.type === 'TEXT'
-        ? attribute.text?.value
-        : attribute.type === 'SET'
-          ? `{${(attribute.set?.item ?? []).join(', ')}}`
-          : rangesText({ name: '', type: 'RANGES', ranges: attribute.ranges }),
-  ]);
-  return Object.fromEntries(entries);
+function byReservation(total: Resources): Map<string, Resources> {
+  const roles = new Set(total.kinds().filter(isReserved).map(reservationRole));
+  return new Map(
+    [...roles].map((role) => [
+      role,
+      total.filter((kind) => isReserved(kind) && reservationRole(kind) === role),
+    ]),
+  );
 }
 
-export function agentJson(ledger: Ledger, agent: AgentRecord): Json {
-  const reserved: Json = {};
-  const unreserved = agent.total.filter((kind) => kind.reservations === undefined);
-  for (const resource of agent.total.toWire()) {
-    const role = resource.reservations?.at(-1)?.role;
-    if (role === undefined || reserved[role] !== undefined) continue;
-    const mine = agent.total.filter((kind) => kind.reservations?.at(-1)?.role === role);
-    reserved[role] = resourcesJson(mine);
-  }
+/** Of one agent; `isFull` adds the resources as they are, as /slaves does. */
+export function agentJson(
+  state: MasterState,
+  ledger: Ledger,
+  agent: AgentRecord,
+  { isFull } = { isFull: false },
+): Json {
+  const { info, total } = agent;
+  const reserved = byReservation(total);
+  const unreserved = total.filter((kind) => !isReserved(kind));
+  const used = ledger.usedOn(agent.id);
+  const offered = ledger.offeredOn(agent.id);
+  const drain = state.standings.get(agent.id)?.drain;
+  const jsonOf = <T>(make: (resources: Resources) => T): Record<string, T> =>
+    Object.fromEntries([...reserved].map(([role, mine]) => [role, make(mine)]));
   return {
     id: agent.id,
-    hostname: agent.info.hostname,
-    port: agent.info.port ?? 5051,
-    attributes: attributesJson(agent),
-    ...(agent.info.domain === undefined ? {} : { domain: agent.info.domain }),
+    hostname: info.hostname,
+    port: info.port ?? 5051,
+    attributes: attributesJson(info.attributes),
+    ...(info.domain === undefined ? {} : { domain: toJson('DomainInfo', info.domain) }),
     pid: agent.pid,
     registered_time: agent.registeredAt / 1_000,
     ...(agent.reregisteredAt === undefined
       ? {}
       : { reregistered_time: agent.reregisteredAt / 1_000 }),
-    resources: resourcesJson(agent.total),
-    used_resources: resourcesJson(ledger.usedOn(agent.id)),
-    offered_resources: resourcesJson(ledger.offeredOn(agent.id)),
-    reserved_resources: reserved,
+    resources: resourcesJson(total),
+    used_resources: resourcesJson(used),
+    offered_resources: resourcesJson(offered),
+    reserved_resources: jsonOf(resourcesJson),
     unreserved_resources: resourcesJson(unreserved),
-    active: agent.isConnected,
-    deactivated: false,
+    active: state.isActive(agent),
+    deactivated: state.isDeactivated(agent.id),
     version: agent.version,
     capabilities: agent.capabilities.map(({ type }) => type),
+    ...(drain === undefined ? {} : { drain_info: toJson('DrainInfo', drain) }),
+    ...(agent.drainStartedAt === undefined
+      ? {}
+      : { estimated_drain_start_time_seconds: agent.drainStartedAt / 1_000 }),
+    ...(isFull
+      ? {
+          reserved_resources_full: jsonOf((mine) => resourceListJson(mine.toEndpoint())),
+          unreserved_resources_full: resourceListJson(unreserved.toEndpoint()),
+          used_resources_full: resourceListJson(used.toEndpoint()),
+          offered_resources_full: resourceListJson(offered.toEndpoint()),
+        }
+      : {}),
   };
 }
 
-function offerJson(offer: OfferRecord): Json {
+/** Of an agent that the master knows from its registry only. */
+export function recoveredAgentJson(info: {
+  id?: { value: string } | undefined;
+  hostname: string;
+  port?: number | undefined;
+  attributes?: Parameters<typeof attributesJson>[0];
+  resources?: Resource[] | undefined;
+}): Json {
+  const total = Resources.of(info.resources);
+  return {
+    id: info.id?.value ?? '',
+    hostname: info.hostname,
+    port: info.port ?? 5051,
+    attributes: attributesJson(info.attributes),
+    resources: resourcesJson(total),
+  };
+}
+
+export function offerJson(offer: OfferRecord): Json {
   return {
     id: offer.id,
     framework_id: offer.frameworkId,
     allocation_info: { role: offer.role },
     slave_id: offer.agentId,
-    resources: resourcesJson(offer.resources.allocatedTo(undefined)),
+    resources: resourcesJson(offer.resources),
   };
 }
 
-/** A framework without what it runs and is offered. */
-function frameworkSummary(ledger: Ledger, framework: FrameworkRecord): Json {
+/** As /state-summary has it: without what it runs and is offered. */
+export function frameworkSummary(ledger: Ledger, framework: FrameworkRecord): Json {
   const { info } = framework;
-  const used = ledger.usedBy(framework.id);
-  const offered = ledger.offeredTo(framework.id);
-  const roles = rolesOf(info);
   return {
     id: framework.id,
     name: info.name,
     ...(framework.pid === undefined ? {} : { pid: framework.pid }),
-    used_resources: resourcesJson(used),
-    offered_resources: resourcesJson(offered),
-    capabilities: (info.capabilities ?? []).map(({ type }) => type),
+    used_resources: resourcesJson(ledger.usedBy(framework.id)),
+    offered_resources: resourcesJson(ledger.offeredTo(framework.id)),
+    capabilities: (info.capabilities ?? []).map(({ type = 'UNKNOWN' }) => type),
     hostname: info.hostname ?? '',
     webui_url: info.webui_url ?? '',
     active: framework.isActive,
     connected: framework.connection !== undefined,
     recovered: framework.isRecovered,
+  };
+}
+
+/** What is said of it beside its tasks, offers and executors. */
+export function frameworkHead(ledger: Ledger, framework: FrameworkRecord): Json {
+  const { info } = framework;
+  const roles = rolesOf(info);
+  const all = ledger.usedBy(framework.id).add(ledger.offeredTo(framework.id));
+  return {
+    ...frameworkSummary(ledger, framework),
     user: info.user,
     failover_timeout: info.failover_timeout ?? 0,
     checkpoint: info.checkpoint ?? false,
     registered_time: framework.registeredAt / 1_000,
     unregistered_time: (framework.unregisteredAt ?? 0) / 1_000,
     ...(info.principal === undefined ? {} : { principal: info.principal }),
-    resources: resourcesJson(used.add(offered)),
+    resources: resourcesJson(all),
     ...(framework.reregisteredAt === framework.registeredAt
       ? {}
       : { reregistered_time: framework.reregisteredAt / 1_000 }),
     ...(hasCapability(info, 'MULTI_ROLE') ? { roles } : { role: roles[0] ?? '*' }),
-    ...(info.labels === undefined ? {} : { labels: info.labels.labels }),
   };
 }
 
-function executorsJson(state: MasterState, framework: FrameworkRecord): Json[] {
-  return [...state.agents.values()].flatMap((agent) =>
-    [...(agent.executors.get(framework.id)?.values() ?? [])].map(({ info, resources }) => ({
-      executor_id: info.executor_id.value,
-      name: info.name ?? '',
-      framework_id: framework.id,
-      source: info.source ?? '',
-      slave_id: agent.id,
-      resources: resourcesJson(resources),
-      type: info.type ?? 'CUSTOM',
+/** What stands behind the lists. */
+export function frameworkTail(framework: FrameworkRecord): Json {
+  const { labels } = framework.info;
+  const constraints = framework.offerConstraints ?? {};
+  return {
+    ...(labels === undefined ? {} : { labels: labels.labels ?? [] }),
+    offer_constraints: toJson('SchedulerOfferConstraints', constraints),
+  };
+}
+
+function commandJson({ shell, value, arguments: argv, environment, uris }: CommandInfo): Json {
+  return {
+    ...(shell === undefined ? {} : { shell }),
+    ...(value === undefined ? {} : { value }),
+    argv: argv ?? [],
+    ...(environment === undefined ? {} : { environment: environmentJson(environment) }),
+    uris: (uris ?? []).map(({ value: uri, executable }) => ({
+      value: uri,
+      ...(executable === undefined ? {} : { executable }),
     })),
+  };
+}
+
+/** Without the values of secrets. */
+function environmentJson(environment: NonNullable<CommandInfo['environment']>): Json {
+  const variables = (environment.variables ?? []).map(({ secret, ...one }) =>
+    secret === undefined ? one : { ...one, secret: { ...secret, value: undefined } },
   );
+  return toJson('Environment', { variables } as never) as Json;
+}
+
+function executorJson(agentId: string, info: ExecutorInfo, resources: Resources): Json {
+  const role = info.resources?.[0]?.allocation_info?.role;
+  const { labels, source, command } = info;
+  return {
+    executor_id: info.executor_id.value,
+    name: info.name ?? '',
+    framework_id: info.framework_id?.value ?? '',
+    command: commandJson(command ?? {}),
+    resources: resourcesJson(resources),
+    ...(role === undefined ? {} : { role }),
+    ...(source === undefined ? {} : { source }),
+    ...(labels === undefined ? {} : { labels: labels.labels ?? [] }),
+    ...(info.type === undefined ? {} : { type: info.type }),
+    slave_id: agentId,
+  };
+}
+
+export function executorsJson(state: MasterState, framework: FrameworkRecord): Json[] {
+  const all: Json[] = [];
+  for (const agent of state.agents.values()) {
+    for (const { info, resources } of agent.executors.get(framework.id)?.values() ?? []) {
+      all.push(executorJson(agent.id, info, resources));
+    }
+  }
+  return all;
 }
 
 export function frameworkJson(
@@ -165,145 +245,22 @@ export function frameworkJson(
   framework: FrameworkRecord,
 ): Json {
   return {
-    ...frameworkSummary(ledger, framework),
+    ...frameworkHead(ledger, framework),
     tasks: [...framework.tasks.values()].map(({ task }) => taskJson(task)),
     unreachable_tasks: [...framework.unreachableTasks.values()].map(taskJson),
     completed_tasks: framework.completedTasks.map(taskJson),
-    offers: [...framework.offers]
-      .map((id) => state.offers.get(id))
-      .filter((one) => one !== undefined)
-      .map(offerJson),
+    offers: offersOf(state, framework).map(offerJson),
     executors: executorsJson(state, framework),
+    ...frameworkTail(framework),
   };
 }
 
-export function stateJson(state: MasterState): Json {
-  const { options } = state;
-  const ledger = new Ledger(state);
-  const agents = [...state.agents.values()];
-  return {
-    version: options.version,
-    build_date: '',
-    build_time: 0,
-    build_user: '',
-    start_time: state.startedAt / 1_000,
-    elected_time: state.startedAt / 1_000,
-    id: options.masterId,
-    pid: options.pid,
-    hostname: options.hostname,
-    capabilities: ['AGENT_UPDATE'],
-    activated_slaves: agents.filter(({ isConnected }) => isConnected).length,
-    deactivated_slaves: agents.filter(({ isConnected }) => !isConnected).length,
-    unreachable_slaves: state.unreachable.size,
-    leader: options.pid,
-    leader_info: {
-      id: options.masterId,
-      pid: options.pid,
-      port: options.port,
-      hostname: options.hostname,
-    },
-    flags: {},
-    slaves: agents.map((agent) => agentJson(ledger, agent)),
-    recovered_slaves: [...state.recovered.values()].map((info) => ({
-      id: info.id?.value,
-      hostname: info.hostname,
-      port: info.port ?? 5051,
-    })),
-    frameworks: [...state.frameworks.values()].map((one) => frameworkJson(state, ledger, one)),
-    completed_frameworks: [...state.completedFrameworks.values()].map((one) =>
-      frameworkJson(state, ledger, one),
-    ),
-    orphan_tasks: [],
-    unregistered_frameworks: [],
-  };
-}
-
-export interface TasksQuery {
-  readonly limit: number;
-  readonly offset: number;
-  readonly order: 'asc' | 'desc';
-  readonly frameworkId?: string | undefined;
-  readonly taskId?: string | undefined;
-}
-
-export function tasksJson(state: MasterState, query: TasksQuery): Json {
-  const all: Task[] = [];
-  for (const framework of [...state.frameworks.values(), ...state.completedFrameworks.values()]) {
-    if (query.frameworkId !== undefined && framework.id !== query.frameworkId) continue;
-    for (const { task } of framework.tasks.values()) all.push(task);
-    all.push(...framework.unreachableTasks.values(), ...framework.completedTasks);
+/** Those that it has been told of. */
+export function offersOf(state: MasterState, framework: FrameworkRecord): OfferRecord[] {
+  const all: OfferRecord[] = [];
+  for (const id of framework.offers) {
+    const offer = state.offers.get(id);
+    if (offer !== undefined) all.push(offer);
   }
-  const sign = query.order === 'asc' ? 1 : -1;
-  const first = (task: Task): number => task.statuses?.[0]?.timestamp ?? 0;
-  const chosen = all
-    .filter((task) => query.taskId === undefined || task.task_id.value === query.taskId)
-    .sort((a, b) => sign * (first(a) - first(b)))
-    .slice(query.offset, query.offset + query.limit);
-  return { tasks: chosen.map(taskJson) };
-}
-
-const counted: readonly TaskState[] = [
-  'TASK_STAGING',
-  'TASK_STARTING',
-  'TASK_RUNNING',
-  'TASK_KILLING',
-  'TASK_FINISHED',
-  'TASK_KILLED',
-  'TASK_FAILED',
-  'TASK_LOST',
-  'TASK_ERROR',
-  'TASK_UNREACHABLE',
-];
-
-function taskCounts(tasks: readonly Task[]): Json {
-  const counts: Record<string, number> = Object.fromEntries(counted.map((name) => [name, 0]));
-  for (const { state } of tasks) if (state in counts) counts[state] = (counts[state] ?? 0) + 1;
-  return counts;
-}
-
-function tasksOf(framework: FrameworkRecord): Task[] {
-  const live = [...framework.tasks.values()].map(({ task }) => task);
-  return [...live, ...framework.unreachableTasks.values(), ...framework.completedTasks];
-}
-
-export function summaryJson(state: MasterState): Json {
-  const frameworks = [...state.frameworks.values()];
-  const ledger = new Ledger(state);
-  const byAgent = Map.groupBy(frameworks.flatMap(tasksOf), (task) => task.agent_id.value);
-  return {
-    hostname: state.options.hostname,
-    cluster: '',
-    slaves: [...state.agents.values()].map((agent) => {
-      const mine = byAgent.get(agent.id) ?? [];
-      const framework_ids = [...new Set(mine.map((task) => task.framework_id.value))];
-      return { ...agentJson(ledger, agent), ...taskCounts(mine), framework_ids };
-    }),
-    frameworks: frameworks.map((framework) => {
-      const mine = tasksOf(framework);
-      return {
-        ...frameworkSummary(ledger, framework),
-        ...taskCounts(mine),
-        slave_ids: [...new Set(mine.map((task) => task.agent_id.value))],
-      };
-    }),
-  };
-}
-
-export function rolesJson(state: MasterState): Json[] {
-  const ledger = new Ledger(state);
-  const names = new Set(state.allocator.roles());
-  return [...names].sort().map((name) => {
-    const frameworks = state.allocator.frameworksOf(name);
-    const allocated = Resources.sum(frameworks.map((id) => ledger.usedBy(id)));
-    const offered = Resources.sum(frameworks.map((id) => ledger.offeredTo(id)));
-    return {
-      name,
-      weight: state.allocator.weight(name),
-      frameworks,
-      resources: resourcesJson(allocated.add(offered)),
-      allocated: resourcesJson(allocated),
-      offered: resourcesJson(offered),
-      reserved: resourcesJson(Resources.none),
-    };
-  });
+  return all;
 }

@@ -15,6 +15,8 @@ export class LifecycleDesk {
   readonly #maintenance: MaintenanceDesk;
   /** Marked gone, not durable yet. */
   readonly #leaving = new Set<string>();
+  /** Something was drained or deactivated: a master that does not know of it may not take over. */
+  isUsed = false;
   /** Found empty, not durable yet. */
   readonly #drained = new Set<string>();
 
@@ -73,7 +75,7 @@ export class LifecycleDesk {
 
   markGone(agentId: string, now: number): Refusal | undefined {
     if (this.#state.gone.has(agentId)) return undefined;
-    if (!this.#isKnown(agentId)) return { status: 404, message: '404 Not Found.' };
+    if (!this.#isKnown(agentId)) return { status: 404, message: `Agent '${agentId}' not found` };
     if (this.#leaving.has(agentId)) {
       const message = `Agent ${agentId} is already being transitioned to gone`;
       return { status: 503, message };
@@ -134,8 +136,10 @@ export class LifecycleDesk {
 
   #decide(agentId: string, standing: AgentStanding, then: (now: number) => void = () => {}): void {
     this.#state.persist({ kind: 'set-standing', agentId, standing }, (now) => {
+      if (standing.deactivated) this.isUsed = true;
       if (standing.deactivated) this.#state.standings.set(agentId, standing);
       else this.#state.standings.delete(agentId);
+      if (this.#state.standings.size === 0) this.isUsed = false;
       const agent = this.#state.agents.get(agentId);
       if (agent !== undefined) {
         this.#state.allocator.setAgentActive(agentId, this.#state.isActive(agent));

@@ -115,12 +115,17 @@ export class MaintenanceDesk {
 
   status() {
     const draining = this.machines.filter(({ mode }) => mode === 'DRAINING');
-    return {
+    const down = this.machines.filter(({ mode }) => mode === 'DOWN').map(({ id }) => id);
+    const status = {
       draining_machines: draining.map(({ id }) => {
         const statuses = this.#statusesOf(id);
         return { id, ...(statuses.length === 0 ? {} : { statuses }) };
       }),
-      down_machines: this.machines.filter(({ mode }) => mode === 'DOWN').map(({ id }) => id),
+      down_machines: down,
+    };
+    return {
+      ...(draining.length === 0 ? {} : { draining_machines: status.draining_machines }),
+      ...(down.length === 0 ? {} : { down_machines: status.down_machines }),
     };
   }
 

@@ -34,7 +34,7 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
 /** undefined when neither form is acceptable. */
 export function acceptedType(request: IncomingMessage): ContentType | undefined {
   const accept = request.headers.accept;
-  if (accept === undefined || accept.trim() === '') return 'application/json';
+  if (accept === undefined) return 'application/json';
   const ranges = accept.split(',').map((part) => {
     const [type = '', ...parameters] = part.split(';').map((one) => one.trim());
     const quality = parameters.find((one) => one.startsWith('q='));
@@ -108,6 +108,28 @@ export function sendMessage<N extends MessageName>(
   sendBytes(exchange, bytes, type);
 }
 
+/** `*` means it as well; `q=0` that it does not. */
+function takesGzip(header: string): boolean {
+  return header.split(',').some((part) => {
+    const [coding = '', ...parameters] = part.split(';').map((one) => one.trim());
+    if (coding !== 'gzip' && coding !== '*') return false;
+    return !parameters.some((one) => /^q=0(\.0*)?$/.test(one));
+  });
+}
+
+/** JSON, or JSON-P where `jsonp` names a function. */
+export function sendJson(
+  exchange: { request: IncomingMessage; response: ServerResponse },
+  query: URLSearchParams,
+  value: unknown,
+): void {
+  const jsonp = query.get('jsonp');
+  const json = JSON.stringify(value);
+  const text = jsonp === null ? json : `${jsonp}(${json})`;
+  const type = jsonp === null ? 'application/json' : 'text/javascript';
+  sendBytes(exchange, Buffer.from(text), type);
+}
+
 /** With gzip where it is asked for and worth it. */
 export function sendBytes(
   exchange: { request: IncomingMessage; response: ServerResponse },
@@ -115,7 +137,7 @@ export function sendBytes(
   contentType: string,
 ): void {
   const { request, response } = exchange;
-  const wantsGzip = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+  const wantsGzip = takesGzip(String(request.headers['accept-encoding'] ?? ''));
   if (!wantsGzip || bytes.length < GZIP_BYTES_MIN) {
     response.writeHead(200, { 'Content-Type': contentType, 'Content-Length': bytes.length });
     response.end(bytes);
@@ -135,15 +157,3 @@ export function sendBytes(
   });
 }
 
-/** JSON, or JSON-P for a query that names a function. */
-export function sendJson(
-  { request, response }: { request: IncomingMessage; response: ServerResponse },
-  query: URLSearchParams,
-  value: unknown,
-): void {
-  const jsonp = query.get('jsonp');
-  const json = JSON.stringify(value);
-  const text = jsonp === null ? json : `${jsonp}(${json})`;
-  const type = jsonp === null ? 'application/json' : 'text/javascript';
-  sendBytes({ request, response }, Buffer.from(text), type);
-}

@@ -133,7 +133,7 @@ export class OfferDesk {
     // Whoever holds something of an agent that is to go is asked for it.
     if (told.some(({ unavailability }) => unavailability !== undefined)) state.isAskDue = true;
     if (told.length === 0) return;
-    state.count('messages_resource_offers');
+    state.frameworkMetrics.count(framework.id, 'offers/sent', told.length);
     state.tell(framework, { type: 'OFFERS', offers: { offers: told } });
   }
 

@@ -1,27 +1,84 @@
 // Answers to the v1 operator calls that read (GET_*): shapes of mesos.v1.master.Response.
-import type { MasterCall, MasterInfo, MasterResponse, Resource } from '#wire/mesos/v1.ts';
-import { agentToWire } from './agent-wire.ts';
+import type { ExecutorInfo, MasterCall, MasterResponse, Offer, Task } from '#wire/mesos/v1.ts';
+import { agentToWire, agentUrl } from './agent-wire.ts';
+import type { MasterCore } from './core.ts';
 import { Ledger } from './ledger.ts';
-import { rolesJson } from './legacy-json.ts';
-import { metricsOf } from './metrics.ts';
+import { offersOf } from './legacy-json.ts';
+import { rolesWire } from './legacy-views.ts';
+import type { MaintenanceDesk } from './maintenance.ts';
+import { inverseOfferToWire } from './maintenance.ts';
 import type { MasterState } from './state.ts';
-import { scalarResource } from '#mesos/resources/resources.ts';
+import type { AgentRecord, FrameworkRecord, OfferRecord } from './types.ts';
+import { buildInfo } from './version.ts';
 
 const time = (ms: number) => ({ nanoseconds: ms * 1e6 });
+
+/** Lists that are empty are not written, as everywhere in Mesos' answers. */
+function some<K extends string, T>(name: K, list: readonly T[]): { [P in K]?: T[] } {
+  return (list.length === 0 ? {} : { [name]: list }) as { [P in K]?: T[] };
+}
 
 function getAgents(state: MasterState, ledger: Ledger) {
   return {
     agents: [...state.agents.values()].map((agent) => ({
-      ...agentToWire(agent),
-      allocated_resources: ledger.usedOn(agent.id).toEndpoint(),
-      offered_resources: ledger.offeredOn(agent.id).toEndpoint(),
+      ...agentToWire(state, agent),
+      ...some('allocated_resources', ledger.usedOn(agent.id).toEndpoint()),
+      ...some('offered_resources', ledger.offeredOn(agent.id).toEndpoint()),
     })),
     recovered_agents: [...state.recovered.values()],
   };
 }
 
-function getFrameworks(state: MasterState, ledger: Ledger) {
-  const one = (framework: typeof state.frameworks extends Map<string, infer F> ? F : never) => ({
+function offerWire(maintenance: MaintenanceDesk, agent: AgentRecord, offer: OfferRecord): Offer {
+  const { info } = agent;
+  const unavailability = maintenance.unavailabilityOf(agent);
+  const executors = [...(agent.executors.get(offer.frameworkId)?.keys() ?? [])];
+  return {
+    id: { value: offer.id },
+    framework_id: { value: offer.frameworkId },
+    agent_id: { value: agent.id },
+    hostname: info.hostname,
+    url: agentUrl(agent),
+    ...(info.domain === undefined ? {} : { domain: info.domain }),
+    resources: offer.resources.toWire(),
+    ...some('attributes', info.attributes ?? []),
+    ...some(
+      'executor_ids',
+      executors.map((value) => ({ value })),
+    ),
+    ...(unavailability === undefined ? {} : { unavailability }),
+    allocation_info: { role: offer.role },
+  };
+}
+
+/** Offers of what the framework has now. */
+function offersWire({ state, maintenance }: MasterCore, framework: FrameworkRecord): Offer[] {
+  const all: Offer[] = [];
+  for (const offer of offersOf(state, framework)) {
+    const agent = state.agents.get(offer.agentId);
+    if (agent !== undefined) all.push(offerWire(maintenance, agent, offer));
+  }
+  return all;
+}
+
+function inverseOffersWire(
+  state: MasterState,
+  maintenance: MaintenanceDesk,
+  framework: FrameworkRecord,
+) {
+  return [...maintenance.inverseOffers.values()].flatMap(({ id, frameworkId, agentId }) => {
+    const agent = state.agents.get(agentId);
+    const unavailability = agent === undefined ? undefined : maintenance.unavailabilityOf(agent);
+    if (frameworkId !== framework.id || agent === undefined || unavailability === undefined) {
+      return [];
+    }
+    return [inverseOfferToWire(id, frameworkId, agent, unavailability)];
+  });
+}
+
+function getFrameworks(core: MasterCore, ledger: Ledger) {
+  const { state, maintenance } = core;
+  const one = (framework: FrameworkRecord) => ({
     framework_info: framework.info,
     active: framework.isActive,
     connected: framework.connection !== undefined,
@@ -31,8 +88,11 @@ function getFrameworks(state: MasterState, ledger: Ledger) {
     ...(framework.unregisteredAt === undefined
       ? {}
       : { unregistered_time: time(framework.unregisteredAt) }),
-    allocated_resources: ledger.usedBy(framework.id).toEndpoint(),
-    offered_resources: ledger.offeredTo(framework.id).toEndpoint(),
+    ...some('offers', offersWire(core, framework)),
+    ...some('inverse_offers', inverseOffersWire(state, maintenance, framework)),
+    ...some('allocated_resources', ledger.usedBy(framework.id).toEndpoint()),
+    ...some('offered_resources', ledger.offeredTo(framework.id).toEndpoint()),
+    offer_constraints: framework.offerConstraints ?? {},
   });
   return {
     frameworks: [...state.frameworks.values()].map(one),
@@ -40,109 +100,108 @@ function getFrameworks(state: MasterState, ledger: Ledger) {
   };
 }
 
-/** Secrets of executors and tasks never leave by an endpoint. */
-function withoutSecrets<T>(value: T): T {
-  return JSON.parse(
-    JSON.stringify(value, (key, inner: unknown) =>
-      key === 'secret' || (key === 'data' && typeof inner === 'object') ? undefined : inner,
-    ),
-  ) as T;
+/** Secrets of executors never leave by an endpoint. */
+function withoutSecrets(info: ExecutorInfo): ExecutorInfo {
+  const { command } = info;
+  const variables = command?.environment?.variables;
+  if (command === undefined || variables === undefined) return info;
+  const plain = variables.map((one) =>
+    one.secret?.value === undefined ? one : { ...one, secret: { ...one.secret, value: undefined } },
+  );
+  return { ...info, command: { ...command, environment: { variables: plain } } };
 }
 
 function getExecutors(state: MasterState) {
-  const executors = [...state.agents.values()].flatMap((agent) =>
-    [...agent.executors.values()].flatMap((byId) =>
-      [...byId.values()].map(({ info }) => ({
-        executor_info: withoutSecrets(info),
-        agent_id: { value: agent.id },
-      })),
-    ),
-  );
+  const executors: { executor_info: ExecutorInfo; agent_id: { value: string } }[] = [];
+  for (const agent of state.agents.values()) {
+    for (const byId of agent.executors.values()) {
+      for (const { info } of byId.values()) {
+        executors.push({ executor_info: withoutSecrets(info), agent_id: { value: agent.id } });
+      }
+    }
+  }
   return { executors };
 }
 
 function getTasks(state: MasterState) {
-  const active = [...state.frameworks.values()];
-  const all = [...active, ...state.completedFrameworks.values()];
-  return {
-    tasks: active.flatMap(({ tasks }) => [...tasks.values()].map(({ task }) => task)),
-    unreachable_tasks: active.flatMap(({ unreachableTasks }) => [...unreachableTasks.values()]),
-    completed_tasks: all.flatMap(({ completedTasks }) => completedTasks),
-  };
+  const tasks: Task[] = [];
+  const unreachable_tasks: Task[] = [];
+  const completed_tasks: Task[] = [];
+  for (const framework of state.frameworks.values()) {
+    for (const { task } of framework.tasks.values()) tasks.push(task);
+    unreachable_tasks.push(...framework.unreachableTasks.values());
+    completed_tasks.push(...framework.completedTasks);
+  }
+  for (const framework of state.completedFrameworks.values()) {
+    unreachable_tasks.push(...framework.unreachableTasks.values());
+    completed_tasks.push(...framework.completedTasks);
+  }
+  return { tasks, unreachable_tasks, completed_tasks };
 }
 
-export function getState(state: MasterState) {
+function getOperations(state: MasterState) {
+  const all = [...state.agents.values()].flatMap((agent) =>
+    [...agent.operations.values()].map(({ operation }) => operation),
+  );
+  return some('operations', all);
+}
+
+export function getState(core: MasterCore) {
+  const { state } = core;
   const ledger = new Ledger(state);
   return {
     get_tasks: getTasks(state),
     get_executors: getExecutors(state),
-    get_frameworks: getFrameworks(state, ledger),
+    get_frameworks: getFrameworks(core, ledger),
     get_agents: getAgents(state, ledger),
   };
 }
 
-function getRoles(state: MasterState) {
-  const roles = rolesJson(state).map((role) => {
-    const amounts = role['resources'] as Record<string, number>;
-    const resources: Resource[] = ['cpus', 'mem', 'disk', 'gpus']
-      .filter((name) => (amounts[name] ?? 0) > 0)
-      .map((name) => scalarResource(name, amounts[name] ?? 0));
-    const frameworks = (role['frameworks'] as string[]).map((value) => ({ value }));
-    return { name: String(role['name']), weight: Number(role['weight']), frameworks, resources };
-  });
-  return { roles };
-}
-
-/** undefined for calls that this master does not serve. */
-export function answer(
-  state: MasterState,
-  call: MasterCall,
-  master: MasterInfo,
-  now: number,
-): MasterResponse | undefined {
-  const { version } = state.options;
+/** undefined for calls whose answers are not of the core (flags, metrics, files, logging). */
+export function answer(core: MasterCore, call: MasterCall): MasterResponse | undefined {
+  const { state, maintenance, quotas } = core;
   switch (call.type) {
     case 'GET_HEALTH':
       return { type: 'GET_HEALTH', get_health: { healthy: true } };
-    case 'GET_FLAGS':
-      return { type: 'GET_FLAGS', get_flags: { flags: [] } };
-    case 'GET_VERSION':
-      return { type: 'GET_VERSION', get_version: { version_info: { version } } };
-    case 'GET_LOGGING_LEVEL':
-      return { type: 'GET_LOGGING_LEVEL', get_logging_level: { level: 0 } };
-    case 'GET_METRICS': {
-      const metrics = Object.entries(metricsOf(state, now)).map(([name, value]) => ({
-        name,
-        value,
-      }));
-      return { type: 'GET_METRICS', get_metrics: { metrics } };
+    case 'GET_VERSION': {
+      const version_info = { version: state.options.version, ...buildInfo };
+      return { type: 'GET_VERSION', get_version: { version_info } };
     }
     case 'GET_MASTER': {
       const started = state.startedAt / 1_000;
-      const get_master = { master_info: master, start_time: started, elected_time: started };
-      return { type: 'GET_MASTER', get_master };
+      const master_info = core.masterInfo();
+      return {
+        type: 'GET_MASTER',
+        get_master: { master_info, start_time: started, elected_time: started },
+      };
     }
     case 'GET_STATE':
-      return { type: 'GET_STATE', get_state: getState(state) };
+      return { type: 'GET_STATE', get_state: getState(core) };
     case 'GET_AGENTS':
       return { type: 'GET_AGENTS', get_agents: getAgents(state, new Ledger(state)) };
     case 'GET_FRAMEWORKS':
-      return { type: 'GET_FRAMEWORKS', get_frameworks: getFrameworks(state, new Ledger(state)) };
+      return { type: 'GET_FRAMEWORKS', get_frameworks: getFrameworks(core, new Ledger(state)) };
     case 'GET_EXECUTORS':
       return { type: 'GET_EXECUTORS', get_executors: getExecutors(state) };
     case 'GET_TASKS':
       return { type: 'GET_TASKS', get_tasks: getTasks(state) };
     case 'GET_ROLES':
-      return { type: 'GET_ROLES', get_roles: getRoles(state) };
-    // What cannot be set yet is answered as what is not set.
+      return { type: 'GET_ROLES', get_roles: rolesWire(state, quotas, new Ledger(state)) };
     case 'GET_OPERATIONS':
-      return { type: 'GET_OPERATIONS', get_operations: {} };
-    case 'GET_MAINTENANCE_STATUS':
-      return { type: 'GET_MAINTENANCE_STATUS', get_maintenance_status: { status: {} } };
-    case 'GET_MAINTENANCE_SCHEDULE':
-      return { type: 'GET_MAINTENANCE_SCHEDULE', get_maintenance_schedule: { schedule: {} } };
+      return { type: 'GET_OPERATIONS', get_operations: getOperations(state) };
+    case 'GET_QUOTA':
+      return { type: 'GET_QUOTA', get_quota: { status: quotas.status() } };
+    case 'GET_MAINTENANCE_STATUS': {
+      const status = maintenance.status();
+      return { type: 'GET_MAINTENANCE_STATUS', get_maintenance_status: { status } };
+    }
+    case 'GET_MAINTENANCE_SCHEDULE': {
+      const { schedule } = maintenance;
+      return { type: 'GET_MAINTENANCE_SCHEDULE', get_maintenance_schedule: { schedule } };
+    }
     case 'GET_WEIGHTS': {
       const weight_infos = state.allocator.weights();
+      if (weight_infos.length === 0) return { type: 'GET_WEIGHTS' };
       return { type: 'GET_WEIGHTS', get_weights: { weight_infos } };
     }
     default:

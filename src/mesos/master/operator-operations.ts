@@ -2,6 +2,7 @@
 // operations on an agent's resources. 202 when the agent is told; refusals in Mesos' words.
 import { fromJson } from '#wire/mesos/codec.ts';
 import type { MasterCall, Offer_Operation, Resource } from '#wire/mesos/v1.ts';
+import { readForm, readList } from './form-json.ts';
 
 export interface AskedOperation {
   readonly agentId: string;
@@ -58,15 +59,17 @@ export const operationEndpoints: ReadonlySet<string> = new Set([
 
 /** What the form `slaveId=ID&resources=[…]` of an older endpoint asks for, or what is wrong with it. */
 export function operationOfForm(path: string, body: string): AskedOperation | string {
-  const form = new URLSearchParams(body);
+  const read = readForm(body);
+  if ('wrong' in read) return read.wrong;
+  const form = read.value;
   const agentId = form.get('slaveId');
   if (agentId === null) return "Missing 'slaveId' query parameter in the request body";
   const isVolumes = path.endsWith('-volumes');
-  const resources = listOf(form, isVolumes ? 'volumes' : 'resources', isVolumes);
+  const resources = listOf(form, isVolumes ? 'volumes' : 'resources', path);
   if (typeof resources === 'string') return resources;
   switch (path) {
     case '/reserve': {
-      const source = form.has('source') ? listOf(form, 'source', false) : [];
+      const source = form.has('source') ? listOf(form, 'source', path) : [];
       if (typeof source === 'string') return source;
       return { agentId, operation: { type: 'RESERVE', reserve: { resources, source } } };
     }
@@ -79,16 +82,12 @@ export function operationOfForm(path: string, body: string): AskedOperation | st
   }
 }
 
-function listOf(form: URLSearchParams, name: string, isVolumes: boolean): Resource[] | string {
+function listOf(form: URLSearchParams, name: string, path: string): Resource[] | string {
   const text = form.get(name);
   if (text === null) return `Missing '${name}' query parameter in the request body`;
-  const refused = (why: string): string =>
-    `Error ${isVolumes ? 'in ' : ''}parsing '${name}' query parameter in the request body: ${why}`;
-  try {
-    const list: unknown = JSON.parse(text);
-    if (!Array.isArray(list)) return refused('Unexpected JSON type parsed');
-    return list.map((one) => fromJson('Resource', one));
-  } catch (error) {
-    return refused(error instanceof Error ? error.message : String(error));
-  }
+  const list = readList(text, (one) => fromJson('Resource', one));
+  if ('value' in list) return list.value;
+  // Only one of the four endpoints says it without the second word.
+  const what = path === '/reserve' ? 'Error parsing' : 'Error in parsing';
+  return `${what} '${name}' query parameter in the request body: ${list.wrong}`;
 }

@@ -14,7 +14,11 @@ export class RelayDesk {
     const { acknowledge } = call;
     if (acknowledge === undefined) return;
     const agent = this.#state.agents.get(acknowledge.agent_id.value);
-    if (agent === undefined || !agent.isConnected) return;
+    if (agent === undefined || !agent.isConnected) {
+      this.#state.count('invalid_status_update_acknowledgements');
+      return;
+    }
+    this.#state.count('valid_status_update_acknowledgements');
     const record = framework.tasks.get(acknowledge.task_id.value);
     if (record !== undefined && isAcknowledged(record.task, acknowledge.uuid)) {
       if (isTerminal(record.task.status_update_state ?? record.task.state)) {

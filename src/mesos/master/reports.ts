@@ -10,12 +10,13 @@ export class ReportDesk {
   }
 
   onStatusUpdate(from: string, { update }: Messages['StatusUpdateMessage']): void {
+    this.#state.count('messages_status_update');
     const { state } = this.#forward(from, update);
-    if (state === 'dropped') this.#state.count('invalid_status_updates');
+    if (state !== 'forwarded') this.#state.count('invalid_status_updates');
     else this.#state.count('valid_status_updates');
   }
 
-  #forward(from: string, update: Messages['StatusUpdate']): { state: 'forwarded' | 'dropped' } {
+  #forward(from: string, update: Messages['StatusUpdate']): { state: 'forwarded' | 'unknown' | 'dropped' } {
     const agent = this.#state.agentsByPid.get(from);
     const framework = this.#state.frameworks.get(update.framework_id.value);
     if (agent === undefined || framework === undefined) return { state: 'dropped' };
@@ -41,10 +42,11 @@ export class ReportDesk {
     }
     if (framework.connection === undefined) return { state: 'dropped' };
     this.#state.tellStatus(framework, status);
-    return { state: 'forwarded' };
+    return { state: record === undefined ? 'unknown' : 'forwarded' };
   }
 
   onExecutorExited(body: Messages['ExitedExecutorMessage']): void {
+    this.#state.count('messages_exited_executor');
     const agent = this.#state.agents.get(body.agent_id.value);
     const frameworkId = body.framework_id.value;
     const executors = agent?.executors.get(frameworkId);
@@ -59,7 +61,10 @@ export class ReportDesk {
   }
 
   onExecutorMessage(body: Messages['ExecutorToFrameworkMessage']): void {
+    this.#state.count('messages_executor_to_framework');
     const framework = this.#state.frameworks.get(body.framework_id.value);
+    const isValid = framework !== undefined && framework.connection !== undefined;
+    this.#state.count(`${isValid ? 'valid' : 'invalid'}_executor_to_framework_messages`);
     if (framework === undefined) return;
     const { agent_id, executor_id, data } = body;
     this.#state.tell(framework, { type: 'MESSAGE', message: { agent_id, executor_id, data } });

@@ -3,6 +3,7 @@
 import type { Messages } from '#wire/mesos/v1.ts';
 import type { MasterState } from './state.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
+import { masterStatus } from './statuses.ts';
 import type { AgentRecord, MasterOptions } from './types.ts';
 
 type Reregister = Messages['ReregisterSlaveMessage'];
@@ -34,7 +35,7 @@ export class ReturnDesk {
   }
 
   /** Tasks that only the master knows are asked of the agent, which answers DROPPED or LOST. */
-  finish(agent: AgentRecord, message: Reregister): void {
+  finish(agent: AgentRecord, message: Reregister, now: number): void {
     const known = new Set(
       (message.tasks ?? []).map((task) => `${task.framework_id.value}/${task.task_id.value}`),
     );
@@ -48,11 +49,16 @@ export class ReturnDesk {
       for (const task of missing) if (isTerminal(task.state)) this.#state.complete(framework, task);
       const statuses = missing
         .filter((task) => !isTerminal(task.state))
-        .map((task) => ({
-          task_id: task.task_id,
-          state: task.state,
-          agent_id: { value: agent.id },
-        }));
+        .map((task) =>
+          masterStatus({
+            taskId: task.task_id.value,
+            agentId: agent.id,
+            state: task.state,
+            reason: 'REASON_RECONCILIATION',
+            message: 'Reconciliation request',
+            now,
+          }),
+        );
       if (statuses.length === 0) continue;
       const framework_id = { value: framework.id };
       reconciliations.push({ framework_id, framework: framework.info, statuses });

@@ -3,6 +3,9 @@ import { validateRole } from '#mesos/resources/role-names.ts';
 import type { FrameworkInfo } from '#wire/mesos/v1.ts';
 import { validateId } from './ids.ts';
 
+/** How Mesos says in messages to agents that a framework has no address: it speaks HTTP. */
+export const NO_PID = '@0.0.0.0:0';
+
 export function hasCapability(info: FrameworkInfo, type: string): boolean {
   return (info.capabilities ?? []).some((capability) => capability.type === type);
 }
@@ -38,6 +41,13 @@ function validateRoles(info: FrameworkInfo): string | undefined {
   return undefined;
 }
 
+/** As C++ prints it. */
+function shown(value: number): string {
+  if (Number.isNaN(value)) return 'nan';
+  if (Number.isFinite(value)) return String(value);
+  return value < 0 ? '-inf' : 'inf';
+}
+
 export function validateFrameworkInfo(
   info: FrameworkInfo,
   suppressedRoles: readonly string[],
@@ -55,7 +65,7 @@ export function validateFrameworkInfo(
   }
   const timeout = info.failover_timeout ?? 0;
   if (!(Math.abs(timeout) <= TIMEOUT_SECONDS_MAX)) {
-    return `The framework failover_timeout (${timeout}) is invalid`;
+    return `The framework failover_timeout (${shown(timeout)}) is invalid`;
   }
   return undefined;
 }

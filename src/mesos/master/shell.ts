@@ -11,6 +11,7 @@ import { DriverLinks } from './drivers.ts';
 import type { ContentType } from './negotiate.ts';
 import { getState } from './operator-answers.ts';
 import { EventStream } from './streams.ts';
+import { Timings } from './timings.ts';
 import {
   fromAgentNames,
   type FromAgent,
@@ -49,6 +50,12 @@ export class MasterShell {
   #allocatedAt = 0;
   /** By the last run. */
   #offersSent = 0;
+  /** Milliseconds: of runs, between wanting a run and its start, of registry writes. */
+  readonly #runs = new Timings();
+  readonly #waits = new Timings();
+  readonly #writes = new Timings();
+  readonly #fetchMs: number;
+  #wantedAt: number | undefined;
   #isClosed = false;
   readonly #ended = Promise.withResolvers<void>();
   /** Registry writes go one after the other; each confirms its changes when they are durable. */
@@ -56,7 +63,9 @@ export class MasterShell {
   #isWriting = false;
   #persisting: Promise<void> = Promise.resolve();
 
-  private constructor(options: MasterOptions, core: MasterCore, registry: Registry, env: Env) {
+  private constructor(core: MasterCore, registry: Registry, env: Env, fetchMs: number) {
+    const { options } = core.state;
+    this.#fetchMs = fetchMs;
     this.options = options;
     this.core = core;
     this.env = env;
@@ -77,8 +86,11 @@ export class MasterShell {
   }
 
   static async start(options: MasterOptions, registry: Registry, env: Env): Promise<MasterShell> {
-    const core = new MasterCore(options, await registry.read(), env.clock.now());
-    const shell = new MasterShell(options, core, registry, env);
+    const from = env.clock.monotonicMs();
+    const content = await registry.read();
+    const fetchMs = env.clock.monotonicMs() - from;
+    const core = new MasterCore(options, content, env.clock.now());
+    const shell = new MasterShell(core, registry, env, fetchMs);
     shell.#wakeAt(core.nextDeadline());
     return shell;
   }
@@ -94,6 +106,12 @@ export class MasterShell {
 
   perform(effects: readonly MasterEffect[]): void {
     for (const effect of effects) this.#performOne(effect);
+  }
+
+  /** Resolves when what the effects persist is durable and has had its consequences. */
+  async performDurably(effects: readonly MasterEffect[]): Promise<void> {
+    this.perform(effects);
+    while (this.#isWriting) await this.#persisting;
   }
 
   newConnection(): ConnectionId {
@@ -185,10 +203,30 @@ export class MasterShell {
     const oldest = [...this.#operators][0];
     if (this.#operators.size > OPERATOR_STREAMS_MAX) oldest?.close();
     const subscribed = {
-      get_state: getState(this.core.state),
+      get_state: getState(this.core),
       heartbeat_interval_seconds: seconds,
     };
     stream.send({ type: 'SUBSCRIBED', subscribed });
+  }
+
+  /** What is the shell's to measure, under Mesos' names. */
+  metrics(): Record<string, number> {
+    const queued = this.#unwritten.length;
+    return {
+      'master/operator_event_stream_subscribers': this.#operators.size,
+      'master/event_queue_dispatches': this.#allocation === undefined ? 0 : 1,
+      'master/event_queue_http_requests': 0,
+      'master/event_queue_messages': 0,
+      'allocator/event_queue_dispatches': this.#allocation === undefined ? 0 : 1,
+      'allocator/mesos/event_queue_dispatches': this.#allocation === undefined ? 0 : 1,
+      'allocator/mesos/allocation_runs': this.#runs.total,
+      ...this.#runs.summary('allocator/mesos/allocation_run_ms'),
+      ...this.#waits.summary('allocator/mesos/allocation_run_latency_ms'),
+      'registrar/queued_operations': queued,
+      'registrar/registry_size_bytes': this.core.registryBytes(),
+      'registrar/state_fetch_ms': this.#fetchMs,
+      ...this.#writes.summary('registrar/state_store_ms'),
+    };
   }
 
   async close(): Promise<void> {
@@ -275,6 +313,7 @@ export class MasterShell {
 
   async #writeBatch(): Promise<void> {
     const batch = this.#unwritten.splice(0, PERSIST_BATCH_MAX);
+    const from = this.env.clock.monotonicMs();
     try {
       await this.#registry.applyAll(batch.map(({ change }) => change));
     } catch (error) {
@@ -283,6 +322,7 @@ export class MasterShell {
       this.#ended.resolve();
       return;
     }
+    this.#writes.add(this.env.clock.monotonicMs() - from);
     for (const { token } of batch) {
       if (!this.#isClosed) this.perform(this.core.confirm(token, this.now));
     }
@@ -294,6 +334,7 @@ export class MasterShell {
    * few events.
    */
   #allocateSoon(isPatient: boolean): void {
+    this.#wantedAt ??= this.env.clock.monotonicMs();
     if (this.#allocation === 'soon' || (isPatient && this.#allocation !== undefined)) return;
     const quietUntil = this.#allocatedAt + Math.min(this.#offersSent * OFFERS_GAP_MS, GAP_MS_MAX);
     const delay = isPatient ? quietUntil - this.now : 0;
@@ -310,7 +351,11 @@ export class MasterShell {
     this.#allocation = undefined;
     if (this.#isClosed) return;
     if (!this.core.isAllocating) this.#offersSent = 0;
+    const from = this.env.clock.monotonicMs();
+    this.#waits.add(from - (this.#wantedAt ?? from));
+    this.#wantedAt = undefined;
     const effects = this.core.allocate(this.now);
+    this.#runs.add(this.env.clock.monotonicMs() - from);
     this.#allocatedAt = this.now;
     for (const effect of effects) if (effect.kind === 'event') this.#offersSent += 1;
     this.perform(effects);

@@ -6,6 +6,7 @@ import type { Resources } from '#mesos/resources/resources.ts';
 import type { AgentStanding } from '#mesos/registry/registry.ts';
 import type { AgentInfo, SchedulerEvent, Task, TaskStatus } from '#wire/mesos/v1.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
+import { FrameworkMetrics } from './framework-metrics.ts';
 import { recordStatus, stateFor } from './statuses.ts';
 import type {
   AgentRecord,
@@ -54,6 +55,9 @@ export class MasterState {
   readonly byConnection = new Map<ConnectionId, string>();
   readonly startedAt: number;
   readonly counters = new Map<string, number>();
+  readonly frameworkMetrics = new FrameworkMetrics();
+  /** Messages of drivers by their principal; calls over HTTP are not counted, as in Mesos. */
+  readonly principalMessages = new Map<string, { received: number; processed: number }>();
   nextFramework = 0;
   nextAgent = 0;
   nextOffer = 0;
@@ -133,13 +137,13 @@ export class MasterState {
 
   tell(framework: FrameworkRecord, event: SchedulerEvent): void {
     if (framework.connection === undefined) return;
+    this.frameworkMetrics.countOf(framework.id, 'events', event.type ?? 'unknown');
     this.emit({ kind: 'event', connection: framework.connection, event });
   }
 
   /** Sends a status to a framework in the states that it understands. */
   tellStatus(framework: FrameworkRecord, status: TaskStatus): void {
     const state = stateFor(framework.info, status.state);
-    this.count(`messages_status_update`);
     this.tell(framework, { type: 'UPDATE', update: { status: { ...status, state } } });
   }
 
@@ -150,6 +154,7 @@ export class MasterState {
     const framework = this.frameworks.get(offer.frameworkId);
     framework?.offers.delete(offer.id);
     if (how.rescind && offer.isSent && framework !== undefined) {
+      this.frameworkMetrics.count(framework.id, 'offers/rescinded');
       this.tell(framework, { type: 'RESCIND', rescind: { offer_id: { value: offer.id } } });
     }
   }
@@ -173,15 +178,33 @@ export class MasterState {
     }
   }
 
+  /** The end of a task, with who said it and why. */
+  countEnd(status: TaskStatus): void {
+    this.count(`tasks_${status.state.slice('TASK_'.length).toLowerCase()}`);
+    this.countReason(status);
+  }
+
+  countReason({ state, source = 'SOURCE_MASTER', reason }: TaskStatus): void {
+    if (reason === undefined) return;
+    const name = state.slice('TASK_'.length).toLowerCase();
+    // Counters keep the old name of agents.
+    const why = reason.replace('_AGENT', '_SLAVE').toLowerCase();
+    const who = source.replace('_AGENT', '_SLAVE').toLowerCase();
+    this.count(`task_${name}/${who}/${why}`);
+  }
+
   updateTaskState(framework: FrameworkRecord, task: Task, status: TaskStatus): void {
     const isNews = task.state !== status.state;
     task.state = status.state;
     recordStatus(task, status);
+    if (isNews && status.state === 'TASK_UNREACHABLE') this.countReason(status);
     if (isTerminal(status.state) && isNews) {
-      this.count(`tasks_${status.state.slice('TASK_'.length).toLowerCase()}`);
+      this.countEnd(status);
+      const name = status.state.toLowerCase();
+      this.frameworkMetrics.count(framework.id, `tasks/terminal/${name}`);
     }
     if (!isNews) return;
-    const { data: _data, uuid: _uuid, ...kept } = status;
+    const { data: _data, ...kept } = status;
     this.emit({
       kind: 'operator-event',
       event: {

@@ -100,6 +100,17 @@ export class Resources {
     return new Resources(entries);
   }
 
+  /** All together, each part still allocated to whom it is. */
+  static join(parts: readonly Resources[]): Resources {
+    const [only = Resources.none] = parts;
+    if (parts.length <= 1) return only;
+    const entries = new Map<string, Entry>();
+    for (const part of parts) {
+      for (const entry of part.#entries.values()) addEntry(entries, entry);
+    }
+    return new Resources(entries);
+  }
+
   get isEmpty(): boolean {
     return this.#entries.size === 0;
   }

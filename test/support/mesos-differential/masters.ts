@@ -93,7 +93,11 @@ export async function startOwnMaster(settings: Settings): Promise<RunningMaster>
     new Registry(new MemoryStore()),
     env,
   );
-  const http = new MasterHttp(shell, { port: String(port) });
+  const http = new MasterHttp(shell, {
+    port: String(port),
+    hostname: 'localhost',
+    work_dir: '/nowhere',
+  });
   server.on('request', (request, response) => http.handle(request, response));
   return {
     url: `http://127.0.0.1:${port}`,

@@ -36,6 +36,13 @@ const unordered: Readonly<Record<string, (one: Json) => string>> = {
   metrics: nameOf,
   executors: (one) => JSON.stringify(one),
   tasks: (one) => JSON.stringify(one['task_id'] ?? one['id'] ?? one),
+  completed_tasks: (one) => JSON.stringify(one['task_id'] ?? one['id'] ?? one),
+  unreachable_tasks: (one) => JSON.stringify(one['task_id'] ?? one['id'] ?? one),
+  offers: (one) => JSON.stringify(one['agent_id'] ?? one['slave_id'] ?? one),
+  executor_ids: (one) => JSON.stringify(one),
+  unreserved_resources_full: resourceName,
+  used_resources_full: resourceName,
+  offered_resources_full: resourceName,
   framework_ids: String,
   slave_ids: String,
   draining_machines: (one) => JSON.stringify(one['id']),
@@ -72,8 +79,11 @@ function flagNames(flags: unknown): string[] {
 /** Names, and the values that depend on nothing but what was asked. */
 export function metrics(list: readonly Metric[], around: Surroundings): Json {
   const isCounted = (name: string): boolean =>
-    name.startsWith('master/') && !/uptime|event_queue|http_cache|recovery_time/.test(name);
+    name.startsWith('master/') && !/uptime|event_queue|http_cache|recovery_time/.test(name) &&
+      // How often something is offered is a matter of time.
+      !/\/(events|events\/offers|events\/rescind|events\/heartbeat|offers\/(sent|rescinded))$/.test(name);
   const entries = list
+    .filter(({ name }) => !/_ms\/(count|min|max|p\d+)$/.test(name))
     .map(({ name, value = 0 }): [string, unknown] => [
       normaliseText(name, around),
       isCounted(name) ? value : '<number>',
@@ -94,6 +104,7 @@ export function normaliseText(text: string, { ports }: Surroundings): string {
 }
 
 function normaliseNumber(value: number, key: string, { ports }: Surroundings): unknown {
+  if (/^(avg_load|mem_|cpus_total$)/.test(key)) return '<number>';
   if (key === 'port') return ports.get(value) ?? value;
   if (timeKey.test(key) && value !== 0) return '<time>';
   return value;

@@ -185,6 +185,15 @@ export class World {
     return normaliseText(bytes.toString(), this);
   }
 
+  /** Until so many offers are outstanding: when that is, is a matter of time. */
+  async untilOffered(count: number): Promise<void> {
+    await this.until(`${count} offers`, async () => {
+      const { bytes } = await this.ask({ path: '/metrics/snapshot' });
+      const all = JSON.parse(bytes.toString()) as Record<string, number>;
+      return all['master/outstanding_offers'] === count ? true : undefined;
+    });
+  }
+
   async until<T>(what: string, look: () => T | undefined | Promise<T | undefined>): Promise<T> {
     const end = performance.now() + WAIT_MS;
     for (;;) {
@@ -356,6 +365,7 @@ export class FakeAgent {
   port = 0;
   id = '';
   answersPings = true;
+  #updates = 0;
 
   constructor(world: World, name: string) {
     this.#world = world;
@@ -460,12 +470,13 @@ export class FakeAgent {
   update(frameworkId: string, taskId: string, state: TaskState): string {
     const uuid = aUuid(taskId.length * 16 + state.length);
     const agent_id = { value: this.id };
+    this.#updates += 1;
     const status = {
       task_id: { value: taskId },
       state,
       agent_id,
       source: 'SOURCE_EXECUTOR' as const,
-      timestamp: 1,
+      timestamp: this.#updates,
       uuid,
     };
     const framework_id = { value: frameworkId };

@@ -143,6 +143,7 @@ async function cut(world: World, all: Cast): Promise<void> {
   await agent.expect('SlaveReregisteredMessage');
   await agent.expect('KillTaskMessage');
   await isConnected(world, true);
+  await world.untilOffered(1);
   await look(world, 'after the cut');
 }
 

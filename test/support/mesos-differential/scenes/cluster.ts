@@ -65,6 +65,7 @@ async function play(world: World): Promise<void> {
   await one.expect('RunTaskGroupMessage');
   await events.expect('TASK_ADDED');
   await settled(world, 'TASK_STAGING', 6);
+  await world.untilOffered(1);
   await views(world, 'with staging tasks');
   await updates(world, { one, runner, events });
   await views(world, 'with running tasks');
@@ -157,7 +158,7 @@ async function queries(world: World, runner: Scheduler): Promise<void> {
   const id = runner.frameworkId;
   for (const query of [
     'limit=2',
-    'limit=2&offset=1&order=asc',
+    'limit=2&offset=2&order=asc',
     'offset=100',
     'order=asc',
     'order=up',
@@ -199,6 +200,7 @@ async function second(world: World, runner: Scheduler): Promise<void> {
   const isOfTwo = (offer: Json): boolean => offer['hostname'] === 'two.example';
   const offer = await runner.offer(isOfTwo);
   world.keep('an offer of agent two', { body: world.clean(offer) });
+  await world.untilOffered(2);
   await views(world, 'with two agents');
   await world.http('GET /slaves of one', { path: `/slaves?slave_id=${two.id}` });
   await runner.accept('ACCEPT on two', [offer], [launch(aTask('short', offer))]);

@@ -94,6 +94,7 @@ async function drained(world: World): Promise<void> {
   await look(world, 'when drained');
   await world.operatorProtobuf('REACTIVATE_AGENT', call('REACTIVATE_AGENT', agent.id));
   await world.operatorJson('REACTIVATE_AGENT again', call('REACTIVATE_AGENT', agent.id));
+  await world.untilOffered(1);
   await look(world, 'when reactivated');
   await aware.call('REVIVE', { type: 'REVIVE' });
   await aware.offer((offer) => offer['hostname'] === 'drained.example');

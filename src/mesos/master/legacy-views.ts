@@ -1,0 +1,240 @@
+// What the older endpoints answer as a whole (/state-summary, /tasks, /roles, /quota …): shapes of
+// Mesos 1.11 (inventory 1.4). Built from the master's state; nothing is decided here.
+import { scalarResource } from '#mesos/resources/resources.ts';
+import { toJson } from '#wire/mesos/codec.ts';
+import type { Task, TaskState } from '#wire/mesos/v1.ts';
+import { Ledger } from './ledger.ts';
+import {
+  agentJson,
+  frameworkJson,
+  frameworkSummary,
+  recoveredAgentJson,
+  taskJson,
+} from './legacy-json.ts';
+import { masterCapabilities } from './master-info.ts';
+import { milliOf, type QuotaDesk } from './quotas.ts';
+import { quantitiesJson, type Json } from './resource-json.ts';
+import type { MasterState } from './state.ts';
+import type { FrameworkRecord } from './types.ts';
+import { buildInfo } from './version.ts';
+
+export function versionJson(version: string): Json {
+  return { ...buildInfo, version };
+}
+
+/** /state before the lists of agents and frameworks. */
+export function stateHead(state: MasterState, flags: Readonly<Record<string, string>>): Json {
+  const { options } = state;
+  const agents = [...state.agents.values()];
+  const active = agents.filter((agent) => state.isActive(agent)).length;
+  const { version, masterId: id, pid, hostname, port } = options;
+  const { git_sha, git_tag, build_date, build_time, build_user } = buildInfo;
+  return {
+    version,
+    git_sha,
+    git_tag,
+    build_date,
+    build_time,
+    build_user,
+    start_time: state.startedAt / 1_000,
+    elected_time: state.startedAt / 1_000,
+    id,
+    pid,
+    hostname,
+    capabilities: masterCapabilities,
+    activated_slaves: active,
+    deactivated_slaves: agents.length - active,
+    unreachable_slaves: state.unreachable.size,
+    leader: pid,
+    leader_info: { id, pid, port, hostname },
+    ...(flags['cluster'] === undefined ? {} : { cluster: flags['cluster'] }),
+    ...(flags['log_dir'] === undefined ? {} : { log_dir: flags['log_dir'] }),
+    flags,
+  };
+}
+
+export function stateJson(state: MasterState, flags: Readonly<Record<string, string>>): Json {
+  const ledger = new Ledger(state);
+  const frameworkOf = (one: FrameworkRecord): Json => frameworkJson(state, ledger, one);
+  return {
+    ...stateHead(state, flags),
+    slaves: [...state.agents.values()].map((agent) => agentJson(state, ledger, agent)),
+    recovered_slaves: recoveredJson(state),
+    frameworks: [...state.frameworks.values()].map(frameworkOf),
+    completed_frameworks: [...state.completedFrameworks.values()].map(frameworkOf),
+    orphan_tasks: [],
+    unregistered_frameworks: [],
+  };
+}
+
+export function recoveredJson(state: MasterState): Json[] {
+  return [...state.recovered.values()].map(recoveredAgentJson);
+}
+
+export function agentsJson(state: MasterState, id: string | null): Json {
+  const ledger = new Ledger(state);
+  const chosen = [...state.agents.values()].filter((one) => id === null || one.id === id);
+  const recovered = [...state.recovered.values()].filter(
+    (one) => id === null || one.id?.value === id,
+  );
+  return {
+    slaves: chosen.map((one) => agentJson(state, ledger, one, { isFull: true })),
+    recovered_slaves: recovered.map(recoveredAgentJson),
+  };
+}
+
+export function frameworksJson(state: MasterState, id: string | null): Json {
+  const ledger = new Ledger(state);
+  const chosen = (all: ReadonlyMap<string, FrameworkRecord>) =>
+    [...all.values()]
+      .filter((one) => id === null || one.id === id)
+      .map((one) => frameworkJson(state, ledger, one));
+  return {
+    frameworks: chosen(state.frameworks),
+    completed_frameworks: chosen(state.completedFrameworks),
+    unregistered_frameworks: [],
+  };
+}
+
+export interface TasksQuery {
+  readonly limit: number;
+  readonly offset: number;
+  readonly order: 'asc' | 'desc';
+  readonly frameworkId?: string | undefined;
+  readonly taskId?: string | undefined;
+}
+
+export function tasksJson(state: MasterState, query: TasksQuery): Json {
+  const all: Task[] = [];
+  for (const framework of [...state.frameworks.values(), ...state.completedFrameworks.values()]) {
+    if (query.frameworkId !== undefined && framework.id !== query.frameworkId) continue;
+    for (const { task } of framework.tasks.values()) all.push(task);
+    all.push(...framework.unreachableTasks.values(), ...framework.completedTasks);
+  }
+  const sign = query.order === 'asc' ? 1 : -1;
+  const first = (task: Task): number => task.statuses?.[0]?.timestamp ?? 0;
+  const chosen = all
+    .filter((task) => query.taskId === undefined || task.task_id.value === query.taskId)
+    .sort((a, b) => sign * (first(a) - first(b)))
+    .slice(query.offset, query.offset + query.limit);
+  return { tasks: chosen.map(taskJson) };
+}
+
+const counted: readonly TaskState[] = [
+  'TASK_STAGING',
+  'TASK_STARTING',
+  'TASK_RUNNING',
+  'TASK_KILLING',
+  'TASK_FINISHED',
+  'TASK_KILLED',
+  'TASK_FAILED',
+  'TASK_LOST',
+  'TASK_ERROR',
+  'TASK_UNREACHABLE',
+];
+
+function taskCounts(tasks: readonly Task[]): Json {
+  const counts: Record<string, number> = Object.fromEntries(counted.map((name) => [name, 0]));
+  for (const { state } of tasks) if (state in counts) counts[state] = (counts[state] ?? 0) + 1;
+  return counts;
+}
+
+function tasksOf(framework: FrameworkRecord): Task[] {
+  const live = [...framework.tasks.values()].map(({ task }) => task);
+  return [...live, ...framework.unreachableTasks.values(), ...framework.completedTasks];
+}
+
+export function summaryJson(state: MasterState, cluster: string | undefined): Json {
+  const frameworks = [...state.frameworks.values()];
+  const ledger = new Ledger(state);
+  const byAgent = Map.groupBy(frameworks.flatMap(tasksOf), (task) => task.agent_id.value);
+  return {
+    hostname: state.options.hostname,
+    ...(cluster === undefined ? {} : { cluster }),
+    slaves: [...state.agents.values()].map((agent) => {
+      const mine = byAgent.get(agent.id) ?? [];
+      const framework_ids = [...new Set(mine.map((task) => task.framework_id.value))];
+      return { ...agentJson(state, ledger, agent), ...taskCounts(mine), framework_ids };
+    }),
+    frameworks: frameworks.map((framework) => {
+      const mine = tasksOf(framework);
+      return {
+        ...frameworkSummary(ledger, framework),
+        ...taskCounts(mine),
+        slave_ids: [...new Set(mine.map((task) => task.agent_id.value))],
+      };
+    }),
+  };
+}
+
+/** Roles with a framework, something held or reserved, a weight or a quota, and those above. */
+export function roleNames(state: MasterState, quotas: QuotaDesk, ledger: Ledger): string[] {
+  const names = ledger.reservationRoles();
+  for (const { roles } of ledger.trackedRoles()) for (const role of roles) names.add(role);
+  for (const { role } of state.allocator.weights()) names.add(role);
+  for (const { role } of quotas.status().configs ?? []) names.add(role);
+  const given = [...names];
+  for (const name of given) {
+    for (let cut = name.lastIndexOf('/'); cut > 0; cut = name.lastIndexOf('/', cut - 1)) {
+      names.add(name.slice(0, cut));
+    }
+  }
+  return [...names].sort();
+}
+
+function limitsOf(scalars: Parameters<typeof milliOf>[0]): Record<string, number> {
+  return Object.fromEntries([...milliOf(scalars)].map(([name, milli]) => [name, milli / 1_000]));
+}
+
+export function rolesJson(state: MasterState, quotas: QuotaDesk, ledger: Ledger): Json[] {
+  const frameworks = new Map<string, string[]>();
+  for (const { id, roles } of ledger.trackedRoles()) {
+    for (const role of roles) frameworks.set(role, [...(frameworks.get(role) ?? []), id]);
+  }
+  return roleNames(state, quotas, ledger).map((name) => {
+    const config = quotas.configOf(name);
+    const allocated = ledger.allocatedIn(name);
+    const offered = ledger.offeredIn(name);
+    return {
+      name,
+      weight: state.allocator.weight(name),
+      quota: {
+        role: name,
+        guarantee: quantitiesJson(milliOf(config?.guarantees)),
+        limit: limitsOf(config?.limits),
+        consumed: quantitiesJson(ledger.consumedIn(name)),
+      },
+      resources: quantitiesJson(allocated.add(offered).quantities()),
+      allocated: quantitiesJson(allocated.quantities()),
+      offered: quantitiesJson(offered.quantities()),
+      reserved: quantitiesJson(ledger.reservedFor(name)),
+      frameworks: frameworks.get(name) ?? [],
+    };
+  });
+}
+
+/** GET_ROLES: only amounts of the four scalars that every agent has. */
+export function rolesWire(state: MasterState, quotas: QuotaDesk, ledger: Ledger) {
+  const roles = rolesJson(state, quotas, ledger).map((role) => {
+    const amounts = role['resources'] as Record<string, number>;
+    const resources = ['cpus', 'disk', 'gpus', 'mem']
+      .filter((name) => (amounts[name] ?? 0) > 0)
+      .map((name) => scalarResource(name, amounts[name] ?? 0));
+    const frameworks = (role['frameworks'] as string[]).map((value) => ({ value }));
+    return {
+      name: String(role['name']),
+      weight: Number(role['weight']),
+      ...(frameworks.length === 0 ? {} : { frameworks }),
+      ...(resources.length === 0 ? {} : { resources }),
+    };
+  });
+  return roles.length === 0 ? {} : { roles };
+}
+
+/** GET /quota: without the limits, which it does not know. */
+export function quotaJson(quotas: QuotaDesk): Json {
+  const { infos = [] } = quotas.status();
+  if (infos.length === 0) return {};
+  return toJson('QuotaStatus', { infos }) as Json;
+}
+

@@ -1,0 +1,255 @@
+// The endpoints that every libprocess program has beside its own (inventory 1.2): metrics, log
+// level, files, version, machine, help. Answers and refusals are those of Mesos 1.11.
+import { cpus, freemem, loadavg, totalmem } from 'node:os';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { parseDuration, parseNumber } from './durations.ts';
+import { modeText, type AttachedFiles } from './files.ts';
+import type { LogToggle } from './log-level.ts';
+import { refuse, sendJson } from './negotiate.ts';
+import { versionJson } from './legacy-views.ts';
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+export interface ProcessFacts {
+  readonly version: string;
+  readonly files: AttachedFiles;
+  readonly logging: LogToggle;
+  metrics(): Record<string, number>;
+  /** Paths of this master's own endpoints, for /help. */
+  readonly endpoints: readonly string[];
+}
+
+const noProfiler =
+  'Perftools is disabled. To enable perftools, configure libprocess with --enable-perftools.\n';
+
+export function systemMetrics(): Record<string, number> {
+  const [one = 0, five = 0, fifteen = 0] = loadavg();
+  return {
+    'system/cpus_total': cpus().length,
+    'system/load_1min': one,
+    'system/load_5min': five,
+    'system/load_15min': fifteen,
+    'system/mem_total_bytes': totalmem(),
+    'system/mem_free_bytes': freemem(),
+  };
+}
+
+function statsJson(): Record<string, number> {
+  const [one = 0, five = 0, fifteen = 0] = loadavg();
+  return {
+    avg_load_1min: one,
+    avg_load_5min: five,
+    avg_load_15min: fifteen,
+    cpus_total: cpus().length,
+    mem_total_bytes: totalmem(),
+    mem_free_bytes: freemem(),
+  };
+}
+
+const processes = [
+  'allocator',
+  'files',
+  'logging',
+  'master',
+  'metrics',
+  'profiler',
+  'registrar(1)',
+  'system',
+  'version',
+];
+
+function bad(response: ServerResponse, text: string): void {
+  refuse(response, 400, text);
+}
+
+function empty(response: ServerResponse, status: number): void {
+  response.writeHead(status, { 'Content-Length': 0 }).end();
+}
+
+export class ProcessApi {
+  readonly #facts: ProcessFacts;
+
+  constructor(facts: ProcessFacts) {
+    this.#facts = facts;
+  }
+
+  /** False when there is no such endpoint. `path` is one of `processPaths`. */
+  async handle(path: string, query: URLSearchParams, exchange: Exchange): Promise<boolean> {
+    const { response } = exchange;
+    switch (path) {
+      case '/version':
+        sendJson(exchange, query, versionJson(this.#facts.version));
+        return true;
+      case '/metrics/snapshot':
+        this.#metrics(query, exchange);
+        return true;
+      case '/system/stats.json':
+        sendJson(exchange, query, statsJson());
+        return true;
+      case '/logging/toggle':
+        this.#logging(query, response);
+        return true;
+      case '/files/debug':
+        sendJson(exchange, query, this.#facts.files.debug());
+        return true;
+      case '/files/browse':
+      case '/files/read':
+      case '/files/download':
+        await this.#file(path, query, exchange);
+        return true;
+      case '/profiler/start':
+      case '/profiler/stop':
+        bad(response, noProfiler);
+        return true;
+      case '/__processes__':
+        sendJson(
+          exchange,
+          query,
+          processes.map((id) => ({ id, events: [] })),
+        );
+        return true;
+      default:
+        return path === '/help' || path.startsWith('/help/') ? this.#help(path, exchange) : false;
+    }
+  }
+
+  #metrics(query: URLSearchParams, exchange: Exchange): void {
+    const timeout = query.get('timeout');
+    const parsed = timeout === null ? undefined : parseDuration(timeout);
+    if (parsed !== undefined && !parsed.ok) {
+      bad(exchange.response, `Invalid timeout '${timeout}': ${withStop(parsed.why)}\n`);
+      return;
+    }
+    sendJson(exchange, query, this.#facts.metrics());
+  }
+
+  #logging(query: URLSearchParams, response: ServerResponse): void {
+    const [level, duration] = [query.get('level'), query.get('duration')];
+    const { logging } = this.#facts;
+    if (level === null && duration === null) {
+      refuse(response, 200, `${logging.level}\n`);
+      return;
+    }
+    if (level === null) {
+      bad(response, "Expecting 'level=value' in query.\n");
+      return;
+    }
+    if (duration === null) {
+      bad(response, "Expecting 'duration=value' in query.\n");
+      return;
+    }
+    const verbosity = parseNumber(level);
+    if (!verbosity.ok) {
+      bad(response, `${verbosity.why}.\n`);
+      return;
+    }
+    if (!Number.isInteger(verbosity.value) || verbosity.value < 0) {
+      bad(response, `Invalid level '${level}'.\n`);
+      return;
+    }
+    const time = parseDuration(duration);
+    if (!time.ok) {
+      bad(response, `${withStop(time.why)}\n`);
+      return;
+    }
+    logging.toggle(verbosity.value, time.value);
+    empty(response, 200);
+  }
+
+  async #file(path: string, query: URLSearchParams, exchange: Exchange): Promise<void> {
+    const { response } = exchange;
+    const { files } = this.#facts;
+    const name = query.get('path') ?? '';
+    if (name === '') {
+      bad(response, "Expecting 'path=value' in query.\n");
+      return;
+    }
+    if (path === '/files/download') {
+      const problem = await files.download(name, response);
+      if (problem !== undefined) refuse(response, 404, '404 Not Found.');
+      return;
+    }
+    if (path === '/files/browse') {
+      const found = await files.list(name);
+      if ('problem' in found) answerProblem(response, found.problem);
+      else {
+        const list = found.value.map(({ mode, mtime, ...one }) => ({
+          ...one,
+          mode: modeText(mode ?? 0),
+          mtime: Math.floor((mtime?.nanoseconds ?? 0) / 1e9),
+        }));
+        sendJson(exchange, query, list);
+      }
+      return;
+    }
+    await this.#read(name, query, exchange);
+  }
+
+  async #read(name: string, query: URLSearchParams, exchange: Exchange): Promise<void> {
+    const { response } = exchange;
+    const numbers: Record<'offset' | 'length', number | undefined> = {
+      offset: undefined,
+      length: undefined,
+    };
+    for (const what of ['offset', 'length'] as const) {
+      const text = query.get(what);
+      if (text === null) continue;
+      const parsed = parseNumber(text);
+      if (!parsed.ok) {
+        bad(response, `Failed to parse ${what}: ${parsed.why}.\n`);
+        return;
+      }
+      if (parsed.value < -1) {
+        bad(response, `Negative ${what} provided: ${parsed.value}.\n`);
+        return;
+      }
+      // Both take -1 for "not given".
+      if (parsed.value >= 0) numbers[what] = parsed.value;
+    }
+    const found = await this.#facts.files.read(name, numbers.offset, numbers.length);
+    if ('problem' in found) {
+      answerProblem(response, found.problem);
+      return;
+    }
+    const { size, data } = found.value;
+    sendJson(exchange, query, { data: data.toString(), offset: numbers.offset ?? size });
+  }
+
+  /** Lists of what there is, as HTML for browsers that say so and for anybody at the top. */
+  #help(path: string, { request, response }: Exchange): boolean {
+    const [, , process] = path.split('/');
+    if (process !== undefined && !processes.includes(process)) return false;
+    const links =
+      process === undefined
+        ? processes.map((id) => `/${id}`)
+        : process === 'master'
+          ? this.#facts.endpoints.map((one) => `/master${one}`)
+          : [];
+    const wantsMarkdown = String(request.headers.accept ?? '').includes('text/markdown');
+    if (process !== undefined || wantsMarkdown) {
+      const list = links.map((one) => `> [${one}][${one.slice(1)}]`).join('\n');
+      const title = process === undefined ? '## HELP' : `## \`/${process}\` ##`;
+      response.writeHead(200, { 'Content-Type': 'text/x-markdown' });
+      response.end(`${title}\n${list}\n`);
+      return true;
+    }
+    const list = links.map((one) => `<li><a href="/help${one}">${one}</a></li>`).join('\n');
+    response.writeHead(200, { 'Content-Type': 'text/html' });
+    response.end(`<!DOCTYPE html><title>Help</title><h1>Endpoints</h1><ul>\n${list}\n</ul>\n`);
+    return true;
+  }
+}
+
+function withStop(text: string): string {
+  return text.endsWith('.') ? text : `${text}.`;
+}
+
+function answerProblem(
+  response: ServerResponse,
+  problem: { readonly status: number; readonly message: string },
+): void {
+  refuse(response, problem.status, problem.message);
+}
