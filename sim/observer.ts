@@ -142,7 +142,7 @@ export class Observer {
   audit({ state }: MasterCore): void {
     const ledger = new Ledger(state);
     for (const agent of state.agents.values()) {
-      const held = ledger.usedOn(agent.id).add(ledger.offeredOn(agent.id));
+      const held = ledger.usedOn(agent.id).add(ledger.offeredOn(agent.id)).allocatedTo(undefined);
       if (!agent.total.contains(held.subtract(lostOn(state, agent)))) {
         this.failed(
           `${resourcesText(held)} of ${agent.id} are given out, of ${resourcesText(agent.total)}`,

@@ -10,7 +10,7 @@ import type {
   TaskStatus_Reason,
 } from '#wire/mesos/v1.ts';
 import { agentToWire, factsOf, totalOf } from './agent-wire.ts';
-import { usedOn } from './ledger.ts';
+import { allocatedOn } from './ledger.ts';
 import type { OperationDesk } from './operations.ts';
 import { ReportDesk } from './reports.ts';
 import { pingBudget, ReturnDesk } from './returns.ts';
@@ -271,7 +271,7 @@ export class AgentDesk {
   }
 
   #tellOperators(agent: AgentRecord): void {
-    const allocated_resources = Resources.join(usedOn(this.#state, agent.id)).toEndpoint();
+    const allocated_resources = Resources.join(allocatedOn(this.#state, agent.id)).toEndpoint();
     const told = {
       ...agentToWire(this.#state, agent),
       // Mesos says so of each agent that comes.

@@ -90,7 +90,12 @@ export class FrameworkMetrics {
   }
 
   /** `kind` and `kind/type`: the sum and its part. */
-  countOf(frameworkId: string, kind: 'calls' | 'events' | 'operations', type: string, by = 1): void {
+  countOf(
+    frameworkId: string,
+    kind: 'calls' | 'events' | 'operations',
+    type: string,
+    by = 1,
+  ): void {
     this.count(frameworkId, kind, by);
     this.count(frameworkId, `${kind}/${type.toLowerCase()}`, by);
   }

@@ -144,11 +144,18 @@ export class Ledger {
 }
 
 function within(bags: readonly Resources[], role: string): Resources {
-  return Resources.join(bags.map((bag) => bag.filter((kind) => kind.allocation_info?.role === role)));
+  return Resources.join(
+    bags.map((bag) => bag.filter((kind) => kind.allocation_info?.role === role)),
+  );
 }
 
 /** What tasks and executors of each framework hold on one agent. */
 export function usedOn(state: MasterState, agentId: string): Resources[] {
+  return allocatedOn(state, agentId).map((bag) => bag.allocatedTo(undefined));
+}
+
+/** The same, with the roles to which it is allocated. */
+export function allocatedOn(state: MasterState, agentId: string): Resources[] {
   const used: Resources[] = [];
   for (const { id, tasks } of state.frameworks.values()) {
     const mine: Resources[] = [];

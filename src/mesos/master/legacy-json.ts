@@ -11,17 +11,15 @@ import type { MasterState } from './state.ts';
 import type { AgentRecord, FrameworkRecord, OfferRecord } from './types.ts';
 
 function statusesJson(task: Task): Json[] {
-  return (task.statuses ?? []).map(
-    ({ state, timestamp, labels, container_status, healthy }) => ({
-      state,
-      timestamp,
-      ...(labels === undefined ? {} : { labels: labels.labels ?? [] }),
-      ...(container_status === undefined
-        ? {}
-        : { container_status: toJson('ContainerStatus', container_status) }),
-      ...(healthy === undefined ? {} : { healthy }),
-    }),
-  );
+  return (task.statuses ?? []).map(({ state, timestamp, labels, container_status, healthy }) => ({
+    state,
+    timestamp,
+    ...(labels === undefined ? {} : { labels: labels.labels ?? [] }),
+    ...(container_status === undefined
+      ? {}
+      : { container_status: toJson('ContainerStatus', container_status) }),
+    ...(healthy === undefined ? {} : { healthy }),
+  }));
 }
 
 function limitsJson(limits: Task['limits']): Json {

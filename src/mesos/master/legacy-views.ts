@@ -237,4 +237,3 @@ export function quotaJson(quotas: QuotaDesk): Json {
   if (infos.length === 0) return {};
   return toJson('QuotaStatus', { infos }) as Json;
 }
-

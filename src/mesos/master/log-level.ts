@@ -2,7 +2,6 @@
 // that it was started with; more says more).
 import type { Env, Timer } from '#env/env.ts';
 
-
 export class LogToggle {
   readonly #env: Env;
   readonly #onChange: (level: number) => void;
@@ -18,8 +17,7 @@ export class LogToggle {
   toggle(level: number, durationMs: number): void {
     this.#timer?.cancel();
     this.#set(level);
-    this.#timer =
-      level === 0 ? undefined : this.#env.timers.after(durationMs, () => this.#set(0));
+    this.#timer = level === 0 ? undefined : this.#env.timers.after(durationMs, () => this.#set(0));
   }
 
   close(): void {

@@ -95,7 +95,9 @@ const slaves = [
 /** Counters that are there from the start, at 0. */
 const zeros: readonly string[] = [
   ...operationStates.map((state) => `operations/${state}`),
-  ...operationTypes.flatMap((type) => operationStates.map((state) => `operations/${type}/${state}`)),
+  ...operationTypes.flatMap((type) =>
+    operationStates.map((state) => `operations/${type}/${state}`),
+  ),
   ...messages.map((name) => `messages_${name}`),
   ...judged.flatMap((name) => [`valid_${name}`, `invalid_${name}`]),
   ...ends.map((name) => `tasks_${name}`),

@@ -156,4 +156,3 @@ export function sendBytes(
     response.writeHead(200, headers).end(packed);
   });
 }
-

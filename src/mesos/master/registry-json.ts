@@ -20,9 +20,7 @@ function standingJson(core: MasterCore, agentId: string): Json {
   const standing = core.state.standings.get(agentId);
   return {
     deactivated: standing?.deactivated === true,
-    ...(standing?.drain === undefined
-      ? {}
-      : { drain_info: toJson('DrainInfo', standing.drain) }),
+    ...(standing?.drain === undefined ? {} : { drain_info: toJson('DrainInfo', standing.drain) }),
   };
 }
 
@@ -77,9 +75,7 @@ export function registryJson(core: MasterCore): Json {
     ...standingJson(core, id),
   }));
   const gone = [...state.gone].map(([id, ms]) => ({ id: { value: id }, timestamp: at(ms) }));
-  const weights = state.allocator
-    .weights()
-    .map(({ role, weight }) => ({ info: { role, weight } }));
+  const weights = state.allocator.weights().map(({ role, weight }) => ({ info: { role, weight } }));
   return {
     master: { info: toJson('MasterInfo', masterInfoOf(state.options)) },
     ...(slaves.length > 0 ? { slaves: { slaves } } : state.nextAgent > 0 ? { slaves: {} } : {}),

@@ -16,7 +16,10 @@ export class ReportDesk {
     else this.#state.count('valid_status_updates');
   }
 
-  #forward(from: string, update: Messages['StatusUpdate']): { state: 'forwarded' | 'unknown' | 'dropped' } {
+  #forward(
+    from: string,
+    update: Messages['StatusUpdate'],
+  ): { state: 'forwarded' | 'unknown' | 'dropped' } {
     const agent = this.#state.agentsByPid.get(from);
     const framework = this.#state.frameworks.get(update.framework_id.value);
     if (agent === undefined || framework === undefined) return { state: 'dropped' };

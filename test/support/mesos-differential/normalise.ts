@@ -79,9 +79,12 @@ function flagNames(flags: unknown): string[] {
 /** Names, and the values that depend on nothing but what was asked. */
 export function metrics(list: readonly Metric[], around: Surroundings): Json {
   const isCounted = (name: string): boolean =>
-    name.startsWith('master/') && !/uptime|event_queue|http_cache|recovery_time/.test(name) &&
-      // How often something is offered is a matter of time.
-      !/\/(events|events\/offers|events\/rescind|events\/heartbeat|offers\/(sent|rescinded))$/.test(name);
+    name.startsWith('master/') &&
+    !/uptime|event_queue|http_cache|recovery_time/.test(name) &&
+    // How often something is offered is a matter of time.
+    !/\/(events|events\/offers|events\/rescind|events\/heartbeat|offers\/(sent|rescinded))$/.test(
+      name,
+    );
   const entries = list
     .filter(({ name }) => !/_ms\/(count|min|max|p\d+)$/.test(name))
     .map(({ name, value = 0 }): [string, unknown] => [
