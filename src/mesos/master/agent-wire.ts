@@ -4,7 +4,8 @@ import { withCheckpointed } from '#mesos/resources/conversions.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import type { AgentInfo, Messages } from '#wire/mesos/v1.ts';
 import type { MasterState } from './state.ts';
-import type { AgentRecord } from './types.ts';
+import { allocatedOn } from './ledger.ts';
+import type { AgentRecord, MasterEffect } from './types.ts';
 
 /** What it is configured with, changed by what was reserved and created on it since. */
 export function totalOf(
@@ -67,5 +68,20 @@ export function agentToWire(state: MasterState, agent: AgentRecord) {
     ...(agent.drainStartedAt === undefined
       ? {}
       : { estimated_drain_start_time: seconds(agent.drainStartedAt) }),
+  };
+}
+
+/** What operators are told of an agent that came, or came back. */
+export function agentAdded(state: MasterState, agent: AgentRecord): MasterEffect {
+  const allocated_resources = Resources.join(allocatedOn(state, agent.id)).toEndpoint();
+  const told = {
+    ...agentToWire(state, agent),
+    // Mesos says so of each agent that comes.
+    active: true,
+    ...(allocated_resources.length === 0 ? {} : { allocated_resources }),
+  };
+  return {
+    kind: 'operator-event',
+    event: { type: 'AGENT_ADDED', agent_added: { agent: told } },
   };
 }

@@ -9,8 +9,7 @@ import type {
   TaskState,
   TaskStatus_Reason,
 } from '#wire/mesos/v1.ts';
-import { agentToWire, factsOf, totalOf } from './agent-wire.ts';
-import { allocatedOn } from './ledger.ts';
+import { agentAdded, factsOf, totalOf } from './agent-wire.ts';
 import type { OperationDesk } from './operations.ts';
 import { ReportDesk } from './reports.ts';
 import { pingBudget, ReturnDesk } from './returns.ts';
@@ -205,7 +204,7 @@ export class AgentDesk {
       this.#registering.delete(pid);
       this.#state.count('slave_registrations');
       const agent = this.#admit(info, pid, message, later);
-      this.#tellOperators(agent);
+      this.#state.emit(agentAdded(this.#state, agent));
       this.#sendRegistered(agent);
     });
   }
@@ -270,20 +269,6 @@ export class AgentDesk {
     return agent;
   }
 
-  #tellOperators(agent: AgentRecord): void {
-    const allocated_resources = Resources.join(allocatedOn(this.#state, agent.id)).toEndpoint();
-    const told = {
-      ...agentToWire(this.#state, agent),
-      // Mesos says so of each agent that comes.
-      active: true,
-      ...(allocated_resources.length === 0 ? {} : { allocated_resources }),
-    };
-    this.#state.emit({
-      kind: 'operator-event',
-      event: { type: 'AGENT_ADDED', agent_added: { agent: told } },
-    });
-  }
-
   #sendRegistered(agent: AgentRecord): void {
     const body = { agent_id: { value: agent.id }, connection: pingBudget(this.#state.options) };
     this.#state.emit({
@@ -316,7 +301,7 @@ export class AgentDesk {
     }
     this.#returns.finish(agent, message, now);
     this.#state.count('slave_reregistrations');
-    this.#tellOperators(agent);
+    this.#state.emit(agentAdded(this.#state, agent));
     this.watcher.onReturn(agent);
   }
 
