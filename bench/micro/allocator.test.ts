@@ -10,7 +10,7 @@ test('the shapes of Mesos, small', () => {
   );
   const counts = (shape: string) => found.get(shape)?.map(({ count }) => count);
   assert.deepEqual(counts('MultiFrameworkAllocations'), [4 * 4_000 + 500 * 5 + 50 * 20]);
-  assert.deepEqual(counts('AddAndUpdateSlave')?.slice(2), [100, 0]);
+  assert.deepEqual(counts('AddAndUpdateSlave')?.slice(2), [100, 100]);
   // Each round the agents go to those that have not declined them yet.
   assert.deepEqual(
     counts('DeclineOffers')?.slice(2),

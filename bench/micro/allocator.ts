@@ -63,11 +63,12 @@ class Run {
     }
   }
 
-  add({ agents, frameworks }: Shape): void {
+  add({ agents, frameworks }: Shape, more: Partial<FrameworkSettings> = {}): void {
     this.phase(
       'add frameworks',
       () => {
-        for (let i = 0; i < frameworks; i++) this.allocator.addFramework(`f${i}`, settings('*'));
+        for (let i = 0; i < frameworks; i++)
+          this.allocator.addFramework(`f${i}`, settings('*', more));
       },
       () => frameworks,
     );
@@ -85,10 +86,10 @@ class Run {
   }
 }
 
-/** AddAndUpdateSlave: all agents are offered, then every total changes. */
+/** AddAndUpdateSlave: all agents are offered, then every one has oversubscribed resources too. */
 function addAndUpdate(shape: Shape): Phase[] {
   const run = new Run();
-  run.add(shape);
+  run.add(shape, { isRevocable: true });
   run.phase(
     'first offers',
     () => run.allocate(),
