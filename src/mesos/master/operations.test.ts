@@ -410,3 +410,38 @@ test('operations of a framework that does not come back are ended after five min
   tell();
   assert.equal(acknowledged(), 1);
 });
+
+test('explicit reconciliation answers for agents in every state', () => {
+  const known = { hostname: 'h', id: { value: 'returning' } };
+  const master = new TestMaster({
+    agents: [known],
+    unreachable: [{ agentId: 'away', at: 1 }],
+    gone: [{ agentId: 'gone', at: 1 }],
+    weights: [],
+  });
+  const agentId = master.addAgent(PID);
+  const { connection, frameworkId } = master.subscribe(aFramework());
+  const ask = (agent?: string) => {
+    const agent_id = agent === undefined ? {} : { agent_id: { value: agent } };
+    const operations = [{ operation_id: { value: 'x' }, ...agent_id }];
+    master.call(frameworkId, {
+      type: 'RECONCILE_OPERATIONS',
+      reconcile_operations: { operations },
+    });
+    const last = master.eventsOf(connection).at(-1)?.update_operation_status?.status;
+    assert.equal(last?.uuid, undefined);
+    assert.equal(last?.agent_id?.value, agent);
+    return [last?.state, last?.message?.replace('Reconciliation: ', '')];
+  };
+  assert.deepEqual(
+    [undefined, agentId, 'returning', 'away', 'gone', 'never'].map((agent) => ask(agent)),
+    [
+      ['OPERATION_UNKNOWN', "Operation is unknown and no 'agent_id' was provided"],
+      ['OPERATION_UNKNOWN', 'Operation is unknown'],
+      ['OPERATION_RECOVERING', 'Agent is recovered but has not re-registered'],
+      ['OPERATION_UNREACHABLE', 'Agent is unreachable'],
+      ['OPERATION_GONE_BY_OPERATOR', 'Agent marked gone by operator'],
+      ['OPERATION_UNKNOWN', 'Both operation and agent are unknown'],
+    ],
+  );
+});

@@ -301,7 +301,7 @@ export class OperationDesk {
 
   #unknown(asked: SchedulerCall_ReconcileOperations_Operation): OperationStatus {
     const { operation_id, agent_id, resource_provider_id } = asked;
-    const { recovered, agents, unreachable } = this.#state;
+    const { recovered, agents, unreachable, gone } = this.#state;
     const id = agent_id?.value;
     const answer = (state: OperationState, why: string): OperationStatus => ({
       operation_id,
@@ -316,6 +316,7 @@ export class OperationDesk {
       return answer('OPERATION_RECOVERING', 'Agent is recovered but has not re-registered');
     if (agents.has(id)) return answer('OPERATION_UNKNOWN', 'Operation is unknown');
     if (unreachable.has(id)) return answer('OPERATION_UNREACHABLE', 'Agent is unreachable');
+    if (gone.has(id)) return answer('OPERATION_GONE_BY_OPERATOR', 'Agent marked gone by operator');
     return answer('OPERATION_UNKNOWN', 'Both operation and agent are unknown');
   }
 
