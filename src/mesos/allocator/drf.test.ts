@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseResources } from '#mesos/resources/parse.ts';
 import { Resources } from '#mesos/resources/resources.ts';
-import { AllocatorCore } from './allocator-core.ts';
+import { AllocatorCore, type Allocation } from './allocator-core.ts';
 
 interface Amounts {
   readonly cpus: number;
@@ -24,33 +24,56 @@ interface Filled {
   readonly shares: Record<string, number>[];
 }
 
-/** Frameworks that take one task from each offer and give the rest back, until nothing fits. */
-function fill(total: Amounts, needs: Readonly<Record<string, Amounts>>): Filled {
+/**
+ * Frameworks that take one task from each offer and give the rest back, until nothing fits. Those that
+ * ask say with REQUEST that they want so many tasks, and are offered no more than fit.
+ */
+function fill(
+  total: Amounts,
+  needs: Readonly<Record<string, Amounts>>,
+  asking: readonly string[] = [],
+): Filled {
   const allocator = new AllocatorCore({ minimums: [] });
   allocator.addAgent('agent', bag(total));
   const tasks: Record<string, number> = {};
+  const ask = (id: string): void => {
+    const resources = bag(needs[id] as Amounts).toWire();
+    allocator.setWishes(
+      id,
+      Array.from({ length: 100 }, () => ({ agentId: undefined, resources })),
+    );
+  };
   for (const id of Object.keys(needs)) {
     tasks[id] = 0;
     const settings = { suppressedRoles: [], isRevocable: false, isGpuAware: false };
     allocator.addFramework(id, { roles: [`role-${id}`], ...settings });
+    if (asking.includes(id)) ask(id);
   }
   const order: string[] = [];
   const shares: Record<string, number>[] = [];
-  for (let now = 0; ; now++) {
-    const [offer] = allocator.allocate(now);
-    if (offer === undefined) return { order, tasks, shares };
+  const take = (offer: Allocation): void => {
     const { frameworkId, agentId, resources, role } = offer;
     const task = bag(needs[frameworkId] as Amounts).allocatedTo(role);
     const isTaken = resources.contains(task);
-    allocator.recover(frameworkId, agentId, isTaken ? resources.subtract(task) : resources);
-    if (!isTaken) {
-      allocator.suppress(frameworkId, []);
-      continue;
-    }
+    // What is too little now is not asked about again, but for more.
+    const refusal = { refuseMs: isTaken ? 0 : 1e9, now: 0 };
+    allocator.recover(
+      frameworkId,
+      agentId,
+      isTaken ? resources.subtract(task) : resources,
+      refusal,
+    );
+    if (!isTaken) return;
     order.push(frameworkId);
+    if (asking.includes(frameworkId)) ask(frameworkId);
     tasks[frameworkId] = (tasks[frameworkId] ?? 0) + 1;
     const ids = Object.keys(needs);
     shares.push(Object.fromEntries(ids.map((id) => [id, allocator.dominantShare(`role-${id}`)])));
+  };
+  for (let now = 0; ; now++) {
+    const offers = allocator.allocate(now);
+    if (offers.length === 0) return { order, tasks, shares };
+    for (const offer of offers) take(offer);
   }
 }
 
@@ -110,18 +133,19 @@ function tasksIn({ cpus, mem }: Amounts, want: Amounts): number {
   return Math.floor(Math.min(cpus / want.cpus, mem / want.mem));
 }
 
+function assertIncentive(needs: readonly Amounts[], tasks: Readonly<Record<string, number>>): void {
+  const part = { cpus: TOTAL.cpus / needs.length, mem: TOTAL.mem / needs.length };
+  for (const [i, want] of needs.entries()) {
+    const others = needs.filter((_, j) => j !== i);
+    const grain = (name: 'cpus' | 'mem') => others.reduce((sum, one) => sum + one[name], 0);
+    const sure = { cpus: part.cpus - grain('cpus'), mem: part.mem - grain('mem') };
+    assert.ok((tasks[`f${i}`] ?? 0) >= tasksIn(sure, want) - 1, `f${i}`);
+  }
+}
+
 test('sharing incentive: nobody does better with an n-th of everything, up to a task of each', () => {
   fc.assert(
-    fc.property(needsOf, (needs) => {
-      const { tasks } = fill(TOTAL, named(needs));
-      const part = { cpus: TOTAL.cpus / needs.length, mem: TOTAL.mem / needs.length };
-      for (const [i, want] of needs.entries()) {
-        const others = needs.filter((_, j) => j !== i);
-        const grain = (name: 'cpus' | 'mem') => others.reduce((sum, one) => sum + one[name], 0);
-        const sure = { cpus: part.cpus - grain('cpus'), mem: part.mem - grain('mem') };
-        assert.ok((tasks[`f${i}`] ?? 0) >= tasksIn(sure, want) - 1, `f${i}`);
-      }
-    }),
+    fc.property(needsOf, (needs) => assertIncentive(needs, fill(TOTAL, named(needs)).tasks)),
     { numRuns: 60 },
   );
 });
@@ -164,6 +188,17 @@ test('lying does not pay: who says it needs more runs no more tasks, up to one',
       const honest = fill(TOTAL, named(needs)).tasks['f0'] ?? 0;
       const lied = fill(TOTAL, named([lie, ...needs.slice(1)])).tasks['f0'] ?? 0;
       assert.ok(lied <= honest + 1, `${lied} instead of ${honest}`);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('who asks by REQUEST, and who does not, have their n-th all the same', () => {
+  fc.assert(
+    fc.property(needsOf, fc.integer({ min: 1, max: 15 }), (needs, who) => {
+      const asking = needs.flatMap((_, i) => ((who >> i) & 1 ? [`f${i}`] : []));
+      const { tasks } = fill(TOTAL, named(needs), asking);
+      assertIncentive(needs, tasks);
     }),
     { numRuns: 60 },
   );
