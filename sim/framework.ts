@@ -15,14 +15,13 @@ import type {
 import { parseResources } from '#mesos/resources/parse.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
-import type { MasterProcess } from './master-process.ts';
-import { Channel, Life } from './network.ts';
+import { Life } from './network.ts';
 import { hasTaskRoom, holdingsOf } from './holdings.ts';
 import type { FrameworkPlan, TaskKind } from './plan.ts';
 import { Reserver } from './reserver.ts';
+import { SchedulerLink } from './scheduler-link.ts';
 import type { World } from './world.ts';
 
-const RESUBSCRIBE_MS = 500;
 const RECONCILE_MS = 20_000;
 /** A task that is unreachable for so long is done anew: its agent may never come back. */
 const GIVE_UP_MS = 10 * 60_000;
@@ -32,16 +31,6 @@ export const FAILOVER_TIMEOUT_S = 100;
 const FLAKY_ATTEMPTS = 3;
 /** More than any machine has. */
 const GREED = 'cpus:9;mem:64';
-
-/** A second one changes nothing; a second ACCEPT would be one of offers that are gone. */
-const REPEATABLE: ReadonlySet<string> = new Set([
-  'ACKNOWLEDGE',
-  'ACKNOWLEDGE_OPERATION_STATUS',
-  'KILL',
-  'DECLINE',
-  'RECONCILE',
-  'RECONCILE_OPERATIONS',
-]);
 
 /** What the framework has noted of a task; survives its own crashes. */
 export interface NotedTask {
@@ -53,12 +42,6 @@ export interface NotedTask {
   isFinal: boolean;
   /** Since when it is told to be unreachable, without anything else meanwhile. */
   unreachableSince: number | undefined;
-}
-
-interface Subscription {
-  readonly master: MasterProcess;
-  readonly calls: Channel;
-  connection: number | undefined;
 }
 
 export class FrameworkActor {
@@ -79,7 +62,7 @@ export class FrameworkActor {
   /** All pieces of work below are done. */
   #doneBelow = 0;
   // ---- of this life
-  #subscription: Subscription | undefined;
+  #link: SchedulerLink | undefined;
   #isSubscribed = false;
   #isSuppressed = false;
   #isAsking = false;
@@ -99,6 +82,7 @@ export class FrameworkActor {
   leave(): void {
     if (this.plan.end === 'stays') return;
     this.hasLeft = true;
+    this.#link?.close();
     this.#world.log(`${this.plan.name}: ${this.plan.end}`);
     if (this.plan.end === 'tears-down') this.#call({ type: 'TEARDOWN' });
     else this.life.end();
@@ -117,11 +101,21 @@ export class FrameworkActor {
     this.#world.log(`${this.plan.name}: starts`);
     this.#lives += 1;
     this.life = new Life(this.plan.name, this.plan.name);
-    this.#subscription = undefined;
     this.#isSubscribed = false;
     this.#isAsking = false;
     this.#held.clear();
-    this.#subscribe();
+    this.#link = new SchedulerLink({
+      world: this.#world,
+      life: this.life,
+      repeatChance: this.plan.repeatChance,
+      info: () => this.#info(),
+      onEvent: (event) => this.#onEvent(event),
+      onEnded: () => {
+        this.#isSubscribed = false;
+        this.#held.clear();
+      },
+    });
+    this.#link.subscribe();
     this.#later(RECONCILE_MS, () => this.#reconcileAgain());
   }
 
@@ -132,53 +126,6 @@ export class FrameworkActor {
   }
 
   // ---- the subscription
-
-  #subscribe(): void {
-    if (this.#subscription !== undefined || this.hasLeft) return;
-    const master = this.#world.master;
-    const { network } = this.#world;
-    const calls: Channel = new Channel(network, {
-      from: this.life,
-      to: master?.life,
-      onBroken: () => this.#unsubscribed(subscription),
-      onClosed: () => {
-        if (subscription.connection !== undefined) master?.disconnected(subscription.connection);
-      },
-    });
-    const subscription: Subscription = {
-      master: master as MasterProcess,
-      calls,
-      connection: undefined,
-    };
-    this.#subscription = subscription;
-    const { life } = this;
-    calls.send(() => {
-      subscription.connection = master?.subscribe(
-        {
-          life,
-          onEvent: (event) => {
-            if (this.#subscription === subscription) this.#onEvent(event);
-          },
-          onEnd: () => this.#unsubscribed(subscription),
-        },
-        { type: 'SUBSCRIBE', subscribe: { framework_info: this.#info() }, ...this.#idPart() },
-      );
-    });
-  }
-
-  #unsubscribed(subscription: Subscription): void {
-    if (this.#subscription !== subscription) return;
-    this.#world.log(`${this.plan.name}: its subscription ended`);
-    subscription.calls.finish();
-    this.#subscription = undefined;
-    this.#isSubscribed = false;
-    this.#held.clear();
-    this.#later(RESUBSCRIBE_MS, () => this.#subscribe());
-  }
-
-  #idPart(): { framework_id?: { value: string } } {
-    return this.frameworkId === undefined ? {} : { framework_id: { value: this.frameworkId } };
-  }
 
   #info() {
     const { isPartitionAware, isCheckpointing, role, name, isReserving } = this.plan;
@@ -198,23 +145,7 @@ export class FrameworkActor {
   }
 
   #call(call: SchedulerCall): void {
-    const subscription = this.#subscription;
-    if (subscription === undefined) return;
-    const whole = { ...call, ...this.#idPart() };
-    const arrive = (): void => {
-      const { connection, master } = subscription;
-      if (connection === undefined) return;
-      const answer = master.call(connection, whole);
-      if (answer.status < 400) return;
-      this.#world.log(`${this.plan.name}: ${call.type} refused: ${answer.message}`);
-    };
-    subscription.calls.send(arrive);
-    const { random } = this.#world;
-    if (REPEATABLE.has(call.type ?? '') && random.chance(this.plan.repeatChance)) {
-      this.#later(random.below(1_000), () => {
-        if (this.#subscription === subscription) subscription.calls.send(arrive);
-      });
-    }
+    this.#link?.call(call);
   }
 
   // ---- events
@@ -254,7 +185,7 @@ export class FrameworkActor {
     // What an earlier life of it had sent came after its own SUBSCRIBE.
     const isOutrun = message === 'Framework failed over' && this.#lives > 1;
     if (!isOutrun) this.#world.observer.failed(`${name} was told: ${message}`);
-    else if (this.#subscription !== undefined) this.#unsubscribed(this.#subscription);
+    else this.#link?.restart();
   }
 
   #onOffers(offers: readonly Offer[]): void {
@@ -477,9 +408,10 @@ export class FrameworkActor {
     const before = this.#world.clock.now() - GIVE_UP_MS;
     for (const noted of this.#open) {
       if ((noted.unreachableSince ?? Infinity) > before) continue;
-      this.#world.observer.gaveUp(this, noted);
+      this.#world.observer.gaveUp(this.plan.name, noted);
       this.#isOver(noted);
     }
+    this.reserver.giveUp(before);
   }
 
   #reconcileAgain(): void {

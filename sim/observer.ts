@@ -185,8 +185,7 @@ export class Observer {
   }
 
   /** Only tasks of an agent whose id was lost before it was durable may stay unreachable. */
-  gaveUp(framework: FrameworkActor, noted: NotedTask): void {
-    const { name } = framework.plan;
+  gaveUp(name: string, noted: { readonly id: string; readonly agentId: string }): void {
     this.#world.log(`${name}: gives ${noted.id} up`);
     const home = this.#world.machines.find(({ agent }) => agent?.core.agentId === noted.agentId);
     if (home !== undefined) this.failed(`${noted.id} is unreachable; ${home.name} is there`);

@@ -36,6 +36,8 @@ export interface NotedOperation {
   readonly operation: Offer_Operation;
   state: OperationState | 'asked';
   isFinal: boolean;
+  /** As for tasks: its agent may never come back. */
+  unreachableSince: number | undefined;
 }
 
 /** What an offer has while operations on it are put together. */
@@ -150,14 +152,9 @@ export class Reserver {
     const { type = 'UNKNOWN' } = wish;
     const { agentId } = draft;
     if (isTold) {
-      const noted: NotedOperation = {
-        id,
-        type,
-        agentId,
-        operation,
-        state: 'asked',
-        isFinal: false,
-      };
+      const state = 'asked' as const;
+      const unreachableSince = undefined;
+      const noted = { id, type, agentId, operation, state, isFinal: false, unreachableSince };
       this.operations.set(id, noted);
       this.#open.add(noted);
     }
@@ -174,6 +171,8 @@ export class Reserver {
     if (noted === undefined) return undefined;
     this.#world.observer.holdings.told(noted, status);
     noted.state = status.state;
+    if (status.state !== 'OPERATION_UNREACHABLE') noted.unreachableSince = undefined;
+    else noted.unreachableSince ??= this.#world.clock.now();
     if (isTerminalOperation(status.state) || status.state === 'OPERATION_UNKNOWN') {
       noted.isFinal = true;
       this.#open.delete(noted);
@@ -185,6 +184,17 @@ export class Reserver {
       }
     }
     return noted;
+  }
+
+  /** What has been unreachable since then. */
+  giveUp(before: number): void {
+    for (const noted of this.#open) {
+      if ((noted.unreachableSince ?? Infinity) > before) continue;
+      this.#world.observer.gaveUp(this.#plan.name, noted);
+      noted.isFinal = true;
+      this.#open.delete(noted);
+      for (const id of idsOf(noted.operation)) this.#there.delete(id);
+    }
   }
 
   /** It was taken for not made, and is there after all, unless it was given up meanwhile. */
