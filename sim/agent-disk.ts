@@ -102,7 +102,11 @@ export class AgentDisk {
   }
 
   recover(): RecoveredAgent {
-    const resources = this.#resources;
+    // Resources are the machine's, operations those of an agent id, in whose folder they lie.
+    const operations = this.#resources.operations.filter(
+      ({ agent_id }) => agent_id !== undefined && agent_id.value === this.agentId,
+    );
+    const resources = { ...this.#resources, operations };
     if (this.#info === undefined) return { info: undefined, frameworks: [], resources };
     const frameworks = [...this.#frameworks.values()].flatMap(({ info, pid, executors }) =>
       info === undefined || executors.size === 0

@@ -208,6 +208,7 @@ export class AgentProcess {
       if (!this.#writes.delete(record)) return;
       // Without its disk an agent cannot keep its promises.
       if (this.machine.isDiskFull) {
+        this.#writes.clear();
         this.machine.agentFailed();
         return;
       }
