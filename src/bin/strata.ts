@@ -120,11 +120,13 @@ program
 
 program
   .command('why')
-  .description('explain why a framework or a role has no offers')
-  .argument('<framework-or-role>', 'id or name of a framework, or a role')
+  .description('explain why a framework or a role has no offers, or a pod no place')
+  .argument('<what>', 'id or name of a framework, a role, or pod/NAME')
   .addOption(homeOption())
   .option('--master <host:port>', 'where the master is, when it is not that of the home')
   .option('--role <role>', 'only in this role of the framework')
+  .option('-n, --namespace <namespace>', 'of the pod', 'default')
+  .option('--instance <name>', 'of the pod', 'default')
   .addOption(
     new Option('-o, --output <format>', 'output').choices(['text', 'json']).default('text'),
   )

@@ -1,6 +1,7 @@
 // `strata why` in words: the nearest way to an offer comes first, and what is shown is complete.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { podReason, type PodView } from './why-pod.ts';
 import { reasonsOf, whyText, type Explained } from './why.ts';
 
 const NOW = 1_000_000;
@@ -105,3 +106,73 @@ test('whyText() shows place, quota and agents', () => {
           and 2 more`,
   );
 });
+
+const podTable: readonly [string, PodView, string[], boolean][] = [
+  [
+    'not planned yet',
+    { metadata: {}, spec: {}, status: {} },
+    ['it waits for offers that it fits into'],
+    true,
+  ],
+  [
+    'fits nowhere',
+    {
+      metadata: {},
+      spec: { schedulerName: 'default-scheduler' },
+      status: {
+        phase: 'Pending',
+        conditions: [
+          { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/1 nodes' },
+        ],
+      },
+    },
+    ['no node for it: Unschedulable: 0/1 nodes'],
+    true,
+  ],
+  [
+    'bound',
+    {
+      metadata: {},
+      spec: { nodeName: 'n' },
+      status: {
+        phase: 'Pending',
+        containerStatuses: [
+          { name: 'c', state: { waiting: { reason: 'CreateContainerError', message: 'no' } } },
+        ],
+      },
+    },
+    [
+      'it has its place on node n, and waits for that node to start it',
+      'container c waits: CreateContainerError: no',
+    ],
+    false,
+  ],
+  [
+    'another scheduler',
+    { metadata: {}, spec: { schedulerName: 'mine' }, status: {} },
+    ["it waits for the scheduler 'mine', which is not that of the instance"],
+    false,
+  ],
+  [
+    'over',
+    {
+      metadata: {},
+      spec: { nodeName: 'n' },
+      status: { phase: 'Failed', reason: 'NodeLost', message: 'gone' },
+    },
+    ['it is Failed on node n (NodeLost: gone)'],
+    false,
+  ],
+  [
+    'on its way out',
+    { metadata: { deletionTimestamp: 'now' }, spec: {}, status: {} },
+    ['it is being deleted'],
+    false,
+  ],
+];
+
+for (const [name, pod, lines, isForOffers] of podTable) {
+  test(`podReason(): ${name}`, () => {
+    assert.deepEqual(podReason(pod), { lines, isForOffers });
+  });
+}

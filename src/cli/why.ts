@@ -1,5 +1,5 @@
-// `strata why`: why a framework, or a role, has no offers: the master's explanation in words, nearest
-// way to an offer first.
+// `strata why`: why a framework, or a role, has no offers, or a pod no place: the master's explanation
+// in words, nearest way to an offer first.
 import { Fault } from '#base/fault.ts';
 import { callMaster } from '#mesos/client/operator-client.ts';
 import { Home } from '#supervisor/home.ts';
@@ -9,6 +9,9 @@ export interface WhyOptions {
   /** `HOST:PORT`; the home's own without it. */
   readonly master?: string | undefined;
   readonly role?: string | undefined;
+  /** Where a pod is looked for. */
+  readonly instance: string;
+  readonly namespace: string;
   readonly output: string;
 }
 
@@ -187,22 +190,55 @@ async function ask(url: string, query: Record<string, string>): Promise<Answer> 
   throw new Fault({ code: 'http-status', status: response.status, url: to }, message);
 }
 
+async function explain(
+  url: string,
+  target: string,
+  role: string | undefined,
+): Promise<readonly Answer[]> {
+  const queries = await queryOf(url, target, role);
+  return await Promise.all(queries.map((query) => ask(url, query)));
+}
+
+function textOf(answers: readonly Answer[]): string {
+  return answers
+    .flatMap(({ now, explanations }) => explanations.map((one) => whyText(one, now)))
+    .join('\n\n');
+}
+
+const POD = 'pod/';
+
+async function whyPod(name: string, url: string, options: WhyOptions): Promise<number> {
+  const { instance, namespace } = options;
+  const { podReason, readPod } = await import('./why-pod.ts');
+  const pod = await readPod(new Home(options.home).kubeconfig(instance), { namespace, name });
+  const { lines, isForOffers } = podReason(pod);
+  const answers = isForOffers ? await explain(url, `kubernetes-${instance}`, undefined) : [];
+  if (options.output === 'json') {
+    const framework = answers.flatMap(({ explanations }) => explanations);
+    const found = { pod: { namespace, name, instance }, reasons: lines, framework };
+    process.stdout.write(`${JSON.stringify(found, null, 2)}\n`);
+    return 0;
+  }
+  const head = `pod ${namespace}/${name} of instance ${instance}`;
+  const rows = lines.map((line, i) => `  ${(i === 0 ? 'why' : '').padEnd(8)}${line}`);
+  const below = isForOffers ? `\n\n${textOf(answers)}` : '';
+  process.stdout.write(`${[head, ...rows].join('\n')}${below}\n`);
+  return 0;
+}
+
 export async function why(target: string, options: WhyOptions): Promise<number> {
   const home = new Home(options.home);
   const url =
     options.master === undefined
       ? ((home.running() ?? home.lastState())?.masterUrl ?? 'http://127.0.0.1:5050')
       : `http://${options.master}`;
-  const queries = await queryOf(url, target, options.role);
-  const answers = await Promise.all(queries.map((query) => ask(url, query)));
+  if (target.startsWith(POD)) return await whyPod(target.slice(POD.length), url, options);
+  const answers = await explain(url, target, options.role);
   if (options.output === 'json') {
     const all = answers.flatMap(({ explanations }) => explanations);
     process.stdout.write(`${JSON.stringify(all, null, 2)}\n`);
     return 0;
   }
-  const texts = answers.flatMap(({ now, explanations }) =>
-    explanations.map((one) => whyText(one, now)),
-  );
-  process.stdout.write(`${texts.join('\n\n')}\n`);
+  process.stdout.write(`${textOf(answers)}\n`);
   return 0;
 }

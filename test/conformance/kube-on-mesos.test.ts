@@ -15,6 +15,14 @@ import { kubectlFolder } from '#test/support/kubectl.ts';
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
 const AGENT_CPUS = 8;
 
+async function strataWhy(what: string, { folder, masterPort }: AgentMachine): Promise<string> {
+  const home = ['--home', join(folder, 'agent'), '--instance', 'i'];
+  const command = [process.execPath, join(root, 'src/bin/strata.ts'), 'why', what, ...home];
+  const result = await run([...command, '--master', `127.0.0.1:${masterPort}`]);
+  assert.equal(result.status, 0, result.stderr);
+  return result.stdout;
+}
+
 function stories(kind: 'real' | 'own'): void {
   const machine = new AgentMachine(kind);
   let instance: ChildProcess;
@@ -93,6 +101,15 @@ function stories(kind: 'real' | 'own'): void {
       const text = await kubectl(`get pod second -o jsonpath=${path}`);
       return text.includes('Insufficient cpu') ? true : undefined;
     });
+    if (kind === 'own') {
+      const why = await strataWhy('pod/second', machine);
+      assert.match(
+        why,
+        /pod default\/second of instance i\n {2}why {5}no node for it: Unschedulable/,
+      );
+      assert.match(why, /kubernetes-i \(.*\) in role kube\/i\n {2}why {5}1 agent: /);
+      assert.match(await strataWhy('pod/first', machine), /why {5}it is Running on node /);
+    }
     await kubectl('delete pod first');
     await running(2);
   });
