@@ -44,6 +44,7 @@ export async function bootstrap(
   handler: Handler,
   options: { host: string; serviceIp: string },
 ): Promise<void> {
+  await handler.adoptEarlierKeys();
   for (const object of bootstrapObjects()) await ensure(handler, object);
   for (const role of bootstrapRoles) {
     // Roles that were changed keep what was added (auto-update only adds).
@@ -72,7 +73,29 @@ export async function bootstrap(
       ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }],
     },
   });
+  await ensureServiceRange(handler);
   await handler.loadDefinitions();
+}
+
+/** The range that services get their addresses from, as an object. */
+async function ensureServiceRange(handler: Handler): Promise<void> {
+  const name = 'kubernetes';
+  const range: KubeObject = {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'ServiceCIDR',
+    metadata: { name },
+    spec: { cidrs: [handler.serviceCidr] },
+  };
+  await ensure(handler, range);
+  const context = { ...systemContext(handler, range), subresource: 'status' };
+  await handler.resources.modify(context, name, (live) => {
+    const conditions = (live['status']?.conditions ?? []) as { type: string }[];
+    if (conditions.some(({ type }) => type === 'Ready')) return live;
+    const message = 'Kubernetes default Service CIDR is ready';
+    const lastTransitionTime = handler.now();
+    const ready = { type: 'Ready', status: 'True', lastTransitionTime, reason: '', message };
+    return { ...live, status: { ...live['status'], conditions: [...conditions, ready] } };
+  });
 }
 
 /** The endpoint of the API server itself, under the service `default/kubernetes`. */

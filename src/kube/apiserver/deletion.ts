@@ -33,6 +33,13 @@ const returned = new Set([
   'storage.k8s.io/volumeattributesclasses',
 ]);
 
+/** Kinds whose dependents are kept when nobody says otherwise. */
+const orphaning = new Set(['/replicationcontrollers', 'batch/jobs']);
+
+export function orphansByDefault(info: ResourceInfo): boolean {
+  return orphaning.has(`${info.group}/${info.resource}`);
+}
+
 export function returnsDeleted(info: ResourceInfo): boolean {
   return returned.has(`${info.group}/${info.resource}`);
 }
@@ -46,7 +53,7 @@ export function markDeleted(
 ): boolean {
   const before = JSON.stringify(object.metadata);
   const { metadata } = object;
-  const finalizers = finalizersAfter(metadata.finalizers ?? [], options);
+  const finalizers = finalizersAfter(metadata.finalizers ?? [], options, orphansByDefault(info));
   if (finalizers.length > 0) metadata.finalizers = finalizers;
   else delete metadata.finalizers;
   const isNamespace = info.group === '' && info.resource === 'namespaces';
@@ -75,11 +82,16 @@ function holdDefinition(object: KubeObject, now: number): void {
 }
 
 /** Those of the garbage collector come and go by the policy; without one they stay as they are. */
-function finalizersAfter(before: readonly string[], options: DeleteOptions): string[] {
+function finalizersAfter(
+  before: readonly string[],
+  options: DeleteOptions,
+  orphansOtherwise: boolean,
+): string[] {
   const { propagationPolicy: policy, orphanDependents: orphans } = options;
   const keeps = (name: string): boolean => before.includes(name);
   const isDecided = policy !== undefined || orphans !== undefined;
-  const orphan = isDecided ? (orphans ?? policy === 'Orphan') : keeps('orphan');
+  const isHeld = keeps('orphan') || (orphansOtherwise && !keeps('foregroundDeletion'));
+  const orphan = isDecided ? (orphans ?? policy === 'Orphan') : isHeld;
   const foreground = isDecided ? policy === 'Foreground' : keeps('foregroundDeletion');
   const others = before.filter((one) => one !== 'orphan' && one !== 'foregroundDeletion');
   return [...others, ...(orphan ? ['orphan'] : []), ...(foreground ? ['foregroundDeletion'] : [])];
@@ -139,7 +151,8 @@ export function checkPreconditions(
   const { name = '', uid, resourceVersion } = live.metadata;
   const wanted = options.preconditions;
   // Upstream names the kind here, where other conflicts name the resource.
-  const kind = { group: info.group, resource: info.kind };
+  const isNamespace = info.group === '' && info.resource === 'namespaces';
+  const kind = { group: info.group, resource: isNamespace ? info.resource : info.kind };
   if (wanted?.uid !== undefined && wanted.uid !== uid) {
     const why = `the UID in the precondition (${wanted.uid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`;
     throw conflict(kind, name, why);

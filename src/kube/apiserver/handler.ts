@@ -20,6 +20,7 @@ import { Definitions } from './crd/definitions.ts';
 import { validateCustom } from './crd/object-validation.ts';
 import { internal, unknownResource } from './faults.ts';
 import type { KubeletClient } from './kubelet-proxy.ts';
+import { adoptEarlierKeys } from './key-layout.ts';
 import { negotiateOrRefuse, offeredFor } from './negotiation.ts';
 import { isProxied, NodeProxy } from './node-proxy.ts';
 import { PublicPaths } from './public-paths.ts';
@@ -28,6 +29,7 @@ import { Reads } from './reads.ts';
 import { parseRequest, type RequestInfo } from './request-info.ts';
 import { Resources, type WriteContext } from './resources.ts';
 import { RoleCache } from './role-cache.ts';
+import { timestamp } from './strategies.ts';
 import type { TokenAuthority } from './tokens.ts';
 import type { UserInfo } from './user.ts';
 import { systemWrite } from './system-write.ts';
@@ -122,6 +124,11 @@ export class Handler {
     this.#nodes = new NodeProxy(options.kubelet, this.resources);
   }
 
+  /** Before anything else is read or written. */
+  async adoptEarlierKeys(): Promise<void> {
+    await adoptEarlierKeys(this.#options.store, this.registry.all());
+  }
+
   async loadDefinitions(): Promise<void> {
     this.#roles = await RoleCache.start(this.#options.store);
     await this.#admission.start(this.#options.store);
@@ -136,6 +143,15 @@ export class Handler {
       subresource: 'status',
     });
     await this.resources.modify(context, quota.metadata.name ?? '', change);
+  }
+
+  get serviceCidr(): string {
+    return this.#options.serviceCidr;
+  }
+
+  /** As in objects: RFC 3339, whole seconds. */
+  now(): string {
+    return timestamp(this.#env.clock.now());
   }
 
   setAddress(host: string, port: number): void {

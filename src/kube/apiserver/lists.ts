@@ -32,7 +32,10 @@ export interface Listed {
 }
 
 export function selectionOf({ info, name, query }: ListRequest): Selection {
-  const fields = parseFieldSelector(query.get('fieldSelector') ?? '', info.selectableFields);
+  const isSlice = info.group === 'resource.k8s.io';
+  const shownKind = isSlice ? ` for ${apiVersionOf(info)}, Kind=${info.kind}` : '';
+  const text = query.get('fieldSelector') ?? '';
+  const fields = parseFieldSelector(text, info.selectableFields, shownKind);
   if (name !== undefined) fields.push({ path: 'metadata.name', value: name, isEqual: true });
   return { labels: parseLabelSelector(query.get('labelSelector') ?? ''), fields };
 }

@@ -7,10 +7,45 @@ import type { KeyValue } from '#store/store.ts';
 
 const decoder = new TextDecoder();
 
-export function resourcePrefix(info: { group: string; resource: string }): string {
-  return info.group === ''
-    ? `/registry/${info.resource}/`
-    : `/registry/${info.resource}.${info.group}/`;
+/** Where upstream keeps what does not lie under the resource's own name. */
+const prefixes: Readonly<Record<string, string>> = {
+  '/endpoints': 'services/endpoints',
+  '/nodes': 'minions',
+  '/replicationcontrollers': 'controllers',
+  '/services': 'services/specs',
+  'apiextensions.k8s.io/customresourcedefinitions':
+    'apiextensions.k8s.io/customresourcedefinitions',
+  'apiregistration.k8s.io/apiservices': 'apiregistration.k8s.io/apiservices',
+  'networking.k8s.io/ingresses': 'ingress',
+};
+
+const builtInGroups = new Set([
+  '',
+  'admissionregistration.k8s.io',
+  'apps',
+  'autoscaling',
+  'batch',
+  'certificates.k8s.io',
+  'coordination.k8s.io',
+  'discovery.k8s.io',
+  'events.k8s.io',
+  'flowcontrol.apiserver.k8s.io',
+  'internal.apiserver.k8s.io',
+  'networking.k8s.io',
+  'node.k8s.io',
+  'policy',
+  'rbac.authorization.k8s.io',
+  'resource.k8s.io',
+  'scheduling.k8s.io',
+  'storage.k8s.io',
+  'storagemigration.k8s.io',
+]);
+
+/** As kube-apiserver's keys: groups show only where their resources are not built in. */
+export function resourcePrefix({ group, resource }: { group: string; resource: string }): string {
+  const known = prefixes[`${group}/${resource}`];
+  if (known !== undefined) return `/registry/${known}/`;
+  return builtInGroups.has(group) ? `/registry/${resource}/` : `/registry/${group}/${resource}/`;
 }
 
 export function collectionPrefix(info: ResourceInfo, namespace: string | undefined): string {

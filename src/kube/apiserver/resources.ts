@@ -4,7 +4,7 @@ import type { Env } from '#env/env.ts';
 import { serverSideApply, trackUpdate } from '#kube/meta/apply.ts';
 import { applyDefaults } from '#kube/meta/defaulting.ts';
 import { generateName, invalidValue } from '#kube/meta/names.ts';
-import { apiVersionOf, parseApiVersion, type KubeObject } from '#kube/meta/object.ts';
+import type { KubeObject } from '#kube/meta/object.ts';
 import { applyPatch, goText } from '#kube/meta/patch.ts';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
 import {
@@ -16,7 +16,6 @@ import {
   notFound,
   type StatusCause,
 } from '#kube/meta/status.ts';
-import { isObject, shapeErrors } from '#kube/meta/structured.ts';
 import { validateCreate, validateMetadataUpdate, validateUpdate } from '#kube/meta/validation.ts';
 import { prefixEnd, type KeyValue, type Store } from '#store/store.ts';
 import type { AdmissionChain } from './admission/chain.ts';
@@ -34,11 +33,21 @@ import {
   collectionPrefix,
   objectFor,
   objectKey,
+  objectOf,
   prepareObjects,
   serialize,
 } from './object-store.ts';
+import { defaultStatus } from './status-defaults.ts';
 import { canonical, prepareCreate, prepareUpdate, timestamp } from './strategies.ts';
 import type { UserInfo } from './user.ts';
+import {
+  checkApplied,
+  checkUnversioned,
+  checkVersion,
+  isCreatedOnUpdate,
+  kindOf,
+  wipeSystemFields,
+} from './write-checks.ts';
 
 export interface WriteContext {
   readonly info: ResourceInfo;
@@ -190,8 +199,14 @@ export class Resources implements AdmissionLookup {
       const made = await this.#createOnce(context, next, body?.skipTracking === true);
       if (made !== undefined) return made;
       const { name = '' } = next.metadata;
-      if (!isGenerated || attempt >= RETRIES_MAX) throw alreadyExists(info, name);
-      void namespace;
+      if (isGenerated && attempt < RETRIES_MAX) continue;
+      const there = await this.find(info, namespace, name);
+      const isGoing =
+        there !== undefined && objectOf(there).metadata.deletionTimestamp !== undefined;
+      const taken = alreadyExists(info, name);
+      if (!isGoing) throw taken;
+      const message = `object is being deleted: ${taken.message}`;
+      throw new ApiError(409, 'AlreadyExists', message, taken.details);
     }
   }
 
@@ -209,12 +224,13 @@ export class Resources implements AdmissionLookup {
     const request = admissionRequestOf(context, 'CREATE', wanted, undefined);
     await this.#mutate(context, request);
     const object = request.object ?? wanted;
-    prepareCreate(info, object, { uuid: () => this.#env.random.uuid(), now });
+    const uuid = (): string => this.#env.random.uuid();
+    prepareCreate(info, object, { uuid, now, user: context.user });
     applyDefaults(info, object);
     await this.#allocate(info, object);
     const extra = await this.#extraValidation(context, object, undefined);
     const causes = [...validateCreate(info, object), ...extra];
-    if (causes.length > 0) throw invalid(info, object.metadata.name ?? '', causes);
+    if (causes.length > 0) throw invalid(kindOf(info), object.metadata.name ?? '', causes);
     await this.#judge(context, request);
     checkUnversioned(object);
     const key = objectKey(info, namespace, object.metadata.name ?? '');
@@ -307,18 +323,19 @@ export class Resources implements AdmissionLookup {
     wanted.metadata.name = name;
     if (live.metadata.namespace !== undefined) wanted.metadata.namespace = live.metadata.namespace;
     if (subresource === undefined) applyDefaults(info, wanted);
+    if (subresource === 'status') defaultStatus(info, wanted, timestamp(this.#env.clock.now()));
     if (options.skipTracking !== true) this.#track(context, live, wanted);
     const request = admissionRequestOf(context, 'UPDATE', wanted, live);
     await this.#mutate(context, request);
     const next = request.object ?? wanted;
-    prepareUpdate(info, next, live, subresource);
+    prepareUpdate(info, next, live, subresource, this.#env.clock.now());
     if (options.skipValidation !== true) {
       const own =
         subresource === undefined
           ? validateUpdate(info, next, live)
           : validateMetadataUpdate(next, live);
       const causes = [...own, ...(await this.#extraValidation(context, next, live))];
-      if (causes.length > 0) throw invalid(info, name, causes);
+      if (causes.length > 0) throw invalid(kindOf(info), name, causes);
     }
     await this.#judge(context, request);
     delete next.metadata.resourceVersion;
@@ -366,7 +383,12 @@ export class Resources implements AdmissionLookup {
     this.#checkNamespace(context, object);
     const exists = (await this.find(info, namespace, name)) !== undefined;
     if (!exists && context.subresource === undefined && isCreatedOnUpdate(info)) {
-      return { object: await this.create(context, object), isCreated: true };
+      const { resourceVersion } = object.metadata;
+      delete object.metadata.resourceVersion;
+      const created = await this.create(context, object);
+      if (context.isDryRun && resourceVersion !== undefined)
+        created.metadata.resourceVersion = resourceVersion;
+      return { object: created, isCreated: true };
     }
     const { resourceVersion = '' } = object.metadata;
     const updated = await this.modify(context, name, (live) => {
@@ -463,7 +485,10 @@ export class Resources implements AdmissionLookup {
       const next = structuredClone(live);
       const isChanged = markDeleted(info, next, options, this.#env.clock.now());
       const isLast = isFinished(info, next);
-      if (context.isDryRun || (!isChanged && !isLast)) return { object: next, gone: isLast };
+      if (context.isDryRun || (!isChanged && !isLast)) {
+        const isPod = info.group === '' && info.resource === 'pods';
+        return { object: isLast && !isPod ? live : next, gone: isLast };
+      }
       delete next.metadata.resourceVersion;
       const stored = await storedForm(info, next);
       const result = await this.store.txn({
@@ -478,7 +503,9 @@ export class Resources implements AdmissionLookup {
         const isPod = info.group === '' && info.resource === 'pods';
         next.metadata.resourceVersion = String(result.revision);
         // What goes at once is shown as it was; pods are shown with the grace that they got.
-        return { object: isLast && !isPod ? live : next, gone: isLast };
+        if (!isLast || isPod) return { object: next, gone: isLast };
+        const resourceVersion = String(result.revision);
+        return { object: { ...live, metadata: { ...live.metadata, resourceVersion } }, gone: true };
       }
       if (attempt >= RETRIES_MAX) throw conflict(info, name, 'the object has been modified');
     }
@@ -500,64 +527,6 @@ async function readForm(
   const copy = structuredClone(stored);
   if (!codec.needsCall(copy)) return codec.read(copy);
   return (await codec.readAll([copy]))[0] ?? written;
-}
-
-function isCreatedOnUpdate(info: ResourceInfo): boolean {
-  const key = `${info.group}/${info.resource}`;
-  return [
-    'coordination.k8s.io/leases',
-    'rbac.authorization.k8s.io/roles',
-    'rbac.authorization.k8s.io/rolebindings',
-    'rbac.authorization.k8s.io/clusterroles',
-    'rbac.authorization.k8s.io/clusterrolebindings',
-    '/endpoints',
-    '/events',
-  ].includes(key);
-}
-
-/** What a client applies must say what it is, and have the shape of it. */
-function checkApplied(info: ResourceInfo, patch: unknown): KubeObject {
-  if (!isObject(patch)) throw badRequest('error decoding patch: expected a JSON object');
-  const { apiVersion = '', kind = '', metadata } = patch as unknown as Partial<KubeObject>;
-  const { group, version } = parseApiVersion(String(apiVersion));
-  const type = `${group}/${version}, Kind=${kind}`;
-  if (apiVersion !== apiVersionOf(info) || kind !== info.kind) {
-    throw badRequest(`invalid object type: ${type}`);
-  }
-  if (metadata?.managedFields !== undefined) {
-    throw badRequest('metadata.managedFields must be nil');
-  }
-  const errors = shapeErrors(info.schema, patch);
-  if (errors.length > 0) {
-    const text = errors.length === 1 ? errors[0] : `errors:\n  ${errors.join('\n  ')}`;
-    const place = `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}; ${type}`;
-    throw new ApiError(500, '', `failed to create typed patch object (${place}): ${text ?? ''}`);
-  }
-  return patch as unknown as KubeObject;
-}
-
-function wipeSystemFields({ metadata }: KubeObject): void {
-  for (const field of [
-    'uid',
-    'creationTimestamp',
-    'deletionTimestamp',
-    'deletionGracePeriodSeconds',
-    'selfLink',
-  ] as const) {
-    delete metadata[field];
-  }
-}
-
-/** What upstream's storage says of an object that claims to be there already. */
-function checkUnversioned({ metadata }: KubeObject): void {
-  if (metadata.resourceVersion === undefined || metadata.resourceVersion === '') return;
-  throw new ApiError(500, '', 'resourceVersion should not be set on objects to be created');
-}
-
-function checkVersion(version: string | undefined): void {
-  if (version === undefined || /^\d*$/.test(version)) return;
-  const text = JSON.stringify(version);
-  throw new ApiError(500, '', `strconv.ParseUint: parsing ${text}: invalid syntax`);
 }
 
 function checkUid(

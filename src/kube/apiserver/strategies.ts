@@ -1,13 +1,18 @@
 // What differs between kinds when they are created or updated, beside schema, defaults and validation:
 // which parts clients may set, generations, computed fields. One entry per kind; no handlers per kind.
+import { TEMPLATE_GENERATION } from '#kube/meta/defaulting.ts';
 import type { KubeObject, ObjectMeta } from '#kube/meta/object.ts';
+import { resetFields } from '#kube/meta/reset-fields.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import { same } from '#kube/meta/same.ts';
+import type { UserInfo } from './user.ts';
 
 type Json = Record<string, unknown>;
 
 export interface StrategyContext {
   readonly uuid: () => string;
   readonly now: number;
+  readonly user: UserInfo;
 }
 
 const keyOf = (info: ResourceInfo): string => `${info.group}/${info.resource}`;
@@ -42,7 +47,19 @@ const withGeneration = new Set([
   'flowcontrol.apiserver.k8s.io/prioritylevelconfigurations',
   'networking.k8s.io/ingressclasses',
   'autoscaling/horizontalpodautoscalers',
+  'admissionregistration.k8s.io/validatingadmissionpolicies',
+  'admissionregistration.k8s.io/validatingadmissionpolicybindings',
+  'admissionregistration.k8s.io/mutatingadmissionpolicies',
+  'admissionregistration.k8s.io/mutatingadmissionpolicybindings',
+  'resource.k8s.io/deviceclasses',
+  'resource.k8s.io/devicetaintrules',
+  'resource.k8s.io/resourceslices',
+  '/podtemplates',
+  'storage.k8s.io/csidrivers',
 ]);
+
+/** Kinds whose generation counts changes only: there is none before the first. */
+const withoutFirstGeneration = new Set(['storage.k8s.io/csidrivers']);
 
 function hasGeneration(info: ResourceInfo): boolean {
   return info.customResourceDefinition !== undefined || withGeneration.has(keyOf(info));
@@ -69,6 +86,17 @@ const initialStatus: Readonly<Record<string, Json>> = {
   'batch/jobs': {},
   'autoscaling/horizontalpodautoscalers': { desiredReplicas: 0, currentMetrics: null },
   'batch/cronjobs': {},
+  'apiregistration.k8s.io/apiservices': {},
+  'certificates.k8s.io/certificatesigningrequests': {},
+  'certificates.k8s.io/podcertificaterequests': {},
+  'flowcontrol.apiserver.k8s.io/flowschemas': {},
+  'flowcontrol.apiserver.k8s.io/prioritylevelconfigurations': {},
+  'networking.k8s.io/servicecidrs': {},
+  'resource.k8s.io/devicetaintrules': {},
+  'resource.k8s.io/resourceclaims': {},
+  'storage.k8s.io/csinodes': {},
+  'storage.k8s.io/volumeattachments': { attached: false },
+  'storagemigration.k8s.io/storageversionmigrations': {},
   'networking.k8s.io/ingresses': { loadBalancer: {} },
   'policy/poddisruptionbudgets': {
     currentHealthy: 0,
@@ -123,7 +151,8 @@ export function prepareCreate(
   const { metadata } = object;
   metadata.uid = context.uuid();
   metadata.creationTimestamp = timestamp(context.now);
-  if (hasGeneration(info) || keyOf(info) === 'scheduling.k8s.io/priorityclasses') {
+  const isPriority = keyOf(info) === 'scheduling.k8s.io/priorityclasses';
+  if (isPriority || (hasGeneration(info) && !withoutFirstGeneration.has(keyOf(info)))) {
     metadata.generation = 1;
   }
   if (hasStatus(info)) {
@@ -135,8 +164,17 @@ export function prepareCreate(
     object['status'].qosClass = qosClass(object['spec'] as Json | undefined);
   if (keyOf(info) === 'batch/jobs') addJobLabels(object);
   if (keyOf(info) === 'apps/daemonsets') countTemplate(object, 1);
-  if (keyOf(info) === '/secrets') mergeStringData(object);
   if (keyOf(info) === '/namespaces') holdNamespace(object);
+  if (keyOf(info) === '/persistentvolumes') {
+    object['status'].lastPhaseTransitionTime = timestamp(context.now);
+  }
+  if (keyOf(info) === 'resource.k8s.io/devicetaintrules') {
+    const taint = object['spec']?.taint as Json | undefined;
+    if (taint !== undefined) taint['timeAdded'] ??= timestamp(context.now);
+  }
+  if (keyOf(info) === 'certificates.k8s.io/certificatesigningrequests') {
+    signRequest(object, context.user);
+  }
   if (keyOf(info) === DEFINITIONS) {
     object['status'] = { conditions: null, acceptedNames: { plural: '', kind: '' } };
     keepStoredVersions(object);
@@ -155,6 +193,18 @@ function keepStoredVersions(object: KubeObject): void {
   object['status'] = { ...status, storedVersions: [...stored, storage] };
 }
 
+/** Who asks for a certificate is not the client's to say. */
+function signRequest(object: KubeObject, { name, uid, groups, extra }: UserInfo): void {
+  const { username: _n, uid: _u, groups: _g, extra: _e, ...rest } = (object['spec'] ?? {}) as Json;
+  object['spec'] = {
+    ...rest,
+    username: name,
+    ...(uid === '' ? {} : { uid }),
+    groups,
+    ...(Object.keys(extra).length === 0 ? {} : { extra }),
+  };
+}
+
 /** A namespace is not gone before all that is in it is. */
 function holdNamespace(object: KubeObject): void {
   const spec = (object['spec'] ??= {}) as { finalizers?: string[] };
@@ -162,8 +212,6 @@ function holdNamespace(object: KubeObject): void {
     spec.finalizers = [...(spec.finalizers ?? []), 'kubernetes'];
   }
 }
-
-const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
 
 /** The old count of a DaemonSet's templates, which clients still find in an annotation. */
 function countTemplate(object: KubeObject, count: number): void {
@@ -177,22 +225,13 @@ function recountTemplate(next: KubeObject, old: KubeObject): void {
   countTemplate(next, template(next) === template(old) ? before : before + 1);
 }
 
-function mergeStringData(object: KubeObject): void {
-  const plain = object['stringData'] as Record<string, string> | undefined;
-  if (plain === undefined) return;
-  const data = (object['data'] ?? {}) as Record<string, string>;
-  for (const [key, value] of Object.entries(plain))
-    data[key] = Buffer.from(value).toString('base64');
-  object['data'] = data;
-  delete object['stringData'];
-}
-
 /** Keeps what only the server, or only the other endpoint, may change. */
 export function prepareUpdate(
   info: ResourceInfo,
   next: KubeObject,
   old: KubeObject,
   subresource: string | undefined,
+  now: number,
 ): void {
   const { metadata } = next;
   keepMetadata(metadata, old.metadata);
@@ -203,10 +242,8 @@ export function prepareUpdate(
     for (const [key, value] of Object.entries(old)) {
       if (!['apiVersion', 'kind', 'metadata', 'status'].includes(key)) next[key] = value;
     }
-    const { labels, annotations, finalizers, ownerReferences } = old.metadata;
-    if (info.customResourceDefinition !== undefined) {
-      Object.assign(metadata, { labels, annotations, finalizers, ownerReferences });
-    }
+    keepUnowned(info, metadata, old.metadata);
+    if (keyOf(info) === '/persistentvolumes') stampPhase(next, old, now);
     return;
   }
   if (subresource === 'finalize') {
@@ -219,12 +256,39 @@ export function prepareUpdate(
     else next['status'] = old['status'];
   }
   if (keyOf(info) === DEFINITIONS) keepStoredVersions(next);
+  if (keyOf(info) === 'certificates.k8s.io/certificatesigningrequests') next['spec'] = old['spec'];
   if (keyOf(info) === '/services') keepService(next, old);
-  if (keyOf(info) === '/secrets') mergeStringData(next);
   if (keyOf(info) === 'apps/daemonsets' && subresource === undefined) recountTemplate(next, old);
-  if (hasGeneration(info) && desireChanged(next, old)) {
+  const isDeployment = keyOf(info) === 'apps/deployments';
+  const isAnnotated = isDeployment && !same(annotationsOf(next), annotationsOf(old));
+  const isSlice = keyOf(info) === 'discovery.k8s.io/endpointslices';
+  const isLabelled = isSlice && !same(next.metadata.labels ?? {}, old.metadata.labels ?? {});
+  const isMarked = isAnnotated || isLabelled;
+  if (hasGeneration(info) && (isMarked || desireChanged(next, old))) {
     metadata.generation = (old.metadata.generation ?? 0) + 1;
   }
+}
+
+const annotationsOf = ({ metadata }: KubeObject): object => metadata.annotations ?? {};
+
+/** Metadata that the status endpoint of a kind does not take stays as it was. */
+function keepUnowned(info: ResourceInfo, next: ObjectMeta, old: ObjectMeta): void {
+  const metadata = resetFields(info, 'status')['f:metadata'];
+  if (metadata === undefined) return;
+  const isWhole = Object.keys(metadata).length === 0;
+  for (const field of ['labels', 'annotations', 'finalizers', 'ownerReferences'] as const) {
+    if (!isWhole && metadata[`f:${field}`] === undefined) continue;
+    if (old[field] === undefined) delete next[field];
+    else Object.assign(next, { [field]: old[field] });
+  }
+}
+
+/** A volume tells when its phase became what it is. */
+function stampPhase(next: KubeObject, old: KubeObject, now: number): void {
+  const [status, before] = [next['status'] as Json | undefined, old['status'] as Json | undefined];
+  if (status === undefined || status['phase'] === before?.['phase']) return;
+  if (status['lastPhaseTransitionTime'] !== before?.['lastPhaseTransitionTime']) return;
+  status['lastPhaseTransitionTime'] = timestamp(now);
 }
 
 /** What is left out stays; what is the server's own always does. */

@@ -164,6 +164,10 @@ export class Writes {
     const { value } = await this.#body(exchange);
     const options = deleteOptionsOf(info.query, value);
     const own = { ...context, isDryRun: options.isDryRun };
+    const isDecided =
+      options.propagationPolicy !== undefined || options.orphanDependents !== undefined;
+    const isJob = context.info.group === 'batch' && context.info.resource === 'jobs';
+    if (isJob && !isDecided) exchange.warnings = [orphansWarning];
     if (info.verb === 'deletecollection') {
       const { namespace, query } = info;
       const listed = await listPage(this.#resources.store, {
@@ -198,6 +202,9 @@ export class Writes {
     });
   }
 }
+
+const orphansWarning =
+  'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning';
 
 function isCustom({ info }: WriteContext): boolean {
   return info.customResourceDefinition !== undefined;

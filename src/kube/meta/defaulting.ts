@@ -330,6 +330,28 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
       seLinuxMount: false,
       preventPodSchedulingIfMissing: false,
     }),
+  'flowcontrol.apiserver.k8s.io/FlowSchema': (spec) => {
+    if (!spec['matchingPrecedence']) spec['matchingPrecedence'] = 1_000;
+  },
+  'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration': (spec) => {
+    if (isObject(spec['limited'])) {
+      fill(spec['limited'], { nominalConcurrencyShares: 30, lendablePercent: 0 });
+      const response = spec['limited']['limitResponse'];
+      const queuing = isObject(response) ? response['queuing'] : undefined;
+      if (isObject(queuing)) fill(queuing, { queues: 64, handSize: 8, queueLengthLimit: 50 });
+    }
+    if (isObject(spec['exempt']))
+      fill(spec['exempt'], { nominalConcurrencyShares: 0, lendablePercent: 0 });
+  },
+  'apiregistration.k8s.io/APIService': (spec) => {
+    if (isObject(spec['service'])) fill(spec['service'], { port: 443 });
+  },
+  'resource.k8s.io/ResourceClaim': (spec) => defaultDevices(spec['devices']),
+  'resource.k8s.io/ResourceClaimTemplate': (spec) =>
+    defaultDevices((spec['spec'] as Json | undefined)?.['devices']),
+  'storagemigration.k8s.io/StorageVersionMigration': (spec) => {
+    if (isObject(spec['resource'])) fill(spec['resource'], { group: '' });
+  },
   'apiextensions.k8s.io/CustomResourceDefinition': (spec) => {
     const names = (spec['names'] ?? {}) as Json;
     const kind = String(names['kind'] ?? '');
@@ -341,6 +363,16 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
 const byObject: Readonly<Record<string, (object: KubeObject) => void>> = {
   '/Secret': (object) => {
     object['type'] ??= 'Opaque';
+    mergeStringData(object);
+  },
+  '/PodTemplate': (object) => defaultTemplate(object as Json),
+  'apps/DaemonSet': ({ metadata }) => {
+    metadata.annotations = { [TEMPLATE_GENERATION]: '0', ...metadata.annotations };
+  },
+  'events.k8s.io/Event': (object) => {
+    fill(object as Json, { deprecatedSource: {} });
+    for (const when of ['eventTime', 'deprecatedFirstTimestamp', 'deprecatedLastTimestamp'])
+      object[when] ??= null;
   },
   '/Namespace': (object) => {
     const { name } = object.metadata;
@@ -401,6 +433,33 @@ function defaultPolicy(object: KubeObject): void {
 function defaultPolicyBinding(object: KubeObject): void {
   const spec = object['spec'] as Json | undefined;
   if (spec !== undefined) defaultMatch(spec['matchResources']);
+}
+
+export const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
+
+/** What a secret is given as text is data like the rest. */
+function mergeStringData(object: KubeObject): void {
+  const plain = object['stringData'] as Record<string, string> | undefined;
+  if (plain === undefined) return;
+  const data = (object['data'] ?? {}) as Record<string, string>;
+  for (const [key, value] of Object.entries(plain))
+    data[key] = Buffer.from(value).toString('base64');
+  object['data'] = data;
+  delete object['stringData'];
+}
+
+/** What a claim asks for: one of each device, unless it says otherwise. */
+function defaultDevices(devices: unknown): void {
+  if (!isObject(devices)) return;
+  const defaultRequest = (request: Json): void => {
+    fill(request, { allocationMode: 'ExactCount' });
+    if (request['allocationMode'] === 'ExactCount') fill(request, { count: 1 });
+    for (const toleration of list(request['tolerations'])) fill(toleration, { operator: 'Equal' });
+  };
+  for (const request of list(devices['requests'])) {
+    if (isObject(request['exactly'])) defaultRequest(request['exactly']);
+    for (const one of list(request['firstAvailable'])) defaultRequest(one);
+  }
 }
 
 function defaultWebhooks(object: KubeObject): void {

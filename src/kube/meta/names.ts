@@ -1,4 +1,5 @@
 // Syntax of names, labels and annotations, with the words of apimachinery's validation.
+import { isIP } from 'node:net';
 import type { StatusCause } from './status.ts';
 
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
@@ -18,7 +19,14 @@ const qualifiedText =
 const valueText =
   "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
-export type NameRule = 'subdomain' | 'label' | 'label-without-dots' | 'label1035' | 'path-segment';
+export type NameRule =
+  | 'subdomain'
+  | 'label'
+  | 'label-without-dots'
+  | 'label1035'
+  | 'label-value'
+  | 'path-segment'
+  | 'address';
 
 export function invalidValue(field: string, value: unknown, why: string): StatusCause {
   const message = `Invalid value: ${JSON.stringify(value)}: ${why}`;
@@ -68,6 +76,12 @@ export function nameProblem(rule: NameRule, name: string): string | undefined {
       if (name === '.' || name === '..') return `may not be '${name}'`;
       if (name.includes('/')) return "may not contain '/'";
       return name.includes('%') ? "may not contain '%'" : undefined;
+    case 'label-value':
+      if (name.length > 63) return 'must be no more than 63 characters';
+      return VALUE.test(name) ? undefined : valueText;
+    case 'address':
+      if (isIP(name) !== 0) return undefined;
+      return 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
     case 'subdomain':
       if (name.length > 253) return 'must be no more than 253 characters';
       return SUBDOMAIN.test(name) ? undefined : subdomainText;

@@ -233,7 +233,11 @@ export interface FieldRequirement {
 }
 
 /** Throws ApiError 400 for fields that cannot be selected by. */
-export function parseFieldSelector(text: string, allowed: readonly string[]): FieldRequirement[] {
+export function parseFieldSelector(
+  text: string,
+  allowed: readonly string[],
+  shownKind = '',
+): FieldRequirement[] {
   return text
     .split(',')
     .filter((part) => part !== '')
@@ -245,7 +249,9 @@ export function parseFieldSelector(text: string, allowed: readonly string[]): Fi
       if (!['metadata.name', 'metadata.namespace', ...allowed].includes(path)) {
         const known = 'only "metadata.name", "metadata.namespace"';
         const plain = `"${path}" is not a known field selector: ${known}`;
-        throw badRequest(allowed.length === 0 ? plain : `field label not supported: ${path}`);
+        throw badRequest(
+          allowed.length === 0 ? plain : `field label not supported${shownKind}: ${path}`,
+        );
       }
       return { path, value, isEqual: sign !== '!=' };
     });

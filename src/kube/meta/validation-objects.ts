@@ -7,7 +7,6 @@ import {
   labelSelector,
   list,
   named,
-  needed,
   notNegative,
   oneOf,
   qualified,
@@ -354,7 +353,7 @@ export function validateClaimSpec(given: unknown, at: string): StatusCause[] {
   ];
 }
 
-const volumeSettings = new Set([
+export const volumeSettings = new Set([
   'capacity',
   'accessModes',
   'claimRef',
@@ -466,21 +465,11 @@ const validateLease: Rule = (object) => {
   return [...causes, ...notNegative('spec.leaseTransitions', spec['leaseTransitions'])];
 };
 
-const validateEvent: Rule = (object) => {
-  const { namespace } = record(object['involvedObject'] ?? object['regarding']);
-  const own = object.metadata.namespace ?? '';
-  const isRight = namespace ? namespace === own : own === 'default' || own === '';
-  if (isRight) return [];
-  const why = 'does not match event.namespace';
-  return [invalidValue('involvedObject.namespace', namespace ?? '', why)];
-};
-
 export const objectRules: Readonly<Record<string, Rule>> = {
   '/ConfigMap': validateConfigMap,
   '/Secret': validateSecret,
   '/Namespace': validateNamespace,
   '/Node': validateNode,
-  '/Event': validateEvent,
   '/ResourceQuota': validateQuota,
   '/LimitRange': validateLimitRange,
   '/PersistentVolume': validateVolume,
@@ -494,5 +483,4 @@ export const objectRules: Readonly<Record<string, Rule>> = {
   'scheduling.k8s.io/PriorityClass': validatePriorityClass,
   'coordination.k8s.io/Lease': validateLease,
   'storage.k8s.io/StorageClass': validateStorageClass,
-  'apps/ControllerRevision': (object) => needed('revision', object['revision']),
 };

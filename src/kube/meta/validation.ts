@@ -14,9 +14,11 @@ import type { KubeObject } from './object.ts';
 import type { ResourceInfo } from './resource-info.ts';
 import { same } from './same.ts';
 import type { StatusCause } from './status.ts';
+import { attachmentRules, attachmentUpdateRules } from './validation-attachments.ts';
+import { clusterRules, clusterUpdateRules, validateNewEvent } from './validation-cluster.ts';
 import { definitionRules } from './validation-definitions.ts';
 import { networkRules } from './validation-network.ts';
-import { objectRules, validateFinalizers } from './validation-objects.ts';
+import { objectRules, validateFinalizers, volumeSettings } from './validation-objects.ts';
 import { validatePodSpec, validatePodUpdate } from './validation-pods.ts';
 import { workloadRules } from './validation-workloads.ts';
 
@@ -24,6 +26,11 @@ const nameRules: Readonly<Record<string, NameRule>> = {
   '/Namespace': 'label-without-dots',
   '/Service': 'label',
   'apps/StatefulSet': 'label-without-dots',
+  '/Event': 'path-segment',
+  'networking.k8s.io/IPAddress': 'address',
+  'policy/PodDisruptionBudget': 'path-segment',
+  'certificates.k8s.io/CertificateSigningRequest': 'path-segment',
+  'apiregistration.k8s.io/APIService': 'path-segment',
   'rbac.authorization.k8s.io/Role': 'path-segment',
   'rbac.authorization.k8s.io/ClusterRole': 'path-segment',
   'rbac.authorization.k8s.io/RoleBinding': 'path-segment',
@@ -49,11 +56,20 @@ function validateOwners(owners: unknown): StatusCause[] {
   return causes;
 }
 
+/** Bundles of a signer are named after it, colons and all; what follows is a name. */
+function withoutSigner(info: ResourceInfo, { metadata, spec }: KubeObject): KubeObject['metadata'] {
+  const signer = record(spec)['signerName'];
+  if (keyOf(info) !== 'certificates.k8s.io/ClusterTrustBundle' || !signer) return metadata;
+  const prefix = `${String(signer).replaceAll('/', ':')}:`;
+  const { name = '' } = metadata;
+  return name.startsWith(prefix) ? { ...metadata, name: name.slice(prefix.length) } : metadata;
+}
+
 function validateMetadata(info: ResourceInfo, object: KubeObject): StatusCause[] {
   const { metadata } = object;
   const causes: StatusCause[] = [];
   const rule = nameRules[keyOf(info)] ?? 'subdomain';
-  const { name, generateName } = metadata;
+  const { name, generateName } = withoutSigner(info, object);
   if (generateName !== undefined && generateName !== '') {
     // A prefix may end where a name may not.
     const wrong = nameProblem(rule, generateName.replace(/-$/, 'a'));
@@ -90,6 +106,8 @@ const rules: Readonly<Record<string, Rule>> = {
   ...networkRules,
   ...objectRules,
   ...definitionRules,
+  ...clusterRules,
+  ...attachmentRules,
 };
 
 function validateBoth(info: ResourceInfo, object: KubeObject): StatusCause[] {
@@ -99,6 +117,7 @@ function validateBoth(info: ResourceInfo, object: KubeObject): StatusCause[] {
 export function validateCreate(info: ResourceInfo, object: KubeObject): StatusCause[] {
   const causes = validateBoth(info, object);
   const isPod = keyOf(info) === '/Pod';
+  if (keyOf(info) === 'events.k8s.io/Event') causes.push(...validateNewEvent(object));
   if (isPod && list(record(object['spec'])['ephemeralContainers']).length > 0) {
     causes.push(forbidden('spec.ephemeralContainers', 'cannot be set on create'));
   }
@@ -173,6 +192,10 @@ const validateStatefulSetUpdate: UpdateRule = (object, old) => {
     return copy;
   };
   if (same(rest(object), rest(old))) return [];
+  const [next, before] = [record(object['spec']), record(old['spec'])];
+  const { serviceName } = next;
+  const isService = same(rest(object), rest({ ...old, spec: { ...before, serviceName } }));
+  if (isService) return [invalidValue('spec.serviceName', serviceName, 'field is immutable')];
   const names = `'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds'`;
   return [
     forbidden('spec', `updates to statefulset spec for fields other than ${names} are forbidden`),
@@ -193,11 +216,29 @@ const validateClaimUpdate: UpdateRule = (object, old) => {
 const validateJobUpdate: UpdateRule = (object, old) => {
   const [spec, before] = [record(object['spec']), record(old['spec'])];
   const isElastic = spec['completionMode'] === 'Indexed';
-  if (isElastic || same(spec['completions'], before['completions'])) return [];
+  if (same(spec['completions'], before['completions'])) return [];
+  if (isElastic) {
+    const [count, width] = [spec['completions'], spec['parallelism']];
+    const why = 'can only be modified in tandem with spec.parallelism';
+    return count === width ? [] : [invalidValue('spec.completions', count ?? null, why)];
+  }
   return [invalidValue('spec.completions', spec['completions'] ?? null, 'field is immutable')];
 };
 
+const validateVolumeUpdate: UpdateRule = (object, old) => {
+  const source = ({ spec }: KubeObject): Json =>
+    Object.fromEntries(
+      Object.entries(record(spec)).filter(([key]) => !volumeSettings.has(key)),
+    ) as Json;
+  if (same(source(object), source(old))) return [];
+  const field = 'spec.persistentvolumesource';
+  return [forbidden(field, 'spec.persistentvolumesource is immutable after creation')];
+};
+
 const updateRules: Readonly<Record<string, UpdateRule>> = {
+  ...clusterUpdateRules,
+  ...attachmentUpdateRules,
+  '/PersistentVolume': validateVolumeUpdate,
   '/Pod': validatePodUpdate,
   '/Service': validateServiceUpdate,
   '/ConfigMap': validateDataUpdate,

@@ -4,6 +4,7 @@ import { assert } from '#base/assert.ts';
 import type { ResourceInfo, ResourceRegistry, SubresourceInfo } from '#kube/meta/resource-info.ts';
 import type { Schema } from '#kube/meta/schema.ts';
 import table from './generated/table.json' with { type: 'json' };
+import { eventCodec } from './event-codec.ts';
 import { selectableFields } from './selectable-fields.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -103,8 +104,11 @@ const scalarProperties = new Map<string, Schema>();
 function propertySchema(type: TableType, key: string, node: unknown): Schema {
   const schema = nodeSchema(node);
   const isWritten = type.w?.includes(key) === true;
-  const zero = zeroOf(schema, isWritten, (node as Row)['z'] === true);
-  const isOmitted = !isWritten && type.x?.includes(key) !== true && zeroes.has(schema.type);
+  const isPointer = type.x?.includes(key) === true;
+  const zero = isPointer
+    ? pointerZero(isWritten)
+    : zeroOf(schema, isWritten, (node as Row)['z'] === true);
+  const isOmitted = !isWritten && !isPointer && zeroes.has(schema.type);
   if (zero === undefined && !isOmitted) return schema;
   const facts = {
     ...(zero === undefined ? {} : { zero }),
@@ -125,6 +129,8 @@ const zeroes: ReadonlyMap<string, unknown> = new Map<string, unknown>([
   ['array', null],
   ['map', null],
 ]);
+
+const pointerZero = (isWritten: boolean): unknown => (isWritten ? null : undefined);
 
 function zeroOf(schema: Schema, isWritten: boolean, isStruct: boolean): unknown {
   if (isStruct) return {};
@@ -175,6 +181,12 @@ const storageVersions: Readonly<Record<string, string>> = {
   'autoscaling/horizontalpodautoscalers': 'v2',
 };
 
+/** What upstream warns of whenever the resource is asked for. */
+const deprecations: Readonly<Record<string, string>> = {
+  '/endpoints': 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
+  '/componentstatuses': 'v1 ComponentStatus is deprecated in v1.19+',
+};
+
 function resourceOf(row: Row): ResourceInfo {
   const group = String(row['g']);
   const version = String(row['v']);
@@ -203,6 +215,8 @@ function resourceOf(row: Row): ResourceInfo {
     storageVersion: storageVersions[key] ?? version,
     schema: typeSchema(String(row['type'])),
     selectableFields: selectableFields[key] ?? [],
+    deprecation: deprecations[key],
+    ...(key === 'events.k8s.io/events' ? { codec: eventCodec } : {}),
   };
 }
 

@@ -29,7 +29,13 @@ export const selectableFields: Readonly<Record<string, readonly string[]>> = {
     'source',
     'type',
   ],
-  'apps/replicasets': ['status.replicas'],
   'batch/jobs': ['status.successful'],
   'certificates.k8s.io/certificatesigningrequests': ['spec.signerName'],
+  'certificates.k8s.io/clustertrustbundles': ['spec.signerName'],
+  'certificates.k8s.io/podcertificaterequests': [
+    'spec.signerName',
+    'spec.podName',
+    'spec.nodeName',
+  ],
+  'resource.k8s.io/resourceslices': ['spec.nodeName', 'spec.driver', 'spec.pool.name'],
 };

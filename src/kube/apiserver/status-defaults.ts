@@ -1,0 +1,40 @@
+// What the status of an object says even where nobody said it: times that are not known are null, as Go
+// writes them, and a certificate request's conditions are dated.
+import type { KubeObject } from '#kube/meta/object.ts';
+import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+
+type Json = Record<string, unknown>;
+
+/** Kind -> the times of its conditions. */
+const conditionTimes: Readonly<Record<string, readonly string[]>> = {
+  '/pods': ['lastProbeTime', 'lastTransitionTime'],
+  '/nodes': ['lastHeartbeatTime', 'lastTransitionTime'],
+  '/persistentvolumeclaims': ['lastProbeTime', 'lastTransitionTime'],
+  '/replicationcontrollers': ['lastTransitionTime'],
+  'apps/daemonsets': ['lastTransitionTime'],
+  'apps/deployments': ['lastUpdateTime', 'lastTransitionTime'],
+  'apps/replicasets': ['lastTransitionTime'],
+  'apps/statefulsets': ['lastTransitionTime'],
+  'autoscaling/horizontalpodautoscalers': ['lastTransitionTime'],
+  'batch/jobs': ['lastProbeTime', 'lastTransitionTime'],
+  'flowcontrol.apiserver.k8s.io/flowschemas': ['lastTransitionTime'],
+  'flowcontrol.apiserver.k8s.io/prioritylevelconfigurations': ['lastTransitionTime'],
+};
+
+export function defaultStatus(info: ResourceInfo, object: KubeObject, now: string): void {
+  const key = `${info.group}/${info.resource}`;
+  const status = object['status'] as Json | undefined | null;
+  if (status === undefined || status === null) return;
+  if (key === '/nodes' && status['capacity'] !== undefined) {
+    status['allocatable'] ??= structuredClone(status['capacity']);
+  }
+  const { conditions } = status;
+  if (!Array.isArray(conditions)) return;
+  const isRequest = key === 'certificates.k8s.io/certificatesigningrequests';
+  for (const condition of conditions as Json[]) {
+    for (const time of conditionTimes[key] ?? []) condition[time] ??= null;
+    if (!isRequest) continue;
+    condition['lastUpdateTime'] ??= now;
+    condition['lastTransitionTime'] ??= now;
+  }
+}

@@ -1,0 +1,73 @@
+// What a write has to be before anything is done with it: whole, of the right kind, not said to be there
+// already; and which kinds a PUT creates.
+import { apiVersionOf, parseApiVersion, type KubeObject } from '#kube/meta/object.ts';
+import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import { ApiError, badRequest } from '#kube/meta/status.ts';
+import { isObject, shapeErrors } from '#kube/meta/structured.ts';
+
+/** Of events it is the core kind that is judged, in either group. */
+export function kindOf(info: ResourceInfo): { group: string; kind: string } {
+  return info.group === 'events.k8s.io' ? { group: '', kind: info.kind } : info;
+}
+
+export function isCreatedOnUpdate(info: ResourceInfo): boolean {
+  const key = `${info.group}/${info.resource}`;
+  return [
+    'coordination.k8s.io/leases',
+    'rbac.authorization.k8s.io/roles',
+    'rbac.authorization.k8s.io/rolebindings',
+    'rbac.authorization.k8s.io/clusterroles',
+    'rbac.authorization.k8s.io/clusterrolebindings',
+    '/endpoints',
+    '/events',
+    '/limitranges',
+    '/services',
+    'events.k8s.io/events',
+    'node.k8s.io/runtimeclasses',
+  ].includes(key);
+}
+
+/** What a client applies must say what it is, and have the shape of it. */
+export function checkApplied(info: ResourceInfo, patch: unknown): KubeObject {
+  if (!isObject(patch)) throw badRequest('error decoding patch: expected a JSON object');
+  const { apiVersion = '', kind = '', metadata } = patch as unknown as Partial<KubeObject>;
+  const { group, version } = parseApiVersion(String(apiVersion));
+  const type = `${group}/${version}, Kind=${kind}`;
+  if (apiVersion !== apiVersionOf(info) || kind !== info.kind) {
+    throw badRequest(`invalid object type: ${type}`);
+  }
+  if (metadata?.managedFields !== undefined) {
+    throw badRequest('metadata.managedFields must be nil');
+  }
+  const errors = shapeErrors(info.schema, patch);
+  if (errors.length > 0) {
+    const text = errors.length === 1 ? errors[0] : `errors:\n  ${errors.join('\n  ')}`;
+    const place = `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}; ${type}`;
+    throw new ApiError(500, '', `failed to create typed patch object (${place}): ${text ?? ''}`);
+  }
+  return patch as unknown as KubeObject;
+}
+
+export function wipeSystemFields({ metadata }: KubeObject): void {
+  for (const field of [
+    'uid',
+    'creationTimestamp',
+    'deletionTimestamp',
+    'deletionGracePeriodSeconds',
+    'selfLink',
+  ] as const) {
+    delete metadata[field];
+  }
+}
+
+/** What upstream's storage says of an object that claims to be there already. */
+export function checkUnversioned({ metadata }: KubeObject): void {
+  if (metadata.resourceVersion === undefined || metadata.resourceVersion === '') return;
+  throw new ApiError(500, '', 'resourceVersion should not be set on objects to be created');
+}
+
+export function checkVersion(version: string | undefined): void {
+  if (version === undefined || /^\d*$/.test(version)) return;
+  const text = JSON.stringify(version);
+  throw new ApiError(500, '', `strconv.ParseUint: parsing ${text}: invalid syntax`);
+}

@@ -1,0 +1,298 @@
+// Validates the kinds by which storage drivers and the cluster talk (CSI, attachments, classes of
+// attributes) and requests for devices, as kube-apiserver v1.37 does.
+import {
+  isObject,
+  labelSelector,
+  list,
+  named,
+  needed,
+  notNegative,
+  oneOf,
+  qualified,
+  quantityNotNegative,
+  record,
+  type Json,
+} from './field-rules.ts';
+import { duplicate, forbidden, invalidValue, requiredValue } from './names.ts';
+import type { KubeObject } from './object.ts';
+import { same } from './same.ts';
+import type { StatusCause } from './status.ts';
+
+type Rule = (object: KubeObject) => StatusCause[];
+type UpdateRule = (object: KubeObject, old: KubeObject) => StatusCause[];
+
+const IMMUTABLE = 'field is immutable';
+
+function driverName(field: string, value: unknown): StatusCause[] {
+  const missing = needed(field, value);
+  return missing.length > 0 ? missing : named(field, String(value).toLowerCase(), 'subdomain');
+}
+
+// ---- storage ----
+
+const validateAttachment: Rule = (object) => {
+  const spec = record(object['spec']);
+  const source = record(spec['source']);
+  const { inlineVolumeSpec: inline, persistentVolumeName: name } = source;
+  const why = 'must specify exactly one of inlineVolumeSpec and persistentVolumeName';
+  const causes = driverName('spec.attacher', spec['attacher']);
+  if (inline === undefined && name === undefined) causes.push(requiredValue('spec.source', why));
+  else if (inline !== undefined && name !== undefined) causes.push(forbidden('spec.source', why));
+  else if (name !== undefined) {
+    const field = 'spec.source.persistentVolumeName';
+    causes.push(
+      ...(name === ''
+        ? [requiredValue(field, 'must specify non empty persistentVolumeName')]
+        : named(field, name, 'subdomain')),
+    );
+  }
+  return [...causes, ...named('spec.nodeName', spec['nodeName'] ?? '', 'subdomain')];
+};
+
+const NODE_ID_LENGTH_MAX = 192;
+
+function validateNodeDriver(driver: Json, at: string): StatusCause[] {
+  const { name, nodeID = '', topologyKeys, allocatable } = driver;
+  const causes = driverName(`${at}.name`, name);
+  if (nodeID === '') causes.push(requiredValue(`${at}.nodeID`));
+  if (String(nodeID).length > NODE_ID_LENGTH_MAX) {
+    const why = `must be ${NODE_ID_LENGTH_MAX} characters or less`;
+    causes.push(invalidValue(`${at}.nodeID`, nodeID, why));
+  }
+  causes.push(...notNegative(`${at}.allocatable.count`, record(allocatable)['count']));
+  const seen = new Set<unknown>();
+  for (const key of list(topologyKeys)) {
+    if (seen.has(key)) causes.push(duplicate(at, key));
+    seen.add(key);
+    causes.push(...qualified(at, key));
+  }
+  return causes;
+}
+
+const validateNodeDrivers: Rule = (object) => {
+  const seen = new Set<unknown>();
+  return list(record(object['spec'])['drivers']).flatMap((driver, index) => {
+    const at = `spec.drivers[${index}]`;
+    const causes = validateNodeDriver(driver, at);
+    if (seen.has(driver['name'])) causes.push(duplicate(`${at}.name`, driver['name']));
+    seen.add(driver['name']);
+    return causes;
+  });
+};
+
+const validateNodeDriversUpdate: UpdateRule = (object, old) => {
+  const drivers = (one: KubeObject): Json[] => list(record(one['spec'])['drivers']);
+  const fixed = (driver: Json): Json => ({ ...driver, allocatable: undefined });
+  return drivers(old).flatMap((before) => {
+    const next = drivers(object).find(({ name }) => name === before['name']);
+    if (next === undefined || same(fixed(next), fixed(before))) return [];
+    const { name, nodeID = '', topologyKeys = null } = next;
+    const shown = { Name: name, NodeID: nodeID, TopologyKeys: topologyKeys, Allocatable: null };
+    return [invalidValue('spec.drivers', shown, IMMUTABLE)];
+  });
+};
+
+const validateCapacity: Rule = (object) => [
+  ...labelSelector(object['nodeTopology'], 'nodeTopology'),
+  ...named('storageClassName', object['storageClassName'] ?? '', 'subdomain'),
+  ...(object['capacity'] === undefined ? [] : quantityNotNegative('capacity', object['capacity'])),
+];
+
+const validateCapacityUpdate: UpdateRule = (object, old) =>
+  ['nodeTopology', 'storageClassName'].flatMap((field) =>
+    same(object[field], old[field]) ? [] : [invalidValue(field, object[field] ?? null, IMMUTABLE)],
+  );
+
+const validateAttributes: Rule = (object) => {
+  const { driverName: driver, parameters } = object as Json;
+  const causes = driver
+    ? qualified('driverName', String(driver).toLowerCase())
+    : [requiredValue('driverName')];
+  if (Object.keys(record(parameters)).length === 0) {
+    causes.push(requiredValue('parameters', 'must contain at least one key/value pair'));
+  }
+  for (const key of Object.keys(record(parameters))) {
+    if (key === '') causes.push(invalidValue('parameters', key, 'field can not be empty.'));
+  }
+  return causes;
+};
+
+const validateAttributesUpdate: UpdateRule = (object, old) =>
+  ['driverName', 'parameters'].flatMap((field) =>
+    same(object[field], old[field]) ? [] : [forbidden(field, `updates to ${field} are forbidden.`)],
+  );
+
+const lifecycles = ['Ephemeral', 'Persistent'];
+const groupPolicies = ['File', 'None', 'ReadWriteOnceWithFSType'];
+
+const validateDriver: Rule = (object) => {
+  const spec = record(object['spec']);
+  const audiences = new Set<unknown>();
+  return [
+    ...oneOf('spec.fsGroupPolicy', spec['fsGroupPolicy'], groupPolicies),
+    ...list(spec['volumeLifecycleModes']).flatMap((mode) =>
+      oneOf('spec.volumeLifecycleModes', mode, lifecycles),
+    ),
+    ...list(spec['tokenRequests']).flatMap(({ audience = '' }, index) => {
+      const field = `spec.tokenRequests[${index}].audience`;
+      const isTwice = audiences.has(audience);
+      audiences.add(audience);
+      return isTwice ? [duplicate(field, audience)] : [];
+    }),
+  ];
+};
+
+const validateDriverUpdate: UpdateRule = (object, old) => {
+  const [spec, before] = [record(object['spec']), record(old['spec'])];
+  const fixed = {
+    attachRequired: 'attachedRequired',
+    volumeLifecycleModes: 'volumeLifecycleModes',
+  };
+  return Object.entries(fixed).flatMap(([field, shown]) =>
+    same(spec[field], before[field])
+      ? []
+      : [invalidValue(`spec.${shown}`, spec[field] ?? null, IMMUTABLE)],
+  );
+};
+
+// ---- devices ----
+
+const taintEffects = ['NoExecute', 'NoSchedule', 'None'];
+
+function deviceTaint(taint: Json, at: string): StatusCause[] {
+  const { effect = '', value } = taint;
+  return [
+    ...qualified(`${at}.key`, taint['key']),
+    ...(value === undefined ? [] : named(`${at}.value`, value, 'label-value')),
+    ...(effect === ''
+      ? [requiredValue(`${at}.effect`)]
+      : oneOf(`${at}.effect`, effect, taintEffects)),
+  ];
+}
+
+const validateTaintRule: Rule = (object) =>
+  deviceTaint(record(record(object['spec'])['taint']), 'spec.taint');
+
+function deviceSelectors(selectors: unknown, at: string): StatusCause[] {
+  return list(selectors).flatMap((selector, index) => {
+    const field = `${at}[${index}].cel`;
+    if (!isObject(selector['cel'])) return [requiredValue(field)];
+    return needed(`${field}.expression`, selector['cel']['expression']);
+  });
+}
+
+const validateDeviceClass: Rule = (object) =>
+  deviceSelectors(record(object['spec'])['selectors'], 'spec.selectors');
+
+function poolName(value: unknown): StatusCause[] {
+  const text = String(value ?? '');
+  if (text === '') return [requiredValue('spec.pool.name')];
+  return text.split('/').flatMap((part) => named('spec.pool.name', part, 'subdomain'));
+}
+
+const placements = ['nodeName', 'nodeSelector', 'allNodes', 'perDeviceNodeSelection'];
+
+const validateSlice: Rule = (object) => {
+  const spec = record(object['spec']);
+  const pool = record(spec['pool']);
+  const causes = [...driverName('spec.driver', spec['driver']), ...poolName(pool['name'])];
+  const { resourceSliceCount: count = 0, generation = 0 } = pool;
+  const field = 'spec.pool.resourceSliceCount';
+  if (Number(count) <= 0) causes.push(invalidValue(field, count, 'must be greater than zero'));
+  if (Number(generation) < 0) {
+    const why = 'must be greater than or equal to zero';
+    causes.push(invalidValue('spec.pool.generation', generation, why));
+  }
+  const set = placements.filter((one) => spec[one] !== undefined && spec[one] !== '');
+  const names = placements.map((one) => `\`${one}\``).join(', ');
+  const why = `exactly one of ${names} is required`;
+  if (set.length === 0) causes.push(requiredValue('spec', why));
+  if (set.length > 1) {
+    const shown = `{${set.map((one) => `\`${one}\``).join(', ')}}`;
+    causes.push(invalidValue('spec', shown, `${why}, but multiple fields are set`));
+  }
+  const seen = new Set<unknown>();
+  list(spec['devices']).forEach((device, index) => {
+    const at = `spec.devices[${index}]`;
+    causes.push(...named(`${at}.name`, device['name'] ?? '', 'label'));
+    if (seen.has(device['name'])) causes.push(duplicate(`${at}.name`, device['name']));
+    seen.add(device['name']);
+    list(device['taints']).forEach((taint, i) => {
+      causes.push(...deviceTaint(taint, `${at}.taints[${i}]`));
+    });
+  });
+  return causes;
+};
+
+const validateSliceUpdate: UpdateRule = (object, old) => {
+  const [spec, before] = [record(object['spec']), record(old['spec'])];
+  const causes: StatusCause[] = [];
+  const [pool, was] = [record(spec['pool'])['name'], record(before['pool'])['name']];
+  if (pool !== was) causes.push(invalidValue('spec.pool.name', pool ?? '', IMMUTABLE));
+  for (const field of ['driver', 'nodeName']) {
+    if (spec[field] === before[field]) continue;
+    causes.push(invalidValue(`spec.${field}`, spec[field] ?? null, IMMUTABLE));
+  }
+  return causes;
+};
+
+function deviceClaim(devices: Json, at: string): StatusCause[] {
+  const seen = new Set<unknown>();
+  return list(devices['requests']).flatMap((request, index) => {
+    const field = `${at}.requests[${index}]`;
+    const { name = '', exactly, firstAvailable } = request;
+    const causes = named(`${field}.name`, name, 'label');
+    if (seen.has(name)) causes.push(duplicate(`${field}.name`, name));
+    seen.add(name);
+    const count = [exactly !== undefined, list(firstAvailable).length > 0].filter(Boolean).length;
+    const why = 'exactly one of `exactly` or `firstAvailable` is required';
+    if (count === 0) causes.push(requiredValue(field, why));
+    if (count === 2) {
+      causes.push(invalidValue(field, null, `${why}, but multiple fields are set`));
+    }
+    if (!isObject(exactly)) return causes;
+    const where = `${field}.exactly`;
+    const { deviceClassName } = exactly;
+    causes.push(...needed(`${where}.deviceClassName`, deviceClassName));
+    if (deviceClassName) {
+      causes.push(...named(`${where}.deviceClassName`, deviceClassName, 'subdomain'));
+    }
+    return [...causes, ...deviceSelectors(exactly['selectors'], `${where}.selectors`)];
+  });
+}
+
+const hiddenSpec: UpdateRule = (object, old) =>
+  same(object['spec'], old['spec']) ? [] : [invalidValue('spec', null, IMMUTABLE)];
+
+const shownSpec: UpdateRule = (object, old) =>
+  same(object['spec'], old['spec'])
+    ? []
+    : [invalidValue('spec', { Spec: object['spec'] }, IMMUTABLE)];
+
+export const attachmentRules: Readonly<Record<string, Rule>> = {
+  'storage.k8s.io/VolumeAttachment': validateAttachment,
+  'storage.k8s.io/CSINode': validateNodeDrivers,
+  'storage.k8s.io/CSIDriver': validateDriver,
+  'storage.k8s.io/CSIStorageCapacity': validateCapacity,
+  'storage.k8s.io/VolumeAttributesClass': validateAttributes,
+  'resource.k8s.io/DeviceTaintRule': validateTaintRule,
+  'resource.k8s.io/DeviceClass': validateDeviceClass,
+  'resource.k8s.io/ResourceSlice': validateSlice,
+  'resource.k8s.io/ResourceClaim': (object) =>
+    deviceClaim(record(record(object['spec'])['devices']), 'spec.devices'),
+  'resource.k8s.io/ResourceClaimTemplate': (object) => {
+    const spec = record(record(object['spec'])['spec']);
+    return deviceClaim(record(spec['devices']), 'spec.spec.devices');
+  },
+};
+
+export const attachmentUpdateRules: Readonly<Record<string, UpdateRule>> = {
+  'storage.k8s.io/VolumeAttachment': hiddenSpec,
+  'storage.k8s.io/CSINode': validateNodeDriversUpdate,
+  'storage.k8s.io/CSIDriver': validateDriverUpdate,
+  'storage.k8s.io/CSIStorageCapacity': validateCapacityUpdate,
+  'storage.k8s.io/VolumeAttributesClass': validateAttributesUpdate,
+  'resource.k8s.io/ResourceClaim': hiddenSpec,
+  'resource.k8s.io/ResourceClaimTemplate': shownSpec,
+  'resource.k8s.io/ResourceSlice': validateSliceUpdate,
+};
