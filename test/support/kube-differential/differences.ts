@@ -198,18 +198,6 @@ export const knownDifferences: readonly KnownDifference[] = [
     reason: 'webhook configurations and mutations are not validated in full yet',
   },
   {
-    scene: '*',
-    step: /as table/,
-    path: /^body\.columnDefinitions(?:\.|$)/,
-    reason: 'the columns of the kind are not printed yet',
-  },
-  {
-    scene: '*',
-    step: /as table/,
-    path: /^body\.rows(?:\.|$)/,
-    reason: 'the columns of the kind are not printed yet',
-  },
-  {
     scene: 'apps/v1 daemonsets',
     step: /^(?:get as table|get as table with status|list as table)$/,
     path: /^body\.rows(?:\.|$)/,
@@ -228,22 +216,13 @@ export const knownDifferences: readonly KnownDifference[] = [
     reason: 'upstream shows metadata alone without the annotation that counts templates',
   },
   {
+    scene: '*',
+    step: /as table/,
+    path: /^body\.rows(?:\.|$)/,
+    reason: 'the columns of the kind are not printed yet',
+  },
+  {
     scene: 'flowcontrol.apiserver.k8s.io/v1 flowschemas',
-    step: /./,
-    reason: 'the columns of the kind are not printed yet',
-  },
-  {
-    scene: 'storage.k8s.io/v1 volumeattributesclasses',
-    step: /./,
-    reason: 'the columns of the kind are not printed yet',
-  },
-  {
-    scene: 'v1 persistentvolumeclaims',
-    step: /./,
-    reason: 'the columns of the kind are not printed yet',
-  },
-  {
-    scene: 'v1 persistentvolumes',
     step: /./,
     reason: 'the columns of the kind are not printed yet',
   },

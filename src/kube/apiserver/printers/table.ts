@@ -4,6 +4,7 @@ import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { formatLabelSelector, labelSelectorFromObject } from '#kube/meta/selectors.ts';
 import { age, column, humanDuration, type Column } from './columns.ts';
+import { piecePrinters } from './pieces.ts';
 import { podCells, podColumns } from './pods.ts';
 
 type Json = Record<string, unknown>;
@@ -115,11 +116,18 @@ function endpointsText(endpoints: KubeObject): string {
 }
 
 function eventCells(event: KubeObject, now: number): unknown[] {
-  const last = event['lastTimestamp'] ?? event['series']?.lastObservedTime ?? event['eventTime'];
-  const first = event['firstTimestamp'] ?? event['eventTime'];
-  const involved = event['involvedObject'] ?? {};
-  const source = [event['source']?.component, event['source']?.host]
-    .filter((one) => one !== undefined)
+  const { series, eventTime } = event;
+  const last =
+    series?.lastObservedTime ??
+    event['lastTimestamp'] ??
+    event['deprecatedLastTimestamp'] ??
+    eventTime;
+  const first = event['firstTimestamp'] ?? event['deprecatedFirstTimestamp'] ?? eventTime;
+  const involved = event['involvedObject'] ?? event['regarding'] ?? {};
+  const { component, host } = event['source'] ?? event['deprecatedSource'] ?? {};
+  const reporter = event['reportingComponent'] ?? event['reportingController'];
+  const source = [component || reporter, host || event['reportingInstance']]
+    .filter((one) => one !== undefined && one !== '')
     .join(', ');
   const object = `${String(involved.kind ?? '').toLowerCase()}/${String(involved.name ?? '')}`;
   return [
@@ -129,18 +137,30 @@ function eventCells(event: KubeObject, now: number): unknown[] {
     object,
     involved.fieldPath ?? '',
     source,
-    String(event['message'] ?? '').trim(),
+    String(event['message'] ?? event['note'] ?? '').trim(),
     age(first, now),
-    event['count'] ?? 1,
+    series?.count ?? event['count'] ?? event['deprecatedCount'] ?? 1,
     name(event),
   ];
 }
 
 const ageColumn = column('Age');
 
-function bindingRole(binding: KubeObject): string {
-  return `${String(binding['roleRef']?.kind)}/${String(binding['roleRef']?.name)}`;
-}
+const eventPrinter: Printer = {
+  columns: [
+    column('Last Seen'),
+    column('Type'),
+    column('Reason'),
+    column('Object'),
+    column('Subobject', 'string', 1),
+    column('Source', 'string', 1),
+    column('Message'),
+    column('First Seen', 'string', 1),
+    column('Count', 'string', 1),
+    column('Name', 'string', 1),
+  ],
+  cells: eventCells,
+};
 
 const printers: Readonly<Record<string, Printer>> = {
   '/pods': { columns: podColumns, cells: podCells },
@@ -225,25 +245,8 @@ const printers: Readonly<Record<string, Printer>> = {
       created(one, now),
     ],
   },
-  '/serviceaccounts': {
-    columns: [column('Name'), column('Secrets'), ageColumn],
-    cells: (one, now) => [name(one), list(one['secrets']).length, created(one, now)],
-  },
-  '/events': {
-    columns: [
-      column('Last Seen'),
-      column('Type'),
-      column('Reason'),
-      column('Object'),
-      column('Subobject', 'string', 1),
-      column('Source', 'string', 1),
-      column('Message'),
-      column('First Seen', 'string', 1),
-      column('Count', 'string', 1),
-      column('Name', 'string', 1),
-    ],
-    cells: eventCells,
-  },
+  '/events': eventPrinter,
+  'events.k8s.io/events': eventPrinter,
   'apps/deployments': {
     columns: [
       column('Name'),
@@ -354,6 +357,7 @@ const printers: Readonly<Record<string, Printer>> = {
       column('Active', 'integer'),
       column('Last Schedule'),
       ageColumn,
+      ...workload,
     ],
     cells: (one, now) => {
       const last = one['status']?.lastScheduleTime;
@@ -366,6 +370,8 @@ const printers: Readonly<Record<string, Printer>> = {
         list(one['status']?.active).length,
         last === undefined ? '<none>' : age(last, now),
         created(one, now),
+        ...containerCells(one['spec']?.jobTemplate?.spec?.template),
+        selectorText(one['spec']?.jobTemplate?.spec?.selector),
       ];
     },
   },
@@ -393,20 +399,12 @@ const printers: Readonly<Record<string, Printer>> = {
     },
   },
   'rbac.authorization.k8s.io/roles': {
-    columns: [column('Name'), column('Created At')],
+    columns: [column('Name'), column('Created At', 'date')],
     cells: (one) => [name(one), one.metadata.creationTimestamp],
   },
   'rbac.authorization.k8s.io/clusterroles': {
-    columns: [column('Name'), column('Created At')],
+    columns: [column('Name'), column('Created At', 'date')],
     cells: (one) => [name(one), one.metadata.creationTimestamp],
-  },
-  'rbac.authorization.k8s.io/rolebindings': {
-    columns: [column('Name'), column('Role'), ageColumn],
-    cells: (one, now) => [name(one), bindingRole(one), created(one, now)],
-  },
-  'rbac.authorization.k8s.io/clusterrolebindings': {
-    columns: [column('Name'), column('Role'), ageColumn],
-    cells: (one, now) => [name(one), bindingRole(one), created(one, now)],
   },
   'apiextensions.k8s.io/customresourcedefinitions': {
     columns: [column('Name'), column('Created At', 'date')],
@@ -490,7 +488,8 @@ const plain: Printer = {
 export function printerOf(info: ResourceInfo): Printer {
   if (info.printerColumns !== undefined && info.printerColumns.length > 0)
     return customPrinter(info);
-  return printers[`${info.group}/${info.resource}`] ?? plain;
+  const key = `${info.group}/${info.resource}`;
+  return printers[key] ?? piecePrinters[key] ?? plain;
 }
 
 export interface TableOptions {
