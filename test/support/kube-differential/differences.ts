@@ -183,21 +183,6 @@ export const knownDifferences: readonly KnownDifference[] = [
     reason: 'not yet',
   },
   {
-    scene: 'admissionregistration.k8s.io/v1 mutatingadmissionpolicybindings',
-    step: /./,
-    reason: 'webhook configurations and mutations are not validated in full yet',
-  },
-  {
-    scene: 'admissionregistration.k8s.io/v1 validatingadmissionpolicies',
-    step: /./,
-    reason: 'webhook configurations and mutations are not validated in full yet',
-  },
-  {
-    scene: 'admissionregistration.k8s.io/v1 validatingadmissionpolicybindings',
-    step: /./,
-    reason: 'webhook configurations and mutations are not validated in full yet',
-  },
-  {
     scene: 'apps/v1 daemonsets',
     step: /^(?:get as table|get as table with status|list as table)$/,
     path: /^body\.rows(?:\.|$)/,

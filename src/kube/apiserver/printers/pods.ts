@@ -1,4 +1,4 @@
-// The cells of a pod: its status in one word, ready containers, restarts (kubectl get pods, v1.37).
+// The cells of a pod: its status in one word, ready containers, restarts (printPod of Kubernetes v1.37).
 import type { KubeObject } from '#kube/meta/object.ts';
 import { age, column, type Column } from './columns.ts';
 
@@ -16,6 +16,12 @@ export const podColumns: readonly Column[] = [
   column('Readiness Gates', 'string', 1),
 ];
 
+interface Ended {
+  readonly reason?: string;
+  readonly signal?: number;
+  readonly exitCode?: number;
+}
+
 interface ContainerStatus {
   readonly name: string;
   readonly ready?: boolean;
@@ -23,101 +29,134 @@ interface ContainerStatus {
   readonly restartCount?: number;
   readonly state?: {
     readonly waiting?: { readonly reason?: string };
-    readonly terminated?: {
-      readonly reason?: string;
-      readonly signal?: number;
-      readonly exitCode?: number;
-    };
+    readonly terminated?: Ended;
     readonly running?: Json;
   };
   readonly lastState?: { readonly terminated?: { readonly finishedAt?: string } };
 }
 
-function endReason(
-  ended: { reason?: string; signal?: number; exitCode?: number },
-  prefix: string,
-): string {
-  if (ended.reason !== undefined && ended.reason !== '') return prefix + ended.reason;
-  return ended.signal === undefined || ended.signal === 0
-    ? `${prefix}ExitCode:${ended.exitCode}`
-    : `${prefix}Signal:${ended.signal}`;
+/** What is gathered container by container. */
+interface Count {
+  readonly reason: string;
+  readonly ready: number;
+  readonly restarts: Restarts;
 }
 
-/** What the init containers say; undefined when they are done. */
-function initReason(pod: KubeObject, statuses: readonly ContainerStatus[]): string | undefined {
+interface Restarts {
+  readonly count: number;
+  /** When the last one ended; '' when none did. */
+  readonly last: string;
+}
+
+const none: Restarts = { count: 0, last: '' };
+
+function withRestarts(sum: Restarts, { restartCount = 0, lastState }: ContainerStatus): Restarts {
+  const ended = lastState?.terminated?.finishedAt ?? '';
+  return { count: sum.count + restartCount, last: ended > sum.last ? ended : sum.last };
+}
+
+function endReason({ reason, signal, exitCode }: Ended, prefix: string): string {
+  if (reason !== undefined && reason !== '') return prefix + reason;
+  return signal === undefined || signal === 0
+    ? `${prefix}ExitCode:${exitCode ?? 0}`
+    : `${prefix}Signal:${signal}`;
+}
+
+function isTrue(pod: KubeObject, type: unknown): boolean {
+  return ((pod['status']?.conditions ?? []) as readonly Json[]).some(
+    (one) => one['type'] === type && one['status'] === 'True',
+  );
+}
+
+/** `reason` is undefined when all init containers are done; then only sidecars' restarts count. */
+function initCount(pod: KubeObject): Omit<Count, 'reason'> & { reason: string | undefined } {
   const specs = (pod['spec']?.initContainers ?? []) as readonly Json[];
+  const statuses = (pod['status']?.initContainerStatuses ?? []) as readonly ContainerStatus[];
+  let [all, sidecars, ready] = [none, none, 0];
   for (const [index, status] of statuses.entries()) {
     const { terminated, waiting } = status.state ?? {};
-    if (terminated !== undefined && terminated.exitCode === 0) continue;
-    const isSidecar =
-      specs.find((one) => one['name'] === status.name)?.['restartPolicy'] === 'Always';
-    if (isSidecar && status.started === true) continue;
-    if (terminated !== undefined) return endReason(terminated, 'Init:');
-    if (
-      waiting?.reason !== undefined &&
-      waiting.reason !== '' &&
-      waiting.reason !== 'PodInitializing'
-    ) {
-      return `Init:${waiting.reason}`;
+    const spec = specs.find((one) => one['name'] === status.name);
+    const isSidecar = spec?.['restartPolicy'] === 'Always';
+    all = withRestarts(all, status);
+    if (isSidecar) sidecars = withRestarts(sidecars, status);
+    if (terminated !== undefined && (terminated.exitCode ?? 0) === 0) continue;
+    if (isSidecar && status.started === true) {
+      if (status.ready === true) ready += 1;
+      continue;
     }
-    return `Init:${index}/${specs.length}`;
+    const waits = waiting?.reason ?? '';
+    const reason =
+      terminated !== undefined
+        ? endReason(terminated, 'Init:')
+        : waits !== '' && waits !== 'PodInitializing'
+          ? `Init:${waits}`
+          : `Init:${index}/${specs.length}`;
+    return { reason, ready, restarts: isTrue(pod, 'Initialized') ? sidecars : all };
   }
-  return undefined;
+  return { reason: undefined, ready, restarts: sidecars };
 }
 
-function mainReason(pod: KubeObject, statuses: readonly ContainerStatus[]): string {
-  const status = pod['status'] ?? {};
-  let reason = String(status.reason || status.phase || 'Unknown');
-  let hasRunning = false;
-  for (const one of statuses.toReversed()) {
-    const { waiting, terminated, running } = one.state ?? {};
+function mainCount(pod: KubeObject, before: Count): Count {
+  const statuses = (pod['status']?.containerStatuses ?? []) as readonly ContainerStatus[];
+  let { reason, ready, restarts } = before;
+  let [hasRunning, failure] = [false, ''];
+  for (const status of statuses.toReversed()) {
+    const { waiting, terminated, running } = status.state ?? {};
+    restarts = withRestarts(restarts, status);
     if (waiting?.reason !== undefined && waiting.reason !== '') reason = waiting.reason;
-    else if (terminated !== undefined) reason = endReason(terminated, '');
-    else if (one.ready === true && running !== undefined) hasRunning = true;
+    else if (terminated !== undefined) {
+      reason = endReason(terminated, '');
+      if ((terminated.exitCode ?? 0) !== 0) failure = reason;
+    } else if (status.ready === true && running !== undefined) {
+      hasRunning = true;
+      ready += 1;
+    }
   }
-  if (reason !== 'Completed' || !hasRunning) return reason;
-  const isReady = ((status.conditions ?? []) as readonly Json[]).some(
-    (condition) => condition['type'] === 'Ready' && condition['status'] === 'True',
+  if (reason !== 'Completed') return { reason, ready, restarts };
+  if (hasRunning && isTrue(pod, 'Ready')) return { reason: 'Running', ready, restarts };
+  if (failure !== '') return { reason: failure, ready, restarts };
+  return { reason: hasRunning ? 'NotReady' : reason, ready, restarts };
+}
+
+function countOf(pod: KubeObject): Count {
+  const status = pod['status'] ?? {};
+  const isGated = ((status.conditions ?? []) as readonly Json[]).some(
+    (one) => one['type'] === 'PodScheduled' && one['reason'] === 'SchedulingGated',
   );
-  return isReady ? 'Running' : 'NotReady';
+  const { reason: waiting, ...init } = initCount(pod);
+  const first = isGated ? 'SchedulingGated' : String(status.reason || status.phase || '');
+  const count = { ...init, reason: waiting ?? first };
+  return waiting === undefined || isTrue(pod, 'Initialized') ? mainCount(pod, count) : count;
+}
+
+function gatesText(pod: KubeObject): string {
+  const gates = (pod['spec']?.readinessGates ?? []) as readonly Json[];
+  if (gates.length === 0) return '<none>';
+  return `${gates.filter((gate) => isTrue(pod, gate['conditionType'])).length}/${gates.length}`;
 }
 
 export function podCells(pod: KubeObject, now: number): unknown[] {
-  const status = pod['status'] ?? {};
-  const inits = (status.initContainerStatuses ?? []) as readonly ContainerStatus[];
-  const mains = (status.containerStatuses ?? []) as readonly ContainerStatus[];
-  const initial = initReason(pod, inits);
-  let reason = initial ?? mainReason(pod, mains);
-  if (pod.metadata.deletionTimestamp !== undefined && status.reason === 'NodeLost')
-    reason = 'Unknown';
-  else if (
-    pod.metadata.deletionTimestamp !== undefined &&
-    !['Succeeded', 'Failed'].includes(status.phase)
-  ) {
-    reason = 'Terminating';
-  }
-  const ready = mains.filter(
-    (one) => one.ready === true && one.state?.running !== undefined,
-  ).length;
-  const counted = initial === undefined ? mains : inits;
-  const restarts = counted.reduce((sum, one) => sum + (one.restartCount ?? 0), 0);
-  const last =
-    counted
-      .map((one) => one.lastState?.terminated?.finishedAt ?? '')
-      .sort()
-      .at(-1) ?? '';
-  const restartText =
-    restarts > 0 && last !== '' ? `${restarts} (${age(last, now)} ago)` : String(restarts);
-  const total = ((pod['spec']?.containers ?? []) as readonly unknown[]).length;
+  const [spec, status] = [pod['spec'] ?? {}, pod['status'] ?? {}];
+  const { ready, restarts, ...counted } = countOf(pod);
+  const isGoing = pod.metadata.deletionTimestamp !== undefined;
+  const isOver = status.phase === 'Succeeded' || status.phase === 'Failed';
+  let { reason } = counted;
+  if (isGoing && status.reason === 'NodeLost') reason = 'Unknown';
+  else if (isGoing && !isOver) reason = 'Terminating';
+  const sidecars = ((spec.initContainers ?? []) as readonly Json[]).filter(
+    (one) => one['restartPolicy'] === 'Always',
+  );
+  const total = ((spec.containers ?? []) as readonly unknown[]).length + sidecars.length;
+  const { count, last } = restarts;
   return [
     pod.metadata.name,
     `${ready}/${total}`,
     reason,
-    restartText,
+    count > 0 && last !== '' ? `${count} (${age(last, now)} ago)` : String(count),
     age(pod.metadata.creationTimestamp, now),
-    status.podIP ?? '<none>',
-    pod['spec']?.nodeName ?? '<none>',
-    status.nominatedNodeName ?? '<none>',
-    '<none>',
+    status.podIPs?.[0]?.ip || status.podIP || '<none>',
+    spec.nodeName || '<none>',
+    status.nominatedNodeName || '<none>',
+    gatesText(pod),
   ];
 }
