@@ -1,5 +1,6 @@
-// Reservations and volumes on this project's agent, with a real Mesos 1.11 master and with Strata's:
-// they hold data from task to task, outlive agents and masters, and go when they are destroyed.
+// Reservations and volumes: Strata's agent with Strata's master and with a real Mesos 1.11 master, and a
+// real agent with Strata's master. They hold data from task to task, outlive agents and masters, and go
+// when they are destroyed.
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -204,8 +205,8 @@ function refusals(id: string): AskedRefusal[] {
 class Story {
   readonly machine: AgentMachine;
 
-  constructor(kind: 'real' | 'own') {
-    this.machine = new AgentMachine(kind);
+  constructor(kind: 'real' | 'own', agentKind: 'real' | 'own') {
+    this.machine = new AgentMachine(kind, agentKind);
   }
 
   get volumes(): string[] {
@@ -241,8 +242,8 @@ class Story {
   }
 }
 
-function stories(kind: 'real' | 'own'): void {
-  const story = new Story(kind);
+function stories(kind: 'real' | 'own', agentKind: 'real' | 'own' = 'own'): void {
+  const story = new Story(kind, agentKind);
   const { machine } = story;
   let framework: TestFramework;
   before(async () => {
@@ -338,6 +339,11 @@ function stories(kind: 'real' | 'own'): void {
     const before = await story.total();
     await stop(machine.master, 'SIGKILL');
     machine.startMaster();
+    if (agentKind === 'real') {
+      // With a fixed address it looks for its master again only after 75 s without pings.
+      await stop(machine.agent, 'SIGKILL');
+      machine.startAgent();
+    }
     await machine.agentActive();
     await eventually('the same total', async () => {
       const now = await story.total().catch(() => []);
@@ -459,3 +465,6 @@ function stories(kind: 'real' | 'own'): void {
 const noReal = existsSync(realMaster) ? false : 'no real Mesos (set STRATA_REAL_MESOS)';
 suite("operations with Strata's master", () => stories('own'));
 suite('operations with a real Mesos master', { skip: noReal }, () => stories('real'));
+suite("operations of a real agent with Strata's master", { skip: noReal }, () =>
+  stories('own', 'real'),
+);

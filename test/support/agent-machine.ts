@@ -1,10 +1,10 @@
-// A master (a real Mesos 1.11 one, or Strata's) and one agent of Strata's as processes of their own,
-// for the tests of agents.
+// A master (a real Mesos 1.11 one, or Strata's) and one agent (Strata's, or a real one) as processes of
+// their own, for the tests of agents.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { eventually, root } from './cluster.ts';
 
 export const realMaster = join(
@@ -45,6 +45,16 @@ export async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise
 /** The real master where it is installed. */
 export const bestMaster: 'real' | 'own' = existsSync(realMaster) ? 'real' : 'own';
 
+/** What a real agent needs to run command tasks without cgroups and without systemd. */
+const REAL_AGENT = {
+  NUM_SLAVES: '1',
+  LIBPROCESS_IP: '127.0.0.1',
+  MESOS_LAUNCHER: 'posix',
+  MESOS_ISOLATION: 'posix/cpu,posix/mem,filesystem/posix',
+  MESOS_SYSTEMD_ENABLE_SUPPORT: 'false',
+  MESOS_LAUNCHER_DIR: join(dirname(realMaster), 'launcher'),
+};
+
 export class AgentMachine {
   readonly folder = mkdtempSync(join(tmpdir(), 'strata-agent-'));
   readonly kind: 'real' | 'own';
@@ -53,8 +63,11 @@ export class AgentMachine {
   master!: ChildProcess;
   agent!: ChildProcess;
 
-  constructor(kind: 'real' | 'own') {
+  readonly agentKind: 'real' | 'own';
+
+  constructor(kind: 'real' | 'own', agentKind: 'real' | 'own' = 'own') {
     this.kind = kind;
+    this.agentKind = agentKind;
   }
 
   get masterUrl(): string {
@@ -86,7 +99,8 @@ export class AgentMachine {
   }
 
   get agentUrl(): string {
-    return `http://127.0.0.1:${this.agentPort}`;
+    const url = `http://127.0.0.1:${this.agentPort}`;
+    return this.agentKind === 'real' ? `${url}/slave(1)` : url;
   }
 
   /** `more`: further options of the agent's command line. */
@@ -96,6 +110,20 @@ export class AgentMachine {
     const home = join(this.folder, 'agent');
     const options = ['--master', master, '--home', home, '--port', port, '--resources', resources];
     const log = join(this.folder, 'agent.log');
+    if (this.agentKind === 'real') {
+      this.agent = start(
+        [realMaster],
+        {
+          ...REAL_AGENT,
+          AGENT_MASTER: master,
+          WORK_DIR: home,
+          LIBPROCESS_PORT: port,
+          MESOS_RESOURCES: resources,
+        },
+        log,
+      );
+      return;
+    }
     this.agent = start([process.execPath, strata, 'agent', ...options, ...more], {}, log);
   }
 
@@ -108,7 +136,7 @@ export class AgentMachine {
   }
 
   async close(): Promise<void> {
-    await stop(this.agent, 'SIGUSR1');
+    await stop(this.agent, this.agentKind === 'real' ? 'SIGKILL' : 'SIGUSR1');
     await stop(this.master, 'SIGKILL');
     rmSync(this.folder, { recursive: true, force: true });
   }

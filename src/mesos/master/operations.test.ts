@@ -2,6 +2,7 @@
 // The messages are those of a Mesos 1.11 master (test/conformance compares them with a real one).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isUuid } from '#mesos/executor/uuid.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import { resourcesText } from '#mesos/resources/text.ts';
 import type { Offer_Operation, OperationStatus, Resource } from '#wire/mesos/v1.ts';
@@ -274,6 +275,7 @@ test('the agent’s word reaches the framework, and the acknowledgement the agen
   story.accept(reserve(cpus({ reservations: [dynamic('r', 'p')] })));
   const [applied] = story.applied;
   assert.ok(applied !== undefined);
+  assert.ok(isUuid(applied.operation_uuid.value), 'a real agent dies of what is none');
   const uuid = { value: new Uint8Array(16).fill(1) };
   const agent_id = { value: agentId };
   const status = { state: 'OPERATION_FINISHED' as const, uuid, agent_id };
