@@ -23,6 +23,7 @@ import type { KubeletClient } from './kubelet-proxy.ts';
 import { adoptEarlierKeys } from './key-layout.ts';
 import { negotiateOrRefuse, offeredFor } from './negotiation.ts';
 import { isProxied, NodeProxy } from './node-proxy.ts';
+import { Health } from './health.ts';
 import { PublicPaths } from './public-paths.ts';
 import { isAllowed, type AccessRequest } from './rbac.ts';
 import { Reads } from './reads.ts';
@@ -59,6 +60,8 @@ export class Handler {
   readonly #env: Env;
   readonly #authenticator: Authenticator;
   readonly #public: PublicPaths;
+  readonly #health: Health;
+  #isLoaded = false;
   readonly #admission: AdmissionChain;
   readonly #definitions: Definitions;
   readonly #reads: Reads;
@@ -113,7 +116,10 @@ export class Handler {
       lookup: (resource, namespace, name) => this.resources.get('', resource, namespace, name),
       now: () => env.clock.now(),
     });
-    this.#public = new PublicPaths({ registry, tokens: options.tokens });
+    const isSynced = (): boolean => this.#isLoaded;
+    this.#health = new Health({ store, isSynced }, env);
+    const { tokens } = options;
+    this.#public = new PublicPaths({ registry, tokens, health: this.#health });
     this.#reads = new Reads(store, this.resources, env);
     const services = {
       tokens: options.tokens,
@@ -133,6 +139,7 @@ export class Handler {
     this.#roles = await RoleCache.start(this.#options.store);
     await this.#admission.start(this.#options.store);
     await this.#definitions.start();
+    this.#isLoaded = true;
   }
 
   async #chargeQuota(quota: KubeObject, change: (live: KubeObject) => KubeObject): Promise<void> {
@@ -159,6 +166,7 @@ export class Handler {
   }
 
   close(): void {
+    this.#health.end();
     this.#admission.close();
     this.#definitions.close();
     this.#reads.close();

@@ -19,6 +19,7 @@ import {
 } from '#kube/openapi/documents.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import { acceptedForm, sendJson, sendText, type Exchange } from './bodies.ts';
+import type { Health } from './health.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { TokenAuthority } from './tokens.ts';
 
@@ -49,12 +50,14 @@ function loadDescriptions(): Descriptions {
 export class PublicPaths {
   readonly #registry: TypeRegistry;
   readonly #tokens: TokenAuthority;
+  readonly #health: Health;
   #address = '';
   #documents: Map<string, string> | undefined;
   #descriptions: Descriptions | undefined;
 
-  constructor(options: { registry: TypeRegistry; tokens: TokenAuthority }) {
+  constructor(options: { registry: TypeRegistry; tokens: TokenAuthority; health: Health }) {
     this.#registry = options.registry;
+    this.#health = options.health;
     this.#tokens = options.tokens;
     this.#registry.onChange(() => {
       this.#documents = undefined;
@@ -76,11 +79,9 @@ export class PublicPaths {
     ) {
       return this.#discovery(exchange, path);
     }
+    if (/^\/(healthz|livez|readyz)(\/|$)/.test(path))
+      return await this.#answerHealth(exchange, info);
     switch (path) {
-      case '/healthz':
-      case '/livez':
-      case '/readyz':
-        return sendText(exchange, 'ok', { contentType: 'text/plain; charset=utf-8' });
       case '/version':
         return sendJson(exchange, version);
       case '/metrics':
@@ -112,6 +113,16 @@ export class PublicPaths {
       default:
         throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
     }
+  }
+
+  async #answerHealth(exchange: Exchange, { path, query }: RequestInfo): Promise<void> {
+    const answer = await this.#health.answer(path.replace(/\/+$/, ''), query);
+    if (answer === undefined) {
+      throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
+    }
+    const contentType = 'text/plain; charset=utf-8';
+    const headers = { 'X-Content-Type-Options': 'nosniff' };
+    sendText(exchange, answer.text, { status: answer.status, contentType, headers });
   }
 
   #metrics(): string {

@@ -1,0 +1,120 @@
+// /healthz, /livez and /readyz: whether the server lives and can serve, check by check (healthz of
+// k8s.io/apiserver v0.37). What a check found out stays in the log: the paths are public.
+import type { Env } from '#env/env.ts';
+import type { Store } from '#store/store.ts';
+
+/** A check that takes longer has failed. */
+const CHECK_MS_MAX = 2_000;
+
+interface Check {
+  readonly name: string;
+  readonly check: () => void | Promise<unknown>;
+}
+
+export interface HealthAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+export interface HealthOptions {
+  readonly store: Store;
+  /** Roles, admission and definitions are loaded. */
+  readonly isSynced: () => boolean;
+}
+
+function must(holds: boolean, what: string): void {
+  if (!holds) throw new Error(what);
+}
+
+export class Health {
+  readonly #env: Pick<Env, 'timers' | 'log'>;
+  readonly #checks: readonly Check[];
+  #isEnding = false;
+
+  constructor({ store, isSynced }: HealthOptions, env: Pick<Env, 'timers' | 'log'>) {
+    this.#env = env;
+    this.#checks = [
+      { name: 'ping', check: () => {} },
+      // Whatever the store is: the model is etcd's, and so is the name.
+      { name: 'etcd', check: () => this.#inTime(store.current()) },
+      { name: 'informer-sync', check: () => must(isSynced(), 'not everything is loaded') },
+      { name: 'shutdown', check: () => must(!this.#isEnding, 'the process is ending') },
+    ];
+  }
+
+  /** From now on it is not ready: whoever balances load looks for another server. */
+  end(): void {
+    this.#isEnding = true;
+  }
+
+  /** Undefined: there is no such path. `path`: `/readyz`, or of one check `/readyz/etcd`. */
+  async answer(path: string, query: URLSearchParams): Promise<HealthAnswer | undefined> {
+    const [, endpoint = '', ...rest] = path.split('/');
+    const checks = this.#checksOf(endpoint);
+    if (checks === undefined) return undefined;
+    if (rest.length > 0) return await this.#single(checks, rest.join('/'));
+    const excluded = new Set(query.getAll('exclude').filter((name) => name !== ''));
+    const lines: string[] = [];
+    const failed: string[] = [];
+    for (const check of checks) {
+      if (excluded.delete(check.name)) {
+        lines.push(`[+]${check.name} excluded: ok`);
+        continue;
+      }
+      const error = await this.#failure(check);
+      if (error !== undefined) failed.push(check.name);
+      lines.push(
+        error === undefined ? `[+]${check.name} ok` : `[-]${check.name} failed: reason withheld`,
+      );
+    }
+    if (excluded.size > 0) {
+      const names = [...excluded].toSorted().map((name) => `"${name}"`);
+      const why = `no matches for ${names.join(',')}`;
+      lines.push(`warn: some health checks cannot be excluded: ${why}`);
+    }
+    if (failed.length > 0) {
+      this.#env.log.warn('The server is not well', { endpoint, failed });
+      return { status: 500, text: `${lines.join('\n')}\n${endpoint} check failed\n` };
+    }
+    const text = query.has('verbose') ? `${lines.join('\n')}\n${endpoint} check passed\n` : 'ok';
+    return { status: 200, text };
+  }
+
+  #checksOf(endpoint: string): readonly Check[] | undefined {
+    if (endpoint === 'readyz') return this.#checks;
+    const whileLiving = new Set(['ping', 'etcd']);
+    return endpoint === 'livez' || endpoint === 'healthz'
+      ? this.#checks.filter(({ name }) => whileLiving.has(name))
+      : undefined;
+  }
+
+  async #single(checks: readonly Check[], name: string): Promise<HealthAnswer | undefined> {
+    const check = checks.find((one) => one.name === name);
+    if (check === undefined) return undefined;
+    const error = await this.#failure(check);
+    return error === undefined
+      ? { status: 200, text: 'ok' }
+      : { status: 500, text: `internal server error: ${error}\n` };
+  }
+
+  async #failure({ check }: Check): Promise<string | undefined> {
+    try {
+      await check();
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  async #inTime(work: Promise<unknown>): Promise<void> {
+    const late = Promise.withResolvers<never>();
+    const timer = this.#env.timers.after(CHECK_MS_MAX, () => {
+      late.reject(new Error(`no answer within ${CHECK_MS_MAX} ms`));
+    });
+    try {
+      await Promise.race([work, late.promise]);
+    } finally {
+      timer.cancel();
+    }
+  }
+}
