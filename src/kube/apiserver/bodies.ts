@@ -1,11 +1,12 @@
 // Request bodies and answers: JSON, YAML or protobuf both ways; long answers are packed.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzip } from 'node:zlib';
-import { parse as parseYaml, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { duplicateKeys } from '#kube/meta/pruning.ts';
 import { ApiError, badRequest, type Status } from '#kube/meta/status.ts';
 import { decodeEnvelope, encodeEnvelope } from '#kube/types/protobuf.ts';
 import { mediaTypes, negotiate, type Accepted } from './negotiation.ts';
+import { parseYamlBody } from './yaml-body.ts';
 
 const BODY_BYTES_MAX = 3 * 1024 * 1024;
 const GZIP_BYTES_MIN = 128 * 1024;
@@ -58,8 +59,11 @@ export async function readBody(request: IncomingMessage): Promise<Body | undefin
   }
   const isYaml = /yaml/.test(contentType);
   try {
-    const value: unknown =
-      isYaml && !text.trimStart().startsWith('{') ? parseYaml(text) : JSON.parse(text);
+    if (isYaml && !text.trimStart().startsWith('{')) {
+      const { value, problem } = parseYamlBody(text);
+      return { value, contentType, duplicates: problem === undefined ? [] : [problem] };
+    }
+    const value: unknown = JSON.parse(text);
     return { value, contentType, duplicates: isYaml ? [] : duplicateKeys(text) };
   } catch (error) {
     const what = isYaml ? 'yaml' : 'json';

@@ -64,7 +64,7 @@ export function decodeObject(
   const unknown = isCustom ? decoded.unknown.toSorted() : decoded.unknown;
   const problems = [
     ...unknown.map((path) => `unknown field "${path}"`),
-    ...duplicates.map((path) => `duplicate field "${path}"`),
+    ...duplicates.map((one) => (one.startsWith('yaml: ') ? one : `duplicate field "${one}"`)),
   ];
   if (problems.length > 0 && fieldValidation === 'Strict') {
     const strict = `strict decoding error: ${problems.join(', ')}`;

@@ -65,7 +65,9 @@ const transformed = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMet
 
 export function offeredFor(info: ResourceInfo, verb: string): Offered {
   const media = info.customResourceDefinition === undefined ? builtin : custom;
-  return { media, hasTransforms: true, isWatch: verb === 'watch' };
+  // What is only made (reviews, bindings) has no table.
+  const hasTransforms = info.verbs.some((one) => one !== 'create');
+  return { media, hasTransforms, isWatch: verb === 'watch' };
 }
 
 function matches(clause: Clause, media: Media): boolean {

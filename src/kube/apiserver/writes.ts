@@ -1,7 +1,7 @@
 // The verbs that write, and the reviews: bodies in, answers out. What writing means is in resources.ts.
 import type { Env } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { ApiError } from '#kube/meta/status.ts';
+import { ApiError, badRequest } from '#kube/meta/status.ts';
 import type { Authenticator } from './authentication.ts';
 import { readBody, sendValue, type Exchange } from './bodies.ts';
 import type { Definitions } from './crd/definitions.ts';
@@ -124,6 +124,7 @@ export class Writes {
         throw unknownPatch(context);
       }
       checkPatchOptions(query, type === 'apply');
+      if (type === 'apply') checkAppliedText(context, body.duplicates);
     } else checkUpdateOptions(query);
     const request = { type, patch: body.value, force: isForced(query) };
     if (info.subresource === 'scale') {
@@ -201,6 +202,15 @@ export class Writes {
       details,
     });
   }
+}
+
+/** What is applied has each key once, for clients that want to know. Throws ApiError 400. */
+function checkAppliedText(context: WriteContext, problems: readonly string[]): void {
+  const [problem] = problems;
+  if (problem === undefined || context.fieldValidation === 'Ignore') return;
+  const why = `error converting YAML to JSON: ${problem}`;
+  if (context.fieldValidation === 'Strict') throw badRequest(`error strict decoding YAML: ${why}`);
+  context.warnings.push(why);
 }
 
 const orphansWarning =

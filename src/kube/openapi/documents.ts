@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
 import type { Schema } from '#kube/meta/schema.ts';
 import { typeSchema } from '#kube/types/registry.ts';
+import { customDefinition } from './custom-definitions.ts';
 
 type Json = Record<string, unknown>;
 
@@ -37,6 +38,17 @@ class Writer {
       Object.assign(this.definitions[name] ?? {}, this.inline(schema));
     }
     return { $ref: `${this.#prefix}${name}` };
+  }
+
+  custom({ customSchema }: ResourceInfo): Json {
+    const pod = this.#descriptions['io.k8s.api.core.v1.Pod'] ?? {};
+    const texts = Object.fromEntries(
+      ['apiVersion', 'kind', 'metadata'].flatMap((field) =>
+        pod[field] === undefined ? [] : [[field, pod[field]]],
+      ),
+    ) as Record<string, string>;
+    const metadata = this.ref(typeSchema(`${metaPrefix}.ObjectMeta`));
+    return customDefinition(customSchema, { isV3: this.#isV3, metadata, texts });
   }
 
   #field(schema: Schema, description: string | undefined): Json {
@@ -114,18 +126,14 @@ function nameOf(info: ResourceInfo): string {
 
 function addKind(writer: Writer, info: ResourceInfo): string {
   const name = nameOf(info);
-  const schema: Schema = info.schema.name === undefined ? nameless(info.schema, name) : info.schema;
-  writer.ref(schema);
+  if (info.customResourceDefinition === undefined) writer.ref(info.schema);
+  else writer.definitions[name] = writer.custom(info);
   const definition = writer.definitions[name] ?? {};
   const known = (definition['x-kubernetes-group-version-kind'] ?? []) as Json[];
   if (!known.some((one) => JSON.stringify(one) === JSON.stringify(gvk(info))))
     known.push(gvk(info));
   definition['x-kubernetes-group-version-kind'] = known;
   return name;
-}
-
-function nameless(schema: Schema, name: string): Schema {
-  return { ...schema, name };
 }
 
 const parameter = (name: string, type: string, isV3: boolean): Json =>
