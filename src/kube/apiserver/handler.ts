@@ -25,6 +25,7 @@ import { negotiateOrRefuse, offeredFor } from './negotiation.ts';
 import { isProxied, NodeProxy } from './node-proxy.ts';
 import { Health } from './health.ts';
 import { PublicPaths } from './public-paths.ts';
+import { RequestMetrics } from './request-metrics.ts';
 import { isAllowed, type AccessRequest } from './rbac.ts';
 import { Reads } from './reads.ts';
 import { parseRequest, type RequestInfo } from './request-info.ts';
@@ -61,6 +62,7 @@ export class Handler {
   readonly #authenticator: Authenticator;
   readonly #public: PublicPaths;
   readonly #health: Health;
+  readonly #metrics = new RequestMetrics();
   #isLoaded = false;
   readonly #admission: AdmissionChain;
   readonly #definitions: Definitions;
@@ -119,7 +121,12 @@ export class Handler {
     const isSynced = (): boolean => this.#isLoaded;
     this.#health = new Health({ store, isSynced }, env);
     const { tokens } = options;
-    this.#public = new PublicPaths({ registry, tokens, health: this.#health });
+    this.#public = new PublicPaths({
+      registry,
+      tokens,
+      health: this.#health,
+      metrics: this.#metrics,
+    });
     this.#reads = new Reads(store, this.resources, env);
     const services = {
       tokens: options.tokens,
@@ -178,6 +185,7 @@ export class Handler {
     response.on('error', () => {});
     try {
       const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
+      this.#measure(exchange, info);
       const user = await this.#identify(request, info);
       if (!info.isResource) return await this.#public.handle(exchange, info);
       await this.#resource(exchange, info, user);
@@ -200,6 +208,17 @@ export class Handler {
         `HTTP/1.1 ${status.code} ${status.reason ?? 'Error'}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
       );
     }
+  }
+
+  #measure({ request, response }: Exchange, info: RequestInfo): void {
+    const { clock } = this.#env;
+    const startedAt = clock.monotonicMs();
+    const isKnown = this.registry.byResource(info.group, info.version, info.resource) !== undefined;
+    const isApply = String(request.headers['content-type'] ?? '').includes('apply-patch');
+    const end = this.#metrics.begin({ info, isKnown, isApply });
+    response.once('close', () => {
+      end(response.statusCode, (clock.monotonicMs() - startedAt) / 1_000);
+    });
   }
 
   #answerError(exchange: Exchange, error: unknown): void {

@@ -21,6 +21,7 @@ import type { TypeRegistry } from '#kube/types/registry.ts';
 import { acceptedForm, sendJson, sendText, type Exchange } from './bodies.ts';
 import type { Health } from './health.ts';
 import type { RequestInfo } from './request-info.ts';
+import type { RequestMetrics } from './request-metrics.ts';
 import type { TokenAuthority } from './tokens.ts';
 
 const version = {
@@ -47,17 +48,26 @@ function loadDescriptions(): Descriptions {
   return {};
 }
 
+export interface PublicPathsOptions {
+  readonly registry: TypeRegistry;
+  readonly tokens: TokenAuthority;
+  readonly health: Health;
+  readonly metrics: RequestMetrics;
+}
+
 export class PublicPaths {
   readonly #registry: TypeRegistry;
   readonly #tokens: TokenAuthority;
   readonly #health: Health;
+  readonly #requests: RequestMetrics;
   #address = '';
   #documents: Map<string, string> | undefined;
   #descriptions: Descriptions | undefined;
 
-  constructor(options: { registry: TypeRegistry; tokens: TokenAuthority; health: Health }) {
+  constructor(options: PublicPathsOptions) {
     this.#registry = options.registry;
     this.#health = options.health;
+    this.#requests = options.metrics;
     this.#tokens = options.tokens;
     this.#registry.onChange(() => {
       this.#documents = undefined;
@@ -128,6 +138,7 @@ export class PublicPaths {
   #metrics(): string {
     const { rss, heapUsed } = process.memoryUsage();
     return [
+      ...this.#requests.lines(),
       '# TYPE process_resident_memory_bytes gauge',
       `process_resident_memory_bytes ${rss}`,
       '# TYPE nodejs_heap_used_bytes gauge',

@@ -1,0 +1,134 @@
+// Requests as Prometheus counts them: how many by what they asked for and how they ended, how long they
+// took, how many are under way. Names, labels and buckets of kube-apiserver v1.37 (the stable ones).
+import type { RequestInfo } from './request-info.ts';
+
+/** Upper bounds, in seconds. */
+const BUCKETS = [
+  0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45,
+  60,
+] as const;
+
+const verbs: Readonly<Record<string, string>> = {
+  get: 'GET',
+  list: 'LIST',
+  watch: 'WATCH',
+  create: 'POST',
+  update: 'PUT',
+  patch: 'PATCH',
+  delete: 'DELETE',
+  deletecollection: 'DELETECOLLECTION',
+};
+const connecting: ReadonlySet<string> = new Set(['exec', 'attach', 'portforward', 'proxy', 'log']);
+const readOnly: ReadonlySet<string> = new Set(['GET', 'LIST', 'WATCH', 'HEAD']);
+
+interface Durations {
+  /** Of each bucket alone; one more for what is longer than all. */
+  readonly counts: Float64Array;
+  sum: number;
+}
+
+/** The names of labels are in the order of the alphabet, as clients of Prometheus write them. */
+function escaped(value: string): string {
+  if (!/[\\"\n]/.test(value)) return value;
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}
+
+function verbOf(info: RequestInfo, isApply: boolean): string {
+  if (info.subresource !== undefined && connecting.has(info.subresource)) {
+    return info.subresource === 'log' ? 'GET' : 'CONNECT';
+  }
+  if (isApply) return 'APPLY';
+  return verbs[info.verb] ?? (info.isResource ? 'other' : info.verb.toUpperCase());
+}
+
+function scopeOf({ isResource, name, verb, namespace }: RequestInfo): string {
+  if (name !== undefined || (isResource && verb === 'create')) return 'resource';
+  if (namespace !== undefined) return 'namespace';
+  return isResource ? 'cluster' : '';
+}
+
+export interface ObservedRequest {
+  readonly info: RequestInfo;
+  /** Of a resource that is served; others are counted together, or anybody could make labels. */
+  readonly isKnown: boolean;
+  readonly isApply: boolean;
+}
+
+export class RequestMetrics {
+  readonly #totals = new Map<string, number>();
+  readonly #durations = new Map<string, Durations>();
+  readonly #longRunning = new Map<string, number>();
+  readonly #inFlight = { mutating: 0, readOnly: 0 };
+
+  /** Call what it returns when the answer has ended: `seconds` since then, with its status. */
+  begin({ info, isKnown, isApply }: ObservedRequest): (status: number, seconds: number) => void {
+    const verb = verbOf(info, isApply);
+    const {
+      group,
+      version,
+      resource,
+      subresource = '',
+    } = isKnown ? info : { group: '', version: '', resource: '' };
+    const scope = isKnown || !info.isResource ? scopeOf(info) : '';
+    const component = 'component="apiserver"';
+    const asked =
+      `group="${escaped(group)}",resource="${escaped(resource)}",scope="${scope}",` +
+      `subresource="${escaped(subresource)}",verb="${escaped(verb)}",version="${escaped(version)}"`;
+    const isLong = verb === 'WATCH' || verb === 'CONNECT' || info.query.get('follow') === 'true';
+    const kind = readOnly.has(verb) ? 'readOnly' : 'mutating';
+    const long = isLong ? `${component},${asked}` : undefined;
+    if (long === undefined) this.#inFlight[kind] += 1;
+    else this.#longRunning.set(long, (this.#longRunning.get(long) ?? 0) + 1);
+    return (status, seconds) => {
+      if (long === undefined) this.#inFlight[kind] -= 1;
+      else this.#longRunning.set(long, (this.#longRunning.get(long) ?? 1) - 1);
+      const dryRun = info.query.getAll('dryRun').includes('All') ? 'All' : '';
+      const labels = `${component},dry_run="${dryRun}",${asked}`;
+      const total = `code="${status}",${labels}`;
+      this.#totals.set(total, (this.#totals.get(total) ?? 0) + 1);
+      this.#observe(labels, seconds);
+    };
+  }
+
+  #observe(labels: string, seconds: number): void {
+    let durations = this.#durations.get(labels);
+    if (durations === undefined) {
+      durations = { counts: new Float64Array(BUCKETS.length + 1), sum: 0 };
+      this.#durations.set(labels, durations);
+    }
+    const at = BUCKETS.findIndex((bound) => seconds <= bound);
+    const bucket = at < 0 ? BUCKETS.length : at;
+    durations.counts[bucket] = (durations.counts[bucket] ?? 0) + 1;
+    durations.sum += seconds;
+  }
+
+  /** Lines of the Prometheus text format. */
+  lines(): string[] {
+    return [
+      '# TYPE apiserver_current_inflight_requests gauge',
+      ...Object.entries(this.#inFlight).map(
+        ([kind, count]) => `apiserver_current_inflight_requests{request_kind="${kind}"} ${count}`,
+      ),
+      '# TYPE apiserver_longrunning_requests gauge',
+      ...[...this.#longRunning].map(
+        ([labels, count]) => `apiserver_longrunning_requests{${labels}} ${count}`,
+      ),
+      '# TYPE apiserver_request_total counter',
+      ...[...this.#totals].map(([labels, count]) => `apiserver_request_total{${labels}} ${count}`),
+      '# TYPE apiserver_request_duration_seconds histogram',
+      ...[...this.#durations].flatMap(([labels, { counts, sum }]) =>
+        histogram(labels, counts, sum),
+      ),
+    ];
+  }
+}
+
+function histogram(labels: string, counts: Float64Array, sum: number): string[] {
+  const name = 'apiserver_request_duration_seconds';
+  let below = 0;
+  const buckets = [...counts].map((count, index) => {
+    below += count;
+    return `${name}_bucket{${labels},le="${BUCKETS[index] ?? '+Inf'}"} ${below}`;
+  });
+  return [...buckets, `${name}_sum{${labels}} ${sum}`, `${name}_count{${labels}} ${below}`];
+}
