@@ -441,6 +441,43 @@ function stories(kind: 'real' | 'own', agentKind: 'real' | 'own' = 'own'): void 
     });
   });
 
+  test('an operator moves a reservation to another role, and refines it', async () => {
+    const answer = await callMaster({ url: machine.masterUrl }, { type: 'GET_AGENTS' });
+    const agent_id = answer.get_agents?.agents?.[0]?.agent_info.id ?? { value: '' };
+    const to = { url: machine.masterUrl };
+    const mine = (...roles: string[]): Resource => ({
+      name: 'mem',
+      type: 'SCALAR',
+      scalar: { value: 64 },
+      reservations: roles.map((role) => ({ type: 'DYNAMIC' as const, role })),
+    });
+    const reservation = async (resource: Resource, source: Resource[] = []): Promise<void> => {
+      const body = { agent_id, resources: [resource], source };
+      await callMaster(to, { type: 'RESERVE_RESOURCES', reserve_resources: body });
+    };
+    const seen = (want: string) =>
+      eventually(want, async () => ((await story.total()).includes(want) ? true : undefined));
+    await reservation(mine('one'));
+    await seen('mem one 64');
+    await reservation(mine('two'), [mine('one')]);
+    await seen('mem two 64');
+    await reservation(mine('two', 'two/three'));
+    await seen('mem two+two/three 64');
+    const resources = [mine('two', 'two/three')];
+    await callMaster(to, {
+      type: 'UNRESERVE_RESOURCES',
+      unreserve_resources: { agent_id, resources },
+    });
+    await seen('mem two 64');
+    await callMaster(to, {
+      type: 'UNRESERVE_RESOURCES',
+      unreserve_resources: { agent_id, resources: [mine('two')] },
+    });
+    await eventually('all is given back', async () =>
+      (await story.total()).some((one) => one.startsWith('mem two')) ? undefined : true,
+    );
+  });
+
   test('refusals of operators, in the words of Mesos', async () => {
     const answer = await callMaster({ url: machine.masterUrl }, { type: 'GET_AGENTS' });
     const agent_id = answer.get_agents?.agents?.[0]?.agent_info.id ?? { value: '' };
