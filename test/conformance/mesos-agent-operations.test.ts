@@ -2,10 +2,13 @@
 // real agent with Strata's master. They hold data from task to task, outlive agents and masters, and go
 // when they are destroyed.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
+import { systemDisk } from '#env/node/disk.ts';
+import { AgentPaths } from '#mesos/agent/paths.ts';
+import { ResourceStore } from '#mesos/agent/resource-store.ts';
 import { callMaster } from '#mesos/client/operator-client.ts';
 import type { Offer, Offer_Operation, Resource, TaskInfo } from '#wire/mesos/v1.ts';
 import { callAgent } from '#test/support/agent-calls.ts';
@@ -255,6 +258,48 @@ function stories(kind: 'real' | 'own', agentKind: 'real' | 'own' = 'own'): void 
     await machine.close();
   });
 
+  function storyOfKeptFiles(): void {
+    test("what a real agent keeps is read by Strata's, and the reverse", async () => {
+      framework.holdsAcknowledgements = true;
+      framework.operate((offer) =>
+        hasVolume(offer, 'v', 50) ? [named('kept', reserve(reserved('cpus', 1)))] : undefined,
+      );
+      const told = await framework.operated('kept', 'OPERATION_FINISHED');
+      await stop(machine.agent, 'SIGKILL');
+      const work = (story.volumes[0] ?? '').replace(/\/volumes\/.*$/, '');
+      const agentId = basename(readlinkSync(join(work, 'meta/slaves/latest')));
+      const paths = new AgentPaths(work);
+      const kept = await new ResourceStore(paths, systemDisk).recover(agentId);
+      const ids = (kept?.resources ?? []).flatMap(({ disk }) => disk?.persistence?.id ?? []);
+      assert.deepEqual(ids.toSorted(), ['v', 'w']);
+      assert.ok(kept?.resources.some(({ name }) => name === 'cpus'));
+      assert.deepEqual(
+        kept?.operations.map(({ info: of, latest_status }) => [of.id?.value, latest_status.uuid]),
+        [['kept', told.uuid]],
+      );
+      await systemDisk.remove(paths.operations(agentId));
+      assert.ok(kept !== undefined);
+      await new ResourceStore(paths, systemDisk).write(kept, agentId);
+      const before = framework.operations.length;
+      machine.startAgent();
+      await eventually('it is told again, from what Strata wrote', async () =>
+        framework.operations
+          .slice(before)
+          .some(({ operation_id }) => operation_id?.value === 'kept')
+          ? true
+          : undefined,
+      );
+      framework.holdsAcknowledgements = false;
+      framework.acknowledgeOperation(told);
+      framework.operate((offer) =>
+        hasVolume(offer, 'v', 50) ? [unreserve(reserved('cpus', 1))] : undefined,
+      );
+      await eventually('the reservation is gone', async () =>
+        (await story.total()).includes('cpus 8') ? true : undefined,
+      );
+    });
+  }
+
   test('one ACCEPT reserves, creates and launches; what the task wrote stays', async () => {
     framework.operate((offer) => [
       named('reserve', reserve(reserved('disk', 100))),
@@ -334,6 +379,8 @@ function stories(kind: 'real' | 'own', agentKind: 'real' | 'own' = 'own'): void 
     await framework.reached('reader', 'TASK_FINISHED');
     assert.deepEqual(story.volumeNames(), ['v', 'w']);
   });
+
+  if (agentKind === 'real') storyOfKeptFiles();
 
   test('a master that restarts learns of all of it from the agent', async () => {
     const before = await story.total();
