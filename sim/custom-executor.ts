@@ -31,7 +31,7 @@ export class CustomExecutor {
   }
 
   start(): void {
-    this.#later(1 + this.machine.world.random.below(30), () => this.#subscribe());
+    this.later(1 + this.machine.world.random.below(30), () => this.#subscribe());
   }
 
   runningTasks(): TaskInfo[] {
@@ -45,10 +45,14 @@ export class CustomExecutor {
   onEvent(event: ExecutorEvent): void {
     switch (event.type) {
       case 'LAUNCH':
-        if (event.launch !== undefined) this.#launch(event.launch.task);
+        if (event.launch !== undefined) {
+          const { task } = event.launch;
+          this.#unacknowledgedTasks.set(task.task_id.value, task);
+          this.launched(task);
+        }
         return;
       case 'KILL':
-        this.#finish(event.kill?.task_id.value ?? '', 'TASK_KILLED');
+        this.finished(event.kill?.task_id.value ?? '', 'TASK_KILLED');
         return;
       case 'ACKNOWLEDGED': {
         const { task_id, uuid } = event.acknowledged ?? {};
@@ -57,8 +61,8 @@ export class CustomExecutor {
         return;
       }
       case 'SHUTDOWN':
-        for (const id of this.#running.keys()) this.#finish(id, 'TASK_KILLED');
-        this.#later(20, () =>
+        for (const id of this.#running.keys()) this.finished(id, 'TASK_KILLED');
+        this.later(20, () =>
           this.#end({ kind: 'exited', code: 0, at: this.machine.world.clock.now() }),
         );
         return;
@@ -69,7 +73,7 @@ export class CustomExecutor {
   onDisconnected(stream: ExecutorStream): void {
     if (this.#stream !== stream) return;
     this.#stream = undefined;
-    this.#later(RESUBSCRIBE_MS, () => this.#subscribe());
+    this.later(RESUBSCRIBE_MS, () => this.#subscribe());
   }
 
   #subscribe(): void {
@@ -80,25 +84,34 @@ export class CustomExecutor {
       updates: [...this.#unacknowledgedUpdates.values()],
     });
     this.#stream = stream;
-    if (stream === undefined) this.#later(RESUBSCRIBE_MS, () => this.#subscribe());
+    if (stream === undefined) this.later(RESUBSCRIBE_MS, () => this.#subscribe());
   }
 
-  #launch(task: TaskInfo): void {
+  protected launched(task: TaskInfo): void {
+    this.begin(task);
+  }
+
+  /** Its process starts. */
+  protected begin(task: TaskInfo): void {
     const id = task.task_id.value;
-    this.#unacknowledgedTasks.set(id, task);
     this.#running.set(id, task);
     this.machine.world.observer.taskStarted(this.machine, task);
-    this.#update(id, 'TASK_RUNNING');
+    this.update(id, 'TASK_RUNNING');
     const { runsMs, code } = programOf(task);
-    this.#later(runsMs, () => this.#finish(id, code === 0 ? 'TASK_FINISHED' : 'TASK_FAILED'));
+    this.later(runsMs, () => this.finished(id, code === 0 ? 'TASK_FINISHED' : 'TASK_FAILED'));
   }
 
-  #finish(id: string, state: TaskState): void {
+  protected finished(id: string, state: TaskState): void {
+    if (this.stopped(id, state === 'TASK_FINISHED' ? 0 : 1)) this.update(id, state);
+  }
+
+  /** Its process has ended; false when it did not run. */
+  protected stopped(id: string, code: number): boolean {
     const task = this.#running.get(id);
-    if (task === undefined) return;
+    if (task === undefined) return false;
     this.#running.delete(id);
-    this.#ended(task, state === 'TASK_FINISHED' ? 0 : 1);
-    this.#update(id, state);
+    this.#ended(task, code);
+    return true;
   }
 
   #ended(task: TaskInfo, code: number): void {
@@ -106,7 +119,7 @@ export class CustomExecutor {
     observer.taskEnded(task, { kind: 'exited', code, at: clock.now() });
   }
 
-  #update(id: string, state: TaskState): void {
+  protected update(id: string, state: TaskState): void {
     const { clock, random } = this.machine.world;
     const uuid = uuidBytes(random.uuid());
     const status: TaskStatus = {
@@ -130,7 +143,7 @@ export class CustomExecutor {
     for (const watcher of this.watchers) watcher(status);
   }
 
-  #later(ms: number, act: () => void): void {
+  protected later(ms: number, act: () => void): void {
     this.machine.world.clock.after(ms, () => {
       if (this.ended === undefined) act();
     });

@@ -10,6 +10,8 @@ import type { TaskInfo } from '#wire/mesos/v1.ts';
 import { AgentDisk } from './agent-disk.ts';
 import { AgentProcess } from './agent-process.ts';
 import { CustomExecutor } from './custom-executor.ts';
+import { executorId } from './kube-instance.ts';
+import { KubeNodeExecutor } from './kube-node.ts';
 import type { Point } from './plan.ts';
 import { frameworkOf, programOf } from './programs.ts';
 import type { World } from './world.ts';
@@ -160,7 +162,11 @@ export class Machine {
 
   startExecutor(launch: ContainerLaunch): CustomExecutor {
     this.#pid += 1;
-    const made = new CustomExecutor(this, launch, this.#pid);
+    const { instance } = this.world;
+    const isNode = instance !== undefined && launch.key.executorId === executorId;
+    const made = isNode
+      ? new KubeNodeExecutor(this, launch, this.#pid, instance)
+      : new CustomExecutor(this, launch, this.#pid);
     this.executors.set(launch.containerId, made);
     made.start();
     return made;

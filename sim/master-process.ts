@@ -2,6 +2,7 @@
 // simulated side of `mesos/master/shell.ts`.
 import type { Timer } from '#env/env.ts';
 import { MasterCore } from '#mesos/master/core.ts';
+import { getState } from '#mesos/master/operator-answers.ts';
 import type {
   FromAgent,
   MasterEffect,
@@ -11,7 +12,13 @@ import type {
   ToAgent,
 } from '#mesos/master/types.ts';
 import type { AgentStanding } from '#mesos/registry/registry.ts';
-import type { AgentInfo, QuotaConfig, SchedulerCall, SchedulerEvent } from '#wire/mesos/v1.ts';
+import type {
+  AgentInfo,
+  MasterEvent,
+  QuotaConfig,
+  SchedulerCall,
+  SchedulerEvent,
+} from '#wire/mesos/v1.ts';
 import { Links } from './links.ts';
 import { Channel, Life } from './network.ts';
 import type { OperatorRequest } from './operator.ts';
@@ -83,6 +90,13 @@ export interface Subscriber {
   onEnd(): void;
 }
 
+/** Somebody who follows the state of the cluster: the operator's SUBSCRIBE. */
+export interface Follower {
+  readonly life: Life;
+  onEvent(event: MasterEvent): void;
+  onEnd(): void;
+}
+
 /** The outcome of a call, as its HTTP answer tells it. */
 export interface Answer {
   readonly status: number;
@@ -97,6 +111,7 @@ export class MasterProcess {
   readonly #links: Links;
   readonly #streams = new Map<number, Channel>();
   readonly #subscribers = new Map<number, Subscriber>();
+  readonly #followers = new Map<Channel, Follower>();
   readonly #persisting: RegistryChange[] = [];
   /** By token: who waits for an answer until it is durable. */
   readonly #waiting = new Map<number, () => void>();
@@ -159,6 +174,18 @@ export class MasterProcess {
     if ('status' in outcome) return outcome;
     this.#perform(outcome);
     return { status: 202, message: '' };
+  }
+
+  subscribeOperator(follower: Follower): void {
+    const channel = new Channel(this.#world.network, {
+      from: this.life,
+      to: follower.life,
+      onBroken: () => this.#followers.delete(channel),
+      onClosed: () => follower.onEnd(),
+    });
+    this.#followers.set(channel, follower);
+    const get_state = getState(this.core);
+    channel.send(() => follower.onEvent({ type: 'SUBSCRIBED', subscribed: { get_state } }));
   }
 
   /** The scheduler closed its end, or its connection broke. */
@@ -248,6 +275,11 @@ export class MasterProcess {
         return;
       case 'allocate-soon':
         this.#allocateSoon(effect.isPatient);
+        return;
+      case 'operator-event':
+        for (const [channel, follower] of this.#followers) {
+          channel.send(() => follower.onEvent(effect.event));
+        }
         return;
       default:
     }

@@ -2,6 +2,7 @@
 // seed must show. A checker that cannot fail is none.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { FrameworkCore } from '#kube/framework/core.ts';
 import type { AgentCore } from '#mesos/agent/core.ts';
 import type { MasterCore } from '#mesos/master/core.ts';
 import type { MasterEffect, RegistryChange } from '#mesos/master/types.ts';
@@ -204,6 +205,30 @@ const mutants: readonly Mutant[] = [
       agent({ resources }: AgentCore): void {
         resources.resend = () => {};
         resources.nextAt = () => Infinity;
+      },
+    },
+  },
+  {
+    name: 'a framework that asks about no task',
+    says: /is Pending still|is Running still/,
+    sabotage: {
+      instance(core: FrameworkCore): void {
+        const onSubscribed = core.onSubscribed.bind(core);
+        core.onSubscribed = () => onSubscribed().filter(({ kind }) => kind !== 'reconcile');
+        core.askAgain = () => [];
+      },
+    },
+  },
+  {
+    name: 'a framework that binds nothing and launches all',
+    says: /starts on .*, bound to undefined/,
+    sabotage: {
+      instance(core: FrameworkCore): void {
+        const onOffers = core.onOffers.bind(core);
+        core.onOffers = (offers) =>
+          onOffers(offers).flatMap((effect) =>
+            effect.kind === 'bind' ? [...core.onBound(effect.uid, 'bound')] : [effect],
+          );
       },
     },
   },

@@ -101,6 +101,13 @@ export class Observer {
     this.#forbidden.add(taskId);
   }
 
+  /** The instance takes a pod for dead: it is. */
+  podFails(uid: string, why: string): void {
+    const truth = this.#truth.get(uid);
+    if (truth === undefined || truth.ended !== undefined) return;
+    this.failed(`${uid} runs on ${truth.machine}, and the instance gives it up: ${why}`);
+  }
+
   taskEnded(task: TaskInfo, how: ExitStatus): void {
     const id = task.task_id.value;
     const truth = this.#truth.get(id);
@@ -243,6 +250,9 @@ export class Observer {
       for (const { id, state, isFinal } of tasks.values()) {
         if (!isFinal && !hasLeft) this.failed(`${plan.name} still believes that ${id} is ${state}`);
       }
+    }
+    for (const { uid, phase, nodeName } of this.#world.instance?.api.pods.values() ?? []) {
+      this.failed(`${uid} on ${nodeName} is ${phase} still`);
     }
     for (const machine of machines) {
       this.#settledMachine(machine);

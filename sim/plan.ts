@@ -42,7 +42,20 @@ export interface FrameworkPlan {
   readonly end: 'stays' | 'tears-down' | 'vanishes';
 }
 
+/** A Kubernetes instance that runs as a framework beside the others. */
+export interface InstancePlan {
+  /** Pieces of work, each done when a pod of it has succeeded. */
+  readonly works: number;
+  readonly podMsMax: number;
+  /** All pods come within this time. */
+  readonly spreadMs: number;
+  readonly failChance: number;
+  /** Pods that are deleted at some moment. */
+  readonly deleteChance: number;
+}
+
 export type Fault =
+  | { readonly kind: 'crash-instance'; readonly at: number; readonly forMs: number }
   | { readonly kind: 'crash-master'; readonly at: number; readonly forMs: number }
   | { readonly kind: 'crash-agent'; readonly at: number; readonly forMs: number; of: number }
   | { readonly kind: 'reboot'; readonly at: number; readonly forMs: number; readonly of: number }
@@ -98,6 +111,7 @@ export interface Plan {
   readonly frameworks: readonly FrameworkPlan[];
   readonly faults: readonly Fault[];
   readonly acts: readonly OperatorAct[];
+  readonly instance: InstancePlan | undefined;
   /** Every message is encoded and decoded. */
   readonly isEncoded: boolean;
 }
@@ -232,6 +246,27 @@ function operatorActs(random: SimRandom, machines: readonly string[]): OperatorA
   return acts.toSorted((a, b) => a.at - b.at);
 }
 
+function instancePlan(random: SimRandom): InstancePlan | undefined {
+  if (!random.chance(0.25)) return undefined;
+  return {
+    works: 1 + random.below(random.chance(0.3) ? 30 : 8),
+    podMsMax: random.pick([300, 5_000, 60_000]),
+    spreadMs: random.pick([2_000, 60_000]),
+    failChance: random.pick([0, 0.2]),
+    deleteChance: random.pick([0, 0.2, 0.5]),
+  };
+}
+
+/** Beside the faults of the parts that it uses. `of`: the last host. */
+function instanceFaults(random: SimRandom, span: number, of: number): Fault[] {
+  return Array.from({ length: random.below(5) }, (): Fault => {
+    const at = random.below(span);
+    const forMs = spread(random, 30_000);
+    if (random.chance(0.6)) return { kind: 'crash-instance', at, forMs };
+    return { kind: random.pick(['partition', 'stall']), at, forMs, of };
+  });
+}
+
 const MACHINES = [
   'cpus:4;mem:4096;disk:4096',
   'cpus:8;mem:2048;disk:4096',
@@ -250,7 +285,12 @@ export function planOf(seed: number): Plan {
     fault(random, span, machines.length, count),
   );
   const acts = operatorActs(new SimRandom(seed).child('operator'), machines);
-  return { seed, machines, frameworks, faults, acts, isEncoded: random.chance(0.1) };
+  const instance = instancePlan(new SimRandom(seed).child('instance'));
+  if (instance !== undefined) {
+    const of = 1 + machines.length + count;
+    faults.push(...instanceFaults(new SimRandom(seed).child('instance faults'), span, of));
+  }
+  return { seed, machines, frameworks, faults, acts, instance, isEncoded: random.chance(0.1) };
 }
 
 /**
@@ -285,5 +325,13 @@ export function fairnessPlanOf(seed: number): Plan {
     isCleaning: false,
   }));
   const machines = Array.from({ length: 4 }, () => 'cpus:8;mem:8192');
-  return { seed, machines, frameworks, faults: [], acts: [], isEncoded: false };
+  return {
+    seed,
+    machines,
+    frameworks,
+    faults: [],
+    acts: [],
+    instance: undefined,
+    isEncoded: false,
+  };
 }

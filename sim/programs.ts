@@ -8,7 +8,13 @@ export interface TaskProgram {
   readonly isStubborn: boolean;
 }
 
+/** Pods have it in their names: `pod-NUMBER.MS.CODE`. */
 export function programOf(task: TaskInfo): TaskProgram {
+  const pod = task.labels?.labels?.find(({ key }) => key === 'kubernetes.io/name')?.value;
+  if (pod !== undefined) {
+    const [, runs = '0', end = '0'] = pod.split('.');
+    return { runsMs: Number(runs), code: Number(end), isStubborn: false };
+  }
   const text = task.command?.value ?? new TextDecoder().decode(task.data);
   const [, ms = '0', code = '0', how] = text.split(' ');
   return { runsMs: Number(ms), code: Number(code), isStubborn: how === 'stubborn' };

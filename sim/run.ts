@@ -86,9 +86,12 @@ function start(world: World): void {
   for (const framework of world.frameworks) {
     clock.after(random.below(5_000), () => framework.start());
   }
+  const { instance } = world;
+  if (instance !== undefined) clock.after(random.below(5_000), () => instance.start());
 }
 
-function isWorkDone({ frameworks, operator }: World): boolean {
+function isWorkDone({ frameworks, operator, instance }: World): boolean {
+  if (instance !== undefined && !(instance.isDone && instance.life.isAlive)) return false;
   return operator.isDone && frameworks.every((one) => one.isDone && one.life.isAlive);
 }
 
@@ -119,6 +122,12 @@ function happen(world: World, fault: Fault): void {
       const framework = frameworks[fault.of];
       framework?.crash();
       clock.after(fault.forMs, () => framework?.start());
+      return;
+    }
+    case 'crash-instance': {
+      const { instance } = world;
+      instance?.crash();
+      clock.after(fault.forMs, () => instance?.start());
       return;
     }
     case 'crash-executor': {
@@ -171,6 +180,7 @@ function hostOf({ machines, frameworks }: World, of: number): string {
     'master',
     ...machines.map(({ name }) => name),
     ...frameworks.map(({ plan }) => plan.name),
+    'kube',
   ];
   return hosts[of] ?? 'master';
 }

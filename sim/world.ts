@@ -2,10 +2,12 @@
 // network between them, and the observer that holds them to their promises.
 import { SimClock } from '#env/sim/clock.ts';
 import { SimRandom } from '#env/sim/random.ts';
+import type { FrameworkCore } from '#kube/framework/core.ts';
 import type { AgentCore } from '#mesos/agent/core.ts';
 import type { MasterCore } from '#mesos/master/core.ts';
 import type { RecoveredRegistry } from '#mesos/master/types.ts';
 import { FrameworkActor } from './framework.ts';
+import { KubeInstance } from './kube-instance.ts';
 import { Machine } from './machine.ts';
 import { MasterProcess, SimRegistry } from './master-process.ts';
 import { Network } from './network.ts';
@@ -19,6 +21,7 @@ export interface Sabotage {
   readonly master?: (core: MasterCore) => void;
   readonly agent?: (core: AgentCore) => void;
   readonly machine?: (machine: Machine) => void;
+  readonly instance?: (core: FrameworkCore) => void;
 }
 
 export interface RunOptions {
@@ -40,6 +43,7 @@ export class World {
   readonly operator: Operator;
   readonly machines: readonly Machine[];
   readonly frameworks: readonly FrameworkActor[];
+  readonly instance: KubeInstance | undefined;
   readonly lines: string[] = [];
   readonly #registry = new SimRegistry();
   readonly #isTraced: boolean;
@@ -62,6 +66,7 @@ export class World {
     this.sabotage.registry?.(this.#registry);
     for (const machine of this.machines) this.sabotage.machine?.(machine);
     this.frameworks = plan.frameworks.map((one) => new FrameworkActor(this, one));
+    this.instance = plan.instance && new KubeInstance(this, plan.instance);
     for (const { role, weight } of plan.frameworks) {
       if (weight === 1) continue;
       this.#registry.apply({ kind: 'set-weight', role, weight });

@@ -223,3 +223,27 @@ test('FrameworkCore takes whole offers for pods that fit nowhere', () => {
   assert.deepEqual(kinds(effects), ['request', 'revive']);
   assert.deepEqual(wantedOf(effects), []);
 });
+
+test('FrameworkCore asks again about tasks that nobody has answered for', () => {
+  const core = aCore();
+  core.onPod(aView('p'));
+  core.onOffers([anOffer('o')]);
+  core.onBound('p', 'bound');
+  assert.deepEqual(kinds(core.askAgain()), ['reconcile']);
+  core.onUpdate(anUpdate('p', 'TASK_STAGING', { source: 'SOURCE_MASTER' }));
+  assert.deepEqual(kinds(core.askAgain()), ['reconcile'], 'it was sent; whether it came is open');
+  core.onUpdate(anUpdate('p', 'TASK_STARTING', { uuid: 'u' }));
+  assert.deepEqual(kinds(core.askAgain()), []);
+});
+
+test('FrameworkCore takes an end that is told again for the end of the same attempt', () => {
+  const core = aCore();
+  core.onPod(aView('p'));
+  core.onOffers([anOffer('o')]);
+  core.onBound('p', 'bound');
+  const dropped = { source: 'SOURCE_SLAVE', reason: 'REASON_RECONCILIATION', uuid: 'u' };
+  core.onPod(aView('p', { nodeName: 'n' }));
+  core.onUpdate(anUpdate('p', 'TASK_DROPPED', dropped));
+  assert.deepEqual(kinds(core.onOffers([anOffer('o2')])), ['accept', 'suppress']);
+  assert.deepEqual(kinds(core.onUpdate(anUpdate('p', 'TASK_DROPPED', dropped))), ['acknowledge']);
+});

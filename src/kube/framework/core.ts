@@ -10,6 +10,7 @@ import {
   type SchedulingPod,
 } from '#kube/scheduler/types.ts';
 import { demandOf, type DemandAgent } from './demand.ts';
+import { reasonOf } from './reasons.ts';
 import type {
   Agent,
   FrameworkEffect,
@@ -39,6 +40,8 @@ type PodState =
 interface PodRecord {
   view: PodView;
   state: PodState;
+  /** The update that ended its task last: told again, it is not about the next attempt. */
+  endedBy?: string | undefined;
 }
 
 /** Placements on one agent on their way through the API; launched together when all are bound. */
@@ -169,13 +172,28 @@ export class FrameworkCore {
     this.#isSuppressed = false;
     this.#isAsking = false;
     this.#demandChanged = this.#pending().length > 0;
+    const effects = this.#askAbout(({ kind }) => kind === 'launched' || kind === 'unknown');
+    return [...effects, ...this.#schedule()];
+  }
+
+  /**
+   * Asks again about tasks of which nothing is known: a master does not answer while their agent may
+   * still return to it. To be called every now and then.
+   */
+  askAgain(): FrameworkEffect[] {
+    if (!this.#isSubscribed) return [];
+    return this.#askAbout((one) =>
+      one.kind === 'launched' ? !one.isConfirmed : one.kind === 'unknown',
+    );
+  }
+
+  #askAbout(isWanted: (state: PodState) => boolean): FrameworkEffect[] {
     const tasks: { taskId: string; agentId: string | undefined }[] = [];
     for (const [uid, { state }] of this.#pods) {
-      if (state.kind !== 'launched' && state.kind !== 'unknown') continue;
-      tasks.push({ taskId: uid, agentId: state.agentId });
+      if (isWanted(state) && 'agentId' in state)
+        tasks.push({ taskId: uid, agentId: state.agentId });
     }
-    const effects: FrameworkEffect[] = tasks.length === 0 ? [] : [{ kind: 'reconcile', tasks }];
-    return [...effects, ...this.#schedule()];
+    return tasks.length === 0 ? [] : [{ kind: 'reconcile', tasks }];
   }
 
   onDisconnected(): void {
@@ -280,7 +298,11 @@ export class FrameworkCore {
       effects.push({ kind: 'acknowledge', agentId, taskId, uuid });
     }
     const record = this.#pods.get(status.taskId);
-    if (terminalStates.has(status.state)) return [...effects, ...this.#onTaskOver(record, status)];
+    if (terminalStates.has(status.state)) {
+      if (status.uuid !== undefined && record?.endedBy === status.uuid) return effects;
+      if (record !== undefined) record.endedBy = status.uuid;
+      return [...effects, ...this.#onTaskOver(record, status)];
+    }
     if (record === undefined) {
       // A task of a pod that the API no longer has.
       const { taskId, agentId } = status;
@@ -289,7 +311,9 @@ export class FrameworkCore {
     if (status.agentId !== undefined && status.state !== 'TASK_UNREACHABLE') {
       this.#executors.add(status.agentId);
       if (record.state.kind !== 'over') {
-        record.state = { kind: 'launched', agentId: status.agentId, isConfirmed: true };
+        // The master's word that it was sent to the agent is not the agent's that it came.
+        const isConfirmed = status.state !== 'TASK_STAGING';
+        record.state = { kind: 'launched', agentId: status.agentId, isConfirmed };
       }
     }
     return effects;
@@ -570,16 +594,4 @@ function most(a: Amounts, b: Amounts): Amounts {
     ephemeralStorageBytes: Math.max(a.ephemeralStorageBytes, b.ephemeralStorageBytes),
     gpus: Math.max(a.gpus, b.gpus),
   };
-}
-
-function reasonOf(status: TaskStatus): string {
-  switch (status.reason) {
-    case 'REASON_CONTAINER_LIMITATION_MEMORY':
-      return 'OOMKilled';
-    case 'REASON_AGENT_REMOVED':
-    case 'REASON_SLAVE_REMOVED':
-      return 'NodeLost';
-    default:
-      return status.state === 'TASK_ERROR' ? 'TaskError' : 'TaskLost';
-  }
 }

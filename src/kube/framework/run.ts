@@ -59,6 +59,8 @@ const EXECUTOR = { ...noAmounts, cpuMilli: 100, memoryBytes: 128 * MB };
 const LEAST = { ...noAmounts, cpuMilli: 10, memoryBytes: MB };
 const REFUSE_SECONDS = 5;
 const RESUBSCRIBE_MS = 500;
+/** As Mesos advises: until every task is answered. */
+const ASK_AGAIN_MS = 15_000;
 /** Whoever waits for so long although it was asked for wants to know why. */
 const UNMET_MS = 1_000;
 
@@ -79,6 +81,7 @@ export class Framework {
   readonly #nodeWrites = new Map<string, 'running' | 'again'>();
   #operator: { close(): void } | undefined;
   #operatorTimer: Timer | undefined;
+  #asking: Timer | undefined;
   #unmet: Timer | undefined;
   #isClosed = false;
   #synced = { pods: false, nodes: false, agents: false };
@@ -151,12 +154,21 @@ export class Framework {
       ).start(),
     );
     void this.#followAgents();
+    this.#askAgainLater();
+  }
+
+  #askAgainLater(): void {
+    this.#asking = this.#env.timers.after(ASK_AGAIN_MS, () => {
+      this.#perform(this.#core.askAgain());
+      this.#askAgainLater();
+    });
   }
 
   close(): void {
     this.#isClosed = true;
     for (const watch of this.#watches) watch.close();
     this.#operatorTimer?.cancel();
+    this.#asking?.cancel();
     this.#unmet?.cancel();
     this.#operator?.close();
     this.#mesos.close();

@@ -149,6 +149,18 @@ test('reconciliation answers for tasks that are not here, in the words the frame
   assert.equal(lossState(old, 'TASK_GONE'), 'TASK_LOST');
 });
 
+test('asked twice about a task that is not here, it tells one end', () => {
+  const agent = Agent.registered();
+  const status = { task_id: { value: 'x' }, state: 'TASK_STAGING' as const };
+  const reconciliations = [
+    { framework_id: { value: 'f' }, framework: FRAMEWORK, statuses: [status] },
+  ];
+  const body = { agent_id: { value: 'a' }, reconciliations };
+  agent.master({ name: 'SlaveReregisteredMessage', body });
+  agent.master({ name: 'SlaveReregisteredMessage', body });
+  assert.equal(agent.core.workloads.streams.of('f', 'x')?.pending.length, 1);
+});
+
 test('an executor that subscribes again replaces its connection and gets what was lost', () => {
   const agent = Agent.registered();
   const executor = { type: 'CUSTOM', executor_id: { value: 'e' } } as const;

@@ -280,6 +280,8 @@ export class TaskUpdates {
     const framework = this.frameworks.get(frameworkId);
     const target = framework ?? (info === undefined ? undefined : this.knowFramework(info, ''));
     if (target === undefined) return;
+    // Asked twice before it was acknowledged: it is one end. Two would pass for that of a next attempt.
+    if (this.streams.of(frameworkId, taskId) !== undefined) return;
     this.report(
       {
         frameworkId,
