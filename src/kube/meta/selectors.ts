@@ -257,7 +257,17 @@ export function parseFieldSelector(
     });
 }
 
+/** Who reported an event, by the field of the old kind or else by that of the new one. */
+function sourceOf(object: unknown): string {
+  const { source, reportingComponent } = (object ?? {}) as {
+    source?: { component?: string };
+    reportingComponent?: string;
+  };
+  return source?.component || reportingComponent || '';
+}
+
 export function fieldValue(object: unknown, path: string): string {
+  if (path === 'source') return sourceOf(object);
   let value: unknown = object;
   for (const part of path.split('.')) {
     value = (value as Record<string, unknown> | undefined | null)?.[part];

@@ -112,7 +112,26 @@ function projectedSource(source: Json, field: string): StatusCause[] {
     }
     causes.push(...localFile(`${at}.path`, token['path']));
   }
+  const certificate = source['podCertificate'];
+  if (isObject(certificate)) causes.push(...certificateTime(certificate, field));
   return causes;
+}
+
+const CERTIFICATE_SECONDS_MIN = 3_600;
+const CERTIFICATE_SECONDS_MAX = 91 * 24 * 3_600;
+const OWN_CERTIFICATE_SECONDS_MAX = 24 * 3_600;
+
+/** How long the certificates of a pod may be good; those of the cluster's own signers a day. */
+function certificateTime({ maxExpirationSeconds: seconds, signerName }: Json, field: string) {
+  if (typeof seconds !== 'number') return [];
+  const isOwn = String(signerName ?? '').startsWith('kubernetes.io/');
+  const most = isOwn ? OWN_CERTIFICATE_SECONDS_MAX : CERTIFICATE_SECONDS_MAX;
+  const at = `${field}.podCertificate.maxExpirationSeconds`;
+  const what = 'if provided, maxExpirationSeconds must be';
+  if (seconds < CERTIFICATE_SECONDS_MIN) {
+    return [invalidValue(at, seconds, `${what} >= ${CERTIFICATE_SECONDS_MIN}`)];
+  }
+  return seconds > most ? [invalidValue(at, seconds, `${what} <= ${most}`)] : [];
 }
 
 const sourceRules: Readonly<Record<string, Rule>> = {
