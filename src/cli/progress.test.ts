@@ -15,9 +15,9 @@ const ready = (name: string): PartLine => ({ name, state: 'ready', url: `http://
 function screen(text: string): string[] {
   const rows = [''];
   let row = 0;
-  // The escape character, named: a regular expression must not have it.
-  const codes = text.replaceAll('\u001b', 'ESC');
-  for (const [, up, clear, end, other] of codes.matchAll(/ESC\[(\d+)A|(ESC\[2K)|(\n)|([^\nE]+)/g)) {
+  // A regular expression must not have the escape character: its picture stands for it.
+  const codes = text.replaceAll('\u001b', '␛');
+  for (const [, up, clear, end, other] of codes.matchAll(/␛\[(\d+)A|(␛\[2K)|(\n)|([^\n␛]+)/g)) {
     if (up !== undefined) row -= Number(up);
     else if (clear !== undefined) rows[row] = '';
     else if (end !== undefined) rows[++row] ??= '';
