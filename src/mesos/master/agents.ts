@@ -11,6 +11,7 @@ import type {
 } from '#wire/mesos/v1.ts';
 import { agentAdded, factsOf, totalOf } from './agent-wire.ts';
 import type { OperationDesk } from './operations.ts';
+import { PingQueue } from './pings.ts';
 import { ReportDesk } from './reports.ts';
 import { pingBudget, ReturnDesk } from './returns.ts';
 import { hasCapability } from './roles.ts';
@@ -39,6 +40,7 @@ export class AgentDesk {
   readonly #frameworkOf: (info: FrameworkInfo, now: number) => FrameworkRecord | undefined;
   readonly #reports: ReportDesk;
   readonly #returns: ReturnDesk;
+  readonly #pings: PingQueue;
   /** Agents whose registration is on its way into the registry. */
   readonly #registering = new Set<string>();
   /** By pid: the connection on which the agent registered last. */
@@ -61,6 +63,7 @@ export class AgentDesk {
     this.#frameworkOf = frameworkOf;
     this.#reports = new ReportDesk(state);
     this.#returns = new ReturnDesk(state);
+    this.#pings = new PingQueue(state);
   }
 
   onMessage(from: string, message: FromAgent, now: number, connection = 0): void {
@@ -104,16 +107,13 @@ export class AgentDesk {
     this.#state.allocator.setAgentActive(agent.id, false);
     this.rescindOffers(agent);
     // It has as long to come back as pings would have given it.
-    agent.nextPingAt = now + this.#state.options.agentPingTimeoutMs;
-    this.#state.emit({ kind: 'wake-at', at: agent.nextPingAt });
+    this.#pings.schedule(agent, now);
   }
 
   onTick(now: number): void {
-    const { agentPingTimeoutMs, agentPingTimeoutsMax, agentReregisterTimeoutMs } =
-      this.#state.options;
-    for (const agent of this.#state.agents.values()) {
-      if (agent.nextPingAt > now) continue;
-      agent.nextPingAt = now + agentPingTimeoutMs;
+    const { agentPingTimeoutsMax, agentReregisterTimeoutMs } = this.#state.options;
+    for (const agent of this.#pings.due(now)) {
+      this.#pings.schedule(agent, now);
       if (agent.pingsMissed >= agentPingTimeoutsMax) {
         this.#scheduleUnreachable(agent, now);
         continue;
@@ -125,7 +125,6 @@ export class AgentDesk {
         to: agent.pid,
         message: { name: 'PingSlaveMessage', body },
       });
-      this.#state.emit({ kind: 'wake-at', at: agent.nextPingAt });
     }
     this.#removeOverdue(now);
     if (this.#state.recovered.size > 0 && now - this.#state.startedAt >= agentReregisterTimeoutMs) {
@@ -138,9 +137,9 @@ export class AgentDesk {
   }
 
   nextDeadline(): number {
-    const { agents, recovered, startedAt, options } = this.#state;
-    let at = recovered.size > 0 ? startedAt + options.agentReregisterTimeoutMs : Infinity;
-    for (const { nextPingAt } of agents.values()) at = Math.min(at, nextPingAt);
+    const { recovered, startedAt, options } = this.#state;
+    const recoveryEnd = startedAt + options.agentReregisterTimeoutMs;
+    const at = Math.min(recovered.size > 0 ? recoveryEnd : Infinity, this.#pings.nextAt());
     return this.#overdue.size > 0 ? Math.min(at, this.#removableAt) : at;
   }
 
@@ -249,7 +248,7 @@ export class AgentDesk {
       reregisteredAt: undefined,
       isConnected: true,
       pingsMissed: 0,
-      nextPingAt: now + this.#state.options.agentPingTimeoutMs,
+      nextPingAt: Infinity,
       drainStartedAt: undefined,
       executors: new Map(),
       offers: new Set(),
@@ -265,7 +264,7 @@ export class AgentDesk {
     this.#state.unreachable.delete(id);
     this.#state.allocator.addAgent(id, agent.total, factsOf(agent));
     this.#state.emit({ kind: 'link', to: pid });
-    this.#state.emit({ kind: 'wake-at', at: agent.nextPingAt });
+    this.#pings.schedule(agent, now);
     return agent;
   }
 
