@@ -9,7 +9,7 @@ import {
   type SchedulingNode,
   type SchedulingPod,
 } from '#kube/scheduler/types.ts';
-import { demandOf, type DemandAgent } from './demand.ts';
+import { demandOf, type DemandAgent, type DemandAgents } from './demand.ts';
 import { reasonOf } from './reasons.ts';
 import type {
   Agent,
@@ -413,25 +413,26 @@ export class FrameworkCore {
     return [{ kind: 'request', wanted: wanted ?? [] }];
   }
 
-  #demandAgents(): DemandAgent[] {
-    const found: DemandAgent[] = [];
-    for (const [agentId, agent] of this.#agents) {
-      const view = this.#nodes.get(agent.nodeName);
-      if (view === undefined || !agent.isReachable) continue;
-      const isExecutorRunning = this.#executors.has(agentId);
-      const node: SchedulingNode = {
-        ...view,
-        agentId,
-        capacity: agent.capacity,
-        free: agent.capacity,
-        freePorts: agent.ports,
-        usedHostPorts: [],
-        spreadCounts: new Map(),
-        executorOverhead: isExecutorRunning ? noAmounts : this.#options.executorOverhead,
-      };
-      found.push({ node, managedPorts: agent.ports, isExecutorRunning });
-    }
-    return found;
+  #demandAgents(): DemandAgents {
+    const all = [...this.#agents.values()];
+    return { count: all.length, at: (index) => this.#demandAgent(all[index]) };
+  }
+
+  #demandAgent(agent: Agent | undefined): DemandAgent | undefined {
+    const view = this.#nodes.get(agent?.nodeName ?? '');
+    if (agent === undefined || view === undefined || !agent.isReachable) return undefined;
+    const isExecutorRunning = this.#executors.has(agent.id);
+    const node: SchedulingNode = {
+      ...view,
+      agentId: agent.id,
+      capacity: agent.capacity,
+      free: agent.capacity,
+      freePorts: agent.ports,
+      usedHostPorts: [],
+      spreadCounts: new Map(),
+      executorOverhead: isExecutorRunning ? noAmounts : this.#options.executorOverhead,
+    };
+    return { node, managedPorts: agent.ports, isExecutorRunning };
   }
 
   /** The first offers are waited for even without demand: they tell what can be allocated. */

@@ -21,8 +21,9 @@ export interface DemandAgent {
 
 /** As many nodes as kube-scheduler would look at for one pod, at least. */
 const AGENTS_MAX = 100;
-/** More would cost more than whole offers do. */
+/** More would cost more than whole offers do: to say, and to work out with every pod that comes. */
 const REQUESTS_MAX = 2_000;
+const PODS_MAX = 100;
 const MB = 1024 * 1024;
 
 interface Group {
@@ -71,21 +72,30 @@ function groupsOf(pods: readonly SchedulingPod[]): Group[] {
   return [...groups.values()];
 }
 
+/** Agents by number; undefined for those that no pod may go to now. */
+export interface DemandAgents {
+  readonly count: number;
+  at(index: number): DemandAgent | undefined;
+}
+
 /**
  * `pods`: waiting, their requests as they are charged. `from`: at which agent to begin, so that not
  * the same ones are asked for again and again.
  */
 export function demandOf(
   pods: readonly SchedulingPod[],
-  agents: readonly DemandAgent[],
+  agents: DemandAgents,
   from: number,
 ): Wanted[] | undefined {
+  if (pods.length > PODS_MAX) return undefined;
   const groups = groupsOf(pods);
   const met = new Set<Group>();
   const wanted: Wanted[] = [];
   let asked = 0;
-  for (let i = 0; i < agents.length; i++) {
-    const agent = agents[(from + i) % agents.length] as DemandAgent;
+  for (let i = 0; i < agents.count; i++) {
+    if (asked >= AGENTS_MAX && met.size === groups.length) break;
+    const agent = agents.at((from + i) % agents.count);
+    if (agent === undefined) continue;
     const fitting = groups.filter(({ pod }) => couldRun(pod, agent.node));
     // Once enough agents are asked, only those that a pod depends on are.
     const isNeeded = asked < AGENTS_MAX || fitting.some((group) => !met.has(group));
