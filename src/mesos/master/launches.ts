@@ -4,6 +4,7 @@ import { Resources } from '#mesos/resources/resources.ts';
 import type {
   ExecutorInfo,
   Offer_Operation,
+  Resource,
   SchedulerCall,
   SchedulerCall_Reconcile_Task,
   Task,
@@ -14,7 +15,7 @@ import type {
 import { NO_PID } from './roles.ts';
 import type { MasterState } from './state.ts';
 import { masterStatus } from './statuses.ts';
-import { launchNeeds, validateTask, type LaunchContext } from './task-validation.ts';
+import { launchNeeds, validateGroup, validateTask, type LaunchContext } from './task-validation.ts';
 import type { AgentRecord, ExecutorRecord, FrameworkRecord } from './types.ts';
 
 export class LaunchDesk {
@@ -86,9 +87,9 @@ export class LaunchDesk {
     const group = operation.launch_group;
     if (group === undefined) return;
     const { framework, agent, now } = on;
-    const executor = withRoleExecutor(group.executor, on);
+    const executor = withRoleOnly(group.executor, on.role);
     const tasks = (group.task_group.tasks ?? []).map((task) => withRole(task, on));
-    const wrong = this.#validateGroup(on, executor, tasks, pool.left);
+    const wrong = validateGroup(executor, tasks, this.#context(on, pool.left));
     if (wrong !== undefined) {
       for (const task of tasks) {
         const reason = 'REASON_TASK_GROUP_INVALID';
@@ -115,32 +116,6 @@ export class LaunchDesk {
       to: agent.pid,
       message: { name: 'RunTaskGroupMessage', body },
     });
-  }
-
-  #validateGroup(
-    on: Target,
-    executor: ExecutorInfo,
-    tasks: readonly TaskInfo[],
-    pool: Resources,
-  ): string | undefined {
-    if (tasks.length === 0) return 'Task group cannot be empty';
-    if (executor.type === undefined || executor.type === 'UNKNOWN')
-      return "'ExecutorInfo.type' must be set";
-    if (executor.type === 'DEFAULT' && executor.command !== undefined) {
-      return "'ExecutorInfo.command' must not be set for 'DEFAULT' executor";
-    }
-    let needs = Resources.of(executor.resources);
-    for (const task of tasks) {
-      if (task.executor !== undefined) return "'TaskInfo.executor' must not be set";
-      // Inside a group a task needs no command of its own to name its executor.
-      const own = { ...task, command: task.command ?? {} };
-      const wrong = validateTask(own, this.#context(on, pool));
-      if (wrong !== undefined) return `Task '${task.task_id.value}' is invalid: ${wrong}`;
-      needs = needs.add(Resources.of(task.resources));
-    }
-    return pool.contains(needs)
-      ? undefined
-      : 'Total resources required by task group and its executor is more than available';
   }
 
   /** True when the agent has to start it. */
@@ -336,12 +311,23 @@ function versionsOf({ resourceVersion }: AgentRecord) {
 
 /** Frameworks without MULTI_ROLE leave out to which role they allocate; executors name theirs. */
 function withRole(task: TaskInfo, on: Target): TaskInfo {
-  const resources = Resources.of(task.resources).injectedWith(on.role).toWire();
+  const resources = injected(task.resources, on.role);
   const executor = task.executor === undefined ? undefined : withRoleExecutor(task.executor, on);
   return { ...task, resources, ...(executor === undefined ? {} : { executor }) };
 }
 
+/** Amounts as they were given, also wrong ones: they are validated next. */
+function injected(resources: readonly Resource[] | undefined, role: string): Resource[] {
+  return (resources ?? []).map((one) =>
+    one.allocation_info === undefined ? { ...one, allocation_info: { role } } : one,
+  );
+}
+
+function withRoleOnly(executor: ExecutorInfo, role: string): ExecutorInfo {
+  return { ...executor, resources: injected(executor.resources, role) };
+}
+
 function withRoleExecutor(executor: ExecutorInfo, { role, framework }: Target): ExecutorInfo {
-  const resources = Resources.of(executor.resources).injectedWith(role).toWire();
-  return { ...executor, framework_id: executor.framework_id ?? { value: framework.id }, resources };
+  const framework_id = executor.framework_id ?? { value: framework.id };
+  return { ...withRoleOnly(executor, role), framework_id };
 }

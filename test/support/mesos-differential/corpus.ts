@@ -8,6 +8,7 @@ import { endpoints } from './scenes/endpoints.ts';
 import { maintenance } from './scenes/maintenance.ts';
 import { operatorCalls } from './scenes/operator-calls.ts';
 import { schedulerCalls } from './scenes/scheduler-calls.ts';
+import { taskErrors } from './scenes/task-errors.ts';
 
 export interface Scene {
   readonly name: string;
@@ -23,4 +24,5 @@ export const scenes: readonly Scene[] = [
   maintenance,
   draining,
   agents,
+  taskErrors,
 ];

@@ -325,18 +325,19 @@ export class Scheduler {
 
   /** A call of this framework; headers or ids may be overridden to be wrong. */
   async call(step: string, call: Json, headers: Record<string, string> = {}): Promise<Answer> {
+    const request = this.#request(call, headers);
+    return await this.#world.http(`${this.stream.name}: ${step}`, request);
+  }
+
+  #request(call: Json, headers: Record<string, string>): Request {
     const whole = { framework_id: { value: this.frameworkId }, ...call };
     const body =
       this.#type === JSON_TYPE
         ? JSON.stringify(whole)
         : encode('SchedulerCall', parseJson('SchedulerCall', JSON.stringify(whole)));
     const own = { 'Content-Type': this.#type, 'Mesos-Stream-Id': this.stream.streamId };
-    return await this.#world.http(`${this.stream.name}: ${step}`, {
-      method: 'POST',
-      path: '/api/v1/scheduler',
-      headers: { ...own, ...headers },
-      body,
-    });
+    const all = { ...own, ...headers };
+    return { method: 'POST', path: '/api/v1/scheduler', headers: all, body };
   }
 
   async offer(test: (offer: Json) => boolean = () => true): Promise<Json> {
