@@ -1,5 +1,8 @@
 // All benchmarks, in the order in which they run.
 import type { Benchmark } from './benchmark.ts';
+import { kubeLists } from './kube-lists.ts';
+import { kubeObjects } from './kube-objects.ts';
+import { kubeWatch } from './kube-watch.ts';
 import { mesosFrameworks } from './mesos-frameworks.ts';
 import { mesosLaunch } from './mesos-launch.ts';
 import { mesosOffers } from './mesos-offers.ts';
@@ -12,4 +15,7 @@ export const benchmarks: readonly Benchmark[] = [
   mesosFrameworks,
   mesosLaunch,
   mesosState,
+  kubeObjects,
+  kubeLists,
+  kubeWatch,
 ];
