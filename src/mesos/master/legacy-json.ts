@@ -29,7 +29,8 @@ function limitsJson(limits: Task['limits']): Json {
   );
 }
 
-export function taskJson(task: Task): Json {
+/** `held`: what the task's record says of its resources; without it they are read again. */
+export function taskJson(task: Task, held = Resources.of(task.resources)): Json {
   const { labels, discovery, container, health_check, limits } = task;
   return {
     id: task.task_id.value,
@@ -38,7 +39,7 @@ export function taskJson(task: Task): Json {
     executor_id: task.executor_id?.value ?? '',
     slave_id: task.agent_id.value,
     state: task.state,
-    resources: resourcesJson(Resources.of(task.resources)),
+    resources: resourcesJson(held),
     ...(limits === undefined || Object.keys(limits).length === 0
       ? {}
       : { limits: limitsJson(limits) }),
@@ -244,9 +245,9 @@ export function frameworkJson(
 ): Json {
   return {
     ...frameworkHead(ledger, framework),
-    tasks: [...framework.tasks.values()].map(({ task }) => taskJson(task)),
-    unreachable_tasks: [...framework.unreachableTasks.values()].map(taskJson),
-    completed_tasks: framework.completedTasks.map(taskJson),
+    tasks: [...framework.tasks.values()].map(({ task, resources }) => taskJson(task, resources)),
+    unreachable_tasks: [...framework.unreachableTasks.values()].map((task) => taskJson(task)),
+    completed_tasks: framework.completedTasks.map((task) => taskJson(task)),
     offers: offersOf(state, framework).map(offerJson),
     executors: executorsJson(state, framework),
     ...frameworkTail(framework),

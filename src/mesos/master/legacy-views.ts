@@ -117,7 +117,7 @@ export function tasksJson(state: MasterState, query: TasksQuery): Json {
     .filter((task) => query.taskId === undefined || task.task_id.value === query.taskId)
     .sort((a, b) => sign * (first(a) - first(b)))
     .slice(query.offset, query.offset + query.limit);
-  return { tasks: chosen.map(taskJson) };
+  return { tasks: chosen.map((task) => taskJson(task)) };
 }
 
 const counted: readonly TaskState[] = [
