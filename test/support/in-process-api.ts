@@ -133,9 +133,13 @@ export class InProcessTransport implements Transport {
         'content-type': contentType,
         'user-agent': 'test',
       },
+      rawHeaders: [],
       socket: {
         authorized: true,
-        getPeerCertificate: () => ({ subject: { CN: this.#user.name, O: this.#user.groups } }),
+        getPeerCertificate: () => ({
+          subject: { CN: this.#user.name, O: this.#user.groups },
+          raw: Buffer.from(this.#user.name),
+        }),
       },
     });
     answer.on('error', () => {});

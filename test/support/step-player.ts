@@ -12,7 +12,9 @@ export interface Step {
   readonly body?: unknown;
   /** Content type of the body; JSON when it is not said. */
   readonly type?: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
+  /** Part of the answer that later steps name as @{step} in headers and bodies. */
+  readonly keep?: (body: Json) => string;
   /** Asked again until it holds. */
   readonly until?: (status: number, body: Json) => boolean;
   /** Nobody compares the answer. */
@@ -30,6 +32,8 @@ export type StepAnswers = Record<string, StepAnswer>;
 export interface Target {
   readonly server: string;
   readonly agent: Agent;
+  /** Without credentials, for steps that bring their own. */
+  readonly bare: Agent;
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -47,7 +51,8 @@ export function sendStep(target: Target, step: Step): Promise<Raw> {
       'user-agent': 'steps',
       ...step.headers,
     };
-    const options = { method: step.method, agent: target.agent, headers };
+    const agent = step.headers?.['authorization'] === undefined ? target.agent : target.bare;
+    const options = { method: step.method, agent, headers };
     const call = request(target.server + step.path, options, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -83,12 +88,14 @@ const drawn = new Set([
   'time',
   'deletionTimestamp',
   'selfLink',
+  'expirationTimestamp',
 ]);
 
 function plain(value: unknown): unknown {
   if (typeof value === 'string') {
     return value
       .replaceAll(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UID')
+      .replaceAll(/eyJ[\w-]+\.[\w-]+\.[\w-]+/g, 'TOKEN')
       .replaceAll(/kube-api-access-[a-z0-9]{5}/g, 'kube-api-access-DRAWN')
       .replaceAll(/selfType\d+/g, 'selfType');
   }
@@ -130,10 +137,28 @@ async function settled(target: Target, step: Step): Promise<Raw> {
   }
 }
 
+function filled(step: Step, kept: ReadonlyMap<string, string>): Step {
+  const fill = <T>(value: T): T =>
+    JSON.parse(
+      JSON.stringify(value).replaceAll(
+        /@\{([^}]+)\}/g,
+        (all, name: string) => kept.get(name) ?? all,
+      ),
+    ) as T;
+  return {
+    ...step,
+    ...(step.headers === undefined ? {} : { headers: fill(step.headers) }),
+    ...(step.body === undefined ? {} : { body: fill(step.body) }),
+  };
+}
+
 export async function playSteps(target: Target, steps: readonly Step[]): Promise<StepAnswers> {
   const found: StepAnswers = {};
-  for (const step of steps) {
+  const kept = new Map<string, string>();
+  for (const written of steps) {
+    const step = kept.size === 0 ? written : filled(written, kept);
     const { status, body, warnings } = await settled(target, step);
+    if (step.keep !== undefined) kept.set(step.name, step.keep(body as Json));
     if (step.isSilent === true) continue;
     const shown = status >= 400 && typeof body === 'object' ? failure(body as Json) : plain(body);
     if (found[step.name] !== undefined) throw new Error(`Two steps are named ${step.name}`);

@@ -1,4 +1,5 @@
 // The suites of steps, by the name of the file that holds their recorded answers.
+import { accessSteps } from './access-steps.ts';
 import { crdSteps } from './crd-steps.ts';
 import { policySteps } from './policy-steps.ts';
 import { definitionSteps } from './definition-steps.ts';
@@ -6,6 +7,7 @@ import { pluginSteps } from './plugin-steps.ts';
 import type { Step } from './step-player.ts';
 
 export const suites: Readonly<Record<string, () => Step[]>> = {
+  access: accessSteps,
   crd: crdSteps,
   definition: definitionSteps,
   policy: policySteps,

@@ -22,15 +22,16 @@ export function targetOf(path: string): Target {
   const config = parse(readFileSync(path, 'utf8')) as Kubeconfig;
   const { cluster = {} } = config.clusters[0] ?? {};
   const user = config.users[0]?.user ?? {};
+  const ca = decoded(cluster['certificate-authority-data']);
   const agent = new Agent({
     keepAlive: true,
-    ca: decoded(cluster['certificate-authority-data']),
+    ca,
     cert: decoded(user['client-certificate-data']),
     key: decoded(user['client-key-data']),
   });
   const headers: Record<string, string> =
     user['token'] === undefined ? {} : { authorization: `Bearer ${user['token']}` };
-  return { server: cluster['server'] ?? '', agent, headers };
+  return { server: cluster['server'] ?? '', agent, bare: new Agent({ ca }), headers };
 }
 
 export interface OwnServer {

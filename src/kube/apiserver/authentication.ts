@@ -1,8 +1,16 @@
 // Who a request comes from: a client certificate of the instance's authority, or a bearer token.
+import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { unauthorized } from '#kube/meta/status.ts';
-import type { TokenAuthority, Lookup } from './tokens.ts';
+import { bootstrapUser, isBootstrapToken } from './bootstrap-tokens.ts';
+import {
+  CREDENTIAL_ID,
+  TokenRefusal,
+  type Lookup,
+  type TokenAuthority,
+  type VerifiedToken,
+} from './tokens.ts';
 import { anonymous, authenticated, type UserInfo } from './user.ts';
 
 function listOf(value: string | string[] | undefined): string[] {
@@ -12,10 +20,12 @@ function listOf(value: string | string[] | undefined): string[] {
 /** undefined without a certificate, or with one that is not the authority's. */
 export function certificateUser(socket: TLSSocket): UserInfo | undefined {
   if (!socket.authorized) return undefined;
-  const { subject } = socket.getPeerCertificate();
+  const { subject, raw } = socket.getPeerCertificate();
   const name = listOf(subject?.CN as string | string[] | undefined)[0];
   if (name === undefined) return undefined;
-  return authenticated(name, listOf(subject.O as string | string[] | undefined));
+  const user = authenticated(name, listOf(subject.O as string | string[] | undefined));
+  const id = `X509SHA256=${createHash('sha256').update(raw).digest('hex')}`;
+  return { ...user, extra: { [CREDENTIAL_ID]: [id] } };
 }
 
 export class Authenticator {
@@ -29,8 +39,14 @@ export class Authenticator {
     this.#now = options.now;
   }
 
-  async token(token: string): Promise<UserInfo | undefined> {
-    return await this.#tokens.verify(token, this.#lookup, this.#now());
+  /** Throws TokenRefusal with the reason; undefined for what is no token that is known here. */
+  async token(token: string, audiences?: readonly string[]): Promise<VerifiedToken | undefined> {
+    const now = this.#now();
+    if (!isBootstrapToken(token)) {
+      return await this.#tokens.verify(token, { lookup: this.#lookup, now, audiences });
+    }
+    const user = await bootstrapUser(token, this.#lookup, now);
+    return user === undefined ? undefined : { user, audiences: audiences ?? [] };
   }
 
   /** Throws ApiError 401 for credentials that are wrong; none at all is the anonymous user. */
@@ -40,9 +56,12 @@ export class Authenticator {
     const bearer =
       /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1] ?? websocketToken(headers);
     if (bearer === undefined) return anonymous;
-    const found = await this.token(bearer);
+    const found = await this.token(bearer).catch((error: unknown) => {
+      if (error instanceof TokenRefusal) return undefined;
+      throw error;
+    });
     if (found === undefined) throw unauthorized();
-    return found;
+    return found.user;
   }
 }
 
@@ -54,11 +73,4 @@ function websocketToken(headers: IncomingHttpHeaders): string | undefined {
   return found === undefined
     ? undefined
     : Buffer.from(found.slice(prefix.length), 'base64url').toString();
-}
-
-/** The user a request acts as, when it asks to and may. */
-export function impersonated(headers: IncomingHttpHeaders): UserInfo | undefined {
-  const name = headers['impersonate-user'];
-  if (typeof name !== 'string') return undefined;
-  return authenticated(name, listOf(headers['impersonate-group']));
 }

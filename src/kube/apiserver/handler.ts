@@ -12,13 +12,14 @@ import type { Store } from '#store/store.ts';
 import { accessOf, forbidden } from './access.ts';
 import { AdmissionChain } from './admission/chain.ts';
 import { validateAdmissionConfiguration } from './admission/policy-validation.ts';
-import { Authenticator, impersonated } from './authentication.ts';
+import { Authenticator } from './authentication.ts';
 import { sendStatus, type Exchange } from './bodies.ts';
 import { allocateClusterIp } from './cluster-ips.ts';
 import { validateDefinitionSpec } from './crd/definition-validation.ts';
 import { Definitions } from './crd/definitions.ts';
 import { validateCustom } from './crd/object-validation.ts';
 import { internal, unknownResource } from './faults.ts';
+import { impersonate, wantedUser } from './impersonation.ts';
 import type { KubeletClient } from './kubelet-proxy.ts';
 import { adoptEarlierKeys } from './key-layout.ts';
 import { negotiateOrRefuse, offeredFor } from './negotiation.ts';
@@ -231,21 +232,12 @@ export class Handler {
   async #identify(request: IncomingMessage, info: RequestInfo): Promise<UserInfo> {
     const socket = socketOf(request);
     const real = await this.#authenticator.authenticate(request.headers, socket);
-    const acted = impersonated(request.headers);
-    if (acted !== undefined) {
-      const access = {
-        ...accessOf(info, real),
-        verb: 'impersonate',
-        isResource: true,
-        group: '',
-        resource: 'users',
-        subresource: undefined,
-        namespace: undefined,
-        name: acted.name,
-      };
-      this.#authorize(access);
-    }
-    const user = acted ?? real;
+    const wanted = wantedUser(request.rawHeaders);
+    const roles = this.#roles;
+    const isPermitted = (access: AccessRequest): boolean =>
+      roles !== undefined && isAllowed(roles, access);
+    const user =
+      wanted === undefined ? real : impersonate(isPermitted, accessOf(info, real), wanted);
     // A request without credentials for something that is not public is refused as such.
     this.#authorize(accessOf(info, user));
     return user;
@@ -265,7 +257,8 @@ export class Handler {
       exchange.accepted = negotiateOrRefuse(exchange.request, offeredFor(resource, info.verb));
     if (reviewResources.has(info.resource)) {
       if (this.#roles === undefined) throw unknownResource();
-      return await this.#writes.review(exchange, info, user, this.#roles);
+      const context = this.#context(exchange, info, resource, user);
+      return await this.#writes.review(exchange, context, this.#roles);
     }
     if (isProxied(info)) return await this.#nodes.request(exchange, info);
     switch (info.verb) {

@@ -7,8 +7,8 @@ import { ApiError, badRequest, conflict } from '#kube/meta/status.ts';
 import { isAllowed, rulesFor, type AccessRequest, type RoleSource } from './rbac.ts';
 import type { Resources, WriteContext } from './resources.ts';
 import { timestamp } from './strategies.ts';
-import type { TokenAuthority } from './tokens.ts';
-import { authenticated, type UserInfo } from './user.ts';
+import { TokenRefusal, type VerifiedToken } from './tokens.ts';
+import type { UserInfo } from './user.ts';
 
 type Json = Record<string, unknown>;
 
@@ -116,65 +116,6 @@ export async function evict(
   return { ...success, code: 201 };
 }
 
-const TOKEN_SECONDS_DEFAULT = 3_600;
-const TOKEN_SECONDS_MIN = 600;
-
-/** serviceaccounts/token */
-export async function requestToken(
-  services: { resources: Resources; tokens: TokenAuthority; env: Env },
-  context: WriteContext,
-  name: string,
-  body: KubeObject,
-): Promise<KubeObject> {
-  const { resources, tokens, env } = services;
-  const { namespace } = context;
-  const account = await resources.get('', 'serviceaccounts', namespace, name);
-  if (account === undefined)
-    throw new ApiError(404, 'NotFound', `serviceaccounts "${name}" not found`, {
-      name,
-      kind: 'serviceaccounts',
-    });
-  const spec = (body['spec'] ?? {}) as {
-    audiences?: string[];
-    expirationSeconds?: number;
-    boundObjectRef?: { kind: string; name: string; uid?: string };
-  };
-  const seconds = spec.expirationSeconds ?? TOKEN_SECONDS_DEFAULT;
-  if (seconds < TOKEN_SECONDS_MIN) {
-    throw new ApiError(
-      422,
-      'Invalid',
-      `TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: ${seconds}: may not specify a duration less than 10 minutes`,
-    );
-  }
-  const audiences =
-    spec.audiences !== undefined && spec.audiences.length > 0 ? spec.audiences : [tokens.issuer];
-  const ref = spec.boundObjectRef;
-  const pod =
-    ref?.kind === 'Pod' ? await resources.get('', 'pods', namespace, ref.name) : undefined;
-  if (ref?.kind === 'Pod' && pod === undefined)
-    throw new ApiError(404, 'NotFound', `pods "${ref.name}" not found`, {
-      name: ref.name,
-      kind: 'pods',
-    });
-  const now = env.clock.now();
-  const token = await tokens.issue(account, {
-    audiences,
-    seconds,
-    now,
-    pod,
-    id: env.random.uuid(),
-  });
-  const expirationTimestamp = timestamp(now + seconds * 1_000);
-  return {
-    kind: 'TokenRequest',
-    apiVersion: 'authentication.k8s.io/v1',
-    metadata: { name, namespace: namespace ?? '', creationTimestamp: timestamp(now) },
-    spec: { ...spec, audiences, expirationSeconds: seconds },
-    status: { token, expirationTimestamp },
-  };
-}
-
 // ---- reviews ----
 
 function attributesOf(spec: Json, user: UserInfo): AccessRequest {
@@ -195,7 +136,32 @@ function attributesOf(spec: Json, user: UserInfo): AccessRequest {
 
 export interface ReviewServices {
   readonly roles: RoleSource;
-  readonly authenticate: (token: string) => Promise<UserInfo | undefined>;
+  /** Throws TokenRefusal. */
+  readonly authenticate: (
+    token: string,
+    audiences?: readonly string[],
+  ) => Promise<VerifiedToken | undefined>;
+}
+
+const userJson = ({ name, uid, groups, extra }: UserInfo): Json => ({
+  username: name,
+  ...(uid === '' ? {} : { uid }),
+  groups,
+  ...(Object.keys(extra).length === 0 ? {} : { extra }),
+});
+
+async function tokenStatus(services: ReviewServices, token: string, spec: Json): Promise<Json> {
+  const wanted = spec['audiences'] as string[] | undefined;
+  try {
+    const found = await services.authenticate(token, wanted?.length ? wanted : undefined);
+    if (found === undefined) return { user: {}, error: 'invalid bearer token' };
+    const { user, audiences } = found;
+    const list = audiences.length === 0 ? {} : { audiences };
+    return { authenticated: true, user: userJson(user), ...list };
+  } catch (error) {
+    if (!(error instanceof TokenRefusal)) throw error;
+    return { user: {}, error: `[invalid bearer token, ${error.message}]` };
+  }
 }
 
 /** The answer to a review that a client creates; nothing is stored. */
@@ -206,18 +172,17 @@ export async function review(
   body: KubeObject,
 ): Promise<KubeObject> {
   const spec = (body['spec'] ?? {}) as Json;
-  const userJson = (one: UserInfo): Json => ({
-    username: one.name,
-    ...(one.uid === '' ? {} : { uid: one.uid }),
-    groups: one.groups,
-    ...(Object.keys(one.extra).length === 0 ? {} : { extra: one.extra }),
-  });
   switch (resource) {
     case 'selfsubjectaccessreviews':
       return { ...body, status: { allowed: isAllowed(services.roles, attributesOf(spec, user)) } };
     case 'subjectaccessreviews':
     case 'localsubjectaccessreviews': {
-      const subject = authenticated(String(spec['user'] ?? ''), (spec['groups'] ?? []) as string[]);
+      const subject: UserInfo = {
+        name: String(spec['user'] ?? ''),
+        uid: String(spec['uid'] ?? ''),
+        groups: (spec['groups'] ?? []) as string[],
+        extra: (spec['extra'] ?? {}) as Record<string, string[]>,
+      };
       return {
         ...body,
         status: { allowed: isAllowed(services.roles, attributesOf(spec, subject)) },
@@ -232,16 +197,9 @@ export async function review(
     case 'selfsubjectreviews':
       return { ...body, status: { userInfo: userJson(user) } };
     case 'tokenreviews': {
-      const found = await services.authenticate(String(spec['token'] ?? ''));
-      if (found === undefined)
-        return {
-          ...body,
-          status: { authenticated: false, user: {}, error: 'invalid bearer token' },
-        };
-      return {
-        ...body,
-        status: { authenticated: true, user: userJson(found), audiences: spec['audiences'] ?? [] },
-      };
+      const token = String(spec['token'] ?? '');
+      if (token === '') throw badRequest('token is required for TokenReview in authentication');
+      return { ...body, status: await tokenStatus(services, token, spec) };
     }
     default:
       throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');

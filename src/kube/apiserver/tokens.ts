@@ -8,21 +8,51 @@ import {
 } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { exportJWK, jwtVerify, SignJWT, calculateJwkThumbprint, type JWTPayload } from 'jose';
+import {
+  calculateJwkThumbprint,
+  errors,
+  exportJWK,
+  jwtVerify,
+  SignJWT,
+  type JWTPayload,
+} from 'jose';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { serviceAccountUser, type UserInfo } from './user.ts';
 
 const ISSUER = 'https://kubernetes.default.svc.cluster.local';
 
+export const CREDENTIAL_ID = 'authentication.kubernetes.io/credential-id';
+
+interface Reference {
+  readonly name: string;
+  readonly uid?: string;
+}
+
 interface KubernetesClaim {
   readonly namespace: string;
-  readonly serviceaccount: { readonly name: string; readonly uid: string };
-  readonly pod?: { readonly name: string; readonly uid: string };
+  readonly serviceaccount: Reference;
+  readonly pod?: Reference;
+  readonly secret?: Reference;
+  readonly node?: Reference;
+}
+
+/** What a token is bound to, as its claims say. A node beside a pod is only told, not checked. */
+export type TokenBinding = Pick<KubernetesClaim, 'pod' | 'secret' | 'node'>;
+
+export interface VerifiedToken {
+  readonly user: UserInfo;
+  /** Of those asked for, the ones that the token is for. */
+  readonly audiences: readonly string[];
+}
+
+/** A token of this server that is not valid; the message says why, as TokenReview tells it. */
+export class TokenRefusal extends Error {
+  override readonly name = 'TokenRefusal';
 }
 
 export type Lookup = (
   resource: string,
-  namespace: string,
+  namespace: string | undefined,
   name: string,
 ) => Promise<KubeObject | undefined>;
 
@@ -66,18 +96,15 @@ export class TokenAuthority {
       audiences: readonly string[];
       seconds: number;
       now: number;
-      pod?: KubeObject | undefined;
+      binding: TokenBinding;
       id: string;
     },
   ): Promise<string> {
     const { namespace = '', name = '', uid = '' } = account.metadata;
-    const { pod } = options;
     const claim: KubernetesClaim = {
       namespace,
       serviceaccount: { name, uid },
-      ...(pod === undefined
-        ? {}
-        : { pod: { name: pod.metadata.name ?? '', uid: pod.metadata.uid ?? '' } }),
+      ...options.binding,
     };
     const at = Math.floor(options.now / 1_000);
     return await new SignJWT({ 'kubernetes.io': claim })
@@ -92,24 +119,109 @@ export class TokenAuthority {
       .sign(this.#private);
   }
 
-  /** undefined for whatever is not a valid token of an account (and pod) that still exists. */
-  async verify(token: string, lookup: Lookup, now: number): Promise<UserInfo | undefined> {
-    let payload: JWTPayload;
-    try {
-      const options = { issuer: ISSUER, audience: ISSUER, currentDate: new Date(now) };
-      ({ payload } = await jwtVerify(token, this.#public, options));
-    } catch {
-      return undefined;
+  /**
+   * undefined for what is no token of this server; TokenRefusal for one that is not valid: too old, for
+   * other audiences, or its account, pod, secret or node is gone.
+   */
+  async verify(
+    token: string,
+    context: { lookup: Lookup; now: number; audiences?: readonly string[] | undefined },
+  ): Promise<VerifiedToken | undefined> {
+    const { lookup, now, audiences = [ISSUER] } = context;
+    const { payload, failure } = await this.#read(token, now);
+    if (payload === undefined) return undefined;
+    const meant = [payload.aud ?? []].flat();
+    const common = audiences.filter((one) => meant.includes(one));
+    if (common.length === 0) {
+      const list = (all: readonly string[]): string =>
+        `[${all.map((one) => JSON.stringify(one)).join(' ')}]`;
+      throw new TokenRefusal(
+        `token audiences ${list(meant)} is invalid for the target audiences ${list(audiences)}`,
+      );
     }
+    if (failure !== undefined) throw new TokenRefusal(failure);
     const claim = payload['kubernetes.io'] as KubernetesClaim | undefined;
     if (claim === undefined) return undefined;
-    const { namespace, serviceaccount, pod } = claim;
-    const account = await lookup('serviceaccounts', namespace, serviceaccount.name);
-    if (account?.metadata.uid !== serviceaccount.uid) return undefined;
-    if (pod !== undefined) {
-      const found = await lookup('pods', namespace, pod.name);
-      if (found?.metadata.uid !== pod.uid) return undefined;
-    }
-    return serviceAccountUser(namespace, serviceaccount.name, serviceaccount.uid);
+    const { namespace, serviceaccount } = claim;
+    await checkReferences(claim, lookup, now);
+    const user = serviceAccountUser(namespace, serviceaccount.name, serviceaccount.uid ?? '');
+    const extra = extraOf(claim, payload.jti);
+    return { user: { ...user, extra }, audiences: common };
   }
+
+  async #read(
+    token: string,
+    now: number,
+  ): Promise<{ payload?: JWTPayload | undefined; failure?: string }> {
+    const options = { issuer: ISSUER, currentDate: new Date(now) };
+    try {
+      return { payload: (await jwtVerify(token, this.#public, options)).payload };
+    } catch (error) {
+      if (error instanceof errors.JWTExpired) {
+        return { payload: error.payload, failure: 'service account token has expired' };
+      }
+      if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'nbf') {
+        return { payload: error.payload, failure: 'service account token is not valid yet' };
+      }
+      return {};
+    }
+  }
+}
+
+const quotedKinds: readonly (readonly ['pod' | 'secret' | 'node', string, string])[] = [
+  ['secret', 'secrets', 'secret'],
+  ['pod', 'pods', 'pod'],
+  ['node', 'nodes', 'node'],
+];
+
+const DELETED_LEEWAY_MS = 60_000;
+
+function isLongDeleted(object: KubeObject, now: number): boolean {
+  const at = object.metadata.deletionTimestamp;
+  return at !== undefined && Date.parse(at) < now - DELETED_LEEWAY_MS;
+}
+
+/** Throws TokenRefusal when what the token stands for is not there any more. */
+async function checkReferences(claim: KubernetesClaim, lookup: Lookup, now: number): Promise<void> {
+  const { namespace, serviceaccount } = claim;
+  const account = await lookup('serviceaccounts', namespace, serviceaccount.name);
+  if (account === undefined) {
+    throw new TokenRefusal(`serviceaccounts "${serviceaccount.name}" not found`);
+  }
+  if (account.metadata.uid !== serviceaccount.uid) {
+    throw new TokenRefusal(
+      `service account UID (${account.metadata.uid}) does not match claim (${serviceaccount.uid})`,
+    );
+  }
+  if (isLongDeleted(account, now)) {
+    throw new TokenRefusal(`service account ${namespace}/${serviceaccount.name} has been deleted`);
+  }
+  for (const [kind, resource, word] of quotedKinds) {
+    const ref = claim[kind];
+    if (ref === undefined || (kind === 'node' && claim.pod !== undefined)) continue;
+    const place = kind === 'node' ? undefined : namespace;
+    const found = await lookup(resource, place, ref.name);
+    if (found === undefined || isLongDeleted(found, now)) {
+      throw new TokenRefusal('service account token has been invalidated');
+    }
+    if (found.metadata.uid !== ref.uid) {
+      throw new TokenRefusal(
+        `${word} UID (${found.metadata.uid}) does not match service account ${word} ref claim (${ref.uid})`,
+      );
+    }
+  }
+}
+
+function extraOf(
+  { pod, node }: KubernetesClaim,
+  id: string | undefined,
+): Record<string, readonly string[]> {
+  const out: Record<string, readonly string[]> = {};
+  if (id !== undefined) out[CREDENTIAL_ID] = [`JTI=${id}`];
+  for (const [kind, ref] of Object.entries({ node, pod })) {
+    if (ref === undefined) continue;
+    out[`authentication.kubernetes.io/${kind}-name`] = [ref.name];
+    if (ref.uid !== undefined) out[`authentication.kubernetes.io/${kind}-uid`] = [ref.uid];
+  }
+  return out;
 }

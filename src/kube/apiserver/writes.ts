@@ -1,6 +1,7 @@
 // The verbs that write, and the reviews: bodies in, answers out. What writing means is in resources.ts.
 import type { Env } from '#env/env.ts';
-import type { KubeObject } from '#kube/meta/object.ts';
+import { trackUpdate } from '#kube/meta/apply.ts';
+import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
 import { ApiError, badRequest } from '#kube/meta/status.ts';
 import type { Authenticator } from './authentication.ts';
 import { readBody, sendValue, type Exchange } from './bodies.ts';
@@ -21,9 +22,9 @@ import type { PatchType, Resources, WriteContext } from './resources.ts';
 import type { RoleCache } from './role-cache.ts';
 import { changeScale, scaleInfo, type ScaleChange } from './scale.ts';
 import { timestamp } from './strategies.ts';
-import { bind, evict, requestToken, review } from './subresources.ts';
+import { bind, evict, review } from './subresources.ts';
+import { requestToken } from './token-requests.ts';
 import type { TokenAuthority } from './tokens.ts';
-import type { UserInfo } from './user.ts';
 
 const patchTypes: Readonly<Record<string, PatchType>> = {
   'application/json-patch+json': 'json',
@@ -58,21 +59,27 @@ export class Writes {
     return body ?? { value: undefined, contentType: '', duplicates: [] };
   }
 
-  async review(
-    exchange: Exchange,
-    info: RequestInfo,
-    user: UserInfo,
-    roles: RoleCache,
-  ): Promise<void> {
+  async review(exchange: Exchange, context: WriteContext, roles: RoleCache): Promise<void> {
     const { value } = await this.#body(exchange);
-    if (info.verb !== 'create') throw unknownResource();
+    const { info, user } = context;
     const services = {
       roles,
-      authenticate: (token: string) => this.#options.authenticator.token(token),
+      authenticate: (token: string, audiences?: readonly string[]) =>
+        this.#options.authenticator.token(token, audiences),
     };
-    sendValue(exchange, await review(services, info.resource, user, value as KubeObject), {
-      status: 201,
-    });
+    const body = (value ?? {}) as Partial<KubeObject>;
+    const next: KubeObject = {
+      ...body,
+      kind: info.kind,
+      apiVersion: apiVersionOf(info),
+      metadata: { ...body.metadata },
+    };
+    const now = timestamp(this.#env.clock.now());
+    const manager = context.fieldManager;
+    const managedFields = trackUpdate({ info, live: undefined, next, manager, now });
+    if (managedFields !== undefined) next.metadata = { ...next.metadata, managedFields };
+    const answer = await review(services, info.resource, user, next);
+    sendValue(exchange, answer, { status: 201 });
   }
 
   async create(exchange: Exchange, info: RequestInfo, context: WriteContext): Promise<void> {

@@ -1,0 +1,186 @@
+// serviceaccounts/token: tokens bound to what they are for, gone with it.
+import type { Env } from '#env/env.ts';
+import { trackUpdate } from '#kube/meta/apply.ts';
+import type { KubeObject } from '#kube/meta/object.ts';
+import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import { badRequest, conflict, invalid, notFound } from '#kube/meta/status.ts';
+import { schemaOfKind } from '#kube/types/registry.ts';
+import type { Resources, WriteContext } from './resources.ts';
+import { timestamp } from './strategies.ts';
+import type { TokenAuthority, TokenBinding } from './tokens.ts';
+
+const SECONDS_DEFAULT = 3_600;
+const SECONDS_MIN = 600;
+const SECONDS_MAX = 2 ** 32;
+const kind = { group: 'authentication.k8s.io', kind: 'TokenRequest' };
+
+/** TokenRequest as a resource of its own, for the owners of its fields. */
+const info: ResourceInfo = {
+  ...kind,
+  version: 'v1',
+  resource: 'tokenrequests',
+  singular: 'tokenrequest',
+  listKind: 'TokenRequestList',
+  namespaced: true,
+  verbs: ['create'],
+  shortNames: [],
+  categories: [],
+  subresources: [],
+  storageVersion: 'v1',
+  get schema() {
+    return schemaOfKind(kind.group, 'v1', kind.kind) ?? { type: 'any' };
+  },
+  selectableFields: [],
+};
+
+interface BoundReference {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly name?: string;
+  readonly uid?: string;
+}
+
+interface TokenRequestSpec {
+  readonly audiences?: readonly string[];
+  readonly expirationSeconds?: number;
+  readonly boundObjectRef?: BoundReference;
+}
+
+export interface TokenServices {
+  readonly resources: Resources;
+  readonly tokens: TokenAuthority;
+  readonly env: Env;
+}
+
+const refOf = (object: KubeObject): { name: string; uid: string } => ({
+  name: object.metadata.name ?? '',
+  uid: object.metadata.uid ?? '',
+});
+
+const bindable: Readonly<Record<string, string>> = {
+  Pod: 'pods',
+  Secret: 'secrets',
+  Node: 'nodes',
+};
+
+/** The claims of what a token shall be bound to. */
+async function bindingOf(
+  resources: Resources,
+  ref: BoundReference,
+  account: { namespace: string | undefined; name: string },
+): Promise<TokenBinding> {
+  const resource = ref.apiVersion === 'v1' ? bindable[ref.kind ?? ''] : undefined;
+  if (resource === undefined) {
+    const [group, version] = (ref.apiVersion ?? '').includes('/')
+      ? (ref.apiVersion ?? '').split('/')
+      : ['', ref.apiVersion ?? ''];
+    throw badRequest(
+      `cannot bind token to object of type ${group}/${version}, Kind=${ref.kind ?? ''}`,
+    );
+  }
+  const place = resource === 'nodes' ? undefined : account.namespace;
+  const name = ref.name ?? '';
+  const found = await resources.get('', resource, place, name);
+  if (found === undefined) throw notFound({ group: '', resource }, name);
+  if (resource === 'pods' && found['spec']?.serviceAccountName !== account.name) {
+    throw badRequest(
+      `cannot bind token for serviceaccount ${JSON.stringify(account.name)} to pod running with different serviceaccount name.`,
+    );
+  }
+  if (ref.uid !== undefined && ref.uid !== '' && ref.uid !== found.metadata.uid) {
+    throw conflict(
+      { group: '', resource: ref.kind ?? '' },
+      name,
+      `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
+    );
+  }
+  if (resource === 'secrets') return { secret: refOf(found) };
+  if (resource === 'nodes') return { node: refOf(found) };
+  const nodeName = found['spec'].nodeName as string | undefined;
+  if (nodeName === undefined || nodeName === '') return { pod: refOf(found) };
+  const node = await resources.get('', 'nodes', undefined, nodeName);
+  return { pod: refOf(found), node: node === undefined ? { name: nodeName } : refOf(node) };
+}
+
+function checkSeconds(seconds: number): void {
+  const why =
+    seconds < SECONDS_MIN
+      ? 'may not specify a duration less than 10 minutes'
+      : seconds > SECONDS_MAX
+        ? 'may not specify a duration larger than 2^32 seconds'
+        : undefined;
+  if (why === undefined) return;
+  const message = `Invalid value: ${seconds}: ${why}`;
+  throw invalid(kind, '', [
+    { reason: 'FieldValueInvalid', message, field: 'spec.expirationSeconds' },
+  ]);
+}
+
+function checkPlace(body: KubeObject, name: string, namespace: string | undefined): void {
+  const refuse = (field: string, value: string, what: string): never => {
+    const message = `Invalid value: ${JSON.stringify(value)}: must match the service account ${what} if specified`;
+    throw invalid(kind, name, [
+      { reason: 'FieldValueInvalid', message, field: `metadata.${what}` },
+    ]);
+  };
+  const { name: own = '', namespace: place = '' } = body.metadata ?? {};
+  if (own !== '' && own !== name) refuse('name', own, 'name');
+  if (place !== '' && place !== namespace) refuse('namespace', place, 'namespace');
+}
+
+export async function requestToken(
+  { resources, tokens, env }: TokenServices,
+  context: WriteContext,
+  name: string,
+  body: KubeObject,
+): Promise<KubeObject> {
+  const { namespace } = context;
+  checkPlace(body, name, namespace);
+  const account = await resources.get('', 'serviceaccounts', namespace, name);
+  if (account === undefined) throw notFound({ group: '', resource: 'serviceaccounts' }, name);
+  const uid = body.metadata?.uid ?? '';
+  if (uid !== '' && uid !== account.metadata.uid) {
+    throw conflict(
+      { group: kind.group, resource: kind.kind },
+      name,
+      `the UID in the token request (${uid}) does not match the UID of the service account (${account.metadata.uid})`,
+    );
+  }
+  const spec = (body['spec'] ?? {}) as TokenRequestSpec;
+  const seconds = spec.expirationSeconds ?? SECONDS_DEFAULT;
+  checkSeconds(seconds);
+  const isForUs = spec.audiences === undefined || spec.audiences.length === 0;
+  const audiences = isForUs ? [tokens.issuer] : (spec.audiences ?? []);
+  const ref = spec.boundObjectRef;
+  const binding = ref === undefined ? {} : await bindingOf(resources, ref, { namespace, name });
+  const now = env.clock.now();
+  const id = env.random.uuid();
+  const next: KubeObject = {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: kind.kind,
+    metadata: { name },
+    spec: { ...spec, expirationSeconds: seconds },
+  };
+  const managedFields = trackUpdate({
+    info,
+    live: undefined,
+    next,
+    manager: context.fieldManager,
+    now: timestamp(now),
+    subresource: 'token',
+  });
+  const token = await tokens.issue(account, { audiences, seconds, now, binding, id });
+  return {
+    kind: 'TokenRequest',
+    apiVersion: 'authentication.k8s.io/v1',
+    metadata: {
+      name,
+      namespace: namespace ?? '',
+      uid: account.metadata.uid ?? '',
+      creationTimestamp: timestamp(now),
+      ...(managedFields === undefined ? {} : { managedFields }),
+    },
+    spec: { ...spec, audiences, expirationSeconds: seconds, boundObjectRef: ref ?? null },
+    status: { token, expirationTimestamp: timestamp(now + seconds * 1_000) },
+  };
+}
