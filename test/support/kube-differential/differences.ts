@@ -26,7 +26,7 @@ export const knownDifferences: readonly KnownDifference[] = [
   {
     scene: 'certificates.k8s.io/v1 certificatesigningrequests',
     step: /./,
-    path: /^body\.spec\.uid(?:\.|$)/,
+    path: /^body\.spec\.(?:uid|extra)(?:\.|$)/,
     reason: 'the user is another one',
   },
   {
