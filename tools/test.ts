@@ -136,10 +136,40 @@ const stages: readonly Stage[] = [
   tests('end to end', ['test/e2e'], { shared: false }),
 ];
 
+const help = `Usage: strata test [options]
+
+run every check and every test; the last line is "N passed, N failed, N skipped"
+
+Options:
+  --only <stage>  run one stage: ${stages.map(({ name }) => name).join(', ')}
+  -h, --help      display help for command
+`;
+
+/** The stage that is wanted, undefined for all; a text to show, and the exit status, when nothing is to run. */
+function readArguments(
+  words: readonly string[],
+): { only: string | undefined } | { show: string; status: number } {
+  const wrong = (message: string) => ({ show: `error: ${message}\n\n${help}`, status: 1 });
+  let only: string | undefined;
+  for (let at = 0; at < words.length; at++) {
+    const [word = '', attached] = (words[at] ?? '').split('=', 2);
+    if (word === '-h' || word === '--help') return { show: help, status: 0 };
+    if (word === '--no-install') continue;
+    if (word !== '--only') return wrong(`unknown argument '${words[at]}'`);
+    only = attached ?? words[++at] ?? '';
+    if (!stages.some(({ name }) => name === only)) return wrong(`unknown stage '${only}'`);
+  }
+  return { only };
+}
+
 async function main(): Promise<void> {
-  const only = process.argv.includes('--only')
-    ? process.argv[process.argv.indexOf('--only') + 1]
-    : undefined;
+  const wanted = readArguments(process.argv.slice(2));
+  if ('show' in wanted) {
+    (wanted.status === 0 ? process.stdout : process.stderr).write(wanted.show);
+    process.exitCode = wanted.status;
+    return;
+  }
+  const { only } = wanted;
   mkdirSync(join(root, 'build'), { recursive: true });
   await bundle();
   const total: Tally = { passed: 0, failed: 0, skipped: 0 };

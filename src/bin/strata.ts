@@ -6,6 +6,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { errorChain } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import { createEnv } from '#env/node/env.ts';
+import packageInfo from '../../package.json' with { type: 'json' };
 import { selfCommand } from './self.ts';
 
 const defaultHome = process.env['STRATA_HOME'] ?? join(homedir(), '.strata');
@@ -64,6 +65,7 @@ const program = new Command('strata')
   .description(
     'One resource substrate, compatible with Apache Mesos, and Kubernetes clusters as frameworks on it',
   )
+  .version(packageInfo.version, '--version')
   .showHelpAfterError();
 
 program
@@ -209,6 +211,13 @@ program
       return await runTask({ ...options, command }, makeEnv('run'));
     }),
   );
+
+program
+  .command('test')
+  .description('run every check and every test of this clone')
+  .allowUnknownOption()
+  .allowExcessArguments()
+  .action(() => program.error('error: only ./strata in a clone runs the tests'));
 
 const kube = program.command('kube').description('Kubernetes instances');
 
