@@ -15,7 +15,7 @@ import { TypeRegistry } from '#kube/types/registry.ts';
 import { detectMaster } from '#mesos/election/master-address.ts';
 import { openStore, parseStoreSpec } from '#store/open-store.ts';
 import { prepareFolder } from '#supervisor/folder.ts';
-import { instanceConfig, type InstanceConfig } from '#supervisor/home.ts';
+import { checkInstanceName, instanceConfig, type InstanceConfig } from '#supervisor/home.ts';
 import type { RunningPart } from './part.ts';
 import { installWrapper } from './self.ts';
 
@@ -196,6 +196,7 @@ class Instance {
 }
 
 export async function runKube(options: KubeOptions, env: Env): Promise<RunningPart> {
+  checkInstanceName(options.name);
   const wanted = componentsOf(options);
   const instance = new Instance(options, env);
   try {

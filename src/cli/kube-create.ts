@@ -1,7 +1,7 @@
 // `strata kube create NAME`: one more Kubernetes instance on the substrate of a home.
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
-import { Home, instanceConfig } from '#supervisor/home.ts';
+import { checkInstanceName, Home, instanceConfig } from '#supervisor/home.ts';
 import { waitForState } from './state-watch.ts';
 import { KUBE_PORT, REREAD_SIGNAL } from './up.ts';
 
@@ -14,12 +14,7 @@ export async function kubeCreate(
   env: Env,
 ): Promise<number> {
   const { name } = options;
-  if (!/^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$/.test(name)) {
-    throw new Fault(
-      { code: 'bad-name', name },
-      `Cannot create instance "${name}": a name is made of lower case letters, digits and "-"`,
-    );
-  }
+  checkInstanceName(name);
   const home = new Home(options.home);
   const running = home.running();
   if (running === undefined) {

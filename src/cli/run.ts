@@ -22,7 +22,7 @@ export interface RunOptions {
 const POLL_MS_MIN = 50;
 const POLL_MS_MAX = 500;
 const READ_BYTES = 65_536;
-const STUCK_MS = 5_000;
+const STUCK_MS = 2_000;
 const TEARDOWN_MS_MAX = 3_000;
 const EXIT_FAILURE = 1;
 const EXIT_INTERRUPTED = 130;
@@ -138,7 +138,9 @@ class Run {
     process.on('SIGTERM', onSignal);
     this.#stuck = this.#env.timers.after(STUCK_MS, () => {
       if (this.#isLaunched) return;
-      process.stderr.write(`strata: waiting for an offer from ${this.#options.master}\n`);
+      const isThere = this.#client.frameworkId !== undefined;
+      const what = isThere ? 'waiting for an offer from' : 'still trying to reach the master at';
+      process.stderr.write(`strata: ${what} ${this.#options.master}\n`);
     });
     this.#client.start();
     try {

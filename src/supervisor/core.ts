@@ -37,7 +37,7 @@ export type SupervisorEffect =
 export interface SupervisorOptions {
   readonly backOffMsMin: number;
   readonly backOffMsMax: number;
-  /** A part that ran this long starts again at once when it ends. */
+  /** A part that was ready and ran this long starts again at once when it ends. */
   readonly healthyAfterMs: number;
   readonly stopGraceMs: number;
   /** A part that ends so often without ever having been ready, before all were, ends everything. */
@@ -105,7 +105,9 @@ export class SupervisorCore {
       part.state = { kind: 'stopped' };
       return [{ kind: 'changed' }, ...this.#advanceStop(now)];
     }
-    const healthy = now - part.startedAt >= this.#options.healthyAfterMs;
+    // On a busy machine a start that fails may take long, too.
+    const wasReady = part.state.kind === 'ready';
+    const healthy = wasReady && now - part.startedAt >= this.#options.healthyAfterMs;
     part.failures = healthy ? 0 : part.failures + 1;
     const delayMs = healthy ? 0 : this.#backOffMs(part.failures);
     part.state = { kind: 'waiting', restartAt: now + delayMs, exit, failures: part.failures };

@@ -164,6 +164,15 @@ export class Home {
   }
 }
 
+/** A name is a folder, a part and a role: Fault `bad-name` for what cannot be all of them. */
+export function checkInstanceName(name: string): void {
+  if (/^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$/.test(name)) return;
+  throw new Fault(
+    { code: 'bad-name', name },
+    `Cannot use "${name}" as the name of an instance: lower case letters, digits and "-" make one`,
+  );
+}
+
 /**
  * Address ranges of an instance follow from its port, so that several instances, also of homes
  * that differ in their port offset, do not overlap on one machine.
