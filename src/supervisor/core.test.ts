@@ -65,7 +65,7 @@ test('SupervisorCore restarts a part that ran long at once, and one that did not
   assert.deepEqual(show(core.onExit('master', 'SIGKILL', 6_000)), ['wake 6000']);
   assert.deepEqual(show(core.onTick(6_000)), ['start master']);
   assert.deepEqual(show(core.onExit('master', '1', 6_010)), ['wake 6110']);
-  assert.deepEqual(show(core.onTick(6_050)), []);
+  assert.deepEqual(show(core.onTick(6_050)), ['wake 6110']);
   assert.deepEqual(show(core.onTick(6_110)), ['start master']);
   assert.deepEqual(show(core.onExit('master', '1', 6_120)), ['wake 6320']);
 });
@@ -97,4 +97,14 @@ test('stop() leaves tasks running when asked, and kills a part that does not go'
     'wake 4001',
   ]);
   assert.deepEqual(show(core.stop('kill-tasks', 2_002)), []);
+});
+
+test('a tick that comes early waits again, for a start and for the end of a grace', () => {
+  const core = ready(three());
+  core.onExit('master', 'exit status 1', 10);
+  assert.deepEqual(show(core.onTick(109)), ['wake 110']);
+  assert.deepEqual(show(core.onTick(110)), ['start master']);
+  core.stop('keep-tasks', 200);
+  assert.deepEqual(show(core.onTick(2_199)), ['wake 2200']);
+  assert.deepEqual(show(core.onTick(2_200)), ['SIGKILL kube-default']);
 });

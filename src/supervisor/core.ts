@@ -122,7 +122,12 @@ export class SupervisorCore {
     if (this.#stopping !== undefined) return this.#onStopTick(now);
     const effects: SupervisorEffect[] = [];
     for (const part of this.#parts.values()) {
-      if (part.state.kind !== 'waiting' || part.state.restartAt > now) continue;
+      if (part.state.kind !== 'waiting') continue;
+      // A timer and a clock may differ by a millisecond: who is early waits again, or nobody ever comes.
+      if (part.state.restartAt > now) {
+        effects.push({ kind: 'wake-at', at: part.state.restartAt });
+        continue;
+      }
       part.state = { kind: 'starting', since: now };
       part.startedAt = now;
       effects.push({ kind: 'start', part: part.spec }, { kind: 'changed' });
@@ -170,7 +175,9 @@ export class SupervisorCore {
   }
 
   #onStopTick(now: Instant): readonly SupervisorEffect[] {
-    if (this.#stopping === undefined || now < this.#stopping.deadline) return [];
+    if (this.#stopping === undefined) return [];
+    const { deadline } = this.#stopping;
+    if (now < deadline) return [{ kind: 'wake-at', at: deadline }];
     const effects: SupervisorEffect[] = [];
     for (const part of this.#parts.values()) {
       if (part.state.kind !== 'stopping') continue;

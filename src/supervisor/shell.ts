@@ -64,7 +64,8 @@ export class Supervisor {
     startTriesMax: 6,
   });
   readonly #children = new Map<string, ChildProcess>();
-  readonly #timers = new Set<Timer>();
+  /** By the moment they are for. */
+  readonly #timers = new Map<number, Timer>();
   readonly finished: Promise<void>;
   #finish: () => void = () => {};
 
@@ -102,11 +103,12 @@ export class Supervisor {
   }
 
   #wakeAt(at: number): void {
+    if (this.#timers.has(at)) return;
     const timer = this.#env.timers.after(at - this.#env.clock.now(), () => {
-      this.#timers.delete(timer);
+      this.#timers.delete(at);
       this.#perform(this.#core.onTick(this.#env.clock.now()));
     });
-    this.#timers.add(timer);
+    this.#timers.set(at, timer);
   }
 
   #start(part: PartSpec): void {
@@ -187,7 +189,7 @@ export class Supervisor {
   }
 
   #end(): void {
-    for (const timer of this.#timers) timer.cancel();
+    for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
     this.#finish();
   }
