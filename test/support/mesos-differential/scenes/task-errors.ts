@@ -232,9 +232,6 @@ const groups: Readonly<Record<string, { executor?: Json; tasks?: readonly Json[]
   'a default executor with a command': { executor: { command } },
   'a custom executor without one': { executor: { type: 'CUSTOM' } },
   'an executor without resources': { executor: { resources: [] } },
-  'an executor without disk': {
-    executor: { resources: [scalar('cpus', 0.1, own), scalar('mem', 32, own)] },
-  },
   'an executor of too little memory': {
     executor: {
       resources: [scalar('cpus', 0.1, own), scalar('mem', 1, own), scalar('disk', 1, own)],
