@@ -357,7 +357,8 @@ export class FrameworkActor {
     return {
       executor_id: { value: `${this.plan.name}-${kind}` },
       framework_id: { value: this.frameworkId ?? '' },
-      resources: parseResources('cpus:0.1;mem:32'),
+      // The executor of a group must use some disk, as in Mesos.
+      resources: parseResources('cpus:0.1;mem:32;disk:1'),
       ...(isCustom ? { type: 'CUSTOM', command: { value: 'executor' } } : { type: 'DEFAULT' }),
     };
   }
@@ -376,7 +377,9 @@ export class FrameworkActor {
         return;
       }
       if (this.plan.isRequesting && waiting.length > 0) {
-        const requests = waiting.map(() => ({ resources: parseResources('cpus:1.6;mem:544') }));
+        const requests = waiting.map(() => ({
+          resources: parseResources('cpus:1.6;mem:544;disk:1'),
+        }));
         this.#call({ type: 'REQUEST', request: { requests } });
       }
       if (this.#isSuppressed) this.#call({ type: 'REVIVE' });
