@@ -1,0 +1,184 @@
+// Runs the upstream end-to-end conformance tests that need no running pod against our API server and
+// controllers, and writes the list of them with their outcome into docs/operating/conformance.md:
+// `node tools/run-kube-conformance.ts BIN [--names FILE]`. BIN holds ginkgo, e2e.test and kubectl of
+// Kubernetes v1.37. The tests are those that the page lists, or those of FILE, one a line.
+import { spawn, type SpawnOptions } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { parse } from 'yaml';
+import { createEnv } from '#env/node/env.ts';
+import { startApiServer } from '#kube/apiserver/server.ts';
+import { KubeClient } from '#kube/client/client.ts';
+import { leases, nodes } from '#kube/client/resources.ts';
+import { startControllers } from '#kube/controllers/run.ts';
+import type { KubeObject } from '#kube/meta/object.ts';
+import { TypeRegistry } from '#kube/types/registry.ts';
+import { MemoryStore } from '#store/memory-store.ts';
+
+const page = join(import.meta.dirname, '../docs/operating/conformance.md');
+const HEADING = '## Upstream end-to-end conformance, without a running pod';
+const NODES = 3;
+const HEARTBEAT_MS = 10_000;
+const SUITE = '25m';
+
+interface Outcome {
+  readonly name: string;
+  /** undefined: passed. */
+  readonly failure: string | undefined;
+}
+
+interface Spec {
+  readonly LeafNodeType: string;
+  readonly ContainerHierarchyTexts: readonly string[] | null;
+  readonly LeafNodeText: string;
+  readonly State: string;
+  readonly Failure?: { readonly Message?: string };
+}
+
+function namesOfPage(): string[] {
+  const [, list = ''] = readFileSync(page, 'utf8').split(HEADING);
+  return [...list.matchAll(/^- (?:passed|failed): (.*?)(?: — .*)?$/gm)].map(
+    ([, name = '']) => name,
+  );
+}
+
+/** Nodes that are ready and take pods, with nobody behind them. */
+async function keepNodes(client: KubeClient): Promise<() => void> {
+  const names = Array.from({ length: NODES }, (_one, index) => `node-${index}`);
+  const beat = async (name: string): Promise<void> => {
+    const now = new Date().toISOString();
+    const lease = await client.get(leases, { namespace: 'kube-node-lease', name });
+    const renewTime = now.replace('Z', '000Z');
+    await client.update(leases, { ...lease, spec: { ...lease['spec'], renewTime } });
+  };
+  for (const name of names) {
+    const node = await client.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name } });
+    const lastTransitionTime = new Date().toISOString();
+    const ready = { type: 'Ready', status: 'True', reason: 'Kept', lastTransitionTime };
+    const capacity = { cpu: '4', memory: '8Gi', pods: '110' };
+    const status = { ...node['status'], capacity, allocatable: capacity, conditions: [ready] };
+    await client.updateStatus(nodes, { ...node, status });
+    const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' };
+    const metadata = { name, namespace: 'kube-node-lease' };
+    const spec = { holderIdentity: name, leaseDurationSeconds: 40 };
+    await client.create(leases, { ...lease, metadata, spec } as KubeObject);
+    await beat(name);
+  }
+  const timer = setInterval(() => {
+    for (const name of names) void beat(name).catch(() => {});
+  }, HEARTBEAT_MS);
+  return () => clearInterval(timer);
+}
+
+function run(command: readonly string[], folder: string): Promise<number> {
+  return new Promise((done, fail) => {
+    const options: SpawnOptions = { cwd: folder, stdio: ['ignore', 'inherit', 'inherit'] };
+    const child = spawn(command[0] ?? '', command.slice(1), options);
+    child.on('error', fail);
+    child.on('close', (status) => done(status ?? 1));
+  });
+}
+
+const escaped = (name: string): string => name.replaceAll(/[\][().*+?^${}|\\/]/g, String.raw`\$&`);
+
+/** One run of ginkgo; those marked [Serial] want to be alone. */
+async function play(
+  bin: string,
+  folder: string,
+  { names, processes }: { names: readonly string[]; processes: number },
+): Promise<Outcome[]> {
+  if (names.length === 0) return [];
+  const report = `report-${processes}.json`;
+  await run(
+    [
+      join(bin, 'ginkgo'),
+      `--procs=${processes}`,
+      `--timeout=${SUITE}`,
+      '--no-color',
+      `--output-dir=${folder}`,
+      `--json-report=${report}`,
+      `--focus=${names.map(escaped).join('|')}`,
+      join(bin, 'e2e.test'),
+      '--',
+      `--kubeconfig=${join(folder, 'kubeconfig')}`,
+      '--provider=skeleton',
+      `--kubectl-path=${join(bin, 'kubectl')}`,
+      '--dump-logs-on-failure=false',
+      '--allowed-not-ready-nodes=-1',
+    ],
+    folder,
+  );
+  const suites = JSON.parse(readFileSync(join(folder, report), 'utf8')) as {
+    readonly SpecReports: readonly Spec[] | null;
+  }[];
+  const specs = suites.flatMap(({ SpecReports }) => SpecReports ?? []);
+  const found = new Map(
+    specs
+      .filter((one) => one.LeafNodeType === 'It')
+      .map((one) => [[...(one.ContainerHierarchyTexts ?? []), one.LeafNodeText].join(' '), one]),
+  );
+  return names.map((name) => {
+    const spec = found.get(name);
+    if (spec?.State === 'passed') return { name, failure: undefined };
+    const message = spec?.Failure?.Message ?? 'was not run';
+    return { name, failure: message.replaceAll(/\s+/g, ' ').slice(0, 160) };
+  });
+}
+
+function write(outcomes: readonly Outcome[]): void {
+  const [before = ''] = readFileSync(page, 'utf8').split(HEADING);
+  const failed = outcomes.filter(({ failure }) => failure !== undefined).length;
+  const date = new Date().toISOString().slice(0, 10);
+  const count = `${outcomes.length - failed} passed, ${failed} failed`;
+  const lines = outcomes
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, failure }) =>
+      failure === undefined ? `- passed: ${name}` : `- failed: ${name} — ${failure}`,
+    );
+  const intro = `${date}, e2e.test v1.37.2, the API server and the controllers only, three nodes with nobody behind them: ${count}.\nWritten by \`node tools/run-kube-conformance.ts BIN\`.`;
+  writeFileSync(page, `${before}${HEADING}\n${intro}\n\n${lines.join('\n')}\n`);
+  process.stdout.write(`${count}\n`);
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { names: { type: 'string' }, procs: { type: 'string', default: '4' } },
+});
+const [bin] = positionals;
+if (bin === undefined) throw new Error('Name the folder with ginkgo, e2e.test and kubectl');
+const names =
+  values.names === undefined
+    ? namesOfPage()
+    : readFileSync(values.names, 'utf8').split('\n').filter(Boolean);
+const home = mkdtempSync(join(tmpdir(), 'strata-conformance-'));
+const env = createEnv({ component: 'conformance', logLevel: 'warn', logFormat: 'text' });
+const server = await startApiServer(
+  {
+    instance: 'default',
+    home,
+    listen: { host: '127.0.0.1', port: 0 },
+    store: new MemoryStore(),
+    registry: new TypeRegistry(),
+    serviceCidr: '198.18.0.0/16',
+  },
+  env,
+);
+const admin = parse(readFileSync(join(home, 'kubeconfig'), 'utf8')) as object;
+const client = KubeClient.fromKubeconfig(admin, { userAgent: 'conformance' });
+const controllers = startControllers({ client, rootCa: server.authority.caCert }, env);
+const stopNodes = await keepNodes(client);
+const isSerial = (name: string): boolean => name.includes('[Serial]');
+try {
+  const together = names.filter((name) => !isSerial(name));
+  const parallel = await play(bin, home, { names: together, processes: Number(values.procs) });
+  const serial = await play(bin, home, { names: names.filter(isSerial), processes: 1 });
+  write([...parallel, ...serial]);
+} finally {
+  stopNodes();
+  await controllers.close();
+  await client.close();
+  await server.close();
+  rmSync(home, { recursive: true, force: true });
+}
