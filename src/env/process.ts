@@ -106,6 +106,12 @@ export interface ProcessSpec {
     | undefined;
   /** Made in this order inside a new mount namespace before the command starts. */
   readonly mounts?: readonly ProcessMount[] | undefined;
+  /**
+   * The command's root, a mount point among `mounts`: it is moved over the old root of the new
+   * mount namespace, so that nothing leads back; `cwd` is below it. Not with a terminal or
+   * capabilities. Root only.
+   */
+  readonly root?: string | undefined;
   /** Linux capabilities without their prefix, in lower case (`net_raw`). Root only. */
   readonly capabilities?:
     | {
@@ -127,7 +133,7 @@ export interface ProcessSpec {
  * source is but a name.
  */
 export interface ProcessMount {
-  readonly type?: 'bind' | 'tmpfs' | 'proc' | 'mqueue' | undefined;
+  readonly type?: 'bind' | 'tmpfs' | 'proc' | 'mqueue' | 'sysfs' | 'overlay' | undefined;
   readonly source: string;
   readonly target: string;
   readonly readOnly: boolean;

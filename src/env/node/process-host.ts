@@ -241,6 +241,8 @@ async function openOutput(path: string, spec: ProcessSpec) {
 async function makeTargets(spec: ProcessSpec): Promise<void> {
   for (const { type, source, target, ifThere } of spec.mounts ?? []) {
     if (ifThere === true || (type !== undefined && type !== 'bind')) continue;
+    // Below the root it is made inside, once the root is mounted.
+    if (spec.root !== undefined && target.startsWith(spec.root)) continue;
     if ((await stat(target).catch(() => undefined)) !== undefined) continue;
     if ((await stat(source)).isDirectory()) await mkdir(target, { recursive: true });
     else {

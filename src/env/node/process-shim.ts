@@ -60,7 +60,7 @@ kill -s KILL -- "-$p"`;
 
 /**
  * Arguments: hostname or '', number of mounts, (type, source, target, ro|rw, options) each, folder,
- * command. A type with a question mark is for a target that may not be there.
+ * whether that is to be the root (or ''), command. A type with a question mark is for a target that may not be there.
  */
 const INSIDE_SCRIPT = `[ -z "$1" ] || echo "$1" >/proc/sys/kernel/hostname || exit 125
 n=$2
@@ -80,8 +80,9 @@ shift 5
 n=$((n-1))
 done
 cd "$1" || exit 125
+[ -z "$2" ] || mount --move . / || exit 125
 unset OLDPWD
-shift
+shift 2
 exec "$@"`;
 
 /** Names that the shell would silently drop from the environment (`my.setting`). */
@@ -154,11 +155,25 @@ function insideWords(spec: ProcessSpec, tools: ShimTools): string[] {
     spec.hostname ?? '',
     String(mounts.length),
     ...words,
-    spec.cwd,
+    spec.root ?? spec.cwd,
+    spec.root === undefined ? '' : 'root',
   ];
 }
 
+/** The last program of the host's: behind it there is only what the root holds. */
+function rootWords(spec: ProcessSpec, tools: ShimTools): string[] {
+  if (spec.root === undefined) return [];
+  const words = ['--root=.', `--wd=${spec.cwd}`];
+  if (spec.gid !== undefined) words.push(`--setgid=${spec.gid}`);
+  if (spec.uid !== undefined) words.push(`--setuid=${spec.uid}`);
+  return [needed(tools.unshare, 'unshare'), ...words, '--'];
+}
+
 function identityWords(spec: ProcessSpec, tools: ShimTools): string[] {
+  if (spec.root !== undefined) {
+    const isPlain = spec.noNewPrivileges !== true;
+    return isPlain ? [] : [needed(tools.setpriv, 'setpriv'), '--no-new-privs', '--'];
+  }
   const words: string[] = [];
   if (spec.uid !== undefined) words.push(`--reuid=${spec.uid}`);
   if (spec.gid !== undefined) words.push(`--regid=${spec.gid}`);
@@ -210,6 +225,7 @@ function commandWords(spec: ProcessSpec, tools: ShimTools): string[] {
     ...insideWords(spec, tools),
     ...identityWords(spec, tools),
     ...(odd.length === 0 ? [] : [tools.env ?? 'env', ...odd]),
+    ...rootWords(spec, tools),
     ...terminalWords(spec, tools),
   ];
 }

@@ -2,7 +2,7 @@
 // and isolation of custom executors, of tasks, and of the commands that check tasks.
 import { readFileSync, readlinkSync } from 'node:fs';
 import { chown, mkdir, readFile, rm, symlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import type { Env } from '#env/env.ts';
 import type { ProcessLimits, ProcessMount, ProcessSpec } from '#env/process.ts';
 import type {
@@ -27,6 +27,8 @@ import {
   PLAIN_POLICY,
 } from '#mesos/executor/isolation.ts';
 import { nameOf } from './container-id.ts';
+import { imageCommandLine, imageRoot, imageVariables, SANDBOX_INSIDE } from './image-root.ts';
+import { ImageStore } from './image-store.ts';
 import type { LaunchRequest, MainContainer } from './nested.ts';
 import type { AgentFlags } from './flags.ts';
 import { type AgentPaths, pathPart } from './paths.ts';
@@ -90,11 +92,14 @@ const MEMORY_BYTES_MIN = 32 * 1024 * 1024;
 
 export class ContainerSpecs {
   readonly fetcher: Fetcher;
+  readonly #images: ImageStore;
   readonly #options: ContainerSpecOptions;
 
   constructor(options: ContainerSpecOptions, env: Pick<Env, 'timers'>) {
     this.#options = options;
     const { flags, paths } = options;
+    const folder = flags.dockerStore ?? paths.images;
+    this.#images = new ImageStore({ folder, registry: flags.dockerRegistry });
     this.fetcher = new Fetcher(
       {
         cacheFolder: paths.fetchCache,
@@ -215,9 +220,10 @@ export class ContainerSpecs {
     });
     const user = task.command?.user ?? launch.user;
     await this.#fetch(task.command, { sandbox, containerId, user, owner });
-    return {
+    const spec: ProcessSpec = {
       stateFolder: this.#options.paths.taskProcess(containerId, taskId),
-      argv: commandLine(task.command),
+      // An image may have one of its own.
+      argv: task.container?.mesos?.image === undefined ? commandLine(task.command) : [],
       env: this.#taskEnvironment(launch, executorSandbox, task, sandbox),
       cwd: sandbox,
       stdoutPath: join(sandbox, 'stdout'),
@@ -227,6 +233,52 @@ export class ContainerSpecs {
       ...isolation,
       ...(await this.#input(launch, task)),
       ...owner,
+    };
+    return task.container?.mesos?.image === undefined
+      ? spec
+      : this.#inImage(spec, task, { containerId, container });
+  }
+
+  /** The same process with a root of its own. */
+  async #inImage(
+    spec: ProcessSpec,
+    task: TaskInfo,
+    { containerId, container }: { readonly containerId: string; readonly container: string },
+  ): Promise<ProcessSpec> {
+    const { flags, policy, paths } = this.#options;
+    const { type, docker, cached } = task.container?.mesos?.image ?? {};
+    if (type !== 'DOCKER' || docker === undefined || !flags.imageProviders.has('docker')) {
+      throw new Error(
+        `No image provider for images of type ${type ?? 'UNKNOWN'}: see image_providers`,
+      );
+    }
+    if (!policy.isRoot) throw new Error('Images need an agent that runs as root');
+    if (spec.terminal !== undefined || spec.capabilities !== undefined) {
+      throw new Error('Images with a terminal or with capabilities are not supported');
+    }
+    const volumes: readonly ProcessMount[] = spec.mounts ?? [];
+    const inSandbox = (path: string): boolean => path.startsWith(`${spec.cwd}/`);
+    if (task.container?.volumes?.some((one) => isAbsolute(one.container_path)) === true) {
+      throw new Error('Volumes at absolute paths in an image are not supported');
+    }
+    const { config, ...image } = await this.#images.get(docker.name, cached !== false);
+    const folder = paths.taskRoot(containerId, container);
+    const place = await imageRoot({ config, ...image }, folder, spec.cwd);
+    const { root, mounts = [], namespaces } = place;
+    return {
+      ...spec,
+      argv: imageCommandLine(task.command, config),
+      env: {
+        ...spec.env,
+        ...imageVariables(config),
+        ...commandEnvironment(task.command?.environment),
+        MESOS_SANDBOX: SANDBOX_INSIDE,
+      },
+      cwd: config.workingFolder ?? SANDBOX_INSIDE,
+      root,
+      namespaces: { ...spec.namespaces, ...namespaces },
+      // Volumes are mounted in the sandbox first and come along with it.
+      mounts: [...volumes.filter((one) => inSandbox(one.target)), ...mounts],
     };
   }
 

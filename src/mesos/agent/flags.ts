@@ -28,6 +28,9 @@ export interface AgentFlags {
   readonly completedExecutorsMax: number;
   /** Processes and threads of one container. */
   readonly pidsMax: number;
+  readonly imageProviders: ReadonlySet<string>;
+  readonly dockerRegistry: string;
+  readonly dockerStore: string | undefined;
 }
 
 interface FlagKind<T> {
@@ -142,6 +145,9 @@ const KINDS = {
   disk_watch_interval: flag('1mins', durationMs),
   max_completed_executors_per_framework: flag('150', count),
   container_pids_max: flag('16384', count),
+  image_providers: flag('', words),
+  docker_registry: flag('https://registry-1.docker.io', String),
+  docker_store_dir: flag('', optional),
 } as const;
 
 type Kinds = typeof KINDS;
@@ -199,5 +205,8 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     diskWatchMs: value('disk_watch_interval'),
     completedExecutorsMax: value('max_completed_executors_per_framework'),
     pidsMax: value('container_pids_max'),
+    imageProviders: value('image_providers'),
+    dockerRegistry: value('docker_registry'),
+    dockerStore: value('docker_store_dir'),
   };
 }

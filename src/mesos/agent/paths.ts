@@ -90,6 +90,15 @@ export class AgentPaths {
     return join(root, 'volumes', 'roles', pathPart(role.replaceAll('/', ' ')), id);
   }
 
+  get images(): string {
+    return join(this.work, 'run', 'images');
+  }
+
+  /** The root of a task with an image; gone with its top-level container. */
+  taskRoot(containerId: string, container: string): string {
+    return join(this.container(containerId), 'roots', pathPart(container));
+  }
+
   get fetchCache(): string {
     return join(this.work, 'run', 'fetch');
   }

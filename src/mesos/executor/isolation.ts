@@ -171,6 +171,8 @@ export function containerProblem(container: ContainerInfo | undefined): string |
   return undefined;
 }
 
-export function taskProblem(task: TaskInfo): string | undefined {
-  return containerProblem(task.container);
+/** A task may have an image; what its agent cannot do with it is said when it is prepared. */
+export function taskProblem({ container }: TaskInfo): string | undefined {
+  if (container?.mesos?.image === undefined) return containerProblem(container);
+  return containerProblem({ ...container, mesos: {} });
 }

@@ -1,0 +1,131 @@
+// Tasks with images: pulled from a real registry, each in a root of its own that it cannot leave.
+// Needs root, docker-registry and a static busybox.
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { createEnv } from '#env/node/env.ts';
+import { ImageStore } from '#mesos/agent/image-store.ts';
+import type { CommandInfo, TaskStatus } from '#wire/mesos/v1.ts';
+import { AgentMachine, bestMaster } from '#test/support/agent-machine.ts';
+import { canServeImages, DockerRegistry } from '#test/support/docker-registry.ts';
+import { TestFramework } from '#test/support/framework.ts';
+
+const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
+const isRoot = process.getuid?.() === 0;
+const skip = isRoot && canServeImages ? false : 'needs root, docker-registry and busybox';
+
+const BASE = {
+  'bin/busybox': 'busybox',
+  ...Object.fromEntries(
+    ['sh', 'cat', 'ls', 'grep', 'id', 'test', 'head', 'mount'].map((name) => [
+      `bin/${name}`,
+      '->busybox',
+    ]),
+  ),
+  'data/gone': 'below',
+  'data/kept': 'kept',
+  // Where the agent mounts: links of an image must lead it nowhere.
+  mnt: '->/tmp',
+  sys: '->/etc',
+};
+
+suite(`images of tasks (${bestMaster} master)`, { skip }, () => {
+  const registry = new DockerRegistry();
+  const machine = new AgentMachine(bestMaster);
+  let framework: TestFramework;
+  before(async () => {
+    await registry.start();
+    await registry.push('test/box', [BASE, { 'data/.wh.gone': '', 'data/new': 'above' }], {
+      Entrypoint: ['/bin/cat'],
+      Cmd: ['/data/new'],
+      Env: ['FROM_IMAGE=yes', 'PATH=/bin'],
+    });
+    await machine.start(['--flag', 'image_providers=docker']);
+    framework = new TestFramework(machine.masterUrl, env);
+  });
+  after(async () => {
+    await framework?.close();
+    await machine.close();
+    await registry.close();
+  });
+
+  async function ended(id: string, command: CommandInfo, name: string): Promise<TaskStatus> {
+    const image = { type: 'DOCKER' as const, docker: { name } };
+    const container = { type: 'MESOS' as const, mesos: { image } };
+    framework.launch([{ id, command, mem: 32, ...({ container } as object) }]);
+    const isEnd = (one: TaskStatus): boolean =>
+      one.task_id.value === id && /FINISHED|FAILED|KILLED|ERROR/.test(one.state);
+    await framework.until(`${id} ended`, () => framework.updates.some(isEnd));
+    return framework.updates.find(isEnd) as TaskStatus;
+  }
+  const box = (): string => `${registry.host}/test/box`;
+  async function finishes(id: string, command: CommandInfo): Promise<void> {
+    const { state, message } = await ended(id, command, box());
+    assert.equal(`${state} ${message}`, 'TASK_FINISHED Command exited with status 0');
+  }
+
+  test('it sees its layers, what they take away, its variables and its sandbox', async () => {
+    const value = [
+      '[ "$(cat /data/new)$(cat /data/kept)" = abovekept ]',
+      '[ ! -e /data/gone ]',
+      '[ "$FROM_IMAGE" = yes ]',
+      '[ "$PWD" = /mnt/mesos/sandbox ] && [ "$MESOS_SANDBOX" = "$PWD" ]',
+      'echo x >out && [ -e stderr ] && head -c 1 /dev/urandom >/dev/null',
+    ].join(' && ');
+    await finishes('sees', { value });
+  });
+
+  test('it neither sees nor reaches the machine', async () => {
+    const value = [
+      `! test -e ${machine.folder} && ! test -e ../../../../../../..${machine.folder}`,
+      '! test -e /usr/bin/env && ! test -e /proc/1/root/usr/bin/env',
+      '[ "$(ls /proc | grep -c "^[0-9]")" -le 6 ]',
+      '! echo 1 >/proc/sys/vm/overcommit_memory',
+      '! ls /sys/passwd && ! ls /mnt/../tmp/mesos',
+      'echo mine >/data/kept',
+    ].join(' && ');
+    await finishes('inside', { value });
+    assert.ok(!existsSync('/tmp/mesos/sandbox'), 'no link of the image was followed');
+    await finishes('another', { value: '[ "$(cat /data/kept)" = kept ]' });
+  });
+
+  test('it runs as its user', async () => {
+    await finishes('as-nobody', {
+      value: '[ "$(id -u)" = 65534 ] && ! echo >/data/x',
+      user: 'nobody',
+    });
+  });
+
+  test('without a command that of the image runs; with arguments, they go to it', async () => {
+    await finishes('entrypoint', { shell: false });
+    const end = await ended('arguments', { shell: false, arguments: ['/not/there'] }, box());
+    assert.equal(end.message, 'Command exited with status 1');
+  });
+
+  test('an image that is not there ends the task with the reason', async () => {
+    const end = await ended('missing', { value: 'true' }, `${registry.host}/test/none`);
+    assert.equal(end.state, 'TASK_FAILED');
+    assert.match(end.message ?? '', /Failed to pull image '.*none': .* was answered with 404/);
+  });
+
+  test('nothing of a layer is kept whose bytes are not those of its digest', async () => {
+    await registry.push('test/bad', [{ 'file-of-bad': 'x' }], {});
+    const manifest = await fetch(`http://${registry.host}/v2/test/bad/manifests/own`, {
+      headers: { accept: 'application/vnd.oci.image.manifest.v1+json' },
+    });
+    const { layers } = (await manifest.json()) as { layers: { digest: string; size: number }[] };
+    const [layer] = layers;
+    assert.ok(layer !== undefined);
+    writeFileSync(registry.blobPath(layer.digest), Buffer.alloc(layer.size, 1));
+    const folder = mkdtempSync(join(tmpdir(), 'strata-images-'));
+    const store = new ImageStore({ folder, registry: 'http://127.0.0.1:1' });
+    await assert.rejects(store.get(`${registry.host}/test/bad`, true), /Content is sha256:/);
+    assert.deepEqual(
+      [readdirSync(join(folder, 'layers')), readdirSync(join(folder, 'staging'))],
+      [[], []],
+    );
+    rmSync(folder, { recursive: true });
+  });
+});
