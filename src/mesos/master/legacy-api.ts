@@ -12,7 +12,8 @@ import {
   summaryJson,
   tasksJson,
 } from './legacy-views.ts';
-import { sendJson } from './negotiate.ts';
+import { jsonBytes, jsonType, refuse, sendBytes } from './negotiate.ts';
+import { SharedViews } from './shared-views.ts';
 import type { MasterShell } from './shell.ts';
 
 const TASKS_LIMIT_DEFAULT = 100;
@@ -20,6 +21,12 @@ const TASKS_LIMIT_DEFAULT = 100;
 interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+}
+
+/** Who waits for a view, and the content type of it. */
+interface Asker {
+  readonly exchange: Exchange;
+  readonly type: string;
 }
 
 /** What is no whole number counts as not given, as in Mesos. */
@@ -43,10 +50,19 @@ export const readingPaths: ReadonlySet<string> = new Set([
 export class LegacyApi {
   readonly #shell: MasterShell;
   readonly #flags: Readonly<Record<string, string>>;
+  readonly #views: SharedViews<Asker>;
 
   constructor(shell: MasterShell, flags: Readonly<Record<string, string>>) {
     this.#shell = shell;
     this.#flags = withDefaults(flags);
+    this.#views = new SharedViews<Asker>(
+      shell.env,
+      ({ exchange, type }, bytes) => sendBytes(exchange, bytes, type),
+      ({ exchange }, error) => {
+        shell.env.log.error('A view cannot be built', { url: exchange.request.url, error });
+        refuse(exchange.response, 500, error instanceof Error ? error.message : String(error));
+      },
+    );
   }
 
   get flags(): Readonly<Record<string, string>> {
@@ -56,7 +72,11 @@ export class LegacyApi {
   /** `path` is one of `readingPaths`. */
   handle(path: string, query: URLSearchParams, exchange: Exchange): void {
     exchange.request.resume();
-    sendJson(exchange, query, this.#view(path, query));
+    const asker = { exchange, type: jsonType(query) };
+    const build = (): Buffer => jsonBytes(query, this.#view(path, query));
+    if (this.#views.ask(`${path}?${query}`, asker, build)) {
+      this.#shell.core.state.count('http_cache_hits');
+    }
   }
 
   #view(path: string, query: URLSearchParams): unknown {

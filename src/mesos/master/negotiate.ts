@@ -123,11 +123,17 @@ export function sendJson(
   query: URLSearchParams,
   value: unknown,
 ): void {
+  sendBytes(exchange, jsonBytes(query, value), jsonType(query));
+}
+
+export function jsonBytes(query: URLSearchParams, value: unknown): Buffer {
   const jsonp = query.get('jsonp');
   const json = JSON.stringify(value);
-  const text = jsonp === null ? json : `${jsonp}(${json})`;
-  const type = jsonp === null ? 'application/json' : 'text/javascript';
-  sendBytes(exchange, Buffer.from(text), type);
+  return Buffer.from(jsonp === null ? json : `${jsonp}(${json})`);
+}
+
+export function jsonType(query: URLSearchParams): string {
+  return query.has('jsonp') ? 'text/javascript' : 'application/json';
 }
 
 /** With gzip where it is asked for and worth it. */

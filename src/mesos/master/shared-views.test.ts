@@ -1,0 +1,46 @@
+// Who shares an answer that is expensive to build, and what happens when it cannot be built.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createEnv } from '#env/node/env.ts';
+import { SharedViews } from './shared-views.ts';
+
+const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
+
+function asked(asks: readonly (readonly [string, () => Buffer])[]): Promise<string[]> {
+  return new Promise((done) => {
+    const answers: string[] = [];
+    const note = (asker: number, text: string): void => {
+      answers.push(`${asker} ${text}`);
+      if (answers.length === asks.length) done(answers);
+    };
+    const views = new SharedViews<number>(
+      env,
+      (asker, bytes) => note(asker, bytes.toString()),
+      (asker, error) => note(asker, String(error)),
+    );
+    for (const [i, [key, build]] of asks.entries()) views.ask(key, i, build);
+  });
+}
+
+test('who asks the same before it is built shares the answer; others get theirs', async () => {
+  let built = 0;
+  const build = (): Buffer => Buffer.from(`view ${(built += 1)}`);
+  const answers = await asked([
+    ['a', build],
+    ['b', build],
+    ['a', build],
+  ]);
+  assert.deepEqual(answers, ['0 view 1', '2 view 1', '1 view 2']);
+});
+
+test('a view that cannot be built fails for all who asked, and for nobody else', async () => {
+  const broken = (): Buffer => {
+    throw new Error('no');
+  };
+  const answers = await asked([
+    ['a', broken],
+    ['a', broken],
+    ['b', () => Buffer.from('b')],
+  ]);
+  assert.deepEqual(answers, ['0 Error: no', '1 Error: no', '2 b']);
+});
