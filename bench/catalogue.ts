@@ -1,5 +1,6 @@
 // All benchmarks, in the order in which they run.
 import type { Benchmark } from './benchmark.ts';
+import { coldStart } from './cold-start.ts';
 import { kubeLists } from './kube-lists.ts';
 import { kubeObjects } from './kube-objects.ts';
 import { kubeWatch } from './kube-watch.ts';
@@ -18,4 +19,5 @@ export const benchmarks: readonly Benchmark[] = [
   kubeObjects,
   kubeLists,
   kubeWatch,
+  coldStart,
 ];

@@ -36,13 +36,15 @@ export class KubeServer implements AsyncDisposable {
     this.readySeconds = found.readySeconds;
   }
 
-  static async start(side: Side): Promise<KubeServer> {
+  /** `isWhole`: the peer with its scheduler, and kwok in the place of nodes. */
+  static async start(side: Side, { isWhole } = { isWhole: false }): Promise<KubeServer> {
     const folder = mkdtempSync(join(tmpdir(), 'strata-bench-kube-'));
     const programs: Program[] = [];
     try {
       const port = await freePort();
       const make = side === 'strata' ? startOurs : startPeer;
       const found = await make(folder, port, programs);
+      if (isWhole) startNodes(found.kubeconfig, await freePort(), programs);
       return new KubeServer(programs, folder, found);
     } catch (error) {
       for (const one of programs.toReversed()) await one[Symbol.asyncDispose]();
@@ -158,6 +160,27 @@ async function startPeer(folder: string, port: number, programs: Program[]): Pro
     new Program({ command: () => [kubePeer.controllers, ...flagsOf(controllerFlags)] }),
   );
   return { kubeconfig, readySeconds };
+}
+
+/** The flags of the peer's own measurements: one fake node per annotated Node object. */
+function startNodes(kubeconfig: string, port: number, programs: Program[]): void {
+  const scheduler = {
+    kubeconfig,
+    'leader-elect': 'false',
+    'bind-address': '127.0.0.1',
+    'secure-port': String(port),
+  };
+  programs.push(new Program({ command: () => [kubePeer.scheduler, ...flagsOf(scheduler)] }));
+  const kwok = {
+    kubeconfig,
+    'manage-nodes-with-annotation-selector': 'kwok.x-k8s.io/node=fake',
+    'node-ip': '127.0.0.1',
+    'node-port': '0',
+    cidr: '198.19.0.0/16',
+    'node-lease-duration-seconds': '200',
+    config: join(kubePeer.folder, '../kwok-fast.yaml'),
+  };
+  programs.push(new Program({ command: () => [kubePeer.kwok, ...flagsOf(kwok)] }));
 }
 
 function flagsOf(flags: Readonly<Record<string, string>>): string[] {
