@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
 import { ImageStore } from '#mesos/agent/image-store.ts';
-import type { CommandInfo, TaskStatus } from '#wire/mesos/v1.ts';
+import type { CommandInfo, TaskStatus, Volume } from '#wire/mesos/v1.ts';
 import { AgentMachine, bestMaster } from '#test/support/agent-machine.ts';
 import { canServeImages, DockerRegistry } from '#test/support/docker-registry.ts';
 import { TestFramework } from '#test/support/framework.ts';
@@ -51,9 +51,14 @@ suite(`images of tasks (${bestMaster} master)`, { skip }, () => {
     await registry.close();
   });
 
-  async function ended(id: string, command: CommandInfo, name: string): Promise<TaskStatus> {
+  async function ended(
+    id: string,
+    command: CommandInfo,
+    name: string,
+    volumes: Volume[] = [],
+  ): Promise<TaskStatus> {
     const image = { type: 'DOCKER' as const, docker: { name } };
-    const container = { type: 'MESOS' as const, mesos: { image } };
+    const container = { type: 'MESOS' as const, mesos: { image }, volumes };
     framework.launch([{ id, command, mem: 32, ...({ container } as object) }]);
     const isEnd = (one: TaskStatus): boolean =>
       one.task_id.value === id && /FINISHED|FAILED|KILLED|ERROR/.test(one.state);
@@ -72,6 +77,7 @@ suite(`images of tasks (${bestMaster} master)`, { skip }, () => {
       '[ ! -e /data/gone ]',
       '[ "$FROM_IMAGE" = yes ]',
       '[ "$PWD" = /mnt/mesos/sandbox ] && [ "$MESOS_SANDBOX" = "$PWD" ]',
+      '[ -z "$(ls /dev/shm)" ] && echo x >/dev/shm/own',
       'echo x >out && [ -e stderr ] && head -c 1 /dev/urandom >/dev/null',
     ].join(' && ');
     await finishes('sees', { value });
@@ -89,6 +95,20 @@ suite(`images of tasks (${bestMaster} master)`, { skip }, () => {
     await finishes('inside', { value });
     assert.ok(!existsSync('/tmp/mesos/sandbox'), 'no link of the image was followed');
     await finishes('another', { value: '[ "$(cat /data/kept)" = kept ]' });
+  });
+
+  test('a volume in its sandbox is there; one beside it is refused in words', async () => {
+    const script: CommandInfo = { value: '[ "$(cat given/in)" = host ] && ! echo x >given/in' };
+    const host = mkdtempSync(join(tmpdir(), 'strata-volume-'));
+    writeFileSync(join(host, 'in'), 'host');
+    const mode = 'RO' as const;
+    const inside = { mode, container_path: 'given', host_path: host };
+    const good = await ended('volume', script, box(), [inside]);
+    assert.equal(good.message, 'Command exited with status 0');
+    const beside = { mode, container_path: '/tmp', host_path: host };
+    const bad = await ended('beside', { value: 'true' }, box(), [beside]);
+    assert.match(bad.message ?? '', /Volumes at absolute paths in an image are not supported/);
+    rmSync(host, { recursive: true });
   });
 
   test('it runs as its user', async () => {

@@ -236,16 +236,18 @@ export class ContainerSpecs {
     };
     return task.container?.mesos?.image === undefined
       ? spec
-      : this.#inImage(spec, task, { containerId, container });
+      : this.#inImage(spec, task, { launch, container });
   }
 
   /** The same process with a root of its own. */
   async #inImage(
     spec: ProcessSpec,
     task: TaskInfo,
-    { containerId, container }: { readonly containerId: string; readonly container: string },
+    { launch, container }: { readonly launch: ContainerLaunch; readonly container: string },
   ): Promise<ProcessSpec> {
     const { flags, policy, paths } = this.#options;
+    const { containerId, executor } = launch;
+    const executorVolumes = launch.type === 'default' ? (executor.container?.volumes ?? []) : [];
     const { type, docker, cached } = task.container?.mesos?.image ?? {};
     if (type !== 'DOCKER' || docker === undefined || !flags.imageProviders.has('docker')) {
       throw new Error(
@@ -258,7 +260,8 @@ export class ContainerSpecs {
     }
     const volumes: readonly ProcessMount[] = spec.mounts ?? [];
     const inSandbox = (path: string): boolean => path.startsWith(`${spec.cwd}/`);
-    if (task.container?.volumes?.some((one) => isAbsolute(one.container_path)) === true) {
+    const all = [...(task.container?.volumes ?? []), ...executorVolumes];
+    if (all.some((one) => isAbsolute(one.container_path))) {
       throw new Error('Volumes at absolute paths in an image are not supported');
     }
     const { config, ...image } = await this.#images.get(docker.name, cached !== false);

@@ -89,6 +89,13 @@ export async function imageRoot(
         target: at(`/dev/${name}`),
         readOnly: false,
       })),
+      {
+        type: 'tmpfs',
+        source: 'shm',
+        target: at('/dev/shm'),
+        readOnly: false,
+        options: 'nosuid,nodev,noexec,mode=1777',
+      },
       ...MASKED.map((path) => bind('/dev/null', at(path), false)),
       ...READ_ONLY.map((path) => bind(at(path), at(path), true)),
       ...files.map((path) => bind(path, at(path), true)),
