@@ -1,6 +1,6 @@
 // Answers that are expensive to build (/state and the like) are built once for all who asked the
-// same before the building began, and never back to back: half of the time is left for everything
-// else, however many ask. What is answered is never older than the question.
+// same before the building began, and for a crowd never back to back: half of the time is left for
+// everything else, however many ask. What is answered is never older than the question.
 import type { Env } from '#env/env.ts';
 
 interface Waiting<T> {
@@ -61,7 +61,9 @@ export class SharedViews<T> {
       for (const asker of askers) this.#fail(asker, error);
     }
     const now = this.#env.clock.monotonicMs();
-    this.#restsUntil = now + (now - from);
+    // A single reader, one question after the other, need not wait.
+    const isCrowded = askers.length > 1 || this.#waiting.size > 0;
+    this.#restsUntil = isCrowded ? now + (now - from) : 0;
     if (this.#waiting.size > 0) this.#schedule();
   }
 }
