@@ -1,6 +1,7 @@
 // The roles and bindings that every cluster has from the start (upstream's bootstrap policy, in the
 // parts that components and users of this version rely on).
 import type { KubeObject } from '#kube/meta/object.ts';
+import components from './bootstrap-components.json' with { type: 'json' };
 
 const RBAC = 'rbac.authorization.k8s.io/v1';
 const labels = { 'kubernetes.io/bootstrapping': 'rbac-defaults' };
@@ -293,6 +294,20 @@ export const bootstrapBindings: readonly KubeObject[] = [
 ];
 
 /** Objects beside RBAC that a cluster starts with. */
+interface ComponentPolicy {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+}
+
+/** What the scheduler and each controller of kube-controller-manager v1.37 may do. */
+export const componentPolicies: readonly KubeObject[] = (
+  components as readonly ComponentPolicy[]
+).map((one) => ({
+  apiVersion: RBAC,
+  ...one,
+  metadata: { ...one.metadata, labels, annotations },
+}));
+
 export function bootstrapObjects(): KubeObject[] {
   const namespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'].map((name) => ({
     apiVersion: 'v1',

@@ -2,7 +2,12 @@
 // server itself. Run at each start; what exists is brought up to date, never duplicated.
 import type { KubeObject } from '#kube/meta/object.ts';
 import { parseApiVersion } from '#kube/meta/object.ts';
-import { bootstrapBindings, bootstrapObjects, bootstrapRoles } from './bootstrap-policy.ts';
+import {
+  bootstrapBindings,
+  bootstrapObjects,
+  bootstrapRoles,
+  componentPolicies,
+} from './bootstrap-policy.ts';
 import type { Handler } from './handler.ts';
 import type { WriteContext } from './resources.ts';
 import { authenticated } from './user.ts';
@@ -59,6 +64,7 @@ export async function bootstrap(
       subjects: merged(live['subjects'], binding['subjects']),
     }));
   }
+  await Promise.all(componentPolicies.map((one) => ensureComponent(handler, one)));
   await ensure(handler, {
     apiVersion: 'v1',
     kind: 'Service',
@@ -75,6 +81,12 @@ export async function bootstrap(
   });
   await ensureServiceRange(handler);
   await handler.loadDefinitions();
+}
+
+/** Roles and bindings of components keep what was added to them. */
+async function ensureComponent(handler: Handler, one: KubeObject): Promise<void> {
+  const field = one.kind.endsWith('Binding') ? 'subjects' : 'rules';
+  await ensure(handler, one, (live) => ({ ...live, [field]: merged(live[field], one[field]) }));
 }
 
 /** The range that services get their addresses from, as an object. */
