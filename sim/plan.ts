@@ -159,7 +159,8 @@ function frameworkPlan(random: SimRandom, index: number): FrameworkPlan {
     refuseSeconds: [0, 1, 5],
     killChance: random.pick([0, 0, 0.1, 0.4]),
     failChance: random.pick([0, 0, 0.2]),
-    isRequesting: random.chance(0.25),
+    // What it wished for could come as its reservations, on which not everything can run.
+    isRequesting: random.chance(0.25) && !reserving.isReserving,
     holdChance: random.pick([0, 0, 0.2]),
     repeatChance: random.pick([0, 0, 0.3]),
     greedChance: random.pick([0, 0, 0, 0.2]),
