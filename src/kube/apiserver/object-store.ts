@@ -74,6 +74,8 @@ interface Memo {
   facts?: Facts;
   /** The message, as of the value's own revision. */
   protobuf?: Uint8Array;
+  /** The version of the resource that the message is of. */
+  protobufInfo?: ResourceInfo;
   /** JSON in our layout, where the stored bytes are not. */
   json?: Buffer;
   /** The object in versions that are not just its bytes. */
@@ -305,14 +307,18 @@ export function protobufBytes(
   if (info.customResourceDefinition !== undefined) return undefined;
   const isOwn = revision === undefined || revision === kv.modRevision;
   const memo = memoOf(kv);
-  if (isOwn && memo.protobuf !== undefined) return memo.protobuf;
-  const object = young.get(kv) ?? parsed(kv);
+  const isKept = isOwn && memo.protobufInfo === info;
+  if (isKept && memo.protobuf !== undefined) return memo.protobuf;
+  const object = info.codec === undefined ? (young.get(kv) ?? parsed(kv)) : objectFor(info, kv);
   const bytes = encodeObject({
     ...object,
     apiVersion: apiVersionOf(info),
     kind: info.kind,
     metadata: { ...object.metadata, resourceVersion: String(revision ?? kv.modRevision) },
   });
-  if (isOwn && bytes !== undefined) memo.protobuf = bytes;
+  if (isOwn && bytes !== undefined) {
+    memo.protobuf = bytes;
+    memo.protobufInfo = info;
+  }
   return bytes;
 }
