@@ -1,14 +1,15 @@
 // Tasks with images: pulled from a real registry, each in a root of its own that it cannot leave.
 // Needs root, docker-registry and a static busybox.
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
 import { ImageStore } from '#mesos/agent/image-store.ts';
 import type { CommandInfo, TaskStatus, Volume } from '#wire/mesos/v1.ts';
-import { AgentMachine, bestMaster } from '#test/support/agent-machine.ts';
+import { AgentMachine, bestMaster, stop } from '#test/support/agent-machine.ts';
+import { eventually } from '#test/support/cluster.ts';
 import { canServeImages, DockerRegistry } from '#test/support/docker-registry.ts';
 import { TestFramework } from '#test/support/framework.ts';
 
@@ -16,10 +17,12 @@ const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' 
 const isRoot = process.getuid?.() === 0;
 const skip = isRoot && canServeImages ? false : 'needs root, docker-registry and busybox';
 
+const FLAGS = ['--flag', 'image_providers=docker'];
+
 const BASE = {
   'bin/busybox': 'busybox',
   ...Object.fromEntries(
-    ['sh', 'cat', 'ls', 'grep', 'id', 'test', 'head', 'mount'].map((name) => [
+    ['sh', 'cat', 'ls', 'grep', 'id', 'test', 'head', 'sleep'].map((name) => [
       `bin/${name}`,
       '->busybox',
     ]),
@@ -42,7 +45,7 @@ suite(`images of tasks (${bestMaster} master)`, { skip }, () => {
       Cmd: ['/data/new'],
       Env: ['FROM_IMAGE=yes', 'PATH=/bin'],
     });
-    await machine.start(['--flag', 'image_providers=docker']);
+    await machine.start(FLAGS);
     framework = new TestFramework(machine.masterUrl, env);
   });
   after(async () => {
@@ -128,6 +131,25 @@ suite(`images of tasks (${bestMaster} master)`, { skip }, () => {
     const end = await ended('missing', { value: 'true' }, `${registry.host}/test/none`);
     assert.equal(end.state, 'TASK_FAILED');
     assert.match(end.message ?? '', /Failed to pull image '.*none': .* was answered with 404/);
+  });
+
+  test('it lives on when its agent is killed; its root goes when it has ended', async () => {
+    const image = { type: 'DOCKER' as const, docker: { name: box() } };
+    const container = { type: 'MESOS' as const, mesos: { image } };
+    const command = { value: 'while cat /data/new >/dev/null; do sleep 1; done' };
+    framework.launch([{ id: 'lives', command, mem: 32, ...({ container } as object) }]);
+    await framework.reached('lives', 'TASK_RUNNING');
+    await stop(machine.agent, 'SIGKILL');
+    machine.startAgent(FLAGS);
+    await machine.agentActive();
+    assert.ok(existsSync(join(machine.folder, 'agent/run/images/layers')));
+    framework.kill('lives');
+    await framework.reached('lives', 'TASK_KILLED');
+    const containers = join(machine.folder, 'agent/run/containers');
+    const roots = (): boolean =>
+      readdirSync(containers).some((name) => existsSync(join(containers, name, 'roots')));
+    await eventually('no root is left', async () => !roots() || undefined);
+    assert.doesNotMatch(readFileSync('/proc/self/mounts', 'utf8'), /strata-agent-.*overlay/);
   });
 
   test('nothing of a layer is kept whose bytes are not those of its digest', async () => {
