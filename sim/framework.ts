@@ -378,7 +378,7 @@ export class FrameworkActor {
       }
       if (this.plan.isRequesting && waiting.length > 0) {
         const requests = waiting.map(() => ({
-          resources: parseResources('cpus:1.6;mem:544;disk:1'),
+          resources: parseResources('cpus:1.6;mem:544;disk:800'),
         }));
         this.#call({ type: 'REQUEST', request: { requests } });
       }
