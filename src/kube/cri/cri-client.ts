@@ -118,6 +118,15 @@ export function hasGrpcCode(error: unknown, code: keyof typeof grpcCodes): boole
   return own === grpcCodes[code] || (cause !== undefined && hasGrpcCode(cause, code));
 }
 
+/**
+ * The runtime is not there, or not yet: containerd opens its socket before it has found its containers
+ * again, and until then answers with this sentence under the code of an unknown error (1.6, `checkInitialized`).
+ */
+export function isAway(error: unknown): boolean {
+  if (hasGrpcCode(error, 'unavailable')) return true;
+  return error instanceof Error && error.message === 'server is not initialized yet';
+}
+
 /** Without the code that gRPC puts before it. */
 function criMessage(error: Error): string {
   const { details } = error as { readonly details?: unknown };

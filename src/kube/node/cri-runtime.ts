@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { Fault } from '#base/fault.ts';
 import type { Clock, Timer, Timers } from '#env/env.ts';
-import { hasGrpcCode, type CriClient, type CriMessage } from '#kube/cri/cri-client.ts';
+import { isAway, type CriClient, type CriMessage } from '#kube/cri/cri-client.ts';
 import { containerConfig, containerLabels, criLogPath, logFolder } from './cri-config.ts';
 import { sandboxConfig } from './cri-config.ts';
 import { containerStates, type CriExits } from './cri-exits.ts';
@@ -141,7 +141,7 @@ export class CriRuntime implements port.Runtime {
       try {
         return await work();
       } catch (error) {
-        if (!hasGrpcCode(error, 'unavailable')) throw error;
+        if (!isAway(error)) throw error;
         if (this.#isClosed || !isWanted()) return;
         await new Promise<void>((done) => this.#env.timers.after(retryMs, done));
       }

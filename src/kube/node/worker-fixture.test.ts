@@ -134,8 +134,14 @@ export class NodeFixture implements AsyncDisposable {
       },
       this.env,
     );
+    try {
+      await worker.start();
+    } catch (error) {
+      // It would never be finished, and what ends the fixture would wait for it.
+      await worker.close();
+      throw error;
+    }
     this.#workers.push(worker);
-    await worker.start();
     return worker;
   }
 
