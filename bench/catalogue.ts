@@ -3,6 +3,7 @@ import type { Benchmark } from './benchmark.ts';
 import { coldStart } from './cold-start.ts';
 import { kubeLists } from './kube-lists.ts';
 import { kubeObjects } from './kube-objects.ts';
+import { kubeScheduling } from './kube-scheduling.ts';
 import { kubeWatch } from './kube-watch.ts';
 import { mesosFrameworks } from './mesos-frameworks.ts';
 import { mesosLaunch } from './mesos-launch.ts';
@@ -19,5 +20,6 @@ export const benchmarks: readonly Benchmark[] = [
   kubeObjects,
   kubeLists,
   kubeWatch,
+  kubeScheduling,
   coldStart,
 ];

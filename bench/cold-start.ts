@@ -59,8 +59,7 @@ async function measureOurs(): Promise<Measure[]> {
 async function measurePeer(): Promise<Measure[]> {
   await kubectlFolder();
   const started = performance.now();
-  await using server = await KubeServer.start('peer', { isWhole: true });
-  await server.load('nodes', '-n', '1');
+  await using server = await KubeServer.start('peer', { nodes: 1 });
   await firstPod(server.kubeconfig);
   const { residentMb: megabytes, processorSeconds: cpuSeconds } = server;
   return measures(started, { megabytes, cpuSeconds });

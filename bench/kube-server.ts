@@ -5,10 +5,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { run } from '#test/support/cluster.ts';
+import { eventually, run } from '#test/support/cluster.ts';
+import { kubectlFolder } from '#test/support/kubectl.ts';
 import type { Side } from './benchmark.ts';
 import { bundle, type Step } from './mesos-master.ts';
-import { absent, kubePeer } from './peers.ts';
+import { absent, kubePeer, mesosPeer } from './peers.ts';
 import { freePort, processorSeconds, Program, residentMb } from './program.ts';
 
 export function missingKube(side: Side): string | undefined {
@@ -36,20 +37,40 @@ export class KubeServer implements AsyncDisposable {
     this.readySeconds = found.readySeconds;
   }
 
-  /** `isWhole`: the peer with its scheduler, and kwok in the place of nodes. */
-  static async start(side: Side, { isWhole } = { isWhole: false }): Promise<KubeServer> {
+  /**
+   * `nodes`: with a scheduler and so many fake nodes: of kwok on the peer's side, agents of the Mesos
+   * peer's load generator on ours.
+   */
+  static async start(side: Side, { nodes } = { nodes: 0 }): Promise<KubeServer> {
     const folder = mkdtempSync(join(tmpdir(), 'strata-bench-kube-'));
     const programs: Program[] = [];
     try {
       const port = await freePort();
-      const make = side === 'strata' ? startOurs : startPeer;
-      const found = await make(folder, port, programs);
-      if (isWhole) startNodes(found.kubeconfig, await freePort(), programs);
-      return new KubeServer(programs, folder, found);
+      if (side === 'strata') {
+        const master = nodes > 0 ? await startSubstrate(nodes, programs) : undefined;
+        const own = await startOurs(folder, port, programs, master);
+        const server = new KubeServer(programs, folder, own);
+        if (nodes > 0) await server.#nodesAreThere(nodes);
+        return server;
+      }
+      const found = await startPeer(folder, port, programs);
+      if (nodes > 0) startNodes(found.kubeconfig, await freePort(), programs);
+      const server = new KubeServer(programs, folder, found);
+      if (nodes > 0) await server.load('nodes', '-n', String(nodes));
+      return server;
     } catch (error) {
       for (const one of programs.toReversed()) await one[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** Agents become nodes by themselves. */
+  async #nodesAreThere(count: number): Promise<void> {
+    const kubectl = [join(await kubectlFolder(), 'kubectl'), '--kubeconfig', this.kubeconfig];
+    await eventually('every agent is a node', async () => {
+      const { stdout } = await run([...kubectl, 'get', 'nodes', '-o', 'name']);
+      return stdout.split('\n').filter((line) => line !== '').length === count ? true : undefined;
+    });
   }
 
   get residentMb(): number {
@@ -90,9 +111,39 @@ export class KubeServer implements AsyncDisposable {
 
 type Found = { kubeconfig: string; readySeconds: number };
 
-async function startOurs(folder: string, port: number, programs: Program[]): Promise<Found> {
+/** A master, and agents that are connections and answers; gives the address of the master. */
+async function startSubstrate(agents: number, programs: Program[]): Promise<string> {
+  const [port, agentPort] = [await freePort(), await freePort()];
+  const master = new Program({
+    command: (home) => {
+      return [process.execPath, bundle, 'master', '--home', home, '--port', String(port)];
+    },
+  });
+  programs.push(master);
+  const address = `127.0.0.1:${port}`;
+  await master.ready(async () => (await fetch(`http://${address}/health`)).ok);
+  const steps = ['-agents', String(agents), '-steps', 'register,hold', '-limit', '900s'];
+  const where = ['-master', address, '-port', String(agentPort)];
+  const fake = new Program({ command: () => [mesosPeer.loadgen, ...where, ...steps] });
+  programs.push(fake);
+  await fake.ready(async () => {
+    const answer = await fetch(`http://${address}/metrics/snapshot`);
+    const metrics = (await answer.json()) as Record<string, number>;
+    return metrics['master/slaves_active'] === agents;
+  });
+  return address;
+}
+
+async function startOurs(
+  folder: string,
+  port: number,
+  programs: Program[],
+  master: string | undefined,
+): Promise<Found> {
   const started = performance.now();
-  const where = ['--home', folder, '--port', String(port), '--components', 'apiserver,controllers'];
+  const components = `apiserver,controllers${master === undefined ? '' : ',scheduler'}`;
+  const more = master === undefined ? [] : ['--master', master];
+  const where = ['--home', folder, '--port', String(port), '--components', components, ...more];
   const server = new Program({
     command: () => [process.execPath, bundle, 'kube', 'serve', 'bench', ...where],
   });

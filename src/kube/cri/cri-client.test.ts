@@ -1,3 +1,4 @@
+// When a CRI runtime counts as away, by what its calls answered.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Fault } from '#base/fault.ts';
