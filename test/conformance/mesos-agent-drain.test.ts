@@ -1,4 +1,4 @@
-// An operator drains an agent of Strata's: with a real Mesos 1.11 master.
+// An operator drains an agent of Strata's: with a real Mesos 1.11 master and with ours.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
@@ -81,3 +81,4 @@ function stories(kind: 'real' | 'own'): void {
 
 const noReal = existsSync(realMaster) ? false : `no real Mesos master at ${realMaster}`;
 suite('draining with a real Mesos master', { skip: noReal }, () => stories('real'));
+suite('draining with our master', () => stories('own'));
