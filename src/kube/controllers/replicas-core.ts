@@ -43,12 +43,16 @@ export interface ReplicaSetSnapshot {
 /** At most so many at a time; the rest follows when these have been seen. */
 const BURST_MAX = 500;
 
+function wantedBy(set: KubeObject): number {
+  return Number(set['spec'].replicas ?? 1);
+}
+
 function statusOf(
   snapshot: ReplicaSetSnapshot,
   mine: readonly KubeObject[],
   now: number,
 ): Record<string, unknown> {
-  const { set, failure } = snapshot;
+  const { set } = snapshot;
   const minReadySeconds = Number(set['spec'].minReadySeconds ?? 0);
   const templateLabels = Object.entries(
     (set['spec'].template?.metadata?.labels ?? {}) as Record<string, string>,
@@ -59,6 +63,8 @@ function statusOf(
   const available = ready.filter((pod) => isPodAvailable(pod, minReadySeconds, now));
   const terminating = mine.filter(isGoing).length;
   const old = conditionsOf(set);
+  // Nothing is left to fail once there are as many as wanted.
+  const failure = active.length === wantedBy(set) ? undefined : snapshot.failure;
   const conditions: readonly Condition[] =
     failure === undefined
       ? withoutCondition(old, 'ReplicaFailure')
@@ -103,7 +109,7 @@ function scale(
 ): Effect[] {
   const announce: Announcement = { about: set, noun: 'pod' };
   const common = { resource: podsResource, announce, isExpected: true } as const;
-  const missing = Number(set['spec'].replicas ?? 1) - active.length;
+  const missing = wantedBy(set) - active.length;
   if (missing >= 0) {
     return Array.from({ length: Math.min(BURST_MAX, missing) }, () => {
       const object = podFromTemplate({ template: set['spec'].template, owner: set });

@@ -91,7 +91,7 @@ const views: Readonly<Record<string, (object: KubeObject) => string>> = {
   ReplicaSet: (one) =>
     `${revision(one)}spec=${one['spec'].replicas} ${numbers(one['status'], 'replicas', 'readyReplicas', 'availableReplicas')} ${conditions(one)}`,
   ReplicationController: (one) =>
-    `spec=${one['spec'].replicas} ${numbers(one['status'], 'replicas', 'readyReplicas')}`,
+    `spec=${one['spec'].replicas} ${numbers(one['status'], 'replicas', 'readyReplicas')} ${conditions(one)}`,
   StatefulSet: (one) =>
     numbers(one['status'], 'replicas', 'readyReplicas', 'currentReplicas', 'updatedReplicas'),
   DaemonSet: (one) =>

@@ -75,11 +75,20 @@ export function settleDependent(
   }
   const { uid = '', finalizers = [] } = node.object.metadata;
   const isWaitedFor = owners.some((owner) => standing(owner) === 'waiting');
-  const hasDependents = graph.dependentsOf(uid).length > 0;
+  const dependents = graph.dependentsOf(uid);
+  const hasDependents = dependents.length > 0;
   let propagationPolicy: 'Background' | 'Foreground' | 'Orphan' = 'Background';
   if (isWaitedFor && hasDependents) propagationPolicy = 'Foreground';
   else if (finalizers.includes(ORPHAN)) propagationPolicy = 'Orphan';
   else if (finalizers.includes(FOREGROUND)) propagationPolicy = 'Foreground';
   const { resource, object } = node;
-  return { effects: [{ kind: 'delete', resource, object, propagationPolicy }] };
+  const effects: Effect[] = [{ kind: 'delete', resource, object, propagationPolicy }];
+  // What waits for this one may itself be waited for by it: nobody in such a circle would ever go.
+  if (isWaitedFor && dependents.some((one) => isWaiting(one, FOREGROUND))) {
+    const unblocked = owners.map((owner) => ({ ...owner, blockOwnerDeletion: false }));
+    if (owners.some((owner) => owner.blockOwnerDeletion === true)) {
+      effects.unshift(withOwners(node, unblocked));
+    }
+  }
+  return { effects };
 }
