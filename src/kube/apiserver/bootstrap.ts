@@ -130,10 +130,18 @@ export async function publishEndpoint(handler: Handler, host: string, port: numb
   const whole: KubeObject = {
     apiVersion: 'v1',
     kind: 'Endpoints',
-    metadata: { name, namespace },
+    // Its slice is the one above.
+    metadata: { name, namespace, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
     subsets,
   };
-  await ensure(handler, whole, (live) => ({ ...live, subsets }));
+  await ensure(handler, whole, (live) => ({
+    ...live,
+    metadata: {
+      ...live.metadata,
+      labels: { ...live.metadata.labels, ...whole.metadata.labels },
+    },
+    subsets,
+  }));
 }
 
 function merged(live: unknown, wanted: unknown): unknown[] {

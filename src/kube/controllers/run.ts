@@ -8,6 +8,7 @@ import { daemonSetController } from './daemonset/controller.ts';
 import { deploymentController } from './deployment/controller.ts';
 import { disruptionController } from './disruption/controller.ts';
 import { endpointsController } from './endpoints/controller.ts';
+import { endpointSliceMirroringController } from './endpointslicemirroring/controller.ts';
 import type { Controller, ControllerServices } from './frame.ts';
 import { garbageController } from './garbage/controller.ts';
 import { jobController } from './job/controller.ts';
@@ -42,6 +43,7 @@ const makers: readonly ((services: ControllerServices) => Controller)[] = [
   cronJobController,
   ttlAfterFinishedController,
   endpointsController,
+  endpointSliceMirroringController,
   nodeLifecycleController,
   podGcController,
   disruptionController,

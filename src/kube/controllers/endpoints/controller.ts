@@ -11,7 +11,8 @@ import {
   type ControllerServices,
 } from '#kube/controllers/frame.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { MANAGED_BY, MANAGER, reconcileService, SERVICE_NAME } from './core.ts';
+import { MANAGER, reconcileService } from './core.ts';
+import { MANAGED_BY, SERVICE_NAME } from './slices.ts';
 
 const byService = 'service';
 

@@ -1,14 +1,13 @@
 // Decides which addresses stand behind a service: EndpointSlices, and the older Endpoints. Pure.
-import { endpoints as endpointsResource, endpointSlices } from '#kube/client/resources.ts';
+import { endpoints as endpointsResource } from '#kube/client/resources.ts';
 import { timestamp } from '#kube/controllers/conditions.ts';
 import type { Decision, Effect } from '#kube/controllers/effects.ts';
 import { isSame } from '#kube/controllers/equality.ts';
-import { isControlledBy, ownerReference } from '#kube/controllers/owners.ts';
+import { isControlledBy } from '#kube/controllers/owners.ts';
 import { isGoing, isPodOver, isPodReady } from '#kube/controllers/pod-facts.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
+import { byName, MANAGED_BY, SERVICE_NAME, settleSlices, type WantedSlice } from './slices.ts';
 
-export const SERVICE_NAME = 'kubernetes.io/service-name';
-export const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
 export const MANAGER = 'endpointslice-controller.k8s.io';
 const HEADLESS = 'service.kubernetes.io/headless';
 const TRIGGER = 'endpoints.kubernetes.io/last-change-trigger-time';
@@ -89,10 +88,6 @@ function familiesOf(service: KubeObject): readonly string[] {
   return families.length > 0 ? families : ['IPv4'];
 }
 
-function byName(a: KubeObject, b: KubeObject): number {
-  return (a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1;
-}
-
 function targetRef(pod: KubeObject) {
   const { namespace, name, uid } = pod.metadata;
   return { kind: 'Pod', namespace, name, uid };
@@ -126,12 +121,6 @@ function endpointFor(
     targetRef: targetRef(pod),
     ...(zone === undefined ? {} : { zone }),
   };
-}
-
-interface WantedSlice {
-  readonly addressType: string;
-  readonly ports: readonly EndpointPort[];
-  readonly endpoints: readonly Record<string, unknown>[];
 }
 
 /** Pods whose named ports have other numbers stand in slices of their own. */
@@ -174,44 +163,15 @@ function sliceLabels(service: KubeObject): Record<string, string> {
 
 function sliceEffects(snapshot: ServiceSnapshot, time: string): Effect[] {
   const { service } = snapshot;
-  const { name, namespace } = service.metadata;
-  const own = snapshot.slices.filter(
-    (slice) => slice.metadata.labels?.[MANAGED_BY] === MANAGER && isOurs(slice, service),
-  );
-  const unused = own.toSorted(byName);
-  const labels = sliceLabels(service);
-  const effects: Effect[] = [];
-  const take = (isFit: (slice: KubeObject) => boolean): KubeObject | undefined => {
-    const index = unused.findIndex(isFit);
-    return index < 0 ? undefined : unused.splice(index, 1)[0];
-  };
-  for (const one of wantedSlices(snapshot)) {
-    const isOfType = (slice: KubeObject): boolean => slice['addressType'] === one.addressType;
-    const there =
-      take((slice) => isOfType(slice) && isSame(slice['ports'] ?? [], one.ports)) ?? take(isOfType);
-    if (there === undefined) {
-      const metadata = {
-        generateName: `${name}-`,
-        ...(namespace === undefined ? {} : { namespace }),
-        labels,
-        annotations: { [TRIGGER]: time },
-        ownerReferences: [ownerReference(service)],
-      };
-      const object = { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata, ...one };
-      effects.push({ kind: 'create', resource: endpointSlices, object, isExpected: true });
-      continue;
-    }
-    const isRight =
-      isSame(there['ports'] ?? [], one.ports) &&
-      isSame(there['endpoints'] ?? [], one.endpoints) &&
-      isSame(there.metadata.labels, labels);
-    if (isRight) continue;
-    const annotations = { ...there.metadata.annotations, [TRIGGER]: time };
-    const object = { ...there, ...one, metadata: { ...there.metadata, labels, annotations } };
-    effects.push({ kind: 'update', resource: endpointSlices, object });
-  }
-  for (const object of unused) effects.push({ kind: 'delete', resource: endpointSlices, object });
-  return effects;
+  return settleSlices({
+    owner: service,
+    own: snapshot.slices.filter(
+      (slice) => slice.metadata.labels?.[MANAGED_BY] === MANAGER && isOurs(slice, service),
+    ),
+    wanted: wantedSlices(snapshot),
+    labels: sliceLabels(service),
+    annotations: { [TRIGGER]: time },
+  });
 }
 
 /** A slice of a service of this name that was there before is not. */
