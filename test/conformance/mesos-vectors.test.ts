@@ -14,6 +14,12 @@ interface Vector {
   readonly body: string;
 }
 
+/** To protobuf an empty list is none; what the master writes itself has them where Mesos has. */
+const heard = (body: string): unknown =>
+  JSON.parse(body, (_key, value: unknown) =>
+    Array.isArray(value) && value.length === 0 ? undefined : value,
+  );
+
 const folder = join(root, 'test/vectors/mesos');
 
 for (const file of readdirSync(folder)) {
@@ -23,9 +29,9 @@ for (const file of readdirSync(folder)) {
     for (const { message, from, type, body } of vectors) {
       if (type === 'application/json') {
         const again = stringify(message, parseJson(message, body));
-        assert.partialDeepStrictEqual(JSON.parse(again), JSON.parse(body), message);
+        assert.partialDeepStrictEqual(JSON.parse(again), heard(body), message);
         // Mesos writes fields in the order of the .proto files. Numbers may be written otherwise.
-        if (from !== 'client') assert.equal(again, JSON.stringify(JSON.parse(body)), message);
+        if (from !== 'client') assert.equal(again, JSON.stringify(heard(body)), message);
       } else {
         const value = decode(message, Buffer.from(body, 'base64'));
         assert.equal(Buffer.from(encode(message, value)).toString('base64'), body, message);
