@@ -81,8 +81,12 @@ test('kubectl: a web server is rolled out, updated without a gap, and rolled bac
 });
 
 test('kubectl: port-forward, logs -f, exec with a terminal, cp, describe, events', async () => {
-  const name = (await ok(['get', 'pods', '-l', 'app=web', '-o', 'name'])).split('\n')[0] ?? '';
-  const pod = name.replace('pod/', '');
+  // One of those that stay: what the scaling down has taken away may still be there.
+  const staying =
+    '{{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}} {{end}}{{end}}';
+  const names = await ok(['get', 'pods', '-l', 'app=web', '-o', `go-template=${staying}`]);
+  const [pod = ''] = names.split(' ');
+  const name = `pod/${pod}`;
   const env = { KUBECONFIG: cluster.kubeconfig(), HOME: cluster.home };
   const forward = cluster.background([join(tools, 'kubectl'), 'port-forward', name, ':8080'], env);
   const port = await new Promise<string>((done) => {
