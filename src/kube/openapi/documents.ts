@@ -41,7 +41,11 @@ class Writer {
   }
 
   custom({ customSchema }: ResourceInfo): Json {
-    const pod = this.#descriptions['io.k8s.api.core.v1.Pod'] ?? {};
+    // The package that the texts are read from has none for metadata; what upstream's begins with.
+    const pod: Readonly<Record<string, string>> = {
+      metadata: "Standard object's metadata.",
+      ...this.#descriptions['io.k8s.api.core.v1.Pod'],
+    };
     const texts = Object.fromEntries(
       ['apiVersion', 'kind', 'metadata'].flatMap((field) =>
         pod[field] === undefined ? [] : [[field, pod[field]]],
