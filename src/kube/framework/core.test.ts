@@ -137,6 +137,12 @@ test('FrameworkCore kills tasks of pods that the API no longer has', () => {
   assert.deepEqual(kinds(core.onUpdate(running)), ['acknowledge', 'kill']);
 });
 
+test('FrameworkCore does not kill what cannot be reached: the answer would be the same word again', () => {
+  const core = aCore();
+  const unreachable = { reason: 'REASON_RECONCILIATION', source: 'SOURCE_MASTER' };
+  assert.deepEqual(core.onUpdate(anUpdate('ghost', 'TASK_UNREACHABLE', unreachable)), []);
+});
+
 test('FrameworkCore removes a deleted pod that never ran from the API', () => {
   const core = aCore();
   core.onPod(aView('p'));

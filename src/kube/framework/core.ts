@@ -304,8 +304,9 @@ export class FrameworkCore {
       return [...effects, ...this.#onTaskOver(record, status)];
     }
     if (record === undefined) {
-      // A task of a pod that the API no longer has.
-      const { taskId, agentId } = status;
+      // Of a pod that the API no longer has. While unreachable, a kill would be answered by this again.
+      const { taskId, agentId, state } = status;
+      if (state === 'TASK_UNREACHABLE') return effects;
       return [...effects, { kind: 'kill', taskId, agentId }];
     }
     if (status.agentId !== undefined && status.state !== 'TASK_UNREACHABLE') {
