@@ -88,23 +88,29 @@ test('kubectl: port-forward, logs -f, exec with a terminal, cp, describe, events
   const [pod = ''] = names.split(' ');
   const name = `pod/${pod}`;
   const env = { KUBECONFIG: cluster.kubeconfig(), HOME: cluster.home };
-  const forward = cluster.background([join(tools, 'kubectl'), 'port-forward', name, ':8080'], env);
-  const port = await new Promise<string>((done) => {
-    forward.stdout?.on('data', (chunk: Buffer) => {
-      const found = /127\.0\.0\.1:(\d+)/.exec(chunk.toString())?.[1];
-      if (found !== undefined) done(found);
-    });
-  });
   const follow = cluster.background([join(tools, 'kubectl'), 'logs', '-f', name], env);
   const logged = new Promise<void>((done) => {
     follow.stdout?.on('data', (chunk: Buffer) => {
       if (chunk.toString().includes('/through-the-tunnel')) done();
     });
   });
-  // The server in the pod may take a moment to listen.
+  // The server in the pod may take a moment to listen, and kubectl's tunnel ends with a refused connection.
   const answer = await eventually('an answer through the tunnel', async () => {
-    const response = await fetch(`http://127.0.0.1:${port}/through-the-tunnel`);
-    return await response.text();
+    const command = [join(tools, 'kubectl'), 'port-forward', name, ':8080'];
+    const forward = cluster.background(command, env);
+    try {
+      const port = await new Promise<string>((done, fail) => {
+        forward.once('exit', () => fail(new Error('kubectl port-forward ended')));
+        forward.stdout?.on('data', (chunk: Buffer) => {
+          const found = /127\.0\.0\.1:(\d+)/.exec(chunk.toString())?.[1];
+          if (found !== undefined) done(found);
+        });
+      });
+      const response = await fetch(`http://127.0.0.1:${port}/through-the-tunnel`);
+      return await response.text();
+    } finally {
+      forward.kill();
+    }
   });
   assert.equal(answer, 'hello');
   await logged;
