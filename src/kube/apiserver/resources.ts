@@ -1,5 +1,6 @@
 // The one path of every resource: create, get, list, update, patch, apply, delete over the store, with
 // defaults, validation, admission and field ownership. What kinds do differently is in strategies.ts.
+import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
 import type { Env } from '#env/env.ts';
 import { serverSideApply, trackUpdate } from '#kube/meta/apply.ts';
 import { applyDefaults } from '#kube/meta/defaulting.ts';
@@ -19,7 +20,7 @@ import {
 import { validateCreate, validateMetadataUpdate, validateUpdate } from '#kube/meta/validation.ts';
 import { prefixEnd, type KeyValue, type Store } from '#store/store.ts';
 import type { AdmissionChain } from './admission/chain.ts';
-import type { AdmissionLookup, AdmissionRequest } from './admission/request.ts';
+import type { AdmissionRequest } from './admission/request.ts';
 import { admissionRequestOf } from './admission/write-request.ts';
 import { decodeObject, type DecodeContext } from './decoding.ts';
 import {
@@ -91,7 +92,7 @@ export type ExtraValidation = (
 /** Called before a new object is stored, for what needs the whole cluster (cluster IPs). */
 export type Allocation = (info: ResourceInfo, object: KubeObject) => Promise<void>;
 
-export class Resources implements AdmissionLookup {
+export class Resources implements ObjectLookup {
   readonly store: Store;
   readonly registry: ResourceRegistry;
   readonly #env: Env;

@@ -1,8 +1,8 @@
 // Calls webhooks: a URL, or a service of the cluster by its endpoints; HTTPS only, trusted by the bundle
 // that the configuration brings. For admission, conversion, and webhooks of access.
+import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
 import { request } from 'node:https';
 import { checkServerIdentity, rootCertificates } from 'node:tls';
-import type { KubeObject } from '#kube/meta/object.ts';
 import type { KeyPair } from '#kube/pki/authority.ts';
 
 export interface ServiceReference {
@@ -17,21 +17,6 @@ export interface ClientConfig {
   readonly service?: ServiceReference;
   /** Base64 of PEM. */
   readonly caBundle?: string;
-}
-
-/** What names in the cluster stand for. */
-export interface ServiceLookup {
-  get(
-    group: string,
-    resource: string,
-    namespace: string | undefined,
-    name: string,
-  ): Promise<KubeObject | undefined>;
-  list(
-    group: string,
-    resource: string,
-    namespace: string | undefined,
-  ): Promise<readonly KubeObject[]>;
 }
 
 export interface Endpoint {
@@ -63,7 +48,7 @@ interface SliceEndpoint {
 
 /** An address behind a service: a ready endpoint, as upstream's aggregator routes by endpoints. */
 export async function resolveService(
-  lookup: ServiceLookup,
+  lookup: ObjectLookup,
   service: ServiceReference,
 ): Promise<Endpoint> {
   const { namespace, name, port = PORT_DEFAULT } = service;
@@ -111,7 +96,7 @@ interface Goal extends Endpoint {
   readonly url: string;
 }
 
-async function goalOf(lookup: ServiceLookup, call: WebhookCall): Promise<Goal> {
+async function goalOf(lookup: ObjectLookup, call: WebhookCall): Promise<Goal> {
   const { config, query = '' } = call;
   if (config.url !== undefined) {
     const url = new URL(config.url);
@@ -136,7 +121,7 @@ async function goalOf(lookup: ServiceLookup, call: WebhookCall): Promise<Goal> {
 }
 
 /** The parsed answer. Throws WebhookFailure. */
-export async function callWebhook(lookup: ServiceLookup, call: WebhookCall): Promise<unknown> {
+export async function callWebhook(lookup: ObjectLookup, call: WebhookCall): Promise<unknown> {
   const goal = await goalOf(lookup, call);
   const text = Buffer.from(JSON.stringify(call.body));
   const bundle = call.config.caBundle;

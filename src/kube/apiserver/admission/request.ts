@@ -1,5 +1,6 @@
 // A request as admission sees it, what admission may ask of the cluster, and its refusals in upstream's
 // words.
+import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
 import { ApiError } from '#kube/meta/status.ts';
@@ -29,22 +30,8 @@ export interface AdmissionRequest {
   readonly annotations: Record<string, string>;
 }
 
-export interface AdmissionLookup {
-  get(
-    group: string,
-    resource: string,
-    namespace: string | undefined,
-    name: string,
-  ): Promise<KubeObject | undefined>;
-  list(
-    group: string,
-    resource: string,
-    namespace: string | undefined,
-  ): Promise<readonly KubeObject[]>;
-}
-
 export interface AdmissionServices {
-  readonly lookup: AdmissionLookup;
+  readonly lookup: ObjectLookup;
   readonly registry: ResourceRegistry;
   readonly isAllowed: (access: AccessRequest) => boolean;
   readonly uuid: () => string;

@@ -1,6 +1,7 @@
 // The versions of one definition: objects are stored in one of them and read in any. Between them only the
 // version's name changes (None), or a webhook converts; what a version does not know is pruned, and
 // defaults that the stored version has now are filled in at every read.
+import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
 import { applySchemaDefaults } from '#kube/meta/defaulting.ts';
 import { validateAnnotations, validateLabels } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
@@ -8,12 +9,7 @@ import { decodeStrict } from '#kube/meta/pruning.ts';
 import type { ObjectCodec, ResourceInfo } from '#kube/meta/resource-info.ts';
 import type { Schema } from '#kube/meta/schema.ts';
 import { ApiError } from '#kube/meta/status.ts';
-import {
-  callWebhook,
-  WebhookFailure,
-  type ClientConfig,
-  type ServiceLookup,
-} from '#kube/apiserver/webhook-client.ts';
+import { callWebhook, WebhookFailure, type ClientConfig } from '#kube/apiserver/webhook-client.ts';
 import { isObject } from './json-schema.ts';
 
 const CONVERSION_MS = 30_000;
@@ -27,7 +23,7 @@ export interface Conversion {
 }
 
 export interface VersionServices {
-  readonly lookup: ServiceLookup;
+  readonly lookup: ObjectLookup;
   readonly uuid: () => string;
 }
 
