@@ -1,7 +1,7 @@
 // `strata kube create NAME`: one more Kubernetes instance on the substrate of a home.
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
-import { checkInstanceName, Home, instanceConfig } from '#supervisor/home.ts';
+import { checkInstanceName, Home } from '#supervisor/home.ts';
 import { waitForState } from './state-watch.ts';
 import { KUBE_PORT, REREAD_SIGNAL } from './up.ts';
 
@@ -33,7 +33,7 @@ export async function kubeCreate(
   const first = KUBE_PORT + running.portOffset;
   let port = first;
   while (existing.some((instance) => instance.port === port)) port += 1;
-  home.addInstance(instanceConfig(name, port));
+  home.addInstance(name, port);
   process.kill(running.pid, REREAD_SIGNAL);
   const part = `kube-${name}`;
   const state = await waitForState(

@@ -105,7 +105,7 @@ export async function kubeMigrateStore(
   if (instance !== undefined) {
     const { store: _store, ...rest } = instance;
     const isOwn = options.to === embeddedSpec(options);
-    new Home(options.home).addInstance(isOwn ? rest : { ...rest, store: options.to });
+    new Home(options.home).writeInstance(isOwn ? rest : { ...rest, store: options.to });
     say(`migrate-store: instance "${options.name}" uses ${options.to} from its next start on`);
   }
   return 0;

@@ -4,12 +4,7 @@ import { openSync, readFileSync } from 'node:fs';
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import type { PartSpec } from '#supervisor/core.ts';
-import {
-  Home,
-  instanceConfig,
-  type InstanceConfig,
-  type SupervisorState,
-} from '#supervisor/home.ts';
+import { Home, type InstanceConfig, type SupervisorState } from '#supervisor/home.ts';
 import { Supervisor } from '#supervisor/shell.ts';
 import { createProgress, lineOf } from './progress.ts';
 import { waitForState } from './state-watch.ts';
@@ -95,7 +90,7 @@ async function runSupervisor(options: UpOptions, env: Env): Promise<number> {
   home.claim();
   const { portOffset, agents } = options;
   if (options.kube && !home.instances().some((instance) => instance.name === 'default')) {
-    home.addInstance(instanceConfig('default', KUBE_PORT + portOffset));
+    home.addInstance('default', KUBE_PORT + portOffset);
   }
   const masterPort = MASTER_PORT + portOffset;
   const describe = { masterUrl: `http://127.0.0.1:${masterPort}`, masterPort, portOffset, agents };

@@ -7,6 +7,7 @@ import {
   renameSync,
   writeFileSync,
 } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { Fault } from '#base/fault.ts';
 import { prepareFolder } from './folder.ts';
@@ -151,12 +152,16 @@ export class Home {
       .sort((a, b) => a.port - b.port);
   }
 
-  addInstance(config: InstanceConfig): void {
-    mkdirSync(this.path('kube', config.name), { recursive: true, mode: 0o700 });
-    writeFileWhole(
-      this.path('kube', config.name, 'instance.json'),
-      `${JSON.stringify(config, null, 2)}\n`,
-    );
+  /** Writes down a new instance, with addresses that nobody else on this machine has. */
+  addInstance(name: string, port: number): void {
+    const ranges = this.instances().flatMap((one) => [one.podCidr, one.serviceCidr]);
+    this.writeInstance(instanceConfig(name, port, [...ranges, ...addressesInUse()]));
+  }
+
+  writeInstance(config: InstanceConfig): void {
+    const folder = this.path('kube', config.name);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    writeFileWhole(join(folder, 'instance.json'), `${JSON.stringify(config, null, 2)}\n`);
   }
 
   kubeconfig(instance: string): string {
@@ -174,15 +179,30 @@ export function checkInstanceName(name: string): void {
 }
 
 /**
- * Address ranges of an instance follow from its port, so that several instances, also of homes
- * that differ in their port offset, do not overlap on one machine.
+ * Address ranges of an instance, which follow from its port; where `inUse` (IPv4 addresses or
+ * ranges) has such addresses already, the next free ones.
  */
-export function instanceConfig(name: string, port: number): InstanceConfig {
-  const slot = port % 100;
+export function instanceConfig(
+  name: string,
+  port: number,
+  inUse: readonly string[] = [],
+): InstanceConfig {
+  // Instances of one home differ in ones, homes (--port-offset) in round numbers.
+  const wanted = port + 10 * Math.floor(port / 100) + 3 * Math.floor(port / 1000);
+  const isFree = (slot: number): boolean =>
+    !inUse.some((ip) => ip.startsWith(`10.${20 + slot}.`) || ip.startsWith(`10.${130 + slot}.`));
+  const slots = Array.from({ length: 100 }, (_, step) => (wanted + step) % 100);
+  const slot = slots.find(isFree) ?? wanted % 100;
   return {
     name,
     port,
     serviceCidr: `10.${20 + slot}.0.0/16`,
     podCidr: `10.${130 + slot}.0.0/16`,
   };
+}
+
+/** IPv4 addresses of this machine's interfaces that carry something: no bridge without pods. */
+function addressesInUse(): readonly string[] {
+  const interfaces = Object.values(networkInterfaces()).flatMap((list = []) => list);
+  return interfaces.filter(({ family }) => family === 'IPv4').map(({ address }) => address);
 }

@@ -1,10 +1,11 @@
 // Unmodified public clients against one whole cluster: kubectl, helm, client-node, pymesos; two
 // Kubernetes instances and a Mesos framework side by side on the same agents.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { CoreV1Api, KubeConfig, makeInformer } from '@kubernetes/client-node';
+import { networkNames } from '#kube/node/pod-network.ts';
 import { Cluster, eventually, root, run, type Result } from '#test/support/cluster.ts';
 import { kubectlFolder } from '#test/support/kubectl.ts';
 import { findPymesos } from '#test/support/pymesos.ts';
@@ -309,3 +310,17 @@ test('strata run: output is streamed and the exit status returned; status tells 
     ],
   );
 });
+
+test(
+  'down leaves no network of pods behind',
+  { skip: process.getuid?.() !== 0 && 'needs root' },
+  async () => {
+    const ca = readFileSync(join(cluster.home, 'kube/default/pki/ca.crt'), 'utf8');
+    const bridges = ['node-1', 'node-2'].map(
+      (nodeName) => `/sys/class/net/${networkNames({ cluster: ca, nodeName }).bridge}`,
+    );
+    assert.ok(bridges.some(existsSync), 'pods have had a network');
+    assert.equal((await cluster.strata(['down'])).status, 0);
+    assert.deepEqual(bridges.filter(existsSync), []);
+  },
+);

@@ -1,14 +1,16 @@
 // Gives each pod its own network namespace on the node's bridge, by the `ip` program. Root only.
 //
-// Names are derived from instance and node, so that several instances (and several nodes of one
-// instance) share a machine, and whatever a former executor left behind is recognised.
+// Names are derived from cluster and node, so that several clusters (and several nodes of one)
+// share a machine, and whatever a former executor left behind is recognised.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { Fault } from '#base/fault.ts';
 
 export interface NetworkOwner {
-  readonly instance: string;
+  /** What no other cluster has, on whatever machine: the certificate of its authority. */
+  readonly cluster: string;
   readonly nodeName: string;
 }
 
@@ -37,9 +39,13 @@ function digest(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-export function networkNames({ instance, nodeName }: NetworkOwner): PodNetworkNames {
-  const hash = digest(`${instance}/${nodeName}`).slice(0, 8);
+export function networkNames({ cluster, nodeName }: NetworkOwner): PodNetworkNames {
+  const hash = digest(`${cluster}/${nodeName}`).slice(0, 8);
   return { bridge: `strata${hash}`, prefix: `strata-${hash}-` };
+}
+
+function isBridgeName(name: string): boolean {
+  return /^strata[0-9a-f]{8}$/.test(name);
 }
 
 /** Addresses of an IPv4 range as numbers: the bridge's and those for pods. */
@@ -54,10 +60,14 @@ export function parseCidr(cidr: string): { first: number; last: number; bits: nu
       `Cannot use pod range "${cidr}": not IPv4 /8 to /30`,
     );
   }
-  const number = parts.reduce((sum, part) => sum * 256 + part, 0);
+  const number = ipNumber(ip);
   const size = 2 ** (32 - bits);
   const base = number - (number % size);
   return { first: base + 1, last: base + size - 2, bits };
+}
+
+function ipNumber(text: string): number {
+  return text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 }
 
 export function ipText(value: number): string {
@@ -91,6 +101,30 @@ function ip(args: readonly string[]): Promise<string> {
   });
 }
 
+/** What `ip -json address` tells of an interface, as far as it matters here. */
+interface Interface {
+  readonly ifname: string;
+  readonly addr_info?: readonly { readonly local?: string; readonly prefixlen?: number }[];
+}
+
+/**
+ * Interfaces that take a range's traffic away from another bridge: those with an equal or a
+ * narrower range in it. A wider one loses to the bridge by the rule of the longest prefix.
+ */
+export function interfacesWithin(
+  interfaces: readonly Interface[],
+  range: { readonly first: number; readonly last: number; readonly bits: number },
+): readonly string[] {
+  const isWithin = ({ local, prefixlen = 32 }: { local?: string; prefixlen?: number }): boolean => {
+    if (local === undefined || prefixlen < range.bits) return false;
+    const number = ipNumber(local);
+    return number >= range.first - 1 && number <= range.last + 1;
+  };
+  return interfaces
+    .filter(({ addr_info: addresses = [] }) => addresses.some(isWithin))
+    .map(({ ifname }) => ifname);
+}
+
 async function tryIp(args: readonly string[]): Promise<boolean> {
   return ip(args).then(
     () => true,
@@ -103,7 +137,9 @@ export class PodNetwork {
   readonly #range: { readonly first: number; readonly last: number; readonly bits: number };
   readonly #addresses = new Map<string, string>();
   #lastGiven = 0;
-  #bridge: Promise<void> | undefined;
+  #making: Promise<void> | undefined;
+  /** This executor has found or made the bridge whole. */
+  #isMine = false;
 
   constructor(options: PodNetworkOptions) {
     this.#names = networkNames(options);
@@ -152,13 +188,9 @@ export class PodNetwork {
 
   /** An address for a pod whose network namespace somebody else makes and connects. */
   async reserve(uid: string): Promise<PodAddress> {
-    this.#bridge ??= this.#makeBridge();
-    try {
-      await this.#bridge;
-    } catch (error) {
-      this.#bridge = undefined;
-      throw error;
-    }
+    // Each time: a bridge without pods may have been taken for one that somebody left behind.
+    this.#making ??= this.#makeBridge().finally(() => (this.#making = undefined));
+    await this.#making;
     const had = this.#addresses.get(uid);
     if (had !== undefined) await this.remove(uid);
     const used = new Set(this.#addresses.values());
@@ -207,6 +239,8 @@ export class PodNetwork {
 
   async #makeBridge(): Promise<void> {
     const { bridge } = this.#names;
+    if (existsSync(`/sys/class/net/${bridge}`) && this.#isMine) return;
+    await this.#clearRange();
     const address = `${ipText(this.#range.first)}/${this.#range.bits}`;
     if (!(await tryIp(['link', 'show', bridge]))) {
       await ip(['link', 'add', bridge, 'type', 'bridge']);
@@ -215,5 +249,27 @@ export class PodNetwork {
     await ip(['link', 'set', bridge, 'up']);
     // Between the bridges of several nodes on this machine; other interfaces are left alone.
     await writeFile(`/proc/sys/net/ipv4/conf/${bridge}/forwarding`, '1').catch(() => {});
+    this.#isMine = true;
+  }
+
+  /**
+   * Two interfaces with one range: the kernel sends everything to the one that is older. Bridges
+   * of clusters that are gone have no ports any more and are removed; others are a Fault.
+   */
+  async #clearRange(): Promise<void> {
+    const interfaces = JSON.parse(await ip(['-json', '-4', 'address'])) as readonly Interface[];
+    for (const name of interfacesWithin(interfaces, this.#range)) {
+      if (name === this.#names.bridge) continue;
+      const ports = await readdir(`/sys/class/net/${name}/brif`).catch(() => undefined);
+      if (isBridgeName(name) && ports?.length === 0) {
+        await tryIp(['link', 'delete', name]);
+        continue;
+      }
+      const range = `${ipText(this.#range.first - 1)}/${this.#range.bits}`;
+      throw new Fault(
+        { code: 'pod-network', range, interface: name },
+        `Cannot give pods addresses of ${range}: interface "${name}" of this machine has them`,
+      );
+    }
   }
 }

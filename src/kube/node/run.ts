@@ -64,6 +64,7 @@ export async function startNode(
 ): Promise<RunningNode> {
   const { bundle } = options;
   const ended = Promise.withResolvers<void>();
+  let hasEnded = false;
   const { runtimes, network } = makeRuntimes(options, host, env);
   const services = links.watchServices();
   const api = new KubeNodeApi({
@@ -92,7 +93,10 @@ export async function startNode(
       mesos: client,
       runtimeFor: (pod, folder) => runtimes.choose(pod, folder, (name) => api.runtimeHandler(name)),
       readPod: (namespace, name) => api.readPod(namespace, name),
-      onShutdown: () => void client.flush(flushMs).then(() => ended.resolve()),
+      onShutdown: () => {
+        hasEnded = true;
+        void client.flush(flushMs).then(() => ended.resolve());
+      },
     },
     env,
   );
@@ -131,6 +135,8 @@ export async function startNode(
       await executor.close();
       await server.close();
       runtimes.close();
+      // With no pod left the bridge serves nobody.
+      if (hasEnded) await network?.destroy();
     },
   };
 }
@@ -141,8 +147,8 @@ function makeRuntimes(
   env: Env,
 ): { readonly runtimes: Runtimes; readonly network: PodNetwork | undefined } {
   const privileges = findPrivileges();
-  const { instance, nodeName, podCidr, hostIp, clusterDns = [] } = bundle;
-  const named = { instance, nodeName };
+  const { clientCa, nodeName, podCidr, hostIp, clusterDns = [] } = bundle;
+  const named = { cluster: clientCa, nodeName };
   const network =
     privileges.network && podCidr !== undefined && podCidr !== ''
       ? new PodNetwork({ ...named, podCidr })

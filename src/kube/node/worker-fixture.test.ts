@@ -68,7 +68,7 @@ export class NodeFixture implements AsyncDisposable {
 
   #makeRuntime(): ProcessRuntime {
     const { privileged, podCidr } = this.#options;
-    const network = { instance: 'test', nodeName: `n${process.pid}` };
+    const network = { cluster: 'test', nodeName: `n${process.pid}` };
     this.network = podCidr === undefined ? undefined : new PodNetwork({ ...network, podCidr });
     return new ProcessRuntime(
       {
