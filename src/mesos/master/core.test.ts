@@ -117,6 +117,17 @@ test('disconnected() rescinds offers; the framework is removed after its failove
   assert.equal(master.eventsOf(again.connection)[0]?.error?.message, 'Framework has been removed');
 });
 
+test('an agent that still tells of a removed framework is told to end it', () => {
+  const { master, frameworkId, of } = running();
+  master.update(PID, { ...of, state: 'TASK_FINISHED', uuid: 2 });
+  master.acknowledge({ ...of, uuid: 2 });
+  master.call(frameworkId, { type: 'TEARDOWN' });
+  const before = names(master).length;
+  // The agent died before it had noted the acknowledgement.
+  master.update(PID, { ...of, state: 'TASK_FINISHED', uuid: 2 });
+  assert.deepEqual(names(master).slice(before), ['ShutdownFrameworkMessage']);
+});
+
 test('a second SUBSCRIBE of a framework takes over and closes the first stream', () => {
   const { master, connection, frameworkId } = running();
   const next = master.subscribe(aFramework({ id: { value: frameworkId }, failover_timeout: 60 }));

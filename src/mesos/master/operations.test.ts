@@ -321,6 +321,25 @@ test('an operation that the agent does not know after all is asked about', () =>
   assert.equal(story.master.sent.at(-1)?.message.name, 'ReconcileOperationsMessage');
 });
 
+test('frameworks hear nothing of operations without an id that the master no longer knows', () => {
+  const story = new Story();
+  const { master, agentId, frameworkId } = story;
+  const tell = (more: Partial<OperationStatus>): void => {
+    const agent_id = { value: agentId };
+    const status = { state: 'OPERATION_FINISHED' as const, agent_id, ...more };
+    const operation_uuid = { value: new Uint8Array(16).fill(9) };
+    const body = { framework_id: { value: frameworkId }, agent_id, status, operation_uuid };
+    master.fromAgent(PID, { name: 'UpdateOperationStatusMessage', body });
+  };
+  tell({});
+  assert.deepEqual(story.statuses(), []);
+  tell({ operation_id: { value: 'asked-for' } });
+  assert.deepEqual(
+    story.statuses().map(({ operation_id }) => operation_id?.value),
+    ['asked-for'],
+  );
+});
+
 test('operate() takes back offers that are in its way, and answers 409 to what is not there', () => {
   const story = new Story();
   const { master, agentId } = story;

@@ -182,8 +182,9 @@ export class OperationDesk {
     );
     if (agent === undefined || record === undefined) {
       this.#state.count('invalid_operation_status_updates');
-      // An answer to the framework's own reconciliation, of which this master knows no more.
-      if (framework !== undefined && body.framework_id !== undefined)
+      // An answer to the framework's own reconciliation, of which this master knows no more. Operations
+      // without an id are none of a framework's concern.
+      if (framework !== undefined && body.status.operation_id !== undefined)
         this.#tell(framework, body.status);
       return;
     }

@@ -1,6 +1,7 @@
 // What agents report of what runs on them: status updates, executors that ended, messages.
-import type { Messages } from '#wire/mesos/v1.ts';
+import type { FrameworkID, Messages } from '#wire/mesos/v1.ts';
 import type { MasterState } from './state.ts';
+import type { AgentRecord } from './types.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
 
 export class ReportDesk {
@@ -22,7 +23,11 @@ export class ReportDesk {
   ): { state: 'forwarded' | 'unknown' | 'dropped' } {
     const agent = this.#state.agentsByPid.get(from);
     const framework = this.#state.frameworks.get(update.framework_id.value);
-    if (agent === undefined || framework === undefined) return { state: 'dropped' };
+    if (agent === undefined) return { state: 'dropped' };
+    if (framework === undefined) {
+      this.#endFramework(agent, update.framework_id);
+      return { state: 'dropped' };
+    }
     const status = {
       ...update.status,
       timestamp: update.status.timestamp ?? update.timestamp,
@@ -46,6 +51,15 @@ export class ReportDesk {
     if (framework.connection === undefined) return { state: 'dropped' };
     this.#state.tellStatus(framework, status);
     return { state: record === undefined ? 'unknown' : 'forwarded' };
+  }
+
+  /**
+   * Every framework of which a registered agent tells was known here: it has been removed, and nobody will
+   * acknowledge anything. The agent was not told so when nothing of it was known to be there.
+   */
+  #endFramework(agent: AgentRecord, framework_id: FrameworkID): void {
+    const message = { name: 'ShutdownFrameworkMessage' as const, body: { framework_id } };
+    this.#state.emit({ kind: 'send', to: agent.pid, message });
   }
 
   onExecutorExited(body: Messages['ExitedExecutorMessage']): void {
