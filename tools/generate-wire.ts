@@ -19,6 +19,7 @@ const prefixes: Readonly<Record<string, string>> = {
   'mesos.v1.allocator': '',
   'mesos.v1.resource_provider': 'ResourceProvider',
   'mesos.internal': '',
+  mesos: '',
   'mesos.scheduler': 'Driver',
   'google.protobuf': 'Google',
 };

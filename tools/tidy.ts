@@ -23,6 +23,7 @@ const directions: Record<string, readonly string[]> = {
   'mesos/allocator': ['base', 'wire/mesos', 'mesos/resources'],
   'mesos/libprocess': ['base', 'codec', 'wire/mesos', 'env'],
   'mesos/client': ['base', 'codec', 'wire/mesos', 'env'],
+  'mesos/security': ['base', 'codec', 'wire/mesos', 'env'],
   'mesos/registry': ['base', 'codec', 'wire/mesos', 'env', 'store'],
   'mesos/election': ['base', 'codec', 'wire/mesos', 'env', 'store'],
   'mesos/executor': ['base', 'codec', 'wire/mesos', 'env', 'mesos/resources'],
@@ -36,6 +37,7 @@ const directions: Record<string, readonly string[]> = {
     'mesos/allocator',
     'mesos/registry',
     'mesos/libprocess',
+    'mesos/security',
   ],
   'mesos/agent': [
     'base',
@@ -45,6 +47,7 @@ const directions: Record<string, readonly string[]> = {
     'mesos/resources',
     'mesos/executor',
     'mesos/libprocess',
+    'mesos/security',
   ],
   'kube/cel': ['base', 'kube/meta'],
   'kube/types': ['base', 'codec', 'kube/meta'],
