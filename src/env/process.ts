@@ -102,13 +102,18 @@ export interface ProcessSpec {
         readonly network?: string | undefined;
         /** A process whose namespaces are entered, as far as they are not the host's. */
         readonly of?: number | undefined;
+        /**
+         * That process has a root of its own: the command is found there, and `cwd` is a path in it.
+         * Not with mounts or capabilities.
+         */
+        readonly rootOf?: boolean | undefined;
       }
     | undefined;
   /** Made in this order inside a new mount namespace before the command starts. */
   readonly mounts?: readonly ProcessMount[] | undefined;
   /**
    * The command's root, a mount point among `mounts`: it is moved over the old root of the new
-   * mount namespace, so that nothing leads back; `cwd` is below it. Not with a terminal or
+   * mount namespace, so that nothing leads back; `cwd` is below it. Not with
    * capabilities. Root only.
    */
   readonly root?: string | undefined;
@@ -133,7 +138,7 @@ export interface ProcessSpec {
  * source is but a name.
  */
 export interface ProcessMount {
-  readonly type?: 'bind' | 'tmpfs' | 'proc' | 'mqueue' | 'sysfs' | 'overlay' | undefined;
+  readonly type?: 'bind' | 'tmpfs' | 'proc' | 'mqueue' | 'sysfs' | 'overlay' | 'devpts' | undefined;
   readonly source: string;
   readonly target: string;
   readonly readOnly: boolean;

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
 import { ImageStore } from '#mesos/agent/image-store.ts';
+import { NO_LOGINS } from '#mesos/agent/registry-auth.ts';
 import type { CommandInfo, TaskStatus, Volume } from '#wire/mesos/v1.ts';
 import { AgentMachine, bestMaster, stop } from '#test/support/agent-machine.ts';
 import { eventually } from '#test/support/cluster.ts';
@@ -32,6 +33,7 @@ const BASE = {
   // Where the agent mounts: links of an image must lead it nowhere.
   mnt: '->/tmp',
   sys: '->/etc',
+  linked: '->/strata-image-target',
 };
 
 suite(`images of tasks (${bestMaster} master)`, { skip }, () => {
@@ -100,7 +102,7 @@ suite(`images of tasks (${bestMaster} master)`, { skip }, () => {
     await finishes('another', { value: '[ "$(cat /data/kept)" = kept ]' });
   });
 
-  test('a volume in its sandbox is there; one beside it is refused in words', async () => {
+  test('volumes in its sandbox and beside it are there, none takes its root or sandbox away', async () => {
     const script: CommandInfo = { value: '[ "$(cat given/in)" = host ] && ! echo x >given/in' };
     const host = mkdtempSync(join(tmpdir(), 'strata-volume-'));
     writeFileSync(join(host, 'in'), 'host');
@@ -108,9 +110,23 @@ suite(`images of tasks (${bestMaster} master)`, { skip }, () => {
     const inside = { mode, container_path: 'given', host_path: host };
     const good = await ended('volume', script, box(), [inside]);
     assert.equal(good.message, 'Command exited with status 0');
-    const beside = { mode, container_path: '/tmp', host_path: host };
-    const bad = await ended('beside', { value: 'true' }, box(), [beside]);
-    assert.match(bad.message ?? '', /Volumes at absolute paths in an image are not supported/);
+    const script2: CommandInfo = {
+      value: '[ "$(cat /run/new/in)" = host ] && echo back >/linked/out && [ ! -e /tmp/mine ]',
+    };
+    const writable = { mode: 'RW' as const, host_path: host };
+    const beside = await ended('beside', script2, box(), [
+      { ...writable, container_path: '/run/new' },
+      // A link of the image leads to where it leads within the image.
+      { ...writable, container_path: '/linked' },
+    ]);
+    assert.equal(beside.message, 'Command exited with status 0');
+    assert.equal(readFileSync(join(host, 'out'), 'utf8'), 'back\n');
+    assert.ok(!existsSync('/strata-image-target'), 'nothing is made on the machine');
+    for (const container_path of ['/', '/mnt', '/mnt/mesos/sandbox', '/mnt/x/../mesos']) {
+      const id = `taking ${container_path.replaceAll('/', '-')}`;
+      const bad = await ended(id, { value: 'true' }, box(), [{ ...writable, container_path }]);
+      assert.match(bad.message ?? '', /A volume cannot take the place of/);
+    }
     rmSync(host, { recursive: true });
   });
 
@@ -162,8 +178,9 @@ suite(`images of tasks (${bestMaster} master)`, { skip }, () => {
     assert.ok(layer !== undefined);
     writeFileSync(registry.blobPath(layer.digest), Buffer.alloc(layer.size, 1));
     const folder = mkdtempSync(join(tmpdir(), 'strata-images-'));
-    const store = new ImageStore({ folder, registry: 'http://127.0.0.1:1' });
-    await assert.rejects(store.get(`${registry.host}/test/bad`, true), /Content is sha256:/);
+    const store = new ImageStore({ folder, registry: 'http://127.0.0.1:1', logins: NO_LOGINS });
+    const image = { type: 'DOCKER' as const, docker: { name: `${registry.host}/test/bad` } };
+    await assert.rejects(store.get(image, 'somebody'), /Content is sha256:/);
     assert.deepEqual(
       [readdirSync(join(folder, 'layers')), readdirSync(join(folder, 'staging'))],
       [[], []],

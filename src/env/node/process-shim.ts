@@ -132,13 +132,18 @@ function hasMounts(spec: ProcessSpec): boolean {
   return (spec.mounts ?? []).length > 0;
 }
 
+/** Whether the command is found only in another process's root. */
+function entersRoot(spec: ProcessSpec): boolean {
+  return spec.namespaces?.rootOf === true;
+}
+
 /** Whether the working folder is known only once the namespaces are entered and made. */
 function changesFolderInside(spec: ProcessSpec): boolean {
   return hasMounts(spec) || spec.hostname !== undefined || spec.namespaces?.of !== undefined;
 }
 
 function insideWords(spec: ProcessSpec, tools: ShimTools): string[] {
-  if (!changesFolderInside(spec)) return [];
+  if (!changesFolderInside(spec) || entersRoot(spec)) return [];
   const mounts = spec.mounts ?? [];
   const words = mounts.flatMap((one) => [
     one.ifThere === true ? `${one.type ?? 'bind'}?` : (one.type ?? 'bind'),
@@ -162,15 +167,21 @@ function insideWords(spec: ProcessSpec, tools: ShimTools): string[] {
 
 /** The last program of the host's: behind it there is only what the root holds. */
 function rootWords(spec: ProcessSpec, tools: ShimTools): string[] {
+  const identity: string[] = [];
+  if (spec.gid !== undefined) identity.push(`--setgid=${spec.gid}`);
+  if (spec.uid !== undefined) identity.push(`--setuid=${spec.uid}`);
+  const { of, rootOf } = spec.namespaces ?? {};
+  if (rootOf === true && of !== undefined) {
+    const place = [...foreignNamespaces(of), `--wdns=${spec.cwd}`];
+    return [needed(tools.nsenter, 'nsenter'), ...place, ...identity, '--'];
+  }
   if (spec.root === undefined) return [];
-  const words = ['--root=.', `--wd=${spec.cwd}`];
-  if (spec.gid !== undefined) words.push(`--setgid=${spec.gid}`);
-  if (spec.uid !== undefined) words.push(`--setuid=${spec.uid}`);
-  return [needed(tools.unshare, 'unshare'), ...words, '--'];
+  const place = ['--root=.', `--wd=${spec.cwd}`];
+  return [needed(tools.unshare, 'unshare'), ...place, ...identity, '--'];
 }
 
 function identityWords(spec: ProcessSpec, tools: ShimTools): string[] {
-  if (spec.root !== undefined) {
+  if (spec.root !== undefined || entersRoot(spec)) {
     const isPlain = spec.noNewPrivileges !== true;
     return isPlain ? [] : [needed(tools.setpriv, 'setpriv'), '--no-new-privs', '--'];
   }
@@ -204,11 +215,14 @@ function quoted(word: string): string {
 }
 
 /** `script` holds the terminal, so that it outlives whoever looks at it. */
-function terminalWords(spec: ProcessSpec, tools: ShimTools): readonly string[] {
-  const { terminal, argv } = spec;
-  if (terminal === undefined) return argv;
+function terminalWords(
+  { terminal }: ProcessSpec,
+  tools: ShimTools,
+  words: readonly string[],
+): readonly string[] {
+  if (terminal === undefined) return words;
   const size = `stty rows ${terminal.rows} cols ${terminal.columns}`;
-  const command = `${size}; exec ${argv.map(quoted).join(' ')}`;
+  const command = `${size}; exec ${words.map(quoted).join(' ')}`;
   return [needed(tools.script, 'script'), '-qefc', command, '/dev/null'];
 }
 
@@ -221,12 +235,11 @@ function commandWords(spec: ProcessSpec, tools: ShimTools): string[] {
     ...(tools.env === undefined ? [] : [tools.env, ...defaults]),
     ...(tools.setsid === undefined ? [] : [tools.setsid]),
     ...limitWords(spec, tools),
-    ...namespaceWords(spec, tools),
+    ...(entersRoot(spec) ? [] : namespaceWords(spec, tools)),
     ...insideWords(spec, tools),
     ...identityWords(spec, tools),
     ...(odd.length === 0 ? [] : [tools.env ?? 'env', ...odd]),
-    ...rootWords(spec, tools),
-    ...terminalWords(spec, tools),
+    ...terminalWords(spec, tools, [...rootWords(spec, tools), ...spec.argv]),
   ];
 }
 

@@ -1,8 +1,8 @@
 // How the processes of containers are started: sandbox, command line, environment, identity, limits
 // and isolation of custom executors, of tasks, and of the commands that check tasks.
 import { readFileSync, readlinkSync } from 'node:fs';
-import { chown, mkdir, readFile, rm, symlink } from 'node:fs/promises';
-import { dirname, isAbsolute, join } from 'node:path';
+import { chown, mkdir, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Env } from '#env/env.ts';
 import type { ProcessLimits, ProcessMount, ProcessSpec } from '#env/process.ts';
 import type {
@@ -27,7 +27,7 @@ import {
   PLAIN_POLICY,
 } from '#mesos/executor/isolation.ts';
 import { nameOf } from './container-id.ts';
-import { imageCommandLine, imageRoot, imageVariables, SANDBOX_INSIDE } from './image-root.ts';
+import { type ImageRoot, ImageRoots, SANDBOX_INSIDE } from './image-root.ts';
 import { ImageStore } from './image-store.ts';
 import type { LaunchRequest, MainContainer } from './nested.ts';
 import type { AgentFlags } from './flags.ts';
@@ -62,10 +62,22 @@ interface Confined {
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
   /** Mounts that come before its own volumes. */
   readonly before?: readonly ProcessMount[] | undefined;
+  /** Names its root among those of its top-level container. */
+  readonly rootName: string;
+}
+
+/** What a container gets beside its command; with an image, the root that it enters. */
+interface Confinement {
+  readonly isolation: Isolation;
+  readonly root: ImageRoot | undefined;
+  readonly before: readonly ProcessMount[];
+  /** At absolute paths within the root. */
+  readonly volumes: readonly ProcessMount[];
 }
 
 export interface NestedRequest extends LaunchRequest {
   readonly stateFolder: string;
+  readonly rootName: string;
   readonly sandbox: string;
   readonly user: string;
   readonly parent: MainContainer | undefined;
@@ -92,14 +104,20 @@ const MEMORY_BYTES_MIN = 32 * 1024 * 1024;
 
 export class ContainerSpecs {
   readonly fetcher: Fetcher;
-  readonly #images: ImageStore;
+  readonly roots: ImageRoots;
   readonly #options: ContainerSpecOptions;
 
   constructor(options: ContainerSpecOptions, env: Pick<Env, 'timers'>) {
     this.#options = options;
     const { flags, paths } = options;
     const folder = flags.dockerStore ?? paths.images;
-    this.#images = new ImageStore({ folder, registry: flags.dockerRegistry });
+    const { dockerRegistry: registry, dockerConfig: logins } = flags;
+    this.roots = new ImageRoots({
+      store: new ImageStore({ folder, registry, logins }),
+      backend: flags.imageBackend,
+      providers: flags.imageProviders,
+      isRoot: options.policy.isRoot,
+    });
     this.fetcher = new Fetcher(
       {
         cacheFolder: paths.fetchCache,
@@ -128,25 +146,57 @@ export class ContainerSpecs {
   }
 
   /** Namespaces, mounts, capabilities and rlimits of a container; its sandbox is there. */
-  async #confine(confined: Confined): Promise<Isolation> {
-    const { container, resources, sandbox, before = [] } = confined;
+  async #confine(confined: Confined): Promise<Confinement> {
+    const { container, resources, sandbox, before = [], topId, rootName } = confined;
     const isolation = isolationOf(container, this.#options.policy);
-    const volumes = await this.#volumes(container?.volumes ?? [], resources, confined);
-    const mounts = [...(isolation.mounts ?? []), ...before, ...volumes];
-    if (mounts.length === 0) return isolation;
+    const image = container?.mesos?.image;
+    const folder = this.#options.paths.imageRoot(topId, rootName);
+    const root = image === undefined ? undefined : await this.roots.root(image, folder, sandbox);
+    const volumes = await this.#volumes(container?.volumes ?? [], resources, confined, root);
     // What is mounted at the sandbox itself would hide it from the container's own process.
-    if (mounts.some((one) => one.target === sandbox)) {
+    if (volumes.some((one) => one.target === sandbox)) {
       throw new Error('A volume cannot take the place of the sandbox');
     }
-    return { ...isolation, mounts };
+    if (root !== undefined) {
+      const isInside = (one: ProcessMount): boolean => one.target.startsWith(`${root.root}/`);
+      const outside = volumes.filter((one) => !isInside(one));
+      return {
+        isolation,
+        root,
+        before: [...before, ...outside],
+        volumes: volumes.filter(isInside),
+      };
+    }
+    const mounts = [...(isolation.mounts ?? []), ...before, ...volumes];
+    return {
+      isolation: mounts.length === 0 ? isolation : { ...isolation, mounts },
+      root,
+      before: [],
+      volumes: [],
+    };
+  }
+
+  /** The same process in the root of its image, where it has one. */
+  #enter(
+    spec: ProcessSpec,
+    command: CommandInfo | undefined,
+    { root, before, volumes }: Confinement,
+  ): ProcessSpec {
+    if (root === undefined) return spec;
+    if (spec.capabilities !== undefined) {
+      throw new Error('Images with capabilities are not supported');
+    }
+    return root.enter(spec, command, { before, volumes });
   }
 
   #volumes(
     volumes: readonly Volume[],
     resources: readonly Resource[],
-    { topId, sandbox, parentSandbox, owner }: Confined,
+    { topId, sandbox, parentSandbox, owner, rootName }: Confined,
+    root?: ImageRoot,
   ): Promise<readonly ProcessMount[]> {
     const { paths, policy, flags, secretsFolder, nextId } = this.#options;
+    let images = 0;
     return volumeMounts(volumes, resources, {
       sandbox,
       parentSandbox,
@@ -155,7 +205,24 @@ export class ContainerSpecs {
       canMount: policy.isRoot,
       makesHostPaths: flags.makesHostPaths,
       secretPath: () => join(secretsFolder, pathPart(topId), nextId()),
+      imageVolume: (image, target, readOnly) => {
+        images += 1;
+        const folder = paths.imageRoot(topId, `${rootName}-volume-${images}`);
+        return this.roots.volume(image, folder, target, readOnly);
+      },
+      placeInRoot: root === undefined ? undefined : (path, isFolder) => root.place(path, isFolder),
     });
+  }
+
+  /** Removes the root of a container that has ended, and those of its volumes. */
+  async removeRoots(topId: string, rootName: string): Promise<void> {
+    const roots = this.#options.paths.imageRoots(topId);
+    const own = pathPart(rootName);
+    for (const name of await readdir(roots).catch(() => [])) {
+      if (name !== own && !name.startsWith(`${own}-volume-`)) continue;
+      this.roots.store.release(join(roots, name));
+      await rm(join(roots, name), { recursive: true, force: true });
+    }
   }
 
   async custom(launch: ContainerLaunch, sandbox: string): Promise<ProcessSpec> {
@@ -163,18 +230,19 @@ export class ContainerSpecs {
     const { containerId } = launch;
     const owner = await this.identity(launch.user);
     const parentSandbox = undefined;
-    const isolation = await this.#confine({
+    const confinement = await this.#confine({
       topId: containerId,
       container,
       resources,
       sandbox,
       parentSandbox,
       owner,
+      rootName: 'executor',
     });
     await this.#fetch(command, { sandbox, containerId, user: launch.user, owner });
-    return {
+    const spec: ProcessSpec = {
       stateFolder: this.#options.paths.containerProcess(containerId),
-      argv: commandLine(command),
+      argv: confinement.root === undefined ? commandLine(command) : [],
       env: {
         ...this.#executorVariables(launch, sandbox),
         ...commandEnvironment(command?.environment),
@@ -184,9 +252,10 @@ export class ContainerSpecs {
       stderrPath: join(sandbox, 'stderr'),
       cgroup: `${this.#options.cgroupRoot}/${containerId}`,
       limits: this.executorLimits(launch.resources),
-      ...isolation,
+      ...confinement.isolation,
       ...owner,
     };
+    return this.#enter(spec, command, confinement);
   }
 
   /** Where a task runs: its executor's sandbox, or its own below that. */
@@ -209,7 +278,7 @@ export class ContainerSpecs {
     if (launch.type === 'default') await makeNestedSandbox(executorSandbox, sandbox, taskId);
     if (owner !== undefined) await chown(sandbox, owner.uid, owner.gid);
     const isDefault = launch.type === 'default';
-    const isolation = await this.#confine({
+    const confinement = await this.#confine({
       topId: containerId,
       container: task.container,
       resources: task.resources ?? [],
@@ -217,72 +286,25 @@ export class ContainerSpecs {
       parentSandbox: isDefault ? executorSandbox : undefined,
       owner,
       before: isDefault ? await this.#executorVolumes(launch, executorSandbox, owner) : [],
+      rootName: container,
     });
     const user = task.command?.user ?? launch.user;
     await this.#fetch(task.command, { sandbox, containerId, user, owner });
     const spec: ProcessSpec = {
       stateFolder: this.#options.paths.taskProcess(containerId, taskId),
       // An image may have one of its own.
-      argv: task.container?.mesos?.image === undefined ? commandLine(task.command) : [],
+      argv: confinement.root === undefined ? commandLine(task.command) : [],
       env: this.#taskEnvironment(launch, executorSandbox, task, sandbox),
       cwd: sandbox,
       stdoutPath: join(sandbox, 'stdout'),
       stderrPath: join(sandbox, 'stderr'),
       cgroup: this.#taskCgroup(launch, container),
       limits: this.#taskLimits(task),
-      ...isolation,
+      ...confinement.isolation,
       ...(await this.#input(launch, task)),
       ...owner,
     };
-    return task.container?.mesos?.image === undefined
-      ? spec
-      : this.#inImage(spec, task, { launch, container });
-  }
-
-  /** The same process with a root of its own. */
-  async #inImage(
-    spec: ProcessSpec,
-    task: TaskInfo,
-    { launch, container }: { readonly launch: ContainerLaunch; readonly container: string },
-  ): Promise<ProcessSpec> {
-    const { flags, policy, paths } = this.#options;
-    const { containerId, executor } = launch;
-    const executorVolumes = launch.type === 'default' ? (executor.container?.volumes ?? []) : [];
-    const { type, docker, cached } = task.container?.mesos?.image ?? {};
-    if (type !== 'DOCKER' || docker === undefined || !flags.imageProviders.has('docker')) {
-      throw new Error(
-        `No image provider for images of type ${type ?? 'UNKNOWN'}: see image_providers`,
-      );
-    }
-    if (!policy.isRoot) throw new Error('Images need an agent that runs as root');
-    if (spec.terminal !== undefined || spec.capabilities !== undefined) {
-      throw new Error('Images with a terminal or with capabilities are not supported');
-    }
-    const volumes: readonly ProcessMount[] = spec.mounts ?? [];
-    const inSandbox = (path: string): boolean => path.startsWith(`${spec.cwd}/`);
-    const all = [...(task.container?.volumes ?? []), ...executorVolumes];
-    if (all.some((one) => isAbsolute(one.container_path))) {
-      throw new Error('Volumes at absolute paths in an image are not supported');
-    }
-    const { config, ...image } = await this.#images.get(docker.name, cached !== false);
-    const folder = paths.taskRoot(containerId, container);
-    const place = await imageRoot({ config, ...image }, folder, spec.cwd);
-    const { root, mounts = [], namespaces } = place;
-    return {
-      ...spec,
-      argv: imageCommandLine(task.command, config),
-      env: {
-        ...spec.env,
-        ...imageVariables(config),
-        ...commandEnvironment(task.command?.environment),
-        MESOS_SANDBOX: SANDBOX_INSIDE,
-      },
-      cwd: config.workingFolder ?? SANDBOX_INSIDE,
-      root,
-      namespaces: { ...spec.namespaces, ...namespaces },
-      // Volumes are mounted in the sandbox first and come along with it.
-      mounts: [...volumes.filter((one) => inSandbox(one.target)), ...mounts],
-    };
+    return this.#enter(spec, task.command, confinement);
   }
 
   /** Those of a built-in executor, which is no process: its tasks find them in its sandbox. */
@@ -293,7 +315,7 @@ export class ContainerSpecs {
   ): Promise<readonly ProcessMount[]> {
     const { container, resources = [] } = executor;
     const place = { topId: containerId, container, resources, sandbox, owner };
-    const confined = { ...place, parentSandbox: undefined };
+    const confined = { ...place, parentSandbox: undefined, rootName: 'executor' };
     return this.#volumes(container?.volumes ?? [], resources, confined);
   }
 
@@ -320,8 +342,8 @@ export class ContainerSpecs {
       const of = { sandbox, containerId: nameOf(path), user: request.user, owner };
       await this.#fetch(command, of);
     }
-    const isolation = isSession
-      ? { terminal: isolationOf(container, PLAIN_POLICY).terminal }
+    const confinement = isSession
+      ? sessionConfinement(container)
       : await this.#confine({
           topId: path[0] ?? '',
           container,
@@ -329,14 +351,16 @@ export class ContainerSpecs {
           sandbox,
           parentSandbox: parent?.sandbox,
           owner,
+          rootName: request.rootName,
         });
+    const { isolation } = confinement;
     const base = place?.env ?? {
       ...inheritedEnvironment(ownEnvironment),
       MESOS_SANDBOX: isSession ? (parent?.sandbox ?? sandbox) : sandbox,
     };
-    return {
+    const spec: ProcessSpec = {
       stateFolder: request.stateFolder,
-      argv: commandLine(command),
+      argv: confinement.root === undefined ? commandLine(command) : [],
       env: { ...base, ...commandEnvironment(command?.environment) },
       cwd: isSession ? (place?.cwd ?? parent?.sandbox ?? sandbox) : sandbox,
       stdoutPath: join(sandbox, 'stdout'),
@@ -346,9 +370,12 @@ export class ContainerSpecs {
       cgroup: `${cgroupRoot}/${path.join('/')}`,
       limits: this.limits(request.resources, request.limits),
       ...isolation,
-      ...(place === undefined ? {} : { namespaces: { of: parentPid } }),
+      ...(place === undefined
+        ? {}
+        : { namespaces: { of: parentPid, rootOf: parent?.hasOwnRoot === true } }),
       ...owner,
     };
+    return this.#enter(spec, command, confinement);
   }
 
   /** A command that checks a running task, in its place and as its user. */
@@ -362,20 +389,23 @@ export class ContainerSpecs {
   ): Promise<ProcessSpec> {
     const sandbox = this.taskSandbox(launch, executorSandbox, container);
     const owner = await this.identity(task.command?.user ?? launch.user);
+    const rootOf = task.container?.mesos?.image !== undefined;
     return {
       stateFolder: this.#options.paths.checkProcess(launch.containerId, id),
       argv: commandLine(command),
       env: {
-        ...this.#taskEnvironment(launch, executorSandbox, task, sandbox),
+        ...(rootOf
+          ? placeOf(pid).env
+          : this.#taskEnvironment(launch, executorSandbox, task, sandbox)),
         ...commandEnvironment(command.environment),
       },
-      cwd: sandbox,
+      cwd: rootOf ? SANDBOX_INSIDE : sandbox,
       stdoutPath: join(sandbox, 'stderr'),
       stderrPath: join(sandbox, 'stderr'),
       // Its own group, so that it can be ended whole; below the task's it would be its memory, too.
       cgroup: `${this.#taskCgroup(launch, container)}-check-${id}`,
       limits: this.#taskLimits(task),
-      ...(this.#options.policy.isRoot ? { namespaces: { of: pid } } : {}),
+      ...(this.#options.policy.isRoot ? { namespaces: { of: pid, rootOf } } : {}),
       ...owner,
     };
   }
@@ -482,12 +512,30 @@ export function quantity(resources: readonly Resource[], name: string): number {
     .reduce((sum, one) => sum + (one.scalar?.value ?? 0), 0);
 }
 
+/** A session joins what its parent has. */
+function sessionConfinement(container: ContainerInfo | undefined): Confinement {
+  const { terminal } = isolationOf(container, PLAIN_POLICY);
+  return { isolation: { terminal }, root: undefined, before: [], volumes: [] };
+}
+
+/** What holds a terminal is the machine's; the command that runs on it is its only child. */
+function commandBehind(pid: number): number {
+  try {
+    if (readFileSync(`/proc/${pid}/comm`, 'utf8') !== 'script\n') return pid;
+    const child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')[0];
+    return child === undefined || child === '' ? pid : Number(child);
+  } catch {
+    return pid;
+  }
+}
+
 /** What a running process has, for another in its place. */
-function placeOf(pid: number): {
+function placeOf(leader: number): {
   readonly env: Record<string, string>;
   readonly cwd: string | undefined;
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
 } {
+  const pid = commandBehind(leader);
   const env: Record<string, string> = {};
   for (const entry of readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')) {
     const equals = entry.indexOf('=');

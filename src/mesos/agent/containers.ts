@@ -19,6 +19,7 @@ import type { Executor, Framework } from './agent-state.ts';
 import { pointAt } from './checkpoint.ts';
 import type { ContainerPath } from './container-id.ts';
 import { ContainerSpecs, type ContainerSpecOptions } from './container-spec.ts';
+import { ImageGc } from './image-gc.ts';
 import { type MainContainer, NestedContainers, waitStatus } from './nested.ts';
 import { pathPart } from './paths.ts';
 import { SandboxGc } from './sandbox-gc.ts';
@@ -45,6 +46,7 @@ export class Containers {
   readonly #specs: ContainerSpecs;
   readonly nested: NestedContainers;
   readonly gc: SandboxGc;
+  readonly images: ImageGc;
   readonly #host: ProcessHost;
   readonly #disk: Disk;
   readonly #env: Env;
@@ -64,6 +66,7 @@ export class Containers {
     const { paths, flags } = options;
     const { gcDelayMs: delayMs, gcDiskHeadroom: headroom, diskWatchMs: watchMs } = flags;
     this.gc = new SandboxGc({ paths, delayMs, headroom, watchMs }, ports.disk, ports.env);
+    this.images = new ImageGc(this.#specs.roots.store, flags.imageGc, ports.env);
     this.#host = ports.host;
     this.#disk = ports.disk;
     this.#env = ports.env;
@@ -90,7 +93,8 @@ export class Containers {
     const { runner, process, sandbox, launch } = container;
     const { user, type } = launch;
     if (own === undefined && type !== 'command') {
-      return { process, sandbox, user, terminalInput: undefined };
+      const hasOwnRoot = launch.executor.container?.mesos?.image !== undefined;
+      return { process, sandbox, user, terminalInput: undefined, hasOwnRoot };
     }
     const found = runner?.find(own);
     if (found === undefined || (own === undefined) !== (type === 'command')) return undefined;
@@ -101,6 +105,7 @@ export class Containers {
       sandbox: this.#specs.taskSandbox(launch, sandbox, found.container),
       user: task?.command?.user ?? user,
       terminalInput: hasTerminal ? this.#options.paths.taskInput(topId, taskId) : undefined,
+      hasOwnRoot: task?.container?.mesos?.image !== undefined,
     };
   }
 
@@ -179,12 +184,18 @@ export class Containers {
     if (sandbox !== undefined) this.gc.ended(sandbox);
     this.#containers.delete(containerId);
     const disposed = this.#disposeFolder(containerId);
-    this.#disposing.add(disposed);
-    try {
-      await disposed;
-    } finally {
-      this.#disposing.delete(disposed);
-    }
+    this.#tidy(disposed);
+    await disposed;
+  }
+
+  /** Whoever closes the agent waits for it. */
+  #tidy(work: Promise<void>): void {
+    const kept = work
+      .catch((error: unknown) => {
+        this.#env.log.warn('Cannot remove what is left of a container', { error });
+      })
+      .finally(() => this.#disposing.delete(kept));
+    this.#disposing.add(kept);
   }
 
   /** What was to be forgotten is gone. */
@@ -206,6 +217,7 @@ export class Containers {
     await this.#host.dispose(paths.containerProcess(containerId));
     const secrets = join(this.#options.secretsFolder, pathPart(containerId));
     await rm(secrets, { recursive: true, force: true });
+    this.#specs.roots.store.release(folder);
     await rm(folder, { recursive: true, force: true });
   }
 
@@ -220,6 +232,7 @@ export class Containers {
     }
     for (const id of await this.nested.standaloneIds()) known.add(id);
     for (const id of known) await this.nested.recover(id);
+    for (const id of known) await this.#specs.roots.recover(this.#options.paths.container(id));
     const folders = (await this.#disk.list(this.#options.paths.containers)) ?? [];
     const secrets = await readdir(this.#options.secretsFolder).catch(() => []);
     for (const name of new Set([...folders, ...secrets])) {
@@ -227,6 +240,7 @@ export class Containers {
     }
     const live = new Set([...this.#containers.values()].map(({ sandbox }) => sandbox));
     await this.gc.recover(agentId, (sandbox) => live.has(sandbox));
+    this.images.start();
   }
 
   async #recoverOne(agentId: string, framework: Framework, executor: Executor): Promise<void> {
@@ -344,6 +358,7 @@ export class Containers {
           if (launch.type !== 'command') return;
           this.#onInput({ kind: 'container-started', containerId, pid });
         },
+        onEnded: (own) => this.#tidy(this.#specs.removeRoots(containerId, own)),
         onDone: () => {
           for (const [connection, one] of this.#runners) {
             if (one === runner) this.#runners.delete(connection);

@@ -1,7 +1,11 @@
 // The agent's flags under Mesos' names, as text: what they mean here. A name that is not known and a
 // value that cannot be read are faults with code `bad-flag`; nothing starts then.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { Fault } from '#base/fault.ts';
+import type { Backend } from './image-root.ts';
 import type { ReconfigurationPolicy } from './reconfiguration.ts';
+import { DockerConfig, NO_LOGINS } from './registry-auth.ts';
 
 export interface AgentFlags {
   readonly isolators: ReadonlySet<string>;
@@ -31,6 +35,20 @@ export interface AgentFlags {
   readonly imageProviders: ReadonlySet<string>;
   readonly dockerRegistry: string;
   readonly dockerStore: string | undefined;
+  readonly dockerConfig: DockerConfig;
+  /** Undefined: overlayfs where it works. */
+  readonly imageBackend: Backend | undefined;
+  /** Undefined: images are only removed when somebody asks for it. */
+  readonly imageGc: ImageGcConfig | undefined;
+}
+
+/** Mesos' ImageGcConfig. */
+export interface ImageGcConfig {
+  /** Part of the disk that is to stay free. */
+  readonly headroom: number;
+  readonly intervalMs: number;
+  /** Names of images that stay. */
+  readonly excluded: readonly string[];
 }
 
 interface FlagKind<T> {
@@ -114,6 +132,42 @@ function variables(text: string): Readonly<Record<string, string>> | undefined {
   return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, String(value)]));
 }
 
+/** The value itself, or, after `file://` or as an absolute path, that of a file. */
+function valueOrFile(text: string): string {
+  if (text.startsWith('file://')) return readFileSync(fileURLToPath(text), 'utf8');
+  return text.startsWith('/') ? readFileSync(text, 'utf8') : text;
+}
+
+function dockerConfig(text: string): DockerConfig {
+  return text === '' ? NO_LOGINS : DockerConfig.parse(valueOrFile(text));
+}
+
+function imageBackend(text: string): Backend | undefined {
+  return text === '' ? undefined : oneOf('overlay', 'copy')(text);
+}
+
+/** `{"image_disk_headroom": 0.1, "image_disk_watch_interval": {"nanoseconds": …}, "excluded_images": […]}` */
+function imageGc(text: string): ImageGcConfig | undefined {
+  if (text === '') return undefined;
+  const given = JSON.parse(valueOrFile(text)) as {
+    image_disk_headroom?: number;
+    image_disk_watch_interval?: { nanoseconds?: number };
+    excluded_images?: readonly { docker?: { name?: string } }[];
+  };
+  const { image_disk_headroom: headroom = 0.1, excluded_images: excluded = [] } = given;
+  if (!(headroom >= 0 && headroom <= 1)) throw new Error('its headroom is not within 0 to 1');
+  const intervalMs = (given.image_disk_watch_interval?.nanoseconds ?? 3600e9) / 1e6;
+  if (!(intervalMs > 0)) throw new Error('its interval is not above 0');
+  const names = excluded.map((one) => one.docker?.name ?? '').filter((name) => name !== '');
+  return { headroom, intervalMs, excluded: names };
+}
+
+/** `https://…`, or a folder of archives; Mesos also asks HDFS, of which there is none here. */
+function dockerRegistry(text: string): string {
+  if (/^(https?:\/\/|file:\/\/\/|\/)/.test(text)) return text;
+  throw new Error(`"${text}" is neither a http(s) address nor a path`);
+}
+
 const words = (text: string): ReadonlySet<string> => new Set(text.split(',').filter(Boolean));
 const optional = (text: string): string | undefined => (text === '' ? undefined : text);
 
@@ -146,8 +200,11 @@ const KINDS = {
   max_completed_executors_per_framework: flag('150', count),
   container_pids_max: flag('16384', count),
   image_providers: flag('', words),
-  docker_registry: flag('https://registry-1.docker.io', String),
+  docker_registry: flag('https://registry-1.docker.io', dockerRegistry),
   docker_store_dir: flag('', optional),
+  docker_config: flag('', dockerConfig),
+  image_provisioner_backend: flag('', imageBackend),
+  image_gc_config: flag('', imageGc),
 } as const;
 
 type Kinds = typeof KINDS;
@@ -208,5 +265,8 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     imageProviders: value('image_providers'),
     dockerRegistry: value('docker_registry'),
     dockerStore: value('docker_store_dir'),
+    dockerConfig: value('docker_config'),
+    imageBackend: value('image_provisioner_backend'),
+    imageGc: value('image_gc_config'),
   };
 }

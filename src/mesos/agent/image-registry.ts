@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { authorize, type DockerConfig, parseChallenge } from './registry-auth.ts';
 
 const INDEX_MEDIA = [
   'application/vnd.oci.image.index.v1+json',
@@ -24,10 +25,11 @@ export interface ImageReference {
   readonly reference: string;
 }
 
-interface Descriptor {
+export interface Descriptor {
   readonly digest: string;
   readonly size?: number;
   readonly mediaType?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
   readonly platform?: { readonly os?: string; readonly architecture?: string };
 }
 
@@ -65,18 +67,29 @@ export function sha256Of(digest: string): string {
   return hex;
 }
 
-function checked(bytes: Buffer, digest: string): Buffer {
+export function checked(bytes: Buffer, digest: string): Buffer {
   const found = createHash('sha256').update(bytes).digest('hex');
   if (found !== sha256Of(digest)) throw new Error(`Content is sha256:${found}, not ${digest}`);
   return bytes;
 }
 
-export class RegistryClient {
-  readonly #image: ImageReference;
-  readonly #signal: AbortSignal;
+/** Where the parts of one image are had from. */
+export interface ImageSource {
+  manifest(): Promise<Manifest>;
+  config(digest: string): Promise<Buffer>;
+  /** Writes a layer; throws when its bytes are not those of its digest. */
+  download(digest: string, path: string): Promise<void>;
+}
 
-  constructor(image: ImageReference, signal: AbortSignal) {
+export class RegistryClient implements ImageSource {
+  readonly #image: ImageReference;
+  readonly #logins: DockerConfig;
+  readonly #signal: AbortSignal;
+  #authorization: string | undefined;
+
+  constructor(image: ImageReference, logins: DockerConfig, signal: AbortSignal) {
     this.#image = image;
+    this.#logins = logins;
     this.#signal = signal;
   }
 
@@ -84,11 +97,7 @@ export class RegistryClient {
   async manifest(): Promise<Manifest> {
     const found = await this.#json(this.#image.reference);
     if (!Array.isArray(found['manifests'])) return found as unknown as Manifest;
-    const architecture = ARCHITECTURES[process.arch] ?? process.arch;
-    const fitting = (found['manifests'] as Descriptor[]).find(
-      ({ platform }) => platform?.os === 'linux' && platform.architecture === architecture,
-    );
-    if (fitting === undefined) throw new Error(`The image is not made for linux/${architecture}`);
+    const fitting = fittingManifest(found['manifests'] as Descriptor[]);
     return (await this.#json(fitting.digest)) as unknown as Manifest;
   }
 
@@ -103,7 +112,6 @@ export class RegistryClient {
     return checked(await bounded(await this.#get(`blobs/${digest}`, '*/*')), digest);
   }
 
-  /** Writes a blob; throws when its bytes are not those of its digest. */
   async download(digest: string, path: string): Promise<void> {
     const { body } = await this.#get(`blobs/${digest}`, '*/*');
     if (body === null) throw new Error(`Blob ${digest} is empty`);
@@ -122,10 +130,33 @@ export class RegistryClient {
   async #get(what: string, accept: string): Promise<Response> {
     const { registry, repository } = this.#image;
     const url = `${registry}/v2/${repository}/${what}`;
-    const response = await fetch(url, { headers: { accept }, signal: this.#signal });
+    let response = await this.#ask(url, accept);
+    if (response.status === 401) {
+      const challenge = parseChallenge(response.headers.get('www-authenticate'));
+      const place = { registry, repository };
+      this.#authorization = await authorize(challenge, place, this.#logins, this.#signal);
+      if (this.#authorization !== undefined) response = await this.#ask(url, accept);
+    }
     if (!response.ok) throw new Error(`${url} was answered with ${response.status}`);
     return response;
   }
+
+  /** Where a registry sends us on to another host, the login stays behind: fetch sees to that. */
+  #ask(url: string, accept: string): Promise<Response> {
+    const authorization = this.#authorization;
+    const headers = { accept, ...(authorization === undefined ? {} : { authorization }) };
+    return fetch(url, { headers, signal: this.#signal });
+  }
+}
+
+/** The one for this machine out of those of an index. */
+export function fittingManifest(manifests: readonly Descriptor[]): Descriptor {
+  const architecture = ARCHITECTURES[process.arch] ?? process.arch;
+  const fitting = manifests.find(
+    ({ platform }) => platform?.os === 'linux' && platform.architecture === architecture,
+  );
+  if (fitting === undefined) throw new Error(`The image is not made for linux/${architecture}`);
+  return fitting;
 }
 
 async function bounded(response: Response): Promise<Buffer> {

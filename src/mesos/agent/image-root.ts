@@ -1,20 +1,39 @@
-// How a container with an image starts: its own root of layers, /proc, /dev, /sys and the sandbox
-// in it, and the command line that the image and the task make together (docker/runtime).
-import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+// The roots of containers with images: layers by overlayfs, or copied where there is none; /proc, /dev,
+// /sys, the sandbox and volumes in them; and the command line that image and task make together.
+import { spawnSync } from 'node:child_process';
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
 import type { ProcessMount, ProcessSpec } from '#env/process.ts';
-import { commandLine } from '#mesos/executor/environment.ts';
-import type { CommandInfo } from '#wire/mesos/v1.ts';
-import type { ImageConfig, StoredImage } from './image-store.ts';
+import { commandEnvironment, commandLine } from '#mesos/executor/environment.ts';
+import type { CommandInfo, Image } from '#wire/mesos/v1.ts';
+import { copyLayer, layerEntry, resolveInside } from './image-layer.ts';
+import type { ImageConfig, ImageStore, StoredImage } from './image-store.ts';
 
 /** Mesos' `--sandbox_directory`. */
 export const SANDBOX_INSIDE = '/mnt/mesos/sandbox';
+
+export type Backend = 'overlay' | 'copy';
 
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
 const HOST_FILES = ['/etc/resolv.conf', '/etc/hosts', '/etc/hostname'];
 const READ_ONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 const MASKED = ['/proc/kcore', '/proc/keys', '/proc/timer_list', '/proc/sched_debug'];
 const PATH_DEFAULT = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const SHM_OPTIONS = 'nosuid,nodev,noexec,mode=1777';
+/** The kernel takes one page of options, with the terminating zero and flags of mount(8). */
+const OPTIONS_BYTES_MAX = 3900;
+const LAYERS_FILE = 'layers.json';
 
 /** The matrix of Mesos' docker/runtime isolator. */
 export function imageCommandLine(
@@ -29,77 +48,257 @@ export function imageCommandLine(
   return given.length > 0 ? [program, ...given] : cmd;
 }
 
-/** What the image gives; the task's own variables and the agent's go before them. */
-export function imageVariables({ env }: ImageConfig): Readonly<Record<string, string>> {
-  return { PATH: PATH_DEFAULT, ...env };
+/** Where mounts and files of ours go: the layers in the order of overlayfs, the writable one first. */
+interface Writable {
+  readonly folder: string;
+  readonly layers: readonly string[];
 }
 
-/**
- * The folders are made in the upper layer, where they hide whatever an image has at their names:
- * a link there would lead a mount out of the root.
- */
-async function makeUpper(upper: string, files: readonly string[]): Promise<void> {
-  for (const path of ['proc', 'dev', 'sys', 'etc', SANDBOX_INSIDE]) {
-    await mkdir(join(upper, path), { recursive: true, mode: 0o755 });
-  }
-  for (const path of files) await writeFile(join(upper, path), '');
-  await chmod(upper, 0o755);
-}
+/** A root that is about to be mounted. */
+export class ImageRoot {
+  readonly root: string;
+  readonly config: ImageConfig;
+  readonly #writable: Writable;
+  readonly #base: ProcessMount;
+  readonly #sandbox: string;
+  #files: readonly string[] = [];
 
-/** The mounts of a root below `folder`, which goes with its container. */
-export async function imageRoot(
-  image: StoredImage,
-  folder: string,
-  sandbox: string,
-): Promise<Required<Pick<ProcessSpec, 'root' | 'mounts' | 'namespaces'>>> {
-  const [root, upper, work] = [join(folder, 'root'), join(folder, 'upper'), join(folder, 'work')];
-  for (const path of [root, upper, work]) await mkdir(path, { recursive: true, mode: 0o755 });
-  const files: string[] = [];
-  for (const path of HOST_FILES) {
-    if ((await stat(path).catch(() => undefined))?.isFile() === true) files.push(path);
+  constructor(base: ProcessMount, config: ImageConfig, writable: Writable, sandbox: string) {
+    this.root = base.target;
+    this.config = config;
+    this.#base = base;
+    this.#writable = writable;
+    this.#sandbox = sandbox;
   }
-  await makeUpper(upper, files);
-  const at = (path: string): string => join(root, path);
-  const bind = (source: string, target: string, readOnly: boolean): ProcessMount => ({
-    source,
-    target,
-    readOnly,
-    ifThere: true,
-  });
-  const made = (type: 'tmpfs' | 'proc' | 'sysfs', path: string, options: string): ProcessMount => ({
-    type,
-    source: type,
-    target: at(path),
-    readOnly: type === 'sysfs',
-    options,
-    ifThere: true,
-  });
-  const layers = `lowerdir=${image.layers.join(':')},upperdir=${upper},workdir=${work}`;
-  return {
-    root,
-    namespaces: { mount: 'new', pid: 'new' },
-    mounts: [
-      { type: 'overlay', source: 'overlay', target: root, readOnly: false, options: layers },
+
+  /**
+   * The folders hide whatever an image has at their names: a link there would lead a mount out of the
+   * root.
+   */
+  async makePlaces(): Promise<void> {
+    const files: string[] = [];
+    for (const path of HOST_FILES) {
+      if ((await stat(path).catch(() => undefined))?.isFile() === true) files.push(path);
+    }
+    for (const path of ['proc', 'dev', 'sys', 'etc', SANDBOX_INSIDE]) {
+      await makePlace(this.#writable, path.split('/'), true);
+    }
+    for (const path of files) await makePlace(this.#writable, path.split('/'), false);
+    this.#files = files;
+  }
+
+  /** Makes the target of a volume at a path that the container names; its path on the machine. */
+  async place(path: string, isFolder: boolean): Promise<string> {
+    const found = await resolveInside(this.#writable.layers, path);
+    const inside = `/${found.path}`;
+    if (inside === '/' || `${SANDBOX_INSIDE}/`.startsWith(`${inside}/`)) {
+      throw new Error(`A volume cannot take the place of '${inside}'`);
+    }
+    await makePlace(this.#writable, found.path.split('/'), isFolder);
+    return join(this.root, found.path);
+  }
+
+  /** `spec` as it would run in the machine's own root; `volumes`: those at absolute paths. */
+  enter(
+    spec: ProcessSpec,
+    command: CommandInfo | undefined,
+    { before, volumes }: { before: readonly ProcessMount[]; volumes: readonly ProcessMount[] },
+  ): ProcessSpec {
+    // An isolator's own shared memory keeps its size.
+    const shm = spec.mounts?.find((one) => one.target === '/dev/shm')?.options ?? SHM_OPTIONS;
+    return {
+      ...spec,
+      argv: imageCommandLine(command, this.config),
+      env: {
+        ...spec.env,
+        PATH: PATH_DEFAULT,
+        ...this.config.env,
+        ...commandEnvironment(command?.environment),
+        MESOS_SANDBOX: SANDBOX_INSIDE,
+      },
+      cwd: this.config.workingFolder ?? SANDBOX_INSIDE,
+      root: this.root,
+      namespaces: { ...spec.namespaces, mount: 'new', pid: 'new' },
+      // Volumes in the sandbox are mounted there first and come along with it.
+      mounts: [...before, ...this.#mounts(shm), ...volumes],
+    };
+  }
+
+  #mounts(shm: string): readonly ProcessMount[] {
+    const at = (path: string): string => join(this.root, path);
+    const bind = (source: string, target: string, readOnly: boolean): ProcessMount => ({
+      source,
+      target,
+      readOnly,
+      ifThere: true,
+    });
+    const made = (
+      type: 'tmpfs' | 'proc' | 'sysfs' | 'devpts',
+      path: string,
+      options: string,
+    ): ProcessMount => ({
+      type,
+      source: type,
+      target: at(path),
+      readOnly: type === 'sysfs',
+      options,
+    });
+    return [
+      this.#base,
       made('proc', '/proc', 'nosuid,nodev,noexec'),
       made('sysfs', '/sys', 'nosuid,nodev,noexec'),
       made('tmpfs', '/dev', 'nosuid,mode=755'),
+      made('devpts', '/dev/pts', 'nosuid,noexec,newinstance,ptmxmode=0666,mode=0620'),
       // A target that is not there is made: below /dev all of it is new.
       ...DEVICES.map((name) => ({
         source: `/dev/${name}`,
         target: at(`/dev/${name}`),
         readOnly: false,
       })),
-      {
-        type: 'tmpfs',
-        source: 'shm',
-        target: at('/dev/shm'),
-        readOnly: false,
-        options: 'nosuid,nodev,noexec,mode=1777',
-      },
+      { source: at('/dev/pts/ptmx'), target: at('/dev/ptmx'), readOnly: false },
+      made('tmpfs', '/dev/shm', shm),
       ...MASKED.map((path) => bind('/dev/null', at(path), false)),
       ...READ_ONLY.map((path) => bind(at(path), at(path), true)),
-      ...files.map((path) => bind(path, at(path), true)),
-      bind(sandbox, at(SANDBOX_INSIDE), false),
-    ],
-  };
+      ...this.#files.map((path) => bind(path, at(path), true)),
+      bind(this.#sandbox, at(SANDBOX_INSIDE), false),
+    ];
+  }
+}
+
+/**
+ * Each part becomes a folder of the writable layer, with the looks of the one below it; what is no
+ * folder there gives way, so that none of it is ever a link.
+ */
+async function makePlace(
+  { folder, layers }: Writable,
+  parts: readonly string[],
+  isFolder: boolean,
+): Promise<void> {
+  const names = parts.filter((part) => part !== '');
+  let path = '';
+  for (const [at, name] of names.entries()) {
+    path = join(path, name);
+    const own = join(folder, path);
+    const wantsFolder = isFolder || at < names.length - 1;
+    const about = await lstat(own).catch(() => undefined);
+    if (wantsFolder ? about?.isDirectory() === true : about?.isFile() === true) continue;
+    if (about !== undefined) await rm(own, { recursive: true });
+    if (!wantsFolder) await writeFile(own, '', { flag: 'wx' });
+    else {
+      const below = (await layerEntry(layers, path))?.about;
+      await mkdir(own, { mode: 0o755 });
+      if (below?.isDirectory() === true) {
+        await chown(own, below.uid, below.gid);
+        await chmod(own, below.mode & 0o7777);
+      }
+    }
+  }
+}
+
+export interface ImageRootsOptions {
+  readonly store: ImageStore;
+  /** Undefined: overlayfs where the kernel and the disk have it. */
+  readonly backend: Backend | undefined;
+  readonly providers: ReadonlySet<string>;
+  readonly isRoot: boolean;
+}
+
+/** Makes and keeps account of the roots of containers. */
+export class ImageRoots {
+  readonly store: ImageStore;
+  readonly #options: ImageRootsOptions;
+  #backend: Promise<Backend> | undefined;
+
+  constructor(options: ImageRootsOptions) {
+    this.#options = options;
+    this.store = options.store;
+  }
+
+  /** `folder`: for this root alone; goes with its container. */
+  async root(image: Image, folder: string, sandbox: string): Promise<ImageRoot> {
+    const { stored, writable, mount } = await this.#provision(image, folder);
+    const made = new ImageRoot(mount, stored.config, writable, sandbox);
+    await made.makePlaces();
+    return made;
+  }
+
+  /** The files of an image as a volume: mounted at `target`. */
+  async volume(
+    image: Image,
+    folder: string,
+    target: string,
+    readOnly: boolean,
+  ): Promise<readonly ProcessMount[]> {
+    const { mount } = await this.#provision(image, folder);
+    return [mount, { source: mount.target, target, readOnly }];
+  }
+
+  async #provision(
+    image: Image,
+    folder: string,
+  ): Promise<{ stored: StoredImage; writable: Writable; mount: ProcessMount }> {
+    const { providers, isRoot } = this.#options;
+    if (image.type !== 'DOCKER' || image.docker === undefined || !providers.has('docker')) {
+      const type = image.type ?? 'UNKNOWN';
+      throw new Error(`No image provider for images of type ${type}: see image_providers`);
+    }
+    if (!isRoot) throw new Error('Images need an agent that runs as root');
+    const stored = await this.store.get(image, folder);
+    const [root, upper, work] = [join(folder, 'root'), join(folder, 'upper'), join(folder, 'work')];
+    await mkdir(root, { recursive: true, mode: 0o755 });
+    await writeFile(join(folder, LAYERS_FILE), JSON.stringify(stored.layers));
+    const options = `lowerdir=${stored.layers.join(':')},upperdir=${upper},workdir=${work}`;
+    this.#backend ??= this.#choose(folder);
+    if ((await this.#backend) === 'overlay' && options.length <= OPTIONS_BYTES_MAX) {
+      for (const path of [upper, work]) await mkdir(path, { recursive: true, mode: 0o755 });
+      await chmod(upper, 0o755);
+      const mount = { type: 'overlay', source: 'overlay', target: root, readOnly: false } as const;
+      const writable = { folder: upper, layers: [upper, ...stored.layers] };
+      return { stored, writable, mount: { ...mount, options } };
+    }
+    for (const layer of stored.layers.toReversed()) {
+      await copyLayer(layer, await this.store.removalsOf(layer), root);
+    }
+    await chmod(root, 0o755);
+    const mount = { source: root, target: root, readOnly: false };
+    return { stored, writable: { folder: root, layers: [root] }, mount };
+  }
+
+  async #choose(near: string): Promise<Backend> {
+    const { backend } = this.#options;
+    return backend ?? ((await canOverlay(near)) ? 'overlay' : 'copy');
+  }
+
+  /** Roots of an earlier life, below the folder of one top-level container. */
+  async recover(containerFolder: string): Promise<void> {
+    const roots = join(containerFolder, 'roots');
+    for (const name of await readdir(roots).catch(() => [])) {
+      const folder = join(roots, name);
+      const text = await readFile(join(folder, LAYERS_FILE), 'utf8').catch(() => undefined);
+      if (text !== undefined) this.store.hold(folder, JSON.parse(text) as readonly string[]);
+    }
+  }
+}
+
+/** Whether the kernel lays one folder of this disk over another: not in every container, nor on every disk. */
+async function canOverlay(near: string): Promise<boolean> {
+  const folder = await mkdtemp(join(near, 'try-'));
+  try {
+    for (const name of ['l', 'u', 'w', 'm']) await mkdir(join(folder, name));
+    const options = 'lowerdir=l,upperdir=u,workdir=w';
+    const tried = spawnSync(
+      'unshare',
+      ['--mount', '--', 'mount', '-t', 'overlay', 'overlay', '-o', options, 'm'],
+      { cwd: folder, stdio: 'ignore' },
+    );
+    return tried.status === 0;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A path that the container sees below its sandbox is one relative to that. */
+export function relativeToSandbox(path: string): string {
+  if (!isAbsolute(path) || !path.startsWith(`${SANDBOX_INSIDE}/`)) return path;
+  return path.slice(SANDBOX_INSIDE.length + 1);
 }

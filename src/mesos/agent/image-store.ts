@@ -1,14 +1,24 @@
 // The images of containers: pulled once, kept by the digests of their layers, each layer unpacked
-// into a folder of its own that overlayfs lays over those below. Nothing is ever unpacked over
-// another layer: no link in one can lead the files of another out of the store.
-import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+// into a folder of its own that overlayfs lays over those below, until nobody needs it any more.
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  statfs,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ImageReference, parseReference, RegistryClient, sha256Of } from './image-registry.ts';
+import type { Image } from '#wire/mesos/v1.ts';
+import { findArchive, openArchive } from './image-archive.ts';
+import { type Removals, readRemovals, unpackLayer, writeRemovals } from './image-layer.ts';
+import { type ImageSource, parseReference, RegistryClient, sha256Of } from './image-registry.ts';
+import { DockerConfig } from './registry-auth.ts';
 
 const PULL_MS_MAX = 15 * 60_000;
-const WHITEOUT = '.wh.';
-const OPAQUE = '.wh..wh..opq';
 
 export interface ImageConfig {
   readonly entrypoint: readonly string[];
@@ -23,131 +33,223 @@ export interface StoredImage {
   readonly config: ImageConfig;
 }
 
+export interface ImageStoreOptions {
+  readonly folder: string;
+  /** `https://…`, or a folder of archives: `/…` or `file:///…`. */
+  readonly registry: string;
+  readonly logins: DockerConfig;
+}
+
 interface ImageRecord {
+  readonly name: string;
   readonly config: string;
   readonly layers: readonly string[];
 }
 
 export class ImageStore {
-  readonly #folder: string;
-  readonly #registry: string;
+  readonly #options: ImageStoreOptions;
   readonly #pulls = new Map<string, Promise<StoredImage>>();
+  /** Who has a root of which layers right now. */
+  readonly #holders = new Map<string, readonly string[]>();
+  #pruning: Promise<unknown> = Promise.resolve();
 
-  constructor(options: { readonly folder: string; readonly registry: string }) {
-    this.#folder = options.folder;
-    this.#registry = options.registry;
+  constructor(options: ImageStoreOptions) {
+    this.#options = options;
   }
 
-  /** Pulls it unless it is there and `cached` allows that; the same pull serves all who wait. */
-  get(name: string, cached: boolean): Promise<StoredImage> {
-    const key = `${cached} ${name}`;
-    const pulling = this.#pulls.get(key);
-    if (pulling !== undefined) return pulling;
-    const made = this.#get(name, cached).finally(() => this.#pulls.delete(key));
-    this.#pulls.set(key, made);
-    return made;
+  /**
+   * Pulls it unless it is there and `cached` allows that; the same pull serves all who wait. Its layers
+   * stay until the holder lets go of them.
+   */
+  async get(image: Image, holder: string): Promise<StoredImage> {
+    const name = image.docker?.name ?? '';
+    await this.#pruning;
+    const { config: secret } = image.docker ?? {};
+    const cached = image.cached !== false;
+    // Whoever brings another login is not served by the pull of somebody else's.
+    const login = secret === undefined ? '' : Buffer.from(secretOf(secret)).toString('base64');
+    const key = `${cached} ${name} ${login}`;
+    let pulling = this.#pulls.get(key);
+    if (pulling === undefined) {
+      const logins = secret === undefined ? this.#options.logins : loginsOf(secret);
+      pulling = this.#get(name, cached, logins).finally(() => this.#pulls.delete(key));
+      this.#pulls.set(key, pulling);
+    }
+    const stored = await pulling;
+    this.#holders.set(holder, stored.layers);
+    return stored;
   }
 
-  async #get(name: string, cached: boolean): Promise<StoredImage> {
+  hold(holder: string, layers: readonly string[]): void {
+    this.#holders.set(holder, layers);
+  }
+
+  /** Of a folder and all below it. */
+  release(folder: string): void {
+    for (const holder of this.#holders.keys()) {
+      if (holder === folder || holder.startsWith(`${folder}/`)) this.#holders.delete(holder);
+    }
+  }
+
+  removalsOf(layer: string): Promise<Removals> {
+    return readRemovals(`${layer}.json`);
+  }
+
+  /** Removes what no container uses and no name excludes; pulls wait meanwhile. How many images went. */
+  prune(excluded: readonly string[]): Promise<number> {
+    const pruned = this.#pruning.then(async () => {
+      await Promise.allSettled(this.#pulls.values());
+      return this.#prune(new Set(excluded.map((name) => this.#recordPath(name))));
+    });
+    this.#pruning = pruned.catch(() => 0);
+    return pruned;
+  }
+
+  async #prune(excluded: ReadonlySet<string>): Promise<number> {
+    const needed = new Set([...this.#holders.values()].flat());
+    const folder = join(this.#options.folder, 'images');
+    let removed = 0;
+    for (const name of await readdir(folder).catch(() => [])) {
+      const path = join(folder, name);
+      const image = await this.#read(path).catch(() => undefined);
+      const isUsed = image?.layers.every((layer) => needed.has(layer)) === true;
+      if (isUsed || excluded.has(path)) image?.layers.forEach((layer) => needed.add(layer));
+      else {
+        await rm(path, { force: true });
+        removed += 1;
+      }
+    }
+    await this.#pruneLayers(needed);
+    return removed;
+  }
+
+  async #pruneLayers(needed: ReadonlySet<string>): Promise<void> {
+    const folder = join(this.#options.folder, 'layers');
+    for (const name of await readdir(folder).catch(() => [])) {
+      const layer = join(folder, name.replace(/\.json$/, ''));
+      if (needed.has(layer)) continue;
+      // The list goes first: a layer without one is not there.
+      await rm(`${layer}.json`, { force: true });
+      await rm(layer, { recursive: true, force: true });
+    }
+    await rm(join(this.#options.folder, 'staging'), { recursive: true, force: true });
+  }
+
+  /** The part of its disk that is used. */
+  async diskUsed(): Promise<number> {
+    await mkdir(this.#options.folder, { recursive: true });
+    const { blocks, bavail } = await statfs(this.#options.folder);
+    return blocks === 0 ? 0 : 1 - bavail / blocks;
+  }
+
+  async #get(name: string, cached: boolean, logins: DockerConfig): Promise<StoredImage> {
     try {
-      const image = parseReference(name, this.#registry);
-      const path = join(this.#folder, 'images', encodeURIComponent(Object.values(image).join(' ')));
+      const path = this.#recordPath(name);
       const known = cached ? await this.#read(path).catch(() => undefined) : undefined;
-      return known ?? (await this.#pull(image, path));
+      return known ?? (await this.#pull(name, path, logins));
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new Error(`Failed to pull image '${name}': ${why}`, { cause });
     }
   }
 
+  get #archives(): string | undefined {
+    const { registry } = this.#options;
+    if (registry.startsWith('/')) return registry;
+    return registry.startsWith('file://') ? new URL(registry).pathname : undefined;
+  }
+
+  #recordPath(name: string): string {
+    const store = this.#archives;
+    const words =
+      store === undefined
+        ? Object.values(parseReference(name, this.#options.registry))
+        : [store, name.replace(/:latest$/, '')];
+    return join(this.#options.folder, 'images', encodeURIComponent(words.join(' ')));
+  }
+
   async #read(path: string): Promise<StoredImage> {
     const { config, layers } = JSON.parse(await readFile(path, 'utf8')) as ImageRecord;
     const folders = layers.map((digest) => this.#layerFolder(digest)).toReversed();
-    for (const folder of folders) await stat(folder);
+    for (const folder of folders) await stat(`${folder}.json`);
     return { layers: folders, config: parseConfig(config) };
   }
 
-  async #pull(image: ImageReference, path: string): Promise<StoredImage> {
-    await mkdir(join(this.#folder, 'images'), { recursive: true });
-    await mkdir(join(this.#folder, 'layers'), { recursive: true });
-    await mkdir(join(this.#folder, 'staging'), { recursive: true });
-    const client = new RegistryClient(image, AbortSignal.timeout(PULL_MS_MAX));
-    const manifest = await client.manifest();
-    if (!Array.isArray(manifest.layers)) throw new Error('Its manifest is of a kind unknown here');
-    const config = (await client.config(manifest.config.digest)).toString('utf8');
-    const layers = manifest.layers.map((one) => one.digest);
-    for (const digest of layers) await this.#layer(client, digest);
-    const record: ImageRecord = { config, layers };
-    await writeFile(`${path}.new`, JSON.stringify(record));
-    await rename(`${path}.new`, path);
+  async #source(name: string, staging: string, logins: DockerConfig): Promise<ImageSource> {
+    const store = this.#archives;
+    if (store !== undefined) return openArchive(await findArchive(store, name), name, staging);
+    const image = parseReference(name, this.#options.registry);
+    return new RegistryClient(image, logins, AbortSignal.timeout(PULL_MS_MAX));
+  }
+
+  async #pull(name: string, path: string, logins: DockerConfig): Promise<StoredImage> {
+    for (const one of ['images', 'layers', 'staging']) {
+      await mkdir(join(this.#options.folder, one), { recursive: true });
+    }
+    const staging = await mkdtemp(join(this.#options.folder, 'staging', 'image-'));
+    try {
+      const source = await this.#source(name, staging, logins);
+      const manifest = await source.manifest();
+      if (!Array.isArray(manifest.layers))
+        throw new Error('Its manifest is of a kind unknown here');
+      const config = (await source.config(manifest.config.digest)).toString('utf8');
+      parseConfig(config);
+      const layers = manifest.layers.map((one) => one.digest);
+      for (const digest of layers) await this.#layer(source, digest, staging);
+      const record: ImageRecord = { name, config, layers };
+      await writeFile(join(staging, 'record'), JSON.stringify(record));
+      await rename(join(staging, 'record'), path);
+    } finally {
+      await rm(staging, { recursive: true, force: true });
+    }
     return this.#read(path);
   }
 
   #layerFolder(digest: string): string {
-    return join(this.#folder, 'layers', sha256Of(digest));
+    return join(this.#options.folder, 'layers', sha256Of(digest));
   }
 
-  /** A layer is there whole or not at all: it gets its name when it is unpacked. */
-  async #layer(client: RegistryClient, digest: string): Promise<void> {
+  /** A layer is there whole or not at all: the list of what it removes comes last. */
+  async #layer(source: ImageSource, digest: string, staging: string): Promise<void> {
     const final = this.#layerFolder(digest);
-    if ((await stat(final).catch(() => undefined)) !== undefined) return;
-    const staging = await mkdtemp(join(this.#folder, 'staging', 'layer-'));
-    try {
-      const archive = join(staging, 'archive');
-      const files = join(staging, 'files');
-      await client.download(digest, archive);
-      await mkdir(files, { mode: 0o755 });
-      await run('tar', ['-xf', archive, '--numeric-owner', '-p', '-C', files]);
-      await convertWhiteouts(files);
-      await rename(files, final).catch(async (error: unknown) => {
-        // Another pull with the same layer was first.
-        if ((await stat(final).catch(() => undefined)) === undefined) throw error;
-      });
-    } finally {
-      await rm(staging, { recursive: true, force: true });
-    }
+    if ((await stat(`${final}.json`).catch(() => undefined)) !== undefined) return;
+    const own = await mkdtemp(join(staging, 'layer-'));
+    const [archive, files, list] = [join(own, 'archive'), join(own, 'files'), join(own, 'list')];
+    await source.download(digest, archive);
+    await mkdir(files, { mode: 0o755 });
+    await writeRemovals(list, await unpackLayer(archive, files));
+    await rename(files, final).catch(async (error: unknown) => {
+      // Another pull with the same layer was first, or an earlier life came no further than this.
+      if ((await stat(final).catch(() => undefined)) === undefined) throw error;
+    });
+    await rename(list, `${final}.json`);
+    await rm(own, { recursive: true, force: true });
   }
 }
 
-async function run(program: string, args: readonly string[]): Promise<void> {
-  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  let words = '';
-  child.stderr.on('data', (chunk: Buffer) => (words = (words + chunk.toString()).slice(-500)));
-  const code = await new Promise<number | null>((done, fail) => {
-    child.once('error', fail);
-    child.once('close', done);
-  });
-  if (code !== 0) throw new Error(`${program} ended with ${code ?? 'a signal'}: ${words.trim()}`);
+function secretOf(secret: NonNullable<NonNullable<Image['docker']>['config']>): Uint8Array {
+  const data = secret.value?.data;
+  if (data === undefined)
+    throw new Error("Only a secret given by its value can be an image's login");
+  return data;
 }
 
-/** What a layer takes away, from the form of its archive into that of overlayfs. */
-async function convertWhiteouts(folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) {
-      await convertWhiteouts(path);
-    } else if (entry.name === OPAQUE) {
-      await rm(path);
-      await run('setfattr', ['-n', 'trusted.overlay.opaque', '-v', 'y', folder]);
-    } else if (entry.name.startsWith(WHITEOUT)) {
-      await rm(path);
-      await run('mknod', [join(folder, entry.name.slice(WHITEOUT.length)), 'c', '0', '0']);
-    }
-  }
+function loginsOf(secret: NonNullable<NonNullable<Image['docker']>['config']>): DockerConfig {
+  return DockerConfig.parse(new TextDecoder().decode(secretOf(secret)));
 }
 
 function parseConfig(text: string): ImageConfig {
-  const { config = {} } = JSON.parse(text) as {
-    config?: { Entrypoint?: string[]; Cmd?: string[]; Env?: string[]; WorkingDir?: string };
+  const { config } = JSON.parse(text) as {
+    config?: { Entrypoint?: string[]; Cmd?: string[]; Env?: string[]; WorkingDir?: string } | null;
   };
-  const variables = (config.Env ?? []).map((one) => {
+  const variables = (config?.Env ?? []).map((one) => {
     const equals = one.indexOf('=');
     return [one.slice(0, equals), one.slice(equals + 1)] as const;
   });
   return {
-    entrypoint: config.Entrypoint ?? [],
-    cmd: config.Cmd ?? [],
+    entrypoint: config?.Entrypoint ?? [],
+    cmd: config?.Cmd ?? [],
     env: Object.fromEntries(variables),
-    workingFolder: config.WorkingDir === '' ? undefined : config.WorkingDir,
+    workingFolder: config?.WorkingDir === '' ? undefined : config?.WorkingDir,
   };
 }

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { errorChain } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import type { ExitStatus, HostProcess, ProcessHost, Signal } from '#env/process.ts';
@@ -29,6 +29,8 @@ export interface MainContainer {
   readonly user: string;
   /** Where its input goes, when it has a terminal. */
   readonly terminalInput: string | undefined;
+  /** Made of an image. */
+  readonly hasOwnRoot: boolean;
 }
 
 export interface LaunchRequest {
@@ -56,6 +58,7 @@ interface Info {
   readonly sandbox: string;
   readonly user: string;
   readonly hasTerminal: boolean;
+  readonly hasOwnRoot?: boolean | undefined;
 }
 
 interface Nested {
@@ -127,6 +130,9 @@ export class NestedContainers {
       sandbox: this.#sandboxOf(path, parent),
       user: request.command?.user ?? parent?.user ?? '',
       hasTerminal: request.container?.tty_info !== undefined,
+      hasOwnRoot: request.isSession
+        ? parent?.hasOwnRoot === true
+        : request.container?.mesos?.image !== undefined,
     };
     const made = this.#remember(info);
     try {
@@ -162,6 +168,7 @@ export class NestedContainers {
       ...request,
       ...info,
       stateFolder: join(folder, 'process'),
+      rootName: basename(folder),
       parent,
       inputPath: info.isSession || info.hasTerminal ? inputPath : undefined,
     });
@@ -314,6 +321,10 @@ export class NestedContainers {
     made.input?.destroy();
     this.destroyBelow(made.info.path);
     made.ended.resolve(termination);
+    const { specs, env } = this.#options;
+    specs.removeRoots(made.info.path[0] ?? '', basename(made.folder)).catch((error: unknown) => {
+      env.log.warn('Cannot remove the root of a container', { error });
+    });
   }
 
   #destroy(made: Nested): void {
@@ -326,6 +337,7 @@ export class NestedContainers {
     this.#destroy(made);
     await this.disposeBelow(made.info.path);
     await this.#options.host.dispose(join(made.folder, 'process'));
+    await this.#options.specs.removeRoots(made.info.path[0] ?? '', basename(made.folder));
     await rm(made.folder, { recursive: true, force: true });
     this.#all.delete(nameOf(made.info.path));
     this.#end(made, { message: 'Container was destroyed' });
@@ -342,7 +354,8 @@ export class NestedContainers {
     const found = this.#all.get(nameOf(above));
     if (found === undefined) return this.#options.findMain(above);
     const { process, info } = found;
-    return { process, sandbox: info.sandbox, user: info.user, terminalInput: undefined };
+    const { sandbox, user, hasOwnRoot = false } = info;
+    return { process, sandbox, user, terminalInput: undefined, hasOwnRoot };
   }
 
   #sandboxOf(path: ContainerPath, parent: MainContainer | undefined): string {

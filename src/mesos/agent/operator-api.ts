@@ -7,7 +7,14 @@ import type { AgentCore } from './core.ts';
 import type { Containers } from './containers.ts';
 import type { SandboxFiles } from './files.ts';
 import { ContainerApi, isContainerCall } from './container-api.ts';
-import { acceptedMedia, encodeAs, HttpProblem, readCall, RECORDIO_MEDIA } from './http.ts';
+import {
+  acceptedMedia,
+  encodeAs,
+  HttpProblem,
+  readCall,
+  RECORDIO_MEDIA,
+  sendText,
+} from './http.ts';
 import { metricsOf } from './metrics.ts';
 import type { AgentPaths } from './paths.ts';
 import type { AgentShell } from './shell.ts';
@@ -49,6 +56,12 @@ export class OperatorApi {
     }
     if (isContainerCall(call)) {
       await this.#containerApi.handle(call, request, response);
+      return;
+    }
+    if (call.type === 'PRUNE_IMAGES') {
+      const { containers } = this.#view;
+      await containers.images.prune(call.prune_images?.excluded_images ?? []);
+      sendText(response, 200, '');
       return;
     }
     const media = acceptedMedia(request);

@@ -94,9 +94,13 @@ export class AgentPaths {
     return join(this.work, 'run', 'images');
   }
 
-  /** The root of a task with an image; gone with its top-level container. */
-  taskRoot(containerId: string, container: string): string {
-    return join(this.container(containerId), 'roots', pathPart(container));
+  imageRoots(containerId: string): string {
+    return join(this.container(containerId), 'roots');
+  }
+
+  /** The root of a container with an image; gone with its top-level container, or before. */
+  imageRoot(containerId: string, name: string): string {
+    return join(this.imageRoots(containerId), pathPart(name));
   }
 
   get fetchCache(): string {

@@ -140,7 +140,7 @@ const refusals = [
   {
     name: 'a call that is not there',
     path: '/api/v1',
-    body: { type: 'PRUNE_IMAGES' },
+    body: { type: 'MARK_RESOURCE_PROVIDER_GONE' },
     want: 501,
     text: /^$/,
   },

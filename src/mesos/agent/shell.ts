@@ -135,6 +135,7 @@ export class AgentShell {
     await this.settled();
     await this.#wired().containers.forgotten();
     await this.#wired().containers.gc.close();
+    await this.#wired().containers.images.close();
     this.#isClosed = true;
     this.#timer?.cancel();
     this.#reconnect?.cancel();

@@ -3,7 +3,7 @@
 import { chown, lstat, mkdir, realpath, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
 import type { ProcessMount } from '#env/process.ts';
-import type { Resource, Secret, Volume } from '#wire/mesos/v1.ts';
+import type { Image, Resource, Secret, Volume } from '#wire/mesos/v1.ts';
 
 export interface VolumePlace {
   readonly sandbox: string;
@@ -16,6 +16,10 @@ export interface VolumePlace {
   readonly makesHostPaths: boolean;
   /** A new file in memory, gone with its top-level container. */
   secretPath(): string;
+  /** The files of an image, mounted at `target`. */
+  imageVolume(image: Image, target: string, readOnly: boolean): Promise<readonly ProcessMount[]>;
+  /** Of a container with a root of its own: makes the target of a mount at an absolute path in it. */
+  readonly placeInRoot?: ((path: string, isFolder: boolean) => Promise<string>) | undefined;
 }
 
 /** `made`: a folder of ours, which its user may use. */
@@ -91,8 +95,7 @@ async function secretSource(secret: Secret | undefined, place: VolumePlace): Pro
 }
 
 async function sourceOf(volume: Volume, place: VolumePlace): Promise<Source> {
-  const { source, host_path, image } = volume;
-  if (image !== undefined) throw new Error('Image volumes are not supported');
+  const { source, host_path } = volume;
   if (host_path !== undefined) return hostSource(host_path, place);
   switch (source?.type) {
     case 'HOST_PATH':
@@ -114,29 +117,39 @@ async function sourceOf(volume: Volume, place: VolumePlace): Promise<Source> {
   }
 }
 
+async function targetOf(volume: Volume, isFolder: boolean, place: VolumePlace): Promise<string> {
+  const { container_path } = volume;
+  if (!isAbsolute(container_path)) return within(place.sandbox, container_path, 'a volume');
+  const target = normalize(container_path);
+  if (place.placeInRoot !== undefined) return place.placeInRoot(target, isFolder);
+  if (place.canMount && (await stat(target).catch(() => undefined)) === undefined) {
+    throw new Error(`Absolute container path '${container_path}' does not exist on the host`);
+  }
+  return target;
+}
+
 async function bringIn(
   volume: Volume,
   source: Source,
   place: VolumePlace,
-): Promise<ProcessMount[]> {
+): Promise<readonly ProcessMount[]> {
   const { container_path, mode } = volume;
-  const isInside = !isAbsolute(container_path);
-  const target = isInside
-    ? await within(place.sandbox, container_path, 'a volume')
-    : normalize(container_path);
-  if (place.canMount) {
-    if (!isInside && (await stat(target).catch(() => undefined)) === undefined) {
-      throw new Error(`Absolute container path '${container_path}' does not exist on the host`);
-    }
-    return [{ source: source.path, target, readOnly: mode === 'RO' }];
-  }
-  if (!isInside || mode === 'RO' || !source.isOurs) {
+  const isFolder = place.canMount && (await stat(source.path)).isDirectory();
+  const target = await targetOf(volume, isFolder, place);
+  if (place.canMount) return [{ source: source.path, target, readOnly: mode === 'RO' }];
+  if (isAbsolute(container_path) || mode === 'RO' || !source.isOurs) {
     throw new Error('Volumes other than in the sandbox need an agent that runs as root');
   }
   await mkdir(dirname(target), { recursive: true });
   if ((await lstat(target).catch(() => undefined)) === undefined)
     await symlink(source.path, target);
   return [];
+}
+
+async function oneVolume(volume: Volume, place: VolumePlace): Promise<readonly ProcessMount[]> {
+  const { image, mode } = volume;
+  if (image === undefined) return bringIn(volume, await sourceOf(volume, place), place);
+  return place.imageVolume(image, await targetOf(volume, true, place), mode === 'RO');
 }
 
 /** The mounts of a container's volumes, in order; throws with the words for its last update. */
@@ -153,7 +166,7 @@ export async function volumeMounts(
     mounts.push(...(await bringIn(volume, source, place)));
   }
   for (const volume of volumes) {
-    mounts.push(...(await bringIn(volume, await sourceOf(volume, place), place)));
+    mounts.push(...(await oneVolume(volume, place)));
   }
   return mounts;
 }

@@ -2,13 +2,7 @@
 // the mounts that go with them. What this agent cannot do is refused with the words for the task's
 // last update rather than left out in silence.
 import type { ProcessMount, ProcessSpec } from '#env/process.ts';
-import type {
-  CapabilityInfo,
-  ContainerInfo,
-  LinuxInfo,
-  RLimitInfo,
-  TaskInfo,
-} from '#wire/mesos/v1.ts';
+import type { CapabilityInfo, ContainerInfo, LinuxInfo, RLimitInfo } from '#wire/mesos/v1.ts';
 
 export type Isolation = Pick<
   ProcessSpec,
@@ -160,7 +154,6 @@ export function isolationOf(
 export function containerProblem(container: ContainerInfo | undefined): string | undefined {
   if (container === undefined) return undefined;
   if (container.type === 'DOCKER') return 'Docker containers are not supported';
-  if (container.mesos?.image !== undefined) return 'Container images are not supported';
   if ((container.network_infos ?? []).some((one) => one.name !== undefined)) {
     return 'Container networks are not supported';
   }
@@ -169,10 +162,4 @@ export function containerProblem(container: ContainerInfo | undefined): string |
     return 'Seccomp profiles are not supported';
   }
   return undefined;
-}
-
-/** A task may have an image; what its agent cannot do with it is said when it is prepared. */
-export function taskProblem({ container }: TaskInfo): string | undefined {
-  if (container?.mesos?.image === undefined) return containerProblem(container);
-  return containerProblem({ ...container, mesos: {} });
 }

@@ -6,7 +6,7 @@ import type { HostProcess, ProcessHost, ProcessSpec } from '#env/process.ts';
 import type { ExecutorEvent, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import type { Probe, ProbeResult } from './check-core.ts';
 import { BuiltinExecutor, type BuiltinEffect, type ProbeEffect, type TaskMemory } from './core.ts';
-import { taskProblem } from './isolation.ts';
+import { containerProblem } from './isolation.ts';
 import type { ResumedTask } from './resume.ts';
 import { uuidBytes } from './uuid.ts';
 
@@ -35,6 +35,8 @@ export interface RunnerPlace {
   /** Every task has ended, their updates were handed over. */
   onDone(): void;
   onStarted(taskId: string, pid: number): void;
+  /** The process of the task in that container has ended. */
+  onEnded(container: string): void;
 }
 
 export class BuiltinRunner {
@@ -196,7 +198,7 @@ export class BuiltinRunner {
   async #start(task: TaskInfo): Promise<void> {
     const taskId = task.task_id.value;
     try {
-      const problem = taskProblem(task);
+      const problem = containerProblem(task.container);
       if (problem !== undefined) throw new Error(problem);
       await this.#place.remember(this.#core.memory());
       const memory = this.#core.memory().find((one) => one.taskId === taskId);
@@ -215,10 +217,12 @@ export class BuiltinRunner {
     this.#processes.set(taskId, process);
     const life = new AbortController();
     this.#lives.set(taskId, life);
+    const container = this.#core.memory().find((one) => one.taskId === taskId)?.container;
     void process.exited.then((status) => {
       this.#processes.delete(taskId);
       this.#lives.delete(taskId);
       life.abort();
+      if (container !== undefined && !this.#isClosed) this.#place.onEnded(container);
       this.#perform(this.#core.exited(taskId, status, this.#env.clock.now()));
     });
   }
