@@ -4,7 +4,7 @@ import { withCheckpointed } from '#mesos/resources/conversions.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import type { AgentInfo, Messages } from '#wire/mesos/v1.ts';
 import type { MasterState } from './state.ts';
-import { allocatedOn } from './ledger.ts';
+import { allocatedOn } from './holdings.ts';
 import type { AgentRecord, MasterEffect } from './types.ts';
 
 /** What it is configured with, changed by what was reserved and created on it since. */
@@ -73,7 +73,7 @@ export function agentToWire(state: MasterState, agent: AgentRecord) {
 
 /** What operators are told of an agent that came, or came back. */
 export function agentAdded(state: MasterState, agent: AgentRecord): MasterEffect {
-  const allocated_resources = Resources.join(allocatedOn(state, agent.id)).toEndpoint();
+  const allocated_resources = Resources.join(allocatedOn(agent)).toEndpoint();
   const told = {
     ...agentToWire(state, agent),
     // Mesos says so of each agent that comes.

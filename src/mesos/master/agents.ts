@@ -10,6 +10,7 @@ import type {
   TaskStatus_Reason,
 } from '#wire/mesos/v1.ts';
 import { agentAdded, factsOf, totalOf } from './agent-wire.ts';
+import { tasksByFramework } from './holdings.ts';
 import type { OperationDesk } from './operations.ts';
 import { PingQueue } from './pings.ts';
 import { ReportDesk } from './reports.ts';
@@ -104,6 +105,7 @@ export class AgentDesk {
     const agent = this.#byPid(pid);
     if (agent === undefined || !agent.isConnected) return;
     agent.isConnected = false;
+    this.#state.watcher.onAgent(agent, 'changed');
     this.#state.allocator.setAgentActive(agent.id, false);
     this.rescindOffers(agent);
     // It has as long to come back as pings would have given it.
@@ -251,17 +253,21 @@ export class AgentDesk {
       nextPingAt: Infinity,
       drainStartedAt: undefined,
       executors: new Map(),
+      tasks: new Set(),
       offers: new Set(),
+      used: undefined,
+      offered: undefined,
       pendingKills: new Set(),
       operations: new Map(),
       checkpointed: Resources.none,
       resourceVersion: message.resource_version_uuid?.value,
     };
-    this.#operations.setTotal(agent, agent.total);
     this.#state.agents.set(id, agent);
+    this.#operations.setTotal(agent, agent.total);
     this.#state.agentsByPid.set(pid, agent);
     this.#state.noLongerRecovered(id);
     this.#state.unreachable.delete(id);
+    this.#state.watcher.onAgent(agent, 'came');
     this.#state.allocator.addAgent(id, agent.total, factsOf(agent));
     this.#state.emit({ kind: 'link', to: pid });
     this.#pings.schedule(agent, now);
@@ -291,7 +297,8 @@ export class AgentDesk {
     const wasUnreachable = this.#state.unreachable.has(message.slave.id?.value ?? '');
     const agent = this.#admit(message.slave, pid, message, now);
     agent.reregisteredAt = now;
-    this.#forgetUnreachable(agent);
+    this.#state.watcher.onAgent(agent, 'changed');
+    this.#forgetUnreachable(agent.id);
     for (const info of message.frameworks ?? []) this.#frameworkOf(info, now);
     this.#addExecutors(agent, message);
     for (const task of message.tasks ?? []) {
@@ -305,10 +312,11 @@ export class AgentDesk {
   }
 
   /** The agent itself says what became of them; what it does not name is gone. */
-  #forgetUnreachable(agent: AgentRecord): void {
-    for (const { unreachableTasks } of this.#state.frameworks.values()) {
-      for (const [id, task] of unreachableTasks) {
-        if (task.agent_id.value === agent.id) unreachableTasks.delete(id);
+  #forgetUnreachable(agentId: string): void {
+    for (const framework of this.#state.frameworks.values()) {
+      for (const [id, task] of framework.unreachableTasks) {
+        if (task.agent_id.value !== agentId) continue;
+        this.#state.holdings.removeUnreachable(framework, id);
       }
     }
   }
@@ -334,11 +342,8 @@ export class AgentDesk {
   }
 
   #addExecutor(agent: AgentRecord, frameworkId: string, info: ExecutorRecord['info']): void {
-    const executors = agent.executors.get(frameworkId) ?? new Map<string, ExecutorRecord>();
-    agent.executors.set(frameworkId, executors);
-    if (executors.has(info.executor_id.value)) return;
+    if (!this.#state.holdings.addExecutor(agent, frameworkId, info)) return;
     const resources = Resources.of(info.resources);
-    executors.set(info.executor_id.value, { info, frameworkId, resources });
     this.#state.allocator.trackAllocated(frameworkId, agent.id, resources);
   }
 
@@ -347,8 +352,8 @@ export class AgentDesk {
     if (framework === undefined || framework.tasks.has(task.task_id.value)) return undefined;
     const resources = Resources.of(task.resources);
     const isReleased = isTerminal(task.state);
-    framework.unreachableTasks.delete(task.task_id.value);
-    framework.tasks.set(task.task_id.value, { task, resources, isReleased });
+    this.#state.holdings.removeUnreachable(framework, task.task_id.value);
+    this.#state.holdings.addTask(framework, { task, resources, isReleased });
     if (!isReleased) this.#state.allocator.trackAllocated(framework.id, agent.id, resources);
     return framework;
   }
@@ -374,6 +379,7 @@ export class AgentDesk {
     this.#state.allocator.setAgentFacts(agent.id, factsOf(agent));
     this.#state.allocator.setAgentActive(agent.id, this.#state.isActive(agent));
     this.#returns.finish(agent, message, now);
+    this.#state.watcher.onAgent(agent, 'changed');
     this.watcher.onReturn(agent);
   }
 
@@ -493,11 +499,7 @@ export class AgentDesk {
     this.#state.noLongerRecovered(agentId);
     this.#state.unreachable.delete(agentId);
     if (agent === undefined) {
-      for (const { unreachableTasks } of this.#state.frameworks.values()) {
-        for (const [id, task] of unreachableTasks) {
-          if (task.agent_id.value === agentId) unreachableTasks.delete(id);
-        }
-      }
+      this.#forgetUnreachable(agentId);
       return;
     }
     const message = 'Agent has been marked gone';
@@ -533,9 +535,9 @@ export class AgentDesk {
         unreachable_time: { nanoseconds: now * 1e6 },
       };
       this.#state.release(framework, task.task_id.value);
-      framework.tasks.delete(task.task_id.value);
+      this.#state.holdings.removeTask(framework, task.task_id.value);
       this.#state.updateTaskState(framework, task, status);
-      framework.unreachableTasks.set(task.task_id.value, task);
+      this.#state.holdings.addUnreachable(framework, task);
       this.#state.tellStatus(framework, status);
     });
     this.#operations.tellAll(agent, 'OPERATION_UNREACHABLE', 'Agent was marked unreachable');
@@ -567,19 +569,22 @@ export class AgentDesk {
     this.watcher.onLeave(agent);
     this.#overdue.delete(agent.id);
     this.rescindOffers(agent);
+    const tasks = tasksByFramework(agent);
     for (const framework of this.#state.frameworks.values()) {
-      for (const { task } of framework.tasks.values()) {
-        if (task.agent_id.value !== agent.id) continue;
+      for (const { task } of tasks.get(framework.id) ?? []) {
         if (isTerminal(task.state)) this.#state.complete(framework, task);
         else each(framework, task);
       }
-      for (const { resources } of agent.executors.get(framework.id)?.values() ?? []) {
-        this.#state.allocator.recover(framework.id, agent.id, resources);
+      for (const id of agent.executors.get(framework.id)?.keys() ?? []) {
+        const executor = this.#state.holdings.removeExecutor(agent, framework.id, id);
+        if (executor === undefined) continue;
+        this.#state.allocator.recover(framework.id, agent.id, executor.resources);
       }
       this.#state.tell(framework, { type: 'FAILURE', failure: { agent_id: { value: agent.id } } });
     }
     this.#state.allocator.removeAgent(agent.id);
     this.#state.agents.delete(agent.id);
+    this.#state.watcher.onAgent(agent, 'left');
     if (this.#state.agentsByPid.get(agent.pid) === agent) this.#state.agentsByPid.delete(agent.pid);
     this.#state.emit({ kind: 'unlink', to: agent.pid });
   }

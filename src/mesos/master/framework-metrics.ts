@@ -113,9 +113,9 @@ export class FrameworkMetrics {
     const prefix = `master/frameworks/${encodeURIComponent(framework.info.name)}/${framework.id}/`;
     const mine = this.#counts.get(framework.id);
     for (const name of names) metrics[prefix + name] = mine?.get(name) ?? 0;
-    for (const { task } of framework.tasks.values()) {
-      const key = `${prefix}tasks/active/${task.state.toLowerCase()}`;
-      if (key in metrics) metrics[key] = (metrics[key] ?? 0) + 1;
+    for (const [state, count] of framework.states) {
+      const key = `${prefix}tasks/active/${state.toLowerCase()}`;
+      if (key in metrics) metrics[key] = (metrics[key] ?? 0) + count;
     }
     const unreachable = [...framework.unreachableTasks.values()];
     metrics[`${prefix}tasks/active/task_unreachable`] = unreachable.filter(isUnreachable).length;

@@ -1,6 +1,7 @@
 // Frameworks: subscription by HTTP or by a driver, failover, disconnection, changes and removal
 // (inventory 2.2, 2.9). core.ts hands the calls on; what a framework runs is with launches.ts.
 import { assert } from '#base/assert.ts';
+import { Tally } from '#mesos/resources/tally.ts';
 import type { FrameworkInfo, MasterInfo, SchedulerCall } from '#wire/mesos/v1.ts';
 import { changedForGood } from './call-parts.ts';
 import {
@@ -154,7 +155,11 @@ export class FrameworkDesk {
       tasks: new Map(),
       unreachableTasks: new Map(),
       completedTasks: [],
+      states: new Map(),
+      executors: new Set(),
       offers: new Set(),
+      used: new Tally(),
+      offered: new Tally(),
       operations: this.#state.orphanedOperations.get(own) ?? new Map(),
     };
     this.#state.orphanedOperations.delete(own);
@@ -178,6 +183,7 @@ export class FrameworkDesk {
     this.#state.emit({ kind: 'wake-at', at: framework.failoverDeadline });
     this.#state.allocator.addFramework(id, settingsOf(framework));
     this.#state.allocator.setFrameworkActive(id, false);
+    this.#state.watcher.onFramework(framework);
     return framework;
   }
 
@@ -211,9 +217,8 @@ export class FrameworkDesk {
   #agentsOf(framework: FrameworkRecord): AgentRecord[] {
     const ids = new Set<string>();
     for (const { task } of framework.tasks.values()) ids.add(task.agent_id.value);
-    return [...this.#state.agents.values()].filter(
-      (agent) => ids.has(agent.id) || agent.executors.has(framework.id),
-    );
+    for (const { agentId } of framework.executors) ids.add(agentId);
+    return [...ids].flatMap((id) => this.#state.agents.get(id) ?? []);
   }
 
   #broadcast(framework: FrameworkRecord): void {
@@ -237,11 +242,13 @@ export class FrameworkDesk {
     if (isNew) this.#state.allocator.addFramework(framework.id, settings);
     else this.#state.allocator.updateFramework(framework.id, settings);
     framework.isActive = true;
+    this.#state.watcher.onFramework(framework);
     this.#state.allocator.setFrameworkActive(framework.id, true);
   }
 
   deactivate(framework: FrameworkRecord, { rescind } = { rescind: true }): void {
     framework.isActive = false;
+    this.#state.watcher.onFramework(framework);
     this.#state.allocator.setFrameworkActive(framework.id, false);
     this.#maintenance.drop(framework.id);
     for (const id of framework.offers) {
@@ -267,8 +274,8 @@ export class FrameworkDesk {
           message: { name: 'ShutdownFrameworkMessage', body },
         });
       }
-      const executors = agent.executors.get(framework.id) ?? new Map();
-      for (const { resources } of executors.values()) {
+      for (const [id, { resources }] of agent.executors.get(framework.id) ?? []) {
+        state.holdings.removeExecutor(agent, framework.id, id);
         state.allocator.recover(framework.id, agent.id, resources);
       }
       agent.executors.delete(framework.id);
@@ -295,6 +302,7 @@ export class FrameworkDesk {
     state.allocator.removeFramework(framework.id);
     state.frameworks.delete(framework.id);
     framework.unregisteredAt = now;
+    state.watcher.onFramework(framework);
     state.completedFrameworks.set(framework.id, framework);
     const oldest = [...state.completedFrameworks.keys()][0];
     if (
@@ -362,6 +370,7 @@ export class FrameworkDesk {
     framework.info = { ...info, id: { value: framework.id } };
     framework.suppressedRoles = new Set(suppressed);
     framework.offerConstraints = constraints;
+    this.#state.watcher.onFramework(framework);
     this.#state.allocator.updateFramework(framework.id, settingsOf(framework));
     this.#broadcast(framework);
     this.#tellOperators('FRAMEWORK_UPDATED', framework);

@@ -16,7 +16,7 @@ import { NO_PID } from './roles.ts';
 import type { MasterState } from './state.ts';
 import { masterStatus } from './statuses.ts';
 import { launchNeeds, validateGroup, validateTask, type LaunchContext } from './task-validation.ts';
-import type { AgentRecord, ExecutorRecord, FrameworkRecord } from './types.ts';
+import type { AgentRecord, FrameworkRecord } from './types.ts';
 
 export class LaunchDesk {
   readonly #state: MasterState;
@@ -122,17 +122,8 @@ export class LaunchDesk {
   #addExecutor(on: Target, executor: ExecutorInfo | undefined): boolean {
     if (executor === undefined) return false;
     const { framework, agent } = on;
-    const executors = agent.executors.get(framework.id) ?? new Map<string, ExecutorRecord>();
-    agent.executors.set(framework.id, executors);
-    const id = executor.executor_id.value;
-    if (executors.has(id)) return false;
     const info = { ...executor, framework_id: { value: framework.id } };
-    executors.set(id, {
-      info,
-      frameworkId: framework.id,
-      resources: Resources.of(executor.resources),
-    });
-    return true;
+    return this.#state.holdings.addExecutor(agent, framework.id, info);
   }
 
   #addTask(on: Target, info: TaskInfo, executor: ExecutorInfo | undefined): void {
@@ -156,7 +147,7 @@ export class LaunchDesk {
     const user = info.command?.user ?? executor?.command?.user;
     if (user !== undefined) task.user = user;
     const resources = Resources.of(info.resources);
-    framework.tasks.set(info.task_id.value, { task, resources, isReleased: false });
+    this.#state.holdings.addTask(framework, { task, resources, isReleased: false });
     this.#state.emit({
       kind: 'operator-event',
       event: { type: 'TASK_ADDED', task_added: { task } },

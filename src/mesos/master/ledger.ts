@@ -1,64 +1,41 @@
-// Who holds what at one moment, added up once for an answer that shows many agents and frameworks.
+// Who holds what at one moment, by agent, framework and role, for one answer that shows many of them.
 import { isReserved, isWithin, reservationRole } from '#mesos/resources/kinds.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import type { Resource } from '#wire/mesos/v1.ts';
 import { rolesOf } from './roles.ts';
 import type { MasterState } from './state.ts';
 
-function put<T>(lists: Map<string, T[]>, key: string, one: T): void {
-  const list = lists.get(key);
-  if (list === undefined) lists.set(key, [one]);
-  else list.push(one);
-}
-
 export class Ledger {
-  readonly #byAgent = new Map<string, Resources[]>();
-  readonly #byFramework = new Map<string, Resources[]>();
-  readonly #offeredOn = new Map<string, Resources[]>();
-  readonly #offeredTo = new Map<string, Resources[]>();
   readonly #state: MasterState;
-  readonly #sums = new Map<Resources[], Resources>();
-  #usedByFrameworks: readonly Resources[] | undefined;
-  #offeredToFrameworks: readonly Resources[] | undefined;
+  #used: readonly Resources[] | undefined;
+  #offered: readonly Resources[] | undefined;
   #reserved: Resources | undefined;
 
   constructor(state: MasterState) {
     this.#state = state;
-    for (const { id, tasks } of state.frameworks.values()) {
-      for (const { task, resources, isReleased } of tasks.values()) {
-        if (!isReleased) this.#use(id, task.agent_id.value, resources);
-      }
-    }
-    for (const agent of state.agents.values()) {
-      for (const [frameworkId, executors] of agent.executors) {
-        for (const { resources } of executors.values()) this.#use(frameworkId, agent.id, resources);
-      }
-    }
-    for (const { agentId, frameworkId, resources } of state.offers.values()) {
-      put(this.#offeredOn, agentId, resources);
-      put(this.#offeredTo, frameworkId, resources);
-    }
   }
 
   /** Held by tasks and executors. */
   usedOn(agentId: string): Resources {
-    return this.#sum(this.#byAgent.get(agentId));
+    const agent = this.#state.agents.get(agentId);
+    return agent === undefined ? Resources.none : this.#state.holdings.usedOn(agent);
   }
 
   usedBy(frameworkId: string): Resources {
-    return this.#sum(this.#byFramework.get(frameworkId));
+    return this.#state.frameworks.get(frameworkId)?.used.total() ?? Resources.none;
   }
 
   usedByAll(): Resources {
-    return Resources.join(this.#used());
+    return Resources.join(this.#usedByFrameworks());
   }
 
   offeredOn(agentId: string): Resources {
-    return this.#sum(this.#offeredOn.get(agentId));
+    const agent = this.#state.agents.get(agentId);
+    return agent === undefined ? Resources.none : this.#state.holdings.offeredOn(agent);
   }
 
   offeredTo(frameworkId: string): Resources {
-    return this.#sum(this.#offeredTo.get(frameworkId));
+    return this.#state.frameworks.get(frameworkId)?.offered.total() ?? Resources.none;
   }
 
   // ---- by role ----
@@ -75,12 +52,12 @@ export class Ledger {
   }
 
   allocatedIn(role: string): Resources {
-    return within(this.#used(), role);
+    return within(this.#usedByFrameworks(), role);
   }
 
   offeredIn(role: string): Resources {
-    this.#offeredToFrameworks ??= [...this.#offeredTo.keys()].map((id) => this.offeredTo(id));
-    return within(this.#offeredToFrameworks, role);
+    this.#offered ??= [...this.#state.frameworks.values()].map(({ offered }) => offered.total());
+    return within(this.#offered, role);
   }
 
   /** Thousandths of what agents have reserved for the role. */
@@ -108,14 +85,14 @@ export class Ledger {
       !isReserved(kind) &&
       kind.revocable === undefined &&
       isThere(kind.allocation_info?.role ?? '*');
-    const held = Resources.join(this.#used().map((bag) => bag.filter(isCounted)));
+    const held = Resources.join(this.#usedByFrameworks().map((bag) => bag.filter(isCounted)));
     const reserved = this.#reservations().filter((kind) => isThere(reservationRole(kind)));
     return held.add(reserved).quantities();
   }
 
-  #used(): readonly Resources[] {
-    this.#usedByFrameworks ??= [...this.#byFramework.keys()].map((id) => this.usedBy(id));
-    return this.#usedByFrameworks;
+  #usedByFrameworks(): readonly Resources[] {
+    this.#used ??= [...this.#state.frameworks.values()].map(({ used }) => used.total());
+    return this.#used;
   }
 
   /** Of all agents. */
@@ -127,45 +104,10 @@ export class Ledger {
     );
     return this.#reserved;
   }
-
-  #sum(parts: Resources[] | undefined): Resources {
-    if (parts === undefined) return Resources.none;
-    const known = this.#sums.get(parts);
-    if (known !== undefined) return known;
-    const sum = Resources.join(parts);
-    this.#sums.set(parts, sum);
-    return sum;
-  }
-
-  #use(frameworkId: string, agentId: string, resources: Resources): void {
-    put(this.#byAgent, agentId, resources);
-    put(this.#byFramework, frameworkId, resources);
-  }
 }
 
 function within(bags: readonly Resources[], role: string): Resources {
   return Resources.join(
     bags.map((bag) => bag.filter((kind) => kind.allocation_info?.role === role)),
   );
-}
-
-/** What tasks and executors of each framework hold on one agent. */
-export function usedOn(state: MasterState, agentId: string): Resources[] {
-  return allocatedOn(state, agentId).map((bag) => bag.allocatedTo(undefined));
-}
-
-/** The same, with the roles to which it is allocated. */
-export function allocatedOn(state: MasterState, agentId: string): Resources[] {
-  const used: Resources[] = [];
-  for (const { id, tasks } of state.frameworks.values()) {
-    const mine: Resources[] = [];
-    for (const { task, resources, isReleased } of tasks.values()) {
-      if (!isReleased && task.agent_id.value === agentId) mine.push(resources);
-    }
-    for (const { resources } of state.agents.get(agentId)?.executors.get(id)?.values() ?? []) {
-      mine.push(resources);
-    }
-    if (mine.length > 0) used.push(Resources.join(mine));
-  }
-  return used;
 }

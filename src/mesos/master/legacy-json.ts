@@ -3,12 +3,12 @@
 import { Resources } from '#mesos/resources/resources.ts';
 import { reservationRole, isReserved } from '#mesos/resources/kinds.ts';
 import { toJson } from '#wire/mesos/codec.ts';
-import type { CommandInfo, ExecutorInfo, Resource, Task } from '#wire/mesos/v1.ts';
+import type { CommandInfo, Resource, Task } from '#wire/mesos/v1.ts';
 import type { Ledger } from './ledger.ts';
 import { attributesJson, resourceListJson, resourcesJson, type Json } from './resource-json.ts';
 import { rolesOf, hasCapability } from './roles.ts';
 import type { MasterState } from './state.ts';
-import type { AgentRecord, FrameworkRecord, OfferRecord } from './types.ts';
+import type { AgentRecord, ExecutorRecord, FrameworkRecord, OfferRecord } from './types.ts';
 
 function statusesJson(task: Task): Json[] {
   return (task.statuses ?? []).map(({ state, timestamp, labels, container_status, healthy }) => ({
@@ -211,7 +211,7 @@ function environmentJson(environment: NonNullable<CommandInfo['environment']>): 
   return toJson('Environment', { variables } as never) as Json;
 }
 
-function executorJson(agentId: string, info: ExecutorInfo, resources: Resources): Json {
+export function executorJson({ info, agentId, resources }: ExecutorRecord): Json {
   const role = info.resources?.[0]?.allocation_info?.role;
   const { labels, source, command } = info;
   return {
@@ -228,16 +228,6 @@ function executorJson(agentId: string, info: ExecutorInfo, resources: Resources)
   };
 }
 
-export function executorsJson(state: MasterState, framework: FrameworkRecord): Json[] {
-  const all: Json[] = [];
-  for (const agent of state.agents.values()) {
-    for (const { info, resources } of agent.executors.get(framework.id)?.values() ?? []) {
-      all.push(executorJson(agent.id, info, resources));
-    }
-  }
-  return all;
-}
-
 export function frameworkJson(
   state: MasterState,
   ledger: Ledger,
@@ -249,7 +239,7 @@ export function frameworkJson(
     unreachable_tasks: [...framework.unreachableTasks.values()].map((task) => taskJson(task)),
     completed_tasks: framework.completedTasks.map((task) => taskJson(task)),
     offers: offersOf(state, framework).map(offerJson),
-    executors: executorsJson(state, framework),
+    executors: [...framework.executors].map(executorJson),
     ...frameworkTail(framework),
   };
 }

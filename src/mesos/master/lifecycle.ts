@@ -122,11 +122,7 @@ export class LifecycleDesk {
 
   /** Not even an end that is still to be acknowledged is left. */
   #isEmpty(agent: AgentRecord): boolean {
-    if ([...agent.operations].length > 0) return false;
-    for (const { tasks } of this.#state.frameworks.values()) {
-      for (const { task } of tasks.values()) if (task.agent_id.value === agent.id) return false;
-    }
-    return true;
+    return agent.operations.size === 0 && agent.tasks.size === 0;
   }
 
   #isKnown(agentId: string): boolean {
@@ -146,6 +142,7 @@ export class LifecycleDesk {
         if (standing.deactivated) this.#agents.rescindOffers(agent);
       }
       then(now);
+      if (agent !== undefined) this.#state.watcher.onAgent(agent, 'changed');
     });
   }
 

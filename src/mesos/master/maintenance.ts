@@ -243,6 +243,7 @@ export class MaintenanceDesk {
       const before = this.#machines;
       this.#schedule = schedule;
       this.#machines = machines;
+      this.#state.watcher.onMaintenance();
       for (const agent of this.#state.agents.values()) this.#forget(agent, before);
       then(now);
       this.#state.isAskDue = true;
@@ -286,13 +287,14 @@ export class MaintenanceDesk {
   #holders(agent: AgentRecord): FrameworkRecord[] {
     const { frameworks, offers } = this.#state;
     const offered = new Set([...agent.offers].map((id) => offers.get(id)?.frameworkId));
+    const users = new Set<string>();
+    for (const { task, isReleased } of agent.tasks) {
+      if (!isReleased) users.add(task.framework_id.value);
+    }
     return [...frameworks.values()].filter((framework) => {
       if (offered.has(framework.id) || (agent.executors.get(framework.id)?.size ?? 0) > 0)
         return true;
-      for (const { task, isReleased } of framework.tasks.values()) {
-        if (!isReleased && task.agent_id.value === agent.id) return true;
-      }
-      return false;
+      return users.has(framework.id);
     });
   }
 
@@ -303,6 +305,7 @@ export class MaintenanceDesk {
   ): InverseOffer {
     const id = `${this.#state.options.masterId}-O${this.#state.nextOffer++}`;
     this.inverseOffers.set(id, { id, frameworkId: framework.id, agentId: agent.id });
+    this.#state.watcher.onFramework(framework);
     return inverseOfferToWire(id, framework.id, agent, unavailability);
   }
 
@@ -316,6 +319,7 @@ export class MaintenanceDesk {
       const offer = this.inverseOffers.get(id);
       if (offer === undefined || offer.frameworkId !== framework.id) continue;
       this.inverseOffers.delete(id);
+      this.#state.watcher.onFramework(framework);
       const asked = this.#asked.get(offer.agentId) ?? {
         answers: new Map<string, Answer>(),
         quietUntil: new Map<string, number>(),
@@ -362,6 +366,7 @@ export class MaintenanceDesk {
       this.inverseOffers.delete(offer.id);
       const framework = this.#state.frameworks.get(offer.frameworkId);
       if (framework === undefined) continue;
+      this.#state.watcher.onFramework(framework);
       const inverse_offer_id = { value: offer.id };
       const event = { type: 'RESCIND_INVERSE_OFFER', rescind_inverse_offer: { inverse_offer_id } };
       this.#state.tell(framework, event as never);
@@ -371,7 +376,10 @@ export class MaintenanceDesk {
   /** Those of a framework that is away. */
   drop(frameworkId: string): void {
     for (const { id, frameworkId: of } of this.inverseOffers.values()) {
-      if (of === frameworkId) this.inverseOffers.delete(id);
+      if (of !== frameworkId) continue;
+      this.inverseOffers.delete(id);
+      const framework = this.#state.frameworks.get(of);
+      if (framework !== undefined) this.#state.watcher.onFramework(framework);
     }
   }
 }

@@ -141,11 +141,10 @@ function putResources(metrics: Record<string, number>, state: MasterState, ledge
 function putTasks(metrics: Record<string, number>, state: MasterState): void {
   const counts = new Map<string, number>(liveStates.map((name) => [name, 0]));
   let unreachable = 0;
-  for (const { tasks, unreachableTasks } of state.frameworks.values()) {
+  for (const { states, unreachableTasks } of state.frameworks.values()) {
     for (const task of unreachableTasks.values()) if (isUnreachable(task)) unreachable += 1;
-    for (const { task } of tasks.values()) {
-      const count = counts.get(task.state);
-      if (count !== undefined) counts.set(task.state, count + 1);
+    for (const name of liveStates) {
+      counts.set(name, (counts.get(name) ?? 0) + (states.get(name) ?? 0));
     }
   }
   for (const [name, count] of counts) {
@@ -170,8 +169,8 @@ function putAllocator(metrics: Record<string, number>, core: MasterCore, ledger:
   const { allocator } = core.state;
   const totals = allocator.totals();
   const offered = new Map(ledger.usedByAll().scalarQuantities());
-  for (const { resources } of core.state.offers.values()) {
-    for (const [name, milli] of resources.scalarQuantities()) {
+  for (const framework of core.state.frameworks.values()) {
+    for (const [name, milli] of framework.offered.total().scalarQuantities()) {
       offered.set(name, (offered.get(name) ?? 0) + milli);
     }
   }

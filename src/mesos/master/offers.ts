@@ -89,9 +89,7 @@ export class OfferDesk {
     if (framework === undefined) return;
     const id = `${state.options.masterId}-O${state.nextOffer++}`;
     const offer: OfferRecord = { id, frameworkId, agentId, role, resources, isSent: false };
-    state.offers.set(id, offer);
-    framework.offers.add(id);
-    state.agents.get(agentId)?.offers.add(id);
+    state.holdings.addOffer(offer);
     const mine = this.#unsent.get(framework);
     if (mine === undefined) this.#unsent.set(framework, [offer]);
     else mine.push(offer);

@@ -17,7 +17,7 @@ import type {
   SchedulerCall,
   SchedulerCall_ReconcileOperations_Operation,
 } from '#wire/mesos/v1.ts';
-import { usedOn } from './ledger.ts';
+import { allocatedOn } from './holdings.ts';
 import {
   validateOperation,
   validateShape,
@@ -68,7 +68,7 @@ export class OperationDesk {
       principal: framework?.info.principal,
       hasCapability: (type) => canAgent(agent, type),
       checkpointed: agent.checkpointed,
-      used: () => usedOn(this.#state, agent.id),
+      used: () => allocatedOn(agent).map((bag) => bag.allocatedTo(undefined)),
     };
   }
 
@@ -124,6 +124,7 @@ export class OperationDesk {
 
   setTotal(agent: AgentRecord, total: Resources): void {
     agent.total = total;
+    this.#state.watcher.onAgent(agent, 'changed');
     agent.checkpointed = total.filter(needsCheckpoint);
   }
 

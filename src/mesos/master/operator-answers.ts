@@ -8,7 +8,7 @@ import { rolesWire } from './legacy-views.ts';
 import type { MaintenanceDesk } from './maintenance.ts';
 import { inverseOfferToWire } from './maintenance.ts';
 import type { MasterState } from './state.ts';
-import type { AgentRecord, FrameworkRecord, OfferRecord } from './types.ts';
+import type { AgentRecord, ExecutorRecord, FrameworkRecord, OfferRecord } from './types.ts';
 import { buildInfo } from './version.ts';
 
 const time = (ms: number) => ({ nanoseconds: ms * 1e6 });
@@ -111,16 +111,13 @@ function withoutSecrets(info: ExecutorInfo): ExecutorInfo {
   return { ...info, command: { ...command, environment: { variables: plain } } };
 }
 
+export function executorWire({ info, agentId }: ExecutorRecord) {
+  return { executor_info: withoutSecrets(info), agent_id: { value: agentId } };
+}
+
 function getExecutors(state: MasterState) {
-  const executors: { executor_info: ExecutorInfo; agent_id: { value: string } }[] = [];
-  for (const agent of state.agents.values()) {
-    for (const byId of agent.executors.values()) {
-      for (const { info } of byId.values()) {
-        executors.push({ executor_info: withoutSecrets(info), agent_id: { value: agent.id } });
-      }
-    }
-  }
-  return { executors };
+  const all = [...state.frameworks.values()].flatMap(({ executors }) => [...executors]);
+  return { executors: all.map(executorWire) };
 }
 
 function getTasks(state: MasterState) {

@@ -40,6 +40,7 @@ export class ReportDesk {
       const { task } = record;
       task.status_update_state = status.state;
       if (status.uuid !== undefined) task.status_update_uuid = status.uuid;
+      this.#state.holdings.changeTask(framework, task);
       const latest = update.latest_state ?? status.state;
       // Reconciling agents may repeat old news; a terminal state is never left.
       if (!isTerminal(task.state))
@@ -66,10 +67,9 @@ export class ReportDesk {
     this.#state.count('messages_exited_executor');
     const agent = this.#state.agents.get(body.agent_id.value);
     const frameworkId = body.framework_id.value;
-    const executors = agent?.executors.get(frameworkId);
-    const record = executors?.get(body.executor_id.value);
-    if (agent === undefined || record === undefined) return;
-    executors?.delete(body.executor_id.value);
+    if (agent === undefined) return;
+    const record = this.#state.holdings.removeExecutor(agent, frameworkId, body.executor_id.value);
+    if (record === undefined) return;
     this.#state.allocator.recover(frameworkId, agent.id, record.resources);
     const framework = this.#state.frameworks.get(frameworkId);
     if (framework === undefined) return;

@@ -1,6 +1,7 @@
 // An agent that is back: what the master and the agent know of its tasks, executors and frameworks
 // is brought together, and it is told what it missed.
 import type { Messages } from '#wire/mesos/v1.ts';
+import { tasksByFramework } from './holdings.ts';
 import type { MasterState } from './state.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
 import { masterStatus } from './statuses.ts';
@@ -28,7 +29,7 @@ export class ReturnDesk {
     for (const [frameworkId, executors] of agent.executors) {
       for (const [id, { resources }] of executors) {
         if (alive.has(`${frameworkId}/${id}`)) continue;
-        executors.delete(id);
+        this.#state.holdings.removeExecutor(agent, frameworkId, id);
         this.#state.allocator.recover(frameworkId, agent.id, resources);
       }
     }
@@ -40,10 +41,10 @@ export class ReturnDesk {
       (message.tasks ?? []).map((task) => `${task.framework_id.value}/${task.task_id.value}`),
     );
     const reconciliations: Messages['ReconcileTasksMessage'][] = [];
+    const held = tasksByFramework(agent);
     for (const framework of this.#state.frameworks.values()) {
-      const missing = [...framework.tasks.values()]
+      const missing = (held.get(framework.id) ?? [])
         .map(({ task }) => task)
-        .filter((task) => task.agent_id.value === agent.id)
         .filter((task) => !known.has(`${framework.id}/${task.task_id.value}`));
       // Its end has been told, and nobody is left to be acknowledged.
       for (const task of missing) if (isTerminal(task.state)) this.#state.complete(framework, task);

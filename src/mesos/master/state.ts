@@ -7,6 +7,8 @@ import type { AgentStanding } from '#mesos/registry/registry.ts';
 import type { AgentInfo, SchedulerEvent, Task, TaskStatus } from '#wire/mesos/v1.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
 import { FrameworkMetrics } from './framework-metrics.ts';
+import { Holdings } from './holdings.ts';
+import { nobody, type StateWatcher } from './state-watcher.ts';
 import { recordStatus, stateFor } from './statuses.ts';
 import type {
   AgentRecord,
@@ -52,6 +54,9 @@ export class MasterState {
   /** Somebody may have to be sent an inverse offer. */
   isAskDue = false;
   readonly offers = new Map<string, OfferRecord>();
+  readonly holdings = new Holdings(this);
+  /** Told of every change that endpoints show. */
+  watcher: StateWatcher = nobody;
   readonly byConnection = new Map<ConnectionId, string>();
   readonly startedAt: number;
   readonly counters = new Map<string, number>();
@@ -78,7 +83,9 @@ export class MasterState {
 
   /** It is back, or no longer waited for. */
   noLongerRecovered(agentId: string): void {
+    const info = this.#recovered.get(agentId);
     this.#recovered.delete(agentId);
+    if (info !== undefined) this.watcher.onRecovered(info);
     if (this.recovered.size <= this.#missingMax) this.allocator.awaitReturns(false);
   }
 
@@ -149,10 +156,8 @@ export class MasterState {
 
   /** The resources of an offer go back; the framework is told only when `rescind` is set. */
   dropOffer(offer: OfferRecord, how: { rescind: boolean }): void {
-    this.offers.delete(offer.id);
-    this.agents.get(offer.agentId)?.offers.delete(offer.id);
+    this.holdings.removeOffer(offer);
     const framework = this.frameworks.get(offer.frameworkId);
-    framework?.offers.delete(offer.id);
     if (how.rescind && offer.isSent && framework !== undefined) {
       this.frameworkMetrics.count(framework.id, 'offers/rescinded');
       this.tell(framework, { type: 'RESCIND', rescind: { offer_id: { value: offer.id } } });
@@ -162,20 +167,16 @@ export class MasterState {
   /** Gives back what a task held; once for each task. */
   release(framework: FrameworkRecord, taskId: string): void {
     const record = framework.tasks.get(taskId);
-    if (record === undefined || record.isReleased) return;
-    record.isReleased = true;
+    if (record === undefined || !this.holdings.release(framework, record)) return;
     this.allocator.recover(framework.id, record.task.agent_id.value, record.resources);
   }
 
   /** task -> completed */
   complete(framework: FrameworkRecord, task: Task): void {
     this.release(framework, task.task_id.value);
-    framework.tasks.delete(task.task_id.value);
+    this.holdings.removeTask(framework, task.task_id.value);
     this.ease(task.agent_id.value);
-    framework.completedTasks.push(task);
-    if (framework.completedTasks.length > this.options.completedTasksMax) {
-      framework.completedTasks.shift();
-    }
+    this.holdings.addCompleted(framework, task, this.options.completedTasksMax);
   }
 
   /** The end of a task, with who said it and why. */
@@ -194,9 +195,11 @@ export class MasterState {
   }
 
   updateTaskState(framework: FrameworkRecord, task: Task, status: TaskStatus): void {
-    const isNews = task.state !== status.state;
+    const before = task.state;
+    const isNews = before !== status.state;
     task.state = status.state;
     recordStatus(task, status);
+    this.holdings.changeTask(framework, task, before);
     if (isNews && status.state === 'TASK_UNREACHABLE') this.countReason(status);
     if (isTerminal(status.state) && isNews) {
       this.countEnd(status);

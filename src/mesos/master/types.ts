@@ -3,6 +3,7 @@
 import type { RegistryContent, RegistryWrite } from '#mesos/registry/registry.ts';
 import type { AllocatorOptions } from '#mesos/allocator/allocator-core.ts';
 import type { Resources } from '#mesos/resources/resources.ts';
+import type { Tally } from '#mesos/resources/tally.ts';
 import type {
   AgentInfo,
   AgentInfo_Capability,
@@ -14,6 +15,7 @@ import type {
   SchedulerEvent,
   SchedulerOfferConstraints,
   Task,
+  TaskState,
 } from '#wire/mesos/v1.ts';
 
 /** Identifies one subscription stream; given out by the shell. */
@@ -117,6 +119,7 @@ export interface TaskRecord {
 export interface ExecutorRecord {
   readonly info: ExecutorInfo;
   readonly frameworkId: string;
+  readonly agentId: string;
   readonly resources: Resources;
 }
 
@@ -149,7 +152,13 @@ export interface FrameworkRecord {
   readonly tasks: Map<string, TaskRecord>;
   readonly unreachableTasks: Map<string, Task>;
   readonly completedTasks: Task[];
+  /** How many of `tasks` are in each state. */
+  readonly states: Map<TaskState, number>;
+  readonly executors: Set<ExecutorRecord>;
   readonly offers: Set<string>;
+  /** Held by tasks that are not released and by executors. */
+  readonly used: Tally;
+  readonly offered: Tally;
   /** By the id that the framework gave; those without an id are only with their agent. */
   readonly operations: Map<string, OperationRecord>;
 }
@@ -170,7 +179,12 @@ export interface AgentRecord {
   drainStartedAt: number | undefined;
   /** frameworkId -> executorId */
   readonly executors: Map<string, Map<string, ExecutorRecord>>;
+  /** Those of all frameworks that are on it and not completed. */
+  readonly tasks: Set<TaskRecord>;
   readonly offers: Set<string>;
+  /** Sums that holdings.ts keeps; undefined: to be added up again. */
+  used: Resources | undefined;
+  offered: Resources | undefined;
   readonly pendingKills: Set<string>;
   /** By uuid in hexadecimal. */
   readonly operations: Map<string, OperationRecord>;

@@ -19,7 +19,8 @@ import {
   type Ranges,
 } from './ranges.ts';
 
-interface Entry {
+/** One kind of thing in a bag, with how much there is of it. */
+export interface Entry {
   /** The resource without its amount; what makes two entries the same kind of thing. */
   readonly kind: Resource;
   readonly milli: number;
@@ -91,6 +92,11 @@ export class Resources {
     return new Resources(entries);
   }
 
+  /** `entries`: by their keys, as `entries()` of other bags gives them. */
+  static ofEntries(entries: ReadonlyMap<string, Entry>): Resources {
+    return entries.size === 0 ? Resources.none : new Resources(entries);
+  }
+
   /** All together, as what they are and not to whom they are allocated. */
   static sum(parts: Iterable<Resources>): Resources {
     const entries = new Map<string, Entry>();
@@ -118,6 +124,10 @@ export class Resources {
   /** Number of different things in it. */
   get size(): number {
     return this.#entries.size;
+  }
+
+  entries(): ReadonlyMap<string, Entry> {
+    return this.#entries;
   }
 
   kinds(): Resource[] {

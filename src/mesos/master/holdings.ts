@@ -1,0 +1,231 @@
+// Who holds what: tasks, executors and offers are entered and struck out here, so that sums and the
+// tasks of an agent are at hand, and whoever keeps texts of them learns which are true no longer.
+import { Resources } from '#mesos/resources/resources.ts';
+import type { ExecutorInfo, Task, TaskState } from '#wire/mesos/v1.ts';
+import type { StateWatcher } from './state-watcher.ts';
+import type {
+  AgentRecord,
+  ExecutorRecord,
+  FrameworkRecord,
+  OfferRecord,
+  TaskRecord,
+} from './types.ts';
+
+/** The records that an entry is found by. */
+export interface Registered {
+  readonly agents: ReadonlyMap<string, AgentRecord>;
+  readonly frameworks: ReadonlyMap<string, FrameworkRecord>;
+  readonly offers: Map<string, OfferRecord>;
+  readonly watcher: StateWatcher;
+}
+
+export class Holdings {
+  readonly #state: Registered;
+
+  constructor(state: Registered) {
+    this.#state = state;
+  }
+
+  // ---- tasks ----
+
+  addTask(framework: FrameworkRecord, record: TaskRecord): void {
+    const { task, resources, isReleased } = record;
+    const agent = this.#state.agents.get(task.agent_id.value);
+    framework.tasks.set(task.task_id.value, record);
+    count(framework, task.state, 1);
+    agent?.tasks.add(record);
+    if (!isReleased) this.#use(framework, agent, resources);
+    this.#state.watcher.onTask(framework, task, 'tasks', 'came');
+  }
+
+  removeTask(framework: FrameworkRecord, taskId: string): void {
+    const record = framework.tasks.get(taskId);
+    if (record === undefined) return;
+    const { task } = record;
+    this.release(framework, record);
+    framework.tasks.delete(taskId);
+    count(framework, task.state, -1);
+    this.#state.agents.get(task.agent_id.value)?.tasks.delete(record);
+    this.#state.watcher.onTask(framework, task, 'tasks', 'left');
+  }
+
+  /** What it held is free; false when it was before. */
+  release(framework: FrameworkRecord, record: TaskRecord): boolean {
+    if (record.isReleased) return false;
+    record.isReleased = true;
+    const agent = this.#state.agents.get(record.task.agent_id.value);
+    this.#free(framework, agent, record.resources);
+    return true;
+  }
+
+  /** What is said of a task has changed; `before`: its state until now. */
+  changeTask(framework: FrameworkRecord, task: Task, before: TaskState = task.state): void {
+    const id = task.task_id.value;
+    const isLive = framework.tasks.get(id)?.task === task;
+    if (isLive) {
+      count(framework, before, -1);
+      count(framework, task.state, 1);
+    }
+    const list = isLive ? 'tasks' : 'unreachable';
+    this.#state.watcher.onTask(framework, task, list, 'changed');
+  }
+
+  addUnreachable(framework: FrameworkRecord, task: Task): void {
+    framework.unreachableTasks.set(task.task_id.value, task);
+    this.#state.watcher.onTask(framework, task, 'unreachable', 'came');
+  }
+
+  removeUnreachable(framework: FrameworkRecord, taskId: string): void {
+    const task = framework.unreachableTasks.get(taskId);
+    if (task === undefined) return;
+    framework.unreachableTasks.delete(taskId);
+    this.#state.watcher.onTask(framework, task, 'unreachable', 'left');
+  }
+
+  /** The last `most` of a framework are remembered. */
+  addCompleted(framework: FrameworkRecord, task: Task, most: number): void {
+    const { completedTasks } = framework;
+    completedTasks.push(task);
+    this.#state.watcher.onTask(framework, task, 'completed', 'came');
+    const oldest = completedTasks.length > most ? completedTasks.shift() : undefined;
+    if (oldest !== undefined) this.#state.watcher.onTask(framework, oldest, 'completed', 'left');
+  }
+
+  // ---- executors ----
+
+  /** False when it is there already. */
+  addExecutor(agent: AgentRecord, frameworkId: string, info: ExecutorInfo): boolean {
+    const byId = agent.executors.get(frameworkId) ?? new Map<string, ExecutorRecord>();
+    agent.executors.set(frameworkId, byId);
+    const id = info.executor_id.value;
+    if (byId.has(id)) return false;
+    const resources = Resources.of(info.resources);
+    const record: ExecutorRecord = { info, frameworkId, agentId: agent.id, resources };
+    byId.set(id, record);
+    const framework = this.#state.frameworks.get(frameworkId);
+    framework?.executors.add(record);
+    this.#use(framework, agent, resources);
+    this.#state.watcher.onExecutor(framework, agent, record, 'came');
+    return true;
+  }
+
+  /** Undefined when there is none. */
+  removeExecutor(
+    agent: AgentRecord,
+    frameworkId: string,
+    executorId: string,
+  ): ExecutorRecord | undefined {
+    const byId = agent.executors.get(frameworkId);
+    const record = byId?.get(executorId);
+    if (byId === undefined || record === undefined) return undefined;
+    byId.delete(executorId);
+    const framework = this.#state.frameworks.get(frameworkId);
+    framework?.executors.delete(record);
+    this.#free(framework, agent, record.resources);
+    this.#state.watcher.onExecutor(framework, agent, record, 'left');
+    return record;
+  }
+
+  // ---- offers ----
+
+  addOffer(offer: OfferRecord): void {
+    const { agents, frameworks, offers, watcher } = this.#state;
+    const agent = agents.get(offer.agentId);
+    const framework = frameworks.get(offer.frameworkId);
+    offers.set(offer.id, offer);
+    agent?.offers.add(offer.id);
+    framework?.offers.add(offer.id);
+    if (agent !== undefined) agent.offered = undefined;
+    framework?.offered.add(offer.resources);
+    watcher.onOffer(framework, agent, offer, 'came');
+  }
+
+  removeOffer(offer: OfferRecord): void {
+    const { agents, frameworks, offers, watcher } = this.#state;
+    if (!offers.delete(offer.id)) return;
+    const agent = agents.get(offer.agentId);
+    const framework = frameworks.get(offer.frameworkId);
+    agent?.offers.delete(offer.id);
+    framework?.offers.delete(offer.id);
+    if (agent !== undefined) agent.offered = undefined;
+    framework?.offered.remove(offer.resources);
+    watcher.onOffer(framework, agent, offer, 'left');
+  }
+
+  // ---- sums ----
+
+  /** Held by tasks and executors. */
+  usedOn(agent: AgentRecord): Resources {
+    agent.used ??= Resources.join(usesOf(agent));
+    return agent.used;
+  }
+
+  offeredOn(agent: AgentRecord): Resources {
+    if (agent.offered === undefined) {
+      const parts: Resources[] = [];
+      for (const id of agent.offers) {
+        const offer = this.#state.offers.get(id);
+        if (offer !== undefined) parts.push(offer.resources);
+      }
+      agent.offered = Resources.join(parts);
+    }
+    return agent.offered;
+  }
+
+  #use(
+    framework: FrameworkRecord | undefined,
+    agent: AgentRecord | undefined,
+    resources: Resources,
+  ): void {
+    framework?.used.add(resources);
+    if (agent !== undefined) agent.used = undefined;
+  }
+
+  #free(
+    framework: FrameworkRecord | undefined,
+    agent: AgentRecord | undefined,
+    resources: Resources,
+  ): void {
+    framework?.used.remove(resources);
+    if (agent !== undefined) agent.used = undefined;
+    if (agent !== undefined && framework !== undefined) {
+      this.#state.watcher.onUse(framework, agent);
+    }
+  }
+}
+
+function count({ states }: FrameworkRecord, state: TaskState, by: 1 | -1): void {
+  states.set(state, (states.get(state) ?? 0) + by);
+}
+
+function usesOf({ tasks, executors }: AgentRecord): Resources[] {
+  const parts: Resources[] = [];
+  for (const { resources, isReleased } of tasks) if (!isReleased) parts.push(resources);
+  for (const byId of executors.values()) {
+    for (const { resources } of byId.values()) parts.push(resources);
+  }
+  return parts;
+}
+
+/** The tasks of one agent, by framework. */
+export function tasksByFramework(agent: AgentRecord): Map<string, TaskRecord[]> {
+  return Map.groupBy(agent.tasks, ({ task }) => task.framework_id.value);
+}
+
+/** What tasks and executors of each framework hold on one agent, allocated to their roles. */
+export function allocatedOn(agent: AgentRecord | undefined): Resources[] {
+  if (agent === undefined) return [];
+  const byFramework = new Map<string, Resources[]>();
+  const put = (frameworkId: string, resources: Resources): void => {
+    const mine = byFramework.get(frameworkId);
+    if (mine === undefined) byFramework.set(frameworkId, [resources]);
+    else mine.push(resources);
+  };
+  for (const { task, resources, isReleased } of agent.tasks) {
+    if (!isReleased) put(task.framework_id.value, resources);
+  }
+  for (const [frameworkId, byId] of agent.executors) {
+    for (const { resources } of byId.values()) put(frameworkId, resources);
+  }
+  return [...byFramework.values()].map((parts) => Resources.join(parts));
+}
