@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { createEnv } from '#env/node/env.ts';
-import { startApiServer, type ApiServer } from '#kube/apiserver/server.ts';
+import { startApiServer, type ApiServer, type ApiServerOptions } from '#kube/apiserver/server.ts';
 import { TypeRegistry } from '#kube/types/registry.ts';
 import { MemoryStore } from '#store/memory-store.ts';
 import type { Target } from './step-player.ts';
@@ -41,7 +41,7 @@ export interface OwnServer {
   close(): Promise<void>;
 }
 
-export async function startOwnServer(): Promise<OwnServer> {
+export async function startOwnServer(more: Partial<ApiServerOptions> = {}): Promise<OwnServer> {
   const home = mkdtempSync(join(tmpdir(), 'strata-test-steps-'));
   const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
   const options = {
@@ -51,6 +51,7 @@ export async function startOwnServer(): Promise<OwnServer> {
     store: new MemoryStore(),
     registry: new TypeRegistry(),
     serviceCidr: '198.18.0.0/16',
+    ...more,
   };
   const server = await startApiServer(options, env);
   const target = targetOf(join(home, 'kubeconfig'));

@@ -1,5 +1,5 @@
 // Who a request comes from: a client certificate of the instance's authority, or a bearer token.
-import { createHash } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { unauthorized } from '#kube/meta/status.ts';
@@ -17,23 +17,79 @@ function listOf(value: string | string[] | undefined): string[] {
   return value === undefined ? [] : Array.isArray(value) ? value : [value];
 }
 
-/** undefined without a certificate, or with one that is not the authority's. */
-export function certificateUser(socket: TLSSocket): UserInfo | undefined {
+/** A proxy in front of this server that says in headers on whose behalf it asks. */
+export interface RequestHeaderTrust {
+  /** PEM of the authority of its certificate. */
+  readonly caCert: string;
+  /** Common names that it may have; none: any. */
+  readonly allowedNames: readonly string[];
+}
+
+interface Peer {
+  readonly name: string;
+  readonly user: UserInfo;
+  readonly isProxy: boolean;
+}
+
+const peers = new WeakMap<TLSSocket, Peer>();
+
+/** Who is at the other end, told once a connection; undefined without a certificate that is trusted. */
+function peerOf(socket: TLSSocket, trust: RequestHeaderTrust | undefined): Peer | undefined {
   if (!socket.authorized) return undefined;
+  const known = peers.get(socket);
+  if (known !== undefined) return known;
   const { subject, raw } = socket.getPeerCertificate();
   const name = listOf(subject?.CN as string | string[] | undefined)[0];
   if (name === undefined) return undefined;
   const user = authenticated(name, listOf(subject.O as string | string[] | undefined));
   const id = `X509SHA256=${createHash('sha256').update(raw).digest('hex')}`;
-  return { ...user, extra: { [CREDENTIAL_ID]: [id] } };
+  const certificate = trust === undefined ? undefined : socket.getPeerX509Certificate?.();
+  const isProxy =
+    certificate !== undefined &&
+    trust !== undefined &&
+    certificate.checkIssued(new X509Certificate(trust.caCert));
+  const peer = { name, user: { ...user, extra: { [CREDENTIAL_ID]: [id] } }, isProxy };
+  peers.set(socket, peer);
+  return peer;
+}
+
+const EXTRA_PREFIX = 'x-remote-extra-';
+
+/** undefined when the proxy names nobody. Groups come as one header or several. */
+function proxiedUser(
+  headers: IncomingHttpHeaders,
+  rawHeaders: readonly string[],
+): UserInfo | undefined {
+  const name = headers['x-remote-user'];
+  if (typeof name !== 'string' || name === '') return undefined;
+  const groups: string[] = [];
+  const extra: Record<string, string[]> = {};
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const key = (rawHeaders[i] ?? '').toLowerCase();
+    const value = rawHeaders[i + 1] ?? '';
+    if (key === 'x-remote-group') groups.push(value);
+    if (!key.startsWith(EXTRA_PREFIX)) continue;
+    (extra[decodeURIComponent(key.slice(EXTRA_PREFIX.length))] ??= []).push(value);
+  }
+  const isAnonymous = groups.includes('system:unauthenticated');
+  const isKnown = isAnonymous || groups.includes('system:authenticated');
+  const uid = String(headers['x-remote-uid'] ?? '');
+  return { name, uid, groups: isKnown ? groups : [...groups, 'system:authenticated'], extra };
 }
 
 export class Authenticator {
   readonly #tokens: TokenAuthority;
   readonly #lookup: Lookup;
   readonly #now: () => number;
+  readonly #requestHeader: RequestHeaderTrust | undefined;
 
-  constructor(options: { tokens: TokenAuthority; lookup: Lookup; now: () => number }) {
+  constructor(options: {
+    tokens: TokenAuthority;
+    lookup: Lookup;
+    now: () => number;
+    requestHeader?: RequestHeaderTrust | undefined;
+  }) {
+    this.#requestHeader = options.requestHeader;
     this.#tokens = options.tokens;
     this.#lookup = options.lookup;
     this.#now = options.now;
@@ -50,9 +106,21 @@ export class Authenticator {
   }
 
   /** Throws ApiError 401 for credentials that are wrong; none at all is the anonymous user. */
-  async authenticate(headers: IncomingHttpHeaders, socket: TLSSocket): Promise<UserInfo> {
-    const user = certificateUser(socket);
-    if (user !== undefined) return user;
+  async authenticate(
+    { headers, rawHeaders }: { headers: IncomingHttpHeaders; rawHeaders: readonly string[] },
+    socket: TLSSocket,
+  ): Promise<UserInfo> {
+    const trust = this.#requestHeader;
+    const peer = peerOf(socket, trust);
+    if (peer?.isProxy === false) return peer.user;
+    if (peer !== undefined && trust !== undefined) {
+      const { allowedNames } = trust;
+      const isAllowed = allowedNames.length === 0 || allowedNames.includes(peer.name);
+      const proxied = isAllowed ? proxiedUser(headers, rawHeaders) : undefined;
+      if (proxied !== undefined) return proxied;
+      // Its certificate is not one of a user.
+      if (headers.authorization === undefined) throw unauthorized();
+    }
     const bearer =
       /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1] ?? websocketToken(headers);
     if (bearer === undefined) return anonymous;

@@ -8,6 +8,7 @@ import {
   bootstrapRoles,
   componentPolicies,
 } from './bootstrap-policy.ts';
+import type { RequestHeaderTrust } from './authentication.ts';
 import type { Handler } from './handler.ts';
 import type { WriteContext } from './resources.ts';
 import { authenticated } from './user.ts';
@@ -142,6 +143,29 @@ export async function publishEndpoint(handler: Handler, host: string, port: numb
     },
     subsets,
   }));
+}
+
+/** What extension servers need to know of authentication here, where they look for it. */
+export async function publishAuthentication(
+  handler: Handler,
+  { clientCa, requestHeader }: { clientCa: string; requestHeader: RequestHeaderTrust },
+): Promise<void> {
+  const data = {
+    'client-ca-file': clientCa,
+    'requestheader-allowed-names': JSON.stringify(requestHeader.allowedNames),
+    'requestheader-client-ca-file': requestHeader.caCert,
+    'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]',
+    'requestheader-group-headers': '["X-Remote-Group"]',
+    'requestheader-uid-headers': '["X-Remote-Uid"]',
+    'requestheader-username-headers': '["X-Remote-User"]',
+  };
+  const map: KubeObject = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'extension-apiserver-authentication', namespace: 'kube-system' },
+    data,
+  };
+  await ensure(handler, map, (live) => ({ ...live, data }));
 }
 
 function merged(live: unknown, wanted: unknown): unknown[] {

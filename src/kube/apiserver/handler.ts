@@ -6,13 +6,17 @@ import type { TLSSocket } from 'node:tls';
 import type { Env } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import type { KeyPair } from '#kube/pki/authority.ts';
 import { ApiError, methodNotAllowed } from '#kube/meta/status.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Store } from '#store/store.ts';
 import { accessOf, forbidden } from './access.ts';
 import { AdmissionChain } from './admission/chain.ts';
 import { validateAdmissionConfiguration } from './admission/policy-validation.ts';
-import { Authenticator } from './authentication.ts';
+import { Aggregation, type Remote } from './aggregation/aggregation.ts';
+import { isAvailable } from './aggregation/availability.ts';
+import { passRequest, passUpgrade, plainError, refuse } from './aggregation/proxy.ts';
+import { Authenticator, type RequestHeaderTrust } from './authentication.ts';
 import { sendStatus, type Exchange } from './bodies.ts';
 import { allocateClusterIp } from './cluster-ips.ts';
 import { validateDefinitionSpec } from './crd/definition-validation.ts';
@@ -44,6 +48,9 @@ export interface HandlerOptions {
   readonly tokens: TokenAuthority;
   readonly serviceCidr: string;
   readonly kubelet: KubeletClient;
+  /** By which extension servers know this one. */
+  readonly frontProxy?: KeyPair | undefined;
+  readonly requestHeader?: RequestHeaderTrust | undefined;
 }
 
 const reviewResources = new Set([
@@ -67,6 +74,7 @@ export class Handler {
   #isLoaded = false;
   readonly #admission: AdmissionChain;
   readonly #definitions: Definitions;
+  readonly #aggregation: Aggregation;
   readonly #reads: Reads;
   readonly #writes: Writes;
   readonly #nodes: NodeProxy;
@@ -114,10 +122,14 @@ export class Handler {
       (quota, change) => this.#chargeQuota(quota, change),
     );
     this.#definitions = new Definitions(store, registry, this.resources, env);
+    const pair = options.frontProxy ?? { cert: '', key: '' };
+    const { resources } = this;
+    this.#aggregation = new Aggregation({ store, registry, resources, pair }, env);
     this.#authenticator = new Authenticator({
       tokens: options.tokens,
       lookup: (resource, namespace, name) => this.resources.get('', resource, namespace, name),
       now: () => env.clock.now(),
+      requestHeader: options.requestHeader,
     });
     const isSynced = (): boolean => this.#isLoaded;
     this.#health = new Health({ store, isSynced }, env);
@@ -127,6 +139,7 @@ export class Handler {
       tokens,
       health: this.#health,
       metrics: this.#metrics,
+      aggregation: this.#aggregation,
     });
     this.#reads = new Reads(store, this.resources, env);
     const services = {
@@ -147,6 +160,7 @@ export class Handler {
     this.#roles = await RoleCache.start(this.#options.store);
     await this.#admission.start(this.#options.store);
     await this.#definitions.start();
+    await this.#aggregation.start();
     this.#isLoaded = true;
   }
 
@@ -177,6 +191,7 @@ export class Handler {
     this.#health.end();
     this.#admission.close();
     this.#definitions.close();
+    this.#aggregation.close();
     this.#reads.close();
     this.#roles?.close();
   }
@@ -188,7 +203,9 @@ export class Handler {
       const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
       this.#measure(exchange, info);
       const user = await this.#identify(request, info);
-      if (!info.isResource) return await this.#public.handle(exchange, info);
+      const remote = this.#aggregation.remoteOf(info.path);
+      if (remote !== undefined) return await passOn(exchange, remote, user);
+      if (!info.isResource) return await this.#public.handle(exchange, info, user);
       await this.#resource(exchange, info, user);
     } catch (error) {
       this.#answerError(exchange, error);
@@ -200,7 +217,12 @@ export class Handler {
     socket.on('error', () => {});
     try {
       const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
-      await this.#identify(request, info);
+      const user = await this.#identify(request, info);
+      const remote = this.#aggregation.remoteOf(info.path);
+      if (remote !== undefined) {
+        if (!isAvailable(remote.service)) return refuse(socket, 503, UNAVAILABLE);
+        return await passUpgrade({ request, socket, head }, { ...remote, user });
+      }
       await this.#nodes.upgrade(info, { request, socket, head });
     } catch (error) {
       const status = error instanceof ApiError ? error.toStatus() : internal(error).toStatus();
@@ -231,7 +253,7 @@ export class Handler {
 
   async #identify(request: IncomingMessage, info: RequestInfo): Promise<UserInfo> {
     const socket = socketOf(request);
-    const real = await this.#authenticator.authenticate(request.headers, socket);
+    const real = await this.#authenticator.authenticate(request, socket);
     const wanted = wantedUser(request.rawHeaders);
     const roles = this.#roles;
     const isPermitted = (access: AccessRequest): boolean =>
@@ -312,6 +334,14 @@ export class Handler {
       warnings: [],
     };
   }
+}
+
+const UNAVAILABLE = 'service unavailable';
+
+/** To the server that serves it. */
+async function passOn(exchange: Exchange, remote: Remote, user: UserInfo): Promise<void> {
+  if (!isAvailable(remote.service)) return plainError(exchange.response, 503, UNAVAILABLE);
+  await passRequest(exchange, { ...remote, user });
 }
 
 /** Throws ApiError 404 or 405 for what no handler of the resource takes. */

@@ -17,12 +17,16 @@ import {
   openApiV3Index,
   type Descriptions,
 } from '#kube/openapi/documents.ts';
+import { mergeOpenApiV2 } from '#kube/openapi/remote-versions.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
+import type { Aggregation } from './aggregation/aggregation.ts';
+import { passRequest } from './aggregation/proxy.ts';
 import { acceptedForm, sendJson, sendText, type Exchange } from './bodies.ts';
 import type { Health } from './health.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { RequestMetrics } from './request-metrics.ts';
 import type { TokenAuthority } from './tokens.ts';
+import type { UserInfo } from './user.ts';
 
 const version = {
   major: '1',
@@ -53,6 +57,7 @@ export interface PublicPathsOptions {
   readonly tokens: TokenAuthority;
   readonly health: Health;
   readonly metrics: RequestMetrics;
+  readonly aggregation: Aggregation;
 }
 
 export class PublicPaths {
@@ -60,6 +65,7 @@ export class PublicPaths {
   readonly #tokens: TokenAuthority;
   readonly #health: Health;
   readonly #requests: RequestMetrics;
+  readonly #aggregation: Aggregation;
   #address = '';
   #documents: Map<string, string> | undefined;
   #descriptions: Descriptions | undefined;
@@ -69,7 +75,11 @@ export class PublicPaths {
     this.#health = options.health;
     this.#requests = options.metrics;
     this.#tokens = options.tokens;
+    this.#aggregation = options.aggregation;
     this.#registry.onChange(() => {
+      this.#documents = undefined;
+    });
+    this.#aggregation.onChange(() => {
       this.#documents = undefined;
     });
   }
@@ -78,9 +88,9 @@ export class PublicPaths {
     this.#address = address;
   }
 
-  async handle(exchange: Exchange, info: RequestInfo): Promise<void> {
+  async handle(exchange: Exchange, info: RequestInfo, user: UserInfo): Promise<void> {
     const path = info.path.replace(/\/+$/, '') || '/';
-    if (path.startsWith('/openapi/')) return this.#openApi(exchange, path);
+    if (path.startsWith('/openapi/')) return await this.#openApi(exchange, path, user);
     if (
       path === '/api' ||
       path.startsWith('/api/') ||
@@ -139,6 +149,7 @@ export class PublicPaths {
     const { rss, heapUsed } = process.memoryUsage();
     return [
       ...this.#requests.lines(),
+      ...this.#aggregation.metrics(),
       '# TYPE process_resident_memory_bytes gauge',
       `process_resident_memory_bytes ${rss}`,
       '# TYPE nodejs_heap_used_bytes gauge',
@@ -156,28 +167,28 @@ export class PublicPaths {
     const options = isAggregated ? { contentType: form.contentType } : {};
     if (path === '/api') {
       const document = isAggregated
-        ? aggregatedDocument(this.#registry, 'core')
+        ? aggregatedDocument(this.#registry, 'core', this.#aggregation)
         : apiVersionsDocument(this.#address);
       return sendJson(exchange, document, options);
     }
     if (path === '/apis') {
       const document = isAggregated
-        ? aggregatedDocument(this.#registry, 'groups')
-        : apiGroupListDocument(this.#registry);
+        ? aggregatedDocument(this.#registry, 'groups', this.#aggregation)
+        : apiGroupListDocument(this.#registry, this.#aggregation);
       return sendJson(exchange, document, options);
     }
     const found =
       root === 'api'
         ? apiResourceListDocument(this.#registry, '', group)
         : groupVersion === undefined
-          ? apiGroupDocument(this.#registry, group)
+          ? apiGroupDocument(this.#registry, group, this.#aggregation)
           : apiResourceListDocument(this.#registry, group, groupVersion);
     if (found === undefined)
       throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
     sendJson(exchange, found);
   }
 
-  #openApi(exchange: Exchange, path: string): void {
+  async #openApi(exchange: Exchange, path: string, user: UserInfo): Promise<void> {
     this.#descriptions ??= loadDescriptions();
     if (path === '/openapi/v2') {
       if (
@@ -190,14 +201,35 @@ export class PublicPaths {
           'only the following media types are accepted: application/json',
         );
       }
-      return sendJson(exchange, openApiV2(this.#registry, this.#descriptions));
+      return sendJson(exchange, this.#v2());
     }
     const documents = this.#v3();
-    if (path === '/openapi/v3') return sendJson(exchange, openApiV3Index(documents));
-    const text = documents.get(path.slice('/openapi/v3/'.length));
+    if (path === '/openapi/v3') return sendJson(exchange, this.#v3Index(documents));
+    const wanted = path.slice('/openapi/v3/'.length);
+    const remote = this.#aggregation.remoteOf(`/${wanted}`);
+    if (remote?.documents.openApiV3Url !== undefined) {
+      return await passRequest(exchange, { ...remote, user });
+    }
+    const text = documents.get(wanted);
     if (text === undefined)
       throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
     sendText(exchange, text);
+  }
+
+  #v2(): Record<string, unknown> {
+    const document = openApiV2(this.#registry, this.#descriptions ?? {});
+    for (const { openApiV2: remote, version } of this.#aggregation.documents()) {
+      if (remote !== undefined) mergeOpenApiV2(document, remote, version);
+    }
+    return document;
+  }
+
+  #v3Index(documents: Map<string, string>): Record<string, unknown> {
+    const { paths } = openApiV3Index(documents) as { paths: Record<string, unknown> };
+    for (const { openApiV3Url: serverRelativeURL, version } of this.#aggregation.documents()) {
+      if (serverRelativeURL !== undefined) paths[openApiPath(version)] = { serverRelativeURL };
+    }
+    return { paths };
   }
 
   /** All documents, made anew only when a resource came or went. */

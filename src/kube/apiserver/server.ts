@@ -11,7 +11,8 @@ import type { Env } from '#env/env.ts';
 import { Authority, kubeconfig, type KeyPair } from '#kube/pki/authority.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Store } from '#store/store.ts';
-import { bootstrap, publishEndpoint } from './bootstrap.ts';
+import type { RequestHeaderTrust } from './authentication.ts';
+import { bootstrap, publishAuthentication, publishEndpoint } from './bootstrap.ts';
 import { addressAt } from './cidr.ts';
 import { Handler } from './handler.ts';
 import { startCompaction } from './compaction.ts';
@@ -25,6 +26,10 @@ export interface ApiServerOptions {
   readonly store: Store;
   readonly registry: TypeRegistry;
   readonly serviceCidr: string;
+  /** Further names that clients may know this server by. */
+  readonly names?: readonly string[] | undefined;
+  /** Another proxy than this server itself that may speak for users. */
+  readonly requestHeader?: RequestHeaderTrust | undefined;
 }
 
 export interface ApiServer {
@@ -53,6 +58,20 @@ async function issueComponent(authority: Authority, user: string, now: number): 
   return await authority.kept(file, () => authority.issueClient(identity, now), now);
 }
 
+const FRONT_PROXY = 'front-proxy-client';
+
+/** By what extension servers know that a request comes from this server: an authority of its own. */
+async function openFrontProxy(
+  home: string,
+  now: number,
+): Promise<{ pair: KeyPair; trust: RequestHeaderTrust }> {
+  const folder = join(home, 'pki', 'front-proxy');
+  const authority = await Authority.open(folder, now, 'strata-front-proxy-ca');
+  const identity = { commonName: FRONT_PROXY, organizations: [] };
+  const pair = await authority.kept('client', () => authority.issueClient(identity, now), now);
+  return { pair, trust: { caCert: authority.caCert, allowedNames: [FRONT_PROXY] } };
+}
+
 export async function startApiServer(options: ApiServerOptions, env: Env): Promise<ApiServer> {
   const { home, listen, store, registry, serviceCidr, instance } = options;
   mkdirSync(home, { recursive: true, mode: 0o700 });
@@ -67,6 +86,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     'kubernetes.default',
     'kubernetes.default.svc',
     'kubernetes.default.svc.cluster.local',
+    ...(options.names ?? []),
   ];
   const identity = { commonName: 'kube-apiserver', names, ips };
   const serving = await authority.kept(
@@ -83,16 +103,27 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     () => authority.issueClient(kubeletIdentity, now),
     now,
   );
+  const front = await openFrontProxy(home, now);
+  const requestHeader = options.requestHeader ?? front.trust;
   const handler = new Handler(
-    { store, registry, tokens, serviceCidr, kubelet: { caCert: authority.caCert, pair: kubelet } },
+    {
+      store,
+      registry,
+      tokens,
+      serviceCidr,
+      kubelet: { caCert: authority.caCert, pair: kubelet },
+      frontProxy: front.pair,
+      requestHeader,
+    },
     env,
   );
   await bootstrap(handler, { host: listen.host, serviceIp });
+  await publishAuthentication(handler, { clientCa: authority.caCert, requestHeader });
   const server = createSecureServer({
     allowHTTP1: true,
     cert: serving.cert,
     key: serving.key,
-    ca: authority.caCert,
+    ca: [authority.caCert, requestHeader.caCert],
     requestCert: true,
     rejectUnauthorized: false,
     settings: { maxConcurrentStreams: 1_000 },

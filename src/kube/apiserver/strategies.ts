@@ -175,10 +175,19 @@ export function prepareCreate(
   if (keyOf(info) === 'certificates.k8s.io/certificatesigningrequests') {
     signRequest(object, context.user);
   }
+  if (keyOf(info) === 'apiregistration.k8s.io/apiservices' && !object['spec']?.service) {
+    object['status'] = { conditions: [localAvailability(timestamp(context.now))] };
+  }
   if (keyOf(info) === DEFINITIONS) {
     object['status'] = { conditions: null, acceptedNames: { plural: '', kind: '' } };
     keepStoredVersions(object);
   }
+}
+
+/** What this server serves by itself is there from the first moment. */
+function localAvailability(lastTransitionTime: string): Json {
+  const message = 'Local APIServices are always available';
+  return { type: 'Available', status: 'True', lastTransitionTime, reason: 'Local', message };
 }
 
 const DEFINITIONS = 'apiextensions.k8s.io/customresourcedefinitions';

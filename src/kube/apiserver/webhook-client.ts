@@ -3,6 +3,7 @@
 import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
 import { request } from 'node:https';
 import { checkServerIdentity, rootCertificates } from 'node:tls';
+import { dialText } from './dial-errors.ts';
 import type { KeyPair } from '#kube/pki/authority.ts';
 
 export interface ServiceReference {
@@ -183,21 +184,10 @@ function post(
       },
     );
     sent.on('error', (error) => {
-      const isLate = error.name === 'TimeoutError' || error.name === 'AbortError';
-      fail(isLate ? 'context deadline exceeded' : dialText(goal, error), error);
+      fail(dialText(goal, error), error);
     });
     sent.end(text);
   });
-}
-
-function dialText(goal: Goal, error: Error & { code?: string }): string {
-  const { host, port } = goal;
-  if (error.code === 'ECONNREFUSED') return `dial tcp ${host}:${port}: connect: connection refused`;
-  if (error.code === 'ENOTFOUND') return `dial tcp: lookup ${host}: no such host`;
-  if (/certificate|self.signed|issuer/i.test(error.message)) {
-    return `tls: failed to verify certificate: ${error.message}`;
-  }
-  return error.message;
 }
 
 function httpFailure(status: number, body: string): string {

@@ -14,6 +14,7 @@ import type { KubeObject } from './object.ts';
 import type { ResourceInfo } from './resource-info.ts';
 import { same } from './same.ts';
 import type { StatusCause } from './status.ts';
+import { validateApiService } from './validation-api-services.ts';
 import { attachmentRules, attachmentUpdateRules } from './validation-attachments.ts';
 import { clusterRules, clusterUpdateRules, validateNewEvent } from './validation-cluster.ts';
 import { definitionRules } from './validation-definitions.ts';
@@ -107,6 +108,7 @@ const rules: Readonly<Record<string, Rule>> = {
   ...objectRules,
   ...definitionRules,
   ...clusterRules,
+  'apiregistration.k8s.io/APIService': validateApiService,
   ...attachmentRules,
 };
 

@@ -1,37 +1,8 @@
 // Discovery documents, in the older form and aggregated (apidiscovery.k8s.io/v2).
 import { apiVersionOf } from '#kube/meta/object.ts';
 import type { ResourceInfo, ResourceRegistry, SubresourceInfo } from '#kube/meta/resource-info.ts';
-
-/** Groups in the order in which clients prefer them (upstream's group priorities). */
-const groupOrder = [
-  '',
-  'apiregistration.k8s.io',
-  'apps',
-  'events.k8s.io',
-  'authentication.k8s.io',
-  'authorization.k8s.io',
-  'autoscaling',
-  'batch',
-  'certificates.k8s.io',
-  'networking.k8s.io',
-  'policy',
-  'rbac.authorization.k8s.io',
-  'storage.k8s.io',
-  'admissionregistration.k8s.io',
-  'apiextensions.k8s.io',
-  'scheduling.k8s.io',
-  'coordination.k8s.io',
-  'node.k8s.io',
-  'discovery.k8s.io',
-  'resource.k8s.io',
-  'flowcontrol.apiserver.k8s.io',
-  'storagemigration.k8s.io',
-];
-
-function rank(group: string): number {
-  const at = groupOrder.indexOf(group);
-  return at < 0 ? groupOrder.length : at;
-}
+import { priorityOf, type Priority } from './priorities.ts';
+import type { RemoteVersion } from './remote-versions.ts';
 
 /** Stable before beta before alpha, higher before lower (apimachinery's version priority). */
 export function compareVersions(a: string, b: string): number {
@@ -49,20 +20,51 @@ export function compareVersions(a: string, b: string): number {
   return y[0] - x[0] || y[1] - x[1] || y[2] - x[2];
 }
 
+/** What other servers serve, and how all of it is ordered. */
+export interface OtherVersions {
+  readonly remotes: readonly RemoteVersion[];
+  priorityOf(group: string, version: string): Priority;
+}
+
+const none: OtherVersions = { remotes: [], priorityOf };
+
 export interface GroupVersions {
   readonly group: string;
   /** The preferred one first. */
   readonly versions: readonly string[];
 }
 
-export function groupsOf(registry: ResourceRegistry): GroupVersions[] {
-  const versions = new Map<string, Set<string>>();
-  for (const { group, version } of registry.all()) {
-    versions.set(group, (versions.get(group) ?? new Set()).add(version));
+interface Ranked {
+  readonly group: string;
+  readonly version: string;
+  readonly priority: Priority;
+}
+
+const nameOf = ({ group, version }: Ranked): string => `${version}.${group}`;
+
+/** Groups by the highest priority of their versions, then by name (v1/helper of kube-aggregator v0.37). */
+export function groupsOf(
+  registry: ResourceRegistry,
+  others: OtherVersions = none,
+): GroupVersions[] {
+  const all = new Map<string, Ranked>();
+  for (const one of [...registry.all(), ...others.remotes]) {
+    const { group, version } = one;
+    const key = `${group}/${version}`;
+    if (all.has(key)) continue;
+    all.set(key, { group, version, priority: others.priorityOf(group, version) });
   }
-  return [...versions]
-    .map(([group, found]) => ({ group, versions: [...found].sort(compareVersions) }))
-    .sort((a, b) => rank(a.group) - rank(b.group) || (a.group < b.group ? -1 : 1));
+  const ranked = [...all.values()].sort(
+    (a, b) => b.priority.group - a.priority.group || (nameOf(a) < nameOf(b) ? -1 : 1),
+  );
+  return [...new Set(ranked.map(({ group }) => group))].map((group) => {
+    const versions = ranked
+      .filter((one) => one.group === group)
+      .sort(
+        (a, b) => b.priority.version - a.priority.version || compareVersions(a.version, b.version),
+      );
+    return { group, versions: versions.map(({ version }) => version) };
+  });
 }
 
 function apiGroup({ group, versions }: GroupVersions) {
@@ -81,13 +83,17 @@ export function apiVersionsDocument(address: string) {
   };
 }
 
-export function apiGroupListDocument(registry: ResourceRegistry) {
-  const groups = groupsOf(registry).filter(({ group }) => group !== '');
+export function apiGroupListDocument(registry: ResourceRegistry, others: OtherVersions = none) {
+  const groups = groupsOf(registry, others).filter(({ group }) => group !== '');
   return { kind: 'APIGroupList', apiVersion: 'v1', groups: groups.map(apiGroup) };
 }
 
-export function apiGroupDocument(registry: ResourceRegistry, group: string) {
-  const found = groupsOf(registry).find((one) => one.group === group && group !== '');
+export function apiGroupDocument(
+  registry: ResourceRegistry,
+  group: string,
+  others: OtherVersions = none,
+) {
+  const found = groupsOf(registry, others).find((one) => one.group === group && group !== '');
   return found === undefined
     ? undefined
     : { kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(found) };
@@ -159,20 +165,32 @@ function aggregatedResource(info: ResourceInfo) {
   };
 }
 
+function aggregatedRemote({ version, resources, isCurrent }: RemoteVersion) {
+  const known = resources === undefined || resources.length === 0 ? {} : { resources };
+  return { version, ...known, freshness: isCurrent ? 'Current' : 'Stale' };
+}
+
 /** For `/api` (the core group alone) or `/apis` (all others). */
-export function aggregatedDocument(registry: ResourceRegistry, which: 'core' | 'groups') {
-  const groups = groupsOf(registry).filter(({ group }) => (which === 'core') === (group === ''));
+export function aggregatedDocument(
+  registry: ResourceRegistry,
+  which: 'core' | 'groups',
+  others: OtherVersions = none,
+) {
+  const isWanted = ({ group }: GroupVersions): boolean => (which === 'core') === (group === '');
+  const groups = groupsOf(registry, others).filter(isWanted);
+  const remotes = new Map(others.remotes.map((one) => [`${one.group}/${one.version}`, one]));
   const items = groups.map(({ group, versions }) => ({
     metadata: group === '' ? {} : { name: group },
-    versions: versions.map((version) => ({
-      version,
-      resources: registry
+    versions: versions.map((version) => {
+      const remote = remotes.get(`${group}/${version}`);
+      if (remote !== undefined) return aggregatedRemote(remote);
+      const resources = registry
         .all()
         .filter((one) => one.group === group && one.version === version)
         .map(aggregatedResource)
-        .sort((a, b) => (a.resource < b.resource ? -1 : 1)),
-      freshness: 'Current',
-    })),
+        .sort((a, b) => (a.resource < b.resource ? -1 : 1));
+      return { version, resources, freshness: 'Current' };
+    }),
   }));
   return {
     kind: 'APIGroupDiscoveryList',

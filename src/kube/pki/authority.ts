@@ -71,7 +71,7 @@ export class Authority {
   }
 
   /** Opens the authority of a folder, making it at the first time. */
-  static async open(folder: string, now: number): Promise<Authority> {
+  static async open(folder: string, now: number, name = 'strata-ca'): Promise<Authority> {
     x509.cryptoProvider.set(webcrypto as never);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const [certPath, keyPath] = [join(folder, 'ca.crt'), join(folder, 'ca.key')];
@@ -79,7 +79,7 @@ export class Authority {
       const keys = await generateKeys();
       const certificate = await x509.X509CertificateGenerator.createSelfSigned({
         serialNumber: serialNumber(),
-        name: 'CN=strata-ca',
+        name: `CN=${name}`,
         notBefore: new Date(now - DAY_MS),
         notAfter: new Date(now + CA_DAYS * DAY_MS),
         signingAlgorithm: algorithm,

@@ -19,11 +19,6 @@ export const knownDifferences: readonly KnownDifference[] = [
     reason: 'webhook configurations and mutations are not validated in full yet',
   },
   {
-    scene: 'apiregistration.k8s.io/v1 apiservices',
-    step: /./,
-    reason: 'API services are not followed and validated yet',
-  },
-  {
     scene: 'certificates.k8s.io/v1 certificatesigningrequests',
     step: /./,
     path: /^body\.spec\.(?:uid|extra)(?:\.|$)/,
