@@ -1,8 +1,9 @@
 // The v1 executor API: SUBSCRIBE streams of RecordIO events, and the calls of executors.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { encodeRecord } from '#codec/recordio.ts';
 import type { Env, Timer } from '#env/env.ts';
 import type { ExecutorCall, ExecutorEvent } from '#wire/mesos/v1.ts';
+import type { Exchange } from './exchange.ts';
 import { acceptedMedia, encodeAs, HttpProblem, type Media, readCall, sendText } from './http.ts';
 import type { AgentShell } from './shell.ts';
 import type { ConnectionId, ExecutorKey } from './types.ts';
@@ -46,7 +47,7 @@ export class ExecutorApi {
     this.#streams.clear();
   }
 
-  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async handle({ request, response }: Exchange): Promise<void> {
     if (this.#shell.core.master.kind === 'recovering') {
       throw new HttpProblem(503, 'Agent has not finished recovery');
     }

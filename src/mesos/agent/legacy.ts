@@ -1,6 +1,6 @@
 // The endpoints from before the v1 API: /state, /health, /version, /files/... in their old shapes
 // (v0 names: slave_id, SOURCE_SLAVE).
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { nameOf, pathOf } from './container-id.ts';
 import { scalarSum, metricsOf } from './metrics.ts';
 import { isReserved, reservationRole } from '#mesos/resources/kinds.ts';
@@ -9,6 +9,7 @@ import type { Attribute, Resource, Task, TaskStatus } from '#wire/mesos/v1.ts';
 import { toJson } from '#wire/mesos/codec.ts';
 import type { AgentCore } from './core.ts';
 import { type Executor, type Framework, resourcesOf, taskOf } from './agent-state.ts';
+import type { Exchange } from './exchange.ts';
 import { modeText } from './files.ts';
 import { sendJson, sendText } from './http.ts';
 import type { AgentView } from './operator-api.ts';
@@ -32,8 +33,7 @@ export class LegacyApi {
   async handle(
     path: string,
     query: URLSearchParams,
-    request: IncomingMessage,
-    response: ServerResponse,
+    { request, response }: Exchange,
   ): Promise<boolean> {
     const { shell, flags, env, files } = this.#view;
     request.resume();

@@ -1,10 +1,10 @@
 // The agent's v1 operator API: what it is, what runs on it, and the files of sandboxes.
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Env } from '#env/env.ts';
 import type { AgentCall, AgentResponse, FrameworkInfo, Task } from '#wire/mesos/v1.ts';
 import { type Executor, type Framework, taskOf } from './agent-state.ts';
 import type { AgentCore } from './core.ts';
 import type { Containers } from './containers.ts';
+import type { Exchange } from './exchange.ts';
 import type { SandboxFiles } from './files.ts';
 import { ContainerApi, isContainerCall } from './container-api.ts';
 import {
@@ -41,7 +41,7 @@ export class OperatorApi {
     this.#containerApi = new ContainerApi(view.containers.nested, view.env);
   }
 
-  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async handle({ request, response }: Exchange): Promise<void> {
     if (this.#view.shell.core.master.kind === 'recovering') {
       throw new HttpProblem(503, 'Agent has not finished recovery');
     }

@@ -11,6 +11,7 @@ import type { Env } from '#env/env.ts';
 import type { ProcessHost } from '#env/process.ts';
 import { addressOf, LibprocessEndpoint } from '#mesos/libprocess/endpoint.ts';
 import { uuidBytes } from '#mesos/executor/uuid.ts';
+import { OPEN, type Authentication } from '#mesos/security/authentication.ts';
 import { decode, encode, type MessageName } from '#wire/mesos/codec.ts';
 import type { AgentInfo, Attribute, Resource } from '#wire/mesos/v1.ts';
 import { Checkpoints } from './checkpoint.ts';
@@ -24,6 +25,7 @@ import { HttpProblem, sendProblem } from './http.ts';
 import { LegacyApi } from './legacy.ts';
 import { OperatorApi } from './operator-api.ts';
 import { AgentPaths } from './paths.ts';
+import { realmOf } from './realms.ts';
 import { AgentShell } from './shell.ts';
 
 export interface AgentSettings {
@@ -113,6 +115,7 @@ class AgentService {
   readonly #executorApi: ExecutorApi;
   readonly #operatorApi: OperatorApi;
   readonly #legacy: LegacyApi;
+  readonly #authentication: Authentication = OPEN;
   readonly #env: Env;
   readonly #url: string;
   readonly #ended = Promise.withResolvers<string>();
@@ -246,9 +249,15 @@ class AgentService {
     const url = new URL(request.url ?? '/', 'http://agent');
     const path = routeOf(url.pathname);
     const handle = async (): Promise<void> => {
-      if (path === '/api/v1/executor') await this.#executorApi.handle(request, response);
-      else if (path === '/api/v1') await this.#operatorApi.handle(request, response);
-      else if (!(await this.#legacy.handle(path, url.searchParams, request, response))) {
+      const who = await this.#authentication.identify(realmOf(path), request.headers);
+      if ('refusal' in who) {
+        const { status, message, headers } = who.refusal;
+        throw new HttpProblem(status, message, headers);
+      }
+      const exchange = { request, response, principal: who.principal };
+      if (path === '/api/v1/executor') await this.#executorApi.handle(exchange);
+      else if (path === '/api/v1') await this.#operatorApi.handle(exchange);
+      else if (!(await this.#legacy.handle(path, url.searchParams, exchange))) {
         throw new HttpProblem(404, '');
       }
     };

@@ -2,8 +2,10 @@
 // endpoints on one port. Which request is which is decided here; shell.ts and the views answer.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { MasterCall, MasterResponse } from '#wire/mesos/v1.ts';
+import { OPEN, type Authentication } from '#mesos/security/authentication.ts';
 import { allocatorAnswer } from './allocator-api.ts';
 import { validateMasterCall, validateSchedulerCall } from './call-validation.ts';
+import type { Exchange } from './exchange.ts';
 import { AttachedFiles } from './files.ts';
 import { LegacyApi, readingPaths } from './legacy-api.ts';
 import { changingPaths, LegacyChanges } from './legacy-changes.ts';
@@ -11,12 +13,17 @@ import { LogToggle } from './log-level.ts';
 import { metricsOf } from './metrics.ts';
 import { acceptedType, readCall, refuse, sendJson, sendMessage } from './negotiate.ts';
 import { answer } from './operator-answers.ts';
+import { needsName, realmOf } from './realms.ts';
 import { OperatorActions } from './operator-actions.ts';
 import { ProcessApi, systemMetrics } from './process-api.ts';
 import { registryJson } from './registry-json.ts';
 import type { MasterShell } from './shell.ts';
 
 const NOT_ACCEPTABLE = "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'";
+
+const NAMELESS =
+  "The request's authenticated principal contains claims, but no value string. " +
+  'The master currently requires that principals have a value';
 
 /** The master's own endpoints; each answers for every path below it, too. */
 const ownPaths: ReadonlySet<string> = new Set([
@@ -49,17 +56,15 @@ const processPaths: ReadonlySet<string> = new Set([
 export interface MasterHttpOptions {
   /** Name -> file behind it, as /files shows it. */
   readonly files?: ReadonlyMap<string, string>;
+  /** Who may ask at all; everybody, when left out. */
+  readonly authentication?: Authentication;
   /** Operators asked for another verbosity of the log; 0 is that of the start. */
   readonly onVerbosity?: (level: number) => void;
 }
 
-interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-}
-
 export class MasterHttp {
   readonly #shell: MasterShell;
+  readonly #authentication: Authentication;
   readonly #legacy: LegacyApi;
   readonly #changes: LegacyChanges;
   readonly #actions: OperatorActions;
@@ -73,6 +78,7 @@ export class MasterHttp {
     options: MasterHttpOptions = {},
   ) {
     this.#shell = shell;
+    this.#authentication = options.authentication ?? OPEN;
     this.#files = new AttachedFiles(options.files ?? new Map());
     this.#logging = new LogToggle(shell.env, options.onVerbosity ?? (() => {}));
     this.#legacy = new LegacyApi(shell, flags);
@@ -107,10 +113,25 @@ export class MasterHttp {
     const cut = target.indexOf('?');
     const pathname = cut < 0 ? target : target.slice(0, cut);
     const query = new URLSearchParams(cut < 0 ? '' : target.slice(cut));
-    const exchange = { request, response };
     const path = routeOf(pathname);
-    if (path === undefined) notFound(exchange);
-    else if (path === '/api/v1/scheduler') await this.#scheduler(exchange);
+    if (path === undefined) {
+      notFound({ request, response });
+      return;
+    }
+    const who = await this.#authentication.identify(realmOf(path), request.headers);
+    if ('refusal' in who) {
+      request.resume();
+      refuse(response, who.refusal.status, who.refusal.message, who.refusal.headers);
+      return;
+    }
+    const { principal } = who;
+    if (principal !== undefined && principal.value === undefined && needsName(path)) {
+      request.resume();
+      refuse(response, 403, NAMELESS);
+      return;
+    }
+    const exchange = { request, response, principal };
+    if (path === '/api/v1/scheduler') await this.#scheduler(exchange);
     else if (path === '/api/v1') await this.#operator(exchange);
     else if (changingPaths.has(path)) await this.#changes.handle(path, pathname, query, exchange);
     else if (readingPaths.has(path)) this.#legacy.handle(path, query, exchange);
@@ -138,7 +159,7 @@ export class MasterHttp {
     else refuse(exchange.response, found.status, found.message);
   }
 
-  async #scheduler({ request, response }: Exchange): Promise<void> {
+  async #scheduler({ request, response, principal }: Exchange): Promise<void> {
     const call = await readCall('SchedulerCall', request, response);
     if (call === undefined) return;
     const wrong = validateSchedulerCall(call);
@@ -156,10 +177,10 @@ export class MasterHttp {
     if (call.type === 'SUBSCRIBE' && type !== undefined) {
       if (streamId !== undefined) {
         refuse(response, 400, "Subscribe calls should not include the 'Mesos-Stream-Id' header");
-      } else this.#shell.subscribe(call, response, type);
+      } else this.#shell.subscribe(call, response, type, principal);
       return;
     }
-    const refusal = this.#shell.call(call, streamId);
+    const refusal = this.#shell.call(call, streamId, principal);
     if (refusal !== undefined) {
       refuse(response, refusal.status, refusal.message);
       return;
@@ -244,7 +265,7 @@ export class MasterHttp {
   }
 }
 
-function notFound({ request, response }: Exchange): void {
+function notFound({ request, response }: Omit<Exchange, 'principal'>): void {
   request.resume();
   refuse(response, 404, '404 Not Found.');
 }

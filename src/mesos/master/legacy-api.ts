@@ -1,7 +1,7 @@
 // The older endpoints that read: /state, /slaves, /tasks, /roles and so on, as public clients and
 // dashboards read them. JSON (or JSON-P); what they show is built in legacy-views.ts.
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parseNumber } from './durations.ts';
+import type { Exchange } from './exchange.ts';
 import { withDefaults } from './flags.ts';
 import { Ledger } from './ledger.ts';
 import {
@@ -17,11 +17,6 @@ import { SharedViews } from './shared-views.ts';
 import type { MasterShell } from './shell.ts';
 
 const TASKS_LIMIT_DEFAULT = 100;
-
-interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-}
 
 /** Who waits for a view, and the content type of it. */
 interface Asker {

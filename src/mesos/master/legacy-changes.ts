@@ -1,20 +1,15 @@
 // The older endpoints that change something: weights, quota, maintenance, machines, teardown,
 // reservations and volumes. Bodies are forms or JSON; refusals are in the words of Mesos 1.11.
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { faultCode } from '#base/fault.ts';
 import { fromJson, toJson } from '#wire/mesos/codec.ts';
 import type { MachineID, MaintenanceSchedule, WeightInfo } from '#wire/mesos/v1.ts';
+import type { Exchange } from './exchange.ts';
 import { readForm, readJson, readList, why } from './form-json.ts';
 import { quotaJson } from './legacy-views.ts';
 import { readBody, refuse, refuseMethod, sendJson } from './negotiate.ts';
 import type { ActionOutcome, OperatorActions } from './operator-actions.ts';
 import { operationEndpoints, operationOfForm } from './operator-operations.ts';
 import type { MasterShell } from './shell.ts';
-
-interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-}
 
 const methodsOf: Readonly<Record<string, readonly string[]>> = {
   '/weights': ['GET', 'PUT'],

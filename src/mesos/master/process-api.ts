@@ -1,17 +1,13 @@
 // The endpoints that every libprocess program has beside its own (inventory 1.2): metrics, log
 // level, files, version, machine, help. Answers and refusals are those of Mesos 1.11.
 import { cpus, freemem, loadavg, totalmem } from 'node:os';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { parseDuration, parseNumber } from './durations.ts';
+import type { Exchange } from './exchange.ts';
 import { modeText, type AttachedFiles } from './files.ts';
 import type { LogToggle } from './log-level.ts';
 import { refuse, sendJson } from './negotiate.ts';
 import { versionJson } from './legacy-views.ts';
-
-interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-}
 
 export interface ProcessFacts {
   readonly version: string;

@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http';
 import type { Env, Timer } from '#env/env.ts';
 import { LibprocessEndpoint } from '#mesos/libprocess/endpoint.ts';
 import type { Registry } from '#mesos/registry/registry.ts';
+import type { Principal } from '#mesos/security/principal.ts';
 import { decode, encode } from '#wire/mesos/codec.ts';
 import type { QuotaConfig, SchedulerCall } from '#wire/mesos/v1.ts';
 import { MasterCore } from './core.ts';
@@ -119,7 +120,12 @@ export class MasterShell {
   }
 
   /** Opens a scheduler's stream; the core answers on it (also with refusals told as events). */
-  subscribe(call: SchedulerCall, response: ServerResponse, contentType: ContentType): void {
+  subscribe(
+    call: SchedulerCall,
+    response: ServerResponse,
+    contentType: ContentType,
+    principal?: Principal,
+  ): void {
     const connection = this.newConnection();
     const streamId = this.env.random.uuid();
     const stream = new EventStream<'SchedulerEvent'>(
@@ -144,7 +150,11 @@ export class MasterShell {
   }
 
   /** A call on an open subscription; a refusal says why with its HTTP status. */
-  call(call: SchedulerCall, streamId: string | undefined): Refusal | undefined {
+  call(
+    call: SchedulerCall,
+    streamId: string | undefined,
+    principal?: Principal,
+  ): Refusal | undefined {
     const id = call.framework_id?.value ?? '';
     const framework = this.core.state.frameworks.get(id);
     if (framework === undefined) return { status: 400, message: 'Framework cannot be found' };

@@ -1,0 +1,78 @@
+// Who makes a HTTP request: the authenticators of Mesos 1.11 by realm (one of the groups of endpoints that
+// are switched on together), several of them one after another, and what is answered to strangers.
+import type { Principal } from './principal.ts';
+
+export interface HttpRefusal {
+  readonly status: number;
+  readonly message: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export type Identity =
+  | { readonly principal: Principal | undefined }
+  | { readonly refusal: HttpRefusal };
+
+/** An authenticator's word: who it is, or the challenge (WWW-Authenticate) to one it does not know. */
+export type Verdict =
+  | { readonly principal: Principal }
+  | { readonly challenge: string; readonly message: string };
+
+export interface HttpAuthenticator {
+  /** `Basic`, `Bearer` */
+  readonly scheme: string;
+  /** `header`: Authorization. */
+  authenticate(header: string | undefined): Verdict | Promise<Verdict>;
+}
+
+export const UNAUTHORIZED = '401 Unauthorized.';
+
+/** Asks each until one knows the caller; otherwise it says what all of them would have said. */
+class Combined implements HttpAuthenticator {
+  readonly scheme: string;
+  readonly #authenticators: readonly HttpAuthenticator[];
+
+  constructor(authenticators: readonly HttpAuthenticator[]) {
+    this.#authenticators = authenticators;
+    this.scheme = authenticators.map(({ scheme }) => scheme).join(' ');
+  }
+
+  async authenticate(header: string | undefined): Promise<Verdict> {
+    const challenges: string[] = [];
+    const messages: string[] = [];
+    for (const one of this.#authenticators) {
+      const verdict = await one.authenticate(header);
+      if ('principal' in verdict) return verdict;
+      challenges.push(verdict.challenge);
+      messages.push(`"${one.scheme}" authenticator returned:\n${verdict.message}`);
+    }
+    return { challenge: challenges.join(','), message: messages.join('\n\n') };
+  }
+}
+
+export class Authentication {
+  readonly #byRealm: ReadonlyMap<string, HttpAuthenticator>;
+
+  /** Realms that are not named are open to everybody. */
+  constructor(realms: ReadonlyMap<string, readonly HttpAuthenticator[]>) {
+    this.#byRealm = new Map(
+      [...realms].map(([realm, [first, ...rest]]) => {
+        if (first === undefined) throw new Error(`Realm ${realm} has no authenticator`);
+        return [realm, rest.length === 0 ? first : new Combined([first, ...rest])];
+      }),
+    );
+  }
+
+  async identify(
+    realm: string | undefined,
+    headers: { readonly authorization?: string | undefined },
+  ): Promise<Identity> {
+    const authenticator = realm === undefined ? undefined : this.#byRealm.get(realm);
+    if (authenticator === undefined) return { principal: undefined };
+    const verdict = await authenticator.authenticate(headers.authorization);
+    if ('principal' in verdict) return verdict;
+    const { challenge, message } = verdict;
+    return { refusal: { status: 401, message, headers: { 'WWW-Authenticate': challenge } } };
+  }
+}
+
+export const OPEN = new Authentication(new Map());
