@@ -1,4 +1,5 @@
 // The first check of calls of schedulers and operators: what must be there, in Mesos' words.
+import type { Principal } from '#mesos/security/principal.ts';
 import type { MasterCall, SchedulerCall } from '#wire/mesos/v1.ts';
 
 const UUID_BYTES = 16;
@@ -28,7 +29,20 @@ function expecting(field: string): string {
   return `Expecting '${field}' to be present`;
 }
 
-export function validateSchedulerCall(call: SchedulerCall): string | undefined {
+/** Undefined where nobody has said who they are, or the framework does not. */
+export function differingPrincipal(
+  principal: Principal | undefined,
+  own: string | undefined,
+): string | undefined {
+  if (principal === undefined || own === undefined || principal.value === own) return undefined;
+  return `Authenticated principal '${principal.value}' does not match principal '${own}' set in \`FrameworkInfo\``;
+}
+
+/** `principal`: of an HTTP request; undefined for drivers, whose links have one. */
+export function validateSchedulerCall(
+  call: SchedulerCall,
+  principal?: Principal,
+): string | undefined {
   const { type } = call;
   if (type === undefined) return expecting('type');
   if (type === 'SUBSCRIBE') {
@@ -38,7 +52,7 @@ export function validateSchedulerCall(call: SchedulerCall): string | undefined {
     if ((call.framework_id?.value ?? '') !== own) {
       return "'framework_id' differs from 'subscribe.framework_info.id'";
     }
-    return undefined;
+    return differingPrincipal(principal, subscribe.framework_info.principal);
   }
   if (call.framework_id === undefined) return expecting('framework_id');
   if (schedulerBodies.has(type) && !hasBody(call, type)) return expecting(type.toLowerCase());

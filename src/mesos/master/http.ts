@@ -162,7 +162,7 @@ export class MasterHttp {
   async #scheduler({ request, response, principal }: Exchange): Promise<void> {
     const call = await readCall('SchedulerCall', request, response);
     if (call === undefined) return;
-    const wrong = validateSchedulerCall(call);
+    const wrong = validateSchedulerCall(call, principal);
     if (wrong !== undefined) {
       refuse(response, 400, `Failed to validate scheduler::Call: ${wrong}`);
       return;

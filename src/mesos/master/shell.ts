@@ -8,6 +8,7 @@ import type { Principal } from '#mesos/security/principal.ts';
 import { decode, encode } from '#wire/mesos/codec.ts';
 import type { QuotaConfig, SchedulerCall } from '#wire/mesos/v1.ts';
 import { MasterCore } from './core.ts';
+import { differingPrincipal } from './call-validation.ts';
 import { DriverLinks } from './drivers.ts';
 import type { ContentType } from './negotiate.ts';
 import { getState } from './operator-answers.ts';
@@ -146,7 +147,7 @@ export class MasterShell {
     );
     this.#streams.set(connection, stream);
     this.#streamIds.set(streamId, connection);
-    this.perform(this.core.subscribe(connection, call, this.now));
+    this.perform(this.core.subscribe(connection, named(call, principal), this.now));
   }
 
   /** A call on an open subscription; a refusal says why with its HTTP status. */
@@ -158,6 +159,8 @@ export class MasterShell {
     const id = call.framework_id?.value ?? '';
     const framework = this.core.state.frameworks.get(id);
     if (framework === undefined) return { status: 400, message: 'Framework cannot be found' };
+    const differs = differingPrincipal(principal, framework.info.principal ?? '');
+    if (differs !== undefined) return { status: 400, message: differs };
     if (framework.connection === undefined)
       return { status: 403, message: 'Framework is not subscribed' };
     if (framework.pid !== undefined) {
@@ -382,4 +385,14 @@ export class MasterShell {
     });
     this.#timer = { at, timer };
   }
+}
+
+/** A framework that does not name its principal goes by the one that it has authenticated as. */
+function named(call: SchedulerCall, principal: Principal | undefined): SchedulerCall {
+  const { subscribe } = call;
+  if (principal?.value === undefined || subscribe === undefined) return call;
+  const { framework_info } = subscribe;
+  if (framework_info.principal !== undefined) return call;
+  const info = { ...framework_info, principal: principal.value };
+  return { ...call, subscribe: { ...subscribe, framework_info: info } };
 }
