@@ -23,7 +23,7 @@ const directions: Record<string, readonly string[]> = {
   'mesos/allocator': ['base', 'wire/mesos', 'mesos/resources'],
   'mesos/libprocess': ['base', 'codec', 'wire/mesos', 'env'],
   'mesos/client': ['base', 'codec', 'wire/mesos', 'env'],
-  'mesos/security': ['base', 'codec', 'wire/mesos', 'env'],
+  'mesos/security': ['base', 'codec', 'wire/mesos', 'env', 'mesos/resources'],
   'mesos/registry': ['base', 'codec', 'wire/mesos', 'env', 'store'],
   'mesos/election': ['base', 'codec', 'wire/mesos', 'env', 'store'],
   'mesos/executor': ['base', 'codec', 'wire/mesos', 'env', 'mesos/resources'],

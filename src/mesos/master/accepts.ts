@@ -1,6 +1,7 @@
 // ACCEPT: which offers may be taken together, and what becomes of them operation by operation: each
 // one works on what the ones before it left (inventory 2.5 and 2.6, the words of Mesos 1.11).
 import { applyConversions, conversionsOf } from '#mesos/resources/conversions.ts';
+import { actionsOf, refusedOf, textOf } from '#mesos/security/action-objects.ts';
 import { toPostRefinement } from '#mesos/resources/kinds.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import { resourcesText } from '#mesos/resources/text.ts';
@@ -196,7 +197,11 @@ export class AcceptDesk {
       return `Not supported on agent ${who} because it does not have RESOURCE_PROVIDER capability`;
     }
     const wrong = validateOperation(operation, this.#operations.context(agent, framework));
-    return wrong === undefined ? undefined : `${wrong}; on agent ${who}`;
+    if (wrong !== undefined) return `${wrong}; on agent ${who}`;
+    if (framework.approvers.isAll) return undefined;
+    const refused = refusedOf(framework.approvers, actionsOf(operation));
+    if (refused === undefined) return undefined;
+    return `Principal '${framework.info.principal ?? ''}' no authorized to ${textOf(refused)}`;
   }
 
   /** Takes from the pool what is consumed and puts in what it becomes. */

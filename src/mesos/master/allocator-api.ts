@@ -1,7 +1,9 @@
 // What the allocator tells operators: why a framework has no offers (of Strata alone), and whom its
 // constraints exclude (as Mesos 1.11 has it).
 import type { Explanation } from '#mesos/allocator/allocator-core.ts';
+import { mayViewFramework, type Approvers } from '#mesos/security/authorizer.ts';
 import type { MasterState } from './state.ts';
+import type { FrameworkRecord } from './types.ts';
 
 export type AllocatorAnswer =
   | { readonly status: 200; readonly value: object }
@@ -27,15 +29,20 @@ export function allocatorAnswer(
   path: string,
   query: URLSearchParams,
   state: MasterState,
-  now: number,
+  by: { readonly approvers: Approvers; readonly now: number },
 ): AllocatorAnswer | undefined {
-  if (path === CONSTRAINTS_PATH) return { status: 200, value: constraints(state) };
+  const frameworks = [...state.frameworks.values()].filter(({ info }) =>
+    mayViewFramework(by.approvers, info),
+  );
+  if (path === CONSTRAINTS_PATH) return { status: 200, value: constraints(state, frameworks) };
   if (path !== WHY_PATH) return undefined;
-  return why(state, query.get('framework_id') ?? undefined, query.get('role') ?? undefined, now);
+  const seen = new Map(frameworks.map((one) => [one.id, one]));
+  const asked = { frameworkId: query.get('framework_id'), role: query.get('role') };
+  return why(state, seen, asked, by.now);
 }
 
-function constraints({ frameworks, allocator }: MasterState): object {
-  const all = [...frameworks.values()].map(({ id }) => {
+function constraints({ allocator }: MasterState, frameworks: readonly FrameworkRecord[]): object {
+  const all = frameworks.map(({ id }) => {
     const roles = allocator.rolesOf(id);
     const excluded = roles.map((role) => [role, allocator.excludedAgents(id, role)]);
     return [
@@ -51,12 +58,12 @@ function constraints({ frameworks, allocator }: MasterState): object {
 
 /** Of one framework in all its roles, of all frameworks of one role, or of one in one. */
 function why(
-  state: MasterState,
-  frameworkId: string | undefined,
-  role: string | undefined,
+  { allocator }: MasterState,
+  frameworks: ReadonlyMap<string, FrameworkRecord>,
+  named: Readonly<Record<'frameworkId' | 'role', string | null>>,
   now: number,
 ): AllocatorAnswer {
-  const { frameworks, allocator } = state;
+  const [frameworkId, role] = [named.frameworkId ?? undefined, named.role ?? undefined];
   if (frameworkId === undefined && role === undefined) {
     const message = "Missing 'framework_id' or 'role' query parameter";
     return { status: 400, message };

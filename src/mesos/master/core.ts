@@ -10,16 +10,19 @@ import { LifecycleDesk } from './lifecycle.ts';
 import { MaintenanceDesk } from './maintenance.ts';
 import { OfferDesk } from './offers.ts';
 import { OperationDesk } from './operations.ts';
+import type { Approvers } from '#mesos/security/authorizer.ts';
 import { QuotaDesk } from './quotas.ts';
 import { RelayDesk } from './relay.ts';
 import { rolesOf } from './roles.ts';
 import { MasterState } from './state.ts';
+import { FORBIDDEN } from './types.ts';
 import type {
   ConnectionId,
   FrameworkRecord,
   FromAgent,
   MasterEffect,
   MasterOptions,
+  OperatorIdentity,
   RecoveredRegistry,
   Refusal,
 } from './types.ts';
@@ -287,10 +290,13 @@ export class MasterCore {
     this.state.emit({ kind: 'wake-at', at: Math.max(expiry, now + FILTER_WAKE_MS_MIN) });
   }
 
-  /** Operator TEARDOWN; undefined when there is no such framework. */
-  teardown(frameworkId: string, now: number): MasterEffect[] | undefined {
+  /** Operator TEARDOWN. */
+  teardown(frameworkId: string, approvers: Approvers, now: number): Refusal | MasterEffect[] {
     const framework = this.state.frameworks.get(frameworkId);
-    if (framework === undefined) return undefined;
+    if (framework === undefined) {
+      return { status: 400, message: 'No framework found with specified ID' };
+    }
+    if (!approvers.may('TEARDOWN_FRAMEWORK', framework.info.principal)) return FORBIDDEN;
     this.#frameworks.remove(framework, now);
     return this.state.take();
   }
@@ -302,10 +308,10 @@ export class MasterCore {
   operate(
     agentId: string,
     operation: Offer_Operation,
-    principal: string | undefined,
+    by: OperatorIdentity,
     now: number,
   ): Refusal | MasterEffect[] {
-    return this.#operations.operate(agentId, operation, principal, now) ?? this.state.take();
+    return this.#operations.operate(agentId, operation, by, now) ?? this.state.take();
   }
 
   /** Of configurations that `quotas.refusedUpdate` lets pass and that are durable now. */

@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { ServerResponse } from 'node:http';
+import type { Approvers } from '#mesos/security/authorizer.ts';
 import type { FileInfo } from '#wire/mesos/v1.ts';
 
 const READ_BYTES_MAX = 16 * 4096;
@@ -15,6 +16,11 @@ export interface FileProblem {
 }
 
 export type Outcome<T> = { readonly problem: FileProblem } | { readonly value: T };
+
+/** Mesos says no more than this of a file of its log. */
+const forbidden = (name: string): { readonly problem: FileProblem } => ({
+  problem: { status: 403, message: `Not authorized to access '${name}'` },
+});
 
 const missing: { readonly problem: FileProblem } = { problem: { status: 404, message: '' } };
 
@@ -36,9 +42,10 @@ export class AttachedFiles {
     return Object.fromEntries(this.#paths);
   }
 
-  async list(name: string): Promise<Outcome<FileInfo[]>> {
+  async list(name: string, approvers: Approvers): Promise<Outcome<FileInfo[]>> {
     const path = this.#paths.get(name.replace(/\/+$/, ''));
     if (path === undefined) return missing;
+    if (!approvers.may('ACCESS_MESOS_LOG')) return forbidden(name);
     const info = await stat(path).catch(() => undefined);
     if (info === undefined) return missing;
     const { nlink, size, mtimeMs, mode, uid, gid } = info;
@@ -53,8 +60,10 @@ export class AttachedFiles {
     name: string,
     offset: number | undefined,
     length: number | undefined,
+    approvers: Approvers,
   ): Promise<Outcome<{ size: number; data: Buffer }>> {
     const path = this.#paths.get(name);
+    if (path !== undefined && !approvers.may('ACCESS_MESOS_LOG')) return forbidden(name);
     const file = path === undefined ? undefined : await open(path, 'r').catch(() => undefined);
     if (file === undefined) return missing;
     try {
@@ -68,8 +77,13 @@ export class AttachedFiles {
     }
   }
 
-  async download(name: string, response: ServerResponse): Promise<FileProblem | undefined> {
+  async download(
+    name: string,
+    response: ServerResponse,
+    approvers: Approvers,
+  ): Promise<FileProblem | undefined> {
     const path = this.#paths.get(name);
+    if (path !== undefined && !approvers.may('ACCESS_MESOS_LOG')) return forbidden(name).problem;
     const info = path === undefined ? undefined : await stat(path).catch(() => undefined);
     if (path === undefined || info === undefined) return missing.problem;
     response.writeHead(200, {

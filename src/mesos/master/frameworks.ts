@@ -13,6 +13,8 @@ import type { MaintenanceDesk } from './maintenance.ts';
 import { masterInfoOf } from './master-info.ts';
 import { rolesOf, validateFrameworkInfo, NO_PID } from './roles.ts';
 import type { MasterState } from './state.ts';
+import type { Approvers } from '#mesos/security/authorizer.ts';
+import { refusedRegistration } from '#mesos/security/action-objects.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
 import { masterStatus } from './statuses.ts';
 import type { AgentRecord, ConnectionId, FrameworkRecord, OfferRecord, Refusal } from './types.ts';
@@ -58,6 +60,7 @@ export class FrameworkDesk {
       validateFrameworkInfo(info, suppressed) ??
       validateOfferFilters(info) ??
       validateOfferConstraints(info, constraints) ??
+      refusedRegistration(this.#approversOf(info), info, rolesOf(info)) ??
       this.#refusedId(id, info);
     if (wrong !== undefined) {
       this.#refuse(connection, wrong);
@@ -92,6 +95,10 @@ export class FrameworkDesk {
     if (known !== undefined) this.#broadcast(framework);
     const type = known === undefined ? 'FRAMEWORK_ADDED' : 'FRAMEWORK_UPDATED';
     this.#tellOperators(type, framework);
+  }
+
+  #approversOf({ principal }: FrameworkInfo): Approvers {
+    return this.#state.authorizer.ofName(principal);
   }
 
   #refuse(connection: ConnectionId, message: string): void {
@@ -141,6 +148,7 @@ export class FrameworkDesk {
       id === '' ? `${masterId}-${String(this.#state.nextFramework++).padStart(4, '0')}` : id;
     const framework: FrameworkRecord = {
       info: { ...info, id: { value: own } },
+      approvers: this.#approversOf(info),
       id: own,
       connection: undefined,
       pid: undefined,
@@ -361,6 +369,8 @@ export class FrameworkDesk {
       const message = `'UpdateFramework.offer_constraints' are not valid: ${unfit}`;
       return { status: 400, message };
     }
+    const unallowed = refusedRegistration(framework.approvers, info, rolesOf(info));
+    if (unallowed !== undefined) return { status: 403, message: unallowed };
     const gone = rolesOf(framework.info).filter((role) => !rolesOf(info).includes(role));
     for (const id of framework.offers) {
       const offer = this.#state.offers.get(id);

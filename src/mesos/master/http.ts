@@ -1,6 +1,7 @@
 // The master's HTTP server: libprocess messages, the v1 scheduler and operator APIs and the older
 // endpoints on one port. Which request is which is decided here; shell.ts and the views answer.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Approvers } from '#mesos/security/authorizer.ts';
 import type { MasterCall, MasterResponse } from '#wire/mesos/v1.ts';
 import { OPEN, type Authentication } from '#mesos/security/authentication.ts';
 import { allocatorAnswer } from './allocator-api.ts';
@@ -18,6 +19,8 @@ import { OperatorActions } from './operator-actions.ts';
 import { ProcessApi, systemMetrics } from './process-api.ts';
 import { registryJson } from './registry-json.ts';
 import type { MasterShell } from './shell.ts';
+import { FORBIDDEN, type Refusal } from './types.ts';
+import { Visible } from './visible.ts';
 
 const NOT_ACCEPTABLE = "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'";
 
@@ -89,6 +92,7 @@ export class MasterHttp {
       files: this.#files,
       logging: this.#logging,
       metrics: () => this.#metrics(),
+      approversOf: ({ principal }) => shell.core.state.authorizer.of(principal),
       endpoints: [...ownPaths].toSorted(),
     });
   }
@@ -153,7 +157,8 @@ export class MasterHttp {
 
   #allocator(path: string, query: URLSearchParams, exchange: Exchange): void {
     const { core, now } = this.#shell;
-    const found = allocatorAnswer(path, query, core.state, now);
+    const approvers = core.state.authorizer.of(exchange.principal);
+    const found = allocatorAnswer(path, query, core.state, { approvers, now });
     if (found === undefined) notFound(exchange);
     else if (found.status === 200) sendJson(exchange, query, found.value);
     else refuse(exchange.response, found.status, found.message);
@@ -203,25 +208,33 @@ export class MasterHttp {
       refuse(response, 406, NOT_ACCEPTABLE);
       return;
     }
+    const by = this.#shell.core.state.operatorOf(exchange.principal);
     if (call.type === 'SUBSCRIBE') {
-      this.#shell.subscribeOperator(response, type);
+      this.#shell.subscribeOperator(response, type, by.approvers);
       return;
     }
-    const done = await this.#actions.perform(call);
+    const done = await this.#actions.perform(call, by);
     if (done !== undefined) {
       if (done.message !== '') refuse(response, done.status, done.message);
       else response.writeHead(done.status, { 'Content-Length': 0 }).end();
       return;
     }
-    const reply = answer(this.#shell.core, call) ?? (await this.#answer(call, response));
+    const whole =
+      answer(this.#shell.core, call) ?? (await this.#answer(call, response, by.approvers));
+    const reply = whole && new Visible(this.#shell.core.state, by.approvers).response(whole);
     if (reply !== undefined) sendMessage(exchange, 'MasterResponse', reply, type);
     else if (!response.headersSent) refuse(response, 501, '501 Not Implemented.');
   }
 
   /** What is not the core's to say; undefined also after a refusal. */
-  async #answer(call: MasterCall, response: ServerResponse): Promise<MasterResponse | undefined> {
+  async #answer(
+    call: MasterCall,
+    response: ServerResponse,
+    approvers: Approvers,
+  ): Promise<MasterResponse | undefined> {
     switch (call.type) {
       case 'GET_FLAGS': {
+        if (!approvers.may('VIEW_FLAGS')) return this.#refused(response, FORBIDDEN);
         const all = Object.entries(this.#legacy.flags);
         const flags = all.map(([name, value]) => ({ name, value }));
         return { type: 'GET_FLAGS', get_flags: { flags } };
@@ -234,25 +247,25 @@ export class MasterHttp {
         return { type: 'GET_METRICS', get_metrics: { metrics } };
       }
       case 'LIST_FILES': {
-        const found = await this.#files.list(call.list_files?.path ?? '');
+        const found = await this.#files.list(call.list_files?.path ?? '', approvers);
         if ('value' in found) {
           return { type: 'LIST_FILES', list_files: { file_infos: found.value } };
         }
-        return this.#noFile(response, found.problem.status);
+        return this.#refused(response, found.problem);
       }
       case 'READ_FILE': {
         const { path = '', offset = 0, length } = call.read_file ?? {};
-        const found = await this.#files.read(path, offset, length);
+        const found = await this.#files.read(path, offset, length, approvers);
         if ('value' in found) return { type: 'READ_FILE', read_file: found.value };
-        return this.#noFile(response, found.problem.status);
+        return this.#refused(response, found.problem);
       }
       default:
         return undefined;
     }
   }
 
-  #noFile(response: ServerResponse, status: number): undefined {
-    refuse(response, status, '');
+  #refused(response: ServerResponse, { status, message }: Refusal): undefined {
+    refuse(response, status, message);
   }
 
   #metrics(): Record<string, number> {

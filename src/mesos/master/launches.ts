@@ -12,6 +12,7 @@ import type {
   TaskState,
   TaskStatus_Reason,
 } from '#wire/mesos/v1.ts';
+import { refusedLaunch } from '#mesos/security/action-objects.ts';
 import { NO_PID } from './roles.ts';
 import type { MasterState } from './state.ts';
 import { masterStatus } from './statuses.ts';
@@ -53,6 +54,13 @@ export class LaunchDesk {
     const { framework, agent, now } = on;
     for (const info of operation.launch?.task_infos ?? []) {
       const task = withRole(info, on);
+      const unallowed = refusedLaunch(framework.approvers, framework.info, task);
+      if (unallowed !== undefined) {
+        const reason = 'REASON_TASK_UNAUTHORIZED';
+        const message = `Principal '${framework.info.principal ?? ''}' no authorized to ${unallowed}`;
+        this.tell(framework, task, { state: 'TASK_ERROR', reason, message, now });
+        continue;
+      }
       // Tasks may share the copies of a volume that the offer had, used or not.
       const context = this.#context(on, pool.left.nonShared().add(pool.shared));
       const wrong = validateTask(task, context);
@@ -89,10 +97,12 @@ export class LaunchDesk {
     const { framework, agent, now } = on;
     const executor = withRoleOnly(group.executor, on.role);
     const tasks = (group.task_group.tasks ?? []).map((task) => withRole(task, on));
-    const wrong = validateGroup(executor, tasks, this.#context(on, pool.left));
+    const unallowed = refusedGroup(framework, tasks);
+    const wrong = unallowed ?? validateGroup(executor, tasks, this.#context(on, pool.left));
     if (wrong !== undefined) {
       for (const task of tasks) {
-        const reason = 'REASON_TASK_GROUP_INVALID';
+        const reason =
+          unallowed === undefined ? 'REASON_TASK_GROUP_INVALID' : 'REASON_TASK_GROUP_UNAUTHORIZED';
         this.tell(framework, task, { state: 'TASK_ERROR', reason, message: wrong, now });
       }
       return;
@@ -298,6 +308,17 @@ export interface Pool {
 
 function versionsOf({ resourceVersion }: AgentRecord) {
   return resourceVersion === undefined ? [] : [{ uuid: { value: resourceVersion } }];
+}
+
+/** All of a group or none; told is the last that may not, as in Mesos. */
+function refusedGroup(framework: FrameworkRecord, tasks: readonly TaskInfo[]): string | undefined {
+  let refused: string | undefined;
+  for (const task of tasks) {
+    const why = refusedLaunch(framework.approvers, framework.info, task);
+    if (why === undefined) continue;
+    refused = `Task '${task.task_id.value}' is not authorized to${why}`;
+  }
+  return refused;
 }
 
 /** Frameworks without MULTI_ROLE leave out to which role they allocate; executors name theirs. */

@@ -1,5 +1,6 @@
 // The older endpoints that read: /state, /slaves, /tasks, /roles and so on, as public clients and
 // dashboards read them. JSON (or JSON-P); what they show is built in legacy-views.ts.
+import type { Approvers } from '#mesos/security/authorizer.ts';
 import { parseNumber } from './durations.ts';
 import type { Exchange } from './exchange.ts';
 import { withDefaults } from './flags.ts';
@@ -11,10 +12,14 @@ import {
   stateJson,
   summaryJson,
   tasksJson,
+  type TasksQuery,
 } from './legacy-views.ts';
-import { jsonBytes, jsonType, refuse, sendBytes } from './negotiate.ts';
+import { jsonBytes, jsonType, refuse, refuseMethod, sendBytes } from './negotiate.ts';
+import type { Json } from './resource-json.ts';
 import { SharedViews } from './shared-views.ts';
 import type { MasterShell } from './shell.ts';
+import { FORBIDDEN } from './types.ts';
+import { VisibleLegacy } from './visible-legacy.ts';
 
 const TASKS_LIMIT_DEFAULT = 100;
 
@@ -66,12 +71,38 @@ export class LegacyApi {
 
   /** `path` is one of `readingPaths`. */
   handle(path: string, query: URLSearchParams, exchange: Exchange): void {
-    exchange.request.resume();
+    const { request, response, principal } = exchange;
+    request.resume();
+    const { authorizer } = this.#shell.core.state;
+    const approvers = authorizer.of(principal);
+    if (path === '/flags' && !authorizer.isOpen && request.method !== 'GET') {
+      refuseMethod(request, response, ['GET']);
+      return;
+    }
+    if (path === '/flags' && !approvers.may('VIEW_FLAGS')) {
+      refuse(response, FORBIDDEN.status, FORBIDDEN.message);
+      return;
+    }
     const asker = { exchange, type: jsonType(query) };
-    const build = (): Buffer => jsonBytes(query, this.#view(path, query));
-    if (this.#views.ask(`${path}?${query}`, asker, build)) {
+    const build = (): Buffer => jsonBytes(query, this.#visible(path, query, approvers));
+    // Who sees all may share an answer; what others see depends on who they are.
+    const viewer = approvers.seesAll ? '' : JSON.stringify(principal ?? null);
+    if (this.#views.ask(`${viewer}${path}?${query}`, asker, build)) {
       this.#shell.core.state.count('http_cache_hits');
     }
+  }
+
+  /** Cut down to what the caller may see. */
+  #visible(path: string, query: URLSearchParams, approvers: Approvers): unknown {
+    if (approvers.seesAll) return this.#view(path, query);
+    const { state } = this.#shell.core;
+    const visible = new VisibleLegacy(state, approvers);
+    if (path !== '/tasks') return visible.view(path, this.#view(path, query) as Json);
+    // Hidden tasks do not count for the page.
+    const { limit, offset, ...chosen } = tasksQuery(query);
+    const { tasks } = tasksJson(state, { ...chosen, limit: Infinity, offset: 0 });
+    const seen = (tasks as Json[]).filter((task) => visible.task(task));
+    return { tasks: seen.slice(offset, offset + limit) };
   }
 
   #view(path: string, query: URLSearchParams): unknown {
@@ -87,21 +118,21 @@ export class LegacyApi {
       case '/frameworks':
         return frameworksJson(state, query.get('framework_id'));
       case '/tasks':
-        return this.#tasks(query);
+        return tasksJson(state, tasksQuery(query));
       case '/roles':
         return { roles: rolesJson(state, core.quotas, new Ledger(state)) };
       default:
         return { flags: this.#flags };
     }
   }
+}
 
-  #tasks(query: URLSearchParams): unknown {
-    return tasksJson(this.#shell.core.state, {
-      limit: wholeNumber(query.get('limit'), TASKS_LIMIT_DEFAULT),
-      offset: wholeNumber(query.get('offset'), 0),
-      frameworkId: query.get('framework_id') ?? undefined,
-      taskId: query.get('task_id') ?? undefined,
-      order: query.get('order') === 'asc' ? 'asc' : 'desc',
-    });
-  }
+function tasksQuery(query: URLSearchParams): TasksQuery {
+  return {
+    limit: wholeNumber(query.get('limit'), TASKS_LIMIT_DEFAULT),
+    offset: wholeNumber(query.get('offset'), 0),
+    frameworkId: query.get('framework_id') ?? undefined,
+    taskId: query.get('task_id') ?? undefined,
+    order: query.get('order') === 'asc' ? 'asc' : 'desc',
+  };
 }

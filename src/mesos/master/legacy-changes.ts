@@ -1,6 +1,7 @@
 // The older endpoints that change something: weights, quota, maintenance, machines, teardown,
 // reservations and volumes. Bodies are forms or JSON; refusals are in the words of Mesos 1.11.
 import { faultCode } from '#base/fault.ts';
+import type { Approvers } from '#mesos/security/authorizer.ts';
 import { fromJson, toJson } from '#wire/mesos/codec.ts';
 import type { MachineID, MaintenanceSchedule, WeightInfo } from '#wire/mesos/v1.ts';
 import type { Exchange } from './exchange.ts';
@@ -10,6 +11,16 @@ import { readBody, refuse, refuseMethod, sendJson } from './negotiate.ts';
 import type { ActionOutcome, OperatorActions } from './operator-actions.ts';
 import { operationEndpoints, operationOfForm } from './operator-operations.ts';
 import type { MasterShell } from './shell.ts';
+import type { OperatorIdentity } from './types.ts';
+import { Visible } from './visible.ts';
+
+/** `whole`: the path that was asked for, with what stands behind the endpoint's own. */
+interface Asked {
+  readonly path: string;
+  readonly method: string;
+  readonly whole: string;
+  readonly body: string;
+}
 
 const methodsOf: Readonly<Record<string, readonly string[]>> = {
   '/weights': ['GET', 'PUT'],
@@ -48,6 +59,7 @@ export class LegacyChanges {
     exchange: Exchange,
   ): Promise<void> {
     const { request, response } = exchange;
+    const by = this.#shell.core.state.operatorOf(exchange.principal);
     const methods = methodsOf[path] ?? [];
     const { method = '' } = request;
     if (!methods.includes(method)) {
@@ -57,57 +69,66 @@ export class LegacyChanges {
     }
     const body = (await readBody(request)).toString();
     if (method === 'GET') {
-      sendJson(exchange, query, this.#view(path));
+      sendJson(exchange, query, this.#view(path, by.approvers));
       return;
     }
-    const outcome = await this.#change(path, method, whole, body);
+    const outcome = await this.#change({ path, method, whole, body }, by);
     if (outcome.message !== '') refuse(response, outcome.status, outcome.message);
     else response.writeHead(outcome.status, { 'Content-Length': 0 }).end();
   }
 
-  #view(path: string): unknown {
+  #view(path: string, approvers: Approvers): unknown {
     const { core } = this.#shell;
     switch (path) {
-      case '/weights':
-        return core.state.allocator.weights();
+      case '/weights': {
+        const all = core.state.allocator.weights();
+        return all.filter(({ role }) => approvers.may('VIEW_ROLE', role));
+      }
       case '/quota':
-        return quotaJson(core.quotas);
-      case '/maintenance/schedule':
-        return toJson('MaintenanceSchedule', core.maintenance.schedule);
-      default:
-        return toJson('MaintenanceClusterStatus', core.maintenance.status());
+        return quotaJson(new Visible(core.state, approvers).quota(core.quotas.status()));
+      case '/maintenance/schedule': {
+        const isSeen = approvers.may('GET_MAINTENANCE_SCHEDULE');
+        return toJson('MaintenanceSchedule', isSeen ? core.maintenance.schedule : {});
+      }
+      default: {
+        const isSeen = approvers.may('GET_MAINTENANCE_STATUS');
+        return toJson('MaintenanceClusterStatus', isSeen ? core.maintenance.status() : {});
+      }
     }
   }
 
-  async #change(path: string, method: string, whole: string, body: string): Promise<ActionOutcome> {
+  async #change(asked: Asked, by: OperatorIdentity): Promise<ActionOutcome> {
+    const { path, method, whole, body } = asked;
     if (operationEndpoints.has(path)) {
-      const asked = operationOfForm(path, body);
-      return typeof asked === 'string' ? bad(asked) : this.#actions.operate(asked);
+      const form = operationOfForm(path, body);
+      return typeof form === 'string' ? bad(form) : this.#actions.operate(form, by);
     }
     switch (path) {
       case '/weights':
-        return await this.#weights(body);
+        return await this.#weights(body, by);
       case '/quota':
-        return method === 'POST' ? await this.#setQuota(body) : await this.#removeQuota(whole);
+        return method === 'POST'
+          ? await this.#setQuota(body, by)
+          : await this.#removeQuota(whole, by);
       case '/maintenance/schedule':
-        return await this.#schedule(body);
+        return await this.#schedule(body, by);
       case '/machine/down':
       case '/machine/up':
-        return await this.#machines(path, body);
+        return await this.#machines(path, body, by);
       default:
-        return this.#teardown(body);
+        return this.#teardown(body, by);
     }
   }
 
-  #teardown(body: string): ActionOutcome {
+  #teardown(body: string, by: OperatorIdentity): ActionOutcome {
     const form = readForm(body);
     if ('wrong' in form) return bad(form.wrong);
     const id = form.value.get('frameworkId');
     if (id === null) return bad("Missing 'frameworkId' query parameter in the request body");
-    return this.#actions.teardown(id);
+    return this.#actions.teardown(id, by);
   }
 
-  async #weights(body: string): Promise<ActionOutcome> {
+  async #weights(body: string, by: OperatorIdentity): Promise<ActionOutcome> {
     const json = readJson(body);
     if ('wrong' in json) {
       return bad(`Failed to parse update weights request JSON '${body}': ${json.wrong}`);
@@ -121,10 +142,10 @@ export class LegacyChanges {
       const what = 'Failed to convert weights JSON array to protobuf';
       return bad(`${what} '${body}': ${list.wrong}`);
     }
-    return await this.#actions.updateWeights(list.value);
+    return await this.#actions.updateWeights(list.value, by);
   }
 
-  async #setQuota(body: string): Promise<ActionOutcome> {
+  async #setQuota(body: string, by: OperatorIdentity): Promise<ActionOutcome> {
     const json = readJson(body);
     const isObject =
       'value' in json &&
@@ -136,7 +157,10 @@ export class LegacyChanges {
       return bad(`Failed to parse set quota request JSON '${body}': ${wrong}`);
     }
     try {
-      return await this.#actions.setQuota({ role: '', ...fromJson('QuotaRequest', json.value) });
+      return await this.#actions.setQuota(
+        { role: '', ...fromJson('QuotaRequest', json.value) },
+        by,
+      );
     } catch (error) {
       if (faultCode(error) === undefined) throw error;
       return bad(`Failed to convert set quota request JSON '${body}' to protobuf: ${why(error)}`);
@@ -144,7 +168,7 @@ export class LegacyChanges {
   }
 
   /** The role is the rest of the path. */
-  async #removeQuota(whole: string): Promise<ActionOutcome> {
+  async #removeQuota(whole: string, by: OperatorIdentity): Promise<ActionOutcome> {
     const shown = whole.startsWith('/master/') ? whole : `/master${whole}`;
     const tokens = shown.split('/').filter(Boolean);
     if (tokens.length < 3) {
@@ -152,10 +176,10 @@ export class LegacyChanges {
       return bad(`Failed to parse remove quota request for path '${shown}': ${count}`);
     }
     const role = decodeURIComponent(tokens.slice(2).join('/'));
-    return await this.#actions.removeQuota(role, `Failed to remove quota for path '${shown}'`);
+    return await this.#actions.removeQuota(role, by, `Failed to remove quota for path '${shown}'`);
   }
 
-  async #schedule(body: string): Promise<ActionOutcome> {
+  async #schedule(body: string, by: OperatorIdentity): Promise<ActionOutcome> {
     const json = readJson(body);
     if ('wrong' in json) return bad(json.wrong);
     const isObject =
@@ -168,16 +192,14 @@ export class LegacyChanges {
       if (faultCode(error) === undefined) throw error;
       return bad(why(error));
     }
-    return await this.#actions.decide((core) => core.maintenance.update(schedule));
+    return await this.#actions.updateSchedule(schedule, by);
   }
 
-  async #machines(path: string, body: string): Promise<ActionOutcome> {
+  async #machines(path: string, body: string, by: OperatorIdentity): Promise<ActionOutcome> {
     const list = readList<MachineID>(body, (one) => fromJson('MachineID', one));
     if ('wrong' in list) return bad(list.wrong);
-    return await this.#actions.decide((core) =>
-      path === '/machine/down'
-        ? core.maintenance.start(list.value)
-        : core.maintenance.stop(list.value),
-    );
+    return await (path === '/machine/down'
+      ? this.#actions.startMaintenance(list.value, by)
+      : this.#actions.stopMaintenance(list.value, by));
   }
 }

@@ -2,7 +2,7 @@
 // Mesos 1.11 (inventory 1.4). Built from the master's state; nothing is decided here.
 import { scalarResource } from '#mesos/resources/resources.ts';
 import { toJson } from '#wire/mesos/codec.ts';
-import type { Task, TaskState } from '#wire/mesos/v1.ts';
+import type { QuotaStatus, Task, TaskState } from '#wire/mesos/v1.ts';
 import { Ledger } from './ledger.ts';
 import {
   agentJson,
@@ -232,8 +232,7 @@ export function rolesWire(state: MasterState, quotas: QuotaDesk, ledger: Ledger)
 }
 
 /** GET /quota: without the limits, which it does not know. */
-export function quotaJson(quotas: QuotaDesk): Json {
-  const { infos = [] } = quotas.status();
+export function quotaJson({ infos = [] }: QuotaStatus): Json {
   if (infos.length === 0) return {};
   return toJson('QuotaStatus', { infos }) as Json;
 }

@@ -13,6 +13,7 @@ import type { MaintenanceContent } from '#mesos/registry/registry.ts';
 import type { AgentDesk } from './agents.ts';
 import { agentUrl } from './agent-wire.ts';
 import type { MasterState } from './state.ts';
+import { FORBIDDEN } from './types.ts';
 import type { AgentRecord, FrameworkRecord, Refusal } from './types.ts';
 
 export interface InverseOfferRecord {
@@ -144,7 +145,7 @@ export class MaintenanceDesk {
 
   // ---- what operators change ----
 
-  update(schedule: MaintenanceSchedule): Refusal | undefined {
+  update(schedule: MaintenanceSchedule, isAllowed = true): Refusal | undefined {
     const seen = new Set<string>();
     for (const { machine_ids = [], unavailability } of schedule.windows ?? []) {
       if (machine_ids.length === 0) {
@@ -162,6 +163,7 @@ export class MaintenanceDesk {
         return refused(`Machine '${shown(id)}' ${why}`);
       }
     }
+    if (!isAllowed) return FORBIDDEN;
     const machines = new Map<string, MachineInfo>();
     for (const { machine_ids = [], unavailability } of schedule.windows ?? []) {
       for (const id of machine_ids) {
@@ -176,9 +178,10 @@ export class MaintenanceDesk {
   }
 
   /** draining -> down: the agents there are shut down, and what they ran is lost. */
-  start(ids: readonly MachineID[]): Refusal | undefined {
+  start(ids: readonly MachineID[], isAllowed = true): Refusal | undefined {
     const wrong = this.#wrongTurn(ids, 'DRAINING', 'down');
     if (wrong !== undefined) return wrong;
+    if (!isAllowed) return FORBIDDEN;
     const machines = new Map(this.#machines);
     for (const id of ids) {
       const machine = machines.get(keyOf(id));
@@ -198,9 +201,10 @@ export class MaintenanceDesk {
   }
 
   /** down -> up: the machine leaves the schedule. */
-  stop(ids: readonly MachineID[]): Refusal | undefined {
+  stop(ids: readonly MachineID[], isAllowed = true): Refusal | undefined {
     const wrong = this.#wrongTurn(ids, 'DOWN', 'up');
     if (wrong !== undefined) return wrong;
+    if (!isAllowed) return FORBIDDEN;
     const gone = new Set(ids.map(keyOf));
     const machines = new Map([...this.#machines].filter(([key]) => !gone.has(key)));
     const windows = (this.#schedule.windows ?? [])

@@ -2,6 +2,7 @@
 // The messages are those of a Mesos 1.11 master (test/conformance compares them with a real one).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { everything } from '#mesos/security/authorizer.ts';
 import { isUuid } from '#mesos/executor/uuid.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import { resourcesText } from '#mesos/resources/text.ts';
@@ -344,7 +345,12 @@ test('operate() takes back offers that are in its way, and answers 409 to what i
   const story = new Story();
   const { master, agentId } = story;
   const operate = (operation: Offer_Operation) => {
-    const outcome = master.core.operate(agentId, operation, 'op', master.now);
+    const outcome = master.core.operate(
+      agentId,
+      operation,
+      { principal: 'op', approvers: everything },
+      master.now,
+    );
     if ('status' in outcome) return outcome;
     master.perform(outcome);
     return undefined;

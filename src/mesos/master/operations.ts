@@ -8,6 +8,7 @@ import {
 } from '#mesos/resources/conversions.ts';
 import { needsCheckpoint, toPreRefinement, isRefined } from '#mesos/resources/kinds.ts';
 import { Resources } from '#mesos/resources/resources.ts';
+import { actionsOf, refusedOf } from '#mesos/security/action-objects.ts';
 import type {
   Messages,
   Offer_Operation,
@@ -25,7 +26,14 @@ import {
   type OperationContext,
 } from './operation-validation.ts';
 import type { MasterState } from './state.ts';
-import type { AgentRecord, FrameworkRecord, OperationRecord, Refusal } from './types.ts';
+import { FORBIDDEN } from './types.ts';
+import type {
+  AgentRecord,
+  FrameworkRecord,
+  OperationRecord,
+  OperatorIdentity,
+  Refusal,
+} from './types.ts';
 
 /** Offers taken back for an operator are not made again to the same framework for so long. */
 const RESCINDED_REFUSE_MS = 5_000;
@@ -326,18 +334,19 @@ export class OperationDesk {
 
   /**
    * Reserves, creates and so on what nobody holds, taking back offers that are in the way. A refusal
-   * is 400 (invalid) or 409 (not there); 202 is success: the agent will do it.
+   * is 400 (invalid), 403 (not allowed) or 409 (not there); 202 is success: the agent will do it.
    */
   operate(
     agentId: string,
     operation: Offer_Operation,
-    principal: string | undefined,
+    by: OperatorIdentity,
     now: number,
   ): Refusal | undefined {
     const agent = this.#state.agents.get(agentId);
     if (agent === undefined) return { status: 400, message: 'No agent found with specified ID' };
     const shape = validateShape(operation);
     if (shape !== undefined) return { status: 400, message: shape };
+    const { principal, approvers } = by;
     const wrong = validateOperation(operation, { ...this.context(agent, undefined), principal });
     if (wrong !== undefined) {
       const { type } = operation;
@@ -346,6 +355,7 @@ export class OperationDesk {
       const message = `Invalid ${type} operation${where}: ${wrong}`;
       return { status: 400, message };
     }
+    if (refusedOf(approvers, actionsOf(operation)) !== undefined) return FORBIDDEN;
     const conversions = conversionsOf(operation);
     this.#takeBackOffers(agent, conversions, now);
     const refused = this.#state.allocator.convertAvailable(agentId, conversions);

@@ -4,6 +4,8 @@ import { validateRole } from '#mesos/resources/role-names.ts';
 import type {
   DrainConfig,
   MasterCall,
+  MachineID,
+  MaintenanceSchedule,
   MasterCall_DrainAgent,
   QuotaConfig,
   QuotaRequest,
@@ -13,7 +15,7 @@ import type { MasterCore } from './core.ts';
 import type { LogToggle } from './log-level.ts';
 import { operationOf, type AskedOperation } from './operator-operations.ts';
 import type { MasterShell } from './shell.ts';
-import type { Refusal } from './types.ts';
+import { FORBIDDEN, type OperatorIdentity, type Refusal } from './types.ts';
 
 export interface ActionOutcome {
   readonly status: number;
@@ -44,55 +46,61 @@ export class OperatorActions {
     this.#logging = logging;
   }
 
-  async perform(call: MasterCall): Promise<ActionOutcome | undefined> {
+  async perform(call: MasterCall, by: OperatorIdentity): Promise<ActionOutcome | undefined> {
     const { now } = this.#shell;
+    const { approvers } = by;
     switch (call.type) {
       case 'TEARDOWN':
-        return this.teardown(call.teardown?.framework_id.value ?? '');
+        return this.teardown(call.teardown?.framework_id.value ?? '', by);
       case 'UPDATE_WEIGHTS':
-        return await this.updateWeights(call.update_weights?.weight_infos ?? []);
+        return await this.updateWeights(call.update_weights?.weight_infos ?? [], by);
       case 'SET_LOGGING_LEVEL':
-        return this.#setLoggingLevel(call);
+        return approvers.may('SET_LOG_LEVEL') ? this.#setLoggingLevel(call) : FORBIDDEN;
       case 'UPDATE_MAINTENANCE_SCHEDULE': {
         const schedule = call.update_maintenance_schedule?.schedule ?? {};
-        return await this.decide((core) => core.maintenance.update(schedule));
+        return await this.updateSchedule(schedule, by);
       }
       case 'START_MAINTENANCE': {
         const machines = call.start_maintenance?.machines ?? [];
-        return await this.decide((core) => core.maintenance.start(machines));
+        return await this.startMaintenance(machines, by);
       }
       case 'STOP_MAINTENANCE': {
         const machines = call.stop_maintenance?.machines ?? [];
-        return await this.decide((core) => core.maintenance.stop(machines));
+        return await this.stopMaintenance(machines, by);
       }
       case 'DRAIN_AGENT': {
         const drain = call.drain_agent ?? { agent_id: { value: '' } };
         const config = drainConfig(drain);
+        const mayMark = config.mark_gone !== true || approvers.may('MARK_AGENT_GONE');
+        if (!approvers.may('DRAIN_AGENT') || !mayMark) return FORBIDDEN;
         return await this.decide((core) => core.lifecycle.drain(drain.agent_id.value, config));
       }
       case 'DEACTIVATE_AGENT': {
+        if (!approvers.may('DEACTIVATE_AGENT')) return FORBIDDEN;
         const id = call.deactivate_agent?.agent_id.value ?? '';
         return await this.decide((core) => core.lifecycle.deactivate(id));
       }
       case 'REACTIVATE_AGENT': {
+        if (!approvers.may('REACTIVATE_AGENT')) return FORBIDDEN;
         const id = call.reactivate_agent?.agent_id.value ?? '';
         return await this.decide((core) => core.lifecycle.reactivate(id));
       }
       case 'MARK_AGENT_GONE': {
+        if (!approvers.may('MARK_AGENT_GONE')) return FORBIDDEN;
         const id = call.mark_agent_gone?.agent_id.value ?? '';
         return await this.decide((core) => core.lifecycle.markGone(id, now));
       }
       case 'UPDATE_QUOTA': {
         const { quota_configs = [], force = false } = call.update_quota ?? {};
-        return await this.#updateQuota(quota_configs, force);
+        return await this.#updateQuota(quota_configs, force, by);
       }
       case 'SET_QUOTA':
-        return await this.setQuota(call.set_quota?.quota_request ?? {});
+        return await this.setQuota(call.set_quota?.quota_request ?? {}, by);
       case 'REMOVE_QUOTA':
-        return await this.removeQuota(call.remove_quota?.role ?? '');
+        return await this.removeQuota(call.remove_quota?.role ?? '', by);
       default: {
         const asked = operationOf(call);
-        return asked === undefined ? undefined : this.operate(asked);
+        return asked === undefined ? undefined : this.operate(asked, by);
       }
     }
   }
@@ -107,23 +115,45 @@ export class OperatorActions {
   }
 
   /** 202: the agent is told; what became of it is seen in GET_OPERATIONS and the agent's total. */
-  operate({ agentId, operation }: AskedOperation): ActionOutcome {
-    const outcome = this.#shell.core.operate(agentId, operation, undefined, this.#shell.now);
+  operate({ agentId, operation }: AskedOperation, by: OperatorIdentity): ActionOutcome {
+    const outcome = this.#shell.core.operate(agentId, operation, by, this.#shell.now);
     if ('status' in outcome) return outcome;
     this.#shell.perform(outcome);
     return { status: 202, message: '' };
   }
 
-  teardown(frameworkId: string): ActionOutcome {
-    const effects = this.#shell.core.teardown(frameworkId, this.#shell.now);
-    if (effects === undefined) {
-      return { status: 400, message: 'No framework found with specified ID' };
-    }
-    this.#shell.perform(effects);
+  async updateSchedule(
+    schedule: MaintenanceSchedule,
+    by: OperatorIdentity,
+  ): Promise<ActionOutcome> {
+    const isAllowed = by.approvers.may('UPDATE_MAINTENANCE_SCHEDULE');
+    return await this.decide((core) => core.maintenance.update(schedule, isAllowed));
+  }
+
+  async startMaintenance(
+    machines: readonly MachineID[],
+    by: OperatorIdentity,
+  ): Promise<ActionOutcome> {
+    const isAllowed = by.approvers.may('START_MAINTENANCE');
+    return await this.decide((core) => core.maintenance.start(machines, isAllowed));
+  }
+
+  async stopMaintenance(
+    machines: readonly MachineID[],
+    by: OperatorIdentity,
+  ): Promise<ActionOutcome> {
+    const isAllowed = by.approvers.may('STOP_MAINTENANCE');
+    return await this.decide((core) => core.maintenance.stop(machines, isAllowed));
+  }
+
+  teardown(frameworkId: string, by: OperatorIdentity): ActionOutcome {
+    const outcome = this.#shell.core.teardown(frameworkId, by.approvers, this.#shell.now);
+    if ('status' in outcome) return outcome;
+    this.#shell.perform(outcome);
     return done;
   }
 
-  async updateWeights(infos: readonly WeightInfo[]): Promise<ActionOutcome> {
+  async updateWeights(infos: readonly WeightInfo[], by: OperatorIdentity): Promise<ActionOutcome> {
     const what = 'Failed to validate update weights request JSON';
     for (const { role = '', weight } of infos) {
       const wrong = validateRole(role.trim());
@@ -135,29 +165,39 @@ export class OperatorActions {
         return { status: 400, message };
       }
     }
+    const roles: (string | undefined)[] = infos.map(({ role = '' }) => role.trim());
+    const asked = roles.length === 0 ? [undefined] : roles;
+    if (!asked.every((role) => by.approvers.may('UPDATE_WEIGHT', role))) return FORBIDDEN;
     for (const { role = '', weight } of infos) await this.#shell.setWeight(role.trim(), weight);
     return done;
   }
 
-  async #updateQuota(configs: readonly QuotaConfig[], isForced: boolean): Promise<ActionOutcome> {
+  async #updateQuota(
+    configs: readonly QuotaConfig[],
+    isForced: boolean,
+    by: OperatorIdentity,
+  ): Promise<ActionOutcome> {
     const refusal = this.#shell.core.quotas.refusedUpdate(configs, isForced);
     if (refusal !== undefined) return refusal;
+    if (!configs.every(({ role }) => by.approvers.may('UPDATE_QUOTA', role))) return FORBIDDEN;
     await this.#shell.setQuotas(configs);
     return done;
   }
 
   /** SET_QUOTA and POST /quota */
-  async setQuota(request: QuotaRequest): Promise<ActionOutcome> {
-    const checked = this.#shell.core.quotas.refusedRequest(request);
+  async setQuota(request: QuotaRequest, by: OperatorIdentity): Promise<ActionOutcome> {
+    const mayUpdate = (role: string): boolean => by.approvers.may('UPDATE_QUOTA', role);
+    const checked = this.#shell.core.quotas.refusedRequest(request, mayUpdate);
     if ('status' in checked) return checked;
     await this.#shell.setQuotas([checked]);
     return done;
   }
 
   /** REMOVE_QUOTA and DELETE /quota */
-  async removeQuota(role: string, where?: string): Promise<ActionOutcome> {
+  async removeQuota(role: string, by: OperatorIdentity, where?: string): Promise<ActionOutcome> {
     const refusal = this.#shell.core.quotas.refusedRemoval(role, where);
     if (refusal !== undefined) return refusal;
+    if (!by.approvers.may('UPDATE_QUOTA', role)) return FORBIDDEN;
     await this.#shell.removeQuota(role);
     return done;
   }

@@ -2,18 +2,22 @@
 // level, files, version, machine, help. Answers and refusals are those of Mesos 1.11.
 import { cpus, freemem, loadavg, totalmem } from 'node:os';
 import type { ServerResponse } from 'node:http';
+import { authorizablePaths } from '#mesos/security/acls.ts';
+import type { Approvers } from '#mesos/security/authorizer.ts';
 import { parseDuration, parseNumber } from './durations.ts';
 import type { Exchange } from './exchange.ts';
 import { modeText, type AttachedFiles } from './files.ts';
 import type { LogToggle } from './log-level.ts';
 import { refuse, sendJson } from './negotiate.ts';
 import { versionJson } from './legacy-views.ts';
+import { FORBIDDEN } from './types.ts';
 
 export interface ProcessFacts {
   readonly version: string;
   readonly files: AttachedFiles;
   readonly logging: LogToggle;
   metrics(): Record<string, number>;
+  approversOf(exchange: Exchange): Approvers;
   /** Paths of this master's own endpoints, for /help. */
   readonly endpoints: readonly string[];
 }
@@ -75,6 +79,11 @@ export class ProcessApi {
   /** False when there is no such endpoint. `path` is one of `processPaths`. */
   async handle(path: string, query: URLSearchParams, exchange: Exchange): Promise<boolean> {
     const { response } = exchange;
+    const approvers = this.#facts.approversOf(exchange);
+    if (authorizablePaths.has(path) && !approvers.may('GET_ENDPOINT_WITH_PATH', path)) {
+      refuse(response, FORBIDDEN.status, FORBIDDEN.message);
+      return true;
+    }
     switch (path) {
       case '/version':
         sendJson(exchange, query, versionJson(this.#facts.version));
@@ -158,18 +167,21 @@ export class ProcessApi {
   async #file(path: string, query: URLSearchParams, exchange: Exchange): Promise<void> {
     const { response } = exchange;
     const { files } = this.#facts;
+    const approvers = this.#facts.approversOf(exchange);
     const name = query.get('path') ?? '';
     if (name === '') {
       bad(response, "Expecting 'path=value' in query.\n");
       return;
     }
     if (path === '/files/download') {
-      const problem = await files.download(name, response);
-      if (problem !== undefined) refuse(response, 404, '404 Not Found.');
+      const problem = await files.download(name, response, approvers);
+      if (problem !== undefined) {
+        refuse(response, problem.status, problem.message || '404 Not Found.');
+      }
       return;
     }
     if (path === '/files/browse') {
-      const found = await files.list(name);
+      const found = await files.list(name, approvers);
       if ('problem' in found) answerProblem(response, found.problem);
       else {
         const list = found.value.map(({ mode, mtime, ...one }) => ({
@@ -205,7 +217,8 @@ export class ProcessApi {
       // Both take -1 for "not given".
       if (parsed.value >= 0) numbers[what] = parsed.value;
     }
-    const found = await this.#facts.files.read(name, numbers.offset, numbers.length);
+    const approvers = this.#facts.approversOf(exchange);
+    const found = await this.#facts.files.read(name, numbers.offset, numbers.length, approvers);
     if ('problem' in found) {
       answerProblem(response, found.problem);
       return;

@@ -14,6 +14,7 @@ import type {
   Value_Scalar,
 } from '#wire/mesos/v1.ts';
 import type { MasterState } from './state.ts';
+import { FORBIDDEN } from './types.ts';
 import type { OfferRecord, Refusal } from './types.ts';
 
 const EXABYTE_MEGABYTES = 1024 ** 4;
@@ -158,7 +159,10 @@ export class QuotaDesk {
   }
 
   /** SET_QUOTA and POST /quota: guarantees that are limits as well. */
-  refusedRequest(request: QuotaRequest): Refusal | QuotaConfig {
+  refusedRequest(
+    request: QuotaRequest,
+    mayUpdate: (role: string) => boolean,
+  ): Refusal | QuotaConfig {
     const bad = (message: string): Refusal => ({ status: 400, message });
     const what = 'Failed to validate set quota request';
     const guarantee = request.guarantee ?? [];
@@ -177,6 +181,7 @@ export class QuotaDesk {
     const all = this.#with([config]);
     const tree = validateTree(all);
     if (tree !== undefined) return bad(`${what}: ${tree}`);
+    if (!mayUpdate(role)) return FORBIDDEN;
     const total = totalGuarantees(all);
     const capacity = this.#capacity();
     if (request.force === true || contains(capacity, total)) return config;

@@ -5,6 +5,7 @@ import type { Env, Timer } from '#env/env.ts';
 import { LibprocessEndpoint } from '#mesos/libprocess/endpoint.ts';
 import type { Registry } from '#mesos/registry/registry.ts';
 import type { Principal } from '#mesos/security/principal.ts';
+import { everything, type Approvers } from '#mesos/security/authorizer.ts';
 import { decode, encode } from '#wire/mesos/codec.ts';
 import type { QuotaConfig, SchedulerCall } from '#wire/mesos/v1.ts';
 import { MasterCore } from './core.ts';
@@ -14,6 +15,7 @@ import type { ContentType } from './negotiate.ts';
 import { getState } from './operator-answers.ts';
 import { EventStream } from './streams.ts';
 import { Timings } from './timings.ts';
+import { Visible } from './visible.ts';
 import {
   fromAgentNames,
   type FromAgent,
@@ -43,7 +45,8 @@ export class MasterShell {
   readonly #registry: Registry;
   readonly #streams = new Map<number, EventStream<'SchedulerEvent'>>();
   readonly #drivers: DriverLinks;
-  readonly #operators = new Set<EventStream<'MasterEvent'>>();
+  /** Each with what it may see. */
+  readonly #operators = new Map<EventStream<'MasterEvent'>, Visible>();
   readonly #streamIds = new Map<string, number>();
   #nextConnection = 1;
   #timer: { readonly at: number; readonly timer: Timer } | undefined;
@@ -199,7 +202,13 @@ export class MasterShell {
     this.perform(this.core.removeQuota(role));
   }
 
-  subscribeOperator(response: ServerResponse, contentType: ContentType): void {
+  /** `approvers`: what the subscriber may see. */
+  subscribeOperator(
+    response: ServerResponse,
+    contentType: ContentType,
+    approvers: Approvers = everything,
+  ): void {
+    const visible = new Visible(this.core.state, approvers);
     const seconds = this.options.heartbeatMs / 1_000;
     const stream = new EventStream<'MasterEvent'>(
       response,
@@ -212,11 +221,11 @@ export class MasterShell {
       },
       this.env,
     );
-    this.#operators.add(stream);
-    const oldest = [...this.#operators][0];
+    this.#operators.set(stream, visible);
+    const [oldest] = this.#operators.keys();
     if (this.#operators.size > OPERATOR_STREAMS_MAX) oldest?.close();
     const subscribed = {
-      get_state: getState(this.core),
+      get_state: visible.state(getState(this.core)),
       heartbeat_interval_seconds: seconds,
     };
     stream.send({ type: 'SUBSCRIBED', subscribed });
@@ -247,7 +256,7 @@ export class MasterShell {
     this.#timer?.timer.cancel();
     if (this.#allocation !== 'soon') this.#allocation?.cancel();
     for (const stream of this.#streams.values()) stream.close();
-    for (const stream of this.#operators) stream.close();
+    for (const stream of this.#operators.keys()) stream.close();
     this.libprocess.close();
     await this.#persisting;
   }
@@ -306,7 +315,10 @@ export class MasterShell {
         this.#allocateSoon(effect.isPatient);
         break;
       case 'operator-event':
-        for (const stream of this.#operators) stream.send(effect.event);
+        for (const [stream, visible] of this.#operators) {
+          const event = visible.event(effect.event, effect.task);
+          if (event !== undefined) stream.send(event);
+        }
         break;
     }
   }

@@ -3,6 +3,8 @@
 // the views.
 import { AllocatorCore } from '#mesos/allocator/allocator-core.ts';
 import type { Resources } from '#mesos/resources/resources.ts';
+import { Authorizer } from '#mesos/security/authorizer.ts';
+import type { Principal } from '#mesos/security/principal.ts';
 import type { AgentStanding } from '#mesos/registry/registry.ts';
 import type { AgentInfo, SchedulerEvent, Task, TaskStatus } from '#wire/mesos/v1.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
@@ -18,6 +20,7 @@ import type {
   MasterOptions,
   OfferRecord,
   OperationRecord,
+  OperatorIdentity,
   RegistryChange,
 } from './types.ts';
 
@@ -33,6 +36,9 @@ const BAGS_MAX = 4_096;
 export class MasterState {
   readonly options: MasterOptions;
   readonly allocator: AllocatorCore;
+  readonly authorizer: Authorizer;
+  /** As whom agents and drivers have authenticated, by pid. */
+  readonly principals = new Map<string, string>();
   readonly frameworks = new Map<string, FrameworkRecord>();
   /** By framework and id: operations of frameworks that are not known (yet). */
   readonly orphanedOperations = new Map<string, Map<string, OperationRecord>>();
@@ -77,8 +83,14 @@ export class MasterState {
     this.recovered = this.#recovered;
     this.#missingMax = recovered.length - Math.ceil(recovered.length * RETURNED_ENOUGH);
     this.allocator = new AllocatorCore(options.allocator);
+    this.authorizer = options.authorizer ?? new Authorizer(undefined);
     this.startedAt = now;
     this.allocator.awaitReturns(this.recovered.size > this.#missingMax);
+  }
+
+  /** What an operator may do, who asks under this name. */
+  operatorOf(principal: Principal | undefined): OperatorIdentity {
+    return { principal: principal?.value, approvers: this.authorizer.of(principal) };
   }
 
   /** It is back, or no longer waited for. */
@@ -214,6 +226,7 @@ export class MasterState {
         type: 'TASK_UPDATED',
         task_updated: { framework_id: { value: framework.id }, status: kept, state: status.state },
       },
+      task,
     });
   }
 }

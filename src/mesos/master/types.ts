@@ -4,6 +4,7 @@ import type { RegistryContent, RegistryWrite } from '#mesos/registry/registry.ts
 import type { AllocatorOptions } from '#mesos/allocator/allocator-core.ts';
 import type { Resources } from '#mesos/resources/resources.ts';
 import type { Tally } from '#mesos/resources/tally.ts';
+import type { Approvers, Authorizer } from '#mesos/security/authorizer.ts';
 import type {
   AgentInfo,
   AgentInfo_Capability,
@@ -81,7 +82,8 @@ export type MasterEffect =
    * was refused, or what filters kept back: nobody is known to wait for it.
    */
   | { readonly kind: 'allocate-soon'; readonly isPatient: boolean }
-  | { readonly kind: 'operator-event'; readonly event: MasterEvent };
+  /** `task`: of which TASK_UPDATED tells; whose it is decides who is told. */
+  | { readonly kind: 'operator-event'; readonly event: MasterEvent; readonly task?: Task };
 
 export type RegistryChange = RegistryWrite;
 
@@ -105,6 +107,8 @@ export interface MasterOptions {
   readonly completedTasksMax: number;
   /** How fast agents that do not answer may be marked unreachable (--agent_removal_rate_limit). */
   readonly agentRemovalRate?: { readonly count: number; readonly perMs: number } | undefined;
+  /** Who may do what (--acls); left out, everybody may do everything. */
+  readonly authorizer?: Authorizer | undefined;
   /** Flags of the allocator; Mesos' defaults when left out. */
   readonly allocator?: AllocatorOptions | undefined;
 }
@@ -135,6 +139,8 @@ export interface OperationRecord {
 
 export interface FrameworkRecord {
   info: FrameworkInfo;
+  /** What its principal may do. */
+  approvers: Approvers;
   readonly id: string;
   connection: ConnectionId | undefined;
   /** Of its driver (v0), also while that is away; undefined: it speaks HTTP. */
@@ -204,8 +210,17 @@ export interface OfferRecord {
   isSent: boolean;
 }
 
+/** An operator: under which name, if any, and what they may do. */
+export interface OperatorIdentity {
+  readonly principal: string | undefined;
+  readonly approvers: Approvers;
+}
+
 /** A call that is refused with an HTTP status, before it changed anything. */
 export interface Refusal {
   readonly status: number;
   readonly message: string;
 }
+
+/** What a caller is told who may not do it. */
+export const FORBIDDEN: Refusal = { status: 403, message: '403 Forbidden.' };

@@ -21,17 +21,12 @@ import {
   type Asked,
   type Rule,
 } from './acls.ts';
+import type { Principal } from './principal.ts';
 
 /** Decisions that one caller's approvers remember; users and roles are few. */
 const REMEMBERED_MAX = 4_096;
 /** Callers whose approvers are kept. */
 const CALLERS_MAX = 256;
-
-/** Somebody who asks: by name, or, as executors and resource providers with a token, only by claims. */
-export interface Subject {
-  readonly value?: string | undefined;
-  readonly claims?: Readonly<Record<string, string>> | undefined;
-}
 
 type Nested = keyof typeof nestedLists;
 type Plain = Exclude<Action, Nested>;
@@ -45,16 +40,36 @@ export interface ContainerObject {
   readonly command?: CommandInfo | undefined;
 }
 
-/** Answers for one caller. `isAll`: everything is allowed, so nothing needs to be filtered. */
+/** Answers for one caller. */
 export interface Approvers {
+  /** Everything is allowed: nobody needs to ask. */
   readonly isAll: boolean;
+  /** No answer hides anything from the caller: views need no filter. */
+  readonly seesAll: boolean;
   /** `object`: a role, a user, a principal or a path, by the action; undefined for ANY. */
   may(action: Plain, object?: string): boolean;
   /** For actions upon containers. */
   mayWith(action: Action, container: ContainerObject): boolean;
 }
 
-const everything: Approvers = { isAll: true, may: () => true, mayWith: () => true };
+export const everything: Approvers = {
+  isAll: true,
+  seesAll: true,
+  may: () => true,
+  mayWith: () => true,
+};
+
+/** What views show by; a caller whom no list of these can refuse sees all. */
+const viewActions: readonly Plain[] = [
+  'VIEW_FRAMEWORK',
+  'VIEW_TASK',
+  'VIEW_EXECUTOR',
+  'VIEW_ROLE',
+  'VIEW_FLAGS',
+  'GET_QUOTA',
+  'GET_MAINTENANCE_SCHEDULE',
+  'GET_MAINTENANCE_STATUS',
+];
 
 /** What executors and resource providers may do, whom a token names only by claims. */
 const executorActions: ReadonlySet<Action> = new Set([
@@ -88,7 +103,7 @@ export class Authorizer {
   }
 
   /** Undefined: somebody who has not said who they are. */
-  of(subject: Subject | undefined): Approvers {
+  of(subject: Principal | undefined): Approvers {
     if (this.#acls === undefined) return everything;
     if (subject !== undefined && subject.value === undefined) {
       return new ClaimApprovers(subject.claims ?? {});
@@ -118,6 +133,7 @@ export class Authorizer {
 
 class ListApprovers implements Approvers {
   readonly isAll = false;
+  readonly seesAll: boolean;
   readonly #acls: ACLs;
   readonly #rulesOf: (action: Plain) => readonly Rule[];
   readonly #subject: Asked;
@@ -129,6 +145,7 @@ class ListApprovers implements Approvers {
     this.#rulesOf = rules;
     this.#subject = subject;
     this.#isPermissive = acls.permissive ?? true;
+    this.seesAll = this.#isPermissive && viewActions.every((one) => rules(one).length === 0);
   }
 
   may(action: Plain, object?: string): boolean {
@@ -166,6 +183,7 @@ function objectOf(action: Action, container: ContainerObject): Asked {
 /** An executor may do things in its own container, a resource provider with those it has named. */
 class ClaimApprovers implements Approvers {
   readonly isAll = false;
+  readonly seesAll = false;
   readonly #claims: Readonly<Record<string, string>>;
 
   constructor(claims: Readonly<Record<string, string>>) {
