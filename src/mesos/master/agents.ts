@@ -1,7 +1,6 @@
 // The agents' side of the master core: registration, liveness, status updates, executors that
 // ended.
 import { Resources } from '#mesos/resources/resources.ts';
-import { agentActions, refusedOf } from '#mesos/security/action-objects.ts';
 import type {
   AgentInfo,
   FrameworkInfo,
@@ -184,17 +183,9 @@ export class AgentDesk {
     return true;
   }
 
-  /** Whether it may join, with what its configuration reserves; Mesos does not answer others either. */
-  #isAllowed(pid: string, { resources = [] }: AgentInfo): boolean {
-    const { authorizer, principals } = this.#state;
-    if (authorizer.isOpen) return true;
-    const approvers = authorizer.ofName(principals.get(pid));
-    return refusedOf(approvers, agentActions(resources)) === undefined;
-  }
-
   #onRegister(pid: string, message: Register, now: number): void {
     this.#state.count('messages_register_slave');
-    if (!this.#isAllowed(pid, message.slave)) return;
+    if (!this.#state.mayJoin(pid, message.slave)) return;
     if (this.#refuses(pid, message.slave)) return;
     const existing = this.#byPid(pid);
     if (existing !== undefined && existing.isConnected) {
@@ -222,7 +213,7 @@ export class AgentDesk {
 
   #onReregister(pid: string, message: Reregister, now: number): void {
     this.#state.count('messages_reregister_slave');
-    if (!this.#isAllowed(pid, message.slave)) return;
+    if (!this.#state.mayJoin(pid, message.slave)) return;
     if (this.#refuses(pid, message.slave)) return;
     const id = message.slave.id?.value ?? '';
     const agent = this.#state.agents.get(id);

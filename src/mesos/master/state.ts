@@ -3,6 +3,7 @@
 // the views.
 import { AllocatorCore } from '#mesos/allocator/allocator-core.ts';
 import type { Resources } from '#mesos/resources/resources.ts';
+import { agentActions, refusedOf } from '#mesos/security/action-objects.ts';
 import { Authorizer } from '#mesos/security/authorizer.ts';
 import type { Principal } from '#mesos/security/principal.ts';
 import type { AgentStanding } from '#mesos/registry/registry.ts';
@@ -91,6 +92,13 @@ export class MasterState {
   /** What an operator may do, who asks under this name. */
   operatorOf(principal: Principal | undefined): OperatorIdentity {
     return { principal: principal?.value, approvers: this.authorizer.of(principal) };
+  }
+
+  /** Whether an agent may, with what its configuration reserves; Mesos does not answer others either. */
+  mayJoin(pid: string, { resources = [] }: AgentInfo): boolean {
+    if (this.authorizer.isOpen) return true;
+    const approvers = this.authorizer.ofName(this.principals.get(pid));
+    return refusedOf(approvers, agentActions(resources)) === undefined;
   }
 
   /** It is back, or no longer waited for. */

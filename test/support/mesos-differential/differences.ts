@@ -80,4 +80,11 @@ export const knownDifferences: readonly KnownDifference[] = [
     path: /tasks\/active\/task_unreachable$|tasks\/terminal\/task_finished$/,
     reason: 'Mesos never counts down a task that is unreachable no more',
   },
+  {
+    scene: 'cluster',
+    step: /^one: ShutdownFrameworkMessage$/,
+    path: /framework_id\.value$/,
+    reason:
+      'An agent that tells of a framework that is not known is told to end it; Mesos lets it tell so for ever',
+  },
 ];
