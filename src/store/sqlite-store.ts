@@ -1,6 +1,8 @@
-// The embedded store: SQLite with a write-ahead log and a full sync at each commit. Transactions that
-// arrive in one turn of the event loop are one commit (group commit); none is visible or acknowledged
-// before it is on disk. Reads never touch the disk.
+// The embedded store: SQLite with a write-ahead log that is synced after each commit. Transactions
+// that arrive while the one before is being synced are one commit (group commit); none is visible or
+// acknowledged before it is on disk. Reads never touch the disk.
+import { closeSync, fdatasync, fsyncSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { Fault } from '#base/fault.ts';
 import { lockStore } from './sqlite-files.ts';
@@ -69,16 +71,24 @@ class SqliteStore implements Store {
   readonly #insert: StatementSync;
   readonly #index = new StoreIndex();
   #waiting: Waiting[] = [];
+  readonly #log: number;
   #isScheduled = false;
   #isClosed = false;
+  /** What a sync has failed with: what the disk holds is not known any more. */
+  #broken: Fault | undefined;
+  #atRest = Promise.resolve();
 
   constructor(path: string) {
     this.#path = path;
     // Others may read the file (backups), none may write it.
     this.#lock = lockStore(path);
     this.#database = new DatabaseSync(path);
-    this.#database.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;');
+    // NORMAL syncs at checkpoints only; the log is synced here, off the event loop's thread.
+    this.#database.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;');
     this.#database.exec(schema);
+    // The same file as long as the database is open; its name must be on disk, too.
+    this.#log = openSync(`${path}-wal`, 'r+');
+    syncFolder(dirname(path));
     this.#insert = this.#database.prepare(
       'INSERT INTO version (revision, key, value, create_revision, version) VALUES (?, ?, ?, ?, ?)',
     );
@@ -182,9 +192,11 @@ class SqliteStore implements Store {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return;
-    while (this.#waiting.length > 0) this.#commit();
     this.#isClosed = true;
+    this.#schedule();
+    await this.#atRest;
     this.#index.end();
+    closeSync(this.#log);
     this.#database.close();
     this.#lock.release();
   }
@@ -192,16 +204,19 @@ class SqliteStore implements Store {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    setImmediate(() => {
-      this.#isScheduled = false;
-      if (this.#isClosed) return;
-      this.#commit();
-      if (this.#waiting.length > 0) this.#schedule();
+    this.#atRest = new Promise((done) => {
+      setImmediate(() => {
+        void this.#commitAll().then(done);
+      });
     });
   }
 
-  #commit(): void {
-    const batch = this.#waiting.splice(0, BATCH_MAX);
+  async #commitAll(): Promise<void> {
+    while (this.#waiting.length > 0) await this.#commit(this.#waiting.splice(0, BATCH_MAX));
+    this.#isScheduled = false;
+  }
+
+  async #commit(batch: readonly Waiting[]): Promise<void> {
     const overlay: Overlay = new Map();
     const applied: { revision: Revision; changes: Change[] }[] = [];
     let revision = this.#index.revision;
@@ -214,14 +229,28 @@ class SqliteStore implements Store {
       return result;
     });
     try {
-      if (applied.length > 0) this.#write(applied);
+      if (this.#broken !== undefined) throw this.#broken;
+      if (applied.length > 0) {
+        this.#write(applied);
+        await this.#sync();
+      }
     } catch (error) {
-      const fault = diskFault(this.#path, 'write to', error);
+      const fault = error instanceof Fault ? error : diskFault(this.#path, 'write to', error);
       for (const { fail } of batch) fail(fault);
       return;
     }
     for (const one of applied) this.#index.apply(one.revision, one.changes);
     batch.forEach(({ done }, index) => done(outcomes[index] as TxnResult));
+  }
+
+  #sync(): Promise<void> {
+    return new Promise((done, fail) => {
+      fdatasync(this.#log, (error) => {
+        if (error === null) return done();
+        this.#broken = diskFault(this.#path, 'sync', error);
+        fail(this.#broken);
+      });
+    });
   }
 
   #write(applied: readonly { revision: Revision; changes: readonly Change[] }[]): void {
@@ -243,6 +272,15 @@ class SqliteStore implements Store {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       throw error;
     }
+  }
+}
+
+function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

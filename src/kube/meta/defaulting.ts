@@ -28,11 +28,34 @@ export function applySchemaDefaults(schema: Schema, value: unknown): void {
       for (const one of Object.values(value)) applySchemaDefaults(schema.values, one);
     return;
   }
-  for (const [key, field] of Object.entries(schema.properties ?? {})) {
+  for (const [key, field] of fieldsWithDefaults(schema)) {
     if (value[key] === undefined && field.default !== undefined)
       value[key] = structuredClone(field.default);
     if (value[key] !== undefined) applySchemaDefaults(field, value[key]);
   }
+}
+
+const withDefaults = new WeakMap<Schema, readonly (readonly [string, Schema])[]>();
+
+/** Those properties that have a default, or have one somewhere below: most have none. */
+function fieldsWithDefaults(schema: Schema): readonly (readonly [string, Schema])[] {
+  let known = withDefaults.get(schema);
+  if (known === undefined) {
+    const all = Object.entries(schema.properties ?? {});
+    known = all.filter(([, field]) => hasDefaults(field, new Set()));
+    withDefaults.set(schema, known);
+  }
+  return known;
+}
+
+/** `seen`: schemas may contain themselves. */
+function hasDefaults(schema: Schema, seen: Set<Schema>): boolean {
+  if (schema.default !== undefined) return true;
+  if (seen.has(schema)) return false;
+  seen.add(schema);
+  const { items, values, properties = {} } = schema;
+  const below = [items, values, ...Object.values(properties)];
+  return below.some((one) => one !== undefined && hasDefaults(one, seen));
 }
 
 function defaultProbe(probe: unknown): void {
