@@ -15,16 +15,10 @@ import { sender } from '#test/support/kube-sender.ts';
 
 const vectors = join(import.meta.dirname, '../vectors/kube-answers.json');
 
-const nodeStatus = 'nodes come from agents, which fill their status; no not-ready taint is added';
-
 const differences: Readonly<Record<string, string>> = {
   'v1 Pod create {"spec.containers.0.livenessProbe":{"httpGet":{"port":true}}}':
     'the type table does not know embedded Go structs',
   'v1 Service create {"spec.clusterIP":"x"}': 'addresses are taken before they are checked',
-  'v1 Node create {}': nodeStatus,
-  'v1 Node create {"spec":{"unschedulable":true}}': nodeStatus,
-  'v1 PersistentVolumeClaim create {}': 'no controller would take the finalizer away',
-  'v1 PersistentVolume create {}': 'no controller would take the finalizer away',
   'v1 Endpoints create {"subsets.0.addresses.0.ip":"127.0.0.1"}':
     'loopback is allowed: by default everything lives on it',
   'autoscaling/v1 HorizontalPodAutoscaler create {}': 'versions share one status',

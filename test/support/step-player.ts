@@ -85,6 +85,7 @@ const drawn = new Set([
   'creationTimestamp',
   'resourceVersion',
   'lastTransitionTime',
+  'lastPhaseTransitionTime',
   'time',
   'deletionTimestamp',
   'selfLink',
@@ -97,7 +98,8 @@ function plain(value: unknown): unknown {
       .replaceAll(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UID')
       .replaceAll(/eyJ[\w-]+\.[\w-]+\.[\w-]+/g, 'TOKEN')
       .replaceAll(/kube-api-access-[a-z0-9]{5}/g, 'kube-api-access-DRAWN')
-      .replaceAll(/selfType\d+/g, 'selfType');
+      .replaceAll(/selfType\d+/g, 'selfType')
+      .replaceAll('https://kubernetes.default.svc.cluster.local', 'https://kubernetes.default.svc');
   }
   if (Array.isArray(value)) {
     const all = value.map(plain);

@@ -3,6 +3,7 @@ import { accessSteps } from './access-steps.ts';
 import { crdSteps } from './crd-steps.ts';
 import { policySteps } from './policy-steps.ts';
 import { definitionSteps } from './definition-steps.ts';
+import { nodeSteps } from './node-steps.ts';
 import { pluginSteps } from './plugin-steps.ts';
 import type { Step } from './step-player.ts';
 
@@ -10,6 +11,7 @@ export const suites: Readonly<Record<string, () => Step[]>> = {
   access: accessSteps,
   crd: crdSteps,
   definition: definitionSteps,
+  nodes: nodeSteps,
   policy: policySteps,
   plugins: pluginSteps,
 };

@@ -5,8 +5,17 @@ import type { RequestInfo } from './request-info.ts';
 import type { UserInfo } from './user.ts';
 
 export function accessOf(info: RequestInfo, user: UserInfo): AccessRequest {
-  const { verb, isResource, group, resource, subresource, namespace, name, path } = info;
+  const { verb, isResource, group, version, resource, subresource, namespace, name, path } = info;
+  const isSelecting = ['list', 'watch', 'deletecollection'].includes(verb);
+  const selectors = isSelecting
+    ? {
+        fieldSelector: info.query.get('fieldSelector') ?? undefined,
+        labelSelector: info.query.get('labelSelector') ?? undefined,
+      }
+    : {};
   return {
+    ...selectors,
+    version,
     user,
     verb,
     isResource,
@@ -25,7 +34,9 @@ function selectedName({ verb, query }: RequestInfo): string | undefined {
   return /^metadata\.name==?([^,=!]+)$/.exec(query.get('fieldSelector') ?? '')?.[1];
 }
 
-export function forbidden(access: AccessRequest): ApiError {
+/** `reason`: what the authorizers said, if they said anything. */
+export function forbidden(access: AccessRequest, reason = ''): ApiError {
+  const why = reason === '' ? '' : `: ${reason}`;
   const {
     user,
     verb,
@@ -39,7 +50,7 @@ export function forbidden(access: AccessRequest): ApiError {
   } = access;
   const who = JSON.stringify(user.name);
   if (!isResource) {
-    const message = `forbidden: User ${who} cannot ${verb} path ${JSON.stringify(path)}`;
+    const message = `forbidden: User ${who} cannot ${verb} path ${JSON.stringify(path)}${why}`;
     return new ApiError(403, 'Forbidden', message, {});
   }
   const full = subresource === undefined ? resource : `${resource}/${subresource}`;
@@ -49,7 +60,7 @@ export function forbidden(access: AccessRequest): ApiError {
       ? 'at the cluster scope'
       : `in the namespace ${JSON.stringify(namespace)}`;
   const named = name === '' ? '' : ` ${JSON.stringify(name)}`;
-  const message = `${qualified}${named} is forbidden: User ${who} cannot ${verb} resource ${JSON.stringify(full)} in API group ${JSON.stringify(group)} ${place}`;
+  const message = `${qualified}${named} is forbidden: User ${who} cannot ${verb} resource ${JSON.stringify(full)} in API group ${JSON.stringify(group)} ${place}${why}`;
   return new ApiError(403, 'Forbidden', message, {
     ...(name === '' ? {} : { name }),
     ...(group === '' ? {} : { group }),

@@ -2,16 +2,13 @@
 // server itself. Run at each start; what exists is brought up to date, never duplicated.
 import type { KubeObject } from '#kube/meta/object.ts';
 import { parseApiVersion } from '#kube/meta/object.ts';
-import {
-  bootstrapBindings,
-  bootstrapObjects,
-  bootstrapRoles,
-  componentPolicies,
-} from './bootstrap-policy.ts';
 import type { RequestHeaderTrust } from './authentication.ts';
+import { bootstrapObjects, bootstrapRoles, componentPolicies } from './bootstrap-policy.ts';
 import type { Handler } from './handler.ts';
 import type { WriteContext } from './resources.ts';
 import { authenticated } from './user.ts';
+
+const AUTO_UPDATE = 'rbac.authorization.kubernetes.io/autoupdate';
 
 const system = authenticated('system:apiserver', ['system:masters']);
 
@@ -59,12 +56,6 @@ export async function bootstrap(
       rules: merged(live['rules'], role['rules']),
     }));
   }
-  for (const binding of bootstrapBindings) {
-    await ensure(handler, binding, (live) => ({
-      ...live,
-      subjects: merged(live['subjects'], binding['subjects']),
-    }));
-  }
   await Promise.all(componentPolicies.map((one) => ensureComponent(handler, one)));
   await ensure(handler, {
     apiVersion: 'v1',
@@ -87,7 +78,28 @@ export async function bootstrap(
 /** Roles and bindings of components keep what was added to them. */
 async function ensureComponent(handler: Handler, one: KubeObject): Promise<void> {
   const field = one.kind.endsWith('Binding') ? 'subjects' : 'rules';
-  await ensure(handler, one, (live) => ({ ...live, [field]: merged(live[field], one[field]) }));
+  await ensure(handler, one, (live) => {
+    if (live.metadata.annotations?.[AUTO_UPDATE] === 'false') return live;
+    // Earlier versions had no node authorizer.
+    const isNodes = one.kind === 'ClusterRoleBinding' && one.metadata.name === 'system:node';
+    if (isNodes) return { ...live, subjects: withoutNodes(live['subjects']) };
+    const { aggregationRule } = one;
+    const aggregation = aggregationRule === undefined ? {} : { aggregationRule };
+    const labels = { ...live.metadata.labels, ...one.metadata.labels };
+    const metadata = { ...live.metadata, labels };
+    const isSame = one[field] === undefined;
+    return {
+      ...live,
+      ...aggregation,
+      metadata,
+      ...(isSame ? {} : { [field]: merged(live[field], one[field]) }),
+    };
+  });
+}
+
+function withoutNodes(subjects: unknown): unknown[] {
+  const all = (subjects ?? []) as { kind: string; name: string }[];
+  return all.filter((one) => one.kind !== 'Group' || one.name !== 'system:nodes');
 }
 
 /** The range that services get their addresses from, as an object. */

@@ -12,6 +12,9 @@ import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Store } from '#store/store.ts';
 import { accessOf, forbidden } from './access.ts';
 import { AdmissionChain } from './admission/chain.ts';
+import { AuthorizerChain, isAllowedNow, superusers, type Authorizer } from './authz/authorizer.ts';
+import { NodeAuthorizer } from './authz/node-authorizer.ts';
+import { NodeRelations } from './authz/node-relations.ts';
 import { validateAdmissionConfiguration } from './admission/policy-validation.ts';
 import { Aggregation, type Remote } from './aggregation/aggregation.ts';
 import { isAvailable } from './aggregation/availability.ts';
@@ -31,7 +34,7 @@ import { isProxied, NodeProxy } from './node-proxy.ts';
 import { Health } from './health.ts';
 import { PublicPaths } from './public-paths.ts';
 import { RequestMetrics } from './request-metrics.ts';
-import { isAllowed, type AccessRequest } from './rbac.ts';
+import { RbacAuthorizer, type AccessRequest } from './rbac.ts';
 import { Reads } from './reads.ts';
 import { parseRequest, type RequestInfo } from './request-info.ts';
 import { Resources, type WriteContext } from './resources.ts';
@@ -79,6 +82,8 @@ export class Handler {
   readonly #writes: Writes;
   readonly #nodes: NodeProxy;
   #roles: RoleCache | undefined;
+  readonly #relations = new NodeRelations();
+  readonly #authorizer: Authorizer;
 
   constructor(options: HandlerOptions, env: Env) {
     this.#options = options;
@@ -114,13 +119,19 @@ export class Handler {
       {
         lookup: this.resources,
         registry,
-        isAllowed: (access) => this.#roles !== undefined && isAllowed(this.#roles, access),
+        authorize: (access) => this.#authorizer.authorize(access),
+        isAllowed: (access) => isAllowedNow(this.#authorizer, access),
         uuid: () => env.random.uuid(),
         random: () => env.random.next(),
         now: () => env.clock.now(),
       },
       (quota, change) => this.#chargeQuota(quota, change),
     );
+    this.#authorizer = new AuthorizerChain([
+      { name: 'system:masters', authorizer: superusers },
+      { name: 'node', authorizer: new NodeAuthorizer(this.#relations.graph) },
+      { name: 'rbac', authorizer: new RbacAuthorizer(() => this.#roles) },
+    ]);
     this.#definitions = new Definitions(store, registry, this.resources, env);
     const pair = options.frontProxy ?? { cert: '', key: '' };
     const { resources } = this;
@@ -146,6 +157,7 @@ export class Handler {
       tokens: options.tokens,
       definitions: this.#definitions,
       authenticator: this.#authenticator,
+      authorizer: this.#authorizer,
     };
     this.#writes = new Writes(this.resources, this.#reads, services, env);
     this.#nodes = new NodeProxy(options.kubelet, this.resources);
@@ -158,6 +170,7 @@ export class Handler {
 
   async loadDefinitions(): Promise<void> {
     this.#roles = await RoleCache.start(this.#options.store);
+    await this.#relations.start(this.#options.store);
     await this.#admission.start(this.#options.store);
     await this.#definitions.start();
     await this.#aggregation.start();
@@ -194,6 +207,7 @@ export class Handler {
     this.#aggregation.close();
     this.#reads.close();
     this.#roles?.close();
+    this.#relations.close();
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -255,19 +269,14 @@ export class Handler {
     const socket = socketOf(request);
     const real = await this.#authenticator.authenticate(request, socket);
     const wanted = wantedUser(request.rawHeaders);
-    const roles = this.#roles;
-    const isPermitted = (access: AccessRequest): boolean =>
-      roles !== undefined && isAllowed(roles, access);
+    const authorize = (access: AccessRequest) => this.#authorizer.authorize(access);
     const user =
-      wanted === undefined ? real : impersonate(isPermitted, accessOf(info, real), wanted);
+      wanted === undefined ? real : await impersonate(authorize, accessOf(info, real), wanted);
     // A request without credentials for something that is not public is refused as such.
-    this.#authorize(accessOf(info, user));
+    const access = accessOf(info, user);
+    const { kind, reason } = await authorize(access);
+    if (kind !== 'allow') throw forbidden(access, reason);
     return user;
-  }
-
-  #authorize(access: AccessRequest): void {
-    if (this.#roles !== undefined && isAllowed(this.#roles, access)) return;
-    throw forbidden(access);
   }
 
   async #resource(exchange: Exchange, info: RequestInfo, user: UserInfo): Promise<void> {

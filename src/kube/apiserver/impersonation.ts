@@ -2,6 +2,7 @@
 // constrained modes (impersonate:<mode> with impersonate-on:<mode>:<verb>), then by the verb impersonate.
 import { ApiError, badRequest } from '#kube/meta/status.ts';
 import { forbidden } from './access.ts';
+import type { Decision } from './authz/authorizer.ts';
 import type { AccessRequest } from './rbac.ts';
 import { anonymous, type UserInfo } from './user.ts';
 
@@ -12,7 +13,7 @@ const UNAUTHENTICATED = 'system:unauthenticated';
 const EXTRA_PREFIX = 'impersonate-extra-';
 const NODE_NAME_KEY = 'authentication.kubernetes.io/node-name';
 
-export type IsAllowed = (access: AccessRequest) => boolean;
+export type Authorize = (access: AccessRequest) => Decision | Promise<Decision>;
 
 function unescaped(key: string): string {
   try {
@@ -96,19 +97,19 @@ const modes: readonly Mode[] = [
 
 /** The first refusal of a mode. */
 class Check {
-  readonly #isAllowed: IsAllowed;
+  readonly #authorize: Authorize;
   readonly #request: AccessRequest;
   readonly #verb: string;
   readonly #group: string;
 
-  constructor(isAllowed: IsAllowed, request: AccessRequest, verb: string, group: string) {
-    this.#isAllowed = isAllowed;
+  constructor(authorize: Authorize, request: AccessRequest, verb: string, group: string) {
+    this.#authorize = authorize;
     this.#request = request;
     this.#verb = verb;
     this.#group = group;
   }
 
-  ask(resource: string, name: string, more: Partial<AccessRequest> = {}): void {
+  async ask(resource: string, name: string, more: Partial<AccessRequest> = {}): Promise<void> {
     const access: AccessRequest = {
       ...this.#request,
       verb: this.#verb,
@@ -120,21 +121,28 @@ class Check {
       name,
       ...more,
     };
-    if (!this.#isAllowed(access)) throw forbidden(access);
+    const { kind, reason } = await this.#authorize(access);
+    if (kind !== 'allow') throw forbidden(access, reason);
   }
 
-  user(wanted: UserInfo, isConstrained: boolean, nodeName: string | undefined): void {
+  async user(
+    wanted: UserInfo,
+    isConstrained: boolean,
+    nodeName: string | undefined,
+  ): Promise<void> {
     const account = serviceAccountName(wanted.name);
     if (isConstrained && isNode(wanted)) {
-      this.ask('nodes', nodeName ?? wanted.name.slice(NODE_PREFIX.length));
-    } else if (account === undefined) this.ask('users', wanted.name);
-    else this.ask('serviceaccounts', account.name, { namespace: account.namespace });
+      await this.ask('nodes', nodeName ?? wanted.name.slice(NODE_PREFIX.length));
+    } else if (account === undefined) await this.ask('users', wanted.name);
+    else await this.ask('serviceaccounts', account.name, { namespace: account.namespace });
     const group = { group: GROUP };
-    if (wanted.uid !== '') this.ask('uids', wanted.uid, group);
+    if (wanted.uid !== '') await this.ask('uids', wanted.uid, group);
     if (isConstrained) refusePrivileged(wanted, this.#request);
-    for (const one of wanted.groups) this.ask('groups', one);
+    for (const one of wanted.groups) await this.ask('groups', one);
     for (const [key, values] of Object.entries(wanted.extra)) {
-      for (const value of values) this.ask('userextras', value, { ...group, subresource: key });
+      for (const value of values) {
+        await this.ask('userextras', value, { ...group, subresource: key });
+      }
     }
   }
 }
@@ -176,19 +184,21 @@ function complete(wanted: UserInfo, isConstrained: boolean): UserInfo {
 }
 
 /** The user to act as. `request` is what the requestor asks for, with the requestor as its user. */
-export function impersonate(
-  isAllowed: IsAllowed,
+export async function impersonate(
+  authorize: Authorize,
   request: AccessRequest,
   wanted: UserInfo,
-): UserInfo {
+): Promise<UserInfo> {
   let first: unknown;
   for (const mode of modes) {
     if (!mode.takes(wanted, request.user)) continue;
     try {
       const on = { ...request, verb: `impersonate-on:${mode.name}:${request.verb}` };
-      if (!isAllowed(on)) throw forbidden(on);
+      const { kind, reason } = await authorize(on);
+      if (kind !== 'allow') throw forbidden(on, reason);
       const node = mode.name === 'associated-node' ? '*' : undefined;
-      new Check(isAllowed, request, `impersonate:${mode.name}`, GROUP).user(wanted, true, node);
+      const check = new Check(authorize, request, `impersonate:${mode.name}`, GROUP);
+      await check.user(wanted, true, node);
       return complete(wanted, true);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -196,7 +206,7 @@ export function impersonate(
     }
   }
   try {
-    new Check(isAllowed, request, 'impersonate', '').user(wanted, false, undefined);
+    await new Check(authorize, request, 'impersonate', '').user(wanted, false, undefined);
   } catch (error) {
     throw first ?? error;
   }

@@ -1,5 +1,6 @@
 // Who may do what: RBAC over the stored roles and bindings. Pure evaluation over a snapshot.
 import type { KubeObject } from '#kube/meta/object.ts';
+import { ALLOW, noOpinion, type Authorizer, type Decision } from './authz/authorizer.ts';
 import type { UserInfo } from './user.ts';
 
 export interface AccessRequest {
@@ -12,9 +13,13 @@ export interface AccessRequest {
   readonly namespace: string | undefined;
   readonly name: string | undefined;
   readonly path: string;
+  readonly version?: string | undefined;
+  /** As in the query; for lists, watches and deletions of collections. */
+  readonly fieldSelector?: string | undefined;
+  readonly labelSelector?: string | undefined;
 }
 
-interface Rule {
+export interface Rule {
   readonly verbs?: readonly string[];
   readonly apiGroups?: readonly string[];
   readonly resources?: readonly string[];
@@ -81,9 +86,37 @@ function isSubject(user: UserInfo, subject: Subject, namespace: string | undefin
   }
 }
 
-function applies(binding: KubeObject, user: UserInfo): boolean {
+function subjectIn(binding: KubeObject, user: UserInfo): Subject | undefined {
   const subjects = (binding['subjects'] ?? []) as readonly Subject[];
-  return subjects.some((subject) => isSubject(user, subject, binding.metadata.namespace));
+  return subjects.find((subject) => isSubject(user, subject, binding.metadata.namespace));
+}
+
+interface Grant {
+  readonly binding: KubeObject;
+  readonly subject: Subject;
+  /** undefined: the role that the binding names is not there. */
+  readonly role: KubeObject | undefined;
+}
+
+/** What binds a user in a namespace (undefined: cluster-wide alone). */
+function* grantsFor(
+  source: RoleSource,
+  user: UserInfo,
+  namespace: string | undefined,
+): Generator<Grant> {
+  for (const binding of source.clusterRoleBindings()) {
+    const subject = subjectIn(binding, user);
+    if (subject === undefined) continue;
+    yield { binding, subject, role: source.clusterRole(binding['roleRef'].name) };
+  }
+  if (namespace === undefined || namespace === '') return;
+  for (const binding of source.roleBindings(namespace)) {
+    const subject = subjectIn(binding, user);
+    if (subject === undefined) continue;
+    const { kind, name } = binding['roleRef'];
+    const role = kind === 'ClusterRole' ? source.clusterRole(name) : source.role(namespace, name);
+    yield { binding, subject, role };
+  }
 }
 
 function rulesOf(role: KubeObject | undefined): readonly Rule[] {
@@ -96,23 +129,46 @@ export function* rulesFor(
   user: UserInfo,
   namespace: string | undefined,
 ): Generator<Rule> {
-  for (const binding of source.clusterRoleBindings()) {
-    if (applies(binding, user)) yield* rulesOf(source.clusterRole(binding['roleRef'].name));
-  }
-  if (namespace === undefined || namespace === '') return;
-  for (const binding of source.roleBindings(namespace)) {
-    if (!applies(binding, user)) continue;
-    const { kind, name } = binding['roleRef'];
-    yield* rulesOf(
-      kind === 'ClusterRole' ? source.clusterRole(name) : source.role(namespace, name),
-    );
-  }
+  for (const { role } of grantsFor(source, user, namespace)) yield* rulesOf(role);
 }
 
-export function isAllowed(source: RoleSource, request: AccessRequest): boolean {
-  if (request.user.groups.includes('system:masters')) return true;
-  for (const rule of rulesFor(source, request.user, request.namespace)) {
-    if (allows(rule, request)) return true;
+function describe({ binding, subject }: Grant): string {
+  const { name, namespace } = binding.metadata;
+  const { kind, name: role } = binding['roleRef'];
+  const isInNamespace = namespace !== undefined && namespace !== '';
+  const own = isInNamespace ? `RoleBinding "${name}/${namespace}"` : `ClusterRoleBinding "${name}"`;
+  const who =
+    subject.kind === 'ServiceAccount'
+      ? `${subject.name}/${subject.namespace || (namespace ?? '')}`
+      : subject.name;
+  return `${own} of ${kind} "${role}" to ${subject.kind} "${who}"`;
+}
+
+function missing({ binding }: Grant): string {
+  const { kind, name } = binding['roleRef'];
+  return `${String(kind).toLowerCase()}.rbac.authorization.k8s.io "${name}" not found`;
+}
+
+/** Over roles that may not be loaded yet. */
+export class RbacAuthorizer implements Authorizer {
+  readonly #source: () => RoleSource | undefined;
+
+  constructor(source: () => RoleSource | undefined) {
+    this.#source = source;
   }
-  return false;
+
+  authorize(request: AccessRequest): Decision {
+    const source = this.#source();
+    if (source === undefined) return noOpinion();
+    const failures: string[] = [];
+    for (const grant of grantsFor(source, request.user, request.namespace)) {
+      if (grant.role === undefined) failures.push(missing(grant));
+      else if (rulesOf(grant.role).some((rule) => allows(rule, request))) {
+        return { ...ALLOW, reason: `RBAC: allowed by ${describe(grant)}` };
+      }
+    }
+    if (failures.length === 0) return noOpinion();
+    const all = failures.length === 1 ? failures[0] : `[${failures.join(', ')}]`;
+    return noOpinion(`RBAC: ${all}`);
+  }
 }

@@ -270,6 +270,14 @@ export class Resources implements ObjectLookup {
     if (context.isInternal !== true) await this.#admission().validate(request);
   }
 
+  /** Of what is created below an object and not stored itself: tokens, evictions, bindings. */
+  async admitBelow(context: WriteContext, name: string, object: KubeObject): Promise<KubeObject> {
+    const request = admissionRequestOf(context, 'CREATE', object, undefined, name);
+    await this.#mutate(context, request);
+    await this.#judge(context, request);
+    return request.object ?? object;
+  }
+
   // ---- updating ----
 
   /**

@@ -25,9 +25,7 @@ export function defaultStatus(info: ResourceInfo, object: KubeObject, now: strin
   const key = `${info.group}/${info.resource}`;
   const status = object['status'] as Json | undefined | null;
   if (status === undefined || status === null) return;
-  if (key === '/nodes' && status['capacity'] !== undefined) {
-    status['allocatable'] ??= structuredClone(status['capacity']);
-  }
+  if (key === '/nodes') fillNodeStatus(status);
   const { conditions } = status;
   if (!Array.isArray(conditions)) return;
   const isRequest = key === 'certificates.k8s.io/certificatesigningrequests';
@@ -37,4 +35,29 @@ export function defaultStatus(info: ResourceInfo, object: KubeObject, now: strin
     condition['lastUpdateTime'] ??= now;
     condition['lastTransitionTime'] ??= now;
   }
+}
+
+const nodeInfo = [
+  'architecture',
+  'bootID',
+  'containerRuntimeVersion',
+  'kernelVersion',
+  'kubeProxyVersion',
+  'kubeletVersion',
+  'machineID',
+  'operatingSystem',
+  'osImage',
+  'systemUUID',
+];
+
+/** Also where a node says nothing, as Go writes what is never absent. */
+export function fillNodeStatus(status: Json): void {
+  if (status['capacity'] !== undefined) {
+    status['allocatable'] ??= structuredClone(status['capacity']);
+  }
+  const endpoints = (status['daemonEndpoints'] ??= {}) as Json;
+  const kubelet = (endpoints['kubeletEndpoint'] ??= {}) as Json;
+  kubelet['Port'] ??= 0;
+  const info = (status['nodeInfo'] ??= {}) as Json;
+  for (const field of nodeInfo) info[field] ??= '';
 }

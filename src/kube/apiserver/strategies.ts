@@ -5,6 +5,7 @@ import type { KubeObject, ObjectMeta } from '#kube/meta/object.ts';
 import { resetFields } from '#kube/meta/reset-fields.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { same } from '#kube/meta/same.ts';
+import { fillNodeStatus } from './status-defaults.ts';
 import type { UserInfo } from './user.ts';
 
 type Json = Record<string, unknown>;
@@ -155,7 +156,8 @@ export function prepareCreate(
   if (isPriority || (hasGeneration(info) && !withoutFirstGeneration.has(keyOf(info)))) {
     metadata.generation = 1;
   }
-  if (hasStatus(info)) {
+  if (keyOf(info) === '/nodes') fillNodeStatus((object['status'] ??= {}) as Json);
+  else if (hasStatus(info)) {
     const status = initialStatus[keyOf(info)];
     if (status === undefined) delete object['status'];
     else object['status'] = structuredClone(status);

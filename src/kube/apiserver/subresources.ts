@@ -4,11 +4,12 @@ import type { Env } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { labelSelectorFromObject, matchesLabels } from '#kube/meta/selectors.ts';
 import { ApiError, badRequest, conflict } from '#kube/meta/status.ts';
-import { isAllowed, rulesFor, type AccessRequest, type RoleSource } from './rbac.ts';
+import type { Authorizer } from './authz/authorizer.ts';
+import { rulesFor, type AccessRequest, type RoleSource } from './rbac.ts';
 import type { Resources, WriteContext } from './resources.ts';
 import { timestamp } from './strategies.ts';
 import { TokenRefusal, type VerifiedToken } from './tokens.ts';
-import type { UserInfo } from './user.ts';
+import { nodeNameOf, type UserInfo } from './user.ts';
 
 type Json = Record<string, unknown>;
 
@@ -118,8 +119,27 @@ export async function evict(
 
 // ---- reviews ----
 
+interface SelectorAttributes {
+  readonly rawSelector?: string;
+  readonly requirements?: readonly {
+    readonly key: string;
+    readonly operator: string;
+    readonly values?: readonly string[];
+  }[];
+}
+
+/** As a query would say it; operators that a field selector has not are left out (they only narrow). */
+function selectorText(selector: unknown): string | undefined {
+  const { rawSelector, requirements = [] } = (selector ?? {}) as SelectorAttributes;
+  if (rawSelector !== undefined && rawSelector !== '') return rawSelector;
+  const parts = requirements
+    .filter(({ operator, values = [] }) => operator === 'In' && values.length === 1)
+    .map(({ key, values = [] }) => `${key}=${values[0]}`);
+  return parts.length === 0 ? undefined : parts.join(',');
+}
+
 function attributesOf(spec: Json, user: UserInfo): AccessRequest {
-  const resource = spec['resourceAttributes'] as Record<string, string> | undefined;
+  const resource = spec['resourceAttributes'] as Record<string, never> | undefined;
   const other = spec['nonResourceAttributes'] as Record<string, string> | undefined;
   return {
     user,
@@ -131,11 +151,25 @@ function attributesOf(spec: Json, user: UserInfo): AccessRequest {
     namespace: resource?.['namespace'] || undefined,
     name: resource?.['name'] || undefined,
     path: other?.['path'] ?? '',
+    version: resource?.['version'],
+    fieldSelector: selectorText(resource?.['fieldSelector']),
+    labelSelector: selectorText(resource?.['labelSelector']),
+  };
+}
+
+async function accessStatus({ authorizer }: ReviewServices, access: AccessRequest): Promise<Json> {
+  const { kind, reason, error } = await authorizer.authorize(access);
+  return {
+    allowed: kind === 'allow',
+    ...(kind === 'deny' ? { denied: true } : {}),
+    ...(reason === '' ? {} : { reason }),
+    ...(error === undefined ? {} : { evaluationError: error }),
   };
 }
 
 export interface ReviewServices {
   readonly roles: RoleSource;
+  readonly authorizer: Authorizer;
   /** Throws TokenRefusal. */
   readonly authenticate: (
     token: string,
@@ -174,7 +208,7 @@ export async function review(
   const spec = (body['spec'] ?? {}) as Json;
   switch (resource) {
     case 'selfsubjectaccessreviews':
-      return { ...body, status: { allowed: isAllowed(services.roles, attributesOf(spec, user)) } };
+      return { ...body, status: await accessStatus(services, attributesOf(spec, user)) };
     case 'subjectaccessreviews':
     case 'localsubjectaccessreviews': {
       const subject: UserInfo = {
@@ -183,16 +217,24 @@ export async function review(
         groups: (spec['groups'] ?? []) as string[],
         extra: (spec['extra'] ?? {}) as Record<string, string[]>,
       };
-      return {
-        ...body,
-        status: { allowed: isAllowed(services.roles, attributesOf(spec, subject)) },
-      };
+      return { ...body, status: await accessStatus(services, attributesOf(spec, subject)) };
     }
     case 'selfsubjectrulesreviews': {
       const rules = [...rulesFor(services.roles, user, String(spec['namespace'] ?? ''))];
       const resourceRules = rules.filter((one) => one.nonResourceURLs === undefined);
       const nonResourceRules = rules.filter((one) => one.nonResourceURLs !== undefined);
-      return { ...body, status: { resourceRules, nonResourceRules, incomplete: false } };
+      // What a node may do is no list of rules.
+      const rest =
+        nodeNameOf(user) === undefined
+          ? { incomplete: false }
+          : {
+              incomplete: true,
+              evaluationError: 'node authorizer does not support user rule resolution',
+            };
+      const { kind, apiVersion } = body;
+      // Upstream answers with the rules alone.
+      const status = { resourceRules, nonResourceRules, ...rest };
+      return { kind, apiVersion, metadata: {}, spec: {}, status };
     }
     case 'selfsubjectreviews':
       return { ...body, status: { userInfo: userJson(user) } };

@@ -22,3 +22,11 @@ export function serviceAccountUser(namespace: string, name: string, uid: string)
   const groups = ['system:serviceaccounts', `system:serviceaccounts:${namespace}`];
   return authenticated(`system:serviceaccount:${namespace}:${name}`, groups, uid);
 }
+
+const NODE_USER = 'system:node:';
+
+/** The node that a user is; empty for one that does not say which, undefined for everybody else. */
+export function nodeNameOf({ name, groups }: UserInfo): string | undefined {
+  const isNode = name.startsWith(NODE_USER) && groups.includes('system:nodes');
+  return isNode ? name.slice(NODE_USER.length) : undefined;
+}

@@ -4,6 +4,7 @@ import { trackUpdate } from '#kube/meta/apply.ts';
 import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
 import { ApiError, badRequest } from '#kube/meta/status.ts';
 import type { Authenticator } from './authentication.ts';
+import type { Authorizer } from './authz/authorizer.ts';
 import { readBody, sendValue, type Exchange } from './bodies.ts';
 import type { Definitions } from './crd/definitions.ts';
 import { returnsDeleted } from './deletion.ts';
@@ -37,6 +38,7 @@ export interface WritesOptions {
   readonly tokens: TokenAuthority;
   readonly definitions: Definitions;
   readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
 }
 
 export class Writes {
@@ -64,6 +66,7 @@ export class Writes {
     const { info, user } = context;
     const services = {
       roles,
+      authorizer: this.#options.authorizer,
       authenticate: (token: string, audiences?: readonly string[]) =>
         this.#options.authenticator.token(token, audiences),
     };
@@ -90,27 +93,13 @@ export class Writes {
     if (info.resource === 'bindings' && subresource === undefined) {
       const pods = this.#resources.registry.byResource('', 'v1', 'pods');
       const asPod = { ...context, info: pods ?? context.info };
-      return sendValue(
-        exchange,
-        await bind(this.#resources, asPod, body.metadata?.name ?? '', body, this.#env),
-        { status: 201 },
-      );
+      const answer = await bind(this.#resources, asPod, body.metadata?.name ?? '', body, this.#env);
+      return sendValue(exchange, answer, { status: 201 });
     }
-    if (subresource === 'binding')
-      return sendValue(exchange, await bind(this.#resources, context, name, body, this.#env), {
-        status: 201,
-      });
-    if (subresource === 'eviction')
-      return sendValue(exchange, await evict(this.#resources, context, name, body), {
-        status: 201,
-      });
-    if (subresource === 'token') {
-      const services = { resources: this.#resources, tokens: this.#options.tokens, env: this.#env };
-      return sendValue(exchange, await requestToken(services, context, name, body), {
-        status: 201,
-      });
+    if (subresource !== undefined) {
+      const answer = await this.#below(subresource, context, name, body);
+      return sendValue(exchange, answer, { status: 201 });
     }
-    if (subresource !== undefined) throw unknownResource();
     const object = await this.#resources.create(
       context,
       this.#resources.decode(context, value, duplicates),
@@ -120,6 +109,33 @@ export class Writes {
       status: 201,
       warnings: context.warnings,
     });
+  }
+
+  async #below(
+    subresource: string,
+    context: WriteContext,
+    name: string,
+    body: KubeObject,
+  ): Promise<object> {
+    const resources = this.#resources;
+    switch (subresource) {
+      case 'binding':
+        return await bind(resources, context, name, body, this.#env);
+      case 'eviction':
+        return await evict(
+          resources,
+          context,
+          name,
+          await resources.admitBelow(context, name, body),
+        );
+      case 'token': {
+        const { tokens } = this.#options;
+        const asked = await resources.admitBelow(context, name, body);
+        return await requestToken({ resources, tokens, env: this.#env }, context, name, asked);
+      }
+      default:
+        throw unknownResource();
+    }
   }
 
   async change(exchange: Exchange, info: RequestInfo, context: WriteContext): Promise<void> {

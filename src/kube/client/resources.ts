@@ -40,6 +40,7 @@ export const endpointSlices = gvr('discovery.k8s.io', 'v1', 'endpointslices');
 export const leases = gvr('coordination.k8s.io', 'v1', 'leases');
 export const podDisruptionBudgets = gvr('policy', 'v1', 'poddisruptionbudgets');
 export const priorityClasses = gvr('scheduling.k8s.io', 'v1', 'priorityclasses');
+export const volumeAttributesClasses = gvr('storage.k8s.io', 'v1', 'volumeattributesclasses');
 export const runtimeClasses = gvr('node.k8s.io', 'v1', 'runtimeclasses');
 export const customResourceDefinitions = gvr(
   'apiextensions.k8s.io',

@@ -22,6 +22,11 @@ import { rootCaController } from './rootca/controller.ts';
 import { serviceAccountController } from './serviceaccount/controller.ts';
 import { statefulSetController } from './statefulset/controller.ts';
 import { ttlAfterFinishedController } from './ttlafterfinished/controller.ts';
+import {
+  claimProtectionController,
+  classProtectionController,
+  volumeProtectionController,
+} from './volumeprotection/controller.ts';
 
 export interface ControllersOptions {
   readonly client: KubeClient;
@@ -49,6 +54,9 @@ const makers: readonly ((services: ControllerServices) => Controller)[] = [
   disruptionController,
   clusterRoleAggregationController,
   resourceQuotaController,
+  claimProtectionController,
+  volumeProtectionController,
+  classProtectionController,
 ];
 
 export interface RunningControllers {

@@ -27,6 +27,7 @@ const byKind: Readonly<Record<string, GroupVersionResource>> = {
   Node: known.nodes,
   PersistentVolumeClaim: known.persistentVolumeClaims,
   Pod: known.pods,
+  PersistentVolume: known.persistentVolumes,
   PodDisruptionBudget: known.podDisruptionBudgets,
   ReplicaSet: known.replicaSets,
   ReplicationController: known.replicationControllers,
@@ -44,7 +45,7 @@ function resourceOf(kind: string): GroupVersionResource {
 }
 
 const namespaced = (kind: string): boolean =>
-  !['Node', 'Namespace', 'CustomResourceDefinition'].includes(kind);
+  !['Node', 'Namespace', 'PersistentVolume', 'CustomResourceDefinition'].includes(kind);
 
 /** Made names by the order in which they were first seen: hashes h1, h2, endings p1, p2. */
 class Names {

@@ -59,11 +59,6 @@ export const knownDifferences: readonly KnownDifference[] = [
     reason: 'not yet',
   },
   {
-    scene: 'storage.k8s.io/v1 volumeattributesclasses',
-    step: /./,
-    reason: 'the finalizers that protect volumes in use are not added',
-  },
-  {
     scene: 'storagemigration.k8s.io/v1 storageversionmigrations',
     step: /./,
     path: /^body\.metadata\.managedFields(?:\.|$)/,
@@ -76,17 +71,7 @@ export const knownDifferences: readonly KnownDifference[] = [
     reason: 'not yet',
   },
   {
-    scene: 'v1 nodes',
-    step: /./,
-    reason: 'nodes come from agents, which fill their status; no not-ready taint is added',
-  },
-  {
     scene: 'v1 persistentvolumeclaims',
-    step: /./,
-    reason: 'the finalizers that protect volumes in use are not added',
-  },
-  {
-    scene: 'v1 persistentvolumes',
     step: /./,
     reason: 'the finalizers that protect volumes in use are not added',
   },

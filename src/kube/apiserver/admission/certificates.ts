@@ -13,13 +13,13 @@ import {
 const group = 'certificates.k8s.io';
 
 /** By the signer itself, or by all signers of its domain. */
-function maySign(
+async function maySign(
   verb: string,
   signer: string,
   { user }: AdmissionRequest,
-  { isAllowed }: AdmissionServices,
-): boolean {
-  const ask = (name: string): boolean => {
+  { authorize }: AdmissionServices,
+): Promise<boolean> {
+  const ask = async (name: string): Promise<boolean> => {
     const access: AccessRequest = {
       user,
       verb,
@@ -31,9 +31,9 @@ function maySign(
       name,
       path: '',
     };
-    return isAllowed(access);
+    return (await authorize(access)).kind === 'allow';
   };
-  return ask(signer) || ask(`${signer.split('/')[0] ?? ''}/*`);
+  return (await ask(signer)) || ask(`${signer.split('/')[0] ?? ''}/*`);
 }
 
 const isRequest = (request: AdmissionRequest): boolean =>
@@ -41,11 +41,11 @@ const isRequest = (request: AdmissionRequest): boolean =>
 
 export const certificateApproval: AdmissionPlugin = {
   name: 'CertificateApproval',
-  validate(request, services) {
+  async validate(request, services) {
     const { operation, old, subresource } = request;
     if (!isRequest(request) || subresource !== 'approval' || operation !== 'UPDATE') return;
     const signer = String(old?.['spec']?.signerName ?? '');
-    if (maySign('approve', signer, request, services)) return;
+    if (await maySign('approve', signer, request, services)) return;
     const why = `user not permitted to approve requests with signerName ${JSON.stringify(signer)}`;
     throw forbiddenBy(request, why);
   },
@@ -53,7 +53,7 @@ export const certificateApproval: AdmissionPlugin = {
 
 export const certificateSigning: AdmissionPlugin = {
   name: 'CertificateSigning',
-  validate(request, services) {
+  async validate(request, services) {
     const { operation, object, old, subresource } = request;
     if (!isRequest(request) || subresource !== 'status' || operation !== 'UPDATE') return;
     const certificate = (one: typeof object): unknown => [
@@ -62,7 +62,7 @@ export const certificateSigning: AdmissionPlugin = {
     ];
     if (same(certificate(object), certificate(old))) return;
     const signer = String(old?.['spec']?.signerName ?? '');
-    if (maySign('sign', signer, request, services)) return;
+    if (await maySign('sign', signer, request, services)) return;
     const why = `user not permitted to sign requests with signerName ${JSON.stringify(signer)}`;
     throw forbiddenBy(request, why);
   },
@@ -91,14 +91,14 @@ export const certificateSubject: AdmissionPlugin = {
 
 export const trustBundleAttest: AdmissionPlugin = {
   name: 'ClusterTrustBundleAttest',
-  validate(request, services) {
+  async validate(request, services) {
     const { operation, object, subresource } = request;
     if (!isOf(request, group, 'clustertrustbundles') || subresource !== undefined) return;
     if (operation === 'DELETE' || object === undefined) return;
     const signer = String(
       (object['spec'] as { signerName?: string } | undefined)?.signerName ?? '',
     );
-    if (signer === '' || maySign('attest', signer, request, services)) return;
+    if (signer === '' || (await maySign('attest', signer, request, services))) return;
     const why = `user not permitted to attest for signerName ${JSON.stringify(signer)}`;
     throw forbiddenBy(request, why);
   },

@@ -14,10 +14,13 @@ import {
   defaultIngressClass,
   defaultStorageClass,
   podTopologyLabels,
+  storageObjectInUseProtection,
+  taintNodesByCondition,
 } from './defaults.ts';
 import { namespaceLifecycle } from './lifecycle.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { MutatingPolicies } from './mutating-policies.ts';
+import { nodeRestriction } from './node-restriction.ts';
 import { podSecurity } from './pod-security.ts';
 import { defaultTolerationSeconds, priority, runtimeClass, serviceAccount } from './pods.ts';
 import { resourceQuota, type ChargeQuota } from './resource-quota.ts';
@@ -30,10 +33,13 @@ const builtIn: readonly AdmissionPlugin[] = [
   namespaceLifecycle,
   limitRanger,
   serviceAccount,
+  nodeRestriction,
+  taintNodesByCondition,
   podSecurity,
   priority,
   defaultTolerationSeconds,
   defaultStorageClass,
+  storageObjectInUseProtection,
   claimResize,
   runtimeClass,
   certificateApproval,

@@ -78,6 +78,40 @@ export const claimResize: AdmissionPlugin = {
   },
 };
 
+/** Objects that stay as long as somebody uses them: a controller takes the finalizer away then. */
+const protectedKinds: Readonly<Record<string, string>> = {
+  '/persistentvolumes': 'kubernetes.io/pv-protection',
+  '/persistentvolumeclaims': 'kubernetes.io/pvc-protection',
+  'storage.k8s.io/volumeattributesclasses': 'kubernetes.io/vac-protection',
+};
+
+export const storageObjectInUseProtection: AdmissionPlugin = {
+  name: 'StorageObjectInUseProtection',
+  mutate({ operation, info, object, subresource }) {
+    const finalizer = protectedKinds[`${info.group}/${info.resource}`];
+    if (finalizer === undefined || operation !== 'CREATE' || subresource !== undefined) return;
+    if (object === undefined || object.metadata.finalizers?.includes(finalizer) === true) return;
+    object.metadata.finalizers = [...(object.metadata.finalizers ?? []), finalizer];
+  },
+};
+
+const NOT_READY = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' };
+
+/** New nodes take no pods before a controller has seen that they are ready. */
+export const taintNodesByCondition: AdmissionPlugin = {
+  name: 'TaintNodesByCondition',
+  mutate(request) {
+    const { operation, object, subresource } = request;
+    if (!isOf(request, '', 'nodes') || operation !== 'CREATE' || subresource !== undefined) return;
+    if (object === undefined) return;
+    const spec = (object['spec'] ??= {}) as Json;
+    const taints = (spec['taints'] ?? []) as (typeof NOT_READY)[];
+    const { key, effect } = NOT_READY;
+    if (taints.some((one) => one.key === key && one.effect === effect)) return;
+    spec['taints'] = [...taints, { ...NOT_READY }];
+  },
+};
+
 const topology = ['topology.kubernetes.io/zone', 'topology.kubernetes.io/region'];
 
 /** A pod that has its node already learns where the node is. */

@@ -4,6 +4,7 @@ import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
 import { ApiError } from '#kube/meta/status.ts';
+import type { Decision } from '#kube/apiserver/authz/authorizer.ts';
 import type { AccessRequest } from '#kube/apiserver/rbac.ts';
 import type { UserInfo } from '#kube/apiserver/user.ts';
 
@@ -33,6 +34,8 @@ export interface AdmissionRequest {
 export interface AdmissionServices {
   readonly lookup: ObjectLookup;
   readonly registry: ResourceRegistry;
+  readonly authorize: (access: AccessRequest) => Decision | Promise<Decision>;
+  /** For expressions, which cannot wait: who has to be asked elsewhere is asked before (expressions.ts). */
   readonly isAllowed: (access: AccessRequest) => boolean;
   readonly uuid: () => string;
   /** In [0, 1). */

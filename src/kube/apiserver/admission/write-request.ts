@@ -15,6 +15,7 @@ export function admissionRequestOf(
   operation: Operation,
   object: KubeObject | undefined,
   old: KubeObject | undefined,
+  name = (object ?? old)?.metadata.name ?? '',
 ): AdmissionRequest {
   const { info, subresource, namespace, user, isDryRun, warnings, fieldManager } = context;
   const manager = operation === 'DELETE' || operation === 'CONNECT' ? {} : { fieldManager };
@@ -23,7 +24,7 @@ export function admissionRequestOf(
     info,
     subresource,
     namespace,
-    name: (object ?? old)?.metadata.name ?? '',
+    name,
     object,
     old,
     user,

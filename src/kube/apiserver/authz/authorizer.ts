@@ -1,0 +1,74 @@
+// Who decides whether a request may be: one authorizer after another, until one has an opinion.
+import type { AccessRequest } from '#kube/apiserver/rbac.ts';
+
+export interface Decision {
+  /** `none`: no opinion, the next one is asked. */
+  readonly kind: 'allow' | 'deny' | 'none';
+  /** Told to clients in refusals and in access reviews; may be empty. */
+  readonly reason: string;
+  /** What went wrong while deciding. */
+  readonly error?: string | undefined;
+}
+
+export const ALLOW: Decision = { kind: 'allow', reason: '' };
+
+export const noOpinion = (reason = ''): Decision => ({ kind: 'none', reason });
+
+export interface Authorizer {
+  authorize(access: AccessRequest): Decision | Promise<Decision>;
+}
+
+/** Members of system:masters may do everything, whoever else is asked (and whatever is loaded yet). */
+export const superusers: Authorizer = {
+  authorize: ({ user }) => (user.groups.includes('system:masters') ? ALLOW : noOpinion()),
+};
+
+/** Reasons of those without an opinion are told under their names. */
+export interface NamedAuthorizer {
+  readonly name: string;
+  readonly authorizer: Authorizer;
+}
+
+export class AuthorizerChain implements Authorizer {
+  readonly #all: readonly NamedAuthorizer[];
+
+  constructor(all: readonly NamedAuthorizer[]) {
+    this.#all = all;
+  }
+
+  /** At once, unless somebody has to ask somebody else. */
+  authorize(access: AccessRequest): Decision | Promise<Decision> {
+    return this.#from(0, access, []);
+  }
+
+  #from(start: number, access: AccessRequest, before: Decision[]): Decision | Promise<Decision> {
+    for (let i = start; i < this.#all.length; i++) {
+      const found = this.#all[i]?.authorizer.authorize(access) ?? noOpinion();
+      if (found instanceof Promise) {
+        return found.then((one) =>
+          one.kind === 'none' ? this.#from(i + 1, access, [...before, one]) : one,
+        );
+      }
+      if (found.kind !== 'none') return found;
+      before.push(found);
+    }
+    return this.#nobody(before);
+  }
+
+  #nobody(all: readonly Decision[]): Decision {
+    const told = all.map(({ reason }, i) =>
+      reason === '' ? '' : `${this.#all[i]?.name ?? ''}: ${reason}`,
+    );
+    const reason = told.filter((one) => one !== '').join('\n');
+    const errors = all.map(({ error }) => error).filter((one) => one !== undefined);
+    if (errors.length === 0) return noOpinion(reason);
+    const error = errors.length === 1 ? errors[0] : `[${errors.join(', ')}]`;
+    return { ...noOpinion(reason), error };
+  }
+}
+
+/** For what cannot wait: without those who have to ask somebody else. */
+export function isAllowedNow(authorizer: Authorizer, access: AccessRequest): boolean {
+  const found = authorizer.authorize(access);
+  return !(found instanceof Promise) && found.kind === 'allow';
+}
