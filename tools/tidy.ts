@@ -23,6 +23,7 @@ const directions: Record<string, readonly string[]> = {
   'mesos/allocator': ['base', 'wire/mesos', 'mesos/resources'],
   'mesos/libprocess': ['base', 'codec', 'wire/mesos', 'env'],
   'mesos/client': ['base', 'codec', 'wire/mesos', 'env'],
+  'mesos/flags': ['base'],
   'mesos/security': ['base', 'codec', 'wire/mesos', 'env', 'mesos/resources'],
   'mesos/registry': ['base', 'codec', 'wire/mesos', 'env', 'store'],
   'mesos/election': ['base', 'codec', 'wire/mesos', 'env', 'store'],
@@ -38,6 +39,7 @@ const directions: Record<string, readonly string[]> = {
     'mesos/registry',
     'mesos/libprocess',
     'mesos/security',
+    'mesos/flags',
   ],
   'mesos/agent': [
     'base',
@@ -48,6 +50,7 @@ const directions: Record<string, readonly string[]> = {
     'mesos/executor',
     'mesos/libprocess',
     'mesos/security',
+    'mesos/flags',
   ],
   'kube/cel': ['base', 'kube/meta'],
   'kube/types': ['base', 'codec', 'kube/meta'],

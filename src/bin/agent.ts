@@ -7,6 +7,7 @@ import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import { systemDisk } from '#env/node/disk.ts';
 import { createProcessHost } from '#env/node/process-host.ts';
+import { environmentFlags, namedFlags } from '#mesos/flags/flag-table.ts';
 import { isAgentFlag, readFlags } from '#mesos/agent/flags.ts';
 import { type AgentSettings, type RunningAgent, startAgent } from '#mesos/agent/service.ts';
 import { detectMaster, parseMasterAddress, redacted } from '#mesos/election/master-address.ts';
@@ -67,26 +68,6 @@ function resourcesText(options: AgentCommandOptions): string {
   return [given.replace(/;+\s*$/, ''), ...missing].join(';');
 }
 
-/** Of MESOS_ variables only those that are flags of this agent: others are for other programs. */
-function environmentFlags(): Record<string, string> {
-  const entries = Object.entries(process.env)
-    .map(([name, value]) => [name.replace(/^MESOS_/, '').toLowerCase(), value, name] as const)
-    .filter(([name, , full]) => full.startsWith('MESOS_') && isAgentFlag(name));
-  return Object.fromEntries(entries.map(([name, value]) => [name, value ?? '']));
-}
-
-function namedFlags(given: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    given.map((text) => {
-      const [, name = '', value = ''] = /^-*([^=]+)=(.*)$/s.exec(text) ?? [];
-      if (name === '') {
-        throw new Fault({ code: 'bad-flag' }, `Cannot start: "${text}" is not NAME=VALUE`);
-      }
-      return [name, value];
-    }),
-  );
-}
-
 function settingsOf(options: AgentCommandOptions): AgentSettings {
   const home = resolve(options.home);
   const resources = resourcesText({ ...options, home });
@@ -99,7 +80,10 @@ function settingsOf(options: AgentCommandOptions): AgentSettings {
     hostname,
     resources: parseResources(resources),
     attributes: parseAttributes(options.attributes ?? ''),
-    options: { ...environmentFlags(), ...namedFlags(options.flag ?? []) },
+    options: {
+      ...environmentFlags(process.env, isAgentFlag),
+      ...namedFlags(options.flag ?? []),
+    },
     flags: {
       master: redacted(options.master),
       work_dir: home,

@@ -12,6 +12,8 @@ import {
   parseMasterAddress,
   redacted,
 } from '#mesos/election/master-address.ts';
+import { environmentFlags, namedFlags } from '#mesos/flags/flag-table.ts';
+import { isMasterFlag, readMasterFlags, type MasterFlags } from '#mesos/master/given-flags.ts';
 import { MasterHttp } from '#mesos/master/http.ts';
 import { masterInfoOf } from '#mesos/master/master-info.ts';
 import { MasterShell } from '#mesos/master/shell.ts';
@@ -33,12 +35,14 @@ export interface MasterRunOptions {
   readonly store?: string | undefined;
   /** `zk://…/PATH`: masters elect their leader there. With a registry in etcd they do so there else. */
   readonly zk?: string | undefined;
+  /** `name=value` under Mesos' names; also as MESOS_NAME in the environment, which they win over. */
+  readonly flag?: readonly string[] | undefined;
 }
 
 const SECOND_MS = 1_000;
 
 /** What /flags tells, under the names that Mesos has for the same things. */
-function flagsOf({ home, host, port, zk }: MasterRunOptions): Record<string, string> {
+function flagsOf({ home, host, port, zk, flag }: MasterRunOptions): Record<string, string> {
   return {
     ...(zk === undefined ? {} : { zk: redacted(zk) }),
     work_dir: home,
@@ -48,26 +52,24 @@ function flagsOf({ home, host, port, zk }: MasterRunOptions): Record<string, str
     allocator: 'hierarchical',
     role_sorter: 'drf',
     framework_sorter: 'drf',
-    agent_ping_timeout: '15secs',
-    max_agent_ping_timeouts: '5',
-    agent_reregister_timeout: '10mins',
-    max_completed_frameworks: '50',
-    max_completed_tasks_per_framework: '1000',
-    min_allocatable_resources: 'cpus:0.01|mem:32',
-    authenticate_frameworks: 'false',
-    authenticate_agents: 'false',
+    ...givenFlags(flag),
   };
+}
+
+function givenFlags(flag: readonly string[] = []): Record<string, string> {
+  return { ...environmentFlags(process.env, isMasterFlag), ...namedFlags(flag) };
 }
 
 export async function runMaster(options: MasterRunOptions, env: Env): Promise<RunningPart> {
   const { home, host } = options;
+  const flags = readMasterFlags(givenFlags(options.flag), env);
   prepareFolder(home);
   const spec = parseStoreSpec(options.store ?? `sqlite:${join(home, 'registry.db')}`, ETCD_PREFIX);
   const group = await groupOf(options, spec, env);
   const store = await openStore(spec, env);
   const server = createServer({ requireHostHeader: false, keepAliveTimeout: 0 });
   const port = await listen(server, options);
-  const master = new MasterProcess({ ...options, port }, { store, group, server }, env);
+  const master = new MasterProcess({ ...options, port }, { store, group, server, flags }, env);
   await master.start();
   env.log.info('Master is ready', { host, port });
   return {
@@ -113,6 +115,7 @@ interface MasterParts {
   readonly store: Store;
   readonly group: Group | undefined;
   readonly server: Server;
+  readonly flags: MasterFlags;
 }
 
 /** One life of a master: it waits for its turn, leads, and ends when another one does. */
@@ -140,6 +143,7 @@ class MasterProcess {
       now: () => env.clock.now(),
       leader: () => this.#candidate?.leader,
       isRecovering: () => this.#isRecovering,
+      authentication: parts.flags.authentication,
     });
     this.#handle = (request, response) => standby.handle(request, response);
     parts.server.on('request', (request, response) => this.#handle(request, response));
@@ -184,7 +188,9 @@ class MasterProcess {
       return;
     }
     this.#shell = shell;
-    const http = new MasterHttp(shell, this.#flags);
+    const http = new MasterHttp(shell, this.#flags, {
+      authentication: this.#parts.flags.authentication,
+    });
     this.#handle = (request, response) => http.handle(request, response);
     this.#env.log.info('Master leads', { masterId: this.#options.masterId });
     void shell.ended.then(() => this.#ended.resolve());

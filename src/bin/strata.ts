@@ -151,6 +151,7 @@ program
     'the registry: sqlite:PATH or etcd:URL[,URL][?prefix=/P] (default: a file)',
   )
   .option('--zk <url>', 'elect the leader in ZooKeeper: zk://[USER:PASSWORD@]HOST:PORT[,…]/PATH')
+  .option('--flag <name=value...>', "flags under Mesos' names, e.g. authenticate_agents=true")
   .addOption(supervisedOption())
   .action(
     exits(async (options) => {

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { faultCode } from '#base/fault.ts';
-import { durationMs, flagTexts, readFlags } from './flags.ts';
+import { durationMs } from '#mesos/flags/flag-table.ts';
+import { flagTexts, readFlags } from './flags.ts';
 
 const values = [
   [

@@ -1,8 +1,18 @@
 // The agent's flags under Mesos' names, as text: what they mean here. A name that is not known and a
 // value that cannot be read are faults with code `bad-flag`; nothing starts then.
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { Fault } from '#base/fault.ts';
+import {
+  bool,
+  bytes,
+  count,
+  durationMs,
+  flag,
+  FlagTable,
+  fraction,
+  oneOf,
+  optional,
+  valueOrFile,
+  words,
+} from '#mesos/flags/flag-table.ts';
 import type { Backend } from './image-root.ts';
 import type { ReconfigurationPolicy } from './reconfiguration.ts';
 import { DockerConfig, NO_LOGINS } from './registry-auth.ts';
@@ -51,73 +61,6 @@ export interface ImageGcConfig {
   readonly excluded: readonly string[];
 }
 
-interface FlagKind<T> {
-  readonly fallback: string;
-  readonly read: (text: string) => T;
-}
-
-function flag<T>(fallback: string, read: (text: string) => T): FlagKind<T> {
-  return { fallback, read };
-}
-
-const UNITS_MS: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  ms: 1,
-  secs: 1000,
-  mins: 60_000,
-  hrs: 3_600_000,
-  days: 86_400_000,
-  weeks: 604_800_000,
-};
-const UNITS_BYTES: Readonly<Record<string, number>> = {
-  B: 1,
-  KB: 2 ** 10,
-  MB: 2 ** 20,
-  GB: 2 ** 30,
-  TB: 2 ** 40,
-  PB: 2 ** 50,
-};
-
-function quantity(text: string, units: Readonly<Record<string, number>>, what: string): number {
-  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)([a-zA-Z]+)$/.exec(text) ?? [];
-  const size = units[unit];
-  if (size === undefined) throw new Error(`"${text}" is no ${what}`);
-  return Number(number) * size;
-}
-
-/** `5secs`, `1weeks`, as stout reads a Duration. */
-export function durationMs(text: string): number {
-  return quantity(text, UNITS_MS, 'duration');
-}
-
-const bytes = (text: string): number => quantity(text, UNITS_BYTES, 'number of bytes');
-
-function bool(text: string): boolean {
-  if (text === 'true' || text === '1') return true;
-  if (text === 'false' || text === '0') return false;
-  throw new Error(`"${text}" is neither true nor false`);
-}
-
-function fraction(text: string): number {
-  const value = Number(text);
-  if (text === '' || !(value >= 0 && value <= 1)) throw new Error(`"${text}" is not within 0 to 1`);
-  return value;
-}
-
-function count(text: string): number {
-  if (!/^\d+$/.test(text)) throw new Error(`"${text}" is no number`);
-  return Number(text);
-}
-
-function oneOf<T extends string>(...words: readonly T[]): (text: string) => T {
-  return (text) => {
-    const found = words.find((word) => word === text);
-    if (found === undefined) throw new Error(`"${text}" is none of ${words.join(', ')}`);
-    return found;
-  };
-}
-
 /** `{"capabilities": ["NET_RAW"]}` */
 function capabilities(text: string): readonly string[] | undefined {
   if (text === '') return undefined;
@@ -130,12 +73,6 @@ function variables(text: string): Readonly<Record<string, string>> | undefined {
   if (text === '') return undefined;
   const object = JSON.parse(text) as Record<string, unknown>;
   return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, String(value)]));
-}
-
-/** The value itself, or, after `file://` or as an absolute path, that of a file. */
-function valueOrFile(text: string): string {
-  if (text.startsWith('file://')) return readFileSync(fileURLToPath(text), 'utf8');
-  return text.startsWith('/') ? readFileSync(text, 'utf8') : text;
 }
 
 function dockerConfig(text: string): DockerConfig {
@@ -167,9 +104,6 @@ function dockerRegistry(text: string): string {
   if (/^(https?:\/\/|file:\/\/\/|\/)/.test(text)) return text;
   throw new Error(`"${text}" is neither a http(s) address nor a path`);
 }
-
-const words = (text: string): ReadonlySet<string> => new Set(text.split(',').filter(Boolean));
-const optional = (text: string): string | undefined => (text === '' ? undefined : text);
 
 /**
  * Those that Mesos 1.11 has and that change something here, with its defaults; and, from
@@ -207,37 +141,20 @@ const KINDS = {
   image_gc_config: flag('', imageGc),
 } as const;
 
-type Kinds = typeof KINDS;
-type Name = keyof Kinds;
-type ValueOf<N extends Name> = ReturnType<Kinds[N]['read']>;
+const TABLE = new FlagTable(KINDS);
 
 /** Whether it is a flag of these. */
-export function isAgentFlag(name: string): name is Name {
-  return Object.hasOwn(KINDS, name);
+export function isAgentFlag(name: string): boolean {
+  return TABLE.has(name);
 }
 
 /** What every flag is, with defaults filled in: for /flags. */
 export function flagTexts(given: Readonly<Record<string, string>>): Record<string, string> {
-  const defaults = Object.entries(KINDS).map(([name, kind]) => [name, kind.fallback] as const);
-  return { ...Object.fromEntries(defaults.filter(([, text]) => text !== '')), ...given };
+  return TABLE.texts(given);
 }
 
 export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
-  for (const name of Object.keys(given)) {
-    if (isAgentFlag(name)) continue;
-    throw new Fault({ code: 'bad-flag', name }, `Cannot start: flag "${name}" is not known`);
-  }
-  const value = <N extends Name>(name: N): ValueOf<N> => {
-    const text = given[name] ?? KINDS[name].fallback;
-    try {
-      return KINDS[name].read(text) as ValueOf<N>;
-    } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new Fault({ code: 'bad-flag', name }, `Cannot start: flag "${name}": ${why}`, {
-        cause,
-      });
-    }
-  };
+  const value = TABLE.reader(given);
   return {
     isolators: value('isolation'),
     effectiveCapabilities: value('effective_capabilities'),

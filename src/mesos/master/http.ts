@@ -8,13 +8,14 @@ import { allocatorAnswer } from './allocator-api.ts';
 import { validateMasterCall, validateSchedulerCall } from './call-validation.ts';
 import type { Exchange } from './exchange.ts';
 import { AttachedFiles } from './files.ts';
-import { LegacyApi, readingPaths } from './legacy-api.ts';
-import { changingPaths, LegacyChanges } from './legacy-changes.ts';
+import { LegacyApi } from './legacy-api.ts';
+import { LegacyChanges } from './legacy-changes.ts';
 import { LogToggle } from './log-level.ts';
 import { metricsOf } from './metrics.ts';
 import { acceptedType, readCall, refuse, sendJson, sendMessage } from './negotiate.ts';
 import { answer } from './operator-answers.ts';
 import { needsName, realmOf } from './realms.ts';
+import { changingPaths, ownPaths, readingPaths, routeOf } from './routes.ts';
 import { OperatorActions } from './operator-actions.ts';
 import { ProcessApi, systemMetrics } from './process-api.ts';
 import { registryJson } from './registry-json.ts';
@@ -27,34 +28,6 @@ const NOT_ACCEPTABLE = "Expecting 'Accept' to allow 'application/x-protobuf' or 
 const NAMELESS =
   "The request's authenticated principal contains claims, but no value string. " +
   'The master currently requires that principals have a value';
-
-/** The master's own endpoints; each answers for every path below it, too. */
-const ownPaths: ReadonlySet<string> = new Set([
-  ...readingPaths,
-  ...changingPaths,
-  '/api/v1',
-  '/api/v1/scheduler',
-  '/health',
-  '/redirect',
-]);
-/** Those of other processes in the same program. */
-const processPaths: ReadonlySet<string> = new Set([
-  '/version',
-  '/metrics/snapshot',
-  '/system/stats.json',
-  '/logging/toggle',
-  '/files/debug',
-  '/files/browse',
-  '/files/read',
-  '/files/download',
-  '/profiler/start',
-  '/profiler/stop',
-  '/help',
-  '/__processes__',
-  '/registrar(1)/registry',
-  '/allocator/offer_constraints_debug',
-  '/allocator/explain',
-]);
 
 export interface MasterHttpOptions {
   /** Name -> file behind it, as /files shows it. */
@@ -281,25 +254,4 @@ export class MasterHttp {
 function notFound({ request, response }: Omit<Exchange, 'principal'>): void {
   request.resume();
   refuse(response, 404, '404 Not Found.');
-}
-
-/**
- * The endpoint that answers for a path: the longest known one that it lies below. The master answers
- * with and without `/master` before it.
- */
-function routeOf(pathname: string): string | undefined {
-  const isMaster = pathname === '/master' || pathname.startsWith('/master/');
-  let path = (isMaster ? pathname.slice('/master'.length) : pathname).replace(/\/+$/, '');
-  for (; path !== ''; path = path.slice(0, path.lastIndexOf('/'))) {
-    if (ownPaths.has(path)) {
-      // Nothing lies below the redirection.
-      return path === '/redirect' && routeRest(pathname, path) ? undefined : path;
-    }
-    if (!isMaster && processPaths.has(path)) return path;
-  }
-  return undefined;
-}
-
-function routeRest(pathname: string, path: string): boolean {
-  return !pathname.replace(/\/+$/, '').endsWith(path);
 }

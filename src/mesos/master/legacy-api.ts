@@ -37,16 +37,6 @@ function wholeNumber(text: string | null, otherwise: number): number {
     : otherwise;
 }
 
-export const readingPaths: ReadonlySet<string> = new Set([
-  '/state',
-  '/state-summary',
-  '/slaves',
-  '/frameworks',
-  '/tasks',
-  '/roles',
-  '/flags',
-]);
-
 export class LegacyApi {
   readonly #shell: MasterShell;
   readonly #flags: Readonly<Record<string, string>>;

@@ -10,6 +10,7 @@ import { quotaJson } from './legacy-views.ts';
 import { readBody, refuse, refuseMethod, sendJson } from './negotiate.ts';
 import type { ActionOutcome, OperatorActions } from './operator-actions.ts';
 import { operationEndpoints, operationOfForm } from './operator-operations.ts';
+import { methodsOf } from './routes.ts';
 import type { MasterShell } from './shell.ts';
 import type { OperatorIdentity } from './types.ts';
 import { Visible } from './visible.ts';
@@ -21,22 +22,6 @@ interface Asked {
   readonly whole: string;
   readonly body: string;
 }
-
-const methodsOf: Readonly<Record<string, readonly string[]>> = {
-  '/weights': ['GET', 'PUT'],
-  '/quota': ['GET', 'POST', 'DELETE'],
-  '/maintenance/schedule': ['GET', 'POST'],
-  '/maintenance/status': ['GET'],
-  '/machine/down': ['POST'],
-  '/machine/up': ['POST'],
-  '/teardown': ['POST'],
-  '/reserve': ['POST'],
-  '/unreserve': ['POST'],
-  '/create-volumes': ['POST'],
-  '/destroy-volumes': ['POST'],
-};
-
-export const changingPaths: ReadonlySet<string> = new Set(Object.keys(methodsOf));
 
 function bad(message: string): ActionOutcome {
   return { status: 400, message };

@@ -1,8 +1,11 @@
 // What a master answers while another one leads, or nobody does (inventory sections 1 and 6): its own health,
 // version, flags and metrics; for all else where the leader is. libprocess messages are for leaders only.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Authentication } from '#mesos/security/authentication.ts';
 import type { MasterInfo } from '#wire/mesos/v1.ts';
 import { refuse, sendBytes } from './negotiate.ts';
+import { realmOf } from './realms.ts';
+import { routeOf } from './routes.ts';
 
 export interface StandbyView {
   readonly version: string;
@@ -13,6 +16,8 @@ export interface StandbyView {
   readonly leader: () => MasterInfo | undefined;
   /** It is this master's turn, and it is reading the registry. */
   readonly isRecovering: () => boolean;
+  /** Strangers are not even told who leads. */
+  readonly authentication: Authentication;
 }
 
 export class StandbyHttp {
@@ -24,20 +29,28 @@ export class StandbyHttp {
   handle(request: IncomingMessage, response: ServerResponse): void {
     response.on('error', () => {});
     request.resume();
-    let path: string;
-    try {
-      path = decodeURIComponent(new URL(request.url ?? '/', 'http://master').pathname);
-    } catch {
-      refuse(response, 400, 'Failed to decode the request path');
-      return;
-    }
-    const own = path.replace(/\/+$/, '').replace(/^\/master(?=\/|$)/, '');
     if (request.headers['libprocess-from'] !== undefined || isLibprocess(request)) {
       response.writeHead(202, { 'Content-Length': 0 }).end();
-    } else if (own === '/health') response.writeHead(200, { 'Content-Length': 0 }).end();
+      return;
+    }
+    const path = routeOf((request.url ?? '/').replace(/\?.*$/s, ''));
+    if (path === undefined) {
+      refuse(response, 404, '404 Not Found.');
+      return;
+    }
+    this.#answer(path, request, response).catch((error: unknown) => {
+      response.destroy(error instanceof Error ? error : undefined);
+    });
+  }
+
+  async #answer(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const who = await this.#view.authentication.identify(realmOf(path), request.headers);
+    if ('refusal' in who) {
+      refuse(response, who.refusal.status, who.refusal.message, who.refusal.headers);
+    } else if (path === '/health') response.writeHead(200, { 'Content-Length': 0 }).end();
     else {
-      const value = this.#own(own);
-      if (value === undefined) this.#redirect(request, response, own);
+      const value = this.#own(path);
+      if (value === undefined) this.#redirect(request, response, path);
       else {
         const bytes = Buffer.from(JSON.stringify(value));
         sendBytes({ request, response }, bytes, 'application/json');
@@ -60,10 +73,6 @@ export class StandbyHttp {
   }
 
   #redirect(request: IncomingMessage, response: ServerResponse, path: string): void {
-    if (path.startsWith('/redirect/')) {
-      refuse(response, 404, '404 Not Found.');
-      return;
-    }
     if (this.#view.isRecovering()) {
       refuse(response, 503, 'Master has not finished recovery');
       return;

@@ -1,0 +1,83 @@
+// The flags of the master that change something here, under Mesos' names and with its defaults, and what
+// they mean. A name that is not known and a value that cannot be read are faults with code `bad-flag`.
+import { Fault } from '#base/fault.ts';
+import type { Env } from '#env/env.ts';
+import { bool, durationMs, flag, FlagTable, oneOf, optional } from '#mesos/flags/flag-table.ts';
+import type { Authentication } from '#mesos/security/authentication.ts';
+import { authenticationOf } from '#mesos/security/authenticators.ts';
+import { readCredentials, readSecretFile, type Credentials } from '#mesos/security/credentials.ts';
+import { READONLY_REALM, READWRITE_REALM, SCHEDULER_REALM } from './realms.ts';
+
+const KINDS = {
+  authenticate_agents: flag('false', bool),
+  authenticate_frameworks: flag('false', bool),
+  authenticate_http_frameworks: flag('false', bool),
+  authenticate_http_readonly: flag('false', bool),
+  authenticate_http_readwrite: flag('false', bool),
+  authentication_v0_timeout: flag('15secs', durationMs),
+  authenticators: flag('crammd5', oneOf('crammd5')),
+  credentials: flag('', optional),
+  http_authenticators: flag('basic', String),
+  http_framework_authenticators: flag('', optional),
+  jwt_secret_key: flag('', optional),
+} as const;
+
+const TABLE = new FlagTable(KINDS);
+
+export interface PeerAuthenticationOptions {
+  readonly credentials: Credentials;
+  /** Those that have not authenticated are refused. */
+  readonly wantsFrameworks: boolean;
+  readonly wantsAgents: boolean;
+  readonly timeoutMs: number;
+}
+
+export interface MasterFlags {
+  /** Of HTTP requests. */
+  readonly authentication: Authentication;
+  /** Of agents and of drivers (v0). */
+  readonly peers: PeerAuthenticationOptions;
+}
+
+export function isMasterFlag(name: string): boolean {
+  return TABLE.has(name);
+}
+
+type Reader = ReturnType<typeof TABLE.reader>;
+
+/** Realm -> names of authenticators, for the realms that are not open. */
+function realmsOf(value: Reader): Map<string, string> {
+  const realms = new Map<string, string>();
+  const names = value('http_authenticators');
+  if (value('authenticate_http_readonly')) realms.set(READONLY_REALM, names);
+  if (value('authenticate_http_readwrite')) realms.set(READWRITE_REALM, names);
+  if (!value('authenticate_http_frameworks')) return realms;
+  const forFrameworks = value('http_framework_authenticators');
+  if (forFrameworks === undefined) {
+    const message =
+      'Cannot start: Missing `--http_framework_authenticators` flag. This must be used ' +
+      'in conjunction with `--authenticate_http_frameworks`';
+    throw new Fault({ code: 'bad-flag', name: 'http_framework_authenticators' }, message);
+  }
+  return realms.set(SCHEDULER_REALM, forFrameworks);
+}
+
+/** Reads them and the files that they name. */
+export function readMasterFlags(given: Readonly<Record<string, string>>, env: Env): MasterFlags {
+  const value = TABLE.reader(given);
+  const { clock, log } = env;
+  const credentials = readCredentials('credentials', value('credentials'), log);
+  const keyPath = value('jwt_secret_key');
+  const jwtSecret =
+    keyPath === undefined ? undefined : readSecretFile('jwt_secret_key', keyPath, log);
+  const keys = { credentials, jwtSecret, now: () => clock.now() };
+  return {
+    authentication: authenticationOf(realmsOf(value), keys),
+    peers: {
+      credentials: credentials ?? new Map(),
+      wantsFrameworks: value('authenticate_frameworks'),
+      wantsAgents: value('authenticate_agents'),
+      timeoutMs: value('authentication_v0_timeout'),
+    },
+  };
+}
