@@ -32,33 +32,42 @@ export type Layer = Readonly<Record<string, string>>;
 export class DockerRegistry {
   readonly folder = mkdtempSync(join(tmpdir(), 'strata-registry-'));
   host = '';
+  /** What pushes are authorized with. */
+  authorization: string | undefined;
   #process!: ChildProcess;
 
-  async start(): Promise<void> {
+  /** `auth`: as in the registry's own configuration; it then answers 401 to whoever is nobody. */
+  async start(auth?: object): Promise<void> {
     this.host = `127.0.0.1:${await freePort()}`;
     const config = {
       version: 0.1,
       storage: { filesystem: { rootdirectory: join(this.folder, 'data') } },
       http: { addr: this.host },
+      ...(auth === undefined ? {} : { auth }),
     };
     const path = join(this.folder, 'config.yml');
     writeFileSync(path, JSON.stringify(config));
     this.#process = spawn(registryProgram, ['serve', path], { stdio: 'ignore' });
     await eventually('the registry answers', async () => {
-      return (
-        (await fetch(`http://${this.host}/v2/`).catch(() => undefined))?.ok === true || undefined
-      );
+      const answer = await fetch(`http://${this.host}/v2/`).catch(() => undefined);
+      return answer?.ok === true || answer?.status === 401 || undefined;
     });
+  }
+
+  #headers(more: Readonly<Record<string, string>> = {}): Record<string, string> {
+    const { authorization } = this;
+    return { ...more, ...(authorization === undefined ? {} : { authorization }) };
   }
 
   async #blob(repository: string, bytes: Buffer, mediaType: string): Promise<Pushed> {
     const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
     const begun = await fetch(`http://${this.host}/v2/${repository}/blobs/uploads/`, {
       method: 'POST',
+      headers: this.#headers(),
     });
     const place = new URL(begun.headers.get('location') ?? '', `http://${this.host}`);
     place.searchParams.set('digest', digest);
-    const put = await fetch(place, { method: 'PUT', body: bytes });
+    const put = await fetch(place, { method: 'PUT', headers: this.#headers(), body: bytes });
     if (put.status !== 201) throw new Error(`blob: ${put.status} ${await put.text()}`);
     return { digest, size: bytes.length, mediaType };
   }
@@ -68,7 +77,7 @@ export class DockerRegistry {
     const { mediaType } = value as { mediaType: string };
     const put = await fetch(`http://${this.host}/v2/${repository}/manifests/${reference}`, {
       method: 'PUT',
-      headers: { 'content-type': mediaType },
+      headers: this.#headers({ 'content-type': mediaType }),
       body: bytes,
     });
     if (put.status !== 201) throw new Error(`manifest: ${put.status} ${await put.text()}`);
@@ -80,7 +89,7 @@ export class DockerRegistry {
   async push(repository: string, layers: readonly Layer[], config: object): Promise<void> {
     const pushed: Pushed[] = [];
     for (const layer of layers) {
-      const bytes = archive(join(this.folder, 'layer'), layer);
+      const bytes = layerArchive(join(this.folder, 'layer'), layer, 'gzip');
       pushed.push(await this.#blob(repository, bytes, `${OCI}.layer.v1.tar+gzip`));
     }
     const text = Buffer.from(JSON.stringify({ os: 'linux', config }));
@@ -120,7 +129,8 @@ export class DockerRegistry {
   }
 }
 
-function archive(folder: string, layer: Layer): Buffer {
+/** The bytes of a layer as it is pushed, or as `docker save` writes it. */
+export function layerArchive(folder: string, layer: Layer, form: 'gzip' | 'plain'): Buffer {
   rmSync(folder, { recursive: true, force: true });
   for (const [name, content] of Object.entries(layer)) {
     const path = join(folder, name);
@@ -130,6 +140,8 @@ function archive(folder: string, layer: Layer): Buffer {
     else if (!name.endsWith('/')) writeFileSync(path, content);
   }
   const file = `${folder}.tar.gz`;
-  execFileSync('tar', ['-czf', file, '-C', folder, '.']);
+  // The same layer is the same bytes, whenever it is made.
+  const same = ['--mtime=@0', '--sort=name'];
+  execFileSync('tar', [...same, form === 'gzip' ? '-czf' : '-cf', file, '-C', folder, '.']);
   return readFileSync(file);
 }

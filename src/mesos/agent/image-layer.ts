@@ -145,12 +145,25 @@ export async function readRemovals(path: string): Promise<Removals> {
 export async function copyLayer(layer: string, removals: Removals, root: string): Promise<void> {
   for (const path of removals.whiteouts) await removeBelow(root, path, 'whole');
   for (const path of removals.opaque) await removeBelow(root, path, 'content');
+  await clearWay(layer, root, '');
   const attributes = ['--xattrs', '--xattrs-include=security.capability'];
   const pack = ['-C', layer, '--numeric-owner', ...attributes, '-cf', '-', '.'];
   const unpack = ['-C', root, '--numeric-owner', '-p', ...attributes, '-xf', '-'];
   const quoted = [...pack.map(shellWord), '|', 'tar', ...unpack.map(shellWord)];
   await runProgram('/bin/sh', ['-c', `tar ${quoted.join(' ')}`]);
   for (const path of removals.whiteouts) await removeBelow(root, path, 'whole');
+}
+
+/** What is a folder in one and none in the other goes: tar replaces all else by itself. */
+async function clearWay(layer: string, root: string, below: string): Promise<void> {
+  for (const entry of await readdir(join(layer, below), { withFileTypes: true })) {
+    const path = join(below, entry.name);
+    const there = await lstat(join(root, path)).catch(() => undefined);
+    if (there === undefined) continue;
+    if (there.isDirectory() !== entry.isDirectory()) {
+      await rm(join(root, path), { recursive: true });
+    } else if (entry.isDirectory()) await clearWay(layer, root, path);
+  }
 }
 
 function shellWord(word: string): string {
