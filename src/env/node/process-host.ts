@@ -255,7 +255,7 @@ async function makeTargets(spec: ProcessSpec): Promise<void> {
 interface Shim {
   readonly child: ChildProcess;
   readonly gone: Promise<void>;
-  /** The command is about to be executed, or the shim has ended. */
+  /** The command is about to be executed in its place, or the shim has ended. */
   readonly started: Promise<void>;
 }
 
@@ -307,7 +307,7 @@ class RealProcessHost implements NodeProcessHost {
   }
 
   async #prepare(spec: ProcessSpec): Promise<void> {
-    const mounted = (spec.mounts ?? []).length > 0;
+    const mounted = (spec.mounts ?? []).length > 0 || spec.namespaces?.of !== undefined;
     try {
       if (!mounted && !(await stat(spec.cwd)).isDirectory()) throw new Error('it is no folder');
       if (spec.stdinStaysOpen !== true) await access(spec.stdinPath ?? '/dev/null');
@@ -517,7 +517,8 @@ function pipeEnd(child: ChildProcess): Promise<void> {
     if (pipe === undefined || pipe === null) return done();
     pipe.on('error', () => {});
     pipe.once('close', () => done());
-    pipe.resume();
+    // A tool that waits for the command in its own namespaces keeps the other end.
+    pipe.once('data', () => pipe.destroy());
   });
 }
 

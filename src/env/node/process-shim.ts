@@ -18,9 +18,9 @@ export interface ShimTools {
 
 /**
  * Arguments: state folder, working folder, standard input, cgroup path (or ''), whether standard
- * input is a FIFO to be made and held (or ''), number of cgroup.procs files, those files, the
- * command. Descriptor 3 is a pipe to the starter, which sees
- * its end once the command is about to be executed.
+ * input is a FIFO to be made and held (or ''), whether the command's place is made inside (or ''),
+ * number of cgroup.procs files, those files, the command. Descriptor 3 is a pipe to the starter,
+ * which sees its end, or a line on it, once the command is about to be executed in its place.
  *
  * `life` is a FIFO that the shim holds open: whoever adopts the process reads from it and sees its
  * end when the shim is gone. `status` is claimed exclusively, so that an adopter which comes before
@@ -42,13 +42,14 @@ exec 8<&- 7<&-
 read -r line </proc/self/stat
 read -r boot </proc/sys/kernel/random/boot_id
 started() { echo "started $1 \${22} $boot" >&9; }
-cwd=$2 in=$3 n=$6
-shift 6
+cwd=$2 in=$3 inside=$6 n=$7
+shift 7
 while [ "$n" -gt 0 ]; do echo 0 >"$1" || exit 125; shift; n=$((n-1)); done
 cd "$cwd" || exit 125
 unset OLDPWD
 started $line
-exec 3>&- 9>&- <"$in" || exit 125
+exec 9>&- <"$in" || exit 125
+[ -n "$inside" ] || exec 3>&-
 exec "$@") &
 p=$!
 exec 3>&- </dev/null >/dev/null 2>&9
@@ -83,6 +84,8 @@ cd "$1" || exit 125
 [ -z "$2" ] || mount --move . / || exit 125
 unset OLDPWD
 shift 2
+(echo >&3) 2>/dev/null
+exec 3>&-
 exec "$@"`;
 
 /** Names that the shell would silently drop from the environment (`my.setting`). */
@@ -261,6 +264,7 @@ export function shimArguments(
     stdin,
     cgroup,
     spec.stdinStaysOpen === true ? 'held' : '',
+    insideWords(spec, tools).length > 0 ? 'inside' : '',
     String(procsFiles.length),
     ...procsFiles,
     ...commandWords(spec, tools),

@@ -336,7 +336,8 @@ export class ContainerSpecs {
     const parentPid = parent?.process?.pid;
     const place = isSession && parentPid !== undefined ? placeOf(parentPid) : undefined;
     const { cgroupRoot, ownEnvironment } = this.#options;
-    const isOwn = command?.user !== undefined || !isSession;
+    // What holds a terminal in an image is the machine's, as root.
+    const isOwn = command?.user !== undefined || !isSession || parent?.hasOwnRoot === true;
     const owner = isOwn ? await this.identity(request.user) : place?.owner;
     if (!isSession) {
       const of = { sandbox, containerId: nameOf(path), user: request.user, owner };
