@@ -81,8 +81,8 @@ export class AcceptDesk {
     if (operations.length > 0) frameworkMetrics.count(framework.id, 'offers/accepted', offers);
     else frameworkMetrics.count(framework.id, 'offers/declined', offers);
     for (const { type = 'UNKNOWN', launch } of operations) {
-      if (type !== 'LAUNCH') frameworkMetrics.countOf(framework.id, 'operations', type);
-      else if ((launch?.task_infos ?? []).length > 0) this.#state.count('messages_launch_tasks');
+      if (type !== 'LAUNCH') continue;
+      if ((launch?.task_infos ?? []).length > 0) this.#state.count('messages_launch_tasks');
       else this.#state.count('messages_decline_offers');
     }
   }
@@ -186,8 +186,13 @@ export class AcceptDesk {
     if (asked.type === 'LAUNCH_GROUP') return this.#launches.launchGroup(on, asked, pool);
     const operation = normalized(asked, on.role);
     const wrong = this.#refused(on, operation) ?? this.#convert(on, operation, pool);
-    if (wrong !== undefined) this.#operations.refuse(on.framework, asked, wrong);
-    else this.#operations.apply(on.agent, on.framework, operation);
+    if (wrong !== undefined) {
+      this.#operations.refuse(on.framework, asked, wrong);
+      return;
+    }
+    const { type = 'UNKNOWN' } = operation;
+    this.#state.frameworkMetrics.countOf(on.framework.id, 'operations', type);
+    this.#operations.apply(on.agent, on.framework, operation);
   }
 
   #refused({ agent, framework }: Target, operation: Offer_Operation): string | undefined {

@@ -36,7 +36,6 @@ const ID_BYTES = 60;
 
 /** Calls as the master's counters of messages name them. */
 const messageNames: Readonly<Record<string, string>> = {
-  TEARDOWN: 'unregister_framework',
   DECLINE: 'decline_offers',
   REVIVE: 'revive_offers',
   SUPPRESS: 'suppress_offers',

@@ -84,6 +84,9 @@ export class DriverLinks {
   }
 
   #onRequest(from: string, message: FromDriver): void {
+    if (message.name === 'UnregisterFrameworkMessage') {
+      this.#shell.core.state.count('messages_unregister_framework');
+    }
     const request = requestOf(message);
     switch (request.kind) {
       case 'submit':

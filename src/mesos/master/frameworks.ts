@@ -51,6 +51,7 @@ export class FrameworkDesk {
     assert(subscribe !== undefined, 'SUBSCRIBE has been validated');
     const info = subscribe.framework_info;
     const id = info.id?.value ?? '';
+    this.#state.count(id === '' ? 'messages_register_framework' : 'messages_reregister_framework');
     const suppressed = subscribe.suppressed_roles ?? [];
     const constraints = subscribe.offer_constraints;
     // Only a driver's connection can have a framework already.
@@ -82,7 +83,6 @@ export class FrameworkDesk {
       const isSame = driver !== undefined && !driver.force && !known.isRecovered;
       this.#failOver(known, info, { connection, rescind: isSame, now });
     }
-    this.#state.count(id === '' ? 'messages_register_framework' : 'messages_reregister_framework');
     this.#state.frameworkMetrics.countOf(framework.id, 'calls', 'subscribe');
     this.#state.byConnection.set(connection, framework.id);
     framework.connection = connection;

@@ -107,6 +107,7 @@ export class LaunchDesk {
       }
       return;
     }
+    this.#state.frameworkMetrics.countOf(framework.id, 'operations', 'launch_group');
     const isRunning = agent.executors.get(framework.id)?.has(executor.executor_id.value) === true;
     if (!isRunning) pool.left = pool.left.subtract(Resources.of(executor.resources));
     const launchesExecutor = this.#addExecutor(on, executor);

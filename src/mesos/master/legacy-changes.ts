@@ -3,10 +3,9 @@
 import { faultCode } from '#base/fault.ts';
 import type { Approvers } from '#mesos/security/authorizer.ts';
 import { fromJson, toJson } from '#wire/mesos/codec.ts';
-import type { MachineID, MaintenanceSchedule, WeightInfo } from '#wire/mesos/v1.ts';
+import type { MachineID, MaintenanceSchedule, QuotaStatus, WeightInfo } from '#wire/mesos/v1.ts';
 import type { Exchange } from './exchange.ts';
 import { readForm, readJson, readList, why } from './form-json.ts';
-import { quotaJson } from './legacy-views.ts';
 import { readBody, refuse, refuseMethod, sendJson } from './negotiate.ts';
 import type { ActionOutcome, OperatorActions } from './operator-actions.ts';
 import { operationEndpoints, operationOfForm } from './operator-operations.ts';
@@ -70,7 +69,7 @@ export class LegacyChanges {
         return all.filter(({ role }) => approvers.may('VIEW_ROLE', role));
       }
       case '/quota':
-        return quotaJson(new Visible(core.state, approvers).quota(core.quotas.status()));
+        return toJson('QuotaStatus', this.#quotas(approvers));
       case '/maintenance/schedule': {
         const isSeen = approvers.may('GET_MAINTENANCE_SCHEDULE');
         return toJson('MaintenanceSchedule', isSeen ? core.maintenance.schedule : {});
@@ -80,6 +79,11 @@ export class LegacyChanges {
         return toJson('MaintenanceClusterStatus', isSeen ? core.maintenance.status() : {});
       }
     }
+  }
+
+  #quotas(approvers: Approvers): QuotaStatus {
+    const { quotas, state } = this.#shell.core;
+    return new Visible(state, approvers).quota(quotas.status());
   }
 
   async #change(asked: Asked, by: OperatorIdentity): Promise<ActionOutcome> {

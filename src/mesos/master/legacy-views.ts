@@ -1,8 +1,7 @@
 // What the older endpoints answer as a whole (/state-summary, /tasks, /roles, /quota …): shapes of
 // Mesos 1.11 (inventory 1.4). Built from the master's state; nothing is decided here.
 import { scalarResource } from '#mesos/resources/resources.ts';
-import { toJson } from '#wire/mesos/codec.ts';
-import type { QuotaStatus, Task, TaskState } from '#wire/mesos/v1.ts';
+import type { Task, TaskState } from '#wire/mesos/v1.ts';
 import { Ledger } from './ledger.ts';
 import {
   agentJson,
@@ -229,10 +228,4 @@ export function rolesWire(state: MasterState, quotas: QuotaDesk, ledger: Ledger)
     };
   });
   return roles.length === 0 ? {} : { roles };
-}
-
-/** GET /quota: without the limits, which it does not know. */
-export function quotaJson({ infos = [] }: QuotaStatus): Json {
-  if (infos.length === 0) return {};
-  return toJson('QuotaStatus', { infos }) as Json;
 }

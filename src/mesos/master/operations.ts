@@ -109,11 +109,9 @@ export class OperationDesk {
       agent_id,
       info,
       latest_status,
-      statuses: [],
       uuid: { value: uuid },
     };
     this.#add(agent, operation);
-    this.#count(info, 'OPERATION_PENDING');
     this.#convert(agent, conversions);
     const body: Messages['ApplyOperationMessage'] = {
       ...(framework_id === undefined ? {} : { framework_id }),
@@ -151,6 +149,7 @@ export class OperationDesk {
     const key = Buffer.from(operation.uuid.value).toString('hex');
     const record: OperationRecord = { operation, frameworkId, agentId: agent.id, key };
     agent.operations.set(key, record);
+    this.#count(operation.info, operation.latest_status.state);
     const id = operation.info.id?.value;
     if (id !== undefined && frameworkId !== undefined) this.#link(frameworkId, id, record);
     return record;
@@ -175,6 +174,7 @@ export class OperationDesk {
 
   #remove(agent: AgentRecord, record: OperationRecord): void {
     agent.operations.delete(record.key);
+    this.#countEnd(record);
     this.#state.ease(agent.id);
     this.#unlink(record);
   }
@@ -203,6 +203,7 @@ export class OperationDesk {
     const status = { ...body.status, ...(operation_id === undefined ? {} : { operation_id }) };
     const latest = body.latest_status ?? status;
     if (!isTerminalOperation(operation.latest_status.state)) {
+      this.#count(operation.info, operation.latest_status.state, -1);
       operation.latest_status = latest;
       this.#count(operation.info, latest.state);
     }
@@ -259,6 +260,8 @@ export class OperationDesk {
       const { operation, frameworkId = '' } = record;
       const framework = this.#state.frameworks.get(frameworkId);
       const operation_id = operation.info.id;
+      this.#count(operation.info, state);
+      this.#countEnd(record);
       this.#unlink(record);
       if (framework === undefined || operation_id === undefined) continue;
       this.#tell(framework, { operation_id, state, message, agent_id: { value: agent.id } });
@@ -391,10 +394,19 @@ export class OperationDesk {
     });
   }
 
-  #count({ type = 'UNKNOWN' }: Offer_Operation, state: OperationState): void {
+  /** Those in an end state are counted for ever, others as long as they are in it. */
+  #count({ type = 'UNKNOWN' }: Offer_Operation, state: OperationState, by: 1 | -1 = 1): void {
     const name = state.slice('OPERATION_'.length).toLowerCase();
-    this.#state.count(`operations/${type.toLowerCase()}/${name}`);
-    this.#state.count(`operations/${name}`);
+    for (const prefix of [`operations/${type.toLowerCase()}`, 'operations']) {
+      this.#state.count(`${prefix}/${name}`, by);
+      this.#state.count(`${prefix}/total`, by);
+    }
+  }
+
+  /** It is not known any more. */
+  #countEnd({ operation }: OperationRecord): void {
+    const { state } = operation.latest_status;
+    if (!isTerminalOperation(state)) this.#count(operation.info, state, -1);
   }
 
   /**

@@ -71,7 +71,8 @@ export function operationOfForm(path: string, body: string): AskedOperation | st
     case '/reserve': {
       const source = form.has('source') ? listOf(form, 'source', path) : [];
       if (typeof source === 'string') return source;
-      return { agentId, operation: { type: 'RESERVE', reserve: { resources, source } } };
+      const reserve = source.length === 0 ? { resources } : { resources, source };
+      return { agentId, operation: { type: 'RESERVE', reserve } };
     }
     case '/unreserve':
       return { agentId, operation: { type: 'UNRESERVE', unreserve: { resources } } };

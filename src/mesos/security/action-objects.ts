@@ -34,7 +34,17 @@ export function refusedOf(
 export function textOf({ action, object, resource }: ActionObject): string {
   if (resource === undefined) return `perform action ${action} on ANY object`;
   const value = JSON.stringify(object);
-  return `perform action ${action} on object {"value":${value},"resource":${stringify('Resource', resource)}}`;
+  const whole = `{"value":${value},"resource":${stringify('Resource', resource)}}`;
+  return `perform action ${action} on object ${withFractions(whole)}`;
+}
+
+/** Amounts as Mesos writes them in texts: with 17 digits, and never without a fraction. */
+function withFractions(json: string): string {
+  return json.replaceAll(/"scalar":\{"value":([^}]+)\}/g, (_, text: string) => {
+    const digits = Number(text).toPrecision(17);
+    const short = digits.includes('e') ? digits : digits.replace(/(\.\d+?)0+$/, '$1');
+    return `"scalar":{"value":${short}}`;
+  });
 }
 
 // ---- frameworks and tasks ----

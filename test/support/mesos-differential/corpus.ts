@@ -1,6 +1,9 @@
 // Every scene that is played against both masters; each starts a master of its own.
 import type { Settings } from './masters.ts';
 import type { World } from './player.ts';
+import { aclFrameworks } from './scenes/acl-frameworks.ts';
+import { aclOperators } from './scenes/acl-operators.ts';
+import { aclViews } from './scenes/acl-views.ts';
 import { agents } from './scenes/agents.ts';
 import { cluster } from './scenes/cluster.ts';
 import { draining } from './scenes/draining.ts';
@@ -25,4 +28,7 @@ export const scenes: readonly Scene[] = [
   draining,
   agents,
   taskErrors,
+  aclViews,
+  aclOperators,
+  aclFrameworks,
 ];

@@ -50,8 +50,8 @@ export const knownDifferences: readonly KnownDifference[] = [
     reason: twiceEnded,
   },
   {
-    scene: 'cluster',
-    step: /^GET_STATE .*\(protobuf\)$/,
+    scene: '*',
+    step: /^GET_(STATE|TASKS) .*\(protobuf\)$/,
     path: /get_tasks\.completed_tasks$/,
     reason: 'Mesos leaves completed tasks of completed frameworks out of the protobuf answer only',
   },

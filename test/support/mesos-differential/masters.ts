@@ -7,6 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createEnv } from '#env/node/env.ts';
+import { parseAcls } from '#mesos/security/acls.ts';
+import { Authorizer } from '#mesos/security/authorizer.ts';
 import { MasterHttp } from '#mesos/master/http.ts';
 import { MasterShell } from '#mesos/master/shell.ts';
 import { Registry } from '#mesos/registry/registry.ts';
@@ -21,6 +23,8 @@ export interface RunningMaster {
 export interface Settings {
   readonly pingTimeoutMs?: number;
   readonly pingTimeoutsMax?: number;
+  /** --acls */
+  readonly acls?: object;
 }
 
 async function freePort(): Promise<number> {
@@ -48,6 +52,7 @@ export async function startRealMaster(folder: string, settings: Settings): Promi
       MESOS_ALLOCATION_INTERVAL: '50ms',
       MESOS_AGENT_PING_TIMEOUT: `${pingTimeoutMs}ms`,
       MESOS_MAX_AGENT_PING_TIMEOUTS: String(pingTimeoutsMax),
+      ...(settings.acls === undefined ? {} : { MESOS_ACLS: JSON.stringify(settings.acls) }),
       WORK_DIR: join(work, 'master'),
     },
   });
@@ -89,6 +94,7 @@ export async function startOwnMaster(settings: Settings): Promise<RunningMaster>
       heartbeatMs: 15_000,
       completedFrameworksMax: 50,
       completedTasksMax: 1_000,
+      authorizer: new Authorizer(settings.acls && parseAcls(JSON.stringify(settings.acls))),
     },
     new Registry(new MemoryStore()),
     env,

@@ -43,6 +43,7 @@ const unordered: Readonly<Record<string, (one: Json) => string>> = {
   unreserved_resources_full: resourceName,
   used_resources_full: resourceName,
   offered_resources_full: resourceName,
+  operations: (one) => JSON.stringify(one['info'] ?? one),
   framework_ids: String,
   slave_ids: String,
   draining_machines: (one) => JSON.stringify(one['id']),
@@ -121,7 +122,7 @@ export function normalise(value: unknown, around: Surroundings, key = ''): unkno
   if (buildKeys.has(key)) return '<build>';
   if (key === 'flags') return flagNames(value);
   if (key === 'metrics' && Array.isArray(value)) return metrics(value as Metric[], around);
-  if (key === 'uuid' || key === 'status_update_uuid') return '<uuid>';
+  if (key === 'uuid' || key === 'operation_uuid' || key === 'status_update_uuid') return '<uuid>';
   if (typeof value === 'string') return normaliseText(value, around);
   if (typeof value === 'number') return normaliseNumber(value, key, around);
   if (Array.isArray(value)) {
