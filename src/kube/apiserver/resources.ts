@@ -2,6 +2,7 @@
 // defaults, validation, admission and field ownership. What kinds do differently is in strategies.ts.
 import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
 import type { Env } from '#env/env.ts';
+import { same } from '#base/same.ts';
 import { serverSideApply, trackUpdate } from '#kube/meta/apply.ts';
 import { applyDefaults } from '#kube/meta/defaulting.ts';
 import { generateName, invalidValue } from '#kube/meta/names.ts';
@@ -39,7 +40,7 @@ import {
   serialize,
 } from './object-store.ts';
 import { defaultStatus } from './status-defaults.ts';
-import { canonical, prepareCreate, prepareUpdate, timestamp } from './strategies.ts';
+import { prepareCreate, prepareUpdate, timestamp } from './strategies.ts';
 import type { UserInfo } from './user.ts';
 import {
   checkApplied,
@@ -558,7 +559,7 @@ function isSame(live: KubeObject, next: KubeObject): boolean {
   const plain = ({ metadata, ...rest }: KubeObject) => {
     const { resourceVersion: _version, managedFields = [], ...meta } = metadata;
     const fields = managedFields.map(({ time: _time, ...entry }) => entry);
-    return JSON.stringify(canonical({ ...rest, metadata: { ...meta, managedFields: fields } }));
+    return { ...rest, metadata: { ...meta, managedFields: fields } };
   };
-  return plain(live) === plain(next);
+  return same(plain(live), plain(next));
 }

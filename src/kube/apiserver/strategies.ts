@@ -4,7 +4,7 @@ import { TEMPLATE_GENERATION } from '#kube/meta/defaulting.ts';
 import type { KubeObject, ObjectMeta } from '#kube/meta/object.ts';
 import { resetFields } from '#kube/meta/reset-fields.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
-import { same } from '#kube/meta/same.ts';
+import { same } from '#base/same.ts';
 import { fillNodeStatus } from './status-defaults.ts';
 import type { UserInfo } from './user.ts';
 
@@ -232,8 +232,7 @@ function countTemplate(object: KubeObject, count: number): void {
 
 function recountTemplate(next: KubeObject, old: KubeObject): void {
   const before = Number(old.metadata.annotations?.[TEMPLATE_GENERATION] ?? 0);
-  const template = ({ spec }: KubeObject): string => JSON.stringify(canonical(spec?.template));
-  countTemplate(next, template(next) === template(old) ? before : before + 1);
+  countTemplate(next, same(next.spec?.template, old.spec?.template) ? before : before + 1);
 }
 
 /** Keeps what only the server, or only the other endpoint, may change. */
@@ -340,19 +339,8 @@ function keepService(next: KubeObject, old: KubeObject): void {
 }
 
 function desireChanged(next: KubeObject, old: KubeObject): boolean {
-  const desire = ({ metadata: _metadata, status: _status, ...rest }: KubeObject) =>
-    JSON.stringify(canonical(rest));
-  return desire(next) !== desire(old);
-}
-
-export function canonical(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(canonical);
-  if (typeof value !== 'object' || value === null) return value;
-  const record = value as Json;
-  const keys = Object.keys(record)
-    .filter((key) => record[key] !== undefined)
-    .sort();
-  return Object.fromEntries(keys.map((key) => [key, canonical(record[key])]));
+  const desire = ({ metadata: _metadata, status: _status, ...rest }: KubeObject) => rest;
+  return !same(desire(next), desire(old));
 }
 
 export function timestamp(now: number): string {

@@ -3,7 +3,7 @@
 import type { KubeObject } from './object.ts';
 import { podResources } from './pod-resources.ts';
 import { compareQuantities, formatQuantity, parseQuantity } from './quantity.ts';
-import { same } from './same.ts';
+import { same } from '#base/same.ts';
 
 type Json = Record<string, unknown>;
 export type Amounts = Readonly<Record<string, string>>;

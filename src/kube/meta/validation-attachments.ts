@@ -15,7 +15,7 @@ import {
 } from './field-rules.ts';
 import { duplicate, forbidden, invalidValue, requiredValue } from './names.ts';
 import type { KubeObject } from './object.ts';
-import { same } from './same.ts';
+import { same } from '#base/same.ts';
 import type { StatusCause } from './status.ts';
 
 type Rule = (object: KubeObject) => StatusCause[];

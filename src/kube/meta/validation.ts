@@ -12,7 +12,7 @@ import {
 } from './names.ts';
 import type { KubeObject } from './object.ts';
 import type { ResourceInfo } from './resource-info.ts';
-import { same } from './same.ts';
+import { same } from '#base/same.ts';
 import type { StatusCause } from './status.ts';
 import { validateApiService } from './validation-api-services.ts';
 import { attachmentRules, attachmentUpdateRules } from './validation-attachments.ts';

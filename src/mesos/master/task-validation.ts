@@ -1,5 +1,6 @@
 // Validates tasks against an offer before they are launched (inventory 2.7). Pure; the messages are
 // what frameworks get with TASK_ERROR.
+import { same } from '#base/same.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import { resourcesText } from '#mesos/resources/text.ts';
 import {
@@ -28,20 +29,13 @@ export interface LaunchContext {
   readonly isTaskKnown: (taskId: string) => boolean;
 }
 
-/** ExecutorInfo as it is compared: the framework id may be left out by frameworks. */
-export function canonicalExecutor(info: ExecutorInfo, frameworkId: string): string {
-  const resources = Resources.of(info.resources).allocatedTo(undefined).toWire();
-  const whole = { ...info, framework_id: { value: frameworkId }, resources };
-  return JSON.stringify(whole, Object.keys(flatKeys(whole)).toSorted());
-}
-
-function flatKeys(value: unknown, keys: Record<string, true> = {}): Record<string, true> {
-  if (typeof value !== 'object' || value === null) return keys;
-  for (const [key, one] of Object.entries(value)) {
-    keys[key] = true;
-    flatKeys(one, keys);
-  }
-  return keys;
+/** Frameworks may leave out their id, and to which role the resources are allocated. */
+export function isSameExecutor(a: ExecutorInfo, b: ExecutorInfo, frameworkId: string): boolean {
+  const plain = ({ resources: _resources, ...rest }: ExecutorInfo) => {
+    return { ...rest, framework_id: { value: frameworkId } };
+  };
+  const held = ({ resources }: ExecutorInfo) => Resources.of(resources).allocatedTo(undefined);
+  return same(plain(a), plain(b)) && held(a).equals(held(b));
 }
 
 /** Resources of a task or of an executor (`whose`). */
@@ -92,9 +86,7 @@ export function validateExecutorInfo(
   if (wrong !== undefined) return wrong;
   const running = context.runningExecutor(executor_id.value);
   if (running === undefined) return undefined;
-  if (canonicalExecutor(running, frameworkId) === canonicalExecutor(executor, frameworkId)) {
-    return undefined;
-  }
+  if (isSameExecutor(running, executor, frameworkId)) return undefined;
   return 'ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID';
 }
 
@@ -258,7 +250,7 @@ function validateGroupTask(
   }
   if (task.executor === undefined) return undefined;
   const { frameworkId } = context;
-  return canonicalExecutor(task.executor, frameworkId) === canonicalExecutor(executor, frameworkId)
+  return isSameExecutor(task.executor, executor, frameworkId)
     ? undefined
     : 'The `ExecutorInfo` of the task is not equal to that of the task group';
 }

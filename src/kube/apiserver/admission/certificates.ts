@@ -1,5 +1,5 @@
 // Who may approve, sign and attest, and for whom no client certificate is made.
-import { same } from '#kube/meta/same.ts';
+import { same } from '#base/same.ts';
 import { subjectOfRequest } from '#kube/pki/signing.ts';
 import type { AccessRequest } from '#kube/apiserver/rbac.ts';
 import {

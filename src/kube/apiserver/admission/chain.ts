@@ -1,6 +1,6 @@
 // The plugins in upstream's order: those that may change the object, again where a webhook or policy did,
 // then those that only judge.
-import { same } from '#kube/meta/same.ts';
+import { same } from '#base/same.ts';
 import type { Store } from '#store/store.ts';
 import { ObjectCache } from '#kube/apiserver/object-cache.ts';
 import {

@@ -7,7 +7,7 @@ import { applyPatch } from '#kube/meta/patch.ts';
 import type { Schema } from '#kube/meta/schema.ts';
 import { ApiError } from '#kube/meta/status.ts';
 import { fieldSchema, isObject, merge, shapeErrors } from '#kube/meta/structured.ts';
-import { same } from '#kube/meta/same.ts';
+import { same } from '#base/same.ts';
 import type { ObjectCache } from '#kube/apiserver/object-cache.ts';
 import { Expressions, type Bound, type Compiled } from './expressions.ts';
 import { isExempt } from './matching.ts';

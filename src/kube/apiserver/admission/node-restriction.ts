@@ -3,7 +3,7 @@
 import { MIRROR_POD, isMirrorPod } from '#kube/apiserver/authz/pod-references.ts';
 import { nodeNameOf } from '#kube/apiserver/user.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { same } from '#kube/meta/same.ts';
+import { same } from '#base/same.ts';
 import { ApiError, notFound } from '#kube/meta/status.ts';
 import { subjectOfRequest } from '#kube/pki/signing.ts';
 import { apiReferenceOf } from './pod-api-references.ts';

@@ -1,7 +1,7 @@
 // PodSecurity: the standard that a namespace's labels name is enforced on its pods, warned of, and written
 // to the audit log; templates of pods are only warned of.
 import { invalidValue } from '#kube/meta/names.ts';
-import { same } from '#kube/meta/same.ts';
+import { same } from '#base/same.ts';
 import { invalid, type StatusCause } from '#kube/meta/status.ts';
 import { findings, type Finding, type Level } from './pod-security-checks.ts';
 import {

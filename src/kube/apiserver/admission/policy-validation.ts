@@ -8,7 +8,7 @@ import {
   unsupported,
 } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { same } from '#kube/meta/same.ts';
+import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
 import { Expressions, type Compiled } from './expressions.ts';
 import {

@@ -3,7 +3,7 @@
 import type { KubeObject } from '#kube/meta/object.ts';
 import { applyPatch } from '#kube/meta/patch.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
-import { same } from '#kube/meta/same.ts';
+import { same } from '#base/same.ts';
 import { ApiError, badRequest } from '#kube/meta/status.ts';
 import type { ObjectCache } from '#kube/apiserver/object-cache.ts';
 import { callWebhook, WebhookFailure, type ClientConfig } from '#kube/apiserver/webhook-client.ts';

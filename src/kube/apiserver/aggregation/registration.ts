@@ -1,7 +1,7 @@
 // The API services that the server keeps by itself: one for each built-in version, made at the start, and
 // one for each version of custom resources, as long as it is served (autoregister of kube-aggregator v0.37).
 import type { KubeObject } from '#kube/meta/object.ts';
-import { same } from '#kube/meta/same.ts';
+import { same } from '#base/same.ts';
 import { ApiError } from '#kube/meta/status.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { builtInVersions, customPriority, priorityOf } from '#kube/openapi/priorities.ts';

@@ -7,7 +7,7 @@ import {
   validateAnnotations,
   validateLabels,
 } from '#kube/meta/names.ts';
-import { canonical } from '#kube/meta/same.ts';
+import { canonical } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
 import { isObject, join, valuesOf, type Json, type JsonSchema } from './json-schema.ts';
 

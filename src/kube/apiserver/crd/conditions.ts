@@ -1,7 +1,7 @@
 // The status of definitions: names are taken by whoever comes first in a group, conditions say whether the
 // resource is served, and that it is going. Reasons and messages as the controllers of apiextensions v0.37.
 import type { KubeObject } from '#kube/meta/object.ts';
-import { same } from '#kube/meta/same.ts';
+import { same } from '#base/same.ts';
 
 type Json = Record<string, unknown>;
 

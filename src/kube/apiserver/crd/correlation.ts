@@ -1,6 +1,6 @@
 // Which old value an element of a new one is to be compared with: fields by their name, elements of lists
 // only when the list is a map by keys.
-import { same } from '#kube/meta/same.ts';
+import { same } from '#base/same.ts';
 import { isObject, type JsonSchema } from './json-schema.ts';
 
 interface Old {

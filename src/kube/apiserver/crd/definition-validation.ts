@@ -12,7 +12,7 @@ import {
 } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { decodeStrict } from '#kube/meta/pruning.ts';
-import { same } from '#kube/meta/same.ts';
+import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
 import { structuralSchema } from './custom-resources.ts';
 import { isTrue } from './conditions.ts';

@@ -12,7 +12,7 @@ import {
   failureText,
   type Program,
 } from '#kube/cel/program.ts';
-import { same } from '#kube/meta/same.ts';
+import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
 import { oldItemFor } from './correlation.ts';
 import { fieldPathOf } from './field-path.ts';

@@ -2,7 +2,7 @@
 // With an old value, what has not changed is not held against the object (ratcheting).
 import { CelFailure } from '#kube/cel/addresses.ts';
 import { goRegExp } from '#kube/cel/go-regexp.ts';
-import { same } from '#kube/meta/same.ts';
+import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
 import { oldItemFor } from './correlation.ts';
 import { hasFormat, isKnownFormat } from './formats.ts';
