@@ -24,7 +24,7 @@ const directions: Record<string, readonly string[]> = {
   'mesos/libprocess': ['base', 'codec', 'wire/mesos', 'env'],
   'mesos/client': ['base', 'codec', 'wire/mesos', 'env'],
   'mesos/flags': ['base'],
-  'mesos/security': ['base', 'codec', 'wire/mesos', 'env', 'mesos/resources'],
+  'mesos/security': ['base', 'codec', 'wire/mesos', 'env', 'mesos/flags', 'mesos/resources'],
   'mesos/registry': ['base', 'codec', 'wire/mesos', 'env', 'store'],
   'mesos/election': ['base', 'codec', 'wire/mesos', 'env', 'store'],
   'mesos/executor': ['base', 'codec', 'wire/mesos', 'env', 'mesos/resources'],

@@ -134,7 +134,7 @@ class MasterProcess {
   constructor(options: MasterRunOptions, parts: MasterParts, env: Env) {
     this.#parts = parts;
     this.#env = env;
-    this.#options = masterOptions(options, env.random.uuid());
+    this.#options = masterOptions(options, parts.flags, env.random.uuid());
     this.#flags = flagsOf(options);
     const standby = new StandbyHttp({
       version: this.#options.version,
@@ -144,6 +144,7 @@ class MasterProcess {
       leader: () => this.#candidate?.leader,
       isRecovering: () => this.#isRecovering,
       authentication: parts.flags.authentication,
+      authorizer: parts.flags.authorizer,
     });
     this.#handle = (request, response) => standby.handle(request, response);
     parts.server.on('request', (request, response) => this.#handle(request, response));
@@ -202,7 +203,11 @@ class MasterProcess {
   }
 }
 
-function masterOptions(options: MasterRunOptions, masterId: string): MasterOptions {
+function masterOptions(
+  options: MasterRunOptions,
+  flags: MasterFlags,
+  masterId: string,
+): MasterOptions {
   const { host, port } = options;
   return {
     masterId,
@@ -217,5 +222,6 @@ function masterOptions(options: MasterRunOptions, masterId: string): MasterOptio
     heartbeatMs: 15 * SECOND_MS,
     completedFrameworksMax: 50,
     completedTasksMax: 1_000,
+    authorizer: flags.authorizer,
   };
 }

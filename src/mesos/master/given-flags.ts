@@ -3,12 +3,15 @@
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import { bool, durationMs, flag, FlagTable, oneOf, optional } from '#mesos/flags/flag-table.ts';
+import { acls } from '#mesos/security/acls.ts';
+import { Authorizer } from '#mesos/security/authorizer.ts';
 import type { Authentication } from '#mesos/security/authentication.ts';
 import { authenticationOf } from '#mesos/security/authenticators.ts';
 import { readCredentials, readSecretFile, type Credentials } from '#mesos/security/credentials.ts';
 import { READONLY_REALM, READWRITE_REALM, SCHEDULER_REALM } from './realms.ts';
 
 const KINDS = {
+  acls: flag('', acls),
   authenticate_agents: flag('false', bool),
   authenticate_frameworks: flag('false', bool),
   authenticate_http_frameworks: flag('false', bool),
@@ -16,6 +19,7 @@ const KINDS = {
   authenticate_http_readwrite: flag('false', bool),
   authentication_v0_timeout: flag('15secs', durationMs),
   authenticators: flag('crammd5', oneOf('crammd5')),
+  authorizers: flag('local', oneOf('local')),
   credentials: flag('', optional),
   http_authenticators: flag('basic', String),
   http_framework_authenticators: flag('', optional),
@@ -33,6 +37,8 @@ export interface PeerAuthenticationOptions {
 }
 
 export interface MasterFlags {
+  /** Who may do what. */
+  readonly authorizer: Authorizer;
   /** Of HTTP requests. */
   readonly authentication: Authentication;
   /** Of agents and of drivers (v0). */
@@ -71,7 +77,9 @@ export function readMasterFlags(given: Readonly<Record<string, string>>, env: En
   const jwtSecret =
     keyPath === undefined ? undefined : readSecretFile('jwt_secret_key', keyPath, log);
   const keys = { credentials, jwtSecret, now: () => clock.now() };
+  value('authorizers');
   return {
+    authorizer: new Authorizer(value('acls')),
     authentication: authenticationOf(realmsOf(value), keys),
     peers: {
       credentials: credentials ?? new Map(),

@@ -1,11 +1,14 @@
 // What a master answers while another one leads, or nobody does (inventory sections 1 and 6): its own health,
 // version, flags and metrics; for all else where the leader is. libprocess messages are for leaders only.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { authorizablePaths } from '#mesos/security/acls.ts';
+import type { Approvers, Authorizer } from '#mesos/security/authorizer.ts';
 import type { Authentication } from '#mesos/security/authentication.ts';
 import type { MasterInfo } from '#wire/mesos/v1.ts';
 import { refuse, sendBytes } from './negotiate.ts';
 import { realmOf } from './realms.ts';
 import { routeOf } from './routes.ts';
+import { FORBIDDEN } from './types.ts';
 
 export interface StandbyView {
   readonly version: string;
@@ -18,6 +21,7 @@ export interface StandbyView {
   readonly isRecovering: () => boolean;
   /** Strangers are not even told who leads. */
   readonly authentication: Authentication;
+  readonly authorizer: Authorizer;
 }
 
 export class StandbyHttp {
@@ -47,6 +51,10 @@ export class StandbyHttp {
     const who = await this.#view.authentication.identify(realmOf(path), request.headers);
     if ('refusal' in who) {
       refuse(response, who.refusal.status, who.refusal.message, who.refusal.headers);
+      return;
+    }
+    if (!mayRead(path, this.#view.authorizer.of(who.principal))) {
+      refuse(response, FORBIDDEN.status, FORBIDDEN.message);
     } else if (path === '/health') response.writeHead(200, { 'Content-Length': 0 }).end();
     else {
       const value = this.#own(path);
@@ -86,6 +94,12 @@ export class StandbyHttp {
     const Location = path === '/redirect' ? base : base + (request.url ?? '/');
     response.writeHead(307, { Location, 'Content-Length': 0 }).end();
   }
+}
+
+/** What it answers itself is as guarded as the leader's. */
+function mayRead(path: string, approvers: Approvers): boolean {
+  if (path === '/flags') return approvers.may('VIEW_FLAGS');
+  return !authorizablePaths.has(path) || approvers.may('GET_ENDPOINT_WITH_PATH', path);
 }
 
 function isLibprocess({ headers }: IncomingMessage): boolean {

@@ -1,6 +1,7 @@
 // Access control lists as the local authorizer of Mesos 1.11 reads them (--acls): what a text means,
 // which list rules which action, and what the first matching entry says. Pure; authorizer.ts asks.
 import { Fault } from '#base/fault.ts';
+import { valueOrFile } from '#mesos/flags/flag-table.ts';
 import { parseJson } from '#wire/mesos/codec.ts';
 import type { ACL_Entity, ACLs } from '#wire/mesos/v1.ts';
 
@@ -157,6 +158,11 @@ export function parseAcls(text: string): ACLs {
     }
   }
   return acls;
+}
+
+/** --acls: JSON as it stands, or the file that holds it. Undefined: everybody may do everything. */
+export function acls(text: string): ACLs | undefined {
+  return text === '' ? undefined : parseAcls(valueOrFile(text));
 }
 
 function entityOf(entity: ACL_Entity | undefined): Entity {
