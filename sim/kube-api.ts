@@ -4,7 +4,7 @@ import type { Amounts } from '#kube/scheduler/types.ts';
 import { Channel, Life, type Network } from './network.ts';
 
 export interface SimPod {
-  /** Also its name, and the id of its task. */
+  /** Also its name, and the id of its first task. */
   readonly uid: string;
   readonly work: number;
   readonly requests: Amounts;
@@ -12,6 +12,7 @@ export interface SimPod {
   readonly phase: 'Pending' | 'Running' | 'Succeeded' | 'Failed';
   readonly isDeleting: boolean;
   readonly hasStarted: boolean;
+  readonly attempt: number | undefined;
 }
 
 export interface Watcher {
@@ -61,11 +62,18 @@ export class KubeApi {
     this.put({ ...pod, ...change });
   }
 
-  bind(uid: string, nodeName: string): 'bound' | 'gone' {
+  bind(uid: string, nodeName: string): 'done' | 'refused' {
     const pod = this.pods.get(uid);
-    if (pod === undefined || pod.isDeleting || pod.nodeName !== undefined) return 'gone';
+    if (pod === undefined || pod.isDeleting || pod.nodeName !== undefined) return 'refused';
     this.put({ ...pod, nodeName });
-    return 'bound';
+    return 'done';
+  }
+
+  noteAttempt(uid: string, attempt: number): 'done' | 'refused' {
+    const pod = this.pods.get(uid);
+    if (pod === undefined) return 'refused';
+    this.put({ ...pod, attempt });
+    return 'done';
   }
 
   /** Whoever runs on no node is gone at once, the others when their node says so. */

@@ -1,7 +1,9 @@
 // A Kubernetes instance as a simulated framework: the production core of `kube/framework` behind a
 // simulated API server, master and operator stream (the simulated side of `kube/framework/run.ts`), and
 // whoever makes pods: work that is done when a pod of it has succeeded.
+import type { Timer } from '#env/env.ts';
 import { FrameworkCore } from '#kube/framework/core.ts';
+import { callOf } from '#kube/framework/master-calls.ts';
 import type { FrameworkEffect, PodView } from '#kube/framework/types.ts';
 import {
   agentFromWire,
@@ -26,6 +28,7 @@ const REFUSE_SECONDS = 5;
 const FOLLOW_MS = 500;
 const REPLACE_MS = 100;
 const ASK_AGAIN_MS = 15_000;
+const UNMET_MS = 1_000;
 
 type Accept = Extract<FrameworkEffect, { kind: 'accept' }>;
 
@@ -38,12 +41,13 @@ export class KubeInstance {
   #frameworkId: string | undefined;
   readonly done = new Set<number>();
   #pods = 0;
-  /** By pod: how often it was launched. */
-  readonly #launches = new Map<string, number>();
+  /** By node: the agent on which its executor was launched last, as NodeRecords keeps it. */
+  readonly #records = new Map<string, string>();
   // ---- of this life
   #core: FrameworkCore;
   #link: SchedulerLink | undefined;
   #synced = new Set<string>();
+  #unmet: Timer | undefined;
 
   constructor(world: World, plan: InstancePlan) {
     this.#world = world;
@@ -67,6 +71,7 @@ export class KubeInstance {
     this.#world.log(`${NAME}: starts`);
     this.life = new Life(NAME, NAME);
     this.#core = this.#newCore();
+    for (const [nodeName, agentId] of this.#records) this.#core.onNodeRecord(nodeName, agentId);
     this.#world.sabotage.instance?.(this.#core);
     this.#synced = new Set();
     const { life } = this;
@@ -120,7 +125,7 @@ export class KubeInstance {
     this.#pods += 1;
     const code = random.chance(this.plan.failChance) && this.#pods < 3 * this.plan.works ? 1 : 0;
     // The name is the program: how long it runs, how it ends.
-    const uid = `pod-${this.#pods}.${1 + random.below(this.plan.podMsMax)}.${code}`;
+    const uid = `pod-${this.#pods}-${1 + random.below(this.plan.podMsMax)}-${code}`;
     const cpuMilli = 100 * (1 + random.below(5));
     const memoryBytes = 32 * MB * (1 + random.below(4));
     this.api.put({
@@ -131,6 +136,7 @@ export class KubeInstance {
       phase: 'Pending',
       isDeleting: false,
       hasStarted: false,
+      attempt: undefined,
     });
     if (this.#pods < 3 * this.plan.works && random.chance(this.plan.deleteChance)) {
       this.#world.clock.after(random.below(2 * this.plan.podMsMax), () => this.api.delete(uid));
@@ -271,46 +277,29 @@ export class KubeInstance {
     switch (effect.kind) {
       case 'bind': {
         const core = this.#core;
-        const bind = (): 'bound' | 'gone' => api.bind(effect.uid, effect.nodeName);
+        const bind = (): 'done' | 'refused' => api.bind(effect.uid, effect.nodeName);
         api.call(life, bind, (outcome) => {
           this.#perform(core.onBound(effect.uid, outcome ?? 'failed'));
+        });
+        return;
+      }
+      case 'note-attempt': {
+        const core = this.#core;
+        const note = (): 'done' | 'refused' => api.noteAttempt(effect.uid, effect.attempt);
+        api.call(life, note, (outcome) => {
+          this.#perform(core.onNoted(effect.uid, outcome ?? 'failed'));
         });
         return;
       }
       case 'accept':
         this.#accept(effect);
         return;
-      case 'decline': {
-        const offer_ids = effect.offerIds.map((value) => ({ value }));
-        const filters = { refuse_seconds: effect.refuseSeconds };
-        this.#link?.call({ type: 'DECLINE', decline: { offer_ids, filters } });
-        return;
-      }
-      case 'revive':
-        this.#link?.call({ type: 'REVIVE' });
-        return;
-      case 'suppress':
-        this.#link?.call({ type: 'SUPPRESS' });
-        return;
-      case 'acknowledge': {
-        const uuid = new Uint8Array(Buffer.from(effect.uuid, 'base64'));
-        const agent_id = { value: effect.agentId };
-        const acknowledge = { agent_id, task_id: { value: effect.taskId }, uuid };
-        this.#link?.call({ type: 'ACKNOWLEDGE', acknowledge });
-        return;
-      }
-      case 'kill':
-        this.#link?.call({ type: 'KILL', kill: taskOf(effect) });
-        return;
-      case 'reconcile':
-        this.#link?.call({ type: 'RECONCILE', reconcile: { tasks: effect.tasks.map(taskOf) } });
-        return;
       case 'fail-pod':
-        this.#givesUp(effect.uid, effect.message);
+        this.#world.observer.podFails(effect.uid, effect.message);
         api.call(life, () => api.patch(effect.uid, { phase: 'Failed' }));
         return;
       case 'remove-pod':
-        this.#givesUp(effect.uid, 'it is removed');
+        this.#world.observer.podFails(effect.uid, 'it is removed');
         api.call(life, () => api.remove(effect.uid));
         return;
       case 'node-changed':
@@ -322,25 +311,30 @@ export class KubeInstance {
           );
         }
         return;
-      default:
+      default: {
+        const call = callOf(effect);
+        if (call !== undefined) this.#link?.call(call);
+        if (effect.kind === 'request') this.#watchDemand(effect.wanted.length > 0);
+      }
     }
   }
 
-  /**
-   * A pod that is given up does not run. Not so where a launch that came to nothing was repeated: both
-   * attempts have the pod's uid as task id, and word of the first, late, passes for that of the second.
-   */
-  #givesUp(uid: string, why: string): void {
-    if ((this.#launches.get(uid) ?? 0) < 2) this.#world.observer.podFails(uid, why);
+  #watchDemand(isAnyWanted: boolean): void {
+    const { life } = this;
+    this.#unmet?.cancel();
+    if (!isAnyWanted) return;
+    this.#unmet = this.#world.clock.after(UNMET_MS, () => {
+      if (life.isAlive) this.#perform(this.#core.onDemandUnmet());
+    });
   }
 
-  #accept({ agentId, offerIds, offeredPorts, launches }: Accept): void {
+  #accept({ agentId, nodeName, offerIds, offeredPorts, launches }: Accept): void {
     const executor = this.#executor();
     const task_infos = launches.map((launch) =>
       taskToWire(launch, { agentId, role: NAME, executor, offeredPorts }),
     );
     this.#core.onExecutorRunning(agentId);
-    for (const { uid } of launches) this.#launches.set(uid, (this.#launches.get(uid) ?? 0) + 1);
+    this.#records.set(nodeName, agentId);
     this.#link?.call({
       type: 'ACCEPT',
       accept: {
@@ -364,13 +358,8 @@ export class KubeInstance {
 
 export const executorId = `kube-node-${NAME}`;
 
-function taskOf({ taskId, agentId }: { taskId: string; agentId: string | undefined }) {
-  const agent = agentId === undefined ? {} : { agent_id: { value: agentId } };
-  return { task_id: { value: taskId }, ...agent };
-}
-
 function viewOf(pod: SimPod): PodView {
-  const { uid, requests, nodeName, phase, isDeleting, hasStarted } = pod;
+  const { uid, requests, nodeName, phase, isDeleting, hasStarted, attempt } = pod;
   const scheduling: SchedulingPod = {
     uid,
     namespace: 'default',
@@ -387,5 +376,5 @@ function viewOf(pod: SimPod): PodView {
     tolerations: [],
     spreadKey: '',
   };
-  return { pod: scheduling, phase, isDeleting, hasStarted };
+  return { pod: scheduling, phase, isDeleting, hasStarted, attempt };
 }

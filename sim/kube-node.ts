@@ -1,5 +1,7 @@
 // A simulated node executor: joins what the substrate launches with what the API server says, as
 // `kube/node/executor.ts` does, and tells both what becomes of each pod: the API server first.
+import { podOfTask } from '#kube/meta/task-id.ts';
+import { decideLaunch, type PodTask } from '#kube/node/pod-tasks.ts';
 import type { ContainerLaunch } from '#mesos/agent/types.ts';
 import type { ExecutorEvent, TaskInfo, TaskState } from '#wire/mesos/v1.ts';
 import { CustomExecutor } from './custom-executor.ts';
@@ -10,6 +12,18 @@ import type { Machine } from './machine.ts';
 /** A pod that is being deleted waits so long for its launch, which may be on its way. */
 const LAUNCH_WAIT_MS = 5_000;
 
+/** The task that counts for a pod. */
+interface PodEntry {
+  readonly uid: string;
+  taskId: string;
+  /** As it was begun, whichever attempt it is by now. */
+  readonly task: TaskInfo;
+  stage: Stage;
+  /** Its process was started. */
+  hasBegun: boolean;
+  end: TaskState | undefined;
+}
+
 type Stage = 'launched' | 'running' | 'ending' | 'over';
 
 export class KubeNodeExecutor extends CustomExecutor {
@@ -17,7 +31,7 @@ export class KubeNodeExecutor extends CustomExecutor {
   readonly #api: KubeApi;
   readonly #nodeName: string;
   readonly #pods = new Map<string, SimPod>();
-  readonly #tasks = new Map<string, { readonly task: TaskInfo; stage: Stage }>();
+  readonly #tasks = new Map<string, PodEntry>();
   #isSynced = false;
 
   constructor(machine: Machine, launch: ContainerLaunch, pid: number, instance: KubeInstance) {
@@ -47,16 +61,41 @@ export class KubeNodeExecutor extends CustomExecutor {
   }
 
   override onEvent(event: ExecutorEvent): void {
-    if (event.type === 'KILL') this.#stop(event.kill?.task_id.value ?? '', 'TASK_KILLED');
+    if (event.type === 'KILL') this.#kill(event.kill?.task_id.value ?? '');
     else super.onEvent(event);
   }
 
+  #kill(taskId: string): void {
+    const { uid } = podOfTask(taskId);
+    if (this.#tasks.get(uid)?.taskId === taskId) this.#stop(uid, 'TASK_KILLED');
+    else this.update(taskId, 'TASK_KILLED');
+  }
+
   protected override launched(task: TaskInfo): void {
-    const uid = task.task_id.value;
-    if (this.#tasks.has(uid)) return;
-    this.#tasks.set(uid, { task, stage: 'launched' });
-    this.update(uid, 'TASK_STARTING');
-    this.#consider(uid);
+    const taskId = task.task_id.value;
+    const { uid } = podOfTask(taskId);
+    const known = this.#tasks.get(uid);
+    const decision = decideLaunch(known && standing(known), taskId);
+    if (decision === 'refuse') this.update(taskId, 'TASK_KILLED');
+    else if (known !== undefined && decision === 'take-over') {
+      if (known.end === undefined) this.update(known.taskId, 'TASK_KILLED');
+      known.taskId = taskId;
+      this.update(
+        taskId,
+        known.end ?? (known.stage === 'launched' ? 'TASK_STARTING' : 'TASK_RUNNING'),
+      );
+    } else if (decision === 'begin') {
+      this.#tasks.set(uid, {
+        uid,
+        taskId,
+        task,
+        stage: 'launched',
+        hasBegun: false,
+        end: undefined,
+      });
+      this.update(taskId, 'TASK_STARTING');
+      this.#consider(uid);
+    }
   }
 
   #onPod(pod: SimPod): void {
@@ -106,37 +145,35 @@ export class KubeNodeExecutor extends CustomExecutor {
       () => this.#api.patch(pod.uid, { phase: 'Running', hasStarted: true }),
       () => {},
     );
+    known.hasBegun = true;
     this.begin(known.task);
   }
 
   /** The process has ended by itself: the API server hears of it before the substrate does. */
   protected override finished(id: string, state: TaskState): void {
-    const known = this.#tasks.get(id);
+    const { uid } = podOfTask(id);
+    const known = this.#tasks.get(uid);
     if (known === undefined || known.stage !== 'running') return;
     known.stage = 'ending';
     this.stopped(id, state === 'TASK_FINISHED' ? 0 : 1);
     const phase = state === 'TASK_FINISHED' ? 'Succeeded' : 'Failed';
     this.#api.untilDone(
       this.life,
-      () => this.#api.patch(id, { phase, hasStarted: true }),
+      () => this.#api.patch(uid, { phase, hasStarted: true }),
       () => {
-        if (this.#pods.get(id)?.isDeleting === true)
-          this.#remove(id, () => this.#isOver(id, state));
-        else this.#isOver(id, state);
+        if (this.#pods.get(uid)?.isDeleting === true)
+          this.#remove(uid, () => this.#isOver(uid, state));
+        else this.#isOver(uid, state);
       },
     );
   }
 
   #stop(uid: string, state: TaskState): void {
     const known = this.#tasks.get(uid);
-    if (known === undefined) {
-      this.update(uid, state);
-      return;
-    }
-    if (known.stage !== 'running' && known.stage !== 'launched') return;
+    if (known === undefined || (known.stage !== 'running' && known.stage !== 'launched')) return;
     known.stage = 'ending';
     this.later(20, () => {
-      this.stopped(uid, 137);
+      this.stopped(known.task.task_id.value, 137);
       const end = (): void => this.#isOver(uid, state);
       const pod = this.#pods.get(uid);
       if (pod?.isDeleting === true) this.#remove(uid, end);
@@ -152,7 +189,12 @@ export class KubeNodeExecutor extends CustomExecutor {
     const known = this.#tasks.get(uid);
     if (known === undefined || known.stage === 'over') return;
     known.stage = 'over';
-    this.update(uid, state);
+    known.end = state;
+    this.update(known.taskId, state);
     if (this.#pods.get(uid)?.isDeleting === true) this.#remove(uid, () => {});
   }
+}
+
+function standing({ taskId, hasBegun, end }: PodEntry): PodTask {
+  return { taskId, hasBegun, hasEnded: end !== undefined };
 }

@@ -227,7 +227,7 @@ const mutants: readonly Mutant[] = [
         const onOffers = core.onOffers.bind(core);
         core.onOffers = (offers) =>
           onOffers(offers).flatMap((effect) =>
-            effect.kind === 'bind' ? [...core.onBound(effect.uid, 'bound')] : [effect],
+            effect.kind === 'bind' ? [...core.onBound(effect.uid, 'done')] : [effect],
           );
       },
     },

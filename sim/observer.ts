@@ -6,6 +6,7 @@ import type { ExitStatus } from '#env/process.ts';
 import { isReserved } from '#mesos/resources/kinds.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import { resourcesText } from '#mesos/resources/text.ts';
+import { podOfTask } from '#kube/meta/task-id.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
 import type { MasterState } from '#mesos/master/state.ts';
 import type { AgentRecord, RecoveredRegistry } from '#mesos/master/types.ts';
@@ -29,6 +30,11 @@ interface Truth {
 
 function hexOf(uuid: Uint8Array | undefined): string {
   return Buffer.from(uuid ?? []).toString('hex');
+}
+
+/** What must not run twice: the pod, whichever attempt it is, or else the task. */
+function workOf({ task_id }: TaskInfo): string {
+  return podOfTask(task_id.value).uid;
 }
 
 /** What tasks hold that never got to their agent, on reservations that did not either. */
@@ -79,8 +85,8 @@ export class Observer {
 
   /** No task runs twice, and no machine is asked for more than it has. */
   taskStarted(machine: Machine, task: TaskInfo): void {
-    const id = task.task_id.value;
-    this.#world.log(`${machine.name}: ${id} starts`);
+    const id = workOf(task);
+    this.#world.log(`${machine.name}: ${task.task_id.value} starts`);
     const own = machine.disk.agentId ?? machine.agent?.core.agentId;
     if (own !== undefined && task.agent_id.value !== own) {
       this.failed(`${machine.name} is ${own} and runs ${id}, meant for ${task.agent_id.value}`);
@@ -109,7 +115,7 @@ export class Observer {
   }
 
   taskEnded(task: TaskInfo, how: ExitStatus): void {
-    const id = task.task_id.value;
+    const id = workOf(task);
     const truth = this.#truth.get(id);
     this.#world.tell(() => `${truth?.machine}: ${id} ${how.kind}`);
     if (truth !== undefined) truth.ended = how;

@@ -8,11 +8,11 @@ export interface TaskProgram {
   readonly isStubborn: boolean;
 }
 
-/** Pods have it in their names: `pod-NUMBER.MS.CODE`. */
+/** Pods have it in their names: `pod-NUMBER-MS-CODE`. */
 export function programOf(task: TaskInfo): TaskProgram {
   const pod = task.labels?.labels?.find(({ key }) => key === 'kubernetes.io/name')?.value;
   if (pod !== undefined) {
-    const [, runs = '0', end = '0'] = pod.split('.');
+    const [, , runs = '0', end = '0'] = pod.split('-');
     return { runsMs: Number(runs), code: Number(end), isStubborn: false };
   }
   const text = task.command?.value ?? new TextDecoder().decode(task.data);

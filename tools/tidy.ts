@@ -106,7 +106,6 @@ const directions: Record<string, readonly string[]> = {
 
 /** Files that may be longer, each with its reason. */
 const longFiles: Record<string, string> = {
-  'src/kube/framework/run.ts': 'the effects of one core in one place; node writing is to move out',
   'test/support/kube-corpus.ts': 'a table of requests',
 };
 

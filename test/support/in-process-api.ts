@@ -157,6 +157,8 @@ export interface InProcessApi {
   readonly client: KubeClient;
   readonly transport: InProcessTransport;
   readonly store: MemoryStore;
+  /** Another user's way to it. */
+  as(name: string, groups: readonly string[]): InProcessTransport;
   close(): void;
 }
 
@@ -180,6 +182,7 @@ export async function startInProcessApi(env: Env): Promise<InProcessApi> {
     client: new KubeClient(transport),
     transport,
     store,
+    as: (name, groups) => new InProcessTransport(handler, { name, groups }),
     close() {
       handler.close();
       rmSync(folder, { recursive: true, force: true });

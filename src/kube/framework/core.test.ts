@@ -42,7 +42,8 @@ function aView(
     spreadKey: '',
     ...more,
   };
-  return { pod, phase: 'Pending', isDeleting: false, hasStarted: false, ...view };
+  const seen = { phase: 'Pending', isDeleting: false, hasStarted: false, attempt: undefined };
+  return { pod, ...seen, ...view };
 }
 
 const anOffer = (id: string): Offer => ({ id, agentId: 'A', amounts, ports: agent.ports });
@@ -72,8 +73,8 @@ test('FrameworkCore binds first, then launches all pods of an agent by one accep
   assert.deepEqual(kinds(core.onPod(aView('p'))), ['revive']);
   assert.deepEqual(kinds(core.onPod(aView('q'))), ['revive']);
   assert.deepEqual(kinds(core.onOffers([anOffer('o')])), ['bind', 'bind']);
-  assert.deepEqual(kinds(core.onBound('p', 'bound')), []);
-  const effects = core.onBound('q', 'bound');
+  assert.deepEqual(kinds(core.onBound('p', 'done')), []);
+  const effects = core.onBound('q', 'done');
   assert.deepEqual(kinds(effects), ['accept', 'suppress']);
   const accept = effects.find((effect) => effect.kind === 'accept');
   assert.deepEqual(
@@ -99,7 +100,7 @@ test('FrameworkCore drops a pod that vanished while it was bound', () => {
   core.onPod(aView('p'));
   core.onOffers([anOffer('o')]);
   core.onPodGone('p');
-  assert.deepEqual(kinds(core.onBound('p', 'gone')), ['decline', 'suppress']);
+  assert.deepEqual(kinds(core.onBound('p', 'refused')), ['decline', 'suppress']);
 });
 
 test('FrameworkCore adopts running tasks after a restart and starts nothing twice', () => {
@@ -121,7 +122,87 @@ test('FrameworkCore launches a bound pod whose launch never happened, on its nod
   core.onPod(aView('p', { nodeName: 'n' }));
   const lost = { source: 'SOURCE_MASTER', reason: 'REASON_RECONCILIATION' };
   assert.deepEqual(kinds(core.onUpdate(anUpdate('p', 'TASK_LOST', lost))), ['revive']);
-  assert.deepEqual(kinds(core.onOffers([anOffer('o')])), ['accept', 'suppress']);
+  const noted = core.onOffers([anOffer('o')]);
+  assert.deepEqual(kinds(noted), ['note-attempt'], 'which attempt it is outlives this core');
+  // The API may tell of the number before it answers.
+  core.onPod(aView('p', { nodeName: 'n' }, { attempt: 2 }));
+  const effects = core.onNoted('p', 'done');
+  assert.deepEqual(kinds(effects), ['accept', 'suppress']);
+  assert.deepEqual(launchedBy(effects), ['p.2']);
+});
+
+function launchedBy(effects: readonly FrameworkEffect[]): string[] {
+  const accepted = effects.flatMap((one) => (one.kind === 'accept' ? one.launches : []));
+  return accepted.map(({ taskId }) => taskId);
+}
+
+function askedBy(effects: readonly FrameworkEffect[]) {
+  return effects.flatMap((one) => (one.kind === 'reconcile' ? one.tasks : []));
+}
+
+test('FrameworkCore asks about the attempt that is noted on the pod, and goes on counting from there', () => {
+  const core = aCore();
+  const effects = core.onPod(aView('p', { nodeName: 'n' }, { attempt: 4 }));
+  assert.deepEqual(askedBy(effects), [{ taskId: 'p.4', agentId: 'A' }]);
+  const lost = { source: 'SOURCE_MASTER', reason: 'REASON_RECONCILIATION' };
+  core.onUpdate(anUpdate('p.4', 'TASK_LOST', lost));
+  core.onOffers([anOffer('o')]);
+  assert.deepEqual(launchedBy(core.onNoted('p', 'done')), ['p.5']);
+  assert.deepEqual(core.onPodGone('p'), [{ kind: 'kill', taskId: 'p.5', agentId: 'A' }]);
+});
+
+test('FrameworkCore goes on with a pod that was taken for lost, and tells of itself before the next attempt', () => {
+  const core = aCore();
+  core.onPod(aView('p', { nodeName: 'n' }));
+  const lost = { source: 'SOURCE_MASTER', reason: 'REASON_RECONCILIATION' };
+  core.onUpdate(anUpdate('p', 'TASK_LOST', lost));
+  core.onOffers([anOffer('o')]);
+  core.onUpdate(anUpdate('p', 'TASK_RUNNING', { uuid: 'u' }));
+  assert.deepEqual(kinds(core.onNoted('p', 'done')), ['decline', 'suppress']);
+  assert.deepEqual(core.onPodGone('p'), [{ kind: 'kill', taskId: 'p', agentId: 'A' }]);
+});
+
+test('FrameworkCore asks with the id of an agent that it does not see, by what an earlier life has noted', () => {
+  const core = aCore();
+  core.onNodeRecord('far', 'B');
+  const effects = core.onPod(aView('p', { nodeName: 'far' }, { hasStarted: true }));
+  assert.deepEqual(askedBy(effects), [{ taskId: 'p', agentId: 'B' }]);
+  assert.deepEqual(askedBy(core.askAgain()), [{ taskId: 'p', agentId: 'B' }]);
+  // What is seen now counts more: the machine may be another agent by now.
+  core.onAgent({ ...agent, id: 'C', nodeName: 'far' });
+  const next = core.onPod(aView('q', { nodeName: 'far' }, { hasStarted: true }));
+  assert.deepEqual(askedBy(next), [{ taskId: 'q', agentId: 'C' }]);
+});
+
+test('FrameworkCore asks with an agent’s id as soon as it knows it', () => {
+  const core = aCore();
+  const effects = core.onPod(aView('p', { nodeName: 'far' }));
+  assert.deepEqual(askedBy(effects), [{ taskId: 'p', agentId: undefined }]);
+  core.onAgent({ ...agent, id: 'B', nodeName: 'far' });
+  assert.deepEqual(askedBy(core.askAgain()), [{ taskId: 'p', agentId: 'B' }]);
+});
+
+test('FrameworkCore launches again on its node a pod whose binding it has not seen yet', () => {
+  const core = aCore();
+  core.onPod(aView('p'));
+  core.onOffers([anOffer('o')]);
+  core.onBound('p', 'done');
+  const dropped = { source: 'SOURCE_MASTER', reason: 'REASON_INVALID_OFFERS' };
+  assert.ok(kinds(core.onUpdate(anUpdate('p', 'TASK_DROPPED', dropped))).includes('revive'));
+  // An older view of it comes late.
+  core.onPod(aView('p'));
+  assert.deepEqual(kinds(core.onOffers([anOffer('o2')])), ['note-attempt']);
+  assert.deepEqual(launchedBy(core.onNoted('p', 'done')), ['p.2']);
+});
+
+test('FrameworkCore asks about a pod that turns out to be bound already', () => {
+  const core = aCore();
+  core.onPod(aView('p'));
+  core.onOffers([anOffer('o')]);
+  assert.deepEqual(kinds(core.onBound('p', 'refused')), ['decline', 'suppress']);
+  assert.deepEqual(kinds(core.onPod(aView('p'))), []);
+  const effects = core.onPod(aView('p', { nodeName: 'n' }));
+  assert.deepEqual(askedBy(effects), [{ taskId: 'p', agentId: 'A' }]);
 });
 
 test('FrameworkCore fails a started pod whose task the substrate lost', () => {
@@ -148,7 +229,7 @@ test('FrameworkCore removes a deleted pod that never ran from the API', () => {
   core.onPod(aView('p'));
   core.onOffers([anOffer('o')]);
   core.onPod(aView('p', { nodeName: 'n' }, { isDeleting: true }));
-  assert.deepEqual(kinds(core.onBound('p', 'bound')), ['remove-pod', 'decline', 'suppress']);
+  assert.deepEqual(kinds(core.onBound('p', 'done')), ['remove-pod', 'decline', 'suppress']);
 });
 
 /** An instance that has seen what there is and runs its executor on the agent. */
@@ -204,8 +285,8 @@ test('FrameworkCore asks again for those that found no place, without lifting re
   assert.deepEqual(wantedOf(effects), [['A', 100, '']]);
   // What comes while the first is bound waits for it, so that it is not refused.
   assert.deepEqual(kinds(core.onOffers([cut('o2', 100)])), ['request']);
-  assert.deepEqual(kinds(core.onBound('p', 'bound')), ['accept', 'bind']);
-  assert.deepEqual(kinds(core.onBound('q', 'bound')), ['accept', 'suppress']);
+  assert.deepEqual(kinds(core.onBound('p', 'done')), ['accept', 'bind']);
+  assert.deepEqual(kinds(core.onBound('q', 'done')), ['accept', 'suppress']);
   assert.equal(core.allocatable('A').offered?.cpuMilli, 4_000, 'a cut offer is not all there is');
 });
 
@@ -218,7 +299,7 @@ test('FrameworkCore takes whole offers when what it asked for does not come, and
   assert.deepEqual(kinds(core.onOffers([cut('o', 1_000)])), ['unschedulable', 'decline']);
   assert.deepEqual(kinds(core.onDemandUnmet()), []);
   assert.deepEqual(kinds(core.onOffers([anOffer('o2')])), ['bind']);
-  core.onBound('p', 'bound');
+  core.onBound('p', 'done');
   assert.deepEqual(kinds(core.onPod(aView('next'))), ['request', 'revive'], 'then it asks again');
 });
 
@@ -234,7 +315,7 @@ test('FrameworkCore asks again about tasks that nobody has answered for', () => 
   const core = aCore();
   core.onPod(aView('p'));
   core.onOffers([anOffer('o')]);
-  core.onBound('p', 'bound');
+  core.onBound('p', 'done');
   assert.deepEqual(kinds(core.askAgain()), ['reconcile']);
   core.onUpdate(anUpdate('p', 'TASK_STAGING', { source: 'SOURCE_MASTER' }));
   assert.deepEqual(kinds(core.askAgain()), ['reconcile'], 'it was sent; whether it came is open');
@@ -242,14 +323,20 @@ test('FrameworkCore asks again about tasks that nobody has answered for', () => 
   assert.deepEqual(kinds(core.askAgain()), []);
 });
 
-test('FrameworkCore takes an end that is told again for the end of the same attempt', () => {
+test('FrameworkCore does not take late word of an attempt for word of the next', () => {
   const core = aCore();
   core.onPod(aView('p'));
   core.onOffers([anOffer('o')]);
-  core.onBound('p', 'bound');
+  core.onBound('p', 'done');
   const dropped = { source: 'SOURCE_SLAVE', reason: 'REASON_RECONCILIATION', uuid: 'u' };
   core.onPod(aView('p', { nodeName: 'n' }));
   core.onUpdate(anUpdate('p', 'TASK_DROPPED', dropped));
-  assert.deepEqual(kinds(core.onOffers([anOffer('o2')])), ['accept', 'suppress']);
+  core.onOffers([anOffer('o2')]);
+  assert.deepEqual(launchedBy(core.onNoted('p', 'done')), ['p.2']);
   assert.deepEqual(kinds(core.onUpdate(anUpdate('p', 'TASK_DROPPED', dropped))), ['acknowledge']);
+  const alive = { uuid: 'v' };
+  assert.deepEqual(kinds(core.onUpdate(anUpdate('p', 'TASK_RUNNING', alive))), ['acknowledge']);
+  core.onUpdate(anUpdate('p.2', 'TASK_RUNNING', { uuid: 'w' }));
+  const failed = anUpdate('p.2', 'TASK_FAILED', { uuid: 'x' });
+  assert.deepEqual(kinds(core.onUpdate(failed)), ['acknowledge', 'fail-pod']);
 });

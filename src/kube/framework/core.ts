@@ -1,5 +1,6 @@
 // Decides for one Kubernetes instance as a Mesos framework: which offers to take for which pods, when
 // to ask for more and when to be quiet, what a task's end means for its pod. Pure; run.ts performs.
+import { podOfTask } from '#kube/meta/task-id.ts';
 import { planPods } from '#kube/scheduler/plan.ts';
 import {
   addAmounts,
@@ -12,10 +13,13 @@ import { Asking } from './asking.ts';
 import { Batches, removal } from './batches.ts';
 import { HeldOffers } from './held-offers.ts';
 import { KnownAgents } from './known-agents.ts';
-import { isPodOver, PodRecords, type PodRecord, type PodState } from './pod-records.ts';
+import { isPodOver, PodRecords, taskOf, type PodRecord, type PodState } from './pod-records.ts';
 import { reasonOf } from './reasons.ts';
 import { isEnd, neverLaunched } from './task-ends.ts';
 import type { Agent, FrameworkEffect, NodeView, Offer, PodView, TaskStatus } from './types.ts';
+
+/** `refused`: the API knows better (there is none, or it is bound). `failed`: nobody knows. */
+export type ApiOutcome = 'done' | 'refused' | 'failed';
 
 export interface FrameworkOptions {
   readonly executorOverhead: Amounts;
@@ -62,6 +66,11 @@ export class FrameworkCore {
     this.#offers.forgetAgent(agentId);
     this.#pods.forgetAgent(agentId);
     return agent === undefined ? [] : [{ kind: 'node-changed', nodeName: agent.nodeName }];
+  }
+
+  /** What an earlier life of the instance has noted: which agent the node is. Before any pod is told. */
+  onNodeRecord(nodeName: string, agentId: string): void {
+    this.#agents.setFormer(nodeName, agentId);
   }
 
   agentOfNode(nodeName: string): Agent | undefined {
@@ -122,12 +131,18 @@ export class FrameworkCore {
   }
 
   #askAbout(isWanted: (state: PodState) => boolean): FrameworkEffect[] {
-    const tasks: { taskId: string; agentId: string | undefined }[] = [];
-    for (const { uid, state } of this.#pods.all()) {
-      if (isWanted(state) && 'agentId' in state)
-        tasks.push({ taskId: uid, agentId: state.agentId });
-    }
+    const tasks = [...this.#pods.all()]
+      .filter(({ state }) => isWanted(state))
+      .map((record) => this.#question(record));
     return tasks.length === 0 ? [] : [{ kind: 'reconcile', tasks }];
+  }
+
+  /** Without the agent's id a master takes what it does not know for what never was. */
+  #question(record: PodRecord): { taskId: string; agentId: string | undefined } {
+    const { state, view } = record;
+    const known = 'agentId' in state ? state.agentId : undefined;
+    const agentId = known ?? this.#agents.idOfNode(view.pod.nodeName);
+    return { taskId: taskOf(record), agentId };
   }
 
   onDisconnected(): void {
@@ -167,54 +182,83 @@ export class FrameworkCore {
     const { uid } = view.pod;
     const record = this.#pods.get(uid);
     if (record === undefined) return this.#onNewPod(view);
-    record.view = view;
+    this.#pods.see(record, view);
+    if (record.state.kind === 'refused') return this.#onRefused(record);
     if (isPodOver(view)) {
       if (record.state.kind !== 'launched') this.#pods.enter(record, { kind: 'over' });
       return view.isDeleting && record.state.kind === 'over' ? [removal(view)] : [];
     }
     if (view.isDeleting && record.state.kind === 'pending') {
       this.#pods.enter(record, { kind: 'over' });
-      return view.pod.nodeName === undefined ? [] : [removal(view)];
+      return record.view.pod.nodeName === undefined ? [] : [removal(view)];
     }
     return [];
   }
 
+  /** The API knows better: somebody has bound it, an earlier call of this core's perhaps. */
+  #onRefused(record: PodRecord): FrameworkEffect[] {
+    const { view } = record;
+    if (view.pod.nodeName === undefined) return [];
+    if (isPodOver(view)) {
+      this.#pods.enter(record, { kind: 'over' });
+      return view.isDeleting ? [removal(view)] : [];
+    }
+    return this.#askFirst(record);
+  }
+
   #onNewPod(view: PodView): FrameworkEffect[] {
-    const { uid, nodeName } = view.pod;
     if (isPodOver(view)) {
       this.#pods.add(view, { kind: 'over' });
       return view.isDeleting ? [removal(view)] : [];
     }
-    if (nodeName === undefined) {
+    if (view.pod.nodeName === undefined) {
       if (view.isDeleting) return [];
       this.#pods.add(view, { kind: 'pending', message: '' });
       this.#demandChanged = true;
       return this.#schedule();
     }
     // Bound before this core knew of it: by an earlier life of it, or by hand.
-    const agentId = this.agentOfNode(nodeName)?.id;
-    this.#pods.add(view, { kind: 'unknown', agentId });
-    return this.#isSubscribed ? [{ kind: 'reconcile', tasks: [{ taskId: uid, agentId }] }] : [];
+    return this.#askFirst(this.#pods.add(view, { kind: 'over' }));
+  }
+
+  /** It is bound: whether its task exists is asked before anything is launched. */
+  #askFirst(record: PodRecord): FrameworkEffect[] {
+    const { view } = record;
+    record.attempt = Math.max(record.attempt, view.attempt ?? 1);
+    const agentId = this.#agents.idOfNode(view.pod.nodeName);
+    this.#pods.enter(record, { kind: 'unknown', agentId });
+    return this.#isSubscribed ? [{ kind: 'reconcile', tasks: [this.#question(record)] }] : [];
   }
 
   /** The pod is no longer in the API: nothing of it may go on. */
   onPodGone(uid: string): FrameworkEffect[] {
-    const state = this.#pods.get(uid)?.state;
+    const record = this.#pods.get(uid);
+    const state = record?.state;
     this.#pods.delete(uid);
-    if (state?.kind !== 'launched') return [];
-    return [{ kind: 'kill', taskId: uid, agentId: state.agentId }];
+    if (record === undefined || state?.kind !== 'launched') return [];
+    return [{ kind: 'kill', taskId: taskOf(record), agentId: state.agentId }];
   }
 
-  onBound(uid: string, outcome: 'bound' | 'gone' | 'failed'): FrameworkEffect[] {
+  onBound(uid: string, outcome: ApiOutcome): FrameworkEffect[] {
+    return this.#onAnswer(uid, outcome);
+  }
+
+  onNoted(uid: string, outcome: ApiOutcome): FrameworkEffect[] {
+    return this.#onAnswer(uid, outcome);
+  }
+
+  #onAnswer(uid: string, outcome: ApiOutcome): FrameworkEffect[] {
     const record = this.#pods.get(uid);
-    if (record !== undefined && outcome === 'failed') {
+    const effects: FrameworkEffect[] = [];
+    if (record?.state.kind === 'binding' && outcome === 'failed') {
       this.#pods.enter(record, { kind: 'pending', message: '' });
       this.#demandChanged = true;
-    } else if (record !== undefined && outcome === 'gone') {
-      this.#pods.enter(record, { kind: 'over' });
+    } else if (record?.state.kind === 'binding' && outcome === 'refused') {
+      this.#pods.enter(record, { kind: 'refused' });
+      effects.push(...this.#onRefused(record));
     }
-    const launched = this.#batches.ended(uid, outcome === 'bound' && record !== undefined);
-    return launched === undefined ? [] : [...launched, ...this.#schedule()];
+    const launched = this.#batches.answered(uid, outcome === 'done');
+    return launched === undefined ? effects : [...effects, ...launched, ...this.#schedule()];
   }
 
   // ---- tasks
@@ -225,10 +269,12 @@ export class FrameworkCore {
       const { agentId, taskId, uuid } = status;
       effects.push({ kind: 'acknowledge', agentId, taskId, uuid });
     }
-    const record = this.#pods.get(status.taskId);
+    const { uid, attempt } = podOfTask(status.taskId);
+    const record = this.#pods.get(uid);
+    // Late word of an attempt that was given up. If it lives, its executor lets the next one take over.
+    if (record !== undefined && attempt < record.attempt) return effects;
+    if (record !== undefined) record.attempt = attempt;
     if (isEnd(status)) {
-      if (status.uuid !== undefined && record?.endedBy === status.uuid) return effects;
-      if (record !== undefined) record.endedBy = status.uuid;
       return record === undefined ? effects : [...effects, ...this.#onTaskOver(record, status)];
     }
     if (record === undefined) {
@@ -250,7 +296,7 @@ export class FrameworkCore {
 
   #onTaskOver(record: PodRecord, status: TaskStatus): FrameworkEffect[] {
     const { view, state } = record;
-    if (state.kind === 'pending' || state.kind === 'binding') return [];
+    if (state.kind === 'pending' || state.kind === 'binding' || state.kind === 'refused') return [];
     if (!view.hasStarted && !isPodOver(view) && neverLaunched(state, status)) {
       return this.#relaunch(record);
     }
@@ -265,7 +311,7 @@ export class FrameworkCore {
     return [{ kind: 'fail-pod', uid, namespace, name, reason, message }];
   }
 
-  /** unknown -> pending (on its node): the binding was written, the launch never happened. */
+  /** -> pending (on its node): the binding was written, the launch never happened. */
   #relaunch(record: PodRecord): FrameworkEffect[] {
     if (record.view.isDeleting) {
       this.#pods.enter(record, { kind: 'over' });

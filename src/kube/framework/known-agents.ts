@@ -8,6 +8,8 @@ export class KnownAgents {
   readonly #byNode = new Map<string, Map<string, Agent>>();
   readonly #nodes = new Map<string, NodeView>();
   readonly #executors = new Set<string>();
+  /** By node: the agent that had it in an earlier life of the instance. */
+  readonly #former = new Map<string, string>();
 
   get(agentId: string): Agent | undefined {
     return this.#agents.get(agentId);
@@ -58,6 +60,16 @@ export class KnownAgents {
       if (found === undefined || (agent.isReachable && !found.isReachable)) found = agent;
     }
     return found;
+  }
+
+  /** Where a pod of the node runs, also while its agent is not to be seen. */
+  idOfNode(nodeName: string | undefined): string | undefined {
+    if (nodeName === undefined) return undefined;
+    return this.ofNode(nodeName)?.id ?? this.#former.get(nodeName);
+  }
+
+  setFormer(nodeName: string, agentId: string): void {
+    this.#former.set(nodeName, agentId);
   }
 
   node(nodeName: string): NodeView | undefined {

@@ -1,6 +1,13 @@
 // What an instance keeps about its nodes over restarts: the executor's exact description (it must not
 // change while the executor runs), its kubelet port and its pod range. One file per node.
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fromJson, toJson } from '#wire/mesos/codec.ts';
 import type { ExecutorInfo } from '#wire/mesos/v1.ts';
@@ -15,6 +22,7 @@ export interface NodeRecord {
 }
 
 const SUBNET_SIZE = 256;
+const SUBNETS = 'subnets.json';
 
 /** The n-th /24 of a range. */
 export function subnetAt(cidr: string, index: number): string {
@@ -34,7 +42,7 @@ export class NodeRecords {
     this.#folder = folder;
     this.#podCidr = podCidr;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.#subnets = this.#read<Record<string, number>>('subnets.json') ?? {};
+    this.#subnets = this.#read<Record<string, number>>(SUBNETS) ?? {};
   }
 
   /** Every node has its own part of the instance's pod range, for ever. */
@@ -43,7 +51,7 @@ export class NodeRecords {
     if (index === undefined) {
       index = Object.keys(this.#subnets).length;
       this.#subnets[nodeName] = index;
-      this.#write('subnets.json', this.#subnets);
+      this.#write(SUBNETS, this.#subnets);
     }
     return subnetAt(this.#podCidr, index);
   }
@@ -52,6 +60,12 @@ export class NodeRecords {
     const found = this.#read<NodeRecord>(`${nodeName}.json`);
     // Bytes are base64 in the file.
     return found && { ...found, executor: fromJson('ExecutorInfo', found.executor) };
+  }
+
+  list(): NodeRecord[] {
+    return readdirSync(this.#folder)
+      .filter((name) => name.endsWith('.json') && name !== SUBNETS)
+      .flatMap((name) => this.get(name.slice(0, -'.json'.length)) ?? []);
   }
 
   put(record: NodeRecord): void {

@@ -1,14 +1,18 @@
 // What the core knows of each pod: its object as last seen, and how far its task is. Pods that wait, and
 // those of one agent, are found without a look at all the others.
 import { addAmounts, noAmounts, type Amounts, type SchedulingPod } from '#kube/scheduler/types.ts';
+import { taskIdOf } from '#kube/meta/task-id.ts';
 import type { PodView } from './types.ts';
 
 export type PodState =
   | { readonly kind: 'pending'; readonly message: string }
-  | { readonly kind: 'binding'; readonly agentId: string }
+  /** To be launched on the agent when the API has taken its binding, or the number of its attempt. */
+  | { readonly kind: 'binding'; readonly agentId: string; readonly attempt: number }
   | { readonly kind: 'launched'; readonly agentId: string; readonly isConfirmed: boolean }
   /** Bound, but whether its task exists is being asked (after a restart). */
   | { readonly kind: 'unknown'; readonly agentId: string | undefined }
+  /** The API took neither: it is gone, or bound already. What the API tells of it next decides. */
+  | { readonly kind: 'refused' }
   | { readonly kind: 'over' };
 
 export interface PodRecord {
@@ -16,8 +20,13 @@ export interface PodRecord {
   view: PodView;
   /** Changed by `enter` alone. */
   readonly state: PodState;
-  /** The update that ended its task last: told again, it is not about the next attempt. */
-  endedBy: string | undefined;
+  /** The attempt that was launched last, as far as is known; 0: none. Earlier ones are over. */
+  attempt: number;
+}
+
+/** A pod whose own task is asked about was launched once at least. */
+export function taskOf({ uid, attempt }: PodRecord): string {
+  return taskIdOf(uid, Math.max(attempt, 1));
 }
 
 export function isPodOver({ phase }: PodView): boolean {
@@ -43,11 +52,25 @@ export class PodRecords {
     return this.#records.values();
   }
 
-  add(view: PodView, state: PodState): void {
-    const { uid } = view.pod;
-    const record: PodRecord = { uid, view, state: { kind: 'over' }, endedBy: undefined };
+  add(view: PodView, state: PodState): PodRecord {
+    const { uid, nodeName } = view.pod;
+    const attempt = view.attempt ?? (nodeName === undefined ? 0 : 1);
+    const record: PodRecord = { uid, view, state: { kind: 'over' }, attempt };
     this.#records.set(uid, record);
     this.enter(record, state);
+    return record;
+  }
+
+  /** What the API tells of it now. A view from before its binding does not unbind it. */
+  see(record: PodRecord, view: PodView): void {
+    const { nodeName } = record.view.pod;
+    const isBehind = view.pod.nodeName === undefined && nodeName !== undefined;
+    record.view = isBehind ? { ...view, pod: { ...view.pod, nodeName } } : view;
+  }
+
+  bound(record: PodRecord, nodeName: string): void {
+    const { view } = record;
+    record.view = { ...view, pod: { ...view.pod, nodeName } };
   }
 
   delete(uid: string): void {

@@ -1,5 +1,6 @@
 // What the framework core needs of a pod object.
 import type { KubeObject } from '#kube/meta/object.ts';
+import { notedAttempt } from '#kube/meta/task-id.ts';
 import { projectPod } from '#kube/scheduler/project.ts';
 import type { PodView } from './types.ts';
 
@@ -18,6 +19,7 @@ export function podView(pod: KubeObject): PodView {
     phase: String(pod['status']?.phase ?? 'Pending'),
     isDeleting: pod.metadata.deletionTimestamp !== undefined,
     hasStarted: statuses.some(hasStarted),
+    attempt: notedAttempt(pod.metadata.annotations),
   };
 }
 

@@ -1,9 +1,10 @@
 // What the framework writes of pods into the API: bindings, why a pod waits, its end, its removal. An
 // API that does not answer is an outcome, or said in the log; nothing is retried here.
 import type { Env } from '#env/env.ts';
-import { hasCode } from '#kube/client/api-call.ts';
-import type { RestClient } from '#kube/client/rest-client.ts';
+import { hasCode, type CallApi } from '#kube/client/api-call.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
+import { ATTEMPT_ANNOTATION } from '#kube/meta/task-id.ts';
+import type { ApiOutcome } from './core.ts';
 import { isOver, lostPodStatus } from './lost-pod.ts';
 
 type Json = Record<string, unknown>;
@@ -15,16 +16,15 @@ export interface PodName {
 }
 
 export class PodWriter {
-  readonly #client: RestClient;
+  readonly #call: CallApi;
   readonly #env: Env;
 
-  constructor(client: RestClient, env: Env) {
-    this.#client = client;
+  constructor(call: CallApi, env: Env) {
+    this.#call = call;
     this.#env = env;
   }
 
-  /** `gone`: there is no such pod, or it is bound already. `failed`: nobody knows. */
-  async bind(pod: PodName, nodeName: string): Promise<'bound' | 'gone' | 'failed'> {
+  async bind(pod: PodName, nodeName: string): Promise<ApiOutcome> {
     const { uid, namespace, name } = pod;
     const body = {
       apiVersion: 'v1',
@@ -33,14 +33,32 @@ export class PodWriter {
       target: { apiVersion: 'v1', kind: 'Node', name: nodeName },
     };
     try {
-      await this.#client.call({ method: 'POST', path: `${pathOf(pod)}/binding`, body });
+      await this.#call({ method: 'POST', path: `${pathOf(pod)}/binding`, body });
     } catch (error) {
       this.#env.log.warn('Cannot bind a pod', { namespace, name, error });
-      return hasCode(error, 404, 409) ? 'gone' : 'failed';
+      return outcomeOf(error);
     }
     const note = `Successfully assigned ${namespace}/${name} to ${nodeName}`;
     void this.#event(pod, { type: 'Normal', reason: 'Scheduled', note });
-    return 'bound';
+    return 'done';
+  }
+
+  /** By `status`, which schedulers may write. */
+  async noteAttempt(pod: PodName, attempt: number): Promise<ApiOutcome> {
+    const { uid, namespace, name } = pod;
+    const annotations = { [ATTEMPT_ANNOTATION]: String(attempt) };
+    try {
+      await this.#call({
+        method: 'PATCH',
+        path: `${pathOf(pod)}/status`,
+        contentType: 'application/strategic-merge-patch+json',
+        body: { metadata: { uid, annotations } },
+      });
+      return 'done';
+    } catch (error) {
+      this.#env.log.warn('Cannot number the launch of a pod', { namespace, name, error });
+      return outcomeOf(error);
+    }
   }
 
   /** Condition PodScheduled=False, and an event. */
@@ -60,7 +78,7 @@ export class PodWriter {
   async fail(pod: PodName, why: { reason: string; message: string }): Promise<void> {
     const { namespace, name } = pod;
     try {
-      const found = await this.#client.call({ method: 'GET', path: pathOf(pod) });
+      const found = await this.#call({ method: 'GET', path: pathOf(pod) });
       if (isOver(found as KubeObject)) return;
       const status = lostPodStatus(found as KubeObject, { ...why, now: this.#now });
       await this.#patchStatus(pod, status);
@@ -74,7 +92,7 @@ export class PodWriter {
     const { uid, namespace, name } = pod;
     const body = { gracePeriodSeconds: 0, preconditions: { uid } };
     try {
-      await this.#client.call({ method: 'DELETE', path: pathOf(pod), body });
+      await this.#call({ method: 'DELETE', path: pathOf(pod), body });
     } catch (error) {
       if (!hasCode(error, 404, 409))
         this.#env.log.warn('Cannot remove a pod', { namespace, name, error });
@@ -88,7 +106,7 @@ export class PodWriter {
   async #patchStatus(pod: PodName, status: Json): Promise<void> {
     const { uid, namespace, name } = pod;
     try {
-      await this.#client.call({
+      await this.#call({
         method: 'PATCH',
         path: `${pathOf(pod)}/status`,
         contentType: 'application/strategic-merge-patch+json',
@@ -121,11 +139,16 @@ export class PodWriter {
     };
     const path = `/api/v1/namespaces/${namespace}/events`;
     try {
-      await this.#client.call({ method: 'POST', path, body });
+      await this.#call({ method: 'POST', path, body });
     } catch (error) {
       this.#env.log.debug('Cannot write an event', { error });
     }
   }
+}
+
+function outcomeOf(error: unknown): ApiOutcome {
+  // 422: of that name there is another, whose uid cannot be changed to this one's.
+  return hasCode(error, 404, 409, 422) ? 'refused' : 'failed';
 }
 
 function pathOf({ namespace, name }: PodName): string {

@@ -73,7 +73,8 @@ export class Framework {
     this.#env = env;
     const core = this.#core;
     const records = new NodeRecords(join(home, 'nodes'), podCidr);
-    this.#pods = new PodWriter(client, env);
+    for (const { nodeName, agentId } of records.list()) core.onNodeRecord(nodeName, agentId);
+    this.#pods = new PodWriter((call) => client.call(call), env);
     this.#nodes = new NodeWriter({ client, core, records }, env);
     this.#executors = new NodeExecutors(options, { core, records }, env);
     this.#agents = new AgentFollower(
@@ -248,6 +249,11 @@ export class Framework {
         void this.#pods
           .bind(effect, effect.nodeName)
           .then((outcome) => this.#perform(this.#core.onBound(effect.uid, outcome)));
+        return;
+      case 'note-attempt':
+        void this.#pods
+          .noteAttempt(effect, effect.attempt)
+          .then((outcome) => this.#perform(this.#core.onNoted(effect.uid, outcome)));
         return;
       case 'accept':
         void this.#accept(effect);

@@ -43,6 +43,8 @@ export interface PodView {
   readonly isDeleting: boolean;
   /** The node executor has begun with it: container statuses were reported. */
   readonly hasStarted: boolean;
+  /** The attempt to launch it that is noted on it; undefined: none, so that it was at most the first. */
+  readonly attempt: number | undefined;
 }
 
 export type TaskState = string;
@@ -60,6 +62,8 @@ export interface TaskStatus {
 
 export interface Launch {
   readonly uid: string;
+  /** One for each attempt. */
+  readonly taskId: string;
   readonly namespace: string;
   readonly name: string;
   readonly resources: Amounts;
@@ -73,6 +77,14 @@ export type FrameworkEffect =
       readonly namespace: string;
       readonly name: string;
       readonly nodeName: string;
+    }
+  /** A pod is about to be launched once more: to be written on it first, and answered by `onNoted`. */
+  | {
+      readonly kind: 'note-attempt';
+      readonly uid: string;
+      readonly namespace: string;
+      readonly name: string;
+      readonly attempt: number;
     }
   | {
       readonly kind: 'accept';

@@ -136,7 +136,7 @@ export function taskToWire(
   const data = { namespace: launch.namespace, name: launch.name, uid: launch.uid };
   return {
     name: `${launch.namespace}/${launch.name}`,
-    task_id: { value: launch.uid },
+    task_id: { value: launch.taskId },
     agent_id: { value: agentId },
     resources: resourcesToWire(launch.resources, managed, role),
     executor,

@@ -1,11 +1,12 @@
 // The node executor between an agent and an API server, both tables here, over real processes.
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { createEnv } from '#env/node/env.ts';
 import { createProcessHost } from '#env/node/process-host.ts';
+import { taskIdOf } from '#kube/meta/task-id.ts';
 import type { TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import { NodeExecutor } from './executor.ts';
 import type { Pod } from './pod-spec.ts';
@@ -102,11 +103,26 @@ class Around implements AsyncDisposable {
     this.#wake();
   }
 
-  launch(pod: Pod): void {
+  launch(pod: Pod, attempt = 1): void {
     const { uid = '', name = '' } = pod.metadata;
     const id = (value: string) => ({ value });
-    const task: TaskInfo = { name: `default/${name}`, task_id: id(uid), agent_id: id('a1') };
+    const task_id = id(taskIdOf(uid, attempt));
+    const task: TaskInfo = { name: `default/${name}`, task_id, agent_id: id('a1') };
     this.executor.onEvent({ type: 'LAUNCH', launch: { task } });
+  }
+
+  /** The states that were told of an attempt. */
+  toldOf(pod: Pod, attempt: number): string {
+    const id = taskIdOf(pod.metadata.uid ?? '', attempt);
+    const told = this.updates.filter(({ task_id }) => task_id.value === id);
+    return told.map(({ state }) => state).join();
+  }
+
+  /** As the agent does when an update is on its disk. */
+  acknowledgeAll(): void {
+    for (const { task_id, uuid = new Uint8Array(16) } of this.updates) {
+      this.executor.onEvent({ type: 'ACKNOWLEDGED', acknowledged: { task_id, uuid } });
+    }
   }
 
   async start(): Promise<void> {
@@ -199,6 +215,68 @@ test('NodeExecutor goes on after kill -9 without running anything twice', async 
   world.executor.onEvent({ type: 'KILL', kill: { task_id: { value: pod.metadata.uid ?? '' } } });
   await world.until(() => world.states().includes('TASK_KILLED'));
   assert.equal(world.phaseOf(pod), 'Failed');
+});
+
+test('NodeExecutor lets a later attempt take a pod over, and runs it once', async () => {
+  await using world = new Around();
+  await world.start();
+  const pod = aPod('p5', sleeper);
+  world.launch(pod);
+  world.put(pod);
+  await world.until(() => world.toldOf(pod, 1).includes('TASK_RUNNING'));
+  await world.runs();
+  world.launch(pod, 2);
+  await world.until(() => world.toldOf(pod, 2).includes('TASK_RUNNING'));
+  assert.equal(world.toldOf(pod, 1), 'TASK_STARTING,TASK_RUNNING,TASK_KILLED');
+  world.launch(pod, 1);
+  await world.until(() => world.toldOf(pod, 1).endsWith('TASK_KILLED,TASK_KILLED'));
+  // The end of the first was not acknowledged before the crash: it is told again.
+  await world.replace();
+  world.executor.onEvent({ type: 'SUBSCRIBED' });
+  assert.equal(world.toldOf(pod, 1), 'TASK_KILLED');
+  await world.until(() => world.toldOf(pod, 2).endsWith('TASK_RUNNING'));
+  world.acknowledgeAll();
+  const kill = (attempt: number): void => {
+    const task_id = { value: taskIdOf(pod.metadata.uid ?? '', attempt) };
+    world.executor.onEvent({ type: 'KILL', kill: { task_id } });
+  };
+  kill(1);
+  await world.until(() => world.toldOf(pod, 1) === 'TASK_KILLED,TASK_KILLED');
+  assert.equal(world.phaseOf(pod), 'Running', 'the kill was meant for the first');
+  assert.equal(await world.runs(), 1);
+  kill(2);
+  await world.until(() => world.toldOf(pod, 2).endsWith('TASK_KILLED'));
+  assert.equal(world.phaseOf(pod), 'Failed');
+});
+
+test('NodeExecutor runs the second attempt of a pod whose first never began', async () => {
+  await using world = new Around();
+  await world.start();
+  const pod = aPod('p6', sleeper);
+  world.launch(pod);
+  await world.until(() => world.toldOf(pod, 1).endsWith('TASK_KILLED'));
+  world.put(pod);
+  world.launch(pod, 2);
+  await world.until(() => world.toldOf(pod, 2).includes('TASK_RUNNING'));
+  assert.equal(await world.runs(), 1);
+});
+
+test('NodeExecutor adopts a task that an earlier version noted without its id', async () => {
+  await using world = new Around();
+  await world.start();
+  const pod = aPod('p7', sleeper);
+  const { uid = '' } = pod.metadata;
+  world.launch(pod);
+  world.put(pod);
+  await world.until(() => world.states().includes('TASK_RUNNING'));
+  await world.runs();
+  const path = join(world.folder, 'node', 'pods', uid, 'task.json');
+  const { taskId: _new, ...old } = JSON.parse(readFileSync(path, 'utf8')) as { taskId?: string };
+  writeFileSync(path, JSON.stringify(old));
+  await world.replace();
+  world.executor.onEvent({ type: 'SUBSCRIBED' });
+  await world.until(() => world.toldOf(pod, 1).endsWith('TASK_RUNNING'));
+  assert.equal(await world.runs(), 1);
 });
 
 test('NodeExecutor ends what another run has left', async () => {

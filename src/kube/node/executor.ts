@@ -2,7 +2,9 @@
 // per pod. A pod runs when both were seen, its LAUNCH and its object, and never twice.
 import type { Env, Timer } from '#env/env.ts';
 import { parseJson, stringify } from '#wire/mesos/codec.ts';
+import { isTerminal } from '#wire/mesos/task-states.ts';
 import type { ExecutorEvent, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
+import { podOfTask } from '#kube/meta/task-id.ts';
 import { untilDone } from './kube-node-api.ts';
 import type { NodeApi } from './node-api.ts';
 import { NodeState } from './node-state.ts';
@@ -10,6 +12,7 @@ import type { TaskRecord, TerminalState } from './node-state.ts';
 import { podIdentity } from './pod-spec.ts';
 import type { Pod } from './pod-spec.ts';
 import type { PodStatus } from './pod-state.ts';
+import { decideLaunch, type PodTask } from './pod-tasks.ts';
 import { PodWorker } from './pod-worker.ts';
 import type { Runtime } from './runtime.ts';
 import { StatusWriter } from './status-writer.ts';
@@ -42,6 +45,7 @@ export interface NodeExecutorParts {
 
 /** How long a pod that is being deleted may wait for its launch, which may still be on its way. */
 const launchWaitMs = 5_000;
+const LATER_ATTEMPT = 'another attempt of its pod is here';
 const shutdownGraceMs = 3_000;
 /** In a shutdown the API server may be gone for good: so long after a pod's end it is waited for. */
 const shutdownApiMs = 500;
@@ -56,6 +60,8 @@ export class NodeExecutor {
   readonly #tasks = new Map<string, TaskRecord>();
   readonly #workers = new Map<string, PodWorker>();
   readonly #running = new Set<string>();
+  /** Updates that are not acknowledged yet, and whether each tells an end. */
+  readonly #ends = new Map<string, boolean>();
   /** Work on one pod happens in order. */
   readonly #queues = new Map<string, Promise<void>>();
   #agentId: string | undefined;
@@ -146,7 +152,10 @@ export class NodeExecutor {
         }
         return;
       case 'ACKNOWLEDGED':
-        if (event.acknowledged !== undefined) this.#acknowledged(event.acknowledged.task_id.value);
+        if (event.acknowledged !== undefined) {
+          const { task_id: taskId, uuid } = event.acknowledged;
+          this.#acknowledged(taskId.value, hexOf(uuid));
+        }
         return;
       case 'SHUTDOWN':
         this.shutdown();
@@ -159,48 +168,84 @@ export class NodeExecutor {
   }
 
   #launch(task: TaskInfo): void {
-    const uid = task.task_id.value;
+    const taskId = task.task_id.value;
+    const { uid } = podOfTask(taskId);
     const known = this.#tasks.get(uid);
-    if (known !== undefined) {
-      this.#tell(known);
-      return;
-    }
+    const decision = decideLaunch(known && this.#standing(known), taskId);
+    if (decision === 'refuse') this.#update(taskId, 'TASK_KILLED', LATER_ATTEMPT);
+    else if (known !== undefined && decision === 'repeat') this.#tell(known);
+    else if (known !== undefined && decision === 'take-over') this.#takeOver(known, task);
+    else this.#begin(uid, task, known === undefined ? [] : toldAgain(known));
+  }
+
+  #standing({ uid, taskId = uid, end }: TaskRecord): PodTask {
+    return { taskId, hasBegun: this.#workers.has(uid), hasEnded: end !== undefined };
+  }
+
+  #begin(uid: string, task: TaskInfo, former: string[]): void {
     const [namespace = '', ...rest] = task.name.split('/');
     const record: TaskRecord = {
       uid,
       namespace,
       name: rest.join('/'),
+      taskId: task.task_id.value,
       task: stringify('TaskInfo', task),
+      former,
     };
     this.#tasks.set(uid, record);
     this.#queue(uid, async () => {
       await this.#state.writeTask(record);
-      this.#update(uid, 'TASK_STARTING', '');
+      this.#update(taskIdOf(record), 'TASK_STARTING', '');
       await this.#consider(uid);
     });
   }
 
-  #kill(uid: string, graceMs: number | undefined): void {
+  /** The framework took an earlier attempt for lost, which is here: what there is of the pod is the new one's. */
+  #takeOver(record: TaskRecord, task: TaskInfo): void {
+    const before = taskIdOf(record);
+    this.#env.log.info('Another attempt takes a pod over', { before, now: task.task_id.value });
+    record.former = toldAgain(record);
+    record.taskId = task.task_id.value;
+    record.task = stringify('TaskInfo', task);
+    if (record.end !== undefined) record.end.acknowledged = false;
+    this.#queue(record.uid, async () => {
+      await this.#state.writeTask(record);
+      this.#tell(record);
+    });
+  }
+
+  #kill(taskId: string, graceMs: number | undefined): void {
+    const { uid } = podOfTask(taskId);
     this.#queue(uid, async () => {
       const record = this.#tasks.get(uid);
+      if (record !== undefined && taskIdOf(record) !== taskId) {
+        this.#update(taskId, 'TASK_KILLED', LATER_ATTEMPT);
+        return;
+      }
       const worker = this.#workers.get(uid);
       if (worker !== undefined && !worker.isFinished) {
         const reason = 'Evicted';
         const message = "The substrate ended the pod's task";
         worker.input({ kind: 'kill', graceMs, reason, message });
-      } else if (record === undefined) this.#update(uid, 'TASK_KILLED', 'no such task');
+      } else if (record === undefined) this.#update(taskId, 'TASK_KILLED', 'no such task');
       else if (record.end !== undefined) this.#tell(record);
       else await this.#endTask(record, 'TASK_KILLED', 'killed before its pod was seen');
     });
   }
 
-  #acknowledged(uid: string): void {
-    const end = this.#tasks.get(uid)?.end;
-    if (end === undefined || end.acknowledged) return;
+  /** Of updates of an earlier life of this executor it is not known which they were: of the end, perhaps. */
+  #acknowledged(taskId: string, update: string): void {
+    const isEnd = this.#ends.get(update) ?? true;
+    this.#ends.delete(update);
+    if (!isEnd) return;
+    const { uid } = podOfTask(taskId);
     this.#queue(uid, async () => {
       const record = this.#tasks.get(uid);
-      if (record?.end === undefined) return;
-      record.end.acknowledged = true;
+      if (record === undefined) return;
+      if (record.former?.includes(taskId) === true) {
+        record.former = record.former.filter((one) => one !== taskId);
+      } else if (taskId !== taskIdOf(record) || record.end === undefined) return;
+      else record.end.acknowledged = true;
       if (this.#isGone(uid)) await this.#forget(uid);
       else await this.#state.writeTask(record);
     });
@@ -362,7 +407,8 @@ export class NodeExecutor {
     const { uid } = podIdentity(pod);
     if (status.phase !== 'Running' || this.#running.has(uid)) return;
     this.#running.add(uid);
-    this.#update(uid, 'TASK_RUNNING', '');
+    const record = this.#tasks.get(uid);
+    this.#update(record === undefined ? uid : taskIdOf(record), 'TASK_RUNNING', '');
   }
 
   #onFinished(pod: Pod, phase: 'Succeeded' | 'Failed'): void {
@@ -408,8 +454,8 @@ export class NodeExecutor {
 
   async #forget(uid: string): Promise<void> {
     const worker = this.#workers.get(uid);
-    const end = this.#tasks.get(uid)?.end;
-    if (end !== undefined && !end.acknowledged) return;
+    const { end, former = [] } = this.#tasks.get(uid) ?? {};
+    if (former.length > 0 || (end !== undefined && !end.acknowledged)) return;
     this.#workers.delete(uid);
     this.#tasks.delete(uid);
     this.#running.delete(uid);
@@ -424,19 +470,38 @@ export class NodeExecutor {
   }
 
   #tell(record: TaskRecord): void {
-    const { uid, end } = record;
+    const { uid, end, former = [] } = record;
+    const taskId = taskIdOf(record);
+    for (const one of former) this.#update(one, 'TASK_KILLED', LATER_ATTEMPT);
     if (end !== undefined) {
-      if (!end.acknowledged) this.#update(uid, end.state, end.message);
-    } else if (this.#running.has(uid)) this.#update(uid, 'TASK_RUNNING', '');
-    else this.#update(uid, 'TASK_STARTING', '');
+      if (!end.acknowledged) this.#update(taskId, end.state, end.message);
+    } else if (this.#running.has(uid)) this.#update(taskId, 'TASK_RUNNING', '');
+    else this.#update(taskId, 'TASK_STARTING', '');
   }
 
-  #update(uid: string, state: NonNullable<TaskStatus['state']>, message: string): void {
+  #update(taskId: string, state: NonNullable<TaskStatus['state']>, message: string): void {
+    const uuid = new Uint8Array(Buffer.from(this.#env.random.uuid().replaceAll('-', ''), 'hex'));
+    this.#ends.set(hexOf(uuid), isTerminal(state));
     this.#parts.mesos.sendUpdate({
-      task_id: { value: uid },
+      uuid,
+      task_id: { value: taskId },
       state,
       ...(message === '' ? {} : { message }),
       ...(this.#agentId === undefined ? {} : { agent_id: { value: this.#agentId } }),
     });
   }
+}
+
+function hexOf(uuid: Uint8Array): string {
+  return Buffer.from(uuid).toString('hex');
+}
+
+/** Earlier attempts whose end is not acknowledged, this one now among them. */
+function toldAgain(record: TaskRecord): string[] {
+  const { former = [], end } = record;
+  return end?.acknowledged === true ? former : [...former, taskIdOf(record)];
+}
+
+function taskIdOf({ uid, taskId = uid }: TaskRecord): string {
+  return taskId;
 }

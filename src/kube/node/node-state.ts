@@ -10,8 +10,12 @@ export interface TaskRecord {
   readonly uid: string;
   readonly namespace: string;
   readonly name: string;
+  /** The attempt that counts; undefined in what earlier versions wrote: the first. */
+  taskId?: string;
   /** The wire message in its JSON form, to subscribe with again. */
-  readonly task: string;
+  task: string;
+  /** Earlier attempts that this one took over from, until their end is acknowledged. */
+  former?: string[];
   /** Acknowledged terminal tasks keep their record until the pod is gone from the API. */
   end?: { readonly state: TerminalState; readonly message: string; acknowledged: boolean };
 }
