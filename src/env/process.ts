@@ -104,7 +104,7 @@ export interface ProcessSpec {
         readonly of?: number | undefined;
         /**
          * That process has a root of its own: the command is found there, and `cwd` is a path in it.
-         * Not with mounts or capabilities.
+         * Not with mounts.
          */
         readonly rootOf?: boolean | undefined;
       }
@@ -113,8 +113,7 @@ export interface ProcessSpec {
   readonly mounts?: readonly ProcessMount[] | undefined;
   /**
    * The command's root, a mount point among `mounts`: it is moved over the old root of the new
-   * mount namespace, so that nothing leads back; `cwd` is below it. Not with
-   * capabilities. Root only.
+   * mount namespace, so that nothing leads back; `cwd` is below it. Root only.
    */
   readonly root?: string | undefined;
   /** Linux capabilities without their prefix, in lower case (`net_raw`). Root only. */
@@ -126,6 +125,11 @@ export interface ProcessSpec {
         readonly effective?: readonly string[] | undefined;
       }
     | undefined;
+  /**
+   * A classic BPF program (struct sock_filter) over struct seccomp_data, which every system call of the
+   * command and its descendants goes through. Root only.
+   */
+  readonly seccomp?: Uint8Array | undefined;
   /** The command runs on a terminal of its own of this size; its output is all standard output. */
   readonly terminal?: { readonly rows: number; readonly columns: number } | undefined;
   /** `stdinPath` is made as a FIFO that stays open without anybody writing to it. */

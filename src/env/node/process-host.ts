@@ -27,7 +27,14 @@ import {
   raiseLimits,
   removeCgroup,
 } from './process-cgroup.ts';
-import { parseShimRecord, shimArguments, type ShimRecord, type ShimTools } from './process-shim.ts';
+import {
+  filterPath,
+  parseShimRecord,
+  shimArguments,
+  type ShimRecord,
+  type ShimTools,
+  toolEnvironment,
+} from './process-shim.ts';
 
 export interface ProcessHostOptions {
   readonly clock: Clock;
@@ -71,6 +78,8 @@ function findTools(): ShimTools {
     setpriv: find('setpriv'),
     prlimit: find('prlimit'),
     script: find('script'),
+    perl: find('perl'),
+    isRoot: process.platform === 'linux' && process.getuid?.() === 0,
   };
 }
 
@@ -287,6 +296,8 @@ class RealProcessHost implements NodeProcessHost {
         : [];
       this.#tools ??= findTools();
       args = shimArguments(spec, this.#tools, procs);
+      const filter = filterPath(spec);
+      if (filter !== undefined) await writeFile(filter, spec.seccomp ?? '', { mode: 0o600 });
     } catch (error) {
       await rm(spec.stateFolder, { recursive: true, force: true });
       throw launchFault(spec, 'its surroundings cannot be made', error);
@@ -341,7 +352,7 @@ class RealProcessHost implements NodeProcessHost {
       try {
         const child = spawn(this.#tools?.shell ?? '/bin/sh', args, {
           cwd: '/',
-          env: { ...spec.env },
+          env: this.#tools === undefined ? {} : toolEnvironment(spec, this.#tools),
           detached: true,
           stdio: ['ignore', out.fd, err.fd, 'pipe'],
         });

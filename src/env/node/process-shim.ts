@@ -1,7 +1,9 @@
 // The shim: a few lines of POSIX shell that wait for one command, and the command line that puts
 // the command into its session, namespaces and identity. Decided here for process-host.ts.
 import { readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ProcessSpec } from '#env/process.ts';
+import { confineWords } from './process-confine.ts';
 
 /** Programs of the machine, found once; `undefined` where the machine has none. */
 export interface ShimTools {
@@ -14,6 +16,9 @@ export interface ShimTools {
   readonly setpriv: string | undefined;
   readonly prlimit: string | undefined;
   readonly script: string | undefined;
+  readonly perl: string | undefined;
+  /** The tools run with all that the machine has; the command does not. */
+  readonly isRoot: boolean;
 }
 
 /**
@@ -88,9 +93,44 @@ shift 2
 exec 3>&-
 exec "$@"`;
 
-/** Names that the shell would silently drop from the environment (`my.setting`). */
-export function namesUnknownToShell(env: Readonly<Record<string, string>>): readonly string[] {
-  return Object.keys(env).filter((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
+/** What steers a program of the machine: the loader, the C library, shells, perl, script(1). */
+const STEERING =
+  /^(PATH|SHELL|LD_.*|PERL.*|MALLOC_.*|GLIBC_TUNABLES|GCONV_PATH|GETCONF_DIR|HOSTALIASES|LOCALDOMAIN|LOCPATH|NIS_PATH|NLSPATH|RES_OPTIONS|RESOLV_HOST_CONF|TMPDIR|TZDIR|IFS|ENV|BASH_ENV|SHELLOPTS|BASHOPTS|PS4)$/;
+const PATH_OF_TOOLS = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/**
+ * Variables that only the command gets: those that the shell would silently drop (`my.setting`), and
+ * those by which whoever names them could have the tools run as root what is theirs.
+ */
+function isLate(name: string, isRoot: boolean): boolean {
+  return !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || (isRoot && STEERING.test(name));
+}
+
+/** The environment of the shim and of the tools between it and the command. */
+export function toolEnvironment(spec: ProcessSpec, tools: ShimTools): Record<string, string> {
+  const { isRoot } = tools;
+  const plain = Object.entries(spec.env).filter(([name]) => !isLate(name, isRoot));
+  return {
+    ...Object.fromEntries(plain),
+    ...(isRoot ? { PATH: PATH_OF_TOOLS } : {}),
+    ...(confines(spec, tools) ? { PERL_BADLANG: '0' } : {}),
+  };
+}
+
+function lateVariables(spec: ProcessSpec, { isRoot }: ShimTools): readonly string[] {
+  const late = Object.entries(spec.env).filter(([name]) => isLate(name, isRoot));
+  return late.map(([name, value]) => `${name}=${value}`);
+}
+
+/** Whether it takes more than setpriv(1) and unshare(1) can do to put the command in its place. */
+function confines(spec: ProcessSpec, { isRoot, perl }: ShimTools): boolean {
+  const isAsked = spec.seccomp !== undefined || spec.capabilities !== undefined;
+  return isRoot && (isAsked || (perl !== undefined && (spec.root !== undefined || entersRoot(spec))));
+}
+
+/** Where the host leaves the seccomp program of a command. */
+export function filterPath(spec: ProcessSpec): string | undefined {
+  return spec.seccomp === undefined ? undefined : join(spec.stateFolder, 'filter');
 }
 
 function needed(tool: string | undefined, name: string): string {
@@ -168,23 +208,42 @@ function insideWords(spec: ProcessSpec, tools: ShimTools): string[] {
   ];
 }
 
+function confinement(
+  spec: ProcessSpec,
+  tools: ShimTools,
+  place: Parameters<typeof confineWords>[2],
+): string[] {
+  const perl = needed(tools.perl, 'perl');
+  return confineWords(perl, spec, place, lateVariables(spec, tools), filterPath(spec));
+}
+
 /** The last program of the host's: behind it there is only what the root holds. */
 function rootWords(spec: ProcessSpec, tools: ShimTools): string[] {
   const identity: string[] = [];
   if (spec.gid !== undefined) identity.push(`--setgid=${spec.gid}`);
   if (spec.uid !== undefined) identity.push(`--setuid=${spec.uid}`);
+  const isConfined = confines(spec, tools);
   const { of, rootOf } = spec.namespaces ?? {};
   if (rootOf === true && of !== undefined) {
-    const place = [...foreignNamespaces(of), `--wdns=${spec.cwd}`];
-    return [needed(tools.nsenter, 'nsenter'), ...place, ...identity, '--'];
+    const nsenter = needed(tools.nsenter, 'nsenter');
+    const foreign = foreignNamespaces(of);
+    if (!isConfined) return [nsenter, ...foreign, `--wdns=${spec.cwd}`, ...identity, '--'];
+    const others = foreign.filter((one) => !one.startsWith('--mount='));
+    const entered = others.length === 0 ? [] : [nsenter, ...others, '--'];
+    const mountNamespace = `/proc/${of}/ns/mnt`;
+    return [...entered, ...confinement(spec, tools, { mountNamespace, cwd: spec.cwd })];
   }
   if (spec.root === undefined) return [];
+  if (isConfined) return confinement(spec, tools, { root: '.', cwd: spec.cwd });
   const place = ['--root=.', `--wd=${spec.cwd}`];
   return [needed(tools.unshare, 'unshare'), ...place, ...identity, '--'];
 }
 
+/** With a root of its own, the command becomes who it is to be as it enters that. */
 function identityWords(spec: ProcessSpec, tools: ShimTools): string[] {
-  if (spec.root !== undefined || entersRoot(spec)) {
+  const isInRoot = spec.root !== undefined || entersRoot(spec);
+  if (confines(spec, tools)) return isInRoot ? [] : confinement(spec, tools, {});
+  if (isInRoot) {
     const isPlain = spec.noNewPrivileges !== true;
     return isPlain ? [] : [needed(tools.setpriv, 'setpriv'), '--no-new-privs', '--'];
   }
@@ -194,13 +253,6 @@ function identityWords(spec: ProcessSpec, tools: ShimTools): string[] {
   if ((spec.groups ?? []).length > 0) words.push(`--groups=${(spec.groups ?? []).join(',')}`);
   else if (words.length > 0) words.push('--clear-groups');
   if (spec.noNewPrivileges === true) words.push('--no-new-privs');
-  const { bounding, effective } = spec.capabilities ?? {};
-  const only = (names: readonly string[]): string =>
-    ['-all', ...names.map((name) => `+${name}`)].join(',');
-  if (bounding !== undefined) words.push(`--bounding-set=${only(bounding)}`);
-  if (effective !== undefined) {
-    words.push(`--inh-caps=${only(effective)}`, `--ambient-caps=${only(effective)}`);
-  }
   return words.length === 0 ? [] : [needed(tools.setpriv, 'setpriv'), ...words, '--'];
 }
 
@@ -231,7 +283,7 @@ function terminalWords(
 
 /** Everything between the shim and the command, each replacing the one before it (same pid). */
 function commandWords(spec: ProcessSpec, tools: ShimTools): string[] {
-  const odd = namesUnknownToShell(spec.env).map((name) => `${name}=${spec.env[name] ?? ''}`);
+  const late = confines(spec, tools) ? [] : lateVariables(spec, tools);
   const defaults = ['INT', 'QUIT'].map((name) => `--default-signal=${name}`);
   return [
     // A shell ignores SIGINT and SIGQUIT in what it starts with `&`, for good.
@@ -241,7 +293,7 @@ function commandWords(spec: ProcessSpec, tools: ShimTools): string[] {
     ...(entersRoot(spec) ? [] : namespaceWords(spec, tools)),
     ...insideWords(spec, tools),
     ...identityWords(spec, tools),
-    ...(odd.length === 0 ? [] : [tools.env ?? 'env', ...odd]),
+    ...(late.length === 0 ? [] : [tools.env ?? '/usr/bin/env', ...late]),
     ...terminalWords(spec, tools, [...rootWords(spec, tools), ...spec.argv]),
   ];
 }
