@@ -4,7 +4,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const folder = process.argv[2];
-if (folder === undefined) throw new Error('usage: generate-syscalls.ts FOLDER/golang.org/x/sys/unix');
+if (folder === undefined)
+  throw new Error('usage: generate-syscalls.ts FOLDER/golang.org/x/sys/unix');
 const target = join(import.meta.dirname, '../src/mesos/executor/syscall-numbers.ts');
 const COLUMNS = 96;
 

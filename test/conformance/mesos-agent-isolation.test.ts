@@ -22,7 +22,25 @@ suite(`isolation of tasks (${bestMaster} master)`, { skip }, () => {
   const machine = new AgentMachine(bestMaster);
   let framework: TestFramework;
   before(async () => {
-    await machine.start(['--flag', 'isolation=cgroups/devices', 'container_pids_max=40']);
+    const profiles = join(machine.folder, 'profiles');
+    mkdirSync(profiles);
+    const denies = (names: readonly string[], errnoRet: number): string =>
+      JSON.stringify({
+        defaultAction: 'SCMP_ACT_ALLOW',
+        syscalls: [{ names, action: 'SCMP_ACT_ERRNO', errnoRet }],
+      });
+    writeFileSync(join(profiles, 'default.json'), denies(['swapon'], 1));
+    writeFileSync(join(profiles, 'no-folders.json'), denies(['mkdir', 'mkdirat'], 95));
+    writeFileSync(join(profiles, 'wrong.json'), denies(['nosuchcall'], 1));
+    const isolators = ['linux/capabilities', 'linux/seccomp'];
+    if (hasCgroups) isolators.push('cgroups/devices');
+    const flags = [
+      `isolation=${isolators.join()}`,
+      'container_pids_max=40',
+      `seccomp_config_dir=${profiles}`,
+      'seccomp_profile_name=default.json',
+    ];
+    await machine.start(['--flag', ...flags]);
     framework = new TestFramework(machine.masterUrl, env);
   });
   after(async () => {
@@ -213,6 +231,96 @@ suite(`isolation of tasks (${bestMaster} master)`, { skip }, () => {
       linux({ effective_capabilities: capabilities, bounding_capabilities: { capabilities: [] } }),
     );
     assert.match(end.message ?? '', /Requested capabilities '\{NET_RAW\}' are not allowed/);
+  });
+
+  test('what is not in the bounding set is had by nobody below, whatever its user', async () => {
+    const bounding_capabilities = { capabilities: ['CHOWN' as const, 'SETUID' as const] };
+    const script = [
+      'grep -q "CapBnd:.0000000000000081" /proc/self/status',
+      'grep -q "CapEff:.0000000000000081" /proc/self/status',
+      'chown 1 .',
+      '! mount -t tmpfs t . && ! mknod d c 1 3 && ! chroot / true',
+    ].join(' && ');
+    await finishes('bound', script, linux({ bounding_capabilities }));
+  });
+
+  test('a system call that its profile denies fails, in all that a task starts', async () => {
+    const seccomp = { profile_name: 'no-folders.json' };
+    const script =
+      'mkdir x; sh -c "mkdir y"; touch z && [ ! -e x ] && [ ! -e y ] && [ -e z ] && ' +
+      'grep -q "Seccomp:.2" /proc/self/status';
+    await finishes('denied', script, linux({ seccomp }));
+    await finishes('denied-to-nobody', 'touch z && ! mkdir x', linux({ seccomp }), 'nobody');
+    await finishes('by-default', 'mkdir x && grep -q "Seccomp:.2" /proc/self/status');
+    const unconfined = linux({ seccomp: { unconfined: true } });
+    await finishes('unconfined', 'grep -q "Seccomp:.0" /proc/self/status', unconfined);
+  });
+
+  const refusals: [string, LinuxInfo, RegExp][] = [
+    [
+      'no-profile',
+      { seccomp: { profile_name: 'none.json' } },
+      /Failed to read Seccomp profile file/,
+    ],
+    [
+      'profile-elsewhere',
+      { seccomp: { profile_name: '../../etc/passwd' } },
+      /is not in the folder/,
+    ],
+    [
+      'wrong-profile',
+      { seccomp: { profile_name: 'wrong.json' } },
+      /Unrecognized syscall 'nosuchcall'/,
+    ],
+    [
+      'two-minds',
+      { seccomp: { profile_name: 'default.json', unconfined: true } },
+      /'profile_name' given even though 'unconfined' Seccomp setting is enabled/,
+    ],
+    ['no-name', { seccomp: {} }, /Missing Seccomp profile name/],
+  ];
+  for (const [id, info, message] of refusals) {
+    test(`seccomp is refused: ${id}`, async () => {
+      const end = await ended(id, 'true', linux(info));
+      assert.equal(end.reason, 'REASON_CONTAINER_LAUNCH_FAILED');
+      assert.match(end.message ?? '', message);
+    });
+  }
+
+  test('who joins a task is held to what the task is', async () => {
+    const linux_info: LinuxInfo = {
+      seccomp: { profile_name: 'no-folders.json' },
+      bounding_capabilities: { capabilities: ['KILL'] },
+    };
+    const script = 'sleep 600';
+    const container = { type: 'MESOS' as const, linux_info };
+    const look = 'mkdir x; echo $? >looked; grep -E "CapBnd|Seccomp:" /proc/self/status >>looked';
+    const check = { type: 'COMMAND' as const, command: { command: { value: look } } };
+    framework.launch([{ id: 'joined', script, container, check }]);
+    await framework.reached('joined', 'TASK_RUNNING');
+    const looked = join(await sandboxOf('joined'), 'looked');
+    const told = await eventually('the check has looked', async () => {
+      const text = existsSync(looked) ? readFileSync(looked, 'utf8') : '';
+      return text.includes('Seccomp') ? text : undefined;
+    });
+    assert.equal(told, '1\nCapBnd:\t0000000000000020\nSeccomp:\t2\n');
+    framework.kill('joined');
+    await framework.reached('joined', 'TASK_KILLED');
+  });
+
+  test("no variable of a task makes the agent run as root what is the task's", async () => {
+    const trap = 'mount mkdir setpriv mkfifo env perl';
+    const ran = join(machine.folder, 'ran');
+    const set = `for p in ${trap}; do printf '#!/bin/sh\\nid -u >>${ran}\\n' >$p; chmod +x $p; done; pwd`;
+    const host = join(machine.folder, 'traps');
+    mkdirSync(host);
+    await finishes('sets-traps', `cd ${host} && ${set}`);
+    const environment = { variables: [{ name: 'PATH', value: `${host}:/usr/bin:/bin` }] };
+    const command = { value: 'true', user: 'nobody', environment };
+    const volumes: Volume[] = [{ mode: 'RO', container_path: 'x', host_path: host }];
+    framework.launch([{ id: 'trapper', command, container: { type: 'MESOS', volumes } }]);
+    await framework.reached('trapper', 'TASK_FINISHED');
+    assert.ok(!existsSync(ran));
   });
 
   test('another user cannot look into the sandbox of a task', async () => {

@@ -1,8 +1,8 @@
 // The real process host: the port's conformance suite, and what only a real machine can show.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -234,6 +234,81 @@ test('launch() as root: in the namespaces of another process', rootOnly, async (
   await host.dispose(second.stateFolder);
   await host.dispose(first.stateFolder);
 });
+
+test(
+  'launch() as root: no variable of the command steers what runs before it',
+  rootOnly,
+  async () => {
+    const folder = await temporary();
+    const host = createProcessHost(env);
+    const evil = join(folder, 'evil');
+    await mkdir(evil);
+    const trap = `#!/bin/sh\nid -u >>${join(folder, 'ran')}\n`;
+    for (const name of ['mount', 'mkdir', 'setpriv', 'mkfifo', 'shell']) {
+      await writeFile(join(evil, name), trap, { mode: 0o755 });
+    }
+    await writeFile(join(evil, 'Evil.pm'), `open(F,'>>','${join(folder, 'ran')}');print F $<;1`);
+    const variables = {
+      PATH: `${evil}:/usr/bin:/bin`,
+      SHELL: join(evil, 'shell'),
+      LD_PRELOAD: join(evil, 'none.so'),
+      PERL5OPT: '-MEvil',
+      PERL5LIB: evil,
+      LANG: 'xx_XX.UTF-8',
+    };
+    const spec: ProcessSpec = {
+      ...aSpec(folder, 'a', 'echo "$PATH $LD_PRELOAD $PERL5OPT $SHELL [$PERL_BADLANG]"'),
+      env: variables,
+      uid: 65534,
+      gid: 65534,
+      mounts: [{ source: '/usr/lib', target: join(folder, 'lib'), readOnly: true }],
+    };
+    const { PATH, LD_PRELOAD, PERL5OPT, SHELL } = variables;
+    for (const [at, more] of [{}, { capabilities: { bounding: [] } }].entries()) {
+      const stdoutPath = join(folder, `out${at}`);
+      const one = { ...spec, ...more, stdoutPath, stateFolder: join(folder, `s${at}`) };
+      await (
+        await host.launch(one)
+      ).exited;
+      const text = await readFile(one.stdoutPath, 'utf8');
+      assert.equal(text, `${PATH} ${LD_PRELOAD} ${PERL5OPT} ${SHELL} []\n`);
+      await host.dispose(one.stateFolder);
+    }
+    assert.ok(!existsSync(join(folder, 'ran')), 'nothing of the command ran before it');
+    assert.ok(!(await readFile(spec.stderrPath, 'utf8')).includes('locale'));
+  },
+);
+
+test(
+  'launch() as root: a seccomp program holds for all that the command starts',
+  rootOnly,
+  async () => {
+    const folder = await temporary();
+    const host = createProcessHost(env);
+    // uname, which is 63 on x86-64 and 160 on arm64, fails with 99.
+    const number = process.arch === 'arm64' ? 160 : 63;
+    const program = Uint8Array.from([
+      ...[0x20, 0, 0, 0, 0, 0, 0, 0],
+      ...[0x15, 0, 0, 1, number, 0, 0, 0],
+      ...[0x06, 0, 0, 0, 99, 0, 0x05, 0],
+      ...[0x06, 0, 0, 0, 0, 0, 0xff, 0x7f],
+    ]);
+    const script = 'uname || sh -c "uname || id -u; grep Seccomp: /proc/self/status"';
+    for (const [at, identity] of [{}, { uid: 65534, gid: 65534 }].entries()) {
+      const spec: ProcessSpec = {
+        ...aSpec(folder, `a${at}`, script),
+        ...identity,
+        seccomp: program,
+      };
+      await (
+        await host.launch(spec)
+      ).exited;
+      const text = await readFile(spec.stdoutPath, 'utf8');
+      assert.equal(text, `${identity.uid ?? 0}\nSeccomp:\t2\n`);
+      await host.dispose(spec.stateFolder);
+    }
+  },
+);
 
 test('launch() with a terminal and an input that nobody has opened', async () => {
   const folder = await temporary();

@@ -125,7 +125,9 @@ function lateVariables(spec: ProcessSpec, { isRoot }: ShimTools): readonly strin
 /** Whether it takes more than setpriv(1) and unshare(1) can do to put the command in its place. */
 function confines(spec: ProcessSpec, { isRoot, perl }: ShimTools): boolean {
   const isAsked = spec.seccomp !== undefined || spec.capabilities !== undefined;
-  return isRoot && (isAsked || (perl !== undefined && (spec.root !== undefined || entersRoot(spec))));
+  return (
+    isRoot && (isAsked || (perl !== undefined && (spec.root !== undefined || entersRoot(spec))))
+  );
 }
 
 /** Where the host leaves the seccomp program of a command. */

@@ -8,6 +8,7 @@ import type { ProcessLimits, ProcessMount, ProcessSpec } from '#env/process.ts';
 import type {
   CommandInfo,
   ContainerInfo,
+  LinuxInfo,
   Resource,
   TaskInfo,
   Value_Scalar,
@@ -21,6 +22,7 @@ import {
 } from '#mesos/executor/environment.ts';
 import { Fetcher, type Fetch } from '#mesos/executor/fetcher.ts';
 import {
+  confinementOf,
   type Isolation,
   isolationOf,
   type IsolationPolicy,
@@ -183,9 +185,6 @@ export class ContainerSpecs {
     { root, before, volumes }: Confinement,
   ): ProcessSpec {
     if (root === undefined) return spec;
-    if (spec.capabilities !== undefined) {
-      throw new Error('Images with capabilities are not supported');
-    }
     return root.enter(spec, command, { before, volumes });
   }
 
@@ -344,7 +343,7 @@ export class ContainerSpecs {
       await this.#fetch(command, of);
     }
     const confinement = isSession
-      ? sessionConfinement(container)
+      ? sessionConfinement(container, parent?.linux, this.#options.policy)
       : await this.#confine({
           topId: path[0] ?? '',
           container,
@@ -406,6 +405,7 @@ export class ContainerSpecs {
       // Its own group, so that it can be ended whole; below the task's it would be its memory, too.
       cgroup: `${this.#taskCgroup(launch, container)}-check-${id}`,
       limits: this.#taskLimits(task),
+      ...confinementOf(task.container?.linux_info, this.#options.policy),
       ...(this.#options.policy.isRoot ? { namespaces: { of: pid, rootOf } } : {}),
       ...owner,
     };
@@ -513,10 +513,15 @@ export function quantity(resources: readonly Resource[], name: string): number {
     .reduce((sum, one) => sum + (one.scalar?.value ?? 0), 0);
 }
 
-/** A session joins what its parent has. */
-function sessionConfinement(container: ContainerInfo | undefined): Confinement {
-  const { terminal } = isolationOf(container, PLAIN_POLICY);
-  return { isolation: { terminal }, root: undefined, before: [], volumes: [] };
+/** A session joins what its parent has, and is held to what that is. */
+function sessionConfinement(
+  container: ContainerInfo | undefined,
+  parent: LinuxInfo | undefined,
+  policy: IsolationPolicy,
+): Confinement {
+  const { terminal } = isolationOf({ type: 'MESOS', tty_info: container?.tty_info }, PLAIN_POLICY);
+  const isolation = { terminal, ...confinementOf(parent, policy) };
+  return { isolation, root: undefined, before: [], volumes: [] };
 }
 
 /** What holds a terminal is the machine's; the command that runs on it is its only child. */

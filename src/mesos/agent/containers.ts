@@ -94,7 +94,8 @@ export class Containers {
     const { user, type } = launch;
     if (own === undefined && type !== 'command') {
       const hasOwnRoot = launch.executor.container?.mesos?.image !== undefined;
-      return { process, sandbox, user, terminalInput: undefined, hasOwnRoot };
+      const linux = launch.executor.container?.linux_info;
+      return { process, sandbox, user, terminalInput: undefined, hasOwnRoot, linux };
     }
     const found = runner?.find(own);
     if (found === undefined || (own === undefined) !== (type === 'command')) return undefined;
@@ -106,6 +107,7 @@ export class Containers {
       user: task?.command?.user ?? user,
       terminalInput: hasTerminal ? this.#options.paths.taskInput(topId, taskId) : undefined,
       hasOwnRoot: task?.container?.mesos?.image !== undefined,
+      linux: task?.container?.linux_info,
     };
   }
 

@@ -14,11 +14,14 @@ import {
   words,
 } from '#mesos/flags/flag-table.ts';
 import type { Backend } from './image-root.ts';
+import { parseIsolators } from './isolators.ts';
 import type { ReconfigurationPolicy } from './reconfiguration.ts';
 import { DockerConfig, NO_LOGINS } from './registry-auth.ts';
 
 export interface AgentFlags {
   readonly isolators: ReadonlySet<string>;
+  readonly seccompFolder: string | undefined;
+  readonly seccompProfile: string | undefined;
   readonly effectiveCapabilities: readonly string[] | undefined;
   readonly boundingCapabilities: readonly string[] | undefined;
   readonly mayShareAgentPids: boolean;
@@ -110,7 +113,9 @@ function dockerRegistry(text: string): string {
  * `container_`, some of ours. The bound on processes is far above what anything sane needs.
  */
 const KINDS = {
-  isolation: flag('posix/cpu,posix/mem', words),
+  isolation: flag('posix/cpu,posix/mem', parseIsolators),
+  seccomp_config_dir: flag('', optional),
+  seccomp_profile_name: flag('', optional),
   effective_capabilities: flag('', capabilities),
   bounding_capabilities: flag('', capabilities),
   disallow_sharing_agent_pid_namespace: flag('false', bool),
@@ -157,6 +162,8 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
   const value = TABLE.reader(given);
   return {
     isolators: value('isolation'),
+    seccompFolder: value('seccomp_config_dir'),
+    seccompProfile: value('seccomp_profile_name'),
     effectiveCapabilities: value('effective_capabilities'),
     boundingCapabilities: value('bounding_capabilities'),
     mayShareAgentPids: !value('disallow_sharing_agent_pid_namespace'),

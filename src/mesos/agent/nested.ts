@@ -10,6 +10,7 @@ import type { ExitStatus, HostProcess, ProcessHost, Signal } from '#env/process.
 import type {
   CommandInfo,
   ContainerInfo,
+  LinuxInfo,
   Resource,
   TaskState,
   TaskStatus_Reason,
@@ -31,6 +32,8 @@ export interface MainContainer {
   readonly terminalInput: string | undefined;
   /** Made of an image. */
   readonly hasOwnRoot: boolean;
+  /** What those who join it are held to, too. */
+  readonly linux: LinuxInfo | undefined;
 }
 
 export interface LaunchRequest {
@@ -59,6 +62,7 @@ interface Info {
   readonly user: string;
   readonly hasTerminal: boolean;
   readonly hasOwnRoot?: boolean | undefined;
+  readonly linux?: LinuxInfo | undefined;
 }
 
 interface Nested {
@@ -133,6 +137,7 @@ export class NestedContainers {
       hasOwnRoot: request.isSession
         ? parent?.hasOwnRoot === true
         : request.container?.mesos?.image !== undefined,
+      linux: request.isSession ? parent?.linux : request.container?.linux_info,
     };
     const made = this.#remember(info);
     try {
@@ -354,8 +359,8 @@ export class NestedContainers {
     const found = this.#all.get(nameOf(above));
     if (found === undefined) return this.#options.findMain(above);
     const { process, info } = found;
-    const { sandbox, user, hasOwnRoot = false } = info;
-    return { process, sandbox, user, terminalInput: undefined, hasOwnRoot };
+    const { sandbox, user, hasOwnRoot = false, linux } = info;
+    return { process, sandbox, user, terminalInput: undefined, hasOwnRoot, linux };
   }
 
   #sandboxOf(path: ContainerPath, parent: MainContainer | undefined): string {

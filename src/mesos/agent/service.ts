@@ -22,6 +22,7 @@ import { ExecutorApi } from './executor-api.ts';
 import { SandboxFiles } from './files.ts';
 import { flagTexts, readFlags } from './flags.ts';
 import { HttpProblem, sendProblem } from './http.ts';
+import { seccompProfiles } from './isolators.ts';
 import { LegacyApi } from './legacy.ts';
 import { OperatorApi } from './operator-api.ts';
 import { AgentPaths } from './paths.ts';
@@ -179,6 +180,7 @@ class AgentService {
           mayShareAgentPids: flags.mayShareAgentPids,
           bounding: flags.boundingCapabilities,
           effective: flags.effectiveCapabilities,
+          seccomp: seccompProfiles(flags),
         },
         secretsFolder: secretsFolderOf(settings.workFolder),
         flags,

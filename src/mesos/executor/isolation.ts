@@ -3,10 +3,11 @@
 // last update rather than left out in silence.
 import type { ProcessMount, ProcessSpec } from '#env/process.ts';
 import type { CapabilityInfo, ContainerInfo, LinuxInfo, RLimitInfo } from '#wire/mesos/v1.ts';
+import type { SeccompProfiles } from './seccomp.ts';
 
 export type Isolation = Pick<
   ProcessSpec,
-  'rlimits' | 'terminal' | 'capabilities' | 'namespaces' | 'mounts' | 'noNewPrivileges'
+  'rlimits' | 'terminal' | 'capabilities' | 'seccomp' | 'namespaces' | 'mounts' | 'noNewPrivileges'
 >;
 
 /** What the operator has decided for every container of an agent. */
@@ -19,6 +20,8 @@ export interface IsolationPolicy {
   /** Capabilities in lower case, as the process port has them. */
   readonly bounding: readonly string[] | undefined;
   readonly effective: readonly string[] | undefined;
+  /** With linux/seccomp. */
+  readonly seccomp: SeccompProfiles | undefined;
 }
 
 export const PLAIN_POLICY: IsolationPolicy = {
@@ -27,6 +30,7 @@ export const PLAIN_POLICY: IsolationPolicy = {
   mayShareAgentPids: true,
   bounding: undefined,
   effective: undefined,
+  seccomp: undefined,
 };
 
 const TERMINAL_SIZE = { rows: 24, columns: 80 } as const;
@@ -141,13 +145,29 @@ export function isolationOf(
 ): Isolation {
   const { tty_info, linux_info, rlimit_info } = container ?? {};
   const rlimits = rlimitsOf(rlimit_info);
-  const capabilities = capabilitiesOf(linux_info, policy);
   return {
     ...(rlimits === undefined || rlimits.length === 0 ? {} : { rlimits }),
     ...(tty_info === undefined ? {} : { terminal: tty_info.window_size ?? TERMINAL_SIZE }),
-    ...(capabilities === undefined ? {} : { capabilities }),
-    ...(policy.isolators.has('linux/nnp') ? { noNewPrivileges: true } : {}),
+    ...confinementOf(linux_info, policy),
     ...namespacesOf(linux_info, policy),
+  };
+}
+
+/** What every command in a container is held to, those that join it later too. */
+export function confinementOf(
+  linux: LinuxInfo | undefined,
+  policy: IsolationPolicy,
+): Pick<Isolation, 'capabilities' | 'seccomp' | 'noNewPrivileges'> {
+  const capabilities = capabilitiesOf(linux, policy);
+  const wantsProfile = linux?.seccomp !== undefined && linux.seccomp.unconfined !== true;
+  if (policy.seccomp === undefined && wantsProfile) {
+    throw new Error("Seccomp profiles need an agent with the isolator 'linux/seccomp'");
+  }
+  const seccomp = policy.seccomp?.program(linux, capabilities?.bounding);
+  return {
+    ...(capabilities === undefined ? {} : { capabilities }),
+    ...(seccomp === undefined ? {} : { seccomp }),
+    ...(policy.isolators.has('linux/nnp') ? { noNewPrivileges: true } : {}),
   };
 }
 
@@ -156,10 +176,6 @@ export function containerProblem(container: ContainerInfo | undefined): string |
   if (container.type === 'DOCKER') return 'Docker containers are not supported';
   if ((container.network_infos ?? []).some((one) => one.name !== undefined)) {
     return 'Container networks are not supported';
-  }
-  const seccomp = container.linux_info?.seccomp;
-  if (seccomp !== undefined && seccomp.unconfined !== true) {
-    return 'Seccomp profiles are not supported';
   }
   return undefined;
 }

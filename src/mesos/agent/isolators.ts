@@ -1,0 +1,77 @@
+// The names that `--isolation` knows, as Mesos has them: what they stand for here, and which are
+// refused. An isolator that is named has its effect, or the agent does not start.
+import { Fault } from '#base/fault.ts';
+import { SeccompProfiles } from '#mesos/executor/seccomp.ts';
+
+/** Of these the kernel must have the control group, too. */
+const CGROUPS = ['cpu', 'cpuset', 'mem', 'blkio', 'devices', 'pids', 'hugetlb', 'perf_event'];
+
+const OTHERS = [
+  'posix/cpu',
+  'posix/mem',
+  'posix/rlimits',
+  'disk/du',
+  'filesystem/posix',
+  'filesystem/linux',
+  'namespaces/pid',
+  'namespaces/ipc',
+  'linux/capabilities',
+  'linux/devices',
+  'linux/nnp',
+  'linux/seccomp',
+  'volume/host_path',
+  'volume/image',
+  'volume/sandbox_path',
+  'volume/secret',
+  'environment_secret',
+  'docker/runtime',
+  'network/cni',
+  'network/ports',
+];
+
+/** What one name means. */
+const ALIASES: Readonly<Record<string, readonly string[]>> = {
+  process: ['posix/cpu', 'posix/mem'],
+  cgroups: ['cgroups/cpu', 'cgroups/mem'],
+  'cgroups/all': CGROUPS.map((name) => `cgroups/${name}`),
+  'posix/disk': ['disk/du'],
+};
+
+const KNOWN = new Set([...CGROUPS.map((name) => `cgroups/${name}`), ...OTHERS]);
+
+/** Throws for a name that has no effect here. */
+export function parseIsolators(text: string): ReadonlySet<string> {
+  const names = text.split(',').filter(Boolean);
+  const meant = names.flatMap((name) => ALIASES[name] ?? [name]);
+  const unknown = meant.find((name) => !KNOWN.has(name));
+  if (unknown !== undefined) throw new Error(`Unknown or unsupported isolator: '${unknown}'`);
+  const filesystems = meant.filter((name) => name.startsWith('filesystem/'));
+  if (filesystems.length > 1) {
+    throw new Error('Using multiple filesystem isolators simultaneously is disallowed');
+  }
+  return new Set(meant);
+}
+
+/** Those of version 1 that a container is only in when its isolator is named. */
+export function moreControllers(isolators: ReadonlySet<string>): readonly string[] {
+  return ['cpuset', 'blkio', 'hugetlb', 'perf_event'].filter((name) =>
+    isolators.has(`cgroups/${name}`),
+  );
+}
+
+export function seccompProfiles(flags: {
+  readonly isolators: ReadonlySet<string>;
+  readonly seccompFolder: string | undefined;
+  readonly seccompProfile: string | undefined;
+}): SeccompProfiles | undefined {
+  if (!flags.isolators.has('linux/seccomp')) return undefined;
+  const name = 'isolation';
+  try {
+    if (process.getuid?.() !== 0)
+      throw new Error('Linux Seccomp isolator requires root permissions');
+    return new SeccompProfiles(flags.seccompFolder, flags.seccompProfile, process.arch);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Fault({ code: 'bad-flag', name }, `Cannot start: flag "${name}": ${why}`, { cause });
+  }
+}
