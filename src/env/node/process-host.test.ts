@@ -287,12 +287,13 @@ test(
     const host = createProcessHost(env);
     // uname, which is 63 on x86-64 and 160 on arm64, fails with 99.
     const number = process.arch === 'arm64' ? 160 : 63;
-    const program = Uint8Array.from([
-      ...[0x20, 0, 0, 0, 0, 0, 0, 0],
-      ...[0x15, 0, 0, 1, number, 0, 0, 0],
-      ...[0x06, 0, 0, 0, 99, 0, 0x05, 0],
-      ...[0x06, 0, 0, 0, 0, 0, 0xff, 0x7f],
-    ]);
+    const instructions = [
+      [0x20, 0, 0, 0, 0, 0, 0, 0],
+      [0x15, 0, 0, 1, number, 0, 0, 0],
+      [0x06, 0, 0, 0, 99, 0, 0x05, 0],
+      [0x06, 0, 0, 0, 0, 0, 0xff, 0x7f],
+    ];
+    const program = Uint8Array.from(instructions.flat());
     const script = 'uname || sh -c "uname || id -u; grep Seccomp: /proc/self/status"';
     for (const [at, identity] of [{}, { uid: 65534, gid: 65534 }].entries()) {
       const spec: ProcessSpec = {
