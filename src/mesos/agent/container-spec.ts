@@ -102,6 +102,8 @@ const DEVICES = [
   'c 10:200 rwm',
 ];
 
+/** Revocable cpus weigh 10 shares each instead of 1024. */
+const LENT_PART = 1 - 10 / 1024;
 const MEMORY_BYTES_MIN = 32 * 1024 * 1024;
 
 export class ContainerSpecs {
@@ -472,11 +474,15 @@ export class ContainerSpecs {
   ): ProcessLimits {
     const { flags, policy } = this.#options;
     const cpus = quantity(resources, 'cpus');
+    const lent = quantity(
+      resources.filter((one) => one.revocable !== undefined),
+      'cpus',
+    );
     const cpusMax = limits['cpus']?.value ?? (flags.enablesCfs ? cpus : Infinity);
     const memMb = limits['mem']?.value ?? quantity(resources, 'mem');
     const hasMemory = Number.isFinite(memMb) && memMb > 0;
     return {
-      ...(cpus > 0 ? { cpus } : {}),
+      ...(cpus > 0 ? { cpus: flags.lowersRevocableCpus ? cpus - lent * LENT_PART : cpus } : {}),
       ...(Number.isFinite(cpusMax) && cpusMax > 0 ? { cpusMax } : {}),
       ...(hasMemory ? { memoryBytesMax: Math.max(MEMORY_BYTES_MIN, memMb * 1024 * 1024) } : {}),
       pidsMax: flags.pidsMax,

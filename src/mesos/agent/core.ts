@@ -2,7 +2,7 @@
 // Pure: told the time and what happened, it answers with effects; shell.ts performs them in order.
 import { unreachable } from '#base/assert.ts';
 import type { Instant } from '#env/env.ts';
-import type { AgentInfo } from '#wire/mesos/v1.ts';
+import type { AgentInfo, Resource } from '#wire/mesos/v1.ts';
 import { AgentResources } from './agent-resources.ts';
 import { Drain } from './drain.ts';
 import type {
@@ -44,6 +44,8 @@ export class AgentCore {
   #isLeaving = false;
   #masterConnection = 0;
   #registeredAt: Instant | undefined;
+  /** Undefined while no estimator has spoken: then the master hears nothing of it. */
+  #oversubscribed: readonly Resource[] | undefined;
 
   constructor(options: AgentOptions, chance: AgentChance) {
     this.options = options;
@@ -65,6 +67,11 @@ export class AgentCore {
 
   get registeredAt(): Instant | undefined {
     return this.#registeredAt;
+  }
+
+  /** Revocable resources that the master knows of, or will. */
+  get oversubscribed(): readonly Resource[] {
+    return this.#oversubscribed ?? [];
   }
 
   /** The agent as it tells the master; with its id once it has one. */
@@ -136,6 +143,12 @@ export class AgentCore {
         return;
       case 'container-ended':
         work.containerEnded(input.containerId, input.end, now);
+        return;
+      case 'oversubscribed':
+        this.#estimated(input.resources);
+        return;
+      case 'qos-correction':
+        work.preempt(input.key, input.containerId);
         return;
       case 'tick':
         this.#onTick(now);
@@ -348,7 +361,8 @@ export class AgentCore {
     this.#log(isNew ? 'Registered' : 'Registered again', { agentId, master: master.address });
     const body = {
       agent_id: { value: agentId },
-      update_oversubscribed_resources: false,
+      update_oversubscribed_resources: this.#oversubscribed !== undefined,
+      oversubscribed_resources: [...(this.#oversubscribed ?? [])],
       operations: { operations: this.resources.operations },
       resource_version_uuid: { value: this.#resourceVersion },
       resource_providers: {},
@@ -356,6 +370,18 @@ export class AgentCore {
     this.#out.push({ kind: 'send-master', name: 'UpdateSlaveMessage', body });
     this.workloads.streams.resend(now);
     this.resources.resend(now);
+  }
+
+  #estimated(resources: readonly Resource[]): void {
+    const before = JSON.stringify(this.#oversubscribed ?? []);
+    this.#oversubscribed = resources;
+    if (JSON.stringify(resources) === before || this.#master.kind !== 'registered') return;
+    const body = {
+      agent_id: { value: this.#agentId ?? '' },
+      update_oversubscribed_resources: true,
+      oversubscribed_resources: [...resources],
+    };
+    this.#out.push({ kind: 'send-master', name: 'UpdateSlaveMessage', body });
   }
 
   #ping(from: string, connected: boolean, now: Instant): void {

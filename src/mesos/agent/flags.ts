@@ -1,5 +1,6 @@
 // The agent's flags under Mesos' names, as text: what they mean here. A name that is not known and a
 // value that cannot be read are faults with code `bad-flag`; nothing starts then.
+import { Fault } from '#base/fault.ts';
 import {
   bool,
   bytes,
@@ -15,6 +16,13 @@ import {
 } from '#mesos/flags/flag-table.ts';
 import type { Backend } from './image-root.ts';
 import { parseIsolators } from './isolators.ts';
+import {
+  controllerOf,
+  estimatorOf,
+  type ModuleParameters,
+  type QosController,
+  type ResourceEstimator,
+} from './oversubscription.ts';
 import type { ReconfigurationPolicy } from './reconfiguration.ts';
 import { DockerConfig, NO_LOGINS } from './registry-auth.ts';
 
@@ -53,6 +61,11 @@ export interface AgentFlags {
   readonly imageBackend: Backend | undefined;
   /** Undefined: images are only removed when somebody asks for it. */
   readonly imageGc: ImageGcConfig | undefined;
+  readonly estimator: ResourceEstimator | undefined;
+  readonly qosController: QosController | undefined;
+  readonly oversubscribedMs: number;
+  readonly qosCorrectionMs: number;
+  readonly lowersRevocableCpus: boolean;
 }
 
 /** Mesos' ImageGcConfig. */
@@ -102,6 +115,26 @@ function imageGc(text: string): ImageGcConfig | undefined {
   return { headroom, intervalMs, excluded: names };
 }
 
+/** Of Mesos' list of modules: their parameters by name; the libraries that they are in are not read. */
+function modules(text: string): Readonly<Record<string, ModuleParameters>> {
+  if (text === '') return {};
+  const { libraries = [] } = JSON.parse(valueOrFile(text)) as {
+    libraries?: readonly {
+      modules?: readonly {
+        name?: string;
+        parameters?: readonly { key: string; value: string }[];
+      }[];
+    }[];
+  };
+  const all = libraries.flatMap((library) => library.modules ?? []);
+  return Object.fromEntries(
+    all.map(({ name = '', parameters = [] }) => [
+      name,
+      Object.fromEntries(parameters.map(({ key, value }) => [key, value])),
+    ]),
+  );
+}
+
 /** `https://…`, or a folder of archives; Mesos also asks HDFS, of which there is none here. */
 function dockerRegistry(text: string): string {
   if (/^(https?:\/\/|file:\/\/\/|\/)/.test(text)) return text;
@@ -144,7 +177,21 @@ const KINDS = {
   docker_config: flag('', dockerConfig),
   image_provisioner_backend: flag('', imageBackend),
   image_gc_config: flag('', imageGc),
+  modules: flag('', modules),
+  resource_estimator: flag('', optional),
+  qos_controller: flag('', optional),
+  oversubscribed_resources_interval: flag('15secs', durationMs),
+  qos_correction_interval_min: flag('0ns', durationMs),
+  revocable_cpu_low_priority: flag('true', bool),
 } as const;
+
+/** Mesos waits for its controller; ours is asked so often at most. */
+const QOS_MS_MIN = 1000;
+
+type ModuleMaker<T> = (
+  name: string | undefined,
+  modules: Readonly<Record<string, ModuleParameters>>,
+) => T | undefined;
 
 const TABLE = new FlagTable(KINDS);
 
@@ -160,6 +207,20 @@ export function flagTexts(given: Readonly<Record<string, string>>): Record<strin
 
 export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
   const value = TABLE.reader(given);
+  /** A module that cannot be made is a fault of the flag that names it. */
+  const made = <T>(
+    name: 'resource_estimator' | 'qos_controller',
+    of: ModuleMaker<T>,
+  ): T | undefined => {
+    try {
+      return of(value(name), value('modules'));
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new Fault({ code: 'bad-flag', name }, `Cannot start: flag "${name}": ${why}`, {
+        cause,
+      });
+    }
+  };
   return {
     isolators: value('isolation'),
     seccompFolder: value('seccomp_config_dir'),
@@ -192,5 +253,10 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     dockerConfig: value('docker_config'),
     imageBackend: value('image_provisioner_backend'),
     imageGc: value('image_gc_config'),
+    estimator: made('resource_estimator', estimatorOf),
+    qosController: made('qos_controller', controllerOf),
+    oversubscribedMs: value('oversubscribed_resources_interval'),
+    qosCorrectionMs: Math.max(QOS_MS_MIN, value('qos_correction_interval_min')),
+    lowersRevocableCpus: value('revocable_cpu_low_priority'),
   };
 }

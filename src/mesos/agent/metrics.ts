@@ -19,7 +19,9 @@ export function metricsOf(
   const executors = core.workloads.executors();
   const live = executors.filter((one) => one.state !== 'terminated');
   const total = core.info.resources ?? [];
-  const used = live.flatMap(resourcesOf);
+  const all = live.flatMap(resourcesOf);
+  const used = all.filter((one) => one.revocable === undefined);
+  const revocable = all.filter((one) => one.revocable !== undefined);
   const states = executors.flatMap((one) => [...one.launched.values()].map((task) => task.state));
   const count = (state: string): number => states.filter((one) => one === state).length;
   const metrics: Record<string, number> = {
@@ -36,6 +38,7 @@ export function metricsOf(
     'slave/frameworks_active': core.workloads.frameworks.size,
     'slave/executors_registering': live.filter((one) => one.state === 'registering').length,
     'slave/executors_running': live.filter((one) => one.state === 'running').length,
+    'slave/executors_preempted': core.workloads.preempted,
     'slave/executors_terminating': live.filter((one) => one.state === 'terminating').length,
     'slave/tasks_staging':
       count('TASK_STAGING') + executors.reduce((sum, one) => sum + one.queued.length, 0),
@@ -44,11 +47,16 @@ export function metricsOf(
     'slave/tasks_killing': count('TASK_KILLING'),
   };
   for (const name of ['cpus', 'mem', 'disk', 'gpus']) {
-    const all = scalarSum(total, name);
+    const there = scalarSum(total, name);
     const taken = scalarSum(used, name);
-    metrics[`slave/${name}_total`] = all;
+    metrics[`slave/${name}_total`] = there;
     metrics[`slave/${name}_used`] = taken;
-    metrics[`slave/${name}_percent`] = all === 0 ? 0 : taken / all;
+    metrics[`slave/${name}_percent`] = there === 0 ? 0 : taken / there;
+    const again = scalarSum(core.oversubscribed, name);
+    const takenAgain = scalarSum(revocable, name);
+    metrics[`slave/${name}_revocable_total`] = again;
+    metrics[`slave/${name}_revocable_used`] = takenAgain;
+    metrics[`slave/${name}_revocable_percent`] = again === 0 ? 0 : takenAgain / again;
   }
   return metrics;
 }

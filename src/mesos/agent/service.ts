@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { Fault } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
@@ -25,6 +26,7 @@ import { HttpProblem, sendProblem } from './http.ts';
 import { seccompProfiles } from './isolators.ts';
 import { LegacyApi } from './legacy.ts';
 import { OperatorApi } from './operator-api.ts';
+import { Oversubscriber } from './oversubscriber.ts';
 import { AgentPaths } from './paths.ts';
 import { realmOf } from './realms.ts';
 import { AgentShell } from './shell.ts';
@@ -116,6 +118,7 @@ class AgentService {
   readonly #executorApi: ExecutorApi;
   readonly #operatorApi: OperatorApi;
   readonly #legacy: LegacyApi;
+  readonly #oversubscriber: Oversubscriber;
   readonly #authentication: Authentication = OPEN;
   readonly #env: Env;
   readonly #url: string;
@@ -200,6 +203,21 @@ class AgentService {
     };
     this.#operatorApi = new OperatorApi(view);
     this.#legacy = new LegacyApi({ ...view, upid: this.#endpoint.upid });
+    this.#oversubscriber = new Oversubscriber(
+      {
+        estimator: flags.estimator,
+        controller: flags.qosController,
+        estimateMs: flags.oversubscribedMs,
+        correctMs: flags.qosCorrectionMs,
+      },
+      {
+        core,
+        env,
+        usage: (path) => containers.usage(path),
+        loads: () => loadavg().slice(1) as [number, number],
+        onInput: (input) => this.#shell.input(input),
+      },
+    );
     this.#shell.wire({
       checkpoints: new Checkpoints(paths, { disk: ports.disk, log: env.log }, flags.isStrict),
       containers,
@@ -218,6 +236,7 @@ class AgentService {
   async start(): Promise<RunningAgent> {
     this.#server.on('request', (request, response) => this.#onRequest(request, response));
     await this.#shell.start();
+    this.#oversubscriber.start();
     return {
       url: this.#url,
       shell: this.#shell,
@@ -277,6 +296,7 @@ class AgentService {
   async #close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#oversubscriber.close();
     await this.#shell.close();
     this.#executorApi.close();
     this.#endpoint.close();

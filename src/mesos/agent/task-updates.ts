@@ -4,6 +4,7 @@ import type { Instant } from '#env/env.ts';
 import type {
   DrainConfig,
   ExecutorEvent,
+  ExecutorInfo,
   FrameworkInfo,
   StatusUpdate,
   Task,
@@ -17,6 +18,7 @@ import {
   type Framework,
   hasWork,
   isPartitionAware,
+  knownTasks,
   lossState,
   resourcesOf,
 } from './agent-state.ts';
@@ -156,7 +158,9 @@ export class TaskUpdates {
     // Sent again because our acknowledgement got lost, the scheduler has had it long ago; or of a
     // framework that is gone.
     const isTold = executor.completed.some((task) => task.task_id.value === status.task_id.value);
-    if (isTold || framework.isTerminating) {
+    // What a built-in executor says of an end that is the agent's doing.
+    const isPreempted = executor.doom?.reason === 'REASON_CONTAINER_PREEMPTED';
+    if (isTold || isPreempted || framework.isTerminating) {
       this.send(executor, {
         type: 'ACKNOWLEDGED',
         acknowledged: { task_id: status.task_id, uuid },
@@ -323,6 +327,18 @@ export class TaskUpdates {
       return;
     }
     this.frameworkDone(framework);
+  }
+
+  /** Everything the master must hear of. */
+  inventory(): { tasks: Task[]; executors: ExecutorInfo[]; frameworks: FrameworkInfo[] } {
+    const executors = this.executors();
+    return {
+      tasks: executors.flatMap(knownTasks),
+      executors: executors
+        .filter((one) => one.type !== 'command' && one.state !== 'terminated')
+        .map((one) => ({ ...one.info, framework_id: { value: one.key.frameworkId } })),
+      frameworks: [...this.frameworks.values()].map((one) => one.info),
+    };
   }
 
   /** A terminated executor is forgotten when every task's last update is acknowledged. */

@@ -177,6 +177,10 @@ export type AgentInput =
   | { readonly kind: 'container-started'; readonly containerId: string; readonly pid: number }
   | { readonly kind: 'container-ended'; readonly containerId: string; readonly end: ContainerEnd }
   | { readonly kind: 'recovered'; readonly state: RecoveredAgent }
+  /** All that may be offered a second time, as the estimator has it now. */
+  | { readonly kind: 'oversubscribed'; readonly resources: readonly Resource[] }
+  /** The QoS controller wants an executor ended. */
+  | { readonly kind: 'qos-correction'; readonly key: ExecutorKey; readonly containerId: string }
   /** A deadline of `nextDeadline()` passed. */
   | { readonly kind: 'tick' }
   /** The operator's SIGUSR1: end everything, leave the cluster, exit. */

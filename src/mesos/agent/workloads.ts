@@ -17,7 +17,6 @@ import {
   type Framework,
   emptyExecutor,
   typeOf,
-  knownTasks,
   lossState,
   taskOf,
   userOf,
@@ -34,10 +33,18 @@ import type {
 
 import { TaskUpdates } from './task-updates.ts';
 
+/** Ends that are no fault of the task. */
+const reasonsOfGone: ReadonlySet<TaskStatus_Reason> = new Set([
+  'REASON_EXECUTOR_REREGISTRATION_TIMEOUT',
+  'REASON_CONTAINER_PREEMPTED',
+]);
+
 export class Workloads extends TaskUpdates {
   readonly #byConnection = new Map<ConnectionId, Executor>();
   /** Executors that must subscribe or be gone by some time. */
   readonly #awaited = new Set<Executor>();
+  /** Executors that the QoS controller has ended. */
+  preempted = 0;
   /** Whether what of it is reserved, or a volume, is so on this agent; set by the core. */
   hasResources: (resources: readonly Resource[]) => boolean = () => true;
 
@@ -406,6 +413,18 @@ export class Workloads extends TaskUpdates {
     this.out.push({ kind: 'destroy-container', containerId: executor.containerId });
   }
 
+  /** any -> terminating: it gives way to those with a right to what it uses. */
+  preempt(key: ExecutorKey, containerId: string): void {
+    const executor = this.executor(key);
+    if (executor === undefined || executor.containerId !== containerId) return;
+    if (executor.state === 'terminated' || executor.doom !== undefined) return;
+    executor.state = 'terminating';
+    const message = 'Container preempted by QoS correction';
+    executor.doom = { reason: 'REASON_CONTAINER_PREEMPTED', message };
+    this.preempted += 1;
+    this.#destroy(executor);
+  }
+
   shutdownFramework(frameworkId: string, now: Instant): void {
     const framework = this.frameworks.get(frameworkId);
     if (framework === undefined || framework.isTerminating) return;
@@ -484,7 +503,7 @@ export class Workloads extends TaskUpdates {
     const waiting = executor.queued.splice(0).flatMap((one) => one.tasks);
     const ids = [...executor.launched.keys(), ...waiting.map((task) => task.task_id.value)];
     const reason = executor.doom?.reason ?? end.reason ?? 'REASON_EXECUTOR_TERMINATED';
-    const gone = reason === 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT';
+    const gone = reasonsOfGone.has(reason);
     for (const taskId of ids) {
       this.report(
         {
@@ -575,17 +594,5 @@ export class Workloads extends TaskUpdates {
         if (ended !== undefined) executor.completed.push(ended);
       }
     }
-  }
-
-  /** Everything the master must hear of. */
-  inventory(): { tasks: Task[]; executors: ExecutorInfo[]; frameworks: FrameworkInfo[] } {
-    const executors = this.executors();
-    return {
-      tasks: executors.flatMap(knownTasks),
-      executors: executors
-        .filter((one) => one.type !== 'command' && one.state !== 'terminated')
-        .map((one) => ({ ...one.info, framework_id: { value: one.key.frameworkId } })),
-      frameworks: [...this.frameworks.values()].map((one) => one.info),
-    };
   }
 }
