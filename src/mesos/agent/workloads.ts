@@ -6,7 +6,6 @@ import type {
   FrameworkInfo,
   KillPolicy,
   Resource,
-  Task,
   TaskInfo,
   TaskStatus,
   TaskStatus_Reason,
