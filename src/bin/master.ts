@@ -183,7 +183,12 @@ class MasterProcess {
     this.#isRecovering = true;
     const registry = new Registry(this.#parts.store);
     await registry.lead(this.#options.masterId);
-    const shell = await MasterShell.start(this.#options, registry, this.#env);
+    const shell = await MasterShell.start(
+      this.#options,
+      registry,
+      this.#env,
+      this.#parts.flags.gate,
+    );
     if (this.#isClosed) {
       await shell.close();
       return;
@@ -223,5 +228,6 @@ function masterOptions(
     completedFrameworksMax: 50,
     completedTasksMax: 1_000,
     authorizer: flags.authorizer,
+    authenticatesFrameworks: flags.gate.peers.wantsFrameworks,
   };
 }

@@ -13,7 +13,7 @@ import {
   type ToDriver,
 } from './driver-messages.ts';
 import type { MasterShell } from './shell.ts';
-import type { ConnectionId } from './types.ts';
+import type { ConnectionId, FrameworkRecord } from './types.ts';
 
 const INTERNAL = 'mesos.internal.';
 const CALL = 'mesos.scheduler.Call';
@@ -49,6 +49,14 @@ export class DriverLinks {
     const known = name as FromDriverName;
     this.#onRequest(from, { name: known, body: decode(known, body) } as FromDriver);
     return true;
+  }
+
+  /** Of the driver at a pid, once it is registered. */
+  frameworkOf(pid: string): FrameworkRecord | undefined {
+    const driver = this.#byPid.get(pid);
+    if (driver === undefined) return undefined;
+    const { state } = this.#shell.core;
+    return state.frameworks.get(state.byConnection.get(driver.connection) ?? '');
   }
 
   /** False: it is no driver's connection. */

@@ -49,7 +49,7 @@ export class FrameworkDesk {
   ): void {
     const { subscribe } = call;
     assert(subscribe !== undefined, 'SUBSCRIBE has been validated');
-    const info = subscribe.framework_info;
+    const info = this.#named(subscribe.framework_info, driver);
     const id = info.id?.value ?? '';
     this.#state.count(id === '' ? 'messages_register_framework' : 'messages_reregister_framework');
     const suppressed = subscribe.suppressed_roles ?? [];
@@ -59,6 +59,7 @@ export class FrameworkDesk {
     const known = id === '' ? undefined : this.#state.frameworks.get(id);
     const wrong =
       validateFrameworkInfo(info, suppressed) ??
+      this.#refusedDriver(info, driver) ??
       validateOfferFilters(info) ??
       validateOfferConstraints(info, constraints) ??
       refusedRegistration(this.#approversOf(info), info, rolesOf(info)) ??
@@ -99,6 +100,26 @@ export class FrameworkDesk {
 
   #approversOf({ principal }: FrameworkInfo): Approvers {
     return this.#state.authorizer.ofName(principal);
+  }
+
+  /** A driver that does not name its principal goes by the one that it has authenticated as. */
+  #named(info: FrameworkInfo, driver: DriverOrigin | undefined): FrameworkInfo {
+    const principal = driver && this.#state.principals.get(driver.pid);
+    if (principal === undefined || info.principal !== undefined) return info;
+    return { ...info, principal };
+  }
+
+  #refusedDriver(info: FrameworkInfo, driver: DriverOrigin | undefined): string | undefined {
+    if (driver === undefined) return undefined;
+    const known = this.#state.principals.get(driver.pid);
+    if (known === undefined) {
+      const { authenticatesFrameworks = false } = this.#state.options;
+      return authenticatesFrameworks
+        ? `Framework at ${driver.pid} is not authenticated`
+        : undefined;
+    }
+    if (info.principal === known) return undefined;
+    return `Framework principal '${info.principal}' does not match authenticated principal '${known}'`;
   }
 
   #refuse(connection: ConnectionId, message: string): void {
@@ -309,6 +330,7 @@ export class FrameworkDesk {
     }
     state.allocator.removeFramework(framework.id);
     state.frameworks.delete(framework.id);
+    this.#forgetMessagesOf(framework.info.principal);
     framework.unregisteredAt = now;
     state.watcher.onFramework(framework);
     state.completedFrameworks.set(framework.id, framework);
@@ -321,6 +343,14 @@ export class FrameworkDesk {
       state.frameworkMetrics.forget(oldest);
     }
     this.#tellOperators('FRAMEWORK_REMOVED', framework);
+  }
+
+  /** Messages are counted as long as anybody has the principal. */
+  #forgetMessagesOf(principal: string | undefined): void {
+    const { principalMessages, frameworks } = this.#state;
+    if (principal === undefined || !principalMessages.has(principal)) return;
+    for (const { info } of frameworks.values()) if (info.principal === principal) return;
+    principalMessages.delete(principal);
   }
 
   #tellOperators(

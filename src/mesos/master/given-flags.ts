@@ -2,13 +2,33 @@
 // they mean. A name that is not known and a value that cannot be read are faults with code `bad-flag`.
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
-import { bool, durationMs, flag, FlagTable, oneOf, optional } from '#mesos/flags/flag-table.ts';
+import {
+  bool,
+  durationMs,
+  flag,
+  FlagTable,
+  oneOf,
+  optional,
+  valueOrFile,
+} from '#mesos/flags/flag-table.ts';
 import { acls } from '#mesos/security/acls.ts';
 import { Authorizer } from '#mesos/security/authorizer.ts';
 import type { Authentication } from '#mesos/security/authentication.ts';
 import { authenticationOf } from '#mesos/security/authenticators.ts';
-import { readCredentials, readSecretFile, type Credentials } from '#mesos/security/credentials.ts';
+import { readCredentials, readSecretFile } from '#mesos/security/credentials.ts';
+import { parseJson } from '#wire/mesos/codec.ts';
+import type { RateLimits } from '#wire/mesos/v1.ts';
+import type { GateOptions } from './message-gate.ts';
+import { rateLimitsProblem } from './rate-limits.ts';
 import { READONLY_REALM, READWRITE_REALM, SCHEDULER_REALM } from './realms.ts';
+
+function rateLimits(text: string): RateLimits | undefined {
+  if (text === '') return undefined;
+  const config = parseJson('RateLimits', valueOrFile(text));
+  const problem = rateLimitsProblem(config);
+  if (problem !== undefined) throw new Error(problem);
+  return config;
+}
 
 const KINDS = {
   acls: flag('', acls),
@@ -24,17 +44,10 @@ const KINDS = {
   http_authenticators: flag('basic', String),
   http_framework_authenticators: flag('', optional),
   jwt_secret_key: flag('', optional),
+  rate_limits: flag('', rateLimits),
 } as const;
 
 const TABLE = new FlagTable(KINDS);
-
-export interface PeerAuthenticationOptions {
-  readonly credentials: Credentials;
-  /** Those that have not authenticated are refused. */
-  readonly wantsFrameworks: boolean;
-  readonly wantsAgents: boolean;
-  readonly timeoutMs: number;
-}
 
 export interface MasterFlags {
   /** Who may do what. */
@@ -42,7 +55,7 @@ export interface MasterFlags {
   /** Of HTTP requests. */
   readonly authentication: Authentication;
   /** Of agents and of drivers (v0). */
-  readonly peers: PeerAuthenticationOptions;
+  readonly gate: GateOptions;
 }
 
 export function isMasterFlag(name: string): boolean {
@@ -81,11 +94,14 @@ export function readMasterFlags(given: Readonly<Record<string, string>>, env: En
   return {
     authorizer: new Authorizer(value('acls')),
     authentication: authenticationOf(realmsOf(value), keys),
-    peers: {
-      credentials: credentials ?? new Map(),
-      wantsFrameworks: value('authenticate_frameworks'),
-      wantsAgents: value('authenticate_agents'),
-      timeoutMs: value('authentication_v0_timeout'),
+    gate: {
+      peers: {
+        credentials: credentials ?? new Map(),
+        wantsFrameworks: value('authenticate_frameworks'),
+        wantsAgents: value('authenticate_agents'),
+        timeoutMs: value('authentication_v0_timeout'),
+      },
+      rateLimits: value('rate_limits'),
     },
   };
 }

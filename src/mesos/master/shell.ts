@@ -11,6 +11,7 @@ import type { QuotaConfig, SchedulerCall } from '#wire/mesos/v1.ts';
 import { MasterCore } from './core.ts';
 import { differingPrincipal } from './call-validation.ts';
 import { DriverLinks } from './drivers.ts';
+import { MessageGate, OPEN_GATE, type GateOptions } from './message-gate.ts';
 import type { ContentType } from './negotiate.ts';
 import { getState } from './operator-answers.ts';
 import { EventStream } from './streams.ts';
@@ -45,6 +46,7 @@ export class MasterShell {
   readonly #registry: Registry;
   readonly #streams = new Map<number, EventStream<'SchedulerEvent'>>();
   readonly #drivers: DriverLinks;
+  readonly #gate: MessageGate;
   /** Each with what it may see. */
   readonly #operators = new Map<EventStream<'MasterEvent'>, Visible>();
   readonly #streamIds = new Map<string, number>();
@@ -68,7 +70,12 @@ export class MasterShell {
   #isWriting = false;
   #persisting: Promise<void> = Promise.resolve();
 
-  private constructor(core: MasterCore, registry: Registry, env: Env, fetchMs: number) {
+  private constructor(
+    core: MasterCore,
+    registry: Registry,
+    env: Env,
+    { fetchMs, gate }: { readonly fetchMs: number; readonly gate: GateOptions },
+  ) {
     const { options } = core.state;
     this.#fetchMs = fetchMs;
     this.options = options;
@@ -82,20 +89,23 @@ export class MasterShell {
       onMessage: (from, name, body, connection) => {
         this.#onMessage(from, name, body, connection);
       },
-      onExited: (pid) => {
-        if (this.#drivers.onExited(pid)) return;
-        this.perform(this.core.onAgentExited(pid, env.clock.now()));
-      },
+      onExited: (pid) => this.#gate.exited(pid, () => this.#onExited(pid)),
     });
     this.#drivers = new DriverLinks(this, this.libprocess);
+    this.#gate = new MessageGate(this, this.#drivers, gate);
   }
 
-  static async start(options: MasterOptions, registry: Registry, env: Env): Promise<MasterShell> {
+  static async start(
+    options: MasterOptions,
+    registry: Registry,
+    env: Env,
+    gate: GateOptions = OPEN_GATE,
+  ): Promise<MasterShell> {
     const from = env.clock.monotonicMs();
     const content = await registry.read();
     const fetchMs = env.clock.monotonicMs() - from;
     const core = new MasterCore(options, content, env.clock.now());
-    const shell = new MasterShell(core, registry, env, fetchMs);
+    const shell = new MasterShell(core, registry, env, { fetchMs, gate });
     shell.#wakeAt(core.nextDeadline());
     return shell;
   }
@@ -257,11 +267,29 @@ export class MasterShell {
     if (this.#allocation !== 'soon') this.#allocation?.cancel();
     for (const stream of this.#streams.values()) stream.close();
     for (const stream of this.#operators.keys()) stream.close();
+    this.#gate.close();
     this.libprocess.close();
     await this.#persisting;
   }
 
-  #onMessage(from: string, fullName: string, body: Uint8Array, connection: number): void {
+  #onMessage(from: string, name: string, body: Uint8Array, connection: number): void {
+    const deliver = (): void => {
+      // What waits until its sender is known may have waited for too long.
+      if (!this.#isClosed) this.#deliver(from, name, body, connection);
+    };
+    try {
+      this.#gate.message(from, name, body, deliver);
+    } catch (error) {
+      this.env.log.warn('Dropping a message that cannot be parsed', { from, name, error });
+    }
+  }
+
+  #onExited(pid: string): void {
+    if (this.#drivers.onExited(pid)) return;
+    this.perform(this.core.onAgentExited(pid, this.now));
+  }
+
+  #deliver(from: string, fullName: string, body: Uint8Array, connection: number): void {
     const name = fullName.replace(/^mesos\.internal\./, '');
     let message: FromAgent;
     try {

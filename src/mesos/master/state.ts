@@ -118,6 +118,14 @@ export class MasterState {
     return bag;
   }
 
+  messagesOf(principal: string): { received: number; processed: number } {
+    let counts = this.principalMessages.get(principal);
+    if (counts === undefined) {
+      this.principalMessages.set(principal, (counts = { received: 0, processed: 0 }));
+    }
+    return counts;
+  }
+
   count(name: string, by = 1): void {
     this.counters.set(name, (this.counters.get(name) ?? 0) + by);
   }

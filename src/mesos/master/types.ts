@@ -107,6 +107,8 @@ export interface MasterOptions {
   readonly completedTasksMax: number;
   /** How fast agents that do not answer may be marked unreachable (--agent_removal_rate_limit). */
   readonly agentRemovalRate?: { readonly count: number; readonly perMs: number } | undefined;
+  /** Drivers (v0) register only after they have authenticated (--authenticate_frameworks). */
+  readonly authenticatesFrameworks?: boolean | undefined;
   /** Who may do what (--acls); left out, everybody may do everything. */
   readonly authorizer?: Authorizer | undefined;
   /** Flags of the allocator; Mesos' defaults when left out. */
