@@ -84,7 +84,9 @@ export class FrameworkDesk {
       const isSame = driver !== undefined && !driver.force && !known.isRecovered;
       this.#failOver(known, info, { connection, rescind: isSame, now });
     }
-    this.#state.frameworkMetrics.countOf(framework.id, 'calls', 'subscribe');
+    if (driver === undefined) {
+      this.#state.frameworkMetrics.countOf(framework.id, 'calls', 'subscribe');
+    }
     this.#state.byConnection.set(connection, framework.id);
     framework.connection = connection;
     framework.pid = driver?.pid;

@@ -85,8 +85,13 @@ export class MessageGate {
     const name = fullName.replace(INTERNAL, '');
     if (this.#peers.onMessage(from, name, body)) return;
     const go = (): void => {
-      if (!this.#peers.refuses(from, name)) deliver();
-      else this.#shell.env.log.warn('Refusing an agent that is not authenticated', { from });
+      if (!this.#peers.refuses(from, name)) {
+        deliver();
+        return;
+      }
+      const counted = name === 'RegisterSlaveMessage' ? 'register_slave' : 'reregister_slave';
+      this.#shell.core.state.count(`messages_${counted}`);
+      this.#shell.env.log.warn('Refusing an agent that is not authenticated', { from });
     };
     if (this.#peers.isPending(from) && isGreeting(name, body)) this.#peers.hold(from, go);
     else go();

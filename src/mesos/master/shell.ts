@@ -21,6 +21,7 @@ import {
   fromAgentNames,
   type FromAgent,
   type ConnectionId,
+  type FrameworkRecord,
   type FromAgentName,
   type MasterEffect,
   type MasterOptions,
@@ -172,27 +173,39 @@ export class MasterShell {
     const id = call.framework_id?.value ?? '';
     const framework = this.core.state.frameworks.get(id);
     if (framework === undefined) return { status: 400, message: 'Framework cannot be found' };
-    const differs = differingPrincipal(principal, framework.info.principal ?? '');
-    if (differs !== undefined) return { status: 400, message: differs };
-    if (framework.connection === undefined)
-      return { status: 403, message: 'Framework is not subscribed' };
-    if (framework.pid !== undefined) {
-      return { status: 403, message: 'Framework is not connected via HTTP' };
-    }
-    if (streamId === undefined) {
-      return {
-        status: 400,
-        message: "All non-subscribe calls should include the 'Mesos-Stream-Id' header",
-      };
-    }
-    if (this.#streamIds.get(streamId) !== framework.connection) {
-      const message = `The stream ID '${streamId}' included in this request didn't match the stream ID currently associated with framework ID ${id}`;
-      return { status: 400, message };
+    const refusal = this.#refusalOf(framework, streamId, principal);
+    if (refusal !== undefined) {
+      // Mesos counts what it refuses.
+      this.core.state.frameworkMetrics.countOf(id, 'calls', call.type ?? 'UNKNOWN');
+      return refusal;
     }
     const outcome = this.core.call(id, call, this.now);
     if ('status' in outcome) return outcome;
     this.perform(outcome);
     return undefined;
+  }
+
+  /** Why the sender of a call is not the framework that it is for. */
+  #refusalOf(
+    framework: FrameworkRecord,
+    streamId: string | undefined,
+    principal: Principal | undefined,
+  ): Refusal | undefined {
+    const differs = differingPrincipal(principal, framework.info.principal ?? '');
+    if (differs !== undefined) return { status: 400, message: differs };
+    if (framework.connection === undefined) {
+      return { status: 403, message: 'Framework is not subscribed' };
+    }
+    if (framework.pid !== undefined) {
+      return { status: 403, message: 'Framework is not connected via HTTP' };
+    }
+    if (streamId === undefined) {
+      const message = "All non-subscribe calls should include the 'Mesos-Stream-Id' header";
+      return { status: 400, message };
+    }
+    if (this.#streamIds.get(streamId) === framework.connection) return undefined;
+    const message = `The stream ID '${streamId}' included in this request didn't match the stream ID currently associated with framework ID ${framework.id}`;
+    return { status: 400, message };
   }
 
   /** Resolves when the weight is durable and in effect. */

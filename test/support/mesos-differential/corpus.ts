@@ -5,6 +5,7 @@ import { aclFrameworks } from './scenes/acl-frameworks.ts';
 import { aclOperators } from './scenes/acl-operators.ts';
 import { aclViews } from './scenes/acl-views.ts';
 import { agents } from './scenes/agents.ts';
+import { authentication } from './scenes/authentication.ts';
 import { cluster } from './scenes/cluster.ts';
 import { draining } from './scenes/draining.ts';
 import { endpoints } from './scenes/endpoints.ts';
@@ -28,6 +29,7 @@ export const scenes: readonly Scene[] = [
   draining,
   agents,
   taskErrors,
+  authentication,
   aclViews,
   aclOperators,
   aclFrameworks,

@@ -1,14 +1,16 @@
 // The two masters that scripts are played against: a real Mesos 1.11 master as a process, and
 // Strata's in this process; configured alike.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createEnv } from '#env/node/env.ts';
 import { parseAcls } from '#mesos/security/acls.ts';
+import { basicHeader } from '#mesos/security/basic.ts';
 import { Authorizer } from '#mesos/security/authorizer.ts';
+import { readMasterFlags } from '#mesos/master/given-flags.ts';
 import { MasterHttp } from '#mesos/master/http.ts';
 import { MasterShell } from '#mesos/master/shell.ts';
 import { Registry } from '#mesos/registry/registry.ts';
@@ -23,6 +25,10 @@ export interface RunningMaster {
 export interface Settings {
   readonly pingTimeoutMs?: number;
   readonly pingTimeoutsMax?: number;
+  /** Further flags under Mesos' names. */
+  readonly flags?: Readonly<Record<string, string>>;
+  /** --credentials: secrets by principal. */
+  readonly credentials?: Readonly<Record<string, string>>;
   /** --acls */
   readonly acls?: object;
 }
@@ -33,6 +39,28 @@ async function freePort(): Promise<number> {
   const { port } = server.address() as AddressInfo;
   await new Promise((done) => server.close(done));
   return port;
+}
+
+/** The flags of a scene; its credentials lie in `work`. */
+function flagsOf({ flags = {}, credentials }: Settings, work: string): Record<string, string> {
+  if (credentials === undefined) return { ...flags };
+  const path = join(work, 'credentials.json');
+  const list = Object.entries(credentials).map(([principal, secret]) => ({ principal, secret }));
+  writeFileSync(path, JSON.stringify({ credentials: list }), { mode: 0o600 });
+  return { ...flags, credentials: path };
+}
+
+function environmentOf(flags: Readonly<Record<string, string>>): Record<string, string> {
+  const all = Object.entries(flags);
+  return Object.fromEntries(all.map(([name, value]) => [`MESOS_${name.toUpperCase()}`, value]));
+}
+
+/** For those who only want to know whether it is up. */
+function anybody({ credentials = {} }: Settings): Record<string, string> {
+  const [first] = Object.entries(credentials);
+  if (first === undefined) return {};
+  const [principal, secret] = first;
+  return { Authorization: basicHeader({ principal, secret }) };
 }
 
 /** `folder` holds `real-mesos-master`. */
@@ -52,13 +80,14 @@ export async function startRealMaster(folder: string, settings: Settings): Promi
       MESOS_ALLOCATION_INTERVAL: '50ms',
       MESOS_AGENT_PING_TIMEOUT: `${pingTimeoutMs}ms`,
       MESOS_MAX_AGENT_PING_TIMEOUTS: String(pingTimeoutsMax),
+      ...environmentOf(flagsOf(settings, work)),
       ...(settings.acls === undefined ? {} : { MESOS_ACLS: JSON.stringify(settings.acls) }),
       WORK_DIR: join(work, 'master'),
     },
   });
   const url = `http://127.0.0.1:${port}`;
   const body = '{"type":"GET_HEALTH"}';
-  const headers = { 'Content-Type': 'application/json' };
+  const headers = { 'Content-Type': 'application/json', ...anybody(settings) };
   for (let turn = 0; turn < 200; turn++) {
     const answer = await fetch(`${url}/api/v1`, { method: 'POST', headers, body }).catch(() => {});
     if (answer?.status === 200) break;
@@ -77,6 +106,8 @@ export async function startRealMaster(folder: string, settings: Settings): Promi
 
 export async function startOwnMaster(settings: Settings): Promise<RunningMaster> {
   const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
+  const work = mkdtempSync(join(tmpdir(), 'strata-differential-'));
+  const flags = readMasterFlags(flagsOf(settings, work), env);
   const server = createServer({ requireHostHeader: false, keepAliveTimeout: 0 });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address() as AddressInfo;
@@ -94,16 +125,19 @@ export async function startOwnMaster(settings: Settings): Promise<RunningMaster>
       heartbeatMs: 15_000,
       completedFrameworksMax: 50,
       completedTasksMax: 1_000,
+      authenticatesFrameworks: flags.gate.peers.wantsFrameworks,
       authorizer: new Authorizer(settings.acls && parseAcls(JSON.stringify(settings.acls))),
     },
     new Registry(new MemoryStore()),
     env,
+    flags.gate,
   );
-  const http = new MasterHttp(shell, {
-    port: String(port),
-    hostname: 'localhost',
-    work_dir: '/nowhere',
-  });
+  const shown = { port: String(port), hostname: 'localhost', work_dir: '/nowhere' };
+  const http = new MasterHttp(
+    shell,
+    { ...shown, ...flagsOf(settings, work) },
+    { authentication: flags.authentication },
+  );
   server.on('request', (request, response) => http.handle(request, response));
   return {
     url: `http://127.0.0.1:${port}`,
@@ -111,6 +145,7 @@ export async function startOwnMaster(settings: Settings): Promise<RunningMaster>
       await shell.close();
       server.closeAllConnections();
       await new Promise((done) => server.close(done));
+      rmSync(work, { recursive: true, force: true });
     },
   };
 }

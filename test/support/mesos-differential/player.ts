@@ -4,6 +4,7 @@ import { createServer, request as httpRequest, type IncomingHttpHeaders } from '
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { RecordDecoder } from '#codec/recordio.ts';
+import { basicHeader } from '#mesos/security/basic.ts';
 import { LibprocessEndpoint } from '#mesos/libprocess/endpoint.ts';
 import {
   decode,
@@ -61,10 +62,23 @@ export class World {
   readonly entries: Entry[] = [];
   readonly ports = new Map<number, string>();
   readonly #open: (() => void)[] = [];
+  /** What every request says of who makes it, unless it says it itself. */
+  authorization: string | undefined;
 
   constructor(url: string) {
     this.url = url;
     this.ports.set(Number(new URL(url).port), '<master port>');
+  }
+
+  /** From now on, all requests come from this principal; undefined: from nobody. */
+  as(principal: string | undefined, secret = ''): void {
+    this.authorization = principal === undefined ? undefined : basicHeader({ principal, secret });
+  }
+
+  /** The headers of a request, with who makes it. */
+  signed(headers: Readonly<Record<string, string>>): Record<string, string> {
+    const own = this.authorization === undefined ? {} : { Authorization: this.authorization };
+    return { ...own, ...headers };
   }
 
   get masterUpid(): string {
@@ -90,8 +104,13 @@ export class World {
   /** Asks without keeping the answer. */
   ask({ method = 'GET', path, headers = {}, body }: Request): Promise<Answer> {
     return new Promise((done, fail) => {
-      const length = body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) };
-      const options = { method, headers: { ...length, ...headers }, agent: false as const };
+      const length =
+        body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
+      const options = {
+        method,
+        headers: this.signed({ ...length, ...headers }),
+        agent: false as const,
+      };
       const request = httpRequest(`${this.url}${path}`, options, (response) => {
         const chunks: Buffer[] = [];
         response.on('error', fail);
@@ -229,7 +248,7 @@ export class Stream {
 
   open(path: string, body: string | Uint8Array, type: ContentType, accept = type): Promise<void> {
     return new Promise((done, fail) => {
-      const headers = { 'Content-Type': type, Accept: accept };
+      const headers = this.#world.signed({ 'Content-Type': type, Accept: accept });
       const options = { method: 'POST', headers, agent: false as const };
       const request = httpRequest(`${this.#world.url}${path}`, options, (response) => {
         this.status = response.statusCode ?? 0;
@@ -353,16 +372,17 @@ export class Scheduler {
   }
 }
 
-type AgentMessage = { readonly name: string; readonly body: Json };
+type AgentMessage = { readonly name: string; readonly body: Json; readonly from: string };
 
 /** An agent that speaks libprocess and does nothing but what the script says. */
 export class FakeAgent {
   readonly received: AgentMessage[] = [];
-  readonly name: string;
+  name: string;
   readonly #world: World;
   #endpoint!: LibprocessEndpoint;
   #server = createServer({ requireHostHeader: false, keepAliveTimeout: 0 });
   readonly #read = new Map<string, number>();
+  #last = -1;
   port = 0;
   id = '';
   answersPings = true;
@@ -415,11 +435,21 @@ export class FakeAgent {
       }
       return;
     }
-    this.received.push({ name, body: JSON.parse(stringify(name, decode(name, body) as never)) });
+    this.received.push({
+      from,
+      name,
+      body: JSON.parse(stringify(name, decode(name, body) as never)),
+    });
   }
 
-  send<N extends MessageName>(name: N, body: Messages[N]): void {
-    this.#endpoint.send(this.#world.masterUpid, `mesos.internal.${name}`, encode(name, body));
+  send<N extends MessageName>(name: N, body: Messages[N], to = this.#world.masterUpid): void {
+    this.#endpoint.send(to, `mesos.internal.${name}`, encode(name, body));
+  }
+
+  /** A call of a driver (v0). */
+  call(call: Messages['DriverCall']): void {
+    const bytes = encode('DriverCall', call);
+    this.#endpoint.send(this.#world.masterUpid, 'mesos.scheduler.Call', bytes);
   }
 
   info(more: Partial<AgentInfo> = {}): AgentInfo {
@@ -453,16 +483,34 @@ export class FakeAgent {
     return this;
   }
 
+  /** The next message of the name; not kept. */
+  async find(name: string): Promise<AgentMessage> {
+    return await this.#world.until(`${name} at ${this.name}`, () => {
+      const from = this.#read.get(name) ?? 0;
+      const index = this.received.findIndex((one, at) => at >= from && one.name === name);
+      if (index < 0) return undefined;
+      this.#read.set(name, index + 1);
+      this.#last = index;
+      return this.received[index];
+    });
+  }
+
+  /** The first of several that may come after what was looked at last; kept with its name. */
+  async expectOne(names: RegExp): Promise<void> {
+    const { name, body } = await this.#world.until(`${names} at ${this.name}`, () =>
+      this.received.slice(this.#last + 1).find((one) => names.test(one.name)),
+    );
+    await this.find(name);
+    const clean = this.#world.clean(body) as Json;
+    this.#world.keep(`${this.name}: an end`, { body: { name, ...clean } });
+  }
+
   async expect(name: string): Promise<AgentMessage> {
-    const message = await this.#world
-      .until(`${name} at ${this.name}`, () => {
-        const from = this.#read.get(name) ?? 0;
-        const index = this.received.findIndex((one, at) => at >= from && one.name === name);
-        if (index < 0) return undefined;
-        this.#read.set(name, index + 1);
-        return this.received[index];
-      })
-      .catch((error: unknown) => ({ name, body: { error: String(error) } }));
+    const message = await this.find(name).catch((error: unknown) => ({
+      name,
+      from: '',
+      body: { error: String(error) },
+    }));
     this.#world.keep(`${this.name}: ${name}`, { body: this.#world.clean(message.body) });
     return message;
   }
