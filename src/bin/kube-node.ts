@@ -73,7 +73,7 @@ export async function runKubeNode(options: KubeNodeOptions, env: Env): Promise<n
     node?.shutdown();
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, end);
-  const client = new RestClient(settings.bundle.kubeconfig);
+  const client = RestClient.fromKubeconfig(settings.bundle.kubeconfig as object, 'strata-node');
   const host = createProcessHost(env);
   const links = openLinks(settings.bundle, client, env);
   node = await startNode(settings, links, { env, host });
@@ -86,6 +86,6 @@ export async function runKubeNode(options: KubeNodeOptions, env: Env): Promise<n
   await node.ended;
   clearInterval(check);
   await node.close();
-  client.close();
+  await client.close();
   return finalExitCodes.ended;
 }

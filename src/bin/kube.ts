@@ -1,12 +1,15 @@
 // Wires the components of a Kubernetes instance that this process was asked to run.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse } from 'yaml';
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import { startApiServer, type ApiServer } from '#kube/apiserver/server.ts';
+import { authenticated } from '#kube/apiserver/user.ts';
 import { KubeClient } from '#kube/client/client.ts';
+import { Http2Transport } from '#kube/client/http2-transport.ts';
+import { loadKubeconfig } from '#kube/client/kubeconfig.ts';
 import { RestClient } from '#kube/client/rest-client.ts';
+import type { Transport } from '#kube/client/transport.ts';
 import { startControllers } from '#kube/controllers/run.ts';
 import { startScheduler } from '#kube/framework/run.ts';
 import { nodeExecutorCommand } from '#kube/node/node-command.ts';
@@ -16,6 +19,7 @@ import { detectMaster } from '#mesos/election/master-address.ts';
 import { openStore, parseStoreSpec } from '#store/open-store.ts';
 import { prepareFolder } from '#supervisor/folder.ts';
 import { checkInstanceName, instanceConfig, type InstanceConfig } from '#supervisor/home.ts';
+import { LocalTransport } from './local-transport.ts';
 import type { RunningPart } from './part.ts';
 import { installWrapper } from './self.ts';
 
@@ -114,23 +118,22 @@ class Instance {
     this.#started.push(this.#server);
   }
 
-  /** The identity of a component: issued by our own server, or given by a file. */
-  async #clientOf(user: string): Promise<RestClient> {
-    const agent = user.split(':').at(-1) ?? user;
+  /** To our own server without a connection, else as a file says. */
+  #transportOf(user: string): Transport {
+    const userAgent = user.split(':').at(-1) ?? user;
     if (this.#server !== undefined) {
-      return new RestClient(await this.#server.componentConfig(user), agent);
+      return new LocalTransport(this.#server.handler, {
+        user: authenticated(user, []),
+        userAgent,
+        turn: () => new Promise((done) => setImmediate(done)),
+      });
     }
     const path = this.#options.kubeconfig ?? join(this.#folder, 'kubeconfig');
-    return new RestClient(parse(readFileSync(path, 'utf8')), agent);
+    return new Http2Transport(loadKubeconfig(path), userAgent);
   }
 
   async #startControllers(): Promise<void> {
-    const user = 'system:kube-controller-manager';
-    const config =
-      this.#server === undefined
-        ? (this.#options.kubeconfig ?? join(this.#folder, 'kubeconfig'))
-        : await this.#server.componentConfig(user);
-    const client = KubeClient.fromKubeconfig(config, { userAgent: 'kube-controller-manager' });
+    const client = new KubeClient(this.#transportOf('system:kube-controller-manager'));
     const authority = await Authority.open(join(this.#folder, 'pki'), this.#env.clock.now());
     const controllers = startControllers({ client, rootCa: authority.caCert }, this.#env);
     this.#started.push({ close: () => client.close() }, controllers);
@@ -138,7 +141,7 @@ class Instance {
 
   async #startScheduler(): Promise<void> {
     const { name, home, master = '' } = this.#options;
-    const client = await this.#clientOf('system:kube-scheduler');
+    const client = new RestClient(this.#transportOf('system:kube-scheduler'));
     const authority = await Authority.open(join(this.#folder, 'pki'), this.#env.clock.now());
     const detector = await detectMaster(master, () => {}, this.#env);
     this.#started.push({ close: () => void detector.close() });

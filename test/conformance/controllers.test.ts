@@ -8,6 +8,7 @@ import { createEnv } from '#env/node/env.ts';
 import { startApiServer, type ApiServer } from '#kube/apiserver/server.ts';
 import { KubeClient } from '#kube/client/client.ts';
 import { configMaps, deployments, namespaces, pods, replicaSets } from '#kube/client/resources.ts';
+import { componentConfig } from '#test/support/component-config.ts';
 import { startControllers } from '#kube/controllers/run.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { TypeRegistry } from '#kube/types/registry.ts';
@@ -46,7 +47,7 @@ class Server {
 async function begin(t: TestContext): Promise<{ server: Server; client: KubeClient }> {
   const server = new Server();
   const api = await server.start();
-  const config = await api.componentConfig('system:kube-controller-manager');
+  const config = await componentConfig(api, 'system:kube-controller-manager');
   const own = KubeClient.fromKubeconfig(config);
   const client = KubeClient.fromKubeconfig(join(server.home, 'kubeconfig'));
   const controllers = startControllers({ client: own, rootCa: 'PEM' }, env);

@@ -17,6 +17,7 @@ import { after, before, suite, test } from 'node:test';
 import { parse } from 'yaml';
 import { createEnv } from '#env/node/env.ts';
 import { startApiServer, type ApiServer } from '#kube/apiserver/server.ts';
+import { componentConfig } from '#test/support/component-config.ts';
 import { KubeClient } from '#kube/client/client.ts';
 import * as known from '#kube/client/resources.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
@@ -42,7 +43,7 @@ suite('stock controllers and scheduler', { skip }, () => {
 
   async function start(program: string, args: readonly string[]): Promise<void> {
     const path = join(home, `${program}.kubeconfig`);
-    writeFileSync(path, JSON.stringify(await server.componentConfig(`system:${program}`)));
+    writeFileSync(path, JSON.stringify(await componentConfig(server, `system:${program}`)));
     const log = openSync(join(home, `${program}.log`), 'w');
     const flags = [`--kubeconfig=${path}`, '--leader-elect=true', '--bind-address=127.0.0.1'];
     const command = join(folder, program);

@@ -33,11 +33,16 @@ interface Peer {
 
 const peers = new WeakMap<TLSSocket, Peer>();
 
+/** Says who is at the other end of what is no connection: a component in this process. */
+export function introduce(socket: TLSSocket, user: UserInfo): void {
+  peers.set(socket, { name: user.name, user, isProxy: false });
+}
+
 /** Who is at the other end, told once a connection; undefined without a certificate that is trusted. */
 function peerOf(socket: TLSSocket, trust: RequestHeaderTrust | undefined): Peer | undefined {
-  if (!socket.authorized) return undefined;
   const known = peers.get(socket);
   if (known !== undefined) return known;
+  if (!socket.authorized) return undefined;
   const { subject, raw } = socket.getPeerCertificate();
   const name = listOf(subject?.CN as string | string[] | undefined)[0];
   if (name === undefined) return undefined;

@@ -35,27 +35,25 @@ export interface ApiServerOptions {
 export interface ApiServer {
   readonly url: string;
   readonly authority: Authority;
-  /** Kubeconfig objects of the components, by their user name. */
-  readonly componentConfig: (user: string) => Promise<object>;
+  /** Takes requests of components in this process, too: see bin/local-transport.ts. */
+  readonly handler: Pick<Handler, 'handle'>;
   close(): Promise<void>;
 }
-
-const components: Readonly<Record<string, readonly string[]>> = {
-  'kubernetes-admin': ['system:masters'],
-  'system:kube-controller-manager': [],
-  'system:kube-scheduler': [],
-};
 
 function writePrivate(path: string, text: string): void {
   writeFileSync(`${path}.tmp`, text, { mode: 0o600 });
   renameSync(`${path}.tmp`, path);
 }
 
-async function issueComponent(authority: Authority, user: string, now: number): Promise<KeyPair> {
-  const groups = user.startsWith('system:node:') ? ['system:nodes'] : (components[user] ?? []);
-  const identity = { commonName: user, organizations: groups };
-  const file = user.replaceAll(':', '-');
-  return await authority.kept(file, () => authority.issueClient(identity, now), now);
+async function adminConfig(
+  authority: Authority,
+  { server, cluster }: { readonly server: string; readonly cluster: string },
+  now: number,
+): Promise<object> {
+  const user = 'kubernetes-admin';
+  const identity = { commonName: user, organizations: ['system:masters'] };
+  const pair = await authority.kept(user, () => authority.issueClient(identity, now), now);
+  return kubeconfig({ server, caCert: authority.caCert, pair, user, cluster });
 }
 
 const FRONT_PROXY = 'front-proxy-client';
@@ -154,17 +152,13 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   await publishEndpoint(handler, listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host, port);
   const compaction = startCompaction(store, env);
   const url = `https://${listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host}:${port}`;
-  const componentConfig = async (user: string): Promise<object> => {
-    const pair = await issueComponent(authority, user, env.clock.now());
-    return kubeconfig({ server: url, caCert: authority.caCert, pair, user, cluster: instance });
-  };
-  const admin = await componentConfig('kubernetes-admin');
+  const admin = await adminConfig(authority, { server: url, cluster: instance }, now);
   writePrivate(join(home, 'kubeconfig'), `${JSON.stringify(admin, null, 2)}\n`);
   env.log.info('API server is ready', { url });
   return {
     url,
     authority,
-    componentConfig,
+    handler,
     async close() {
       compaction.close();
       handler.close();

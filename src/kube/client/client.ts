@@ -2,7 +2,8 @@
 // same for built-in and custom resources, with the server's errors as ApiError.
 import { Fault } from '#base/fault.ts';
 import { apiVersionOf, type GroupVersionResource, type KubeObject } from '#kube/meta/object.ts';
-import { ApiError, type Status } from '#kube/meta/status.ts';
+import { ApiError } from '#kube/meta/status.ts';
+import { errorOf, followWatch, type WatchEvent } from './answers.ts';
 import { Http2Transport } from './http2-transport.ts';
 import { loadKubeconfig } from './kubeconfig.ts';
 import type { ApiRequest, ApiResponse, Transport } from './transport.ts';
@@ -71,11 +72,6 @@ export interface KubeList<T extends KubeObject = KubeObject> {
   readonly items: T[];
 }
 
-export interface WatchEvent<T extends KubeObject = KubeObject> {
-  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';
-  readonly object: T;
-}
-
 export interface KubeClientOptions {
   readonly userAgent?: string | undefined;
   readonly context?: string | undefined;
@@ -121,23 +117,6 @@ function selectionQuery({ labelSelector, fieldSelector }: Selection): Query {
 
 function writeQuery({ fieldManager, isDryRun }: WriteOptions): Query {
   return { fieldManager, dryRun: isDryRun === true ? 'All' : undefined };
-}
-
-/** The error an answer stands for. */
-export function errorOf(response: Pick<ApiResponse, 'status' | 'text'>): ApiError {
-  try {
-    const status = JSON.parse(response.text) as Status;
-    if (status.kind === 'Status') return statusError(status, response.status);
-  } catch {
-    // Not a Status: its text is the message.
-  }
-  const message = response.text === '' ? `status ${response.status}` : response.text;
-  return new ApiError(response.status, 'Unknown', message.slice(0, 1024));
-}
-
-function statusError(status: Status, code: number): ApiError {
-  const { reason = 'Unknown', message = '', details } = status;
-  return new ApiError(status.code ?? code, reason, message, details);
 }
 
 export class KubeClient {
@@ -271,10 +250,7 @@ export class KubeClient {
     await this.#json({ method: 'DELETE', path, body });
   }
 
-  /**
-   * Calls `onEvent` for each event, in order. Resolves when the server has ended the watch or the
-   * signal has; rejects with ApiError (410 Expired: list again) or Fault `api-unreachable`.
-   */
+  /** See followWatch. */
   async watch<T extends KubeObject = KubeObject>(
     resource: GroupVersionResource,
     options: WatchOptions,
@@ -295,22 +271,7 @@ export class KubeClient {
       path,
       ...(options.isMetadataOnly === true ? { accept: partialObject } : {}),
     };
-    const stop = new AbortController();
-    let failure: unknown;
-    const onLine = (line: string): void => {
-      if (failure !== undefined || line === '') return;
-      try {
-        onEvent(parseEvent<T>(line));
-      } catch (error) {
-        failure = error;
-        stop.abort();
-      }
-    };
-    const lines = new LineSplitter(onLine);
-    const either = AbortSignal.any([signal, stop.signal]);
-    const answer = await this.#transport.stream(request, (text) => lines.push(text), either);
-    if (failure !== undefined) throw failure;
-    if (answer !== undefined) throw errorOf(answer);
+    await followWatch(this.#transport, request, onEvent, signal);
   }
 
   /** Anything else: discovery, logs, proxies. Throws ApiError for status 400 and above. */
@@ -332,32 +293,6 @@ export class KubeClient {
       const what = `${request.method} ${request.path}`;
       throw new Fault({ code: 'api-answer' }, `Cannot read the answer to ${what}`, { cause });
     }
-  }
-}
-
-function parseEvent<T extends KubeObject>(line: string): WatchEvent<T> {
-  const event = JSON.parse(line) as WatchEvent<T> | { type: 'ERROR'; object: Status };
-  if (event.type === 'ERROR') throw statusError(event.object, 500);
-  return event;
-}
-
-class LineSplitter {
-  readonly #onLine: (line: string) => void;
-  #rest = '';
-
-  constructor(onLine: (line: string) => void) {
-    this.#onLine = onLine;
-  }
-
-  push(text: string): void {
-    let start = 0;
-    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
-      const line = this.#rest + text.slice(start, end);
-      this.#rest = '';
-      start = end + 1;
-      this.#onLine(line);
-    }
-    this.#rest += text.slice(start);
   }
 }
 

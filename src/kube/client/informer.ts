@@ -4,7 +4,8 @@ import { errorChain } from '#base/fault.ts';
 import type { Env, Timer } from '#env/env.ts';
 import type { GroupVersionResource, KubeObject } from '#kube/meta/object.ts';
 import { ApiError } from '#kube/meta/status.ts';
-import { hasReason, type KubeClient, type Selection, type WatchEvent } from './client.ts';
+import type { WatchEvent } from './answers.ts';
+import { hasReason, type KubeClient, type Selection } from './client.ts';
 import { InformerStore, type Change, type Indexers } from './informer-store.ts';
 
 /**

@@ -2,7 +2,8 @@
 import type { Env } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { hasCode } from './api-call.ts';
-import type { RestClient, WatchEvent } from './rest-client.ts';
+import type { WatchEvent } from './answers.ts';
+import type { RestClient } from './rest-client.ts';
 
 export interface ObjectHandlers {
   onObject?: ((object: KubeObject) => void) | undefined;

@@ -1,5 +1,5 @@
-// How requests reach an API server. The real way is http2-transport.ts; tests put the server's own
-// handler behind it, without a network.
+// How requests reach an API server: over a connection (http2-transport.ts), or straight into the
+// handler of one in the same process (bin/local-transport.ts).
 
 export interface ApiRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' | 'OPTIONS';
