@@ -135,7 +135,10 @@ class Instance {
   async #startControllers(): Promise<void> {
     const client = new KubeClient(this.#transportOf('system:kube-controller-manager'));
     const authority = await Authority.open(join(this.#folder, 'pki'), this.#env.clock.now());
-    const controllers = startControllers({ client, rootCa: authority.caCert }, this.#env);
+    // Another API server trusts other certificates than the ones that are made here.
+    const signer = this.#options.kubeconfig === undefined ? authority : undefined;
+    const options = { client, rootCa: authority.caCert, signer };
+    const controllers = startControllers(options, this.#env);
     this.#started.push({ close: () => client.close() }, controllers);
   }
 

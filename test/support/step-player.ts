@@ -85,6 +85,7 @@ const drawn = new Set([
   'creationTimestamp',
   'resourceVersion',
   'lastTransitionTime',
+  'lastUpdateTime',
   'lastPhaseTransitionTime',
   'time',
   'deletionTimestamp',

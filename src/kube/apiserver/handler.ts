@@ -21,6 +21,7 @@ import { isAvailable } from './aggregation/availability.ts';
 import { passRequest, passUpgrade, plainError, refuse } from './aggregation/proxy.ts';
 import { Authenticator, type RequestHeaderTrust } from './authentication.ts';
 import { sendStatus, type Exchange } from './bodies.ts';
+import { validateCertificates } from './certificate-validation.ts';
 import { allocateClusterIp } from './cluster-ips.ts';
 import { validateDefinitionSpec } from './crd/definition-validation.ts';
 import { Definitions } from './crd/definitions.ts';
@@ -97,6 +98,10 @@ export class Handler {
         extraValidation: async (context, object, old) => {
           if (context.info.group === 'admissionregistration.k8s.io') {
             return validateAdmissionConfiguration(object, old);
+          }
+          if (context.info.group === 'certificates.k8s.io') {
+            const { kind } = context.info;
+            return await validateCertificates(kind, object, old, context.subresource);
           }
           if (object.kind === 'CustomResourceDefinition' && context.subresource === undefined) {
             return validateDefinitionSpec(object, old);

@@ -333,7 +333,8 @@ export class Resources implements ObjectLookup {
     wanted.metadata.name = name;
     if (live.metadata.namespace !== undefined) wanted.metadata.namespace = live.metadata.namespace;
     if (subresource === undefined) applyDefaults(info, wanted);
-    if (subresource === 'status') defaultStatus(info, wanted, timestamp(this.#env.clock.now()));
+    if (subresource === 'status' || subresource === 'approval')
+      defaultStatus(info, wanted, timestamp(this.#env.clock.now()));
     if (options.skipTracking !== true) this.#track(context, live, wanted);
     const request = admissionRequestOf(context, 'UPDATE', wanted, live);
     await this.#mutate(context, request);

@@ -266,7 +266,15 @@ export function prepareUpdate(
     else next['status'] = old['status'];
   }
   if (keyOf(info) === DEFINITIONS) keepStoredVersions(next);
-  if (keyOf(info) === 'certificates.k8s.io/certificatesigningrequests') next['spec'] = old['spec'];
+  if (keyOf(info) === 'certificates.k8s.io/certificatesigningrequests') {
+    next['spec'] = old['spec'];
+    // Who approves says nothing else.
+    if (subresource === 'approval') {
+      const conditions = (next['status'] as Json | undefined)?.['conditions'];
+      const { conditions: _conditions, ...rest } = (old['status'] ?? {}) as Json;
+      next['status'] = { ...rest, ...(conditions === undefined ? {} : { conditions }) };
+    }
+  }
   if (keyOf(info) === '/services') keepService(next, old);
   if (keyOf(info) === 'apps/daemonsets' && subresource === undefined) recountTemplate(next, old);
   const isDeployment = keyOf(info) === 'apps/deployments';

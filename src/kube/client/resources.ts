@@ -36,6 +36,11 @@ export const jobs = batch('jobs');
 export const clusterRoles = rbac('clusterroles');
 export const clusterRoleBindings = rbac('clusterrolebindings');
 
+export const certificateSigningRequests = gvr(
+  'certificates.k8s.io',
+  'v1',
+  'certificatesigningrequests',
+);
 export const endpointSlices = gvr('discovery.k8s.io', 'v1', 'endpointslices');
 export const leases = gvr('coordination.k8s.io', 'v1', 'leases');
 export const podDisruptionBudgets = gvr('policy', 'v1', 'poddisruptionbudgets');

@@ -10,6 +10,7 @@ import { keyOf } from '#kube/client/informer-store.ts';
 import type { Informer } from '#kube/client/informer.ts';
 import { defaultBackOff, WorkQueue } from '#kube/client/work-queue.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
+import type { Authority } from '#kube/pki/authority.ts';
 import type { Decision } from './effects.ts';
 import { controllerOf } from './owners.ts';
 import { perform } from './perform.ts';
@@ -20,6 +21,8 @@ export interface ControllerServices {
   readonly env: Env;
   /** PEM of the certificate that pods verify the API server by. */
   readonly rootCa: string;
+  /** Whoever signs certificates for clients and nodes of the instance; absent: nobody here does. */
+  readonly signer?: Pick<Authority, 'sign'> | undefined;
 }
 
 export interface ControllerOptions {

@@ -2,6 +2,8 @@
 import type { Env } from '#env/env.ts';
 import type { KubeClient } from '#kube/client/client.ts';
 import { InformerPool } from '#kube/client/informer-pool.ts';
+import type { Authority } from '#kube/pki/authority.ts';
+import { certificateController } from './certificates/controller.ts';
 import { clusterRoleAggregationController } from './clusterroleaggregation/controller.ts';
 import { cronJobController } from './cronjob/controller.ts';
 import { daemonSetController } from './daemonset/controller.ts';
@@ -32,6 +34,8 @@ export interface ControllersOptions {
   readonly client: KubeClient;
   /** PEM of the certificate that pods verify the API server by. */
   readonly rootCa: string;
+  /** Signs certificates of clients and nodes. */
+  readonly signer?: Pick<Authority, 'sign'> | undefined;
 }
 
 const makers: readonly ((services: ControllerServices) => Controller)[] = [
@@ -57,6 +61,7 @@ const makers: readonly ((services: ControllerServices) => Controller)[] = [
   claimProtectionController,
   volumeProtectionController,
   classProtectionController,
+  certificateController,
 ];
 
 export interface RunningControllers {
@@ -67,9 +72,9 @@ export interface RunningControllers {
 
 /** The client stays the caller's to close. */
 export function startControllers(options: ControllersOptions, env: Env): RunningControllers {
-  const { client, rootCa } = options;
+  const { client, rootCa, signer } = options;
   const informers = new InformerPool(client, env);
-  const services: ControllerServices = { client, informers, env, rootCa };
+  const services: ControllerServices = { client, informers, env, rootCa, signer };
   const controllers = makers.map((make) => make(services));
   informers.start();
   const started = Promise.all(controllers.map((controller) => controller.start()));

@@ -1,6 +1,5 @@
 // Validates the kinds that run the cluster itself (flow control, certificates, events, addresses,
 // migrations), as kube-apiserver v1.37 does.
-import { X509Certificate } from 'node:crypto';
 import {
   cidrBlock,
   inRange,
@@ -17,6 +16,7 @@ import { forbidden, invalidValue, requiredValue, unsupported } from './names.ts'
 import type { KubeObject } from './object.ts';
 import { same } from '#base/same.ts';
 import type { StatusCause } from './status.ts';
+import { certificateRules } from './validation-certificates.ts';
 import { validatePodSpec } from './validation-pods.ts';
 
 type Rule = (object: KubeObject) => StatusCause[];
@@ -103,95 +103,6 @@ const validatePriorityLevel: Rule = (object) => {
     }
   }
   return causes;
-};
-
-// ---- certificates ----
-
-const PEM_BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
-
-function signerName(value: unknown): StatusCause[] {
-  const text = String(value ?? '');
-  if (text === '') return [requiredValue('spec.signerName')];
-  const [domain = '', path = '', ...more] = text.split('/');
-  if (path === '' || more.length > 0) {
-    const why = 'must be a fully qualified domain and path of the form "example.com/signer-name"';
-    return [invalidValue('spec.signerName', text, why)];
-  }
-  return named('spec.signerName', domain, 'subdomain');
-}
-
-const USAGES = [
-  'any',
-  'cert sign',
-  'client auth',
-  'code signing',
-  'content commitment',
-  'crl sign',
-  'data encipherment',
-  'decipher only',
-  'digital signature',
-  'email protection',
-  'encipher only',
-  'ipsec end system',
-  'ipsec tunnel',
-  'ipsec user',
-  'key agreement',
-  'key encipherment',
-  'microsoft sgc',
-  'netscape sgc',
-  'ocsp signing',
-  's/mime',
-  'server auth',
-  'signing',
-  'timestamping',
-];
-
-const SECONDS_MIN = 600;
-
-const validateRequest: Rule = (object) => {
-  const spec = record(object['spec']);
-  const causes: StatusCause[] = [];
-  const pem = Buffer.from(String(spec['request'] ?? ''), 'base64').toString();
-  const [block] = pem.matchAll(PEM_BLOCK);
-  if (block?.[1] !== 'CERTIFICATE REQUEST') {
-    const shown = spec['request'] ?? null;
-    causes.push(invalidValue('spec.request', shown, 'PEM block type must be CERTIFICATE REQUEST'));
-  }
-  const usages = list(spec['usages']);
-  if (usages.length === 0) causes.push(requiredValue('spec.usages'));
-  usages.forEach((usage, index) => {
-    causes.push(...oneOf(`spec.usages[${index}]`, usage, USAGES));
-  });
-  causes.push(...signerName(spec['signerName']));
-  const { expirationSeconds: seconds } = spec;
-  if (typeof seconds === 'number' && seconds < SECONDS_MIN) {
-    const why = 'may not specify a duration less than 600 seconds (10 minutes)';
-    causes.push(invalidValue('spec.expirationSeconds', seconds, why));
-  }
-  return causes;
-};
-
-const validateBundle: Rule = (object) => {
-  const { trustBundle = '', signerName: signer } = record(object['spec']);
-  const field = 'spec.trustBundle';
-  const { name = '' } = object.metadata;
-  if (signer) {
-    const prefix = `${String(signer).replaceAll('/', ':')}:`;
-    const why = `ClusterTrustBundle for signerName ${String(signer)} must be named with prefix ${prefix}`;
-    if (!name.startsWith(prefix)) return [invalidValue('metadata.name', name, why)];
-  }
-  const refuse = (why: string): StatusCause[] => [invalidValue(field, '<value omitted>', why)];
-  const blocks = [...String(trustBundle).matchAll(PEM_BLOCK)];
-  if (blocks.length === 0) return refuse('at least one trust anchor must be provided');
-  for (const [i, [text, type]] of blocks.entries()) {
-    if (type !== 'CERTIFICATE') return refuse(`entry ${i} has bad block type: ${type}`);
-    try {
-      new X509Certificate(text);
-    } catch {
-      return refuse(`entry ${i} does not parse as X.509`);
-    }
-  }
-  return [];
 };
 
 // ---- events ----
@@ -352,8 +263,7 @@ const validateRevisionUpdate: UpdateRule = (object, old) =>
 export const clusterRules: Readonly<Record<string, Rule>> = {
   'flowcontrol.apiserver.k8s.io/FlowSchema': validateFlowSchema,
   'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration': validatePriorityLevel,
-  'certificates.k8s.io/CertificateSigningRequest': validateRequest,
-  'certificates.k8s.io/ClusterTrustBundle': validateBundle,
+  ...certificateRules,
   '/Event': validateEvent(false),
   'events.k8s.io/Event': validateEvent(true),
   '/PodTemplate': (object) => validatePodSpec(record(object['template'])['spec'], 'template.spec'),

@@ -63,7 +63,13 @@ function withoutSigner(info: ResourceInfo, { metadata, spec }: KubeObject): Kube
   if (keyOf(info) !== 'certificates.k8s.io/ClusterTrustBundle' || !signer) return metadata;
   const prefix = `${String(signer).replaceAll('/', ':')}:`;
   const { name = '' } = metadata;
-  return name.startsWith(prefix) ? { ...metadata, name: name.slice(prefix.length) } : metadata;
+  // One that is not is refused as such (validation-certificates.ts).
+  return { ...metadata, name: name.startsWith(prefix) ? name.slice(prefix.length) : 'signed' };
+}
+
+function isUnsignedBundle(info: ResourceInfo, { spec }: KubeObject): boolean {
+  const isBundle = keyOf(info) === 'certificates.k8s.io/ClusterTrustBundle';
+  return isBundle && !record(spec)['signerName'];
 }
 
 function validateMetadata(info: ResourceInfo, object: KubeObject): StatusCause[] {
@@ -81,8 +87,12 @@ function validateMetadata(info: ResourceInfo, object: KubeObject): StatusCause[]
   if (name === undefined || name === '') {
     causes.push(requiredValue('metadata.name', 'name or generateName is required'));
   } else {
-    const wrong = nameProblem(rule, name);
-    if (wrong !== undefined) causes.push(invalidValue('metadata.name', name, wrong));
+    const wrong =
+      isUnsignedBundle(info, object) && name.includes(':')
+        ? 'ClusterTrustBundle without signer name must not have ":" in its name'
+        : nameProblem(rule, name);
+    // The whole name is shown, though it is the rest that is wrong.
+    if (wrong !== undefined) causes.push(invalidValue('metadata.name', metadata.name, wrong));
   }
   return [
     ...causes,

@@ -5,6 +5,8 @@ import { webcrypto } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
+import { Fault } from '#base/fault.ts';
+import { leafExtensions, requestOf } from './signing.ts';
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const DAY_MS = 86_400_000;
@@ -55,6 +57,19 @@ export interface ServerIdentity {
   readonly names: readonly string[];
   readonly ips: readonly string[];
 }
+
+export interface SignedRequest {
+  /** Base64 of its PEM. */
+  readonly request: string;
+  /** As certificates.k8s.io/v1 names them. */
+  readonly usages: readonly string[];
+  readonly seconds: number;
+}
+
+/** Clocks differ: a certificate is valid a little before it is made. */
+const BACKDATED_MS = 5 * 60_000;
+/** One that lives less is not shortened by that. */
+const SHORT_SECONDS = 8 * 3_600;
 
 export class Authority {
   readonly folder: string;
@@ -120,6 +135,29 @@ export class Authority {
     const extension = new x509.SubjectAlternativeNameExtension(names);
     const usages = [x509.ExtendedKeyUsage.serverAuth];
     return await this.#issue([{ CN: [identity.commonName] }], usages, [extension], now);
+  }
+
+  /** PEM of a certificate for the key of the request, with its subject and names. */
+  async sign(wanted: SignedRequest, now: number): Promise<string> {
+    const { request: base64, usages, seconds } = wanted;
+    const request = requestOf(base64);
+    if (!(await request.verify())) {
+      throw new Fault({ code: 'bad-request' }, 'Cannot sign a request: its signature is wrong');
+    }
+    const isShort = seconds < SHORT_SECONDS;
+    const ends = now + seconds * 1_000 - (isShort ? 0 : BACKDATED_MS);
+    const certificate = await x509.X509CertificateGenerator.create({
+      serialNumber: serialNumber(),
+      subject: request.subjectName,
+      issuer: this.#certificate.subject,
+      notBefore: new Date(now - BACKDATED_MS),
+      notAfter: new Date(Math.min(ends, this.#certificate.notAfter.getTime())),
+      signingKey: this.#key as unknown as CryptoKey,
+      publicKey: request.publicKey,
+      signingAlgorithm: algorithm,
+      extensions: leafExtensions(request, usages),
+    });
+    return `${certificate.toString('pem')}\n`;
   }
 
   /** A pair kept in the folder under a name, issued anew when it is missing or near its end. */
