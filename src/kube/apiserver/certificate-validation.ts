@@ -25,8 +25,9 @@ const final = ['Approved', 'Denied', 'Failed'] as const;
 const CONDITIONS = 'status.conditions';
 
 async function requestCauses(object: KubeObject): Promise<StatusCause[]> {
-  const text = String(specOf(object)['request'] ?? '');
-  const refuse = (why: string): StatusCause[] => [invalidValue('spec.request', text, why)];
+  const shown = specOf(object)['request'] ?? null;
+  const text = String(shown ?? '');
+  const refuse = (why: string): StatusCause[] => [invalidValue('spec.request', shown, why)];
   try {
     const isSigned = await requestOf(text).verify();
     return isSigned ? [] : refuse('x509: ECDSA verification failure');
