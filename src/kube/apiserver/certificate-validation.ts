@@ -3,7 +3,7 @@
 import { createPublicKey, verify, X509Certificate, type KeyObject } from 'node:crypto';
 import { forbidden, invalidValue, requiredValue, unsupported } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { same } from '#kube/meta/same.ts';
+import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
 import { pemBlocks, requestOf, stubRequestKey } from '#kube/pki/signing.ts';
 
