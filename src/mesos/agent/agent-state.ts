@@ -3,6 +3,7 @@ import type { Instant } from '#env/env.ts';
 import type {
   ExecutorInfo,
   FrameworkInfo,
+  NetworkInfo,
   Resource,
   Task,
   TaskInfo,
@@ -27,6 +28,8 @@ export interface Executor {
   state: ExecutorState;
   connection: ConnectionId | undefined;
   pid: number | undefined;
+  /** Those that its container has joined; undefined: it is in the host's. */
+  networks?: readonly NetworkInfo[] | undefined;
   queued: Queued[];
   /** Told to the executor, not ended. */
   readonly launched: Map<string, Task>;

@@ -2,7 +2,7 @@
 // and isolation of custom executors, of tasks, and of the commands that check tasks.
 import { readFileSync, readlinkSync } from 'node:fs';
 import { chown, mkdir, readdir, readFile, rm, symlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Env } from '#env/env.ts';
 import type { ProcessLimits, ProcessMount, ProcessSpec } from '#env/process.ts';
 import type {
@@ -34,6 +34,7 @@ import { ImageStore } from './image-store.ts';
 import type { LaunchRequest, MainContainer } from './nested.ts';
 import type { AgentFlags } from './flags.ts';
 import { type AgentPaths, pathPart } from './paths.ts';
+import { networkFiles, networkOf, Networks } from './networks.ts';
 import type { ContainerLaunch } from './types.ts';
 import { volumeMounts } from './volumes.ts';
 
@@ -66,6 +67,8 @@ interface Confined {
   readonly before?: readonly ProcessMount[] | undefined;
   /** Names its root among those of its top-level container. */
   readonly rootName: string;
+  /** Its name with those of the containers above it, whose network it is in without one of its own. */
+  readonly networkId: string;
 }
 
 /** What a container gets beside its command; with an image, the root that it enters. */
@@ -108,12 +111,19 @@ const MEMORY_BYTES_MIN = 32 * 1024 * 1024;
 
 export class ContainerSpecs {
   readonly fetcher: Fetcher;
+  readonly networks: Networks;
   readonly roots: ImageRoots;
   readonly #options: ContainerSpecOptions;
 
-  constructor(options: ContainerSpecOptions, env: Pick<Env, 'timers'>) {
+  constructor(options: ContainerSpecOptions, env: Pick<Env, 'timers' | 'log'>) {
     this.#options = options;
     const { flags, paths } = options;
+    this.networks = new Networks({
+      folder: paths.networks,
+      configFolder: flags.cniConfigFolder,
+      pluginsFolder: flags.cniPluginsFolder,
+      log: env.log,
+    });
     const folder = flags.dockerStore ?? paths.images;
     const { dockerRegistry: registry, dockerConfig: logins } = flags;
     this.roots = new ImageRoots({
@@ -152,7 +162,17 @@ export class ContainerSpecs {
   /** Namespaces, mounts, capabilities and rlimits of a container; its sandbox is there. */
   async #confine(confined: Confined): Promise<Confinement> {
     const { container, resources, sandbox, before = [], topId, rootName } = confined;
-    const isolation = isolationOf(container, this.#options.policy);
+    await this.networks.join(confined.networkId, container);
+    const joined = this.networks.of(confined.networkId);
+    const { spec: network, namespace } = networkOf(joined);
+    const asked = isolationOf(container, this.#options.policy);
+    const isolation = {
+      ...asked,
+      ...network,
+      ...(namespace === undefined
+        ? {}
+        : { namespaces: { ...asked.namespaces, mount: 'new' as const, network: namespace } }),
+    };
     const image = container?.mesos?.image;
     const folder = this.#options.paths.imageRoot(topId, rootName);
     const root = image === undefined ? undefined : await this.roots.root(image, folder, sandbox);
@@ -168,10 +188,11 @@ export class ContainerSpecs {
         isolation,
         root,
         before: [...before, ...outside],
-        volumes: volumes.filter(isInside),
+        volumes: [...volumes.filter(isInside), ...networkFiles(joined, root.root)],
       };
     }
-    const mounts = [...(isolation.mounts ?? []), ...before, ...volumes];
+    const own = networkFiles(joined, '');
+    const mounts = [...(isolation.mounts ?? []), ...own, ...before, ...volumes];
     return {
       isolation: mounts.length === 0 ? isolation : { ...isolation, mounts },
       root,
@@ -239,6 +260,7 @@ export class ContainerSpecs {
       parentSandbox,
       owner,
       rootName: 'executor',
+      networkId: containerId,
     });
     await this.#fetch(command, { sandbox, containerId, user: launch.user, owner });
     const spec: ProcessSpec = {
@@ -246,6 +268,7 @@ export class ContainerSpecs {
       argv: confinement.root === undefined ? commandLine(command) : [],
       env: {
         ...this.#executorVariables(launch, sandbox),
+        ...(this.networks.of(containerId) === undefined ? {} : { LIBPROCESS_IP: '0.0.0.0' }),
         ...commandEnvironment(command?.environment),
       },
       cwd: sandbox,
@@ -288,6 +311,7 @@ export class ContainerSpecs {
       owner,
       before: isDefault ? await this.#executorVolumes(launch, executorSandbox, owner) : [],
       rootName: container,
+      networkId: isDefault ? `${containerId}.${container}` : containerId,
     });
     const user = task.command?.user ?? launch.user;
     await this.#fetch(task.command, { sandbox, containerId, user, owner });
@@ -316,7 +340,8 @@ export class ContainerSpecs {
   ): Promise<readonly ProcessMount[]> {
     const { container, resources = [] } = executor;
     const place = { topId: containerId, container, resources, sandbox, owner };
-    const confined = { ...place, parentSandbox: undefined, rootName: 'executor' };
+    const names = { rootName: 'executor', networkId: containerId };
+    const confined = { ...place, ...names, parentSandbox: undefined };
     return this.#volumes(container?.volumes ?? [], resources, confined);
   }
 
@@ -354,6 +379,7 @@ export class ContainerSpecs {
           parentSandbox: parent?.sandbox,
           owner,
           rootName: request.rootName,
+          networkId: nameOf(path),
         });
     const { isolation } = confinement;
     const base = place?.env ?? {
@@ -426,11 +452,13 @@ export class ContainerSpecs {
   ): Record<string, string> {
     const role = task.resources?.[0]?.allocation_info?.role;
     const isDefault = launch.type === 'default';
+    const networkId = isDefault ? `${launch.containerId}.${basename(sandbox)}` : launch.containerId;
     return {
       ...this.#executorVariables(launch, executorSandbox),
       MESOS_SANDBOX: sandbox,
       ...(role === undefined ? {} : { MESOS_ALLOCATION_ROLE: role }),
-      ...(isDefault ? { MESOS_CONTAINER_IP: this.#ip() } : {}),
+      ...(isDefault ? { MESOS_CONTAINER_IP: this.#ip(networkId) } : {}),
+      ...(this.networks.of(networkId) === undefined ? {} : { LIBPROCESS_IP: '0.0.0.0' }),
       ...commandEnvironment(isDefault ? launch.executor.command?.environment : undefined),
       ...commandEnvironment(task.command?.environment),
     };
@@ -494,7 +522,9 @@ export class ContainerSpecs {
     return this.limits(task.resources ?? [], task.limits ?? {});
   }
 
-  #ip(): string {
+  #ip(networkId: string): string {
+    const own = this.networks.of(networkId)?.address;
+    if (own !== undefined) return own;
     const { endpoint } = this.#options;
     return endpoint.slice(0, endpoint.lastIndexOf(':'));
   }

@@ -6,7 +6,7 @@ import { errorChain } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
 import type { HostProcess, ProcessHost, ProcessUsage } from '#env/process.ts';
-import type { ExecutorEvent, Resource, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
+import type { ExecutorEvent, NetworkInfo, Resource, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import type { Fetcher } from '#mesos/executor/fetcher.ts';
 import { exitMessage, type TaskMemory } from '#mesos/executor/core.ts';
 import type { Probe, ProbeResult } from '#mesos/executor/check-core.ts';
@@ -17,7 +17,7 @@ import { BuiltinRunner } from '#mesos/executor/runner.ts';
 import { decode, encode } from '#wire/mesos/codec.ts';
 import type { Executor, Framework } from './agent-state.ts';
 import { pointAt } from './checkpoint.ts';
-import type { ContainerPath } from './container-id.ts';
+import { type ContainerPath, nameOf } from './container-id.ts';
 import { ContainerSpecs, type ContainerSpecOptions } from './container-spec.ts';
 import { ImageGc } from './image-gc.ts';
 import { type MainContainer, NestedContainers, waitStatus } from './nested.ts';
@@ -154,6 +154,7 @@ export class Containers {
       const problem = containerProblem(launch.executor.container);
       if (problem !== undefined) throw new Error(problem);
       await this.#makeSandbox(container);
+      if (launch.type === 'default') await this.#joinNetworks(container);
       if (container.isDestroyed) {
         this.#end(container, { message: 'Executor was ended before it started' });
       } else if (launch.type === 'custom') await this.#launchCustom(container);
@@ -162,6 +163,24 @@ export class Containers {
       const message = `Failed to launch container: ${errorChain(error)}`;
       this.#end(container, { reason: 'REASON_CONTAINER_LAUNCH_FAILED', message });
     }
+  }
+
+  /** A built-in executor is no process: its network is there for its tasks. */
+  async #joinNetworks({ launch }: Container): Promise<void> {
+    const { containerId, executor } = launch;
+    await this.#specs.networks.join(containerId, executor.container);
+    this.#tellNetworks(containerId);
+  }
+
+  #tellNetworks(containerId: string): void {
+    const networks = this.#specs.networks.of(containerId)?.infos;
+    if (networks === undefined) return;
+    this.#onInput({ kind: 'container-started', containerId, pid: undefined, networks });
+  }
+
+  /** The networks that a container is in, other than the host's. */
+  networksOf(path: ContainerPath): readonly NetworkInfo[] | undefined {
+    return this.#specs.networks.of(nameOf(path))?.infos;
   }
 
   destroy(containerId: string): void {
@@ -217,6 +236,7 @@ export class Containers {
       for (const name of names) await this.#host.dispose(join(folder, kind, name));
     }
     await this.#host.dispose(paths.containerProcess(containerId));
+    await this.#specs.networks.leaveBelow(containerId);
     const secrets = join(this.#options.secretsFolder, pathPart(containerId));
     await rm(secrets, { recursive: true, force: true });
     this.#specs.roots.store.release(folder);
@@ -225,14 +245,15 @@ export class Containers {
 
   /** Takes up what an earlier life had started, and ends what nobody knows of any more. */
   async recover(agentId: string, frameworks: Iterable<Framework>): Promise<void> {
-    const known = new Set<string>();
-    for (const framework of frameworks) {
-      for (const executor of framework.executors.values()) {
-        known.add(executor.containerId);
-        await this.#recoverOne(agentId, framework, executor);
-      }
-    }
+    const executors = [...frameworks].flatMap((framework) =>
+      [...framework.executors.values()].map((executor) => ({ framework, executor })),
+    );
+    const known = new Set(executors.map(({ executor }) => executor.containerId));
     for (const id of await this.nested.standaloneIds()) known.add(id);
+    await this.#specs.networks.recover((id) => known.has(id.split('.')[0] ?? ''));
+    for (const { framework, executor } of executors) {
+      await this.#recoverOne(agentId, framework, executor);
+    }
     for (const id of known) await this.nested.recover(id);
     for (const id of known) await this.#specs.roots.recover(this.#options.paths.container(id));
     const folders = (await this.#disk.list(this.#options.paths.containers)) ?? [];
@@ -258,6 +279,7 @@ export class Containers {
       resources: info.resources ?? [],
     });
     if (type !== 'custom') {
+      if (type === 'default') this.#tellNetworks(containerId);
       await this.#resumeBuiltin(container, executor);
       return;
     }
@@ -314,7 +336,8 @@ export class Containers {
   #watchCustom(container: Container, process: HostProcess): void {
     const { containerId } = container.launch;
     container.process = process;
-    this.#onInput({ kind: 'container-started', containerId, pid: process.pid });
+    const networks = this.#specs.networks.of(containerId)?.infos;
+    this.#onInput({ kind: 'container-started', containerId, pid: process.pid, networks });
     void process.exited.then((status) => {
       const message = exitMessage(status).replace(/^Command/, 'Executor');
       const reason = status.oomKilled === true ? 'REASON_CONTAINER_LIMITATION_MEMORY' : undefined;
@@ -358,9 +381,15 @@ export class Containers {
         onUpdate: (status: TaskStatus) => this.#onInput({ kind: 'executor-update', key, status }),
         onStarted: (_taskId, pid) => {
           if (launch.type !== 'command') return;
-          this.#onInput({ kind: 'container-started', containerId, pid });
+          const networks = this.#specs.networks.of(containerId)?.infos;
+          this.#onInput({ kind: 'container-started', containerId, pid, networks });
         },
-        onEnded: (own) => this.#tidy(this.#specs.removeRoots(containerId, own)),
+        networks: (own) => this.#specs.networks.of(`${containerId}.${own}`)?.infos,
+        onEnded: (own) => {
+          const id = launch.type === 'default' ? `${containerId}.${own}` : containerId;
+          this.#tidy(this.#specs.networks.leave(id));
+          this.#tidy(this.#specs.removeRoots(containerId, own));
+        },
         onDone: () => {
           for (const [connection, one] of this.#runners) {
             if (one === runner) this.#runners.delete(connection);
@@ -387,8 +416,13 @@ export class Containers {
     { action, timeoutMs }: Probe,
     signal: AbortSignal,
   ): Promise<ProbeResult> {
-    if (action.type !== 'COMMAND') return probeNetwork(action, timeoutMs, signal);
     const { launch, sandbox, task, own, pid } = checked;
+    if (action.type !== 'COMMAND') {
+      // From here the container's own loopback cannot be reached, only its address.
+      const id = launch.type === 'default' ? `${launch.containerId}.${own}` : launch.containerId;
+      const host = this.#specs.networks.of(id)?.address ?? action.host;
+      return probeNetwork({ ...action, host }, timeoutMs, signal);
+    }
     const id = this.#env.random.uuid();
     try {
       const spec = await this.#specs.check(launch, sandbox, task, own, action.command, {

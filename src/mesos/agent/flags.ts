@@ -30,6 +30,8 @@ export interface AgentFlags {
   readonly isolators: ReadonlySet<string>;
   readonly seccompFolder: string | undefined;
   readonly seccompProfile: string | undefined;
+  readonly cniConfigFolder: string | undefined;
+  readonly cniPluginsFolder: string | undefined;
   readonly effectiveCapabilities: readonly string[] | undefined;
   readonly boundingCapabilities: readonly string[] | undefined;
   readonly mayShareAgentPids: boolean;
@@ -149,6 +151,8 @@ const KINDS = {
   isolation: flag('posix/cpu,posix/mem', parseIsolators),
   seccomp_config_dir: flag('', optional),
   seccomp_profile_name: flag('', optional),
+  network_cni_config_dir: flag('', optional),
+  network_cni_plugins_dir: flag('', optional),
   effective_capabilities: flag('', capabilities),
   bounding_capabilities: flag('', capabilities),
   disallow_sharing_agent_pid_namespace: flag('false', bool),
@@ -225,6 +229,8 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     isolators: value('isolation'),
     seccompFolder: value('seccomp_config_dir'),
     seccompProfile: value('seccomp_profile_name'),
+    cniConfigFolder: value('network_cni_config_dir'),
+    cniPluginsFolder: value('network_cni_plugins_dir'),
     effectiveCapabilities: value('effective_capabilities'),
     boundingCapabilities: value('bounding_capabilities'),
     mayShareAgentPids: !value('disallow_sharing_agent_pid_namespace'),

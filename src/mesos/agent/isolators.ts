@@ -1,5 +1,6 @@
 // The names that `--isolation` knows, as Mesos has them: what they stand for here, and which are
 // refused. An isolator that is named has its effect, or the agent does not start.
+import { existsSync } from 'node:fs';
 import { Fault } from '#base/fault.ts';
 import { SeccompProfiles } from '#mesos/executor/seccomp.ts';
 
@@ -73,5 +74,25 @@ export function seccompProfiles(flags: {
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new Fault({ code: 'bad-flag', name }, `Cannot start: flag "${name}": ${why}`, { cause });
+  }
+}
+
+/** Networks by CNI need both folders, and root. */
+export function checkNetworkFlags(flags: {
+  readonly isolators: ReadonlySet<string>;
+  readonly cniConfigFolder: string | undefined;
+  readonly cniPluginsFolder: string | undefined;
+}): void {
+  const { isolators, cniConfigFolder: config, cniPluginsFolder: plugins } = flags;
+  const isAsked = isolators.has('network/cni') || config !== undefined || plugins !== undefined;
+  if (!isAsked) return;
+  const refuse = (name: string, why: string): never => {
+    throw new Fault({ code: 'bad-flag', name }, `Cannot start: flag "${name}": ${why}`);
+  };
+  if (process.getuid?.() !== 0) refuse('isolation', "'network/cni' requires root permissions");
+  if (plugins === undefined) refuse('network_cni_plugins_dir', 'it is required for CNI networks');
+  if (config === undefined) refuse('network_cni_config_dir', 'it is required for CNI networks');
+  else if (!existsSync(config)) {
+    refuse('network_cni_config_dir', `The directory '${config}' does not exist`);
   }
 }

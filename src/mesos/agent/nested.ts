@@ -327,8 +327,13 @@ export class NestedContainers {
     this.destroyBelow(made.info.path);
     made.ended.resolve(termination);
     const { specs, env } = this.#options;
-    specs.removeRoots(made.info.path[0] ?? '', basename(made.folder)).catch((error: unknown) => {
-      env.log.warn('Cannot remove the root of a container', { error });
+    const name = nameOf(made.info.path);
+    const gone = [
+      specs.removeRoots(made.info.path[0] ?? '', basename(made.folder)),
+      ...(made.info.isSession ? [] : [specs.networks.leave(name)]),
+    ];
+    Promise.all(gone).catch((error: unknown) => {
+      env.log.warn('Cannot remove what a container has left', { name, error });
     });
   }
 
@@ -343,6 +348,7 @@ export class NestedContainers {
     await this.disposeBelow(made.info.path);
     await this.#options.host.dispose(join(made.folder, 'process'));
     await this.#options.specs.removeRoots(made.info.path[0] ?? '', basename(made.folder));
+    await this.#options.specs.networks.leave(nameOf(made.info.path));
     await rm(made.folder, { recursive: true, force: true });
     this.#all.delete(nameOf(made.info.path));
     this.#end(made, { message: 'Container was destroyed' });

@@ -103,6 +103,11 @@ export class AgentPaths {
     return join(this.imageRoots(containerId), pathPart(name));
   }
 
+  /** One folder for each container in a network of its own. */
+  get networks(): string {
+    return join(this.work, 'run', 'network');
+  }
+
   get fetchCache(): string {
     return join(this.work, 'run', 'fetch');
   }

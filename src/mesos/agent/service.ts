@@ -23,7 +23,7 @@ import { ExecutorApi } from './executor-api.ts';
 import { SandboxFiles } from './files.ts';
 import { flagTexts, readFlags } from './flags.ts';
 import { HttpProblem, sendProblem } from './http.ts';
-import { seccompProfiles } from './isolators.ts';
+import { checkNetworkFlags, seccompProfiles } from './isolators.ts';
 import { LegacyApi } from './legacy.ts';
 import { OperatorApi } from './operator-api.ts';
 import { Oversubscriber } from './oversubscriber.ts';
@@ -135,6 +135,7 @@ class AgentService {
     this.#url = `http://${address}`;
     const paths = new AgentPaths(settings.workFolder);
     const flags = readFlags(settings.options ?? {});
+    checkNetworkFlags(flags);
     this.#endpoint = new LibprocessEndpoint({
       id: AGENT_ID,
       address,

@@ -80,6 +80,7 @@ export async function listContainers(
       const usage = await containers.usage(path);
       const limits = path.length === 1 && executor !== undefined ? resourcesOf(executor) : [];
       const container_id = idOf(path);
+      const networks = containers.networksOf(path);
       return {
         ...(executor === undefined
           ? {}
@@ -92,6 +93,7 @@ export async function listContainers(
         container_status: {
           container_id,
           ...(pid === undefined ? {} : { executor_pid: pid }),
+          ...(networks === undefined ? {} : { network_infos: [...networks] }),
         },
         resource_statistics: statisticsOf(usage, limits, now),
       };

@@ -6,6 +6,7 @@ import type {
   ExecutorEvent,
   ExecutorInfo,
   FrameworkInfo,
+  NetworkInfo,
   StatusUpdate,
   Task,
   TaskState,
@@ -220,10 +221,24 @@ export class TaskUpdates {
     const [, ip = '127.0.0.1'] = /@(.+):\d+$/.exec(this.options.upid) ?? [];
     return {
       container_id: { value: executor.containerId },
-      network_infos: [{ ip_addresses: [{ protocol: 'IPv4', ip_address: ip }] }],
+      network_infos:
+        executor.networks === undefined
+          ? [{ ip_addresses: [{ protocol: 'IPv4', ip_address: ip }] }]
+          : [...executor.networks],
       ...(executor.pid === undefined ? {} : { executor_pid: executor.pid }),
       ...given.container_status,
     };
+  }
+
+  containerStarted(
+    containerId: string,
+    pid: number | undefined,
+    networks: readonly NetworkInfo[] | undefined,
+  ): void {
+    const executor = this.byContainer.get(containerId);
+    if (executor === undefined) return;
+    executor.pid = pid;
+    executor.networks = networks;
   }
 
   /** launched -> launched | terminated. Answers whether the task is one that has a checkpoint. */

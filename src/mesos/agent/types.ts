@@ -11,6 +11,7 @@ import type {
   FrameworkInfo,
   KillPolicy,
   Messages,
+  NetworkInfo,
   Operation,
   Resource,
   StatusUpdate,
@@ -174,7 +175,13 @@ export type AgentInput =
   | { readonly kind: 'executor-disconnected'; readonly connection: ConnectionId }
   | { readonly kind: 'executor-update'; readonly key: ExecutorKey; readonly status: TaskStatus }
   | { readonly kind: 'executor-message'; readonly key: ExecutorKey; readonly data: Uint8Array }
-  | { readonly kind: 'container-started'; readonly containerId: string; readonly pid: number }
+  /** `networks`: those that it has joined, where it is not in the host's. */
+  | {
+      readonly kind: 'container-started';
+      readonly containerId: string;
+      readonly pid: number | undefined;
+      readonly networks?: readonly NetworkInfo[] | undefined;
+    }
   | { readonly kind: 'container-ended'; readonly containerId: string; readonly end: ContainerEnd }
   | { readonly kind: 'recovered'; readonly state: RecoveredAgent }
   /** All that may be offered a second time, as the estimator has it now. */

@@ -457,11 +457,6 @@ export class Workloads extends TaskUpdates {
 
   // ---- containers
 
-  containerStarted(containerId: string, pid: number): void {
-    const executor = this.byContainer.get(containerId);
-    if (executor !== undefined) executor.pid = pid;
-  }
-
   /** any -> terminated: what had not ended by itself ends with its executor. */
   containerEnded(containerId: string, end: ContainerEnd, now: Instant): void {
     const executor = this.byContainer.get(containerId);

@@ -174,8 +174,5 @@ export function confinementOf(
 export function containerProblem(container: ContainerInfo | undefined): string | undefined {
   if (container === undefined) return undefined;
   if (container.type === 'DOCKER') return 'Docker containers are not supported';
-  if ((container.network_infos ?? []).some((one) => one.name !== undefined)) {
-    return 'Container networks are not supported';
-  }
   return undefined;
 }

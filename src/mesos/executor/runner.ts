@@ -3,7 +3,7 @@
 import { errorChain } from '#base/fault.ts';
 import type { Env, Timer } from '#env/env.ts';
 import type { HostProcess, ProcessHost, ProcessSpec } from '#env/process.ts';
-import type { ExecutorEvent, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
+import type { ExecutorEvent, NetworkInfo, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import type { Probe, ProbeResult } from './check-core.ts';
 import { BuiltinExecutor, type BuiltinEffect, type ProbeEffect, type TaskMemory } from './core.ts';
 import { containerProblem } from './isolation.ts';
@@ -28,6 +28,8 @@ export interface RunnerPlace {
     probe: Probe,
     signal: AbortSignal,
   ): Promise<ProbeResult>;
+  /** Those that a task's own container has joined; undefined: it is in its executor's. */
+  networks(container: string): readonly NetworkInfo[] | undefined;
   stateFolder(taskId: string): string;
   /** Keeps what a successor needs; awaited before a process starts. */
   remember(memory: readonly TaskMemory[]): Promise<void>;
@@ -161,6 +163,7 @@ export class BuiltinRunner {
     const { taskId, state, message, reason, healthy, checkStatus, container, limitation } = effect;
     const parent = this.#place.parentContainer;
     const pid = this.#processes.get(taskId)?.pid;
+    const networks = parent === undefined ? undefined : this.#place.networks(container);
     return {
       task_id: { value: taskId },
       state,
@@ -178,6 +181,7 @@ export class BuiltinRunner {
         : {
             container_status: {
               container_id: { value: container, parent: { value: parent } },
+              ...(networks === undefined ? {} : { network_infos: [...networks] }),
               ...(pid === undefined ? {} : { executor_pid: pid }),
             },
           }),
