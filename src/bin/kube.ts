@@ -173,12 +173,9 @@ class Instance {
     const { nodeName, ip, kubeletPort, podCidr } = node;
     const now = this.#env.clock.now();
     const user = `system:node:${nodeName}`;
-    const pair = await authority.issueClient(
-      { commonName: user, organizations: ['system:nodes'] },
-      now,
-    );
     const names = [nodeName, 'localhost'];
-    const serving = await authority.issueServer({ commonName: user, names, ips: [ip] }, now);
+    const identity = { commonName: user, organizations: ['system:nodes'], names, ips: [ip] };
+    const pair = await authority.issuePeer(identity, now);
     const server = this.#server?.url ?? `https://${this.#options.host}:${this.#options.port}`;
     const bundle = {
       instance: this.#options.name,
@@ -190,8 +187,8 @@ class Instance {
         user,
         cluster: this.#options.name,
       }),
-      servingCert: serving.cert,
-      servingKey: serving.key,
+      servingCert: pair.cert,
+      servingKey: pair.key,
       clientCa: authority.caCert,
       kubeletPort,
       hostIp: ip,

@@ -1,6 +1,7 @@
 // Keeps the Node objects true: one for each agent, made, changed and taken away as the agent and what
 // the instance holds there change. One write at a time for a node.
-import type { Env } from '#env/env.ts';
+import { same } from '#base/same.ts';
+import type { Env, Timer } from '#env/env.ts';
 import { hasCode } from '#kube/client/api-call.ts';
 import type { RestClient } from '#kube/client/rest-client.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
@@ -9,6 +10,8 @@ import type { NodeRecords } from './node-records.ts';
 import { desiredNode } from './nodes.ts';
 
 const AGAIN_MS = 50;
+/** Offers come and go with every launch: what can be had on a node is told so long after a change. */
+const ALLOCATABLE_MS = 5_000;
 
 export interface NodeWriterParts {
   readonly client: RestClient;
@@ -22,6 +25,9 @@ export class NodeWriter {
   /** As last seen in the API. */
   readonly #nodes = new Map<string, KubeObject>();
   readonly #writes = new Map<string, 'running' | 'again'>();
+  readonly #waiting = new Map<string, Timer>();
+  /** Have waited long enough. */
+  readonly #due = new Set<string>();
   #isClosed = false;
 
   constructor(parts: NodeWriterParts, env: Env) {
@@ -31,6 +37,8 @@ export class NodeWriter {
 
   close(): void {
     this.#isClosed = true;
+    for (const timer of this.#waiting.values()) timer.cancel();
+    this.#waiting.clear();
   }
 
   onNode(node: KubeObject): void {
@@ -69,6 +77,7 @@ export class NodeWriter {
 
   async #reconcile(nodeName: string): Promise<void> {
     const { client, core, records } = this.#parts;
+    const isDue = this.#due.delete(nodeName);
     const agent = core.agentOfNode(nodeName);
     const path = `/api/v1/nodes/${nodeName}`;
     const existing = this.#nodes.get(nodeName);
@@ -86,15 +95,27 @@ export class NodeWriter {
     if (existing === undefined) {
       await client.call({ method: 'POST', path: '/api/v1/nodes', body: node });
     }
-    const isCurrent =
-      existing !== undefined &&
-      JSON.stringify(existing['status']) === JSON.stringify(node['status']);
-    if (isCurrent) return;
+    const before = existing?.['status'];
+    if (same(before, node['status'])) return;
+    const { allocatable } = node['status'];
+    if (same({ ...before, allocatable }, node['status']) && !isDue) {
+      this.#writeLater(nodeName);
+      return;
+    }
     await client.call({
       method: 'PATCH',
       path: `${path}/status`,
       contentType: 'application/strategic-merge-patch+json',
       body: { status: node['status'] },
     });
+  }
+  #writeLater(nodeName: string): void {
+    if (this.#waiting.has(nodeName)) return;
+    const timer = this.#env.timers.after(ALLOCATABLE_MS, () => {
+      this.#waiting.delete(nodeName);
+      this.#due.add(nodeName);
+      this.write(nodeName);
+    });
+    this.#waiting.set(nodeName, timer);
   }
 }

@@ -70,6 +70,16 @@ export interface SignedRequest {
 const BACKDATED_MS = 5 * 60_000;
 /** One that lives less is not shortened by that. */
 const SHORT_SECONDS = 8 * 3_600;
+function subjectOf({ commonName, organizations }: ClientIdentity): x509.JsonName {
+  return [{ CN: [commonName] }, ...organizations.map((one) => ({ O: [one] }))];
+}
+
+function namesOf({ names, ips }: ServerIdentity): x509.Extension {
+  return new x509.SubjectAlternativeNameExtension([
+    ...names.map((value) => ({ type: 'dns' as const, value })),
+    ...ips.map((value) => ({ type: 'ip' as const, value })),
+  ]);
+}
 
 export class Authority {
   readonly folder: string;
@@ -120,21 +130,18 @@ export class Authority {
   }
 
   async issueClient(identity: ClientIdentity, now: number): Promise<KeyPair> {
-    const subject = [
-      { CN: [identity.commonName] },
-      ...identity.organizations.map((one) => ({ O: [one] })),
-    ];
-    return await this.#issue(subject, [x509.ExtendedKeyUsage.clientAuth], [], now);
+    return await this.#issue(subjectOf(identity), [x509.ExtendedKeyUsage.clientAuth], [], now);
   }
 
   async issueServer(identity: ServerIdentity, now: number): Promise<KeyPair> {
-    const names = [
-      ...identity.names.map((value) => ({ type: 'dns' as const, value })),
-      ...identity.ips.map((value) => ({ type: 'ip' as const, value })),
-    ];
-    const extension = new x509.SubjectAlternativeNameExtension(names);
     const usages = [x509.ExtendedKeyUsage.serverAuth];
-    return await this.#issue([{ CN: [identity.commonName] }], usages, [extension], now);
+    return await this.#issue([{ CN: [identity.commonName] }], usages, [namesOf(identity)], now);
+  }
+
+  /** One pair for both sides of who serves and calls under one name, as nodes do. */
+  async issuePeer(identity: ClientIdentity & ServerIdentity, now: number): Promise<KeyPair> {
+    const usages = [x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth];
+    return await this.#issue(subjectOf(identity), usages, [namesOf(identity)], now);
   }
 
   /** PEM of a certificate for the key of the request, with its subject and names. */
