@@ -298,6 +298,7 @@ function optionsOf(machine: Machine): AgentOptions {
       { type: 'RESOURCE_PROVIDER' },
       { type: 'RESIZE_VOLUME' },
       { type: 'AGENT_OPERATION_FEEDBACK' },
+      { type: 'AGENT_DRAINING' },
     ],
     registrationBackoffMs: 1_000,
     registrationBackoffMsMax: 10_000,

@@ -42,6 +42,12 @@ export class HoldingsLedger {
     for (const id of idsOf(operation)) this.#fate(id).endsAsked += 1;
   }
 
+  /** The master refused it at once. */
+  refused(operation: Offer_Operation): void {
+    if (made.has(operation.type ?? '')) return;
+    for (const id of idsOf(operation)) this.#fate(id).endsAsked -= 1;
+  }
+
   /** Words of a reconciliation may be older than what is known; those of agents are for good. */
   told({ id, type, operation, state: before }: NotedOperation, { state }: OperationStatus): void {
     const isDone = state === 'OPERATION_FINISHED';

@@ -2,7 +2,7 @@
 // amounts, parts of whose disk become volumes that have ids too. So everybody can tell what is whose.
 import { isPersistentVolume, reservationRole } from '#mesos/resources/kinds.ts';
 import { parseResources } from '#mesos/resources/parse.ts';
-import type { Resource } from '#wire/mesos/v1.ts';
+import type { Offer_Operation, Resource } from '#wire/mesos/v1.ts';
 
 /** Small enough that three frameworks leave room for a task on every machine. */
 const AMOUNTS = parseResources('cpus:0.1;mem:64;disk:256');
@@ -46,6 +46,12 @@ export function amountOf(resources: readonly Resource[], name: string): number {
     (sum, one) => sum + (one.name === name ? (one.scalar?.value ?? 0) : 0),
     0,
   );
+}
+
+/** What an operator or a framework does to give a reservation up, one step after the other. */
+export function parting({ plain, volumes }: Holding): Offer_Operation {
+  if (volumes.length > 0) return { type: 'DESTROY', destroy: { volumes } };
+  return { type: 'UNRESERVE', unreserve: { resources: plain } };
 }
 
 export function holdingsOf(resources: readonly Resource[]): Map<string, Holding> {

@@ -7,81 +7,19 @@ import type {
   FromAgent,
   MasterEffect,
   MasterOptions,
-  RecoveredRegistry,
+  Refusal,
   RegistryChange,
   ToAgent,
 } from '#mesos/master/types.ts';
-import type { AgentStanding } from '#mesos/registry/registry.ts';
-import type {
-  AgentInfo,
-  MasterEvent,
-  QuotaConfig,
-  SchedulerCall,
-  SchedulerEvent,
-} from '#wire/mesos/v1.ts';
+import type { MasterEvent, SchedulerCall, SchedulerEvent } from '#wire/mesos/v1.ts';
+import { everything } from '#mesos/security/authorizer.ts';
 import { Links } from './links.ts';
 import { Channel, Life } from './network.ts';
-import type { OperatorRequest } from './operator.ts';
+import type { HoldingRequest, LifecycleRequest, OperatorRequest } from './operator.ts';
 import { MASTER_ADDRESS, type Point } from './plan.ts';
+import type { SimRegistry } from './registry.ts';
 import { overTheWireEvent, summaryOf } from './wire.ts';
 import type { World } from './world.ts';
-
-/** What survives masters: the simulated side of `mesos/registry`. */
-export class SimRegistry {
-  readonly #agents = new Map<string, AgentInfo>();
-  readonly #unreachable = new Map<string, number>();
-  readonly #weights = new Map<string, number>();
-  readonly #quotas = new Map<string, QuotaConfig>();
-  readonly #standings = new Map<string, AgentStanding>();
-
-  apply(change: RegistryChange): void {
-    switch (change.kind) {
-      case 'admit-agent':
-      case 'mark-reachable': {
-        const id = change.info.id?.value ?? '';
-        this.#agents.set(id, change.info);
-        this.#unreachable.delete(id);
-        return;
-      }
-      case 'remove-agent':
-        this.#agents.delete(change.agentId);
-        this.#unreachable.delete(change.agentId);
-        this.#standings.delete(change.agentId);
-        return;
-      case 'mark-unreachable':
-        this.#agents.delete(change.agentId);
-        this.#unreachable.set(change.agentId, change.at);
-        return;
-      case 'set-weight':
-        this.#weights.set(change.role, change.weight);
-        return;
-      case 'set-quotas':
-        for (const config of change.configs) this.#setQuota(config);
-        return;
-      case 'set-standing':
-        if (change.standing.deactivated) this.#standings.set(change.agentId, change.standing);
-        else this.#standings.delete(change.agentId);
-        return;
-      default:
-    }
-  }
-
-  #setQuota(config: QuotaConfig): void {
-    const amounts = { ...config.guarantees, ...config.limits };
-    if (Object.keys(amounts).length === 0) this.#quotas.delete(config.role);
-    else this.#quotas.set(config.role, config);
-  }
-
-  read(): RecoveredRegistry {
-    return {
-      agents: [...this.#agents.values()],
-      unreachable: [...this.#unreachable].map(([agentId, at]) => ({ agentId, at })),
-      weights: [...this.#weights].map(([role, weight]) => ({ role, weight })),
-      quotas: [...this.#quotas.values()],
-      standings: [...this.#standings].map(([agentId, standing]) => ({ agentId, standing })),
-    };
-  }
-}
 
 /** A scheduler's end of a subscription. */
 export interface Subscriber {
@@ -214,15 +152,46 @@ export class MasterProcess {
         this.#perform(core.setQuotas(configs));
         done();
       });
-    } else {
-      const { kind, agentId } = request;
-      const outcome = core.decide(() => core.lifecycle[kind](agentId));
+    } else if ('holding' in request) this.#operateOn(request, answer);
+    else {
+      const outcome = core.decide(() => this.#decision(request));
       if ('status' in outcome) return answer(outcome.status, outcome.message);
       const persist = outcome.findLast((effect) => effect.kind === 'persist');
       if (persist !== undefined) this.#waiting.set(persist.token, done);
       this.#perform(outcome);
       if (persist === undefined) done();
     }
+  }
+
+  #decision(request: LifecycleRequest): Refusal | undefined {
+    const { lifecycle } = this.core;
+    const { kind, agentId } = request;
+    if (kind === 'drain') {
+      const { markGone } = request;
+      const max_grace_period = { nanoseconds: 2e9 };
+      return lifecycle.drain(agentId, { max_grace_period, mark_gone: markGone });
+    }
+    return kind === 'gone' ? lifecycle.markGone(agentId, this.#now) : lifecycle[kind](agentId);
+  }
+
+  /** As a script does it that looks at the agent and then asks for one operation. 204: nothing to do. */
+  #operateOn(
+    { agentId, holding }: HoldingRequest,
+    answer: (status: number, message: string) => void,
+  ): void {
+    const agent = this.core.state.agents.get(agentId);
+    const operation = agent === undefined ? undefined : holding(agent.total.toWire());
+    if (agent === undefined) return answer(400, 'No agent found with specified ID');
+    if (operation === undefined) return answer(204, '');
+    this.#world.observer.holdings.asked(operation);
+    const by = { principal: undefined, approvers: everything };
+    const outcome = this.core.operate(agentId, operation, by, this.#now);
+    if ('status' in outcome) {
+      this.#world.observer.holdings.refused(operation);
+      return answer(outcome.status, outcome.message);
+    }
+    this.#perform(outcome);
+    answer(202, '');
   }
 
   get #now(): number {

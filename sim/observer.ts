@@ -9,13 +9,14 @@ import { resourcesText } from '#mesos/resources/text.ts';
 import { podOfTask } from '#kube/meta/task-id.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
 import type { MasterState } from '#mesos/master/state.ts';
-import type { AgentRecord, RecoveredRegistry } from '#mesos/master/types.ts';
+import type { AgentRecord, RecoveredRegistry, RegistryChange } from '#mesos/master/types.ts';
 import type { CheckpointRecord } from '#mesos/agent/types.ts';
 import type { QuotaConfig, SchedulerEvent_Offers, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import type { FrameworkActor, NotedTask } from './framework.ts';
 import { HoldingsLedger } from './holdings-ledger.ts';
 import { brokenLimits } from './limits.ts';
 import type { Machine } from './machine.ts';
+import type { Standing } from './operator.ts';
 import type { World } from './world.ts';
 
 const VIOLATIONS_MAX = 20;
@@ -25,7 +26,16 @@ const AUDIT_EVERY = 16;
 /** What really became of a task. */
 interface Truth {
   readonly machine: string;
+  readonly agentId: string;
   ended: ExitStatus | undefined;
+}
+
+function standingIn({ standings, gone }: RecoveredRegistry, agentId: string): Standing {
+  if (gone?.some((one) => one.agentId === agentId) === true) return 'gone';
+  const kept = standings?.find((one) => one.agentId === agentId)?.standing;
+  if (kept?.deactivated !== true) return 'active';
+  if (kept.drain === undefined) return 'deactivated';
+  return kept.drain.config.mark_gone === true ? 'draining to go' : 'draining';
 }
 
 function hexOf(uuid: Uint8Array | undefined): string {
@@ -94,7 +104,8 @@ export class Observer {
     if (this.#forbidden.has(id)) this.failed(`${id} asked for more than it was offered, and runs`);
     const before = this.#truth.get(id)?.machine;
     if (before !== undefined) this.failed(`${id} ran on ${before} and runs on ${machine.name}`);
-    this.#truth.set(id, { machine: machine.name, ended: undefined });
+    const agentId = task.agent_id.value;
+    this.#truth.set(id, { machine: machine.name, agentId, ended: undefined });
     const used = machine.used(() => true);
     if (!machine.has.contains(used)) {
       this.failed(
@@ -111,6 +122,7 @@ export class Observer {
   podFails(uid: string, why: string): void {
     const truth = this.#truth.get(uid);
     if (truth === undefined || truth.ended !== undefined) return;
+    if (this.#world.operator.decided.mayBeGone(truth.agentId)) return;
     this.failed(`${uid} runs on ${truth.machine}, and the instance gives it up: ${why}`);
   }
 
@@ -139,8 +151,9 @@ export class Observer {
       if (this.#offers.has(id.value)) this.failed(`offer ${id.value} was made twice`);
       this.#offers.add(id.value);
       this.holdings.offered(offer);
-      if (decided.isDeactivated(agent_id.value).only === true) {
-        this.failed(`${id.value} is of ${agent_id.value}, which is deactivated`);
+      const standing = decided.standings.get(agent_id.value);
+      if (standing !== undefined && !standing.has('active')) {
+        this.failed(`${id.value} is of ${agent_id.value}, which is ${standing}`);
       }
     }
     for (const broken of brokenLimits(this.#world, core, offers)) this.failed(broken);
@@ -205,9 +218,10 @@ export class Observer {
   }
 
   /** At a failover: every agent that is sure of its id is in the registry, and all that was decided. */
-  registryAgrees({ agents, unreachable, weights, quotas, standings }: RecoveredRegistry): void {
+  registryAgrees(registry: RecoveredRegistry): void {
+    const { agents, unreachable, weights, quotas, gone = [] } = registry;
     const known = new Set(agents.map(({ id }) => id?.value ?? ''));
-    for (const { agentId } of unreachable) known.add(agentId);
+    for (const { agentId } of [...unreachable, ...gone]) known.add(agentId);
     for (const { name, disk } of this.#world.machines) {
       const id = disk.agentId;
       if (id !== undefined && !known.has(id)) this.failed(`${name} is ${id}, not in the registry`);
@@ -223,15 +237,32 @@ export class Observer {
       if (quota.has(kept)) continue;
       this.failed(`the registry has quota ${JSON.stringify(kept)} of ${role}, not ${quota}`);
     }
-    for (const [agentId, isDeactivated] of decided.deactivated) {
-      const kept = standings?.find((one) => one.agentId === agentId)?.standing.deactivated ?? false;
-      if (isDeactivated.has(kept) || !known.has(agentId)) continue;
-      this.failed(`the registry has ${agentId} as ${kept ? '' : 'not '}deactivated`);
+    for (const [agentId, standing] of decided.standings) {
+      const kept = standingIn(registry, agentId);
+      if (standing.has(kept) || !known.has(agentId)) continue;
+      // Whoever is drained to be gone becomes so by itself.
+      if (kept === 'gone' && standing.has('draining to go')) continue;
+      this.failed(`the registry has ${agentId} as ${kept}, not ${standing}`);
+    }
+  }
+
+  /** What is drained runs nothing, by what really runs. */
+  registered(change: RegistryChange): void {
+    if (change.kind !== 'set-standing' || change.standing.drain?.state !== 'DRAINED') return;
+    const machine = this.#world.machines.find(({ disk }) => disk.agentId === change.agentId);
+    for (const { task_id } of machine?.runningTasks() ?? []) {
+      this.failed(`${change.agentId} is drained and runs ${task_id.value}`);
     }
   }
 
   /** A master goes by what its registry holds. */
   masterAgrees({ state, quotas }: MasterCore, registry: RecoveredRegistry): void {
+    for (const { agentId } of registry.gone ?? []) {
+      if (!state.gone.has(agentId)) this.failed(`a master forgot that ${agentId} is gone`);
+    }
+    for (const { agentId } of registry.standings ?? []) {
+      if (!state.standings.has(agentId)) this.failed(`a master forgot the standing of ${agentId}`);
+    }
     for (const { role, weight } of registry.weights) {
       if (state.allocator.weight(role) !== weight) this.failed(`a master forgot weight of ${role}`);
     }

@@ -1,6 +1,7 @@
-// An operator at work: decides of weights, quotas and agents, one after the other, and says again
-// what was not answered. Knows what the registry may hold while an answer is lost.
-import type { QuotaConfig } from '#wire/mesos/v1.ts';
+// An operator at work: decides of weights, quotas and agents, reserves and gives up, one after the other,
+// and says again what was not answered. Knows what the registry may hold while an answer is lost.
+import type { Offer_Operation, QuotaConfig, Resource } from '#wire/mesos/v1.ts';
+import { holdingsOf, parting, reserved, volumeOf } from './holdings.ts';
 import { Channel, Life } from './network.ts';
 import type { OperatorAct } from './plan.ts';
 import type { World } from './world.ts';
@@ -48,13 +49,16 @@ export class Possible<T> {
   }
 }
 
+/** `draining` also when it is drained: until it is reactivated. */
+export type Standing = 'active' | 'deactivated' | 'draining' | 'draining to go' | 'gone';
+
 /** What a role's weight and quota may be. */
 export class Decided {
   readonly weights = new Map<string, Possible<number>>();
   /** In the registry's form; undefined: none. */
   readonly quotas = new Map<string, Possible<QuotaConfig | null>>();
-  /** Whether an agent is deactivated, by its id. */
-  readonly deactivated = new Map<string, Possible<boolean>>();
+  /** Of agents, by their id. */
+  readonly standings = new Map<string, Possible<Standing>>();
 
   weight(role: string): Possible<number> {
     return kept(this.weights, role, 1);
@@ -64,8 +68,14 @@ export class Decided {
     return kept<QuotaConfig | null>(this.quotas, role, null);
   }
 
-  isDeactivated(agentId: string): Possible<boolean> {
-    return kept(this.deactivated, agentId, false);
+  standing(agentId: string): Possible<Standing> {
+    return kept<Standing>(this.standings, agentId, 'active');
+  }
+
+  /** It may have been marked gone: what it runs is given up, also while it cannot be reached. */
+  mayBeGone(agentId: string): boolean {
+    const known = this.standings.get(agentId);
+    return known !== undefined && (known.has('gone') || known.has('draining to go'));
   }
 }
 
@@ -81,7 +91,20 @@ function kept<T>(all: Map<string, Possible<T>>, key: string, first: T): Possible
 export type OperatorRequest =
   | { readonly kind: 'set-weight'; readonly role: string; readonly weight: number }
   | { readonly kind: 'set-quota'; readonly config: QuotaConfig }
-  | { readonly kind: 'deactivate' | 'reactivate'; readonly agentId: string };
+  | LifecycleRequest
+  | HoldingRequest;
+
+export type LifecycleRequest =
+  | { readonly kind: 'deactivate' | 'reactivate' | 'gone'; readonly agentId: string }
+  | { readonly kind: 'drain'; readonly agentId: string; readonly markGone: boolean };
+
+/** An operation that depends on what the agent has. */
+export interface HoldingRequest {
+  readonly kind: 'reserve' | 'create' | 'release';
+  readonly agentId: string;
+  /** Undefined: there is nothing to do. */
+  holding(total: readonly Resource[]): Offer_Operation | undefined;
+}
 
 export class Operator {
   readonly decided = new Decided();
@@ -110,18 +133,30 @@ export class Operator {
     if (act === undefined) return;
     const request = this.#requestOf(act);
     if (request === undefined) this.#next();
-    else this.#ask(request);
+    else this.#ask(act, request);
   }
 
   #requestOf(act: OperatorAct): OperatorRequest | undefined {
     if (act.kind === 'set-weight') return act;
     if (act.kind === 'set-quota') return { kind: 'set-quota', config: act.config };
     const agentId = this.#world.machines[act.of]?.disk.agentId;
-    return agentId === undefined ? undefined : { kind: act.kind, agentId };
+    if (agentId === undefined) return undefined;
+    if (act.kind === 'drain') return { kind: 'drain', agentId, markGone: act.markGone };
+    if (!('id' in act)) return { kind: act.kind, agentId };
+    return { kind: act.kind, agentId, holding: (total) => operationOf(act, total) };
   }
 
-  #ask(request: OperatorRequest, isRepeated = false): void {
-    const { network, clock, master } = this.#world;
+  /** Undefined once it has become pointless. */
+  #again(act: OperatorAct, isRepeated: boolean): void {
+    this.#world.clock.after(RETRY_MS, () => {
+      const request = this.#requestOf(act);
+      if (request === undefined) this.#again(act, isRepeated);
+      else this.#ask(act, request, isRepeated);
+    });
+  }
+
+  #ask(act: OperatorAct, request: OperatorRequest, isRepeated = false): void {
+    const { network, master } = this.#world;
     const { possible, value } = this.#concerned(request);
     const before = possible.values;
     possible.asked(value);
@@ -130,17 +165,18 @@ export class Operator {
       if (isOver) return;
       isOver = true;
       channel.finish();
-      clock.after(RETRY_MS, () => this.#ask(request, true));
+      this.#again(act, true);
     };
     const answered = (status: number, message: string): void => {
       if (isOver) return;
+      this.#world.log(`operator: ${JSON.stringify(request)}: ${status} ${message}`);
       if (status >= 500) return again();
       isOver = true;
       channel.finish();
-      this.#world.log(`operator: ${JSON.stringify(request)}: ${status} ${message}`);
       if (status === 200) possible.confirmed(value);
-      else if (!isRepeated) possible.restored(before);
-      this.#next();
+      else if (status !== 202 && status !== 204 && !isRepeated) possible.restored(before);
+      if (isToRepeat(act, status, message)) this.#again(act, isRepeated);
+      else this.#next();
     };
     const channel: Channel = new Channel(network, {
       from: this.#life,
@@ -166,12 +202,49 @@ export class Operator {
         const { config } = request;
         return { possible: decided.quota(config.role), value: inRegistry(config) };
       }
+      case 'reserve':
+      case 'create':
+      case 'release':
+        return { possible: new Possible<unknown>(request.kind), value: request.kind };
       default: {
-        const possible = decided.isDeactivated(request.agentId);
-        return { possible, value: request.kind === 'deactivate' };
+        const possible = decided.standing(request.agentId);
+        return { possible, value: standingAfter(request, possible.only) };
       }
     }
   }
+}
+
+function standingAfter(request: LifecycleRequest, before: Standing | undefined): Standing {
+  switch (request.kind) {
+    case 'gone':
+      return 'gone';
+    case 'drain':
+      return request.markGone ? 'draining to go' : 'draining';
+    case 'reactivate':
+      return 'active';
+    case 'deactivate':
+      return before === 'draining' || before === 'draining to go' ? before : 'deactivated';
+  }
+}
+
+/** What is drained can be reactivated later; what is reserved is to be given up in the end. */
+function isToRepeat({ kind }: OperatorAct, status: number, message: string): boolean {
+  if (kind === 'reactivate') return message.includes('still in the DRAINING state');
+  return kind === 'release' && status !== 204;
+}
+
+type HoldingAct = Extract<OperatorAct, { readonly id: string }>;
+
+function operationOf(act: HoldingAct, total: readonly Resource[]): Offer_Operation | undefined {
+  const { id } = act;
+  const holding = holdingsOf(total).get(id);
+  if (act.kind === 'release') return holding && parting(holding);
+  if (act.kind === 'reserve') {
+    return { type: 'RESERVE', reserve: { resources: reserved(id, act.role) } };
+  }
+  const disk = holding?.plain.find(({ name }) => name === 'disk');
+  if (disk === undefined) return undefined;
+  return { type: 'CREATE', create: { volumes: [volumeOf(disk, `${id}-v`)] } };
 }
 
 /** A configuration that sets nothing is not kept. */

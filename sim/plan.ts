@@ -103,7 +103,14 @@ const MASTER_POINTS = ['persist', 'durable', 'send', 'event'] as const;
 export type OperatorAct =
   | { readonly kind: 'set-weight'; readonly at: number; role: string; readonly weight: number }
   | { readonly kind: 'set-quota'; readonly at: number; readonly config: QuotaConfig }
-  | { readonly kind: 'deactivate' | 'reactivate'; readonly at: number; readonly of: number };
+  | { readonly kind: 'deactivate' | 'reactivate'; readonly at: number; readonly of: number }
+  /** Its tasks are killed; `markGone`: then it is gone for good, and the machine comes back as another. */
+  | { readonly kind: 'drain'; readonly at: number; readonly of: number; readonly markGone: boolean }
+  | { readonly kind: 'gone'; readonly at: number; readonly of: number }
+  /** A reservation of the operator's own, by `id`, for a role; a volume in it; the end of both. */
+  | { readonly kind: 'reserve'; readonly at: number; of: number; id: string; role: string }
+  | { readonly kind: 'create'; readonly at: number; of: number; id: string }
+  | { readonly kind: 'release'; readonly at: number; of: number; id: string };
 
 export interface Plan {
   readonly seed: number;
@@ -247,6 +254,33 @@ function operatorActs(random: SimRandom, machines: readonly string[]): OperatorA
   return acts.toSorted((a, b) => a.at - b.at);
 }
 
+/**
+ * One machine is drained or marked gone; on some there are reservations by the operator, which end with the
+ * faults, so that there is room for all work.
+ */
+function moreActs(random: SimRandom, machines: readonly string[], roles: string[]): OperatorAct[] {
+  const acts: OperatorAct[] = [];
+  if (random.chance(0.2)) {
+    const at = random.below(FAULTS_MS >> 1);
+    const of = random.below(machines.length);
+    const kind = random.pick(['drain', 'drain', 'drain and gone', 'gone'] as const);
+    if (kind === 'gone') acts.push({ kind, at, of });
+    else acts.push({ kind: 'drain', at, of, markGone: kind !== 'drain' });
+    if (kind === 'drain') {
+      acts.push({ kind: 'reactivate', at: at + random.below(FAULTS_MS - at), of });
+    }
+  }
+  const count = random.chance(0.25) ? 1 + random.below(2) : 0;
+  for (let i = 1; i <= count; i++) {
+    const [id, of] = [`op-r${i}`, random.below(machines.length)];
+    const at = random.below(FAULTS_MS >> 1);
+    acts.push({ kind: 'reserve', at, of, id, role: random.pick(roles) });
+    if (random.chance(0.6)) acts.push({ kind: 'create', at: at + random.below(20_000), of, id });
+    acts.push({ kind: 'release', at: at + random.below(FAULTS_MS - at), of, id });
+  }
+  return acts;
+}
+
 function instancePlan(random: SimRandom): InstancePlan | undefined {
   if (!random.chance(0.25)) return undefined;
   return {
@@ -285,7 +319,11 @@ export function planOf(seed: number): Plan {
   const faults = Array.from({ length: faultCount }, () =>
     fault(random, span, machines.length, count),
   );
-  const acts = operatorActs(new SimRandom(seed).child('operator'), machines);
+  const roles = frameworks.map(({ role }) => role);
+  const acts = [
+    ...operatorActs(new SimRandom(seed).child('operator'), machines),
+    ...moreActs(new SimRandom(seed).child('more acts'), machines, roles),
+  ].toSorted((a, b) => a.at - b.at);
   const instance = instancePlan(new SimRandom(seed).child('instance'));
   if (instance !== undefined) {
     const of = 1 + machines.length + count;

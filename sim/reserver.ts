@@ -7,7 +7,6 @@ import type {
   Offer_Operation,
   OperationState,
   OperationStatus,
-  Resource,
   SchedulerCall_ReconcileOperations_Operation,
 } from '#wire/mesos/v1.ts';
 import {
@@ -15,6 +14,7 @@ import {
   type Holding,
   holdingsOf,
   isWhole,
+  parting,
   RESIZE_MB,
   reserved,
   unreserved,
@@ -92,9 +92,7 @@ export class Reserver {
   #partings(draft: Draft): Offer_Operation[] {
     const mine = this.#own(draft).filter(({ id }) => id.startsWith(this.#plan.name));
     return mine.flatMap((holding) => {
-      const { volumes, plain } = holding;
-      if (volumes.length > 0) return [{ type: 'DESTROY' as const, destroy: { volumes } }];
-      return isWhole(holding) ? [unreserve(plain)] : [];
+      return holding.volumes.length > 0 || isWhole(holding) ? [parting(holding)] : [];
     });
   }
 
@@ -118,7 +116,7 @@ export class Reserver {
       const volume = volumeOf(disk, this.#nextId('v'));
       wishes.push({ type: 'CREATE', create: { volumes: [volume] } });
     }
-    if (volumes.length === 0 && isWhole(holding)) wishes.push(unreserve(plain));
+    if (volumes.length === 0 && isWhole(holding)) wishes.push(parting(holding));
     for (const volume of volumes) {
       wishes.push({ type: 'DESTROY', destroy: { volumes: [volume] } });
       if (disk !== undefined && free >= RESIZE_MB) {
@@ -213,10 +211,6 @@ export class Reserver {
     this.#count += 1;
     return `${this.#plan.name}-${kind}${this.#count}`;
   }
-}
-
-function unreserve(resources: readonly Resource[]): Offer_Operation {
-  return { type: 'UNRESERVE', unreserve: { resources: [...resources] } };
 }
 
 /** Reservations or volumes that an operation makes or takes away. */

@@ -9,10 +9,11 @@ import type { RecoveredRegistry } from '#mesos/master/types.ts';
 import { FrameworkActor } from './framework.ts';
 import { KubeInstance } from './kube-instance.ts';
 import { Machine } from './machine.ts';
-import { MasterProcess, SimRegistry } from './master-process.ts';
+import { MasterProcess } from './master-process.ts';
 import { Network } from './network.ts';
 import { Observer } from './observer.ts';
 import { Operator } from './operator.ts';
+import { SimRegistry } from './registry.ts';
 import { type Fault, FAULTS_MS, type Plan, type Point } from './plan.ts';
 
 /** Deliberate breaks, to see that the observer would notice them. */
@@ -63,6 +64,7 @@ export class World {
     this.observer = new Observer(this);
     this.operator = new Operator(this);
     this.machines = plan.machines.map((resources, i) => new Machine(this, i + 1, resources));
+    this.#registry.onChange = (change) => this.observer.registered(change);
     this.sabotage.registry?.(this.#registry);
     for (const machine of this.machines) this.sabotage.machine?.(machine);
     this.frameworks = plan.frameworks.map((one) => new FrameworkActor(this, one));

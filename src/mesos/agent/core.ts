@@ -83,7 +83,7 @@ export class AgentCore {
   handle(input: AgentInput, now: Instant): readonly AgentEffect[] {
     this.#dispatch(input, now);
     if (this.#master.kind === 'registered') this.#sendUpdates(now);
-    this.drain.settle();
+    this.drain.settle(now);
     if (this.#isLeaving) this.#leaveWhenEmpty();
     return this.#out.splice(0);
   }

@@ -120,6 +120,26 @@ test('a task that comes while the agent is drained is dropped', () => {
   assert.ok(!agent.take().includes('launch-container'));
 });
 
+test('an executor that has no tasks left is ended, too', () => {
+  const agent = Agent.registered();
+  const executor = {
+    executor_id: { value: 'kept' },
+    type: 'CUSTOM' as const,
+    command: { value: 'executor' },
+  };
+  agent.runTask('t', FRAMEWORK, { executor });
+  agent.subscribe('kept');
+  const uuid = agent.update('kept', 't', 'TASK_FINISHED');
+  agent.acknowledge('t', uuid);
+  agent.effects = [];
+  drain(agent, {});
+  assert.ok(
+    agent.effects.some((one) => one.kind === 'executor-event' && one.event.type === 'SHUTDOWN'),
+  );
+  agent.end('kept');
+  assert.equal(agent.core.drain.config, undefined);
+});
+
 test('nothing to drain is drained already', () => {
   const agent = Agent.registered();
   drain(agent, {});

@@ -35,12 +35,19 @@ export class Drain {
   /** Found on disk: the kills are told to executors when they are back. */
   recover(config: DrainConfig, now: Instant): void {
     this.#killAll(config, now);
-    this.settle();
+    this.settle(now);
   }
 
-  /** draining -> drained */
-  settle(): void {
-    if (this.#work.draining === undefined || !this.#isEmpty()) return;
+  /**
+   * draining -> drained. An executor that waits for tasks would wait for ever, and what was launched after
+   * the agent is reactivated would be refused.
+   */
+  settle(now: Instant): void {
+    if (this.#work.draining === undefined) return;
+    for (const { key, launched, queued } of this.#work.executors()) {
+      if (launched.size === 0 && queued.length === 0) this.#work.shutdownExecutor(key, now);
+    }
+    if (!this.#isEmpty()) return;
     this.#work.draining = undefined;
     this.#startedAt = undefined;
     this.#out.push({ kind: 'checkpoint', record: { kind: 'drain', config: undefined } });

@@ -117,6 +117,48 @@ test('disconnected() rescinds offers; the framework is removed after its failove
   assert.equal(master.eventsOf(again.connection)[0]?.error?.message, 'Framework has been removed');
 });
 
+test('what an agent said before a launch came to it does not give back what the executor holds', () => {
+  const master = new TestMaster();
+  const agentId = master.addAgent(PID);
+  const { connection, frameworkId } = master.subscribe(aFramework({ failover_timeout: 60 }));
+  const executor = {
+    executor_id: { value: 'e' },
+    command: { value: 'executor' },
+    resources: parseResources('cpus:0.5;mem:10'),
+  };
+  const { command: _none, ...task } = aTask('t', agentId);
+  const offerId = master.offersOf(connection)[0]?.id.value ?? '';
+  master.launch(frameworkId, offerId, { ...task, executor });
+  const used = () => new Ledger(master.core.state).usedByAll().scalar('cpus');
+  assert.equal(used(), 1.5);
+  const slave = {
+    id: { value: agentId },
+    hostname: 'host',
+    resources: parseResources('cpus:4;mem:1000'),
+  };
+  const reregister = (): void =>
+    master.fromAgent(PID, {
+      name: 'ReregisterSlaveMessage',
+      body: { slave, version: '1.11.0', agent_capabilities: [] },
+    });
+  reregister();
+  assert.equal(used(), 1.5, 'task and executor may be on their way');
+  const agent_id = { value: agentId };
+  const status = {
+    task_id: { value: 't' },
+    state: 'TASK_DROPPED' as const,
+    agent_id,
+    source: 'SOURCE_AGENT' as const,
+    reason: 'REASON_RECONCILIATION' as const,
+  };
+  const update = { framework_id: { value: frameworkId }, agent_id, status, timestamp: 1 };
+  master.fromAgent(PID, {
+    name: 'StatusUpdateMessage',
+    body: { update: { ...update, latest_state: 'TASK_DROPPED' } },
+  });
+  assert.equal(used(), 0, 'nothing of it has come');
+});
+
 test('an agent that still tells of a removed framework is told to end it', () => {
   const { master, frameworkId, of } = running();
   master.update(PID, { ...of, state: 'TASK_FINISHED', uuid: 2 });

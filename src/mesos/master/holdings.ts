@@ -100,7 +100,8 @@ export class Holdings {
     const id = info.executor_id.value;
     if (byId.has(id)) return false;
     const resources = Resources.of(info.resources);
-    const record: ExecutorRecord = { info, frameworkId, agentId: agent.id, resources };
+    const agentId = agent.id;
+    const record: ExecutorRecord = { info, frameworkId, agentId, resources, isExpected: false };
     byId.set(id, record);
     const framework = this.#state.frameworks.get(frameworkId);
     framework?.executors.add(record);
@@ -205,6 +206,12 @@ function usesOf({ tasks, executors }: AgentRecord): Resources[] {
     for (const { resources } of byId.values()) parts.push(resources);
   }
   return parts;
+}
+
+/** It runs, or is to run, under the executor. */
+export function isOf(task: Task, { frameworkId, info }: ExecutorRecord): boolean {
+  const isSame = task.executor_id?.value === info.executor_id.value;
+  return isSame && task.framework_id.value === frameworkId;
 }
 
 /** The tasks of one agent, by framework. */

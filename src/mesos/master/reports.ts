@@ -35,6 +35,10 @@ export class ReportDesk {
       ...(update.executor_id === undefined ? {} : { executor_id: update.executor_id }),
       ...(update.uuid === undefined || update.uuid.length === 0 ? {} : { uuid: update.uuid }),
     };
+    if (status.source === 'SOURCE_EXECUTOR' && update.executor_id !== undefined) {
+      const executor = agent.executors.get(framework.id)?.get(update.executor_id.value);
+      if (executor !== undefined) executor.isExpected = false;
+    }
     const record = framework.tasks.get(status.task_id.value);
     if (record !== undefined) {
       const { task } = record;

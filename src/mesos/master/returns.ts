@@ -1,11 +1,11 @@
 // An agent that is back: what the master and the agent know of its tasks, executors and frameworks
 // is brought together, and it is told what it missed.
 import type { Messages } from '#wire/mesos/v1.ts';
-import { tasksByFramework } from './holdings.ts';
+import { isOf, tasksByFramework } from './holdings.ts';
 import type { MasterState } from './state.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
 import { masterStatus } from './statuses.ts';
-import type { AgentRecord, MasterOptions } from './types.ts';
+import type { AgentRecord, ExecutorRecord, MasterOptions } from './types.ts';
 
 type Reregister = Messages['ReregisterSlaveMessage'];
 
@@ -27,10 +27,10 @@ export class ReturnDesk {
       ),
     );
     for (const [frameworkId, executors] of agent.executors) {
-      for (const [id, { resources }] of executors) {
-        if (alive.has(`${frameworkId}/${id}`)) continue;
-        this.#state.holdings.removeExecutor(agent, frameworkId, id);
-        this.#state.allocator.recover(frameworkId, agent.id, resources);
+      for (const [id, executor] of executors) {
+        const isAlive = alive.has(`${frameworkId}/${id}`);
+        executor.isExpected = !isAlive && hasStagingTask(agent, executor);
+        if (!isAlive && !executor.isExpected) this.#state.loseExecutor(agent, executor);
       }
     }
   }
@@ -108,4 +108,12 @@ export class ReturnDesk {
       });
     }
   }
+}
+
+/** What the agent said may be from before the launch came to it. */
+function hasStagingTask(agent: AgentRecord, executor: ExecutorRecord): boolean {
+  for (const { task, isReleased } of agent.tasks) {
+    if (!isReleased && task.state === 'TASK_STAGING' && isOf(task, executor)) return true;
+  }
+  return false;
 }

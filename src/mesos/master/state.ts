@@ -10,11 +10,12 @@ import type { AgentStanding } from '#mesos/registry/registry.ts';
 import type { AgentInfo, SchedulerEvent, Task, TaskStatus } from '#wire/mesos/v1.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
 import { FrameworkMetrics } from './framework-metrics.ts';
-import { Holdings } from './holdings.ts';
+import { Holdings, isOf } from './holdings.ts';
 import { nobody, type StateWatcher } from './state-watcher.ts';
 import { recordStatus, stateFor } from './statuses.ts';
 import type {
   AgentRecord,
+  ExecutorRecord,
   ConnectionId,
   FrameworkRecord,
   MasterEffect,
@@ -196,7 +197,19 @@ export class MasterState {
   release(framework: FrameworkRecord, taskId: string): void {
     const record = framework.tasks.get(taskId);
     if (record === undefined || !this.holdings.release(framework, record)) return;
-    this.allocator.recover(framework.id, record.task.agent_id.value, record.resources);
+    const { task } = record;
+    this.allocator.recover(framework.id, task.agent_id.value, record.resources);
+    const agent = this.agents.get(task.agent_id.value);
+    const executor = agent?.executors.get(framework.id)?.get(task.executor_id?.value ?? '');
+    if (agent === undefined || executor?.isExpected !== true) return;
+    const isNeeded = [...agent.tasks].some((one) => !one.isReleased && isOf(one.task, executor));
+    if (!isNeeded) this.loseExecutor(agent, executor);
+  }
+
+  /** It is not there (any more). */
+  loseExecutor(agent: AgentRecord, { frameworkId, info, resources }: ExecutorRecord): void {
+    this.holdings.removeExecutor(agent, frameworkId, info.executor_id.value);
+    this.allocator.recover(frameworkId, agent.id, resources);
   }
 
   /** task -> completed */

@@ -127,6 +127,8 @@ export interface ExecutorRecord {
   readonly frameworkId: string;
   readonly agentId: string;
   readonly resources: Resources;
+  /** The agent did not name it when it came back, but a task for it was on its way. */
+  isExpected: boolean;
 }
 
 /** An operation on resources, until its end is acknowledged. */
