@@ -13,6 +13,7 @@ import type {
   AgentResponse,
   ContainerID,
 } from '#wire/mesos/v1.ts';
+import type { AgentAccess, ContainerDeed } from './access.ts';
 import { idProblem, nameOf, pathOf } from './container-id.ts';
 import { follow, type FollowFrom, openInput, resizeTerminal } from './container-io.ts';
 import {
@@ -76,6 +77,36 @@ function notFound(id: ContainerID): HttpProblem {
   return new HttpProblem(404, `Container ${nameOf(pathOf(id))} cannot be found`);
 }
 
+interface Guarded {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly access: AgentAccess;
+}
+
+const deeds: Readonly<Record<string, ContainerDeed>> = {
+  LAUNCH_NESTED_CONTAINER: 'LAUNCH',
+  WAIT_NESTED_CONTAINER: 'WAIT',
+  KILL_NESTED_CONTAINER: 'KILL',
+  REMOVE_NESTED_CONTAINER: 'REMOVE',
+  LAUNCH_NESTED_CONTAINER_SESSION: 'SESSION',
+  ATTACH_CONTAINER_OUTPUT: 'ATTACH_OUTPUT',
+  LAUNCH_CONTAINER: 'LAUNCH',
+  WAIT_CONTAINER: 'WAIT',
+  KILL_CONTAINER: 'KILL',
+  REMOVE_CONTAINER: 'REMOVE',
+};
+
+/** Of calls that are about one container; 403 before it is told whether it is there. */
+function allow(call: AgentCall, access: AgentAccess): void {
+  const deed = deeds[call.type ?? ''];
+  if (deed === undefined) return;
+  const { container_id } = bodyOf(call);
+  const given =
+    call.launch_container ?? call.launch_nested_container ?? call.launch_nested_container_session;
+  // A command that names nobody runs as the executor does.
+  access.requireContainer(deed, container_id, given?.command ?? (given && {}));
+}
+
 export class ContainerApi {
   readonly #nested: NestedContainers;
   readonly #env: Env;
@@ -87,7 +118,8 @@ export class ContainerApi {
     this.#env = env;
   }
 
-  async handle(call: AgentCall, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async handle(call: AgentCall, { request, response, access }: Guarded): Promise<void> {
+    allow(call, access);
     switch (call.type) {
       case 'LAUNCH_NESTED_CONTAINER':
       case 'LAUNCH_CONTAINER':
@@ -244,7 +276,11 @@ export class ContainerApi {
   // ---- input
 
   /** A request of records: the container first, then what goes into it. */
-  async handleStream(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async handleStream(
+    request: IncomingMessage,
+    response: ServerResponse,
+    access: AgentAccess,
+  ): Promise<void> {
     const media = messageMedia(request);
     const decoder = new RecordDecoder(RECORD_BYTES_MAX);
     let feed: Feed | undefined;
@@ -252,7 +288,7 @@ export class ContainerApi {
       for await (const chunk of request) {
         for (const record of decoder.push(chunk as Buffer)) {
           const call = callOf(record, media);
-          if (feed === undefined) feed = await this.#openFeed(call);
+          if (feed === undefined) feed = await this.#openFeed(call, access);
           else await feed.put(ioOf(call));
         }
       }
@@ -266,7 +302,7 @@ export class ContainerApi {
     sendText(response, 200, '');
   }
 
-  async #openFeed(call: AgentCall): Promise<Feed> {
+  async #openFeed(call: AgentCall, access: AgentAccess): Promise<Feed> {
     const input = call.attach_container_input;
     const refuse = (why: string): never => {
       throw new HttpProblem(400, `Failed to validate agent::Call: ${why}`);
@@ -286,6 +322,7 @@ export class ContainerApi {
     const path = pathOf(id);
     const point = this.#nested.attach(path);
     if (point === undefined) throw notFound(id);
+    access.requireContainer('ATTACH_INPUT', id);
     const name = nameOf(path);
     if (this.#fed.has(name)) {
       throw new HttpProblem(409, 'Multiple input connections are not allowed');

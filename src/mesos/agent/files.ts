@@ -4,6 +4,7 @@ import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, sep } from 'node:path';
 import type { ServerResponse } from 'node:http';
 import type { FileInfo } from '#wire/mesos/v1.ts';
+import type { AgentAccess } from './access.ts';
 import { HttpProblem } from './http.ts';
 
 const READ_BYTES_MAX = 16 * 4096;
@@ -21,8 +22,8 @@ export class SandboxFiles {
     this.#root = join(workFolder, 'slaves');
   }
 
-  /** The real path of an absolute sandbox path. 400 without one, 404 when it is not there. */
-  async resolve(path: string | undefined): Promise<string> {
+  /** The real path of an absolute sandbox path. 400 without one, 404 when it is not there, 403. */
+  async resolve(path: string | undefined, access: AgentAccess): Promise<string> {
     if (path === undefined || path === '') {
       throw new HttpProblem(400, "Expecting 'path=value' in query.\n");
     }
@@ -31,11 +32,12 @@ export class SandboxFiles {
     if (real === undefined || !(real === root || real.startsWith(root + sep))) {
       throw new HttpProblem(404, '');
     }
+    access.requireSandbox(real);
     return real;
   }
 
-  async list(path: string | undefined): Promise<FileInfo[]> {
-    const folder = await this.resolve(path);
+  async list(path: string | undefined, access: AgentAccess): Promise<FileInfo[]> {
+    const folder = await this.resolve(path, access);
     const names = (await readdir(folder).catch(() => [])).toSorted();
     const infos = await Promise.all(
       names.map((name) => fileInfo(join(path ?? '', name)).catch(() => undefined)),
@@ -43,8 +45,12 @@ export class SandboxFiles {
     return infos.filter((info) => info !== undefined);
   }
 
-  async read(path: string | undefined, offset: number, length: number): Promise<FileRead> {
-    const real = await this.resolve(path);
+  async read(
+    path: string | undefined,
+    { offset, length }: { readonly offset: number; readonly length: number },
+    access: AgentAccess,
+  ): Promise<FileRead> {
+    const real = await this.resolve(path, access);
     const file = await open(real, 'r');
     try {
       const info = await file.stat();
@@ -58,8 +64,12 @@ export class SandboxFiles {
     }
   }
 
-  async download(path: string | undefined, response: ServerResponse): Promise<void> {
-    const real = await this.resolve(path);
+  async download(
+    path: string | undefined,
+    response: ServerResponse,
+    access: AgentAccess,
+  ): Promise<void> {
+    const real = await this.resolve(path, access);
     const info = await stat(real);
     if (info.isDirectory()) throw new HttpProblem(400, 'Cannot download a directory');
     response.writeHead(200, {

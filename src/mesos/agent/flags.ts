@@ -14,6 +14,8 @@ import {
   valueOrFile,
   words,
 } from '#mesos/flags/flag-table.ts';
+import { acls } from '#mesos/security/acls.ts';
+import { Authorizer } from '#mesos/security/authorizer.ts';
 import type { Backend } from './image-root.ts';
 import { parseIsolators } from './isolators.ts';
 import {
@@ -27,6 +29,8 @@ import type { ReconfigurationPolicy } from './reconfiguration.ts';
 import { DockerConfig, NO_LOGINS } from './registry-auth.ts';
 
 export interface AgentFlags {
+  /** Who may do what. */
+  readonly authorizer: Authorizer;
   readonly isolators: ReadonlySet<string>;
   readonly seccompFolder: string | undefined;
   readonly seccompProfile: string | undefined;
@@ -153,6 +157,8 @@ const KINDS = {
   seccomp_profile_name: flag('', optional),
   network_cni_config_dir: flag('', optional),
   network_cni_plugins_dir: flag('', optional),
+  acls: flag('', acls),
+  authorizer: flag('local', oneOf('local')),
   effective_capabilities: flag('', capabilities),
   bounding_capabilities: flag('', capabilities),
   disallow_sharing_agent_pid_namespace: flag('false', bool),
@@ -225,7 +231,9 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
       });
     }
   };
+  value('authorizer');
   return {
+    authorizer: new Authorizer(value('acls')),
     isolators: value('isolation'),
     seccompFolder: value('seccomp_config_dir'),
     seccompProfile: value('seccomp_profile_name'),

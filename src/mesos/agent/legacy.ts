@@ -7,6 +7,7 @@ import { isReserved, reservationRole } from '#mesos/resources/kinds.ts';
 import type { Resources } from '#mesos/resources/resources.ts';
 import type { Attribute, Resource, Task, TaskStatus } from '#wire/mesos/v1.ts';
 import { toJson } from '#wire/mesos/codec.ts';
+import type { AgentAccess } from './access.ts';
 import type { AgentCore } from './core.ts';
 import { type Executor, type Framework, resourcesOf, taskOf } from './agent-state.ts';
 import type { Exchange } from './exchange.ts';
@@ -30,13 +31,12 @@ export class LegacyApi {
   }
 
   /** False when it knows no such path. */
-  async handle(
-    path: string,
-    query: URLSearchParams,
-    { request, response }: Exchange,
-  ): Promise<boolean> {
+  async handle(path: string, query: URLSearchParams, exchange: Exchange): Promise<boolean> {
+    const { request, response } = exchange;
     const { shell, flags, env, files } = this.#view;
     request.resume();
+    const access = this.#view.access(exchange);
+    access.requireEndpoint(path);
     switch (path) {
       case '/health':
         sendText(response, 200, '');
@@ -45,32 +45,37 @@ export class LegacyApi {
         sendJson(response, query, VERSION_INFO);
         return true;
       case '/flags':
+        access.require('VIEW_FLAGS');
         sendJson(response, query, { flags });
         return true;
       case '/metrics/snapshot':
         sendJson(response, query, metricsOf(shell.core, this.#view.containers, env.clock.now()));
         return true;
       case '/state':
-        sendJson(response, query, this.#state());
+        sendJson(response, query, this.#state(access));
         return true;
       case '/monitor/statistics':
       case '/containers':
-        sendJson(response, query, await this.#statistics(query, path === '/containers'));
+        sendJson(response, query, await this.#statistics(query, path === '/containers', access));
         return true;
       case '/files/download':
-        await files.download(query.get('path') ?? undefined, response);
+        await files.download(query.get('path') ?? undefined, response, access);
         return true;
       default:
-        return this.#files(path, query, response);
+        return this.#files(path, query, response, access);
     }
   }
 
-  async #files(path: string, query: URLSearchParams, response: ServerResponse): Promise<boolean> {
+  async #files(
+    path: string,
+    query: URLSearchParams,
+    response: ServerResponse,
+    access: AgentAccess,
+  ): Promise<boolean> {
     const { files } = this.#view;
     const target = query.get('path') ?? undefined;
     if (path === '/files/browse') {
-      await files.resolve(target);
-      const infos = await files.list(target);
+      const infos = await files.list(target, access);
       const shown = infos.map((one) => ({
         path: one.path,
         nlink: one.nlink,
@@ -86,7 +91,11 @@ export class LegacyApi {
     if (path === '/files/read') {
       const offset = Number(query.get('offset') ?? -1);
       const length = Number(query.get('length') ?? READ_BYTES_DEFAULT);
-      const { size, data } = await files.read(target, offset, length < 0 ? 65_536 : length);
+      const { size, data } = await files.read(
+        target,
+        { offset, length: length < 0 ? READ_BYTES_DEFAULT : length },
+        access,
+      );
       // With no offset only the size is asked, which stands where the offset would.
       const shown = { data: data.toString('utf8'), offset: offset < 0 ? size : offset };
       sendJson(response, query, shown);
@@ -95,7 +104,7 @@ export class LegacyApi {
     return false;
   }
 
-  #state(): unknown {
+  #state(access: AgentAccess): unknown {
     const { shell, flags, upid } = this.#view;
     const { core } = shell;
     const { workloads, info } = core;
@@ -107,21 +116,30 @@ export class LegacyApi {
       pid: upid,
       hostname: info.hostname,
       resources: summary(core.resources.total.toWire()),
-      ...reservationsOf(core.resources.total),
+      ...reservationsOf(core.resources.total, access),
       used_resources: summary(used),
       attributes: attributesOf(info.attributes ?? []),
       start_time: (core.registeredAt ?? 0) / 1000,
       capabilities: core.options.capabilities.map(({ type }) => type),
       ...drainOf(core),
       ...(master === undefined ? {} : { master_hostname: master.replace(/:\d+$/, '') }),
-      flags,
-      frameworks: [...workloads.frameworks.values()].map((one) => this.#framework(one)),
-      completed_frameworks: workloads.completedFrameworks.map((one) => this.#framework(one)),
+      ...(access.seesFlags ? { flags } : {}),
+      frameworks: this.#frameworks([...workloads.frameworks.values()], access),
+      completed_frameworks: this.#frameworks(workloads.completedFrameworks, access),
     };
   }
 
-  #framework(framework: Framework): unknown {
+  #frameworks(all: readonly Framework[], access: AgentAccess): unknown[] {
+    const seen = all.filter((one) => access.maySeeFramework(one));
+    return seen.map((one) => this.#framework(one, access));
+  }
+
+  #framework(framework: Framework, access: AgentAccess): unknown {
     const { info, id } = framework;
+    const shown = (all: readonly Executor[]): unknown[] =>
+      all
+        .filter((one) => access.maySeeExecutor(one, framework))
+        .map((one) => this.#executor(one, (task) => access.maySeeTask(task, framework)));
     return {
       id,
       name: info.name,
@@ -131,12 +149,12 @@ export class LegacyApi {
       hostname: info.hostname ?? '',
       ...(info.principal === undefined ? {} : { principal: info.principal }),
       roles: info.roles ?? [info.role ?? '*'],
-      executors: [...framework.executors.values()].map((one) => this.#executor(one)),
-      completed_executors: framework.completedExecutors.map((one) => this.#executor(one)),
+      executors: shown([...framework.executors.values()]),
+      completed_executors: shown(framework.completedExecutors),
     };
   }
 
-  #executor(executor: Executor): unknown {
+  #executor(executor: Executor, isSeen: (task: Task) => boolean): unknown {
     const { key, info, containerId, user } = executor;
     const { shell, paths } = this.#view;
     const id = executor.type === 'command' ? undefined : key.executorId;
@@ -151,19 +169,28 @@ export class LegacyApi {
       directory: paths.sandbox(shell.core.agentId ?? '', key, containerId),
       resources: summary(resourcesOf(executor)),
       type: executor.type === 'default' ? 'DEFAULT' : 'CUSTOM',
-      queued_tasks: queued.map(legacyTask),
-      tasks: [...executor.launched.values(), ...executor.terminated.values()].map(legacyTask),
-      completed_tasks: executor.completed.map(legacyTask),
+      queued_tasks: queued.filter(isSeen).map(legacyTask),
+      tasks: [...executor.launched.values(), ...executor.terminated.values()]
+        .filter(isSeen)
+        .map(legacyTask),
+      completed_tasks: executor.completed.filter(isSeen).map(legacyTask),
     };
   }
 
-  async #statistics(query: URLSearchParams, withStatus: boolean): Promise<unknown> {
+  async #statistics(
+    query: URLSearchParams,
+    withStatus: boolean,
+    access: AgentAccess,
+  ): Promise<unknown> {
     const { shell, containers, env } = this.#view;
     const filter = {
       nested: withStatus && query.get('show_nested') === 'true',
       standalone: withStatus && query.get('show_standalone') === 'true',
     };
-    const listed = await listContainers(shell.core, containers, filter, env.clock.now());
+    const every = await listContainers(shell.core, containers, filter, env.clock.now());
+    const listed = every.filter(({ container_id }) =>
+      access.maySeeContainer(pathOf(container_id)[0] ?? ''),
+    );
     return listed.map((one) => {
       const { container_id, framework_id, executor_id, executor_name } = one;
       const key = { frameworkId: framework_id?.value ?? '', executorId: executor_id?.value ?? '' };
@@ -200,11 +227,11 @@ function summary(resources: readonly Resource[]): Record<string, unknown> {
 }
 
 /** Who has reserved what, summed and (`_full`) each by itself. */
-function reservationsOf(total: Resources): Record<string, unknown> {
+function reservationsOf(total: Resources, access: AgentAccess): Record<string, unknown> {
   const byRole = new Map<string, Resource[]>();
   for (const one of total.toEndpoint()) {
     const role = reservationRole(one);
-    if (role === '*') continue;
+    if (role === '*' || !access.maySeeRole(role)) continue;
     const all = byRole.get(role) ?? [];
     byRole.set(role, all);
     all.push(one);

@@ -2,6 +2,8 @@
 import type { Env } from '#env/env.ts';
 import type { AgentCall, AgentResponse, FrameworkInfo, Task } from '#wire/mesos/v1.ts';
 import { type Executor, type Framework, taskOf } from './agent-state.ts';
+import type { AgentAccess } from './access.ts';
+import { pathOf } from './container-id.ts';
 import type { AgentCore } from './core.ts';
 import type { Containers } from './containers.ts';
 import type { Exchange } from './exchange.ts';
@@ -28,6 +30,8 @@ export interface AgentView {
   readonly paths: AgentPaths;
   readonly flags: Readonly<Record<string, string>>;
   readonly env: Env;
+  /** What the caller may do and see. */
+  readonly access: (exchange: Exchange) => AgentAccess;
 }
 
 const READ_BYTES_DEFAULT = 65_536;
@@ -41,12 +45,14 @@ export class OperatorApi {
     this.#containerApi = new ContainerApi(view.containers.nested, view.env);
   }
 
-  async handle({ request, response }: Exchange): Promise<void> {
+  async handle(exchange: Exchange): Promise<void> {
+    const { request, response } = exchange;
+    const access = this.#view.access(exchange);
     if (this.#view.shell.core.master.kind === 'recovering') {
       throw new HttpProblem(503, 'Agent has not finished recovery');
     }
     if (request.headers['content-type'] === RECORDIO_MEDIA && request.method === 'POST') {
-      await this.#containerApi.handleStream(request, response);
+      await this.#containerApi.handleStream(request, response, access);
       return;
     }
     const { call } = await readCall<AgentCall>(request, 'AgentCall', 'agent::Call');
@@ -55,23 +61,24 @@ export class OperatorApi {
       throw new HttpProblem(400, `Failed to validate agent::Call: ${problem}`);
     }
     if (isContainerCall(call)) {
-      await this.#containerApi.handle(call, request, response);
+      await this.#containerApi.handle(call, { request, response, access });
       return;
     }
     if (call.type === 'PRUNE_IMAGES') {
+      access.require('PRUNE_IMAGES');
       const { containers } = this.#view;
       await containers.images.prune(call.prune_images?.excluded_images ?? []);
       sendText(response, 200, '');
       return;
     }
     const media = acceptedMedia(request);
-    const answer = await this.#answer(call);
+    const answer = await this.#answer(call, access);
     const body = encodeAs(media, 'AgentResponse', answer);
     response.writeHead(200, { 'Content-Type': media, 'Content-Length': body.length });
     response.end(body);
   }
 
-  async #answer(call: AgentCall): Promise<AgentResponse> {
+  async #answer(call: AgentCall, access: AgentAccess): Promise<AgentResponse> {
     const { shell, flags } = this.#view;
     switch (call.type) {
       case 'GET_HEALTH':
@@ -79,6 +86,7 @@ export class OperatorApi {
       case 'GET_VERSION':
         return { type: 'GET_VERSION', get_version: { version_info: VERSION_INFO } };
       case 'GET_FLAGS': {
+        access.require('VIEW_FLAGS');
         const list = Object.entries(flags).map(([name, value]) => ({ name, value }));
         return { type: 'GET_FLAGS', get_flags: { flags: list } };
       }
@@ -92,49 +100,56 @@ export class OperatorApi {
       case 'GET_AGENT':
         return { type: 'GET_AGENT', get_agent: getAgent(shell.core) };
       case 'GET_TASKS':
-        return { type: 'GET_TASKS', get_tasks: this.#tasks() };
+        return { type: 'GET_TASKS', get_tasks: this.#tasks(access) };
       case 'GET_EXECUTORS':
-        return { type: 'GET_EXECUTORS', get_executors: this.#executors() };
+        return { type: 'GET_EXECUTORS', get_executors: this.#executors(access) };
       case 'GET_FRAMEWORKS':
-        return { type: 'GET_FRAMEWORKS', get_frameworks: this.#frameworks() };
+        return { type: 'GET_FRAMEWORKS', get_frameworks: this.#frameworks(access) };
       case 'GET_STATE':
         return {
           type: 'GET_STATE',
           get_state: {
-            get_tasks: this.#tasks(),
-            get_executors: this.#executors(),
-            get_frameworks: this.#frameworks(),
+            get_tasks: this.#tasks(access),
+            get_executors: this.#executors(access),
+            get_frameworks: this.#frameworks(access),
           },
         };
       case 'GET_OPERATIONS':
         return {
           type: 'GET_OPERATIONS',
-          get_operations: { operations: shell.core.resources.operations },
+          get_operations: {
+            operations: shell.core.resources.operations.filter((one) =>
+              access.maySeeOperation(one),
+            ),
+          },
         };
       case 'GET_RESOURCE_PROVIDERS':
         return { type: 'GET_RESOURCE_PROVIDERS', get_resource_providers: {} };
       default:
-        return this.#answerMore(call);
+        return this.#answerMore(call, access);
     }
   }
 
-  async #answerMore(call: AgentCall): Promise<AgentResponse> {
+  async #answerMore(call: AgentCall, access: AgentAccess): Promise<AgentResponse> {
     const { files } = this.#view;
     switch (call.type) {
       case 'GET_CONTAINERS': {
         const { shell, containers: all, env } = this.#view;
         const { show_nested = false, show_standalone = false } = call.get_containers ?? {};
         const filter = { nested: show_nested, standalone: show_standalone };
-        const containers = await listContainers(shell.core, all, filter, env.clock.now());
+        const every = await listContainers(shell.core, all, filter, env.clock.now());
+        const containers = every.filter(({ container_id }) =>
+          access.maySeeContainer(pathOf(container_id)[0] ?? ''),
+        );
         return { type: 'GET_CONTAINERS', get_containers: { containers } };
       }
       case 'LIST_FILES': {
-        const infos = await files.list(call.list_files?.path);
+        const infos = await files.list(call.list_files?.path, access);
         return { type: 'LIST_FILES', list_files: { file_infos: infos } };
       }
       case 'READ_FILE': {
         const { path, offset = 0, length = READ_BYTES_DEFAULT } = call.read_file ?? {};
-        const { size, data } = await files.read(path, offset, length);
+        const { size, data } = await files.read(path, { offset, length }, access);
         return { type: 'READ_FILE', read_file: { size, data } };
       }
       default:
@@ -142,20 +157,22 @@ export class OperatorApi {
     }
   }
 
-  #tasks() {
+  #tasks(access: AgentAccess) {
     const queued: Task[] = [];
     const launched: Task[] = [];
     const terminated: Task[] = [];
     const completed: Task[] = [];
-    for (const { executor } of everyExecutor(this.#view.shell)) {
+    for (const { executor, framework } of everyExecutor(this.#view.shell, access)) {
+      const seen = (task: Task): boolean => access.maySeeTask(task, framework);
       const { key, user, type } = executor;
       const id = type === 'command' ? undefined : key.executorId;
       for (const one of executor.queued) {
-        for (const task of one.tasks) queued.push(taskOf(task, key.frameworkId, user, id));
+        const tasks = one.tasks.map((task) => taskOf(task, key.frameworkId, user, id));
+        queued.push(...tasks.filter(seen));
       }
-      launched.push(...executor.launched.values());
-      terminated.push(...executor.terminated.values());
-      completed.push(...executor.completed);
+      launched.push(...[...executor.launched.values()].filter(seen));
+      terminated.push(...[...executor.terminated.values()].filter(seen));
+      completed.push(...executor.completed.filter(seen));
     }
     return {
       queued_tasks: queued,
@@ -165,8 +182,8 @@ export class OperatorApi {
     };
   }
 
-  #executors() {
-    const all = everyExecutor(this.#view.shell);
+  #executors(access: AgentAccess) {
+    const all = everyExecutor(this.#view.shell, access);
     const shown = (one: { executor: Executor }) => ({
       executor_info: withoutSecrets(one.executor),
     });
@@ -176,24 +193,28 @@ export class OperatorApi {
     };
   }
 
-  #frameworks() {
+  #frameworks(access: AgentAccess) {
     const { workloads } = this.#view.shell.core;
+    const seen = (one: Framework): boolean => access.maySeeFramework(one);
     const shown = (one: Framework): { framework_info: FrameworkInfo } => ({
       framework_info: one.info,
     });
     return {
-      frameworks: [...workloads.frameworks.values()].map(shown),
-      completed_frameworks: workloads.completedFrameworks.map(shown),
+      frameworks: [...workloads.frameworks.values()].filter(seen).map(shown),
+      completed_frameworks: workloads.completedFrameworks.filter(seen).map(shown),
     };
   }
 }
 
-export function everyExecutor(
+/** Of those that the caller may see. */
+function everyExecutor(
   shell: AgentShell,
+  access: AgentAccess,
 ): { framework: Framework; executor: Executor; isCompleted: boolean }[] {
   const { workloads } = shell.core;
-  return [...workloads.frameworks.values(), ...workloads.completedFrameworks].flatMap(
-    (framework) => [
+  const all = [...workloads.frameworks.values(), ...workloads.completedFrameworks]
+    .filter((framework) => access.maySeeFramework(framework))
+    .flatMap((framework) => [
       ...[...framework.executors.values()].map((executor) => ({
         framework,
         executor,
@@ -204,8 +225,8 @@ export function everyExecutor(
         executor,
         isCompleted: true,
       })),
-    ],
-  );
+    ]);
+  return all.filter(({ executor, framework }) => access.maySeeExecutor(executor, framework));
 }
 
 /** Secrets stay out of everything that is shown. */

@@ -15,16 +15,19 @@ import { uuidBytes } from '#mesos/executor/uuid.ts';
 import { OPEN, type Authentication } from '#mesos/security/authentication.ts';
 import { decode, encode, type MessageName } from '#wire/mesos/codec.ts';
 import type { AgentInfo, Attribute, Resource } from '#wire/mesos/v1.ts';
+import { AgentAccess } from './access.ts';
 import { Checkpoints } from './checkpoint.ts';
 import { Containers } from './containers.ts';
 import { AgentCore } from './core.ts';
 import type { FromMaster } from './types.ts';
 import { ExecutorApi } from './executor-api.ts';
+import type { Exchange } from './exchange.ts';
 import { SandboxFiles } from './files.ts';
 import { flagTexts, readFlags } from './flags.ts';
 import { HttpProblem, sendProblem } from './http.ts';
 import { checkNetworkFlags, seccompProfiles } from './isolators.ts';
 import { LegacyApi } from './legacy.ts';
+import { barred } from './barred.ts';
 import { OperatorApi } from './operator-api.ts';
 import { Oversubscriber } from './oversubscriber.ts';
 import { AgentPaths } from './paths.ts';
@@ -164,6 +167,7 @@ class AgentService {
         next: () => env.random.next(),
       },
     );
+    core.workloads.barred = (framework, tasks) => barred(flags.authorizer, framework, tasks);
     const nextConnection = (): number => ++this.#connections;
     this.#shell = new AgentShell(core, settings.masterAddress, env);
     this.#executorApi = new ExecutorApi(this.#shell, env, nextConnection);
@@ -195,6 +199,8 @@ class AgentService {
     );
     const files = new SandboxFiles(settings.workFolder);
     const view = {
+      access: (exchange: Exchange) =>
+        new AgentAccess(core, flags.authorizer.of(exchange.principal)),
       shell: this.#shell,
       containers,
       files,

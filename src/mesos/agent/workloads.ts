@@ -30,6 +30,7 @@ import type {
   RunTaskGroup,
 } from './types.ts';
 
+import { launchRefusal } from './launch-refusal.ts';
 import { TaskUpdates } from './task-updates.ts';
 
 /** Ends that are no fault of the task. */
@@ -46,6 +47,10 @@ export class Workloads extends TaskUpdates {
   preempted = 0;
   /** Whether what of it is reserved, or a volume, is so on this agent; set by the core. */
   hasResources: (resources: readonly Resource[]) => boolean = () => true;
+
+  /** Why tasks may not be launched as whom they want to; set from outside. */
+  barred: (framework: FrameworkInfo, tasks: readonly TaskInfo[]) => string | undefined = () =>
+    undefined;
 
   // ---- launching
 
@@ -95,19 +100,14 @@ export class Workloads extends TaskUpdates {
       this.frameworkDone(framework);
       return;
     }
-    if (this.draining !== undefined) {
-      const message = 'Task was received while agent was already draining';
-      this.#drop(framework, executorId, fresh, message, now, 'REASON_AGENT_DRAINING');
-      if (mayLaunch && existing === undefined) {
+    const wanted = { framework: info, executor: executorInfo, tasks: fresh };
+    const refused = launchRefusal(this, wanted, queued.isGroup);
+    if (refused !== undefined) {
+      const [reason, message] = refused;
+      this.#drop(framework, executorId, fresh, message, now, reason);
+      if (mayLaunch && (existing === undefined || reason === 'REASON_RESOURCES_UNKNOWN')) {
         this.#exited({ frameworkId: framework.id, executorId }, type, -1);
       }
-      this.frameworkDone(framework);
-      return;
-    }
-    const unknown = this.#unknownResources(executorInfo, fresh);
-    if (unknown !== undefined) {
-      this.#drop(framework, executorId, fresh, unknown, now, 'REASON_RESOURCES_UNKNOWN');
-      if (mayLaunch) this.#exited({ frameworkId: framework.id, executorId }, type, -1);
       this.frameworkDone(framework);
       return;
     }
@@ -125,17 +125,6 @@ export class Workloads extends TaskUpdates {
     if (existing !== undefined) this.resourcesChanged(executor);
   }
 
-  /** What it was launched with got lost on the way; launched again, it may be there. */
-  #unknownResources(executor: ExecutorInfo, tasks: readonly TaskInfo[]): string | undefined {
-    const user = !tasks.every((task) => this.hasResources(task.resources ?? []))
-      ? 'task or task group'
-      : !this.hasResources(executor.resources ?? [])
-        ? 'executor'
-        : undefined;
-    if (user === undefined) return undefined;
-    return `The checkpointed resources being used by the ${user} are unknown to the agent`;
-  }
-
   #drop(
     framework: Framework,
     executorId: string,
@@ -150,7 +139,9 @@ export class Workloads extends TaskUpdates {
           frameworkId: framework.id,
           executorId,
           taskId: task.task_id.value,
-          state: lossState(framework.info, 'TASK_DROPPED'),
+          state: reason.endsWith('UNAUTHORIZED')
+            ? 'TASK_ERROR'
+            : lossState(framework.info, 'TASK_DROPPED'),
           reason,
           message,
         },

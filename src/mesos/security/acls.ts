@@ -133,8 +133,8 @@ export const authorizablePaths: ReadonlySet<string> = new Set([
 
 const RECURSIVE = '/%';
 
-function refused(why: string, cause?: unknown): Fault {
-  return new Fault({ code: 'bad-acls' }, `Cannot read the access control lists: ${why}`, { cause });
+function refused(why: string): Fault {
+  return new Fault({ code: 'bad-acls' }, `Cannot read the access control lists: ${why}`);
 }
 
 /** Of the text of --acls. Fault `bad-acls` with what Mesos says of it; unknown names are passed over. */
@@ -144,7 +144,7 @@ export function parseAcls(text: string): ACLs {
     acls = parseJson('ACLs', text);
   } catch (error) {
     const detail = error instanceof Fault ? error.detail : {};
-    throw refused('why' in detail ? String(detail.why) : String(error), error);
+    throw refused('why' in detail ? String(detail.why) : String(error));
   }
   for (const [list, field, name] of namelessLists) {
     if (entriesOf(acls, list, field).some(({ objects }) => objects.type === 'SOME')) {
