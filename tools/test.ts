@@ -95,22 +95,20 @@ function showTests(output: string): void {
 }
 
 interface TestOptions {
-  /** One process for all files: fast, for tests that leave no global trace. */
-  readonly shared: boolean;
   readonly concurrency?: number;
+  /** All files when absent. */
+  readonly only?: (file: string) => boolean;
 }
 
-function tests(name: string, folders: readonly string[], options: TestOptions): Stage {
+function tests(name: string, folders: readonly string[], options: TestOptions = {}): Stage {
+  const { concurrency = 1, only = () => true } = options;
   return {
     name,
     async run() {
-      const files = testFiles(folders);
-      if (files.length === 0) return { passed: 0, failed: 0, skipped: 0 };
-      const mode = options.shared
-        ? ['--test-isolation=none']
-        : [`--test-concurrency=${options.concurrency ?? 1}`];
-      const command = [process.execPath, '--test', '--test-reporter=spec', '--test-timeout=600000'];
-      const { status, output } = await execute([...command, ...mode, ...files], { quiet: true });
+      const files = testFiles(folders).filter(only);
+      const runner = [process.execPath, '--test', '--test-reporter=spec', '--test-timeout=600000'];
+      const command = [...runner, `--test-concurrency=${concurrency}`, ...files];
+      const { status, output } = await execute(command, { quiet: true });
       showTests(output);
       const tally = tallyOf(output, status);
       if (tally.failed > 0 && !output.includes('failing tests:')) process.stdout.write(output);
@@ -123,17 +121,20 @@ const folders = ['src', 'sim', 'bench', 'test', 'tools'].filter((one) =>
   existsSync(join(root, one)),
 );
 
+/** Plays the stories of `scenarios/` and compares what happens with what stands there. */
+const isTranscript = (file: string): boolean => file.endsWith('/transcript.test.ts');
+
 const stages: readonly Stage[] = [
   check('format', [bin('oxfmt'), '--check', ...folders]),
   check('lint', [bin('oxlint'), '--quiet', ...folders]),
   check('types', [bin('tsc'), '--noEmit', '-p', '.']),
   check('borders', [process.execPath, 'tools/tidy.ts']),
-  tests('unit', ['src', 'tools'], { shared: false, concurrency: 2 }),
-  tests('scenarios', ['scenarios'], { shared: true }),
-  tests('simulation', ['sim'], { shared: false, concurrency: 2 }),
-  tests('conformance', ['test/conformance'], { shared: false }),
-  tests('benchmarks at small size', ['bench'], { shared: false }),
-  tests('end to end', ['test/e2e'], { shared: false }),
+  tests('unit', ['src', 'tools'], { concurrency: 2, only: (file) => !isTranscript(file) }),
+  tests('transcripts', ['src'], { concurrency: 2, only: isTranscript }),
+  tests('simulation', ['sim'], { concurrency: 2 }),
+  tests('conformance', ['test/conformance']),
+  tests('benchmarks at small size', ['bench']),
+  tests('end to end', ['test/e2e']),
 ];
 
 const help = `Usage: strata test [options]
