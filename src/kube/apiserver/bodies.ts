@@ -18,6 +18,10 @@ export interface Exchange {
   accepted?: Accepted;
   /** For Warning headers, beside those of the answer itself. */
   warnings?: readonly string[];
+  /** Of every answer to the request, whatever it is. */
+  headers?: Readonly<Record<string, string>>;
+  /** Called when a watch has sent its first state: it takes no part in what is under way any more. */
+  onStarted?: () => void;
 }
 
 export interface Body {
@@ -122,6 +126,7 @@ export function sendBytes(exchange: Exchange, bytes: Buffer, options: SendOption
   const headers: Record<string, string | string[]> = {
     'Content-Type': options.contentType ?? mediaTypes.json,
     'Cache-Control': 'no-cache, private',
+    ...exchange.headers,
     ...options.headers,
   };
   const warnings = [...(exchange.warnings ?? []), ...(options.warnings ?? [])];

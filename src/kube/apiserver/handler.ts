@@ -27,6 +27,7 @@ import { validateDefinitionSpec } from './crd/definition-validation.ts';
 import { Definitions } from './crd/definitions.ts';
 import { validateCustom } from './crd/object-validation.ts';
 import { internal, unknownResource } from './faults.ts';
+import { FlowControl, TooManyRequests } from './flow-control/flow-control.ts';
 import { impersonate, wantedUser } from './impersonation.ts';
 import type { KubeletClient } from './kubelet-proxy.ts';
 import { adoptEarlierKeys } from './key-layout.ts';
@@ -55,7 +56,12 @@ export interface HandlerOptions {
   /** By which extension servers know this one. */
   readonly frontProxy?: KeyPair | undefined;
   readonly requestHeader?: RequestHeaderTrust | undefined;
+  /** Requests that are carried out at once. */
+  readonly inflightMax?: number | undefined;
 }
+
+/** Upstream's defaults: 400 that read, 200 that write. */
+const INFLIGHT_MAX = 600;
 
 const reviewResources = new Set([
   'selfsubjectaccessreviews',
@@ -79,6 +85,7 @@ export class Handler {
   readonly #admission: AdmissionChain;
   readonly #definitions: Definitions;
   readonly #aggregation: Aggregation;
+  readonly #flows: FlowControl;
   readonly #reads: Reads;
   readonly #writes: Writes;
   readonly #nodes: NodeProxy;
@@ -141,6 +148,12 @@ export class Handler {
     const pair = options.frontProxy ?? { cert: '', key: '' };
     const { resources } = this;
     this.#aggregation = new Aggregation({ store, registry, resources, pair }, env);
+    const inflightMax = options.inflightMax ?? INFLIGHT_MAX;
+    const watchersOf = (info: RequestInfo): number => {
+      const of = registry.byResource(info.group, info.version, info.resource);
+      return of === undefined ? 0 : this.#reads.watchers(of, info.namespace);
+    };
+    this.#flows = new FlowControl({ store, registry, resources, inflightMax, watchersOf }, env);
     this.#authenticator = new Authenticator({
       tokens: options.tokens,
       lookup: (resource, namespace, name) => this.resources.get('', resource, namespace, name),
@@ -156,6 +169,7 @@ export class Handler {
       health: this.#health,
       metrics: this.#metrics,
       aggregation: this.#aggregation,
+      flows: this.#flows,
     });
     this.#reads = new Reads(store, this.resources, env);
     const services = {
@@ -179,6 +193,7 @@ export class Handler {
     await this.#admission.start(this.#options.store);
     await this.#definitions.start();
     await this.#aggregation.start();
+    await this.#flows.start();
     this.#isLoaded = true;
   }
 
@@ -210,6 +225,7 @@ export class Handler {
     this.#admission.close();
     this.#definitions.close();
     this.#aggregation.close();
+    this.#flows.close();
     this.#reads.close();
     this.#roles?.close();
     this.#relations.close();
@@ -222,13 +238,39 @@ export class Handler {
       const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
       this.#measure(exchange, info);
       const user = await this.#identify(request, info);
-      const remote = this.#aggregation.remoteOf(info.path);
-      if (remote !== undefined) return await passOn(exchange, remote, user);
-      if (!info.isResource) return await this.#public.handle(exchange, info, user);
-      await this.#resource(exchange, info, user);
+      const flow = this.#flows.flowOf(user, info);
+      exchange.headers = flow.headers;
+      if (isLongRunning(info)) return await this.#serve(exchange, info, user);
+      const taken = this.#flows.take(flow, { user, info }, (giveUp) =>
+        response.once('close', giveUp),
+      );
+      const seat = taken instanceof Promise ? await taken : taken;
+      let isTaken = true;
+      const leave = (): void => {
+        if (isTaken) this.#flows.finish(seat);
+        isTaken = false;
+      };
+      exchange.onStarted = leave;
+      try {
+        await this.#serve(exchange, info, user);
+      } finally {
+        leave();
+      }
     } catch (error) {
       this.#answerError(exchange, error);
     }
+  }
+
+  async #serve(exchange: Exchange, info: RequestInfo, user: UserInfo): Promise<void> {
+    await this.#authorize(accessOf(info, user));
+    const remote = this.#aggregation.remoteOf(info.path);
+    if (remote !== undefined) {
+      // From now on a watch is under way over there.
+      if (info.verb === 'watch') exchange.onStarted?.();
+      return await passOn(exchange, remote, user);
+    }
+    if (!info.isResource) return await this.#public.handle(exchange, info, user);
+    await this.#resource(exchange, info, user);
   }
 
   /** Upgrades are exec, attach and port-forward; errors before the upgrade are plain answers. */
@@ -237,6 +279,7 @@ export class Handler {
     try {
       const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
       const user = await this.#identify(request, info);
+      await this.#authorize(accessOf(info, user));
       const remote = this.#aggregation.remoteOf(info.path);
       if (remote !== undefined) {
         if (!isAvailable(remote.service)) return refuse(socket, 503, UNAVAILABLE);
@@ -265,6 +308,10 @@ export class Handler {
 
   #answerError(exchange: Exchange, error: unknown): void {
     if (error instanceof ApiError) return sendStatus(exchange, error.toStatus());
+    if (error instanceof TooManyRequests) {
+      const headers = { ...exchange.headers, 'Retry-After': String(error.retryAfterSeconds) };
+      return plainError(exchange.response, 429, error.message, headers);
+    }
     this.#env.log.error('A request failed', { url: exchange.request.url, error });
     if (exchange.response.headersSent) exchange.response.destroy();
     else sendStatus(exchange, internal(error).toStatus());
@@ -275,13 +322,13 @@ export class Handler {
     const real = await this.#authenticator.authenticate(request, socket);
     const wanted = wantedUser(request.rawHeaders);
     const authorize = (access: AccessRequest) => this.#authorizer.authorize(access);
-    const user =
-      wanted === undefined ? real : await impersonate(authorize, accessOf(info, real), wanted);
-    // A request without credentials for something that is not public is refused as such.
-    const access = accessOf(info, user);
-    const { kind, reason } = await authorize(access);
+    return wanted === undefined ? real : await impersonate(authorize, accessOf(info, real), wanted);
+  }
+
+  /** Throws ApiError 403. A request without credentials is refused for what is not public. */
+  async #authorize(access: AccessRequest): Promise<void> {
+    const { kind, reason } = await this.#authorizer.authorize(access);
     if (kind !== 'allow') throw forbidden(access, reason);
-    return user;
   }
 
   async #resource(exchange: Exchange, info: RequestInfo, user: UserInfo): Promise<void> {
@@ -349,6 +396,18 @@ export class Handler {
     };
   }
 }
+
+const longSubresources: ReadonlySet<string> = new Set([
+  'attach',
+  'exec',
+  'proxy',
+  'log',
+  'portforward',
+]);
+
+/** Nobody waits for its end: it has no place among what is under way. */
+const isLongRunning = ({ subresource }: RequestInfo): boolean =>
+  subresource !== undefined && longSubresources.has(subresource);
 
 const UNAVAILABLE = 'service unavailable';
 

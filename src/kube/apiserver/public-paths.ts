@@ -22,6 +22,7 @@ import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
 import { passRequest } from './aggregation/proxy.ts';
 import { acceptedForm, sendJson, sendText, type Exchange } from './bodies.ts';
+import type { FlowControl } from './flow-control/flow-control.ts';
 import type { Health } from './health.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { RequestMetrics } from './request-metrics.ts';
@@ -52,12 +53,15 @@ function loadDescriptions(): Descriptions {
   return {};
 }
 
+const FLOW_DUMPS = '/debug/api_priority_and_fairness/';
+
 export interface PublicPathsOptions {
   readonly registry: TypeRegistry;
   readonly tokens: TokenAuthority;
   readonly health: Health;
   readonly metrics: RequestMetrics;
   readonly aggregation: Aggregation;
+  readonly flows: FlowControl;
 }
 
 export class PublicPaths {
@@ -66,6 +70,7 @@ export class PublicPaths {
   readonly #health: Health;
   readonly #requests: RequestMetrics;
   readonly #aggregation: Aggregation;
+  readonly #flows: FlowControl;
   #address = '';
   #documents: Map<string, string> | undefined;
   #descriptions: Descriptions | undefined;
@@ -76,6 +81,7 @@ export class PublicPaths {
     this.#requests = options.metrics;
     this.#tokens = options.tokens;
     this.#aggregation = options.aggregation;
+    this.#flows = options.flows;
     this.#registry.onChange(() => {
       this.#documents = undefined;
     });
@@ -99,6 +105,7 @@ export class PublicPaths {
     ) {
       return this.#discovery(exchange, path);
     }
+    if (path.startsWith(FLOW_DUMPS)) return this.#dumpFlows(exchange, path, info.query);
     if (/^\/(healthz|livez|readyz)(\/|$)/.test(path))
       return await this.#answerHealth(exchange, info);
     switch (path) {
@@ -135,6 +142,14 @@ export class PublicPaths {
     }
   }
 
+  #dumpFlows(exchange: Exchange, path: string, query: URLSearchParams): void {
+    const text = this.#flows.dump(path.slice(FLOW_DUMPS.length), query);
+    if (text === undefined) {
+      throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
+    }
+    sendText(exchange, text, { contentType: 'text/plain; charset=utf-8' });
+  }
+
   async #answerHealth(exchange: Exchange, { path, query }: RequestInfo): Promise<void> {
     const answer = await this.#health.answer(path.replace(/\/+$/, ''), query);
     if (answer === undefined) {
@@ -150,6 +165,7 @@ export class PublicPaths {
     return [
       ...this.#requests.lines(),
       ...this.#aggregation.metrics(),
+      ...this.#flows.metrics(),
       '# TYPE process_resident_memory_bytes gauge',
       `process_resident_memory_bytes ${rss}`,
       '# TYPE nodejs_heap_used_bytes gauge',

@@ -77,6 +77,11 @@ export class Reads {
     return { now: this.#env.clock.now(), metadata, includeObject, withColumns };
   }
 
+  /** How many watches are told of a change of an object of the resource. */
+  watchers(resource: ResourceInfo, namespace: string | undefined): number {
+    return this.#hub.watchers(resource, namespace);
+  }
+
   async list(exchange: Exchange, info: RequestInfo, resource: ResourceInfo): Promise<void> {
     const { namespace, query } = info;
     checkListOptions(query, false);
@@ -136,10 +141,16 @@ export class Reads {
     const watch = new WatchStream(
       this.#store,
       this.#hub,
-      { request: { info: resource, namespace, name, query }, response: exchange.response, form },
+      {
+        request: { info: resource, namespace, name, query },
+        response: exchange.response,
+        form,
+        headers: exchange.headers,
+      },
       this.#env,
     );
     await watch.start();
+    exchange.onStarted?.();
     await watch.ended;
   }
 }

@@ -30,6 +30,8 @@ export interface ApiServerOptions {
   readonly names?: readonly string[] | undefined;
   /** Another proxy than this server itself that may speak for users. */
   readonly requestHeader?: RequestHeaderTrust | undefined;
+  /** Requests that are carried out at once; see flow-control. */
+  readonly inflightMax?: number | undefined;
 }
 
 export interface ApiServer {
@@ -112,6 +114,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
       kubelet: { caCert: authority.caCert, pair: kubelet },
       frontProxy: front.pair,
       requestHeader,
+      inflightMax: options.inflightMax,
     },
     env,
   );

@@ -73,6 +73,8 @@ class EventBytes {
 /** All channels of one resource. */
 interface Feed {
   readonly channels: Map<string, Channel>;
+  /** Receivers by namespace ('' for all), without those that look at one node's objects only. */
+  readonly counts: Map<string, number>;
   readonly watch: { cancel(): void };
 }
 
@@ -99,8 +101,13 @@ export class WatchHub {
     channel.flush();
     channel.receivers.add(receiver);
     const joined = channel;
+    const isOfNode = interest.selection.fields.some(({ path }) => path === 'spec.nodeName');
+    const place = interest.namespace ?? '';
+    const count = (by: number): void =>
+      void feed.counts.set(place, (feed.counts.get(place) ?? 0) + by);
+    if (!isOfNode) count(1);
     const leave = (): void => {
-      joined.receivers.delete(receiver);
+      if (joined.receivers.delete(receiver) && !isOfNode) count(-1);
       if (joined.receivers.size > 0 || feed.channels.get(key) !== joined) return;
       feed.channels.delete(key);
       if (feed.channels.size > 0) return;
@@ -108,6 +115,14 @@ export class WatchHub {
       if (this.#feeds.get(info) === feed) this.#feeds.delete(info);
     };
     return { channel, leave };
+  }
+
+  /** How many receivers are told of a change in the namespace. */
+  watchers(info: ResourceInfo, namespace: string | undefined): number {
+    const counts = this.#feeds.get(info)?.counts;
+    if (counts === undefined) return 0;
+    const everywhere = counts.get('') ?? 0;
+    return namespace === undefined ? everywhere : everywhere + (counts.get(namespace) ?? 0);
   }
 
   /** The watches of this very resource end: it is served no more, or by another schema. */
@@ -129,7 +144,7 @@ export class WatchHub {
         onEnd: (reason) => this.#onEnd(info, channels, reason),
       },
     );
-    const feed = { channels, watch };
+    const feed = { channels, counts: new Map<string, number>(), watch };
     this.#feeds.set(info, feed);
     return feed;
   }

@@ -22,6 +22,7 @@ export interface WatchOptions {
   readonly request: ListRequest;
   readonly response: ServerResponse;
   readonly form: WatchForm;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 export class WatchStream implements Receiver {
@@ -70,6 +71,7 @@ export class WatchStream implements Receiver {
     response.writeHead(200, {
       'Content-Type': form.contentType,
       'Cache-Control': 'no-cache, private',
+      ...this.#options.headers,
     });
     // A plain watch from the future waits for it, as upstream's does; the state as of then is not there.
     if (sendsInitial && version !== undefined && version > this.#store.revision())

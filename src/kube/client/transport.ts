@@ -15,6 +15,8 @@ export interface ApiResponse {
   readonly status: number;
   readonly contentType: string;
   readonly text: string;
+  /** When the server says so. */
+  readonly retryAfterSeconds?: number | undefined;
 }
 
 export interface Transport {

@@ -3,6 +3,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
+import type { Exchange } from '#kube/apiserver/bodies.ts';
 import { dialText } from '#kube/apiserver/dial-errors.ts';
 import type { UserInfo } from '#kube/apiserver/user.ts';
 import { isStaleConnection, remoteHeaders, type Backend } from './backend.ts';
@@ -72,9 +73,15 @@ function answeredHeaders(headers: IncomingHttpHeaders): Record<string, string | 
 }
 
 /** As Go's http.Error writes it. */
-export function plainError(response: ServerResponse, status: number, text: string): void {
+export function plainError(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   if (response.headersSent || response.destroyed) return void response.destroy();
   response.writeHead(status, {
+    ...headers,
     'Content-Type': 'text/plain; charset=utf-8',
     'X-Content-Type-Options': 'nosniff',
   });
@@ -88,7 +95,7 @@ const unreachable = (address: Address, error: Error): string =>
 
 /** Resolves when the answer has gone, or the client. */
 export async function passRequest(
-  { request, response }: { request: IncomingMessage; response: ServerResponse },
+  { request, response, headers }: Exchange,
   { backend, user }: Passed,
 ): Promise<void> {
   let address: Address;
@@ -99,14 +106,14 @@ export async function passRequest(
   }
   await new Promise<void>((done) => {
     response.on('close', done);
-    sendOn(request, response, { backend, user, address });
+    sendOn(request, response, { backend, user, address, headers });
   });
 }
 
 function sendOn(
   request: IncomingMessage,
   response: ServerResponse,
-  passed: Passed & { readonly address: Address },
+  passed: Passed & { readonly address: Address; readonly headers: Exchange['headers'] },
 ): void {
   const { backend, user, address } = passed;
   const path = request.url ?? '/';
@@ -120,7 +127,8 @@ function sendOn(
     ...(isShort ? { signal: AbortSignal.timeout(DISCOVERY_MS) } : {}),
   });
   outgoing.on('response', (answer) => {
-    response.writeHead(answer.statusCode ?? 502, answeredHeaders(answer.headers));
+    const headers = { ...answeredHeaders(answer.headers), ...passed.headers };
+    response.writeHead(answer.statusCode ?? 502, headers);
     response.flushHeaders();
     answer.pipe(response);
     answer.on('error', () => response.destroy());

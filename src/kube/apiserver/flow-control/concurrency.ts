@@ -32,7 +32,10 @@ export function divide(total: number, shares: readonly Share[]): Division | unde
   const sumAt = (fraction: number): number => at(fraction).reduce((sum, one) => sum + one, 0);
   // Between two neighbouring bounds the sum grows in a straight line.
   const bounds = shares
-    .flatMap(({ lower, upper }, i) => [lower / (targets[i] as number), upper / (targets[i] as number)])
+    .flatMap(({ lower, upper }, i) => [
+      lower / (targets[i] as number),
+      upper / (targets[i] as number),
+    ])
     .sort((a, b) => a - b);
   let [from = 0] = bounds;
   if (sumAt(from) >= total - EPSILON) return { seats: at(from), fairFraction: from };

@@ -31,18 +31,20 @@ function table(rows: readonly (readonly string[])[]): string {
 const seatSeconds = (seatMs: number): string => `${(seatMs / 1_000).toFixed(8)}ss`;
 
 export function dumpLevels(levels: Levels): string {
-  const rows = levels.all().map(({ name, queues, isQuiescing }) => [
-    name,
-    String(queues.queues.filter(({ waiting }) => waiting.length > 0).length),
-    String(queues.isIdle),
-    String(isQuiescing),
-    String(queues.waiting),
-    String(queues.executing),
-    String(queues.dispatched),
-    String(queues.rejected),
-    String(queues.timedOut),
-    String(queues.cancelled),
-  ]);
+  const rows = levels
+    .all()
+    .map(({ name, queues, isQuiescing }) => [
+      name,
+      String(queues.queues.filter(({ waiting }) => waiting.length > 0).length),
+      String(queues.isIdle),
+      String(isQuiescing),
+      String(queues.waiting),
+      String(queues.executing),
+      String(queues.dispatched),
+      String(queues.rejected),
+      String(queues.timedOut),
+      String(queues.cancelled),
+    ]);
   const header = [
     'PriorityLevelName',
     'ActiveQueues',
@@ -59,19 +61,21 @@ export function dumpLevels(levels: Levels): string {
 }
 
 export function dumpQueues(levels: Levels): string {
-  const rows = levels.all().flatMap(({ name, queues }) =>
-    queues.queues.map((queue, index) => [
-      name,
-      String(index),
-      String(queue.waiting.length),
-      String(queue.executing.size),
-      String(queue.seatsInUse),
-      seatSeconds(queue.nextDispatchR),
-      String(queue.waiting.reduce((sum, { work }) => sum + work.initialSeats, 0)),
-      String(queue.waiting.reduce((sum, { work }) => sum + seatsOf(work), 0)),
-      seatSeconds(queue.workWaiting),
-    ]),
-  );
+  const rows = levels
+    .all()
+    .flatMap(({ name, queues }) =>
+      queues.queues.map((queue, index) => [
+        name,
+        String(index),
+        String(queue.waiting.length),
+        String(queue.executing.size),
+        String(queue.seatsInUse),
+        seatSeconds(queue.nextDispatchR),
+        String(queue.waiting.reduce((sum, { work }) => sum + work.initialSeats, 0)),
+        String(queue.waiting.reduce((sum, { work }) => sum + seatsOf(work), 0)),
+        seatSeconds(queue.workWaiting),
+      ]),
+    );
   const header = [
     'PriorityLevelName',
     'Index',
@@ -109,13 +113,15 @@ export function dumpRequests(levels: Levels, withDetails: boolean): string {
       ...(withDetails ? details(ticket) : []),
     ];
   };
-  const rows = levels.all().flatMap(({ name, queues }) => [
-    ...queues.queues.flatMap((queue, index) => [
-      ...queue.waiting.map((one, i) => row(name, [index, i], one as DumpedTicket)),
-      ...[...queue.executing].map((one) => row(name, [index, -1], one as DumpedTicket)),
-    ]),
-    ...[...queues.queueless].map((one) => row(name, [-1, -1], one as DumpedTicket)),
-  ]);
+  const rows = levels
+    .all()
+    .flatMap(({ name, queues }) => [
+      ...queues.queues.flatMap((queue, index) => [
+        ...queue.waiting.map((one, i) => row(name, [index, i], one as DumpedTicket)),
+        ...[...queue.executing].map((one) => row(name, [index, -1], one as DumpedTicket)),
+      ]),
+      ...[...queues.queueless].map((one) => row(name, [-1, -1], one as DumpedTicket)),
+    ]);
   const header = [
     'PriorityLevelName',
     'FlowSchemaName',

@@ -17,6 +17,7 @@ import { seatsOf, type Ticket } from './queue-set.ts';
 import { ResourceSizes } from './resource-sizes.ts';
 import { RetryAfter } from './retry-after.ts';
 import { deal, hashFlow } from './shuffle-sharding.ts';
+import { Turns } from './turns.ts';
 import { workOfRequest, type Estimates } from './work-estimate.ts';
 
 /** How often seats are lent anew, while there are requests. */
@@ -67,6 +68,7 @@ export class FlowControl {
   readonly #metrics = new FlowMetrics();
   readonly #retries = new Map<string, RetryAfter>();
   readonly #objects: FlowObjects;
+  readonly #turns: Turns;
   readonly #estimates: Estimates;
   #flows = new Map<string, Flow>();
   #schemas: readonly Schema[] = [];
@@ -80,13 +82,14 @@ export class FlowControl {
     this.#env = env;
     this.#levels = new Levels(options.inflightMax, env.clock.monotonicMs());
     this.#objects = new FlowObjects(options, env);
+    this.#turns = new Turns(this.#levels, env.clock, (one) => (one as Seat).decide?.(true));
     const sizes = new ResourceSizes(options, env);
     this.#estimates = { sizeOf: (info) => sizes.of(info), watchersOf: options.watchersOf };
     this.#digest();
   }
 
   async start(): Promise<void> {
-    for (const of of [LEVELS, SCHEMAS]) await this.#follow(of);
+    for (const one of [LEVELS, SCHEMAS]) await this.#follow(one);
     this.#digest();
     await this.#objects.ensureAll();
     await this.#objects.settled();
@@ -94,6 +97,7 @@ export class FlowControl {
 
   close(): void {
     this.#timer?.cancel();
+    this.#turns.close();
     for (const watch of this.#watches) watch.cancel();
   }
 
@@ -126,7 +130,7 @@ export class FlowControl {
   }
 
   #digest(): void {
-    const started = this.#levels.digest(this.#objects.levels(), this.#env.clock.monotonicMs());
+    this.#levels.digest(this.#objects.levels(), this.#env.clock.monotonicMs());
     const flows = new Map<string, Flow>();
     for (const object of this.#objects.schemas()) {
       const schema = schemaOf(object);
@@ -146,7 +150,7 @@ export class FlowControl {
     }
     this.#flows = flows;
     this.#schemas = inOrder([...flows.values()].map(({ schema }) => schema));
-    this.#go(started);
+    this.#turns.wake();
   }
 
   // ---- requests ----
@@ -186,7 +190,12 @@ export class FlowControl {
       decide: undefined,
     };
     const hand = isSharded ? this.#handOf(flow, distinguisher) : [];
-    const outcome = level.queues.start(seat, hand, now);
+    const outcome = level.queues.start(
+      seat,
+      hand,
+      now,
+      !level.isExempt && this.#turns.isBehind(now),
+    );
     this.#used(level, now);
     if (outcome.kind === 'refused') throw this.#refuse(flow, outcome.reason, 0);
     if (outcome.kind === 'executes') {
@@ -195,6 +204,8 @@ export class FlowControl {
     }
     counts.waiting += 1;
     counts.waitingSeats += seatsOf(seat.work);
+    this.#levels.wake(level);
+    this.#turns.wake();
     return this.#wait(seat, onGone);
   }
 
@@ -249,24 +260,20 @@ export class FlowControl {
     const now = this.#env.clock.monotonicMs();
     counts.executing -= 1;
     counts.executed.observe(now - seat.startedAt);
-    const { releaseInMs, dispatched } = level.queues.finish(seat, now);
+    const releaseInMs = level.queues.finish(seat, now);
     if (releaseInMs > 0) this.#env.timers.after(releaseInMs, () => this.#release(seat));
     else counts.executingSeats -= seatsOf(seat.work);
     this.#used(level, now);
-    this.#go(dispatched);
+    this.#turns.wake();
   }
 
   #release(seat: Seat): void {
     const { level, counts } = seat.owner;
     const now = this.#env.clock.monotonicMs();
     counts.executingSeats -= seatsOf(seat.work);
-    const dispatched = level.queues.release(seat, now);
+    level.queues.release(seat, now);
     this.#used(level, now);
-    this.#go(dispatched);
-  }
-
-  #go(started: readonly Ticket[]): void {
-    for (const one of started) (one as Seat).decide?.(true);
+    this.#turns.wake();
   }
 
   #handOf({ schema, level, hands }: Flow, distinguisher: string): readonly number[] {
@@ -290,7 +297,8 @@ export class FlowControl {
     this.#timer = undefined;
     if (this.#isUsed) this.#timer = this.#env.timers.after(ADJUST_MS, () => this.#adjust());
     this.#isUsed = false;
-    this.#go(this.#levels.adjust(ADJUST_MS, this.#env.clock.monotonicMs()));
+    this.#levels.adjust(ADJUST_MS, this.#env.clock.monotonicMs());
+    this.#turns.wake();
   }
 
   // ---- looking in ----

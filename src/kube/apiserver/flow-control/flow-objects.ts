@@ -3,7 +3,7 @@
 import type { Env } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
-import { same } from '#kube/meta/same.ts';
+import { same } from '#base/same.ts';
 import { ApiError } from '#kube/meta/status.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Resources, WriteContext } from '#kube/apiserver/resources.ts';

@@ -1,5 +1,5 @@
 // All priority levels of the server: made of their objects, each with its queues and its part of the seats,
-// which is adjusted to what each could use. Pure; what may start after a change is returned.
+// which is adjusted to what each could use; and which level's turn it is. Pure.
 import type { KubeObject } from '#kube/meta/object.ts';
 import { divide, limitsOf, type LevelShares, type Limits } from './concurrency.ts';
 import { SeatDemand } from './demand.ts';
@@ -22,6 +22,8 @@ export interface Level {
   target: number;
   /** Of one request. */
   seatsMax: number;
+  /** How much of the server's time it has had, by its seats. */
+  pass: number;
   readonly queues: QueueSet;
   readonly demand: SeatDemand;
 }
@@ -67,6 +69,7 @@ export class Levels {
   readonly #total: number;
   readonly #all = new Map<string, Level>();
   #adjustedAt: number;
+  #pass = 0;
   fairFraction = 0;
 
   /** `total`: the seats of the server. */
@@ -84,7 +87,7 @@ export class Levels {
   }
 
   /** The objects as they are now. What is not among them goes when it is idle. */
-  digest(objects: readonly KubeObject[], now: number): Ticket[] {
+  digest(objects: readonly KubeObject[], now: number): void {
     const wanted = new Set(objects.map(({ metadata }) => metadata.name ?? ''));
     for (const object of objects) this.#take(object, now);
     for (const level of this.#all.values()) {
@@ -94,7 +97,7 @@ export class Levels {
     }
     const sum = shareSumOf(this.#all.values());
     for (const level of this.#all.values()) this.#limit(level, sum);
-    return this.#divide(now);
+    this.#divide(now);
   }
 
   #take({ metadata, spec }: KubeObject, now: number): void {
@@ -118,6 +121,7 @@ export class Levels {
       currentLimit: 0,
       target: 0,
       seatsMax: 1,
+      pass: this.#pass,
       queues: new QueueSet(queuing, 0, now),
       demand: new SeatDemand(now),
     });
@@ -142,11 +146,39 @@ export class Levels {
   }
 
   /** Ends a period of `periodMs`, or several, and lends seats by what was asked for in it. */
-  adjust(periodMs: number, now: number): Ticket[] {
+  adjust(periodMs: number, now: number): void {
     const periods = Math.max(1, Math.round((now - this.#adjustedAt) / periodMs));
     this.#adjustedAt = now;
     for (const level of this.#all.values()) level.demand.look(now, periods);
-    return this.#divide(now);
+    this.#divide(now);
+  }
+
+  /**
+   * The next request of the level that has had the least of the server's time, by its seats. `spentMs` is
+   * what its request is thought to cost.
+   */
+  next(now: number, spentMs: number): { level: Level; ticket: Ticket } | undefined {
+    let best: Level | undefined;
+    for (const level of this.#all.values()) {
+      if (level.queues.waiting === 0 || level.queues.seatsInUse >= level.queues.limit) continue;
+      if (best === undefined || level.pass < best.pass) best = level;
+    }
+    if (best === undefined) return undefined;
+    const ticket = best.queues.next(now);
+    if (ticket === undefined) return undefined;
+    this.#pass = Math.max(this.#pass, best.pass);
+    best.pass = this.#pass + spentMs / Math.max(1, best.limits.nominal);
+    return { level: best, ticket };
+  }
+
+  /** A level that had nothing to do is owed nothing. */
+  wake(level: Level): void {
+    level.pass = Math.max(level.pass, this.#pass);
+  }
+
+  get hasWaiting(): boolean {
+    for (const { queues } of this.#all.values()) if (queues.waiting > 0) return true;
+    return false;
   }
 
   /** What a level has at least: what it needed, up to what it is configured to have. */
@@ -155,7 +187,7 @@ export class Levels {
     return Math.max(limits.min, needed);
   }
 
-  #divide(now: number): Ticket[] {
+  #divide(now: number): void {
     const all = [...this.#all.values()];
     const limited = all.filter(({ isExempt }) => !isExempt);
     let rest = all.reduce((sum, { limits }) => sum + limits.nominal, 0);
@@ -184,6 +216,6 @@ export class Levels {
         level.currentLimit = min + Math.round((this.#least(level) - min) * fraction);
       }
     }
-    return all.flatMap((one) => one.queues.configure(one.queuing, one.currentLimit, now));
+    for (const one of all) one.queues.configure(one.queuing, one.currentLimit, now);
   }
 }

@@ -1,5 +1,5 @@
-// The fair queues of one priority level: which request executes, waits or is refused. Pure; the current
-// time is an argument, requests that may start are returned. The algorithm of k8s.io/apiserver v0.37
+// The fair queues of one priority level: which request executes, waits or is refused, and which is next.
+// Pure; the current time is an argument. The algorithm of k8s.io/apiserver v0.37
 // (util/flowcontrol/fairqueuing/queueset): shuffle sharding picks the queue, virtual time the next request.
 
 export interface Queuing {
@@ -36,6 +36,8 @@ export interface Queue {
   seatsWaiting: number;
   workWaiting: number;
   nextDispatchR: number;
+  /** Counted among those that share the seats. */
+  isActive: boolean;
 }
 
 export type Outcome =
@@ -61,10 +63,11 @@ function newQueue(index: number): Queue {
     seatsWaiting: 0,
     workWaiting: 0,
     nextDispatchR: 0,
+    isActive: false,
   };
 }
 
-const isActive = ({ waiting, executing }: Queue): boolean =>
+const hasWork = ({ waiting, executing }: Queue): boolean =>
   waiting.length > 0 || executing.size > 0;
 
 export class QueueSet {
@@ -116,29 +119,30 @@ export class QueueSet {
     return this.seatsInUse + this.seatsWaiting;
   }
 
-  /** Returns what may start now. */
-  configure(config: Queuing, limit: number, now: number): Ticket[] {
+  configure(config: Queuing, limit: number, now: number): void {
     this.#sync(now);
     this.#config = config;
     this.#limit = limit;
     this.#grow();
-    return this.#dispatch(now);
   }
 
-  /** `hand`: the queues that the request's flow may use. */
-  start(ticket: Ticket, hand: readonly number[], now: number): Outcome {
+  /**
+   * `hand`: the queues that the request's flow may use. What is held waits even when there are seats,
+   * until next() comes to it.
+   */
+  start(ticket: Ticket, hand: readonly number[], now: number, isHeld = false): Outcome {
     this.#sync(now);
     if (this.#config.queues < 1) return this.#startWithoutQueue(ticket, now);
     const queue = this.#pick(hand);
     const isFull = queue.waiting.length >= this.#config.queueLengthLimit;
-    if (this.seatsInUse >= this.#limit && isFull) {
+    if (isFull && (isHeld || this.seatsInUse >= this.#limit)) {
       this.rejected += 1;
       return { kind: 'refused', reason: 'queue-full' };
     }
     this.#enqueue(ticket, queue);
     const { length } = queue.waiting;
     // Whatever else waits could not be dispatched at its own time: only this one may be.
-    const isOnly = this.waiting === 1;
+    const isOnly = this.waiting === 1 && !isHeld;
     if (isOnly && this.seatsInUse < this.#limit && this.#fits(seatsOf(ticket.work))) {
       this.#robin = queue.index;
       this.#leave(ticket, queue, 0);
@@ -157,11 +161,11 @@ export class QueueSet {
     this.rejected += 1;
     this.cancelled += 1;
     this.#bound(queue);
-    if (!isActive(queue)) this.#activeQueues -= 1;
+    this.#settle(queue);
   }
 
-  /** After the answer: the seats are free when it returns 0, else `release` is due in so many ms. */
-  finish(ticket: Ticket, now: number): { releaseInMs: number; dispatched: Ticket[] } {
+  /** After the answer: the seats are free when it returns 0, else release() is due in so many ms. */
+  finish(ticket: Ticket, now: number): number {
     this.#sync(now);
     this.executing -= 1;
     ticket.state = 'done';
@@ -172,29 +176,43 @@ export class QueueSet {
       // What it took more or less than was thought.
       queue.nextDispatchR -= work.initialSeats * (SERVICE_MS - (now - ticket.startedAt));
       this.#bound(queue);
+      this.#settle(queue);
     }
-    if (work.additionalMs > 0) return { releaseInMs: work.additionalMs, dispatched: [] };
+    if (work.additionalMs > 0) return work.additionalMs;
     this.#release(ticket);
-    return { releaseInMs: 0, dispatched: this.#dispatch(now) };
+    return 0;
   }
 
-  /** Returns what may start now. */
-  release(ticket: Ticket, now: number): Ticket[] {
+  release(ticket: Ticket, now: number): void {
     this.#sync(now);
     this.#release(ticket);
-    return this.#dispatch(now);
+  }
+
+  /** The request whose turn it is, executing from now on; undefined while there is none, or no seat. */
+  next(now: number): Ticket | undefined {
+    if (this.waiting === 0 || this.seatsInUse >= this.#limit) return undefined;
+    this.#sync(now);
+    const queue = this.#nextQueue();
+    const [ticket] = queue.waiting;
+    if (ticket === undefined || !this.#fits(seatsOf(ticket.work))) return undefined;
+    this.#robin = queue.index;
+    this.#leave(ticket, queue, 0);
+    this.#execute(ticket, queue, now);
+    return ticket;
   }
 
   #release(ticket: Ticket): void {
     const seats = seatsOf(ticket.work);
     this.seatsInUse -= seats;
-    const { queue } = ticket;
-    if (queue === undefined) return;
-    queue.seatsInUse -= seats;
-    if (isActive(queue)) return;
+    if (ticket.queue !== undefined) ticket.queue.seatsInUse -= seats;
+  }
+
+  /** A queue without work takes no part; when there are more queues than wanted it goes. */
+  #settle(queue: Queue): void {
+    if (!queue.isActive || hasWork(queue)) return;
+    queue.isActive = false;
     this.#activeQueues -= 1;
     if (this.queues.length <= this.#config.queues) return;
-    // There are more queues than wanted: this one has nothing left.
     this.queues.splice(queue.index, 1);
     for (let i = queue.index; i < this.queues.length; i++) (this.queues[i] as Queue).index = i;
     if (this.#robin >= queue.index) this.#robin -= 1;
@@ -224,8 +242,9 @@ export class QueueSet {
   }
 
   #enqueue(ticket: Ticket, queue: Queue): void {
-    if (!isActive(queue)) {
+    if (!queue.isActive) {
       queue.nextDispatchR = this.#currentR;
+      queue.isActive = true;
       this.#activeQueues += 1;
     }
     ticket.queue = queue;
@@ -291,22 +310,8 @@ export class QueueSet {
     return this.seatsInUse + seats <= this.#limit;
   }
 
-  #dispatch(now: number): Ticket[] {
-    const started: Ticket[] = [];
-    while (this.waiting > 0 && this.seatsInUse < this.#limit) {
-      const queue = this.#next();
-      const [ticket] = queue.waiting;
-      if (ticket === undefined || !this.#fits(seatsOf(ticket.work))) break;
-      this.#robin = queue.index;
-      this.#leave(ticket, queue, 0);
-      this.#execute(ticket, queue, now);
-      started.push(ticket);
-    }
-    return started;
-  }
-
   /** The queue whose oldest request would end first in virtual time; there is one that waits. */
-  #next(): Queue {
+  #nextQueue(): Queue {
     const { length } = this.queues;
     let best: Queue | undefined;
     let bestFinish = Infinity;

@@ -37,7 +37,8 @@ function listWork(info: RequestInfo, estimates: Estimates, seatsMax: number): Wo
   const { verb, query } = info;
   if (verb === 'watch') {
     const version = query.get('resourceVersion') ?? '';
-    const sendsState = query.get('sendInitialEvents') === 'true' || version === '' || version === '0';
+    const sendsState =
+      query.get('sendInitialEvents') === 'true' || version === '' || version === '0';
     if (!sendsState) return single;
   }
   const size = estimates.sizeOf(info);
