@@ -18,6 +18,11 @@ export function keepJson<T extends object>(value: T): T {
   return value;
 }
 
+/** Stands for a list or a message that is not there: `mark`, which is no JSON, is written for it. */
+export function holeOf(mark: string): object {
+  return { [KEPT]: mark };
+}
+
 /** Text that needs no escape is the rule. */
 const special = /[^ !#-[\]-~]/;
 

@@ -341,7 +341,9 @@ export class FrameworkDesk {
       state.completedFrameworks.size > state.options.completedFrameworksMax &&
       oldest !== undefined
     ) {
+      const forgotten = state.completedFrameworks.get(oldest);
       state.completedFrameworks.delete(oldest);
+      if (forgotten !== undefined) state.watcher.onForgotten(forgotten);
       state.frameworkMetrics.forget(oldest);
     }
     this.#tellOperators('FRAMEWORK_REMOVED', framework);

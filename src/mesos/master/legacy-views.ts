@@ -103,6 +103,11 @@ export interface TasksQuery {
   readonly taskId?: string | undefined;
 }
 
+/** Seconds; by it /tasks are in order. */
+export function firstStatusAt({ statuses }: Task): number {
+  return statuses?.[0]?.timestamp ?? 0;
+}
+
 export function tasksJson(state: MasterState, query: TasksQuery): Json {
   const all: Task[] = [];
   for (const framework of [...state.frameworks.values(), ...state.completedFrameworks.values()]) {
@@ -111,10 +116,9 @@ export function tasksJson(state: MasterState, query: TasksQuery): Json {
     all.push(...framework.unreachableTasks.values(), ...framework.completedTasks);
   }
   const sign = query.order === 'asc' ? 1 : -1;
-  const first = (task: Task): number => task.statuses?.[0]?.timestamp ?? 0;
   const chosen = all
     .filter((task) => query.taskId === undefined || task.task_id.value === query.taskId)
-    .sort((a, b) => sign * (first(a) - first(b)))
+    .sort((a, b) => sign * (firstStatusAt(a) - firstStatusAt(b)))
     .slice(query.offset, query.offset + query.limit);
   return { tasks: chosen.map((task) => taskJson(task)) };
 }

@@ -18,18 +18,27 @@ function some<K extends string, T>(name: K, list: readonly T[]): { [P in K]?: T[
   return (list.length === 0 ? {} : { [name]: list }) as { [P in K]?: T[] };
 }
 
-function getAgents(state: MasterState, ledger: Ledger) {
+/** With what is held of it and offered. */
+export function agentWire(state: MasterState, agent: AgentRecord) {
   return {
-    agents: [...state.agents.values()].map((agent) => ({
-      ...agentToWire(state, agent),
-      ...some('allocated_resources', ledger.usedOn(agent.id).toEndpoint()),
-      ...some('offered_resources', ledger.offeredOn(agent.id).toEndpoint()),
-    })),
+    ...agentToWire(state, agent),
+    ...some('allocated_resources', state.holdings.usedOn(agent).toEndpoint()),
+    ...some('offered_resources', state.holdings.offeredOn(agent).toEndpoint()),
+  };
+}
+
+function getAgents(state: MasterState) {
+  return {
+    agents: [...state.agents.values()].map((agent) => agentWire(state, agent)),
     recovered_agents: [...state.recovered.values()],
   };
 }
 
-function offerWire(maintenance: MaintenanceDesk, agent: AgentRecord, offer: OfferRecord): Offer {
+export function offerWire(
+  maintenance: MaintenanceDesk,
+  agent: AgentRecord,
+  offer: OfferRecord,
+): Offer {
   const { info } = agent;
   const unavailability = maintenance.unavailabilityOf(agent);
   const executors = [...(agent.executors.get(offer.frameworkId)?.keys() ?? [])];
@@ -76,9 +85,9 @@ function inverseOffersWire(
   });
 }
 
-function getFrameworks(core: MasterCore, ledger: Ledger) {
-  const { state, maintenance } = core;
-  const one = (framework: FrameworkRecord) => ({
+/** Without the offers that it has. */
+export function frameworkWire({ state, maintenance }: MasterCore, framework: FrameworkRecord) {
+  return {
     framework_info: framework.info,
     active: framework.isActive,
     connected: framework.connection !== undefined,
@@ -88,11 +97,18 @@ function getFrameworks(core: MasterCore, ledger: Ledger) {
     ...(framework.unregisteredAt === undefined
       ? {}
       : { unregistered_time: time(framework.unregisteredAt) }),
-    ...some('offers', offersWire(core, framework)),
     ...some('inverse_offers', inverseOffersWire(state, maintenance, framework)),
-    ...some('allocated_resources', ledger.usedBy(framework.id).toEndpoint()),
-    ...some('offered_resources', ledger.offeredTo(framework.id).toEndpoint()),
+    ...some('allocated_resources', framework.used.total().toEndpoint()),
+    ...some('offered_resources', framework.offered.total().toEndpoint()),
     offer_constraints: framework.offerConstraints ?? {},
+  };
+}
+
+function getFrameworks(core: MasterCore) {
+  const { state } = core;
+  const one = (framework: FrameworkRecord) => ({
+    ...frameworkWire(core, framework),
+    ...some('offers', offersWire(core, framework)),
   });
   return {
     frameworks: [...state.frameworks.values()].map(one),
@@ -145,12 +161,11 @@ function getOperations(state: MasterState) {
 
 export function getState(core: MasterCore) {
   const { state } = core;
-  const ledger = new Ledger(state);
   return {
     get_tasks: getTasks(state),
     get_executors: getExecutors(state),
-    get_frameworks: getFrameworks(core, ledger),
-    get_agents: getAgents(state, ledger),
+    get_frameworks: getFrameworks(core),
+    get_agents: getAgents(state),
   };
 }
 
@@ -175,9 +190,9 @@ export function answer(core: MasterCore, call: MasterCall): MasterResponse | und
     case 'GET_STATE':
       return { type: 'GET_STATE', get_state: getState(core) };
     case 'GET_AGENTS':
-      return { type: 'GET_AGENTS', get_agents: getAgents(state, new Ledger(state)) };
+      return { type: 'GET_AGENTS', get_agents: getAgents(state) };
     case 'GET_FRAMEWORKS':
-      return { type: 'GET_FRAMEWORKS', get_frameworks: getFrameworks(core, new Ledger(state)) };
+      return { type: 'GET_FRAMEWORKS', get_frameworks: getFrameworks(core) };
     case 'GET_EXECUTORS':
       return { type: 'GET_EXECUTORS', get_executors: getExecutors(state) };
     case 'GET_TASKS':

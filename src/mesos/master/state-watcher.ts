@@ -29,6 +29,8 @@ export interface StateWatcher {
   onRecovered(info: AgentInfo): void;
   /** Of its own, or of the inverse offers that it has. */
   onFramework(framework: FrameworkRecord): void;
+  /** Of the completed ones the oldest. */
+  onForgotten(framework: FrameworkRecord): void;
   /** The schedule or the mode of machines, which offers show. */
   onMaintenance(): void;
 }
@@ -41,5 +43,6 @@ export const nobody: StateWatcher = {
   onAgent: () => {},
   onRecovered: () => {},
   onFramework: () => {},
+  onForgotten: () => {},
   onMaintenance: () => {},
 };

@@ -37,6 +37,13 @@ export function parseJson<N extends MessageName>(name: N, text: string): Message
   return mapping.parse(name, text) as unknown as Messages[N];
 }
 
+/** The number of a field, for messages that are put together out of parts. */
+export function tagOf(message: MessageName, field: string): number {
+  const found = schema.fields(message).find(({ name }) => name === field);
+  if (found === undefined) throw new Error(`No field ${field} in ${message}`);
+  return found.tag;
+}
+
 /** The wire number of an enum value, e.g. for the legacy endpoints; undefined when unknown. */
 export function enumNumber(enumeration: string, value: string): number | undefined {
   return schema.enumeration(enumeration).byName.get(value);

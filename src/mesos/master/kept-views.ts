@@ -1,0 +1,281 @@
+// What the large reading endpoints show, kept in written form. Which text depends on what is said in
+// this file and nowhere else: each change of the master's state touches the texts that show it.
+import {
+  taskJson,
+  agentJson,
+  executorJson,
+  offerJson,
+  offersOf,
+  recoveredAgentJson,
+} from './legacy-json.ts';
+import type { AgentInfo, Task } from '#wire/mesos/v1.ts';
+import type { MasterCore } from './core.ts';
+import { type Form, KeptList } from './kept-list.ts';
+import { Ledger } from './ledger.ts';
+import { jsonNotation, protobufNotation, type Frame, type Notation } from './notation.ts';
+import { agentWire, executorWire, offerWire } from './operator-answers.ts';
+import type { Change, StateWatcher, TaskList } from './state-watcher.ts';
+import { nobody } from './state-watcher.ts';
+import type { AgentRecord, ExecutorRecord, FrameworkRecord, OfferRecord } from './types.ts';
+
+/** How the elements of each kind of list are written for one family of endpoints. */
+export interface Forms {
+  readonly agents: Form<AgentRecord>;
+  readonly recovered: Form<AgentInfo>;
+  readonly tasks: Form<Task>;
+  readonly unreachable: Form<Task>;
+  readonly completed: Form<Task>;
+  readonly executors: Form<ExecutorRecord>;
+  readonly offers: Form<OfferRecord>;
+}
+
+/** What is kept of one framework: its lists, and the frames around them, by who made them. */
+export interface FrameworkTexts {
+  readonly tasks: KeptList<Task>;
+  readonly unreachable: KeptList<Task>;
+  readonly completed: KeptList<Task>;
+  readonly executors: KeptList<ExecutorRecord>;
+  readonly offers: KeptList<OfferRecord>;
+  readonly frames: Map<object, unknown>;
+}
+
+function jsonForm<T>(name: string, valueOf: (one: T) => object): Form<T> {
+  return { name, write: (one, out) => out.text(`,${JSON.stringify(valueOf(one))}`) };
+}
+
+function legacyForms({ state }: MasterCore): Forms {
+  const ledger = new Ledger(state);
+  const tasks = jsonForm<Task>('task', (task) => taskJson(task));
+  return {
+    agents: jsonForm('agent', (agent) => agentJson(state, ledger, agent)),
+    recovered: jsonForm('recovered agent', recoveredAgentJson),
+    tasks,
+    unreachable: tasks,
+    completed: tasks,
+    executors: jsonForm('executor', executorJson),
+    offers: jsonForm('offer', offerJson),
+  };
+}
+
+function v1Forms({ state, maintenance }: MasterCore, notation: Notation): Forms {
+  const tasks = (field: string): Form<Task> => {
+    const list = { message: 'MasterResponse_GetTasks', field, element: 'Task' } as const;
+    return notation.form(list, (task) => task);
+  };
+  return {
+    agents: notation.form(
+      {
+        message: 'MasterResponse_GetAgents',
+        field: 'agents',
+        element: 'MasterResponse_GetAgents_Agent',
+      },
+      (agent: AgentRecord) => agentWire(state, agent),
+    ),
+    recovered: notation.form(
+      { message: 'MasterResponse_GetAgents', field: 'recovered_agents', element: 'AgentInfo' },
+      (info: AgentInfo) => info,
+    ),
+    tasks: tasks('tasks'),
+    unreachable: tasks('unreachable_tasks'),
+    completed: tasks('completed_tasks'),
+    executors: notation.form(
+      {
+        message: 'MasterResponse_GetExecutors',
+        field: 'executors',
+        element: 'MasterResponse_GetExecutors_Executor',
+      },
+      executorWire,
+    ),
+    offers: notation.form(
+      {
+        message: 'MasterResponse_GetFrameworks_Framework',
+        field: 'offers',
+        element: 'Offer',
+      },
+      (offer: OfferRecord) => {
+        const agent = state.agents.get(offer.agentId);
+        return agent === undefined ? {} : offerWire(maintenance, agent, offer);
+      },
+    ),
+  };
+}
+
+export class KeptViews implements StateWatcher {
+  readonly core: MasterCore;
+  readonly legacy: Forms;
+  /** Agents with their resources in full, as /slaves has them. */
+  readonly fullAgents: Form<AgentRecord>;
+  readonly json: Forms;
+  readonly protobuf: Forms;
+  /** Changes so far: what was read at the same count is the same. */
+  version = 0;
+  #agents: KeptList<AgentRecord> | undefined;
+  #recovered: KeptList<AgentInfo> | undefined;
+  readonly #frameworks = new Map<FrameworkRecord, FrameworkTexts>();
+
+  constructor(core: MasterCore) {
+    this.core = core;
+    const { state } = core;
+    const ledger = new Ledger(state);
+    this.legacy = legacyForms(core);
+    this.fullAgents = jsonForm('full agent', (agent) =>
+      agentJson(state, ledger, agent, { isFull: true }),
+    );
+    this.json = v1Forms(core, jsonNotation);
+    this.protobuf = v1Forms(core, protobufNotation);
+  }
+
+  // ---- what is kept, made when it is first asked for ----
+
+  get agents(): KeptList<AgentRecord> {
+    this.#watch();
+    this.#agents ??= new KeptList(this.core.state.agents.values());
+    return this.#agents;
+  }
+
+  get recovered(): KeptList<AgentInfo> {
+    this.#watch();
+    this.#recovered ??= new KeptList(this.core.state.recovered.values());
+    return this.#recovered;
+  }
+
+  of(framework: FrameworkRecord): FrameworkTexts {
+    this.#watch();
+    let texts = this.#frameworks.get(framework);
+    if (texts === undefined) {
+      const { tasks, unreachableTasks, completedTasks, executors } = framework;
+      texts = {
+        tasks: new KeptList([...tasks.values()].map(({ task }) => task)),
+        unreachable: new KeptList(unreachableTasks.values()),
+        completed: new KeptList(completedTasks),
+        executors: new KeptList(executors),
+        offers: new KeptList(offersOf(this.core.state, framework)),
+        frames: new Map(),
+      };
+      this.#frameworks.set(framework, texts);
+    }
+    return texts;
+  }
+
+  /** What stands around the lists of a framework: made anew after each change of it. */
+  frame<F = Frame>(framework: FrameworkRecord, maker: object, make: () => F): F {
+    const { frames } = this.of(framework);
+    let frame = frames.get(maker) as F | undefined;
+    if (frame === undefined) {
+      frame = make();
+      frames.set(maker, frame);
+    }
+    return frame;
+  }
+
+  /** Nobody reads: nothing is kept until somebody does. */
+  rest(): void {
+    this.core.state.watcher = nobody;
+    this.#agents = undefined;
+    this.#recovered = undefined;
+    this.#frameworks.clear();
+  }
+
+  #watch(): void {
+    this.core.state.watcher = this;
+  }
+
+  // ---- which change touches what ----
+
+  onTask(framework: FrameworkRecord, task: Task, list: TaskList, change: Change): void {
+    this.version += 1;
+    apply(this.#frameworks.get(framework)?.[list], task, change);
+    // Sums of who holds what: not of those that are over, nor do they depend on a state.
+    if (change === 'changed' || list !== 'tasks') return;
+    this.#reframe(framework);
+    const agent = this.core.state.agents.get(task.agent_id.value);
+    if (agent !== undefined) this.#agents?.touch(agent);
+  }
+
+  onExecutor(
+    framework: FrameworkRecord | undefined,
+    agent: AgentRecord,
+    executor: ExecutorRecord,
+    change: Change,
+  ): void {
+    this.version += 1;
+    this.#agents?.touch(agent);
+    if (framework === undefined) return;
+    this.#reframe(framework);
+    const texts = this.#frameworks.get(framework);
+    apply(texts?.executors, executor, change);
+    // Offers name the executors that the framework has there.
+    if (texts !== undefined) this.#touchOffers(agent, texts);
+  }
+
+  onOffer(
+    framework: FrameworkRecord | undefined,
+    agent: AgentRecord | undefined,
+    offer: OfferRecord,
+    change: Change,
+  ): void {
+    this.version += 1;
+    if (agent !== undefined) this.#agents?.touch(agent);
+    if (framework === undefined) return;
+    this.#reframe(framework);
+    apply(this.#frameworks.get(framework)?.offers, offer, change);
+  }
+
+  onUse(framework: FrameworkRecord, agent: AgentRecord): void {
+    this.version += 1;
+    this.#reframe(framework);
+    this.#agents?.touch(agent);
+  }
+
+  onAgent(agent: AgentRecord, change: Change): void {
+    this.version += 1;
+    apply(this.#agents, agent, change);
+    if (change !== 'changed') return;
+    // Offers and inverse offers show where their agent is.
+    for (const texts of this.#frameworks.values()) {
+      if (agent.offers.size > 0) this.#touchOffers(agent, texts);
+      if (this.core.maintenance.inverseOffers.size > 0) texts.frames.clear();
+    }
+  }
+
+  onRecovered(info: AgentInfo): void {
+    this.version += 1;
+    this.#recovered?.remove(info);
+  }
+
+  onFramework(framework: FrameworkRecord): void {
+    this.version += 1;
+    this.#reframe(framework);
+  }
+
+  onMaintenance(): void {
+    this.version += 1;
+    for (const texts of this.#frameworks.values()) {
+      texts.offers.touchAll();
+      texts.frames.clear();
+    }
+  }
+
+  onForgotten(framework: FrameworkRecord): void {
+    this.version += 1;
+    this.#frameworks.delete(framework);
+  }
+
+  #reframe(framework: FrameworkRecord): void {
+    this.#frameworks.get(framework)?.frames.clear();
+  }
+
+  #touchOffers(agent: AgentRecord, { offers }: FrameworkTexts): void {
+    if (offers.size === 0) return;
+    for (const id of agent.offers) {
+      const offer = this.core.state.offers.get(id);
+      if (offer !== undefined) offers.touch(offer);
+    }
+  }
+}
+
+function apply<T extends object>(list: KeptList<T> | undefined, one: T, change: Change): void {
+  if (change === 'came') list?.add(one);
+  else if (change === 'left') list?.remove(one);
+  else list?.touch(one);
+}
