@@ -60,6 +60,10 @@ export class MasterHttp {
     this.#legacy = new LegacyApi(shell, flags);
     this.#actions = new OperatorActions(shell, this.#logging);
     this.#changes = new LegacyChanges(shell, this.#actions);
+    shell.closing.addEventListener('abort', () => {
+      this.#logging.close();
+      this.#legacy.close();
+    });
     this.#process = new ProcessApi({
       version: shell.options.version,
       files: this.#files,
@@ -77,11 +81,6 @@ export class MasterHttp {
       if (response.headersSent) response.destroy();
       else refuse(response, 500, error instanceof Error ? error.message : String(error));
     });
-  }
-
-  /** Ends what it has started. */
-  close(): void {
-    this.#logging.close();
   }
 
   async #route(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -192,6 +191,7 @@ export class MasterHttp {
       else response.writeHead(done.status, { 'Content-Length': 0 }).end();
       return;
     }
+    if (by.approvers.seesAll && this.#legacy.answer(call, exchange, type)) return;
     const whole =
       answer(this.#shell.core, call) ?? (await this.#answer(call, response, by.approvers));
     const reply = whole && new Visible(this.#shell.core.state, by.approvers).response(whole);

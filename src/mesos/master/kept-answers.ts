@@ -7,15 +7,8 @@ import { jsonNotation, protobufNotation, type Holes, type Notation } from './not
 import { frameworkWire } from './operator-answers.ts';
 import type { ContentType } from './negotiate.ts';
 import { Rope } from './rope.ts';
+import type { View } from './shared-views.ts';
 import type { FrameworkRecord } from './types.ts';
-
-/** An answer in two steps: texts are written as long as time allows, then put together at once. */
-export interface KeptView {
-  /** False when `isOver` said stop before all was written. */
-  refresh(isOver: () => boolean): boolean;
-  /** In the same turn in which `refresh` was true. */
-  compose(): Rope;
-}
 
 type Part = 'get_tasks' | 'get_executors' | 'get_frameworks' | 'get_agents';
 
@@ -48,7 +41,7 @@ export class KeptAnswers {
   }
 
   /** Undefined for calls whose answers are small. */
-  view(call: MasterCall, type: ContentType): KeptView | undefined {
+  view(call: MasterCall, type: ContentType): View | undefined {
     const isState = call.type === 'GET_STATE';
     const part = parts[call.type ?? ''];
     const wanted = isState ? allParts : part === undefined ? [] : [part];

@@ -6,8 +6,8 @@ import type { KeptViews } from './kept-views.ts';
 import { Ledger } from './ledger.ts';
 import { frameworkHead, frameworkTail } from './legacy-json.ts';
 import { firstStatusAt, stateHead, type TasksQuery } from './legacy-views.ts';
-import type { KeptView } from './kept-answers.ts';
 import { Rope } from './rope.ts';
+import type { View } from './shared-views.ts';
 import type { FrameworkRecord } from './types.ts';
 
 /** Parts of a list that is put together anew, as its order is another one. */
@@ -31,7 +31,7 @@ export class KeptLegacy {
     this.#flags = flags;
   }
 
-  state(): KeptView {
+  state(): View {
     const { agents, recovered } = this.#views.legacy;
     return {
       refresh: (isOver) =>
@@ -51,7 +51,7 @@ export class KeptLegacy {
     };
   }
 
-  slaves(): KeptView {
+  slaves(): View {
     const { fullAgents, legacy } = this.#views;
     return {
       refresh: (isOver) =>
@@ -67,7 +67,7 @@ export class KeptLegacy {
     };
   }
 
-  frameworks(): KeptView {
+  frameworks(): View {
     return {
       refresh: (isOver) => this.#refreshFrameworks(isOver),
       compose: () => {
@@ -81,7 +81,7 @@ export class KeptLegacy {
   }
 
   /** Of all frameworks, in the order of their first status. */
-  tasks({ limit, offset, order }: TasksQuery): KeptView {
+  tasks({ limit, offset, order }: TasksQuery): View {
     const { tasks: form } = this.#views.legacy;
     return {
       refresh: (isOver) => this.#frameworks().every((one) => this.#refreshTasks(one, isOver)),

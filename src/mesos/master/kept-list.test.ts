@@ -30,7 +30,6 @@ test('kept text is the text of all elements, after any history', () => {
     { weight: 3, arbitrary: fc.record({ kind: fc.constant('change'), n: fc.nat() }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('read'), n: fc.nat(1) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('half'), n: fc.nat(3) }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant('forget'), n: fc.constant(0) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('addMany'), n: fc.nat(600) }) },
   );
   fc.assert(
@@ -67,7 +66,6 @@ test('kept text is the text of all elements, after any history', () => {
         else if (kind === 'addMany') for (let i = 0; i < n; i++) add(String(i));
         else if (kind === 'remove') removeAt(at);
         else if (kind === 'removeFirst') for (let i = 0; i < n; i++) removeAt(0);
-        else if (kind === 'forget') list.forget(plain);
         else if (kind === 'half') {
           let left = n;
           list.refresh(plain, () => (left -= 1) < 0);

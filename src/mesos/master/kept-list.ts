@@ -108,11 +108,6 @@ export class KeptList<T extends object> {
     if (page !== undefined) this.#soil(page, page.items.indexOf(one));
   }
 
-  touchAll(): void {
-    for (const page of this.#pages) page.texts.clear();
-    for (const form of this.#stale.keys()) this.#stale.set(form, new Set(this.#pages));
-  }
-
   /** Writes what is stale until `isOver`; false: there is more to do. */
   refresh(form: Form<T>, isOver: () => boolean): boolean {
     let stale = this.#stale.get(form);
@@ -149,12 +144,6 @@ export class KeptList<T extends object> {
         yield [one, text.bytes, at === 0 ? 0 : (text.ends[at - 1] ?? 0), text.ends[at] ?? 0];
       }
     }
-  }
-
-  /** Nobody asks for it any more. */
-  forget(form: Form<T>): void {
-    this.#stale.delete(form);
-    for (const { texts } of this.#pages) texts.delete(form);
   }
 
   #append(page: Page<T>, one: T): void {

@@ -107,8 +107,6 @@ export class KeptViews implements StateWatcher {
   readonly fullAgents: Form<AgentRecord>;
   readonly json: Forms;
   readonly protobuf: Forms;
-  /** Changes so far: what was read at the same count is the same. */
-  version = 0;
   #agents: KeptList<AgentRecord> | undefined;
   #recovered: KeptList<AgentInfo> | undefined;
   readonly #frameworks = new Map<FrameworkRecord, FrameworkTexts>();
@@ -183,7 +181,6 @@ export class KeptViews implements StateWatcher {
   // ---- which change touches what ----
 
   onTask(framework: FrameworkRecord, task: Task, list: TaskList, change: Change): void {
-    this.version += 1;
     apply(this.#frameworks.get(framework)?.[list], task, change);
     // Sums of who holds what: not of those that are over, nor do they depend on a state.
     if (change === 'changed' || list !== 'tasks') return;
@@ -198,7 +195,6 @@ export class KeptViews implements StateWatcher {
     executor: ExecutorRecord,
     change: Change,
   ): void {
-    this.version += 1;
     this.#agents?.touch(agent);
     if (framework === undefined) return;
     this.#reframe(framework);
@@ -214,7 +210,6 @@ export class KeptViews implements StateWatcher {
     offer: OfferRecord,
     change: Change,
   ): void {
-    this.version += 1;
     if (agent !== undefined) this.#agents?.touch(agent);
     if (framework === undefined) return;
     this.#reframe(framework);
@@ -222,13 +217,11 @@ export class KeptViews implements StateWatcher {
   }
 
   onUse(framework: FrameworkRecord, agent: AgentRecord): void {
-    this.version += 1;
     this.#reframe(framework);
     this.#agents?.touch(agent);
   }
 
   onAgent(agent: AgentRecord, change: Change): void {
-    this.version += 1;
     apply(this.#agents, agent, change);
     if (change !== 'changed') return;
     // Offers and inverse offers show where their agent is.
@@ -239,25 +232,14 @@ export class KeptViews implements StateWatcher {
   }
 
   onRecovered(info: AgentInfo): void {
-    this.version += 1;
     this.#recovered?.remove(info);
   }
 
   onFramework(framework: FrameworkRecord): void {
-    this.version += 1;
     this.#reframe(framework);
   }
 
-  onMaintenance(): void {
-    this.version += 1;
-    for (const texts of this.#frameworks.values()) {
-      texts.offers.touchAll();
-      texts.frames.clear();
-    }
-  }
-
   onForgotten(framework: FrameworkRecord): void {
-    this.version += 1;
     this.#frameworks.delete(framework);
   }
 

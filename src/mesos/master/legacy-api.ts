@@ -1,6 +1,7 @@
 // The older endpoints that read: /state, /slaves, /tasks, /roles and so on, as public clients and
 // dashboards read them. JSON (or JSON-P); what they show is built in legacy-views.ts.
 import type { Approvers } from '#mesos/security/authorizer.ts';
+import type { MasterCall } from '#wire/mesos/v1.ts';
 import { parseNumber } from './durations.ts';
 import type { Exchange } from './exchange.ts';
 import { withDefaults } from './flags.ts';
@@ -14,20 +15,16 @@ import {
   tasksJson,
   type TasksQuery,
 } from './legacy-views.ts';
-import { jsonBytes, jsonType, refuse, refuseMethod, sendBytes } from './negotiate.ts';
+import { LargeAnswers } from './large-answers.ts';
+import { refuse, refuseMethod, type ContentType } from './negotiate.ts';
 import type { Json } from './resource-json.ts';
-import { SharedViews } from './shared-views.ts';
+import { Rope } from './rope.ts';
+import type { View } from './shared-views.ts';
 import type { MasterShell } from './shell.ts';
 import { FORBIDDEN } from './types.ts';
 import { VisibleLegacy } from './visible-legacy.ts';
 
 const TASKS_LIMIT_DEFAULT = 100;
-
-/** Who waits for a view, and the content type of it. */
-interface Asker {
-  readonly exchange: Exchange;
-  readonly type: string;
-}
 
 /** What is no whole number counts as not given, as in Mesos. */
 function wholeNumber(text: string | null, otherwise: number): number {
@@ -40,19 +37,12 @@ function wholeNumber(text: string | null, otherwise: number): number {
 export class LegacyApi {
   readonly #shell: MasterShell;
   readonly #flags: Readonly<Record<string, string>>;
-  readonly #views: SharedViews<Asker>;
+  readonly #large: LargeAnswers;
 
   constructor(shell: MasterShell, flags: Readonly<Record<string, string>>) {
     this.#shell = shell;
     this.#flags = withDefaults(flags);
-    this.#views = new SharedViews<Asker>(
-      shell.env,
-      ({ exchange, type }, bytes) => sendBytes(exchange, bytes, type),
-      ({ exchange }, error) => {
-        shell.env.log.error('A view cannot be built', { url: exchange.request.url, error });
-        refuse(exchange.response, 500, error instanceof Error ? error.message : String(error));
-      },
-    );
+    this.#large = new LargeAnswers(shell, this.#flags);
   }
 
   get flags(): Readonly<Record<string, string>> {
@@ -73,13 +63,23 @@ export class LegacyApi {
       refuse(response, FORBIDDEN.status, FORBIDDEN.message);
       return;
     }
-    const asker = { exchange, type: jsonType(query) };
-    const build = (): Buffer => jsonBytes(query, this.#visible(path, query, approvers));
     // Who sees all may share an answer; what others see depends on who they are.
     const viewer = approvers.seesAll ? '' : JSON.stringify(principal ?? null);
-    if (this.#views.ask(`${viewer}${path}?${query}`, asker, build)) {
-      this.#shell.core.state.count('http_cache_hits');
-    }
+    const kept = approvers.seesAll
+      ? this.#large.legacy(path, query, () => tasksQuery(query))
+      : undefined;
+    const view = kept ?? whole(() => this.#visible(path, query, approvers));
+    this.#large.sendJson(path, query, exchange, { view, viewer });
+  }
+
+  /** A call of the v1 API whose answer is large; false: it is not. */
+  answer(call: MasterCall, exchange: Exchange, type: ContentType): boolean {
+    return this.#large.answer(call, exchange, type);
+  }
+
+  /** Ends what it has started. */
+  close(): void {
+    this.#large.close();
   }
 
   /** Cut down to what the caller may see. */
@@ -115,6 +115,11 @@ export class LegacyApi {
         return { flags: this.#flags };
     }
   }
+}
+
+/** One that is built at once, afresh. */
+function whole(build: () => unknown): View {
+  return { refresh: () => true, compose: () => new Rope().text(JSON.stringify(build())) };
 }
 
 function tasksQuery(query: URLSearchParams): TasksQuery {

@@ -247,7 +247,6 @@ export class MaintenanceDesk {
       const before = this.#machines;
       this.#schedule = schedule;
       this.#machines = machines;
-      this.#state.watcher.onMaintenance();
       for (const agent of this.#state.agents.values()) this.#forget(agent, before);
       then(now);
       this.#state.isAskDue = true;

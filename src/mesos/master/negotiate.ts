@@ -1,10 +1,12 @@
 // Content negotiation and bodies of the v1 APIs: which status and text a bad request gets, in the
 // order in which Mesos 1.11 checks (inventory 1.1).
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { gzip } from 'node:zlib';
+import { pipeline, Readable } from 'node:stream';
+import { createGzip, gzip } from 'node:zlib';
 import { Fault } from '#base/fault.ts';
 import { decode, encode, parseJson, stringify, type MessageName } from '#wire/mesos/codec.ts';
 import type { Messages } from '#wire/mesos/v1.ts';
+import type { Rope } from './rope.ts';
 
 export type ContentType = 'application/json' | 'application/x-protobuf';
 
@@ -134,6 +136,37 @@ export function jsonBytes(query: URLSearchParams, value: unknown): Buffer {
 
 export function jsonType(query: URLSearchParams): string {
   return query.has('jsonp') ? 'text/javascript' : 'application/json';
+}
+
+/** Part by part, each one when the reader has taken the one before: many may share the parts. */
+export function sendRope(
+  exchange: { request: IncomingMessage; response: ServerResponse },
+  rope: Rope,
+  contentType: string,
+): void {
+  const { request, response } = exchange;
+  if (
+    takesGzip(String(request.headers['accept-encoding'] ?? '')) &&
+    rope.length >= GZIP_BYTES_MIN
+  ) {
+    response.writeHead(200, { 'Content-Type': contentType, 'Content-Encoding': 'gzip' });
+    pipeline(Readable.from(rope.parts), createGzip({ level: 1 }), response, () => {});
+    return;
+  }
+  response.writeHead(200, { 'Content-Type': contentType, 'Content-Length': rope.length });
+  let next = 0;
+  const send = (): void => {
+    for (;;) {
+      const part = rope.parts[next++];
+      if (part === undefined) {
+        response.off('drain', send).end();
+        return;
+      }
+      if (!response.write(part)) return;
+    }
+  };
+  response.on('drain', send);
+  send();
 }
 
 /** With gzip where it is asked for and worth it. */

@@ -34,6 +34,9 @@ export interface Notation {
   frame<N extends MessageName>(name: N, value: Partial<Messages[N]>, holes: Holes): Frame;
 }
 
+/** Control characters never stand in JSON as they are. */
+const hole = new RegExp(`([${String.fromCharCode(1)}-${String.fromCharCode(31)}])`);
+
 export const jsonNotation: Notation = {
   type: 'application/json',
   form: ({ element }, valueOf) => ({
@@ -43,10 +46,10 @@ export const jsonNotation: Notation = {
   element: (_list, rope) => new Rope().text(',').rope(rope),
   frame: (name, value, { lists = [], messages = [] }) => {
     const fields = [...lists, ...messages];
-    // Control characters never stand in JSON as they are.
-    const marked = fields.map((field, i) => [field, holeOf(String.fromCharCode(1 + i))]);
+    const marks = fields.map((_field, i) => String.fromCharCode(1 + i));
+    const marked = fields.map((field, i) => [field, holeOf(marks[i] ?? '')]);
     const text = stringify(name, { ...value, ...Object.fromEntries(marked) } as never);
-    const pieces = text.split(/([\u0001-\u001f])/).map((piece, i) => {
+    const pieces = text.split(hole).map((piece, i) => {
       return i % 2 === 0 ? Buffer.from(piece) : (fields[piece.charCodeAt(0) - 1] ?? '');
     });
     return {

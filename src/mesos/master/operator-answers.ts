@@ -142,12 +142,11 @@ function getTasks(state: MasterState) {
   const completed_tasks: Task[] = [];
   for (const framework of state.frameworks.values()) {
     for (const { task } of framework.tasks.values()) tasks.push(task);
-    unreachable_tasks.push(...framework.unreachableTasks.values());
-    completed_tasks.push(...framework.completedTasks);
   }
-  for (const framework of state.completedFrameworks.values()) {
-    unreachable_tasks.push(...framework.unreachableTasks.values());
-    completed_tasks.push(...framework.completedTasks);
+  const { frameworks, completedFrameworks } = state;
+  for (const framework of [...frameworks.values(), ...completedFrameworks.values()]) {
+    for (const task of framework.unreachableTasks.values()) unreachable_tasks.push(task);
+    for (const task of framework.completedTasks) completed_tasks.push(task);
   }
   return { tasks, unreachable_tasks, completed_tasks };
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
+import { Rope } from './rope.ts';
 import { SharedViews } from './shared-views.ts';
 
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
@@ -15,10 +16,11 @@ function asked(asks: readonly (readonly [string, () => Buffer])[]): Promise<stri
     };
     const views = new SharedViews<number>(
       env,
-      (asker, bytes) => note(asker, bytes.toString()),
+      (asker, rope) => note(asker, rope.toBuffer().toString()),
       (asker, error) => note(asker, String(error)),
     );
-    for (const [i, [key, build]] of asks.entries()) views.ask(key, i, build);
+    for (const [i, [key, build]] of asks.entries())
+      views.ask(key, i, { refresh: () => true, compose: () => Rope.of([build()]) });
   });
 }
 
@@ -43,4 +45,29 @@ test('a view that cannot be built fails for all who asked, and for nobody else',
     ['b', () => Buffer.from('b')],
   ]);
   assert.deepEqual(answers, ['0 Error: no', '1 Error: no', '2 b']);
+});
+
+test('who asks while it is being written shares it; it is put together at the end', async () => {
+  let slices = 0;
+  const answers: string[] = [];
+  await new Promise<void>((done) => {
+    const views = new SharedViews<number>(
+      env,
+      (asker, rope) => {
+        answers.push(`${asker} ${rope.toBuffer().toString()}`);
+        if (answers.length === 2) done();
+      },
+      (_asker, error) => assert.fail(String(error)),
+    );
+    const view = {
+      refresh: () => {
+        slices += 1;
+        if (slices === 2) views.ask('a', 1, view);
+        return slices === 3;
+      },
+      compose: () => new Rope().text(`after ${slices}`),
+    };
+    views.ask('a', 0, view);
+  });
+  assert.deepEqual(answers, ['0 after 3', '1 after 3']);
 });

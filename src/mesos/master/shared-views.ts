@@ -1,16 +1,31 @@
 // Answers that are expensive to build (/state and the like) are built once for all who asked the
-// same before the building began, and for a crowd never back to back: half of the time is left for
-// everything else, however many ask. What is answered is never older than the question.
+// same before the building ended, in slices, and for a crowd never back to back: half of the time is
+// left for everything else, however many ask. What is answered is never older than the question.
 import type { Env } from '#env/env.ts';
+import type { Rope } from './rope.ts';
+
+/** An answer in two steps: texts are written as long as time allows, then put together at once. */
+export interface View {
+  /** False when `isOver` said stop before all was written. */
+  refresh(isOver: () => boolean): boolean;
+  /** In the same turn in which `refresh` was true. */
+  compose(): Rope;
+}
 
 interface Waiting<T> {
-  readonly build: () => Buffer;
+  readonly view: View;
   readonly askers: T[];
+  slices: number;
 }
+
+/** So long nobody else is served. */
+const SLICE_MS = 5;
+/** Of a state that changes faster than it is written; then the rest is written in one go. */
+const SLICES_MAX = 2_000;
 
 export class SharedViews<T> {
   readonly #env: Env;
-  readonly #answer: (asker: T, bytes: Buffer) => void;
+  readonly #answer: (asker: T, rope: Rope) => void;
   readonly #fail: (asker: T, error: unknown) => void;
   readonly #waiting = new Map<string, Waiting<T>>();
   #isScheduled = false;
@@ -19,7 +34,7 @@ export class SharedViews<T> {
 
   constructor(
     env: Env,
-    answer: (asker: T, bytes: Buffer) => void,
+    answer: (asker: T, rope: Rope) => void,
     fail: (asker: T, error: unknown) => void,
   ) {
     this.#env = env;
@@ -28,13 +43,13 @@ export class SharedViews<T> {
   }
 
   /** True when somebody waits for the same already. */
-  ask(key: string, asker: T, build: () => Buffer): boolean {
+  ask(key: string, asker: T, view: View): boolean {
     const same = this.#waiting.get(key);
     if (same !== undefined) {
       same.askers.push(asker);
       return true;
     }
-    this.#waiting.set(key, { build, askers: [asker] });
+    this.#waiting.set(key, { view, askers: [asker], slices: 0 });
     this.#schedule();
     return false;
   }
@@ -46,23 +61,30 @@ export class SharedViews<T> {
     this.#env.timers.after(delay, () => this.#next());
   }
 
-  /** One view a turn. */
+  /** One slice of one view a turn. */
   #next(): void {
     this.#isScheduled = false;
     const [first] = this.#waiting;
     if (first === undefined) return;
-    const [key, { build, askers }] = first;
-    this.#waiting.delete(key);
+    const [key, one] = first;
     const from = this.#env.clock.monotonicMs();
+    const isOver = (): boolean => {
+      return one.slices < SLICES_MAX && this.#env.clock.monotonicMs() - from >= SLICE_MS;
+    };
     try {
-      const bytes = build();
-      for (const asker of askers) this.#answer(asker, bytes);
+      one.slices += 1;
+      if (one.view.refresh(isOver)) {
+        const rope = one.view.compose();
+        this.#waiting.delete(key);
+        for (const asker of one.askers) this.#answer(asker, rope);
+      }
     } catch (error) {
-      for (const asker of askers) this.#fail(asker, error);
+      this.#waiting.delete(key);
+      for (const asker of one.askers) this.#fail(asker, error);
     }
     const now = this.#env.clock.monotonicMs();
     // A single reader, one question after the other, need not wait.
-    const isCrowded = askers.length > 1 || this.#waiting.size > 0;
+    const isCrowded = one.askers.length > 1 || this.#waiting.size > 1;
     this.#restsUntil = isCrowded ? now + (now - from) : 0;
     if (this.#waiting.size > 0) this.#schedule();
   }

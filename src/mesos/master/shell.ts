@@ -65,6 +65,7 @@ export class MasterShell {
   readonly #fetchMs: number;
   #wantedAt: number | undefined;
   #isClosed = false;
+  readonly #closing = new AbortController();
   readonly #ended = Promise.withResolvers<void>();
   /** Registry writes go one after the other; each confirms its changes when they are durable. */
   readonly #unwritten: Persist[] = [];
@@ -274,8 +275,14 @@ export class MasterShell {
     };
   }
 
+  /** Aborted when the master closes. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#closing.abort();
     this.#timer?.timer.cancel();
     if (this.#allocation !== 'soon') this.#allocation?.cancel();
     for (const stream of this.#streams.values()) stream.close();

@@ -31,8 +31,6 @@ export interface StateWatcher {
   onFramework(framework: FrameworkRecord): void;
   /** Of the completed ones the oldest. */
   onForgotten(framework: FrameworkRecord): void;
-  /** The schedule or the mode of machines, which offers show. */
-  onMaintenance(): void;
 }
 
 export const nobody: StateWatcher = {
@@ -44,5 +42,4 @@ export const nobody: StateWatcher = {
   onRecovered: () => {},
   onFramework: () => {},
   onForgotten: () => {},
-  onMaintenance: () => {},
 };
