@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import { encodeRecord } from '#codec/recordio.ts';
 import type { Env, Timer } from '#env/env.ts';
+import { principalText, type Principal } from '#mesos/security/principal.ts';
 import type { ExecutorCall, ExecutorEvent } from '#wire/mesos/v1.ts';
 import type { Exchange } from './exchange.ts';
 import { acceptedMedia, encodeAs, HttpProblem, type Media, readCall, sendText } from './http.ts';
@@ -47,7 +48,7 @@ export class ExecutorApi {
     this.#streams.clear();
   }
 
-  async handle({ request, response }: Exchange): Promise<void> {
+  async handle({ request, response, principal }: Exchange): Promise<void> {
     if (this.#shell.core.master.kind === 'recovering') {
       throw new HttpProblem(503, 'Agent has not finished recovery');
     }
@@ -69,6 +70,8 @@ export class ExecutorApi {
     }
     const executor = workloads.executor(key);
     if (executor === undefined) throw new HttpProblem(400, 'Executor cannot be found');
+    const foreign = principal && claimsProblem(principal, key, executor.containerId);
+    if (foreign !== undefined) throw new HttpProblem(403, foreign);
     if (media !== undefined) {
       this.#subscribe(call, key, media, response);
       return;
@@ -139,6 +142,24 @@ export class ExecutorApi {
       this.#beat(connection, stream);
     });
   }
+}
+
+/** Why a token is not the one that this executor was given, in Mesos' words. */
+function claimsProblem(
+  principal: Principal,
+  { frameworkId, executorId }: ExecutorKey,
+  containerId: string,
+): string | undefined {
+  const { fid, eid, cid } = principal.claims ?? {};
+  const who = `Authenticated principal '${principalText(principal)}' does not contain`;
+  if (fid !== frameworkId) {
+    return `${who} an 'fid' claim with the framework ID ${frameworkId}, which is set in the call`;
+  }
+  if (eid !== executorId) {
+    return `${who} an 'eid' claim with the executor ID ${executorId}, which is set in the call`;
+  }
+  if (cid === containerId) return undefined;
+  return `${who} a 'cid' claim with the correct active ContainerID`;
 }
 
 function callProblem(call: ExecutorCall): string | undefined {

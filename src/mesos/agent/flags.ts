@@ -16,6 +16,7 @@ import {
 } from '#mesos/flags/flag-table.ts';
 import { acls } from '#mesos/security/acls.ts';
 import { Authorizer } from '#mesos/security/authorizer.ts';
+import { SECURITY_KINDS, type SecurityFlags } from './security-flags.ts';
 import type { Backend } from './image-root.ts';
 import { parseIsolators } from './isolators.ts';
 import {
@@ -31,6 +32,7 @@ import { DockerConfig, NO_LOGINS } from './registry-auth.ts';
 export interface AgentFlags {
   /** Who may do what. */
   readonly authorizer: Authorizer;
+  readonly security: SecurityFlags;
   readonly isolators: ReadonlySet<string>;
   readonly seccompFolder: string | undefined;
   readonly seccompProfile: string | undefined;
@@ -152,6 +154,7 @@ function dockerRegistry(text: string): string {
  * `container_`, some of ours. The bound on processes is far above what anything sane needs.
  */
 const KINDS = {
+  ...SECURITY_KINDS,
   isolation: flag('posix/cpu,posix/mem', parseIsolators),
   seccomp_config_dir: flag('', optional),
   seccomp_profile_name: flag('', optional),
@@ -234,6 +237,21 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
   value('authorizer');
   return {
     authorizer: new Authorizer(value('acls')),
+    security: {
+      executors: value('authenticate_http_executors'),
+      readonly: value('authenticate_http_readonly'),
+      readwrite: value('authenticate_http_readwrite'),
+      httpAuthenticators: value('http_authenticators'),
+      httpCredentials: value('http_credentials'),
+      credential: value('credential'),
+      // The older name of the same flag.
+      jwtSecretKey: value('jwt_secret_key') ?? value('executor_secret_key'),
+      times: {
+        backoffMs: value('authentication_backoff_factor'),
+        timeoutMsMin: value('authentication_timeout_min'),
+        timeoutMsMax: value('authentication_timeout_max'),
+      },
+    },
     isolators: value('isolation'),
     seccompFolder: value('seccomp_config_dir'),
     seccompProfile: value('seccomp_profile_name'),

@@ -12,7 +12,7 @@ import type { Env } from '#env/env.ts';
 import type { ProcessHost } from '#env/process.ts';
 import { addressOf, LibprocessEndpoint } from '#mesos/libprocess/endpoint.ts';
 import { uuidBytes } from '#mesos/executor/uuid.ts';
-import { OPEN, type Authentication } from '#mesos/security/authentication.ts';
+import type { ToPeer } from '#mesos/security/cram-md5.ts';
 import { decode, encode, type MessageName } from '#wire/mesos/codec.ts';
 import type { AgentInfo, Attribute, Resource } from '#wire/mesos/v1.ts';
 import { AgentAccess } from './access.ts';
@@ -28,10 +28,12 @@ import { HttpProblem, sendProblem } from './http.ts';
 import { checkNetworkFlags, seccompProfiles } from './isolators.ts';
 import { LegacyApi } from './legacy.ts';
 import { barred } from './barred.ts';
+import { isAuthenticationName, MasterAuthentication } from './master-authentication.ts';
 import { OperatorApi } from './operator-api.ts';
 import { Oversubscriber } from './oversubscriber.ts';
 import { AgentPaths } from './paths.ts';
 import { realmOf } from './realms.ts';
+import { agentSecurity, type AgentSecurity } from './security-flags.ts';
 import { AgentShell } from './shell.ts';
 
 export interface AgentSettings {
@@ -122,7 +124,8 @@ class AgentService {
   readonly #operatorApi: OperatorApi;
   readonly #legacy: LegacyApi;
   readonly #oversubscriber: Oversubscriber;
-  readonly #authentication: Authentication = OPEN;
+  readonly #security: AgentSecurity;
+  readonly #master: MasterAuthentication | undefined;
   readonly #env: Env;
   readonly #url: string;
   readonly #ended = Promise.withResolvers<string>();
@@ -139,6 +142,7 @@ class AgentService {
     const paths = new AgentPaths(settings.workFolder);
     const flags = readFlags(settings.options ?? {});
     checkNetworkFlags(flags);
+    this.#security = agentSecurity(flags.security, env);
     this.#endpoint = new LibprocessEndpoint({
       id: AGENT_ID,
       address,
@@ -193,6 +197,7 @@ class AgentService {
         secretsFolder: secretsFolderOf(settings.workFolder),
         flags,
         nextId: () => env.random.uuid(),
+        tokenOf: this.#security.tokenOf,
       },
       ports,
       { onInput: (input) => this.#shell.input(input), nextConnection },
@@ -225,7 +230,9 @@ class AgentService {
         onInput: (input) => this.#shell.input(input),
       },
     );
+    this.#master = this.#masterAuthentication();
     this.#shell.wire({
+      authentication: this.#master,
       checkpoints: new Checkpoints(paths, { disk: ports.disk, log: env.log }, flags.isStrict),
       containers,
       policy: flags.reconfiguration,
@@ -253,8 +260,25 @@ class AgentService {
     };
   }
 
+  #masterAuthentication(): MasterAuthentication | undefined {
+    const { credential, times } = this.#security;
+    if (credential === undefined) return undefined;
+    const ports = {
+      upid: this.#endpoint.upid,
+      send: (to: string, name: string, body: object) => this.#send(to, name, body),
+      onRefused: (master: string) => {
+        this.#ended.resolve(`The master at ${master} refused authentication`);
+      },
+    };
+    return new MasterAuthentication(credential, times, ports, this.#env);
+  }
+
   #onMessage(from: string, name: string, body: Uint8Array, connection: number): void {
     const short = name.startsWith(PREFIX) ? name.slice(PREFIX.length) : name;
+    if (isAuthenticationName(short)) {
+      this.#onAuthentication(from, short, body);
+      return;
+    }
     if (!KNOWN_MESSAGES.has(short)) {
       this.#env.log.debug('A message of the master is not known', { name });
       return;
@@ -264,6 +288,14 @@ class AgentService {
       this.#shell.masterMessage(message as FromMaster, connection);
     } catch (error) {
       this.#env.log.warn('A message of the master cannot be read', { name, error });
+    }
+  }
+
+  #onAuthentication(from: string, name: ToPeer['name'], body: Uint8Array): void {
+    try {
+      this.#master?.onMessage(from, { name, body: decode(name, body) } as ToPeer);
+    } catch (error) {
+      this.#env.log.warn('A message of an authenticator cannot be read', { name, error });
     }
   }
 
@@ -277,7 +309,7 @@ class AgentService {
     const url = new URL(request.url ?? '/', 'http://agent');
     const path = routeOf(url.pathname);
     const handle = async (): Promise<void> => {
-      const who = await this.#authentication.identify(realmOf(path), request.headers);
+      const who = await this.#security.authentication.identify(realmOf(path), request.headers);
       if ('refusal' in who) {
         const { status, message, headers } = who.refusal;
         throw new HttpProblem(status, message, headers);

@@ -5,6 +5,7 @@ import type { ExecutorEvent } from '#wire/mesos/v1.ts';
 import type { Checkpoints } from './checkpoint.ts';
 import type { Containers } from './containers.ts';
 import type { AgentCore } from './core.ts';
+import type { MasterAuthentication } from './master-authentication.ts';
 import { refusedChanges, type ReconfigurationPolicy } from './reconfiguration.ts';
 import type { AgentEffect, AgentInput, ConnectionId, FromMaster, RecoveredAgent } from './types.ts';
 
@@ -14,6 +15,8 @@ export interface AgentWiring {
   readonly policy: ReconfigurationPolicy;
   sendToMaster(upid: string, name: string, body: unknown): void;
   watchMaster(address: string): void;
+  /** Proves to it who this agent is, then calls `done`; undefined: nothing is to be proven. */
+  readonly authentication: Pick<MasterAuthentication, 'start' | 'stop'> | undefined;
   sendToExecutor(connection: ConnectionId, event: ExecutorEvent): void;
   closeExecutor(connection: ConnectionId): void;
   onExit(how: 'leave' | 'restart' | 'failed', message: string): void;
@@ -101,6 +104,12 @@ export class AgentShell {
   }
 
   masterMessage(message: FromMaster, connection: number): void {
+    const isForgotten = message.name === 'PingSlaveMessage' && message.body.connected === false;
+    if (isForgotten && this.#wired().authentication !== undefined) {
+      // It does not know any more who this is: registering again is not enough.
+      this.#forgotten();
+      return;
+    }
     this.input({ kind: 'master-message', message, connection });
   }
 
@@ -110,6 +119,7 @@ export class AgentShell {
     this.#masterAddress = address;
     this.#reconnect?.cancel();
     this.#reconnectMs = RECONNECT_MS;
+    this.#wired().authentication?.stop();
     this.input({ kind: 'master-lost' });
     if (this.#isStarted) this.#findMaster();
   }
@@ -117,7 +127,11 @@ export class AgentShell {
   /** The connection to a master broke. */
   masterExited(address: string): void {
     // One that leads no longer.
-    if (address !== this.#masterAddress) return;
+    if (address === this.#masterAddress) this.#forgotten();
+  }
+
+  #forgotten(): void {
+    this.#wired().authentication?.stop();
     this.input({ kind: 'master-lost' });
     if (this.#isClosed) return;
     this.#reconnect?.cancel();
@@ -139,6 +153,7 @@ export class AgentShell {
     this.#isClosed = true;
     this.#timer?.cancel();
     this.#reconnect?.cancel();
+    this.#wired().authentication?.stop();
     this.#wired().containers.close();
   }
 
@@ -149,8 +164,12 @@ export class AgentShell {
 
   #findMaster(): void {
     if (this.#isClosed || this.#masterAddress === undefined) return;
-    this.#wired().watchMaster(this.#masterAddress);
-    this.input({ kind: 'master-found', address: this.#masterAddress });
+    const address = this.#masterAddress;
+    const { authentication, watchMaster } = this.#wired();
+    watchMaster(address);
+    const found = (): void => this.input({ kind: 'master-found', address });
+    if (authentication === undefined) found();
+    else authentication.start(address, found);
   }
 
   #pump(): void {

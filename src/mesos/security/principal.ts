@@ -7,3 +7,14 @@ export interface Principal {
   /** What a token says, every value as text. */
   readonly claims?: Readonly<Record<string, string>> | undefined;
 }
+
+/** As Mesos prints it: the name alone, or both parts as JSON. */
+export function principalText({ value, claims = {} }: Principal): string {
+  const names = Object.keys(claims).toSorted();
+  if (value !== undefined && names.length === 0) return value;
+  const sorted = Object.fromEntries(names.map((name) => [name, claims[name]]));
+  return JSON.stringify({
+    ...(value === undefined ? {} : { value }),
+    ...(names.length === 0 ? {} : { claims: sorted }),
+  });
+}
