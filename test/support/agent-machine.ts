@@ -55,6 +55,11 @@ const REAL_AGENT = {
   MESOS_LAUNCHER_DIR: join(dirname(realMaster), 'launcher'),
 };
 
+function variablesOf(flags: Readonly<Record<string, string>>): Record<string, string> {
+  const all = Object.entries(flags);
+  return Object.fromEntries(all.map(([name, value]) => [`MESOS_${name.toUpperCase()}`, value]));
+}
+
 export class AgentMachine {
   readonly folder = mkdtempSync(join(tmpdir(), 'strata-agent-'));
   readonly kind: 'real' | 'own';
@@ -64,6 +69,11 @@ export class AgentMachine {
   agent!: ChildProcess;
 
   readonly agentKind: 'real' | 'own';
+  /** Under Mesos' names, beside those that every test needs. */
+  masterFlags: Readonly<Record<string, string>> = {};
+  agentFlags: Readonly<Record<string, string>> = {};
+  /** How the test may look at the master. */
+  authorization: string | undefined;
 
   constructor(kind: 'real' | 'own', agentKind: 'real' | 'own' = 'own') {
     this.kind = kind;
@@ -94,8 +104,13 @@ export class AgentMachine {
             LIBPROCESS_PORT: port,
             MESOS_REGISTRY: 'in_memory',
             MESOS_ALLOCATION_INTERVAL: '100ms',
+            ...variablesOf(this.masterFlags),
           })
-        : start([process.execPath, strata, 'master', '--home', work, '--port', port]);
+        : start(
+            [process.execPath, strata, 'master', '--home', work, '--port', port],
+            variablesOf(this.masterFlags),
+            join(this.folder, 'master.log'),
+          );
   }
 
   get agentUrl(): string {
@@ -119,20 +134,29 @@ export class AgentMachine {
           WORK_DIR: home,
           LIBPROCESS_PORT: port,
           MESOS_RESOURCES: resources,
+          ...variablesOf(this.agentFlags),
         },
         log,
       );
       return;
     }
-    this.agent = start([process.execPath, strata, 'agent', ...options, ...more], {}, log);
+    const command = [process.execPath, strata, 'agent', ...options, ...more];
+    this.agent = start(command, variablesOf(this.agentFlags), log);
   }
 
   async agentActive(): Promise<void> {
     await eventually('the agent is active', async () => {
-      const answer = await fetch(`${this.masterUrl}/slaves`);
+      const answer = await this.ask('/slaves');
       const { slaves } = (await answer.json()) as { slaves: { active: boolean }[] };
       return slaves.some((one) => one.active) ? true : undefined;
     });
+  }
+
+  /** Of the master. */
+  ask(path: string): Promise<Response> {
+    const { authorization } = this;
+    const headers = authorization === undefined ? {} : { authorization };
+    return fetch(this.masterUrl + path, { headers });
   }
 
   async close(): Promise<void> {

@@ -34,11 +34,13 @@ export class TestFramework {
     env: Env,
     info: Partial<FrameworkInfo> = {},
     contentType: ContentType = 'application/json',
+    authorization?: string,
   ) {
     this.client = new SchedulerClient(
       {
         masterUrl,
         contentType,
+        authorization,
         framework: {
           user: 'root',
           name: 'test',

@@ -5,7 +5,14 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { decode, encode, type MessageName } from '#wire/mesos/codec.ts';
-import type { FrameworkInfo, Messages, Offer, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
+import type {
+  Credential,
+  FrameworkInfo,
+  Messages,
+  Offer,
+  TaskInfo,
+  TaskStatus,
+} from '#wire/mesos/v1.ts';
 import { realMaster } from './agent-machine.ts';
 import { eventually, root, run } from './cluster.ts';
 
@@ -46,8 +53,9 @@ export class NativeDriver {
   frameworkId = '';
 
   /** `master`: `ip:port` or `zk://…`. */
-  constructor(program: string, master: string, info: FrameworkInfo) {
-    this.child = spawn(program, [master], {
+  constructor(program: string, master: string, info: FrameworkInfo, credential?: Credential) {
+    const known = credential === undefined ? [] : [hex(encode('Credential', credential))];
+    this.child = spawn(program, [master, ...known], {
       stdio: ['pipe', 'pipe', 'ignore'],
     });
     createInterface({ input: this.child.stdout! }).on('line', (line) => this.#onLine(line));

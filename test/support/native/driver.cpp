@@ -1,7 +1,8 @@
 // A framework on the real scheduler driver of libmesos 1.11 (protocol v0), without any Mesos header: the
 // few entry points are declared by their mangled names, as the symbols of the library have them. Commands
 // come as lines on standard input, callbacks go as lines to standard output; messages are hexadecimal
-// protobuf of the v0 package. One argument: ip:port of the master. First line: a FrameworkInfo.
+// protobuf of the v0 package. Arguments: ip:port of the master, and a Credential if there is one. First line:
+// a FrameworkInfo.
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -24,6 +25,7 @@ bool serialize_to(const void*, str*) asm(CONST_LITE "17SerializeToStringEPNSt7__
 
 #define CONSTRUCTOR(name, mangled) void name##_new(void*) asm("_ZN5mesos" mangled "C1Ev");
 CONSTRUCTOR(framework_info, "13FrameworkInfo")
+CONSTRUCTOR(credential, "10Credential")
 CONSTRUCTOR(offer_id, "7OfferID")
 CONSTRUCTOR(filters, "7Filters")
 CONSTRUCTOR(task_id, "6TaskID")
@@ -131,6 +133,8 @@ struct Scheduler {
 #define DRIVER "_ZN5mesos20MesosSchedulerDriver"
 void driver_new(void*, Scheduler*, const void*, const str&) asm(
   DRIVER "C1EPNS_9SchedulerERKNS_13FrameworkInfoERK" STR);
+void driver_new_known(void*, Scheduler*, const void*, const str&, const void*) asm(
+  DRIVER "C1EPNS_9SchedulerERKNS_13FrameworkInfoERK" STR "RKNS_10CredentialE");
 int driver_start(void*) asm(DRIVER "5startEv");
 int driver_stop(void*, bool) asm(DRIVER "4stopEb");
 int driver_abort(void*) asm(DRIVER "5abortEv");
@@ -157,7 +161,10 @@ int main(int count, char** arguments)
   str line;
   std::getline(std::cin, line);
   void* driver = calloc(1, 65536);
-  driver_new(driver, new Scheduler, made(framework_info_new, line), arguments[1]);
+  void* info = made(framework_info_new, line);
+  if (count > 2)
+    driver_new_known(driver, new Scheduler, info, arguments[1], made(credential_new, arguments[2]));
+  else driver_new(driver, new Scheduler, info, arguments[1]);
   driver_start(driver);
   void* no_filters = made(filters_new, "");
   while (std::getline(std::cin, line)) {

@@ -58,7 +58,8 @@ def main():
     framework = Dict()
     framework.user = 'root'
     framework.name = 'short-tasks'
-    driver = MesosSchedulerDriver(scheduler, framework, MASTER, use_addict=True)
+    known = dict(principal=sys.argv[4], secret=sys.argv[5]) if len(sys.argv) > 5 else {}
+    driver = MesosSchedulerDriver(scheduler, framework, MASTER, use_addict=True, **known)
     driver.start()
     finished = scheduler.over.wait(120)
     count = sum(1 for state in scheduler.states.values() if state == 'TASK_FINISHED')
