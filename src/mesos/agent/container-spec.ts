@@ -35,7 +35,7 @@ import type { LaunchRequest, MainContainer } from './nested.ts';
 import type { AgentFlags } from './flags.ts';
 import { type AgentPaths, pathPart } from './paths.ts';
 import { networkFiles, networkOf, Networks } from './networks.ts';
-import type { AgentSecurity } from './security-flags.ts';
+import { tokenVariables, type AgentSecurity } from './security-flags.ts';
 import type { ContainerLaunch } from './types.ts';
 import { volumeMounts } from './volumes.ts';
 
@@ -272,7 +272,7 @@ export class ContainerSpecs {
       env: {
         ...this.#executorVariables(launch, sandbox),
         ...(this.networks.of(containerId) === undefined ? {} : { LIBPROCESS_IP: '0.0.0.0' }),
-        ...(await this.#token(launch)),
+        ...(await tokenVariables(this.#options.tokenOf, launch)),
         ...commandEnvironment(command?.environment),
       },
       cwd: sandbox,
@@ -466,12 +466,6 @@ export class ContainerSpecs {
       ...commandEnvironment(isDefault ? launch.executor.command?.environment : undefined),
       ...commandEnvironment(task.command?.environment),
     };
-  }
-
-  async #token({ key, containerId }: ContainerLaunch): Promise<Record<string, string>> {
-    const { tokenOf } = this.#options;
-    if (tokenOf === undefined) return {};
-    return { MESOS_EXECUTOR_AUTHENTICATION_TOKEN: await tokenOf({ ...key, containerId }) };
   }
 
   #executorVariables(launch: ContainerLaunch, sandbox: string): Record<string, string> {

@@ -7,6 +7,7 @@ import type { Authentication } from '#mesos/security/authentication.ts';
 import { authenticationOf } from '#mesos/security/authenticators.ts';
 import { signToken } from '#mesos/security/bearer.ts';
 import { parseCredential, readCredentials, readSecretFile } from '#mesos/security/credentials.ts';
+import type { ContainerLaunch } from './types.ts';
 import { EXECUTOR_REALM, READONLY_REALM, READWRITE_REALM } from './realms.ts';
 
 export const SECURITY_KINDS = {
@@ -104,4 +105,13 @@ export function agentSecurity(flags: SecurityFlags, env: Env): AgentSecurity {
     credential: credentialOf(flags.credential, env),
     times,
   };
+}
+
+/** What a custom executor finds its token in. */
+export async function tokenVariables(
+  tokenOf: AgentSecurity['tokenOf'],
+  { key, containerId }: Pick<ContainerLaunch, 'key' | 'containerId'>,
+): Promise<Record<string, string>> {
+  if (tokenOf === undefined) return {};
+  return { MESOS_EXECUTOR_AUTHENTICATION_TOKEN: await tokenOf({ ...key, containerId }) };
 }
