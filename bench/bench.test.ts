@@ -67,7 +67,7 @@ for (const benchmark of benchmarks) {
     const { notes, comparisons, failed } = await runBenchmark(benchmark, {
       size: 'small',
       rounds: 1,
-      sides: benchmark.peer === 'Mesos' ? ['strata', 'peer'] : ['strata'],
+      sides: benchmark.peer === 'Kubernetes' ? ['strata'] : ['strata', 'peer'],
     });
     assert.equal(failed, false, notes.join('\n'));
     assert.ok(comparisons.length > 0);

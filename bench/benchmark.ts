@@ -14,13 +14,15 @@ export interface Measure {
   readonly better: 'lower' | 'higher';
   /** How many times better than the peer this side is to be. */
   readonly goal?: number;
+  /** What it is to be at most, whatever the peer does. */
+  readonly atMost?: number;
 }
 
 export interface Benchmark {
   readonly name: string;
   /** One line for people: what is loaded, and how much of it at full size. */
   readonly about: string;
-  readonly peer: 'Mesos' | 'Kubernetes';
+  readonly peer: 'Mesos' | 'Kubernetes' | 'runc';
   /** Why this side cannot be measured on this machine; undefined when it can. */
   missing(side: Side): string | undefined;
   /** Starts the side afresh, loads it, stops it. Rejects when the load did not succeed. */
@@ -32,6 +34,7 @@ export interface Comparison {
   readonly unit: string;
   readonly better: 'lower' | 'higher';
   readonly goal: number | undefined;
+  readonly atMost: number | undefined;
   /** Medians over the rounds. */
   readonly strata: number | undefined;
   readonly peer: number | undefined;
@@ -52,7 +55,7 @@ export function compare(rounds: Readonly<Record<Side, readonly Measure[][]>>): C
   for (const measure of [...rounds.strata, ...rounds.peer].flat()) {
     if (!kinds.has(measure.name)) kinds.set(measure.name, measure);
   }
-  return [...kinds.values()].map(({ name, unit, better, goal }) => {
+  return [...kinds.values()].map(({ name, unit, better, goal, atMost }) => {
     const of = (side: Side): number | undefined =>
       median(
         rounds[side]
@@ -67,6 +70,6 @@ export function compare(rounds: Readonly<Record<Side, readonly Measure[][]>>): C
       // A quantity below the clock's step counts as one step.
       ratio = more / Math.max(less, Number.EPSILON);
     }
-    return { name, unit, better, goal, strata, peer, ratio };
+    return { name, unit, better, goal, atMost, strata, peer, ratio };
   });
 }

@@ -1,4 +1,6 @@
 // All benchmarks, in the order in which they run.
+import { agentContainers, agentProcesses } from './agent-containers.ts';
+import { agentTask } from './agent-task.ts';
 import type { Benchmark } from './benchmark.ts';
 import { coldStart } from './cold-start.ts';
 import { kubeLists } from './kube-lists.ts';
@@ -17,6 +19,9 @@ export const benchmarks: readonly Benchmark[] = [
   mesosFrameworks,
   mesosLaunch,
   mesosState,
+  agentTask,
+  agentProcesses,
+  agentContainers,
   kubeObjects,
   kubeLists,
   kubeWatch,

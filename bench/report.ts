@@ -26,14 +26,16 @@ function amount(value: number | undefined, unit: string): string {
   return `${value.toFixed(digits)} ${unit}`.trim();
 }
 
-function verdict({ ratio, goal }: Comparison): string {
+function verdict({ ratio, goal, atMost, strata }: Comparison): string {
+  if (atMost !== undefined && strata !== undefined) return strata <= atMost ? 'met' : 'missed';
   if (ratio === undefined || goal === undefined) return '';
   return ratio >= goal ? 'met' : 'missed';
 }
 
 function row(one: Comparison): string {
   const ratio = one.ratio === undefined ? '-' : `${one.ratio.toFixed(2)}×`;
-  const goal = one.goal === undefined ? '' : `${one.goal}×`;
+  const least = one.goal === undefined ? '' : `${one.goal}×`;
+  const goal = one.atMost === undefined ? least : `≤ ${one.atMost} ${one.unit}`;
   const cells = [
     one.name,
     amount(one.strata, one.unit),
