@@ -6,7 +6,6 @@ import {
   readdirSync,
   readFileSync,
   rmdirSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -99,10 +98,13 @@ export function makeCgroup(
 ): readonly string[] {
   if (cgroups.version === 2) enableControllers(cgroups.roots.get('unified') ?? '', path);
   const folders = foldersOf(cgroups, path);
-  for (const folder of folders) mkdirSync(folder, { recursive: true });
-  // All groups together must not count as one process among the machine's others.
   const top = path.split('/').find((part) => part !== '') ?? path;
-  applyLimits(cgroups, top, { cpus: TOP_CPUS_PER_CORE * availableParallelism() });
+  const tops = new Set(foldersOf(cgroups, top));
+  const made = folders.map((folder) => mkdirSync(folder, { recursive: true }));
+  if (made.some((first) => first !== undefined && tops.has(first))) {
+    // All groups together must not count as one process among the machine's others.
+    applyLimits(cgroups, top, { cpus: TOP_CPUS_PER_CORE * availableParallelism() });
+  }
   applyLimits(cgroups, path, limits);
   return folders.map((folder) => join(folder, 'cgroup.procs'));
 }
@@ -179,9 +181,9 @@ function pidsBelow(folder: string): number[] {
 
 function childFolders(folder: string): string[] {
   try {
-    return readdirSync(folder)
-      .map((name) => join(folder, name))
-      .filter((path) => statSync(path).isDirectory());
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => join(folder, name));
   } catch {
     return [];
   }
@@ -263,20 +265,23 @@ function detailV2(cpu: string, memory: string) {
 export function removeCgroup(cgroups: CgroupRoots, path: string): boolean {
   if (!foldersOf(cgroups, path).map(removeFolder).every(Boolean)) return false;
   for (let above = dirname(path); above.includes('/'); above = dirname(above)) {
-    for (const folder of foldersOf(cgroups, above)) {
-      if (existsSync(folder) && childFolders(folder).length === 0) removeFolder(folder);
-    }
+    // The kernel knows at once whether one is empty; a thousand neighbours are not to be read for it.
+    for (const folder of foldersOf(cgroups, above)) removeEmpty(folder);
   }
   return true;
 }
 
 function removeFolder(folder: string): boolean {
-  if (!existsSync(folder)) return true;
-  if (!childFolders(folder).map(removeFolder).every(Boolean)) return false;
+  if (removeEmpty(folder)) return true;
+  return childFolders(folder).map(removeFolder).every(Boolean) && removeEmpty(folder);
+}
+
+/** True when it is gone. */
+function removeEmpty(folder: string): boolean {
   try {
     rmdirSync(folder);
     return true;
-  } catch {
-    return !existsSync(folder);
+  } catch (error) {
+    return (error as { code?: unknown }).code === 'ENOENT';
   }
 }

@@ -1,7 +1,7 @@
 // How the processes of containers are started: sandbox, command line, environment, identity, limits
 // and isolation of custom executors, of tasks, and of the commands that check tasks.
 import { readFileSync, readlinkSync } from 'node:fs';
-import { chown, mkdir, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { chown, mkdir, readFile, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Env } from '#env/env.ts';
 import type { ProcessLimits, ProcessMount, ProcessSpec } from '#env/process.ts';
@@ -242,11 +242,11 @@ export class ContainerSpecs {
   /** Removes the root of a container that has ended, and those of its volumes. */
   async removeRoots(topId: string, rootName: string): Promise<void> {
     const roots = this.#options.paths.imageRoots(topId);
-    const own = pathPart(rootName);
-    for (const name of await readdir(roots).catch(() => [])) {
-      if (name !== own && !name.startsWith(`${own}-volume-`)) continue;
-      this.roots.store.release(join(roots, name));
-      await rm(join(roots, name), { recursive: true, force: true });
+    const own = join(roots, pathPart(rootName));
+    for (const folder of this.roots.store.holdersBelow(roots)) {
+      if (folder !== own && !folder.startsWith(`${own}-volume-`)) continue;
+      this.roots.store.release(folder);
+      await rm(folder, { recursive: true, force: true });
     }
   }
 

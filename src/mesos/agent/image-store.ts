@@ -86,9 +86,14 @@ export class ImageStore {
 
   /** Of a folder and all below it. */
   release(folder: string): void {
-    for (const holder of this.#holders.keys()) {
-      if (holder === folder || holder.startsWith(`${folder}/`)) this.#holders.delete(holder);
-    }
+    for (const holder of this.holdersBelow(folder)) this.#holders.delete(holder);
+  }
+
+  holdersBelow(folder: string): readonly string[] {
+    if (this.#holders.size === 0) return [];
+    return [...this.#holders.keys()].filter(
+      (holder) => holder === folder || holder.startsWith(`${folder}/`),
+    );
   }
 
   removalsOf(layer: string): Promise<Removals> {
