@@ -60,10 +60,10 @@ export class Ledger {
     return within(this.#offered, role);
   }
 
-  /** Thousandths of what agents have reserved for the role. */
+  /** Thousandths of what agents have reserved for the role and for those below. */
   reservedFor(role: string): Map<string, number> {
     return this.#reservations()
-      .filter((kind) => reservationRole(kind) === role)
+      .filter((kind) => isWithin(reservationRole(kind), role))
       .quantities();
   }
 

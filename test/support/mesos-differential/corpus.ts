@@ -3,6 +3,7 @@ import type { Settings } from './masters.ts';
 import type { World } from './player.ts';
 import { aclFrameworks } from './scenes/acl-frameworks.ts';
 import { aclOperators } from './scenes/acl-operators.ts';
+import { aclPrincipals } from './scenes/acl-principals.ts';
 import { aclViews } from './scenes/acl-views.ts';
 import { agents } from './scenes/agents.ts';
 import { authentication } from './scenes/authentication.ts';
@@ -33,4 +34,5 @@ export const scenes: readonly Scene[] = [
   aclViews,
   aclOperators,
   aclFrameworks,
+  aclPrincipals,
 ];
