@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
+import type { AccessFlags } from '#kube/apiserver/access-flags.ts';
 import { startApiServer, type ApiServer } from '#kube/apiserver/server.ts';
 import { authenticated } from '#kube/apiserver/user.ts';
 import { KubeClient } from '#kube/client/client.ts';
@@ -33,6 +34,8 @@ export interface KubeOptions {
   readonly kubeconfig?: string | undefined;
   /** See store/open-store.ts; absent: the instance's own file. */
   readonly store?: string | undefined;
+  /** Of kube-apiserver; those of the instance's own file stand behind. */
+  readonly flags?: AccessFlags | undefined;
 }
 
 const known = new Set(['apiserver', 'scheduler', 'controllers']);
@@ -112,6 +115,7 @@ class Instance {
         store,
         registry: new TypeRegistry(),
         serviceCidr: this.#config.serviceCidr,
+        flags: { ...this.#config.apiserver, ...this.#options.flags },
       },
       this.#env,
     );

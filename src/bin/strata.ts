@@ -6,6 +6,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { errorChain } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import { createEnv } from '#env/node/env.ts';
+import { accessFlagNames, flagKey } from '#kube/apiserver/access-flag-names.ts';
 import packageInfo from '../../package.json' with { type: 'json' };
 import { selfCommand } from './self.ts';
 
@@ -41,6 +42,11 @@ const homeOption = () =>
     .default(defaultHome)
     .argParser((text) => resolve(text));
 const supervisedOption = () => new Option('--supervised').hideHelp();
+
+function accessFlags(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const keys = accessFlagNames.map(([name]) => flagKey(name));
+  return Object.fromEntries(keys.filter((key) => key in options).map((key) => [key, options[key]]));
+}
 
 // Whoever read what is said may be gone, or the disk that keeps it full: no reason to end.
 process.stderr.on('error', () => {});
@@ -234,7 +240,7 @@ kube
     }),
   );
 
-kube
+const serve = kube
   .command('serve')
   .description('run components of a Kubernetes instance in the foreground')
   .argument('<name>', 'name of the instance')
@@ -263,12 +269,18 @@ kube
       const readyLine = ({ url }: { url: string }) => `kube ${name}: ready at ${url}`;
       const supervised = options.supervised === true;
       return await servePart(
-        () => runKube({ ...options, name }, env),
+        () => runKube({ ...options, name, flags: accessFlags(options) }, env),
         { supervised, readyLine },
         env,
       );
     }),
   );
+
+for (const [name, value, what] of accessFlagNames) {
+  const option = new Option(`--${name} <${value}>`, what);
+  const isList = name === 'oidc-required-claim';
+  serve.addOption(isList ? option.argParser((one, all: string[] = []) => [...all, one]) : option);
+}
 
 const storeOption = (): Option =>
   new Option('--store <store>', 'sqlite:PATH or etcd:URL[,URL] (default: what the instance uses)');

@@ -22,6 +22,8 @@ export interface InstanceConfig {
   readonly podCidr: string;
   /** Where the objects are, when not in the instance's own folder: see store/open-store.ts. */
   readonly store?: string;
+  /** Flags of kube-apiserver, such as `tokenAuthFile`: see docs/operating/access.md. */
+  readonly apiserver?: Readonly<Record<string, string | readonly string[]>>;
 }
 
 /** `DIR/run/supervisor.json`: what the CLI reads; written by the supervisor alone. */

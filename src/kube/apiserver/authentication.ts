@@ -1,8 +1,12 @@
-// Who a request comes from: a client certificate of the instance's authority, or a bearer token.
+// Who a request comes from: a client certificate of the instance's authority, a proxy that is trusted, or a
+// bearer token of this server, of a file, of an issuer, or one that a webhook knows.
 import { createHash, X509Certificate } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { unauthorized } from '#kube/meta/status.ts';
+import type { AnonymousRule } from './authn/authentication-configuration.ts';
+import type { Authentication } from './access-flags.ts';
+import type { TokenSource } from './authn/token-source.ts';
 import { bootstrapUser, isBootstrapToken } from './bootstrap-tokens.ts';
 import {
   CREDENTIAL_ID,
@@ -82,7 +86,34 @@ function proxiedUser(
   return { name, uid, groups: isKnown ? groups : [...groups, 'system:authenticated'], extra };
 }
 
+type FindToken = (
+  token: string,
+  audiences: readonly string[] | undefined,
+) => Promise<VerifiedToken | undefined>;
+
+/** Tokens of a source that does not speak of audiences are for whoever serves this API. */
+const asVerified =
+  (issuer: string) =>
+  (source: TokenSource): FindToken =>
+  async (token, audiences) => {
+    const found = await source.authenticate(token, audiences);
+    if (found === undefined) return undefined;
+    const common = found.audiences ?? ownAudiences(issuer, audiences);
+    return common === undefined ? undefined : { user: found.user, audiences: common };
+  };
+
+/** What is for whoever serves this API, for those who ask for others by name. */
+function ownAudiences(
+  issuer: string,
+  wanted: readonly string[] | undefined,
+): readonly string[] | undefined {
+  if (wanted === undefined) return [issuer];
+  return wanted.includes(issuer) ? [issuer] : undefined;
+}
+
 export class Authenticator {
+  readonly #sources: readonly TokenSource[];
+  readonly #anonymous: AnonymousRule;
   readonly #tokens: TokenAuthority;
   readonly #lookup: Lookup;
   readonly #now: () => number;
@@ -93,28 +124,60 @@ export class Authenticator {
     lookup: Lookup;
     now: () => number;
     requestHeader?: RequestHeaderTrust | undefined;
+    authentication?: Authentication | undefined;
   }) {
+    this.#sources = options.authentication?.sources ?? [];
+    this.#anonymous = options.authentication?.anonymous ?? { isEnabled: true };
     this.#requestHeader = options.requestHeader;
     this.#tokens = options.tokens;
     this.#lookup = options.lookup;
     this.#now = options.now;
   }
 
-  /** Throws TokenRefusal with the reason; undefined for what is no token that is known here. */
+  /** Throws TokenRefusal with the reasons; undefined for what is no token that is known here. */
   async token(token: string, audiences?: readonly string[]): Promise<VerifiedToken | undefined> {
+    const refusals: string[] = [];
+    for (const find of [this.#ownToken, ...this.#sources.map(asVerified(this.#tokens.issuer))]) {
+      try {
+        const found = await find(token, audiences);
+        if (found !== undefined) return found;
+      } catch (error) {
+        if (!(error instanceof TokenRefusal)) throw error;
+        refusals.push(error.message);
+      }
+    }
+    if (refusals.length === 0) return undefined;
+    throw new TokenRefusal(refusals.join(', '));
+  }
+
+  readonly #ownToken: FindToken = async (token, audiences) => {
     const now = this.#now();
     if (!isBootstrapToken(token)) {
       return await this.#tokens.verify(token, { lookup: this.#lookup, now, audiences });
     }
+    const common = ownAudiences(this.#tokens.issuer, audiences);
+    if (common === undefined) return undefined;
     const user = await bootstrapUser(token, this.#lookup, now);
-    return user === undefined ? undefined : { user, audiences: audiences ?? [] };
+    return user === undefined ? undefined : { user, audiences: common };
+  };
+
+  #anonymousUser(url: string): UserInfo {
+    const { isEnabled, paths } = this.#anonymous;
+    const path = url.split('?')[0] ?? '';
+    if (!isEnabled || (paths !== undefined && !paths.includes(path))) throw unauthorized();
+    return anonymous;
   }
 
   /** Throws ApiError 401 for credentials that are wrong; none at all is the anonymous user. */
   async authenticate(
-    { headers, rawHeaders }: { headers: IncomingHttpHeaders; rawHeaders: readonly string[] },
+    request: {
+      readonly headers: IncomingHttpHeaders;
+      readonly rawHeaders: readonly string[];
+      readonly url?: string | undefined;
+    },
     socket: TLSSocket,
   ): Promise<UserInfo> {
+    const { headers, rawHeaders, url = '/' } = request;
     const trust = this.#requestHeader;
     const peer = peerOf(socket, trust);
     if (peer?.isProxy === false) return peer.user;
@@ -128,7 +191,7 @@ export class Authenticator {
     }
     const bearer =
       /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1] ?? websocketToken(headers);
-    if (bearer === undefined) return anonymous;
+    if (bearer === undefined) return this.#anonymousUser(url);
     const found = await this.token(bearer).catch((error: unknown) => {
       if (error instanceof TokenRefusal) return undefined;
       throw error;

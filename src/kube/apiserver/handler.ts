@@ -12,7 +12,10 @@ import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Store } from '#store/store.ts';
 import { accessOf, forbidden } from './access.ts';
 import { AdmissionChain } from './admission/chain.ts';
-import { AuthorizerChain, isAllowedNow, superusers, type Authorizer } from './authz/authorizer.ts';
+import { AuthorizerChain, isAllowedNow, type Authorizer } from './authz/authorizer.ts';
+import { namedAuthorizers } from './authz/chain.ts';
+import type { AuthorizerSpec } from './authz/authorization-configuration.ts';
+import type { Authentication } from './access-flags.ts';
 import { NodeAuthorizer } from './authz/node-authorizer.ts';
 import { NodeRelations } from './authz/node-relations.ts';
 import { validateAdmissionConfiguration } from './admission/policy-validation.ts';
@@ -53,6 +56,7 @@ export interface HandlerOptions {
   readonly tokens: TokenAuthority;
   readonly serviceCidr: string;
   readonly kubelet: KubeletClient;
+  readonly access?: AccessSetup | undefined;
   /** By which extension servers know this one. */
   readonly frontProxy?: KeyPair | undefined;
   readonly requestHeader?: RequestHeaderTrust | undefined;
@@ -62,6 +66,11 @@ export interface HandlerOptions {
 
 /** Upstream's defaults: 400 that read, 200 that write. */
 const INFLIGHT_MAX = 600;
+/** Who gets in, and who is asked what they may; what is absent is as by default. */
+export interface AccessSetup {
+  readonly authentication: Authentication;
+  readonly authorizers: readonly AuthorizerSpec[];
+}
 
 const reviewResources = new Set([
   'selfsubjectaccessreviews',
@@ -139,11 +148,12 @@ export class Handler {
       },
       (quota, change) => this.#chargeQuota(quota, change),
     );
-    this.#authorizer = new AuthorizerChain([
-      { name: 'system:masters', authorizer: superusers },
-      { name: 'node', authorizer: new NodeAuthorizer(this.#relations.graph) },
-      { name: 'rbac', authorizer: new RbacAuthorizer(() => this.#roles) },
-    ]);
+    const own = {
+      node: new NodeAuthorizer(this.#relations.graph),
+      rbac: new RbacAuthorizer(() => this.#roles),
+    };
+    const specs = options.access?.authorizers;
+    this.#authorizer = new AuthorizerChain(namedAuthorizers(specs, own, env));
     this.#definitions = new Definitions(store, registry, this.resources, env);
     const pair = options.frontProxy ?? { cert: '', key: '' };
     const { resources } = this;
@@ -159,6 +169,7 @@ export class Handler {
       lookup: (resource, namespace, name) => this.resources.get('', resource, namespace, name),
       now: () => env.clock.now(),
       requestHeader: options.requestHeader,
+      authentication: options.access?.authentication,
     });
     const isSynced = (): boolean => this.#isLoaded;
     this.#health = new Health({ store, isSynced }, env);

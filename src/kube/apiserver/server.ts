@@ -11,6 +11,7 @@ import type { Env } from '#env/env.ts';
 import { Authority, kubeconfig, type KeyPair } from '#kube/pki/authority.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Store } from '#store/store.ts';
+import { authenticationOf, authorizersOf, type AccessFlags } from './access-flags.ts';
 import type { RequestHeaderTrust } from './authentication.ts';
 import { bootstrap, publishAuthentication, publishEndpoint } from './bootstrap.ts';
 import { addressAt } from './cidr.ts';
@@ -32,6 +33,8 @@ export interface ApiServerOptions {
   readonly requestHeader?: RequestHeaderTrust | undefined;
   /** Requests that are carried out at once; see flow-control. */
   readonly inflightMax?: number | undefined;
+  /** Of kube-apiserver, by which access is configured. */
+  readonly flags?: AccessFlags | undefined;
 }
 
 export interface ApiServer {
@@ -105,8 +108,14 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   );
   const front = await openFrontProxy(home, now);
   const requestHeader = options.requestHeader ?? front.trust;
+  const flags = options.flags ?? {};
+  const access = {
+    authentication: authenticationOf(flags, env),
+    authorizers: authorizersOf(flags),
+  };
   const handler = new Handler(
     {
+      access,
       store,
       registry,
       tokens,

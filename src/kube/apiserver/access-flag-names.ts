@@ -1,0 +1,30 @@
+// The flags of kube-apiserver that this server takes, for the command line and for the file of an instance.
+// Nothing is imported: short commands read it, too.
+
+/** Every flag: its name and what its value is. */
+export const accessFlagNames: readonly (readonly [name: string, value: string, what: string])[] = [
+  ['token-auth-file', 'file', 'bearer tokens: token,user,uid,"group,group" a line'],
+  ['anonymous-auth', 'boolean', 'whether clients without credentials are let in as anonymous'],
+  ['authentication-config', 'file', 'AuthenticationConfiguration (apiserver.config.k8s.io/v1)'],
+  ['oidc-issuer-url', 'url', 'issuer of OpenID Connect tokens'],
+  ['oidc-client-id', 'id', 'the audience that such tokens must be for'],
+  ['oidc-username-claim', 'claim', 'the claim that is the user (default: sub)'],
+  ['oidc-username-prefix', 'prefix', 'before each user; "-" for none'],
+  ['oidc-groups-claim', 'claim', 'the claim that is the groups'],
+  ['oidc-groups-prefix', 'prefix', 'before each group'],
+  ['oidc-required-claim', 'key=value', 'a claim that tokens must have; may be given several times'],
+  ['oidc-signing-algs', 'list', 'accepted algorithms (default: RS256)'],
+  ['oidc-ca-file', 'file', 'authority of the certificate of the issuer'],
+  ['authentication-token-webhook-config-file', 'file', 'kubeconfig of who reviews tokens'],
+  ['authentication-token-webhook-cache-ttl', 'duration', 'how long its answers hold (2m)'],
+  ['authorization-mode', 'list', 'Node,RBAC,Webhook,AlwaysAllow,AlwaysDeny (default: Node,RBAC)'],
+  ['authorization-config', 'file', 'AuthorizationConfiguration (apiserver.config.k8s.io/v1)'],
+  ['authorization-webhook-config-file', 'file', 'kubeconfig of who reviews access'],
+  ['authorization-webhook-cache-authorized-ttl', 'duration', 'how long a yes holds (5m)'],
+  ['authorization-webhook-cache-unauthorized-ttl', 'duration', 'how long a no holds (30s)'],
+];
+
+/** Flag names as commander keeps them: --token-auth-file is `tokenAuthFile`. */
+export function flagKey(flag: string): string {
+  return flag.replaceAll(/-(\w)/g, (_all, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,82 @@
+// Asks a webhook of access (token reviews, access reviews), again where it was only away; remembers answers.
+import type { Env } from '#env/env.ts';
+import type { RemoteEndpoint } from './kubeconfig-endpoint.ts';
+import { callWebhook, WebhookFailure } from './webhook-client.ts';
+
+const TIMEOUT_MS = 30_000;
+const TRIES_MAX = 5;
+const BACKOFF_MS = 500;
+const GROWTH = 1.5;
+const ENTRIES_MAX = 8_192;
+
+const nothing = {
+  get: (): Promise<undefined> => Promise.resolve(undefined),
+  list: (): Promise<[]> => Promise.resolve([]),
+};
+
+interface Entry<T> {
+  readonly value: T;
+  readonly untilMs: number;
+}
+
+/** Answers by question, each for its own time; the oldest go first when there are too many. */
+export class AnswerCache<T> {
+  readonly #entries = new Map<string, Entry<T>>();
+  readonly #clock: Env['clock'];
+
+  constructor({ clock }: Pick<Env, 'clock'>) {
+    this.#clock = clock;
+  }
+
+  get(key: string): T | undefined {
+    const found = this.#entries.get(key);
+    if (found === undefined) return undefined;
+    if (found.untilMs > this.#clock.monotonicMs()) return found.value;
+    this.#entries.delete(key);
+    return undefined;
+  }
+
+  set(key: string, value: T, ttlMs: number): void {
+    if (ttlMs <= 0) return;
+    this.#entries.delete(key);
+    this.#entries.set(key, { value, untilMs: this.#clock.monotonicMs() + ttlMs });
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size > ENTRIES_MAX && oldest !== undefined) this.#entries.delete(oldest);
+  }
+}
+
+export class ReviewWebhook {
+  readonly #endpoint: RemoteEndpoint;
+  readonly #timeoutMs: number;
+  readonly #env: Pick<Env, 'timers'>;
+
+  constructor(
+    endpoint: RemoteEndpoint,
+    env: Pick<Env, 'timers'>,
+    timeoutMs: number | undefined = TIMEOUT_MS,
+  ) {
+    this.#endpoint = endpoint;
+    this.#timeoutMs = timeoutMs;
+    this.#env = env;
+  }
+
+  /** The parsed answer. Throws WebhookFailure. */
+  async ask(body: unknown): Promise<Record<string, unknown>> {
+    const { url, caBundle, pair, token } = this.#endpoint;
+    const config = { url, ...(caBundle === undefined ? {} : { caBundle }) };
+    const headers = token === undefined ? {} : { headers: { Authorization: `Bearer ${token}` } };
+    const timeoutMs = this.#timeoutMs;
+    for (let tries = 1, waitMs = BACKOFF_MS; ; tries++, waitMs *= GROWTH) {
+      try {
+        const answer = await callWebhook(nothing, { config, body, timeoutMs, pair, ...headers });
+        return (answer ?? {}) as Record<string, unknown>;
+      } catch (error) {
+        const isAway =
+          error instanceof WebhookFailure &&
+          (error.status === undefined || error.status === 429 || error.status >= 500);
+        if (!isAway || tries >= TRIES_MAX) throw error;
+        await new Promise<void>((done) => this.#env.timers.after(waitMs, done));
+      }
+    }
+  }
+}
