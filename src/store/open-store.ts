@@ -1,48 +1,11 @@
-// Stores by name: `sqlite:PATH`, or `etcd:URL[,URL…][?prefix=/…&cafile=…&certfile=…&keyfile=…]`.
-import { Fault } from '#base/fault.ts';
+// Opens stores by their specification; what speaks to etcd is loaded only where there is one.
 import type { Env } from '#env/env.ts';
 import { openSqliteStore } from './sqlite-store.ts';
+import type { StoreSpec } from './store-spec.ts';
 import type { Store } from './store.ts';
-
-export type StoreSpec =
-  | { readonly kind: 'sqlite'; readonly path: string }
-  | {
-      readonly kind: 'etcd';
-      readonly endpoints: readonly string[];
-      /** Put before every key, so that many instances may share one etcd. */
-      readonly prefix: string;
-      readonly caFile?: string;
-      readonly certFile?: string;
-      readonly keyFile?: string;
-    };
-
-function bad(text: string, why: string): Fault {
-  return new Fault({ code: 'bad-option', store: text }, `Cannot use store "${text}": ${why}`);
-}
-
-const files = { cafile: 'caFile', certfile: 'certFile', keyfile: 'keyFile' } as const;
-
-/** Fault `bad-option`. `defaultPrefix` is for etcd when the text names none. */
-export function parseStoreSpec(text: string, defaultPrefix: string): StoreSpec {
-  const [, kind, rest = ''] = /^(sqlite|etcd):(.+)$/.exec(text) ?? [];
-  if (kind === 'sqlite') return { kind, path: rest };
-  if (kind !== 'etcd') throw bad(text, 'it is neither sqlite:PATH nor etcd:URL[,URL]');
-  const [list = '', query = ''] = rest.split('?');
-  const endpoints = list.split(',').map((one) => (one.includes('://') ? one : `http://${one}`));
-  for (const one of endpoints) if (!URL.canParse(one)) throw bad(text, `"${one}" is no URL`);
-  let prefix = defaultPrefix;
-  const found: { caFile?: string; certFile?: string; keyFile?: string } = {};
-  for (const [name, value] of new URLSearchParams(query)) {
-    if (name === 'prefix') prefix = value.replace(/\/+$/, '');
-    else if (name in files) found[files[name as keyof typeof files]] = value;
-    else throw bad(text, `there is no option "${name}"`);
-  }
-  return { kind, endpoints, prefix, ...found };
-}
 
 export async function openStore(spec: StoreSpec, env: Pick<Env, 'timers' | 'log'>): Promise<Store> {
   if (spec.kind === 'sqlite') return await openSqliteStore(spec.path);
-  // What speaks to etcd is loaded only where there is one.
   const { openEtcdStore } = await import('./etcd-store.ts');
   return await openEtcdStore(spec, env);
 }

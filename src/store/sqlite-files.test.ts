@@ -8,7 +8,7 @@ import { after, test } from 'node:test';
 import { faultCode } from '#base/fault.ts';
 import { copyStore } from './copy.ts';
 import { MemoryStore } from './memory-store.ts';
-import { parseStoreSpec } from './open-store.ts';
+import { parseStoreSpec } from './store-spec.ts';
 import { backupSqlite, checkSqlite, restoreSqlite } from './sqlite-files.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import { prefixEnd, type Store } from './store.ts';

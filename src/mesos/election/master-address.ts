@@ -2,7 +2,7 @@
 // `zk://[USER:PASSWORD@]HOST:PORT[,HOST:PORT…]/PATH` as Mesos has it, or `etcd:URL[,URL…][?prefix=/…]`.
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
-import { parseStoreSpec } from '#store/open-store.ts';
+import { parseStoreSpec } from '#store/store-spec.ts';
 import type { MasterInfo } from '#wire/mesos/v1.ts';
 import type { Group } from './group.ts';
 

@@ -1,7 +1,6 @@
 // Runs one probe of a check: a command as a process of the host, an HTTP request or a connection to
 // the task's own port. Answers what was found; what it means is decided in check-core.ts.
 import { request as httpRequest } from 'node:http';
-import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import type { Timers } from '#env/env.ts';
 import type { ProcessHost, ProcessSpec } from '#env/process.ts';
@@ -52,9 +51,14 @@ function connects(
 }
 
 /** As `curl -L -k`: redirects are followed, a certificate is not asked for its issuer. */
-function statusOf(url: URL, signal: AbortSignal, redirectsLeft: number) {
-  return new Promise<number | undefined>((done) => {
-    const make = url.protocol === 'https:' ? httpsRequest : httpRequest;
+async function statusOf(
+  url: URL,
+  signal: AbortSignal,
+  redirectsLeft: number,
+): Promise<number | undefined> {
+  // Few agents ever ask by TLS, which takes memory.
+  const make = url.protocol === 'https:' ? (await import('node:https')).request : httpRequest;
+  return new Promise((done) => {
     const options = { agent: false, signal, rejectUnauthorized: false, timeout: UNBOUNDED_MS };
     const request = make(url, options, (response) => {
       const { statusCode, headers } = response;
