@@ -11,6 +11,7 @@ import { environmentFlags, namedFlags } from '#mesos/flags/flag-table.ts';
 import { isAgentFlag, readFlags } from '#mesos/agent/flags.ts';
 import { type AgentSettings, type RunningAgent, startAgent } from '#mesos/agent/service.ts';
 import { detectMaster, parseMasterAddress, redacted } from '#mesos/election/master-address.ts';
+import { readTlsSettings } from '#mesos/security/tls-settings.ts';
 import { parseAttributes, parseResources } from '#mesos/resources/parse.ts';
 import { prepareFolder } from '#supervisor/folder.ts';
 import type { RunningPart } from './part.ts';
@@ -68,7 +69,7 @@ function resourcesText(options: AgentCommandOptions): string {
   return [given.replace(/;+\s*$/, ''), ...missing].join(';');
 }
 
-function settingsOf(options: AgentCommandOptions): AgentSettings {
+function settingsOf(options: AgentCommandOptions, env: Env): AgentSettings {
   const home = resolve(options.home);
   const resources = resourcesText({ ...options, home });
   const hostname = options.hostname ?? machineName();
@@ -78,6 +79,7 @@ function settingsOf(options: AgentCommandOptions): AgentSettings {
     host: options.host,
     port: options.port,
     hostname,
+    tls: readTlsSettings(process.env, env.log),
     resources: parseResources(resources),
     attributes: parseAttributes(options.attributes ?? ''),
     options: {
@@ -128,7 +130,7 @@ export async function runAgent(options: AgentCommandOptions, env: Env): Promise<
   const home = resolve(options.home);
   prepareFolder(join(home, 'run'));
   const lock = lockHome(home);
-  const settings = settingsOf(options);
+  const settings = settingsOf(options, env);
   const host = createProcessHost(env);
   const ports = { env, disk: systemDisk, host };
   const ended = Promise.withResolvers<void>();

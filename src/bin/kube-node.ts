@@ -14,6 +14,7 @@ import { RestClient } from '#kube/client/rest-client.ts';
 import { startNode } from '#kube/node/run.ts';
 import type { NodeLinks, NodeOptions, RunningNode } from '#kube/node/run.ts';
 import { executorOptions } from '#mesos/client/executor-client.ts';
+import { readTlsSettings } from '#mesos/security/tls-settings.ts';
 
 export interface KubeNodeOptions {
   readonly instance: string;
@@ -24,7 +25,7 @@ type Variables = Readonly<Record<string, string | undefined>>;
 /** With the shell around it gone, the agent has given up this executor: so must we. */
 const parentCheckMs = 2_000;
 
-function nodeOptions({ instance }: KubeNodeOptions, variables: Variables): NodeOptions {
+function nodeOptions({ instance }: KubeNodeOptions, variables: Variables, env: Env): NodeOptions {
   const bundle = readBundle(variables);
   if (bundle.instance !== instance) {
     throw new Error(`The bundle is for instance "${bundle.instance}", not for "${instance}"`);
@@ -37,7 +38,7 @@ function nodeOptions({ instance }: KubeNodeOptions, variables: Variables): NodeO
     bundle,
     folder: variables['STRATA_NODE_DIR'] ?? join(sandbox, 'node'),
     runId: sandbox,
-    executor: executorOptions(variables),
+    executor: executorOptions(variables, readTlsSettings(variables, env.log)),
     criSocket: variables['STRATA_CRI_SOCKET'] ?? variables['CONTAINER_RUNTIME_ENDPOINT'],
     baseEnv: { PATH, HOME },
   };
@@ -61,7 +62,7 @@ function openLinks(bundle: NodeBundle, client: RestClient, env: Env): NodeLinks 
 export async function runKubeNode(options: KubeNodeOptions, env: Env): Promise<number> {
   let settings: NodeOptions;
   try {
-    settings = nodeOptions(options, process.env);
+    settings = nodeOptions(options, process.env, env);
   } catch (error) {
     env.log.error('Cannot run as a node executor', { error: errorChain(error) });
     return faultCode(error) === 'api' ? 1 : finalExitCodes.unusable;

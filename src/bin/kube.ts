@@ -16,6 +16,7 @@ import { startScheduler } from '#kube/framework/run.ts';
 import { nodeExecutorCommand } from '#kube/node/node-command.ts';
 import { Authority, kubeconfig } from '#kube/pki/authority.ts';
 import { TypeRegistry } from '#kube/types/registry.ts';
+import { readAccess, urlOf } from '#mesos/client/access.ts';
 import { detectMaster } from '#mesos/election/master-address.ts';
 import { openStore } from '#store/open-store.ts';
 import { parseStoreSpec } from '#store/store-spec.ts';
@@ -33,6 +34,8 @@ export interface KubeOptions {
   readonly master?: string | undefined;
   readonly components: string;
   readonly kubeconfig?: string | undefined;
+  /** File with principal and secret, by which masters know the instance. */
+  readonly credential?: string | undefined;
   /** See store/open-store.ts; absent: the instance's own file. */
   readonly store?: string | undefined;
   /** Of kube-apiserver; those of the instance's own file stand behind. */
@@ -151,6 +154,7 @@ class Instance {
     const { name, home, master = '' } = this.#options;
     const client = new RestClient(this.#transportOf('system:kube-scheduler'));
     const authority = await Authority.open(join(this.#folder, 'pki'), this.#env.clock.now());
+    const access = readAccess(this.#options.credential, process.env, this.#env.log);
     const detector = await detectMaster(master, () => {}, this.#env);
     this.#started.push({ close: () => void detector.close() });
     const command = nodeExecutorCommand([installWrapper(home)], name);
@@ -159,7 +163,8 @@ class Instance {
         instance: name,
         client,
         masterUrl: () =>
-          detector.address === undefined ? undefined : `http://${detector.address}`,
+          detector.address === undefined ? undefined : urlOf(access, detector.address),
+        access,
         home: this.#folder,
         role: `kube/${name}`,
         podCidr: this.#config.podCidr,

@@ -1,5 +1,5 @@
 // Wires a master: registry store, election, core and shell, HTTP server.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Fault } from '#base/fault.ts';
@@ -19,6 +19,8 @@ import { masterInfoOf } from '#mesos/master/master-info.ts';
 import { MasterShell } from '#mesos/master/shell.ts';
 import { StandbyHttp } from '#mesos/master/standby-http.ts';
 import type { MasterOptions } from '#mesos/master/types.ts';
+import { PortServer } from '#mesos/security/port-server.ts';
+import { readTlsSettings, type TlsSettings } from '#mesos/security/tls-settings.ts';
 import { Registry } from '#mesos/registry/registry.ts';
 import { openStore } from '#store/open-store.ts';
 import { parseStoreSpec, type StoreSpec } from '#store/store-spec.ts';
@@ -68,13 +70,14 @@ export async function runMaster(options: MasterRunOptions, env: Env): Promise<Ru
   const spec = parseStoreSpec(options.store ?? `sqlite:${join(home, 'registry.db')}`, ETCD_PREFIX);
   const group = await groupOf(options, spec, env);
   const store = await openStore(spec, env);
-  const server = createServer({ requireHostHeader: false, keepAliveTimeout: 0 });
-  const port = await listen(server, options);
-  const master = new MasterProcess({ ...options, port }, { store, group, server, flags }, env);
+  const tls = readTlsSettings(process.env, env.log);
+  const server = new PortServer({ requireHostHeader: false, keepAliveTimeout: 0 }, tls, env.log);
+  const port = await server.listen(options);
+  const master = new MasterProcess({ ...options, port }, { store, group, server, tls, flags }, env);
   await master.start();
   env.log.info('Master is ready', { host, port });
   return {
-    url: `http://${host}:${port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://${host}:${port}`,
     ended: master.ended,
     close: () => master.close(),
   };
@@ -99,23 +102,11 @@ async function groupOf(
   return spec.kind === 'etcd' ? await openGroup(spec, env) : undefined;
 }
 
-async function listen(server: Server, { host, port }: MasterRunOptions): Promise<number> {
-  await new Promise<void>((done, fail) => {
-    server.once('error', (cause) =>
-      fail(
-        new Fault({ code: 'listen', host, port }, `Cannot listen on ${host}:${port}`, { cause }),
-      ),
-    );
-    server.listen(port, host, done);
-  });
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : port;
-}
-
 interface MasterParts {
   readonly store: Store;
   readonly group: Group | undefined;
-  readonly server: Server;
+  readonly server: PortServer;
+  readonly tls: TlsSettings | undefined;
   readonly flags: MasterFlags;
 }
 
@@ -135,7 +126,10 @@ class MasterProcess {
   constructor(options: MasterRunOptions, parts: MasterParts, env: Env) {
     this.#parts = parts;
     this.#env = env;
-    this.#options = masterOptions(options, parts.flags, env.random.uuid());
+    this.#options = {
+      ...masterOptions(options, parts.flags, env.random.uuid()),
+      tls: parts.tls,
+    };
     this.#flags = flagsOf(options);
     const standby = new StandbyHttp({
       version: this.#options.version,
@@ -148,7 +142,7 @@ class MasterProcess {
       authorizer: parts.flags.authorizer,
     });
     this.#handle = (request, response) => standby.handle(request, response);
-    parts.server.on('request', (request, response) => this.#handle(request, response));
+    parts.server.onRequest((request, response) => this.#handle(request, response));
     if (parts.group === undefined) return;
     const handlers = {
       onElected: () => void this.#lead().catch((error: unknown) => this.#fail(error)),
@@ -175,8 +169,7 @@ class MasterProcess {
     const { server, store } = this.#parts;
     await this.#shell?.close();
     await this.#candidate?.close();
-    server.closeAllConnections();
-    await new Promise((done) => server.close(done));
+    await server.close();
     await store[Symbol.asyncDispose]();
   }
 

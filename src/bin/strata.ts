@@ -41,6 +41,10 @@ const homeOption = () =>
   new Option('--home <dir>', 'folder of all state')
     .default(defaultHome)
     .argParser((text) => resolve(text));
+const credentialOption = () =>
+  new Option('--credential <file>', 'file with principal and secret for masters and agents').env(
+    'STRATA_CREDENTIAL',
+  );
 const supervisedOption = () => new Option('--supervised').hideHelp();
 
 function accessFlags(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -116,13 +120,14 @@ program
   .command('status')
   .description('show what runs')
   .addOption(homeOption())
+  .addOption(credentialOption())
   .addOption(
     new Option('-o, --output <format>', 'output').choices(['text', 'json']).default('text'),
   )
   .action(
     exits(async (options) => {
       const { status } = await import('#cli/status.ts');
-      return await status(options);
+      return await status(options, makeEnv('cli'));
     }),
   );
 
@@ -132,6 +137,7 @@ program
   .argument('<what>', 'id or name of a framework, a role, or pod/NAME')
   .addOption(homeOption())
   .option('--master <host:port>', 'where the master is, when it is not that of the home')
+  .addOption(credentialOption())
   .option('--role <role>', 'only in this role of the framework')
   .option('-n, --namespace <namespace>', 'of the pod', 'default')
   .option('--instance <name>', 'of the pod', 'default')
@@ -141,7 +147,7 @@ program
   .action(
     exits(async (target: string, options) => {
       const { why } = await import('#cli/why.ts');
-      return await why(target, options);
+      return await why(target, options, makeEnv('cli'));
     }),
   );
 
@@ -207,6 +213,7 @@ program
       .env('STRATA_MASTER')
       .default('127.0.0.1:5050'),
   )
+  .addOption(credentialOption())
   .option('--cpus <n>', 'cpus', positiveNumber, 0.1)
   .option('--mem <mb>', 'memory in MB', positiveNumber, 32)
   .option('--role <role>', 'role', '*')
@@ -257,6 +264,7 @@ const serve = kube
     'apiserver,scheduler,controllers',
   )
   .option('--kubeconfig <file>', 'the API server to use when none is among the components')
+  .addOption(credentialOption())
   .option('--store <store>', 'sqlite:PATH or etcd:URL[,URL] (default: a file of the instance)')
   .addOption(supervisedOption())
   .action(

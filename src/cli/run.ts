@@ -3,7 +3,9 @@
 import { userInfo } from 'node:os';
 import { errorChain, type Fault } from '#base/fault.ts';
 import type { Env, Timer } from '#env/env.ts';
-import { callAgent } from '#mesos/client/operator-client.ts';
+import { headersOf, readAccess, urlOf, type Access } from '#mesos/client/access.ts';
+import { getJson } from '#mesos/client/http.ts';
+import { callAgent, type OperatorOptions } from '#mesos/client/operator-client.ts';
 import { SchedulerClient } from '#mesos/client/scheduler-client.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
 import { detectMaster } from '#mesos/election/master-address.ts';
@@ -17,6 +19,8 @@ export interface RunOptions {
   readonly role: string;
   readonly name: string;
   readonly command: readonly string[];
+  /** File with principal and secret. */
+  readonly credential?: string | undefined;
 }
 
 const POLL_MS_MIN = 50;
@@ -54,19 +58,19 @@ function sumOf(offer: Offer, name: string): number {
     .reduce((sum, one) => sum + (one.scalar?.value ?? 0), 0);
 }
 
-function agentUrl(offer: Offer): string {
+function agentUrl(offer: Offer, access: Access): string {
   const { ip, hostname, port } = offer.url?.address ?? { port: 5051 };
-  return `http://${ip ?? hostname ?? offer.hostname}:${port}`;
+  return urlOf(access, `${ip ?? hostname ?? offer.hostname}:${port}`);
 }
 
 /** Copies a growing file of a sandbox to a stream. */
 class Tail {
-  readonly #agent: string;
+  readonly #agent: OperatorOptions;
   readonly #path: string;
   readonly #to: NodeJS.WritableStream;
   #offset = 0;
 
-  constructor(agent: string, path: string, to: NodeJS.WritableStream) {
+  constructor(agent: OperatorOptions, path: string, to: NodeJS.WritableStream) {
     this.#agent = agent;
     this.#path = path;
     this.#to = to;
@@ -76,13 +80,10 @@ class Tail {
   async copy(): Promise<boolean> {
     let isNew = false;
     for (;;) {
-      const answer = await callAgent(
-        { url: this.#agent },
-        {
-          type: 'READ_FILE',
-          read_file: { path: this.#path, offset: this.#offset, length: READ_BYTES },
-        },
-      ).catch(() => undefined);
+      const answer = await callAgent(this.#agent, {
+        type: 'READ_FILE',
+        read_file: { path: this.#path, offset: this.#offset, length: READ_BYTES },
+      }).catch(() => undefined);
       const data = answer?.read_file?.data;
       if (data === undefined || data.length === 0) return isNew;
       this.#offset += data.length;
@@ -96,6 +97,7 @@ class Run {
   readonly #options: RunOptions;
   readonly #env: Env;
   readonly #client: SchedulerClient;
+  readonly #access: Access;
   readonly #taskId: string;
   readonly #result = Promise.withResolvers<number>();
   #agent: string | undefined;
@@ -106,7 +108,12 @@ class Run {
   #interrupts = 0;
   #stuck: Timer | undefined;
 
-  constructor(options: RunOptions, masterUrl: () => string | undefined, env: Env) {
+  constructor(
+    options: RunOptions,
+    { masterUrl, access }: { masterUrl: () => string | undefined; access: Access },
+    env: Env,
+  ) {
+    this.#access = access;
     this.#options = options;
     this.#env = env;
     this.#taskId = `${options.name}-${env.random.uuid()}`;
@@ -114,6 +121,7 @@ class Run {
     this.#client = new SchedulerClient(
       {
         masterUrl,
+        ...access,
         framework: {
           user: username,
           name: `strata run ${options.name}`,
@@ -214,7 +222,7 @@ class Run {
       return;
     }
     this.#isLaunched = true;
-    this.#agent = agentUrl(offer);
+    this.#agent = agentUrl(offer, this.#access);
     this.#agentId = offer.agent_id.value;
     const { command, name, role } = this.#options;
     const allocation = offer.allocation_info ?? { role };
@@ -256,8 +264,9 @@ class Run {
   }
 
   async #sandbox(): Promise<string | undefined> {
-    const response = await fetch(`${this.#agent ?? ''}/state`);
-    const state = (await response.json()) as {
+    const { tls } = this.#access;
+    const headers = headersOf(this.#access);
+    const state = (await getJson({ url: `${this.#agent ?? ''}/state`, headers, tls })) as {
       frameworks: AgentFramework[];
       completed_frameworks: AgentFramework[];
     };
@@ -271,7 +280,7 @@ class Run {
     if (this.#tails.length > 0) return;
     const folder = await this.#sandbox().catch(() => undefined);
     if (folder === undefined || this.#tails.length > 0) return;
-    const agent = this.#agent ?? '';
+    const agent = { url: this.#agent ?? '', ...this.#access };
     this.#tails = [
       new Tail(agent, `${folder}/stdout`, process.stdout),
       new Tail(agent, `${folder}/stderr`, process.stderr),
@@ -319,11 +328,12 @@ interface AgentFramework {
 }
 
 export async function runTask(options: RunOptions, env: Env): Promise<number> {
+  const access = readAccess(options.credential, process.env, env.log);
   const detector = await detectMaster(options.master, () => {}, env);
   const masterUrl = (): string | undefined =>
-    detector.address === undefined ? undefined : `http://${detector.address}`;
+    detector.address === undefined ? undefined : urlOf(access, detector.address);
   try {
-    return await new Run(options, masterUrl, env).run();
+    return await new Run(options, { masterUrl, access }, env).run();
   } finally {
     await detector.close();
   }

@@ -2,6 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { parse } from 'yaml';
+import type { Env } from '#env/env.ts';
+import { headersOf, readAccess, urlOf, type Access } from '#mesos/client/access.ts';
+import { getJson } from '#mesos/client/http.ts';
 import { Home, type InstanceConfig } from '#supervisor/home.ts';
 
 export interface ClusterStatus {
@@ -23,10 +26,11 @@ interface MasterState {
 
 const REQUEST_MS_MAX = 5_000;
 
-async function masterState(url: string): Promise<MasterState | undefined> {
+async function masterState(url: string, access: Access): Promise<MasterState | undefined> {
+  const signal = AbortSignal.timeout(REQUEST_MS_MAX);
+  const request = { url: `${url}/state`, headers: headersOf(access), tls: access.tls, signal };
   try {
-    const answer = await fetch(`${url}/state`, { signal: AbortSignal.timeout(REQUEST_MS_MAX) });
-    return answer.ok ? ((await answer.json()) as MasterState) : undefined;
+    return (await getJson(request)) as MasterState;
   } catch {
     return undefined;
   }
@@ -68,21 +72,25 @@ async function instanceStatus(home: Home, instance: InstanceConfig) {
   return { name: instance.name, url: `https://127.0.0.1:${instance.port}`, kubeconfig, ready };
 }
 
-export async function readStatus(homeFolder: string): Promise<ClusterStatus> {
+export async function readStatus(homeFolder: string, access: Access): Promise<ClusterStatus> {
   const home = new Home(homeFolder);
-  const url = (home.running() ?? home.lastState())?.masterUrl ?? 'http://127.0.0.1:5050';
-  const state = await masterState(url);
+  const url = (home.running() ?? home.lastState())?.masterUrl ?? urlOf(access, '127.0.0.1:5050');
+  const state = await masterState(url, access);
   const agents = (state?.slaves ?? []).map((agent) => ({
     id: agent.id,
-    url: `http://${agent.pid.slice(agent.pid.indexOf('@') + 1)}`,
+    url: urlOf(access, agent.pid.slice(agent.pid.indexOf('@') + 1)),
     state: agent.active ? 'active' : agent.deactivated === true ? 'deactivated' : 'inactive',
   }));
   const instances = await Promise.all(home.instances().map((one) => instanceStatus(home, one)));
   return { master: { url, leader: state?.leader ?? null }, agents, instances };
 }
 
-export async function status(options: { home: string; output: string }): Promise<number> {
-  const found = await readStatus(options.home);
+export async function status(
+  options: { home: string; output: string; credential?: string },
+  env: Env,
+): Promise<number> {
+  const access = readAccess(options.credential, process.env, env.log);
+  const found = await readStatus(options.home, access);
   if (options.output === 'json') {
     process.stdout.write(`${JSON.stringify(found, null, 2)}\n`);
     return 0;

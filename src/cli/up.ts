@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { openSync, readFileSync } from 'node:fs';
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
+import { readAccess, urlOf } from '#mesos/client/access.ts';
 import type { PartSpec } from '#supervisor/core.ts';
 import { Home, type InstanceConfig, type SupervisorState } from '#supervisor/home.ts';
 import { Supervisor } from '#supervisor/shell.ts';
@@ -93,7 +94,9 @@ async function runSupervisor(options: UpOptions, env: Env): Promise<number> {
     home.addInstance('default', KUBE_PORT + portOffset);
   }
   const masterPort = MASTER_PORT + portOffset;
-  const describe = { masterUrl: `http://127.0.0.1:${masterPort}`, masterPort, portOffset, agents };
+  const access = readAccess(undefined, process.env, env.log);
+  const masterUrl = urlOf(access, `127.0.0.1:${masterPort}`);
+  const describe = { masterUrl, masterPort, portOffset, agents };
   const progress = createProgress(process.stdout);
   const supervisor = new Supervisor(
     {

@@ -1,7 +1,10 @@
 // `strata why`: why a framework, or a role, has no offers, or a pod no place: the master's explanation
 // in words, nearest way to an offer first.
-import { Fault } from '#base/fault.ts';
-import { callMaster } from '#mesos/client/operator-client.ts';
+import { Fault, faultCode } from '#base/fault.ts';
+import type { Env } from '#env/env.ts';
+import { headersOf, readAccess, urlOf } from '#mesos/client/access.ts';
+import { getJson } from '#mesos/client/http.ts';
+import { callMaster, type OperatorOptions } from '#mesos/client/operator-client.ts';
 import { Home } from '#supervisor/home.ts';
 
 export interface WhyOptions {
@@ -13,6 +16,8 @@ export interface WhyOptions {
   readonly instance: string;
   readonly namespace: string;
   readonly output: string;
+  /** File with principal and secret. */
+  readonly credential?: string | undefined;
 }
 
 type Amounts = Readonly<Record<string, number>>;
@@ -165,8 +170,8 @@ export function whyText(one: Explained, now: number): string {
 }
 
 /** Frameworks by id or name; what is neither is taken for a role. */
-async function queryOf(url: string, target: string, role: string | undefined) {
-  const answer = await callMaster({ url }, { type: 'GET_FRAMEWORKS' });
+async function queryOf(master: OperatorOptions, target: string, role: string | undefined) {
+  const answer = await callMaster(master, { type: 'GET_FRAMEWORKS' });
   const ids = (answer.get_frameworks?.frameworks ?? [])
     .map(({ framework_info: { id, name } }) => ({ id: id?.value ?? '', name }))
     .filter(({ id, name }) => id === target || name === target)
@@ -181,22 +186,26 @@ interface Answer {
   readonly explanations: readonly Explained[];
 }
 
-async function ask(url: string, query: Record<string, string>): Promise<Answer> {
-  const to = `${url}/allocator/explain?${new URLSearchParams(query).toString()}`;
-  const response = await fetch(to, { signal: AbortSignal.timeout(REQUEST_MS_MAX) });
-  const text = await response.text();
-  if (response.ok) return JSON.parse(text) as Answer;
-  const message = `Cannot explain: ${text === '' ? `status ${response.status}` : text}`;
-  throw new Fault({ code: 'http-status', status: response.status, url: to }, message);
+async function ask(master: OperatorOptions, query: Record<string, string>): Promise<Answer> {
+  const url = `${master.url}/allocator/explain?${new URLSearchParams(query).toString()}`;
+  const signal = AbortSignal.timeout(REQUEST_MS_MAX);
+  const request = { url, headers: headersOf(master), tls: master.tls, signal };
+  try {
+    return (await getJson(request)) as Answer;
+  } catch (cause) {
+    if (faultCode(cause) !== 'http-status') throw cause;
+    const { detail } = cause as Fault;
+    throw new Fault(detail, `Cannot explain: ${String(detail['text'])}`, { cause });
+  }
 }
 
 async function explain(
-  url: string,
+  master: OperatorOptions,
   target: string,
   role: string | undefined,
 ): Promise<readonly Answer[]> {
-  const queries = await queryOf(url, target, role);
-  return await Promise.all(queries.map((query) => ask(url, query)));
+  const queries = await queryOf(master, target, role);
+  return await Promise.all(queries.map((query) => ask(master, query)));
 }
 
 function textOf(answers: readonly Answer[]): string {
@@ -207,12 +216,12 @@ function textOf(answers: readonly Answer[]): string {
 
 const POD = 'pod/';
 
-async function whyPod(name: string, url: string, options: WhyOptions): Promise<number> {
+async function whyPod(name: string, master: OperatorOptions, options: WhyOptions): Promise<number> {
   const { instance, namespace } = options;
   const { podReason, readPod } = await import('./why-pod.ts');
   const pod = await readPod(new Home(options.home).kubeconfig(instance), { namespace, name });
   const { lines, isForOffers } = podReason(pod);
-  const answers = isForOffers ? await explain(url, `kubernetes-${instance}`, undefined) : [];
+  const answers = isForOffers ? await explain(master, `kubernetes-${instance}`, undefined) : [];
   if (options.output === 'json') {
     const framework = answers.flatMap(({ explanations }) => explanations);
     const found = { pod: { namespace, name, instance }, reasons: lines, framework };
@@ -226,14 +235,16 @@ async function whyPod(name: string, url: string, options: WhyOptions): Promise<n
   return 0;
 }
 
-export async function why(target: string, options: WhyOptions): Promise<number> {
+export async function why(target: string, options: WhyOptions, env: Env): Promise<number> {
   const home = new Home(options.home);
+  const access = readAccess(options.credential, process.env, env.log);
   const url =
     options.master === undefined
-      ? ((home.running() ?? home.lastState())?.masterUrl ?? 'http://127.0.0.1:5050')
-      : `http://${options.master}`;
-  if (target.startsWith(POD)) return await whyPod(target.slice(POD.length), url, options);
-  const answers = await explain(url, target, options.role);
+      ? ((home.running() ?? home.lastState())?.masterUrl ?? urlOf(access, '127.0.0.1:5050'))
+      : urlOf(access, options.master);
+  const master = { url, ...access };
+  if (target.startsWith(POD)) return await whyPod(target.slice(POD.length), master, options);
+  const answers = await explain(master, target, options.role);
   if (options.output === 'json') {
     const all = answers.flatMap(({ explanations }) => explanations);
     process.stdout.write(`${JSON.stringify(all, null, 2)}\n`);

@@ -1,5 +1,6 @@
 // Follows the agents of the cluster: the operator's event stream of whoever leads, begun again when it ends.
 import type { Env, Timer } from '#env/env.ts';
+import type { Access } from '#mesos/client/access.ts';
 import { callMaster, subscribeToMaster } from '#mesos/client/operator-client.ts';
 import type { MasterEvent } from '#wire/mesos/v1.ts';
 import { agentFromWire } from './wire.ts';
@@ -10,6 +11,7 @@ const RESUBSCRIBE_MS = 500;
 export interface AgentFollowerOptions {
   /** `http://HOST:PORT` of the leading master; undefined while nobody leads. */
   readonly masterUrl: () => string | undefined;
+  readonly access: Access;
   readonly executorId: string;
   onAgent(agent: Agent): void;
   onAgentGone(agentId: string): void;
@@ -45,7 +47,7 @@ export class AgentFollower {
     const url = this.#options.masterUrl();
     // Whoever leads next tells all agents.
     if (url === undefined) return;
-    callMaster({ url }, { type: 'GET_AGENTS' })
+    callMaster({ url, ...this.#options.access }, { type: 'GET_AGENTS' })
       .then(({ get_agents }) => {
         for (const agent of get_agents?.agents ?? []) this.#options.onAgent(agentFromWire(agent));
       })
@@ -61,7 +63,7 @@ export class AgentFollower {
     }
     try {
       this.#stream = await subscribeToMaster(
-        { url },
+        { url, ...this.#options.access },
         { onEvent: (event) => this.#onEvent(event), onEnd: () => this.#followLater() },
         this.#env,
       );

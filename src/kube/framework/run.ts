@@ -8,6 +8,7 @@ import type { RestClient } from '#kube/client/rest-client.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { taintOf } from '#kube/scheduler/project.ts';
 import { noAmounts } from '#kube/scheduler/types.ts';
+import type { Access } from '#mesos/client/access.ts';
 import { SchedulerClient } from '#mesos/client/scheduler-client.ts';
 import type { FrameworkInfo, SchedulerCall, SchedulerEvent } from '#wire/mesos/v1.ts';
 import { AgentFollower } from './agent-follower.ts';
@@ -30,6 +31,7 @@ export interface SchedulerOptions extends NodeExecutorsOptions {
   readonly client: RestClient;
   /** `http://HOST:PORT` of the leading master; undefined while nobody leads. */
   readonly masterUrl: () => string | undefined;
+  readonly access?: Access | undefined;
   /** DIR/kube/<instance> */
   readonly home: string;
   readonly podCidr: string;
@@ -68,7 +70,7 @@ export class Framework {
   #sending: Promise<void> = Promise.resolve();
 
   constructor(options: SchedulerOptions, env: Env) {
-    const { client, masterUrl, home, podCidr, instance } = options;
+    const { client, masterUrl, access = {}, home, podCidr, instance } = options;
     this.#options = options;
     this.#env = env;
     const core = this.#core;
@@ -80,6 +82,7 @@ export class Framework {
     this.#agents = new AgentFollower(
       {
         masterUrl,
+        access,
         executorId: executorIdOf(instance),
         onAgent: (agent) => this.#perform(core.onAgent(agent)),
         onAgentGone: (agentId) => this.#perform(core.onAgentGone(agentId)),
@@ -89,7 +92,7 @@ export class Framework {
       env,
     );
     this.#mesos = new SchedulerClient(
-      { masterUrl, framework: this.#frameworkInfo() },
+      { masterUrl, ...access, framework: this.#frameworkInfo() },
       {
         onEvent: (event) => this.#onEvent(event),
         onDisconnected: () => core.onDisconnected(),

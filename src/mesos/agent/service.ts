@@ -2,16 +2,16 @@
 // messages and every API. Used by bin/agent.ts and by tests.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
-import { Fault } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
 import type { ProcessHost } from '#env/process.ts';
 import { addressOf, LibprocessEndpoint } from '#mesos/libprocess/endpoint.ts';
 import { uuidBytes } from '#mesos/executor/uuid.ts';
+import { PortServer } from '#mesos/security/port-server.ts';
+import type { TlsSettings } from '#mesos/security/tls-settings.ts';
 import type { ToPeer } from '#mesos/security/cram-md5.ts';
 import { decode, encode, type MessageName } from '#wire/mesos/codec.ts';
 import type { AgentInfo, Attribute, Resource } from '#wire/mesos/v1.ts';
@@ -43,6 +43,8 @@ export interface AgentSettings {
   readonly host: string;
   readonly port: number;
   readonly hostname: string;
+  /** Of its port, its executors and its master; undefined: none. */
+  readonly tls?: TlsSettings | undefined;
   readonly resources: readonly Resource[];
   readonly attributes: readonly Attribute[];
   /** As they were given, for those who ask. */
@@ -84,40 +86,23 @@ export interface AgentPorts {
   readonly host: ProcessHost;
 }
 
-async function listen(server: Server, settings: AgentSettings): Promise<number> {
-  const { host, port } = settings;
-  await new Promise<void>((done, fail) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const why = error.code ?? error.message;
-      fail(
-        new Fault(
-          { code: 'cannot-listen', host, port },
-          `Cannot listen on ${host}:${port}: ${why}`,
-          { cause: error },
-        ),
-      );
-    });
-    server.listen(port, host, done);
-  });
-  return (server.address() as AddressInfo).port;
-}
-
 export async function startAgent(
   settings: AgentSettings,
   ports: AgentPorts,
 ): Promise<RunningAgent> {
-  const server = createServer({ keepAliveTimeout: 120_000, requestTimeout: 0 });
-  const port = await listen(server, settings);
+  const options = { keepAliveTimeout: 120_000, requestTimeout: 0 };
+  const server = new PortServer(options, settings.tls, ports.env.log);
+  const port = await server.listen(settings);
   try {
     return await new AgentService(settings, ports, server, port).start();
   } catch (error) {
-    server.close();
+    await server.close();
     throw error;
   }
 }
 
 class AgentService {
-  readonly #server: Server;
+  readonly #server: PortServer;
   readonly #endpoint: LibprocessEndpoint;
   readonly #shell: AgentShell;
   readonly #executorApi: ExecutorApi;
@@ -133,12 +118,12 @@ class AgentService {
   #connections = 0;
   #isClosed = false;
 
-  constructor(settings: AgentSettings, ports: AgentPorts, server: Server, port: number) {
+  constructor(settings: AgentSettings, ports: AgentPorts, server: PortServer, port: number) {
     const { env } = ports;
     this.#server = server;
     this.#env = env;
     const address = `${settings.host}:${port}`;
-    this.#url = `http://${address}`;
+    this.#url = `${settings.tls === undefined ? 'http' : 'https'}://${address}`;
     const paths = new AgentPaths(settings.workFolder);
     const flags = readFlags(settings.options ?? {});
     checkNetworkFlags(flags);
@@ -146,6 +131,7 @@ class AgentService {
     this.#endpoint = new LibprocessEndpoint({
       id: AGENT_ID,
       address,
+      tls: settings.tls,
       bodyBytesMax: MESSAGE_BYTES_MAX,
       onMessage: (from, name, body, connection) => {
         this.#onMessage(from, name, body, connection);
@@ -248,7 +234,7 @@ class AgentService {
   }
 
   async start(): Promise<RunningAgent> {
-    this.#server.on('request', (request, response) => this.#onRequest(request, response));
+    this.#server.onRequest((request, response) => this.#onRequest(request, response));
     await this.#shell.start();
     this.#oversubscriber.start();
     return {
@@ -339,10 +325,7 @@ class AgentService {
     await this.#shell.close();
     this.#executorApi.close();
     this.#endpoint.close();
-    await new Promise<void>((done) => {
-      this.#server.close(() => done());
-      this.#server.closeAllConnections();
-    });
+    await this.#server.close();
   }
 }
 

@@ -3,6 +3,7 @@
 import { Fault } from '#base/fault.ts';
 import type { Env, Instant, Timer } from '#env/env.ts';
 import { parseJson, stringify } from '#wire/mesos/codec.ts';
+import type { TlsSettings } from '#mesos/security/tls-settings.ts';
 import type {
   ExecutorCall,
   ExecutorCall_Update,
@@ -21,6 +22,7 @@ export interface ExecutorClientOptions {
   readonly recoveryTimeoutMs: number;
   readonly backoffMsMax: number;
   readonly authorization?: string | undefined;
+  readonly tls?: TlsSettings | undefined;
 }
 
 /** A Mesos duration such as `15mins`, `2secs`, `500ms`. */
@@ -42,6 +44,7 @@ export function parseMesosDuration(text: string): number | undefined {
 /** Reads what an agent tells its executors by their environment. */
 export function executorOptions(
   environment: Readonly<Record<string, string | undefined>>,
+  tls?: TlsSettings,
 ): ExecutorClientOptions {
   const need = (name: string): string => {
     const value = environment[name];
@@ -55,7 +58,8 @@ export function executorOptions(
   };
   const token = environment['MESOS_EXECUTOR_AUTHENTICATION_TOKEN'];
   return {
-    agentUrl: `http://${need('MESOS_AGENT_ENDPOINT')}`,
+    agentUrl: `${tls === undefined ? 'http' : 'https'}://${need('MESOS_AGENT_ENDPOINT')}`,
+    ...(tls === undefined ? {} : { tls }),
     frameworkId: need('MESOS_FRAMEWORK_ID'),
     executorId: need('MESOS_EXECUTOR_ID'),
     checkpoint: environment['MESOS_CHECKPOINT'] === '1',
@@ -162,12 +166,13 @@ export class ExecutorClient {
   }
 
   #request(call: OpenCall) {
-    const { agentUrl, authorization } = this.#options;
+    const { agentUrl, authorization, tls } = this.#options;
     return {
       url: `${agentUrl}/api/v1/executor`,
       body: this.#call(call),
       contentType: 'application/json' as const,
       headers: authorization === undefined ? {} : { Authorization: authorization },
+      tls,
     };
   }
 

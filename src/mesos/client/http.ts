@@ -1,34 +1,73 @@
 // HTTP for the v1 APIs: a call is one POST; a subscription is a POST whose answer is a RecordIO stream.
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import {
+  Agent,
+  request as httpRequest,
+  type ClientRequestArgs,
+  type IncomingMessage,
+  type RequestOptions,
+} from 'node:http';
+import type { Duplex } from 'node:stream';
 import { Fault } from '#base/fault.ts';
 import { RecordDecoder } from '#codec/recordio.ts';
+import { connectTo } from '#mesos/security/tls-client.ts';
+import { SYSTEM_TLS, type TlsSettings } from '#mesos/security/tls-settings.ts';
 
 export type ContentType = 'application/json' | 'application/x-protobuf';
 
 export interface PostOptions {
+  readonly method?: 'GET' | 'POST' | undefined;
   readonly url: string;
   readonly body: Uint8Array | string;
   readonly contentType: ContentType;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly agent?: Agent | undefined;
+  /** With what `https:` is spoken. */
+  readonly tls?: TlsSettings | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 const ERROR_BYTES_MAX = 64 * 1024;
 
+/** Host and port; `https:` is left to the connection. */
+function targetOf(url: string): Pick<RequestOptions, 'host' | 'port' | 'path'> {
+  const { hostname, port, pathname, search, protocol } = new URL(url);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const fallback = protocol === 'https:' ? 443 : 80;
+  return { host, port: port === '' ? fallback : Number(port), path: pathname + search };
+}
+
+/** What a connection is to be, beside host and port. */
+interface Secured {
+  /** Undefined: without TLS. */
+  readonly tls?: TlsSettings | undefined;
+}
+
+/** Whoever says `https:` without more believes whom the system believes. */
+function securedBy({ url, tls }: PostOptions): Secured {
+  return url.startsWith('https:') ? { tls: tls ?? SYSTEM_TLS } : {};
+}
+
+function connection({ host, port, tls }: ClientRequestArgs & Secured): Duplex {
+  return connectTo({ host: host ?? 'localhost', port: Number(port) }, tls);
+}
+
 function send(options: PostOptions): Promise<IncomingMessage> {
   return new Promise((done, fail) => {
     const body = typeof options.body === 'string' ? Buffer.from(options.body) : options.body;
+    const secured = securedBy(options);
+    const own = secured.tls === undefined ? {} : { createConnection: connection };
     const request = httpRequest(
-      options.url,
       {
-        method: 'POST',
+        ...targetOf(options.url),
+        ...secured,
+        ...own,
+        method: options.method ?? 'POST',
         agent: options.agent,
         signal: options.signal,
         headers: {
-          'Content-Type': options.contentType,
+          ...(options.method === 'GET' ? {} : { 'Content-Type': options.contentType }),
           Accept: options.contentType,
-          'Content-Length': body.length,
+          ...(options.method === 'GET' ? {} : { 'Content-Length': body.length }),
           ...options.headers,
         },
       },
@@ -67,6 +106,7 @@ async function refusal(url: string, response: IncomingMessage): Promise<Fault> {
     code: 'http-status',
     status,
     url,
+    text: text === '' ? `status ${status}` : text,
     ...(location === undefined ? {} : { location }),
   };
   return new Fault(detail, `${url} answered ${status}: ${text.trim()}`);
@@ -122,7 +162,21 @@ export async function openRecordStream(
   };
 }
 
+class OrderedAgent extends Agent {
+  override createConnection(options: ClientRequestArgs & Secured): Duplex {
+    return connection(options);
+  }
+}
+
 /** One connection, so that calls arrive in the order in which they were made. */
 export function orderedAgent(): Agent {
-  return new Agent({ keepAlive: true, maxSockets: 1 });
+  return new OrderedAgent({ keepAlive: true, maxSockets: 1 });
+}
+
+/** The JSON of a GET; Faults as `post`. */
+export async function getJson(
+  options: Omit<PostOptions, 'body' | 'contentType'>,
+): Promise<unknown> {
+  const body = await post({ ...options, method: 'GET', body: '', contentType: 'application/json' });
+  return JSON.parse(body.toString()) as unknown;
 }

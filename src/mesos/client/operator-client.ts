@@ -1,5 +1,6 @@
 // The v1 operator API of master or agent: single calls, and the master's event stream.
 import type { Env } from '#env/env.ts';
+import type { TlsSettings } from '#mesos/security/tls-settings.ts';
 import { parseJson, stringify } from '#wire/mesos/codec.ts';
 import type {
   AgentCall,
@@ -13,6 +14,7 @@ import { openRecordStream, post, type RecordStream } from './http.ts';
 export interface OperatorOptions {
   readonly url: string;
   readonly authorization?: string | undefined;
+  readonly tls?: TlsSettings | undefined;
 }
 
 function headersOf(options: OperatorOptions): Record<string, string> {
@@ -28,6 +30,7 @@ export async function callMaster(
     body: stringify('MasterCall', call),
     contentType: 'application/json',
     headers: headersOf(options),
+    tls: options.tls,
   });
   return body.length === 0 ? {} : parseJson('MasterResponse', body.toString());
 }
@@ -38,6 +41,7 @@ export async function callAgent(options: OperatorOptions, call: AgentCall): Prom
     body: stringify('AgentCall', call),
     contentType: 'application/json',
     headers: headersOf(options),
+    tls: options.tls,
   });
   return body.length === 0 ? {} : parseJson('AgentResponse', body.toString());
 }
@@ -59,6 +63,7 @@ export async function subscribeToMaster(
       body: stringify('MasterCall', { type: 'SUBSCRIBE' }),
       contentType: 'application/json',
       headers: headersOf(options),
+      tls: options.tls,
     },
     {
       onRecord: (record) =>

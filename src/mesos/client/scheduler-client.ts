@@ -9,6 +9,7 @@ import type {
   SchedulerEvent,
   SchedulerOfferConstraints,
 } from '#wire/mesos/v1.ts';
+import type { TlsSettings } from '#mesos/security/tls-settings.ts';
 import {
   openRecordStream,
   orderedAgent,
@@ -30,6 +31,7 @@ export interface SchedulerClientOptions {
   readonly suppressedRoles?: readonly string[] | undefined;
   readonly offerConstraints?: SchedulerOfferConstraints | undefined;
   readonly authorization?: string | undefined;
+  readonly tls?: TlsSettings | undefined;
 }
 
 export interface SchedulerHandlers {
@@ -95,6 +97,7 @@ export class SchedulerClient {
       body: this.#encode({ ...call, framework_id: id }),
       contentType: this.#type,
       agent: this.#agent,
+      tls: this.#options.tls,
       headers: { ...this.#authorization(), 'Mesos-Stream-Id': this.#streamId },
     });
   }
@@ -148,6 +151,7 @@ export class SchedulerClient {
           body: this.#encode(call),
           contentType: this.#type,
           headers: this.#authorization(),
+          tls: this.#options.tls,
         },
         {
           onRecord: (record) => this.#onRecord(connection, record),

@@ -41,6 +41,10 @@ export function inheritedEnvironment(
     const value = own[name];
     if (value !== undefined) kept[name] = value;
   }
+  // How libprocess is to speak with this agent; they name files, and hold no key themselves.
+  for (const [name, value] of Object.entries(own)) {
+    if (name.startsWith('LIBPROCESS_SSL_') && value !== undefined) kept[name] = value;
+  }
   return kept;
 }
 

@@ -1,7 +1,9 @@
 // libprocess messages between master and agents: HTTP/1.1 POST /<id>/<message name>, one way, answered
 // by 202 that nobody waits for, ordered per connection (inventory section 7; Mesos 1.11).
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { connectTo, type Peer } from '#mesos/security/tls-client.ts';
+import type { TlsSettings } from '#mesos/security/tls-settings.ts';
 
 /** `id@ip:port`, e.g. `slave(1)@127.0.0.1:5051`. */
 export type Upid = string;
@@ -11,6 +13,8 @@ export interface EndpointOptions {
   readonly id: string;
   /** `ip:port` that peers reach this process at. */
   readonly address: string;
+  /** Undefined: peers are spoken to without TLS. */
+  readonly tls?: TlsSettings | undefined;
   /** Largest message taken. */
   readonly bodyBytesMax: number;
   /** `connection`: what came on a connection that was made later has the larger number. */
@@ -31,7 +35,9 @@ function idOf(upid: Upid): string {
 }
 
 interface Link {
-  readonly socket: Socket;
+  socket: Socket;
+  /** What was sent while it is not known yet whether the peer speaks TLS. */
+  unsent: (Uint8Array | string)[] | undefined;
   /** Peers whose owners want to hear of the end of this connection. */
   readonly watched: Set<Upid>;
 }
@@ -57,7 +63,8 @@ export class LibprocessEndpoint {
   /** Sends without waiting; a message to a peer that is not there is lost, as in libprocess. */
   send(to: Upid, name: string, body: Uint8Array): void {
     if (this.#isClosed) return;
-    const { socket } = this.#linkTo(addressOf(to));
+    const link = this.#linkTo(addressOf(to));
+    const { socket } = link;
     if (socket.writableLength > QUEUED_BYTES_MAX) {
       socket.destroy();
       return;
@@ -67,10 +74,15 @@ export class LibprocessEndpoint {
       `User-Agent: libprocess/${this.#upid}\r\nLibprocess-From: ${this.#upid}\r\n` +
       'Connection: Keep-Alive\r\nHost: \r\nTransfer-Encoding: chunked\r\n\r\n';
     const chunk = body.length === 0 ? '' : `${body.length.toString(16)}\r\n`;
+    const tail = body.length === 0 ? '0\r\n\r\n' : '\r\n0\r\n\r\n';
+    if (link.unsent !== undefined) {
+      link.unsent.push(head + chunk, body, tail);
+      return;
+    }
     socket.cork();
     socket.write(head + chunk, 'latin1');
     if (body.length > 0) socket.write(body);
-    socket.write(body.length === 0 ? '0\r\n\r\n' : '\r\n0\r\n\r\n', 'latin1');
+    socket.write(tail, 'latin1');
     process.nextTick(() => socket.uncork());
   }
 
@@ -130,14 +142,38 @@ export class LibprocessEndpoint {
     const existing = this.#links.get(address);
     if (existing !== undefined) return existing;
     const colon = address.lastIndexOf(':');
-    const socket = connect({
-      host: address.slice(0, colon),
-      port: Number(address.slice(colon + 1)),
-      noDelay: true,
-      keepAlive: true,
-    });
-    const link: Link = { socket, watched: new Set() };
+    const peer = { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+    const { tls } = this.#options;
+    const isOpen = tls?.supportsDowngrade === true;
+    const socket = connectTo(peer, tls);
+    const link: Link = { socket, unsent: isOpen ? [] : undefined, watched: new Set() };
     this.#links.set(address, link);
+    if (isOpen) this.#tryBoth(link, peer, address);
+    else this.#keep(link, address);
+    return link;
+  }
+
+  /** As libprocess does it during an upgrade: without TLS, where the peer does not speak it. */
+  #tryBoth(link: Link, peer: Peer, address: string): void {
+    const go = (socket: Socket): void => {
+      const { unsent = [] } = link;
+      link.unsent = undefined;
+      link.socket = socket;
+      this.#keep(link, address);
+      for (const part of unsent) socket.write(part);
+    };
+    const { socket } = link;
+    const onError = (): void => go(connectTo(peer, undefined));
+    socket.once('error', onError);
+    socket.once('secureConnect', () => {
+      socket.off('error', onError);
+      go(socket);
+    });
+    socket.unref();
+  }
+
+  #keep(link: Link, address: string): void {
+    const { socket } = link;
     // Answers carry nothing; they only have to be read.
     socket.resume();
     socket.on('error', () => {});
@@ -147,7 +183,6 @@ export class LibprocessEndpoint {
       for (const upid of link.watched) this.#options.onExited(upid);
     });
     socket.unref();
-    return link;
   }
 }
 

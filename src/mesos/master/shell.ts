@@ -87,6 +87,7 @@ export class MasterShell {
     this.libprocess = new LibprocessEndpoint({
       id: 'master',
       address: `${options.ip}:${options.port}`,
+      tls: options.tls,
       bodyBytesMax: MESSAGE_BYTES_MAX,
       onMessage: (from, name, body, connection) => {
         this.#onMessage(from, name, body, connection);

@@ -4,6 +4,7 @@ import type { RegistryContent, RegistryWrite } from '#mesos/registry/registry.ts
 import type { AllocatorOptions } from '#mesos/allocator/allocator-core.ts';
 import type { Resources } from '#mesos/resources/resources.ts';
 import type { Tally } from '#mesos/resources/tally.ts';
+import type { TlsSettings } from '#mesos/security/tls-settings.ts';
 import type { Approvers, Authorizer } from '#mesos/security/authorizer.ts';
 import type {
   AgentInfo,
@@ -107,6 +108,8 @@ export interface MasterOptions {
   readonly completedTasksMax: number;
   /** How fast agents that do not answer may be marked unreachable (--agent_removal_rate_limit). */
   readonly agentRemovalRate?: { readonly count: number; readonly perMs: number } | undefined;
+  /** How its peers are spoken to; undefined: without TLS. */
+  readonly tls?: TlsSettings | undefined;
   /** Drivers (v0) register only after they have authenticated (--authenticate_frameworks). */
   readonly authenticatesFrameworks?: boolean | undefined;
   /** Who may do what (--acls); left out, everybody may do everything. */

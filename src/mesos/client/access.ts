@@ -1,0 +1,36 @@
+// How this program speaks with masters and agents: by which name (a file with one credential), and with TLS
+// where LIBPROCESS_SSL_ variables ask for it, as every program of a Mesos cluster does.
+import type { Log } from '#env/env.ts';
+import { basicHeader } from '#mesos/security/basic.ts';
+import { parseCredential, readSecretFile } from '#mesos/security/credentials.ts';
+import { readTlsSettings, type TlsSettings } from '#mesos/security/tls-settings.ts';
+
+export interface Access {
+  /** The Authorization header. */
+  readonly authorization?: string | undefined;
+  readonly tls?: TlsSettings | undefined;
+}
+
+/** `credential`: `{"principal": …, "secret": …}` or `PRINCIPAL SECRET`. Faults `bad-flag`, `bad-tls`. */
+export function readAccess(
+  credential: string | undefined,
+  environment: Readonly<Record<string, string | undefined>>,
+  log: Log,
+): Access {
+  const tls = readTlsSettings(environment, log);
+  if (credential === undefined) return { tls };
+  const { principal, secret = '' } = parseCredential(
+    readSecretFile('credential', credential, log).toString(),
+  );
+  return { tls, authorization: basicHeader({ principal, secret }) };
+}
+
+/** `address`: `HOST:PORT`. */
+export function urlOf({ tls }: Access, address: string): string {
+  return `${tls === undefined ? 'http' : 'https'}://${address}`;
+}
+
+/** For requests that name their headers themselves. */
+export function headersOf({ authorization }: Access): Record<string, string> {
+  return authorization === undefined ? {} : { Authorization: authorization };
+}
