@@ -132,7 +132,7 @@ export function headerBlock(headers: Headers): Buffer {
 }
 
 export function parseHeaderBlock(block: Buffer): Headers {
-  const headers: Record<string, string> = {};
+  const headers: [string, string][] = [];
   let offset = 0;
   const number = (): number => {
     offset += 4;
@@ -146,9 +146,10 @@ export function parseHeaderBlock(block: Buffer): Headers {
   };
   for (let count = number(); count > 0; count--) {
     const name = text();
-    headers[name] = text();
+    headers.push([name, text()]);
   }
-  return headers;
+  // Whatever the name is, "__proto__" too: no assignment.
+  return Object.fromEntries(headers);
 }
 
 /** Makes the compressed form, with stored blocks; one per connection and direction. */

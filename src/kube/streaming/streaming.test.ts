@@ -17,6 +17,7 @@ import { serveRemoteCommand } from './remote-command.ts';
 import type { RemoteCommandOptions, RemoteHandler } from './remote-command.ts';
 import { SpdyConnection } from './spdy-connection.ts';
 import {
+  headerBlock,
   FrameDecoder,
   HeaderWriter,
   dataFrame,
@@ -253,6 +254,14 @@ test('servePortForward() joins ports over SPDY and through a websocket tunnel', 
   });
   const { socket } = await server.upgradeSpdy(['portforward.k8s.io']);
   assert.match(await forwardOnce(socket, 1, '0'), /error forwarding port 1 to pod: Cannot connect/);
+});
+
+test('parseHeaderBlock keeps a header of any name', () => {
+  const headers = Object.fromEntries([
+    ['__proto__', 'x'],
+    ['constructor', 'y'],
+  ]);
+  assert.deepEqual(Object.entries(parseHeaderBlock(headerBlock(headers))), Object.entries(headers));
 });
 
 test('HeaderWriter writes what any zlib reads', () => {
