@@ -2,26 +2,23 @@
 // authentication and authorization, discovery, OpenAPI, kubectl's verbs and watches go through.
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { openSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { eventually } from '#test/support/cluster.ts';
 import { EtcdCluster, findEtcd } from '#test/support/etcd.ts';
+import { realProgram, skipWithout } from '#test/support/real-kubernetes.ts';
 import { sendStep } from '#test/support/step-player.ts';
 import { startOwnServer, type OwnServer } from '#test/support/step-target.ts';
 
 // oxlint-disable-next-line typescript/no-explicit-any -- answers are looked into at will
 type Json = Record<string, any>;
 
-const folder = process.env['STRATA_REAL_KUBERNETES'] ?? '/tmp/k8s-peers/bin';
-const program = join(folder, 'sample-apiserver');
+const program = 'sample-apiserver';
 const etcd = await findEtcd();
-const skip = !existsSync(program)
-  ? `no ${program} (go build k8s.io/sample-apiserver; STRATA_REAL_KUBERNETES names the folder)`
-  : etcd.ok
-    ? false
-    : etcd.reason;
+const skip =
+  skipWithout([program], 'go build k8s.io/sample-apiserver') || (!etcd.ok && etcd.reason);
 
 const GROUP = 'wardle.example.com';
 const WAIT_MS = 120_000;
@@ -74,7 +71,7 @@ suite('sample-apiserver', { skip }, () => {
       `--tls-cert-file=${cert}`,
       `--tls-private-key-file=${key}`,
     ];
-    child = spawn(program, flags, { stdio: ['ignore', log, log] });
+    child = spawn(realProgram(program), flags, { stdio: ['ignore', log, log] });
     await send('POST', '/api/v1/namespaces', { metadata: { name: 'wardle' } });
     await send('POST', '/api/v1/namespaces/wardle/services', {
       metadata: { name: 'api' },

@@ -24,12 +24,10 @@ import type { KubeObject } from '#kube/meta/object.ts';
 import { TypeRegistry } from '#kube/types/registry.ts';
 import { MemoryStore } from '#store/memory-store.ts';
 import { eventually } from '#test/support/cluster.ts';
+import { realProgram, skipWithout } from '#test/support/real-kubernetes.ts';
 
-const folder = process.env['STRATA_REAL_KUBERNETES'] ?? '/tmp/k8s-peers/bin';
 const programs = ['kube-controller-manager', 'kube-scheduler'];
-const skip = programs.every((one) => existsSync(join(folder, one)))
-  ? false
-  : `no ${programs.join(' and ')} in ${folder} (set STRATA_REAL_KUBERNETES to where they are)`;
+const skip = skipWithout(programs);
 
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
 const WAIT_MS = 120_000;
@@ -46,7 +44,7 @@ suite('stock controllers and scheduler', { skip }, () => {
     writeFileSync(path, JSON.stringify(await componentConfig(server, `system:${program}`)));
     const log = openSync(join(home, `${program}.log`), 'w');
     const flags = [`--kubeconfig=${path}`, '--leader-elect=true', '--bind-address=127.0.0.1'];
-    const command = join(folder, program);
+    const command = realProgram(program);
     const options = { stdio: ['ignore', log, log] as ('ignore' | number)[] };
     children.push(spawn(command, [...flags, '--secure-port=0', ...args], options));
   }
