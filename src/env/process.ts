@@ -48,8 +48,18 @@ export interface ProcessUsage {
         readonly cacheBytes: number;
         readonly mappedBytes: number;
         readonly swapBytes: number;
+        /** What block devices have done for it; only where it is under `blkio`. */
+        readonly blockIo?: readonly BlockIo[] | undefined;
       }
     | undefined;
+}
+
+/** Operations and bytes by their kind (`Read`, `Write`, `Sync`, `Async`, `Discard`, `Total`). */
+export interface BlockIo {
+  readonly major: number;
+  readonly minor: number;
+  readonly serviced: Readonly<Record<string, number>>;
+  readonly bytes: Readonly<Record<string, number>>;
 }
 
 export interface ProcessLimits {
@@ -58,9 +68,18 @@ export interface ProcessLimits {
   /** CFS quota in cpus; absent means none. */
   readonly cpusMax?: number | undefined;
   readonly memoryBytesMax?: number | undefined;
+  /** What it is left with when the machine is short of memory. */
+  readonly memoryBytesLow?: number | undefined;
+  /** Memory and swap together are at most `memoryBytesMax`. */
+  readonly limitsSwap?: boolean | undefined;
   readonly pidsMax?: number | undefined;
   /** The only devices that may be made and opened, as `c 1:3 rwm`; absent: all. */
   readonly devices?: readonly string[] | undefined;
+  /**
+   * Further controllers of cgroups that it is to be under (`cpuset`, `blkio`, `hugetlb`, `perf_event`),
+   * for what they tell, or for others to set.
+   */
+  readonly controllers?: readonly string[] | undefined;
 }
 
 export interface ProcessSpec {
@@ -168,6 +187,8 @@ export interface HostProcess {
  * that is not there exits with 127, one that may not be executed with 126, as in any shell.
  */
 export interface ProcessHost {
+  /** Controllers of cgroups that there are, by their names in version 1; none without cgroups. */
+  readonly controllers: ReadonlySet<string>;
   launch(spec: ProcessSpec): Promise<HostProcess>;
   /** The process of a state folder: running, or already ended; `undefined` when never started. */
   adopt(stateFolder: string): Promise<HostProcess | undefined>;
@@ -180,4 +201,9 @@ export interface ProcessHost {
    * raised: taking some away would kill it.
    */
   setLimits(stateFolder: string, limits: ProcessLimits): void;
+  /**
+   * Ends and removes what there is below a cgroup and is of no process that was launched or adopted here:
+   * what an earlier life of the caller had made and lost. `cgroup` is the caller's alone.
+   */
+  sweep(cgroup: string): Promise<void>;
 }

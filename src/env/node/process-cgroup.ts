@@ -9,8 +9,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
-import type { ProcessLimits, ProcessUsage } from '#env/process.ts';
+import { basename, dirname, join } from 'node:path';
+import type { BlockIo, ProcessLimits, ProcessUsage } from '#env/process.ts';
+import { allowDevices } from './device-program.ts';
 
 export interface CgroupRoots {
   readonly version: 1 | 2;
@@ -19,6 +20,11 @@ export interface CgroupRoots {
 }
 
 const CONTROLLERS_V1 = ['cpu', 'cpuacct', 'memory', 'pids', 'freezer', 'devices'];
+/** A process is under these only when that is asked for. */
+const MORE_V1 = ['cpuset', 'blkio', 'hugetlb', 'perf_event'];
+/** Controllers that version 2 calls otherwise, or has without one. */
+const NAMES_V2: Readonly<Record<string, string>> = { blkio: 'io' };
+const ALWAYS_V2 = ['cpuacct', 'freezer', 'perf_event', 'devices'];
 const CPU_PERIOD_US = 100_000;
 const CPU_QUOTA_US_MIN = 1_000;
 const CPU_SHARES_MIN = 2;
@@ -41,7 +47,8 @@ export function findCgroups(): CgroupRoots | undefined {
     if (type === 'cgroup2') unified ??= point;
     if (type !== 'cgroup') continue;
     for (const name of options.split(',')) {
-      if (CONTROLLERS_V1.includes(name) && !roots.has(name)) roots.set(name, point);
+      const isKnown = CONTROLLERS_V1.includes(name) || MORE_V1.includes(name);
+      if (isKnown && !roots.has(name)) roots.set(name, point);
     }
   }
   if (roots.has('memory') || roots.has('cpu')) return { version: 1, roots };
@@ -49,6 +56,15 @@ export function findCgroups(): CgroupRoots | undefined {
     return undefined;
   }
   return { version: 2, roots: new Map([['unified', unified]]) };
+}
+
+/** Their names in version 1, whatever the version is. */
+export function controllersOf(cgroups: CgroupRoots): ReadonlySet<string> {
+  if (cgroups.version === 1) return new Set(cgroups.roots.keys());
+  const root = cgroups.roots.get('unified') ?? '';
+  const known = new Set(readText(join(root, 'cgroup.controllers'))?.split(' ') ?? []);
+  const named = [...CONTROLLERS_V1, ...MORE_V1].filter((name) => known.has(NAMES_V2[name] ?? name));
+  return new Set([...named, ...ALWAYS_V2]);
 }
 
 function readText(path: string): string | undefined {
@@ -69,9 +85,10 @@ function folderOf(cgroups: CgroupRoots, controller: string, path: string): strin
 }
 
 /** In version 2 a controller works in a folder only when every folder above hands it down. */
-function enableControllers(root: string, path: string): void {
+function enableControllers(root: string, path: string, more: readonly string[]): void {
   const known = new Set(readText(join(root, 'cgroup.controllers'))?.split(' ') ?? []);
-  const wanted = ['cpu', 'memory', 'pids'].filter((name) => known.has(name));
+  const names = ['cpu', 'memory', 'pids', ...more.map((name) => NAMES_V2[name] ?? name)];
+  const wanted = names.filter((name) => known.has(name));
   const parents: string[] = [root];
   for (const part of dirname(path)
     .split('/')
@@ -90,14 +107,42 @@ function enableControllers(root: string, path: string): void {
   }
 }
 
+/** Those that a process with such limits is under. */
+function foldersFor(
+  cgroups: CgroupRoots,
+  path: string,
+  more: readonly string[] = [],
+): readonly string[] {
+  if (cgroups.version === 2) return foldersOf(cgroups, path);
+  const isIn = (name: string): boolean => CONTROLLERS_V1.includes(name) || more.includes(name);
+  const roots = [...cgroups.roots].filter(([name]) => isIn(name)).map(([, root]) => root);
+  return [...new Set(roots)].map((root) => join(root, path));
+}
+
+/** In version 1 a new group may use no cores and no memory at all until it is told which. */
+function inheritCpuset(root: string, path: string): void {
+  let parent = root;
+  for (const part of path.split('/').filter(Boolean)) {
+    const folder = join(parent, part);
+    for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+      if (readText(join(folder, file)) !== '') continue;
+      writeFileSync(join(folder, file), readText(join(parent, file)) ?? '');
+    }
+    parent = folder;
+  }
+}
+
 /** Makes the cgroup and returns the cgroup.procs files that a process enters it by. */
 export function makeCgroup(
   cgroups: CgroupRoots,
   path: string,
   limits: ProcessLimits,
 ): readonly string[] {
-  if (cgroups.version === 2) enableControllers(cgroups.roots.get('unified') ?? '', path);
-  const folders = foldersOf(cgroups, path);
+  const { controllers = [] } = limits;
+  if (cgroups.version === 2) {
+    enableControllers(cgroups.roots.get('unified') ?? '', path, controllers);
+  }
+  const folders = foldersFor(cgroups, path, controllers);
   const top = path.split('/').find((part) => part !== '') ?? path;
   const tops = new Set(foldersOf(cgroups, top));
   const made = folders.map((folder) => mkdirSync(folder, { recursive: true }));
@@ -105,6 +150,8 @@ export function makeCgroup(
     // All groups together must not count as one process among the machine's others.
     applyLimits(cgroups, top, { cpus: TOP_CPUS_PER_CORE * availableParallelism() });
   }
+  const cpuset = cgroups.roots.get('cpuset');
+  if (cpuset !== undefined && controllers.includes('cpuset')) inheritCpuset(cpuset, path);
   applyLimits(cgroups, path, limits);
   return folders.map((folder) => join(folder, 'cgroup.procs'));
 }
@@ -121,7 +168,7 @@ export function applyLimits(cgroups: CgroupRoots, path: string, limits: ProcessL
       writeFileSync(join(folder, file), value);
     }
   };
-  const { cpus, cpusMax, memoryBytesMax, pidsMax, devices } = limits;
+  const { cpus, cpusMax, memoryBytesMax, memoryBytesLow, limitsSwap, pidsMax, devices } = limits;
   const v2 = cgroups.version === 2;
   if (cpus !== undefined) {
     const shares = Math.max(CPU_SHARES_MIN, Math.round(1024 * cpus));
@@ -137,16 +184,34 @@ export function applyLimits(cgroups: CgroupRoots, path: string, limits: ProcessL
       write('cpu', 'cpu.cfs_quota_us', String(quotaUs(cpusMax)));
     }
   }
+  if (memoryBytesLow !== undefined) {
+    write('memory', v2 ? 'memory.low' : 'memory.soft_limit_in_bytes', String(memoryBytesLow));
+  }
   if (memoryBytesMax !== undefined) {
     const bytes = String(Math.max(MEMORY_BYTES_MIN, Math.floor(memoryBytesMax)));
+    const withSwap = 'memory.memsw.limit_in_bytes';
+    // Neither may ever be above the other: which is first depends on the way that they go.
+    const isRaised = !v2 && limitsSwap === true && !isAbove(cgroups, path, bytes);
+    if (isRaised) write('memory', withSwap, bytes);
     write('memory', v2 ? 'memory.max' : 'memory.limit_in_bytes', bytes);
+    if (limitsSwap === true && !isRaised) {
+      write('memory', v2 ? 'memory.swap.max' : withSwap, v2 ? '0' : bytes);
+    }
   }
   if (pidsMax !== undefined) write('pids', 'pids.max', String(pidsMax));
   if (devices === undefined) return;
-  // Version 2 has no file for it, only programs in the kernel.
-  if (v2) throw new Error('devices cannot be limited with cgroups of version 2');
+  if (v2) {
+    allowDevices(folderOf(cgroups, 'devices', path) ?? '', devices);
+    return;
+  }
   write('devices', 'devices.deny', 'a');
   for (const device of devices) write('devices', 'devices.allow', device);
+}
+
+/** Whether memory and swap together may be more than that now. */
+function isAbove(cgroups: CgroupRoots, path: string, bytes: string): boolean {
+  const file = join(folderOf(cgroups, 'memory', path) ?? '', 'memory.memsw.limit_in_bytes');
+  return Number(readText(file) ?? 0) >= Number(bytes);
 }
 
 /** As `applyLimits`, but memory that was given is never taken back. */
@@ -155,7 +220,8 @@ export function raiseLimits(cgroups: CgroupRoots, path: string, limits: ProcessL
   const file = cgroups.version === 2 ? 'memory.max' : 'memory.limit_in_bytes';
   const text = folder === undefined ? undefined : readText(join(folder, file));
   const current = text === 'max' ? Infinity : Number(text ?? 0);
-  const { memoryBytesMax = 0, ...rest } = limits;
+  // The devices of a process are those that it was started with.
+  const { memoryBytesMax = 0, devices: _devices, ...rest } = limits;
   applyLimits(cgroups, path, memoryBytesMax > current ? { ...rest, memoryBytesMax } : rest);
 }
 
@@ -242,6 +308,7 @@ function detailV1(cgroups: CgroupRoots, path: string, cpu: string, memory: strin
     cacheBytes: used('total_cache'),
     mappedBytes: used('total_mapped_file'),
     swapBytes: used('total_swap'),
+    blockIo: blockIoV1(folderOf(cgroups, 'blkio', path)),
   };
 }
 
@@ -259,6 +326,41 @@ function detailV2(cpu: string, memory: string) {
     mappedBytes: used('file_mapped'),
     swapBytes: Number(readText(join(memory, 'memory.swap.current')) ?? 0),
   };
+}
+
+/** Lines of `MAJOR:MINOR KIND NUMBER`; undefined where the process is not under the controller. */
+function blockIoV1(folder: string | undefined): readonly BlockIo[] | undefined {
+  if (folder === undefined || !existsSync(folder)) return undefined;
+  const devices = new Map<string, BlockIo & Record<'serviced' | 'bytes', Record<string, number>>>();
+  for (const [field, file] of [
+    ['serviced', 'blkio.throttle.io_serviced_recursive'],
+    ['bytes', 'blkio.throttle.io_service_bytes_recursive'],
+  ] as const) {
+    const text = readText(join(folder, file)) ?? '';
+    for (const [, major, minor, kind = '', count] of text.matchAll(/^(\d+):(\d+) (\w+) (\d+)$/gm)) {
+      const name = `${major}:${minor}`;
+      const one = devices.get(name) ?? {
+        major: Number(major),
+        minor: Number(minor),
+        serviced: {},
+        bytes: {},
+      };
+      one[field][kind] = Number(count);
+      devices.set(name, one);
+    }
+  }
+  return [...devices.values()];
+}
+
+/** The cgroups below one, by their paths, parents first. */
+export function cgroupsBelow(cgroups: CgroupRoots, path: string): readonly string[] {
+  const names = foldersOf(cgroups, path)
+    .flatMap(childFolders)
+    .map((folder) => basename(folder));
+  return [...new Set(names)].flatMap((name) => {
+    const below = `${path}/${name}`;
+    return [below, ...cgroupsBelow(cgroups, below)];
+  });
 }
 
 /** False while processes are still leaving it: try again then. Empty parents go with the last. */

@@ -18,8 +18,10 @@ import type {
 } from '#env/process.ts';
 import {
   cgroupPids,
+  cgroupsBelow,
   type CgroupRoots,
   cgroupUsage,
+  controllersOf,
   findCgroups,
   makeCgroup,
   memoryPeak,
@@ -284,6 +286,24 @@ class RealProcessHost implements NodeProcessHost {
 
   get hasCgroups(): boolean {
     return this.#cgroups !== undefined;
+  }
+
+  get controllers(): ReadonlySet<string> {
+    return this.#cgroups === undefined ? new Set() : controllersOf(this.#cgroups);
+  }
+
+  async sweep(cgroup: string): Promise<void> {
+    const cgroups = this.#cgroups;
+    if (cgroups === undefined) return;
+    const known = [...this.#processes.values()].map((one) => one.record.cgroup ?? '');
+    const leads = (path: string): boolean => known.some((one) => `${one}/`.startsWith(`${path}/`));
+    const isBelow = (path: string): boolean => known.some((one) => path.startsWith(`${one}/`));
+    for (const path of cgroupsBelow(cgroups, cgroup).toReversed()) {
+      if (leads(path)) continue;
+      // A container may make some for itself; what is empty there is nobody's.
+      if (isBelow(path)) removeCgroup(cgroups, path);
+      else await this.#removeCgroup(cgroups, path);
+    }
   }
 
   async launch(spec: ProcessSpec): Promise<HostProcess> {

@@ -128,6 +128,8 @@ export class SimMachine {
       },
       usage: async (stateFolder) => this.#usage(stateFolder),
       setLimits: () => {},
+      controllers: new Set(),
+      sweep: async () => {},
     };
   }
 

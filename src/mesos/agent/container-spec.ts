@@ -4,14 +4,13 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { chown, mkdir, readFile, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Env } from '#env/env.ts';
-import type { ProcessLimits, ProcessMount, ProcessSpec } from '#env/process.ts';
+import type { ProcessMount, ProcessSpec } from '#env/process.ts';
 import type {
   CommandInfo,
   ContainerInfo,
   LinuxInfo,
   Resource,
   TaskInfo,
-  Value_Scalar,
   Volume,
 } from '#wire/mesos/v1.ts';
 import {
@@ -29,6 +28,7 @@ import {
   PLAIN_POLICY,
 } from '#mesos/executor/isolation.ts';
 import { nameOf } from './container-id.ts';
+import { ContainerLimits } from './container-limits.ts';
 import { type ImageRoot, ImageRoots, SANDBOX_INSIDE } from './image-root.ts';
 import { ImageStore } from './image-store.ts';
 import type { LaunchRequest, MainContainer } from './nested.ts';
@@ -92,35 +92,17 @@ export interface NestedRequest extends LaunchRequest {
   readonly inputPath: string | undefined;
 }
 
-/** null, zero, full, random, urandom, tty, console, ptmx, pts, tun: as Mesos' cgroups/devices. */
-const DEVICES = [
-  'c *:* m',
-  'b *:* m',
-  'c 1:3 rwm',
-  'c 1:5 rwm',
-  'c 1:7 rwm',
-  'c 1:8 rwm',
-  'c 1:9 rwm',
-  'c 5:0 rwm',
-  'c 5:1 rwm',
-  'c 5:2 rwm',
-  'c 136:* rwm',
-  'c 10:200 rwm',
-];
-
-/** Revocable cpus weigh 10 shares each instead of 1024. */
-const LENT_PART = 1 - 10 / 1024;
-const MEMORY_BYTES_MIN = 32 * 1024 * 1024;
-
 export class ContainerSpecs {
   readonly fetcher: Fetcher;
   readonly networks: Networks;
+  readonly limits: ContainerLimits;
   readonly roots: ImageRoots;
   readonly #options: ContainerSpecOptions;
 
   constructor(options: ContainerSpecOptions, env: Pick<Env, 'timers' | 'log'>) {
     this.#options = options;
     const { flags, paths } = options;
+    this.limits = new ContainerLimits(flags);
     this.networks = new Networks({
       folder: paths.networks,
       configFolder: flags.cniConfigFolder,
@@ -191,17 +173,38 @@ export class ContainerSpecs {
         isolation,
         root,
         before: [...before, ...outside],
-        volumes: [...volumes.filter(isInside), ...networkFiles(joined, root.root)],
+        volumes: [
+          ...volumes.filter(isInside),
+          ...networkFiles(joined, root.root),
+          ...this.#deviceMounts(root.root),
+        ],
       };
     }
     const own = networkFiles(joined, '');
-    const mounts = [...(isolation.mounts ?? []), ...own, ...before, ...volumes];
+    // A private /dev/shm hides the place where secrets are.
+    const isSecret = ({ source }: ProcessMount): boolean =>
+      source.startsWith(this.#options.secretsFolder);
+    const mounts = [
+      ...[...before, ...volumes].filter(isSecret),
+      ...(isolation.mounts ?? []),
+      ...own,
+      ...[...before, ...volumes].filter((one) => !isSecret(one)),
+    ];
     return {
       isolation: mounts.length === 0 ? isolation : { ...isolation, mounts },
       root,
       before: [],
       volumes: [],
     };
+  }
+
+  /** A root of its own has a /dev of its own: with linux/devices, the operator's devices are in it. */
+  #deviceMounts(root: string): readonly ProcessMount[] {
+    const { policy, flags } = this.#options;
+    if (!policy.isolators.has('linux/devices')) return [];
+    return flags.allowedDevices
+      .filter(({ path }) => path?.startsWith('/dev/') === true)
+      .map(({ path = '' }) => ({ source: path, target: join(root, path), readOnly: false }));
   }
 
   /** The same process in the root of its image, where it has one. */
@@ -279,7 +282,7 @@ export class ContainerSpecs {
       stdoutPath: join(sandbox, 'stdout'),
       stderrPath: join(sandbox, 'stderr'),
       cgroup: `${this.#options.cgroupRoot}/${containerId}`,
-      limits: this.executorLimits(launch.resources),
+      limits: this.limits.ofExecutor(launch.resources),
       ...confinement.isolation,
       ...owner,
     };
@@ -328,7 +331,7 @@ export class ContainerSpecs {
       stdoutPath: join(sandbox, 'stdout'),
       stderrPath: join(sandbox, 'stderr'),
       cgroup: this.#taskCgroup(launch, container),
-      limits: this.#taskLimits(task),
+      limits: this.limits.ofTask(task),
       ...confinement.isolation,
       ...(await this.#input(launch, task)),
       ...owner,
@@ -400,7 +403,7 @@ export class ContainerSpecs {
       ...(inputPath === undefined ? {} : { stdinPath: inputPath }),
       ...(isolation.terminal === undefined ? {} : { stdinStaysOpen: true }),
       cgroup: `${cgroupRoot}/${path.join('/')}`,
-      limits: this.limits(request.resources, request.limits),
+      limits: this.limits.of(request.resources, request.limits),
       ...isolation,
       ...(place === undefined
         ? {}
@@ -436,7 +439,7 @@ export class ContainerSpecs {
       stderrPath: join(sandbox, 'stderr'),
       // Its own group, so that it can be ended whole; below the task's it would be its memory, too.
       cgroup: `${this.#taskCgroup(launch, container)}-check-${id}`,
-      limits: this.#taskLimits(task),
+      limits: this.limits.ofTask(task),
       ...confinementOf(task.container?.linux_info, this.#options.policy),
       ...(this.#options.policy.isRoot ? { namespaces: { of: pid, rootOf } } : {}),
       ...owner,
@@ -488,44 +491,6 @@ export class ContainerSpecs {
     };
   }
 
-  /**
-   * Of a custom executor and its tasks. Without cgroups/mem its memory has no bound, as in Mesos:
-   * few executors are launched with as much as they need themselves.
-   */
-  executorLimits(resources: readonly Resource[]): ProcessLimits {
-    const { memoryBytesMax, ...others } = this.limits(resources, {});
-    const { isolators } = this.#options.policy;
-    const isBound = ['cgroups', 'cgroups/all', 'cgroups/mem'].some((one) => isolators.has(one));
-    return isBound ? { ...others, memoryBytesMax } : others;
-  }
-
-  /** What the kernel is told of a container's resources and their limits. */
-  limits(
-    resources: readonly Resource[],
-    limits: Readonly<Record<string, Value_Scalar>>,
-  ): ProcessLimits {
-    const { flags, policy } = this.#options;
-    const cpus = quantity(resources, 'cpus');
-    const lent = quantity(
-      resources.filter((one) => one.revocable !== undefined),
-      'cpus',
-    );
-    const cpusMax = limits['cpus']?.value ?? (flags.enablesCfs ? cpus : Infinity);
-    const memMb = limits['mem']?.value ?? quantity(resources, 'mem');
-    const hasMemory = Number.isFinite(memMb) && memMb > 0;
-    return {
-      ...(cpus > 0 ? { cpus: flags.lowersRevocableCpus ? cpus - lent * LENT_PART : cpus } : {}),
-      ...(Number.isFinite(cpusMax) && cpusMax > 0 ? { cpusMax } : {}),
-      ...(hasMemory ? { memoryBytesMax: Math.max(MEMORY_BYTES_MIN, memMb * 1024 * 1024) } : {}),
-      pidsMax: flags.pidsMax,
-      ...(policy.isolators.has('cgroups/devices') ? { devices: DEVICES } : {}),
-    };
-  }
-
-  #taskLimits(task: TaskInfo): ProcessLimits {
-    return this.limits(task.resources ?? [], task.limits ?? {});
-  }
-
   #ip(networkId: string): string {
     const own = this.networks.of(networkId)?.address;
     if (own !== undefined) return own;
@@ -545,12 +510,6 @@ async function makeNestedSandbox(
   const link = join(executorSandbox, 'tasks', taskId.replaceAll('/', '%2F'));
   await rm(link, { force: true });
   await symlink(sandbox, link);
-}
-
-export function quantity(resources: readonly Resource[], name: string): number {
-  return resources
-    .filter((one) => one.name === name)
-    .reduce((sum, one) => sum + (one.scalar?.value ?? 0), 0);
 }
 
 /** A session joins what its parent has, and is held to what that is. */

@@ -195,7 +195,7 @@ export class Containers {
   update(containerId: string, resources: readonly Resource[]): void {
     const container = this.#containers.get(containerId);
     if (container?.process === undefined) return;
-    const limits = this.#specs.executorLimits(resources);
+    const limits = this.#specs.limits.ofExecutor(resources);
     this.#host.setLimits(this.#options.paths.containerProcess(containerId), limits);
   }
 
@@ -231,16 +231,19 @@ export class Containers {
     for (const name of await readdir(join(folder, 'nested')).catch(() => [])) {
       await this.#host.dispose(join(folder, 'nested', name, 'process'));
     }
-    for (const kind of ['tasks', 'checks']) {
-      const names = await readdir(join(folder, kind)).catch(() => []);
-      for (const name of names) await this.#host.dispose(join(folder, kind, name));
-    }
+    for (const kind of ['tasks', 'checks']) await this.#disposeAll(join(folder, kind));
     await this.#host.dispose(paths.containerProcess(containerId));
     await this.#specs.networks.leaveBelow(containerId);
     const secrets = join(this.#options.secretsFolder, pathPart(containerId));
     await rm(secrets, { recursive: true, force: true });
     this.#specs.roots.store.release(folder);
     await rm(folder, { recursive: true, force: true });
+  }
+
+  async #disposeAll(folder: string): Promise<void> {
+    for (const name of await readdir(folder).catch(() => [])) {
+      await this.#host.dispose(join(folder, name));
+    }
   }
 
   /** Takes up what an earlier life had started, and ends what nobody knows of any more. */
@@ -255,12 +258,15 @@ export class Containers {
       await this.#recoverOne(agentId, framework, executor);
     }
     for (const id of known) await this.nested.recover(id);
+    for (const id of known)
+      await this.#disposeAll(join(this.#options.paths.container(id), 'checks'));
     for (const id of known) await this.#specs.roots.recover(this.#options.paths.container(id));
     const folders = (await this.#disk.list(this.#options.paths.containers)) ?? [];
     const secrets = await readdir(this.#options.secretsFolder).catch(() => []);
     for (const name of new Set([...folders, ...secrets])) {
       if (!known.has(name)) await this.#disposeFolder(name);
     }
+    await this.#host.sweep(this.#options.cgroupRoot);
     const live = new Set([...this.#containers.values()].map(({ sandbox }) => sandbox));
     await this.gc.recover(agentId, (sandbox) => live.has(sandbox));
     this.images.start();

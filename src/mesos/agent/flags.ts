@@ -17,6 +17,7 @@ import {
 import { acls } from '#mesos/security/acls.ts';
 import { Authorizer } from '#mesos/security/authorizer.ts';
 import { SECURITY_KINDS, type SecurityFlags } from './security-flags.ts';
+import { type AllowedDevice, allowedDevices } from './devices.ts';
 import type { Backend } from './image-root.ts';
 import { parseIsolators } from './isolators.ts';
 import {
@@ -36,6 +37,10 @@ export interface AgentFlags {
   readonly isolators: ReadonlySet<string>;
   readonly seccompFolder: string | undefined;
   readonly seccompProfile: string | undefined;
+  /** As cgroups have them: `c 10:229 rw`. */
+  readonly allowedDevices: readonly AllowedDevice[];
+  readonly cgroupsRoot: string;
+  readonly limitsSwap: boolean;
   readonly cniConfigFolder: string | undefined;
   readonly cniPluginsFolder: string | undefined;
   readonly effectiveCapabilities: readonly string[] | undefined;
@@ -107,6 +112,11 @@ function imageBackend(text: string): Backend | undefined {
   return text === '' ? undefined : oneOf('overlay', 'copy')(text);
 }
 
+function cgroupName(text: string): string {
+  if (/^[\w.-]+(\/[\w.-]+)*$/.test(text) && !text.split('/').includes('..')) return text;
+  throw new Error(`"${text}" is no path of a cgroup`);
+}
+
 /** `{"image_disk_headroom": 0.1, "image_disk_watch_interval": {"nanoseconds": …}, "excluded_images": […]}` */
 function imageGc(text: string): ImageGcConfig | undefined {
   if (text === '') return undefined;
@@ -158,6 +168,9 @@ const KINDS = {
   isolation: flag('posix/cpu,posix/mem', parseIsolators),
   seccomp_config_dir: flag('', optional),
   seccomp_profile_name: flag('', optional),
+  allowed_devices: flag('', allowedDevices),
+  cgroups_root: flag('strata', cgroupName),
+  cgroups_limit_swap: flag('false', bool),
   network_cni_config_dir: flag('', optional),
   network_cni_plugins_dir: flag('', optional),
   acls: flag('', acls),
@@ -255,6 +268,9 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     isolators: value('isolation'),
     seccompFolder: value('seccomp_config_dir'),
     seccompProfile: value('seccomp_profile_name'),
+    allowedDevices: value('allowed_devices'),
+    cgroupsRoot: value('cgroups_root'),
+    limitsSwap: value('cgroups_limit_swap'),
     cniConfigFolder: value('network_cni_config_dir'),
     cniPluginsFolder: value('network_cni_plugins_dir'),
     effectiveCapabilities: value('effective_capabilities'),

@@ -34,11 +34,13 @@ const OTHERS = [
 const ALIASES: Readonly<Record<string, readonly string[]>> = {
   process: ['posix/cpu', 'posix/mem'],
   cgroups: ['cgroups/cpu', 'cgroups/mem'],
-  'cgroups/all': CGROUPS.map((name) => `cgroups/${name}`),
   'posix/disk': ['disk/du'],
 };
 
-const KNOWN = new Set([...CGROUPS.map((name) => `cgroups/${name}`), ...OTHERS]);
+/** Every control group that there is. */
+export const ALL_CGROUPS = 'cgroups/all';
+
+const KNOWN = new Set([ALL_CGROUPS, ...CGROUPS.map((name) => `cgroups/${name}`), ...OTHERS]);
 
 /** Throws for a name that has no effect here. */
 export function parseIsolators(text: string): ReadonlySet<string> {
@@ -55,8 +57,23 @@ export function parseIsolators(text: string): ReadonlySet<string> {
 
 /** Those of version 1 that a container is only in when its isolator is named. */
 export function moreControllers(isolators: ReadonlySet<string>): readonly string[] {
-  return ['cpuset', 'blkio', 'hugetlb', 'perf_event'].filter((name) =>
-    isolators.has(`cgroups/${name}`),
+  const all = ['cpuset', 'blkio', 'hugetlb', 'perf_event'];
+  return all.filter((name) => isolators.has(`cgroups/${name}`) || isolators.has(ALL_CGROUPS));
+}
+
+/** A control group that the machine does not have, or this user may not use, isolates nothing. */
+export function checkControllers(
+  flags: { readonly isolators: ReadonlySet<string>; readonly limitsSwap: boolean },
+  there: ReadonlySet<string>,
+): void {
+  const wanted = CGROUPS.filter((name) => flags.isolators.has(`cgroups/${name}`));
+  if (flags.isolators.has(ALL_CGROUPS) || flags.limitsSwap) wanted.push('mem');
+  const missing = wanted.find((name) => !there.has(name === 'mem' ? 'memory' : name));
+  if (missing === undefined) return;
+  const name = 'isolation';
+  throw new Fault(
+    { code: 'bad-flag', name },
+    `Cannot start: flag "${name}": the cgroup controller '${missing}' is not there, or not for this user`,
   );
 }
 

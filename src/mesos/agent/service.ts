@@ -25,7 +25,7 @@ import type { Exchange } from './exchange.ts';
 import { SandboxFiles } from './files.ts';
 import { flagTexts, readFlags } from './flags.ts';
 import { HttpProblem, sendProblem } from './http.ts';
-import { checkNetworkFlags, seccompProfiles } from './isolators.ts';
+import { checkControllers, checkNetworkFlags, seccompProfiles } from './isolators.ts';
 import { LegacyApi } from './legacy.ts';
 import { barred } from './barred.ts';
 import { isAuthenticationName, MasterAuthentication } from './master-authentication.ts';
@@ -128,6 +128,7 @@ class AgentService {
     const flags = readFlags(settings.options ?? {});
     checkNetworkFlags(flags);
     this.#security = agentSecurity(flags.security, env);
+    checkControllers(flags, ports.host.controllers);
     this.#endpoint = new LibprocessEndpoint({
       id: AGENT_ID,
       address,
@@ -166,7 +167,7 @@ class AgentService {
         paths,
         upid: this.#endpoint.upid,
         endpoint: address,
-        cgroupRoot: `strata/agent-${port}`,
+        cgroupRoot: `${flags.cgroupsRoot}/agent-${folderHash(settings.workFolder).slice(0, 12)}`,
         ownEnvironment: process.env,
         recoveryTimeoutMs: flags.recoveryTimeoutMs,
         subscriptionBackoffMsMax: SUBSCRIPTION_BACKOFF_MS_MAX,
@@ -369,9 +370,14 @@ function agentInfo(settings: AgentSettings, port: number): AgentInfo {
   };
 }
 
+/** Tells the agents of a machine apart, and one agent is the same after it was started anew. */
+function folderHash(workFolder: string): string {
+  return createHash('sha256').update(workFolder).digest('hex');
+}
+
 /** Secrets touch no disk where there is shared memory; two agents of a machine have two folders. */
 function secretsFolderOf(workFolder: string): string {
-  const own = createHash('sha256').update(workFolder).digest('hex').slice(0, 16);
+  const own = folderHash(workFolder).slice(0, 16);
   return existsSync('/dev/shm') && process.getuid?.() === 0
     ? join('/dev/shm', `strata-secrets-${own}`)
     : join(workFolder, 'run', 'secrets');

@@ -1,9 +1,12 @@
 // What containers are there and what they use, for GET_CONTAINERS, /containers and
 // /monitor/statistics: the names of mesos.proto's ResourceStatistics.
 import type { Instant } from '#env/env.ts';
-import type { ProcessUsage } from '#env/process.ts';
+import type { BlockIo, ProcessUsage } from '#env/process.ts';
 import type {
   AgentResponse_GetContainers_Container,
+  CgroupInfo_Blkio_Operation,
+  CgroupInfo_Blkio_Statistics,
+  CgroupInfo_Blkio_Value,
   Resource,
   ResourceStatistics,
 } from '#wire/mesos/v1.ts';
@@ -52,7 +55,23 @@ function statisticsOf(
           mem_file_bytes: detail.cacheBytes,
           mem_mapped_file_bytes: detail.mappedBytes,
           mem_swap_bytes: detail.swapBytes,
+          ...(detail.blockIo === undefined ? {} : { blkio_statistics: blockIoOf(detail.blockIo) }),
         }),
+  };
+}
+
+function blockIoOf(devices: readonly BlockIo[]): CgroupInfo_Blkio_Statistics {
+  const values = (counts: Readonly<Record<string, number>>): CgroupInfo_Blkio_Value[] =>
+    Object.entries(counts).map(([kind, value]) => ({
+      op: kind.toUpperCase() as CgroupInfo_Blkio_Operation,
+      value,
+    }));
+  return {
+    throttling: devices.map(({ major, minor, serviced, bytes }) => ({
+      device: { major_number: major, minor_number: minor },
+      io_serviced: values(serviced),
+      io_service_bytes: values(bytes),
+    })),
   };
 }
 
