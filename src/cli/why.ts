@@ -194,8 +194,9 @@ async function ask(master: OperatorOptions, query: Record<string, string>): Prom
     return (await getJson(request)) as Answer;
   } catch (cause) {
     if (faultCode(cause) !== 'http-status') throw cause;
+    // What the master says is the whole of it.
     const { detail } = cause as Fault;
-    throw new Fault(detail, `Cannot explain: ${String(detail['text'])}`, { cause });
+    throw new Fault(detail, `Cannot explain: ${String(detail['text'])}`);
   }
 }
 

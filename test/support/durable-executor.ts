@@ -2,6 +2,7 @@
 // be killed and come back. Tasks run until they are killed; the message `die` kills the executor.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createEnv } from '#env/node/env.ts';
+import { readTlsSettings } from '#mesos/security/tls-settings.ts';
 import { ExecutorClient, executorOptions } from '#mesos/client/executor-client.ts';
 
 const env = createEnv({ component: 'executor', logLevel: 'debug', logFormat: 'text' });
@@ -13,7 +14,7 @@ function remember(): void {
 }
 
 const client = new ExecutorClient(
-  executorOptions(process.env),
+  executorOptions(process.env, readTlsSettings(process.env, env.log)),
   {
     onEvent: (event) => {
       if (event.type === 'LAUNCH' && event.launch !== undefined) {

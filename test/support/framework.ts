@@ -2,6 +2,7 @@
 // every update, and lets a test wait for states.
 import type { Env } from '#env/env.ts';
 import type { ContentType } from '#mesos/client/http.ts';
+import type { TlsSettings } from '#mesos/security/tls-settings.ts';
 import { SchedulerClient } from '#mesos/client/scheduler-client.ts';
 import type {
   ExecutorInfo,
@@ -35,12 +36,14 @@ export class TestFramework {
     info: Partial<FrameworkInfo> = {},
     contentType: ContentType = 'application/json',
     authorization?: string,
+    tls?: TlsSettings,
   ) {
     this.client = new SchedulerClient(
       {
         masterUrl,
         contentType,
         authorization,
+        tls,
         framework: {
           user: 'root',
           name: 'test',
