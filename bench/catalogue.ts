@@ -10,6 +10,7 @@ import { kubeWatch } from './kube-watch.ts';
 import { mesosFrameworks } from './mesos-frameworks.ts';
 import { mesosLaunch } from './mesos-launch.ts';
 import { mesosOffers } from './mesos-offers.ts';
+import { mesosReaders } from './mesos-readers.ts';
 import { mesosRegistration } from './mesos-registration.ts';
 import { mesosState } from './mesos-state.ts';
 
@@ -19,6 +20,7 @@ export const benchmarks: readonly Benchmark[] = [
   mesosFrameworks,
   mesosLaunch,
   mesosState,
+  mesosReaders,
   agentTask,
   agentProcesses,
   agentContainers,

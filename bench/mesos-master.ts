@@ -34,7 +34,7 @@ export function missingMesos(side: Side): string | undefined {
   return absent([mesosPeer.loadgen], 'STRATA_BENCH_MESOS');
 }
 
-async function startMaster(side: Side, port: number): Promise<Program> {
+export async function startMaster(side: Side, port: number): Promise<Program> {
   const ours = (home: string): string[] => {
     return [process.execPath, bundle, 'master', '--home', home, '--port', String(port)];
   };

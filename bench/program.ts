@@ -89,6 +89,16 @@ export class Program implements AsyncDisposable {
     }
   }
 
+  /** Asks it to end. */
+  stop(): void {
+    if (!this.#hasEnded) this.#child.kill('SIGTERM');
+  }
+
+  /** Resolves when it has ended. */
+  get ended(): Promise<void> {
+    return this.#ended;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#hasEnded) this.#child.kill('SIGTERM');
     const patience = setTimeout(() => this.#child.kill('SIGKILL'), 10_000);

@@ -37,7 +37,7 @@ function idOf(upid: Upid): string {
 interface Link {
   socket: Socket;
   /** What was sent while it is not known yet whether the peer speaks TLS. */
-  unsent: (Uint8Array | string)[] | undefined;
+  unsent: Uint8Array[] | undefined;
   /** Peers whose owners want to hear of the end of this connection. */
   readonly watched: Set<Upid>;
 }
@@ -49,6 +49,8 @@ export class LibprocessEndpoint {
   /** Of the connections that peers have made. */
   readonly #numbers = new WeakMap<Socket, number>();
   #connections = 0;
+  /** Corked until the end of this turn. */
+  readonly #gathering = new Set<Socket>();
   #isClosed = false;
 
   constructor(options: EndpointOptions) {
@@ -75,15 +77,32 @@ export class LibprocessEndpoint {
       'Connection: Keep-Alive\r\nHost: \r\nTransfer-Encoding: chunked\r\n\r\n';
     const chunk = body.length === 0 ? '' : `${body.length.toString(16)}\r\n`;
     const tail = body.length === 0 ? '0\r\n\r\n' : '\r\n0\r\n\r\n';
+    // In one piece: the kernel is asked once, whatever the parts.
+    const from = head.length + chunk.length;
+    const bytes = Buffer.allocUnsafe(from + body.length + tail.length);
+    bytes.write(head + chunk, 0, 'latin1');
+    bytes.set(body, from);
+    bytes.write(tail, from + body.length, 'latin1');
     if (link.unsent !== undefined) {
-      link.unsent.push(head + chunk, body, tail);
+      link.unsent.push(bytes);
       return;
     }
+    this.#gather(socket);
+    socket.write(bytes);
+  }
+
+  /** What is written to a socket in one turn leaves together. */
+  #gather(socket: Socket): void {
+    if (this.#gathering.has(socket)) return;
+    if (this.#gathering.size === 0) setImmediate(() => this.#release());
+    this.#gathering.add(socket);
     socket.cork();
-    socket.write(head + chunk, 'latin1');
-    if (body.length > 0) socket.write(body);
-    socket.write(tail, 'latin1');
-    process.nextTick(() => socket.uncork());
+  }
+
+  #release(): void {
+    const sockets = [...this.#gathering];
+    this.#gathering.clear();
+    for (const socket of sockets) socket.uncork();
   }
 
   /** Keeps a connection to the peer; its end is told by `onExited`. */
@@ -125,6 +144,7 @@ export class LibprocessEndpoint {
 
   close(): void {
     this.#isClosed = true;
+    this.#release();
     // `end` lets what was sent last (an unregistration) still go out.
     for (const { socket } of this.#links.values()) socket.end();
     this.#links.clear();

@@ -154,6 +154,9 @@ export function sendRope(
     return;
   }
   response.writeHead(200, { 'Content-Type': contentType, 'Content-Length': rope.length });
+  // Head and first part in one write.
+  response.cork();
+  process.nextTick(() => response.uncork());
   let next = 0;
   const send = (): void => {
     for (;;) {

@@ -24,6 +24,8 @@ export class EventStream<N extends MessageName> {
   readonly #options: StreamOptions<N>;
   readonly #env: Env;
   #timer: Timer | undefined;
+  /** Of this turn. */
+  #unsent: Buffer[] = [];
   #isOver = false;
 
   constructor(response: ServerResponse, options: StreamOptions<N>, env: Env) {
@@ -42,15 +44,27 @@ export class EventStream<N extends MessageName> {
     const { message, contentType } = this.#options;
     const bytes =
       contentType === 'application/json' ? stringify(message, event) : encode(message, event);
-    this.#response.write(encodeRecord(bytes));
+    this.#unsent.push(encodeRecord(bytes));
+    // What is told in one turn leaves in one piece.
+    if (this.#unsent.length === 1) setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    const [first, ...more] = this.#unsent;
+    if (this.#isOver || first === undefined) return;
+    this.#unsent = [];
+    this.#response.write(more.length === 0 ? first : Buffer.concat([first, ...more]));
     if (this.#response.writableLength > BACKLOG_BYTES_MAX) {
-      this.#env.log.warn('A subscriber does not keep up; cutting it off', { message });
+      this.#env.log.warn('A subscriber does not keep up; cutting it off', {
+        message: this.#options.message,
+      });
       this.#response.destroy();
     }
   }
 
   close(): void {
     if (this.#isOver) return;
+    this.#flush();
     this.#response.end();
     this.#end();
   }
