@@ -97,7 +97,8 @@ const drawn = new Set([
   'expirationTimestamp',
 ]);
 
-function plain(value: unknown): unknown {
+/** Without what the server draws by itself. */
+export function plainValue(value: unknown): unknown {
   if (typeof value === 'string') {
     return value
       .replaceAll(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UID')
@@ -108,7 +109,7 @@ function plain(value: unknown): unknown {
       .replaceAll('https://kubernetes.default.svc.cluster.local', 'https://kubernetes.default.svc');
   }
   if (Array.isArray(value)) {
-    const all = value.map(plain);
+    const all = value.map(plainValue);
     // Entries of managedFields of one second have no order.
     const isOwners = all.every(
       (one) => typeof one === 'object' && one !== null && 'fieldsV1' in one,
@@ -119,17 +120,17 @@ function plain(value: unknown): unknown {
   const keys = Object.keys(value)
     .filter((key) => !drawn.has(key))
     .sort();
-  return Object.fromEntries(keys.map((key) => [key, plain((value as Json)[key])]));
+  return Object.fromEntries(keys.map((key) => [key, plainValue((value as Json)[key])]));
 }
 
 /** Causes come in any order, and with them the parts of the message. */
 function failure(body: Json): unknown {
   const details = body['details'] as { causes?: Json[] } | undefined;
-  if (details?.causes === undefined) return plain(body);
-  const causes = details.causes.map((one) => JSON.stringify(plain(one))).sort();
+  if (details?.causes === undefined) return plainValue(body);
+  const causes = details.causes.map((one) => JSON.stringify(plainValue(one))).sort();
   const { message, ...rest } = body;
   const head = String(message).replace(/ is invalid: [\s\S]*$/, ' is invalid');
-  return plain({ ...rest, message: head, details: { ...details, causes } });
+  return plainValue({ ...rest, message: head, details: { ...details, causes } });
 }
 
 const ATTEMPTS_MAX = 400;
@@ -168,11 +169,14 @@ export async function playSteps(target: Target, steps: readonly Step[]): Promise
     const { status, body, warnings } = await settled(target, step);
     if (step.keep !== undefined) kept.set(step.name, step.keep(body as Json));
     if (step.isSilent === true) continue;
-    const shown = status >= 400 && typeof body === 'object' ? failure(body as Json) : plain(body);
+    const shown =
+      status >= 400 && typeof body === 'object' ? failure(body as Json) : plainValue(body);
     if (found[step.name] !== undefined) throw new Error(`Two steps are named ${step.name}`);
     found[step.name] = {
       status,
-      ...(warnings.length === 0 ? {} : { warnings: warnings.map((one) => String(plain(one))) }),
+      ...(warnings.length === 0
+        ? {}
+        : { warnings: warnings.map((one) => String(plainValue(one))) }),
       body: shown,
     };
   }

@@ -22,6 +22,16 @@ export const accessFlagNames: readonly (readonly [name: string, value: string, w
   ['authorization-webhook-config-file', 'file', 'kubeconfig of who reviews access'],
   ['authorization-webhook-cache-authorized-ttl', 'duration', 'how long a yes holds (5m)'],
   ['authorization-webhook-cache-unauthorized-ttl', 'duration', 'how long a no holds (30s)'],
+  ['audit-policy-file', 'file', 'Policy (audit.k8s.io/v1): what is written down'],
+  ['audit-log-path', 'file', 'file of audit events; "-" for standard output'],
+  ['audit-log-format', 'format', 'json or legacy (default: json)'],
+  ['audit-log-maxsize', 'MiB', 'a bigger file is put aside'],
+  ['audit-log-maxbackup', 'count', 'files put aside that are kept (0: all)'],
+  ['audit-log-maxage', 'days', 'files put aside that are older go (0: none)'],
+  ['audit-webhook-config-file', 'file', 'kubeconfig of who is sent audit events'],
+  ['audit-webhook-batch-max-size', 'count', 'events at once (400)'],
+  ['audit-webhook-batch-max-wait', 'duration', 'before fewer are sent (30s)'],
+  ['audit-webhook-batch-buffer-size', 'count', 'events that wait (10000)'],
 ];
 
 /** Flag names as commander keeps them: --token-auth-file is `tokenAuthFile`. */

@@ -1,10 +1,11 @@
 // Request bodies and answers: JSON, YAML or protobuf both ways; long answers are packed.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzip } from 'node:zlib';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { duplicateKeys } from '#kube/meta/pruning.ts';
 import { ApiError, badRequest, type Status } from '#kube/meta/status.ts';
 import { decodeEnvelope, encodeEnvelope } from '#kube/types/protobuf.ts';
+import type { AuditRecord } from './audit/record.ts';
 import { mediaTypes, negotiate, type Accepted } from './negotiation.ts';
 import { parseYamlBody } from './yaml-body.ts';
 
@@ -20,6 +21,8 @@ export interface Exchange {
   warnings?: readonly string[];
   /** Of every answer to the request, whatever it is. */
   headers?: Readonly<Record<string, string>>;
+  /** What is written down of the request. */
+  audit?: AuditRecord | undefined;
   /** Called when a watch has sent its first state: it takes no part in what is under way any more. */
   onStarted?: () => void;
 }
@@ -134,6 +137,7 @@ export function sendBytes(exchange: Exchange, bytes: Buffer, options: SendOption
     headers['Warning'] = warnings.map((one) => `299 - ${JSON.stringify(one)}`);
   }
   const status = options.status ?? 200;
+  exchange.audit?.answered(status, () => objectOf(bytes, String(headers['Content-Type'])));
   if (bytes.length <= GZIP_BYTES_MIN || !wantsGzip(request)) {
     headers['Content-Length'] = String(bytes.length);
     response.writeHead(status, headers);
@@ -148,6 +152,13 @@ export function sendBytes(exchange: Exchange, bytes: Buffer, options: SendOption
     response.writeHead(status, headers);
     response.end(packed);
   });
+}
+
+/** The object of an answer; undefined for what is none. */
+function objectOf(bytes: Buffer, contentType: string): unknown {
+  if (contentType.startsWith('application/json')) return JSON.parse(bytes.toString());
+  if (contentType.startsWith(mediaTypes.yaml)) return parse(bytes.toString());
+  return contentType.startsWith(mediaTypes.protobuf) ? decodeEnvelope(bytes) : undefined;
 }
 
 function wantsGzip(request: IncomingMessage): boolean {

@@ -7,7 +7,7 @@ import type { Env } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import type { KeyPair } from '#kube/pki/authority.ts';
-import { ApiError, methodNotAllowed } from '#kube/meta/status.ts';
+import { ApiError, methodNotAllowed, unauthorized } from '#kube/meta/status.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Store } from '#store/store.ts';
 import { accessOf, forbidden } from './access.ts';
@@ -22,6 +22,7 @@ import { validateAdmissionConfiguration } from './admission/policy-validation.ts
 import { Aggregation, type Remote } from './aggregation/aggregation.ts';
 import { isAvailable } from './aggregation/availability.ts';
 import { passRequest, passUpgrade, plainError, refuse } from './aggregation/proxy.ts';
+import { auditIdOf, followAnswer, type Audit } from './audit/audit.ts';
 import { Authenticator, type RequestHeaderTrust } from './authentication.ts';
 import { sendStatus, type Exchange } from './bodies.ts';
 import { validateCertificates } from './certificate-validation.ts';
@@ -57,6 +58,7 @@ export interface HandlerOptions {
   readonly serviceCidr: string;
   readonly kubelet: KubeletClient;
   readonly access?: AccessSetup | undefined;
+  readonly audit?: Audit | undefined;
   /** By which extension servers know this one. */
   readonly frontProxy?: KeyPair | undefined;
   readonly requestHeader?: RequestHeaderTrust | undefined;
@@ -248,9 +250,12 @@ export class Handler {
     try {
       const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
       this.#measure(exchange, info);
-      const user = await this.#identify(request, info);
+      const id = auditIdOf(request);
+      exchange.headers = { 'Audit-Id': id };
+      const user = await this.#identify(exchange, info, id);
+      if (exchange.audit !== undefined) followAnswer(exchange.audit, response, takesLong(info));
       const flow = this.#flows.flowOf(user, info);
-      exchange.headers = flow.headers;
+      exchange.headers = { ...exchange.headers, ...flow.headers };
       if (isLongRunning(info)) return await this.#serve(exchange, info, user);
       const taken = this.#flows.take(flow, { user, info }, (giveUp) =>
         response.once('close', giveUp),
@@ -273,7 +278,7 @@ export class Handler {
   }
 
   async #serve(exchange: Exchange, info: RequestInfo, user: UserInfo): Promise<void> {
-    await this.#authorize(accessOf(info, user));
+    await this.#authorize(exchange, accessOf(info, user));
     const remote = this.#aggregation.remoteOf(info.path);
     if (remote !== undefined) {
       // From now on a watch is under way over there.
@@ -287,18 +292,22 @@ export class Handler {
   /** Upgrades are exec, attach and port-forward; errors before the upgrade are plain answers. */
   async handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => {});
+    const exchange: Pick<Exchange, 'request' | 'audit'> = { request };
+    socket.once('close', () => exchange.audit?.complete());
     try {
       const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
-      const user = await this.#identify(request, info);
-      await this.#authorize(accessOf(info, user));
+      const user = await this.#identify(exchange, info, auditIdOf(request));
+      await this.#authorize(exchange, accessOf(info, user));
       const remote = this.#aggregation.remoteOf(info.path);
       if (remote !== undefined) {
         if (!isAvailable(remote.service)) return refuse(socket, 503, UNAVAILABLE);
         return await passUpgrade({ request, socket, head }, { ...remote, user });
       }
       await this.#nodes.upgrade(info, { request, socket, head });
+      exchange.audit?.started(101);
     } catch (error) {
       const status = error instanceof ApiError ? error.toStatus() : internal(error).toStatus();
+      exchange.audit?.answered(status.code, () => status);
       const body = JSON.stringify(status);
       socket.end(
         `HTTP/1.1 ${status.code} ${status.reason ?? 'Error'}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
@@ -328,17 +337,43 @@ export class Handler {
     else sendStatus(exchange, internal(error).toStatus());
   }
 
-  async #identify(request: IncomingMessage, info: RequestInfo): Promise<UserInfo> {
+  /** Who asks, or as whom; from then on the request is written down. */
+  async #identify(
+    exchange: Pick<Exchange, 'request' | 'audit'>,
+    info: RequestInfo,
+    id: string,
+  ): Promise<UserInfo> {
+    const { request } = exchange;
     const socket = socketOf(request);
-    const real = await this.#authenticator.authenticate(request, socket);
+    const audit = this.#options.audit;
+    const origin = { id, remote: socket.remoteAddress };
+    let real: UserInfo;
+    try {
+      real = await this.#authenticator.authenticate(request, socket);
+    } catch (error) {
+      const record = audit?.begin(request, accessOf(info, nobody), origin);
+      const { status, message, reason } = unauthorized().toStatus();
+      record?.failedAuthentication(attemptedBy(request, socket), { status, message, reason });
+      throw error;
+    }
+    exchange.audit = audit?.begin(request, accessOf(info, real), origin);
+    exchange.audit?.received();
     const wanted = wantedUser(request.rawHeaders);
+    if (wanted === undefined) return real;
     const authorize = (access: AccessRequest) => this.#authorizer.authorize(access);
-    return wanted === undefined ? real : await impersonate(authorize, accessOf(info, real), wanted);
+    const { user, constraint } = await impersonate(authorize, accessOf(info, real), wanted);
+    exchange.audit?.impersonated(user, constraint);
+    return user;
   }
 
   /** Throws ApiError 403. A request without credentials is refused for what is not public. */
-  async #authorize(access: AccessRequest): Promise<void> {
+  async #authorize({ audit }: Pick<Exchange, 'audit'>, access: AccessRequest): Promise<void> {
     const { kind, reason } = await this.#authorizer.authorize(access);
+    if (audit !== undefined) {
+      const decision = kind === 'allow' ? 'allow' : 'forbid';
+      audit.annotations['authorization.k8s.io/decision'] = decision;
+      audit.annotations['authorization.k8s.io/reason'] = reason;
+    }
     if (kind !== 'allow') throw forbidden(access, reason);
   }
 
@@ -346,7 +381,10 @@ export class Handler {
     const resource = this.registry.byResource(info.group, info.version, info.resource);
     if (resource === undefined) throw unknownResource();
     checkRoute(info, resource);
-    if (resource.deprecation !== undefined) exchange.warnings = [resource.deprecation];
+    if (resource.deprecation !== undefined) {
+      exchange.warnings = [resource.deprecation];
+      if (exchange.audit !== undefined) exchange.audit.annotations['k8s.io/deprecated'] = 'true';
+    }
     if (!isProxied(info))
       exchange.accepted = negotiateOrRefuse(exchange.request, offeredFor(resource, info.verb));
     if (reviewResources.has(info.resource)) {
@@ -404,6 +442,7 @@ export class Handler {
       fieldValidation: validation === 'Strict' || validation === 'Ignore' ? validation : 'Warn',
       isDryRun: query.getAll('dryRun').includes('All'),
       warnings: [],
+      annotations: exchange.audit?.annotations,
     };
   }
 }
@@ -419,6 +458,23 @@ const longSubresources: ReadonlySet<string> = new Set([
 /** Nobody waits for its end: it has no place among what is under way. */
 const isLongRunning = ({ subresource }: RequestInfo): boolean =>
   subresource !== undefined && longSubresources.has(subresource);
+
+/** What is written down twice: when the answer begins, and at its end. */
+const takesLong = (info: RequestInfo): boolean => info.verb === 'watch' || isLongRunning(info);
+
+/** Whoever could not be told. */
+const nobody: UserInfo = { name: '', uid: '', groups: [], extra: {} };
+
+function attemptedBy({ headers, url = '' }: IncomingMessage, socket: TLSSocket): string {
+  const scheme = /^\s*(basic|bearer)/i.exec(headers.authorization ?? '')?.[1]?.toLowerCase();
+  const all = [
+    ...(scheme === undefined ? [] : [scheme]),
+    ...(new URL(url, 'https://server').searchParams.get('access_token') ? ['access_token'] : []),
+    ...(Object.keys(socket.getPeerCertificate?.() ?? {}).length > 0 ? ['x509'] : []),
+  ];
+  if (all.length === 0) return 'Authentication failed, no credentials provided';
+  return `Authentication failed, attempted: ${all.join(', ')}`;
+}
 
 const UNAVAILABLE = 'service unavailable';
 

@@ -183,12 +183,18 @@ function complete(wanted: UserInfo, isConstrained: boolean): UserInfo {
   return { ...wanted, groups };
 }
 
+export interface Impersonated {
+  readonly user: UserInfo;
+  /** The verb of the constrained mode by which it was allowed. */
+  readonly constraint?: string | undefined;
+}
+
 /** The user to act as. `request` is what the requestor asks for, with the requestor as its user. */
 export async function impersonate(
   authorize: Authorize,
   request: AccessRequest,
   wanted: UserInfo,
-): Promise<UserInfo> {
+): Promise<Impersonated> {
   let first: unknown;
   for (const mode of modes) {
     if (!mode.takes(wanted, request.user)) continue;
@@ -199,7 +205,7 @@ export async function impersonate(
       const node = mode.name === 'associated-node' ? '*' : undefined;
       const check = new Check(authorize, request, `impersonate:${mode.name}`, GROUP);
       await check.user(wanted, true, node);
-      return complete(wanted, true);
+      return { user: complete(wanted, true), constraint: `impersonate:${mode.name}` };
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       first ??= error;
@@ -210,5 +216,5 @@ export async function impersonate(
   } catch (error) {
     throw first ?? error;
   }
-  return complete(wanted, false);
+  return { user: complete(wanted, false) };
 }

@@ -12,6 +12,7 @@ import { Authority, kubeconfig, type KeyPair } from '#kube/pki/authority.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Store } from '#store/store.ts';
 import { authenticationOf, authorizersOf, type AccessFlags } from './access-flags.ts';
+import { Audit } from './audit/audit.ts';
 import type { RequestHeaderTrust } from './authentication.ts';
 import { bootstrap, publishAuthentication, publishEndpoint } from './bootstrap.ts';
 import { addressAt } from './cidr.ts';
@@ -113,9 +114,11 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     authentication: authenticationOf(flags, env),
     authorizers: authorizersOf(flags),
   };
+  const audit = Audit.of(flags, env);
   const handler = new Handler(
     {
       access,
+      audit,
       store,
       registry,
       tokens,
@@ -177,6 +180,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
       const closed = new Promise((done) => server.close(done));
       for (const socket of sockets) socket.destroy();
       await closed;
+      await audit?.close();
     },
   };
 }

@@ -9,7 +9,7 @@ import type { Resources, WriteContext } from './resources.ts';
 import { timestamp } from './strategies.ts';
 import type { TokenAuthority, TokenBinding } from './tokens.ts';
 
-const SECONDS_DEFAULT = 3_600;
+export const SECONDS_DEFAULT = 3_600;
 const SECONDS_MIN = 600;
 const SECONDS_MAX = 2 ** 32;
 const kind = { group: 'authentication.k8s.io', kind: 'TokenRequest' };
@@ -169,6 +169,9 @@ export async function requestToken(
     now: timestamp(now),
     subresource: 'token',
   });
+  if (context.annotations !== undefined) {
+    context.annotations['authentication.kubernetes.io/issued-credential-id'] = `JTI=${id}`;
+  }
   const token = await tokens.issue(account, { audiences, seconds, now, binding, id });
   return {
     kind: 'TokenRequest',

@@ -1,11 +1,12 @@
 // The verbs that write, and the reviews: bodies in, answers out. What writing means is in resources.ts.
 import type { Env } from '#env/env.ts';
 import { trackUpdate } from '#kube/meta/apply.ts';
+import { applyDefaults } from '#kube/meta/defaulting.ts';
 import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
 import { ApiError, badRequest } from '#kube/meta/status.ts';
 import type { Authenticator } from './authentication.ts';
 import type { Authorizer } from './authz/authorizer.ts';
-import { readBody, sendValue, type Exchange } from './bodies.ts';
+import { readBody, sendValue, type Body, type Exchange } from './bodies.ts';
 import type { Definitions } from './crd/definitions.ts';
 import { returnsDeleted } from './deletion.ts';
 import { unknownResource } from './faults.ts';
@@ -19,12 +20,12 @@ import {
   checkUpdateOptions,
   deleteOptionsOf,
 } from './request-options.ts';
-import type { PatchType, Resources, WriteContext } from './resources.ts';
+import type { PatchType, Resources, WriteContext, Written } from './resources.ts';
 import type { RoleCache } from './role-cache.ts';
 import { changeScale, scaleInfo, type ScaleChange } from './scale.ts';
 import { timestamp } from './strategies.ts';
 import { bind, evict, review } from './subresources.ts';
-import { requestToken } from './token-requests.ts';
+import { requestToken, SECONDS_DEFAULT } from './token-requests.ts';
 import type { TokenAuthority } from './tokens.ts';
 
 const patchTypes: Readonly<Record<string, PatchType>> = {
@@ -81,6 +82,9 @@ export class Writes {
     const manager = context.fieldManager;
     const managedFields = trackUpdate({ info, live: undefined, next, manager, now });
     if (managedFields !== undefined) next.metadata = { ...next.metadata, managedFields };
+    const isAccess = info.group === 'authorization.k8s.io';
+    const { managedFields: _fields, ...metadata } = next.metadata;
+    exchange.audit?.request({ ...next, metadata, status: isAccess ? { allowed: false } : {} });
     const answer = await review(services, info.resource, user, next);
     sendValue(exchange, answer, { status: 201 });
   }
@@ -97,13 +101,14 @@ export class Writes {
       return sendValue(exchange, answer, { status: 201 });
     }
     if (subresource !== undefined) {
+      const kind = context.info.subresources.find((one) => one.name === subresource);
+      exchange.audit?.request(asked(body, kind, subresource));
       const answer = await this.#below(subresource, context, name, body);
       return sendValue(exchange, answer, { status: 201 });
     }
-    const object = await this.#resources.create(
-      context,
-      this.#resources.decode(context, value, duplicates),
-    );
+    const decoded = this.#resources.decode(context, value, duplicates);
+    audited(exchange, context, decoded);
+    const object = await this.#resources.create(context, decoded);
     await this.#options.definitions.onWritten(context.info);
     this.#reads.sendObject(exchange, info, context.info, object, {
       status: 201,
@@ -130,8 +135,8 @@ export class Writes {
         );
       case 'token': {
         const { tokens } = this.#options;
-        const asked = await resources.admitBelow(context, name, body);
-        return await requestToken({ resources, tokens, env: this.#env }, context, name, asked);
+        const admitted = await resources.admitBelow(context, name, body);
+        return await requestToken({ resources, tokens, env: this.#env }, context, name, admitted);
       }
       default:
         throw unknownResource();
@@ -149,6 +154,9 @@ export class Writes {
       checkPatchOptions(query, type === 'apply');
       if (type === 'apply') checkAppliedText(context, body.duplicates);
     } else checkUpdateOptions(query);
+    if (type !== undefined && typeof body.value === 'object' && body.value !== null) {
+      exchange.audit?.request(body.value as Record<string, unknown>, true);
+    }
     const request = { type, patch: body.value, force: isForced(query) };
     if (info.subresource === 'scale') {
       const change: ScaleChange =
@@ -159,11 +167,7 @@ export class Writes {
     }
     const written =
       type === undefined
-        ? await this.#resources.update(
-            context,
-            name,
-            this.#resources.decode(context, body.value, body.duplicates),
-          )
+        ? await this.#update(exchange, context, name, body)
         : await this.#resources.patch(context, name, { ...request, type });
     await this.#options.definitions.onWritten(context.info);
     const status = written.isCreated ? 201 : 200;
@@ -171,6 +175,17 @@ export class Writes {
       status,
       warnings: context.warnings,
     });
+  }
+
+  async #update(
+    exchange: Exchange,
+    context: WriteContext,
+    name: string,
+    body: Pick<Body, 'value' | 'duplicates'>,
+  ): Promise<Written> {
+    const decoded = this.#resources.decode(context, body.value, body.duplicates);
+    audited(exchange, context, decoded);
+    return await this.#resources.update(context, name, decoded);
   }
 
   async #scale(
@@ -187,6 +202,10 @@ export class Writes {
   async delete(exchange: Exchange, info: RequestInfo, context: WriteContext): Promise<void> {
     const { value } = await this.#body(exchange);
     const options = deleteOptionsOf(info.query, value);
+    if (value !== undefined) {
+      const given = { ...(value as object), kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/v1' };
+      exchange.audit?.request(given);
+    }
     const own = { ...context, isDryRun: options.isDryRun };
     const isDecided =
       options.propagationPolicy !== undefined || options.orphanDependents !== undefined;
@@ -225,6 +244,28 @@ export class Writes {
       details,
     });
   }
+}
+
+/** A body below an object as Go would write it: what is never absent is there. */
+function asked(
+  body: KubeObject,
+  kind: { readonly group: string; readonly version: string; readonly kind: string } | undefined,
+  subresource: string,
+): Record<string, unknown> {
+  const own = kind === undefined ? {} : { kind: kind.kind, apiVersion: apiVersionOf(kind) };
+  const whole = { ...body, ...own, metadata: body.metadata ?? {} };
+  if (subresource !== 'token') return whole;
+  const preset = { boundObjectRef: null, expirationSeconds: SECONDS_DEFAULT };
+  return { ...whole, spec: { ...preset, ...body['spec'] }, status: { token: '' } };
+}
+
+/** Written down as it was decoded, defaults included. */
+function audited({ audit }: Exchange, { info }: WriteContext, object: KubeObject): void {
+  if (audit === undefined) return;
+  if (!audit.wantsRequest) return audit.request(object);
+  const form = structuredClone({ ...object, kind: info.kind, apiVersion: apiVersionOf(info) });
+  applyDefaults(info, form);
+  audit.request(form);
 }
 
 /** What is applied has each key once, for clients that want to know. Throws ApiError 400. */

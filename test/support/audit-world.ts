@@ -1,0 +1,184 @@
+// A policy of audit, requests that it sees, and what was written down of them, made comparable.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { plainValue, type Step } from './step-player.ts';
+
+type Json = Record<string, unknown>;
+
+const policy = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['Panic'],
+  rules: [
+    { level: 'None', nonResourceURLs: ['/healthz*', '/version'] },
+    { level: 'Metadata', resources: [{ group: '', resources: ['secrets'] }] },
+    {
+      level: 'RequestResponse',
+      omitManagedFields: true,
+      resources: [{ group: '', resources: ['pods', 'configmaps'] }],
+      namespaces: ['audited'],
+    },
+    {
+      level: 'Request',
+      omitStages: ['RequestReceived'],
+      resources: [
+        { group: '', resources: ['serviceaccounts/*', 'services'] },
+        { group: 'apps' },
+        { group: 'authorization.k8s.io' },
+      ],
+    },
+    { level: 'Metadata', users: ['tom'], verbs: ['list'] },
+    {
+      level: 'RequestResponse',
+      resources: [{ group: '', resources: ['namespaces'], resourceNames: ['audited'] }],
+    },
+    { level: 'Metadata', nonResourceURLs: ['/apis', '/metrics'] },
+    { level: 'Metadata', userGroups: ['system:unauthenticated'] },
+    { level: 'None' },
+  ],
+};
+
+const home = '/api/v1/namespaces/audited';
+const pod = (name: string): Json => ({
+  metadata: { name },
+  spec: { containers: [{ name: 'm', image: 'a:1' }] },
+});
+const merge = 'application/merge-patch+json';
+const tom = { 'impersonate-user': 'tom', 'impersonate-group': 'dev' };
+
+const written: readonly Omit<Step, 'name'>[] = [
+  {
+    method: 'POST',
+    path: '/api/v1/namespaces',
+    body: {
+      metadata: {
+        name: 'audited',
+        labels: {
+          'pod-security.kubernetes.io/enforce': 'baseline',
+          'pod-security.kubernetes.io/audit': 'restricted',
+        },
+      },
+    },
+  },
+  { method: 'POST', path: `${home}/serviceaccounts`, body: { metadata: { name: 'default' } } },
+  { method: 'GET', path: home },
+  {
+    method: 'POST',
+    path: `${home}/secrets`,
+    body: { metadata: { name: 's' }, stringData: { a: 'b' } },
+  },
+  { method: 'GET', path: `${home}/secrets/s` },
+  { method: 'GET', path: `${home}/secrets/none` },
+  {
+    method: 'POST',
+    path: `${home}/configmaps`,
+    body: { metadata: { name: 'c' }, data: { a: 'b' } },
+  },
+  {
+    method: 'PUT',
+    path: `${home}/configmaps/c`,
+    body: { metadata: { name: 'c' }, data: { a: 'c' } },
+  },
+  { method: 'PATCH', path: `${home}/configmaps/c`, type: merge, body: { data: { x: 'y' } } },
+  {
+    method: 'PATCH',
+    path: `${home}/configmaps/applied?fieldManager=me`,
+    type: 'application/apply-patch+yaml',
+    body: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'applied' }, data: { a: 'b' } },
+  },
+  { method: 'GET', path: `${home}/configmaps?labelSelector=a%3Db` },
+  { method: 'POST', path: `${home}/configmaps`, body: { metadata: { name: 'Bad_Name' } } },
+  { method: 'DELETE', path: `${home}/configmaps/c`, body: { gracePeriodSeconds: 0 } },
+  {
+    method: 'POST',
+    path: `${home}/pods`,
+    body: pod('p'),
+    // Upstream sees the account a little later.
+    until: (status) => status === 201,
+  },
+  {
+    method: 'POST',
+    path: `${home}/pods`,
+    body: {
+      metadata: { name: 'q' },
+      spec: { hostNetwork: true, containers: [{ name: 'm', image: 'a' }] },
+    },
+  },
+  {
+    method: 'PATCH',
+    path: `${home}/pods/p/status`,
+    type: merge,
+    body: { status: { message: 'x' } },
+  },
+  { method: 'GET', path: `${home}/pods?watch=1&timeoutSeconds=1` },
+  { method: 'DELETE', path: `${home}/pods/p?gracePeriodSeconds=0` },
+  {
+    method: 'POST',
+    path: `${home}/services`,
+    body: { metadata: { name: 'v' }, spec: { clusterIP: 'None', ports: [{ port: 80 }] } },
+  },
+  {
+    method: 'POST',
+    path: `${home}/serviceaccounts/default/token`,
+    body: { spec: { audiences: ['x'] } },
+  },
+  {
+    method: 'POST',
+    path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+    body: { spec: { resourceAttributes: { verb: 'get', resource: 'pods' } } },
+  },
+  { method: 'GET', path: `${home}/endpoints`, headers: tom },
+  { method: 'GET', path: `${home}/secrets`, headers: tom },
+  { method: 'GET', path: '/apis/apps/v1/deployments?limit=5' },
+  { method: 'DELETE', path: `${home}/configmaps` },
+  { method: 'GET', path: '/apis' },
+  { method: 'GET', path: '/healthz' },
+  { method: 'GET', path: `${home}/secrets/s`, headers: { authorization: 'Bearer wrong' } },
+  { method: 'GET', path: `${home}/endpoints`, headers: { authorization: '' } },
+  { method: 'GET', path: `${home}/nothings` },
+];
+
+export interface AuditWorld {
+  readonly flags: Readonly<Record<string, string>>;
+  readonly steps: readonly Step[];
+  /** Of each step, in the order of their stages. */
+  events(): Readonly<Record<string, readonly unknown[]>>;
+  close(): void;
+}
+
+const drawn = ['requestReceivedTimestamp', 'stageTimestamp'];
+
+function comparable(event: Json): unknown {
+  const rest = Object.fromEntries(Object.entries(event).filter(([key]) => !drawn.includes(key)));
+  const text = JSON.stringify(rest)
+    .replaceAll(/X509SHA256=[0-9a-f]{64}/g, 'X509SHA256=SUM')
+    .replaceAll(/"resourceVersion":"[1-9]\d*"/g, '"resourceVersion":"N"');
+  return plainValue(JSON.parse(text));
+}
+
+export function startAuditWorld(): AuditWorld {
+  const folder = mkdtempSync(join(tmpdir(), 'strata-test-audit-'));
+  const [file, log] = [join(folder, 'policy.yaml'), join(folder, 'audit.log')];
+  writeFileSync(file, JSON.stringify(policy));
+  const steps = written.map((step, i): Step => {
+    const id = String(i).padStart(2, '0');
+    const name = `${id} ${step.method} ${step.path}`;
+    return { ...step, name, headers: { ...step.headers, 'audit-id': `step-${id}` } };
+  });
+  return {
+    flags: { 'audit-policy-file': file, 'audit-log-path': log },
+    steps,
+    events() {
+      const found: Record<string, unknown[]> = {};
+      for (const line of readFileSync(log, 'utf8').split('\n').filter(Boolean)) {
+        const event = JSON.parse(line) as Json;
+        const id = String(event['auditID']);
+        const step = steps.find((one) => one.headers?.['audit-id'] === id);
+        if (step !== undefined) (found[step.name] ??= []).push(comparable(event));
+      }
+      return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)));
+    },
+    close: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
