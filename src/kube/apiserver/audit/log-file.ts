@@ -2,6 +2,7 @@
 // old ones go. Lines wait in memory up to a bound; what does not fit is lost and told.
 import {
   createWriteStream,
+  openSync,
   readdirSync,
   renameSync,
   statSync,
@@ -57,7 +58,7 @@ export class LogFile implements AuditSink {
     const { path } = this.#options;
     if (path === '-') return process.stdout;
     this.#size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-    const stream = createWriteStream(path, { flags: 'a', mode: 0o600 });
+    const stream = createWriteStream(path, { fd: openSync(path, 'a', 0o600) });
     stream.on('error', (error) => {
       this.#env.log.error('The audit log cannot be written', { path, error });
     });

@@ -145,7 +145,7 @@ export class AuditRecord {
   /** Credentials that were wrong: there is one event of it. */
   failedAuthentication(message: string, answer: Json | undefined): void {
     const own = { status: 'Failure', message, code: 401 };
-    this.#responseStatus = { metadata: {}, ...own, ...(answer ?? {}) };
+    this.#responseStatus = { metadata: {}, ...own, ...answer };
     this.#write('ResponseStarted');
     this.#isOver = true;
   }
