@@ -42,7 +42,13 @@ export interface Executor {
   /** When it must have subscribed (again), or be gone. */
   deadline: Instant;
   /** Why the agent itself ends it; goes into the tasks' last update. */
-  doom: { readonly reason: Task_Reason; readonly message: string } | undefined;
+  doom:
+    | {
+        readonly reason: Task_Reason;
+        readonly message: string;
+        readonly limitation?: readonly Resource[] | undefined;
+      }
+    | undefined;
   everSubscribed: boolean;
 }
 type Task_Reason = NonNullable<NonNullable<Task['statuses']>[number]['reason']>;

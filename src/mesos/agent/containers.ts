@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { errorChain } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
-import type { HostProcess, ProcessHost, ProcessUsage } from '#env/process.ts';
+import type { ExitStatus, HostProcess, ProcessHost, ProcessUsage } from '#env/process.ts';
 import type { ExecutorEvent, NetworkInfo, Resource, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import type { Fetcher } from '#mesos/executor/fetcher.ts';
 import { exitMessage, type TaskMemory } from '#mesos/executor/core.ts';
@@ -15,10 +15,11 @@ import { probeCommand, probeNetwork } from '#mesos/executor/prober.ts';
 import { resumable } from '#mesos/executor/resume.ts';
 import { BuiltinRunner } from '#mesos/executor/runner.ts';
 import { decode, encode } from '#wire/mesos/codec.ts';
-import type { Executor, Framework } from './agent-state.ts';
+import { type Executor, type Framework, resourcesOf } from './agent-state.ts';
 import { pointAt } from './checkpoint.ts';
 import { type ContainerPath, nameOf } from './container-id.ts';
 import { ContainerSpecs, type ContainerSpecOptions } from './container-spec.ts';
+import { DiskWatch } from './disk-watch.ts';
 import { ImageGc } from './image-gc.ts';
 import { type MainContainer, NestedContainers, waitStatus } from './nested.ts';
 import { pathPart } from './paths.ts';
@@ -47,6 +48,7 @@ export class Containers {
   readonly nested: NestedContainers;
   readonly gc: SandboxGc;
   readonly images: ImageGc;
+  readonly disk: DiskWatch;
   readonly #host: ProcessHost;
   readonly #disk: Disk;
   readonly #env: Env;
@@ -67,6 +69,19 @@ export class Containers {
     const { gcDelayMs: delayMs, gcDiskHeadroom: headroom, diskWatchMs: watchMs } = flags;
     this.gc = new SandboxGc({ paths, delayMs, headroom, watchMs }, ports.disk, ports.env);
     this.images = new ImageGc(this.#specs.roots.store, flags.imageGc, ports.env);
+    this.disk = new DiskWatch(
+      {
+        intervalMs: flags.isolators.has('disk/du') ? flags.containerDiskWatchMs : undefined,
+        enforces: flags.enforcesDiskQuota,
+        persistentVolume: (resource) => paths.persistentVolume(resource),
+        onExceeded: (containerId, message, limitation) => {
+          const reason = 'REASON_CONTAINER_LIMITATION_DISK';
+          const limited = { kind: 'container-limited', containerId, reason } as const;
+          this.#onInput({ ...limited, message, limitation });
+        },
+      },
+      ports.env,
+    );
     this.#host = ports.host;
     this.#disk = ports.disk;
     this.#env = ports.env;
@@ -150,6 +165,7 @@ export class Containers {
 
   async launch(launch: ContainerLaunch): Promise<void> {
     const container = this.#remember(launch);
+    this.disk.update(launch.containerId, container.sandbox, launch.resources);
     try {
       const problem = containerProblem(launch.executor.container);
       if (problem !== undefined) throw new Error(problem);
@@ -194,6 +210,7 @@ export class Containers {
 
   update(containerId: string, resources: readonly Resource[]): void {
     const container = this.#containers.get(containerId);
+    if (container !== undefined) this.disk.update(containerId, container.sandbox, resources);
     if (container?.process === undefined) return;
     const limits = this.#specs.limits.ofExecutor(resources);
     this.#host.setLimits(this.#options.paths.containerProcess(containerId), limits);
@@ -284,6 +301,7 @@ export class Containers {
       type,
       resources: info.resources ?? [],
     });
+    this.disk.update(containerId, container.sandbox, resourcesOf(executor));
     if (type !== 'custom') {
       if (type === 'default') this.#tellNetworks(containerId);
       await this.#resumeBuiltin(container, executor);
@@ -315,6 +333,7 @@ export class Containers {
   #end(container: Container, end: ContainerEnd): void {
     if (container.isEnded) return;
     container.isEnded = true;
+    this.disk.forget(container.launch.containerId);
     this.nested.destroyBelow([container.launch.containerId]);
     this.#onInput({ kind: 'container-ended', containerId: container.launch.containerId, end });
   }
@@ -346,8 +365,8 @@ export class Containers {
     this.#onInput({ kind: 'container-started', containerId, pid: process.pid, networks });
     void process.exited.then((status) => {
       const message = exitMessage(status).replace(/^Command/, 'Executor');
-      const reason = status.oomKilled === true ? 'REASON_CONTAINER_LIMITATION_MEMORY' : undefined;
-      this.#end(container, { waitStatus: waitStatus(status), message, reason });
+      const end = { waitStatus: waitStatus(status), message };
+      this.#end(container, status.oomKilled === true ? memoryEnd(container, status, end) : end);
     });
   }
 
@@ -499,9 +518,23 @@ export class Containers {
 
   /** Leaves everything running. */
   close(): void {
+    this.disk.close();
     for (const runner of this.#runners.values()) runner.close();
     this.#runners.clear();
   }
+}
+
+/** More memory than it had: what it had is its limitation. */
+function memoryEnd({ launch }: Container, status: ExitStatus, end: ContainerEnd): ContainerEnd {
+  const limitation = launch.resources.filter((one) => one.name === 'mem');
+  const megabytes = limitation.reduce((sum, one) => sum + (one.scalar?.value ?? 0), 0);
+  const used = Math.round((status.memoryBytesPeak ?? 0) / 2 ** 20);
+  return {
+    ...end,
+    reason: 'REASON_CONTAINER_LIMITATION_MEMORY',
+    message: `Memory limit exceeded: Requested: ${megabytes}MB Maximum Used: ${used}MB`,
+    limitation,
+  };
 }
 
 function sumOfUsages(

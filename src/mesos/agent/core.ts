@@ -147,6 +147,9 @@ export class AgentCore {
       case 'oversubscribed':
         this.#estimated(input.resources);
         return;
+      case 'container-limited':
+        work.limit(input.containerId, input);
+        return;
       case 'qos-correction':
         work.preempt(input.key, input.containerId);
         return;

@@ -32,7 +32,7 @@ const refused = [
   ['gc_disk_headroom', '2'],
   ['strict', 'maybe'],
   ['recover', 'never'],
-  ['enforce_container_disk_quota', 'true'],
+  ['xfs_kill_containers', 'true'],
   ['bounding_capabilities', '{}'],
   ['max_completed_executors_per_framework', '-1'],
 ] as const;

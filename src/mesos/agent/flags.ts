@@ -41,6 +41,8 @@ export interface AgentFlags {
   readonly allowedDevices: readonly AllowedDevice[];
   readonly cgroupsRoot: string;
   readonly limitsSwap: boolean;
+  readonly containerDiskWatchMs: number;
+  readonly enforcesDiskQuota: boolean;
   readonly cniConfigFolder: string | undefined;
   readonly cniPluginsFolder: string | undefined;
   readonly effectiveCapabilities: readonly string[] | undefined;
@@ -171,6 +173,8 @@ const KINDS = {
   allowed_devices: flag('', allowedDevices),
   cgroups_root: flag('strata', cgroupName),
   cgroups_limit_swap: flag('false', bool),
+  container_disk_watch_interval: flag('15secs', durationMs),
+  enforce_container_disk_quota: flag('false', bool),
   network_cni_config_dir: flag('', optional),
   network_cni_plugins_dir: flag('', optional),
   acls: flag('', acls),
@@ -271,6 +275,8 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     allowedDevices: value('allowed_devices'),
     cgroupsRoot: value('cgroups_root'),
     limitsSwap: value('cgroups_limit_swap'),
+    containerDiskWatchMs: value('container_disk_watch_interval'),
+    enforcesDiskQuota: value('enforce_container_disk_quota'),
     cniConfigFolder: value('network_cni_config_dir'),
     cniPluginsFolder: value('network_cni_plugins_dir'),
     effectiveCapabilities: value('effective_capabilities'),

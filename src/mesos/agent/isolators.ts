@@ -63,18 +63,24 @@ export function moreControllers(isolators: ReadonlySet<string>): readonly string
 
 /** A control group that the machine does not have, or this user may not use, isolates nothing. */
 export function checkControllers(
-  flags: { readonly isolators: ReadonlySet<string>; readonly limitsSwap: boolean },
+  flags: {
+    readonly isolators: ReadonlySet<string>;
+    readonly limitsSwap: boolean;
+    readonly enforcesDiskQuota: boolean;
+  },
   there: ReadonlySet<string>,
 ): void {
   const wanted = CGROUPS.filter((name) => flags.isolators.has(`cgroups/${name}`));
   if (flags.isolators.has(ALL_CGROUPS) || flags.limitsSwap) wanted.push('mem');
   const missing = wanted.find((name) => !there.has(name === 'mem' ? 'memory' : name));
+  const refuse = (name: string, why: string): never => {
+    throw new Fault({ code: 'bad-flag', name }, `Cannot start: flag "${name}": ${why}`);
+  };
+  if (flags.enforcesDiskQuota && !flags.isolators.has('disk/du')) {
+    refuse('enforce_container_disk_quota', "it needs the isolator 'disk/du'");
+  }
   if (missing === undefined) return;
-  const name = 'isolation';
-  throw new Fault(
-    { code: 'bad-flag', name },
-    `Cannot start: flag "${name}": the cgroup controller '${missing}' is not there, or not for this user`,
-  );
+  refuse('isolation', `the cgroup controller '${missing}' is not there, or not for this user`);
 }
 
 export function seccompProfiles(flags: {

@@ -13,6 +13,7 @@ import type {
 import { type Executor, resourcesOf } from './agent-state.ts';
 import { type ContainerPath, idOf } from './container-id.ts';
 import type { Containers } from './containers.ts';
+import type { DiskUsage } from './disk-watch.ts';
 import type { AgentCore } from './core.ts';
 import { scalarSum } from './metrics.ts';
 
@@ -75,6 +76,16 @@ function blockIoOf(devices: readonly BlockIo[]): CgroupInfo_Blkio_Statistics {
   };
 }
 
+function diskOf(usage: DiskUsage | undefined): Partial<ResourceStatistics> {
+  if (usage === undefined) return {};
+  const { limitBytes, usedBytes, volumes } = usage;
+  return {
+    disk_limit_bytes: limitBytes,
+    ...(usedBytes === undefined ? {} : { disk_used_bytes: usedBytes }),
+    ...(volumes.length === 0 ? {} : { disk_statistics: [...volumes] }),
+  };
+}
+
 interface Listed {
   readonly path: ContainerPath;
   readonly pid: number | undefined;
@@ -114,7 +125,10 @@ export async function listContainers(
           ...(pid === undefined ? {} : { executor_pid: pid }),
           ...(networks === undefined ? {} : { network_infos: [...networks] }),
         },
-        resource_statistics: statisticsOf(usage, limits, now),
+        resource_statistics: {
+          ...statisticsOf(usage, limits, now),
+          ...diskOf(path.length === 1 ? containers.disk.usageOf(path[0] ?? '') : undefined),
+        },
       };
     }),
   );

@@ -7,6 +7,7 @@ import type {
   ExecutorInfo,
   FrameworkInfo,
   NetworkInfo,
+  Resource,
   StatusUpdate,
   Task,
   TaskState,
@@ -34,6 +35,7 @@ interface NewStatus {
   readonly state: TaskState;
   readonly reason: TaskStatus_Reason;
   readonly message: string;
+  readonly limitation?: readonly Resource[] | undefined;
 }
 
 export class TaskUpdates {
@@ -160,8 +162,10 @@ export class TaskUpdates {
     // framework that is gone.
     const isTold = executor.completed.some((task) => task.task_id.value === status.task_id.value);
     // What a built-in executor says of an end that is the agent's doing.
-    const isPreempted = executor.doom?.reason === 'REASON_CONTAINER_PREEMPTED';
-    if (isTold || isPreempted || framework.isTerminating) {
+    const { doom } = executor;
+    const isDoomed =
+      doom?.reason === 'REASON_CONTAINER_PREEMPTED' || doom?.limitation !== undefined;
+    if (isTold || isDoomed || framework.isTerminating) {
       this.send(executor, {
         type: 'ACKNOWLEDGED',
         acknowledged: { task_id: status.task_id, uuid },
@@ -269,7 +273,7 @@ export class TaskUpdates {
   }
 
   protected report(status: NewStatus, now: Instant): void {
-    const { frameworkId, executorId, taskId, state, reason, message } = status;
+    const { frameworkId, executorId, taskId, state, reason, message, limitation } = status;
     const framework = this.frameworks.get(frameworkId);
     if (framework === undefined) return;
     const executor = executorId === undefined ? undefined : framework.executors.get(executorId);
@@ -281,6 +285,7 @@ export class TaskUpdates {
         state,
         reason,
         message,
+        ...(limitation === undefined ? {} : { limitation: { resources: [...limitation] } }),
         source: 'SOURCE_AGENT',
         uuid: this.chance.uuidBytes(),
         timestamp: now / 1000,

@@ -152,6 +152,8 @@ export interface ContainerEnd {
   readonly waitStatus?: number | undefined;
   readonly reason?: TaskStatus_Reason | undefined;
   readonly message: string;
+  /** Of which resources it had more than it may. */
+  readonly limitation?: readonly Resource[] | undefined;
 }
 
 /** What can happen. Every method of the core takes `now` besides. */
@@ -183,6 +185,14 @@ export type AgentInput =
       readonly networks?: readonly NetworkInfo[] | undefined;
     }
   | { readonly kind: 'container-ended'; readonly containerId: string; readonly end: ContainerEnd }
+  /** It uses more of something than it may, and is to end. */
+  | {
+      readonly kind: 'container-limited';
+      readonly containerId: string;
+      readonly reason: TaskStatus_Reason;
+      readonly message: string;
+      readonly limitation: readonly Resource[];
+    }
   | { readonly kind: 'recovered'; readonly state: RecoveredAgent }
   /** All that may be offered a second time, as the estimator has it now. */
   | { readonly kind: 'oversubscribed'; readonly resources: readonly Resource[] }

@@ -119,7 +119,7 @@ export class Workloads extends TaskUpdates {
         this.#exited(existing.key, existing.type, -1);
       return;
     }
-    const executor = existing ?? this.#launchExecutor(framework, executorInfo, type, fresh[0], now);
+    const executor = existing ?? this.#launchExecutor(framework, executorInfo, type, fresh, now);
     executor.queued.push({ tasks: fresh, isGroup: queued.isGroup });
     if (executor.state === 'running') this.#deliver(executor);
     if (existing !== undefined) this.resourcesChanged(executor);
@@ -154,11 +154,11 @@ export class Workloads extends TaskUpdates {
     framework: Framework,
     info: ExecutorInfo,
     type: Executor['type'],
-    task: TaskInfo | undefined,
+    tasks: readonly TaskInfo[],
     now: Instant,
   ): Executor {
     const key = { frameworkId: framework.id, executorId: info.executor_id.value };
-    const user = userOf(framework.info, info, task);
+    const user = userOf(framework.info, info, tasks[0]);
     const executor: Executor = {
       ...emptyExecutor(key, info, this.chance.uuid(), type, user),
       deadline: now + this.options.executorRegistrationTimeoutMs,
@@ -179,7 +179,7 @@ export class Workloads extends TaskUpdates {
       agentId: this.agentId,
       user,
       type,
-      resources: [...(info.resources ?? []), ...(task?.resources ?? [])],
+      resources: [info, ...tasks].flatMap((one) => one.resources ?? []),
     };
     this.out.push({ kind: 'launch-container', launch });
     return executor;
@@ -405,14 +405,24 @@ export class Workloads extends TaskUpdates {
 
   /** any -> terminating: it gives way to those with a right to what it uses. */
   preempt(key: ExecutorKey, containerId: string): void {
-    const executor = this.executor(key);
-    if (executor === undefined || executor.containerId !== containerId) return;
-    if (executor.state === 'terminated' || executor.doom !== undefined) return;
-    executor.state = 'terminating';
+    if (this.executor(key)?.containerId !== containerId) return;
     const message = 'Container preempted by QoS correction';
-    executor.doom = { reason: 'REASON_CONTAINER_PREEMPTED', message };
-    this.preempted += 1;
+    const isNew = this.limit(containerId, { reason: 'REASON_CONTAINER_PREEMPTED', message });
+    if (isNew) this.preempted += 1;
+  }
+
+  /** any -> terminating: its end is the agent's doing, whatever its executor may say of it. */
+  limit(
+    containerId: string,
+    { reason, message, limitation }: NonNullable<Executor['doom']>,
+  ): boolean {
+    const executor = this.byContainer.get(containerId);
+    if (executor === undefined || executor.doom !== undefined) return false;
+    if (executor.state === 'terminated') return false;
+    executor.state = 'terminating';
+    executor.doom = { reason, message, ...(limitation === undefined ? {} : { limitation }) };
     this.#destroy(executor);
+    return true;
   }
 
   shutdownFramework(frameworkId: string, now: Instant): void {
@@ -498,6 +508,7 @@ export class Workloads extends TaskUpdates {
           state: gone ? lossState(framework.info, 'TASK_GONE') : 'TASK_FAILED',
           reason,
           message: executor.doom?.message ?? end.message,
+          limitation: executor.doom?.limitation ?? end.limitation,
         },
         now,
       );
