@@ -20,6 +20,7 @@ import { readAccess, urlOf } from '#mesos/client/access.ts';
 import { detectMaster } from '#mesos/election/master-address.ts';
 import { openStore } from '#store/open-store.ts';
 import { parseStoreSpec } from '#store/store-spec.ts';
+import type { Store } from '#store/store.ts';
 import { prepareFolder } from '#supervisor/folder.ts';
 import { checkInstanceName, instanceConfig, type InstanceConfig } from '#supervisor/home.ts';
 import { LocalTransport } from './local-transport.ts';
@@ -40,6 +41,10 @@ export interface KubeOptions {
   readonly store?: string | undefined;
   /** Of kube-apiserver; those of the instance's own file stand behind. */
   readonly flags?: AccessFlags | undefined;
+  /** A file with an EncryptionConfiguration; absent: what the instance has, or nothing is encrypted. */
+  readonly encryptionProviderConfig?: string | undefined;
+  readonly maxRequestsInflight?: number | undefined;
+  readonly maxMutatingRequestsInflight?: number | undefined;
 }
 
 const known = new Set(['apiserver', 'scheduler', 'controllers']);
@@ -111,12 +116,14 @@ class Instance {
     const spec = this.#options.store ?? this.#config.store ?? embedded;
     const store = await openStore(parseStoreSpec(spec, `/strata/${name}`), this.#env);
     this.#started.push({ close: async () => await store[Symbol.asyncDispose]() });
+    const { maxRequestsInflight = 400, maxMutatingRequestsInflight = 200 } = this.#options;
     this.#server = await startApiServer(
       {
         instance: name,
         home: this.#folder,
         listen: { host, port },
-        store,
+        store: await this.#encrypted(store),
+        inflightMax: maxRequestsInflight + maxMutatingRequestsInflight,
         registry: new TypeRegistry(),
         serviceCidr: this.#config.serviceCidr,
         flags: { ...this.#config.apiserver, ...this.#options.flags },
@@ -124,6 +131,15 @@ class Instance {
       this.#env,
     );
     this.#started.push(this.#server);
+  }
+
+  async #encrypted(store: Store): Promise<Store> {
+    const path = this.#options.encryptionProviderConfig ?? this.#config.encryptionProviderConfig;
+    if (path === undefined) return store;
+    const { openEncrypted } = await import('#kube/apiserver/encryption/reload.ts');
+    const opened = await openEncrypted(store, path, this.#env);
+    this.#started.push(opened);
+    return opened.store;
   }
 
   /** To our own server without a connection, else as a file says. */

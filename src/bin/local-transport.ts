@@ -8,12 +8,14 @@ import { Fault } from '#base/fault.ts';
 import { introduce } from '#kube/apiserver/authentication.ts';
 import type { Handler } from '#kube/apiserver/handler.ts';
 import type { UserInfo } from '#kube/apiserver/user.ts';
+import { Patience, retryAfter } from '#kube/client/patience.ts';
 import type { ApiRequest, ApiResponse, Transport } from '#kube/client/transport.ts';
 
 /** What the handler uses of a ServerResponse. */
 class Answer extends Writable {
   statusCode = 200;
   contentType = '';
+  retryAfter: unknown;
   headersSent = false;
   readonly #decoder = new StringDecoder('utf8');
   readonly #onText: (text: string) => void;
@@ -28,6 +30,7 @@ class Answer extends Writable {
   writeHead(status: number, headers: Readonly<Record<string, unknown>> = {}): this {
     this.statusCode = status;
     this.contentType = String(headers['Content-Type'] ?? '');
+    this.retryAfter = headers['Retry-After'];
     this.headersSent = true;
     return this;
   }
@@ -58,6 +61,7 @@ export class LocalTransport implements Transport {
   /** Stands for the connection there would be. */
   readonly #socket = { remoteAddress: '127.0.0.1' } as unknown as TLSSocket;
   readonly #open = new Set<Answer>();
+  readonly #patience = new Patience();
   /** Requests are refused while this is set: the server is away. */
   isAway = false;
 
@@ -68,13 +72,17 @@ export class LocalTransport implements Transport {
   }
 
   async send(request: ApiRequest, signal?: AbortSignal): Promise<ApiResponse> {
+    return await this.#patience.send(() => this.#send(request, signal), signal);
+  }
+
+  async #send(request: ApiRequest, signal: AbortSignal | undefined): Promise<ApiResponse> {
     const pieces: string[] = [];
     const answer = new Answer((piece) => void pieces.push(piece));
     await this.#run(request, answer, signal);
     const isWhole = answer.headersSent && answer.writableFinished;
     if (!isWhole || signal?.aborted === true) throw unreachable('there was no whole answer');
     const { statusCode: status, contentType } = answer;
-    return { status, contentType, text: pieces.join('') };
+    return { status, contentType, text: pieces.join(''), ...retryAfter(answer.retryAfter) };
   }
 
   async stream(
@@ -101,6 +109,7 @@ export class LocalTransport implements Transport {
 
   async close(): Promise<void> {
     this.isAway = true;
+    this.#patience.end();
     this.dropStreams();
   }
 

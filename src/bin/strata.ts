@@ -266,6 +266,17 @@ const serve = kube
   .option('--kubeconfig <file>', 'the API server to use when none is among the components')
   .addOption(credentialOption())
   .option('--store <store>', 'sqlite:PATH or etcd:URL[,URL] (default: a file of the instance)')
+  .option(
+    '--encryption-provider-config <file>',
+    'how values are encrypted in the store: an EncryptionConfiguration; read again when it changes',
+  )
+  .option('--max-requests-inflight <n>', 'requests that read at once', wholeNumber(0, 1e6), 400)
+  .option(
+    '--max-mutating-requests-inflight <n>',
+    'requests that write at once',
+    wholeNumber(0, 1e6),
+    200,
+  )
   .addOption(supervisedOption())
   .action(
     exits(async (name: string, options) => {
@@ -348,6 +359,27 @@ kube
     exits(async (name: string, options) => {
       const { kubeMigrateStore } = await import('#cli/kube-store.ts');
       return await kubeMigrateStore({ ...options, name }, makeEnv('cli'));
+    }),
+  );
+
+kube
+  .command('rewrite')
+  .description(
+    'have objects written anew, as the store would hold them now: encrypted, or with another key',
+  )
+  .argument('<name>', 'name of the instance, which runs')
+  .addOption(homeOption())
+  .option(
+    '--resources <list>',
+    'as in an EncryptionConfiguration: secrets,configmaps,*.apps,*.*',
+    (text: string) => text.split(','),
+    ['secrets'],
+  )
+  .option('--kubeconfig <file>', 'the API server to use when it is not that of the instance')
+  .action(
+    exits(async (name: string, options) => {
+      const { kubeRewrite } = await import('#cli/kube-rewrite.ts');
+      return await kubeRewrite({ ...options, name });
     }),
   );
 

@@ -13,6 +13,8 @@ export interface KeyValue {
   readonly version: number;
   /** Whatever readers made of the value, kept as long as the value is. Engines leave it alone. */
   memo?: unknown;
+  /** The value would be written in another way now (with another key). */
+  readonly isStale?: boolean;
 }
 
 export type Compare =

@@ -24,6 +24,8 @@ export interface InstanceConfig {
   readonly store?: string;
   /** Flags of kube-apiserver, such as `tokenAuthFile`: see docs/operating/access.md. */
   readonly apiserver?: Readonly<Record<string, string | readonly string[]>>;
+  /** A file with an EncryptionConfiguration: how values are encrypted in the store. */
+  readonly encryptionProviderConfig?: string;
 }
 
 /** `DIR/run/supervisor.json`: what the CLI reads; written by the supervisor alone. */

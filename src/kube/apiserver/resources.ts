@@ -350,7 +350,7 @@ export class Resources implements ObjectLookup {
     }
     await this.#judge(context, request);
     delete next.metadata.resourceVersion;
-    if (isSame(live, next)) return live;
+    if (isSame(live, next) && kv.isStale !== true) return live;
     if (context.isDryRun)
       return { ...next, metadata: { ...next.metadata, resourceVersion: String(kv.modRevision) } };
     const isEnd =

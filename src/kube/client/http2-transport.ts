@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
 import { StringDecoder } from 'node:string_decoder';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Fault } from '#base/fault.ts';
 import type { ApiAccess } from './kubeconfig.ts';
+import { Patience, retryAfter } from './patience.ts';
 import type { ApiRequest, ApiResponse, Transport } from './transport.ts';
 
 /** After this long without a byte the peer is asked for a sign of life; after twice it is dead. */
@@ -13,10 +13,6 @@ const SILENCE_MS = 20_000;
 const CONNECT_MS_MAX = 10_000;
 const ANSWER_MS_MAX = 60_000;
 const BODY_BYTES_MAX = 1024 * 1024 * 1024;
-/** Requests at once; the server shares its places among all of its clients. */
-const UNDER_WAY_MAX = 128;
-/** As client-go. */
-const TRIES_MAX = 10;
 
 function unreachable(server: string, cause: unknown): Fault {
   const why = cause instanceof Error ? cause.message : String(cause);
@@ -43,8 +39,7 @@ export class Http2Transport implements Transport {
   readonly #userAgent: string;
   #session: ClientHttp2Session | undefined;
   readonly #sessions = new Set<ClientHttp2Session>();
-  readonly #waiting: (() => void)[] = [];
-  #underWay = 0;
+  readonly #patience = new Patience();
   #isClosed = false;
 
   constructor(access: ApiAccess, userAgent: string) {
@@ -55,14 +50,14 @@ export class Http2Transport implements Transport {
 
   async send(request: ApiRequest, signal?: AbortSignal): Promise<ApiResponse> {
     try {
-      return await this.#sendPatiently(request, signal);
+      return await this.#patience.send(() => this.#send(request, signal), signal);
     } catch (error) {
       if (this.#isClosed || signal?.aborted === true || !isUnsent(error)) {
         throw unreachable(this.#access.server, error);
       }
     }
     try {
-      return await this.#sendPatiently(request, signal);
+      return await this.#patience.send(() => this.#send(request, signal), signal);
     } catch (error) {
       throw unreachable(this.#access.server, error);
     }
@@ -82,7 +77,7 @@ export class Http2Transport implements Transport {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const go of this.#waiting.splice(0)) go();
+    this.#patience.end();
     const open = [...this.#sessions];
     await Promise.all(
       open.map(
@@ -151,27 +146,6 @@ export class Http2Transport implements Transport {
     return stream;
   }
 
-  /** Not too many at once; a server that has too much to do is asked again when it says so. */
-  async #sendPatiently(request: ApiRequest, signal: AbortSignal | undefined): Promise<ApiResponse> {
-    for (let tries = 1; ; tries++) {
-      if (this.#underWay >= UNDER_WAY_MAX) await new Promise<void>((go) => this.#waiting.push(go));
-      else this.#underWay += 1;
-      let answer: ApiResponse;
-      try {
-        answer = await this.#send(request, signal);
-      } finally {
-        // The place goes to whoever has waited longest.
-        const next = this.#waiting.shift();
-        if (next === undefined) this.#underWay -= 1;
-        else next();
-      }
-      const { status, retryAfterSeconds } = answer;
-      const isRefused = status === 429 && retryAfterSeconds !== undefined;
-      if (!isRefused || tries >= TRIES_MAX || this.#isClosed) return answer;
-      await delay(retryAfterSeconds * 1_000, undefined, signal === undefined ? {} : { signal });
-    }
-  }
-
   #send(request: ApiRequest, signal: AbortSignal | undefined): Promise<ApiResponse> {
     return new Promise((done, fail) => {
       signal?.throwIfAborted();
@@ -219,11 +193,6 @@ export class Http2Transport implements Transport {
       });
     });
   }
-}
-
-function retryAfter(header: unknown): { retryAfterSeconds?: number } {
-  const seconds = Number(header ?? NaN);
-  return Number.isInteger(seconds) && seconds > 0 ? { retryAfterSeconds: seconds } : {};
 }
 
 function readWhole(
