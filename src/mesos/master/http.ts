@@ -77,6 +77,8 @@ export class MasterHttp {
   handle(request: IncomingMessage, response: ServerResponse): void {
     response.on('error', () => {});
     this.#route(request, response).catch((error: unknown) => {
+      // Who goes away before the end of the own request gets no answer and is no failure.
+      if (!request.complete && request.destroyed) return;
       this.#shell.env.log.error('A request failed', { url: request.url, error });
       if (response.headersSent) response.destroy();
       else refuse(response, 500, error instanceof Error ? error.message : String(error));
