@@ -201,3 +201,29 @@ test('a peer that is not watched ends in silence', async () => {
   await a.until(() => a.exited.length > 0);
   assert.deepEqual(a.exited, [c.endpoint.upid]);
 });
+
+test('a sender that cannot be answered is not heard, and nothing is written to such an address', async () => {
+  const peer = await Peer.start('master');
+  const senders = [
+    'slave(1)@127.0.0.1:99999',
+    '@',
+    'x',
+    'a b@127.0.0.1:5051',
+    'slave(1)@127.0.0.1:0',
+  ];
+  for (const from of [...senders, 'slave(1)@127.0.0.1:5051']) {
+    const answer = await fetch(`http://127.0.0.1:${peer.port}/master/Hello`, {
+      method: 'POST',
+      headers: { 'Libprocess-From': from },
+    });
+    assert.equal(answer.status, 202);
+  }
+  assert.deepEqual(
+    peer.arrivals.map(({ from }) => from),
+    ['slave(1)@127.0.0.1:5051'],
+  );
+  for (const to of [...senders, 'x HTTP/1.1\r\nHost: y\r\n\r\n@127.0.0.1:5051']) {
+    peer.endpoint.link(to);
+    peer.endpoint.send(to, 'Hello', new Uint8Array());
+  }
+});

@@ -26,12 +26,20 @@ export interface EndpointOptions {
 /** Bytes waiting for one peer before its connection is given up as stuck. */
 const QUEUED_BYTES_MAX = 256 * 1024 * 1024;
 
+const PORT_MAX = 65_535;
+
 export function addressOf(upid: Upid): string {
   return upid.slice(upid.lastIndexOf('@') + 1);
 }
 
 function idOf(upid: Upid): string {
   return upid.slice(0, upid.lastIndexOf('@'));
+}
+
+/** Peers say themselves who they are: only what can be connected to, and be written in a request line. */
+function isReachable(upid: Upid): boolean {
+  const port = /^[^\s@/\p{Cc}]+@[\w.-]+:(\d{1,5})$/u.exec(upid)?.[1];
+  return port !== undefined && Number(port) >= 1 && Number(port) <= PORT_MAX;
 }
 
 interface Link {
@@ -64,7 +72,7 @@ export class LibprocessEndpoint {
 
   /** Sends without waiting; a message to a peer that is not there is lost, as in libprocess. */
   send(to: Upid, name: string, body: Uint8Array): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || !isReachable(to)) return;
     const link = this.#linkTo(addressOf(to));
     const { socket } = link;
     if (socket.writableLength > QUEUED_BYTES_MAX) {
@@ -107,7 +115,7 @@ export class LibprocessEndpoint {
 
   /** Keeps a connection to the peer; its end is told by `onExited`. */
   link(to: Upid): void {
-    if (!this.#isClosed) this.#linkTo(addressOf(to)).watched.add(to);
+    if (!this.#isClosed && isReachable(to)) this.#linkTo(addressOf(to)).watched.add(to);
   }
 
   unlink(to: Upid): void {
@@ -136,7 +144,8 @@ export class LibprocessEndpoint {
     request.on('error', () => {});
     request.on('end', () => {
       response.writeHead(202, { 'Content-Length': '0' }).end();
-      if (this.#isClosed) return;
+      // Who cannot be answered is not heard either, as in libprocess.
+      if (this.#isClosed || !isReachable(from)) return;
       this.#options.onMessage(from, name, Buffer.concat(chunks), connection);
     });
     return true;

@@ -7,8 +7,8 @@ import { encode, stringify, type MessageName } from '#wire/mesos/codec.ts';
 import type { Messages } from '#wire/mesos/v1.ts';
 import type { ContentType } from './negotiate.ts';
 
-/** What may wait in the server for one slow reader. */
-const BACKLOG_BYTES_MAX = 128 * 1024 * 1024;
+/** What may wait in the server for one slow reader, beside the last event. */
+const BACKLOG_BYTES_MAX = 16 * 1024 * 1024;
 
 export interface StreamOptions<N extends MessageName> {
   readonly message: N;
@@ -42,6 +42,12 @@ export class EventStream<N extends MessageName> {
   send(event: Messages[N]): void {
     if (this.#isOver) return;
     const { message, contentType } = this.#options;
+    // One event may be large; what it waits behind may not.
+    if (this.#response.writableLength > BACKLOG_BYTES_MAX) {
+      this.#env.log.warn('A subscriber does not keep up; cutting it off', { message });
+      this.#response.destroy();
+      return;
+    }
     const bytes =
       contentType === 'application/json' ? stringify(message, event) : encode(message, event);
     this.#unsent.push(encodeRecord(bytes));
@@ -54,12 +60,6 @@ export class EventStream<N extends MessageName> {
     if (this.#isOver || first === undefined) return;
     this.#unsent = [];
     this.#response.write(more.length === 0 ? first : Buffer.concat([first, ...more]));
-    if (this.#response.writableLength > BACKLOG_BYTES_MAX) {
-      this.#env.log.warn('A subscriber does not keep up; cutting it off', {
-        message: this.#options.message,
-      });
-      this.#response.destroy();
-    }
   }
 
   close(): void {

@@ -195,7 +195,7 @@ export class MasterFuzzer {
     const log = this.#target.log();
     const news = log.slice(this.#read);
     this.#read = log.length;
-    const bad = news.split('\n').find((line) => / ERROR |uncaught/i.test(line));
+    const bad = news.split('\n').find(isFailure);
     if (bad !== undefined) this.#find('The log tells of a failure', '', bad);
   }
 
@@ -307,6 +307,12 @@ function isUnreadable({ message }: Valid, bytes: Uint8Array): boolean {
   } catch {
     return true;
   }
+}
+
+/** What cannot be read is refused by the codec, with a reason of its own, not by chance. */
+function isFailure(line: string): boolean {
+  if (/ ERROR |uncaught/i.test(line)) return true;
+  return line.includes('cannot be parsed') && !line.includes('error="Cannot parse');
 }
 
 function diff(before: string, after: string): string {
