@@ -47,7 +47,7 @@ export const mesosScale: Benchmark = {
   missing: (side) => (side === 'peer' ? 'the goal is one of this side alone' : missingMesos(side)),
   async measure(side, size) {
     const shape = shapeOf(size);
-    const { agents, frameworks, tasks, taskSeconds, probes } = shape;
+    const { agents, tasks, taskSeconds, probes } = shape;
     const crowd = agents > 10_000 ? { generators: 2, agentsPerAddress: 5 } : {};
     const from = performance.now();
     await using held = await holdMaster(side, { agents, tasks: 0, heapMb: HEAP_MB, ...crowd });

@@ -68,7 +68,8 @@ class TaskFramework {
       this.#call({ type: 'ACKNOWLEDGE', acknowledge: { task_id, agent_id, uuid } });
     }
     if (state === 'TASK_RUNNING') running += 1;
-    else process.stdout.write(`${JSON.stringify({ step: 'bad', state })}\n`);
+    else
+      process.stdout.write(`${JSON.stringify({ step: 'bad', state, message: status.message })}\n`);
     if (running !== wanted * Number(frameworkCount)) return;
     const seconds = (performance.now() - began) / 1_000;
     process.stdout.write(`${JSON.stringify({ step: 'running', tasks: running, seconds })}\n`);
@@ -78,7 +79,8 @@ class TaskFramework {
     const spare: Offer['id'][] = [];
     for (const offer of offers) {
       const tasks: TaskInfo[] = [];
-      for (; tasks.length < TASKS_PER_CALL && this.#launched < wanted; this.#launched += 1) {
+      const room = roomIn(offer);
+      for (; tasks.length < room && this.#launched < wanted; this.#launched += 1) {
         tasks.push(this.#task(`${this.#name}.${this.#launched}`, offer));
       }
       if (tasks.length === 0) {
@@ -133,6 +135,17 @@ class TaskFramework {
       },
     );
   }
+}
+
+/** Tasks that an offer has room for, as many as go into one call. */
+function roomIn({ resources = [] }: Offer): number {
+  const amount = (name: string): number =>
+    resources
+      .filter((one) => one.name === name)
+      .reduce((sum, { scalar }) => sum + (scalar?.value ?? 0), 0);
+  // Amounts are thousandths; a sum of tenths is not one of floating-point numbers.
+  const fits = [amount('cpus') / CPUS, amount('mem') / MEM].map((most) => Math.floor(most + 1e-6));
+  return Math.min(TASKS_PER_CALL, ...fits);
 }
 
 const frameworks: TaskFramework[] = [];
