@@ -196,7 +196,7 @@ export class Handler {
       authorizer: this.#authorizer,
     };
     this.#writes = new Writes(this.resources, this.#reads, services, env);
-    this.#nodes = new NodeProxy(options.kubelet, this.resources);
+    this.#nodes = new NodeProxy(options.kubelet, this.resources, () => env.random.next());
   }
 
   /** Before anything else is read or written. */
