@@ -1,0 +1,247 @@
+// Garbage at an agent's ports: valid messages and calls with parts taken away, replaced or cut, and bytes
+// that are nothing. Whatever comes, it answers in the protocol's own form and goes on.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import fc from 'fast-check';
+import { SimClock } from '#env/sim/clock.ts';
+import { systemDisk } from '#env/node/disk.ts';
+import { SimMachine } from '#env/sim/process.ts';
+import { SimRandom } from '#env/sim/random.ts';
+import { silentLog } from '#env/node/log.ts';
+import { encode, type MessageName } from '#wire/mesos/codec.ts';
+import { type RunningAgent, startAgent } from './service.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'strata-agent-'));
+const SEED = 20_261;
+const uuid = { value: new Uint8Array(16).fill(7) };
+let agent: RunningAgent;
+/** Takes what the agent says, and says nothing. */
+const silentMaster = createServer((socket) => socket.on('error', () => {}).resume());
+
+before(async () => {
+  await new Promise<void>((done) => silentMaster.listen(0, '127.0.0.1', done));
+  const clock = new SimClock();
+  const env = { clock, timers: clock, random: new SimRandom(1), log: silentLog };
+  agent = await startAgent(
+    {
+      masterAddress: `127.0.0.1:${(silentMaster.address() as AddressInfo).port}`,
+      workFolder: folder,
+      host: '127.0.0.1',
+      port: 0,
+      hostname: 'h',
+      resources: [{ name: 'cpus', type: 'SCALAR', scalar: { value: 4 } }],
+      attributes: [],
+      flags: {},
+    },
+    { env, disk: systemDisk, host: new SimMachine({ clock, timers: clock }).host() },
+  );
+});
+
+after(async () => {
+  await agent.close();
+  silentMaster.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const framework = { user: 'root', name: 'f', id: { value: 'f' }, checkpoint: true };
+const cpus = { name: 'cpus', type: 'SCALAR', scalar: { value: 1 } };
+const task = {
+  name: 't',
+  task_id: { value: 't' },
+  agent_id: { value: 'a' },
+  resources: [cpus],
+  command: { value: 'sleep 1' },
+  container: { type: 'MESOS', volumes: [{ mode: 'RW', container_path: 'x', host_path: '/tmp' }] },
+  health_check: { type: 'COMMAND', command: { value: 'true' } },
+};
+const executor = { executor_id: { value: 'e' }, type: 'DEFAULT', resources: [cpus] };
+const operation = { type: 'RESERVE', reserve: { resources: [cpus] } };
+const resource_version_uuid = { uuid };
+const ids = { framework_id: { value: 'f' }, executor_id: { value: 'e' } };
+
+/** What a master sends, but for what ends or moves an agent by right. */
+const MESSAGES: Readonly<Record<string, object>> = {
+  RunTaskMessage: { framework, task, pid: 's@127.0.0.1:1' },
+  RunTaskGroupMessage: { framework, executor, task_group: { tasks: [task] } },
+  KillTaskMessage: { framework_id: { value: 'f' }, task_id: { value: 't' } },
+  StatusUpdateAcknowledgementMessage: {
+    agent_id: { value: 'a' },
+    framework_id: { value: 'f' },
+    task_id: { value: 't' },
+    uuid: uuid.value,
+  },
+  FrameworkToExecutorMessage: { ...ids, agent_id: { value: 'a' }, data: new Uint8Array(3) },
+  ShutdownFrameworkMessage: { framework_id: { value: 'f' } },
+  ShutdownExecutorMessage: ids,
+  UpdateFrameworkMessage: { framework_id: { value: 'f' }, framework_info: framework },
+  DrainSlaveMessage: { config: { mark_gone: false, max_grace_period: { nanoseconds: 1e9 } } },
+  ApplyOperationMessage: {
+    operation_info: operation,
+    operation_uuid: uuid,
+    resource_version_uuid,
+  },
+  AcknowledgeOperationStatusMessage: { status_uuid: uuid, operation_uuid: uuid },
+  ReconcileOperationsMessage: { operations: [{ operation_uuid: uuid }] },
+  CheckpointResourcesMessage: { resources: [cpus] },
+  PingSlaveMessage: { connected: true },
+};
+
+const container_id = { value: 'c', parent: { value: 'p' } };
+const CALLS: readonly object[] = [
+  { type: 'GET_CONTAINERS', get_containers: { show_nested: true } },
+  { type: 'READ_FILE', read_file: { path: '/x', offset: 1, length: 2 } },
+  { type: 'LIST_FILES', list_files: { path: '/' } },
+  { type: 'LAUNCH_CONTAINER', launch_container: { container_id, command: task.command } },
+  { type: 'LAUNCH_NESTED_CONTAINER_SESSION', launch_nested_container_session: { container_id } },
+  { type: 'ATTACH_CONTAINER_INPUT', attach_container_input: { container_id } },
+  { type: 'ATTACH_CONTAINER_OUTPUT', attach_container_output: { container_id } },
+  { type: 'KILL_CONTAINER', kill_container: { container_id, signal: 9 } },
+  { type: 'PRUNE_IMAGES', prune_images: { excluded_images: [] } },
+  { type: 'SET_LOGGING_LEVEL', set_logging_level: { level: 1, duration: { nanoseconds: 1 } } },
+  { type: 'SUBSCRIBE', ...ids, subscribe: {} },
+  {
+    type: 'UPDATE',
+    ...ids,
+    update: { status: { task_id: { value: 't' }, state: 'TASK_RUNNING' } },
+  },
+  { type: 'MESSAGE', ...ids, message: { data: 'AAAA' } },
+];
+
+const odd = fc.oneof(
+  fc.constantFrom<unknown>(null, '', '..', '/', '\0', -1, 1e308, [], {}, 'TASK_RUNNING', true),
+  fc.string({ maxLength: 20 }),
+  fc.integer(),
+);
+
+/** Changes one part of a value, however deep. */
+function mutated(value: unknown, path: readonly number[], replacement: unknown): unknown {
+  const [step, ...rest] = path;
+  if (step === undefined || typeof value !== 'object' || value === null) return replacement;
+  if (value instanceof Uint8Array) return replacement;
+  const names = Object.keys(value);
+  const name = names[step % Math.max(1, names.length)];
+  if (name === undefined) return replacement;
+  const copy = (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>;
+  if (rest.length === 0 && replacement === undefined) delete copy[name];
+  else copy[name] = mutated(copy[name], rest, replacement);
+  return copy;
+}
+
+const mutation = fc.record({
+  path: fc.array(fc.nat({ max: 9 }), { maxLength: 6 }),
+  replacement: fc.option(odd, { nil: undefined }),
+});
+
+/** Flips, cuts and lengthens bytes. */
+function damaged(bytes: Buffer, { at, by, cut }: { at: number; by: number; cut: number }): Buffer {
+  const made = Buffer.from(bytes);
+  if (made.length > 0) made[at % made.length] = (made[at % made.length] ?? 0) ^ by;
+  return cut === 0 ? made : made.subarray(0, made.length - (cut % (made.length + 1)));
+}
+const damage = fc.record({
+  at: fc.nat(),
+  by: fc.integer({ min: 0, max: 255 }),
+  cut: fc.constantFrom(0, 0, 1, 7),
+});
+
+const posting = (path: string, body: Buffer, headers: Record<string, string>): Promise<Response> =>
+  fetch(agent.url + path, {
+    method: 'POST',
+    headers,
+    body: new Uint8Array(body),
+    signal: AbortSignal.timeout(10_000),
+  });
+
+/** It lives, has not stopped by itself, and performs what it decides. */
+async function isWell(): Promise<void> {
+  const state = await fetch(`${agent.url}/state`);
+  assert.equal(state.status, 200);
+  await state.body?.cancel();
+  const stopped = await Promise.race([agent.ended, agent.shell.settled().then(() => 'settled')]);
+  assert.equal(stopped, 'settled');
+}
+
+test('an agent takes no harm from calls that are damaged', async () => {
+  const media = fc.constantFrom(
+    'application/json',
+    'application/x-protobuf',
+    'application/recordio',
+  );
+  const paths = fc.constantFrom('/api/v1', '/api/v1/executor');
+  const arbitrary = fc.tuple(fc.constantFrom(...CALLS), mutation, damage, media, paths);
+  await fc.assert(
+    fc.asyncProperty(arbitrary, async ([call, { path, replacement }, harm, type, at]) => {
+      const text = Buffer.from(JSON.stringify(mutated(call, path, replacement)) ?? '');
+      const body = harm.by < 128 ? text : damaged(text, harm);
+      const headers = { 'content-type': type, 'message-content-type': 'application/json' };
+      const { status, body: answer } = await posting(at, body, headers);
+      await answer?.cancel();
+      assert.ok(status < 500 || status === 501, `${status} to ${body.toString()}`);
+    }),
+    { numRuns: 400, seed: SEED },
+  );
+  await isWell();
+});
+
+test("an agent takes no harm from a master's messages that are damaged", async () => {
+  const registered = encode('SlaveRegisteredMessage', { agent_id: { value: 'a' } });
+  const from = fc.constantFrom(
+    'master@127.0.0.1:1',
+    'slave-observer(1)@127.0.0.1:1',
+    'x',
+    '@:',
+    '',
+  );
+  const send = (name: string, bytes: Uint8Array, sender = 'master@127.0.0.1:1') =>
+    posting(`/slave(1)/mesos.internal.${name}`, Buffer.from(bytes), { 'libprocess-from': sender });
+  await send('SlaveRegisteredMessage', registered);
+  await agent.shell.settled();
+  assert.equal(agent.shell.core.master.kind, 'registered');
+  const arbitrary = fc.tuple(fc.constantFrom(...Object.entries(MESSAGES)), mutation, damage, from);
+  let understood = 0;
+  await fc.assert(
+    fc.asyncProperty(arbitrary, async ([[name, message], { path, replacement }, harm, sender]) => {
+      let bytes: Uint8Array;
+      try {
+        bytes = encode(name as MessageName, mutated(message, path, replacement) as never);
+        understood += 1;
+      } catch {
+        // It cannot be written like that: then the valid one, damaged as bytes.
+        bytes = damaged(Buffer.from(encode(name as MessageName, message as never)), harm);
+      }
+      const { status, body } = await send(name, bytes, sender);
+      await body?.cancel();
+      assert.ok(status < 500, `${status} to ${name}`);
+    }),
+    { numRuns: 600, seed: SEED },
+  );
+  assert.ok(understood > 100, 'many were messages');
+  await isWell();
+});
+
+test('an agent takes no harm from bytes that are no HTTP', async () => {
+  const { port } = new URL(agent.url);
+  const line = fc.constantFrom(
+    '',
+    'GET / HTTP/1.1\r\n',
+    'POST /api/v1 HTTP/1.1\r\nContent-Length: 9',
+  );
+  await fc.assert(
+    fc.asyncProperty(line, fc.uint8Array({ maxLength: 200 }), async (start, bytes) => {
+      await new Promise<void>((done) => {
+        const socket = connect({ host: '127.0.0.1', port: Number(port) });
+        socket.on('error', () => {});
+        socket.once('close', () => done());
+        socket.resume();
+        socket.write(start);
+        socket.end(bytes);
+      });
+    }),
+    { numRuns: 60, seed: SEED },
+  );
+  await isWell();
+});
