@@ -40,6 +40,8 @@ const disk: Disk = {
 
 const real = createProcessHost(env);
 const host: ProcessHost = {
+  controllers: real.controllers,
+  sweep: (cgroup) => step('process', () => real.sweep(cgroup)),
   launch: (spec) => step('process', () => real.launch(spec)),
   adopt: (folder) => step('process', () => real.adopt(folder)),
   dispose: (folder) => step('process', () => real.dispose(folder)),
