@@ -34,11 +34,9 @@ export function missingMesos(side: Side): string | undefined {
   return absent([mesosPeer.loadgen], 'STRATA_BENCH_MESOS');
 }
 
-/** `heapMb`: of this program, where more is needed than Node gives by itself. */
-export async function startMaster(side: Side, port: number, heapMb?: number): Promise<Program> {
-  const heap = heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`];
+export async function startMaster(side: Side, port: number): Promise<Program> {
   const ours = (home: string): string[] => {
-    return [process.execPath, ...heap, bundle, 'master', '--home', home, '--port', String(port)];
+    return [process.execPath, bundle, 'master', '--home', home, '--port', String(port)];
   };
   const program =
     side === 'strata'

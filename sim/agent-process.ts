@@ -19,8 +19,8 @@ import type { CustomExecutor } from './custom-executor.ts';
 import type { Machine } from './machine.ts';
 import { Links } from './links.ts';
 import { Channel, Life } from './network.ts';
-import { MASTER_ADDRESS, type Point } from './plan.ts';
-import { overTheWire, summaryOf } from './wire.ts';
+import type { Point } from './plan.ts';
+import { overTheWire, sendPerhapsTwice, summaryOf } from './wire.ts';
 import type { World } from './world.ts';
 
 const RECONNECT_MS = 200;
@@ -51,6 +51,7 @@ export class AgentProcess {
   #timerAt = Infinity;
   #reconnect: Timer | undefined;
   #reconnectMs = RECONNECT_MS;
+  #masterAddress: string | undefined;
 
   constructor(machine: Machine, incarnation: number) {
     this.machine = machine;
@@ -66,8 +67,8 @@ export class AgentProcess {
     this.#links = new Links({
       network: this.#world.network,
       life: this.life,
-      lifeAt: () => this.#world.master?.life,
-      onExited: () => this.#masterExited(),
+      lifeAt: (address) => this.#world.seatAt(address)?.life,
+      onExited: (address) => this.#masterExited(address),
     });
     this.#containers = new SimContainers({
       machine,
@@ -83,7 +84,9 @@ export class AgentProcess {
     this.#later(1, () => {
       const { workloads, agentId } = this.core;
       this.#containers.recover(agentId ?? '', workloads.frameworks.values());
-      this.#later(2, () => this.#findMaster());
+      this.#later(2, () => {
+        this.#world.watchLeader(this.life, (address) => this.#masterDetected(address));
+      });
     });
   }
 
@@ -157,12 +160,26 @@ export class AgentProcess {
     this.input({ kind: 'master-message', message: received, connection });
   }
 
-  #findMaster(): void {
-    this.#links.link(MASTER_ADDRESS);
-    this.input({ kind: 'master-found', address: MASTER_ADDRESS });
+  #masterDetected(address: string | undefined): void {
+    if (address === this.#masterAddress) return;
+    const isFirst = this.#masterAddress === undefined;
+    this.#masterAddress = address;
+    this.#reconnect?.cancel();
+    this.#reconnectMs = RECONNECT_MS;
+    if (!isFirst) this.input({ kind: 'master-lost' });
+    this.#findMaster();
   }
 
-  #masterExited(): void {
+  #findMaster(): void {
+    const address = this.#masterAddress;
+    if (address === undefined) return;
+    this.#links.link(address);
+    this.input({ kind: 'master-found', address });
+  }
+
+  #masterExited(address: string): void {
+    // One that leads no longer.
+    if (address !== this.#masterAddress) return;
     this.input({ kind: 'master-lost' });
     this.#reconnect?.cancel();
     this.#reconnect = this.#later(this.#reconnectMs, () => this.#findMaster());
@@ -260,10 +277,15 @@ export class AgentProcess {
     const { upid } = this.machine;
     const message = { name: name as FromAgentName, body } as FromAgent;
     this.#world.tell(() => `${this.machine.name} -> master: ${summaryOf(message)}`);
-    this.#links.send(MASTER_ADDRESS, (to, connection) => {
-      const { master } = this.#world;
-      if (master?.life !== to) return;
-      master.fromAgent(upid, overTheWire(this.#world, message), connection);
+    const address = this.#masterAddress;
+    if (address === undefined) return;
+    sendPerhapsTwice(this.#world, message, () => {
+      this.#links.send(address, (to, connection) => {
+        // One that waits for its turn drops what agents say.
+        const master = this.#world.seatAt(address)?.process;
+        if (master?.life !== to) return;
+        master.fromAgent(upid, overTheWire(this.#world, message), connection);
+      });
     });
   }
 

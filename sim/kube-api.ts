@@ -1,7 +1,7 @@
 // The API server of a simulated instance, as far as the framework and its nodes see it: pods and names
 // of nodes, writes that answer, watches that begin with all there is. It does not fail; its network does.
 import type { Amounts } from '#kube/scheduler/types.ts';
-import { Channel, Life, type Network } from './network.ts';
+import { Channel, Life, remoteCall, type Network } from './network.ts';
 
 export interface SimPod {
   /** Also its name, and the id of its first task. */
@@ -102,28 +102,7 @@ export class KubeApi {
 
   /** `answer` gets undefined when nobody knows what became of it. */
   call<T>(from: Life, act: () => T, answer: (value: T | undefined) => void = () => {}): void {
-    let isAnswered = false;
-    const once = (value: T | undefined): void => {
-      if (isAnswered) return;
-      isAnswered = true;
-      forth.finish();
-      answer(value);
-    };
-    const forth: Channel = new Channel(this.#network, {
-      from,
-      to: this.life,
-      onBroken: () => once(undefined),
-    });
-    forth.send(() => {
-      const value = act();
-      const back = new Channel(this.#network, {
-        from: this.life,
-        to: from,
-        onClosed: () => once(undefined),
-      });
-      back.send(() => once(value));
-      back.finish();
-    });
+    remoteCall(this.#network, { from, to: this.life }, act, answer);
   }
 
   /** Until it is answered, or whoever asks is dead. */

@@ -48,6 +48,8 @@ export class KubeInstance {
   #link: SchedulerLink | undefined;
   #synced = new Set<string>();
   #unmet: Timer | undefined;
+  /** Where the leading master is. */
+  #leader: string | undefined;
 
   constructor(world: World, plan: InstancePlan) {
     this.#world = world;
@@ -90,6 +92,9 @@ export class KubeInstance {
       onNode: (name) =>
         this.#perform(this.#core.onNode({ name, labels: {}, taints: [], isUnschedulable: false })),
       onSynced: () => this.#onSynced('objects'),
+    });
+    this.#world.watchLeader(life, (address) => {
+      this.#leader = address;
     });
     this.#follow();
     this.#askAgainLater();
@@ -189,8 +194,10 @@ export class KubeInstance {
   }
 
   #follow(): void {
-    const { network, clock, master } = this.#world;
+    const { network, clock } = this.#world;
     const { life } = this;
+    const seat = this.#world.seatAt(this.#leader);
+    const to = seat?.life;
     let isOver = false;
     const again = (): void => {
       if (isOver) return;
@@ -202,11 +209,13 @@ export class KubeInstance {
     };
     const request: Channel = new Channel(network, {
       from: life,
-      to: master?.life,
+      to,
       onBroken: again,
     });
     request.send(() => {
-      master?.subscribeOperator({ life, onEvent: (event) => this.#onMaster(event), onEnd: again });
+      const master = seat?.process;
+      if (master === undefined || master.life !== to) return again();
+      master.subscribeOperator({ life, onEvent: (event) => this.#onMaster(event), onEnd: again });
     });
   }
 

@@ -100,7 +100,7 @@ export class Machine {
   startAgent(): void {
     if (this.agent !== undefined) return;
     this.#incarnation += 1;
-    this.world.startedAt = this.world.clock.monotonicMs();
+    this.world.noteStart();
     this.world.log(`${this.name}: the agent starts`);
     this.agent = new AgentProcess(this, this.#incarnation);
     this.agent.start();

@@ -14,11 +14,12 @@ import type {
 import type { MasterEvent, SchedulerCall, SchedulerEvent } from '#wire/mesos/v1.ts';
 import { everything } from '#mesos/security/authorizer.ts';
 import { Links } from './links.ts';
-import { Channel, Life } from './network.ts';
+import { Channel, type Life } from './network.ts';
 import type { HoldingRequest, LifecycleRequest, OperatorRequest } from './operator.ts';
-import { MASTER_ADDRESS, type Point } from './plan.ts';
+import type { MasterSeat } from './master-seat.ts';
+import type { Point } from './plan.ts';
 import type { SimRegistry } from './registry.ts';
-import { overTheWireEvent, summaryOf } from './wire.ts';
+import { overTheWireEvent, sendPerhapsTwice, summaryOf } from './wire.ts';
 import type { World } from './world.ts';
 
 /** A scheduler's end of a subscription. */
@@ -45,7 +46,9 @@ export class MasterProcess {
   readonly life: Life;
   readonly core: MasterCore;
   readonly #world: World;
+  readonly #seat: MasterSeat;
   readonly #registry: SimRegistry;
+  readonly #leadership: number;
   readonly #links: Links;
   readonly #streams = new Map<number, Channel>();
   readonly #subscribers = new Map<number, Subscriber>();
@@ -58,17 +61,27 @@ export class MasterProcess {
   #timer: { readonly at: number; readonly timer: Timer } | undefined;
   #allocation: { readonly isPatient: boolean; readonly timer: Timer } | undefined;
 
-  constructor(world: World, registry: SimRegistry, incarnation: number) {
+  constructor(
+    seat: MasterSeat,
+    {
+      world,
+      leadership,
+      incarnation,
+    }: { readonly world: World; readonly leadership: number; readonly incarnation: number },
+  ) {
+    const { registry } = world;
     this.#world = world;
+    this.#seat = seat;
     this.#registry = registry;
-    this.life = new Life('master', `master ${incarnation}`);
+    this.#leadership = leadership;
+    this.life = seat.life;
     this.#links = new Links({
       network: world.network,
       life: this.life,
       lifeAt: (upid) => world.machine(upid)?.agent?.life,
       onExited: (upid) => this.#perform(this.core.onAgentExited(upid, this.#now)),
     });
-    this.core = new MasterCore(optionsOf(incarnation), registry.read(), world.clock.now());
+    this.core = new MasterCore(optionsOf(seat, incarnation), registry.read(), world.clock.now());
     world.sabotage.master?.(this.core);
     this.#wakeAt(this.core.nextDeadline());
   }
@@ -78,7 +91,7 @@ export class MasterProcess {
     this.life.end();
     for (const change of this.#persisting) {
       if (!this.#world.random.chance(0.5)) break;
-      this.#registry.apply(change);
+      this.#registry.write(change, this.#leadership);
     }
   }
 
@@ -206,7 +219,7 @@ export class MasterProcess {
 
   #perform(effects: readonly MasterEffect[]): void {
     for (const effect of effects) {
-      if (this.life.isAlive && !this.#world.reach(0, effect.kind as Point))
+      if (this.life.isAlive && !this.#world.reach(0, effect.kind as Point, this.#seat))
         this.#performOne(effect);
     }
     this.#world.observer.masterDecided(this.core);
@@ -256,10 +269,12 @@ export class MasterProcess {
 
   #send(upid: string, message: ToAgent): void {
     this.#world.tell(() => `master -> ${upid}: ${summaryOf(message)}`);
-    const from = `master@${MASTER_ADDRESS}`;
-    this.#links.send(upid, (to, connection) => {
-      const agent = this.#world.machine(upid)?.agent;
-      if (agent?.life === to) agent.fromMaster({ from, ...message } as never, connection);
+    const from = `master@${this.#seat.address}`;
+    sendPerhapsTwice(this.#world, message, () => {
+      this.#links.send(upid, (to, connection) => {
+        const agent = this.#world.machine(upid)?.agent;
+        if (agent?.life === to) agent.fromMaster({ from, ...message } as never, connection);
+      });
     });
   }
 
@@ -267,7 +282,7 @@ export class MasterProcess {
   #persist({ change, token }: Extract<MasterEffect, { kind: 'persist' }>): void {
     this.#write(change, (isWritten) => {
       if (!isWritten) {
-        this.#world.masterFailed();
+        this.#seat.fail();
         return;
       }
       this.#perform(this.core.confirm(token, this.#now));
@@ -284,14 +299,14 @@ export class MasterProcess {
     clock.after(this.#persistedAt - this.#now, () => {
       if (!this.life.isAlive) return;
       this.#persisting.shift();
-      if (this.#world.isRegistryDown) {
+      if (this.#world.isRegistryAway(this.#seat)) {
         // A write that failed may be there all the same.
-        if (random.chance(0.3)) this.#registry.apply(change);
+        if (random.chance(0.3)) this.#registry.write(change, this.#leadership);
         then(false);
         return;
       }
-      this.#registry.apply(change);
-      if (!this.#world.reach(0, 'durable')) then(true);
+      if (!this.#registry.write(change, this.#leadership)) return this.#seat.fail();
+      if (!this.#world.reach(0, 'durable', this.#seat)) then(true);
     });
   }
 
@@ -325,11 +340,11 @@ export class MasterProcess {
   }
 }
 
-function optionsOf(incarnation: number): MasterOptions {
+function optionsOf({ host, address }: MasterSeat, incarnation: number): MasterOptions {
   return {
     masterId: `m${incarnation}`,
-    pid: `master@${MASTER_ADDRESS}`,
-    hostname: 'master',
+    pid: `master@${address}`,
+    hostname: host,
     ip: '10.0.0.1',
     port: 5050,
     version: '1.11.0',

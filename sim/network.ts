@@ -148,6 +148,34 @@ export class Channel {
   }
 }
 
+/** Names what is between two hosts. */
+export function pairOf(a: string, b: string): string {
+  return [a, b].toSorted().join(' and ');
+}
+
+/** A request and its answer; `answer` gets undefined when nobody knows what became of it. */
+export function remoteCall<T>(
+  network: Network,
+  { from, to }: { readonly from: Life; readonly to: Life },
+  act: () => T,
+  answer: (value: T | undefined) => void,
+): void {
+  let isAnswered = false;
+  const once = (value: T | undefined): void => {
+    if (isAnswered) return;
+    isAnswered = true;
+    forth.finish();
+    answer(value);
+  };
+  const forth: Channel = new Channel(network, { from, to, onBroken: () => once(undefined) });
+  forth.send(() => {
+    const value = act();
+    const back = new Channel(network, { from: to, to: from, onClosed: () => once(undefined) });
+    back.send(() => once(value));
+    back.finish();
+  });
+}
+
 export class Network {
   readonly clock: SimClock;
   readonly #random: SimRandom;
@@ -175,7 +203,13 @@ export class Network {
   }
 
   isCut(a: string, b: string): boolean {
-    return a !== b && (this.#cuts.has(a) || this.#cuts.has(b));
+    if (a === b) return false;
+    return this.#cuts.has(a) || this.#cuts.has(b) || this.#cuts.has(pairOf(a, b));
+  }
+
+  /** Nothing comes or goes between these two; undone by healing `pairOf` them. */
+  cutBetween(a: string, b: string): void {
+    this.cut(pairOf(a, b));
   }
 
   /** Takes a host off the network; may be done several times, and is healed as often. */

@@ -295,7 +295,8 @@ export class Observer {
       this.#settledMachine(machine);
       this.#settledResources(machine);
     }
-    if (master !== undefined) this.#settledMaster(master.core);
+    if (master === undefined) this.failed('nobody leads');
+    else this.#settledMaster(master.core);
   }
 
   /** Master, agent and disk are of one mind of what a machine has; nobody waits for a word on it. */

@@ -112,6 +112,7 @@ export class Operator {
   readonly #life = new Life('operator', 'operator');
   readonly #queue: OperatorAct[] = [];
   #isBusy = false;
+  #leader: string | undefined;
 
   constructor(world: World) {
     this.#world = world;
@@ -120,6 +121,13 @@ export class Operator {
   /** All is decided, and answered. */
   get isDone(): boolean {
     return !this.#isBusy;
+  }
+
+  /** It looks for the leading master from now on. */
+  start(): void {
+    this.#world.watchLeader(this.#life, (address) => {
+      this.#leader = address;
+    });
   }
 
   act(act: OperatorAct): void {
@@ -156,7 +164,9 @@ export class Operator {
   }
 
   #ask(act: OperatorAct, request: OperatorRequest, isRepeated = false): void {
-    const { network, master } = this.#world;
+    const { network } = this.#world;
+    const seat = this.#world.seatAt(this.#leader);
+    const to = seat?.life;
     const { possible, value } = this.#concerned(request);
     const before = possible.values;
     possible.asked(value);
@@ -180,13 +190,15 @@ export class Operator {
     };
     const channel: Channel = new Channel(network, {
       from: this.#life,
-      to: master?.life,
+      to,
       onBroken: again,
     });
     channel.send(() => {
-      const from = master?.life ?? this.#life;
+      const master = seat?.process;
+      if (master === undefined || master.life !== to) return again();
+      const from = master.life;
       const answers = new Channel(network, { from, to: this.#life, onClosed: again });
-      master?.operate(request, (status, message) => {
+      master.operate(request, (status, message) => {
         answers.send(() => answered(status, message));
         answers.finish();
       });

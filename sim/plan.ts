@@ -2,9 +2,6 @@
 import { SimRandom } from '#env/sim/random.ts';
 import type { QuotaConfig } from '#wire/mesos/v1.ts';
 
-/** Where the leading master is found. */
-export const MASTER_ADDRESS = 'master:5050';
-
 export type TaskKind = 'command' | 'group' | 'custom';
 
 export interface FrameworkPlan {
@@ -56,7 +53,10 @@ export interface InstancePlan {
 
 export type Fault =
   | { readonly kind: 'crash-instance'; readonly at: number; readonly forMs: number }
-  | { readonly kind: 'crash-master'; readonly at: number; readonly forMs: number }
+  /** `of`: from 0; undefined: the one that leads. */
+  | { readonly kind: 'crash-master'; readonly at: number; readonly forMs: number; of?: number }
+  /** Of a master that is one of several. */
+  | { readonly kind: 'lose-registry'; readonly at: number; readonly forMs: number; of: number }
   | { readonly kind: 'crash-agent'; readonly at: number; readonly forMs: number; of: number }
   | { readonly kind: 'reboot'; readonly at: number; readonly forMs: number; readonly of: number }
   | { readonly kind: 'crash-framework'; readonly at: number; readonly forMs: number; of: number }
@@ -114,11 +114,15 @@ export type OperatorAct =
 
 export interface Plan {
   readonly seed: number;
+  /** One leads. */
+  readonly masters: 1 | 2;
   readonly machines: readonly string[];
   readonly frameworks: readonly FrameworkPlan[];
   readonly faults: readonly Fault[];
   readonly acts: readonly OperatorAct[];
   readonly instance: InstancePlan | undefined;
+  /** That of a message between master and agent that it comes twice. */
+  readonly twiceChance: number;
   /** Every message is encoded and decoded. */
   readonly isEncoded: boolean;
 }
@@ -302,6 +306,18 @@ function instanceFaults(random: SimRandom, span: number, of: number): Fault[] {
   });
 }
 
+/** Beside the faults of the parts that they are. `of`: the last host, a second master. */
+function electionFaults(random: SimRandom, span: number, of: number): Fault[] {
+  return Array.from({ length: 1 + random.below(5) }, (): Fault => {
+    const at = random.below(span);
+    const forMs = spread(random, 30_000);
+    const kind = random.pick(['crash-master', 'crash-master', 'lose-registry', 'cut'] as const);
+    if (kind === 'crash-master') return { kind, at, forMs };
+    if (kind === 'lose-registry') return { kind, at, forMs, of: random.below(2) };
+    return { kind: random.pick(['partition', 'stall']), at, forMs, of: random.pick([0, of]) };
+  });
+}
+
 const MACHINES = [
   'cpus:4;mem:4096;disk:4096',
   'cpus:8;mem:2048;disk:4096',
@@ -329,7 +345,12 @@ export function planOf(seed: number): Plan {
     const of = 1 + machines.length + count;
     faults.push(...instanceFaults(new SimRandom(seed).child('instance faults'), span, of));
   }
-  return { seed, machines, frameworks, faults, acts, instance, isEncoded: random.chance(0.1) };
+  const election = new SimRandom(seed).child('election');
+  const masters = election.chance(0.25) ? 2 : 1;
+  if (masters > 1) faults.push(...electionFaults(election, span, 2 + machines.length + count));
+  const isEncoded = random.chance(0.1);
+  const twiceChance = new SimRandom(seed).child('twice').pick([0, 0, 0, 0.05, 0.3]);
+  return { seed, masters, machines, frameworks, faults, acts, instance, twiceChance, isEncoded };
 }
 
 /**
@@ -366,11 +387,13 @@ export function fairnessPlanOf(seed: number): Plan {
   const machines = Array.from({ length: 4 }, () => 'cpus:8;mem:8192');
   return {
     seed,
+    masters: 1,
     machines,
     frameworks,
     faults: [],
     acts: [],
     instance: undefined,
+    twiceChance: 0,
     isEncoded: false,
   };
 }

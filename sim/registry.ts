@@ -14,6 +14,21 @@ export class SimRegistry {
   /** Told of what becomes durable. */
   onChange: (change: RegistryChange) => void = () => {};
 
+  #leadership = 0;
+
+  /** Takes it over: writes of the master that had it before are refused. */
+  lead(): number {
+    this.#leadership += 1;
+    return this.#leadership;
+  }
+
+  /** False: another master leads. */
+  write(change: RegistryChange, leadership: number): boolean {
+    if (leadership !== this.#leadership) return false;
+    this.apply(change);
+    return true;
+  }
+
   apply(change: RegistryChange): void {
     this.onChange(change);
     switch (change.kind) {

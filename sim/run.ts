@@ -1,4 +1,6 @@
 // One run: a plan's world is started, its faults happen, everything heals, and the observer judges.
+import { REGISTRY_HOST } from './election.ts';
+import { pairOf } from './network.ts';
 import { FAULTS_MS, fairnessPlanOf, planOf, type Fault, type Plan } from './plan.ts';
 import { type RunOptions, type Sabotage, World } from './world.ts';
 import { dominantShareOf } from './shares.ts';
@@ -79,7 +81,10 @@ export function runFairness(seed: number, sabotage?: Sabotage): Holding[] {
 
 function start(world: World): void {
   const { clock, random } = world;
-  clock.after(random.below(50), () => world.startMaster());
+  const [first, ...others] = world.seats;
+  clock.after(random.below(50), () => first?.start());
+  for (const seat of others) clock.after(random.below(3_000), () => seat.start());
+  world.operator.start();
   for (const machine of world.machines) {
     clock.after(random.below(2_000), () => machine.startAgent());
   }
@@ -106,10 +111,19 @@ function forMs(fault: object): number {
 function happen(world: World, fault: Fault): void {
   const { clock, machines, frameworks, network } = world;
   switch (fault.kind) {
-    case 'crash-master':
-      world.crashMaster();
-      clock.after(fault.forMs, () => world.startMaster());
+    case 'crash-master': {
+      const seat = world.seats[fault.of ?? -1] ?? world.leadingSeat ?? world.seats[0];
+      seat?.crash();
+      clock.after(fault.forMs, () => seat?.start());
       return;
+    }
+    case 'lose-registry': {
+      const host = world.seats[fault.of]?.host ?? 'master';
+      world.log(`${host} cannot reach the registry for ${fault.forMs} ms`);
+      network.cutBetween(host, REGISTRY_HOST);
+      clock.after(fault.forMs, () => network.heal(pairOf(host, REGISTRY_HOST), 0.3));
+      return;
+    }
     case 'crash-agent':
     case 'reboot': {
       const machine = machines[fault.of];
@@ -181,6 +195,7 @@ function hostOf({ machines, frameworks }: World, of: number): string {
     ...machines.map(({ name }) => name),
     ...frameworks.map(({ plan }) => plan.name),
     'kube',
+    'master-2',
   ];
   return hosts[of] ?? 'master';
 }

@@ -18,7 +18,8 @@ const REPEATABLE: ReadonlySet<string> = new Set([
 ]);
 
 interface Subscription {
-  readonly master: MasterProcess;
+  /** Once the call has come to one that leads. */
+  master: MasterProcess | undefined;
   readonly calls: Channel;
   connection: number | undefined;
 }
@@ -36,31 +37,41 @@ export class SchedulerLink {
   readonly #wiring: LinkWiring;
   #subscription: Subscription | undefined;
   #isClosed = false;
+  #address: string | undefined;
 
   constructor(wiring: LinkWiring) {
     this.#wiring = wiring;
+    const { world, life } = wiring;
+    world.watchLeader(life, (address) => {
+      this.#address = address;
+    });
   }
 
   subscribe(): void {
     if (this.#subscription !== undefined || this.#isClosed) return;
     const { world, life } = this.#wiring;
-    const { master, network } = world;
-    const calls: Channel = new Channel(network, {
+    const seat = world.seatAt(this.#address);
+    const to = seat?.life;
+    const calls: Channel = new Channel(world.network, {
       from: life,
-      to: master?.life,
+      to,
       onBroken: () => this.#ended(subscription),
       onClosed: () => {
-        if (subscription.connection !== undefined) master?.disconnected(subscription.connection);
+        const { master, connection } = subscription;
+        if (connection !== undefined) master?.disconnected(connection);
       },
     });
-    const subscription: Subscription = {
-      master: master as MasterProcess,
-      calls,
-      connection: undefined,
-    };
+    const subscription: Subscription = { master: undefined, calls, connection: undefined };
     this.#subscription = subscription;
     calls.send(() => {
-      subscription.connection = master?.subscribe(
+      const master = seat?.process;
+      if (master === undefined || master.life !== to) {
+        // It does not lead, or not yet.
+        calls.break();
+        return;
+      }
+      subscription.master = master;
+      subscription.connection = master.subscribe(
         {
           life,
           onEvent: (event) => {
@@ -84,7 +95,7 @@ export class SchedulerLink {
     const whole = { ...call, ...this.#idPart() };
     const arrive = (): void => {
       const { connection, master } = subscription;
-      if (connection === undefined) return;
+      if (connection === undefined || master === undefined) return;
       const answer = master.call(connection, whole);
       if (answer.status < 400) return;
       world.log(`${life.name}: ${call.type} refused: ${answer.message}`);

@@ -17,6 +17,35 @@ export function overTheWireEvent(world: World, event: SchedulerEvent): Scheduler
   return decode('SchedulerEvent', encode('SchedulerEvent', event));
 }
 
+/** Messages that whoever sends them may repeat. */
+const repeatable: ReadonlySet<string> = new Set([
+  'ReregisterSlaveMessage',
+  'StatusUpdateMessage',
+  'UpdateOperationStatusMessage',
+  'UpdateSlaveMessage',
+  'ExitedExecutorMessage',
+  'PongSlaveMessage',
+  'PingSlaveMessage',
+  'SlaveReregisteredMessage',
+  'KillTaskMessage',
+  'ShutdownFrameworkMessage',
+  'StatusUpdateAcknowledgementMessage',
+  'AcknowledgeOperationStatusMessage',
+  'ReconcileOperationsMessage',
+  'DrainSlaveMessage',
+  'UpdateFrameworkMessage',
+]);
+
+/** Sends a message, and perhaps once more: what comes twice on one connection comes in its order. */
+export function sendPerhapsTwice(
+  { plan, random }: World,
+  { name }: { readonly name: string },
+  send: () => void,
+): void {
+  send();
+  if (plan.twiceChance > 0 && repeatable.has(name) && random.chance(plan.twiceChance)) send();
+}
+
 /** A message in a line of the story: its name and the ids that it is about. */
 export function summaryOf({
   name,

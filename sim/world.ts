@@ -6,11 +6,13 @@ import type { FrameworkCore } from '#kube/framework/core.ts';
 import type { AgentCore } from '#mesos/agent/core.ts';
 import type { MasterCore } from '#mesos/master/core.ts';
 import type { RecoveredRegistry } from '#mesos/master/types.ts';
+import { REGISTRY_HOST, SimGroup } from './election.ts';
 import { FrameworkActor } from './framework.ts';
 import { KubeInstance } from './kube-instance.ts';
 import { Machine } from './machine.ts';
-import { MasterProcess } from './master-process.ts';
-import { Network } from './network.ts';
+import type { MasterProcess } from './master-process.ts';
+import { MasterSeat } from './master-seat.ts';
+import { type Life, Network } from './network.ts';
 import { Observer } from './observer.ts';
 import { Operator } from './operator.ts';
 import { SimRegistry } from './registry.ts';
@@ -23,6 +25,7 @@ export interface Sabotage {
   readonly agent?: (core: AgentCore) => void;
   readonly machine?: (machine: Machine) => void;
   readonly instance?: (core: FrameworkCore) => void;
+  readonly group?: (group: SimGroup) => void;
 }
 
 export interface RunOptions {
@@ -31,8 +34,6 @@ export interface RunOptions {
   /** Events after which a run that has not ended is given up. */
   readonly stepsMax?: number | undefined;
 }
-
-const MASTER_RESTART_MS = 1_000;
 
 export class World {
   readonly plan: Plan;
@@ -46,9 +47,11 @@ export class World {
   readonly frameworks: readonly FrameworkActor[];
   readonly instance: KubeInstance | undefined;
   readonly lines: string[] = [];
-  readonly #registry = new SimRegistry();
+  readonly registry = new SimRegistry();
+  /** Undefined: there is one master. */
+  readonly group: SimGroup | undefined;
+  readonly seats: readonly MasterSeat[];
   readonly #isTraced: boolean;
-  master: MasterProcess | undefined;
   /** When a master or an agent started last, in milliseconds of the run. */
   startedAt = 0;
   #masters = 0;
@@ -61,17 +64,23 @@ export class World {
     this.#isTraced = options.isTraced;
     this.random = new SimRandom(plan.seed);
     this.network = new Network(this.clock, this.random.child('network'));
+    this.group = plan.masters > 1 ? new SimGroup(this.network) : undefined;
+    if (this.group !== undefined) this.sabotage.group?.(this.group);
+    this.seats = Array.from(
+      { length: plan.masters },
+      (_, i) => new MasterSeat(this, i === 0 ? 'master' : `master-${i + 1}`),
+    );
     this.observer = new Observer(this);
     this.operator = new Operator(this);
     this.machines = plan.machines.map((resources, i) => new Machine(this, i + 1, resources));
-    this.#registry.onChange = (change) => this.observer.registered(change);
-    this.sabotage.registry?.(this.#registry);
+    this.registry.onChange = (change) => this.observer.registered(change);
+    this.sabotage.registry?.(this.registry);
     for (const machine of this.machines) this.sabotage.machine?.(machine);
     this.frameworks = plan.frameworks.map((one) => new FrameworkActor(this, one));
     this.instance = plan.instance && new KubeInstance(this, plan.instance);
     for (const { role, weight } of plan.frameworks) {
       if (weight === 1) continue;
-      this.#registry.apply({ kind: 'set-weight', role, weight });
+      this.registry.apply({ kind: 'set-weight', role, weight });
       this.operator.decided.weight(role).confirmed(weight);
     }
   }
@@ -80,32 +89,39 @@ export class World {
     return this.machines.find((one) => one.upid === upid);
   }
 
-  startMaster(): void {
-    if (this.master !== undefined) return;
-    if (this.isRegistryDown) {
-      // It cannot read what it must know, ends, and is started again.
-      this.clock.after(MASTER_RESTART_MS, () => this.startMaster());
-      return;
-    }
+  /** Who leads. */
+  get master(): MasterProcess | undefined {
+    return this.leadingSeat?.process;
+  }
+
+  get leadingSeat(): MasterSeat | undefined {
+    return this.seats.find(({ process }) => process !== undefined);
+  }
+
+  seatAt(address: string | undefined): MasterSeat | undefined {
+    return this.seats.find((one) => one.address === address);
+  }
+
+  nextMaster(): number {
     this.#masters += 1;
+    return this.#masters;
+  }
+
+  /** A master or an agent starts. */
+  noteStart(): void {
     this.startedAt = this.clock.monotonicMs();
-    this.log('the master starts');
-    this.observer.registryAgrees(this.#registry.read());
-    this.master = new MasterProcess(this, this.#registry, this.#masters);
-    this.observer.masterAgrees(this.master.core, this.#registry.read());
   }
 
-  crashMaster(): void {
-    if (this.master === undefined) return;
-    this.log('the master is killed');
-    this.master.kill();
-    this.master = undefined;
+  /** Tells who leads, now or soon and at every change, as long as whoever asks lives. */
+  watchLeader(life: Life, onAddress: (address: string | undefined) => void): void {
+    if (this.group === undefined) onAddress(this.seats[0]?.address);
+    else this.group.watch(life, (leader) => onAddress(leader?.info.id));
   }
 
-  /** Without its registry a master must not go on: another could contradict it. */
-  masterFailed(): void {
-    this.crashMaster();
-    this.clock.after(MASTER_RESTART_MS, () => this.startMaster());
+  /** Of one master alone it lies on the same machine. */
+  isRegistryAway({ host }: MasterSeat): boolean {
+    if (this.isRegistryDown) return true;
+    return this.group !== undefined && this.network.isCut(host, REGISTRY_HOST);
   }
 
   breakRegistry(isDown: boolean): void {
@@ -122,7 +138,7 @@ export class World {
   }
 
   /** Somebody comes to a point where a trap may wait: true when it was killed there. */
-  reach(of: number, point: Point): boolean {
+  reach(of: number, point: Point, seat?: MasterSeat): boolean {
     if (this.#traps.length === 0 || this.clock.monotonicMs() > FAULTS_MS) return false;
     const trap = this.#traps.find((one) => one.of === of && one.point === point);
     if (trap === undefined) return false;
@@ -131,10 +147,10 @@ export class World {
     this.#traps.splice(this.#traps.indexOf(trap), 1);
     const machine = this.machines[of - 1];
     this.log(`${machine?.name ?? 'master'} is killed at ${point}`);
-    if (machine === undefined) this.crashMaster();
+    if (machine === undefined) seat?.crash();
     else machine.crashAgent();
     this.clock.after(trap.forMs, () => {
-      if (machine === undefined) this.startMaster();
+      if (machine === undefined) seat?.start();
       else machine.startAgent();
     });
     return true;
@@ -142,7 +158,7 @@ export class World {
 
   /** What the registry holds at this moment. */
   registered(): RecoveredRegistry {
-    return this.#registry.read();
+    return this.registry.read();
   }
 
   /** A line that costs something to make. */

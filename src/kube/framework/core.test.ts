@@ -46,7 +46,13 @@ function aView(
   return { pod, ...seen, ...view };
 }
 
-const anOffer = (id: string): Offer => ({ id, agentId: 'A', amounts, ports: agent.ports });
+const anOffer = (id: string): Offer => ({
+  id,
+  agentId: 'A',
+  amounts,
+  ports: agent.ports,
+  hasExecutor: false,
+});
 
 function anUpdate(taskId: string, state: string, more: Partial<TaskStatus> = {}): TaskStatus {
   const common = { source: 'SOURCE_EXECUTOR', reason: '', message: '', uuid: undefined };
@@ -174,6 +180,20 @@ test('FrameworkCore asks with the id of an agent that it does not see, by what a
   assert.deepEqual(askedBy(next), [{ taskId: 'q', agentId: 'C' }]);
 });
 
+test('FrameworkCore asks about what is unreachable until there is word, at the agent that the node is by now', () => {
+  const core = aCore();
+  core.onPod(aView('p', { nodeName: 'n' }, { hasStarted: true }));
+  core.onUpdate(anUpdate('p', 'TASK_RUNNING', { uuid: 'u' }));
+  assert.deepEqual(askedBy(core.askAgain()), []);
+  const away = { reason: 'REASON_RECONCILIATION', source: 'SOURCE_MASTER' };
+  core.onUpdate(anUpdate('p', 'TASK_UNREACHABLE', away));
+  assert.deepEqual(askedBy(core.askAgain()), [{ taskId: 'p', agentId: 'A' }]);
+  core.onAgent({ ...agent, id: 'B' });
+  assert.deepEqual(askedBy(core.askAgain()), [{ taskId: 'p', agentId: 'B' }]);
+  const gone = anUpdate('p', 'TASK_GONE', { ...away, agentId: 'B' });
+  assert.deepEqual(kinds(core.onUpdate(gone)), ['fail-pod']);
+});
+
 test('FrameworkCore asks with an agent’s id as soon as it knows it', () => {
   const core = aCore();
   const effects = core.onPod(aView('p', { nodeName: 'far' }));
@@ -253,6 +273,7 @@ const cut = (id: string, cpuMilli: number): Offer => ({
   ...anOffer(id),
   amounts: { ...amounts, cpuMilli, memoryBytes: 2 ** 26 },
   ports: [],
+  hasExecutor: true,
 });
 
 test('FrameworkCore asks for what waits where its executor runs, and for all where it does not', () => {
@@ -301,6 +322,21 @@ test('FrameworkCore takes whole offers when what it asked for does not come, and
   assert.deepEqual(kinds(core.onOffers([anOffer('o2')])), ['bind']);
   core.onBound('p', 'done');
   assert.deepEqual(kinds(core.onPod(aView('next'))), ['request', 'revive'], 'then it asks again');
+});
+
+test('FrameworkCore takes the master’s word for it that its executor is gone, where it has nothing', () => {
+  const core = anInformedCore();
+  // Word of a task that came late; its executor ended meanwhile.
+  core.onUpdate(anUpdate('ghost', 'TASK_RUNNING'));
+  assert.equal(core.isExecutorRunning('A'), true);
+  core.onPod(aView('p'));
+  core.onOffers([{ ...cut('o', 100), hasExecutor: false }]);
+  assert.equal(core.isExecutorRunning('A'), false);
+  core.onOffers([anOffer('o2')]);
+  core.onExecutorRunning('A');
+  core.onBound('p', 'done');
+  core.onOffers([anOffer('made before the launch')]);
+  assert.equal(core.isExecutorRunning('A'), true);
 });
 
 test('FrameworkCore takes whole offers for pods that fit nowhere', () => {

@@ -137,12 +137,17 @@ export class FrameworkCore {
     return tasks.length === 0 ? [] : [{ kind: 'reconcile', tasks }];
   }
 
-  /** Without the agent's id a master takes what it does not know for what never was. */
+  /**
+   * Without the agent's id a master takes what it does not know for what never was. A node that is another
+   * agent by now has nothing of the agent that it was, of which no word may ever come.
+   */
   #question(record: PodRecord): { taskId: string; agentId: string | undefined } {
     const { state, view } = record;
     const known = 'agentId' in state ? state.agentId : undefined;
-    const agentId = known ?? this.#agents.idOfNode(view.pod.nodeName);
-    return { taskId: taskOf(record), agentId };
+    const { nodeName } = view.pod;
+    const now = nodeName === undefined ? undefined : this.agentOfNode(nodeName);
+    const agentId = now?.isReachable === true ? now.id : known;
+    return { taskId: taskOf(record), agentId: agentId ?? this.#agents.idOfNode(nodeName) };
   }
 
   onDisconnected(): void {
@@ -155,6 +160,7 @@ export class FrameworkCore {
     const { isAsking } = this.#asking;
     for (const offer of offers) {
       this.#offers.add(offer, isAsking);
+      this.#noteExecutor(offer);
       const nodeName = this.#agents.get(offer.agentId)?.nodeName;
       if (nodeName !== undefined) effects.push({ kind: 'node-changed', nodeName });
     }
@@ -162,6 +168,15 @@ export class FrameworkCore {
     // What was served is struck off in the master: who waits still is to be asked for again.
     if (isAsking && this.#asking.isAsking) effects.push(...this.#asking.ask());
     return effects;
+  }
+
+  /**
+   * Late word of a task passes for a sign of life of an executor that has ended. Without anything there or
+   * on its way, the master knows better.
+   */
+  #noteExecutor({ agentId, hasExecutor }: Offer): void {
+    const isUsed = this.#batches.has(agentId) || this.#pods.isAnyOn(agentId);
+    if (hasExecutor || !isUsed) this.#agents.setExecutor(agentId, hasExecutor);
   }
 
   /** For some time nothing came of what was asked for. */
@@ -283,7 +298,11 @@ export class FrameworkCore {
       if (state === 'TASK_UNREACHABLE') return effects;
       return [...effects, { kind: 'kill', taskId, agentId }];
     }
-    if (status.agentId !== undefined && status.state !== 'TASK_UNREACHABLE') {
+    if (status.state === 'TASK_UNREACHABLE') {
+      // To be asked about until there is other word.
+      if (record.state.kind === 'launched')
+        this.#pods.enter(record, { ...record.state, isConfirmed: false });
+    } else if (status.agentId !== undefined) {
       this.#agents.setExecutor(status.agentId, true);
       if (record.state.kind !== 'over') {
         // The master's word that it was sent to the agent is not the agent's that it came.

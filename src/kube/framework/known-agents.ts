@@ -33,6 +33,8 @@ export class KnownAgents {
     this.#agents.set(agent.id, agent);
     this.#ports.set(agent.id, agent.ports);
     const there = this.#byNode.get(agent.nodeName) ?? new Map<string, Agent>();
+    // The last of which there was news comes last.
+    there.delete(agent.id);
     this.#byNode.set(agent.nodeName, there.set(agent.id, agent));
   }
 
@@ -57,7 +59,7 @@ export class KnownAgents {
     let found: Agent | undefined;
     // An agent that came back under a new id may share the name with its unreachable past.
     for (const agent of this.#byNode.get(nodeName)?.values() ?? []) {
-      if (found === undefined || (agent.isReachable && !found.isReachable)) found = agent;
+      if (found === undefined || agent.isReachable || !found.isReachable) found = agent;
     }
     return found;
   }

@@ -103,6 +103,10 @@ export class PodRecords {
     return this.#launched.get(agentId) ?? [];
   }
 
+  isAnyOn(agentId: string): boolean {
+    return (this.#launched.get(agentId)?.size ?? 0) > 0;
+  }
+
   heldOn(agentId: string): Amounts {
     let held = noAmounts;
     for (const { view } of this.launchedOn(agentId)) held = addAmounts(held, this.charge(view.pod));

@@ -13,6 +13,8 @@ export interface Offer {
   readonly agentId: string;
   readonly amounts: Amounts;
   readonly ports: readonly PortRange[];
+  /** The master knows of an executor of the instance there. */
+  readonly hasExecutor: boolean;
 }
 
 export interface Agent {

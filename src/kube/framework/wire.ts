@@ -40,6 +40,7 @@ export function offerFromWire(offer: WireOffer): Offer {
     agentId: offer.agent_id.value,
     amounts: amountsOf(offer.resources),
     ports: portsOf(offer.resources),
+    hasExecutor: (offer.executor_ids ?? []).length > 0,
   };
 }
 

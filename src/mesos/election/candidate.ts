@@ -1,7 +1,7 @@
-// A master that wants to lead: enters the group, waits for its turn, and learns when it is over. A leader
-// that is no longer the first of the group must end, as Mesos' masters do: another one decides now.
+// A master that wants to lead: enters the group, waits for its turn, and learns when it is over.
 import type { Env } from '#env/env.ts';
 import type { MasterInfo } from '#wire/mesos/v1.ts';
+import { Candidacy, type CandidateStep } from './candidacy.ts';
 import type { Group, Member } from './group.ts';
 import { LeaderProbe } from './leader-probe.ts';
 
@@ -16,10 +16,7 @@ export class Candidate {
   readonly #group: Group;
   readonly #handlers: CandidateHandlers;
   readonly #env: Pick<Env, 'timers' | 'log'>;
-  #id: string | undefined;
-  #leader: Member | undefined;
-  #isElected = false;
-  #isOver = false;
+  readonly #candidacy = new Candidacy();
   #probe: LeaderProbe | undefined;
 
   constructor(group: Group, handlers: CandidateHandlers, env: Pick<Env, 'timers' | 'log'>) {
@@ -30,34 +27,27 @@ export class Candidate {
 
   /** Undefined: nobody leads, or it is not known who. */
   get leader(): MasterInfo | undefined {
-    return this.#leader?.info;
+    return this.#candidacy.leader?.info;
   }
 
   async start(info: MasterInfo): Promise<void> {
-    this.#group.watch((leader) => {
-      this.#leader = leader;
-      this.#judge();
-    });
-    this.#id = await this.#group.join(info, () => this.#end());
-    this.#judge();
+    this.#group.watch((leader) => this.#take(this.#candidacy.onLeader(leader)));
+    const id = await this.#group.join(info, () => this.#take(this.#candidacy.onLost()));
+    this.#take(this.#candidacy.onEntered(id));
   }
 
   async close(): Promise<void> {
-    this.#isOver = true;
+    this.#candidacy.close();
     this.#probe?.close();
     await this.#group.close();
   }
 
-  #judge(): void {
-    if (this.#isOver || this.#id === undefined) return;
+  #take(step: CandidateStep): void {
     this.#probe?.close();
     this.#probe = undefined;
-    const leader = this.#leader;
-    if (leader?.id === this.#id) {
-      if (!this.#isElected) this.#handlers.onElected();
-      this.#isElected = true;
-    } else if (this.#isElected) this.#end();
-    else if (leader !== undefined) this.#watchProcess(leader);
+    if (step.kind === 'lead') this.#handlers.onElected();
+    else if (step.kind === 'end') this.#handlers.onDeposed();
+    else if (step.kind === 'watch') this.#watchProcess(step.leader);
   }
 
   #watchProcess({ id, info }: Member): void {
@@ -70,12 +60,5 @@ export class Candidate {
       });
     };
     this.#probe = new LeaderProbe({ host, port: info.port }, onGone, this.#env);
-  }
-
-  #end(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#probe?.close();
-    this.#handlers.onDeposed();
   }
 }

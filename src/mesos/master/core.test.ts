@@ -159,6 +159,22 @@ test('what an agent said before a launch came to it does not give back what the 
   assert.equal(used(), 0, 'nothing of it has come');
 });
 
+test('what a framework wished for ends with its connection, also when its next life takes over', () => {
+  const master = new TestMaster();
+  const agentId = master.addAgent(PID);
+  const { connection, frameworkId } = master.subscribe(aFramework({ failover_timeout: 60 }));
+  const offer_ids = master.offersOf(connection).map(({ id }) => id);
+  const resources = parseResources('cpus:9');
+  const requests = [{ agent_id: { value: agentId }, resources }];
+  master.call(frameworkId, { type: 'REQUEST', request: { requests } });
+  master.call(frameworkId, { type: 'DECLINE', decline: { offer_ids } });
+  const again = aFramework({ id: { value: frameworkId }, failover_timeout: 60 });
+  const next = master.subscribe(again);
+  assert.ok(master.closed.has(connection));
+  master.call(frameworkId, { type: 'REVIVE' });
+  assert.equal(master.offersOf(next.connection).length, 1);
+});
+
 test('an agent that still tells of a removed framework is told to end it', () => {
   const { master, frameworkId, of } = running();
   master.update(PID, { ...of, state: 'TASK_FINISHED', uuid: 2 });

@@ -229,6 +229,8 @@ export class FrameworkDesk {
       this.#state.tell(framework, { type: 'ERROR', error: { message: 'Framework failed over' } });
       this.#state.emit({ kind: 'close', connection: framework.connection });
       this.#state.byConnection.delete(framework.connection);
+      // What it wished for ends with its connection, also with one that another has taken over.
+      this.#state.allocator.setWishes(framework.id, []);
     }
     for (const id of framework.offers) {
       const offer = this.#state.offers.get(id);

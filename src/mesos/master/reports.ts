@@ -35,13 +35,14 @@ export class ReportDesk {
       ...(update.executor_id === undefined ? {} : { executor_id: update.executor_id }),
       ...(update.uuid === undefined || update.uuid.length === 0 ? {} : { uuid: update.uuid }),
     };
-    if (status.source === 'SOURCE_EXECUTOR' && update.executor_id !== undefined) {
-      const executor = agent.executors.get(framework.id)?.get(update.executor_id.value);
-      if (executor !== undefined) executor.isExpected = false;
-    }
     const record = framework.tasks.get(status.task_id.value);
     if (record !== undefined) {
       const { task } = record;
+      if (task.state === 'TASK_STAGING' && status.source === 'SOURCE_EXECUTOR') {
+        // The launch has come to it; words of tasks that ran before may be an earlier executor's.
+        const executor = agent.executors.get(framework.id)?.get(task.executor_id?.value ?? '');
+        if (executor !== undefined) executor.isExpected = false;
+      }
       task.status_update_state = status.state;
       if (status.uuid !== undefined) task.status_update_uuid = status.uuid;
       this.#state.holdings.changeTask(framework, task);

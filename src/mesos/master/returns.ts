@@ -26,10 +26,11 @@ export class ReturnDesk {
         (one) => `${one.framework_id?.value}/${one.executor_id.value}`,
       ),
     );
+    const named = namedTasks(message);
     for (const [frameworkId, executors] of agent.executors) {
       for (const [id, executor] of executors) {
         const isAlive = alive.has(`${frameworkId}/${id}`);
-        executor.isExpected = !isAlive && hasStagingTask(agent, executor);
+        executor.isExpected = !isAlive && hasStagingTask(agent, executor, named);
         if (!isAlive && !executor.isExpected) this.#state.loseExecutor(agent, executor);
       }
     }
@@ -37,9 +38,7 @@ export class ReturnDesk {
 
   /** Tasks that only the master knows are asked of the agent, which answers DROPPED or LOST. */
   finish(agent: AgentRecord, message: Reregister, now: number): void {
-    const known = new Set(
-      (message.tasks ?? []).map((task) => `${task.framework_id.value}/${task.task_id.value}`),
-    );
+    const known = namedTasks(message);
     const reconciliations: Messages['ReconcileTasksMessage'][] = [];
     const held = tasksByFramework(agent);
     for (const framework of this.#state.frameworks.values()) {
@@ -111,9 +110,20 @@ export class ReturnDesk {
 }
 
 /** What the agent said may be from before the launch came to it. */
-function hasStagingTask(agent: AgentRecord, executor: ExecutorRecord): boolean {
+function hasStagingTask(
+  agent: AgentRecord,
+  executor: ExecutorRecord,
+  named: ReadonlySet<string>,
+): boolean {
   for (const { task, isReleased } of agent.tasks) {
-    if (!isReleased && task.state === 'TASK_STAGING' && isOf(task, executor)) return true;
+    if (isReleased || task.state !== 'TASK_STAGING' || !isOf(task, executor)) continue;
+    if (!named.has(`${task.framework_id.value}/${task.task_id.value}`)) return true;
   }
   return false;
+}
+
+function namedTasks(message: Reregister): Set<string> {
+  return new Set(
+    (message.tasks ?? []).map((task) => `${task.framework_id.value}/${task.task_id.value}`),
+  );
 }
