@@ -53,8 +53,6 @@ function flagsOf({ home, host, port, zk, flag }: MasterRunOptions): Record<strin
     port: String(port),
     registry: 'strata',
     allocator: 'hierarchical',
-    role_sorter: 'drf',
-    framework_sorter: 'drf',
     ...givenFlags(flag),
   };
 }
@@ -63,7 +61,12 @@ function givenFlags(flag: readonly string[] = []): Record<string, string> {
   return { ...environmentFlags(process.env, isMasterFlag), ...namedFlags(flag) };
 }
 
-export async function runMaster(options: MasterRunOptions, env: Env): Promise<RunningPart> {
+/** `onVerbosity`: operators want more (above 0) in the log, or what it was started with (0). */
+export async function runMaster(
+  options: MasterRunOptions,
+  env: Env,
+  onVerbosity: (level: number) => void = () => {},
+): Promise<RunningPart> {
   const { home, host } = options;
   const flags = readMasterFlags(givenFlags(options.flag), env);
   prepareFolder(home);
@@ -73,7 +76,11 @@ export async function runMaster(options: MasterRunOptions, env: Env): Promise<Ru
   const tls = readTlsSettings(process.env, env.log);
   const server = new PortServer({ requireHostHeader: false, keepAliveTimeout: 0 }, tls, env.log);
   const port = await server.listen(options);
-  const master = new MasterProcess({ ...options, port }, { store, group, server, tls, flags }, env);
+  const master = new MasterProcess(
+    { ...options, port },
+    { store, group, server, tls, flags, onVerbosity },
+    env,
+  );
   await master.start();
   env.log.info('Master is ready', { host, port });
   return {
@@ -108,6 +115,7 @@ interface MasterParts {
   readonly server: PortServer;
   readonly tls: TlsSettings | undefined;
   readonly flags: MasterFlags;
+  readonly onVerbosity: (level: number) => void;
 }
 
 /** One life of a master: it waits for its turn, leads, and ends when another one does. */
@@ -188,7 +196,10 @@ class MasterProcess {
       return;
     }
     this.#shell = shell;
+    const { logFile } = this.#parts.flags;
     const http = new MasterHttp(shell, this.#flags, {
+      files: new Map(logFile === undefined ? [] : [['/master/log', logFile]]),
+      onVerbosity: (level) => this.#parts.onVerbosity(level),
       authentication: this.#parts.flags.authentication,
     });
     this.#handle = (request, response) => http.handle(request, response);
@@ -215,12 +226,8 @@ function masterOptions(
     ip: host,
     port,
     version: '1.11.0',
-    agentPingTimeoutMs: 15 * SECOND_MS,
-    agentPingTimeoutsMax: 5,
-    agentReregisterTimeoutMs: 600 * SECOND_MS,
+    ...flags.settings,
     heartbeatMs: 15 * SECOND_MS,
-    completedFrameworksMax: 50,
-    completedTasksMax: 1_000,
     authorizer: flags.authorizer,
     authenticatesFrameworks: flags.gate.peers.wantsFrameworks,
   };

@@ -4,8 +4,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { errorChain } from '#base/fault.ts';
-import type { Env } from '#env/env.ts';
-import { createEnv } from '#env/node/env.ts';
+import { createEnv, type NodeEnv } from '#env/node/env.ts';
 import { accessFlagNames, flagKey } from '#kube/apiserver/access-flag-names.ts';
 import packageInfo from '../../package.json' with { type: 'json' };
 import { selfCommand } from './self.ts';
@@ -30,7 +29,7 @@ function positiveNumber(text: string): number {
 
 const port = wholeNumber(0, 65_535);
 
-function makeEnv(component: string): Env {
+function makeEnv(component: string): NodeEnv {
   const level = process.env['STRATA_LOG_LEVEL'] ?? 'info';
   const logLevel = level === 'debug' || level === 'warn' || level === 'error' ? level : 'info';
   const logFormat = process.env['STRATA_LOG_FORMAT'] === 'json' ? 'json' : 'text';
@@ -172,7 +171,8 @@ program
         import('./part.ts'),
         import('./master.ts'),
       ]);
-      const start = () => runMaster({ ...options, home: join(options.home, 'master') }, env);
+      const own = { ...options, home: join(options.home, 'master') };
+      const start = () => runMaster(own, env, (level) => env.setVerbosity(level));
       const readyLine = ({ url }: { url: string }) => `master: ready at ${url}`;
       return await servePart(start, { supervised: options.supervised === true, readyLine }, env);
     }),

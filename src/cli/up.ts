@@ -1,6 +1,7 @@
 // `strata up`: everything on this machine, as child processes under one supervisor.
 import { spawn } from 'node:child_process';
 import { openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import { readAccess, urlOf } from '#mesos/client/access.ts';
@@ -30,7 +31,8 @@ const DETACH_MS_MAX = 180_000;
 
 function masterPart(options: UpOptions): PartSpec {
   const port = MASTER_PORT + options.portOffset;
-  const args = ['master', '--home', options.home, '--port', String(port)];
+  const log = `external_log_file=${join(options.home, 'log', 'master.log')}`;
+  const args = ['master', '--home', options.home, '--port', String(port), '--flag', log];
   return { name: 'master', args, stage: 0 };
 }
 

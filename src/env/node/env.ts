@@ -10,14 +10,23 @@ export interface EnvOptions {
   readonly logFormat: 'text' | 'json';
 }
 
-export function createEnv(options: EnvOptions): Env {
+export interface NodeEnv extends Env {
+  /** 0: the level that it was started with; above: everything. */
+  setVerbosity(level: number): void;
+}
+
+export function createEnv(options: EnvOptions): NodeEnv {
+  let verbosity = 0;
   const log = createLog(
     {
-      level: options.logLevel,
+      level: () => (verbosity > 0 ? 'debug' : options.logLevel),
       format: options.logFormat,
       write: (line) => void process.stderr.write(line),
     },
     { component: options.component },
   );
-  return { clock: systemClock, timers: systemTimers, random: systemRandom, log };
+  const setVerbosity = (level: number): void => {
+    verbosity = level;
+  };
+  return { clock: systemClock, timers: systemTimers, random: systemRandom, log, setVerbosity };
 }

@@ -5,7 +5,7 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 const order: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 };
 
 export interface LogOptions {
-  readonly level: LogLevel;
+  readonly level: LogLevel | (() => LogLevel);
   readonly format: 'text' | 'json';
   readonly write: (line: string) => void;
 }
@@ -22,7 +22,8 @@ function plain(value: unknown): unknown {
 
 export function createLog(options: LogOptions, base: LogFields = {}): Log {
   const emit = (level: LogLevel, message: string, fields: LogFields = {}): void => {
-    if (order[level] < order[options.level]) return;
+    const least = typeof options.level === 'string' ? options.level : options.level();
+    if (order[level] < order[least]) return;
     const all = { ...base, ...fields };
     const time = new Date().toISOString();
     if (options.format === 'json') {

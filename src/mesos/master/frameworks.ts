@@ -59,6 +59,7 @@ export class FrameworkDesk {
     const known = id === '' ? undefined : this.#state.frameworks.get(id);
     const wrong =
       validateFrameworkInfo(info, suppressed) ??
+      this.#refusedUser(info) ??
       this.#refusedDriver(info, driver) ??
       validateOfferFilters(info) ??
       validateOfferConstraints(info, constraints) ??
@@ -154,6 +155,11 @@ export class FrameworkDesk {
     if (timeoutMs < 0) return;
     framework.failoverDeadline = now + timeoutMs;
     this.#state.emit({ kind: 'wake-at', at: framework.failoverDeadline });
+  }
+
+  #refusedUser({ user }: FrameworkInfo): string | undefined {
+    if (user !== 'root' || this.#state.options.refusesRoot !== true) return undefined;
+    return "User 'root' is not allowed to run frameworks without --root_submissions set";
   }
 
   #refusedId(id: string, info: FrameworkInfo): string | undefined {
@@ -392,7 +398,10 @@ export class FrameworkDesk {
       return { status: 400, message: "Expecting 'update_framework' to be present" };
     const suppressed = call.update_framework?.suppressed_roles ?? [];
     const constraints = call.update_framework?.offer_constraints;
-    const wrong = validateFrameworkInfo(info, suppressed) ?? validateOfferFilters(info);
+    const wrong =
+      validateFrameworkInfo(info, suppressed) ??
+      this.#refusedUser(info) ??
+      validateOfferFilters(info);
     if (wrong !== undefined) {
       return { status: 400, message: `Supplied FrameworkInfo is not valid: ${wrong}` };
     }

@@ -20,6 +20,7 @@ import { parseJson } from '#wire/mesos/codec.ts';
 import type { RateLimits } from '#wire/mesos/v1.ts';
 import type { GateOptions } from './message-gate.ts';
 import { rateLimitsProblem } from './rate-limits.ts';
+import { settingKinds, settingsFrom, type MasterSettings } from './setting-flags.ts';
 import { READONLY_REALM, READWRITE_REALM, SCHEDULER_REALM } from './realms.ts';
 
 function rateLimits(text: string): RateLimits | undefined {
@@ -45,11 +46,15 @@ const KINDS = {
   http_framework_authenticators: flag('', optional),
   jwt_secret_key: flag('', optional),
   rate_limits: flag('', rateLimits),
+  ...settingKinds,
 } as const;
 
 const TABLE = new FlagTable(KINDS);
 
 export interface MasterFlags {
+  readonly settings: MasterSettings;
+  /** Shown as /master/log. */
+  readonly logFile: string | undefined;
   /** Who may do what. */
   readonly authorizer: Authorizer;
   /** Of HTTP requests. */
@@ -92,6 +97,8 @@ export function readMasterFlags(given: Readonly<Record<string, string>>, env: En
   const keys = { credentials, jwtSecret, now: () => clock.now() };
   value('authorizers');
   return {
+    settings: settingsFrom(given),
+    logFile: value('external_log_file'),
     authorizer: new Authorizer(value('acls')),
     authentication: authenticationOf(realmsOf(value), keys),
     gate: {

@@ -248,7 +248,8 @@ export class MasterShell {
     );
     this.#operators.set(stream, visible);
     const [oldest] = this.#operators.keys();
-    if (this.#operators.size > OPERATOR_STREAMS_MAX) oldest?.close();
+    const max = this.options.operatorStreamsMax ?? OPERATOR_STREAMS_MAX;
+    if (this.#operators.size > max) oldest?.close();
     const subscribed = {
       get_state: visible.state(getState(this.core)),
       heartbeat_interval_seconds: seconds,

@@ -106,6 +106,10 @@ export interface MasterOptions {
   readonly heartbeatMs: number;
   readonly completedFrameworksMax: number;
   readonly completedTasksMax: number;
+  /** The oldest stream ends when there is one more; 1,000 when left out. */
+  readonly operatorStreamsMax?: number | undefined;
+  /** --root_submissions=false */
+  readonly refusesRoot?: boolean | undefined;
   /** How fast agents that do not answer may be marked unreachable (--agent_removal_rate_limit). */
   readonly agentRemovalRate?: { readonly count: number; readonly perMs: number } | undefined;
   /** How its peers are spoken to; undefined: without TLS. */
