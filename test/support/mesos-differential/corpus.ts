@@ -12,6 +12,7 @@ import { draining } from './scenes/draining.ts';
 import { endpoints } from './scenes/endpoints.ts';
 import { maintenance } from './scenes/maintenance.ts';
 import { operatorCalls } from './scenes/operator-calls.ts';
+import { rateLimits } from './scenes/rate-limits.ts';
 import { schedulerCalls } from './scenes/scheduler-calls.ts';
 import { taskErrors } from './scenes/task-errors.ts';
 
@@ -31,6 +32,7 @@ export const scenes: readonly Scene[] = [
   agents,
   taskErrors,
   authentication,
+  rateLimits,
   aclViews,
   aclOperators,
   aclFrameworks,
