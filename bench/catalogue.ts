@@ -12,6 +12,7 @@ import { mesosLaunch } from './mesos-launch.ts';
 import { mesosOffers } from './mesos-offers.ts';
 import { mesosReaders } from './mesos-readers.ts';
 import { mesosRegistration } from './mesos-registration.ts';
+import { mesosScale } from './mesos-scale.ts';
 import { mesosState } from './mesos-state.ts';
 
 export const benchmarks: readonly Benchmark[] = [
@@ -21,6 +22,7 @@ export const benchmarks: readonly Benchmark[] = [
   mesosLaunch,
   mesosState,
   mesosReaders,
+  mesosScale,
   agentTask,
   agentProcesses,
   agentContainers,

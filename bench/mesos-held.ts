@@ -22,12 +22,13 @@ export interface HeldLoad {
   readonly generators?: number;
   /** Agents that share an address: open files are few on some machines. */
   readonly agentsPerAddress?: number;
+  readonly heapMb?: number;
 }
 
 export async function holdMaster(side: Side, load: HeldLoad): Promise<Held> {
   const { agents, tasks, generators = 1, agentsPerAddress = 1 } = load;
   const port = await freePort();
-  const master = await startMaster(side, port);
+  const master = await startMaster(side, port, load.heapMb);
   const running: Program[] = [];
   const stop = async (): Promise<void> => {
     for (const one of running) await one[Symbol.asyncDispose]();

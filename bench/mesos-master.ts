@@ -34,9 +34,11 @@ export function missingMesos(side: Side): string | undefined {
   return absent([mesosPeer.loadgen], 'STRATA_BENCH_MESOS');
 }
 
-export async function startMaster(side: Side, port: number): Promise<Program> {
+/** `heapMb`: of this program, where more is needed than Node gives by itself. */
+export async function startMaster(side: Side, port: number, heapMb?: number): Promise<Program> {
+  const heap = heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`];
   const ours = (home: string): string[] => {
-    return [process.execPath, bundle, 'master', '--home', home, '--port', String(port)];
+    return [process.execPath, ...heap, bundle, 'master', '--home', home, '--port', String(port)];
   };
   const program =
     side === 'strata'

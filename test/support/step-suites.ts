@@ -6,6 +6,7 @@ import { policySteps } from './policy-steps.ts';
 import { definitionSteps } from './definition-steps.ts';
 import { nodeSteps } from './node-steps.ts';
 import { pluginSteps } from './plugin-steps.ts';
+import { roleSteps } from './role-steps.ts';
 import type { Step } from './step-player.ts';
 
 export const suites: Readonly<Record<string, () => Step[]>> = {
@@ -16,4 +17,5 @@ export const suites: Readonly<Record<string, () => Step[]>> = {
   nodes: nodeSteps,
   policy: policySteps,
   plugins: pluginSteps,
+  roles: roleSteps,
 };

@@ -40,7 +40,8 @@ import { isProxied, NodeProxy } from './node-proxy.ts';
 import { Health } from './health.ts';
 import { PublicPaths } from './public-paths.ts';
 import { RequestMetrics } from './request-metrics.ts';
-import { RbacAuthorizer, type AccessRequest } from './rbac.ts';
+import { checkEscalation, type EscalationServices } from './authz/escalation.ts';
+import { RbacAuthorizer, rulesFor, type AccessRequest } from './rbac.ts';
 import { Reads } from './reads.ts';
 import { parseRequest, type RequestInfo } from './request-info.ts';
 import { Resources, type WriteContext } from './resources.ts';
@@ -116,6 +117,9 @@ export class Handler {
         extraValidation: async (context, object, old) => {
           if (context.info.group === 'admissionregistration.k8s.io') {
             return validateAdmissionConfiguration(object, old);
+          }
+          if (context.info.group === 'rbac.authorization.k8s.io') {
+            await checkEscalation(this.#escalation(), context, object, old);
           }
           if (context.info.group === 'certificates.k8s.io') {
             const { kind } = context.info;
@@ -335,6 +339,17 @@ export class Handler {
     this.#env.log.error('A request failed', { url: exchange.request.url, error });
     if (exchange.response.headersSent) exchange.response.destroy();
     else sendStatus(exchange, internal(error).toStatus());
+  }
+
+  /** What roles give, for those who want to give it on. */
+  #escalation(): EscalationServices {
+    const roles = this.#roles;
+    return {
+      authorizer: this.#authorizer,
+      rulesFor: (user, namespace) => (roles === undefined ? [] : rulesFor(roles, user, namespace)),
+      role: (namespace, kind, name) =>
+        kind === 'ClusterRole' ? roles?.clusterRole(name) : roles?.role(namespace ?? '', name),
+    };
   }
 
   /** Who asks, or as whom; from then on the request is written down. */

@@ -1,4 +1,5 @@
 // What an agent knows of frameworks, executors and tasks, and the pure functions over it.
+import { shownContainer } from '#mesos/security/redaction.ts';
 import type { Instant } from '#env/env.ts';
 import type {
   ExecutorInfo,
@@ -91,7 +92,7 @@ export function taskOf(
     ...(resources === undefined ? {} : { resources }),
     ...(labels === undefined ? {} : { labels }),
     ...(discovery === undefined ? {} : { discovery }),
-    ...(container === undefined ? {} : { container }),
+    ...(container === undefined ? {} : { container: shownContainer(container) }),
     ...(health_check === undefined ? {} : { health_check }),
     ...(kill_policy === undefined ? {} : { kill_policy }),
     ...(limits === undefined ? {} : { limits }),

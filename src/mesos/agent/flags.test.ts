@@ -53,6 +53,16 @@ test('flagTexts() shows what holds, given or not', () => {
   );
 });
 
+test('flagTexts() shows no logins, and the file that they are in', () => {
+  const inline = '{"auths":{"r":{"auth":"dTpw"}}}';
+  assert.equal(flagTexts({ docker_config: inline })['docker_config'], '<not shown>');
+  assert.equal(flagTexts({ docker_config: '/etc/docker' })['docker_config'], '/etc/docker');
+  assert.throws(
+    () => readFlags({ docker_config: '{"auths": dTpw' }),
+    (error: Error) => faultCode(error) === 'bad-flag' && !error.message.includes('dTpw'),
+  );
+});
+
 test('durationMs() reads what Mesos writes', () => {
   assert.deepEqual(['250ms', '5secs', '1mins', '2hrs'].map(durationMs), [250, 5e3, 6e4, 72e5]);
 });

@@ -1,4 +1,5 @@
 // The agent's v1 operator API: what it is, what runs on it, and the files of sandboxes.
+import { shownExecutor } from '#mesos/security/redaction.ts';
 import type { Env } from '#env/env.ts';
 import type { AgentCall, AgentResponse, FrameworkInfo, Task } from '#wire/mesos/v1.ts';
 import { type Executor, type Framework, taskOf } from './agent-state.ts';
@@ -185,7 +186,7 @@ export class OperatorApi {
   #executors(access: AgentAccess) {
     const all = everyExecutor(this.#view.shell, access);
     const shown = (one: { executor: Executor }) => ({
-      executor_info: withoutSecrets(one.executor),
+      executor_info: shownExecutor(one.executor.info),
     });
     return {
       executors: all.filter((one) => !one.isCompleted).map(shown),
@@ -227,14 +228,6 @@ function everyExecutor(
       })),
     ]);
   return all.filter(({ executor, framework }) => access.maySeeExecutor(executor, framework));
-}
-
-/** Secrets stay out of everything that is shown. */
-export function withoutSecrets(executor: Executor): Executor['info'] {
-  const { command, ...rest } = executor.info;
-  if (command?.environment === undefined) return executor.info;
-  const variables = (command.environment.variables ?? []).filter((one) => one.type !== 'SECRET');
-  return { ...rest, command: { ...command, environment: { variables } } };
 }
 
 function callProblem(call: AgentCall): string | undefined {

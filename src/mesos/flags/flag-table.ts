@@ -7,10 +7,21 @@ import { Fault } from '#base/fault.ts';
 export interface FlagKind<T> {
   readonly fallback: string;
   readonly read: (text: string) => T;
+  /** What is shown of a value that may hold secrets. */
+  readonly shown?: ((text: string) => string) | undefined;
 }
 
-export function flag<T>(fallback: string, read: (text: string) => T): FlagKind<T> {
-  return { fallback, read };
+export function flag<T>(
+  fallback: string,
+  read: (text: string) => T,
+  shown?: (text: string) => string,
+): FlagKind<T> {
+  return { fallback, read, shown };
+}
+
+/** Of a value that may also be the name of a file: only that is shown. */
+export function fileOnly(text: string): string {
+  return text.startsWith('/') || text.startsWith('file://') ? text : '<not shown>';
 }
 
 const UNITS_MS: Readonly<Record<string, number>> = {
@@ -98,7 +109,14 @@ export class FlagTable<K extends Kinds> {
   /** What every flag is, with the defaults that there are. */
   texts(given: Readonly<Record<string, string>>): Record<string, string> {
     const defaults = Object.entries(this.#kinds).map(([name, { fallback }]) => [name, fallback]);
-    return { ...Object.fromEntries(defaults.filter(([, text]) => text !== '')), ...given };
+    const shown = Object.entries(given).map(([name, text]) => [
+      name,
+      (this.has(name) ? this.#kinds[name]?.shown?.(text) : undefined) ?? text,
+    ]);
+    return {
+      ...Object.fromEntries(defaults.filter(([, text]) => text !== '')),
+      ...Object.fromEntries(shown),
+    };
   }
 
   /** Reads one flag after the other. Fault `bad-flag` for names that are not known, and for values. */
@@ -114,9 +132,11 @@ export class FlagTable<K extends Kinds> {
       try {
         return kind.read(given[name] ?? kind.fallback);
       } catch (cause) {
+        // What JSON.parse says quotes the text.
+        const isTold = kind.shown === undefined || !(cause instanceof SyntaxError);
         const why = cause instanceof Error ? cause.message : String(cause);
-        const message = `Cannot start: flag "${name}": ${why}`;
-        throw new Fault({ code: 'bad-flag', name }, message, { cause });
+        const message = `Cannot start: flag "${name}": ${isTold ? why : 'it is no JSON'}`;
+        throw new Fault({ code: 'bad-flag', name }, message, isTold ? { cause } : {});
       }
     };
   }

@@ -13,6 +13,7 @@ import type {
   TaskStatus_Reason,
 } from '#wire/mesos/v1.ts';
 import { refusedLaunch } from '#mesos/security/action-objects.ts';
+import { shownContainer } from '#mesos/security/redaction.ts';
 import { NO_PID } from './roles.ts';
 import type { MasterState } from './state.ts';
 import { masterStatus } from './statuses.ts';
@@ -149,7 +150,7 @@ export class LaunchDesk {
       ...(executor === undefined ? {} : { executor_id: executor.executor_id }),
       ...(info.labels === undefined ? {} : { labels: info.labels }),
       ...(info.discovery === undefined ? {} : { discovery: info.discovery }),
-      ...(info.container === undefined ? {} : { container: info.container }),
+      ...(info.container === undefined ? {} : { container: shownContainer(info.container) }),
       ...(info.health_check === undefined ? {} : { health_check: info.health_check }),
       ...(info.kill_policy === undefined ? {} : { kill_policy: info.kill_policy }),
       ...(info.limits === undefined ? {} : { limits: info.limits }),

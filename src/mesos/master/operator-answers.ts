@@ -1,5 +1,6 @@
 // Answers to the v1 operator calls that read (GET_*): shapes of mesos.v1.master.Response.
-import type { ExecutorInfo, MasterCall, MasterResponse, Offer, Task } from '#wire/mesos/v1.ts';
+import { shownExecutor } from '#mesos/security/redaction.ts';
+import type { MasterCall, MasterResponse, Offer, Task } from '#wire/mesos/v1.ts';
 import { agentToWire, agentUrl } from './agent-wire.ts';
 import type { MasterCore } from './core.ts';
 import { Ledger } from './ledger.ts';
@@ -116,19 +117,8 @@ function getFrameworks(core: MasterCore) {
   };
 }
 
-/** Secrets of executors never leave by an endpoint. */
-function withoutSecrets(info: ExecutorInfo): ExecutorInfo {
-  const { command } = info;
-  const variables = command?.environment?.variables;
-  if (command === undefined || variables === undefined) return info;
-  const plain = variables.map((one) =>
-    one.secret?.value === undefined ? one : { ...one, secret: { ...one.secret, value: undefined } },
-  );
-  return { ...info, command: { ...command, environment: { variables: plain } } };
-}
-
 export function executorWire({ info, agentId }: ExecutorRecord) {
-  return { executor_info: withoutSecrets(info), agent_id: { value: agentId } };
+  return { executor_info: shownExecutor(info), agent_id: { value: agentId } };
 }
 
 function getExecutors(state: MasterState) {

@@ -1,6 +1,8 @@
 // Bearer tokens (JWT, HS256 with one secret) as Mesos 1.11 makes them for executors and takes them back:
 // the same checks in the same order and words, the cryptography by jose.
 import { compactVerify, errors, SignJWT } from 'jose';
+import type { Fault } from '#base/fault.ts';
+import { parseJsonText } from '#codec/proto-json.ts';
 import type { HttpAuthenticator, Verdict } from './authentication.ts';
 import { UNAUTHORIZED } from './authentication.ts';
 
@@ -11,19 +13,24 @@ class TokenFault extends Error {
   override readonly name = 'TokenFault';
 }
 
+/** Why a part is no base64url; undefined when it is. */
+function strangeness(part: string): string | undefined {
+  const strange = /[^\w\-\s]/.exec(part.split('=')[0] ?? '');
+  return strange === null ? undefined : `Invalid character '${strange[0]}'`;
+}
+
 /** One of the first two parts: base64url of a JSON object. */
 function decoded(part: string, what: string): Claims {
   const failed = `Failed to decode token ${what}: Failed to`;
-  const strange = /[^\w\-\s]/.exec(part.split('=')[0] ?? '');
-  if (strange !== null) {
-    throw new TokenFault(`${failed} base64url-decode: Invalid character '${strange[0]}'`);
-  }
+  const strange = strangeness(part);
+  if (strange !== undefined) throw new TokenFault(`${failed} base64url-decode: ${strange}`);
   const text = Buffer.from(part, 'base64url').toString('utf8');
   let json: unknown;
   try {
-    json = JSON.parse(text);
-  } catch {
-    throw new TokenFault(`${failed} parse into JSON: syntax error at line 1 near: ${text}`);
+    json = parseJsonText('', text);
+  } catch (error) {
+    const { why } = (error as Fault).detail;
+    throw new TokenFault(`${failed} parse into JSON: ${String(why)}`);
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw new TokenFault(`${failed} parse into JSON: Unexpected JSON type parsed`);
@@ -69,6 +76,10 @@ async function claimsOf(token: string, key: Uint8Array, nowS: number): Promise<C
   checkHeader(decoded(head, 'header'));
   const claims = decoded(body, 'payload');
   checkPayload(claims, nowS);
+  const strange = strangeness(signature);
+  if (strange !== undefined) {
+    throw new TokenFault(`Failed to base64url-decode token signature: ${strange}`);
+  }
   try {
     await compactVerify(`${head}.${body}.${signature}`, key, { algorithms: ['HS256'] });
   } catch (cause) {
