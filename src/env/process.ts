@@ -82,6 +82,15 @@ export interface ProcessLimits {
   readonly controllers?: readonly string[] | undefined;
 }
 
+/** A full file is copied to `PATH.1`, that before it to `PATH.2` ..., and begins anew. */
+export interface LogRotation {
+  readonly bytesMax: number;
+  /** How many full ones are kept. */
+  readonly filesMax: number;
+  /** By gzip, as `PATH.1.gz`. */
+  readonly compresses: boolean;
+}
+
 export interface ProcessSpec {
   /** Folder for the shim's own files (pid, exit status); made by the host, unique to the process. */
   readonly stateFolder: string;
@@ -91,6 +100,10 @@ export interface ProcessSpec {
   readonly cwd: string;
   readonly stdoutPath: string;
   readonly stderrPath: string;
+  /** Keeps the files of output small, whatever becomes of the starter. */
+  readonly rotation?:
+    | { readonly stdout?: LogRotation | undefined; readonly stderr?: LogRotation | undefined }
+    | undefined;
   /** Default: /dev/null. */
   readonly stdinPath?: string | undefined;
   readonly uid?: number | undefined;

@@ -39,6 +39,7 @@ suite(`isolation of tasks (${bestMaster} master)`, { skip }, () => {
       'container_pids_max=40',
       `seccomp_config_dir=${profiles}`,
       'seccomp_profile_name=default.json',
+      'container_logger=org_apache_mesos_LogrotateContainerLogger',
     ];
     await machine.start(['--flag', ...flags]);
     framework = new TestFramework(machine.masterUrl, env);
@@ -197,6 +198,34 @@ suite(`isolation of tasks (${bestMaster} master)`, { skip }, () => {
     assert.equal(refused.status, 400);
     assert.match(refused.text, /leads out of the sandbox/);
     framework.kill('linker');
+  });
+
+  test('what a task writes is kept below the size that it asks for', async () => {
+    const environment = {
+      variables: [
+        { name: 'CONTAINER_LOGGER_MAX_STDOUT_SIZE', value: '8KB' },
+        { name: 'CONTAINER_LOGGER_LOGROTATE_STDOUT_OPTIONS', value: 'rotate 2' },
+      ],
+    };
+    const command = { value: 'seq 1 20000; sleep 600', environment };
+    framework.launch([{ id: 'talks', command }]);
+    await framework.reached('talks', 'TASK_RUNNING');
+    const sandbox = await sandboxOf('talks');
+    await eventually('all is written', async () => {
+      const text = readFileSync(join(sandbox, 'stdout'), 'utf8');
+      return text.endsWith('20000\n') || undefined;
+    });
+    const sizes = readdirSync(sandbox)
+      .filter((name) => name.startsWith('stdout'))
+      .toSorted()
+      .map((name) => [name, readFileSync(join(sandbox, name)).length <= 8192]);
+    assert.deepEqual(sizes, [
+      ['stdout', true],
+      ['stdout.1', true],
+      ['stdout.2', true],
+    ]);
+    framework.kill('talks');
+    await framework.reached('talks', 'TASK_KILLED');
   });
 
   // ---- isolation

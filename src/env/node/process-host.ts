@@ -2,7 +2,7 @@
 // its end without polling, and adopts what an earlier process had started.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { closeSync, constants, openSync, readFileSync, readSync, statSync, watch } from 'node:fs';
-import { access, mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { Fault } from '#base/fault.ts';
@@ -29,6 +29,7 @@ import {
   raiseLimits,
   removeCgroup,
 } from './process-cgroup.ts';
+import { openOutput } from './process-log.ts';
 import {
   filterPath,
   parseShimRecord,
@@ -238,17 +239,6 @@ function endedAt(stateFolder: string, now: number): number {
   return statSync(join(stateFolder, 'status'), { throwIfNoEntry: false })?.mtimeMs ?? now;
 }
 
-async function openOutput(path: string, spec: ProcessSpec) {
-  const existing = await stat(path).catch(() => undefined);
-  // Opening a FIFO for writing alone would block until somebody reads.
-  if (existing?.isFIFO() === true) return open(path, constants.O_RDWR);
-  const file = await open(path, 'a', 0o644);
-  if (existing === undefined && (spec.uid !== undefined || spec.gid !== undefined)) {
-    await file.chown(spec.uid ?? process.getuid?.() ?? 0, spec.gid ?? process.getgid?.() ?? 0);
-  }
-  return file;
-}
-
 async function makeTargets(spec: ProcessSpec): Promise<void> {
   for (const { type, source, target, ifThere } of spec.mounts ?? []) {
     if (ifThere === true || (type !== undefined && type !== 'bind')) continue;
@@ -363,12 +353,13 @@ class RealProcessHost implements NodeProcessHost {
 
   async #spawnShim(spec: ProcessSpec, args: string[]): Promise<Shim> {
     const same = spec.stdoutPath === spec.stderrPath;
-    const out = await openOutput(spec.stdoutPath, spec).catch(async (error: unknown) => {
+    const perl = this.#tools?.perl;
+    const out = await openOutput(spec.stdoutPath, spec, perl).catch(async (error: unknown) => {
       await rm(spec.stateFolder, { recursive: true, force: true });
       throw launchFault(spec, 'its output cannot be opened', error);
     });
     try {
-      const err = same ? out : await openOutput(spec.stderrPath, spec);
+      const err = same ? out : await openOutput(spec.stderrPath, spec, perl);
       try {
         const child = spawn(this.#tools?.shell ?? '/bin/sh', args, {
           cwd: '/',

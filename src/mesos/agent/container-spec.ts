@@ -128,6 +128,11 @@ export class ContainerSpecs {
     );
   }
 
+  /** By what the operator has set, or the container's environment. */
+  #rotation(command: CommandInfo | undefined): ProcessSpec['rotation'] {
+    return this.#options.flags.logger?.rotation(command?.environment);
+  }
+
   #fetch(command: CommandInfo | undefined, of: Omit<Fetch, 'uris'>): Promise<void> {
     return this.fetcher.fetchAll({ uris: command?.uris ?? [], ...of });
   }
@@ -283,6 +288,7 @@ export class ContainerSpecs {
       stderrPath: join(sandbox, 'stderr'),
       cgroup: `${this.#options.cgroupRoot}/${containerId}`,
       limits: this.limits.ofExecutor(launch.resources),
+      rotation: this.#rotation(command),
       ...confinement.isolation,
       ...owner,
     };
@@ -332,6 +338,7 @@ export class ContainerSpecs {
       stderrPath: join(sandbox, 'stderr'),
       cgroup: this.#taskCgroup(launch, container),
       limits: this.limits.ofTask(task),
+      rotation: this.#rotation(task.command),
       ...confinement.isolation,
       ...(await this.#input(launch, task)),
       ...owner,
@@ -404,6 +411,7 @@ export class ContainerSpecs {
       ...(isolation.terminal === undefined ? {} : { stdinStaysOpen: true }),
       cgroup: `${cgroupRoot}/${path.join('/')}`,
       limits: this.limits.of(request.resources, request.limits),
+      ...(isSession ? {} : { rotation: this.#rotation(command) }),
       ...isolation,
       ...(place === undefined
         ? {}

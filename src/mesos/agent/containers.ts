@@ -1,5 +1,6 @@
 // Performs the container effects of the agent core: sandboxes, custom executors as processes, and
 // the built-in executors, which live in this process and look to the core like any other.
+import { rmdirSync } from 'node:fs';
 import { chown, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorChain } from '#base/fault.ts';
@@ -519,6 +520,11 @@ export class Containers {
   /** Leaves everything running. */
   close(): void {
     this.disk.close();
+    try {
+      rmdirSync(this.#options.secretsFolder);
+    } catch {
+      // It is not there, or has some of containers that live.
+    }
     for (const runner of this.#runners.values()) runner.close();
     this.#runners.clear();
   }

@@ -19,6 +19,7 @@ import { acls } from '#mesos/security/acls.ts';
 import { Authorizer } from '#mesos/security/authorizer.ts';
 import { SECURITY_KINDS, type SecurityFlags } from './security-flags.ts';
 import { type AllowedDevice, allowedDevices } from './devices.ts';
+import { type ContainerLogger, containerLogger } from './container-logger.ts';
 import type { Backend } from './image-root.ts';
 import { parseIsolators } from './isolators.ts';
 import {
@@ -35,6 +36,8 @@ export interface AgentFlags {
   /** Who may do what. */
   readonly authorizer: Authorizer;
   readonly security: SecurityFlags;
+  /** Undefined: what containers write goes to files without a bound, as it does in Mesos. */
+  readonly logger: ContainerLogger | undefined;
   readonly isolators: ReadonlySet<string>;
   readonly seccompFolder: string | undefined;
   readonly seccompProfile: string | undefined;
@@ -209,6 +212,7 @@ const KINDS = {
   image_provisioner_backend: flag('', imageBackend),
   image_gc_config: flag('', imageGc),
   modules: flag('', modules),
+  container_logger: flag('', optional),
   resource_estimator: flag('', optional),
   qos_controller: flag('', optional),
   oversubscribed_resources_interval: flag('15secs', durationMs),
@@ -240,7 +244,7 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
   const value = TABLE.reader(given);
   /** A module that cannot be made is a fault of the flag that names it. */
   const made = <T>(
-    name: 'resource_estimator' | 'qos_controller',
+    name: 'resource_estimator' | 'qos_controller' | 'container_logger',
     of: ModuleMaker<T>,
   ): T | undefined => {
     try {
@@ -270,6 +274,7 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
         timeoutMsMax: value('authentication_timeout_max'),
       },
     },
+    logger: made('container_logger', containerLogger),
     isolators: value('isolation'),
     seccompFolder: value('seccomp_config_dir'),
     seccompProfile: value('seccomp_profile_name'),
