@@ -54,12 +54,13 @@ async function keepNodes(client: KubeClient): Promise<() => void> {
     await client.update(leases, { ...lease, spec: { ...lease['spec'], renewTime } });
   };
   for (const name of names) {
-    const node = await client.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name } });
+    await client.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name } });
     const lastTransitionTime = new Date().toISOString();
     const ready = { type: 'Ready', status: 'True', reason: 'Kept', lastTransitionTime };
     const capacity = { cpu: '4', memory: '8Gi', pods: '110' };
-    const status = { ...node['status'], capacity, allocatable: capacity, conditions: [ready] };
-    await client.updateStatus(nodes, { ...node, status });
+    const status = { capacity, allocatable: capacity, conditions: [ready] };
+    // The node controllers have seen the node by now, so its version may be another one.
+    await client.patch(nodes, { name, type: 'strategic', subresource: 'status' }, { status });
     const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' };
     const metadata = { name, namespace: 'kube-node-lease' };
     const spec = { holderIdentity: name, leaseDurationSeconds: 40 };
