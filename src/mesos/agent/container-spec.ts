@@ -115,7 +115,7 @@ export class ContainerSpecs {
       store: new ImageStore({ folder, registry, logins }),
       backend: flags.imageBackend,
       providers: flags.imageProviders,
-      isRoot: options.policy.isRoot,
+      isRoot: mounts(options.policy),
     });
     this.fetcher = new Fetcher(
       {
@@ -235,7 +235,7 @@ export class ContainerSpecs {
       parentSandbox,
       owner,
       persistentVolume: (resource) => paths.persistentVolume(resource),
-      canMount: policy.isRoot,
+      canMount: mounts(policy),
       makesHostPaths: flags.makesHostPaths,
       secretPath: () => join(secretsFolder, pathPart(topId), nextId()),
       imageVolume: (image, target, readOnly) => {
@@ -518,6 +518,11 @@ async function makeNestedSandbox(
   const link = join(executorSandbox, 'tasks', taskId.replaceAll('/', '%2F'));
   await rm(link, { force: true });
   await symlink(sandbox, link);
+}
+
+/** With filesystem/posix containers see the machine's file system as it is. */
+function mounts({ isRoot, isolators }: IsolationPolicy): boolean {
+  return isRoot && !isolators.has('filesystem/posix');
 }
 
 /** A session joins what its parent has, and is held to what that is. */

@@ -27,7 +27,6 @@ const OTHERS = [
   'environment_secret',
   'docker/runtime',
   'network/cni',
-  'network/ports',
 ];
 
 /** What one name means. */
