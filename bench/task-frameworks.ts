@@ -77,6 +77,7 @@ class TaskFramework {
 
   #onOffers(offers: readonly Offer[]): void {
     const spare: Offer['id'][] = [];
+    const calls: SchedulerCall[] = [];
     for (const offer of offers) {
       const tasks: TaskInfo[] = [];
       const room = roomIn(offer);
@@ -87,7 +88,7 @@ class TaskFramework {
         spare.push(offer.id);
         continue;
       }
-      this.#call({
+      calls.push({
         type: 'ACCEPT',
         accept: {
           offer_ids: [offer.id],
@@ -95,8 +96,10 @@ class TaskFramework {
           operations: [{ type: 'LAUNCH', launch: { task_infos: tasks } }],
         },
       });
-      if (this.#launched === wanted) this.#call({ type: 'SUPPRESS' });
     }
+    // First of all: what is left of the agents it takes is for others.
+    if (calls.length > 0 && this.#launched === wanted) this.#call({ type: 'SUPPRESS' });
+    for (const call of calls) this.#call(call);
     if (spare.length === 0) return;
     const filters = { refuse_seconds: LONG_SECONDS };
     this.#call({ type: 'DECLINE', decline: { offer_ids: spare, filters } });

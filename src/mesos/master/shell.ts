@@ -36,6 +36,8 @@ const PERSIST_BATCH_MAX = 256;
 /** So long a run waits for each event of offers that the run before it sent. */
 const OFFERS_GAP_MS = 1;
 const GAP_MS_MAX = 500;
+/** A framework may be offered every agent at once: bytes of such an offer, and some. */
+const OFFER_BYTES = 4_096;
 const OPERATOR_STREAMS_MAX = 1_000;
 const knownNames: ReadonlySet<string> = new Set(fromAgentNames);
 
@@ -153,6 +155,7 @@ export class MasterShell {
         heartbeatMs: this.options.heartbeatMs,
         heartbeat: { type: 'HEARTBEAT' },
         headers: { 'Mesos-Stream-Id': streamId },
+        allowance: () => this.core.state.agents.size * OFFER_BYTES,
         onEnd: () => {
           this.#streams.delete(connection);
           this.#streamIds.delete(streamId);

@@ -7,7 +7,7 @@ import { encode, stringify, type MessageName } from '#wire/mesos/codec.ts';
 import type { Messages } from '#wire/mesos/v1.ts';
 import type { ContentType } from './negotiate.ts';
 
-/** What may wait in the server for one slow reader, beside the last event. */
+/** What may wait in the server for one slow reader, beside two of the largest event it was told. */
 const BACKLOG_BYTES_MAX = 16 * 1024 * 1024;
 
 export interface StreamOptions<N extends MessageName> {
@@ -16,6 +16,8 @@ export interface StreamOptions<N extends MessageName> {
   readonly heartbeatMs: number;
   readonly heartbeat: Messages[N];
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** That much more may wait: what the reader is told at once grows with the cluster. */
+  readonly allowance?: () => number;
   readonly onEnd: () => void;
 }
 
@@ -24,6 +26,8 @@ export class EventStream<N extends MessageName> {
   readonly #options: StreamOptions<N>;
   readonly #env: Env;
   #timer: Timer | undefined;
+  /** Bytes of an event. */
+  #largest = 0;
   /** Of this turn. */
   #unsent: Buffer[] = [];
   #isOver = false;
@@ -42,15 +46,18 @@ export class EventStream<N extends MessageName> {
   send(event: Messages[N]): void {
     if (this.#isOver) return;
     const { message, contentType } = this.#options;
-    // One event may be large; what it waits behind may not.
-    if (this.#response.writableLength > BACKLOG_BYTES_MAX) {
+    // The state of a large cluster is one large event, and others follow before it can be read.
+    const most = BACKLOG_BYTES_MAX + 2 * this.#largest + (this.#options.allowance?.() ?? 0);
+    if (this.#response.writableLength > most) {
       this.#env.log.warn('A subscriber does not keep up; cutting it off', { message });
       this.#response.destroy();
       return;
     }
     const bytes =
       contentType === 'application/json' ? stringify(message, event) : encode(message, event);
-    this.#unsent.push(encodeRecord(bytes));
+    const record = encodeRecord(bytes);
+    this.#largest = Math.max(this.#largest, record.length);
+    this.#unsent.push(record);
     // What is told in one turn leaves in one piece.
     if (this.#unsent.length === 1) setImmediate(() => this.#flush());
   }
