@@ -6,6 +6,7 @@ import { duplicateKeys } from '#kube/meta/pruning.ts';
 import { ApiError, badRequest, type Status } from '#kube/meta/status.ts';
 import { decodeEnvelope, encodeEnvelope } from '#kube/types/protobuf.ts';
 import type { AuditRecord } from './audit/record.ts';
+import { DEPTH_MAX, isTooDeep } from './body-depth.ts';
 import { mediaTypes, negotiate, type Accepted } from './negotiation.ts';
 import { parseYamlBody } from './yaml-body.ts';
 
@@ -65,6 +66,9 @@ export async function readBody(request: IncomingMessage): Promise<Body | undefin
     throw new ApiError(415, 'UnsupportedMediaType', message);
   }
   const isYaml = /yaml/.test(contentType);
+  if (isTooDeep(text, isYaml)) {
+    throw badRequest(`error parsing the body of the request: exceeded max depth of ${DEPTH_MAX}`);
+  }
   try {
     if (isYaml && !text.trimStart().startsWith('{')) {
       const { value, problem } = parseYamlBody(text);

@@ -7,7 +7,7 @@ import type { Env } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import type { KeyPair } from '#kube/pki/authority.ts';
-import { ApiError, methodNotAllowed, unauthorized } from '#kube/meta/status.ts';
+import { ApiError, badRequest, methodNotAllowed, unauthorized } from '#kube/meta/status.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Store } from '#store/store.ts';
 import { accessOf, forbidden } from './access.ts';
@@ -336,6 +336,10 @@ export class Handler {
       const headers = { ...exchange.headers, 'Retry-After': String(error.retryAfterSeconds) };
       return plainError(exchange.response, 429, error.message, headers);
     }
+    // What is nested deeper than anybody can follow has changed nothing.
+    if (isStackOverflow(error) && !exchange.response.headersSent) {
+      return sendStatus(exchange, badRequest('the request is nested too deeply').toStatus());
+    }
     this.#env.log.error('A request failed', { url: exchange.request.url, error });
     if (exchange.response.headersSent) exchange.response.destroy();
     else sendStatus(exchange, internal(error).toStatus());
@@ -461,6 +465,9 @@ export class Handler {
     };
   }
 }
+
+const isStackOverflow = (error: unknown): boolean =>
+  error instanceof RangeError && error.message.includes('call stack');
 
 const longSubresources: ReadonlySet<string> = new Set([
   'attach',

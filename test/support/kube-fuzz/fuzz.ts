@@ -1,0 +1,66 @@
+// Runs one target for a time or a number of inputs, and tells what it found.
+import { randomOf } from '#test/support/store-history/workload.ts';
+import { mutated } from './mutate.ts';
+import type { Target } from './targets.ts';
+
+/** Longer than any good answer takes, even on a busy machine. */
+const SLOW_MS = 3_000;
+const FINDINGS_MAX = 10;
+const HEAP_GROWTH_MAX = 512 * 1024 * 1024;
+
+export interface Finding {
+  readonly target: string;
+  readonly seed: number;
+  readonly index: number;
+  readonly why: string;
+  readonly input: Buffer;
+}
+
+export interface FuzzResult {
+  readonly target: string;
+  readonly inputs: number;
+  readonly slowestMs: number;
+  readonly findings: readonly Finding[];
+}
+
+export async function fuzz(
+  target: Target,
+  options: {
+    readonly seed: number;
+    readonly inputs?: number;
+    readonly seconds?: number;
+    readonly from?: number;
+  },
+): Promise<FuzzResult> {
+  const { seed, inputs = Infinity, seconds = Infinity, from = 0 } = options;
+  const endAt = performance.now() + seconds * 1_000;
+  const heapBefore = process.memoryUsage().heapUsed;
+  const findings: Finding[] = [];
+  let slowestMs = 0;
+  let index = from;
+  for (; index < from + inputs && performance.now() < endAt; index++) {
+    // Each input by a generator of its own, so that one may be made again alone.
+    const input = mutated(randomOf(seed * 1_000_003 + index), target.seeds, target.words);
+    const startedAt = performance.now();
+    let why: string | undefined;
+    try {
+      why = await target.run(input);
+    } catch (error) {
+      why = `threw ${String((error as Error).stack).slice(0, 800)}`;
+    }
+    const ms = performance.now() - startedAt;
+    slowestMs = Math.max(slowestMs, ms);
+    if (ms > SLOW_MS) why ??= `took ${Math.round(ms)} ms`;
+    if (why !== undefined) findings.push({ target: target.name, seed, index, why, input });
+    if (findings.length >= FINDINGS_MAX) break;
+    if (index % 10_000 === 9_999) {
+      const grown = process.memoryUsage().heapUsed - heapBefore;
+      if (grown > HEAP_GROWTH_MAX) {
+        const what = `the heap has grown by ${Math.round(grown / 1e6)} MB`;
+        findings.push({ target: target.name, seed, index, why: what, input: Buffer.alloc(0) });
+        break;
+      }
+    }
+  }
+  return { target: target.name, inputs: index - from, slowestMs, findings };
+}

@@ -1,0 +1,61 @@
+// Proves the store by histories: `node tools/prove-store.ts [--embedded 200] [--etcd 60] [--seed 1]`. The
+// embedded store is killed (-9) and paused, an etcd of three members in network namespaces is killed,
+// paused, cut off and parted (as root), under clients that write and watch; each history is judged by
+// test/support/store-history/checker.ts. Prints one line for docs/operating/store.md and fails on a problem.
+import { parseArgs } from 'node:util';
+import { findEtcd } from '#test/support/etcd.ts';
+import { embeddedRounds, type RoundsResult } from '#test/support/store-history/embedded-rounds.ts';
+import { namespacesMissing } from '#test/support/store-history/etcd-namespaces.ts';
+import { etcdRounds } from '#test/support/store-history/etcd-rounds.ts';
+
+const { values } = parseArgs({
+  options: {
+    embedded: { type: 'string', default: '200' },
+    etcd: { type: 'string', default: '60' },
+    seed: { type: 'string', default: '1' },
+  },
+});
+const seed = Number(values.seed);
+
+function show(engine: string, startedAt: number, result: RoundsResult): void {
+  const { rounds, operations, unknown, revisions, problems } = result;
+  const seconds = Math.round((performance.now() - startedAt) / 1_000);
+  const day = new Date().toISOString().slice(0, 10);
+  const cells = [
+    day,
+    engine,
+    rounds,
+    seed,
+    operations,
+    revisions,
+    unknown,
+    problems.length,
+    seconds,
+  ];
+  process.stdout.write(`| ${cells.join(' | ')} |\n`);
+  for (const one of problems.slice(0, 20)) process.stdout.write(`  ${one}\n`);
+  if (problems.length > 0) process.exitCode = 1;
+}
+
+const progress = (text: string): void => void process.stderr.write(`\r${text.padEnd(40)}`);
+
+if (Number(values.embedded) > 0) {
+  const startedAt = performance.now();
+  const rounds = Number(values.embedded);
+  const onRound = (round: number): void => progress(`embedded: round ${round}`);
+  show('embedded', startedAt, await embeddedRounds({ rounds, seed, onRound }));
+}
+if (Number(values.etcd) > 0) {
+  const found = await findEtcd();
+  const missing = found.ok ? await namespacesMissing() : found.reason;
+  if (missing !== undefined || !found.ok) {
+    process.stdout.write(`etcd: not run: ${missing}\n`);
+  } else {
+    const startedAt = performance.now();
+    const rounds = Number(values.etcd);
+    const onRound = (round: number, fault: string): void =>
+      progress(`etcd: round ${round}, ${fault}`);
+    show('etcd, 3 members', startedAt, await etcdRounds(found.path, { rounds, seed, onRound }));
+  }
+}
+process.exit();
