@@ -7,7 +7,13 @@ import { KeptAnswers } from '#mesos/master/kept-answers.ts';
 import { KeptLegacy } from '#mesos/master/kept-legacy.ts';
 import { KeptViews } from '#mesos/master/kept-views.ts';
 import { nobody, type StateWatcher } from '#mesos/master/state-watcher.ts';
-import { agentsJson, frameworksJson, stateJson, tasksJson } from '#mesos/master/legacy-views.ts';
+import {
+  agentsJson,
+  frameworksJson,
+  stateJson,
+  summaryJson,
+  tasksJson,
+} from '#mesos/master/legacy-views.ts';
 import { answer } from '#mesos/master/operator-answers.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import type { View } from '#mesos/master/shared-views.ts';
@@ -40,6 +46,7 @@ class Twin {
     this.#compareSums();
     const legacy: readonly (readonly [string, View, unknown])[] = [
       ['/state', this.#legacy.state(), stateJson(state, flags)],
+      ['/state-summary', this.#legacy.summary(), summaryJson(state, flags.cluster)],
       ['/slaves', this.#legacy.slaves(), agentsJson(state, null)],
       ['/frameworks', this.#legacy.frameworks(), frameworksJson(state, null)],
       ...(['asc', 'desc'] as const).map((order) => {

@@ -5,7 +5,13 @@ import type { Form, KeptList } from './kept-list.ts';
 import type { KeptViews } from './kept-views.ts';
 import { Ledger } from './ledger.ts';
 import { frameworkHead, frameworkTail } from './legacy-json.ts';
-import { firstStatusAt, stateHead, type TasksQuery } from './legacy-views.ts';
+import {
+  firstStatusAt,
+  stateHead,
+  summaryFrameworkJson,
+  summaryHead,
+  type TasksQuery,
+} from './legacy-views.ts';
 import { Rope } from './rope.ts';
 import type { View } from './shared-views.ts';
 import type { FrameworkRecord } from './types.ts';
@@ -47,6 +53,31 @@ export class KeptLegacy {
           .rope(listOf(this.#views.recovered, recovered))
           .rope(this.#frameworkLists())
           .text(',"orphan_tasks":[],"unregistered_frameworks":[]}');
+      },
+    };
+  }
+
+  summary(): View {
+    const { summaryAgents } = this.#views;
+    return {
+      refresh: (isOver) => this.#views.summary.refresh(summaryAgents, isOver),
+      compose: () => {
+        const { state } = this.#views.core;
+        const ledger = new Ledger(state);
+        const frameworks = new Rope();
+        for (const framework of state.frameworks.values()) {
+          const text = this.#views.frame<Uint8Array>(framework, summaryAgents, () =>
+            Buffer.from(`,${JSON.stringify(summaryFrameworkJson(ledger, framework))}`),
+          );
+          frameworks.bytes(text);
+        }
+        const head = JSON.stringify(summaryHead(state, this.#flags['cluster']));
+        return new Rope()
+          .text(`${head.slice(0, -1)},"slaves":`)
+          .rope(listOf(this.#views.summary, summaryAgents))
+          .text(',"frameworks":')
+          .list(frameworks)
+          .text('}');
       },
     };
   }

@@ -13,6 +13,7 @@ import type { MasterCore } from './core.ts';
 import { type Form, KeptList } from './kept-list.ts';
 import { Ledger } from './ledger.ts';
 import { jsonNotation, protobufNotation, type Frame, type Notation } from './notation.ts';
+import { summaryAgentJson } from './legacy-views.ts';
 import { agentWire, executorWire, offerWire } from './operator-answers.ts';
 import type { Change, StateWatcher, TaskList } from './state-watcher.ts';
 import { nobody } from './state-watcher.ts';
@@ -107,7 +108,12 @@ export class KeptViews implements StateWatcher {
   readonly fullAgents: Form<AgentRecord>;
   readonly json: Forms;
   readonly protobuf: Forms;
+  /** Agents with the tasks on them counted, as /state-summary has them. */
+  readonly summaryAgents: Form<AgentRecord>;
   #agents: KeptList<AgentRecord> | undefined;
+  #summary: KeptList<AgentRecord> | undefined;
+  /** By agent: tasks of frameworks that are there, which are not on it any more. */
+  readonly #past = new Map<string, Set<Task>>();
   #recovered: KeptList<AgentInfo> | undefined;
   readonly #frameworks = new Map<FrameworkRecord, FrameworkTexts>();
 
@@ -119,6 +125,11 @@ export class KeptViews implements StateWatcher {
     this.fullAgents = jsonForm('full agent', (agent) =>
       agentJson(state, ledger, agent, { isFull: true }),
     );
+    this.summaryAgents = jsonForm('agent summary', (agent) => {
+      const live = [...agent.tasks].map(({ task }) => task);
+      const tasks = [...live, ...(this.#past.get(agent.id) ?? [])];
+      return summaryAgentJson(state, ledger, agent, tasks);
+    });
     this.json = v1Forms(core, jsonNotation);
     this.protobuf = v1Forms(core, protobufNotation);
   }
@@ -129,6 +140,19 @@ export class KeptViews implements StateWatcher {
     this.#watch();
     this.#agents ??= new KeptList(this.core.state.agents.values());
     return this.#agents;
+  }
+
+  get summary(): KeptList<AgentRecord> {
+    this.#watch();
+    if (this.#summary === undefined) {
+      this.#past.clear();
+      for (const { unreachableTasks, completedTasks } of this.core.state.frameworks.values()) {
+        for (const task of unreachableTasks.values()) this.#addPast(task);
+        for (const task of completedTasks) this.#addPast(task);
+      }
+      this.#summary = new KeptList(this.core.state.agents.values());
+    }
+    return this.#summary;
   }
 
   get recovered(): KeptList<AgentInfo> {
@@ -170,6 +194,8 @@ export class KeptViews implements StateWatcher {
   rest(): void {
     this.core.state.watcher = nobody;
     this.#agents = undefined;
+    this.#summary = undefined;
+    this.#past.clear();
     this.#recovered = undefined;
     this.#frameworks.clear();
   }
@@ -182,11 +208,27 @@ export class KeptViews implements StateWatcher {
 
   onTask(framework: FrameworkRecord, task: Task, list: TaskList, change: Change): void {
     apply(this.#frameworks.get(framework)?.[list], task, change);
+    this.#countTask(framework, task, list, change);
     // Sums of who holds what: not of those that are over, nor do they depend on a state.
     if (change === 'changed' || list !== 'tasks') return;
     this.#reframe(framework);
     const agent = this.core.state.agents.get(task.agent_id.value);
-    if (agent !== undefined) this.#agents?.touch(agent);
+    if (agent !== undefined) this.#touchAgent(agent);
+  }
+
+  /** Summaries count tasks by their states, past ones as well. */
+  #countTask(framework: FrameworkRecord, task: Task, list: TaskList, change: Change): void {
+    this.#frameworks.get(framework)?.frames.delete(this.summaryAgents);
+    if (this.#summary === undefined) return;
+    const agentId = task.agent_id.value;
+    if (list !== 'tasks' && change === 'came') this.#addPast(task);
+    if (list !== 'tasks' && change === 'left') {
+      const past = this.#past.get(agentId);
+      past?.delete(task);
+      if (past?.size === 0) this.#past.delete(agentId);
+    }
+    const agent = this.core.state.agents.get(agentId);
+    if (agent !== undefined) this.#summary.touch(agent);
   }
 
   onExecutor(
@@ -195,7 +237,7 @@ export class KeptViews implements StateWatcher {
     executor: ExecutorRecord,
     change: Change,
   ): void {
-    this.#agents?.touch(agent);
+    this.#touchAgent(agent);
     if (framework === undefined) return;
     this.#reframe(framework);
     const texts = this.#frameworks.get(framework);
@@ -210,7 +252,7 @@ export class KeptViews implements StateWatcher {
     offer: OfferRecord,
     change: Change,
   ): void {
-    if (agent !== undefined) this.#agents?.touch(agent);
+    if (agent !== undefined) this.#touchAgent(agent);
     if (framework === undefined) return;
     this.#reframe(framework);
     apply(this.#frameworks.get(framework)?.offers, offer, change);
@@ -218,11 +260,12 @@ export class KeptViews implements StateWatcher {
 
   onUse(framework: FrameworkRecord, agent: AgentRecord): void {
     this.#reframe(framework);
-    this.#agents?.touch(agent);
+    this.#touchAgent(agent);
   }
 
   onAgent(agent: AgentRecord, change: Change): void {
     apply(this.#agents, agent, change);
+    apply(this.#summary, agent, change);
     if (change !== 'changed') return;
     // Offers and inverse offers show where their agent is.
     for (const texts of this.#frameworks.values()) {
@@ -237,10 +280,24 @@ export class KeptViews implements StateWatcher {
 
   onFramework(framework: FrameworkRecord): void {
     this.#reframe(framework);
+    // Its tasks count no longer, wherever they were: rare enough to count anew.
+    if (framework.unregisteredAt !== undefined) this.#summary = undefined;
   }
 
   onForgotten(framework: FrameworkRecord): void {
     this.#frameworks.delete(framework);
+  }
+
+  #addPast(task: Task): void {
+    const agentId = task.agent_id.value;
+    const past = this.#past.get(agentId);
+    if (past === undefined) this.#past.set(agentId, new Set([task]));
+    else past.add(task);
+  }
+
+  #touchAgent(agent: AgentRecord): void {
+    this.#agents?.touch(agent);
+    this.#summary?.touch(agent);
   }
 
   #reframe(framework: FrameworkRecord): void {

@@ -52,6 +52,8 @@ export class LargeAnswers {
     switch (path) {
       case '/state':
         return this.#legacy.state();
+      case '/state-summary':
+        return this.#legacy.summary();
       case '/slaves':
         return query.has('slave_id') ? undefined : this.#legacy.slaves();
       case '/frameworks':

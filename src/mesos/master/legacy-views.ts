@@ -14,7 +14,7 @@ import { masterCapabilities } from './master-info.ts';
 import { milliOf, type QuotaDesk } from './quotas.ts';
 import { quantitiesJson, type Json } from './resource-json.ts';
 import type { MasterState } from './state.ts';
-import type { FrameworkRecord } from './types.ts';
+import type { AgentRecord, FrameworkRecord } from './types.ts';
 import { buildInfo } from './version.ts';
 
 export function versionJson(version: string): Json {
@@ -147,26 +147,38 @@ function tasksOf(framework: FrameworkRecord): Task[] {
   return [...live, ...framework.unreachableTasks.values(), ...framework.completedTasks];
 }
 
+/** An agent of /state-summary; `tasks`: those of all frameworks that are there, past ones as well. */
+export function summaryAgentJson(
+  state: MasterState,
+  ledger: Ledger,
+  agent: AgentRecord,
+  tasks: readonly Task[],
+): Json {
+  const framework_ids = [...new Set(tasks.map((task) => task.framework_id.value))].toSorted();
+  return { ...agentJson(state, ledger, agent), ...taskCounts(tasks), framework_ids };
+}
+
+export function summaryFrameworkJson(ledger: Ledger, framework: FrameworkRecord): Json {
+  const tasks = tasksOf(framework);
+  const slave_ids = [...new Set(tasks.map((task) => task.agent_id.value))];
+  return { ...frameworkSummary(ledger, framework), ...taskCounts(tasks), slave_ids };
+}
+
+/** /state-summary before its lists. */
+export function summaryHead(state: MasterState, cluster: string | undefined): Json {
+  return { hostname: state.options.hostname, ...(cluster === undefined ? {} : { cluster }) };
+}
+
 export function summaryJson(state: MasterState, cluster: string | undefined): Json {
   const frameworks = [...state.frameworks.values()];
   const ledger = new Ledger(state);
   const byAgent = Map.groupBy(frameworks.flatMap(tasksOf), (task) => task.agent_id.value);
   return {
-    hostname: state.options.hostname,
-    ...(cluster === undefined ? {} : { cluster }),
-    slaves: [...state.agents.values()].map((agent) => {
-      const mine = byAgent.get(agent.id) ?? [];
-      const framework_ids = [...new Set(mine.map((task) => task.framework_id.value))];
-      return { ...agentJson(state, ledger, agent), ...taskCounts(mine), framework_ids };
-    }),
-    frameworks: frameworks.map((framework) => {
-      const mine = tasksOf(framework);
-      return {
-        ...frameworkSummary(ledger, framework),
-        ...taskCounts(mine),
-        slave_ids: [...new Set(mine.map((task) => task.agent_id.value))],
-      };
-    }),
+    ...summaryHead(state, cluster),
+    slaves: [...state.agents.values()].map((agent) =>
+      summaryAgentJson(state, ledger, agent, byAgent.get(agent.id) ?? []),
+    ),
+    frameworks: frameworks.map((framework) => summaryFrameworkJson(ledger, framework)),
   };
 }
 
