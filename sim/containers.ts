@@ -324,9 +324,16 @@ class Runner {
       else if (effect.kind === 'signal') this.#processes.get(effect.taskId)?.kill(effect.signal);
       else if (effect.kind === 'update') this.#update(effect);
       else if (effect.kind === 'probe') this.#probe(effect);
+      else if (effect.kind === 'remember') this.#remember();
       else this.#containers.runnerDone(this);
     }
     this.#arm();
+  }
+
+  /** On a full disk it cannot, and goes on all the same. */
+  #remember(): void {
+    const { machine } = this.#wiring;
+    if (!machine.isDiskFull) machine.memories.set(this.containerId, this.#core.memory());
   }
 
   /** Simulated commands, ports and servers are always well. */

@@ -309,7 +309,7 @@ class RealProcessHost implements NodeProcessHost {
       const filter = filterPath(spec);
       if (filter !== undefined) await writeFile(filter, spec.seccomp ?? '', { mode: 0o600 });
     } catch (error) {
-      await rm(spec.stateFolder, { recursive: true, force: true });
+      await this.#abandon(spec);
       throw launchFault(spec, 'its surroundings cannot be made', error);
     }
     const { child, gone, started } = await this.#spawnShim(spec, args);
@@ -317,7 +317,7 @@ class RealProcessHost implements NodeProcessHost {
     const record = readRecord(spec.stateFolder);
     if (record.pid === undefined) {
       await gone;
-      await rm(spec.stateFolder, { recursive: true, force: true });
+      await this.#abandon(spec);
       throw launchFault(spec, `the shim ended early, see "${spec.stderrPath}"`);
     }
     const made = this.#remember(spec.stateFolder, { ...record, pid: record.pid });
@@ -325,6 +325,14 @@ class RealProcessHost implements NodeProcessHost {
     child.unref();
     made.hold = () => child.ref();
     return made;
+  }
+
+  /** Of what has not come to run: neither its folder nor its cgroup stays. */
+  async #abandon({ stateFolder, cgroup }: ProcessSpec): Promise<void> {
+    if (this.#cgroups !== undefined && cgroup !== undefined) {
+      await this.#removeCgroup(this.#cgroups, cgroup);
+    }
+    await rm(stateFolder, { recursive: true, force: true });
   }
 
   async #prepare(spec: ProcessSpec): Promise<void> {
@@ -355,7 +363,7 @@ class RealProcessHost implements NodeProcessHost {
     const same = spec.stdoutPath === spec.stderrPath;
     const perl = this.#tools?.perl;
     const out = await openOutput(spec.stdoutPath, spec, perl).catch(async (error: unknown) => {
-      await rm(spec.stateFolder, { recursive: true, force: true });
+      await this.#abandon(spec);
       throw launchFault(spec, 'its output cannot be opened', error);
     });
     try {
@@ -380,7 +388,7 @@ class RealProcessHost implements NodeProcessHost {
         if (!same) await err.close();
       }
     } catch (error) {
-      await rm(spec.stateFolder, { recursive: true, force: true });
+      await this.#abandon(spec);
       throw launchFault(spec, 'no shim', error);
     } finally {
       await out.close();

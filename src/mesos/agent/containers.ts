@@ -391,6 +391,7 @@ export class Containers {
     const { key, containerId, framework } = launch;
     const { paths } = this.#options;
     const capabilities = framework.capabilities ?? [];
+    let remembering: Promise<void> = Promise.resolve();
     const runner: BuiltinRunner = new BuiltinRunner(
       this.#host,
       {
@@ -403,7 +404,12 @@ export class Containers {
         probe: (task, own, pid, probe, signal) =>
           this.#probe({ launch, sandbox, task, own, pid }, probe, signal),
         stateFolder: (taskId) => paths.taskProcess(containerId, taskId),
-        remember: (memory) => this.#rememberTasks(launch, memory),
+        remember: (memory) => {
+          // The later word is the last one.
+          const written = remembering.then(() => this.#rememberTasks(launch, memory));
+          remembering = written.catch(() => {});
+          return written;
+        },
         onUpdate: (status: TaskStatus) => this.#onInput({ kind: 'executor-update', key, status }),
         onStarted: (_taskId, pid) => {
           if (launch.type !== 'command') return;

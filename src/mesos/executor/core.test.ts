@@ -67,7 +67,11 @@ for (const { name, status, want } of ends) {
 
 test('BuiltinExecutor.kill() signals, waits for the grace, then kills', () => {
   const executor = running({}, true);
-  assert.deepEqual(words(executor.kill('t', undefined, 0)), ['t TASK_KILLING', 'SIGTERM t']);
+  assert.deepEqual(words(executor.kill('t', undefined, 0)), [
+    't TASK_KILLING',
+    'remember',
+    'SIGTERM t',
+  ]);
   assert.equal(executor.nextAt(), 3_000);
   assert.deepEqual(words(executor.kill('t', { grace_period: { nanoseconds: 9e9 } }, 0)), []);
   assert.equal(executor.nextAt(), 3_000, 'a longer grace does not lengthen');
@@ -85,14 +89,31 @@ test('BuiltinExecutor.kill() of a task that then succeeds is TASK_FINISHED', () 
 test('BuiltinExecutor.kill() before the process is there waits for it', () => {
   const executor = newExecutor();
   executor.launch([aTask('t')], false, 0);
-  assert.deepEqual(words(executor.kill('t', undefined, 0)), []);
-  assert.deepEqual(words(executor.started('t', 5)), ['t TASK_RUNNING', 'SIGTERM t']);
+  assert.deepEqual(words(executor.kill('t', undefined, 0)), ['remember']);
+  assert.deepEqual(words(executor.started('t', 5)), ['t TASK_RUNNING', 'remember', 'SIGTERM t']);
+});
+
+test('BuiltinExecutor.resume() goes on with a kill that an earlier life had begun', () => {
+  const earlier = running();
+  earlier.kill('t', undefined, 1_000);
+  const [memory] = earlier.memory();
+  assert.ok(memory !== undefined);
+  assert.deepEqual(memory.killing, { by: 'kill', at: 4_000 });
+  const past = { wasReportedRunning: true, startedAt: 0, checks: nothingFound };
+  const executor = newExecutor();
+  assert.deepEqual(words(executor.resume(memory, 'there', past)), ['SIGTERM t']);
+  assert.equal(executor.nextAt(), 4_000);
+  assert.deepEqual(words(executor.onTick(4_000)), ['SIGKILL t']);
+  assert.deepEqual(words(executor.exited('t', signaled(9), 4_001)), ['t TASK_KILLED', 'done']);
+  const late = newExecutor();
+  late.resume(memory, 'never-started', past);
+  assert.deepEqual(words(late.started('t', 5_000)), ['t TASK_RUNNING', 'remember', 'SIGTERM t']);
 });
 
 test('BuiltinExecutor.onTick() ends what has run for too long, without grace', () => {
   const executor = running({ max_completion_time: { nanoseconds: 2e9 } });
   assert.deepEqual(words(executor.onTick(1_999)), []);
-  assert.deepEqual(words(executor.onTick(2_000)), ['SIGKILL t']);
+  assert.deepEqual(words(executor.onTick(2_000)), ['remember', 'SIGKILL t']);
   assert.deepEqual(words(executor.exited('t', signaled(9), 2_001)), [
     't TASK_FAILED REASON_MAX_COMPLETION_TIME_REACHED',
     'done',
@@ -105,7 +126,11 @@ test('BuiltinExecutor: a group ends whole when one fails, not when one finishes'
   executor.launch([aTask('other')], true, 0);
   for (const id of ['a', 'b', 'c', 'other']) executor.started(id, 0);
   assert.deepEqual(words(executor.exited('a', exited(0), 1)), ['a TASK_FINISHED']);
-  assert.deepEqual(words(executor.exited('b', exited(1), 2)), ['b TASK_FAILED', 'SIGTERM c']);
+  assert.deepEqual(words(executor.exited('b', exited(1), 2)), [
+    'b TASK_FAILED',
+    'remember',
+    'SIGTERM c',
+  ]);
   assert.deepEqual(words(executor.exited('c', signaled(15), 3)), ['c TASK_KILLED']);
   assert.deepEqual(words(executor.exited('other', exited(0), 4)), ['other TASK_FINISHED', 'done']);
 });
@@ -142,6 +167,7 @@ test('BuiltinExecutor.probed(): an unhealthy task is killed with its grace and t
   assert.deepEqual(words(executor.probed('t', 'health', fail, 2_000)), [
     `t TASK_RUNNING ${reason} healthy=false`,
     't TASK_KILLING healthy=false',
+    'remember',
     'SIGTERM t',
   ]);
   assert.deepEqual(words(executor.probed('t', 'health', fail, 2_500)), [], 'it is being killed');

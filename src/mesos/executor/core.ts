@@ -51,6 +51,8 @@ export type BuiltinEffect =
       readonly limitation?: readonly Resource[] | undefined;
       readonly container: string;
     }
+  /** What `memory()` answers is to be kept before any signal that follows. */
+  | { readonly kind: 'remember' }
   /** Nothing is left to run: the executor's container ends. */
   | { readonly kind: 'done' };
 
@@ -64,6 +66,14 @@ export interface TaskMemory {
   readonly completeBy: Instant | undefined;
   /** To start it after all, when a crash came before its process was there. */
   readonly task: TaskInfo | undefined;
+  /** It was being ended: a successor tells its end as that, and goes on with it. */
+  readonly killing?: Killing | undefined;
+}
+
+export interface Killing {
+  readonly by: 'kill' | 'deadline' | 'unhealthy';
+  /** When it is ended without grace; undefined while it had not started. */
+  readonly at: Instant | undefined;
 }
 
 /** What an earlier life had told of a task. */
@@ -86,6 +96,14 @@ interface Running {
   completeBy: Instant;
   readonly maxMs: number | undefined;
   readonly task: TaskInfo | undefined;
+}
+
+function killingOf({
+  killedBy,
+  killAt,
+}: Pick<Running, 'killedBy' | 'killAt'>): Pick<TaskMemory, 'killing'> {
+  if (killedBy === undefined) return {};
+  return { killing: { by: killedBy, at: killAt === Infinity ? undefined : killAt } };
 }
 
 const SIGNAL_WORDS: Readonly<Record<number, string>> = {
@@ -154,13 +172,14 @@ export class BuiltinExecutor {
   memory(): TaskMemory[] {
     return [...this.#tasks.values()]
       .filter((task) => task.state !== 'ended')
-      .map(({ taskId, container, group, graceMs, completeBy, maxMs, task }) => ({
+      .map(({ taskId, container, group, graceMs, completeBy, maxMs, task, ...rest }) => ({
         taskId,
         container,
         group,
         graceMs,
         task,
         completeBy: maxMs === undefined ? undefined : completeBy,
+        ...killingOf(rest),
       }));
   }
 
@@ -193,7 +212,9 @@ export class BuiltinExecutor {
     process: 'there' | 'never-started',
     past: TaskPast,
   ): readonly BuiltinEffect[] {
-    const { taskId, container, group, graceMs, completeBy, task } = memory;
+    const { taskId, container, group, graceMs, completeBy, task, killing } = memory;
+    const isThere = process === 'there';
+    const isKilling = isThere && killing !== undefined;
     const checks = new TaskChecks(task?.check, task?.health_check);
     this.#groupCount = Math.max(this.#groupCount, group ?? 0);
     this.#tasks.set(taskId, {
@@ -202,19 +223,24 @@ export class BuiltinExecutor {
       checks,
       group,
       graceMs,
-      state: process === 'there' ? 'running' : 'starting',
-      killedBy: undefined,
-      killAt: Infinity,
+      state: isKilling ? 'killing' : isThere ? 'running' : 'starting',
+      killedBy: killing?.by,
+      killAt: killing?.at ?? Infinity,
       completeBy: completeBy ?? Infinity,
       maxMs: maxMsOf(task),
       task,
     });
-    if (process === 'never-started') {
+    if (!isThere) {
       if (task !== undefined) this.#out.push({ kind: 'start', task });
       return this.#take();
     }
-    checks.start(past.startedAt, past.checks);
     if (!past.wasReportedRunning) this.#update(taskId, 'TASK_RUNNING');
+    if (!isKilling) checks.start(past.startedAt, past.checks);
+    else {
+      // The earlier life may have died before its signal was sent.
+      const signal = killing.by === 'deadline' ? 'SIGKILL' : 'SIGTERM';
+      this.#out.push({ kind: 'signal', taskId, signal });
+    }
     return this.#take();
   }
 
@@ -310,6 +336,7 @@ export class BuiltinExecutor {
         task.killedBy = 'deadline';
         task.state = 'killing';
         task.checks.stop();
+        this.#out.push({ kind: 'remember' });
         this.#out.push({ kind: 'signal', taskId: task.taskId, signal: 'SIGKILL' });
       } else if (task.state === 'killing' && task.killAt <= now) {
         task.killAt = Infinity;
@@ -332,6 +359,7 @@ export class BuiltinExecutor {
     }
     task.killedBy = 'kill';
     if (task.state === 'running') this.#beginKill(task, graceMs, now);
+    else this.#out.push({ kind: 'remember' });
   }
 
   #beginKill(task: Running, graceMs: number, now: Instant): void {
@@ -340,6 +368,7 @@ export class BuiltinExecutor {
     task.completeBy = Infinity;
     task.checks.stop();
     if (this.#options.reportsKilling) this.#update(task.taskId, 'TASK_KILLING');
+    this.#out.push({ kind: 'remember' });
     this.#out.push({ kind: 'signal', taskId: task.taskId, signal: 'SIGTERM' });
   }
 

@@ -2,7 +2,7 @@
 // One object per executor, in the agent's own process; its tasks outlive it and are resumed.
 import { errorChain } from '#base/fault.ts';
 import type { Env, Timer } from '#env/env.ts';
-import type { HostProcess, ProcessHost, ProcessSpec } from '#env/process.ts';
+import type { HostProcess, ProcessHost, ProcessSpec, Signal } from '#env/process.ts';
 import type { ExecutorEvent, NetworkInfo, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import type { Probe, ProbeResult } from './check-core.ts';
 import { BuiltinExecutor, type BuiltinEffect, type ProbeEffect, type TaskMemory } from './core.ts';
@@ -51,6 +51,7 @@ export class BuiltinRunner {
   readonly #lives = new Map<string, AbortController>();
   #timer: Timer | undefined;
   #isClosed = false;
+  #remembered: Promise<void> = Promise.resolve();
 
   constructor(host: ProcessHost, place: RunnerPlace, env: Env) {
     this.#host = host;
@@ -141,8 +142,13 @@ export class BuiltinRunner {
         case 'start':
           void this.#start(effect.task);
           break;
+        case 'remember':
+          this.#remembered = this.#place.remember(this.#core.memory()).catch((error: unknown) => {
+            this.#env.log.warn('Cannot note that tasks are ended', { error: errorChain(error) });
+          });
+          break;
         case 'signal':
-          this.#processes.get(effect.taskId)?.kill(effect.signal, 'group');
+          void this.#signal(effect.taskId, effect.signal);
           break;
         case 'update':
           this.#place.onUpdate(this.#status(effect));
@@ -157,6 +163,12 @@ export class BuiltinRunner {
       }
     }
     this.#arm();
+  }
+
+  /** Once it is known that it was asked for: whoever comes after a crash tells the end as that. */
+  async #signal(taskId: string, signal: Signal): Promise<void> {
+    await this.#remembered;
+    this.#processes.get(taskId)?.kill(signal, 'group');
   }
 
   #status(effect: BuiltinEffect & { kind: 'update' }): TaskStatus {
