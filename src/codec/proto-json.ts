@@ -31,12 +31,22 @@ export class JsonMapping {
   fromJson(message: string, json: unknown): Value {
     if (!isObject(json)) throw jsonFault(message, '', 'Expecting a JSON object');
     const missing: string[] = [];
-    const value = this.#object(message, json, { missing, up: undefined, name: '', index: -1 });
+    const value = this.#whole(message, json, { missing, up: undefined, name: '', index: -1 });
     if (missing.length > 0) {
       const why = `Missing required fields: ${missing.join(', ')}`;
       throw jsonFault(message, missing[0] ?? '', why);
     }
     return value;
+  }
+
+  /** Messages that hold themselves may be nested without end. */
+  #whole(message: string, json: Value, up: Place): Value {
+    try {
+      return this.#object(message, json, up);
+    } catch (error) {
+      if (error instanceof RangeError) throw jsonFault(message, '', 'nested too deeply');
+      throw error;
+    }
   }
 
   #object(message: string, json: Value, up: Place): Value {

@@ -173,6 +173,12 @@ export class Codec {
     return value;
   }
 
+  #empty({ type, kind }: { type: string; kind: string }): unknown {
+    const nothing = new Uint8Array();
+    if (kind !== 'message') return kind === 'b' ? nothing : '';
+    return this.#decoder(type)(new Reader(nothing));
+  }
+
   #mapEntry(target: Value, field: { type: string; kind: string }, reader: Reader): void {
     const end = reader.u() + reader.at;
     if (end > reader.end) throw new RangeError('truncated map entry');
@@ -181,7 +187,7 @@ export class Codec {
     while (reader.at < end) {
       const tag = reader.u();
       if (tag === 10) key = reader.s();
-      else if (tag >> 3 === 2) {
+      else if (tag === 18) {
         value =
           field.kind === 'message'
             ? this.#nested(field.type, reader)
@@ -190,6 +196,9 @@ export class Codec {
               : reader.s();
       } else reader.skip(tag & 7);
     }
+    if (reader.at !== end) throw new RangeError('truncated map entry');
+    // An entry without a value has an empty one, which may lack what is required.
+    value ??= this.#empty(field);
     Object.defineProperty(target, key, { value, enumerable: true, writable: true });
   }
 }

@@ -4,6 +4,7 @@ import type { MasterInfo, Offer_Operation, QuotaConfig, SchedulerCall } from '#w
 import { AcceptDesk } from './accepts.ts';
 import { AgentDesk } from './agents.ts';
 import { refuseMs, wishesOf } from './call-parts.ts';
+import { RegistryCollector } from './collection.ts';
 import { FrameworkDesk, type DriverOrigin } from './frameworks.ts';
 import { LaunchDesk } from './launches.ts';
 import { LifecycleDesk } from './lifecycle.ts';
@@ -60,6 +61,7 @@ export class MasterCore {
   readonly #accepts: AcceptDesk;
   readonly maintenance: MaintenanceDesk;
   readonly #offers: OfferDesk;
+  readonly #collector: RegistryCollector;
 
   constructor(options: MasterOptions, recovered: RecoveredRegistry, now: number) {
     this.state = new MasterState(options, recovered.agents, now);
@@ -69,6 +71,7 @@ export class MasterCore {
     for (const { agentId, standing } of recovered.standings ?? []) {
       this.state.standings.set(agentId, standing);
     }
+    this.#collector = new RegistryCollector(this.state, now);
     this.quotas = new QuotaDesk(this.state, recovered.quotas ?? []);
     this.#operations = new OperationDesk(this.state);
     this.#agents = new AgentDesk(this.state, this.#operations, (info, at) =>
@@ -255,13 +258,18 @@ export class MasterCore {
     }
     this.#agents.onTick(now);
     this.maintenance.onTick(now);
+    this.#collector.onTick(now);
     this.#expireFilters(now);
     return this.#settled(now, { isPatient: true });
   }
 
   /** When `onTick` is wanted next; after each tick one timer for the earliest is enough. */
   nextDeadline(): number {
-    let at = Math.min(this.#agents.nextDeadline(), this.maintenance.nextDeadline());
+    let at = Math.min(
+      this.#agents.nextDeadline(),
+      this.maintenance.nextDeadline(),
+      this.#collector.nextDeadline(),
+    );
     for (const { failoverDeadline } of this.state.frameworks.values()) {
       if (failoverDeadline !== undefined) at = Math.min(at, failoverDeadline);
     }

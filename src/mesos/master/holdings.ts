@@ -17,7 +17,11 @@ export interface Registered {
   readonly frameworks: ReadonlyMap<string, FrameworkRecord>;
   readonly offers: Map<string, OfferRecord>;
   readonly watcher: StateWatcher;
+  readonly options: { readonly unreachableTasksMax?: number | undefined };
 }
+
+/** Tasks of one framework that are remembered as unreachable (Mesos 1.11). */
+const UNREACHABLE_MAX = 1_000;
 
 export class Holdings {
   readonly #state: Registered;
@@ -73,6 +77,10 @@ export class Holdings {
   addUnreachable(framework: FrameworkRecord, task: Task): void {
     framework.unreachableTasks.set(task.task_id.value, task);
     this.#state.watcher.onTask(framework, task, 'unreachable', 'came');
+    const most = this.#state.options.unreachableTasksMax ?? UNREACHABLE_MAX;
+    const [oldest] = framework.unreachableTasks.keys();
+    if (framework.unreachableTasks.size <= most || oldest === undefined) return;
+    this.removeUnreachable(framework, oldest);
   }
 
   removeUnreachable(framework: FrameworkRecord, taskId: string): void {

@@ -13,6 +13,8 @@ test('without flags everything is as Mesos has it', () => {
     agentRemovalRate: undefined,
     completedFrameworksMax: 50,
     completedTasksMax: 1_000,
+    unreachableTasksMax: 1_000,
+    collection: { intervalMs: 900_000, ageMsMax: 1_209_600_000, countMax: 102_400 },
     operatorStreamsMax: 1_000,
     refusesRoot: false,
   });

@@ -61,6 +61,10 @@ export const settingKinds = {
   agent_removal_rate_limit: flag('', rate),
   max_completed_frameworks: flag('50', count),
   max_completed_tasks_per_framework: flag('1000', count),
+  max_unreachable_tasks_per_framework: flag('1000', count),
+  registry_gc_interval: flag('15mins', durationMs),
+  registry_max_agent_age: flag('2weeks', durationMs),
+  registry_max_agent_count: flag('102400', count),
   max_operator_event_stream_subscribers: flag('1000', atLeastOne),
   root_submissions: flag('true', bool),
   min_allocatable_resources: flag('cpus:0.01|mem:32', minimums),
@@ -90,6 +94,12 @@ export function settingsFrom(given: Readonly<Record<string, string>>): MasterSet
     agentRemovalRate: value('agent_removal_rate_limit'),
     completedFrameworksMax: value('max_completed_frameworks'),
     completedTasksMax: value('max_completed_tasks_per_framework'),
+    unreachableTasksMax: value('max_unreachable_tasks_per_framework'),
+    collection: {
+      intervalMs: value('registry_gc_interval'),
+      ageMsMax: value('registry_max_agent_age'),
+      countMax: value('registry_max_agent_count'),
+    },
     operatorStreamsMax: value('max_operator_event_stream_subscribers'),
     refusesRoot: !value('root_submissions'),
     allocator: {

@@ -5,6 +5,7 @@ import type { AllocatorOptions } from '#mesos/allocator/allocator-core.ts';
 import type { Resources } from '#mesos/resources/resources.ts';
 import type { Tally } from '#mesos/resources/tally.ts';
 import type { TlsSettings } from '#mesos/security/tls-settings.ts';
+import type { CollectionOptions } from './collection.ts';
 import type { Approvers, Authorizer } from '#mesos/security/authorizer.ts';
 import type {
   AgentInfo,
@@ -108,6 +109,10 @@ export interface MasterOptions {
   readonly completedTasksMax: number;
   /** The oldest stream ends when there is one more; 1,000 when left out. */
   readonly operatorStreamsMax?: number | undefined;
+  /** Of each framework; 1,000 when left out. */
+  readonly unreachableTasksMax?: number | undefined;
+  /** When agents that are unreachable or gone are forgotten; as Mesos does when left out. */
+  readonly collection?: CollectionOptions | undefined;
   /** --root_submissions=false */
   readonly refusesRoot?: boolean | undefined;
   /** How fast agents that do not answer may be marked unreachable (--agent_removal_rate_limit). */

@@ -53,6 +53,8 @@ export type RegistryWrite =
   | { readonly kind: 'set-weight'; readonly role: string; readonly weight: number }
   /** All of them at once. One that sets nothing is forgotten. */
   | { readonly kind: 'set-quotas'; readonly configs: readonly QuotaConfig[] }
+  /** It was unreachable or gone, and nobody has to know of it any more. */
+  | { readonly kind: 'forget-agent'; readonly agentId: string }
   | { readonly kind: 'mark-gone'; readonly agentId: string; readonly at: number }
   | { readonly kind: 'set-standing'; readonly agentId: string; readonly standing: AgentStanding }
   | { readonly kind: 'set-maintenance'; readonly content: MaintenanceContent };
@@ -89,6 +91,11 @@ function operations(write: RegistryWrite): StoreOp[] {
         { kind: 'delete', key: UNREACHABLE + write.agentId },
         { kind: 'delete', key: STANDINGS + write.agentId },
       ];
+    case 'forget-agent':
+      return [UNREACHABLE, GONE, STANDINGS].map((folder) => ({
+        kind: 'delete',
+        key: folder + write.agentId,
+      }));
     case 'mark-gone':
       return [
         { kind: 'delete', key: AGENTS + write.agentId },

@@ -180,3 +180,14 @@ test('fields and enum values of later versions are skipped', () => {
 test('a missing required field is named', () => {
   assert.throws(() => decode('FrameworkInfo', new Uint8Array()), /missing required field "user"/);
 });
+
+test('an entry of a map without a value has an empty one, which may lack what is required', () => {
+  // QuotaConfig { role: "q", limits { key: "cpus", and nothing else } }
+  const bytes = Buffer.from('0a01711a060a0463707573', 'hex');
+  assert.throws(
+    () => decode('QuotaConfig', bytes),
+    /Cannot parse Value_Scalar: missing required field "value"/,
+  );
+  const wrongTag = Buffer.from('0a01711a080a046370757311aa', 'hex');
+  assert.throws(() => decode('QuotaConfig', wrongTag), /Cannot parse/);
+});

@@ -53,6 +53,7 @@ const BROKEN_WAIT_MS = 60;
 const HEALTH_MS_MAX = 2_000;
 const SETTLED_MS_MAX = 20_000;
 const SHOWN = 600;
+const QUIET_MS = 30;
 
 export function rssMb(pid: number): number {
   const text = readFileSync(`/proc/${pid}/status`, 'utf8');
@@ -138,7 +139,7 @@ export class MasterFuzzer {
 
   async #serial(): Promise<void> {
     for (let batch = 0; batch < 4 && this.#goesOn(); batch++) {
-      const before = await this.#projection();
+      const before = await this.#quiet();
       const refused: string[] = [];
       let isClean = true;
       for (let i = 0; i < BATCH && isClean; i++) {
@@ -264,6 +265,16 @@ export class MasterFuzzer {
   }
 
   // ---- what must stay
+
+  /** What was allowed before may take effect only now. */
+  async #quiet(): Promise<string> {
+    for (let last = ''; ;) {
+      const now = await this.#projection();
+      if (now === last || !this.#target.isRunning()) return now;
+      last = now;
+      await new Promise((done) => setTimeout(done, QUIET_MS));
+    }
+  }
 
   /** What only allowed requests change. */
   async #projection(): Promise<string> {
