@@ -31,6 +31,8 @@ interface Ends {
 export class KeptLegacy {
   readonly #views: KeptViews;
   readonly #flags: Readonly<Record<string, string>>;
+  /** The last answer of /tasks, whose order costs more than its text. */
+  #lastTasks: { readonly key: string; readonly changes: number; readonly rope: Rope } | undefined;
 
   constructor(views: KeptViews, flags: Readonly<Record<string, string>>) {
     this.#views = views;
@@ -111,12 +113,21 @@ export class KeptLegacy {
     };
   }
 
+  /** Nobody reads. */
+  rest(): void {
+    this.#lastTasks = undefined;
+  }
+
   /** Of all frameworks, in the order of their first status. */
   tasks({ limit, offset, order }: TasksQuery): View {
     const { tasks: form } = this.#views.legacy;
     return {
       refresh: (isOver) => this.#frameworks().every((one) => this.#refreshTasks(one, isOver)),
       compose: () => {
+        const key = `${limit} ${offset} ${order}`;
+        const { taskChanges: changes } = this.#views;
+        const last = this.#lastTasks;
+        if (last !== undefined && last.key === key && last.changes === changes) return last.rope;
         const found: {
           readonly at: number;
           readonly bytes: Uint8Array;
@@ -136,7 +147,9 @@ export class KeptLegacy {
         }
         const sign = order === 'asc' ? 1 : -1;
         const chosen = found.sort((a, b) => sign * (a.at - b.at)).slice(offset, offset + limit);
-        return new Rope().text('{"tasks":').list(blocksOf(chosen)).text('}');
+        const rope = new Rope().text('{"tasks":').list(blocksOf(chosen)).text('}');
+        this.#lastTasks = { key, changes, rope };
+        return rope;
       },
     };
   }

@@ -110,6 +110,8 @@ export class KeptViews implements StateWatcher {
   readonly protobuf: Forms;
   /** Agents with the tasks on them counted, as /state-summary has them. */
   readonly summaryAgents: Form<AgentRecord>;
+  /** Changes of tasks so far: what was read of them at the same count is the same. */
+  taskChanges = 0;
   #agents: KeptList<AgentRecord> | undefined;
   #summary: KeptList<AgentRecord> | undefined;
   /** By agent: tasks of frameworks that are there, which are not on it any more. */
@@ -192,6 +194,7 @@ export class KeptViews implements StateWatcher {
 
   /** Nobody reads: nothing is kept until somebody does. */
   rest(): void {
+    this.taskChanges += 1;
     this.core.state.watcher = nobody;
     this.#agents = undefined;
     this.#summary = undefined;
@@ -207,6 +210,7 @@ export class KeptViews implements StateWatcher {
   // ---- which change touches what ----
 
   onTask(framework: FrameworkRecord, task: Task, list: TaskList, change: Change): void {
+    this.taskChanges += 1;
     apply(this.#frameworks.get(framework)?.[list], task, change);
     this.#countTask(framework, task, list, change);
     // Sums of who holds what: not of those that are over, nor do they depend on a state.
@@ -280,11 +284,15 @@ export class KeptViews implements StateWatcher {
 
   onFramework(framework: FrameworkRecord): void {
     this.#reframe(framework);
-    // Its tasks count no longer, wherever they were: rare enough to count anew.
-    if (framework.unregisteredAt !== undefined) this.#summary = undefined;
+    if (framework.unregisteredAt === undefined) return;
+    // Its tasks count no longer, wherever they were: rare enough to count anew; and its place among
+    // the frameworks is another one.
+    this.#summary = undefined;
+    this.taskChanges += 1;
   }
 
   onForgotten(framework: FrameworkRecord): void {
+    this.taskChanges += 1;
     this.#frameworks.delete(framework);
   }
 

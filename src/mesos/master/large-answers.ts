@@ -96,7 +96,12 @@ export class LargeAnswers {
 
   close(): void {
     this.#rest?.cancel();
+    this.#forget();
+  }
+
+  #forget(): void {
     this.#kept.rest();
+    this.#legacy.rest();
   }
 
   #ask(key: string, asker: Asker, view: View): void {
@@ -114,7 +119,7 @@ export class LargeAnswers {
       this.#rest = undefined;
       const left = this.#readAt + REST_MS - env.clock.monotonicMs();
       if (left > 0) this.#restLater(left);
-      else this.#kept.rest();
+      else this.#forget();
     });
   }
 }

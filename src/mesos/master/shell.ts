@@ -33,6 +33,8 @@ type Persist = Extract<MasterEffect, { kind: 'persist' }>;
 const MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
 /** Changes confirmed in one turn of the event loop; more would keep others waiting. */
 const PERSIST_BATCH_MAX = 256;
+/** So long a run goes on in one turn of the event loop, once a portion is done. */
+const ALLOCATION_MS = 4;
 /** So long a run waits for each event of offers that the run before it sent. */
 const OFFERS_GAP_MS = 1;
 const GAP_MS_MAX = 500;
@@ -432,11 +434,14 @@ export class MasterShell {
     const from = this.env.clock.monotonicMs();
     this.#waits.add(from - (this.#wantedAt ?? from));
     this.#wantedAt = undefined;
-    const effects = this.core.allocate(this.now);
+    // Portion by portion; turns of the event loop are dear when there are many connections.
+    do {
+      const effects = this.core.allocate(this.now);
+      for (const effect of effects) if (effect.kind === 'event') this.#offersSent += 1;
+      this.perform(effects);
+    } while (this.core.isAllocating && this.env.clock.monotonicMs() - from < ALLOCATION_MS);
     this.#runs.add(this.env.clock.monotonicMs() - from);
     this.#allocatedAt = this.now;
-    for (const effect of effects) if (effect.kind === 'event') this.#offersSent += 1;
-    this.perform(effects);
   }
 
   #wakeAt(at: number): void {
