@@ -71,6 +71,7 @@ export async function bootstrap(
       ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }],
     },
   });
+  await handler.addresses.adopt();
   await ensureServiceRange(handler);
   await handler.loadDefinitions();
 }

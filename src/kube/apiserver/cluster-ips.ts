@@ -1,61 +1,276 @@
-// Cluster IPs of services: the first free address of the instance's range.
+// Addresses and node ports of services. An address is taken by making its IPAddress object, so that no two
+// services, of however many API servers, have the same; ranges are the ServiceCIDRs that are ready.
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
-import { invalid } from '#kube/meta/status.ts';
+import { ApiError, invalid } from '#kube/meta/status.ts';
 import { addressAt, isInside } from './cidr.ts';
 import type { Resources } from './resources.ts';
+import { systemWrite } from './system-write.ts';
+
+type Spec = Record<string, unknown>;
 
 const NODE_PORT_FIRST = 30_000;
 const NODE_PORT_LAST = 32_767;
+/** The range's own address, and that of the API server. */
+const INDEX_FIRST = 2;
+const group = 'networking.k8s.io';
 
-export async function allocateClusterIp(
-  resources: Resources,
-  cidr: string,
-  info: ResourceInfo,
-  service: KubeObject,
-): Promise<void> {
-  if (info.group !== '' || info.resource !== 'services') return;
-  const spec = service['spec'] as Record<string, unknown>;
-  if (spec['type'] === 'ExternalName') return;
-  const others = await resources.list('', 'services', undefined);
-  const used = new Set(others.map((one) => one['spec']?.clusterIP));
-  if (spec['clusterIP'] === undefined || spec['clusterIP'] === '') {
-    let index = 2;
-    let found = addressAt(cidr, index);
-    while (found !== undefined && used.has(found)) found = addressAt(cidr, ++index);
-    if (found !== undefined) spec['clusterIP'] = found;
-  } else if (spec['clusterIP'] !== 'None') {
-    const ip = String(spec['clusterIP']);
-    const why = used.has(ip)
-      ? 'failed to allocate IP ' + ip + ': provided IP is already allocated'
-      : isInside(cidr, ip)
-        ? undefined
-        : `failed to allocate IP ${ip}: the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${cidr}`;
-    if (why !== undefined) {
-      const message = `Invalid value: ${JSON.stringify([ip])}: ${why}`;
-      throw invalid(info, service.metadata.name ?? '', [
-        { reason: 'FieldValueInvalid', message, field: 'spec.clusterIPs' },
-      ]);
-    }
-  }
-  spec['clusterIPs'] = [spec['clusterIP']];
-  spec['ipFamilies'] ??= ['IPv4'];
-  spec['ipFamilyPolicy'] ??= 'SingleStack';
-  allocateNodePorts(spec, others);
+/** Gives back what was taken. */
+export type Release = () => Promise<void>;
+
+export const isService = (info: ResourceInfo): boolean =>
+  info.group === '' && info.resource === 'services';
+
+const specOf = (service: KubeObject): Spec => (service['spec'] ?? {}) as Spec;
+const isExternal = (spec: Spec): boolean => spec['type'] === 'ExternalName';
+
+function refused(info: ResourceInfo, service: KubeObject, ip: string, why: string): ApiError {
+  const message = `Invalid value: ${JSON.stringify([ip])}: failed to allocate IP ${ip}: ${why}`;
+  const cause = { reason: 'FieldValueInvalid', message, field: 'spec.clusterIPs' };
+  return invalid(info, service.metadata.name ?? '', [cause]);
 }
 
-function allocateNodePorts(spec: Record<string, unknown>, others: readonly KubeObject[]): void {
-  if (spec['type'] !== 'NodePort' && spec['type'] !== 'LoadBalancer') return;
-  const used = new Set(
-    others.flatMap((one) =>
-      ((one['spec']?.ports ?? []) as { nodePort?: number }[]).map(({ nodePort }) => nodePort),
-    ),
-  );
-  for (const port of (spec['ports'] ?? []) as { nodePort?: number }[]) {
-    if (port.nodePort !== undefined) continue;
-    let candidate = NODE_PORT_FIRST;
-    while (used.has(candidate) && candidate < NODE_PORT_LAST) candidate += 1;
-    port.nodePort = candidate;
-    used.add(candidate);
+/** What is taken belongs to the service, by name. */
+function addressObject(ip: string, { metadata }: KubeObject): KubeObject {
+  return {
+    apiVersion: `${group}/v1`,
+    kind: 'IPAddress',
+    metadata: {
+      name: ip,
+      labels: {
+        'ipaddress.kubernetes.io/ip-family': 'IPv4',
+        'ipaddress.kubernetes.io/managed-by': 'ipallocator.k8s.io',
+      },
+    },
+    spec: {
+      parentRef: {
+        group: '',
+        resource: 'services',
+        namespace: metadata.namespace ?? '',
+        name: metadata.name ?? '',
+      },
+    },
+  };
+}
+
+export class ServiceAddresses {
+  readonly #resources: Resources;
+  readonly #cidr: string;
+  /** By range: where the last one was found. */
+  readonly #cursors = new Map<string, number>();
+
+  constructor(resources: Resources, cidr: string) {
+    this.#resources = resources;
+    this.#cidr = cidr;
   }
+
+  /** Completes a new service. Throws ApiError 422. */
+  async create(
+    info: ResourceInfo,
+    service: KubeObject,
+    isDryRun: boolean,
+  ): Promise<Release | undefined> {
+    const spec = specOf(service);
+    if (!isService(info) || isExternal(spec)) return undefined;
+    const release = await this.#address(info, service, isDryRun);
+    await this.#nodePorts(spec);
+    return release;
+  }
+
+  /** Takes what the new form of a service needs beyond its old one, and drops what it does not. */
+  async update(
+    info: ResourceInfo,
+    next: KubeObject,
+    live: KubeObject,
+    isDryRun: boolean,
+  ): Promise<Release | undefined> {
+    const [spec, before] = [specOf(next), specOf(live)];
+    if (!isService(info) || isExternal(spec)) return undefined;
+    dropNodePorts(spec, before);
+    const release = isExternal(before) ? await this.#address(info, next, isDryRun) : undefined;
+    await this.#nodePorts(spec);
+    return release;
+  }
+
+  /** Of a service that is gone, or that has become a name for something outside. */
+  async release(service: KubeObject): Promise<void> {
+    const { clusterIP } = specOf(service);
+    if (typeof clusterIP !== 'string' || clusterIP === '' || clusterIP === 'None') return;
+    await this.#free(clusterIP, service);
+  }
+
+  /** Services of earlier versions have no address objects yet. */
+  async adopt(): Promise<void> {
+    for (const service of await this.#resources.list('', 'services', undefined)) {
+      const { clusterIP } = specOf(service);
+      if (typeof clusterIP !== 'string' || clusterIP === '' || clusterIP === 'None') continue;
+      await this.#take(clusterIP, service);
+    }
+  }
+
+  async #address(
+    info: ResourceInfo,
+    service: KubeObject,
+    isDryRun: boolean,
+  ): Promise<Release | undefined> {
+    const spec = specOf(service);
+    const wanted = String(spec['clusterIP'] ?? '');
+    let taken: string | undefined;
+    if (wanted === '') {
+      taken = await this.#next(service, isDryRun);
+      spec['clusterIP'] = taken;
+    } else if (wanted !== 'None') {
+      await this.#claim(info, service, wanted, isDryRun);
+      taken = wanted;
+    }
+    spec['clusterIPs'] = [spec['clusterIP']];
+    spec['ipFamilies'] ??= ['IPv4'];
+    spec['ipFamilyPolicy'] ??= 'SingleStack';
+    const ip = taken;
+    return ip === undefined || isDryRun ? undefined : () => this.#free(ip, service);
+  }
+
+  /** The default range first. */
+  async #ranges(): Promise<string[]> {
+    const all = await this.#resources.list(group, 'servicecidrs', undefined);
+    const ready = all.filter(({ metadata, status }) => {
+      const conditions = ((status as Spec | undefined)?.['conditions'] ?? []) as Spec[];
+      const isReady = conditions.some((one) => one['type'] === 'Ready' && one['status'] === 'True');
+      return isReady && metadata.deletionTimestamp === undefined;
+    });
+    const more = ready.flatMap((one) => (one['spec']?.cidrs ?? []) as string[]);
+    return [...new Set([this.#cidr, ...more.filter((one) => !one.includes(':'))])];
+  }
+
+  async #claim(
+    info: ResourceInfo,
+    service: KubeObject,
+    ip: string,
+    isDryRun: boolean,
+  ): Promise<void> {
+    const ranges = await this.#ranges();
+    if (!ranges.some((cidr) => isInside(cidr, ip))) {
+      const why = `the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${this.#cidr}`;
+      throw refused(info, service, ip, why);
+    }
+    const isFree = isDryRun ? !(await this.#isTaken(ip)) : await this.#take(ip, service);
+    if (!isFree) throw refused(info, service, ip, 'provided IP is already allocated');
+  }
+
+  async #next(service: KubeObject, isDryRun: boolean): Promise<string> {
+    let known: ReadonlySet<string> | undefined;
+    for (const cidr of await this.#ranges()) {
+      let index = this.#cursors.get(cidr) ?? INDEX_FIRST;
+      const start = index;
+      let hasTurned = false;
+      for (;;) {
+        const ip = addressAt(cidr, index);
+        if (ip === undefined) {
+          if (hasTurned) break;
+          [hasTurned, index] = [true, INDEX_FIRST];
+          continue;
+        }
+        if (hasTurned && index >= start) break;
+        index += 1;
+        if (known?.has(ip) === true) continue;
+        const isFree = isDryRun ? !(await this.#isTaken(ip)) : await this.#take(ip, service);
+        if (isFree) {
+          if (!isDryRun) this.#cursors.set(cidr, index);
+          return ip;
+        }
+        known ??= await this.#taken();
+      }
+    }
+    throw new ApiError(
+      500,
+      'InternalError',
+      'Internal error occurred: failed to allocate a serviceIP: range is full',
+    );
+  }
+
+  async #taken(): Promise<ReadonlySet<string>> {
+    const all = await this.#resources.list(group, 'ipaddresses', undefined);
+    return new Set(all.map(({ metadata }) => metadata.name ?? ''));
+  }
+
+  async #isTaken(ip: string): Promise<boolean> {
+    return (await this.#resources.get(group, 'ipaddresses', undefined, ip)) !== undefined;
+  }
+
+  get #info(): ResourceInfo {
+    const found = this.#resources.registry.byResource(group, 'v1', 'ipaddresses');
+    if (found === undefined) throw new Error('No resource ipaddresses');
+    return found;
+  }
+
+  /** False when somebody else has it. */
+  async #take(ip: string, service: KubeObject): Promise<boolean> {
+    try {
+      await this.#resources.create(systemWrite(this.#info), addressObject(ip, service));
+      return true;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      // A service whose name is none is refused by its own rules, later.
+      if (error.reason === 'Invalid') return true;
+      if (error.reason !== 'AlreadyExists') throw error;
+    }
+    // It may have been taken for the very same service before.
+    const found = await this.#resources.get(group, 'ipaddresses', undefined, ip);
+    const { namespace, name } = (found?.['spec']?.parentRef ?? {}) as Record<string, string>;
+    if (namespace !== service.metadata.namespace || name !== service.metadata.name) return false;
+    const live = await this.#resources.get('', 'services', namespace, name ?? '');
+    return live === undefined || specOf(live)['clusterIP'] === ip;
+  }
+
+  /** Only if it is the service's own. */
+  async #free(ip: string, { metadata }: KubeObject): Promise<void> {
+    const found = await this.#resources.get(group, 'ipaddresses', undefined, ip);
+    const { namespace, name } = (found?.['spec']?.parentRef ?? {}) as Record<string, string>;
+    if (namespace !== metadata.namespace || name !== metadata.name) return;
+    const live = await this.#resources.get('', 'services', namespace, name ?? '');
+    if (live !== undefined && specOf(live)['clusterIP'] === ip) return;
+    try {
+      await this.#resources.delete(systemWrite(this.#info), ip, {});
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.reason !== 'NotFound') throw error;
+    }
+  }
+
+  async #nodePorts(spec: Spec): Promise<void> {
+    if (spec['type'] !== 'NodePort' && spec['type'] !== 'LoadBalancer') return;
+    const isWanted = spec['type'] === 'NodePort' || spec['allocateLoadBalancerNodePorts'] !== false;
+    const ports = (spec['ports'] ?? []) as { nodePort?: number }[];
+    const lacking = ports.filter(({ nodePort }) => nodePort === undefined || nodePort === 0);
+    if (!isWanted || lacking.length === 0) return;
+    const others = await this.#resources.list('', 'services', undefined);
+    const used = new Set(
+      [...others.map(specOf), spec].flatMap((one) =>
+        ((one['ports'] ?? []) as { nodePort?: number }[]).map(({ nodePort }) => nodePort),
+      ),
+    );
+    for (const port of lacking) {
+      let candidate = NODE_PORT_FIRST;
+      while (used.has(candidate) && candidate < NODE_PORT_LAST) candidate += 1;
+      port.nodePort = candidate;
+      used.add(candidate);
+    }
+  }
+}
+
+/** Node ports go with the type that has them, unless the client has said others. */
+function dropNodePorts(spec: Spec, before: Spec): void {
+  const has = (one: Spec): boolean => one['type'] === 'NodePort' || one['type'] === 'LoadBalancer';
+  if (has(spec) || !has(before)) return;
+  const list = (one: Spec) => (one['ports'] ?? []) as { nodePort?: number }[];
+  const old = new Set(list(before).map(({ nodePort }) => nodePort));
+  for (const port of list(spec)) {
+    if (old.has(port.nodePort)) delete port.nodePort;
+  }
+}
+
+/** A service that becomes a name for something outside holds no address any more. */
+export function hasLetGo(info: ResourceInfo, live: KubeObject, next: KubeObject): boolean {
+  if (!isService(info)) return false;
+  const type = (one: KubeObject): unknown => one['spec']?.type;
+  return type(next) === 'ExternalName' && type(live) !== 'ExternalName';
 }

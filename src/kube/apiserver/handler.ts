@@ -26,7 +26,7 @@ import { auditIdOf, followAnswer, type Audit } from './audit/audit.ts';
 import { Authenticator, type RequestHeaderTrust } from './authentication.ts';
 import { sendStatus, type Exchange } from './bodies.ts';
 import { validateCertificates } from './certificate-validation.ts';
-import { allocateClusterIp } from './cluster-ips.ts';
+import { ServiceAddresses } from './cluster-ips.ts';
 import { validateDefinitionSpec } from './crd/definition-validation.ts';
 import { Definitions } from './crd/definitions.ts';
 import { validateCustom } from './crd/object-validation.ts';
@@ -87,6 +87,7 @@ const reviewResources = new Set([
 export class Handler {
   readonly registry: TypeRegistry;
   readonly resources: Resources;
+  readonly addresses: ServiceAddresses;
   readonly #options: HandlerOptions;
   readonly #env: Env;
   readonly #authenticator: Authenticator;
@@ -137,11 +138,12 @@ export class Handler {
           context.warnings.push(...warnings);
           return causes;
         },
-        allocate: (info, object) => allocateClusterIp(this.resources, serviceCidr, info, object),
+        allocation: () => this.addresses,
         admission: () => this.#admission,
       },
       env,
     );
+    this.addresses = new ServiceAddresses(this.resources, serviceCidr);
     this.#admission = new AdmissionChain(
       {
         lookup: this.resources,

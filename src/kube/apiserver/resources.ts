@@ -22,6 +22,7 @@ import { validateCreate, validateMetadataUpdate, validateUpdate } from '#kube/me
 import { prefixEnd, type KeyValue, type Store } from '#store/store.ts';
 import type { AdmissionChain } from './admission/chain.ts';
 import type { AdmissionRequest } from './admission/request.ts';
+import { hasLetGo, isService, type Release } from './cluster-ips.ts';
 import { admissionRequestOf } from './admission/write-request.ts';
 import { decodeObject, type DecodeContext } from './decoding.ts';
 import {
@@ -39,6 +40,7 @@ import {
   prepareObjects,
   serialize,
 } from './object-store.ts';
+import { isSame, readForm, storedForm } from './stored-forms.ts';
 import { defaultStatus } from './status-defaults.ts';
 import { prepareCreate, prepareUpdate, timestamp } from './strategies.ts';
 import type { UserInfo } from './user.ts';
@@ -90,15 +92,25 @@ export type ExtraValidation = (
   object: KubeObject,
   old: KubeObject | undefined,
 ) => Promise<readonly StatusCause[]>;
-/** Called before a new object is stored, for what needs the whole cluster (cluster IPs). */
-export type Allocation = (info: ResourceInfo, object: KubeObject) => Promise<void>;
+/** What needs the whole cluster: addresses of services. What was taken is given back when nothing is stored. */
+export interface Allocation {
+  create(info: ResourceInfo, object: KubeObject, isDryRun: boolean): Promise<Release | undefined>;
+  update(
+    info: ResourceInfo,
+    next: KubeObject,
+    live: KubeObject,
+    isDryRun: boolean,
+  ): Promise<Release | undefined>;
+  /** It is gone, or has become another; what it held is free. */
+  release(object: KubeObject): Promise<void>;
+}
 
 export class Resources implements ObjectLookup {
   readonly store: Store;
   readonly registry: ResourceRegistry;
   readonly #env: Env;
   readonly #extraValidation: ExtraValidation;
-  readonly #allocate: Allocation;
+  readonly #allocation: () => Allocation;
   readonly #admission: () => AdmissionChain;
 
   constructor(
@@ -106,7 +118,7 @@ export class Resources implements ObjectLookup {
       store: Store;
       registry: ResourceRegistry;
       extraValidation: ExtraValidation;
-      allocate: Allocation;
+      allocation: () => Allocation;
       admission: () => AdmissionChain;
     },
     env: Env,
@@ -114,7 +126,7 @@ export class Resources implements ObjectLookup {
     this.store = options.store;
     this.registry = options.registry;
     this.#extraValidation = options.extraValidation;
-    this.#allocate = options.allocate;
+    this.#allocation = options.allocation;
     this.#admission = options.admission;
     this.#env = env;
   }
@@ -229,7 +241,30 @@ export class Resources implements ObjectLookup {
     const uuid = (): string => this.#env.random.uuid();
     prepareCreate(info, object, { uuid, now, user: context.user });
     applyDefaults(info, object);
-    await this.#allocate(info, object);
+    const release = await this.#allocation().create(info, object, context.isDryRun);
+    return await this.#giveBack(release, () => this.#storeNew(context, request, object));
+  }
+
+  /** What was taken is given back when nothing is stored. */
+  async #giveBack<T>(
+    release: Release | undefined,
+    store: () => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    let stored: T | undefined;
+    try {
+      stored = await store();
+    } finally {
+      if (stored === undefined) await release?.();
+    }
+    return stored;
+  }
+
+  async #storeNew(
+    context: WriteContext,
+    request: AdmissionRequest,
+    object: KubeObject,
+  ): Promise<KubeObject | undefined> {
+    const { info, namespace } = context;
     const extra = await this.#extraValidation(context, object, undefined);
     const causes = [...validateCreate(info, object), ...extra];
     if (causes.length > 0) throw invalid(kindOf(info), object.metadata.name ?? '', causes);
@@ -340,6 +375,25 @@ export class Resources implements ObjectLookup {
     await this.#mutate(context, request);
     const next = request.object ?? wanted;
     prepareUpdate(info, next, live, subresource, this.#env.clock.now());
+    const isWhole = subresource === undefined;
+    const release = isWhole
+      ? await this.#allocation().update(info, next, live, context.isDryRun)
+      : undefined;
+    const change = { kv, live, next };
+    return await this.#giveBack(release, () =>
+      this.#storeChange(context, request, change, options),
+    );
+  }
+
+  /** undefined when somebody else wrote in between. */
+  async #storeChange(
+    context: WriteContext,
+    request: AdmissionRequest,
+    { kv, live, next }: { kv: KeyValue; live: KubeObject; next: KubeObject },
+    options: { readonly skipValidation?: boolean },
+  ): Promise<KubeObject | undefined> {
+    const { info, subresource } = context;
+    const name = live.metadata.name ?? '';
     if (options.skipValidation !== true) {
       const own =
         subresource === undefined
@@ -370,6 +424,8 @@ export class Resources implements ObjectLookup {
       ],
     });
     if (!result.ok) return undefined;
+    if ((isLast && isService(info)) || hasLetGo(info, live, next))
+      await this.#allocation().release(live);
     const written = await readForm(info, stored, next);
     written.metadata.resourceVersion = String(isLast ? kv.modRevision : result.revision);
     return written;
@@ -511,6 +567,7 @@ export class Resources implements ObjectLookup {
         ],
       });
       if (result.ok) {
+        if (isLast && isService(info)) await this.#allocation().release(live);
         const isPod = info.group === '' && info.resource === 'pods';
         next.metadata.resourceVersion = String(result.revision);
         // What goes at once is shown as it was; pods are shown with the grace that they got.
@@ -521,23 +578,6 @@ export class Resources implements ObjectLookup {
       if (attempt >= RETRIES_MAX) throw conflict(info, name, 'the object has been modified');
     }
   }
-}
-
-async function storedForm(info: ResourceInfo, object: KubeObject): Promise<KubeObject> {
-  return info.codec === undefined ? object : await info.codec.write(object);
-}
-
-/** What a client sees of what it wrote: as it is read from then on. */
-async function readForm(
-  info: ResourceInfo,
-  stored: KubeObject,
-  written: KubeObject,
-): Promise<KubeObject> {
-  const { codec } = info;
-  if (codec === undefined || stored === written) return written;
-  const copy = structuredClone(stored);
-  if (!codec.needsCall(copy)) return codec.read(copy);
-  return (await codec.readAll([copy]))[0] ?? written;
 }
 
 function checkUid(
@@ -553,14 +593,4 @@ function checkUid(
   const key = isDryRun ? whole.replace(/^\/registry/, '') : whole;
   const why = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: ${uids}`;
   throw conflict(info, name, why);
-}
-
-/** Whether a write would change nothing (times of managedFields aside). */
-function isSame(live: KubeObject, next: KubeObject): boolean {
-  const plain = ({ metadata, ...rest }: KubeObject) => {
-    const { resourceVersion: _version, managedFields = [], ...meta } = metadata;
-    const fields = managedFields.map(({ time: _time, ...entry }) => entry);
-    return { ...rest, metadata: { ...meta, managedFields: fields } };
-  };
-  return same(plain(live), plain(next));
 }

@@ -1,0 +1,32 @@
+// The form in which an object lies in the store, and in which it is read again, where the two differ: custom
+// resources with several versions.
+import type { KubeObject } from '#kube/meta/object.ts';
+import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import { same } from '#base/same.ts';
+
+export async function storedForm(info: ResourceInfo, object: KubeObject): Promise<KubeObject> {
+  return info.codec === undefined ? object : await info.codec.write(object);
+}
+
+/** What a client sees of what it wrote: as it is read from then on. */
+export async function readForm(
+  info: ResourceInfo,
+  stored: KubeObject,
+  written: KubeObject,
+): Promise<KubeObject> {
+  const { codec } = info;
+  if (codec === undefined || stored === written) return written;
+  const copy = structuredClone(stored);
+  if (!codec.needsCall(copy)) return codec.read(copy);
+  return (await codec.readAll([copy]))[0] ?? written;
+}
+
+/** Whether a write would change nothing (times of managedFields aside). */
+export function isSame(live: KubeObject, next: KubeObject): boolean {
+  const plain = ({ metadata, ...rest }: KubeObject) => {
+    const { resourceVersion: _version, managedFields = [], ...meta } = metadata;
+    const fields = managedFields.map(({ time: _time, ...entry }) => entry);
+    return { ...rest, metadata: { ...meta, managedFields: fields } };
+  };
+  return same(plain(live), plain(next));
+}
