@@ -2,7 +2,6 @@
 // defaults, validation, admission and field ownership. What kinds do differently is in strategies.ts.
 import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
 import type { Env } from '#env/env.ts';
-import { same } from '#base/same.ts';
 import { serverSideApply, trackUpdate } from '#kube/meta/apply.ts';
 import { applyDefaults } from '#kube/meta/defaulting.ts';
 import { generateName, invalidValue } from '#kube/meta/names.ts';
@@ -230,7 +229,7 @@ export class Resources implements ObjectLookup {
     wanted: KubeObject,
     skipTracking: boolean,
   ): Promise<KubeObject | undefined> {
-    const { info, namespace } = context;
+    const { info } = context;
     const now = this.#env.clock.now();
     wipeSystemFields(wanted);
     applyDefaults(info, wanted);
