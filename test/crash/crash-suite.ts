@@ -254,8 +254,8 @@ export class CrashSuite {
     else if (runs === 1 && first !== end) {
       const { message = '' } = this.#updates(id).find((one) => one.state === first) ?? {};
       const wasHit = isVictim && (crash.kind === 'shim' || crash.kind === 'command');
-      // Of a group, the other is killed when one is hit.
-      const isInGroup = /-g\d$/.test(id) && (crash.kind === 'shim' || crash.kind === 'command');
+      // Of a group, the other is killed when one is hit, or has failed before it ran.
+      const isInGroup = /-g\d$/.test(id) && first === 'TASK_KILLED';
       assert.ok(wasHit || isInGroup, `its end is its own: ${told} (${message})`);
     }
   }

@@ -265,6 +265,8 @@ class RealProcessHost implements NodeProcessHost {
   readonly #timers: Timers;
   readonly #cgroups: CgroupRoots | undefined;
   readonly #processes = new Map<string, ShimmedProcess>();
+  /** Cgroups of what is being started: not among the processes yet, and nobody's leftover either. */
+  readonly #launching = new Set<string>();
   readonly #adopting = new Map<string, Promise<ShimmedProcess | undefined>>();
   #tools: ShimTools | undefined;
 
@@ -285,7 +287,8 @@ class RealProcessHost implements NodeProcessHost {
   async sweep(cgroup: string): Promise<void> {
     const cgroups = this.#cgroups;
     if (cgroups === undefined) return;
-    const known = [...this.#processes.values()].map((one) => one.record.cgroup ?? '');
+    const started = [...this.#processes.values()].map((one) => one.record.cgroup ?? '');
+    const known = [...started, ...this.#launching];
     const leads = (path: string): boolean => known.some((one) => `${one}/`.startsWith(`${path}/`));
     const isBelow = (path: string): boolean => known.some((one) => path.startsWith(`${one}/`));
     for (const path of cgroupsBelow(cgroups, cgroup).toReversed()) {
@@ -298,6 +301,16 @@ class RealProcessHost implements NodeProcessHost {
 
   async launch(spec: ProcessSpec): Promise<HostProcess> {
     await this.#prepare(spec);
+    const { cgroup = '' } = spec;
+    this.#launching.add(cgroup);
+    try {
+      return await this.#launch(spec);
+    } finally {
+      this.#launching.delete(cgroup);
+    }
+  }
+
+  async #launch(spec: ProcessSpec): Promise<HostProcess> {
     let args: string[];
     try {
       const useCgroup = this.#cgroups !== undefined && spec.cgroup !== undefined;
