@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { suite, test } from 'node:test';
+import { eventually } from '#test/support/cluster.ts';
 import { startFuzzedMaster } from '#test/support/fuzz/fuzzed-master.ts';
 import { MasterFuzzer, rssMb } from '#test/support/fuzz/fuzzer.ts';
 import { Scheduler, Stream, World } from '#test/support/mesos-differential/player.ts';
@@ -58,7 +59,7 @@ suite('bad input to the master', () => {
         const all = JSON.parse(bytes.toString()) as Record<string, number>;
         return all['master/operator_event_stream_subscribers'] ?? 0;
       };
-      await world.until('all have subscribed', async () =>
+      await eventually('all have subscribed', async () =>
         (await metric()) === STUCK + 1 ? true : undefined,
       );
       let most = 0;
@@ -74,7 +75,7 @@ suite('bad input to the master', () => {
       }
       assert.equal(await metric(), 1, 'only the reader is left');
       assert.ok(most < STUCK_MB_MAX, `${most} MB`);
-      await world.until('the reader has everything', () =>
+      await eventually('the reader has everything', async () =>
         reader.events.filter(({ type }) => type === 'FRAMEWORK_UPDATED').length === told
           ? true
           : undefined,
