@@ -6,8 +6,7 @@ import { fileURLToPath } from 'node:url';
 /** The command line of this very program: Node and the entry script (bundle or source). */
 export function selfCommand(): readonly string[] {
   const script = process.argv[1] ?? fileURLToPath(import.meta.url);
-  // Until a part listens for it, SIGUSR1 (end, and what runs there, too) would open Node's debugger.
-  return [process.execPath, '--disable-sigusr1', script];
+  return [process.execPath, script];
 }
 
 function shellQuoted(word: string): string {
