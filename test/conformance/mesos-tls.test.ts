@@ -78,7 +78,8 @@ class Cluster {
   }
 
   async agent(variables: Variables): Promise<ChildProcess> {
-    this.agentPort = await freePort();
+    // An agent that comes back must come back where it was.
+    if (this.agentPort === 0) this.agentPort = await freePort();
     const ports = ['--port', String(this.agentPort), '--master', `127.0.0.1:${this.masterPort}`];
     const words = ['agent', '--home', join(this.home, 'a'), ...ports];
     return this.spawn([...words, '--resources', 'cpus:4;mem:1024'], variables, 'agent.log');
