@@ -1,7 +1,7 @@
 // What a controller's core may ask for. perform.ts does it, in this order; what stands side by side and
 // is of one kind (creations, deletions) is done at once.
 import type { GroupVersionResource, KubeObject } from '#kube/meta/object.ts';
-import { isSame } from './equality.ts';
+import { same } from '#base/same.ts';
 
 /** Events `Created pod: x`, `Error creating: …` about the object that it is done for. */
 export interface Announcement {
@@ -68,6 +68,6 @@ export function statusUpdate(
   object: KubeObject,
   status: Readonly<Record<string, unknown>>,
 ): Effect[] {
-  if (isSame(object['status'] ?? {}, status)) return [];
+  if (same(object['status'] ?? {}, status)) return [];
   return [{ kind: 'update', resource, object: { ...object, status }, subresource: 'status' }];
 }

@@ -4,7 +4,8 @@ import test from 'node:test';
 import * as fc from 'fast-check';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { lastTime, nextTime, parseSchedule } from './cronjob/schedule.ts';
-import { canonicalText, isSame } from './equality.ts';
+import { same } from '#base/same.ts';
+import { canonicalText } from './canonical-text.ts';
 import { scaledValue } from './intstr.ts';
 import { formatIndexes, parseIndexes } from './job/indexes.ts';
 import { judgeNode } from './daemonset/core.ts';
@@ -85,11 +86,11 @@ test('equal values have equal texts, and unequal ones do not', () => {
   fc.assert(
     fc.property(fc.json(), fc.json(), (a, b) => {
       const [x, y] = [JSON.parse(a) as unknown, JSON.parse(b) as unknown];
-      assert.equal(isSame(x, y), canonicalText(x) === canonicalText(y));
+      assert.equal(same(x, y), canonicalText(x) === canonicalText(y));
     }),
   );
-  assert.ok(isSame({ a: 1, b: undefined }, { a: 1 }));
-  assert.ok(isSame({ a: 1, b: 2 }, { b: 2, a: 1 }));
+  assert.ok(same({ a: 1, b: undefined }, { a: 1 }));
+  assert.ok(same({ a: 1, b: 2 }, { b: 2, a: 1 }));
 });
 
 test('templateHash() is a label of its template alone', () => {

@@ -3,7 +3,7 @@
 import type { KubeObject } from '#kube/meta/object.ts';
 import { controllerRevisions } from '#kube/client/resources.ts';
 import type { Effect } from './effects.ts';
-import { isSame } from './equality.ts';
+import { same } from '#base/same.ts';
 import { claim, ownerReference } from './owners.ts';
 import { normalTemplate, templateHash } from './template-hash.ts';
 import { labelSelectorFromObject } from '#kube/meta/selectors.ts';
@@ -48,7 +48,7 @@ export function planRevisions(input: RevisionInput): RevisionPlan {
   const mine = claimed.mine.toSorted((a, b) => numberOf(a) - numberOf(b));
   const highest = numberOf(mine.at(-1) ?? owner);
   const data = dataOf(owner);
-  const equal = mine.filter((one) => isSame(one['data'], data));
+  const equal = mine.filter((one) => same(one['data'], data));
   let current = equal.at(-1);
   if (current === undefined) {
     current = newRevision(owner, data, highest + 1, collisionCount);

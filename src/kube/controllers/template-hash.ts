@@ -1,6 +1,6 @@
 // The label that tells apart what different templates of one owner made: it looks as upstream's does
 // (ten characters that spell no word), and is the same for the same template, always.
-import { canonicalText } from './equality.ts';
+import { canonicalText } from './canonical-text.ts';
 
 const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
 

@@ -2,7 +2,7 @@
 import { keyOf } from '#kube/client/informer-store.ts';
 import { clusterRoles } from '#kube/client/resources.ts';
 import { nothing, type Decision } from '#kube/controllers/effects.ts';
-import { isSame } from '#kube/controllers/equality.ts';
+import { same } from '#base/same.ts';
 import { Controller, followOwn, type ControllerServices } from '#kube/controllers/frame.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { labelSelectorFromObject, matchesLabels } from '#kube/meta/selectors.ts';
@@ -22,10 +22,10 @@ export function aggregate(role: KubeObject, roles: readonly KubeObject[]): Decis
       .filter((one) => one.metadata.name !== role.metadata.name)
       .toSorted((a, b) => ((a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1));
     for (const one of chosen.flatMap(({ rules: own }) => (own ?? []) as unknown[])) {
-      if (!rules.some((known) => isSame(known, one))) rules.push(one);
+      if (!rules.some((known) => same(known, one))) rules.push(one);
     }
   }
-  if (isSame(role['rules'] ?? [], rules)) return nothing;
+  if (same(role['rules'] ?? [], rules)) return nothing;
   return { effects: [{ kind: 'update', resource: clusterRoles, object: { ...role, rules } }] };
 }
 

@@ -12,7 +12,7 @@ import {
   indexOwned,
   type ControllerServices,
 } from '#kube/controllers/frame.ts';
-import { isSame } from '#kube/controllers/equality.ts';
+import { same } from '#base/same.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { labelSelectorFromObject, matchesLabels } from '#kube/meta/selectors.ts';
 import { reconcileDaemonSet } from './core.ts';
@@ -20,8 +20,8 @@ import { reconcileDaemonSet } from './core.ts';
 /** What of a node decides about daemon pods. */
 function isRelevant(old: KubeObject, node: KubeObject): boolean {
   return (
-    !isSame(old.metadata.labels, node.metadata.labels) ||
-    !isSame(old['spec']?.taints, node['spec']?.taints)
+    !same(old.metadata.labels, node.metadata.labels) ||
+    !same(old['spec']?.taints, node['spec']?.taints)
   );
 }
 

@@ -3,7 +3,7 @@
 import { deployments, replicaSets } from '#kube/client/resources.ts';
 import { conditionsOf, findCondition, type Condition } from '#kube/controllers/conditions.ts';
 import { statusUpdate, type Decision, type Effect } from '#kube/controllers/effects.ts';
-import { isSame } from '#kube/controllers/equality.ts';
+import { same } from '#base/same.ts';
 import { claim } from '#kube/controllers/owners.ts';
 import { isGoing } from '#kube/controllers/pod-facts.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
@@ -86,7 +86,7 @@ function ensureNewSet(sets: SetsOf, mayCreate: boolean, now: number): Plan {
     const annotations = annotationsFor(deployment, fresh, revision);
     const minReadySeconds = deployment['spec'].minReadySeconds ?? 0;
     const isMarked =
-      isSame(annotations, fresh.metadata.annotations) &&
+      same(annotations, fresh.metadata.annotations) &&
       (fresh['spec'].minReadySeconds ?? 0) === minReadySeconds;
     const patch = { metadata: { annotations }, spec: { minReadySeconds } };
     const effects: Effect[] = isMarked

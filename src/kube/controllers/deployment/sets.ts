@@ -1,6 +1,6 @@
 // A Deployment's ReplicaSets: which is its own now, sizes, revisions and the annotations that carry
 // them. Pure.
-import { isSame } from '#kube/controllers/equality.ts';
+import { same } from '#base/same.ts';
 import { scaledValue } from '#kube/controllers/intstr.ts';
 import { ownerReference } from '#kube/controllers/owners.ts';
 import { normalTemplate, templateHash } from '#kube/controllers/template-hash.ts';
@@ -75,9 +75,7 @@ export function findNewSet(
   sets: readonly KubeObject[],
 ): KubeObject | undefined {
   const wanted = withoutHash(deployment['spec'].template);
-  return sets
-    .toSorted(oldestFirst)
-    .find((set) => isSame(withoutHash(set['spec'].template), wanted));
+  return sets.toSorted(oldestFirst).find((set) => same(withoutHash(set['spec'].template), wanted));
 }
 
 export function sizeAnnotations({ wanted, maxSurge }: Bounds): Record<string, string> {

@@ -2,7 +2,7 @@
 import { keyOf, splitKey } from '#kube/client/informer-store.ts';
 import { endpoints, endpointSlices, nodes, pods, services } from '#kube/client/resources.ts';
 import { type Decision } from '#kube/controllers/effects.ts';
-import { isSame } from '#kube/controllers/equality.ts';
+import { same } from '#base/same.ts';
 import {
   byNamespace,
   Controller,
@@ -40,7 +40,7 @@ function isRelevant(old: KubeObject, pod: KubeObject): boolean {
     status?.phase,
     status?.conditions?.find((one: { type: string }) => one.type === 'Ready')?.status,
   ];
-  return !isSame(view(old), view(pod));
+  return !same(view(old), view(pod));
 }
 
 export function endpointsController(context: ControllerServices): Controller {

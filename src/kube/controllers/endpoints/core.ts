@@ -2,7 +2,7 @@
 import { endpoints as endpointsResource } from '#kube/client/resources.ts';
 import { timestamp } from '#kube/controllers/conditions.ts';
 import type { Decision, Effect } from '#kube/controllers/effects.ts';
-import { isSame } from '#kube/controllers/equality.ts';
+import { same } from '#base/same.ts';
 import { isControlledBy } from '#kube/controllers/owners.ts';
 import { isGoing, isPodOver, isPodReady } from '#kube/controllers/pod-facts.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
@@ -247,7 +247,7 @@ function endpointsEffects(snapshot: ServiceSnapshot, time: string): Effect[] {
     return [{ kind: 'create', resource: endpointsResource, object, mayExist: true }];
   }
   const isRight =
-    isSame(endpoints['subsets'] ?? [], subsets) && isSame(endpoints.metadata.labels ?? {}, labels);
+    same(endpoints['subsets'] ?? [], subsets) && same(endpoints.metadata.labels ?? {}, labels);
   if (isRight) return [];
   const metadata = {
     ...endpoints.metadata,

@@ -1,7 +1,7 @@
 // Makes the slices that are there into those that are wanted, with as few writes as may be. Pure.
 import { endpointSlices } from '#kube/client/resources.ts';
 import type { Effect } from '#kube/controllers/effects.ts';
-import { isSame } from '#kube/controllers/equality.ts';
+import { same } from '#base/same.ts';
 import { ownerReference } from '#kube/controllers/owners.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 
@@ -43,7 +43,7 @@ export function settleSlices(request: SlicesRequest): Effect[] {
   for (const one of wanted) {
     const isOfType = (slice: KubeObject): boolean => slice['addressType'] === one.addressType;
     const there =
-      take((slice) => isOfType(slice) && isSame(slice['ports'] ?? [], one.ports)) ?? take(isOfType);
+      take((slice) => isOfType(slice) && same(slice['ports'] ?? [], one.ports)) ?? take(isOfType);
     if (there === undefined) {
       const metadata = {
         generateName: `${name}-`,
@@ -58,10 +58,10 @@ export function settleSlices(request: SlicesRequest): Effect[] {
     }
     const all = { ...there.metadata.annotations, ...annotations };
     const isRight =
-      isSame(there['ports'] ?? [], one.ports) &&
-      isSame(there['endpoints'] ?? [], one.endpoints) &&
-      isSame(there.metadata.labels, labels) &&
-      (!areAnnotationsCompared || isSame(there.metadata.annotations ?? {}, all));
+      same(there['ports'] ?? [], one.ports) &&
+      same(there['endpoints'] ?? [], one.endpoints) &&
+      same(there.metadata.labels, labels) &&
+      (!areAnnotationsCompared || same(there.metadata.annotations ?? {}, all));
     if (isRight) continue;
     const object = { ...there, ...one, metadata: { ...there.metadata, labels, annotations: all } };
     effects.push({ kind: 'update', resource: endpointSlices, object });

@@ -8,7 +8,7 @@ import {
   withCondition,
 } from '#kube/controllers/conditions.ts';
 import type { Decision, Effect } from '#kube/controllers/effects.ts';
-import { isSame } from '#kube/controllers/equality.ts';
+import { same } from '#base/same.ts';
 import { taintsOf, tolerates, type Taint, type Toleration } from '#kube/controllers/node-match.ts';
 import { isGoing, isPodOver } from '#kube/controllers/pod-facts.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
@@ -60,7 +60,7 @@ function taintEffects(
   const taints = [...old.filter(({ key }) => !ownKeys.has(key)), ...wantedTaints(node, time)];
   const sort = (list: readonly Taint[]): Taint[] =>
     list.toSorted((a, b) => (`${a.key}${a.effect}` < `${b.key}${b.effect}` ? -1 : 1));
-  if (isSame(sort(old), sort(taints))) return { taints: old, effects: [] };
+  if (same(sort(old), sort(taints))) return { taints: old, effects: [] };
   const { resourceVersion } = node.metadata;
   const patch = {
     metadata: { resourceVersion },
