@@ -85,3 +85,8 @@ export function agentAdded(state: MasterState, agent: AgentRecord): MasterEffect
     event: { type: 'AGENT_ADDED', agent_added: { agent: told } },
   };
 }
+
+/** Between the two, nothing has changed an agent's resources but what its master asked for. */
+export function isSameVersion(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a !== undefined && b !== undefined && Buffer.compare(a, b) === 0;
+}

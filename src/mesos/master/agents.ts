@@ -9,7 +9,7 @@ import type {
   TaskState,
   TaskStatus_Reason,
 } from '#wire/mesos/v1.ts';
-import { agentAdded, factsOf, totalOf } from './agent-wire.ts';
+import { agentAdded, factsOf, isSameVersion, totalOf } from './agent-wire.ts';
 import { tasksByFramework } from './holdings.ts';
 import type { OperationDesk } from './operations.ts';
 import { PingQueue } from './pings.ts';
@@ -68,13 +68,14 @@ export class AgentDesk {
   }
 
   onMessage(from: string, message: FromAgent, now: number, connection = 0): void {
+    const isNewConnection = this.#connections.get(from) !== connection;
     if (this.#isLate(from, message, connection)) return;
     switch (message.name) {
       case 'RegisterSlaveMessage':
         this.#onRegister(from, message.body, now);
         break;
       case 'ReregisterSlaveMessage':
-        this.#onReregister(from, message.body, now);
+        this.#onReregister(from, message.body, now, isNewConnection);
         break;
       case 'UnregisterSlaveMessage':
         this.#onUnregister(message.body.agent_id.value, now);
@@ -211,7 +212,7 @@ export class AgentDesk {
     });
   }
 
-  #onReregister(pid: string, message: Reregister, now: number): void {
+  #onReregister(pid: string, message: Reregister, now: number, isNewConnection: boolean): void {
     this.#state.count('messages_reregister_slave');
     if (!this.#state.mayJoin(pid, message.slave)) return;
     if (this.#refuses(pid, message.slave)) return;
@@ -226,7 +227,7 @@ export class AgentDesk {
       agent.pid = pid;
       this.#state.agentsByPid.set(pid, agent);
       agent.info = message.slave;
-      this.#welcomeBack(agent, message, now);
+      this.#welcomeBack(agent, message, now, isNewConnection);
       return;
     }
     const isPending = this.#returning.has(id);
@@ -361,7 +362,9 @@ export class AgentDesk {
   }
 
   /** An agent that this master still knows: its link broke, or it restarted. */
-  #welcomeBack(agent: AgentRecord, message: Reregister, now: number): void {
+  #welcomeBack(agent: AgentRecord, message: Reregister, now: number, isNew: boolean): void {
+    const isSame = isSameVersion(agent.resourceVersion, message.resource_version_uuid?.value);
+    const isRepetition = isSame && !isNew && agent.isConnected;
     agent.isConnected = true;
     agent.pingsMissed = 0;
     agent.reregisteredAt = now;
@@ -371,7 +374,8 @@ export class AgentDesk {
     agent.resourceVersion = message.resource_version_uuid?.value ?? agent.resourceVersion;
     const revocable = agent.total.filter((kind) => kind.revocable !== undefined);
     const total = this.#state.shared(totalOf(message.slave, message).add(revocable));
-    if (!total.equals(agent.total)) {
+    // A report that was on its way before knows nothing of operations sent since; they do arrive.
+    if (!isRepetition && !total.equals(agent.total)) {
       // Operations were lost on their way: what was offered since may not be there.
       this.rescindOffers(agent);
       this.#setTotal(agent, total);

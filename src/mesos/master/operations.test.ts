@@ -322,6 +322,31 @@ test('an operation that the agent does not know after all is asked about', () =>
   assert.equal(story.master.sent.at(-1)?.message.name, 'ReconcileOperationsMessage');
 });
 
+test('a repeated report from before an operation does not undo it; one of a new connection does', () => {
+  const story = new Story();
+  const { master, agentId } = story;
+  const reserved = cpus({ reservations: [dynamic('r', 'p')] });
+  const agent = master.core.state.agents.get(agentId);
+  assert.ok(agent !== undefined);
+  const report = (): void => {
+    const resource_version_uuid = { value: new Uint8Array(16).fill(8) };
+    const { info: slave, capabilities: known } = agent;
+    const agent_capabilities = [...known];
+    const body = { slave, version: '1.11.0', agent_capabilities, resource_version_uuid };
+    master.fromAgent(PID, { name: 'ReregisterSlaveMessage', body });
+  };
+  const before = story.total();
+  report();
+  story.accept(reserve(reserved));
+  const after = story.total();
+  assert.notEqual(after, before);
+  report();
+  assert.equal(story.total(), after, 'the operation is on its way to it');
+  master.agentConnection = 2;
+  report();
+  assert.equal(story.total(), before, 'the operation was lost with the connection');
+});
+
 test('frameworks hear nothing of operations without an id that the master no longer knows', () => {
   const story = new Story();
   const { master, agentId, frameworkId } = story;
