@@ -67,8 +67,8 @@ export function compare(rounds: Readonly<Record<Side, readonly Measure[][]>>): C
     let ratio: number | undefined;
     if (strata !== undefined && peer !== undefined) {
       const [more, less] = better === 'higher' ? [strata, peer] : [peer, strata];
-      // A quantity below the clock's step counts as one step.
-      ratio = more / Math.max(less, Number.EPSILON);
+      // Nothing is so many times nothing: what is below the clock's step has no ratio.
+      ratio = less === 0 ? undefined : more / less;
     }
     return { name, unit, better, goal, atMost, strata, peer, ratio };
   });

@@ -3,10 +3,12 @@ import { agentContainers, agentProcesses } from './agent-containers.ts';
 import { agentTask } from './agent-task.ts';
 import type { Benchmark } from './benchmark.ts';
 import { coldStart } from './cold-start.ts';
-import { kubeLists } from './kube-lists.ts';
+import { kubeDiscovery } from './kube-discovery.ts';
+import { kubeLists, kubeListsLarge } from './kube-lists.ts';
 import { kubeObjects } from './kube-objects.ts';
+import { kubePatches } from './kube-patches.ts';
 import { kubeScheduling } from './kube-scheduling.ts';
-import { kubeWatch } from './kube-watch.ts';
+import { kubeWatch, kubeWatchLarge } from './kube-watch.ts';
 import { mesosFrameworks } from './mesos-frameworks.ts';
 import { mesosLaunch } from './mesos-launch.ts';
 import { mesosOffers } from './mesos-offers.ts';
@@ -27,8 +29,12 @@ export const benchmarks: readonly Benchmark[] = [
   agentProcesses,
   agentContainers,
   kubeObjects,
+  kubePatches,
+  kubeDiscovery,
   kubeLists,
+  kubeListsLarge,
   kubeWatch,
+  kubeWatchLarge,
   kubeScheduling,
   coldStart,
 ];
