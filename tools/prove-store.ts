@@ -1,8 +1,13 @@
 // Proves the store by histories: `node tools/prove-store.ts [--embedded 200] [--etcd 60] [--seed 1]`. The
 // embedded store is killed (-9) and paused, an etcd of three members in network namespaces is killed,
 // paused, cut off and parted (as root), under clients that write and watch; each history is judged by
-// test/support/store-history/checker.ts. Prints one line for docs/operating/store.md and fails on a problem.
+// test/support/store-history/checker.ts. Prints one line for docs/operating/store.md and fails on a problem;
+// the history it was found in is kept in a file.
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { run } from '#test/support/cluster.ts';
 import { findEtcd } from '#test/support/etcd.ts';
 import { embeddedRounds, type RoundsResult } from '#test/support/store-history/embedded-rounds.ts';
 import { namespacesMissing } from '#test/support/store-history/etcd-namespaces.ts';
@@ -34,7 +39,26 @@ function show(engine: string, startedAt: number, result: RoundsResult): void {
   ];
   process.stdout.write(`| ${cells.join(' | ')} |\n`);
   for (const one of problems.slice(0, 20)) process.stdout.write(`  ${one}\n`);
-  if (problems.length > 0) process.exitCode = 1;
+  if (problems.length === 0) return;
+  process.exitCode = 1;
+  const kept = join(mkdtempSync(join(tmpdir(), 'strata-history-')), 'history.json');
+  writeFileSync(kept, JSON.stringify(result.history, readable));
+  process.stdout.write(`  the history: ${kept}\n`);
+}
+
+function readable(_name: string, value: unknown): unknown {
+  if (value instanceof Map || value instanceof Set) return [...value];
+  // What a buffer makes of itself for JSON.
+  if (typeof value !== 'object' || value === null || !('type' in value)) return value;
+  return value.type === 'Buffer' && 'data' in value ? text(value.data) : value;
+}
+
+const text = (data: unknown): string => Buffer.from(data as number[]).toString();
+
+/** `etcd 3.4.23` */
+async function versionOf(binary: string): Promise<string> {
+  const { stdout } = await run([binary, '--version']);
+  return `etcd ${/etcd Version: (\S+)/.exec(stdout)?.[1] ?? ''}`;
 }
 
 const progress = (text: string): void => void process.stderr.write(`\r${text.padEnd(40)}`);
@@ -55,7 +79,11 @@ if (Number(values.etcd) > 0) {
     const rounds = Number(values.etcd);
     const onRound = (round: number, fault: string): void =>
       progress(`etcd: round ${round}, ${fault}`);
-    show('etcd, 3 members', startedAt, await etcdRounds(found.path, { rounds, seed, onRound }));
+    show(
+      `${await versionOf(found.path)}, 3 members`,
+      startedAt,
+      await etcdRounds(found.path, { rounds, seed, onRound }),
+    );
   }
 }
 process.exit();

@@ -35,7 +35,7 @@ const RECONNECT_MS = 250;
 /** While somebody waits for a revision, etcd is asked how far the watch is. */
 const PROGRESS_MS = 100;
 /** Written where etcd cannot be asked how far a watch is; no reader or watcher here sees it. */
-const MARK = '/.strata-reached';
+export const ETCD_MARK = '/.strata-reached';
 const EQUAL = 0;
 const targets = { version: 0, mod: 2 } as const;
 const DELETED = 1;
@@ -200,7 +200,7 @@ class EtcdStore implements Store {
       });
       if (revision === 0) revision = page.header?.revision ?? 0;
       const found = (page.kvs ?? []).map((kv) => this.#decode(kv));
-      items.push(...found.filter((kv) => kv.key !== MARK));
+      items.push(...found.filter((kv) => kv.key !== ETCD_MARK));
       const last = found.at(-1);
       if (page.more !== true || last === undefined) return { items, revision };
       key = this.#encode(`${last.key}\u0000`);
@@ -215,10 +215,9 @@ class EtcdStore implements Store {
       revision,
       ...(limit > 0 ? { limit } : {}),
     });
-    const items = (response.kvs ?? [])
-      .map((kv) => this.#decode(kv))
-      .filter((kv) => kv.key !== MARK);
-    const remaining = (response.count ?? items.length) - items.length;
+    const found = (response.kvs ?? []).map((kv) => this.#decode(kv));
+    const items = found.filter((kv) => kv.key !== ETCD_MARK);
+    const remaining = (response.count ?? found.length) - found.length;
     return { items, revision: this.#index.revision, more: remaining > 0, remaining };
   }
 
@@ -263,7 +262,7 @@ class EtcdStore implements Store {
   }
 
   #mark(): void {
-    const put = { put: { key: this.#encode(MARK), value: new Uint8Array() } };
+    const put = { put: { key: this.#encode(ETCD_MARK), value: new Uint8Array() } };
     this.#client.txn({ compare: [], success: [put], failure: [] }).catch((error: unknown) => {
       if (!this.#isClosed) this.#env.log.debug('Cannot write the mark to etcd', { error });
     });
@@ -313,7 +312,7 @@ class EtcdStore implements Store {
         const { type, kv } = events[at] ?? {};
         if (kv === undefined) continue;
         const key = this.#decodeKey(kv);
-        if (key === MARK) continue;
+        if (key === ETCD_MARK) continue;
         changes.push({ key, kv: type === DELETED ? undefined : toKeyValue(kv, key) });
       }
       if (changes.length === 0) this.#index.advance(revision);

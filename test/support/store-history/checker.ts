@@ -62,6 +62,8 @@ export interface History {
   readonly watches: readonly WatchRecord[];
   /** Everything that was ever changed, as the store itself tells at the end. */
   readonly log: readonly Change[];
+  /** Revisions that the store took for itself: nothing of anybody's happened there. */
+  readonly own?: ReadonlySet<number>;
 }
 
 const text = (value: Uint8Array): string => Buffer.from(value).toString();
@@ -146,121 +148,118 @@ const revisionOf = (op: OpRecord): number | undefined =>
 
 /** Sentences; none when all is well. */
 export function problemsOf(history: History): string[] {
+  const known = knownBefore(history.ops);
   return [
-    ...logProblems(history.log),
-    ...orderProblems(history.ops),
-    ...contentProblems(history),
+    ...logProblems(history),
+    ...orderProblems(history.ops, known),
+    ...contentProblems(history, known),
     ...history.watches.flatMap((one) => watchProblems(one, history.log)),
   ];
 }
 
-function logProblems(log: readonly Change[]): string[] {
-  return log.flatMap(({ revision }, i) => {
-    const before = log[i - 1]?.revision;
-    return before === undefined || revision === before + 1
-      ? []
-      : [`the log goes from revision ${before} to ${revision}`];
-  });
+/** No revision is left out, and none is told that never was. */
+function logProblems({ ops, log, own = new Set() }: History): string[] {
+  const problems: string[] = [];
+  const newest = Math.max(log.at(-1)?.revision ?? 0, ...own);
+  let next = log[0]?.revision ?? newest;
+  for (const { revision } of log) {
+    const before = next - 1;
+    while (own.has(next)) next++;
+    if (revision !== next) problems.push(`the log goes from revision ${before} to ${revision}`);
+    next = revision + 1;
+  }
+  for (const op of ops) {
+    const revision = revisionOf(op) ?? 0;
+    if (log.length > 0 && revision > newest)
+      problems.push(`${op.client}: told revision ${revision}, the newest is ${newest}`);
+  }
+  return problems;
 }
 
-/** What returned before another operation was asked for may not come after it. */
-function orderProblems(ops: readonly OpRecord[]): string[] {
-  const problems: string[] = [];
+/** For each operation the newest revision that anybody had been told before it was asked for. */
+function knownBefore(ops: readonly OpRecord[]): ReadonlyMap<OpRecord, number> {
   const moments = ops
-    .filter((op) => revisionOf(op) !== undefined && !(op.kind === 'range' && op.isStaleOk))
     .flatMap((op) => [
       { at: op.invokedAt, op, isReturn: false },
       { at: op.returnedAt, op, isReturn: true },
     ])
     .sort((a, b) => a.at - b.at);
-  const least = new Map<OpRecord, number>();
-  let known = 0;
+  const known = new Map<OpRecord, number>();
+  let newest = 0;
   for (const { op, isReturn } of moments) {
-    const revision = revisionOf(op) as number;
-    if (!isReturn) {
-      least.set(op, known);
-      continue;
-    }
-    const before = least.get(op) ?? 0;
-    if (revision < before) {
-      problems.push(
-        `${op.client}: ${op.kind} at revision ${revision} was asked for after ${before} had been told`,
-      );
-    }
-    known = Math.max(known, revision);
+    if (isReturn) newest = Math.max(newest, revisionOf(op) ?? 0);
+    else known.set(op, newest);
   }
-  return problems;
+  return known;
+}
+
+/** What returned before another operation was asked for may not come after it. */
+function orderProblems(ops: readonly OpRecord[], known: ReadonlyMap<OpRecord, number>): string[] {
+  return ops.flatMap((op) => {
+    const revision = revisionOf(op);
+    const before = known.get(op) ?? 0;
+    if (revision === undefined || revision >= before) return [];
+    if (op.kind === 'range' && op.isStaleOk) return [];
+    return [
+      `${op.client}: ${op.kind} at revision ${revision} was asked for after ${before} had been told`,
+    ];
+  });
 }
 
 /** Each result is what the state of its revision says; each change has somebody who asked for it. */
-function contentProblems({ ops, log }: History): string[] {
+function contentProblems({ ops, log }: History, known: ReadonlyMap<OpRecord, number>): string[] {
   const problems: string[] = [];
-  const state = new State();
-  const made = new Map<number, TxnRecord>();
-  const reads = new Map<number, OpRecord[]>();
+  const told = new Map<number, OpRecord[]>();
   const unknown: TxnRecord[] = [];
-  const at = (revision: number, op: OpRecord): void =>
-    void reads.set(revision, [...(reads.get(revision) ?? []), op]);
   for (const op of ops) {
-    if (op.kind === 'range' || op.result?.ok === false) at(revisionOf(op) as number, op);
-    else if (op.result === undefined) unknown.push(op);
-    else {
-      // One that changed nothing has the revision of another.
-      const other = made.get(op.result.revision);
-      if (other === undefined) made.set(op.result.revision, op);
-      else at(op.result.revision, isEmptyIn(op, log) ? op : other);
-      if (other !== undefined && !isEmptyIn(op, log)) made.set(op.result.revision, op);
-    }
+    const revision = revisionOf(op);
+    if (revision !== undefined) told.set(revision, [...(told.get(revision) ?? []), op]);
+    else if (op.kind === 'txn') unknown.push(op);
   }
-  const used = new Set<TxnRecord>();
-  for (const change of log) {
-    const { revision } = change;
-    const owner = made.get(revision) ?? unknownOwner(unknown, used, change, state);
-    if (owner === undefined) problems.push(`nobody asked for what happened at ${revision}`);
-    else problems.push(...ownerProblems(owner, change, state));
-    state.apply(change);
-    for (const op of reads.get(revision) ?? []) problems.push(...readProblems(op, state));
-    reads.delete(revision);
-    made.delete(revision);
-  }
-  for (const [revision, op] of made) {
-    if (state.effect(op.txn).size > 0 && !isEmptyIn(op, log)) {
-      problems.push(`${op.client}: acknowledged at ${revision}, and lost`);
+  const changes = new Map(log.map((change) => [change.revision, change]));
+  const used = new Set<OpRecord>();
+  const state = new State();
+  const revisions = [...new Set([...changes.keys(), ...told.keys()])].sort((a, b) => a - b);
+  for (const revision of revisions) {
+    const here = told.get(revision) ?? [];
+    const change = changes.get(revision);
+    if (change !== undefined) {
+      const possible = unknown.filter((op) => !used.has(op) && (known.get(op) ?? 0) < revision);
+      const makers = here.filter(isMade).filter((op) => isMaker(op, change, state));
+      const silent = possible.find((op) => isMaker(op, change, state));
+      if (makers.length === 0 && silent === undefined)
+        problems.push(...withoutOwner(change, here, state));
+      state.apply(change);
+      // Of two that deleted the same the one that cannot have come second.
+      const owner = makers.find((op) => readProblems(op, state).length > 0) ?? makers[0] ?? silent;
+      if (owner !== undefined) used.add(owner);
     }
+    for (const op of here) if (!used.has(op)) problems.push(...readProblems(op, state));
   }
   return problems;
 }
 
-/** A transaction of deletions alone may find nothing there. */
-function isEmptyIn({ txn, result }: TxnRecord, log: readonly Change[]): boolean {
-  if (txn.then.some(({ kind }) => kind === 'put')) return false;
-  const change = log.find(({ revision }) => revision === result?.revision);
-  return change === undefined || !txn.then.some(({ key }) => change.values.has(key));
-}
+const isMade = (op: OpRecord): op is TxnRecord => op.kind === 'txn' && op.result?.ok === true;
 
-function unknownOwner(
-  unknown: readonly TxnRecord[],
-  used: Set<TxnRecord>,
-  change: Change,
-  state: State,
-): TxnRecord | undefined {
-  const found = unknown.find(
-    (one) =>
-      !used.has(one) && state.holds(one.txn) && sameValues(state.effect(one.txn), change.values),
+/**
+ * Not everybody who was told a revision made its change: a transaction that finds nothing to delete is told
+ * the newest there is, even that of the deletion before it.
+ */
+const isMaker = ({ txn }: TxnRecord, { values }: Change, state: State): boolean =>
+  state.holds(txn) && sameValues(state.effect(txn), values);
+
+/** What is wrong with those who may have meant to make the change. */
+function withoutOwner(change: Change, told: readonly OpRecord[], state: State): string[] {
+  const { revision } = change;
+  const writers = told
+    .filter(isMade)
+    .filter(({ txn }) => txn.then.some(({ key }) => change.values.has(key)));
+  if (writers.length === 0) return [`nobody asked for what happened at ${revision}`];
+  return writers.map(({ client, txn }) =>
+    state.holds(txn)
+      ? `${client}: at ${revision} something else happened than was asked for`
+      : `${client}: made at ${revision} though its comparison did not hold`,
   );
-  if (found !== undefined) used.add(found);
-  return found;
-}
-
-function ownerProblems(owner: TxnRecord, { revision, values }: Change, state: State): string[] {
-  const problems: string[] = [];
-  if (!state.holds(owner.txn)) {
-    problems.push(`${owner.client}: made at ${revision} though its comparison did not hold`);
-  }
-  if (!sameValues(state.effect(owner.txn), values)) {
-    problems.push(`${owner.client}: at ${revision} something else happened than was asked for`);
-  }
-  return problems;
 }
 
 function readProblems(op: OpRecord, state: State): string[] {
@@ -269,8 +268,14 @@ function readProblems(op: OpRecord, state: State): string[] {
       ? []
       : [`${op.client}: a read at ${op.revision} is not the state of that revision`];
   }
-  if (op.result?.ok !== false) return [];
-  const { current, revision } = op.result;
+  if (op.result === undefined) return [];
+  const { revision } = op.result;
+  if (op.result.ok) {
+    // The change of this revision is another's: this one can only have found nothing to do.
+    if (state.holds(op.txn) && state.effect(op.txn).size === 0) return [];
+    return [`${op.client}: acknowledged at ${revision}, and lost`];
+  }
+  const { current } = op.result;
   if (state.holds(op.txn))
     return [`${op.client}: refused at ${revision} though all comparisons held`];
   const expected = op.txn.compare.map(({ key }) => state.get(key));

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { changeOf, problemsOf, type Change } from './checker.ts';
+import { changeOf, problemsOf, type Change, type History } from './checker.ts';
 import { EmbeddedClient } from './embedded-client.ts';
 import { everything, randomOf, Recorder, step, WatchLog } from './workload.ts';
 
@@ -16,6 +16,8 @@ export interface RoundsResult {
   readonly unknown: number;
   readonly revisions: number;
   readonly problems: readonly string[];
+  /** What the problems were found in. */
+  readonly history: History;
 }
 
 export async function embeddedRounds(options: {
@@ -58,11 +60,8 @@ export async function embeddedRounds(options: {
       await follow();
     }
     const log = await wholeLog(client, revision + 1);
-    const problems = problemsOf({
-      ops: recorder.ops,
-      watches: watches.map((one) => one.record()),
-      log,
-    });
+    const history = { ops: recorder.ops, watches: watches.map((one) => one.record()), log };
+    const problems = problemsOf(history);
     const unknown = recorder.ops.filter((op) => op.kind === 'txn' && op.result === undefined);
     return {
       rounds,
@@ -70,6 +69,7 @@ export async function embeddedRounds(options: {
       unknown: unknown.length,
       revisions: log.length,
       problems,
+      history,
     };
   } finally {
     await client.signal('SIGKILL');

@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createEnv } from '#env/node/env.ts';
 import { EtcdClient } from '#store/etcd-client.ts';
-import { openEtcdStore } from '#store/etcd-store.ts';
+import { ETCD_MARK, openEtcdStore } from '#store/etcd-store.ts';
 import type { Store } from '#store/store.ts';
 import { problemsOf, type Change } from './checker.ts';
 import type { RoundsResult } from './embedded-rounds.ts';
@@ -11,6 +11,8 @@ import { EtcdNamespaces } from './etcd-namespaces.ts';
 import { everything, randomOf, Recorder, step, WatchLog } from './workload.ts';
 
 const CLIENTS = 4;
+/** At least, before a member is disturbed and after it is well again. */
+const OPERATIONS = 30;
 const FAULTS = ['kill', 'pause', 'isolate', 'part'] as const;
 
 export async function etcdRounds(
@@ -46,18 +48,20 @@ export async function etcdRounds(
           while (!isOver) await step(recorder, store, `s${s}c${i}`, own);
         }),
       );
-      await delay(50 + random() * 150);
+      await busy(recorder);
+      await delay(random() * 150);
       await disturb(cluster, fault, random);
-      await delay(50);
+      await busy(recorder);
       isOver = true;
       await Promise.all(clients);
     }
     await cluster.ready();
     const client = new EtcdClient({ endpoints });
-    const log = await wholeLog(client, from, await settled(stores));
+    const { log, own } = await wholeLog(client, from, await settled(stores));
     client.close();
     const records = watches.map((one) => one.record());
-    const problems = problemsOf({ ops: recorder.ops, watches: records, log });
+    const history = { ops: recorder.ops, watches: records, log, own };
+    const problems = problemsOf(history);
     for (const { name, changes } of records) {
       const [last, newest] = [changes.at(-1)?.revision, log.at(-1)?.revision];
       if (last !== newest) problems.push(`${name} stands at ${last}, the store at ${newest}`);
@@ -69,10 +73,17 @@ export async function etcdRounds(
       unknown: unknown.length,
       revisions: log.length,
       problems,
+      history,
     };
   } finally {
     for (const store of stores) await store[Symbol.asyncDispose]();
   }
+}
+
+/** Clients get something done, however slow the machine is. */
+async function busy({ ops }: Recorder): Promise<void> {
+  const enough = ops.length + OPERATIONS;
+  while (ops.length < enough) await delay(5);
 }
 
 /** One member is disturbed and then well again. */
@@ -121,11 +132,14 @@ async function settled(stores: readonly Store[]): Promise<number> {
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 const text = (value: Uint8Array): string => Buffer.from(value).toString();
 
-/** As etcd itself tells it, not through the stores that are judged. */
-async function wholeLog(client: EtcdClient, from: number, to: number): Promise<Change[]> {
-  const log: Change[] = [];
+/** As etcd itself tells it, not through the stores that are judged; what they wrote for themselves apart. */
+async function wholeLog(
+  client: EtcdClient,
+  from: number,
+  to: number,
+): Promise<{ log: Change[]; own: Set<number> }> {
   const byRevision = new Map<number, Map<string, string | undefined>>();
-  if (to < from) return log;
+  const own = new Set<number>();
   const stream = client.watch();
   const create = {
     key: bytes('/'),
@@ -134,27 +148,29 @@ async function wholeLog(client: EtcdClient, from: number, to: number): Promise<C
     progressNotify: false,
   };
   await new Promise<void>((done, fail) => {
+    if (to < from) return done();
     stream.on('error', fail);
     stream.on('data', ({ events = [] }) => {
+      let newest = 0;
       for (const { type, kv } of events) {
         if (kv === undefined) continue;
         const { modRevision: revision = 0, value = new Uint8Array() } = kv;
-        let values = byRevision.get(revision);
-        if (values === undefined) {
-          values = new Map();
-          byRevision.set(revision, values);
-          log.push({ revision, values });
+        newest = revision;
+        const key = text(kv.key);
+        if (key === ETCD_MARK) own.add(revision);
+        else {
+          const values = byRevision.get(revision) ?? new Map<string, string | undefined>();
+          byRevision.set(revision, values.set(key, type === DELETE ? undefined : text(value)));
         }
-        values.set(text(kv.key), type === DELETE ? undefined : text(value));
       }
-      if ((log.at(-1)?.revision ?? 0) >= to) done();
+      if (newest >= to) done();
     });
     stream.write({ create });
   });
   stream.removeAllListeners('error');
   stream.on('error', () => {});
   stream.cancel();
-  return log;
+  return { log: [...byRevision].map(([revision, values]) => ({ revision, values })), own };
 }
 
 const DELETE = 1;
