@@ -288,10 +288,13 @@ function credentialsOf(url: URL, options: EtcdOptions): ChannelCredentials {
   return credentials.createSsl(read(caFile), read(keyFile), read(certFile));
 }
 
-/** Reads may be made again; a transaction only when it surely never reached a member. */
+/**
+ * Reads may be made again; a transaction only when it never left this process, which the gRPC library's own
+ * words for a connection that was never made tell. No words of a member are proof of that.
+ */
 function isUnsent(error: ServiceError, method: string): boolean {
   if (error.code !== status.UNAVAILABLE) return false;
-  return method !== 'KV/Txn' || /No connection established|ECONNREFUSED/.test(error.details);
+  return method !== 'KV/Txn' || error.details.startsWith('No connection established');
 }
 
 function faultOf(method: string, error: ServiceError): Fault {
