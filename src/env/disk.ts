@@ -9,8 +9,18 @@ export interface Disk {
   read(path: string): Promise<Uint8Array | undefined>;
   /** Write to a temporary file, fsync, rename, fsync the folder: after it resolves it survives. */
   writeAtomic(path: string, bytes: Uint8Array | string, options?: { mode?: number }): Promise<void>;
+  /**
+   * As `writeAtomic`, but what it resolves to may be lost with the machine (the file is then empty, as before, or
+   * not there) until `sync` of it has resolved. A crash of this process alone loses nothing.
+   */
+  replace(path: string, bytes: Uint8Array | string, options?: { mode?: number }): Promise<void>;
+  /** Makes what was replaced durable, its name as well. */
+  sync(path: string): Promise<void>;
   /** Appends and fsyncs. */
   append(path: string, bytes: Uint8Array | string): Promise<void>;
+  /** Makes a symbolic link, or replaces one in one step. */
+  link(path: string, target: string): Promise<void>;
+  readLink(path: string): Promise<string | undefined>;
   /** Names (not paths) in a folder, sorted; `undefined` when there is no such folder. */
   list(path: string): Promise<readonly string[] | undefined>;
   makeFolder(path: string, options?: { mode?: number }): Promise<void>;

@@ -34,6 +34,10 @@ const disk: Disk = {
   makeFolder: (path, options) => step('disk', () => systemDisk.makeFolder(path, options)),
   writeAtomic: (path, bytes, options) =>
     step('disk', () => systemDisk.writeAtomic(path, bytes, options)),
+  replace: (path, bytes, options) => step('disk', () => systemDisk.replace(path, bytes, options)),
+  sync: (path) => step('disk', () => systemDisk.sync(path)),
+  link: (path, target) => step('disk', () => systemDisk.link(path, target)),
+  readLink: (path) => systemDisk.readLink(path),
   append: (path, bytes) => step('disk', () => systemDisk.append(path, bytes)),
   remove: (path) => step('disk', () => systemDisk.remove(path)),
 };

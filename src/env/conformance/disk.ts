@@ -38,6 +38,29 @@ export function diskConformance(name: string, make: () => Promise<DiskUnderTest>
     });
   });
 
+  test(`${name}: replace() is seen at once and leaves nothing else; sync() wants a file`, async () => {
+    const { disk, folder } = await make();
+    await disk.replace(`${folder}/a`, 'a longer first text', { mode: 0o600 });
+    await disk.replace(`${folder}/a`, 'short');
+    await disk.sync(`${folder}/a`);
+    assert.equal(text(await disk.read(`${folder}/a`)), 'short');
+    assert.deepEqual(await disk.list(folder), ['a']);
+    await assert.rejects(disk.sync(`${folder}/none`), /Cannot sync ".*none"/);
+    await assert.rejects(disk.replace(`${folder}/none/a`, ''), /Cannot write ".*none\/a"/);
+  });
+
+  test(`${name}: link() makes, replaces and tells where it points; remove() takes it`, async () => {
+    const { disk, folder } = await make();
+    const path = `${folder}/latest`;
+    assert.equal(await disk.readLink(path), undefined);
+    await disk.link(path, 'one');
+    await disk.link(path, 'two');
+    assert.equal(await disk.readLink(path), 'two');
+    assert.deepEqual(await disk.list(folder), ['latest']);
+    await disk.remove(path);
+    assert.deepEqual(await disk.list(folder), []);
+  });
+
   test(`${name}: append() adds at the end`, async () => {
     const { disk, folder } = await make();
     await disk.append(`${folder}/log`, 'one\n');

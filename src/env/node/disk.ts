@@ -1,5 +1,5 @@
 // The real disk. A write is durable (file and folder synced) before its promise resolves.
-import { open, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Fault } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
@@ -26,18 +26,20 @@ export function diskFault(action: string, path: string, error: unknown): Fault {
 
 let temporaryCount = 0;
 
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
+/** A file or a folder. */
+async function syncPath(path: string): Promise<void> {
+  const opened = await open(path, 'r');
   try {
-    await folder.sync();
+    await opened.sync();
   } finally {
-    await folder.close();
+    await opened.close();
   }
 }
 
-async function writeAtomic(
+async function replace(
   path: string,
   bytes: Uint8Array | string,
+  isDurable: boolean,
   options?: { mode?: number },
 ): Promise<void> {
   temporaryCount += 1;
@@ -46,12 +48,12 @@ async function writeAtomic(
     const file = await open(temporary, 'w', options?.mode ?? 0o644);
     try {
       await file.writeFile(bytes);
-      await file.sync();
+      if (isDurable) await file.sync();
     } finally {
       await file.close();
     }
     await rename(temporary, path);
-    await syncFolder(dirname(path));
+    if (isDurable) await syncPath(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
     throw diskFault('write', path, error);
@@ -69,7 +71,16 @@ async function absentAsUndefined<T>(action: string, path: string, run: () => Pro
 
 export const systemDisk: Disk = {
   read: (path) => absentAsUndefined('read', path, async () => new Uint8Array(await readFile(path))),
-  writeAtomic,
+  writeAtomic: (path, bytes, options) => replace(path, bytes, true, options),
+  replace: (path, bytes, options) => replace(path, bytes, false, options),
+  async sync(path) {
+    try {
+      await syncPath(path);
+      await syncPath(dirname(path));
+    } catch (error) {
+      throw diskFault('sync', path, error);
+    }
+  },
   async append(path, bytes) {
     try {
       const file = await open(path, 'a');
@@ -83,6 +94,17 @@ export const systemDisk: Disk = {
       throw diskFault('append to', path, error);
     }
   },
+  async link(path, target) {
+    temporaryCount += 1;
+    const temporary = `${path}.tmp.${process.pid}.${temporaryCount}`;
+    try {
+      await symlink(target, temporary);
+      await rename(temporary, path);
+    } catch (error) {
+      throw diskFault('link', path, error);
+    }
+  },
+  readLink: (path) => absentAsUndefined('read', path, () => readlink(path)),
   list: (path) => absentAsUndefined('list', path, async () => (await readdir(path)).sort()),
   async makeFolder(path, options) {
     try {

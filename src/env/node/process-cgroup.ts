@@ -132,7 +132,10 @@ function inheritCpuset(root: string, path: string): void {
   }
 }
 
-/** Makes the cgroup and returns the cgroup.procs files that a process enters it by. */
+/**
+ * Makes the cgroup and returns the files by which a process of one thread enters it, writing 0. In version 1
+ * that is `tasks`: `cgroup.procs` has every process of the machine wait for the kernel (5 to 20 ms).
+ */
 export function makeCgroup(
   cgroups: CgroupRoots,
   path: string,
@@ -153,7 +156,8 @@ export function makeCgroup(
   const cpuset = cgroups.roots.get('cpuset');
   if (cpuset !== undefined && controllers.includes('cpuset')) inheritCpuset(cpuset, path);
   applyLimits(cgroups, path, limits);
-  return folders.map((folder) => join(folder, 'cgroup.procs'));
+  const entry = cgroups.version === 2 ? 'cgroup.procs' : 'tasks';
+  return folders.map((folder) => join(folder, entry));
 }
 
 function quotaUs(cpus: number): number {

@@ -24,7 +24,7 @@ export interface ShimTools {
 /**
  * Arguments: state folder, working folder, standard input, cgroup path (or ''), whether standard
  * input is a FIFO to be made and held (or ''), whether the command's place is made inside (or ''),
- * number of cgroup.procs files, those files, the command. Descriptor 3 is a pipe to the starter,
+ * number of files to enter cgroups by, those files, the command. Descriptor 3 is a pipe to the starter,
  * which sees its end, or a line on it, once the command is about to be executed in its place.
  *
  * `life` is a FIFO that the shim holds open: whoever adopts the process reads from it and sees its
@@ -302,7 +302,7 @@ function commandWords(spec: ProcessSpec, tools: ShimTools): string[] {
   ];
 }
 
-/** The whole command line of the shim. `procsFiles`: the cgroup.procs files to enter. */
+/** The whole command line of the shim. `procsFiles`: those by which cgroups are entered. */
 export function shimArguments(
   spec: ProcessSpec,
   tools: ShimTools,

@@ -10,6 +10,9 @@ function toBytes(bytes: Uint8Array | string): Uint8Array {
 export class SimDisk implements Disk {
   readonly #files = new Map<string, Uint8Array>();
   readonly #folders = new Set<string>(['/']);
+  readonly #links = new Map<string, string>();
+  /** Replaced and not synced since. */
+  readonly #volatile = new Set<string>();
   /** When set, every write fails with this code (`disk-full`, `disk-io` …). */
   failWritesWith: string | undefined;
 
@@ -20,6 +23,28 @@ export class SimDisk implements Disk {
   async writeAtomic(path: string, bytes: Uint8Array | string): Promise<void> {
     this.#checkWritable('write', path);
     this.#files.set(path, toBytes(bytes));
+    this.#volatile.delete(path);
+  }
+
+  async replace(path: string, bytes: Uint8Array | string): Promise<void> {
+    await this.writeAtomic(path, bytes);
+    this.#volatile.add(path);
+  }
+
+  async sync(path: string): Promise<void> {
+    this.#check('sync', path);
+    if (!this.#files.has(path)) {
+      throw new Fault({ code: 'disk-io', path, errno: 'ENOENT' }, `Cannot sync "${path}": ENOENT`);
+    }
+    this.#volatile.delete(path);
+  }
+
+  /** What was replaced and not synced is empty afterwards, the worst of what may become of it. */
+  losePower(): void {
+    for (const path of this.#volatile) {
+      if (this.#files.has(path)) this.#files.set(path, new Uint8Array());
+    }
+    this.#volatile.clear();
   }
 
   async append(path: string, bytes: Uint8Array | string): Promise<void> {
@@ -28,11 +53,20 @@ export class SimDisk implements Disk {
     this.#files.set(path, Buffer.concat([before, toBytes(bytes)]));
   }
 
+  async link(path: string, target: string): Promise<void> {
+    this.#checkWritable('link', path);
+    this.#links.set(path, target);
+  }
+
+  async readLink(path: string): Promise<string | undefined> {
+    return this.#links.get(path);
+  }
+
   async list(path: string): Promise<readonly string[] | undefined> {
     if (!this.#folders.has(path)) return undefined;
     const prefix = path === '/' ? '/' : `${path}/`;
     const names = new Set<string>();
-    for (const entry of [...this.#files.keys(), ...this.#folders]) {
+    for (const entry of [...this.#files.keys(), ...this.#folders, ...this.#links.keys()]) {
       if (!entry.startsWith(prefix) || entry === prefix) continue;
       names.add(entry.slice(prefix.length).split('/')[0] ?? '');
     }
@@ -48,6 +82,9 @@ export class SimDisk implements Disk {
     this.#check('remove', path);
     for (const file of this.#files.keys()) {
       if (file === path || file.startsWith(`${path}/`)) this.#files.delete(file);
+    }
+    for (const link of this.#links.keys()) {
+      if (link === path || link.startsWith(`${path}/`)) this.#links.delete(link);
     }
     for (const folder of this.#folders) {
       if (folder === path || folder.startsWith(`${path}/`)) this.#folders.delete(folder);

@@ -11,9 +11,9 @@ import type { LogIndex, LogPaths } from './log-index.ts';
 import type { Container } from './pod-spec.ts';
 import type { ExecRequest, ExecSession } from './runtime.ts';
 
-/** Arguments: number of cgroup.procs files, these files, the command. */
+/** Arguments: number of files by which cgroups are entered, these files, the command. */
 const joinScript = `n=$1; shift
-while [ "$n" -gt 0 ]; do echo $$ >"$1" 2>/dev/null; shift; n=$((n-1)); done
+while [ "$n" -gt 0 ]; do echo 0 >"$1" 2>/dev/null; shift; n=$((n-1)); done
 exec "$@"`;
 
 function environmentOf(pid: number): Record<string, string> {
@@ -34,7 +34,10 @@ function cgroupFilesOf(pid: number): string[] {
       controllers === ''
         ? ['/sys/fs/cgroup', '/sys/fs/cgroup/unified']
         : [`/sys/fs/cgroup/${controllers}`];
-    const found = roots.map((root) => `${root}${path}/cgroup.procs`).find((p) => existsSync(p));
+    // In version 1 `tasks` takes a process of one thread without a wait of the whole machine.
+    const found = roots
+      .flatMap((root) => ['tasks', 'cgroup.procs'].map((name) => `${root}${path}/${name}`))
+      .find((p) => existsSync(p));
     if (found !== undefined) files.push(found);
   }
   return files;

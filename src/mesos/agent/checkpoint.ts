@@ -1,5 +1,4 @@
 // Keeps what the agent must not forget on disk, in Mesos' layout, and reads it back after a crash.
-import { readlink, rename, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Fault } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
@@ -44,6 +43,8 @@ export class Checkpoints {
   #agentId = '';
   /** Writes of one task are in order, those of different tasks go side by side. */
   readonly #chains = new Map<string, Promise<void>>();
+  /** By the same keys: what is written and not yet certain to outlive the machine. */
+  readonly #syncs = new Map<string, Promise<void>>();
 
   /** `isStrict`: what cannot be read ends the recovery; else it is left out. */
   constructor(paths: AgentPaths, env: { disk: Disk; log: Log }, isStrict = true) {
@@ -54,7 +55,10 @@ export class Checkpoints {
     this.#resources = new ResourceStore(paths, env.disk);
   }
 
-  /** Resolves when it is durable. */
+  /**
+   * Resolves when it outlives this process; what will be told to anybody, and what holds beyond the life of the
+   * machine's processes, outlives the machine then, too.
+   */
   write(record: CheckpointRecord): Promise<void> {
     const key = chainKey(record);
     const before = this.#chains.get(key) ?? Promise.resolve();
@@ -67,6 +71,28 @@ export class Checkpoints {
     return written;
   }
 
+  /**
+   * Nothing of a framework runs on after the machine was lost, so what is launched need not wait until this is on
+   * the disk: only what is told of it does.
+   */
+  async #replace(record: CheckpointRecord, path: string, bytes: Uint8Array | string) {
+    await this.#disk.replace(path, bytes, PRIVATE_FILE);
+    const key = chainKey(record);
+    const before = this.#syncs.get(key) ?? Promise.resolve();
+    const synced = before.then(() => this.#disk.sync(path));
+    this.#syncs.set(key, synced);
+    const isLast = (): boolean => this.#syncs.get(key) === synced;
+    synced.then(
+      () => isLast() && this.#syncs.delete(key),
+      // Kept: whoever writes of it next fails, and the agent with that.
+      () => {},
+    );
+  }
+
+  async #synced(key: string): Promise<void> {
+    await this.#syncs.get(key);
+  }
+
   async #write(record: CheckpointRecord): Promise<void> {
     switch (record.kind) {
       case 'agent':
@@ -76,8 +102,8 @@ export class Checkpoints {
         const folder = this.#paths.metaFramework(this.#agentId, record.info.id?.value ?? '');
         await this.#disk.makeFolder(folder, PRIVATE_FOLDER);
         const bytes = encodeCheckpoint('FrameworkInfo', record.info);
-        await this.#disk.writeAtomic(join(folder, 'framework.info'), bytes, PRIVATE_FILE);
-        await this.#disk.writeAtomic(join(folder, 'framework.pid'), record.pid, PRIVATE_FILE);
+        await this.#replace(record, join(folder, 'framework.info'), bytes);
+        await this.#replace(record, join(folder, 'framework.pid'), record.pid);
         return;
       }
       case 'executor': {
@@ -86,7 +112,7 @@ export class Checkpoints {
         await this.#disk.makeFolder(run, PRIVATE_FOLDER);
         const bytes = encodeCheckpoint('ExecutorInfo', record.info);
         const path = join(this.#paths.metaExecutor(this.#agentId, key), 'executor.info');
-        await this.#disk.writeAtomic(path, bytes, PRIVATE_FILE);
+        await this.#replace(record, path, bytes);
         return;
       }
       case 'task': {
@@ -95,7 +121,7 @@ export class Checkpoints {
         const folder = this.#paths.metaTask(this.#agentId, key, containerId, taskId);
         await this.#disk.makeFolder(folder, PRIVATE_FOLDER);
         const bytes = encodeCheckpoint('Task', task);
-        await this.#disk.writeAtomic(join(folder, 'task.info'), bytes, PRIVATE_FILE);
+        await this.#replace(record, join(folder, 'task.info'), bytes);
         return;
       }
       default:
@@ -112,12 +138,15 @@ export class Checkpoints {
         const value: UpdateRecord =
           record.kind === 'update' ? { type: 'UPDATE', update } : { type: 'ACK', uuid };
         const bytes = encodeCheckpoint('StatusUpdateRecord', value);
+        await this.#synced(`f ${key.frameworkId}`);
+        await this.#synced(chainKey(record));
         await this.#disk.append(join(folder, 'task.updates'), bytes);
         return;
       }
       case 'executor-done': {
         const { key, containerId } = record;
         const run = this.#paths.metaRun(this.#agentId, key, containerId);
+        await this.#synced(chainKey(record));
         await this.#disk.writeAtomic(join(run, 'executor.sentinel'), '', PRIVATE_FILE);
         await this.#disk.remove(this.#paths.metaExecutor(this.#agentId, key));
         return;
@@ -144,7 +173,7 @@ export class Checkpoints {
     await this.#disk.makeFolder(folder, PRIVATE_FOLDER);
     const bytes = encodeCheckpoint('AgentInfo', info);
     await this.#disk.writeAtomic(this.#paths.agentInfo(this.#agentId), bytes, PRIVATE_FILE);
-    await pointAt(this.#paths.metaLatest, folder);
+    await this.#disk.link(this.#paths.metaLatest, basename(folder));
   }
 
   /** Notes this start of the machine; true when it is another one than the last time. */
@@ -172,7 +201,8 @@ export class Checkpoints {
   /** What an earlier life of this agent left; throws a Fault when it cannot be read. */
   async recover(): Promise<RecoveredAgent> {
     const isRebooted = await this.#isRebooted();
-    const agentId = await linkTarget(this.#paths.metaLatest);
+    const latest = await this.#disk.readLink(this.#paths.metaLatest);
+    const agentId = latest === undefined ? undefined : pathPart(basename(latest));
     this.#agentId = agentId ?? '';
     const info =
       agentId === undefined
@@ -253,7 +283,8 @@ export class Checkpoints {
 
   async #readOne<T>(messageName: string, path: string): Promise<T | undefined> {
     const bytes = await this.#disk.read(path);
-    if (bytes === undefined) return undefined;
+    // What was not synced when the machine was lost may have its length already, and no content.
+    if (bytes === undefined || bytes.every((one) => one === 0)) return undefined;
     try {
       return decodeCheckpoint<T>(messageName, bytes)[0];
     } catch (cause) {
@@ -284,20 +315,5 @@ function chainKey(record: CheckpointRecord): string {
       return 'agent';
     default:
       return `f ${record.key.frameworkId} ${record.key.executorId}`;
-  }
-}
-
-/** Makes or replaces a symbolic link in one step. */
-export async function pointAt(link: string, target: string): Promise<void> {
-  const temporary = `${link}.tmp.${process.pid}`;
-  await symlink(basename(target), temporary);
-  await rename(temporary, join(dirname(link), basename(link)));
-}
-
-async function linkTarget(link: string): Promise<string | undefined> {
-  try {
-    return pathPart(basename(await readlink(link)));
-  } catch {
-    return undefined;
   }
 }

@@ -2,7 +2,7 @@
 // the built-in executors, which live in this process and look to the core like any other.
 import { rmdirSync } from 'node:fs';
 import { chown, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { errorChain } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
@@ -17,7 +17,6 @@ import { resumable } from '#mesos/executor/resume.ts';
 import { BuiltinRunner } from '#mesos/executor/runner.ts';
 import { decode, encode } from '#wire/mesos/codec.ts';
 import { type Executor, type Framework, resourcesOf } from './agent-state.ts';
-import { pointAt } from './checkpoint.ts';
 import { type ContainerPath, nameOf } from './container-id.ts';
 import { ContainerSpecs, type ContainerSpecOptions } from './container-spec.ts';
 import { DiskWatch } from './disk-watch.ts';
@@ -347,7 +346,7 @@ export class Containers {
     await mkdir(sandbox, { recursive: true, mode: 0o750 });
     const owner = await this.#specs.identity(launch.user);
     if (owner !== undefined) await chown(sandbox, owner.uid, owner.gid);
-    await pointAt(join(dirname(sandbox), 'latest'), sandbox);
+    await this.#disk.link(join(dirname(sandbox), 'latest'), basename(sandbox));
   }
 
   // ---- custom executors

@@ -2,9 +2,9 @@
 // is that before or that after, and the folders of volumes agree with it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Disk } from '#env/disk.ts';
 import { SimDisk } from '#env/sim/disk.ts';
 import type { Operation, Resource } from '#wire/mesos/v1.ts';
+import { DyingDisk } from './dying-disk-fixture.ts';
 import { AgentPaths } from './paths.ts';
 import { ResourceStore } from './resource-store.ts';
 import type { KeptResources } from './types.ts';
@@ -35,44 +35,6 @@ function operation(n: number): Operation {
   const info = { type: 'CREATE' as const, create: { volumes: [volume(`v${n}`)] } };
   const uuid = { value: new Uint8Array(16).fill(n) };
   return { agent_id, info, latest_status, statuses: [latest_status], uuid };
-}
-
-/** Dies before a certain change: nothing that comes later gets there. */
-class DyingDisk implements Disk {
-  readonly under: SimDisk;
-  changesLeft: number;
-
-  constructor(under: SimDisk, changesLeft = Infinity) {
-    this.under = under;
-    this.changesLeft = changesLeft;
-  }
-
-  read = (path: string) => this.under.read(path);
-  list = (path: string) => this.under.list(path);
-
-  async writeAtomic(path: string, bytes: Uint8Array | string): Promise<void> {
-    this.#spend();
-    await this.under.writeAtomic(path, bytes);
-  }
-
-  async append(path: string, bytes: Uint8Array | string): Promise<void> {
-    this.#spend();
-    await this.under.append(path, bytes);
-  }
-
-  async makeFolder(path: string): Promise<void> {
-    this.#spend();
-    await this.under.makeFolder(path);
-  }
-
-  async remove(path: string): Promise<void> {
-    this.#spend();
-    await this.under.remove(path);
-  }
-
-  #spend(): void {
-    if (this.changesLeft-- <= 0) throw new Error('dead');
-  }
 }
 
 const before: KeptResources = {
