@@ -16,6 +16,7 @@ import type {
 import type { LaunchDesk, Pool, Target } from './launches.ts';
 import { validateOperation, validateShape } from './operation-validation.ts';
 import { agentText, canAgent, type OperationDesk, validateFeedback } from './operations.ts';
+import { takenBy } from './pending-operations.ts';
 import type { MasterState } from './state.ts';
 import type { AgentRecord, FrameworkRecord, OfferRecord } from './types.ts';
 
@@ -212,9 +213,13 @@ export class AcceptDesk {
   /** Takes from the pool what is consumed and puts in what it becomes. */
   #convert(on: Target, operation: Offer_Operation, pool: Pool): string | undefined {
     const { type } = operation;
-    const source = operation.create_disk?.source ?? operation.destroy_disk?.source;
-    if (source !== undefined) {
-      return `Invalid ${type} Operation: ${resourcesText(pool.left)} does not contain ${resourcesText(Resources.of([source]))}`;
+    const taken = takenBy(operation);
+    if (!taken.isEmpty) {
+      if (!pool.left.contains(taken)) {
+        return `Invalid ${type} Operation: ${resourcesText(pool.left)} does not contain ${resourcesText(taken)}`;
+      }
+      pool.left = pool.left.subtract(taken);
+      return undefined;
     }
     if (type === 'DESTROY') this.#rescindVolumes(on.agent, operation.destroy?.volumes ?? []);
     const conversions = conversionsOf(operation);

@@ -64,6 +64,14 @@ export function agentToWire(state: MasterState, agent: AgentRecord) {
       : { reregistered_time: seconds(agent.reregisteredAt) }),
     total_resources: agent.total.toEndpoint(),
     capabilities: [...agent.capabilities],
+    ...(agent.providers.size === 0
+      ? {}
+      : {
+          resource_providers: [...agent.providers.values()].map(({ info, total }) => ({
+            resource_provider_info: info,
+            total_resources: total.toWire(),
+          })),
+        }),
     ...(drain === undefined ? {} : { drain_info: drain }),
     ...(agent.drainStartedAt === undefined
       ? {}

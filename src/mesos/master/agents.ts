@@ -9,6 +9,7 @@ import type {
   TaskState,
   TaskStatus_Reason,
 } from '#wire/mesos/v1.ts';
+import { AgentUpdateDesk } from './agent-updates.ts';
 import { agentAdded, factsOf, isSameVersion, totalOf } from './agent-wire.ts';
 import { tasksByFramework } from './holdings.ts';
 import type { OperationDesk } from './operations.ts';
@@ -39,6 +40,7 @@ export class AgentDesk {
   readonly #state: MasterState;
   readonly #operations: OperationDesk;
   readonly #frameworkOf: (info: FrameworkInfo, now: number) => FrameworkRecord | undefined;
+  readonly #updates: AgentUpdateDesk;
   readonly #reports: ReportDesk;
   readonly #returns: ReturnDesk;
   readonly #pings: PingQueue;
@@ -62,6 +64,7 @@ export class AgentDesk {
     this.#state = state;
     this.#operations = operations;
     this.#frameworkOf = frameworkOf;
+    this.#updates = new AgentUpdateDesk(state, operations);
     this.#reports = new ReportDesk(state);
     this.#returns = new ReturnDesk(state);
     this.#pings = new PingQueue(state);
@@ -94,7 +97,7 @@ export class AgentDesk {
         this.#reports.onExecutorMessage(message.body);
         break;
       case 'UpdateSlaveMessage':
-        this.#onUpdateSlave(message.body);
+        this.#updates.onUpdate(message.body);
         break;
       case 'UpdateOperationStatusMessage':
         this.#operations.onUpdate(message.body, now);
@@ -264,9 +267,10 @@ export class AgentDesk {
       operations: new Map(),
       checkpointed: Resources.none,
       resourceVersion: message.resource_version_uuid?.value,
+      providers: new Map(),
     };
     this.#state.agents.set(id, agent);
-    this.#operations.setTotal(agent, agent.total);
+    this.#state.holdings.setTotal(agent, agent.total);
     this.#state.agentsByPid.set(pid, agent);
     this.#state.noLongerRecovered(id);
     this.#state.unreachable.delete(id);
@@ -372,8 +376,11 @@ export class AgentDesk {
     agent.capabilities = message.agent_capabilities ?? agent.capabilities;
     this.#state.emit({ kind: 'link', to: agent.pid });
     agent.resourceVersion = message.resource_version_uuid?.value ?? agent.resourceVersion;
-    const revocable = agent.total.filter((kind) => kind.revocable !== undefined);
-    const total = this.#state.shared(totalOf(message.slave, message).add(revocable));
+    // What is not of its configuration it tells of soon after.
+    const others = agent.total.filter(
+      ({ revocable, provider_id }) => revocable !== undefined || provider_id !== undefined,
+    );
+    const total = this.#state.shared(totalOf(message.slave, message).add(others));
     // A report that was on its way before knows nothing of operations sent since; they do arrive.
     if (!isRepetition && !total.equals(agent.total)) {
       // Operations were lost on their way: what was offered since may not be there.
@@ -389,27 +396,8 @@ export class AgentDesk {
     this.watcher.onReturn(agent);
   }
 
-  /** Oversubscribed resources and its operations; resource providers are not offered yet. */
-  #onUpdateSlave(body: Messages['UpdateSlaveMessage']): void {
-    this.#state.count('messages_update_slave');
-    const agent = this.#state.agents.get(body.agent_id.value);
-    if (agent === undefined) return;
-    this.#operations.onUpdateSlave(agent, body);
-    if (body.update_oversubscribed_resources === false) return;
-    const revocable = Resources.of(body.oversubscribed_resources);
-    const total = agent.total.filter((kind) => kind.revocable === undefined).add(revocable);
-    if (total.equals(agent.total)) return;
-    for (const id of agent.offers) {
-      const offer = this.#state.offers.get(id);
-      if (offer?.resources.some((kind) => kind.revocable !== undefined) !== true) continue;
-      this.#state.dropOffer(offer, { rescind: true });
-      this.#state.allocator.recover(offer.frameworkId, agent.id, offer.resources);
-    }
-    this.#setTotal(agent, total);
-  }
-
   #setTotal(agent: AgentRecord, total: Resources): void {
-    this.#operations.setTotal(agent, total);
+    this.#state.holdings.setTotal(agent, total);
     this.#state.allocator.updateAgent(agent.id, total);
   }
 
@@ -588,6 +576,7 @@ export class AgentDesk {
       }
       this.#state.tell(framework, { type: 'FAILURE', failure: { agent_id: { value: agent.id } } });
     }
+    for (const record of agent.operations.values()) this.#state.pending.drop(agent, record);
     this.#state.allocator.removeAgent(agent.id);
     this.#state.agents.delete(agent.id);
     this.#state.watcher.onAgent(agent, 'left');

@@ -219,6 +219,7 @@ export class FrameworkDesk {
     framework.failoverDeadline = now + timeoutMs;
     this.#state.emit({ kind: 'wake-at', at: framework.failoverDeadline });
     this.#state.allocator.addFramework(id, settingsOf(framework));
+    this.#state.pending.adopt(framework);
     this.#state.allocator.setFrameworkActive(id, false);
     this.#state.watcher.onFramework(framework);
     return framework;
@@ -278,8 +279,10 @@ export class FrameworkDesk {
 
   #settle(framework: FrameworkRecord, isNew: boolean): void {
     const settings = settingsOf(framework);
-    if (isNew) this.#state.allocator.addFramework(framework.id, settings);
-    else this.#state.allocator.updateFramework(framework.id, settings);
+    if (isNew) {
+      this.#state.allocator.addFramework(framework.id, settings);
+      this.#state.pending.adopt(framework);
+    } else this.#state.allocator.updateFramework(framework.id, settings);
     framework.isActive = true;
     this.#state.watcher.onFramework(framework);
     this.#state.allocator.setFrameworkActive(framework.id, true);
@@ -338,6 +341,7 @@ export class FrameworkDesk {
       state.byConnection.delete(framework.connection);
       framework.connection = undefined;
     }
+    state.pending.orphan(framework);
     state.allocator.removeFramework(framework.id);
     state.frameworks.delete(framework.id);
     this.#forgetMessagesOf(framework.info.principal);

@@ -1,5 +1,6 @@
-// Who holds what: tasks, executors and offers are entered and struck out here, so that sums and the
+// Who holds what: tasks, executors, operations and offers are entered and struck out here, so that sums and the
 // tasks of an agent are at hand, and whoever keeps texts of them learns which are true no longer.
+import { needsCheckpoint } from '#mesos/resources/kinds.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import type { ExecutorInfo, Task, TaskState } from '#wire/mesos/v1.ts';
 import type { StateWatcher } from './state-watcher.ts';
@@ -161,9 +162,31 @@ export class Holdings {
     watcher.onOffer(framework, agent, offer, 'left');
   }
 
+  // ---- operations whose outcome is not foreseen ----
+
+  addPending(framework: FrameworkRecord, agent: AgentRecord, taken: Resources): void {
+    this.#use(framework, agent, taken);
+    this.#state.watcher.onUse(framework, agent);
+  }
+
+  removePending(
+    framework: FrameworkRecord | undefined,
+    agent: AgentRecord,
+    taken: Resources,
+  ): void {
+    this.#free(framework, agent, taken);
+  }
+
   // ---- sums ----
 
-  /** Held by tasks and executors. */
+  /** What an agent has; the allocator is told by whoever changes it. */
+  setTotal(agent: AgentRecord, total: Resources): void {
+    agent.total = total;
+    this.#state.watcher.onAgent(agent, 'changed');
+    agent.checkpointed = total.filter(needsCheckpoint);
+  }
+
+  /** Held by tasks, executors and operations under way. */
   usedOn(agent: AgentRecord): Resources {
     agent.used ??= Resources.join(usesOf(agent));
     return agent.used;
@@ -207,8 +230,11 @@ function count({ states }: FrameworkRecord, state: TaskState, by: 1 | -1): void 
   states.set(state, (states.get(state) ?? 0) + by);
 }
 
-function usesOf({ tasks, executors }: AgentRecord): Resources[] {
+function usesOf({ tasks, executors, operations }: AgentRecord): Resources[] {
   const parts: Resources[] = [];
+  for (const { held, isOrphan } of operations.values()) {
+    if (held !== undefined && !isOrphan) parts.push(held);
+  }
   for (const { resources, isReleased } of tasks) if (!isReleased) parts.push(resources);
   for (const byId of executors.values()) {
     for (const { resources } of byId.values()) parts.push(resources);
@@ -227,7 +253,7 @@ export function tasksByFramework(agent: AgentRecord): Map<string, TaskRecord[]> 
   return Map.groupBy(agent.tasks, ({ task }) => task.framework_id.value);
 }
 
-/** What tasks and executors of each framework hold on one agent, allocated to their roles. */
+/** What tasks, executors and operations of each framework hold on one agent, allocated to their roles. */
 export function allocatedOn(agent: AgentRecord | undefined): Resources[] {
   if (agent === undefined) return [];
   const byFramework = new Map<string, Resources[]>();
@@ -241,6 +267,9 @@ export function allocatedOn(agent: AgentRecord | undefined): Resources[] {
   }
   for (const [frameworkId, byId] of agent.executors) {
     for (const { resources } of byId.values()) put(frameworkId, resources);
+  }
+  for (const { held, isOrphan, frameworkId = '' } of agent.operations.values()) {
+    if (held !== undefined && !isOrphan) put(frameworkId, held);
   }
   return [...byFramework.values()].map((parts) => Resources.join(parts));
 }

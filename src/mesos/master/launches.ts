@@ -308,8 +308,13 @@ export interface Pool {
   resized: Resources;
 }
 
-function versionsOf({ resourceVersion }: AgentRecord) {
-  return resourceVersion === undefined ? [] : [{ uuid: { value: resourceVersion } }];
+function versionsOf({ resourceVersion, providers }: AgentRecord) {
+  const ofProviders = [...providers].map(([id, { version }]) => ({
+    resource_provider_id: { value: id },
+    uuid: { value: version },
+  }));
+  if (resourceVersion === undefined) return ofProviders;
+  return [{ uuid: { value: resourceVersion } }, ...ofProviders];
 }
 
 /** All of a group or none; told is the last that may not, as in Mesos. */

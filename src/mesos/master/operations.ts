@@ -6,7 +6,7 @@ import {
   unallocated,
   type Conversion,
 } from '#mesos/resources/conversions.ts';
-import { needsCheckpoint, toPreRefinement, isRefined } from '#mesos/resources/kinds.ts';
+import { toPreRefinement, isRefined } from '#mesos/resources/kinds.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import { actionsOf, refusedOf } from '#mesos/security/action-objects.ts';
 import type {
@@ -25,6 +25,7 @@ import {
   type AgentCapability,
   type OperationContext,
 } from './operation-validation.ts';
+import { isTerminalOperation } from './pending-operations.ts';
 import type { MasterState } from './state.ts';
 import { FORBIDDEN } from './types.ts';
 import type {
@@ -40,18 +41,6 @@ const RESCINDED_REFUSE_MS = 5_000;
 
 /** After an agent is back, before operations of frameworks that are not are ended (Mesos 1.11). */
 const ORPHAN_WAIT_MS = 5 * 60_000;
-
-const terminal: ReadonlySet<OperationState> = new Set<OperationState>([
-  'OPERATION_FINISHED',
-  'OPERATION_FAILED',
-  'OPERATION_ERROR',
-  'OPERATION_DROPPED',
-  'OPERATION_GONE_BY_OPERATOR',
-]);
-
-export function isTerminalOperation(state: OperationState): boolean {
-  return terminal.has(state);
-}
 
 /** As the real master names an agent in its messages. */
 export function agentText(agent: AgentRecord): string {
@@ -98,10 +87,13 @@ export class OperationDesk {
     }
     const uuid = this.#uuid();
     const agent_id = { value: agent.id };
+    const providerId = providerOf(info);
+    const resource_provider_id = providerId === undefined ? undefined : { value: providerId };
     const latest_status: OperationStatus = {
       ...(info.id === undefined ? {} : { operation_id: info.id }),
       state: 'OPERATION_PENDING',
       agent_id,
+      ...(resource_provider_id === undefined ? {} : { resource_provider_id }),
     };
     const framework_id = framework === undefined ? undefined : { value: framework.id };
     const operation: Operation = {
@@ -111,13 +103,17 @@ export class OperationDesk {
       latest_status,
       uuid: { value: uuid },
     };
-    this.#add(agent, operation);
+    this.add(agent, operation, { isAllocated: true });
     this.#convert(agent, conversions);
+    const version = agent.providers.get(providerId ?? '')?.version ?? agent.resourceVersion;
     const body: Messages['ApplyOperationMessage'] = {
       ...(framework_id === undefined ? {} : { framework_id }),
       operation_info: info,
       operation_uuid: { value: uuid },
-      resource_version_uuid: { uuid: { value: agent.resourceVersion ?? new Uint8Array(16) } },
+      resource_version_uuid: {
+        ...(resource_provider_id === undefined ? {} : { resource_provider_id }),
+        uuid: { value: version ?? new Uint8Array(16) },
+      },
     };
     const message = { name: 'ApplyOperationMessage' as const, body };
     this.#state.emit({ kind: 'send', to: agent.pid, message });
@@ -125,13 +121,13 @@ export class OperationDesk {
 
   #convert(agent: AgentRecord, conversions: readonly Conversion[]): void {
     const total = applyConversions(agent.total, conversions);
-    if (total.ok) this.setTotal(agent, total.value);
-  }
-
-  setTotal(agent: AgentRecord, total: Resources): void {
-    agent.total = total;
-    this.#state.watcher.onAgent(agent, 'changed');
-    agent.checkpointed = total.filter(needsCheckpoint);
+    if (!total.ok) return;
+    this.#state.holdings.setTotal(agent, total.value);
+    for (const { consumed, converted } of conversions) {
+      const provider = agent.providers.get(consumed.kinds()[0]?.provider_id?.value ?? '');
+      if (provider === undefined) continue;
+      provider.total = provider.total.subtract(consumed).add(converted);
+    }
   }
 
   /** For agents that apply no operations themselves: they are told the outcome. */
@@ -144,15 +140,24 @@ export class OperationDesk {
     this.#state.emit({ kind: 'send', to: agent.pid, message });
   }
 
-  #add(agent: AgentRecord, operation: Operation): OperationRecord {
+  /** `isAllocated`: an offer that it was made on holds what it takes. */
+  add(agent: AgentRecord, operation: Operation, how = { isAllocated: false }): void {
     const frameworkId = operation.framework_id?.value;
     const key = Buffer.from(operation.uuid.value).toString('hex');
-    const record: OperationRecord = { operation, frameworkId, agentId: agent.id, key };
+    const record: OperationRecord = {
+      operation,
+      frameworkId,
+      agentId: agent.id,
+      key,
+      providerId: providerOf(operation.info),
+      held: undefined,
+      isOrphan: false,
+    };
     agent.operations.set(key, record);
+    this.#state.pending.begin(agent, record, how);
     this.#count(operation.info, operation.latest_status.state);
     const id = operation.info.id?.value;
     if (id !== undefined && frameworkId !== undefined) this.#link(frameworkId, id, record);
-    return record;
   }
 
   #link(frameworkId: string, id: string, record: OperationRecord): void {
@@ -172,8 +177,10 @@ export class OperationDesk {
     if (orphans?.size === 0) orphanedOperations.delete(frameworkId);
   }
 
-  #remove(agent: AgentRecord, record: OperationRecord): void {
+  /** It is known no more. */
+  remove(agent: AgentRecord, record: OperationRecord): void {
     agent.operations.delete(record.key);
+    this.#state.pending.drop(agent, record);
     this.#countEnd(record);
     this.#state.ease(agent.id);
     this.#unlink(record);
@@ -202,25 +209,35 @@ export class OperationDesk {
     const operation_id = operation.info.id;
     const status = { ...body.status, ...(operation_id === undefined ? {} : { operation_id }) };
     const latest = body.latest_status ?? status;
-    if (!isTerminalOperation(operation.latest_status.state)) {
-      this.#count(operation.info, operation.latest_status.state, -1);
-      operation.latest_status = latest;
-      this.#count(operation.info, latest.state);
-    }
-    const known = operation.statuses?.at(-1);
-    if (known === undefined || !sameStatus(known, status)) {
-      operation.statuses = [...(operation.statuses ?? []), status];
-    }
+    this.#setLatest(agent, record, latest);
+    remember(operation, status);
     const isTerminal = isTerminalOperation(status.state);
     if (operation_id !== undefined && framework !== undefined) {
       this.#tell(framework, status);
-      if (isTerminal && status.uuid === undefined) this.#remove(agent, record);
+      if (isTerminal && status.uuid === undefined) this.remove(agent, record);
       return;
     }
     // Nobody but the master will acknowledge it. A framework may still be on its way back.
     if (operation_id !== undefined && this.#mayReturn(record, agent, now)) return;
-    if (status.uuid !== undefined) this.#acknowledgeAt(agent, status.uuid.value, operation);
-    if (isTerminal) this.#remove(agent, record);
+    if (status.uuid !== undefined) this.#acknowledgeAt(agent, status.uuid.value, record);
+    if (isTerminal) this.remove(agent, record);
+  }
+
+  /** Its end is told with a total in which it is done; an update of its own is still to come. */
+  conclude(agent: AgentRecord, record: OperationRecord, status: OperationStatus): void {
+    if (isTerminalOperation(record.operation.latest_status.state)) return;
+    this.#state.pending.settle(agent, record, status, { isConverted: true });
+    this.#setLatest(agent, record, status);
+    remember(record.operation, status);
+  }
+
+  #setLatest(agent: AgentRecord, record: OperationRecord, latest: OperationStatus): void {
+    const { operation } = record;
+    if (isTerminalOperation(operation.latest_status.state)) return;
+    this.#count(operation.info, operation.latest_status.state, -1);
+    operation.latest_status = latest;
+    this.#count(operation.info, latest.state);
+    if (isTerminalOperation(latest.state)) this.#state.pending.settle(agent, record, latest);
   }
 
   /** One that nobody has heard of since the agent is back is not waited for for ever. */
@@ -230,48 +247,41 @@ export class OperationDesk {
     return now - (agent.reregisteredAt ?? agent.registeredAt) < ORPHAN_WAIT_MS;
   }
 
-  #acknowledgeAt(agent: AgentRecord, status: Uint8Array, operation: Operation): void {
-    const body = { status_uuid: { value: status }, operation_uuid: operation.uuid };
+  #acknowledgeAt(agent: AgentRecord, status: Uint8Array, record: OperationRecord): void {
+    const { operation, providerId } = record;
+    const body = {
+      status_uuid: { value: status },
+      operation_uuid: operation.uuid,
+      ...(providerId === undefined ? {} : { resource_provider_id: { value: providerId } }),
+    };
     const message = { name: 'AcknowledgeOperationStatusMessage' as const, body };
-    this.#state.emit({ kind: 'send', to: agent.pid, message });
-  }
-
-  /** What a registered agent tells of itself; operations that it does not name are asked about. */
-  onUpdateSlave(agent: AgentRecord, body: Messages['UpdateSlaveMessage']): void {
-    agent.resourceVersion = body.resource_version_uuid?.value ?? agent.resourceVersion;
-    const named = new Set<string>();
-    for (const operation of body.operations?.operations ?? []) {
-      const key = Buffer.from(operation.uuid.value).toString('hex');
-      named.add(key);
-      if (!agent.operations.has(key)) this.#add(agent, operation);
-    }
-    const lost = [...agent.operations.keys()].filter((key) => !named.has(key));
-    if (lost.length === 0) return;
-    const operations = lost.map((key) => ({
-      operation_uuid: { value: new Uint8Array(Buffer.from(key, 'hex')) },
-    }));
-    const message = { name: 'ReconcileOperationsMessage' as const, body: { operations } };
     this.#state.emit({ kind: 'send', to: agent.pid, message });
   }
 
   /** An agent is gone or cannot be reached: frameworks are told once; they reconcile for certainty. */
   tellAll(agent: AgentRecord, state: OperationState, message: string): void {
     for (const record of agent.operations.values()) {
-      const { operation, frameworkId = '' } = record;
+      const { operation, frameworkId = '', providerId } = record;
       const framework = this.#state.frameworks.get(frameworkId);
       const operation_id = operation.info.id;
       this.#count(operation.info, state);
       this.#countEnd(record);
       this.#unlink(record);
       if (framework === undefined || operation_id === undefined) continue;
-      this.#tell(framework, { operation_id, state, message, agent_id: { value: agent.id } });
+      this.#tell(framework, {
+        operation_id,
+        state,
+        message,
+        agent_id: { value: agent.id },
+        ...(providerId === undefined ? {} : { resource_provider_id: { value: providerId } }),
+      });
     }
     agent.operations.clear();
   }
 
   /** An agent is gone for good: frameworks that ask are told that nothing is known. */
   forgetAll(agent: AgentRecord): void {
-    for (const record of agent.operations.values()) this.#remove(agent, record);
+    for (const record of agent.operations.values()) this.remove(agent, record);
   }
 
   // ---- what frameworks ask
@@ -280,6 +290,7 @@ export class OperationDesk {
     const body = call.acknowledge_operation_status;
     const agent = this.#state.agents.get(body?.agent_id?.value ?? '');
     const record = framework.operations.get(body?.operation_id.value ?? '');
+    const isOfProvider = body?.resource_provider_id !== undefined;
     const status = record?.operation.statuses?.find(
       ({ uuid }) => uuid !== undefined && Buffer.from(uuid.value).equals(body?.uuid ?? Buffer.of()),
     );
@@ -287,14 +298,14 @@ export class OperationDesk {
       agent?.isConnected !== true ||
       record === undefined ||
       status?.uuid === undefined ||
-      !canAgent(agent, 'AGENT_OPERATION_FEEDBACK')
+      !canAgent(agent, isOfProvider ? 'RESOURCE_PROVIDER' : 'AGENT_OPERATION_FEEDBACK')
     ) {
       this.#state.count('invalid_operation_status_update_acknowledgements');
       return;
     }
     this.#state.count('valid_operation_status_update_acknowledgements');
-    if (isTerminalOperation(status.state)) this.#remove(agent, record);
-    this.#acknowledgeAt(agent, status.uuid.value, record.operation);
+    if (isTerminalOperation(status.state)) this.remove(agent, record);
+    this.#acknowledgeAt(agent, status.uuid.value, record);
   }
 
   /** An empty list asks about everything. */
@@ -306,10 +317,32 @@ export class OperationDesk {
       for (const record of framework.operations.values())
         this.#tell(framework, latestStatus(record));
     }
+    const forwarded = new Map<AgentRecord, SchedulerCall_ReconcileOperations_Operation[]>();
     for (const one of asked) {
       const record = framework.operations.get(one.operation_id.value);
-      this.#tell(framework, record === undefined ? this.#unknown(one) : latestStatus(record));
+      const agent = record === undefined ? this.#whoKnows(one) : undefined;
+      if (agent !== undefined) forwarded.set(agent, [...(forwarded.get(agent) ?? []), one]);
+      else this.#tell(framework, record === undefined ? this.#unknown(one) : latestStatus(record));
     }
+    for (const [agent, ones] of forwarded) {
+      const operations = ones.map(({ operation_id, resource_provider_id }) => ({
+        operation_id,
+        resource_provider_id,
+      }));
+      const body = { framework_id: { value: framework.id }, operations };
+      const message = { name: 'ReconcileOperationsMessage' as const, body };
+      this.#state.emit({ kind: 'send', to: agent.pid, message });
+    }
+  }
+
+  /** The agent that may have known a provider which is not there: it knows whether that may return. */
+  #whoKnows(asked: SchedulerCall_ReconcileOperations_Operation): AgentRecord | undefined {
+    const providerId = asked.resource_provider_id?.value;
+    const id = asked.agent_id?.value ?? '';
+    const agent = this.#state.recovered.has(id) ? undefined : this.#state.agents.get(id);
+    if (agent === undefined || providerId === undefined) return undefined;
+    if (agent.providers.has(providerId)) return undefined;
+    return canAgent(agent, 'AGENT_OPERATION_FEEDBACK') ? agent : undefined;
   }
 
   #unknown(asked: SchedulerCall_ReconcileOperations_Operation): OperationStatus {
@@ -426,6 +459,13 @@ export class OperationDesk {
     for (let i = 15; rest > 0; i--, rest = Math.floor(rest / 256)) bytes[i] = rest & 0xff;
     return bytes;
   }
+}
+
+/** What was told of it last is not kept twice. */
+function remember(operation: Operation, status: OperationStatus): void {
+  const known = operation.statuses?.at(-1);
+  if (known !== undefined && sameStatus(known, status)) return;
+  operation.statuses = [...(operation.statuses ?? []), status];
 }
 
 function sameStatus(a: OperationStatus, b: OperationStatus): boolean {

@@ -11,6 +11,7 @@ import type { AgentInfo, SchedulerEvent, Task, TaskStatus } from '#wire/mesos/v1
 import { isTerminal } from '#wire/mesos/task-states.ts';
 import { FrameworkMetrics } from './framework-metrics.ts';
 import { Holdings, isOf } from './holdings.ts';
+import { PendingOperations } from './pending-operations.ts';
 import { nobody, type StateWatcher } from './state-watcher.ts';
 import { recordStatus, stateFor } from './statuses.ts';
 import type {
@@ -63,6 +64,7 @@ export class MasterState {
   isAskDue = false;
   readonly offers = new Map<string, OfferRecord>();
   readonly holdings = new Holdings(this);
+  readonly pending: PendingOperations;
   /** Told of every change that endpoints show. */
   watcher: StateWatcher = nobody;
   readonly byConnection = new Map<ConnectionId, string>();
@@ -85,6 +87,7 @@ export class MasterState {
     this.recovered = this.#recovered;
     this.#missingMax = recovered.length - Math.ceil(recovered.length * RETURNED_ENOUGH);
     this.allocator = new AllocatorCore(options.allocator);
+    this.pending = new PendingOperations(this);
     this.authorizer = options.authorizer ?? new Authorizer(undefined);
     this.startedAt = now;
     this.allocator.awaitReturns(this.recovered.size > this.#missingMax);

@@ -15,6 +15,7 @@ import type {
   MasterEvent,
   Messages,
   Operation,
+  ResourceProviderInfo,
   SchedulerEvent,
   SchedulerOfferConstraints,
   Task,
@@ -151,6 +152,21 @@ export interface OperationRecord {
   readonly agentId: string;
   /** Of its uuid; the key of `AgentRecord.operations`. */
   readonly key: string;
+  /** The resource provider that does it; undefined: the agent. */
+  readonly providerId: string | undefined;
+  /** What it takes until its end is known; undefined: its outcome is foreseen, or it has ended. */
+  held: Resources | undefined;
+  /** `held` is out of the agent's total: its framework is not known. */
+  isOrphan: boolean;
+}
+
+/** A resource provider of an agent. */
+export interface ProviderRecord {
+  info: ResourceProviderInfo;
+  /** With what its pending operations take. */
+  total: Resources;
+  /** Changes when it refused something; operations carry it. */
+  version: Uint8Array;
 }
 
 export interface FrameworkRecord {
@@ -214,6 +230,8 @@ export interface AgentRecord {
   checkpointed: Resources;
   /** Changes when the agent refused something; launches and operations carry it. */
   resourceVersion: Uint8Array | undefined;
+  /** By their ids. */
+  readonly providers: Map<string, ProviderRecord>;
 }
 
 export interface OfferRecord {

@@ -9,6 +9,7 @@ import {
   mayViewTask,
   type Approvers,
 } from '#mesos/security/authorizer.ts';
+import { takenBy } from './pending-operations.ts';
 import type {
   AgentInfo,
   FrameworkInfo,
@@ -207,9 +208,8 @@ export class Visible {
 
   /** Who may see what it works on may see it. */
   #isOperation({ info }: Operation): boolean {
-    return conversionsOf(info).every(({ consumed }) =>
-      consumed.toWire().every((one) => mayViewResource(this.#approvers, one)),
-    );
+    const taken = [takenBy(info), ...conversionsOf(info).map(({ consumed }) => consumed)];
+    return taken.every((bag) => bag.toWire().every((one) => mayViewResource(this.#approvers, one)));
   }
 }
 
