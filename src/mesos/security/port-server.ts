@@ -6,7 +6,6 @@ import {
   type ServerOptions,
   type ServerResponse,
 } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
 import {
   createServer as createNetServer,
   type AddressInfo,
@@ -74,7 +73,7 @@ export class PortServer {
 
   #secure(options: ServerOptions, tls: TlsSettings): ReturnType<typeof createHttpServer> {
     const { requiresClient } = tls;
-    const server = createHttpsServer(
+    const server = process.getBuiltinModule('node:https').createServer(
       {
         ...options,
         ...contextOf(tls),

@@ -2,8 +2,8 @@
 // verifies it, before anything is sent.
 import { lookup, lookupService } from 'node:dns/promises';
 import { isIP, Socket } from 'node:net';
-import { checkServerIdentity, connect as connectTls, type PeerCertificate } from 'node:tls';
-import { contextOf, type TlsSettings } from './tls-settings.ts';
+import type { PeerCertificate } from 'node:tls';
+import { contextOf, type TlsSettings, tlsModule } from './tls-settings.ts';
 
 export interface Peer {
   readonly host: string;
@@ -12,7 +12,7 @@ export interface Peer {
 
 /** Whether a certificate is one of this peer. */
 export function isOf(cert: PeerCertificate, names: readonly string[]): boolean {
-  return names.some((name) => checkServerIdentity(name, cert) === undefined);
+  return names.some((name) => tlsModule().checkServerIdentity(name, cert) === undefined);
 }
 
 /** The first name that an address has, as the system tells it. */
@@ -40,7 +40,7 @@ export function connectTo(peer: Peer, tls: TlsSettings | undefined): Socket {
   raw.setKeepAlive(true);
   if (tls === undefined) return raw.connect(peer);
   let names: readonly string[] = [];
-  const socket = connectTls({
+  const socket = tlsModule().connect({
     ...contextOf(tls),
     socket: raw,
     rejectUnauthorized: tls.verifiesServer,

@@ -2,9 +2,12 @@
 // presents, whom it believes, and which connections it takes.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createSecureContext, type SecureVersion } from 'node:tls';
+import type { SecureVersion } from 'node:tls';
 import { Fault } from '#base/fault.ts';
 import type { Log } from '#env/env.ts';
+
+/** Only who has TLS loads it: 2 MB in each of the others. */
+export const tlsModule = (): typeof import('node:tls') => process.getBuiltinModule('node:tls');
 
 export interface TlsSettings {
   /** What it presents itself with; undefined for a client that presents nothing. */
@@ -131,7 +134,7 @@ export function readTlsSettings(environment: Environment, log: Log): TlsSettings
     log.warn('Certificates are verified, but connections without TLS are taken, too');
   }
   try {
-    createSecureContext(contextOf(settings));
+    tlsModule().createSecureContext(contextOf(settings));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw bad('KEY_FILE', `and LIBPROCESS_SSL_CERT_FILE are no pair that can be used: ${why}`);
