@@ -7,7 +7,7 @@ import { Fault } from '#base/fault.ts';
 import type { Log } from '#env/env.ts';
 
 /** Only who has TLS loads it: 2 MB in each of the others. */
-export const tlsModule = (): typeof import('node:tls') => process.getBuiltinModule('node:tls');
+export const tlsModule = () => process.getBuiltinModule('node:tls');
 
 export interface TlsSettings {
   /** What it presents itself with; undefined for a client that presents nothing. */
