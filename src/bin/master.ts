@@ -15,13 +15,16 @@ import {
 import { environmentFlags, namedFlags } from '#mesos/flags/flag-table.ts';
 import { isMasterFlag, readMasterFlags, type MasterFlags } from '#mesos/master/given-flags.ts';
 import { MasterHttp } from '#mesos/master/http.ts';
+import { withNewNames } from '#mesos/master/other-flags.ts';
 import { masterInfoOf } from '#mesos/master/master-info.ts';
 import { MasterShell } from '#mesos/master/shell.ts';
 import { StandbyHttp } from '#mesos/master/standby-http.ts';
 import type { MasterOptions } from '#mesos/master/types.ts';
 import { PortServer } from '#mesos/security/port-server.ts';
 import { readTlsSettings, type TlsSettings } from '#mesos/security/tls-settings.ts';
+import { regionOf } from '#mesos/resources/domain.ts';
 import { Registry } from '#mesos/registry/registry.ts';
+import type { MasterInfo } from '#wire/mesos/v1.ts';
 import { openStore } from '#store/open-store.ts';
 import { parseStoreSpec, type StoreSpec } from '#store/store-spec.ts';
 import type { Store } from '#store/store.ts';
@@ -51,9 +54,10 @@ function flagsOf({ home, host, port, zk, flag }: MasterRunOptions): Record<strin
     work_dir: home,
     ip: host,
     port: String(port),
-    registry: 'strata',
     allocator: 'hierarchical',
-    ...givenFlags(flag),
+    ...withNewNames(givenFlags(flag)),
+    // Whatever was asked for: it is in a store.
+    registry: 'strata',
   };
 }
 
@@ -148,12 +152,15 @@ class MasterProcess {
       isRecovering: () => this.#isRecovering,
       authentication: parts.flags.authentication,
       authorizer: parts.flags.authorizer,
+      disabled: parts.flags.disabled,
+      webUiFolder: parts.flags.webUiFolder,
     });
     this.#handle = (request, response) => standby.handle(request, response);
     parts.server.onRequest((request, response) => this.#handle(request, response));
     if (parts.group === undefined) return;
     const handlers = {
       onElected: () => void this.#lead().catch((error: unknown) => this.#fail(error)),
+      onFollowing: (leader: MasterInfo) => this.#follow(leader),
       onDeposed: () => {
         env.log.warn('This master leads no longer; it ends');
         this.#ended.resolve();
@@ -196,15 +203,26 @@ class MasterProcess {
       return;
     }
     this.#shell = shell;
-    const { logFile } = this.#parts.flags;
+    const { logFile, disabled, webUiFolder } = this.#parts.flags;
     const http = new MasterHttp(shell, this.#flags, {
       files: new Map(logFile === undefined ? [] : [['/master/log', logFile]]),
       onVerbosity: (level) => this.#parts.onVerbosity(level),
       authentication: this.#parts.flags.authentication,
+      disabled,
+      webUiFolder,
     });
     this.#handle = (request, response) => http.handle(request, response);
     this.#env.log.info('Master leads', { masterId: this.#options.masterId });
     void shell.ended.then(() => this.#ended.resolve());
+  }
+
+  /** All masters of a cluster are in one region (--domain). */
+  #follow({ domain }: MasterInfo): void {
+    const [theirs, own] = [regionOf(domain), regionOf(this.#options.domain)];
+    if (theirs === undefined || own === undefined || theirs === own) return;
+    const message = 'all masters in the same cluster must use the same region';
+    this.#env.log.error(`Cannot follow the leading master: ${message}`, { theirs, own });
+    this.#ended.resolve();
   }
 
   #fail(error: unknown): void {

@@ -5,13 +5,14 @@ import { root } from './cluster.ts';
 export class Part {
   readonly #child: ChildProcess;
   readonly #signal: 'SIGTERM' | 'SIGUSR1';
-  #said = '';
+  /** On standard output and standard error. */
+  said = '';
 
   private constructor(child: ChildProcess, isAgent: boolean) {
     this.#child = child;
     this.#signal = isAgent ? 'SIGUSR1' : 'SIGTERM';
     for (const stream of [child.stdout, child.stderr]) {
-      stream?.on('data', (chunk: Buffer) => (this.#said += chunk.toString()));
+      stream?.on('data', (chunk: Buffer) => (this.said += chunk.toString()));
     }
   }
 
@@ -22,9 +23,9 @@ export class Part {
     const part = new Part(child, args[0] === 'agent');
     await new Promise<void>((done, fail) => {
       child.stdout.on('data', () => {
-        if (/: ready at /.test(part.#said)) done();
+        if (/: ready at /.test(part.said)) done();
       });
-      child.once('exit', () => fail(new Error(`It ended: ${part.#said}`)));
+      child.once('exit', () => fail(new Error(`It ended: ${part.said}`)));
     });
     return part;
   }

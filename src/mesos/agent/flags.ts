@@ -15,9 +15,13 @@ import {
   valueOrFile,
   words,
 } from '#mesos/flags/flag-table.ts';
+import { disabledEndpoints, type DisabledEndpoints } from '#mesos/security/firewall.ts';
+import { parseDomain } from '#mesos/resources/domain.ts';
+import type { DomainInfo } from '#wire/mesos/v1.ts';
 import { acls } from '#mesos/security/acls.ts';
 import { Authorizer } from '#mesos/security/authorizer.ts';
 import { SECURITY_KINDS, type SecurityFlags } from './security-flags.ts';
+import { absolutePath } from './routes.ts';
 import { type AllowedDevice, allowedDevices } from './devices.ts';
 import { type ContainerLogger, containerLogger } from './container-logger.ts';
 import type { Backend } from './image-root.ts';
@@ -36,6 +40,10 @@ export interface AgentFlags {
   /** Who may do what. */
   readonly authorizer: Authorizer;
   readonly security: SecurityFlags;
+  /** Where in the world it is. */
+  readonly domain: DomainInfo | undefined;
+  /** Of --firewall_rules: nobody is answered there. */
+  readonly disabled: DisabledEndpoints;
   /** Undefined: what containers write goes to files without a bound, as it does in Mesos. */
   readonly logger: ContainerLogger | undefined;
   readonly isolators: ReadonlySet<string>;
@@ -182,6 +190,8 @@ const KINDS = {
   network_cni_config_dir: flag('', optional),
   network_cni_plugins_dir: flag('', optional),
   acls: flag('', acls),
+  domain: flag('', (text) => (text === '' ? undefined : parseDomain(valueOrFile(text)))),
+  firewall_rules: flag('', disabledEndpoints(absolutePath)),
   authorizer: flag('local', oneOf('local')),
   effective_capabilities: flag('', capabilities),
   bounding_capabilities: flag('', capabilities),
@@ -259,6 +269,8 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
   value('authorizer');
   return {
     authorizer: new Authorizer(value('acls')),
+    domain: value('domain'),
+    disabled: value('firewall_rules'),
     security: {
       executors: value('authenticate_http_executors'),
       readonly: value('authenticate_http_readonly'),

@@ -119,6 +119,7 @@ export class LegacyApi {
       ...reservationsOf(core.resources.total, access),
       used_resources: summary(used),
       attributes: attributesOf(info.attributes ?? []),
+      ...(info.domain === undefined ? {} : { domain: toJson('DomainInfo', info.domain) }),
       start_time: (core.registeredAt ?? 0) / 1000,
       capabilities: core.options.capabilities.map(({ type }) => type),
       ...drainOf(core),

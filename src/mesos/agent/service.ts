@@ -14,7 +14,7 @@ import { PortServer } from '#mesos/security/port-server.ts';
 import type { TlsSettings } from '#mesos/security/tls-settings.ts';
 import type { ToPeer } from '#mesos/security/cram-md5.ts';
 import { decode, encode, type MessageName } from '#wire/mesos/codec.ts';
-import type { AgentInfo, Attribute, Resource } from '#wire/mesos/v1.ts';
+import type { AgentInfo, Attribute, DomainInfo, Resource } from '#wire/mesos/v1.ts';
 import { AgentAccess } from './access.ts';
 import { Checkpoints } from './checkpoint.ts';
 import { Containers } from './containers.ts';
@@ -23,6 +23,7 @@ import type { FromMaster } from './types.ts';
 import { ExecutorApi } from './executor-api.ts';
 import type { Exchange } from './exchange.ts';
 import { SandboxFiles } from './files.ts';
+import { disabledText, type DisabledEndpoints } from '#mesos/security/firewall.ts';
 import { flagTexts, readFlags } from './flags.ts';
 import { HttpProblem, sendProblem } from './http.ts';
 import { checkControllers, checkNetworkFlags, seccompProfiles } from './isolators.ts';
@@ -33,6 +34,7 @@ import { OperatorApi } from './operator-api.ts';
 import { Oversubscriber } from './oversubscriber.ts';
 import { AgentPaths } from './paths.ts';
 import { realmOf } from './realms.ts';
+import { absolutePath, AGENT_ID, routeOf } from './routes.ts';
 import { agentSecurity, type AgentSecurity } from './security-flags.ts';
 import { AgentShell } from './shell.ts';
 
@@ -64,7 +66,6 @@ export interface RunningAgent {
   readonly ended: Promise<string>;
 }
 
-export const AGENT_ID = 'slave(1)';
 export const MESOS_VERSION = '1.11.0';
 const PREFIX = 'mesos.internal.';
 const MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
@@ -110,6 +111,7 @@ class AgentService {
   readonly #legacy: LegacyApi;
   readonly #oversubscriber: Oversubscriber;
   readonly #security: AgentSecurity;
+  readonly #disabled: DisabledEndpoints;
   readonly #master: MasterAuthentication | undefined;
   readonly #env: Env;
   readonly #url: string;
@@ -127,6 +129,7 @@ class AgentService {
     const paths = new AgentPaths(settings.workFolder);
     const flags = readFlags(settings.options ?? {});
     checkNetworkFlags(flags);
+    this.#disabled = flags.disabled;
     this.#security = agentSecurity(flags.security, env);
     checkControllers(flags, ports.host.controllers);
     this.#endpoint = new LibprocessEndpoint({
@@ -141,7 +144,7 @@ class AgentService {
     });
     const core = new AgentCore(
       {
-        info: agentInfo(settings, port),
+        info: agentInfo(settings, port, flags.domain),
         upid: this.#endpoint.upid,
         version: MESOS_VERSION,
         capabilities: AGENT_CAPABILITIES.map((type) => ({ type })),
@@ -296,6 +299,9 @@ class AgentService {
     const url = new URL(request.url ?? '/', 'http://agent');
     const path = routeOf(url.pathname);
     const handle = async (): Promise<void> => {
+      const paths = [absolutePath(url.pathname), absolutePath(path)];
+      const disabled = disabledText(this.#disabled, ...paths);
+      if (disabled !== undefined) throw new HttpProblem(403, disabled);
       const who = await this.#security.authentication.identify(realmOf(path), request.headers);
       if ('refusal' in who) {
         const { status, message, headers } = who.refusal;
@@ -361,11 +367,16 @@ const KNOWN_MESSAGES: ReadonlySet<string> = new Set([
   'CheckpointResourcesMessage',
 ]);
 
-function agentInfo(settings: AgentSettings, port: number): AgentInfo {
+function agentInfo(
+  settings: AgentSettings,
+  port: number,
+  domain: DomainInfo | undefined,
+): AgentInfo {
   return {
     hostname: settings.hostname,
     port,
     resources: [...settings.resources],
+    ...(domain === undefined ? {} : { domain }),
     ...(settings.attributes.length === 0 ? {} : { attributes: [...settings.attributes] }),
   };
 }
@@ -381,11 +392,4 @@ function secretsFolderOf(workFolder: string): string {
   return existsSync('/dev/shm') && process.getuid?.() === 0
     ? join('/dev/shm', `strata-secrets-${own}`)
     : join(workFolder, 'run', 'secrets');
-}
-
-/** `/slave(1)/state/` and `/state` are one. */
-function routeOf(pathname: string): string {
-  const path = decodeURIComponent(pathname).replace(/\/+$/, '');
-  const own = `/${AGENT_ID}`;
-  return path === own || path.startsWith(`${own}/`) ? path.slice(own.length) : path;
 }

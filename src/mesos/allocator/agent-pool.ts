@@ -30,6 +30,8 @@ export class AgentPool {
   readonly #isWorthOffering: (free: Resources) => boolean;
   readonly #equalBags = new Map<string, Resources>();
   #nextIndex = 0;
+  /** Hosts; undefined: all. */
+  #whitelist: ReadonlySet<string> | undefined;
 
   constructor(of: {
     readonly tree: RoleTree;
@@ -58,7 +60,9 @@ export class AgentPool {
       settled: bag,
       hasGpus: bag.scalar('gpus') > 0,
       isRemote: this.#isRemote(facts),
-      isActive: true,
+      isListed: this.#isListed(facts),
+      isWanted: true,
+      isActive: this.#isListed(facts),
       isGone: false,
       filters: new AgentFilters(),
       retry: undefined,
@@ -80,8 +84,26 @@ export class AgentPool {
     this.refree(agent);
   }
 
+  setWhitelist(hosts: ReadonlySet<string> | undefined): void {
+    this.#whitelist = hosts;
+    for (const agent of this.byId.values()) {
+      if (agent.isListed === this.#isListed(agent.facts)) continue;
+      this.setActive(agent, agent.isWanted);
+    }
+  }
+
+  /** Everybody is worth asking about it again. */
+  setActive(agent: Agent, isWanted: boolean): void {
+    agent.isWanted = isWanted;
+    agent.isListed = this.#isListed(agent.facts);
+    agent.isActive = isWanted && agent.isListed;
+    this.changed(agent);
+  }
+
   setFacts(agent: Agent, facts: AgentFacts): void {
     agent.facts = facts;
+    agent.isListed = this.#isListed(facts);
+    agent.isActive = agent.isWanted && agent.isListed;
     agent.isRemote = this.#isRemote(facts);
   }
 
@@ -159,6 +181,10 @@ export class AgentPool {
 
   #amounts(quantities: Quantities): Amounts {
     return Amounts.of(quantities, this.#names);
+  }
+
+  #isListed({ hostname }: AgentFacts): boolean {
+    return this.#whitelist?.has(hostname) !== false;
   }
 
   #isRemote({ domain }: AgentFacts): boolean {

@@ -154,9 +154,12 @@ export class AllocatorCore {
   /** Inactive agents are not offered; they still count for shares. */
   setAgentActive(id: string, isActive: boolean): void {
     const agent = this.#pool.byId.get(id);
-    if (agent === undefined) return;
-    agent.isActive = isActive;
-    this.#pool.changed(agent);
+    if (agent !== undefined) this.#pool.setActive(agent, isActive);
+  }
+
+  /** Agents of other hosts are not offered; undefined: all are. What is offered stays so. */
+  setWhitelist(hosts: ReadonlySet<string> | undefined): void {
+    this.#pool.setWhitelist(hosts);
   }
 
   // ---- frameworks ----

@@ -44,7 +44,11 @@ export interface Agent {
   settled: Resources;
   hasGpus: boolean;
   isRemote: boolean;
+  /** Its host is on the list of those that are offered, if there is one. */
+  isListed: boolean;
+  /** The master wants it offered, and it is listed. */
   isActive: boolean;
+  isWanted: boolean;
   isGone: boolean;
   readonly filters: AgentFilters;
   /** Clients whose filter ended here; nobody else has to be asked. */
@@ -85,6 +89,7 @@ export interface FrameworkClient extends Client {
 export type Denial =
   | 'suppressed-or-inactive'
   | 'agent-inactive'
+  | 'not-whitelisted'
   | 'nothing-free'
   | 'constraints'
   | 'too-little'

@@ -123,7 +123,7 @@ function reasonOn(client: FrameworkClient, agent: Agent, sources: Sources): Agen
     ...(until === undefined ? {} : { until }),
   });
   if (!client.isActive) return named('suppressed-or-inactive');
-  if (!agent.isActive) return named('agent-inactive');
+  if (!agent.isActive) return named(agent.isWanted ? 'not-whitelisted' : 'agent-inactive');
   if (agent.free.isEmpty) return named('nothing-free');
   const decision: Resources | Denial = decisions.decide(client, agent, agent.free);
   if (typeof decision !== 'string') return named('would-be-offered');

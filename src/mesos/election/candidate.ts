@@ -8,6 +8,8 @@ import { LeaderProbe } from './leader-probe.ts';
 export interface CandidateHandlers {
   /** Called once. */
   readonly onElected: () => void;
+  /** Another one leads. */
+  readonly onFollowing?: (leader: MasterInfo) => void;
   /** Called once, only of a leader; or of a candidate whose entry is gone. */
   readonly onDeposed: () => void;
 }
@@ -47,7 +49,10 @@ export class Candidate {
     this.#probe = undefined;
     if (step.kind === 'lead') this.#handlers.onElected();
     else if (step.kind === 'end') this.#handlers.onDeposed();
-    else if (step.kind === 'watch') this.#watchProcess(step.leader);
+    else if (step.kind === 'watch') {
+      this.#watchProcess(step.leader);
+      this.#handlers.onFollowing?.(step.leader.info);
+    }
   }
 
   #watchProcess({ id, info }: Member): void {

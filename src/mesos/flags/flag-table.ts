@@ -102,6 +102,10 @@ export class FlagTable<K extends Kinds> {
     this.#kinds = kinds;
   }
 
+  get names(): readonly (keyof K & string)[] {
+    return Object.keys(this.#kinds);
+  }
+
   has(name: string): name is keyof K & string {
     return Object.hasOwn(this.#kinds, name);
   }

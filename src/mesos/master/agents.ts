@@ -15,6 +15,7 @@ import { tasksByFramework } from './holdings.ts';
 import type { OperationDesk } from './operations.ts';
 import { PingQueue } from './pings.ts';
 import { ReportDesk } from './reports.ts';
+import { RecoveryDesk } from './recovery.ts';
 import { pingBudget, ReturnDesk } from './returns.ts';
 import { hasCapability } from './roles.ts';
 import type { MasterState } from './state.ts';
@@ -44,6 +45,7 @@ export class AgentDesk {
   readonly #reports: ReportDesk;
   readonly #returns: ReturnDesk;
   readonly #pings: PingQueue;
+  readonly #recovery: RecoveryDesk;
   /** Agents whose registration is on its way into the registry. */
   readonly #registering = new Set<string>();
   /** By pid: the connection on which the agent registered last. */
@@ -68,6 +70,7 @@ export class AgentDesk {
     this.#reports = new ReportDesk(state);
     this.#returns = new ReturnDesk(state);
     this.#pings = new PingQueue(state);
+    this.#recovery = new RecoveryDesk(state, (id) => this.#returning.has(id));
   }
 
   onMessage(from: string, message: FromAgent, now: number, connection = 0): void {
@@ -117,7 +120,7 @@ export class AgentDesk {
   }
 
   onTick(now: number): void {
-    const { agentPingTimeoutsMax, agentReregisterTimeoutMs } = this.#state.options;
+    const { agentPingTimeoutsMax } = this.#state.options;
     for (const agent of this.#pings.due(now)) {
       this.#pings.schedule(agent, now);
       if (agent.pingsMissed >= agentPingTimeoutsMax) {
@@ -133,19 +136,11 @@ export class AgentDesk {
       });
     }
     this.#removeOverdue(now);
-    if (this.#state.recovered.size > 0 && now - this.#state.startedAt >= agentReregisterTimeoutMs) {
-      for (const id of this.#state.recovered.keys()) {
-        this.#state.noLongerRecovered(id);
-        this.#state.unreachable.set(id, now);
-        this.#state.persist({ kind: 'mark-unreachable', agentId: id, at: now });
-      }
-    }
+    this.#recovery.onTick(now);
   }
 
   nextDeadline(): number {
-    const { recovered, startedAt, options } = this.#state;
-    const recoveryEnd = startedAt + options.agentReregisterTimeoutMs;
-    const at = Math.min(recovered.size > 0 ? recoveryEnd : Infinity, this.#pings.nextAt());
+    const at = Math.min(this.#recovery.nextDeadline(), this.#pings.nextAt());
     return this.#overdue.size > 0 ? Math.min(at, this.#removableAt) : at;
   }
 
@@ -174,8 +169,12 @@ export class AgentDesk {
     return this.#state.agentsByPid.get(pid);
   }
 
-  /** Machines that are down and agents that are gone have no business here. */
+  /**
+   * Agents of machines that are down or that are gone have no business here; one whose domain does not
+   * fit is not answered, so that it may go on with its tasks until it is configured otherwise.
+   */
   #refuses(pid: string, info: AgentInfo): boolean {
+    if (this.#state.isOutOfDomain(info)) return true;
     const isGone = this.#state.gone.has(info.id?.value ?? '');
     if (!isGone && !this.watcher.isDown(info.hostname, pid)) return false;
     const message = isGone ? 'Agent has been marked gone' : 'Machine is `DOWN`';

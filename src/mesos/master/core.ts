@@ -9,6 +9,7 @@ import { FrameworkDesk, type DriverOrigin } from './frameworks.ts';
 import { LaunchDesk } from './launches.ts';
 import { LifecycleDesk } from './lifecycle.ts';
 import { MaintenanceDesk } from './maintenance.ts';
+import { OfferTimeouts } from './offer-timeouts.ts';
 import { OfferDesk } from './offers.ts';
 import { OperationDesk } from './operations.ts';
 import type { Approvers } from '#mesos/security/authorizer.ts';
@@ -62,6 +63,7 @@ export class MasterCore {
   readonly maintenance: MaintenanceDesk;
   readonly #offers: OfferDesk;
   readonly #collector: RegistryCollector;
+  readonly #timeouts: OfferTimeouts;
 
   constructor(options: MasterOptions, recovered: RecoveredRegistry, now: number) {
     this.state = new MasterState(options, recovered.agents, now);
@@ -92,6 +94,7 @@ export class MasterCore {
     this.#relay = new RelayDesk(this.state);
     this.#accepts = new AcceptDesk(this.state, this.#launches, this.#operations);
     this.#offers = new OfferDesk(this.state, (agent) => this.maintenance.unavailabilityOf(agent));
+    this.#timeouts = new OfferTimeouts(this.state, this.maintenance);
   }
 
   masterInfo(): MasterInfo {
@@ -259,6 +262,7 @@ export class MasterCore {
     this.#agents.onTick(now);
     this.maintenance.onTick(now);
     this.#collector.onTick(now);
+    this.#timeouts.onTick(now);
     this.#expireFilters(now);
     return this.#settled(now, { isPatient: true });
   }
@@ -269,6 +273,7 @@ export class MasterCore {
       this.#agents.nextDeadline(),
       this.maintenance.nextDeadline(),
       this.#collector.nextDeadline(),
+      this.#timeouts.nextDeadline(),
     );
     for (const { failoverDeadline } of this.state.frameworks.values()) {
       if (failoverDeadline !== undefined) at = Math.min(at, failoverDeadline);
@@ -329,6 +334,12 @@ export class MasterCore {
 
   removeQuota(role: string): MasterEffect[] {
     this.quotas.remove(role);
+    return this.state.take();
+  }
+
+  /** --whitelist: only agents of these hosts are offered; undefined: all. */
+  setWhitelist(hosts: ReadonlySet<string> | undefined): MasterEffect[] {
+    this.state.allocator.setWhitelist(hosts);
     return this.state.take();
   }
 

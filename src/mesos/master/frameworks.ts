@@ -59,6 +59,7 @@ export class FrameworkDesk {
     const known = id === '' ? undefined : this.#state.frameworks.get(id);
     const wrong =
       validateFrameworkInfo(info, suppressed) ??
+      this.#refusedRoles(info) ??
       this.#refusedUser(info) ??
       this.#refusedDriver(info, driver) ??
       validateOfferFilters(info) ??
@@ -155,6 +156,12 @@ export class FrameworkDesk {
     if (timeoutMs < 0) return;
     framework.failoverDeadline = now + timeoutMs;
     this.#state.emit({ kind: 'wake-at', at: framework.failoverDeadline });
+  }
+
+  #refusedRoles(info: FrameworkInfo): string | undefined {
+    const wrong = rolesOf(info).filter((role) => this.#state.isUnlistedRole(role));
+    if (wrong.length === 0) return undefined;
+    return `Roles { ${wrong.toSorted().join(', ')} } are not present in the master's --roles`;
   }
 
   #refusedUser({ user }: FrameworkInfo): string | undefined {
@@ -404,6 +411,7 @@ export class FrameworkDesk {
     const constraints = call.update_framework?.offer_constraints;
     const wrong =
       validateFrameworkInfo(info, suppressed) ??
+      this.#refusedRoles(info) ??
       this.#refusedUser(info) ??
       validateOfferFilters(info);
     if (wrong !== undefined) {

@@ -11,15 +11,19 @@ import {
   optional,
   valueOrFile,
 } from '#mesos/flags/flag-table.ts';
+import { noHooks, noModules, noModulesIn } from '#mesos/flags/modules.ts';
 import { acls } from '#mesos/security/acls.ts';
 import { Authorizer } from '#mesos/security/authorizer.ts';
 import type { Authentication } from '#mesos/security/authentication.ts';
 import { authenticationOf } from '#mesos/security/authenticators.ts';
+import { disabledEndpoints, type DisabledEndpoints } from '#mesos/security/firewall.ts';
 import { readCredentials, readSecretFile } from '#mesos/security/credentials.ts';
 import { parseJson } from '#wire/mesos/codec.ts';
 import type { RateLimits } from '#wire/mesos/v1.ts';
 import type { GateOptions } from './message-gate.ts';
+import { idleFlags, isOldName, isOption, otherKinds, withNewNames } from './other-flags.ts';
 import { rateLimitsProblem } from './rate-limits.ts';
+import { absolutePath } from './routes.ts';
 import { settingKinds, settingsFrom, type MasterSettings } from './setting-flags.ts';
 import { READONLY_REALM, READWRITE_REALM, SCHEDULER_REALM } from './realms.ts';
 
@@ -42,10 +46,16 @@ const KINDS = {
   authenticators: flag('crammd5', oneOf('crammd5')),
   authorizers: flag('local', oneOf('local')),
   credentials: flag('', optional),
+  firewall_rules: flag('', disabledEndpoints(absolutePath)),
+  hooks: flag('', noHooks),
   http_authenticators: flag('basic', String),
   http_framework_authenticators: flag('', optional),
   jwt_secret_key: flag('', optional),
+  modules: flag('', noModules),
+  modules_dir: flag('', noModulesIn),
   rate_limits: flag('', rateLimits),
+  webui_dir: flag('/usr/share/mesos/webui', String),
+  ...otherKinds,
   ...settingKinds,
 } as const;
 
@@ -55,6 +65,10 @@ export interface MasterFlags {
   readonly settings: MasterSettings;
   /** Shown as /master/log. */
   readonly logFile: string | undefined;
+  /** With Mesos' web UI, if it is there. */
+  readonly webUiFolder: string;
+  /** Of --firewall_rules: nobody is answered there. */
+  readonly disabled: DisabledEndpoints;
   /** Who may do what. */
   readonly authorizer: Authorizer;
   /** Of HTTP requests. */
@@ -63,8 +77,9 @@ export interface MasterFlags {
   readonly gate: GateOptions;
 }
 
+/** Whether it is one that the environment may give. */
 export function isMasterFlag(name: string): boolean {
-  return TABLE.has(name);
+  return (TABLE.has(name) && !isOption(name)) || isOldName(name);
 }
 
 type Reader = ReturnType<typeof TABLE.reader>;
@@ -87,18 +102,30 @@ function realmsOf(value: Reader): Map<string, string> {
 }
 
 /** Reads them and the files that they name. */
-export function readMasterFlags(given: Readonly<Record<string, string>>, env: Env): MasterFlags {
-  const value = TABLE.reader(given);
+export function readMasterFlags(asked: Readonly<Record<string, string>>, env: Env): MasterFlags {
   const { clock, log } = env;
+  const given = withNewNames(asked, (old, flag) =>
+    log.warn('The name of a flag is old', { old, flag }),
+  );
+  const value = TABLE.reader(given);
+  if (given['modules'] !== undefined && given['modules_dir'] !== undefined) {
+    const message = 'Cannot start: Only one of --modules or --modules_dir should be specified';
+    throw new Fault({ code: 'bad-flag', name: 'modules' }, message);
+  }
+  for (const name of TABLE.names) value(name);
+  for (const { name, reason } of idleFlags(given)) {
+    log.warn('A flag changes nothing here', { flag: name, reason });
+  }
   const credentials = readCredentials('credentials', value('credentials'), log);
   const keyPath = value('jwt_secret_key');
   const jwtSecret =
     keyPath === undefined ? undefined : readSecretFile('jwt_secret_key', keyPath, log);
   const keys = { credentials, jwtSecret, now: () => clock.now() };
-  value('authorizers');
   return {
     settings: settingsFrom(given),
     logFile: value('external_log_file'),
+    webUiFolder: value('webui_dir').replace(/^file:\/\//, ''),
+    disabled: value('firewall_rules'),
     authorizer: new Authorizer(value('acls')),
     authentication: authenticationOf(realmsOf(value), keys),
     gate: {

@@ -14,14 +14,16 @@ import { LogToggle } from './log-level.ts';
 import { metricsOf } from './metrics.ts';
 import { acceptedType, readCall, refuse, sendJson, sendMessage } from './negotiate.ts';
 import { answer } from './operator-answers.ts';
+import { disabledText, type DisabledEndpoints } from '#mesos/security/firewall.ts';
 import { needsName, realmOf } from './realms.ts';
-import { changingPaths, ownPaths, readingPaths, routeOf } from './routes.ts';
+import { absolutePath, changingPaths, ownPaths, readingPaths, routeOf } from './routes.ts';
 import { OperatorActions } from './operator-actions.ts';
 import { ProcessApi, systemMetrics } from './process-api.ts';
 import { registryJson } from './registry-json.ts';
 import type { MasterShell } from './shell.ts';
 import { FORBIDDEN, type Refusal } from './types.ts';
 import { Visible } from './visible.ts';
+import { WebUi } from './web-ui.ts';
 
 const NOT_ACCEPTABLE = "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'";
 
@@ -34,6 +36,10 @@ export interface MasterHttpOptions {
   readonly files?: ReadonlyMap<string, string>;
   /** Who may ask at all; everybody, when left out. */
   readonly authentication?: Authentication;
+  /** --firewall_rules */
+  readonly disabled?: DisabledEndpoints;
+  /** --webui_dir */
+  readonly webUiFolder?: string | undefined;
   /** Operators asked for another verbosity of the log; 0 is that of the start. */
   readonly onVerbosity?: (level: number) => void;
 }
@@ -47,6 +53,8 @@ export class MasterHttp {
   readonly #process: ProcessApi;
   readonly #files: AttachedFiles;
   readonly #logging: LogToggle;
+  readonly #disabled: DisabledEndpoints;
+  readonly #webUi: WebUi | undefined;
 
   constructor(
     shell: MasterShell,
@@ -55,6 +63,8 @@ export class MasterHttp {
   ) {
     this.#shell = shell;
     this.#authentication = options.authentication ?? OPEN;
+    this.#disabled = options.disabled ?? new Set();
+    this.#webUi = options.webUiFolder === undefined ? undefined : new WebUi(options.webUiFolder);
     this.#files = new AttachedFiles(options.files ?? new Map());
     this.#logging = new LogToggle(shell.env, options.onVerbosity ?? (() => {}));
     this.#legacy = new LegacyApi(shell, flags);
@@ -92,8 +102,20 @@ export class MasterHttp {
     const pathname = cut < 0 ? target : target.slice(0, cut);
     const query = new URLSearchParams(cut < 0 ? '' : target.slice(cut));
     const path = routeOf(pathname);
+    const disabled = disabledText(
+      this.#disabled,
+      absolutePath(pathname),
+      // What Mesos lets through: a path that only leads to the endpoint.
+      absolutePath(path ?? pathname),
+    );
+    if (disabled !== undefined) {
+      request.resume();
+      refuse(response, 403, disabled);
+      return;
+    }
     if (path === undefined) {
-      notFound({ request, response });
+      if ((await this.#webUi?.handle(pathname, response)) === true) request.resume();
+      else notFound({ request, response });
       return;
     }
     const who = await this.#authentication.identify(realmOf(path), request.headers);

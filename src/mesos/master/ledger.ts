@@ -51,11 +51,12 @@ export class Ledger {
     });
   }
 
-  allocatedIn(role: string): Resources {
+  /** Thousandths of what frameworks hold in the role and in those below. */
+  allocatedIn(role: string): Map<string, number> {
     return within(this.#usedByFrameworks(), role);
   }
 
-  offeredIn(role: string): Resources {
+  offeredIn(role: string): Map<string, number> {
     this.#offered ??= [...this.#state.frameworks.values()].map(({ offered }) => offered.total());
     return within(this.#offered, role);
   }
@@ -106,8 +107,12 @@ export class Ledger {
   }
 }
 
-function within(bags: readonly Resources[], role: string): Resources {
-  return Resources.join(
-    bags.map((bag) => bag.filter((kind) => kind.allocation_info?.role === role)),
-  );
+/** Bag by bag: two frameworks that have the same ports, on two agents, have twice as many, as in Mesos. */
+function within(bags: readonly Resources[], role: string): Map<string, number> {
+  const sum = new Map<string, number>();
+  for (const bag of bags) {
+    const mine = bag.filter((kind) => isWithin(kind.allocation_info?.role ?? '*', role));
+    for (const [name, milli] of mine.quantities()) sum.set(name, (sum.get(name) ?? 0) + milli);
+  }
+  return sum;
 }

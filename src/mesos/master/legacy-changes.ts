@@ -165,6 +165,11 @@ export class LegacyChanges {
       return bad(`Failed to parse remove quota request for path '${shown}': ${count}`);
     }
     const role = decodeURIComponent(tokens.slice(2).join('/'));
+    if (this.#shell.core.state.isUnlistedRole(role)) {
+      return bad(
+        `Failed to validate remove quota request for path '${shown}': Unknown role '${role}'`,
+      );
+    }
     return await this.#actions.removeQuota(role, by, `Failed to remove quota for path '${shown}'`);
   }
 

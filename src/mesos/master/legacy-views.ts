@@ -1,6 +1,8 @@
 // What the older endpoints answer as a whole (/state-summary, /tasks, /roles, /quota …): shapes of
 // Mesos 1.11 (inventory 1.4). Built from the master's state; nothing is decided here.
+import { ancestorsOf } from '#mesos/resources/role-names.ts';
 import { scalarResource } from '#mesos/resources/resources.ts';
+import { toJson } from '#wire/mesos/codec.ts';
 import type { Task, TaskState } from '#wire/mesos/v1.ts';
 import { Ledger } from './ledger.ts';
 import {
@@ -11,7 +13,7 @@ import {
   taskJson,
 } from './legacy-json.ts';
 import { masterCapabilities } from './master-info.ts';
-import { milliOf, type QuotaDesk } from './quotas.ts';
+import { milliOf, plus, type QuotaDesk } from './quotas.ts';
 import { quantitiesJson, type Json } from './resource-json.ts';
 import type { MasterState } from './state.ts';
 import type { AgentRecord, FrameworkRecord } from './types.ts';
@@ -27,6 +29,8 @@ export function stateHead(state: MasterState, flags: Readonly<Record<string, str
   const agents = [...state.agents.values()];
   const active = agents.filter((agent) => state.isActive(agent)).length;
   const { version, masterId: id, pid, hostname, port } = options;
+  const domain =
+    options.domain === undefined ? {} : { domain: toJson('DomainInfo', options.domain) };
   const { git_sha, git_tag, build_date, build_time, build_user } = buildInfo;
   return {
     version,
@@ -44,8 +48,9 @@ export function stateHead(state: MasterState, flags: Readonly<Record<string, str
     activated_slaves: active,
     deactivated_slaves: agents.length - active,
     unreachable_slaves: state.unreachable.size,
+    ...domain,
     leader: pid,
-    leader_info: { id, pid, port, hostname },
+    leader_info: { id, pid, port, hostname, ...domain },
     ...(flags['cluster'] === undefined ? {} : { cluster: flags['cluster'] }),
     ...(flags['log_dir'] === undefined ? {} : { log_dir: flags['log_dir'] }),
     flags,
@@ -183,18 +188,24 @@ export function summaryJson(state: MasterState, cluster: string | undefined): Js
 }
 
 /** Roles with a framework, something held or reserved, a weight or a quota, and those above. */
-export function roleNames(state: MasterState, quotas: QuotaDesk, ledger: Ledger): string[] {
+export function usedRoles(state: MasterState, quotas: QuotaDesk, ledger: Ledger): string[] {
   const names = ledger.reservationRoles();
   for (const { roles } of ledger.trackedRoles()) for (const role of roles) names.add(role);
   for (const { role } of state.allocator.weights()) names.add(role);
   for (const { role } of quotas.status().configs ?? []) names.add(role);
-  const given = [...names];
-  for (const name of given) {
-    for (let cut = name.lastIndexOf('/'); cut > 0; cut = name.lastIndexOf('/', cut - 1)) {
-      names.add(name.slice(0, cut));
-    }
-  }
-  return [...names].sort();
+  return withAncestors(names);
+}
+
+/** Those of --roles, when there is such a list; those in use otherwise. */
+function roleNames(state: MasterState, quotas: QuotaDesk, ledger: Ledger): string[] {
+  const listed = state.options.roleWhitelist;
+  return listed === undefined
+    ? usedRoles(state, quotas, ledger)
+    : withAncestors(new Set(['*', ...listed]));
+}
+
+function withAncestors(names: ReadonlySet<string>): string[] {
+  return [...new Set([...names, ...[...names].flatMap(ancestorsOf)])].sort();
 }
 
 function limitsOf(scalars: Parameters<typeof milliOf>[0]): Record<string, number> {
@@ -219,9 +230,9 @@ export function rolesJson(state: MasterState, quotas: QuotaDesk, ledger: Ledger)
         limit: limitsOf(config?.limits),
         consumed: quantitiesJson(ledger.consumedIn(name)),
       },
-      resources: quantitiesJson(allocated.add(offered).quantities()),
-      allocated: quantitiesJson(allocated.quantities()),
-      offered: quantitiesJson(offered.quantities()),
+      resources: quantitiesJson(plus(allocated, offered)),
+      allocated: quantitiesJson(allocated),
+      offered: quantitiesJson(offered),
       reserved: quantitiesJson(ledger.reservedFor(name)),
       frameworks: frameworks.get(name) ?? [],
     };

@@ -284,6 +284,10 @@ export class MaintenanceDesk {
     }
     for (const [framework, inverse_offers] of asked) {
       this.#state.tell(framework, { type: 'INVERSE_OFFERS', inverse_offers: { inverse_offers } });
+      this.#state.onOffered(
+        inverse_offers.map(({ id }) => id.value),
+        now,
+      );
     }
   }
 
@@ -365,15 +369,25 @@ export class MaintenanceDesk {
   withdraw(agentId: string): void {
     this.#asked.delete(agentId);
     for (const offer of this.inverseOffers.values()) {
-      if (offer.agentId !== agentId) continue;
-      this.inverseOffers.delete(offer.id);
-      const framework = this.#state.frameworks.get(offer.frameworkId);
-      if (framework === undefined) continue;
-      this.#state.watcher.onFramework(framework);
-      const inverse_offer_id = { value: offer.id };
-      const event = { type: 'RESCIND_INVERSE_OFFER', rescind_inverse_offer: { inverse_offer_id } };
-      this.#state.tell(framework, event as never);
+      if (offer.agentId === agentId) this.#takeBack(offer);
     }
+  }
+
+  #takeBack({ id, frameworkId }: InverseOfferRecord): void {
+    this.inverseOffers.delete(id);
+    const framework = this.#state.frameworks.get(frameworkId);
+    if (framework === undefined) return;
+    this.#state.watcher.onFramework(framework);
+    const rescind_inverse_offer = { inverse_offer_id: { value: id } };
+    this.#state.tell(framework, { type: 'RESCIND_INVERSE_OFFER', rescind_inverse_offer });
+  }
+
+  /** One that nobody has answered in time; somebody may be asked again at once. */
+  rescind(id: string): void {
+    const offer = this.inverseOffers.get(id);
+    if (offer === undefined) return;
+    this.#takeBack(offer);
+    this.#state.isAskDue = true;
   }
 
   /** Those of a framework that is away. */

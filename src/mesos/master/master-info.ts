@@ -6,7 +6,7 @@ import type { MasterOptions } from './types.ts';
 export const masterCapabilities = ['AGENT_UPDATE', 'AGENT_DRAINING', 'QUOTA_V2'] as const;
 
 export function masterInfoOf(options: MasterOptions): MasterInfo {
-  const { masterId, ip, port, pid, hostname, version } = options;
+  const { masterId, ip, port, pid, hostname, version, domain } = options;
   const bytes = ip.split('.').map(Number);
   const number = bytes.reduceRight((sum, byte) => sum * 256 + byte, 0);
   return {
@@ -17,6 +17,7 @@ export function masterInfoOf(options: MasterOptions): MasterInfo {
     hostname,
     version,
     address: { hostname, ip, port },
+    ...(domain === undefined ? {} : { domain }),
     capabilities: masterCapabilities.map((type) => ({ type })),
   };
 }

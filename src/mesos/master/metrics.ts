@@ -1,7 +1,7 @@
 // The master's metrics under the names of Mesos 1.11 (inventory 10.6): a flat object of numbers.
 import type { Resource, TaskState } from '#wire/mesos/v1.ts';
 import { Ledger } from './ledger.ts';
-import { roleNames } from './legacy-views.ts';
+import { usedRoles } from './legacy-views.ts';
 import type { MasterCore } from './core.ts';
 import { isUnreachable } from './framework-metrics.ts';
 import type { MasterState } from './state.ts';
@@ -182,7 +182,7 @@ function putAllocator(metrics: Record<string, number>, core: MasterCore, ledger:
   // The root of the roles has no name.
   putConsumed(metrics, '', ledger.consumedInAll());
   const withFrameworks = new Set(ledger.trackedRoles().flatMap(({ roles }) => [...roles]));
-  for (const role of roleNames(core.state, core.quotas, ledger)) {
+  for (const role of usedRoles(core.state, core.quotas, ledger)) {
     metrics[`allocator/mesos/offer_filters/roles/${role}/active`] = allocator.filterCount(role);
     if (withFrameworks.has(role)) {
       metrics[`allocator/mesos/roles/${role}/shares/dominant`] = allocator.dominantShare(role);
@@ -244,6 +244,7 @@ export function metricsOf(core: MasterCore, now: number): Record<string, number>
   putTasks(metrics, state);
   putResources(metrics, state, ledger);
   putAllocator(metrics, core, ledger);
+  if (state.options.hidesFrameworkMetrics === true) return metrics;
   for (const framework of [...state.frameworks.values(), ...state.completedFrameworks.values()]) {
     state.frameworkMetrics.put(metrics, framework, (role) => {
       return state.allocator.isSuppressed(framework.id, role);

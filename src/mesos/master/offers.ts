@@ -78,7 +78,7 @@ export class OfferDesk {
       left -= offers.length;
       this.#unsent.delete(framework);
       this.#unsentCount -= offers.length;
-      this.#send(framework, offers);
+      this.#send(framework, offers, now);
     }
     if (this.#unsentCount === 0) this.#isTelling = false;
   }
@@ -97,7 +97,7 @@ export class OfferDesk {
   }
 
   /** Without those that were taken back meanwhile. */
-  #send(framework: FrameworkRecord, offers: readonly OfferRecord[]): void {
+  #send(framework: FrameworkRecord, offers: readonly OfferRecord[], now: number): void {
     const state = this.#state;
     const isMultiRole = hasCapability(framework.info, 'MULTI_ROLE');
     const isRefined = hasCapability(framework.info, 'RESERVATION_REFINEMENT');
@@ -133,6 +133,10 @@ export class OfferDesk {
     if (told.length === 0) return;
     state.frameworkMetrics.count(framework.id, 'offers/sent', told.length);
     state.tell(framework, { type: 'OFFERS', offers: { offers: told } });
+    state.onOffered(
+      told.map(({ id }) => id.value),
+      now,
+    );
   }
 
   #partsOf(agent: AgentRecord): AgentParts {

@@ -160,6 +160,9 @@ export class OperatorActions {
       if (wrong !== undefined) {
         return { status: 400, message: `${what}: Invalid role '${role.trim()}': ${wrong}` };
       }
+      if (this.#shell.core.state.isUnlistedRole(role.trim())) {
+        return { status: 400, message: `${what}: Unknown role '${role.trim()}'` };
+      }
       if (!(weight > 0)) {
         const message = `${what} for role '${role}': Invalid weight '${weight}': Weights must be positive`;
         return { status: 400, message };

@@ -84,7 +84,7 @@ function contains(amounts: Milli, wanted: Milli): boolean {
   return true;
 }
 
-function plus(a: Milli, b: Milli): Map<string, number> {
+export function plus(a: Milli, b: Milli): Map<string, number> {
   const sum = new Map(a);
   for (const [name, milli] of b) sum.set(name, (sum.get(name) ?? 0) + milli);
   return sum;
@@ -136,6 +136,9 @@ export class QuotaDesk {
   refusedUpdate(configs: readonly QuotaConfig[], isForced: boolean): Refusal | undefined {
     const bad = (message: string): Refusal => ({ status: 400, message });
     for (const config of configs) {
+      if (this.#state.isUnlistedRole(config.role)) {
+        return bad(`Invalid QuotaConfig: '${config.role}' is not on the roles whitelist`);
+      }
       const wrong = validateQuotaConfig(config);
       if (wrong !== undefined) return bad(`Invalid QuotaConfig: ${wrong}`);
     }
@@ -171,6 +174,7 @@ export class QuotaDesk {
     const wrong = validateInfo(request);
     if (wrong !== undefined) return bad(`${what}: ${wrong}`);
     const { role = '' } = request;
+    if (this.#state.isUnlistedRole(role)) return bad(`${what}: Unknown role '${role}'`);
     if (this.#configs.has(role)) {
       return bad(`${what}: Cannot set quota for role '${role}' which already has quota`);
     }

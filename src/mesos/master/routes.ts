@@ -73,6 +73,17 @@ export function routeOf(pathname: string): string | undefined {
   return undefined;
 }
 
+const processNames: ReadonlySet<string> = new Set(
+  ['/master', ...processPaths].map((path) => path.split('/')[1] ?? ''),
+);
+
+/** With the process that answers before it, as rules about endpoints name them. */
+export function absolutePath(path: string): string {
+  const first = path.split('/').find((part) => part !== '');
+  if (first === undefined) return '/master';
+  return processNames.has(first) ? path : `/master${path}`;
+}
+
 function routeRest(pathname: string, path: string): boolean {
   return !pathname.replace(/\/+$/, '').endsWith(path);
 }

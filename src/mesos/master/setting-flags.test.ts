@@ -17,6 +17,14 @@ test('without flags everything is as Mesos has it', () => {
     collection: { intervalMs: 900_000, ageMsMax: 1_209_600_000, countMax: 102_400 },
     operatorStreamsMax: 1_000,
     refusesRoot: false,
+    recoveryRemovalLimit: 1,
+    offerTimeoutMs: undefined,
+    roleWhitelist: undefined,
+    weights: [],
+    whitelist: undefined,
+    domain: undefined,
+    requiresAgentDomain: false,
+    hidesFrameworkMetrics: false,
   });
   assert.deepEqual(allocator, {
     minimums: [new Map([['cpus', 10]]), new Map([['mem', 32_000]])],
@@ -47,6 +55,37 @@ test('given ones are read in their own forms; others are for others', () => {
   assert.equal(settings.refusesRoot, true);
 });
 
+test('lists, weights, places and limits of few are read in their own forms', () => {
+  const domain = { fault_domain: { region: { name: 'one' }, zone: { name: 'one-1' } } };
+  const settings = settingsFrom({
+    roles: 'a,b/c',
+    weights: 'a=2,b/c=0.5,*=3',
+    offer_timeout: '30secs',
+    recovery_agent_removal_limit: '12.5%',
+    domain: JSON.stringify(domain),
+    whitelist: '/some/file',
+    publish_per_framework_metrics: 'false',
+  });
+  assert.deepEqual(settings.roleWhitelist, new Set(['a', 'b/c']));
+  assert.deepEqual(settings.weights, [
+    { role: 'a', weight: 2 },
+    { role: 'b/c', weight: 0.5 },
+    { role: '*', weight: 3 },
+  ]);
+  assert.equal(settings.offerTimeoutMs, 30_000);
+  assert.equal(settings.recoveryRemovalLimit, 0.125);
+  assert.deepEqual(settings.domain, domain);
+  assert.equal(settings.whitelist, '/some/file');
+  assert.equal(settings.hidesFrameworkMetrics, true);
+  assert.equal(settingsFrom({ whitelist: '*' }).whitelist, undefined);
+});
+
+test('--weights of a role that --roles leaves out are refused', () => {
+  assert.throws(() => settingsFrom({ roles: 'a', weights: 'a=1,b=2' }), {
+    message: `Cannot start: flag "weights": Invalid weight: 'b=2'. b is not a valid role`,
+  });
+});
+
 const wrong: readonly (readonly [string, string, RegExp])[] = [
   ['agent_ping_timeout', '10ms', /it must be from 1secs to 15mins/],
   ['agent_ping_timeout', '1hrs', /it must be from 1secs to 15mins/],
@@ -55,6 +94,23 @@ const wrong: readonly (readonly [string, string, RegExp])[] = [
   ['agent_removal_rate_limit', '5', /it must be NUMBER\/DURATION/],
   ['agent_removal_rate_limit', '0/1mins', /it must be 1 or more/],
   ['min_allocatable_resources', 'cpus', /"cpus" is no NAME:AMOUNT/],
+  ['recovery_agent_removal_limit', '50', /missing '%'/],
+  ['recovery_agent_removal_limit', 'half%', /Failed to convert 'half' to number/],
+  ['recovery_agent_removal_limit', '101%', /Must be within \[0%-100%\]/],
+  ['offer_timeout', '0secs', /Must be greater than zero/],
+  ['offer_timeout', 'soon', /"soon" is no duration/],
+  ['roles', 'a,/b', /Failed to parse roles: Role '\/b' cannot start with a slash/],
+  [
+    'weights',
+    'a',
+    /Invalid weight: 'a'\. --weights should be of the form 'role=weight,role=weight'/,
+  ],
+  ['weights', 'a=1=2', /Invalid weight: 'a=1=2'\. --weights should be of the form/],
+  ['weights', 'a=0', /Invalid weight: 'a=0'\. Weights must be positive/],
+  ['weights', 'a=heavy', /Invalid weight: 'a=heavy'\. Weights must be positive/],
+  ['domain', '{}', /`domain` must define `fault_domain`/],
+  ['domain', '{"fault_domain":{"region":{"name":"a"}}}', /zone/],
+  ['require_agent_domain', 'maybe', /"maybe" is neither true nor false/],
   ['role_sorter', 'fair', /"fair" is none of drf, random/],
   ['max_completed_frameworks', '-1', /"-1" is no number/],
 ];

@@ -1,5 +1,6 @@
 // Those of the master's flags that are times, counts and choices: how they are read, with Mesos' names,
 // defaults and bounds (inventory 10.7), and what the master makes of them.
+import { Fault } from '#base/fault.ts';
 import {
   bool,
   count,
@@ -8,7 +9,11 @@ import {
   FlagTable,
   oneOf,
   optional,
+  valueOrFile,
 } from '#mesos/flags/flag-table.ts';
+import { validateRole } from '#mesos/resources/role-names.ts';
+import { parseDomain } from '#mesos/resources/domain.ts';
+import type { DomainInfo } from '#wire/mesos/v1.ts';
 import type { MasterOptions } from './types.ts';
 
 const SECOND_MS = 1_000;
@@ -52,6 +57,60 @@ function minimums(text: string): readonly ReadonlyMap<string, number>[] {
   });
 }
 
+/** `50%`, as a part of 1. */
+function percentage(text: string): number {
+  if (!text.endsWith('%')) throw new Error("missing '%'");
+  const number = Number(text.slice(0, -1));
+  if (text === '%' || Number.isNaN(number)) {
+    throw new Error(`Failed to convert '${text.slice(0, -1)}' to number`);
+  }
+  if (number < 0 || number > 100) throw new Error('Must be within [0%-100%]');
+  return number / 100;
+}
+
+function offerTimeout(text: string): number | undefined {
+  if (text === '') return undefined;
+  const ms = durationMs(text);
+  if (ms <= 0) throw new Error('Must be greater than zero');
+  return ms;
+}
+
+function roleList(text: string): ReadonlySet<string> | undefined {
+  if (text === '') return undefined;
+  const roles = text.split(',').filter(Boolean);
+  for (const role of roles) {
+    const wrong = validateRole(role);
+    if (wrong !== undefined) throw new Error(`Failed to parse roles: ${wrong}`);
+  }
+  return new Set(roles);
+}
+
+interface Weight {
+  readonly role: string;
+  readonly weight: number;
+}
+
+/** `role=weight,role=weight` */
+function weights(text: string): readonly Weight[] {
+  return text
+    .split(',')
+    .filter(Boolean)
+    .map((token) => {
+      const [role, number, ...more] = token.split('=').filter(Boolean);
+      if (role === undefined || number === undefined || more.length > 0) {
+        const form = "--weights should be of the form 'role=weight,role=weight'";
+        throw new Error(`Invalid weight: '${token}'. ${form}`);
+      }
+      const weight = Number.parseFloat(number);
+      if (!(weight > 0)) throw new Error(`Invalid weight: '${token}'. Weights must be positive`);
+      return { role, weight };
+    });
+}
+
+function domain(text: string): DomainInfo | undefined {
+  return text === '' ? undefined : parseDomain(valueOrFile(text));
+}
+
 const names = (text: string): readonly string[] => text.split(',').filter(Boolean);
 
 export const settingKinds = {
@@ -74,6 +133,14 @@ export const settingKinds = {
   framework_sorter: flag('drf', oneOf('drf', 'random')),
   cluster: flag('', optional),
   external_log_file: flag('', optional),
+  recovery_agent_removal_limit: flag('100%', percentage),
+  offer_timeout: flag('', offerTimeout),
+  roles: flag('', roleList),
+  weights: flag('', weights),
+  whitelist: flag('', optional),
+  domain: flag('', domain),
+  require_agent_domain: flag('false', bool),
+  publish_per_framework_metrics: flag('true', bool),
 } as const;
 
 const TABLE = new FlagTable(settingKinds);
@@ -87,6 +154,13 @@ export type MasterSettings = Omit<
 export function settingsFrom(given: Readonly<Record<string, string>>): MasterSettings {
   const own = Object.entries(given).filter(([name]) => TABLE.has(name));
   const value = TABLE.reader(Object.fromEntries(own));
+  const roleWhitelist = value('roles');
+  for (const { role, weight } of value('weights')) {
+    if (role === '*' || roleWhitelist?.has(role) !== false) continue;
+    const message = `Cannot start: flag "weights": Invalid weight: '${role}=${weight}'. ${role} is not a valid role`;
+    throw new Fault({ code: 'bad-flag', name: 'weights' }, message);
+  }
+  const whitelist = value('whitelist');
   return {
     agentPingTimeoutMs: value('agent_ping_timeout'),
     agentPingTimeoutsMax: value('max_agent_ping_timeouts'),
@@ -100,6 +174,15 @@ export function settingsFrom(given: Readonly<Record<string, string>>): MasterSet
       ageMsMax: value('registry_max_agent_age'),
       countMax: value('registry_max_agent_count'),
     },
+    recoveryRemovalLimit: value('recovery_agent_removal_limit'),
+    offerTimeoutMs: value('offer_timeout'),
+    roleWhitelist,
+    weights: value('weights'),
+    // Every host, as it was written before Mesos 0.23.
+    whitelist: whitelist === '*' ? undefined : whitelist,
+    domain: value('domain'),
+    requiresAgentDomain: value('require_agent_domain'),
+    hidesFrameworkMetrics: !value('publish_per_framework_metrics'),
     operatorStreamsMax: value('max_operator_event_stream_subscribers'),
     refusesRoot: !value('root_submissions'),
     allocator: {

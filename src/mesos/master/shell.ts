@@ -3,7 +3,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Env, Timer } from '#env/env.ts';
 import { LibprocessEndpoint } from '#mesos/libprocess/endpoint.ts';
-import type { Registry } from '#mesos/registry/registry.ts';
+import type { Registry, RegistryContent } from '#mesos/registry/registry.ts';
 import type { Principal } from '#mesos/security/principal.ts';
 import { everything, type Approvers } from '#mesos/security/authorizer.ts';
 import { decode, encode } from '#wire/mesos/codec.ts';
@@ -17,6 +17,7 @@ import { getState } from './operator-answers.ts';
 import { EventStream } from './streams.ts';
 import { Timings } from './timings.ts';
 import { Visible } from './visible.ts';
+import { WhitelistWatcher } from './whitelist-watcher.ts';
 import {
   fromAgentNames,
   type FromAgent,
@@ -68,6 +69,7 @@ export class MasterShell {
   readonly #writes = new Timings();
   readonly #fetchMs: number;
   #wantedAt: number | undefined;
+  #whitelist: WhitelistWatcher | undefined;
   #isClosed = false;
   readonly #closing = new AbortController();
   readonly #ended = Promise.withResolvers<void>();
@@ -109,12 +111,24 @@ export class MasterShell {
     gate: GateOptions = OPEN_GATE,
   ): Promise<MasterShell> {
     const from = env.clock.monotonicMs();
-    const content = await registry.read();
+    const content = await withWeights(await registry.read(), { options, registry, env });
     const fetchMs = env.clock.monotonicMs() - from;
     const core = new MasterCore(options, content, env.clock.now());
     const shell = new MasterShell(core, registry, env, { fetchMs, gate });
+    await shell.#watchWhitelist();
     shell.#wakeAt(core.nextDeadline());
     return shell;
+  }
+
+  /** Nothing is offered before it has been read. */
+  async #watchWhitelist(): Promise<void> {
+    const { whitelist } = this.options;
+    if (whitelist === undefined) return;
+    const onHosts = (hosts: ReadonlySet<string>): void => {
+      this.perform(this.core.setWhitelist(hosts));
+    };
+    this.#whitelist = new WhitelistWatcher(whitelist, onHosts, this.env);
+    await this.#whitelist.read();
   }
 
   /** Resolves when the master cannot go on. */
@@ -290,6 +304,7 @@ export class MasterShell {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#closing.abort();
+    this.#whitelist?.close();
     this.#timer?.timer.cancel();
     if (this.#allocation !== 'soon') this.#allocation?.cancel();
     for (const stream of this.#streams.values()) stream.close();
@@ -368,6 +383,10 @@ export class MasterShell {
         break;
       case 'allocate-soon':
         this.#allocateSoon(effect.isPatient);
+        break;
+      case 'fail':
+        this.env.log.error('The master cannot go on', { why: effect.message });
+        this.#ended.resolve();
         break;
       case 'operator-event':
         for (const [stream, visible] of this.#operators) {
@@ -455,6 +474,25 @@ export class MasterShell {
     });
     this.#timer = { at, timer };
   }
+}
+
+/** Those of --weights are for a registry that has none; then they stay in it. */
+async function withWeights(
+  content: RegistryContent,
+  of: {
+    readonly options: MasterOptions;
+    readonly registry: Registry;
+    readonly env: Env;
+  },
+): Promise<RegistryContent> {
+  const { weights = [] } = of.options;
+  if (weights.length === 0) return content;
+  if (content.weights.length > 0) {
+    of.env.log.warn('Ignoring --weights: the registry has weights');
+    return content;
+  }
+  await of.registry.applyAll(weights.map((one) => ({ kind: 'set-weight', ...one })));
+  return { ...content, weights };
 }
 
 /** A framework that does not name its principal goes by the one that it has authenticated as. */

@@ -6,9 +6,11 @@ import type { Approvers, Authorizer } from '#mesos/security/authorizer.ts';
 import type { Authentication } from '#mesos/security/authentication.ts';
 import type { MasterInfo } from '#wire/mesos/v1.ts';
 import { refuse, sendBytes } from './negotiate.ts';
+import { disabledText, type DisabledEndpoints } from '#mesos/security/firewall.ts';
 import { realmOf } from './realms.ts';
-import { routeOf } from './routes.ts';
+import { absolutePath, routeOf } from './routes.ts';
 import { FORBIDDEN } from './types.ts';
+import { WebUi } from './web-ui.ts';
 
 export interface StandbyView {
   readonly version: string;
@@ -22,12 +24,19 @@ export interface StandbyView {
   /** Strangers are not even told who leads. */
   readonly authentication: Authentication;
   readonly authorizer: Authorizer;
+  /** --firewall_rules */
+  readonly disabled: DisabledEndpoints;
+  /** --webui_dir: the UI asks the leader by itself. */
+  readonly webUiFolder: string;
 }
 
 export class StandbyHttp {
   readonly #view: StandbyView;
+  readonly #webUi: WebUi;
+
   constructor(view: StandbyView) {
     this.#view = view;
+    this.#webUi = new WebUi(view.webUiFolder);
   }
 
   handle(request: IncomingMessage, response: ServerResponse): void {
@@ -37,14 +46,21 @@ export class StandbyHttp {
       response.writeHead(202, { 'Content-Length': 0 }).end();
       return;
     }
-    const path = routeOf((request.url ?? '/').replace(/\?.*$/s, ''));
-    if (path === undefined) {
-      refuse(response, 404, '404 Not Found.');
-      return;
-    }
-    this.#answer(path, request, response).catch((error: unknown) => {
+    this.#route(request, response).catch((error: unknown) => {
       response.destroy(error instanceof Error ? error : undefined);
     });
+  }
+
+  async #route(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const pathname = (request.url ?? '/').replace(/\?.*$/s, '');
+    const path = routeOf(pathname);
+    const paths = [absolutePath(pathname), absolutePath(path ?? pathname)];
+    const disabled = disabledText(this.#view.disabled, ...paths);
+    if (disabled !== undefined) refuse(response, 403, disabled);
+    else if (path !== undefined) await this.#answer(path, request, response);
+    else if (!(await this.#webUi.handle(pathname, response))) {
+      refuse(response, 404, '404 Not Found.');
+    }
   }
 
   async #answer(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -2,6 +2,7 @@
 // gathered until they are taken. Shared by the desks that decide (core, agents, launches) and by
 // the views.
 import { AllocatorCore } from '#mesos/allocator/allocator-core.ts';
+import { regionOf } from '#mesos/resources/domain.ts';
 import type { Resources } from '#mesos/resources/resources.ts';
 import { agentActions, refusedOf } from '#mesos/security/action-objects.ts';
 import { Authorizer } from '#mesos/security/authorizer.ts';
@@ -86,7 +87,8 @@ export class MasterState {
     this.#recovered = new Map(recovered.map((info) => [info.id?.value ?? '', info]));
     this.recovered = this.#recovered;
     this.#missingMax = recovered.length - Math.ceil(recovered.length * RETURNED_ENOUGH);
-    this.allocator = new AllocatorCore(options.allocator);
+    const region = regionOf(options.domain);
+    this.allocator = new AllocatorCore({ ...options.allocator, region });
     this.pending = new PendingOperations(this);
     this.authorizer = options.authorizer ?? new Authorizer(undefined);
     this.startedAt = now;
@@ -96,6 +98,23 @@ export class MasterState {
   /** What an operator may do, who asks under this name. */
   operatorOf(principal: Principal | undefined): OperatorIdentity {
     return { principal: principal?.value, approvers: this.authorizer.of(principal) };
+  }
+
+  /** Told of the ids of offers and inverse offers as they are sent. */
+  onOffered: (ids: readonly string[], now: number) => void = () => {};
+
+  /** --roles leaves it out. */
+  isUnlistedRole(role: string): boolean {
+    return role !== '*' && this.options.roleWhitelist?.has(role) === false;
+  }
+
+  /**
+   * Without a domain of its own a master cannot tell whether an agent is in another region; and it may
+   * want every agent to have one (--require_agent_domain).
+   */
+  isOutOfDomain({ domain }: AgentInfo): boolean {
+    if (domain !== undefined) return this.options.domain === undefined;
+    return this.options.requiresAgentDomain === true;
   }
 
   /** Whether an agent may, with what its configuration reserves; Mesos does not answer others either. */

@@ -10,6 +10,7 @@ import type { Approvers, Authorizer } from '#mesos/security/authorizer.ts';
 import type {
   AgentInfo,
   AgentInfo_Capability,
+  DomainInfo,
   ExecutorInfo,
   FrameworkInfo,
   MasterEvent,
@@ -80,6 +81,8 @@ export type MasterEffect =
   /** Make it durable; only then go on with `confirm(token)`. */
   | { readonly kind: 'persist'; readonly change: RegistryChange; readonly token: number }
   | { readonly kind: 'wake-at'; readonly at: number }
+  /** The master must not go on; the message says why. */
+  | { readonly kind: 'fail'; readonly message: string }
   /**
    * Something may be allocated; call `allocate` soon (many changes, one run). `isPatient`: only what
    * was refused, or what filters kept back: nobody is known to wait for it.
@@ -118,6 +121,21 @@ export interface MasterOptions {
   readonly refusesRoot?: boolean | undefined;
   /** How fast agents that do not answer may be marked unreachable (--agent_removal_rate_limit). */
   readonly agentRemovalRate?: { readonly count: number; readonly perMs: number } | undefined;
+  /** After a failover, the part of the agents that may stay away; above it the master ends. 1: all. */
+  readonly recoveryRemovalLimit?: number | undefined;
+  /** Offers that are not answered for so long are rescinded; never, when left out. */
+  readonly offerTimeoutMs?: number | undefined;
+  /** --roles: nobody may have another one, but for `*`. */
+  readonly roleWhitelist?: ReadonlySet<string> | undefined;
+  /** --weights: in effect when the registry has none. */
+  readonly weights?: readonly { readonly role: string; readonly weight: number }[] | undefined;
+  /** --whitelist: a file with the hosts of the agents that may be offered. */
+  readonly whitelist?: string | undefined;
+  /** --domain: where the master itself is. */
+  readonly domain?: DomainInfo | undefined;
+  readonly requiresAgentDomain?: boolean | undefined;
+  /** --publish_per_framework_metrics=false */
+  readonly hidesFrameworkMetrics?: boolean | undefined;
   /** How its peers are spoken to; undefined: without TLS. */
   readonly tls?: TlsSettings | undefined;
   /** Drivers (v0) register only after they have authenticated (--authenticate_frameworks). */

@@ -10,6 +10,7 @@ import { authentication } from './scenes/authentication.ts';
 import { cluster } from './scenes/cluster.ts';
 import { draining } from './scenes/draining.ts';
 import { endpoints } from './scenes/endpoints.ts';
+import { flags } from './scenes/flags.ts';
 import { maintenance } from './scenes/maintenance.ts';
 import { operatorCalls } from './scenes/operator-calls.ts';
 import { rateLimits } from './scenes/rate-limits.ts';
@@ -37,4 +38,5 @@ export const scenes: readonly Scene[] = [
   aclOperators,
   aclFrameworks,
   aclPrincipals,
+  flags,
 ];

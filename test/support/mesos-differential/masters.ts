@@ -1,11 +1,11 @@
 // The two masters that scripts are played against: a real Mesos 1.11 master as a process, and
 // Strata's in this process; configured alike.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createEnv } from '#env/node/env.ts';
 import { parseAcls } from '#mesos/security/acls.ts';
 import { basicHeader } from '#mesos/security/basic.ts';
@@ -29,6 +29,8 @@ export interface Settings {
   readonly flags?: Readonly<Record<string, string>>;
   /** --credentials: secrets by principal. */
   readonly credentials?: Readonly<Record<string, string>>;
+  /** --webui_dir: a folder with the files of `webUiFiles`. */
+  readonly hasWebUi?: boolean;
   /** --acls */
   readonly acls?: object;
 }
@@ -41,9 +43,32 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** The flags of a scene; its credentials lie in `work`. */
-function flagsOf({ flags = {}, credentials }: Settings, work: string): Record<string, string> {
-  if (credentials === undefined) return { ...flags };
+/** Not Mesos' own: only where they lie is as there. */
+const webUiFiles: Readonly<Record<string, string>> = {
+  'index.html': '<!doctype html><title>UI</title>',
+  'app/app.js': 'start();',
+  'app/home.html': '<p>home</p>',
+  'assets/css/mesos.css': 'p { color: red }',
+  'assets/ico/favicon.ico': 'icon',
+  'assets/img/logo.png': 'picture',
+};
+
+function writeWebUi(folder: string): string {
+  for (const [name, text] of Object.entries(webUiFiles)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  return folder;
+}
+
+/** The flags of a scene; its files lie in `work`. */
+function flagsOf(settings: Settings, work: string): Record<string, string> {
+  const { credentials, hasWebUi = false } = settings;
+  const webUi: Record<string, string> = hasWebUi
+    ? { webui_dir: writeWebUi(join(work, 'webui')) }
+    : {};
+  const flags = { ...settings.flags, ...webUi };
+  if (credentials === undefined) return flags;
   const path = join(work, 'credentials.json');
   const list = Object.entries(credentials).map(([principal, secret]) => ({ principal, secret }));
   writeFileSync(path, JSON.stringify({ credentials: list }), { mode: 0o600 });
@@ -119,6 +144,7 @@ export async function startOwnMaster(settings: Settings): Promise<RunningMaster>
       ip: '127.0.0.1',
       port,
       version: '1.11.0',
+      ...flags.settings,
       agentPingTimeoutMs: settings.pingTimeoutMs ?? 15_000,
       agentPingTimeoutsMax: settings.pingTimeoutsMax ?? 5,
       agentReregisterTimeoutMs: 600_000,
@@ -136,7 +162,10 @@ export async function startOwnMaster(settings: Settings): Promise<RunningMaster>
   const http = new MasterHttp(
     shell,
     { ...shown, ...flagsOf(settings, work) },
-    { authentication: flags.authentication },
+    {
+      authentication: flags.authentication,
+      webUiFolder: settings.hasWebUi === true ? flags.webUiFolder : undefined,
+    },
   );
   server.on('request', (request, response) => http.handle(request, response));
   return {
