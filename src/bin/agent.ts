@@ -125,12 +125,16 @@ function lockHome(home: string): string {
   return lock;
 }
 
-export async function runAgent(options: AgentCommandOptions, env: Env): Promise<RunningPart> {
+export async function runAgent(
+  options: AgentCommandOptions,
+  env: Env,
+  onVerbosity: (level: number) => void,
+): Promise<RunningPart> {
   parseMasterAddress(options.master);
   const home = resolve(options.home);
   prepareFolder(join(home, 'run'));
   const lock = lockHome(home);
-  const settings = settingsOf(options, env);
+  const settings = { ...settingsOf(options, env), onVerbosity };
   const host = createProcessHost(env);
   const ports = { env, disk: systemDisk, host };
   const ended = Promise.withResolvers<void>();

@@ -199,9 +199,10 @@ program
         import('./part.ts'),
         import('./agent.ts'),
       ]);
+      const start = () => runAgent(options, env, (level) => env.setVerbosity(level));
       const readyLine = ({ url }: { url: string }) => `agent: ready at ${url}`;
       const supervised = options.supervised === true;
-      return await servePart(() => runAgent(options, env), { supervised, readyLine }, env);
+      return await servePart(start, { supervised, readyLine }, env);
     }),
   );
 

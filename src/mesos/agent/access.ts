@@ -41,7 +41,7 @@ export class AgentAccess {
   }
 
   /** HttpProblem 403 */
-  require(action: 'VIEW_FLAGS' | 'PRUNE_IMAGES'): void {
+  require(action: 'VIEW_FLAGS' | 'PRUNE_IMAGES' | 'SET_LOG_LEVEL'): void {
     if (!this.#approvers.may(action)) throw new HttpProblem(403, FORBIDDEN);
   }
 

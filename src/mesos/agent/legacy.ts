@@ -3,6 +3,7 @@
 import type { ServerResponse } from 'node:http';
 import { nameOf, pathOf } from './container-id.ts';
 import { scalarSum, metricsOf } from './metrics.ts';
+import { answerToggle } from '#mesos/libprocess/log-toggle.ts';
 import { isReserved, reservationRole } from '#mesos/resources/kinds.ts';
 import type { Resources } from '#mesos/resources/resources.ts';
 import type { Attribute, Resource, Task, TaskStatus } from '#wire/mesos/v1.ts';
@@ -44,6 +45,11 @@ export class LegacyApi {
       case '/version':
         sendJson(response, query, VERSION_INFO);
         return true;
+      case '/logging/toggle': {
+        const { status, text } = answerToggle(query, this.#view.logging);
+        sendText(response, status, text);
+        return true;
+      }
       case '/flags':
         access.require('VIEW_FLAGS');
         sendJson(response, query, { flags });

@@ -22,6 +22,7 @@ import { metricsOf } from './metrics.ts';
 import type { AgentPaths } from './paths.ts';
 import type { AgentShell } from './shell.ts';
 import { listContainers } from './statistics.ts';
+import type { LogToggle } from '#mesos/libprocess/log-toggle.ts';
 import { VERSION_INFO } from './version.ts';
 
 export interface AgentView {
@@ -31,6 +32,7 @@ export interface AgentView {
   readonly paths: AgentPaths;
   readonly flags: Readonly<Record<string, string>>;
   readonly env: Env;
+  readonly logging: LogToggle;
   /** What the caller may do and see. */
   readonly access: (exchange: Exchange) => AgentAccess;
 }
@@ -72,6 +74,13 @@ export class OperatorApi {
       sendText(response, 200, '');
       return;
     }
+    if (call.type === 'SET_LOGGING_LEVEL') {
+      access.require('SET_LOG_LEVEL');
+      const { level = 0, duration } = call.set_logging_level ?? {};
+      this.#view.logging.toggle(level, (duration?.nanoseconds ?? 0) / 1e6);
+      sendText(response, 200, '');
+      return;
+    }
     const media = acceptedMedia(request);
     const answer = await this.#answer(call, access);
     const body = encodeAs(media, 'AgentResponse', answer);
@@ -90,6 +99,10 @@ export class OperatorApi {
         access.require('VIEW_FLAGS');
         const list = Object.entries(flags).map(([name, value]) => ({ name, value }));
         return { type: 'GET_FLAGS', get_flags: { flags: list } };
+      }
+      case 'GET_LOGGING_LEVEL': {
+        const { level } = this.#view.logging;
+        return { type: 'GET_LOGGING_LEVEL', get_logging_level: { level } };
       }
       case 'GET_METRICS': {
         const metrics = Object.entries(
@@ -237,6 +250,9 @@ function callProblem(call: AgentCall): string | undefined {
   }
   if (call.type === 'READ_FILE' && call.read_file === undefined) {
     return "Expecting 'read_file' to be present";
+  }
+  if (call.type === 'SET_LOGGING_LEVEL' && call.set_logging_level === undefined) {
+    return "Expecting 'set_logging_level' to be present";
   }
   if (call.type === 'UNKNOWN') throw new HttpProblem(501, '');
   return undefined;

@@ -24,13 +24,14 @@ const silent: Log = {
 const folder = mkdtempSync(join(tmpdir(), 'strata-agent-'));
 const sandbox = join(folder, 'slaves/a/frameworks/f/executors/e/runs/c');
 let agent: RunningAgent;
+const clock = new SimClock();
+const verbosities: number[] = [];
 
 before(async () => {
   mkdirSync(sandbox, { recursive: true });
   writeFileSync(join(sandbox, 'stdout'), 'hello');
   writeFileSync(join(folder, 'secret'), 'secret');
   symlinkSync(join(folder, 'secret'), join(sandbox, 'link'));
-  const clock = new SimClock();
   const env = { clock, timers: clock, random: new SimRandom(1), log: silent };
   agent = await startAgent(
     {
@@ -43,6 +44,7 @@ before(async () => {
       resources: [{ name: 'cpus', type: 'SCALAR', scalar: { value: 4 } }],
       attributes: [],
       flags: { work_dir: folder },
+      onVerbosity: (level) => verbosities.push(level),
     },
     { env, disk: new SimDisk(), host: new SimMachine({ clock, timers: clock }).host() },
   );
@@ -202,4 +204,33 @@ test('agent HTTP: /state, /health, /metrics/snapshot and jsonp', async () => {
   const metrics = JSON.parse((await ask('/metrics/snapshot')).text);
   assert.equal(metrics['slave/registered'], 0);
   assert.match((await ask('/version?jsonp=cb')).text, /^cb\(\{.*\}\)$/);
+});
+
+test('agent HTTP: the log says more for as long as it is told to, by call or by endpoint', async () => {
+  const level = async (): Promise<unknown> => {
+    const { text } = await ask('/api/v1', { body: { type: 'GET_LOGGING_LEVEL' } });
+    return (JSON.parse(text) as { get_logging_level: { level: number } }).get_logging_level.level;
+  };
+  assert.equal(await level(), 0);
+  const set_logging_level = { level: 2, duration: { nanoseconds: 60e9 } };
+  const set = await ask('/api/v1', { body: { type: 'SET_LOGGING_LEVEL', set_logging_level } });
+  assert.equal(set.status, 200);
+  assert.equal(await level(), 2);
+  assert.equal((await ask('/slave(1)/logging/toggle')).text, '2\n');
+  clock.advance(60_000);
+  assert.equal(await level(), 0);
+  assert.equal((await ask('/logging/toggle?level=1&duration=5mins')).status, 200);
+  assert.equal(await level(), 1);
+  clock.advance(5 * 60_000);
+  assert.deepEqual(verbosities, [2, 0, 1, 0]);
+  for (const [query, why] of [
+    ['level=1', "Expecting 'duration=value' in query."],
+    ['duration=1secs', "Expecting 'level=value' in query."],
+    ['level=x&duration=1secs', "Failed to convert 'x' to number."],
+  ]) {
+    const { status, text } = await ask(`/logging/toggle?${query}`);
+    assert.deepEqual([status, text], [400, `${why}\n`]);
+  }
+  const nothing = await ask('/api/v1', { body: { type: 'SET_LOGGING_LEVEL' } });
+  assert.match(nothing.text, /Expecting 'set_logging_level' to be present/);
 });

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
 import type { ProcessHost } from '#env/process.ts';
+import { LogToggle } from '#mesos/libprocess/log-toggle.ts';
 import { addressOf, LibprocessEndpoint } from '#mesos/libprocess/endpoint.ts';
 import { uuidBytes } from '#mesos/executor/uuid.ts';
 import { PortServer } from '#mesos/security/port-server.ts';
@@ -53,6 +54,8 @@ export interface AgentSettings {
   readonly flags: Readonly<Record<string, string>>;
   /** Mesos' flags that change a default here; see flags.ts. */
   readonly options?: Readonly<Record<string, string>> | undefined;
+  /** Operators asked for another verbosity of the log; 0 is that of the start. */
+  readonly onVerbosity?: ((level: number) => void) | undefined;
 }
 
 export interface RunningAgent {
@@ -115,6 +118,7 @@ class AgentService {
   readonly #master: MasterAuthentication | undefined;
   readonly #env: Env;
   readonly #url: string;
+  readonly #logging: LogToggle;
   readonly #ended = Promise.withResolvers<string>();
   readonly #left = Promise.withResolvers<void>();
   #connections = 0;
@@ -126,6 +130,7 @@ class AgentService {
     this.#env = env;
     const address = `${settings.host}:${port}`;
     this.#url = `${settings.tls === undefined ? 'http' : 'https'}://${address}`;
+    this.#logging = new LogToggle(env, settings.onVerbosity ?? (() => {}));
     const paths = new AgentPaths(settings.workFolder);
     const flags = readFlags(settings.options ?? {});
     checkNetworkFlags(flags);
@@ -201,6 +206,7 @@ class AgentService {
       files,
       flags: flagTexts({ ...settings.flags, ...settings.options }),
       env,
+      logging: this.#logging,
       paths,
     };
     this.#operatorApi = new OperatorApi(view);
@@ -329,6 +335,7 @@ class AgentService {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#oversubscriber.close();
+    this.#logging.close();
     await this.#shell.close();
     this.#executorApi.close();
     this.#endpoint.close();

@@ -10,7 +10,7 @@ import type { Exchange } from './exchange.ts';
 import { AttachedFiles } from './files.ts';
 import { LegacyApi } from './legacy-api.ts';
 import { LegacyChanges } from './legacy-changes.ts';
-import { LogToggle } from './log-level.ts';
+import { LogToggle } from '#mesos/libprocess/log-toggle.ts';
 import { metricsOf } from './metrics.ts';
 import { acceptedType, readCall, refuse, sendJson, sendMessage } from './negotiate.ts';
 import { answer } from './operator-answers.ts';

@@ -2,7 +2,7 @@
 // dashboards read them. JSON (or JSON-P); what they show is built in legacy-views.ts.
 import type { Approvers } from '#mesos/security/authorizer.ts';
 import type { MasterCall } from '#wire/mesos/v1.ts';
-import { parseNumber } from './durations.ts';
+import { parseNumber } from '#mesos/libprocess/durations.ts';
 import type { Exchange } from './exchange.ts';
 import { withDefaults } from './flags.ts';
 import { Ledger } from './ledger.ts';

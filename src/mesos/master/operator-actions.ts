@@ -12,7 +12,7 @@ import type {
   WeightInfo,
 } from '#wire/mesos/v1.ts';
 import type { MasterCore } from './core.ts';
-import type { LogToggle } from './log-level.ts';
+import type { LogToggle } from '#mesos/libprocess/log-toggle.ts';
 import { operationOf, type AskedOperation } from './operator-operations.ts';
 import type { MasterShell } from './shell.ts';
 import { FORBIDDEN, type OperatorIdentity, type Refusal } from './types.ts';

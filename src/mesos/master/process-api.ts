@@ -4,10 +4,10 @@ import { cpus, freemem, loadavg, totalmem } from 'node:os';
 import type { ServerResponse } from 'node:http';
 import { authorizablePaths } from '#mesos/security/acls.ts';
 import type { Approvers } from '#mesos/security/authorizer.ts';
-import { parseDuration, parseNumber } from './durations.ts';
+import { parseDuration, parseNumber } from '#mesos/libprocess/durations.ts';
 import type { Exchange } from './exchange.ts';
 import { modeText, type AttachedFiles } from './files.ts';
-import type { LogToggle } from './log-level.ts';
+import { answerToggle, type LogToggle } from '#mesos/libprocess/log-toggle.ts';
 import { refuse, sendJson } from './negotiate.ts';
 import { versionJson } from './legacy-views.ts';
 import { FORBIDDEN } from './types.ts';
@@ -132,36 +132,10 @@ export class ProcessApi {
   }
 
   #logging(query: URLSearchParams, response: ServerResponse): void {
-    const [level, duration] = [query.get('level'), query.get('duration')];
-    const { logging } = this.#facts;
-    if (level === null && duration === null) {
-      refuse(response, 200, `${logging.level}\n`);
-      return;
-    }
-    if (level === null) {
-      bad(response, "Expecting 'level=value' in query.\n");
-      return;
-    }
-    if (duration === null) {
-      bad(response, "Expecting 'duration=value' in query.\n");
-      return;
-    }
-    const verbosity = parseNumber(level);
-    if (!verbosity.ok) {
-      bad(response, `${verbosity.why}.\n`);
-      return;
-    }
-    if (!Number.isInteger(verbosity.value) || verbosity.value < 0) {
-      bad(response, `Invalid level '${level}'.\n`);
-      return;
-    }
-    const time = parseDuration(duration);
-    if (!time.ok) {
-      bad(response, `${withStop(time.why)}\n`);
-      return;
-    }
-    logging.toggle(verbosity.value, time.value);
-    empty(response, 200);
+    const { status, text } = answerToggle(query, this.#facts.logging);
+    if (status === 400) bad(response, text);
+    else if (text === '') empty(response, 200);
+    else refuse(response, 200, text);
   }
 
   async #file(path: string, query: URLSearchParams, exchange: Exchange): Promise<void> {
