@@ -209,6 +209,8 @@ export interface ProcessHost {
   dispose(stateFolder: string): Promise<void>;
   /** `undefined` when it is not running. */
   usage(stateFolder: string): Promise<ProcessUsage | undefined>;
+  /** Pids of every process in a cgroup and below it; none without cgroups. */
+  members(cgroup: string): readonly number[];
   /**
    * Of a running process with a cgroup; without one it has no effect. Its memory is only ever
    * raised: taking some away would kill it.

@@ -50,6 +50,7 @@ const host: ProcessHost = {
   adopt: (folder) => step('process', () => real.adopt(folder)),
   dispose: (folder) => step('process', () => real.dispose(folder)),
   usage: (folder) => real.usage(folder),
+  members: (cgroup) => real.members(cgroup),
   setLimits: (folder, limits) => real.setLimits(folder, limits),
 };
 

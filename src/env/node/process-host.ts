@@ -284,6 +284,10 @@ class RealProcessHost implements NodeProcessHost {
     return this.#cgroups === undefined ? new Set() : controllersOf(this.#cgroups);
   }
 
+  members(cgroup: string): readonly number[] {
+    return this.#cgroups === undefined ? [] : cgroupPids(this.#cgroups, cgroup);
+  }
+
   async sweep(cgroup: string): Promise<void> {
     const cgroups = this.#cgroups;
     if (cgroups === undefined) return;

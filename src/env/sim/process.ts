@@ -129,6 +129,7 @@ export class SimMachine {
       usage: async (stateFolder) => this.#usage(stateFolder),
       setLimits: () => {},
       controllers: new Set(),
+      members: () => [],
       sweep: async () => {},
     };
   }

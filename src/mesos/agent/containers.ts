@@ -7,6 +7,7 @@ import { errorChain } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
 import type { ExitStatus, HostProcess, ProcessHost, ProcessUsage } from '#env/process.ts';
+import type { Ranges } from '#mesos/resources/ranges.ts';
 import type { ExecutorEvent, NetworkInfo, Resource, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import type { Fetcher } from '#mesos/executor/fetcher.ts';
 import { exitMessage, type TaskMemory } from '#mesos/executor/core.ts';
@@ -23,11 +24,15 @@ import { DiskWatch } from './disk-watch.ts';
 import { ImageGc } from './image-gc.ts';
 import { type MainContainer, NestedContainers, waitStatus } from './nested.ts';
 import { pathPart } from './paths.ts';
+import { PortsWatch } from './ports-watch.ts';
 import { SandboxGc } from './sandbox-gc.ts';
+import { sumOfUsages } from './usage-sum.ts';
 import type { AgentInput, ConnectionId, ContainerEnd, ContainerLaunch } from './types.ts';
 
 export interface ContainersOptions extends ContainerSpecOptions {
   readonly killGraceMs: number;
+  /** What the agent offers. */
+  readonly ownPorts: Ranges;
 }
 
 interface Container {
@@ -49,6 +54,7 @@ export class Containers {
   readonly gc: SandboxGc;
   readonly images: ImageGc;
   readonly disk: DiskWatch;
+  readonly #ports: PortsWatch;
   readonly #host: ProcessHost;
   readonly #disk: Disk;
   readonly #env: Env;
@@ -78,6 +84,19 @@ export class Containers {
           const reason = 'REASON_CONTAINER_LIMITATION_DISK';
           const limited = { kind: 'container-limited', containerId, reason } as const;
           this.#onInput({ ...limited, message, limitation });
+        },
+      },
+      ports.env,
+    );
+    this.#ports = new PortsWatch(
+      {
+        intervalMs: flags.isolators.has('network/ports') ? flags.containerPortsWatchMs : undefined,
+        enforces: flags.enforcesPorts,
+        isolated: flags.checksOwnPortsOnly ? options.ownPorts : flags.isolatedPorts,
+        members: (containerId) => ports.host.members(`${options.cgroupRoot}/${containerId}`),
+        onForeign: (containerId, message, limitation) => {
+          const reason = 'REASON_CONTAINER_LIMITATION';
+          this.#onInput({ kind: 'container-limited', containerId, reason, message, limitation });
         },
       },
       ports.env,
@@ -165,7 +184,7 @@ export class Containers {
 
   async launch(launch: ContainerLaunch): Promise<void> {
     const container = this.#remember(launch);
-    this.disk.update(launch.containerId, container.sandbox, launch.resources);
+    this.#watchLimits(container, launch.resources);
     try {
       const problem = containerProblem(launch.executor.container);
       if (problem !== undefined) throw new Error(problem);
@@ -210,10 +229,15 @@ export class Containers {
 
   update(containerId: string, resources: readonly Resource[]): void {
     const container = this.#containers.get(containerId);
-    if (container !== undefined) this.disk.update(containerId, container.sandbox, resources);
+    if (container !== undefined) this.#watchLimits(container, resources);
     if (container?.process === undefined) return;
     const limits = this.#specs.limits.ofExecutor(resources);
     this.#host.setLimits(this.#options.paths.containerProcess(containerId), limits);
+  }
+
+  #watchLimits({ launch, sandbox }: Container, resources: readonly Resource[]): void {
+    this.disk.update(launch.containerId, sandbox, resources);
+    this.#ports.update(launch.containerId, resources);
   }
 
   /** Its updates are all acknowledged: what is left of it at run time goes. */
@@ -301,7 +325,7 @@ export class Containers {
       type,
       resources: info.resources ?? [],
     });
-    this.disk.update(containerId, container.sandbox, resourcesOf(executor));
+    this.#watchLimits(container, resourcesOf(executor));
     if (type !== 'custom') {
       if (type === 'default') this.#tellNetworks(containerId);
       await this.#resumeBuiltin(container, executor);
@@ -334,6 +358,7 @@ export class Containers {
     if (container.isEnded) return;
     container.isEnded = true;
     this.disk.forget(container.launch.containerId);
+    this.#ports.forget(container.launch.containerId);
     this.nested.destroyBelow([container.launch.containerId]);
     this.#onInput({ kind: 'container-ended', containerId: container.launch.containerId, end });
   }
@@ -525,6 +550,7 @@ export class Containers {
   /** Leaves everything running. */
   close(): void {
     this.disk.close();
+    this.#ports.close();
     try {
       rmdirSync(this.#options.secretsFolder);
     } catch {
@@ -545,33 +571,5 @@ function memoryEnd({ launch }: Container, status: ExitStatus, end: ContainerEnd)
     reason: 'REASON_CONTAINER_LIMITATION_MEMORY',
     message: `Memory limit exceeded: Requested: ${megabytes}MB Maximum Used: ${used}MB`,
     limitation,
-  };
-}
-
-function sumOfUsages(
-  one: ProcessUsage | undefined,
-  other: ProcessUsage | undefined,
-): ProcessUsage | undefined {
-  if (one === undefined || other === undefined) return one ?? other;
-  const { detail: a } = one;
-  const { detail: b } = other;
-  return {
-    cpuSeconds: one.cpuSeconds + other.cpuSeconds,
-    memoryBytes: one.memoryBytes + other.memoryBytes,
-    processCount: one.processCount + other.processCount,
-    detail:
-      a === undefined || b === undefined
-        ? undefined
-        : {
-            cpuUserSeconds: a.cpuUserSeconds + b.cpuUserSeconds,
-            cpuSystemSeconds: a.cpuSystemSeconds + b.cpuSystemSeconds,
-            quotaPeriods: a.quotaPeriods + b.quotaPeriods,
-            throttledPeriods: a.throttledPeriods + b.throttledPeriods,
-            throttledSeconds: a.throttledSeconds + b.throttledSeconds,
-            anonymousBytes: a.anonymousBytes + b.anonymousBytes,
-            cacheBytes: a.cacheBytes + b.cacheBytes,
-            mappedBytes: a.mappedBytes + b.mappedBytes,
-            swapBytes: a.swapBytes + b.swapBytes,
-          },
   };
 }

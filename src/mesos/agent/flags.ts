@@ -18,6 +18,8 @@ import {
 import { disabledEndpoints, type DisabledEndpoints } from '#mesos/security/firewall.ts';
 import { parseDomain } from '#mesos/resources/domain.ts';
 import type { DomainInfo } from '#wire/mesos/v1.ts';
+import { parseResources } from '#mesos/resources/parse.ts';
+import { normalizeRanges, type Ranges } from '#mesos/resources/ranges.ts';
 import { acls } from '#mesos/security/acls.ts';
 import { Authorizer } from '#mesos/security/authorizer.ts';
 import { SECURITY_KINDS, type SecurityFlags } from './security-flags.ts';
@@ -55,6 +57,12 @@ export interface AgentFlags {
   readonly limitsSwap: boolean;
   readonly containerDiskWatchMs: number;
   readonly enforcesDiskQuota: boolean;
+  readonly containerPortsWatchMs: number;
+  readonly enforcesPorts: boolean;
+  /** Only ports that the agent offers are looked at. */
+  readonly checksOwnPortsOnly: boolean;
+  /** Only these are; undefined: all. */
+  readonly isolatedPorts: Ranges | undefined;
   readonly cniConfigFolder: string | undefined;
   readonly cniPluginsFolder: string | undefined;
   readonly effectiveCapabilities: readonly string[] | undefined;
@@ -116,6 +124,14 @@ function variables(text: string): Readonly<Record<string, string>> | undefined {
   if (text === '') return undefined;
   const object = JSON.parse(text) as Record<string, unknown>;
   return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, String(value)]));
+}
+
+/** `[31000-32000]` */
+function portRanges(text: string): Ranges | undefined {
+  if (text === '') return undefined;
+  const [{ ranges } = {}] = parseResources(`ports:${text}`);
+  if (ranges === undefined) throw new Error('it is no list of ranges');
+  return normalizeRanges(ranges.range ?? []);
 }
 
 function dockerConfig(text: string): DockerConfig {
@@ -187,6 +203,10 @@ const KINDS = {
   cgroups_limit_swap: flag('false', bool),
   container_disk_watch_interval: flag('15secs', durationMs),
   enforce_container_disk_quota: flag('false', bool),
+  container_ports_watch_interval: flag('30secs', durationMs),
+  enforce_container_ports: flag('false', bool),
+  check_agent_port_range_only: flag('false', bool),
+  container_ports_isolated_range: flag('', portRanges),
   network_cni_config_dir: flag('', optional),
   network_cni_plugins_dir: flag('', optional),
   acls: flag('', acls),
@@ -295,6 +315,10 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     limitsSwap: value('cgroups_limit_swap'),
     containerDiskWatchMs: value('container_disk_watch_interval'),
     enforcesDiskQuota: value('enforce_container_disk_quota'),
+    containerPortsWatchMs: value('container_ports_watch_interval'),
+    enforcesPorts: value('enforce_container_ports'),
+    checksOwnPortsOnly: value('check_agent_port_range_only'),
+    isolatedPorts: value('container_ports_isolated_range'),
     cniConfigFolder: value('network_cni_config_dir'),
     cniPluginsFolder: value('network_cni_plugins_dir'),
     effectiveCapabilities: value('effective_capabilities'),

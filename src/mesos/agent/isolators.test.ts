@@ -20,7 +20,6 @@ const refused = [
   'disk/xfs',
   'gpu/nvidia',
   'network/port_mapping',
-  'network/ports',
   'windows/cpu',
   'filesystem/posix,filesystem/linux',
 ];
@@ -42,5 +41,8 @@ test('a controller that the machine does not have is refused, but not by cgroups
   assert.throws(() => checkControllers(swap, new Set()), /'mem' is not there/);
   const quota = { ...flags(''), enforcesDiskQuota: true };
   assert.throws(() => checkControllers(quota, there), /needs the isolator 'disk\/du'/);
+  const ports = flags('network/ports');
+  assert.throws(() => checkControllers(ports, new Set()), /'network\/ports' needs cgroups/);
+  checkControllers(ports, there);
   assert.deepEqual(moreControllers(parseIsolators('cgroups/blkio')), ['blkio']);
 });

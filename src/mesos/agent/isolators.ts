@@ -2,6 +2,7 @@
 // refused. An isolator that is named has its effect, or the agent does not start.
 import { existsSync } from 'node:fs';
 import { Fault } from '#base/fault.ts';
+import type { Ranges } from '#mesos/resources/ranges.ts';
 import { SeccompProfiles } from '#mesos/executor/seccomp.ts';
 
 /** Of these the kernel must have the control group, too. */
@@ -27,6 +28,7 @@ const OTHERS = [
   'environment_secret',
   'docker/runtime',
   'network/cni',
+  'network/ports',
 ];
 
 /** What one name means. */
@@ -69,12 +71,15 @@ export function checkControllers(
   },
   there: ReadonlySet<string>,
 ): void {
-  const wanted = CGROUPS.filter((name) => flags.isolators.has(`cgroups/${name}`));
-  if (flags.isolators.has(ALL_CGROUPS) || flags.limitsSwap) wanted.push('mem');
-  const missing = wanted.find((name) => !there.has(name === 'mem' ? 'memory' : name));
   const refuse = (name: string, why: string): never => {
     throw new Fault({ code: 'bad-flag', name }, `Cannot start: flag "${name}": ${why}`);
   };
+  if (flags.isolators.has('network/ports') && there.size === 0) {
+    refuse('isolation', "'network/ports' needs cgroups, of this user");
+  }
+  const wanted = CGROUPS.filter((name) => flags.isolators.has(`cgroups/${name}`));
+  if (flags.isolators.has(ALL_CGROUPS) || flags.limitsSwap) wanted.push('mem');
+  const missing = wanted.find((name) => !there.has(name === 'mem' ? 'memory' : name));
   if (flags.enforcesDiskQuota && !flags.isolators.has('disk/du')) {
     refuse('enforce_container_disk_quota', "it needs the isolator 'disk/du'");
   }
@@ -97,6 +102,17 @@ export function seccompProfiles(flags: {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new Fault({ code: 'bad-flag', name }, `Cannot start: flag "${name}": ${why}`, { cause });
   }
+}
+
+/** Only one of the two says which ports are looked at. */
+export function checkPortFlags(flags: {
+  readonly checksOwnPortsOnly: boolean;
+  readonly isolatedPorts: Ranges | undefined;
+}): void {
+  if (!flags.checksOwnPortsOnly || flags.isolatedPorts === undefined) return;
+  const name = 'container_ports_isolated_range';
+  const why = 'it and "check_agent_port_range_only" exclude each other';
+  throw new Fault({ code: 'bad-flag', name }, `Cannot start: flag "${name}": ${why}`);
 }
 
 /** Networks by CNI need both folders, and root. */

@@ -27,7 +27,12 @@ import { SandboxFiles } from './files.ts';
 import { disabledText, type DisabledEndpoints } from '#mesos/security/firewall.ts';
 import { flagTexts, readFlags } from './flags.ts';
 import { HttpProblem, sendProblem } from './http.ts';
-import { checkControllers, checkNetworkFlags, seccompProfiles } from './isolators.ts';
+import {
+  checkControllers,
+  checkNetworkFlags,
+  checkPortFlags,
+  seccompProfiles,
+} from './isolators.ts';
 import { LegacyApi } from './legacy.ts';
 import { barred } from './barred.ts';
 import { isAuthenticationName, MasterAuthentication } from './master-authentication.ts';
@@ -135,6 +140,7 @@ class AgentService {
     const flags = readFlags(settings.options ?? {});
     checkNetworkFlags(flags);
     this.#disabled = flags.disabled;
+    checkPortFlags(flags);
     this.#security = agentSecurity(flags.security, env);
     checkControllers(flags, ports.host.controllers);
     this.#endpoint = new LibprocessEndpoint({
@@ -181,6 +187,9 @@ class AgentService {
         subscriptionBackoffMsMax: SUBSCRIPTION_BACKOFF_MS_MAX,
         shutdownGraceMs: flags.shutdownGraceMs,
         killGraceMs: KILL_GRACE_MS,
+        ownPorts: settings.resources.flatMap((one) =>
+          one.name === 'ports' ? (one.ranges?.range ?? []) : [],
+        ),
         policy: {
           isRoot: process.getuid?.() === 0,
           isolators: flags.isolators,
