@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { foreignPorts, listenersOf, rangesText } from './ports-watch.ts';
 
-const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 0100007F:13BA 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 73211 1 0000000000000000 100 0 0 10 0
-   1: 0100007F:9C4A 0100007F:13BA 01 00000000:00000000 00:00000000 00000000     0        0 73955 1 0000000000000000 20 4 30 10 -1
-   2: 0100007F:13BA 0100007F:9C4A 06 00000000:00000000 03:00000A3B 00000000     0        0 0 3 0000000000000000
+const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid timeout inode
+   0: 0100007F:13BA 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 73211 1
+   1: 0100007F:9C4A 0100007F:13BA 01 00000000:00000000 00:00000000 00000000 0 0 73955 1
+   2: 0100007F:13BA 0100007F:9C4A 06 00000000:00000000 03:00000A3B 00000000 0 0 0 3
 `;
-const table6 = `  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 81234 1 0000000000000000 100 0 0 10 0
+const table6 = `  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid timeout inode
+   0: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A 0:0 00:0 0 0 0 81234 1
 `;
 
 test('sockets that listen, of both versions, by inode', () => {
