@@ -42,6 +42,9 @@ export interface Answer {
   readonly message: string;
 }
 
+/** A packet is sent again for that long after its sender has died. */
+const LATE_WRITE_MS_MAX = 6_000;
+
 export class MasterProcess {
   readonly life: Life;
   readonly core: MasterCore;
@@ -86,13 +89,22 @@ export class MasterProcess {
     this.#wakeAt(this.core.nextDeadline());
   }
 
-  /** alive -> dead. What was on its way into the registry has got there, or not. */
+  /** alive -> dead. What was on its way into the registry has got there, or not, or comes when another leads. */
   kill(): void {
+    const { random } = this.#world;
     this.life.end();
+    let delayMs = 0;
     for (const change of this.#persisting) {
-      if (!this.#world.random.chance(0.5)) break;
-      this.#registry.write(change, this.#leadership);
+      if (!random.chance(0.5)) break;
+      if (random.chance(0.4)) delayMs += 1 + random.below(LATE_WRITE_MS_MAX);
+      if (delayMs === 0) this.#registry.write(change, this.#leadership);
+      else this.#arrives(change, delayMs);
     }
+  }
+
+  /** Its sender is dead by then, and another master may lead, which has read the registry without it. */
+  #arrives(change: RegistryChange, delayMs: number): void {
+    this.#world.clock.after(delayMs, () => void this.#registry.write(change, this.#leadership));
   }
 
   fromAgent(upid: string, message: FromAgent, connection: number): void {
@@ -296,12 +308,15 @@ export class MasterProcess {
     const slow = random.chance(0.05) ? 500 : 10;
     this.#persistedAt = Math.max(this.#persistedAt, this.#now) + random.below(slow);
     this.#persisting.push(change);
+    if (this.#world.reach(0, 'writing', this.#seat)) return;
     clock.after(this.#persistedAt - this.#now, () => {
       if (!this.life.isAlive) return;
       this.#persisting.shift();
       if (this.#world.isRegistryAway(this.#seat)) {
         // A write that failed may be there all the same.
-        if (random.chance(0.3)) this.#registry.write(change, this.#leadership);
+        const fate = random.next();
+        if (fate < 0.3) this.#registry.write(change, this.#leadership);
+        else if (fate < 0.5) this.#arrives(change, 1 + random.below(LATE_WRITE_MS_MAX));
         then(false);
         return;
       }

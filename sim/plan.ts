@@ -87,7 +87,8 @@ export type Fault =
     };
 
 /** Moments at which a crash tempts most: before an effect is performed, or just after. */
-export type Point = (typeof AGENT_POINTS)[number] | (typeof MASTER_POINTS)[number];
+/** `writing`: something is on its way into the registry; where two masters stand for it. */
+export type Point = (typeof AGENT_POINTS)[number] | (typeof MASTER_POINTS)[number] | 'writing';
 const AGENT_POINTS = [
   'checkpoint',
   'durable',
@@ -311,8 +312,10 @@ function electionFaults(random: SimRandom, span: number, of: number): Fault[] {
   return Array.from({ length: 1 + random.below(5) }, (): Fault => {
     const at = random.below(span);
     const forMs = spread(random, 30_000);
-    const kind = random.pick(['crash-master', 'crash-master', 'lose-registry', 'cut'] as const);
+    const kinds = ['crash-master', 'crash-master', 'lose-registry', 'cut', 'trap'] as const;
+    const kind = random.pick(kinds);
     if (kind === 'crash-master') return { kind, at, forMs };
+    if (kind === 'trap') return { kind, at, forMs, of: 0, point: 'writing', nth: random.below(6) };
     if (kind === 'lose-registry') return { kind, at, forMs, of: random.below(2) };
     return { kind: random.pick(['partition', 'stall']), at, forMs, of: random.pick([0, of]) };
   });
