@@ -55,6 +55,8 @@ export class AgentDesk {
   /** Agents that do not answer, in the order in which they may be marked unreachable. */
   readonly #overdue = new Map<string, number>();
   #removableAt = -Infinity;
+  /** Those that the registry is being told of as unreachable. */
+  readonly #marking = new Set<string>();
   /** Set by the core: the desks know each other. */
   watcher: AgentWatcher = { isDown: () => false, onReturn: () => {}, onLeave: () => {} };
 
@@ -219,6 +221,8 @@ export class AgentDesk {
     if (!this.#state.mayJoin(pid, message.slave)) return;
     if (this.#refuses(pid, message.slave)) return;
     const id = message.slave.id?.value ?? '';
+    // It asks again; then it comes back as one that was unreachable.
+    if (this.#marking.has(id)) return;
     const agent = this.#state.agents.get(id);
     if (agent !== undefined) {
       this.#replace(pid, id, now);
@@ -439,7 +443,7 @@ export class AgentDesk {
   }
 
   #scheduleUnreachable(agent: AgentRecord, now: number): void {
-    if (this.#overdue.has(agent.id)) return;
+    if (this.#overdue.has(agent.id) || this.#marking.has(agent.id)) return;
     this.#state.count('slave_unreachable_scheduled');
     this.#overdue.set(agent.id, now);
     this.#removeOverdue(now);
@@ -459,10 +463,12 @@ export class AgentDesk {
       this.#overdue.delete(id);
       const agent = this.#state.agents.get(id);
       if (agent === undefined) continue;
-      this.#state.count('slave_unreachable_completed');
-      this.#state.count('slave_removals/reason_unhealthy');
-      this.#state.count('slave_removals');
-      this.#markUnreachable(agent, now);
+      this.#marking.add(id);
+      // Nobody is told before it is durable: the next master must not know otherwise.
+      this.#state.persist({ kind: 'mark-unreachable', agentId: id, at: now }, () => {
+        this.#marking.delete(id);
+        if (this.#state.agents.get(id) === agent) this.#loseSight(agent, now);
+      });
     }
   }
 
@@ -514,7 +520,10 @@ export class AgentDesk {
   }
 
   /** registered -> unreachable: tasks may still run, so they are kept aside. */
-  #markUnreachable(agent: AgentRecord, now: number): void {
+  #loseSight(agent: AgentRecord, now: number): void {
+    this.#state.count('slave_unreachable_completed');
+    this.#state.count('slave_removals/reason_unhealthy');
+    this.#state.count('slave_removals');
     this.#takeAway(agent, now, (framework, task) => {
       const status = {
         ...masterStatus({
@@ -535,7 +544,6 @@ export class AgentDesk {
     });
     this.#operations.tellAll(agent, 'OPERATION_UNREACHABLE', 'Agent was marked unreachable');
     this.#state.unreachable.set(agent.id, now);
-    this.#state.persist({ kind: 'mark-unreachable', agentId: agent.id, at: now });
   }
 
   /** registered -> removed: its tasks are lost. */

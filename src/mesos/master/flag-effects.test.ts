@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AgentInfo } from '#wire/mesos/v1.ts';
-import { TestMaster, testOptions } from './core-fixture.ts';
+import { aTask, TestMaster, testOptions } from './core-fixture.ts';
 import type { MasterEffect, MasterOptions } from './types.ts';
 
 const DAY_MS = 86_400_000;
@@ -154,4 +154,37 @@ test('--agent_removal_rate_limit holds for agents that do not come back, too', (
   master.wait(60_000);
   assert.deepEqual(unreachableIn(master), ['old-0', 'old-2']);
   assert.equal(master.core.state.counters.get('slave_unreachable_canceled'), 1);
+});
+
+test('an agent is unreachable for frameworks only when the registry says so', () => {
+  const master = new TestMaster(undefined, { ...testOptions, agentPingTimeoutsMax: 1 });
+  const pid = 'slave(1)@10.0.0.2:5051';
+  const agentId = master.addAgent(pid);
+  const { connection, frameworkId } = master.subscribe();
+  const offer = master.offersOf(connection)[0]?.id.value ?? '';
+  master.launch(frameworkId, offer, aTask('t', agentId));
+  const { core } = master;
+  const written: number[] = [];
+  const effects: MasterEffect[] = [];
+  // Writes take their time.
+  master.perform = (all) => {
+    effects.push(...all);
+    for (const effect of all) if (effect.kind === 'persist') written.push(effect.token);
+  };
+  master.wait(15_000);
+  master.wait(15_000);
+  assert.deepEqual(
+    effects.flatMap((one) => (one.kind === 'persist' ? [one.change.kind] : [])),
+    ['mark-unreachable'],
+  );
+  const told = (): string[] =>
+    effects.flatMap((one) => (one.kind === 'event' ? [one.event.type ?? ''] : []));
+  assert.deepEqual(told(), []);
+  // An agent that comes back meanwhile has to ask again.
+  const body = { slave: { hostname: 'host', id: { value: agentId } }, version: '1.11.0' };
+  master.fromAgent(pid, { name: 'ReregisterSlaveMessage', body });
+  assert.deepEqual(written.length, 1);
+  effects.push(...core.confirm(written[0] ?? 0, master.now));
+  assert.deepEqual(told().toSorted(), ['FAILURE', 'UPDATE']);
+  assert.equal(core.state.unreachable.has(agentId), true);
 });

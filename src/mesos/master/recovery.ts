@@ -76,12 +76,13 @@ export class RecoveryDesk {
     const state = this.#state;
     state.noLongerRecovered(id);
     state.unreachable.set(id, now);
-    state.persist({ kind: 'mark-unreachable', agentId: id, at: now });
-    state.count('slave_removals');
-    state.count('slave_removals/reason_unhealthy');
-    state.count('recovery_slave_removals');
-    for (const framework of state.frameworks.values()) {
-      state.tell(framework, { type: 'FAILURE', failure: { agent_id: { value: id } } });
-    }
+    state.persist({ kind: 'mark-unreachable', agentId: id, at: now }, () => {
+      state.count('slave_removals');
+      state.count('slave_removals/reason_unhealthy');
+      state.count('recovery_slave_removals');
+      for (const framework of state.frameworks.values()) {
+        state.tell(framework, { type: 'FAILURE', failure: { agent_id: { value: id } } });
+      }
+    });
   }
 }

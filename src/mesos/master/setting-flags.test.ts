@@ -55,6 +55,28 @@ test('given ones are read in their own forms; others are for others', () => {
   assert.equal(settings.refusesRoot, true);
 });
 
+test('what is remembered, and for how long, is as many and as long as is said', () => {
+  const settings = settingsFrom({
+    max_completed_frameworks: '3',
+    max_completed_tasks_per_framework: '4',
+    max_unreachable_tasks_per_framework: '5',
+    max_operator_event_stream_subscribers: '6',
+    registry_gc_interval: '2secs',
+    registry_max_agent_age: '3days',
+    registry_max_agent_count: '7',
+    filter_gpu_resources: 'false',
+    framework_sorter: 'random',
+  });
+  assert.equal(settings.completedFrameworksMax, 3);
+  assert.equal(settings.completedTasksMax, 4);
+  assert.equal(settings.unreachableTasksMax, 5);
+  assert.equal(settings.operatorStreamsMax, 6);
+  const collection = { intervalMs: 2_000, ageMsMax: 259_200_000, countMax: 7 };
+  assert.deepEqual(settings.collection, collection);
+  assert.equal(settings.allocator?.isGpuFiltered, false);
+  assert.equal(settings.allocator?.frameworkSorter, 'random');
+});
+
 test('lists, weights, places and limits of few are read in their own forms', () => {
   const domain = { fault_domain: { region: { name: 'one' }, zone: { name: 'one-1' } } };
   const settings = settingsFrom({

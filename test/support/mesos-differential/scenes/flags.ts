@@ -128,9 +128,11 @@ async function webUi(world: World): Promise<void> {
     '/app',
     '/index.html',
     '/elsewhere',
+    '/memory-profiler/state',
   ]) {
     await world.get(path);
   }
+  await world.headersOf('/__processes__');
 }
 
 export const flags: Scene = {

@@ -1,0 +1,66 @@
+// docs/operating/mesos-inventory.md is true: every test that a row names is there, and what the row has
+// in code is named by one of them; every row has tests or a reason.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { root } from '#test/support/cluster.ts';
+
+const folders: Readonly<Record<string, string>> = {
+  S: 'test/support/mesos-differential/scenes',
+  C: 'test/conformance',
+  M: 'src/mesos/master',
+  A: 'src/mesos/allocator',
+  R: 'src/mesos/resources',
+  G: 'src/mesos/agent',
+  Y: 'src/mesos/security',
+  E: 'src/mesos/election',
+  V: 'src/mesos/registry',
+  L: 'src/mesos/libprocess',
+  X: 'sim',
+};
+
+const ROWS_MIN = 200;
+
+const page = readFileSync(join(root, 'docs/operating/mesos-inventory.md'), 'utf8');
+const rows = page
+  .split('\n')
+  .filter((line) => line.startsWith('| ') && !/^\| (---|[a-z ]+ \| shown by)/.test(line))
+  .map((line) => line.slice(2, -2).split(' | '));
+
+function fileOf(name: string): string | undefined {
+  const [, folder = '', base = ''] = /^([A-Z])\/([\w-]+)$/.exec(name) ?? [];
+  const where = folders[folder];
+  return where === undefined
+    ? undefined
+    : join(root, where, `${base}${folder === 'S' ? '' : '.test'}.ts`);
+}
+
+/** What stands in code. */
+const codes = (text: string): string[] =>
+  [...text.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code);
+
+test('every test that is named is there', () => {
+  const missing = rows
+    .flatMap(([, by = '']) => codes(by))
+    .filter((name) => /^[A-Z]\//.test(name) && !existsSync(fileOf(name) ?? ''));
+  assert.deepEqual(missing, []);
+});
+
+test('what a row has in code is named by its tests', () => {
+  const unnamed = rows.flatMap(([what = '', by = '']) => {
+    const files = codes(by).flatMap((name) => fileOf(name) ?? []);
+    if (files.length === 0) return [];
+    const text = files.map((file) => readFileSync(file, 'utf8')).join('\n');
+    return codes(what)
+      .map((code) => code.replace(/^--/, ''))
+      .filter((code) => !text.toLowerCase().includes(code.toLowerCase()));
+  });
+  assert.deepEqual(unnamed, []);
+});
+
+test('every row has tests or a reason, and there are as many rows as there were', () => {
+  const bare = rows.filter(([, by = '']) => by.trim() === '' || by.includes('MISSING'));
+  assert.deepEqual(bare, []);
+  assert.ok(rows.length >= ROWS_MIN, `${rows.length} rows`);
+});
