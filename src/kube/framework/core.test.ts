@@ -1,6 +1,7 @@
 // The framework core's decisions, event by event, written as short stories.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { aSchedulingPod } from '#kube/scheduler/scheduling-fixture.ts';
 import { noAmounts, type SchedulingPod } from '#kube/scheduler/types.ts';
 import { FrameworkCore } from './core.ts';
 import type { Agent, FrameworkEffect, Offer, PodView, TaskStatus } from './types.ts';
@@ -25,23 +26,7 @@ function aView(
   more: Partial<SchedulingPod> = {},
   view: Partial<PodView> = {},
 ): PodView {
-  const pod: SchedulingPod = {
-    uid,
-    namespace: 'default',
-    name: uid,
-    priority: 0,
-    createdAt: 0,
-    requests: { ...noAmounts, cpuMilli: 100 },
-    extended: {},
-    hostPorts: [],
-    nodeName: undefined,
-    nodeSelector: {},
-    requiredTerms: undefined,
-    preferredTerms: [],
-    tolerations: [],
-    spreadKey: '',
-    ...more,
-  };
+  const pod = aSchedulingPod(uid, more);
   const seen = { phase: 'Pending', isDeleting: false, hasStarted: false, attempt: undefined };
   return { pod, ...seen, ...view };
 }

@@ -192,6 +192,36 @@ function punch(path: string, length: number): Promise<boolean> {
   });
 }
 
+/** Each stretch of the log that is written after `from`, until the log is closed or the signal given. */
+export async function* growth(
+  index: LogIndex,
+  from: Stamp,
+  signal: AbortSignal,
+): AsyncGenerator<{ readonly from: Stamp; readonly to: Stamp }> {
+  let wake = (): void => {};
+  const stop = index.onGrowth(() => wake());
+  const aborted = (): void => wake();
+  signal.addEventListener('abort', aborted);
+  let position = from;
+  try {
+    while (!signal.aborted) {
+      const grown = new Promise<void>((done) => {
+        wake = done;
+      });
+      const wasClosed = index.isClosed;
+      const to = index.stamps.at(-1) ?? position;
+      if (to.out > position.out || to.err > position.err) {
+        yield { from: position, to };
+        position = to;
+      } else if (wasClosed) return;
+      else await grown;
+    }
+  } finally {
+    stop();
+    signal.removeEventListener('abort', aborted);
+  }
+}
+
 /** Bytes [from, to) of a file; less when it is shorter. */
 export async function* readRange(
   path: string,

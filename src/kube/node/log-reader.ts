@@ -1,7 +1,7 @@
 // Reads a container's log as the kubelet API serves it: lines of both streams in the order of their
 // times, from a line count or a time on, with time stamps, followed while the container runs.
 import { stat } from 'node:fs/promises';
-import { readRange, readStamps, sizeOf } from './log-index.ts';
+import { growth, readRange, readStamps, sizeOf } from './log-index.ts';
 import type { LogIndex, LogPaths, Stamp } from './log-index.ts';
 import type { LogRequest } from './runtime.ts';
 
@@ -164,36 +164,10 @@ async function* allLines(
     }
   }
   const { index } = source;
-  if (request.follow && index !== undefined) yield* followed(reader, index, signal);
-  if (skip === 0 && !signal.aborted) yield* reader.end();
-}
-
-async function* followed(
-  reader: LogReader,
-  index: LogIndex,
-  signal: AbortSignal,
-): AsyncGenerator<Line> {
-  let wake = (): void => {};
-  const stop = index.onGrowth(() => wake());
-  const aborted = (): void => wake();
-  signal.addEventListener('abort', aborted);
-  try {
-    while (!signal.aborted) {
-      const grown = new Promise<void>((done) => {
-        wake = done;
-      });
-      const wasClosed = index.isClosed;
-      const last = index.stamps.at(-1) ?? reader.position;
-      const { position } = reader;
-      if (last.out > position.out || last.err > position.err) {
-        for await (const line of reader.read({ from: position, to: last })) yield line;
-      } else if (wasClosed) return;
-      else await grown;
-    }
-  } finally {
-    stop();
-    signal.removeEventListener('abort', aborted);
+  if (request.follow && index !== undefined) {
+    for await (const grown of growth(index, reader.position, signal)) yield* reader.read(grown);
   }
+  if (skip === 0 && !signal.aborted) yield* reader.end();
 }
 
 export async function* readLog(

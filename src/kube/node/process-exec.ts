@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { PassThrough, Writable } from 'node:stream';
 import { spawn as spawnTerminal } from '@lydell/node-pty';
 import type { HostProcess } from '#env/process.ts';
-import { readRange } from './log-index.ts';
+import { growth, readRange } from './log-index.ts';
 import type { LogIndex, LogPaths } from './log-index.ts';
 import type { Container } from './pod-spec.ts';
 import type { ExecRequest, ExecSession } from './runtime.ts';
@@ -221,30 +221,14 @@ async function followOutputs(
 ): Promise<void> {
   const latest = index.stamps.at(-1) ?? index.cut;
   // Whoever attaches to a container that waits for input wants to see its prompt.
-  let { out, err } = container.stdin === true ? index.cut : latest;
-  let wake = (): void => {};
-  const stop = index.onGrowth(() => wake());
-  const aborted = (): void => wake();
-  signal.addEventListener('abort', aborted);
+  const start = container.stdin === true ? index.cut : latest;
   try {
-    while (!signal.aborted) {
-      const grown = new Promise<void>((done) => {
-        wake = done;
-      });
-      const wasClosed = index.isClosed;
-      const last = index.stamps.at(-1) ?? index.cut;
-      if (last.out > out || last.err > err) {
-        await copy(paths.out, { from: out, to: last.out }, streams.stdout);
-        if (streams.stderr !== undefined) {
-          await copy(paths.err, { from: err, to: last.err }, streams.stderr);
-        }
-        ({ out, err } = last);
-      } else if (wasClosed) break;
-      else await grown;
+    for await (const { from, to } of growth(index, start, signal)) {
+      await copy(paths.out, { from: from.out, to: to.out }, streams.stdout);
+      if (streams.stderr === undefined) continue;
+      await copy(paths.err, { from: from.err, to: to.err }, streams.stderr);
     }
   } finally {
-    stop();
-    signal.removeEventListener('abort', aborted);
     streams.stdout.end();
     streams.stderr?.end();
   }

@@ -6,6 +6,7 @@ import type { KubeObject } from '#kube/meta/object.ts';
 import { planPods } from './plan.ts';
 import { projectPod } from './project.ts';
 import { podRequests } from './requests.ts';
+import { aSchedulingNode } from './scheduling-fixture.ts';
 import { noAmounts, type SchedulingNode, type SchedulingPod } from './types.ts';
 
 function aPod(name: string, spec: Record<string, unknown> = {}, cpu = '100m'): KubeObject {
@@ -18,27 +19,10 @@ function aPod(name: string, spec: Record<string, unknown> = {}, cpu = '100m'): K
   };
 }
 
+const amounts = { cpuMilli: 1_000, memoryBytes: 2 ** 30, ephemeralStorageBytes: 2 ** 30, gpus: 0 };
+
 function aNode(name: string, more: Partial<SchedulingNode> = {}): SchedulingNode {
-  const amounts = {
-    cpuMilli: 1_000,
-    memoryBytes: 2 ** 30,
-    ephemeralStorageBytes: 2 ** 30,
-    gpus: 0,
-  };
-  return {
-    name,
-    agentId: `agent-of-${name}`,
-    labels: { 'kubernetes.io/hostname': name },
-    taints: [],
-    isUnschedulable: false,
-    capacity: amounts,
-    free: amounts,
-    freePorts: [],
-    usedHostPorts: [],
-    spreadCounts: new Map(),
-    executorOverhead: noAmounts,
-    ...more,
-  };
+  return aSchedulingNode(name, amounts, { labels: { 'kubernetes.io/hostname': name }, ...more });
 }
 
 function place(pods: readonly SchedulingPod[], nodes: readonly SchedulingNode[]): string[] {
