@@ -1,7 +1,7 @@
 // What the kernel is told of a container's resources: shares, quotas and bounds of its cgroups.
 import type { ProcessLimits } from '#env/process.ts';
 import type { Resource, TaskInfo, Value_Scalar } from '#wire/mesos/v1.ts';
-import { DEVICES_OF_ALL } from './devices.ts';
+import { type AllowedDevice, DEVICES_OF_ALL } from './devices.ts';
 import type { AgentFlags } from './flags.ts';
 import { ALL_CGROUPS, moreControllers } from './isolators.ts';
 
@@ -18,7 +18,13 @@ export function quantity(resources: readonly Resource[], name: string): number {
 
 type LimitFlags = Pick<
   AgentFlags,
-  'isolators' | 'enablesCfs' | 'pidsMax' | 'allowedDevices' | 'limitsSwap' | 'lowersRevocableCpus'
+  | 'isolators'
+  | 'enablesCfs'
+  | 'pidsMax'
+  | 'allowedDevices'
+  | 'gpuDevices'
+  | 'limitsSwap'
+  | 'lowersRevocableCpus'
 >;
 
 export class ContainerLimits {
@@ -30,7 +36,8 @@ export class ContainerLimits {
     this.#flags = flags;
     const { isolators, allowedDevices } = flags;
     const rules = [...DEVICES_OF_ALL, ...allowedDevices.map((one) => one.rule)];
-    const isBound = isolators.has('cgroups/devices') || isolators.has(ALL_CGROUPS);
+    const hasGpus = flags.gpuDevices.length > 0;
+    const isBound = hasGpus || isolators.has('cgroups/devices') || isolators.has(ALL_CGROUPS);
     this.#devices = isBound ? rules : undefined;
     this.#controllers = moreControllers(isolators);
   }
@@ -44,6 +51,12 @@ export class ContainerLimits {
     const { isolators } = this.#flags;
     const isBound = [ALL_CGROUPS, 'cgroups/mem'].some((one) => isolators.has(one));
     return isBound ? { ...others, memoryBytesMax } : others;
+  }
+
+  /** The same, and some devices more. */
+  with(limits: ProcessLimits, devices: readonly AllowedDevice[]): ProcessLimits {
+    if (devices.length === 0 || limits.devices === undefined) return limits;
+    return { ...limits, devices: [...limits.devices, ...devices.map((one) => one.rule)] };
   }
 
   ofTask(task: TaskInfo): ProcessLimits {

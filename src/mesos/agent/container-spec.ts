@@ -3,6 +3,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { chown, mkdir, readFile, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
 import type { ProcessMount, ProcessSpec } from '#env/process.ts';
 import type {
@@ -28,10 +29,12 @@ import {
   PLAIN_POLICY,
 } from '#mesos/executor/isolation.ts';
 import { nameOf } from './container-id.ts';
-import { ContainerLimits } from './container-limits.ts';
+import { Gpus } from './gpus.ts';
+import { ContainerLimits, quantity } from './container-limits.ts';
 import { type ImageRoot, ImageRoots, SANDBOX_INSIDE } from './image-root.ts';
 import { ImageStore } from './image-store.ts';
 import type { LaunchRequest, MainContainer } from './nested.ts';
+import type { AllowedDevice } from './devices.ts';
 import type { AgentFlags } from './flags.ts';
 import { type AgentPaths, pathPart } from './paths.ts';
 import { networkFiles, networkOf, Networks } from './networks.ts';
@@ -97,12 +100,14 @@ export class ContainerSpecs {
   readonly networks: Networks;
   readonly limits: ContainerLimits;
   readonly roots: ImageRoots;
+  readonly gpus: Gpus;
   readonly #options: ContainerSpecOptions;
 
-  constructor(options: ContainerSpecOptions, env: Pick<Env, 'timers' | 'log'>) {
+  constructor(options: ContainerSpecOptions, env: Pick<Env, 'timers' | 'log'>, disk: Disk) {
     this.#options = options;
     const { flags, paths } = options;
     this.limits = new ContainerLimits(flags);
+    this.gpus = new Gpus(flags, paths.gpus, disk);
     this.networks = new Networks({
       folder: paths.networks,
       configFolder: flags.cniConfigFolder,
@@ -181,7 +186,7 @@ export class ContainerSpecs {
         volumes: [
           ...volumes.filter(isInside),
           ...networkFiles(joined, root.root),
-          ...this.#deviceMounts(root.root),
+          ...this.#deviceMounts(root.root, this.gpus.of(confined.networkId)),
         ],
       };
     }
@@ -204,10 +209,10 @@ export class ContainerSpecs {
   }
 
   /** A root of its own has a /dev of its own: with linux/devices, the operator's devices are in it. */
-  #deviceMounts(root: string): readonly ProcessMount[] {
+  #deviceMounts(root: string, own: readonly AllowedDevice[]): readonly ProcessMount[] {
     const { policy, flags } = this.#options;
-    if (!policy.isolators.has('linux/devices')) return [];
-    return flags.allowedDevices
+    const allowed = policy.isolators.has('linux/devices') ? flags.allowedDevices : [];
+    return [...allowed, ...own]
       .filter(({ path }) => path?.startsWith('/dev/') === true)
       .map(({ path = '' }) => ({ source: path, target: join(root, path), readOnly: false }));
   }
@@ -263,6 +268,7 @@ export class ContainerSpecs {
     const { containerId } = launch;
     const owner = await this.identity(launch.user);
     const parentSandbox = undefined;
+    await this.gpus.take(containerId, quantity(launch.resources, 'gpus'));
     const confinement = await this.#confine({
       topId: containerId,
       container,
@@ -287,7 +293,7 @@ export class ContainerSpecs {
       stdoutPath: join(sandbox, 'stdout'),
       stderrPath: join(sandbox, 'stderr'),
       cgroup: `${this.#options.cgroupRoot}/${containerId}`,
-      limits: this.limits.ofExecutor(launch.resources),
+      limits: this.limits.with(this.limits.ofExecutor(launch.resources), this.gpus.of(containerId)),
       rotation: this.#rotation(command),
       ...confinement.isolation,
       ...owner,
@@ -315,6 +321,8 @@ export class ContainerSpecs {
     if (launch.type === 'default') await makeNestedSandbox(executorSandbox, sandbox, taskId);
     if (owner !== undefined) await chown(sandbox, owner.uid, owner.gid);
     const isDefault = launch.type === 'default';
+    const name = isDefault ? `${containerId}.${container}` : containerId;
+    await this.gpus.take(name, quantity(task.resources ?? [], 'gpus'));
     const confinement = await this.#confine({
       topId: containerId,
       container: task.container,
@@ -324,7 +332,7 @@ export class ContainerSpecs {
       owner,
       before: isDefault ? await this.#executorVolumes(launch, executorSandbox, owner) : [],
       rootName: container,
-      networkId: isDefault ? `${containerId}.${container}` : containerId,
+      networkId: name,
     });
     const user = task.command?.user ?? launch.user;
     await this.#fetch(task.command, { sandbox, containerId, user, owner });
@@ -337,7 +345,7 @@ export class ContainerSpecs {
       stdoutPath: join(sandbox, 'stdout'),
       stderrPath: join(sandbox, 'stderr'),
       cgroup: this.#taskCgroup(launch, container),
-      limits: this.limits.ofTask(task),
+      limits: this.limits.with(this.limits.ofTask(task), this.gpus.of(name)),
       rotation: this.#rotation(task.command),
       ...confinement.isolation,
       ...(await this.#input(launch, task)),
@@ -433,6 +441,8 @@ export class ContainerSpecs {
     const sandbox = this.taskSandbox(launch, executorSandbox, container);
     const owner = await this.identity(task.command?.user ?? launch.user);
     const rootOf = task.container?.mesos?.image !== undefined;
+    const { containerId } = launch;
+    const name = launch.type === 'default' ? `${containerId}.${container}` : containerId;
     return {
       stateFolder: this.#options.paths.checkProcess(launch.containerId, id),
       argv: commandLine(command),
@@ -447,7 +457,7 @@ export class ContainerSpecs {
       stderrPath: join(sandbox, 'stderr'),
       // Its own group, so that it can be ended whole; below the task's it would be its memory, too.
       cgroup: `${this.#taskCgroup(launch, container)}-check-${id}`,
-      limits: this.limits.ofTask(task),
+      limits: this.limits.with(this.limits.ofTask(task), this.gpus.of(name)),
       ...confinementOf(task.container?.linux_info, this.#options.policy),
       ...(this.#options.policy.isRoot ? { namespaces: { of: pid, rootOf } } : {}),
       ...owner,

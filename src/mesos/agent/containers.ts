@@ -70,7 +70,7 @@ export class Containers {
     wiring: { onInput: (input: AgentInput) => void; nextConnection: () => ConnectionId },
   ) {
     this.#options = options;
-    this.#specs = new ContainerSpecs(options, ports.env);
+    this.#specs = new ContainerSpecs(options, ports.env, ports.disk);
     const { paths, flags } = options;
     const { gcDelayMs: delayMs, gcDiskHeadroom: headroom, diskWatchMs: watchMs } = flags;
     this.gc = new SandboxGc({ paths, delayMs, headroom, watchMs }, ports.disk, ports.env);
@@ -294,6 +294,7 @@ export class Containers {
     );
     const known = new Set(executors.map(({ executor }) => executor.containerId));
     for (const id of await this.nested.standaloneIds()) known.add(id);
+    await this.#specs.gpus.recover((name) => known.has(name.split('.')[0] ?? ''));
     await this.#specs.networks.recover((id) => known.has(id.split('.')[0] ?? ''));
     for (const { framework, executor } of executors) {
       await this.#recoverOne(agentId, framework, executor);
@@ -360,6 +361,7 @@ export class Containers {
     this.disk.forget(container.launch.containerId);
     this.#ports.forget(container.launch.containerId);
     this.nested.destroyBelow([container.launch.containerId]);
+    this.#tidy(this.#specs.gpus.give(container.launch.containerId));
     this.#onInput({ kind: 'container-ended', containerId: container.launch.containerId, end });
   }
 
@@ -443,6 +445,7 @@ export class Containers {
         networks: (own) => this.#specs.networks.of(`${containerId}.${own}`)?.infos,
         onEnded: (own) => {
           const id = launch.type === 'default' ? `${containerId}.${own}` : containerId;
+          this.#tidy(this.#specs.gpus.give(id));
           this.#tidy(this.#specs.networks.leave(id));
           this.#tidy(this.#specs.removeRoots(containerId, own));
         },

@@ -41,6 +41,16 @@ function numbersAt(path: string): readonly [string, number, number] {
   return [type, (rdev >>> 8) & 0xfff, (rdev & 0xff) | ((rdev >>> 12) & 0xfff00)];
 }
 
+/** Paths with commas between them, each one read and written by whoever gets it. */
+export function devicePaths(text: string): readonly AllowedDevice[] {
+  const paths = text.split(',').filter(Boolean);
+  if (new Set(paths).size !== paths.length) throw new Error('a device is named twice');
+  return paths.map((path) => {
+    const [type, major, minor] = numbersAt(path);
+    return { rule: `${type} ${major}:${minor} rw`, path };
+  });
+}
+
 /** `{"allowed_devices": [{"device": {"path": "/dev/fuse"}, "access": {"read": true, …}}]}` */
 export function allowedDevices(text: string): readonly AllowedDevice[] {
   if (text === '') return [];

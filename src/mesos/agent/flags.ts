@@ -24,7 +24,7 @@ import { acls } from '#mesos/security/acls.ts';
 import { Authorizer } from '#mesos/security/authorizer.ts';
 import { SECURITY_KINDS, type SecurityFlags } from './security-flags.ts';
 import { absolutePath } from './routes.ts';
-import { type AllowedDevice, allowedDevices } from './devices.ts';
+import { type AllowedDevice, allowedDevices, devicePaths } from './devices.ts';
 import { type ContainerLogger, containerLogger } from './container-logger.ts';
 import type { Backend } from './image-root.ts';
 import { parseIsolators } from './isolators.ts';
@@ -53,6 +53,8 @@ export interface AgentFlags {
   readonly seccompProfile: string | undefined;
   /** As cgroups have them: `c 10:229 rw`. */
   readonly allowedDevices: readonly AllowedDevice[];
+  readonly gpuDevices: readonly AllowedDevice[];
+  readonly gpuSharedDevices: readonly AllowedDevice[];
   readonly cgroupsRoot: string;
   readonly limitsSwap: boolean;
   readonly containerDiskWatchMs: number;
@@ -199,6 +201,8 @@ const KINDS = {
   seccomp_config_dir: flag('', optional),
   seccomp_profile_name: flag('', optional),
   allowed_devices: flag('', allowedDevices),
+  gpu_devices: flag('', devicePaths),
+  gpu_shared_devices: flag('', devicePaths),
   cgroups_root: flag('strata', cgroupName),
   cgroups_limit_swap: flag('false', bool),
   container_disk_watch_interval: flag('15secs', durationMs),
@@ -311,6 +315,8 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     seccompFolder: value('seccomp_config_dir'),
     seccompProfile: value('seccomp_profile_name'),
     allowedDevices: value('allowed_devices'),
+    gpuDevices: value('gpu_devices'),
+    gpuSharedDevices: value('gpu_shared_devices'),
     cgroupsRoot: value('cgroups_root'),
     limitsSwap: value('cgroups_limit_swap'),
     containerDiskWatchMs: value('container_disk_watch_interval'),

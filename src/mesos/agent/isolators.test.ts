@@ -32,6 +32,7 @@ test('a controller that the machine does not have is refused, but not by cgroups
     isolators: parseIsolators(text),
     limitsSwap: false,
     enforcesDiskQuota: false,
+    gpuDevices: [],
   });
   const there = new Set(['cpu', 'memory', 'blkio']);
   checkControllers(flags('cgroups/cpu,cgroups/mem,cgroups/blkio,cgroups/all'), there);
@@ -44,5 +45,7 @@ test('a controller that the machine does not have is refused, but not by cgroups
   const ports = flags('network/ports');
   assert.throws(() => checkControllers(ports, new Set()), /'network\/ports' needs cgroups/);
   checkControllers(ports, there);
+  const gpus = { ...flags(''), gpuDevices: [{ rule: 'c 195:0 rw', path: '/dev/gpu0' }] };
+  assert.throws(() => checkControllers(gpus, there), /'devices' is not there/);
   assert.deepEqual(moreControllers(parseIsolators('cgroups/blkio')), ['blkio']);
 });

@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { Fault } from '#base/fault.ts';
 import type { Ranges } from '#mesos/resources/ranges.ts';
+import type { AllowedDevice } from './devices.ts';
 import { SeccompProfiles } from '#mesos/executor/seccomp.ts';
 
 /** Of these the kernel must have the control group, too. */
@@ -68,6 +69,7 @@ export function checkControllers(
     readonly isolators: ReadonlySet<string>;
     readonly limitsSwap: boolean;
     readonly enforcesDiskQuota: boolean;
+    readonly gpuDevices: readonly AllowedDevice[];
   },
   there: ReadonlySet<string>,
 ): void {
@@ -76,6 +78,9 @@ export function checkControllers(
   };
   if (flags.isolators.has('network/ports') && there.size === 0) {
     refuse('isolation', "'network/ports' needs cgroups, of this user");
+  }
+  if (flags.gpuDevices.length > 0 && !there.has('devices')) {
+    refuse('gpu_devices', "the cgroup controller 'devices' is not there, or not for this user");
   }
   const wanted = CGROUPS.filter((name) => flags.isolators.has(`cgroups/${name}`));
   if (flags.isolators.has(ALL_CGROUPS) || flags.limitsSwap) wanted.push('mem');

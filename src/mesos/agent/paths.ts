@@ -113,6 +113,11 @@ export class AgentPaths {
   }
 
   /** Runtime state of containers: the process host's folders, what built-in executors remember. */
+  /** Who has which. */
+  get gpus(): string {
+    return join(this.work, 'run', 'gpus.json');
+  }
+
   get containers(): string {
     return join(this.work, 'run', 'containers');
   }

@@ -24,8 +24,9 @@ import type { FromMaster } from './types.ts';
 import { ExecutorApi } from './executor-api.ts';
 import type { Exchange } from './exchange.ts';
 import { SandboxFiles } from './files.ts';
+import { withGpus } from './gpus.ts';
 import { disabledText, type DisabledEndpoints } from '#mesos/security/firewall.ts';
-import { flagTexts, readFlags } from './flags.ts';
+import { type AgentFlags, flagTexts, readFlags } from './flags.ts';
 import { HttpProblem, sendProblem } from './http.ts';
 import {
   checkControllers,
@@ -155,7 +156,7 @@ class AgentService {
     });
     const core = new AgentCore(
       {
-        info: agentInfo(settings, port, flags.domain),
+        info: agentInfo(settings, port, flags),
         upid: this.#endpoint.upid,
         version: MESOS_VERSION,
         capabilities: AGENT_CAPABILITIES.map((type) => ({ type })),
@@ -386,12 +387,12 @@ const KNOWN_MESSAGES: ReadonlySet<string> = new Set([
 function agentInfo(
   settings: AgentSettings,
   port: number,
-  domain: DomainInfo | undefined,
+  { domain, gpuDevices: { length: gpuCount } }: Pick<AgentFlags, 'domain' | 'gpuDevices'>,
 ): AgentInfo {
   return {
     hostname: settings.hostname,
     port,
-    resources: [...settings.resources],
+    resources: [...withGpus(settings.resources, gpuCount)],
     ...(domain === undefined ? {} : { domain }),
     ...(settings.attributes.length === 0 ? {} : { attributes: [...settings.attributes] }),
   };

@@ -1,0 +1,90 @@
+// Which container has which of the machine's GPUs (`--gpu_devices`): whole devices, given with `gpus` and taken
+// back at the container's end. Kept on disk, so that a successor gives none away twice.
+import { dirname } from 'node:path';
+import { Fault } from '#base/fault.ts';
+import type { Disk } from '#env/disk.ts';
+import type { Resource } from '#wire/mesos/v1.ts';
+import type { AllowedDevice } from './devices.ts';
+
+export interface GpuFlags {
+  /** One for each GPU. */
+  readonly gpuDevices: readonly AllowedDevice[];
+  /** What a container with a GPU needs beside it (`/dev/nvidiactl`). */
+  readonly gpuSharedDevices: readonly AllowedDevice[];
+}
+
+export class Gpus {
+  readonly #flags: GpuFlags;
+  readonly #path: string;
+  readonly #disk: Disk;
+  /** Paths of devices by the container's name (`TOP` or `TOP.OWN`). */
+  #taken = new Map<string, readonly string[]>();
+  #isKept = false;
+
+  constructor(flags: GpuFlags, path: string, disk: Disk) {
+    this.#flags = flags;
+    this.#path = path;
+    this.#disk = disk;
+  }
+
+  /** What an earlier life gave to containers that are known still. */
+  async recover(isKnown: (name: string) => boolean): Promise<void> {
+    const bytes = await this.#disk.read(this.#path);
+    if (bytes === undefined || bytes.length === 0) return;
+    const kept = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, readonly string[]>;
+    this.#taken = new Map(Object.entries(kept).filter(([name]) => isKnown(name)));
+    this.#isKept = true;
+  }
+
+  /** Gives so many, durably; the same again to a container that has some. Rejects when too few are free. */
+  async take(name: string, count: number): Promise<void> {
+    if (count === 0 || this.#taken.has(name)) return;
+    if (!Number.isInteger(count)) {
+      throw new Error("The 'gpus' resource must be an unsigned integer");
+    }
+    const held = new Set([...this.#taken.values()].flat());
+    const free = this.#flags.gpuDevices.map(({ path = '' }) => path).filter((it) => !held.has(it));
+    if (free.length < count) {
+      throw new Error(`Requested ${count} gpus but only ${free.length} available`);
+    }
+    this.#taken.set(name, free.slice(0, count));
+    await this.#keep();
+  }
+
+  /** Of a container and of all below it. */
+  async give(name: string): Promise<void> {
+    const names = [...this.#taken.keys()].filter((one) => `${one}.`.startsWith(`${name}.`));
+    if (names.length === 0) return;
+    for (const one of names) this.#taken.delete(one);
+    await this.#keep();
+  }
+
+  /** The devices that a container may use beside those of all. */
+  of(name: string): readonly AllowedDevice[] {
+    const paths = new Set(this.#taken.get(name));
+    if (paths.size === 0) return [];
+    const own = this.#flags.gpuDevices.filter(({ path = '' }) => paths.has(path));
+    return [...own, ...this.#flags.gpuSharedDevices];
+  }
+
+  async #keep(): Promise<void> {
+    if (!this.#isKept) await this.#disk.makeFolder(dirname(this.#path), { mode: 0o700 });
+    this.#isKept = true;
+    await this.#disk.replace(this.#path, JSON.stringify(Object.fromEntries(this.#taken)));
+  }
+}
+
+/** The agent's resources with as many `gpus` as it has devices; fewer may be named, not more. */
+export function withGpus(resources: readonly Resource[], count: number): readonly Resource[] {
+  if (count === 0) return resources;
+  const named = resources.filter((one) => one.name === 'gpus');
+  if (named.length === 0) {
+    return [...resources, { name: 'gpus', type: 'SCALAR', scalar: { value: count } }];
+  }
+  const sum = named.reduce((total, one) => total + (one.scalar?.value ?? 0), 0);
+  if (Number.isInteger(sum) && sum <= count) return resources;
+  throw new Fault(
+    { code: 'bad-flag', name: 'gpu_devices' },
+    `Cannot start: flag "gpu_devices": there are ${count} of them, and ${sum} gpus among the resources`,
+  );
+}
