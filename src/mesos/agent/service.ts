@@ -15,7 +15,7 @@ import { PortServer } from '#mesos/security/port-server.ts';
 import type { TlsSettings } from '#mesos/security/tls-settings.ts';
 import type { ToPeer } from '#mesos/security/cram-md5.ts';
 import { decode, encode, type MessageName } from '#wire/mesos/codec.ts';
-import type { AgentInfo, Attribute, DomainInfo, Resource } from '#wire/mesos/v1.ts';
+import type { AgentInfo, Attribute, Resource } from '#wire/mesos/v1.ts';
 import { AgentAccess } from './access.ts';
 import { Checkpoints } from './checkpoint.ts';
 import { Containers } from './containers.ts';
