@@ -1,6 +1,7 @@
 // How a long-running part (master, agent, kube …) starts, says that it is ready, and stops.
 import { errorChain } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
+import { onSigusr1 } from './early-signals.ts';
 
 export interface RunningPart {
   readonly url: string;
@@ -26,7 +27,7 @@ export async function servePart(
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => stopped.resolve({ killTasks: false }));
   }
-  process.on('SIGUSR1', () => stopped.resolve({ killTasks: true }));
+  onSigusr1(() => stopped.resolve({ killTasks: true }));
   if (options.supervised) {
     process.stdin.on('end', () => stopped.resolve({ killTasks: false }));
     process.stdin.on('error', () => stopped.resolve({ killTasks: false }));
