@@ -151,6 +151,74 @@ test('a webhook that fails is fatal or ignored, as it says; conditions decide wh
   assert.equal((await send('POST', MAPS, map('late', 'late'))).status, 201);
 });
 
+test('connections, bindings and scales are refused as anything is', async () => {
+  hook.on('/below', (review) => {
+    const { object, subResource } = review['request'] as { object: Json; subResource: string };
+    const { command = [], spec = {}, target = {} } = object as Record<string, Json>;
+    const isAllowed =
+      subResource === 'exec'
+        ? !(command as unknown as string[]).includes('rm')
+        : subResource === 'scale'
+          ? Number(spec['replicas']) < 5
+          : target['name'] !== 'bad';
+    const message = `no ${subResource}`;
+    return admissionAnswer(review, { allowed: isAllowed, status: { code: 403, message } });
+  });
+  const rules = [
+    {
+      operations: ['CONNECT', 'CREATE', 'UPDATE'],
+      apiGroups: ['', 'apps'],
+      apiVersions: ['v1'],
+      resources: ['pods/exec', 'pods/binding', 'deployments/scale'],
+    },
+  ];
+  await configure('validating', 'below', [webhook('/below', { rules, objectSelector: {} })]);
+  const deployments = '/apis/apps/v1/namespaces/default/deployments';
+  const template = {
+    metadata: { labels: { a: 'b' } },
+    spec: { containers: [{ name: 'main', image: 'a:1' }] },
+  };
+  const spec = { replicas: 0, selector: { matchLabels: { a: 'b' } }, template };
+  await send('POST', deployments, { metadata: { name: 'd' }, spec });
+  const refused = (what: string): string =>
+    `admission webhook "below.example.com" denied the request: no ${what}`;
+  const scaled = await send(
+    'PATCH',
+    `${deployments}/d/scale`,
+    { spec: { replicas: 7 } },
+    { type: 'application/merge-patch+json' },
+  );
+  assert.deepEqual([scaled.status, scaled.body['message']], [403, refused('scale')]);
+  assert.deepEqual((await send('GET', `${deployments}/d/scale`)).body['spec'], {});
+  const pods = '/api/v1/namespaces/default/pods';
+  const bound = await send('POST', `${pods}/p/binding`, {
+    metadata: { name: 'p' },
+    target: { name: 'bad' },
+  });
+  assert.deepEqual([bound.status, bound.body['message']], [403, refused('binding')]);
+  const run = await send('POST', `${pods}/p/exec?command=rm`);
+  assert.deepEqual([run.status, run.body['message']], [403, refused('exec')]);
+  // Allowed, and then there is no such pod.
+  assert.equal((await send('POST', `${pods}/p/exec?command=ls`)).status, 404);
+  const policies = `${ADMISSION}/validatingadmissionpolicies`;
+  const policy = {
+    metadata: { name: 'no-shells' },
+    spec: {
+      matchConstraints: { resourceRules: [{ ...rules[0], resources: ['pods/exec'] }] },
+      validations: [{ expression: "object.command[0] != 'sh'", message: 'no shells' }],
+    },
+  };
+  assert.equal((await send('POST', policies, policy)).status, 201);
+  const binding = { policyName: 'no-shells', validationActions: ['Deny'] };
+  await send('POST', `${ADMISSION}/validatingadmissionpolicybindings`, {
+    metadata: { name: 'no-shells' },
+    spec: binding,
+  });
+  const shell = await send('GET', `${pods}/p/exec?command=sh`);
+  assert.equal(shell.status, 422, JSON.stringify(shell.body));
+  assert.match(String(shell.body['message']), /no shells$/);
+});
+
 test('a certificate of somebody else is not trusted', async () => {
   const clientConfig = {
     url: `${hook.url}/deny`,

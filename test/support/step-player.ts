@@ -56,7 +56,13 @@ export function sendStep(target: Target, step: Step): Promise<Raw> {
     if ((headers as Record<string, unknown>)['authorization'] === '') {
       delete (headers as Record<string, unknown>)['authorization'];
     }
-    const options = { method: step.method, agent, headers };
+    const body =
+      step.body === undefined || typeof step.body === 'string'
+        ? step.body
+        : JSON.stringify(step.body);
+    // Node says of a DELETE's body neither that it is there nor how long it is.
+    const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
+    const options = { method: step.method, agent, headers: { ...length, ...headers } };
     const call = request(target.server + step.path, options, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -74,13 +80,7 @@ export function sendStep(target: Target, step: Step): Promise<Raw> {
       });
     });
     call.on('error', reject);
-    call.end(
-      step.body === undefined
-        ? undefined
-        : typeof step.body === 'string'
-          ? step.body
-          : JSON.stringify(step.body),
-    );
+    call.end(body);
   });
 }
 

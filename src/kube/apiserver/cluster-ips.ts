@@ -1,5 +1,6 @@
 // Addresses and node ports of services. An address is taken by making its IPAddress object, so that no two
 // services, of however many API servers, have the same; ranges are the ServiceCIDRs that are ready.
+import type { Release } from './allocation.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { ApiError, invalid } from '#kube/meta/status.ts';
@@ -14,9 +15,6 @@ const NODE_PORT_LAST = 32_767;
 /** The range's own address, and that of the API server. */
 const INDEX_FIRST = 2;
 const group = 'networking.k8s.io';
-
-/** Gives back what was taken. */
-export type Release = () => Promise<void>;
 
 export const isService = (info: ResourceInfo): boolean =>
   info.group === '' && info.resource === 'services';

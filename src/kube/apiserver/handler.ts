@@ -44,6 +44,7 @@ import { checkEscalation, type EscalationServices } from './authz/escalation.ts'
 import { RbacAuthorizer, rulesFor, type AccessRequest } from './rbac.ts';
 import { Reads } from './reads.ts';
 import { parseRequest, type RequestInfo } from './request-info.ts';
+import { writeOptions } from './request-options.ts';
 import { Resources, type WriteContext } from './resources.ts';
 import { RoleCache } from './role-cache.ts';
 import { timestamp } from './strategies.ts';
@@ -309,7 +310,10 @@ export class Handler {
         if (!isAvailable(remote.service)) return refuse(socket, 503, UNAVAILABLE);
         return await passUpgrade({ request, socket, head }, { ...remote, user });
       }
-      await this.#nodes.upgrade(info, { request, socket, head });
+      const resource = this.registry.byResource(info.group, info.version, info.resource);
+      if (resource === undefined) throw unknownResource();
+      const context = this.#context(exchange, info, resource, user);
+      await this.#nodes.upgrade(info, context, { request, socket, head });
       exchange.audit?.started(101);
     } catch (error) {
       const status = error instanceof ApiError ? error.toStatus() : internal(error).toStatus();
@@ -413,7 +417,10 @@ export class Handler {
       const context = this.#context(exchange, info, resource, user);
       return await this.#writes.review(exchange, context, this.#roles);
     }
-    if (isProxied(info)) return await this.#nodes.request(exchange, info);
+    if (isProxied(info)) {
+      const context = this.#context(exchange, info, resource, user);
+      return await this.#nodes.request(exchange, info, context);
+    }
     switch (info.verb) {
       case 'get':
         return await this.#reads.get(exchange, info, resource);
@@ -445,7 +452,7 @@ export class Handler {
   }
 
   #context(
-    exchange: Exchange,
+    exchange: Pick<Exchange, 'request' | 'audit'>,
     info: RequestInfo,
     resource: ResourceInfo,
     user: UserInfo,
@@ -462,6 +469,7 @@ export class Handler {
       fieldManager: query.get('fieldManager') || agent,
       fieldValidation: validation === 'Strict' || validation === 'Ignore' ? validation : 'Warn',
       isDryRun: query.getAll('dryRun').includes('All'),
+      options: writeOptions(query),
       warnings: [],
       annotations: exchange.audit?.annotations,
     };

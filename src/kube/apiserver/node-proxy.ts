@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { ApiError, notFound } from '#kube/meta/status.ts';
 import type { Exchange } from './bodies.ts';
+import { admitConnection } from './connections.ts';
 import {
   kubeletPath,
   nodeAddress,
@@ -19,7 +20,7 @@ import {
   type ProxiedPlace,
 } from './resource-proxy.ts';
 import type { RequestInfo } from './request-info.ts';
-import type { Resources } from './resources.ts';
+import type { Resources, WriteContext } from './resources.ts';
 
 const streamed = new Set(['exec', 'attach', 'portforward']);
 
@@ -30,11 +31,19 @@ export function isProxied(info: RequestInfo): boolean {
   return resource === 'pods' && (subresource === 'log' || streamed.has(subresource));
 }
 
+/** Where a proxied request goes below its target: as the client wrote it, unless admission changed it. */
+function pathBelow(url: string, asked: RequestInfo, admitted: RequestInfo): string {
+  const { path } = proxiedPath(url);
+  if (asked.rest === admitted.rest) return path;
+  const [, ...query] = path.split('?');
+  return [`/${admitted.rest}`, ...query].join('?');
+}
+
 /** Undefined for nodes. */
-function placeOf(info: RequestInfo, url: string): ProxiedPlace | undefined {
+function placeOf(info: RequestInfo, path: string): ProxiedPlace | undefined {
   const { resource, subresource, namespace = '', name = '' } = info;
   if (subresource !== 'proxy' || (resource !== 'pods' && resource !== 'services')) return undefined;
-  return { resource, namespace, id: name, path: proxiedPath(url).path || '/' };
+  return { resource, namespace, id: name, path: path || '/' };
 }
 
 /** Links of what is there are relative to a folder. */
@@ -57,11 +66,14 @@ export class NodeProxy {
     this.#resources = resources;
   }
 
+  /** `context` is of the resource that the connection is below. */
   async upgrade(
-    info: RequestInfo,
+    asked: RequestInfo,
+    context: WriteContext,
     connection: { request: IncomingMessage; socket: Duplex; head: Buffer },
   ): Promise<void> {
-    const place = placeOf(info, connection.request.url ?? '/');
+    const info = await admitConnection(this.#resources, context, asked);
+    const place = placeOf(info, pathBelow(connection.request.url ?? '/', asked, info));
     if (place !== undefined) {
       const target = await proxyTarget(this.#resources, place, this.#random);
       return await upgradeToPod(target, connection);
@@ -69,27 +81,33 @@ export class NodeProxy {
     await proxyUpgrade(this.#kubelet, await this.#kubeletTarget(info), connection);
   }
 
-  async request(exchange: Exchange, info: RequestInfo): Promise<void> {
-    if (info.subresource === 'proxy') {
-      const { url = '/', method } = exchange.request;
-      const { prefix, path } = proxiedPath(url);
-      if (path === '' && (method === 'GET' || method === 'HEAD')) {
-        return redirectToFolder(exchange, url);
-      }
-      const place = placeOf(info, url);
-      if (place !== undefined) {
-        const target = await proxyTarget(this.#resources, place, this.#random);
-        return await passToPod(target, prefix, exchange);
-      }
-      const name = info.name ?? '';
-      const node = await this.#resources.get('', 'nodes', undefined, name);
-      if (node === undefined) throw notFound({ group: '', resource: 'nodes' }, name);
-      const target = { ...nodeAddress(node), path: path === '' ? '/' : path };
-      return await proxyRequest(this.#kubelet, target, exchange);
-    }
+  async request(exchange: Exchange, asked: RequestInfo, context: WriteContext): Promise<void> {
+    const info = await admitConnection(this.#resources, context, asked);
+    exchange.warnings = [...(exchange.warnings ?? []), ...context.warnings];
+    if (info.subresource === 'proxy') return await this.#proxy(exchange, asked, info);
+    const target = await this.#kubeletTarget(info);
     if (streamed.has(info.subresource ?? ''))
       throw new ApiError(400, 'BadRequest', 'Upgrade request required');
-    await proxyRequest(this.#kubelet, await this.#kubeletTarget(info), exchange);
+    await proxyRequest(this.#kubelet, target, exchange);
+  }
+
+  async #proxy(exchange: Exchange, asked: RequestInfo, info: RequestInfo): Promise<void> {
+    const { url = '/', method } = exchange.request;
+    const { prefix } = proxiedPath(url);
+    const path = pathBelow(url, asked, info);
+    const isFolder = path === '' && (method === 'GET' || method === 'HEAD');
+    const place = placeOf(info, path);
+    if (place !== undefined) {
+      const target = await proxyTarget(this.#resources, place, this.#random);
+      if (isFolder) return redirectToFolder(exchange, url);
+      return await passToPod(target, prefix, exchange);
+    }
+    const name = info.name ?? '';
+    const node = await this.#resources.get('', 'nodes', undefined, name);
+    if (node === undefined) throw notFound({ group: '', resource: 'nodes' }, name);
+    if (isFolder) return redirectToFolder(exchange, url);
+    const target = { ...nodeAddress(node), path: path === '' ? '/' : path };
+    await proxyRequest(this.#kubelet, target, exchange);
   }
 
   async #kubeletTarget(info: RequestInfo): Promise<{ host: string; port: number; path: string }> {

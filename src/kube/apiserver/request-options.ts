@@ -67,6 +67,17 @@ export function checkCreateOptions(query: URLSearchParams): void {
   refuse('CreateOptions', writeCauses(query));
 }
 
+/** What a client said of its write, for admission: whatever it did not say is absent. */
+export function writeOptions(query: URLSearchParams): Readonly<Record<string, unknown>> {
+  const [manager, level] = [query.get('fieldManager'), query.get('fieldValidation')];
+  const dryRun = query.getAll('dryRun');
+  return {
+    ...(dryRun.length === 0 ? {} : { dryRun }),
+    ...(manager === null || manager === '' ? {} : { fieldManager: manager }),
+    ...(level === null || level === '' ? {} : { fieldValidation: level }),
+  };
+}
+
 export function checkUpdateOptions(query: URLSearchParams): void {
   refuse('UpdateOptions', writeCauses(query));
 }
@@ -86,6 +97,8 @@ export function checkPatchOptions(query: URLSearchParams, isApply: boolean): voi
 
 export interface Deletion extends DeleteOptions {
   readonly isDryRun: boolean;
+  /** What was said, for admission. */
+  readonly given: Readonly<Record<string, unknown>>;
 }
 
 /** The body decides when there is one; throws ApiError for what is wrong with either. */
@@ -103,7 +116,9 @@ export function deleteOptionsOf(query: URLSearchParams, body: unknown): Deletion
     causes.push(unsupported(field, policy, [...known, 'nil']));
   }
   refuse('DeleteOptions', [...causes, ...dryRunCauses(dryRun)]);
-  return { ...given, isDryRun: dryRun.includes('All') };
+  const { dryRun: _dryRun, ...rest } = given;
+  const said = dryRun.length === 0 ? rest : { ...rest, dryRun };
+  return { ...given, isDryRun: dryRun.includes('All'), given: said };
 }
 
 type Given = DeleteOptions & { readonly dryRun?: readonly string[] };

@@ -21,7 +21,8 @@ import { validateCreate, validateMetadataUpdate, validateUpdate } from '#kube/me
 import { prefixEnd, type KeyValue, type Store } from '#store/store.ts';
 import type { AdmissionChain } from './admission/chain.ts';
 import type { AdmissionRequest } from './admission/request.ts';
-import { hasLetGo, isService, type Release } from './cluster-ips.ts';
+import type { Allocation, Release } from './allocation.ts';
+import { hasLetGo, isService } from './cluster-ips.ts';
 import { admissionRequestOf } from './admission/write-request.ts';
 import { decodeObject, type DecodeContext } from './decoding.ts';
 import {
@@ -45,6 +46,7 @@ import { prepareCreate, prepareUpdate, timestamp } from './strategies.ts';
 import type { UserInfo } from './user.ts';
 import {
   checkApplied,
+  checkUid,
   checkUnversioned,
   checkVersion,
   isCreatedOnUpdate,
@@ -60,8 +62,10 @@ export interface WriteContext {
   readonly fieldManager: string;
   readonly fieldValidation: 'Ignore' | 'Warn' | 'Strict';
   readonly isDryRun: boolean;
-  /** Of the server itself: admission is for clients. */
-  readonly isInternal?: boolean | undefined;
+  /** Of the server itself, or a part of what a client was let do: it is not admitted again. */
+  readonly isAdmitted?: boolean | undefined;
+  /** What the client said of the write (CreateOptions and the like), without its kind. */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
   /** Texts for Warning headers. */
   readonly warnings: string[];
   /** For the audit log, from admission. */
@@ -84,6 +88,8 @@ export interface PatchRequest {
 export type { DeleteOptions } from './deletion.ts';
 
 const RETRIES_MAX = 10;
+const MODIFIED =
+  'the object has been modified; please apply your changes to the latest version and try again';
 
 /** Lets custom resources and others add rules of their own: more causes. */
 export type ExtraValidation = (
@@ -91,19 +97,6 @@ export type ExtraValidation = (
   object: KubeObject,
   old: KubeObject | undefined,
 ) => Promise<readonly StatusCause[]>;
-/** What needs the whole cluster: addresses of services. What was taken is given back when nothing is stored. */
-export interface Allocation {
-  create(info: ResourceInfo, object: KubeObject, isDryRun: boolean): Promise<Release | undefined>;
-  update(
-    info: ResourceInfo,
-    next: KubeObject,
-    live: KubeObject,
-    isDryRun: boolean,
-  ): Promise<Release | undefined>;
-  /** It is gone, or has become another; what it held is free. */
-  release(object: KubeObject): Promise<void>;
-}
-
 export class Resources implements ObjectLookup {
   readonly store: Store;
   readonly registry: ResourceRegistry;
@@ -235,7 +228,7 @@ export class Resources implements ObjectLookup {
     applyDefaults(info, wanted);
     if (!skipTracking) this.#track(context, undefined, wanted);
     const request = admissionRequestOf(context, 'CREATE', wanted, undefined);
-    await this.#mutate(context, request);
+    await this.mutate(context, request);
     const object = request.object ?? wanted;
     const uuid = (): string => this.#env.random.uuid();
     prepareCreate(info, object, { uuid, now, user: context.user });
@@ -267,7 +260,7 @@ export class Resources implements ObjectLookup {
     const extra = await this.#extraValidation(context, object, undefined);
     const causes = [...validateCreate(info, object), ...extra];
     if (causes.length > 0) throw invalid(kindOf(info), object.metadata.name ?? '', causes);
-    await this.#judge(context, request);
+    await this.judge(context, request);
     checkUnversioned(object);
     const key = objectKey(info, namespace, object.metadata.name ?? '');
     if (context.isDryRun) return (await this.store.get(key)) === undefined ? object : undefined;
@@ -297,20 +290,43 @@ export class Resources implements ObjectLookup {
     object.metadata.namespace = namespace ?? '';
   }
 
-  async #mutate(context: WriteContext, request: AdmissionRequest): Promise<void> {
-    if (context.isInternal !== true) await this.#admission().mutate(request);
+  /** Those who may change the object; throws ApiError for a refusal. */
+  async mutate(context: WriteContext, request: AdmissionRequest): Promise<void> {
+    if (context.isAdmitted !== true) await this.#admission().mutate(request);
   }
 
-  async #judge(context: WriteContext, request: AdmissionRequest): Promise<void> {
-    if (context.isInternal !== true) await this.#admission().validate(request);
+  /** Those who only judge it; throws ApiError for a refusal. */
+  async judge(context: WriteContext, request: AdmissionRequest): Promise<void> {
+    if (context.isAdmitted !== true) await this.#admission().validate(request);
   }
 
-  /** Of what is created below an object and not stored itself: tokens, evictions, bindings. */
-  async admitBelow(context: WriteContext, name: string, object: KubeObject): Promise<KubeObject> {
-    const request = admissionRequestOf(context, 'CREATE', object, undefined, name);
-    await this.#mutate(context, request);
-    await this.#judge(context, request);
-    return request.object ?? object;
+  /** The object of the request as admission leaves it; `check` sees it before those who only judge. */
+  async admitted(
+    context: WriteContext,
+    request: AdmissionRequest & { readonly object: KubeObject },
+    check: (object: KubeObject) => void = () => {},
+  ): Promise<KubeObject> {
+    await this.mutate(context, request);
+    check(request.object);
+    await this.judge(context, request);
+    return request.object;
+  }
+
+  /**
+   * What is created below an object, or instead of it, and not stored itself (tokens, evictions, bindings):
+   * decoded as the kind `alone`, with defaults and owners.
+   */
+  decodeBelow(
+    context: WriteContext,
+    alone: ResourceInfo,
+    { value, duplicates }: { readonly value: unknown; readonly duplicates: readonly string[] },
+  ): KubeObject {
+    const own = { ...context, info: alone };
+    const object = this.decode({ ...own, subresource: undefined }, value, duplicates);
+    this.#checkNamespace(own, object);
+    applyDefaults(alone, object);
+    this.#track(own, undefined, object);
+    return object;
   }
 
   // ---- updating ----
@@ -333,11 +349,7 @@ export class Resources implements ObjectLookup {
       const wanted = next.metadata.resourceVersion;
       checkVersion(wanted);
       if (wanted !== undefined && wanted !== '' && wanted !== live.metadata.resourceVersion) {
-        throw conflict(
-          info,
-          name,
-          'the object has been modified; please apply your changes to the latest version and try again',
-        );
+        throw conflict(info, name, MODIFIED);
       }
       if (next.metadata.name !== undefined && next.metadata.name !== name) {
         throw badRequest(
@@ -347,11 +359,7 @@ export class Resources implements ObjectLookup {
       const written = await this.#write(context, { kv, live, next }, options);
       if (written !== undefined) return written;
       if (attempt >= RETRIES_MAX) {
-        throw conflict(
-          info,
-          name,
-          'the object has been modified; please apply your changes to the latest version and try again',
-        );
+        throw conflict(info, name, MODIFIED);
       }
     }
   }
@@ -366,12 +374,12 @@ export class Resources implements ObjectLookup {
     const name = live.metadata.name ?? '';
     wanted.metadata.name = name;
     if (live.metadata.namespace !== undefined) wanted.metadata.namespace = live.metadata.namespace;
-    if (subresource === undefined) applyDefaults(info, wanted);
+    if (subresource !== 'status' && subresource !== 'approval') applyDefaults(info, wanted);
     if (subresource === 'status' || subresource === 'approval')
       defaultStatus(info, wanted, timestamp(this.#env.clock.now()));
     if (options.skipTracking !== true) this.#track(context, live, wanted);
     const request = admissionRequestOf(context, 'UPDATE', wanted, live);
-    await this.#mutate(context, request);
+    await this.mutate(context, request);
     const next = request.object ?? wanted;
     prepareUpdate(info, next, live, subresource, this.#env.clock.now());
     const isWhole = subresource === undefined;
@@ -401,7 +409,7 @@ export class Resources implements ObjectLookup {
       const causes = [...own, ...(await this.#extraValidation(context, next, live))];
       if (causes.length > 0) throw invalid(kindOf(info), name, causes);
     }
-    await this.#judge(context, request);
+    await this.judge(context, request);
     delete next.metadata.resourceVersion;
     if (isSame(live, next) && kv.isStale !== true) return live;
     if (context.isDryRun)
@@ -546,8 +554,8 @@ export class Resources implements ObjectLookup {
       const live = objectFor(info, kv);
       checkPreconditions(info, live, options);
       const request = admissionRequestOf(context, 'DELETE', undefined, live);
-      await this.#mutate(context, request);
-      await this.#judge(context, request);
+      await this.mutate(context, request);
+      await this.judge(context, request);
       const next = structuredClone(live);
       const isChanged = markDeleted(info, next, options, this.#env.clock.now());
       const isLast = isFinished(info, next);
@@ -577,19 +585,4 @@ export class Resources implements ObjectLookup {
       if (attempt >= RETRIES_MAX) throw conflict(info, name, 'the object has been modified');
     }
   }
-}
-
-function checkUid(
-  { info, namespace, isDryRun }: WriteContext,
-  name: string,
-  next: KubeObject,
-  live: KubeObject,
-): void {
-  const { uid } = next.metadata;
-  if (uid === undefined || uid === '' || uid === live.metadata.uid) return;
-  const uids = `UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`;
-  const whole = objectKey(info, namespace, name);
-  const key = isDryRun ? whole.replace(/^\/registry/, '') : whole;
-  const why = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: ${uids}`;
-  throw conflict(info, name, why);
 }

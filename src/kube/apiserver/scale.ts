@@ -7,34 +7,21 @@ import { apiVersionOf, type KubeObject, type ManagedFieldsEntry } from '#kube/me
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { formatLabelSelector, labelSelectorFromObject } from '#kube/meta/selectors.ts';
 import { badRequest, invalid } from '#kube/meta/status.ts';
-import { schemaOfKind } from '#kube/types/registry.ts';
+import { kindAlone } from './kind-alone.ts';
+import { admissionRequestOf } from './admission/write-request.ts';
+import { checkApplied } from './write-checks.ts';
 import type { Resources, PatchRequest, WriteContext } from './resources.ts';
 
 type Json = Record<string, unknown>;
 
-const group = 'autoscaling';
-const version = 'v1';
 const replicas = fieldSet('spec.replicas');
 
 /** Scale as a resource of its own, for decoding, patches and tables. */
-export const scaleInfo: ResourceInfo = {
-  group,
-  version,
-  resource: 'scales',
-  singular: 'scale',
-  kind: 'Scale',
-  listKind: 'ScaleList',
-  namespaced: true,
-  verbs: ['get', 'patch', 'update'],
-  shortNames: [],
-  categories: [],
-  subresources: [],
-  storageVersion: version,
-  get schema() {
-    return schemaOfKind(group, version, 'Scale') ?? { type: 'any' };
-  },
-  selectableFields: [],
-};
+export const scaleInfo: ResourceInfo = kindAlone('autoscaling', 'v1', 'Scale', [
+  'get',
+  'patch',
+  'update',
+]);
 
 interface ScalePaths {
   readonly spec: string;
@@ -78,11 +65,12 @@ export function scaleOf(info: ResourceInfo, object: KubeObject): KubeObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
   const selector = selectorOf(paths, object);
   const metadata = { name, namespace, uid, resourceVersion, creationTimestamp };
+  const count = Number(valueAt(object, paths.spec) ?? 0);
   return {
     kind: 'Scale',
     apiVersion: apiVersionOf(scaleInfo),
     metadata: JSON.parse(JSON.stringify(metadata)),
-    spec: { replicas: Number(valueAt(object, paths.spec) ?? 0) },
+    spec: count === 0 ? {} : { replicas: count },
     status: {
       replicas: Number(valueAt(object, paths.status) ?? 0),
       ...(selector === undefined || selector === '' ? {} : { selector }),
@@ -153,17 +141,24 @@ export async function changeScale(
   const { info, fieldManager: manager } = context;
   const own = { ...context, info: scaleInfo, subresource: undefined };
   const options = { skipTracking: true };
+  // What is admitted is the Scale, not the object that it is of.
+  const written = { ...context, isAdmitted: true };
   const updated = await resources.modify(
-    context,
+    written,
     name,
-    (live) => {
+    async (live) => {
       const before = scaleOf(info, live);
       const managedFields = ownersOfScale(info, live);
       if (managedFields.length > 0) before.metadata.managedFields = managedFields;
       const tracking = { info: scaleInfo, manager, now: now(), subresource: 'scale' };
-      const next = changed(resources, own, before, change, tracking);
+      const wanted = changed(resources, own, before, change, tracking);
+      wanted.metadata.name ??= name;
+      const request = admissionRequestOf(context, 'UPDATE', wanted, before, name);
+      await resources.mutate(context, request);
+      const next = request.object;
       checkScale(info, next, name);
-      setAt(live, scalePaths(info).spec, next['spec'].replicas);
+      const old = scaleOf(info, live);
+      setAt(live, scalePaths(info).spec, next['spec']?.replicas ?? 0);
       const { resourceVersion } = next.metadata;
       if (resourceVersion === undefined || resourceVersion === '') {
         delete live.metadata.resourceVersion;
@@ -172,6 +167,7 @@ export async function changeScale(
       const all = ownersOfObject(info, live.metadata.managedFields ?? [], owners);
       if (all.length > 0) live.metadata.managedFields = all;
       else delete live.metadata.managedFields;
+      await resources.judge(context, { ...request, object: scaleOf(info, live), old });
       return live;
     },
     options,
@@ -190,7 +186,7 @@ function changed(
 ): KubeObject {
   if (change.kind === 'patch' && change.request.type === 'apply') {
     const { patch, force } = change.request;
-    const applied = resources.decode(context, patch);
+    const applied = checkApplied(scaleInfo, patch);
     const next = serverSideApply({ ...tracking, live: before, applied, force });
     delete next.metadata.resourceVersion;
     return next;

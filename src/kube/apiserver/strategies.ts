@@ -245,6 +245,8 @@ export function prepareUpdate(
 ): void {
   const { metadata } = next;
   keepMetadata(metadata, old.metadata);
+  // What a binding changes does not count as a change of what is wished for.
+  if (subresource === 'binding') return;
   if (subresource === 'status') {
     for (const key of Object.keys(next)) {
       if (!['apiVersion', 'kind', 'metadata', 'status'].includes(key)) delete next[key];

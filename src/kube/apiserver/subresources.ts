@@ -1,13 +1,11 @@
-// Subresources that are more than a view of their object: binding, eviction, scale, tokens, and the
-// reviews that are answered without being stored.
-import type { Env } from '#env/env.ts';
+// Evictions, and the reviews that are answered without being stored.
 import type { KubeObject } from '#kube/meta/object.ts';
 import { labelSelectorFromObject, matchesLabels } from '#kube/meta/selectors.ts';
-import { ApiError, badRequest, conflict } from '#kube/meta/status.ts';
+import { ApiError, badRequest } from '#kube/meta/status.ts';
 import type { Authorizer } from './authz/authorizer.ts';
 import { rulesFor, type AccessRequest, type RoleSource } from './rbac.ts';
-import type { Resources, WriteContext } from './resources.ts';
-import { timestamp } from './strategies.ts';
+import { kindAlone } from './kind-alone.ts';
+import type { DeleteOptions, Resources, WriteContext } from './resources.ts';
 import { TokenRefusal, type VerifiedToken } from './tokens.ts';
 import { nodeNameOf, type UserInfo } from './user.ts';
 
@@ -15,62 +13,7 @@ type Json = Record<string, unknown>;
 
 const success = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' };
 
-/** pods/binding: puts the pod on a node, once. */
-export async function bind(
-  resources: Resources,
-  context: WriteContext,
-  name: string,
-  body: KubeObject,
-  env: Env,
-): Promise<Json> {
-  const target = body['target']?.name;
-  if (typeof target !== 'string' || target === '')
-    throw badRequest('Binding target.name is required');
-  await resources.modify(
-    { ...context, subresource: 'binding' },
-    name,
-    (pod) => {
-      if (pod['spec'].nodeName) {
-        throw conflict(
-          context.info,
-          name,
-          `pod ${name} is already assigned to node "${pod['spec'].nodeName}"`,
-        );
-      }
-      if (pod.metadata.deletionTimestamp !== undefined) {
-        throw conflict(
-          context.info,
-          name,
-          `pod ${name} is being deleted, cannot be assigned to a host`,
-        );
-      }
-      if (body.metadata?.uid !== undefined && body.metadata.uid !== pod.metadata.uid) {
-        throw conflict(
-          context.info,
-          name,
-          `Precondition failed: UID in precondition: ${body.metadata.uid}, UID in object meta: ${pod.metadata.uid}`,
-        );
-      }
-      const lastTransitionTime = timestamp(env.clock.now());
-      const conditions = ((pod['status']?.conditions ?? []) as Json[]).filter(
-        (one) => one['type'] !== 'PodScheduled',
-      );
-      conditions.push({
-        type: 'PodScheduled',
-        status: 'True',
-        lastProbeTime: null,
-        lastTransitionTime,
-      });
-      pod['spec'].nodeName = target;
-      pod['status'] = { ...pod['status'], conditions };
-      pod.metadata.annotations = { ...pod.metadata.annotations, ...body.metadata?.annotations };
-      if (Object.keys(pod.metadata.annotations).length === 0) delete pod.metadata.annotations;
-      return pod;
-    },
-    { skipTracking: true, skipValidation: true },
-  );
-  return { ...success, code: 201 };
-}
+export const evictionInfo = kindAlone('policy', 'v1', 'Eviction');
 
 /** pods/eviction: deletes the pod unless a disruption budget forbids it now. */
 export async function evict(
@@ -109,11 +52,11 @@ export async function evict(
       { causes: [cause] },
     );
   }
-  await resources.delete(
-    { ...context, info, subresource: undefined },
-    name,
-    body['deleteOptions'] ?? {},
-  );
+  const options = (body['deleteOptions'] ?? {}) as DeleteOptions & { dryRun?: string[] };
+  const isDryRun = context.isDryRun || options.dryRun?.includes('All') === true;
+  // The eviction was admitted; its deletion is no request of its own.
+  const own = { ...context, info, subresource: undefined, isDryRun, isAdmitted: true };
+  await resources.delete(own, name, options);
   return { ...success, code: 201 };
 }
 

@@ -20,7 +20,7 @@ export function systemWrite(
     fieldManager: 'kube-apiserver',
     fieldValidation: 'Ignore',
     isDryRun: false,
-    isInternal: true,
+    isAdmitted: true,
     warnings: [],
   };
 }

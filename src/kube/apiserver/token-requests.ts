@@ -2,9 +2,8 @@
 import type { Env } from '#env/env.ts';
 import { trackUpdate } from '#kube/meta/apply.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { badRequest, conflict, invalid, notFound } from '#kube/meta/status.ts';
-import { schemaOfKind } from '#kube/types/registry.ts';
+import { kindAlone } from './kind-alone.ts';
 import type { Resources, WriteContext } from './resources.ts';
 import { timestamp } from './strategies.ts';
 import type { TokenAuthority, TokenBinding } from './tokens.ts';
@@ -14,24 +13,7 @@ const SECONDS_MIN = 600;
 const SECONDS_MAX = 2 ** 32;
 const kind = { group: 'authentication.k8s.io', kind: 'TokenRequest' };
 
-/** TokenRequest as a resource of its own, for the owners of its fields. */
-const info: ResourceInfo = {
-  ...kind,
-  version: 'v1',
-  resource: 'tokenrequests',
-  singular: 'tokenrequest',
-  listKind: 'TokenRequestList',
-  namespaced: true,
-  verbs: ['create'],
-  shortNames: [],
-  categories: [],
-  subresources: [],
-  storageVersion: 'v1',
-  get schema() {
-    return schemaOfKind(kind.group, 'v1', kind.kind) ?? { type: 'any' };
-  },
-  selectableFields: [],
-};
+export const tokenRequestInfo = kindAlone(kind.group, 'v1', kind.kind);
 
 interface BoundReference {
   readonly apiVersion?: string;
@@ -41,9 +23,9 @@ interface BoundReference {
 }
 
 interface TokenRequestSpec {
-  readonly audiences?: readonly string[];
+  readonly audiences?: readonly string[] | null;
   readonly expirationSeconds?: number;
-  readonly boundObjectRef?: BoundReference;
+  readonly boundObjectRef?: BoundReference | null;
 }
 
 export interface TokenServices {
@@ -128,6 +110,12 @@ function checkPlace(body: KubeObject, name: string, namespace: string | undefine
   if (place !== '' && place !== namespace) refuse('namespace', place, 'namespace');
 }
 
+/** What Go writes of a request although nobody has said it. */
+export function withZeros(request: KubeObject): KubeObject {
+  const spec = { boundObjectRef: null, ...request['spec'] };
+  return { ...request, spec, status: { token: '', ...request['status'] } };
+}
+
 export async function requestToken(
   { resources, tokens, env }: TokenServices,
   context: WriteContext,
@@ -149,9 +137,9 @@ export async function requestToken(
   const spec = (body['spec'] ?? {}) as TokenRequestSpec;
   const seconds = spec.expirationSeconds ?? SECONDS_DEFAULT;
   checkSeconds(seconds);
-  const isForUs = spec.audiences === undefined || spec.audiences.length === 0;
-  const audiences = isForUs ? [tokens.issuer] : (spec.audiences ?? []);
-  const ref = spec.boundObjectRef;
+  const wanted = spec.audiences ?? [];
+  const audiences = wanted.length === 0 ? [tokens.issuer] : wanted;
+  const ref = spec.boundObjectRef ?? undefined;
   const binding = ref === undefined ? {} : await bindingOf(resources, ref, { namespace, name });
   const now = env.clock.now();
   const id = env.random.uuid();
@@ -162,7 +150,7 @@ export async function requestToken(
     spec: { ...spec, expirationSeconds: seconds },
   };
   const managedFields = trackUpdate({
-    info,
+    info: tokenRequestInfo,
     live: undefined,
     next,
     manager: context.fieldManager,

@@ -2,8 +2,10 @@
 // already; and which kinds a PUT creates.
 import { apiVersionOf, parseApiVersion, type KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
-import { ApiError, badRequest } from '#kube/meta/status.ts';
+import { ApiError, badRequest, conflict } from '#kube/meta/status.ts';
 import { isObject, shapeErrors } from '#kube/meta/structured.ts';
+import { objectKey } from './object-store.ts';
+import type { WriteContext } from './resources.ts';
 
 /** Of events it is the core kind that is judged, in either group. */
 export function kindOf(info: ResourceInfo): { group: string; kind: string } {
@@ -70,4 +72,20 @@ export function checkVersion(version: string | undefined): void {
   if (version === undefined || /^\d*$/.test(version)) return;
   const text = JSON.stringify(version);
   throw new ApiError(500, '', `strconv.ParseUint: parsing ${text}: invalid syntax`);
+}
+
+/** Throws ApiError 409 when the client means another object than the one that is there. */
+export function checkUid(
+  { info, namespace, isDryRun }: Pick<WriteContext, 'info' | 'namespace' | 'isDryRun'>,
+  name: string,
+  next: KubeObject,
+  live: KubeObject,
+): void {
+  const { uid } = next.metadata;
+  if (uid === undefined || uid === '' || uid === live.metadata.uid) return;
+  const uids = `UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`;
+  const whole = objectKey(info, namespace, name);
+  const key = isDryRun ? whole.replace(/^\/registry/, '') : whole;
+  const why = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: ${uids}`;
+  throw conflict(info, name, why);
 }

@@ -4,8 +4,10 @@ import { trackUpdate } from '#kube/meta/apply.ts';
 import { applyDefaults } from '#kube/meta/defaulting.ts';
 import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
 import { ApiError, badRequest } from '#kube/meta/status.ts';
+import { admissionRequestOf } from './admission/write-request.ts';
 import type { Authenticator } from './authentication.ts';
 import type { Authorizer } from './authz/authorizer.ts';
+import { bind, bindingInfo, checkBinding } from './bindings.ts';
 import { readBody, sendValue, type Body, type Exchange } from './bodies.ts';
 import type { Definitions } from './crd/definitions.ts';
 import { returnsDeleted } from './deletion.ts';
@@ -24,8 +26,8 @@ import type { PatchType, Resources, WriteContext, Written } from './resources.ts
 import type { RoleCache } from './role-cache.ts';
 import { changeScale, scaleInfo, type ScaleChange } from './scale.ts';
 import { timestamp } from './strategies.ts';
-import { bind, evict, review } from './subresources.ts';
-import { requestToken, SECONDS_DEFAULT } from './token-requests.ts';
+import { evict, evictionInfo, review } from './subresources.ts';
+import { requestToken, SECONDS_DEFAULT, tokenRequestInfo, withZeros } from './token-requests.ts';
 import type { TokenAuthority } from './tokens.ts';
 
 const patchTypes: Readonly<Record<string, PatchType>> = {
@@ -42,6 +44,11 @@ export interface WritesOptions {
   readonly authorizer: Authorizer;
 }
 
+interface Asked {
+  readonly value: unknown;
+  readonly duplicates: readonly string[];
+}
+
 export class Writes {
   readonly #resources: Resources;
   readonly #reads: Reads;
@@ -55,9 +62,7 @@ export class Writes {
     this.#env = env;
   }
 
-  async #body(
-    exchange: Exchange,
-  ): Promise<{ value: unknown; contentType: string; duplicates: readonly string[] }> {
+  async #body(exchange: Exchange): Promise<Asked & { contentType: string }> {
     const body = await readBody(exchange.request);
     return body ?? { value: undefined, contentType: '', duplicates: [] };
   }
@@ -90,22 +95,20 @@ export class Writes {
   }
 
   async create(exchange: Exchange, info: RequestInfo, context: WriteContext): Promise<void> {
-    const { value, duplicates } = await this.#body(exchange);
+    const body = await this.#body(exchange);
     checkCreateOptions(info.query);
     const { name = '', subresource } = info;
-    const body = (value ?? {}) as KubeObject;
     if (info.resource === 'bindings' && subresource === undefined) {
-      const pods = this.#resources.registry.byResource('', 'v1', 'pods');
-      const asPod = { ...context, info: pods ?? context.info };
-      const answer = await bind(this.#resources, asPod, body.metadata?.name ?? '', body, this.#env);
-      return sendValue(exchange, answer, { status: 201 });
+      const answer = await this.#bind(context, undefined, body);
+      return sendValue(exchange, answer, { status: 201, warnings: context.warnings });
     }
     if (subresource !== undefined) {
       const kind = context.info.subresources.find((one) => one.name === subresource);
-      exchange.audit?.request(asked(body, kind, subresource));
+      exchange.audit?.request(asked((body.value ?? {}) as KubeObject, kind, subresource));
       const answer = await this.#below(subresource, context, name, body);
-      return sendValue(exchange, answer, { status: 201 });
+      return sendValue(exchange, answer, { status: 201, warnings: context.warnings });
     }
+    const { value, duplicates } = body;
     const decoded = this.#resources.decode(context, value, duplicates);
     audited(exchange, context, decoded);
     const object = await this.#resources.create(context, decoded);
@@ -120,27 +123,46 @@ export class Writes {
     subresource: string,
     context: WriteContext,
     name: string,
-    body: KubeObject,
+    body: Asked,
   ): Promise<object> {
     const resources = this.#resources;
     switch (subresource) {
       case 'binding':
-        return await bind(resources, context, name, body, this.#env);
-      case 'eviction':
-        return await evict(
-          resources,
-          context,
-          name,
-          await resources.admitBelow(context, name, body),
-        );
+        return await this.#bind(context, name, body);
+      case 'eviction': {
+        const eviction = resources.decodeBelow(context, evictionInfo, body);
+        return await evict(resources, context, name, await this.#admitted(context, name, eviction));
+      }
       case 'token': {
         const { tokens } = this.#options;
-        const admitted = await resources.admitBelow(context, name, body);
+        const request = resources.decodeBelow(context, tokenRequestInfo, body);
+        const named = (one: KubeObject): void => void (one.metadata.name ??= name);
+        const admitted = await this.#admitted(context, name, withZeros(request), named);
         return await requestToken({ resources, tokens, env: this.#env }, context, name, admitted);
       }
       default:
         throw unknownResource();
     }
+  }
+
+  /** Of a pod that is named by the path, or by the binding. */
+  async #bind(context: WriteContext, named: string | undefined, body: Asked): Promise<object> {
+    const binding = this.#resources.decodeBelow(context, bindingInfo, body);
+    const name = named ?? binding.metadata.name ?? '';
+    const check = (one: KubeObject): void => checkBinding(one, name);
+    const admitted = await this.#admitted(context, name, binding, check);
+    const info = this.#resources.registry.byResource('', 'v1', 'pods') ?? context.info;
+    return await bind(this.#resources, { ...context, info }, admitted, this.#env);
+  }
+
+  async #admitted(
+    context: WriteContext,
+    name: string,
+    object: KubeObject,
+    check?: (object: KubeObject) => void,
+  ): Promise<KubeObject> {
+    const request = admissionRequestOf(context, 'CREATE', object, undefined, name);
+    return await this.#resources.admitted(context, request, check);
   }
 
   async change(exchange: Exchange, info: RequestInfo, context: WriteContext): Promise<void> {
@@ -203,10 +225,12 @@ export class Writes {
     const { value } = await this.#body(exchange);
     const options = deleteOptionsOf(info.query, value);
     if (value !== undefined) {
-      const given = { ...(value as object), kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/v1' };
+      // Upstream writes these down as it has them in memory.
+      const apiVersion = 'meta.k8s.io/__internal';
+      const given = { ...(value as object), kind: 'DeleteOptions', apiVersion };
       exchange.audit?.request(given);
     }
-    const own = { ...context, isDryRun: options.isDryRun };
+    const own = { ...context, isDryRun: options.isDryRun, options: options.given };
     const isDecided =
       options.propagationPolicy !== undefined || options.orphanDependents !== undefined;
     const isJob = context.info.group === 'batch' && context.info.resource === 'jobs';

@@ -241,6 +241,7 @@ function defaultService(spec: Json): void {
 }
 
 const bySpec: Readonly<Record<string, Defaulter>> = {
+  'authentication.k8s.io/TokenRequest': (spec) => fill(spec, { expirationSeconds: 3_600 }),
   '/Pod': (spec) => {
     fill(spec, { enableServiceLinks: true });
     defaultPodSpec(spec);
@@ -402,7 +403,7 @@ const byObject: Readonly<Record<string, (object: KubeObject) => void>> = {
     if (name === undefined) return;
     object.metadata.labels = { ...object.metadata.labels, 'kubernetes.io/metadata.name': name };
     object['spec'] ??= {};
-    object['status'] ??= { phase: 'Active' };
+    fill((object['status'] ??= {}) as Json, { phase: 'Active' });
   },
   '/Node': (object) => {
     object['spec'] ??= {};

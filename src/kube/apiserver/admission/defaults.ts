@@ -1,7 +1,14 @@
 // Classes that are used when none is named (storage, ingress), claims that may grow, labels of topology.
 import type { KubeObject } from '#kube/meta/object.ts';
 import { compareQuantities } from '#kube/meta/quantity.ts';
-import { forbiddenBy, isOf, isPodCreation, type AdmissionPlugin, type Json } from './request.ts';
+import {
+  forbiddenBy,
+  isOf,
+  isPodCreation,
+  type AdmissionPlugin,
+  type AdmissionRequest,
+  type Json,
+} from './request.ts';
 
 /** The newest of those that are marked; of the same age the first by name. */
 function defaultOf(
@@ -114,13 +121,21 @@ export const taintNodesByCondition: AdmissionPlugin = {
 
 const topology = ['topology.kubernetes.io/zone', 'topology.kubernetes.io/region'];
 
-/** A pod that has its node already learns where the node is. */
+/** Of a pod that has it already, or a binding that gives it (its labels become the pod's). */
+function nodeOf(request: AdmissionRequest, object: KubeObject): string {
+  if (isPodCreation(request)) return String((object['spec'] as Json)['nodeName'] ?? '');
+  if (!isOf(request, '', 'pods') || request.subresource !== 'binding') return '';
+  const { kind, name = '' } = (object['target'] ?? {}) as Record<string, string>;
+  return kind === 'Node' ? name : '';
+}
+
+/** A pod with a node learns where the node is. */
 export const podTopologyLabels: AdmissionPlugin = {
   name: 'PodTopologyLabels',
   async mutate(request, { lookup }) {
     const { object } = request;
-    if (!isPodCreation(request) || object === undefined) return;
-    const name = String((object['spec'] as Json)['nodeName'] ?? '');
+    if (object === undefined) return;
+    const name = nodeOf(request, object);
     if (name === '') return;
     const node = await lookup.get('', 'nodes', undefined, name);
     const labels = Object.entries(node?.metadata.labels ?? {}).filter(([key]) =>

@@ -3,7 +3,7 @@
 import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { labelSelectorFromObject, matchesLabels } from '#kube/meta/selectors.ts';
-import type { AdmissionRequest, AdmissionServices } from './request.ts';
+import { metadataOf, type AdmissionRequest, type AdmissionServices } from './request.ts';
 
 export interface Rule {
   readonly operations?: readonly string[];
@@ -100,7 +100,7 @@ function matchesObject(selector: Selector, { object, old }: AdmissionRequest): b
   const parsed = labelSelectorFromObject(selector);
   if (parsed === undefined || parsed.length === 0) return true;
   const matches = (one: KubeObject | undefined): boolean =>
-    one !== undefined && matchesLabels(parsed, one.metadata.labels);
+    metadataOf(one) !== undefined && matchesLabels(parsed, one?.metadata.labels);
   return matches(object) || matches(old);
 }
 
@@ -134,11 +134,12 @@ export function isExempt({ info }: AdmissionRequest): boolean {
   return info.group === 'admissionregistration.k8s.io' && exempt.has(info.resource);
 }
 
-/** The object in the version of a resource that is equivalent to its own. */
+/** The object in the version of a resource that is equivalent to its own; other kinds have but one. */
 export function inVersion(
   object: KubeObject | undefined,
   info: ResourceInfo,
 ): KubeObject | undefined {
   if (object === undefined || object.apiVersion === apiVersionOf(info)) return object;
+  if (object.kind !== info.kind) return object;
   return { ...object, apiVersion: apiVersionOf(info) };
 }

@@ -240,7 +240,7 @@ const claim: Check = (node, request) => {
 const token: Check = async (node, request, services) => {
   const { operation, object, subresource, namespace } = request;
   if (operation !== 'CREATE' || subresource !== 'token') return;
-  const ref = object?.['spec']?.boundObjectRef as Partial<Owner> | undefined;
+  const ref = object?.['spec']?.boundObjectRef as Partial<Owner> | null | undefined;
   if (ref?.apiVersion !== 'v1' || ref.kind !== 'Pod' || (ref.name ?? '') === '') {
     return refuse(request, 'node requested token not bound to a pod');
   }

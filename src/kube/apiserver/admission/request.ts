@@ -1,7 +1,7 @@
 // A request as admission sees it, what admission may ask of the cluster, and its refusals in upstream's
 // words.
 import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
-import type { KubeObject } from '#kube/meta/object.ts';
+import type { KubeObject, ObjectMeta } from '#kube/meta/object.ts';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
 import { ApiError } from '#kube/meta/status.ts';
 import type { Decision } from '#kube/apiserver/authz/authorizer.ts';
@@ -19,13 +19,13 @@ export interface AdmissionRequest {
   readonly namespace: string | undefined;
   /** Empty when it is still to be generated. */
   readonly name: string;
-  /** May be changed, and replaced; undefined for deletions. */
+  /** May be changed, and replaced; undefined for deletions. The options of connections have no metadata. */
   object: KubeObject | undefined;
   readonly old: KubeObject | undefined;
   readonly user: UserInfo;
   readonly isDryRun: boolean;
-  /** CreateOptions and the like, of meta.k8s.io/v1. */
-  readonly options: Json;
+  /** CreateOptions and the like, of meta.k8s.io/v1; none for connections. */
+  readonly options: Json | undefined;
   readonly warnings: string[];
   /** For the audit log. */
   readonly annotations: Record<string, string>;
@@ -59,7 +59,7 @@ export interface AdmissionPlugin {
 /** `pods "x" is forbidden: why`, as NewForbidden of apiserver's admission package. */
 export function forbiddenBy(request: AdmissionRequest, why: string): ApiError {
   const { info, name, object } = request;
-  const shown = name || (object?.metadata.name ?? '') || 'Unknown';
+  const shown = name || metadataOf(object)?.name || 'Unknown';
   const resource = info.group === '' ? info.resource : `${info.resource}.${info.group}`;
   const group = info.group === '' ? {} : { group: info.group };
   return new ApiError(403, 'Forbidden', `${resource} "${shown}" is forbidden: ${why}`, {
@@ -68,6 +68,10 @@ export function forbiddenBy(request: AdmissionRequest, why: string): ApiError {
     kind: info.resource,
   });
 }
+
+/** undefined for the options of connections. */
+export const metadataOf = (object: KubeObject | undefined): ObjectMeta | undefined =>
+  object?.metadata;
 
 export const isOf = (request: AdmissionRequest, group: string, resource: string): boolean =>
   request.info.group === group && request.info.resource === resource;

@@ -36,6 +36,6 @@ export function reviewedRequest(request: AdmissionRequest, matched: ResourceInfo
       ...(Object.keys(user.extra).length === 0 ? {} : { extra: user.extra }),
     },
     dryRun: isDryRun,
-    options,
+    options: options ?? null,
   };
 }

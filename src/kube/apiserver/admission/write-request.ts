@@ -3,22 +3,26 @@ import type { KubeObject } from '#kube/meta/object.ts';
 import type { WriteContext } from '#kube/apiserver/resources.ts';
 import type { AdmissionRequest, Operation } from './request.ts';
 
-const optionKinds: Readonly<Record<Operation, string>> = {
+type Written = Exclude<Operation, 'CONNECT'>;
+
+const optionKinds: Readonly<Record<Written, string>> = {
   CREATE: 'CreateOptions',
   UPDATE: 'UpdateOptions',
   DELETE: 'DeleteOptions',
-  CONNECT: '',
 };
 
-export function admissionRequestOf(
+export function admissionRequestOf<T extends KubeObject | undefined>(
   context: WriteContext,
   operation: Operation,
-  object: KubeObject | undefined,
+  object: T,
   old: KubeObject | undefined,
   name = (object ?? old)?.metadata.name ?? '',
-): AdmissionRequest {
-  const { info, subresource, namespace, user, isDryRun, warnings, fieldManager } = context;
-  const manager = operation === 'DELETE' || operation === 'CONNECT' ? {} : { fieldManager };
+): AdmissionRequest & { object: T } {
+  const { info, subresource, namespace, user, isDryRun, warnings } = context;
+  const options =
+    operation === 'CONNECT'
+      ? undefined
+      : { kind: optionKinds[operation], apiVersion: 'meta.k8s.io/v1', ...context.options };
   return {
     operation,
     info,
@@ -29,7 +33,7 @@ export function admissionRequestOf(
     old,
     user,
     isDryRun,
-    options: { kind: optionKinds[operation], apiVersion: 'meta.k8s.io/v1', ...manager },
+    options,
     warnings,
     annotations: context.annotations ?? {},
   };
