@@ -76,7 +76,7 @@ export interface ProcessLimits {
   /** The only devices that may be made and opened, as `c 1:3 rwm`; absent: all. */
   readonly devices?: readonly string[] | undefined;
   /**
-   * Further controllers of cgroups that it is to be under (`cpuset`, `blkio`, `hugetlb`, `perf_event`),
+   * Further controllers of cgroups that it is to be under (`cpuset`, `blkio`, `hugetlb`, `perf_event`, `net_cls`, `net_prio`),
    * for what they tell, or for others to set.
    */
   readonly controllers?: readonly string[] | undefined;

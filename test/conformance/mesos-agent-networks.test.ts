@@ -51,7 +51,14 @@ suite(`networks of tasks (${bestMaster} master)`, { skip }, () => {
       writeFileSync(join(config, `${one.name}.json`), JSON.stringify(one));
     }
     writeFileSync(join(config, 'nonsense.json'), '{');
-    flags = ['--flag', `network_cni_config_dir=${config}`, `network_cni_plugins_dir=${folder}`];
+    const dns = { nameservers: [`${subnet}.9`], options: ['timeout:3'] };
+    const forMapped = { network_mode: 'CNI', network_name: 'mapped', dns };
+    flags = [
+      '--flag',
+      `network_cni_config_dir=${config}`,
+      `network_cni_plugins_dir=${folder}`,
+      `default_container_dns=${JSON.stringify({ mesos: [forMapped] })}`,
+    ];
     await machine.start(flags);
     framework = new TestFramework(machine.masterUrl, env);
   });
@@ -160,7 +167,8 @@ suite(`networks of tasks (${bestMaster} master)`, { skip }, () => {
 
   test('a port of the host leads to the task that asked for it', async () => {
     const info = { name: 'mapped', port_mappings: [{ host_port: 31_234, container_port: 80 }] };
-    const serve = "require('http').createServer((q,s)=>s.end('mapped')).listen(80)";
+    const names = "require('fs').readFileSync('/etc/resolv.conf')";
+    const serve = `require('http').createServer((q,s)=>s.end(${names})).listen(80)`;
     const script = `${process.execPath} -e "${serve}"`;
     framework.launch([{ id: 'mapped', script, mem: 128, container: networks(info) }]);
     const running = await framework.reached('mapped', 'TASK_RUNNING');
@@ -172,7 +180,8 @@ suite(`networks of tasks (${bestMaster} master)`, { skip }, () => {
       const answer = await fetch(`http://${subnet}.1:31234/`).catch(() => undefined);
       return answer?.text();
     });
-    assert.equal(text, 'mapped');
+    // Its plugin tells of no name servers: the operator's are there.
+    assert.equal(text, `options timeout:3\nnameserver ${subnet}.9\n`);
     framework.kill('mapped');
     await ended('mapped');
     await nothingIsLeft();

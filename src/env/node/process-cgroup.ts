@@ -21,7 +21,7 @@ export interface CgroupRoots {
 
 const CONTROLLERS_V1 = ['cpu', 'cpuacct', 'memory', 'pids', 'freezer', 'devices'];
 /** A process is under these only when that is asked for. */
-const MORE_V1 = ['cpuset', 'blkio', 'hugetlb', 'perf_event'];
+const MORE_V1 = ['cpuset', 'blkio', 'hugetlb', 'perf_event', 'net_cls', 'net_prio'];
 /** Controllers that version 2 calls otherwise, or has without one. */
 const NAMES_V2: Readonly<Record<string, string>> = { blkio: 'io' };
 const ALWAYS_V2 = ['cpuacct', 'freezer', 'perf_event', 'devices'];

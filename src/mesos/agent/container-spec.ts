@@ -112,6 +112,7 @@ export class ContainerSpecs {
       folder: paths.networks,
       configFolder: flags.cniConfigFolder,
       pluginsFolder: flags.cniPluginsFolder,
+      dns: flags.defaultDns,
       log: env.log,
     });
     const folder = flags.dockerStore ?? paths.images;

@@ -20,6 +20,7 @@ import { decode, encode } from '#wire/mesos/codec.ts';
 import { type Executor, type Framework, resourcesOf } from './agent-state.ts';
 import { type ContainerPath, nameOf } from './container-id.ts';
 import { ContainerSpecs, type ContainerSpecOptions } from './container-spec.ts';
+import { eventWithContainer, withContainer } from './default-container.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { ImageGc } from './image-gc.ts';
 import { type MainContainer, NestedContainers, waitStatus } from './nested.ts';
@@ -148,7 +149,7 @@ export class Containers {
   /** True when the connection is that of a built-in executor, which then has got the event. */
   deliver(connection: ConnectionId, event: ExecutorEvent): boolean {
     const runner = this.#runners.get(connection);
-    runner?.onEvent(event);
+    runner?.onEvent(eventWithContainer(event, this.#options.flags.defaultContainer));
     return runner !== undefined;
   }
 
@@ -182,8 +183,9 @@ export class Containers {
     );
   }
 
-  async launch(launch: ContainerLaunch): Promise<void> {
-    const container = this.#remember(launch);
+  async launch(asked: ContainerLaunch): Promise<void> {
+    const container = this.#remember(asked);
+    const { launch } = container;
     this.#watchLimits(container, launch.resources);
     try {
       const problem = containerProblem(launch.executor.container);
@@ -339,8 +341,9 @@ export class Containers {
     } else this.#watchCustom(container, process);
   }
 
-  #remember(launch: ContainerLaunch): Container {
-    const { paths } = this.#options;
+  #remember(asked: ContainerLaunch): Container {
+    const { paths, flags } = this.#options;
+    const launch = { ...asked, executor: withContainer(asked.executor, flags.defaultContainer) };
     const { containerId, key, agentId } = launch;
     const sandbox = paths.sandbox(agentId, key, containerId);
     const made: Container = {

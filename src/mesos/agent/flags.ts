@@ -17,7 +17,8 @@ import {
 } from '#mesos/flags/flag-table.ts';
 import { disabledEndpoints, type DisabledEndpoints } from '#mesos/security/firewall.ts';
 import { parseDomain } from '#mesos/resources/domain.ts';
-import type { DomainInfo } from '#wire/mesos/v1.ts';
+import { parseJson } from '#wire/mesos/codec.ts';
+import type { ContainerInfo, DomainInfo } from '#wire/mesos/v1.ts';
 import { parseResources } from '#mesos/resources/parse.ts';
 import { normalizeRanges, type Ranges } from '#mesos/resources/ranges.ts';
 import { acls } from '#mesos/security/acls.ts';
@@ -25,6 +26,7 @@ import { Authorizer } from '#mesos/security/authorizer.ts';
 import { SECURITY_KINDS, type SecurityFlags } from './security-flags.ts';
 import { absolutePath } from './routes.ts';
 import { type AllowedDevice, allowedDevices, devicePaths } from './devices.ts';
+import { type DefaultDns, defaultDns } from './container-dns.ts';
 import { type ContainerLogger, containerLogger } from './container-logger.ts';
 import type { Backend } from './image-root.ts';
 import { parseIsolators } from './isolators.ts';
@@ -67,6 +69,9 @@ export interface AgentFlags {
   readonly isolatedPorts: Ranges | undefined;
   readonly cniConfigFolder: string | undefined;
   readonly cniPluginsFolder: string | undefined;
+  readonly defaultDns: DefaultDns;
+  /** Of executors, and tasks without one, that name no container. */
+  readonly defaultContainer: ContainerInfo | undefined;
   readonly effectiveCapabilities: readonly string[] | undefined;
   readonly boundingCapabilities: readonly string[] | undefined;
   readonly mayShareAgentPids: boolean;
@@ -134,6 +139,12 @@ function portRanges(text: string): Ranges | undefined {
   const [{ ranges } = {}] = parseResources(`ports:${text}`);
   if (ranges === undefined) throw new Error('it is no list of ranges');
   return normalizeRanges(ranges.range ?? []);
+}
+
+/** A ContainerInfo as JSON. */
+function containerInfo(text: string): ContainerInfo | undefined {
+  if (text === '') return undefined;
+  return parseJson('ContainerInfo', valueOrFile(text));
 }
 
 function dockerConfig(text: string): DockerConfig {
@@ -213,6 +224,8 @@ const KINDS = {
   container_ports_isolated_range: flag('', portRanges),
   network_cni_config_dir: flag('', optional),
   network_cni_plugins_dir: flag('', optional),
+  default_container_dns: flag('', defaultDns),
+  default_container_info: flag('', containerInfo),
   acls: flag('', acls),
   domain: flag('', (text) => (text === '' ? undefined : parseDomain(valueOrFile(text)))),
   firewall_rules: flag('', disabledEndpoints(absolutePath)),
@@ -327,6 +340,8 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     isolatedPorts: value('container_ports_isolated_range'),
     cniConfigFolder: value('network_cni_config_dir'),
     cniPluginsFolder: value('network_cni_plugins_dir'),
+    defaultDns: value('default_container_dns'),
+    defaultContainer: value('default_container_info'),
     effectiveCapabilities: value('effective_capabilities'),
     boundingCapabilities: value('bounding_capabilities'),
     mayShareAgentPids: !value('disallow_sharing_agent_pid_namespace'),

@@ -16,7 +16,6 @@ for (const [text, names] of meant) {
 
 const refused = [
   'nonsense',
-  'cgroups/net_cls',
   'disk/xfs',
   'gpu/nvidia',
   'network/port_mapping',
@@ -42,6 +41,9 @@ test('a controller that the machine does not have is refused, but not by cgroups
   assert.throws(() => checkControllers(swap, new Set()), /'mem' is not there/);
   const quota = { ...flags(''), enforcesDiskQuota: true };
   assert.throws(() => checkControllers(quota, there), /needs the isolator 'disk\/du'/);
+  assert.throws(() => checkControllers(flags('cgroups/net_cls'), there), /'net_cls' is not there/);
+  assert.throws(() => checkControllers(flags('cgroups/net_prio'), there), /'net_prio' is not/);
+  assert.deepEqual(moreControllers(parseIsolators('cgroups/net_prio')), ['net_prio']);
   const ports = flags('network/ports');
   assert.throws(() => checkControllers(ports, new Set()), /'network\/ports' needs cgroups/);
   checkControllers(ports, there);

@@ -6,8 +6,10 @@ import type { Ranges } from '#mesos/resources/ranges.ts';
 import type { AllowedDevice } from './devices.ts';
 import { SeccompProfiles } from '#mesos/executor/seccomp.ts';
 
+/** Those that a container is not under unless it is asked for. */
+const MORE = ['cpuset', 'blkio', 'hugetlb', 'perf_event', 'net_cls', 'net_prio'];
 /** Of these the kernel must have the control group, too. */
-const CGROUPS = ['cpu', 'cpuset', 'mem', 'blkio', 'devices', 'pids', 'hugetlb', 'perf_event'];
+const CGROUPS = ['cpu', 'mem', 'devices', 'pids', ...MORE];
 
 const OTHERS = [
   'posix/cpu',
@@ -59,8 +61,7 @@ export function parseIsolators(text: string): ReadonlySet<string> {
 
 /** Those of version 1 that a container is only in when its isolator is named. */
 export function moreControllers(isolators: ReadonlySet<string>): readonly string[] {
-  const all = ['cpuset', 'blkio', 'hugetlb', 'perf_event'];
-  return all.filter((name) => isolators.has(`cgroups/${name}`) || isolators.has(ALL_CGROUPS));
+  return MORE.filter((name) => isolators.has(`cgroups/${name}`) || isolators.has(ALL_CGROUPS));
 }
 
 /** A control group that the machine does not have, or this user may not use, isolates nothing. */

@@ -18,6 +18,7 @@ import {
   pluginConfigs,
   removeFromNetwork,
 } from './cni-plugin.ts';
+import { type DefaultDns, dnsOf, resolvText } from './container-dns.ts';
 import { pathPart } from './paths.ts';
 
 export interface NetworksOptions {
@@ -25,6 +26,7 @@ export interface NetworksOptions {
   readonly folder: string;
   readonly configFolder: string | undefined;
   readonly pluginsFolder: string | undefined;
+  readonly dns: DefaultDns;
   readonly log: Log;
 }
 
@@ -159,17 +161,11 @@ export class Networks {
         })),
       };
     });
-    const dns = results.map((one) => one.dns).filter((one) => (one?.nameservers ?? []).length > 0);
+    const dns = infos.flatMap(
+      ({ name = '' }, at) => dnsOf(results[at]?.dns, name, this.#options.dns) ?? [],
+    );
     const resolv = dns.length > 0 ? join(folder, 'resolv.conf') : RESOLV;
-    if (dns.length > 0) {
-      const lines = dns.flatMap((one) => [
-        ...(one?.domain === undefined ? [] : [`domain ${one.domain}`]),
-        ...((one?.search ?? []).length === 0 ? [] : [`search ${one?.search?.join(' ')}`]),
-        ...((one?.options ?? []).length === 0 ? [] : [`options ${one?.options?.join(' ')}`]),
-        ...(one?.nameservers ?? []).map((address) => `nameserver ${address}`),
-      ]);
-      await writeFile(resolv, `${lines.join('\n')}\n`, { mode: 0o644 });
-    }
+    if (dns.length > 0) await writeFile(resolv, resolvText(dns), { mode: 0o644 });
     const [address] = told.flatMap((one) => one.ip_addresses ?? []);
     return {
       namespace: join(folder, 'ns'),
