@@ -32,7 +32,10 @@ export function readGoFacts(folders: readonly string[]): Record<string, GoFacts>
           /^\t\w+\s+(\S+)\s+`[^`]*json:"(\w+)([^"]*)"/gm,
         )) {
           if (/^\*(?:string|bool|int32|int64|[A-Z]\w+)$/.test(type)) pointers.push(field);
-          if (!/omitempty|omitzero|inline/.test(options)) written.push(field);
+          // A time is a struct: `omitempty` leaves it in, as null.
+          const isTime = /^(?:metav1\.)?(?:Micro)?Time$/.test(type);
+          const omits = isTime ? /omitzero|inline/ : /omitempty|omitzero|inline/;
+          if (!omits.test(options)) written.push(field);
         }
         found[flat(`io.k8s.${module}.${inside}.${name}`)] = { pointers, written };
       }
@@ -44,6 +47,6 @@ export function readGoFacts(folders: readonly string[]): Record<string, GoFacts>
 function sourcesOf(folder: string): string[] {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
   return names
-    .filter((name) => /(^|\/)types[\w]*\.go$/.test(name))
+    .filter((name) => /(^|\/)(?:types[\w]*|group_version)\.go$/.test(name))
     .map((name) => join(folder, name));
 }

@@ -16,7 +16,8 @@ import { eventually } from '#test/support/cluster.ts';
 import { EtcdCluster, findEtcd } from '#test/support/etcd.ts';
 import { startKmsPlugin, type KmsPlugin } from '#test/support/kms-plugin.ts';
 import { startRealServer } from '#test/support/real-apiserver.ts';
-import { sendStep, type Target } from '#test/support/step-player.ts';
+import type { Target } from '#test/support/kube-sender.ts';
+import { sendStep } from '#test/support/step-player.ts';
 import { startOwnServer, type OwnServer } from '#test/support/step-target.ts';
 
 // oxlint-disable-next-line typescript/no-explicit-any -- answers are looked into at will

@@ -2,7 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { plainValue, type Step } from './step-player.ts';
+import { plainValue } from './plain-value.ts';
+import type { Step } from './step-player.ts';
 
 type Json = Record<string, unknown>;
 

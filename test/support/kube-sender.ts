@@ -1,19 +1,20 @@
-// Sends plain requests to the API server of a kubeconfig, for the recorder and the tests that compare.
+// Sends plain requests to an API server, real or ours, and gives its answers as they came.
 import type { IncomingHttpHeaders } from 'node:http';
-import { Agent, request } from 'node:https';
-import type { Send } from './kube-answers.ts';
+import { request, type Agent } from 'node:https';
 
-interface Kubeconfig {
-  readonly clusters: readonly {
-    readonly cluster: { readonly server: string; readonly 'certificate-authority-data': string };
-  }[];
-  readonly users: readonly { readonly user: Readonly<Record<string, string | undefined>> }[];
+export interface Target {
+  readonly server: string;
+  readonly agent: Agent;
+  /** Without credentials, for requests that bring their own. */
+  readonly bare: Agent;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 export interface RawRequest {
   readonly method: string;
   readonly path: string;
-  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** An empty `authorization`: nobody asks. */
+  readonly headers?: Readonly<Record<string, string | string[]>> | undefined;
   readonly body?: string | Buffer | undefined;
 }
 
@@ -25,31 +26,20 @@ export interface RawAnswer {
 
 export type SendRaw = (one: RawRequest) => Promise<RawAnswer>;
 
-const decoded = (text: string | undefined): Buffer | undefined =>
-  text === undefined ? undefined : Buffer.from(text, 'base64');
-
-export function sender(config: Kubeconfig): {
-  send: Send;
-  sendRaw: SendRaw;
-  close: () => void;
-} {
-  const cluster = config.clusters[0]?.cluster;
-  const user = config.users[0]?.user ?? {};
-  if (cluster === undefined) throw new Error('The kubeconfig names no cluster');
-  const agent = new Agent({
-    keepAlive: true,
-    ca: decoded(cluster['certificate-authority-data']),
-    cert: decoded(user['client-certificate-data']),
-    key: decoded(user['client-key-data']),
-  });
-  const authorization =
-    user['token'] === undefined ? {} : { authorization: `Bearer ${user['token']}` };
-  const sendRaw: SendRaw = ({ method, path, headers, body }) =>
+export function senderTo(target: Target): SendRaw {
+  return ({ method, path, headers = {}, body }) =>
     new Promise((resolve, reject) => {
-      // Node sends the body of a DELETE without a length, which no server reads then.
-      const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
-      const options = { method, agent, headers: { ...authorization, ...length, ...headers } };
-      const call = request(cluster.server + path, options, (response) => {
+      const { authorization, ...others } = headers;
+      const agent = authorization === undefined ? target.agent : target.bare;
+      const own: Record<string, string | string[]> = {
+        ...target.headers,
+        // Node sends the body of a DELETE without a length, which no server reads then.
+        ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
+        ...others,
+        ...(authorization === undefined ? {} : { authorization }),
+      };
+      if (authorization === '') delete own['authorization'];
+      const call = request(target.server + path, { method, agent, headers: own }, (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('error', reject);
@@ -61,11 +51,4 @@ export function sender(config: Kubeconfig): {
       call.on('error', reject);
       call.end(body);
     });
-  const send: Send = async (method, path, body) => {
-    const headers = { 'content-type': 'application/json' };
-    const text = body === undefined ? undefined : JSON.stringify(body);
-    const { status, bytes } = await sendRaw({ method, path, headers, body: text });
-    return { status, body: JSON.parse(bytes.toString()) as unknown };
-  };
-  return { send, sendRaw, close: () => agent.destroy() };
 }

@@ -6,7 +6,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Authority } from '#kube/pki/authority.ts';
-import { sendStep, type Target } from './step-player.ts';
+import type { Target } from './kube-sender.ts';
+import { sendStep } from './step-player.ts';
 
 async function freePort(): Promise<number> {
   const server = createServer();

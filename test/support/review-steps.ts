@@ -1,6 +1,8 @@
 // What an admission webhook that is asked about everything is told of each request: below objects
 // (bindings, evictions, tokens, scales, status) and connections (exec, attach, port-forward, proxies).
-import { playSteps, plainValue, sendStep, type Step, type Target } from './step-player.ts';
+import type { Target } from './kube-sender.ts';
+import { plainValue } from './plain-value.ts';
+import { playSteps, sendStep, type Step } from './step-player.ts';
 import { admissionAnswer, startWebhookServer } from './webhook-server.ts';
 
 type Json = Record<string, unknown>;

@@ -8,7 +8,7 @@ import { createEnv } from '#env/node/env.ts';
 import { startApiServer, type ApiServer, type ApiServerOptions } from '#kube/apiserver/server.ts';
 import { TypeRegistry } from '#kube/types/registry.ts';
 import { MemoryStore } from '#store/memory-store.ts';
-import type { Target } from './step-player.ts';
+import type { Target } from './kube-sender.ts';
 
 interface Kubeconfig {
   readonly clusters: readonly { readonly cluster: Readonly<Record<string, string>> }[];

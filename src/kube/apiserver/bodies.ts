@@ -6,7 +6,8 @@ import { duplicateKeys } from '#kube/meta/pruning.ts';
 import { ApiError, badRequest, type Status } from '#kube/meta/status.ts';
 import { decodeEnvelope, encodeEnvelope } from '#kube/types/protobuf.ts';
 import type { AuditRecord } from './audit/record.ts';
-import { DEPTH_MAX, isTooDeep } from './body-depth.ts';
+import { DEPTH_MAX, isTooDeep, YAML_DEPTH_MAX } from './body-depth.ts';
+import { malformedJson, malformedProtobuf, malformedYaml } from './malformed-body.ts';
 import { mediaTypes, negotiate, type Accepted } from './negotiation.ts';
 import { parseYamlBody } from './yaml-body.ts';
 
@@ -56,18 +57,16 @@ export async function readBody(request: IncomingMessage): Promise<Body | undefin
     try {
       return { value: decodeEnvelope(Buffer.concat(chunks)), contentType, duplicates: [] };
     } catch (error) {
-      throw badRequest((error as Error).message);
+      throw malformedProtobuf(Buffer.concat(chunks), error as Error);
     }
   }
   const text = Buffer.concat(chunks).toString();
-  if (/cbor/.test(contentType)) {
-    const message =
-      'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml';
-    throw new ApiError(415, 'UnsupportedMediaType', message);
-  }
+  if (!/^application\/(?:[\w.-]+\+)?(?:json|yaml)$/.test(contentType))
+    throw unknownFormat(contentType);
   const isYaml = /yaml/.test(contentType);
   if (isTooDeep(text, isYaml)) {
-    throw badRequest(`error parsing the body of the request: exceeded max depth of ${DEPTH_MAX}`);
+    const most = isYaml ? YAML_DEPTH_MAX : DEPTH_MAX;
+    throw badRequest(`error parsing the body of the request: exceeded max depth of ${most}`);
   }
   try {
     if (isYaml && !text.trimStart().startsWith('{')) {
@@ -77,11 +76,16 @@ export async function readBody(request: IncomingMessage): Promise<Body | undefin
     const value: unknown = JSON.parse(text);
     return { value, contentType, duplicates: isYaml ? [] : duplicateKeys(text) };
   } catch (error) {
-    const what = isYaml ? 'yaml' : 'json';
-    throw badRequest(
-      `error converting YAML to JSON or parsing ${what}: ${(error as Error).message}`,
-    );
+    throw isYaml ? malformedYaml(text, error as Error) : malformedJson(text);
   }
+}
+
+/** A body of a form that nobody reads; what it was to be is for the caller to say. */
+export class UnknownFormat extends ApiError {}
+
+function unknownFormat(contentType: string): UnknownFormat {
+  const why = `the body of the request was in an unknown format: ${contentType}`;
+  return new UnknownFormat(415, 'UnsupportedMediaType', why);
 }
 
 export interface DiscoveryForm {

@@ -2,6 +2,8 @@
 // has spent seconds on what nobody means.
 
 export const DEPTH_MAX = 10_000;
+/** The parser of YAML calls itself at every level, and has no more room for it than this. */
+export const YAML_DEPTH_MAX = 500;
 
 const OPEN_LIST = 0x5b;
 const CLOSE_LIST = 0x5d;
@@ -53,6 +55,7 @@ function lineDepth(text: string): number {
 
 /** Short texts cannot be too deep, and are not looked at. */
 export function isTooDeep(text: string, isYaml: boolean): boolean {
-  if (text.length <= DEPTH_MAX) return false;
-  return flowDepth(text) > DEPTH_MAX || (isYaml && lineDepth(text) > DEPTH_MAX);
+  const most = isYaml ? YAML_DEPTH_MAX : DEPTH_MAX;
+  if (text.length <= most) return false;
+  return flowDepth(text) > most || (isYaml && lineDepth(text) > most);
 }

@@ -1,7 +1,9 @@
 // Addresses and node ports of services. An address is taken by making its IPAddress object, so that no two
 // services, of however many API servers, have the same; ranges are the ServiceCIDRs that are ready.
+import { isIP } from 'node:net';
 import type { Release } from './allocation.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
+import { invalidValue, nameProblem } from '#kube/meta/names.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { ApiError, invalid } from '#kube/meta/status.ts';
 import { addressAt, isInside } from './cidr.ts';
@@ -21,6 +23,18 @@ export const isService = (info: ResourceInfo): boolean =>
 
 const specOf = (service: KubeObject): Spec => (service['spec'] ?? {}) as Spec;
 const isExternal = (spec: Spec): boolean => spec['type'] === 'ExternalName';
+
+/** An address belongs to a service by its name, which must be one: judged before all else. */
+function checkName(info: ResourceInfo, service: KubeObject, ip: string): void {
+  const { name = '' } = service.metadata;
+  const wrong = nameProblem('path-segment', name);
+  if (wrong === undefined) return;
+  const shown = JSON.stringify(name);
+  const why = `spec.parentRef.name: Invalid value: ${shown}: ${wrong}`;
+  const what = `IPAddress.networking.k8s.io "${ip}" is invalid: ${why}`;
+  const message = `Invalid value: [""]: failed to allocate IP: ${what}`;
+  throw invalid(info, name, [{ reason: 'FieldValueInvalid', message, field: 'spec.clusterIPs' }]);
+}
 
 function refused(info: ResourceInfo, service: KubeObject, ip: string, why: string): ApiError {
   const message = `Invalid value: ${JSON.stringify([ip])}: failed to allocate IP ${ip}: ${why}`;
@@ -115,6 +129,7 @@ export class ServiceAddresses {
     const wanted = String(spec['clusterIP'] ?? '');
     let taken: string | undefined;
     if (wanted === '') {
+      checkName(info, service, addressAt(this.#cidr, INDEX_FIRST) ?? '');
       taken = await this.#next(service, isDryRun);
       spec['clusterIP'] = taken;
     } else if (wanted !== 'None') {
@@ -146,6 +161,11 @@ export class ServiceAddresses {
     ip: string,
     isDryRun: boolean,
   ): Promise<void> {
+    if (isIP(ip) === 0) {
+      const why = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
+      const cause = invalidValue('spec.clusterIPs[0]', ip, why);
+      throw invalid(info, service.metadata.name ?? '', [cause]);
+    }
     const ranges = await this.#ranges();
     if (!ranges.some((cidr) => isInside(cidr, ip))) {
       const why = `the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${this.#cidr}`;

@@ -4,6 +4,7 @@ import { apiVersionOf, parseApiVersion, type KubeObject } from '#kube/meta/objec
 import { decodeStrict } from '#kube/meta/pruning.ts';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
 import type { Schema } from '#kube/meta/schema.ts';
+import { malformedJson, noObject, unrecognized } from './malformed-body.ts';
 import { invalidValue } from '#kube/meta/names.ts';
 import { badRequest, invalid, type ApiError } from '#kube/meta/status.ts';
 
@@ -38,14 +39,9 @@ export function decodeObject(
   duplicates: readonly string[],
 ): KubeObject {
   const { info, fieldValidation } = context;
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw badRequest(
-      'the object provided is unrecognized (must be of type ' +
-        info.kind +
-        '): expected a JSON object',
-    );
-  }
-  const raw = body as Record<string, unknown>;
+  if (body === undefined) throw unrecognized(info.kind, malformedJson(''));
+  if (typeof body !== 'object' || Array.isArray(body)) throw noObject(info.kind, body);
+  const raw = (body ?? {}) as Record<string, unknown>;
   const expected = apiVersionOf(info);
   const { kind, apiVersion } = raw;
   if (info.customResourceDefinition !== undefined) checkCustomKind(info, raw);
@@ -97,7 +93,9 @@ function wrongKind(
 ): string {
   const { group, version } = parseApiVersion(apiVersion);
   const head = `${kind} in version "${version}" cannot be handled as a ${info.kind}`;
-  if (registry.byKind(group, version, kind) !== undefined) {
+  // A Status is known to every group.
+  const isStatus = apiVersion === 'v1' && kind === 'Status';
+  if (isStatus || registry.byKind(group, version, kind) !== undefined) {
     const own = `${info.group === '' ? 'core' : info.group.split('.')[0]}.${info.kind}`;
     return `${head}: converting (${version}.${kind}) to (${own}): unknown conversion`;
   }

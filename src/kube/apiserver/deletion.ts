@@ -61,6 +61,8 @@ export function markDeleted(
   if (info.group === '' && info.resource === 'pods') markPod(object, options, now);
   else if (metadata.deletionTimestamp === undefined) {
     metadata.deletionTimestamp = timestamp(now);
+    // Definitions are marked by their own storage, which knows of no grace and no generation.
+    if (isDefinition(info)) return true;
     if (!isNamespace) metadata.deletionGracePeriodSeconds = 0;
     if (metadata.generation !== undefined) metadata.generation += 1;
   }
@@ -152,7 +154,10 @@ export function checkPreconditions(
   const wanted = options.preconditions;
   // Upstream names the kind here, where other conflicts name the resource.
   const isNamespace = info.group === '' && info.resource === 'namespaces';
-  const kind = { group: info.group, resource: isNamespace ? info.resource : info.kind };
+  if (isNamespace || isDefinition(info)) return checkFirst(info, live, wanted ?? {});
+  // Events are those of the core group, by whatever name they are asked for.
+  const group = info.resource === 'events' ? '' : info.group;
+  const kind = { group, resource: info.kind };
   if (wanted?.uid !== undefined && wanted.uid !== uid) {
     const why = `the UID in the precondition (${wanted.uid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`;
     throw conflict(kind, name, why);
@@ -160,5 +165,23 @@ export function checkPreconditions(
   if (wanted?.resourceVersion !== undefined && wanted.resourceVersion !== resourceVersion) {
     const why = `the ResourceVersion in the precondition (${wanted.resourceVersion}) does not match the ResourceVersion in record (${resourceVersion}). The object might have been modified`;
     throw conflict(kind, name, why);
+  }
+}
+
+/** Of kinds whose storage looks before the store does: in words of its own. */
+function checkFirst(
+  info: ResourceInfo,
+  { metadata }: KubeObject,
+  wanted: NonNullable<DeleteOptions['preconditions']>,
+): void {
+  const head = isDefinition(info) ? 'precondition failed' : 'Precondition failed';
+  const checks = [
+    ['UID', wanted.uid, metadata.uid],
+    ['ResourceVersion', wanted.resourceVersion, metadata.resourceVersion],
+  ] as const;
+  for (const [what, one, own] of checks) {
+    if (one === undefined || one === own) continue;
+    const why = `${head}: ${what} in precondition: ${one}, ${what} in object meta: ${own ?? ''}`;
+    throw conflict(info, metadata.name ?? '', why);
   }
 }

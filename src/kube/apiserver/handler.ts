@@ -31,6 +31,7 @@ import { validateDefinitionSpec } from './crd/definition-validation.ts';
 import { Definitions } from './crd/definitions.ts';
 import { validateCustom } from './crd/object-validation.ts';
 import { internal, unknownResource } from './faults.ts';
+import { pathOfNothing } from './public-paths.ts';
 import { FlowControl, TooManyRequests } from './flow-control/flow-control.ts';
 import { impersonate, wantedUser } from './impersonation.ts';
 import type { KubeletClient } from './kubelet-proxy.ts';
@@ -261,9 +262,9 @@ export class Handler {
       exchange.headers = { 'Audit-Id': id };
       const user = await this.#identify(exchange, info, id);
       if (exchange.audit !== undefined) followAnswer(exchange.audit, response, takesLong(info));
+      if (isLongRunning(info)) return await this.#serve(exchange, info, user);
       const flow = this.#flows.flowOf(user, info);
       exchange.headers = { ...exchange.headers, ...flow.headers };
-      if (isLongRunning(info)) return await this.#serve(exchange, info, user);
       const taken = this.#flows.take(flow, { user, info }, (giveUp) =>
         response.once('close', giveUp),
       );
@@ -299,7 +300,7 @@ export class Handler {
   /** Upgrades are exec, attach and port-forward; errors before the upgrade are plain answers. */
   async handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => {});
-    const exchange: Pick<Exchange, 'request' | 'audit'> = { request };
+    const exchange: Pick<Exchange, 'request' | 'audit' | 'headers'> = { request };
     socket.once('close', () => exchange.audit?.complete());
     try {
       const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
@@ -364,7 +365,7 @@ export class Handler {
 
   /** Who asks, or as whom; from then on the request is written down. */
   async #identify(
-    exchange: Pick<Exchange, 'request' | 'audit'>,
+    exchange: Pick<Exchange, 'request' | 'audit' | 'headers'>,
     info: RequestInfo,
     id: string,
   ): Promise<UserInfo> {
@@ -383,35 +384,48 @@ export class Handler {
     }
     exchange.audit = audit?.begin(request, accessOf(info, real), origin);
     exchange.audit?.received();
+    const { headers } = exchange;
+    exchange.headers = { ...headers, ...refusedHeaders };
     const wanted = wantedUser(request.rawHeaders);
-    if (wanted === undefined) return real;
     const authorize = (access: AccessRequest) => this.#authorizer.authorize(access);
-    const { user, constraint } = await impersonate(authorize, accessOf(info, real), wanted);
+    const acting =
+      wanted === undefined ? undefined : await impersonate(authorize, accessOf(info, real), wanted);
+    exchange.headers = headers ?? {};
+    if (acting === undefined) return real;
+    const { user, constraint } = acting;
     exchange.audit?.impersonated(user, constraint);
     return user;
   }
 
   /** Throws ApiError 403. A request without credentials is refused for what is not public. */
-  async #authorize({ audit }: Pick<Exchange, 'audit'>, access: AccessRequest): Promise<void> {
+  async #authorize(
+    exchange: Pick<Exchange, 'audit' | 'headers'>,
+    access: AccessRequest,
+  ): Promise<void> {
+    const { audit } = exchange;
     const { kind, reason } = await this.#authorizer.authorize(access);
     if (audit !== undefined) {
       const decision = kind === 'allow' ? 'allow' : 'forbid';
       audit.annotations['authorization.k8s.io/decision'] = decision;
       audit.annotations['authorization.k8s.io/reason'] = reason;
     }
-    if (kind !== 'allow') throw forbidden(access, reason);
+    if (kind === 'allow') return;
+    exchange.headers = { ...exchange.headers, ...refusedHeaders };
+    throw forbidden(access, reason);
   }
 
   async #resource(exchange: Exchange, info: RequestInfo, user: UserInfo): Promise<void> {
     const resource = this.registry.byResource(info.group, info.version, info.resource);
-    if (resource === undefined) throw unknownResource();
+    if (resource === undefined) return this.#notServed(exchange, info);
+    if (exchange.request.method === 'HEAD') throw methodNotAllowed();
     checkRoute(info, resource);
-    if (resource.deprecation !== undefined) {
-      exchange.warnings = [resource.deprecation];
-      if (exchange.audit !== undefined) exchange.audit.annotations['k8s.io/deprecated'] = 'true';
-    }
+    const isWarned = resource.deprecation !== undefined;
     if (!isProxied(info))
       exchange.accepted = negotiateOrRefuse(exchange.request, offeredFor(resource, info.verb));
+    if (isWarned) {
+      exchange.warnings = [resource.deprecation ?? ''];
+      if (exchange.audit !== undefined) exchange.audit.annotations['k8s.io/deprecated'] = 'true';
+    }
     if (reviewResources.has(info.resource)) {
       if (this.#roles === undefined) throw unknownResource();
       const context = this.#context(exchange, info, resource, user);
@@ -451,14 +465,26 @@ export class Handler {
     }
   }
 
+  /** Groups that nobody serves are paths of nothing; those of the server have a Status of their own. */
+  #notServed(exchange: Exchange, { group }: RequestInfo): void {
+    const isOwn = this.registry
+      .all()
+      .some((one) => one.group === group && one.customResourceDefinition === undefined);
+    if (isOwn) throw unknownResource();
+    pathOfNothing(exchange);
+  }
+
   #context(
-    exchange: Pick<Exchange, 'request' | 'audit'>,
+    exchange: Pick<Exchange, 'request' | 'audit' | 'warnings'>,
     info: RequestInfo,
     resource: ResourceInfo,
     user: UserInfo,
   ): WriteContext {
     const { query } = info;
     const validation = query.get('fieldValidation');
+    const warnings = [...(exchange.warnings ?? [])];
+    // Whatever the answer is, errors included.
+    exchange.warnings = warnings;
     const agent =
       String(exchange.request.headers['user-agent'] ?? 'unknown').split('/')[0] ?? 'unknown';
     return {
@@ -470,11 +496,13 @@ export class Handler {
       fieldValidation: validation === 'Strict' || validation === 'Ignore' ? validation : 'Warn',
       isDryRun: query.getAll('dryRun').includes('All'),
       options: writeOptions(query),
-      warnings: [],
+      warnings,
       annotations: exchange.audit?.annotations,
     };
   }
 }
+
+const refusedHeaders = { 'X-Content-Type-Options': 'nosniff' };
 
 const isStackOverflow = (error: unknown): boolean =>
   error instanceof RangeError && error.message.includes('call stack');
@@ -526,6 +554,8 @@ function checkRoute(info: RequestInfo, resource: ResourceInfo): void {
   if (subresource === undefined) {
     const isOfOne = verb === 'update' || verb === 'patch';
     const isPlaced = verb === 'create' ? name === undefined : !isOfOne || name !== undefined;
+    // What is only ever created is nowhere to be found.
+    if (name !== undefined && isReview(info)) throw unknownResource();
     if (!isPlaced || !resource.verbs.includes(verb)) throw methodNotAllowed();
     // Across namespaces there is only reading.
     const isReading = verb === 'list' || verb === 'watch';

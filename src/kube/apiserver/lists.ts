@@ -2,6 +2,7 @@
 // answer joined out of the objects' own bytes.
 import { Fault } from '#base/fault.ts';
 import { apiVersionOf } from '#kube/meta/object.ts';
+import { goJsonFault } from '#kube/meta/go-json-error.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { parseFieldSelector, parseLabelSelector } from '#kube/meta/selectors.ts';
 import { ApiError, badRequest, expired, invalid, type StatusCause } from '#kube/meta/status.ts';
@@ -31,11 +32,21 @@ export interface Listed {
   readonly remaining: number | undefined;
 }
 
-export function selectionOf({ info, name, query }: ListRequest): Selection {
+/** How a kind refuses a field that it cannot be selected by. */
+function wordsOf(info: ResourceInfo): (path: string) => string {
+  const head = 'field label';
+  if (info.group === 'batch' && info.resource === 'jobs') {
+    return (path) => `${head} ${JSON.stringify(path)} not supported for Job`;
+  }
   const isSlice = info.group === 'resource.k8s.io';
-  const shownKind = isSlice ? ` for ${apiVersionOf(info)}, Kind=${info.kind}` : '';
+  const whose = isSlice ? ` for ${apiVersionOf(info)}, Kind=${info.kind}` : '';
+  return (path) => `${head} not supported${whose}: ${path}`;
+}
+
+export function selectionOf({ info, name, query }: ListRequest): Selection {
+  const words = wordsOf(info);
   const text = query.get('fieldSelector') ?? '';
-  const fields = parseFieldSelector(text, info.selectableFields, shownKind);
+  const fields = parseFieldSelector(text, info.selectableFields, words);
   if (name !== undefined) fields.push({ path: 'metadata.name', value: name, isEqual: true });
   return { labels: parseLabelSelector(query.get('labelSelector') ?? ''), fields };
 }
@@ -59,12 +70,15 @@ function encodeToken({ revision, start }: Token, prefix: string): string {
 
 function decodeToken(text: string, prefix: string): Token {
   const wrong = 'invalid continue token: continue key is not valid';
-  let token: { v?: unknown; rv?: unknown; start?: unknown };
-  try {
-    token = JSON.parse(Buffer.from(text, 'base64url').toString()) as typeof token;
-  } catch {
-    throw badRequest(`${wrong}: invalid character looking for beginning of value`);
+  const odd = text.search(/[^\w-]/);
+  if (odd >= 0 || text.length % 4 === 1) {
+    const at = odd >= 0 ? odd : text.length - 1;
+    throw badRequest(`${wrong}: illegal base64 data at input byte ${at}`);
   }
+  const json = Buffer.from(text, 'base64url').toString();
+  const fault = goJsonFault(json);
+  if (fault !== undefined) throw badRequest(`${wrong}: ${fault}`);
+  const token = JSON.parse(json) as { v?: unknown; rv?: unknown; start?: unknown } | null;
   if (token?.v !== TOKEN_VERSION) {
     const what = 'server does not recognize this encoded version';
     throw badRequest(`${wrong}: ${what} ${String(token?.v ?? '')}`);
@@ -89,6 +103,17 @@ export function numberOf(query: URLSearchParams, name: string): number | undefin
   if (!/^[+-]?\d+$/.test(text))
     throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
   return Number(text);
+}
+
+/** Of one object: upstream reads the version after the request has been taken, so that it fails. */
+export function checkGetVersion({ resource }: ResourceInfo, query: URLSearchParams): void {
+  const text = query.get('resourceVersion') ?? '';
+  if (text === '' || /^\d+$/.test(text)) return;
+  const quoted = JSON.stringify(text);
+  const why = `Invalid value: ${quoted}: strconv.ParseUint: parsing ${quoted}: invalid syntax`;
+  // Events are not cached, and looked for elsewhere.
+  if (resource === 'events') throw badRequest(`invalid resource version: resourceVersion: ${why}`);
+  throw new ApiError(500, '', `resourceVersion: ${why}`);
 }
 
 export function versionOf(query: URLSearchParams): number | undefined {
@@ -152,6 +177,7 @@ function watchCauses(query: URLSearchParams): StatusCause[] {
 
 /** ApiError 422, as upstream's ValidateListOptions. */
 export function checkListOptions(query: URLSearchParams, isWatch: boolean): void {
+  for (const name of ['timeoutSeconds', 'limit']) numberOf(query, name);
   const causes = isWatch ? watchCauses(query) : listCauses(query);
   if (causes.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', causes);
 }

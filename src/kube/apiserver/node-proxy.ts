@@ -83,7 +83,6 @@ export class NodeProxy {
 
   async request(exchange: Exchange, asked: RequestInfo, context: WriteContext): Promise<void> {
     const info = await admitConnection(this.#resources, context, asked);
-    exchange.warnings = [...(exchange.warnings ?? []), ...context.warnings];
     if (info.subresource === 'proxy') return await this.#proxy(exchange, asked, info);
     const target = await this.#kubeletTarget(info);
     if (streamed.has(info.subresource ?? ''))

@@ -1,7 +1,7 @@
 // Paths that are about the server, not about resources: health, version, discovery, OpenAPI, keys.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ApiError } from '#kube/meta/status.ts';
+import { ApiError, methodNotAllowed } from '#kube/meta/status.ts';
 import {
   aggregatedDocument,
   apiGroupDocument,
@@ -20,8 +20,9 @@ import {
 import { mergeOpenApiV2 } from '#kube/openapi/remote-versions.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
-import { passRequest } from './aggregation/proxy.ts';
+import { passRequest, plainError } from './aggregation/proxy.ts';
 import { acceptedForm, sendJson, sendText, type Exchange } from './bodies.ts';
+import { unknownResource } from './faults.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
 import type { Health } from './health.ts';
 import type { RequestInfo } from './request-info.ts';
@@ -64,6 +65,12 @@ export interface PublicPathsOptions {
   readonly flows: FlowControl;
 }
 
+/** Go's answer to a path that no handler is at. */
+export function pathOfNothing({ response, headers }: Exchange): void {
+  const own = { ...headers, 'Cache-Control': 'no-cache, private' };
+  plainError(response, 404, '404 page not found', own);
+}
+
 export class PublicPaths {
   readonly #registry: TypeRegistry;
   readonly #tokens: TokenAuthority;
@@ -96,6 +103,9 @@ export class PublicPaths {
 
   async handle(exchange: Exchange, info: RequestInfo, user: UserInfo): Promise<void> {
     const path = info.path.replace(/\/+$/, '') || '/';
+    const isRead = ['GET', 'HEAD'].includes(exchange.request.method ?? '');
+    const isRouted = /^\/(?:api(?:\/\w+)?|apis\/[^/]+\/\w+|version)$/.test(path);
+    if (!isRead && isRouted) throw methodNotAllowed();
     if (path.startsWith('/openapi/')) return await this.#openApi(exchange, path, user);
     if (
       path === '/api' ||
@@ -138,25 +148,24 @@ export class PublicPaths {
           ],
         });
       default:
-        throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
+        if (path.startsWith('/version/')) throw unknownResource();
+        return pathOfNothing(exchange);
     }
   }
 
   #dumpFlows(exchange: Exchange, path: string, query: URLSearchParams): void {
     const text = this.#flows.dump(path.slice(FLOW_DUMPS.length), query);
-    if (text === undefined) {
-      throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
-    }
+    if (text === undefined) return pathOfNothing(exchange);
     sendText(exchange, text, { contentType: 'text/plain; charset=utf-8' });
   }
 
   async #answerHealth(exchange: Exchange, { path, query }: RequestInfo): Promise<void> {
     const answer = await this.#health.answer(path.replace(/\/+$/, ''), query);
-    if (answer === undefined) {
-      throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
-    }
+    if (answer === undefined) return pathOfNothing(exchange);
     const contentType = 'text/plain; charset=utf-8';
-    const headers = { 'X-Content-Type-Options': 'nosniff' };
+    // One check by itself is answered in a simpler way.
+    const isWhole = path.replace(/\/+$/, '').split('/').length === 2;
+    const headers = isWhole ? { 'X-Content-Type-Options': 'nosniff' } : {};
     sendText(exchange, answer.text, { status: answer.status, contentType, headers });
   }
 
@@ -199,8 +208,11 @@ export class PublicPaths {
         : groupVersion === undefined
           ? apiGroupDocument(this.#registry, group, this.#aggregation)
           : apiResourceListDocument(this.#registry, group, groupVersion);
-    if (found === undefined)
-      throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
+    if (found === undefined) {
+      const isOwn = root === 'api' || this.#registry.all().some((one) => one.group === group);
+      if (!isOwn) return pathOfNothing(exchange);
+      throw unknownResource();
+    }
     sendJson(exchange, found);
   }
 
@@ -227,8 +239,11 @@ export class PublicPaths {
       return await passRequest(exchange, { ...remote, user });
     }
     const text = documents.get(wanted);
-    if (text === undefined)
-      throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
+    if (text === undefined) {
+      const { response, headers } = exchange;
+      response.writeHead(404, { ...headers, 'Cache-Control': 'no-cache, private' });
+      return void response.end();
+    }
     sendText(exchange, text);
   }
 

@@ -2,10 +2,12 @@
 import type { Env } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import { notFound } from '#kube/meta/status.ts';
 import { encodeList, encodeObject } from '#kube/types/protobuf.ts';
 import type { Store } from '#store/store.ts';
 import { sendBytes, sendValue, type Exchange, type SendOptions } from './bodies.ts';
 import {
+  checkGetVersion,
   checkListOptions,
   listJson,
   listMetadata,
@@ -13,6 +15,7 @@ import {
   listProtobuf,
   type Listed,
 } from './lists.ts';
+import { partialObject } from './metadata-only.ts';
 import { mediaTypes, negotiateOrRefuse, offeredFor, type Accepted } from './negotiation.ts';
 import { jsonBytes, objectFor } from './object-store.ts';
 import { toTable } from './printers/table.ts';
@@ -41,6 +44,10 @@ export class Reads {
   }
 
   async get(exchange: Exchange, info: RequestInfo, resource: ResourceInfo): Promise<void> {
+    checkGetVersion(resource, info.query);
+    if (resource.resource === 'componentstatuses') {
+      throw notFound({ group: '', resource: 'componentstatus' }, info.name ?? '');
+    }
     const kv = await this.#resources.need(resource, info.namespace, info.name ?? '');
     if (info.subresource === 'scale') {
       return this.sendObject(exchange, info, scaleInfo, scaleOf(resource, objectFor(resource, kv)));
@@ -66,7 +73,7 @@ export class Reads {
         ? toTable(resource, [object], this.#tableOptions(info, { resourceVersion }, true))
         : as === undefined || as === 'Table'
           ? object
-          : partial(object, version);
+          : partialObject(resource, object, version);
     sendValue(exchange, value, options);
   }
 
@@ -120,13 +127,17 @@ export class Reads {
     listed: Listed,
     { media, version }: Accepted,
   ): void {
-    const items = listed.items.map((kv) => partial(objectFor(resource, kv), version));
+    const items = listed.items.map((kv) =>
+      partialObject(resource, objectFor(resource, kv), version),
+    );
     const list = {
       kind: 'PartialObjectMetadataList',
       apiVersion: `meta.k8s.io/${version}`,
       metadata: listMetadata(listed),
     };
-    if (media !== 'protobuf') return sendValue(exchange, { ...list, items });
+    // As Go writes a list that nobody put anything in.
+    const written = items.length === 0 ? null : items;
+    if (media !== 'protobuf') return sendValue(exchange, { ...list, items: written });
     const messages = items.map((item) => encodeObject(item) ?? new Uint8Array());
     sendBytes(exchange, encodeList(list, messages), { contentType: mediaTypes.protobuf });
   }
@@ -159,12 +170,4 @@ export class Reads {
 function acceptedBy(exchange: Exchange, resource: ResourceInfo): Accepted {
   exchange.accepted ??= negotiateOrRefuse(exchange.request, offeredFor(resource, 'get'));
   return exchange.accepted;
-}
-
-function partial(object: KubeObject, version: string): KubeObject {
-  return {
-    kind: 'PartialObjectMetadata',
-    apiVersion: `meta.k8s.io/${version}`,
-    metadata: object.metadata,
-  };
 }

@@ -1,6 +1,8 @@
 // The options of a request that writes (CreateOptions, PatchOptions, DeleteOptions …): what its query
 // and body may say, and the answers to what they may not, as apimachinery v0.37 validates them.
 import { invalidValue, forbidden, requiredValue, unsupported } from '#kube/meta/names.ts';
+import { decodeStrict } from '#kube/meta/pruning.ts';
+import { typeSchema } from '#kube/types/registry.ts';
 import { badRequest, invalid, type StatusCause } from '#kube/meta/status.ts';
 import type { DeleteOptions } from './deletion.ts';
 
@@ -27,6 +29,14 @@ function boolean(query: URLSearchParams, name: string): boolean | undefined {
 
 // ---- writes ----
 
+/** As Go's %q writes control characters. */
+function goQuoted(text: string): string {
+  return JSON.stringify(text)
+    .replaceAll('\\u0007', '\\a')
+    .replaceAll('\\u000b', '\\v')
+    .replaceAll(/\\u00([01][0-9a-f])/g, '\\x$1');
+}
+
 const MANAGER_BYTES_MAX = 128;
 
 function writeCauses(query: URLSearchParams): StatusCause[] {
@@ -45,8 +55,8 @@ function managerCauses(query: URLSearchParams): StatusCause[] {
   for (const character of manager) {
     if (/[\p{C}\p{Zl}\p{Zp}]/u.test(character)) {
       const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
-      const why = `invalid character U+${code} (at position ${at})`;
-      causes.push(invalidValue(field, manager, why));
+      const message = `Invalid value: ${goQuoted(manager)}: invalid character U+${code} (at position ${at})`;
+      causes.push({ reason: 'FieldValueInvalid', message, field });
     }
     at += Buffer.byteLength(character);
   }
@@ -121,6 +131,8 @@ export function deleteOptionsOf(query: URLSearchParams, body: unknown): Deletion
   return { ...given, isDryRun: dryRun.includes('All'), given: said };
 }
 
+const DELETE_OPTIONS = 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions';
+
 type Given = DeleteOptions & { readonly dryRun?: readonly string[] };
 
 function fromQuery(query: URLSearchParams): Given {
@@ -139,11 +151,19 @@ function fromBody(body: unknown): Given {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw badRequest("couldn't get version/kind; json parse error: expected an object");
   }
-  const { kind, apiVersion, ...options } = body as Record<string, unknown>;
+  const { kind, apiVersion } = body as Record<string, unknown>;
   if (kind !== undefined && kind !== 'DeleteOptions') {
     const scheme = 'pkg/runtime/scheme.go:111';
     const type = `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion ?? '')}`;
     throw badRequest(`${type} in scheme "${scheme}"`);
   }
+  const decoded = decodeStrict(typeSchema(DELETE_OPTIONS), body);
+  const [wrong] = decoded.errors;
+  if (wrong !== undefined) throw badRequest(wrong);
+  const {
+    kind: _kind,
+    apiVersion: _version,
+    ...options
+  } = decoded.value as Record<string, unknown>;
   return options as Given;
 }

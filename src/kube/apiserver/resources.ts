@@ -4,7 +4,7 @@ import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
 import type { Env } from '#env/env.ts';
 import { serverSideApply, trackUpdate } from '#kube/meta/apply.ts';
 import { applyDefaults } from '#kube/meta/defaulting.ts';
-import { generateName, invalidValue } from '#kube/meta/names.ts';
+import { invalidValue } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { applyPatch, goText } from '#kube/meta/patch.ts';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
@@ -17,7 +17,13 @@ import {
   notFound,
   type StatusCause,
 } from '#kube/meta/status.ts';
-import { validateCreate, validateMetadataUpdate, validateUpdate } from '#kube/meta/validation.ts';
+import {
+  validateCreate,
+  validateMetadataUpdate,
+  validateStatusUpdate,
+  validateUpdate,
+} from '#kube/meta/validation.ts';
+import { warningsOf } from '#kube/meta/warnings.ts';
 import { prefixEnd, type KeyValue, type Store } from '#store/store.ts';
 import type { AdmissionChain } from './admission/chain.ts';
 import type { AdmissionRequest } from './admission/request.ts';
@@ -40,15 +46,18 @@ import {
   prepareObjects,
   serialize,
 } from './object-store.ts';
+import type { PatchRequest } from './patch-request.ts';
 import { isSame, readForm, storedForm } from './stored-forms.ts';
 import { defaultStatus } from './status-defaults.ts';
-import { prepareCreate, prepareUpdate, timestamp } from './strategies.ts';
+import { prepareCreate, prepareUpdate, stampTaint, timestamp } from './strategies.ts';
+import { validatePodPart } from './pod-parts.ts';
 import type { UserInfo } from './user.ts';
 import {
   checkApplied,
   checkUid,
   checkUnversioned,
   checkVersion,
+  drawnName,
   isCreatedOnUpdate,
   kindOf,
   wipeSystemFields,
@@ -76,16 +85,6 @@ export interface Written {
   readonly object: KubeObject;
   readonly isCreated: boolean;
 }
-
-export type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
-
-export interface PatchRequest {
-  readonly type: PatchType;
-  readonly patch: unknown;
-  readonly force: boolean;
-}
-
-export type { DeleteOptions } from './deletion.ts';
 
 const RETRIES_MAX = 10;
 const MODIFIED =
@@ -195,12 +194,14 @@ export class Resources implements ObjectLookup {
     this.#checkNamespace(context, object);
     if (!info.namespaced) delete metadata.namespace;
     const isGenerated = metadata.name === undefined || metadata.name === '';
+    // Ranges have an id for a name when nobody gives them one.
+    if (isGenerated && !metadata.generateName && info.resource === 'limitranges') {
+      metadata.name = this.#env.random.uuid();
+    }
     for (let attempt = 0; ; attempt++) {
       const next = isGenerated ? structuredClone(object) : object;
       if (isGenerated && next.metadata.generateName !== undefined) {
-        next.metadata.name = generateName(next.metadata.generateName, () =>
-          this.#env.random.next(),
-        );
+        next.metadata.name = drawnName(info, next.metadata.generateName, this.#env.random);
       }
       const made = await this.#createOnce(context, next, body?.skipTracking === true);
       if (made !== undefined) return made;
@@ -226,6 +227,7 @@ export class Resources implements ObjectLookup {
     const now = this.#env.clock.now();
     wipeSystemFields(wanted);
     applyDefaults(info, wanted);
+    stampTaint(info, wanted, now);
     if (!skipTracking) this.#track(context, undefined, wanted);
     const request = admissionRequestOf(context, 'CREATE', wanted, undefined);
     await this.mutate(context, request);
@@ -260,6 +262,7 @@ export class Resources implements ObjectLookup {
     const extra = await this.#extraValidation(context, object, undefined);
     const causes = [...validateCreate(info, object), ...extra];
     if (causes.length > 0) throw invalid(kindOf(info), object.metadata.name ?? '', causes);
+    this.#warn(context, object);
     await this.judge(context, request);
     checkUnversioned(object);
     const key = objectKey(info, namespace, object.metadata.name ?? '');
@@ -288,6 +291,10 @@ export class Resources implements ObjectLookup {
       );
     }
     object.metadata.namespace = namespace ?? '';
+  }
+
+  #warn({ info, isAdmitted, warnings }: WriteContext, object: KubeObject): void {
+    if (isAdmitted !== true) warnings.push(...warningsOf(info, object));
   }
 
   /** Those who may change the object; throws ApiError for a refusal. */
@@ -405,10 +412,13 @@ export class Resources implements ObjectLookup {
       const own =
         subresource === undefined
           ? validateUpdate(info, next, live)
-          : validateMetadataUpdate(next, live);
+          : subresource === 'status'
+            ? validateStatusUpdate(info, next, live)
+            : [...validateMetadataUpdate(next, live), ...validatePodPart(next, live, subresource)];
       const causes = [...own, ...(await this.#extraValidation(context, next, live))];
       if (causes.length > 0) throw invalid(kindOf(info), name, causes);
     }
+    if (subresource === undefined) this.#warn(context, next);
     await this.judge(context, request);
     delete next.metadata.resourceVersion;
     if (isSame(live, next) && kv.isStale !== true) return live;

@@ -10,7 +10,8 @@ import { badRequest, invalid } from '#kube/meta/status.ts';
 import { kindAlone } from './kind-alone.ts';
 import { admissionRequestOf } from './admission/write-request.ts';
 import { checkApplied } from './write-checks.ts';
-import type { Resources, PatchRequest, WriteContext } from './resources.ts';
+import type { Resources, WriteContext } from './resources.ts';
+import type { PatchRequest } from './patch-request.ts';
 
 type Json = Record<string, unknown>;
 
@@ -112,7 +113,9 @@ function ownersOfObject(
   });
   const apiVersion = apiVersionOf(info);
   for (const entry of left.values()) {
-    const own: ManagedFieldsEntry = { ...entry, apiVersion, fieldsV1: path };
+    // Upstream does not note when.
+    const { time: _time, ...timeless } = entry;
+    const own: ManagedFieldsEntry = { ...timeless, apiVersion, fieldsV1: path };
     const known = kept.findIndex((one) => identityOf(one) === identityOf(own));
     const fields = union((kept[known]?.fieldsV1 ?? {}) as FieldSet, path);
     if (known < 0) kept.push(own);

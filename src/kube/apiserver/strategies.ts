@@ -107,7 +107,9 @@ const initialStatus: Readonly<Record<string, Json>> = {
   },
 };
 
-function qosClass(spec: Json | undefined): string {
+const oldScalerStatus: Json = { currentReplicas: 0, desiredReplicas: 0 };
+
+export function qosClass(spec: Json | undefined): string {
   if (spec === undefined) return 'BestEffort';
   const containers = [
     ...((spec['containers'] ?? []) as Json[]),
@@ -133,13 +135,13 @@ function addJobLabels(object: KubeObject): void {
   const { uid = '', name = '' } = object.metadata;
   const template = spec['template'] as { metadata?: { labels?: Record<string, string> } };
   template.metadata ??= {};
-  template.metadata.labels = {
-    ...template.metadata.labels,
+  // In place: the job may have taken its labels from here.
+  Object.assign((template.metadata.labels ??= {}), {
     'batch.kubernetes.io/controller-uid': uid,
     'batch.kubernetes.io/job-name': name,
     'controller-uid': uid,
     'job-name': name,
-  };
+  });
   const selector = (spec['selector'] ??= {}) as { matchLabels?: Record<string, string> };
   selector.matchLabels = { ...selector.matchLabels, 'batch.kubernetes.io/controller-uid': uid };
 }
@@ -158,7 +160,8 @@ export function prepareCreate(
   }
   if (keyOf(info) === '/nodes') fillNodeStatus((object['status'] ??= {}) as Json);
   else if (hasStatus(info)) {
-    const status = initialStatus[keyOf(info)];
+    const isOldScaler = info.group === 'autoscaling' && info.version === 'v1';
+    const status = isOldScaler ? oldScalerStatus : initialStatus[keyOf(info)];
     if (status === undefined) delete object['status'];
     else object['status'] = structuredClone(status);
   }
@@ -170,10 +173,7 @@ export function prepareCreate(
   if (keyOf(info) === '/persistentvolumes') {
     object['status'].lastPhaseTransitionTime = timestamp(context.now);
   }
-  if (keyOf(info) === 'resource.k8s.io/devicetaintrules') {
-    const taint = object['spec']?.taint as Json | undefined;
-    if (taint !== undefined) taint['timeAdded'] ??= timestamp(context.now);
-  }
+  if (keyOf(info) === 'coordination.k8s.io/leases') dropElection(object, undefined);
   if (keyOf(info) === 'certificates.k8s.io/certificatesigningrequests') {
     signRequest(object, context.user);
   }
@@ -184,6 +184,21 @@ export function prepareCreate(
     object['status'] = { conditions: null, acceptedNames: { plural: '', kind: '' } };
     keepStoredVersions(object);
   }
+}
+
+/** Who is to lead is chosen by the holders: coordinated election is off by default upstream. */
+function dropElection(object: KubeObject, old: KubeObject | undefined): void {
+  const [spec, before] = [object['spec'] as Json | undefined, old?.['spec'] as Json | undefined];
+  for (const field of ['strategy', 'preferredHolder']) {
+    if (spec !== undefined && before?.[field] === undefined) delete spec[field];
+  }
+}
+
+/** A taint says when it was added; before anything else, so that it is the client's own. */
+export function stampTaint(info: ResourceInfo, object: KubeObject, now: number): void {
+  if (keyOf(info) !== 'resource.k8s.io/devicetaintrules') return;
+  const taint = object['spec']?.taint as Json | undefined;
+  if (taint !== undefined) taint['timeAdded'] ??= timestamp(now);
 }
 
 /** What this server serves by itself is there from the first moment. */
@@ -258,6 +273,11 @@ export function prepareUpdate(
     if (keyOf(info) === '/persistentvolumes') stampPhase(next, old, now);
     return;
   }
+  if (subresource === 'ephemeralcontainers' || subresource === 'resize') {
+    keepPod(next, old, subresource);
+    if (desireChanged(next, old)) metadata.generation = (old.metadata.generation ?? 0) + 1;
+    return;
+  }
   if (subresource === 'finalize') {
     next['status'] = old['status'];
     return;
@@ -278,6 +298,7 @@ export function prepareUpdate(
     }
   }
   if (keyOf(info) === '/services') keepService(next, old);
+  if (keyOf(info) === 'coordination.k8s.io/leases') dropElection(next, old);
   if (keyOf(info) === 'apps/daemonsets' && subresource === undefined) recountTemplate(next, old);
   const isDeployment = keyOf(info) === 'apps/deployments';
   const isAnnotated = isDeployment && !same(annotationsOf(next), annotationsOf(old));
@@ -287,6 +308,27 @@ export function prepareUpdate(
   if (hasGeneration(info) && (isMarked || desireChanged(next, old))) {
     metadata.generation = (old.metadata.generation ?? 0) + 1;
   }
+}
+
+/** What the endpoints of a pod take: its ephemeral containers, or the resources of its containers. */
+function keepPod(next: KubeObject, old: KubeObject, subresource: string): void {
+  const [spec, before] = [(next['spec'] ?? {}) as Json, (old['spec'] ?? {}) as Json];
+  next['status'] = old['status'];
+  if (subresource === 'ephemeralcontainers') {
+    const { ephemeralContainers } = spec;
+    const { ephemeralContainers: _old, ...rest } = before;
+    const has = ((ephemeralContainers ?? []) as unknown[]).length > 0;
+    next['spec'] = { ...rest, ...(has ? { ephemeralContainers } : {}) };
+    return;
+  }
+  const resized = (field: string): Json => {
+    const [mine, theirs] = [before[field], spec[field]] as (Json[] | undefined)[];
+    if (mine === undefined || theirs?.length !== mine.length) return {};
+    return {
+      [field]: mine.map((one, i) => ({ ...one, resources: theirs[i]?.['resources'] ?? {} })),
+    };
+  };
+  next['spec'] = { ...before, ...resized('containers'), ...resized('initContainers') };
 }
 
 const annotationsOf = ({ metadata }: KubeObject): object => metadata.annotations ?? {};

@@ -5,6 +5,7 @@ import type { Status } from '#kube/meta/status.ts';
 import { encodeEnvelope, envelope, watchFrame } from '#kube/types/protobuf.ts';
 import { toTable } from './printers/table.ts';
 import { mediaTypes, type Accepted } from './negotiation.ts';
+import { partialObject } from './metadata-only.ts';
 import { jsonBytes, objectFor, protobufBytes } from './object-store.ts';
 import type { WatchEvent } from './selection.ts';
 
@@ -53,12 +54,8 @@ function wholeProtobuf(info: ResourceInfo): WatchForm {
 }
 
 function metadataOf(info: ResourceInfo, { kv, revision }: WatchEvent, version: string): Json {
-  const { metadata } = objectFor(info, kv);
-  return {
-    kind: 'PartialObjectMetadata',
-    apiVersion: `meta.k8s.io/${version}`,
-    metadata: { ...metadata, resourceVersion: String(revision) },
-  };
+  const shown = partialObject(info, objectFor(info, kv), version);
+  return { ...shown, metadata: { ...shown.metadata, resourceVersion: String(revision) } };
 }
 
 function metadataOnly(info: ResourceInfo, { media, version }: Accepted): WatchForm {

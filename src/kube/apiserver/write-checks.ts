@@ -1,5 +1,7 @@
 // What a write has to be before anything is done with it: whole, of the right kind, not said to be there
 // already; and which kinds a PUT creates.
+import type { Env } from '#env/env.ts';
+import { generateName } from '#kube/meta/names.ts';
 import { apiVersionOf, parseApiVersion, type KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { ApiError, badRequest, conflict } from '#kube/meta/status.ts';
@@ -88,4 +90,9 @@ export function checkUid(
   const key = isDryRun ? whole.replace(/^\/registry/, '') : whole;
   const why = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: ${uids}`;
   throw conflict(info, name, why);
+}
+
+/** Addresses are not drawn by name. */
+export function drawnName(info: ResourceInfo, base: string, random: Env['random']): string {
+  return info.resource === 'ipaddresses' ? base : generateName(base, () => random.next());
 }

@@ -3,17 +3,19 @@ import type { Env } from '#env/env.ts';
 import { trackUpdate } from '#kube/meta/apply.ts';
 import { applyDefaults } from '#kube/meta/defaulting.ts';
 import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
+import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { ApiError, badRequest } from '#kube/meta/status.ts';
 import { admissionRequestOf } from './admission/write-request.ts';
 import type { Authenticator } from './authentication.ts';
 import type { Authorizer } from './authz/authorizer.ts';
 import { bind, bindingInfo, checkBinding } from './bindings.ts';
-import { readBody, sendValue, type Body, type Exchange } from './bodies.ts';
+import { readBody, sendValue, UnknownFormat, type Body, type Exchange } from './bodies.ts';
 import type { Definitions } from './crd/definitions.ts';
 import { returnsDeleted } from './deletion.ts';
 import { unknownResource } from './faults.ts';
 import { listPage } from './lists.ts';
 import { objectFor } from './object-store.ts';
+import { MalformedBody, malformedPatch, unrecognized } from './malformed-body.ts';
 import type { Reads } from './reads.ts';
 import type { RequestInfo } from './request-info.ts';
 import {
@@ -22,7 +24,8 @@ import {
   checkUpdateOptions,
   deleteOptionsOf,
 } from './request-options.ts';
-import type { PatchType, Resources, WriteContext, Written } from './resources.ts';
+import type { Resources, WriteContext, Written } from './resources.ts';
+import type { PatchType } from './patch-request.ts';
 import type { RoleCache } from './role-cache.ts';
 import { changeScale, scaleInfo, type ScaleChange } from './scale.ts';
 import { timestamp } from './strategies.ts';
@@ -62,13 +65,30 @@ export class Writes {
     this.#env = env;
   }
 
-  async #body(exchange: Exchange): Promise<Asked & { contentType: string }> {
-    const body = await readBody(exchange.request);
-    return body ?? { value: undefined, contentType: '', duplicates: [] };
+  async #body(
+    exchange: Exchange,
+    { info }: WriteContext,
+    isPatch = false,
+  ): Promise<Asked & { contentType: string }> {
+    try {
+      const body = await readBody(exchange.request);
+      return body ?? { value: undefined, contentType: '', duplicates: [] };
+    } catch (error) {
+      const { 'content-type': type = '' } = exchange.request.headers;
+      if (error instanceof MalformedBody) {
+        throw isPatch
+          ? malformedPatch(type.split(';')[0] ?? '', error)
+          : unrecognized(info.kind, error);
+      }
+      if (!(error instanceof UnknownFormat)) throw error;
+      // Before anything of the resource is looked at.
+      if (isPatch) exchange.warnings = [];
+      throw isPatch ? unknownPatch(info) : unknownBody(info);
+    }
   }
 
   async review(exchange: Exchange, context: WriteContext, roles: RoleCache): Promise<void> {
-    const { value } = await this.#body(exchange);
+    const { value } = await this.#body(exchange, context);
     const { info, user } = context;
     const services = {
       roles,
@@ -81,7 +101,10 @@ export class Writes {
       ...body,
       kind: info.kind,
       apiVersion: apiVersionOf(info),
-      metadata: { ...body.metadata },
+      metadata: {
+        ...body.metadata,
+        ...(context.namespace === undefined ? {} : { namespace: context.namespace }),
+      },
     };
     const now = timestamp(this.#env.clock.now());
     const manager = context.fieldManager;
@@ -90,23 +113,23 @@ export class Writes {
     const isAccess = info.group === 'authorization.k8s.io';
     const { managedFields: _fields, ...metadata } = next.metadata;
     exchange.audit?.request({ ...next, metadata, status: isAccess ? { allowed: false } : {} });
-    const answer = await review(services, info.resource, user, next);
+    const answer = await review(services, info.resource, user, next, now);
     sendValue(exchange, answer, { status: 201 });
   }
 
   async create(exchange: Exchange, info: RequestInfo, context: WriteContext): Promise<void> {
-    const body = await this.#body(exchange);
+    const body = await this.#body(exchange, context);
     checkCreateOptions(info.query);
     const { name = '', subresource } = info;
     if (info.resource === 'bindings' && subresource === undefined) {
       const answer = await this.#bind(context, undefined, body);
-      return sendValue(exchange, answer, { status: 201, warnings: context.warnings });
+      return sendValue(exchange, answer, { status: 201 });
     }
     if (subresource !== undefined) {
       const kind = context.info.subresources.find((one) => one.name === subresource);
       exchange.audit?.request(asked((body.value ?? {}) as KubeObject, kind, subresource));
       const answer = await this.#below(subresource, context, name, body);
-      return sendValue(exchange, answer, { status: 201, warnings: context.warnings });
+      return sendValue(exchange, answer, { status: 201 });
     }
     const { value, duplicates } = body;
     const decoded = this.#resources.decode(context, value, duplicates);
@@ -115,7 +138,6 @@ export class Writes {
     await this.#options.definitions.onWritten(context.info);
     this.#reads.sendObject(exchange, info, context.info, object, {
       status: 201,
-      warnings: context.warnings,
     });
   }
 
@@ -167,11 +189,13 @@ export class Writes {
 
   async change(exchange: Exchange, info: RequestInfo, context: WriteContext): Promise<void> {
     const { name = '', query } = info;
-    const body = await this.#body(exchange);
+    const body = await this.#body(exchange, context, info.verb === 'patch');
     const type = patchTypes[body.contentType];
     if (info.verb === 'patch') {
-      if (type === undefined || (type === 'strategic' && isCustom(context))) {
-        throw unknownPatch(context);
+      if (type === undefined || (type === 'strategic' && isCustom(context.info))) {
+        // Before anything of the resource is looked at.
+        exchange.warnings = [];
+        throw unknownPatch(context.info);
       }
       checkPatchOptions(query, type === 'apply');
       if (type === 'apply') checkAppliedText(context, body.duplicates);
@@ -195,7 +219,6 @@ export class Writes {
     const status = written.isCreated ? 201 : 200;
     this.#reads.sendObject(exchange, info, context.info, written.object, {
       status,
-      warnings: context.warnings,
     });
   }
 
@@ -218,11 +241,11 @@ export class Writes {
   ): Promise<void> {
     const now = (): string => timestamp(this.#env.clock.now());
     const scale = await changeScale(this.#resources, context, info.name ?? '', change, now);
-    this.#reads.sendObject(exchange, info, scaleInfo, scale, { warnings: context.warnings });
+    this.#reads.sendObject(exchange, info, scaleInfo, scale);
   }
 
   async delete(exchange: Exchange, info: RequestInfo, context: WriteContext): Promise<void> {
-    const { value } = await this.#body(exchange);
+    const { value } = await this.#body(exchange, context);
     const options = deleteOptionsOf(info.query, value);
     if (value !== undefined) {
       // Upstream writes these down as it has them in memory.
@@ -234,7 +257,9 @@ export class Writes {
     const isDecided =
       options.propagationPolicy !== undefined || options.orphanDependents !== undefined;
     const isJob = context.info.group === 'batch' && context.info.resource === 'jobs';
-    if (isJob && !isDecided) exchange.warnings = [orphansWarning];
+    const warn = (): void => {
+      if (isJob && !isDecided) context.warnings.push(orphansWarning);
+    };
     if (info.verb === 'deletecollection') {
       const { namespace, query } = info;
       const listed = await listPage(this.#resources.store, {
@@ -242,6 +267,7 @@ export class Writes {
         namespace,
         query,
       });
+      warn();
       for (const kv of listed.items) {
         const object = objectFor(context.info, kv);
         const place = { ...own, namespace: object.metadata.namespace };
@@ -252,6 +278,7 @@ export class Writes {
       await this.#options.definitions.onWritten(context.info);
       return this.#reads.sendList(exchange, info, context.info, listed);
     }
+    warn();
     const { object, gone } = await this.#resources.delete(own, info.name ?? '', options);
     await this.#options.definitions.onWritten(context.info);
     if (!gone) return this.#reads.sendObject(exchange, info, context.info, object);
@@ -304,13 +331,21 @@ function checkAppliedText(context: WriteContext, problems: readonly string[]): v
 const orphansWarning =
   'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning';
 
-function isCustom({ info }: WriteContext): boolean {
+function isCustom(info: ResourceInfo): boolean {
   return info.customResourceDefinition !== undefined;
 }
 
-function unknownPatch(context: WriteContext): ApiError {
+function unknownBody(info: ResourceInfo): ApiError {
+  const types = ['application/json', 'application/yaml'];
+  if (!isCustom(info)) types.push('application/vnd.kubernetes.protobuf');
+  const head = 'the body of the request was in an unknown format';
+  const message = `${head} - accepted media types include: ${types.join(', ')}`;
+  return new ApiError(415, 'UnsupportedMediaType', message);
+}
+
+function unknownPatch(info: ResourceInfo): ApiError {
   const reason = 'UnsupportedMediaType';
-  if (!isCustom(context)) return new ApiError(415, reason, '415: Unsupported Media Type', {});
+  if (!isCustom(info)) return new ApiError(415, reason, '415: Unsupported Media Type', {});
   const types = Object.keys(patchTypes).filter((one) => !one.includes('strategic'));
   const head = 'the body of the request was in an unknown format';
   return new ApiError(415, reason, `${head} - accepted media types include: ${types.join(', ')}`);

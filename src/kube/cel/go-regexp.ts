@@ -40,6 +40,28 @@ function translate(pattern: string): { source: string; flags: string } {
   return { source, flags };
 }
 
+/** Why it is no pattern, in the words of Go's regexp/syntax. */
+function reasonOf(message: string, pattern: string): string {
+  const quoted = (text: string): string => `\`${text}\``;
+  const last = (sign: RegExp): string => sign.exec(pattern)?.[0] ?? pattern;
+  if (/Unterminated group/.test(message)) return `missing closing ): ${quoted(pattern)}`;
+  if (/Unmatched '\)'/.test(message)) return `unexpected ): ${quoted(pattern)}`;
+  if (/Unterminated character class/.test(message)) {
+    return `missing closing ]: ${quoted(pattern.slice(pattern.lastIndexOf('[')))}`;
+  }
+  if (/Nothing to repeat/.test(message)) {
+    return `missing argument to repetition operator: ${quoted(last(/[*+?]/))}`;
+  }
+  if (/at end of pattern/.test(message)) return 'trailing backslash at end of expression: ``';
+  if (/out of order in character class/.test(message)) {
+    return `invalid character class range: ${quoted(last(/(?:\\?.)-(?:\\?.)(?=[^[]*\])/))}`;
+  }
+  if (/out of order in \{\}/.test(message)) {
+    return `invalid repeat count: ${quoted(last(/\{\d+,\d+\}/))}`;
+  }
+  return message.replace(/^Invalid regular expression: /, '');
+}
+
 const CACHE_MAX = 1_000;
 const compiled = new Map<string, RegExp>();
 
@@ -67,7 +89,7 @@ export function goRegExp(pattern: string): RegExp {
       // Escapes of ordinary characters are refused in Unicode mode only.
       found = new RegExp(source, flags);
     } catch (error) {
-      const why = (error as Error).message.replace(/^Invalid regular expression: /, '');
+      const why = reasonOf((error as Error).message, pattern);
       throw new CelFailure(`error parsing regexp: ${why}`, { cause: error });
     }
   }

@@ -322,10 +322,9 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
       spec['completions'] = 1;
     fill(spec, { parallelism: 1 });
     defaultTemplate(spec);
-    // Once it is known by an id: then its template has the labels that the server gives.
+    // The very same labels: what the server gives to the template, it gives to the job as well.
     const labels = labelsOfTemplate(spec);
-    if (object.metadata.uid !== undefined && isObject(labels))
-      object.metadata.labels ??= structuredClone(labels) as Record<string, string>;
+    if (isObject(labels)) object.metadata.labels ??= labels as Record<string, string>;
   },
   'batch/CronJob': (spec) => {
     fill(spec, {
@@ -475,6 +474,10 @@ function mergeStringData(object: KubeObject): void {
 /** What a claim asks for: one of each device, unless it says otherwise. */
 function defaultDevices(devices: unknown): void {
   if (!isObject(devices)) return;
+  // Versions are converted one by one, which leaves nothing of an empty list.
+  if (Array.isArray(devices['requests']) && devices['requests'].length === 0) {
+    devices['requests'] = null;
+  }
   const defaultRequest = (request: Json): void => {
     fill(request, { allocationMode: 'ExactCount' });
     if (request['allocationMode'] === 'ExactCount') fill(request, { count: 1 });

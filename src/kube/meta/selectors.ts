@@ -236,7 +236,7 @@ export interface FieldRequirement {
 export function parseFieldSelector(
   text: string,
   allowed: readonly string[],
-  shownKind = '',
+  refusal = (path: string): string => `field label not supported: ${path}`,
 ): FieldRequirement[] {
   return text
     .split(',')
@@ -249,9 +249,7 @@ export function parseFieldSelector(
       if (!['metadata.name', 'metadata.namespace', ...allowed].includes(path)) {
         const known = 'only "metadata.name", "metadata.namespace"';
         const plain = `"${path}" is not a known field selector: ${known}`;
-        throw badRequest(
-          allowed.length === 0 ? plain : `field label not supported${shownKind}: ${path}`,
-        );
+        throw badRequest(allowed.length === 0 ? plain : refusal(path));
       }
       return { path, value, isEqual: sign !== '!=' };
     });

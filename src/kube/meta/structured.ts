@@ -55,6 +55,8 @@ export function elementEdge(list: Schema, element: unknown): string {
 }
 
 function defaultOfKey(list: Schema, key: string): unknown {
+  // Its name is empty by default, which the table does not tell.
+  if (list.items?.name === 'io.k8s.api.core.v1.LocalObjectReference') return '';
   return list.items?.properties?.[key]?.default ?? (key === 'protocol' ? 'TCP' : undefined);
 }
 

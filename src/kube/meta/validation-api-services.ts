@@ -57,11 +57,16 @@ export function validateApiService(object: KubeObject): StatusCause[] {
   const group = String(spec['group'] ?? '');
   const version = String(spec['version'] ?? '');
   const causes: StatusCause[] = [];
-  const { name = '' } = object.metadata;
+  const { name = '', generateName = '' } = object.metadata;
   const needed = `${version}.${group}`;
-  if (name !== needed && nameProblem('path-segment', name) === undefined) {
+  for (const [field, given] of [
+    ['metadata.generateName', generateName],
+    ['metadata.name', name],
+  ] as const) {
+    if (given === '' || given === needed || nameProblem('path-segment', given) !== undefined)
+      continue;
     const why = `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(needed)}`;
-    causes.push(invalidValue('metadata.name', name, why));
+    causes.push(invalidValue(field, given, why));
   }
   if (group === '' && version !== 'v1') {
     const why = 'only v1 may have an empty group and it better be legacy kube';

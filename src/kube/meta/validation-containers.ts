@@ -29,6 +29,8 @@ const configKeyText =
 export interface Surroundings {
   readonly volumes: ReadonlySet<string>;
   readonly isHostNetwork: boolean;
+  /** Whether users in the pod are those of the host. */
+  readonly hasHostUsers: boolean;
   readonly graceSeconds: number;
 }
 
@@ -278,7 +280,7 @@ function validateProbe(
   return causes;
 }
 
-function validateSecurity(context: unknown, field: string): StatusCause[] {
+function validateSecurity(context: unknown, field: string, hasHostUsers: boolean): StatusCause[] {
   if (!isObject(context)) return [];
   const causes = [
     ...userOrGroup(`${field}.runAsUser`, context['runAsUser']),
@@ -286,6 +288,10 @@ function validateSecurity(context: unknown, field: string): StatusCause[] {
     ...oneOf(`${field}.procMount`, context['procMount'], ['Default', 'Unmasked']),
     ...seccompProfile(context['seccompProfile'], `${field}.seccompProfile`),
   ];
+  if (hasHostUsers && context['procMount'] === 'Unmasked') {
+    const why = '`hostUsers` must be false to use `Unmasked`';
+    causes.push(invalidValue(`${field}.procMount`, 'Unmasked', why));
+  }
   if (context['privileged'] === true && context['allowPrivilegeEscalation'] === false) {
     const why = 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true';
     causes.push(invalidValue(field, context, why));
@@ -327,7 +333,7 @@ export function validateContainer(container: Json, at: string, near: Surrounding
     ...list(container['resizePolicy']).flatMap((policy) =>
       oneOf(`${at}.resizePolicy`, policy['restartPolicy'], ['NotRequired', 'RestartContainer']),
     ),
-    ...validateSecurity(container['securityContext'], `${at}.securityContext`),
+    ...validateSecurity(container['securityContext'], `${at}.securityContext`, near.hasHostUsers),
     ...oneOf(`${at}.restartPolicy`, container['restartPolicy'], ['Always', 'Never', 'OnFailure']),
   );
   const isInit = at.includes('initContainers');

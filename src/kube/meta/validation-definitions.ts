@@ -1,11 +1,10 @@
-// Validates what extends the API: custom resource definitions and webhook configurations, as
-// kube-apiserver v1.37 does.
+// Validates custom resource definitions as kube-apiserver v1.37 does.
 import { isObject, list, named, oneOf, record, type Json } from './field-rules.ts';
 import { invalidValue, requiredValue } from './names.ts';
 import type { KubeObject } from './object.ts';
 import type { StatusCause } from './status.ts';
 
-type Rule = (object: KubeObject) => StatusCause[];
+type Rule = (object: KubeObject, old?: KubeObject) => StatusCause[];
 
 const schemaTypes = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
 
@@ -54,7 +53,7 @@ function versionShown(version: Json): Json {
   };
 }
 
-function validateVersions(versions: readonly Json[]): StatusCause[] {
+function validateVersions(versions: readonly Json[], isAbsent: boolean): StatusCause[] {
   const causes: StatusCause[] = [];
   const isAlone = versions.length === 1;
   versions.forEach((version, index) => {
@@ -69,29 +68,39 @@ function validateVersions(versions: readonly Json[]): StatusCause[] {
   });
   if (versions.filter(({ storage }) => storage === true).length !== 1) {
     const why = 'must have exactly one version marked as storage version';
-    causes.push(invalidValue('spec.versions', versions.map(versionShown), why));
+    const shown = isAbsent ? null : versions.map(versionShown);
+    causes.push(invalidValue('spec.versions', shown, why));
     const stored = 'must have at least one stored version';
     causes.push(invalidValue('status.storedVersions', null, stored));
   }
   return causes;
 }
 
-const validateDefinition: Rule = (object) => {
+const validateDefinition: Rule = (object, old) => {
   const spec = record(object['spec']);
   const names = record(spec['names']);
   const { name = '' } = object.metadata;
   const group = String(spec['group'] ?? '');
   const causes: StatusCause[] = [];
-  if (name !== `${String(names['plural'] ?? '')}.${group}`) {
-    causes.push(invalidValue('metadata.name', name, 'must be spec.names.plural+"."+spec.group'));
+  // The name of one that is there stays, and so must what it is made of.
+  const { generateName = '' } = object.metadata;
+  for (const [field, given] of [
+    ['metadata.generateName', generateName],
+    ['metadata.name', name],
+  ] as const) {
+    const isRight = given === `${String(names['plural'] ?? '')}.${group}`;
+    if (old !== undefined || given === '' || isRight) continue;
+    causes.push(invalidValue(field, given, 'must be spec.names.plural+"."+spec.group'));
   }
   if (group === '') causes.push(requiredValue('spec.group'));
   else causes.push(...named('spec.group', group, 'subdomain'));
   if (group !== '' && !group.includes('.')) {
     causes.push(invalidValue('spec.group', group, 'should be a domain with at least one dot'));
   }
-  causes.push(...oneOf('spec.scope', spec['scope'] ?? '', ['Cluster', 'Namespaced']));
-  causes.push(...validateVersions(list(spec['versions'])));
+  if (spec['scope']) {
+    causes.push(...oneOf('spec.scope', spec['scope'], ['Cluster', 'Namespaced']));
+  } else causes.push(requiredValue('spec.scope'));
+  causes.push(...validateVersions(list(spec['versions']), !Array.isArray(spec['versions'])));
   for (const field of ['plural', 'singular', 'kind', 'listKind']) {
     const at = `spec.names.${field}`;
     const value = String(names[field] ?? '');
@@ -109,36 +118,6 @@ const validateDefinition: Rule = (object) => {
   return causes;
 };
 
-const validateWebhooks: Rule = (object) =>
-  list(object['webhooks']).flatMap((webhook, index) => {
-    const at = `webhooks[${index}]`;
-    const { name = '', sideEffects, clientConfig } = webhook;
-    const causes: StatusCause[] = [];
-    if (String(name).split('.').filter(Boolean).length < 3) {
-      const why = 'should be a domain with at least three segments separated by dots';
-      causes.push(invalidValue(`${at}.name`, name, why));
-    } else causes.push(...named(`${at}.name`, name, 'subdomain'));
-    if (sideEffects === undefined) {
-      causes.push(requiredValue(`${at}.sideEffects`, 'must specify one of None, NoneOnDryRun'));
-    } else causes.push(...oneOf(`${at}.sideEffects`, sideEffects, ['None', 'NoneOnDryRun']));
-    const { url, service } = record(clientConfig);
-    if ((url === undefined) === (service === undefined)) {
-      const why = 'exactly one of url or service is required';
-      causes.push(requiredValue(`${at}.clientConfig`, why));
-    }
-    if (list(webhook['admissionReviewVersions']).length === 0) {
-      const why = 'must specify one of v1, v1beta1';
-      causes.push(requiredValue(`${at}.admissionReviewVersions`, why));
-    }
-    return [
-      ...causes,
-      ...oneOf(`${at}.failurePolicy`, webhook['failurePolicy'], ['Fail', 'Ignore']),
-      ...oneOf(`${at}.matchPolicy`, webhook['matchPolicy'], ['Equivalent', 'Exact']),
-    ];
-  });
-
 export const definitionRules: Readonly<Record<string, Rule>> = {
   'apiextensions.k8s.io/CustomResourceDefinition': validateDefinition,
-  'admissionregistration.k8s.io/ValidatingWebhookConfiguration': validateWebhooks,
-  'admissionregistration.k8s.io/MutatingWebhookConfiguration': validateWebhooks,
 };

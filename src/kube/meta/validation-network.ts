@@ -1,5 +1,6 @@
 // Validates services, endpoints, ingresses and network policies, as kube-apiserver v1.37 does.
 import { isIP } from 'node:net';
+import { same } from '#base/same.ts';
 import {
   cidrBlock,
   ipAddress,
@@ -19,7 +20,7 @@ import type { KubeObject } from './object.ts';
 import type { StatusCause } from './status.ts';
 import { domainPath } from './validation-workloads.ts';
 
-type Rule = (object: KubeObject) => StatusCause[];
+type Rule = (object: KubeObject, old?: KubeObject) => StatusCause[];
 
 const serviceTypes = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
 const protocols = ['SCTP', 'TCP', 'UDP'];
@@ -127,6 +128,40 @@ const validateService: Rule = (object) => {
   return causes;
 };
 
+/** Unlike upstream, loopback is allowed: by default everything here lives on it. */
+function endpointAddress(field: string, ip: string): StatusCause[] {
+  const refuse = (why: string): StatusCause[] => [invalidValue(field, ip, why)];
+  if (ip === '0.0.0.0' || ip === '::') return refuse(`may not be unspecified (${ip})`);
+  if (/^(?:169\.254\.|fe[89ab][0-9a-f]:)/i.test(ip)) {
+    return refuse('may not be in the link-local range (169.254.0.0/16, fe80::/10)');
+  }
+  if (/^(?:224\.0\.0\.|ff[0-9a-f]2:)/i.test(ip)) {
+    return refuse('may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)');
+  }
+  return [];
+}
+
+/** Of a slice: one of the family that the slice is of. */
+function sliceAddress(field: string, i: number, address: unknown, type: unknown): StatusCause[] {
+  const where = `${field}[${i}]`;
+  if (type === 'FQDN') return named(where, address, 'subdomain');
+  const wrong = ipAddress(where, address);
+  if (wrong.length > 0) return wrong;
+  const causes = endpointAddress(where, String(address));
+  if (isIP(String(address)) === (type === 'IPv4' ? 4 : 6)) return causes;
+  const why = `must be an ${String(type)} address`;
+  return [invalidValue(field, address, why), ...causes];
+}
+
+const ENDPOINTS_MAX = 1_000;
+const ADDRESSES_MAX = 100;
+const PORTS_MAX = 20_000;
+
+function tooMany(field: string, count: number, most: number): StatusCause {
+  const message = `Too many: ${count}: must have at most ${most} items`;
+  return { reason: 'FieldValueTooMany', message, field };
+}
+
 const validateEndpoints: Rule = (object) =>
   list(object['subsets']).flatMap((subset, index) => {
     const at = `subsets[${index}]`;
@@ -136,10 +171,9 @@ const validateEndpoints: Rule = (object) =>
         const where = `${at}.${field}[${i}].ip`;
         const wrong = ipAddress(where, ip);
         causes.push(...wrong);
-        // Unlike upstream, loopback is allowed: by default everything here lives on it.
         if (wrong.length > 0) {
           causes.push(invalidValue(where, ip, 'must be a valid IP address'));
-        }
+        } else causes.push(...endpointAddress(where, String(ip)));
       });
     }
     list(subset['ports']).forEach((port, i) =>
@@ -151,22 +185,36 @@ const validateEndpoints: Rule = (object) =>
     return causes;
   });
 
-const validateSlice: Rule = (object) => {
+const validateSlice: Rule = (object, old) => {
   const type = object['addressType'] as unknown;
   const types = ['FQDN', 'IPv4', 'IPv6'];
   if (!type) return [requiredValue('addressType')];
   const causes = oneOf('addressType', type, types);
   const names = new Set<unknown>();
-  list(object['endpoints']).forEach((endpoint, index) => {
+  // What was taken before stays right.
+  const isJudged = old === undefined || !same(object['endpoints'], old['endpoints']);
+  (isJudged ? list(object['endpoints']) : []).forEach((endpoint, index) => {
     const addresses = list(endpoint['addresses']);
     const field = `endpoints[${index}].addresses`;
     if (addresses.length === 0) causes.push(requiredValue(field));
-    addresses.forEach((address, i) => {
-      const where = `${field}[${i}]`;
-      if (type === 'FQDN') causes.push(...named(where, address, 'subdomain'));
-      else if (types.includes(String(type))) causes.push(...ipAddress(where, address));
-    });
+    if (addresses.length > ADDRESSES_MAX) {
+      causes.push(tooMany(field, addresses.length, ADDRESSES_MAX));
+    }
+    if (types.includes(String(type))) {
+      addresses.forEach((one, i) => causes.push(...sliceAddress(field, i, one, type)));
+    }
+    const { nodeName, hostname } = endpoint;
+    causes.push(
+      ...named(`endpoints[${index}].nodeName`, nodeName, 'subdomain'),
+      ...named(`endpoints[${index}].hostname`, hostname, 'label'),
+    );
   });
+  if (list(object['endpoints']).length > ENDPOINTS_MAX) {
+    return [...causes, tooMany('endpoints', list(object['endpoints']).length, ENDPOINTS_MAX)];
+  }
+  if (list(object['ports']).length > PORTS_MAX) {
+    return [...causes, tooMany('ports', list(object['ports']).length, PORTS_MAX)];
+  }
   list(object['ports']).forEach((port, index) => {
     const at = `ports[${index}]`;
     const name = port['name'] ?? '';

@@ -263,6 +263,7 @@ export function validatePodSpec(given: unknown, at: string): StatusCause[] {
   const near: Surroundings = {
     volumes: names,
     isHostNetwork: spec['hostNetwork'] === true,
+    hasHostUsers: spec['hostUsers'] !== false,
     graceSeconds: typeof grace === 'number' ? grace : GRACE_SECONDS,
   };
   const os = record(spec['os'])['name'];

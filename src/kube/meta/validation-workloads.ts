@@ -368,7 +368,10 @@ const validateAutoscaler: Rule = (object) => {
   const spec = record(object['spec']);
   const { minReplicas, maxReplicas = 0, scaleTargetRef } = spec;
   const target = record(scaleTargetRef);
-  const metrics = list(spec['metrics']);
+  // The one metric that autoscaling/v1 has a field for is named as in autoscaling/v2.
+  const { targetCPUUtilizationPercentage: percent } = spec;
+  const cpu = { type: 'Resource', resource: { target: { averageUtilization: percent } } };
+  const metrics = percent === undefined ? list(spec['metrics']) : [cpu];
   const causes: StatusCause[] = [];
   const scalesFromZero = metrics.some(({ type }) => type === 'Object' || type === 'External');
   if (typeof minReplicas === 'number' && minReplicas < 0) {
@@ -390,10 +393,17 @@ const validateAutoscaler: Rule = (object) => {
     const why = 'apiVersion must specify API group';
     causes.push(invalidValue('spec.scaleTargetRef.apiVersion', '', why));
   }
-  metrics.forEach((metric, index) => {
+  metrics.forEach((metric: Json, index) => {
     const source = String(metric['type'] ?? '');
     const field = source.charAt(0).toLowerCase() + source.slice(1);
-    if (isObject(metric[field])) return;
+    if (isObject(metric[field])) {
+      const { averageUtilization: wanted } = record(metric[field]['target']);
+      const at = `spec.metrics[${index}].${field}.target.averageUtilization`;
+      if (typeof wanted === 'number' && wanted < 1) {
+        causes.push(invalidValue(at, wanted, 'must be greater than 0'));
+      }
+      return;
+    }
     const why = 'must populate information for the given metric source';
     causes.push(requiredValue(`spec.metrics[${index}].${field}`, why));
   });

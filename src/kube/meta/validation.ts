@@ -13,7 +13,9 @@ import {
 import type { KubeObject } from './object.ts';
 import type { ResourceInfo } from './resource-info.ts';
 import { same } from '#base/same.ts';
+import { compareQuantities } from './quantity.ts';
 import type { StatusCause } from './status.ts';
+import { webhookRules } from './validation-webhooks.ts';
 import { validateApiService } from './validation-api-services.ts';
 import { attachmentRules, attachmentUpdateRules } from './validation-attachments.ts';
 import { clusterRules, clusterUpdateRules, validateNewEvent } from './validation-cluster.ts';
@@ -21,6 +23,7 @@ import { definitionRules } from './validation-definitions.ts';
 import { networkRules } from './validation-network.ts';
 import { objectRules, validateFinalizers, volumeSettings } from './validation-objects.ts';
 import { validatePodSpec, validatePodUpdate } from './validation-pods.ts';
+import { validateStatus } from './validation-status.ts';
 import { workloadRules } from './validation-workloads.ts';
 
 const nameRules: Readonly<Record<string, NameRule>> = {
@@ -109,7 +112,7 @@ function hasOwnFinalizers(info: ResourceInfo): boolean {
   return info.customResourceDefinition === undefined && !extensionGroups.has(info.group);
 }
 
-type Rule = (object: KubeObject) => StatusCause[];
+type Rule = (object: KubeObject, old?: KubeObject) => StatusCause[];
 
 const rules: Readonly<Record<string, Rule>> = {
   '/Pod': (object) => validatePodSpec(object['spec'], 'spec'),
@@ -117,13 +120,14 @@ const rules: Readonly<Record<string, Rule>> = {
   ...networkRules,
   ...objectRules,
   ...definitionRules,
+  ...webhookRules,
   ...clusterRules,
   'apiregistration.k8s.io/APIService': validateApiService,
   ...attachmentRules,
 };
 
-function validateBoth(info: ResourceInfo, object: KubeObject): StatusCause[] {
-  return [...validateMetadata(info, object), ...(rules[keyOf(info)]?.(object) ?? [])];
+function validateBoth(info: ResourceInfo, object: KubeObject, old?: KubeObject): StatusCause[] {
+  return [...validateMetadata(info, object), ...(rules[keyOf(info)]?.(object, old) ?? [])];
 }
 
 export function validateCreate(info: ResourceInfo, object: KubeObject): StatusCause[] {
@@ -214,15 +218,35 @@ const validateStatefulSetUpdate: UpdateRule = (object, old) => {
   ];
 };
 
+/** The volume may be named once; a claim that has one may ask for more of it. */
 const validateClaimUpdate: UpdateRule = (object, old) => {
-  const rest = ({ spec }: KubeObject): Json => {
-    const { resources: _r, volumeName: _v, volumeAttributesClassName: _c, ...kept } = record(spec);
-    return kept;
+  const [spec, before] = [record(object['spec']), record(old['spec'])];
+  const isBound = record(object['status'])['phase'] === 'Bound';
+  const sizeOf = (one: Json): unknown => record(record(one['resources'])['requests'])['storage'];
+  const rest = (one: Json): Json => {
+    const { volumeName, volumeAttributesClassName, storageClassName, resources, ...kept } = one;
+    const { storage, ...requests } = record(record(resources)['requests']);
+    return {
+      ...kept,
+      resources: { ...record(resources), requests },
+      ...(before['volumeName'] ? { volumeName } : {}),
+      ...(before['storageClassName'] === undefined ? {} : { storageClassName }),
+      ...(isBound ? {} : { volumeAttributesClassName, storage }),
+    };
   };
-  if (same(rest(object), rest(old))) return [];
-  const why =
-    'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
-  return [forbidden('spec', why)];
+  const causes: StatusCause[] = [];
+  if (!same(rest(spec), rest(before))) {
+    const why =
+      'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
+    causes.push(forbidden('spec', why));
+  }
+  const has = record(record(old['status'])['capacity'])['storage'] ?? '0';
+  const isLess = compareQuantities(sizeOf(spec) ?? '0', sizeOf(before) ?? '0') < 0;
+  if (isLess && compareQuantities(sizeOf(spec) ?? '0', has) <= 0) {
+    const field = 'spec.resources.requests.storage';
+    causes.push(forbidden(field, 'field can not be less than status.capacity'));
+  }
+  return causes;
 };
 
 const validateJobUpdate: UpdateRule = (object, old) => {
@@ -284,13 +308,22 @@ export function validateMetadataUpdate(object: KubeObject, old: KubeObject): Sta
   return causes;
 }
 
+/** Of a write to the status alone. */
+export function validateStatusUpdate(
+  info: ResourceInfo,
+  object: KubeObject,
+  old: KubeObject,
+): StatusCause[] {
+  return [...validateMetadataUpdate(object, old), ...validateStatus(keyOf(info), object, old)];
+}
+
 export function validateUpdate(
   info: ResourceInfo,
   object: KubeObject,
   old: KubeObject,
 ): StatusCause[] {
   const key = keyOf(info);
-  const causes = [...validateMetadataUpdate(object, old), ...validateBoth(info, object)];
+  const causes = [...validateMetadataUpdate(object, old), ...validateBoth(info, object, old)];
   for (const path of immutable[key] ?? []) {
     const [before, next] = [at(old, path), at(object, path)];
     if (same(before, next)) continue;

@@ -4,6 +4,7 @@ import { assert } from '#base/assert.ts';
 import type { ResourceInfo, ResourceRegistry, SubresourceInfo } from '#kube/meta/resource-info.ts';
 import type { Schema } from '#kube/meta/schema.ts';
 import table from './generated/table.json' with { type: 'json' };
+import { autoscalerCodecs } from './autoscaler-codec.ts';
 import { eventCodec } from './event-codec.ts';
 import { selectableFields } from './selectable-fields.ts';
 
@@ -135,6 +136,7 @@ const pointerZero = (isWritten: boolean): unknown => (isWritten ? null : undefin
 function zeroOf(schema: Schema, isWritten: boolean, isStruct: boolean): unknown {
   if (isStruct) return {};
   if (!isWritten) return undefined;
+  if (schema.format === 'date-time' || schema.format === 'micro-time') return null;
   return zeroes.get(schema.type) ?? null;
 }
 
@@ -217,6 +219,7 @@ function resourceOf(row: Row): ResourceInfo {
     selectableFields: selectableFields[key] ?? [],
     deprecation: deprecations[key],
     ...(key === 'events.k8s.io/events' ? { codec: eventCodec } : {}),
+    ...(group === 'autoscaling' ? { codec: autoscalerCodecs[version] } : {}),
   };
 }
 

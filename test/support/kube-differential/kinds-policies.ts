@@ -113,11 +113,20 @@ export const policyKinds: readonly KindCase[] = [
       spec: {
         matchConstraints: match,
         reinvocationPolicy: 'Never',
-        mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: '[]' } }],
+        mutations: [
+          {
+            patchType: 'JSONPatch',
+            jsonPatch: { expression: '[JSONPatch{op: "add", path: "/data/a", value: "1"}]' },
+          },
+        ],
       },
     },
     change: { spec: { reinvocationPolicy: 'IfNeeded' } },
-    bad: { spec: { failurePolicy: 'Wrong' } },
+    bad: {
+      spec: {
+        mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: '[]' } }],
+      },
+    },
   },
   ...['Mutating', 'Validating'].map((one) => ({
     apiVersion: admission,
@@ -155,7 +164,9 @@ export const policyKinds: readonly KindCase[] = [
         ],
       },
     },
-    change: { spec: { names: { shortNames: ['aa'] } } },
+    change: { metadata: { annotations: { b: '2' } } },
+    goesLater: true,
+    reports: 'Established',
     bad: { spec: { group: 'other.example' } },
   },
   {
@@ -175,6 +186,7 @@ export const policyKinds: readonly KindCase[] = [
       },
     },
     change: { spec: { versionPriority: 11 } },
+    reports: 'Available',
     bad: { spec: { versionPriority: 0 } },
   },
   {
@@ -204,7 +216,32 @@ export const policyKinds: readonly KindCase[] = [
     apiVersion: 'certificates.k8s.io/v1',
     resource: 'podcertificaterequests',
     kind: 'PodCertificateRequest',
-    base: { spec: { signerName: 'a.example/b' } },
+    base: {
+      spec: {
+        signerName: 'a.example/b',
+        podName: 'p',
+        podUID: '11111111-1111-4111-8111-111111111111',
+        serviceAccountName: 's',
+        serviceAccountUID: '22222222-2222-4222-8222-222222222222',
+        nodeName: 'n',
+        nodeUID: '33333333-3333-4333-8333-333333333333',
+        maxExpirationSeconds: 86_400,
+        stubPKCS10Request: request.replaceAll(/-----.*-----|\n/g, ''),
+      },
+    },
+    change: { metadata: { annotations: { b: '2' } } },
+    bad: { spec: { nodeName: 'm' } },
+    status: {
+      conditions: [
+        {
+          type: 'Denied',
+          status: 'True',
+          reason: 'R',
+          message: 'm',
+          lastTransitionTime: '2026-01-02T03:04:05Z',
+        },
+      ],
+    },
   },
   {
     apiVersion: 'flowcontrol.apiserver.k8s.io/v1',
@@ -213,6 +250,7 @@ export const policyKinds: readonly KindCase[] = [
     isClusterWide: true,
     base: { spec: { priorityLevelConfiguration: { name: 'global-default' } } },
     change: { spec: { matchingPrecedence: 900 } },
+    reports: 'Dangling',
     bad: { spec: { matchingPrecedence: 0 } },
     status: { conditions: [{ type: 'Odd', status: 'True' }] },
   },

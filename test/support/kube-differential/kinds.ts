@@ -18,6 +18,10 @@ export interface KindCase {
   /** A merge patch of status, for kinds with such a subresource. */
   readonly status?: Json | undefined;
   readonly isClusterWide?: boolean;
+  /** A condition that somebody reports after a while, and is waited for. */
+  readonly reports?: string;
+  /** What it takes along goes first: until then it is still there. */
+  readonly goesLater?: boolean;
   /** When names follow rules of their own. */
   readonly name?: string;
   /** Where the group has several versions: the older ones that are asked as well. */

@@ -39,18 +39,40 @@ function withoutAge(cell: unknown): unknown {
   return typeof cell === 'string' && /^(?:\d+[smhdy]){1,2}$/.test(cell) ? '<age>' : cell;
 }
 
+export interface NormaliserOptions {
+  /** False where others write at any time: versions tell nothing then. */
+  readonly hasVersions?: boolean;
+}
+
+/** Lists that come in the order of a hash table. */
+const unordered = new Set(['resourceRules', 'nonResourceRules']);
+
 export class Normaliser {
+  readonly #hasVersions: boolean;
   #version = '';
   /** The last whole object that came: what lists and tables show of it is not kept twice. */
   #last: Json = {};
+
+  constructor({ hasVersions = true }: NormaliserOptions = {}) {
+    this.#hasVersions = hasVersions;
+  }
 
   text(text: string): string {
     const plain = text
       // Renderings of Go values, and what differs between two of them.
       .replace(/\n@@[\s\S]*$/, '')
-      .replaceAll(/Invalid value: \{"[A-Z].*?\}: (?=field is)/g, 'Invalid value: {}: ')
+      .replaceAll(/Invalid value: \{".*?\}: (?=field is|cannot set)/g, 'Invalid value: {}: ')
       .replaceAll(/Invalid value: "\{\\".*?\}": /g, 'Invalid value: "{}": ')
+      .replaceAll(/Duplicate value: \{"Name":.*\}$/g, 'Duplicate value: {}')
+      .replaceAll(/eyJ[\w-]+\.[\w-]+\.[\w-]+/g, '<token>')
+      .replaceAll(/kube-api-access-[a-z0-9]{5}\b/g, 'kube-api-access-<drawn>')
+      .replaceAll(/\bBad_[a-z0-9]{5}\b/g, 'Bad_<drawn>')
+      .replaceAll(/\bselfType\d+/g, 'selfType')
+      .replaceAll(/127\.0\.0\.1:\d+/g, '127.0.0.1:<port>')
+      .replaceAll(/(X509SHA256=)[0-9a-f]{64}/g, '$1<hash>')
+      .replaceAll('https://kubernetes.default.svc.cluster.local', 'https://kubernetes.default.svc')
       .replaceAll(UUID, '<uid>')
+      .replaceAll(/((?:in record \(|in object meta: ))\d+/g, '$1<version>')
       .replaceAll(NOW, (time) => (time.startsWith(fixed) ? time : '<time>'))
       .replaceAll(/\bgenerated-[a-z0-9]{5}\b/g, 'generated-<drawn>')
       .replaceAll(/\b198\.18\.\d+\.\d+\b/g, '<address>');
@@ -72,9 +94,14 @@ export class Normaliser {
     }
     if (key === 'managedFields') return this.#managers(value as Json[]);
     if (key === 'nodePort' && typeof value === 'number') return '<port>';
-    if (Array.isArray(value)) return value.map((one) => this.value(one));
+    if (Array.isArray(value)) {
+      const all = value.map((one) => this.value(one));
+      const text = (one: unknown): string => JSON.stringify(one);
+      return unordered.has(key) ? all.toSorted((a, b) => (text(a) < text(b) ? -1 : 1)) : all;
+    }
     if (typeof value !== 'object' || value === null) return value;
     const entries = Object.entries(value as Json)
+      .filter(([name]) => this.#hasVersions || name !== 'resourceVersion')
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, inner]) => [name, this.value(inner, name)]);
     return Object.fromEntries(entries) as Json;
@@ -84,7 +111,8 @@ export class Normaliser {
   body(value: unknown): unknown {
     const { metadata, items, rows } = (value ?? {}) as { metadata?: Json; items?: []; rows?: [] };
     if (metadata === undefined) return this.value(value);
-    if (Array.isArray(items) || Array.isArray(rows)) {
+    const isList = String((value as Json)['kind']).endsWith('List');
+    if (isList || Array.isArray(items) || Array.isArray(rows)) {
       const { resourceVersion: _, ...rest } = metadata;
       return this.#compact(this.value({ ...(value as Json), metadata: rest }) as Json);
     }
@@ -105,7 +133,8 @@ export class Normaliser {
   }
 
   #compact(list: Json): Json {
-    const { items, rows } = list as { items?: Json[]; rows?: Json[] };
+    const { items, rows } = list as { items?: Json[] | null; rows?: Json[] };
+    if (items === null) return list;
     if (items !== undefined) return { ...list, items: items.map((one) => this.#known(one)) };
     // Upstream describes its columns in texts that are not carried over.
     const columns = (list['columnDefinitions'] as Json[]).map((one) => without(one, 'description'));

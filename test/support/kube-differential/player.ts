@@ -1,7 +1,7 @@
 // Plays requests against an API server and writes down what it answers, normalised.
 import { parse as parseYaml } from 'yaml';
 import type { RawAnswer, RawRequest, SendRaw } from '#test/support/kube-sender.ts';
-import { Normaliser } from './normalise.ts';
+import { Normaliser, type NormaliserOptions } from './normalise.ts';
 
 type Json = Record<string, unknown>;
 
@@ -19,32 +19,50 @@ export interface Ask {
   readonly contentType?: string;
   /** Text goes as it is, everything else as JSON. */
   readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Headers that clients act upon; what is usual is left out. */
+const ABSENT = '<none>';
+
+/** Headers that clients act upon, as they usually are; those that are so are left out. */
 const usual: Readonly<Record<string, string>> = {
   'content-type': 'application/json',
   'cache-control': 'no-cache, private',
+  'audit-id': '<uid>',
+  'x-kubernetes-pf-flowschema-uid': '<uid>',
+  'x-kubernetes-pf-prioritylevel-uid': '<uid>',
+  warning: ABSENT,
+  'retry-after': ABSENT,
+  location: ABSENT,
+  allow: ABSENT,
+  vary: ABSENT,
+  'content-encoding': ABSENT,
+  'x-content-type-options': ABSENT,
+  'www-authenticate': ABSENT,
 };
-const kept = ['content-type', 'cache-control', 'warning', 'retry-after', 'location', 'allow'];
 
 export class Player {
   readonly entries: Entry[] = [];
   readonly #send: SendRaw;
-  readonly #normaliser = new Normaliser();
+  readonly #normaliser: Normaliser;
 
-  constructor(send: SendRaw) {
+  constructor(send: SendRaw, options: NormaliserOptions = {}) {
     this.#send = send;
+    this.#normaliser = new Normaliser(options);
   }
 
   /** Sends, keeps the answer, and gives its body as it came. */
   async ask(step: string, method: string, path: string, ask: Ask = {}): Promise<Json> {
-    const { status, headers, bytes } = await this.#send(requestOf(method, path, ask));
+    return this.keep(step, await this.#send(requestOf(method, path, ask))) as Json;
+  }
+
+  /** Keeps an answer, and gives its body as it came. */
+  keep(step: string, { status, headers, bytes }: RawAnswer): unknown {
     const value = bodyOf(headers, bytes);
-    const entries = kept.flatMap((name) => {
-      const found = headers[name];
-      if (found === undefined || found === usual[name]) return [];
-      return [[name, this.#normaliser.text(String(found))]];
+    const entries = Object.entries(usual).flatMap(([name, wanted]) => {
+      const raw = headers[name];
+      const found = raw === undefined ? ABSENT : this.#normaliser.text(String(raw));
+      return found === wanted ? [] : [[name, found]];
     });
     this.entries.push({
       step,
@@ -52,7 +70,7 @@ export class Player {
       headers: Object.fromEntries(entries) as Record<string, string>,
       body: typeof value === 'string' ? this.#normaliser.text(value) : this.#normaliser.body(value),
     });
-    return value as Json;
+    return value;
   }
 
   /** Sends without keeping: what a scene needs and is not about. */
@@ -71,6 +89,7 @@ function requestOf(method: string, path: string, ask: Ask): RawRequest {
       accept,
       'user-agent': 'scene/1',
       ...(body === undefined ? {} : { 'content-type': contentType }),
+      ...ask.headers,
     },
     body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
   };
@@ -79,7 +98,15 @@ function requestOf(method: string, path: string, ask: Ask): RawRequest {
 function bodyOf(headers: RawAnswer['headers'], bytes: Buffer): unknown {
   const type = String(headers['content-type']);
   const text = bytes.toString();
-  if (type.startsWith('application/json')) return JSON.parse(text) as unknown;
+  if (text === '') return text;
+  if (type.startsWith('application/json')) {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      // Several events of a watch.
+      return text;
+    }
+  }
   if (type.startsWith('application/yaml')) return parseYaml(text) as unknown;
   if (type.startsWith('application/vnd.kubernetes.protobuf')) return '<protobuf>';
   return text;

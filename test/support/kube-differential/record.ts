@@ -3,12 +3,15 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { Recording } from './play.ts';
 import type { Entry } from './player.ts';
 
 type Json = Record<string, unknown>;
 
-const path = join(import.meta.dirname, '../../vectors/kube-differential.json');
+/** The answers to each scene. */
+export type Recording = Readonly<Record<string, readonly Entry[]>>;
+
+const pathOf = (suite: string): string =>
+  join(import.meta.dirname, `../../vectors/kube-${suite}.json`);
 
 function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -71,7 +74,7 @@ function nextBase(base: unknown, { status, body }: Entry): unknown {
   return isOne && body['kind'] !== 'Status' ? body : base;
 }
 
-export function writeRecording(recording: Recording): void {
+export function writeRecording(suite: string, recording: Recording): void {
   const scenes = Object.entries(recording).map(([name, entries]) => {
     let base: unknown;
     const lines = entries.map((entry) => {
@@ -84,11 +87,11 @@ export function writeRecording(recording: Recording): void {
     });
     return `${JSON.stringify(name)}: [\n${lines.join(',\n')}\n]`;
   });
-  writeFileSync(path, `{\n${scenes.join(',\n')}\n}\n`);
+  writeFileSync(pathOf(suite), `{\n${scenes.join(',\n')}\n}\n`);
 }
 
-export function readRecording(): Recording {
-  const scenes = JSON.parse(readFileSync(path, 'utf8')) as Record<string, readonly Line[]>;
+export function readRecording(suite: string): Recording {
+  const scenes = JSON.parse(readFileSync(pathOf(suite), 'utf8')) as Record<string, readonly Line[]>;
   const found: Record<string, readonly Entry[]> = {};
   for (const [name, lines] of Object.entries(scenes)) {
     let base: unknown;

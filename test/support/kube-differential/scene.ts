@@ -2,6 +2,7 @@
 // listed, updated, patched, applied, deleted.
 import type { Json, KindCase } from './kinds.ts';
 import type { Player } from './player.ts';
+import { playOptions } from './scene-options.ts';
 
 export const namespace = 'scenes';
 
@@ -29,6 +30,28 @@ export function merged(target: unknown, patch: unknown): unknown {
   return result;
 }
 
+/** Waits for what is reported of the object. */
+async function reported(player: Player, { reports }: KindCase, item: string): Promise<void> {
+  if (reports === undefined) return;
+  for (let attempt = 0; attempt < 400; attempt++) {
+    const { status } = await player.quietly('GET', item);
+    const { conditions } = (status ?? {}) as { conditions?: { type: string }[] };
+    if (conditions?.some(({ type }) => type === reports) === true) return;
+    await new Promise((done) => setTimeout(done, 25));
+  }
+  throw new Error(`${item} has no condition ${reports}`);
+}
+
+/** Waits until it is. */
+async function gone(player: Player, item: string): Promise<void> {
+  for (let attempt = 0; attempt < 400; attempt++) {
+    const { kind } = await player.quietly('GET', item);
+    if (kind === 'Status') return;
+    await new Promise((done) => setTimeout(done, 25));
+  }
+  throw new Error(`${item} does not go`);
+}
+
 export async function playKind(player: Player, one: KindCase): Promise<void> {
   const { apiVersion, kind, resource, base, change, bad, status } = one;
   const name = one.name ?? 'one';
@@ -53,6 +76,7 @@ export async function playKind(player: Player, one: KindCase): Promise<void> {
   });
   await ask('create with an unknown field', 'POST', path, { body: make({ ...base, odd: 1 }) });
   await ask('create again', 'POST', path, { body: good });
+  await reported(player, one, item);
   await ask('create by a bad name', 'POST', path, { body: make(base, { name: 'Bad_Name/' }) });
   await ask('create another kind', 'POST', path, { body: { ...good, kind: 'Other' } });
   await ask('get', 'GET', item);
@@ -149,12 +173,19 @@ export async function playKind(player: Player, one: KindCase): Promise<void> {
   for (const older of one.also ?? []) {
     await ask(`get by ${older}`, 'GET', `${rootOf(older)}${placed}/${resource}/${name}`);
   }
+  await playOptions(player, {
+    path,
+    item,
+    good,
+    touch: { metadata: { labels: { touched: 'yes' } } },
+  });
   await ask('post to one', 'POST', item, { body: good });
   await ask('put to all', 'PUT', path, { body: good });
   await ask('a subresource that is none', 'GET', `${item}/odd`);
   await ask('delete another id', 'DELETE', item, { body: { preconditions: { uid: 'other' } } });
   await ask('delete dry', 'DELETE', item, { query: 'dryRun=All' });
   await ask('delete', 'DELETE', item, { query: 'gracePeriodSeconds=0' });
+  if (one.goesLater === true) await gone(player, item);
   await ask('get after', 'GET', item);
   await ask('delete after', 'DELETE', item);
   await ask('apply anew', 'PATCH', `${item}`, {
@@ -163,6 +194,7 @@ export async function playKind(player: Player, one: KindCase): Promise<void> {
     query: 'fieldManager=applier&dryRun=All',
   });
   await ask('create anew', 'POST', path, { body: good });
+  await reported(player, one, item);
   await ask('delete by a bad selector', 'DELETE', path, { query: 'labelSelector=a%3D%3D%3Db' });
   await ask('delete all', 'DELETE', path, { query: 'labelSelector=scene%3Dyes' });
 }

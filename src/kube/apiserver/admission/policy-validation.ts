@@ -8,6 +8,7 @@ import {
   unsupported,
 } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
+import { resourceRule } from '#kube/meta/validation-webhooks.ts';
 import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
 import { Expressions, type Compiled } from './expressions.ts';
@@ -30,52 +31,14 @@ function oneOf(field: string, value: unknown, words: readonly string[]): StatusC
   return words.includes(String(value)) ? [] : [unsupported(field, value, words)];
 }
 
-const operations = ['CONNECT', 'CREATE', 'DELETE', 'UPDATE', '*'];
-
-function checkRule(rule: Json, field: string): StatusCause[] {
-  const causes: StatusCause[] = [];
-  for (const key of ['operations', 'apiGroups', 'apiVersions', 'resources'] as const) {
-    const values = list(rule[key]) as unknown as string[];
-    if (values.length === 0) {
-      // A rule without versions, groups or resources is told of each.
-      causes.push(requiredValue(`${field}.${key}`));
-      continue;
-    }
-    if (values.length > 1 && values.includes('*') && key !== 'resources') {
-      causes.push(
-        invalidValue(
-          `${field}.${key}`,
-          values,
-          "if '*' is present, must not specify other " +
-            (key === 'operations'
-              ? 'operations'
-              : key === 'apiGroups'
-                ? 'API groups'
-                : 'API versions'),
-        ),
-      );
-    }
-    if (key === 'operations') {
-      values.forEach((one, i) => {
-        if (!operations.includes(one))
-          causes.push(unsupported(`${field}.operations[${i}]`, one, operations.toSorted()));
-      });
-    }
-  }
-  const { scope } = rule;
-  if (scope !== undefined)
-    causes.push(...oneOf(`${field}.scope`, scope, ['*', 'Cluster', 'Namespaced']));
-  return causes;
-}
-
 function checkMatch(match: Json | undefined, field: string, needsRules: boolean): StatusCause[] {
   if (match === undefined) return needsRules ? [requiredValue(field)] : [];
   const causes: StatusCause[] = [];
   const rules = list(match['resourceRules']);
   if (needsRules && rules.length === 0) causes.push(requiredValue(`${field}.resourceRules`));
-  rules.forEach((rule, i) => causes.push(...checkRule(rule, `${field}.resourceRules[${i}]`)));
+  rules.forEach((rule, i) => causes.push(...resourceRule(rule, `${field}.resourceRules[${i}]`)));
   list(match['excludeResourceRules']).forEach((rule, i) =>
-    causes.push(...checkRule(rule, `${field}.excludeResourceRules[${i}]`)),
+    causes.push(...resourceRule(rule, `${field}.excludeResourceRules[${i}]`)),
   );
   const policy = match['matchPolicy'];
   if (policy !== undefined)
@@ -97,10 +60,13 @@ function checkExpression(
   if ('error' in compiled) {
     return [invalidValue(field, source, `compilation failed: ${compiled.error}`)];
   }
-  const { type } = compiled.program;
+  // A list of nothing is one of anything.
+  const type = trimmed === '[]' ? 'list<dyn>' : compiled.program.type;
   // What has no type before it is run passes, as in cel-go where it is known to be dynamic.
   if (wanted.includes(type) || (type === 'dyn' && wanted.includes('dyn'))) return [];
-  const names = wanted.filter((one) => one !== 'dyn');
+  const names = wanted
+    .filter((one) => one !== 'dyn' && one !== 'list<T>')
+    .map((one) => one.replaceAll('<', '(').replaceAll('>', ')'));
   const which = names.length === 1 ? (names[0] ?? '') : `one of ${names.join(', ')}`;
   const got = type.replaceAll('<', '(').replaceAll('>', ')');
   return [invalidValue(field, source, `must evaluate to ${which} but got ${got}`)];
@@ -298,7 +264,7 @@ function checkMutatingPolicy(object: KubeObject): StatusCause[] {
           requiredValue(`${field}.${own}`, `must be specified when patchType is ${patchType}`),
         );
       } else {
-        const types = isPatch ? ['list<JSONPatch>', 'list', 'list<T>'] : ['Object'];
+        const types = isPatch ? ['list<JSONPatch>', 'list<T>'] : ['Object'];
         const { expression } = record(mutation[own]);
         causes.push(
           ...checkExpression(

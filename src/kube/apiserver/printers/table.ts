@@ -1,6 +1,7 @@
 // Tables for kubectl get: columns and cells of each kind as upstream prints them, or by the columns of a
 // custom resource; the printers of built-in kinds are beside this file.
 import type { KubeObject } from '#kube/meta/object.ts';
+import { partialObject } from '#kube/apiserver/metadata-only.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { list, name, type Json, type Printer, type Printers } from './cells.ts';
 import { clusterPrinters, unprinted } from './cluster.ts';
@@ -85,14 +86,7 @@ export function toTable(info: ResourceInfo, objects: readonly KubeObject[], opti
     ...(options.includeObject === 'None'
       ? {}
       : {
-          object:
-            options.includeObject === 'Object'
-              ? object
-              : {
-                  kind: 'PartialObjectMetadata',
-                  apiVersion: 'meta.k8s.io/v1',
-                  metadata: object.metadata,
-                },
+          object: options.includeObject === 'Object' ? object : partialObject(info, object),
         }),
   }));
   return {

@@ -1,0 +1,86 @@
+// Bodies that are nothing that can be read, and what kube-apiserver v1.37 says of them: it depends on what
+// the body was to be (an object, a patch), so that whoever knows that words it.
+import type { YAMLParseError } from 'yaml';
+import { goJsonFault } from '#kube/meta/go-json-error.ts';
+import { ApiError, badRequest } from '#kube/meta/status.ts';
+
+export type BodyFormat = 'json' | 'yaml' | 'protobuf';
+
+export class MalformedBody extends ApiError {
+  readonly format: BodyFormat;
+  readonly bytes: Buffer;
+  /** In the words of Go's decoder of the format. */
+  readonly why: string;
+
+  constructor(format: BodyFormat, bytes: Buffer, why: string) {
+    super(400, 'BadRequest', why);
+    this.format = format;
+    this.bytes = bytes;
+    this.why = why;
+  }
+}
+
+export function malformedJson(text: string): MalformedBody {
+  const why = goJsonFault(text) ?? 'unexpected end of JSON input';
+  return new MalformedBody('json', Buffer.from(text), why);
+}
+
+export function malformedProtobuf(bytes: Buffer, error: Error): MalformedBody {
+  const why = /truncated/.test(error.message) ? 'unexpected EOF' : error.message;
+  return new MalformedBody('protobuf', bytes, why);
+}
+
+/** Faults of the parser by what they begin with, and libyaml's words for the same. */
+const yamlWords: readonly (readonly [RegExp, string])[] = [
+  [/^Flow sequence/, "did not find expected ',' or ']'"],
+  [/^Flow map/, "did not find expected ',' or '}'"],
+  [/^(?:Nested mappings|Implicit keys need)/, 'mapping values are not allowed in this context'],
+  [
+    /^Tabs are not allowed|^Plain value cannot start/,
+    'found character that cannot start any token',
+  ],
+  [/^Missing closing/, 'found unexpected end of stream'],
+  [/^(?:All mapping items|Implicit map keys)/, "could not find expected ':'"],
+  [/^Unresolved alias/, 'unknown anchor referenced'],
+];
+
+export function malformedYaml(text: string, error: Error): MalformedBody {
+  const words = yamlWords.find(([sign]) => sign.test(error.message))?.[1] ?? error.message;
+  const { line = 1 } = (error as YAMLParseError).linePos?.[0] ?? {};
+  return new MalformedBody('yaml', Buffer.from(text), `yaml: line ${line}: ${words}`);
+}
+
+const SHOWN_MAX = 30;
+
+/** Text when it looks like an object, else in hexadecimal. */
+function summary(bytes: Buffer): string {
+  if (bytes.length === 0) return '<empty>';
+  const shown = bytes.subarray(0, SHOWN_MAX);
+  const text = shown[0] === 0x7b ? shown.toString() : shown.toString('hex');
+  return bytes.length > SHOWN_MAX ? `${text} ...` : text;
+}
+
+/** For what was to be an object of the kind. */
+export function unrecognized(kind: string, fault: Omit<MalformedBody, 'toStatus'>): ApiError {
+  const head = `the object provided is unrecognized (must be of type ${kind}): `;
+  const what = fault.format === 'json' ? "couldn't get version/kind; json parse error: " : '';
+  return badRequest(`${head}${what}${fault.why} (${summary(fault.bytes)})`);
+}
+
+const goStruct =
+  'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
+
+/** JSON that is no object, though one was to come. */
+export function noObject(kind: string, value: unknown): ApiError {
+  const type = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+  const why = `json: cannot unmarshal ${type} into Go value of type ${goStruct}`;
+  const bytes = Buffer.from(JSON.stringify(value) ?? '');
+  return unrecognized(kind, new MalformedBody('json', bytes, why));
+}
+
+/** For what was to be a patch. */
+export function malformedPatch(contentType: string, fault: MalformedBody): ApiError {
+  if (contentType === 'application/merge-patch+json') return badRequest('invalid JSON patch');
+  if (fault.format === 'yaml') return badRequest(`error encoding patch: ${fault.why}`);
+  return badRequest(`error decoding patch: ${fault.why}`);
+}

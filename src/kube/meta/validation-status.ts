@@ -1,0 +1,229 @@
+// Judges what is written at the status endpoint, as kube-apiserver v1.37 does for the kinds that it does:
+// counts, the addresses of load balancers, phases, what a finished job may say.
+import { isIP } from 'node:net';
+import { ipAddress, list, named, notNegative, oneOf, record, type Json } from './field-rules.ts';
+import { duplicate, forbidden, invalidValue, requiredValue } from './names.ts';
+import type { KubeObject } from './object.ts';
+import type { StatusCause } from './status.ts';
+
+type Rule = (status: Json, object: KubeObject, old: KubeObject) => StatusCause[];
+
+const at = (name: string): string => `status.${name}`;
+
+const counts =
+  (...names: readonly string[]): Rule =>
+  (status) =>
+    names.flatMap((name) => notNegative(at(name), status[name]));
+
+/** Counts of which none is above `replicas`, nor those that are available above those that are ready. */
+function replicas(parts: readonly string[], ready: string): Rule {
+  const all = [...parts, 'replicas', 'observedGeneration', 'collisionCount', 'terminatingReplicas'];
+  return (status) => {
+    const count = (name: string): number => Number(status[name] ?? 0);
+    const causes = counts(...all)(status, {} as KubeObject, {} as KubeObject);
+    for (const name of parts) {
+      if (name === 'unavailableReplicas' || count(name) <= count('replicas')) continue;
+      causes.push(invalidValue(at(name), count(name), 'cannot be greater than status.replicas'));
+    }
+    if (count('availableReplicas') > count('readyReplicas')) {
+      const why = `cannot be greater than ${ready}`;
+      causes.push(invalidValue(at('availableReplicas'), count('availableReplicas'), why));
+    }
+    return causes;
+  };
+}
+
+const notDecremented: Rule = (status, _object, old) => {
+  const before = record(old['status'])['collisionCount'];
+  const now = Number(status['collisionCount'] ?? 0);
+  if (typeof before !== 'number' || now >= before) return [];
+  return [invalidValue(at('collisionCount'), now, 'cannot be decremented')];
+};
+
+const all =
+  (...rules: readonly Rule[]): Rule =>
+  (...values) =>
+    rules.flatMap((rule) => rule(...values));
+
+// ---- load balancers ----
+
+const ingresses = (status: Json): Json[] => list(record(status['loadBalancer'])['ingress']);
+
+function hostName(field: string, host: unknown): StatusCause[] {
+  if (!host) return [];
+  const causes = named(field, host, 'subdomain');
+  if (isIP(String(host)) !== 0) {
+    causes.push(invalidValue(field, host, 'must be a DNS name, not an IP address'));
+  }
+  return causes;
+}
+
+const ingressStatus: Rule = (status) =>
+  ingresses(status).flatMap(({ ip, hostname }, i) => {
+    const field = at(`loadBalancer.ingress[${i}]`);
+    return [
+      ...(ip ? ipAddress(`${field}.ip`, ip) : []),
+      ...hostName(`${field}.hostname`, hostname),
+    ];
+  });
+
+const serviceStatus: Rule = (status, { spec }) => {
+  const found = ingresses(status);
+  if (record(spec)['type'] !== 'LoadBalancer' && found.length > 0) {
+    const why = "may only be used when `spec.type` is 'LoadBalancer'";
+    return [forbidden(at('loadBalancer.ingress'), why)];
+  }
+  return found.flatMap(({ ip, ipMode, hostname }, i) => {
+    const field = at(`loadBalancer.ingress[${i}]`);
+    const causes = ip ? ipAddress(`${field}.ip`, ip) : [];
+    const mode = `${field}.ipMode`;
+    if (ipMode === undefined) {
+      if (ip) causes.push(requiredValue(mode, 'must be specified when `ip` is set'));
+    } else if (ip) causes.push(...oneOf(mode, ipMode, ['Proxy', 'VIP']));
+    else causes.push(forbidden(mode, 'may not be specified when `ip` is not set'));
+    return [...causes, ...hostName(`${field}.hostname`, hostname)];
+  });
+};
+
+// ---- jobs ----
+
+const jobStatus: Rule = (status) => {
+  const conditions = list(status['conditions']);
+  const is = (type: string): boolean =>
+    conditions.some((one) => one['type'] === type && one['status'] === 'True');
+  const [isComplete, isFailed] = [is('Complete'), is('Failed')];
+  const { startTime, completionTime, active = 0, ready, terminating } = status;
+  const causes: StatusCause[] = [];
+  const refuse = (name: string, value: unknown, why: string): void =>
+    void causes.push(invalidValue(at(name), value, why));
+  const clash = (why: string): void =>
+    void causes.push({
+      reason: 'FieldValueInvalid',
+      message: `Invalid value: ${why}`,
+      field: at('conditions'),
+    });
+  const together = (a: string, b: string): string =>
+    `cannot set ${a}=True and ${b}=true conditions`;
+  if (isComplete && isFailed) clash(together('Complete', 'Failed'));
+  if (isComplete && is('FailureTarget')) clash(together('Complete', 'FailureTarget'));
+  if (completionTime !== undefined && !isComplete) {
+    const why = 'cannot set completionTime when there is no Complete=True condition';
+    refuse('completionTime', completionTime, why);
+  }
+  if (completionTime === undefined && isComplete) {
+    const why = 'completionTime is required for Complete jobs';
+    causes.push(requiredValue(at('completionTime'), why));
+  }
+  if (startTime !== undefined && Date.parse(String(completionTime)) < Date.parse(String(startTime)))
+    refuse('completionTime', completionTime, 'must be equal to or after `startTime`');
+  const without = (a: string, b: string): string =>
+    `cannot set ${a}=True condition without the ${b}=true condition`;
+  if (isFailed && !is('FailureTarget')) clash(without('Failed', 'FailureTarget'));
+  if (isComplete && !is('SuccessCriteriaMet')) clash(without('Complete', 'SuccessCriteriaMet'));
+  if (isComplete || isFailed) {
+    if (Number(active) > 0) refuse('active', active, 'active>0 is invalid for finished job');
+    if (startTime === undefined) {
+      causes.push(requiredValue(at('startTime'), 'startTime is required for finished job'));
+    }
+    if (Number(terminating ?? 0) > 0)
+      refuse('terminating', terminating, 'terminating>0 is invalid for finished job');
+  }
+  if (Number(ready ?? 0) > Number(active))
+    refuse('ready', ready, 'cannot set more ready pods than active');
+  return causes;
+};
+
+// ---- others ----
+
+const namespaceStatus: Rule = ({ phase = '' }, { metadata }) => {
+  const isGoing = metadata.deletionTimestamp !== undefined;
+  if (phase === (isGoing ? 'Terminating' : 'Active')) return [];
+  const why = isGoing
+    ? "may only be 'Terminating' if `deletionTimestamp` is not empty"
+    : "may only be 'Active' if `deletionTimestamp` is empty";
+  return [invalidValue('status.Phase', phase, why)];
+};
+
+const podStatus: Rule = (status, { spec }, old) => {
+  const before = record(old['status']);
+  const causes: StatusCause[] = [];
+  const { nominatedNodeName: wanted, qosClass } = status;
+  if (wanted && wanted !== before['nominatedNodeName']) {
+    causes.push(...named(at('nominatedNodeName'), wanted, 'subdomain'));
+    if (record(spec)['nodeName']) {
+      const why = 'may not be set on pods that are already bound to a node';
+      causes.push(forbidden(at('nominatedNodeName'), why));
+    }
+  }
+  if (qosClass !== before['qosClass']) {
+    causes.push(invalidValue(at('qosClass'), qosClass ?? '', 'field is immutable'));
+  }
+  return causes;
+};
+
+const uniqueConditions: Rule = (status) => {
+  const seen = new Set<unknown>();
+  return list(status['conditions']).flatMap(({ type }, i) => {
+    const isTwice = seen.has(type);
+    seen.add(type);
+    return isTwice ? [duplicate(at(`conditions[${i}].type`), type)] : [];
+  });
+};
+
+const rules: Readonly<Record<string, Rule>> = {
+  '/Namespace': namespaceStatus,
+  '/Pod': podStatus,
+  '/Service': serviceStatus,
+  '/ReplicationController': replicas(
+    ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
+    'readyReplicas',
+  ),
+  'apps/ReplicaSet': replicas(
+    ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
+    'readyReplicas',
+  ),
+  'apps/Deployment': all(
+    replicas(
+      ['updatedReplicas', 'readyReplicas', 'availableReplicas', 'unavailableReplicas'],
+      'readyReplicas',
+    ),
+    notDecremented,
+  ),
+  'apps/StatefulSet': all(
+    replicas(
+      ['readyReplicas', 'currentReplicas', 'updatedReplicas', 'availableReplicas'],
+      'status.readyReplicas',
+    ),
+    notDecremented,
+  ),
+  'apps/DaemonSet': all(
+    counts(
+      'currentNumberScheduled',
+      'numberMisscheduled',
+      'desiredNumberScheduled',
+      'numberReady',
+      'observedGeneration',
+      'updatedNumberScheduled',
+      'numberAvailable',
+      'numberUnavailable',
+      'collisionCount',
+    ),
+    notDecremented,
+  ),
+  'batch/Job': all(counts('active', 'succeeded', 'failed', 'ready', 'terminating'), jobStatus),
+  'networking.k8s.io/Ingress': ingressStatus,
+  'policy/PodDisruptionBudget': counts(
+    'disruptionsAllowed',
+    'currentHealthy',
+    'desiredHealthy',
+    'expectedPods',
+  ),
+  'autoscaling/HorizontalPodAutoscaler': counts('currentReplicas', 'desiredReplicas'),
+  'flowcontrol.apiserver.k8s.io/FlowSchema': uniqueConditions,
+  'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration': uniqueConditions,
+};
+
+/** `key`: group and kind, as `apps/Deployment`. */
+export function validateStatus(key: string, object: KubeObject, old: KubeObject): StatusCause[] {
+  return rules[key]?.(record(object['status']), object, old) ?? [];
+}

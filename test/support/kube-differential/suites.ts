@@ -1,0 +1,52 @@
+// Everything that is asked of a real kube-apiserver v1.37 and of this server alike: each suite starts from
+// a server of its own, and its answers are kept in test/vectors/kube-NAME.json.
+import { accessSteps } from '#test/support/access-steps.ts';
+import { startAccessWorld } from '#test/support/access-world.ts';
+import { certificateSteps } from '#test/support/certificate-steps.ts';
+import { crdSteps } from '#test/support/crd-steps.ts';
+import { definitionSteps } from '#test/support/definition-steps.ts';
+import { playCorpus } from '#test/support/kube-answers.ts';
+import { senderTo, type Target } from '#test/support/kube-sender.ts';
+import { nodeSteps } from '#test/support/node-steps.ts';
+import { pluginSteps } from '#test/support/plugin-steps.ts';
+import { policySteps } from '#test/support/policy-steps.ts';
+import { roleSteps } from '#test/support/role-steps.ts';
+import { playSteps, type Step } from '#test/support/step-player.ts';
+import { playScenes } from './play.ts';
+import type { Recording } from './record.ts';
+
+/** A suite that is about to be played: against a server with these flags (no dashes before them). */
+export interface Staged {
+  readonly flags: Readonly<Record<string, string>>;
+  play(target: Target): Promise<Recording>;
+  close(): Promise<void>;
+}
+
+type Suite = () => Promise<Staged>;
+
+const plain =
+  (play: Staged['play']): Suite =>
+  async () => ({ flags: {}, play, close: async () => {} });
+
+const stepped = (name: string, steps: () => readonly Step[]): Suite =>
+  plain(async (target) => ({ [name]: await playSteps(target, steps()) }));
+
+async function access(): Promise<Staged> {
+  const { flags, steps, close } = await startAccessWorld();
+  const play = async (target: Target) => ({ 'letting in': await playSteps(target, steps) });
+  return { flags, play, close };
+}
+
+export const suites: Readonly<Record<string, Suite>> = {
+  objects: plain((target) => playCorpus(senderTo(target))),
+  scenes: plain((target) => playScenes(senderTo(target))),
+  'steps-access': stepped('access', accessSteps),
+  'steps-certificates': stepped('certificates', certificateSteps),
+  'steps-crd': stepped('crd', crdSteps),
+  'steps-definition': stepped('definition', definitionSteps),
+  'steps-nodes': stepped('nodes', nodeSteps),
+  'steps-policy': stepped('policy', policySteps),
+  'steps-plugins': stepped('plugins', pluginSteps),
+  'steps-roles': stepped('roles', roleSteps),
+  access,
+};
