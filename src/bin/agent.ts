@@ -11,7 +11,8 @@ import { environmentFlags, namedFlags } from '#mesos/flags/flag-table.ts';
 import { isAgentFlag, readFlags } from '#mesos/agent/flags.ts';
 import { type AgentSettings, type RunningAgent, startAgent } from '#mesos/agent/service.ts';
 import { detectMaster, parseMasterAddress, redacted } from '#mesos/election/master-address.ts';
-import { readTlsSettings } from '#mesos/security/tls-settings.ts';
+import { watchTls } from '#mesos/security/tls-reload.ts';
+import type { TlsSettings } from '#mesos/security/tls-settings.ts';
 import { parseAttributes, parseResources } from '#mesos/resources/parse.ts';
 import { prepareFolder } from '#supervisor/folder.ts';
 import type { RunningPart } from './part.ts';
@@ -69,7 +70,7 @@ function resourcesText(options: AgentCommandOptions): string {
   return [given.replace(/;+\s*$/, ''), ...missing].join(';');
 }
 
-function settingsOf(options: AgentCommandOptions, env: Env): AgentSettings {
+function settingsOf(options: AgentCommandOptions, tls: TlsSettings | undefined): AgentSettings {
   const home = resolve(options.home);
   const resources = resourcesText({ ...options, home });
   const hostname = options.hostname ?? machineName();
@@ -79,7 +80,7 @@ function settingsOf(options: AgentCommandOptions, env: Env): AgentSettings {
     host: options.host,
     port: options.port,
     hostname,
-    tls: readTlsSettings(process.env, env.log),
+    tls,
     resources: parseResources(resources),
     attributes: parseAttributes(options.attributes ?? ''),
     options: {
@@ -134,7 +135,8 @@ export async function runAgent(
   const home = resolve(options.home);
   prepareFolder(join(home, 'run'));
   const lock = lockHome(home);
-  const settings = { ...settingsOf(options, env), onVerbosity };
+  const tls = watchTls(process.env, env);
+  const settings = { ...settingsOf(options, tls.settings), onVerbosity };
   const host = createProcessHost(env);
   const ports = { env, disk: systemDisk, host };
   const ended = Promise.withResolvers<void>();
@@ -163,6 +165,7 @@ export async function runAgent(
     ended: ended.promise,
     async close(how) {
       isClosing = true;
+      tls.close();
       await detector.close();
       if (how?.killTasks === true) await running.leave();
       else await running.close();

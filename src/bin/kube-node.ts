@@ -14,7 +14,7 @@ import { RestClient } from '#kube/client/rest-client.ts';
 import { startNode } from '#kube/node/run.ts';
 import type { NodeLinks, NodeOptions, RunningNode } from '#kube/node/run.ts';
 import { executorOptions } from '#mesos/client/executor-client.ts';
-import { readTlsSettings } from '#mesos/security/tls-settings.ts';
+import { watchTls } from '#mesos/security/tls-reload.ts';
 
 export interface KubeNodeOptions {
   readonly instance: string;
@@ -38,7 +38,7 @@ function nodeOptions({ instance }: KubeNodeOptions, variables: Variables, env: E
     bundle,
     folder: variables['STRATA_NODE_DIR'] ?? join(sandbox, 'node'),
     runId: sandbox,
-    executor: executorOptions(variables, readTlsSettings(variables, env.log)),
+    executor: executorOptions(variables, watchTls(variables, env).settings),
     criSocket: variables['STRATA_CRI_SOCKET'] ?? variables['CONTAINER_RUNTIME_ENDPOINT'],
     baseEnv: { PATH, HOME },
   };

@@ -21,7 +21,7 @@ import { MasterShell } from '#mesos/master/shell.ts';
 import { StandbyHttp } from '#mesos/master/standby-http.ts';
 import type { MasterOptions } from '#mesos/master/types.ts';
 import { PortServer } from '#mesos/security/port-server.ts';
-import { readTlsSettings, type TlsSettings } from '#mesos/security/tls-settings.ts';
+import { watchTls, type WatchedTls } from '#mesos/security/tls-reload.ts';
 import { regionOf } from '#mesos/resources/domain.ts';
 import { Registry } from '#mesos/registry/registry.ts';
 import type { MasterInfo } from '#wire/mesos/v1.ts';
@@ -77,8 +77,9 @@ export async function runMaster(
   const spec = parseStoreSpec(options.store ?? `sqlite:${join(home, 'registry.db')}`, ETCD_PREFIX);
   const group = await groupOf(options, spec, env);
   const store = await openStore(spec, env);
-  const tls = readTlsSettings(process.env, env.log);
-  const server = new PortServer({ requireHostHeader: false, keepAliveTimeout: 0 }, tls, env.log);
+  const tls = watchTls(process.env, env);
+  const serving = { requireHostHeader: false, keepAliveTimeout: 0 };
+  const server = new PortServer(serving, tls.settings, env.log);
   const port = await server.listen(options);
   const master = new MasterProcess(
     { ...options, port },
@@ -88,7 +89,7 @@ export async function runMaster(
   await master.start();
   env.log.info('Master is ready', { host, port });
   return {
-    url: `${tls === undefined ? 'http' : 'https'}://${host}:${port}`,
+    url: `${tls.settings === undefined ? 'http' : 'https'}://${host}:${port}`,
     ended: master.ended,
     close: () => master.close(),
   };
@@ -117,7 +118,7 @@ interface MasterParts {
   readonly store: Store;
   readonly group: Group | undefined;
   readonly server: PortServer;
-  readonly tls: TlsSettings | undefined;
+  readonly tls: WatchedTls;
   readonly flags: MasterFlags;
   readonly onVerbosity: (level: number) => void;
 }
@@ -140,7 +141,7 @@ class MasterProcess {
     this.#env = env;
     this.#options = {
       ...masterOptions(options, parts.flags, env.random.uuid()),
-      tls: parts.tls,
+      tls: parts.tls.settings,
     };
     this.#flags = flagsOf(options);
     const standby = new StandbyHttp({
@@ -181,7 +182,8 @@ class MasterProcess {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    const { server, store } = this.#parts;
+    const { server, store, tls } = this.#parts;
+    tls.close();
     await this.#shell?.close();
     await this.#candidate?.close();
     await server.close();

@@ -18,6 +18,7 @@ import { bootstrap, publishAuthentication, publishEndpoint } from './bootstrap.t
 import { addressAt } from './cidr.ts';
 import { Handler } from './handler.ts';
 import { startCompaction } from './compaction.ts';
+import { ServingCertificate } from './serving-certificate.ts';
 import { TokenAuthority } from './tokens.ts';
 
 export interface ApiServerOptions {
@@ -93,11 +94,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     ...(options.names ?? []),
   ];
   const identity = { commonName: 'kube-apiserver', names, ips };
-  const serving = await authority.kept(
-    'apiserver',
-    () => authority.issueServer(identity, now),
-    now,
-  );
+  const serving = await ServingCertificate.open(authority, identity, env);
   const kubeletIdentity = {
     commonName: 'kube-apiserver-kubelet-client',
     organizations: ['system:masters'],
@@ -132,15 +129,16 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   );
   await bootstrap(handler, { host: listen.host, serviceIp });
   await publishAuthentication(handler, { clientCa: authority.caCert, requestHeader });
+  const ca = [authority.caCert, requestHeader.caCert];
   const server = createSecureServer({
     allowHTTP1: true,
-    cert: serving.cert,
-    key: serving.key,
-    ca: [authority.caCert, requestHeader.caCert],
+    ...serving.pair,
+    ca,
     requestCert: true,
     rejectUnauthorized: false,
     settings: { maxConcurrentStreams: 1_000 },
   });
+  serving.watch((pair) => server.setSecureContext({ ...pair, ca }));
   // Connections of both HTTP versions, upgraded ones included: at the end all of them are cut.
   const sockets = new Set<TLSSocket>();
   server.on('secureConnection', (socket: TLSSocket) => {
@@ -176,6 +174,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     handler,
     async close() {
       compaction.close();
+      serving.close();
       handler.close();
       const closed = new Promise((done) => server.close(done));
       for (const socket of sockets) socket.destroy();

@@ -11,13 +11,14 @@ export interface Access {
   readonly tls?: TlsSettings | undefined;
 }
 
-/** `credential`: `{"principal": …, "secret": …}` or `PRINCIPAL SECRET`. Faults `bad-flag`, `bad-tls`. */
+/** `credential`: `{"principal": …, "secret": …}` or `PRINCIPAL SECRET`. Faults `bad-flag`, `bad-tls`.
+ * `tls`: what the environment says, when left out. */
 export function readAccess(
   credential: string | undefined,
   environment: Readonly<Record<string, string | undefined>>,
   log: Log,
+  tls: TlsSettings | undefined = readTlsSettings(environment, log),
 ): Access {
-  const tls = readTlsSettings(environment, log);
   if (credential === undefined) return { tls };
   const { principal, secret = '' } = parseCredential(
     readSecretFile('credential', credential, log).toString(),

@@ -82,6 +82,7 @@ export class PortServer {
       },
       (request, response) => this.#onRequest(request, response),
     );
+    tls.onChange?.(() => server.setSecureContext(contextOf(tls)));
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       this.#log.debug('A TLS handshake failed', {
         peer: socket.remoteAddress,

@@ -29,9 +29,11 @@ export interface TlsSettings {
   readonly curves: string;
   readonly minVersion: SecureVersion;
   readonly maxVersion: SecureVersion;
+  /** Of settings whose files are looked at again: key, certificate or authorities are others. */
+  readonly onChange?: (listener: () => void) => void;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 function bad(name: string, why: string, cause?: unknown): Fault {
   const variable = `LIBPROCESS_SSL_${name}`;
@@ -101,6 +103,14 @@ function versionRange(variables: Variables): Pick<TlsSettings, 'minVersion' | 'm
     throw bad('ENABLE_TLS_V1_2', 'and its like leave no version');
   }
   return { minVersion, maxVersion };
+}
+
+/** The files and folders that the settings are read from. */
+export function tlsFiles(environment: Environment): { files: string[]; folders: string[] } {
+  const variables = new Variables(environment);
+  const named = (names: readonly string[]): string[] =>
+    names.flatMap((name) => variables.text(name) ?? []);
+  return { files: named(['KEY_FILE', 'CERT_FILE', 'CA_FILE']), folders: named(['CA_DIR']) };
 }
 
 /** Undefined: no TLS (LIBPROCESS_SSL_ENABLED). Fault `bad-tls`. */

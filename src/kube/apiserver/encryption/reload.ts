@@ -1,14 +1,11 @@
 // Opens a store that is encrypted as a file says, and takes up what is written into the file later.
-import { readFileSync, watch } from 'node:fs';
-import { basename, dirname } from 'node:path';
-import type { Env, Timer } from '#env/env.ts';
+import { readFileSync } from 'node:fs';
+import type { Env } from '#env/env.ts';
+import { WatchedFiles } from '#env/watched-files.ts';
 import type { Store } from '#store/store.ts';
 import { parseEncryption } from './configuration.ts';
 import { EncryptedStore } from './encrypted-store.ts';
 import { Encryption } from './encryption.ts';
-
-/** An editor writes more than once. */
-const SETTLE_MS = 100;
 
 export interface EncryptedStoreFile {
   readonly store: Store;
@@ -27,7 +24,6 @@ export async function openEncrypted(
     await Encryption.open(parseEncryption(text), env),
     env.log,
   );
-  let timer: Timer | undefined;
   let isClosed = false;
   const reload = async (): Promise<void> => {
     const next = readFileSync(path, 'utf8');
@@ -38,22 +34,12 @@ export async function openEncrypted(
     store.use(encryption);
     env.log.info('The encryption configuration has been taken up', { path });
   };
-  // The folder is watched: the file may be replaced, or be a link that is turned.
-  const watcher = watch(dirname(path), (_event, name) => {
-    if (name !== null && name !== basename(path) && !name.startsWith('..')) return;
-    timer?.cancel();
-    timer = env.timers.after(SETTLE_MS, () => {
-      reload().catch((error: unknown) =>
-        env.log.error('The encryption configuration stays as it was', { path, error }),
-      );
-    });
-  });
+  const files = new WatchedFiles({ files: [path] }, reload, env);
   return {
     store,
     close() {
       isClosed = true;
-      timer?.cancel();
-      watcher.close();
+      files.close();
       store.end();
     },
   };
