@@ -8,7 +8,7 @@ import { playSteps } from '#test/support/step-player.ts';
 
 const [bin] = process.argv.slice(2);
 if (bin === undefined) throw new Error('Name the folder of etcd and kube-apiserver');
-const world = startAuditWorld();
+const world = await startAuditWorld();
 const real = await startRealServer(bin, world.flags);
 try {
   await playSteps(real.target, world.steps);
@@ -21,4 +21,4 @@ const lines = Object.entries(world.events()).map(
 const place = join(import.meta.dirname, '../test/vectors/kube-audit.json');
 writeFileSync(place, `{\n${lines.join(',\n')}\n}\n`);
 process.stdout.write(`${lines.length} requests\n`);
-world.close();
+await world.close();

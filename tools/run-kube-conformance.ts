@@ -2,6 +2,8 @@
 // controllers, and writes the list of them with their outcome into docs/operating/conformance.md:
 // `node tools/run-kube-conformance.ts BIN [--names FILE]`. BIN holds ginkgo, e2e.test and kubectl of
 // Kubernetes v1.37. The tests are those that the page lists, or those of FILE, one a line.
+// With `--kubeconfig FILE` they are run against the instance of a `strata up`, whose node runs pods as
+// processes, and the list is a section of its own.
 import { spawn, type SpawnOptions } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +20,8 @@ import { TypeRegistry } from '#kube/types/registry.ts';
 import { MemoryStore } from '#store/memory-store.ts';
 
 const page = join(import.meta.dirname, '../docs/operating/conformance.md');
-const HEADING = '## Upstream end-to-end conformance, without a running pod';
+const WITHOUT_PODS = '## Upstream end-to-end conformance, without a running pod';
+const WITH_PODS = '## Upstream end-to-end conformance, with pods of processes';
 const NODES = 3;
 const HEARTBEAT_MS = 10_000;
 const SUITE = '25m';
@@ -37,8 +40,15 @@ interface Spec {
   readonly Failure?: { readonly Message?: string };
 }
 
-function namesOfPage(): string[] {
-  const [, list = ''] = readFileSync(page, 'utf8').split(HEADING);
+/** What stands before the section, in it, and behind it. */
+function parts(heading: string): [before: string, section: string, behind: string] {
+  const [before = '', rest = ''] = readFileSync(page, 'utf8').split(`${heading}\n`);
+  const end = rest.indexOf('\n## ');
+  return end < 0 ? [before, rest, ''] : [before, rest.slice(0, end + 1), rest.slice(end + 1)];
+}
+
+function namesOfPage(heading: string): string[] {
+  const [, list] = parts(heading);
   return [...list.matchAll(/^- (?:passed|failed): (.*?)(?: — .*)?$/gm)].map(
     ([, name = '']) => name,
   );
@@ -88,6 +98,7 @@ const escaped = (name: string): string => name.replaceAll(/[\][().*+?^${}|\\/]/g
 async function play(
   bin: string,
   folder: string,
+  kubeconfig: string,
   { names, processes }: { names: readonly string[]; processes: number },
 ): Promise<Outcome[]> {
   if (names.length === 0) return [];
@@ -103,7 +114,7 @@ async function play(
       `--focus=${names.map(escaped).join('|')}`,
       join(bin, 'e2e.test'),
       '--',
-      `--kubeconfig=${join(folder, 'kubeconfig')}`,
+      `--kubeconfig=${kubeconfig}`,
       '--provider=skeleton',
       `--kubectl-path=${join(bin, 'kubectl')}`,
       '--dump-logs-on-failure=false',
@@ -128,8 +139,8 @@ async function play(
   });
 }
 
-function write(outcomes: readonly Outcome[]): void {
-  const [before = ''] = readFileSync(page, 'utf8').split(HEADING);
+function write(heading: string, outcomes: readonly Outcome[]): void {
+  const [before, , behind] = parts(heading);
   const failed = outcomes.filter(({ failure }) => failure !== undefined).length;
   const date = new Date().toISOString().slice(0, 10);
   const count = `${outcomes.length - failed} passed, ${failed} failed`;
@@ -138,48 +149,77 @@ function write(outcomes: readonly Outcome[]): void {
     .map(({ name, failure }) =>
       failure === undefined ? `- passed: ${name}` : `- failed: ${name} — ${failure}`,
     );
-  const intro = `${date}, e2e.test v1.37.2, the API server and the controllers only, three nodes with nobody behind them: ${count}.\nWritten by \`node tools/run-kube-conformance.ts BIN\`.`;
-  writeFileSync(page, `${before}${HEADING}\n${intro}\n\n${lines.join('\n')}\n`);
+  const [against, option] =
+    heading === WITH_PODS
+      ? ['`strata up`, one node that runs pods as processes', ' --kubeconfig FILE']
+      : ['the API server and the controllers only, three nodes with nobody behind them', ''];
+  const command = `\`node tools/run-kube-conformance.ts BIN${option}\``;
+  const intro = `${date}, e2e.test v1.37.2, ${against}: ${count}.\nWritten by ${command}.`;
+  const after = behind === '' ? '' : `\n${behind}`;
+  writeFileSync(page, `${before}${heading}\n${intro}\n\n${lines.join('\n')}\n${after}`);
   process.stdout.write(`${count}\n`);
 }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { names: { type: 'string' }, procs: { type: 'string', default: '4' } },
+  options: {
+    names: { type: 'string' },
+    procs: { type: 'string', default: '4' },
+    kubeconfig: { type: 'string' },
+  },
 });
 const [bin] = positionals;
 if (bin === undefined) throw new Error('Name the folder with ginkgo, e2e.test and kubectl');
+const heading = values.kubeconfig === undefined ? WITHOUT_PODS : WITH_PODS;
 const names =
   values.names === undefined
-    ? namesOfPage()
+    ? namesOfPage(heading)
     : readFileSync(values.names, 'utf8').split('\n').filter(Boolean);
 const home = mkdtempSync(join(tmpdir(), 'strata-conformance-'));
-const env = createEnv({ component: 'conformance', logLevel: 'warn', logFormat: 'text' });
-const server = await startApiServer(
-  {
+
+/** A server of its own, with controllers and nodes. */
+async function startCluster(): Promise<{ kubeconfig: string; close: () => Promise<void> }> {
+  const env = createEnv({ component: 'conformance', logLevel: 'warn', logFormat: 'text' });
+  const options = {
     instance: 'default',
     home,
     listen: { host: '127.0.0.1', port: 0 },
     store: new MemoryStore(),
     registry: new TypeRegistry(),
     serviceCidr: '198.18.0.0/16',
-  },
-  env,
-);
-const admin = parse(readFileSync(join(home, 'kubeconfig'), 'utf8')) as object;
-const client = KubeClient.fromKubeconfig(admin, { userAgent: 'conformance' });
-const controllers = startControllers({ client, rootCa: server.authority.caCert }, env);
-const stopNodes = await keepNodes(client);
+  };
+  const server = await startApiServer(options, env);
+  const kubeconfig = join(home, 'kubeconfig');
+  const admin = parse(readFileSync(kubeconfig, 'utf8')) as object;
+  const client = KubeClient.fromKubeconfig(admin, { userAgent: 'conformance' });
+  const controllers = startControllers({ client, rootCa: server.authority.caCert }, env);
+  const stopNodes = await keepNodes(client);
+  return {
+    kubeconfig,
+    async close() {
+      stopNodes();
+      await controllers.close();
+      await client.close();
+      await server.close();
+    },
+  };
+}
+
 const isSerial = (name: string): boolean => name.includes('[Serial]');
+const cluster =
+  values.kubeconfig === undefined
+    ? await startCluster()
+    : { kubeconfig: values.kubeconfig, close: async () => {} };
 try {
-  const together = names.filter((name) => !isSerial(name));
-  const parallel = await play(bin, home, { names: together, processes: Number(values.procs) });
-  const serial = await play(bin, home, { names: names.filter(isSerial), processes: 1 });
-  write([...parallel, ...serial]);
+  const together = {
+    names: names.filter((name) => !isSerial(name)),
+    processes: Number(values.procs),
+  };
+  const alone = { names: names.filter(isSerial), processes: 1 };
+  const parallel = await play(bin, home, cluster.kubeconfig, together);
+  const serial = await play(bin, home, cluster.kubeconfig, alone);
+  write(heading, [...parallel, ...serial]);
 } finally {
-  stopNodes();
-  await controllers.close();
-  await client.close();
-  await server.close();
+  await cluster.close();
   rmSync(home, { recursive: true, force: true });
 }

@@ -20,7 +20,7 @@ const keyed = (flags: Readonly<Record<string, string>>): Record<string, string> 
 void test('requests are written down as by kube-apiserver', async (t) => {
   const vectors = join(import.meta.dirname, '../vectors/kube-audit.json');
   const recorded = JSON.parse(readFileSync(vectors, 'utf8')) as Record<string, unknown>;
-  const world = startAuditWorld();
+  const world = await startAuditWorld();
   const own = await startOwnServer({ flags: keyed(world.flags) });
   try {
     await playSteps(own.target, world.steps);
@@ -28,7 +28,7 @@ void test('requests are written down as by kube-apiserver', async (t) => {
     await own.close();
   }
   const found = JSON.parse(JSON.stringify(world.events())) as Record<string, unknown>;
-  world.close();
+  await world.close();
   assert.deepEqual(Object.keys(found), Object.keys(recorded), 'record the audit again');
   for (const [name, wanted] of Object.entries(recorded)) {
     await t.test(name, () => {

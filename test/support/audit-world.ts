@@ -4,6 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { plainValue } from './plain-value.ts';
 import type { Step } from './step-player.ts';
+import {
+  admissionAnswer,
+  patchOf,
+  startWebhookServer,
+  type WebhookServer,
+} from './webhook-server.ts';
 
 type Json = Record<string, unknown>;
 
@@ -140,12 +146,118 @@ const written: readonly Omit<Step, 'name'>[] = [
   { method: 'GET', path: `${home}/nothings` },
 ];
 
+/** Webhooks that change, that see no reason to, that say something for the log, and that are not there. */
+function hooked(hook: WebhookServer): Omit<Step, 'name'>[] {
+  const add = (name: string): Json => ({ op: 'add', path: `/data/${name}`, value: 'MQ==' });
+  hook.on('/adds', (review) => {
+    const { object } = review['request'] as { object: { data: Json } };
+    return admissionAnswer(review, {
+      ...(object.data['added'] === undefined ? patchOf([add('added')]) : { allowed: true }),
+      auditAnnotations: { seen: 'yes' },
+    });
+  });
+  hook.on('/late', (review) => admissionAnswer(review, patchOf([add('late')])));
+  hook.on('/quiet', (review) => admissionAnswer(review, { allowed: true }));
+  const webhook = (name: string, more: Json = {}): Json => ({
+    name: `${name}.audit.example`,
+    clientConfig: { url: `${hook.url}/${name}`, caBundle: hook.caBundle },
+    rules: [
+      {
+        operations: ['CREATE'],
+        apiGroups: [''],
+        apiVersions: ['v1'],
+        resources: ['configmaps', 'secrets'],
+      },
+    ],
+    namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'audited' } },
+    sideEffects: 'None',
+    admissionReviewVersions: ['v1'],
+    ...more,
+  });
+  const gone = { failurePolicy: 'Ignore' };
+  const again = { reinvocationPolicy: 'IfNeeded' };
+  const path = '/apis/admissionregistration.k8s.io/v1';
+  const map = (name: string, ready: string): Json => ({
+    metadata: { name, labels: { hooked: 'yes' }, annotations: { ready } },
+    data: { own: 'MQ==' },
+  });
+  const spec = {
+    failurePolicy: 'Fail',
+    matchConstraints: {
+      resourceRules: [
+        { operations: ['CREATE'], apiGroups: [''], apiVersions: ['v1'], resources: ['configmaps'] },
+      ],
+    },
+    matchConditions: [
+      {
+        name: 'hooked',
+        expression: "has(object.metadata.labels) && 'hooked' in object.metadata.labels",
+      },
+    ],
+    validations: [{ expression: "object.metadata.name != 'odd'", message: 'an odd name' }],
+    auditAnnotations: [{ key: 'name', valueExpression: 'string(object.metadata.name)' }],
+  };
+  const binding = { policyName: 'audited.example', validationActions: ['Audit', 'Warn'] };
+  return [
+    {
+      method: 'POST',
+      path: `${path}/mutatingwebhookconfigurations`,
+      body: {
+        metadata: { name: 'changing' },
+        webhooks: [
+          webhook('adds', again),
+          webhook('quiet'),
+          webhook('missing', gone),
+          webhook('late'),
+        ],
+      },
+    },
+    {
+      method: 'POST',
+      path: `${path}/validatingwebhookconfigurations`,
+      body: {
+        metadata: { name: 'judging' },
+        webhooks: [webhook('quiet'), webhook('absent', gone)],
+      },
+    },
+    {
+      method: 'POST',
+      path: `${path}/validatingadmissionpolicies`,
+      body: { metadata: { name: 'audited.example' }, spec },
+    },
+    {
+      method: 'POST',
+      path: `${path}/validatingadmissionpolicybindings`,
+      body: { metadata: { name: 'audited.example' }, spec: binding },
+    },
+    {
+      method: 'POST',
+      path: `${home}/configmaps?dryRun=All`,
+      body: map('odd', 'no'),
+      // Everything has been taken up: it is changed, and warned of.
+      until: (status, body) =>
+        status === 201 &&
+        (body['data'] as Json)['late'] === 'MQ==' &&
+        hook.reviews.some((one) => one.path === '/absent'),
+    },
+    {
+      method: 'POST',
+      path: `${home}/configmaps?dryRun=All`,
+      body: map('odd', 'no'),
+      until: (status, _body, warnings) => status === 201 && warnings.length > 0,
+    },
+    { method: 'POST', path: `${home}/configmaps`, body: map('even', 'yes') },
+    { method: 'POST', path: `${home}/configmaps`, body: map('odd', 'yes') },
+    { method: 'POST', path: `${home}/secrets`, body: { metadata: { name: 'hidden' }, data: { own: 'MQ==' } } },
+  ];
+}
+
 export interface AuditWorld {
   readonly flags: Readonly<Record<string, string>>;
   readonly steps: readonly Step[];
   /** Of each step, in the order of their stages. */
   events(): Readonly<Record<string, readonly unknown[]>>;
-  close(): void;
+  close(): Promise<void>;
 }
 
 const drawn = ['requestReceivedTimestamp', 'stageTimestamp'];
@@ -158,11 +270,14 @@ function comparable(event: Json): unknown {
   return plainValue(JSON.parse(text));
 }
 
-export function startAuditWorld(): AuditWorld {
+export async function startAuditWorld(): Promise<AuditWorld> {
+  const hook = await startWebhookServer();
   const folder = mkdtempSync(join(tmpdir(), 'strata-test-audit-'));
   const [file, log] = [join(folder, 'policy.yaml'), join(folder, 'audit.log')];
   writeFileSync(file, JSON.stringify(policy));
-  const steps = written.map((step, i): Step => {
+  const steps = [...written, ...hooked(hook)].map((step, i): Step => {
+    // Asked again and again, and not looked at.
+    if (step.until !== undefined) return { ...step, name: `wait ${i}`, isSilent: true };
     const id = String(i).padStart(2, '0');
     const name = `${id} ${step.method} ${step.path}`;
     return { ...step, name, headers: { ...step.headers, 'audit-id': `step-${id}` } };
@@ -180,6 +295,9 @@ export function startAuditWorld(): AuditWorld {
       }
       return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)));
     },
-    close: () => rmSync(folder, { recursive: true, force: true }),
+    async close() {
+      await hook.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
   };
 }

@@ -16,7 +16,7 @@ export interface Step {
   /** Part of the answer that later steps name as @{step} in headers and bodies. */
   readonly keep?: (body: Json) => string;
   /** Asked again until it holds. */
-  readonly until?: (status: number, body: Json) => boolean;
+  readonly until?: (status: number, body: Json, warnings: readonly string[]) => boolean;
   /** Nobody compares the answer. */
   readonly isSilent?: boolean;
 }
@@ -45,6 +45,10 @@ function bodyOf({ bytes }: RawAnswer): unknown {
   }
 }
 
+function warningsOf({ headers: { warning } }: RawAnswer): readonly string[] {
+  return warning === undefined ? [] : String(warning).split(/,\s*(?=299 )/);
+}
+
 /** One step by itself. */
 export async function sendStep(
   target: Target,
@@ -55,9 +59,7 @@ export async function sendStep(
   readonly body: unknown;
 }> {
   const answer = await raw(target, step);
-  const { warning } = answer.headers;
-  const warnings = warning === undefined ? [] : String(warning).split(/,\s*(?=299 )/);
-  return { status: answer.status, warnings, body: bodyOf(answer) };
+  return { status: answer.status, warnings: warningsOf(answer), body: bodyOf(answer) };
 }
 
 const ATTEMPTS_MAX = 400;
@@ -68,7 +70,8 @@ async function settled(target: Target, step: Step): Promise<RawAnswer> {
     const answer = await raw(target, step);
     const body = bodyOf(answer);
     const object = (typeof body === 'object' ? body : {}) as Json;
-    if (step.until === undefined || step.until(answer.status, object)) return answer;
+    const warnings = warningsOf(answer);
+    if (step.until === undefined || step.until(answer.status, object, warnings)) return answer;
     if (attempt >= ATTEMPTS_MAX) throw new Error(`${step.name}: last ${JSON.stringify(body)}`);
     await new Promise((done) => setTimeout(done, PAUSE_MS));
   }

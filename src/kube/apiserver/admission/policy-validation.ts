@@ -63,11 +63,13 @@ function checkExpression(
   // A list of nothing is one of anything.
   const type = trimmed === '[]' ? 'list<dyn>' : compiled.program.type;
   // What has no type before it is run passes, as in cel-go where it is known to be dynamic.
-  if (wanted.includes(type) || (type === 'dyn' && wanted.includes('dyn'))) return [];
+  // Of a bare field cel-go knows no more, and refuses it.
+  const isBare = /^[\w.]+$/.test(trimmed);
+  if (wanted.includes(type) && !(type === 'dyn' && isBare)) return [];
   const names = wanted
     .filter((one) => one !== 'dyn' && one !== 'list<T>')
-    .map((one) => one.replaceAll('<', '(').replaceAll('>', ')'));
-  const which = names.length === 1 ? (names[0] ?? '') : `one of ${names.join(', ')}`;
+    .map((one) => (one === 'null' ? 'null_type' : one.replaceAll('<', '(').replaceAll('>', ')')));
+  const which = names.length === 1 ? (names[0] ?? '') : `one of [${names.join(' ')}]`;
   const got = type.replaceAll('<', '(').replaceAll('>', ')');
   return [invalidValue(field, source, `must evaluate to ${which} but got ${got}`)];
 }

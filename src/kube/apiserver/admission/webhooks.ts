@@ -5,6 +5,7 @@ import { applyPatch } from '#kube/meta/patch.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { same } from '#base/same.ts';
 import { ApiError, badRequest } from '#kube/meta/status.ts';
+import { PATCH_ANNOTATION } from '#kube/apiserver/audit/record.ts';
 import type { ObjectCache } from '#kube/apiserver/object-cache.ts';
 import { callWebhook, WebhookFailure, type ClientConfig } from '#kube/apiserver/webhook-client.ts';
 import { inVersion, isExempt, matchedResource, type Constraints, type Rule } from './matching.ts';
@@ -19,6 +20,8 @@ import { reviewedRequest } from './review.ts';
 
 interface Webhook {
   readonly name: string;
+  /** Of the object that the webhook stands in. */
+  readonly configuration?: string;
   readonly clientConfig: ClientConfig;
   readonly rules?: readonly Rule[];
   readonly failurePolicy?: string;
@@ -92,6 +95,7 @@ async function call(
   matched: ResourceInfo,
   request: AdmissionRequest,
   services: AdmissionServices,
+  onIgnored: () => void = () => {},
 ): Promise<Response | undefined> {
   if (
     request.isDryRun &&
@@ -122,8 +126,9 @@ async function call(
     return responseOf(answer, uid);
   } catch (error) {
     if (!(error instanceof WebhookFailure)) throw error;
-    if (webhook.failurePolicy === 'Ignore') return undefined;
-    throw internal(webhook, error.message);
+    if (webhook.failurePolicy !== 'Ignore') throw internal(webhook, error.message);
+    onIgnored();
+    return undefined;
   }
 }
 
@@ -171,8 +176,27 @@ function take(webhook: Webhook, response: Response, request: AdmissionRequest): 
   if (response.allowed !== true) throw denied(webhook, response.status);
 }
 
+const namedWebhooks = new WeakMap<Webhook, Webhook>();
+
+/** The same one each time, so that what is known of it is kept. */
+function named(webhook: Webhook, configuration: string): Webhook {
+  let found = namedWebhooks.get(webhook);
+  if (found === undefined) {
+    found = { ...webhook, configuration };
+    namedWebhooks.set(webhook, found);
+  }
+  return found;
+}
+
+/** What the audit log is told of webhooks, under the names of kube-apiserver v1.37. */
+const VALIDATION = 'validating.webhook.admission.k8s.io/';
+const MUTATION = 'mutation.webhook.admission.k8s.io/';
+
 function webhooksIn(cache: ObjectCache, resource: string): Webhook[] {
-  return cache.all(resource).flatMap((one) => (one['webhooks'] ?? []) as Webhook[]);
+  return cache.all(resource).flatMap((one) => {
+    const webhooks = (one['webhooks'] ?? []) as Webhook[];
+    return webhooks.map((webhook) => named(webhook, one.metadata.name ?? ''));
+  });
 }
 
 /** Asked all at once; one refusal is enough. */
@@ -188,10 +212,12 @@ export class ValidatingWebhooks implements AdmissionPlugin {
     const all = webhooksIn(this.#cache, 'validatingwebhookconfigurations');
     if (all.length === 0 || isExempt(request)) return;
     const results = await Promise.allSettled(
-      all.map(async (webhook) => {
+      all.map(async (webhook, index) => {
         const matched = await isAsked(webhook, request, services);
         if (matched === undefined) return;
-        const response = await call(webhook, matched, request, services);
+        const response = await call(webhook, matched, request, services, () => {
+          request.annotations[`failed-open.${VALIDATION}round_0_index_${index}`] = webhook.name;
+        });
         if (response !== undefined) take(webhook, response, request);
       }),
     );
@@ -215,21 +241,36 @@ export class MutatingWebhooks {
   ): Promise<void> {
     const all = webhooksIn(this.#cache, 'mutatingwebhookconfigurations');
     if (all.length === 0 || isExempt(request)) return;
-    for (const webhook of all) {
+    for (const [index, webhook] of all.entries()) {
       if (isAgain && webhook.reinvocationPolicy !== 'IfNeeded') continue;
       const matched = await isAsked(webhook, request, services);
       if (matched === undefined) continue;
-      const response = await call(webhook, matched, request, services);
+      const place = `round_${isAgain ? 1 : 0}_index_${index}`;
+      const { configuration = '', name } = webhook;
+      const note = (mutated: boolean): void => {
+        const text = JSON.stringify({ configuration, webhook: name, mutated });
+        request.annotations[`${MUTATION}${place}`] = text;
+      };
+      note(false);
+      const response = await call(webhook, matched, request, services, () => {
+        request.annotations[`failed-open.${MUTATION}${place}`] = name;
+      });
       if (response === undefined) continue;
       take(webhook, response, request);
-      this.#patch(webhook, response, request);
+      const patch = this.#patch(webhook, response, request);
+      if (patch === undefined) continue;
+      note(true);
+      const patchType = 'JSONPatch';
+      const text = JSON.stringify({ configuration, webhook: name, patch, patchType });
+      request.annotations[`${PATCH_ANNOTATION}${place}`] = text;
     }
   }
 
-  #patch(webhook: Webhook, response: Response, request: AdmissionRequest): void {
+  /** The patch, when it has changed something. */
+  #patch(webhook: Webhook, response: Response, request: AdmissionRequest): unknown {
     const { patch = '', patchType } = response;
     const { object, info } = request;
-    if (patch === '' || object === undefined) return;
+    if (patch === '' || object === undefined) return undefined;
     if (patchType !== 'JSONPatch') {
       throw internal(webhook, `unsupported patch type ${JSON.stringify(patchType)}`);
     }
@@ -237,7 +278,9 @@ export class MutatingWebhooks {
       const operations: unknown = JSON.parse(Buffer.from(patch, 'base64').toString());
       const current = structuredClone(object);
       const next = applyPatch({ type: 'json', schema: info.schema, current, patch: operations });
-      if (!same(next, object)) request.object = next as KubeObject;
+      if (same(next, object)) return undefined;
+      request.object = next as KubeObject;
+      return operations;
     } catch (error) {
       throw new ApiError(
         500,

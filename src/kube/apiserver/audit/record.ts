@@ -59,6 +59,9 @@ function statusJson(status: Json): Json {
   return { metadata: {}, ...Object.fromEntries(known.map((field) => [field, status[field]])) };
 }
 
+/** Annotations that show what is in a body: only where bodies are written down. */
+export const PATCH_ANNOTATION = 'patch.webhook.admission.k8s.io/';
+
 export class AuditRecord {
   readonly annotations: Record<string, string> = {};
   readonly #input: RecordInput;
@@ -193,7 +196,10 @@ export class AuditRecord {
       requestReceivedTimestamp: microTime(this.#receivedUs),
       stageTimestamp: microTime(nowUs()),
     };
-    if (Object.keys(this.annotations).length > 0) event['annotations'] = { ...this.annotations };
+    const annotations = Object.entries(this.annotations).filter(
+      ([key]) => this.wantsRequest || !key.startsWith(PATCH_ANNOTATION),
+    );
+    if (annotations.length > 0) event['annotations'] = Object.fromEntries(annotations);
     sink.write(event);
   }
 }
