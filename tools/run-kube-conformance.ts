@@ -24,7 +24,6 @@ const WITHOUT_PODS = '## Upstream end-to-end conformance, without a running pod'
 const WITH_PODS = '## Upstream end-to-end conformance, with pods of processes';
 const NODES = 3;
 const HEARTBEAT_MS = 10_000;
-const SUITE = '25m';
 
 interface Outcome {
   readonly name: string;
@@ -107,7 +106,7 @@ async function play(
     [
       join(bin, 'ginkgo'),
       `--procs=${processes}`,
-      `--timeout=${SUITE}`,
+      `--timeout=${values.timeout}`,
       '--no-color',
       `--output-dir=${folder}`,
       `--json-report=${report}`,
@@ -166,6 +165,7 @@ const { values, positionals } = parseArgs({
     names: { type: 'string' },
     procs: { type: 'string', default: '4' },
     kubeconfig: { type: 'string' },
+    timeout: { type: 'string', default: '25m' },
   },
 });
 const [bin] = positionals;

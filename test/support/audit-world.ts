@@ -248,7 +248,11 @@ function hooked(hook: WebhookServer): Omit<Step, 'name'>[] {
     },
     { method: 'POST', path: `${home}/configmaps`, body: map('even', 'yes') },
     { method: 'POST', path: `${home}/configmaps`, body: map('odd', 'yes') },
-    { method: 'POST', path: `${home}/secrets`, body: { metadata: { name: 'hidden' }, data: { own: 'MQ==' } } },
+    {
+      method: 'POST',
+      path: `${home}/secrets`,
+      body: { metadata: { name: 'hidden' }, data: { own: 'MQ==' } },
+    },
   ];
 }
 

@@ -111,6 +111,7 @@ for (const privileged of isRoot ? [true, false] : [false]) {
         { name: 'crash', command: ['sh', '-c', 'echo try; exit 1'] },
         { name: 'absent', command: ['no-such-program'] },
         { name: 'image', image: 'nginx' },
+        { name: 'pause', image: 'registry.example/pause:3.10' },
       ],
     });
     const worker = await node.run(pod);
@@ -123,6 +124,7 @@ for (const privileged of isRoot ? [true, false] : [false]) {
     );
     assert.equal(worker.status().containerStatuses[0]?.restartCount, 1);
     assert.equal(reasonOf(2), 'CreateContainerError');
+    assert.ok(worker.status().containerStatuses[3]?.state?.['running'] !== undefined);
     // Events follow the status that they tell of.
     const backOff = 'Back-off restarting failed container crash';
     await node.until(() => node.events.some(({ message }) => message.startsWith(backOff)));

@@ -331,10 +331,16 @@ export class ProcessRuntime implements port.Runtime {
   }
 }
 
+/** `registry.example/pause:3.10`: everybody knows what is in it, which is nothing but waiting. */
+function isPause(image: string): boolean {
+  return /(?:^|\/)pause(?:[:@].*)?$/.test(image);
+}
+
 /** Like an image without an entry point, `host` runs its arguments; other images would have one. */
 function argvOf({ container, command, args }: port.StartRequest): readonly string[] {
   const image = container.image ?? '';
   if (command.length > 0 || (image === 'host' && args.length > 0)) return [...command, ...args];
+  if (args.length === 0 && isPause(image)) return ['sleep', 'infinity'];
   const remedy =
     'give the container a command, which then runs as a process of the machine (image "host")';
   const text =
