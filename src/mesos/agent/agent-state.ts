@@ -1,5 +1,5 @@
 // What an agent knows of frameworks, executors and tasks, and the pure functions over it.
-import { shownContainer } from '#mesos/security/redaction.ts';
+import { shownContainer, shownHealthCheck } from '#mesos/security/redaction.ts';
 import type { Instant } from '#env/env.ts';
 import type {
   ExecutorInfo,
@@ -93,7 +93,7 @@ export function taskOf(
     ...(labels === undefined ? {} : { labels }),
     ...(discovery === undefined ? {} : { discovery }),
     ...(container === undefined ? {} : { container: shownContainer(container) }),
-    ...(health_check === undefined ? {} : { health_check }),
+    ...(health_check === undefined ? {} : { health_check: shownHealthCheck(health_check) }),
     ...(kill_policy === undefined ? {} : { kill_policy }),
     ...(limits === undefined ? {} : { limits }),
     user,

@@ -12,6 +12,7 @@ import type {
 import { AgentUpdateDesk } from './agent-updates.ts';
 import { agentAdded, factsOf, isSameVersion, totalOf } from './agent-wire.ts';
 import { tasksByFramework } from './holdings.ts';
+import { shownTask } from '#mesos/security/redaction.ts';
 import type { OperationDesk } from './operations.ts';
 import { PingQueue } from './pings.ts';
 import { ReportDesk } from './reports.ts';
@@ -363,7 +364,7 @@ export class AgentDesk {
     const resources = Resources.of(task.resources);
     const isReleased = isTerminal(task.state);
     this.#state.holdings.removeUnreachable(framework, task.task_id.value);
-    this.#state.holdings.addTask(framework, { task, resources, isReleased });
+    this.#state.holdings.addTask(framework, { task: shownTask(task), resources, isReleased });
     if (!isReleased) this.#state.allocator.trackAllocated(framework.id, agent.id, resources);
     return framework;
   }

@@ -366,3 +366,33 @@ test('TEARDOWN ends everything of the framework and gives its resources to other
   assert.deepEqual(cpus, [3, 1], 'what the launch left over, then what the task had');
   assert.equal(master.core.state.completedFrameworks.get(frameworkId)?.completedTasks.length, 1);
 });
+
+test('secrets of tasks that an agent brings along are not shown', () => {
+  const master = new TestMaster();
+  const secret = { type: 'VALUE' as const, value: { data: Buffer.from('hidden') } };
+  const task = {
+    name: 't',
+    task_id: { value: 't' },
+    framework_id: { value: 'f-1' },
+    agent_id: { value: 'a-1' },
+    state: 'TASK_RUNNING' as const,
+    container: {
+      type: 'MESOS' as const,
+      volumes: [
+        { mode: 'RO' as const, container_path: 'c', source: { type: 'SECRET' as const, secret } },
+      ],
+    },
+  };
+  master.fromAgent('slave(1)@10.0.0.9:5051', {
+    name: 'ReregisterSlaveMessage',
+    body: {
+      slave: { hostname: 'host', id: { value: 'a-1' } },
+      version: '1.11.0',
+      frameworks: [{ ...aFramework(), id: { value: 'f-1' } }],
+      tasks: [task],
+    },
+  });
+  const kept = master.core.state.frameworks.get('f-1')?.tasks.get('t')?.task;
+  assert.equal(kept?.container?.volumes?.[0]?.source?.secret?.type, 'VALUE');
+  assert.equal(kept?.container?.volumes?.[0]?.source?.secret?.value, undefined);
+});

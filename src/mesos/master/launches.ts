@@ -13,7 +13,7 @@ import type {
   TaskStatus_Reason,
 } from '#wire/mesos/v1.ts';
 import { refusedLaunch } from '#mesos/security/action-objects.ts';
-import { shownContainer } from '#mesos/security/redaction.ts';
+import { shownContainer, shownHealthCheck } from '#mesos/security/redaction.ts';
 import { NO_PID } from './roles.ts';
 import type { MasterState } from './state.ts';
 import { masterStatus } from './statuses.ts';
@@ -151,7 +151,9 @@ export class LaunchDesk {
       ...(info.labels === undefined ? {} : { labels: info.labels }),
       ...(info.discovery === undefined ? {} : { discovery: info.discovery }),
       ...(info.container === undefined ? {} : { container: shownContainer(info.container) }),
-      ...(info.health_check === undefined ? {} : { health_check: info.health_check }),
+      ...(info.health_check === undefined
+        ? {}
+        : { health_check: shownHealthCheck(info.health_check) }),
       ...(info.kill_policy === undefined ? {} : { kill_policy: info.kill_policy }),
       ...(info.limits === undefined ? {} : { limits: info.limits }),
     };

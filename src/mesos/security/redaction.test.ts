@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ContainerInfo, ExecutorInfo, Secret } from '#wire/mesos/v1.ts';
-import { shownContainer, shownExecutor } from './redaction.ts';
+import { shownContainer, shownExecutor, shownTask } from './redaction.ts';
 
 const value = (text: string): Secret => ({ type: 'VALUE', value: { data: Buffer.from(text) } });
 const reference: Secret = { type: 'REFERENCE', reference: { name: 'vault', key: 'k' } };
@@ -57,4 +57,28 @@ test('shownExecutor() does so with its variables and its container', () => {
   assert.equal(shown.command?.value, 'run');
   assert.ok(!JSON.stringify(shown).includes([...Buffer.from('four')].join()));
   assert.deepEqual(info.command?.environment?.variables?.[1]?.secret, value('four'));
+});
+
+test('shownTask() does so with its container and the command of its health check', () => {
+  const variables = [{ name: 'KEY', type: 'SECRET' as const, secret: value('five') }];
+  const task = {
+    name: 't',
+    task_id: { value: 't' },
+    framework_id: { value: 'f' },
+    agent_id: { value: 'a' },
+    state: 'TASK_RUNNING' as const,
+    container,
+    health_check: {
+      type: 'COMMAND' as const,
+      command: { value: 'look', environment: { variables } },
+    },
+  };
+  const shown = shownTask(task);
+  const text = JSON.stringify(shown);
+  for (const secret of ['one', 'two', 'three', 'five']) {
+    assert.ok(!text.includes([...Buffer.from(secret)].join()), secret);
+  }
+  assert.equal(shown.health_check?.command?.value, 'look');
+  const { container: _container, health_check: _check, ...bare } = task;
+  assert.equal(shownTask(bare), bare);
 });

@@ -1,5 +1,14 @@
 // What is shown of messages that hold secrets: everything but their values. Mesos 1.11 shows those, too.
-import type { ContainerInfo, ExecutorInfo, Image, Secret, Volume } from '#wire/mesos/v1.ts';
+import type {
+  CommandInfo,
+  ContainerInfo,
+  ExecutorInfo,
+  HealthCheck,
+  Image,
+  Secret,
+  Task,
+  Volume,
+} from '#wire/mesos/v1.ts';
 
 /** The place of a secret that is kept elsewhere may be seen. */
 function shownSecret<T extends Secret | undefined>(secret: T): T {
@@ -33,12 +42,34 @@ export function shownContainer(container: ContainerInfo): ContainerInfo {
 
 export function shownExecutor(info: ExecutorInfo): ExecutorInfo {
   const { command, container } = info;
-  const variables = command?.environment?.variables?.map((one) =>
-    one.secret?.value === undefined ? one : { ...one, secret: shownSecret(one.secret) },
-  );
   return {
     ...info,
     ...(container === undefined ? {} : { container: shownContainer(container) }),
-    ...(variables === undefined ? {} : { command: { ...command, environment: { variables } } }),
+    ...(command === undefined ? {} : { command: shownCommand(command) }),
+  };
+}
+
+function shownCommand(command: CommandInfo): CommandInfo {
+  const { variables } = command.environment ?? {};
+  if (variables === undefined) return command;
+  const shown = variables.map((one) =>
+    one.secret?.value === undefined ? one : { ...one, secret: shownSecret(one.secret) },
+  );
+  return { ...command, environment: { variables: shown } };
+}
+
+export function shownHealthCheck(check: HealthCheck): HealthCheck {
+  const { command } = check;
+  return command === undefined ? check : { ...check, command: shownCommand(command) };
+}
+
+/** Agents of Mesos bring their tasks along with all that they hold. */
+export function shownTask(task: Task): Task {
+  const { container, health_check } = task;
+  if (container === undefined && health_check === undefined) return task;
+  return {
+    ...task,
+    ...(container === undefined ? {} : { container: shownContainer(container) }),
+    ...(health_check === undefined ? {} : { health_check: shownHealthCheck(health_check) }),
   };
 }
