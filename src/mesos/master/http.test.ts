@@ -1,7 +1,7 @@
 // The master's APIs over real sockets: statuses and texts of bad requests, streams, endpoints.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
 import { RecordDecoder } from '#codec/recordio.ts';
@@ -275,4 +275,27 @@ test('weights are kept, and shown by both APIs', async () => {
   const answer = await fetch(`${url}/api/v1`, { method: 'POST', headers: JSON_TYPE, body });
   assert.equal(answer.status, 200);
   assert.deepEqual(await (await fetch(`${url}/weights`)).json(), weight_infos);
+});
+
+test('metrics tell how many requests wait, and how long runs of the allocator take', async () => {
+  const metricsNow = async (): Promise<Record<string, number>> =>
+    (await (await fetch(`${url}/metrics/snapshot`)).json()) as Record<string, number>;
+  const waitingNow = async (): Promise<number> =>
+    (await metricsNow())['master/event_queue_http_requests'] ?? -1;
+  const before = await waitingNow();
+  // A body that has not come whole is waited for.
+  const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1' });
+  const head = `POST /api/v1 HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n`;
+  socket.write(`${head}Content-Length: 100\r\n\r\n{`);
+  for (let turns = 0; (await waitingNow()) !== before + 1; turns++) assert.ok(turns < 1_000);
+  socket.destroy();
+  for (let turns = 0; (await waitingNow()) !== before; turns++) assert.ok(turns < 1_000);
+  const metrics = await metricsNow();
+  assert.equal(metrics['master/event_queue_messages'], 0);
+  assert.equal(metrics['master/event_queue_dispatches'], 0);
+  const runs = metrics['allocator/mesos/allocation_runs'] ?? 0;
+  assert.ok(runs > 0);
+  assert.equal(metrics['allocator/mesos/allocation_run_ms/count'], runs);
+  assert.equal(metrics['allocator/mesos/allocation_run_latency_ms/count'], runs);
+  assert.ok((metrics['allocator/mesos/allocation_run_ms/max'] ?? -1) >= 0);
 });

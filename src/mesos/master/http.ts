@@ -54,6 +54,8 @@ export class MasterHttp {
   readonly #files: AttachedFiles;
   readonly #logging: LogToggle;
   readonly #disabled: DisabledEndpoints;
+  /** Open exchanges; those of streams are answered, but go on. */
+  readonly #unanswered = new Set<ServerResponse>();
   readonly #webUi: WebUi | undefined;
 
   constructor(
@@ -86,6 +88,8 @@ export class MasterHttp {
 
   handle(request: IncomingMessage, response: ServerResponse): void {
     response.on('error', () => {});
+    this.#unanswered.add(response);
+    response.once('close', () => this.#unanswered.delete(response));
     this.#route(request, response).catch((error: unknown) => {
       // Who goes away before the end of the own request gets no answer and is no failure.
       if (!request.complete && request.destroyed) return;
@@ -265,10 +269,18 @@ export class MasterHttp {
     refuse(response, status, message);
   }
 
+  /** Requests that are read, or wait for their answer, but for the one that asks. */
+  #waiting(): number {
+    let count = 0;
+    for (const { headersSent } of this.#unanswered) if (!headersSent) count += 1;
+    return Math.max(0, count - 1);
+  }
+
   #metrics(): Record<string, number> {
     const metrics = {
       ...metricsOf(this.#shell.core, this.#shell.now),
       ...this.#shell.metrics(),
+      'master/event_queue_http_requests': this.#waiting(),
       ...systemMetrics(),
     };
     return Object.fromEntries(Object.entries(metrics).toSorted(([a], [b]) => (a < b ? -1 : 1)));

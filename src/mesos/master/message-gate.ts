@@ -76,6 +76,11 @@ export class MessageGate {
     if (!isLater) run();
   }
 
+  /** Messages that wait: for their turn, or until their sender is known. */
+  get waiting(): number {
+    return this.#peers.waiting + (this.#limits?.waiting ?? 0);
+  }
+
   close(): void {
     this.#peers.close();
     this.#limits?.close();

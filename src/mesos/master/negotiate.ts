@@ -2,10 +2,11 @@
 // order in which Mesos 1.11 checks (inventory 1.1).
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline, Readable } from 'node:stream';
-import { createGzip, gzip } from 'node:zlib';
+import { gzip } from 'node:zlib';
 import { Fault } from '#base/fault.ts';
 import { decode, encode, parseJson, stringify, type MessageName } from '#wire/mesos/codec.ts';
 import type { Messages } from '#wire/mesos/v1.ts';
+import { gzipped } from './gzip-parts.ts';
 import type { Rope } from './rope.ts';
 
 export type ContentType = 'application/json' | 'application/x-protobuf';
@@ -150,7 +151,7 @@ export function sendRope(
     rope.length >= GZIP_BYTES_MIN
   ) {
     response.writeHead(200, { 'Content-Type': contentType, 'Content-Encoding': 'gzip' });
-    pipeline(Readable.from(rope.parts), createGzip({ level: 1 }), response, () => {});
+    pipeline(Readable.from(gzipped(rope.parts)), response, () => {});
     return;
   }
   response.writeHead(200, { 'Content-Type': contentType, 'Content-Length': rope.length });

@@ -90,6 +90,12 @@ export class PeerAuthentication {
     if (session !== undefined && session.held.length < HELD_MAX) session.held.push(again);
   }
 
+  get waiting(): number {
+    let count = 0;
+    for (const { held } of this.#sessions.values()) count += held.length;
+    return count;
+  }
+
   /** Whether an agent's message is not to be heard. */
   refuses(pid: string, name: string): boolean {
     if (!this.#options.wantsAgents || !agentGreetings.has(name)) return false;

@@ -30,6 +30,7 @@ test('RateLimits lets one through in each interval, in order, and drops what has
   const story = new Story({ limits: [{ principal: 'p', qps: 2, capacity: 2 }] });
   const kinds = ['a', 'b', 'c', 'd'].map((name) => story.send('p', name));
   assert.deepEqual(kinds, ['now', 'queued', 'queued', 'dropped']);
+  assert.equal(story.limits.waiting, 2);
   story.clock.advance(600);
   assert.equal(story.send('p', 'e'), 'queued');
   story.clock.advance(5_000);

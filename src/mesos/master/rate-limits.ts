@@ -48,6 +48,10 @@ class Limiter {
     return { kind: 'queued' };
   }
 
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
   close(): void {
     this.#timer?.cancel();
     this.#queue = [];
@@ -96,6 +100,12 @@ export class RateLimits {
   /** The end of a driver comes after what it has sent, and is never too much. True: later. */
   holdsEnd(principal: string | undefined, run: () => void): boolean {
     return this.#of(principal)?.pass(run, false).kind === 'queued';
+  }
+
+  get waiting(): number {
+    let count = this.#others?.waiting ?? 0;
+    for (const one of this.#byPrincipal.values()) count += one?.waiting ?? 0;
+    return count;
   }
 
   close(): void {

@@ -69,6 +69,8 @@ export class MasterShell {
   readonly #writes = new Timings();
   readonly #fetchMs: number;
   #wantedAt: number | undefined;
+  /** Taken so far by the run that is under way, portion by portion. */
+  #runMs = 0;
   #whitelist: WhitelistWatcher | undefined;
   #isClosed = false;
   readonly #closing = new AbortController();
@@ -76,6 +78,7 @@ export class MasterShell {
   /** Registry writes go one after the other; each confirms its changes when they are durable. */
   readonly #unwritten: Persist[] = [];
   #isWriting = false;
+  #beingWritten = 0;
   #persisting: Promise<void> = Promise.resolve();
 
   private constructor(
@@ -279,13 +282,14 @@ export class MasterShell {
   /** What is the shell's to measure, under Mesos' names. */
   metrics(): Record<string, number> {
     const queued = this.#unwritten.length;
+    const runsWanted = this.#allocation === undefined ? 0 : 1;
     return {
       'master/operator_event_stream_subscribers': this.#operators.size,
-      'master/event_queue_dispatches': this.#allocation === undefined ? 0 : 1,
-      'master/event_queue_http_requests': 0,
-      'master/event_queue_messages': 0,
-      'allocator/event_queue_dispatches': this.#allocation === undefined ? 0 : 1,
-      'allocator/mesos/event_queue_dispatches': this.#allocation === undefined ? 0 : 1,
+      // What waits to go on when its change is durable.
+      'master/event_queue_dispatches': queued + this.#beingWritten,
+      'master/event_queue_messages': this.#gate.waiting,
+      'allocator/event_queue_dispatches': runsWanted,
+      'allocator/mesos/event_queue_dispatches': runsWanted,
       'allocator/mesos/allocation_runs': this.#runs.total,
       ...this.#runs.summary('allocator/mesos/allocation_run_ms'),
       ...this.#waits.summary('allocator/mesos/allocation_run_latency_ms'),
@@ -412,6 +416,7 @@ export class MasterShell {
 
   async #writeBatch(): Promise<void> {
     const batch = this.#unwritten.splice(0, PERSIST_BATCH_MAX);
+    this.#beingWritten = batch.length;
     const from = this.env.clock.monotonicMs();
     try {
       await this.#registry.applyAll(batch.map(({ change }) => change));
@@ -422,6 +427,7 @@ export class MasterShell {
       return;
     }
     this.#writes.add(this.env.clock.monotonicMs() - from);
+    this.#beingWritten = 0;
     for (const { token } of batch) {
       if (!this.#isClosed) this.perform(this.core.confirm(token, this.now));
     }
@@ -449,9 +455,12 @@ export class MasterShell {
   #allocate(): void {
     this.#allocation = undefined;
     if (this.#isClosed) return;
-    if (!this.core.isAllocating) this.#offersSent = 0;
     const from = this.env.clock.monotonicMs();
-    this.#waits.add(from - (this.#wantedAt ?? from));
+    if (!this.core.isAllocating) {
+      this.#offersSent = 0;
+      this.#runMs = 0;
+      this.#waits.add(from - (this.#wantedAt ?? from));
+    }
     this.#wantedAt = undefined;
     // Portion by portion; turns of the event loop are dear when there are many connections.
     do {
@@ -459,7 +468,8 @@ export class MasterShell {
       for (const effect of effects) if (effect.kind === 'event') this.#offersSent += 1;
       this.perform(effects);
     } while (this.core.isAllocating && this.env.clock.monotonicMs() - from < ALLOCATION_MS);
-    this.#runs.add(this.env.clock.monotonicMs() - from);
+    this.#runMs += this.env.clock.monotonicMs() - from;
+    if (!this.core.isAllocating) this.#runs.add(this.#runMs);
     this.#allocatedAt = this.now;
   }
 
