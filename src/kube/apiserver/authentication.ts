@@ -112,8 +112,8 @@ function ownAudiences(
 }
 
 export class Authenticator {
-  readonly #sources: readonly TokenSource[];
-  readonly #anonymous: AnonymousRule;
+  #sources: readonly TokenSource[] = [];
+  #anonymous: AnonymousRule = { isEnabled: true };
   readonly #tokens: TokenAuthority;
   readonly #lookup: Lookup;
   readonly #now: () => number;
@@ -126,8 +126,7 @@ export class Authenticator {
     requestHeader?: RequestHeaderTrust | undefined;
     authentication?: Authentication | undefined;
   }) {
-    this.#sources = options.authentication?.sources ?? [];
-    this.#anonymous = options.authentication?.anonymous ?? { isEnabled: true };
+    if (options.authentication !== undefined) this.use(options.authentication);
     this.#requestHeader = options.requestHeader;
     this.#tokens = options.tokens;
     this.#lookup = options.lookup;
@@ -160,6 +159,12 @@ export class Authenticator {
     const user = await bootstrapUser(token, this.#lookup, now);
     return user === undefined ? undefined : { user, audiences: common };
   };
+
+  /** From the next request on. */
+  use({ sources, anonymous: rule }: Authentication): void {
+    this.#sources = sources;
+    this.#anonymous = rule;
+  }
 
   #anonymousUser(url: string): UserInfo {
     const { isEnabled, paths } = this.#anonymous;

@@ -71,8 +71,10 @@ export async function bootstrap(
       ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }],
     },
   });
+  handler.reached('objects');
   await handler.addresses.adopt();
   await ensureServiceRange(handler);
+  handler.reached('addresses');
   await handler.loadDefinitions();
 }
 

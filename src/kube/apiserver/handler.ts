@@ -12,7 +12,7 @@ import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Store } from '#store/store.ts';
 import { accessOf, forbidden } from './access.ts';
 import { AdmissionChain } from './admission/chain.ts';
-import { AuthorizerChain, isAllowedNow, type Authorizer } from './authz/authorizer.ts';
+import { AuthorizerChain, isAllowedNow, type NamedAuthorizer } from './authz/authorizer.ts';
 import { namedAuthorizers } from './authz/chain.ts';
 import type { AuthorizerSpec } from './authz/authorization-configuration.ts';
 import type { Authentication } from './access-flags.ts';
@@ -38,7 +38,7 @@ import type { KubeletClient } from './kubelet-proxy.ts';
 import { adoptEarlierKeys } from './key-layout.ts';
 import { negotiateOrRefuse, offeredFor } from './negotiation.ts';
 import { isProxied, NodeProxy } from './node-proxy.ts';
-import { Health } from './health.ts';
+import { Health, type Stage } from './health.ts';
 import { PublicPaths } from './public-paths.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import { checkEscalation, type EscalationServices } from './authz/escalation.ts';
@@ -106,7 +106,7 @@ export class Handler {
   readonly #nodes: NodeProxy;
   #roles: RoleCache | undefined;
   readonly #relations = new NodeRelations();
-  readonly #authorizer: Authorizer;
+  readonly #authorizer: AuthorizerChain;
 
   constructor(options: HandlerOptions, env: Env) {
     this.#options = options;
@@ -158,12 +158,7 @@ export class Handler {
       },
       (quota, change) => this.#chargeQuota(quota, change),
     );
-    const own = {
-      node: new NodeAuthorizer(this.#relations.graph),
-      rbac: new RbacAuthorizer(() => this.#roles),
-    };
-    const specs = options.access?.authorizers;
-    this.#authorizer = new AuthorizerChain(namedAuthorizers(specs, own, env));
+    this.#authorizer = new AuthorizerChain(this.#authorizers(options.access?.authorizers));
     this.#definitions = new Definitions(store, registry, this.resources, env);
     const pair = options.frontProxy ?? { cert: '', key: '' };
     const { resources } = this;
@@ -208,13 +203,39 @@ export class Handler {
     await adoptEarlierKeys(this.#options.store, this.registry.all());
   }
 
+  #authorizers(specs: readonly AuthorizerSpec[] | undefined): NamedAuthorizer[] {
+    const own = {
+      node: new NodeAuthorizer(this.#relations.graph),
+      rbac: new RbacAuthorizer(() => this.#roles),
+    };
+    return namedAuthorizers(specs, own, this.#env);
+  }
+
+  /** Of the start: what is made before anybody is served. */
+  reached(stage: Stage): void {
+    this.#health.reached(stage);
+  }
+
+  useAuthentication(authentication: Authentication): void {
+    this.#authenticator.use(authentication);
+  }
+
+  useAuthorizers(specs: readonly AuthorizerSpec[]): void {
+    this.#authorizer.use(this.#authorizers(specs));
+  }
+
   async loadDefinitions(): Promise<void> {
     this.#roles = await RoleCache.start(this.#options.store);
     await this.#relations.start(this.#options.store);
+    this.#health.reached('caches');
     await this.#admission.start(this.#options.store);
+    this.#health.reached('admission');
     await this.#definitions.start();
+    this.#health.reached('definitions');
     await this.#aggregation.start();
+    this.#health.reached('aggregation');
     await this.#flows.start();
+    this.#health.reached('flows');
     this.#isLoaded = true;
   }
 

@@ -3,28 +3,44 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SimClock } from '#env/sim/clock.ts';
 import { MemoryStore } from '#store/memory-store.ts';
-import { Health } from './health.ts';
+import { Health, type Stage } from './health.ts';
 
 const log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
 const query = (text = ''): URLSearchParams => new URLSearchParams(text);
 
-function begin(isSynced = true) {
+const stages: readonly Stage[] = [
+  'caches',
+  'admission',
+  'definitions',
+  'aggregation',
+  'flows',
+  'objects',
+  'addresses',
+  'authentication',
+];
+
+function begin(isSynced = true, reached = stages) {
   const [clock, store] = [new SimClock(), new MemoryStore()];
-  return {
-    clock,
-    store,
-    health: new Health({ store, isSynced: () => isSynced }, { timers: clock, log }),
-  };
+  const health = new Health({ store, isSynced: () => isSynced }, { timers: clock, log });
+  for (const stage of reached) health.reached(stage);
+  return { clock, store, health };
+}
+
+/** Without the ends of the start, of which there are many. */
+const short = (text = ''): string => text.replaceAll(/\[\+\](?:poststarthook|autoreg).* ok\n/g, '');
+async function shortAnswer(health: Health, path: string, text?: string) {
+  const answer = await health.answer(path, query(text));
+  return { status: answer?.status, text: short(answer?.text) };
 }
 
 test('ok, and check by check for those who want to know', async () => {
   const { health } = begin();
   assert.deepEqual(await health.answer('/readyz', query()), { status: 200, text: 'ok' });
-  assert.deepEqual(await health.answer('/readyz', query('verbose')), {
+  assert.deepEqual(await shortAnswer(health, '/readyz', 'verbose'), {
     status: 200,
-    text: '[+]ping ok\n[+]etcd ok\n[+]informer-sync ok\n[+]shutdown ok\nreadyz check passed\n',
+    text: '[+]ping ok\n[+]etcd ok\n[+]etcd-readiness ok\n[+]informer-sync ok\n[+]shutdown ok\nreadyz check passed\n',
   });
-  assert.deepEqual(await health.answer('/livez', query('verbose&exclude=etcd&exclude=x')), {
+  assert.deepEqual(await shortAnswer(health, '/livez', 'verbose&exclude=etcd&exclude=x'), {
     status: 200,
     text:
       '[+]ping ok\n[+]etcd excluded: ok\n' +
@@ -38,7 +54,7 @@ test('ok, and check by check for those who want to know', async () => {
 test('a store that is gone fails the check, and the reason is withheld', async () => {
   const { health, store } = begin();
   store.current = () => Promise.reject(new Error('secret'));
-  assert.deepEqual(await health.answer('/livez', query()), {
+  assert.deepEqual(await shortAnswer(health, '/livez'), {
     status: 500,
     text: '[+]ping ok\n[-]etcd failed: reason withheld\nlivez check failed\n',
   });
@@ -64,3 +80,51 @@ test('not ready before everything is loaded, and while the process ends; it live
   assert.match((await health.answer('/readyz', query()))?.text ?? '', /\[-\]shutdown failed/);
   assert.equal((await health.answer('/livez', query()))?.status, 200);
 });
+
+/** What kube-apiserver v1.37.2 tells at /readyz?verbose, in its order. */
+const upstream = `ping log etcd etcd-readiness informer-sync
+poststarthook/start-apiserver-admission-initializer poststarthook/generic-apiserver-start-informers
+poststarthook/priority-and-fairness-config-consumer poststarthook/priority-and-fairness-filter
+poststarthook/storage-object-count-tracker-hook poststarthook/start-apiextensions-informers
+poststarthook/start-apiextensions-controllers poststarthook/crd-informer-synced
+poststarthook/start-system-namespaces-controller poststarthook/peer-endpoint-reconciler-controller
+poststarthook/start-cluster-authentication-info-controller
+poststarthook/start-kube-apiserver-identity-lease-controller
+poststarthook/start-kube-apiserver-identity-lease-garbage-collector poststarthook/storage-readiness
+poststarthook/start-legacy-token-tracking-controller poststarthook/start-service-ip-repair-controllers
+poststarthook/rbac/bootstrap-roles poststarthook/scheduling/bootstrap-system-priority-classes
+poststarthook/priority-and-fairness-config-producer poststarthook/bootstrap-controller
+poststarthook/start-kubernetes-service-cidr-controller poststarthook/start-kube-aggregator-informers
+poststarthook/apiservice-status-local-available-controller
+poststarthook/apiservice-status-remote-available-controller
+poststarthook/apiservice-registration-controller poststarthook/apiservice-discovery-controller
+poststarthook/kube-apiserver-autoregistration autoregister-completion
+poststarthook/apiservice-openapi-controller poststarthook/apiservice-openapiv3-controller`.split(
+  /\s+/,
+);
+/** Of what is not here: a log that is flushed, other servers' addresses, leases of servers, old tokens. */
+const absent =
+  /^(?:log|poststarthook\/(?:peer-endpoint|start-kube-apiserver-identity|start-legacy-token).*)$/;
+
+test('checks have the names and the order of upstream', async () => {
+  const { health } = begin();
+  const { text = '' } = (await health.answer('/readyz', query('verbose'))) ?? {};
+  const names = [...text.matchAll(/^\[\+\](\S+) ok$/gm)].map(([, name]) => name);
+  const wanted = upstream.filter((name) => !absent.test(name));
+  assert.deepEqual(names, [...wanted, 'shutdown']);
+  for (const name of wanted) {
+    assert.equal((await health.answer(`/readyz/${name}`, query()))?.status, 200, name);
+  }
+});
+
+for (const stage of stages) {
+  void test(`a start that has not got to ${stage} is told of`, async () => {
+    const { health } = begin(
+      true,
+      stages.filter((one) => one !== stage),
+    );
+    const answer = await health.answer('/livez', query());
+    assert.equal(answer?.status, 500);
+    assert.match(answer?.text ?? '', /\[-\](?:poststarthook\/|autoregister)\S+ failed/);
+  });
+}

@@ -6,10 +6,54 @@ import type { Store } from '#store/store.ts';
 /** A check that takes longer has failed. */
 const CHECK_MS_MAX = 2_000;
 
+/** What the start of the server has behind it. */
+export type Stage =
+  | 'caches'
+  | 'admission'
+  | 'definitions'
+  | 'aggregation'
+  | 'flows'
+  | 'objects'
+  | 'addresses'
+  | 'authentication';
+
+/** What upstream calls the ends of its start, in its order; here several are one stage. */
+const hooks: readonly (readonly [name: string, stage: Stage])[] = [
+  ['start-apiserver-admission-initializer', 'admission'],
+  ['generic-apiserver-start-informers', 'caches'],
+  ['priority-and-fairness-config-consumer', 'flows'],
+  ['priority-and-fairness-filter', 'flows'],
+  ['storage-object-count-tracker-hook', 'flows'],
+  ['start-apiextensions-informers', 'definitions'],
+  ['start-apiextensions-controllers', 'definitions'],
+  ['crd-informer-synced', 'definitions'],
+  ['start-system-namespaces-controller', 'objects'],
+  ['start-cluster-authentication-info-controller', 'authentication'],
+  ['storage-readiness', 'caches'],
+  ['start-service-ip-repair-controllers', 'addresses'],
+  ['rbac/bootstrap-roles', 'objects'],
+  ['scheduling/bootstrap-system-priority-classes', 'objects'],
+  ['priority-and-fairness-config-producer', 'flows'],
+  ['bootstrap-controller', 'objects'],
+  ['start-kubernetes-service-cidr-controller', 'addresses'],
+  ['start-kube-aggregator-informers', 'aggregation'],
+  ['apiservice-status-local-available-controller', 'aggregation'],
+  ['apiservice-status-remote-available-controller', 'aggregation'],
+  ['apiservice-registration-controller', 'aggregation'],
+  ['apiservice-discovery-controller', 'aggregation'],
+  ['kube-apiserver-autoregistration', 'aggregation'],
+  ['autoregister-completion', 'aggregation'],
+  ['apiservice-openapi-controller', 'aggregation'],
+  ['apiservice-openapiv3-controller', 'aggregation'],
+];
+
 interface Check {
   readonly name: string;
   readonly check: () => void | Promise<unknown>;
 }
+
+/** What a server may lack for a while and live. */
+const onlyWhenReady = new Set(['etcd-readiness', 'informer-sync', 'shutdown']);
 
 export interface HealthAnswer {
   readonly status: number;
@@ -29,6 +73,7 @@ function must(holds: boolean, what: string): void {
 export class Health {
   readonly #env: Pick<Env, 'timers' | 'log'>;
   readonly #checks: readonly Check[];
+  readonly #reached = new Set<Stage>();
   #isEnding = false;
 
   constructor({ store, isSynced }: HealthOptions, env: Pick<Env, 'timers' | 'log'>) {
@@ -37,9 +82,18 @@ export class Health {
       { name: 'ping', check: () => {} },
       // Whatever the store is: the model is etcd's, and so is the name.
       { name: 'etcd', check: () => this.#inTime(store.current()) },
+      { name: 'etcd-readiness', check: () => this.#inTime(store.current()) },
       { name: 'informer-sync', check: () => must(isSynced(), 'not everything is loaded') },
+      ...hooks.map(([name, stage]) => ({
+        name: name === 'autoregister-completion' ? name : `poststarthook/${name}`,
+        check: () => must(this.#reached.has(stage), 'not finished'),
+      })),
       { name: 'shutdown', check: () => must(!this.#isEnding, 'the process is ending') },
     ];
+  }
+
+  reached(stage: Stage): void {
+    this.#reached.add(stage);
   }
 
   /** From now on it is not ready: whoever balances load looks for another server. */
@@ -82,9 +136,8 @@ export class Health {
 
   #checksOf(endpoint: string): readonly Check[] | undefined {
     if (endpoint === 'readyz') return this.#checks;
-    const whileLiving = new Set(['ping', 'etcd']);
     return endpoint === 'livez' || endpoint === 'healthz'
-      ? this.#checks.filter(({ name }) => whileLiving.has(name))
+      ? this.#checks.filter(({ name }) => !onlyWhenReady.has(name))
       : undefined;
   }
 

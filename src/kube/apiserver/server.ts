@@ -12,6 +12,7 @@ import { Authority, kubeconfig, type KeyPair } from '#kube/pki/authority.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Store } from '#store/store.ts';
 import { authenticationOf, authorizersOf, type AccessFlags } from './access-flags.ts';
+import { watchAccess } from './access-reload.ts';
 import { Audit } from './audit/audit.ts';
 import type { RequestHeaderTrust } from './authentication.ts';
 import { bootstrap, publishAuthentication, publishEndpoint } from './bootstrap.ts';
@@ -129,6 +130,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   );
   await bootstrap(handler, { host: listen.host, serviceIp });
   await publishAuthentication(handler, { clientCa: authority.caCert, requestHeader });
+  handler.reached('authentication');
   const ca = [authority.caCert, requestHeader.caCert];
   const server = createSecureServer({
     allowHTTP1: true,
@@ -164,6 +166,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   handler.setAddress(listen.host, port);
   await publishEndpoint(handler, listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host, port);
   const compaction = startCompaction(store, env);
+  const endReload = watchAccess(flags, handler, env);
   const url = `https://${listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host}:${port}`;
   const admin = await adminConfig(authority, { server: url, cluster: instance }, now);
   writePrivate(join(home, 'kubeconfig'), `${JSON.stringify(admin, null, 2)}\n`);
@@ -173,6 +176,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     authority,
     handler,
     async close() {
+      endReload();
       compaction.close();
       serving.close();
       handler.close();

@@ -29,42 +29,54 @@ export interface NamedAuthorizer {
   readonly authorizer: Authorizer;
 }
 
-export class AuthorizerChain implements Authorizer {
-  readonly #all: readonly NamedAuthorizer[];
+type Chain = readonly NamedAuthorizer[];
 
-  constructor(all: readonly NamedAuthorizer[]) {
+export class AuthorizerChain implements Authorizer {
+  #all: Chain;
+
+  constructor(all: Chain) {
+    this.#all = all;
+  }
+
+  /** From the next question on; those that are being asked are answered by those that were here. */
+  use(all: Chain): void {
     this.#all = all;
   }
 
   /** At once, unless somebody has to ask somebody else. */
   authorize(access: AccessRequest): Decision | Promise<Decision> {
-    return this.#from(0, access, []);
+    return decided(this.#all, 0, access, []);
   }
+}
 
-  #from(start: number, access: AccessRequest, before: Decision[]): Decision | Promise<Decision> {
-    for (let i = start; i < this.#all.length; i++) {
-      const found = this.#all[i]?.authorizer.authorize(access) ?? noOpinion();
-      if (found instanceof Promise) {
-        return found.then((one) =>
-          one.kind === 'none' ? this.#from(i + 1, access, [...before, one]) : one,
-        );
-      }
-      if (found.kind !== 'none') return found;
-      before.push(found);
+function decided(
+  all: Chain,
+  start: number,
+  access: AccessRequest,
+  before: Decision[],
+): Decision | Promise<Decision> {
+  for (let i = start; i < all.length; i++) {
+    const found = all[i]?.authorizer.authorize(access) ?? noOpinion();
+    if (found instanceof Promise) {
+      return found.then((one) =>
+        one.kind === 'none' ? decided(all, i + 1, access, [...before, one]) : one,
+      );
     }
-    return this.#nobody(before);
+    if (found.kind !== 'none') return found;
+    before.push(found);
   }
+  return nobody(all, before);
+}
 
-  #nobody(all: readonly Decision[]): Decision {
-    const told = all.map(({ reason }, i) =>
-      reason === '' ? '' : `${this.#all[i]?.name ?? ''}: ${reason}`,
-    );
-    const reason = told.filter((one) => one !== '').join('\n');
-    const errors = all.map(({ error }) => error).filter((one) => one !== undefined);
-    if (errors.length === 0) return noOpinion(reason);
-    const error = errors.length === 1 ? errors[0] : `[${errors.join(', ')}]`;
-    return { ...noOpinion(reason), error };
-  }
+function nobody(all: Chain, found: readonly Decision[]): Decision {
+  const told = found.map(({ reason }, i) =>
+    reason === '' ? '' : `${all[i]?.name ?? ''}: ${reason}`,
+  );
+  const reason = told.filter((one) => one !== '').join('\n');
+  const errors = found.map(({ error }) => error).filter((one) => one !== undefined);
+  if (errors.length === 0) return noOpinion(reason);
+  const error = errors.length === 1 ? errors[0] : `[${errors.join(', ')}]`;
+  return { ...noOpinion(reason), error };
 }
 
 /** For what cannot wait: without those who have to ask somebody else. */
