@@ -31,7 +31,7 @@ import { validateDefinitionSpec } from './crd/definition-validation.ts';
 import { Definitions } from './crd/definitions.ts';
 import { validateCustom } from './crd/object-validation.ts';
 import { internal, unknownResource } from './faults.ts';
-import { pathOfNothing } from './public-paths.ts';
+
 import { FlowControl, TooManyRequests } from './flow-control/flow-control.ts';
 import { impersonate, wantedUser } from './impersonation.ts';
 import type { KubeletClient } from './kubelet-proxy.ts';
@@ -39,8 +39,10 @@ import { adoptEarlierKeys } from './key-layout.ts';
 import { negotiateOrRefuse, offeredFor } from './negotiation.ts';
 import { isProxied, NodeProxy } from './node-proxy.ts';
 import { Health, type Stage } from './health.ts';
-import { PublicPaths } from './public-paths.ts';
+import { pathOfNothing, PublicPaths, version } from './public-paths.ts';
+import { attemptedBy, checkRoute, reviewResources } from './routes.ts';
 import { RequestMetrics } from './request-metrics.ts';
+import { ServerMetrics } from './server-metrics.ts';
 import { checkEscalation, type EscalationServices } from './authz/escalation.ts';
 import { RbacAuthorizer, rulesFor, type AccessRequest } from './rbac.ts';
 import { Reads } from './reads.ts';
@@ -77,15 +79,6 @@ export interface AccessSetup {
   readonly authorizers: readonly AuthorizerSpec[];
 }
 
-const reviewResources = new Set([
-  'selfsubjectaccessreviews',
-  'subjectaccessreviews',
-  'localsubjectaccessreviews',
-  'selfsubjectrulesreviews',
-  'selfsubjectreviews',
-  'tokenreviews',
-]);
-
 export class Handler {
   readonly registry: TypeRegistry;
   readonly resources: Resources;
@@ -96,6 +89,7 @@ export class Handler {
   readonly #public: PublicPaths;
   readonly #health: Health;
   readonly #metrics = new RequestMetrics();
+  readonly #server: ServerMetrics;
   #isLoaded = false;
   readonly #admission: AdmissionChain;
   readonly #definitions: Definitions;
@@ -111,6 +105,33 @@ export class Handler {
   constructor(options: HandlerOptions, env: Env) {
     this.#options = options;
     this.#env = env;
+    const {
+      gitVersion: git_version,
+      gitCommit: git_commit,
+      gitTreeState: git_tree_state,
+    } = version;
+    const {
+      buildDate: build_date,
+      goVersion: go_version,
+      compiler,
+      major,
+      minor,
+      platform,
+    } = version;
+    this.#server = new ServerMetrics(
+      {
+        git_version,
+        git_commit,
+        git_tree_state,
+        build_date,
+        go_version,
+        compiler,
+        major,
+        minor,
+        platform,
+      },
+      env.clock.now(),
+    );
     this.registry = options.registry;
     const { store, registry, serviceCidr } = options;
     this.resources = new Resources(
@@ -184,6 +205,7 @@ export class Handler {
       tokens,
       health: this.#health,
       metrics: this.#metrics,
+      server: this.#server,
       aggregation: this.#aggregation,
       flows: this.#flows,
     });
@@ -209,6 +231,10 @@ export class Handler {
       rbac: new RbacAuthorizer(() => this.#roles),
     };
     return namedAuthorizers(specs, own, this.#env);
+  }
+
+  brokenHandshake(): void {
+    this.#server.brokenHandshake();
   }
 
   /** Of the start: what is made before anybody is served. */
@@ -397,7 +423,9 @@ export class Handler {
     let real: UserInfo;
     try {
       real = await this.#authenticator.authenticate(request, socket);
+      this.#server.authenticated(real.name);
     } catch (error) {
+      this.#server.unauthenticated();
       const record = audit?.begin(request, accessOf(info, nobody), origin);
       const { status, message, reason } = unauthorized().toStatus();
       record?.failedAuthentication(attemptedBy(request, socket), { status, message, reason });
@@ -405,6 +433,7 @@ export class Handler {
     }
     exchange.audit = audit?.begin(request, accessOf(info, real), origin);
     exchange.audit?.received();
+    if (exchange.audit !== undefined) this.#server.audited();
     const { headers } = exchange;
     exchange.headers = { ...headers, ...refusedHeaders };
     const wanted = wantedUser(request.rawHeaders);
@@ -425,6 +454,7 @@ export class Handler {
   ): Promise<void> {
     const { audit } = exchange;
     const { kind, reason } = await this.#authorizer.authorize(access);
+    this.#server.authorized(kind);
     if (audit !== undefined) {
       const decision = kind === 'allow' ? 'allow' : 'forbid';
       audit.annotations['authorization.k8s.io/decision'] = decision;
@@ -445,6 +475,7 @@ export class Handler {
       exchange.accepted = negotiateOrRefuse(exchange.request, offeredFor(resource, info.verb));
     if (isWarned) {
       exchange.warnings = [resource.deprecation ?? ''];
+      this.#server.deprecated(info);
       if (exchange.audit !== undefined) exchange.audit.annotations['k8s.io/deprecated'] = 'true';
     }
     if (reviewResources.has(info.resource)) {
@@ -546,17 +577,6 @@ const takesLong = (info: RequestInfo): boolean => info.verb === 'watch' || isLon
 /** Whoever could not be told. */
 const nobody: UserInfo = { name: '', uid: '', groups: [], extra: {} };
 
-function attemptedBy({ headers, url = '' }: IncomingMessage, socket: TLSSocket): string {
-  const scheme = /^\s*(basic|bearer)/i.exec(headers.authorization ?? '')?.[1]?.toLowerCase();
-  const all = [
-    ...(scheme === undefined ? [] : [scheme]),
-    ...(new URL(url, 'https://server').searchParams.get('access_token') ? ['access_token'] : []),
-    ...(Object.keys(socket.getPeerCertificate?.() ?? {}).length > 0 ? ['x509'] : []),
-  ];
-  if (all.length === 0) return 'Authentication failed, no credentials provided';
-  return `Authentication failed, attempted: ${all.join(', ')}`;
-}
-
 const UNAVAILABLE = 'service unavailable';
 
 /** To the server that serves it. */
@@ -564,33 +584,6 @@ async function passOn(exchange: Exchange, remote: Remote, user: UserInfo): Promi
   if (!isAvailable(remote.service)) return plainError(exchange.response, 503, UNAVAILABLE);
   await passRequest(exchange, { ...remote, user });
 }
-
-/** Throws ApiError 404 or 405 for what no handler of the resource takes. */
-function checkRoute(info: RequestInfo, resource: ResourceInfo): void {
-  const { subresource, namespace, verb, name } = info;
-  const isOwnNamespace = info.group === '' && info.resource === 'namespaces';
-  const isInNamespace = namespace !== undefined && !isOwnNamespace;
-  if (isInNamespace && !resource.namespaced) throw unknownResource();
-  if (name !== undefined && resource.namespaced && !isInNamespace) throw unknownResource();
-  if (subresource === undefined) {
-    const isOfOne = verb === 'update' || verb === 'patch';
-    const isPlaced = verb === 'create' ? name === undefined : !isOfOne || name !== undefined;
-    // What is only ever created is nowhere to be found.
-    if (name !== undefined && isReview(info)) throw unknownResource();
-    if (!isPlaced || !resource.verbs.includes(verb)) throw methodNotAllowed();
-    // Across namespaces there is only reading.
-    const isReading = verb === 'list' || verb === 'watch';
-    if (resource.namespaced && !isInNamespace && !isReading && !isReview(info)) {
-      throw methodNotAllowed();
-    }
-    return;
-  }
-  const verbs = resource.subresources.find(({ name: one }) => one === subresource)?.verbs ?? [];
-  if (verbs.length === 0) throw unknownResource();
-  if (!verbs.includes(verb)) throw methodNotAllowed();
-}
-
-const isReview = (info: RequestInfo): boolean => reviewResources.has(info.resource);
 
 /** HTTP/2 requests have their socket on the session. */
 function socketOf(request: IncomingMessage): TLSSocket {

@@ -134,6 +134,10 @@ export class Health {
     return { status: 200, text };
   }
 
+  namesOf(endpoint: string): string[] {
+    return (this.#checksOf(endpoint) ?? []).map(({ name }) => name);
+  }
+
   #checksOf(endpoint: string): readonly Check[] | undefined {
     if (endpoint === 'readyz') return this.#checks;
     return endpoint === 'livez' || endpoint === 'healthz'

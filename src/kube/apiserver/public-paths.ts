@@ -27,10 +27,11 @@ import type { FlowControl } from './flow-control/flow-control.ts';
 import type { Health } from './health.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { RequestMetrics } from './request-metrics.ts';
+import type { ServerMetrics } from './server-metrics.ts';
 import type { TokenAuthority } from './tokens.ts';
 import type { UserInfo } from './user.ts';
 
-const version = {
+export const version = {
   major: '1',
   minor: '37',
   gitVersion: 'v1.37.2+strata',
@@ -61,6 +62,7 @@ export interface PublicPathsOptions {
   readonly tokens: TokenAuthority;
   readonly health: Health;
   readonly metrics: RequestMetrics;
+  readonly server: ServerMetrics;
   readonly aggregation: Aggregation;
   readonly flows: FlowControl;
 }
@@ -76,6 +78,7 @@ export class PublicPaths {
   readonly #tokens: TokenAuthority;
   readonly #health: Health;
   readonly #requests: RequestMetrics;
+  readonly #server: ServerMetrics;
   readonly #aggregation: Aggregation;
   readonly #flows: FlowControl;
   #address = '';
@@ -86,6 +89,7 @@ export class PublicPaths {
     this.#registry = options.registry;
     this.#health = options.health;
     this.#requests = options.metrics;
+    this.#server = options.server;
     this.#tokens = options.tokens;
     this.#aggregation = options.aggregation;
     this.#flows = options.flows;
@@ -135,22 +139,38 @@ export class PublicPaths {
         });
       case '/':
         return sendJson(exchange, {
-          paths: [
-            '/api',
-            '/apis',
-            '/healthz',
-            '/livez',
-            '/metrics',
-            '/openapi/v2',
-            '/openapi/v3',
-            '/readyz',
-            '/version',
-          ],
+          paths: this.#paths(),
         });
       default:
         if (path.startsWith('/version/')) throw unknownResource();
         return pathOfNothing(exchange);
     }
+  }
+
+  /** What is served, as upstream lists it for those who look around. */
+  #paths(): string[] {
+    const groups = groupsOf(this.#registry).filter(({ group }) => group !== '');
+    const apis = groups.flatMap(({ group, versions }) => [
+      `/apis/${group}`,
+      ...versions.map((one) => `/apis/${group}/${one}`),
+    ]);
+    const health = ['healthz', 'livez', 'readyz'].flatMap((endpoint) => [
+      `/${endpoint}`,
+      ...this.#health.namesOf(endpoint).map((name) => `/${endpoint}/${name}`),
+    ]);
+    return [
+      '/.well-known/openid-configuration',
+      '/api',
+      '/api/v1',
+      '/apis',
+      ...apis,
+      ...health,
+      '/metrics',
+      '/openapi/v2',
+      '/openapi/v3',
+      '/openid/v1/jwks',
+      '/version',
+    ].toSorted();
   }
 
   #dumpFlows(exchange: Exchange, path: string, query: URLSearchParams): void {
@@ -170,17 +190,11 @@ export class PublicPaths {
   }
 
   #metrics(): string {
-    const { rss, heapUsed } = process.memoryUsage();
     return [
       ...this.#requests.lines(),
+      ...this.#server.lines(),
       ...this.#aggregation.metrics(),
       ...this.#flows.metrics(),
-      '# TYPE process_resident_memory_bytes gauge',
-      `process_resident_memory_bytes ${rss}`,
-      '# TYPE nodejs_heap_used_bytes gauge',
-      `nodejs_heap_used_bytes ${heapUsed}`,
-      '# TYPE process_cpu_seconds_total counter',
-      `process_cpu_seconds_total ${process.cpuUsage().user / 1e6 + process.cpuUsage().system / 1e6}`,
       '',
     ].join('\n');
   }

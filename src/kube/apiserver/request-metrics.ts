@@ -57,6 +57,7 @@ export interface ObservedRequest {
 export class RequestMetrics {
   readonly #totals = new Map<string, number>();
   readonly #durations = new Map<string, Durations>();
+  readonly #judged = new Map<string, Durations>();
   readonly #longRunning = new Map<string, number>();
   readonly #inFlight = { mutating: 0, readOnly: 0 };
 
@@ -86,20 +87,10 @@ export class RequestMetrics {
       const labels = `${component},dry_run="${dryRun}",${asked}`;
       const total = `code="${status}",${labels}`;
       this.#totals.set(total, (this.#totals.get(total) ?? 0) + 1);
-      this.#observe(labels, seconds);
+      observe(this.#durations, labels, seconds);
+      // What is agreed upon is how long those take that end by themselves.
+      if (long === undefined) observe(this.#judged, `${component},${asked}`, seconds);
     };
-  }
-
-  #observe(labels: string, seconds: number): void {
-    let durations = this.#durations.get(labels);
-    if (durations === undefined) {
-      durations = { counts: new Float64Array(BUCKETS.length + 1), sum: 0 };
-      this.#durations.set(labels, durations);
-    }
-    const at = BUCKETS.findIndex((bound) => seconds <= bound);
-    const bucket = at < 0 ? BUCKETS.length : at;
-    durations.counts[bucket] = (durations.counts[bucket] ?? 0) + 1;
-    durations.sum += seconds;
   }
 
   /** Lines of the Prometheus text format. */
@@ -117,14 +108,29 @@ export class RequestMetrics {
       ...[...this.#totals].map(([labels, count]) => `apiserver_request_total{${labels}} ${count}`),
       '# TYPE apiserver_request_duration_seconds histogram',
       ...[...this.#durations].flatMap(([labels, { counts, sum }]) =>
-        histogram(labels, counts, sum),
+        histogram('apiserver_request_duration_seconds', labels, counts, sum),
+      ),
+      '# TYPE apiserver_request_sli_duration_seconds histogram',
+      ...[...this.#judged].flatMap(([labels, { counts, sum }]) =>
+        histogram('apiserver_request_sli_duration_seconds', labels, counts, sum),
       ),
     ];
   }
 }
 
-function histogram(labels: string, counts: Float64Array, sum: number): string[] {
-  const name = 'apiserver_request_duration_seconds';
+function observe(all: Map<string, Durations>, labels: string, seconds: number): void {
+  let durations = all.get(labels);
+  if (durations === undefined) {
+    durations = { counts: new Float64Array(BUCKETS.length + 1), sum: 0 };
+    all.set(labels, durations);
+  }
+  const at = BUCKETS.findIndex((bound) => seconds <= bound);
+  const bucket = at < 0 ? BUCKETS.length : at;
+  durations.counts[bucket] = (durations.counts[bucket] ?? 0) + 1;
+  durations.sum += seconds;
+}
+
+function histogram(name: string, labels: string, counts: Float64Array, sum: number): string[] {
   let below = 0;
   const buckets = [...counts].map((count, index) => {
     below += count;

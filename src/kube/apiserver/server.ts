@@ -161,7 +161,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       void handler.handleUpgrade(request, socket, head),
   );
-  server.on('tlsClientError', () => {});
+  server.on('tlsClientError', () => handler.brokenHandshake());
   const port = await listenOn(server as unknown as Server, listen);
   handler.setAddress(listen.host, port);
   await publishEndpoint(handler, listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host, port);

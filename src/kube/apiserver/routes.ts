@@ -1,0 +1,54 @@
+// Which requests a resource takes at all, and what those tried who were not let in.
+import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import { methodNotAllowed } from '#kube/meta/status.ts';
+import { unknownResource } from './faults.ts';
+import type { RequestInfo } from './request-info.ts';
+
+export const reviewResources = new Set([
+  'selfsubjectaccessreviews',
+  'subjectaccessreviews',
+  'localsubjectaccessreviews',
+  'selfsubjectrulesreviews',
+  'selfsubjectreviews',
+  'tokenreviews',
+]);
+
+/** Throws ApiError 404 or 405 for what no handler of the resource takes. */
+export function checkRoute(info: RequestInfo, resource: ResourceInfo): void {
+  const { subresource, namespace, verb, name } = info;
+  const isOwnNamespace = info.group === '' && info.resource === 'namespaces';
+  const isInNamespace = namespace !== undefined && !isOwnNamespace;
+  if (isInNamespace && !resource.namespaced) throw unknownResource();
+  if (name !== undefined && resource.namespaced && !isInNamespace) throw unknownResource();
+  if (subresource === undefined) {
+    const isOfOne = verb === 'update' || verb === 'patch';
+    const isPlaced = verb === 'create' ? name === undefined : !isOfOne || name !== undefined;
+    // What is only ever created is nowhere to be found.
+    if (name !== undefined && isReview(info)) throw unknownResource();
+    if (!isPlaced || !resource.verbs.includes(verb)) throw methodNotAllowed();
+    // Across namespaces there is only reading.
+    const isReading = verb === 'list' || verb === 'watch';
+    if (resource.namespaced && !isInNamespace && !isReading && !isReview(info)) {
+      throw methodNotAllowed();
+    }
+    return;
+  }
+  const verbs = resource.subresources.find(({ name: one }) => one === subresource)?.verbs ?? [];
+  if (verbs.length === 0) throw unknownResource();
+  if (!verbs.includes(verb)) throw methodNotAllowed();
+}
+
+const isReview = (info: RequestInfo): boolean => reviewResources.has(info.resource);
+
+export function attemptedBy({ headers, url = '' }: IncomingMessage, socket: TLSSocket): string {
+  const scheme = /^\s*(basic|bearer)/i.exec(headers.authorization ?? '')?.[1]?.toLowerCase();
+  const all = [
+    ...(scheme === undefined ? [] : [scheme]),
+    ...(new URL(url, 'https://server').searchParams.get('access_token') ? ['access_token'] : []),
+    ...(Object.keys(socket.getPeerCertificate?.() ?? {}).length > 0 ? ['x509'] : []),
+  ];
+  if (all.length === 0) return 'Authentication failed, no credentials provided';
+  return `Authentication failed, attempted: ${all.join(', ')}`;
+}

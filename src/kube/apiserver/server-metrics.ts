@@ -1,0 +1,130 @@
+// What dashboards of Kubernetes look for beside requests: who got in, what was allowed, what is deprecated and
+// still asked for, the process and its version. Names and labels of kube-apiserver v1.37.
+import { readdirSync, readFileSync } from 'node:fs';
+
+type Labels = Readonly<Record<string, string>>;
+
+function text(labels: Labels): string {
+  const entries = Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return entries.map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(',');
+}
+
+/** Users are not told apart: anybody could make labels. */
+const WELL_KNOWN = /^system:(?:apiserver|kube-controller-manager|kube-scheduler|anonymous)$/;
+
+export class ServerMetrics {
+  readonly #counters = new Map<string, Map<string, number>>();
+  readonly #version: Labels;
+  readonly #startedAt: number;
+
+  constructor(version: Labels, startedAtMs: number) {
+    this.#version = version;
+    this.#startedAt = startedAtMs / 1_000;
+    for (const name of ['apiserver_audit_event_total', 'apiserver_tls_handshake_errors_total']) {
+      this.#counters.set(name, new Map([['', 0]]));
+    }
+  }
+
+  #count(name: string, labels: Labels): void {
+    const known = this.#counters.getOrInsertComputed(name, () => new Map<string, number>());
+    const key = text(labels);
+    known.set(key, (known.get(key) ?? 0) + 1);
+  }
+
+  authenticated(user: string): void {
+    this.#count('authentication_attempts', { result: 'success' });
+    const username = WELL_KNOWN.test(user) ? user : 'other';
+    this.#count('authenticated_user_requests', { username });
+  }
+
+  unauthenticated(): void {
+    this.#count('authentication_attempts', { result: 'failure' });
+  }
+
+  authorized(kind: 'allow' | 'deny' | 'none'): void {
+    const result = { allow: 'allowed', deny: 'denied', none: 'no-opinion' }[kind];
+    this.#count('authorization_attempts_total', { result });
+  }
+
+  audited(): void {
+    this.#count('apiserver_audit_event_total', {});
+  }
+
+  brokenHandshake(): void {
+    this.#count('apiserver_tls_handshake_errors_total', {});
+  }
+
+  deprecated(asked: {
+    readonly group: string;
+    readonly version: string;
+    readonly resource: string;
+    readonly subresource?: string | undefined;
+  }): void {
+    const { group, version, resource, subresource = '' } = asked;
+    const labels = { group, version, resource, subresource, removed_release: '' };
+    const known = this.#counters.getOrInsertComputed(
+      'apiserver_requested_deprecated_apis',
+      () => new Map<string, number>(),
+    );
+    known.set(text(labels), 1);
+  }
+
+  /** Lines of the Prometheus text format. */
+  lines(): string[] {
+    const kinds: Readonly<Record<string, string>> = {
+      apiserver_requested_deprecated_apis: 'gauge',
+    };
+    return [
+      ...[...this.#counters].flatMap(([name, values]) => [
+        `# TYPE ${name} ${kinds[name] ?? 'counter'}`,
+        ...[...values].map(([labels, value]) => line(name, labels, value)),
+      ]),
+      '# TYPE kubernetes_build_info gauge',
+      line('kubernetes_build_info', text(this.#version), 1),
+      ...this.#process(),
+    ];
+  }
+
+  #process(): string[] {
+    const { rss, heapUsed } = process.memoryUsage();
+    const { user, system } = process.cpuUsage();
+    const values: Record<string, readonly [kind: string, value: number | undefined]> = {
+      process_resident_memory_bytes: ['gauge', rss],
+      nodejs_heap_used_bytes: ['gauge', heapUsed],
+      process_cpu_seconds_total: ['counter', user / 1e6 + system / 1e6],
+      process_start_time_seconds: ['gauge', this.#startedAt],
+      process_open_fds: ['gauge', openFiles()],
+      process_max_fds: ['gauge', mostFiles()],
+      process_virtual_memory_bytes: ['gauge', virtualBytes()],
+    };
+    return Object.entries(values).flatMap(([name, [kind, value]]) =>
+      value === undefined ? [] : [`# TYPE ${name} ${kind}`, line(name, '', value)],
+    );
+  }
+}
+
+const line = (name: string, labels: string, value: number): string =>
+  labels === '' ? `${name} ${value}` : `${name}{${labels}} ${value}`;
+
+/** Where the system does not tell, nothing is told. */
+function told<T>(ask: () => T): T | undefined {
+  try {
+    return ask();
+  } catch {
+    return undefined;
+  }
+}
+
+const openFiles = (): number | undefined => told(() => readdirSync('/proc/self/fd').length);
+
+function mostFiles(): number | undefined {
+  const limits = told(() => readFileSync('/proc/self/limits', 'utf8'));
+  const found = /^Max open files\s+(\d+)/m.exec(limits ?? '')?.[1];
+  return found === undefined ? undefined : Number(found);
+}
+
+function virtualBytes(): number | undefined {
+  const status = told(() => readFileSync('/proc/self/status', 'utf8'));
+  const found = /^VmSize:\s+(\d+) kB/m.exec(status ?? '')?.[1];
+  return found === undefined ? undefined : Number(found) * 1_024;
+}
