@@ -199,7 +199,11 @@ test('--webui_dir: the files, and every URL that the web UI of Mesos asks', asyn
     `external_log_file=${log}`,
   );
   await using _ = part;
-  const { part: agentPart, port: agentPort } = await startAgent('ui-agent', port);
+  const { part: agentPart, port: agentPort } = await startAgent(
+    'ui-agent',
+    port,
+    `external_log_file=${log}`,
+  );
   await using _agent = agentPart;
   assert.equal(await textOf(`${url}/`), '<p>UI</p>');
   assert.equal(await textOf(`${url}/app/app.js`), 'x');
@@ -220,14 +224,16 @@ test('--webui_dir: the files, and every URL that the web UI of Mesos asks', asyn
   const framework = new TestFramework(url, env);
   framework.launch([{ id: 'ui-task', script: 'echo said; sleep 1000', cpus: 0.1 }]);
   await framework.reached('ui-task', 'TASK_RUNNING');
-  const state = await jsonOf<{ frameworks: { executors: { directory: string }[] }[] }>(
-    `${agentUrl}/state`,
-  );
+  const state = await jsonOf<{
+    frameworks: { executors: { directory: string }[] }[];
+    external_log_file: string;
+  }>(`${agentUrl}/state`);
   const sandbox = state.frameworks[0]?.executors[0]?.directory ?? '';
   const urls = [
     ...asked.master.map((path) => url + path),
     `${url}/files/read?path=/master/log&offset=-1`,
     ...asked.agent.map((path) => agentUrl + path),
+    `${agentUrl}/files/read?path=/slave/log&offset=-1`,
     `${agentUrl}/files/browse?path=${encodeURIComponent(sandbox)}`,
     `${agentUrl}/files/read?path=${encodeURIComponent(join(sandbox, 'stdout'))}&offset=-1`,
   ];
@@ -242,8 +248,17 @@ test('--webui_dir: the files, and every URL that the web UI of Mesos asks', asyn
   }
   assert.deepEqual(failed, []);
   await framework.close();
-  const { leader_info } = await jsonOf<{ leader_info: object }>(`${url}/state`);
+  const { leader_info, external_log_file } = await jsonOf<{
+    leader_info: object;
+    external_log_file: string;
+  }>(`${url}/state`);
+  // Links to logs are shown for those who have said where they are.
+  assert.deepEqual([external_log_file, state.external_log_file], [log, log]);
   assert.deepEqual(Object.keys(leader_info).sort(), ['hostname', 'id', 'pid', 'port']);
-  const download = await fetch(`${url}/files/download?path=/master/log`);
-  assert.equal(await download.text(), 'one line\n');
+  for (const one of [
+    `${url}/files/download?path=/master/log`,
+    `${agentUrl}/files/download?path=/slave/log`,
+  ]) {
+    assert.equal(await textOf(one), 'one line\n');
+  }
 });

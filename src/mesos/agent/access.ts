@@ -98,6 +98,11 @@ export class AgentAccess {
     if (!this.#approvers.mayWith('ACCESS_SANDBOX', object)) throw new HttpProblem(403, FORBIDDEN);
   }
 
+  /** HttpProblem 403. Of the agent's own log. */
+  requireLog(): void {
+    if (!this.#approvers.may('ACCESS_MESOS_LOG')) throw new HttpProblem(403, FORBIDDEN);
+  }
+
   maySeeFramework({ info }: Framework): boolean {
     return mayViewFramework(this.#approvers, info);
   }

@@ -14,18 +14,29 @@ export interface FileRead {
   readonly data: Buffer;
 }
 
+/** Under which the agent's own log is shown, if it is kept in a file (--external_log_file). */
+const LOG_NAME = '/slave/log';
+
 /** Files below the agent's `slaves` folder; nothing outside it, not even by a symbolic link. */
 export class SandboxFiles {
   readonly #root: string;
+  readonly #log: string | undefined;
 
-  constructor(workFolder: string) {
+  constructor(workFolder: string, log?: string) {
     this.#root = join(workFolder, 'slaves');
+    this.#log = log;
   }
 
   /** The real path of an absolute sandbox path. 400 without one, 404 when it is not there, 403. */
   async resolve(path: string | undefined, access: AgentAccess): Promise<string> {
     if (path === undefined || path === '') {
       throw new HttpProblem(400, "Expecting 'path=value' in query.\n");
+    }
+    if (path === LOG_NAME && this.#log !== undefined) {
+      access.requireLog();
+      const log = await realpath(this.#log).catch(() => undefined);
+      if (log === undefined) throw new HttpProblem(404, '');
+      return log;
     }
     const root = await realpath(this.#root).catch(() => this.#root);
     const real = await realpath(path).catch(() => undefined);

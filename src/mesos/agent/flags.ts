@@ -46,6 +46,8 @@ export interface AgentFlags {
   readonly security: SecurityFlags;
   /** Where in the world it is. */
   readonly domain: DomainInfo | undefined;
+  /** Shown as /slave/log. */
+  readonly logFile: string | undefined;
   /** Of --firewall_rules: nobody is answered there. */
   readonly disabled: DisabledEndpoints;
   /** Undefined: what containers write goes to files without a bound, as it does in Mesos. */
@@ -228,6 +230,7 @@ const KINDS = {
   default_container_info: flag('', containerInfo),
   acls: flag('', acls),
   domain: flag('', (text) => (text === '' ? undefined : parseDomain(valueOrFile(text)))),
+  external_log_file: flag('', optional),
   firewall_rules: flag('', disabledEndpoints(absolutePath)),
   authorizer: flag('local', oneOf('local')),
   effective_capabilities: flag('', capabilities),
@@ -307,6 +310,7 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
   return {
     authorizer: new Authorizer(value('acls')),
     domain: value('domain'),
+    logFile: value('external_log_file'),
     disabled: value('firewall_rules'),
     security: {
       executors: value('authenticate_http_executors'),

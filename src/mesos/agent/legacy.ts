@@ -130,7 +130,7 @@ export class LegacyApi {
       capabilities: core.options.capabilities.map(({ type }) => type),
       ...drainOf(core),
       ...(master === undefined ? {} : { master_hostname: master.replace(/:\d+$/, '') }),
-      ...(access.seesFlags ? { flags } : {}),
+      ...(access.seesFlags ? { ...logOf(flags), flags } : {}),
       frameworks: this.#frameworks([...workloads.frameworks.values()], access),
       completed_frameworks: this.#frameworks(workloads.completedFrameworks, access),
     };
@@ -221,6 +221,11 @@ function rangesText(resource: Resource | Attribute): string {
 }
 
 /** `{ cpus: 4, mem: 1024, disk: 0, gpus: 0, ports: '[1-2]' }` */
+/** Where the log is: pages of Mesos' web UI offer it then. */
+function logOf({ external_log_file }: Readonly<Record<string, string>>): Record<string, string> {
+  return external_log_file === undefined ? {} : { external_log_file };
+}
+
 function summary(resources: readonly Resource[]): Record<string, unknown> {
   const made: Record<string, unknown> = { disk: 0, mem: 0, gpus: 0, cpus: 0 };
   for (const resource of resources) {

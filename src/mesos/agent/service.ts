@@ -207,7 +207,7 @@ class AgentService {
       ports,
       { onInput: (input) => this.#shell.input(input), nextConnection },
     );
-    const files = new SandboxFiles(settings.workFolder);
+    const files = new SandboxFiles(settings.workFolder, flags.logFile);
     const view = {
       access: (exchange: Exchange) =>
         new AgentAccess(core, flags.authorizer.of(exchange.principal)),

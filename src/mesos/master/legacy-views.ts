@@ -53,6 +53,9 @@ export function stateHead(state: MasterState, flags: Readonly<Record<string, str
     leader_info: { id, pid, port, hostname, ...domain },
     ...(flags['cluster'] === undefined ? {} : { cluster: flags['cluster'] }),
     ...(flags['log_dir'] === undefined ? {} : { log_dir: flags['log_dir'] }),
+    ...(flags['external_log_file'] === undefined
+      ? {}
+      : { external_log_file: flags['external_log_file'] }),
     flags,
   };
 }
