@@ -2,7 +2,7 @@
 // what it is offered, notes them before it sends them, and what became of each before it acknowledges.
 import { applyConversions, conversionsOf, unallocated } from '#mesos/resources/conversions.ts';
 import { Resources } from '#mesos/resources/resources.ts';
-import { isTerminalOperation } from '#mesos/master/pending-operations.ts';
+import { isTerminalOperation } from '#wire/mesos/operation-states.ts';
 import type {
   Offer_Operation,
   OperationState,

@@ -18,6 +18,7 @@ const prefixes: Readonly<Record<string, string>> = {
   'mesos.v1.quota': '',
   'mesos.v1.allocator': '',
   'mesos.v1.resource_provider': 'ResourceProvider',
+  'mesos.resource_provider.registry': 'Provided',
   'mesos.internal': '',
   mesos: '',
   'mesos.scheduler': 'Driver',

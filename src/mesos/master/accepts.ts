@@ -1,6 +1,6 @@
 // ACCEPT: which offers may be taken together, and what becomes of them operation by operation: each
 // one works on what the ones before it left (inventory 2.5 and 2.6, the words of Mesos 1.11).
-import { applyConversions, conversionsOf } from '#mesos/resources/conversions.ts';
+import { applyConversions, conversionsOf, takenBy } from '#mesos/resources/conversions.ts';
 import { actionsOf, refusedOf, textOf } from '#mesos/security/action-objects.ts';
 import { toPostRefinement } from '#mesos/resources/kinds.ts';
 import { Resources } from '#mesos/resources/resources.ts';
@@ -16,7 +16,6 @@ import type {
 import type { LaunchDesk, Pool, Target } from './launches.ts';
 import { validateOperation, validateShape } from './operation-validation.ts';
 import { agentText, canAgent, type OperationDesk, validateFeedback } from './operations.ts';
-import { takenBy } from './pending-operations.ts';
 import type { MasterState } from './state.ts';
 import type { AgentRecord, FrameworkRecord, OfferRecord } from './types.ts';
 

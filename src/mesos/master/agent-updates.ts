@@ -1,9 +1,10 @@
 // What a registered agent tells of itself (UpdateSlaveMessage): oversubscribed resources, operations,
 // resource providers with what they have. What it does not name of what the master knows is asked for.
+import { applyConversions, conversionsOf, unallocated } from '#mesos/resources/conversions.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import type { Messages, Operation } from '#wire/mesos/v1.ts';
 import type { OperationDesk } from './operations.ts';
-import { isTerminalOperation } from './pending-operations.ts';
+import { isTerminalOperation } from '#wire/mesos/operation-states.ts';
 import type { MasterState } from './state.ts';
 import type { AgentRecord, OperationRecord, ProviderRecord } from './types.ts';
 
@@ -87,17 +88,20 @@ export class AgentUpdateDesk {
   #updateProvider(agent: AgentRecord, id: string, known: ProviderRecord, told: Reported): Lost[] {
     const named = byKey(told.operations.operations ?? []);
     const lost: Lost[] = [];
+    const underWay: OperationRecord[] = [];
     for (const record of recordsOf(agent, id)) {
       const operation = named.get(record.key);
       named.delete(record.key);
       if (operation === undefined) {
         lost.push({ operation_uuid: uuid(record.key), resource_provider_id: { value: id } });
+        if (!isTerminalOperation(record.operation.latest_status.state)) underWay.push(record);
       } else if (isTerminalOperation(operation.latest_status.state)) {
         // What it made is in the total that comes with it: its own update must not make it again.
         this.#operations.conclude(agent, record, operation.latest_status);
       }
     }
-    const total = Resources.of(told.total_resources);
+    const isSame = Buffer.from(known.version).equals(told.resource_version_uuid.value);
+    const total = foreseen(Resources.of(told.total_resources), isSame ? underWay : []);
     known.info = told.info ?? known.info;
     known.version = told.resource_version_uuid.value;
     known.total = total;
@@ -135,6 +139,19 @@ export class AgentUpdateDesk {
     this.#state.holdings.setTotal(agent, total);
     this.#state.allocator.updateAgent(agent.id, total);
   }
+}
+
+/**
+ * Operations that the report does not know and that its provider will do, being of the same version:
+ * the report was on its way before them.
+ */
+function foreseen(told: Resources, underWay: readonly OperationRecord[]): Resources {
+  let total = told;
+  for (const { operation } of underWay) {
+    const after = applyConversions(total, unallocated(conversionsOf(operation.info)));
+    if (after.ok) total = after.value;
+  }
+  return total;
 }
 
 function byKey(operations: readonly Operation[]): Map<string, Operation> {

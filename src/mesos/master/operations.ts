@@ -3,6 +3,7 @@
 import {
   applyConversions,
   conversionsOf,
+  providerOf,
   unallocated,
   type Conversion,
 } from '#mesos/resources/conversions.ts';
@@ -25,7 +26,7 @@ import {
   type AgentCapability,
   type OperationContext,
 } from './operation-validation.ts';
-import { isTerminalOperation } from './pending-operations.ts';
+import { isTerminalOperation } from '#wire/mesos/operation-states.ts';
 import type { MasterState } from './state.ts';
 import { FORBIDDEN } from './types.ts';
 import type {
@@ -493,17 +494,4 @@ export function validateFeedback(
     return undefined;
   }
   return `Operation on agent default resources requested feedback, but agent ${agent.id} does not have the required AGENT_OPERATION_FEEDBACK and RESOURCE_PROVIDER capabilities`;
-}
-
-function providerOf(operation: Offer_Operation): string | undefined {
-  const first =
-    operation.reserve?.resources?.[0] ??
-    operation.unreserve?.resources?.[0] ??
-    operation.create?.volumes?.[0] ??
-    operation.destroy?.volumes?.[0] ??
-    operation.grow_volume?.volume ??
-    operation.shrink_volume?.volume ??
-    operation.create_disk?.source ??
-    operation.destroy_disk?.source;
-  return first?.provider_id?.value;
 }

@@ -1,9 +1,10 @@
 // Operations whose outcome nobody can foresee: disks that a resource provider makes and unmakes. What
 // they take stays with the framework until their end is known, and is what they made of it after.
-import { applyConversions, unallocated } from '#mesos/resources/conversions.ts';
+import { applyConversions, takenBy, unallocated } from '#mesos/resources/conversions.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import type { AllocatorCore } from '#mesos/allocator/allocator-core.ts';
-import type { Offer_Operation, OperationState, OperationStatus } from '#wire/mesos/v1.ts';
+import { isTerminalOperation } from '#wire/mesos/operation-states.ts';
+import type { OperationStatus } from '#wire/mesos/v1.ts';
 import type { Holdings } from './holdings.ts';
 import type { AgentRecord, FrameworkRecord, OperationRecord } from './types.ts';
 
@@ -13,24 +14,6 @@ interface Parties {
   readonly frameworks: ReadonlyMap<string, FrameworkRecord>;
   readonly holdings: Holdings;
   readonly allocator: AllocatorCore;
-}
-
-const terminal: ReadonlySet<OperationState> = new Set<OperationState>([
-  'OPERATION_FINISHED',
-  'OPERATION_FAILED',
-  'OPERATION_ERROR',
-  'OPERATION_DROPPED',
-  'OPERATION_GONE_BY_OPERATOR',
-]);
-
-export function isTerminalOperation(state: OperationState): boolean {
-  return terminal.has(state);
-}
-
-/** What it takes, allocated as it was offered; nothing when its outcome is foreseen. */
-export function takenBy({ create_disk, destroy_disk }: Offer_Operation): Resources {
-  const source = create_disk?.source ?? destroy_disk?.source;
-  return source === undefined ? Resources.none : Resources.of([source]);
 }
 
 export class PendingOperations {

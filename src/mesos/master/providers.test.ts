@@ -259,6 +259,18 @@ test('reservations of what a provider has are foreseen, and refused ones undone 
   assert.equal(story.offered(), RAW);
 });
 
+test('a report that was on its way before a reservation does not undo it', () => {
+  const story = new Story().tell(reported([raw(100)])).subscribe();
+  const reservations = [{ type: 'DYNAMIC' as const, role: 'r' }];
+  story.accept({ type: 'RESERVE', reserve: { resources: [{ ...raw(60), reservations }] } });
+  story.tell(reported([raw(100), { ...raw(1), disk: { source: { type: 'RAW' } } }]));
+  const after =
+    'cpus:4; mem:1000; disk[RAW(,,fast)]:40; disk[RAW]:1; disk(reservations: [(DYNAMIC,r)])[RAW(,,fast)]:60';
+  assert.equal(story.total(), after);
+  story.end('OPERATION_FINISHED');
+  assert.equal(story.total(), after);
+});
+
 test('a provider that is gone takes its resources, offers and operations with it', () => {
   const story = new Story().tell(reported([raw(100)])).subscribe();
   story.accept(createDisk(raw(40)));

@@ -1,7 +1,7 @@
 // What of an operator's answer or event a caller may see (access control lists, Mesos 1.11): things
 // that are hidden are left out, never refused. Answers are built whole and cut down here, so callers who may see
 // everything pay nothing.
-import { conversionsOf } from '#mesos/resources/conversions.ts';
+import { conversionsOf, takenBy } from '#mesos/resources/conversions.ts';
 import {
   mayViewExecutor,
   mayViewFramework,
@@ -9,7 +9,6 @@ import {
   mayViewTask,
   type Approvers,
 } from '#mesos/security/authorizer.ts';
-import { takenBy } from './pending-operations.ts';
 import type {
   AgentInfo,
   FrameworkInfo,

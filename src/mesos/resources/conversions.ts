@@ -87,6 +87,12 @@ export function conversionsOf(operation: Offer_Operation): Conversion[] {
   }
 }
 
+/** What a disk is made or unmade of, as it was offered; of other operations the outcome is foreseen. */
+export function takenBy({ create_disk, destroy_disk }: Offer_Operation): Resources {
+  const source = create_disk?.source ?? destroy_disk?.source;
+  return source === undefined ? Resources.none : one(source);
+}
+
 export function applyConversions(
   resources: Resources,
   conversions: readonly Conversion[],
@@ -104,6 +110,21 @@ export function applyConversions(
     }
   }
   return { ok: true, value: result };
+}
+
+/** The provider of what it is about; undefined: the agent's own resources. */
+export function providerOf(operation: Offer_Operation): string | undefined {
+  const { reserve, unreserve, create, destroy, grow_volume, shrink_volume } = operation;
+  const first =
+    reserve?.resources?.[0] ??
+    unreserve?.resources?.[0] ??
+    create?.volumes?.[0] ??
+    destroy?.volumes?.[0] ??
+    grow_volume?.volume ??
+    shrink_volume?.volume ??
+    operation.create_disk?.source ??
+    operation.destroy_disk?.source;
+  return first?.provider_id?.value;
 }
 
 /** The same conversions of resources that are allocated to nobody: of an agent's total. */

@@ -2323,6 +2323,15 @@ export interface QuotaStatus {
   infos?: QuotaInfo[] | undefined;
   configs?: QuotaConfig[] | undefined;
 }
+export interface ProvidedResourceProvider {
+  id: ResourceProviderID;
+  type?: string | undefined;
+  name?: string | undefined;
+}
+export interface ProvidedRegistry {
+  resource_providers?: ProvidedResourceProvider[] | undefined;
+  removed_resource_providers?: ProvidedResourceProvider[] | undefined;
+}
 export interface ResourceProviderEvent {
   type?: ResourceProviderEvent_Type | undefined;
   subscribed?: ResourceProviderEvent_Subscribed | undefined;
@@ -3009,6 +3018,8 @@ export interface Messages {
   QuotaRequest: QuotaRequest;
   QuotaConfig: QuotaConfig;
   QuotaStatus: QuotaStatus;
+  ProvidedResourceProvider: ProvidedResourceProvider;
+  ProvidedRegistry: ProvidedRegistry;
   ResourceProviderEvent: ResourceProviderEvent;
   ResourceProviderEvent_Subscribed: ResourceProviderEvent_Subscribed;
   ResourceProviderEvent_ApplyOperation: ResourceProviderEvent_ApplyOperation;
@@ -3545,6 +3556,8 @@ export const descriptors: Readonly<Record<string, string>> = {
   QuotaRequest: 'force 1:B,role 2:s,guarantee+3:Resource',
   QuotaConfig: 'role!1:s,guarantees%2:Value_Scalar,limits%3:Value_Scalar',
   QuotaStatus: 'infos+1:QuotaInfo,configs+2:QuotaConfig',
+  ProvidedResourceProvider: 'id!1:ResourceProviderID,type 2:s,name 3:s',
+  ProvidedRegistry: 'resource_providers+1:ProvidedResourceProvider,removed_resource_providers+2:ProvidedResourceProvider',
   ResourceProviderEvent: 'type 1:=ResourceProviderEvent_Type,subscribed 2:ResourceProviderEvent_Subscribed,apply_operation 3:ResourceProviderEvent_ApplyOperation,publish_resources 4:ResourceProviderEvent_PublishResources,acknowledge_operation_status 5:ResourceProviderEvent_AcknowledgeOperationStatus,reconcile_operations 6:ResourceProviderEvent_ReconcileOperations',
   ResourceProviderEvent_Type: '=UNKNOWN=0 SUBSCRIBED=1 APPLY_OPERATION=2 PUBLISH_RESOURCES=3 ACKNOWLEDGE_OPERATION_STATUS=4 RECONCILE_OPERATIONS=5 TEARDOWN=6',
   ResourceProviderEvent_Subscribed: 'provider_id!1:ResourceProviderID',
