@@ -13,6 +13,7 @@ import type {
   FrameworkInfo,
   StatusUpdate,
   Task,
+  ProvidedResourceProvider,
 } from '#wire/mesos/v1.ts';
 
 interface StoredTask {
@@ -37,6 +38,7 @@ export class AgentDisk {
   #info: AgentInfo | undefined;
   #drain: DrainConfig | undefined;
   #resources: KeptResources = { resources: [], operations: [] };
+  #providers: readonly ProvidedResourceProvider[] = [];
   readonly #frameworks = new Map<string, StoredFramework>();
 
   apply(record: CheckpointRecord): void {
@@ -71,6 +73,9 @@ export class AgentDisk {
       }
       case 'executor-done':
         this.#framework(record.key.frameworkId).executors.delete(record.key.executorId);
+        return;
+      case 'providers':
+        this.#providers = record.registry.resource_providers ?? [];
         return;
       default:
         this.#applyToTask(record);
@@ -113,7 +118,8 @@ export class AgentDisk {
         ? []
         : [{ info, pid, executors: [...executors.values()].map(recoveredExecutor) }],
     );
-    return { info: this.#info, frameworks, resources, drain: this.#drain };
+    const providers = this.#providers;
+    return { info: this.#info, frameworks, resources, providers, drain: this.#drain };
   }
 
   #framework(id: string): StoredFramework {

@@ -41,6 +41,15 @@ const directions: Record<string, readonly string[]> = {
     'mesos/security',
     'mesos/flags',
   ],
+  'mesos/provider': [
+    'base',
+    'codec',
+    'wire/mesos',
+    'env',
+    'mesos/resources',
+    'mesos/client',
+    'mesos/security',
+  ],
   'mesos/agent': [
     'base',
     'codec',
@@ -48,6 +57,7 @@ const directions: Record<string, readonly string[]> = {
     'env',
     'mesos/resources',
     'mesos/executor',
+    'mesos/provider',
     'mesos/libprocess',
     'mesos/security',
     'mesos/flags',

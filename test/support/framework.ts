@@ -103,10 +103,12 @@ export class TestFramework {
     if (!this.holdsAcknowledgements) this.acknowledgeOperation(status);
   }
 
-  acknowledgeOperation({ uuid, agent_id, operation_id }: OperationStatus): void {
+  acknowledgeOperation(status: OperationStatus): void {
+    const { uuid, agent_id, operation_id, resource_provider_id } = status;
     if (uuid === undefined || operation_id === undefined) return;
     const body = {
       ...(agent_id === undefined ? {} : { agent_id }),
+      ...(resource_provider_id === undefined ? {} : { resource_provider_id }),
       uuid: uuid.value,
       operation_id,
     };

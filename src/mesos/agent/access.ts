@@ -1,6 +1,6 @@
 // What a caller of this agent may do and see (--acls): frameworks, executors and tasks by their users,
 // sandboxes, containers. Views ask while they are built; what is refused is 403.
-import { conversionsOf } from '#mesos/resources/conversions.ts';
+import { conversionsOf, takenBy } from '#mesos/resources/conversions.ts';
 import {
   mayViewExecutor,
   mayViewFramework,
@@ -41,8 +41,14 @@ export class AgentAccess {
   }
 
   /** HttpProblem 403 */
-  require(action: 'VIEW_FLAGS' | 'PRUNE_IMAGES' | 'SET_LOG_LEVEL'): void {
+  require(
+    action: 'VIEW_FLAGS' | 'PRUNE_IMAGES' | 'SET_LOG_LEVEL' | 'MARK_RESOURCE_PROVIDER_GONE',
+  ): void {
     if (!this.#approvers.may(action)) throw new HttpProblem(403, FORBIDDEN);
+  }
+
+  get seesProviders(): boolean {
+    return this.#approvers.may('VIEW_RESOURCE_PROVIDER');
   }
 
   get seesFlags(): boolean {
@@ -121,9 +127,8 @@ export class AgentAccess {
 
   /** Who may see what it works on may see it. */
   maySeeOperation({ info }: Operation): boolean {
-    return conversionsOf(info).every(({ consumed }) =>
-      consumed.toWire().every((one) => mayViewResource(this.#approvers, one)),
-    );
+    const taken = [takenBy(info), ...conversionsOf(info).map(({ consumed }) => consumed)];
+    return taken.every((bag) => bag.toWire().every((one) => mayViewResource(this.#approvers, one)));
   }
 
   #executorOf(rootId: string): Executor | undefined {

@@ -166,7 +166,8 @@ export class AgentResources {
    */
   reconcile(message: Messages['ReconcileOperationsMessage']): void {
     const { framework_id } = message;
-    for (const { operation_uuid, operation_id } of message.operations ?? []) {
+    for (const { operation_uuid, operation_id, resource_provider_id } of message.operations ?? []) {
+      if (resource_provider_id !== undefined) continue;
       const known = this.#find(operation_uuid?.value, framework_id?.value, operation_id?.value);
       if (framework_id === undefined) {
         if (known !== undefined || operation_uuid === undefined) continue;

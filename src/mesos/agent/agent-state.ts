@@ -18,6 +18,8 @@ export type ExecutorState = 'registering' | 'running' | 'terminating' | 'termina
 export interface Queued {
   readonly tasks: readonly TaskInfo[];
   readonly isGroup: boolean;
+  /** What providers have of it is usable; until then it waits. */
+  isPublished: boolean;
 }
 
 export interface Executor {
@@ -51,6 +53,8 @@ export interface Executor {
       }
     | undefined;
   everSubscribed: boolean;
+  /** Its container is not launched before what providers have of it is usable. */
+  isHeld: boolean;
 }
 type Task_Reason = NonNullable<NonNullable<Task['statuses']>[number]['reason']>;
 
@@ -146,6 +150,11 @@ export function resourcesOf(executor: Executor): Resource[] {
   ];
 }
 
+/** What providers have of it. */
+export function providedOf(resources: readonly Resource[]): Resource[] {
+  return resources.filter(({ provider_id }) => provider_id !== undefined);
+}
+
 /** Tasks that the master must hear of when the agent registers again. */
 export function knownTasks(executor: Executor): Task[] {
   const frameworkId = executor.key.frameworkId;
@@ -192,5 +201,6 @@ export function emptyExecutor(
     deadline: Infinity,
     doom: undefined,
     everSubscribed: false,
+    isHeld: false,
   };
 }

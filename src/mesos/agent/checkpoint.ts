@@ -8,6 +8,7 @@ import type {
   DrainConfig,
   ExecutorInfo,
   FrameworkInfo,
+  ProvidedRegistry,
   StatusUpdate,
   Task,
 } from '#wire/mesos/v1.ts';
@@ -157,6 +158,13 @@ export class Checkpoints {
       case 'resources':
         await this.#resources.write(record, this.#agentId);
         return;
+      case 'providers': {
+        const path = this.#paths.providerRegistry(this.#agentId);
+        const bytes = encodeCheckpoint('ProvidedRegistry', record.registry);
+        await this.#disk.makeFolder(dirname(path), PRIVATE_FOLDER);
+        await this.#disk.writeAtomic(path, bytes, PRIVATE_FILE);
+        return;
+      }
       case 'drain':
         await this.#writeDrain(record.config);
         return;
@@ -220,7 +228,12 @@ export class Checkpoints {
       if (framework !== undefined) frameworks.push(framework);
     }
     const drain = await this.#readOne<DrainConfig>('DrainConfig', this.#paths.drainConfig(agentId));
-    return { info, frameworks, resources, drain, isRebooted };
+    const registry = await this.#readOne<ProvidedRegistry>(
+      'ProvidedRegistry',
+      this.#paths.providerRegistry(agentId),
+    );
+    const providers = registry?.resource_providers ?? [];
+    return { info, frameworks, resources, providers, drain, isRebooted };
   }
 
   async #recoverFramework(folder: string): Promise<RecoveredFramework | undefined> {
@@ -311,6 +324,7 @@ function chainKey(record: CheckpointRecord): string {
     case 'agent':
     case 'agent-gone':
     case 'resources':
+    case 'providers':
     case 'drain':
       return 'agent';
     default:

@@ -2,9 +2,10 @@
 // Pure: told the time and what happened, it answers with effects; shell.ts performs them in order.
 import { unreachable } from '#base/assert.ts';
 import type { Instant } from '#env/env.ts';
-import type { AgentInfo, Resource } from '#wire/mesos/v1.ts';
+import type { AgentInfo, Messages, Resource } from '#wire/mesos/v1.ts';
 import { AgentResources } from './agent-resources.ts';
 import { Drain } from './drain.ts';
+import { Providers } from './providers.ts';
 import type {
   AboutResources,
   AgentChance,
@@ -34,6 +35,7 @@ export class AgentCore {
   readonly options: AgentOptions;
   readonly workloads: Workloads;
   readonly resources: AgentResources;
+  readonly providers: Providers;
   readonly drain: Drain;
   readonly #chance: AgentChance;
   readonly #out: AgentEffect[] = [];
@@ -54,7 +56,16 @@ export class AgentCore {
     this.workloads = new Workloads(options, chance, this.#out);
     this.resources = new AgentResources(options, chance, this.#out);
     this.drain = new Drain(this.workloads, this.resources, this.#out);
-    this.workloads.hasResources = (wanted) => this.resources.unknownOf(wanted) === undefined;
+    this.providers = new Providers(chance, this.#out, {
+      isRegistered: () => this.#master.kind === 'registered',
+      report: () => this.#tellResources({ update_oversubscribed_resources: false }),
+    });
+    this.workloads.hasResources = (wanted) =>
+      this.resources.unknownOf(wanted) === undefined &&
+      this.providers.unknownOf(wanted) === undefined;
+    this.workloads.publish = (mine, others, now, done) => {
+      this.providers.publish(mine, others, now, done);
+    };
   }
 
   get master(): MasterState {
@@ -111,6 +122,7 @@ export class AgentCore {
         if (input.state.resources !== undefined) {
           this.resources.recover(input.state.resources, input.state.info !== undefined);
         }
+        this.providers.recover(input.state.providers ?? []);
         work.recover(input.state.frameworks, now);
         if (input.state.drain !== undefined) this.drain.recover(input.state.drain, now);
         this.#master = { kind: 'disconnected' };
@@ -129,6 +141,18 @@ export class AgentCore {
         work.subscribed(key, connection, unacknowledgedTasks, unacknowledgedUpdates, now);
         return;
       }
+      case 'provider-subscribed':
+        this.providers.subscribe(input.connection, input.info, now);
+        return;
+      case 'provider-call':
+        this.providers.call(input.id, input.call, now);
+        return;
+      case 'provider-disconnected':
+        this.providers.disconnected(input.connection, now);
+        return;
+      case 'provider-gone':
+        this.providers.markGone(input.id, now);
+        return;
       case 'executor-disconnected':
         work.disconnected(input.connection);
         return;
@@ -148,10 +172,10 @@ export class AgentCore {
         this.#estimated(input.resources);
         return;
       case 'container-limited':
-        work.limit(input.containerId, input);
+        work.limit(input.containerId, input, now);
         return;
       case 'qos-correction':
-        work.preempt(input.key, input.containerId);
+        work.preempt(input.key, input.containerId, now);
         return;
       case 'tick':
         this.#onTick(now);
@@ -169,6 +193,7 @@ export class AgentCore {
     this.#agentId = id;
     this.workloads.agentId = id ?? '';
     this.resources.agentId = id ?? '';
+    this.providers.agentId = id ?? '';
   }
 
   // ---- registration
@@ -314,13 +339,16 @@ export class AgentCore {
     let goesWithUs = true;
     switch (message.name) {
       case 'ApplyOperationMessage':
-        goesWithUs = this.resources.apply(message.body, this.#resourceVersion, now);
+        if (!this.providers.apply(message.body)) {
+          goesWithUs = this.resources.apply(message.body, this.#resourceVersion, now);
+        }
         break;
       case 'AcknowledgeOperationStatusMessage':
-        this.resources.acknowledged(message.body);
+        if (!this.providers.acknowledged(message.body)) this.resources.acknowledged(message.body);
         break;
       case 'ReconcileOperationsMessage':
         this.resources.reconcile(message.body);
+        this.providers.reconcile(message.body);
         break;
       case 'CheckpointResourcesMessage':
         goesWithUs = this.resources.replace(message.body.resources);
@@ -362,17 +390,28 @@ export class AgentCore {
     if (wasRegistered) return;
     this.#registeredAt = now;
     this.#log(isNew ? 'Registered' : 'Registered again', { agentId, master: master.address });
-    const body = {
-      agent_id: { value: agentId },
+    this.#tellResources({
       update_oversubscribed_resources: this.#oversubscribed !== undefined,
       oversubscribed_resources: [...(this.#oversubscribed ?? [])],
-      operations: { operations: this.resources.operations },
-      resource_version_uuid: { value: this.#resourceVersion },
-      resource_providers: {},
-    };
-    this.#out.push({ kind: 'send-master', name: 'UpdateSlaveMessage', body });
+    });
     this.workloads.streams.resend(now);
     this.resources.resend(now);
+  }
+
+  #tellResources(
+    oversubscribed: Pick<
+      Messages['UpdateSlaveMessage'],
+      'update_oversubscribed_resources' | 'oversubscribed_resources'
+    >,
+  ): void {
+    const body: Messages['UpdateSlaveMessage'] = {
+      agent_id: { value: this.#agentId ?? '' },
+      ...oversubscribed,
+      operations: { operations: this.resources.operations },
+      resource_version_uuid: { value: this.#resourceVersion },
+      resource_providers: this.providers.reported(),
+    };
+    this.#out.push({ kind: 'send-master', name: 'UpdateSlaveMessage', body });
   }
 
   #estimated(resources: readonly Resource[]): void {

@@ -81,6 +81,12 @@ export class OperatorApi {
       sendText(response, 200, '');
       return;
     }
+    if (call.type === 'MARK_RESOURCE_PROVIDER_GONE') {
+      access.require('MARK_RESOURCE_PROVIDER_GONE');
+      await this.#markProviderGone(call.mark_resource_provider_gone?.resource_provider_id.value);
+      sendText(response, 200, '');
+      return;
+    }
     const media = acceptedMedia(request);
     const answer = await this.#answer(call, access);
     const body = encodeAs(media, 'AgentResponse', answer);
@@ -132,13 +138,17 @@ export class OperatorApi {
         return {
           type: 'GET_OPERATIONS',
           get_operations: {
-            operations: shell.core.resources.operations.filter((one) =>
-              access.maySeeOperation(one),
-            ),
+            operations: [
+              ...shell.core.resources.operations,
+              ...shell.core.providers.operations,
+            ].filter((one) => access.maySeeOperation(one)),
           },
         };
       case 'GET_RESOURCE_PROVIDERS':
-        return { type: 'GET_RESOURCE_PROVIDERS', get_resource_providers: {} };
+        return {
+          type: 'GET_RESOURCE_PROVIDERS',
+          get_resource_providers: this.#providers(access),
+        };
       default:
         return this.#answerMore(call, access);
     }
@@ -169,6 +179,26 @@ export class OperatorApi {
       default:
         throw new HttpProblem(501, '');
     }
+  }
+
+  async #markProviderGone(id = ''): Promise<void> {
+    const { shell } = this.#view;
+    const problem = shell.core.providers.problemWithGone(id);
+    if (problem !== undefined) throw new HttpProblem(500, problem);
+    shell.input({ kind: 'provider-gone', id });
+    await shell.settled();
+  }
+
+  #providers(access: AgentAccess) {
+    if (!access.seesProviders) return {};
+    const all = [...this.#view.shell.core.providers.subscribed.values()];
+    if (all.length === 0) return {};
+    return {
+      resource_providers: all.map(({ info, total }) => ({
+        resource_provider_info: info,
+        total_resources: [...total.toWire()],
+      })),
+    };
   }
 
   #tasks(access: AgentAccess) {
@@ -253,6 +283,9 @@ function callProblem(call: AgentCall): string | undefined {
   }
   if (call.type === 'SET_LOGGING_LEVEL' && call.set_logging_level === undefined) {
     return "Expecting 'set_logging_level' to be present";
+  }
+  if (call.type === 'MARK_RESOURCE_PROVIDER_GONE' && !call.mark_resource_provider_gone) {
+    return "Expecting 'mark_resource_provider_gone' to be present";
   }
   if (call.type === 'UNKNOWN') throw new HttpProblem(501, '');
   return undefined;

@@ -10,6 +10,11 @@ export function pathPart(id: string): string {
   return isPlain ? id : `%${encodeURIComponent(id).replaceAll('.', '%2E')}`;
 }
 
+/** The folder of a provider's disk, as Mesos names it. */
+function csiPart(id: string): string {
+  return id === '.' || id === '..' ? pathPart(id) : encodeURIComponent(id).replaceAll('~', '%7E');
+}
+
 export class AgentPaths {
   readonly work: string;
 
@@ -44,6 +49,11 @@ export class AgentPaths {
 
   drainConfig(agentId: string): string {
     return join(this.meta(agentId), 'drain.config');
+  }
+
+  /** Which resource providers have an id; beside Mesos' own folder of that purpose, which is LevelDB's. */
+  providerRegistry(agentId: string): string {
+    return join(this.meta(agentId), 'resource_providers.registry');
   }
 
   metaFramework(agentId: string, frameworkId: string): string {
@@ -83,8 +93,11 @@ export class AgentPaths {
   /** A role's slashes are written as spaces, as Mesos does; a MOUNT disk is one volume, whole. */
   persistentVolume(resource: Resource): string {
     const { source, persistence } = resource.disk ?? {};
-    if (source?.type === 'MOUNT') return resolve(this.work, source.mount?.root ?? '.');
-    const root = source?.type === 'PATH' ? resolve(this.work, source.path?.root ?? '.') : this.work;
+    const place = source?.type === 'MOUNT' ? source.mount : source?.path;
+    // Of a resource provider's disk the root is that of all its disks.
+    const own = source?.id === undefined ? '.' : join(csiPart(source.id), 'target');
+    const root = resolve(this.work, place?.root ?? '.', own);
+    if (source?.type === 'MOUNT') return root;
     const role = resource.reservations?.at(-1)?.role ?? resource.role ?? '*';
     const id = pathPart(persistence?.id ?? '');
     return join(root, 'volumes', 'roles', pathPart(role.replaceAll('/', ' ')), id);

@@ -142,7 +142,7 @@ const refusals = [
   {
     name: 'a call that is not there',
     path: '/api/v1',
-    body: { type: 'MARK_RESOURCE_PROVIDER_GONE' },
+    body: { type: 'ADD_RESOURCE_PROVIDER_CONFIG' },
     want: 501,
     text: /^$/,
   },

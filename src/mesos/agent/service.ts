@@ -37,6 +37,7 @@ import {
 import { LegacyApi } from './legacy.ts';
 import { barred } from './barred.ts';
 import { isAuthenticationName, MasterAuthentication } from './master-authentication.ts';
+import { ProviderApi } from './provider-api.ts';
 import { OperatorApi } from './operator-api.ts';
 import { Oversubscriber } from './oversubscriber.ts';
 import { AgentPaths } from './paths.ts';
@@ -116,6 +117,7 @@ class AgentService {
   readonly #endpoint: LibprocessEndpoint;
   readonly #shell: AgentShell;
   readonly #executorApi: ExecutorApi;
+  readonly #providerApi: ProviderApi;
   readonly #operatorApi: OperatorApi;
   readonly #legacy: LegacyApi;
   readonly #oversubscriber: Oversubscriber;
@@ -177,6 +179,7 @@ class AgentService {
     const nextConnection = (): number => ++this.#connections;
     this.#shell = new AgentShell(core, settings.masterAddress, env);
     this.#executorApi = new ExecutorApi(this.#shell, env, nextConnection);
+    this.#providerApi = new ProviderApi(this.#shell, env, nextConnection);
     const containers = new Containers(
       {
         paths,
@@ -246,6 +249,8 @@ class AgentService {
       watchMaster: (to) => this.#endpoint.link(`master@${to}`),
       sendToExecutor: (connection, event) => this.#executorApi.send(connection, event),
       closeExecutor: (connection) => this.#executorApi.closeStream(connection),
+      sendToProvider: (connection, event) => this.#providerApi.send(connection, event),
+      closeProvider: (connection) => this.#providerApi.closeStream(connection),
       onExit: (how, message) => {
         this.#left.resolve();
         if (how !== 'leave') this.#ended.resolve(message);
@@ -325,6 +330,7 @@ class AgentService {
       }
       const exchange = { request, response, principal: who.principal };
       if (path === '/api/v1/executor') await this.#executorApi.handle(exchange);
+      else if (path === '/api/v1/resource_provider') await this.#providerApi.handle(exchange);
       else if (path === '/api/v1') await this.#operatorApi.handle(exchange);
       else if (!(await this.#legacy.handle(path, url.searchParams, exchange))) {
         throw new HttpProblem(404, '');
@@ -348,6 +354,7 @@ class AgentService {
     this.#logging.close();
     await this.#shell.close();
     this.#executorApi.close();
+    this.#providerApi.close();
     this.#endpoint.close();
     await this.#server.close();
   }

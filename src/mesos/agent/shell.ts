@@ -1,7 +1,7 @@
 // Runs the agent core: feeds it what happens, performs what it wants, in order and durably.
 import { Fault, errorChain } from '#base/fault.ts';
 import type { Env, Timer } from '#env/env.ts';
-import type { ExecutorEvent } from '#wire/mesos/v1.ts';
+import type { ExecutorEvent, ResourceProviderEvent } from '#wire/mesos/v1.ts';
 import type { Checkpoints } from './checkpoint.ts';
 import type { Containers } from './containers.ts';
 import type { AgentCore } from './core.ts';
@@ -19,6 +19,8 @@ export interface AgentWiring {
   readonly authentication: Pick<MasterAuthentication, 'start' | 'stop'> | undefined;
   sendToExecutor(connection: ConnectionId, event: ExecutorEvent): void;
   closeExecutor(connection: ConnectionId): void;
+  sendToProvider(connection: ConnectionId, event: ResourceProviderEvent): void;
+  closeProvider(connection: ConnectionId): void;
   onExit(how: 'leave' | 'restart' | 'failed', message: string): void;
 }
 
@@ -223,6 +225,12 @@ export class AgentShell {
         return;
       case 'close-executor':
         wiring.closeExecutor(effect.connection);
+        return;
+      case 'provider-event':
+        wiring.sendToProvider(effect.connection, effect.event);
+        return;
+      case 'close-provider':
+        wiring.closeProvider(effect.connection);
         return;
       case 'launch-container':
         void containers.launch(effect.launch);

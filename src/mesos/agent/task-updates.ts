@@ -10,6 +10,7 @@ import type {
   Resource,
   StatusUpdate,
   Task,
+  TaskInfo,
   TaskState,
   TaskStatus,
   TaskStatus_Reason,
@@ -26,7 +27,7 @@ import {
 } from './agent-state.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
 import { StatusStreams } from './status-streams.ts';
-import type { AgentChance, AgentEffect, AgentOptions, ExecutorKey } from './types.ts';
+import type { AgentChance, AgentEffect, AgentOptions, ContainerEnd, ExecutorKey } from './types.ts';
 
 interface NewStatus {
   readonly frameworkId: string;
@@ -37,6 +38,12 @@ interface NewStatus {
   readonly message: string;
   readonly limitation?: readonly Resource[] | undefined;
 }
+
+/** Ends that are no fault of the task. */
+const reasonsOfGone: ReadonlySet<TaskStatus_Reason> = new Set([
+  'REASON_EXECUTOR_REREGISTRATION_TIMEOUT',
+  'REASON_CONTAINER_PREEMPTED',
+]);
 
 export class TaskUpdates {
   readonly frameworks = new Map<string, Framework>();
@@ -118,6 +125,39 @@ export class TaskUpdates {
     const { connection } = executor;
     if (connection === undefined) return;
     this.out.push({ kind: 'executor-event', connection, event });
+  }
+
+  updateFramework(frameworkId: string, pid: string | undefined, info: FrameworkInfo | undefined) {
+    const framework = this.frameworks.get(frameworkId);
+    if (framework === undefined) return;
+    framework.pid = pid ?? framework.pid;
+    framework.info = info ?? framework.info;
+    if (framework.info.checkpoint === true) {
+      framework.isKept = true;
+      const record = { kind: 'framework', info: framework.info, pid: framework.pid } as const;
+      this.out.push({ kind: 'checkpoint', record });
+    }
+  }
+
+  toExecutor(key: ExecutorKey, data: Uint8Array): void {
+    const executor = this.executor(key);
+    if (executor?.state === 'running') this.send(executor, { type: 'MESSAGE', message: { data } });
+  }
+
+  /** Tells the master that an executor's resources are free; it knows nothing of command executors. */
+  protected exited(
+    { frameworkId, executorId }: ExecutorKey,
+    type: Executor['type'],
+    status: number,
+  ): void {
+    if (type === 'command') return;
+    const body = {
+      agent_id: { value: this.agentId },
+      framework_id: { value: frameworkId },
+      executor_id: { value: executorId },
+      status,
+    };
+    this.out.push({ kind: 'send-master', name: 'ExitedExecutorMessage', body });
   }
 
   protected resourcesChanged(executor: Executor): void {
@@ -270,6 +310,59 @@ export class TaskUpdates {
     executor.terminated.set(taskId, next);
     if (executor.state !== 'terminated') this.resourcesChanged(executor);
     return true;
+  }
+
+  /** Tasks that were never launched. */
+  protected drop(
+    framework: Framework,
+    executorId: string,
+    tasks: readonly TaskInfo[],
+    message: string,
+    now: Instant,
+    reason: TaskStatus_Reason = 'REASON_EXECUTOR_TERMINATED',
+  ): void {
+    for (const task of tasks) {
+      this.report(
+        {
+          frameworkId: framework.id,
+          executorId,
+          taskId: task.task_id.value,
+          state: reason.endsWith('UNAUTHORIZED')
+            ? 'TASK_ERROR'
+            : lossState(framework.info, 'TASK_DROPPED'),
+          reason,
+          message,
+        },
+        now,
+      );
+    }
+  }
+
+  /** What had not ended by itself ends with its executor. */
+  protected endTasks(
+    framework: Framework,
+    executor: Executor,
+    end: ContainerEnd,
+    now: Instant,
+  ): void {
+    const waiting = executor.queued.splice(0).flatMap((one) => one.tasks);
+    const ids = [...executor.launched.keys(), ...waiting.map((task) => task.task_id.value)];
+    const reason = executor.doom?.reason ?? end.reason ?? 'REASON_EXECUTOR_TERMINATED';
+    const gone = reasonsOfGone.has(reason);
+    for (const taskId of ids) {
+      this.report(
+        {
+          frameworkId: framework.id,
+          executorId: executor.key.executorId,
+          taskId,
+          state: gone ? lossState(framework.info, 'TASK_GONE') : 'TASK_FAILED',
+          reason,
+          message: executor.doom?.message ?? end.message,
+          limitation: executor.doom?.limitation ?? end.limitation,
+        },
+        now,
+      );
+    }
   }
 
   protected report(status: NewStatus, now: Instant): void {

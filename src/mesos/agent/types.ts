@@ -13,7 +13,12 @@ import type {
   Messages,
   NetworkInfo,
   Operation,
+  ProvidedRegistry,
+  ProvidedResourceProvider,
   Resource,
+  ResourceProviderCall,
+  ResourceProviderEvent,
+  ResourceProviderInfo,
   StatusUpdate,
   Task,
   TaskInfo,
@@ -198,6 +203,14 @@ export type AgentInput =
   | { readonly kind: 'oversubscribed'; readonly resources: readonly Resource[] }
   /** The QoS controller wants an executor ended. */
   | { readonly kind: 'qos-correction'; readonly key: ExecutorKey; readonly containerId: string }
+  | {
+      readonly kind: 'provider-subscribed';
+      readonly connection: ConnectionId;
+      readonly info: ResourceProviderInfo;
+    }
+  | { readonly kind: 'provider-call'; readonly id: string; readonly call: ResourceProviderCall }
+  | { readonly kind: 'provider-disconnected'; readonly connection: ConnectionId }
+  | { readonly kind: 'provider-gone'; readonly id: string }
   /** A deadline of `nextDeadline()` passed. */
   | { readonly kind: 'tick' }
   /** The operator's SIGUSR1: end everything, leave the cluster, exit. */
@@ -243,6 +256,7 @@ export type CheckpointRecord =
   | { readonly kind: 'executor-done'; readonly key: ExecutorKey; readonly containerId: string }
   | { readonly kind: 'framework-done'; readonly frameworkId: string }
   | ({ readonly kind: 'resources' } & KeptResources)
+  | { readonly kind: 'providers'; readonly registry: ProvidedRegistry }
   /** `config`: undefined when the agent is drained. */
   | { readonly kind: 'drain'; readonly config: DrainConfig | undefined }
   /** The next start is that of a new agent. */
@@ -264,6 +278,12 @@ export type AgentEffect =
       readonly event: ExecutorEvent;
     }
   | { readonly kind: 'close-executor'; readonly connection: ConnectionId }
+  | {
+      readonly kind: 'provider-event';
+      readonly connection: ConnectionId;
+      readonly event: ResourceProviderEvent;
+    }
+  | { readonly kind: 'close-provider'; readonly connection: ConnectionId }
   | { readonly kind: 'launch-container'; readonly launch: ContainerLaunch }
   | { readonly kind: 'update-container'; readonly containerId: string; resources: Resource[] }
   | { readonly kind: 'destroy-container'; readonly containerId: string }
@@ -285,6 +305,7 @@ export interface RecoveredAgent {
   readonly isRebooted?: boolean | undefined;
   readonly drain?: DrainConfig | undefined;
   readonly resources?: KeptResources | undefined;
+  readonly providers?: readonly ProvidedResourceProvider[] | undefined;
   readonly frameworks: readonly RecoveredFramework[];
 }
 export interface RecoveredFramework {

@@ -8,13 +8,15 @@ import type {
   Resource,
   TaskInfo,
   TaskStatus,
-  TaskStatus_Reason,
 } from '#wire/mesos/v1.ts';
 import {
   commandExecutorOf,
   type Executor,
   type Framework,
+  type Queued,
   emptyExecutor,
+  providedOf,
+  resourcesOf,
   typeOf,
   lossState,
   taskOf,
@@ -31,13 +33,8 @@ import type {
 } from './types.ts';
 
 import { launchRefusal } from './launch-refusal.ts';
+import type { Published } from './providers.ts';
 import { TaskUpdates } from './task-updates.ts';
-
-/** Ends that are no fault of the task. */
-const reasonsOfGone: ReadonlySet<TaskStatus_Reason> = new Set([
-  'REASON_EXECUTOR_REREGISTRATION_TIMEOUT',
-  'REASON_CONTAINER_PREEMPTED',
-]);
 
 export class Workloads extends TaskUpdates {
   readonly #byConnection = new Map<ConnectionId, Executor>();
@@ -47,6 +44,14 @@ export class Workloads extends TaskUpdates {
   preempted = 0;
   /** Whether what of it is reserved, or a volume, is so on this agent; set by the core. */
   hasResources: (resources: readonly Resource[]) => boolean = () => true;
+
+  /** Has providers make usable what they have of `mine`, beside what others use; set by the core. */
+  publish: (
+    mine: readonly Resource[],
+    others: readonly Resource[],
+    now: Instant,
+    done: Published,
+  ) => void = (_mine, _others, now, done) => done(undefined, now);
 
   /** Why tasks may not be launched as whom they want to; set from outside. */
   barred: (framework: FrameworkInfo, tasks: readonly TaskInfo[]) => string | undefined = () =>
@@ -96,7 +101,7 @@ export class Workloads extends TaskUpdates {
     const executorId = executorInfo.executor_id.value;
     const existing = framework.executors.get(executorId);
     if (existing === undefined && !mayLaunch) {
-      this.#drop(framework, executorId, fresh, 'Executor is not there any more', now);
+      this.drop(framework, executorId, fresh, 'Executor is not there any more', now);
       this.frameworkDone(framework);
       return;
     }
@@ -104,53 +109,61 @@ export class Workloads extends TaskUpdates {
     const refused = launchRefusal(this, wanted, queued.isGroup);
     if (refused !== undefined) {
       const [reason, message] = refused;
-      this.#drop(framework, executorId, fresh, message, now, reason);
+      this.drop(framework, executorId, fresh, message, now, reason);
       if (mayLaunch && (existing === undefined || reason === 'REASON_RESOURCES_UNKNOWN')) {
-        this.#exited({ frameworkId: framework.id, executorId }, type, -1);
+        this.exited({ frameworkId: framework.id, executorId }, type, -1);
       }
       this.frameworkDone(framework);
       return;
     }
     if (existing?.state === 'terminating' || existing?.state === 'terminated') {
       const message = `Executor is ${existing.state}`;
-      this.#drop(framework, executorId, fresh, message, now);
+      this.drop(framework, executorId, fresh, message, now);
       // The master was told of its end and counts on a new one with this launch: it gets none.
       if (mayLaunch && existing.state === 'terminated')
-        this.#exited(existing.key, existing.type, -1);
+        this.exited(existing.key, existing.type, -1);
       return;
     }
-    const executor = existing ?? this.#launchExecutor(framework, executorInfo, type, fresh, now);
-    executor.queued.push({ tasks: fresh, isGroup: queued.isGroup });
-    if (executor.state === 'running') this.#deliver(executor);
-    if (existing !== undefined) this.resourcesChanged(executor);
-  }
-
-  #drop(
-    framework: Framework,
-    executorId: string,
-    tasks: readonly TaskInfo[],
-    message: string,
-    now: Instant,
-    reason: TaskStatus_Reason = 'REASON_EXECUTOR_TERMINATED',
-  ): void {
-    for (const task of tasks) {
-      this.report(
-        {
-          frameworkId: framework.id,
-          executorId,
-          taskId: task.task_id.value,
-          state: reason.endsWith('UNAUTHORIZED')
-            ? 'TASK_ERROR'
-            : lossState(framework.info, 'TASK_DROPPED'),
-          reason,
-          message,
-        },
-        now,
-      );
+    const isPublished = providedOf(fresh.flatMap((task) => task.resources ?? [])).length === 0;
+    const waiting = { tasks: fresh, isGroup: queued.isGroup, isPublished };
+    if (existing === undefined) {
+      const executor = this.#addExecutor(framework, executorInfo, type, fresh, now);
+      executor.queued.push(waiting);
+      this.#launch(framework, executor, waiting, now);
+      return;
     }
+    existing.queued.push(waiting);
+    if (existing.state === 'running') this.#deliver(existing);
+    this.resourcesChanged(existing);
+    if (!isPublished && !existing.isHeld) this.#publishQueued(existing, waiting, now);
   }
 
-  #launchExecutor(
+  #publish(executor: Executor, now: Instant, done: Published): void {
+    const others = this.executors().filter((one) => one !== executor && one.state !== 'terminated');
+    this.publish(
+      providedOf(resourcesOf(executor)),
+      providedOf(others.flatMap(resourcesOf)),
+      now,
+      done,
+    );
+  }
+
+  /** Tasks of an executor that is there already. */
+  #publishQueued(executor: Executor, waiting: Queued, now: Instant): void {
+    this.#publish(executor, now, (problem, later) => {
+      if (executor.state === 'terminated' || !executor.queued.includes(waiting)) return;
+      if (problem !== undefined) {
+        const message = `Failed to update resources for container: ${problem}`;
+        const reason = 'REASON_CONTAINER_UPDATE_FAILED';
+        this.limit(executor.containerId, { reason, message }, later);
+        return;
+      }
+      waiting.isPublished = true;
+      if (executor.state === 'running') this.#deliver(executor);
+    });
+  }
+
+  #addExecutor(
     framework: Framework,
     info: ExecutorInfo,
     type: Executor['type'],
@@ -171,6 +184,12 @@ export class Workloads extends TaskUpdates {
       const record = { kind: 'executor', key, containerId, info } as const;
       this.out.push({ kind: 'checkpoint', record });
     }
+    return executor;
+  }
+
+  /** registering: its container is launched once what it uses is usable. */
+  #launch(framework: Framework, executor: Executor, first: Queued, now: Instant): void {
+    const { key, containerId, info, user, type } = executor;
     const launch = {
       key,
       containerId,
@@ -179,17 +198,32 @@ export class Workloads extends TaskUpdates {
       agentId: this.agentId,
       user,
       type,
-      resources: [info, ...tasks].flatMap((one) => one.resources ?? []),
+      resources: [info, ...first.tasks].flatMap((one) => one.resources ?? []),
     };
-    this.out.push({ kind: 'launch-container', launch });
-    return executor;
+    executor.isHeld = true;
+    this.#publish(executor, now, (problem, later) => {
+      if (executor.state === 'terminated') return;
+      executor.isHeld = false;
+      if (problem !== undefined) {
+        const reason = 'REASON_CONTAINER_LAUNCH_FAILED';
+        this.containerEnded(containerId, { reason, message: problem }, later);
+        return;
+      }
+      first.isPublished = true;
+      executor.deadline = later + this.options.executorRegistrationTimeoutMs;
+      this.out.push({ kind: 'launch-container', launch });
+      for (const one of executor.queued) {
+        if (!one.isPublished) this.#publishQueued(executor, one, later);
+      }
+    });
   }
 
   /** Gives a subscribed executor what waits for it. */
   #deliver(executor: Executor): void {
     const { connection } = executor;
     if (connection === undefined) return;
-    const queued = executor.queued.splice(0);
+    const queued = executor.queued.filter(({ isPublished }) => isPublished);
+    executor.queued = executor.queued.filter(({ isPublished }) => !isPublished);
     const framework = this.frameworks.get(executor.key.frameworkId);
     const executorId = executor.type === 'command' ? undefined : executor.key.executorId;
     for (const { tasks, isGroup } of queued) {
@@ -277,7 +311,8 @@ export class Workloads extends TaskUpdates {
       const info = executor.launchedInfos.get(taskId);
       executor.launched.delete(taskId);
       if (info !== undefined) {
-        executor.queued.push({ tasks: [info], isGroup: executor.type === 'default' });
+        const isGroup = executor.type === 'default';
+        executor.queued.push({ tasks: [info], isGroup, isPublished: true });
         continue;
       }
       executor.launched.set(taskId, task);
@@ -387,7 +422,7 @@ export class Workloads extends TaskUpdates {
     executor.state = 'terminating';
     // Nobody is there to be asked. One that was there may be on its way back, with tasks to end in order.
     if (executor.connection === undefined && !executor.everSubscribed) {
-      this.#destroy(executor);
+      this.#destroy(executor, now);
       return;
     }
     if (executor.connection !== undefined) this.send(executor, { type: 'SHUTDOWN' });
@@ -397,17 +432,22 @@ export class Workloads extends TaskUpdates {
     this.#awaited.add(executor);
   }
 
-  #destroy(executor: Executor): void {
+  #destroy(executor: Executor, now: Instant): void {
     this.#awaited.delete(executor);
     executor.deadline = Infinity;
+    if (executor.isHeld) {
+      const message = 'Container destroyed before its resources were published';
+      this.containerEnded(executor.containerId, { message }, now);
+      return;
+    }
     this.out.push({ kind: 'destroy-container', containerId: executor.containerId });
   }
 
   /** any -> terminating: it gives way to those with a right to what it uses. */
-  preempt(key: ExecutorKey, containerId: string): void {
+  preempt(key: ExecutorKey, containerId: string, now: Instant): void {
     if (this.executor(key)?.containerId !== containerId) return;
     const message = 'Container preempted by QoS correction';
-    const isNew = this.limit(containerId, { reason: 'REASON_CONTAINER_PREEMPTED', message });
+    const isNew = this.limit(containerId, { reason: 'REASON_CONTAINER_PREEMPTED', message }, now);
     if (isNew) this.preempted += 1;
   }
 
@@ -415,13 +455,14 @@ export class Workloads extends TaskUpdates {
   limit(
     containerId: string,
     { reason, message, limitation }: NonNullable<Executor['doom']>,
+    now: Instant,
   ): boolean {
     const executor = this.byContainer.get(containerId);
     if (executor === undefined || executor.doom !== undefined) return false;
     if (executor.state === 'terminated') return false;
     executor.state = 'terminating';
     executor.doom = { reason, message, ...(limitation === undefined ? {} : { limitation }) };
-    this.#destroy(executor);
+    this.#destroy(executor, now);
     return true;
   }
 
@@ -437,23 +478,6 @@ export class Workloads extends TaskUpdates {
       this.executorDone(framework, executor);
     }
     this.frameworkDone(framework);
-  }
-
-  updateFramework(frameworkId: string, pid: string | undefined, info: FrameworkInfo | undefined) {
-    const framework = this.frameworks.get(frameworkId);
-    if (framework === undefined) return;
-    framework.pid = pid ?? framework.pid;
-    framework.info = info ?? framework.info;
-    if (framework.info.checkpoint === true) {
-      framework.isKept = true;
-      const record = { kind: 'framework', info: framework.info, pid: framework.pid } as const;
-      this.out.push({ kind: 'checkpoint', record });
-    }
-  }
-
-  toExecutor(key: ExecutorKey, data: Uint8Array): void {
-    const executor = this.executor(key);
-    if (executor?.state === 'running') this.send(executor, { type: 'MESSAGE', message: { data } });
   }
 
   // ---- containers
@@ -476,43 +500,10 @@ export class Workloads extends TaskUpdates {
     if (framework.isTerminating) {
       executor.launched.clear();
       executor.terminated.clear();
-    } else this.#endTasks(framework, executor, end, now);
+    } else this.endTasks(framework, executor, end, now);
     if (!framework.isTerminating)
-      this.#exited(executor.key, executor.type, end.waitStatus ?? (wasTerminating ? 9 : -1));
+      this.exited(executor.key, executor.type, end.waitStatus ?? (wasTerminating ? 9 : -1));
     this.executorDone(framework, executor);
-  }
-
-  /** Tells the master that an executor's resources are free; it knows nothing of command executors. */
-  #exited({ frameworkId, executorId }: ExecutorKey, type: Executor['type'], status: number): void {
-    if (type === 'command') return;
-    const body = {
-      agent_id: { value: this.agentId },
-      framework_id: { value: frameworkId },
-      executor_id: { value: executorId },
-      status,
-    };
-    this.out.push({ kind: 'send-master', name: 'ExitedExecutorMessage', body });
-  }
-
-  #endTasks(framework: Framework, executor: Executor, end: ContainerEnd, now: Instant): void {
-    const waiting = executor.queued.splice(0).flatMap((one) => one.tasks);
-    const ids = [...executor.launched.keys(), ...waiting.map((task) => task.task_id.value)];
-    const reason = executor.doom?.reason ?? end.reason ?? 'REASON_EXECUTOR_TERMINATED';
-    const gone = reasonsOfGone.has(reason);
-    for (const taskId of ids) {
-      this.report(
-        {
-          frameworkId: framework.id,
-          executorId: executor.key.executorId,
-          taskId,
-          state: gone ? lossState(framework.info, 'TASK_GONE') : 'TASK_FAILED',
-          reason,
-          message: executor.doom?.message ?? end.message,
-          limitation: executor.doom?.limitation ?? end.limitation,
-        },
-        now,
-      );
-    }
   }
 
   // ---- time
@@ -547,7 +538,7 @@ export class Workloads extends TaskUpdates {
                 `${this.options.executorRegistrationTimeoutMs / 1000}secs`,
             };
       }
-      this.#destroy(executor);
+      this.#destroy(executor, now);
     }
   }
 

@@ -1,0 +1,400 @@
+// The decisions of a resource provider with local disk: raw space becomes volumes and raw space again.
+// Pure: told what the agent asks and what became of work on the disk, it answers with effects.
+import type { Instant } from '#env/env.ts';
+import {
+  applyConversions,
+  conversionsOf,
+  takenBy,
+  unallocated,
+} from '#mesos/resources/conversions.ts';
+import { Resources } from '#mesos/resources/resources.ts';
+import { isTerminalOperation } from '#wire/mesos/operation-states.ts';
+import type {
+  Operation,
+  OperationStatus,
+  Resource,
+  Resource_DiskInfo_Source,
+  Resource_ReservationInfo,
+  ResourceProviderCall,
+  ResourceProviderEvent,
+  ResourceState,
+} from '#wire/mesos/v1.ts';
+
+export interface ProviderSettings {
+  /** The folder in which each MOUNT volume has one of its name. */
+  readonly mountRoot: string;
+  /** All of it, volumes included. */
+  readonly megabytes: number;
+  readonly profile: string;
+  readonly reservations: readonly Resource_ReservationInfo[];
+  /** First and longest wait before a status that nobody acknowledged is sent again. */
+  readonly retryMs: number;
+  readonly retryMsMax: number;
+  readonly uuid: () => string;
+  readonly uuidBytes: () => Uint8Array;
+}
+
+export interface Volume {
+  readonly id: string;
+  readonly type: 'MOUNT' | 'BLOCK';
+  readonly megabytes: number;
+}
+
+export type ProviderInput =
+  | { readonly kind: 'subscribed'; readonly id: string }
+  | { readonly kind: 'event'; readonly event: ResourceProviderEvent }
+  | { readonly kind: 'disconnected' }
+  | { readonly kind: 'made'; readonly key: string }
+  | { readonly kind: 'removed'; readonly key: string }
+  | { readonly kind: 'failed'; readonly key: string; readonly message: string }
+  | { readonly kind: 'published'; readonly uuid: Uint8Array; readonly isOk: boolean }
+  | { readonly kind: 'tick' };
+
+/** In order; what is kept is durable before what follows it is done. */
+export type ProviderEffect =
+  | { readonly kind: 'call'; readonly call: ResourceProviderCall }
+  | { readonly kind: 'keep'; readonly state: ResourceState }
+  | { readonly kind: 'make'; readonly key: string; readonly volume: Volume }
+  | { readonly kind: 'remove'; readonly key: string; readonly volume: Volume }
+  | { readonly kind: 'publish'; readonly uuid: Uint8Array; readonly volumes: readonly Volume[] }
+  /** The agent wants it no more. */
+  | { readonly kind: 'end' };
+
+interface Told {
+  sendAt: Instant;
+  waitMs: number;
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}
+
+export class ProviderCore {
+  readonly #settings: ProviderSettings;
+  readonly #out: ProviderEffect[] = [];
+  #id: string | undefined;
+  #isSubscribed = false;
+  #total = Resources.none;
+  #version: Uint8Array;
+  /** By the hex of their UUID, until their end is acknowledged. */
+  readonly #operations = new Map<string, Operation>();
+  readonly #told = new Map<string, Told>();
+
+  /** `kept`: of an earlier life, with the id that it had. */
+  constructor(
+    settings: ProviderSettings,
+    kept?: { readonly id: string; readonly state: ResourceState },
+  ) {
+    this.#settings = settings;
+    this.#version = settings.uuidBytes();
+    if (kept === undefined) return;
+    this.#id = kept.id;
+    this.#total = Resources.of(kept.state.resources);
+    for (const one of kept.state.operations ?? []) this.#operations.set(hexOf(one.uuid.value), one);
+  }
+
+  get id(): string | undefined {
+    return this.#id;
+  }
+
+  get total(): Resources {
+    return this.#total;
+  }
+
+  handle(input: ProviderInput, now: Instant): readonly ProviderEffect[] {
+    switch (input.kind) {
+      case 'subscribed':
+        this.#subscribed(input.id, now);
+        break;
+      case 'disconnected':
+        this.#isSubscribed = false;
+        break;
+      case 'event':
+        this.#onEvent(input.event, now);
+        break;
+      case 'made':
+      case 'removed':
+      case 'failed':
+        this.#worked(input, now);
+        break;
+      case 'published':
+        this.#call({
+          type: 'UPDATE_PUBLISH_RESOURCES_STATUS',
+          update_publish_resources_status: {
+            uuid: { value: input.uuid },
+            status: input.isOk ? 'OK' : 'FAILED',
+          },
+        });
+        break;
+      case 'tick':
+        break;
+      default:
+    }
+    this.#sendDue(now);
+    return this.#out.splice(0);
+  }
+
+  nextDeadline(): Instant {
+    if (!this.#isSubscribed) return Infinity;
+    let at = Infinity;
+    for (const { sendAt } of this.#told.values()) at = Math.min(at, sendAt);
+    return at;
+  }
+
+  // ---- subscription
+
+  #subscribed(id: string, now: Instant): void {
+    const isNew = this.#id === undefined;
+    this.#id = id;
+    this.#isSubscribed = true;
+    this.#settle(isNew);
+    this.#tellState();
+    for (const [key, { latest_status }] of this.#operations) {
+      if (isTerminalOperation(latest_status.state)) {
+        this.#told.set(key, { sendAt: now, waitMs: this.#settings.retryMs });
+      } else this.#work(key);
+    }
+  }
+
+  /** What is no volume is raw space, as much as is configured now. */
+  #settle(isNew: boolean): void {
+    const used = this.#total.filter(({ disk }) => disk?.source?.id !== undefined);
+    const raw = this.#total.filter(({ disk }) => disk?.source?.id === undefined);
+    const megabytes = this.#settings.megabytes - used.scalar('disk');
+    const more = megabytes - raw.scalar('disk');
+    if (more > 0) this.#total = this.#total.add(Resources.of([this.#raw(more)]));
+    else if (more < 0) {
+      const kept = raw.subtract(Resources.of([this.#raw(-more)]));
+      this.#total = used.add(kept.scalar('disk') <= megabytes ? kept : Resources.none);
+    }
+    if (isNew || more !== 0) this.#keep();
+  }
+
+  #raw(megabytes: number): Resource {
+    const { profile, reservations } = this.#settings;
+    return {
+      name: 'disk',
+      type: 'SCALAR',
+      scalar: { value: megabytes },
+      disk: { source: { type: 'RAW', profile } },
+      provider_id: { value: this.#id ?? '' },
+      ...(reservations.length === 0 ? {} : { reservations: [...reservations] }),
+    };
+  }
+
+  // ---- what the agent asks
+
+  #onEvent(event: ResourceProviderEvent, now: Instant): void {
+    const { apply_operation, acknowledge_operation_status, reconcile_operations } = event;
+    if (apply_operation !== undefined) this.#apply(apply_operation, now);
+    else if (acknowledge_operation_status !== undefined) {
+      const { operation_uuid, status_uuid } = acknowledge_operation_status;
+      this.#acknowledged(hexOf(operation_uuid.value), status_uuid.value);
+    } else if (reconcile_operations !== undefined) {
+      for (const uuid of reconcile_operations.operation_uuids ?? []) {
+        if (this.#operations.has(hexOf(uuid.value))) continue;
+        this.#drop({ operation_uuid: uuid }, 'The operation never came here');
+      }
+    } else if (event.publish_resources !== undefined) {
+      const { uuid, resources = [] } = event.publish_resources;
+      const volumes = resources.flatMap((one) => volumeOf(one) ?? []);
+      this.#out.push({ kind: 'publish', uuid: uuid.value, volumes });
+    } else if (event.type === 'TEARDOWN') this.#out.push({ kind: 'end' });
+  }
+
+  #apply(asked: NonNullable<ResourceProviderEvent['apply_operation']>, now: Instant): void {
+    const { framework_id, info, operation_uuid, resource_version_uuid } = asked;
+    const key = hexOf(operation_uuid.value);
+    if (this.#operations.has(key)) return;
+    if (hexOf(resource_version_uuid.value) !== hexOf(this.#version)) {
+      this.#drop(asked, 'Mismatched resource version');
+      return;
+    }
+    this.#operations.set(key, {
+      ...(framework_id === undefined ? {} : { framework_id }),
+      info,
+      latest_status: this.#status('OPERATION_PENDING', {}),
+      uuid: operation_uuid,
+    });
+    const taken = takenBy(info).allocatedTo(undefined);
+    if (taken.isEmpty) {
+      const total = applyConversions(this.#total, unallocated(conversionsOf(info)));
+      if (total.ok) this.#total = total.value;
+      this.#ended(key, total.ok ? {} : { message: total.error }, now);
+      // The agent and the master have foreseen that it is done.
+      if (!total.ok) this.#renew();
+      return;
+    }
+    const problem = this.#total.contains(taken) ? this.#problemWith(asked.info) : 'Not there';
+    if (problem !== undefined) {
+      this.#ended(key, { message: problem }, now);
+      return;
+    }
+    this.#keep();
+    this.#work(key);
+  }
+
+  #problemWith({ create_disk, destroy_disk }: Operation['info']): string | undefined {
+    if (create_disk !== undefined && create_disk.source.disk?.source?.id !== undefined) {
+      return 'It is a volume already';
+    }
+    if (destroy_disk === undefined) return undefined;
+    return volumeOf(destroy_disk.source) === undefined ? 'It is no volume' : undefined;
+  }
+
+  /** Asks for what is to be done on the disk; doing it twice does no harm. */
+  #work(key: string): void {
+    const { create_disk, destroy_disk } = this.#operations.get(key)?.info ?? {};
+    if (create_disk !== undefined) {
+      const type = create_disk.target_type === 'BLOCK' ? 'BLOCK' : 'MOUNT';
+      const megabytes = create_disk.source.scalar?.value ?? 0;
+      // Its name is that of the operation, so that it is made once.
+      this.#out.push({ kind: 'make', key, volume: { id: key, type, megabytes } });
+    } else if (destroy_disk !== undefined) {
+      const volume = volumeOf(destroy_disk.source);
+      if (volume !== undefined) this.#out.push({ kind: 'remove', key, volume });
+    }
+  }
+
+  /** pending -> finished | failed */
+  #worked(
+    input: Extract<ProviderInput, { kind: 'made' | 'removed' | 'failed' }>,
+    now: Instant,
+  ): void {
+    const { key } = input;
+    const operation = this.#operations.get(key);
+    if (operation === undefined || isTerminalOperation(operation.latest_status.state)) return;
+    if (input.kind === 'failed') {
+      this.#ended(key, { message: input.message }, now);
+      return;
+    }
+    const { create_disk, destroy_disk } = operation.info;
+    const source = create_disk?.source ?? destroy_disk?.source;
+    if (source === undefined) return;
+    const { profile, mountRoot } = this.#settings;
+    const made: Resource_DiskInfo_Source =
+      input.kind === 'removed'
+        ? { type: 'RAW', profile }
+        : create_disk?.target_type === 'BLOCK'
+          ? { type: 'BLOCK', id: key, profile }
+          : { type: 'MOUNT', id: key, profile, mount: { root: mountRoot } };
+    const converted = { ...source, disk: { source: made } };
+    const plain = (one: Resource): Resources => Resources.of([one]).allocatedTo(undefined);
+    this.#total = this.#total.subtract(plain(source)).add(plain(converted));
+    this.#ended(key, { converted: [converted] }, now);
+  }
+
+  #ended(
+    key: string,
+    how: { readonly message?: string; readonly converted?: readonly Resource[] },
+    now: Instant,
+  ): void {
+    const operation = this.#operations.get(key);
+    if (operation === undefined) return;
+    const { message, converted } = how;
+    const status = {
+      ...this.#status(message === undefined ? 'OPERATION_FINISHED' : 'OPERATION_FAILED', how),
+      ...(operation.info.id === undefined ? {} : { operation_id: operation.info.id }),
+      ...(converted === undefined ? {} : { converted_resources: [...converted] }),
+      uuid: { value: this.#settings.uuidBytes() },
+    };
+    this.#operations.set(key, { ...operation, latest_status: status, statuses: [status] });
+    this.#told.set(key, { sendAt: now, waitMs: this.#settings.retryMs });
+    this.#keep();
+  }
+
+  /** Nobody acknowledges it: it was never here. */
+  #drop(
+    asked: Pick<NonNullable<ResourceProviderEvent['apply_operation']>, 'operation_uuid'> &
+      Partial<NonNullable<ResourceProviderEvent['apply_operation']>>,
+    message: string,
+  ): void {
+    const { framework_id, operation_uuid } = asked;
+    this.#call({
+      type: 'UPDATE_OPERATION_STATUS',
+      update_operation_status: {
+        ...(framework_id === undefined ? {} : { framework_id }),
+        status: this.#status('OPERATION_DROPPED', { message }),
+        operation_uuid,
+      },
+    });
+    this.#renew();
+  }
+
+  /** What was foreseen by others and did not come is undone by a new version of the whole. */
+  #renew(): void {
+    this.#version = this.#settings.uuidBytes();
+    this.#tellState();
+  }
+
+  #acknowledged(key: string, uuid: Uint8Array): void {
+    const known = this.#operations.get(key)?.latest_status.uuid;
+    if (known === undefined || hexOf(known.value) !== hexOf(uuid)) return;
+    this.#operations.delete(key);
+    this.#told.delete(key);
+    this.#keep();
+  }
+
+  // ---- what goes out
+
+  #status(
+    state: OperationStatus['state'],
+    { message }: { readonly message?: string },
+  ): OperationStatus {
+    return {
+      state,
+      ...(message === undefined ? {} : { message }),
+      resource_provider_id: { value: this.#id ?? '' },
+    };
+  }
+
+  #sendDue(now: Instant): void {
+    if (!this.#isSubscribed) return;
+    for (const [key, told] of this.#told) {
+      const operation = this.#operations.get(key);
+      if (operation === undefined || told.sendAt > now) continue;
+      told.sendAt = now + told.waitMs;
+      told.waitMs = Math.min(told.waitMs * 2, this.#settings.retryMsMax);
+      const { framework_id, uuid, latest_status } = operation;
+      this.#call({
+        type: 'UPDATE_OPERATION_STATUS',
+        update_operation_status: {
+          ...(framework_id === undefined ? {} : { framework_id }),
+          status: latest_status,
+          latest_status,
+          operation_uuid: uuid,
+        },
+      });
+    }
+  }
+
+  #tellState(): void {
+    this.#call({
+      type: 'UPDATE_STATE',
+      update_state: {
+        operations: [...this.#operations.values()],
+        resources: [...this.#total.toWire()],
+        resource_version_uuid: { value: this.#version },
+      },
+    });
+  }
+
+  #call(call: ResourceProviderCall): void {
+    if (!this.#isSubscribed || this.#id === undefined) return;
+    this.#out.push({ kind: 'call', call: { ...call, resource_provider_id: { value: this.#id } } });
+  }
+
+  #keep(): void {
+    const resources = [...this.#total.toWire()];
+    this.#out.push({
+      kind: 'keep',
+      state: { resources, operations: [...this.#operations.values()] },
+    });
+  }
+}
+
+function volumeOf({ disk, scalar }: Resource): Volume | undefined {
+  const { id, type } = disk?.source ?? {};
+  if (id === undefined || (type !== 'MOUNT' && type !== 'BLOCK')) return undefined;
+  return { id, type, megabytes: scalar?.value ?? 0 };
+}
