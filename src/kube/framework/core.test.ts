@@ -179,6 +179,22 @@ test('FrameworkCore asks about what is unreachable until there is word, at the a
   assert.deepEqual(kinds(core.onUpdate(gone)), ['fail-pod']);
 });
 
+test('FrameworkCore asks a new master about what ran until it says something of it', () => {
+  const core = aCore();
+  core.onPod(aView('p', { nodeName: 'n' }, { hasStarted: true }));
+  core.onUpdate(anUpdate('p', 'TASK_RUNNING', { uuid: 'u' }));
+  core.onDisconnected();
+  const asked = [{ taskId: 'p', agentId: 'A' }];
+  assert.deepEqual(askedBy(core.onSubscribed()), asked);
+  assert.deepEqual(
+    askedBy(core.askAgain()),
+    asked,
+    'its agent may return, or be marked gone before',
+  );
+  core.onUpdate(anUpdate('p', 'TASK_RUNNING', { reason: 'REASON_RECONCILIATION' }));
+  assert.deepEqual(askedBy(core.askAgain()), []);
+});
+
 test('FrameworkCore asks with an agent’s id as soon as it knows it', () => {
   const core = aCore();
   const effects = core.onPod(aView('p', { nodeName: 'far' }));

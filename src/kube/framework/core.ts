@@ -36,6 +36,8 @@ export class FrameworkCore {
   readonly #offers: HeldOffers;
   readonly #batches: Batches;
   readonly #asking: Asking;
+  /** Pods with a task that were asked about when the subscription began, and of which no word has come since. */
+  readonly #unheard = new Set<string>();
   #isSubscribed = false;
   #isSuppressed = false;
   #demandChanged = false;
@@ -115,25 +117,28 @@ export class FrameworkCore {
     this.#isSuppressed = false;
     this.#asking.isAsking = false;
     this.#demandChanged = this.#pods.isAnyPending;
-    const effects = this.#askAbout(({ kind }) => kind === 'launched' || kind === 'unknown');
+    this.#unheard.clear();
+    for (const { uid, state } of this.#pods.all()) if (hasTask(state)) this.#unheard.add(uid);
+    const effects = this.#askAbout(({ state }) => hasTask(state));
     return [...effects, ...this.#schedule()];
   }
 
   /**
-   * Asks again about tasks of which nothing is known: a master does not answer while their agent may
-   * still return to it. To be called every now and then.
+   * Asks again about tasks of which nothing is known, or nothing of this master: it does not answer while their
+   * agent may still return to it, nor tell of what an agent ran that is marked gone before it could. To be called
+   * every now and then.
    */
   askAgain(): FrameworkEffect[] {
     if (!this.#isSubscribed) return [];
-    return this.#askAbout((one) =>
-      one.kind === 'launched' ? !one.isConfirmed : one.kind === 'unknown',
+    return this.#askAbout(
+      ({ uid, state }) =>
+        state.kind === 'unknown' ||
+        (state.kind === 'launched' && (!state.isConfirmed || this.#unheard.has(uid))),
     );
   }
 
-  #askAbout(isWanted: (state: PodState) => boolean): FrameworkEffect[] {
-    const tasks = [...this.#pods.all()]
-      .filter(({ state }) => isWanted(state))
-      .map((record) => this.#question(record));
+  #askAbout(isWanted: (record: PodRecord) => boolean): FrameworkEffect[] {
+    const tasks = [...this.#pods.all()].filter(isWanted).map((record) => this.#question(record));
     return tasks.length === 0 ? [] : [{ kind: 'reconcile', tasks }];
   }
 
@@ -250,6 +255,7 @@ export class FrameworkCore {
     const record = this.#pods.get(uid);
     const state = record?.state;
     this.#pods.delete(uid);
+    this.#unheard.delete(uid);
     if (record === undefined || state?.kind !== 'launched') return [];
     return [{ kind: 'kill', taskId: taskOf(record), agentId: state.agentId }];
   }
@@ -289,6 +295,7 @@ export class FrameworkCore {
     // Late word of an attempt that was given up. If it lives, its executor lets the next one take over.
     if (record !== undefined && attempt < record.attempt) return effects;
     if (record !== undefined) record.attempt = attempt;
+    this.#unheard.delete(uid);
     if (isEnd(status)) {
       return record === undefined ? effects : [...effects, ...this.#onTaskOver(record, status)];
     }
@@ -422,4 +429,8 @@ export class FrameworkCore {
       executorOverhead: running ? noAmounts : this.#options.executorOverhead,
     };
   }
+}
+
+function hasTask({ kind }: PodState): boolean {
+  return kind === 'launched' || kind === 'unknown';
 }
