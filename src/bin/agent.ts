@@ -5,6 +5,7 @@ import { availableParallelism, hostname as machineName, totalmem } from 'node:os
 import { join, resolve } from 'node:path';
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
+import { steadyClock } from '#env/steady.ts';
 import { systemDisk } from '#env/node/disk.ts';
 import { createProcessHost } from '#env/node/process-host.ts';
 import { environmentFlags, namedFlags } from '#mesos/flags/flag-table.ts';
@@ -126,12 +127,22 @@ function lockHome(home: string): string {
   return lock;
 }
 
+function unlock(lock: string): void {
+  try {
+    rmSync(lock, { force: true });
+  } catch {
+    // The disk is what ended it. The next agent sees that nobody has that pid.
+  }
+}
+
 export async function runAgent(
   options: AgentCommandOptions,
-  env: Env,
+  given: Env,
   onVerbosity: (level: number) => void,
 ): Promise<RunningPart> {
   parseMasterAddress(options.master);
+  // Whoever sets the machine's clock ends no executor and keeps no kill waiting.
+  const env = { ...given, clock: steadyClock(given.clock) };
   const home = resolve(options.home);
   prepareFolder(join(home, 'run'));
   const lock = lockHome(home);
@@ -139,12 +150,12 @@ export async function runAgent(
   const settings = { ...settingsOf(options, tls.settings), onVerbosity };
   const host = createProcessHost(env);
   const ports = { env, disk: systemDisk, host };
-  const ended = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<number>();
   const running: RunningAgent = await startAgent(settings, ports);
   if (readFlags(settings.options ?? {}).recovers === 'cleanup') {
     // What an earlier life left running ends; no master hears of this one.
     await running.leave();
-    rmSync(lock, { force: true });
+    unlock(lock);
     return { url: running.url, ended: Promise.resolve(), close: () => Promise.resolve() };
   }
   const detector = await detectMaster(
@@ -154,9 +165,9 @@ export async function runAgent(
   );
   let isClosing = false;
   const watch = (agent: RunningAgent): void => {
-    void agent.ended.then(async () => {
+    void agent.ended.then(async ({ isFailure }) => {
       if (!isClosing) await agent.close();
-      ended.resolve();
+      ended.resolve(isFailure ? 1 : 0);
     });
   };
   watch(running);
@@ -169,7 +180,7 @@ export async function runAgent(
       await detector.close();
       if (how?.killTasks === true) await running.leave();
       else await running.close();
-      rmSync(lock, { force: true });
+      unlock(lock);
     },
   };
 }

@@ -7,8 +7,8 @@ export interface RunningPart {
   readonly url: string;
   /** `killTasks`: the part was asked to end what it runs, too (SIGUSR1, as Mesos agents take it). */
   close(options?: { killTasks: boolean }): Promise<void>;
-  /** Resolves when the part ended by itself. */
-  readonly ended?: Promise<void> | undefined;
+  /** Resolves when the part ended by itself, to its exit status if that is not 0. */
+  readonly ended?: Promise<number | void> | undefined;
 }
 
 export interface PartOptions {
@@ -47,8 +47,8 @@ export async function servePart(
   } else {
     process.stdout.write(`${options.readyLine(part)}\n`);
   }
-  const ended = part.ended?.then(() => ({ killTasks: false }));
+  const ended = part.ended?.then((status) => ({ killTasks: false, status }));
   const how = await Promise.race([stopped.promise, ...(ended === undefined ? [] : [ended])]);
   await part.close(how);
-  return 0;
+  return ('status' in how && how.status) || 0;
 }

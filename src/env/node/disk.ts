@@ -1,5 +1,6 @@
 // The real disk. A write is durable (file and folder synced) before its promise resolves.
 import { mkdir, open, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Fault } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
@@ -69,6 +70,17 @@ async function absentAsUndefined<T>(action: string, path: string, run: () => Pro
   }
 }
 
+/** Node says of a whole path that it is not there when the first folder of it cannot be made. */
+async function causeOf(path: string, error: unknown): Promise<unknown> {
+  if (errnoOf(error) !== 'ENOENT') return error;
+  let missing = path;
+  while (!existsSync(dirname(missing))) missing = dirname(missing);
+  return mkdir(missing).then(
+    () => error,
+    (cause: unknown) => cause,
+  );
+}
+
 export const systemDisk: Disk = {
   read: (path) => absentAsUndefined('read', path, async () => new Uint8Array(await readFile(path))),
   writeAtomic: (path, bytes, options) => replace(path, bytes, true, options),
@@ -110,7 +122,7 @@ export const systemDisk: Disk = {
     try {
       await mkdir(path, { recursive: true, ...options });
     } catch (error) {
-      throw diskFault('make folder', path, error);
+      throw diskFault('make folder', path, await causeOf(path, error));
     }
   },
   async remove(path) {

@@ -65,6 +65,12 @@ export interface AgentSettings {
   readonly onVerbosity?: ((level: number) => void) | undefined;
 }
 
+export interface AgentEnd {
+  readonly message: string;
+  /** Not by anybody's wish. */
+  readonly isFailure: boolean;
+}
+
 export interface RunningAgent {
   readonly url: string;
   readonly shell: AgentShell;
@@ -73,7 +79,7 @@ export interface RunningAgent {
   /** Ends every task, leaves the cluster, then closes. */
   leave(): Promise<void>;
   /** The agent ended by itself: told to shut down by the master, or its disk failed. */
-  readonly ended: Promise<string>;
+  readonly ended: Promise<AgentEnd>;
 }
 
 export const MESOS_VERSION = '1.11.0';
@@ -127,7 +133,7 @@ class AgentService {
   readonly #env: Env;
   readonly #url: string;
   readonly #logging: LogToggle;
-  readonly #ended = Promise.withResolvers<string>();
+  readonly #ended = Promise.withResolvers<AgentEnd>();
   readonly #left = Promise.withResolvers<void>();
   #connections = 0;
   #isClosed = false;
@@ -253,7 +259,7 @@ class AgentService {
       closeProvider: (connection) => this.#providerApi.closeStream(connection),
       onExit: (how, message) => {
         this.#left.resolve();
-        if (how !== 'leave') this.#ended.resolve(message);
+        if (how !== 'leave') this.#ended.resolve({ message, isFailure: how === 'failed' });
       },
     });
   }
@@ -278,7 +284,8 @@ class AgentService {
       upid: this.#endpoint.upid,
       send: (to: string, name: string, body: object) => this.#send(to, name, body),
       onRefused: (master: string) => {
-        this.#ended.resolve(`The master at ${master} refused authentication`);
+        const message = `The master at ${master} refused authentication`;
+        this.#ended.resolve({ message, isFailure: true });
       },
     };
     return new MasterAuthentication(credential, times, ports, this.#env);
