@@ -238,12 +238,13 @@ function masterOptions(
   flags: MasterFlags,
   masterId: string,
 ): MasterOptions {
-  const { host, port } = options;
+  const { host } = options;
+  const { ip = host, port = options.port } = flags.advertised;
   return {
     masterId,
-    pid: `master@${host}:${port}`,
-    hostname: options.hostname ?? (host === '127.0.0.1' ? 'localhost' : hostname()),
-    ip: host,
+    pid: `master@${ip}:${port}`,
+    hostname: options.hostname ?? (ip === '127.0.0.1' ? 'localhost' : hostname()),
+    ip,
     port,
     version: '1.11.0',
     ...flags.settings,

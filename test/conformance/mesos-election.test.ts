@@ -2,7 +2,7 @@
 // that look for it there, and the real driver of libmesos that finds it in ZooKeeper by itself.
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, openSync, rmSync } from 'node:fs';
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -23,6 +23,11 @@ const strata = [process.execPath, join(root, 'src/bin/strata.ts')];
 /** The issue's promise; on a busy machine the rest is the machine's. */
 const FAILOVER_MS = 2_000;
 
+/** --domain */
+function inRegion(name: string): string {
+  return `domain=${JSON.stringify({ fault_domain: { region: { name }, zone: { name: 'z' } } })}`;
+}
+
 interface Node {
   readonly port: number;
   child: ChildProcess;
@@ -31,13 +36,13 @@ interface Node {
 class Masters {
   readonly folder = mkdtempSync(join(tmpdir(), 'strata-election-'));
   readonly nodes: Node[] = [];
-  readonly #options: readonly string[];
+  readonly options: readonly string[];
   readonly where: string;
   readonly #agents: ChildProcess[] = [];
   detector!: Detector;
 
   constructor(options: readonly string[], where: string) {
-    this.#options = options;
+    this.options = [...options, '--flag', inRegion('one')];
     this.where = where;
   }
 
@@ -46,7 +51,7 @@ class Masters {
     for (let i = 0; i < count; i++) await this.add();
   }
 
-  #spawn(args: readonly string[], name: string): ChildProcess {
+  spawn(args: readonly string[], name: string): ChildProcess {
     const [program = '', ...rest] = [...strata, ...args];
     const log = openSync(join(this.folder, `${name}.log`), 'a');
     return spawn(program, rest, { stdio: ['ignore', log, log] });
@@ -58,8 +63,8 @@ class Masters {
 
   async again(port: number): Promise<Node> {
     const home = join(this.folder, `master-${port}`);
-    const args = ['master', '--home', home, '--port', String(port), ...this.#options];
-    const node = { port, child: this.#spawn(args, `master-${port}`) };
+    const args = ['master', '--home', home, '--port', String(port), ...this.options];
+    const node = { port, child: this.spawn(args, `master-${port}`) };
     this.nodes.push(node);
     await eventually('the master listens', async () =>
       (await fetch(`http://127.0.0.1:${port}/health`)).ok ? true : undefined,
@@ -72,7 +77,7 @@ class Masters {
     const home = join(this.folder, 'agent');
     const resources = 'cpus:8;mem:4096;disk:1000;ports:[31000-31100]';
     const args = ['agent', '--master', this.where, '--home', home, '--port', port];
-    this.#agents.push(this.#spawn([...args, '--resources', resources], 'agent'));
+    this.#agents.push(this.spawn([...args, '--resources', resources], 'agent'));
     await eventually('the agent is active', () => this.activeAgent());
   }
 
@@ -157,6 +162,20 @@ function stories(begin: () => Promise<{ masters: Masters; end: () => Promise<voi
     assert.equal((await ask('/redirect/x')).status, 404);
     assert.equal((await ask('/health')).status, 200);
     assert.equal(((await (await ask('/version')).json()) as { version: string }).version, '1.11.0');
+  });
+
+  test('a master of another region than the leader ends', async () => {
+    const folder = mkdtempSync(join(masters.folder, 'elsewhere-'));
+    const port = String(await freePort());
+    const args = ['master', '--home', folder, '--port', port, ...masters.options];
+    const child = masters.spawn([...args, '--flag', inRegion('two')], 'elsewhere');
+    const status = await new Promise((done) => child.once('exit', done));
+    assert.equal(status, 0);
+    const log = readFileSync(join(masters.folder, 'elsewhere.log'), 'utf8');
+    assert.match(
+      log,
+      /all masters in the same cluster must use the same region.*theirs=one own=two/,
+    );
   });
 
   test('a plain framework follows the redirect of a standby', async () => {

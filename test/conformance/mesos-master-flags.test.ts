@@ -162,6 +162,21 @@ test('flags of what is not here: taken with a warning', async () => {
   }
 });
 
+test('--advertise_ip: the master goes by it, and agents register', async () => {
+  const { part, port, url } = await startMaster('advertised', 'advertise_ip=127.0.0.2');
+  await using _ = part;
+  const { leader_info, pid } = await jsonOf<{ leader_info: { port: number }; pid: string }>(
+    `${url}/state`,
+  );
+  assert.deepEqual([leader_info.port, pid], [port, `master@127.0.0.2:${port}`]);
+  const agent = await startAgent('of-advertised', port);
+  await using _agent = agent.part;
+  await eventually('the agent is there', async () => {
+    const { slaves } = await jsonOf<{ slaves: object[] }>(`${url}/slaves`);
+    return slaves.length === 1 ? true : undefined;
+  });
+});
+
 test('--domain of an agent reaches offers; a master without one does not answer it', async () => {
   const domain = JSON.stringify({
     fault_domain: { region: { name: 'one' }, zone: { name: 'one-a' } },

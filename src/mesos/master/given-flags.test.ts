@@ -8,6 +8,12 @@ import { readMasterFlags } from './given-flags.ts';
 
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
 
+test('--advertise_ip and --advertise_port are where others find the master', () => {
+  const given = { advertise_ip: '192.0.2.7', advertise_port: '15050' };
+  assert.deepEqual(readMasterFlags(given, env).advertised, { ip: '192.0.2.7', port: 15_050 });
+  assert.deepEqual(readMasterFlags({}, env).advertised, { ip: undefined, port: undefined });
+});
+
 const refused: readonly (readonly [RegExp, ...string[]])[] = [
   [/flag "hooks": Error installing hooks: No hook module named 'a' available/, 'hooks=a,b'],
   [
@@ -19,6 +25,8 @@ const refused: readonly (readonly [RegExp, ...string[]])[] = [
     'modules={}',
     'modules_dir=/nowhere',
   ],
+  [/flag "advertise_ip": "somewhere" is no IPv4 address/, 'advertise_ip=somewhere'],
+  [/flag "advertise_port": "70000" is no port/, 'advertise_port=70000'],
   [/flag "allocator": "my_allocator" is none of hierarchical/, 'allocator=my_allocator'],
   [/flag "master_detector": there is no module 'x'/, 'master_detector=x'],
   [/flag "max_executors_per_agent" is not known/, 'max_executors_per_agent=5'],

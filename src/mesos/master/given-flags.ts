@@ -21,7 +21,14 @@ import { readCredentials, readSecretFile } from '#mesos/security/credentials.ts'
 import { parseJson } from '#wire/mesos/codec.ts';
 import type { RateLimits } from '#wire/mesos/v1.ts';
 import type { GateOptions } from './message-gate.ts';
-import { idleFlags, isOldName, isOption, otherKinds, withNewNames } from './other-flags.ts';
+import {
+  advertisedKinds,
+  idleFlags,
+  isOldName,
+  isOption,
+  otherKinds,
+  withNewNames,
+} from './other-flags.ts';
 import { rateLimitsProblem } from './rate-limits.ts';
 import { absolutePath } from './routes.ts';
 import { settingKinds, settingsFrom, type MasterSettings } from './setting-flags.ts';
@@ -55,6 +62,7 @@ const KINDS = {
   modules_dir: flag('', noModulesIn),
   rate_limits: flag('', rateLimits),
   webui_dir: flag('/usr/share/mesos/webui', String),
+  ...advertisedKinds,
   ...otherKinds,
   ...settingKinds,
 } as const;
@@ -65,6 +73,8 @@ export interface MasterFlags {
   readonly settings: MasterSettings;
   /** Shown as /master/log. */
   readonly logFile: string | undefined;
+  /** Where others find it, when that is not where it listens. */
+  readonly advertised: { readonly ip: string | undefined; readonly port: number | undefined };
   /** With Mesos' web UI, if it is there. */
   readonly webUiFolder: string;
   /** Of --firewall_rules: nobody is answered there. */
@@ -124,6 +134,7 @@ export function readMasterFlags(asked: Readonly<Record<string, string>>, env: En
   return {
     settings: settingsFrom(given),
     logFile: value('external_log_file'),
+    advertised: { ip: value('advertise_ip'), port: value('advertise_port') },
     webUiFolder: value('webui_dir').replace(/^file:\/\//, ''),
     disabled: value('firewall_rules'),
     authorizer: new Authorizer(value('acls')),

@@ -1,5 +1,6 @@
 // Those of the master's flags that Mesos has and that have nothing to set here: some are taken, with a
 // warning that says why they change nothing; some are refused, with what to give instead.
+import { isIPv4 } from 'node:net';
 import { Fault } from '#base/fault.ts';
 import { bool, count, durationMs, flag, oneOf, type FlagKind } from '#mesos/flags/flag-table.ts';
 
@@ -74,6 +75,25 @@ export const otherKinds = {
   master_contender: flag('', noModule),
   master_detector: flag('', noModule),
   ...optionKinds,
+} as const;
+
+/** An address that others reach: four numbers, as MasterInfo has them. */
+function address(text: string): string | undefined {
+  if (text !== '' && !isIPv4(text)) throw new Error(`"${text}" is no IPv4 address`);
+  return text === '' ? undefined : text;
+}
+
+function port(text: string): number | undefined {
+  if (text === '') return undefined;
+  const number = count(text);
+  if (number < 1 || number > 65_535) throw new Error(`"${text}" is no port`);
+  return number;
+}
+
+/** Under which address others find this master, when it is not the one on which it listens. */
+export const advertisedKinds = {
+  advertise_ip: flag('', address),
+  advertise_port: flag('', port),
 } as const;
 
 /** Why each of them changes nothing; of those that are refused unless they are at their default: none. */
