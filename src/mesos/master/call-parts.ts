@@ -1,5 +1,6 @@
 // Small decisions on what calls of frameworks carry: for how long an offer is refused, what is asked
 // for, which fields of a framework may never change (inventory 2.5, 2.11).
+import { same } from '#base/same.ts';
 import type { Wish } from '#mesos/allocator/allocator-core.ts';
 import type { FrameworkInfo, SchedulerCall } from '#wire/mesos/v1.ts';
 
@@ -21,6 +22,25 @@ export function changedForGood(from: FrameworkInfo, to: FrameworkInfo): string |
   if (from.user !== to.user) return cannot('user', from.user, to.user);
   const [old, now] = [from.checkpoint ?? false, to.checkpoint ?? false];
   return old === now ? undefined : cannot('checkpoint', old, now);
+}
+
+/** What is not given is at its default; roles and capabilities have no order. */
+function plain(info: FrameworkInfo): object {
+  const { roles = [], capabilities = [], role, ...rest } = info;
+  const types = capabilities.map(({ type }) => String(type));
+  const all = {
+    ...rest,
+    role: role === '*' ? undefined : role,
+    roles: roles.toSorted(),
+    capabilities: types.toSorted(),
+  };
+  const isDefault = (value: unknown): boolean => value === false || value === 0 || value === '';
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => !isDefault(value)));
+}
+
+/** Nobody has to be told of the one who knows the other. */
+export function isEquivalent(a: FrameworkInfo, b: FrameworkInfo): boolean {
+  return same(plain(a), plain(b));
 }
 
 /** Each request is one right-sized thing to be offered; stock Mesos takes no notice of them. */

@@ -396,3 +396,33 @@ test('secrets of tasks that an agent brings along are not shown', () => {
   assert.equal(kept?.container?.volumes?.[0]?.source?.secret?.type, 'VALUE');
   assert.equal(kept?.container?.volumes?.[0]?.source?.secret?.value, undefined);
 });
+
+test('UPDATE_FRAMEWORK: operators and agents are told of what changed, and of nothing else', () => {
+  const master = new TestMaster();
+  const agentId = master.addAgent();
+  const { connection, frameworkId } = master.subscribe();
+  const offer = master.offersOf(connection)[0]?.id.value ?? '';
+  master.launch(frameworkId, offer, aTask('t', agentId));
+  const events: string[] = [];
+  const perform = master.perform.bind(master);
+  master.perform = (effects) => {
+    for (const one of effects) if (one.kind === 'operator-event') events.push(one.event.type ?? '');
+    perform(effects);
+  };
+  const update = (more: object): void => {
+    const framework_info = { ...aFramework(), id: { value: frameworkId }, ...more };
+    const call = { type: 'UPDATE_FRAMEWORK' as const, update_framework: { framework_info } };
+    assert.equal(master.call(frameworkId, call), undefined);
+  };
+  const told = (): number =>
+    master.sent.filter(({ message }) => message.name === 'UpdateFrameworkMessage').length;
+  const capabilities = [{ type: 'PARTITION_AWARE' }, { type: 'MULTI_ROLE' }];
+  update({});
+  update({ failover_timeout: 0, checkpoint: false, capabilities });
+  assert.deepEqual([events, told()], [[], 0]);
+  update({ webui_url: 'http://here' });
+  assert.deepEqual([events, told()], [['FRAMEWORK_UPDATED'], 1]);
+  update({ webui_url: 'http://here', roles: ['r', 's'] });
+  update({ webui_url: 'http://here', roles: ['s', 'r'] });
+  assert.deepEqual([events.length, told()], [2, 2]);
+});

@@ -3,7 +3,7 @@
 import { assert } from '#base/assert.ts';
 import { Tally } from '#mesos/resources/tally.ts';
 import type { FrameworkInfo, MasterInfo, SchedulerCall } from '#wire/mesos/v1.ts';
-import { changedForGood } from './call-parts.ts';
+import { changedForGood, isEquivalent } from './call-parts.ts';
 import {
   settingsOf,
   validateOfferConstraints,
@@ -434,11 +434,13 @@ export class FrameworkDesk {
       if (offer !== undefined && gone.includes(offer.role))
         this.returnOffer(offer, { rescind: true });
     }
+    const isNews = !isEquivalent(framework.info, info);
     framework.info = { ...info, id: { value: framework.id } };
     framework.suppressedRoles = new Set(suppressed);
     framework.offerConstraints = constraints;
     this.#state.watcher.onFramework(framework);
     this.#state.allocator.updateFramework(framework.id, settingsOf(framework));
+    if (!isNews) return undefined;
     this.#broadcast(framework);
     this.#tellOperators('FRAMEWORK_UPDATED', framework);
     return undefined;
