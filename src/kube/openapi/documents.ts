@@ -1,9 +1,11 @@
 // OpenAPI v2 and v3 out of the registry: what kubectl needs to validate, explain, diff and apply.
 import { createHash } from 'node:crypto';
-import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
+import type { ResourceInfo, ResourceRegistry, SubresourceInfo } from '#kube/meta/resource-info.ts';
 import type { Schema } from '#kube/meta/schema.ts';
-import { typeSchema } from '#kube/types/registry.ts';
+import { typeNameOf, typeSchema } from '#kube/types/registry.ts';
 import { customDefinition } from './custom-definitions.ts';
+import { groupsOf } from './discovery.ts';
+import { pathsOf } from './paths.ts';
 
 type Json = Record<string, unknown>;
 
@@ -37,6 +39,10 @@ class Writer {
       this.definitions[name] = {};
       Object.assign(this.definitions[name] ?? {}, this.inline(schema));
     }
+    return this.refTo(name);
+  }
+
+  refTo(name: string): Json {
     return { $ref: `${this.#prefix}${name}` };
   }
 
@@ -140,57 +146,62 @@ function addKind(writer: Writer, info: ResourceInfo): string {
   return name;
 }
 
-const parameter = (name: string, type: string, isV3: boolean): Json =>
-  isV3
-    ? { name, in: 'query', schema: { type, uniqueItems: true } }
-    : { name, in: 'query', type, uniqueItems: true };
-
-function operation(info: ResourceInfo, action: string, name: string, isV3: boolean): Json {
-  const reply = { $ref: `${isV3 ? '#/components/schemas/' : '#/definitions/'}${name}` };
-  const parameters = [parameter('pretty', 'string', isV3)];
-  if (['post', 'put', 'patch'].includes(action)) {
-    for (const one of ['dryRun', 'fieldManager', 'fieldValidation'])
-      parameters.push(parameter(one, 'string', isV3));
-  }
-  return {
-    operationId: `${action}${info.group}${info.version}${info.namespaced ? 'Namespaced' : ''}${info.kind}`,
-    parameters,
-    responses: {
-      200: isV3
-        ? { description: 'OK', content: { 'application/json': { schema: reply } } }
-        : { description: 'OK', schema: reply },
+/** A list of the kind, where it has one. */
+function addList(writer: Writer, info: ResourceInfo, name: string): string | undefined {
+  if (!info.verbs.includes('list')) return undefined;
+  const listName = `${name}List`;
+  const text = { type: 'string' };
+  writer.definitions[listName] = {
+    type: 'object',
+    required: ['items'],
+    properties: {
+      apiVersion: text,
+      items: { type: 'array', items: writer.refTo(name) },
+      kind: text,
+      metadata: writer.ref(typeSchema(`${metaPrefix}.ListMeta`)),
     },
-    'x-kubernetes-action': action,
-    'x-kubernetes-group-version-kind': gvk(info),
+    'x-kubernetes-group-version-kind': [{ ...gvk(info), kind: info.listKind }],
   };
+  return listName;
 }
 
-function pathsOf(info: ResourceInfo, name: string, isV3: boolean): Record<string, Json> {
-  const root = info.group === '' ? '/api/v1' : `/apis/${info.group}/${info.version}`;
-  const place = info.namespaced
-    ? `${root}/namespaces/{namespace}/${info.resource}`
-    : `${root}/${info.resource}`;
-  const has = (verb: string): boolean => info.verbs.includes(verb);
-  const collection: Json = {};
-  const single: Json = {};
-  if (has('list')) collection['get'] = operation(info, 'list', name, isV3);
-  if (has('create')) collection['post'] = operation(info, 'post', name, isV3);
-  if (has('get')) single['get'] = operation(info, 'get', name, isV3);
-  if (has('update')) single['put'] = operation(info, 'put', name, isV3);
-  if (has('patch')) single['patch'] = operation(info, 'patch', name, isV3);
-  if (has('delete')) single['delete'] = operation(info, 'delete', name, isV3);
-  return {
-    ...(Object.keys(collection).length === 0 ? {} : { [place]: collection }),
-    ...(Object.keys(single).length === 0 ? {} : { [`${place}/{name}`]: single }),
+/** Adds the kind, its list and what lies below it; gives its paths. */
+function addResource(writer: Writer, info: ResourceInfo, isV3: boolean): Record<string, Json> {
+  const name = addKind(writer, info);
+  const listName = addList(writer, info, name);
+  const nameOf = ({ group, version, kind }: SubresourceInfo): string | undefined => {
+    const isOwn = group === info.group && kind === info.kind;
+    const known = typeNameOf(group, version, kind);
+    if (isOwn || known === undefined) return isOwn ? name : undefined;
+    writer.ref(typeSchema(known));
+    return known;
   };
+  return pathsOf(info, { isV3, name, listName, nameOf });
 }
+
+/** Paths that are about the server: where discovery begins, its version, its keys. */
+function serverPaths(groups: readonly { group: string; versions: readonly string[] }[]): string[] {
+  const own = groups.flatMap(({ group, versions }) =>
+    group === ''
+      ? ['/api/', '/api/v1/']
+      : [`/apis/${group}/`, ...versions.map((one) => `/apis/${group}/${one}/`)],
+  );
+  return ['/.well-known/openid-configuration/', '/apis/', '/openid/v1/jwks/', '/version/', ...own];
+}
+
+const plainAnswer = { 200: { description: 'OK' } };
 
 const info = { title: 'Kubernetes', version: 'v1.37.2' };
 
 export function openApiV2(registry: ResourceRegistry, descriptions: Descriptions): Json {
   const writer = new Writer(false, descriptions);
   const paths: Record<string, Json> = {};
-  for (const one of registry.all()) Object.assign(paths, pathsOf(one, addKind(writer, one), false));
+  for (const one of registry.all()) Object.assign(paths, addResource(writer, one, false));
+  for (const path of serverPaths(groupsOf(registry))) {
+    paths[path] = {
+      get: { operationId: `get${path.replaceAll(/\W/g, '_')}`, responses: plainAnswer },
+    };
+  }
   for (const name of ['Status', 'DeleteOptions', 'ListMeta'])
     writer.ref(typeSchema(`${metaPrefix}.${name}`));
   return { swagger: '2.0', info, paths, definitions: writer.definitions };
@@ -206,7 +217,7 @@ export function openApiV3(
   if (infos.length === 0) return undefined;
   const writer = new Writer(true, descriptions);
   const paths: Record<string, Json> = {};
-  for (const one of infos) Object.assign(paths, pathsOf(one, addKind(writer, one), true));
+  for (const one of infos) Object.assign(paths, addResource(writer, one, true));
   for (const name of ['Status', 'DeleteOptions']) writer.ref(typeSchema(`${metaPrefix}.${name}`));
   return { openapi: '3.0.0', info, paths, components: { schemas: writer.definitions } };
 }

@@ -1,0 +1,63 @@
+// The OpenAPI document has the paths, operations, kinds and fields of kube-apiserver v1.37 (recorded by
+// tools/record-kube-openapi.ts); what it has not is listed here.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { openApiV2, openApiV3 } from '#kube/openapi/documents.ts';
+import { groupsOf } from '#kube/openapi/discovery.ts';
+import { TypeRegistry } from '#kube/types/registry.ts';
+import { outlineOf, type Outline } from '#test/support/kube-openapi.ts';
+
+const vectors = join(import.meta.dirname, '../vectors/kube-openapi.json');
+const recorded = JSON.parse(readFileSync(vectors, 'utf8')) as Outline;
+const registry = new TypeRegistry();
+const own = outlineOf(openApiV2(registry, {}));
+
+/** Old paths of watches, which upstream calls deprecated; they are served, and not described. */
+const isWatch = (path: string): boolean => /\/watch\//.test(path);
+const inMeta = (name: string): string => `apis.meta.v1.${name}`;
+/** What is written where it is used, and the documents of discovery. */
+const inlined = new Set(
+  [
+    'api.resource.Quantity',
+    'runtime.RawExtension',
+    'util.intstr.IntOrString',
+    'version.Info',
+    ...['APIGroup', 'APIGroupList', 'APIResource', 'APIResourceList', 'APIVersions'].map(inMeta),
+    ...['FieldsV1', 'GroupVersionForDiscovery', 'MicroTime', 'Patch', 'Time'].map(inMeta),
+    ...['ServerAddressByClientCIDR', 'WatchEvent'].map(inMeta),
+  ].map((name) => `io.k8s.apimachinery.pkg.${name}`),
+);
+
+test('every path has the operations of upstream', () => {
+  const wanted = Object.entries(recorded.paths).filter(([path]) => !isWatch(path));
+  for (const [path, operations] of wanted) assert.deepEqual(own.paths[path], operations, path);
+  const known = new Set(Object.keys(recorded.paths));
+  assert.deepEqual(
+    Object.keys(own.paths).filter((path) => !known.has(path)),
+    [],
+  );
+});
+
+test('every definition has the fields of upstream', () => {
+  const wanted = Object.entries(recorded.definitions).filter(([name]) => !inlined.has(name));
+  for (const [name, fields] of wanted) assert.deepEqual(own.definitions[name], fields, name);
+  const known = new Set(Object.keys(recorded.definitions));
+  assert.deepEqual(
+    Object.keys(own.definitions).filter((name) => !known.has(name)),
+    [],
+  );
+});
+
+test('the documents of v3 have the same paths', () => {
+  const paths = groupsOf(registry).flatMap(({ group, versions }) =>
+    versions.flatMap((version) => {
+      const document = openApiV3(registry, { group, version }, {}) as { paths: object };
+      return Object.keys(document.paths);
+    }),
+  );
+  const ofServer = (path: string): boolean => path.endsWith('/');
+  const described = Object.keys(own.paths).filter((path) => !ofServer(path));
+  assert.deepEqual(paths.toSorted(), described.toSorted());
+});

@@ -1,0 +1,44 @@
+// What an OpenAPI v2 document says in short: of each path the methods, with what they do to which kind; and
+// which definitions there are, with their fields.
+type Json = Record<string, unknown>;
+
+export interface Outline {
+  /** Path -> method -> `action group/version/Kind`. */
+  readonly paths: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Definition -> its fields, the required ones with a star. */
+  readonly definitions: Readonly<Record<string, readonly string[]>>;
+}
+
+const methods = ['delete', 'get', 'head', 'options', 'patch', 'post', 'put'];
+
+function said(operation: Json): string {
+  const kind = operation['x-kubernetes-group-version-kind'] as Record<string, string> | undefined;
+  const action = operation['x-kubernetes-action'] as string | undefined;
+  const what = kind === undefined ? '' : ` ${kind['group']}/${kind['version']}/${kind['kind']}`;
+  return `${action ?? ''}${what}`;
+}
+
+export function outlineOf(document: Json): Outline {
+  const { paths, definitions } = document as Record<string, Record<string, Json>>;
+  const byName = <T>(all: Record<string, T> = {}): [string, T][] =>
+    Object.entries(all).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return {
+    paths: Object.fromEntries(
+      byName(paths).map(([path, item]) => [
+        path,
+        Object.fromEntries(
+          methods
+            .filter((method) => item[method] !== undefined)
+            .map((method) => [method, said(item[method] as Json)]),
+        ),
+      ]),
+    ) as Outline['paths'],
+    definitions: Object.fromEntries(
+      byName(definitions).map(([name, one]) => {
+        const required = new Set((one['required'] ?? []) as string[]);
+        const fields = Object.keys((one['properties'] ?? {}) as Json).toSorted();
+        return [name, fields.map((field) => (required.has(field) ? `${field}*` : field))];
+      }),
+    ) as Outline['definitions'],
+  };
+}
