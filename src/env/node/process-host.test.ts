@@ -9,6 +9,7 @@ import { after, test } from 'node:test';
 import { processConformance } from '#env/conformance/process.ts';
 import type { ProcessSpec } from '#env/process.ts';
 import { systemClock, systemTimers } from './clock.ts';
+import { psPlatform } from './platform.ts';
 import { createProcessHost } from './process-host.ts';
 
 const env = { clock: systemClock, timers: systemTimers };
@@ -40,19 +41,25 @@ function shimPid(stateFolder: string): number {
   throw new Error(`No shim of ${stateFolder}`);
 }
 
-processConformance('node process host', async () => ({
-  host: createProcessHost(env),
-  folder: await temporary(),
-  successor: () => createProcessHost(env),
-  killShim: (stateFolder) => process.kill(shimPid(stateFolder), 'SIGKILL'),
-  elapse: (ms) => new Promise((done) => systemTimers.after(ms, done)),
-  commands: {
-    exitsWith: (code) => ['sh', '-c', `exit ${code}`],
-    sleepsMs: (ms) => ['sleep', String(ms / 1000)],
-    ignoresTerm: () => ['sh', '-c', 'trap "" TERM; while :; do sleep 60; done'],
-    cannotStart: () => ({ cwd: '/no/such/folder' }),
-  },
-}));
+// That of macOS and the BSDs, with nothing that only Linux has.
+const byPs = { ...env, useCgroups: false, platform: psPlatform };
+for (const [name, options] of [
+  ['node process host', env],
+  ['node process host by ps', byPs],
+] as const)
+  processConformance(name, async () => ({
+    host: createProcessHost(options),
+    folder: await temporary(),
+    successor: () => createProcessHost(options),
+    killShim: (stateFolder) => process.kill(shimPid(stateFolder), 'SIGKILL'),
+    elapse: (ms) => new Promise((done) => systemTimers.after(ms, done)),
+    commands: {
+      exitsWith: (code) => ['sh', '-c', `exit ${code}`],
+      sleepsMs: (ms) => ['sleep', String(ms / 1000)],
+      ignoresTerm: () => ['sh', '-c', 'trap "" TERM; while :; do sleep 60; done'],
+      cannotStart: () => ({ cwd: '/no/such/folder' }),
+    },
+  }));
 
 function aSpec(folder: string, id: string, script: string): ProcessSpec {
   return {

@@ -2,7 +2,7 @@
 // its end without polling, and adopts what an earlier process had started.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { closeSync, constants, openSync, readFileSync, readSync, statSync, watch } from 'node:fs';
-import { access, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { Fault } from '#base/fault.ts';
@@ -16,6 +16,7 @@ import type {
   ProcessUsage,
   Signal,
 } from '#env/process.ts';
+import { type Platform, platformOf } from './platform.ts';
 import {
   cgroupPids,
   cgroupsBelow,
@@ -44,6 +45,8 @@ export interface ProcessHostOptions {
   readonly timers: Timers;
   /** False: never use cgroups, also as root. Default true. */
   readonly useCgroups?: boolean | undefined;
+  /** Default: that of this machine. */
+  readonly platform?: Platform | undefined;
 }
 
 export interface NodeProcessHost extends ProcessHost {
@@ -52,7 +55,6 @@ export interface NodeProcessHost extends ProcessHost {
 
 const REMOVE_RETRY_MS = 20;
 const REMOVE_RETRIES_MAX = 250;
-const CLOCK_TICKS_PER_SECOND = 100;
 
 /** Folders of the PATH that this user may not look into hold nothing for it. */
 function isFile(path: string): boolean {
@@ -63,26 +65,27 @@ function isFile(path: string): boolean {
   }
 }
 
-function findTools(): ShimTools {
+function findTools({ hasLinuxTools }: Platform): ShimTools {
   const folders = (process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin').split(':');
   const find = (name: string): string | undefined =>
     [...folders, '/usr/sbin', '/usr/bin', '/sbin', '/bin']
       .map((folder) => join(folder, name))
       .find(isFile);
-  const env = find('env');
+  const ofLinux = hasLinuxTools ? find : () => undefined;
+  const env = ofLinux('env');
   const canReset =
     env !== undefined && spawnSync(env, ['--default-signal=INT', 'true']).status === 0;
   return {
     shell: find('dash') ?? '/bin/sh',
-    setsid: find('setsid'),
+    setsid: ofLinux('setsid'),
     env: canReset ? env : undefined,
-    unshare: find('unshare'),
-    nsenter: find('nsenter'),
-    setpriv: find('setpriv'),
-    prlimit: find('prlimit'),
-    script: find('script'),
+    unshare: ofLinux('unshare'),
+    nsenter: ofLinux('nsenter'),
+    setpriv: ofLinux('setpriv'),
+    prlimit: ofLinux('prlimit'),
+    script: ofLinux('script'),
     perl: find('perl'),
-    isRoot: process.platform === 'linux' && process.getuid?.() === 0,
+    isRoot: hasLinuxTools && process.getuid?.() === 0,
   };
 }
 
@@ -103,37 +106,12 @@ function readRecord(stateFolder: string): ShimRecord {
   }
 }
 
-/** The kernel's start time of a pid (field 22), which tells it from a later one of that number. */
-function startTicksOf(pid: number): string | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined;
-  }
-}
-
-function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-}
-
 function trySignal(pid: number, signal: Signal): boolean {
   try {
     process.kill(pid, signal as NodeJS.Signals);
     return true;
   } catch {
     return false;
-  }
-}
-
-/** With another pid namespace the recorded pid is the tool's; the command is its only child. */
-function commandPid(pid: number): number {
-  try {
-    if (!/^(unshare|nsenter)\n/.test(readFileSync(`/proc/${pid}/comm`, 'utf8'))) return pid;
-    const child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0];
-    return child === undefined || child === '' ? pid : Number(child);
-  } catch {
-    return pid;
   }
 }
 
@@ -148,6 +126,7 @@ class ShimmedProcess implements HostProcess {
   hold: () => void = () => {};
   #pid: number;
   readonly #cgroups: CgroupRoots | undefined;
+  readonly #platform: Platform;
   #settle: (status: ExitStatus) => void = () => {};
 
   constructor(
@@ -155,6 +134,7 @@ class ShimmedProcess implements HostProcess {
     record: ShimRecord & { readonly pid: number },
     startedAt: number,
     cgroups: CgroupRoots | undefined,
+    platform: Platform,
   ) {
     this.stateFolder = stateFolder;
     this.record = record;
@@ -162,6 +142,7 @@ class ShimmedProcess implements HostProcess {
     this.#pid = record.pid;
     this.startedAt = startedAt;
     this.#cgroups = cgroups;
+    this.#platform = platform;
     this.exited = new Promise((settle) => {
       this.#settle = settle;
     });
@@ -169,13 +150,16 @@ class ShimmedProcess implements HostProcess {
 
   get pid(): number {
     if (this.ended === undefined && this.#pid === this.leaderPid) {
-      this.#pid = commandPid(this.leaderPid);
+      this.#pid = this.#platform.commandPid(this.leaderPid);
     }
     return this.#pid;
   }
 
   isAlive(): boolean {
-    return this.ended === undefined && startTicksOf(this.leaderPid) === this.record.startTicks;
+    return (
+      this.ended === undefined &&
+      this.#platform.startMark(this.leaderPid) === this.record.startTicks
+    );
   }
 
   /** The shim is gone: what it wrote last is the answer; if it wrote none, it was killed itself. */
@@ -201,7 +185,7 @@ class ShimmedProcess implements HostProcess {
 
   #killAll(signal: Signal): void {
     // A reboot or a new process of that number: nothing of ours is left to kill.
-    if (startTicksOf(this.leaderPid) !== this.record.startTicks) {
+    if (this.#platform.startMark(this.leaderPid) !== this.record.startTicks) {
       this.#killCgroup(signal);
       return;
     }
@@ -213,7 +197,12 @@ class ShimmedProcess implements HostProcess {
 
   #killCgroup(signal: Signal, except?: number): void {
     const { cgroup, bootId: startedIn } = this.record;
-    if (this.#cgroups === undefined || cgroup === undefined || startedIn !== bootId()) return;
+    if (
+      this.#cgroups === undefined ||
+      cgroup === undefined ||
+      startedIn !== this.#platform.bootId()
+    )
+      return;
     const group = except;
     // What runs below is a container of its own: it is ended with this one, but not asked to end.
     const which = signal === 'SIGKILL' ? 'all' : 'own';
@@ -264,6 +253,7 @@ class RealProcessHost implements NodeProcessHost {
   readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #cgroups: CgroupRoots | undefined;
+  readonly #platform: Platform;
   readonly #processes = new Map<string, ShimmedProcess>();
   /** Cgroups of what is being started: not among the processes yet, and nobody's leftover either. */
   readonly #launching = new Set<string>();
@@ -273,6 +263,7 @@ class RealProcessHost implements NodeProcessHost {
   constructor(options: ProcessHostOptions) {
     this.#clock = options.clock;
     this.#timers = options.timers;
+    this.#platform = options.platform ?? platformOf(process.platform);
     this.#cgroups = options.useCgroups === false ? undefined : findCgroups();
   }
 
@@ -321,8 +312,8 @@ class RealProcessHost implements NodeProcessHost {
       const procs = useCgroup
         ? makeCgroup(this.#cgroups as CgroupRoots, spec.cgroup as string, spec.limits ?? {})
         : [];
-      this.#tools ??= findTools();
-      args = shimArguments(spec, this.#tools, procs);
+      this.#tools ??= findTools(this.#platform);
+      args = shimArguments(spec, this.#tools, procs, this.#platform.shimFacts);
       const filter = filterPath(spec);
       if (filter !== undefined) await writeFile(filter, spec.seccomp ?? '', { mode: 0o600 });
     } catch (error) {
@@ -420,6 +411,7 @@ class RealProcessHost implements NodeProcessHost {
       record,
       startedAt > 0 ? startedAt : this.#clock.now(),
       this.#cgroups,
+      this.#platform,
     );
     this.#processes.set(stateFolder, made);
     return made;
@@ -494,7 +486,7 @@ class RealProcessHost implements NodeProcessHost {
     if (this.#cgroups !== undefined && cgroup !== undefined) {
       return cgroupUsage(this.#cgroups, cgroup);
     }
-    return groupUsage(found.leaderPid);
+    return this.#platform.usage(found.leaderPid);
   }
 
   setLimits(stateFolder: string, limits: ProcessLimits): void {
@@ -567,30 +559,6 @@ function pipeEnd(child: ChildProcess): Promise<void> {
     // A tool that waits for the command in its own namespaces keeps the other end.
     pipe.once('data', () => pipe.destroy());
   });
-}
-
-async function groupUsage(leader: number): Promise<ProcessUsage> {
-  let cpuTicks = 0;
-  let memoryBytes = 0;
-  let processCount = 0;
-  for (const name of await readdir('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const text = await readProc(`/proc/${name}/stat`);
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    if (Number(fields[3]) !== leader) continue;
-    cpuTicks += Number(fields[11]) + Number(fields[12]);
-    memoryBytes += Number(fields[21]) * 4096;
-    processCount += 1;
-  }
-  return { cpuSeconds: cpuTicks / CLOCK_TICKS_PER_SECOND, memoryBytes, processCount };
-}
-
-async function readProc(path: string): Promise<string> {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }
 
 export function createProcessHost(options: ProcessHostOptions): NodeProcessHost {

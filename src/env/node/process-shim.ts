@@ -33,7 +33,7 @@ export interface ShimTools {
  *   claimed CGROUP | started PID START-TICKS BOOT-ID | the shell's words on the job | ended CODE
  * The words tell a signal ("Killed") from an exit status ("Done(137)").
  */
-export const SHIM_SCRIPT = `mkfifo "$1/life"
+const shimScript = (facts: string): string => `mkfifo "$1/life"
 exec 8<>"$1/life"
 set -C
 exec 9>"$1/status"
@@ -44,9 +44,7 @@ echo "claimed $4" >&9
 trap '' HUP INT QUIT TERM
 (trap - HUP TERM
 exec 8<&- 7<&-
-read -r line </proc/self/stat
-read -r boot </proc/sys/kernel/random/boot_id
-started() { echo "started $1 \${22} $boot" >&9; }
+${facts}
 cwd=$2 in=$3 inside=$6 n=$7
 shift 7
 while [ "$n" -gt 0 ]; do echo 0 >"$1" || exit 125; shift; n=$((n-1)); done
@@ -285,6 +283,14 @@ function terminalWords(
   return [needed(tools.script, 'script'), '-qefc', command, '/dev/null'];
 }
 
+/** Where there is no setsid(1), perl does that, and what env(1) does on Linux. */
+const SESSION_SCRIPT = `$SIG{INT}=$SIG{QUIT}='DEFAULT'; setsid(); exec {$ARGV[0]} @ARGV; exit($!{ENOENT}?127:126)`;
+
+function sessionWords({ setsid, perl }: ShimTools): string[] {
+  if (setsid !== undefined) return [setsid];
+  return [needed(perl, 'perl'), '-MPOSIX=setsid', '-e', SESSION_SCRIPT, '--'];
+}
+
 /** Everything between the shim and the command, each replacing the one before it (same pid). */
 function commandWords(spec: ProcessSpec, tools: ShimTools): string[] {
   const late = confines(spec, tools) ? [] : lateVariables(spec, tools);
@@ -292,7 +298,7 @@ function commandWords(spec: ProcessSpec, tools: ShimTools): string[] {
   return [
     // A shell ignores SIGINT and SIGQUIT in what it starts with `&`, for good.
     ...(tools.env === undefined ? [] : [tools.env, ...defaults]),
-    ...(tools.setsid === undefined ? [] : [tools.setsid]),
+    ...sessionWords(tools),
     ...limitWords(spec, tools),
     ...(entersRoot(spec) ? [] : namespaceWords(spec, tools)),
     ...insideWords(spec, tools),
@@ -302,18 +308,19 @@ function commandWords(spec: ProcessSpec, tools: ShimTools): string[] {
   ];
 }
 
-/** The whole command line of the shim. `procsFiles`: those by which cgroups are entered. */
+/** The whole command line of the shim. `facts`: of the platform. `procsFiles`: those by which cgroups are entered. */
 export function shimArguments(
   spec: ProcessSpec,
   tools: ShimTools,
   procsFiles: readonly string[],
+  facts: string,
 ): string[] {
   const cgroup = procsFiles.length === 0 ? '' : (spec.cgroup ?? '');
   const folder = changesFolderInside(spec) ? '/' : spec.cwd;
   const stdin = spec.stdinPath ?? '/dev/null';
   return [
     '-c',
-    SHIM_SCRIPT,
+    shimScript(facts),
     'strata-shim',
     spec.stateFolder,
     folder,
