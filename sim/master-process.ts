@@ -165,7 +165,7 @@ export class MasterProcess {
       const { role, weight } = request;
       this.#write({ kind: 'set-weight', role, weight }, (isWritten) => {
         if (!isWritten) return answer(500, 'The registry cannot be written');
-        this.#perform(core.setWeight(role, weight));
+        this.#perform(core.setWeights([{ role, weight }]));
         done();
       });
     } else if (request.kind === 'set-quota') {

@@ -426,3 +426,20 @@ test('UPDATE_FRAMEWORK: operators and agents are told of what changed, and of no
   update({ webui_url: 'http://here', roles: ['s', 'r'] });
   assert.deepEqual([events.length, told()], [2, 2]);
 });
+
+test('weights: offers are made anew only when a framework is in one of the roles', () => {
+  const master = new TestMaster();
+  master.addAgent();
+  const { connection } = master.subscribe();
+  const rescinded = (): number =>
+    master.eventsOf(connection).filter(({ type }) => type === 'RESCIND').length;
+  master.perform(master.core.setWeights([{ role: 'nobody', weight: 2 }]));
+  assert.equal(rescinded(), 0);
+  const both = [
+    { role: 'nobody', weight: 3 },
+    { role: 'r', weight: 2 },
+  ];
+  master.perform(master.core.setWeights(both));
+  assert.equal(rescinded(), 1);
+  assert.equal(master.offersOf(connection).length, 2);
+});

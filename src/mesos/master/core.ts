@@ -7,6 +7,7 @@ import { refuseMs, wishesOf } from './call-parts.ts';
 import { RegistryCollector } from './collection.ts';
 import { FrameworkDesk, type DriverOrigin } from './frameworks.ts';
 import { LaunchDesk } from './launches.ts';
+import { Ledger } from './ledger.ts';
 import { LifecycleDesk } from './lifecycle.ts';
 import { MaintenanceDesk } from './maintenance.ts';
 import { OfferTimeouts } from './offer-timeouts.ts';
@@ -343,8 +344,13 @@ export class MasterCore {
     return this.state.take();
   }
 
-  setWeight(role: string, weight: number): MasterEffect[] {
-    this.state.allocator.setWeight(role, weight);
+  /** All offers are made anew, if there is a framework in one of the roles. */
+  setWeights(
+    weights: readonly { readonly role: string; readonly weight: number }[],
+  ): MasterEffect[] {
+    for (const { role, weight } of weights) this.state.allocator.setWeight(role, weight);
+    const inUse = new Set(new Ledger(this.state).trackedRoles().flatMap(({ roles }) => [...roles]));
+    if (!weights.some(({ role }) => inUse.has(role))) return this.state.take();
     for (const offer of this.state.offers.values())
       this.#frameworks.returnOffer(offer, { rescind: true });
     return this.state.take();

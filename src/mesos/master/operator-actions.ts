@@ -171,7 +171,8 @@ export class OperatorActions {
     const roles: (string | undefined)[] = infos.map(({ role = '' }) => role.trim());
     const asked = roles.length === 0 ? [undefined] : roles;
     if (!asked.every((role) => by.approvers.may('UPDATE_WEIGHT', role))) return FORBIDDEN;
-    for (const { role = '', weight } of infos) await this.#shell.setWeight(role.trim(), weight);
+    const weights = infos.map(({ role = '', weight }) => ({ role: role.trim(), weight }));
+    await this.#shell.setWeights(weights);
     return done;
   }
 

@@ -232,10 +232,12 @@ export class MasterShell {
     return { status: 400, message };
   }
 
-  /** Resolves when the weight is durable and in effect. */
-  async setWeight(role: string, weight: number): Promise<void> {
-    await this.#registry.apply({ kind: 'set-weight', role, weight });
-    this.perform(this.core.setWeight(role, weight));
+  /** All of them or none; resolves when they are durable and in effect. */
+  async setWeights(
+    weights: readonly { readonly role: string; readonly weight: number }[],
+  ): Promise<void> {
+    await this.#registry.applyAll(weights.map((one) => ({ kind: 'set-weight', ...one })));
+    this.perform(this.core.setWeights(weights));
   }
 
   /** UPDATE_QUOTA and SET_QUOTA, already checked; resolves when they are durable and in effect. */
