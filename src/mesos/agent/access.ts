@@ -42,7 +42,12 @@ export class AgentAccess {
 
   /** HttpProblem 403 */
   require(
-    action: 'VIEW_FLAGS' | 'PRUNE_IMAGES' | 'SET_LOG_LEVEL' | 'MARK_RESOURCE_PROVIDER_GONE',
+    action:
+      | 'VIEW_FLAGS'
+      | 'PRUNE_IMAGES'
+      | 'SET_LOG_LEVEL'
+      | 'MARK_RESOURCE_PROVIDER_GONE'
+      | 'MODIFY_RESOURCE_PROVIDER_CONFIG',
   ): void {
     if (!this.#approvers.may(action)) throw new HttpProblem(403, FORBIDDEN);
   }

@@ -69,6 +69,7 @@ export interface AgentFlags {
   readonly checksOwnPortsOnly: boolean;
   /** Only these are; undefined: all. */
   readonly isolatedPorts: Ranges | undefined;
+  readonly providerConfigFolder: string | undefined;
   readonly cniConfigFolder: string | undefined;
   readonly cniPluginsFolder: string | undefined;
   readonly defaultDns: DefaultDns;
@@ -264,6 +265,7 @@ const KINDS = {
   modules: flag('', modules),
   container_logger: flag('', optional),
   resource_estimator: flag('', optional),
+  resource_provider_config_dir: flag('', optional),
   qos_controller: flag('', optional),
   oversubscribed_resources_interval: flag('15secs', durationMs),
   qos_correction_interval_min: flag('0ns', durationMs),
@@ -342,6 +344,7 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     enforcesPorts: value('enforce_container_ports'),
     checksOwnPortsOnly: value('check_agent_port_range_only'),
     isolatedPorts: value('container_ports_isolated_range'),
+    providerConfigFolder: value('resource_provider_config_dir'),
     cniConfigFolder: value('network_cni_config_dir'),
     cniPluginsFolder: value('network_cni_plugins_dir'),
     defaultDns: value('default_container_dns'),

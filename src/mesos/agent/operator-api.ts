@@ -19,6 +19,7 @@ import {
   sendText,
 } from './http.ts';
 import { metricsOf } from './metrics.ts';
+import type { LocalProviders } from './local-providers.ts';
 import type { AgentPaths } from './paths.ts';
 import type { AgentShell } from './shell.ts';
 import { listContainers } from './statistics.ts';
@@ -30,6 +31,7 @@ export interface AgentView {
   readonly containers: Containers;
   readonly files: SandboxFiles;
   readonly paths: AgentPaths;
+  readonly localProviders: LocalProviders;
   readonly flags: Readonly<Record<string, string>>;
   readonly env: Env;
   readonly logging: LogToggle;
@@ -78,6 +80,12 @@ export class OperatorApi {
       access.require('SET_LOG_LEVEL');
       const { level = 0, duration } = call.set_logging_level ?? {};
       this.#view.logging.toggle(level, (duration?.nanoseconds ?? 0) / 1e6);
+      sendText(response, 200, '');
+      return;
+    }
+    if (isConfigCall(call)) {
+      access.require('MODIFY_RESOURCE_PROVIDER_CONFIG');
+      await this.#configureProvider(call);
       sendText(response, 200, '');
       return;
     }
@@ -181,6 +189,19 @@ export class OperatorApi {
     }
   }
 
+  async #configureProvider(call: AgentCall): Promise<void> {
+    const { localProviders } = this.#view;
+    const { add_resource_provider_config: add, update_resource_provider_config: update } = call;
+    if (call.type === 'ADD_RESOURCE_PROVIDER_CONFIG' && add !== undefined) {
+      await localProviders.add(add.info);
+    } else if (call.type === 'UPDATE_RESOURCE_PROVIDER_CONFIG' && update !== undefined) {
+      await localProviders.update(update.info);
+    } else {
+      const { type = '', name = '' } = call.remove_resource_provider_config ?? {};
+      await localProviders.remove(type, name);
+    }
+  }
+
   async #markProviderGone(id = ''): Promise<void> {
     const { shell } = this.#view;
     const problem = shell.core.providers.problemWithGone(id);
@@ -273,6 +294,16 @@ function everyExecutor(
   return all.filter(({ executor, framework }) => access.maySeeExecutor(executor, framework));
 }
 
+const configCalls: Readonly<Record<string, keyof AgentCall>> = {
+  ADD_RESOURCE_PROVIDER_CONFIG: 'add_resource_provider_config',
+  UPDATE_RESOURCE_PROVIDER_CONFIG: 'update_resource_provider_config',
+  REMOVE_RESOURCE_PROVIDER_CONFIG: 'remove_resource_provider_config',
+};
+
+function isConfigCall({ type = 'UNKNOWN' }: AgentCall): boolean {
+  return configCalls[type] !== undefined;
+}
+
 function callProblem(call: AgentCall): string | undefined {
   if (call.type === undefined) return "Expecting 'type' to be present";
   if (call.type === 'LIST_FILES' && call.list_files === undefined) {
@@ -283,6 +314,10 @@ function callProblem(call: AgentCall): string | undefined {
   }
   if (call.type === 'SET_LOGGING_LEVEL' && call.set_logging_level === undefined) {
     return "Expecting 'set_logging_level' to be present";
+  }
+  const config = configCalls[call.type];
+  if (config !== undefined && call[config] === undefined) {
+    return `Expecting '${config}' to be present`;
   }
   if (call.type === 'MARK_RESOURCE_PROVIDER_GONE' && !call.mark_resource_provider_gone) {
     return "Expecting 'mark_resource_provider_gone' to be present";

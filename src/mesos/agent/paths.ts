@@ -56,6 +56,11 @@ export class AgentPaths {
     return join(this.meta(agentId), 'resource_providers.registry');
   }
 
+  providerState(agentId: string, type: string, name: string): string {
+    const folder = join(this.meta(agentId), 'resource_providers', pathPart(type), pathPart(name));
+    return join(folder, 'resource_provider.state');
+  }
+
   metaFramework(agentId: string, frameworkId: string): string {
     return join(this.meta(agentId), 'frameworks', pathPart(frameworkId));
   }

@@ -142,7 +142,7 @@ const refusals = [
   {
     name: 'a call that is not there',
     path: '/api/v1',
-    body: { type: 'ADD_RESOURCE_PROVIDER_CONFIG' },
+    body: { type: 'UNKNOWN' },
     want: 501,
     text: /^$/,
   },

@@ -38,6 +38,7 @@ import { LegacyApi } from './legacy.ts';
 import { barred } from './barred.ts';
 import { isAuthenticationName, MasterAuthentication } from './master-authentication.ts';
 import { ProviderApi } from './provider-api.ts';
+import { LocalProviders } from './local-providers.ts';
 import { OperatorApi } from './operator-api.ts';
 import { Oversubscriber } from './oversubscriber.ts';
 import { AgentPaths } from './paths.ts';
@@ -124,6 +125,7 @@ class AgentService {
   readonly #shell: AgentShell;
   readonly #executorApi: ExecutorApi;
   readonly #providerApi: ProviderApi;
+  readonly #localProviders: LocalProviders;
   readonly #operatorApi: OperatorApi;
   readonly #legacy: LegacyApi;
   readonly #oversubscriber: Oversubscriber;
@@ -217,7 +219,17 @@ class AgentService {
       { onInput: (input) => this.#shell.input(input), nextConnection },
     );
     const files = new SandboxFiles(settings.workFolder, flags.logFile);
+    this.#localProviders = new LocalProviders(
+      {
+        configFolder: flags.providerConfigFolder,
+        url: `${this.#url}/api/v1/resource_provider`,
+        tls: settings.tls,
+        paths,
+      },
+      { env, disk: ports.disk },
+    );
     const view = {
+      localProviders: this.#localProviders,
       access: (exchange: Exchange) =>
         new AgentAccess(core, flags.authorizer.of(exchange.principal)),
       shell: this.#shell,
@@ -252,6 +264,7 @@ class AgentService {
       containers,
       policy: flags.reconfiguration,
       sendToMaster: (to, name, body) => this.#send(to, name, body),
+      onAgentId: (agentId) => this.#localProviders.begin(agentId),
       watchMaster: (to) => this.#endpoint.link(`master@${to}`),
       sendToExecutor: (connection, event) => this.#executorApi.send(connection, event),
       closeExecutor: (connection) => this.#executorApi.closeStream(connection),
@@ -266,6 +279,7 @@ class AgentService {
 
   async start(): Promise<RunningAgent> {
     this.#server.onRequest((request, response) => this.#onRequest(request, response));
+    await this.#localProviders.load();
     await this.#shell.start();
     this.#oversubscriber.start();
     return {
@@ -359,6 +373,7 @@ class AgentService {
     this.#isClosed = true;
     this.#oversubscriber.close();
     this.#logging.close();
+    await this.#localProviders.close();
     await this.#shell.close();
     this.#executorApi.close();
     this.#providerApi.close();

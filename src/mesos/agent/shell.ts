@@ -15,6 +15,8 @@ export interface AgentWiring {
   readonly policy: ReconfigurationPolicy;
   sendToMaster(upid: string, name: string, body: unknown): void;
   watchMaster(address: string): void;
+  /** It has an id, from before or from a master. */
+  onAgentId(agentId: string): void;
   /** Proves to it who this agent is, then calls `done`; undefined: nothing is to be proven. */
   readonly authentication: Pick<MasterAuthentication, 'start' | 'stop'> | undefined;
   sendToExecutor(connection: ConnectionId, event: ExecutorEvent): void;
@@ -181,6 +183,8 @@ export class AgentShell {
     const effects: AgentEffect[] = [];
     const now = this.#env.clock.now();
     for (const input of inputs) effects.push(...this.core.handle(input, now));
+    const { agentId } = this.core;
+    if (agentId !== undefined) this.#wired().onAgentId(agentId);
     if (this.core.master.kind === 'registered') this.#reconnectMs = RECONNECT_MS;
     this.#perform(effects);
     this.#arm();

@@ -213,6 +213,17 @@ test('the end is told, acknowledged towards the provider, and then forgotten', (
   assert.equal(story.record.operations.size, 0);
 });
 
+test('a disk that is unmade is in use until it is raw space again', () => {
+  const story = new Story().tell(reported([raw(60), mounted(40)])).subscribe();
+  const source = mounted(40);
+  story.accept({ type: 'DESTROY_DISK', id: { value: 'unmake' }, destroy_disk: { source } });
+  assert.equal(story.offered(), RAW.replace('100', '60'));
+  story.end('OPERATION_FINISHED', [raw(40)]);
+  assert.equal(story.total(), RAW);
+  story.giveBack();
+  assert.equal(story.offered(), RAW);
+});
+
 for (const state of ['OPERATION_FAILED', 'OPERATION_DROPPED', 'OPERATION_ERROR'] as const) {
   test(`${state}: what was to be a disk is offered again as it was`, () => {
     const story = new Story().tell(reported([raw(100)])).subscribe();

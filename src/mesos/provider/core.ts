@@ -158,8 +158,13 @@ export class ProviderCore {
 
   /** What is no volume is raw space, as much as is configured now. */
   #settle(isNew: boolean): void {
+    const { profile } = this.#settings;
     const used = this.#total.filter(({ disk }) => disk?.source?.id !== undefined);
-    const raw = this.#total.filter(({ disk }) => disk?.source?.id === undefined);
+    // That of another profile is none of what is configured now.
+    const raw = this.#total.filter(
+      ({ disk }) => disk?.source?.id === undefined && disk?.source?.profile === profile,
+    );
+    this.#total = used.add(raw);
     const megabytes = this.#settings.megabytes - used.scalar('disk');
     const more = megabytes - raw.scalar('disk');
     if (more > 0) this.#total = this.#total.add(Resources.of([this.#raw(more)]));
