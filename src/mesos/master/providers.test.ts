@@ -217,7 +217,7 @@ test('a disk that is unmade is in use until it is raw space again', () => {
   const story = new Story().tell(reported([raw(60), mounted(40)])).subscribe();
   const source = mounted(40);
   story.accept({ type: 'DESTROY_DISK', id: { value: 'unmake' }, destroy_disk: { source } });
-  assert.equal(story.offered(), RAW.replace('100', '60'));
+  assert.equal(story.offered(), `${PLAIN}; disk[RAW(,,fast)]:60`);
   story.end('OPERATION_FINISHED', [raw(40)]);
   assert.equal(story.total(), RAW);
   story.giveBack();
