@@ -13,6 +13,7 @@ import type { Store } from '#store/store.ts';
 import { accessOf, forbidden } from './access.ts';
 import { AdmissionChain } from './admission/chain.ts';
 import { AuthorizerChain, isAllowedNow, type NamedAuthorizer } from './authz/authorizer.ts';
+import type { PluginSelection } from './admission/plugin-selection.ts';
 import { namedAuthorizers } from './authz/chain.ts';
 import type { AuthorizerSpec } from './authz/authorization-configuration.ts';
 import type { Authentication } from './access-flags.ts';
@@ -63,6 +64,8 @@ export interface HandlerOptions {
   readonly serviceCidr: string;
   readonly kubelet: KubeletClient;
   readonly access?: AccessSetup | undefined;
+  /** Absent: those of upstream's default. */
+  readonly plugins?: PluginSelection | undefined;
   readonly audit?: Audit | undefined;
   /** By which extension servers know this one. */
   readonly frontProxy?: KeyPair | undefined;
@@ -178,6 +181,7 @@ export class Handler {
         now: () => env.clock.now(),
       },
       (quota, change) => this.#chargeQuota(quota, change),
+      options.plugins,
     );
     this.#authorizer = new AuthorizerChain(this.#authorizers(options.access?.authorizers));
     this.#definitions = new Definitions(store, registry, this.resources, env);

@@ -13,6 +13,7 @@ import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Store } from '#store/store.ts';
 import { authenticationOf, authorizersOf, type AccessFlags } from './access-flags.ts';
 import { watchAccess } from './access-reload.ts';
+import { pluginSelection } from './admission/plugin-selection.ts';
 import { Audit } from './audit/audit.ts';
 import type { RequestHeaderTrust } from './authentication.ts';
 import { bootstrap, publishAuthentication, publishEndpoint } from './bootstrap.ts';
@@ -116,6 +117,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   const handler = new Handler(
     {
       access,
+      plugins: pluginSelection(flags),
       audit,
       store,
       registry,

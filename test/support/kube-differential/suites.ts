@@ -8,6 +8,7 @@ import { definitionSteps } from '#test/support/definition-steps.ts';
 import { playCorpus } from '#test/support/kube-answers.ts';
 import { senderTo, type Target } from '#test/support/kube-sender.ts';
 import { nodeSteps } from '#test/support/node-steps.ts';
+import { optionalPluginSteps, startPluginWorld } from '#test/support/optional-plugin-steps.ts';
 import { pluginSteps } from '#test/support/plugin-steps.ts';
 import { policySteps } from '#test/support/policy-steps.ts';
 import { roleSteps } from '#test/support/role-steps.ts';
@@ -37,6 +38,14 @@ async function access(): Promise<Staged> {
   return { flags, play, close };
 }
 
+async function optionalPlugins(): Promise<Staged> {
+  const { flags, close } = startPluginWorld();
+  const play = async (target: Target) => ({
+    'optional plugins': await playSteps(target, optionalPluginSteps()),
+  });
+  return { flags, play, close: async () => close() };
+}
+
 export const suites: Readonly<Record<string, Suite>> = {
   objects: plain((target) => playCorpus(senderTo(target))),
   scenes: plain((target) => playScenes(senderTo(target))),
@@ -49,4 +58,5 @@ export const suites: Readonly<Record<string, Suite>> = {
   'steps-plugins': stepped('plugins', pluginSteps),
   'steps-roles': stepped('roles', roleSteps),
   access,
+  'optional-plugins': optionalPlugins,
 };

@@ -17,29 +17,62 @@ import {
   storageObjectInUseProtection,
   taintNodesByCondition,
 } from './defaults.ts';
-import { namespaceLifecycle } from './lifecycle.ts';
+import { eventRateLimit } from './event-rate-limit.ts';
+import { namespaceExists, namespaceLifecycle } from './lifecycle.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { MutatingPolicies } from './mutating-policies.ts';
+import { podNodeSelector, podTolerationRestriction } from './namespace-pods.ts';
 import { nodeRestriction } from './node-restriction.ts';
+import { ownerReferences } from './owner-references.ts';
+import { pluginSelection, type PluginSelection } from './plugin-selection.ts';
+import {
+  alwaysPullImages,
+  denyExternalIPs,
+  extendedResourceToleration,
+  limitHardAntiAffinity,
+} from './pod-rules.ts';
 import { podSecurity } from './pod-security.ts';
 import { defaultTolerationSeconds, priority, runtimeClass, serviceAccount } from './pods.ts';
 import { resourceQuota, type ChargeQuota } from './resource-quota.ts';
-import type { AdmissionPlugin, AdmissionRequest, AdmissionServices } from './request.ts';
+import {
+  forbiddenBy,
+  type AdmissionPlugin,
+  type AdmissionRequest,
+  type AdmissionServices,
+} from './request.ts';
 import { ValidatingPolicies } from './validating-policies.ts';
 import { MutatingWebhooks, ValidatingWebhooks } from './webhooks.ts';
 
-/** In upstream's order. */
-const builtIn: readonly AdmissionPlugin[] = [
+const alwaysDeny: AdmissionPlugin = {
+  name: 'AlwaysDeny',
+  validate(request) {
+    throw forbiddenBy(request, 'admission control is denying all modifications');
+  },
+};
+
+/** In upstream's order; those that are configured are made of their configuration. */
+const builtIn: readonly (
+  | AdmissionPlugin
+  | readonly [string, (config: unknown) => AdmissionPlugin]
+)[] = [
   namespaceLifecycle,
+  namespaceExists,
+  limitHardAntiAffinity,
   limitRanger,
   serviceAccount,
   nodeRestriction,
   taintNodesByCondition,
+  alwaysPullImages,
   podSecurity,
+  ['PodNodeSelector', podNodeSelector],
   priority,
   defaultTolerationSeconds,
+  ['PodTolerationRestriction', podTolerationRestriction],
+  ['EventRateLimit', eventRateLimit],
+  extendedResourceToleration,
   defaultStorageClass,
   storageObjectInUseProtection,
+  ownerReferences,
   claimResize,
   runtimeClass,
   certificateApproval,
@@ -47,8 +80,17 @@ const builtIn: readonly AdmissionPlugin[] = [
   trustBundleAttest,
   certificateSubject,
   defaultIngressClass,
+  denyExternalIPs,
   podTopologyLabels,
 ];
+
+function selected({ isOn, configOf }: PluginSelection): AdmissionPlugin[] {
+  return builtIn.flatMap((one) => {
+    if ('name' in one) return isOn(one.name) ? [one] : [];
+    const [name, make] = one;
+    return isOn(name) ? [make(configOf(name))] : [];
+  });
+}
 
 const group = 'admissionregistration.k8s.io';
 const configurations = [
@@ -65,29 +107,43 @@ const changing = ['mutatingwebhookconfigurations', 'mutatingadmissionpolicies'];
 
 interface Dynamic {
   readonly cache: ObjectCache;
-  readonly policies: MutatingPolicies;
-  readonly webhooks: MutatingWebhooks;
+  readonly changers: readonly Pick<MutatingWebhooks, 'mutate'>[];
   readonly judges: readonly AdmissionPlugin[];
 }
 
 export class AdmissionChain {
   readonly #services: AdmissionServices;
-  readonly #quota: AdmissionPlugin;
+  readonly #selection: PluginSelection;
+  readonly #plugins: readonly AdmissionPlugin[];
+  /** After everything else: what somebody else refuses uses nothing. */
+  readonly #last: readonly AdmissionPlugin[];
   #dynamic: Dynamic | undefined;
 
-  constructor(services: AdmissionServices, chargeQuota: ChargeQuota) {
+  constructor(
+    services: AdmissionServices,
+    chargeQuota: ChargeQuota,
+    selection: PluginSelection = pluginSelection({}),
+  ) {
     this.#services = services;
-    this.#quota = resourceQuota(chargeQuota);
+    this.#selection = selection;
+    this.#plugins = selected(selection);
+    this.#last = [resourceQuota(chargeQuota), alwaysDeny].filter(({ name }) =>
+      selection.isOn(name),
+    );
   }
 
   /** From then on webhooks and policies take part; before, there are only the server's own objects. */
   async start(store: Store): Promise<void> {
     const cache = await ObjectCache.start(store, configurations);
+    const { isOn } = this.#selection;
+    const judges = [new ValidatingPolicies(cache), new ValidatingWebhooks(cache)];
     this.#dynamic = {
       cache,
-      policies: new MutatingPolicies(cache),
-      webhooks: new MutatingWebhooks(cache),
-      judges: [new ValidatingPolicies(cache), new ValidatingWebhooks(cache)],
+      changers: [
+        ...(isOn('MutatingAdmissionPolicy') ? [new MutatingPolicies(cache)] : []),
+        ...(isOn('MutatingAdmissionWebhook') ? [new MutatingWebhooks(cache)] : []),
+      ],
+      judges: judges.filter(({ name }) => isOn(name)),
     };
   }
 
@@ -97,28 +153,25 @@ export class AdmissionChain {
 
   /** May change and replace the object. Throws ApiError for a refusal. */
   async mutate(request: AdmissionRequest): Promise<void> {
-    for (const plugin of builtIn) await plugin.mutate?.(request, this.#services);
+    for (const plugin of this.#plugins) await plugin.mutate?.(request, this.#services);
     const dynamic = this.#dynamic;
     const isAny =
       dynamic !== undefined && changing.some((one) => dynamic.cache.all(one).length > 0);
     if (dynamic === undefined || !isAny) return;
     const before = structuredClone(request.object);
-    await dynamic.policies.mutate(request, this.#services, false);
-    await dynamic.webhooks.mutate(request, this.#services, false);
+    for (const one of dynamic.changers) await one.mutate(request, this.#services, false);
     if (before === undefined || same(before, request.object)) return;
     // What others changed, everybody who wants to may see once more.
-    for (const plugin of builtIn) await plugin.mutate?.(request, this.#services);
-    await dynamic.policies.mutate(request, this.#services, true);
-    await dynamic.webhooks.mutate(request, this.#services, true);
+    for (const plugin of this.#plugins) await plugin.mutate?.(request, this.#services);
+    for (const one of dynamic.changers) await one.mutate(request, this.#services, true);
   }
 
   /** Of the object as it would be stored. Throws ApiError for a refusal. */
   async validate(request: AdmissionRequest): Promise<void> {
-    for (const plugin of builtIn) await plugin.validate?.(request, this.#services);
+    for (const plugin of this.#plugins) await plugin.validate?.(request, this.#services);
     for (const plugin of this.#dynamic?.judges ?? []) {
       await plugin.validate?.(request, this.#services);
     }
-    // Last: what somebody else refuses uses nothing.
-    await this.#quota.validate?.(request, this.#services);
+    for (const plugin of this.#last) await plugin.validate?.(request, this.#services);
   }
 }

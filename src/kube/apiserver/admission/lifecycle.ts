@@ -25,3 +25,15 @@ export const namespaceLifecycle: AdmissionPlugin = {
     throw new ApiError(403, 'Forbidden', error.message, { ...error.details, causes: [cause] });
   },
 };
+
+/** Off by default: also what is changed or deleted has to be in a namespace that is there. */
+export const namespaceExists: AdmissionPlugin = {
+  name: 'NamespaceExists',
+  async validate(request, { lookup }) {
+    const { operation, namespace } = request;
+    if (operation === 'CONNECT' || isOf(request, '', 'namespaces')) return;
+    if (namespace === undefined || namespace === '') return;
+    if ((await lookup.get('', 'namespaces', undefined, namespace)) !== undefined) return;
+    throw notFound({ group: '', resource: 'namespaces' }, namespace);
+  },
+};
