@@ -16,9 +16,9 @@ export class Writer {
     this.#size = 0;
   }
 
-  /** A copy of what was written since the last reset. */
+  /** A copy of what was written since the last reset; small ones share memory, thousands of them are kept. */
   take(): Uint8Array {
-    const copy = Buffer.allocUnsafeSlow(this.#size);
+    const copy = Buffer.allocUnsafe(this.#size);
     this.#bytes.copy(copy, 0, 0, this.#size);
     return copy;
   }

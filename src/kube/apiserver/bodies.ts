@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzip } from 'node:zlib';
 import { parse, stringify } from 'yaml';
+import type { Timers } from '#env/env.ts';
 import { duplicateKeys } from '#kube/meta/pruning.ts';
 import { ApiError, badRequest, type Status } from '#kube/meta/status.ts';
 import { decodeEnvelope, encodeEnvelope } from '#kube/types/protobuf.ts';
@@ -9,6 +10,7 @@ import type { AuditRecord } from './audit/record.ts';
 import { DEPTH_MAX, isTooDeep, YAML_DEPTH_MAX } from './body-depth.ts';
 import { malformedJson, malformedProtobuf, malformedYaml } from './malformed-body.ts';
 import { mediaTypes, negotiate, type Accepted } from './negotiation.ts';
+import { writeAll } from './slow-client.ts';
 import { parseYamlBody } from './yaml-body.ts';
 
 const BODY_BYTES_MAX = 3 * 1024 * 1024;
@@ -35,32 +37,46 @@ export interface Body {
   readonly duplicates: readonly string[];
 }
 
-export async function readBody(request: IncomingMessage): Promise<Body | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  // What is too long is answered and then thrown away as it comes; cutting the connection would lose
-  // the answer.
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    size += (chunk as Buffer).length;
-    if (size > BODY_BYTES_MAX) {
+/** Whole; longer ones are answered 413 and thrown away as they come: cutting them would lose the answer. */
+function readBytes(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((done, fail) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    // Listeners, not an iterator, which costs as much as the rest of a small write's decoding.
+    request.on('data', (chunk: Buffer) => {
+      const wasTooLong = size > BODY_BYTES_MAX;
+      size += chunk.length;
+      if (size <= BODY_BYTES_MAX) return void chunks.push(chunk);
+      if (wasTooLong) return;
+      chunks.length = 0;
       const message = `Request entity too large: limit is ${BODY_BYTES_MAX}`;
-      throw new ApiError(413, 'RequestEntityTooLarge', message);
-    }
-    chunks.push(chunk as Buffer);
-  }
-  if (size === 0) return undefined;
+      fail(new ApiError(413, 'RequestEntityTooLarge', message));
+    });
+    request.once('end', () =>
+      done(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)),
+    );
+    request.once('error', fail);
+    const cut = (): void => fail(new Error('the request was cut off'));
+    if (request.destroyed && !request.readableEnded) cut();
+    request.once('close', cut);
+  });
+}
+
+export async function readBody(request: IncomingMessage): Promise<Body | undefined> {
+  const bytes = await readBytes(request);
+  if (bytes.length === 0) return undefined;
   const contentType =
     String(request.headers['content-type'] ?? 'application/json')
       .split(';')[0]
       ?.trim() ?? '';
   if (contentType === 'application/vnd.kubernetes.protobuf') {
     try {
-      return { value: decodeEnvelope(Buffer.concat(chunks)), contentType, duplicates: [] };
+      return { value: decodeEnvelope(bytes), contentType, duplicates: [] };
     } catch (error) {
-      throw malformedProtobuf(Buffer.concat(chunks), error as Error);
+      throw malformedProtobuf(bytes, error as Error);
     }
   }
-  const text = Buffer.concat(chunks).toString();
+  const text = bytes.toString();
   if (!/^application\/(?:[\w.-]+\+)?(?:json|yaml)$/.test(contentType))
     throw unknownFormat(contentType);
   const isYaml = /yaml/.test(contentType);
@@ -131,9 +147,7 @@ export interface SendOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
-export function sendBytes(exchange: Exchange, bytes: Buffer, options: SendOptions = {}): void {
-  const { request, response } = exchange;
-  if (response.headersSent || response.destroyed) return;
+function headersOf(exchange: Exchange, options: SendOptions): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = {
     'Content-Type': options.contentType ?? mediaTypes.json,
     'Cache-Control': 'no-cache, private',
@@ -144,6 +158,13 @@ export function sendBytes(exchange: Exchange, bytes: Buffer, options: SendOption
   if (warnings.length > 0) {
     headers['Warning'] = warnings.map((one) => `299 - ${JSON.stringify(one)}`);
   }
+  return headers;
+}
+
+export function sendBytes(exchange: Exchange, bytes: Buffer, options: SendOptions = {}): void {
+  const { request, response } = exchange;
+  if (response.headersSent || response.destroyed) return;
+  const headers = headersOf(exchange, options);
   const status = options.status ?? 200;
   exchange.audit?.answered(status, () => objectOf(bytes, String(headers['Content-Type'])));
   if (bytes.length <= GZIP_BYTES_MIN || !wantsGzip(request)) {
@@ -160,6 +181,34 @@ export function sendBytes(exchange: Exchange, bytes: Buffer, options: SendOption
     response.writeHead(status, headers);
     response.end(packed);
   });
+}
+
+/** An answer that is never in memory as a whole. */
+export interface Pieces {
+  readonly contentType: string;
+  plain(): Iterable<Buffer>;
+  /** The same as one gzip member. */
+  packed(): AsyncIterable<Buffer>;
+}
+
+/** Resolves when all of it has been handed to the connection, or the client has gone. */
+export async function sendPieces(
+  exchange: Exchange,
+  pieces: Pieces,
+  timers: Timers,
+): Promise<void> {
+  const { request, response } = exchange;
+  if (response.headersSent || response.destroyed) return;
+  const { contentType } = pieces;
+  const headers = headersOf(exchange, { contentType });
+  exchange.audit?.answered(200, () => objectOf(Buffer.concat([...pieces.plain()]), contentType));
+  const isPacked = wantsGzip(request);
+  if (isPacked) {
+    headers['Content-Encoding'] = 'gzip';
+    headers['Vary'] = 'Accept-Encoding';
+  }
+  response.writeHead(200, headers);
+  await writeAll(response, isPacked ? pieces.packed() : pieces.plain(), timers);
 }
 
 /** The object of an answer; undefined for what is none. */

@@ -291,12 +291,16 @@ export function listMetadata(listed: Listed, isCustom = false): Record<string, u
   };
 }
 
-/** The whole list; the objects' own bytes are only joined. */
-export function listJson(info: ResourceInfo, listed: Listed): Buffer {
+/** What is before the items of a list in JSON. */
+export function listHead(info: ResourceInfo, listed: Listed): string {
   const isCustom = info.customResourceDefinition !== undefined;
   const metadata = JSON.stringify(listMetadata(listed, isCustom));
-  const head = `{"kind":"${info.listKind}","apiVersion":"${apiVersionOf(info)}","metadata":${metadata},"items":[`;
-  return jsonItems(info, listed.items, head, ']}\n');
+  return `{"kind":"${info.listKind}","apiVersion":"${apiVersionOf(info)}","metadata":${metadata},"items":[`;
+}
+
+/** The whole list; the objects' own bytes are only joined. */
+export function listJson(info: ResourceInfo, listed: Listed): Buffer {
+  return jsonItems(info, listed.items, listHead(info, listed), ']}\n');
 }
 
 /** undefined when the kind has no message. */

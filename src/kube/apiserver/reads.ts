@@ -5,7 +5,7 @@ import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { notFound } from '#kube/meta/status.ts';
 import { encodeList, encodeObject } from '#kube/types/protobuf.ts';
 import type { Store } from '#store/store.ts';
-import { sendBytes, sendValue, type Exchange, type SendOptions } from './bodies.ts';
+import { sendBytes, sendPieces, sendValue, type Exchange, type SendOptions } from './bodies.ts';
 import {
   checkGetVersion,
   checkListOptions,
@@ -15,6 +15,7 @@ import {
   listProtobuf,
   type Listed,
 } from './lists.ts';
+import { jsonForm, packedPieces, plainPieces, protobufForm } from './list-pieces.ts';
 import { partialObject } from './metadata-only.ts';
 import { mediaTypes, negotiateOrRefuse, offeredFor, type Accepted } from './negotiation.ts';
 import { jsonBytes, objectFor } from './object-store.ts';
@@ -93,10 +94,15 @@ export class Reads {
     const { namespace, query } = info;
     checkListOptions(query, false);
     const listed = await listPage(this.#store, { info: resource, namespace, query });
-    this.sendList(exchange, info, resource, listed);
+    await this.sendList(exchange, info, resource, listed);
   }
 
-  sendList(exchange: Exchange, info: RequestInfo, resource: ResourceInfo, listed: Listed): void {
+  async sendList(
+    exchange: Exchange,
+    info: RequestInfo,
+    resource: ResourceInfo,
+    listed: Listed,
+  ): Promise<void> {
     const accepted = acceptedBy(exchange, resource);
     const { media, as, isPretty } = accepted;
     if (as === 'Table') {
@@ -111,6 +117,8 @@ export class Reads {
       );
     }
     if (as !== undefined) return this.#sendMetadataList(exchange, resource, listed, accepted);
+    const isPlain = media === 'protobuf' || (media === 'json' && !isPretty);
+    if (isPlain && isLong(listed)) return await this.#sendLong(exchange, resource, listed, media);
     if (media === 'protobuf') {
       const bytes = listProtobuf(resource, listed);
       if (bytes !== undefined)
@@ -119,6 +127,26 @@ export class Reads {
     const bytes = listJson(resource, listed);
     if (media === 'json' && !isPretty) return sendBytes(exchange, bytes);
     sendValue(exchange, JSON.parse(bytes.toString()) as object);
+  }
+
+  async #sendLong(
+    exchange: Exchange,
+    resource: ResourceInfo,
+    listed: Listed,
+    media: Accepted['media'],
+  ): Promise<void> {
+    const { items } = listed;
+    const messages = media === 'protobuf' ? await protobufForm(resource, listed) : undefined;
+    const form = messages ?? jsonForm(resource, listed);
+    await sendPieces(
+      exchange,
+      {
+        contentType: mediaTypes[form.media],
+        plain: () => plainPieces(form, items),
+        packed: () => packedPieces(resource, form, items),
+      },
+      this.#env.timers,
+    );
   }
 
   #sendMetadataList(
@@ -164,6 +192,14 @@ export class Reads {
     exchange.onStarted?.();
     await watch.ended;
   }
+}
+
+/** Shorter ones are one piece, whose length is told before. */
+const LONG_BYTES_MIN = 256 * 1024;
+
+function isLong({ items }: Listed): boolean {
+  let size = 0;
+  return items.some(({ value }) => (size += value.length) > LONG_BYTES_MIN);
 }
 
 /** What the handler negotiated, or what the request asks for now. */

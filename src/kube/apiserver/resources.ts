@@ -51,6 +51,7 @@ import { isSame, readForm, storedForm } from './stored-forms.ts';
 import { defaultStatus } from './status-defaults.ts';
 import { prepareCreate, prepareUpdate, stampTaint, timestamp } from './strategies.ts';
 import { validatePodPart } from './pod-parts.ts';
+import { ResourceNames } from './resource-names.ts';
 import type { UserInfo } from './user.ts';
 import {
   checkApplied,
@@ -100,6 +101,7 @@ export class Resources implements ObjectLookup {
   readonly store: Store;
   readonly registry: ResourceRegistry;
   readonly #env: Env;
+  readonly #names: ResourceNames;
   readonly #extraValidation: ExtraValidation;
   readonly #allocation: () => Allocation;
   readonly #admission: () => AdmissionChain;
@@ -116,6 +118,7 @@ export class Resources implements ObjectLookup {
   ) {
     this.store = options.store;
     this.registry = options.registry;
+    this.#names = new ResourceNames(options.registry);
     this.#extraValidation = options.extraValidation;
     this.#allocation = options.allocation;
     this.#admission = options.admission;
@@ -139,17 +142,13 @@ export class Resources implements ObjectLookup {
     return kv;
   }
 
-  #infoOf(group: string, resource: string): ResourceInfo | undefined {
-    return this.registry.all().find((one) => one.group === group && one.resource === resource);
-  }
-
   async get(
     group: string,
     resource: string,
     namespace: string | undefined,
     name: string,
   ): Promise<KubeObject | undefined> {
-    const info = this.#infoOf(group, resource);
+    const info = this.#names.find(group, resource);
     if (info === undefined) return undefined;
     const kv = await this.store.get(objectKey(info, namespace, name), { isStaleOk: true });
     if (kv === undefined) return undefined;
@@ -163,7 +162,7 @@ export class Resources implements ObjectLookup {
     resource: string,
     namespace: string | undefined,
   ): Promise<readonly KubeObject[]> {
-    const info = this.#infoOf(group, resource);
+    const info = this.#names.find(group, resource);
     if (info === undefined) return [];
     const start = collectionPrefix(info, namespace);
     const { items } = await this.store.range({ start, end: prefixEnd(start), isStaleOk: true });

@@ -7,6 +7,7 @@ import { prefixEnd, type Store, type StoreEvent } from '#store/store.ts';
 import { listPage, numberOf, selectionOf, tooLarge, versionOf, type ListRequest } from './lists.ts';
 import { collectionPrefix, prepareObjects } from './object-store.ts';
 import { classify, type Selection } from './selection.ts';
+import { waitingBytes } from './slow-client.ts';
 import { bookmark, errorFrame, type WatchForm } from './watch-forms.ts';
 import type { Channel, Receiver, WatchHub } from './watch-hub.ts';
 
@@ -245,12 +246,6 @@ export class WatchStream implements Receiver {
     for (const timer of this.#timers) timer.cancel();
     this.#finish();
   }
-}
-
-/** Answers over HTTP/2 do not tell themselves how much is waiting; their stream does. */
-function waitingBytes(response: ServerResponse): number {
-  const { stream } = response as unknown as { stream?: { writableLength: number } };
-  return stream?.writableLength ?? response.writableLength;
 }
 
 /** Many small pieces as fewer writes. */

@@ -153,7 +153,7 @@ test('objects come and go in protobuf', async () => {
 });
 
 test('lists are the same in JSON, protobuf and packed, whole and in pages', async () => {
-  for (let i = 0; i < 7; i++)
+  for (let i = 0; i < 9; i++)
     await create(`page-${i}`, { page: 'yes' }, { text: 'x'.repeat(30_000) });
   const whole = await ask('GET', maps);
   const names = whole.json.items.map((one) => one.metadata.name);
@@ -162,6 +162,8 @@ test('lists are the same in JSON, protobuf and packed, whole and in pages', asyn
   assert.equal(packed.headers['content-encoding'], 'gzip');
   assert.deepEqual(packed.json, whole.json);
   const binary = await ask('GET', maps, undefined, { accept: PROTOBUF });
+  const both = await ask('GET', maps, undefined, { accept: PROTOBUF, 'accept-encoding': 'gzip' });
+  assert.deepEqual(gunzipSync(both.bytes), binary.bytes);
   assert.deepEqual(binary.bytes.subarray(0, 4), Buffer.from('k8s\0'));
   for (const name of names) assert.ok(binary.bytes.includes(name));
   const selected = `${maps}?labelSelector=page%3Dyes`;

@@ -276,7 +276,7 @@ export class Writes {
           .catch(ignoreNotFound);
       }
       await this.#options.definitions.onWritten(context.info);
-      return this.#reads.sendList(exchange, info, context.info, listed);
+      return await this.#reads.sendList(exchange, info, context.info, listed);
     }
     warn();
     const { object, gone } = await this.#resources.delete(own, info.name ?? '', options);

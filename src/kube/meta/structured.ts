@@ -106,10 +106,10 @@ function differ(schema: Schema, before: unknown, after: unknown): Difference {
   const out: { [kind in Kind]?: FieldSet } = {};
   const put = (edge: string, inner: Difference): void => {
     if (inner === undefined) return;
-    for (const kind of ['added', 'modified', 'removed'] as const) {
-      const node = inner[kind];
-      if (node !== undefined) (out[kind] ??= {})[edge] = node;
-    }
+    const { added, modified, removed } = inner;
+    if (added !== undefined) (out.added ??= {})[edge] = added;
+    if (modified !== undefined) (out.modified ??= {})[edge] = modified;
+    if (removed !== undefined) (out.removed ??= {})[edge] = removed;
   };
   if (shape === 'list') differLists(schema, before, after, put);
   else differMaps(schema, before, after, put);

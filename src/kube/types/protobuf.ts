@@ -161,27 +161,40 @@ export function encodeEnvelope(object: Json): Buffer | undefined {
   return envelope(String(object['apiVersion']), String(object['kind']), raw);
 }
 
-/** A list in its envelope; every list type of Kubernetes has metadata under 1 and items under 2. */
-export function encodeList(
+/** What is before and behind the items (see listItems) of a list in its envelope: metadata is field 1. */
+export function listEnds(
   list: { readonly apiVersion: string; readonly kind: string; readonly metadata: Json },
-  items: readonly Uint8Array[],
-): Buffer {
+  items: Iterable<Uint8Array>,
+): { before: Buffer; after: Buffer } {
   const metadata = lengthDelimited(1, codec.encode(`${META}_ListMeta`, list.metadata));
   let size = metadata.length;
   for (const { length } of items) size += 1 + varintSize(length) + length;
   const { head, tail } = envelopeAround(list.apiVersion, list.kind, size);
-  const out = Buffer.allocUnsafe(head.length + size + tail.length);
-  out.set(head);
-  out.set(metadata, head.length);
-  let at = head.length + metadata.length;
+  return { before: Buffer.concat([head, metadata]), after: Buffer.from(tail) };
+}
+
+/** Items of a list; every list type of Kubernetes has them under 2. */
+export function listItems(items: readonly Uint8Array[]): Buffer {
+  let size = 0;
+  for (const { length } of items) size += 1 + varintSize(length) + length;
+  const out = Buffer.allocUnsafe(size);
+  let at = 0;
   for (const item of items) {
     out[at++] = 0x12;
     at = putVarint(out, at, item.length);
     out.set(item, at);
     at += item.length;
   }
-  out.set(tail, at);
   return out;
+}
+
+/** A list in its envelope. */
+export function encodeList(
+  list: { readonly apiVersion: string; readonly kind: string; readonly metadata: Json },
+  items: readonly Uint8Array[],
+): Buffer {
+  const { before, after } = listEnds(list, items);
+  return Buffer.concat([before, listItems(items), after]);
 }
 
 /** One frame of a watch: its length in four bytes, then a WatchEvent whose object is an envelope. */

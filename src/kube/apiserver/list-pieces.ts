@@ -1,0 +1,205 @@
+// Long lists, piece by piece: nothing of their size is ever made in memory, and what was packed once is kept, block of
+// objects by block, until one of its objects changes. Where a block ends is decided by the objects in it, so that
+// one that comes or goes concerns its own block only.
+import { constants, crc32, deflateRaw } from 'node:zlib';
+import { apiVersionOf } from '#kube/meta/object.ts';
+import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import { listEnds, listItems } from '#kube/types/protobuf.ts';
+import type { KeyValue } from '#store/store.ts';
+import { joinedCrc, shiftOf } from './crc32-joined.ts';
+import { listHead, listMetadata, type Listed } from './lists.ts';
+import { jsonItems, protobufBytes } from './object-store.ts';
+
+/** So many bits of a hash of a block's last object are zero by chance: 128 objects on average. */
+const BLOCK_BITS = 7;
+const BLOCK_ITEMS_MAX = 512;
+const BLOCK_BYTES_MAX = 512 * 1024;
+/** Blocks that are packed at once, in other threads. */
+const AHEAD = 6;
+/** Objects that are encoded before others have a turn. */
+const TURN_ITEMS = 512;
+
+export interface ListForm {
+  readonly media: 'json' | 'protobuf';
+  readonly before: Buffer;
+  readonly after: Buffer;
+  /** Between two blocks. */
+  readonly separator: string;
+  /** The objects of one block, behind a text. */
+  block(items: readonly KeyValue[], before: string): Buffer;
+}
+
+export function jsonForm(info: ResourceInfo, listed: Listed): ListForm {
+  return {
+    media: 'json',
+    before: Buffer.from(listHead(info, listed)),
+    after: Buffer.from(']}\n'),
+    separator: ',',
+    block: (items, before) => jsonItems(info, items, before, ''),
+  };
+}
+
+/** undefined when the kind has no message. What was never encoded is now, with turns for others between. */
+export async function protobufForm(
+  info: ResourceInfo,
+  listed: Listed,
+): Promise<ListForm | undefined> {
+  const messages = new Map<KeyValue, Uint8Array>();
+  for (const kv of listed.items) {
+    const message = protobufBytes(info, kv);
+    if (message === undefined) return undefined;
+    messages.set(kv, message);
+    if (messages.size % TURN_ITEMS === 0) await new Promise((done) => setImmediate(done));
+  }
+  const { listKind: kind } = info;
+  const list = { apiVersion: apiVersionOf(info), kind, metadata: listMetadata(listed) };
+  const { before, after } = listEnds(list, messages.values());
+  return {
+    media: 'protobuf',
+    before,
+    after,
+    separator: '',
+    block: (items) => listItems(items.map((kv) => messages.get(kv) as Uint8Array)),
+  };
+}
+
+function isLastOfBlock({ createRevision }: KeyValue): boolean {
+  return Math.imul(createRevision, 0x9e37_79b1) >>> (32 - BLOCK_BITS) === 0;
+}
+
+function* blocksOf(items: readonly KeyValue[]): Generator<readonly KeyValue[]> {
+  let start = 0;
+  let bytes = 0;
+  for (let i = 0; i < items.length; i++) {
+    const kv = items[i] as KeyValue;
+    bytes += kv.value.length;
+    const isFull = i + 1 - start >= BLOCK_ITEMS_MAX || bytes >= BLOCK_BYTES_MAX;
+    if (!isFull && !isLastOfBlock(kv) && i + 1 < items.length) continue;
+    yield items.slice(start, i + 1);
+    start = i + 1;
+    bytes = 0;
+  }
+}
+
+/** The whole list, as it is. */
+export function* plainPieces(form: ListForm, items: readonly KeyValue[]): Generator<Buffer> {
+  yield form.before;
+  let separator = '';
+  for (const block of blocksOf(items)) {
+    yield form.block(block, separator);
+    ({ separator } = form);
+  }
+  yield form.after;
+}
+
+// ---- packed ----
+
+/** Part of one deflate stream: it ends at a byte, and its successor does not look back into it. */
+interface Packed {
+  readonly bytes: Buffer;
+  readonly crc: number;
+  readonly size: number;
+  readonly shift: number;
+}
+
+const options = { level: 1, finishFlush: constants.Z_SYNC_FLUSH };
+
+function pack(plain: Buffer): Promise<Packed> {
+  const size = plain.length;
+  const facts = { crc: crc32(plain), size, shift: shiftOf(size) };
+  return new Promise((done, fail) => {
+    deflateRaw(plain, options, (error, bytes) => {
+      if (error !== null) return fail(error);
+      done({ bytes, ...facts });
+    });
+  });
+}
+
+interface Kept {
+  readonly info: ResourceInfo;
+  /** Versions of the objects of the block. */
+  readonly revisions: readonly number[];
+  readonly packed: Packed;
+}
+
+/** By the first object of each block. */
+const kept = {
+  json: new WeakMap<KeyValue, Kept>(),
+  protobuf: new WeakMap<KeyValue, Kept>(),
+};
+
+function packedBlock(
+  info: ResourceInfo,
+  form: ListForm,
+  block: readonly KeyValue[],
+): Packed | Promise<Packed> {
+  const first = block[0] as KeyValue;
+  const there = kept[form.media].get(first);
+  const isSame =
+    there?.info === info &&
+    there.revisions.length === block.length &&
+    block.every(({ modRevision }, i) => there.revisions[i] === modRevision);
+  if (isSame) return there.packed;
+  return pack(form.block(block, '')).then((packed) => {
+    const revisions = block.map(({ modRevision }) => modRevision);
+    kept[form.media].set(first, { info, revisions, packed });
+    return packed;
+  });
+}
+
+function* packedParts(
+  info: ResourceInfo,
+  form: ListForm,
+  items: readonly KeyValue[],
+): Generator<Packed | Promise<Packed>> {
+  yield pack(form.before);
+  const separator = form.separator === '' ? undefined : pack(Buffer.from(form.separator));
+  let isFirst = true;
+  for (const block of blocksOf(items)) {
+    if (!isFirst && separator !== undefined) yield separator;
+    isFirst = false;
+    yield packedBlock(info, form, block);
+  }
+  yield pack(form.after);
+}
+
+/** Magic, deflate, no name, no time, the fastest method, an unknown system. */
+const GZIP_HEAD = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255]);
+/** A last block with nothing in it. */
+const LAST_BLOCK = [3, 0];
+
+/** The whole list as one gzip member; rejects when packing fails. */
+export async function* packedPieces(
+  info: ResourceInfo,
+  form: ListForm,
+  items: readonly KeyValue[],
+): AsyncGenerator<Buffer> {
+  yield GZIP_HEAD;
+  let [crc, size] = [0, 0];
+  for await (const { bytes, ...part } of inOrder(packedParts(info, form, items))) {
+    crc = joinedCrc(crc, part.crc, part.shift);
+    size += part.size;
+    yield bytes;
+  }
+  const tail = Buffer.from([...LAST_BLOCK, 0, 0, 0, 0, 0, 0, 0, 0]);
+  tail.writeUInt32LE(crc, LAST_BLOCK.length);
+  tail.writeUInt32LE(size % 2 ** 32, LAST_BLOCK.length + 4);
+  yield tail;
+}
+
+/** A few of them under way at once. */
+async function* inOrder(parts: Iterator<Packed | Promise<Packed>>): AsyncGenerator<Packed> {
+  const ahead: (Packed | Promise<Packed>)[] = [];
+  for (;;) {
+    while (ahead.length < AHEAD) {
+      const { value, done } = parts.next();
+      if (done === true) break;
+      // Whoever takes it hears of its failure; those after it are never taken then.
+      if (value instanceof Promise) value.catch(() => {});
+      ahead.push(value as Packed | Promise<Packed>);
+    }
+    const next = ahead.shift();
+    if (next === undefined) return;
+    yield next instanceof Promise ? await next : next;
+  }
+}

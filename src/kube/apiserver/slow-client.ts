@@ -1,0 +1,37 @@
+// Long answers to clients that read at their own pace: what waits for one of them is bounded, and one that reads
+// nothing for a minute is cut off, as upstream cuts requests that take longer.
+import type { ServerResponse } from 'node:http';
+import type { Timers } from '#env/env.ts';
+
+const WAITING_BYTES_MAX = 1024 * 1024;
+const SILENCE_MS_MAX = 60_000;
+
+/** Answers over HTTP/2 do not tell themselves how much is waiting; their stream does. */
+export function waitingBytes(response: ServerResponse): number {
+  const { stream } = response as unknown as { stream?: { writableLength: number } };
+  return stream?.writableLength ?? response.writableLength;
+}
+
+/** Ends the response behind the last piece. Resolves early when the client has gone. */
+export async function writeAll(
+  response: ServerResponse,
+  pieces: Iterable<Buffer> | AsyncIterable<Buffer>,
+  timers: Timers,
+): Promise<void> {
+  let isClosed = false;
+  let wake: () => void = () => {};
+  response.once('close', () => {
+    isClosed = true;
+    wake();
+  });
+  response.on('drain', () => wake());
+  for await (const piece of pieces) {
+    if (isClosed || response.destroyed) return;
+    response.write(piece);
+    if (waitingBytes(response) <= WAITING_BYTES_MAX) continue;
+    const silence = timers.after(SILENCE_MS_MAX, () => response.destroy());
+    await new Promise<void>((done) => (wake = done));
+    silence.cancel();
+  }
+  response.end();
+}
