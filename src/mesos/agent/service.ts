@@ -279,6 +279,9 @@ class AgentService {
 
   async start(): Promise<RunningAgent> {
     this.#server.onRequest((request, response) => this.#onRequest(request, response));
+    this.#server.onConnection((socket, first, giveBack) => {
+      return this.#endpoint.accept(socket, first, giveBack);
+    });
     await this.#localProviders.load();
     await this.#shell.start();
     this.#oversubscriber.start();

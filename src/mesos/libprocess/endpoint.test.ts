@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, test } from 'node:test';
+import type { Log } from '#env/env.ts';
+import { PortServer } from '#mesos/security/port-server.ts';
 import { LibprocessEndpoint } from './endpoint.ts';
 
 interface Arrival {
@@ -72,6 +74,14 @@ class Peer {
     if (this.server.listening) await this.die();
   }
 }
+
+const silent: Log = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  child: () => silent,
+};
 
 const started: Peer[] = [];
 afterEach(async () => {
@@ -226,4 +236,46 @@ test('a sender that cannot be answered is not heard, and nothing is written to s
     peer.endpoint.link(to);
     peer.endpoint.send(to, 'Hello', new Uint8Array());
   }
+});
+
+test('what libprocess sends is read without HTTP and not answered; HTTP on the same connection is', async () => {
+  const server = new PortServer({ requireHostHeader: false }, undefined, silent);
+  const a = await Peer.start('slave(1)');
+  const port = await server.listen({ host: '127.0.0.1', port: 0 });
+  const arrived: string[] = [];
+  const endpoint = new LibprocessEndpoint({
+    id: 'master',
+    address: `127.0.0.1:${port}`,
+    bodyBytesMax: 1_000,
+    onMessage: (from, name, body, connection) => {
+      arrived.push(`${from} ${name} ${Buffer.from(body).toString()} ${connection}`);
+    },
+    onExited: () => {},
+  });
+  let requests = 0;
+  server.onRequest((request, response) => {
+    requests += 1;
+    if (!endpoint.handle(request, response)) response.writeHead(418).end();
+  });
+  server.onConnection((socket, first, giveBack) => endpoint.accept(socket, first, giveBack));
+  const from = `slave(1)@127.0.0.1:${a.port}`;
+  const head = `Host: \r\nLibprocess-From: ${from}\r\n`;
+  const known = `User-Agent: libprocess/${from}\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n`;
+  const other = `POST /other/a.B HTTP/1.1\r\n${head}${known}`;
+  const text =
+    `POST /master/a.B HTTP/1.1\r\n${head}${known}${other}` +
+    `GET /health HTTP/1.1\r\n${head}\r\n` +
+    `POST /master/a.C HTTP/1.1\r\n${head}Content-Length: 2\r\n\r\nho`;
+  assert.deepEqual(await raw(port, text, 2), ['418', '202']);
+  assert.deepEqual(arrived, [`${from} a.B hi 1`, `${from} a.C ho 1`]);
+  assert.equal(requests, 2);
+  assert.deepEqual(await raw(port, `POST /master/a.B HTTP/1.1\r\n${head}${known}x\r\n\r\n`, 1), [
+    '400',
+  ]);
+  const long = `User-Agent: libprocess/${from}\r\nContent-Length: 2000\r\n\r\n`;
+  assert.deepEqual(await raw(port, `POST /master/a.B HTTP/1.1\r\n${head}${long}`, 1), []);
+  const open = connect(port, '127.0.0.1', () => open.end());
+  await new Promise((done) => open.resume().once('close', done));
+  endpoint.close();
+  await server.close();
 });

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { connectTo, type Peer } from '#mesos/security/tls-client.ts';
 import type { TlsSettings } from '#mesos/security/tls-settings.ts';
+import { beginsMessage, MessageParser, type ParsedMessage } from './message-parser.ts';
 
 /** `id@ip:port`, e.g. `slave(1)@127.0.0.1:5051`. */
 export type Upid = string;
@@ -25,6 +26,9 @@ export interface EndpointOptions {
 
 /** Bytes waiting for one peer before its connection is given up as stuck. */
 const QUEUED_BYTES_MAX = 256 * 1024 * 1024;
+
+/** For the rest of a message to come, once it has begun. */
+const STALLED_MS_MAX = 300_000;
 
 const PORT_MAX = 65_535;
 
@@ -120,6 +124,42 @@ export class LibprocessEndpoint {
 
   unlink(to: Upid): void {
     this.#links.get(addressOf(to))?.watched.delete(to);
+  }
+
+  /**
+   * Reads a connection from its first bytes on, for as long as they are messages as libprocess writes them;
+   * `giveBack` then gets the rest. False: they are not, and nothing was done. Nothing is answered, as in
+   * libprocess, which answers only senders that it does not know by User-Agent.
+   */
+  accept(socket: Socket, first: Buffer, giveBack: (rest: Buffer) => void): boolean {
+    if (!beginsMessage(first)) return false;
+    const connection = this.#numberOf(socket);
+    const parser = new MessageParser({
+      bodyBytesMax: this.#options.bodyBytesMax,
+      onMessage: (message) => this.#onParsed(message, connection),
+    });
+    const onData = (chunk: Buffer): void => {
+      const wasInside = parser.isInside;
+      const outcome = parser.push(chunk);
+      if (outcome.kind === 'bad') socket.destroy();
+      else if (outcome.kind === 'foreign') {
+        socket.off('data', onData);
+        socket.setTimeout(0);
+        giveBack(outcome.rest);
+      } else if (parser.isInside !== wasInside) {
+        socket.setTimeout(parser.isInside ? STALLED_MS_MAX : 0);
+      }
+    };
+    socket.on('timeout', () => socket.destroy());
+    socket.on('data', onData);
+    onData(first);
+    return true;
+  }
+
+  #onParsed({ id, name, from, body }: ParsedMessage, connection: number): void {
+    if (id !== this.#options.id && decoded(id) !== this.#options.id) return;
+    if (this.#isClosed || !isReachable(from)) return;
+    this.#options.onMessage(from, name, body, connection);
   }
 
   /** True when the request is a libprocess message (and is taken care of). */

@@ -6,34 +6,39 @@ import {
   type ServerOptions,
   type ServerResponse,
 } from 'node:http';
-import {
-  createServer as createNetServer,
-  type AddressInfo,
-  type Server,
-  type Socket,
-} from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { Fault } from '#base/fault.ts';
 import type { Log } from '#env/env.ts';
 import { isOf, nameOf } from './tls-client.ts';
 import { contextOf, type TlsSettings } from './tls-settings.ts';
 
+/**
+ * What reads a connection without TLS itself, when its first bytes tell so (true), until `giveBack` gets what
+ * is HTTP again.
+ */
+export type ConnectionHandler = (
+  socket: Socket,
+  first: Buffer,
+  giveBack: (rest: Buffer) => void,
+) => boolean;
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** A TLS record of a handshake begins with it; no HTTP request does. */
 const HANDSHAKE = 22;
 /** For a connection to say something at all. */
-const FIRST_BYTE_MS_MAX = 15_000;
+const FIRST_BYTE_MS_MAX = 60_000;
 
 export class PortServer {
   readonly #log: Log;
   readonly #listener: Server;
   readonly #http: ReturnType<typeof createHttpServer>[] = [];
-  /** Connections whose first byte is awaited. */
-  readonly #silent = new Set<Socket>();
+  /** Connections that no HTTP server has: whose first byte is awaited, or that another one reads. */
+  readonly #own = new Set<Socket>();
   /** Whether a client is who its certificate says. */
   readonly #known = new WeakMap<Socket, Promise<boolean>>();
   #handler: RequestHandler | undefined;
+  #reader: ConnectionHandler | undefined;
 
   constructor(options: ServerOptions, tls: TlsSettings | undefined, log: Log) {
     this.#log = log;
@@ -43,9 +48,13 @@ export class PortServer {
         : undefined;
     const secure = tls === undefined ? undefined : this.#secure(options, tls);
     for (const one of [plain, secure]) if (one !== undefined) this.#http.push(one);
-    if (plain !== undefined && secure !== undefined) {
-      this.#listener = createNetServer((socket) => this.#sort(socket, plain, secure));
-    } else this.#listener = (secure ?? plain) as Server;
+    this.#listener = (plain ?? secure) as Server;
+    if (plain !== undefined) this.#sortAll(plain, secure);
+  }
+
+  /** Of connections that begin from now on. */
+  onConnection(reader: ConnectionHandler): void {
+    this.#reader = reader;
   }
 
   onRequest(handler: RequestHandler): void {
@@ -67,7 +76,7 @@ export class PortServer {
   async close(): Promise<void> {
     const closed = new Promise<void>((done) => this.#listener.close(() => done()));
     for (const one of this.#http) one.closeAllConnections();
-    for (const socket of this.#silent) socket.destroy();
+    for (const socket of this.#own) socket.destroy();
     await closed;
   }
 
@@ -105,21 +114,40 @@ export class PortServer {
     return isKnown;
   }
 
-  #sort(socket: Socket, plain: Server, secure: Server): void {
-    this.#silent.add(socket);
-    socket.setTimeout(FIRST_BYTE_MS_MAX, () => socket.destroy());
-    socket.on('error', () => socket.destroy());
-    socket.once('close', () => this.#silent.delete(socket));
-    socket.once('data', (first: Buffer) => {
-      socket.pause();
-      socket.setTimeout(0);
-      socket.removeAllListeners('timeout');
-      this.#silent.delete(socket);
-      socket.unshift(first);
-      (first[0] === HANDSHAKE ? secure : plain).emit('connection', socket);
-      // Whoever reads it now has said so by then.
-      process.nextTick(() => socket.resume());
+  /** `plain` listens; what its connections say first decides who has them. */
+  #sortAll(plain: Server, secure: Server | undefined): void {
+    const [listener] = plain.listeners('connection');
+    if (listener === undefined) throw new Error('An HTTP server without a listener');
+    plain.removeAllListeners('connection');
+    const toPlain = (socket: Socket): void => void listener.call(plain, socket);
+    const toSecure = (socket: Socket): void => void secure?.emit('connection', socket);
+    plain.on('connection', (socket: Socket) => {
+      this.#own.add(socket);
+      socket.setTimeout(FIRST_BYTE_MS_MAX, () => socket.destroy());
+      socket.on('error', () => socket.destroy());
+      socket.on('end', endToo);
+      socket.once('close', () => this.#own.delete(socket));
+      socket.once('data', (first: Buffer) => {
+        socket.setTimeout(0);
+        socket.removeAllListeners('timeout');
+        const isSecure = first[0] === HANDSHAKE && secure !== undefined;
+        const give = (rest: Buffer): void =>
+          this.#give(socket, rest, isSecure ? toSecure : toPlain);
+        if (isSecure || this.#reader?.(socket, first, give) !== true) give(first);
+      });
     });
+  }
+
+  /** What has come of it already is read as if it came now. */
+  #give(socket: Socket, bytes: Buffer, to: (socket: Socket) => void): void {
+    socket.pause();
+    socket.removeAllListeners('timeout');
+    socket.off('end', endToo);
+    this.#own.delete(socket);
+    socket.unshift(bytes);
+    to(socket);
+    // Whoever reads it now has said so by then.
+    process.nextTick(() => socket.resume());
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
@@ -135,4 +163,9 @@ export class PortServer {
       })
       .catch(() => request.socket.destroy());
   }
+}
+
+/** Servers let connections be half open; only HTTP has a use for that. */
+function endToo(this: Socket): void {
+  this.end();
 }
