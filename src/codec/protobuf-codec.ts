@@ -8,6 +8,8 @@ type Encode = (value: Value, writer: Writer) => void;
 type Decode = (reader: Reader) => Value;
 
 const DEPTH_MAX = 100;
+/** A buffer that has grown beyond it is let go. */
+const KEPT_BYTES_MAX = 256 * 1_024;
 
 function wireTypeOf(field: FieldDescriptor): number {
   if (field.label === '%') return 2;
@@ -29,6 +31,8 @@ export class Codec {
   readonly #schema: Schema;
   readonly #encoders = new Map<string, Encode>();
   readonly #decoders = new Map<string, Decode>();
+  /** Of all messages, one after the other; undefined while one is being written. */
+  #writer: Writer | undefined = new Writer();
   #depth = 0;
 
   constructor(schema: Schema) {
@@ -36,9 +40,16 @@ export class Codec {
   }
 
   encode(message: string, value: object): Uint8Array {
-    const writer = new Writer();
-    this.#encoder(message)(value as Value, writer);
-    return writer.finish();
+    const writer = this.#writer ?? new Writer();
+    this.#writer = undefined;
+    writer.reset();
+    try {
+      this.#encoder(message)(value as Value, writer);
+      return writer.copy();
+    } finally {
+      if (writer.capacity <= KEPT_BYTES_MAX) this.#writer = writer;
+      else this.#writer = new Writer();
+    }
   }
 
   /** Fault `bad-protobuf` for truncated input, wrong wire types and missing required fields. */

@@ -3,14 +3,41 @@
 // A byte order mark is text like any other: it must survive a round trip.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
+/**
+ * Texts read before, by a hash of their bytes: ids, names and roles come again and again, and the same
+ * string for all of them costs neither time nor memory.
+ */
+const TEXTS = 8_192;
+const TEXT_LENGTH_MAX = 64;
+const texts: string[] = Array.from({ length: TEXTS }, () => '');
+
+/** Little byte strings lie together in pages. */
+const PAGE_BYTES = 8_192;
+const PACKED_BYTES_MAX = 32;
+let page = new ArrayBuffer(PAGE_BYTES);
+let pageUsed = 0;
+
+function packed(bytes: Uint8Array): Uint8Array {
+  if (pageUsed + bytes.length > PAGE_BYTES) {
+    page = new ArrayBuffer(PAGE_BYTES);
+    pageUsed = 0;
+  }
+  const place = new Uint8Array(page, pageUsed, bytes.length);
+  place.set(bytes);
+  pageUsed += bytes.length;
+  return place;
+}
+
 export class Reader {
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Buffer;
   readonly #view: DataView;
   at: number;
   end: number;
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
+    this.#bytes = Buffer.isBuffer(bytes)
+      ? bytes
+      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.at = 0;
     this.end = bytes.length;
@@ -73,23 +100,36 @@ export class Reader {
     const length = this.u();
     const start = this.#take(length);
     // A copy of its own, and never a Buffer, whose `slice` shares memory and whose JSON differs.
-    return new Uint8Array(this.#bytes.subarray(start, start + length));
+    const bytes = this.#bytes.subarray(start, start + length);
+    return length <= PACKED_BYTES_MAX ? packed(bytes) : new Uint8Array(bytes);
   }
 
   s(): string {
     const length = this.u();
     const start = this.#take(length);
-    if (length < 24) {
-      // Short ASCII, the common case, without a call into the decoder.
-      let text = '';
-      for (let at = start; at < start + length; at++) {
-        const byte = this.#bytes[at] ?? 0;
-        if (byte > 127) return decoder.decode(this.#bytes.subarray(start, start + length));
-        text += String.fromCharCode(byte);
-      }
-      return text;
-    }
+    if (length <= TEXT_LENGTH_MAX) return this.#short(start, start + length);
     return decoder.decode(this.#bytes.subarray(start, start + length));
+  }
+
+  /** ASCII, the common case, without a call into the decoder. */
+  #short(start: number, end: number): string {
+    const bytes = this.#bytes;
+    let hash = end - start;
+    for (let at = start; at < end; at++) {
+      const byte = bytes[at] ?? 0;
+      if (byte > 127) return decoder.decode(bytes.subarray(start, end));
+      hash = (Math.imul(hash, 31) + byte) | 0;
+    }
+    const slot = (hash ^ (hash >>> 15)) & (TEXTS - 1);
+    const known = texts[slot] ?? '';
+    if (known.length === end - start) {
+      let at = start;
+      while (at < end && known.charCodeAt(at - start) === bytes[at]) at++;
+      if (at === end) return known;
+    }
+    const text = bytes.toString('latin1', start, end);
+    texts[slot] = text;
+    return text;
   }
 
   skip(wireType: number): void {

@@ -23,8 +23,15 @@ export class Writer {
     return copy;
   }
 
-  finish(): Uint8Array {
-    return this.#bytes.subarray(0, this.#size);
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
+  /** The same out of the pool: many small ones share memory. */
+  copy(): Uint8Array {
+    const copy = Buffer.allocUnsafe(this.#size);
+    this.#bytes.copy(copy, 0, 0, this.#size);
+    return copy;
   }
 
   tag(value: number): void {

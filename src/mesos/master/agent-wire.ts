@@ -2,19 +2,23 @@
 import type { AgentFacts } from '#mesos/allocator/allocator-core.ts';
 import { withCheckpointed } from '#mesos/resources/conversions.ts';
 import { Resources } from '#mesos/resources/resources.ts';
-import type { AgentInfo, Messages } from '#wire/mesos/v1.ts';
+import type { AgentInfo, Messages, Resource } from '#wire/mesos/v1.ts';
+import type { SharedParts } from './shared-parts.ts';
 import type { MasterState } from './state.ts';
 import { allocatedOn } from './holdings.ts';
 import type { AgentRecord, MasterEffect } from './types.ts';
 
 /** What it is configured with, changed by what was reserved and created on it since. */
 export function totalOf(
+  parts: SharedParts,
   info: AgentInfo,
   message: Messages['RegisterSlaveMessage'] | Messages['ReregisterSlaveMessage'],
 ): Resources {
   const configured = Resources.of(info.resources);
-  const total = withCheckpointed(configured, Resources.of(message.checkpointed_resources));
-  return total.ok ? total.value : configured;
+  const { checkpointed_resources = [] } = message;
+  if (checkpointed_resources.length === 0) return configured;
+  const total = withCheckpointed(configured, Resources.of(checkpointed_resources));
+  return total.ok ? parts.bag(total.value) : configured;
 }
 
 /** `slave(1)@10.0.0.1:5051` as a URL of the agent's own endpoints. */
@@ -38,15 +42,18 @@ export function factsOf({ info, capabilities }: AgentRecord): AgentFacts {
   return { hostname, attributes, domain, isMultiRole, isHierarchical };
 }
 
-const refinedInfos = new WeakMap<AgentInfo, AgentInfo>();
+/** Lists are shared by agents of one kind. */
+const refinedLists = new WeakMap<readonly Resource[], Resource[]>();
 
 /** With its resources in the form that has reservations as a stack, as v1 clients are told. */
 function refined(info: AgentInfo): AgentInfo {
-  const known = refinedInfos.get(info);
-  if (known !== undefined) return known;
-  const made = { ...info, resources: Resources.of(info.resources).toWire() };
-  refinedInfos.set(info, made);
-  return made;
+  const { resources: list = [] } = info;
+  let resources = refinedLists.get(list);
+  if (resources === undefined) {
+    resources = Resources.of(list).toWire();
+    refinedLists.set(list, resources);
+  }
+  return { ...info, resources };
 }
 
 export function agentToWire(state: MasterState, agent: AgentRecord) {

@@ -14,6 +14,7 @@ import { agentAdded, factsOf, isSameVersion, totalOf } from './agent-wire.ts';
 import { tasksByFramework } from './holdings.ts';
 import { shownTask } from '#mesos/security/redaction.ts';
 import type { OperationDesk } from './operations.ts';
+import { emptyMap, emptySet } from './nothing.ts';
 import { PingQueue } from './pings.ts';
 import { ReportDesk } from './reports.ts';
 import { RecoveryDesk } from './recovery.ts';
@@ -207,7 +208,7 @@ export class AgentDesk {
     this.#registering.add(pid);
     const { masterId } = this.#state.options;
     const id = { value: `${masterId}-S${this.#state.nextAgent++}` };
-    const info = { ...message.slave, id };
+    const info = { ...this.#state.parts.info(message.slave), id };
     this.#state.persist({ kind: 'admit-agent', info }, (later) => {
       this.#registering.delete(pid);
       this.#state.count('slave_registrations');
@@ -233,7 +234,7 @@ export class AgentDesk {
       }
       agent.pid = pid;
       this.#state.agentsByPid.set(pid, agent);
-      agent.info = message.slave;
+      agent.info = this.#state.parts.info(message.slave);
       this.#welcomeBack(agent, message, now, isNewConnection);
       return;
     }
@@ -249,26 +250,27 @@ export class AgentDesk {
 
   #admit(info: AgentInfo, pid: string, message: Register | Reregister, now: number): AgentRecord {
     const id = info.id?.value ?? '';
+    const { parts } = this.#state;
     const agent: AgentRecord = {
       info,
       id,
       pid,
       version: message.version ?? '',
-      capabilities: message.agent_capabilities ?? [],
-      total: this.#state.shared(totalOf(info, message)),
+      capabilities: parts.one(message.agent_capabilities ?? []),
+      total: totalOf(parts, info, message),
       registeredAt: now,
       reregisteredAt: undefined,
       isConnected: true,
       pingsMissed: 0,
       nextPingAt: Infinity,
       drainStartedAt: undefined,
-      executors: new Map(),
-      tasks: new Set(),
-      offers: new Set(),
+      executors: emptyMap(),
+      tasks: emptySet(),
+      offers: emptySet(),
       used: undefined,
       offered: undefined,
-      pendingKills: new Set(),
-      operations: new Map(),
+      pendingKills: emptySet(),
+      operations: emptyMap(),
       checkpointed: Resources.none,
       resourceVersion: message.resource_version_uuid?.value,
       providers: new Map(),
@@ -306,7 +308,7 @@ export class AgentDesk {
   #readmit(pid: string, message: Reregister, now: number): void {
     this.#replace(pid, message.slave.id?.value ?? '', now);
     const wasUnreachable = this.#state.unreachable.has(message.slave.id?.value ?? '');
-    const agent = this.#admit(message.slave, pid, message, now);
+    const agent = this.#admit(this.#state.parts.info(message.slave), pid, message, now);
     agent.reregisteredAt = now;
     this.#state.watcher.onAgent(agent, 'changed');
     this.#forgetUnreachable(agent.id);
@@ -361,6 +363,7 @@ export class AgentDesk {
   #addTask(agent: AgentRecord, task: Task): FrameworkRecord | undefined {
     const framework = this.#state.frameworks.get(task.framework_id.value);
     if (framework === undefined || framework.tasks.has(task.task_id.value)) return undefined;
+    if (task.resources !== undefined) task.resources = this.#state.parts.needs(task.resources);
     const resources = Resources.of(task.resources);
     const isReleased = isTerminal(task.state);
     this.#state.holdings.removeUnreachable(framework, task.task_id.value);
@@ -373,18 +376,19 @@ export class AgentDesk {
   #welcomeBack(agent: AgentRecord, message: Reregister, now: number, isNew: boolean): void {
     const isSame = isSameVersion(agent.resourceVersion, message.resource_version_uuid?.value);
     const isRepetition = isSame && !isNew && agent.isConnected;
+    const { parts } = this.#state;
     agent.isConnected = true;
     agent.pingsMissed = 0;
     agent.reregisteredAt = now;
     agent.version = message.version ?? agent.version;
-    agent.capabilities = message.agent_capabilities ?? agent.capabilities;
+    agent.capabilities = parts.one(message.agent_capabilities ?? agent.capabilities);
     this.#state.emit({ kind: 'link', to: agent.pid });
     agent.resourceVersion = message.resource_version_uuid?.value ?? agent.resourceVersion;
     // What is not of its configuration it tells of soon after.
     const others = agent.total.filter(
       ({ revocable, provider_id }) => revocable !== undefined || provider_id !== undefined,
     );
-    const total = this.#state.shared(totalOf(message.slave, message).add(others));
+    const total = parts.bag(totalOf(parts, agent.info, message).add(others));
     // A report that was on its way before knows nothing of operations sent since; they do arrive.
     if (!isRepetition && !total.equals(agent.total)) {
       // Operations were lost on their way: what was offered since may not be there.

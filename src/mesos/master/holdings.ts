@@ -3,6 +3,7 @@
 import { needsCheckpoint } from '#mesos/resources/kinds.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import type { ExecutorInfo, Task, TaskState } from '#wire/mesos/v1.ts';
+import { mapToFill, setToFill } from './nothing.ts';
 import type { StateWatcher } from './state-watcher.ts';
 import type {
   AgentRecord,
@@ -38,7 +39,7 @@ export class Holdings {
     const agent = this.#state.agents.get(task.agent_id.value);
     framework.tasks.set(task.task_id.value, record);
     count(framework, task.state, 1);
-    agent?.tasks.add(record);
+    if (agent !== undefined) agent.tasks = setToFill(agent.tasks).add(record);
     if (!isReleased) this.#use(framework, agent, resources);
     this.#state.watcher.onTask(framework, task, 'tasks', 'came');
   }
@@ -105,7 +106,7 @@ export class Holdings {
   /** False when it is there already. */
   addExecutor(agent: AgentRecord, frameworkId: string, info: ExecutorInfo): boolean {
     const byId = agent.executors.get(frameworkId) ?? new Map<string, ExecutorRecord>();
-    agent.executors.set(frameworkId, byId);
+    agent.executors = mapToFill(agent.executors).set(frameworkId, byId);
     const id = info.executor_id.value;
     if (byId.has(id)) return false;
     const resources = Resources.of(info.resources);
@@ -143,9 +144,11 @@ export class Holdings {
     const agent = agents.get(offer.agentId);
     const framework = frameworks.get(offer.frameworkId);
     offers.set(offer.id, offer);
-    agent?.offers.add(offer.id);
     framework?.offers.add(offer.id);
-    if (agent !== undefined) agent.offered = undefined;
+    if (agent !== undefined) {
+      agent.offers = setToFill(agent.offers).add(offer.id);
+      agent.offered = undefined;
+    }
     framework?.offered.add(offer.resources);
     watcher.onOffer(framework, agent, offer, 'came');
   }

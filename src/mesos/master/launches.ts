@@ -14,6 +14,7 @@ import type {
 } from '#wire/mesos/v1.ts';
 import { refusedLaunch } from '#mesos/security/action-objects.ts';
 import { shownContainer, shownHealthCheck } from '#mesos/security/redaction.ts';
+import { setToFill } from './nothing.ts';
 import { NO_PID } from './roles.ts';
 import type { MasterState } from './state.ts';
 import { masterStatus } from './statuses.ts';
@@ -54,7 +55,7 @@ export class LaunchDesk {
   launch(on: Target, operation: Offer_Operation, pool: Pool): void {
     const { framework, agent, now } = on;
     for (const info of operation.launch?.task_infos ?? []) {
-      const task = withRole(info, on);
+      const task = this.#shared(withRole(info, on));
       const unallowed = refusedLaunch(framework.approvers, framework.info, task);
       if (unallowed !== undefined) {
         const reason = 'REASON_TASK_UNAUTHORIZED';
@@ -85,6 +86,11 @@ export class LaunchDesk {
     }
   }
 
+  /** What it asks for is what others ask for. */
+  #shared(task: TaskInfo): TaskInfo {
+    return { ...task, resources: this.#state.parts.needs(task.resources ?? []) };
+  }
+
   /** More users of a shared volume than the offer had copies are allocated as well. */
   #consume({ framework, agent }: Target, needs: Resources, pool: Pool): void {
     const more = needs.shared().subtract(pool.left.shared());
@@ -97,7 +103,9 @@ export class LaunchDesk {
     if (group === undefined) return;
     const { framework, agent, now } = on;
     const executor = withRoleOnly(group.executor, on.role);
-    const tasks = (group.task_group.tasks ?? []).map((task) => withRole(task, on));
+    const tasks = (group.task_group.tasks ?? []).map((task) => {
+      return this.#shared(withRole(task, on));
+    });
     const unallowed = refusedGroup(framework, tasks);
     const wrong = unallowed ?? validateGroup(executor, tasks, this.#context(on, pool.left));
     if (wrong !== undefined) {
@@ -143,8 +151,8 @@ export class LaunchDesk {
     const task: Task = {
       name: info.name,
       task_id: info.task_id,
-      framework_id: { value: framework.id },
-      agent_id: { value: agent.id },
+      framework_id: framework.info.id ?? { value: framework.id },
+      agent_id: agent.info.id ?? { value: agent.id },
       state: 'TASK_STAGING',
       resources: info.resources,
       ...(executor === undefined ? {} : { executor_id: executor.executor_id }),
@@ -186,7 +194,8 @@ export class LaunchDesk {
     const agent = this.#state.agents.get(agentId);
     if (agent === undefined) return;
     if (!agent.isConnected) {
-      agent.pendingKills.add(`${framework.id}\n${kill.task_id.value}`);
+      const waiting = `${framework.id}\n${kill.task_id.value}`;
+      agent.pendingKills = setToFill(agent.pendingKills).add(waiting);
       return;
     }
     const body = {

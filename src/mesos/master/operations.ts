@@ -27,6 +27,7 @@ import {
   type OperationContext,
 } from './operation-validation.ts';
 import { isTerminalOperation } from '#wire/mesos/operation-states.ts';
+import { mapToFill } from './nothing.ts';
 import type { MasterState } from './state.ts';
 import { FORBIDDEN } from './types.ts';
 import type {
@@ -154,7 +155,7 @@ export class OperationDesk {
       held: undefined,
       isOrphan: false,
     };
-    agent.operations.set(key, record);
+    agent.operations = mapToFill(agent.operations).set(key, record);
     this.#state.pending.begin(agent, record, how);
     this.#count(operation.info, operation.latest_status.state);
     const id = operation.info.id?.value;

@@ -3,7 +3,6 @@
 // the views.
 import { AllocatorCore } from '#mesos/allocator/allocator-core.ts';
 import { regionOf } from '#mesos/resources/domain.ts';
-import type { Resources } from '#mesos/resources/resources.ts';
 import { agentActions, refusedOf } from '#mesos/security/action-objects.ts';
 import { Authorizer } from '#mesos/security/authorizer.ts';
 import type { Principal } from '#mesos/security/principal.ts';
@@ -13,6 +12,7 @@ import { isTerminal } from '#wire/mesos/task-states.ts';
 import { FrameworkMetrics } from './framework-metrics.ts';
 import { Holdings, isOf } from './holdings.ts';
 import { PendingOperations } from './pending-operations.ts';
+import { SharedParts } from './shared-parts.ts';
 import { nobody, type StateWatcher } from './state-watcher.ts';
 import { recordStatus, stateFor } from './statuses.ts';
 import type {
@@ -33,8 +33,6 @@ import type {
  * (AGENT_RECOVERY_FACTOR of Mesos, which until then offers nothing to anybody).
  */
 const RETURNED_ENOUGH = 0.8;
-/** Kinds of machines in one cluster are few. */
-const BAGS_MAX = 4_096;
 
 /** The state that the desks (agents, launches) and the views (endpoints) share with the core. */
 export class MasterState {
@@ -66,6 +64,7 @@ export class MasterState {
   readonly offers = new Map<string, OfferRecord>();
   readonly holdings = new Holdings(this);
   readonly pending: PendingOperations;
+  readonly parts = new SharedParts();
   /** Told of every change that endpoints show. */
   watcher: StateWatcher = nobody;
   readonly byConnection = new Map<ConnectionId, string>();
@@ -80,7 +79,6 @@ export class MasterState {
   #nextToken = 1;
   readonly #afterwards = new Map<number, (now: number) => void>();
   #effects: MasterEffect[] = [];
-  readonly #bags = new Map<string, Resources>();
 
   constructor(options: MasterOptions, recovered: readonly AgentInfo[], now: number) {
     this.options = options;
@@ -130,15 +128,6 @@ export class MasterState {
     this.#recovered.delete(agentId);
     if (info !== undefined) this.watcher.onRecovered(info);
     if (this.recovered.size <= this.#missingMax) this.allocator.awaitReturns(false);
-  }
-
-  /** One bag for all agents that have the same: what is derived from it is then made once. */
-  shared(bag: Resources): Resources {
-    const key = JSON.stringify(bag.toWire());
-    const known = this.#bags.get(key);
-    if (known !== undefined) return known;
-    if (this.#bags.size < BAGS_MAX) this.#bags.set(key, bag);
-    return bag;
   }
 
   messagesOf(principal: string): { received: number; processed: number } {

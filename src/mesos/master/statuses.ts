@@ -50,6 +50,13 @@ export function masterStatus(own: OwnStatus): TaskStatus {
 /** Keeps the history of a task: a repeated state replaces the last entry. */
 export function recordStatus(task: Task, status: TaskStatus): void {
   const { data: _data, ...kept } = status;
+  // The ids are those of the task: kept once.
+  const { task_id, agent_id, executor_id } = task;
+  if (kept.task_id.value === task_id.value) kept.task_id = task_id;
+  if (kept.agent_id?.value === agent_id.value) kept.agent_id = agent_id;
+  if (executor_id !== undefined && kept.executor_id?.value === executor_id.value) {
+    kept.executor_id = executor_id;
+  }
   const statuses = task.statuses ?? [];
   if (statuses.at(-1)?.state === status.state) statuses.pop();
   statuses.push(kept);

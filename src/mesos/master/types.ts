@@ -219,6 +219,7 @@ export interface FrameworkRecord {
   readonly operations: Map<string, OperationRecord>;
 }
 
+/** Its collections may be those that all share while they are empty (nothing.ts). */
 export interface AgentRecord {
   info: AgentInfo;
   readonly id: string;
@@ -234,16 +235,16 @@ export interface AgentRecord {
   /** When it was told to drain. */
   drainStartedAt: number | undefined;
   /** frameworkId -> executorId */
-  readonly executors: Map<string, Map<string, ExecutorRecord>>;
+  executors: Map<string, Map<string, ExecutorRecord>>;
   /** Those of all frameworks that are on it and not completed. */
-  readonly tasks: Set<TaskRecord>;
-  readonly offers: Set<string>;
+  tasks: Set<TaskRecord>;
+  offers: Set<string>;
   /** Sums that holdings.ts keeps; undefined: to be added up again. */
   used: Resources | undefined;
   offered: Resources | undefined;
-  readonly pendingKills: Set<string>;
+  pendingKills: Set<string>;
   /** By uuid in hexadecimal. */
-  readonly operations: Map<string, OperationRecord>;
+  operations: Map<string, OperationRecord>;
   /** What was reserved and created on it since it was configured. */
   checkpointed: Resources;
   /** Changes when the agent refused something; launches and operations carry it. */

@@ -63,6 +63,28 @@ function toJsonBytes(value: object): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(value));
 }
 
+/**
+ * Values stay for as long as their entries do: they lie side by side, not between short-lived bytes that
+ * they would keep from being freed.
+ */
+const PAGE_BYTES = 64 * 1_024;
+class Pages {
+  #page = Buffer.alloc(0);
+  #used = 0;
+
+  pack(bytes: Uint8Array): Uint8Array {
+    if (bytes.length > PAGE_BYTES / 8) return bytes;
+    if (this.#used + bytes.length > this.#page.length) {
+      this.#page = Buffer.allocUnsafeSlow(PAGE_BYTES);
+      this.#used = 0;
+    }
+    const place = this.#page.subarray(this.#used, this.#used + bytes.length);
+    place.set(bytes);
+    this.#used += bytes.length;
+    return place;
+  }
+}
+
 function fromJsonBytes<T>(bytes: Uint8Array): T {
   return JSON.parse(new TextDecoder().decode(bytes)) as T;
 }
@@ -74,12 +96,12 @@ function standingOperation(key: string, standing: AgentStanding): StoreOp {
     : { kind: 'delete', key };
 }
 
-function operations(write: RegistryWrite): StoreOp[] {
+function operations(write: RegistryWrite, pages: Pages): StoreOp[] {
   switch (write.kind) {
     case 'admit-agent':
     case 'mark-reachable': {
       const id = write.info.id?.value ?? '';
-      const value = encode('AgentInfo', write.info);
+      const value = pages.pack(encode('AgentInfo', write.info));
       return [
         { kind: 'put', key: AGENTS + id, value },
         { kind: 'delete', key: UNREACHABLE + id },
@@ -129,11 +151,12 @@ function operations(write: RegistryWrite): StoreOp[] {
 }
 
 /** One commit for many writes; never a key twice in one, which etcd would refuse. */
-function transactions(writes: readonly RegistryWrite[]): StoreOp[][] {
+function transactions(writes: readonly RegistryWrite[], pages: Pages): StoreOp[][] {
   const all: StoreOp[][] = [];
   let current: StoreOp[] = [];
   let keys = new Set<string>();
-  for (const ops of writes.map(operations)) {
+  for (const write of writes) {
+    const ops = operations(write, pages);
     if (current.length + ops.length > TXN_OPS_MAX || ops.some(({ key }) => keys.has(key))) {
       all.push(current);
       current = [];
@@ -148,6 +171,7 @@ function transactions(writes: readonly RegistryWrite[]): StoreOp[][] {
 
 export class Registry {
   readonly #store: Store;
+  readonly #pages = new Pages();
   /** Holds while no other master has taken the registry over. */
   #guard: Compare[] = [];
 
@@ -219,7 +243,7 @@ export class Registry {
    * `deposed`: another master leads.
    */
   async applyAll(writes: readonly RegistryWrite[]): Promise<void> {
-    for (const then of transactions(writes)) {
+    for (const then of transactions(writes, this.#pages)) {
       // oxlint-disable-next-line unicorn/no-thenable -- the store's own word
       const result = await this.#store.txn({ compare: this.#guard, then });
       if (!result.ok) {

@@ -69,6 +69,8 @@ function timesOf({ kind, count }: Entry): number {
 /** Derived bags kept with the one they come from; more are made anew each time. */
 const ALLOCATED_KEPT_MAX = 32;
 
+const keptBags = new WeakMap<readonly Resource[], Resources>();
+
 export class Resources {
   static readonly none = new Resources(new Map());
   readonly #entries: ReadonlyMap<string, Entry>;
@@ -87,9 +89,17 @@ export class Resources {
 
   static of(resources: readonly Resource[] | undefined): Resources {
     if (resources === undefined || resources.length === 0) return Resources.none;
+    const kept = keptBags.get(resources);
+    if (kept !== undefined) return kept;
     const entries = new Map<string, Entry>();
     for (const resource of resources) addEntry(entries, fromWire(resource));
     return new Resources(entries);
+  }
+
+  /** The bag of a list that is kept and never changes: from now on `of` gives the same one. */
+  static keep(resources: readonly Resource[], bag = Resources.of(resources)): Resources {
+    keptBags.set(resources, bag);
+    return bag;
   }
 
   /** `entries`: by their keys, as `entries()` of other bags gives them. */
@@ -173,7 +183,9 @@ export class Resources {
   }
 
   filter(keep: (kind: Resource) => boolean): Resources {
-    return new Resources(new Map([...this.#entries].filter(([, { kind }]) => keep(kind))));
+    const entries = [...this.#entries].filter(([, { kind }]) => keep(kind));
+    if (entries.length === this.size) return this;
+    return entries.length === 0 ? Resources.none : new Resources(new Map(entries));
   }
 
   /** Whether every entry passes; then `filter` would change nothing. */
