@@ -6,6 +6,7 @@ import type { KubeObject } from '#kube/meta/object.ts';
 import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
 import { pemBlocks, requestOf, stubRequestKey } from '#kube/pki/signing.ts';
+import { chainCauses } from './issued-chain.ts';
 
 type Json = Record<string, unknown>;
 
@@ -240,7 +241,11 @@ function outcomeOf(object: KubeObject): string | undefined {
   )?.type;
 }
 
-function podStatusCauses(object: KubeObject, old: KubeObject): StatusCause[] {
+async function podStatusCauses(
+  object: KubeObject,
+  old: KubeObject,
+  now: number,
+): Promise<StatusCause[]> {
   const causes: StatusCause[] = [];
   let known = 0;
   conditionsOf(object).forEach(({ type = '', status = '' }, i) => {
@@ -259,7 +264,9 @@ function podStatusCauses(object: KubeObject, old: KubeObject): StatusCause[] {
   if (causes.length > 0) return causes;
   const [status, before] = [object['status'] ?? {}, old['status'] ?? {}] as [Json, Json];
   const fixed = (why: string, wanted: Json): StatusCause[] =>
-    same(status, wanted) ? [] : [invalidValue('status', status, why)];
+    same(status, wanted)
+      ? []
+      : [{ reason: 'FieldValueInvalid', message: `Invalid value: ${why}`, field: 'status' }];
   if (outcomeOf(old) !== undefined) {
     return fixed('immutable after PodCertificateRequest is issued, denied, or failed', before);
   }
@@ -270,48 +277,11 @@ function podStatusCauses(object: KubeObject, old: KubeObject): StatusCause[] {
       before,
     );
   }
-  if (outcome === 'Issued') return chainCauses(status);
+  if (outcome === 'Issued') return await chainCauses(status, specOf(old), now);
   return fixed(
     'non-condition status fields must be empty when denying or failing the PodCertificateRequest',
     { conditions: status['conditions'] },
   );
-}
-
-function chainCauses(status: Json): StatusCause[] {
-  const field = 'status.certificateChain';
-  const chain = String(status['certificateChain'] ?? '');
-  const refuse = (why: string): StatusCause[] => [invalidValue(field, chain, why)];
-  const [leaf, ...rest] = pemBlocks(chain);
-  if (leaf === undefined) {
-    return refuse('issued certificate chain must contain at least one certificate');
-  }
-  if ([leaf, ...rest].some(({ type }) => type !== 'CERTIFICATE')) {
-    return refuse('issued certificate chain must consist entirely of CERTIFICATE PEM blocks');
-  }
-  const certificate = certificateOf(leaf.der);
-  if (certificate === undefined) return refuse('leaf certificate does not parse as valid X.509');
-  if (rest.some(({ der }) => certificateOf(der) === undefined)) {
-    return refuse('intermediate certificate does not parse as valid X.509');
-  }
-  const times = [
-    ['notBefore', certificate.validFromDate, 'NotBefore'],
-    ['notAfter', certificate.validToDate, 'NotAfter'],
-  ] as const;
-  for (const [name, time, shown] of times) {
-    const own = status[name];
-    const at = `status.${name}`;
-    if (own === undefined || own === null) {
-      return [requiredValue(at, 'must be present and consistent with the issued certificate')];
-    }
-    if (Date.parse(String(own)) !== time.getTime()) {
-      const why = `must be set to the ${shown} time encoded in the leaf certificate`;
-      return [invalidValue(at, own, why)];
-    }
-  }
-  const refresh = status['beginRefreshAt'];
-  if (refresh !== undefined && refresh !== null) return [];
-  const why = 'must be present and in the range [notbefore+10min, notafter-10min]';
-  return [requiredValue('status.beginRefreshAt', why)];
 }
 
 /** For the kinds of the group certificates.k8s.io; others have no causes here. */
@@ -320,6 +290,7 @@ export async function validateCertificates(
   object: KubeObject,
   old: KubeObject | undefined,
   subresource: string | undefined,
+  now: number,
 ): Promise<StatusCause[]> {
   switch (kind) {
     case 'CertificateSigningRequest': {
@@ -331,7 +302,7 @@ export async function validateCertificates(
       return bundleCauses(object, old);
     case 'PodCertificateRequest':
       if (old === undefined) return await keyCauses(object);
-      if (subresource === 'status') return podStatusCauses(object, old);
+      if (subresource === 'status') return await podStatusCauses(object, old, now);
       if (same(object['spec'], old['spec'])) return [];
       return [invalidValue('spec', object['spec'], 'field is immutable')];
     default:

@@ -150,7 +150,8 @@ export class Handler {
           }
           if (context.info.group === 'certificates.k8s.io') {
             const { kind } = context.info;
-            return await validateCertificates(kind, object, old, context.subresource);
+            const now = env.clock.now();
+            return await validateCertificates(kind, object, old, context.subresource, now);
           }
           if (object.kind === 'CustomResourceDefinition' && context.subresource === undefined) {
             return validateDefinitionSpec(object, old);
