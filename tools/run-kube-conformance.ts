@@ -46,11 +46,19 @@ function parts(heading: string): [before: string, section: string, behind: strin
   return end < 0 ? [before, rest, ''] : [before, rest.slice(0, end + 1), rest.slice(end + 1)];
 }
 
-function namesOfPage(heading: string): string[] {
+/** What the page says of tests; those that are not run again stay as they were. */
+function outcomesOfPage(heading: string): Outcome[] {
   const [, list] = parts(heading);
-  return [...list.matchAll(/^- (?:passed|failed): (.*?)(?: — .*)?$/gm)].map(
-    ([, name = '']) => name,
+  return [...list.matchAll(/^- (passed|failed): (.*?)(?: — (.*))?$/gm)].map(
+    ([, outcome, name = '', failure = '']) => ({
+      name,
+      failure: outcome === 'passed' ? undefined : failure,
+    }),
   );
+}
+
+function namesOfPage(heading: string): string[] {
+  return outcomesOfPage(heading).map(({ name }) => name);
 }
 
 /** Nodes that are ready and take pods, with nobody behind them. */
@@ -138,7 +146,9 @@ async function play(
   });
 }
 
-function write(heading: string, outcomes: readonly Outcome[]): void {
+function write(heading: string, run: readonly Outcome[]): void {
+  const isAgain = new Set(run.map(({ name }) => name));
+  const outcomes = [...run, ...outcomesOfPage(heading).filter(({ name }) => !isAgain.has(name))];
   const [before, , behind] = parts(heading);
   const failed = outcomes.filter(({ failure }) => failure !== undefined).length;
   const date = new Date().toISOString().slice(0, 10);
