@@ -18,10 +18,14 @@ import { reconcileJob, releases, TRACKING } from './core.ts';
 
 const byTrackedJob = 'tracked-job';
 
+/** In the place of a job's name: pods that are tracked, and nobody's. */
+const NOBODY = '';
+
 function trackedJobs(pod: KubeObject): string[] {
+  if (pod.metadata.finalizers?.includes(TRACKING) !== true) return [];
   const owner = controllerOf(pod);
-  const isTracked = pod.metadata.finalizers?.includes(TRACKING) === true;
-  return isTracked && owner?.kind === 'Job' ? [`${pod.metadata.namespace}/${owner.name}`] : [];
+  const isOther = owner !== undefined && owner.kind !== 'Job';
+  return isOther ? [] : [`${pod.metadata.namespace}/${owner?.name ?? NOBODY}`];
 }
 
 /** Pods whose job is gone are held by nobody any more. */
@@ -42,6 +46,9 @@ export function jobController(services: ControllerServices): Controller {
       needs: [all, owned],
       keys: () => all.list().map(keyOf),
       reconcile: (key, now) => {
+        if (key.endsWith(`/${NOBODY}`)) {
+          return { effects: releases(owned.byIndex(byTrackedJob, key)) };
+        }
         const job = all.get(key);
         const orphans = strayEffects(owned.byIndex(byTrackedJob, key), job);
         if (job === undefined) return { effects: orphans };
@@ -53,6 +60,11 @@ export function jobController(services: ControllerServices): Controller {
     services,
   );
   followOwn(all, controller);
+  const letGo = (pod: KubeObject): void => {
+    if (controllerOf(pod) !== undefined) return;
+    for (const key of trackedJobs(pod)) controller.enqueue(key);
+  };
+  owned.addHandler({ onAdd: letGo, onUpdate: (_old, next) => letGo(next) });
   const adopters = (orphan: KubeObject): string[] =>
     all
       .byIndex(byNamespace, orphan.metadata.namespace ?? '')

@@ -12,7 +12,13 @@ const FINALIZER = 'kubernetes';
 const RETRY_MS = 100;
 const RETRY_MS_MAX = 5_000;
 
-/** Deletes what is there and counts what stays (pods end in their own time). */
+const isPods = ({ group, resource }: DiscoveredResource): boolean =>
+  group === '' && resource === 'pods';
+
+/**
+ * Deletes what is there and counts what stays. Pods end in their own time, and until then they keep what they
+ * may need: configuration, accounts, policies (OrderedNamespaceDeletion).
+ */
 async function empty(
   client: KubeClient,
   namespace: string,
@@ -21,7 +27,7 @@ async function empty(
   const counts = new Map<string, number>();
   const finalizers = new Map<string, number>();
   let deletionFailure: string | undefined;
-  const work = resources.map(async (resource) => {
+  const work = async (resource: DiscoveredResource): Promise<void> => {
     try {
       const before = await client.list(resource, { namespace, isMetadataOnly: true });
       if (before.items.length === 0) return;
@@ -37,8 +43,10 @@ async function empty(
       if (hasReason(error, 'NotFound', 'MethodNotAllowed')) return;
       deletionFailure = (error as Error).message;
     }
-  });
-  await Promise.all(work);
+  };
+  await Promise.all(resources.filter(isPods).map(work));
+  const isFirstDone = counts.size === 0 && deletionFailure === undefined;
+  if (isFirstDone) await Promise.all(resources.filter((one) => !isPods(one)).map(work));
   return { counts, finalizers, deletionFailure };
 }
 
