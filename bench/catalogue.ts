@@ -9,6 +9,7 @@ import { kubeObjects } from './kube-objects.ts';
 import { kubePatches } from './kube-patches.ts';
 import { kubeScheduling } from './kube-scheduling.ts';
 import { kubeWatch, kubeWatchLarge } from './kube-watch.ts';
+import { mesosAllocator } from './mesos-allocator.ts';
 import { mesosFrameworks } from './mesos-frameworks.ts';
 import { mesosLaunch } from './mesos-launch.ts';
 import { mesosOffers } from './mesos-offers.ts';
@@ -25,6 +26,7 @@ export const benchmarks: readonly Benchmark[] = [
   mesosState,
   mesosReaders,
   mesosScale,
+  mesosAllocator,
   agentTask,
   agentProcesses,
   agentContainers,
