@@ -193,11 +193,9 @@ export class LegacyApi {
     const filter = {
       nested: withStatus && query.get('show_nested') === 'true',
       standalone: withStatus && query.get('show_standalone') === 'true',
+      isSeen: (rootId: string) => access.maySeeContainer(rootId),
     };
-    const every = await listContainers(shell.core, containers, filter, env.clock.now());
-    const listed = every.filter(({ container_id }) =>
-      access.maySeeContainer(pathOf(container_id)[0] ?? ''),
-    );
+    const listed = await listContainers(shell.core, containers, filter, env.clock.now());
     return listed.map((one) => {
       const { container_id, framework_id, executor_id, executor_name } = one;
       const key = { frameworkId: framework_id?.value ?? '', executorId: executor_id?.value ?? '' };

@@ -4,7 +4,6 @@ import type { Env } from '#env/env.ts';
 import type { AgentCall, AgentResponse, FrameworkInfo, Task } from '#wire/mesos/v1.ts';
 import { type Executor, type Framework, taskOf } from './agent-state.ts';
 import type { AgentAccess } from './access.ts';
-import { pathOf } from './container-id.ts';
 import type { AgentCore } from './core.ts';
 import type { Containers } from './containers.ts';
 import type { Exchange } from './exchange.ts';
@@ -168,11 +167,12 @@ export class OperatorApi {
       case 'GET_CONTAINERS': {
         const { shell, containers: all, env } = this.#view;
         const { show_nested = false, show_standalone = false } = call.get_containers ?? {};
-        const filter = { nested: show_nested, standalone: show_standalone };
-        const every = await listContainers(shell.core, all, filter, env.clock.now());
-        const containers = every.filter(({ container_id }) =>
-          access.maySeeContainer(pathOf(container_id)[0] ?? ''),
-        );
+        const filter = {
+          nested: show_nested,
+          standalone: show_standalone,
+          isSeen: (rootId: string) => access.maySeeContainer(rootId),
+        };
+        const containers = await listContainers(shell.core, all, filter, env.clock.now());
         return { type: 'GET_CONTAINERS', get_containers: { containers } };
       }
       case 'LIST_FILES': {

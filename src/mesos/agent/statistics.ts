@@ -22,6 +22,8 @@ const MB = 1024 * 1024;
 export interface ContainerFilter {
   readonly nested: boolean;
   readonly standalone: boolean;
+  /** Asked before anything is waited for: whose executor ended meanwhile would be nobody's. */
+  readonly isSeen: (rootId: string) => boolean;
 }
 
 function statisticsOf(
@@ -91,7 +93,7 @@ interface Listed {
   readonly pid: number | undefined;
 }
 
-/** Every container that lives, those of executors first. */
+/** Every container that lives and that the caller may see, those of executors first. */
 export async function listContainers(
   core: AgentCore,
   containers: Containers,
@@ -104,8 +106,9 @@ export async function listContainers(
   const others = [...containers.taskContainers(), ...containers.nested.paths()].filter(({ path }) =>
     path.length === 1 ? filter.standalone : filter.nested,
   );
+  const seen = [...tops, ...others].filter(({ path }) => filter.isSeen(path[0] ?? ''));
   return Promise.all(
-    [...tops, ...others].map(async ({ path, pid }) => {
+    seen.map(async ({ path, pid }) => {
       const executor = byId.get(path[0] ?? '');
       const usage = await containers.usage(path);
       const limits = path.length === 1 && executor !== undefined ? resourcesOf(executor) : [];
