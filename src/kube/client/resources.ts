@@ -46,6 +46,8 @@ export const leases = gvr('coordination.k8s.io', 'v1', 'leases');
 export const podDisruptionBudgets = gvr('policy', 'v1', 'poddisruptionbudgets');
 export const priorityClasses = gvr('scheduling.k8s.io', 'v1', 'priorityclasses');
 export const volumeAttributesClasses = gvr('storage.k8s.io', 'v1', 'volumeattributesclasses');
+export const serviceCidrs = gvr('networking.k8s.io', 'v1', 'servicecidrs');
+export const ipAddresses = gvr('networking.k8s.io', 'v1', 'ipaddresses');
 export const runtimeClasses = gvr('node.k8s.io', 'v1', 'runtimeclasses');
 export const customResourceDefinitions = gvr(
   'apiextensions.k8s.io',

@@ -22,6 +22,7 @@ import { replicationControllerController } from './replicationcontroller/control
 import { resourceQuotaController } from './resourcequota/controller.ts';
 import { rootCaController } from './rootca/controller.ts';
 import { serviceAccountController } from './serviceaccount/controller.ts';
+import { serviceCidrController } from './servicecidrs/controller.ts';
 import { statefulSetController } from './statefulset/controller.ts';
 import { ttlAfterFinishedController } from './ttlafterfinished/controller.ts';
 import {
@@ -62,6 +63,7 @@ const makers: readonly ((services: ControllerServices) => Controller)[] = [
   volumeProtectionController,
   classProtectionController,
   certificateController,
+  serviceCidrController,
 ];
 
 export interface RunningControllers {

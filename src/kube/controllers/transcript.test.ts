@@ -34,6 +34,7 @@ const byKind: Readonly<Record<string, GroupVersionResource>> = {
   ResourceQuota: known.resourceQuotas,
   Service: known.services,
   ServiceAccount: known.serviceAccounts,
+  ServiceCIDR: known.serviceCidrs,
   StatefulSet: known.statefulSets,
   Widget: { group: 'example.com', version: 'v1', resource: 'widgets' },
 };
@@ -45,7 +46,9 @@ function resourceOf(kind: string): GroupVersionResource {
 }
 
 const namespaced = (kind: string): boolean =>
-  !['Node', 'Namespace', 'PersistentVolume', 'CustomResourceDefinition'].includes(kind);
+  !['Node', 'Namespace', 'PersistentVolume', 'CustomResourceDefinition', 'ServiceCIDR'].includes(
+    kind,
+  );
 
 /** Made names by the order in which they were first seen: hashes h1, h2, endings p1, p2. */
 class Names {
@@ -107,6 +110,7 @@ const views: Readonly<Record<string, (object: KubeObject) => string>> = {
     ),
   Job: (one) =>
     `${numbers(one['status'], 'active', 'succeeded', 'failed', 'completedIndexes', 'failedIndexes')} ${conditions(one)}`,
+  ServiceCIDR: (one) => conditions(one),
   CronJob: (one) => `active=${(one['status']?.active ?? []).length}`,
   Pod: (one) => {
     const owner = one.metadata.ownerReferences?.find(({ controller }) => controller === true);
