@@ -1,5 +1,5 @@
 // `./strata bench [NAME…]`: runs benchmarks beside their peers and reports ratios.
-// A NAME is the start of a benchmark's name: `mesos` runs all that compare with the Mesos master.
+// A NAME is that of a benchmark, or the start of several: `mesos` runs all that compare with the Mesos master.
 import { join } from 'node:path';
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -48,9 +48,11 @@ function choose(): Choice | undefined {
 
 async function main(): Promise<number> {
   const choice = choose();
+  const isMeant = (name: string, wanted: string): boolean =>
+    benchmarks.some((one) => one.name === wanted) ? name === wanted : name.startsWith(wanted);
   const chosen = benchmarks.filter(
     ({ name }) =>
-      choice?.names.length === 0 || choice?.names.some((start) => name.startsWith(start)),
+      choice?.names.length === 0 || choice?.names.some((wanted) => isMeant(name, wanted)),
   );
   if (choice === undefined || chosen.length === 0) {
     process.stderr.write(usage);
