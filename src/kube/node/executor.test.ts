@@ -82,6 +82,11 @@ class Around implements AsyncDisposable {
     return true;
   }
 
+  /** Somebody has deleted it without a grace. */
+  forget(pod: Pod): void {
+    this.#delete(pod.metadata.uid ?? '');
+  }
+
   #delete(uid: string): void {
     this.pods.delete(uid);
     this.executor.onPodGone(uid);
@@ -196,6 +201,21 @@ test('NodeExecutor runs a pod when its launch and its object have come, and ends
   await world.until(() => world.states().includes('TASK_KILLED'));
   assert.equal(world.pods.size, 0);
   assert.equal(await world.runs(), 1);
+});
+
+test('NodeExecutor tells the end of a task whose pod goes from the API just when it has ended', async () => {
+  await using world = new Around();
+  await world.start();
+  const pod = aPod('p9', sleeper);
+  world.put(pod);
+  world.launch(pod);
+  await world.until(() => world.states().includes('TASK_RUNNING'));
+  world.delete(pod, 0);
+  // Its worker has yet to write that down.
+  const worker = world.executor.worker('default', 'p9');
+  while (worker?.isFinished === false) await new Promise((done) => setImmediate(done));
+  world.forget(pod);
+  await world.until(() => world.states().includes('TASK_KILLED'));
 });
 
 test('NodeExecutor goes on after kill -9 without running anything twice', async () => {

@@ -454,8 +454,10 @@ export class NodeExecutor {
 
   async #forget(uid: string): Promise<void> {
     const worker = this.#workers.get(uid);
-    const { end, former = [] } = this.#tasks.get(uid) ?? {};
-    if (former.length > 0 || (end !== undefined && !end.acknowledged)) return;
+    const record = this.#tasks.get(uid);
+    // Also when nobody has told its end yet: what its worker has to write down first may come after the pod is gone.
+    const isOpen = record !== undefined && record.end?.acknowledged !== true;
+    if (isOpen || (record?.former ?? []).length > 0) return;
     this.#workers.delete(uid);
     this.#tasks.delete(uid);
     this.#running.delete(uid);
