@@ -98,7 +98,7 @@ class Twin {
       const tasks = [...state.frameworks.values()].flatMap((one) =>
         [...one.tasks.values()].filter(({ task }) => task.agent_id.value === agent.id),
       );
-      assert.deepEqual(agent.tasks, new Set(tasks), agent.id);
+      assert.deepEqual(new Set(agent.tasks), new Set(tasks), agent.id);
       const executors = [...agent.executors.values()].flatMap((byId) => [...byId.values()]);
       const live = tasks.filter(({ isReleased }) => !isReleased);
       const used = Resources.join([...live, ...executors].map(({ resources }) => resources));
