@@ -51,7 +51,7 @@ export class MasterProcess {
   readonly #world: World;
   readonly #seat: MasterSeat;
   readonly #registry: SimRegistry;
-  readonly #leadership: number;
+  #leadership: number;
   readonly #links: Links;
   readonly #streams = new Map<number, Channel>();
   readonly #subscribers = new Map<number, Subscriber>();
@@ -60,6 +60,8 @@ export class MasterProcess {
   /** By token: who waits for an answer until it is durable. */
   readonly #waiting = new Map<number, () => void>();
   #persistedAt = 0;
+  /** A write failed; it may come yet. */
+  #isUncertain = false;
   #nextConnection = 1;
   #timer: { readonly at: number; readonly timer: Timer } | undefined;
   #allocation: { readonly isPatient: boolean; readonly timer: Timer } | undefined;
@@ -104,7 +106,8 @@ export class MasterProcess {
 
   /** Its sender is dead by then, and another master may lead, which has read the registry without it. */
   #arrives(change: RegistryChange, delayMs: number): void {
-    this.#world.clock.after(delayMs, () => void this.#registry.write(change, this.#leadership));
+    const leadership = this.#leadership;
+    this.#world.clock.after(delayMs, () => void this.#registry.write(change, leadership));
   }
 
   fromAgent(upid: string, message: FromAgent, connection: number): void {
@@ -313,13 +316,16 @@ export class MasterProcess {
       if (!this.life.isAlive) return;
       this.#persisting.shift();
       if (this.#world.isRegistryAway(this.#seat)) {
-        // A write that failed may be there all the same.
+        // A write that failed may be there all the same, or come yet.
+        this.#isUncertain = true;
         const fate = random.next();
         if (fate < 0.3) this.#registry.write(change, this.#leadership);
         else if (fate < 0.5) this.#arrives(change, 1 + random.below(LATE_WRITE_MS_MAX));
         then(false);
         return;
       }
+      if (this.#isUncertain) this.#leadership = this.#registry.renew(this.#leadership);
+      this.#isUncertain = false;
       if (!this.#registry.write(change, this.#leadership)) return this.#seat.fail();
       if (!this.#world.reach(0, 'durable', this.#seat)) then(true);
     });

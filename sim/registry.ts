@@ -22,6 +22,11 @@ export class SimRegistry {
     return this.#leadership;
   }
 
+  /** What that master has asked for before and is on its way yet is refused from now on; unless another leads. */
+  renew(leadership: number): number {
+    return leadership === this.#leadership ? this.lead() : leadership;
+  }
+
   /** False: another master leads. */
   write(change: RegistryChange, leadership: number): boolean {
     if (leadership !== this.#leadership) return false;

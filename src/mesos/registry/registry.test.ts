@@ -53,3 +53,21 @@ test('a master that was deposed cannot write', async () => {
   const ids = (await next.read()).agents.map(({ id }) => id?.value);
   assert.deepEqual(ids, ['S1', 'S3']);
 });
+
+test('a write that failed cannot be made after the next one', async () => {
+  const store: Store = new MemoryStore();
+  const registry = new Registry(store);
+  await registry.lead('m');
+  const write = store.txn.bind(store);
+  const late: Txn[] = [];
+  store.txn = (txn) => {
+    late.push(txn);
+    return Promise.reject(new Error('no answer'));
+  };
+  const weight = (of: number): RegistryWrite => ({ kind: 'set-weight', role: 'a', weight: of });
+  await assert.rejects(registry.apply(weight(2)), /no answer/);
+  store.txn = write;
+  await registry.apply(weight(3));
+  for (const txn of late) await store.txn(txn);
+  assert.deepEqual((await registry.read()).weights, [{ role: 'a', weight: 3 }]);
+});

@@ -2,7 +2,7 @@
 // operators decided of them, weights, quotas, and the maintenance schedule. One key for each entry, values
 // are protobuf or JSON of it.
 import { Fault } from '#base/fault.ts';
-import { prefixEnd, type Compare, type Store, type StoreOp } from '#store/store.ts';
+import { prefixEnd, type Compare, type Store, type StoreOp, type TxnResult } from '#store/store.ts';
 import { decode, encode } from '#wire/mesos/codec.ts';
 import type {
   AgentInfo,
@@ -172,8 +172,11 @@ function transactions(writes: readonly RegistryWrite[], pages: Pages): StoreOp[]
 export class Registry {
   readonly #store: Store;
   readonly #pages = new Pages();
-  /** Holds while no other master has taken the registry over. */
+  /** Holds while no other master has taken the registry over, and nothing is asked for of which the outcome is unknown. */
   #guard: Compare[] = [];
+  #masterId: string | undefined;
+  /** A write failed, and may be made later than those that follow it. */
+  #isUncertain = false;
 
   constructor(store: Store) {
     this.#store = store;
@@ -184,13 +187,26 @@ export class Registry {
    * believes of its leadership.
    */
   async lead(masterId: string): Promise<void> {
+    this.#masterId = masterId;
+    await this.#hold(masterId, []);
+  }
+
+  /** What was asked for before and is on its way yet is refused from now on. Fault `deposed`: another master leads. */
+  async #renew(masterId: string): Promise<void> {
+    const held = await this.#store.get(LEADER);
+    if (held === undefined || fromJsonBytes<{ id: string }>(held.value).id !== masterId) {
+      throw deposed();
+    }
+    await this.#hold(masterId, [{ key: LEADER, target: 'mod', equals: held.modRevision }]);
+  }
+
+  async #hold(masterId: string, compare: Compare[]): Promise<void> {
     const value = toJsonBytes({ id: masterId });
     // oxlint-disable-next-line unicorn/no-thenable -- the store's own word
-    const { revision } = await this.#store.txn({
-      compare: [],
-      then: [{ kind: 'put', key: LEADER, value }],
-    });
-    this.#guard = [{ key: LEADER, target: 'mod', equals: revision }];
+    const result = await this.#store.txn({ compare, then: [{ kind: 'put', key: LEADER, value }] });
+    if (!result.ok) throw deposed();
+    this.#guard = [{ key: LEADER, target: 'mod', equals: result.revision }];
+    this.#isUncertain = false;
   }
 
   async read(): Promise<RegistryContent> {
@@ -244,11 +260,22 @@ export class Registry {
    */
   async applyAll(writes: readonly RegistryWrite[]): Promise<void> {
     for (const then of transactions(writes, this.#pages)) {
-      // oxlint-disable-next-line unicorn/no-thenable -- the store's own word
-      const result = await this.#store.txn({ compare: this.#guard, then });
-      if (!result.ok) {
-        throw new Fault({ code: 'deposed' }, 'Cannot write the registry: another master leads');
-      }
+      if (this.#isUncertain && this.#masterId !== undefined) await this.#renew(this.#masterId);
+      if (!(await this.#write(then)).ok) throw deposed();
     }
   }
+
+  async #write(then: StoreOp[]): Promise<TxnResult> {
+    try {
+      // oxlint-disable-next-line unicorn/no-thenable -- the store's own word
+      return await this.#store.txn({ compare: this.#guard, then });
+    } catch (error) {
+      this.#isUncertain = true;
+      throw error;
+    }
+  }
+}
+
+function deposed(): Fault {
+  return new Fault({ code: 'deposed' }, 'Cannot write the registry: another master leads');
 }
