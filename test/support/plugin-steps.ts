@@ -320,6 +320,38 @@ function classes(): Step[] {
   ];
 }
 
+/** What a load balancer writes: the mode of an address is filled in for services of its type. */
+function balancers(): Step[] {
+  const place = 'balanced';
+  const services = `/api/v1/namespaces/${place}/services`;
+  const ports = [{ port: 80 }];
+  const write = (name: string, service: string, ingress: Json[]): Step => ({
+    name: `balancers: ${name}`,
+    method: 'PATCH',
+    path: `${services}/${service}/status`,
+    type: MERGE,
+    body: { status: { loadBalancer: { ingress } } },
+  });
+  const spec = (more: Json) => ({ ports, selector: { a: 'b' }, ...more });
+  return [
+    ...namespace(place),
+    create(
+      'balancers: one',
+      services,
+      {
+        metadata: { name: 'one' },
+        spec: spec({ type: 'LoadBalancer', allocateLoadBalancerNodePorts: false }),
+      },
+      silent,
+    ),
+    create('balancers: none', services, { metadata: { name: 'none' }, spec: spec({}) }, silent),
+    write('an address', 'one', [{ ip: '203.0.113.1' }]),
+    write('a mode', 'one', [{ ip: '203.0.113.1', ipMode: 'Proxy' }, { hostname: 'a.example' }]),
+    write('a wrong mode', 'one', [{ ip: '203.0.113.1', ipMode: 'Else' }]),
+    write('not its type', 'none', [{ ip: '203.0.113.1' }]),
+  ];
+}
+
 export function pluginSteps(): Step[] {
-  return [...limits(), ...security(), ...quotas(), ...classes()];
+  return [...limits(), ...security(), ...quotas(), ...classes(), ...balancers()];
 }

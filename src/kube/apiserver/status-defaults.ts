@@ -26,6 +26,7 @@ export function defaultStatus(info: ResourceInfo, object: KubeObject, now: strin
   const status = object['status'] as Json | undefined | null;
   if (status === undefined || status === null) return;
   if (key === '/nodes') fillNodeStatus(status);
+  if (key === '/services') fillAddressModes(object['spec'], status);
   const { conditions } = status;
   if (!Array.isArray(conditions)) return;
   const isRequest = key === 'certificates.k8s.io/certificatesigningrequests';
@@ -34,6 +35,15 @@ export function defaultStatus(info: ResourceInfo, object: KubeObject, now: strin
     if (!isRequest) continue;
     condition['lastUpdateTime'] ??= now;
     condition['lastTransitionTime'] ??= now;
+  }
+}
+
+/** Only services of that type have addresses of load balancers. */
+function fillAddressModes(spec: unknown, { loadBalancer }: Json): void {
+  if ((spec as Json | undefined)?.['type'] !== 'LoadBalancer') return;
+  const { ingress } = (loadBalancer ?? {}) as Json;
+  for (const address of Array.isArray(ingress) ? (ingress as Json[]) : []) {
+    if (address['ip']) address['ipMode'] ??= 'VIP';
   }
 }
 
