@@ -172,7 +172,7 @@ function transactions(writes: readonly RegistryWrite[], pages: Pages): StoreOp[]
 export class Registry {
   readonly #store: Store;
   readonly #pages = new Pages();
-  /** Holds while no other master has taken the registry over, and nothing is asked for of which the outcome is unknown. */
+  /** Holds while no other master has taken the registry over, and this one has not done so anew. */
   #guard: Compare[] = [];
   #masterId: string | undefined;
   /** A write failed, and may be made later than those that follow it. */
