@@ -3,6 +3,7 @@
 import { applyConversions, conversionsOf, unallocated } from '#mesos/resources/conversions.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import type { Messages, Operation } from '#wire/mesos/v1.ts';
+import { isSameVersion } from './agent-wire.ts';
 import type { OperationDesk } from './operations.ts';
 import { isTerminalOperation } from '#wire/mesos/operation-states.ts';
 import type { MasterState } from './state.ts';
@@ -100,7 +101,7 @@ export class AgentUpdateDesk {
         this.#operations.conclude(agent, record, operation.latest_status);
       }
     }
-    const isSame = Buffer.from(known.version).equals(told.resource_version_uuid.value);
+    const isSame = isSameVersion(known.version, told.resource_version_uuid.value);
     const total = foreseen(Resources.of(told.total_resources), isSame ? underWay : []);
     known.info = told.info ?? known.info;
     known.version = told.resource_version_uuid.value;
@@ -171,7 +172,7 @@ function isKnown(agent: AgentRecord, told: Reported): boolean {
   const id = told.info?.id?.value ?? '';
   const known = agent.providers.get(id);
   if (known === undefined) return false;
-  if (!Buffer.from(known.version).equals(told.resource_version_uuid.value)) return false;
+  if (!isSameVersion(known.version, told.resource_version_uuid.value)) return false;
   if (!known.total.equals(Resources.of(told.total_resources))) return false;
   if (JSON.stringify(known.info) !== JSON.stringify(told.info)) return false;
   const named = byKey(told.operations.operations ?? []);
