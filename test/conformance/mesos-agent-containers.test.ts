@@ -198,6 +198,45 @@ suite(`containers over the agent's API (${bestMaster} master)`, () => {
     assert.equal(end.message, 'Command exited with status 4');
   });
 
+  test('task attach: the end of a task of a group is told after its executor has gone', async () => {
+    framework.launchGroup({ type: 'DEFAULT', executor_id: { value: 'asked-late' } }, [
+      { id: 'ends-late', script: 'read -r line; exit 3', container: TERMINAL },
+    ]);
+    const running = await framework.reached('ends-late', 'TASK_RUNNING');
+    const id = running.container_status?.container_id ?? { value: '' };
+    const output = new OutputStream(machine.agentUrl, {
+      type: 'ATTACH_CONTAINER_OUTPUT',
+      attach_container_output: { container_id: id },
+    });
+    await output.until('attached', (one) => one.status === 200);
+    const input = new InputStream(machine.agentUrl, id);
+    input.write('go\n');
+    await output.ended;
+    await input.end();
+    await framework.reached('ends-late', 'TASK_FAILED');
+    await eventually('its executor has gone', async () => {
+      const show = { show_nested: true };
+      const listed = await call({ type: 'GET_CONTAINERS', get_containers: show });
+      const all = listed.body.get_containers?.containers ?? [];
+      return all.some((one) => one.executor_id?.value === 'asked-late') ? undefined : true;
+    });
+    assert.equal((await wait(id)).body.wait_nested_container?.exit_status, EXIT_3);
+    await remove(id);
+    assert.equal((await wait(id)).status, 404, 'it was removed');
+  });
+
+  test('task attach: a task without a terminal is refused in the words that the CLI knows', async () => {
+    const id = await taskContainer('without-terminal', 'sleep 600');
+    const attached = await call({
+      type: 'ATTACH_CONTAINER_OUTPUT',
+      attach_container_output: { container_id: id },
+    });
+    assert.equal(attached.status, 500);
+    assert.equal(attached.text, 'I/O switchboard server was disabled for this container');
+    assert.equal(await new InputStream(machine.agentUrl, id).end(), 500);
+    framework.kill('without-terminal');
+  });
+
   test('nested containers outlive kill -9 of the agent, sessions do not', async () => {
     const parent = await taskContainer('survivor', 'sleep 600');
     const lives = { value: 'lives', parent };

@@ -73,6 +73,11 @@ function bodyOf(call: AgentCall): { container_id: ContainerID; signal?: number |
   return { ...body, container_id };
 }
 
+/** As Mesos words it, and its CLI looks for: only terminals and sessions have a switchboard there. */
+function notAttachable(): HttpProblem {
+  return new HttpProblem(500, 'I/O switchboard server was disabled for this container');
+}
+
 function notFound(id: ContainerID): HttpProblem {
   return new HttpProblem(404, `Container ${nameOf(pathOf(id))} cannot be found`);
 }
@@ -229,6 +234,7 @@ export class ContainerApi {
     const media = streamMedia(request);
     const point = this.#nested.attach(pathOf(container_id));
     if (point === undefined) throw notFound(container_id);
+    if (point.input === undefined && point.terminalInput === undefined) throw notAttachable();
     await this.#stream(point, 'end', media, request, response);
   }
 
@@ -352,7 +358,7 @@ class Feed {
   static async open(point: AttachPoint, onClose: () => void): Promise<Feed> {
     if (point.input !== undefined) return new Feed(point, point.input, onClose);
     if (point.terminalInput === undefined) {
-      throw new HttpProblem(500, 'The container has neither a terminal nor an input to attach to');
+      throw notAttachable();
     }
     return new Feed(point, await openInput(point.terminalInput, 'write'), onClose);
   }

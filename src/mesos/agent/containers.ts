@@ -446,7 +446,8 @@ export class Containers {
           this.#onInput({ kind: 'container-started', containerId, pid, networks });
         },
         networks: (own) => this.#specs.networks.of(`${containerId}.${own}`)?.infos,
-        onEnded: (own) => {
+        onEnded: (own, status) => {
+          if (launch.type === 'default') this.nested.taskEnded([containerId, own], status);
           const id = launch.type === 'default' ? `${containerId}.${own}` : containerId;
           this.#tidy(this.#specs.gpus.give(id));
           this.#tidy(this.#specs.networks.leave(id));

@@ -20,6 +20,7 @@ import { containerProblem } from '#mesos/executor/isolation.ts';
 import { type ContainerPath, nameOf } from './container-id.ts';
 import { makeFifo, openInput } from './container-io.ts';
 import type { ContainerSpecs } from './container-spec.ts';
+import { LateEnds } from './late-ends.ts';
 import type { AgentPaths } from './paths.ts';
 
 /** A container that is an executor's or a task's. */
@@ -100,6 +101,7 @@ const NEVER = new Promise<never>(() => {});
 export class NestedContainers {
   readonly #options: NestedContainersOptions;
   readonly #all = new Map<string, Nested>();
+  readonly #lateEnds = new LateEnds();
 
   constructor(options: NestedContainersOptions) {
     this.#options = options;
@@ -194,8 +196,16 @@ export class NestedContainers {
     const found = this.#all.get(nameOf(path));
     if (found !== undefined) return found.ended.promise;
     const main = this.#options.findMain(path);
-    if (main === undefined) return undefined;
+    if (main === undefined) {
+      const late = this.#lateEnds.get(nameOf(path));
+      return late && Promise.resolve(late);
+    }
     return main.process?.exited.then(terminationOf) ?? NEVER;
+  }
+
+  /** A task's container below that of its executor has ended. */
+  taskEnded(path: ContainerPath, status: ExitStatus): void {
+    this.#lateEnds.add(nameOf(path), terminationOf(status));
   }
 
   /** False: there is none that runs. */
@@ -215,9 +225,10 @@ export class NestedContainers {
   /** Also of what is not there. `busy`: it has not ended. */
   async remove(path: ContainerPath): Promise<'removed' | 'busy'> {
     const found = this.#all.get(nameOf(path));
+    if (found?.end !== undefined) await this.#dispose(found);
+    else if (found !== undefined) return 'busy';
+    this.#lateEnds.delete(nameOf(path));
     if (found === undefined) return 'removed';
-    if (found.end === undefined) return 'busy';
-    await this.#dispose(found);
     await rm(found.info.sandbox, { recursive: true, force: true });
     if (path.length === 1) {
       await rm(this.#options.paths.container(path[0] ?? ''), { recursive: true, force: true });
@@ -326,6 +337,7 @@ export class NestedContainers {
     made.input?.destroy();
     this.destroyBelow(made.info.path);
     made.ended.resolve(termination);
+    if (made.info.path.length > 1) this.#lateEnds.add(nameOf(made.info.path), termination);
     const { specs, env } = this.#options;
     const name = nameOf(made.info.path);
     const gone = [

@@ -2,7 +2,7 @@
 // One object per executor, in the agent's own process; its tasks outlive it and are resumed.
 import { errorChain } from '#base/fault.ts';
 import type { Env, Timer } from '#env/env.ts';
-import type { HostProcess, ProcessHost, ProcessSpec, Signal } from '#env/process.ts';
+import type { ExitStatus, HostProcess, ProcessHost, ProcessSpec, Signal } from '#env/process.ts';
 import type { ExecutorEvent, NetworkInfo, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import type { Probe, ProbeResult } from './check-core.ts';
 import { BuiltinExecutor, type BuiltinEffect, type ProbeEffect, type TaskMemory } from './core.ts';
@@ -38,7 +38,7 @@ export interface RunnerPlace {
   onDone(): void;
   onStarted(taskId: string, pid: number): void;
   /** The process of the task in that container has ended. */
-  onEnded(container: string): void;
+  onEnded(container: string, status: ExitStatus): void;
 }
 
 export class BuiltinRunner {
@@ -238,7 +238,7 @@ export class BuiltinRunner {
       this.#processes.delete(taskId);
       this.#lives.delete(taskId);
       life.abort();
-      if (container !== undefined && !this.#isClosed) this.#place.onEnded(container);
+      if (container !== undefined && !this.#isClosed) this.#place.onEnded(container, status);
       this.#perform(this.#core.exited(taskId, status, this.#env.clock.now()));
     });
   }
