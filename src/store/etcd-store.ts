@@ -105,7 +105,7 @@ class EtcdStore implements Store {
     const { items, revision } = await this.#readAll();
     for (const kv of items) this.#index.load(kv.key, kv, kv.modRevision);
     this.#index.advance(revision);
-    this.#index.setCompacted(revision);
+    this.#index.settle(revision);
     this.#follow();
   }
 

@@ -25,6 +25,12 @@ export interface Change {
   readonly kv: KeyValue | undefined;
 }
 
+/** A version that is not remembered any more. */
+export interface Forgotten {
+  readonly key: string;
+  readonly revision: Revision;
+}
+
 interface LogEntry {
   readonly revision: Revision;
   readonly events: readonly StoreEvent[];
@@ -141,9 +147,10 @@ export class StoreIndex {
     this.#revision = Math.max(this.#revision, revision);
   }
 
-  /** After loading: history before `revision` cannot be watched. */
-  setCompacted(revision: Revision): void {
-    this.#compacted = revision;
+  /** After loading: history up to `compacted` is gone; returns what of it was loaded nevertheless. */
+  settle(compacted: Revision): Forgotten[] {
+    this.#compacted = compacted;
+    return this.#forget();
   }
 
   range(options: RangeOptions): RangeResult {
@@ -189,16 +196,23 @@ export class StoreIndex {
     return { cancel: () => void this.#watches.delete(watch) };
   }
 
-  /** Forgets superseded versions up to and including `revision`. */
-  compact(revision: Revision): void {
-    if (revision <= this.#compacted) return;
+  /** Forgets superseded versions up to and including `revision`; returns them. */
+  compact(revision: Revision): Forgotten[] {
+    if (revision <= this.#compacted) return [];
     if (revision > this.#revision) throw futureRevision(revision, this.#revision);
     this.#compacted = revision;
     this.#log = this.#log.slice(this.#logIndex(revision + 1));
-    for (const key of this.#superseded) this.#compactKey(key, revision);
+    return this.#forget();
   }
 
-  #compactKey(key: string, revision: Revision): void {
+  #forget(): Forgotten[] {
+    const forgotten: Forgotten[] = [];
+    for (const key of this.#superseded) this.#compactKey(key, forgotten);
+    return forgotten;
+  }
+
+  #compactKey(key: string, forgotten: Forgotten[]): void {
+    const revision = this.#compacted;
     const found = this.#versions.get(key);
     const versions = found === undefined ? [] : Array.isArray(found) ? found : [found];
     let keepFrom = versions.length - 1;
@@ -207,6 +221,12 @@ export class StoreIndex {
     const first = kept[0];
     if (first !== undefined && !isLive(first) && revisionOf(first) <= revision) kept.shift();
     const [only] = kept;
+    // One transaction may have made several versions; they are one revision of the key.
+    const keptFrom = only === undefined ? Infinity : revisionOf(only);
+    for (const version of versions.slice(0, versions.length - kept.length)) {
+      const at = revisionOf(version);
+      if (at < keptFrom) forgotten.push({ key, revision: at });
+    }
     if (only === undefined) {
       this.#versions.delete(key);
       this.#known.remove(key);

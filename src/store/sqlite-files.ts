@@ -147,9 +147,8 @@ function tryRevision(path: string): number | undefined {
 function markCompacted(path: string, revision: number): void {
   const database = new DatabaseSync(path);
   database.exec(
-    `DELETE FROM version WHERE value IS NULL OR EXISTS (
-       SELECT 1 FROM version AS later
-       WHERE later.key = version.key AND later.revision > version.revision)`,
+    `DELETE FROM version WHERE value IS NULL OR (revision, key) NOT IN (
+       SELECT max(revision), key FROM version GROUP BY key)`,
   );
   const note = database.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)');
   note.run('revision', revision);

@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { Fault } from '#base/fault.ts';
 import { lockStore } from './sqlite-files.ts';
-import { StoreIndex, type Change, type Overlay } from './index-core.ts';
+import { StoreIndex, type Change, type Forgotten, type Overlay } from './index-core.ts';
 import type {
   KeyValue,
   RangeOptions,
@@ -26,6 +26,9 @@ interface Waiting {
 
 /** Transactions in one commit at most, so that a flood does not stall the event loop for long. */
 const BATCH_MAX = 512;
+
+/** Versions that a compaction takes off the disk at a time; writes and reads come between. */
+const COMPACT_SLICE = 500;
 
 const schema = `
   CREATE TABLE IF NOT EXISTS version (
@@ -69,6 +72,8 @@ class SqliteStore implements Store {
   readonly #lock: { release(): void };
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #note: StatementSync;
   readonly #index = new StoreIndex();
   #waiting: Waiting[] = [];
   readonly #log: number;
@@ -77,6 +82,8 @@ class SqliteStore implements Store {
   /** What a sync has failed with: what the disk holds is not known any more. */
   #broken: Fault | undefined;
   #atRest = Promise.resolve();
+  /** What a compaction was to take off the disk when its process ended. */
+  #leftOver: Forgotten[] = [];
 
   constructor(path: string) {
     this.#path = path;
@@ -92,6 +99,8 @@ class SqliteStore implements Store {
     this.#insert = this.#database.prepare(
       'INSERT INTO version (revision, key, value, create_revision, version) VALUES (?, ?, ?, ?, ?)',
     );
+    this.#delete = this.#database.prepare('DELETE FROM version WHERE revision = ? AND key = ?');
+    this.#note = this.#database.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)');
     this.#load();
   }
 
@@ -100,7 +109,6 @@ class SqliteStore implements Store {
     const revision = this.#meta('revision') ?? 0;
     // Stores of before 'compacted' was kept: nothing older than their last compaction is known whole.
     const compacted = this.#meta('compacted') ?? revision;
-    this.#index.setCompacted(compacted);
     let pending: Change[] = [];
     let at = 0;
     const flush = (): void => {
@@ -117,6 +125,7 @@ class SqliteStore implements Store {
       }
     }
     flush();
+    this.#leftOver = this.#index.settle(compacted);
     this.#index.advance(revision);
   }
 
@@ -164,25 +173,29 @@ class SqliteStore implements Store {
     return this.#index.watch(options, watcher);
   }
 
+  /**
+   * What is forgotten leaves the disk in slices, by its place in the table: work is proportional to what was
+   * superseded, not to what is stored. The first slice notes the compaction; if the process ends before the
+   * last, the next compaction after its return takes the rest.
+   */
   async compact(revision: Revision): Promise<void> {
-    this.#index.compact(revision);
+    const forgotten = this.#leftOver.concat(this.#index.compact(revision));
+    this.#leftOver = [];
+    let at = 0;
+    do {
+      if (at > 0) await new Promise((done) => setImmediate(done));
+      if (this.#isClosed) return;
+      this.#forget(forgotten.slice(at, at + COMPACT_SLICE));
+      at += COMPACT_SLICE;
+    } while (at < forgotten.length);
+  }
+
+  #forget(slice: readonly Forgotten[]): void {
     try {
       this.#database.exec('BEGIN');
-      this.#database
-        .prepare(
-          `DELETE FROM version WHERE revision <= :at AND EXISTS (
-             SELECT 1 FROM version AS later
-             WHERE later.key = version.key AND later.revision > version.revision AND later.revision <= :at)`,
-        )
-        .run({ at: revision });
-      this.#database
-        .prepare('DELETE FROM version WHERE revision <= ? AND value IS NULL')
-        .run(revision);
-      const note = this.#database.prepare(
-        'INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)',
-      );
-      note.run('revision', this.#index.revision);
-      note.run('compacted', this.#index.compacted);
+      for (const { revision, key } of slice) this.#delete.run(revision, key);
+      this.#note.run('revision', this.#index.revision);
+      this.#note.run('compacted', this.#index.compacted);
       this.#database.exec('COMMIT');
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
