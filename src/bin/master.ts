@@ -25,6 +25,7 @@ import { watchTls, type WatchedTls } from '#mesos/security/tls-reload.ts';
 import { regionOf } from '#mesos/resources/domain.ts';
 import { Registry } from '#mesos/registry/registry.ts';
 import type { MasterInfo } from '#wire/mesos/v1.ts';
+import { startCompaction } from '#store/compaction.ts';
 import { openStore } from '#store/open-store.ts';
 import { parseStoreSpec, type StoreSpec } from '#store/store-spec.ts';
 import type { Store } from '#store/store.ts';
@@ -130,6 +131,7 @@ class MasterProcess {
   readonly #options: MasterOptions;
   readonly #flags: Readonly<Record<string, string>>;
   readonly #ended = Promise.withResolvers<void>();
+  readonly #compaction: { close(): void };
   readonly #candidate: Candidate | undefined;
   #shell: MasterShell | undefined;
   #isRecovering = false;
@@ -138,6 +140,7 @@ class MasterProcess {
 
   constructor(options: MasterRunOptions, parts: MasterParts, env: Env) {
     this.#parts = parts;
+    this.#compaction = startCompaction(parts.store, env);
     this.#env = env;
     this.#options = {
       ...masterOptions(options, parts.flags, env.random.uuid()),
@@ -187,6 +190,7 @@ class MasterProcess {
     await this.#shell?.close();
     await this.#candidate?.close();
     await server.close();
+    this.#compaction.close();
     await store[Symbol.asyncDispose]();
   }
 

@@ -10,6 +10,7 @@ import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import { Authority, kubeconfig, type KeyPair } from '#kube/pki/authority.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
+import { startCompaction } from '#store/compaction.ts';
 import type { Store } from '#store/store.ts';
 import { authenticationOf, authorizersOf, type AccessFlags } from './access-flags.ts';
 import { watchAccess } from './access-reload.ts';
@@ -19,7 +20,6 @@ import type { RequestHeaderTrust } from './authentication.ts';
 import { bootstrap, publishAuthentication, publishEndpoint } from './bootstrap.ts';
 import { addressAt } from './cidr.ts';
 import { Handler } from './handler.ts';
-import { startCompaction } from './compaction.ts';
 import { ServingCertificate } from './serving-certificate.ts';
 import { TokenAuthority } from './tokens.ts';
 
