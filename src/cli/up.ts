@@ -7,6 +7,7 @@ import type { Env } from '#env/env.ts';
 import { readAccess, urlOf } from '#mesos/client/access.ts';
 import type { PartSpec } from '#supervisor/core.ts';
 import { Home, type InstanceConfig, type SupervisorState } from '#supervisor/home.ts';
+import { agentPorts, claimPorts, type PortRange } from '#supervisor/port-range.ts';
 import { Supervisor } from '#supervisor/shell.ts';
 import { createProgress, lineOf } from './progress.ts';
 import { waitForState } from './state-watch.ts';
@@ -36,23 +37,20 @@ function masterPart(options: UpOptions): PartSpec {
   return { name: 'master', args, stage: 0 };
 }
 
-const PORTS_FIRST = 10_000;
-const PORTS_PER_HOME = 500;
-const HOMES_MAX = 40;
-
 /**
- * The ports that an agent offers. Homes with a port offset have a range of their own, so that the tasks
- * and kubelets of several homes on one machine do not meet; without one the agent's default stands.
+ * Homes with a port offset offer ports of their own, so that the tasks and kubelets of several homes on
+ * one machine do not meet; without one the agent's default stands.
  */
-function portsOf(options: UpOptions, number: number): string | undefined {
+async function portsOf(options: UpOptions, home: Home): Promise<PortRange | undefined> {
   if (options.portOffset === 0 || /\bports\b/.test(options.resources ?? '')) return undefined;
-  const home = Math.floor(options.portOffset / 100) % HOMES_MAX;
-  const count = Math.floor(PORTS_PER_HOME / Math.max(1, options.agents));
-  const first = PORTS_FIRST + home * PORTS_PER_HOME + (number - 1) * count;
-  return `ports:[${first}-${first + count - 1}]`;
+  return claimPorts(home.path('run', 'ports'), options.portOffset);
 }
 
-function agentPart(options: UpOptions, number: number): PartSpec {
+function agentPart(
+  options: UpOptions,
+  number: number,
+  ports: PortRange | undefined,
+): PartSpec {
   const args = [
     'agent',
     '--master',
@@ -71,9 +69,10 @@ function agentPart(options: UpOptions, number: number): PartSpec {
     '--flag',
     'reconfiguration_policy=any',
   ];
-  const resources = [options.resources, portsOf(options, number)].filter(
-    (one) => one !== undefined,
-  );
+  const resources = [
+    options.resources,
+    ports === undefined ? undefined : agentPorts(ports, options.agents, number),
+  ].filter((one) => one !== undefined);
   if (resources.length > 0) args.push('--resources', resources.join(';'));
   return { name: `agent-${number}`, args, stage: 1 };
 }
@@ -92,6 +91,7 @@ async function runSupervisor(options: UpOptions, env: Env): Promise<number> {
   home.prepare();
   home.claim();
   const { portOffset, agents } = options;
+  const ports = await portsOf(options, home);
   if (options.kube && !home.instances().some((instance) => instance.name === 'default')) {
     home.addInstance('default', KUBE_PORT + portOffset);
   }
@@ -125,9 +125,12 @@ async function runSupervisor(options: UpOptions, env: Env): Promise<number> {
   process.stdout.on('error', () => {});
   process.on('SIGINT', () => supervisor.stop('kill-tasks'));
   supervisor.add(masterPart(options));
-  for (let number = 1; number <= agents; number++) supervisor.add(agentPart(options, number));
+  for (let number = 1; number <= agents; number++) {
+    supervisor.add(agentPart(options, number, ports));
+  }
   addInstances();
   await supervisor.finished;
+  ports?.release();
   home.release();
   const { failure } = supervisor;
   if (failure === undefined) return 0;

@@ -73,9 +73,15 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** A port offset at which master, a few agents and a few instances find their ports free. */
+/**
+ * A port offset at which master, a few agents and a few instances find their ports free. All of them
+ * are below those that the system gives to outgoing connections (32768 and on): such a port may be
+ * free when it is looked at, and be some client's by the time that it is needed.
+ */
 export async function freeOffset(): Promise<number> {
-  for (let offset = 10_000 + (process.pid % 200) * 100; offset < 50_000; offset += 100) {
+  const [first, count] = [10_000, 160];
+  for (let step = 0; step < count; step++) {
+    const offset = first + ((process.pid + step) % count) * 100;
     const ports = [5050, 5051, 5052, 5053, 6443, 6444].map((port) => port + offset);
     const free = await Promise.all(ports.map(isFree));
     if (free.every(Boolean)) return offset;
