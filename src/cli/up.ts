@@ -46,11 +46,7 @@ async function portsOf(options: UpOptions, home: Home): Promise<PortRange | unde
   return claimPorts(home.path('run', 'ports'), options.portOffset);
 }
 
-function agentPart(
-  options: UpOptions,
-  number: number,
-  ports: PortRange | undefined,
-): PartSpec {
+function agentPart(options: UpOptions, number: number, ports: PortRange | undefined): PartSpec {
   const args = [
     'agent',
     '--master',

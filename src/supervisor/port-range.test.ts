@@ -1,3 +1,4 @@
+// Ranges of ports for the agents of homes that share a machine: one home each, and the same one again.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -2,14 +2,16 @@
 // whoever asked for none may open none. The devices are any that the kernel has. Root with cgroups.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
 import { controllersOf, findCgroups } from '#env/node/process-cgroup.ts';
-import type { Resource, TaskStatus } from '#wire/mesos/v1.ts';
+import type { ContainerID, ExecutorInfo, Resource, TaskStatus } from '#wire/mesos/v1.ts';
+import { callAgent } from '#test/support/agent-calls.ts';
 import { AgentMachine, bestMaster, stop } from '#test/support/agent-machine.ts';
+import { eventually, root } from '#test/support/cluster.ts';
 import { TestFramework } from '#test/support/framework.ts';
 
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
@@ -110,5 +112,66 @@ suite(`gpus of tasks (${bestMaster} master)`, { skip }, () => {
       },
     ]);
     for (const id of ['g1', 'g2']) assert.equal((await ended(id)).state, 'TASK_FINISHED');
+  });
+
+  test('a custom executor has the devices of its tasks while they run, and so has what is nested', async () => {
+    const program = join(root, 'test/support/durable-executor.ts');
+    const probe = `while :; do ${opens}; echo $n >n.new; mv n.new n; sleep 0.05; done &`;
+    const executor: ExecutorInfo = {
+      type: 'CUSTOM',
+      executor_id: { value: 'gpu-user' },
+      command: { value: `${probe} exec "${process.execPath}" "${program}"` },
+    };
+    framework.launch([{ id: 'plain', executor, resources: resources(0) }]);
+    const { container_status } = await framework.reached('plain', 'TASK_RUNNING');
+    const parent = container_status?.container_id as ContainerID;
+    const folder = await eventually('the sandbox', async () => {
+      const state = (await (await fetch(`${machine.agentUrl}/state`)).json()) as {
+        frameworks: { executors: { id: string; directory: string }[] }[];
+      };
+      const executors = state.frameworks.flatMap((one) => one.executors);
+      return executors.find(({ id }) => id === 'gpu-user')?.directory;
+    });
+    const now = () => readFileSync(join(folder, 'n'), 'utf8').trim();
+    await eventually('none', async () => (now() === '4' ? true : undefined));
+    framework.launch([{ id: 'more', executor, resources: resources(1) }]);
+    await framework.reached('more', 'TASK_RUNNING');
+    const one = await eventually('one', async () => (/^[56]$/.test(now()) ? now() : undefined));
+    const container_id = { value: 'looks', parent };
+    const command = { value: `${opens}; exit $n` };
+    const session = { container_id, command };
+    await callAgent(machine.agentUrl, {
+      type: 'LAUNCH_NESTED_CONTAINER',
+      launch_nested_container: session,
+    });
+    const end = await callAgent(machine.agentUrl, {
+      type: 'WAIT_NESTED_CONTAINER',
+      wait_nested_container: { container_id },
+    });
+    assert.equal(end.body.wait_nested_container?.exit_status, Number(one) << 8);
+    framework.kill('more');
+    await framework.reached('more', 'TASK_KILLED');
+    await eventually('none again', async () => (now() === '4' ? true : undefined));
+    framework.kill('plain');
+    await framework.reached('plain', 'TASK_KILLED');
+  });
+
+  test('a standalone container has its own until it ends', async () => {
+    const launched = async (id: string): Promise<number | undefined> => {
+      const container_id = { value: id };
+      const command = { value: `${opens}; exit $n` };
+      const own = resources(2).map(({ allocation_info: _none, ...rest }) => rest);
+      const launch_container = { container_id, command, resources: own };
+      const answer = await callAgent(machine.agentUrl, {
+        type: 'LAUNCH_CONTAINER',
+        launch_container,
+      });
+      assert.equal(answer.status, 200, answer.text);
+      const wait_container = { container_id };
+      const end = await callAgent(machine.agentUrl, { type: 'WAIT_CONTAINER', wait_container });
+      return end.body.wait_container?.exit_status;
+    };
+    assert.equal(await launched('alone'), (1 + 2 + 4) << 8);
+    assert.equal(await launched('alone-again'), (1 + 2 + 4) << 8);
   });
 });

@@ -29,6 +29,10 @@ test('with cgroups of version 2 only the named devices can be opened', { skip },
     ].join('\n');
     const { stdout, stderr } = spawnSync('sh', ['-c', script], { encoding: 'utf8' });
     assert.equal(stdout, 'null\nurandom\n', stderr);
+    // Said again it is what counts, for more and for less.
+    allowDevices(folder, ['c 1:3 rwm', 'c 1:5 rwm']);
+    const again = spawnSync('sh', ['-c', script], { encoding: 'utf8' });
+    assert.equal(again.stdout, 'null\nzero\n', again.stderr);
   } finally {
     rmdirSync(folder);
     assert.ok(!existsSync(folder));

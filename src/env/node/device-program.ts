@@ -77,17 +77,30 @@ export function deviceProgram(rules: readonly string[]): Uint8Array {
 
 const BPF_CALL: Readonly<Record<string, number>> = { x64: 321, arm64: 280 };
 
-/** BPF_PROG_LOAD of type CGROUP_DEVICE, then BPF_PROG_ATTACH beside what parents have. */
+/**
+ * BPF_PROG_LOAD of type CGROUP_DEVICE, then BPF_PROG_ATTACH beside what parents have; programs that
+ * the group itself had before (BPF_PROG_QUERY) go only then, so that it is never without one.
+ */
 const ATTACH_SCRIPT = `my ($call,$folder)=(0+$ARGV[0],$ARGV[1]);
 binmode(STDIN); local $/; my $program=<STDIN>; my $license="GPL\\0";
 my $load=pack('LLPPLLQLLa16x16',15,length($program)/8,$program,$license,0,0,0,0,0,'strata');
 my $fd=syscall($call,5,$load,length($load));
 die "the program of devices is refused: $!\\n" if $fd<0;
 open(my $d,'<',$folder) or die "$folder: $!\\n";
+my $ids="\\0"x256;
+my $query=pack('LLLLPLL',fileno($d),6,0,0,$ids,64,0);
+syscall($call,16,$query,length($query))==0 or die "$folder does not tell its programs: $!\\n";
+my $count=(unpack('LLLLQL',$query))[5];
 my $attach=pack('LLLL',fileno($d),$fd,6,2);
-syscall($call,8,$attach,length($attach))==0 or die "$folder takes no program of devices: $!\\n";`;
+syscall($call,8,$attach,length($attach))==0 or die "$folder takes no program of devices: $!\\n";
+for my $id (unpack("L$count",$ids)) {
+my $get=pack('LLL',$id,0,0);
+my $old=syscall($call,13,$get,length($get));
+my $detach=pack('LLLL',fileno($d),$old,6,0);
+$old>=0 && syscall($call,9,$detach,length($detach))==0
+or die "$folder keeps its program of devices: $!\\n"}`;
 
-/** From now on whatever is in the cgroup may use only those. Throws with what the kernel says. */
+/** From now on what is in the cgroup may open only those, whatever it might before. Throws what the kernel says. */
 export function allowDevices(folder: string, rules: readonly string[]): void {
   const call = BPF_CALL[process.arch];
   if (call === undefined) throw new Error(`devices cannot be limited on ${process.arch}`);

@@ -212,6 +212,21 @@ export function applyLimits(cgroups: CgroupRoots, path: string, limits: ProcessL
   for (const device of devices) write('devices', 'devices.allow', device);
 }
 
+/** `c 1:3 rwm` without what may be done with it. */
+const deviceOf = (rule: string): string => rule.slice(0, rule.lastIndexOf(' '));
+
+/** Of a running process: nothing that it keeps is denied meanwhile. */
+function changeDevices(cgroups: CgroupRoots, path: string, devices: readonly string[]): void {
+  const folder = folderOf(cgroups, 'devices', path);
+  if (folder === undefined || !existsSync(folder)) return;
+  if (cgroups.version === 2) return allowDevices(folder, devices);
+  const kept = new Set(devices.map(deviceOf));
+  const list = (readText(join(folder, 'devices.list')) ?? '').split('\n').filter(Boolean);
+  const gone = list.filter((rule) => !kept.has(deviceOf(rule)));
+  for (const rule of gone) writeFileSync(join(folder, 'devices.deny'), rule);
+  for (const rule of devices) writeFileSync(join(folder, 'devices.allow'), rule);
+}
+
 /** Whether memory and swap together may be more than that now. */
 function isAbove(cgroups: CgroupRoots, path: string, bytes: string): boolean {
   const file = join(folderOf(cgroups, 'memory', path) ?? '', 'memory.memsw.limit_in_bytes');
@@ -224,9 +239,9 @@ export function raiseLimits(cgroups: CgroupRoots, path: string, limits: ProcessL
   const file = cgroups.version === 2 ? 'memory.max' : 'memory.limit_in_bytes';
   const text = folder === undefined ? undefined : readText(join(folder, file));
   const current = text === 'max' ? Infinity : Number(text ?? 0);
-  // The devices of a process are those that it was started with.
-  const { memoryBytesMax = 0, devices: _devices, ...rest } = limits;
+  const { memoryBytesMax = 0, devices, ...rest } = limits;
   applyLimits(cgroups, path, memoryBytesMax > current ? { ...rest, memoryBytesMax } : rest);
+  if (devices !== undefined) changeDevices(cgroups, path, devices);
 }
 
 /** Every process in the cgroup and, unless only its own are asked for, in those below it. */

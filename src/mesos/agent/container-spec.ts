@@ -392,6 +392,9 @@ export class ContainerSpecs {
       const of = { sandbox, containerId: nameOf(path), user: request.user, owner };
       await this.#fetch(command, of);
     }
+    if (path.length === 1) {
+      await this.gpus.take(nameOf(path), quantity(request.resources, 'gpus'));
+    }
     const confinement = isSession
       ? sessionConfinement(container, parent?.linux, this.#options.policy)
       : await this.#confine({
@@ -405,6 +408,7 @@ export class ContainerSpecs {
           networkId: nameOf(path),
         });
     const { isolation } = confinement;
+    const limits = this.limits.of(request.resources, request.limits);
     const base = place?.env ?? {
       ...inheritedEnvironment(ownEnvironment),
       MESOS_SANDBOX: isSession ? (parent?.sandbox ?? sandbox) : sandbox,
@@ -419,7 +423,8 @@ export class ContainerSpecs {
       ...(inputPath === undefined ? {} : { stdinPath: inputPath }),
       ...(isolation.terminal === undefined ? {} : { stdinStaysOpen: true }),
       cgroup: `${cgroupRoot}/${path.join('/')}`,
-      limits: this.limits.of(request.resources, request.limits),
+      // What is below another container has its devices, as in Mesos.
+      limits: this.limits.with(limits, this.gpus.of(nameOf(path))),
       ...(isSession ? {} : { rotation: this.#rotation(command) }),
       ...isolation,
       ...(place === undefined

@@ -19,6 +19,7 @@ import { BuiltinRunner } from '#mesos/executor/runner.ts';
 import { decode, encode } from '#wire/mesos/codec.ts';
 import { type Executor, type Framework, resourcesOf } from './agent-state.ts';
 import { type ContainerPath, nameOf } from './container-id.ts';
+import { quantity } from './container-limits.ts';
 import { ContainerSpecs, type ContainerSpecOptions } from './container-spec.ts';
 import { eventWithContainer, withContainer } from './default-container.ts';
 import { DiskWatch } from './disk-watch.ts';
@@ -233,8 +234,14 @@ export class Containers {
     const container = this.#containers.get(containerId);
     if (container !== undefined) this.#watchLimits(container, resources);
     if (container?.process === undefined) return;
-    const limits = this.#specs.limits.ofExecutor(resources);
-    this.#host.setLimits(this.#options.paths.containerProcess(containerId), limits);
+    const { gpus, limits } = this.#specs;
+    const { changed, kept } = gpus.resize(containerId, quantity(resources, 'gpus'));
+    const { devices: _same, ...others } = limits.ofExecutor(resources);
+    const now = changed ? limits.with(limits.ofExecutor(resources), gpus.of(containerId)) : others;
+    this.#host.setLimits(this.#options.paths.containerProcess(containerId), now);
+    kept.catch((error: unknown) => {
+      this.#env.log.warn('A container has other GPUs than its tasks', { containerId, error });
+    });
   }
 
   #watchLimits({ launch, sandbox }: Container, resources: readonly Resource[]): void {
@@ -338,7 +345,10 @@ export class Containers {
     if (process === undefined) {
       const message = 'Executor was not there after the agent was restarted';
       this.#end(container, { message });
-    } else this.#watchCustom(container, process);
+      return;
+    }
+    this.#watchCustom(container, process);
+    this.update(containerId, resourcesOf(executor));
   }
 
   #remember(asked: ContainerLaunch): Container {

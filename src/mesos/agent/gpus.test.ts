@@ -30,6 +30,27 @@ test('devices are given whole and once, with the shared ones, and come back with
   assert.deepEqual(paths(gpus, 'd'), ['/dev/gpu1', '/dev/gpuctl']);
 });
 
+test('what runs gets more and gives back, and what is below it has the same', async () => {
+  const disk = new SimDisk();
+  const gpus = new Gpus(flags, '/w/run/gpus.json', disk);
+  await gpus.take('a', 1);
+  const more = gpus.resize('a', 3);
+  assert.equal(more.changed, true);
+  assert.deepEqual(paths(gpus, 'a'), ['/dev/gpu0', '/dev/gpu1', '/dev/gpu2', '/dev/gpuctl']);
+  const less = gpus.resize('a', 1);
+  assert.equal(gpus.resize('a', 1).changed, false);
+  await Promise.all([more.kept, less.kept]);
+  assert.deepEqual(paths(gpus, 'a.b.c'), ['/dev/gpu0', '/dev/gpuctl']);
+  assert.deepEqual(paths(gpus, 'ab'), []);
+  await gpus.take('d', 2);
+  await assert.rejects(gpus.resize('a', 2).kept, /Requested 2 gpus but only 1 available/);
+  const next = new Gpus(flags, '/w/run/gpus.json', disk);
+  await next.recover(() => true);
+  assert.deepEqual(paths(next, 'd'), ['/dev/gpu1', '/dev/gpu2', '/dev/gpuctl']);
+  await gpus.resize('a', 0).kept;
+  assert.deepEqual(paths(gpus, 'a'), []);
+});
+
 test('a next life gives none away that is held, and those of the dead again', async () => {
   const disk = new SimDisk();
   const first = new Gpus(flags, '/w/run/gpus.json', disk);

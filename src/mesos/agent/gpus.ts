@@ -20,6 +20,7 @@ export class Gpus {
   /** Paths of devices by the container's name (`TOP` or `TOP.OWN`). */
   #taken = new Map<string, readonly string[]>();
   #isKept = false;
+  #keeping: Promise<void> = Promise.resolve();
 
   constructor(flags: GpuFlags, path: string, disk: Disk) {
     this.#flags = flags;
@@ -42,13 +43,30 @@ export class Gpus {
     if (!Number.isInteger(count)) {
       throw new Error("The 'gpus' resource must be an unsigned integer");
     }
-    const held = new Set([...this.#taken.values()].flat());
-    const free = this.#flags.gpuDevices.map(({ path = '' }) => path).filter((it) => !held.has(it));
+    const free = this.#free();
     if (free.length < count) {
       throw new Error(`Requested ${count} gpus but only ${free.length} available`);
     }
     this.#taken.set(name, free.slice(0, count));
     await this.#keep();
+  }
+
+  /**
+   * What a container has becomes so many, when tasks come to its executor or end; durably once that
+   * has resolved. `changed`: the devices that it may use are others now.
+   */
+  resize(name: string, count: number): { readonly changed: boolean; readonly kept: Promise<void> } {
+    const had = this.#taken.get(name) ?? [];
+    if (had.length === count) return { changed: false, kept: Promise.resolve() };
+    const more = count > had.length ? this.#free().slice(0, count - had.length) : [];
+    const now = [...had.slice(0, count), ...more];
+    if (now.length === 0) this.#taken.delete(name);
+    else this.#taken.set(name, now);
+    const kept = this.#keep().then(() => {
+      if (now.length === count) return;
+      throw new Error(`Requested ${count} gpus but only ${now.length} available`);
+    });
+    return { changed: now.length !== had.length, kept };
   }
 
   /** Of a container and of all below it. */
@@ -59,15 +77,28 @@ export class Gpus {
     await this.#keep();
   }
 
-  /** The devices that a container may use beside those of all. */
+  #free(): readonly string[] {
+    const held = new Set([...this.#taken.values()].flat());
+    return this.#flags.gpuDevices.map(({ path = '' }) => path).filter((one) => !held.has(one));
+  }
+
+  /** The devices that a container may use beside those of all: its own and those of containers above. */
   of(name: string): readonly AllowedDevice[] {
-    const paths = new Set(this.#taken.get(name));
+    const above = [...this.#taken].filter(([one]) => `${name}.`.startsWith(`${one}.`));
+    const paths = new Set(above.flatMap(([, own]) => own));
     if (paths.size === 0) return [];
     const own = this.#flags.gpuDevices.filter(({ path = '' }) => paths.has(path));
     return [...own, ...this.#flags.gpuSharedDevices];
   }
 
-  async #keep(): Promise<void> {
+  /** The later word is the last one. */
+  #keep(): Promise<void> {
+    const kept = this.#keeping.catch(() => {}).then(() => this.#write());
+    this.#keeping = kept;
+    return kept;
+  }
+
+  async #write(): Promise<void> {
     if (!this.#isKept) await this.#disk.makeFolder(dirname(this.#path), { mode: 0o700 });
     this.#isKept = true;
     await this.#disk.replace(this.#path, JSON.stringify(Object.fromEntries(this.#taken)));

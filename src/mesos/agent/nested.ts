@@ -343,6 +343,7 @@ export class NestedContainers {
     const gone = [
       specs.removeRoots(made.info.path[0] ?? '', basename(made.folder)),
       ...(made.info.isSession ? [] : [specs.networks.leave(name)]),
+      ...(made.info.path.length === 1 ? [specs.gpus.give(name)] : []),
     ];
     Promise.all(gone).catch((error: unknown) => {
       env.log.warn('Cannot remove what a container has left', { name, error });
