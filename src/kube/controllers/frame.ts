@@ -10,6 +10,11 @@ import { keyOf } from '#kube/client/informer-store.ts';
 import type { Informer } from '#kube/client/informer.ts';
 import { defaultBackOff, WorkQueue } from '#kube/client/work-queue.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
+import {
+  labelSelectorFromObject,
+  matchesLabels,
+  type LabelSelector,
+} from '#kube/meta/selectors.ts';
 import type { Authority } from '#kube/pki/authority.ts';
 import type { Decision } from './effects.ts';
 import { controllerOf } from './owners.ts';
@@ -182,13 +187,19 @@ export function candidatesOf(informer: Informer, owner: KubeObject): readonly Ku
 export interface FollowOwnedOptions {
   readonly kind: string;
   readonly owned: Informer;
-  /** Keys of owners that may take the orphan over. */
-  readonly adopters: (orphan: KubeObject) => Iterable<string>;
+  /** What may take over an orphan that its selector takes; without, nothing may. */
+  readonly adopters?: Informer;
+  /** Default: `spec.selector`. */
+  readonly selectorOf?: (owner: KubeObject) => LabelSelector;
+}
+
+function ownSelector(owner: KubeObject): LabelSelector {
+  return labelSelectorFromObject(owner['spec'].selector) ?? [];
 }
 
 /** Enqueues the owner when what it owns changes, and keeps its expectations. */
 export function followOwned(options: FollowOwnedOptions, controller: Controller): void {
-  const { kind, owned, adopters } = options;
+  const { kind, owned, adopters, selectorOf = ownSelector } = options;
   const { expectations } = controller;
   const ownerKey = (object: KubeObject): string | undefined => {
     const owner = controllerOf(object);
@@ -198,9 +209,12 @@ export function followOwned(options: FollowOwnedOptions, controller: Controller)
     const key = ownerKey(object);
     if (key !== undefined) controller.enqueue(key);
     else if (controllerOf(object) === undefined) {
-      for (const one of adopters(object)) controller.enqueue(one);
+      const { namespace = '', labels } = object.metadata;
+      for (const owner of adopters?.byIndex(byNamespace, namespace) ?? [])
+        if (matchesLabels(selectorOf(owner), labels)) controller.enqueue(keyOf(owner));
     }
   };
+  if (adopters !== undefined) indexNamespaces(adopters);
   indexOwned(owned);
   owned.addHandler({
     onAdd: (object) => {

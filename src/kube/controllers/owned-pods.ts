@@ -3,7 +3,7 @@
 import { keyOf } from '#kube/client/informer-store.ts';
 import { pods } from '#kube/client/resources.ts';
 import type { GroupVersionResource, KubeObject } from '#kube/meta/object.ts';
-import { matchesLabels, type LabelSelector } from '#kube/meta/selectors.ts';
+import type { LabelSelector } from '#kube/meta/selectors.ts';
 import { nothing, type Decision } from './effects.ts';
 import {
   byNamespace,
@@ -11,7 +11,6 @@ import {
   Controller,
   followOwn,
   followOwned,
-  indexNamespaces,
   type ControllerServices,
 } from './frame.ts';
 import { controllerOf } from './owners.ts';
@@ -42,7 +41,6 @@ export function ownedPodsController(
   const { name, component, kind, resource, selectorOf, reconcile } = options;
   const sets = services.informers.informer(resource);
   const owned = services.informers.informer(pods);
-  indexNamespaces(sets);
   const failures = new Map<string, { reason: string; message: string }>();
   /** Sets that share an owner share their pods' ranks. */
   const relatedTo = (set: KubeObject): KubeObject[] => {
@@ -90,11 +88,6 @@ export function ownedPodsController(
     services,
   );
   followOwn(sets, controller);
-  const adopters = (orphan: KubeObject): string[] =>
-    sets
-      .byIndex(byNamespace, orphan.metadata.namespace ?? '')
-      .filter((set) => matchesLabels(selectorOf(set), orphan.metadata.labels))
-      .map(keyOf);
-  followOwned({ kind, owned, adopters }, controller);
+  followOwned({ kind, owned, adopters: sets, selectorOf }, controller);
   return controller;
 }

@@ -30,6 +30,6 @@ export function cronJobController(services: ControllerServices): Controller {
     services,
   );
   followOwn(all, controller);
-  followOwned({ kind: 'CronJob', owned, adopters: () => [] }, controller);
+  followOwned({ kind: 'CronJob', owned }, controller);
   return controller;
 }

@@ -3,18 +3,15 @@ import { keyOf } from '#kube/client/informer-store.ts';
 import { controllerRevisions, daemonSets, nodes, pods } from '#kube/client/resources.ts';
 import { nothing } from '#kube/controllers/effects.ts';
 import {
-  byNamespace,
   candidatesOf,
   Controller,
   followOwn,
   followOwned,
-  indexNamespaces,
   indexOwned,
   type ControllerServices,
 } from '#kube/controllers/frame.ts';
 import { same } from '#base/same.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { labelSelectorFromObject, matchesLabels } from '#kube/meta/selectors.ts';
 import { reconcileDaemonSet } from './core.ts';
 
 /** What of a node decides about daemon pods. */
@@ -31,7 +28,6 @@ export function daemonSetController(services: ControllerServices): Controller {
   const owned = informers.informer(pods);
   const machines = informers.informer(nodes);
   const revisions = informers.informer(controllerRevisions);
-  indexNamespaces(sets);
   indexOwned(revisions);
   const keys = (): string[] => sets.list().map(keyOf);
   const controller = new Controller(
@@ -58,15 +54,7 @@ export function daemonSetController(services: ControllerServices): Controller {
     services,
   );
   followOwn(sets, controller);
-  const adopters = (orphan: KubeObject): string[] =>
-    sets
-      .byIndex(byNamespace, orphan.metadata.namespace ?? '')
-      .filter((set) => {
-        const selector = labelSelectorFromObject(set['spec'].selector) ?? [];
-        return matchesLabels(selector, orphan.metadata.labels);
-      })
-      .map(keyOf);
-  followOwned({ kind: 'DaemonSet', owned, adopters }, controller);
+  followOwned({ kind: 'DaemonSet', owned, adopters: sets }, controller);
   const enqueueAll = (): void => keys().forEach((key) => controller.enqueue(key));
   machines.addHandler({
     onAdd: enqueueAll,

@@ -3,20 +3,17 @@ import { keyOf } from '#kube/client/informer-store.ts';
 import { deployments, pods, replicaSets } from '#kube/client/resources.ts';
 import { nothing, type Decision } from '#kube/controllers/effects.ts';
 import {
-  byNamespace,
   byOwner,
   candidatesOf,
   Controller,
   followOwn,
   followOwned,
-  indexNamespaces,
   indexOwned,
   type ControllerServices,
 } from '#kube/controllers/frame.ts';
 import { controllerOf, isControlledBy } from '#kube/controllers/owners.ts';
 import { isPodOver } from '#kube/controllers/pod-facts.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { labelSelectorFromObject, matchesLabels } from '#kube/meta/selectors.ts';
 import { reconcileDeployment } from './core.ts';
 import { findNewSet } from './sets.ts';
 
@@ -25,7 +22,6 @@ export function deploymentController(services: ControllerServices): Controller {
   const all = informers.informer(deployments);
   const sets = informers.informer(replicaSets);
   const running = informers.informer(pods);
-  indexNamespaces(all);
   indexOwned(running);
 
   /** A set of the wanted name that is another's: the next name is tried. */
@@ -71,15 +67,7 @@ export function deploymentController(services: ControllerServices): Controller {
     services,
   );
   followOwn(all, controller);
-  const adopters = (orphan: KubeObject): string[] =>
-    all
-      .byIndex(byNamespace, orphan.metadata.namespace ?? '')
-      .filter((one) => {
-        const selector = labelSelectorFromObject(one['spec'].selector) ?? [];
-        return matchesLabels(selector, orphan.metadata.labels);
-      })
-      .map(keyOf);
-  followOwned({ kind: 'Deployment', owned: sets, adopters }, controller);
+  followOwned({ kind: 'Deployment', owned: sets, adopters: all }, controller);
   // Recreate waits for the last pod of the old sets.
   running.addHandler({
     onDelete: (pod) => {

@@ -3,16 +3,13 @@ import { keyOf } from '#kube/client/informer-store.ts';
 import { jobs, pods } from '#kube/client/resources.ts';
 import type { Effect } from '#kube/controllers/effects.ts';
 import {
-  byNamespace,
   candidatesOf,
   Controller,
   followOwn,
   followOwned,
-  indexNamespaces,
   type ControllerServices,
 } from '#kube/controllers/frame.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { labelSelectorFromObject, matchesLabels } from '#kube/meta/selectors.ts';
 import { controllerOf } from '#kube/controllers/owners.ts';
 import { reconcileJob, releases, TRACKING } from './core.ts';
 
@@ -37,7 +34,6 @@ export function jobController(services: ControllerServices): Controller {
   const { informers } = services;
   const all = informers.informer(jobs);
   const owned = informers.informer(pods);
-  indexNamespaces(all);
   owned.addIndexers({ [byTrackedJob]: trackedJobs });
   const controller = new Controller(
     {
@@ -65,14 +61,6 @@ export function jobController(services: ControllerServices): Controller {
     for (const key of trackedJobs(pod)) controller.enqueue(key);
   };
   owned.addHandler({ onAdd: letGo, onUpdate: (_old, next) => letGo(next) });
-  const adopters = (orphan: KubeObject): string[] =>
-    all
-      .byIndex(byNamespace, orphan.metadata.namespace ?? '')
-      .filter((job) => {
-        const selector = labelSelectorFromObject(job['spec'].selector) ?? [];
-        return matchesLabels(selector, orphan.metadata.labels);
-      })
-      .map(keyOf);
-  followOwned({ kind: 'Job', owned, adopters }, controller);
+  followOwned({ kind: 'Job', owned, adopters: all }, controller);
   return controller;
 }

@@ -8,17 +8,13 @@ import {
 } from '#kube/client/resources.ts';
 import { nothing } from '#kube/controllers/effects.ts';
 import {
-  byNamespace,
   candidatesOf,
   Controller,
   followOwn,
   followOwned,
-  indexNamespaces,
   indexOwned,
   type ControllerServices,
 } from '#kube/controllers/frame.ts';
-import type { KubeObject } from '#kube/meta/object.ts';
-import { labelSelectorFromObject, matchesLabels } from '#kube/meta/selectors.ts';
 import { reconcileStatefulSet } from './core.ts';
 
 export function statefulSetController(services: ControllerServices): Controller {
@@ -27,7 +23,6 @@ export function statefulSetController(services: ControllerServices): Controller 
   const owned = informers.informer(pods);
   const revisions = informers.informer(controllerRevisions);
   const claims = informers.informer(persistentVolumeClaims);
-  indexNamespaces(sets);
   indexOwned(revisions);
   const controller = new Controller(
     {
@@ -54,14 +49,6 @@ export function statefulSetController(services: ControllerServices): Controller 
     services,
   );
   followOwn(sets, controller);
-  const adopters = (orphan: KubeObject): string[] =>
-    sets
-      .byIndex(byNamespace, orphan.metadata.namespace ?? '')
-      .filter((set) => {
-        const selector = labelSelectorFromObject(set['spec'].selector) ?? [];
-        return matchesLabels(selector, orphan.metadata.labels);
-      })
-      .map(keyOf);
-  followOwned({ kind: 'StatefulSet', owned, adopters }, controller);
+  followOwned({ kind: 'StatefulSet', owned, adopters: sets }, controller);
   return controller;
 }
