@@ -1,9 +1,22 @@
 // Bundles the program: one entry with lazily loaded chunks, because executors and commands start
 // often and the memory is per process (0.1 s and 45 MB bundled, 0.7 s from sources).
 import http from 'node:http';
-import { mkdirSync, readdirSync, renameSync, rmSync, utimesSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { gzipSync } from 'node:zlib';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import type { Descriptions } from '#kube/openapi/documents.ts';
+import { allDocuments, fileOf, hashOf, type MadeDocument } from '#kube/openapi/made-documents.ts';
+import { TypeRegistry } from '#kube/types/registry.ts';
 import { writeExplainDescriptions } from './explain-descriptions.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -36,6 +49,8 @@ export async function bundle(): Promise<void> {
     plugins: [leanHttp],
     logLevel: 'warning',
   });
+  writeExplainDescriptions();
+  writeOpenApi(join(staging, 'openapi'));
   // Renaming a folder over a full one is not possible; running programs keep what they loaded.
   const old = `${target}.old.${process.pid}`;
   try {
@@ -45,8 +60,29 @@ export async function bundle(): Promise<void> {
   }
   renameSync(staging, target);
   rmSync(old, { recursive: true, force: true });
-  writeExplainDescriptions();
   utimesSync(join(target, 'strata.js'), new Date(), new Date());
+}
+
+/** Of this size on, an answer is packed for those who take gzip (apiserver/bodies.ts). */
+const PACKED_BYTES_MIN = 128 * 1024;
+
+/** The documents of the built-in kinds, which the API server sends as they are. */
+function writeOpenApi(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  const descriptions = join(root, 'build/explain-descriptions.json');
+  const known = existsSync(descriptions)
+    ? (JSON.parse(readFileSync(descriptions, 'utf8')) as Descriptions)
+    : {};
+  const index: Record<string, MadeDocument> = {};
+  for (const { path, text } of allDocuments(new TypeRegistry(), known)) {
+    const bytes = Buffer.from(text);
+    const isPacked = bytes.length > PACKED_BYTES_MIN;
+    const file = join(folder, fileOf(path));
+    writeFileSync(file, bytes);
+    if (isPacked) writeFileSync(`${file}.gz`, gzipSync(bytes, { level: 9 }));
+    index[path] = { hash: hashOf(text), isPacked };
+  }
+  writeFileSync(join(folder, 'index.json'), JSON.stringify(index));
 }
 
 /** Getters of `node:http` that load all of undici, HTTP/2 and TLS when they are read. */

