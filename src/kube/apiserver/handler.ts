@@ -4,7 +4,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Env } from '#env/env.ts';
-import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import type { KeyPair } from '#kube/pki/authority.ts';
 import { ApiError, badRequest, methodNotAllowed, unauthorized } from '#kube/meta/status.ts';
@@ -12,6 +11,7 @@ import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Store } from '#store/store.ts';
 import { accessOf, forbidden } from './access.ts';
 import { AdmissionChain } from './admission/chain.ts';
+import { chargeQuotaBy, provideNamespace } from './admission/own-writes.ts';
 import { AuthorizerChain, isAllowedNow, type NamedAuthorizer } from './authz/authorizer.ts';
 import type { PluginSelection } from './admission/plugin-selection.ts';
 import { namedAuthorizers } from './authz/chain.ts';
@@ -54,7 +54,6 @@ import { RoleCache } from './role-cache.ts';
 import { timestamp } from './strategies.ts';
 import type { TokenAuthority } from './tokens.ts';
 import type { UserInfo } from './user.ts';
-import { systemWrite } from './system-write.ts';
 import { Writes } from './writes.ts';
 
 export interface HandlerOptions {
@@ -180,8 +179,9 @@ export class Handler {
         uuid: () => env.random.uuid(),
         random: () => env.random.next(),
         now: () => env.clock.now(),
+        provideNamespace: (name) => provideNamespace(this.resources, registry, name),
       },
-      (quota, change) => this.#chargeQuota(quota, change),
+      { chargeQuota: chargeQuotaBy(this.resources, registry), env },
       options.plugins,
     );
     this.#authorizer = new AuthorizerChain(this.#authorizers(options.access?.authorizers));
@@ -268,16 +268,6 @@ export class Handler {
     await this.#flows.start();
     this.#health.reached('flows');
     this.#isLoaded = true;
-  }
-
-  async #chargeQuota(quota: KubeObject, change: (live: KubeObject) => KubeObject): Promise<void> {
-    const info = this.registry.byResource('', 'v1', 'resourcequotas');
-    if (info === undefined) return;
-    const context = systemWrite(info, {
-      namespace: quota.metadata.namespace,
-      subresource: 'status',
-    });
-    await this.resources.modify(context, quota.metadata.name ?? '', change);
   }
 
   get serviceCidr(): string {

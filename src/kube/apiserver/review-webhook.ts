@@ -45,18 +45,26 @@ export class AnswerCache<T> {
   }
 }
 
+export interface ReviewWebhookOptions {
+  readonly timeoutMs?: number | undefined;
+  /** Before the first further try; then half as long again each time. */
+  readonly backoffMs?: number;
+}
+
 export class ReviewWebhook {
   readonly #endpoint: RemoteEndpoint;
   readonly #timeoutMs: number;
+  readonly #backoffMs: number;
   readonly #env: Pick<Env, 'timers'>;
 
   constructor(
     endpoint: RemoteEndpoint,
     env: Pick<Env, 'timers'>,
-    timeoutMs: number | undefined = TIMEOUT_MS,
+    { timeoutMs = TIMEOUT_MS, backoffMs = BACKOFF_MS }: ReviewWebhookOptions = {},
   ) {
     this.#endpoint = endpoint;
     this.#timeoutMs = timeoutMs;
+    this.#backoffMs = backoffMs;
     this.#env = env;
   }
 
@@ -66,7 +74,7 @@ export class ReviewWebhook {
     const config = { url, ...(caBundle === undefined ? {} : { caBundle }) };
     const headers = token === undefined ? {} : { headers: { Authorization: `Bearer ${token}` } };
     const timeoutMs = this.#timeoutMs;
-    for (let tries = 1, waitMs = BACKOFF_MS; ; tries++, waitMs *= GROWTH) {
+    for (let tries = 1, waitMs = this.#backoffMs; ; tries++, waitMs *= GROWTH) {
       try {
         const answer = await callWebhook(nothing, { config, body, timeoutMs, pair, ...headers });
         return (answer ?? {}) as Record<string, unknown>;

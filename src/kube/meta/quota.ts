@@ -161,16 +161,16 @@ export function matchingNames(
 
 // ---- scopes ----
 
-interface Requirement {
+export interface ScopeRequirement {
   readonly scopeName: string;
   readonly operator: string;
   readonly values?: readonly string[];
 }
 
-function requirementsOf(quota: KubeObject): Requirement[] {
+export function requirementsOf(quota: KubeObject): ScopeRequirement[] {
   const { scopes = [], scopeSelector } = (quota['spec'] ?? {}) as {
     scopes?: string[];
-    scopeSelector?: { matchExpressions?: Requirement[] };
+    scopeSelector?: { matchExpressions?: ScopeRequirement[] };
   };
   const plain = scopes.map((scopeName) => ({ scopeName, operator: 'Exists' }));
   return [...plain, ...(scopeSelector?.matchExpressions ?? [])];
@@ -203,7 +203,7 @@ function crossesNamespaces(pod: KubeObject): boolean {
   );
 }
 
-function meets(pod: KubeObject, { scopeName, operator, values = [] }: Requirement): boolean {
+function meets(pod: KubeObject, { scopeName, operator, values = [] }: ScopeRequirement): boolean {
   const spec = (pod['spec'] ?? {}) as Json;
   const isTerminating = Number(spec['activeDeadlineSeconds'] ?? -1) >= 0;
   switch (scopeName) {
@@ -226,6 +226,16 @@ function meets(pod: KubeObject, { scopeName, operator, values = [] }: Requiremen
     default:
       return false;
   }
+}
+
+/** Those that the object meets; only pods have scopes. */
+export function matchedScopes(
+  { group, resource }: { readonly group: string; readonly resource: string },
+  object: KubeObject,
+  requirements: readonly ScopeRequirement[],
+): ScopeRequirement[] {
+  if (group !== '' || resource !== 'pods') return [];
+  return requirements.filter((one) => meets(object, one));
 }
 
 /** Whether the quota limits something that the object uses, and its scopes are the object's. */

@@ -12,7 +12,7 @@ export interface StatusDetails {
   readonly group?: string;
   readonly kind?: string;
   readonly uid?: string;
-  readonly causes?: readonly StatusCause[];
+  readonly causes?: readonly Partial<StatusCause>[];
   readonly retryAfterSeconds?: number;
 }
 

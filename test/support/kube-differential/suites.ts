@@ -3,6 +3,10 @@
 import { accessSteps } from '#test/support/access-steps.ts';
 import { startAccessWorld } from '#test/support/access-world.ts';
 import { certificateSteps } from '#test/support/certificate-steps.ts';
+import {
+  configuredPluginSteps,
+  startConfiguredWorld,
+} from '#test/support/configured-plugin-steps.ts';
 import { crdSteps } from '#test/support/crd-steps.ts';
 import { definitionSteps } from '#test/support/definition-steps.ts';
 import { playCorpus } from '#test/support/kube-answers.ts';
@@ -11,6 +15,7 @@ import { nodeSteps } from '#test/support/node-steps.ts';
 import { optionalPluginSteps, startPluginWorld } from '#test/support/optional-plugin-steps.ts';
 import { pluginSteps } from '#test/support/plugin-steps.ts';
 import { policySteps } from '#test/support/policy-steps.ts';
+import { resizeSteps } from '#test/support/resize-steps.ts';
 import { roleSteps } from '#test/support/role-steps.ts';
 import { playSteps, type Step } from '#test/support/step-player.ts';
 import { playScenes } from './play.ts';
@@ -46,6 +51,14 @@ async function optionalPlugins(): Promise<Staged> {
   return { flags, play, close: async () => close() };
 }
 
+async function configuredPlugins(): Promise<Staged> {
+  const { flags, close } = await startConfiguredWorld();
+  const play = async (target: Target) => ({
+    'configured plugins': await playSteps(target, configuredPluginSteps()),
+  });
+  return { flags, play, close };
+}
+
 export const suites: Readonly<Record<string, Suite>> = {
   objects: plain((target) => playCorpus(senderTo(target))),
   scenes: plain((target) => playScenes(senderTo(target))),
@@ -56,7 +69,9 @@ export const suites: Readonly<Record<string, Suite>> = {
   'steps-nodes': stepped('nodes', nodeSteps),
   'steps-policy': stepped('policy', policySteps),
   'steps-plugins': stepped('plugins', pluginSteps),
+  'steps-resize': stepped('resize', resizeSteps),
   'steps-roles': stepped('roles', roleSteps),
   access,
   'optional-plugins': optionalPlugins,
+  'configured-plugins': configuredPlugins,
 };

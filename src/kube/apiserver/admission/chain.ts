@@ -1,6 +1,7 @@
 // The plugins in upstream's order: those that may change the object, again where a webhook or policy did,
 // then those that only judge.
 import { same } from '#base/same.ts';
+import type { Env } from '#env/env.ts';
 import type { Store } from '#store/store.ts';
 import { ObjectCache } from '#kube/apiserver/object-cache.ts';
 import {
@@ -17,8 +18,10 @@ import {
   storageObjectInUseProtection,
   taintNodesByCondition,
 } from './defaults.ts';
+import { declaredFeatures } from './declared-features.ts';
 import { eventRateLimit } from './event-rate-limit.ts';
-import { namespaceExists, namespaceLifecycle } from './lifecycle.ts';
+import { imagePolicy } from './image-policy.ts';
+import { namespaceAutoProvision, namespaceExists, namespaceLifecycle } from './lifecycle.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { MutatingPolicies } from './mutating-policies.ts';
 import { podNodeSelector, podTolerationRestriction } from './namespace-pods.ts';
@@ -31,6 +34,7 @@ import {
   extendedResourceToleration,
   limitHardAntiAffinity,
 } from './pod-rules.ts';
+import { podResize } from './pod-resize.ts';
 import { podSecurity } from './pod-security.ts';
 import { defaultTolerationSeconds, priority, runtimeClass, serviceAccount } from './pods.ts';
 import { resourceQuota, type ChargeQuota } from './resource-quota.ts';
@@ -50,11 +54,14 @@ const alwaysDeny: AdmissionPlugin = {
   },
 };
 
+type PluginEnv = Pick<Env, 'clock' | 'timers'>;
+
 /** In upstream's order; those that are configured are made of their configuration. */
 const builtIn: readonly (
   | AdmissionPlugin
-  | readonly [string, (config: unknown) => AdmissionPlugin]
+  | readonly [string, (config: unknown, env: PluginEnv) => AdmissionPlugin]
 )[] = [
+  namespaceAutoProvision,
   namespaceLifecycle,
   namespaceExists,
   limitHardAntiAffinity,
@@ -63,7 +70,8 @@ const builtIn: readonly (
   nodeRestriction,
   taintNodesByCondition,
   alwaysPullImages,
-  podSecurity,
+  ['ImagePolicyWebhook', imagePolicy],
+  ['PodSecurity', podSecurity],
   ['PodNodeSelector', podNodeSelector],
   priority,
   defaultTolerationSeconds,
@@ -82,13 +90,15 @@ const builtIn: readonly (
   defaultIngressClass,
   denyExternalIPs,
   podTopologyLabels,
+  declaredFeatures,
+  podResize,
 ];
 
-function selected({ isOn, configOf }: PluginSelection): AdmissionPlugin[] {
+function selected({ isOn, configOf }: PluginSelection, env: PluginEnv): AdmissionPlugin[] {
   return builtIn.flatMap((one) => {
     if ('name' in one) return isOn(one.name) ? [one] : [];
     const [name, make] = one;
-    return isOn(name) ? [make(configOf(name))] : [];
+    return isOn(name) ? [make(configOf(name), env)] : [];
   });
 }
 
@@ -121,15 +131,14 @@ export class AdmissionChain {
 
   constructor(
     services: AdmissionServices,
-    chargeQuota: ChargeQuota,
+    { chargeQuota, env }: { readonly chargeQuota: ChargeQuota; readonly env: PluginEnv },
     selection: PluginSelection = pluginSelection({}),
   ) {
     this.#services = services;
     this.#selection = selection;
-    this.#plugins = selected(selection);
-    this.#last = [resourceQuota(chargeQuota), alwaysDeny].filter(({ name }) =>
-      selection.isOn(name),
-    );
+    this.#plugins = selected(selection, env);
+    const quota = resourceQuota(chargeQuota, selection.configOf('ResourceQuota'));
+    this.#last = [quota, alwaysDeny].filter(({ name }) => selection.isOn(name));
   }
 
   /** From then on webhooks and policies take part; before, there are only the server's own objects. */

@@ -37,3 +37,14 @@ export const namespaceExists: AdmissionPlugin = {
     throw notFound({ group: '', resource: 'namespaces' }, namespace);
   },
 };
+
+/** Off by default: what is made in a namespace that is not there makes the namespace, too. */
+export const namespaceAutoProvision: AdmissionPlugin = {
+  name: 'NamespaceAutoProvision',
+  async mutate({ operation, info, namespace = '', isDryRun }, { lookup, provideNamespace }) {
+    if (operation !== 'CREATE' || isDryRun || namespace === '') return;
+    if (info.group === '' && info.resource === 'namespaces') return;
+    const found = await lookup.get('', 'namespaces', undefined, namespace);
+    if (found === undefined) await provideNamespace(namespace);
+  },
+};

@@ -10,7 +10,6 @@ const named = (flags: Readonly<Record<string, string>>): Record<string, string> 
 const refusals: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = [
   [{ 'enable-admission-plugins': 'Odd' }, /plugin "Odd" is unknown/],
   [{ 'disable-admission-plugins': 'Odd' }, /plugin "Odd" is unknown/],
-  [{ 'enable-admission-plugins': 'ImagePolicyWebhook' }, /is not built in here/],
   [
     { 'enable-admission-plugins': 'Priority', 'disable-admission-plugins': 'Priority' },
     /\[Priority\] is in --disable-admission-plugins, too/,

@@ -1,9 +1,20 @@
 // PodSecurity: the standard that a namespace's labels name is enforced on its pods, warned of, and written
 // to the audit log; templates of pods are only warned of.
-import { invalidValue } from '#kube/meta/names.ts';
 import { same } from '#base/same.ts';
-import { invalid, type StatusCause } from '#kube/meta/status.ts';
-import { findings, type Finding, type Level } from './pod-security-checks.ts';
+import { invalid } from '#kube/meta/status.ts';
+import { findings, type Finding } from './pod-security-checks.ts';
+import {
+  ignoredPolicy,
+  nameOf,
+  podSecurityConfiguration,
+  policiesOf,
+  PREFIX,
+  stricter,
+  type Labels,
+  type PodSecurityConfiguration,
+  type Policies,
+  type Policy,
+} from './pod-security-policy.ts';
 import {
   forbiddenBy,
   isOf,
@@ -12,54 +23,6 @@ import {
   type AdmissionServices,
   type Json,
 } from './request.ts';
-
-interface Policy {
-  readonly level: Level;
-  readonly version: number | 'latest';
-}
-
-interface Policies {
-  readonly enforce: Policy;
-  readonly audit: Policy;
-  readonly warn: Policy;
-  readonly errors: readonly StatusCause[];
-}
-
-const PREFIX = 'pod-security.kubernetes.io/';
-const levels: readonly string[] = ['privileged', 'baseline', 'restricted'];
-
-function parseVersion(text: string): number | 'latest' | undefined {
-  if (text === 'latest') return 'latest';
-  const match = /^v1\.([0-9]|[1-9][0-9]*)$/.exec(text);
-  return match === null ? undefined : Number(match[1]);
-}
-
-function policiesOf(labels: Readonly<Record<string, string>> = {}): Policies {
-  const errors: StatusCause[] = [];
-  const fail = (key: string, value: string, why: string): void =>
-    void errors.push(invalidValue(`metadata.labels[${PREFIX}${key}]`, value, why));
-  const read = (mode: string, fallback: Level): Policy => {
-    const [level, version] = [labels[`${PREFIX}${mode}`], labels[`${PREFIX}${mode}-version`]];
-    const isLevel = level === undefined || levels.includes(level);
-    if (!isLevel) fail(mode, level, `must be one of ${levels.join(', ')}`);
-    const parsed = version === undefined ? 'latest' : parseVersion(version);
-    if (parsed === undefined) fail(`${mode}-version`, version ?? '', 'must be "latest" or "v1.x"');
-    const known = (level ?? 'privileged') as Level;
-    return { level: isLevel ? known : fallback, version: parsed ?? 'latest' };
-  };
-  const enforce = read('enforce', 'restricted');
-  const audit = read('audit', 'privileged');
-  let warn = read('warn', 'privileged');
-  const isEnforced = levels.includes(labels[`${PREFIX}enforce`] ?? '');
-  if (labels[`${PREFIX}warn`] === undefined && isEnforced && enforce.level !== 'privileged') {
-    const version = labels[`${PREFIX}warn-version`] === undefined ? enforce.version : warn.version;
-    warn = { level: enforce.level, version };
-  }
-  return { enforce, audit, warn, errors };
-}
-
-const nameOf = ({ level, version }: Policy): string =>
-  `${level}:${version === 'latest' ? 'latest' : `v1.${version}`}`;
 
 function detailOf(found: readonly Finding[]): string {
   return found
@@ -93,14 +56,43 @@ function templateOf({ info, object }: AdmissionRequest): Template | undefined {
 
 const annotation = (key: string): string => `${PREFIX}${key}`;
 
+type Exemption = 'namespace' | 'user' | 'runtimeClass';
+
+/** Why nobody looks at the pod; undefined: it is looked at. */
+function exemptionOf(
+  { namespace = '', user }: AdmissionRequest,
+  { spec }: Template,
+  { exempt }: PodSecurityConfiguration,
+): Exemption | undefined {
+  if (exempt.namespaces.has(namespace)) return 'namespace';
+  if (exempt.usernames.has(user.name)) return 'user';
+  return exempt.runtimeClasses.has(String(spec['runtimeClassName'] ?? ''))
+    ? 'runtimeClass'
+    : undefined;
+}
+
+function aggregate({ errors }: Policies): string {
+  const texts = errors.map(({ field = '', message }) => `${field}: ${message}`);
+  return texts.length === 1 ? (texts[0] ?? '') : `[${texts.join(', ')}]`;
+}
+
 async function evaluate(
   request: AdmissionRequest,
   { lookup }: AdmissionServices,
   template: Template,
-  enforces: boolean,
+  { enforces, config }: { enforces: boolean; config: PodSecurityConfiguration },
 ): Promise<void> {
+  const exemption = exemptionOf(request, template, config);
+  if (exemption !== undefined) {
+    request.annotations[annotation('exempt')] = exemption;
+    return;
+  }
   const namespace = await lookup.get('', 'namespaces', undefined, request.namespace ?? '');
-  const { enforce, audit, warn } = policiesOf(namespace?.metadata.labels);
+  const policies = policiesOf(namespace?.metadata.labels, config.defaults);
+  const { enforce, audit, warn, errors } = policies;
+  if (errors.length > 0) {
+    request.annotations[annotation('error')] = `Failed to parse policy: ${aggregate(policies)}`;
+  }
   const check = ({ level, version }: Policy): Finding[] =>
     findings(level, version, template.metadata, template.spec);
   if (enforces) request.annotations[annotation('enforce-policy')] = nameOf(enforce);
@@ -128,15 +120,23 @@ const PODS_CHECKED_MAX = 3_000;
 async function warnOfPods(
   request: AdmissionRequest,
   { lookup }: AdmissionServices,
-  policy: Policy,
+  { policy, exempt }: { policy: Policy; exempt: PodSecurityConfiguration['exempt'] },
 ): Promise<void> {
-  const pods = await lookup.list('', 'pods', request.name);
+  const all = await lookup.list('', 'pods', request.name);
+  const pods = all.filter(
+    (pod) => !exempt.runtimeClasses.has(String(pod['spec']?.runtimeClassName ?? '')),
+  );
   const byWarning = new Map<string, string[]>();
   for (const pod of pods.slice(0, PODS_CHECKED_MAX)) {
     const found = findings(policy.level, policy.version, pod.metadata, pod['spec'] as Json);
     if (found.length === 0) continue;
     const text = found.map(({ reason }) => reason).join(', ');
     byWarning.set(text, [...(byWarning.get(text) ?? []), pod.metadata.name ?? '']);
+  }
+  if (pods.length > PODS_CHECKED_MAX) {
+    request.warnings.push(
+      `new PodSecurity enforce level only checked against the first ${PODS_CHECKED_MAX} of ${pods.length} existing pods`,
+    );
   }
   if (byWarning.size === 0) return;
   const level = JSON.stringify(nameOf(policy));
@@ -156,21 +156,31 @@ async function warnOfPods(
 async function checkNamespace(
   request: AdmissionRequest,
   services: AdmissionServices,
+  config: PodSecurityConfiguration,
 ): Promise<void> {
-  const next = policiesOf(request.object?.metadata.labels);
+  const labels: Labels | undefined = request.object?.metadata.labels;
+  const next = policiesOf(labels, config.defaults);
+  const isExempt = config.exempt.namespaces.has(request.name);
+  const warnOfExemption = (): void => {
+    const text = ignoredPolicy(request.name, next, labels, config);
+    if (text !== undefined) request.warnings.push(text);
+  };
   if (request.operation === 'CREATE') {
     if (next.errors.length > 0) throw invalid(request.info, request.name, next.errors);
+    if (isExempt) warnOfExemption();
     return;
   }
-  const before = policiesOf(request.old?.metadata.labels);
+  const before = policiesOf(request.old?.metadata.labels, config.defaults);
   if (next.errors.length > 0 && !same(next.errors, before.errors)) {
     throw invalid(request.info, request.name, next.errors);
   }
   if (same(next.enforce, before.enforce) || next.enforce.level === 'privileged') return;
   const isRelaxed =
     next.enforce.version === before.enforce.version &&
-    levels.indexOf(next.enforce.level) <= levels.indexOf(before.enforce.level);
-  if (!isRelaxed) await warnOfPods(request, services, next.enforce);
+    !stricter(next.enforce.level, before.enforce.level);
+  if (isRelaxed) return;
+  if (isExempt) return warnOfExemption();
+  await warnOfPods(request, services, { policy: next.enforce, exempt: config.exempt });
 }
 
 const ignored = new Set([
@@ -200,23 +210,29 @@ function isSignificant({ object, old }: AdmissionRequest): boolean {
   return !same(shape(object), shape(old));
 }
 
-export const podSecurity: AdmissionPlugin = {
-  name: 'PodSecurity',
-  async validate(request, services) {
-    const { operation, object, subresource } = request;
-    if (object === undefined || (operation !== 'CREATE' && operation !== 'UPDATE')) return;
-    if (isOf(request, '', 'namespaces')) {
-      if (subresource === undefined) await checkNamespace(request, services);
-      return;
-    }
-    if (isOf(request, '', 'pods')) {
-      if (ignored.has(subresource ?? '') || (operation === 'UPDATE' && !isSignificant(request)))
+/** Throws Fault for a configuration that cannot be used. */
+export function podSecurity(configuration: unknown): AdmissionPlugin {
+  const config = podSecurityConfiguration(configuration);
+  return {
+    name: 'PodSecurity',
+    async validate(request, services) {
+      const { operation, object, subresource } = request;
+      if (object === undefined || (operation !== 'CREATE' && operation !== 'UPDATE')) return;
+      if (isOf(request, '', 'namespaces')) {
+        if (subresource === undefined) await checkNamespace(request, services, config);
         return;
-      const template = { metadata: object.metadata, spec: object['spec'] as Json };
-      return await evaluate(request, services, template as Template, true);
-    }
-    if (subresource !== undefined) return;
-    const template = templateOf(request);
-    if (template !== undefined) await evaluate(request, services, template, false);
-  },
-};
+      }
+      if (isOf(request, '', 'pods')) {
+        if (ignored.has(subresource ?? '') || (operation === 'UPDATE' && !isSignificant(request)))
+          return;
+        const template = { metadata: object.metadata, spec: object['spec'] as Json };
+        return await evaluate(request, services, template as Template, { enforces: true, config });
+      }
+      if (subresource !== undefined) return;
+      const template = templateOf(request);
+      if (template !== undefined) {
+        await evaluate(request, services, template, { enforces: false, config });
+      }
+    },
+  };
+}

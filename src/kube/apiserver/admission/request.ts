@@ -41,6 +41,8 @@ export interface AdmissionServices {
   /** In [0, 1). */
   readonly random: () => number;
   readonly now: () => number;
+  /** Makes a namespace unless there is one. */
+  readonly provideNamespace: (name: string) => Promise<void>;
 }
 
 /** May change the object (`mutate`), or refuse the request (either; `validate` sees the final object). */

@@ -5,15 +5,18 @@ import {
   changesScopes,
   exceeding,
   masked,
+  matchedScopes,
   matchingNames,
   minus,
   missingRequests,
   plus,
   quotaMatches,
+  requirementsOf,
   usageOf,
   type Amounts,
 } from '#kube/meta/quota.ts';
 import { compareQuantities } from '#kube/meta/quantity.ts';
+import { checkCovered, limitedResourcesOf, type LimitedResource } from './quota-configuration.ts';
 import {
   forbiddenBy,
   isOf,
@@ -83,12 +86,33 @@ export type ChargeQuota = (
   change: (live: KubeObject) => KubeObject,
 ) => Promise<void>;
 
-export function resourceQuota(update: ChargeQuota): AdmissionPlugin {
+function checkLimited(
+  request: AdmissionRequest,
+  limited: readonly LimitedResource[],
+  quotas: readonly KubeObject[],
+): void {
+  const { info, object } = request;
+  if (limited.length === 0 || object === undefined) return;
+  const names = new Set<string>();
+  const scopes = new Set<string>();
+  for (const quota of quotas) {
+    const { hard } = statusOf(quota);
+    for (const one of matchedScopes(info, object, requirementsOf(quota))) scopes.add(one.scopeName);
+    if (!quotaMatches(quota, info, object, hard)) continue;
+    for (const name of matchingNames(info, Object.keys(hard))) names.add(name);
+  }
+  checkCovered({ ...request, object }, limited, { names, scopes });
+}
+
+/** Throws Fault for a configuration that cannot be used. */
+export function resourceQuota(update: ChargeQuota, config?: unknown): AdmissionPlugin {
+  const limited = limitedResourcesOf(config);
   return {
     name: 'ResourceQuota',
     async validate(request, services: AdmissionServices) {
       if (!isMeant(request)) return;
       const quotas = await services.lookup.list('', 'resourcequotas', request.namespace);
+      checkLimited(request, limited, quotas);
       // All of them must fit before one is charged.
       const charged = quotas.filter((quota) => Object.keys(charge(request, quota)).length > 0);
       if (request.isDryRun) return;

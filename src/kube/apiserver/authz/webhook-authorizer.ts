@@ -86,7 +86,7 @@ export class WebhookAuthorizer implements Authorizer {
 
   constructor(options: WebhookAuthorizerOptions, env: Env) {
     this.#options = options;
-    this.#webhook = new ReviewWebhook(options.endpoint, env, options.timeoutMs);
+    this.#webhook = new ReviewWebhook(options.endpoint, env, { timeoutMs: options.timeoutMs });
     this.#answers = new AnswerCache(env);
     this.#conditions = options.matchConditions.map(compileCondition);
   }
