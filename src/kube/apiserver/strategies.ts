@@ -5,6 +5,9 @@ import type { KubeObject, ObjectMeta } from '#kube/meta/object.ts';
 import { resetFields } from '#kube/meta/reset-fields.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { same } from '#base/same.ts';
+import { defaultPodLevelResources } from '#kube/meta/pod-level-resources.ts';
+import { qosClass } from '#kube/meta/qos-class.ts';
+import { keepPod } from './pod-parts.ts';
 import { fillNodeStatus } from './status-defaults.ts';
 import type { UserInfo } from './user.ts';
 
@@ -109,26 +112,6 @@ const initialStatus: Readonly<Record<string, Json>> = {
 
 const oldScalerStatus: Json = { currentReplicas: 0, desiredReplicas: 0 };
 
-export function qosClass(spec: Json | undefined): string {
-  if (spec === undefined) return 'BestEffort';
-  const containers = [
-    ...((spec['containers'] ?? []) as Json[]),
-    ...((spec['initContainers'] ?? []) as Json[]),
-  ];
-  let isGuaranteed = containers.length > 0;
-  let isBestEffort = true;
-  for (const container of containers) {
-    const resources = (container['resources'] ?? {}) as { requests?: Json; limits?: Json };
-    for (const name of ['cpu', 'memory']) {
-      const request = resources.requests?.[name];
-      const limit = resources.limits?.[name];
-      if (request !== undefined || limit !== undefined) isBestEffort = false;
-      if (limit === undefined || String(request ?? limit) !== String(limit)) isGuaranteed = false;
-    }
-  }
-  return isBestEffort ? 'BestEffort' : isGuaranteed ? 'Guaranteed' : 'Burstable';
-}
-
 function addJobLabels(object: KubeObject): void {
   const spec = object['spec'] as Json;
   if (spec['manualSelector'] === true || spec['template'] === undefined) return;
@@ -165,8 +148,11 @@ export function prepareCreate(
     if (status === undefined) delete object['status'];
     else object['status'] = structuredClone(status);
   }
-  if (keyOf(info) === '/pods')
-    object['status'].qosClass = qosClass(object['spec'] as Json | undefined);
+  if (keyOf(info) === '/pods') {
+    const spec = (object['spec'] ?? {}) as Json;
+    defaultPodLevelResources(spec);
+    object['status'].qosClass = qosClass(spec);
+  }
   if (keyOf(info) === 'batch/jobs') addJobLabels(object);
   if (keyOf(info) === 'apps/daemonsets') countTemplate(object, 1);
   if (keyOf(info) === '/namespaces') holdNamespace(object);
@@ -308,27 +294,6 @@ export function prepareUpdate(
   if (hasGeneration(info) && (isMarked || desireChanged(next, old))) {
     metadata.generation = (old.metadata.generation ?? 0) + 1;
   }
-}
-
-/** What the endpoints of a pod take: its ephemeral containers, or the resources of its containers. */
-function keepPod(next: KubeObject, old: KubeObject, subresource: string): void {
-  const [spec, before] = [(next['spec'] ?? {}) as Json, (old['spec'] ?? {}) as Json];
-  next['status'] = old['status'];
-  if (subresource === 'ephemeralcontainers') {
-    const { ephemeralContainers } = spec;
-    const { ephemeralContainers: _old, ...rest } = before;
-    const has = ((ephemeralContainers ?? []) as unknown[]).length > 0;
-    next['spec'] = { ...rest, ...(has ? { ephemeralContainers } : {}) };
-    return;
-  }
-  const resized = (field: string): Json => {
-    const [mine, theirs] = [before[field], spec[field]] as (Json[] | undefined)[];
-    if (mine === undefined || theirs?.length !== mine.length) return {};
-    return {
-      [field]: mine.map((one, i) => ({ ...one, resources: theirs[i]?.['resources'] ?? {} })),
-    };
-  };
-  next['spec'] = { ...before, ...resized('containers'), ...resized('initContainers') };
 }
 
 const annotationsOf = ({ metadata }: KubeObject): object => metadata.annotations ?? {};

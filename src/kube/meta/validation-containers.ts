@@ -182,12 +182,18 @@ function resourceName(field: string, name: string): StatusCause[] {
   ];
 }
 
-export function validateResources(resources: unknown, field: string): StatusCause[] {
+type NameRule = (field: string, name: string) => StatusCause[];
+
+export function validateResources(
+  resources: unknown,
+  field: string,
+  nameRule: NameRule = resourceName,
+): StatusCause[] {
   const { limits, requests } = record(resources);
   const [most, least] = [record(limits), record(requests)];
   const causes: StatusCause[] = [];
   const quantity = (at: string, name: string, value: unknown): void => {
-    causes.push(...resourceName(at, name), ...quantityNotNegative(at, value));
+    causes.push(...nameRule(at, name), ...quantityNotNegative(at, value));
     if (name.includes('/') && !isWholeQuantity(value)) {
       causes.push(invalidValue(at, canonicalQuantity(String(value)), 'must be an integer'));
     }

@@ -16,6 +16,7 @@ import {
 import { duplicate, forbidden, invalidValue, requiredValue, validateLabels } from './names.ts';
 import type { KubeObject } from './object.ts';
 import { same } from '#base/same.ts';
+import { validatePodLevelResources } from './pod-level-resources.ts';
 import type { StatusCause } from './status.ts';
 import { seccompProfile, validateContainer, type Surroundings } from './validation-containers.ts';
 import { userOrGroup, validateVolumes } from './validation-volumes.ts';
@@ -270,6 +271,7 @@ export function validatePodSpec(given: unknown, at: string): StatusCause[] {
   return [
     ...causes,
     ...validateAllContainers(spec, at, near),
+    ...validatePodLevelResources(spec, at),
     ...oneOf(`${at}.restartPolicy`, spec['restartPolicy'], restartPolicies),
     ...validateDns(spec, at),
     ...validateSecurity(spec, at),

@@ -2,7 +2,7 @@
 // configuration: where its pods may go (PodNodeSelector), and what they may tolerate.
 import { same } from '#base/same.ts';
 import { ApiError } from '#kube/meta/status.ts';
-import { qosClass } from '#kube/apiserver/strategies.ts';
+import { qosClass } from '#kube/meta/qos-class.ts';
 import {
   forbiddenBy,
   isPod,
