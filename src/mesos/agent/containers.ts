@@ -65,6 +65,10 @@ export class Containers {
   readonly #containers = new Map<string, Container>();
   readonly #runners = new Map<ConnectionId, BuiltinRunner>();
   readonly #disposing = new Set<Promise<void>>();
+  /** Of containers whose leftovers could not be removed. */
+  destroyErrors = 0;
+  /** What taking up an earlier life took; undefined before that. */
+  recoveryMs: number | undefined;
 
   constructor(
     options: ContainersOptions,
@@ -263,6 +267,7 @@ export class Containers {
   #tidy(work: Promise<void>): void {
     const kept = work
       .catch((error: unknown) => {
+        this.destroyErrors += 1;
         this.#env.log.warn('Cannot remove what is left of a container', { error });
       })
       .finally(() => this.#disposing.delete(kept));
@@ -298,6 +303,7 @@ export class Containers {
 
   /** Takes up what an earlier life had started, and ends what nobody knows of any more. */
   async recover(agentId: string, frameworks: Iterable<Framework>): Promise<void> {
+    const startedAt = this.#env.clock.now();
     const executors = [...frameworks].flatMap((framework) =>
       [...framework.executors.values()].map((executor) => ({ framework, executor })),
     );
@@ -321,6 +327,7 @@ export class Containers {
     const live = new Set([...this.#containers.values()].map(({ sandbox }) => sandbox));
     await this.gc.recover(agentId, (sandbox) => live.has(sandbox));
     this.images.start();
+    this.recoveryMs = this.#env.clock.now() - startedAt;
   }
 
   async #recoverOne(agentId: string, framework: Framework, executor: Executor): Promise<void> {

@@ -474,7 +474,12 @@ export class AgentCore {
   }
 
   #forwardData(key: { frameworkId: string; executorId: string }, data: Uint8Array): void {
-    if (this.#master.kind !== 'registered') return;
+    const { tallies } = this.workloads;
+    if (this.#master.kind !== 'registered') {
+      tallies.invalidMessages += 1;
+      return;
+    }
+    tallies.validMessages += 1;
     const body = {
       agent_id: { value: this.#agentId ?? '' },
       framework_id: { value: key.frameworkId },

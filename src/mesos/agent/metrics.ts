@@ -1,6 +1,7 @@
 // The agent's metrics under Mesos' names (inventory 10.6).
 import type { Instant } from '#env/env.ts';
 import type { Resource } from '#wire/mesos/v1.ts';
+import { systemMetrics } from '#mesos/libprocess/system-metrics.ts';
 import { resourcesOf } from './agent-state.ts';
 import type { AgentCore } from './core.ts';
 import type { Containers } from './containers.ts';
@@ -13,9 +14,10 @@ export function scalarSum(resources: readonly Resource[], name: string): number 
 
 export function metricsOf(
   core: AgentCore,
-  { gc, fetcher }: Pick<Containers, 'gc' | 'fetcher'>,
+  containers: Pick<Containers, 'gc' | 'fetcher' | 'nested' | 'destroyErrors' | 'recoveryMs'>,
   now: Instant,
 ): Record<string, number> {
+  const { gc, fetcher, nested, destroyErrors, recoveryMs } = containers;
   const executors = core.workloads.executors();
   const live = executors.filter((one) => one.state !== 'terminated');
   const total = core.info.resources ?? [];
@@ -28,6 +30,14 @@ export function metricsOf(
     'slave/uptime_secs': core.registeredAt === undefined ? 0 : (now - core.registeredAt) / 1000,
     'slave/registered': core.master.kind === 'registered' ? 1 : 0,
     'slave/recovery_errors': 0,
+    ...(recoveryMs === undefined ? {} : { 'slave/recovery_time_secs': recoveryMs / 1000 }),
+    'slave/executor_directory_max_allowed_age_secs': gc.allowedAgeMs / 1000,
+    ...core.workloads.tallies.metrics(),
+    ...systemMetrics(),
+    'containerizer/mesos/container_destroy_errors': destroyErrors,
+    'containerizer/mesos/provisioner/remove_container_errors': nested.removeErrors,
+    // There is no backend that binds.
+    'containerizer/mesos/provisioner/bind/remove_rootfs_errors': 0,
     'resource_provider_manager/subscribed': core.providers.subscribed.size,
     'resource_provider_manager/events/subscribe': core.providers.subscriptions,
     'resource_provider_manager/events/disconnect': core.providers.disconnections,

@@ -102,6 +102,8 @@ export class NestedContainers {
   readonly #options: NestedContainersOptions;
   readonly #all = new Map<string, Nested>();
   readonly #lateEnds = new LateEnds();
+  /** Of roots and networks of ended containers. */
+  removeErrors = 0;
 
   constructor(options: NestedContainersOptions) {
     this.#options = options;
@@ -346,6 +348,7 @@ export class NestedContainers {
       ...(made.info.path.length === 1 ? [specs.gpus.give(name)] : []),
     ];
     Promise.all(gone).catch((error: unknown) => {
+      this.removeErrors += 1;
       env.log.warn('Cannot remove what a container has left', { name, error });
     });
   }

@@ -35,11 +35,14 @@ export class SandboxGc {
   #isClosed = false;
   removed = 0;
   failed = 0;
+  /** What the last look at the disk said of how long the ended may stay. */
+  allowedAgeMs: number;
 
   constructor(options: SandboxGcOptions, disk: Disk, env: Env) {
     this.#options = options;
     this.#disk = disk;
     this.#env = env;
+    this.allowedAgeMs = options.delayMs;
   }
 
   get pending(): number {
@@ -87,8 +90,8 @@ export class SandboxGc {
 
   /** Looks now; resolves when what is due is gone. */
   async collect(used?: number): Promise<void> {
-    const oldest =
-      this.#env.clock.now() - allowedAgeMs(this.#options, used ?? (await this.#used()));
+    this.allowedAgeMs = allowedAgeMs(this.#options, used ?? (await this.#used()));
+    const oldest = this.#env.clock.now() - this.allowedAgeMs;
     const due = [...this.#ended].filter(([, endedAt]) => endedAt <= oldest);
     if (due.length === 0) return;
     const mounts = await mountPoints();

@@ -27,6 +27,7 @@ import {
 } from './agent-state.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
 import { StatusStreams } from './status-streams.ts';
+import { Tallies } from './tallies.ts';
 import type { AgentChance, AgentEffect, AgentOptions, ContainerEnd, ExecutorKey } from './types.ts';
 
 interface NewStatus {
@@ -49,6 +50,7 @@ export class TaskUpdates {
   readonly frameworks = new Map<string, Framework>();
   readonly completedFrameworks: Framework[] = [];
   readonly streams: StatusStreams;
+  readonly tallies = new Tallies();
   agentId = '';
   /** While everything that runs is to end. */
   draining: DrainConfig | undefined;
@@ -141,7 +143,10 @@ export class TaskUpdates {
 
   toExecutor(key: ExecutorKey, data: Uint8Array): void {
     const executor = this.executor(key);
-    if (executor?.state === 'running') this.send(executor, { type: 'MESSAGE', message: { data } });
+    if (executor?.state === 'running') {
+      this.tallies.validMessages += 1;
+      this.send(executor, { type: 'MESSAGE', message: { data } });
+    } else this.tallies.invalidMessages += 1;
   }
 
   /** Tells the master that an executor's resources are free; it knows nothing of command executors. */
@@ -196,7 +201,10 @@ export class TaskUpdates {
   executorUpdate(key: ExecutorKey, status: TaskStatus, now: Instant): void {
     const executor = this.executor(key);
     const framework = this.frameworks.get(key.frameworkId);
-    if (executor === undefined || framework === undefined) return;
+    if (executor === undefined || framework === undefined) {
+      this.tallies.invalidUpdates += 1;
+      return;
+    }
     const uuid = status.uuid ?? this.chance.uuidBytes();
     // Sent again because our acknowledgement got lost, the scheduler has had it long ago; or of a
     // framework that is gone.
@@ -206,6 +214,8 @@ export class TaskUpdates {
     const isDoomed =
       doom?.reason === 'REASON_CONTAINER_PREEMPTED' || doom?.limitation !== undefined;
     if (isTold || isDoomed || framework.isTerminating) {
+      if (framework.isTerminating) this.tallies.invalidUpdates += 1;
+      else this.tallies.validUpdates += 1;
       this.send(executor, {
         type: 'ACKNOWLEDGED',
         acknowledged: { task_id: status.task_id, uuid },
@@ -249,7 +259,9 @@ export class TaskUpdates {
       uuid: given.uuid ?? new Uint8Array(),
       latest_state: status.state,
     };
+    this.tallies.validUpdates += 1;
     if (!this.streams.add(update, now)) return false;
+    if (isTerminal(status.state)) this.tallies.ended(status.state);
     if (executor !== undefined) {
       const wasLaunched = this.apply(executor, taskId, status);
       if (framework.info.checkpoint === true && wasLaunched) {

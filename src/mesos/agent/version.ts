@@ -1,7 +1,8 @@
 // The version the agent claims towards clients: the Mesos release whose interfaces it serves.
+import { buildTime } from '#mesos/libprocess/build-time.ts';
+
 export const VERSION_INFO = {
   version: '1.11.0',
   build_user: 'strata',
-  build_time: 0,
-  build_date: '1970-01-01 00:00:00',
+  ...buildTime,
 } as const;

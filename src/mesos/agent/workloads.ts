@@ -488,6 +488,8 @@ export class Workloads extends TaskUpdates {
     const framework = this.frameworks.get(executor?.key.frameworkId ?? '');
     if (executor === undefined || framework === undefined) return;
     const wasTerminating = executor.state === 'terminating';
+    this.tallies.executorsTerminated += 1;
+    if (end.reason === 'REASON_CONTAINER_LAUNCH_FAILED') this.tallies.launchErrors += 1;
     executor.state = 'terminated';
     this.#awaited.delete(executor);
     executor.deadline = Infinity;

@@ -10,6 +10,7 @@ import type { Exchange } from './exchange.ts';
 import { AttachedFiles } from './files.ts';
 import { LegacyApi } from './legacy-api.ts';
 import { LegacyChanges } from './legacy-changes.ts';
+import { systemMetrics } from '#mesos/libprocess/system-metrics.ts';
 import { LogToggle } from '#mesos/libprocess/log-toggle.ts';
 import { metricsOf } from './metrics.ts';
 import { acceptedType, readCall, refuse, sendJson, sendMessage } from './negotiate.ts';
@@ -18,7 +19,7 @@ import { disabledText, type DisabledEndpoints } from '#mesos/security/firewall.t
 import { needsName, realmOf } from './realms.ts';
 import { absolutePath, changingPaths, ownPaths, readingPaths, routeOf } from './routes.ts';
 import { OperatorActions } from './operator-actions.ts';
-import { ProcessApi, systemMetrics } from './process-api.ts';
+import { ProcessApi } from './process-api.ts';
 import { registryJson } from './registry-json.ts';
 import type { MasterShell } from './shell.ts';
 import { FORBIDDEN, type Refusal } from './types.ts';

@@ -6,6 +6,7 @@ import type { Approvers, Authorizer } from '#mesos/security/authorizer.ts';
 import type { Authentication } from '#mesos/security/authentication.ts';
 import type { MasterInfo } from '#wire/mesos/v1.ts';
 import { refuse, sendBytes } from './negotiate.ts';
+import { buildInfo } from './version.ts';
 import { disabledText, type DisabledEndpoints } from '#mesos/security/firewall.ts';
 import { realmOf } from './realms.ts';
 import { absolutePath, routeOf } from './routes.ts';
@@ -86,7 +87,7 @@ export class StandbyHttp {
     const { version, flags, startedAt, now } = this.#view;
     switch (path) {
       case '/version':
-        return { version, build_date: '', build_time: 0, build_user: '' };
+        return { version, ...buildInfo };
       case '/flags':
         return { flags };
       case '/metrics/snapshot':

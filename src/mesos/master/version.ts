@@ -1,7 +1,8 @@
 // The version that the master claims towards clients: the Mesos release whose interfaces it serves.
+import { buildTime } from '#mesos/libprocess/build-time.ts';
+
 export const buildInfo = {
-  build_date: '1970-01-01 00:00:00',
-  build_time: 0,
+  ...buildTime,
   build_user: 'strata',
   git_sha: 'strata',
   git_tag: '1.11.0',
