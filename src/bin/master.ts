@@ -219,7 +219,7 @@ class MasterProcess {
     });
     this.#handle = (request, response) => http.handle(request, response);
     this.#parts.server.onConnection((socket, first, giveBack) => {
-      return shell.libprocess.accept(socket, first, giveBack);
+      return http.accept(socket, first, giveBack);
     });
     this.#env.log.info('Master leads', { masterId: this.#options.masterId });
     void shell.ended.then(() => this.#ended.resolve());

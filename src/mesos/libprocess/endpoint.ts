@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { connectTo, type Peer } from '#mesos/security/tls-client.ts';
 import type { TlsSettings } from '#mesos/security/tls-settings.ts';
-import { beginsMessage, MessageParser, type ParsedMessage } from './message-parser.ts';
+import { beginsMessage, messageParser, type ParsedMessage } from './message-parser.ts';
 
 /** `id@ip:port`, e.g. `slave(1)@127.0.0.1:5051`. */
 export type Upid = string;
@@ -134,7 +134,7 @@ export class LibprocessEndpoint {
   accept(socket: Socket, first: Buffer, giveBack: (rest: Buffer) => void): boolean {
     if (!beginsMessage(first)) return false;
     const connection = this.#numberOf(socket);
-    const parser = new MessageParser({
+    const parser = messageParser({
       bodyBytesMax: this.#options.bodyBytesMax,
       onMessage: (message) => this.#onParsed(message, connection),
     });

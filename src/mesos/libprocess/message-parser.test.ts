@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { beginsMessage, MessageParser, type ParsedMessage } from './message-parser.ts';
+import { beginsMessage, messageParser, type ParsedMessage } from './message-parser.ts';
 
 const HEAD =
   'User-Agent: libprocess/slave(1)@127.0.0.1:5051\r\nLibprocess-From: slave(1)@127.0.0.1:5051\r\n' +
@@ -24,7 +24,7 @@ function parse(pieces: readonly Buffer[], bodyBytesMax = 1_000) {
     assert.equal(from, 'slave(1)@127.0.0.1:5051');
     seen.push({ name, body: Buffer.from(body).toString('latin1') });
   };
-  const parser = new MessageParser({ bodyBytesMax, onMessage });
+  const parser = messageParser({ bodyBytesMax, onMessage });
   for (const piece of pieces) {
     const outcome = parser.push(piece);
     if (outcome.kind === 'read') continue;
@@ -107,13 +107,30 @@ test('a body that is too long, or chunks that are none, end the connection', () 
     `${head}zz\r\n`,
     `${head}\r\n`,
     `${head}1\r\nxy\r\n`,
-    `${head}1;a=b\r\n`,
-    `${head}0\r\nTrailer: x\r\n\r\n`,
-    `${head}${'0'.repeat(300)}`,
+    `${head}1 a\r\n`,
+    `${head}0\r\nTrailer: \0\r\n\r\n`,
+    `${head}0\r\n${'Trailer: x\r\n'.repeat(2_000)}`,
+    `${head}${'0'.repeat(5_000)}`,
   ];
   for (const text of bad) {
     const { seen, outcome } = parse([Buffer.from(text)]);
     assert.deepEqual([seen, outcome], [[], 'bad'], text.slice(0, 300));
   }
   assert.equal(parse([Buffer.from(chunked('a.B', ['x']).slice(0, -1))]).outcome, 'inside');
+});
+
+test('extensions of chunks and trailers are passed over', () => {
+  const head = `POST /master/a.B HTTP/1.1\r\n${HEAD}Transfer-Encoding: chunked\r\n\r\n`;
+  const text = `${head}1;a=b\r\nx\r\n2 ; c\r\nyz\r\n0\r\nTrailer: x\r\nOther: y\r\n\r\n`;
+  const { seen, outcome } = parse([Buffer.from(text + measured('a.B', 'next'))]);
+  assert.equal(outcome, 'read');
+  assert.deepEqual(
+    seen.map(({ body }) => body),
+    ['xyz', 'next'],
+  );
+});
+
+test('a body of very many small chunks is whole', () => {
+  const parts = Array.from({ length: 5_000 }, (_, i) => String(i % 10));
+  assert.equal(parse([Buffer.from(chunked('a.B', parts))], 10_000).seen[0]?.body, parts.join(''));
 });

@@ -1,11 +1,13 @@
 // The master's HTTP server: libprocess messages, the v1 scheduler and operator APIs and the older
 // endpoints on one port. Which request is which is decided here; shell.ts and the views answer.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Approvers } from '#mesos/security/authorizer.ts';
 import type { MasterCall, MasterResponse } from '#wire/mesos/v1.ts';
 import { OPEN, type Authentication } from '#mesos/security/authentication.ts';
 import { allocatorAnswer } from './allocator-api.ts';
-import { validateMasterCall, validateSchedulerCall } from './call-validation.ts';
+import { CallConnections } from './call-connections.ts';
+import { validateMasterCall } from './call-validation.ts';
 import type { Exchange } from './exchange.ts';
 import { AttachedFiles } from './files.ts';
 import { LegacyApi } from './legacy-api.ts';
@@ -13,24 +15,28 @@ import { LegacyChanges } from './legacy-changes.ts';
 import { systemMetrics } from '#mesos/libprocess/system-metrics.ts';
 import { LogToggle } from '#mesos/libprocess/log-toggle.ts';
 import { metricsOf } from './metrics.ts';
-import { acceptedType, readCall, refuse, sendJson, sendMessage } from './negotiate.ts';
+import {
+  acceptedType,
+  isRefusal,
+  NOT_ACCEPTABLE,
+  parseCall,
+  readCall,
+  refuse,
+  sendJson,
+  sendMessage,
+} from './negotiate.ts';
 import { answer } from './operator-answers.ts';
 import { disabledText, type DisabledEndpoints } from '#mesos/security/firewall.ts';
-import { needsName, realmOf } from './realms.ts';
+import { NAMELESS, needsName, realmOf } from './realms.ts';
 import { absolutePath, changingPaths, ownPaths, readingPaths, routeOf } from './routes.ts';
 import { OperatorActions } from './operator-actions.ts';
 import { ProcessApi } from './process-api.ts';
 import { registryJson } from './registry-json.ts';
+import { SchedulerApi } from './scheduler-api.ts';
 import type { MasterShell } from './shell.ts';
 import { FORBIDDEN, type Refusal } from './types.ts';
 import { Visible } from './visible.ts';
 import { WebUi } from './web-ui.ts';
-
-const NOT_ACCEPTABLE = "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'";
-
-const NAMELESS =
-  "The request's authenticated principal contains claims, but no value string. " +
-  'The master currently requires that principals have a value';
 
 export interface MasterHttpOptions {
   /** Name -> file behind it, as /files shows it. */
@@ -48,6 +54,9 @@ export interface MasterHttpOptions {
 export class MasterHttp {
   readonly #shell: MasterShell;
   readonly #authentication: Authentication;
+  readonly #calls: SchedulerApi;
+  /** Undefined: scheduler calls are switched off. */
+  readonly #callConnections: CallConnections | undefined;
   readonly #legacy: LegacyApi;
   readonly #changes: LegacyChanges;
   readonly #actions: OperatorActions;
@@ -70,6 +79,11 @@ export class MasterHttp {
     this.#webUi = options.webUiFolder === undefined ? undefined : new WebUi(options.webUiFolder);
     this.#files = new AttachedFiles(options.files ?? new Map());
     this.#logging = new LogToggle(shell.env, options.onVerbosity ?? (() => {}));
+    this.#calls = new SchedulerApi(shell);
+    const isDisabled = disabledText(this.#disabled, '/master/api/v1/scheduler', '') !== undefined;
+    this.#callConnections = isDisabled
+      ? undefined
+      : new CallConnections(shell, this.#calls, this.#authentication);
     this.#legacy = new LegacyApi(shell, flags);
     this.#actions = new OperatorActions(shell, this.#logging);
     this.#changes = new LegacyChanges(shell, this.#actions);
@@ -85,6 +99,12 @@ export class MasterHttp {
       approversOf: ({ principal }) => shell.core.state.authorizer.of(principal),
       endpoints: [...ownPaths].toSorted(),
     });
+  }
+
+  /** A connection that begins with a libprocess message, or a call of a scheduler, is read without HTTP. */
+  accept(socket: Socket, first: Buffer, giveBack: (rest: Buffer) => void): boolean {
+    if (this.#shell.libprocess.accept(socket, first, giveBack)) return true;
+    return this.#callConnections?.accept(socket, first, giveBack) === true;
   }
 
   handle(request: IncomingMessage, response: ServerResponse): void {
@@ -166,45 +186,33 @@ export class MasterHttp {
   }
 
   async #scheduler({ request, response, principal }: Exchange): Promise<void> {
-    const call = await readCall('SchedulerCall', request, response);
-    if (call === undefined) return;
-    const wrong = validateSchedulerCall(call, principal);
-    if (wrong !== undefined) {
-      refuse(response, 400, `Failed to validate scheduler::Call: ${wrong}`);
-      return;
-    }
-    const type = acceptedType(request);
-    if (type === undefined && (call.type === 'SUBSCRIBE' || call.type === 'RECONCILE_OPERATIONS')) {
-      refuse(response, 406, NOT_ACCEPTABLE);
-      return;
-    }
-    const header = request.headers['mesos-stream-id'];
+    const read = await readCall(request, response);
+    if (read === undefined) return;
+    const { accept, 'mesos-stream-id': header } = request.headers;
     const streamId = Array.isArray(header) ? header[0] : header;
-    if (call.type === 'SUBSCRIBE' && type !== undefined) {
-      if (streamId !== undefined) {
-        refuse(response, 400, "Subscribe calls should not include the 'Mesos-Stream-Id' header");
-      } else this.#shell.subscribe(call, response, type, principal);
-      return;
-    }
-    const refusal = this.#shell.call(call, streamId, principal);
-    if (refusal !== undefined) {
-      refuse(response, refusal.status, refusal.message);
-      return;
-    }
-    const status = call.type === 'UPDATE_FRAMEWORK' ? 200 : 202;
-    response.writeHead(status, { 'Content-Length': 0 }).end();
+    const outcome = this.#calls.answer({ ...read, accept, streamId, principal });
+    if ('call' in outcome) {
+      this.#shell.subscribe(outcome.call, response, outcome.type, principal);
+    } else if (outcome.message === '') {
+      response.writeHead(outcome.status, { 'Content-Length': 0 }).end();
+    } else refuse(response, outcome.status, outcome.message);
   }
 
   async #operator(exchange: Exchange): Promise<void> {
     const { request, response } = exchange;
-    const call = await readCall('MasterCall', request, response);
-    if (call === undefined) return;
+    const read = await readCall(request, response);
+    if (read === undefined) return;
+    const call = parseCall('MasterCall', read.type, read.body);
+    if (isRefusal(call)) {
+      refuse(response, call.status, call.message);
+      return;
+    }
     const wrong = validateMasterCall(call);
     if (wrong !== undefined) {
       refuse(response, 400, `Failed to validate master::Call: ${wrong}`);
       return;
     }
-    const type = acceptedType(request);
+    const type = acceptedType(request.headers.accept);
     if (type === undefined) {
       refuse(response, 406, NOT_ACCEPTABLE);
       return;

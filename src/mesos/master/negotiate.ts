@@ -8,11 +8,16 @@ import { decode, encode, parseJson, stringify, type MessageName } from '#wire/me
 import type { Messages } from '#wire/mesos/v1.ts';
 import { gzipped } from './gzip-parts.ts';
 import type { Rope } from './rope.ts';
+import type { Refusal } from './types.ts';
 
 export type ContentType = 'application/json' | 'application/x-protobuf';
 
-const BODY_BYTES_MAX = 64 * 1024 * 1024;
+export const BODY_BYTES_MAX = 64 * 1024 * 1024;
+export const TOO_LARGE = `Cannot read the request: more than ${BODY_BYTES_MAX} bytes`;
 const GZIP_BYTES_MIN = 1_024;
+
+export const NOT_ACCEPTABLE =
+  "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'";
 
 export function refuse(response: ServerResponse, status: number, text: string, headers = {}): void {
   response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', ...headers }).end(text);
@@ -24,19 +29,15 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > BODY_BYTES_MAX) {
-      throw new Fault(
-        { code: 'too-large' },
-        `Cannot read the request: more than ${BODY_BYTES_MAX} bytes`,
-      );
+      throw new Fault({ code: 'too-large' }, TOO_LARGE);
     }
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }
 
-/** undefined when neither form is acceptable. */
-export function acceptedType(request: IncomingMessage): ContentType | undefined {
-  const accept = request.headers.accept;
+/** Of an Accept header; undefined when neither form is acceptable. */
+export function acceptedType(accept: string | undefined): ContentType | undefined {
   if (accept === undefined) return 'application/json';
   const ranges = accept.split(',').map((part) => {
     const [type = '', ...parameters] = part.split(';').map((one) => one.trim());
@@ -68,34 +69,54 @@ function unparsable(type: ContentType, fault: Fault): string {
     : `Failed to convert JSON into Call protobuf: ${why}`;
 }
 
-/** The call of a request, or undefined after the refusal has been sent. */
-export async function readCall<N extends MessageName>(
+/** In which form the body of a call is, by its Content-Type. */
+export function bodyType(header: string | undefined): ContentType | Refusal {
+  if (header === undefined) {
+    return { status: 400, message: "Expecting 'Content-Type' to be present" };
+  }
+  if (header === 'application/json' || header === 'application/x-protobuf') return header;
+  const message = "Expecting 'Content-Type' of application/json or application/x-protobuf";
+  return { status: 415, message };
+}
+
+/** The call that a body holds. */
+export function parseCall<N extends MessageName>(
   name: N,
+  type: ContentType,
+  body: Buffer,
+): Messages[N] | Refusal {
+  try {
+    return type === 'application/json' ? parseJson(name, body.toString()) : decode(name, body);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    return { status: 400, message: unparsable(type, error) };
+  }
+}
+
+export function isRefusal(value: object): value is Refusal {
+  return 'status' in value;
+}
+
+/** The body of a call and its form, or undefined after the refusal has been sent. */
+export async function readCall(
   request: IncomingMessage,
   response: ServerResponse,
-): Promise<Messages[N] | undefined> {
+): Promise<{ readonly type: ContentType; readonly body: Buffer } | undefined> {
   if (request.method !== 'POST') {
     request.resume();
     refuseMethod(request, response, ['POST']);
     return undefined;
   }
-  const type = request.headers['content-type'];
-  if (type === undefined) {
-    refuse(response, 400, "Expecting 'Content-Type' to be present");
-    return undefined;
-  }
-  if (type !== 'application/json' && type !== 'application/x-protobuf') {
-    const text = "Expecting 'Content-Type' of application/json or application/x-protobuf";
-    refuse(response, 415, text);
+  const type = bodyType(request.headers['content-type']);
+  if (typeof type === 'object') {
+    refuse(response, type.status, type.message);
     return undefined;
   }
   try {
-    const body = await readBody(request);
-    return type === 'application/json' ? parseJson(name, body.toString()) : decode(name, body);
+    return { type, body: await readBody(request) };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    const isTooLarge = error.detail.code === 'too-large';
-    refuse(response, isTooLarge ? 413 : 400, isTooLarge ? error.message : unparsable(type, error));
+    refuse(response, 413, error.message);
     return undefined;
   }
 }

@@ -5,6 +5,10 @@ export const READONLY_REALM = 'mesos-master-readonly';
 export const READWRITE_REALM = 'mesos-master-readwrite';
 export const SCHEDULER_REALM = 'mesos-master-scheduler';
 
+export const NAMELESS =
+  "The request's authenticated principal contains claims, but no value string. " +
+  'The master currently requires that principals have a value';
+
 const readwrite: ReadonlySet<string> = new Set([
   '/api/v1',
   '/create-volumes',

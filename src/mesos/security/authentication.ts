@@ -22,6 +22,8 @@ export interface HttpAuthenticator {
   readonly scheme: string;
   /** `header`: Authorization. */
   authenticate(header: string | undefined): Verdict | Promise<Verdict>;
+  /** It never gives a promise. */
+  readonly isImmediate?: boolean;
 }
 
 export const UNAUTHORIZED = '401 Unauthorized.';
@@ -62,17 +64,29 @@ export class Authentication {
     );
   }
 
-  async identify(
+  /** Whether `identify` never gives a promise for it. */
+  isImmediate(realm: string): boolean {
+    const authenticator = this.#byRealm.get(realm);
+    return authenticator === undefined || authenticator.isImmediate === true;
+  }
+
+  identify(
     realm: string | undefined,
     headers: { readonly authorization?: string | undefined },
-  ): Promise<Identity> {
+  ): Identity | Promise<Identity> {
     const authenticator = realm === undefined ? undefined : this.#byRealm.get(realm);
-    if (authenticator === undefined) return { principal: undefined };
-    const verdict = await authenticator.authenticate(headers.authorization);
-    if ('principal' in verdict) return verdict;
-    const { challenge, message } = verdict;
-    return { refusal: { status: 401, message, headers: { 'WWW-Authenticate': challenge } } };
+    if (authenticator === undefined) return NOBODY;
+    const verdict = authenticator.authenticate(headers.authorization);
+    return verdict instanceof Promise ? verdict.then(identityOf) : identityOf(verdict);
   }
+}
+
+const NOBODY: Identity = { principal: undefined };
+
+function identityOf(verdict: Verdict): Identity {
+  if ('principal' in verdict) return verdict;
+  const { challenge, message } = verdict;
+  return { refusal: { status: 401, message, headers: { 'WWW-Authenticate': challenge } } };
 }
 
 export const OPEN = new Authentication(new Map());

@@ -9,6 +9,7 @@ function digest(text: string): Buffer {
 
 export class BasicAuthenticator implements HttpAuthenticator {
   readonly scheme = 'Basic';
+  readonly isImmediate = true;
   readonly #credentials: Credentials;
   readonly #refusal: Verdict;
 

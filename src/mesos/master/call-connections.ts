@@ -1,0 +1,140 @@
+// Reads the calls of subscribed schedulers from their connections without an HTTP server, which would cost
+// more than the calls: a framework sends two for each task. Plain requests with a Mesos-Stream-Id are taken;
+// whatever else comes on such a connection is for the HTTP server of the port, from there on.
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import {
+  beginsRequest,
+  RequestParser,
+  type ParseOutcome,
+  type RequestHead,
+} from '#mesos/libprocess/request-parser.ts';
+import type { Authentication, Identity } from '#mesos/security/authentication.ts';
+import { BODY_BYTES_MAX, bodyType, TOO_LARGE, type ContentType } from './negotiate.ts';
+import { NAMELESS, SCHEDULER_REALM } from './realms.ts';
+import type { SchedulerApi } from './scheduler-api.ts';
+import type { MasterShell } from './shell.ts';
+import type { Refusal } from './types.ts';
+
+interface CallHead {
+  readonly contentType: ContentType | Refusal;
+  readonly accept: string | undefined;
+  readonly authorization: string | undefined;
+  readonly streamId: string;
+}
+
+interface Answer extends Refusal {
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const LINE = /^POST (?:\/master)?\/api\/v1\/scheduler HTTP\/1\.1$/;
+/** For the rest of a call to come, once it has begun. */
+const STALLED_MS_MAX = 300_000;
+const SECOND_MS = 1_000;
+
+function headOf({ line, headers }: RequestHead): CallHead | undefined {
+  const streamId = headers.get('mesos-stream-id');
+  if (streamId === undefined || !LINE.test(line)) return undefined;
+  return {
+    contentType: bodyType(headers.get('content-type')),
+    accept: headers.get('accept'),
+    authorization: headers.get('authorization'),
+    streamId,
+  };
+}
+
+export class CallConnections {
+  readonly #shell: MasterShell;
+  readonly #calls: SchedulerApi;
+  readonly #authentication: Authentication;
+  #date = { second: 0, text: '' };
+
+  constructor(shell: MasterShell, calls: SchedulerApi, authentication: Authentication) {
+    this.#shell = shell;
+    this.#calls = calls;
+    this.#authentication = authentication;
+  }
+
+  /**
+   * Takes a connection whose first bytes are such a call, until `giveBack` gets what is none. False: they are
+   * not, and nothing was done.
+   */
+  accept(socket: Socket, first: Buffer, giveBack: (rest: Buffer) => void): boolean {
+    // Who is known only after a while is for a server that waits.
+    if (!this.#authentication.isImmediate(SCHEDULER_REALM)) return false;
+    if (!beginsRequest(first, headOf)) return false;
+    const parser = new RequestParser({
+      bodyBytesMax: BODY_BYTES_MAX,
+      headOf,
+      onRequest: (head: CallHead, body) => {
+        socket.write(this.#text(this.#answer(head, body)), 'latin1');
+      },
+    });
+    const onData = (chunk: Buffer): void => {
+      const wasInside = parser.isInside;
+      // The answers to calls that came together leave together.
+      socket.cork();
+      const outcome = parser.push(chunk);
+      if (outcome.kind === 'bad') socket.write(this.#text(refused(outcome)), 'latin1');
+      socket.uncork();
+      if (outcome.kind !== 'read') {
+        socket.off('data', onData);
+        socket.setTimeout(0);
+        if (outcome.kind === 'foreign') giveBack(outcome.rest);
+        else socket.destroySoon();
+        return;
+      }
+      if (parser.isInside !== wasInside) socket.setTimeout(parser.isInside ? STALLED_MS_MAX : 0);
+      if (!socket.writableNeedDrain) return;
+      // Who does not read the answers is not read either.
+      socket.pause();
+      socket.once('drain', () => socket.resume());
+    };
+    socket.on('timeout', () => socket.destroy());
+    socket.on('data', onData);
+    onData(first);
+    return true;
+  }
+
+  #answer(head: CallHead, body: Uint8Array): Answer {
+    try {
+      const who = this.#authentication.identify(SCHEDULER_REALM, head) as Identity;
+      if ('refusal' in who) return who.refusal;
+      const { principal } = who;
+      if (principal !== undefined && principal.value === undefined) {
+        return { status: 403, message: NAMELESS };
+      }
+      const { contentType: type, accept, streamId } = head;
+      if (typeof type === 'object') return type;
+      const request = { type, body: body as Buffer, accept, streamId, principal };
+      return this.#calls.answer(request) as Answer;
+    } catch (error) {
+      this.#shell.env.log.error('A request failed', { url: '/api/v1/scheduler', error });
+      return { status: 500, message: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  /** In Latin-1: a text of UTF-8 is in its bytes. */
+  #text({ status, message, headers }: Answer): string {
+    const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nDate: ${this.#now()}\r\n`;
+    if (message === '') return `${head}Content-Length: 0\r\n\r\n`;
+    const body = Buffer.from(message).toString('latin1');
+    const own = Object.entries(headers ?? {}).map(([name, value]) => `${name}: ${value}\r\n`);
+    const type = 'Content-Type: text/plain; charset=utf-8';
+    return `${head}${own.join('')}${type}\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  }
+
+  #now(): string {
+    const second = Math.floor(this.#shell.now / SECOND_MS);
+    if (second !== this.#date.second) {
+      this.#date = { second, text: new Date(second * SECOND_MS).toUTCString() };
+    }
+    return this.#date.text;
+  }
+}
+
+function refused({ why }: Extract<ParseOutcome, { kind: 'bad' }>): Answer {
+  const headers = { Connection: 'close' };
+  if (why === 'length') return { status: 413, message: TOO_LARGE, headers };
+  return { status: 400, message: '400 Bad Request.', headers };
+}
