@@ -1,6 +1,6 @@
 // The real process host: starts each command under a shim that outlives this process, learns of
 // its end without polling, and adopts what an earlier process had started.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { closeSync, constants, openSync, readFileSync, readSync, statSync, watch } from 'node:fs';
 import { access, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
@@ -39,6 +39,7 @@ import {
   type ShimTools,
   toolEnvironment,
 } from './process-shim.ts';
+import { startShim } from './process-starter.ts';
 
 export interface ProcessHostOptions {
   readonly clock: Clock;
@@ -242,13 +243,6 @@ async function makeTargets(spec: ProcessSpec): Promise<void> {
   }
 }
 
-interface Shim {
-  readonly child: ChildProcess;
-  readonly gone: Promise<void>;
-  /** The command is about to be executed in its place, or the shim has ended. */
-  readonly started: Promise<void>;
-}
-
 class RealProcessHost implements NodeProcessHost {
   readonly #clock: Clock;
   readonly #timers: Timers;
@@ -320,19 +314,11 @@ class RealProcessHost implements NodeProcessHost {
       await this.#abandon(spec);
       throw launchFault(spec, 'its surroundings cannot be made', error);
     }
-    const { child, gone, started } = await this.#spawnShim(spec, args);
-    await started;
-    const record = readRecord(spec.stateFolder);
-    if (record.pid === undefined) {
-      await gone;
-      await this.#abandon(spec);
-      throw launchFault(spec, `the shim ended early, see "${spec.stderrPath}"`);
-    }
-    const made = this.#remember(spec.stateFolder, { ...record, pid: record.pid });
-    void gone.then(() => made.onShimGone(this.#clock.now()));
-    child.unref();
-    made.hold = () => child.ref();
-    return made;
+    await this.#startShim(spec, args);
+    const made = await this.#adopt(spec.stateFolder);
+    if (made !== undefined) return made;
+    await this.#abandon(spec);
+    throw launchFault(spec, `the shim ended early, see "${spec.stderrPath}"`);
   }
 
   /** Of what has not come to run: neither its folder nor its cgroup stays. */
@@ -367,9 +353,11 @@ class RealProcessHost implements NodeProcessHost {
     }
   }
 
-  async #spawnShim(spec: ProcessSpec, args: string[]): Promise<Shim> {
+  async #startShim(spec: ProcessSpec, args: string[]): Promise<void> {
+    const { stateFolder } = spec;
+    const tools = (this.#tools ??= findTools(this.#platform));
+    const { shell, perl } = tools;
     const same = spec.stdoutPath === spec.stderrPath;
-    const perl = this.#tools?.perl;
     const out = await openOutput(spec.stdoutPath, spec, perl).catch(async (error: unknown) => {
       await this.#abandon(spec);
       throw launchFault(spec, 'its output cannot be opened', error);
@@ -377,21 +365,9 @@ class RealProcessHost implements NodeProcessHost {
     try {
       const err = same ? out : await openOutput(spec.stderrPath, spec, perl);
       try {
-        const child = spawn(this.#tools?.shell ?? '/bin/sh', args, {
-          cwd: '/',
-          env: this.#tools === undefined ? {} : toolEnvironment(spec, this.#tools),
-          detached: true,
-          stdio: ['ignore', out.fd, err.fd, 'pipe'],
-        });
-        // A short command may be over before anything else here has run: listen at once.
-        const gone = new Promise<void>((done) => child.once('exit', () => done()));
-        const spawned = new Promise<void>((done, fail) => {
-          child.once('spawn', done);
-          child.once('error', fail);
-        });
-        const started = pipeEnd(child);
-        await spawned;
-        return { child, gone, started };
+        const helper = this.#platform.hasLinuxTools ? perl : undefined;
+        const env = toolEnvironment(spec, tools);
+        await startShim({ shell, args, env, out, err, stateFolder, perl: helper });
       } finally {
         if (!same) await err.close();
       }
@@ -432,23 +408,18 @@ class RealProcessHost implements NodeProcessHost {
     if (statSync(stateFolder, { throwIfNoEntry: false }) === undefined) return undefined;
     if (sealed(stateFolder)) return undefined;
     const life = openLife(stateFolder);
-    let record = readRecord(stateFolder);
-    if (life !== undefined && record.pid === undefined) {
-      await lineAppears(stateFolder);
-      record = readRecord(stateFolder);
-    }
+    const socket = life === undefined ? undefined : lifeSocket(life);
+    const gone = new Promise<void>((done) => socket?.once('close', done));
+    if (socket !== undefined) await lineAppears(stateFolder, gone);
+    const record = readRecord(stateFolder);
     if (record.pid === undefined) {
-      if (life !== undefined) closeSync(life);
+      socket?.destroy();
       return undefined;
     }
     const made = this.#remember(stateFolder, { ...record, pid: record.pid });
-    const gone = (): void => made.onShimGone(this.#clock.now());
-    if (life === undefined) gone();
+    if (socket === undefined || socket.closed) made.onShimGone(this.#clock.now());
     else {
-      const socket = new Socket({ fd: life, readable: true, writable: false });
-      socket.on('error', () => {});
-      socket.once('close', gone);
-      socket.resume();
+      void gone.then(() => made.onShimGone(this.#clock.now()));
       socket.unref();
       made.hold = () => void socket.ref();
     }
@@ -504,12 +475,18 @@ function sealed(stateFolder: string): boolean {
     return true;
   } catch (error) {
     if ((error as { code?: unknown }).code !== 'EEXIST') throw error;
-    return readRecordText(stateFolder) === '' && openLifeOnce(stateFolder) === undefined;
+    return readRecordText(stateFolder) === '' && !isAlive(stateFolder);
   }
 }
 
 function readRecordText(stateFolder: string): string {
   return readFileSync(join(stateFolder, 'status'), 'utf8');
+}
+
+function isAlive(stateFolder: string): boolean {
+  const fd = openLife(stateFolder);
+  if (fd !== undefined) closeSync(fd);
+  return fd !== undefined;
 }
 
 /** The reading end of the FIFO, or undefined when nobody holds the other end any more. */
@@ -529,35 +506,31 @@ function openLife(stateFolder: string): number | undefined {
   return undefined;
 }
 
-function openLifeOnce(stateFolder: string): true | undefined {
-  const fd = openLife(stateFolder);
-  if (fd === undefined) return undefined;
-  closeSync(fd);
-  return true;
+/** It closes when the shim is gone. */
+function lifeSocket(fd: number): Socket {
+  const socket = new Socket({ fd, readable: true, writable: false });
+  socket.on('error', () => {});
+  return socket.resume();
 }
 
-/** Waits until a living shim has recorded its command (or is gone). */
-async function lineAppears(stateFolder: string): Promise<void> {
+/** Waits until a living shim has recorded its command, or that it has none, or is gone. */
+async function lineAppears(stateFolder: string, gone: Promise<void>): Promise<void> {
+  const isThere = (): boolean => {
+    const { pid, ended } = readRecord(stateFolder);
+    return pid !== undefined || ended !== undefined;
+  };
+  if (isThere()) return;
   await new Promise<void>((done) => {
     const watcher = watch(stateFolder, check);
     function check(): void {
-      if (readRecord(stateFolder).pid === undefined && openLifeOnce(stateFolder) === true) return;
+      if (isThere()) finish();
+    }
+    function finish(): void {
       watcher.close();
       done();
     }
+    void gone.then(finish);
     check();
-  });
-}
-
-function pipeEnd(child: ChildProcess): Promise<void> {
-  return new Promise((done) => {
-    const pipe = child.stdio?.[3] as Socket | null | undefined;
-    // No shim, no pipe: its 'error' event says why.
-    if (pipe === undefined || pipe === null) return done();
-    pipe.on('error', () => {});
-    pipe.once('close', () => done());
-    // A tool that waits for the command in its own namespaces keeps the other end.
-    pipe.once('data', () => pipe.destroy());
   });
 }
 

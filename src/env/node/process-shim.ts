@@ -33,7 +33,7 @@ export interface ShimTools {
  *   claimed CGROUP | started PID START-TICKS BOOT-ID | the shell's words on the job | ended CODE
  * The words tell a signal ("Killed") from an exit status ("Done(137)").
  */
-const shimScript = (facts: string): string => `mkfifo "$1/life"
+const shimScript = (facts: string): string => `[ -p "$1/life" ] || mkfifo "$1/life"
 exec 8<>"$1/life"
 set -C
 exec 9>"$1/status"
