@@ -14,8 +14,8 @@ export interface Disk {
    * not there) until `sync` of it has resolved. A crash of this process alone loses nothing.
    */
   replace(path: string, bytes: Uint8Array | string, options?: { mode?: number }): Promise<void>;
-  /** Makes what was replaced durable, its name as well. */
-  sync(path: string): Promise<void>;
+  /** Makes what was replaced durable, the names as well. */
+  sync(...paths: readonly string[]): Promise<void>;
   /** Appends and fsyncs. */
   append(path: string, bytes: Uint8Array | string): Promise<void>;
   /** Makes a symbolic link, or replaces one in one step. */

@@ -35,7 +35,7 @@ const disk: Disk = {
   writeAtomic: (path, bytes, options) =>
     step('disk', () => systemDisk.writeAtomic(path, bytes, options)),
   replace: (path, bytes, options) => step('disk', () => systemDisk.replace(path, bytes, options)),
-  sync: (path) => step('disk', () => systemDisk.sync(path)),
+  sync: (...paths) => step('disk', () => systemDisk.sync(...paths)),
   link: (path, target) => step('disk', () => systemDisk.link(path, target)),
   readLink: (path) => systemDisk.readLink(path),
   append: (path, bytes) => step('disk', () => systemDisk.append(path, bytes)),

@@ -45,7 +45,10 @@ export function diskConformance(name: string, make: () => Promise<DiskUnderTest>
     await disk.sync(`${folder}/a`);
     assert.equal(text(await disk.read(`${folder}/a`)), 'short');
     assert.deepEqual(await disk.list(folder), ['a']);
+    await disk.replace(`${folder}/b`, '');
+    await disk.sync(`${folder}/a`, `${folder}/b`);
     await assert.rejects(disk.sync(`${folder}/none`), /Cannot sync ".*none"/);
+    await assert.rejects(disk.sync(`${folder}/a`, `${folder}/none`), /Cannot sync ".*none"/);
     await assert.rejects(disk.replace(`${folder}/none/a`, ''), /Cannot write ".*none\/a"/);
   });
 

@@ -1,8 +1,8 @@
 // Where the output of a process goes: a file, or a logger of its own that keeps its file below a size.
 // The logger outlives its starter and ends with the last one who could write to it.
 import { execFile, spawn } from 'node:child_process';
-import { constants } from 'node:fs';
-import { chown, type FileHandle, open, rm, stat } from 'node:fs/promises';
+import { closeSync, constants, fchownSync, openSync, statSync } from 'node:fs';
+import { chown, open, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { LogRotation, ProcessSpec } from '#env/process.ts';
@@ -41,13 +41,14 @@ my $part=substr($b,0,$max-$size,'');
 my $done=syswrite(F,$part);
 $size+=length $part}}`;
 
-async function openFile(path: string, spec: ProcessSpec): Promise<FileHandle> {
-  const existing = await stat(path).catch(() => undefined);
+/** A descriptor. It is done at once: no thread is as fast with it. */
+function openFile(path: string, spec: ProcessSpec): number {
+  const existing = statSync(path, { throwIfNoEntry: false });
   // Opening a FIFO for writing alone would block until somebody reads.
-  if (existing?.isFIFO() === true) return open(path, constants.O_RDWR);
-  const file = await open(path, 'a', 0o644);
+  if (existing?.isFIFO() === true) return openSync(path, constants.O_RDWR);
+  const file = openSync(path, 'a', 0o644);
   if (existing === undefined && (spec.uid !== undefined || spec.gid !== undefined)) {
-    await file.chown(spec.uid ?? process.getuid?.() ?? 0, spec.gid ?? process.getgid?.() ?? 0);
+    fchownSync(file, spec.uid ?? process.getuid?.() ?? 0, spec.gid ?? process.getgid?.() ?? 0);
   }
   return file;
 }
@@ -58,15 +59,15 @@ async function openLogger(
   spec: ProcessSpec,
   { bytesMax, filesMax, compresses }: LogRotation,
   perl: string,
-): Promise<FileHandle> {
+): Promise<number> {
   const { uid, gid, stateFolder } = spec;
-  await (await openFile(path, spec)).close();
+  closeSync(openFile(path, spec));
   const fifo = join(stateFolder, path === spec.stdoutPath ? 'stdout' : 'stderr');
   await run('mkfifo', ['-m', '600', fifo]);
   if (uid !== undefined || gid !== undefined) await chown(fifo, uid ?? 0, gid ?? 0);
   const both = await open(fifo, constants.O_RDWR);
   try {
-    const [reader, writer] = [await open(fifo, 'r'), await open(fifo, constants.O_WRONLY)];
+    const [reader, writer] = [openSync(fifo, 'r'), openSync(fifo, constants.O_WRONLY)];
     await rm(fifo);
     const words = [
       basename(path),
@@ -81,7 +82,7 @@ async function openLogger(
       cwd: dirname(path),
       env: { PATH: '/usr/bin:/bin' },
       detached: true,
-      stdio: [reader.fd, 'ignore', 'ignore'],
+      stdio: [reader, 'ignore', 'ignore'],
     });
     child.unref();
     try {
@@ -90,10 +91,10 @@ async function openLogger(
         child.once('error', fail);
       });
     } catch (error) {
-      await writer.close();
+      closeSync(writer);
       throw error;
     } finally {
-      await reader.close();
+      closeSync(reader);
     }
     return writer;
   } finally {
@@ -101,12 +102,12 @@ async function openLogger(
   }
 }
 
-/** Opens one of a process's outputs; the caller closes it once the process has it. */
+/** Opens one of a process's outputs (a descriptor); the caller closes it once the process has it. */
 export async function openOutput(
   path: string,
   spec: ProcessSpec,
   perl: string | undefined,
-): Promise<FileHandle> {
+): Promise<number> {
   const rotation = path === spec.stdoutPath ? spec.rotation?.stdout : spec.rotation?.stderr;
   if (rotation === undefined) return openFile(path, spec);
   if (perl === undefined) throw new Error('the machine has no "perl"');

@@ -2,15 +2,15 @@
 // after it; so a helper of a few MB is forked once and then forks the shims. Without it they are forked here.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fstatSync } from 'node:fs';
-import type { FileHandle } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 
 export interface ShimStart {
   readonly shell: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  readonly out: FileHandle;
-  readonly err: FileHandle;
+  /** Descriptors of the outputs. */
+  readonly out: number;
+  readonly err: number;
   /** Where the FIFO `life` is. */
   readonly stateFolder: string;
   /** Where there is one, and the /proc of Linux. */
@@ -180,15 +180,14 @@ export async function startShim(start: ShimStart): Promise<void> {
 /** Its outputs can be opened a second time, and its words be told apart. */
 function isHelped({ args, env, out, err }: ShimStart): boolean {
   return (
-    [out, err].every(({ fd }) => fstatSync(fd).isFile()) &&
+    [out, err].every((fd) => fstatSync(fd).isFile()) &&
     ![...args, ...Object.keys(env), ...Object.values(env)].some((word) => word.includes('\0'))
   );
 }
 
 function frameOf(id: string, { shell, args, env, out, err, stateFolder }: ShimStart): Buffer {
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  const numbers = [out.fd, err.fd];
-  const words = [id, ...numbers, stateFolder, variables.length, ...variables, shell, ...args];
+  const words = [id, out, err, stateFolder, variables.length, ...variables, shell, ...args];
   const body = Buffer.from(words.join('\0'));
   const frame = Buffer.allocUnsafe(4 + body.length);
   frame.writeUInt32BE(body.length);
@@ -201,7 +200,7 @@ async function forkShim({ shell, args, env, out, err }: ShimStart): Promise<void
     cwd: '/',
     env,
     detached: true,
-    stdio: ['ignore', out.fd, err.fd, 'pipe'],
+    stdio: ['ignore', out, err, 'pipe'],
   });
   child.unref();
   const started = pipeEnd(child);

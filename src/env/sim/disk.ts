@@ -31,12 +31,15 @@ export class SimDisk implements Disk {
     this.#volatile.add(path);
   }
 
-  async sync(path: string): Promise<void> {
-    this.#check('sync', path);
-    if (!this.#files.has(path)) {
-      throw new Fault({ code: 'disk-io', path, errno: 'ENOENT' }, `Cannot sync "${path}": ENOENT`);
+  async sync(...paths: readonly string[]): Promise<void> {
+    for (const path of paths) {
+      this.#check('sync', path);
+      if (!this.#files.has(path)) {
+        const detail = { code: 'disk-io', path, errno: 'ENOENT' };
+        throw new Fault(detail, `Cannot sync "${path}": ENOENT`);
+      }
+      this.#volatile.delete(path);
     }
-    this.#volatile.delete(path);
   }
 
   /** What was replaced and not synced is empty afterwards, the worst of what may become of it. */

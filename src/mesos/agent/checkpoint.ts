@@ -76,11 +76,11 @@ export class Checkpoints {
    * Nothing of a framework runs on after the machine was lost, so what is launched need not wait until this is on
    * the disk: only what is told of it does.
    */
-  async #replace(record: CheckpointRecord, path: string, bytes: Uint8Array | string) {
-    await this.#disk.replace(path, bytes, PRIVATE_FILE);
+  async #replace(record: CheckpointRecord, files: ReadonlyMap<string, Uint8Array | string>) {
+    for (const [path, bytes] of files) await this.#disk.replace(path, bytes, PRIVATE_FILE);
     const key = chainKey(record);
     const before = this.#syncs.get(key) ?? Promise.resolve();
-    const synced = before.then(() => this.#disk.sync(path));
+    const synced = before.then(() => this.#disk.sync(...files.keys()));
     this.#syncs.set(key, synced);
     const isLast = (): boolean => this.#syncs.get(key) === synced;
     synced.then(
@@ -103,8 +103,11 @@ export class Checkpoints {
         const folder = this.#paths.metaFramework(this.#agentId, record.info.id?.value ?? '');
         await this.#disk.makeFolder(folder, PRIVATE_FOLDER);
         const bytes = encodeCheckpoint('FrameworkInfo', record.info);
-        await this.#replace(record, join(folder, 'framework.info'), bytes);
-        await this.#replace(record, join(folder, 'framework.pid'), record.pid);
+        const files = new Map<string, Uint8Array | string>([
+          [join(folder, 'framework.info'), bytes],
+          [join(folder, 'framework.pid'), record.pid],
+        ]);
+        await this.#replace(record, files);
         return;
       }
       case 'executor': {
@@ -113,7 +116,7 @@ export class Checkpoints {
         await this.#disk.makeFolder(run, PRIVATE_FOLDER);
         const bytes = encodeCheckpoint('ExecutorInfo', record.info);
         const path = join(this.#paths.metaExecutor(this.#agentId, key), 'executor.info');
-        await this.#replace(record, path, bytes);
+        await this.#replace(record, new Map([[path, bytes]]));
         return;
       }
       case 'task': {
@@ -122,7 +125,7 @@ export class Checkpoints {
         const folder = this.#paths.metaTask(this.#agentId, key, containerId, taskId);
         await this.#disk.makeFolder(folder, PRIVATE_FOLDER);
         const bytes = encodeCheckpoint('Task', task);
-        await this.#replace(record, join(folder, 'task.info'), bytes);
+        await this.#replace(record, new Map([[join(folder, 'task.info'), bytes]]));
         return;
       }
       default:

@@ -1,7 +1,7 @@
 // How the processes of containers are started: sandbox, command line, environment, identity, limits
 // and isolation of custom executors, of tasks, and of the commands that check tasks.
-import { readFileSync, readlinkSync } from 'node:fs';
-import { chown, mkdir, readFile, rm, symlink } from 'node:fs/promises';
+import { chownSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
@@ -144,10 +144,10 @@ export class ContainerSpecs {
   }
 
   /** As root, another user's ids; otherwise everything runs as the agent does. */
-  async identity(user: string): Promise<{ uid: number; gid: number } | undefined> {
+  identity(user: string): { uid: number; gid: number } | undefined {
     if (!this.#options.policy.isRoot || !this.#options.flags.switchesUser) return undefined;
     if (user === '' || user === 'root') return undefined;
-    const found = (await readFile('/etc/passwd', 'utf8'))
+    const found = readFileSync('/etc/passwd', 'utf8')
       .split('\n')
       .map((line) => line.split(':'))
       .find((fields) => fields[0] === user);
@@ -267,7 +267,7 @@ export class ContainerSpecs {
   async custom(launch: ContainerLaunch, sandbox: string): Promise<ProcessSpec> {
     const { command, container, resources = [] } = launch.executor;
     const { containerId } = launch;
-    const owner = await this.identity(launch.user);
+    const owner = this.identity(launch.user);
     const parentSandbox = undefined;
     await this.gpus.take(containerId, quantity(launch.resources, 'gpus'));
     const confinement = await this.#confine({
@@ -317,10 +317,10 @@ export class ContainerSpecs {
   ): Promise<ProcessSpec> {
     const taskId = task.task_id.value;
     const { containerId } = launch;
-    const owner = await this.identity(task.command?.user ?? launch.user);
+    const owner = this.identity(task.command?.user ?? launch.user);
     const sandbox = this.taskSandbox(launch, executorSandbox, container);
-    if (launch.type === 'default') await makeNestedSandbox(executorSandbox, sandbox, taskId);
-    if (owner !== undefined) await chown(sandbox, owner.uid, owner.gid);
+    if (launch.type === 'default') makeNestedSandbox(executorSandbox, sandbox, taskId);
+    if (owner !== undefined) chownSync(sandbox, owner.uid, owner.gid);
     const isDefault = launch.type === 'default';
     const name = isDefault ? `${containerId}.${container}` : containerId;
     await this.gpus.take(name, quantity(task.resources ?? [], 'gpus'));
@@ -349,7 +349,7 @@ export class ContainerSpecs {
       limits: this.limits.with(this.limits.ofTask(task), this.gpus.of(name)),
       rotation: this.#rotation(task.command),
       ...confinement.isolation,
-      ...(await this.#input(launch, task)),
+      ...this.#input(launch, task),
       ...owner,
     };
     return this.#enter(spec, task.command, confinement);
@@ -369,13 +369,13 @@ export class ContainerSpecs {
   }
 
   /** A task with a terminal waits for input, whether or not somebody is attached. */
-  async #input(
+  #input(
     { containerId }: ContainerLaunch,
     task: TaskInfo,
-  ): Promise<Pick<ProcessSpec, 'stdinPath' | 'stdinStaysOpen'>> {
+  ): Pick<ProcessSpec, 'stdinPath' | 'stdinStaysOpen'> {
     if (task.container?.tty_info === undefined) return {};
     const stdinPath = this.#options.paths.taskInput(containerId, task.task_id.value);
-    await mkdir(dirname(stdinPath), { recursive: true, mode: 0o700 });
+    mkdirSync(dirname(stdinPath), { recursive: true, mode: 0o700 });
     return { stdinPath, stdinStaysOpen: true };
   }
 
@@ -387,7 +387,7 @@ export class ContainerSpecs {
     const { cgroupRoot, ownEnvironment } = this.#options;
     // What holds a terminal in an image is the machine's, as root.
     const isOwn = command?.user !== undefined || !isSession || parent?.hasOwnRoot === true;
-    const owner = isOwn ? await this.identity(request.user) : place?.owner;
+    const owner = isOwn ? this.identity(request.user) : place?.owner;
     if (!isSession) {
       const of = { sandbox, containerId: nameOf(path), user: request.user, owner };
       await this.#fetch(command, of);
@@ -445,7 +445,7 @@ export class ContainerSpecs {
     { id, pid }: { readonly id: string; readonly pid: number },
   ): Promise<ProcessSpec> {
     const sandbox = this.taskSandbox(launch, executorSandbox, container);
-    const owner = await this.identity(task.command?.user ?? launch.user);
+    const owner = this.identity(task.command?.user ?? launch.user);
     const rootOf = task.container?.mesos?.image !== undefined;
     const { containerId } = launch;
     const name = launch.type === 'default' ? `${containerId}.${container}` : containerId;
@@ -523,17 +523,14 @@ export class ContainerSpecs {
   }
 }
 
-async function makeNestedSandbox(
-  executorSandbox: string,
-  sandbox: string,
-  taskId: string,
-): Promise<void> {
-  await mkdir(dirname(sandbox), { recursive: true, mode: 0o755 });
-  await mkdir(sandbox, { recursive: true, mode: 0o750 });
-  await mkdir(join(executorSandbox, 'tasks'), { recursive: true });
+/** At once: another thread would take longer to be asked. */
+function makeNestedSandbox(executorSandbox: string, sandbox: string, taskId: string): void {
+  mkdirSync(dirname(sandbox), { recursive: true, mode: 0o755 });
+  mkdirSync(sandbox, { recursive: true, mode: 0o750 });
+  mkdirSync(join(executorSandbox, 'tasks'), { recursive: true });
   const link = join(executorSandbox, 'tasks', taskId.replaceAll('/', '%2F'));
-  await rm(link, { force: true });
-  await symlink(sandbox, link);
+  rmSync(link, { force: true });
+  symlinkSync(sandbox, link);
 }
 
 /** With filesystem/posix containers see the machine's file system as it is. */

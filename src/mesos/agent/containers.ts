@@ -1,7 +1,7 @@
 // Performs the container effects of the agent core: sandboxes, custom executors as processes, and
 // the built-in executors, which live in this process and look to the core like any other.
-import { rmdirSync } from 'node:fs';
-import { chown, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chownSync, mkdirSync, renameSync, rmdirSync, writeFileSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errorChain } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
@@ -389,10 +389,10 @@ export class Containers {
 
   async #makeSandbox(container: Container): Promise<void> {
     const { sandbox, launch } = container;
-    await mkdir(dirname(sandbox), { recursive: true, mode: 0o755 });
-    await mkdir(sandbox, { recursive: true, mode: 0o750 });
-    const owner = await this.#specs.identity(launch.user);
-    if (owner !== undefined) await chown(sandbox, owner.uid, owner.gid);
+    mkdirSync(dirname(sandbox), { recursive: true, mode: 0o755 });
+    mkdirSync(sandbox, { recursive: true, mode: 0o750 });
+    const owner = this.#specs.identity(launch.user);
+    if (owner !== undefined) chownSync(sandbox, owner.uid, owner.gid);
     await this.#disk.link(join(dirname(sandbox), 'latest'), basename(sandbox));
   }
 
@@ -437,7 +437,6 @@ export class Containers {
     const { key, containerId, framework } = launch;
     const { paths } = this.#options;
     const capabilities = framework.capabilities ?? [];
-    let remembering: Promise<void> = Promise.resolve();
     const runner: BuiltinRunner = new BuiltinRunner(
       this.#host,
       {
@@ -450,12 +449,7 @@ export class Containers {
         probe: (task, own, pid, probe, signal) =>
           this.#probe({ launch, sandbox, task, own, pid }, probe, signal),
         stateFolder: (taskId) => paths.taskProcess(containerId, taskId),
-        remember: (memory) => {
-          // The later word is the last one.
-          const written = remembering.then(() => this.#rememberTasks(launch, memory));
-          remembering = written.catch(() => {});
-          return written;
-        },
+        remember: async (memory) => this.#rememberTasks(launch, memory),
         onUpdate: (status: TaskStatus) => this.#onInput({ kind: 'executor-update', key, status }),
         onStarted: (_taskId, pid) => {
           if (launch.type !== 'command') return;
@@ -518,19 +512,20 @@ export class Containers {
   }
 
   /**
-   * For a successor after a crash of this process; not synced, as no task outlives the machine.
+   * For a successor after a crash of this process; not synced, as no task outlives the machine. So it is done at
+   * once: to ask another thread for it takes longer, and the later word is the last one.
    */
-  async #rememberTasks(launch: ContainerLaunch, memory: readonly TaskMemory[]): Promise<void> {
-    const path = this.#options.paths.taskMemory(launch.containerId);
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  #rememberTasks({ containerId }: ContainerLaunch, memory: readonly TaskMemory[]): void {
+    const path = this.#options.paths.taskMemory(containerId);
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const stored: readonly StoredTask[] = memory.map(({ task, ...rest }) => ({
       ...rest,
       bytes:
         task === undefined ? undefined : Buffer.from(encode('TaskInfo', task)).toString('base64'),
     }));
-    const temporary = `${path}.${this.#env.random.uuid()}`;
-    await writeFile(temporary, JSON.stringify(stored), { mode: 0o600 });
-    await rename(temporary, path);
+    const temporary = `${path}.new`;
+    writeFileSync(temporary, JSON.stringify(stored), { mode: 0o600 });
+    renameSync(temporary, path);
   }
 
   async #rememberedTasks(containerId: string): Promise<readonly TaskMemory[]> {

@@ -19,9 +19,9 @@ export class DyingDisk implements Disk {
   replace = (path: string, bytes: Uint8Array | string) =>
     this.#spend(() => this.under.replace(path, bytes));
   /** Takes longer than everything else, as on a real disk. */
-  sync = async (path: string) => {
+  sync = async (...paths: readonly string[]) => {
     for (let turn = 0; turn < 3; turn += 1) await new Promise((done) => setImmediate(done));
-    await this.#spend(() => this.under.sync(path));
+    await this.#spend(() => this.under.sync(...paths));
   };
   append = (path: string, bytes: Uint8Array | string) =>
     this.#spend(() => this.under.append(path, bytes));

@@ -194,7 +194,8 @@ class AgentService {
         upid: this.#endpoint.upid,
         endpoint: address,
         cgroupRoot: `${flags.cgroupsRoot}/agent-${folderHash(settings.workFolder).slice(0, 12)}`,
-        ownEnvironment: process.env,
+        // Each look at the live one costs as much as the whole copy.
+        ownEnvironment: { ...process.env },
         recoveryTimeoutMs: flags.recoveryTimeoutMs,
         subscriptionBackoffMsMax: SUBSCRIPTION_BACKOFF_MS_MAX,
         shutdownGraceMs: flags.shutdownGraceMs,
