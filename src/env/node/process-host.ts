@@ -50,7 +50,7 @@ import {
   type ShimTools,
   toolEnvironment,
 } from './process-shim.ts';
-import { startShim } from './process-starter.ts';
+import { type ShimStarted, startShim } from './process-starter.ts';
 
 export interface ProcessHostOptions {
   readonly clock: Clock;
@@ -325,8 +325,14 @@ class RealProcessHost implements NodeProcessHost {
       await this.#abandon(spec);
       throw launchFault(spec, 'its surroundings cannot be made', error);
     }
-    await this.#startShim(spec, args);
-    const made = await this.#adopt(spec.stateFolder);
+    const how = await this.#startShim(spec, args);
+    let made = await this.#adopt(spec.stateFolder);
+    if (made === undefined && how === 'lost' && readRecordText(spec.stateFolder) === '') {
+      // No shim had claimed the folder. A late one may yet: one of the two then is too late for it.
+      await rm(join(spec.stateFolder, 'status'));
+      await this.#startShim(spec, args, false);
+      made = await this.#adopt(spec.stateFolder);
+    }
     if (made !== undefined) return made;
     await this.#abandon(spec);
     throw launchFault(spec, `the shim ended early, see "${spec.stderrPath}"`);
@@ -365,7 +371,7 @@ class RealProcessHost implements NodeProcessHost {
     }
   }
 
-  async #startShim(spec: ProcessSpec, args: string[]): Promise<void> {
+  async #startShim(spec: ProcessSpec, args: string[], byHelper = true): Promise<ShimStarted> {
     const { stateFolder } = spec;
     const tools = (this.#tools ??= findTools(this.#platform));
     const { shell, perl } = tools;
@@ -377,9 +383,9 @@ class RealProcessHost implements NodeProcessHost {
     try {
       const err = same ? out : await openOutput(spec.stderrPath, spec, perl);
       try {
-        const helper = this.#platform.hasLinuxTools ? perl : undefined;
+        const helper = byHelper && this.#platform.hasLinuxTools ? perl : undefined;
         const env = toolEnvironment(spec, tools);
-        await startShim({ shell, args, env, out, err, stateFolder, perl: helper });
+        return await startShim({ shell, args, env, out, err, stateFolder, perl: helper });
       } finally {
         if (!same) closeSync(err);
       }

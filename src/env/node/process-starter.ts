@@ -69,8 +69,11 @@ my @w=split(/\\0/,substr($in,4,$n),-1);
 substr($in,0,4+$n)='';
 start(@w)}}`;
 
+/** `lost`: nobody knows what has become of it. */
+export type ShimStarted = 'over' | 'lost';
+
 interface Pending {
-  readonly done: () => void;
+  readonly done: (how: ShimStarted) => void;
   readonly fail: (error: Error) => void;
 }
 
@@ -110,8 +113,8 @@ class Helper {
     return this.#state === 'ended';
   }
 
-  /** Resolves as soon as there is nothing more to wait for: also when the helper has ended, and nobody knows. */
-  start(frame: (id: string) => Buffer): Promise<void> {
+  /** `lost`: the helper has ended before it answered. */
+  start(frame: (id: string) => Buffer): Promise<ShimStarted> {
     this.#count += 1;
     const id = String(this.#count);
     return new Promise((done, fail) => {
@@ -131,7 +134,7 @@ class Helper {
       const pending = this.#pending.get(id);
       this.#pending.delete(id);
       if (what === 'failed') pending?.fail(new Error(why.join(' ')));
-      else pending?.done();
+      else pending?.done('over');
     }
     if (this.#pending.size > 0) return;
     this.#hold(false);
@@ -149,7 +152,7 @@ class Helper {
   #onEnd(): void {
     this.#state = 'ended';
     clearTimeout(this.#idle);
-    for (const { done } of this.#pending.values()) done();
+    for (const { done } of this.#pending.values()) done('lost');
     this.#pending.clear();
     this.#hold(false);
   }
@@ -166,10 +169,10 @@ class Helper {
 let helper: Helper | undefined;
 
 /**
- * Resolves once the command is about to be executed in the shim's child, the shim has ended, or nobody knows what
- * has become of it: its state folder tells. Rejects when there is no shim.
+ * Resolves once the command is about to be executed in the shim's child or the shim has ended (its state folder
+ * tells), or the helper with it; rejects when there is no shim.
  */
-export async function startShim(start: ShimStart): Promise<void> {
+export async function startShim(start: ShimStart): Promise<ShimStarted> {
   const { perl } = start;
   if (perl === undefined || !isHelped(start)) return forkShim(start);
   if (helper?.isEnded !== false || helper.perl !== perl) helper = new Helper(perl);
@@ -195,7 +198,7 @@ function frameOf(id: string, { shell, args, env, out, err, stateFolder }: ShimSt
   return frame;
 }
 
-async function forkShim({ shell, args, env, out, err }: ShimStart): Promise<void> {
+async function forkShim({ shell, args, env, out, err }: ShimStart): Promise<ShimStarted> {
   const child = spawn(shell, args, {
     cwd: '/',
     env,
@@ -209,6 +212,7 @@ async function forkShim({ shell, args, env, out, err }: ShimStart): Promise<void
     child.once('error', fail);
   });
   await started;
+  return 'over';
 }
 
 function pipeEnd(child: ChildProcess): Promise<void> {
