@@ -60,9 +60,11 @@ export const linuxPlatform: Platform = {
     }
     return { cpuSeconds: ticks / TICKS_PER_SECOND, memoryBytes, processCount };
   },
-  shimFacts: `read -r line </proc/self/stat
-read -r boot </proc/sys/kernel/random/boot_id
-started() { echo "started $1 \${22} $boot" >&9; }`,
+  // The shell reads byte by byte: it is told what is known here.
+  get shimFacts() {
+    return `read -r line </proc/self/stat
+started() { echo "started $1 \${22} ${this.bootId()}" >&9; }`;
+  },
   hasLinuxTools: true,
 };
 

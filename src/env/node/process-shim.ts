@@ -294,17 +294,26 @@ function sessionWords({ setsid, perl }: ShimTools): string[] {
 /** Everything between the shim and the command, each replacing the one before it (same pid). */
 function commandWords(spec: ProcessSpec, tools: ShimTools): string[] {
   const late = confines(spec, tools) ? [] : lateVariables(spec, tools);
+  // A shell ignores SIGINT and SIGQUIT in what it starts with `&`, for good.
   const defaults = ['INT', 'QUIT'].map((name) => `--default-signal=${name}`);
-  return [
-    // A shell ignores SIGINT and SIGQUIT in what it starts with `&`, for good.
-    ...(tools.env === undefined ? [] : [tools.env, ...defaults]),
-    ...sessionWords(tools),
+  const signals = tools.env === undefined ? [] : [tools.env, ...defaults];
+  const between = [
     ...limitWords(spec, tools),
     ...(entersRoot(spec) ? [] : namespaceWords(spec, tools)),
     ...insideWords(spec, tools),
     ...identityWords(spec, tools),
+  ];
+  const command = terminalWords(spec, tools, [...rootWords(spec, tools), ...spec.argv]);
+  // One program less to execute for what is put nowhere.
+  if (between.length === 0 && signals.length > 0) {
+    return [...sessionWords(tools), ...signals, ...late, ...command];
+  }
+  return [
+    ...signals,
+    ...sessionWords(tools),
+    ...between,
     ...(late.length === 0 ? [] : [tools.env ?? '/usr/bin/env', ...late]),
-    ...terminalWords(spec, tools, [...rootWords(spec, tools), ...spec.argv]),
+    ...command,
   ];
 }
 
