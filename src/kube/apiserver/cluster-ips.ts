@@ -137,8 +137,7 @@ export class ServiceAddresses {
       taken = wanted;
     }
     spec['clusterIPs'] = [spec['clusterIP']];
-    spec['ipFamilies'] ??= ['IPv4'];
-    spec['ipFamilyPolicy'] ??= 'SingleStack';
+    fillFamilies(spec);
     const ip = taken;
     return ip === undefined || isDryRun ? undefined : () => this.#free(ip, service);
   }
@@ -273,6 +272,16 @@ export class ServiceAddresses {
       used.add(candidate);
     }
   }
+}
+
+/** Without an address and without a selector it is for whoever writes the endpoints: of both families. */
+function fillFamilies(spec: Spec): void {
+  const isBare = Object.keys((spec['selector'] ?? {}) as object).length === 0;
+  const isOpen = spec['clusterIP'] === 'None' && isBare;
+  spec['ipFamilyPolicy'] ??= isOpen ? 'RequireDualStack' : 'SingleStack';
+  const families = (spec['ipFamilies'] ??= ['IPv4']) as string[];
+  if (!isOpen || families.length !== 1 || spec['ipFamilyPolicy'] === 'SingleStack') return;
+  families.push(families[0] === 'IPv4' ? 'IPv6' : 'IPv4');
 }
 
 /** Node ports go with the type that has them, unless the client has said others. */

@@ -232,7 +232,7 @@ export class Resources implements ObjectLookup {
     await this.mutate(context, request);
     const object = request.object ?? wanted;
     const uuid = (): string => this.#env.random.uuid();
-    prepareCreate(info, object, { uuid, now, user: context.user });
+    prepareCreate(info, object, { ...context, uuid, now });
     applyDefaults(info, object);
     const release = await this.#allocation().create(info, object, context.isDryRun);
     return await this.#giveBack(release, () => this.#storeNew(context, request, object));
@@ -292,8 +292,9 @@ export class Resources implements ObjectLookup {
     object.metadata.namespace = namespace ?? '';
   }
 
-  #warn({ info, isAdmitted, warnings }: WriteContext, object: KubeObject): void {
-    if (isAdmitted !== true) warnings.push(...warningsOf(info, object));
+  #warn(context: WriteContext, object: KubeObject, old?: KubeObject): void {
+    const { info, isAdmitted, warnings, subresource } = context;
+    if (isAdmitted !== true) warnings.push(...warningsOf(info, object, old, subresource));
   }
 
   /** Those who may change the object; throws ApiError for a refusal. */
@@ -417,7 +418,7 @@ export class Resources implements ObjectLookup {
       const causes = [...own, ...(await this.#extraValidation(context, next, live))];
       if (causes.length > 0) throw invalid(kindOf(info), name, causes);
     }
-    if (subresource === undefined) this.#warn(context, next);
+    this.#warn(context, next, live);
     await this.judge(context, request);
     delete next.metadata.resourceVersion;
     if (isSame(live, next) && kv.isStale !== true) return live;

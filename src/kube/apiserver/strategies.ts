@@ -7,6 +7,7 @@ import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { same } from '#base/same.ts';
 import { defaultPodLevelResources } from '#kube/meta/pod-level-resources.ts';
 import { qosClass } from '#kube/meta/qos-class.ts';
+import { takeAppArmor } from './app-armor.ts';
 import { keepPod } from './pod-parts.ts';
 import { fillNodeStatus } from './status-defaults.ts';
 import type { UserInfo } from './user.ts';
@@ -17,6 +18,7 @@ export interface StrategyContext {
   readonly uuid: () => string;
   readonly now: number;
   readonly user: UserInfo;
+  readonly warnings: string[];
 }
 
 const keyOf = (info: ResourceInfo): string => `${info.group}/${info.resource}`;
@@ -151,6 +153,7 @@ export function prepareCreate(
   if (keyOf(info) === '/pods') {
     const spec = (object['spec'] ?? {}) as Json;
     defaultPodLevelResources(spec);
+    context.warnings.push(...takeAppArmor(object));
     object['status'].qosClass = qosClass(spec);
   }
   if (keyOf(info) === 'batch/jobs') addJobLabels(object);

@@ -86,11 +86,6 @@ function defaultContainer(container: Json): void {
     for (const [name, amount] of Object.entries(amounts))
       amounts[name] = roundedUpToMilli(String(amount)) ?? amount;
   }
-  if (isObject(resources['limits'])) {
-    const requests = (resources['requests'] ?? {}) as Json;
-    fill(requests, resources['limits']);
-    resources['requests'] = requests;
-  }
   for (const name of ['livenessProbe', 'readinessProbe', 'startupProbe'])
     defaultProbe(container[name]);
   const lifecycle = container['lifecycle'];
@@ -139,21 +134,33 @@ export function defaultPodSpec(spec: unknown): void {
     schedulerName: 'default-scheduler',
     securityContext: {},
   });
-  // A negative grace has meant the shortest one since v1.22.
-  if (Number(spec['terminationGracePeriodSeconds']) < 0) spec['terminationGracePeriodSeconds'] = 1;
   const serviceAccount = spec['serviceAccountName'] ?? spec['serviceAccount'];
   if (serviceAccount !== undefined) {
     spec['serviceAccountName'] = serviceAccount;
     spec['serviceAccount'] = serviceAccount;
   }
   for (const field of ['containers', 'initContainers', 'ephemeralContainers']) {
-    for (const container of list(spec[field])) {
-      defaultContainer(container);
-      if (spec['hostNetwork'] !== true) continue;
-      for (const port of list(container['ports'])) fill(port, { hostPort: port['containerPort'] });
-    }
+    for (const container of list(spec[field])) defaultContainer(container);
   }
   for (const volume of list(spec['volumes'])) defaultVolume(volume);
+}
+
+/** Of pods, but not of templates of pods. */
+function defaultPod(spec: Json): void {
+  fill(spec, { enableServiceLinks: true });
+  // A negative grace has meant the shortest one since v1.22.
+  if (Number(spec['terminationGracePeriodSeconds']) < 0) spec['terminationGracePeriodSeconds'] = 1;
+  defaultPodSpec(spec);
+  for (const container of [...list(spec['containers']), ...list(spec['initContainers'])]) {
+    const resources = container['resources'] as Json;
+    if (isObject(resources['limits'])) {
+      const requests = (resources['requests'] ?? {}) as Json;
+      fill(requests, resources['limits']);
+      resources['requests'] = requests;
+    }
+    if (spec['hostNetwork'] !== true) continue;
+    for (const port of list(container['ports'])) fill(port, { hostPort: port['containerPort'] });
+  }
 }
 
 function defaultTemplate(spec: Json): void {
@@ -235,17 +242,15 @@ function defaultService(spec: Json): void {
     const client = (config['clientIP'] ??= {}) as Json;
     fill(client, { timeoutSeconds: AFFINITY_SECONDS });
   }
-  const outside = spec['type'] === 'NodePort' || spec['type'] === 'LoadBalancer';
+  const hasOwn = spec['type'] === 'ClusterIP' && ((spec['externalIPs'] ?? []) as []).length > 0;
+  const outside = hasOwn || spec['type'] === 'NodePort' || spec['type'] === 'LoadBalancer';
   if (outside) fill(spec, { externalTrafficPolicy: 'Cluster' });
   if (spec['type'] === 'LoadBalancer') fill(spec, { allocateLoadBalancerNodePorts: true });
 }
 
 const bySpec: Readonly<Record<string, Defaulter>> = {
   'authentication.k8s.io/TokenRequest': (spec) => fill(spec, { expirationSeconds: 3_600 }),
-  '/Pod': (spec) => {
-    fill(spec, { enableServiceLinks: true });
-    defaultPodSpec(spec);
-  },
+  '/Pod': defaultPod,
   '/ReplicationController': (spec, object) => {
     fill(spec, { replicas: 1 });
     const labels = labelsOfTemplate(spec);
@@ -405,7 +410,9 @@ const byObject: Readonly<Record<string, (object: KubeObject) => void>> = {
     fill((object['status'] ??= {}) as Json, { phase: 'Active' });
   },
   '/Node': (object) => {
-    object['spec'] ??= {};
+    const spec = (object['spec'] ??= {}) as { podCIDR?: string; podCIDRs?: string[] };
+    if (spec.podCIDR) spec.podCIDRs ??= [spec.podCIDR];
+    else if (spec.podCIDRs?.[0] !== undefined) [spec.podCIDR] = spec.podCIDRs;
   },
   'rbac.authorization.k8s.io/ClusterRoleBinding': defaultBinding,
   'rbac.authorization.k8s.io/RoleBinding': defaultBinding,

@@ -17,6 +17,7 @@ import {
 } from './field-rules.ts';
 import { duplicate, forbidden, invalidValue, requiredValue, validateLabels } from './names.ts';
 import type { KubeObject } from './object.ts';
+import { canonicalV6 } from './warnings-addresses.ts';
 import type { StatusCause } from './status.ts';
 import { domainPath } from './validation-workloads.ts';
 
@@ -79,7 +80,8 @@ function validateTraffic(spec: Json): StatusCause[] {
   const inner = spec['internalTrafficPolicy'];
   causes.push(...oneOf('spec.internalTrafficPolicy', inner, ['Cluster', 'Local']));
   const family = spec['ipFamilyPolicy'];
-  if (family === 'RequireDualStack') {
+  const isOpen = spec['clusterIP'] === 'None' && Object.keys(record(spec['selector'])).length === 0;
+  if (family === 'RequireDualStack' && !isOpen) {
     const why = 'this cluster is not configured for dual-stack services';
     causes.push(invalidValue('spec.ipFamilyPolicy', family, why));
   }
@@ -148,6 +150,11 @@ function sliceAddress(field: string, i: number, address: unknown, type: unknown)
   const wrong = ipAddress(where, address);
   if (wrong.length > 0) return wrong;
   const causes = endpointAddress(where, String(address));
+  const better = isIP(String(address)) === 6 ? canonicalV6(String(address)) : address;
+  if (better !== address) {
+    const why = `must be in canonical form (${JSON.stringify(better)})`;
+    return [invalidValue(where, address, why)];
+  }
   if (isIP(String(address)) === (type === 'IPv4' ? 4 : 6)) return causes;
   const why = `must be an ${String(type)} address`;
   return [invalidValue(field, address, why), ...causes];

@@ -382,8 +382,25 @@ const validateVolume: Rule = (object) => {
   if (!Object.keys(spec).some((key) => !volumeSettings.has(key))) {
     causes.push(requiredValue('spec', 'must specify a volume type'));
   }
-  return [...causes, ...oneOf('spec.volumeMode', spec['volumeMode'], volumeModes)];
+  return [
+    ...causes,
+    ...oneOf('spec.volumeMode', spec['volumeMode'], volumeModes),
+    ...mountOptions(object),
+  ];
 };
+
+const MOUNT_OPTIONS = 'volume.beta.kubernetes.io/mount-options';
+const mounted = [
+  ['gcePersistentDisk', 'awsElasticBlockStore', 'glusterfs', 'nfs', 'rbd', 'quobyte', 'iscsi'],
+  ['cinder', 'cephfs', 'azureFile', 'vsphereVolume', 'azureDisk', 'photonPersistentDisk'],
+].flat();
+
+function mountOptions({ metadata, spec }: KubeObject): StatusCause[] {
+  const isNoted = metadata.annotations?.[MOUNT_OPTIONS] !== undefined;
+  if (!isNoted || mounted.some((kind) => record(spec)[kind] !== undefined)) return [];
+  const why = 'may not specify mount options for this volume type';
+  return [forbidden(`metadata.annotations.${MOUNT_OPTIONS}`, why)];
+}
 
 const validateStorageClass: Rule = (object) => {
   const { provisioner, reclaimPolicy, volumeBindingMode } = object as Json;

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { ipAddress, list, named, notNegative, oneOf, record, type Json } from './field-rules.ts';
 import { duplicate, forbidden, invalidValue, requiredValue } from './names.ts';
 import type { KubeObject } from './object.ts';
+import { validateApiServiceStatus } from './validation-api-services.ts';
 import type { StatusCause } from './status.ts';
 
 type Rule = (status: Json, object: KubeObject, old: KubeObject) => StatusCause[];
@@ -219,6 +220,7 @@ const rules: Readonly<Record<string, Rule>> = {
     'expectedPods',
   ),
   'autoscaling/HorizontalPodAutoscaler': counts('currentReplicas', 'desiredReplicas'),
+  'apiregistration.k8s.io/APIService': (_status, object) => validateApiServiceStatus(object),
   'flowcontrol.apiserver.k8s.io/FlowSchema': uniqueConditions,
   'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration': uniqueConditions,
 };

@@ -14,6 +14,7 @@ import {
 import {
   forbidden,
   invalidValue,
+  nameProblem,
   requiredValue,
   unsupported,
   validateAnnotations,
@@ -309,8 +310,20 @@ const validateJob: Rule = (object) => {
   else if (spec['manualSelector'] !== true && (!isGenerated || Object.keys(labels).length > 1)) {
     causes.push(invalidValue('spec.selector', selector, '`selector` not auto-generated'));
   }
-  return [...causes, ...validateJobSpec(spec, 'spec')];
+  return [...causes, ...validateJobSpec(spec, 'spec'), ...podNames(object)];
 };
+
+/** Pods of indexed jobs are called after their number, and their hosts after them. */
+function podNames({ metadata, spec }: KubeObject): StatusCause[] {
+  const { completionMode, completions } = record(spec);
+  const count = Number(completions ?? 0);
+  const { name = '' } = metadata;
+  const last = `${name}-${count - 1}`;
+  if (completionMode !== 'Indexed' || count <= 0 || nameProblem('label', last) === undefined)
+    return [];
+  const why = `will not able to create pod with invalid DNS label: ${last}`;
+  return [invalidValue('metadata.name', name, why)];
+}
 
 const CRON_NAME_LENGTH_MAX = 52;
 const CRON_FIELDS = 5;

@@ -130,9 +130,16 @@ function validateBoth(info: ResourceInfo, object: KubeObject, old?: KubeObject):
   return [...validateMetadata(info, object), ...(rules[keyOf(info)]?.(object, old) ?? [])];
 }
 
+const STATIC = '.static.k8s.io';
+
 export function validateCreate(info: ResourceInfo, object: KubeObject): StatusCause[] {
   const causes = validateBoth(info, object);
   const isPod = keyOf(info) === '/Pod';
+  const { name = '' } = object.metadata;
+  if (info.group === 'admissionregistration.k8s.io' && name.endsWith(STATIC)) {
+    const why = `names ending with "${STATIC}" are reserved for static manifest-based configurations and cannot be managed via the API`;
+    causes.push(invalidValue('metadata.name', name, why));
+  }
   if (keyOf(info) === 'events.k8s.io/Event') causes.push(...validateNewEvent(object));
   if (isPod && list(record(object['spec'])['ephemeralContainers']).length > 0) {
     causes.push(forbidden('spec.ephemeralContainers', 'cannot be set on create'));

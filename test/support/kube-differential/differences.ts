@@ -20,13 +20,6 @@ export const knownDifferences: readonly KnownDifference[] = [
     path: /^body\.status\./,
     reason: 'upstream remembers good tokens for ten seconds, also when they are good no more',
   },
-  // ---- not yet ----
-  {
-    scene: 'optional plugins',
-    step: /^service: external$/,
-    path: /^headers\.warning$/,
-    reason: 'services are not warned of deprecated and ignored fields',
-  },
   // ---- of no consequence ----
   {
     scene: 'v1 persistentvolumeclaims',

@@ -18,6 +18,7 @@ import { policySteps } from '#test/support/policy-steps.ts';
 import { resizeSteps } from '#test/support/resize-steps.ts';
 import { roleSteps } from '#test/support/role-steps.ts';
 import { playSteps, type Step } from '#test/support/step-player.ts';
+import { warningSteps } from '#test/support/warning-steps.ts';
 import { playScenes } from './play.ts';
 import type { Recording } from './record.ts';
 
@@ -71,6 +72,7 @@ export const suites: Readonly<Record<string, Suite>> = {
   'steps-plugins': stepped('plugins', pluginSteps),
   'steps-resize': stepped('resize', resizeSteps),
   'steps-roles': stepped('roles', roleSteps),
+  'steps-warnings': stepped('warnings', warningSteps),
   access,
   'optional-plugins': optionalPlugins,
   'configured-plugins': configuredPlugins,
