@@ -51,6 +51,10 @@ function accessFlags(options: Readonly<Record<string, unknown>>): Record<string,
   return Object.fromEntries(keys.filter((key) => key in options).map((key) => [key, options[key]]));
 }
 
+const MESOS_HELP = `
+All flags of Mesos are also taken as it takes them, --NAME=VALUE, --NAME or --no-NAME, and from the
+environment as MESOS_NAME, which the command line wins over.`;
+
 // Whoever read what is said may be gone, or the disk that keeps it full: no reason to end.
 process.stderr.on('error', () => {});
 
@@ -164,8 +168,13 @@ program
   .option('--zk <url>', 'elect the leader in ZooKeeper: zk://[USER:PASSWORD@]HOST:PORT[,…]/PATH')
   .option('--flag <name=value...>', "flags under Mesos' names, e.g. authenticate_agents=true")
   .addOption(supervisedOption())
+  .addHelpText('after', MESOS_HELP)
+  .allowUnknownOption()
+  .allowExcessArguments()
   .action(
-    exits(async (options) => {
+    exits(async (given, command: Command) => {
+      const { mesosOptions } = await import('./part-options.ts');
+      const options = mesosOptions('master', given, command);
       const env = makeEnv('master');
       const [{ servePart }, { runMaster }] = await Promise.all([
         import('./part.ts'),
@@ -181,7 +190,7 @@ program
 program
   .command('agent')
   .description('run an agent in the foreground')
-  .requiredOption('--master <address>', 'HOST:PORT, zk://HOST:PORT[,…]/PATH or etcd:URL[,URL]')
+  .option('--master <address>', 'HOST:PORT, zk://HOST:PORT[,…]/PATH or etcd:URL[,URL]')
   .addOption(homeOption())
   .option('--host <address>', 'address to listen on', '127.0.0.1')
   .option('--port <port>', 'port', port, 5051)
@@ -192,8 +201,14 @@ program
   .addOption(new Option('--share <n>').argParser(wholeNumber(1, 1_000)).default(1).hideHelp())
   .addOption(new Option('--share-index <n>').argParser(wholeNumber(0, 999)).default(0).hideHelp())
   .addOption(supervisedOption())
+  .addHelpText('after', MESOS_HELP)
+  .allowUnknownOption()
+  .allowExcessArguments()
   .action(
-    exits(async (options) => {
+    exits(async (given, command: Command) => {
+      const { mesosOptions } = await import('./part-options.ts');
+      const options = mesosOptions('agent', given, command);
+      if (options.master === undefined) throw new Error('Missing required option --master');
       const env = makeEnv('agent');
       const [{ servePart }, { runAgent }] = await Promise.all([
         import('./part.ts'),

@@ -17,6 +17,7 @@ const folders: Readonly<Record<string, string>> = {
   E: 'src/mesos/election',
   V: 'src/mesos/registry',
   L: 'src/mesos/libprocess',
+  F: 'src/mesos/flags',
   X: 'sim',
 };
 

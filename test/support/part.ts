@@ -17,9 +17,16 @@ export class Part {
   }
 
   /** Resolves when it says that it is ready. */
-  static async start(command: readonly string[]): Promise<Part> {
+  static async start(
+    command: readonly string[],
+    vars: Readonly<Record<string, string>> = {},
+  ): Promise<Part> {
     const [program = '', ...args] = command;
-    const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, args, {
+      cwd: root,
+      env: { ...process.env, ...vars },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const part = new Part(child, args[0] === 'agent');
     await new Promise<void>((done, fail) => {
       child.stdout.on('data', () => {

@@ -15,14 +15,17 @@ import {
   valueOrFile,
   words,
 } from '#mesos/flags/flag-table.ts';
+import { advertisedKinds } from '#mesos/flags/idle-flags.ts';
 import { disabledEndpoints, type DisabledEndpoints } from '#mesos/security/firewall.ts';
 import { parseDomain } from '#mesos/resources/domain.ts';
 import { parseJson } from '#wire/mesos/codec.ts';
 import type { ContainerInfo, DomainInfo } from '#wire/mesos/v1.ts';
 import { parseResources } from '#mesos/resources/parse.ts';
+import { validateRole } from '#mesos/resources/role-names.ts';
 import { normalizeRanges, type Ranges } from '#mesos/resources/ranges.ts';
 import { acls } from '#mesos/security/acls.ts';
 import { Authorizer } from '#mesos/security/authorizer.ts';
+import { otherKinds } from './other-flags.ts';
 import { SECURITY_KINDS, type SecurityFlags } from './security-flags.ts';
 import { absolutePath } from './routes.ts';
 import { type AllowedDevice, allowedDevices, devicePaths } from './devices.ts';
@@ -44,6 +47,12 @@ export interface AgentFlags {
   /** Who may do what. */
   readonly authorizer: Authorizer;
   readonly security: SecurityFlags;
+  /** Where others find it, when that is not where it listens. */
+  readonly advertised: { readonly ip: string | undefined; readonly port: number | undefined };
+  /** Of resources that name no role. */
+  readonly defaultRole: string;
+  /** Undefined: our own, shorter one. */
+  readonly registrationBackoffMs: number | undefined;
   /** Where in the world it is. */
   readonly domain: DomainInfo | undefined;
   /** Shown as /slave/log. */
@@ -136,6 +145,12 @@ function variables(text: string): Readonly<Record<string, string>> | undefined {
   return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, String(value)]));
 }
 
+function roleName(text: string): string {
+  const problem = validateRole(text);
+  if (problem === undefined) return text;
+  throw new Error(problem);
+}
+
 /** `[31000-32000]` */
 function portRanges(text: string): Ranges | undefined {
   if (text === '') return undefined;
@@ -211,6 +226,10 @@ function dockerRegistry(text: string): string {
  */
 const KINDS = {
   ...SECURITY_KINDS,
+  ...advertisedKinds,
+  ...otherKinds,
+  default_role: flag('*', roleName),
+  registration_backoff_factor: flag('', (text) => (text === '' ? undefined : durationMs(text))),
   isolation: flag('posix/cpu,posix/mem', parseIsolators),
   seccomp_config_dir: flag('', optional),
   seccomp_profile_name: flag('', optional),
@@ -308,9 +327,12 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
       });
     }
   };
-  value('authorizer');
+  for (const name of TABLE.names) value(name);
   return {
     authorizer: new Authorizer(value('acls')),
+    advertised: { ip: value('advertise_ip'), port: value('advertise_port') },
+    defaultRole: value('default_role'),
+    registrationBackoffMs: value('registration_backoff_factor'),
     domain: value('domain'),
     logFile: value('external_log_file'),
     disabled: value('firewall_rules'),

@@ -26,7 +26,9 @@ import type { Exchange } from './exchange.ts';
 import { SandboxFiles } from './files.ts';
 import { withGpus } from './gpus.ts';
 import { disabledText, type DisabledEndpoints } from '#mesos/security/firewall.ts';
+import { idleFlags } from '#mesos/flags/idle-flags.ts';
 import { type AgentFlags, flagTexts, readFlags } from './flags.ts';
+import { idleReasons } from './other-flags.ts';
 import { HttpProblem, sendProblem } from './http.ts';
 import {
   checkControllers,
@@ -144,11 +146,16 @@ class AgentService {
     const { env } = ports;
     this.#server = server;
     this.#env = env;
-    const address = `${settings.host}:${port}`;
-    this.#url = `${settings.tls === undefined ? 'http' : 'https'}://${address}`;
+    const listening = `${settings.host}:${port}`;
+    this.#url = `${settings.tls === undefined ? 'http' : 'https'}://${listening}`;
     this.#logging = new LogToggle(env, settings.onVerbosity ?? (() => {}));
     const paths = new AgentPaths(settings.workFolder);
     const flags = readFlags(settings.options ?? {});
+    for (const { name, reason } of idleFlags(settings.options ?? {}, idleReasons)) {
+      env.log.warn('A flag changes nothing here', { flag: name, reason });
+    }
+    const { ip: knownIp = settings.host, port: knownPort = port } = flags.advertised;
+    const address = `${knownIp}:${knownPort}`;
     checkNetworkFlags(flags);
     this.#disabled = flags.disabled;
     checkPortFlags(flags);
@@ -166,11 +173,12 @@ class AgentService {
     });
     const core = new AgentCore(
       {
-        info: agentInfo(settings, port, flags),
+        info: agentInfo(settings, knownPort, flags),
         upid: this.#endpoint.upid,
         version: MESOS_VERSION,
         capabilities: AGENT_CAPABILITIES.map((type) => ({ type })),
         ...TIMES,
+        registrationBackoffMs: flags.registrationBackoffMs ?? TIMES.registrationBackoffMs,
         ...LIMITS,
         executorRegistrationTimeoutMs: flags.executorRegistrationMs,
         executorReregistrationTimeoutMs: flags.executorReregistrationMs,
@@ -420,12 +428,20 @@ const KNOWN_MESSAGES: ReadonlySet<string> = new Set([
 function agentInfo(
   settings: AgentSettings,
   port: number,
-  { domain, gpuDevices: { length: gpuCount } }: Pick<AgentFlags, 'domain' | 'gpuDevices'>,
+  {
+    domain,
+    defaultRole: role,
+    gpuDevices: { length: gpuCount },
+  }: Pick<AgentFlags, 'domain' | 'gpuDevices' | 'defaultRole'>,
 ): AgentInfo {
   return {
     hostname: settings.hostname,
     port,
-    resources: [...withGpus(settings.resources, gpuCount)],
+    resources: withGpus(settings.resources, gpuCount).map((one) =>
+      role === '*' || one.role !== undefined || (one.reservations ?? []).length > 0
+        ? one
+        : { ...one, role },
+    ),
     ...(domain === undefined ? {} : { domain }),
     ...(settings.attributes.length === 0 ? {} : { attributes: [...settings.attributes] }),
   };

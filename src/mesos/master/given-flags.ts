@@ -11,6 +11,7 @@ import {
   optional,
   valueOrFile,
 } from '#mesos/flags/flag-table.ts';
+import { advertisedKinds, idleFlags } from '#mesos/flags/idle-flags.ts';
 import { noHooks, noModules, noModulesIn } from '#mesos/flags/modules.ts';
 import { acls } from '#mesos/security/acls.ts';
 import { Authorizer } from '#mesos/security/authorizer.ts';
@@ -21,14 +22,7 @@ import { readCredentials, readSecretFile } from '#mesos/security/credentials.ts'
 import { parseJson } from '#wire/mesos/codec.ts';
 import type { RateLimits } from '#wire/mesos/v1.ts';
 import type { GateOptions } from './message-gate.ts';
-import {
-  advertisedKinds,
-  idleFlags,
-  isOldName,
-  isOption,
-  otherKinds,
-  withNewNames,
-} from './other-flags.ts';
+import { idleReasons, isOldName, isOption, otherKinds, withNewNames } from './other-flags.ts';
 import { rateLimitsProblem } from './rate-limits.ts';
 import { absolutePath } from './routes.ts';
 import { settingKinds, settingsFrom, type MasterSettings } from './setting-flags.ts';
@@ -123,7 +117,7 @@ export function readMasterFlags(asked: Readonly<Record<string, string>>, env: En
     throw new Fault({ code: 'bad-flag', name: 'modules' }, message);
   }
   for (const name of TABLE.names) value(name);
-  for (const { name, reason } of idleFlags(given)) {
+  for (const { name, reason } of idleFlags(given, idleReasons)) {
     log.warn('A flag changes nothing here', { flag: name, reason });
   }
   const credentials = readCredentials('credentials', value('credentials'), log);

@@ -1,19 +1,11 @@
 // Those of the master's flags that Mesos has and that have nothing to set here: some are taken, with a
 // warning that says why they change nothing; some are refused, with what to give instead.
-import { isIPv4 } from 'node:net';
 import { Fault } from '#base/fault.ts';
 import { bool, count, durationMs, flag, oneOf, type FlagKind } from '#mesos/flags/flag-table.ts';
+import { LOGGING, noModule, off } from '#mesos/flags/idle-flags.ts';
 
 const registry = 'the registry is in a store (--store), not in a replicated log';
-const logging = 'the log goes to standard error; STRATA_LOG_LEVEL says how much of it';
 const failover = 'after a failover the allocator goes on at once, without waiting for agents';
-
-function off(name: string): (text: string) => boolean {
-  return (text) => {
-    if (bool(text)) throw new Error(`there is no support for '--${name}'`);
-    return false;
-  };
-}
 
 /** An option of `strata master`, not a flag. */
 function option(name: string): FlagKind<string> {
@@ -21,11 +13,6 @@ function option(name: string): FlagKind<string> {
     if (text !== '') throw new Error(`give it as the option --${name}`);
     return text;
   });
-}
-
-function noModule(text: string): string {
-  if (text !== '') throw new Error(`there is no module '${text}': no shared libraries are loaded`);
-  return text;
 }
 
 function factor(text: string): number {
@@ -77,27 +64,8 @@ export const otherKinds = {
   ...optionKinds,
 } as const;
 
-/** An address that others reach: four numbers, as MasterInfo has them. */
-function address(text: string): string | undefined {
-  if (text !== '' && !isIPv4(text)) throw new Error(`"${text}" is no IPv4 address`);
-  return text === '' ? undefined : text;
-}
-
-function port(text: string): number | undefined {
-  if (text === '') return undefined;
-  const number = count(text);
-  if (number < 1 || number > 65_535) throw new Error(`"${text}" is no port`);
-  return number;
-}
-
-/** Under which address others find this master, when it is not the one on which it listens. */
-export const advertisedKinds = {
-  advertise_ip: flag('', address),
-  advertise_port: flag('', port),
-} as const;
-
 /** Why each of them changes nothing; of those that are refused unless they are at their default: none. */
-const reasons: Partial<Record<string, string>> = {
+export const idleReasons: Partial<Record<string, string>> = {
   quorum: registry,
   log_auto_initialize: registry,
   registry,
@@ -109,23 +77,13 @@ const reasons: Partial<Record<string, string>> = {
   allocator_recovery_timeout: failover,
   offer_constraints_re2_max_mem: 'the limits are those of the default, 4KB and 100',
   offer_constraints_re2_max_program_size: 'the limits are those of the default, 4KB and 100',
-  quiet: logging,
-  logging_level: logging,
-  log_dir: logging,
-  logbufsecs: logging,
-  initialize_driver_logging: logging,
+  quiet: LOGGING,
+  logging_level: LOGGING,
+  log_dir: LOGGING,
+  logbufsecs: LOGGING,
+  initialize_driver_logging: LOGGING,
   hostname_lookup: '--hostname says it, or the machine does',
 };
-
-/** What to say of each flag that was given and changes nothing. */
-export function idleFlags(
-  given: Readonly<Record<string, string>>,
-): readonly { readonly name: string; readonly reason: string }[] {
-  return Object.keys(given).flatMap((name) => {
-    const reason = Object.hasOwn(reasons, name) ? reasons[name] : undefined;
-    return reason === undefined ? [] : [{ name, reason }];
-  });
-}
 
 /** Names of before Mesos 1.0, and what they are called since. */
 const renamed: Readonly<Record<string, string>> = {

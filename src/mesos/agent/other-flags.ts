@@ -1,0 +1,109 @@
+// Those of the agent's flags that Mesos has and that have nothing to set here: taken with a warning that
+// says why they change nothing, so that a command line or an environment of mesos-agent starts this one.
+import { bool, bytes, count, durationMs, flag, oneOf } from '#mesos/flags/flag-table.ts';
+import { LOGGING, noModule, off } from '#mesos/flags/idle-flags.ts';
+import { noHooks, noModulesIn } from '#mesos/flags/modules.ts';
+
+const docker = 'there is no Docker containerizer; images are run by the agent itself';
+const launcher = 'the agent starts containers itself, each under a shim of its own';
+const systemd = 'tasks outlive the agent without systemd';
+const folders = 'everything is below --home (--work_dir)';
+const perf = 'the isolator perf_event only puts containers under the controller';
+
+function containerizers(text: string): string {
+  if (text.split(',').includes('mesos')) return text;
+  throw new Error(`"${text}" has not the one that there is, mesos`);
+}
+
+export const otherKinds = {
+  agent_subsystems: flag('', String),
+  slave_subsystems: flag('', String),
+  cgroups_cpu_enable_pids_and_tids_count: flag('false', bool),
+  cgroups_destroy_timeout: flag('1mins', durationMs),
+  cgroups_hierarchy: flag('/sys/fs/cgroup', String),
+  containerizers: flag('mesos', containerizers),
+  docker: flag('docker', String),
+  docker_ignore_runtime: flag('false', bool),
+  docker_kill_orphans: flag('true', bool),
+  docker_mesos_image: flag('', String),
+  docker_remove_delay: flag('6hrs', durationMs),
+  docker_socket: flag('/var/run/docker.sock', String),
+  docker_stop_timeout: flag('0ns', durationMs),
+  docker_volume_checkpoint_dir: flag('/var/run/mesos/isolators/docker/volume', String),
+  docker_volume_chown: flag('false', bool),
+  executor_reregistration_retry_interval: flag('', String),
+  fetcher_cache_dir: flag('/tmp/mesos/fetch', String),
+  gc_non_executor_container_sandboxes: flag('false', bool),
+  hadoop_home: flag('', String),
+  hooks: flag('', noHooks),
+  hostname_lookup: flag('true', bool),
+  http_command_executor: flag('false', bool),
+  http_executor_domain_sockets: flag('false', off('http_executor_domain_sockets')),
+  http_heartbeat_interval: flag('30mins', durationMs),
+  initialize_driver_logging: flag('true', bool),
+  launcher: flag('linux', oneOf('linux', 'posix')),
+  launcher_dir: flag('', String),
+  log_dir: flag('', String),
+  logbufsecs: flag('0', count),
+  logging_level: flag('INFO', oneOf('INFO', 'WARNING', 'ERROR')),
+  master_detector: flag('', noModule),
+  memory_profiling: flag('false', off('memory_profiling')),
+  modules_dir: flag('', noModulesIn),
+  network_cni_metrics: flag('true', bool),
+  network_cni_root_dir_persist: flag('false', bool),
+  perf_duration: flag('10secs', durationMs),
+  perf_events: flag('', String),
+  perf_interval: flag('1mins', durationMs),
+  quiet: flag('false', bool),
+  runtime_dir: flag('', String),
+  sandbox_directory: flag('/mnt/mesos/sandbox', String),
+  secret_resolver: flag('', noModule),
+  systemd_enable_support: flag('true', bool),
+  systemd_runtime_directory: flag('/run/systemd/system', String),
+  default_container_shm_size: flag('', (text) => (text === '' ? undefined : bytes(text))),
+  zk_session_timeout: flag('10secs', durationMs),
+} as const;
+
+/** Why each of them changes nothing; of those that are refused unless they are at their default: none. */
+export const idleReasons: Partial<Record<string, string>> = {
+  agent_subsystems: 'the agent itself is in no cgroup of its own',
+  slave_subsystems: 'the agent itself is in no cgroup of its own',
+  cgroups_cpu_enable_pids_and_tids_count: 'processes are counted wherever there are cgroups',
+  cgroups_destroy_timeout: 'cgroups are removed when their last process has gone',
+  cgroups_hierarchy: 'cgroups are found where the kernel has them mounted',
+  containerizers: 'mesos is the one that there is; docker is passed over',
+  docker,
+  docker_ignore_runtime: docker,
+  docker_kill_orphans: docker,
+  docker_mesos_image: docker,
+  docker_remove_delay: docker,
+  docker_socket: docker,
+  docker_stop_timeout: docker,
+  docker_volume_checkpoint_dir: docker,
+  docker_volume_chown: docker,
+  executor_reregistration_retry_interval: 'it is for executors of version 0, which are not here',
+  fetcher_cache_dir: folders,
+  gc_non_executor_container_sandboxes: 'they go with the sandbox of their executor',
+  hadoop_home: 'the fetcher knows no hdfs',
+  hostname_lookup: '--hostname says it, or the machine does',
+  http_command_executor: 'commands are run by the agent itself',
+  http_heartbeat_interval: 'executors hear every 30 minutes',
+  initialize_driver_logging: LOGGING,
+  launcher,
+  launcher_dir: launcher,
+  log_dir: LOGGING,
+  logbufsecs: LOGGING,
+  logging_level: LOGGING,
+  network_cni_metrics: 'there are none',
+  network_cni_root_dir_persist: 'what a network has given is kept until its container has gone',
+  perf_duration: perf,
+  perf_events: perf,
+  perf_interval: perf,
+  quiet: LOGGING,
+  runtime_dir: folders,
+  sandbox_directory: 'in an image it is /mnt/mesos/sandbox',
+  systemd_enable_support: systemd,
+  systemd_runtime_directory: systemd,
+  default_container_shm_size: 'ContainerInfo says it',
+  zk_session_timeout: 'sessions with ZooKeeper last 10 s',
+};
