@@ -154,6 +154,24 @@ test('an operation goes to the provider, its status to the master, the acknowled
   assert.deepEqual(story.agent.core.providers.operations, []);
 });
 
+test('an end that was acknowledged is not known again by what was on its way', () => {
+  const story = new Story().subscribe();
+  const resource_provider_id = story.provider_id;
+  story.has(story.raw(100)).apply(createDisk(story.raw(40)));
+  const status = { state: 'OPERATION_FINISHED' as const, uuid: uuid(6), resource_provider_id };
+  const update = { status, operation_uuid: uuid(5) };
+  story.call({ type: 'UPDATE_OPERATION_STATUS', update_operation_status: update });
+  const [operation] = story.agent.core.providers.operations;
+  assert.ok(operation !== undefined);
+  const body = { status_uuid: uuid(6), operation_uuid: uuid(5), resource_provider_id };
+  story.agent.master({ name: 'AcknowledgeOperationStatusMessage', body });
+  const resources = [story.raw(60), story.mounted(40)];
+  const update_state = { operations: [operation], resources, resource_version_uuid: uuid(2) };
+  story.call({ type: 'UPDATE_STATE', update_state });
+  assert.deepEqual(story.agent.core.providers.operations, []);
+  assert.deepEqual(story.providers()?.[0]?.operations.operations, []);
+});
+
 test('a reservation is foreseen; one for a provider that has left is dropped', () => {
   const story = new Story().subscribe();
   const reservations = [{ type: 'DYNAMIC' as const, role: 'r' }];

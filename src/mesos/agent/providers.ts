@@ -41,6 +41,8 @@ export interface Provider {
   version: Uint8Array | undefined;
   /** By the hex of their UUID; until their end is acknowledged. */
   readonly operations: Map<string, Operation>;
+  /** Ends that were acknowledged while it still told of them: what it says again was on its way. */
+  readonly acknowledged: Set<string>;
   /** By the hex of the UUID that it was asked with. */
   readonly publishing: Map<string, Published>;
 }
@@ -52,7 +54,15 @@ export interface ProviderPorts {
   readonly report: () => void;
 }
 
+const ACKNOWLEDGED_MAX = 1_000;
 const UNPUBLISHED = 'Failed to publish resources from resource provider';
+
+/** Nothing is on its way for longer than it takes to end so many more. */
+function rememberEnd(acknowledged: Set<string>, key: string): void {
+  acknowledged.add(key);
+  const [oldest] = acknowledged;
+  if (acknowledged.size > ACKNOWLEDGED_MAX && oldest !== undefined) acknowledged.delete(oldest);
+}
 
 export class Providers {
   readonly #chance: AgentChance;
@@ -123,6 +133,7 @@ export class Providers {
         total: Resources.none,
         version: undefined,
         operations: new Map(),
+        acknowledged: new Set(),
         publishing: new Map(),
       });
     } else {
@@ -205,8 +216,10 @@ export class Providers {
       // The master asks about those that it misses, and hears from the provider itself.
       if (!told.has(key)) provider.operations.delete(key);
     }
+    for (const key of provider.acknowledged) if (!told.has(key)) provider.acknowledged.delete(key);
     for (const [key, operation] of told) {
       const known = provider.operations.get(key);
+      if (provider.acknowledged.has(key)) continue;
       if (known === undefined) provider.operations.set(key, operation);
       else if (isTerminalOperation(operation.latest_status.state)) {
         // It is in the total that came with it.
@@ -312,7 +325,10 @@ export class Providers {
       this.subscribed.get(resource_provider_id?.value ?? '');
     if (provider === undefined) return resource_provider_id !== undefined;
     const last = provider.operations.get(key)?.statuses?.at(-1);
-    if (last !== undefined && isTerminalOperation(last.state)) provider.operations.delete(key);
+    if (last !== undefined && isTerminalOperation(last.state)) {
+      provider.operations.delete(key);
+      rememberEnd(provider.acknowledged, key);
+    }
     this.#send(provider.connection, {
       type: 'ACKNOWLEDGE_OPERATION_STATUS',
       acknowledge_operation_status: { status_uuid, operation_uuid },

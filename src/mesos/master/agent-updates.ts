@@ -28,6 +28,7 @@ export class AgentUpdateDesk {
     if (agent === undefined) return;
     agent.resourceVersion = body.resource_version_uuid?.value ?? agent.resourceVersion;
     const lost = this.#learnOperations(agent, body.operations?.operations ?? []);
+    agent.isReportDue = false;
     if (body.update_oversubscribed_resources !== false) {
       this.#oversubscribe(agent, Resources.of(body.oversubscribed_resources));
     }
@@ -44,7 +45,9 @@ export class AgentUpdateDesk {
     const named = byKey(told);
     const own = recordsOf(agent, undefined);
     for (const [key, operation] of named) {
-      if (!agent.operations.has(key)) this.#operations.add(agent, operation);
+      // One that ended and is known no more was acknowledged before; the agent has yet to hear of it.
+      const isOver = isTerminalOperation(operation.latest_status.state) && !agent.isReportDue;
+      if (!agent.operations.has(key) && !isOver) this.#operations.add(agent, operation);
     }
     return own
       .filter(({ key }) => !named.has(key))

@@ -23,18 +23,16 @@ import { hasCapability } from './roles.ts';
 import type { MasterState } from './state.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
 import { masterStatus, stateFor } from './statuses.ts';
-import type { AgentRecord, ExecutorRecord, FrameworkRecord, FromAgent } from './types.ts';
+import type {
+  AgentRecord,
+  AgentWatcher,
+  ExecutorRecord,
+  FrameworkRecord,
+  FromAgent,
+} from './types.ts';
 
 type Register = Messages['RegisterSlaveMessage'];
 type Reregister = Messages['ReregisterSlaveMessage'];
-
-/** What other desks decide of agents and have to know of them. */
-export interface AgentWatcher {
-  isDown(hostname: string, pid: string): boolean;
-  /** It is back, and has been told so. */
-  onReturn(agent: AgentRecord): void;
-  onLeave(agent: AgentRecord): void;
-}
 
 /** Addresses of agents that are remembered; few have more than one in their life. */
 const CONNECTIONS_MAX = 200_000;
@@ -260,6 +258,7 @@ export class AgentDesk {
       total: totalOf(parts, info, message),
       registeredAt: now,
       reregisteredAt: undefined,
+      isReportDue: true,
       isConnected: true,
       pingsMissed: 0,
       nextPingAt: Infinity,
@@ -378,6 +377,7 @@ export class AgentDesk {
     const isRepetition = isSame && !isNew && agent.isConnected;
     const { parts } = this.#state;
     agent.isConnected = true;
+    agent.isReportDue ||= !isRepetition;
     agent.pingsMissed = 0;
     agent.reregisteredAt = now;
     agent.version = message.version ?? agent.version;

@@ -409,6 +409,25 @@ test('a master that comes back learns reservations and volumes from the agent', 
   assert.match(story.offered(), /\[id:v\]:100/);
 });
 
+test('an end that was acknowledged is not learnt again from a report that was on its way', () => {
+  const { master, told, agent_id, tell, acknowledged } = returned();
+  const info = aFramework({ failover_timeout: 60, id: { value: 'late' } });
+  const { frameworkId } = master.subscribe(info);
+  const agent = master.core.state.agents.get(agent_id.value);
+  assert.ok(agent !== undefined);
+  const operations = { operations: [...agent.operations.values()].map((one) => one.operation) };
+  tell();
+  const operation_id = { value: 'o' };
+  const acknowledge_operation_status = { agent_id, operation_id, uuid: told.uuid.value };
+  master.call(frameworkId, { type: 'ACKNOWLEDGE_OPERATION_STATUS', acknowledge_operation_status });
+  assert.equal(agent.operations.size, 0);
+  master.fromAgent(PID, { name: 'UpdateSlaveMessage', body: { agent_id, operations } });
+  assert.equal(agent.operations.size, 0, 'the agent hears of the acknowledgement yet');
+  const before = acknowledged();
+  tell();
+  assert.equal(acknowledged(), before + 1, 'or has lost it');
+});
+
 /** An agent that is back after a failover, with an operation of a framework that is not (yet). */
 function returned() {
   const master = new TestMaster();

@@ -44,6 +44,8 @@ const RESCINDED_REFUSE_MS = 5_000;
 /** After an agent is back, before operations of frameworks that are not are ended (Mesos 1.11). */
 const ORPHAN_WAIT_MS = 5 * 60_000;
 
+type Uuid = Messages['UUID'];
+
 /** As the real master names an agent in its messages. */
 export function agentText(agent: AgentRecord): string {
   return `${agent.id} at ${agent.pid} (${agent.info.hostname})`;
@@ -204,6 +206,7 @@ export class OperationDesk {
       // without an id are none of a framework's concern.
       if (framework !== undefined && body.status.operation_id !== undefined)
         this.#tell(framework, body.status);
+      if (agent?.isReportDue === false) this.#endAgain(agent, body);
       return;
     }
     this.#state.count('valid_operation_status_updates');
@@ -221,7 +224,7 @@ export class OperationDesk {
     }
     // Nobody but the master will acknowledge it. A framework may still be on its way back.
     if (operation_id !== undefined && this.#mayReturn(record, agent, now)) return;
-    if (status.uuid !== undefined) this.#acknowledgeAt(agent, status.uuid.value, record);
+    if (status.uuid !== undefined) this.#acknowledge(agent, status.uuid, record);
     if (isTerminal) this.remove(agent, record);
   }
 
@@ -249,12 +252,29 @@ export class OperationDesk {
     return now - (agent.reregisteredAt ?? agent.registeredAt) < ORPHAN_WAIT_MS;
   }
 
-  #acknowledgeAt(agent: AgentRecord, status: Uint8Array, record: OperationRecord): void {
-    const { operation, providerId } = record;
+  /** Its end was acknowledged before, and whoever tells it has lost the word: no framework can say it again. */
+  #endAgain(agent: AgentRecord, body: Messages['UpdateOperationStatusMessage']): void {
+    const { operation_uuid, status } = body;
+    if (status.uuid === undefined || operation_uuid === undefined) return;
+    if (!isTerminalOperation(status.state)) return;
+    this.#acknowledgeAt(agent, status.uuid, operation_uuid, status.resource_provider_id);
+  }
+
+  #acknowledge(agent: AgentRecord, status: Uuid, { operation, providerId }: OperationRecord): void {
+    const provider = providerId === undefined ? undefined : { value: providerId };
+    this.#acknowledgeAt(agent, status, operation.uuid, provider);
+  }
+
+  #acknowledgeAt(
+    agent: AgentRecord,
+    status_uuid: Uuid,
+    operation_uuid: Uuid,
+    resource_provider_id: { readonly value: string } | undefined,
+  ): void {
     const body = {
-      status_uuid: { value: status },
-      operation_uuid: operation.uuid,
-      ...(providerId === undefined ? {} : { resource_provider_id: { value: providerId } }),
+      status_uuid,
+      operation_uuid,
+      ...(resource_provider_id === undefined ? {} : { resource_provider_id }),
     };
     const message = { name: 'AcknowledgeOperationStatusMessage' as const, body };
     this.#state.emit({ kind: 'send', to: agent.pid, message });
@@ -307,7 +327,7 @@ export class OperationDesk {
     }
     this.#state.count('valid_operation_status_update_acknowledgements');
     if (isTerminalOperation(status.state)) this.remove(agent, record);
-    this.#acknowledgeAt(agent, status.uuid.value, record);
+    this.#acknowledge(agent, status.uuid, record);
   }
 
   /** An empty list asks about everything. */

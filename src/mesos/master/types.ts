@@ -229,6 +229,8 @@ export interface AgentRecord {
   total: Resources;
   registeredAt: number;
   reregisteredAt: number | undefined;
+  /** It has registered (again), and not told yet which operations it knows of. */
+  isReportDue: boolean;
   isConnected: boolean;
   pingsMissed: number;
   nextPingAt: number;
@@ -277,3 +279,11 @@ export interface Refusal {
 
 /** What a caller is told who may not do it. */
 export const FORBIDDEN: Refusal = { status: 403, message: '403 Forbidden.' };
+
+/** What other desks decide of agents and have to know of them. */
+export interface AgentWatcher {
+  isDown(hostname: string, pid: string): boolean;
+  /** It is back, and has been told so. */
+  onReturn(agent: AgentRecord): void;
+  onLeave(agent: AgentRecord): void;
+}

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { resourcesText } from '#mesos/resources/text.ts';
 import type { Offer_Operation, Resource, ResourceState } from '#wire/mesos/v1.ts';
-import { ProviderCore, type ProviderEffect, type ProviderInput } from './core.ts';
+import { ProviderCore, type ProviderEffect, type ProviderInput, type Volume } from './core.ts';
 
 const uuid = (byte: number) => ({ value: new Uint8Array(16).fill(byte) });
 const KEY = '07'.repeat(16);
@@ -14,7 +14,11 @@ class Story {
   now = 0;
   #next = 100;
 
-  constructor(kept?: { id: string; state: ResourceState }, megabytes = 100) {
+  constructor(
+    kept?: { id: string; state: ResourceState },
+    megabytes = 100,
+    found: readonly Volume[] = [],
+  ) {
     const settings = {
       mountRoot: '/disk/volumes',
       megabytes,
@@ -25,7 +29,7 @@ class Story {
       uuid: () => 'u',
       uuidBytes: () => uuid(this.#next++).value,
     };
-    this.core = new ProviderCore(settings, kept);
+    this.core = new ProviderCore(settings, kept, found);
   }
 
   input(input: ProviderInput): this {
@@ -180,6 +184,66 @@ test('another size is of the raw space alone', () => {
   for (const [megabytes, want] of sizes) {
     assert.equal(new Story(kept, megabytes).subscribed().total(), want);
   }
+});
+
+test('a volume that is being made keeps its space when there is less', () => {
+  const kept = new Story().subscribed().apply(createDisk(60)).kept();
+  const story = new Story(kept, 40).subscribed();
+  assert.equal(story.total(), 'disk[RAW(,,fast)]:60');
+  story.input({ kind: 'made', key: KEY });
+  assert.equal(story.total(), `disk[MOUNT(,${KEY},fast)]:60`);
+});
+
+test('what a volume gives back is no more than is configured now', () => {
+  const kept = new Story()
+    .subscribed()
+    .apply(createDisk(60))
+    .input({ kind: 'made', key: KEY })
+    .kept();
+  const story = new Story(kept, 40).subscribed();
+  const before = story.version;
+  const [source] = story.core.total.toWire();
+  assert.ok(source !== undefined);
+  story.apply({ type: 'DESTROY_DISK', destroy_disk: { source } }, 8);
+  story.input({ kind: 'removed', key: '08'.repeat(16) });
+  assert.equal(story.total(), 'disk[RAW(,,fast)]:40');
+  assert.notDeepEqual(story.version, before, 'it is told anew');
+  assert.equal(story.statuses().at(-1)?.state, 'OPERATION_FINISHED');
+});
+
+test('volumes of a life that nothing is kept of are raw space with an id', () => {
+  const found = [
+    { id: 'old', type: 'MOUNT' as const, megabytes: 30 },
+    { id: 'block', type: 'BLOCK' as const, megabytes: 20 },
+  ];
+  const story = new Story(undefined, 100, found).subscribed();
+  const parts = (one: Story): string[] => one.total().split('; ').toSorted();
+  assert.deepEqual(parts(story), [
+    'disk[RAW(,,fast)]:50',
+    'disk[RAW(,block,)]:20',
+    'disk[RAW(,old,)]:30',
+  ]);
+  const source = (id: string): Resource => ({
+    ...raw(id === 'old' ? 30 : 20),
+    disk: { source: { type: 'RAW', id } },
+  });
+  const make = (id: string, target_profile = 'fast'): Offer_Operation => ({
+    type: 'CREATE_DISK',
+    create_disk: { source: source(id), target_type: 'MOUNT', target_profile },
+  });
+  story.apply(make('old', 'slow'), 5);
+  assert.match(story.statuses().at(-1)?.message ?? '', /Profile 'slow' is not/);
+  story.apply(make('block'), 6);
+  assert.equal(story.statuses().at(-1)?.message, 'It is a BLOCK volume already');
+  story.apply(make('old'), 7);
+  assert.deepEqual(story.effects.at(-1), { kind: 'make', key: KEY, volume: found[0] });
+  story.input({ kind: 'made', key: KEY });
+  assert.match(story.total(), /disk\[MOUNT\(,old,fast\)\]:30/);
+  story.apply({ type: 'DESTROY_DISK', destroy_disk: { source: source('block') } }, 8);
+  story.input({ kind: 'removed', key: '08'.repeat(16) });
+  assert.match(story.total(), /disk\[RAW\(,,fast\)\]:70/);
+  const again = new Story(story.kept(), 100, found.slice(0, 1)).subscribed();
+  assert.deepEqual(parts(again), parts(story), 'what is known is not found');
 });
 
 test('volumes are published by their names; others have nothing to be made usable', () => {

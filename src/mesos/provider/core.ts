@@ -79,13 +79,20 @@ export class ProviderCore {
   /** By the hex of their UUID, until their end is acknowledged. */
   readonly #operations = new Map<string, Operation>();
   readonly #told = new Map<string, Told>();
+  /** Of those on the disk at the start, the ones that are still there. */
+  readonly #found: Map<string, Volume>;
 
-  /** `kept`: of an earlier life, with the id that it had. */
+  /**
+   * `kept`: of an earlier life, with the id that it had. `found`: what is on the disk, also of a life that
+   * nothing was kept of, as when the agent has become another one.
+   */
   constructor(
     settings: ProviderSettings,
     kept?: { readonly id: string; readonly state: ResourceState },
+    found: readonly Volume[] = [],
   ) {
     this.#settings = settings;
+    this.#found = new Map(found.map((one) => [one.id, one]));
     this.#version = settings.uuidBytes();
     if (kept === undefined) return;
     this.#id = kept.id;
@@ -99,6 +106,11 @@ export class ProviderCore {
 
   get total(): Resources {
     return this.#total;
+  }
+
+  /** Until their end is acknowledged. */
+  get operations(): readonly Operation[] {
+    return [...this.#operations.values()];
   }
 
   handle(input: ProviderInput, now: Instant): readonly ProviderEffect[] {
@@ -156,32 +168,61 @@ export class ProviderCore {
     }
   }
 
-  /** What is no volume is raw space, as much as is configured now. */
+  /** What is no volume is raw space, as much as is configured now; what is being worked on is left alone. */
   #settle(isNew: boolean): void {
     const { profile } = this.#settings;
-    const used = this.#total.filter(({ disk }) => disk?.source?.id !== undefined);
+    const unknown = Resources.of(this.#unknown());
+    const before = this.#total;
+    const used = before.filter(({ disk }) => disk?.source?.id !== undefined).add(unknown);
+    const taken = this.#taken();
     // That of another profile is none of what is configured now.
-    const raw = this.#total.filter(
-      ({ disk }) => disk?.source?.id === undefined && disk?.source?.profile === profile,
-    );
-    this.#total = used.add(raw);
-    const megabytes = this.#settings.megabytes - used.scalar('disk');
+    const raw = before
+      .filter(({ disk }) => disk?.source?.id === undefined && disk?.source?.profile === profile)
+      .subtract(taken);
+    const rest = used.add(taken);
+    const megabytes = this.#settings.megabytes - rest.scalar('disk');
     const more = megabytes - raw.scalar('disk');
-    if (more > 0) this.#total = this.#total.add(Resources.of([this.#raw(more)]));
-    else if (more < 0) {
-      const kept = raw.subtract(Resources.of([this.#raw(-more)]));
-      this.#total = used.add(kept.scalar('disk') <= megabytes ? kept : Resources.none);
+    if (more >= 0) this.#total = rest.add(raw).add(this.#raw(more));
+    else {
+      const kept = raw.subtract(this.#raw(-more));
+      this.#total = rest.add(kept.scalar('disk') <= megabytes ? kept : Resources.none);
     }
-    if (isNew || more !== 0) this.#keep();
+    if (isNew || !this.#total.equals(before)) this.#keep();
   }
 
-  #raw(megabytes: number): Resource {
-    const { profile, reservations } = this.#settings;
+  /** Raw space that disks are being made of. */
+  #taken(): Resources {
+    const pending = [...this.#operations.values()].filter(
+      ({ latest_status }) => !isTerminalOperation(latest_status.state),
+    );
+    return Resources.sum(pending.map(({ info }) => takenBy(info).allocatedTo(undefined))).filter(
+      ({ disk }) => disk?.source?.id === undefined,
+    );
+  }
+
+  /** Volumes that nobody knows of, as Mesos' provider shows them: to be made disks of, or destroyed. */
+  #unknown(): Resource[] {
+    const known = new Set(this.#total.toWire().map(({ disk }) => disk?.source?.id));
+    const isUnderWay = (id: string): boolean => {
+      const state = this.#operations.get(id)?.latest_status.state;
+      return state !== undefined && !isTerminalOperation(state);
+    };
+    const unknown = [...this.#found.values()].filter(({ id }) => !known.has(id) && !isUnderWay(id));
+    return unknown.map(({ id, megabytes }) => this.#plain(megabytes, { type: 'RAW', id }));
+  }
+
+  #raw(megabytes: number): Resources {
+    const { profile } = this.#settings;
+    return Resources.of([this.#plain(megabytes, { type: 'RAW', profile })]);
+  }
+
+  #plain(megabytes: number, source: Resource_DiskInfo_Source): Resource {
+    const { reservations } = this.#settings;
     return {
       name: 'disk',
       type: 'SCALAR',
       scalar: { value: megabytes },
-      disk: { source: { type: 'RAW', profile } },
+      disk: { source },
       provider_id: { value: this.#id ?? '' },
       ...(reservations.length === 0 ? {} : { reservations: [...reservations] }),
     };
@@ -240,11 +281,26 @@ export class ProviderCore {
   }
 
   #problemWith({ create_disk, destroy_disk }: Operation['info']): string | undefined {
-    if (create_disk !== undefined && create_disk.source.disk?.source?.id !== undefined) {
-      return 'It is a volume already';
+    if (create_disk !== undefined) {
+      const { source, target_type = 'MOUNT', target_profile } = create_disk;
+      const { id } = source.disk?.source ?? {};
+      if (id === undefined) return undefined;
+      const type = this.#found.get(id)?.type ?? target_type;
+      if (type !== target_type) return `It is a ${type} volume already`;
+      const isOurs = target_profile === this.#settings.profile;
+      return isOurs ? undefined : `Profile '${target_profile}' is not the one of this provider`;
     }
     if (destroy_disk === undefined) return undefined;
-    return volumeOf(destroy_disk.source) === undefined ? 'It is no volume' : undefined;
+    return this.#destroyed(destroy_disk.source) === undefined ? 'It is no volume' : undefined;
+  }
+
+  /** One of an earlier life is raw space as long as nobody has made a disk of it. */
+  #destroyed(resource: Resource): Volume | undefined {
+    const volume = volumeOf(resource);
+    const { id } = resource.disk?.source ?? {};
+    if (volume !== undefined || id === undefined) return volume;
+    const { type = 'MOUNT' } = this.#found.get(id) ?? {};
+    return { id, type, megabytes: resource.scalar?.value ?? 0 };
   }
 
   /** Asks for what is to be done on the disk; doing it twice does no harm. */
@@ -254,9 +310,10 @@ export class ProviderCore {
       const type = create_disk.target_type === 'BLOCK' ? 'BLOCK' : 'MOUNT';
       const megabytes = create_disk.source.scalar?.value ?? 0;
       // Its name is that of the operation, so that it is made once.
-      this.#out.push({ kind: 'make', key, volume: { id: key, type, megabytes } });
+      const id = create_disk.source.disk?.source?.id ?? key;
+      this.#out.push({ kind: 'make', key, volume: { id, type, megabytes } });
     } else if (destroy_disk !== undefined) {
-      const volume = volumeOf(destroy_disk.source);
+      const volume = this.#destroyed(destroy_disk.source);
       if (volume !== undefined) this.#out.push({ kind: 'remove', key, volume });
     }
   }
@@ -277,16 +334,22 @@ export class ProviderCore {
     const source = create_disk?.source ?? destroy_disk?.source;
     if (source === undefined) return;
     const { profile, mountRoot } = this.#settings;
+    const id = source.disk?.source?.id ?? key;
+    if (input.kind === 'removed') this.#found.delete(id);
     const made: Resource_DiskInfo_Source =
       input.kind === 'removed'
         ? { type: 'RAW', profile }
         : create_disk?.target_type === 'BLOCK'
-          ? { type: 'BLOCK', id: key, profile }
-          : { type: 'MOUNT', id: key, profile, mount: { root: mountRoot } };
+          ? { type: 'BLOCK', id, profile }
+          : { type: 'MOUNT', id, profile, mount: { root: mountRoot } };
     const converted = { ...source, disk: { source: made } };
     const plain = (one: Resource): Resources => Resources.of([one]).allocatedTo(undefined);
     this.#total = this.#total.subtract(plain(source)).add(plain(converted));
     this.#ended(key, { converted: [converted] }, now);
+    if (this.#total.scalar('disk') <= this.#settings.megabytes) return;
+    // There is less now than when the volume was made.
+    this.#settle(false);
+    this.#renew();
   }
 
   #ended(

@@ -1,7 +1,7 @@
 // Runs a provider core: subscribes to an agent's v1 resource provider API, keeps its state on disk, works
 // on volumes; comes back after whatever breaks.
 import { dirname } from 'node:path';
-import { errorChain } from '#base/fault.ts';
+import { errorChain, faultCode } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
 import type { Env, Timer } from '#env/env.ts';
 import {
@@ -42,6 +42,8 @@ export interface ProviderPlace {
 
 const RECONNECT_MS = 100;
 const RECONNECT_MS_MAX = 1_000;
+/** Before it looks again whether its disk works. */
+const RESTART_MS = 1_000;
 const PRIVATE_FILE = { mode: 0o600 };
 
 /** The file: the id in a record of its own would need two writes; it is in each of the resources. */
@@ -90,7 +92,10 @@ export class LocalProvider {
       uuid: () => env.random.uuid(),
       uuidBytes: () => new Uint8Array(Buffer.from(env.random.uuid().replaceAll('-', ''), 'hex')),
     };
-    this.#core = new ProviderCore(settings, await this.#readKept());
+    const found = await this.#ports.volumes.list();
+    const kept = await this.#readKept();
+    if (this.#isClosed) return;
+    this.#core = new ProviderCore(settings, kept, found);
     this.#connect();
   }
 
@@ -121,22 +126,25 @@ export class LocalProvider {
       ...(id === undefined ? {} : { id: { value: id } }),
     };
     const call: ResourceProviderCall = { type: 'SUBSCRIBE', subscribe: { resource_provider_info } };
+    const core = this.#core;
     const handlers = {
       onRecord: (record: Uint8Array) => this.#onRecord(record),
-      onEnd: () => this.#ended(),
+      onEnd: () => {
+        if (this.#core === core) this.#ended();
+      },
     };
     openRecordStream({ ...this.#request(), body: this.#encoded(call) }, handlers).then(
       (stream) => {
         const header = stream.headers['mesos-stream-id'];
         this.#streamId = Array.isArray(header) ? (header[0] ?? '') : (header ?? '');
         this.#stream = stream;
-        if (this.#isClosed) stream.close();
+        if (this.#isClosed || this.#core !== core) stream.close();
       },
       (error: unknown) => {
         this.#ports.env.log.debug('A resource provider cannot subscribe', {
           error: errorChain(error),
         });
-        this.#retry();
+        if (this.#core === core) this.#retry();
       },
     );
   }
@@ -171,6 +179,12 @@ export class LocalProvider {
     this.#retry();
   }
 
+  #resubscribe(): void {
+    if (this.#stream === undefined) return;
+    this.#stream.close();
+    this.#ended();
+  }
+
   #retry(): void {
     if (this.#isClosed) return;
     this.#reconnect = this.#ports.env.timers.after(this.#reconnectMs, () => this.#connect());
@@ -186,22 +200,30 @@ export class LocalProvider {
     if (effects.length > 0) {
       this.#tail = this.#tail
         .then(async () => {
-          for (const effect of effects) await this.#perform(effect);
+          for (const effect of effects) {
+            // What it could not keep an earlier life must not tell.
+            if (this.#core === core) await this.#perform(effect);
+          }
         })
         .catch((error: unknown) => this.#fail(error));
     }
     this.#arm(core);
   }
 
-  /** Without its disk it cannot keep its promises: it is there no more, and its volumes stay. */
+  /** Without its disk it cannot keep its promises: it is there no more, until it can read and write again. */
   #fail(error: unknown): void {
     if (this.#isClosed) return;
-    this.#isClosed = true;
+    this.#core = undefined;
     this.#stream?.close();
+    this.#stream = undefined;
     this.#timer?.cancel();
     this.#reconnect?.cancel();
     const message = errorChain(error);
-    this.#ports.env.log.error('A resource provider stops: it cannot write its state', { message });
+    const { log, timers } = this.#ports.env;
+    log.error('A resource provider stops for a while: its disk does not work', { message });
+    this.#reconnect = timers.after(RESTART_MS, () => {
+      this.start().catch((again: unknown) => this.#fail(again));
+    });
   }
 
   #arm(core: ProviderCore): void {
@@ -271,7 +293,10 @@ export class LocalProvider {
     }
   }
 
-  /** What does not arrive is said again: statuses by themselves, the rest after the next subscription. */
+  /**
+   * What does not arrive is said again: statuses by themselves, the rest after the next subscription, to
+   * which a connection that broke leads.
+   */
   async #call(call: ResourceProviderCall): Promise<void> {
     const headers = { ...this.#place.headers, 'Mesos-Stream-Id': this.#streamId };
     try {
@@ -281,6 +306,7 @@ export class LocalProvider {
         type: call.type,
         error: errorChain(error),
       });
+      if (faultCode(error) === 'unreachable') this.#resubscribe();
     }
   }
 }

@@ -1,7 +1,7 @@
 // Volumes in a folder of a machine: plain folders, or file systems in files of their own that hold no more
 // than their size. Whatever was begun before a crash may be begun again.
 import { execFile } from 'node:child_process';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Volume } from './core.ts';
@@ -18,6 +18,13 @@ function unescaped(text: string): string {
   return text.replaceAll(/\\(\d{3})/g, (_all, digits: string) =>
     String.fromCodePoint(Number.parseInt(digits, 8)),
   );
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
 }
 
 export class Volumes {
@@ -42,14 +49,41 @@ export class Volumes {
     return join(this.#folderOf(volume), 'target');
   }
 
-  #fileOf({ id }: Volume): string {
+  #fileOf({ id }: Pick<Volume, 'id'>): string {
     return join(this.#folder, 'files', `${id}.img`);
+  }
+
+  /** The size of a plain folder, in megabytes, beside it. */
+  #sizeOf({ id }: Pick<Volume, 'id'>): string {
+    return join(this.mountRoot, id, 'megabytes');
+  }
+
+  /** All that are there, whoever made them. */
+  async list(): Promise<Volume[]> {
+    const files = await namesIn(join(this.#folder, 'files'));
+    const images = files.flatMap((name) => (name.endsWith('.img') ? [name.slice(0, -4)] : []));
+    const folders = await namesIn(this.mountRoot);
+    const volumes: Volume[] = [];
+    for (const id of images) {
+      const type = folders.includes(id) ? 'MOUNT' : 'BLOCK';
+      const { size } = await stat(this.#fileOf({ id }));
+      volumes.push({ id, type, megabytes: size / MEGABYTE });
+    }
+    for (const id of folders) {
+      const text = await readFile(this.#sizeOf({ id }), 'utf8').catch(() => '');
+      const megabytes = Number(text);
+      if (megabytes > 0 && !images.includes(id)) volumes.push({ id, type: 'MOUNT', megabytes });
+    }
+    return volumes;
   }
 
   async make(volume: Volume): Promise<void> {
     const root = this.#rootOf(volume);
     if (volume.type === 'MOUNT') await mkdir(root, { recursive: true, mode: 0o755 });
-    if (volume.type === 'MOUNT' && this.#kind === 'folder') return;
+    if (volume.type === 'MOUNT' && this.#kind === 'folder') {
+      await writeFile(this.#sizeOf(volume), `${volume.megabytes}\n`, { mode: 0o644, flush: true });
+      return;
+    }
     const file = this.#fileOf(volume);
     await mkdir(join(this.#folder, 'files'), { recursive: true, mode: 0o700 });
     // Made whole under another name: a file with its own name is never made anew.
