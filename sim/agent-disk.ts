@@ -44,6 +44,8 @@ export class AgentDisk {
   apply(record: CheckpointRecord): void {
     switch (record.kind) {
       case 'agent':
+        // What is known of providers lies in a folder of the agent's id.
+        if (this.agentId !== record.info.id?.value) this.#providers = [];
         this.#info = record.info;
         return;
       case 'agent-gone':

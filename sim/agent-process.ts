@@ -14,6 +14,7 @@ import { uuidBytes } from '#mesos/executor/uuid.ts';
 import { parseResources } from '#mesos/resources/parse.ts';
 import type { ExecutorEvent, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import type { Timer } from '#env/env.ts';
+import { AgentProviders } from './agent-providers.ts';
 import { SimContainers } from './containers.ts';
 import type { CustomExecutor } from './custom-executor.ts';
 import type { Machine } from './machine.ts';
@@ -35,6 +36,7 @@ export class AgentProcess {
   readonly machine: Machine;
   readonly life: Life;
   readonly core: AgentCore;
+  readonly providers: AgentProviders;
   readonly #world: World;
   readonly #containers: SimContainers;
   readonly #executors = new Map<ConnectionId, Channel>();
@@ -69,6 +71,13 @@ export class AgentProcess {
       life: this.life,
       lifeAt: (address) => this.#world.seatAt(address)?.life,
       onExited: (address) => this.#masterExited(address),
+    });
+    this.providers = new AgentProviders({
+      network: this.#world.network,
+      life: this.life,
+      core: this.core,
+      onInput: (input) => this.input(input),
+      nextConnection: () => this.#nextConnection++,
     });
     this.#containers = new SimContainers({
       machine,
@@ -193,6 +202,7 @@ export class AgentProcess {
     const now = this.#world.clock.now();
     const effects = inputs.flatMap((input) => [...this.core.handle(input, now)]);
     if (this.core.master.kind === 'registered') this.#reconnectMs = RECONNECT_MS;
+    if (this.core.agentId !== undefined) this.machine.agentHasId();
     this.#perform(effects);
     this.#arm();
   }
@@ -247,6 +257,12 @@ export class AgentProcess {
       case 'close-executor':
         this.#executors.get(effect.connection)?.finish();
         this.#executors.delete(effect.connection);
+        return;
+      case 'provider-event':
+        this.providers.send(effect.connection, effect.event);
+        return;
+      case 'close-provider':
+        this.providers.close(effect.connection);
         return;
       case 'launch-container':
         this.#containers.launch(effect.launch);

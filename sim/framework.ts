@@ -16,8 +16,11 @@ import { parseResources } from '#mesos/resources/parse.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
 import { Life } from './network.ts';
+import { DiskUser } from './disk-user.ts';
 import { hasTaskRoom, holdingsOf } from './holdings.ts';
+import { OperationBook } from './operation-book.ts';
 import type { FrameworkPlan, TaskKind } from './plan.ts';
+import { isProvided } from './provided.ts';
 import { Reserver } from './reserver.ts';
 import { SchedulerLink } from './scheduler-link.ts';
 import type { World } from './world.ts';
@@ -55,7 +58,9 @@ export class FrameworkActor {
   /** Those of them that are not final. */
   readonly #open = new Set<NotedTask>();
   readonly done = new Set<number>();
+  readonly operations = new OperationBook();
   readonly reserver: Reserver;
+  readonly #disks: DiskUser;
   readonly #attempts = new Map<number, number>();
   #worksNoted = 0;
   #lives = 0;
@@ -73,7 +78,8 @@ export class FrameworkActor {
   constructor(world: World, plan: FrameworkPlan) {
     this.#world = world;
     this.plan = plan;
-    this.reserver = new Reserver(world, plan);
+    this.reserver = new Reserver(world, plan, this.operations);
+    this.#disks = new DiskUser(world, plan, this.operations);
     this.life = new Life(plan.name, plan.name);
     this.life.isAlive = false;
   }
@@ -128,9 +134,9 @@ export class FrameworkActor {
   // ---- the subscription
 
   #info() {
-    const { isPartitionAware, isCheckpointing, role, name, isReserving } = this.plan;
+    const { isPartitionAware, isCheckpointing, role, name, isReserving, diskChance } = this.plan;
     const capabilities: FrameworkInfo_Capability[] = [{ type: 'MULTI_ROLE' }];
-    if (isReserving) capabilities.push({ type: 'RESERVATION_REFINEMENT' });
+    if (isReserving || diskChance > 0) capabilities.push({ type: 'RESERVATION_REFINEMENT' });
     return {
       user: 'root',
       name,
@@ -231,16 +237,24 @@ export class FrameworkActor {
   #onOperation(status: OperationStatus): void {
     const id = status.operation_id?.value ?? '';
     this.#world.log(`${this.plan.name}: ${id} is ${status.state} (${status.message ?? ''})`);
-    if (this.reserver.onStatus(status) === undefined) {
+    const noted = this.operations.all.get(id);
+    if (noted === undefined) {
       this.#world.observer.failed(`${this.plan.name} was told of ${id}, which it never asked for`);
       return;
     }
-    const { uuid, agent_id } = status;
+    const isOfProvider = noted.providerId !== undefined;
+    const { holdings, disks } = this.#world.observer;
+    if (isOfProvider) disks.told(noted, status);
+    else holdings.told(noted, status);
+    const isOver = this.operations.told(noted, status, this.#world.clock.now());
+    if (!isOfProvider) this.reserver.onStatus(noted, status, isOver);
+    const { uuid, agent_id, resource_provider_id } = status;
     if (uuid !== undefined && agent_id !== undefined) {
       const acknowledge_operation_status = {
         operation_id: { value: id },
         agent_id,
         uuid: uuid.value,
+        ...(resource_provider_id === undefined ? {} : { resource_provider_id }),
       };
       this.#call({ type: 'ACKNOWLEDGE_OPERATION_STATUS', acknowledge_operation_status });
     }
@@ -278,16 +292,20 @@ export class FrameworkActor {
     if (!this.#isSubscribed) return;
     const agentId = offer.agent_id.value;
     const offered = Resources.of(offer.resources).allocatedTo(undefined);
-    const draft = this.reserver.propose(agentId, offered, this.plan.isCleaning && this.#isWorkDone);
-    const operations: Offer_Operation[] = [...draft.operations];
+    const own = offered.filter((one) => !isProvided(one));
+    const isLeaving = this.plan.isCleaning && this.#isWorkDone;
+    const draft = this.reserver.propose(agentId, own, isLeaving);
+    const disks = this.#disks.propose(agentId, offered);
+    const operations: Offer_Operation[] = [...draft.operations, ...disks.operations];
+    let diskLeft = disks.left;
     let { left } = draft;
     let hasExecutor = (offer.executor_ids ?? []).length > 0;
     for (const work of this.#waiting()) {
       const kind = this.#world.random.pick(this.plan.kinds);
       const executor = this.#executor(kind);
       const plain = this.#task(work, agentId, kind);
-      const own = kind === 'command' ? this.#reservedFor(left) : undefined;
-      const task = own === undefined ? plain : { ...plain, resources: own };
+      const reserved = kind === 'command' ? this.#reservedFor(left) : undefined;
+      const task = reserved === undefined ? plain : { ...plain, resources: reserved };
       let needs = Resources.of(task.resources);
       if (executor !== undefined && !hasExecutor)
         needs = needs.add(Resources.of(executor.resources));
@@ -297,7 +315,14 @@ export class FrameworkActor {
       const id = task.task_id.value;
       const isGreedy = this.#isFlaky(work) && this.#world.random.chance(this.plan.greedChance);
       if (isGreedy) this.#world.observer.mustNotRun(id);
-      const asked = isGreedy ? { ...task, resources: parseResources(GREED) } : task;
+      const volume = kind === 'command' && !isGreedy ? this.#disks.volumeOf(diskLeft) : undefined;
+      if (volume !== undefined) diskLeft = diskLeft.subtract(Resources.of([volume]));
+      const asked = isGreedy
+        ? { ...task, resources: parseResources(GREED) }
+        : {
+            ...task,
+            resources: [...(task.resources ?? []), ...(volume === undefined ? [] : [volume])],
+          };
       operations.push(operationOf(kind, asked, executor));
       this.#note(id, work, agentId);
       this.#worksNoted = Math.max(this.#worksNoted, work + 1);
@@ -414,7 +439,10 @@ export class FrameworkActor {
       this.#world.observer.gaveUp(this.plan.name, noted);
       this.#isOver(noted);
     }
-    this.reserver.giveUp(before);
+    for (const noted of this.operations.giveUp(before)) {
+      this.#world.observer.gaveUp(this.plan.name, noted);
+      if (noted.providerId === undefined) this.reserver.gaveUp(noted);
+    }
   }
 
   #reconcileAgain(): void {
@@ -431,7 +459,7 @@ export class FrameworkActor {
       agent_id: { value: one.agentId },
     }));
     if (tasks.length > 0) this.#call({ type: 'RECONCILE', reconcile: { tasks } });
-    const operations = this.reserver.reconcilable();
+    const operations = this.operations.reconcilable();
     if (operations.length > 0) {
       this.#call({ type: 'RECONCILE_OPERATIONS', reconcile_operations: { operations } });
     }

@@ -3,7 +3,8 @@
 import { isWithin, reservationRole } from '#mesos/resources/kinds.ts';
 import type { Offer, Offer_Operation, OperationStatus, Resource } from '#wire/mesos/v1.ts';
 import { holdingsOf, isWhole, volumeId } from './holdings.ts';
-import { idsOf, type NotedOperation } from './reserver.ts';
+import type { NotedOperation } from './operation-book.ts';
+import { idsOf } from './reserver.ts';
 
 interface Fate {
   /** Where it is durable, by the name of the machine; undefined: nowhere. */

@@ -12,7 +12,10 @@ import { AgentProcess } from './agent-process.ts';
 import { CustomExecutor } from './custom-executor.ts';
 import { executorId } from './kube-instance.ts';
 import { KubeNodeExecutor } from './kube-node.ts';
-import type { Point } from './plan.ts';
+import type { Point, ProviderPlan } from './plan.ts';
+import { isProvided } from './provided.ts';
+import { ProviderDisk } from './provider-disk.ts';
+import { ProviderProcess } from './provider-process.ts';
 import { frameworkOf, programOf } from './programs.ts';
 import type { World } from './world.ts';
 
@@ -72,6 +75,13 @@ export class Machine {
   readonly memories = new Map<string, readonly TaskMemory[]>();
   readonly executors = new Map<string, CustomExecutor>();
   agent: AgentProcess | undefined;
+  readonly #providerPlan: ProviderPlan | undefined;
+  /** Undefined: it has no resource provider. */
+  readonly providerDisk: ProviderDisk | undefined;
+  provider: ProviderProcess | undefined;
+  #providerLives = 0;
+  /** Somebody ended it and will start it again. */
+  #isProviderOff = false;
   /** Several reasons may fill it at once. */
   #full = 0;
   #pid = 100;
@@ -83,6 +93,8 @@ export class Machine {
     this.name = `machine-${number}`;
     this.resources = resources;
     this.total = Resources.of(parseResources(resources));
+    this.#providerPlan = world.plan.providers[number - 1];
+    this.providerDisk = this.#providerPlan && new ProviderDisk(this.#providerPlan);
   }
 
   /** What it has as it is reserved now, by what is durable. */
@@ -112,6 +124,57 @@ export class Machine {
     this.world.log(`${this.name}: the agent is killed`);
     this.agent.kill();
     this.agent = undefined;
+    if (this.#providerPlan?.isApart !== true) this.#killProvider();
+  }
+
+  // ---- its resource provider
+
+  /** Its agent has an id: it may subscribe. */
+  agentHasId(): void {
+    if (this.provider === undefined && !this.#isProviderOff) this.#startProvider();
+  }
+
+  /** Ends it for a while; it may have another size when it is back. */
+  crashProvider(forMs: number, megabytes?: number): void {
+    if (this.providerDisk === undefined) return;
+    this.world.log(`${this.name}: the provider is killed for ${forMs} ms`);
+    this.#killProvider();
+    if (megabytes !== undefined) this.providerDisk.resize(megabytes);
+    this.#isProviderOff = true;
+    this.world.clock.after(forMs, () => {
+      this.#isProviderOff = false;
+      if (this.agent?.core.agentId !== undefined) this.#startProvider();
+    });
+  }
+
+  restartProvider(): void {
+    this.crashProvider(0);
+  }
+
+  /** It cannot go on. */
+  providerFailed(): void {
+    this.crashProvider(RESTART_MS);
+  }
+
+  /** Where a trap may wait for it. One in the agent ends with it. */
+  reachProvider(what: string): boolean {
+    const point: Point = `provider ${what}`;
+    if (this.#providerPlan?.isApart !== true) return this.reach(point);
+    return this.world.reach(this.number, point, { crash: (ms) => this.crashProvider(ms) });
+  }
+
+  #killProvider(): void {
+    this.provider?.kill();
+    this.provider = undefined;
+  }
+
+  #startProvider(): void {
+    const plan = this.#providerPlan;
+    if (plan === undefined || this.providerDisk === undefined || this.provider !== undefined)
+      return;
+    this.#providerLives += 1;
+    this.provider = new ProviderProcess(this, this.providerDisk, plan, this.#providerLives);
+    this.provider.start();
   }
 
   fillDisk(isFull: boolean): void {
@@ -136,6 +199,7 @@ export class Machine {
   /** Power loss: nothing that ran runs any more. */
   reboot(): void {
     this.crashAgent();
+    this.#killProvider();
     this.world.log(`${this.name}: power loss`);
     this.starts.clear();
     for (const task of this.tasks.values()) task.kill('SIGKILL');
@@ -181,14 +245,14 @@ export class Machine {
     return [...own, ...others];
   }
 
-  /** What those hold, and the executors themselves. */
+  /** What those hold, and the executors themselves; without what is a provider's. */
   used(isCounted: (frameworkId: string) => boolean): Resources {
     const executors = [...this.executors.values()].filter(
       (one) => one.ended === undefined && isCounted(one.launch.key.frameworkId),
     );
     const tasks = this.runningTasks().filter((one) => isCounted(frameworkOf(one)));
     return Resources.sum([
-      ...tasks.map((one) => Resources.of(one.resources)),
+      ...tasks.map((one) => Resources.of(one.resources).filter((it) => !isProvided(it))),
       ...executors.map((one) => Resources.of(one.launch.executor.resources)),
     ]);
   }

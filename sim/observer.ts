@@ -13,10 +13,12 @@ import type { AgentRecord, RecoveredRegistry, RegistryChange } from '#mesos/mast
 import type { CheckpointRecord } from '#mesos/agent/types.ts';
 import type { QuotaConfig, SchedulerEvent_Offers, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import type { FrameworkActor, NotedTask } from './framework.ts';
+import { DisksLedger } from './disks-ledger.ts';
 import { HoldingsLedger } from './holdings-ledger.ts';
 import { brokenLimits } from './limits.ts';
 import type { Machine } from './machine.ts';
 import type { Standing } from './operator.ts';
+import { isProvided } from './provided.ts';
 import type { World } from './world.ts';
 
 const VIOLATIONS_MAX = 20;
@@ -70,6 +72,7 @@ function isQuota({ guarantees = {}, limits = {} }: QuotaConfig): boolean {
 export class Observer {
   readonly violations: string[] = [];
   readonly holdings = new HoldingsLedger((what) => this.failed(what));
+  readonly disks = new DisksLedger((what) => this.failed(what));
   readonly #world: World;
   readonly #offers = new Set<string>();
   readonly #forbidden = new Set<string>();
@@ -106,6 +109,7 @@ export class Observer {
     if (before !== undefined) this.failed(`${id} ran on ${before} and runs on ${machine.name}`);
     const agentId = task.agent_id.value;
     this.#truth.set(id, { machine: machine.name, agentId, ended: undefined });
+    this.disks.started(machine, task);
     const used = machine.used(() => true);
     if (!machine.has.contains(used)) {
       this.failed(
@@ -151,6 +155,7 @@ export class Observer {
       if (this.#offers.has(id.value)) this.failed(`offer ${id.value} was made twice`);
       this.#offers.add(id.value);
       this.holdings.offered(offer);
+      this.disks.offered(offer);
       const standing = decided.standings.get(agent_id.value);
       if (standing !== undefined && !standing.has('active')) {
         this.failed(`${id.value} is of ${agent_id.value}, which is ${standing}`);
@@ -165,11 +170,15 @@ export class Observer {
   }
 
   /** Offered, used and free add up to what each agent has; nothing is promised twice. */
-  audit({ state }: MasterCore): void {
+  audit(core: MasterCore): void {
+    const { state } = core;
+    this.disks.audit(core, this.#world.machines);
     const ledger = new Ledger(state);
     for (const agent of state.agents.values()) {
       const held = ledger.usedOn(agent.id).add(ledger.offeredOn(agent.id)).allocatedTo(undefined);
-      if (!agent.total.contains(held.subtract(lostOn(state, agent)))) {
+      // Of a provider that is not there tasks may hold disks; disks-ledger.ts looks at those.
+      const own = held.filter((one) => !isProvided(one));
+      if (!agent.total.contains(own.subtract(lostOn(state, agent)))) {
         this.failed(
           `${resourcesText(held)} of ${agent.id} are given out, of ${resourcesText(agent.total)}`,
         );
@@ -276,8 +285,8 @@ export class Observer {
   /** Everything healed long ago: all three sides must agree that nothing is left. */
   settled(): void {
     const { frameworks, machines, master } = this.#world;
-    for (const { plan, done, tasks, hasLeft, reserver } of frameworks) {
-      for (const { id, type, isFinal, state } of reserver.operations.values()) {
+    for (const { plan, done, tasks, hasLeft, operations } of frameworks) {
+      for (const { id, type, isFinal, state } of operations.all.values()) {
         if (!isFinal && !hasLeft)
           this.failed(`${plan.name} believes that ${type} ${id} is ${state}`);
       }
@@ -294,6 +303,7 @@ export class Observer {
     for (const machine of machines) {
       this.#settledMachine(machine);
       this.#settledResources(machine);
+      this.disks.settled(machine, master?.core);
     }
     if (master === undefined) this.failed('nobody leads');
     else this.#settledMaster(master.core);
@@ -304,8 +314,9 @@ export class Observer {
     const record = this.#world.master?.core.state.agents.get(agent?.core.agentId ?? '');
     if (agent === undefined || record === undefined) return;
     const { total, operations } = agent.core.resources;
-    if (!total.equals(has) || !record.total.equals(total)) {
-      const texts = [record.total, total, has].map(resourcesText);
+    const known = record.total.filter((one) => !isProvided(one));
+    if (!total.equals(has) || !known.equals(total)) {
+      const texts = [known, total, has].map(resourcesText);
       this.failed(`${name} has ${texts[2]}, its agent ${texts[1]}, the master ${texts[0]}`);
     }
     for (const { info, latest_status } of operations) {

@@ -33,10 +33,19 @@ export interface FrameworkPlan {
   readonly operateChance: number;
   /** Operations have an id, so that the framework is told what becomes of them. */
   readonly feedbackChance: number;
+  /** That of one operation more on offered disks of resource providers, and of a task on one; 0: none. */
+  readonly diskChance: number;
   /** Wants to leave no reservation behind when its work is done. */
   readonly isCleaning: boolean;
   /** What becomes of it when its work is done. */
   readonly end: 'stays' | 'tears-down' | 'vanishes';
+}
+
+/** A resource provider with local disk on a machine. */
+export interface ProviderPlan {
+  readonly megabytes: number;
+  /** A process of its own, reached over a network; otherwise it lives and dies with its agent. */
+  readonly isApart: boolean;
 }
 
 /** A Kubernetes instance that runs as a framework beside the others. */
@@ -61,6 +70,14 @@ export type Fault =
   | { readonly kind: 'reboot'; readonly at: number; readonly forMs: number; readonly of: number }
   | { readonly kind: 'crash-framework'; readonly at: number; readonly forMs: number; of: number }
   | { readonly kind: 'crash-executor'; readonly at: number; readonly of: number }
+  /** `megabytes`: what it is configured with when it is back, where that changes. */
+  | {
+      readonly kind: 'crash-provider';
+      readonly at: number;
+      readonly forMs: number;
+      readonly of: number;
+      readonly megabytes: number | undefined;
+    }
   /** `of`: 0 is the master, then machines, then frameworks. */
   | { readonly kind: 'partition'; readonly at: number; readonly forMs: number; readonly of: number }
   | { readonly kind: 'break'; readonly at: number; readonly of: number }
@@ -88,7 +105,12 @@ export type Fault =
 
 /** Moments at which a crash tempts most: before an effect is performed, or just after. */
 /** `writing`: something is on its way into the registry; where two masters stand for it. */
-export type Point = (typeof AGENT_POINTS)[number] | (typeof MASTER_POINTS)[number] | 'writing';
+/** `provider …`: an effect of a resource provider's, or that it is done. */
+export type Point =
+  | (typeof AGENT_POINTS)[number]
+  | (typeof MASTER_POINTS)[number]
+  | 'writing'
+  | `provider ${string}`;
 const AGENT_POINTS = [
   'checkpoint',
   'durable',
@@ -122,6 +144,8 @@ export interface Plan {
   readonly faults: readonly Fault[];
   readonly acts: readonly OperatorAct[];
   readonly instance: InstancePlan | undefined;
+  /** Of each machine. */
+  readonly providers: readonly (ProviderPlan | undefined)[];
   /** That of a message between master and agent that it comes twice. */
   readonly twiceChance: number;
   /** Every message is encoded and decoded. */
@@ -177,6 +201,7 @@ function frameworkPlan(random: SimRandom, index: number): FrameworkPlan {
     repeatChance: random.pick([0, 0, 0.3]),
     greedChance: random.pick([0, 0, 0, 0.2]),
     end: random.pick(['stays', 'stays', 'tears-down', 'vanishes']),
+    diskChance: 0,
     ...reserving,
   };
 }
@@ -321,6 +346,42 @@ function electionFaults(random: SimRandom, span: number, of: number): Fault[] {
   });
 }
 
+function providerPlans(random: SimRandom, count: number): (ProviderPlan | undefined)[] {
+  const isThere = random.chance(0.3);
+  return Array.from({ length: count }, () => {
+    if (!isThere || random.chance(0.3)) return undefined;
+    return { megabytes: 64 * (2 + random.below(6)), isApart: random.chance(0.5) };
+  });
+}
+
+const PROVIDER_POINTS = ['keep', 'make', 'remove', 'call', 'publish'].flatMap((kind): Point[] => [
+  `provider ${kind}`,
+  `provider ${kind} done`,
+]);
+
+/** Beside the faults of the parts that they use. `firstHost`: that of the first machine's disks. */
+function providerFaults(random: SimRandom, span: number, plan: Omit<Plan, 'faults'>): Fault[] {
+  const { providers, machines, frameworks } = plan;
+  if (providers.every((one) => one === undefined)) return [];
+  const isResizing = random.chance(0.3);
+  const firstHost = 3 + machines.length + frameworks.length;
+  return Array.from({ length: random.below(8) }, (): Fault => {
+    const at = random.below(span);
+    const forMs = spread(random, 30_000);
+    const of = random.below(machines.length);
+    if (random.chance(0.4)) {
+      const megabytes = isResizing ? 64 * (1 + random.below(8)) : undefined;
+      return { kind: 'crash-provider', at, forMs, of, megabytes };
+    }
+    if (random.chance(0.4)) {
+      const kind = random.pick(['partition', 'stall'] as const);
+      return { kind, at, forMs, of: firstHost + of };
+    }
+    const [point, nth] = [random.pick(PROVIDER_POINTS), random.below(6)];
+    return { kind: 'trap', at, forMs, of: 1 + of, point, nth };
+  });
+}
+
 const MACHINES = [
   'cpus:4;mem:4096;disk:4096',
   'cpus:8;mem:2048;disk:4096',
@@ -331,14 +392,14 @@ export function planOf(seed: number): Plan {
   const random = new SimRandom(seed).child('plan');
   const machines = Array.from({ length: 1 + random.below(4) }, () => random.pick(MACHINES));
   const count = 1 + random.below(3);
-  const frameworks = Array.from({ length: count }, (_, i) => frameworkPlan(random, i));
+  const plainFrameworks = Array.from({ length: count }, (_, i) => frameworkPlan(random, i));
   const faultCount = random.chance(0.1) ? 0 : random.below(random.chance(0.2) ? 40 : 10);
   // Some faults far apart, or so dense that one meets the repair of another.
   const span = random.pick([15_000, 60_000, FAULTS_MS]);
   const faults = Array.from({ length: faultCount }, () =>
     fault(random, span, machines.length, count),
   );
-  const roles = frameworks.map(({ role }) => role);
+  const roles = plainFrameworks.map(({ role }) => role);
   const acts = [
     ...operatorActs(new SimRandom(seed).child('operator'), machines),
     ...moreActs(new SimRandom(seed).child('more acts'), machines, roles),
@@ -353,7 +414,16 @@ export function planOf(seed: number): Plan {
   if (masters > 1) faults.push(...electionFaults(election, span, 2 + machines.length + count));
   const isEncoded = random.chance(0.1);
   const twiceChance = new SimRandom(seed).child('twice').pick([0, 0, 0, 0.05, 0.3]);
-  return { seed, masters, machines, frameworks, faults, acts, instance, twiceChance, isEncoded };
+  const disks = new SimRandom(seed).child('providers');
+  const providers = providerPlans(disks, machines.length);
+  const hasDisks = providers.some((one) => one !== undefined);
+  const frameworks = plainFrameworks.map((one) => ({
+    ...one,
+    diskChance: hasDisks ? disks.pick([0, 0.3, 0.8]) : 0,
+  }));
+  const parts = { seed, masters, machines, frameworks, acts, instance, providers } as const;
+  const plan = { ...parts, twiceChance, isEncoded };
+  return { ...plan, faults: [...faults, ...providerFaults(disks, span, plan)] };
 }
 
 /**
@@ -385,6 +455,7 @@ export function fairnessPlanOf(seed: number): Plan {
     isReserving: false,
     operateChance: 0,
     feedbackChance: 0,
+    diskChance: 0,
     isCleaning: false,
   }));
   const machines = Array.from({ length: 4 }, () => 'cpus:8;mem:8192');
@@ -396,6 +467,7 @@ export function fairnessPlanOf(seed: number): Plan {
     faults: [],
     acts: [],
     instance: undefined,
+    providers: [],
     twiceChance: 0,
     isEncoded: false,
   };

@@ -2,13 +2,7 @@
 // what it is offered, notes them before it sends them, and what became of each before it acknowledges.
 import { applyConversions, conversionsOf, unallocated } from '#mesos/resources/conversions.ts';
 import { Resources } from '#mesos/resources/resources.ts';
-import { isTerminalOperation } from '#wire/mesos/operation-states.ts';
-import type {
-  Offer_Operation,
-  OperationState,
-  OperationStatus,
-  SchedulerCall_ReconcileOperations_Operation,
-} from '#wire/mesos/v1.ts';
+import type { Offer_Operation, OperationStatus } from '#wire/mesos/v1.ts';
 import {
   amountOf,
   type Holding,
@@ -22,23 +16,13 @@ import {
   volumeId,
   volumeOf,
 } from './holdings.ts';
+import type { NotedOperation, OperationBook } from './operation-book.ts';
 import type { FrameworkPlan } from './plan.ts';
 import type { World } from './world.ts';
 
 const STEPS_MAX = 3;
 /** After so many it only parts with what it has: in the end all is quiet. */
 const OPERATIONS_MAX = 40;
-
-export interface NotedOperation {
-  readonly id: string;
-  readonly type: string;
-  readonly agentId: string;
-  readonly operation: Offer_Operation;
-  state: OperationState | 'asked';
-  isFinal: boolean;
-  /** As for tasks: its agent may never come back. */
-  unreachableSince: number | undefined;
-}
 
 /** What an offer has while operations on it are put together. */
 interface Draft {
@@ -50,16 +34,16 @@ interface Draft {
 export class Reserver {
   readonly #world: World;
   readonly #plan: FrameworkPlan;
-  readonly operations = new Map<string, NotedOperation>();
-  readonly #open = new Set<NotedOperation>();
+  readonly #book: OperationBook;
   /** Reservations by id: where each is, as far as is known. */
   readonly #there = new Map<string, string>();
   #count = 0;
   #asked = 0;
 
-  constructor(world: World, plan: FrameworkPlan) {
+  constructor(world: World, plan: FrameworkPlan, book: OperationBook) {
     this.#world = world;
     this.#plan = plan;
+    this.#book = book;
   }
 
   /** Nothing of it is left, as far as is known. */
@@ -147,15 +131,8 @@ export class Reserver {
     const id = this.#nextId('o');
     const operation = isTold ? { ...wish, id: { value: id } } : wish;
     draft.operations.push(operation);
-    const { type = 'UNKNOWN' } = wish;
     const { agentId } = draft;
-    if (isTold) {
-      const state = 'asked' as const;
-      const unreachableSince = undefined;
-      const noted = { id, type, agentId, operation, state, isFinal: false, unreachableSince };
-      this.operations.set(id, noted);
-      this.#open.add(noted);
-    }
+    if (isTold) this.#book.note(operation, { agentId, providerId: undefined, mustBeThere: false });
     for (const one of idsOf(wish)) {
       if (wish.type === 'RESERVE') this.#there.set(one, agentId);
       else if (wish.type === 'UNRESERVE') this.#there.delete(one);
@@ -163,48 +140,24 @@ export class Reserver {
     this.#world.observer.holdings.asked(operation);
   }
 
-  /** Notes what became of an operation; undefined when it is none of this framework's. */
-  onStatus(status: OperationStatus): NotedOperation | undefined {
-    const noted = this.operations.get(status.operation_id?.value ?? '');
-    if (noted === undefined) return undefined;
-    this.#world.observer.holdings.told(noted, status);
-    noted.state = status.state;
-    if (status.state !== 'OPERATION_UNREACHABLE') noted.unreachableSince = undefined;
-    else noted.unreachableSince ??= this.#world.clock.now();
-    if (isTerminalOperation(status.state) || status.state === 'OPERATION_UNKNOWN') {
-      noted.isFinal = true;
-      this.#open.delete(noted);
-      const isDone = status.state === 'OPERATION_FINISHED';
-      for (const id of idsOf(noted.operation)) {
-        if (noted.type === 'RESERVE' && !isDone) this.#there.delete(id);
-        if (noted.type === 'UNRESERVE' && !isDone) this.#there.set(id, noted.agentId);
-        if (noted.type === 'RESERVE' && isDone && !this.#there.has(id)) this.#recall(noted, id);
-      }
+  /** What became of one of its operations; for good when `isOver`. */
+  onStatus(noted: NotedOperation, { state }: OperationStatus, isOver: boolean): void {
+    if (!isOver) return;
+    const isDone = state === 'OPERATION_FINISHED';
+    for (const id of idsOf(noted.operation)) {
+      if (noted.type === 'RESERVE' && !isDone) this.#there.delete(id);
+      if (noted.type === 'UNRESERVE' && !isDone) this.#there.set(id, noted.agentId);
+      if (noted.type === 'RESERVE' && isDone && !this.#there.has(id)) this.#recall(noted, id);
     }
-    return noted;
   }
 
-  /** What has been unreachable since then. */
-  giveUp(before: number): void {
-    for (const noted of this.#open) {
-      if ((noted.unreachableSince ?? Infinity) > before) continue;
-      this.#world.observer.gaveUp(this.#plan.name, noted);
-      noted.isFinal = true;
-      this.#open.delete(noted);
-      for (const id of idsOf(noted.operation)) this.#there.delete(id);
-    }
+  gaveUp({ operation }: NotedOperation): void {
+    for (const id of idsOf(operation)) this.#there.delete(id);
   }
 
   /** It was taken for not made, and is there after all, unless it was given up meanwhile. */
   #recall({ agentId }: NotedOperation, id: string): void {
     if (!this.#world.observer.holdings.isGivenUp(id)) this.#there.set(id, agentId);
-  }
-
-  reconcilable(): SchedulerCall_ReconcileOperations_Operation[] {
-    return [...this.#open].map(({ id, agentId }) => ({
-      operation_id: { value: id },
-      agent_id: { value: agentId },
-    }));
   }
 
   #nextId(kind: string): string {

@@ -101,7 +101,10 @@ function isWorkDone({ frameworks, operator, instance }: World): boolean {
 }
 
 function hasOrphans({ machines }: World): boolean {
-  return machines.some(({ agent }) => (agent?.core.resources.operations.length ?? 0) > 0);
+  return machines.some(({ agent }) => {
+    const { resources, providers } = agent?.core ?? {};
+    return (resources?.operations.length ?? 0) + (providers?.operations.length ?? 0) > 0;
+  });
 }
 
 function forMs(fault: object): number {
@@ -144,6 +147,9 @@ function happen(world: World, fault: Fault): void {
       clock.after(fault.forMs, () => instance?.start());
       return;
     }
+    case 'crash-provider':
+      machines[fault.of]?.crashProvider(fault.forMs, fault.megabytes);
+      return;
     case 'crash-executor': {
       world.log(`machine-${fault.of + 1}: its executors are killed`);
       for (const one of machines[fault.of]?.executors.values() ?? []) one.die(9);
@@ -196,6 +202,7 @@ function hostOf({ machines, frameworks }: World, of: number): string {
     ...frameworks.map(({ plan }) => plan.name),
     'kube',
     'master-2',
+    ...machines.map(({ name }) => `${name}-disks`),
   ];
   return hosts[of] ?? 'master';
 }

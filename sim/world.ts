@@ -3,6 +3,7 @@
 import { SimClock } from '#env/sim/clock.ts';
 import { SimRandom } from '#env/sim/random.ts';
 import type { FrameworkCore } from '#kube/framework/core.ts';
+import type { ProviderCore } from '#mesos/provider/core.ts';
 import type { AgentCore } from '#mesos/agent/core.ts';
 import type { MasterCore } from '#mesos/master/core.ts';
 import type { RecoveredRegistry } from '#mesos/master/types.ts';
@@ -23,6 +24,7 @@ export interface Sabotage {
   readonly registry?: (registry: SimRegistry) => void;
   readonly master?: (core: MasterCore) => void;
   readonly agent?: (core: AgentCore) => void;
+  readonly provider?: (core: ProviderCore) => void;
   readonly machine?: (machine: Machine) => void;
   readonly instance?: (core: FrameworkCore) => void;
   readonly group?: (group: SimGroup) => void;
@@ -33,6 +35,11 @@ export interface RunOptions {
   readonly sabotage?: Sabotage | undefined;
   /** Events after which a run that has not ended is given up. */
   readonly stepsMax?: number | undefined;
+}
+
+/** Whoever comes back by itself. */
+export interface Trapped {
+  crash(forMs: number): void;
 }
 
 export class World {
@@ -137,8 +144,15 @@ export class World {
     this.#traps.push({ ...fault, left: fault.nth });
   }
 
+  /** Some provider is to have less or more than before. */
+  get isProviderResized(): boolean {
+    return this.plan.faults.some(
+      (one) => one.kind === 'crash-provider' && one.megabytes !== undefined,
+    );
+  }
+
   /** Somebody comes to a point where a trap may wait: true when it was killed there. */
-  reach(of: number, point: Point, seat?: MasterSeat): boolean {
+  reach(of: number, point: Point, who?: MasterSeat | Trapped): boolean {
     if (this.#traps.length === 0 || this.clock.monotonicMs() > FAULTS_MS) return false;
     const trap = this.#traps.find((one) => one.of === of && one.point === point);
     if (trap === undefined) return false;
@@ -147,6 +161,11 @@ export class World {
     this.#traps.splice(this.#traps.indexOf(trap), 1);
     const machine = this.machines[of - 1];
     this.log(`${machine?.name ?? 'master'} is killed at ${point}`);
+    if (who !== undefined && !(who instanceof MasterSeat)) {
+      who.crash(trap.forMs);
+      return true;
+    }
+    const seat = who;
     if (machine === undefined) seat?.crash();
     else machine.crashAgent();
     this.clock.after(trap.forMs, () => {
