@@ -142,6 +142,19 @@ function stories(
     const { body } = await callAgent(machine.agentUrl, { type: 'GET_RESOURCE_PROVIDERS' });
     const [shown] = body.get_resource_providers?.resource_providers ?? [];
     assert.equal(shown?.resource_provider_info.name, 'ssd');
+    const state = (await (await fetch(`${machine.agentUrl}/state`)).json()) as {
+      resource_providers: {
+        resource_provider_info: { id: { value: string } };
+        total_resources: { disk: { source: { type: string } }; scalar: { value: number } }[];
+      }[];
+    };
+    const [told] = state.resource_providers;
+    assert.equal(told?.resource_provider_info.id.value, providerId);
+    const disks = told?.total_resources.map((one) => [one.disk.source.type, one.scalar.value]);
+    assert.deepEqual(disks?.sort(), [
+      ['MOUNT', 300],
+      ['RAW', 700],
+    ]);
     await eventually('the acknowledgement has come to the provider', async () => {
       const answer = await callAgent(machine.agentUrl, { type: 'GET_OPERATIONS' });
       return (answer.body.get_operations?.operations ?? []).length === 0 ? true : undefined;

@@ -5,7 +5,7 @@ import { nameOf, pathOf } from './container-id.ts';
 import { scalarSum, metricsOf } from './metrics.ts';
 import { answerToggle } from '#mesos/libprocess/log-toggle.ts';
 import { isReserved, reservationRole } from '#mesos/resources/kinds.ts';
-import type { Resources } from '#mesos/resources/resources.ts';
+import { Resources } from '#mesos/resources/resources.ts';
 import type { Attribute, Resource, Task, TaskStatus } from '#wire/mesos/v1.ts';
 import { toJson } from '#wire/mesos/codec.ts';
 import type { AgentAccess } from './access.ts';
@@ -123,6 +123,8 @@ export class LegacyApi {
       hostname: info.hostname,
       resources: summary(core.resources.total.toWire()),
       ...reservationsOf(core.resources.total, access),
+      ...allocatedOf(Resources.of(used), access),
+      resource_providers: access.seesProviders ? this.#providers() : [],
       used_resources: summary(used),
       attributes: attributesOf(info.attributes ?? []),
       ...(info.domain === undefined ? {} : { domain: toJson('DomainInfo', info.domain) }),
@@ -136,6 +138,13 @@ export class LegacyApi {
     };
   }
 
+  #providers(): unknown[] {
+    return [...this.#view.shell.core.providers.subscribed.values()].map(({ info, total }) => ({
+      resource_provider_info: toJson('ResourceProviderInfo', info),
+      total_resources: total.toWire().map((one) => toJson('Resource', one)),
+    }));
+  }
+
   #frameworks(all: readonly Framework[], access: AgentAccess): unknown[] {
     const seen = all.filter((one) => access.maySeeFramework(one));
     return seen.map((one) => this.#framework(one, access));
@@ -143,6 +152,7 @@ export class LegacyApi {
 
   #framework(framework: Framework, access: AgentAccess): unknown {
     const { info, id } = framework;
+    const isMultiRole = info.capabilities?.some((one) => one.type === 'MULTI_ROLE') === true;
     const shown = (all: readonly Executor[]): unknown[] =>
       all
         .filter((one) => access.maySeeExecutor(one, framework))
@@ -155,7 +165,7 @@ export class LegacyApi {
       checkpoint: info.checkpoint ?? false,
       hostname: info.hostname ?? '',
       ...(info.principal === undefined ? {} : { principal: info.principal }),
-      roles: info.roles ?? [info.role ?? '*'],
+      ...(isMultiRole ? { roles: info.roles ?? [] } : { role: info.role ?? '*' }),
       executors: shown([...framework.executors.values()]),
       completed_executors: shown(framework.completedExecutors),
     };
@@ -176,6 +186,7 @@ export class LegacyApi {
       directory: paths.sandbox(shell.core.agentId ?? '', key, containerId),
       resources: summary(resourcesOf(executor)),
       type: executor.type === 'default' ? 'DEFAULT' : 'CUSTOM',
+      ...(info.labels === undefined ? {} : { labels: info.labels.labels ?? [] }),
       queued_tasks: queued.filter(isSeen).map(legacyTask),
       tasks: [...executor.launched.values(), ...executor.terminated.values()]
         .filter(isSeen)
@@ -254,6 +265,15 @@ function reservationsOf(total: Resources, access: AgentAccess): Record<string, u
     reserved_resources_full: Object.fromEntries(byRole),
     unreserved_resources: summary(unreserved),
     unreserved_resources_full: unreserved,
+  };
+}
+
+/** What executors and tasks have of it. */
+function allocatedOf(used: Resources, access: AgentAccess): Record<string, unknown> {
+  const { reserved_resources, unreserved_resources } = reservationsOf(used, access);
+  return {
+    reserved_resources_allocated: reserved_resources,
+    unreserved_resources_allocated: unreserved_resources,
   };
 }
 
