@@ -37,6 +37,7 @@ import type { LaunchRequest, MainContainer } from './nested.ts';
 import type { AllowedDevice } from './devices.ts';
 import type { AgentFlags } from './flags.ts';
 import { type AgentPaths, pathPart } from './paths.ts';
+import type { ProjectQuotas } from './project-quotas.ts';
 import { networkFiles, networkOf, Networks } from './networks.ts';
 import { tokenVariables, type AgentSecurity } from './security-flags.ts';
 import type { ContainerLaunch } from './types.ts';
@@ -103,7 +104,12 @@ export class ContainerSpecs {
   readonly gpus: Gpus;
   readonly #options: ContainerSpecOptions;
 
-  constructor(options: ContainerSpecOptions, env: Pick<Env, 'timers' | 'log'>, disk: Disk) {
+  constructor(
+    options: ContainerSpecOptions,
+    env: Pick<Env, 'timers' | 'log'>,
+    disk: Disk,
+    quotas: ProjectQuotas | undefined,
+  ) {
     this.#options = options;
     const { flags, paths } = options;
     this.limits = new ContainerLimits(flags);
@@ -122,6 +128,8 @@ export class ContainerSpecs {
       backend: flags.imageBackend,
       providers: flags.imageProviders,
       isRoot: mounts(options.policy),
+      // What a container writes in its root counts as what it writes in its sandbox.
+      chargeTo: async (sandbox, folder) => quotas?.share(sandbox, folder),
     });
     this.fetcher = new Fetcher(
       {

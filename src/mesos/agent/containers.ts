@@ -22,11 +22,13 @@ import { type ContainerPath, nameOf } from './container-id.ts';
 import { quantity } from './container-limits.ts';
 import { ContainerSpecs, type ContainerSpecOptions } from './container-spec.ts';
 import { eventWithContainer, withContainer } from './default-container.ts';
-import { DiskWatch } from './disk-watch.ts';
+import { diskWatch, portsWatch, projectQuotas } from './container-watches.ts';
+import type { DiskWatch } from './disk-watch.ts';
 import { ImageGc } from './image-gc.ts';
 import { type MainContainer, NestedContainers, waitStatus } from './nested.ts';
 import { pathPart } from './paths.ts';
-import { PortsWatch } from './ports-watch.ts';
+import type { PortsWatch } from './ports-watch.ts';
+import type { ProjectQuotas } from './project-quotas.ts';
 import { SandboxGc } from './sandbox-gc.ts';
 import { sumOfUsages } from './usage-sum.ts';
 import type { AgentInput, ConnectionId, ContainerEnd, ContainerLaunch } from './types.ts';
@@ -56,6 +58,7 @@ export class Containers {
   readonly gc: SandboxGc;
   readonly images: ImageGc;
   readonly disk: DiskWatch;
+  readonly quotas: ProjectQuotas | undefined;
   readonly #ports: PortsWatch;
   readonly #host: ProcessHost;
   readonly #disk: Disk;
@@ -76,41 +79,20 @@ export class Containers {
     wiring: { onInput: (input: AgentInput) => void; nextConnection: () => ConnectionId },
   ) {
     this.#options = options;
-    this.#specs = new ContainerSpecs(options, ports.env, ports.disk);
     const { paths, flags } = options;
+    this.quotas = projectQuotas(flags, paths, ports.env);
+    this.#specs = new ContainerSpecs(options, ports.env, ports.disk, this.quotas);
     const { gcDelayMs: delayMs, gcDiskHeadroom: headroom, diskWatchMs: watchMs } = flags;
     this.gc = new SandboxGc({ paths, delayMs, headroom, watchMs }, ports.disk, ports.env);
     this.images = new ImageGc(this.#specs.roots.store, flags.imageGc, ports.env);
-    this.disk = new DiskWatch(
-      {
-        intervalMs: flags.isolators.has('disk/du') ? flags.containerDiskWatchMs : undefined,
-        enforces: flags.enforcesDiskQuota,
-        persistentVolume: (resource) => paths.persistentVolume(resource),
-        onExceeded: (containerId, message, limitation) => {
-          const reason = 'REASON_CONTAINER_LIMITATION_DISK';
-          const limited = { kind: 'container-limited', containerId, reason } as const;
-          this.#onInput({ ...limited, message, limitation });
-        },
-      },
-      ports.env,
-    );
-    this.#ports = new PortsWatch(
-      {
-        intervalMs: flags.isolators.has('network/ports') ? flags.containerPortsWatchMs : undefined,
-        enforces: flags.enforcesPorts,
-        isolated: flags.checksOwnPortsOnly ? options.ownPorts : flags.isolatedPorts,
-        members: (containerId) => ports.host.members(`${options.cgroupRoot}/${containerId}`),
-        onForeign: (containerId, message, limitation) => {
-          const reason = 'REASON_CONTAINER_LIMITATION';
-          this.#onInput({ kind: 'container-limited', containerId, reason, message, limitation });
-        },
-      },
-      ports.env,
-    );
+    this.#onInput = wiring.onInput;
+    const { onInput } = wiring;
+    const members = (id: string) => ports.host.members(`${options.cgroupRoot}/${id}`);
+    this.disk = diskWatch(flags, paths, this.quotas, ports.env, onInput);
+    this.#ports = portsWatch(flags, options.ownPorts, members, ports.env, onInput);
     this.#host = ports.host;
     this.#disk = ports.disk;
     this.#env = ports.env;
-    this.#onInput = wiring.onInput;
     this.#nextConnection = wiring.nextConnection;
     this.nested = new NestedContainers({
       paths: options.paths,
@@ -196,6 +178,7 @@ export class Containers {
       const problem = containerProblem(launch.executor.container);
       if (problem !== undefined) throw new Error(problem);
       await this.#makeSandbox(container);
+      await this.disk.bind(launch.containerId);
       if (launch.type === 'default') await this.#joinNetworks(container);
       if (container.isDestroyed) {
         this.#end(container, { message: 'Executor was ended before it started' });
@@ -311,6 +294,7 @@ export class Containers {
     for (const id of await this.nested.standaloneIds()) known.add(id);
     await this.#specs.gpus.recover((name) => known.has(name.split('.')[0] ?? ''));
     await this.#specs.networks.recover((id) => known.has(id.split('.')[0] ?? ''));
+    await this.quotas?.recover();
     for (const { framework, executor } of executors) {
       await this.#recoverOne(agentId, framework, executor);
     }
@@ -343,6 +327,8 @@ export class Containers {
       resources: info.resources ?? [],
     });
     this.#watchLimits(container, resourcesOf(executor));
+    // One that was there before its disk was watched is left alone, as in Mesos.
+    await this.disk.bind(containerId).catch(() => {});
     if (type !== 'custom') {
       if (type === 'default') this.#tellNetworks(containerId);
       await this.#resumeBuiltin(container, executor);
@@ -445,7 +431,10 @@ export class Containers {
         executorId: key.executorId,
         parentContainer: launch.type === 'default' ? containerId : undefined,
         nextContainer: () => this.#env.random.uuid(),
-        prepare: (task, own) => this.#specs.task(launch, sandbox, task, own),
+        prepare: async (task, own) => {
+          await this.disk.bound(containerId);
+          return this.#specs.task(launch, sandbox, task, own);
+        },
         probe: (task, own, pid, probe, signal) =>
           this.#probe({ launch, sandbox, task, own, pid }, probe, signal),
         stateFolder: (taskId) => paths.taskProcess(containerId, taskId),

@@ -1,14 +1,17 @@
-// How much disk containers use, by du(1), as Mesos' disk/du isolator has it: each sandbox and each
-// persistent volume against its quota; whoever is above it is told of, if that is wanted.
+// How much disk containers use, by du(1) or by the projects of XFS, as Mesos' disk/du and disk/xfs have it:
+// each sandbox and each persistent volume against its quota; whoever is above it is told of, if wanted.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Env, Timer } from '#env/env.ts';
 import type { DiskStatistics, Resource } from '#wire/mesos/v1.ts';
+import type { ProjectQuotas } from './project-quotas.ts';
 
 export interface DiskWatchOptions {
   /** Undefined: nothing is measured. */
   readonly intervalMs: number | undefined;
   readonly enforces: boolean;
+  /** With disk/xfs; the kernel counts then, and du(1) is not asked. */
+  readonly quotas?: ProjectQuotas | undefined;
   persistentVolume(resource: Resource): string;
   /** At most once for each container. */
   readonly onExceeded: (
@@ -29,6 +32,8 @@ interface Watched {
   /** By their folders. */
   places: Map<string, Place>;
   isExceeded: boolean;
+  /** The kernel holds it to its quotas; undefined: its sandbox is not there yet. */
+  bound: Promise<void> | undefined;
 }
 
 export interface DiskUsage {
@@ -90,8 +95,37 @@ export class DiskWatch {
         },
       ]),
     );
-    this.#all.set(containerId, { sandbox, places, isExceeded: before?.isExceeded === true });
+    const isExceeded = before?.isExceeded === true;
+    const now: Watched = { sandbox, places, isExceeded, bound: before?.bound };
+    this.#all.set(containerId, now);
+    if (now.bound !== undefined) this.#bind(now);
     this.#arm();
+  }
+
+  /** Its sandbox is there now: resolves once the kernel bounds that, and its volumes, if it is to. */
+  async bind(containerId: string): Promise<void> {
+    const watched = this.#all.get(containerId);
+    if (watched === undefined || this.#options.quotas === undefined) return;
+    this.#bind(watched);
+    await watched.bound;
+  }
+
+  /** Resolves when it is held to what `update` told last. */
+  async bound(containerId: string): Promise<void> {
+    await this.#all.get(containerId)?.bound;
+  }
+
+  #bind(watched: Watched): void {
+    const { quotas } = this.#options;
+    const { sandbox, places } = watched;
+    if (quotas === undefined) return;
+    const folders = new Set([sandbox, ...places.keys()]);
+    const given = [...folders].map((path) => quotas.give(path, places.get(path)?.quotaBytes));
+    watched.bound = Promise.all(given).then(() => {});
+    // Whoever launches something in it is told.
+    watched.bound.catch((error: unknown) => {
+      this.#env.log.warn('A container is not held to its disk quota', { sandbox, error });
+    });
   }
 
   forget(containerId: string): void {
@@ -137,6 +171,14 @@ export class DiskWatch {
   }
 
   async #measure(path: string): Promise<number | undefined> {
+    const { quotas } = this.#options;
+    if (quotas !== undefined) {
+      const usage = await quotas.usage(path).catch((error: unknown) => {
+        this.#env.log.warn('The disk usage of a container is not known', { path, error });
+        return undefined;
+      });
+      return usage?.usedBytes;
+    }
     try {
       const { stdout } = await run('du', ['-k', '-s', '--', path]);
       return Number(stdout.split(/\s/)[0]) * 1024;
@@ -152,14 +194,26 @@ export class DiskWatch {
 
   #judge(containerId: string, watched: Watched, place: Place): void {
     const { usedBytes = 0, quotaBytes, resources } = place;
-    if (!this.#options.enforces || usedBytes <= quotaBytes || watched.isExceeded) return;
+    const { enforces, quotas, onExceeded } = this.#options;
+    if (!enforces || usedBytes <= quotaBytes || watched.isExceeded) return;
+    if (quotas !== undefined && quotas.policy !== 'kill') return;
     watched.isExceeded = true;
-    const message = `Disk usage (${bytesText(usedBytes)}) exceeds quota (${bytesText(quotaBytes)})`;
-    this.#options.onExceeded(containerId, message, resources);
+    const [used, quota] = [bytesText(usedBytes), bytesText(quotaBytes)];
+    if (quotas === undefined) {
+      onExceeded(containerId, `Disk usage (${used}) exceeds quota (${quota})`, resources);
+      return;
+    }
+    const disk = resources.find((one) => one.disk?.volume !== undefined)?.disk;
+    const where = disk === undefined ? '' : ` for volume '${disk.persistence?.id ?? ''}'`;
+    const scalar = { value: Math.floor(usedBytes / MB) };
+    const own = disk === undefined ? {} : { disk };
+    const limitation = [{ name: 'disk', type: 'SCALAR' as const, scalar, ...own }];
+    onExceeded(containerId, `Disk usage (${used}) exceeded quota (${quota})${where}`, limitation);
   }
 
   close(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
+    this.#options.quotas?.close();
   }
 }

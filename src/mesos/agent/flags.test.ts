@@ -32,7 +32,7 @@ const refused = [
   ['gc_disk_headroom', '2'],
   ['strict', 'maybe'],
   ['recover', 'never'],
-  ['xfs_kill_containers', 'true'],
+  ['xfs_project_range', '[0-10]'],
   ['bounding_capabilities', '{}'],
   ['max_completed_executors_per_framework', '-1'],
 ] as const;

@@ -72,6 +72,10 @@ export interface AgentFlags {
   readonly limitsSwap: boolean;
   readonly containerDiskWatchMs: number;
   readonly enforcesDiskQuota: boolean;
+  readonly xfsProjects: Ranges;
+  /** Who goes beyond its quota is ended; otherwise it cannot write more. */
+  readonly killsByXfsQuota: boolean;
+  readonly xfsHeadroomBytes: number;
   readonly containerPortsWatchMs: number;
   readonly enforcesPorts: boolean;
   /** Only ports that the agent offers are looked at. */
@@ -159,6 +163,19 @@ function portRanges(text: string): Ranges | undefined {
   return normalizeRanges(ranges.range ?? []);
 }
 
+const PROJECT_ID_MAX = 2 ** 32 - 1;
+
+/** Of project ids; 0 is that of files without one. */
+function projectRanges(text: string): Ranges {
+  const ranges = portRanges(text) ?? [];
+  if (ranges.some(({ begin }) => begin === 0)) {
+    throw new Error('XFS project ID range contains illegal 0 value');
+  }
+  const beyond = ranges.find(({ end }) => end > PROJECT_ID_MAX);
+  if (beyond !== undefined) throw new Error(`Project ID ${beyond.end} is out of range`);
+  return ranges;
+}
+
 /** A ContainerInfo as JSON. */
 function containerInfo(text: string): ContainerInfo | undefined {
   if (text === '') return undefined;
@@ -240,6 +257,9 @@ const KINDS = {
   cgroups_limit_swap: flag('false', bool),
   container_disk_watch_interval: flag('15secs', durationMs),
   enforce_container_disk_quota: flag('false', bool),
+  xfs_project_range: flag('[5000-10000]', projectRanges),
+  xfs_kill_containers: flag('false', bool),
+  xfs_quota_headroom: flag('10MB', bytes),
   container_ports_watch_interval: flag('30secs', durationMs),
   enforce_container_ports: flag('false', bool),
   check_agent_port_range_only: flag('false', bool),
@@ -362,6 +382,9 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     limitsSwap: value('cgroups_limit_swap'),
     containerDiskWatchMs: value('container_disk_watch_interval'),
     enforcesDiskQuota: value('enforce_container_disk_quota'),
+    xfsProjects: value('xfs_project_range'),
+    killsByXfsQuota: value('xfs_kill_containers'),
+    xfsHeadroomBytes: value('xfs_quota_headroom'),
     containerPortsWatchMs: value('container_ports_watch_interval'),
     enforcesPorts: value('enforce_container_ports'),
     checksOwnPortsOnly: value('check_agent_port_range_only'),

@@ -201,6 +201,8 @@ export interface ImageRootsOptions {
   readonly backend: Backend | undefined;
   readonly providers: ReadonlySet<string>;
   readonly isRoot: boolean;
+  /** A writable layer is made for the container of that sandbox. */
+  readonly chargeTo: (sandbox: string, folder: string) => Promise<void>;
 }
 
 /** Makes and keeps account of the roots of containers. */
@@ -216,7 +218,7 @@ export class ImageRoots {
 
   /** `folder`: for this root alone; goes with its container. */
   async root(image: Image, folder: string, sandbox: string): Promise<ImageRoot> {
-    const { stored, writable, mount } = await this.#provision(image, folder);
+    const { stored, writable, mount } = await this.#provision(image, folder, sandbox);
     const made = new ImageRoot(mount, stored.config, writable, sandbox);
     await made.makePlaces();
     return made;
@@ -236,6 +238,7 @@ export class ImageRoots {
   async #provision(
     image: Image,
     folder: string,
+    sandbox?: string,
   ): Promise<{ stored: StoredImage; writable: Writable; mount: ProcessMount }> {
     const { providers, isRoot } = this.#options;
     if (image.type !== 'DOCKER' || image.docker === undefined || !providers.has('docker')) {
@@ -250,7 +253,10 @@ export class ImageRoots {
     const options = `lowerdir=${stored.layers.join(':')},upperdir=${upper},workdir=${work}`;
     this.#backend ??= this.#choose(folder);
     if ((await this.#backend) === 'overlay' && options.length <= OPTIONS_BYTES_MAX) {
-      for (const path of [upper, work]) await mkdir(path, { recursive: true, mode: 0o755 });
+      for (const path of [upper, work]) {
+        await mkdir(path, { recursive: true, mode: 0o755 });
+        if (sandbox !== undefined) await this.#options.chargeTo(sandbox, path);
+      }
       await chmod(upper, 0o755);
       const mount = { type: 'overlay', source: 'overlay', target: root, readOnly: false } as const;
       const writable = { folder: upper, layers: [upper, ...stored.layers] };

@@ -16,7 +16,6 @@ for (const [text, names] of meant) {
 
 const refused = [
   'nonsense',
-  'disk/xfs',
   'gpu/nvidia',
   'network/port_mapping',
   'windows/cpu',

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { Fault } from '#base/fault.ts';
 import type { Ranges } from '#mesos/resources/ranges.ts';
 import type { AllowedDevice } from './devices.ts';
+import type { ProjectKernel } from './project-kernel.ts';
 import { SeccompProfiles } from '#mesos/executor/seccomp.ts';
 
 /** Those that a container is not under unless it is asked for. */
@@ -16,6 +17,7 @@ const OTHERS = [
   'posix/mem',
   'posix/rlimits',
   'disk/du',
+  'disk/xfs',
   'filesystem/posix',
   'filesystem/linux',
   'namespaces/pid',
@@ -86,8 +88,9 @@ export function checkControllers(
   const wanted = CGROUPS.filter((name) => flags.isolators.has(`cgroups/${name}`));
   if (flags.isolators.has(ALL_CGROUPS) || flags.limitsSwap) wanted.push('mem');
   const missing = wanted.find((name) => !there.has(name === 'mem' ? 'memory' : name));
-  if (flags.enforcesDiskQuota && !flags.isolators.has('disk/du')) {
-    refuse('enforce_container_disk_quota', "it needs the isolator 'disk/du'");
+  const isDiskWatched = ['disk/du', 'disk/xfs'].some((one) => flags.isolators.has(one));
+  if (flags.enforcesDiskQuota && !isDiskWatched) {
+    refuse('enforce_container_disk_quota', "it needs the isolator 'disk/du' or 'disk/xfs'");
   }
   if (missing === undefined) return;
   refuse('isolation', `the cgroup controller '${missing}' is not there, or not for this user`);
@@ -119,6 +122,25 @@ export function checkPortFlags(flags: {
   const name = 'container_ports_isolated_range';
   const why = 'it and "check_agent_port_range_only" exclude each other';
   throw new Fault({ code: 'bad-flag', name }, `Cannot start: flag "${name}": ${why}`);
+}
+
+/** disk/xfs needs root, and a work folder and PATH disks whose file systems keep quotas of projects. */
+export function checkProjects(
+  isolators: ReadonlySet<string>,
+  folders: readonly string[],
+  { deviceOf }: Pick<ProjectKernel, 'deviceOf'>,
+): void {
+  if (!isolators.has('disk/xfs')) return;
+  const name = 'isolation';
+  try {
+    if (process.getuid?.() !== 0) {
+      throw new Error('The XFS disk isolator requires running as root.');
+    }
+    for (const folder of folders) deviceOf(folder);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Fault({ code: 'bad-flag', name }, `Cannot start: flag "${name}": ${why}`, { cause });
+  }
 }
 
 /** Networks by CNI need both folders, and root. */

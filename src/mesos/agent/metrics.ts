@@ -12,12 +12,17 @@ export function scalarSum(resources: readonly Resource[], name: string): number 
     .reduce((sum, one) => sum + (one.scalar?.value ?? 0), 0);
 }
 
+type Measured = Pick<
+  Containers,
+  'gc' | 'fetcher' | 'nested' | 'destroyErrors' | 'recoveryMs' | 'quotas'
+>;
+
 export function metricsOf(
   core: AgentCore,
-  containers: Pick<Containers, 'gc' | 'fetcher' | 'nested' | 'destroyErrors' | 'recoveryMs'>,
+  containers: Measured,
   now: Instant,
 ): Record<string, number> {
-  const { gc, fetcher, nested, destroyErrors, recoveryMs } = containers;
+  const { gc, fetcher, nested, destroyErrors, recoveryMs, quotas } = containers;
   const executors = core.workloads.executors();
   const live = executors.filter((one) => one.state !== 'terminated');
   const total = core.info.resources ?? [];
@@ -59,6 +64,10 @@ export function metricsOf(
     'slave/tasks_running': count('TASK_RUNNING'),
     'slave/tasks_killing': count('TASK_KILLING'),
   };
+  if (quotas !== undefined) {
+    metrics['containerizer/mesos/disk/project_ids_total'] = quotas.total;
+    metrics['containerizer/mesos/disk/project_ids_free'] = quotas.free;
+  }
   for (const name of ['cpus', 'mem', 'disk', 'gpus']) {
     const there = scalarSum(total, name);
     const taken = scalarSum(used, name);

@@ -4,12 +4,13 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { loadavg } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
 import type { ProcessHost } from '#env/process.ts';
 import { LogToggle } from '#mesos/libprocess/log-toggle.ts';
 import { addressOf, LibprocessEndpoint } from '#mesos/libprocess/endpoint.ts';
+import { linuxProjects } from './project-kernel.ts';
 import { uuidBytes } from '#mesos/executor/uuid.ts';
 import { PortServer } from '#mesos/security/port-server.ts';
 import type { TlsSettings } from '#mesos/security/tls-settings.ts';
@@ -32,6 +33,7 @@ import { idleReasons } from './other-flags.ts';
 import { HttpProblem, sendProblem } from './http.ts';
 import {
   checkControllers,
+  checkProjects,
   checkNetworkFlags,
   checkPortFlags,
   seccompProfiles,
@@ -161,6 +163,7 @@ class AgentService {
     checkPortFlags(flags);
     this.#security = agentSecurity(flags.security, env);
     checkControllers(flags, ports.host.controllers);
+    checkProjects(flags.isolators, diskFolders(settings), linuxProjects);
     this.#endpoint = new LibprocessEndpoint({
       id: AGENT_ID,
       address,
@@ -445,6 +448,12 @@ function agentInfo(
     ...(domain === undefined ? {} : { domain }),
     ...(settings.attributes.length === 0 ? {} : { attributes: [...settings.attributes] }),
   };
+}
+
+/** The work folder, and the roots of PATH disks. */
+function diskFolders({ workFolder, resources }: AgentSettings): readonly string[] {
+  const disks = resources.flatMap(({ disk }) => disk?.source?.path?.root ?? []);
+  return [workFolder, ...disks.map((root) => resolve(workFolder, root))];
 }
 
 /** Tells the agents of a machine apart, and one agent is the same after it was started anew. */
