@@ -1,6 +1,6 @@
 // How the processes of containers are started: sandbox, command line, environment, identity, limits
 // and isolation of custom executors, of tasks, and of the commands that check tasks.
-import { chownSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Disk } from '#env/disk.ts';
@@ -39,8 +39,10 @@ import type { AgentFlags } from './flags.ts';
 import { type AgentPaths, pathPart } from './paths.ts';
 import type { ProjectQuotas } from './project-quotas.ts';
 import { networkFiles, networkOf, Networks } from './networks.ts';
+import { placeOf } from './running-place.ts';
 import { tokenVariables, type AgentSecurity } from './security-flags.ts';
 import type { ContainerLaunch } from './types.ts';
+import { VolumeGids } from './volume-gids.ts';
 import { volumeMounts } from './volumes.ts';
 
 export interface ContainerSpecOptions {
@@ -70,6 +72,8 @@ interface Confined {
   readonly sandbox: string;
   readonly parentSandbox: string | undefined;
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  /** Those of its volumes are added to them. */
+  readonly groups: Set<number>;
   /** Mounts that come before its own volumes. */
   readonly before?: readonly ProcessMount[] | undefined;
   /** Names its root among those of its top-level container. */
@@ -102,6 +106,8 @@ export class ContainerSpecs {
   readonly limits: ContainerLimits;
   readonly roots: ImageRoots;
   readonly gpus: Gpus;
+  /** Undefined without `--volume_gid_range`. */
+  readonly gids: VolumeGids | undefined;
   readonly #options: ContainerSpecOptions;
 
   constructor(
@@ -114,6 +120,8 @@ export class ContainerSpecs {
     const { flags, paths } = options;
     this.limits = new ContainerLimits(flags);
     this.gpus = new Gpus(flags, paths.gpus, disk);
+    const { volumeGids } = flags;
+    this.gids = volumeGids && new VolumeGids(volumeGids, paths.volumeGids, disk, env.log);
     this.networks = new Networks({
       folder: paths.networks,
       configFolder: flags.cniConfigFolder,
@@ -239,16 +247,18 @@ export class ContainerSpecs {
   #volumes(
     volumes: readonly Volume[],
     resources: readonly Resource[],
-    { topId, sandbox, parentSandbox, owner, rootName }: Confined,
+    { topId, sandbox, parentSandbox, owner, rootName, groups }: Confined,
     root?: ImageRoot,
   ): Promise<readonly ProcessMount[]> {
     const { paths, policy, flags, secretsFolder, nextId } = this.#options;
+    const { gids } = this;
     let images = 0;
     return volumeMounts(volumes, resources, {
       sandbox,
       parentSandbox,
       owner,
       persistentVolume: (resource) => paths.persistentVolume(resource),
+      groupOf: gids && (async (path, kind) => void groups.add(await gids.allocate(path, kind))),
       canMount: mounts(policy),
       makesHostPaths: flags.makesHostPaths,
       secretPath: () => join(secretsFolder, pathPart(topId), nextId()),
@@ -276,15 +286,16 @@ export class ContainerSpecs {
     const { command, container, resources = [] } = launch.executor;
     const { containerId } = launch;
     const owner = this.identity(launch.user);
-    const parentSandbox = undefined;
+    const groups = new Set<number>();
     await this.gpus.take(containerId, quantity(launch.resources, 'gpus'));
     const confinement = await this.#confine({
       topId: containerId,
       container,
       resources,
       sandbox,
-      parentSandbox,
+      parentSandbox: undefined,
       owner,
+      groups,
       rootName: 'executor',
       networkId: containerId,
     });
@@ -306,6 +317,7 @@ export class ContainerSpecs {
       rotation: this.#rotation(command),
       ...confinement.isolation,
       ...owner,
+      ...groupsOf(groups),
     };
     return this.#enter(spec, command, confinement);
   }
@@ -331,6 +343,7 @@ export class ContainerSpecs {
     if (owner !== undefined) chownSync(sandbox, owner.uid, owner.gid);
     const isDefault = launch.type === 'default';
     const name = isDefault ? `${containerId}.${container}` : containerId;
+    const groups = new Set<number>();
     await this.gpus.take(name, quantity(task.resources ?? [], 'gpus'));
     const confinement = await this.#confine({
       topId: containerId,
@@ -339,7 +352,8 @@ export class ContainerSpecs {
       sandbox,
       parentSandbox: isDefault ? executorSandbox : undefined,
       owner,
-      before: isDefault ? await this.#executorVolumes(launch, executorSandbox, owner) : [],
+      groups,
+      before: isDefault ? await this.#executorVolumes(launch, executorSandbox, owner, groups) : [],
       rootName: container,
       networkId: name,
     });
@@ -359,6 +373,7 @@ export class ContainerSpecs {
       ...confinement.isolation,
       ...this.#input(launch, task),
       ...owner,
+      ...groupsOf(groups),
     };
     return this.#enter(spec, task.command, confinement);
   }
@@ -368,9 +383,10 @@ export class ContainerSpecs {
     { executor, containerId }: ContainerLaunch,
     sandbox: string,
     owner: Confined['owner'],
+    groups: Set<number>,
   ): Promise<readonly ProcessMount[]> {
     const { container, resources = [] } = executor;
-    const place = { topId: containerId, container, resources, sandbox, owner };
+    const place = { topId: containerId, container, resources, sandbox, owner, groups };
     const names = { rootName: 'executor', networkId: containerId };
     const confined = { ...place, ...names, parentSandbox: undefined };
     return this.#volumes(container?.volumes ?? [], resources, confined);
@@ -400,6 +416,7 @@ export class ContainerSpecs {
       const of = { sandbox, containerId: nameOf(path), user: request.user, owner };
       await this.#fetch(command, of);
     }
+    const groups = new Set<number>();
     if (path.length === 1) {
       await this.gpus.take(nameOf(path), quantity(request.resources, 'gpus'));
     }
@@ -412,6 +429,7 @@ export class ContainerSpecs {
           sandbox,
           parentSandbox: parent?.sandbox,
           owner,
+          groups,
           rootName: request.rootName,
           networkId: nameOf(path),
         });
@@ -439,6 +457,7 @@ export class ContainerSpecs {
         ? {}
         : { namespaces: { of: parentPid, rootOf: parent?.hasOwnRoot === true } }),
       ...owner,
+      ...groupsOf(groups),
     };
     return this.#enter(spec, command, confinement);
   }
@@ -541,6 +560,10 @@ function makeNestedSandbox(executorSandbox: string, sandbox: string, taskId: str
   symlinkSync(sandbox, link);
 }
 
+function groupsOf(groups: ReadonlySet<number>): Pick<ProcessSpec, 'groups'> {
+  return groups.size === 0 ? {} : { groups: [...groups] };
+}
+
 /** With filesystem/posix containers see the machine's file system as it is. */
 function mounts({ isRoot, isolators }: IsolationPolicy): boolean {
   return isRoot && !isolators.has('filesystem/posix');
@@ -555,34 +578,4 @@ function sessionConfinement(
   const { terminal } = isolationOf({ type: 'MESOS', tty_info: container?.tty_info }, PLAIN_POLICY);
   const isolation = { terminal, ...confinementOf(parent, policy) };
   return { isolation, root: undefined, before: [], volumes: [] };
-}
-
-/** What holds a terminal is the machine's; the command that runs on it is its only child. */
-function commandBehind(pid: number): number {
-  try {
-    if (readFileSync(`/proc/${pid}/comm`, 'utf8') !== 'script\n') return pid;
-    const child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')[0];
-    return child === undefined || child === '' ? pid : Number(child);
-  } catch {
-    return pid;
-  }
-}
-
-/** What a running process has, for another in its place. */
-function placeOf(leader: number): {
-  readonly env: Record<string, string>;
-  readonly cwd: string | undefined;
-  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
-} {
-  const pid = commandBehind(leader);
-  const env: Record<string, string> = {};
-  for (const entry of readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')) {
-    const equals = entry.indexOf('=');
-    if (equals > 0) env[entry.slice(0, equals)] = entry.slice(equals + 1);
-  }
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const uid = Number(/^Uid:\t(\d+)/m.exec(status)?.[1] ?? 0);
-  const gid = Number(/^Gid:\t(\d+)/m.exec(status)?.[1] ?? 0);
-  const isOther = process.getuid?.() === 0 && (uid !== 0 || gid !== 0);
-  return { env, cwd: readlinkSync(`/proc/${pid}/cwd`), owner: isOther ? { uid, gid } : undefined };
 }

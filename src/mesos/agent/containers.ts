@@ -29,6 +29,7 @@ import { type MainContainer, NestedContainers, waitStatus } from './nested.ts';
 import { pathPart } from './paths.ts';
 import type { PortsWatch } from './ports-watch.ts';
 import type { ProjectQuotas } from './project-quotas.ts';
+import type { VolumeGids } from './volume-gids.ts';
 import { SandboxGc } from './sandbox-gc.ts';
 import { sumOfUsages } from './usage-sum.ts';
 import type { AgentInput, ConnectionId, ContainerEnd, ContainerLaunch } from './types.ts';
@@ -101,6 +102,10 @@ export class Containers {
       env: ports.env,
       findMain: (path) => this.#findMain(path),
     });
+  }
+
+  get gids(): VolumeGids | undefined {
+    return this.#specs.gids;
   }
 
   get fetcher(): Fetcher {
@@ -295,6 +300,10 @@ export class Containers {
     await this.#specs.gpus.recover((name) => known.has(name.split('.')[0] ?? ''));
     await this.#specs.networks.recover((id) => known.has(id.split('.')[0] ?? ''));
     await this.quotas?.recover();
+    const sandboxes = executors.map(({ executor: { key, containerId } }) =>
+      this.#options.paths.sandbox(agentId, key, containerId),
+    );
+    await this.gids?.recover((path) => sandboxes.some((one) => path.startsWith(`${one}/`)));
     for (const { framework, executor } of executors) {
       await this.#recoverOne(agentId, framework, executor);
     }
@@ -368,6 +377,7 @@ export class Containers {
     this.#ports.forget(container.launch.containerId);
     this.nested.destroyBelow([container.launch.containerId]);
     this.#tidy(this.#specs.gpus.give(container.launch.containerId));
+    if (this.gids !== undefined) this.#tidy(this.gids.ended(container.sandbox));
     this.#onInput({ kind: 'container-ended', containerId: container.launch.containerId, end });
   }
 

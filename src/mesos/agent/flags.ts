@@ -72,6 +72,8 @@ export interface AgentFlags {
   readonly limitsSwap: boolean;
   readonly containerDiskWatchMs: number;
   readonly enforcesDiskQuota: boolean;
+  /** Groups for volumes that users share; undefined: whoever uses one owns it. */
+  readonly volumeGids: Ranges | undefined;
   readonly xfsProjects: Ranges;
   /** Who goes beyond its quota is ended; otherwise it cannot write more. */
   readonly killsByXfsQuota: boolean;
@@ -161,6 +163,14 @@ function portRanges(text: string): Ranges | undefined {
   const [{ ranges } = {}] = parseResources(`ports:${text}`);
   if (ranges === undefined) throw new Error('it is no list of ranges');
   return normalizeRanges(ranges.range ?? []);
+}
+
+function gidRanges(text: string): Ranges | undefined {
+  const ranges = portRanges(text);
+  if (ranges === undefined) return undefined;
+  if (process.getuid?.() !== 0) throw new Error('Volume gid manager requires root privileges');
+  if (ranges.length === 0) throw new Error('Empty volume gid range');
+  return ranges;
 }
 
 const PROJECT_ID_MAX = 2 ** 32 - 1;
@@ -257,6 +267,7 @@ const KINDS = {
   cgroups_limit_swap: flag('false', bool),
   container_disk_watch_interval: flag('15secs', durationMs),
   enforce_container_disk_quota: flag('false', bool),
+  volume_gid_range: flag('', gidRanges),
   xfs_project_range: flag('[5000-10000]', projectRanges),
   xfs_kill_containers: flag('false', bool),
   xfs_quota_headroom: flag('10MB', bytes),
@@ -382,6 +393,7 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     limitsSwap: value('cgroups_limit_swap'),
     containerDiskWatchMs: value('container_disk_watch_interval'),
     enforcesDiskQuota: value('enforce_container_disk_quota'),
+    volumeGids: value('volume_gid_range'),
     xfsProjects: value('xfs_project_range'),
     killsByXfsQuota: value('xfs_kill_containers'),
     xfsHeadroomBytes: value('xfs_quota_headroom'),

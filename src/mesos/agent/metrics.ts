@@ -14,7 +14,7 @@ export function scalarSum(resources: readonly Resource[], name: string): number 
 
 type Measured = Pick<
   Containers,
-  'gc' | 'fetcher' | 'nested' | 'destroyErrors' | 'recoveryMs' | 'quotas'
+  'gc' | 'fetcher' | 'nested' | 'destroyErrors' | 'recoveryMs' | 'quotas' | 'gids'
 >;
 
 export function metricsOf(
@@ -22,7 +22,7 @@ export function metricsOf(
   containers: Measured,
   now: Instant,
 ): Record<string, number> {
-  const { gc, fetcher, nested, destroyErrors, recoveryMs, quotas } = containers;
+  const { gc, fetcher, nested, destroyErrors, recoveryMs, quotas, gids } = containers;
   const executors = core.workloads.executors();
   const live = executors.filter((one) => one.state !== 'terminated');
   const total = core.info.resources ?? [];
@@ -67,6 +67,10 @@ export function metricsOf(
   if (quotas !== undefined) {
     metrics['containerizer/mesos/disk/project_ids_total'] = quotas.total;
     metrics['containerizer/mesos/disk/project_ids_free'] = quotas.free;
+  }
+  if (gids !== undefined) {
+    metrics['volume_gid_manager/volume_gids_total'] = gids.total;
+    metrics['volume_gid_manager/volume_gids_free'] = gids.free;
   }
   for (const name of ['cpus', 'mem', 'disk', 'gpus']) {
     const there = scalarSum(total, name);

@@ -43,6 +43,11 @@ export class AgentPaths {
     return join(this.work, 'meta', 'boot_id');
   }
 
+  /** Which volume has which group. */
+  get volumeGids(): string {
+    return join(this.work, 'meta', 'volume_gid_manager', 'volume_gids');
+  }
+
   agentInfo(agentId: string): string {
     return join(this.meta(agentId), 'slave.info');
   }
@@ -130,12 +135,12 @@ export class AgentPaths {
     return join(this.work, 'run', 'fetch');
   }
 
-  /** Runtime state of containers: the process host's folders, what built-in executors remember. */
   /** Who has which. */
   get gpus(): string {
     return join(this.work, 'run', 'gpus.json');
   }
 
+  /** Runtime state of containers: the process host's folders, what built-in executors remember. */
   get containers(): string {
     return join(this.work, 'run', 'containers');
   }

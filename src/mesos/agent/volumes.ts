@@ -4,6 +4,7 @@ import { chown, lstat, mkdir, realpath, stat, symlink, writeFile } from 'node:fs
 import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
 import type { ProcessMount } from '#env/process.ts';
 import type { Image, Resource, Secret, Volume } from '#wire/mesos/v1.ts';
+import type { VolumeKind } from './volume-gids.ts';
 
 export interface VolumePlace {
   readonly sandbox: string;
@@ -12,6 +13,11 @@ export interface VolumePlace {
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
   /** Where a persistent volume lives. */
   persistentVolume(resource: Resource): string;
+  /**
+   * With a volume gid manager: a group by which containers of other users than its owner's get at a volume. It is
+   * one of the container's own from then on.
+   */
+  readonly groupOf?: ((path: string, kind: VolumeKind) => Promise<void>) | undefined;
   readonly canMount: boolean;
   readonly makesHostPaths: boolean;
   /** A new file in memory, gone with its top-level container. */
@@ -57,8 +63,12 @@ async function makeOurs(path: string, place: VolumePlace): Promise<Source> {
  */
 async function persistentSource(resource: Resource, place: VolumePlace): Promise<Source> {
   const source = await makeOurs(place.persistentVolume(resource), place);
-  const { owner } = place;
+  const { owner, groupOf } = place;
   if (owner === undefined) return source;
+  if (groupOf !== undefined && resource.provider_id === undefined) {
+    await groupOf(source.path, 'PERSISTENT');
+    return source;
+  }
   const { uid, gid } = await stat(source.path);
   const isFree = resource.shared === undefined || uid === 0;
   if (isFree && (uid !== owner.uid || gid !== owner.gid)) {
@@ -106,7 +116,12 @@ async function sourceOf(volume: Volume, place: VolumePlace): Promise<Source> {
       if (base === undefined) {
         throw new Error('PARENT sandbox path volume is only for nested containers');
       }
-      return makeOurs(await within(base, path, 'a sandbox path volume'), place);
+      const made = await makeOurs(await within(base, path, 'a sandbox path volume'), place);
+      const { owner, groupOf } = place;
+      if (type !== 'PARENT' || !place.canMount || owner === undefined) return made;
+      const isOwn = (await stat(made.path)).uid === owner.uid;
+      if (!isOwn) await groupOf?.(made.path, 'SANDBOX_PATH');
+      return made;
     }
     case 'SECRET':
       return secretSource(source?.secret, place);

@@ -833,6 +833,15 @@ export interface UpdateOperationStatusRecord {
   uuid?: UUID | undefined;
 }
 export type UpdateOperationStatusRecord_Type = 'UPDATE' | 'ACK';
+export interface VolumeGidInfo {
+  type?: VolumeGidInfo_Type | undefined;
+  path: string;
+  gid: number;
+}
+export type VolumeGidInfo_Type = 'UNKNOWN' | 'PERSISTENT' | 'SANDBOX_PATH';
+export interface VolumeGidInfos {
+  infos?: VolumeGidInfo[] | undefined;
+}
 export interface ResourceState {
   operations?: Operation[] | undefined;
   resources?: Resource[] | undefined;
@@ -2761,6 +2770,8 @@ export interface Messages {
   UpdateSlaveMessage_ResourceProviders: UpdateSlaveMessage_ResourceProviders;
   UpdateOperationStatusMessage: UpdateOperationStatusMessage;
   UpdateOperationStatusRecord: UpdateOperationStatusRecord;
+  VolumeGidInfo: VolumeGidInfo;
+  VolumeGidInfos: VolumeGidInfos;
   ResourceState: ResourceState;
   ApplyOperationMessage: ApplyOperationMessage;
   ResourceProviderCallMessage: ResourceProviderCallMessage;
@@ -3262,6 +3273,9 @@ export const descriptors: Readonly<Record<string, string>> = {
   UpdateOperationStatusMessage: 'framework_id 1:FrameworkID,agent_id 2:AgentID,status!3:OperationStatus,latest_status 4:OperationStatus,operation_uuid 5:UUID',
   UpdateOperationStatusRecord: 'type!1:=UpdateOperationStatusRecord_Type,update 2:UpdateOperationStatusMessage,uuid 3:UUID',
   UpdateOperationStatusRecord_Type: '=UPDATE=0 ACK=1',
+  VolumeGidInfo: 'type 1:=VolumeGidInfo_Type,path!2:s,gid!3:u',
+  VolumeGidInfo_Type: '=UNKNOWN=0 PERSISTENT=1 SANDBOX_PATH=2',
+  VolumeGidInfos: 'infos+1:VolumeGidInfo',
   ResourceState: 'operations+1:Operation,resources+2:Resource',
   ApplyOperationMessage: 'framework_id 1:FrameworkID,operation_info!2:Offer_Operation,operation_uuid!3:UUID,resource_version_uuid!4:ResourceVersionUUID',
   ResourceProviderCallMessage: 'call!1:ResourceProviderCall,uuid 2:UUID',
