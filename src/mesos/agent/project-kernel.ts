@@ -119,7 +119,9 @@ export const linuxProjects: ProjectKernel = {
   },
   async usage(device, project) {
     const [line = ''] = await ask([['ask', device, project]]);
-    const [used = 0, soft = 0, hard = 0] = line.split(' ').map((word) => Number(word) * BLOCK_BYTES);
+    const [used = 0, soft = 0, hard = 0] = line
+      .split(' ')
+      .map((word) => Number(word) * BLOCK_BYTES);
     return { usedBytes: used, softBytes: soft, hardBytes: hard };
   },
   deviceOf(path) {

@@ -60,16 +60,22 @@ test('each folder has an id of its own, which comes back when the folder is gone
   const [a, b, volume] = [run('a'), run('b'), folder('volumes/roles/r s/v')];
   await Promise.all([made.give(a, 100), made.give(b, undefined), made.give(volume, 7)]);
   await made.give(a, 200);
-  assert.deepEqual([...kernel.ids], [
-    [a, 5000],
-    [b, 5001],
-    [volume, 6000],
-  ]);
-  assert.deepEqual([...kernel.bounds], [
-    [5000, '200/200'],
-    [5001, '0/0'],
-    [6000, '7/7'],
-  ]);
+  assert.deepEqual(
+    [...kernel.ids],
+    [
+      [a, 5000],
+      [b, 5001],
+      [volume, 6000],
+    ],
+  );
+  assert.deepEqual(
+    [...kernel.bounds],
+    [
+      [5000, '200/200'],
+      [5001, '0/0'],
+      [6000, '7/7'],
+    ],
+  );
   assert.deepEqual([made.total, made.free], [3, 0]);
   const [c, upper] = [run('c'), folder('run/containers/a/roots/x/upper')];
   await assert.rejects(made.give(c, 1), /Failed to assign project ID, range exhausted/);

@@ -71,7 +71,9 @@ export class ProjectQuotas {
   /** What an earlier life gave, also out of another range. */
   async recover(): Promise<void> {
     const folders = (
-      await Promise.all(PLACES.map((place) => foldersAt(this.#options.workFolder, place.split('/'))))
+      await Promise.all(
+        PLACES.map((place) => foldersAt(this.#options.workFolder, place.split('/'))),
+      )
     ).flat();
     const ids = await this.#kernel.projectsOf(folders);
     for (const [at, folder] of folders.entries()) {

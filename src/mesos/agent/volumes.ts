@@ -1,5 +1,6 @@
 // Volumes of containers: what is mounted where, or, without root, linked to. Nothing that a task can
 // make in its sandbox leads a volume out of it.
+import { chownSync, mkdirSync, statSync } from 'node:fs';
 import { chown, lstat, mkdir, realpath, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
 import type { ProcessMount } from '#env/process.ts';
@@ -50,10 +51,12 @@ async function within(base: string, relative: string, what: string): Promise<str
   return join(root, clean);
 }
 
-async function makeOurs(path: string, place: VolumePlace): Promise<Source> {
-  const isThere = (await stat(path).catch(() => undefined)) !== undefined;
-  if (!isThere) await mkdir(path, { recursive: true, mode: 0o755 });
-  if (!isThere && place.owner !== undefined) await chown(path, place.owner.uid, place.owner.gid);
+/** In one go: another container of the same launch must not come between its making and its owner. */
+function makeOurs(path: string, { owner }: VolumePlace): Source {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) {
+    mkdirSync(path, { recursive: true, mode: 0o755 });
+    if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
+  }
   return { path, isOurs: true };
 }
 
@@ -62,7 +65,7 @@ async function makeOurs(path: string, place: VolumePlace): Promise<Source> {
  * are at work in it.
  */
 async function persistentSource(resource: Resource, place: VolumePlace): Promise<Source> {
-  const source = await makeOurs(place.persistentVolume(resource), place);
+  const source = makeOurs(place.persistentVolume(resource), place);
   const { owner, groupOf } = place;
   if (owner === undefined) return source;
   if (groupOf !== undefined && resource.provider_id === undefined) {
@@ -116,7 +119,7 @@ async function sourceOf(volume: Volume, place: VolumePlace): Promise<Source> {
       if (base === undefined) {
         throw new Error('PARENT sandbox path volume is only for nested containers');
       }
-      const made = await makeOurs(await within(base, path, 'a sandbox path volume'), place);
+      const made = makeOurs(await within(base, path, 'a sandbox path volume'), place);
       const { owner, groupOf } = place;
       if (type !== 'PARENT' || !place.canMount || owner === undefined) return made;
       const isOwn = (await stat(made.path)).uid === owner.uid;
