@@ -7,13 +7,12 @@ import { invalidValue, nameProblem } from '#kube/meta/names.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { ApiError, invalid } from '#kube/meta/status.ts';
 import { addressAt, isInside } from './cidr.ts';
+import { dropNodePorts, NodePorts } from './node-ports.ts';
 import type { Resources } from './resources.ts';
 import { systemWrite } from './system-write.ts';
 
 type Spec = Record<string, unknown>;
 
-const NODE_PORT_FIRST = 30_000;
-const NODE_PORT_LAST = 32_767;
 /** The range's own address, and that of the API server. */
 const INDEX_FIRST = 2;
 const group = 'networking.k8s.io';
@@ -68,12 +67,14 @@ function addressObject(ip: string, { metadata }: KubeObject): KubeObject {
 export class ServiceAddresses {
   readonly #resources: Resources;
   readonly #cidr: string;
+  readonly #ports: NodePorts;
   /** By range: where the last one was found. */
   readonly #cursors = new Map<string, number>();
 
   constructor(resources: Resources, cidr: string) {
     this.#resources = resources;
     this.#cidr = cidr;
+    this.#ports = new NodePorts(() => resources.list('', 'services', undefined));
   }
 
   /** Completes a new service. Throws ApiError 422. */
@@ -85,7 +86,7 @@ export class ServiceAddresses {
     const spec = specOf(service);
     if (!isService(info) || isExternal(spec)) return undefined;
     const release = await this.#address(info, service, isDryRun);
-    await this.#nodePorts(spec);
+    await this.#giveBack(release, () => this.#ports.fill(info, service));
     return release;
   }
 
@@ -100,7 +101,7 @@ export class ServiceAddresses {
     if (!isService(info) || isExternal(spec)) return undefined;
     dropNodePorts(spec, before);
     const release = isExternal(before) ? await this.#address(info, next, isDryRun) : undefined;
-    await this.#nodePorts(spec);
+    await this.#giveBack(release, () => this.#ports.fill(info, next, before));
     return release;
   }
 
@@ -117,6 +118,16 @@ export class ServiceAddresses {
       const { clusterIP } = specOf(service);
       if (typeof clusterIP !== 'string' || clusterIP === '' || clusterIP === 'None') continue;
       await this.#take(clusterIP, service);
+    }
+  }
+
+  /** A service that gets no ports holds no address. */
+  async #giveBack(release: Release | undefined, fill: () => Promise<void>): Promise<void> {
+    try {
+      await fill();
+    } catch (error) {
+      await release?.();
+      throw error;
     }
   }
 
@@ -252,26 +263,6 @@ export class ServiceAddresses {
       if (!(error instanceof ApiError) || error.reason !== 'NotFound') throw error;
     }
   }
-
-  async #nodePorts(spec: Spec): Promise<void> {
-    if (spec['type'] !== 'NodePort' && spec['type'] !== 'LoadBalancer') return;
-    const isWanted = spec['type'] === 'NodePort' || spec['allocateLoadBalancerNodePorts'] !== false;
-    const ports = (spec['ports'] ?? []) as { nodePort?: number }[];
-    const lacking = ports.filter(({ nodePort }) => nodePort === undefined || nodePort === 0);
-    if (!isWanted || lacking.length === 0) return;
-    const others = await this.#resources.list('', 'services', undefined);
-    const used = new Set(
-      [...others.map(specOf), spec].flatMap((one) =>
-        ((one['ports'] ?? []) as { nodePort?: number }[]).map(({ nodePort }) => nodePort),
-      ),
-    );
-    for (const port of lacking) {
-      let candidate = NODE_PORT_FIRST;
-      while (used.has(candidate) && candidate < NODE_PORT_LAST) candidate += 1;
-      port.nodePort = candidate;
-      used.add(candidate);
-    }
-  }
 }
 
 /** Without an address and without a selector it is for whoever writes the endpoints: of both families. */
@@ -282,17 +273,6 @@ function fillFamilies(spec: Spec): void {
   const families = (spec['ipFamilies'] ??= ['IPv4']) as string[];
   if (!isOpen || families.length !== 1 || spec['ipFamilyPolicy'] === 'SingleStack') return;
   families.push(families[0] === 'IPv4' ? 'IPv6' : 'IPv4');
-}
-
-/** Node ports go with the type that has them, unless the client has said others. */
-function dropNodePorts(spec: Spec, before: Spec): void {
-  const has = (one: Spec): boolean => one['type'] === 'NodePort' || one['type'] === 'LoadBalancer';
-  if (has(spec) || !has(before)) return;
-  const list = (one: Spec) => (one['ports'] ?? []) as { nodePort?: number }[];
-  const old = new Set(list(before).map(({ nodePort }) => nodePort));
-  for (const port of list(spec)) {
-    if (old.has(port.nodePort)) delete port.nodePort;
-  }
 }
 
 /** A service that becomes a name for something outside holds no address any more. */

@@ -8,6 +8,7 @@ import { same } from '#base/same.ts';
 import { defaultPodLevelResources } from '#kube/meta/pod-level-resources.ts';
 import { qosClass } from '#kube/meta/qos-class.ts';
 import { takeAppArmor } from './app-armor.ts';
+import { keepService } from './service-fields.ts';
 import { keepPod } from './pod-parts.ts';
 import { fillNodeStatus } from './status-defaults.ts';
 import type { UserInfo } from './user.ts';
@@ -334,30 +335,6 @@ function keepMetadata(next: ObjectMeta, old: ObjectMeta): void {
 }
 
 /** A Service keeps its addresses when the client leaves them out. */
-function keepService(next: KubeObject, old: KubeObject): void {
-  const [spec, before] = [next['spec'] as Json, old['spec'] as Json];
-  if (spec['type'] === 'ExternalName') {
-    for (const field of [
-      'clusterIP',
-      'clusterIPs',
-      'ipFamilies',
-      'ipFamilyPolicy',
-      'internalTrafficPolicy',
-    ])
-      if (before['type'] !== 'ExternalName') delete spec[field];
-    return;
-  }
-  for (const field of [
-    'clusterIP',
-    'clusterIPs',
-    'ipFamilies',
-    'ipFamilyPolicy',
-    'healthCheckNodePort',
-  ]) {
-    if (spec[field] === undefined && before[field] !== undefined) spec[field] = before[field];
-  }
-}
-
 function desireChanged(next: KubeObject, old: KubeObject): boolean {
   const desire = ({ metadata: _metadata, status: _status, ...rest }: KubeObject) => rest;
   return !same(desire(next), desire(old));

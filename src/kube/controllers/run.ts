@@ -3,6 +3,7 @@ import type { Env } from '#env/env.ts';
 import type { KubeClient } from '#kube/client/client.ts';
 import { InformerPool } from '#kube/client/informer-pool.ts';
 import type { Authority } from '#kube/pki/authority.ts';
+import { addressRepairController, nodePortRepairController } from './addressrepair/controller.ts';
 import { certificateController } from './certificates/controller.ts';
 import { clusterRoleAggregationController } from './clusterroleaggregation/controller.ts';
 import { cronJobController } from './cronjob/controller.ts';
@@ -64,6 +65,8 @@ const makers: readonly ((services: ControllerServices) => Controller)[] = [
   classProtectionController,
   certificateController,
   serviceCidrController,
+  addressRepairController,
+  nodePortRepairController,
 ];
 
 export interface RunningControllers {

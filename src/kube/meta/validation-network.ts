@@ -77,6 +77,13 @@ function validateTraffic(spec: Json): StatusCause[] {
     const why = 'may only be set for externally-accessible services';
     causes.push(invalidValue('spec.externalTrafficPolicy', outer, why));
   } else causes.push(...oneOf('spec.externalTrafficPolicy', outer, ['Cluster', 'Local']));
+  const checks = spec['healthCheckNodePort'];
+  const isChecked = type === 'LoadBalancer' && outer === 'Local';
+  if (!isChecked && checks) {
+    const why =
+      "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+    causes.push(invalidValue('spec.healthCheckNodePort', checks, why));
+  }
   const inner = spec['internalTrafficPolicy'];
   causes.push(...oneOf('spec.internalTrafficPolicy', inner, ['Cluster', 'Local']));
   const family = spec['ipFamilyPolicy'];

@@ -15,6 +15,7 @@ import { nodeSteps } from '#test/support/node-steps.ts';
 import { optionalPluginSteps, startPluginWorld } from '#test/support/optional-plugin-steps.ts';
 import { pluginSteps } from '#test/support/plugin-steps.ts';
 import { policySteps } from '#test/support/policy-steps.ts';
+import { portSteps } from '#test/support/port-steps.ts';
 import { resizeSteps } from '#test/support/resize-steps.ts';
 import { roleSteps } from '#test/support/role-steps.ts';
 import { playSteps, type Step } from '#test/support/step-player.ts';
@@ -70,6 +71,7 @@ export const suites: Readonly<Record<string, Suite>> = {
   'steps-nodes': stepped('nodes', nodeSteps),
   'steps-policy': stepped('policy', policySteps),
   'steps-plugins': stepped('plugins', pluginSteps),
+  'steps-ports': stepped('ports', portSteps),
   'steps-resize': stepped('resize', resizeSteps),
   'steps-roles': stepped('roles', roleSteps),
   'steps-warnings': stepped('warnings', warningSteps),

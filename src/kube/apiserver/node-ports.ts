@@ -1,0 +1,127 @@
+// Node ports of services: those that a client wants must be in range and nobody's, the others are drawn. Who has
+// which is what the services say (kube-apiserver v1.37, registry/core/service/storage/alloc.go).
+import { invalidValue } from '#kube/meta/names.ts';
+import type { KubeObject } from '#kube/meta/object.ts';
+import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import { ApiError, invalid } from '#kube/meta/status.ts';
+
+type Spec = Record<string, unknown>;
+
+interface Port {
+  readonly name?: string;
+  readonly port?: number;
+  nodePort?: number;
+}
+
+const FIRST = 30_000;
+const LAST = 32_767;
+
+const portsOf = (spec: Spec): Port[] => (spec['ports'] ?? []) as Port[];
+const isSet = (port: number | undefined): port is number => port !== undefined && port !== 0;
+
+function usedBy(spec: Spec): number[] {
+  const checks = spec['healthCheckNodePort'] as number | undefined;
+  return [...portsOf(spec).map(({ nodePort }) => nodePort), checks].filter(isSet);
+}
+
+const TAKEN = 'provided port is already allocated';
+
+function problemOf(port: number, used: ReadonlySet<number>): string | undefined {
+  if (port < FIRST || port > LAST) {
+    return `provided port is not in the valid range. The range of valid ports is ${FIRST}-${LAST}`;
+  }
+  return used.has(port) ? TAKEN : undefined;
+}
+
+/** One node port serves several protocols of one port, but not two ports. */
+function clash(port: Port, all: readonly Port[]): string | undefined {
+  const first = all.find(({ nodePort }) => nodePort === port.nodePort);
+  return first === undefined || first.port === port.port ? undefined : TAKEN;
+}
+
+function internal(message: string): ApiError {
+  const details = { causes: [{ message }] };
+  return new ApiError(500, 'InternalError', `Internal error occurred: ${message}`, details);
+}
+
+/** Traffic that stays on a node is balanced by whether the node has an endpoint, which it is asked at a port. */
+export const needsHealthCheck = (spec: Spec): boolean =>
+  spec['type'] === 'LoadBalancer' && spec['externalTrafficPolicy'] === 'Local';
+
+export class NodePorts {
+  readonly #services: () => Promise<readonly KubeObject[]>;
+  /** Where the next one is looked for: two that are made at once do not find the same. */
+  #cursor = FIRST;
+
+  constructor(services: () => Promise<readonly KubeObject[]>) {
+    this.#services = services;
+  }
+
+  /** Completes the ports of a service; `before` has its own already. Throws ApiError 422. */
+  async fill(info: ResourceInfo, service: KubeObject, before: Spec = {}): Promise<void> {
+    const spec = (service['spec'] ?? {}) as Spec;
+    const { type, allocateLoadBalancerNodePorts } = spec;
+    if (type !== 'NodePort' && type !== 'LoadBalancer') return;
+    const isWanted = type === 'NodePort' || allocateLoadBalancerNodePorts !== false;
+    const own = new Set(usedBy(before));
+    const lacking = isWanted ? portsOf(spec).filter(({ nodePort }) => !isSet(nodePort)) : [];
+    const said = portsOf(spec).filter(({ nodePort }) => isSet(nodePort) && !own.has(nodePort));
+    const checks = spec['healthCheckNodePort'] as number | undefined;
+    const isChecked = needsHealthCheck(spec) && (!isSet(checks) || !own.has(checks));
+    if (lacking.length === 0 && said.length === 0 && !isChecked) return;
+    const others = await this.#services();
+    const { namespace, name = '' } = service.metadata;
+    const used = new Set(
+      others
+        .filter(({ metadata }) => metadata.namespace !== namespace || metadata.name !== name)
+        .flatMap((one) => usedBy((one['spec'] ?? {}) as Spec)),
+    );
+    const isNew = own.size === 0;
+    for (const port of said) {
+      const index = portsOf(spec).indexOf(port);
+      const why = problemOf(port.nodePort ?? 0, used) ?? (isNew ? clash(port, said) : undefined);
+      if (why === undefined) continue;
+      const cause = invalidValue(`spec.ports[${index}].nodePort`, port.nodePort, why);
+      throw invalid(info, name, [cause]);
+    }
+    const wrong = isChecked && isSet(checks) ? problemOf(checks, used) : undefined;
+    if (wrong !== undefined)
+      throw internal(`failed to allocate requested HealthCheck NodePort ${checks}: ${wrong}`);
+    for (const port of usedBy(spec)) used.add(port);
+    for (const port of lacking) port.nodePort = this.#next(used);
+    if (isChecked && !isSet(checks)) spec['healthCheckNodePort'] = this.#next(used);
+  }
+
+  #next(used: Set<number>): number {
+    for (let tries = FIRST; tries <= LAST; tries++) {
+      const port = this.#cursor;
+      this.#cursor = port === LAST ? FIRST : port + 1;
+      if (used.has(port)) continue;
+      used.add(port);
+      return port;
+    }
+    throw internal('failed to allocate a nodePort: range is full');
+  }
+}
+
+const hasPorts = ({ type }: Spec): boolean => type === 'NodePort' || type === 'LoadBalancer';
+
+/** A port of the same name keeps its node port when the client says none. */
+export function keepNodePorts(spec: Spec, before: Spec): void {
+  if (!hasPorts(spec) || !hasPorts(before)) return;
+  const now = new Set(portsOf(spec).map(({ nodePort }) => nodePort));
+  for (const port of portsOf(spec)) {
+    if (isSet(port.nodePort)) continue;
+    const old = portsOf(before).findLast(({ name = '' }) => name === (port.name ?? ''));
+    if (isSet(old?.nodePort) && !now.has(old.nodePort)) port.nodePort = old.nodePort;
+  }
+}
+
+/** Node ports go with the type that has them, unless the client has said others. */
+export function dropNodePorts(spec: Spec, before: Spec): void {
+  if (hasPorts(spec) || !hasPorts(before)) return;
+  const old = new Set(portsOf(before).map(({ nodePort }) => nodePort));
+  for (const port of portsOf(spec)) {
+    if (old.has(port.nodePort)) delete port.nodePort;
+  }
+}

@@ -1,0 +1,193 @@
+// Addresses of services and the objects that stand for them are brought together again where they do not agree
+// (kubernetes v1.37, pkg/registry/core/service/ipallocator/controller/repairip.go); node ports that two services
+// have, or that are out of range, are told (portallocator/controller/repair.go). IPv4, as services here are. Pure.
+import { nothing, type Decision, type Effect } from '#kube/controllers/effects.ts';
+import { ipAddresses } from '#kube/client/resources.ts';
+import type { KubeObject } from '#kube/meta/object.ts';
+
+const MANAGER = 'ipallocator.k8s.io';
+const MANAGED_BY = 'ipaddress.kubernetes.io/managed-by';
+const FAMILY = 'ipaddress.kubernetes.io/ip-family';
+/** An address may be made before its service is seen. */
+const GRACE_MS = 60_000;
+/** A service that has just come back may be seen before its new address is. */
+const RECREATED_MS = 5_000;
+export const NODE_PORTS = { first: 30_000, last: 32_767 } as const;
+
+interface Parent {
+  readonly group?: string;
+  readonly resource?: string;
+  readonly namespace?: string;
+  readonly name?: string;
+}
+
+const parentOf = (address: KubeObject): Parent => (address['spec']?.parentRef ?? {}) as Parent;
+const isService = ({ group = '', resource }: Parent): boolean =>
+  group === '' && resource === 'services';
+
+export function clusterIpsOf(service: KubeObject): readonly string[] {
+  const { clusterIP, clusterIPs, type } = (service['spec'] ?? {}) as {
+    clusterIP?: string;
+    clusterIPs?: string[];
+    type?: string;
+  };
+  const isSet = clusterIP !== undefined && clusterIP !== '' && clusterIP !== 'None';
+  return isSet && type !== 'ExternalName' ? (clusterIPs ?? [clusterIP]) : [];
+}
+
+function numberOf(ip: string): number | undefined {
+  const parts = ip.split('.').map(Number);
+  if (parts.length !== 4 || !parts.every((one) => one >= 0 && one <= 255)) return undefined;
+  return parts.reduce((sum, part) => sum * 256 + part, 0);
+}
+
+function isInRange(ip: string, cidrs: readonly string[]): boolean {
+  const number = numberOf(ip);
+  return cidrs.some((cidr) => {
+    const [base = '', bits = ''] = cidr.split('/');
+    const [first, size] = [numberOf(base), 2 ** (32 - Number(bits))];
+    if (number === undefined || first === undefined) return false;
+    return Math.floor(number / size) === Math.floor(first / size);
+  });
+}
+
+function newAddress(ip: string, { metadata }: KubeObject): KubeObject {
+  const { namespace = '', name = '' } = metadata;
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'IPAddress',
+    metadata: { name: ip, labels: { [FAMILY]: 'IPv4', [MANAGED_BY]: MANAGER } },
+    spec: { parentRef: { group: '', resource: 'services', namespace, name } },
+  };
+}
+
+const remade = (address: KubeObject, service: KubeObject): Effect[] => [
+  { kind: 'delete', resource: ipAddresses, object: address },
+  {
+    kind: 'create',
+    resource: ipAddresses,
+    object: newAddress(address.metadata.name ?? '', service),
+  },
+];
+
+const isLabelled = ({ metadata: { labels = {} } }: KubeObject): boolean =>
+  labels[MANAGED_BY] === MANAGER && labels[FAMILY] === 'IPv4';
+
+export interface Known {
+  readonly cidrs: readonly string[];
+  readonly address: (ip: string) => KubeObject | undefined;
+  readonly service: (namespace: string, name: string) => KubeObject | undefined;
+}
+
+/** Each address of the service has an object that says so. */
+export function reconcileService(service: KubeObject, known: Known): Decision {
+  const { namespace = '', name = '' } = service.metadata;
+  const effects = clusterIpsOf(service).flatMap((ip): Effect[] => {
+    const warn = (reason: string, message: string): Effect => ({
+      kind: 'event',
+      about: service,
+      type: 'Warning',
+      reason,
+      message,
+    });
+    if (numberOf(ip) === undefined) return [];
+    if (!isInRange(ip, known.cidrs)) {
+      const why = 'is not within any configured Service CIDR; please recreate service';
+      return [warn('ClusterIPOutOfRange', `Cluster IP [IPv4]: ${ip} ${why}`)];
+    }
+    const address = known.address(ip);
+    if (address === undefined) {
+      const why = 'is not allocated; repairing';
+      return [
+        warn('ClusterIPNotAllocated', `Cluster IP [IPv4]: ${ip} ${why}`),
+        { kind: 'create', resource: ipAddresses, object: newAddress(ip, service) },
+      ];
+    }
+    const parent = parentOf(address);
+    const isOwn = parent.namespace === namespace && parent.name === name;
+    const other = isOwn ? service : known.service(parent.namespace ?? '', parent.name ?? '');
+    if (!isService(parent) || other === undefined) {
+      const why = `for Service ${namespace}/${name} has a wrong reference; repairing`;
+      const told = warn('ClusterIPNotAllocated', `the ClusterIP [IPv4]: ${ip} ${why}`);
+      return [told, ...remade(address, service)];
+    }
+    if (!isOwn && clusterIpsOf(other).includes(ip)) {
+      const why = 'was assigned to multiple services; please recreate service';
+      return [warn('ClusterIPAlreadyAllocated', `Cluster IP [IPv4]:${ip} ${why}`)];
+    }
+    // Of whom it says it is has another one: that goes by itself (reconcileAddress), and is made again then.
+    return isLabelled(address) ? [] : remade(address, service);
+  });
+  return { effects };
+}
+
+/** As Go prints the struct. */
+const shown = ({ group = '', resource = '', namespace = '', name = '' }: Parent): string =>
+  `&{${group} ${resource} ${namespace} ${name}}`;
+
+/** An address that nobody has goes, once nobody can be about to have it. */
+export function reconcileAddress(address: KubeObject, known: Known, now: number): Decision {
+  const { name = '', labels = {}, creationTimestamp = '' } = address.metadata;
+  if (labels[MANAGED_BY] !== MANAGER) return nothing;
+  const gone = (reason: string, message: string): Decision => ({
+    effects: [
+      { kind: 'event', about: address, type: 'Warning', reason, message },
+      { kind: 'delete', resource: ipAddresses, object: address },
+    ],
+  });
+  const parent = parentOf(address);
+  if (!isService(parent)) {
+    const why = `appears to have been modified, not referencing a Service ${shown(parent)}`;
+    return gone('IPAddressNotAllocated', `IPAddress ${name} ${why}: cleaning up`);
+  }
+  const place = `${parent.namespace ?? ''}/${parent.name ?? ''}`;
+  const ageMs = now - Date.parse(creationTimestamp);
+  const service = known.service(parent.namespace ?? '', parent.name ?? '');
+  if (service === undefined) {
+    if (ageMs <= GRACE_MS) return { effects: [], againInMs: GRACE_MS - ageMs + 1 };
+    const why = `for Service ${place} appears to have leaked: cleaning up`;
+    return gone('IPAddressNotAllocated', `IPAddress: ${name} ${why}`);
+  }
+  if (clusterIpsOf(service).includes(name)) return nothing;
+  if (service['spec']?.type === 'ExternalName' && ageMs < GRACE_MS) {
+    return { effects: [], againInMs: GRACE_MS - ageMs };
+  }
+  const isNewer =
+    Date.parse(creationTimestamp) > Date.parse(service.metadata.creationTimestamp ?? '');
+  if (isNewer && ageMs < RECREATED_MS) return { effects: [], againInMs: RECREATED_MS };
+  const why = `for Service ${place} has a wrong reference; cleaning up`;
+  return gone('IPAddressWrongReference', `IPAddress: ${name} ${why}`);
+}
+
+function nodePortsOf(service: KubeObject): number[] {
+  const { ports = [], healthCheckNodePort = 0 } = (service['spec'] ?? {}) as {
+    ports?: { nodePort?: number }[];
+    healthCheckNodePort?: number;
+  };
+  const all = [...ports.map(({ nodePort = 0 }) => nodePort), healthCheckNodePort];
+  return [...new Set(all)].filter((port) => port !== 0);
+}
+
+/** Who came first keeps the port. */
+export function reconcileNodePorts(services: readonly KubeObject[]): Decision {
+  const taken = new Set<number>();
+  const effects = services.flatMap((service) =>
+    nodePortsOf(service).flatMap((port): Effect[] => {
+      const warn = (reason: string, why: string): Effect[] => [
+        { kind: 'event', about: service, type: 'Warning', reason, message: `Port ${port} ${why}` },
+      ];
+      const { first, last } = NODE_PORTS;
+      if (port < first || port > last) {
+        const why = `is not within the port range ${first}-${last}; please recreate service`;
+        return warn('PortOutOfRange', why);
+      }
+      if (taken.has(port)) {
+        const why = 'was assigned to multiple services; please recreate service';
+        return warn('PortAlreadyAllocated', why);
+      }
+      taken.add(port);
+      return [];
+    }),
+  );
+  return { effects };
+}
