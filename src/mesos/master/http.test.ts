@@ -299,3 +299,27 @@ test('metrics tell how many requests wait, and how long runs of the allocator ta
   assert.equal(metrics['allocator/mesos/allocation_run_latency_ms/count'], runs);
   assert.ok((metrics['allocator/mesos/allocation_run_ms/max'] ?? -1) >= 0);
 });
+
+test('who has gone before an answer is made gets none, and those who asked the same get theirs', async () => {
+  const left = Promise.withResolvers<void>();
+  server.prependOnceListener('request', (_request, response) => {
+    response.destroy();
+    left.resolve();
+  });
+  const headers = { 'Accept-Encoding': 'gzip' };
+  const gone = fetch(`${url}/state?jsonp=same`, { headers }).then(
+    () => 'answered',
+    () => 'cut off',
+  );
+  await left.promise;
+  const answers = await Promise.all([
+    fetch(`${url}/state?jsonp=same`, { headers }),
+    fetch(`${url}/state`, { headers }),
+  ]);
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [200, 200],
+  );
+  assert.match((await answers[0]?.text()) ?? '', /^same\(/);
+  assert.equal(await gone, 'cut off');
+});

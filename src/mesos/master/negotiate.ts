@@ -19,7 +19,12 @@ const GZIP_BYTES_MIN = 1_024;
 export const NOT_ACCEPTABLE =
   "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'";
 
+/** Cuts an answer off that has begun already: it cannot be taken back. */
 export function refuse(response: ServerResponse, status: number, text: string, headers = {}): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
   response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', ...headers }).end(text);
 }
 
@@ -167,6 +172,8 @@ export function sendRope(
   contentType: string,
 ): void {
   const { request, response } = exchange;
+  // Whoever asked has gone while the answer was made.
+  if (response.destroyed) return;
   if (
     takesGzip(String(request.headers['accept-encoding'] ?? '')) &&
     rope.length >= GZIP_BYTES_MIN
@@ -208,6 +215,7 @@ export function sendBytes(
     return;
   }
   gzip(bytes, { level: 1 }, (error, packed) => {
+    if (response.destroyed) return;
     if (error !== null) {
       response.destroy(error);
       return;

@@ -47,6 +47,24 @@ test('a view that cannot be built fails for all who asked, and for nobody else',
   assert.deepEqual(answers, ['0 Error: no', '1 Error: no', '2 b']);
 });
 
+test('one who cannot be told is told of that alone, once', async () => {
+  const told: string[] = [];
+  await new Promise<void>((done) => {
+    const views = new SharedViews<number>(
+      env,
+      (asker) => {
+        if (asker === 0) throw new Error('gone');
+        told.push(`${asker}`);
+        if (asker === 2) done();
+      },
+      (asker, error) => told.push(`${asker} ${String(error)}`),
+    );
+    const view = { refresh: () => true, compose: () => Rope.of([Buffer.from('view')]) };
+    for (const asker of [0, 1, 2]) views.ask('a', asker, view);
+  });
+  assert.deepEqual(told, ['0 Error: gone', '1', '2']);
+});
+
 test('who asks while it is being written shares it; it is put together at the end', async () => {
   let slices = 0;
   const answers: string[] = [];

@@ -61,6 +61,15 @@ export class SharedViews<T> {
     this.#env.timers.after(delay, () => this.#next());
   }
 
+  /** What one of them cannot be told is nothing to the others. */
+  #tell(asker: T, rope: Rope): void {
+    try {
+      this.#answer(asker, rope);
+    } catch (error) {
+      this.#fail(asker, error);
+    }
+  }
+
   /** One slice of one view a turn. */
   #next(): void {
     this.#isScheduled = false;
@@ -76,7 +85,7 @@ export class SharedViews<T> {
       if (one.view.refresh(isOver)) {
         const rope = one.view.compose();
         this.#waiting.delete(key);
-        for (const asker of one.askers) this.#answer(asker, rope);
+        for (const asker of one.askers) this.#tell(asker, rope);
       }
     } catch (error) {
       this.#waiting.delete(key);
