@@ -392,6 +392,11 @@ export function removeCgroup(cgroups: CgroupRoots, path: string): boolean {
   return true;
 }
 
+/** Without what is below it: false when there is something, or processes are still leaving it. */
+export function removeEmptyCgroup(cgroups: CgroupRoots, path: string): boolean {
+  return foldersOf(cgroups, path).map(removeEmpty).every(Boolean);
+}
+
 function removeFolder(folder: string): boolean {
   if (removeEmpty(folder)) return true;
   return childFolders(folder).map(removeFolder).every(Boolean) && removeEmpty(folder);

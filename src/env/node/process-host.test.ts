@@ -10,6 +10,7 @@ import { processConformance } from '#env/conformance/process.ts';
 import type { ProcessSpec } from '#env/process.ts';
 import { systemClock, systemTimers } from './clock.ts';
 import { psPlatform } from './platform.ts';
+import { cgroupsBelow, findCgroups, removeCgroup } from './process-cgroup.ts';
 import { createProcessHost } from './process-host.ts';
 
 const env = { clock: systemClock, timers: systemTimers };
@@ -340,7 +341,11 @@ test('launch() as root: a cgroup limits memory and tells of it', rootOnly, async
   const folder = await temporary();
   const host = createProcessHost(env);
   if (!host.hasCgroups) return t.skip('no cgroup controllers on this machine');
-  const cgroup = `strata-test-${process.pid}/a`;
+  const top = `strata-test-${process.pid}`;
+  const cgroup = `${top}/a`;
+  const cgroups = findCgroups();
+  assert.ok(cgroups !== undefined);
+  t.after(() => assert.ok(removeCgroup(cgroups, top)));
   const hungry = 'x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done';
   const spec: ProcessSpec = {
     ...aSpec(folder, 'a', hungry),
@@ -349,6 +354,10 @@ test('launch() as root: a cgroup limits memory and tells of it', rootOnly, async
   };
   const status = await (await host.launch(spec)).exited;
   assert.equal(status.oomKilled, true);
+  // Its group is gone before anybody asks for it to be forgotten.
+  while (cgroupsBelow(cgroups, top).length > 0) {
+    await new Promise<void>((done) => systemTimers.after(5, done));
+  }
   await host.dispose(spec.stateFolder);
   const long = { ...spec, argv: ['sh', '-c', 'setsid sleep 600 & wait'] };
   await host.launch(long);

@@ -40,6 +40,7 @@ import {
   oomKillCount,
   raiseLimits,
   removeCgroup,
+  removeEmptyCgroup,
 } from './process-cgroup.ts';
 import { openOutput } from './process-log.ts';
 import {
@@ -67,6 +68,7 @@ export interface NodeProcessHost extends ProcessHost {
 
 const REMOVE_RETRY_MS = 20;
 const REMOVE_RETRIES_MAX = 250;
+const VACATE_RETRIES_MAX = 10;
 
 /** Folders of the PATH that this user may not look into hold nothing for it. */
 function isFile(path: string): boolean {
@@ -408,6 +410,7 @@ class RealProcessHost implements NodeProcessHost {
       this.#platform,
     );
     this.#processes.set(stateFolder, made);
+    void made.exited.then(() => this.#vacate(made));
     return made;
   }
 
@@ -464,6 +467,16 @@ class RealProcessHost implements NodeProcessHost {
     for (let tries = 0; tries < REMOVE_RETRIES_MAX; tries++) {
       for (const pid of cgroupPids(cgroups, path)) trySignal(pid, 'SIGKILL');
       if (removeCgroup(cgroups, path)) return;
+      await new Promise<void>((done) => this.#timers.after(REMOVE_RETRY_MS, done));
+    }
+  }
+
+  /** What has ended may be remembered for long, by who waits for it: its group need not be. */
+  async #vacate({ record: { cgroup = '' } }: ShimmedProcess): Promise<void> {
+    if (this.#cgroups === undefined || cgroup === '') return;
+    for (let tries = 0; tries < VACATE_RETRIES_MAX; tries++) {
+      // Another is launched into it: from then on it is that one's.
+      if (this.#launching.has(cgroup) || removeEmptyCgroup(this.#cgroups, cgroup)) return;
       await new Promise<void>((done) => this.#timers.after(REMOVE_RETRY_MS, done));
     }
   }
