@@ -1,7 +1,8 @@
 // A master (a real Mesos 1.11 one, or Strata's) and one agent (Strata's, or a real one) as processes of
 // their own, for the tests of agents.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -58,6 +59,30 @@ const REAL_AGENT = {
 function variablesOf(flags: Readonly<Record<string, string>>): Record<string, string> {
   const all = Object.entries(flags);
   return Object.fromEntries(all.map(([name, value]) => [`MESOS_${name.toUpperCase()}`, value]));
+}
+
+/** Cgroups and mounts of an agent in that folder, and processes that name it. */
+function leftovers(folder: string): readonly string[] {
+  const hash = createHash('sha256').update(join(folder, 'agent')).digest('hex').slice(0, 12);
+  const roots = existsSync('/sys/fs/cgroup') ? readdirSync('/sys/fs/cgroup') : [];
+  const groups = roots.map((name) => `/sys/fs/cgroup/${name}/strata/agent-${hash}`);
+  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
+  const mounted = mounts.map((line) => line.split(' ')[1] ?? '').filter(isBelow(folder));
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const shims = pids.filter((pid) => commandOf(pid).some(isBelow(`${folder}/agent/run`)));
+  return [...groups.filter(existsSync), ...mounted, ...shims.map((pid) => `process ${pid}`)];
+}
+
+function isBelow(folder: string): (path: string) => boolean {
+  return (path) => path.startsWith(`${folder}/`);
+}
+
+function commandOf(pid: string): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return [];
+  }
 }
 
 export class AgentMachine {
@@ -159,9 +184,13 @@ export class AgentMachine {
     return fetch(this.masterUrl + path, { headers });
   }
 
+  /** Ends both, and the agent's tasks. Rejects when it has left something behind. */
   async close(): Promise<void> {
+    const leaves = this.agentKind === 'own' && this.agent.exitCode === null;
     await stop(this.agent, this.agentKind === 'real' ? 'SIGKILL' : 'SIGUSR1');
+    const left = leaves && this.agent.signalCode === null ? leftovers(this.folder) : [];
     await stop(this.master, 'SIGKILL');
     rmSync(this.folder, { recursive: true, force: true });
+    if (left.length > 0) throw new Error(`The agent has left ${left.join(', ')}`);
   }
 }
