@@ -15,9 +15,9 @@ const failed: ReadonlySet<string> = new Set([
 
 interface Fate {
   readonly machine: string;
+  /** Under which id its agent was when it was made. */
+  readonly agentId: string | undefined;
   isThere: boolean;
-  /** Somebody asked for its end. */
-  isToGo: boolean;
   /** A framework knows that it is gone. */
   toldGone: boolean;
 }
@@ -44,12 +44,12 @@ export class DisksLedger {
   // ---- what really happens
 
   /** Making again what is there does nothing. `operation`: the id that its framework gave it. */
-  made({ name }: Machine, id: string, operation: string | undefined): void {
+  made({ name, agent }: Machine, id: string, operation: string | undefined): void {
     const known = this.#fates.get(id);
     if (known?.isThere === false) this.#fail(`${id} was removed and is made on ${name} again`);
     if (known === undefined) {
-      const isToGo = false;
-      this.#fates.set(id, { machine: name, isThere: true, isToGo, toldGone: false });
+      const agentId = agent?.core.agentId;
+      this.#fates.set(id, { machine: name, agentId, isThere: true, toldGone: false });
     }
     if (operation === undefined) return;
     if (this.#failed.has(operation)) this.#fail(`${operation} failed, and makes ${id}`);
@@ -168,6 +168,12 @@ export class DisksLedger {
       return;
     }
     const { total, operations } = provider.core;
+    for (const one of total.toWire()) {
+      const id = sourceId(one);
+      const isRaw = one.disk?.source?.type === 'RAW';
+      if (isRaw && this.#fates.get(id ?? '')?.agentId === agent.core.agentId)
+        this.#fail(`${id} is raw space again on ${name}`);
+    }
     const volumes = total.toWire().flatMap((one) => sourceId(one) ?? []);
     const [here, there] = [volumes, [...disk.volumes.keys()]].map((ids) => ids.toSorted().join());
     if (here !== there) this.#fail(`${name} has volumes ${there}, its provider ${here}`);

@@ -90,21 +90,26 @@ function bindingRoles(world: World, core: MasterCore, role: string): string[] {
 export function brokenLimits(world: World, core: MasterCore, offers: readonly Offer[]): string[] {
   if (world.operator.decided.quotas.size === 0) return [];
   const wrong: string[] = [];
-  const offered = new Map<string, { sums: Scalars; last: number }>();
+  /** By role and name of a resource: the number of the last offer with some of it. */
+  const offered = new Map<string, Map<string, number>>();
   for (const { id, allocation_info, resources } of offers) {
     const role = allocation_info?.role ?? '*';
-    const one = offered.get(role) ?? { sums: new Map<string, number>(), last: 0 };
-    offered.set(role, one);
-    add(one.sums, Resources.of(resources));
-    one.last = Math.max(one.last, numberOf(id.value));
+    const lasts = offered.get(role) ?? new Map<string, number>();
+    offered.set(role, lasts);
+    const sums: Scalars = new Map();
+    add(sums, Resources.of(resources));
+    for (const [name, milli] of sums) {
+      if (milli > 0) lasts.set(name, Math.max(lasts.get(name) ?? 0, numberOf(id.value)));
+    }
   }
-  for (const [role, { sums, last }] of offered) {
+  for (const [role, lasts] of offered) {
     for (const binding of bindingRoles(world, core, role)) {
       const limits = limitsOf(world, binding) ?? {};
-      const held = heldBy(world, core, binding, last);
       for (const [name, { value }] of Object.entries(limits)) {
-        const has = (held.get(name) ?? 0) / 1_000;
-        if ((sums.get(name) ?? 0) === 0 || has <= value) continue;
+        const last = lasts.get(name);
+        if (last === undefined) continue;
+        const has = (heldBy(world, core, binding, last).get(name) ?? 0) / 1_000;
+        if (has <= value) continue;
         wrong.push(`${role} is offered ${name} so that ${binding} has ${has}, of at most ${value}`);
       }
     }

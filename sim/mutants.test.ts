@@ -1,7 +1,5 @@
 // The observer's own test: cores, disks and registries that are broken on purpose, each of which some
 // seed must show. A checker that cannot fail is none.
-import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { FrameworkCore } from '#kube/framework/core.ts';
 import type { FrameworkEffect } from '#kube/framework/types.ts';
 import type { AgentCore } from '#mesos/agent/core.ts';
@@ -11,21 +9,8 @@ import type { CheckpointRecord } from '#mesos/agent/types.ts';
 import type { SimGroup } from './election.ts';
 import type { SimRegistry } from './registry.ts';
 import type { Machine } from './machine.ts';
-import { runSeed } from './run.ts';
+import { areNoticed, type Mutant } from './mutants-fixture.ts';
 import type { Sabotage } from './world.ts';
-
-const SEEDS = 200;
-/** A run of an average seed has 4,000. */
-const STEPS_MAX = 60_000;
-
-interface Mutant {
-  readonly name: string;
-  readonly sabotage: Sabotage;
-  /** What the observer says of it, in at least one of the seeds. */
-  readonly says: RegExp;
-  /** Seeds that are known to show what few do. */
-  readonly first?: readonly number[];
-}
 
 function forgets(kind: CheckpointRecord['kind']): Sabotage {
   return {
@@ -351,17 +336,4 @@ const mutants: readonly Mutant[] = [
   },
 ];
 
-for (const { name, sabotage, says, first = [] } of mutants) {
-  test(`the observer notices ${name}`, () => {
-    const heard = new Set<string>();
-    const others = Array.from({ length: SEEDS }, (_, i) => i + 1);
-    for (const seed of [...first, ...others]) {
-      const { violations } = runSeed(seed, { isTraced: false, sabotage, stepsMax: STEPS_MAX });
-      if (violations.some((one) => says.test(one))) return;
-      for (const one of violations) heard.add(one);
-    }
-    assert.fail(
-      `none of ${SEEDS} seeds shows it; heard instead: ${[...heard].slice(0, 5).join('\n')}`,
-    );
-  });
-}
+areNoticed(mutants);

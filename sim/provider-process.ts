@@ -170,7 +170,9 @@ export class ProviderProcess {
   }
 
   #performOne(effect: ProviderEffect): void {
-    const isStuck = this.machine.isDiskFull && (effect.kind === 'make' || effect.kind === 'keep');
+    // What is there need not be written again.
+    const isWriting = effect.kind === 'make' && !this.#disk.volumes.has(effect.volume.id);
+    const isStuck = this.machine.isDiskFull && (isWriting || effect.kind === 'keep');
     switch (effect.kind) {
       case 'keep':
         // Without its disk it cannot keep its promises: it is there no more for a while.

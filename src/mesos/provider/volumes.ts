@@ -81,6 +81,8 @@ export class Volumes {
     const root = this.#rootOf(volume);
     if (volume.type === 'MOUNT') await mkdir(root, { recursive: true, mode: 0o755 });
     if (volume.type === 'MOUNT' && this.#kind === 'folder') {
+      const known = await readFile(this.#sizeOf(volume), 'utf8').catch(() => '');
+      if (Number(known) === volume.megabytes) return;
       await writeFile(this.#sizeOf(volume), `${volume.megabytes}\n`, { mode: 0o644, flush: true });
       return;
     }
