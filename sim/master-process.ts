@@ -43,7 +43,7 @@ export interface Answer {
 }
 
 /** A packet is sent again for that long after its sender has died. */
-const LATE_WRITE_MS_MAX = 6_000;
+const LATE_WRITE_MS_MAX = 40_000;
 
 export class MasterProcess {
   readonly life: Life;

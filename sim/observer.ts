@@ -363,8 +363,13 @@ export class Observer {
 
   #settledMaster(core: MasterCore): void {
     this.audit(core);
-    this.registryAgrees(this.#world.registered());
+    const registry = this.#world.registered();
+    this.registryAgrees(registry);
     const { state } = core;
+    const admitted = new Set(registry.agents.map(({ id }) => id?.value));
+    for (const id of state.agents.keys()) {
+      if (!admitted.has(id)) this.failed(`${id} is here, and the registry does not have it so`);
+    }
     if (state.agents.size !== this.#world.machines.length) {
       this.failed(`the master knows ${state.agents.size} agents`);
     }

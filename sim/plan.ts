@@ -346,6 +346,21 @@ function electionFaults(random: SimRandom, span: number, of: number): Fault[] {
   });
 }
 
+/**
+ * A leader dies while it writes that an agent cannot be reached, which comes back to the next leader: what
+ * arrives then is of one that leads no longer.
+ */
+function deposingFaults(random: SimRandom, machines: number): Fault[] {
+  if (!random.chance(0.3)) return [];
+  const at = random.below(FAULTS_MS - 60_000);
+  const forMs = 16_000 + random.below(10_000);
+  const trap = { kind: 'trap', of: 0, point: 'writing', nth: 0, forMs: 30_000 } as const;
+  return [
+    { kind: 'partition', at, forMs, of: 1 + random.below(machines) },
+    { ...trap, at: at + 10_000 },
+  ];
+}
+
 function providerPlans(random: SimRandom, count: number): (ProviderPlan | undefined)[] {
   const isThere = random.chance(0.3);
   return Array.from({ length: count }, () => {
@@ -411,7 +426,10 @@ export function planOf(seed: number): Plan {
   }
   const election = new SimRandom(seed).child('election');
   const masters = election.chance(0.25) ? 2 : 1;
-  if (masters > 1) faults.push(...electionFaults(election, span, 2 + machines.length + count));
+  if (masters > 1) {
+    faults.push(...electionFaults(election, span, 2 + machines.length + count));
+    faults.push(...deposingFaults(new SimRandom(seed).child('deposing'), machines.length));
+  }
   const isEncoded = random.chance(0.1);
   const twiceChance = new SimRandom(seed).child('twice').pick([0, 0, 0, 0.05, 0.3]);
   const disks = new SimRandom(seed).child('providers');

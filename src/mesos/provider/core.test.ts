@@ -194,6 +194,19 @@ test('a volume that is being made keeps its space when there is less', () => {
   assert.equal(story.total(), `disk[MOUNT(,${KEY},fast)]:60`);
 });
 
+test('reserved space stays as long as there is room', () => {
+  const reservations = [{ type: 'DYNAMIC' as const, role: 'r' }];
+  const reserve = { resources: [{ ...raw(80), reservations }] };
+  const kept = new Story().subscribed().apply({ type: 'RESERVE', reserve }).kept();
+  const sizes: [number, string][] = [
+    [120, 'disk(reservations: [(DYNAMIC,r)])[RAW(,,fast)]:80; disk[RAW(,,fast)]:40'],
+    [80, 'disk(reservations: [(DYNAMIC,r)])[RAW(,,fast)]:80'],
+    [30, 'disk(reservations: [(DYNAMIC,r)])[RAW(,,fast)]:30'],
+  ];
+  for (const [megabytes, want] of sizes)
+    assert.equal(new Story(kept, megabytes).subscribed().total(), want);
+});
+
 test('what a volume gives back is no more than is configured now', () => {
   const kept = new Story()
     .subscribed()

@@ -7,6 +7,7 @@ import {
   takenBy,
   unallocated,
 } from '#mesos/resources/conversions.ts';
+import { keyOf } from '#mesos/resources/kinds.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import { isTerminalOperation } from '#wire/mesos/operation-states.ts';
 import type {
@@ -180,13 +181,16 @@ export class ProviderCore {
       .filter(({ disk }) => disk?.source?.id === undefined && disk?.source?.profile === profile)
       .subtract(taken);
     const rest = used.add(taken);
-    const megabytes = this.#settings.megabytes - rest.scalar('disk');
-    const more = megabytes - raw.scalar('disk');
-    if (more >= 0) this.#total = rest.add(raw).add(this.#raw(more));
-    else {
-      const kept = raw.subtract(this.#raw(-more));
-      this.#total = rest.add(kept.scalar('disk') <= megabytes ? kept : Resources.none);
-    }
+    let left = Math.max(0, this.#settings.megabytes - rest.scalar('disk'));
+    const isPlain = (one: Resource): boolean =>
+      keyOf(one) === keyOf(this.#plain(1, { type: 'RAW', profile }));
+    // What frameworks have reserved stays as long as there is room.
+    const parts = [...raw.filter((one) => !isPlain(one)).toWire()].flatMap((one) => {
+      const value = Math.min(one.scalar?.value ?? 0, left);
+      left -= value;
+      return value > 0 ? [{ ...one, scalar: { value } }] : [];
+    });
+    this.#total = rest.add(Resources.of(parts)).add(this.#raw(left));
     if (isNew || !this.#total.equals(before)) this.#keep();
   }
 
