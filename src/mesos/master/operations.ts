@@ -499,7 +499,9 @@ function sameStatus(a: OperationStatus, b: OperationStatus): boolean {
 /** As it is told again: nobody acknowledges it. */
 function latestStatus({ operation }: OperationRecord): OperationStatus {
   const { uuid: _uuid, ...status } = operation.statuses?.at(-1) ?? operation.latest_status;
-  return status;
+  const { id } = operation.info;
+  // Providers know operations by their UUID alone.
+  return id === undefined ? status : { ...status, operation_id: id };
 }
 
 /** Operations with an id: what frameworks may ask for, and where. Undefined when they may. */

@@ -388,3 +388,18 @@ test('an agent that is back has what its providers had, before it tells of them'
   story.tell([]);
   assert.equal(story.total(), PLAIN);
 });
+
+test('a framework that asks is told its own id of an operation, which the provider may not know', () => {
+  const story = new Story().subscribe();
+  const operation: Operation = {
+    framework_id: { value: story.frameworkId },
+    info: createDisk(raw(40)),
+    latest_status: { state: 'OPERATION_PENDING', resource_provider_id: provider_id },
+    uuid: uuid(3),
+  };
+  story.tell(reported([raw(100)], 1, [operation]));
+  const reconcile_operations = { operations: [{ operation_id: { value: 'make' } }] };
+  story.master.call(story.frameworkId, { type: 'RECONCILE_OPERATIONS', reconcile_operations });
+  const last = story.statuses().at(-1);
+  assert.deepEqual([last?.operation_id?.value, last?.state], ['make', 'OPERATION_PENDING']);
+});
