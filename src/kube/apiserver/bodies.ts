@@ -29,6 +29,8 @@ export interface Exchange {
   audit?: AuditRecord | undefined;
   /** Called when a watch has sent its first state: it takes no part in what is under way any more. */
   onStarted?: () => void;
+  /** Length of the answer, before it is packed. */
+  answeredBytes?: number;
 }
 
 export interface Body {
@@ -168,6 +170,7 @@ export function sendBytes(exchange: Exchange, bytes: Buffer, options: SendOption
   if (response.headersSent || response.destroyed) return;
   const headers = headersOf(exchange, options);
   const status = options.status ?? 200;
+  exchange.answeredBytes = bytes.length;
   exchange.audit?.answered(status, () => objectOf(bytes, String(headers['Content-Type'])));
   if (bytes.length <= GZIP_BYTES_MIN || !wantsGzip(request)) {
     headers['Content-Length'] = String(bytes.length);

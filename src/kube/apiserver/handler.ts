@@ -42,8 +42,11 @@ import { isProxied, NodeProxy } from './node-proxy.ts';
 import { Health, type Stage } from './health.ts';
 import { pathOfNothing, PublicPaths, version } from './public-paths.ts';
 import { attemptedBy, checkRoute, reviewResources } from './routes.ts';
+import { InternalMetrics } from './metrics/internals.ts';
+import { ObjectCounts } from './metrics/object-counts.ts';
+import { measureRequest } from './metrics/measure-request.ts';
 import { RequestMetrics } from './request-metrics.ts';
-import { ServerMetrics } from './server-metrics.ts';
+import { authorizationResult, buildInfo, ServerMetrics } from './server-metrics.ts';
 import { checkEscalation, type EscalationServices } from './authz/escalation.ts';
 import { RbacAuthorizer, rulesFor, type AccessRequest } from './rbac.ts';
 import { Reads } from './reads.ts';
@@ -71,6 +74,7 @@ export interface HandlerOptions {
   readonly requestHeader?: RequestHeaderTrust | undefined;
   /** Requests that are carried out at once. */
   readonly inflightMax?: number | undefined;
+  readonly internals?: InternalMetrics | undefined;
 }
 
 /** Upstream's defaults: 400 that read, 200 that write. */
@@ -92,6 +96,7 @@ export class Handler {
   readonly #health: Health;
   readonly #metrics = new RequestMetrics();
   readonly #server: ServerMetrics;
+  readonly #internals: InternalMetrics;
   #isLoaded = false;
   readonly #admission: AdmissionChain;
   readonly #definitions: Definitions;
@@ -107,33 +112,8 @@ export class Handler {
   constructor(options: HandlerOptions, env: Env) {
     this.#options = options;
     this.#env = env;
-    const {
-      gitVersion: git_version,
-      gitCommit: git_commit,
-      gitTreeState: git_tree_state,
-    } = version;
-    const {
-      buildDate: build_date,
-      goVersion: go_version,
-      compiler,
-      major,
-      minor,
-      platform,
-    } = version;
-    this.#server = new ServerMetrics(
-      {
-        git_version,
-        git_commit,
-        git_tree_state,
-        build_date,
-        go_version,
-        compiler,
-        major,
-        minor,
-        platform,
-      },
-      env.clock.now(),
-    );
+    this.#internals = options.internals ?? new InternalMetrics(() => env.clock.monotonicMs());
+    this.#server = new ServerMetrics(buildInfo(version), env.clock.now());
     this.registry = options.registry;
     const { store, registry, serviceCidr } = options;
     this.resources = new Resources(
@@ -181,7 +161,11 @@ export class Handler {
         now: () => env.clock.now(),
         provideNamespace: (name) => provideNamespace(this.resources, registry, name),
       },
-      { chargeQuota: chargeQuotaBy(this.resources, registry), env },
+      {
+        chargeQuota: chargeQuotaBy(this.resources, registry),
+        env,
+        times: this.#internals.admission,
+      },
       options.plugins,
     );
     this.#authorizer = new AuthorizerChain(this.#authorizers(options.access?.authorizers));
@@ -211,10 +195,12 @@ export class Handler {
       health: this.#health,
       metrics: this.#metrics,
       server: this.#server,
+      internals: this.#internals,
+      objects: new ObjectCounts(store, registry, () => env.clock.monotonicMs()),
       aggregation: this.#aggregation,
       flows: this.#flows,
     });
-    this.#reads = new Reads(store, this.resources, env);
+    this.#reads = new Reads(store, this.resources, env, this.#internals);
     const services = {
       tokens: options.tokens,
       definitions: this.#definitions,
@@ -368,15 +354,11 @@ export class Handler {
     }
   }
 
-  #measure({ request, response }: Exchange, info: RequestInfo): void {
-    const { clock } = this.#env;
-    const startedAt = clock.monotonicMs();
+  #measure(exchange: Exchange, info: RequestInfo): void {
     const isKnown = this.registry.byResource(info.group, info.version, info.resource) !== undefined;
-    const isApply = String(request.headers['content-type'] ?? '').includes('apply-patch');
-    const end = this.#metrics.begin({ info, isKnown, isApply });
-    response.once('close', () => {
-      end(response.statusCode, (clock.monotonicMs() - startedAt) / 1_000);
-    });
+    const now = (): number => this.#env.clock.monotonicMs();
+    const to = { requests: this.#metrics, internals: this.#internals, now };
+    measureRequest(exchange, { info, isKnown }, to);
   }
 
   #answerError(exchange: Exchange, error: unknown): void {
@@ -417,7 +399,9 @@ export class Handler {
     const origin = { id, remote: socket.remoteAddress };
     let real: UserInfo;
     try {
-      real = await this.#authenticator.authenticate(request, socket);
+      real = await this.#internals.authentication(() =>
+        this.#authenticator.authenticate(request, socket),
+      );
       this.#server.authenticated(real.name);
     } catch (error) {
       this.#server.unauthenticated();
@@ -448,7 +432,10 @@ export class Handler {
     access: AccessRequest,
   ): Promise<void> {
     const { audit } = exchange;
-    const { kind, reason } = await this.#authorizer.authorize(access);
+    const { kind, reason } = await this.#internals.authorization(
+      () => this.#authorizer.authorize(access),
+      ({ kind: how }) => authorizationResult(how),
+    );
     this.#server.authorized(kind);
     if (audit !== undefined) {
       const decision = kind === 'allow' ? 'allow' : 'forbid';

@@ -2,6 +2,7 @@
 // k8s.io/apiserver v0.37). What a check found out stays in the log: the paths are public.
 import type { Env } from '#env/env.ts';
 import type { Store } from '#store/store.ts';
+import { Counter, Gauge } from './metrics/metric-set.ts';
 
 /** A check that takes longer has failed. */
 const CHECK_MS_MAX = 2_000;
@@ -75,6 +76,11 @@ export class Health {
   readonly #checks: readonly Check[];
   readonly #reached = new Set<Stage>();
   #isEnding = false;
+  readonly #totals = new Counter('kubernetes_healthchecks_total', ['name', 'status', 'type']);
+  readonly #last = new Map<string, number>();
+  readonly #results = new Gauge('kubernetes_healthcheck', ['name', 'type'], () =>
+    [...this.#last].map(([key, value]) => [key.split(' '), value] as const),
+  );
 
   constructor({ store, isSynced }: HealthOptions, env: Pick<Env, 'timers' | 'log'>) {
     this.#env = env;
@@ -106,7 +112,7 @@ export class Health {
     const [, endpoint = '', ...rest] = path.split('/');
     const checks = this.#checksOf(endpoint);
     if (checks === undefined) return undefined;
-    if (rest.length > 0) return await this.#single(checks, rest.join('/'));
+    if (rest.length > 0) return await this.#single(checks, rest.join('/'), endpoint);
     const excluded = new Set(query.getAll('exclude').filter((name) => name !== ''));
     const lines: string[] = [];
     const failed: string[] = [];
@@ -115,7 +121,7 @@ export class Health {
         lines.push(`[+]${check.name} excluded: ok`);
         continue;
       }
-      const error = await this.#failure(check);
+      const error = await this.#judged(check, endpoint);
       if (error !== undefined) failed.push(check.name);
       lines.push(
         error === undefined ? `[+]${check.name} ok` : `[-]${check.name} failed: reason withheld`,
@@ -145,13 +151,30 @@ export class Health {
       : undefined;
   }
 
-  async #single(checks: readonly Check[], name: string): Promise<HealthAnswer | undefined> {
+  async #single(
+    checks: readonly Check[],
+    name: string,
+    endpoint: string,
+  ): Promise<HealthAnswer | undefined> {
     const check = checks.find((one) => one.name === name);
     if (check === undefined) return undefined;
-    const error = await this.#failure(check);
+    const error = await this.#judged(check, endpoint);
     return error === undefined
       ? { status: 200, text: 'ok' }
       : { status: 500, text: `internal server error: ${error}\n` };
+  }
+
+  async #judged(check: Check, type: string): Promise<string | undefined> {
+    const error = await this.#failure(check);
+    const isWell = error === undefined;
+    this.#totals.add([check.name, isWell ? 'success' : 'error', type]);
+    this.#last.set(`${check.name} ${type}`, isWell ? 1 : 0);
+    return error;
+  }
+
+  /** What the checks found, those of the server itself included: /metrics/slis. */
+  lines(): string[] {
+    return [...this.#results.lines(), ...this.#totals.lines()];
   }
 
   async #failure({ check }: Check): Promise<string | undefined> {

@@ -23,6 +23,9 @@ import {
 import { unknownResource } from './faults.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
 import type { Health } from './health.ts';
+import type { InternalMetrics } from './metrics/internals.ts';
+import type { ObjectCounts } from './metrics/object-counts.ts';
+import { metricPage } from './metrics/page.ts';
 import { OpenApiDocuments, type Document } from './openapi-documents.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { RequestMetrics } from './request-metrics.ts';
@@ -50,6 +53,8 @@ export interface PublicPathsOptions {
   readonly health: Health;
   readonly metrics: RequestMetrics;
   readonly server: ServerMetrics;
+  readonly internals: InternalMetrics;
+  readonly objects: ObjectCounts;
   readonly aggregation: Aggregation;
   readonly flows: FlowControl;
 }
@@ -66,6 +71,8 @@ export class PublicPaths {
   readonly #health: Health;
   readonly #requests: RequestMetrics;
   readonly #server: ServerMetrics;
+  readonly #internals: InternalMetrics;
+  readonly #objects: ObjectCounts;
   readonly #aggregation: Aggregation;
   readonly #flows: FlowControl;
   #address = '';
@@ -78,6 +85,8 @@ export class PublicPaths {
     this.#health = options.health;
     this.#requests = options.metrics;
     this.#server = options.server;
+    this.#internals = options.internals;
+    this.#objects = options.objects;
     this.#tokens = options.tokens;
     this.#aggregation = options.aggregation;
     this.#flows = options.flows;
@@ -111,7 +120,9 @@ export class PublicPaths {
       case '/version':
         return sendJson(exchange, version);
       case '/metrics':
-        return sendText(exchange, this.#metrics(), { contentType: 'text/plain; version=0.0.4' });
+        return this.#sendMetrics(exchange, await this.#metrics());
+      case '/metrics/slis':
+        return this.#sendMetrics(exchange, [...this.#health.lines(), ...this.#server.startLines()]);
       case '/openid/v1/jwks':
         return sendJson(exchange, await this.#tokens.jwks());
       case '/.well-known/openid-configuration':
@@ -151,6 +162,7 @@ export class PublicPaths {
       ...apis,
       ...health,
       '/metrics',
+      '/metrics/slis',
       '/openapi/v2',
       '/openapi/v3',
       '/openid/v1/jwks',
@@ -174,14 +186,21 @@ export class PublicPaths {
     sendText(exchange, answer.text, { status: answer.status, contentType, headers });
   }
 
-  #metrics(): string {
+  async #metrics(): Promise<string[]> {
     return [
       ...this.#requests.lines(),
       ...this.#server.lines(),
+      ...this.#internals.lines(),
+      ...(await this.#objects.lines()),
+      ...this.#health.lines(),
       ...this.#aggregation.metrics(),
       ...this.#flows.metrics(),
-      '',
-    ].join('\n');
+    ];
+  }
+
+  #sendMetrics(exchange: Exchange, lines: readonly string[]): void {
+    const { contentType, bytes } = metricPage(lines, exchange.request.headers.accept);
+    sendBytes(exchange, bytes, { contentType });
   }
 
   #discovery(exchange: Exchange, path: string): void {

@@ -24,7 +24,7 @@ import type { RequestInfo } from './request-info.ts';
 import type { Resources } from './resources.ts';
 import { scaleInfo, scaleOf } from './scale.ts';
 import { watchForm } from './watch-forms.ts';
-import { WatchHub } from './watch-hub.ts';
+import { WatchHub, type WatchListener } from './watch-hub.ts';
 import { WatchStream } from './watch-stream.ts';
 
 export class Reads {
@@ -33,10 +33,10 @@ export class Reads {
   readonly #hub: WatchHub;
   readonly #env: Env;
 
-  constructor(store: Store, resources: Resources, env: Env) {
+  constructor(store: Store, resources: Resources, env: Env, listener?: WatchListener) {
     this.#store = store;
     this.#resources = resources;
-    this.#hub = new WatchHub(store);
+    this.#hub = new WatchHub(store, listener);
     this.#env = env;
   }
 

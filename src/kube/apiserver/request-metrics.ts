@@ -33,7 +33,7 @@ function escaped(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
 
-function verbOf(info: RequestInfo, isApply: boolean): string {
+export function verbOf(info: RequestInfo, isApply: boolean): string {
   if (info.subresource !== undefined && connecting.has(info.subresource)) {
     return info.subresource === 'log' ? 'GET' : 'CONNECT';
   }
@@ -41,7 +41,7 @@ function verbOf(info: RequestInfo, isApply: boolean): string {
   return verbs[info.verb] ?? (info.isResource ? 'other' : info.verb.toUpperCase());
 }
 
-function scopeOf({ isResource, name, verb, namespace }: RequestInfo): string {
+export function scopeOf({ isResource, name, verb, namespace }: RequestInfo): string {
   if (name !== undefined || (isResource && verb === 'create')) return 'resource';
   if (namespace !== undefined) return 'namespace';
   return isResource ? 'cluster' : '';

@@ -12,6 +12,19 @@ function text(labels: Labels): string {
 /** Users are not told apart: anybody could make labels. */
 const WELL_KNOWN = /^system:(?:apiserver|kube-controller-manager|kube-scheduler|anonymous)$/;
 
+/** As labels are written: `git_version` of `gitVersion`. */
+export function buildInfo(version: Labels): Labels {
+  return Object.fromEntries(
+    Object.entries(version).map(([key, value]) => [
+      key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      value,
+    ]),
+  );
+}
+
+export const authorizationResult = (kind: 'allow' | 'deny' | 'none'): string =>
+  ({ allow: 'allowed', deny: 'denied', none: 'no-opinion' })[kind];
+
 export class ServerMetrics {
   readonly #counters = new Map<string, Map<string, number>>();
   readonly #version: Labels;
@@ -42,8 +55,7 @@ export class ServerMetrics {
   }
 
   authorized(kind: 'allow' | 'deny' | 'none'): void {
-    const result = { allow: 'allowed', deny: 'denied', none: 'no-opinion' }[kind];
-    this.#count('authorization_attempts_total', { result });
+    this.#count('authorization_attempts_total', { result: authorizationResult(kind) });
   }
 
   audited(): void {
@@ -81,8 +93,16 @@ export class ServerMetrics {
       ]),
       '# TYPE kubernetes_build_info gauge',
       line('kubernetes_build_info', text(this.#version), 1),
+      '# TYPE version_info gauge',
+      line('version_info', text(versionInfo(this.#version)), 1),
       ...this.#process(),
     ];
+  }
+
+  /** Of the process that the checks are of. */
+  startLines(): string[] {
+    const name = 'process_start_time_seconds';
+    return [`# TYPE ${name} gauge`, line(name, '', this.#startedAt)];
   }
 
   #process(): string[] {
@@ -96,11 +116,24 @@ export class ServerMetrics {
       process_open_fds: ['gauge', openFiles()],
       process_max_fds: ['gauge', mostFiles()],
       process_virtual_memory_bytes: ['gauge', virtualBytes()],
+      process_virtual_memory_max_bytes: ['gauge', mostVirtualBytes()],
+      process_network_receive_bytes_total: ['counter', networkBytes('InOctets')],
+      process_network_transmit_bytes_total: ['counter', networkBytes('OutOctets')],
     };
     return Object.entries(values).flatMap(([name, [kind, value]]) =>
       value === undefined ? [] : [`# TYPE ${name} ${kind}`, line(name, '', value)],
     );
   }
+}
+
+/** Of the API, which is one version of Kubernetes whatever serves it. */
+function versionInfo({ git_version = '', major = '', minor = '' }: Labels): Labels {
+  return {
+    binary: git_version.replace(/^v|\+.*$/g, ''),
+    component: 'kube',
+    emulation: `${major}.${minor}`,
+    min_compat: `${major}.${Number(minor) - 1}`,
+  };
 }
 
 const line = (name: string, labels: string, value: number): string =>
@@ -127,4 +160,25 @@ function virtualBytes(): number | undefined {
   const status = told(() => readFileSync('/proc/self/status', 'utf8'));
   const found = /^VmSize:\s+(\d+) kB/m.exec(status ?? '')?.[1];
   return found === undefined ? undefined : Number(found) * 1_024;
+}
+
+/** Beyond what is representable: there is no limit. */
+const UNLIMITED = 2 ** 64;
+
+function mostVirtualBytes(): number | undefined {
+  const limits = told(() => readFileSync('/proc/self/limits', 'utf8'));
+  const found = /^Max address space\s+(\S+)/m.exec(limits ?? '')?.[1];
+  if (found === undefined) return undefined;
+  return found === 'unlimited' ? UNLIMITED : Number(found);
+}
+
+/** Of the network namespace that the process is in. */
+function networkBytes(field: string): number | undefined {
+  const text = told(() => readFileSync('/proc/self/net/netstat', 'utf8'));
+  const [names, values] = (text ?? '')
+    .split('\n')
+    .filter((one) => one.startsWith('IpExt:'))
+    .map((one) => one.split(' '));
+  const at = names?.indexOf(field) ?? -1;
+  return at < 0 || values?.[at] === undefined ? undefined : Number(values[at]);
 }

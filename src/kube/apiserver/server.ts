@@ -20,6 +20,8 @@ import type { RequestHeaderTrust } from './authentication.ts';
 import { bootstrap, publishAuthentication, publishEndpoint } from './bootstrap.ts';
 import { addressAt } from './cidr.ts';
 import { Handler } from './handler.ts';
+import { InternalMetrics } from './metrics/internals.ts';
+import { kindsOf, MeasuredStore } from './metrics/measured-store.ts';
 import { ServingCertificate } from './serving-certificate.ts';
 import { TokenAuthority } from './tokens.ts';
 
@@ -80,7 +82,11 @@ async function openFrontProxy(
 }
 
 export async function startApiServer(options: ApiServerOptions, env: Env): Promise<ApiServer> {
-  const { home, listen, store, registry, serviceCidr, instance } = options;
+  const { home, listen, registry, serviceCidr, instance } = options;
+  const clockMs = (): number => env.clock.monotonicMs();
+  const internals = new InternalMetrics(clockMs);
+  const kindOf = kindsOf(registry.all());
+  const store = new MeasuredStore(options.store, internals, { kindOf, now: clockMs });
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const now = env.clock.now();
   const authority = await Authority.open(join(home, 'pki'), now);
@@ -127,6 +133,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
       frontProxy: front.pair,
       requestHeader,
       inflightMax: options.inflightMax,
+      internals,
     },
     env,
   );

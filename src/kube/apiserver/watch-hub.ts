@@ -13,6 +13,12 @@ export interface Interest {
   readonly form: WatchForm;
 }
 
+/** Is told what is sent, and what the store says. */
+export interface WatchListener {
+  watched(info: ResourceInfo, bytes: number, receivers: number): void;
+  received(info: ResourceInfo, events: number): void;
+}
+
 /** One client's stream. */
 export interface Receiver {
   write(bytes: Buffer): void;
@@ -24,12 +30,18 @@ export interface Receiver {
 export class Channel {
   readonly #interest: Interest;
   readonly #schedule: (channel: Channel) => void;
+  readonly #listener: WatchListener | undefined;
   readonly receivers = new Set<Receiver>();
   #pending: Buffer[] = [];
 
-  constructor(interest: Interest, schedule: (channel: Channel) => void) {
+  constructor(
+    interest: Interest,
+    schedule: (channel: Channel) => void,
+    listener: WatchListener | undefined,
+  ) {
     this.#interest = interest;
     this.#schedule = schedule;
+    this.#listener = listener;
   }
 
   onEvents(events: readonly StoreEvent[], made: EventBytes): void {
@@ -41,7 +53,9 @@ export class Channel {
       const meant = classify(info, event, selection);
       if (meant === undefined) continue;
       if (this.#pending.length === 0) this.#schedule(this);
-      this.#pending.push(made.bytes(meant, form));
+      const bytes = made.bytes(meant, form);
+      this.#listener?.watched(info, bytes.length, this.receivers.size);
+      this.#pending.push(bytes);
     }
   }
 
@@ -80,12 +94,14 @@ interface Feed {
 
 export class WatchHub {
   readonly #store: Store;
+  readonly #listener: WatchListener | undefined;
   readonly #feeds = new Map<ResourceInfo, Feed>();
   readonly #dirty = new Set<Channel>();
   #isScheduled = false;
 
-  constructor(store: Store) {
+  constructor(store: Store, listener?: WatchListener) {
     this.#store = store;
+    this.#listener = listener;
   }
 
   /** The receiver gets every event after the store's revision of now, until it leaves. */
@@ -95,7 +111,7 @@ export class WatchHub {
     const key = `${form.key}\n${interest.namespace ?? ''}\n${JSON.stringify(interest.selection)}`;
     let channel = feed.channels.get(key);
     if (channel === undefined) {
-      channel = new Channel(interest, (one) => this.#schedule(one));
+      channel = new Channel(interest, (one) => this.#schedule(one), this.#listener);
       feed.channels.set(key, channel);
     }
     channel.flush();
@@ -138,6 +154,7 @@ export class WatchHub {
       { start, end: prefixEnd(start), startRevision: this.#store.revision() + 1 },
       {
         onEvents: (events) => {
+          this.#listener?.received(info, events.length);
           const made = new EventBytes();
           for (const channel of channels.values()) channel.onEvents(events, made);
         },

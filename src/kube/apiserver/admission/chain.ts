@@ -3,6 +3,7 @@
 import { same } from '#base/same.ts';
 import type { Env } from '#env/env.ts';
 import type { Store } from '#store/store.ts';
+import type { AdmissionStep, AdmissionTimes } from '#kube/apiserver/metrics/internals.ts';
 import { ObjectCache } from '#kube/apiserver/object-cache.ts';
 import {
   certificateApproval,
@@ -121,9 +122,16 @@ interface Dynamic {
   readonly judges: readonly AdmissionPlugin[];
 }
 
+export interface ChainOptions {
+  readonly chargeQuota: ChargeQuota;
+  readonly env: PluginEnv;
+  readonly times?: AdmissionTimes | undefined;
+}
+
 export class AdmissionChain {
   readonly #services: AdmissionServices;
   readonly #selection: PluginSelection;
+  readonly #times: AdmissionTimes | undefined;
   readonly #plugins: readonly AdmissionPlugin[];
   /** After everything else: what somebody else refuses uses nothing. */
   readonly #last: readonly AdmissionPlugin[];
@@ -131,11 +139,12 @@ export class AdmissionChain {
 
   constructor(
     services: AdmissionServices,
-    { chargeQuota, env }: { readonly chargeQuota: ChargeQuota; readonly env: PluginEnv },
+    { chargeQuota, env, times }: ChainOptions,
     selection: PluginSelection = pluginSelection({}),
   ) {
     this.#services = services;
     this.#selection = selection;
+    this.#times = times;
     this.#plugins = selected(selection, env);
     const quota = resourceQuota(chargeQuota, selection.configOf('ResourceQuota'));
     this.#last = [quota, alwaysDeny].filter(({ name }) => selection.isOn(name));
@@ -162,7 +171,12 @@ export class AdmissionChain {
 
   /** May change and replace the object. Throws ApiError for a refusal. */
   async mutate(request: AdmissionRequest): Promise<void> {
-    for (const plugin of this.#plugins) await plugin.mutate?.(request, this.#services);
+    const step = { operation: request.operation, type: 'admit' } as const;
+    await this.#timed(step, () => this.#change(request));
+  }
+
+  async #change(request: AdmissionRequest): Promise<void> {
+    await this.#all(this.#plugins, 'mutate', request);
     const dynamic = this.#dynamic;
     const isAny =
       dynamic !== undefined && changing.some((one) => dynamic.cache.all(one).length > 0);
@@ -171,16 +185,51 @@ export class AdmissionChain {
     for (const one of dynamic.changers) await one.mutate(request, this.#services, false);
     if (before === undefined || same(before, request.object)) return;
     // What others changed, everybody who wants to may see once more.
-    for (const plugin of this.#plugins) await plugin.mutate?.(request, this.#services);
+    await this.#all(this.#plugins, 'mutate', request);
     for (const one of dynamic.changers) await one.mutate(request, this.#services, true);
   }
 
   /** Of the object as it would be stored. Throws ApiError for a refusal. */
   async validate(request: AdmissionRequest): Promise<void> {
-    for (const plugin of this.#plugins) await plugin.validate?.(request, this.#services);
-    for (const plugin of this.#dynamic?.judges ?? []) {
-      await plugin.validate?.(request, this.#services);
+    const step = { operation: request.operation, type: 'validate' } as const;
+    await this.#timed(step, async () => {
+      await this.#all(this.#plugins, 'validate', request);
+      await this.#all(this.#dynamic?.judges ?? [], 'validate', request);
+      await this.#all(this.#last, 'validate', request);
+    });
+  }
+
+  async #all(
+    plugins: readonly AdmissionPlugin[],
+    method: 'mutate' | 'validate',
+    request: AdmissionRequest,
+  ): Promise<void> {
+    const times = this.#times;
+    const type = method === 'mutate' ? 'admit' : 'validate';
+    const { operation } = request;
+    for (const plugin of plugins) {
+      if (plugin[method] === undefined) continue;
+      const startedAt = times?.now() ?? 0;
+      const told = (rejected: boolean): void =>
+        times?.plugin({ name: plugin.name, operation, type }, rejected, times.now() - startedAt);
+      try {
+        await plugin[method](request, this.#services);
+      } catch (error) {
+        told(true);
+        throw error;
+      }
+      told(false);
     }
-    for (const plugin of this.#last) await plugin.validate?.(request, this.#services);
+  }
+
+  async #timed(step: AdmissionStep, work: () => Promise<void>): Promise<void> {
+    const startedAt = this.#times?.now() ?? 0;
+    let rejected = true;
+    try {
+      await work();
+      rejected = false;
+    } finally {
+      this.#times?.step(step, rejected, this.#times.now() - startedAt);
+    }
   }
 }
