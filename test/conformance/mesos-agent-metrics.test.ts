@@ -106,6 +106,20 @@ suite(`metrics of the agent (${bestMaster} master)`, () => {
     );
   });
 
+  test('statistics of an executor have its limits under both names', async () => {
+    framework.launch([{ id: 'measured', script: 'sleep 600', cpus: 0.5, mem: 64 }]);
+    await framework.reached('measured', 'TASK_RUNNING');
+    const answer = await fetch(`${machine.agentUrl}/monitor/statistics`);
+    const [first] = (await answer.json()) as { statistics: Record<string, number> }[];
+    const { statistics } = first ?? assert.fail('nothing runs');
+    assert.equal(statistics['cpus_soft_limit'], statistics['cpus_limit']);
+    assert.equal(statistics['mem_soft_limit_bytes'], statistics['mem_limit_bytes']);
+    assert.ok((statistics['cpus_soft_limit'] ?? 0) >= 0.5);
+    assert.ok((statistics['mem_rss_bytes'] ?? 0) > 0);
+    framework.kill('measured');
+    await framework.reached('measured', 'TASK_KILLED');
+  });
+
   test('ends of tasks, updates, executors and launches that failed are counted', async () => {
     framework.launch([
       { id: 'finishes', script: 'true' },
@@ -119,14 +133,14 @@ suite(`metrics of the agent (${bestMaster} master)`, () => {
     await framework.reached('is-killed', 'TASK_KILLED');
     const told = await eventually('all executors have ended', async () => {
       const now = await metrics();
-      return now['slave/executors_terminated'] === 3 ? now : undefined;
+      return now['slave/executors_terminated'] === 4 ? now : undefined;
     });
     assert.equal(told['slave/tasks_finished'], 1);
     assert.equal(told['slave/tasks_failed'], 1);
-    assert.equal(told['slave/tasks_killed'], 1);
+    assert.equal(told['slave/tasks_killed'], 2);
     assert.equal(told['slave/tasks_lost'], 0);
     // STARTING, RUNNING and the end of each.
-    assert.equal(told['slave/valid_status_updates'], 9);
+    assert.equal(told['slave/valid_status_updates'], 12);
     assert.equal(told['slave/invalid_status_updates'], 0);
     assert.equal(told['slave/tasks_running'], 0);
     assert.ok((told['slave/executor_directory_max_allowed_age_secs'] ?? -1) >= 0);

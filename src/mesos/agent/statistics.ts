@@ -32,10 +32,10 @@ function statisticsOf(
   now: Instant,
 ): ResourceStatistics {
   const timestamp = now / 1000;
-  const mem = scalarSum(limits, 'mem');
+  const [cpus, mem] = [scalarSum(limits, 'cpus'), scalarSum(limits, 'mem')];
   const bounds = {
-    ...(limits.length === 0 ? {} : { cpus_limit: scalarSum(limits, 'cpus') }),
-    ...(mem === 0 ? {} : { mem_limit_bytes: mem * MB }),
+    ...(limits.length === 0 ? {} : { cpus_limit: cpus, cpus_soft_limit: cpus }),
+    ...(mem === 0 ? {} : { mem_limit_bytes: mem * MB, mem_soft_limit_bytes: mem * MB }),
   };
   if (usage === undefined) return { timestamp, ...bounds };
   const { detail } = usage;
