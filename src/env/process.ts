@@ -75,6 +75,8 @@ export interface ProcessLimits {
   readonly pidsMax?: number | undefined;
   /** The only devices that may be made and opened, as `c 1:3 rwm`; absent: all. */
   readonly devices?: readonly string[] | undefined;
+  /** The class of its packets (net_cls.classid), where it is under `net_cls`. */
+  readonly netClass?: number | undefined;
   /**
    * Further controllers of cgroups that it is to be under (`cpuset`, `blkio`, `hugetlb`, `perf_event`, `net_cls`, `net_prio`),
    * for what they tell, or for others to set.

@@ -203,6 +203,7 @@ export function applyLimits(cgroups: CgroupRoots, path: string, limits: ProcessL
     }
   }
   if (pidsMax !== undefined) write('pids', 'pids.max', String(pidsMax));
+  if (limits.netClass !== undefined) write('net_cls', 'net_cls.classid', String(limits.netClass));
   if (devices === undefined) return;
   if (v2) {
     allowDevices(folderOf(cgroups, 'devices', path) ?? '', devices);

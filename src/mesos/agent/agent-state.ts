@@ -33,6 +33,8 @@ export interface Executor {
   pid: number | undefined;
   /** Those that its container has joined; undefined: it is in the host's. */
   networks?: readonly NetworkInfo[] | undefined;
+  /** Of its packets. */
+  netClass?: number | undefined;
   queued: Queued[];
   /** Told to the executor, not ended. */
   readonly launched: Map<string, Task>;

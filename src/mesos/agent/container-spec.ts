@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
-import type { ProcessMount, ProcessSpec } from '#env/process.ts';
+import type { ProcessLimits, ProcessMount, ProcessSpec } from '#env/process.ts';
 import type {
   CommandInfo,
   ContainerInfo,
@@ -38,6 +38,7 @@ import type { AllowedDevice } from './devices.ts';
 import type { AgentFlags } from './flags.ts';
 import { type AgentPaths, pathPart } from './paths.ts';
 import type { ProjectQuotas } from './project-quotas.ts';
+import { NetClasses } from './net-classes.ts';
 import { networkFiles, networkOf, Networks } from './networks.ts';
 import { placeOf } from './running-place.ts';
 import { tokenVariables, type AgentSecurity } from './security-flags.ts';
@@ -106,6 +107,7 @@ export class ContainerSpecs {
   readonly limits: ContainerLimits;
   readonly roots: ImageRoots;
   readonly gpus: Gpus;
+  readonly netClasses: NetClasses;
   /** Undefined without `--volume_gid_range`. */
   readonly gids: VolumeGids | undefined;
   readonly #options: ContainerSpecOptions;
@@ -120,7 +122,8 @@ export class ContainerSpecs {
     const { flags, paths } = options;
     this.limits = new ContainerLimits(flags);
     this.gpus = new Gpus(flags, paths.gpus, disk);
-    const { volumeGids } = flags;
+    const { netClasses, volumeGids } = flags;
+    this.netClasses = new NetClasses(netClasses, paths.netClasses, disk);
     this.gids = volumeGids && new VolumeGids(volumeGids, paths.volumeGids, disk, env.log);
     this.networks = new Networks({
       folder: paths.networks,
@@ -153,6 +156,13 @@ export class ContainerSpecs {
   /** By what the operator has set, or the container's environment. */
   #rotation(command: CommandInfo | undefined): ProcessSpec['rotation'] {
     return this.#options.flags.logger?.rotation(command?.environment);
+  }
+
+  /** With what the container of that name has by itself: devices, the class of its packets. */
+  #own(limits: ProcessLimits, name: string): ProcessLimits {
+    const netClass = this.netClasses.of(name);
+    const own = this.limits.with(limits, this.gpus.of(name));
+    return netClass === undefined ? own : { ...own, netClass };
   }
 
   #fetch(command: CommandInfo | undefined, of: Omit<Fetch, 'uris'>): Promise<void> {
@@ -313,7 +323,7 @@ export class ContainerSpecs {
       stdoutPath: join(sandbox, 'stdout'),
       stderrPath: join(sandbox, 'stderr'),
       cgroup: `${this.#options.cgroupRoot}/${containerId}`,
-      limits: this.limits.with(this.limits.ofExecutor(launch.resources), this.gpus.of(containerId)),
+      limits: this.#own(this.limits.ofExecutor(launch.resources), containerId),
       rotation: this.#rotation(command),
       ...confinement.isolation,
       ...owner,
@@ -368,7 +378,7 @@ export class ContainerSpecs {
       stdoutPath: join(sandbox, 'stdout'),
       stderrPath: join(sandbox, 'stderr'),
       cgroup: this.#taskCgroup(launch, container),
-      limits: this.limits.with(this.limits.ofTask(task), this.gpus.of(name)),
+      limits: this.#own(this.limits.ofTask(task), name),
       rotation: this.#rotation(task.command),
       ...confinement.isolation,
       ...this.#input(launch, task),
@@ -418,6 +428,7 @@ export class ContainerSpecs {
     }
     const groups = new Set<number>();
     if (path.length === 1) {
+      await this.netClasses.take(nameOf(path));
       await this.gpus.take(nameOf(path), quantity(request.resources, 'gpus'));
     }
     const confinement = isSession
@@ -450,7 +461,7 @@ export class ContainerSpecs {
       ...(isolation.terminal === undefined ? {} : { stdinStaysOpen: true }),
       cgroup: `${cgroupRoot}/${path.join('/')}`,
       // What is below another container has its devices, as in Mesos.
-      limits: this.limits.with(limits, this.gpus.of(nameOf(path))),
+      limits: this.#own(limits, nameOf(path)),
       ...(isSession ? {} : { rotation: this.#rotation(command) }),
       ...isolation,
       ...(place === undefined
@@ -490,7 +501,7 @@ export class ContainerSpecs {
       stderrPath: join(sandbox, 'stderr'),
       // Its own group, so that it can be ended whole; below the task's it would be its memory, too.
       cgroup: `${this.#taskCgroup(launch, container)}-check-${id}`,
-      limits: this.limits.with(this.limits.ofTask(task), this.gpus.of(name)),
+      limits: this.#own(this.limits.ofTask(task), name),
       ...confinementOf(task.container?.linux_info, this.#options.policy),
       ...(this.#options.policy.isRoot ? { namespaces: { of: pid, rootOf } } : {}),
       ...owner,

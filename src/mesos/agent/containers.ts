@@ -184,6 +184,7 @@ export class Containers {
       if (problem !== undefined) throw new Error(problem);
       await this.#makeSandbox(container);
       await this.disk.bind(launch.containerId);
+      await this.#specs.netClasses.take(launch.containerId);
       if (launch.type === 'default') await this.#joinNetworks(container);
       if (container.isDestroyed) {
         this.#end(container, { message: 'Executor was ended before it started' });
@@ -199,13 +200,17 @@ export class Containers {
   async #joinNetworks({ launch }: Container): Promise<void> {
     const { containerId, executor } = launch;
     await this.#specs.networks.join(containerId, executor.container);
-    this.#tellNetworks(containerId);
+    this.#tellStarted(containerId);
   }
 
-  #tellNetworks(containerId: string): void {
-    const networks = this.#specs.networks.of(containerId)?.infos;
-    if (networks === undefined) return;
-    this.#onInput({ kind: 'container-started', containerId, pid: undefined, networks });
+  #tellStarted(containerId: string, pid?: number): void {
+    const networks = this.networksOf([containerId]);
+    const netClass = this.netClassOf([containerId]);
+    this.#onInput({ kind: 'container-started', containerId, pid, networks, netClass });
+  }
+
+  netClassOf(path: ContainerPath): number | undefined {
+    return this.#specs.netClasses.of(nameOf(path));
   }
 
   /** The networks that a container is in, other than the host's. */
@@ -298,6 +303,7 @@ export class Containers {
     const known = new Set(executors.map(({ executor }) => executor.containerId));
     for (const id of await this.nested.standaloneIds()) known.add(id);
     await this.#specs.gpus.recover((name) => known.has(name.split('.')[0] ?? ''));
+    await this.#specs.netClasses.recover((id) => known.has(id));
     await this.#specs.networks.recover((id) => known.has(id.split('.')[0] ?? ''));
     await this.quotas?.recover();
     const sandboxes = executors.map(({ executor: { key, containerId } }) =>
@@ -339,7 +345,7 @@ export class Containers {
     // One that was there before its disk was watched is left alone, as in Mesos.
     await this.disk.bind(containerId).catch(() => {});
     if (type !== 'custom') {
-      if (type === 'default') this.#tellNetworks(containerId);
+      if (type === 'default') this.#tellStarted(containerId);
       await this.#resumeBuiltin(container, executor);
       return;
     }
@@ -377,6 +383,7 @@ export class Containers {
     this.#ports.forget(container.launch.containerId);
     this.nested.destroyBelow([container.launch.containerId]);
     this.#tidy(this.#specs.gpus.give(container.launch.containerId));
+    this.#tidy(this.#specs.netClasses.give(container.launch.containerId));
     if (this.gids !== undefined) this.#tidy(this.gids.ended(container.sandbox));
     this.#onInput({ kind: 'container-ended', containerId: container.launch.containerId, end });
   }
@@ -404,8 +411,7 @@ export class Containers {
   #watchCustom(container: Container, process: HostProcess): void {
     const { containerId } = container.launch;
     container.process = process;
-    const networks = this.#specs.networks.of(containerId)?.infos;
-    this.#onInput({ kind: 'container-started', containerId, pid: process.pid, networks });
+    this.#tellStarted(containerId, process.pid);
     void process.exited.then((status) => {
       const message = exitMessage(status).replace(/^Command/, 'Executor');
       const end = { waitStatus: waitStatus(status), message };
@@ -451,9 +457,7 @@ export class Containers {
         remember: async (memory) => this.#rememberTasks(launch, memory),
         onUpdate: (status: TaskStatus) => this.#onInput({ kind: 'executor-update', key, status }),
         onStarted: (_taskId, pid) => {
-          if (launch.type !== 'command') return;
-          const networks = this.#specs.networks.of(containerId)?.infos;
-          this.#onInput({ kind: 'container-started', containerId, pid, networks });
+          if (launch.type === 'command') this.#tellStarted(containerId, pid);
         },
         networks: (own) => this.#specs.networks.of(`${containerId}.${own}`)?.infos,
         onEnded: (own, status) => {

@@ -163,7 +163,7 @@ export class AgentCore {
         this.#forwardData(input.key, input.data);
         return;
       case 'container-started':
-        work.containerStarted(input.containerId, input.pid, input.networks);
+        work.containerStarted(input);
         return;
       case 'container-ended':
         work.containerEnded(input.containerId, input.end, now);

@@ -33,6 +33,7 @@ import { type DefaultDns, defaultDns } from './container-dns.ts';
 import { type ContainerLogger, containerLogger } from './container-logger.ts';
 import type { Backend } from './image-root.ts';
 import { parseIsolators } from './isolators.ts';
+import { type NetClassFlags, primaryHandle, secondaryHandles } from './net-classes.ts';
 import {
   controllerOf,
   estimatorOf,
@@ -69,6 +70,7 @@ export interface AgentFlags {
   readonly gpuDevices: readonly AllowedDevice[];
   readonly gpuSharedDevices: readonly AllowedDevice[];
   readonly cgroupsRoot: string;
+  readonly netClasses: NetClassFlags;
   readonly limitsSwap: boolean;
   readonly containerDiskWatchMs: number;
   readonly enforcesDiskQuota: boolean;
@@ -264,6 +266,8 @@ const KINDS = {
   gpu_devices: flag('', devicePaths),
   gpu_shared_devices: flag('', devicePaths),
   cgroups_root: flag('strata', cgroupName),
+  cgroups_net_cls_primary_handle: flag('', primaryHandle),
+  cgroups_net_cls_secondary_handles: flag('', secondaryHandles),
   cgroups_limit_swap: flag('false', bool),
   container_disk_watch_interval: flag('15secs', durationMs),
   enforce_container_disk_quota: flag('false', bool),
@@ -390,6 +394,10 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     gpuDevices: value('gpu_devices'),
     gpuSharedDevices: value('gpu_shared_devices'),
     cgroupsRoot: value('cgroups_root'),
+    netClasses: {
+      primary: value('cgroups_net_cls_primary_handle'),
+      secondaries: value('cgroups_net_cls_secondary_handles'),
+    },
     limitsSwap: value('cgroups_limit_swap'),
     containerDiskWatchMs: value('container_disk_watch_interval'),
     enforcesDiskQuota: value('enforce_container_disk_quota'),

@@ -345,7 +345,7 @@ export class NestedContainers {
     const gone = [
       specs.removeRoots(made.info.path[0] ?? '', basename(made.folder)),
       ...(made.info.isSession ? [] : [specs.networks.leave(name)]),
-      ...(made.info.path.length === 1 ? [specs.gpus.give(name)] : []),
+      ...(made.info.path.length === 1 ? [specs.gpus.give(name), specs.netClasses.give(name)] : []),
     ];
     Promise.all(gone).catch((error: unknown) => {
       this.removeErrors += 1;

@@ -140,6 +140,10 @@ export class AgentPaths {
     return join(this.work, 'run', 'gpus.json');
   }
 
+  get netClasses(): string {
+    return join(this.work, 'run', 'net-classes.json');
+  }
+
   /** Runtime state of containers: the process host's folders, what built-in executors remember. */
   get containers(): string {
     return join(this.work, 'run', 'containers');

@@ -114,6 +114,7 @@ export async function listContainers(
       const limits = path.length === 1 && executor !== undefined ? resourcesOf(executor) : [];
       const container_id = idOf(path);
       const networks = containers.networksOf(path);
+      const classid = containers.netClassOf(path);
       return {
         ...(executor === undefined
           ? {}
@@ -127,6 +128,7 @@ export async function listContainers(
           container_id,
           ...(pid === undefined ? {} : { executor_pid: pid }),
           ...(networks === undefined ? {} : { network_infos: [...networks] }),
+          ...(classid === undefined ? {} : { cgroup_info: { net_cls: { classid } } }),
         },
         resource_statistics: {
           ...statisticsOf(usage, limits, now),

@@ -6,7 +6,6 @@ import type {
   ExecutorEvent,
   ExecutorInfo,
   FrameworkInfo,
-  NetworkInfo,
   Resource,
   StatusUpdate,
   Task,
@@ -28,7 +27,16 @@ import {
 import { isTerminal } from '#wire/mesos/task-states.ts';
 import { StatusStreams } from './status-streams.ts';
 import { Tallies } from './tallies.ts';
-import type { AgentChance, AgentEffect, AgentOptions, ContainerEnd, ExecutorKey } from './types.ts';
+import type {
+  AgentChance,
+  AgentEffect,
+  AgentInput,
+  AgentOptions,
+  ContainerEnd,
+  ExecutorKey,
+} from './types.ts';
+
+type ContainerStarted = Extract<AgentInput, { readonly kind: 'container-started' }>;
 
 interface NewStatus {
   readonly frameworkId: string;
@@ -282,19 +290,19 @@ export class TaskUpdates {
           ? [{ ip_addresses: [{ protocol: 'IPv4', ip_address: ip }] }]
           : [...executor.networks],
       ...(executor.pid === undefined ? {} : { executor_pid: executor.pid }),
+      ...(executor.netClass === undefined
+        ? {}
+        : { cgroup_info: { net_cls: { classid: executor.netClass } } }),
       ...given.container_status,
     };
   }
 
-  containerStarted(
-    containerId: string,
-    pid: number | undefined,
-    networks: readonly NetworkInfo[] | undefined,
-  ): void {
+  containerStarted({ containerId, pid, networks, netClass }: ContainerStarted): void {
     const executor = this.byContainer.get(containerId);
     if (executor === undefined) return;
     executor.pid = pid;
     executor.networks = networks;
+    executor.netClass = netClass;
   }
 
   /** launched -> launched | terminated. Answers whether the task is one that has a checkpoint. */

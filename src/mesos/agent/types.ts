@@ -188,6 +188,8 @@ export type AgentInput =
       readonly containerId: string;
       readonly pid: number | undefined;
       readonly networks?: readonly NetworkInfo[] | undefined;
+      /** Of its packets. */
+      readonly netClass?: number | undefined;
     }
   | { readonly kind: 'container-ended'; readonly containerId: string; readonly end: ContainerEnd }
   /** It uses more of something than it may, and is to end. */
