@@ -9,9 +9,10 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { run } from '#test/support/cluster.ts';
 import { findEtcd } from '#test/support/etcd.ts';
-import { embeddedRounds, type RoundsResult } from '#test/support/store-history/embedded-rounds.ts';
+import { embeddedRounds } from '#test/support/store-history/embedded-rounds.ts';
 import { namespacesMissing } from '#test/support/store-history/etcd-namespaces.ts';
 import { etcdRounds } from '#test/support/store-history/etcd-rounds.ts';
+import type { RoundsOptions, RoundsResult } from '#test/support/store-history/rounds.ts';
 
 const { values } = parseArgs({
   options: {
@@ -61,29 +62,27 @@ async function versionOf(binary: string): Promise<string> {
   return `etcd ${/etcd Version: (\S+)/.exec(stdout)?.[1] ?? ''}`;
 }
 
-const progress = (text: string): void => void process.stderr.write(`\r${text.padEnd(40)}`);
-
-if (Number(values.embedded) > 0) {
+/** Runs them, saying on standard error how far they are, and prints what was found. */
+async function prove(
+  engine: string,
+  rounds: number,
+  play: (options: RoundsOptions) => Promise<RoundsResult>,
+): Promise<void> {
   const startedAt = performance.now();
-  const rounds = Number(values.embedded);
-  const onRound = (round: number): void => progress(`embedded: round ${round}`);
-  show('embedded', startedAt, await embeddedRounds({ rounds, seed, onRound }));
+  const onRound = (round: number, fault: string): void =>
+    void process.stderr.write(`\r${`${engine}: round ${round}, ${fault}`.padEnd(50)}`);
+  show(engine, startedAt, await play({ rounds, seed, onRound }));
 }
+
+if (Number(values.embedded) > 0) await prove('embedded', Number(values.embedded), embeddedRounds);
 if (Number(values.etcd) > 0) {
   const found = await findEtcd();
   const missing = found.ok ? await namespacesMissing() : found.reason;
   if (missing !== undefined || !found.ok) {
     process.stdout.write(`etcd: not run: ${missing}\n`);
   } else {
-    const startedAt = performance.now();
-    const rounds = Number(values.etcd);
-    const onRound = (round: number, fault: string): void =>
-      progress(`etcd: round ${round}, ${fault}`);
-    show(
-      `${await versionOf(found.path)}, 3 members`,
-      startedAt,
-      await etcdRounds(found.path, { rounds, seed, onRound }),
-    );
+    const engine = `${await versionOf(found.path)}, 3 members`;
+    await prove(engine, Number(values.etcd), (options) => etcdRounds(found.path, options));
   }
 }
 process.exit();

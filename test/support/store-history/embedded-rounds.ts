@@ -4,27 +4,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { changeOf, problemsOf, type Change, type History } from './checker.ts';
+import { changeOf, type Change } from './checker.ts';
 import { EmbeddedClient } from './embedded-client.ts';
-import { everything, randomOf, Recorder, step, WatchLog } from './workload.ts';
+import { judged, type RoundsOptions, type RoundsResult, working } from './rounds.ts';
+import { everything, randomOf, Recorder, WatchLog } from './workload.ts';
 
 const CLIENTS = 8;
 
-export interface RoundsResult {
-  readonly rounds: number;
-  readonly operations: number;
-  readonly unknown: number;
-  readonly revisions: number;
-  readonly problems: readonly string[];
-  /** What the problems were found in. */
-  readonly history: History;
-}
-
-export async function embeddedRounds(options: {
-  readonly rounds: number;
-  readonly seed: number;
-  readonly onRound?: (round: number) => void;
-}): Promise<RoundsResult> {
+export async function embeddedRounds(options: RoundsOptions): Promise<RoundsResult> {
   const { rounds, seed, onRound } = options;
   const folder = mkdtempSync(join(tmpdir(), 'strata-rounds-'));
   const path = join(folder, 'store.db');
@@ -39,12 +26,11 @@ export async function embeddedRounds(options: {
   try {
     await follow();
     for (let round = 1; round <= rounds; round++) {
-      onRound?.(round);
-      let isOver = false;
-      const clients = Array.from({ length: CLIENTS }, async (_, i) => {
-        const own = randomOf(seed * 1_000 + round * CLIENTS + i);
-        while (!isOver) await step(recorder, client, `c${i}`, own);
+      onRound?.(round, 'kill');
+      const workers = Array.from({ length: CLIENTS }, (_, i) => {
+        return { name: `c${i}`, seed: seed * 1_000 + round * CLIENTS + i, store: client };
       });
+      const stop = working(recorder, workers);
       await delay(20 + random() * 180);
       if (random() < 0.2) {
         await client.signal('SIGSTOP');
@@ -53,24 +39,14 @@ export async function embeddedRounds(options: {
         await delay(random() * 50);
       }
       const killed = client.signal('SIGKILL');
-      isOver = true;
+      const stopped = stop();
       await killed;
-      await Promise.all(clients);
+      await stopped;
       client = await EmbeddedClient.start(path);
       await follow();
     }
     const log = await wholeLog(client, revision + 1);
-    const history = { ops: recorder.ops, watches: watches.map((one) => one.record()), log };
-    const problems = problemsOf(history);
-    const unknown = recorder.ops.filter((op) => op.kind === 'txn' && op.result === undefined);
-    return {
-      rounds,
-      operations: recorder.ops.length,
-      unknown: unknown.length,
-      revisions: log.length,
-      problems,
-      history,
-    };
+    return judged(rounds, { ops: recorder.ops, watches: watches.map((one) => one.record()), log });
   } finally {
     await client.signal('SIGKILL');
     rmSync(folder, { recursive: true, force: true });

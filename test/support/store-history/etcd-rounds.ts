@@ -5,24 +5,17 @@ import { createEnv } from '#env/node/env.ts';
 import { EtcdClient } from '#store/etcd-client.ts';
 import { ETCD_MARK, openEtcdStore } from '#store/etcd-store.ts';
 import type { Store } from '#store/store.ts';
-import { problemsOf, type Change } from './checker.ts';
-import type { RoundsResult } from './embedded-rounds.ts';
+import type { Change } from './checker.ts';
 import { EtcdNamespaces } from './etcd-namespaces.ts';
-import { everything, randomOf, Recorder, step, WatchLog } from './workload.ts';
+import { judged, type RoundsOptions, type RoundsResult, working } from './rounds.ts';
+import { everything, randomOf, Recorder, WatchLog } from './workload.ts';
 
 const CLIENTS = 4;
 /** At least, before a member is disturbed and after it is well again. */
 const OPERATIONS = 30;
 const FAULTS = ['kill', 'pause', 'isolate', 'part'] as const;
 
-export async function etcdRounds(
-  binary: string,
-  options: {
-    readonly rounds: number;
-    readonly seed: number;
-    readonly onRound?: (round: number, fault: string) => void;
-  },
-): Promise<RoundsResult> {
+export async function etcdRounds(binary: string, options: RoundsOptions): Promise<RoundsResult> {
   const { rounds, seed, onRound } = options;
   const env = createEnv({ component: 'rounds', logLevel: 'error', logFormat: 'text' });
   await using cluster = await EtcdNamespaces.start(binary);
@@ -41,40 +34,28 @@ export async function etcdRounds(
     for (let round = 1; round <= rounds; round++) {
       const fault = FAULTS[Math.floor(random() * FAULTS.length)] ?? 'kill';
       onRound?.(round, fault);
-      let isOver = false;
-      const clients = stores.flatMap((store, s) =>
-        Array.from({ length: CLIENTS }, async (_, i) => {
-          const own = randomOf(seed * 1_000 + round * 8 + s * CLIENTS + i);
-          while (!isOver) await step(recorder, store, `s${s}c${i}`, own);
+      const workers = stores.flatMap((store, s) =>
+        Array.from({ length: CLIENTS }, (_, i) => {
+          return { name: `s${s}c${i}`, seed: seed * 1_000 + round * 8 + s * CLIENTS + i, store };
         }),
       );
+      const stop = working(recorder, workers);
       await busy(recorder);
       await delay(random() * 150);
       await disturb(cluster, fault, random);
       await busy(recorder);
-      isOver = true;
-      await Promise.all(clients);
+      await stop();
     }
     await cluster.ready();
     const client = new EtcdClient({ endpoints });
     const { log, own } = await wholeLog(client, from, await settled(stores));
     client.close();
     const records = watches.map((one) => one.record());
-    const history = { ops: recorder.ops, watches: records, log, own };
-    const problems = problemsOf(history);
-    for (const { name, changes } of records) {
+    const behind = records.flatMap(({ name, changes }) => {
       const [last, newest] = [changes.at(-1)?.revision, log.at(-1)?.revision];
-      if (last !== newest) problems.push(`${name} stands at ${last}, the store at ${newest}`);
-    }
-    const unknown = recorder.ops.filter((op) => op.kind === 'txn' && op.result === undefined);
-    return {
-      rounds,
-      operations: recorder.ops.length,
-      unknown: unknown.length,
-      revisions: log.length,
-      problems,
-      history,
-    };
+      return last === newest ? [] : [`${name} stands at ${last}, the store at ${newest}`];
+    });
+    return judged(rounds, { ops: recorder.ops, watches: records, log, own }, behind);
   } finally {
     for (const store of stores) await store[Symbol.asyncDispose]();
   }
