@@ -232,13 +232,14 @@ export class AgentProcess {
     this.#writes.add(record);
     clock.after(at - clock.now(), () => {
       if (!this.life.isAlive || this.machine.reach('checkpoint')) return;
-      if (!this.#writes.delete(record)) return;
-      // Without its disk an agent cannot keep its promises.
-      if (this.machine.isDiskFull) {
-        this.#writes.clear();
+      if (!this.#writes.has(record)) return;
+      // Without its disk an agent cannot keep its promises. What failed may be there all the same.
+      if (this.machine.failsToWrite()) {
+        if (this.machine.isDiskFull) this.#writes.clear();
         this.machine.agentFailed();
         return;
       }
+      this.#writes.delete(record);
       this.machine.makeDurable(record);
       this.machine.reach('durable');
     });

@@ -12,7 +12,7 @@ import { AgentProcess } from './agent-process.ts';
 import { CustomExecutor } from './custom-executor.ts';
 import { executorId } from './kube-instance.ts';
 import { KubeNodeExecutor } from './kube-node.ts';
-import type { Point, ProviderPlan } from './plan.ts';
+import { FAULTS_MS, type Point, type ProviderPlan } from './plan.ts';
 import { isProvided } from './provided.ts';
 import { ProviderDisk } from './provider-disk.ts';
 import { ProviderProcess } from './provider-process.ts';
@@ -84,6 +84,7 @@ export class Machine {
   #isProviderOff = false;
   /** Several reasons may fill it at once. */
   #full = 0;
+  #failAfter = Infinity;
   #pid = 100;
   #incarnation = 0;
 
@@ -180,6 +181,21 @@ export class Machine {
   fillDisk(isFull: boolean): void {
     this.#full += isFull ? 1 : -1;
     this.world.log(`${this.name}: the disk ${isFull ? 'is full' : 'has room'}`);
+  }
+
+  /** The nth write from now on fails. */
+  failWrite(nth: number): void {
+    this.#failAfter = nth;
+  }
+
+  /** Something is being written: true when that fails. */
+  failsToWrite(): boolean {
+    if (this.isDiskFull) return true;
+    this.#failAfter -= 1;
+    if (this.#failAfter >= 0 || this.world.clock.monotonicMs() > FAULTS_MS) return false;
+    this.#failAfter = Infinity;
+    this.world.log(`${this.name}: a write fails`);
+    return true;
   }
 
   get isDiskFull(): boolean {

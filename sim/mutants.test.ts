@@ -221,6 +221,15 @@ const mutants: readonly Mutant[] = [
     },
   },
   {
+    name: 'an agent that goes on when a write has failed',
+    says: /TASK_DROPPED, and it ran|still believes|and is nowhere/,
+    sabotage: {
+      machine(machine: Machine): void {
+        machine.agentFailed = () => {};
+      },
+    },
+  },
+  {
     name: 'a disk that forgets tasks',
     says: /TASK_DROPPED, and it ran/,
     sabotage: forgets('task'),

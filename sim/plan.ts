@@ -92,6 +92,8 @@ export type Fault =
       readonly byMs: number;
     }
   | { readonly kind: 'disk-full'; readonly at: number; readonly forMs: number; of: number }
+  /** From then on the nth thing that its agent or its provider writes is not written, or nobody can tell. */
+  | { readonly kind: 'disk-error'; readonly at: number; readonly of: number; readonly nth: number }
   | { readonly kind: 'registry-down'; readonly at: number; readonly forMs: number }
   /** From then on, who comes to `point` for the nth time is killed there. `of`: 0 is the master. */
   | {
@@ -346,6 +348,15 @@ function electionFaults(random: SimRandom, span: number, of: number): Fault[] {
   });
 }
 
+/** Far from each other, or one right after the other. */
+function diskErrors(random: SimRandom, span: number, machines: number): Fault[] {
+  if (!random.chance(0.25)) return [];
+  return Array.from({ length: 1 + random.below(4) }, (): Fault => {
+    const [at, of] = [random.below(span), random.below(machines)];
+    return { kind: 'disk-error', at, of, nth: random.below(random.chance(0.5) ? 3 : 20) };
+  });
+}
+
 /**
  * A leader dies while it writes that an agent cannot be reached, which comes back to the next leader: what
  * arrives then is of one that leads no longer.
@@ -430,6 +441,7 @@ export function planOf(seed: number): Plan {
     faults.push(...electionFaults(election, span, 2 + machines.length + count));
     faults.push(...deposingFaults(new SimRandom(seed).child('deposing'), machines.length));
   }
+  faults.push(...diskErrors(new SimRandom(seed).child('disk errors'), span, machines.length));
   const isEncoded = random.chance(0.1);
   const twiceChance = new SimRandom(seed).child('twice').pick([0, 0, 0, 0.05, 0.3]);
   const disks = new SimRandom(seed).child('providers');

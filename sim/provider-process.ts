@@ -171,13 +171,15 @@ export class ProviderProcess {
 
   #performOne(effect: ProviderEffect): void {
     // What is there need not be written again.
-    const isWriting = effect.kind === 'make' && !this.#disk.volumes.has(effect.volume.id);
-    const isStuck = this.machine.isDiskFull && (isWriting || effect.kind === 'keep');
+    const isMaking = effect.kind === 'make' && !this.#disk.volumes.has(effect.volume.id);
+    const isStuck = (isMaking || effect.kind === 'keep') && this.machine.failsToWrite();
     switch (effect.kind) {
       case 'keep':
         // Without its disk it cannot keep its promises: it is there no more for a while.
+        // What failed may be there all the same.
+        if (!isStuck || (!this.machine.isDiskFull && this.#random.chance(0.5)))
+          this.#doOnDisk(effect);
         if (isStuck) this.machine.providerFailed();
-        else this.#doOnDisk(effect);
         return;
       case 'make':
       case 'remove': {

@@ -180,6 +180,9 @@ function happen(world: World, fault: Fault): void {
       clock.after(fault.forMs, () => machine?.fillDisk(false));
       return;
     }
+    case 'disk-error':
+      machines[fault.of]?.failWrite(fault.nth);
+      return;
     case 'registry-down':
       world.breakRegistry(true);
       clock.after(fault.forMs, () => world.breakRegistry(false));
