@@ -1,6 +1,7 @@
 // The JSON mapping: what Mesos 1.11 takes and refuses, and that errors name the field.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { Fault } from '#base/fault.ts';
 import { JsonMapping } from './proto-json.ts';
 import { Schema } from './protobuf.ts';
@@ -91,4 +92,74 @@ test('a key like __proto__ is only a key', () => {
   const out = mapping.fromJson('All', json);
   assert.deepEqual(Object.keys(out['map'] as object), ['__proto__']);
   assert.equal(Object.getPrototypeOf(out), Object.prototype);
+});
+
+const leaf = fc.oneof(
+  fc.record({ value: fc.oneof(fc.string(), fc.constant('w')) }),
+  fc.constantFrom<unknown>({}, { value: 1 }, { value: null }, 'x', [], null),
+);
+const anything = fc.oneof(
+  fc.constantFrom<unknown>(
+    null,
+    true,
+    'true',
+    0,
+    -1,
+    1.5,
+    '7',
+    'RED',
+    'BLUE',
+    'AQI=',
+    'a b',
+    '*',
+    [],
+    {},
+  ),
+  leaf,
+  fc.array(fc.oneof(leaf, fc.constantFrom<unknown>('RED', 'BLUE', 1))),
+);
+const names = [
+  's',
+  'b',
+  'B',
+  'i',
+  'l',
+  'u',
+  'L',
+  'd',
+  'e',
+  'm',
+  'many',
+  'map',
+  'es',
+  'bs',
+  'other',
+];
+
+test('the short way and the long way agree', () => {
+  const outcome = (read: () => object): unknown => {
+    try {
+      const value = read();
+      return { value, order: Object.keys(value) };
+    } catch (error) {
+      return error instanceof Fault ? { message: error.message, detail: error.detail } : error;
+    }
+  };
+  const json = fc
+    .array(fc.tuple(fc.constantFrom(...names), anything))
+    .map((all) => Object.fromEntries(all));
+  fc.assert(
+    fc.property(
+      fc.constantFrom('All', 'Leaf', 'Strict'),
+      fc.oneof(json, anything),
+      (message, one) => {
+        const short = outcome(() => mapping.fromJson(message, one));
+        assert.deepEqual(
+          short,
+          outcome(() => mapping.fromAnyJson(message, one)),
+        );
+      },
+    ),
+    { numRuns: 2_000 },
+  );
 });

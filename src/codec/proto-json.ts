@@ -2,6 +2,7 @@
 // name, 64-bit integers as numbers, bytes in base64; optional fields that have a default are written
 // with it. Unknown fields are ignored, as the master does.
 import type { Fault } from '#base/fault.ts';
+import { JsonReaders } from './json-reader.ts';
 import { JsonWriters } from './json-writer.ts';
 import { jsonFault, type FieldDescriptor, type Schema } from './protobuf.ts';
 
@@ -13,10 +14,12 @@ const isObject = (value: unknown): value is Value =>
 export class JsonMapping {
   readonly #schema: Schema;
   readonly #writers: JsonWriters;
+  readonly #readers: JsonReaders;
 
   constructor(schema: Schema) {
     this.#schema = schema;
     this.#writers = new JsonWriters(schema);
+    this.#readers = new JsonReaders(schema);
   }
 
   stringify(message: string, value: object): string {
@@ -29,6 +32,21 @@ export class JsonMapping {
 
   /** Fault `bad-json`: the first value of a wrong type, or all required fields that are missing. */
   fromJson(message: string, json: unknown): Value {
+    return this.#plain(message, json) ?? this.fromAnyJson(message, json);
+  }
+
+  /** What is written as Mesos would write it; of messages that are nested too deeply the long way tells. */
+  #plain(message: string, json: unknown): Value | undefined {
+    try {
+      return this.#readers.reader(message)(json);
+    } catch (error) {
+      if (error instanceof RangeError) return undefined;
+      throw error;
+    }
+  }
+
+  /** The same, whatever way it is written. */
+  fromAnyJson(message: string, json: unknown): Value {
     if (!isObject(json)) throw jsonFault(message, '', 'Expecting a JSON object');
     const missing: string[] = [];
     const value = this.#whole(message, json, { missing, up: undefined, name: '', index: -1 });

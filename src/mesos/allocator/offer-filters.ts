@@ -22,6 +22,7 @@ export interface FilteringClient {
 }
 
 const CHUNK = 64;
+const NO_FILTERS: readonly undefined[] = Array.from<undefined>({ length: CHUNK }).fill(undefined);
 
 /** The filters on one agent, by client. */
 export class AgentFilters {
@@ -36,7 +37,7 @@ export class AgentFilters {
     const at = index >> 6;
     if (filter === undefined && this.chunks[at] === undefined) return;
     while (this.chunks.length <= at) this.chunks.push(undefined);
-    const chunk = (this.chunks[at] ??= Array.from<undefined>({ length: CHUNK }).fill(undefined));
+    const chunk = (this.chunks[at] ??= NO_FILTERS.slice());
     chunk[index & 63] = filter;
   }
 }

@@ -48,8 +48,10 @@ function isReachable(upid: Upid): boolean {
 
 interface Link {
   socket: Socket;
-  /** What was sent while it is not known yet whether the peer speaks TLS. */
-  unsent: Uint8Array[] | undefined;
+  /** It is not known yet whether the peer speaks TLS. */
+  isUndecided: boolean;
+  /** Messages of this turn, or sent while it is undecided. */
+  unsent: Buffer[];
   /** Peers whose owners want to hear of the end of this connection. */
   readonly watched: Set<Upid>;
 }
@@ -61,8 +63,8 @@ export class LibprocessEndpoint {
   /** Of the connections that peers have made. */
   readonly #numbers = new WeakMap<Socket, number>();
   #connections = 0;
-  /** Corked until the end of this turn. */
-  readonly #gathering = new Set<Socket>();
+  /** Links with messages of this turn. */
+  #gathering: Link[] = [];
   #isClosed = false;
 
   constructor(options: EndpointOptions) {
@@ -95,26 +97,15 @@ export class LibprocessEndpoint {
     bytes.write(head + chunk, 0, 'latin1');
     bytes.set(body, from);
     bytes.write(tail, from + body.length, 'latin1');
-    if (link.unsent !== undefined) {
-      link.unsent.push(bytes);
-      return;
-    }
-    this.#gather(socket);
-    socket.write(bytes);
-  }
-
-  /** What is written to a socket in one turn leaves together. */
-  #gather(socket: Socket): void {
-    if (this.#gathering.has(socket)) return;
-    if (this.#gathering.size === 0) setImmediate(() => this.#release());
-    this.#gathering.add(socket);
-    socket.cork();
+    // What is sent to a peer in one turn leaves together.
+    if (link.unsent.push(bytes) > 1 || link.isUndecided) return;
+    if (this.#gathering.push(link) === 1) setImmediate(() => this.#release());
   }
 
   #release(): void {
-    const sockets = [...this.#gathering];
-    this.#gathering.clear();
-    for (const socket of sockets) socket.uncork();
+    const links = this.#gathering;
+    this.#gathering = [];
+    for (const link of links) flush(link);
   }
 
   /** Keeps a connection to the peer; its end is told by `onExited`. */
@@ -215,7 +206,7 @@ export class LibprocessEndpoint {
     const { tls } = this.#options;
     const isOpen = tls?.supportsDowngrade === true;
     const socket = connectTo(peer, tls);
-    const link: Link = { socket, unsent: isOpen ? [] : undefined, watched: new Set() };
+    const link: Link = { socket, isUndecided: isOpen, unsent: [], watched: new Set() };
     this.#links.set(address, link);
     if (isOpen) this.#tryBoth(link, peer, address);
     else this.#keep(link, address);
@@ -225,11 +216,10 @@ export class LibprocessEndpoint {
   /** As libprocess does it during an upgrade: without TLS, where the peer does not speak it. */
   #tryBoth(link: Link, peer: Peer, address: string): void {
     const go = (socket: Socket): void => {
-      const { unsent = [] } = link;
-      link.unsent = undefined;
+      link.isUndecided = false;
       link.socket = socket;
       this.#keep(link, address);
-      for (const part of unsent) socket.write(part);
+      flush(link);
     };
     const { socket } = link;
     const onError = (): void => go(connectTo(peer, undefined));
@@ -253,6 +243,13 @@ export class LibprocessEndpoint {
     });
     socket.unref();
   }
+}
+
+function flush(link: Link): void {
+  const [first, ...more] = link.unsent;
+  if (first === undefined) return;
+  link.unsent = [];
+  link.socket.write(more.length === 0 ? first : Buffer.concat([first, ...more]));
 }
 
 /** Undefined for what is no percent-encoded text, which anybody may send. */

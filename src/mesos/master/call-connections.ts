@@ -63,20 +63,21 @@ export class CallConnections {
     // Who is known only after a while is for a server that waits.
     if (!this.#authentication.isImmediate(SCHEDULER_REALM)) return false;
     if (!beginsRequest(first, headOf)) return false;
+    let answers = '';
     const parser = new RequestParser({
       bodyBytesMax: BODY_BYTES_MAX,
       headOf,
       onRequest: (head: CallHead, body) => {
-        socket.write(this.#text(this.#answer(head, body)), 'latin1');
+        answers += this.#text(this.#answer(head, body));
       },
     });
     const onData = (chunk: Buffer): void => {
       const wasInside = parser.isInside;
-      // The answers to calls that came together leave together.
-      socket.cork();
+      answers = '';
       const outcome = parser.push(chunk);
-      if (outcome.kind === 'bad') socket.write(this.#text(refused(outcome)), 'latin1');
-      socket.uncork();
+      if (outcome.kind === 'bad') answers += this.#text(refused(outcome));
+      // The answers to calls that came together leave together.
+      if (answers !== '') socket.write(answers, 'latin1');
       if (outcome.kind !== 'read') {
         socket.off('data', onData);
         socket.setTimeout(0);

@@ -66,6 +66,20 @@ function timesOf({ kind, count }: Entry): number {
   return kind.shared === undefined ? count : 1;
 }
 
+/** Kinds are in many bags, and are made plain again and again. */
+const plainKinds = new WeakMap<Resource, Resource>();
+
+function plainKind(kind: Resource): Resource {
+  if (kind.allocation_info === undefined) return kind;
+  let plain = plainKinds.get(kind);
+  if (plain === undefined) {
+    const { allocation_info: _old, ...rest } = kind;
+    plain = rest;
+    plainKinds.set(kind, plain);
+  }
+  return plain;
+}
+
 /** Derived bags kept with the one they come from; more are made anew each time. */
 const ALLOCATED_KEPT_MAX = 32;
 
@@ -263,9 +277,8 @@ export class Resources {
   }
 
   #withRole(role: string | undefined): Resources {
-    return this.#map(({ allocation_info: _old, ...kind }) =>
-      role === undefined ? kind : { ...kind, allocation_info: { role } },
-    );
+    if (role === undefined) return this.#map(plainKind);
+    return this.#map((kind) => ({ ...plainKind(kind), allocation_info: { role } }));
   }
 
   /** Sum of each scalar in thousandths, whatever it is reserved for. */
