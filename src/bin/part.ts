@@ -2,6 +2,7 @@
 import { errorChain } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import { onSigusr1 } from './early-signals.ts';
+import { smallPartStarted } from './lean-heap.ts';
 
 export interface RunningPart {
   readonly url: string;
@@ -15,6 +16,8 @@ export interface PartOptions {
   /** Started by a supervisor: ready is announced on standard output, closed standard input ends it. */
   readonly supervised: boolean;
   readonly readyLine: (part: RunningPart) => string;
+  /** Its program has begun with `startSmallPart`. */
+  readonly isSmall?: boolean | undefined;
 }
 
 /** Runs until a signal, the end of the leash, or its own end; resolves to the exit status. */
@@ -42,6 +45,7 @@ export async function servePart(
     env.log.debug('Start failed', { error });
     return 1;
   }
+  if (options.isSmall === true) smallPartStarted();
   if (options.supervised) {
     process.stdout.write(`${JSON.stringify({ ready: true, url: part.url })}\n`);
   } else {

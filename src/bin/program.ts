@@ -217,7 +217,7 @@ program
       const start = () => runAgent(options, env, (level) => env.setVerbosity(level));
       const readyLine = ({ url }: { url: string }) => `agent: ready at ${url}`;
       const supervised = options.supervised === true;
-      return await servePart(start, { supervised, readyLine }, env);
+      return await servePart(start, { supervised, readyLine, isSmall: true }, env);
     }),
   );
 

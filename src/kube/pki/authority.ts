@@ -1,13 +1,15 @@
 // The certificate authority of an instance, kept in its folder: server certificates, client
 // certificates of components and nodes, the key that signs service-account tokens, kubeconfigs.
 import 'reflect-metadata';
-import { webcrypto } from 'node:crypto';
+import type { webcrypto } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
 import { Fault } from '#base/fault.ts';
 import { leafExtensions, requestOf } from './signing.ts';
 
+// Imported, it would be loaded in every process that has to do with node:crypto.
+const { webcrypto: crypto } = process.getBuiltinModule('node:crypto');
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const DAY_MS = 86_400_000;
 const CA_DAYS = 3_650;
@@ -19,24 +21,24 @@ export interface KeyPair {
 }
 
 async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
-  const bytes = await webcrypto.subtle.exportKey('pkcs8', key);
+  const bytes = await crypto.subtle.exportKey('pkcs8', key);
   return x509.PemConverter.encode(bytes, 'PRIVATE KEY');
 }
 
 async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
   const bytes = x509.PemConverter.decode(pem)[0] ?? new ArrayBuffer(0);
-  return await webcrypto.subtle.importKey('pkcs8', bytes, algorithm, true, ['sign']);
+  return await crypto.subtle.importKey('pkcs8', bytes, algorithm, true, ['sign']);
 }
 
 function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
-  return webcrypto.subtle.generateKey(algorithm, true, [
+  return crypto.subtle.generateKey(algorithm, true, [
     'sign',
     'verify',
   ]) as Promise<webcrypto.CryptoKeyPair>;
 }
 
 function serialNumber(): string {
-  const bytes = webcrypto.getRandomValues(new Uint8Array(16));
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[0] = (bytes[0] ?? 0) & 0x7f;
   return Buffer.from(bytes).toString('hex');
 }
@@ -97,7 +99,7 @@ export class Authority {
 
   /** Opens the authority of a folder, making it at the first time. */
   static async open(folder: string, now: number, name = 'strata-ca'): Promise<Authority> {
-    x509.cryptoProvider.set(webcrypto as never);
+    x509.cryptoProvider.set(crypto as never);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const [certPath, keyPath] = [join(folder, 'ca.crt'), join(folder, 'ca.key')];
     if (!existsSync(certPath)) {

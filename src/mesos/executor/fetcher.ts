@@ -7,7 +7,6 @@ import { basename, dirname, isAbsolute, join, normalize } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
-import { createGunzip } from 'node:zlib';
 import type { Env } from '#env/env.ts';
 import type { CommandInfo_URI } from '#wire/mesos/v1.ts';
 import { FetchCache } from './fetch-cache.ts';
@@ -159,6 +158,8 @@ async function unpackOrMark(uri: CommandInfo_URI, path: string, place: Place): P
     await unpack('unzip', ['-o', '-q', path], place.sandbox);
   } else if (!TAR_NAMES.test(place.target)) {
     const plain = place.target.slice(0, -'.gz'.length);
+    // Loaded by those who need it.
+    const { createGunzip } = process.getBuiltinModule('node:zlib');
     await pipeline(createReadStream(path), createGunzip(), createWriteStream(plain));
   } else await unpack('tar', ['-xf', path], place.sandbox);
 }

@@ -1,6 +1,5 @@
 // Connections to a master, an agent or a driver: plain, or with TLS and the peer verified as libprocess
 // verifies it, before anything is sent.
-import { lookup, lookupService } from 'node:dns/promises';
 import { isIP, Socket } from 'node:net';
 import type { PeerCertificate } from 'node:tls';
 import { contextOf, type TlsSettings, tlsModule } from './tls-settings.ts';
@@ -10,6 +9,9 @@ export interface Peer {
   readonly port: number;
 }
 
+/** Loaded by those who need it. */
+const dns = () => process.getBuiltinModule('node:dns/promises');
+
 /** Whether a certificate is one of this peer. */
 export function isOf(cert: PeerCertificate, names: readonly string[]): boolean {
   return names.some((name) => tlsModule().checkServerIdentity(name, cert) === undefined);
@@ -17,7 +19,9 @@ export function isOf(cert: PeerCertificate, names: readonly string[]): boolean {
 
 /** The first name that an address has, as the system tells it. */
 export async function nameOf(address: string, port: number): Promise<string | undefined> {
-  const found = await lookupService(address, port).catch(() => undefined);
+  const found = await dns()
+    .lookupService(address, port)
+    .catch(() => undefined);
   return found === undefined || found.hostname === address ? undefined : found.hostname;
 }
 
@@ -28,7 +32,7 @@ async function namesOf({ host, port }: Peer, tls: TlsSettings): Promise<readonly
     if (!isAddress) return [host];
     return tls.verifiesAddress ? [host] : [];
   }
-  const address = isAddress ? host : (await lookup(host)).address;
+  const address = isAddress ? host : (await dns().lookup(host)).address;
   const name = await nameOf(address, port);
   return [...(name === undefined ? [] : [name]), ...(tls.verifiesAddress ? [address] : [])];
 }
