@@ -1,51 +1,40 @@
 // The v1 executor API: SUBSCRIBE streams of RecordIO events, and the calls of executors.
 import type { ServerResponse } from 'node:http';
-import { encodeRecord } from '#codec/recordio.ts';
 import type { Env, Timer } from '#env/env.ts';
 import { principalText, type Principal } from '#mesos/security/principal.ts';
 import type { ExecutorCall, ExecutorEvent } from '#wire/mesos/v1.ts';
+import { EventStreams } from './event-streams.ts';
 import type { Exchange } from './exchange.ts';
-import { acceptedMedia, encodeAs, HttpProblem, type Media, readCall, sendText } from './http.ts';
+import { acceptedMedia, HttpProblem, type Media, readCall, sendText } from './http.ts';
 import type { AgentShell } from './shell.ts';
 import type { ConnectionId, ExecutorKey } from './types.ts';
 
 const HEARTBEAT_MS = 30 * 60_000;
 
-interface Stream {
-  readonly response: ServerResponse;
-  readonly media: Media;
-  readonly key: ExecutorKey;
-  heartbeat: Timer | undefined;
-}
-
 export class ExecutorApi {
   readonly #shell: AgentShell;
   readonly #env: Env;
-  readonly #nextConnection: () => ConnectionId;
-  readonly #streams = new Map<ConnectionId, Stream>();
+  readonly #streams: EventStreams<ExecutorEvent>;
+  readonly #heartbeats = new Map<ConnectionId, Timer>();
 
   constructor(shell: AgentShell, env: Env, nextConnection: () => ConnectionId) {
     this.#shell = shell;
     this.#env = env;
-    this.#nextConnection = nextConnection;
+    this.#streams = new EventStreams({ message: 'ExecutorEvent', nextConnection });
   }
 
   send(connection: ConnectionId, event: ExecutorEvent): void {
-    const stream = this.#streams.get(connection);
-    if (stream === undefined) return;
-    stream.response.write(encodeRecord(encodeAs(stream.media, 'ExecutorEvent', event)));
+    this.#streams.send(connection, event);
   }
 
   closeStream(connection: ConnectionId): void {
-    this.#streams.get(connection)?.response.end();
+    this.#streams.end(connection);
   }
 
   close(): void {
-    for (const stream of this.#streams.values()) {
-      stream.heartbeat?.cancel();
-      stream.response.destroy();
-    }
-    this.#streams.clear();
+    for (const heartbeat of this.#heartbeats.values()) heartbeat.cancel();
+    this.#heartbeats.clear();
+    this.#streams.close();
   }
 
   async handle({ request, response, principal }: Exchange): Promise<void> {
@@ -116,17 +105,13 @@ export class ExecutorApi {
   }
 
   #subscribe(call: ExecutorCall, key: ExecutorKey, media: Media, response: ServerResponse): void {
-    const connection = this.#nextConnection();
-    const stream: Stream = { response, media, key, heartbeat: undefined };
-    this.#streams.set(connection, stream);
-    response.writeHead(200, { 'Content-Type': media, 'Transfer-Encoding': 'chunked' });
-    response.flushHeaders();
-    response.once('close', () => {
-      stream.heartbeat?.cancel();
-      this.#streams.delete(connection);
+    const headers = { 'Transfer-Encoding': 'chunked' };
+    const connection = this.#streams.open(response, media, headers, () => {
+      this.#heartbeats.get(connection)?.cancel();
+      this.#heartbeats.delete(connection);
       this.#shell.input({ kind: 'executor-disconnected', connection });
     });
-    this.#beat(connection, stream);
+    this.#beat(connection);
     this.#shell.input({
       kind: 'executor-subscribed',
       key,
@@ -136,11 +121,12 @@ export class ExecutorApi {
     });
   }
 
-  #beat(connection: ConnectionId, stream: Stream): void {
-    stream.heartbeat = this.#env.timers.after(HEARTBEAT_MS, () => {
+  #beat(connection: ConnectionId): void {
+    const heartbeat = this.#env.timers.after(HEARTBEAT_MS, () => {
       this.send(connection, { type: 'HEARTBEAT' });
-      this.#beat(connection, stream);
+      this.#beat(connection);
     });
+    this.#heartbeats.set(connection, heartbeat);
   }
 }
 

@@ -2,7 +2,6 @@
 // the words of Mesos 1.11.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { faultCode } from '#base/fault.ts';
-import { encodeRecord } from '#codec/recordio.ts';
 import type { Env } from '#env/env.ts';
 import { decode, parseJson } from '#wire/mesos/codec.ts';
 import type {
@@ -10,10 +9,10 @@ import type {
   ResourceProviderEvent,
   ResourceProviderInfo,
 } from '#wire/mesos/v1.ts';
+import { EventStreams } from './event-streams.ts';
 import type { Exchange } from './exchange.ts';
 import {
   acceptedMedia,
-  encodeAs,
   HttpProblem,
   JSON_MEDIA,
   type Media,
@@ -24,42 +23,30 @@ import {
 import type { AgentShell } from './shell.ts';
 import type { ConnectionId } from './types.ts';
 
-/** What a provider does not read for so long that this much waits ends its stream. */
-const WAITING_BYTES_MAX = 16 * 1024 * 1024;
-
-interface Stream {
-  readonly response: ServerResponse;
-  readonly media: Media;
-  readonly id: string;
-}
-
 export class ProviderApi {
   readonly #shell: AgentShell;
   readonly #env: Env;
-  readonly #nextConnection: () => ConnectionId;
-  readonly #streams = new Map<ConnectionId, Stream>();
+  readonly #streams: EventStreams<ResourceProviderEvent>;
+  /** What each stream's calls must name. */
+  readonly #ids = new Map<ConnectionId, string>();
 
   constructor(shell: AgentShell, env: Env, nextConnection: () => ConnectionId) {
     this.#shell = shell;
     this.#env = env;
-    this.#nextConnection = nextConnection;
+    this.#streams = new EventStreams({ message: 'ResourceProviderEvent', nextConnection });
   }
 
   send(connection: ConnectionId, event: ResourceProviderEvent): void {
-    const stream = this.#streams.get(connection);
-    if (stream === undefined) return;
-    const { response, media } = stream;
-    response.write(encodeRecord(encodeAs(media, 'ResourceProviderEvent', event)));
-    if (response.writableLength > WAITING_BYTES_MAX) response.destroy();
+    this.#streams.send(connection, event);
   }
 
   closeStream(connection: ConnectionId): void {
-    this.#streams.get(connection)?.response.end();
+    this.#streams.end(connection);
   }
 
   close(): void {
-    for (const { response } of this.#streams.values()) response.destroy();
-    this.#streams.clear();
+    this.#streams.close();
+    this.#ids.clear();
   }
 
   async handle({ request, response }: Exchange): Promise<void> {
@@ -86,7 +73,7 @@ export class ProviderApi {
       const words = "All non-subscribe calls should include to 'Mesos-Stream-Id' header";
       throw new HttpProblem(400, words);
     }
-    if (this.#streams.get(provider.connection)?.id !== stream) {
+    if (this.#ids.get(provider.connection) !== stream) {
       throw new HttpProblem(
         400,
         `The stream ID '${stream}' included in this request didn't match the stream ID currently ` +
@@ -104,15 +91,12 @@ export class ProviderApi {
       throw new HttpProblem(400, "Subscribe calls should not include the 'Mesos-Stream-Id' header");
     }
     const info = call.subscribe?.resource_provider_info ?? { type: '', name: '' };
-    const connection = this.#nextConnection();
     const id = this.#env.random.uuid();
-    this.#streams.set(connection, { response, media, id });
-    response.writeHead(200, { 'Content-Type': media, 'Mesos-Stream-Id': id });
-    response.flushHeaders();
-    response.once('close', () => {
-      this.#streams.delete(connection);
+    const connection = this.#streams.open(response, media, { 'Mesos-Stream-Id': id }, () => {
+      this.#ids.delete(connection);
       this.#shell.input({ kind: 'provider-disconnected', connection });
     });
+    this.#ids.set(connection, id);
     this.#shell.input({ kind: 'provider-subscribed', connection, info });
   }
 }
