@@ -227,8 +227,8 @@ function validateGroupExecutorSize({ executor_id, resources }: ExecutorInfo): st
     const has = amount === 0 ? 'None' : `${amount / 1_000}${unit}`;
     return `${who} uses less ${shown} (${has}) than the minimum required (${least / 1_000}${unit})`;
   }
-  // Mesos asks for some disk as well; an executor can do without.
-  return undefined;
+  // Any amount of it will do.
+  return milli.has('disk') ? undefined : `${who} uses no disk`;
 }
 
 function validateGroupTask(

@@ -242,6 +242,9 @@ const groups: Readonly<Record<string, { executor?: Json; tasks?: readonly Json[]
       resources: [scalar('cpus', 0.001, own), scalar('mem', 32, own), scalar('disk', 1, own)],
     },
   },
+  'an executor without disk': {
+    executor: { resources: [scalar('cpus', 0.1, own), scalar('mem', 32, own)] },
+  },
   'a default executor in docker': {
     executor: { container: { type: 'DOCKER', docker: { image: 'i' } } },
   },
