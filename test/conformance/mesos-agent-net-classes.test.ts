@@ -1,34 +1,21 @@
 // cgroups/net_cls: packets of each container have a class of their own, which its status tells. On a kernel with
 // cgroups of version 1, as root; the controller is mounted for this test alone where it is not.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
-import { findCgroups } from '#env/node/process-cgroup.ts';
 import type { TaskStatus } from '#wire/mesos/v1.ts';
 import { callAgent } from '#test/support/agent-calls.ts';
 import { AgentMachine, bestMaster, stop } from '#test/support/agent-machine.ts';
 import { eventually } from '#test/support/cluster.ts';
+import { controller } from '#test/support/controller.ts';
 import { TestFramework } from '#test/support/framework.ts';
 
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
-const own = mkdtempSync(join(tmpdir(), 'strata-net-cls-'));
-const cgroups = findCgroups();
-const there = cgroups?.roots.get('net_cls');
-const options = ['-t', 'cgroup', '-o', 'net_cls', 'cgroup', own];
-const isMounted = cgroups?.version === 1 && there === undefined && spawnSync('mount', options);
-const root = there ?? own;
-const skip =
-  there !== undefined || (isMounted !== false && isMounted.status === 0)
-    ? false
-    : 'no controller net_cls of version 1 that could be mounted';
-after(() => {
-  if (isMounted !== false) spawnSync('umount', [own]);
-  rmdirSync(own);
-});
+const found = controller('net_cls');
+const root = typeof found === 'string' ? '' : found.root;
+const skip = typeof found === 'string' ? found : false;
 
 suite(`classes of packets (${bestMaster} master)`, { skip }, () => {
   const machine = new AgentMachine(bestMaster);
@@ -48,13 +35,7 @@ suite(`classes of packets (${bestMaster} master)`, { skip }, () => {
   after(async () => {
     await framework?.close();
     await machine.close();
-    for (const folder of [root, ...(cgroups?.roots.values() ?? [])]) {
-      try {
-        rmdirSync(join(folder, top));
-      } catch {
-        // The same hierarchy under two names.
-      }
-    }
+    if (typeof found !== 'string') found.close(top);
   });
   const classOf = (status: TaskStatus): number | undefined =>
     status.container_status?.cgroup_info?.net_cls?.classid;

@@ -4,7 +4,9 @@ import type { Env } from '#env/env.ts';
 import type { Ranges } from '#mesos/resources/ranges.ts';
 import { DiskWatch } from './disk-watch.ts';
 import type { AgentFlags } from './flags.ts';
+import { ALL_CGROUPS } from './isolators.ts';
 import type { AgentPaths } from './paths.ts';
+import { PerfWatch } from './perf-watch.ts';
 import { PortsWatch } from './ports-watch.ts';
 import { linuxProjects } from './project-kernel.ts';
 import { ProjectQuotas } from './project-quotas.ts';
@@ -54,6 +56,18 @@ export function diskWatch(
     },
     env,
   );
+}
+
+/** With cgroups/perf_event and events to count. */
+export function perfWatch(
+  { perf, isolators }: AgentFlags,
+  cgroupRoot: string,
+  members: (containerId: string) => readonly number[],
+  env: Env,
+): PerfWatch {
+  const isOn = ['cgroups/perf_event', ALL_CGROUPS].some((one) => isolators.has(one));
+  const cgroupOf = (id: string) => (members(id).length > 0 ? `${cgroupRoot}/${id}` : undefined);
+  return new PerfWatch(isOn ? perf : { ...perf, events: [] }, cgroupOf, env);
 }
 
 /** `members`: the processes of a container. */

@@ -6,7 +6,7 @@ import { basename, dirname, join } from 'node:path';
 import { errorChain } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
-import type { ExitStatus, HostProcess, ProcessHost, ProcessUsage } from '#env/process.ts';
+import type { HostProcess, ProcessHost, ProcessUsage } from '#env/process.ts';
 import type { Ranges } from '#mesos/resources/ranges.ts';
 import type { ExecutorEvent, NetworkInfo, Resource, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import type { Fetcher } from '#mesos/executor/fetcher.ts';
@@ -22,11 +22,13 @@ import { type ContainerPath, nameOf } from './container-id.ts';
 import { quantity } from './container-limits.ts';
 import { ContainerSpecs, type ContainerSpecOptions } from './container-spec.ts';
 import { eventWithContainer, withContainer } from './default-container.ts';
-import { diskWatch, portsWatch, projectQuotas } from './container-watches.ts';
+import { diskWatch, perfWatch, portsWatch, projectQuotas } from './container-watches.ts';
 import type { DiskWatch } from './disk-watch.ts';
 import { ImageGc } from './image-gc.ts';
+import { memoryEnd } from './memory-end.ts';
 import { type MainContainer, NestedContainers, waitStatus } from './nested.ts';
 import { pathPart } from './paths.ts';
+import type { PerfWatch } from './perf-watch.ts';
 import type { PortsWatch } from './ports-watch.ts';
 import type { ProjectQuotas } from './project-quotas.ts';
 import type { VolumeGids } from './volume-gids.ts';
@@ -60,6 +62,7 @@ export class Containers {
   readonly images: ImageGc;
   readonly disk: DiskWatch;
   readonly quotas: ProjectQuotas | undefined;
+  readonly perf: PerfWatch;
   readonly #ports: PortsWatch;
   readonly #host: ProcessHost;
   readonly #disk: Disk;
@@ -90,6 +93,7 @@ export class Containers {
     const { onInput } = wiring;
     const members = (id: string) => ports.host.members(`${options.cgroupRoot}/${id}`);
     this.disk = diskWatch(flags, paths, this.quotas, ports.env, onInput);
+    this.perf = perfWatch(flags, options.cgroupRoot, members, ports.env);
     this.#ports = portsWatch(flags, options.ownPorts, members, ports.env, onInput);
     this.#host = ports.host;
     this.#disk = ports.disk;
@@ -244,6 +248,7 @@ export class Containers {
   #watchLimits({ launch, sandbox }: Container, resources: readonly Resource[]): void {
     this.disk.update(launch.containerId, sandbox, resources);
     this.#ports.update(launch.containerId, resources);
+    this.perf.add(launch.containerId);
   }
 
   /** Its updates are all acknowledged: what is left of it at run time goes. */
@@ -381,6 +386,7 @@ export class Containers {
     container.isEnded = true;
     this.disk.forget(container.launch.containerId);
     this.#ports.forget(container.launch.containerId);
+    this.perf.forget(container.launch.containerId);
     this.nested.destroyBelow([container.launch.containerId]);
     this.#tidy(this.#specs.gpus.give(container.launch.containerId));
     this.#tidy(this.#specs.netClasses.give(container.launch.containerId));
@@ -415,7 +421,10 @@ export class Containers {
     void process.exited.then((status) => {
       const message = exitMessage(status).replace(/^Command/, 'Executor');
       const end = { waitStatus: waitStatus(status), message };
-      this.#end(container, status.oomKilled === true ? memoryEnd(container, status, end) : end);
+      this.#end(
+        container,
+        status.oomKilled === true ? memoryEnd(container.launch, status, end) : end,
+      );
     });
   }
 
@@ -572,6 +581,7 @@ export class Containers {
   /** Leaves everything running. */
   close(): void {
     this.disk.close();
+    this.perf.close();
     this.#ports.close();
     try {
       rmdirSync(this.#options.secretsFolder);
@@ -581,17 +591,4 @@ export class Containers {
     for (const runner of this.#runners.values()) runner.close();
     this.#runners.clear();
   }
-}
-
-/** More memory than it had: what it had is its limitation. */
-function memoryEnd({ launch }: Container, status: ExitStatus, end: ContainerEnd): ContainerEnd {
-  const limitation = launch.resources.filter((one) => one.name === 'mem');
-  const megabytes = limitation.reduce((sum, one) => sum + (one.scalar?.value ?? 0), 0);
-  const used = Math.round((status.memoryBytesPeak ?? 0) / 2 ** 20);
-  return {
-    ...end,
-    reason: 'REASON_CONTAINER_LIMITATION_MEMORY',
-    message: `Memory limit exceeded: Requested: ${megabytes}MB Maximum Used: ${used}MB`,
-    limitation,
-  };
 }

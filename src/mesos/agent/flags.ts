@@ -41,6 +41,7 @@ import {
   type QosController,
   type ResourceEstimator,
 } from './oversubscription.ts';
+import type { PerfFlags } from './perf-watch.ts';
 import type { ReconfigurationPolicy } from './reconfiguration.ts';
 import { DockerConfig, NO_LOGINS } from './registry-auth.ts';
 
@@ -71,6 +72,7 @@ export interface AgentFlags {
   readonly gpuSharedDevices: readonly AllowedDevice[];
   readonly cgroupsRoot: string;
   readonly netClasses: NetClassFlags;
+  readonly perf: PerfFlags;
   readonly limitsSwap: boolean;
   readonly containerDiskWatchMs: number;
   readonly enforcesDiskQuota: boolean;
@@ -268,6 +270,9 @@ const KINDS = {
   cgroups_root: flag('strata', cgroupName),
   cgroups_net_cls_primary_handle: flag('', primaryHandle),
   cgroups_net_cls_secondary_handles: flag('', secondaryHandles),
+  perf_events: flag('', (text) => text.split(',').filter((word) => word !== '')),
+  perf_interval: flag('1mins', durationMs),
+  perf_duration: flag('10secs', durationMs),
   cgroups_limit_swap: flag('false', bool),
   container_disk_watch_interval: flag('15secs', durationMs),
   enforce_container_disk_quota: flag('false', bool),
@@ -397,6 +402,11 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     netClasses: {
       primary: value('cgroups_net_cls_primary_handle'),
       secondaries: value('cgroups_net_cls_secondary_handles'),
+    },
+    perf: {
+      events: value('perf_events'),
+      intervalMs: value('perf_interval'),
+      durationMs: value('perf_duration'),
     },
     limitsSwap: value('cgroups_limit_swap'),
     containerDiskWatchMs: value('container_disk_watch_interval'),

@@ -10,6 +10,7 @@ import type { Env } from '#env/env.ts';
 import type { ProcessHost } from '#env/process.ts';
 import { LogToggle } from '#mesos/libprocess/log-toggle.ts';
 import { addressOf, LibprocessEndpoint } from '#mesos/libprocess/endpoint.ts';
+import { checkPerf } from './perf-watch.ts';
 import { linuxProjects } from './project-kernel.ts';
 import { uuidBytes } from '#mesos/executor/uuid.ts';
 import { PortServer } from '#mesos/security/port-server.ts';
@@ -161,6 +162,7 @@ class AgentService {
     checkNetworkFlags(flags);
     this.#disabled = flags.disabled;
     checkPortFlags(flags);
+    checkPerf(flags.perf);
     this.#security = agentSecurity(flags.security, env);
     checkControllers(flags, ports.host.controllers);
     checkProjects(flags.isolators, diskFolders(settings), linuxProjects);

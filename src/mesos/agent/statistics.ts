@@ -8,6 +8,7 @@ import type {
   CgroupInfo_Blkio_Statistics,
   CgroupInfo_Blkio_Value,
   Resource,
+  PerfStatistics,
   ResourceStatistics,
 } from '#wire/mesos/v1.ts';
 import { type Executor, resourcesOf } from './agent-state.ts';
@@ -88,6 +89,10 @@ function diskOf(usage: DiskUsage | undefined): Partial<ResourceStatistics> {
   };
 }
 
+function perfOf(perf: PerfStatistics | undefined): Partial<ResourceStatistics> {
+  return perf === undefined ? {} : { perf };
+}
+
 interface Listed {
   readonly path: ContainerPath;
   readonly pid: number | undefined;
@@ -132,6 +137,7 @@ export async function listContainers(
         },
         resource_statistics: {
           ...statisticsOf(usage, limits, now),
+          ...perfOf(path.length === 1 ? containers.perf.of(path[0] ?? '') : undefined),
           ...diskOf(path.length === 1 ? containers.disk.usageOf(path[0] ?? '') : undefined),
         },
       };
