@@ -172,8 +172,11 @@ function validateEnvironment(container: Json, field: string): StatusCause[] {
 const containerResources = new Set(['cpu', 'memory', 'ephemeral-storage', 'storage']);
 const isHugePages = (name: string): boolean => name.startsWith('hugepages-');
 
-function resourceName(field: string, name: string): StatusCause[] {
+export function containerResourceName(field: string, name: string): StatusCause[] {
   const wrong = qualified(field, name);
+  if (wrong.length > 0 && name.includes('/') && !name.includes('kubernetes.io/')) {
+    return [...wrong, invalidValue(field, name, "doesn't follow extended resource name standard")];
+  }
   if (wrong.length > 0 || name.includes('/')) return wrong;
   if (containerResources.has(name) || isHugePages(name)) return [];
   return [
@@ -187,7 +190,7 @@ type NameRule = (field: string, name: string) => StatusCause[];
 export function validateResources(
   resources: unknown,
   field: string,
-  nameRule: NameRule = resourceName,
+  nameRule: NameRule = containerResourceName,
 ): StatusCause[] {
   const { limits, requests } = record(resources);
   const [most, least] = [record(limits), record(requests)];

@@ -10,6 +10,7 @@ import {
   named,
   needed,
   oneOf,
+  portName as portNameRule,
   portNumber,
   portNumberOrName,
   record,
@@ -244,20 +245,31 @@ const validateSlice: Rule = (object, old) => {
 
 const pathTypes = ['Exact', 'ImplementationSpecific', 'Prefix'];
 
+function resourceBackend({ apiGroup, kind, name }: Json, at: string): StatusCause[] {
+  return [
+    ...named(`${at}.apiGroup`, apiGroup, 'subdomain'),
+    ...needed(`${at}.kind`, kind),
+    ...(kind ? named(`${at}.kind`, kind, 'path-segment') : []),
+    ...needed(`${at}.name`, name),
+    ...(name ? named(`${at}.name`, name, 'path-segment') : []),
+  ];
+}
+
 function validateBackend(backend: unknown, at: string): StatusCause[] {
   const { service, resource } = record(backend);
   if (!isObject(service)) {
-    if (isObject(resource)) return [];
+    if (isObject(resource)) return resourceBackend(resource, `${at}.resource`);
     return [invalidValue(at, '', 'resource or service backend is required')];
   }
   const { name: portName, number } = record(service['port']);
   const causes = needed(`${at}.service.name`, service['name']);
-  if (service['name']) causes.push(...named(`${at}.service.name`, service['name'], 'label1035'));
+  if (service['name']) causes.push(...named(`${at}.service.name`, service['name'], 'label'));
   if (portName && number) {
     causes.push(invalidValue(at, '', 'cannot set both port name & port number'));
   } else if (!portName && !number) {
     causes.push(requiredValue(at, 'port name or number is required'));
   } else if (number) causes.push(...portNumber(`${at}.service.port.number`, number));
+  else causes.push(...portNameRule(`${at}.service.port.name`, String(portName)));
   return causes;
 }
 
@@ -303,11 +315,15 @@ const validateIngress: Rule = (object) => {
     const why = 'either `defaultBackend` or `rules` must be specified';
     causes.push(invalidValue('spec', null, why));
   }
-  list(spec['tls']).forEach((one, index) =>
-    list(one['hosts']).forEach((host, i) =>
-      causes.push(...validateHost(host, `spec.tls[${index}].hosts[${i}]`)),
-    ),
-  );
+  list(spec['tls']).forEach(({ hosts, secretName }, index) => {
+    const at = `spec.tls[${index}]`;
+    list(hosts).forEach((host, i) => {
+      const where = `${at}.hosts[${i}]`;
+      const isSaid = String(host) !== '';
+      causes.push(...(isSaid ? validateHost(host, where) : named(where, '', 'subdomain')));
+    });
+    if (secretName) causes.push(...named(`${at}.secretName`, secretName, 'subdomain'));
+  });
   rules.forEach((rule, index) => {
     const at = `spec.rules[${index}]`;
     causes.push(...validateHost(rule['host'], `${at}.host`));

@@ -18,6 +18,7 @@ import { duplicate, forbidden, invalidValue, requiredValue, unsupported } from '
 import type { KubeObject } from './object.ts';
 import { canonicalQuantity, compareQuantities, isWholeQuantity } from './quantity.ts';
 import type { StatusCause } from './status.ts';
+import { accessModes, validateClaimSpec, volumeModes } from './validation-claims.ts';
 import { configKey } from './validation-containers.ts';
 import { validateTolerations } from './validation-pods.ts';
 
@@ -328,30 +329,6 @@ const validateLimitRange: Rule = (object) => {
 };
 
 // ---- storage ----
-
-const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
-const volumeModes = ['Block', 'Filesystem'];
-
-export function validateClaimSpec(given: unknown, at: string): StatusCause[] {
-  const spec = record(given);
-  const modes = list(spec['accessModes']);
-  const causes: StatusCause[] = [];
-  if (modes.length === 0) {
-    causes.push(requiredValue(`${at}.accessModes`, 'at least 1 access mode is required'));
-  }
-  for (const mode of modes) causes.push(...oneOf(`${at}.accessModes`, mode, accessModes));
-  const { storage } = record(record(spec['resources'])['requests']);
-  if (storage === undefined) causes.push(requiredValue(`${at}.resources[storage]`));
-  else if (compareQuantities(storage, '0') <= 0) {
-    const why = 'must be greater than zero';
-    causes.push(invalidValue(`${at}.resources[storage]`, String(storage), why));
-  }
-  return [
-    ...causes,
-    ...labelSelector(spec['selector'], `${at}.selector`),
-    ...oneOf(`${at}.volumeMode`, spec['volumeMode'], volumeModes),
-  ];
-}
 
 export const volumeSettings = new Set([
   'capacity',

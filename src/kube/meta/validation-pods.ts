@@ -257,10 +257,10 @@ function validatePlacement(spec: Json, at: string): StatusCause[] {
   ];
 }
 
-export function validatePodSpec(given: unknown, at: string): StatusCause[] {
+export function validatePodSpec(given: unknown, at: string, podName = ''): StatusCause[] {
   const spec = record(given);
   const grace = spec['terminationGracePeriodSeconds'];
-  const { causes, names } = validateVolumes(list(spec['volumes']), `${at}.volumes`);
+  const { causes, names } = validateVolumes(list(spec['volumes']), `${at}.volumes`, podName);
   const near: Surroundings = {
     volumes: names,
     isHostNetwork: spec['hostNetwork'] === true,

@@ -1,8 +1,18 @@
 // Validates the volumes of pod specs and what containers mount of them, as kube-apiserver v1.37 does.
 import { isObject, inRange, list, named, needed, oneOf, record, type Json } from './field-rules.ts';
-import { duplicate, forbidden, invalidValue, nameProblem, requiredValue } from './names.ts';
+import {
+  duplicate,
+  forbidden,
+  invalidValue,
+  nameProblem,
+  requiredValue,
+  validateAnnotations,
+  validateLabels,
+} from './names.ts';
 import { compareQuantities } from './quantity.ts';
 import type { StatusCause } from './status.ts';
+import { validateClaimSpec } from './validation-claims.ts';
+import { remoteVolumeRules } from './validation-remote-volumes.ts';
 
 const MODE_MAX = 0o777;
 const TOKEN_SECONDS_MIN = 600;
@@ -59,9 +69,21 @@ const fieldPaths = [
   'metadata.annotations',
 ];
 
+const resources = ['cpu', 'ephemeral-storage', 'memory'];
+const resourceNames = ['limits', 'requests'].flatMap((kind) =>
+  resources.map((name) => `${kind}.${name}`),
+);
+
+function resourceRef(ref: Json, field: string): StatusCause[] {
+  const { containerName, resource } = ref;
+  if (!containerName) return [requiredValue(`${field}.containerName`)];
+  if (!resource) return [requiredValue(`${field}.resource`)];
+  const isHuge = /^(?:limits|requests)\.hugepages-/.test(String(resource));
+  return isHuge ? [] : oneOf(`${field}.resource`, resource, resourceNames);
+}
+
 function downwardItems(source: Json, field: string, where: string): StatusCause[] {
-  return list(source['items']).flatMap((item, index) => {
-    const at = `${field}.items[${index}]`;
+  return list(source['items']).flatMap((item) => {
     const ref = item['fieldRef'];
     const causes: StatusCause[] = [];
     if (String(item['path'] ?? '') === '') causes.push(requiredValue(`${field}.path`));
@@ -76,10 +98,12 @@ function downwardItems(source: Json, field: string, where: string): StatusCause[
         const why = `error converting fieldPath: field label not supported: ${path}`;
         causes.push(invalidValue(`${field}.fieldRef.fieldPath`, path, why));
       }
-    } else if (!isObject(item['resourceFieldRef'])) {
+    } else if (isObject(item['resourceFieldRef'])) {
+      causes.push(...resourceRef(item['resourceFieldRef'], `${field}.resourceFieldRef`));
+    } else {
       causes.push(requiredValue(where, 'one of fieldRef and resourceFieldRef is required'));
     }
-    return [...causes, ...fileMode(`${at}.mode`, item['mode'])];
+    return [...causes, ...fileMode(`${field}.mode`, item['mode'])];
   });
 }
 
@@ -110,11 +134,50 @@ function projectedSource(source: Json, field: string): StatusCause[] {
       const why = 'may not specify a duration less than 10 minutes';
       causes.push(invalidValue(`${at}.expirationSeconds`, seconds, why));
     }
-    causes.push(...localFile(`${at}.path`, token['path']));
+    // Upstream leaves out where in the volume it is.
+    causes.push(...localFile(`${field.replace(/\.sources\[\d+\]$/, '')}.path`, token['path']));
   }
+  const bundle = source['clusterTrustBundle'];
+  if (isObject(bundle)) causes.push(...bundleCauses(bundle, `${field}.clusterTrustBundle`));
   const certificate = source['podCertificate'];
   if (isObject(certificate)) causes.push(...certificateTime(certificate, field));
   return causes;
+}
+
+function bundleCauses({ name, signerName, path = '' }: Json, field: string): StatusCause[] {
+  const causes: StatusCause[] = [];
+  if (name === undefined && signerName === undefined) {
+    causes.push(requiredValue(field, 'either name or signerName must be specified'));
+  } else if (typeof name === 'string' && !name.includes(':')) {
+    if (name === '') causes.push(requiredValue(`${field}.name`, 'must be a valid object name'));
+    const wrong = nameProblem('subdomain', name);
+    if (wrong !== undefined) {
+      const why = `not a valid clustertrustbundlename: ${wrong}`;
+      causes.push(invalidValue(`${field}.name`, name, why));
+    }
+  }
+  return [...causes, ...localFile(`${field}.path`, path)];
+}
+
+/** One file of a volume is made of one source. */
+function pathClashes(sources: readonly Json[], field: string): StatusCause[] {
+  const known = new Set<unknown>();
+  return sources.flatMap((source) => {
+    const { clusterTrustBundle } = source;
+    const paths = ['secret', 'configMap', 'downwardAPI'].flatMap((kind) =>
+      list(record(source[kind])['items']).map(({ path }) => {
+        const told = kind === 'downwardAPI' ? path : record(source[kind])['name'];
+        return [path, told] as const;
+      }),
+    );
+    const bundle = record(clusterTrustBundle)['path'] ?? '';
+    if (isObject(clusterTrustBundle)) paths.push([bundle, bundle]);
+    return paths.flatMap(([path, told]) => {
+      const isTaken = known.has(path);
+      if (path || isObject(clusterTrustBundle)) known.add(path);
+      return isTaken ? [invalidValue(field, told ?? '', 'conflicting duplicate paths')] : [];
+    });
+  });
 }
 
 const CERTIFICATE_SECONDS_MIN = 3_600;
@@ -164,6 +227,7 @@ const sourceRules: Readonly<Record<string, Rule>> = {
   projected: (source, field) => [
     ...fileMode(`${field}.defaultMode`, source['defaultMode']),
     ...list(source['sources']).flatMap((one, i) => projectedSource(one, `${field}.sources[${i}]`)),
+    ...pathClashes(list(source['sources']), field),
   ],
   persistentVolumeClaim: (source, field) => needed(`${field}.claimName`, source['claimName']),
   nfs: (source, field) => [
@@ -173,12 +237,35 @@ const sourceRules: Readonly<Record<string, Rule>> = {
       ? []
       : [invalidValue(`${field}.path`, source['path'] ?? '', 'must be an absolute path')]),
   ],
-  csi: (source, field) => needed(`${field}.driver`, source['driver']),
+  image: (source, field) => [
+    ...needed(`${field}.reference`, source['reference']),
+    ...oneOf(`${field}.pullPolicy`, source['pullPolicy'] || undefined, [
+      'Always',
+      'IfNotPresent',
+      'Never',
+    ]),
+  ],
+  ephemeral: (source, field) => {
+    const at = `${field}.volumeClaimTemplate`;
+    const template = source['volumeClaimTemplate'];
+    if (!isObject(template)) return [requiredValue(at)];
+    const { labels, annotations } = record(template['metadata']);
+    return [
+      ...validateAnnotations(annotations as Labels, `${at}.metadata.annotations`),
+      ...validateLabels(labels as Labels, `${at}.metadata.labels`),
+      ...validateClaimSpec(template['spec'], `${at}.spec`),
+    ];
+  },
+  ...remoteVolumeRules,
 };
+
+type Labels = Readonly<Record<string, string>> | undefined;
 
 export function validateVolumes(
   volumes: readonly Json[],
   field: string,
+  /** Empty for templates. */
+  podName = '',
 ): { causes: StatusCause[]; names: Set<string> } {
   const names = new Set<string>();
   const causes = volumes.flatMap((volume, index) => {
@@ -193,6 +280,14 @@ export function validateVolumes(
       found.push(forbidden(`${at}.${second}`, 'may not specify more than 1 volume type'));
     }
     const name = String(volume['name'] ?? '');
+    if (volume['ephemeral'] !== undefined && podName !== '' && name !== '') {
+      const claim = `${podName}-${name}`;
+      const wrong = nameProblem('subdomain', claim);
+      if (wrong !== undefined) {
+        const why = `PVC name ${JSON.stringify(claim)}: ${wrong}`;
+        found.push(invalidValue(`${at}.name`, name, why));
+      }
+    }
     if (name === '') found.push(requiredValue(`${at}.name`));
     else if (nameProblem('label', name) !== undefined) {
       found.push(...named(`${at}.name`, name, 'label'));

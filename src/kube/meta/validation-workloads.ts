@@ -5,7 +5,6 @@ import {
   isObject,
   labelSelector,
   list,
-  needed,
   notNegative,
   oneOf,
   record,
@@ -22,6 +21,7 @@ import {
 } from './names.ts';
 import type { KubeObject } from './object.ts';
 import { labelSelectorFromObject, matchesLabels } from './selectors.ts';
+import { validateAutoscaler } from './validation-autoscalers.ts';
 import type { StatusCause } from './status.ts';
 import { validatePodSpec } from './validation-pods.ts';
 
@@ -373,57 +373,6 @@ const validateCronJob: Rule = (object) => {
   );
   if (name.length > CRON_NAME_LENGTH_MAX) {
     causes.push(invalidValue('metadata.name', name, 'must be no more than 52 characters'));
-  }
-  return causes;
-};
-
-const validateAutoscaler: Rule = (object) => {
-  const spec = record(object['spec']);
-  const { minReplicas, maxReplicas = 0, scaleTargetRef } = spec;
-  const target = record(scaleTargetRef);
-  // The one metric that autoscaling/v1 has a field for is named as in autoscaling/v2.
-  const { targetCPUUtilizationPercentage: percent } = spec;
-  const cpu = { type: 'Resource', resource: { target: { averageUtilization: percent } } };
-  const metrics = percent === undefined ? list(spec['metrics']) : [cpu];
-  const causes: StatusCause[] = [];
-  const scalesFromZero = metrics.some(({ type }) => type === 'Object' || type === 'External');
-  if (typeof minReplicas === 'number' && minReplicas < 0) {
-    causes.push(...notNegative('spec.minReplicas', minReplicas));
-  }
-  if (Number(maxReplicas) < 1) {
-    const why = 'must be greater than or equal to `minReplicas`';
-    causes.push(requiredValue('spec.maxReplicas'));
-    causes.push(invalidValue('spec.maxReplicas', maxReplicas, why));
-  } else if (typeof minReplicas === 'number' && Number(maxReplicas) < minReplicas) {
-    const why = 'must be greater than or equal to `minReplicas`';
-    causes.push(invalidValue('spec.maxReplicas', maxReplicas, why));
-  }
-  causes.push(
-    ...needed('spec.scaleTargetRef.kind', target['kind']),
-    ...needed('spec.scaleTargetRef.name', target['name']),
-  );
-  if (!target['apiVersion']) {
-    const why = 'apiVersion must specify API group';
-    causes.push(invalidValue('spec.scaleTargetRef.apiVersion', '', why));
-  }
-  metrics.forEach((metric: Json, index) => {
-    const source = String(metric['type'] ?? '');
-    const field = source.charAt(0).toLowerCase() + source.slice(1);
-    if (isObject(metric[field])) {
-      const { averageUtilization: wanted } = record(metric[field]['target']);
-      const at = `spec.metrics[${index}].${field}.target.averageUtilization`;
-      if (typeof wanted === 'number' && wanted < 1) {
-        causes.push(invalidValue(at, wanted, 'must be greater than 0'));
-      }
-      return;
-    }
-    const why = 'must populate information for the given metric source';
-    causes.push(requiredValue(`spec.metrics[${index}].${field}`, why));
-  });
-  if (minReplicas === 0 && !scalesFromZero) {
-    const why =
-      'must specify at least one Object or External metric to support scaling to zero replicas';
-    causes.push(forbidden('spec.metrics', why));
   }
   return causes;
 };

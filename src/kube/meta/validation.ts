@@ -115,7 +115,7 @@ function hasOwnFinalizers(info: ResourceInfo): boolean {
 type Rule = (object: KubeObject, old?: KubeObject) => StatusCause[];
 
 const rules: Readonly<Record<string, Rule>> = {
-  '/Pod': (object) => validatePodSpec(object['spec'], 'spec'),
+  '/Pod': (object) => validatePodSpec(object['spec'], 'spec', object.metadata.name),
   ...workloadRules,
   ...networkRules,
   ...objectRules,
