@@ -1,13 +1,14 @@
 // The API server of an instance: one TLS port with HTTP/2, HTTP/1.1 and upgrades; every request is
 // authenticated, authorized, and handed to the one path of its verb (handler.ts).
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { createSecureServer } from 'node:http2';
+import type { IncomingMessage } from 'node:http';
+import type { Server } from 'node:https';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
+import { createHttpServer } from '#http2/server.ts';
 import { Authority, kubeconfig, type KeyPair } from '#kube/pki/authority.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import { startCompaction } from '#store/compaction.ts';
@@ -141,13 +142,10 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   await publishAuthentication(handler, { clientCa: authority.caCert, requestHeader });
   handler.reached('authentication');
   const ca = [authority.caCert, requestHeader.caCert];
-  const server = createSecureServer({
-    allowHTTP1: true,
-    ...serving.pair,
-    ca,
-    requestCert: true,
-    rejectUnauthorized: false,
-    settings: { maxConcurrentStreams: 1_000 },
+  const server = createHttpServer({
+    tls: { ...serving.pair, ca, requestCert: true, rejectUnauthorized: false },
+    streamsMax: 1_000,
+    handle: (request, response) => handler.handle(request, response),
   });
   serving.watch((pair) => server.setSecureContext({ ...pair, ca }));
   // Connections of both HTTP versions, upgraded ones included: at the end all of them are cut.
@@ -156,22 +154,13 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
-  server.on('session', (session) => void session.on('error', () => {}));
-  server.on(
-    'request',
-    (request, response) =>
-      void handler.handle(
-        request as unknown as IncomingMessage,
-        response as unknown as ServerResponse,
-      ),
-  );
   server.on(
     'upgrade',
     (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       void handler.handleUpgrade(request, socket, head),
   );
   server.on('tlsClientError', () => handler.brokenHandshake());
-  const port = await listenOn(server as unknown as Server, listen);
+  const port = await listenOn(server, listen);
   handler.setAddress(listen.host, port);
   await publishEndpoint(handler, listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host, port);
   const compaction = startCompaction(store, env);

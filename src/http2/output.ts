@@ -1,0 +1,79 @@
+// What goes out on a connection within one turn of the event loop becomes one write: frames of all its streams,
+// shared bytes copied once each, in as large pieces as the windows of the other side allow.
+import { FRAME_HEADER_BYTES, writeFrameHeader } from './frames.ts';
+
+/** What is longer has a buffer of its own. */
+export const BLOCK_BYTES = 192 * 1024;
+/** Kept for the next writes: as many as connections commonly write to in one turn. */
+const BLOCKS_KEPT = 24;
+/** What is shorter comes out of Node's own pool. */
+const POOLED_BYTES_MAX = 4 * 1024;
+
+const blocks: Buffer[] = [];
+
+/** Large buffers are dear: each is memory outside of the heap, and a reason for the collector to run. */
+function newBuffer(size: number): Buffer {
+  if (size <= POOLED_BYTES_MAX) return Buffer.allocUnsafe(size);
+  if (size > BLOCK_BYTES) return Buffer.allocUnsafeSlow(size);
+  const block = blocks.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  return block.subarray(0, size);
+}
+
+/** Only once the bytes have been written: whoever reads a buffer later reads what others are sent. */
+export function giveBack({ buffer, byteOffset }: Buffer): void {
+  if (buffer.byteLength !== BLOCK_BYTES || byteOffset !== 0) return;
+  if (blocks.length < BLOCKS_KEPT) blocks.push(Buffer.from(buffer as ArrayBuffer));
+}
+
+/** Frames that wait to be written; filled, then taken as one buffer. */
+export class FrameBatch {
+  readonly #payloads: Buffer[] = [];
+  /** For each payload: type, flags, stream, where it begins and ends. -1: these are whole frames. */
+  readonly #facts: number[] = [];
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  addWhole(frames: Buffer): void {
+    this.#payloads.push(frames);
+    this.#facts.push(-1, 0, 0, 0, frames.length);
+    this.#size += frames.length;
+  }
+
+  add(
+    head: { readonly type: number; readonly flags: number; readonly streamId: number },
+    payload: Buffer,
+    from: number,
+    to: number,
+  ): void {
+    this.#payloads.push(payload);
+    this.#facts.push(head.type, head.flags, head.streamId, from, to);
+    this.#size += FRAME_HEADER_BYTES + to - from;
+  }
+
+  /** For giveBack() after the write. */
+  take(): Buffer {
+    const bytes = newBuffer(this.#size);
+    let at = 0;
+    const facts = this.#facts;
+    for (const [index, payload] of this.#payloads.entries()) {
+      const fact = index * 5;
+      const type = facts[fact] as number;
+      const from = facts[fact + 3] as number;
+      const to = facts[fact + 4] as number;
+      if (type >= 0) {
+        const [flags, streamId] = [facts[fact + 1] as number, facts[fact + 2] as number];
+        writeFrameHeader(bytes, at, { length: to - from, type, flags, streamId });
+        at += FRAME_HEADER_BYTES;
+      }
+      payload.copy(bytes, at, from, to);
+      at += to - from;
+    }
+    this.#payloads.length = 0;
+    this.#facts.length = 0;
+    this.#size = 0;
+    return bytes;
+  }
+}

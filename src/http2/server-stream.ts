@@ -1,0 +1,246 @@
+// One request and its answer on a connection: what waits to be sent, the windows of both directions, and when it
+// is over.
+import type { TLSSocket } from 'node:tls';
+import { errorCodes, flags, FRAME_BYTES_DEFAULT, frameTypes, WINDOW_MAX } from './frames.ts';
+import { Http2Request, Http2Response, type StreamPort } from './messages.ts';
+import type { FrameBatch } from './output.ts';
+import type { RequestHead } from './request-headers.ts';
+
+/** How much of a body may come before the handler has taken it. */
+export const STREAM_WINDOW = 256 * 1024;
+const CREDIT_BYTES_MIN = 16 * 1024;
+
+const empty = Buffer.alloc(0);
+
+/** What a stream needs of its connection. */
+export interface StreamOwner {
+  readonly socket: TLSSocket;
+  /** It has something to send. */
+  ready(stream: ServerStream): void;
+  /** The other side may send so many bytes more, on the stream and on the connection. */
+  credit(stream: ServerStream, bytes: number): void;
+  reset(stream: ServerStream, code: number): void;
+  /** Both directions are done with. */
+  closed(stream: ServerStream): void;
+}
+
+export class ServerStream implements StreamPort {
+  readonly id: number;
+  readonly #owner: StreamOwner;
+  readonly request: Http2Request;
+  readonly response: Http2Response;
+  readonly #contentLength: number | undefined;
+  #received = 0;
+  #receiveWindow = STREAM_WINDOW;
+  /** Received, and not yet given back to the other side's window. */
+  #uncredited = 0;
+  #sendWindow: number;
+  #hasRequest: boolean;
+  #head: Buffer | undefined;
+  #data: Buffer | undefined;
+  #sent = 0;
+  #onSent: () => void = () => {};
+  #onEnded: (() => void) | undefined;
+  /** END_STREAM has been sent, or the stream reset by either side. */
+  #isOver = false;
+  isQueued = false;
+
+  constructor(
+    id: number,
+    owner: StreamOwner,
+    request: { readonly head: RequestHead; readonly isWhole: boolean; readonly sendWindow: number },
+  ) {
+    this.id = id;
+    this.#owner = owner;
+    this.#sendWindow = request.sendWindow;
+    this.#hasRequest = request.isWhole;
+    this.#contentLength = request.head.contentLength;
+    this.request = new Http2Request(request.head, this);
+    this.response = new Http2Response(this, request.head.method === 'HEAD');
+    if (request.isWhole) this.request.push(null);
+  }
+
+  get socket(): TLSSocket {
+    return this.#owner.socket;
+  }
+
+  /** The request has come whole. */
+  get hasRequest(): boolean {
+    return this.#hasRequest;
+  }
+
+  // ---- what comes in ----
+
+  /** `size` is that of the frame, padding included. Returns the code of an error of the stream. */
+  receive(bytes: Buffer, size: number, isLast: boolean): number | undefined {
+    this.#receiveWindow -= size;
+    this.#uncredited += size;
+    if (this.#receiveWindow < 0) return errorCodes.flowControlError;
+    this.#received += bytes.length;
+    const expected = this.#contentLength;
+    if (expected !== undefined) {
+      const isWrong = isLast ? this.#received !== expected : this.#received > expected;
+      if (isWrong) return errorCodes.protocolError;
+    }
+    if (bytes.length > 0) this.request.push(bytes);
+    if (isLast) this.#requestIsWhole();
+    return undefined;
+  }
+
+  /** At the end of a request without a last frame of data. */
+  receiveEnd(): number | undefined {
+    return this.receive(empty, 0, true);
+  }
+
+  #requestIsWhole(): void {
+    this.#hasRequest = true;
+    this.request.push(null);
+    if (this.#isOver) this.#owner.closed(this);
+  }
+
+  wantsBody(): void {
+    if (this.#hasRequest || this.#uncredited < CREDIT_BYTES_MIN) return;
+    const bytes = this.takeUncredited();
+    this.#receiveWindow += bytes;
+    this.#owner.credit(this, bytes);
+  }
+
+  /** The connection's window is of all streams: what one leaves unread is given back at its end. */
+  takeUncredited(): number {
+    const bytes = this.#uncredited;
+    this.#uncredited = 0;
+    return bytes;
+  }
+
+  // ---- what goes out ----
+
+  sendHead(block: Buffer): void {
+    if (this.#isOver) return;
+    this.#head = block;
+    this.#owner.ready(this);
+  }
+
+  sendData(bytes: Buffer, done: () => void): void {
+    if (this.#isOver || bytes.length === 0) return done();
+    this.#data = bytes;
+    this.#sent = 0;
+    this.#onSent = done;
+    this.#owner.ready(this);
+  }
+
+  sendEnd(done: () => void): void {
+    if (this.#isOver) return done();
+    this.#onEnded = done;
+    this.#owner.ready(this);
+  }
+
+  breakOff(): void {
+    if (!this.#isOver) this.#owner.reset(this, errorCodes.internalError);
+  }
+
+  /** False: the window would be larger than it can be. */
+  widen(bytes: number): boolean {
+    this.#sendWindow += bytes;
+    if (this.#sendWindow > WINDOW_MAX) return false;
+    if (this.#data !== undefined) this.#owner.ready(this);
+    return true;
+  }
+
+  /**
+   * Puts into the batch what may be sent, at most `bytesMax` of data; what has to be called afterwards into
+   * `done`. Returns how much data it was. `hasMore` says whether only `bytesMax` kept it from sending more.
+   */
+  drain(batch: FrameBatch, bytesMax: number, done: (() => void)[]): number {
+    if (this.#isOver) return 0;
+    this.#drainHead(batch);
+    const taken = this.#drainData(batch, bytesMax, done);
+    const isEnded = this.#onEnded !== undefined && this.#data === undefined;
+    if (isEnded && !this.#isOver) {
+      const end = { type: frameTypes.data, flags: flags.endStream, streamId: this.id };
+      batch.add(end, empty, 0, 0);
+      this.#over();
+    }
+    if (this.#isOver && this.#onEnded !== undefined) {
+      done.push(this.#onEnded);
+      this.#onEnded = undefined;
+    }
+    return taken;
+  }
+
+  #drainHead(batch: FrameBatch): void {
+    const block = this.#head;
+    if (block === undefined) return;
+    this.#head = undefined;
+    const isAll = this.#onEnded !== undefined && this.#data === undefined;
+    const endStream = isAll ? flags.endStream : 0;
+    for (let from = 0; from < block.length; from += FRAME_BYTES_DEFAULT) {
+      const to = Math.min(block.length, from + FRAME_BYTES_DEFAULT);
+      const type = from === 0 ? frameTypes.headers : frameTypes.continuation;
+      const endHeaders = to === block.length ? flags.endHeaders : 0;
+      const frameFlags = endHeaders | (from === 0 ? endStream : 0);
+      batch.add({ type, flags: frameFlags, streamId: this.id }, block, from, to);
+    }
+    if (isAll) this.#over();
+  }
+
+  #drainData(batch: FrameBatch, bytesMax: number, done: (() => void)[]): number {
+    const bytes = this.#data;
+    if (bytes === undefined || this.#isOver) return 0;
+    const isLast = this.response.isLast(bytes);
+    let left = Math.min(bytesMax, this.#sendWindow);
+    const before = this.#sent;
+    while (left > 0 && this.#sent < bytes.length) {
+      const to = Math.min(bytes.length, this.#sent + Math.min(left, FRAME_BYTES_DEFAULT));
+      const isEnd = isLast && to === bytes.length;
+      const head = {
+        type: frameTypes.data,
+        flags: isEnd ? flags.endStream : 0,
+        streamId: this.id,
+      };
+      batch.add(head, bytes, this.#sent, to);
+      left -= to - this.#sent;
+      this.#sent = to;
+    }
+    const taken = this.#sent - before;
+    this.#sendWindow -= taken;
+    if (this.#sent === bytes.length) {
+      this.#data = undefined;
+      done.push(this.#onSent);
+      if (isLast) this.#over();
+    }
+    return taken;
+  }
+
+  /** Whether a drain would send something if the connection let it. */
+  get hasMore(): boolean {
+    if (this.#isOver) return false;
+    if (this.#head !== undefined) return true;
+    if (this.#data !== undefined) return this.#sendWindow > 0;
+    return this.#onEnded !== undefined;
+  }
+
+  // ---- the end ----
+
+  /** END_STREAM is among what is sent. */
+  #over(): void {
+    this.#isOver = true;
+    // Whoever has its answer need not send the rest (RFC 9113, section 8.1).
+    if (this.#hasRequest) this.#owner.closed(this);
+    else this.#owner.reset(this, errorCodes.noError);
+  }
+
+  /** Reset by either side, or the connection is gone: handler and sender learn that nothing comes or goes. */
+  end(): void {
+    const wasOver = this.#isOver;
+    this.#isOver = true;
+    this.#head = undefined;
+    const waiting = this.#data === undefined ? undefined : this.#onSent;
+    this.#data = undefined;
+    const ended = this.#onEnded;
+    this.#onEnded = undefined;
+    if (!this.#hasRequest) this.request.destroy();
+    if (!wasOver) this.response.destroy();
+    waiting?.();
+    ended?.();
+  }
+}

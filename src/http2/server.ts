@@ -1,0 +1,31 @@
+// One TLS port for both versions of HTTP: what a client chooses by ALPN decides (RFC 7301); who chooses nothing
+// speaks the first.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { TLSSocket, TlsOptions } from 'node:tls';
+import { ServerSession } from './session.ts';
+
+export interface HttpServerOptions {
+  readonly tls: TlsOptions;
+  /** Requests of one connection that are under way at once. */
+  readonly streamsMax: number;
+  /** Never rejects. Requests of HTTP/2 are given with the same interface, as far as messages.ts has it. */
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+}
+
+type Connect = (this: Server, socket: TLSSocket) => void;
+
+/** Upgrades (`upgrade`) are of HTTP/1.1 only. Not listening yet. */
+export function createHttpServer({ tls, streamsMax, handle }: HttpServerOptions): Server {
+  const server = createServer({ ...tls, ALPNProtocols: ['h2', 'http/1.1'] });
+  server.on('request', (request, response) => void handle(request, response));
+  const [http1] = server.listeners('secureConnection') as Connect[];
+  server.removeAllListeners('secureConnection');
+  server.on('secureConnection', (socket) => {
+    if (socket.alpnProtocol !== 'h2') return http1?.call(server, socket);
+    const take = (request: unknown, response: unknown): Promise<void> =>
+      handle(request as IncomingMessage, response as ServerResponse);
+    new ServerSession(socket, { streamsMax, handle: take });
+  });
+  return server;
+}
