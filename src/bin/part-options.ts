@@ -4,6 +4,8 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Fault } from '#base/fault.ts';
+import type { EnvOptions } from '#env/node/env.ts';
+import { environmentFlags, namedFlags } from '#mesos/flags/flag-table.ts';
 import { withMesosOptions } from '#mesos/flags/program-options.ts';
 
 const SHELL_MS_MAX = 30_000;
@@ -41,4 +43,29 @@ export function mesosOptions<T extends object>(
     environment: process.env,
   };
   return withMesosOptions(program, given, sources) as unknown as T;
+}
+
+const LEVELS: Readonly<Record<string, EnvOptions['logLevel']>> = {
+  INFO: 'info',
+  WARNING: 'warn',
+  ERROR: 'error',
+};
+
+/** --log_dir, --logging_level and --quiet, which the environment may give as well. */
+export function logOptions(
+  program: 'master' | 'agent',
+  { flag }: { readonly flag?: readonly string[] | undefined },
+): Partial<Pick<EnvOptions, 'logFiles' | 'logLevel' | 'isQuiet'>> {
+  const names = ['log_dir', 'logging_level', 'quiet'];
+  const flags = {
+    ...environmentFlags(process.env, (name) => names.includes(name)),
+    ...namedFlags(flag ?? []),
+  };
+  const { log_dir: folder = '', logging_level: level = '', quiet } = flags;
+  const logLevel = process.env['STRATA_LOG_LEVEL'] === undefined ? LEVELS[level] : undefined;
+  return {
+    ...(folder === '' ? {} : { logFiles: { folder, program: `mesos-${program}` } }),
+    ...(logLevel === undefined ? {} : { logLevel }),
+    isQuiet: quiet === 'true' || quiet === '1',
+  };
 }

@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { errorChain } from '#base/fault.ts';
-import { createEnv, type NodeEnv } from '#env/node/env.ts';
+import { createEnv, type EnvOptions, type NodeEnv } from '#env/node/env.ts';
 import { accessFlagNames, flagKey } from '#kube/apiserver/access-flag-names.ts';
 import packageInfo from '../../package.json' with { type: 'json' };
 import { selfCommand } from './self.ts';
@@ -29,11 +29,11 @@ function positiveNumber(text: string): number {
 
 const port = wholeNumber(0, 65_535);
 
-function makeEnv(component: string): NodeEnv {
+function makeEnv(component: string, more: Partial<EnvOptions> = {}): NodeEnv {
   const level = process.env['STRATA_LOG_LEVEL'] ?? 'info';
   const logLevel = level === 'debug' || level === 'warn' || level === 'error' ? level : 'info';
   const logFormat = process.env['STRATA_LOG_FORMAT'] === 'json' ? 'json' : 'text';
-  return createEnv({ component, logLevel, logFormat });
+  return createEnv({ component, logLevel, logFormat, ...more });
 }
 
 const homeOption = () =>
@@ -173,9 +173,9 @@ program
   .allowExcessArguments()
   .action(
     exits(async (given, command: Command) => {
-      const { mesosOptions } = await import('./part-options.ts');
+      const { logOptions, mesosOptions } = await import('./part-options.ts');
       const options = mesosOptions('master', given, command);
-      const env = makeEnv('master');
+      const env = makeEnv('master', logOptions('master', options));
       const [{ servePart }, { runMaster }] = await Promise.all([
         import('./part.ts'),
         import('./master.ts'),
@@ -206,10 +206,10 @@ program
   .allowExcessArguments()
   .action(
     exits(async (given, command: Command) => {
-      const { mesosOptions } = await import('./part-options.ts');
+      const { logOptions, mesosOptions } = await import('./part-options.ts');
       const options = mesosOptions('agent', given, command);
       if (options.master === undefined) throw new Error('Missing required option --master');
-      const env = makeEnv('agent');
+      const env = makeEnv('agent', logOptions('agent', options));
       const [{ servePart }, { runAgent }] = await Promise.all([
         import('./part.ts'),
         import('./agent.ts'),

@@ -1,7 +1,7 @@
 // Master and agent started as mesos-master and mesos-agent are: by MESOS_ and LIBPROCESS_ variables, and
 // by command lines that were written for Mesos.
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -77,8 +77,8 @@ test('the environment of mesos-master and of mesos-agent', async () => {
 test('command lines of mesos-master and mesos-agent; what others are told; flags beat variables', async () => {
   const [port, agentPort] = [await freePort(), await freePort()];
   const masterLine = `--ip=127.0.0.1 --port=${port} --work_dir=${join(work, 'line-master')}
-    --quorum=1 --cluster=lined --no-root_submissions --log_dir=/nowhere --quiet`;
-  await using _ = await Part.start([...strata, 'master', ...masterLine.split(/\s+/)], {
+    --quorum=1 --cluster=lined --no-root_submissions --log_dir=${join(work, 'logs')} --quiet`;
+  await using masterPart = await Part.start([...strata, 'master', ...masterLine.split(/\s+/)], {
     MESOS_PORT: '1',
     MESOS_CLUSTER: 'not-this',
   });
@@ -86,6 +86,15 @@ test('command lines of mesos-master and mesos-agent; what others are told; flags
   const { flags, cluster } = await jsonOf<StateBody>(`${url}/state`);
   assert.equal(cluster, 'lined');
   assert.equal(flags['root_submissions'], 'false');
+  const shown = await jsonOf<{ data: string }>(
+    `${url}/files/read?path=/master/log&offset=0&length=100000`,
+  );
+  assert.match(shown.data, /Master leads/);
+  assert.equal(shown.data, readFileSync(join(work, 'logs/mesos-master.INFO'), 'utf8'));
+  const warnings = readFileSync(join(work, 'logs/mesos-master.WARNING'), 'utf8');
+  assert.match(warnings, /^\S+ WARN .*flag=quorum/);
+  assert.doesNotMatch(warnings, /Master leads/);
+  assert.doesNotMatch(masterPart.said, /Master leads/, 'it is quiet');
   const agentLine = `--master=127.0.0.1:${port} --port=${agentPort} --advertise_ip=127.0.0.1
     --work_dir=${join(work, 'line-agent')} --containerizers=docker,mesos --no-systemd_enable_support
     --launcher=posix --launcher_dir=/usr/libexec/mesos --runtime_dir=/var/run/mesos

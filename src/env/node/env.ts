@@ -2,12 +2,17 @@
 import type { Env } from '#env/env.ts';
 import { systemClock, systemTimers } from './clock.ts';
 import { createLog, type LogLevel } from './log.ts';
+import { type LogFilesOptions, openLogFiles } from './log-files.ts';
 import { systemRandom } from './random.ts';
 
 export interface EnvOptions {
   readonly component: string;
   readonly logLevel: LogLevel;
   readonly logFormat: 'text' | 'json';
+  /** Beside standard error. */
+  readonly logFiles?: LogFilesOptions | undefined;
+  /** Nothing but errors goes to standard error. */
+  readonly isQuiet?: boolean | undefined;
 }
 
 export interface NodeEnv extends Env {
@@ -17,11 +22,15 @@ export interface NodeEnv extends Env {
 
 export function createEnv(options: EnvOptions): NodeEnv {
   let verbosity = 0;
+  const toFiles = options.logFiles === undefined ? undefined : openLogFiles(options.logFiles);
   const log = createLog(
     {
       level: () => (verbosity > 0 ? 'debug' : options.logLevel),
       format: options.logFormat,
-      write: (line) => void process.stderr.write(line),
+      write: (line, level) => {
+        toFiles?.(line, level);
+        if (options.isQuiet !== true || level === 'error') process.stderr.write(line);
+      },
     },
     { component: options.component },
   );

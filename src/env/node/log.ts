@@ -7,7 +7,7 @@ const order: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 }
 export interface LogOptions {
   readonly level: LogLevel | (() => LogLevel);
   readonly format: 'text' | 'json';
-  readonly write: (line: string) => void;
+  readonly write: (line: string, level: LogLevel) => void;
 }
 
 function text(value: unknown): string {
@@ -30,11 +30,12 @@ export function createLog(options: LogOptions, base: LogFields = {}): Log {
       const entries = Object.entries(all).map(([key, value]) => [key, plain(value)]);
       options.write(
         `${JSON.stringify({ time, level, message, ...Object.fromEntries(entries) })}\n`,
+        level,
       );
       return;
     }
     const tail = Object.entries(all).map(([key, value]) => ` ${key}=${text(value)}`);
-    options.write(`${time} ${level.toUpperCase().padEnd(5)} ${message}${tail.join('')}\n`);
+    options.write(`${time} ${level.toUpperCase().padEnd(5)} ${message}${tail.join('')}\n`, level);
   };
   return {
     debug: (message, fields) => emit('debug', message, fields),

@@ -15,7 +15,7 @@ import {
   valueOrFile,
   words,
 } from '#mesos/flags/flag-table.ts';
-import { advertisedKinds } from '#mesos/flags/idle-flags.ts';
+import { advertisedKinds, shownLog } from '#mesos/flags/idle-flags.ts';
 import { disabledEndpoints, type DisabledEndpoints } from '#mesos/security/firewall.ts';
 import { parseDomain } from '#mesos/resources/domain.ts';
 import { parseJson } from '#wire/mesos/codec.ts';
@@ -374,7 +374,7 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     defaultRole: value('default_role'),
     registrationBackoffMs: value('registration_backoff_factor'),
     domain: value('domain'),
-    logFile: value('external_log_file'),
+    logFile: shownLog('agent', { file: value('external_log_file'), folder: value('log_dir') }),
     disabled: value('firewall_rules'),
     security: {
       executors: value('authenticate_http_executors'),

@@ -231,8 +231,14 @@ function rangesText(resource: Resource | Attribute): string {
 
 /** `{ cpus: 4, mem: 1024, disk: 0, gpus: 0, ports: '[1-2]' }` */
 /** Where the log is: pages of Mesos' web UI offer it then. */
-function logOf({ external_log_file }: Readonly<Record<string, string>>): Record<string, string> {
-  return external_log_file === undefined ? {} : { external_log_file };
+function logOf({
+  external_log_file,
+  log_dir,
+}: Readonly<Record<string, string>>): Record<string, string> {
+  return {
+    ...(log_dir === undefined ? {} : { log_dir }),
+    ...(external_log_file === undefined ? {} : { external_log_file }),
+  };
 }
 
 function summary(resources: readonly Resource[]): Record<string, unknown> {

@@ -1,6 +1,6 @@
 // Those of the agent's flags that Mesos has and that have nothing to set here: taken with a warning that
 // says why they change nothing, so that a command line or an environment of mesos-agent starts this one.
-import { bool, bytes, count, durationMs, flag, oneOf } from '#mesos/flags/flag-table.ts';
+import { bool, bytes, count, durationMs, flag, oneOf, optional } from '#mesos/flags/flag-table.ts';
 import { LOGGING, noModule, off } from '#mesos/flags/idle-flags.ts';
 import { noHooks, noModulesIn } from '#mesos/flags/modules.ts';
 
@@ -43,7 +43,7 @@ export const otherKinds = {
   initialize_driver_logging: flag('true', bool),
   launcher: flag('linux', oneOf('linux', 'posix')),
   launcher_dir: flag('', String),
-  log_dir: flag('', String),
+  log_dir: flag('', optional),
   logbufsecs: flag('0', count),
   logging_level: flag('INFO', oneOf('INFO', 'WARNING', 'ERROR')),
   master_detector: flag('', noModule),
@@ -91,15 +91,12 @@ export const idleReasons: Partial<Record<string, string>> = {
   initialize_driver_logging: LOGGING,
   launcher,
   launcher_dir: launcher,
-  log_dir: LOGGING,
   logbufsecs: LOGGING,
-  logging_level: LOGGING,
   network_cni_metrics: 'there are none',
   network_cni_root_dir_persist: 'what a network has given is kept until its container has gone',
   perf_duration: perf,
   perf_events: perf,
   perf_interval: perf,
-  quiet: LOGGING,
   runtime_dir: folders,
   sandbox_directory: 'in an image it is /mnt/mesos/sandbox',
   systemd_enable_support: systemd,

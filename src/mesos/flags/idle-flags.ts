@@ -1,9 +1,10 @@
 // Pieces that the flags of master and agent share which have nothing to set here, and the address under
 // which others find either of them.
 import { isIPv4 } from 'node:net';
+import { join } from 'node:path';
 import { bool, count, flag } from './flag-table.ts';
 
-export const LOGGING = 'the log goes to standard error; STRATA_LOG_LEVEL says how much of it';
+export const LOGGING = 'every line of the log is written at once';
 
 export function off(name: string): (text: string) => boolean {
   return (text) => {
@@ -15,6 +16,16 @@ export function off(name: string): (text: string) => boolean {
 export function noModule(text: string): string {
   if (text !== '') throw new Error(`there is no module '${text}': no shared libraries are loaded`);
   return text;
+}
+
+/** Shown as the log: a file that is named, or that of --log_dir, as Mesos names it. */
+export function shownLog(
+  program: 'master' | 'agent',
+  given: { readonly file: string | undefined; readonly folder: string | undefined },
+): string | undefined {
+  const { file, folder } = given;
+  if (file !== undefined || folder === undefined) return file;
+  return join(folder, `mesos-${program}.INFO`);
 }
 
 /** An address that others reach: four numbers, as MasterInfo has them. */

@@ -11,7 +11,7 @@ import {
   optional,
   valueOrFile,
 } from '#mesos/flags/flag-table.ts';
-import { advertisedKinds, idleFlags } from '#mesos/flags/idle-flags.ts';
+import { advertisedKinds, idleFlags, shownLog } from '#mesos/flags/idle-flags.ts';
 import { noHooks, noModules, noModulesIn } from '#mesos/flags/modules.ts';
 import { acls } from '#mesos/security/acls.ts';
 import { Authorizer } from '#mesos/security/authorizer.ts';
@@ -127,7 +127,10 @@ export function readMasterFlags(asked: Readonly<Record<string, string>>, env: En
   const keys = { credentials, jwtSecret, now: () => clock.now() };
   return {
     settings: settingsFrom(given),
-    logFile: value('external_log_file'),
+    logFile: shownLog('master', {
+      file: value('external_log_file'),
+      folder: value('log_dir'),
+    }),
     advertised: { ip: value('advertise_ip'), port: value('advertise_port') },
     webUiFolder: value('webui_dir').replace(/^file:\/\//, ''),
     disabled: value('firewall_rules'),

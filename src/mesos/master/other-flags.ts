@@ -1,7 +1,15 @@
 // Those of the master's flags that Mesos has and that have nothing to set here: some are taken, with a
 // warning that says why they change nothing; some are refused, with what to give instead.
 import { Fault } from '#base/fault.ts';
-import { bool, count, durationMs, flag, oneOf, type FlagKind } from '#mesos/flags/flag-table.ts';
+import {
+  bool,
+  count,
+  durationMs,
+  flag,
+  oneOf,
+  optional,
+  type FlagKind,
+} from '#mesos/flags/flag-table.ts';
 import { LOGGING, noModule, off } from '#mesos/flags/idle-flags.ts';
 
 const registry = 'the registry is in a store (--store), not in a replicated log';
@@ -54,7 +62,7 @@ export const otherKinds = {
   offer_constraints_re2_max_program_size: flag('100', count),
   quiet: flag('false', bool),
   logging_level: flag('INFO', oneOf('INFO', 'WARNING', 'ERROR')),
-  log_dir: flag('', String),
+  log_dir: flag('', optional),
   logbufsecs: flag('0', count),
   initialize_driver_logging: flag('true', bool),
   hostname_lookup: flag('true', bool),
@@ -77,9 +85,6 @@ export const idleReasons: Partial<Record<string, string>> = {
   allocator_recovery_timeout: failover,
   offer_constraints_re2_max_mem: 'the limits are those of the default, 4KB and 100',
   offer_constraints_re2_max_program_size: 'the limits are those of the default, 4KB and 100',
-  quiet: LOGGING,
-  logging_level: LOGGING,
-  log_dir: LOGGING,
   logbufsecs: LOGGING,
   initialize_driver_logging: LOGGING,
   hostname_lookup: '--hostname says it, or the machine does',
