@@ -141,6 +141,14 @@ test('an operation for another version is dropped, and the whole is told anew', 
   assert.equal(story.total(), 'disk[RAW(,,fast)]:100');
 });
 
+test('what was on its way before another subscription is dropped', () => {
+  const story = new Story().subscribed();
+  const before = story.version;
+  story.input({ kind: 'disconnected' }).subscribed().apply(createDisk(30), 7, before);
+  assert.equal(story.statuses().at(-1)?.state, 'OPERATION_DROPPED');
+  assert.equal(story.total(), 'disk[RAW(,,fast)]:100');
+});
+
 test('a status is sent again until it is acknowledged, more and more seldom', () => {
   const story = new Story().subscribed().apply(createDisk(30)).input({ kind: 'made', key: KEY });
   const times: number[] = [];

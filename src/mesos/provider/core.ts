@@ -160,6 +160,8 @@ export class ProviderCore {
     const isNew = this.#id === undefined;
     this.#id = id;
     this.#isSubscribed = true;
+    // The master may have taken it for gone, with what is on its way to it.
+    this.#version = this.#settings.uuidBytes();
     this.#settle(isNew);
     this.#tellState();
     for (const [key, { latest_status }] of this.#operations) {
