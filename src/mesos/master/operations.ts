@@ -193,6 +193,7 @@ export class OperationDesk {
   // ---- what agents say
 
   onUpdate(body: Messages['UpdateOperationStatusMessage'], now: number): void {
+    this.#state.count('messages_operation_status_update');
     const agent = this.#state.agents.get(body.agent_id?.value ?? '');
     const uuid = body.operation_uuid?.value;
     const record =

@@ -13,6 +13,7 @@ import { endpoints } from './scenes/endpoints.ts';
 import { flags } from './scenes/flags.ts';
 import { maintenance } from './scenes/maintenance.ts';
 import { operatorCalls } from './scenes/operator-calls.ts';
+import { providers } from './scenes/providers.ts';
 import { rateLimits } from './scenes/rate-limits.ts';
 import { schedulerCalls } from './scenes/scheduler-calls.ts';
 import { taskErrors } from './scenes/task-errors.ts';
@@ -39,4 +40,5 @@ export const scenes: readonly Scene[] = [
   aclFrameworks,
   aclPrincipals,
   flags,
+  providers,
 ];
