@@ -14,6 +14,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'a provider that makes another volume each time it is asked',
     says: /made .* and|has volumes/,
+    first: [58],
     sabotage: {
       provider(core: ProviderCore): void {
         let count = 0;
@@ -81,6 +82,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'an agent that does not report what its providers are doing',
     says: /are to be had, of|was promised what is not there/,
+    first: [140],
     sabotage: {
       agent({ providers }: AgentCore): void {
         const reported = providers.reported.bind(providers);

@@ -165,7 +165,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'a framework that asks about its tasks without the agents that they are on',
     says: /and the instance gives it up/,
-    first: [4351],
+    first: [3008],
     sabotage: {
       instance(core: FrameworkCore): void {
         const plain = (effects: FrameworkEffect[]): FrameworkEffect[] =>
