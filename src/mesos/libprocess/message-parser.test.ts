@@ -108,6 +108,7 @@ test('a body that is too long, or chunks that are none, end the connection', () 
     `${head}\r\n`,
     `${head}1\r\nxy\r\n`,
     `${head}1 a\r\n`,
+    `${head}1 ;a\r\n`,
     `${head}0\r\nTrailer: \0\r\n\r\n`,
     `${head}0\r\n${'Trailer: x\r\n'.repeat(2_000)}`,
     `${head}${'0'.repeat(5_000)}`,
@@ -121,7 +122,7 @@ test('a body that is too long, or chunks that are none, end the connection', () 
 
 test('extensions of chunks and trailers are passed over', () => {
   const head = `POST /master/a.B HTTP/1.1\r\n${HEAD}Transfer-Encoding: chunked\r\n\r\n`;
-  const text = `${head}1;a=b\r\nx\r\n2 ; c\r\nyz\r\n0\r\nTrailer: x\r\nOther: y\r\n\r\n`;
+  const text = `${head}1;a=b\r\nx\r\n2;c;d=e\r\nyz\r\n0\r\nTrailer: x\r\nOther: y\r\n\r\n`;
   const { seen, outcome } = parse([Buffer.from(text + measured('a.B', 'next'))]);
   assert.equal(outcome, 'read');
   assert.deepEqual(

@@ -35,9 +35,16 @@ const CHUNK_LINE_MAX = 4 * 1_024;
 const PARTS_MAX = 1_024;
 const NAME = /^[\w-]+$/;
 const LENGTH = /^\d{1,15}$/;
-const CHUNK = /^([\da-f]{1,8})[\t ]*(?:;.*)?$/i;
+const CHUNK = /^([\da-f]{1,8})(?:;[\w-]+(?:=[\w-]+)?)*$/i;
 /** A head of another one may follow a control character that somebody takes for the end of a line. */
 const CONTROL = /[^\P{Cc}\t]/u;
+const framingNames: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'transfer-encoding',
+  'upgrade',
+]);
 const NOTHING = Buffer.alloc(0);
 const READ: ParseOutcome = { kind: 'read' };
 
@@ -46,13 +53,25 @@ function readHead(text: string): RequestHead | undefined {
   const [line = '', ...lines] = text.split('\r\n');
   const headers = new Map<string, string>();
   for (const one of lines) {
-    const colon = one.indexOf(':');
-    if (colon < 1 || CONTROL.test(one)) return undefined;
-    const name = one.slice(0, colon).toLowerCase();
-    if (!NAME.test(name) || headers.has(name)) return undefined;
-    headers.set(name, unpadded(one, colon + 1));
+    const name = nameIn(one);
+    if (name === undefined || headers.has(name)) return undefined;
+    headers.set(name, unpadded(one, name.length + 1));
   }
   return { line, headers };
+}
+
+/** In lower case; undefined: not the line of a header. */
+function nameIn(line: string): string | undefined {
+  const colon = line.indexOf(':');
+  if (colon < 1 || CONTROL.test(line)) return undefined;
+  const name = line.slice(0, colon).toLowerCase();
+  return NAME.test(name) ? name : undefined;
+}
+
+/** What says where a request ends has no place behind it. */
+function isTrailer(line: string): boolean {
+  const name = nameIn(line);
+  return name !== undefined && !framingNames.has(name);
 }
 
 function unpadded(text: string, from: number): string {
@@ -189,7 +208,8 @@ export class RequestParser<H extends object> {
       // Trailers say nothing here.
       this.#trailed += line.length;
       if (line === '') this.#end();
-      return this.#trailed > HEAD_BYTES_MAX || CONTROL.test(line) ? 'chunks' : undefined;
+      else if (this.#trailed > HEAD_BYTES_MAX || !isTrailer(line)) return 'chunks';
+      return undefined;
     }
     if (this.#isAfterChunk) {
       this.#isAfterChunk = false;
