@@ -15,6 +15,7 @@ import {
   tasksJson,
 } from '#mesos/master/legacy-views.ts';
 import { answer } from '#mesos/master/operator-answers.ts';
+import type { OperationRecord } from '#mesos/master/types.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import type { View } from '#mesos/master/shared-views.ts';
 import { decode, encode, stringify } from '#wire/mesos/codec.ts';
@@ -85,9 +86,11 @@ class Twin {
   /** The sums that endpoints show are those of what is there. */
   #compareSums(): void {
     const { state } = this.#core;
+    const operations = [...state.agents.values()].flatMap((one) => [...one.operations.values()]);
     for (const framework of state.frameworks.values()) {
       const live = [...framework.tasks.values()].filter(({ isReleased }) => !isReleased);
       const used = [...live, ...framework.executors].map(({ resources }) => resources);
+      used.push(...heldBy(operations.filter((one) => one.frameworkId === framework.id)));
       assert.ok(framework.used.total().equals(Resources.join(used)), framework.id);
       const states = Map.groupBy(framework.tasks.values(), ({ task }) => task.state);
       for (const [name, count] of framework.states) {
@@ -101,10 +104,16 @@ class Twin {
       assert.deepEqual(new Set(agent.tasks), new Set(tasks), agent.id);
       const executors = [...agent.executors.values()].flatMap((byId) => [...byId.values()]);
       const live = tasks.filter(({ isReleased }) => !isReleased);
-      const used = Resources.join([...live, ...executors].map(({ resources }) => resources));
-      assert.ok(state.holdings.usedOn(agent).equals(used), agent.id);
+      const used = [...live, ...executors].map(({ resources }) => resources);
+      used.push(...heldBy([...agent.operations.values()]));
+      assert.ok(state.holdings.usedOn(agent).equals(Resources.join(used)), agent.id);
     }
   }
+}
+
+/** What operations take whose end is not known yet. */
+function heldBy(operations: readonly OperationRecord[]): Resources[] {
+  return operations.flatMap(({ held, isOrphan }) => (held === undefined || isOrphan ? [] : [held]));
 }
 
 /** Compares at some of the inputs, so that many changes come together, too; gives how often. */
