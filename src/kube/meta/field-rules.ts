@@ -142,6 +142,16 @@ export function requirement(
   return causes;
 }
 
+/** Each must be one that a label may have. */
+export function labelValues(values: unknown, field: string): StatusCause[] {
+  return (Array.isArray(values) ? values : []).flatMap((value, i) =>
+    validateLabels({ a: String(value) }, '').map((cause) => ({
+      ...cause,
+      field: `${field}[${i}]`,
+    })),
+  );
+}
+
 export function labelSelector(selector: unknown, field: string): StatusCause[] {
   if (!isObject(selector)) return [];
   return [
@@ -149,8 +159,9 @@ export function labelSelector(selector: unknown, field: string): StatusCause[] {
       selector['matchLabels'] as Record<string, string> | undefined,
       `${field}.matchLabels`,
     ),
-    ...list(selector['matchExpressions']).flatMap((one, index) =>
-      requirement(one, `${field}.matchExpressions[${index}]`),
-    ),
+    ...list(selector['matchExpressions']).flatMap((one, index) => {
+      const at = `${field}.matchExpressions[${index}]`;
+      return [...requirement(one, at), ...labelValues(one['values'], `${at}.values`)];
+    }),
   ];
 }

@@ -34,8 +34,13 @@ export interface Surroundings {
   readonly graceSeconds: number;
 }
 
+const KEY_LENGTH_MAX = 253;
+
 /** Keys of config maps and secrets. */
 export function configKey(field: string, key: string): StatusCause[] {
+  if (key.length > KEY_LENGTH_MAX) {
+    return [invalidValue(field, key, `must be no more than ${KEY_LENGTH_MAX} characters`)];
+  }
   if (!/^[-._a-zA-Z0-9]+$/.test(key)) return [invalidValue(field, key, configKeyText)];
   if (key === '.' || key === '..') return [invalidValue(field, key, `must not be '${key}'`)];
   return key.startsWith('..') ? [invalidValue(field, key, "must not start with '..'")] : [];
@@ -95,7 +100,7 @@ function validateKeyRef(ref: unknown, field: string): StatusCause[] {
   if (!isObject(ref)) return [];
   const key = String(ref['key'] ?? '');
   return [
-    ...needed(`${field}.name`, ref['name']),
+    ...named(`${field}.name`, ref['name'] ?? '', 'subdomain'),
     ...(key === '' ? [requiredValue(`${field}.key`)] : configKey(`${field}.key`, key)),
   ];
 }
@@ -157,7 +162,9 @@ function validateEnvironment(container: Json, field: string): StatusCause[] {
     }
     const refs = ['configMapRef', 'secretRef'].filter((kind) => isObject(source[kind]));
     for (const kind of refs) {
-      causes.push(...needed(`${at}.${kind}.name`, record(source[kind])['name']));
+      const { name } = record(source[kind]);
+      const where = `${at}.${kind}.name`;
+      causes.push(...(name ? named(where, name, 'subdomain') : [requiredValue(where)]));
     }
     const all = `${field}.envFrom`;
     if (refs.length === 0) {
@@ -177,11 +184,15 @@ export function containerResourceName(field: string, name: string): StatusCause[
   if (wrong.length > 0 && name.includes('/') && !name.includes('kubernetes.io/')) {
     return [...wrong, invalidValue(field, name, "doesn't follow extended resource name standard")];
   }
-  if (wrong.length > 0 || name.includes('/')) return wrong;
+  const standard = 'must be a standard resource for containers';
+  if (wrong.length > 0 && !name.includes('/')) {
+    return [...wrong, invalidValue(field, name, standard)];
+  }
+  if (name.includes('/')) return wrong;
   if (containerResources.has(name) || isHugePages(name)) return [];
   return [
     invalidValue(field, name, 'must be a standard resource type or fully qualified'),
-    invalidValue(field, name, 'must be a standard resource for containers'),
+    invalidValue(field, name, standard),
   ];
 }
 
@@ -227,6 +238,9 @@ export function validateResources(
   return causes;
 }
 
+const headerText =
+  "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')";
+
 const handlerKinds = ['exec', 'httpGet', 'tcpSocket', 'grpc', 'sleep'];
 
 function validateHandler(handler: Json, field: string, graceSeconds: number): StatusCause[] {
@@ -244,6 +258,11 @@ function validateHandler(handler: Json, field: string, graceSeconds: number): St
         ...needed(`${at}.path`, one['path']),
         ...portNumberOrName(`${at}.port`, one['port']),
         ...oneOf(`${at}.scheme`, one['scheme'], ['HTTP', 'HTTPS']),
+        ...list(one['httpHeaders']).flatMap(({ name = '' }) =>
+          /^[-A-Za-z0-9]+$/.test(String(name))
+            ? []
+            : [invalidValue(`${at}.httpHeaders`, name, headerText)],
+        ),
       ];
     }
     if (kind === 'tcpSocket') return portNumberOrName(`${at}.port`, one['port']);
@@ -296,6 +315,7 @@ function validateSecurity(context: unknown, field: string, hasHostUsers: boolean
     ...userOrGroup(`${field}.runAsGroup`, context['runAsGroup']),
     ...oneOf(`${field}.procMount`, context['procMount'], ['Default', 'Unmasked']),
     ...seccompProfile(context['seccompProfile'], `${field}.seccompProfile`),
+    ...appArmorProfile(context['appArmorProfile'], `${field}.appArmorProfile`),
   ];
   if (hasHostUsers && context['procMount'] === 'Unmasked') {
     const why = '`hostUsers` must be false to use `Unmasked`';
@@ -308,14 +328,68 @@ function validateSecurity(context: unknown, field: string, hasHostUsers: boolean
   return causes;
 }
 
+const profileTypes = ['Localhost', 'RuntimeDefault', 'Unconfined'];
+
 export function seccompProfile(profile: unknown, field: string): StatusCause[] {
   if (!isObject(profile)) return [];
-  const { type, localhostProfile } = profile;
-  if (type === 'Localhost') {
-    const why = 'must be set when seccomp type is Localhost';
-    return needed(`${field}.localhostProfile`, localhostProfile, why);
+  const { type = '', localhostProfile } = profile;
+  const isLocal = type === 'Localhost';
+  const causes = type
+    ? oneOf(`${field}.type`, type, profileTypes)
+    : [requiredValue(`${field}.type`, 'type is required when seccompProfile is set')];
+  const at = `${field}.localhostProfile`;
+  if (isLocal && localhostProfile === undefined) {
+    causes.push(requiredValue(at, 'must be set when seccomp type is Localhost'));
+  } else if (!isLocal && localhostProfile !== undefined) {
+    const why = 'can only be set when seccomp type is Localhost';
+    causes.push(invalidValue(at, { Type: type, LocalhostProfile: localhostProfile }, why));
   }
-  return oneOf(`${field}.type`, type ?? '', ['Localhost', 'RuntimeDefault', 'Unconfined']);
+  return causes;
+}
+
+const APP_ARMOR_LENGTH_MAX = 4_095;
+
+export function appArmorProfile(profile: unknown, field: string): StatusCause[] {
+  if (!isObject(profile)) return [];
+  const { type, localhostProfile } = profile;
+  if (!type)
+    return [requiredValue(`${field}.type`, 'type is required when appArmorProfile is set')];
+  const at = `${field}.localhostProfile`;
+  const isNamed = localhostProfile !== undefined && localhostProfile !== '';
+  if (type !== 'Localhost') {
+    const why = 'can only be set when AppArmor type is Localhost';
+    const wrong = oneOf(`${field}.type`, type, profileTypes);
+    if (wrong.length > 0 || localhostProfile === undefined) return wrong;
+    return [invalidValue(at, localhostProfile, why)];
+  }
+  if (!isNamed) return [requiredValue(at, 'must be set when AppArmor type is Localhost')];
+  const name = String(localhostProfile);
+  if (name.trim() !== name) {
+    return [invalidValue(at, name, 'must not be padded with whitespace')];
+  }
+  if (name.length <= APP_ARMOR_LENGTH_MAX) return [];
+  const message = `Too long: may not be more than ${APP_ARMOR_LENGTH_MAX} bytes`;
+  return [{ reason: 'FieldValueTooLong', message, field: at }];
+}
+
+function resizePolicies(container: Json, field: string): StatusCause[] {
+  const seen = new Set<unknown>();
+  const one = (value: unknown, words: readonly string[]): StatusCause[] =>
+    value ? oneOf(field, value, words) : [requiredValue(field)];
+  return list(container['resizePolicy']).flatMap(({ resourceName = '', restartPolicy }, i) => {
+    const isTwice = seen.has(resourceName);
+    seen.add(resourceName);
+    const [what, how] = [
+      one(resourceName, ['cpu', 'memory']),
+      one(restartPolicy, ['NotRequired', 'RestartContainer']),
+    ];
+    return [
+      ...(isTwice ? [duplicate(`${field}[${i}]`, resourceName)] : []),
+      ...what,
+      // The same is told once.
+      ...how.filter(({ message }) => !what.some((other) => other.message === message)),
+    ];
+  });
 }
 
 const probes = ['livenessProbe', 'readinessProbe', 'startupProbe'];
@@ -339,9 +413,7 @@ export function validateContainer(container: Json, at: string, near: Surrounding
     ...validateMounts(list(container['volumeMounts']), `${at}.volumeMounts`, near.volumes),
     ...oneOf(`${at}.imagePullPolicy`, container['imagePullPolicy'], pullPolicies),
     ...validateResources(container['resources'], `${at}.resources`),
-    ...list(container['resizePolicy']).flatMap((policy) =>
-      oneOf(`${at}.resizePolicy`, policy['restartPolicy'], ['NotRequired', 'RestartContainer']),
-    ),
+    ...resizePolicies(container, `${at}.resizePolicy`),
     ...validateSecurity(container['securityContext'], `${at}.securityContext`, near.hasHostUsers),
     ...oneOf(`${at}.restartPolicy`, container['restartPolicy'], ['Always', 'Never', 'OnFailure']),
   );

@@ -11,6 +11,7 @@ import {
   record,
   requirement,
   labelSelector,
+  labelValues,
   type Json,
 } from './field-rules.ts';
 import { duplicate, forbidden, invalidValue, requiredValue, validateLabels } from './names.ts';
@@ -18,7 +19,12 @@ import type { KubeObject } from './object.ts';
 import { same } from '#base/same.ts';
 import { validatePodLevelResources } from './pod-level-resources.ts';
 import type { StatusCause } from './status.ts';
-import { seccompProfile, validateContainer, type Surroundings } from './validation-containers.ts';
+import {
+  appArmorProfile,
+  seccompProfile,
+  validateContainer,
+  type Surroundings,
+} from './validation-containers.ts';
 import { userOrGroup, validateVolumes } from './validation-volumes.ts';
 
 const GRACE_SECONDS = 30;
@@ -47,16 +53,55 @@ export function validateTolerations(tolerations: unknown, field: string): Status
     } else if (operator) {
       causes.push(...oneOf(`${at}.operator`, operator, ['Equal', 'Exists']));
     }
+    if (operator === 'Equal') {
+      const wrong = labelValues([value ?? ''], at);
+      causes.push(...wrong.map((cause) => ({ ...cause, field: `${at}.operator` })));
+    }
     return effect ? [...causes, ...oneOf(`${at}.effect`, effect, effects)] : causes;
   });
 }
 
 const nodeOperators = ['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt'];
 
-function nodeTerm(term: unknown, field: string): StatusCause[] {
-  return list(record(term)['matchExpressions']).flatMap((one, index) =>
-    requirement(one, `${field}.matchExpressions[${index}]`, nodeOperators),
-  );
+/** Nodes are told apart by labels, or by their name, one at a time. */
+function nodeField(one: Json, at: string): StatusCause[] {
+  const { key = '', operator = '', values } = one;
+  const causes: StatusCause[] = [];
+  const names = list(values) as unknown[];
+  if (operator !== 'In' && operator !== 'NotIn') {
+    causes.push(invalidValue(`${at}.operator`, operator, 'not a valid selector operator'));
+  } else if (names.length !== 1) {
+    const why = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector";
+    causes.push(requiredValue(`${at}.values`, why));
+  }
+  if (key !== 'metadata.name') {
+    return [...causes, invalidValue(`${at}.key`, key, 'not a valid field selector key')];
+  }
+  return [...causes, ...names.flatMap((name, i) => named(`${at}.values[${i}]`, name, 'subdomain'))];
+}
+
+function nodeTerm(term: unknown, field: string, checksValues = false): StatusCause[] {
+  const { matchExpressions, matchFields } = record(term);
+  return [
+    ...list(matchExpressions).flatMap((one, index) => {
+      const at = `${field}.matchExpressions[${index}]`;
+      const values = checksValues ? labelValues(one['values'], `${at}.values`) : [];
+      return [...requirement(one, at, nodeOperators), ...values];
+    }),
+    ...list(matchFields).flatMap((one, index) => nodeField(one, `${field}.matchFields[${index}]`)),
+  ];
+}
+
+const labelKeys = (keys: unknown, field: string): StatusCause[] =>
+  (Array.isArray(keys) ? keys : []).flatMap((key, i) => qualified(`${field}[${i}]`, key));
+
+/** Keys of the pod's own labels add to a selector, which must be there. */
+function keysWithout(selector: unknown, term: Json, names: readonly string[], at: string) {
+  return names.flatMap((name) => {
+    const keys = list(term[name]);
+    const why = 'must not be specified when labelSelector is not set';
+    return keys.length > 0 && selector === undefined ? [forbidden(`${at}.${name}`, why)] : [];
+  });
 }
 
 function weight(one: Json, field: string): StatusCause[] {
@@ -66,9 +111,17 @@ function weight(one: Json, field: string): StatusCause[] {
 }
 
 function podTerm(term: unknown, field: string): StatusCause[] {
-  const { topologyKey, labelSelector: selector } = record(term);
+  const one = record(term);
+  const { topologyKey, labelSelector: selector, namespaceSelector, namespaces } = one;
+  const keys = ['matchLabelKeys', 'mismatchLabelKeys'];
   return [
     ...labelSelector(selector, `${field}.labelSelector`),
+    ...labelSelector(namespaceSelector, `${field}.namespaceSelector`),
+    ...(list(namespaces) as unknown[]).flatMap((name) =>
+      named(`${field}.namespace`, name, 'label'),
+    ),
+    ...keys.flatMap((name) => labelKeys(one[name], `${field}.${name}`)),
+    ...keysWithout(selector, one, keys, field),
     ...needed(`${field}.topologyKey`, topologyKey, 'can not be empty'),
     ...qualified(`${field}.topologyKey`, topologyKey),
   ];
@@ -87,7 +140,7 @@ function validateAffinity(affinity: unknown, field: string): StatusCause[] {
     if (terms.length === 0) {
       causes.push(requiredValue(where, 'must have at least one node selector term'));
     }
-    terms.forEach((term, index) => causes.push(...nodeTerm(term, `${where}[${index}]`)));
+    terms.forEach((term, index) => causes.push(...nodeTerm(term, `${where}[${index}]`, true)));
   }
   list(node[PREFERRED]).forEach((one, index) => {
     const where = `${at}.${PREFERRED}[${index}]`;
@@ -131,12 +184,25 @@ function validateSpread(constraints: unknown, field: string): StatusCause[] {
     }
     seen.add(pair);
     positive('minDomains', minDomains);
+    if (minDomains !== undefined && whenUnsatisfiable !== 'DoNotSchedule') {
+      const why = `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${String(whenUnsatisfiable)}`;
+      causes.push(invalidValue(`${at}.minDomains`, minDomains, why));
+    }
+    const { labelSelector: selector, matchLabelKeys } = one;
+    causes.push(
+      ...oneOf(`${at}.nodeAffinityPolicy`, one['nodeAffinityPolicy'], ['Honor', 'Ignore']),
+      ...oneOf(`${at}.nodeTaintsPolicy`, one['nodeTaintsPolicy'], ['Honor', 'Ignore']),
+      ...labelKeys(matchLabelKeys, `${at}.matchLabelKeys`),
+      ...keysWithout(selector, one, ['matchLabelKeys'], at),
+      ...labelSelector(selector, `${at}.labelSelector`),
+    );
     return causes;
   });
 }
 
 const searchText =
   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')";
+const SEARCH_LENGTH_MAX = 253;
 const SEARCH = /^_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*$/;
 
 function validateDns(spec: Json, at: string): StatusCause[] {
@@ -157,7 +223,12 @@ function validateDns(spec: Json, at: string): StatusCause[] {
   );
   list(config['searches']).forEach((one, index) => {
     const text = String(one).replace(/\.$/, '');
-    if (text === '' || SEARCH.test(text)) return;
+    if (text.length > SEARCH_LENGTH_MAX) {
+      const why = `must be no more than ${SEARCH_LENGTH_MAX} characters`;
+      causes.push(invalidValue(`${field}.searches[${index}]`, text, why));
+      return;
+    }
+    if (String(one) === '.' || SEARCH.test(text)) return;
     causes.push(invalidValue(`${field}.searches[${index}]`, text, searchText));
   });
   list(config['options']).forEach((one, index) =>
@@ -188,6 +259,7 @@ function validateSecurity(spec: Json, at: string): StatusCause[] {
       if (spec[name] === true) causes.push(forbidden(`${at}.${name}`, 'when `hostUsers` is false'));
     }
   }
+  const names = new Set<string>();
   list(context['sysctls']).forEach((one, index) => {
     const name = String(one['name'] ?? '');
     const where = `${field}.sysctls[${index}].name`;
@@ -195,11 +267,19 @@ function validateSecurity(spec: Json, at: string): StatusCause[] {
     else if (name.length > 253 || !new RegExp(sysctlRule).test(name)) {
       const why = `must have at most 253 characters and match regex ${sysctlRule}`;
       causes.push(invalidValue(where, name, why));
-    }
+    } else if (names.has(name)) causes.push(duplicate(where, name));
+    names.add(name);
   });
   const policy = context['fsGroupChangePolicy'];
   causes.push(...oneOf(`${field}.fsGroupChangePolicy`, policy, ['Always', 'OnRootMismatch']));
-  return [...causes, ...seccompProfile(context['seccompProfile'], `${field}.seccompProfile`)];
+  const { supplementalGroupsPolicy, seLinuxChangePolicy } = context;
+  return [
+    ...causes,
+    ...oneOf(`${field}.supplementalGroupsPolicy`, supplementalGroupsPolicy, ['Merge', 'Strict']),
+    ...oneOf(`${field}.seLinuxChangePolicy`, seLinuxChangePolicy, ['MountOption', 'Recursive']),
+    ...seccompProfile(context['seccompProfile'], `${field}.seccompProfile`),
+    ...appArmorProfile(context['appArmorProfile'], `${field}.appArmorProfile`),
+  ];
 }
 
 function validateAllContainers(spec: Json, at: string, near: Surroundings): StatusCause[] {
@@ -281,7 +361,7 @@ export function validatePodSpec(given: unknown, at: string, podName = ''): Statu
     ...named(`${at}.subdomain`, spec['subdomain'] || undefined, 'label'),
     ...validatePlacement(spec, at),
     ...list(spec['hostAliases']).flatMap((one, index) => [
-      ...ipAddress(`${at}.hostAliases[${index}].ip`, one['ip']),
+      ...ipAddress(`${at}.hostAliases[${index}].ip`, one['ip'] ?? ''),
       ...list(one['hostnames']).flatMap((name, i) =>
         named(`${at}.hostAliases[${index}].hostnames[${i}]`, name, 'subdomain'),
       ),
@@ -292,7 +372,8 @@ export function validatePodSpec(given: unknown, at: string, podName = ''): Statu
     ...named(`${at}.runtimeClassName`, spec['runtimeClassName'], 'subdomain'),
     ...oneOf(`${at}.preemptionPolicy`, spec['preemptionPolicy'], ['PreemptLowerPriority', 'Never']),
     ...named(`${at}.priorityClassName`, spec['priorityClassName'] || undefined, 'subdomain'),
-    ...(isObject(spec['os']) ? oneOf(`${at}.os`, os, ['linux', 'windows']) : []),
+    ...(isObject(spec['os']) && !os ? [requiredValue(`${at}.os.name`)] : []),
+    ...(os ? oneOf(`${at}.os`, os, ['linux', 'windows']) : []),
   ];
 }
 

@@ -292,12 +292,14 @@ export function validateVolumes(
     else if (nameProblem('label', name) !== undefined) {
       found.push(...named(`${at}.name`, name, 'label'));
     } else if (names.has(name)) found.push(duplicate(`${at}.name`, name));
-    names.add(name);
+    // What is wrong cannot be mounted.
+    if (found.length === 0) names.add(name);
     return found;
   });
   return { causes, names };
 }
 
+const recursions = ['Disabled', 'Enabled', 'IfPossible'];
 const propagations = ['Bidirectional', 'HostToContainer', 'None'];
 
 export function validateMounts(
@@ -328,7 +330,11 @@ export function validateMounts(
       }
       causes.push(...localPath(`${field}.subPathExpr`, String(expression)));
     }
-    causes.push(...oneOf(`${field}.mountPropagation`, mount['mountPropagation'], propagations));
+    const { mountPropagation, recursiveReadOnly } = mount;
+    causes.push(
+      ...oneOf(`${field}.mountPropagation`, mountPropagation, propagations),
+      ...oneOf(`${field}.recursiveReadOnly`, recursiveReadOnly, recursions),
+    );
     return causes;
   });
 }
