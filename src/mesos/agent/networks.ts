@@ -61,6 +61,8 @@ function named(container: ContainerInfo | undefined): readonly NetworkInfo[] {
 export class Networks {
   readonly #options: NetworksOptions;
   readonly #joined = new Map<string, Joined>();
+  /** By folder. */
+  readonly #leaving = new Map<string, Promise<void>>();
 
   constructor(options: NetworksOptions) {
     this.#options = options;
@@ -183,10 +185,21 @@ export class Networks {
     await writeFile(join(folder, 'hostname'), `${hostname}\n`, { mode: 0o644 });
   }
 
-  /** Takes a container out of its networks; what cannot be undone is told in the log. */
-  async leave(id: string): Promise<void> {
+  /**
+   * Takes a container out of its networks; what cannot be undone is told in the log. Once, when its end
+   * and its being forgotten ask for it at the same time.
+   */
+  leave(id: string): Promise<void> {
     this.#joined.delete(id);
     const folder = this.#folderOf(id);
+    const begun = this.#leaving.get(folder);
+    if (begun !== undefined) return begun;
+    const left = this.#leave(id, folder).finally(() => this.#leaving.delete(folder));
+    this.#leaving.set(folder, left);
+    return left;
+  }
+
+  async #leave(id: string, folder: string): Promise<void> {
     if (!existsSync(folder)) return;
     const namespace = join(folder, 'ns');
     const isThere = await isNamespace(namespace);
@@ -243,6 +256,8 @@ export class Networks {
 
   async #removeEmpty(name: string): Promise<void> {
     const folder = join(this.#options.folder, name);
+    const begun = this.#leaving.get(folder);
+    if (begun !== undefined) return begun;
     if (await isNamespace(join(folder, 'ns'))) await unmount(join(folder, 'ns'));
     await rm(folder, { recursive: true, force: true });
   }
