@@ -23,6 +23,11 @@ export function holeOf(mark: string): object {
   return { [KEPT]: mark };
 }
 
+/** What is added up piece by piece stays a tree of its pieces, ten times as large as its text; this is the text alone. */
+function flat(text: string): string {
+  return Buffer.from(text).toString();
+}
+
 /** Text that needs no escape is the rule. */
 const special = /[^ !#-[\]-~]/;
 
@@ -87,8 +92,8 @@ function many(values: readonly Value[] & Keepable, write: Write): string {
     text += i === 0 ? write(values[i] as Value) : `,${write(values[i] as Value)}`;
   }
   text += ']';
-  if (kept !== undefined) values[KEPT] = text;
-  return text;
+  if (kept === undefined) return text;
+  return (values[KEPT] = flat(text));
 }
 
 function map(values: Record<string, Value>, write: Write): string {
@@ -127,14 +132,13 @@ export class JsonWriters {
       let s = '{', c = '';
       ${fields.map(statement).join('\n      ')}
       s += '}';
-      if (kept !== undefined) v[KEPT] = s;
-      return s;
+      return kept === undefined ? s : (v[KEPT] = flat(s));
     };`;
-    const names = ['KEPT', 'writer', 'q', 'n', 'b', 'many', 'map'];
+    const names = ['KEPT', 'flat', 'writer', 'q', 'n', 'b', 'many', 'map'];
     // The source is made of our own descriptors only, never of input.
     // oxlint-disable-next-line no-new-func
     const make = new Function(...names, source);
     const writer = (type: string) => this.writer(type);
-    return make(KEPT, writer, quote, numberText, base64, many, map) as Write;
+    return make(KEPT, flat, writer, quote, numberText, base64, many, map) as Write;
   }
 }
