@@ -10,6 +10,7 @@ import { kubePatches } from './kube-patches.ts';
 import { kubeScheduling } from './kube-scheduling.ts';
 import { kubeWatch, kubeWatchLarge } from './kube-watch.ts';
 import { mesosAllocator } from './mesos-allocator.ts';
+import { mesosDecisions } from './mesos-decisions.ts';
 import { mesosFrameworks } from './mesos-frameworks.ts';
 import { mesosLaunch } from './mesos-launch.ts';
 import { mesosOffers } from './mesos-offers.ts';
@@ -27,6 +28,7 @@ export const benchmarks: readonly Benchmark[] = [
   mesosReaders,
   mesosScale,
   mesosAllocator,
+  mesosDecisions,
   agentTask,
   agentProcesses,
   agentContainers,

@@ -22,9 +22,12 @@ export interface MasterLoad {
   readonly steps: readonly string[];
   /** Seconds for which declining frameworks are watched. */
   readonly windowSeconds?: number;
+  /** Called again and again, a second apart, with what /metrics/snapshot says while the steps run. */
+  readonly onMetrics?: (metrics: Readonly<Record<string, number>>) => void;
 }
 
 const STEP_LIMIT_SECONDS = 300;
+const METRICS_PAUSE_MS = 1_000;
 
 export function missingMesos(side: Side): string | undefined {
   if (side === 'peer') {
@@ -111,7 +114,11 @@ async function loadOnce(side: Side, load: MasterLoad): Promise<Step[]> {
   };
   const flags = Object.entries(options).flatMap(([name, value]) => [`-${name}`, value]);
   const command = ['sh', '-c', 'ulimit -n "$(ulimit -Hn)"; exec "$@"', 'sh', mesosPeer.loadgen];
+  const ended = new AbortController();
+  const watched = load.onMetrics && watchMetrics(port, load.onMetrics, ended.signal);
   const result = await run([...command, ...flags], { timeoutMs: 1_200_000 });
+  ended.abort();
+  await watched;
   const lines = result.stdout.split('\n').filter((line) => line !== '');
   const bad = lines.filter((line) => !line.startsWith('{') || line.includes('"failed":true'));
   if (result.status !== 0 || bad.length > 0) {
@@ -123,6 +130,21 @@ async function loadOnce(side: Side, load: MasterLoad): Promise<Step[]> {
   const counted = metrics?.['master/slaves_active'];
   if (counted !== load.agents) throw new Error(`${side} counts ${counted} active agents`);
   return parsed;
+}
+
+async function watchMetrics(
+  port: number,
+  onMetrics: NonNullable<MasterLoad['onMetrics']>,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const answer = await fetch(`http://127.0.0.1:${port}/metrics/snapshot`);
+    onMetrics((await answer.json()) as Record<string, number>);
+    await new Promise<void>((done) => {
+      const timer = setTimeout(done, METRICS_PAUSE_MS);
+      signal.addEventListener('abort', () => (clearTimeout(timer), done()), { once: true });
+    });
+  }
 }
 
 /** Every line of one kind of step; rejects when there is none. */

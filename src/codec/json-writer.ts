@@ -23,7 +23,7 @@ export function holeOf(mark: string): object {
   return { [KEPT]: mark };
 }
 
-/** What is added up piece by piece stays a tree of its pieces, ten times as large as its text; this is the text alone. */
+/** What is added up piece by piece stays a tree of pieces, ten times as large; this is the text alone. */
 function flat(text: string): string {
   return Buffer.from(text).toString();
 }

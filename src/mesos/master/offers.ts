@@ -68,7 +68,8 @@ export class OfferDesk {
   allocate(now: number): void {
     const { allocator } = this.#state;
     if (!this.#isTelling) {
-      for (const one of allocator.allocate(now, AGENTS_MAX)) this.#add(one);
+      const found = this.#state.timed(() => allocator.allocate(now, AGENTS_MAX));
+      for (const one of found) this.#add(one);
       this.#isTelling = !allocator.isMidway || this.#unsentCount >= GATHERED_MAX;
     }
     let left = OFFERS_MAX;

@@ -105,6 +105,13 @@ export class MasterShell {
     });
     this.#drivers = new DriverLinks(this, this.libprocess);
     this.#gate = new MessageGate(this, this.#drivers, gate);
+    // As Mesos times them: the decision alone, without making and sending the offers.
+    core.state.timed = (decide) => {
+      const from = env.clock.monotonicMs();
+      const decided = decide();
+      this.#runMs += env.clock.monotonicMs() - from;
+      return decided;
+    };
   }
 
   static async start(
@@ -470,7 +477,6 @@ export class MasterShell {
       for (const effect of effects) if (effect.kind === 'event') this.#offersSent += 1;
       this.perform(effects);
     } while (this.core.isAllocating && this.env.clock.monotonicMs() - from < ALLOCATION_MS);
-    this.#runMs += this.env.clock.monotonicMs() - from;
     if (!this.core.isAllocating) this.#runs.add(this.#runMs);
     this.#allocatedAt = this.now;
   }
