@@ -24,6 +24,11 @@ const known: readonly (readonly [object: string, step: RegExp, reason: string])[
     'a name that no account can have is looked up like others',
   ],
   [
+    'NetworkPolicy',
+    /ports\.0\.protocol empty$/,
+    'an empty protocol is one that is not there, and is filled in',
+  ],
+  [
     'HorizontalPodAutoscaler',
     /behavior\.scale(?:Up|Down)\.policies(?: empty|\.0 left out)$/,
     'an empty list of policies is one that is not there, and is filled in',

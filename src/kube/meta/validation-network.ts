@@ -346,6 +346,45 @@ const validateIngressClass: Rule = (object) => {
 
 // ---- network policies ----
 
+/** Of IPv4; how networks of IPv6 lie in each other is not looked at. */
+function isStrictlyInside(inner: string, outer: string): boolean {
+  const parse = (cidr: string): readonly [number, number] => {
+    const [address = '', bits = ''] = cidr.split('/');
+    return [address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0), Number(bits)];
+  };
+  const [[inside, length], [outside, wide]] = [parse(inner), parse(outer)];
+  const size = 2 ** (32 - wide);
+  return wide < length && Math.floor(inside / size) === Math.floor(outside / size);
+}
+
+function blockCauses({ cidr, except }: Json, at: string): StatusCause[] {
+  if (!cidr) return [requiredValue(`${at}.cidr`)];
+  const causes = cidrBlock(`${at}.cidr`, cidr);
+  if (causes.length > 0) return causes;
+  return (list(except) as unknown[]).flatMap((one, i) => {
+    const field = `${at}.except[${i}]`;
+    const wrong = cidrBlock(field, one);
+    const isV6 = String(cidr).includes(':') || String(one).includes(':');
+    if (wrong.length > 0 || isV6 || isStrictlyInside(String(one), String(cidr))) return wrong;
+    return [invalidValue(field, one, 'must be a strict subset of `cidr`')];
+  });
+}
+
+function policyPort(port: Json, at: string): StatusCause[] {
+  const { protocol, port: number, endPort } = port;
+  // In an order of its own.
+  const causes = oneOf(`${at}.protocol`, protocol, ['TCP', 'UDP', 'SCTP']);
+  if (number !== undefined) causes.push(...portNumberOrName(`${at}.port`, number));
+  if (typeof endPort !== 'number') return causes;
+  const field = `${at}.endPort`;
+  const fail = (why: string): StatusCause[] => [...causes, invalidValue(field, endPort, why)];
+  if (number === undefined) return fail('may not be specified when `port` is not specified');
+  if (typeof number !== 'number') return fail('may not be specified when `port` is non-numeric');
+  if (endPort < number)
+    causes.push(invalidValue(field, endPort, 'must be greater than or equal to `port`'));
+  return [...causes, ...portNumber(field, endPort)];
+}
+
 function validatePeers(peers: unknown, field: string): StatusCause[] {
   return list(peers).flatMap((peer, index) => {
     const at = `${field}[${index}]`;
@@ -356,7 +395,7 @@ function validatePeers(peers: unknown, field: string): StatusCause[] {
     ];
     const block = peer['ipBlock'];
     if (!isObject(block)) return causes;
-    return [...causes, ...cidrBlock(`${at}.ipBlock.cidr`, block['cidr'] ?? '')];
+    return [...causes, ...blockCauses(block, `${at}.ipBlock`)];
   });
 }
 
@@ -370,16 +409,17 @@ const validateNetworkPolicy: Rule = (object) => {
     list(spec[field]).forEach((rule, index) => {
       const at = `spec.${field}[${index}]`;
       list(rule['ports']).forEach((port, i) => {
-        const where = `${at}.ports[${i}]`;
-        causes.push(...oneOf(`${where}.protocol`, port['protocol'], protocols));
-        if (port['port'] !== undefined) {
-          causes.push(...portNumberOrName(`${where}.port`, port['port']));
-        }
+        causes.push(...policyPort(port, `${at}.ports[${i}]`));
       });
       causes.push(...validatePeers(rule[side], `${at}.${side}`));
     });
   }
-  list(spec['policyTypes']).forEach((type, index) =>
+  const types = list(spec['policyTypes']);
+  if (types.length > 2) {
+    const why = 'may not specify more than two policyTypes';
+    return [...causes, invalidValue('spec.policyTypes', types, why)];
+  }
+  types.forEach((type, index) =>
     causes.push(...oneOf(`spec.policyTypes[${index}]`, type, ['Ingress', 'Egress'])),
   );
   return causes;

@@ -357,6 +357,27 @@ const ingress: Json = {
   },
 };
 
+const networkPolicy: Json = {
+  metadata: { name: 'n' },
+  spec: {
+    podSelector: { matchLabels: { a: 'b' } },
+    policyTypes: ['Ingress', 'Egress'],
+    ingress: [
+      {
+        from: [
+          {
+            podSelector: { matchLabels: { a: 'b' } },
+            namespaceSelector: { matchExpressions: [{ key: 'a', operator: 'In', values: ['b'] }] },
+          },
+          { ipBlock: { cidr: '10.0.0.0/8', except: ['10.1.0.0/16'] } },
+        ],
+        ports: [{ protocol: 'TCP', port: 80, endPort: 90 }, { port: 'web' }],
+      },
+    ],
+    egress: [{ to: [{ podSelector: { matchLabels: { a: 'b' } } }] }],
+  },
+};
+
 const HOME = 'namespaces/mutated';
 
 export const mutated: readonly Mutated[] = [
@@ -367,6 +388,11 @@ export const mutated: readonly Mutated[] = [
     base: withVolume({ [kind]: source }),
   })),
   { name: 'Ingress', path: `/apis/networking.k8s.io/v1/${HOME}/ingresses`, base: ingress },
+  {
+    name: 'NetworkPolicy',
+    path: `/apis/networking.k8s.io/v1/${HOME}/networkpolicies`,
+    base: networkPolicy,
+  },
   {
     name: 'HorizontalPodAutoscaler',
     path: `/apis/autoscaling/v2/${HOME}/horizontalpodautoscalers`,
