@@ -64,7 +64,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'an instance whose attempts to launch a pod have one task id',
     says: /and the instance gives it up/,
-    first: [556],
+    first: [4210],
     sabotage: { instance: withoutAttempts },
   },
 ];

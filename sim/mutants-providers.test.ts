@@ -81,8 +81,7 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: 'an agent that does not report what its providers are doing',
-    says: /are to be had, of|was promised what is not there/,
-    first: [140],
+    says: /are to be had, of|was promised what is not there|offers .*, which is gone/,
     sabotage: {
       agent({ providers }: AgentCore): void {
         const reported = providers.reported.bind(providers);

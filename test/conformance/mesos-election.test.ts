@@ -42,7 +42,7 @@ class Masters {
   detector!: Detector;
 
   constructor(options: readonly string[], where: string) {
-    this.options = [...options, '--flag', inRegion('one')];
+    this.options = options;
     this.where = where;
   }
 
@@ -57,13 +57,19 @@ class Masters {
     return spawn(program, rest, { stdio: ['ignore', log, log] });
   }
 
+  /** Arguments of a master. */
+  master(home: string, port: number, region: string): string[] {
+    const place = ['--home', home, '--port', String(port)];
+    return ['master', ...place, ...this.options, '--flag', inRegion(region)];
+  }
+
   async add(): Promise<Node> {
     return await this.again(await freePort());
   }
 
   async again(port: number): Promise<Node> {
     const home = join(this.folder, `master-${port}`);
-    const args = ['master', '--home', home, '--port', String(port), ...this.options];
+    const args = this.master(home, port, 'one');
     const node = { port, child: this.spawn(args, `master-${port}`) };
     this.nodes.push(node);
     await eventually('the master listens', async () =>
@@ -166,9 +172,7 @@ function stories(begin: () => Promise<{ masters: Masters; end: () => Promise<voi
 
   test('a master of another region than the leader ends', async () => {
     const folder = mkdtempSync(join(masters.folder, 'elsewhere-'));
-    const port = String(await freePort());
-    const args = ['master', '--home', folder, '--port', port, ...masters.options];
-    const child = masters.spawn([...args, '--flag', inRegion('two')], 'elsewhere');
+    const child = masters.spawn(masters.master(folder, await freePort(), 'two'), 'elsewhere');
     const status = await new Promise((done) => child.once('exit', done));
     assert.equal(status, 0);
     const log = readFileSync(join(masters.folder, 'elsewhere.log'), 'utf8');

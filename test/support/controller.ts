@@ -1,18 +1,45 @@
 // A controller of cgroups of version 1 for one test: the machine's, or, where it is not mounted, mounted for it alone.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmdirSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findCgroups } from '#env/node/process-cgroup.ts';
+import { eventually } from './cluster.ts';
 
 export type Controller =
   | {
       readonly root: string;
       /** Removes an empty group of every controller, and what was mounted. */
-      close(group: string): void;
+      close(group: string): Promise<void>;
     }
   /** Why there is none. */
   | string;
+
+/** Hierarchy 0: that of version 2, or none. */
+function stateOf(name: string): { readonly hierarchy: number; readonly groups: number } {
+  const line = readFileSync('/proc/cgroups', 'utf8')
+    .split('\n')
+    .find((one) => one.startsWith(`${name}\t`));
+  const [, hierarchy = 0, groups = 0] = (line ?? '').split('\t').map(Number);
+  return { hierarchy, groups };
+}
+
+/**
+ * A hierarchy that is unmounted while groups of it are still going stays, in every process's /proc/PID/cgroup,
+ * where containerd then looks for its place in vain.
+ */
+async function unmount(name: string, place: string): Promise<void> {
+  await eventually(`groups of ${name} have gone`, async () =>
+    stateOf(name).groups <= 1 ? true : undefined,
+  );
+  // A perf(1) that is about to end may still have it open.
+  await eventually(`${name} is unmounted`, async () =>
+    spawnSync('umount', [place]).status === 0 ? true : undefined,
+  );
+  await eventually(`the hierarchy of ${name} has gone`, async () =>
+    stateOf(name).hierarchy === 0 ? true : undefined,
+  );
+}
 
 export function controller(name: string): Controller {
   const cgroups = findCgroups();
@@ -27,7 +54,7 @@ export function controller(name: string): Controller {
   }
   return {
     root: there ?? own,
-    close(group) {
+    async close(group) {
       for (const folder of [own, ...cgroups.roots.values()]) {
         try {
           rmdirSync(join(folder, group));
@@ -35,7 +62,7 @@ export function controller(name: string): Controller {
           // The same hierarchy under two names.
         }
       }
-      if (isMounted) spawnSync('umount', [own]);
+      if (isMounted) await unmount(name, own);
       rmdirSync(own);
     },
   };
