@@ -80,6 +80,8 @@ function readInstance(folder: string, options: KubeOptions): InstanceConfig {
   return instanceConfig(options.name, options.port);
 }
 
+const USABLE_MS_MAX = 10_000;
+
 interface Started {
   close(): void | Promise<void>;
 }
@@ -91,6 +93,7 @@ class Instance {
   readonly #config: InstanceConfig;
   readonly #started: Started[] = [];
   #server: ApiServer | undefined;
+  #usable = Promise.resolve();
 
   constructor(options: KubeOptions, env: Env) {
     this.#options = options;
@@ -104,6 +107,7 @@ class Instance {
     if (wanted.has('apiserver')) await this.#startApiServer();
     if (wanted.has('controllers')) await this.#startControllers();
     if (wanted.has('scheduler')) await this.#startScheduler();
+    await this.#usable;
     return this.#server?.url ?? `https://${this.#options.host}:${this.#options.port}`;
   }
 
@@ -164,7 +168,17 @@ class Instance {
     const signer = this.#options.kubeconfig === undefined ? authority : undefined;
     const options = { client, rootCa: authority.caCert, signer };
     const controllers = startControllers(options, this.#env);
+    // Whoever reads that it is ready makes a pod next.
+    this.#usable = this.#within(USABLE_MS_MAX, controllers.usable);
     this.#started.push({ close: () => client.close() }, controllers);
+  }
+
+  /** Resolves after that time in any case: the server may be another one, and its answers late. */
+  async #within(ms: number, promise: Promise<void>): Promise<void> {
+    const limit = Promise.withResolvers<void>();
+    const timer = this.#env.timers.after(ms, limit.resolve);
+    await Promise.race([promise, limit.promise]);
+    timer.cancel();
   }
 
   async #startScheduler(): Promise<void> {

@@ -2,6 +2,8 @@
 import type { Env } from '#env/env.ts';
 import type { KubeClient } from '#kube/client/client.ts';
 import { InformerPool } from '#kube/client/informer-pool.ts';
+import { keyOf } from '#kube/client/informer-store.ts';
+import { serviceAccounts } from '#kube/client/resources.ts';
 import type { Authority } from '#kube/pki/authority.ts';
 import { addressRepairController, nodePortRepairController } from './addressrepair/controller.ts';
 import { certificateController } from './certificates/controller.ts';
@@ -72,6 +74,8 @@ const makers: readonly ((services: ControllerServices) => Controller)[] = [
 export interface RunningControllers {
   /** Resolves when all of them work; never when the server does not answer. */
   readonly ready: Promise<void>;
+  /** Resolves when the default namespace has its service account: pods are refused there before. */
+  readonly usable: Promise<void>;
   close(): Promise<void>;
 }
 
@@ -81,10 +85,19 @@ export function startControllers(options: ControllersOptions, env: Env): Running
   const informers = new InformerPool(client, env);
   const services: ControllerServices = { client, informers, env, rootCa, signer };
   const controllers = makers.map((make) => make(services));
+  const accounts = informers.informer(serviceAccounts);
+  const usable = new Promise<void>((done) => {
+    accounts.addHandler({
+      onAdd: (account) => {
+        if (keyOf(account) === 'default/default') done();
+      },
+    });
+  });
   informers.start();
   const started = Promise.all(controllers.map((controller) => controller.start()));
   return {
     ready: started.then(() => undefined),
+    usable,
     async close() {
       await Promise.all(controllers.map((controller) => controller.close()));
       await informers.close();
