@@ -366,3 +366,21 @@ test('launch() as root: a cgroup limits memory and tells of it', rootOnly, async
   assert.ok(usage !== undefined && usage.processCount >= 1 && usage.memoryBytes > 0);
   await host.dispose(long.stateFolder);
 });
+
+test('dispose() takes away a folder in which a shim that came too late still makes files', async () => {
+  const folder = await temporary();
+  const host = createProcessHost(env);
+  for (let round = 0; round < 10; round++) {
+    const state = join(folder, `a${round}`);
+    await mkdir(state);
+    const late = 'i=0; while [ $i -lt 300 ]; do : > "$0/$i" || exit; i=$((i+1)); done';
+    const writer = spawn('sh', ['-c', late, state], { stdio: 'ignore' });
+    const ended = new Promise((done) => writer.once('close', done));
+    while (readdirSync(state).length < 20) {
+      await new Promise<void>((done) => setImmediate(done));
+    }
+    await host.dispose(state);
+    assert.equal(existsSync(state), false);
+    await ended;
+  }
+});

@@ -345,7 +345,7 @@ class RealProcessHost implements NodeProcessHost {
     if (this.#cgroups !== undefined && cgroup !== undefined) {
       await this.#removeCgroup(this.#cgroups, cgroup);
     }
-    await rm(stateFolder, { recursive: true, force: true });
+    await removeState(stateFolder);
   }
 
   /** Each of these few steps takes less time than to have another thread take it. */
@@ -459,7 +459,7 @@ class RealProcessHost implements NodeProcessHost {
       await this.#removeCgroup(this.#cgroups, cgroup);
     }
     this.#processes.delete(stateFolder);
-    await rm(stateFolder, { recursive: true, force: true });
+    await removeState(stateFolder);
   }
 
   /** The kernel gives no event for the last process leaving a version 1 group: try, then wait. */
@@ -497,6 +497,11 @@ class RealProcessHost implements NodeProcessHost {
       raiseLimits(this.#cgroups, cgroup, limits);
     }
   }
+}
+
+/** A shim that comes too late, of a starter that was killed, may still be making files in it. */
+function removeState(folder: string): Promise<void> {
+  return rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 10 });
 }
 
 /** Takes the claim that the shim would need: true when no shim has started, and now none will. */
