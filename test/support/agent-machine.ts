@@ -14,12 +14,19 @@ export const realMaster = join(
 );
 const strata = join(root, 'src/bin/strata.ts');
 
+const given = new Set<number>();
+
+/** Never the same twice: who was given one may not listen there yet. */
 export function freePort(): Promise<number> {
   return new Promise((done) => {
     const server = createServer();
     server.listen(0, '127.0.0.1', () => {
       const { port } = server.address() as { port: number };
-      server.close(() => done(port));
+      server.close(() => {
+        if (given.has(port)) return void freePort().then(done);
+        given.add(port);
+        done(port);
+      });
     });
   });
 }
