@@ -122,6 +122,21 @@ suite('sample-apiserver', { skip }, () => {
       const log = readFileSync(join(own.home, 'wardle.log'), 'utf8').slice(-2_000);
       throw new Error(log, { cause: error });
     });
+    // Whether it is reached and what it has are found out apart from each other.
+    for (const version of ['v1alpha1', 'v1beta1']) {
+      const path = `/apis/apiregistration.k8s.io/v1/apiservices/${version}.${GROUP}`;
+      await eventually(
+        `${version} is available`,
+        async () => {
+          const conditions: Json[] = (await send('GET', path)).body['status']?.conditions ?? [];
+          const isThere = conditions.some(
+            (one) => one.type === 'Available' && one.status === 'True',
+          );
+          return isThere ? true : undefined;
+        },
+        WAIT_MS,
+      );
+    }
     // By priority, not by how mature they are.
     const versions = group['versions'].map(({ version }: Json) => version);
     assert.deepEqual(versions, ['v1alpha1', 'v1beta1']);
