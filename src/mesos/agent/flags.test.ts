@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { faultCode } from '#base/fault.ts';
 import { durationMs } from '#mesos/flags/flag-table.ts';
+import { idleFlags } from '#mesos/flags/idle-flags.ts';
 import { flagTexts, readFlags } from './flags.ts';
+import { idleReasons } from './other-flags.ts';
 
 const values = [
   [
@@ -65,4 +67,11 @@ test('flagTexts() shows no logins, and the file that they are in', () => {
 
 test('durationMs() reads what Mesos writes', () => {
   assert.deepEqual(['250ms', '5secs', '1mins', '2hrs'].map(durationMs), [250, 5e3, 6e4, 72e5]);
+});
+
+test('flags of perf are read, and nobody is told that they change nothing', () => {
+  const given = { perf_events: 'task-clock', perf_interval: '2secs', perf_duration: '1secs' };
+  const perf = { events: ['task-clock'], intervalMs: 2_000, durationMs: 1_000 };
+  assert.deepEqual(readFlags(given).perf, perf);
+  assert.deepEqual(idleFlags(given, idleReasons), []);
 });

@@ -8,7 +8,6 @@ const docker = 'there is no Docker containerizer; images are run by the agent it
 const launcher = 'the agent starts containers itself, each under a shim of its own';
 const systemd = 'tasks outlive the agent without systemd';
 const folders = 'everything is below --home (--work_dir)';
-const perf = 'the isolator perf_event only puts containers under the controller';
 
 function containerizers(text: string): string {
   if (text.split(',').includes('mesos')) return text;
@@ -51,9 +50,6 @@ export const otherKinds = {
   modules_dir: flag('', noModulesIn),
   network_cni_metrics: flag('true', bool),
   network_cni_root_dir_persist: flag('false', bool),
-  perf_duration: flag('10secs', durationMs),
-  perf_events: flag('', String),
-  perf_interval: flag('1mins', durationMs),
   quiet: flag('false', bool),
   runtime_dir: flag('', String),
   sandbox_directory: flag('/mnt/mesos/sandbox', String),
@@ -65,7 +61,7 @@ export const otherKinds = {
 } as const;
 
 /** Why each of them changes nothing; of those that are refused unless they are at their default: none. */
-export const idleReasons: Partial<Record<string, string>> = {
+export const idleReasons: Partial<Record<keyof typeof otherKinds, string>> = {
   agent_subsystems: 'the agent itself is in no cgroup of its own',
   slave_subsystems: 'the agent itself is in no cgroup of its own',
   cgroups_cpu_enable_pids_and_tids_count: 'processes are counted wherever there are cgroups',
@@ -94,9 +90,6 @@ export const idleReasons: Partial<Record<string, string>> = {
   logbufsecs: LOGGING,
   network_cni_metrics: 'there are none',
   network_cni_root_dir_persist: 'what a network has given is kept until its container has gone',
-  perf_duration: perf,
-  perf_events: perf,
-  perf_interval: perf,
   runtime_dir: folders,
   sandbox_directory: 'in an image it is /mnt/mesos/sandbox',
   systemd_enable_support: systemd,

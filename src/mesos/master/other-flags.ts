@@ -73,7 +73,7 @@ export const otherKinds = {
 } as const;
 
 /** Why each of them changes nothing; of those that are refused unless they are at their default: none. */
-export const idleReasons: Partial<Record<string, string>> = {
+export const idleReasons: Partial<Record<keyof typeof otherKinds, string>> = {
   quorum: registry,
   log_auto_initialize: registry,
   registry,
