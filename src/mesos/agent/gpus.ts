@@ -1,10 +1,10 @@
 // Which container has which of the machine's GPUs (`--gpu_devices`): whole devices, given with `gpus` and taken
 // back at the container's end. Kept on disk, so that a successor gives none away twice.
-import { dirname } from 'node:path';
 import { Fault } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
 import type { Resource } from '#wire/mesos/v1.ts';
 import type { AllowedDevice } from './devices.ts';
+import { KeptMap } from './kept-map.ts';
 
 export interface GpuFlags {
   /** One for each GPU. */
@@ -15,31 +15,22 @@ export interface GpuFlags {
 
 export class Gpus {
   readonly #flags: GpuFlags;
-  readonly #path: string;
-  readonly #disk: Disk;
   /** Paths of devices by the container's name (`TOP` or `TOP.OWN`). */
-  #taken = new Map<string, readonly string[]>();
-  #isKept = false;
-  #keeping: Promise<void> = Promise.resolve();
+  readonly #taken: KeptMap<readonly string[]>;
 
   constructor(flags: GpuFlags, path: string, disk: Disk) {
     this.#flags = flags;
-    this.#path = path;
-    this.#disk = disk;
+    this.#taken = new KeptMap(path, disk);
   }
 
   /** What an earlier life gave to containers that are known still. */
-  async recover(isKnown: (name: string) => boolean): Promise<void> {
-    const bytes = await this.#disk.read(this.#path);
-    if (bytes === undefined || bytes.length === 0) return;
-    const kept = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, readonly string[]>;
-    this.#taken = new Map(Object.entries(kept).filter(([name]) => isKnown(name)));
-    this.#isKept = true;
+  recover(isKnown: (name: string) => boolean): Promise<void> {
+    return this.#taken.recover(isKnown);
   }
 
   /** Gives so many, durably; the same again to a container that has some. Rejects when too few are free. */
   async take(name: string, count: number): Promise<void> {
-    if (count === 0 || this.#taken.has(name)) return;
+    if (count === 0 || this.#taken.all.has(name)) return;
     if (!Number.isInteger(count)) {
       throw new Error("The 'gpus' resource must be an unsigned integer");
     }
@@ -47,8 +38,8 @@ export class Gpus {
     if (free.length < count) {
       throw new Error(`Requested ${count} gpus but only ${free.length} available`);
     }
-    this.#taken.set(name, free.slice(0, count));
-    await this.#keep();
+    this.#taken.all.set(name, free.slice(0, count));
+    await this.#taken.keep();
   }
 
   /**
@@ -56,13 +47,13 @@ export class Gpus {
    * has resolved. `changed`: the devices that it may use are others now.
    */
   resize(name: string, count: number): { readonly changed: boolean; readonly kept: Promise<void> } {
-    const had = this.#taken.get(name) ?? [];
+    const had = this.#taken.all.get(name) ?? [];
     if (had.length === count) return { changed: false, kept: Promise.resolve() };
     const more = count > had.length ? this.#free().slice(0, count - had.length) : [];
     const now = [...had.slice(0, count), ...more];
-    if (now.length === 0) this.#taken.delete(name);
-    else this.#taken.set(name, now);
-    const kept = this.#keep().then(() => {
+    if (now.length === 0) this.#taken.all.delete(name);
+    else this.#taken.all.set(name, now);
+    const kept = this.#taken.keep().then(() => {
       if (now.length === count) return;
       throw new Error(`Requested ${count} gpus but only ${now.length} available`);
     });
@@ -71,37 +62,24 @@ export class Gpus {
 
   /** Of a container and of all below it. */
   async give(name: string): Promise<void> {
-    const names = [...this.#taken.keys()].filter((one) => `${one}.`.startsWith(`${name}.`));
+    const names = [...this.#taken.all.keys()].filter((one) => `${one}.`.startsWith(`${name}.`));
     if (names.length === 0) return;
-    for (const one of names) this.#taken.delete(one);
-    await this.#keep();
+    for (const one of names) this.#taken.all.delete(one);
+    await this.#taken.keep();
   }
 
   #free(): readonly string[] {
-    const held = new Set([...this.#taken.values()].flat());
+    const held = new Set([...this.#taken.all.values()].flat());
     return this.#flags.gpuDevices.map(({ path = '' }) => path).filter((one) => !held.has(one));
   }
 
   /** The devices that a container may use beside those of all: its own and those of containers above. */
   of(name: string): readonly AllowedDevice[] {
-    const above = [...this.#taken].filter(([one]) => `${name}.`.startsWith(`${one}.`));
+    const above = [...this.#taken.all].filter(([one]) => `${name}.`.startsWith(`${one}.`));
     const paths = new Set(above.flatMap(([, own]) => own));
     if (paths.size === 0) return [];
     const own = this.#flags.gpuDevices.filter(({ path = '' }) => paths.has(path));
     return [...own, ...this.#flags.gpuSharedDevices];
-  }
-
-  /** The later word is the last one. */
-  #keep(): Promise<void> {
-    const kept = this.#keeping.catch(() => {}).then(() => this.#write());
-    this.#keeping = kept;
-    return kept;
-  }
-
-  async #write(): Promise<void> {
-    if (!this.#isKept) await this.#disk.makeFolder(dirname(this.#path), { mode: 0o700 });
-    this.#isKept = true;
-    await this.#disk.replace(this.#path, JSON.stringify(Object.fromEntries(this.#taken)));
   }
 }
 

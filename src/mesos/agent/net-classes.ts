@@ -1,7 +1,7 @@
 // Which container's packets have which class of the kernel (`--cgroups_net_cls_primary_handle`), as Mesos' isolator
 // cgroups/net_cls gives them: a primary handle of the agent's and a secondary one for each top-level container.
-import { dirname } from 'node:path';
 import type { Disk } from '#env/disk.ts';
+import { KeptMap } from './kept-map.ts';
 
 export interface NetClassFlags {
   /** 16 bits each; undefined: containers get no class. */
@@ -37,59 +37,40 @@ export function secondaryHandles(text: string): NetClassFlags['secondaries'] {
 
 export class NetClasses {
   readonly #flags: NetClassFlags;
-  readonly #path: string;
-  readonly #disk: Disk;
-  #given = new Map<string, number>();
-  #keeping: Promise<void> = Promise.resolve();
+  readonly #given: KeptMap<number>;
 
   constructor(flags: NetClassFlags, path: string, disk: Disk) {
     this.#flags = flags;
-    this.#path = path;
-    this.#disk = disk;
+    this.#given = new KeptMap(path, disk);
   }
 
   /** What an earlier life gave to containers that are known still. */
-  async recover(isKnown: (containerId: string) => boolean): Promise<void> {
-    const bytes = await this.#disk.read(this.#path);
-    if (bytes === undefined || bytes.length === 0) return;
-    const kept = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, number>;
-    this.#given = new Map(Object.entries(kept).filter(([id]) => isKnown(id)));
+  recover(isKnown: (containerId: string) => boolean): Promise<void> {
+    return this.#given.recover(isKnown);
   }
 
   /** Gives a top-level container its class, durably. Rejects when none is free. */
   async take(containerId: string): Promise<void> {
     const { primary } = this.#flags;
-    if (primary === undefined || this.#given.has(containerId)) return;
+    if (primary === undefined || this.#given.all.has(containerId)) return;
     const { begin, end } = this.#flags.secondaries;
-    const taken = new Set(this.#given.values());
+    const taken = new Set(this.#given.all.values());
     for (let secondary = begin; secondary <= end; secondary++) {
       const id = primary * 0x10000 + secondary;
       if (taken.has(id)) continue;
-      this.#given.set(containerId, id);
-      await this.#keep();
+      this.#given.all.set(containerId, id);
+      await this.#given.keep();
       return;
     }
     throw new Error(`No free handles remaining for primary handle 0x${primary.toString(16)}`);
   }
 
   async give(containerId: string): Promise<void> {
-    if (this.#given.delete(containerId)) await this.#keep();
+    if (this.#given.all.delete(containerId)) await this.#given.keep();
   }
 
   /** The class of a container, or of what is below it (`TOP.OWN`). */
   of(name: string): number | undefined {
-    return this.#given.get(name.split('.')[0] ?? '');
-  }
-
-  /** The later word is the last one. */
-  #keep(): Promise<void> {
-    const kept = this.#keeping.catch(() => {}).then(() => this.#write());
-    this.#keeping = kept;
-    return kept;
-  }
-
-  async #write(): Promise<void> {
-    await this.#disk.makeFolder(dirname(this.#path), { mode: 0o700 });
-    await this.#disk.replace(this.#path, JSON.stringify(Object.fromEntries(this.#given)));
+    return this.#given.all.get(name.split('.')[0] ?? '');
   }
 }

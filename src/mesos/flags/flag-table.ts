@@ -157,15 +157,13 @@ export function environmentFlags(
   return Object.fromEntries(entries.map(([name, value]) => [name, value ?? '']));
 }
 
-/** `NAME=VALUE` each, as `--flag` takes them. Fault `bad-flag`. */
+/** `NAME=VALUE`, as `--flag` takes it. Fault `bad-flag`. */
+export function namedFlag(text: string): [name: string, value: string] {
+  const [, name = '', value = ''] = /^-*([^=]+)=(.*)$/s.exec(text) ?? [];
+  if (name !== '') return [name, value];
+  throw new Fault({ code: 'bad-flag' }, `Cannot start: "${text}" is not NAME=VALUE`);
+}
+
 export function namedFlags(given: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    given.map((text) => {
-      const [, name = '', value = ''] = /^-*([^=]+)=(.*)$/s.exec(text) ?? [];
-      if (name === '') {
-        throw new Fault({ code: 'bad-flag' }, `Cannot start: "${text}" is not NAME=VALUE`);
-      }
-      return [name, value];
-    }),
-  );
+  return Object.fromEntries(given.map(namedFlag));
 }

@@ -2,6 +2,7 @@
 // mesos-master and mesos-agent take them: the command line, then MESOS_ variables, then LIBPROCESS_ ones.
 import { isIP } from 'node:net';
 import { Fault } from '#base/fault.ts';
+import { namedFlag } from './flag-table.ts';
 
 /** Flag of Mesos -> our option. */
 const OPTIONS = {
@@ -57,13 +58,6 @@ function parsedFlag(text: string): [name: string, value: string] {
   if (no === undefined) return [name, value ?? 'true'];
   if (value === undefined) return [name, 'false'];
   throw fault(`flag "${name}" is set by "no-${name}" and has the value '${value}'`, name);
-}
-
-/** `NAME=VALUE` each, as `--flag` takes them. */
-function namedFlag(text: string): [name: string, value: string] {
-  const [, name = '', value = ''] = /^-*([^=]+)=(.*)$/s.exec(text) ?? [];
-  if (name === '') throw fault(`"${text}" is not NAME=VALUE`);
-  return [name, value];
 }
 
 function portOf(text: string): number {
