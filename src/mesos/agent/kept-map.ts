@@ -1,5 +1,6 @@
 // What has been given to containers, in memory and in a file of JSON, so that a successor gives nothing twice.
 import { dirname } from 'node:path';
+import { Turns } from '#base/turns.ts';
 import type { Disk } from '#env/disk.ts';
 
 export class KeptMap<V> {
@@ -7,7 +8,7 @@ export class KeptMap<V> {
   readonly #disk: Disk;
   #all = new Map<string, V>();
   #hasFolder = false;
-  #keeping: Promise<void> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(path: string, disk: Disk) {
     this.#path = path;
@@ -30,9 +31,7 @@ export class KeptMap<V> {
 
   /** Resolves when it is durable. The later word is the last one. */
   keep(): Promise<void> {
-    const kept = this.#keeping.catch(() => {}).then(() => this.#write());
-    this.#keeping = kept;
-    return kept;
+    return this.#turns.next(() => this.#write());
   }
 
   async #write(): Promise<void> {

@@ -4,8 +4,10 @@ import { existsSync } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorChain } from '#base/fault.ts';
+import { Turns } from '#base/turns.ts';
 import type { Env, Timer } from '#env/env.ts';
 import type { Ranges } from '#mesos/resources/ranges.ts';
+import { IdRange } from './id-range.ts';
 import type { ProjectKernel, ProjectUsage } from './project-kernel.ts';
 
 /**
@@ -40,7 +42,7 @@ const PLACES = [
 
 export class ProjectQuotas {
   readonly policy: QuotaPolicy;
-  readonly total: number;
+  readonly #ids: IdRange;
   readonly #options: ProjectQuotasOptions;
   readonly #kernel: ProjectKernel;
   readonly #env: Env;
@@ -49,23 +51,22 @@ export class ProjectQuotas {
   #timer: Timer | undefined;
   #isClosed = false;
   /** One after the other, so that two containers of a shared volume give it one id. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(options: ProjectQuotasOptions, kernel: ProjectKernel, env: Env) {
     this.#options = options;
     this.#kernel = kernel;
     this.#env = env;
     this.policy = options.policy;
-    this.total = options.ids.reduce((sum, { begin, end }) => sum + end - begin + 1, 0);
+    this.#ids = new IdRange(options.ids);
+  }
+
+  get total(): number {
+    return this.#ids.total;
   }
 
   get free(): number {
-    const taken = [...this.#projects.keys()].filter((id) => this.#isOurs(id));
-    return this.total - taken.length;
-  }
-
-  #isOurs(id: number): boolean {
-    return this.#options.ids.some(({ begin, end }) => begin <= id && id <= end);
+    return this.#ids.free(this.#projects.keys());
   }
 
   /** What an earlier life gave, also out of another range. */
@@ -97,7 +98,7 @@ export class ProjectQuotas {
    * bound. Rejects when no id is left, or its file system keeps no quotas of projects.
    */
   give(folder: string, quotaBytes: number | undefined): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const id = await this.#projectFor(folder);
       const { policy, headroomBytes } = this.#options;
       const { device } = this.#projects.get(id) as Project;
@@ -109,18 +110,12 @@ export class ProjectQuotas {
 
   /** Another folder whose bytes count as those of the first. */
   share(folder: string, other: string): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const id = this.#byFolder.get(folder);
       if (id === undefined || this.#byFolder.has(other)) return;
       await this.#kernel.assign(other, id);
       this.#know(id, other);
     });
-  }
-
-  #next<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(work);
-    this.#turn = done.catch(() => {});
-    return done;
   }
 
   async #projectFor(folder: string): Promise<number> {
@@ -144,10 +139,7 @@ export class ProjectQuotas {
   }
 
   #freeId(): number | undefined {
-    for (const { begin, end } of this.#options.ids) {
-      for (let id = begin; id <= end; id++) if (!this.#projects.has(id)) return id;
-    }
-    return undefined;
+    return this.#ids.first((id) => this.#projects.has(id));
   }
 
   /** Undefined: it is none of ours. */
@@ -160,7 +152,7 @@ export class ProjectQuotas {
 
   /** Ids whose folders are all gone are free again. */
   reclaim(): Promise<void> {
-    return this.#next(() => this.#reclaim());
+    return this.#turns.next(() => this.#reclaim());
   }
 
   async #reclaim(): Promise<void> {

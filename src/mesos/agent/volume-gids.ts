@@ -4,10 +4,12 @@ import { existsSync } from 'node:fs';
 import { chmod, lchown, lstat, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorChain } from '#base/fault.ts';
+import { Turns } from '#base/turns.ts';
 import type { Disk } from '#env/disk.ts';
 import type { Log } from '#env/env.ts';
 import type { Ranges } from '#mesos/resources/ranges.ts';
 import type { Messages } from '#wire/mesos/v1.ts';
+import { IdRange } from './id-range.ts';
 import { decodeCheckpoint, encodeCheckpoint } from './wire.ts';
 
 type Given = NonNullable<Messages['VolumeGidInfos']['infos']>[number];
@@ -16,31 +18,32 @@ export type VolumeKind = NonNullable<Given['type']>;
 const SETGID_AND_GROUP_WRITE = 0o2020;
 
 export class VolumeGids {
-  readonly total: number;
-  readonly #gids: Ranges;
+  readonly #gids: IdRange;
   readonly #path: string;
   readonly #disk: Disk;
   readonly #log: Log;
   #given = new Map<string, Given>();
   /** One after the other: two containers of one volume give it one group. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   /** `gids`: sorted, without overlap. `path`: of Mesos' own file of that purpose. */
   constructor(gids: Ranges, path: string, disk: Disk, log: Log) {
-    this.#gids = gids;
+    this.#gids = new IdRange(gids);
     this.#path = path;
     this.#disk = disk;
     this.#log = log;
-    this.total = gids.reduce((sum, { begin, end }) => sum + end - begin + 1, 0);
+  }
+
+  get total(): number {
+    return this.#gids.total;
   }
 
   get free(): number {
-    const taken = [...this.#given.values()].filter(({ gid }) => this.#isOurs(gid));
-    return this.total - taken.length;
+    return this.#gids.free(this.#taken());
   }
 
-  #isOurs(gid: number): boolean {
-    return this.#gids.some(({ begin, end }) => begin <= gid && gid <= end);
+  #taken(): number[] {
+    return [...this.#given.values()].map(({ gid }) => gid);
   }
 
   /** What an earlier life gave. `isAlive`: whether the container of a sandbox is there still. */
@@ -54,16 +57,16 @@ export class VolumeGids {
     const lost = [...this.#given.values()].filter(
       ({ path, type }) => !existsSync(path) || (type === 'SANDBOX_PATH' && !isAlive(path)),
     );
-    if (lost.length > 0) await this.#next(() => this.#take(lost));
+    if (lost.length > 0) await this.#turns.next(() => this.#take(lost));
   }
 
   /** The group of a volume, whose files are given it. Rejects when none is free. */
   allocate(path: string, type: VolumeKind): Promise<number> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const { gid: now } = await stat(path);
       const known = this.#given.get(path);
       // The place where a volume is mounted that has one already.
-      if (known === undefined && this.#isOurs(now)) return now;
+      if (known === undefined && this.#gids.has(now)) return now;
       const gid = known?.gid ?? (await this.#newGid(path));
       if (known === undefined) {
         this.#given.set(path, { type, path, gid });
@@ -86,16 +89,13 @@ export class VolumeGids {
   }
 
   #freeGid(): number | undefined {
-    const taken = new Set([...this.#given.values()].map(({ gid }) => gid));
-    for (const { begin, end } of this.#gids) {
-      for (let gid = begin; gid <= end; gid++) if (!taken.has(gid)) return gid;
-    }
-    return undefined;
+    const taken = new Set(this.#taken());
+    return this.#gids.first((gid) => taken.has(gid));
   }
 
   /** A container has ended: volumes in its sandbox, and those that are gone, need no group of theirs. */
   ended(sandbox: string): Promise<void> {
-    return this.#next(async () => {
+    return this.#turns.next(async () => {
       const lost = [...this.#given.values()].filter(
         ({ path, type }) =>
           !existsSync(path) || (type === 'SANDBOX_PATH' && path.startsWith(`${sandbox}/`)),
@@ -119,12 +119,6 @@ export class VolumeGids {
       }
     }
     await this.#keep();
-  }
-
-  #next<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(work);
-    this.#turn = done.catch(() => {});
-    return done;
   }
 
   async #keep(): Promise<void> {
