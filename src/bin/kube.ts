@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '#base/fault.ts';
+import { atMost } from '#env/at-most.ts';
 import type { Env } from '#env/env.ts';
 import type { AccessFlags } from '#kube/apiserver/access-flags.ts';
 import { startApiServer, type ApiServer } from '#kube/apiserver/server.ts';
@@ -168,17 +169,9 @@ class Instance {
     const signer = this.#options.kubeconfig === undefined ? authority : undefined;
     const options = { client, rootCa: authority.caCert, signer };
     const controllers = startControllers(options, this.#env);
-    // Whoever reads that it is ready makes a pod next.
-    this.#usable = this.#within(USABLE_MS_MAX, controllers.usable);
+    // Whoever reads that it is ready makes a pod next; the server may be another one, and its answers late.
+    this.#usable = atMost(USABLE_MS_MAX, controllers.usable, this.#env.timers);
     this.#started.push({ close: () => client.close() }, controllers);
-  }
-
-  /** Resolves after that time in any case: the server may be another one, and its answers late. */
-  async #within(ms: number, promise: Promise<void>): Promise<void> {
-    const limit = Promise.withResolvers<void>();
-    const timer = this.#env.timers.after(ms, limit.resolve);
-    await Promise.race([promise, limit.promise]);
-    timer.cancel();
   }
 
   async #startScheduler(): Promise<void> {

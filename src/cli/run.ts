@@ -2,6 +2,7 @@
 // agent's sandbox files; its exit status becomes this program's.
 import { userInfo } from 'node:os';
 import { errorChain, type Fault } from '#base/fault.ts';
+import { atMost } from '#env/at-most.ts';
 import type { Env, Timer } from '#env/env.ts';
 import { headersOf, readAccess, urlOf, type Access } from '#mesos/client/access.ts';
 import { getJson } from '#mesos/client/http.ts';
@@ -165,11 +166,8 @@ class Run {
 
   /** A master that does not answer tears the framework down itself when its time to fail over is up. */
   async #tearDown(): Promise<void> {
-    const late = Promise.withResolvers<void>();
-    const timer = this.#env.timers.after(TEARDOWN_MS_MAX, () => late.resolve());
     const called = this.#client.call({ type: 'TEARDOWN' }).catch(() => {});
-    await Promise.race([called, late.promise]);
-    timer.cancel();
+    await atMost(TEARDOWN_MS_MAX, called, this.#env.timers);
   }
 
   #fail(message: string): void {

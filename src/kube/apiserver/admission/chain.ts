@@ -210,15 +210,14 @@ export class AdmissionChain {
     for (const plugin of plugins) {
       if (plugin[method] === undefined) continue;
       const startedAt = times?.now() ?? 0;
-      const told = (rejected: boolean): void =>
-        times?.plugin({ name: plugin.name, operation, type }, rejected, times.now() - startedAt);
+      let rejected = true;
       try {
         await plugin[method](request, this.#services);
-      } catch (error) {
-        told(true);
-        throw error;
+        rejected = false;
+      } finally {
+        const step = { name: plugin.name, operation, type } as const;
+        times?.plugin(step, rejected, times.now() - startedAt);
       }
-      told(false);
     }
   }
 

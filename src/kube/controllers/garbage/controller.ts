@@ -1,5 +1,6 @@
 // Follows the metadata of every resource that discovery names, so that garbage/core.ts knows all owners.
 import { errorChain } from '#base/fault.ts';
+import { atMost } from '#env/at-most.ts';
 import type { Timer } from '#env/env.ts';
 import { discover, type DiscoveredResource } from '#kube/client/discovery.ts';
 import { Informer } from '#kube/client/informer.ts';
@@ -61,13 +62,7 @@ class Monitors {
     const synced = [...this.#followed.values()].map(({ informer }) => informer.whenSynced());
     // One resource that cannot be listed must not keep all others from being collected: what is not
     // in the graph is asked of the server.
-    const { timers } = this.#services.env;
-    let timer: Timer | undefined;
-    const late = new Promise<void>((done) => {
-      timer = timers.after(SYNC_MS_MAX, done);
-    });
-    await Promise.race([Promise.all(synced), late]);
-    timer?.cancel();
+    await atMost(SYNC_MS_MAX, Promise.all(synced), this.#services.env.timers);
   }
 
   rediscoverAfter(delayMs: number): void {
