@@ -28,8 +28,8 @@ import type { ObjectCounts } from './metrics/object-counts.ts';
 import { metricPage } from './metrics/page.ts';
 import { OpenApiDocuments, type Document } from './openapi-documents.ts';
 import type { RequestInfo } from './request-info.ts';
-import type { RequestMetrics } from './request-metrics.ts';
-import type { ServerMetrics } from './server-metrics.ts';
+import type { RequestMetrics } from './metrics/request-metrics.ts';
+import type { ServerMetrics } from './metrics/server-metrics.ts';
 import type { TokenAuthority } from './tokens.ts';
 import type { UserInfo } from './user.ts';
 

@@ -1,7 +1,7 @@
 // One request from its beginning to the end of its answer: how long, how big.
 import type { Exchange } from '#kube/apiserver/bodies.ts';
 import type { RequestInfo } from '#kube/apiserver/request-info.ts';
-import { scopeOf, verbOf, type RequestMetrics } from '#kube/apiserver/request-metrics.ts';
+import { scopeOf, verbOf, type RequestMetrics } from './request-metrics.ts';
 import type { InternalMetrics } from './internals.ts';
 
 const sizeOf = (header: unknown): number | undefined => {

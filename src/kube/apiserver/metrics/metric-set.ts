@@ -1,19 +1,20 @@
 // Counters, gauges and histograms as Prometheus knows them, for what the server tells of itself. Labels come as
 // values in the order of their names, which is that of the alphabet.
 
-function escaped(value: string): string {
+/** Of a value between quotes. */
+export function escaped(value: string): string {
   if (!/[\\"\n]/.test(value)) return value;
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
 
 const SEPARATOR = '\u0000';
 
-function shown(names: readonly string[], key: string, more = ''): string {
+function labelled(names: readonly string[], key: string): string {
   const values = key.split(SEPARATOR);
-  const pairs = names.map((name, i) => `${name}="${escaped(values[i] ?? '')}"`);
-  const all = more === '' ? pairs : [...pairs, more];
-  return all.length === 0 ? '' : `{${all.join(',')}}`;
+  return names.map((name, i) => `${name}="${escaped(values[i] ?? '')}"`).join(',');
 }
+
+const braced = (labels: string): string => (labels === '' ? '' : `{${labels}}`);
 
 export interface Metric {
   lines(): string[];
@@ -38,25 +39,52 @@ export class Counter implements Metric {
   lines(): string[] {
     if (this.#values.size === 0) return [];
     const each = [...this.#values].map(
-      ([key, value]) => `${this.#name}${shown(this.#labels, key)} ${value}`,
+      ([key, value]) => `${this.#name}${braced(labelled(this.#labels, key))} ${value}`,
     );
     return [`# TYPE ${this.#name} counter`, ...each];
   }
 }
 
-interface Counts {
+/** How often amounts were up to each of some bounds. */
+export class Distribution {
+  readonly #bounds: readonly number[];
   /** Of each bucket alone; one more for what is above all. */
-  readonly buckets: Float64Array;
-  sum: number;
+  readonly #buckets: Float64Array;
+  #sum = 0;
+
+  /** `bounds` go up. */
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds;
+    this.#buckets = new Float64Array(bounds.length + 1);
+  }
+
+  observe(amount: number): void {
+    let at = 0;
+    while (at < this.#bounds.length && amount > (this.#bounds[at] ?? 0)) at += 1;
+    this.#buckets[at] = (this.#buckets[at] ?? 0) + 1;
+    this.#sum += amount;
+  }
+
+  /** Of a histogram with these labels: `NAME="VALUE",…`. */
+  lines(name: string, labels: string): string[] {
+    const before = labels === '' ? '' : `${labels},`;
+    const lines: string[] = [];
+    let below = 0;
+    for (const [i, count] of this.#buckets.entries()) {
+      below += count;
+      lines.push(`${name}_bucket{${before}le="${this.#bounds[i] ?? '+Inf'}"} ${below}`);
+    }
+    const own = braced(labels);
+    return [...lines, `${name}_sum${own} ${this.#sum}`, `${name}_count${own} ${below}`];
+  }
 }
 
 export class Histogram implements Metric {
   readonly #name: string;
   readonly #labels: readonly string[];
   readonly #bounds: readonly number[];
-  readonly #counts = new Map<string, Counts>();
+  readonly #all = new Map<string, Distribution>();
 
-  /** `bounds` go up. */
   constructor(name: string, labels: readonly string[], bounds: readonly number[]) {
     this.#name = name;
     this.#labels = labels;
@@ -65,31 +93,15 @@ export class Histogram implements Metric {
 
   observe(values: readonly string[], amount: number): void {
     const key = values.join(SEPARATOR);
-    let counts = this.#counts.get(key);
-    if (counts === undefined) {
-      counts = { buckets: new Float64Array(this.#bounds.length + 1), sum: 0 };
-      this.#counts.set(key, counts);
-    }
-    let at = 0;
-    while (at < this.#bounds.length && amount > (this.#bounds[at] ?? 0)) at += 1;
-    counts.buckets[at] = (counts.buckets[at] ?? 0) + 1;
-    counts.sum += amount;
+    this.#all.getOrInsertComputed(key, () => new Distribution(this.#bounds)).observe(amount);
   }
 
   lines(): string[] {
-    if (this.#counts.size === 0) return [];
-    const lines = [`# TYPE ${this.#name} histogram`];
-    for (const [key, { buckets, sum }] of this.#counts) {
-      let below = 0;
-      buckets.forEach((count, i) => {
-        below += count;
-        const bound = `le="${this.#bounds[i] ?? '+Inf'}"`;
-        lines.push(`${this.#name}_bucket${shown(this.#labels, key, bound)} ${below}`);
-      });
-      const labels = shown(this.#labels, key);
-      lines.push(`${this.#name}_sum${labels} ${sum}`, `${this.#name}_count${labels} ${below}`);
-    }
-    return lines;
+    if (this.#all.size === 0) return [];
+    const each = [...this.#all].flatMap(([key, distribution]) =>
+      distribution.lines(this.#name, labelled(this.#labels, key)),
+    );
+    return [`# TYPE ${this.#name} histogram`, ...each];
   }
 }
 
@@ -111,7 +123,8 @@ export class Gauge implements Metric {
 
   lines(): string[] {
     const each = [...this.#read()].map(
-      ([values, value]) => `${this.#name}${shown(this.#labels, values.join(SEPARATOR))} ${value}`,
+      ([values, value]) =>
+        `${this.#name}${braced(labelled(this.#labels, values.join(SEPARATOR)))} ${value}`,
     );
     return each.length === 0 ? [] : [`# TYPE ${this.#name} gauge`, ...each];
   }

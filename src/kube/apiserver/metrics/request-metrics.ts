@@ -1,12 +1,7 @@
 // Requests as Prometheus counts them: how many by what they asked for and how they ended, how long they
 // took, how many are under way. Names, labels and buckets of kube-apiserver v1.37 (the stable ones).
-import type { RequestInfo } from './request-info.ts';
-
-/** Upper bounds, in seconds. */
-const BUCKETS = [
-  0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45,
-  60,
-] as const;
+import type { RequestInfo } from '#kube/apiserver/request-info.ts';
+import { Distribution, escaped, REQUEST_SECONDS } from './metric-set.ts';
 
 const verbs: Readonly<Record<string, string>> = {
   get: 'GET',
@@ -20,18 +15,6 @@ const verbs: Readonly<Record<string, string>> = {
 };
 const connecting: ReadonlySet<string> = new Set(['exec', 'attach', 'portforward', 'proxy', 'log']);
 const readOnly: ReadonlySet<string> = new Set(['GET', 'LIST', 'WATCH', 'HEAD']);
-
-interface Durations {
-  /** Of each bucket alone; one more for what is longer than all. */
-  readonly counts: Float64Array;
-  sum: number;
-}
-
-/** The names of labels are in the order of the alphabet, as clients of Prometheus write them. */
-function escaped(value: string): string {
-  if (!/[\\"\n]/.test(value)) return value;
-  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
-}
 
 export function verbOf(info: RequestInfo, isApply: boolean): string {
   if (info.subresource !== undefined && connecting.has(info.subresource)) {
@@ -56,8 +39,8 @@ export interface ObservedRequest {
 
 export class RequestMetrics {
   readonly #totals = new Map<string, number>();
-  readonly #durations = new Map<string, Durations>();
-  readonly #judged = new Map<string, Durations>();
+  readonly #durations = new Map<string, Distribution>();
+  readonly #judged = new Map<string, Distribution>();
   readonly #longRunning = new Map<string, number>();
   readonly #inFlight = { mutating: 0, readOnly: 0 };
 
@@ -107,34 +90,17 @@ export class RequestMetrics {
       '# TYPE apiserver_request_total counter',
       ...[...this.#totals].map(([labels, count]) => `apiserver_request_total{${labels}} ${count}`),
       '# TYPE apiserver_request_duration_seconds histogram',
-      ...[...this.#durations].flatMap(([labels, { counts, sum }]) =>
-        histogram('apiserver_request_duration_seconds', labels, counts, sum),
+      ...[...this.#durations].flatMap(([labels, durations]) =>
+        durations.lines('apiserver_request_duration_seconds', labels),
       ),
       '# TYPE apiserver_request_sli_duration_seconds histogram',
-      ...[...this.#judged].flatMap(([labels, { counts, sum }]) =>
-        histogram('apiserver_request_sli_duration_seconds', labels, counts, sum),
+      ...[...this.#judged].flatMap(([labels, durations]) =>
+        durations.lines('apiserver_request_sli_duration_seconds', labels),
       ),
     ];
   }
 }
 
-function observe(all: Map<string, Durations>, labels: string, seconds: number): void {
-  let durations = all.get(labels);
-  if (durations === undefined) {
-    durations = { counts: new Float64Array(BUCKETS.length + 1), sum: 0 };
-    all.set(labels, durations);
-  }
-  const at = BUCKETS.findIndex((bound) => seconds <= bound);
-  const bucket = at < 0 ? BUCKETS.length : at;
-  durations.counts[bucket] = (durations.counts[bucket] ?? 0) + 1;
-  durations.sum += seconds;
-}
-
-function histogram(name: string, labels: string, counts: Float64Array, sum: number): string[] {
-  let below = 0;
-  const buckets = [...counts].map((count, index) => {
-    below += count;
-    return `${name}_bucket{${labels},le="${BUCKETS[index] ?? '+Inf'}"} ${below}`;
-  });
-  return [...buckets, `${name}_sum{${labels}} ${sum}`, `${name}_count{${labels}} ${below}`];
+function observe(all: Map<string, Distribution>, labels: string, seconds: number): void {
+  all.getOrInsertComputed(labels, () => new Distribution(REQUEST_SECONDS)).observe(seconds);
 }

@@ -1,7 +1,7 @@
 // Requests as Prometheus sees them: labels of what was asked, counts, durations, what is under way.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseRequest } from './request-info.ts';
+import { parseRequest } from '#kube/apiserver/request-info.ts';
 import { RequestMetrics } from './request-metrics.ts';
 
 function observe(metrics: RequestMetrics, method: string, url: string, more = {}) {
