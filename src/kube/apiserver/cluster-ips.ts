@@ -5,6 +5,7 @@ import type { Release } from './allocation.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { invalidValue, nameProblem } from '#kube/meta/names.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import { addressObject } from '#kube/meta/service-addresses.ts';
 import { ApiError, invalid } from '#kube/meta/status.ts';
 import { addressAt, isInside } from './cidr.ts';
 import { dropNodePorts, NodePorts } from './node-ports.ts';
@@ -39,29 +40,6 @@ function refused(info: ResourceInfo, service: KubeObject, ip: string, why: strin
   const message = `Invalid value: ${JSON.stringify([ip])}: failed to allocate IP ${ip}: ${why}`;
   const cause = { reason: 'FieldValueInvalid', message, field: 'spec.clusterIPs' };
   return invalid(info, service.metadata.name ?? '', [cause]);
-}
-
-/** What is taken belongs to the service, by name. */
-function addressObject(ip: string, { metadata }: KubeObject): KubeObject {
-  return {
-    apiVersion: `${group}/v1`,
-    kind: 'IPAddress',
-    metadata: {
-      name: ip,
-      labels: {
-        'ipaddress.kubernetes.io/ip-family': 'IPv4',
-        'ipaddress.kubernetes.io/managed-by': 'ipallocator.k8s.io',
-      },
-    },
-    spec: {
-      parentRef: {
-        group: '',
-        resource: 'services',
-        namespace: metadata.namespace ?? '',
-        name: metadata.name ?? '',
-      },
-    },
-  };
 }
 
 export class ServiceAddresses {

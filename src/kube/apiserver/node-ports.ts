@@ -3,6 +3,7 @@
 import { invalidValue } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import { NODE_PORTS, nodePortsOf } from '#kube/meta/service-addresses.ts';
 import { ApiError, invalid } from '#kube/meta/status.ts';
 
 type Spec = Record<string, unknown>;
@@ -13,16 +14,10 @@ interface Port {
   nodePort?: number;
 }
 
-const FIRST = 30_000;
-const LAST = 32_767;
+const { first: FIRST, last: LAST } = NODE_PORTS;
 
 const portsOf = (spec: Spec): Port[] => (spec['ports'] ?? []) as Port[];
 const isSet = (port: number | undefined): port is number => port !== undefined && port !== 0;
-
-function usedBy(spec: Spec): number[] {
-  const checks = spec['healthCheckNodePort'] as number | undefined;
-  return [...portsOf(spec).map(({ nodePort }) => nodePort), checks].filter(isSet);
-}
 
 const TAKEN = 'provided port is already allocated';
 
@@ -63,7 +58,7 @@ export class NodePorts {
     const { type, allocateLoadBalancerNodePorts } = spec;
     if (type !== 'NodePort' && type !== 'LoadBalancer') return;
     const isWanted = type === 'NodePort' || allocateLoadBalancerNodePorts !== false;
-    const own = new Set(usedBy(before));
+    const own = new Set(nodePortsOf(before));
     const lacking = isWanted ? portsOf(spec).filter(({ nodePort }) => !isSet(nodePort)) : [];
     const said = portsOf(spec).filter(({ nodePort }) => isSet(nodePort) && !own.has(nodePort));
     const checks = spec['healthCheckNodePort'] as number | undefined;
@@ -74,7 +69,7 @@ export class NodePorts {
     const used = new Set(
       others
         .filter(({ metadata }) => metadata.namespace !== namespace || metadata.name !== name)
-        .flatMap((one) => usedBy((one['spec'] ?? {}) as Spec)),
+        .flatMap((one) => nodePortsOf((one['spec'] ?? {}) as Spec)),
     );
     const isNew = own.size === 0;
     for (const port of said) {
@@ -87,7 +82,7 @@ export class NodePorts {
     const wrong = isChecked && isSet(checks) ? problemOf(checks, used) : undefined;
     if (wrong !== undefined)
       throw internal(`failed to allocate requested HealthCheck NodePort ${checks}: ${wrong}`);
-    for (const port of usedBy(spec)) used.add(port);
+    for (const port of nodePortsOf(spec)) used.add(port);
     for (const port of lacking) port.nodePort = this.#next(used);
     if (isChecked && !isSet(checks)) spec['healthCheckNodePort'] = this.#next(used);
   }

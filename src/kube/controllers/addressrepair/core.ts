@@ -2,17 +2,22 @@
 // (kubernetes v1.37, pkg/registry/core/service/ipallocator/controller/repairip.go); node ports that two services
 // have, or that are out of range, are told (portallocator/controller/repair.go). IPv4, as services here are. Pure.
 import { nothing, type Decision, type Effect } from '#kube/controllers/effects.ts';
+import { holdsAddress, numberOfIp } from '#kube/controllers/ipv4.ts';
 import { ipAddresses } from '#kube/client/resources.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
+import {
+  ADDRESS_MANAGER,
+  addressObject,
+  IP_FAMILY,
+  MANAGED_BY,
+  NODE_PORTS,
+  nodePortsOf,
+} from '#kube/meta/service-addresses.ts';
 
-const MANAGER = 'ipallocator.k8s.io';
-const MANAGED_BY = 'ipaddress.kubernetes.io/managed-by';
-const FAMILY = 'ipaddress.kubernetes.io/ip-family';
 /** An address may be made before its service is seen. */
 const GRACE_MS = 60_000;
 /** A service that has just come back may be seen before its new address is. */
 const RECREATED_MS = 5_000;
-export const NODE_PORTS = { first: 30_000, last: 32_767 } as const;
 
 interface Parent {
   readonly group?: string;
@@ -35,43 +40,17 @@ export function clusterIpsOf(service: KubeObject): readonly string[] {
   return isSet && type !== 'ExternalName' ? (clusterIPs ?? [clusterIP]) : [];
 }
 
-function numberOf(ip: string): number | undefined {
-  const parts = ip.split('.').map(Number);
-  if (parts.length !== 4 || !parts.every((one) => one >= 0 && one <= 255)) return undefined;
-  return parts.reduce((sum, part) => sum * 256 + part, 0);
-}
-
-function isInRange(ip: string, cidrs: readonly string[]): boolean {
-  const number = numberOf(ip);
-  return cidrs.some((cidr) => {
-    const [base = '', bits = ''] = cidr.split('/');
-    const [first, size] = [numberOf(base), 2 ** (32 - Number(bits))];
-    if (number === undefined || first === undefined) return false;
-    return Math.floor(number / size) === Math.floor(first / size);
-  });
-}
-
-function newAddress(ip: string, { metadata }: KubeObject): KubeObject {
-  const { namespace = '', name = '' } = metadata;
-  return {
-    apiVersion: 'networking.k8s.io/v1',
-    kind: 'IPAddress',
-    metadata: { name: ip, labels: { [FAMILY]: 'IPv4', [MANAGED_BY]: MANAGER } },
-    spec: { parentRef: { group: '', resource: 'services', namespace, name } },
-  };
-}
-
 const remade = (address: KubeObject, service: KubeObject): Effect[] => [
   { kind: 'delete', resource: ipAddresses, object: address },
   {
     kind: 'create',
     resource: ipAddresses,
-    object: newAddress(address.metadata.name ?? '', service),
+    object: addressObject(address.metadata.name ?? '', service),
   },
 ];
 
 const isLabelled = ({ metadata: { labels = {} } }: KubeObject): boolean =>
-  labels[MANAGED_BY] === MANAGER && labels[FAMILY] === 'IPv4';
+  labels[MANAGED_BY] === ADDRESS_MANAGER && labels[IP_FAMILY] === 'IPv4';
 
 export interface Known {
   readonly cidrs: readonly string[];
@@ -90,8 +69,8 @@ export function reconcileService(service: KubeObject, known: Known): Decision {
       reason,
       message,
     });
-    if (numberOf(ip) === undefined) return [];
-    if (!isInRange(ip, known.cidrs)) {
+    if (numberOfIp(ip) === undefined) return [];
+    if (!known.cidrs.some((cidr) => holdsAddress(cidr, ip))) {
       const why = 'is not within any configured Service CIDR; please recreate service';
       return [warn('ClusterIPOutOfRange', `Cluster IP [IPv4]: ${ip} ${why}`)];
     }
@@ -100,7 +79,7 @@ export function reconcileService(service: KubeObject, known: Known): Decision {
       const why = 'is not allocated; repairing';
       return [
         warn('ClusterIPNotAllocated', `Cluster IP [IPv4]: ${ip} ${why}`),
-        { kind: 'create', resource: ipAddresses, object: newAddress(ip, service) },
+        { kind: 'create', resource: ipAddresses, object: addressObject(ip, service) },
       ];
     }
     const parent = parentOf(address);
@@ -128,7 +107,7 @@ const shown = ({ group = '', resource = '', namespace = '', name = '' }: Parent)
 /** An address that nobody has goes, once nobody can be about to have it. */
 export function reconcileAddress(address: KubeObject, known: Known, now: number): Decision {
   const { name = '', labels = {}, creationTimestamp = '' } = address.metadata;
-  if (labels[MANAGED_BY] !== MANAGER) return nothing;
+  if (labels[MANAGED_BY] !== ADDRESS_MANAGER) return nothing;
   const gone = (reason: string, message: string): Decision => ({
     effects: [
       { kind: 'event', about: address, type: 'Warning', reason, message },
@@ -159,20 +138,11 @@ export function reconcileAddress(address: KubeObject, known: Known, now: number)
   return gone('IPAddressWrongReference', `IPAddress: ${name} ${why}`);
 }
 
-function nodePortsOf(service: KubeObject): number[] {
-  const { ports = [], healthCheckNodePort = 0 } = (service['spec'] ?? {}) as {
-    ports?: { nodePort?: number }[];
-    healthCheckNodePort?: number;
-  };
-  const all = [...ports.map(({ nodePort = 0 }) => nodePort), healthCheckNodePort];
-  return [...new Set(all)].filter((port) => port !== 0);
-}
-
 /** Who came first keeps the port. */
 export function reconcileNodePorts(services: readonly KubeObject[]): Decision {
   const taken = new Set<number>();
   const effects = services.flatMap((service) =>
-    nodePortsOf(service).flatMap((port): Effect[] => {
+    [...new Set(nodePortsOf(service['spec'] ?? {}))].flatMap((port): Effect[] => {
       const warn = (reason: string, why: string): Effect[] => [
         { kind: 'event', about: service, type: 'Warning', reason, message: `Port ${port} ${why}` },
       ];

@@ -1,6 +1,7 @@
 // Ranges of service addresses are ready once they are held by a finalizer, and go when no address is left that
 // only they hold (kubernetes v1.37, pkg/controller/servicecidrs). IPv4, as services here are. Pure.
 import { nothing, statusUpdate, type Decision } from '#kube/controllers/effects.ts';
+import { holds, holdsAddress } from '#kube/controllers/ipv4.ts';
 import type { GroupVersionResource, KubeObject } from '#kube/meta/object.ts';
 
 const FINALIZER = 'networking.k8s.io/service-cidr-finalizer';
@@ -16,29 +17,6 @@ interface Condition {
 
 const rangesOf = (object: KubeObject): string[] => (object['spec']?.cidrs ?? []) as string[];
 
-/** undefined for what is no IPv4 address. */
-function numberOf(ip: string): number | undefined {
-  const parts = ip.split('.').map(Number);
-  if (parts.length !== 4 || parts.some((one) => !(one >= 0 && one <= 255))) return undefined;
-  return parts.reduce((sum, part) => sum * 256 + part, 0);
-}
-
-/** First and last number of an IPv4 range. */
-function span(cidr: string): readonly [first: number, last: number] | undefined {
-  const [base = '', bits = ''] = cidr.split('/');
-  const number = numberOf(base);
-  if (number === undefined) return undefined;
-  const size = 2 ** (32 - Number(bits));
-  const first = Math.floor(number / size) * size;
-  return [first, first + size - 1];
-}
-
-function holds(outer: string, inner: string): boolean {
-  const [wide, narrow] = [span(outer), span(inner)];
-  if (wide === undefined || narrow === undefined) return outer === inner;
-  return wide[0] <= narrow[0] && narrow[1] <= wide[1];
-}
-
 /** Whether an address would belong to no range if this one were gone. */
 export function isNeeded(
   range: KubeObject,
@@ -50,9 +28,10 @@ export function isNeeded(
   const own = rangesOf(range);
   if (own.every((cidr) => others.some((other) => holds(other, cidr)))) return false;
   return addresses.some(({ metadata }) => {
-    const address = `${metadata.name}/32`;
-    const isOwn = own.some((cidr) => holds(cidr, address));
-    return isOwn && !others.some((other) => holds(other, address));
+    const { name: ip = '' } = metadata;
+    return (
+      own.some((cidr) => holdsAddress(cidr, ip)) && !others.some((other) => holdsAddress(other, ip))
+    );
   });
 }
 
