@@ -8,7 +8,8 @@ import type { ContainerInfo, Offer, SchedulerCall, TaskInfo, TaskStatus } from '
 import type { Side } from './benchmark.ts';
 import { bundle } from './mesos-master.ts';
 import { absent, mesosPeer } from './peers.ts';
-import { freePort, Program } from './program.ts';
+import { Program } from './program.ts';
+import { freePort } from '#test/support/free-port.ts';
 
 const env = createEnv({ component: 'bench', logLevel: 'error', logFormat: 'text' });
 const LIMIT_MS = 300_000;

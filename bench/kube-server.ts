@@ -10,7 +10,8 @@ import { kubectlFolder } from '#test/support/kubectl.ts';
 import type { Side } from './benchmark.ts';
 import { bundle, type Step } from './mesos-master.ts';
 import { absent, kubePeer, mesosPeer } from './peers.ts';
-import { freePort, processorSeconds, Program, residentMb } from './program.ts';
+import { processorSeconds, Program, residentMb } from './program.ts';
+import { freePort } from '#test/support/free-port.ts';
 
 export function missingKube(side: Side): string | undefined {
   const { etcd, apiserver, controllers, loadgen } = kubePeer;

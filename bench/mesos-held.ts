@@ -3,7 +3,8 @@
 import type { Side } from './benchmark.ts';
 import { startMaster } from './mesos-master.ts';
 import { mesosPeer } from './peers.ts';
-import { freePort, Program } from './program.ts';
+import { Program } from './program.ts';
+import { freePort } from '#test/support/free-port.ts';
 
 const HOLD_LIMIT = '3600s';
 const READY_LIMIT_MS = 1_200_000;

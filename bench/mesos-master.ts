@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { run } from '#test/support/cluster.ts';
 import type { Measure, Side } from './benchmark.ts';
 import { absent, mesosPeer } from './peers.ts';
-import { freePort, Program } from './program.ts';
+import { Program } from './program.ts';
+import { freePort } from '#test/support/free-port.ts';
 
 export const bundle = join(import.meta.dirname, '../build/strata/strata.js');
 

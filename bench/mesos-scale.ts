@@ -9,7 +9,8 @@ import type { SchedulerCall, SchedulerEvent } from '#wire/mesos/v1.ts';
 import { median, type Benchmark } from './benchmark.ts';
 import { holdMaster, type Held } from './mesos-held.ts';
 import { bundle, expectEqual, higher, lower, missingMesos } from './mesos-master.ts';
-import { freePort, processorSeconds, Program, residentMb } from './program.ts';
+import { processorSeconds, Program, residentMb } from './program.ts';
+import { freePort } from '#test/support/free-port.ts';
 
 const HOST = 'probe-host';
 const ROLE = 'probe';

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
 import { SchedulerClient } from '#mesos/client/scheduler-client.ts';
-import { AgentMachine, freePort, realMaster, stop } from '#test/support/agent-machine.ts';
+import { AgentMachine, realMaster, stop } from '#test/support/agent-machine.ts';
+import { freePort } from '#test/support/free-port.ts';
 import { eventually, root, run } from '#test/support/cluster.ts';
 import { kubectlFolder } from '#test/support/kubectl.ts';
 

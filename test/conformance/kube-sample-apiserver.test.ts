@@ -1,9 +1,9 @@
 // Upstream's sample-apiserver v0.37 serves wardle.example.com behind our API server: delegated
 // authentication and authorization, discovery, OpenAPI, kubectl's verbs and watches go through.
+import { freePort } from '#test/support/free-port.ts';
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { openSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { eventually } from '#test/support/cluster.ts';
@@ -22,16 +22,6 @@ const skip =
 
 const GROUP = 'wardle.example.com';
 const WAIT_MS = 120_000;
-
-function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => done(typeof address === 'object' ? (address?.port ?? 0) : 0));
-    });
-  });
-}
 
 suite('sample-apiserver', { skip }, () => {
   let own: OwnServer;

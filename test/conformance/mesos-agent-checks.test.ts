@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
 import type { CheckInfo, HealthCheck, TaskStatus } from '#wire/mesos/v1.ts';
-import { AgentMachine, bestMaster, freePort, stop } from '#test/support/agent-machine.ts';
+import { AgentMachine, bestMaster, stop } from '#test/support/agent-machine.ts';
+import { freePort } from '#test/support/free-port.ts';
 import { eventually, run } from '#test/support/cluster.ts';
 import { TestFramework } from '#test/support/framework.ts';
 

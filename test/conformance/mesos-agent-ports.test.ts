@@ -5,7 +5,8 @@ import { after, before, suite, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
 import { findCgroups } from '#env/node/process-cgroup.ts';
 import type { Resource, TaskStatus } from '#wire/mesos/v1.ts';
-import { AgentMachine, bestMaster, freePort } from '#test/support/agent-machine.ts';
+import { AgentMachine, bestMaster } from '#test/support/agent-machine.ts';
+import { freePort } from '#test/support/free-port.ts';
 import { TestFramework } from '#test/support/framework.ts';
 
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });

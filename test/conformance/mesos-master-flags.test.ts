@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
 import type { Offer } from '#wire/mesos/v1.ts';
-import { freePort } from '#test/support/agent-machine.ts';
+import { freePort } from '#test/support/free-port.ts';
 import { eventually, root } from '#test/support/cluster.ts';
 import { TestFramework } from '#test/support/framework.ts';
 import { Part } from '#test/support/part.ts';

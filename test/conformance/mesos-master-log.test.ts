@@ -5,7 +5,7 @@ import { mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { freePort } from '#test/support/agent-machine.ts';
+import { freePort } from '#test/support/free-port.ts';
 import { eventually, root } from '#test/support/cluster.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'strata-log-'));

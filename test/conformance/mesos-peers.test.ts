@@ -1,9 +1,9 @@
 // The clients with a real Mesos 1.11 master and real agents, and Strata's master with a real agent:
 // every side of the seams is once the real one.
+import { freePort } from '#test/support/free-port.ts';
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -19,14 +19,6 @@ const realMaster = join(folder, 'real-mesos-master');
 const skip = existsSync(realMaster)
   ? false
   : `no real Mesos at ${folder} (set STRATA_REAL_MESOS to where it is)`;
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
-}
 
 class Machine {
   readonly work = mkdtempSync(join(tmpdir(), 'strata-peers-'));

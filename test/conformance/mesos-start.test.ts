@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { freePort } from '#test/support/agent-machine.ts';
+import { freePort } from '#test/support/free-port.ts';
 import { eventually, root, run } from '#test/support/cluster.ts';
 import { Part } from '#test/support/part.ts';
 

@@ -11,7 +11,8 @@ import { Authority } from '#kube/pki/authority.ts';
 import { callMaster } from '#mesos/client/operator-client.ts';
 import { readTlsSettings } from '#mesos/security/tls-settings.ts';
 import type { ExecutorInfo } from '#wire/mesos/v1.ts';
-import { freePort, realMaster, stop } from '#test/support/agent-machine.ts';
+import { realMaster, stop } from '#test/support/agent-machine.ts';
+import { freePort } from '#test/support/free-port.ts';
 import { eventually, root, run } from '#test/support/cluster.ts';
 import { TestFramework } from '#test/support/framework.ts';
 

@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
-import { AgentMachine, freePort, stop } from '#test/support/agent-machine.ts';
+import { AgentMachine, stop } from '#test/support/agent-machine.ts';
+import { freePort } from '#test/support/free-port.ts';
 import { eventually, run } from '#test/support/cluster.ts';
 import { TestFramework } from '#test/support/framework.ts';
 

@@ -1,9 +1,9 @@
 // A master (a real Mesos 1.11 one, or Strata's) and one agent (Strata's, or a real one) as processes of
 // their own, for the tests of agents.
+import { freePort } from './free-port.ts';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { eventually, root } from './cluster.ts';
@@ -13,23 +13,6 @@ export const realMaster = join(
   'real-mesos-master',
 );
 const strata = join(root, 'src/bin/strata.ts');
-
-const given = new Set<number>();
-
-/** Never the same twice: who was given one may not listen there yet. */
-export function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => {
-        if (given.has(port)) return void freePort().then(done);
-        given.add(port);
-        done(port);
-      });
-    });
-  });
-}
 
 function start(
   command: readonly string[],

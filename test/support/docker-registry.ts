@@ -13,7 +13,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { freePort, stop } from './agent-machine.ts';
+import { stop } from './agent-machine.ts';
+import { freePort } from './free-port.ts';
 import { eventually } from './cluster.ts';
 
 export const registryProgram = '/usr/bin/docker-registry';

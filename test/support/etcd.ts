@@ -1,8 +1,8 @@
 // etcd for tests: the one on this machine, or Debian's package unpacked under build/ (nothing is installed
 // and no service started); undefined with a reason when there is neither.
+import { freePort } from './free-port.ts';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, run } from './cluster.ts';
@@ -24,17 +24,6 @@ export async function findEtcd(): Promise<EtcdBinary> {
   const done = await run(['sh', '-ec', UNPACK, 'unpack', folder], { timeoutMs: 120_000 });
   if (existsSync(unpacked)) return { ok: true, path: unpacked };
   return { ok: false, reason: `no etcd, and none to unpack: ${done.stderr.slice(-200)}` };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((done, fail) => {
-    const server = createServer();
-    server.on('error', fail);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => done(typeof address === 'object' ? (address?.port ?? 0) : 0));
-    });
-  });
 }
 
 interface Member {

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from './agent-machine.ts';
+import { freePort } from './free-port.ts';
 import { eventually, root, run } from './cluster.ts';
 
 export type ZooKeeperJars =

@@ -1,5 +1,6 @@
 // The two masters that scripts are played against: a real Mesos 1.11 master as a process, and
 // Strata's in this process; configured alike.
+import { freePort } from '#test/support/free-port.ts';
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -33,14 +34,6 @@ export interface Settings {
   readonly hasWebUi?: boolean;
   /** --acls */
   readonly acls?: object;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
 }
 
 /** Not Mesos' own: only where they lie is as there. */
