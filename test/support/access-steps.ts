@@ -1,19 +1,12 @@
 // Requests about who one is and what one may: impersonation, tokens bound to objects, reviews, tokens with
 // which nodes join.
+import { create, silent, type Json } from './step-parts.ts';
 import type { Step } from './step-player.ts';
-
-type Json = Record<string, unknown>;
 
 const place = 'access';
 const home = `/api/v1/namespaces/${place}`;
 const reviews = '/apis/authentication.k8s.io/v1';
 const rbac = '/apis/rbac.authorization.k8s.io/v1';
-
-function create(name: string, path: string, body: Json, extra: Partial<Step> = {}): Step {
-  return { name, method: 'POST', path, body, ...extra };
-}
-
-const silent = { isSilent: true };
 
 const me = (name: string, headers: Readonly<Record<string, string | string[]>>): Step =>
   create(name, `${reviews}/selfsubjectreviews`, {}, { headers });

@@ -1,21 +1,15 @@
 // Requests about certificates: who asks for what, who approves and who signs; bundles of trust; certificates
 // of pods.
 import { authority, ofAlice, ofMasters, ofNode, ofServing } from './signing-requests.ts';
+import { create, silent, type Json } from './step-parts.ts';
 import type { Step } from './step-player.ts';
-
-type Json = Record<string, unknown>;
 
 const group = '/apis/certificates.k8s.io/v1';
 const path = `${group}/certificatesigningrequests`;
-const silent = { isSilent: true };
 
 const client = 'kubernetes.io/kube-apiserver-client';
 const usages = ['digital signature', 'key encipherment', 'client auth'];
 const spec = { request: ofAlice, signerName: client, usages };
-
-function create(name: string, where: string, body: Json, extra: Partial<Step> = {}): Step {
-  return { name, method: 'POST', path: where, body, ...extra };
-}
 
 const as = (user: string, ...groups: string[]) => ({
   headers: { 'impersonate-user': user, 'impersonate-group': groups },

@@ -3,10 +3,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { aPod, create, dryPods, namespace, silent, type Json } from './step-parts.ts';
 import type { Step } from './step-player.ts';
 import { startWebhookServer } from './webhook-server.ts';
-
-type Json = Record<string, unknown>;
 
 const podSecurity = {
   apiVersion: 'pod-security.admission.config.k8s.io/v1',
@@ -95,33 +94,7 @@ export async function startConfiguredWorld(): Promise<ConfiguredWorld> {
   };
 }
 
-const post = (name: string, path: string, body: Json, more: Partial<Step> = {}): Step => ({
-  name,
-  method: 'POST',
-  path,
-  body,
-  ...more,
-});
-const silent = { isSilent: true };
 const MERGE = 'application/merge-patch+json';
-
-function namespace(name: string, labels: Json = {}, more: Partial<Step> = {}): Step[] {
-  return [
-    post(`namespace ${name}`, '/api/v1/namespaces', { metadata: { name, labels } }, more),
-    post(
-      `account of ${name}`,
-      `/api/v1/namespaces/${name}/serviceaccounts`,
-      { metadata: { name: 'default' }, automountServiceAccountToken: false },
-      silent,
-    ),
-  ];
-}
-
-const pods = (place: string): string => `/api/v1/namespaces/${place}/pods?dryRun=All`;
-const pod = (spec: Json = {}, container: Json = {}): Json => ({
-  metadata: { name: 'p' },
-  spec: { containers: [{ name: 'main', image: 'a:1', ...container }], ...spec },
-});
 
 function standards(): Step[] {
   const label = 'pod-security.kubernetes.io';
@@ -145,41 +118,45 @@ function standards(): Step[] {
   };
   const host = { hostNetwork: true };
   return [
-    ...namespace('plain', {}, silent),
-    ...namespace('free', restricted),
-    ...namespace('strict', restricted),
-    ...namespace('odd', { [`${label}/enforce`]: 'most' }),
-    post(
+    ...namespace('plain'),
+    ...namespace('free', { labels: restricted }, {}),
+    ...namespace('strict', { labels: restricted }, {}),
+    ...namespace('odd', { labels: { [`${label}/enforce`]: 'most' } }, {}),
+    create(
       'runtime class',
       '/apis/node.k8s.io/v1/runtimeclasses',
       { metadata: { name: 'sandboxed' }, handler: 'h' },
       silent,
     ),
-    post('standard: plain pod', pods('plain'), pod()),
-    post('standard: host network', pods('plain'), pod(host)),
-    post('standard: host network by a trusted one', pods('plain'), pod(host), {
+    create('standard: plain pod', dryPods('plain'), aPod()),
+    create('standard: host network', dryPods('plain'), aPod(host)),
+    create('standard: host network by a trusted one', dryPods('plain'), aPod(host), {
       headers: { 'impersonate-user': 'trusted', 'impersonate-group': 'system:masters' },
     }),
-    post('standard: host network, free', pods('free'), pod(host)),
-    post(
+    create('standard: host network, free', dryPods('free'), aPod(host)),
+    create(
       'standard: host network, sandboxed',
-      pods('plain'),
-      pod({ ...host, runtimeClassName: 'sandboxed' }),
+      dryPods('plain'),
+      aPod({ ...host, runtimeClassName: 'sandboxed' }),
       {
         until: (_status, body) => !JSON.stringify(body).includes('not found'),
       },
     ),
-    post('standard: plain pod, strict', pods('strict'), pod()),
-    post('standard: template', '/apis/apps/v1/namespaces/strict/replicasets?dryRun=All', template),
-    post(
+    create('standard: plain pod, strict', dryPods('strict'), aPod()),
+    create(
+      'standard: template',
+      '/apis/apps/v1/namespaces/strict/replicasets?dryRun=All',
+      template,
+    ),
+    create(
       'standard: template, free',
       '/apis/apps/v1/namespaces/free/replicasets?dryRun=All',
       template,
     ),
-    post(
+    create(
       'standard: a pod that stays',
       '/api/v1/namespaces/plain/pods',
-      { ...pod(), metadata: { name: 'kept' } },
+      { ...aPod(), metadata: { name: 'kept' } },
       silent,
     ),
     relabel('plain', { [`${label}/enforce`]: 'restricted' }),
@@ -216,7 +193,7 @@ function limited(): Step[] {
     },
   };
   const quotaOf = (name: string, spec: Json): Step[] => [
-    post(`quota ${name}`, `${place}/resourcequotas`, { metadata: { name }, spec }, silent),
+    create(`quota ${name}`, `${place}/resourcequotas`, { metadata: { name }, spec }, silent),
     {
       name: `quota ${name} counted`,
       method: 'PATCH',
@@ -232,40 +209,45 @@ function limited(): Step[] {
     },
   ];
   return [
-    post('limited: claim of no class', claims, claim('')),
-    post('limited: claim of a class', claims, claim('fast')),
-    post('limited: service', services, service('ClusterIP')),
-    post('limited: balanced service', services, service('LoadBalancer')),
-    post(
+    create('limited: claim of no class', claims, claim('')),
+    create('limited: claim of a class', claims, claim('fast')),
+    create('limited: service', services, service('ClusterIP')),
+    create('limited: balanced service', services, service('LoadBalancer')),
+    create(
       'limited: deployment',
       '/apis/apps/v1/namespaces/plain/deployments?dryRun=All',
       deployment,
     ),
-    post(
+    create(
       'class precious',
       '/apis/scheduling.k8s.io/v1/priorityclasses',
       { metadata: { name: 'precious' }, value: 5 },
       silent,
     ),
-    post('limited: pod', pods('plain'), pod()),
-    post('limited: precious pod', pods('plain'), pod({ priorityClassName: 'precious' }), {
+    create('limited: pod', dryPods('plain'), aPod()),
+    create('limited: precious pod', dryPods('plain'), aPod({ priorityClassName: 'precious' }), {
       until: (_status, body) => !JSON.stringify(body).includes('no PriorityClass'),
     }),
     ...quotaOf('balancers', { hard: { 'services.loadbalancers': '1' } }),
-    post('limited: balanced service, half covered', services, service('LoadBalancer'), {
+    create('limited: balanced service, half covered', services, service('LoadBalancer'), {
       until: (_status, body) => !JSON.stringify(body).includes('loadbalancers,'),
     }),
     ...quotaOf('ports', { hard: { 'services.nodeports': '3' } }),
-    post('limited: balanced service, covered', services, service('LoadBalancer'), {
+    create('limited: balanced service, covered', services, service('LoadBalancer'), {
       until: (status) => status === 201,
     }),
     ...quotaOf('classes', {
       hard: { pods: '1' },
       scopeSelector: { matchExpressions: [{ scopeName: 'PriorityClass', operator: 'Exists' }] },
     }),
-    post('limited: precious pod, covered', pods('plain'), pod({ priorityClassName: 'precious' }), {
-      until: (status) => status === 201,
-    }),
+    create(
+      'limited: precious pod, covered',
+      dryPods('plain'),
+      aPod({ priorityClassName: 'precious' }),
+      {
+        until: (status) => status === 201,
+      },
+    ),
   ];
 }
 
@@ -275,16 +257,16 @@ function images(): Step[] {
     spec: { containers: [{ name: 'main', image: 'bad-annotated' }] },
   };
   return [
-    post('images: good', pods('plain'), pod()),
-    post('images: bad', pods('plain'), pod({}, { image: 'bad:1' })),
-    post('images: bad again', pods('plain'), pod({}, { image: 'bad:1' })),
-    post('images: bad without a word', pods('plain'), pod({}, { image: 'bad-silent' })),
-    post(
+    create('images: good', dryPods('plain'), aPod()),
+    create('images: bad', dryPods('plain'), aPod({}, { image: 'bad:1' })),
+    create('images: bad again', dryPods('plain'), aPod({}, { image: 'bad:1' })),
+    create('images: bad without a word', dryPods('plain'), aPod({}, { image: 'bad-silent' })),
+    create(
       'images: bad init',
-      pods('plain'),
-      pod({ initContainers: [{ name: 'i', image: 'bad:init' }] }),
+      dryPods('plain'),
+      aPod({ initContainers: [{ name: 'i', image: 'bad:init' }] }),
     ),
-    post('images: annotated', pods('plain'), annotated),
+    create('images: annotated', dryPods('plain'), annotated),
     {
       name: 'images: bad ephemeral',
       method: 'PATCH',
@@ -305,8 +287,8 @@ function images(): Step[] {
 function provision(): Step[] {
   const map = { metadata: { name: 'm' } };
   return [
-    post('provision: dry', '/api/v1/namespaces/dry/configmaps?dryRun=All', map),
-    post('provision: made', '/api/v1/namespaces/made/configmaps', map),
+    create('provision: dry', '/api/v1/namespaces/dry/configmaps?dryRun=All', map),
+    create('provision: made', '/api/v1/namespaces/made/configmaps', map),
     { name: 'provision: the namespace', method: 'GET', path: '/api/v1/namespaces/made' },
     { name: 'provision: none', method: 'GET', path: '/api/v1/namespaces/dry' },
   ];

@@ -1,16 +1,10 @@
 // Requests of nodes: what belongs to their pods and to nobody else's, their own objects, and what they may
 // write in them (the Node authorizer and NodeRestriction).
+import { create, silent, type Json } from './step-parts.ts';
 import type { Step } from './step-player.ts';
-
-type Json = Record<string, unknown>;
 
 const place = 'nodes-a';
 const home = `/api/v1/namespaces/${place}`;
-const silent = { isSilent: true };
-
-function create(name: string, path: string, body: Json, extra: Partial<Step> = {}): Step {
-  return { name, method: 'POST', path, body, ...extra };
-}
 
 const as = (node: string) => ({
   headers: { 'impersonate-user': `system:node:${node}`, 'impersonate-group': 'system:nodes' },

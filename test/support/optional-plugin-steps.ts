@@ -3,9 +3,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { aPod, create, dryPods, namespace, silent, type Json } from './step-parts.ts';
 import type { Step } from './step-player.ts';
-
-type Json = Record<string, unknown>;
 
 export const optionalPlugins = [
   'OwnerReferencesPermissionEnforcement',
@@ -69,34 +68,6 @@ export function startPluginWorld(): PluginWorld {
   return { flags, close: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-const post = (name: string, path: string, body: Json, more: Partial<Step> = {}): Step => ({
-  name,
-  method: 'POST',
-  path,
-  body,
-  ...more,
-});
-
-const silent = { isSilent: true };
-
-function namespace(name: string, annotations: Json = {}): Step[] {
-  return [
-    post(`namespace ${name}`, '/api/v1/namespaces', { metadata: { name, annotations } }, silent),
-    post(
-      `account of ${name}`,
-      `/api/v1/namespaces/${name}/serviceaccounts`,
-      { metadata: { name: 'default' }, automountServiceAccountToken: false },
-      silent,
-    ),
-  ];
-}
-
-const pods = (place: string): string => `/api/v1/namespaces/${place}/pods?dryRun=All`;
-const pod = (spec: Json = {}, container: Json = {}): Json => ({
-  metadata: { name: 'p' },
-  spec: { containers: [{ name: 'main', image: 'a:1', ...container }], ...spec },
-});
-
 const antiAffinity = (topologyKey: string): Json => ({
   affinity: {
     podAntiAffinity: {
@@ -109,47 +80,55 @@ const antiAffinity = (topologyKey: string): Json => ({
 
 function podSteps(): Step[] {
   const device = { resources: { requests: { 'x.y/z': '1' }, limits: { 'x.y/z': '1' } } };
-  const annotated = 'scheduler.alpha.kubernetes.io';
+  const annotations = (of: Json): Json => ({
+    annotations: Object.fromEntries(
+      Object.entries(of).map(([name, value]) => [`scheduler.alpha.kubernetes.io/${name}`, value]),
+    ),
+  });
   const only = (key: string): string => JSON.stringify([{ key, operator: 'Exists' }]);
   const init = { initContainers: [{ name: 'i', image: 'b:1', imagePullPolicy: 'Never' }] };
   return [
     ...namespace('plain'),
     ...namespace('narrow'),
-    ...namespace('placed', { [`${annotated}/node-selector`]: 'pool=b, kind=c' }),
-    ...namespace('unreadable', { [`${annotated}/node-selector`]: 'pool' }),
-    ...namespace('tolerant', {
-      [`${annotated}/defaultTolerations`]: only('own'),
-      [`${annotated}/tolerationsWhitelist`]: only('own'),
-    }),
-    post('pod: as it comes', pods('plain'), pod(init)),
-    post(
+    ...namespace('placed', annotations({ 'node-selector': 'pool=b, kind=c' })),
+    ...namespace('unreadable', annotations({ 'node-selector': 'pool' })),
+    ...namespace(
+      'tolerant',
+      annotations({ defaultTolerations: only('own'), tolerationsWhitelist: only('own') }),
+    ),
+    create('pod: as it comes', dryPods('plain'), aPod(init)),
+    create(
       'pod: image volume',
-      pods('plain'),
-      pod({
+      dryPods('plain'),
+      aPod({
         volumes: [{ name: 'v', image: { reference: 'c:1', pullPolicy: 'IfNotPresent' } }],
       }),
     ),
-    post('pod: by zone', pods('plain'), pod(antiAffinity('topology.kubernetes.io/zone'))),
-    post('pod: by host', pods('plain'), pod(antiAffinity('kubernetes.io/hostname'))),
-    post('pod: device', pods('plain'), pod({}, device)),
-    post('pod: burstable', pods('plain'), pod({}, { resources: { requests: { cpu: '1m' } } })),
-    post('pod: elsewhere', pods('plain'), pod({ nodeSelector: { pool: 'z' } })),
-    post('pod: narrow', pods('narrow'), pod()),
-    post('pod: too narrow', pods('narrow'), pod({ nodeSelector: { more: 'x' } })),
-    post('pod: placed', pods('placed'), pod({ nodeSelector: { pool: 'b', more: 'x' } })),
-    post('pod: unreadable', pods('unreadable'), pod()),
-    post('pod: tolerant', pods('tolerant'), pod()),
-    post(
+    create('pod: by zone', dryPods('plain'), aPod(antiAffinity('topology.kubernetes.io/zone'))),
+    create('pod: by host', dryPods('plain'), aPod(antiAffinity('kubernetes.io/hostname'))),
+    create('pod: device', dryPods('plain'), aPod({}, device)),
+    create(
+      'pod: burstable',
+      dryPods('plain'),
+      aPod({}, { resources: { requests: { cpu: '1m' } } }),
+    ),
+    create('pod: elsewhere', dryPods('plain'), aPod({ nodeSelector: { pool: 'z' } })),
+    create('pod: narrow', dryPods('narrow'), aPod()),
+    create('pod: too narrow', dryPods('narrow'), aPod({ nodeSelector: { more: 'x' } })),
+    create('pod: placed', dryPods('placed'), aPod({ nodeSelector: { pool: 'b', more: 'x' } })),
+    create('pod: unreadable', dryPods('unreadable'), aPod()),
+    create('pod: tolerant', dryPods('tolerant'), aPod()),
+    create(
       'pod: too tolerant',
-      pods('tolerant'),
-      pod({
+      dryPods('tolerant'),
+      aPod({
         tolerations: [{ key: 'other', operator: 'Exists' }],
       }),
     ),
-    post(
+    create(
       'pod: merged',
-      pods('plain'),
-      pod({
+      dryPods('plain'),
+      aPod({
         tolerations: [
           {
             key: 'basic',
@@ -163,7 +142,7 @@ function podSteps(): Step[] {
         ],
       }),
     ),
-    post('service: external', '/api/v1/namespaces/plain/services?dryRun=All', {
+    create('service: external', '/api/v1/namespaces/plain/services?dryRun=All', {
       metadata: { name: 's' },
       spec: { ports: [{ port: 80 }], externalIPs: ['192.0.2.1'] },
     }),
@@ -180,7 +159,7 @@ function eventSteps(): Step[] {
   });
   const path = '/api/v1/namespaces/plain/events';
   return ['one', 'two', 'three'].map((name) =>
-    post(`event: ${name}`, path, event(name), name === 'three' ? {} : silent),
+    create(`event: ${name}`, path, event(name), name === 'three' ? {} : silent),
   );
 }
 
@@ -188,8 +167,8 @@ const RBAC = '/apis/rbac.authorization.k8s.io/v1/namespaces/plain';
 
 function ownerSteps(): Step[] {
   const role = (name: string, rules: readonly Json[]): Step[] => [
-    post(`role ${name}`, `${RBAC}/roles`, { metadata: { name }, rules }, silent),
-    post(
+    create(`role ${name}`, `${RBAC}/roles`, { metadata: { name }, rules }, silent),
+    create(
       `binding ${name}`,
       `${RBAC}/rolebindings`,
       {
@@ -234,17 +213,17 @@ function ownerSteps(): Step[] {
       rule(['update'], ['deployments/finalizers']),
     ]),
     // Until both roles are known.
-    post('owner: created', all, map('a', owner('u1')), {
+    create('owner: created', all, map('a', owner('u1')), {
       ...as('writer'),
       until: (status) => status !== 403,
     }),
-    post('owner: kept', all, map('kept', owner('u1')), {
+    create('owner: kept', all, map('kept', owner('u1')), {
       ...as('keeper'),
       until: (status) => status !== 403,
     }),
-    post('owner: created and blocking', all, map('b', blocking), as('writer')),
-    post('owner: of an unknown kind', all, map('c', unknown), as('writer')),
-    post('owner: of the keeper', all, map('d', blocking), as('keeper')),
+    create('owner: created and blocking', all, map('b', blocking), as('writer')),
+    create('owner: of an unknown kind', all, map('c', unknown), as('writer')),
+    create('owner: of the keeper', all, map('d', blocking), as('keeper')),
     change('owner: changed by a writer', 'writer', owner('u2')),
     change('owner: blocking by a writer', 'writer', blocking),
     change('owner: the same', 'writer', owner('u1')),

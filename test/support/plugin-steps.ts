@@ -1,28 +1,9 @@
 // Requests that the built-in admission plugins change or refuse: limits, pod security, quotas, classes,
 // priorities, certificates.
+import { create, namespace, silent, type Json } from './step-parts.ts';
 import type { Step } from './step-player.ts';
 
-type Json = Record<string, unknown>;
-
 const MERGE = 'application/merge-patch+json';
-
-function create(name: string, path: string, body: Json, extra: Partial<Step> = {}): Step {
-  return { name, method: 'POST', path, body, ...extra };
-}
-
-const silent = { isSilent: true };
-
-function namespace(name: string, labels: Json = {}): Step[] {
-  return [
-    create(`namespace ${name}`, '/api/v1/namespaces', { metadata: { name, labels } }, silent),
-    create(
-      `account of ${name}`,
-      `/api/v1/namespaces/${name}/serviceaccounts`,
-      { metadata: { name: 'default' }, automountServiceAccountToken: false },
-      silent,
-    ),
-  ];
-}
 
 const pod = (name: string, spec: Json = {}, container: Json = {}): Json => ({
   apiVersion: 'v1',
@@ -119,7 +100,7 @@ function security(): Step[] {
   const steps: Step[] = [];
   for (const level of ['baseline', 'restricted']) {
     const place = `ps-${level}`;
-    steps.push(...namespace(place, { [`${prefix}/enforce`]: level }));
+    steps.push(...namespace(place, { labels: { [`${prefix}/enforce`]: level } }));
     for (const [name, [spec, container]] of Object.entries(risky)) {
       steps.push(create(`security ${level}: ${name}`, pods(place), pod('a', spec, container)));
     }
@@ -137,9 +118,11 @@ function security(): Step[] {
   };
   steps.push(
     ...namespace(place, {
-      [`${prefix}/warn`]: 'restricted',
-      [`${prefix}/enforce`]: 'privileged',
-      [`${prefix}/warn-version`]: 'v1.20',
+      labels: {
+        [`${prefix}/warn`]: 'restricted',
+        [`${prefix}/enforce`]: 'privileged',
+        [`${prefix}/warn-version`]: 'v1.20',
+      },
     }),
     create('security: warned', pods(place), pod('a')),
     create(

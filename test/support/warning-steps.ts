@@ -1,20 +1,10 @@
 // Objects that are taken, but warned of; and the conditions of an API service.
+import { create, silent, type Json } from './step-parts.ts';
 import type { Step } from './step-player.ts';
 
-type Json = Record<string, unknown>;
-
-const silent = { isSilent: true };
 const MERGE = 'application/merge-patch+json';
 const HOME = '/namespaces/warned';
 const V1 = `/api/v1${HOME}`;
-
-const post = (name: string, path: string, body: Json, more: Partial<Step> = {}): Step => ({
-  name,
-  method: 'POST',
-  path,
-  body,
-  ...more,
-});
 
 const term = (key: string, value = 'a'): Json => ({
   matchExpressions: [{ key, operator: 'In', values: [value] }],
@@ -165,11 +155,11 @@ function podSteps(): Step[] {
       spec: { containers: [{ name: 'c', image: 'a', ...container }], ...spec },
     };
     return [
-      post(`pod: ${what}`, `${V1}/pods?dryRun=All`, {
+      create(`pod: ${what}`, `${V1}/pods?dryRun=All`, {
         ...template,
         metadata: { name: 'p', annotations },
       }),
-      post(`template: ${what}`, `/apis/apps/v1${HOME}/deployments?dryRun=All`, {
+      create(`template: ${what}`, `/apis/apps/v1${HOME}/deployments?dryRun=All`, {
         metadata: { name: 'p' },
         spec: { selector: { matchLabels: { a: 'b' } }, template },
       }),
@@ -203,36 +193,36 @@ function networkSteps(): Step[] {
   const backend = { service: { name: 's', port: { number: 80 } } };
   return [
     ...Object.entries(services).map(([what, spec]) =>
-      post(`service: ${what}`, `${V1}/services?dryRun=All`, {
+      create(`service: ${what}`, `${V1}/services?dryRun=All`, {
         metadata: { name: 's' },
         spec: { ports: [{ port: 80 }], ...spec },
       }),
     ),
-    post('service: hints', `${V1}/services?dryRun=All`, {
+    create('service: hints', `${V1}/services?dryRun=All`, {
       metadata: {
         name: 's',
         annotations: { 'service.kubernetes.io/topology-aware-hints': 'auto' },
       },
       spec: { ports: [{ port: 80 }] },
     }),
-    post('policy', `/apis/networking.k8s.io/v1${HOME}/networkpolicies?dryRun=All`, {
+    create('policy', `/apis/networking.k8s.io/v1${HOME}/networkpolicies?dryRun=All`, {
       metadata: { name: 'p' },
       spec: policy,
     }),
-    post('ingress by annotation', `/apis/networking.k8s.io/v1${HOME}/ingresses?dryRun=All`, {
+    create('ingress by annotation', `/apis/networking.k8s.io/v1${HOME}/ingresses?dryRun=All`, {
       metadata: { name: 'i', annotations: { 'kubernetes.io/ingress.class': 'x' } },
       spec: { defaultBackend: backend },
     }),
-    post('endpoints', `${V1}/endpoints?dryRun=All`, {
+    create('endpoints', `${V1}/endpoints?dryRun=All`, {
       metadata: { name: 'e' },
       subsets: [{ addresses: [{ ip: '2001:DB8::1' }], ports: [{ port: 80 }] }],
     }),
-    post('slice', `/apis/discovery.k8s.io/v1${HOME}/endpointslices?dryRun=All`, {
+    create('slice', `/apis/discovery.k8s.io/v1${HOME}/endpointslices?dryRun=All`, {
       metadata: { name: 'e' },
       addressType: 'IPv6',
       endpoints: [{ addresses: ['2001:DB8::1'] }],
     }),
-    post('slice of names', `/apis/discovery.k8s.io/v1${HOME}/endpointslices?dryRun=All`, {
+    create('slice of names', `/apis/discovery.k8s.io/v1${HOME}/endpointslices?dryRun=All`, {
       metadata: { name: 'e' },
       addressType: 'FQDN',
       endpoints: [{ addresses: ['a.test'] }],
@@ -256,15 +246,15 @@ function otherSteps(): Step[] {
     ...more,
   });
   return [
-    post('node', '/api/v1/nodes?dryRun=All', {
+    create('node', '/api/v1/nodes?dryRun=All', {
       metadata: { name: 'n' },
       spec: { externalID: 'x', podCIDRs: ['2001:DB8::/64'] },
     }),
-    post('claim', `${V1}/persistentvolumeclaims?dryRun=All`, {
+    create('claim', `${V1}/persistentvolumeclaims?dryRun=All`, {
       metadata: { name: 'c', annotations: { 'volume.beta.kubernetes.io/storage-class': 'x' } },
       spec: claim,
     }),
-    post('volume', '/api/v1/persistentvolumes?dryRun=All', {
+    create('volume', '/api/v1/persistentvolumes?dryRun=All', {
       metadata: { name: 'v', annotations: { 'volume.beta.kubernetes.io/mount-options': 'ro' } },
       spec: {
         capacity: { storage: '1Gi' },
@@ -274,7 +264,7 @@ function otherSteps(): Step[] {
         hostPath: { path: '/x' },
       },
     }),
-    post('volume of a dead kind', '/api/v1/persistentvolumes?dryRun=All', {
+    create('volume of a dead kind', '/api/v1/persistentvolumes?dryRun=All', {
       metadata: { name: 'v' },
       spec: {
         capacity: { storage: '1Gi' },
@@ -282,21 +272,21 @@ function otherSteps(): Step[] {
         glusterfs: { endpoints: 'e', path: 'p' },
       },
     }),
-    post('quota', `${V1}/resourcequotas?dryRun=All`, {
+    create('quota', `${V1}/resourcequotas?dryRun=All`, {
       metadata: { name: 'q' },
       spec: {
         hard: { cpu: '2', 'limits.cpu': '1', 'requests.memory': '2Gi', 'limits.memory': '1Gi' },
       },
     }),
-    post('account', `${V1}/serviceaccounts?dryRun=All`, {
+    create('account', `${V1}/serviceaccounts?dryRun=All`, {
       metadata: { name: 'a', annotations: { 'kubernetes.io/enforce-mountable-secrets': 'true' } },
     }),
-    post('secret', `${V1}/secrets?dryRun=All`, {
+    create('secret', `${V1}/secrets?dryRun=All`, {
       metadata: { name: 's' },
       type: 'kubernetes.io/tls',
       data: { 'tls.crt': 'eA==', 'tls.key': 'eA==' },
     }),
-    post('stateful set', `${apps}/statefulsets?dryRun=All`, {
+    create('stateful set', `${apps}/statefulsets?dryRun=All`, {
       metadata: { name: 's' },
       spec: {
         selector: { matchLabels: { a: 'b' } },
@@ -306,11 +296,11 @@ function otherSteps(): Step[] {
         volumeClaimTemplates: [{ metadata: { name: 'v' }, spec: claim }],
       },
     }),
-    post('job of many', `/apis/batch/v1${HOME}/jobs?dryRun=All`, {
+    create('job of many', `/apis/batch/v1${HOME}/jobs?dryRun=All`, {
       metadata: { name: 'j.k' },
       spec: job({ completionMode: 'Indexed', completions: 100_001, parallelism: 10_001 }),
     }),
-    post('cron job', `/apis/batch/v1${HOME}/cronjobs`, {
+    create('cron job', `/apis/batch/v1${HOME}/cronjobs`, {
       metadata: { name: 'c.k' },
       spec: { schedule: '1 1 1 1 1', jobTemplate: { spec: job({}) } },
     }),
@@ -321,33 +311,33 @@ function otherSteps(): Step[] {
       body: { spec: { suspend: true } },
       type: MERGE,
     },
-    post('class', '/apis/storage.k8s.io/v1/storageclasses?dryRun=All', {
+    create('class', '/apis/storage.k8s.io/v1/storageclasses?dryRun=All', {
       metadata: { name: 's' },
       provisioner: 'a.test/p',
       allowedTopologies: [labels],
     }),
-    post('capacity', `/apis/storage.k8s.io/v1${HOME}/csistoragecapacities?dryRun=All`, {
+    create('capacity', `/apis/storage.k8s.io/v1${HOME}/csistoragecapacities?dryRun=All`, {
       metadata: { name: 'c' },
       storageClassName: 's',
       nodeTopology: { ...term(zone), matchLabels: { 'beta.kubernetes.io/os': 'linux' } },
     }),
-    post('driver', '/apis/storage.k8s.io/v1/csidrivers?dryRun=All', {
+    create('driver', '/apis/storage.k8s.io/v1/csidrivers?dryRun=All', {
       metadata: { name: 'd' },
       spec: { tokenRequests: [{ audience: 'a' }] },
     }),
-    post('runtime class', '/apis/node.k8s.io/v1/runtimeclasses?dryRun=All', {
+    create('runtime class', '/apis/node.k8s.io/v1/runtimeclasses?dryRun=All', {
       metadata: { name: 'r' },
       handler: 'h',
       scheduling: { nodeSelector: { [zone]: 'z' } },
     }),
-    post(
+    create(
       'reserved name',
       '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations?dryRun=All',
       {
         metadata: { name: 'a.static.k8s.io' },
       },
     ),
-    post('definition', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions?dryRun=All', {
+    create('definition', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions?dryRun=All', {
       metadata: { name: 'odds.warned.test' },
       spec: {
         group: 'warned.test',
@@ -394,7 +384,7 @@ function changes(): Step[] {
     type: MERGE,
   });
   return [
-    post(
+    create(
       'deployment: odd',
       path,
       {
@@ -411,7 +401,7 @@ function changes(): Step[] {
     ),
     patch('deployment: labelled', `${path}/kept`, { metadata: { labels: { x: 'y' } } }),
     patch('deployment: scaled', `${path}/kept`, { spec: { replicas: 2 } }),
-    post(
+    create(
       'service: kept',
       `${V1}/services`,
       { metadata: { name: 'kept' }, spec: { ports: [{ port: 80 }] } },
@@ -420,7 +410,7 @@ function changes(): Step[] {
     patch('service: its balancer', `${V1}/services/kept/status`, {
       status: { loadBalancer: { ingress: [{ ip: '2001:DB8::1', ipMode: 'VIP' }] } },
     }),
-    post(
+    create(
       'pod: kept',
       `${V1}/pods`,
       { metadata: { name: 'kept' }, spec: { containers: [{ name: 'c', image: 'a' }] } },
@@ -452,7 +442,7 @@ function apiServiceSteps(): Step[] {
     ...more,
   });
   return [
-    post(
+    create(
       'api service',
       all,
       {
@@ -480,8 +470,8 @@ function apiServiceSteps(): Step[] {
 
 export function warningSteps(): Step[] {
   return [
-    post('namespace', '/api/v1/namespaces', { metadata: { name: 'warned' } }, silent),
-    post(
+    create('namespace', '/api/v1/namespaces', { metadata: { name: 'warned' } }, silent),
+    create(
       'account of it',
       `${V1}/serviceaccounts`,
       { metadata: { name: 'default' }, automountServiceAccountToken: false },
