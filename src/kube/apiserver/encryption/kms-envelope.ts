@@ -1,5 +1,6 @@
 // What lies in the store for a value that is encrypted by a KMS v2 plugin: the message EncryptedObject of
-// k8s.io/apiserver v0.37, written and read by hand because it is the only one.
+// k8s.io/apiserver v0.37, read by hand because it is the only one.
+import { bytesPart, countPart, message, textPart } from '#kube/types/protobuf-parts.ts';
 
 export interface Envelope {
   readonly data: Buffer;
@@ -10,28 +11,17 @@ export interface Envelope {
   readonly isSeed: boolean;
 }
 
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = value;
-  while (rest > 0x7f) {
-    bytes.push((rest & 0x7f) | 0x80);
-    rest >>>= 7;
-  }
-  bytes.push(rest);
-  return Buffer.from(bytes);
-}
-
-const field = (tag: number, value: Buffer): Buffer =>
-  Buffer.concat([Buffer.of((tag << 3) | 2), varint(value.length), value]);
-
 export function encodeEnvelope(envelope: Envelope): Buffer {
   const { data, keyId, encryptedSource, annotations, isSeed } = envelope;
-  const parts = [field(1, data), field(2, Buffer.from(keyId)), field(3, encryptedSource)];
-  for (const [key, value] of Object.entries(annotations)) {
-    parts.push(field(4, Buffer.concat([field(1, Buffer.from(key)), field(2, value)])));
-  }
-  if (isSeed) parts.push(Buffer.of((5 << 3) | 0, 1));
-  return Buffer.concat(parts);
+  return message(
+    bytesPart(1, data),
+    textPart(2, keyId),
+    bytesPart(3, encryptedSource),
+    ...Object.entries(annotations).map(([key, value]) =>
+      bytesPart(4, message(textPart(1, key), bytesPart(2, value))),
+    ),
+    ...(isSeed ? [countPart(5, 1)] : []),
+  );
 }
 
 class Reader {
