@@ -241,25 +241,21 @@ export class Networks {
     }
   }
 
+  /** Of what is kept whole: one that has just begun to join is not yet. */
   async #ids(): Promise<readonly string[]> {
     const names = await readdir(this.#options.folder).catch(() => []);
-    const all = await Promise.all(
-      names.map(async (name) => {
-        const kept = await this.#kept(name);
-        // Its name alone was made: no plugin has run.
-        if (kept === undefined) await this.#removeEmpty(name);
-        return kept?.id;
-      }),
-    );
-    return all.filter((one) => one !== undefined);
+    const all = await Promise.all(names.map((name) => this.#kept(name)));
+    return all.flatMap((kept) => (kept === undefined ? [] : [kept.id]));
   }
 
-  async #removeEmpty(name: string): Promise<void> {
-    const folder = join(this.#options.folder, name);
-    const begun = this.#leaving.get(folder);
-    if (begun !== undefined) return begun;
-    if (await isNamespace(join(folder, 'ns'))) await unmount(join(folder, 'ns'));
-    await rm(folder, { recursive: true, force: true });
+  /** Of an earlier life its name alone was made: no plugin has run. */
+  async #removeEmpty(): Promise<void> {
+    for (const name of await readdir(this.#options.folder).catch(() => [])) {
+      if ((await this.#kept(name)) !== undefined) continue;
+      const folder = join(this.#options.folder, name);
+      if (await isNamespace(join(folder, 'ns'))) await unmount(join(folder, 'ns'));
+      await rm(folder, { recursive: true, force: true });
+    }
   }
 
   async #kept(name: string): Promise<Kept | undefined> {
@@ -270,6 +266,7 @@ export class Networks {
 
   /** Takes up those of containers that live, and takes the others out of their networks. */
   async recover(isKnown: (id: string) => boolean): Promise<void> {
+    await this.#removeEmpty();
     for (const id of await this.#ids()) {
       const kept = await this.#kept(pathPart(id));
       const lives = isKnown(id) && (await isNamespace(join(this.#folderOf(id), 'ns')));
