@@ -286,12 +286,19 @@ const table = { version: VERSION, resources, kinds: kindsKept, types: kept };
 writeFileSync(target, `${JSON.stringify(table)}\n`);
 process.stdout.write(`${resources.length} resources, ${Object.keys(kept).length} types\n`);
 
-const clientRoots = ['Status', 'DeleteOptions', 'ListMeta', 'PartialObjectMetadata'].map((name) =>
-  flat(`${meta}.${name}`),
-);
+const clientRoots = [
+  'Status',
+  'DeleteOptions',
+  'ListMeta',
+  'PartialObjectMetadata',
+  'APIVersions',
+  'APIGroupList',
+  'APIResourceList',
+].map((name) => flat(`${meta}.${name}`));
 const messages = reachableMessages(readProtobuf(modules), [
   ...[...roots].map(flat),
   ...clientRoots,
+  flat('io.k8s.api.apidiscovery.v2.APIGroupDiscoveryList'),
 ]);
 const protobufTarget = join(import.meta.dirname, '../src/kube/types/generated/protobuf.json');
 writeFileSync(protobufTarget, `${JSON.stringify({ messages })}\n`);

@@ -123,6 +123,11 @@ class Instance {
     const store = await openStore(parseStoreSpec(spec, `/strata/${name}`), this.#env);
     this.#started.push({ close: async () => await store[Symbol.asyncDispose]() });
     const { maxRequestsInflight = 400, maxMutatingRequestsInflight = 200 } = this.#options;
+    const shown = {
+      'encryption-provider-config': this.#encryptionConfig ?? '',
+      'max-requests-inflight': String(maxRequestsInflight),
+      'max-mutating-requests-inflight': String(maxMutatingRequestsInflight),
+    };
     this.#server = await startApiServer(
       {
         instance: name,
@@ -133,14 +138,19 @@ class Instance {
         registry: new TypeRegistry(),
         serviceCidr: this.#config.serviceCidr,
         flags: { ...this.#config.apiserver, ...this.#options.flags },
+        shown,
       },
       this.#env,
     );
     this.#started.push(this.#server);
   }
 
+  get #encryptionConfig(): string | undefined {
+    return this.#options.encryptionProviderConfig ?? this.#config.encryptionProviderConfig;
+  }
+
   async #encrypted(store: Store): Promise<Store> {
-    const path = this.#options.encryptionProviderConfig ?? this.#config.encryptionProviderConfig;
+    const path = this.#encryptionConfig;
     if (path === undefined) return store;
     const { openEncrypted } = await import('#kube/apiserver/encryption/reload.ts');
     const opened = await openEncrypted(store, path, this.#env);

@@ -57,7 +57,8 @@ test('the documents of v3 have the same paths', () => {
       return Object.keys(document.paths);
     }),
   );
-  const ofServer = (path: string): boolean => path.endsWith('/');
+  // The rest of what is about the server has no document of its own here.
+  const ofServer = (path: string): boolean => path.endsWith('/') && !/\/v\d+\/$/.test(path);
   const described = Object.keys(own.paths).filter((path) => !ofServer(path));
   assert.deepEqual(paths.toSorted(), described.toSorted());
 });

@@ -106,42 +106,6 @@ function unknownFormat(contentType: string): UnknownFormat {
   return new UnknownFormat(415, 'UnsupportedMediaType', why);
 }
 
-export interface DiscoveryForm {
-  readonly kind: 'object' | 'aggregated-discovery';
-  readonly contentType: string;
-}
-
-/** The first form of a discovery document that the client asks for and that is served; else 406. */
-export function acceptedForm(request: IncomingMessage): DiscoveryForm {
-  const accept = String(request.headers.accept ?? '*/*');
-  for (const range of accept.split(',')) {
-    const [type = '', ...parameters] = range.split(';').map((part) => part.trim());
-    if (
-      ![
-        '*/*',
-        'application/*',
-        'application/json',
-        'application/yaml',
-        'text/*',
-        'text/plain',
-      ].includes(type)
-    )
-      continue;
-    const as = parameters.find((one) => one.startsWith('as='))?.slice(3);
-    const contentType = 'application/json';
-    if (as === 'APIGroupDiscoveryList') {
-      if (!parameters.includes('v=v2')) continue;
-      return {
-        kind: 'aggregated-discovery',
-        contentType: 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList',
-      };
-    }
-    if (as === undefined) return { kind: 'object', contentType };
-  }
-  const message = 'only the following media types are accepted: application/json, application/yaml';
-  throw new ApiError(406, 'NotAcceptable', message);
-}
-
 export interface SendOptions {
   readonly status?: number | undefined;
   readonly contentType?: string | undefined;
@@ -149,6 +113,8 @@ export interface SendOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** The same bytes with gzip, where somebody has packed them before. */
   readonly packed?: Buffer | undefined;
+  /** Over several lines; absent: as the address says. */
+  readonly isPretty?: boolean | undefined;
 }
 
 function headersOf(exchange: Exchange, options: SendOptions): Record<string, string | string[]> {
@@ -180,7 +146,7 @@ export function sendBytes(exchange: Exchange, bytes: Buffer, options: SendOption
   }
   const send = (packed: Buffer): void => {
     headers['Content-Encoding'] = 'gzip';
-    headers['Vary'] = 'Accept-Encoding';
+    headers['Vary'] ??= 'Accept-Encoding';
     headers['Content-Length'] = String(packed.length);
     response.writeHead(status, headers);
     response.end(packed);
@@ -194,17 +160,6 @@ export function sendBytes(exchange: Exchange, bytes: Buffer, options: SendOption
 /** For answers that many get: packed better, and once. */
 export function packedIfLong(bytes: Buffer): Buffer | undefined {
   return bytes.length > GZIP_BYTES_MIN ? gzipSync(bytes, { level: 6 }) : undefined;
-}
-
-/** Compact JSON that was made before. */
-export function sendMade(
-  exchange: Exchange,
-  { bytes, packed }: { readonly bytes: Buffer; readonly packed?: Buffer | undefined },
-  options: SendOptions = {},
-): void {
-  const isPretty = /[?&]pretty=(true|1)/.test(exchange.request.url ?? '');
-  if (isPretty) return sendJson(exchange, JSON.parse(bytes.toString()), options);
-  sendBytes(exchange, bytes, { ...options, packed });
 }
 
 /** An answer that is never in memory as a whole. */
@@ -251,19 +206,25 @@ export function sendText(exchange: Exchange, text: string, options: SendOptions 
 }
 
 export function sendJson(exchange: Exchange, value: unknown, options: SendOptions = {}): void {
-  const isPretty = /[?&]pretty=(true|1)/.test(exchange.request.url ?? '');
+  const isPretty = options.isPretty ?? /[?&]pretty=(true|1)/.test(exchange.request.url ?? '');
   sendText(exchange, JSON.stringify(value, null, isPretty ? 2 : undefined), options);
 }
 
+/** As sigs.k8s.io/yaml writes it. */
+const yamlForm = { version: '1.1', sortMapEntries: true, indentSeq: false } as const;
+
 /** The bytes of an API object in the negotiated form; kinds without a message stay JSON. */
-function encodeAs(accepted: Accepted, value: object): { bytes: Buffer; contentType: string } {
+export function encodedAs(
+  accepted: Pick<Accepted, 'media' | 'isPretty'>,
+  value: object,
+): { bytes: Buffer; contentType: string } {
   if (accepted.media === 'protobuf') {
     const bytes = encodeEnvelope(value as Record<string, unknown>);
     if (bytes !== undefined) return { bytes, contentType: mediaTypes.protobuf };
   }
   if (accepted.media === 'yaml') {
     const plain: unknown = JSON.parse(JSON.stringify(value));
-    const form = { version: '1.1', sortMapEntries: true, aliasDuplicateObjects: false } as const;
+    const form = { ...yamlForm, aliasDuplicateObjects: false };
     const text = stringify(plain, form);
     return { bytes: Buffer.from(text), contentType: mediaTypes.yaml };
   }
@@ -276,7 +237,7 @@ const json: Accepted = { media: 'json', as: undefined, version: 'v1', isPretty: 
 
 /** An API object, in the form that was negotiated for the request. */
 export function sendValue(exchange: Exchange, value: object, options: SendOptions = {}): void {
-  const { bytes, contentType } = encodeAs(exchange.accepted ?? json, value);
+  const { bytes, contentType } = encodedAs(exchange.accepted ?? json, value);
   sendBytes(exchange, bytes, { contentType, ...options });
 }
 
@@ -284,6 +245,7 @@ const statusForms = {
   media: ['json', 'yaml', 'protobuf'],
   hasTransforms: false,
   isWatch: false,
+  isListed: false,
 } as const;
 
 export function sendStatus(exchange: Exchange, status: Status): void {
@@ -291,6 +253,6 @@ export function sendStatus(exchange: Exchange, status: Status): void {
   const headers = retry === undefined ? {} : { 'Retry-After': String(retry) };
   // Errors are not hidden behind a negotiation that fails.
   const accepted = negotiate(exchange.request, statusForms) ?? { ...json, isPretty: true };
-  const { bytes, contentType } = encodeAs(accepted, status);
+  const { bytes, contentType } = encodedAs(accepted, status);
   sendBytes(exchange, bytes, { status: status.code, contentType, headers });
 }

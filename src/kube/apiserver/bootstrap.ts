@@ -71,6 +71,16 @@ export async function bootstrap(
       ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }],
     },
   });
+  await ensure(handler, {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: {
+      name: 'kube-apiserver-legacy-service-account-token-tracking',
+      namespace: 'kube-system',
+    },
+    // Whoever wants to do away with tokens in secrets sees since when their use could have been noted.
+    data: { since: handler.now().slice(0, 10) },
+  });
   handler.reached('objects');
   await handler.addresses.adopt();
   await ensureServiceRange(handler);

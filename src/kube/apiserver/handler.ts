@@ -40,7 +40,7 @@ import { adoptEarlierKeys } from './key-layout.ts';
 import { negotiateOrRefuse, offeredFor } from './negotiation.ts';
 import { isProxied, NodeProxy } from './node-proxy.ts';
 import { Health, type Stage } from './health.ts';
-import { pathOfNothing, PublicPaths, version } from './public-paths.ts';
+import { build, pathOfNothing, PublicPaths } from './public-paths.ts';
 import { attemptedBy, checkRoute, reviewResources } from './routes.ts';
 import { InternalMetrics } from './metrics/internals.ts';
 import { ObjectCounts } from './metrics/object-counts.ts';
@@ -75,6 +75,10 @@ export interface HandlerOptions {
   /** Requests that are carried out at once. */
   readonly inflightMax?: number | undefined;
   readonly internals?: InternalMetrics | undefined;
+  /** Whether clients may still believe the serving certificate. */
+  readonly isCertificateValid?: (() => boolean) | undefined;
+  /** What /flagz shows. */
+  readonly flags?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Upstream's defaults: 400 that read, 200 that write. */
@@ -113,7 +117,7 @@ export class Handler {
     this.#options = options;
     this.#env = env;
     this.#internals = options.internals ?? new InternalMetrics(() => env.clock.monotonicMs());
-    this.#server = new ServerMetrics(buildInfo(version), env.clock.now());
+    this.#server = new ServerMetrics(buildInfo(build), env.clock.now());
     this.registry = options.registry;
     const { store, registry, serviceCidr } = options;
     this.resources = new Resources(
@@ -187,19 +191,25 @@ export class Handler {
       authentication: options.access?.authentication,
     });
     const isSynced = (): boolean => this.#isLoaded;
-    this.#health = new Health({ store, isSynced }, env);
+    const { isCertificateValid } = options;
+    this.#health = new Health({ store, isSynced, isCertificateValid }, env);
     const { tokens } = options;
-    this.#public = new PublicPaths({
-      registry,
-      tokens,
-      health: this.#health,
-      metrics: this.#metrics,
-      server: this.#server,
-      internals: this.#internals,
-      objects: new ObjectCounts(store, registry, () => env.clock.monotonicMs()),
-      aggregation: this.#aggregation,
-      flows: this.#flows,
-    });
+    this.#public = new PublicPaths(
+      {
+        registry,
+        tokens,
+        health: this.#health,
+        metrics: this.#metrics,
+        server: this.#server,
+        internals: this.#internals,
+        objects: new ObjectCounts(store, registry, () => env.clock.monotonicMs()),
+        aggregation: this.#aggregation,
+        flows: this.#flows,
+        startedMs: env.clock.now(),
+        flags: options.flags ?? {},
+      },
+      env,
+    );
     this.#reads = new Reads(store, this.resources, env, this.#internals);
     const services = {
       tokens: options.tokens,

@@ -16,7 +16,8 @@ export type Stage =
   | 'flows'
   | 'objects'
   | 'addresses'
-  | 'authentication';
+  | 'authentication'
+  | 'identity';
 
 /** What upstream calls the ends of its start, in its order; here several are one stage. */
 const hooks: readonly (readonly [name: string, stage: Stage])[] = [
@@ -30,13 +31,17 @@ const hooks: readonly (readonly [name: string, stage: Stage])[] = [
   ['crd-informer-synced', 'definitions'],
   ['start-system-namespaces-controller', 'objects'],
   ['start-cluster-authentication-info-controller', 'authentication'],
+  ['start-kube-apiserver-identity-lease-controller', 'identity'],
+  ['start-kube-apiserver-identity-lease-garbage-collector', 'identity'],
   ['storage-readiness', 'caches'],
+  ['start-legacy-token-tracking-controller', 'objects'],
   ['start-service-ip-repair-controllers', 'addresses'],
   ['rbac/bootstrap-roles', 'objects'],
   ['scheduling/bootstrap-system-priority-classes', 'objects'],
   ['priority-and-fairness-config-producer', 'flows'],
   ['bootstrap-controller', 'objects'],
   ['start-kubernetes-service-cidr-controller', 'addresses'],
+  ['aggregator-reload-proxy-client-cert', 'aggregation'],
   ['start-kube-aggregator-informers', 'aggregation'],
   ['apiservice-status-local-available-controller', 'aggregation'],
   ['apiservice-status-remote-available-controller', 'aggregation'],
@@ -55,6 +60,8 @@ interface Check {
 
 /** What a server may lack for a while and live. */
 const onlyWhenReady = new Set(['etcd-readiness', 'informer-sync', 'shutdown']);
+/** What it may lack for a while and serve. */
+const onlyWhenLive = new Set(['loopback-serving-certificate']);
 
 export interface HealthAnswer {
   readonly status: number;
@@ -65,6 +72,8 @@ export interface HealthOptions {
   readonly store: Store;
   /** Roles, admission and definitions are loaded. */
   readonly isSynced: () => boolean;
+  /** Whether clients may still believe the serving certificate; absent: there is none. */
+  readonly isCertificateValid?: (() => boolean) | undefined;
 }
 
 function must(holds: boolean, what: string): void {
@@ -82,10 +91,19 @@ export class Health {
     [...this.#last].map(([key, value]) => [key.split(' '), value] as const),
   );
 
-  constructor({ store, isSynced }: HealthOptions, env: Pick<Env, 'timers' | 'log'>) {
+  constructor(
+    { store, isSynced, isCertificateValid }: HealthOptions,
+    env: Pick<Env, 'timers' | 'log'>,
+  ) {
     this.#env = env;
     this.#checks = [
       { name: 'ping', check: () => {} },
+      // Lines of the log are written before anything else is done: whoever answers has written them.
+      { name: 'log', check: () => {} },
+      {
+        name: 'loopback-serving-certificate',
+        check: () => must(isCertificateValid?.() ?? true, 'the certificate is not valid any more'),
+      },
       // Whatever the store is: the model is etcd's, and so is the name.
       { name: 'etcd', check: () => this.#inTime(store.current()) },
       { name: 'etcd-readiness', check: () => this.#inTime(store.current()) },
@@ -145,7 +163,7 @@ export class Health {
   }
 
   #checksOf(endpoint: string): readonly Check[] | undefined {
-    if (endpoint === 'readyz') return this.#checks;
+    if (endpoint === 'readyz') return this.#checks.filter(({ name }) => !onlyWhenLive.has(name));
     return endpoint === 'livez' || endpoint === 'healthz'
       ? this.#checks.filter(({ name }) => !onlyWhenReady.has(name))
       : undefined;

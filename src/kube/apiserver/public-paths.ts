@@ -1,39 +1,30 @@
 // Paths that are about the server, not about resources: health, version, discovery, OpenAPI, keys.
-import { ApiError, methodNotAllowed } from '#kube/meta/status.ts';
-import {
-  aggregatedDocument,
-  apiGroupDocument,
-  apiGroupListDocument,
-  apiResourceListDocument,
-  apiVersionsDocument,
-  groupsOf,
-} from '#kube/openapi/discovery.ts';
+import type { Env } from '#env/env.ts';
+import { methodNotAllowed } from '#kube/meta/status.ts';
+import { groupsOf } from '#kube/openapi/discovery.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
 import { passRequest, plainError } from './aggregation/proxy.ts';
-import {
-  acceptedForm,
-  packedIfLong,
-  sendBytes,
-  sendJson,
-  sendMade,
-  sendText,
-  type Exchange,
-} from './bodies.ts';
+import { sendBytes, sendJson, sendText, type Exchange } from './bodies.ts';
+import { sendComponentPage, type ComponentFacts } from './component-pages.ts';
+import { DiscoveryAnswers } from './discovery-answers.ts';
 import { unknownResource } from './faults.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
 import type { Health } from './health.ts';
 import type { InternalMetrics } from './metrics/internals.ts';
 import type { ObjectCounts } from './metrics/object-counts.ts';
 import { metricPage } from './metrics/page.ts';
-import { OpenApiDocuments, type Document } from './openapi-documents.ts';
+import { isRoutable, notRouted } from './negotiation.ts';
+import { sendOpenApi } from './openapi-answers.ts';
+import { OpenApiDocuments } from './openapi-documents.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { RequestMetrics } from './metrics/request-metrics.ts';
 import type { ServerMetrics } from './metrics/server-metrics.ts';
 import type { TokenAuthority } from './tokens.ts';
 import type { UserInfo } from './user.ts';
 
-export const version = {
+/** What is built; metrics show it, too. */
+export const build = {
   major: '1',
   minor: '37',
   gitVersion: 'v1.37.2+strata',
@@ -43,6 +34,17 @@ export const version = {
   goVersion: `node${process.versions.node}`,
   compiler: 'v8',
   platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+};
+
+const { major, minor, ...others } = build;
+const version = {
+  major,
+  minor,
+  emulationMajor: major,
+  emulationMinor: minor,
+  minCompatibilityMajor: '1',
+  minCompatibilityMinor: '36',
+  ...others,
 };
 
 const FLOW_DUMPS = '/debug/api_priority_and_fairness/';
@@ -57,6 +59,9 @@ export interface PublicPathsOptions {
   readonly objects: ObjectCounts;
   readonly aggregation: Aggregation;
   readonly flows: FlowControl;
+  readonly startedMs: number;
+  /** What /flagz shows: names without dashes, and values. */
+  readonly flags: Readonly<Record<string, string>>;
 }
 
 /** Go's answer to a path that no handler is at. */
@@ -75,12 +80,21 @@ export class PublicPaths {
   readonly #objects: ObjectCounts;
   readonly #aggregation: Aggregation;
   readonly #flows: FlowControl;
+  readonly #env: Pick<Env, 'clock' | 'random'>;
+  readonly #facts: ComponentFacts;
   #address = '';
   readonly #openApiDocuments: OpenApiDocuments;
-  /** Of aggregated discovery, until a resource comes or goes. */
-  readonly #aggregated = new Map<'core' | 'groups', Document>();
+  readonly #discovery: DiscoveryAnswers;
 
-  constructor(options: PublicPathsOptions) {
+  constructor(options: PublicPathsOptions, env: Pick<Env, 'clock' | 'random'>) {
+    this.#env = env;
+    this.#facts = {
+      startedMs: options.startedMs,
+      goVersion: build.goVersion,
+      binaryVersion: '1.37.2',
+      emulationVersion: `${major}.${minor}`,
+      flags: options.flags,
+    };
     this.#registry = options.registry;
     this.#health = options.health;
     this.#requests = options.metrics;
@@ -90,9 +104,9 @@ export class PublicPaths {
     this.#tokens = options.tokens;
     this.#aggregation = options.aggregation;
     this.#flows = options.flows;
-    this.#openApiDocuments = new OpenApiDocuments(this.#registry, this.#aggregation);
-    this.#registry.onChange(() => this.#aggregated.clear());
-    this.#aggregation.onChange(() => this.#aggregated.clear());
+    const now = (): number => env.clock.now();
+    this.#openApiDocuments = new OpenApiDocuments(this.#registry, this.#aggregation, { now });
+    this.#discovery = new DiscoveryAnswers(this.#registry, this.#aggregation);
   }
 
   setAddress(address: string): void {
@@ -101,46 +115,59 @@ export class PublicPaths {
 
   async handle(exchange: Exchange, info: RequestInfo, user: UserInfo): Promise<void> {
     const path = info.path.replace(/\/+$/, '') || '/';
-    const isRead = ['GET', 'HEAD'].includes(exchange.request.method ?? '');
+    // Of routes of go-restful, which take no HEAD.
     const isRouted = /^\/(?:api(?:\/\w+)?|apis\/[^/]+\/\w+|version)$/.test(path);
-    if (!isRead && isRouted) throw methodNotAllowed();
-    if (path.startsWith('/openapi/')) return await this.#openApi(exchange, path, user);
-    if (
-      path === '/api' ||
-      path.startsWith('/api/') ||
-      path === '/apis' ||
-      path.startsWith('/apis/')
-    ) {
-      return this.#discovery(exchange, path);
+    if (exchange.request.method !== 'GET' && (isRouted || keyPaths.has(path))) {
+      throw methodNotAllowed();
     }
+    if (path.startsWith('/openapi/')) return await this.#openApi(exchange, { path, info, user });
+    if (/^\/apis?(?:\/|$)/.test(path)) return this.#discover(exchange, path);
     if (path.startsWith(FLOW_DUMPS)) return this.#dumpFlows(exchange, path, info.query);
-    if (/^\/(healthz|livez|readyz)(\/|$)/.test(path))
+    if (/^\/(healthz|livez|readyz)(\/[^/]|$)/.test(info.path))
       return await this.#answerHealth(exchange, info);
     switch (path) {
       case '/version':
-        return sendJson(exchange, version);
+        refuseUnless(exchange, JSON_TYPE);
+        return sendJson(exchange, version, { isPretty: true });
       case '/metrics':
         return this.#sendMetrics(exchange, await this.#metrics());
       case '/metrics/slis':
         return this.#sendMetrics(exchange, [...this.#health.lines(), ...this.#server.startLines()]);
       case '/openid/v1/jwks':
-        return sendJson(exchange, await this.#tokens.jwks());
+        return this.#sendKeys(exchange, await this.#tokens.jwks(), KEY_SET_TYPE);
       case '/.well-known/openid-configuration':
-        return sendJson(exchange, {
-          issuer: this.#tokens.issuer,
-          jwks_uri: `https://${this.#address}/openid/v1/jwks`,
-          response_types_supported: ['id_token'],
-          subject_types_supported: ['public'],
-          id_token_signing_alg_values_supported: ['ES256'],
-        });
+        return this.#sendKeys(exchange, this.#issuer(), JSON_TYPE);
       case '/':
-        return sendJson(exchange, {
-          paths: this.#paths(),
-        });
+        return sendJson(exchange, { paths: this.#paths() }, { isPretty: true });
       default:
+        if (info.path === '/statusz' || info.path === '/flagz') {
+          return this.#componentPage(exchange, info.path === '/statusz' ? 'statusz' : 'flagz');
+        }
         if (path.startsWith('/version/')) throw unknownResource();
         return pathOfNothing(exchange);
     }
+  }
+
+  #componentPage(exchange: Exchange, page: 'statusz' | 'flagz'): void {
+    const { clock, random } = this.#env;
+    const state = { nowMs: clock.now(), paths: this.#paths(), random };
+    sendComponentPage(exchange, page, { facts: this.#facts, state });
+  }
+
+  #issuer(): object {
+    return {
+      issuer: this.#tokens.issuer,
+      jwks_uri: `https://${this.#address}/openid/v1/jwks`,
+      response_types_supported: ['id_token'],
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: ['ES256'],
+    };
+  }
+
+  #sendKeys(exchange: Exchange, value: object, contentType: string): void {
+    refuseUnless(exchange, contentType);
+    const headers = { 'Cache-Control': 'public, max-age=3600' };
+    sendText(exchange, JSON.stringify(value), { contentType, headers });
   }
 
   /** What is served, as upstream lists it for those who look around. */
@@ -159,13 +186,17 @@ export class PublicPaths {
       '/api',
       '/api/v1',
       '/apis',
+      '/apis/',
       ...apis,
+      '/flagz',
       ...health,
       '/metrics',
       '/metrics/slis',
       '/openapi/v2',
       '/openapi/v3',
+      '/openapi/v3/',
       '/openid/v1/jwks',
+      '/statusz',
       '/version',
     ].toSorted();
   }
@@ -203,69 +234,55 @@ export class PublicPaths {
     sendBytes(exchange, bytes, { contentType });
   }
 
-  #discovery(exchange: Exchange, path: string): void {
-    const form = acceptedForm(exchange.request);
-    const [, root, group = '', groupVersion] = path.split('/');
-    const isAggregated = form.kind === 'aggregated-discovery';
-    if (isAggregated && (path === '/api' || path === '/apis')) {
-      const document = this.#aggregatedDocument(path === '/api' ? 'core' : 'groups');
-      return sendMade(exchange, document, { contentType: form.contentType });
-    }
-    if (path === '/api') return sendJson(exchange, apiVersionsDocument(this.#address));
-    if (path === '/apis') {
-      return sendJson(exchange, apiGroupListDocument(this.#registry, this.#aggregation));
-    }
-    const found =
-      root === 'api'
-        ? apiResourceListDocument(this.#registry, '', group)
-        : groupVersion === undefined
-          ? apiGroupDocument(this.#registry, group, this.#aggregation)
-          : apiResourceListDocument(this.#registry, group, groupVersion);
-    if (found === undefined) {
-      const isOwn = root === 'api' || this.#registry.all().some((one) => one.group === group);
-      if (!isOwn) return pathOfNothing(exchange);
-      throw unknownResource();
-    }
-    sendJson(exchange, found);
+  #discover(exchange: Exchange, path: string): void {
+    const [, root, group = ''] = path.split('/');
+    const isNobodys = root === 'apis' && group !== '' && !this.#serves(group);
+    if (isNobodys) return pathOfNothing(exchange);
+    this.#discovery.answer(exchange, path, this.#address);
   }
 
-  /** Kept while only this server serves: how fresh the others' part is may change at any time. */
-  #aggregatedDocument(which: 'core' | 'groups'): Document {
-    const known = this.#aggregated.get(which);
-    if (known !== undefined && this.#aggregation.remotes.length === 0) return known;
-    const value = aggregatedDocument(this.#registry, which, this.#aggregation);
-    const bytes = Buffer.from(JSON.stringify(value));
-    const document = { bytes, packed: packedIfLong(bytes) };
-    if (this.#aggregation.remotes.length === 0) this.#aggregated.set(which, document);
-    return document;
+  #serves(group: string): boolean {
+    const isRemote = this.#aggregation.remotes.some((one) => one.group === group);
+    return isRemote || this.#registry.all().some((one) => one.group === group);
   }
 
-  async #openApi(exchange: Exchange, path: string, user: UserInfo): Promise<void> {
+  async #openApi(
+    exchange: Exchange,
+    { path, info, user }: { path: string; info: RequestInfo; user: UserInfo },
+  ): Promise<void> {
+    const nowMs = this.#env.clock.now();
+    const documents = this.#openApiDocuments;
     if (path === '/openapi/v2') {
-      if (
-        /com\.github\.proto-openapi/.test(String(exchange.request.headers.accept)) &&
-        !/json|\*\/\*/.test(String(exchange.request.headers.accept))
-      ) {
-        throw new ApiError(
-          406,
-          'NotAcceptable',
-          'only the following media types are accepted: application/json',
-        );
-      }
-      return sendMade(exchange, this.#openApiDocuments.v2());
+      return await sendOpenApi(exchange, await documents.v2(), { version: 'v2', nowMs });
     }
-    if (path === '/openapi/v3') return sendJson(exchange, this.#openApiDocuments.v3Index());
+    if (path === '/openapi/v3') {
+      return sendBytes(exchange, await documents.v3Index(), {
+        contentType: 'text/plain; charset=utf-8',
+        headers: { 'Last-Modified': new Date(nowMs).toUTCString() },
+      });
+    }
     const wanted = path.slice('/openapi/v3/'.length);
     const remote = this.#aggregation.remoteOf(`/${wanted}`);
     if (remote?.documents.openApiV3Url !== undefined) {
       return await passRequest(exchange, { ...remote, user });
     }
-    const document = this.#openApiDocuments.v3(wanted);
+    const document = await documents.v3(wanted);
     if (document === undefined) {
       const { response, headers } = exchange;
       response.writeHead(404, { ...headers, 'Cache-Control': 'no-cache, private' });
       return void response.end();
     }
-    sendBytes(exchange, document.bytes, { packed: document.packed });
+    const address = `${path}?hash=${document.hash}`;
+    const hash = info.query.get('hash') ?? '';
+    await sendOpenApi(exchange, document, { version: 'v3', hash, address, nowMs });
   }
+}
+
+const JSON_TYPE = 'application/json';
+const KEY_SET_TYPE = 'application/jwk-set+json';
+const keyPaths = new Set(['/openid/v1/jwks', '/.well-known/openid-configuration']);
+
+/** Throws ApiError 406. */
+function refuseUnless({ request }: Exchange, contentType: string): void {
+  if (!isRoutable(request, [contentType])) throw notRouted([contentType]);
 }

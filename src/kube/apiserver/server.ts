@@ -21,9 +21,11 @@ import type { RequestHeaderTrust } from './authentication.ts';
 import { bootstrap, publishAuthentication, publishEndpoint } from './bootstrap.ts';
 import { addressAt } from './cidr.ts';
 import { Handler } from './handler.ts';
+import { IdentityLease } from './identity-lease.ts';
 import { InternalMetrics } from './metrics/internals.ts';
 import { kindsOf, MeasuredStore } from './metrics/measured-store.ts';
 import { ServingCertificate } from './serving-certificate.ts';
+import { shownFlags } from './shown-flags.ts';
 import { TokenAuthority } from './tokens.ts';
 
 export interface ApiServerOptions {
@@ -42,6 +44,8 @@ export interface ApiServerOptions {
   readonly inflightMax?: number | undefined;
   /** Of kube-apiserver, by which access is configured. */
   readonly flags?: AccessFlags | undefined;
+  /** Further flags of kube-apiserver that hold, as /flagz shows them. */
+  readonly shown?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface ApiServer {
@@ -135,6 +139,15 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
       requestHeader,
       inflightMax: options.inflightMax,
       internals,
+      isCertificateValid: () => serving.isValid,
+      flags: {
+        'bind-address': listen.host,
+        'secure-port': String(listen.port),
+        'service-account-issuer': `[${tokens.issuer}]`,
+        'service-cluster-ip-range': serviceCidr,
+        ...shownFlags(flags),
+        ...options.shown,
+      },
     },
     env,
   );
@@ -162,7 +175,10 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   server.on('tlsClientError', () => handler.brokenHandshake());
   const port = await listenOn(server, listen);
   handler.setAddress(listen.host, port);
-  await publishEndpoint(handler, listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host, port);
+  const host = listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host;
+  await publishEndpoint(handler, host, port);
+  const identityLease = await IdentityLease.start(handler, `${host}:${port}`, env);
+  handler.reached('identity');
   const compaction = startCompaction(store, env);
   const endReload = watchAccess(flags, handler, env);
   const url = `https://${listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host}:${port}`;
@@ -176,6 +192,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     async close() {
       endReload();
       compaction.close();
+      await identityLease.close();
       serving.close();
       handler.close();
       const closed = new Promise((done) => server.close(done));

@@ -1,5 +1,6 @@
 // The certificate that the API server presents: renewed before its end, and taken up from its files when
 // somebody replaces them; connections that are open stay.
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Env, Timer } from '#env/env.ts';
@@ -35,6 +36,10 @@ export class ServingCertificate {
 
   get pair(): KeyPair {
     return this.#pair;
+  }
+
+  get isValid(): boolean {
+    return this.#env.clock.now() < new X509Certificate(this.#pair.cert).validToDate.getTime();
   }
 
   /** `onPair` is told of each pair that is there instead; what it throws keeps the one before. */

@@ -1,4 +1,5 @@
 // Discovery documents, in the older form and aggregated (apidiscovery.k8s.io/v2).
+import { createHash } from 'node:crypto';
 import { apiVersionOf } from '#kube/meta/object.ts';
 import type { ResourceInfo, ResourceRegistry, SubresourceInfo } from '#kube/meta/resource-info.ts';
 import { priorityOf, type Priority } from './priorities.ts';
@@ -99,6 +100,15 @@ export function apiGroupDocument(
     : { kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(found) };
 }
 
+/** By which clients see that objects are stored in another version than before; what is not stored has none. */
+function storageVersionHash({ group, storageVersion, kind, verbs }: ResourceInfo) {
+  if (!verbs.includes('list') || kind === 'ComponentStatus') return {};
+  // Events of both groups are stored as those of the older one.
+  const text = `${kind === 'Event' && group === 'events.k8s.io' ? '' : group}/${storageVersion}/${kind}`;
+  const hash = createHash('sha256').update(text).digest().subarray(0, 8);
+  return { storageVersionHash: hash.toString('base64') };
+}
+
 export function apiResourceListDocument(
   registry: ResourceRegistry,
   group: string,
@@ -115,6 +125,7 @@ export function apiResourceListDocument(
       verbs: info.verbs,
       ...(info.shortNames.length === 0 ? {} : { shortNames: info.shortNames }),
       ...(info.categories.length === 0 ? {} : { categories: info.categories }),
+      ...storageVersionHash(info),
     },
     ...info.subresources.map((sub) => ({
       name: `${info.resource}/${sub.name}`,

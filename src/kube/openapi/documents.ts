@@ -19,7 +19,8 @@ const formats: Readonly<Record<string, Json>> = {
   raw: { type: 'object' },
 };
 
-class Writer {
+/** Writes the definitions of types, and gathers those that they refer to. */
+export class DefinitionWriter {
   readonly #prefix: string;
   readonly #isV3: boolean;
   readonly #descriptions: Descriptions;
@@ -133,7 +134,7 @@ function nameOf(info: ResourceInfo): string {
   );
 }
 
-function addKind(writer: Writer, info: ResourceInfo): string {
+function addKind(writer: DefinitionWriter, info: ResourceInfo): string {
   const name = nameOf(info);
   if (info.customResourceDefinition === undefined) writer.ref(info.schema);
   else writer.definitions[name] = writer.custom(info);
@@ -146,7 +147,7 @@ function addKind(writer: Writer, info: ResourceInfo): string {
 }
 
 /** A list of the kind, where it has one. */
-function addList(writer: Writer, info: ResourceInfo, name: string): string | undefined {
+function addList(writer: DefinitionWriter, info: ResourceInfo, name: string): string | undefined {
   if (!info.verbs.includes('list')) return undefined;
   const listName = `${name}List`;
   const text = { type: 'string' };
@@ -165,7 +166,11 @@ function addList(writer: Writer, info: ResourceInfo, name: string): string | und
 }
 
 /** Adds the kind, its list and what lies below it; gives its paths. */
-function addResource(writer: Writer, info: ResourceInfo, isV3: boolean): Record<string, Json> {
+export function addResource(
+  writer: DefinitionWriter,
+  info: ResourceInfo,
+  isV3: boolean,
+): Record<string, Json> {
   const name = addKind(writer, info);
   const listName = addList(writer, info, name);
   const nameOf = ({ group, version, kind }: SubresourceInfo): string | undefined => {
@@ -179,7 +184,9 @@ function addResource(writer: Writer, info: ResourceInfo, isV3: boolean): Record<
 }
 
 /** Paths that are about the server: where discovery begins, its version, its keys. */
-function serverPaths(groups: readonly { group: string; versions: readonly string[] }[]): string[] {
+export function serverPaths(
+  groups: readonly { group: string; versions: readonly string[] }[],
+): string[] {
   const own = groups.flatMap(({ group, versions }) =>
     group === ''
       ? ['/api/', '/api/v1/']
@@ -190,20 +197,27 @@ function serverPaths(groups: readonly { group: string; versions: readonly string
 
 const plainAnswer = { 200: { description: 'OK' } };
 
-const info = { title: 'Kubernetes', version: 'v1.37.2' };
+/** A path of the server itself, as both versions of OpenAPI describe it. */
+export function serverPath(path: string): Json {
+  return { get: { operationId: `get${path.replaceAll(/\W/g, '_')}`, responses: plainAnswer } };
+}
+
+export const documentInfo = { title: 'Kubernetes', version: '1.37' };
+
+/** What no resource refers to, and clients look for. */
+export const clientTypes = ['Status', 'DeleteOptions', 'ListMeta'].map(
+  (name) => `${metaPrefix}.${name}`,
+);
 
 export function openApiV2(registry: ResourceRegistry, descriptions: Descriptions): Json {
-  const writer = new Writer(false, descriptions);
+  const writer = new DefinitionWriter(false, descriptions);
   const paths: Record<string, Json> = {};
   for (const one of registry.all()) Object.assign(paths, addResource(writer, one, false));
   for (const path of serverPaths(groupsOf(registry))) {
-    paths[path] = {
-      get: { operationId: `get${path.replaceAll(/\W/g, '_')}`, responses: plainAnswer },
-    };
+    paths[path] = serverPath(path);
   }
-  for (const name of ['Status', 'DeleteOptions', 'ListMeta'])
-    writer.ref(typeSchema(`${metaPrefix}.${name}`));
-  return { swagger: '2.0', info, paths, definitions: writer.definitions };
+  for (const name of clientTypes) writer.ref(typeSchema(name));
+  return { swagger: '2.0', info: documentInfo, paths, definitions: writer.definitions };
 }
 
 export function openApiV3(
@@ -214,11 +228,14 @@ export function openApiV3(
   const { group, version } = groupVersion;
   const infos = registry.all().filter((one) => one.group === group && one.version === version);
   if (infos.length === 0) return undefined;
-  const writer = new Writer(true, descriptions);
+  const writer = new DefinitionWriter(true, descriptions);
   const paths: Record<string, Json> = {};
+  const own = `/${openApiPath(groupVersion)}/`;
+  paths[own] = serverPath(own);
   for (const one of infos) Object.assign(paths, addResource(writer, one, true));
-  for (const name of ['Status', 'DeleteOptions']) writer.ref(typeSchema(`${metaPrefix}.${name}`));
-  return { openapi: '3.0.0', info, paths, components: { schemas: writer.definitions } };
+  for (const name of clientTypes) writer.ref(typeSchema(name));
+  const components = { schemas: writer.definitions };
+  return { openapi: '3.0.0', info: documentInfo, paths, components };
 }
 
 export function openApiPath({ group, version }: { group: string; version: string }): string {

@@ -89,12 +89,18 @@ function referred(value: unknown, definitions: Json, found: Set<string>): void {
   });
 }
 
+/** The texts of a document: of each path its item, of each name its definition. */
+interface Texts {
+  readonly paths: Map<string, string>;
+  readonly definitions: Map<string, string>;
+}
+
 /**
  * Puts the paths of one group and version, and the definitions that those need, into an OpenAPI v2
  * document. A definition that has another meaning here gets another name.
  */
 export function mergeOpenApiV2(
-  target: Json,
+  target: Texts,
   remote: Json,
   { group, version }: RemoteVersion,
 ): void {
@@ -103,19 +109,20 @@ export function mergeOpenApiV2(
     path.startsWith(prefix),
   );
   const theirs = (remote['definitions'] ?? {}) as Json;
-  const here = target['definitions'] as Json;
   const needed = new Set<string>();
   referred(own, theirs, needed);
   const names = new Map<string, string>();
   for (const name of needed) {
-    const isTaken = (as: string): boolean =>
-      here[as] !== undefined && JSON.stringify(here[as]) !== JSON.stringify(theirs[name]);
+    const text = JSON.stringify(theirs[name]);
+    const isTaken = (as: string): boolean => (target.definitions.get(as) ?? text) !== text;
     let as = name;
     for (let i = 2; isTaken(as); i++) as = `${name}_v${i}`;
     names.set(name, as);
   }
   const rename = (name: string): string => names.get(name) ?? name;
-  for (const [name, as] of names) here[as] ??= mapReferences(theirs[name], rename);
-  const paths = target['paths'] as Json;
-  for (const [path, item] of own) paths[path] ??= mapReferences(item, rename);
+  const put = (to: Map<string, string>, name: string, value: unknown): void => {
+    if (!to.has(name)) to.set(name, JSON.stringify(mapReferences(value, rename)));
+  };
+  for (const [name, as] of names) put(target.definitions, as, theirs[name]);
+  for (const [path, item] of own) put(target.paths, path, item);
 }

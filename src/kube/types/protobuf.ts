@@ -12,7 +12,12 @@ const META = 'apimachinery_pkg_apis_meta_v1';
 const codec = new MessageCodec(table.messages);
 
 /** Types that no resource has, but that clients send or get. */
-const metaKinds = new Set(['Status', 'DeleteOptions', 'PartialObjectMetadata']);
+const metaKinds = new Set(
+  'Status DeleteOptions PartialObjectMetadata APIVersions APIGroupList APIGroup APIResourceList'.split(
+    ' ',
+  ),
+);
+const AGGREGATED_DISCOVERY = 'APIGroupDiscoveryList';
 
 /** The message of a kind; undefined when it has none (custom resources, tables). */
 export function messageOf(apiVersion: string, kind: string): string | undefined {
@@ -23,6 +28,7 @@ export function messageOf(apiVersion: string, kind: string): string | undefined 
     const message = name.replace(/^io\.k8s\./, '').replaceAll(/[.-]/g, '_');
     if (codec.has(message)) return message;
   }
+  if (kind === AGGREGATED_DISCOVERY) return `api_apidiscovery_v2_${kind}`;
   return metaKinds.has(kind) ? `${META}_${kind}` : undefined;
 }
 
@@ -80,7 +86,7 @@ export function decodeEnvelope(bytes: Uint8Array): Json {
 
 /** The bare message of an object; undefined when its kind has none. */
 export function encodeObject(object: Json): Uint8Array | undefined {
-  const message = messageOf(String(object['apiVersion']), String(object['kind']));
+  const message = messageOf(String(object['apiVersion'] ?? ''), String(object['kind']));
   return message === undefined ? undefined : codec.encode(message, object);
 }
 
@@ -158,7 +164,7 @@ export function envelope(apiVersion: string, kind: string, raw: Uint8Array): Buf
 export function encodeEnvelope(object: Json): Buffer | undefined {
   const raw = encodeObject(object);
   if (raw === undefined) return undefined;
-  return envelope(String(object['apiVersion']), String(object['kind']), raw);
+  return envelope(String(object['apiVersion'] ?? ''), String(object['kind']), raw);
 }
 
 /** What is before and behind the items (see listItems) of a list in its envelope: metadata is field 1. */

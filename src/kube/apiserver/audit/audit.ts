@@ -57,9 +57,9 @@ export class Audit {
     if (path !== undefined) {
       const options = {
         path,
-        maxSizeMib: number('audit-log-maxsize', 0),
-        maxBackups: number('audit-log-maxbackup', 0),
-        maxAgeDays: number('audit-log-maxage', 0),
+        maxSizeMib: number('audit-log-maxsize', 100),
+        maxBackups: number('audit-log-maxbackup', 100),
+        maxAgeDays: number('audit-log-maxage', 366),
         format: textFlag(flags, 'audit-log-format') === 'legacy' ? 'legacy' : 'json',
       } as const;
       backends.push(new LogFile(options, env));
