@@ -25,6 +25,7 @@ interface StoredTask {
 interface StoredExecutor {
   readonly info: ExecutorInfo;
   readonly containerId: string;
+  driver: string | undefined;
   readonly tasks: Map<string, StoredTask>;
 }
 
@@ -69,7 +70,8 @@ export class AgentDisk {
         return;
       case 'executor': {
         const { key, containerId, info } = record;
-        const made = { info, containerId, tasks: new Map<string, StoredTask>() };
+        const tasks = new Map<string, StoredTask>();
+        const made = { info, containerId, driver: undefined, tasks };
         this.#framework(key.frameworkId).executors.set(key.executorId, made);
         return;
       }
@@ -85,10 +87,17 @@ export class AgentDisk {
   }
 
   #applyToTask(
-    record: Extract<CheckpointRecord, { kind: 'task' | 'update' | 'acknowledgement' }>,
+    record: Extract<
+      CheckpointRecord,
+      { kind: 'executor-driver' | 'task' | 'update' | 'acknowledgement' }
+    >,
   ): void {
     const { key } = record;
     const executor = this.#framework(key.frameworkId).executors.get(key.executorId);
+    if (record.kind === 'executor-driver') {
+      if (executor !== undefined) executor.driver = record.upid;
+      return;
+    }
     if (record.kind === 'task') {
       const { task } = record;
       executor?.tasks.set(task.task_id.value, { task, updates: [], acknowledged: [] });
@@ -133,11 +142,16 @@ export class AgentDisk {
   }
 }
 
-function recoveredExecutor({ info, containerId, tasks }: StoredExecutor): RecoveredExecutor {
+function recoveredExecutor({
+  info,
+  containerId,
+  driver,
+  tasks,
+}: StoredExecutor): RecoveredExecutor {
   const copies = [...tasks.values()].map(({ task, updates, acknowledged }): RecoveredTask => ({
     task,
     updates: [...updates],
     acknowledged: [...acknowledged],
   }));
-  return { info, containerId, tasks: copies };
+  return { info, containerId, driver, tasks: copies };
 }

@@ -10,7 +10,7 @@ import type {
   TaskInfo,
   TaskState,
 } from '#wire/mesos/v1.ts';
-import type { ConnectionId, ExecutorKey } from './types.ts';
+import type { ConnectionId, ExecutorDriver, ExecutorKey } from './types.ts';
 
 export type ExecutorState = 'registering' | 'running' | 'terminating' | 'terminated';
 
@@ -30,6 +30,8 @@ export interface Executor {
   readonly user: string;
   state: ExecutorState;
   connection: ConnectionId | undefined;
+  /** `executor(1)@IP:PORT` of one that speaks libprocess (v0). */
+  driver: string | undefined;
   pid: number | undefined;
   /** Those that its container has joined; undefined: it is in the host's. */
   networks?: readonly NetworkInfo[] | undefined;
@@ -174,6 +176,35 @@ export function hasWork(executor: Executor): boolean {
   return executor.queued.length > 0 || executor.launched.size > 0 || executor.terminated.size > 0;
 }
 
+/** A driver registers once; afterwards the same one comes back, and no other takes its place. */
+export function mayConnect(executor: Executor, driver: ExecutorDriver | undefined): boolean {
+  const { state, type } = executor;
+  if (state === 'terminated') return false;
+  if (driver === undefined || state !== 'running') return driver === undefined || type === 'custom';
+  return driver.isBack && driver.upid === executor.driver;
+}
+
+/** Why one that did not subscribe (again) in time is ended. */
+export function lateDoom(
+  { everSubscribed }: Executor,
+  options: {
+    readonly executorRegistrationTimeoutMs: number;
+    readonly executorReregistrationTimeoutMs: number;
+  },
+): NonNullable<Executor['doom']> {
+  return everSubscribed
+    ? {
+        reason: 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT',
+        message:
+          'Executor did not reregister within ' +
+          `${options.executorReregistrationTimeoutMs / 1000}secs`,
+      }
+    : {
+        reason: 'REASON_EXECUTOR_REGISTRATION_TIMEOUT',
+        message: `Executor did not register within ${options.executorRegistrationTimeoutMs / 1000}secs`,
+      };
+}
+
 export function typeOf(info: ExecutorInfo): 'default' | 'custom' {
   return info.type === 'DEFAULT' ? 'default' : 'custom';
 }
@@ -193,6 +224,7 @@ export function emptyExecutor(
     user,
     state: 'registering',
     connection: undefined,
+    driver: undefined,
     pid: undefined,
     queued: [],
     launched: new Map(),

@@ -119,6 +119,12 @@ export class Checkpoints {
         await this.#replace(record, new Map([[path, bytes]]));
         return;
       }
+      case 'executor-driver': {
+        const run = this.#paths.metaRun(this.#agentId, record.key, record.containerId);
+        await this.#disk.makeFolder(join(run, 'pids'), PRIVATE_FOLDER);
+        await this.#replace(record, new Map([[driverPath(run), record.upid]]));
+        return;
+      }
       case 'task': {
         const { key, containerId, task } = record;
         const taskId = task.task_id.value;
@@ -269,7 +275,9 @@ export class Checkpoints {
         const task = await this.#recoverTask(join(at, 'tasks', name));
         if (task !== undefined) tasks.push(task);
       }
-      return { info, containerId: run, tasks };
+      const driver = await this.#disk.read(driverPath(at));
+      const upid = new TextDecoder().decode(driver);
+      return { info, containerId: run, tasks, ...(upid === '' ? {} : { driver: upid }) };
     }
     await this.#disk.remove(folder);
     return undefined;
@@ -316,6 +324,11 @@ export class Checkpoints {
       );
     }
   }
+}
+
+/** Of a run: where the driver of its executor is, if it speaks libprocess. */
+function driverPath(run: string): string {
+  return join(run, 'pids', 'libprocess.pid');
 }
 
 function chainKey(record: CheckpointRecord): string {

@@ -3,7 +3,7 @@ import { SimRandom } from '#env/sim/random.ts';
 import { uuidBytes } from '#mesos/executor/uuid.ts';
 import type { FrameworkInfo, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import { AgentCore } from './core.ts';
-import type { AgentEffect, AgentInput, FromMaster, RecoveredAgent } from './types.ts';
+import type { AgentEffect, AgentInput, AgentOptions, FromMaster, RecoveredAgent } from './types.ts';
 
 export const FRAMEWORK: FrameworkInfo = {
   id: { value: 'f' },
@@ -23,7 +23,10 @@ export class Agent {
   /** On which connection of the master's its messages come. */
   masterConnection = 1;
 
-  constructor(recovered: RecoveredAgent = { info: undefined, frameworks: [] }) {
+  constructor(
+    recovered: RecoveredAgent = { info: undefined, frameworks: [] },
+    more: Partial<AgentOptions> = {},
+  ) {
     // Another life draws other ids.
     this.random = new SimRandom(recovered.info === undefined ? 1 : 2);
     this.core = new AgentCore(
@@ -42,6 +45,7 @@ export class Agent {
         completedFrameworksMax: 50,
         completedExecutorsMax: 150,
         completedTasksMax: 200,
+        ...more,
       },
       {
         uuid: () => this.random.uuid(),

@@ -136,11 +136,9 @@ export class AgentCore {
       case 'master-message':
         this.#onMaster(input.message, input.connection, now);
         return;
-      case 'executor-subscribed': {
-        const { key, connection, unacknowledgedTasks, unacknowledgedUpdates } = input;
-        work.subscribed(key, connection, unacknowledgedTasks, unacknowledgedUpdates, now);
+      case 'executor-subscribed':
+        work.subscribed(input, now);
         return;
-      }
       case 'provider-subscribed':
         this.providers.subscribe(input.connection, input.info, now);
         return;

@@ -106,6 +106,8 @@ export interface AgentFlags {
   readonly fetcherStallMs: number;
   readonly executorRegistrationMs: number;
   readonly executorReregistrationMs: number;
+  /** Of drivers; undefined: they are asked once. */
+  readonly executorReconnectMs: number | undefined;
   readonly shutdownGraceMs: number;
   readonly recoveryTimeoutMs: number;
   readonly recovers: 'reconnect' | 'cleanup';
@@ -302,6 +304,9 @@ const KINDS = {
   fetcher_stall_timeout: flag('1mins', durationMs),
   executor_registration_timeout: flag('1mins', durationMs),
   executor_reregistration_timeout: flag('15secs', durationMs),
+  executor_reregistration_retry_interval: flag('', (text) =>
+    text === '' ? undefined : durationMs(text),
+  ),
   executor_shutdown_grace_period: flag('5secs', durationMs),
   recovery_timeout: flag('15mins', durationMs),
   recover: flag('reconnect', oneOf('reconnect', 'cleanup')),
@@ -437,6 +442,7 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     fetcherStallMs: value('fetcher_stall_timeout'),
     executorRegistrationMs: value('executor_registration_timeout'),
     executorReregistrationMs: value('executor_reregistration_timeout'),
+    executorReconnectMs: value('executor_reregistration_retry_interval'),
     shutdownGraceMs: value('executor_shutdown_grace_period'),
     recoveryTimeoutMs: value('recovery_timeout'),
     recovers: value('recover'),

@@ -63,7 +63,10 @@ const operation = { type: 'RESERVE', reserve: { resources: [cpus] } };
 const resource_version_uuid = { uuid };
 const ids = { framework_id: { value: 'f' }, executor_id: { value: 'e' } };
 
-/** What a master sends, but for what ends or moves an agent by right. */
+const status = { task_id: { value: 't' }, state: 'TASK_RUNNING' };
+const update = { ...ids, status, timestamp: 1, uuid: uuid.value };
+
+/** What masters and drivers of executors send, but for what ends or moves an agent by right. */
 const MESSAGES: Readonly<Record<string, object>> = {
   RunTaskMessage: { framework, task, pid: 's@127.0.0.1:1' },
   RunTaskGroupMessage: { framework, executor, task_group: { tasks: [task] } },
@@ -88,6 +91,10 @@ const MESSAGES: Readonly<Record<string, object>> = {
   ReconcileOperationsMessage: { operations: [{ operation_uuid: uuid }] },
   CheckpointResourcesMessage: { resources: [cpus] },
   PingSlaveMessage: { connected: true },
+  RegisterExecutorMessage: ids,
+  ReregisterExecutorMessage: { ...ids, tasks: [task], updates: [update] },
+  StatusUpdateMessage: { update, pid: 'executor(1)@127.0.0.1:1' },
+  ExecutorToFrameworkMessage: { ...ids, agent_id: { value: 'a' }, data: new Uint8Array(3) },
 };
 
 const container_id = { value: 'c', parent: { value: 'p' } };

@@ -23,6 +23,7 @@ import { Checkpoints } from './checkpoint.ts';
 import { Containers } from './containers.ts';
 import { AgentCore } from './core.ts';
 import type { FromMaster } from './types.ts';
+import { DriverExecutors, isDriverMessage } from './driver-executors.ts';
 import { ExecutorApi } from './executor-api.ts';
 import type { Exchange } from './exchange.ts';
 import { SandboxFiles } from './files.ts';
@@ -129,6 +130,7 @@ class AgentService {
   readonly #endpoint: LibprocessEndpoint;
   readonly #shell: AgentShell;
   readonly #executorApi: ExecutorApi;
+  readonly #drivers: DriverExecutors;
   readonly #providerApi: ProviderApi;
   readonly #localProviders: LocalProviders;
   readonly #operatorApi: OperatorApi;
@@ -174,7 +176,9 @@ class AgentService {
       onMessage: (from, name, body, connection) => {
         this.#onMessage(from, name, body, connection);
       },
-      onExited: (peer) => this.#shell.masterExited(addressOf(peer)),
+      onExited: (peer) => {
+        if (!this.#drivers.exited(peer)) this.#shell.masterExited(addressOf(peer));
+      },
     });
     const core = new AgentCore(
       {
@@ -187,6 +191,7 @@ class AgentService {
         ...LIMITS,
         executorRegistrationTimeoutMs: flags.executorRegistrationMs,
         executorReregistrationTimeoutMs: flags.executorReregistrationMs,
+        executorReconnectMs: flags.executorReconnectMs,
         executorShutdownGraceMs: flags.shutdownGraceMs,
         completedExecutorsMax: flags.completedExecutorsMax,
       },
@@ -200,6 +205,15 @@ class AgentService {
     const nextConnection = (): number => ++this.#connections;
     this.#shell = new AgentShell(core, settings.masterAddress, env);
     this.#executorApi = new ExecutorApi(this.#shell, env, nextConnection);
+    this.#drivers = new DriverExecutors({
+      core,
+      log: env.log,
+      nextConnection,
+      onInput: (input) => this.#shell.input(input),
+      send: (to, name, body) => this.#send(to, name, body),
+      link: (to) => this.#endpoint.link(to),
+      unlink: (to) => this.#endpoint.unlink(to),
+    });
     this.#providerApi = new ProviderApi(this.#shell, env, nextConnection);
     const containers = new Containers(
       {
@@ -280,8 +294,13 @@ class AgentService {
       sendToMaster: (to, name, body) => this.#send(to, name, body),
       onAgentId: (agentId) => this.#localProviders.begin(agentId),
       watchMaster: (to) => this.#endpoint.link(`master@${to}`),
-      sendToExecutor: (connection, event) => this.#executorApi.send(connection, event),
-      closeExecutor: (connection) => this.#executorApi.closeStream(connection),
+      sendToExecutor: (connection, event) => {
+        if (!this.#drivers.send(connection, event)) this.#executorApi.send(connection, event);
+      },
+      closeExecutor: (connection) => {
+        if (!this.#drivers.close(connection)) this.#executorApi.closeStream(connection);
+      },
+      reconnectExecutor: (upid) => this.#drivers.reconnect(upid),
       sendToProvider: (connection, event) => this.#providerApi.send(connection, event),
       closeProvider: (connection) => this.#providerApi.closeStream(connection),
       onExit: (how, message) => {
@@ -328,15 +347,20 @@ class AgentService {
       this.#onAuthentication(from, short, body);
       return;
     }
-    if (!KNOWN_MESSAGES.has(short)) {
-      this.#env.log.debug('A message of the master is not known', { name });
+    const isDriver = isDriverMessage(short);
+    if (!isDriver && !KNOWN_MESSAGES.has(short)) {
+      this.#env.log.debug('A message is not known', { name });
       return;
     }
     try {
+      if (isDriver) {
+        this.#drivers.onMessage(from, short, body);
+        return;
+      }
       const message = { from, name: short, body: decode(short as MessageName, body) };
       this.#shell.masterMessage(message as FromMaster, connection);
     } catch (error) {
-      this.#env.log.warn('A message of the master cannot be read', { name, error });
+      this.#env.log.warn('A message cannot be read', { from, name, error });
     }
   }
 

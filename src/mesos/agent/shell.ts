@@ -21,6 +21,7 @@ export interface AgentWiring {
   readonly authentication: Pick<MasterAuthentication, 'start' | 'stop'> | undefined;
   sendToExecutor(connection: ConnectionId, event: ExecutorEvent): void;
   closeExecutor(connection: ConnectionId): void;
+  reconnectExecutor(upid: string): void;
   sendToProvider(connection: ConnectionId, event: ResourceProviderEvent): void;
   closeProvider(connection: ConnectionId): void;
   onExit(how: 'leave' | 'restart' | 'failed', message: string): void;
@@ -229,6 +230,9 @@ export class AgentShell {
         return;
       case 'close-executor':
         wiring.closeExecutor(effect.connection);
+        return;
+      case 'reconnect-executor':
+        wiring.reconnectExecutor(effect.upid);
         return;
       case 'provider-event':
         wiring.sendToProvider(effect.connection, effect.event);

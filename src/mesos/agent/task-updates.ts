@@ -6,6 +6,7 @@ import type {
   ExecutorEvent,
   ExecutorInfo,
   FrameworkInfo,
+  KillPolicy,
   Resource,
   StatusUpdate,
   Task,
@@ -135,6 +136,28 @@ export class TaskUpdates {
     const { connection } = executor;
     if (connection === undefined) return;
     this.out.push({ kind: 'executor-event', connection, event });
+  }
+
+  protected greet(executor: Executor, framework: Framework): void {
+    this.send(executor, {
+      type: 'SUBSCRIBED',
+      subscribed: {
+        executor_info: executor.info,
+        framework_info: framework.info,
+        agent_info: { ...this.options.info, id: { value: this.agentId } },
+        container_id: { value: executor.containerId },
+      },
+    });
+  }
+
+  protected sendKill(executor: Executor, taskId: string, policy: KillPolicy | undefined): void {
+    this.send(executor, {
+      type: 'KILL',
+      kill: {
+        task_id: { value: taskId },
+        ...(policy === undefined ? {} : { kill_policy: policy }),
+      },
+    });
   }
 
   updateFramework(frameworkId: string, pid: string | undefined, info: FrameworkInfo | undefined) {

@@ -41,6 +41,8 @@ export interface AgentOptions {
   readonly updateRetryMsMax: number;
   readonly executorRegistrationTimeoutMs: number;
   readonly executorReregistrationTimeoutMs: number;
+  /** Drivers of before this start are asked again to come back; undefined: once, as they answer once. */
+  readonly executorReconnectMs?: number | undefined;
   readonly executorShutdownGraceMs: number;
   readonly completedFrameworksMax: number;
   readonly completedExecutorsMax: number;
@@ -60,8 +62,16 @@ export interface ExecutorKey {
   readonly executorId: string;
 }
 
-/** Identifies one SUBSCRIBE stream (or one built-in executor); given out by the shell. */
+/** Identifies one SUBSCRIBE stream, driver or built-in executor; given out by the shell. */
 export type ConnectionId = number;
+
+/** An executor that speaks libprocess (v0). */
+export interface ExecutorDriver {
+  /** `executor(1)@IP:PORT` */
+  readonly upid: string;
+  /** It was asked to come back. */
+  readonly isBack: boolean;
+}
 
 /** Messages of the master, by their protobuf name; fields in v1 style. */
 export type FromMaster =
@@ -178,6 +188,7 @@ export type AgentInput =
       readonly connection: ConnectionId;
       readonly unacknowledgedTasks: readonly TaskInfo[];
       readonly unacknowledgedUpdates: readonly TaskStatus[];
+      readonly driver?: ExecutorDriver | undefined;
     }
   | { readonly kind: 'executor-disconnected'; readonly connection: ConnectionId }
   | { readonly kind: 'executor-update'; readonly key: ExecutorKey; readonly status: TaskStatus }
@@ -218,6 +229,8 @@ export type AgentInput =
   /** The operator's SIGUSR1: end everything, leave the cluster, exit. */
   | { readonly kind: 'leave' };
 
+export type ExecutorSubscribed = Extract<AgentInput, { readonly kind: 'executor-subscribed' }>;
+
 export interface ContainerLaunch {
   readonly key: ExecutorKey;
   readonly containerId: string;
@@ -239,6 +252,12 @@ export type CheckpointRecord =
       readonly key: ExecutorKey;
       readonly containerId: string;
       readonly info: ExecutorInfo;
+    }
+  | {
+      readonly kind: 'executor-driver';
+      readonly key: ExecutorKey;
+      readonly containerId: string;
+      readonly upid: string;
     }
   | {
       readonly kind: 'task';
@@ -280,6 +299,8 @@ export type AgentEffect =
       readonly event: ExecutorEvent;
     }
   | { readonly kind: 'close-executor'; readonly connection: ConnectionId }
+  /** A driver of an earlier life of this agent is asked to come back. */
+  | { readonly kind: 'reconnect-executor'; readonly upid: string }
   | {
       readonly kind: 'provider-event';
       readonly connection: ConnectionId;
@@ -318,6 +339,8 @@ export interface RecoveredFramework {
 export interface RecoveredExecutor {
   readonly info: ExecutorInfo;
   readonly containerId: string;
+  /** Where its driver is, if it speaks libprocess. */
+  readonly driver?: string | undefined;
   readonly tasks: readonly RecoveredTask[];
 }
 export interface RecoveredTask {

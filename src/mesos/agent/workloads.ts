@@ -7,7 +7,6 @@ import type {
   KillPolicy,
   Resource,
   TaskInfo,
-  TaskStatus,
 } from '#wire/mesos/v1.ts';
 import {
   commandExecutorOf,
@@ -15,6 +14,8 @@ import {
   type Framework,
   type Queued,
   emptyExecutor,
+  lateDoom,
+  mayConnect,
   providedOf,
   resourcesOf,
   typeOf,
@@ -23,9 +24,13 @@ import {
   userOf,
 } from './agent-state.ts';
 import type {
+  AgentChance,
+  AgentEffect,
+  AgentOptions,
   ConnectionId,
   ContainerEnd,
   ExecutorKey,
+  ExecutorSubscribed,
   RecoveredExecutor,
   RecoveredFramework,
   RunTask,
@@ -34,12 +39,14 @@ import type {
 
 import { launchRefusal } from './launch-refusal.ts';
 import type { Published } from './providers.ts';
+import { Reconnects } from './reconnects.ts';
 import { TaskUpdates } from './task-updates.ts';
 
 export class Workloads extends TaskUpdates {
   readonly #byConnection = new Map<ConnectionId, Executor>();
   /** Executors that must subscribe or be gone by some time. */
   readonly #awaited = new Set<Executor>();
+  readonly #reconnects: Reconnects;
   /** Executors that the QoS controller has ended. */
   preempted = 0;
   /** Whether what of it is reserved, or a volume, is so on this agent; set by the core. */
@@ -56,6 +63,11 @@ export class Workloads extends TaskUpdates {
   /** Why tasks may not be launched as whom they want to; set from outside. */
   barred: (framework: FrameworkInfo, tasks: readonly TaskInfo[]) => string | undefined = () =>
     undefined;
+
+  constructor(options: AgentOptions, chance: AgentChance, out: AgentEffect[]) {
+    super(options, chance, out);
+    this.#reconnects = new Reconnects(options.executorReconnectMs, out);
+  }
 
   // ---- launching
 
@@ -133,7 +145,7 @@ export class Workloads extends TaskUpdates {
       return;
     }
     existing.queued.push(waiting);
-    if (existing.state === 'running') this.#deliver(existing);
+    if (existing.state === 'running') this.#deliver(existing, now);
     this.resourcesChanged(existing);
     if (!isPublished && !existing.isHeld) this.#publishQueued(existing, waiting, now);
   }
@@ -159,7 +171,7 @@ export class Workloads extends TaskUpdates {
         return;
       }
       waiting.isPublished = true;
-      if (executor.state === 'running') this.#deliver(executor);
+      if (executor.state === 'running') this.#deliver(executor, later);
     });
   }
 
@@ -219,7 +231,7 @@ export class Workloads extends TaskUpdates {
   }
 
   /** Gives a subscribed executor what waits for it. */
-  #deliver(executor: Executor): void {
+  #deliver(executor: Executor, now: Instant): void {
     const { connection } = executor;
     if (connection === undefined) return;
     const queued = executor.queued.filter(({ isPublished }) => isPublished);
@@ -227,6 +239,12 @@ export class Workloads extends TaskUpdates {
     const framework = this.frameworks.get(executor.key.frameworkId);
     const executorId = executor.type === 'command' ? undefined : executor.key.executorId;
     for (const { tasks, isGroup } of queued) {
+      if (isGroup && executor.driver !== undefined && framework !== undefined) {
+        const message = 'The executor speaks version 0 of the protocol, which has no task groups';
+        const reason = 'REASON_TASK_GROUP_INVALID';
+        this.drop(framework, executor.key.executorId, tasks, message, now, reason);
+        continue;
+      }
       for (const info of tasks) {
         const task = taskOf(info, executor.key.frameworkId, executor.user, executorId);
         executor.launched.set(info.task_id.value, task);
@@ -248,16 +266,11 @@ export class Workloads extends TaskUpdates {
 
   // ---- the executor's side
 
-  subscribed(
-    key: ExecutorKey,
-    connection: ConnectionId,
-    unacknowledgedTasks: readonly TaskInfo[],
-    unacknowledgedUpdates: readonly TaskStatus[],
-    now: Instant,
-  ): void {
+  subscribed(input: ExecutorSubscribed, now: Instant): void {
+    const { key, connection, driver } = input;
     const executor = this.executor(key);
     const framework = this.frameworks.get(key.frameworkId);
-    if (executor === undefined || framework === undefined || executor.state === 'terminated') {
+    if (executor === undefined || framework === undefined || !mayConnect(executor, driver)) {
       this.out.push({ kind: 'close-executor', connection });
       return;
     }
@@ -274,27 +287,27 @@ export class Workloads extends TaskUpdates {
     }
     executor.state = 'running';
     this.#awaited.delete(executor);
+    this.#reconnects.done(executor);
     executor.deadline = Infinity;
-    this.#greet(executor, framework);
-    for (const status of unacknowledgedUpdates) this.executorUpdate(key, status, now);
-    this.#resend(executor, unacknowledgedTasks, now);
+    this.#keepDriver(executor, framework, driver?.upid);
+    this.greet(executor, framework);
+    for (const status of input.unacknowledgedUpdates) this.executorUpdate(key, status, now);
+    this.#resend(executor, input.unacknowledgedTasks, now);
     executor.everSubscribed = true;
-    this.#deliver(executor);
+    this.#deliver(executor, now);
     for (const [taskId, policy] of executor.kills) {
-      this.#sendKill(executor, taskId, policy as KillPolicy | undefined);
+      this.sendKill(executor, taskId, policy as KillPolicy | undefined);
     }
   }
 
-  #greet(executor: Executor, framework: Framework): void {
-    this.send(executor, {
-      type: 'SUBSCRIBED',
-      subscribed: {
-        executor_info: executor.info,
-        framework_info: framework.info,
-        agent_info: { ...this.options.info, id: { value: this.agentId } },
-        container_id: { value: executor.containerId },
-      },
-    });
+  /** A later life of this agent asks it to come back: a driver does not by itself. */
+  #keepDriver(executor: Executor, framework: Framework, upid: string | undefined): void {
+    if (executor.driver === upid) return;
+    executor.driver = upid;
+    if (upid === undefined || framework.info.checkpoint !== true) return;
+    const { key, containerId } = executor;
+    const record = { kind: 'executor-driver', key, containerId, upid } as const;
+    this.out.push({ kind: 'checkpoint', record });
   }
 
   /**
@@ -359,7 +372,7 @@ export class Workloads extends TaskUpdates {
       }
       if (!executor.launched.has(taskId)) continue;
       executor.kills.set(taskId, policy);
-      if (executor.state === 'running') this.#sendKill(executor, taskId, policy);
+      if (executor.state === 'running') this.sendKill(executor, taskId, policy);
       return;
     }
     if (this.hasTask(frameworkId, taskId)) return;
@@ -373,16 +386,6 @@ export class Workloads extends TaskUpdates {
       },
       now,
     );
-  }
-
-  #sendKill(executor: Executor, taskId: string, policy: KillPolicy | undefined): void {
-    this.send(executor, {
-      type: 'KILL',
-      kill: {
-        task_id: { value: taskId },
-        ...(policy === undefined ? {} : { kill_policy: policy }),
-      },
-    });
   }
 
   #killQueued(
@@ -434,6 +437,7 @@ export class Workloads extends TaskUpdates {
 
   #destroy(executor: Executor, now: Instant): void {
     this.#awaited.delete(executor);
+    this.#reconnects.done(executor);
     executor.deadline = Infinity;
     if (executor.isHeld) {
       const message = 'Container destroyed before its resources were published';
@@ -488,6 +492,7 @@ export class Workloads extends TaskUpdates {
     const framework = this.frameworks.get(executor?.key.frameworkId ?? '');
     if (executor === undefined || framework === undefined) return;
     const wasTerminating = executor.state === 'terminating';
+    this.#reconnects.done(executor);
     this.tallies.executorsTerminated += 1;
     if (end.reason === 'REASON_CONTAINER_LAUNCH_FAILED') this.tallies.launchErrors += 1;
     executor.state = 'terminated';
@@ -514,7 +519,7 @@ export class Workloads extends TaskUpdates {
   nextDeadline(): Instant {
     let at = Infinity;
     for (const executor of this.#awaited) at = Math.min(at, executor.deadline);
-    return at;
+    return Math.min(at, this.#reconnects.nextAt());
   }
 
   nextAt(): Instant {
@@ -526,22 +531,11 @@ export class Workloads extends TaskUpdates {
       if (executor.deadline > now) continue;
       if (executor.state === 'registering') {
         executor.state = 'terminating';
-        executor.doom = executor.everSubscribed
-          ? {
-              reason: 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT',
-              message:
-                'Executor did not reregister within ' +
-                `${this.options.executorReregistrationTimeoutMs / 1000}secs`,
-            }
-          : {
-              reason: 'REASON_EXECUTOR_REGISTRATION_TIMEOUT',
-              message:
-                'Executor did not register within ' +
-                `${this.options.executorRegistrationTimeoutMs / 1000}secs`,
-            };
+        executor.doom = lateDoom(executor, this.options);
       }
       this.#destroy(executor, now);
     }
+    this.#reconnects.onTick(now);
   }
 
   // ---- recovery
@@ -565,9 +559,11 @@ export class Workloads extends TaskUpdates {
       everSubscribed: true,
       deadline: now + this.options.executorReregistrationTimeoutMs,
     };
+    executor.driver = recovered.driver;
     framework.executors.set(key.executorId, executor);
     this.byContainer.set(containerId, executor);
     this.#awaited.add(executor);
+    this.#reconnects.begin(executor, now);
     for (const { task, updates, acknowledged } of recovered.tasks) {
       const taskId = task.task_id.value;
       executor.launched.set(taskId, task);
