@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { connectTo, type Peer } from '#mesos/security/tls-client.ts';
 import type { TlsSettings } from '#mesos/security/tls-settings.ts';
+import { readDirectly } from './direct-reads.ts';
 import { beginsMessage, messageParser, type ParsedMessage } from './message-parser.ts';
 
 /** `id@ip:port`, e.g. `slave(1)@127.0.0.1:5051`. */
@@ -36,12 +37,12 @@ export function addressOf(upid: Upid): string {
   return upid.slice(upid.lastIndexOf('@') + 1);
 }
 
-function idOf(upid: Upid): string {
-  return upid.slice(0, upid.lastIndexOf('@'));
-}
+/** Of nearly all peers; any other one is looked at with more care. */
+const ORDINARY = /^[\w().-]+@[\w.-]+:(?:[1-9]\d{0,3}|[1-5]\d{4})$/;
 
 /** Peers say themselves who they are: only what can be connected to, and be written in a request line. */
 function isReachable(upid: Upid): boolean {
+  if (ORDINARY.test(upid)) return true;
   const port = /^[^\s@/\p{Cc}]+@[\w.-]+:(\d{1,5})$/u.exec(upid)?.[1];
   return port !== undefined && Number(port) >= 1 && Number(port) <= PORT_MAX;
 }
@@ -78,15 +79,19 @@ export class LibprocessEndpoint {
 
   /** Sends without waiting; a message to a peer that is not there is lost, as in libprocess. */
   send(to: Upid, name: string, body: Uint8Array): void {
-    if (this.#isClosed || !isReachable(to)) return;
-    const link = this.#linkTo(addressOf(to));
+    if (this.#isClosed) return;
+    const at = to.lastIndexOf('@');
+    const address = to.slice(at + 1);
+    const known = this.#links.get(address);
+    if (known?.watched.has(to) !== true && !isReachable(to)) return;
+    const link = known ?? this.#linkTo(address);
     const { socket } = link;
     if (socket.writableLength > QUEUED_BYTES_MAX) {
       socket.destroy();
       return;
     }
     const head =
-      `POST /${idOf(to)}/${name} HTTP/1.1\r\n` +
+      `POST /${to.slice(0, at)}/${name} HTTP/1.1\r\n` +
       `User-Agent: libprocess/${this.#upid}\r\nLibprocess-From: ${this.#upid}\r\n` +
       'Connection: Keep-Alive\r\nHost: \r\nTransfer-Encoding: chunked\r\n\r\n';
     const chunk = body.length === 0 ? '' : `${body.length.toString(16)}\r\n`;
@@ -134,7 +139,7 @@ export class LibprocessEndpoint {
       const outcome = parser.push(chunk);
       if (outcome.kind === 'bad') socket.destroy();
       else if (outcome.kind === 'foreign') {
-        socket.off('data', onData);
+        stop();
         socket.setTimeout(0);
         giveBack(outcome.rest);
       } else if (parser.isInside !== wasInside) {
@@ -142,7 +147,7 @@ export class LibprocessEndpoint {
       }
     };
     socket.on('timeout', () => socket.destroy());
-    socket.on('data', onData);
+    const stop = readDirectly(socket, onData);
     onData(first);
     return true;
   }

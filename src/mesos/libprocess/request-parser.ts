@@ -29,7 +29,10 @@ interface Framed<H> {
   readonly length: number | undefined;
 }
 
+const HEAD_END = '\r\n\r\n';
 const HEAD_BYTES_MAX = 16 * 1_024;
+/** Of one connection: calls differ in their lengths. */
+const HEADS_KEPT_MAX = 3;
 const CHUNK_LINE_MAX = 4 * 1_024;
 /** Parts of a body that are put together before it is whole: many may be of one byte. */
 const PARTS_MAX = 1_024;
@@ -121,8 +124,10 @@ export class RequestParser<H extends object> {
   readonly #options: ParserOptions<H>;
   #rest: Buffer = NOTHING;
   #head: Framed<H> | undefined;
-  /** The head before, and its bytes: a client says nearly always the same. */
-  #known: { readonly bytes: Buffer; readonly head: Framed<H> } | undefined;
+  /** Heads of before, with the bytes of each and of its end: a client says nearly always the same few. */
+  readonly #known: { readonly bytes: Buffer; readonly head: Framed<H> }[] = [];
+  /** The one of them to be forgotten next. */
+  #oldest = 0;
   #parts: Buffer[] = [];
   /** So many of them are put together. */
   #joined = 0;
@@ -150,11 +155,12 @@ export class RequestParser<H extends object> {
     let at = 0;
     while (at < bytes.length) {
       if (this.#head === undefined) {
-        const end = bytes.indexOf('\r\n\r\n', at, 'latin1');
-        if (end < 0 && bytes.length - at <= HEAD_BYTES_MAX) break;
-        const head = end < 0 ? undefined : this.#headIn(bytes.subarray(at, end));
+        const known = this.#knownAt(bytes, at);
+        const end = known === undefined ? bytes.indexOf(HEAD_END, at, 'latin1') : -1;
+        if (known === undefined && end < 0 && bytes.length - at <= HEAD_BYTES_MAX) break;
+        const head = known?.head ?? (end < 0 ? undefined : this.#headIn(bytes, at, end));
         if (head === undefined) return { kind: 'foreign', rest: bytes.subarray(at) };
-        at = end + 4;
+        at = known === undefined ? end + HEAD_END.length : at + known.bytes.length;
         if (!this.#begin(head)) return { kind: 'bad', why: 'length' };
         continue;
       }
@@ -184,11 +190,22 @@ export class RequestParser<H extends object> {
     this.#joined += 1;
   }
 
-  #headIn(bytes: Buffer): Framed<H> | undefined {
-    if (this.#known?.bytes.equals(bytes) === true) return this.#known.head;
-    if (bytes.length > HEAD_BYTES_MAX) return undefined;
-    const head = framed(bytes.toString('latin1'), this.#options.headOf);
-    if (head !== undefined) this.#known = { bytes: Buffer.from(bytes), head };
+  /** What begins with the whole of a known head is that head: its end is in it, and nowhere before. */
+  #knownAt(bytes: Buffer, at: number): { bytes: Buffer; head: Framed<H> } | undefined {
+    for (const one of this.#known) {
+      const end = at + one.bytes.length;
+      if (end <= bytes.length && one.bytes.compare(bytes, at, end) === 0) return one;
+    }
+    return undefined;
+  }
+
+  #headIn(bytes: Buffer, at: number, end: number): Framed<H> | undefined {
+    if (end - at > HEAD_BYTES_MAX) return undefined;
+    const head = framed(bytes.toString('latin1', at, end), this.#options.headOf);
+    if (head === undefined) return undefined;
+    const known = { bytes: Buffer.from(bytes.subarray(at, end + HEAD_END.length)), head };
+    if (this.#known.length < HEADS_KEPT_MAX) this.#known.push(known);
+    else this.#known[this.#oldest++ % HEADS_KEPT_MAX] = known;
     return head;
   }
 

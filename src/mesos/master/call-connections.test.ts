@@ -1,6 +1,7 @@
 // Calls of schedulers over raw connections: the answers are those of the HTTP server, whatever their form,
 // and whatever comes before and after them.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
@@ -270,6 +271,27 @@ test('chunks that are none, and bodies that are too long, are refused and end th
       [202, status],
     );
     assert.equal(answers[1]?.headers['connection'], 'close');
+  }
+  own.close();
+});
+
+test('who ends the connection right behind a call is answered, and then it ends', async () => {
+  const own = await subscribe(lean.port);
+  const { framework_id, streamId } = own;
+  const body = JSON.stringify({ framework_id, type: 'REVIVE' });
+  const call = request(streamId, { body, headers: ['Content-Type: application/json'] });
+  for (const count of [1, 3]) {
+    const socket = connect({ port: lean.port, host: '127.0.0.1' });
+    let text = '';
+    socket.setEncoding('latin1').on('data', (chunk) => (text += String(chunk)));
+    const ended = once(socket, 'end');
+    socket.end(Buffer.concat(Array.from({ length: count }, () => call)));
+    await ended;
+    const statuses = answersIn(text).map(({ status }) => status);
+    assert.deepEqual(
+      statuses,
+      Array.from({ length: count }, () => 202),
+    );
   }
   own.close();
 });

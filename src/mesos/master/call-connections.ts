@@ -3,6 +3,7 @@
 // whatever else comes on such a connection is for the HTTP server of the port, from there on.
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import { readDirectly } from '#mesos/libprocess/direct-reads.ts';
 import {
   beginsRequest,
   RequestParser,
@@ -21,6 +22,13 @@ interface CallHead {
   readonly accept: string | undefined;
   readonly authorization: string | undefined;
   readonly streamId: string;
+}
+
+/** A connection with answers of this turn. */
+interface Reader {
+  readonly socket: Socket;
+  /** Not sent yet. */
+  answers: string;
 }
 
 interface Answer extends Refusal {
@@ -48,6 +56,8 @@ export class CallConnections {
   readonly #calls: SchedulerApi;
   readonly #authentication: Authentication;
   #date = { second: 0, text: '' };
+  /** Connections with answers that leave at the end of this turn. */
+  #answering: Reader[] = [];
 
   constructor(shell: MasterShell, calls: SchedulerApi, authentication: Authentication) {
     this.#shell = shell;
@@ -63,38 +73,51 @@ export class CallConnections {
     // Who is known only after a while is for a server that waits.
     if (!this.#authentication.isImmediate(SCHEDULER_REALM)) return false;
     if (!beginsRequest(first, headOf)) return false;
-    let answers = '';
+    const reader: Reader = { socket, answers: '' };
     const parser = new RequestParser({
       bodyBytesMax: BODY_BYTES_MAX,
       headOf,
-      onRequest: (head: CallHead, body) => {
-        answers += this.#text(this.#answer(head, body));
-      },
+      onRequest: (head: CallHead, body) => this.#tell(reader, this.#answer(head, body)),
     });
     const onData = (chunk: Buffer): void => {
       const wasInside = parser.isInside;
-      answers = '';
       const outcome = parser.push(chunk);
-      if (outcome.kind === 'bad') answers += this.#text(refused(outcome));
-      // The answers to calls that came together leave together.
-      if (answers !== '') socket.write(answers, 'latin1');
+      if (outcome.kind === 'bad') this.#tell(reader, refused(outcome));
       if (outcome.kind !== 'read') {
-        socket.off('data', onData);
+        stop();
+        socket.off('end', onEnd);
         socket.setTimeout(0);
+        flush(reader);
         if (outcome.kind === 'foreign') giveBack(outcome.rest);
         else socket.destroySoon();
         return;
       }
       if (parser.isInside !== wasInside) socket.setTimeout(parser.isInside ? STALLED_MS_MAX : 0);
-      if (!socket.writableNeedDrain) return;
-      // Who does not read the answers is not read either.
-      socket.pause();
-      socket.once('drain', () => socket.resume());
     };
+    // Who has said everything is answered all the same; then the connection ends.
+    const onEnd = (): void => flush(reader);
+    socket.prependListener('end', onEnd);
     socket.on('timeout', () => socket.destroy());
-    socket.on('data', onData);
+    const stop = readDirectly(socket, onData);
     onData(first);
     return true;
+  }
+
+  /**
+   * The answers of one turn leave together, when all that it brought has been decided on: whoever is woken by the
+   * first one finds the others there too.
+   */
+  #tell(reader: Reader, answer: Answer): void {
+    if (reader.answers === '' && this.#answering.push(reader) === 1) {
+      setImmediate(() => this.#release());
+    }
+    reader.answers += this.#text(answer);
+  }
+
+  #release(): void {
+    const readers = this.#answering;
+    this.#answering = [];
+    for (const reader of readers) flush(reader);
   }
 
   #answer(head: CallHead, body: Uint8Array): Answer {
@@ -132,6 +155,16 @@ export class CallConnections {
     }
     return this.#date.text;
   }
+}
+
+function flush(reader: Reader): void {
+  const { socket, answers } = reader;
+  if (answers === '') return;
+  reader.answers = '';
+  if (socket.destroyed || socket.write(answers, 'latin1')) return;
+  // Who does not read the answers is not read either.
+  socket.pause();
+  socket.once('drain', () => socket.resume());
 }
 
 function refused({ why }: Extract<ParseOutcome, { kind: 'bad' }>): Answer {

@@ -57,27 +57,25 @@ const bodies: Readonly<Record<string, keyof Offer_Operation>> = {
 function resourceLists(operation: Offer_Operation): (readonly Resource[])[] {
   const { launch, launch_group, reserve, unreserve, create, destroy } = operation;
   const { grow_volume, shrink_volume, create_disk, destroy_disk } = operation;
-  const tasks = launch?.task_infos ?? launch_group?.task_group.tasks ?? [];
-  const lists = [
-    reserve?.resources,
-    reserve?.source,
-    unreserve?.resources,
-    create?.volumes,
-    destroy?.volumes,
-    launch_group?.executor.resources,
-    ...tasks.flatMap((task) => [task.resources, task.executor?.resources]),
-  ];
-  const single = [
-    grow_volume?.volume,
-    grow_volume?.addition,
-    shrink_volume?.volume,
-    create_disk?.source,
-    destroy_disk?.source,
-  ];
-  return [
-    ...lists.filter((list) => list !== undefined),
-    ...single.filter((one) => one !== undefined).map((one) => [one]),
-  ];
+  const found: (readonly Resource[])[] = [];
+  const put = (list: readonly Resource[] | undefined): void => {
+    if (list !== undefined) found.push(list);
+  };
+  put(reserve?.resources);
+  put(reserve?.source);
+  put(unreserve?.resources);
+  put(create?.volumes);
+  put(destroy?.volumes);
+  put(launch_group?.executor.resources);
+  for (const task of launch?.task_infos ?? launch_group?.task_group.tasks ?? []) {
+    put(task.resources);
+    put(task.executor?.resources);
+  }
+  const single = [grow_volume?.volume, grow_volume?.addition, shrink_volume?.volume];
+  for (const one of [...single, create_disk?.source, destroy_disk?.source]) {
+    if (one !== undefined) found.push([one]);
+  }
+  return found;
 }
 
 /** Undefined operations and malformed resources; the first check, before anything is applied. */
