@@ -104,7 +104,8 @@ export class ProviderProcess {
     call.send(() => {
       call.finish();
       if (agent === undefined) return;
-      agent.providers.subscribe(stream, info);
+      if (this.#isOfAnother(agent)) this.machine.restartProvider();
+      else agent.providers.subscribe(stream, info);
     });
   }
 
@@ -125,14 +126,18 @@ export class ProviderProcess {
     this.#calls?.finish();
     this.#calls = undefined;
     this.input({ kind: 'disconnected' });
-    const { agentId } = this.machine.agent?.core ?? {};
-    if (agentId !== undefined && agentId !== this.#agentId) {
-      // It is another agent, to which the id means nothing: whoever runs it starts it anew.
+    if (this.#isOfAnother(this.machine.agent)) {
       this.machine.restartProvider();
       return;
     }
     this.#later(this.#reconnectMs, () => this.#connect());
     this.#reconnectMs = Math.min(this.#reconnectMs * 2, RECONNECT_MS_MAX);
+  }
+
+  /** To an agent of another id than when it was started its own id means nothing: it is started anew. */
+  #isOfAnother(agent: AgentProcess | undefined): boolean {
+    const { agentId } = agent?.core ?? {};
+    return agentId !== undefined && agentId !== this.#agentId;
   }
 
   // ---- the core's side
