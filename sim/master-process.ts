@@ -284,6 +284,7 @@ export class MasterProcess {
 
   #send(upid: string, message: ToAgent): void {
     this.#world.tell(() => `master -> ${upid}: ${summaryOf(message)}`);
+    this.#world.observer.launches.sent(message, this.#now);
     const from = `master@${this.#seat.address}`;
     sendPerhapsTwice(this.#world, message, () => {
       this.#links.send(upid, (to, connection) => {

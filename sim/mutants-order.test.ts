@@ -3,6 +3,7 @@
 import type { FrameworkCore } from '#kube/framework/core.ts';
 import type { FrameworkEffect, TaskStatus } from '#kube/framework/types.ts';
 import { podOfTask } from '#kube/meta/task-id.ts';
+import type { MasterCore } from '#mesos/master/core.ts';
 import { areNoticed, type Mutant } from './mutants-fixture.ts';
 import type { SimRegistry } from './registry.ts';
 
@@ -66,6 +67,15 @@ const mutants: readonly Mutant[] = [
     says: /and the instance gives it up/,
     first: [4210],
     sabotage: { instance: withoutAttempts },
+  },
+  {
+    name: 'a master that keeps tasks as unreachable whose agent is back',
+    says: /as unreachable$/,
+    sabotage: {
+      master({ state: { holdings } }: MasterCore): void {
+        holdings.removeUnreachable = () => {};
+      },
+    },
   },
 ];
 

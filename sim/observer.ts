@@ -3,19 +3,17 @@
 import type { MasterCore } from '#mesos/master/core.ts';
 import { Ledger } from '#mesos/master/ledger.ts';
 import type { ExitStatus } from '#env/process.ts';
-import { isReserved } from '#mesos/resources/kinds.ts';
-import { Resources } from '#mesos/resources/resources.ts';
 import { resourcesText } from '#mesos/resources/text.ts';
 import { podOfTask } from '#kube/meta/task-id.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
-import type { MasterState } from '#mesos/master/state.ts';
-import type { AgentRecord, RecoveredRegistry, RegistryChange } from '#mesos/master/types.ts';
+import type { RecoveredRegistry, RegistryChange } from '#mesos/master/types.ts';
 import type { CheckpointRecord } from '#mesos/agent/types.ts';
 import type { QuotaConfig, SchedulerEvent_Offers, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import type { FrameworkActor, NotedTask } from './framework.ts';
 import { DisksLedger } from './disks-ledger.ts';
 import { HoldingsLedger } from './holdings-ledger.ts';
 import { brokenLimits } from './limits.ts';
+import { LostLaunches } from './lost-launches.ts';
 import type { Machine } from './machine.ts';
 import type { Standing } from './operator.ts';
 import { isProvided } from './provided.ts';
@@ -49,20 +47,6 @@ function workOf({ task_id }: TaskInfo): string {
   return podOfTask(task_id.value).uid;
 }
 
-/** What tasks hold that never got to their agent, on reservations that did not either. */
-function lostOn({ frameworks }: MasterState, agent: AgentRecord): Resources {
-  const lost = [...frameworks.values()].flatMap(({ tasks }) =>
-    [...tasks.values()].filter(
-      ({ task, resources }) =>
-        task.state === 'TASK_STAGING' &&
-        task.agent_id.value === agent.id &&
-        resources.some(isReserved) &&
-        !agent.total.contains(resources.allocatedTo(undefined)),
-    ),
-  );
-  return Resources.sum(lost.map(({ resources }) => resources));
-}
-
 /** Guarantees of nothing, without limits, are none. */
 function isQuota({ guarantees = {}, limits = {} }: QuotaConfig): boolean {
   const isGuaranteed = Object.values(guarantees).some(({ value }) => value > 0);
@@ -73,6 +57,7 @@ export class Observer {
   readonly violations: string[] = [];
   readonly holdings = new HoldingsLedger((what) => this.failed(what));
   readonly disks = new DisksLedger((what) => this.failed(what));
+  readonly launches = new LostLaunches();
   readonly #world: World;
   readonly #offers = new Set<string>();
   readonly #forbidden = new Set<string>();
@@ -178,7 +163,7 @@ export class Observer {
       const held = ledger.usedOn(agent.id).add(ledger.offeredOn(agent.id)).allocatedTo(undefined);
       // Of a provider that is not there tasks may hold disks; disks-ledger.ts looks at those.
       const own = held.filter((one) => !isProvided(one));
-      if (!agent.total.contains(own.subtract(lostOn(state, agent)))) {
+      if (!agent.total.contains(own.subtract(this.launches.lostOn(state, agent)))) {
         this.failed(
           `${resourcesText(held)} of ${agent.id} are given out, of ${resourcesText(agent.total)}`,
         );
@@ -378,12 +363,16 @@ export class Observer {
         this.failed(`${plan.name} ${hasLeft ? 'left' : 'stays'}, the master believes otherwise`);
       }
     }
+    const ids = new Set(this.#world.machines.map(({ agent }) => agent?.core.agentId));
     for (const { id, tasks, unreachableTasks } of state.frameworks.values()) {
       for (const { task } of tasks.values()) {
         this.failed(`the master holds ${task.task_id.value} of ${id} as ${task.state}`);
       }
-      for (const taskId of unreachableTasks.keys()) {
-        this.failed(`the master holds ${taskId} of ${id} as unreachable`);
+      // Of an agent that has become another one they stay so until the registry forgets it.
+      for (const [taskId, { agent_id }] of unreachableTasks) {
+        if (ids.has(agent_id.value)) {
+          this.failed(`the master holds ${taskId} of ${id} as unreachable`);
+        }
       }
     }
   }
