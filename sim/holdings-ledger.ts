@@ -38,6 +38,12 @@ export class HoldingsLedger {
     return toldEnded || endsAsked > 0;
   }
 
+  /** It was made, and is no more. */
+  isOver(id: string): boolean {
+    const { on, wasSeen, toldMade, endsAsked } = this.#fate(id);
+    return on === undefined && (wasSeen || (toldMade === true && endsAsked > 0));
+  }
+
   asked(operation: Offer_Operation): void {
     if (made.has(operation.type ?? '')) return;
     for (const id of idsOf(operation)) this.#fate(id).endsAsked += 1;

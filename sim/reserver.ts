@@ -37,6 +37,8 @@ export class Reserver {
   readonly #book: OperationBook;
   /** Reservations by id: where each is, as far as is known. */
   readonly #there = new Map<string, string>();
+  /** Reservations that it was told were not made. */
+  readonly #unmade = new Set<string>();
   #count = 0;
   #asked = 0;
 
@@ -46,9 +48,11 @@ export class Reserver {
     this.#book = book;
   }
 
-  /** Nothing of it is left, as far as is known. */
+  /** Nothing of it is left, as far as is known; what another of its role gave up it would see in offers. */
   get isClean(): boolean {
-    return this.#there.size === 0;
+    const { holdings } = this.#world.observer;
+    for (const id of this.#there.keys()) if (!holdings.isOver(id)) return false;
+    return true;
   }
 
   /** Operations for an ACCEPT, and what is left of the offer for tasks after them. */
@@ -145,10 +149,22 @@ export class Reserver {
     if (!isOver) return;
     const isDone = state === 'OPERATION_FINISHED';
     for (const id of idsOf(noted.operation)) {
-      if (noted.type === 'RESERVE' && !isDone) this.#there.delete(id);
-      if (noted.type === 'UNRESERVE' && !isDone) this.#there.set(id, noted.agentId);
-      if (noted.type === 'RESERVE' && isDone && !this.#there.has(id)) this.#recall(noted, id);
+      if (noted.type === 'RESERVE') this.#isMade(noted, id, isDone);
+      else if (noted.type === 'UNRESERVE' && !isDone && !this.#unmade.has(id)) {
+        this.#there.set(id, noted.agentId);
+      }
     }
+  }
+
+  /** Giving up one that was never made comes to nothing in its turn. */
+  #isMade(noted: NotedOperation, id: string, isMade: boolean): void {
+    if (!isMade) {
+      this.#unmade.add(id);
+      this.#there.delete(id);
+      return;
+    }
+    this.#unmade.delete(id);
+    if (!this.#there.has(id)) this.#recall(noted, id);
   }
 
   gaveUp({ operation }: NotedOperation): void {

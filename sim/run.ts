@@ -36,6 +36,9 @@ export function run(plan: Plan, options: RunOptions): Outcome {
   const isIdle = (): boolean => clock.monotonicMs() > healedAt && isWorkDone(world);
   until(() => clock.monotonicMs() >= FAULTS_MS || isIdle());
   until(() => clock.monotonicMs() >= SETTLE_MS_MAX || isIdle());
+  if (clock.monotonicMs() >= SETTLE_MS_MAX && !isWorkDone(world)) {
+    world.observer.failed(`time is up, and ${unfinished(world)} has work to do`);
+  }
   for (const framework of world.frameworks) if (framework.isDone) framework.leave();
   const leftAt = clock.monotonicMs();
   // A part that starts meanwhile (a trap closed late) waits anew for everything that it waits for.
@@ -95,9 +98,15 @@ function start(world: World): void {
   if (instance !== undefined) clock.after(random.below(5_000), () => instance.start());
 }
 
-function isWorkDone({ frameworks, operator, instance }: World): boolean {
-  if (instance !== undefined && !(instance.isDone && instance.life.isAlive)) return false;
-  return operator.isDone && frameworks.every((one) => one.isDone && one.life.isAlive);
+function isWorkDone(world: World): boolean {
+  return unfinished(world) === undefined;
+}
+
+/** Somebody whose work is not done; undefined: everybody's is. */
+function unfinished({ frameworks, operator, instance }: World): string | undefined {
+  if (instance !== undefined && !(instance.isDone && instance.life.isAlive)) return 'the instance';
+  if (!operator.isDone) return 'the operator';
+  return frameworks.find((one) => !one.isDone || !one.life.isAlive)?.plan.name;
 }
 
 function hasOrphans({ machines }: World): boolean {
