@@ -71,6 +71,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'a master that keeps tasks as unreachable whose agent is back',
     says: /as unreachable$/,
+    first: [25],
     sabotage: {
       master({ state: { holdings } }: MasterCore): void {
         holdings.removeUnreachable = () => {};
