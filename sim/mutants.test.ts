@@ -41,6 +41,16 @@ function withoutEffects(core: MasterCore, isKept: (effect: MasterEffect) => bool
 
 const mutants: readonly Mutant[] = [
   {
+    name: 'an allocator that offers nothing',
+    says: /time is up, and \w+ has work to do/,
+    stepsMax: 3_000_000,
+    sabotage: {
+      master({ state: { allocator } }: MasterCore): void {
+        allocator.allocate = () => [];
+      },
+    },
+  },
+  {
     name: 'an allocator that gives everything twice',
     says: /are given out, of/,
     sabotage: {
