@@ -58,9 +58,13 @@ function named(container: ContainerInfo | undefined): readonly NetworkInfo[] {
   return (container?.network_infos ?? []).filter((one) => one.name !== undefined);
 }
 
+const RECOVERED_AT_ONCE = 8;
+
 export class Networks {
   readonly #options: NetworksOptions;
   readonly #joined = new Map<string, Joined>();
+  /** All that have begun to join, by the container above them. */
+  readonly #begun = new Map<string, Set<string>>();
   /** By folder. */
   readonly #leaving = new Map<string, Promise<void>>();
 
@@ -96,6 +100,7 @@ export class Networks {
     const hostname = (container?.hostname ?? id.split('.').at(-1) ?? '').slice(0, HOST_NAME_MAX);
     await this.leave(id);
     const folder = this.#folderOf(id);
+    this.#begin(id);
     try {
       await mkdir(join(folder, 'networks'), { recursive: true, mode: 0o755 });
       const kept: Kept = { id, hostname, infos };
@@ -194,7 +199,10 @@ export class Networks {
     const folder = this.#folderOf(id);
     const begun = this.#leaving.get(folder);
     if (begun !== undefined) return begun;
-    const left = this.#leave(id, folder).finally(() => this.#leaving.delete(folder));
+    const left = this.#leave(id, folder).finally(() => {
+      this.#leaving.delete(folder);
+      this.#finish(id);
+    });
     this.#leaving.set(folder, left);
     return left;
   }
@@ -236,26 +244,25 @@ export class Networks {
 
   /** Those of top-level containers and what is below them. */
   async leaveBelow(topId: string): Promise<void> {
-    for (const id of await this.#ids()) {
-      if (id === topId || id.startsWith(`${topId}.`)) await this.leave(id);
-    }
+    for (const id of this.#begun.get(topId) ?? []) await this.leave(id);
   }
 
-  /** Of what is kept whole: one that has just begun to join is not yet. */
-  async #ids(): Promise<readonly string[]> {
-    const names = await readdir(this.#options.folder).catch(() => []);
-    const all = await Promise.all(names.map((name) => this.#kept(name)));
-    return all.flatMap((kept) => (kept === undefined ? [] : [kept.id]));
+  #begin(id: string): void {
+    const below = this.#begun.get(topOf(id)) ?? new Set();
+    this.#begun.set(topOf(id), below.add(id));
+  }
+
+  #finish(id: string): void {
+    const below = this.#begun.get(topOf(id));
+    below?.delete(id);
+    if (below?.size === 0) this.#begun.delete(topOf(id));
   }
 
   /** Of an earlier life its name alone was made: no plugin has run. */
-  async #removeEmpty(): Promise<void> {
-    for (const name of await readdir(this.#options.folder).catch(() => [])) {
-      if ((await this.#kept(name)) !== undefined) continue;
-      const folder = join(this.#options.folder, name);
-      if (await isNamespace(join(folder, 'ns'))) await unmount(join(folder, 'ns'));
-      await rm(folder, { recursive: true, force: true });
-    }
+  async #removeEmpty(name: string): Promise<void> {
+    const folder = join(this.#options.folder, name);
+    if (await isNamespace(join(folder, 'ns'))) await unmount(join(folder, 'ns'));
+    await rm(folder, { recursive: true, force: true });
   }
 
   async #kept(name: string): Promise<Kept | undefined> {
@@ -266,14 +273,31 @@ export class Networks {
 
   /** Takes up those of containers that live, and takes the others out of their networks. */
   async recover(isKnown: (id: string) => boolean): Promise<void> {
-    await this.#removeEmpty();
-    for (const id of await this.#ids()) {
-      const kept = await this.#kept(pathPart(id));
-      const lives = isKnown(id) && (await isNamespace(join(this.#folderOf(id), 'ns')));
-      if (kept === undefined || !lives) await this.leave(id);
-      else this.#joined.set(id, await this.#read(kept));
-    }
+    const names = await readdir(this.#options.folder).catch(() => []);
+    const left = names.values();
+    const takeUp = async (): Promise<void> => {
+      for (const name of left) await this.#recoverOne(name, isKnown);
+    };
+    // They share the iterator; plugins mostly wait for the kernel and each other's programs.
+    await Promise.all(Array.from({ length: RECOVERED_AT_ONCE }, takeUp));
   }
+
+  async #recoverOne(name: string, isKnown: (id: string) => boolean): Promise<void> {
+    const kept = await this.#kept(name);
+    if (kept === undefined) {
+      await this.#removeEmpty(name);
+      return;
+    }
+    const { id } = kept;
+    this.#begin(id);
+    const lives = isKnown(id) && (await isNamespace(join(this.#folderOf(id), 'ns')));
+    if (lives) this.#joined.set(id, await this.#read(kept));
+    else await this.leave(id);
+  }
+}
+
+function topOf(id: string): string {
+  return id.split('.')[0] ?? id;
 }
 
 /** How a container in a network of its own is started. */
