@@ -24,6 +24,7 @@ import {
   type Pieces,
 } from '#kube/openapi/pieces.ts';
 import { mergeOpenApiV2 } from '#kube/openapi/remote-versions.ts';
+import { TypeRegistry } from '#kube/types/registry.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
 
 type Json = Record<string, unknown>;
@@ -169,7 +170,8 @@ export class OpenApiDocuments {
       const form = { isV3: true, descriptions: this.#texts };
       const pieces = await inTurns(piecesOf(infos, form));
       const own = `/${path}/`;
-      pieces.paths.set(own, JSON.stringify(serverPath(own)));
+      // Discovery of custom kinds is described nowhere.
+      if (!infos.every(isCustom)) pieces.paths.set(own, JSON.stringify(serverPath(own)));
       return await this.#document(pieces, true);
     });
   }
@@ -202,7 +204,7 @@ export class OpenApiDocuments {
   async #piecesV2(infos: readonly ResourceInfo[]): Promise<Pieces> {
     const form = { isV3: false, descriptions: this.#texts };
     const builtIn = infos.filter((one) => !isCustom(one));
-    this.#builtIn ??= inTurns(piecesOf(builtIn, form));
+    this.#builtIn ??= inTurns(piecesOf(builtIn, form)).then(withServerPaths);
     const own = await this.#builtIn;
     const all = { paths: new Map(own.paths), definitions: new Map(own.definitions) };
     for (const info of infos.filter(isCustom)) {
@@ -218,9 +220,6 @@ export class OpenApiDocuments {
       }
       for (const [path, text] of pieces.paths) all.paths.set(path, text);
       for (const [name, text] of pieces.definitions) all.definitions.set(name, text);
-    }
-    for (const path of serverPaths(groupsOf(this.#registry))) {
-      all.paths.set(path, JSON.stringify(serverPath(path)));
     }
     return all;
   }
@@ -262,6 +261,13 @@ export class OpenApiDocuments {
     const { hash } = entry;
     return { bytes, packed, hash, modifiedMs: this.#startedMs, protobuf: () => encode(bytes) };
   }
+}
+
+function withServerPaths(pieces: Pieces): Pieces {
+  for (const path of serverPaths(groupsOf(new TypeRegistry()))) {
+    pieces.paths.set(path, JSON.stringify(serverPath(path)));
+  }
+  return pieces;
 }
 
 async function encodedV2(pieces: Pieces): Promise<Buffer> {

@@ -10,7 +10,7 @@ const PRESERVE = 'x-kubernetes-preserve-unknown-fields';
 const EMBEDDED = 'x-kubernetes-embedded-resource';
 const junctors = ['allOf', 'oneOf', 'anyOf', 'not'];
 /** What structural schemas do not keep. */
-const dropped = ['example', 'externalDocs', '$schema', 'id'];
+const dropped = ['$schema', 'id'];
 
 export interface CustomForm {
   readonly isV3: boolean;
@@ -21,7 +21,7 @@ export interface CustomForm {
 }
 
 function plain(schema: Json, { isV3 }: CustomForm): Json {
-  const gone = isV3 ? dropped : [...dropped, ...junctors];
+  const gone = isV3 ? dropped : [...dropped, ...junctors, 'default'];
   return Object.fromEntries(Object.entries(schema).filter(([key]) => !gone.includes(key))) as Json;
 }
 
@@ -36,6 +36,9 @@ function forV2(schema: Json): Json {
     if (out['type'] === 'object') delete out['type'];
   }
   if (out['type'] === 'array' && out['items'] === undefined) delete out['type'];
+  // As upstream: what is required beside values that may be null is not told.
+  const values = out['additionalProperties'];
+  if (isObject(values) && values['nullable'] === true) delete out['required'];
   const properties = out['properties'];
   if (isObject(properties) && Array.isArray(out['required'])) {
     const isNull = (name: unknown): boolean =>

@@ -134,6 +134,12 @@ function nameOf(info: ResourceInfo): string {
   );
 }
 
+/** By which fields custom objects are selected; of built-in kinds nobody says so. */
+function selectable({ customResourceDefinition, selectableFields }: ResourceInfo): Json {
+  if (customResourceDefinition === undefined || selectableFields.length === 0) return {};
+  return { 'x-kubernetes-selectable-fields': selectableFields.map((fieldPath) => ({ fieldPath })) };
+}
+
 function addKind(writer: DefinitionWriter, info: ResourceInfo): string {
   const name = nameOf(info);
   if (info.customResourceDefinition === undefined) writer.ref(info.schema);
@@ -143,6 +149,7 @@ function addKind(writer: DefinitionWriter, info: ResourceInfo): string {
   if (!known.some((one) => JSON.stringify(one) === JSON.stringify(gvk(info))))
     known.push(gvk(info));
   definition['x-kubernetes-group-version-kind'] = known;
+  Object.assign(definition, selectable(info));
   return name;
 }
 
@@ -161,6 +168,7 @@ function addList(writer: DefinitionWriter, info: ResourceInfo, name: string): st
       metadata: writer.ref(typeSchema(`${metaPrefix}.ListMeta`)),
     },
     'x-kubernetes-group-version-kind': [{ ...gvk(info), kind: info.listKind }],
+    ...selectable(info),
   };
   return listName;
 }
