@@ -50,6 +50,28 @@ if (!found.ok) {
     assert.equal(await third.get('/shared'), undefined);
   });
 
+  test('history beyond its bound leaves the memory; lists of it are still answered', async () => {
+    const bounded = { endpoints, historyBytesMax: 4_000 };
+    await openEmpty().then((empty) => empty[Symbol.asyncDispose]());
+    await using store = await openEtcdStore(bounded, env);
+    await put(store, '/kept', 'first');
+    const revision = store.revision();
+    for (let i = 0; i < 100; i++) await put(store, '/hot', 'x'.repeat(100));
+    const old = await store.range({ ...all, revision });
+    assert.deepEqual(
+      old.items.map(({ key }) => key),
+      ['/kept'],
+    );
+    const told: string[] = [];
+    const watcher = (name: string) => ({
+      onEvents: () => void told.push(`${name} event`),
+      onEnd: (why: string) => void told.push(`${name} ${why}`),
+    });
+    store.watch({ ...all, startRevision: revision }, watcher('old'));
+    store.watch({ ...all, startRevision: store.revision() }, watcher('new'));
+    assert.deepEqual(told, ['old compacted', 'new event']);
+  });
+
   test('pages go on at a revision that is older than the store that is asked', async () => {
     await using one = await openEmpty();
     for (let i = 0; i < 4; i++) await put(one, `/k${i}`, 'old');

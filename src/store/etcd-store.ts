@@ -2,6 +2,7 @@
 // keeps in memory (the watch cache), after it has reached the revision that etcd names at that moment.
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { Fault } from '#base/fault.ts';
+import { ownBytes } from '#base/own-bytes.ts';
 import type { Env, Timer } from '#env/env.ts';
 import {
   EtcdClient,
@@ -28,12 +29,19 @@ import type {
 export interface EtcdStoreOptions extends EtcdOptions {
   /** Put before every key on etcd; no one here sees it. */
   readonly prefix?: string | undefined;
+  /** Default 128 MiB. */
+  readonly historyBytesMax?: number | undefined;
 }
 
 const PAGE = 2_000;
 const RECONNECT_MS = 250;
 /** While somebody waits for a revision, etcd is asked how far the watch is. */
 const PROGRESS_MS = 100;
+/**
+ * Superseded versions that stay in memory. Whoever wants to watch from before them has to list again; etcd
+ * itself answers lists of their revisions.
+ */
+const HISTORY_BYTES_MAX = 128 * 1024 * 1024;
 /** Written where etcd cannot be asked how far a watch is; no reader or watcher here sees it. */
 export const ETCD_MARK = '/.strata-reached';
 const EQUAL = 0;
@@ -56,7 +64,7 @@ function closedFault(): Fault {
 function toKeyValue(kv: EtcdKeyValue, key: string): KeyValue {
   return {
     key,
-    value: kv.value ?? new Uint8Array(),
+    value: ownBytes(kv.value ?? new Uint8Array()),
     createRevision: kv.createRevision ?? 0,
     modRevision: kv.modRevision ?? 0,
     version: kv.version ?? 0,
@@ -71,6 +79,7 @@ class EtcdStore implements Store {
   readonly #start: Uint8Array;
   readonly #end: Uint8Array;
   readonly #index = new StoreIndex();
+  readonly #historyBytesMax: number;
   #stream: ClientDuplexStream<EtcdWatchRequest, EtcdWatchResponse> | undefined;
   #waiting: Waiting[] = [];
   #fresh: Promise<void> | undefined;
@@ -84,6 +93,7 @@ class EtcdStore implements Store {
     this.#client = new EtcdClient(options);
     this.#env = env;
     this.#prefix = options.prefix ?? '';
+    this.#historyBytesMax = options.historyBytesMax ?? HISTORY_BYTES_MAX;
     this.#start = encoder.encode(`${this.#prefix}/`);
     this.#end = prefixEndBytes(`${this.#prefix}/`);
   }
@@ -318,10 +328,17 @@ class EtcdStore implements Store {
       if (changes.length === 0) this.#index.advance(revision);
       else if (revision > this.#index.revision) this.#index.apply(revision, changes);
     }
+    this.#boundHistory();
     // A response without events tells how far the watch is; the one that tells its creation does not.
     if (events.length === 0 && response.created !== true)
       this.#index.advance(response.header?.revision ?? 0);
     this.#reached();
+  }
+
+  /** Forgets a quarter at a time, so that it is seldom done. */
+  #boundHistory(): void {
+    if (this.#index.historyBytes <= this.#historyBytesMax) return;
+    this.#index.compact(this.#index.revisionBefore((this.#historyBytesMax * 3) / 4));
   }
 
   #onBroken(stream: object, reason: string): void {

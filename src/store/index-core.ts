@@ -1,6 +1,7 @@
 // The store's state in memory: every key's versions since the last compaction, the log of events, and
 // the watchers. Both engines share it; they differ in when a change counts as done.
 import { Fault } from '#base/fault.ts';
+import { ownBytes } from '#base/own-bytes.ts';
 import { SortedKeys } from './sorted-keys.ts';
 import type {
   KeyValue,
@@ -17,7 +18,12 @@ interface Tombstone {
   readonly deletedAt: Revision;
 }
 
-type Version = KeyValue | Tombstone;
+/** A superseded version whose value is on disk alone. */
+interface Shelved {
+  readonly shelvedAt: Revision;
+}
+
+type Version = KeyValue | Tombstone | Shelved;
 
 export interface Change {
   readonly key: string;
@@ -33,7 +39,18 @@ export interface Forgotten {
 
 interface LogEntry {
   readonly revision: Revision;
-  readonly events: readonly StoreEvent[];
+  /** Only the keys of what was shelved. */
+  readonly events: readonly (StoreEvent | string)[];
+  /** Of the versions that it superseded. */
+  readonly bytes: number;
+}
+
+/** Where superseded versions are that do not stay in memory. */
+export interface Shelf {
+  /** Bytes of superseded versions that stay in memory. */
+  readonly bytesMax: number;
+  /** A version that the index still knows, by its revision. */
+  read(key: string, revision: Revision): KeyValue;
 }
 
 interface Watch {
@@ -44,11 +61,28 @@ interface Watch {
   readonly from: Revision;
 }
 
+/** What a version costs beside its value, about. */
+const VERSION_BYTES = 200;
+
 const isLive = (version: Version | undefined): version is KeyValue =>
   version !== undefined && 'value' in version;
 
-const revisionOf = (version: Version): Revision =>
-  'value' in version ? version.modRevision : version.deletedAt;
+const isTombstone = (version: Version | undefined): version is Tombstone =>
+  version !== undefined && 'deletedAt' in version;
+
+function revisionOf(version: Version): Revision {
+  if ('value' in version) return version.modRevision;
+  return 'deletedAt' in version ? version.deletedAt : version.shelvedAt;
+}
+
+const keyOf = (event: StoreEvent | string): string =>
+  typeof event === 'string' ? event : event.kind === 'put' ? event.kv.key : event.key;
+
+function bytesOf(events: readonly StoreEvent[]): number {
+  let bytes = 0;
+  for (const { previous } of events) bytes += VERSION_BYTES + (previous?.value.length ?? 0);
+  return bytes;
+}
 
 /** What a transaction sees: the index, with what earlier transactions of its batch did on top. */
 export type Overlay = Map<string, KeyValue | undefined>;
@@ -62,9 +96,19 @@ export class StoreIndex {
   /** Keys with more than one version, or with none that is live: what a compaction has to look at. */
   readonly #superseded = new Set<string>();
   readonly #watches = new Set<Watch>();
+  readonly #shelf: Shelf | undefined;
   #log: LogEntry[] = [];
+  /** Entries of the log whose events were shelved: the first ones. */
+  #shelved = 0;
+  /** Of the others. */
+  #bytes = 0;
   #revision: Revision = 1;
   #compacted: Revision = 0;
+
+  /** Without a shelf all history stays in memory. */
+  constructor(shelf?: Shelf) {
+    this.#shelf = shelf;
+  }
 
   get revision(): Revision {
     return this.#revision;
@@ -106,7 +150,7 @@ export class StoreIndex {
       }
       const kv: KeyValue = {
         key: op.key,
-        value: op.value,
+        value: ownBytes(op.value),
         createRevision: before?.createRevision ?? revision,
         modRevision: revision,
         version: (before?.version ?? 0) + 1,
@@ -130,10 +174,72 @@ export class StoreIndex {
         events.push({ kind: 'delete', key, modRevision: revision, previous });
     }
     this.#revision = revision;
-    this.#log.push({ revision, events });
+    const bytes = bytesOf(events);
+    this.#log.push({ revision, events, bytes });
+    this.#bytes += bytes;
     for (const watch of this.#watches) {
       if (revision >= watch.from) deliver(watch, events, revision);
     }
+    // What readers made of it is as large as the value, and hardly ever wanted again.
+    for (const { previous } of events) if (previous !== undefined) previous.memo = undefined;
+    this.#shelve();
+  }
+
+  /** Bytes of superseded versions in memory. */
+  get historyBytes(): number {
+    return this.#bytes;
+  }
+
+  /** The revision up to which history is to be forgotten so that so many bytes of it are left. */
+  revisionBefore(bytesLeft: number): Revision {
+    let bytes = this.#bytes;
+    for (const entry of this.#log) {
+      if (bytes <= bytesLeft) return entry.revision - 1;
+      bytes -= entry.bytes;
+    }
+    return this.#revision;
+  }
+
+  /** The oldest history beyond the bound leaves the memory; it is read from the shelf when it is asked for. */
+  #shelve(): void {
+    const shelf = this.#shelf;
+    if (shelf === undefined) return;
+    while (this.#bytes > shelf.bytesMax) {
+      const entry = this.#log[this.#shelved] as LogEntry;
+      for (const event of entry.events) this.#shelveVersion(event as StoreEvent);
+      const keys = [...new Set(entry.events.map(keyOf))];
+      this.#log[this.#shelved] = { revision: entry.revision, events: keys, bytes: 0 };
+      this.#bytes -= entry.bytes;
+      this.#shelved += 1;
+    }
+  }
+
+  /** The version that the event superseded. */
+  #shelveVersion({ previous }: StoreEvent): void {
+    if (previous === undefined) return;
+    const versions = this.#versions.get(previous.key);
+    if (!Array.isArray(versions)) return;
+    const at = indexOf(versions, previous.modRevision);
+    if (versions[at] === previous) versions[at] = { shelvedAt: previous.modRevision };
+  }
+
+  /** The events of an entry of the log that concern a range; those that were shelved as they happened. */
+  #eventsOf({ revision, events }: LogEntry, { start, end }: Watch): StoreEvent[] {
+    const found: StoreEvent[] = [];
+    for (const one of events) {
+      const key = keyOf(one);
+      if (key < start || key >= end) continue;
+      const event = typeof one === 'string' ? this.#past(key, revision) : one;
+      if (event !== undefined) found.push(event);
+    }
+    return found;
+  }
+
+  #past(key: string, revision: Revision): StoreEvent | undefined {
+    const kv = this.#at(key, revision);
+    const previous = this.#at(key, revision - 1);
+    if (kv !== undefined) return { kind: 'put', kv, previous };
+    return previous && { kind: 'delete', key, modRevision: revision, previous };
   }
 
   /** For loading: a version of the past, in order of revisions; tells nobody. */
@@ -189,8 +295,9 @@ export class StoreIndex {
     }
     const watch: Watch = { start, end, watcher, from: Math.max(startRevision, this.#revision + 1) };
     for (let at = this.#logIndex(startRevision); at < this.#log.length; at++) {
-      const { revision, events } = this.#log[at] as LogEntry;
-      deliver(watch, events, revision);
+      const entry = this.#log[at] as LogEntry;
+      const events = this.#eventsOf(entry, watch);
+      if (events.length > 0) watcher.onEvents(events, entry.revision);
     }
     this.#watches.add(watch);
     return { cancel: () => void this.#watches.delete(watch) };
@@ -201,7 +308,10 @@ export class StoreIndex {
     if (revision <= this.#compacted) return [];
     if (revision > this.#revision) throw futureRevision(revision, this.#revision);
     this.#compacted = revision;
-    this.#log = this.#log.slice(this.#logIndex(revision + 1));
+    const gone = this.#logIndex(revision + 1);
+    for (const { bytes } of this.#log.slice(0, gone)) this.#bytes -= bytes;
+    this.#log = this.#log.slice(gone);
+    this.#shelved = Math.max(0, this.#shelved - gone);
     return this.#forget();
   }
 
@@ -219,7 +329,7 @@ export class StoreIndex {
     while (keepFrom > 0 && revisionOf(versions[keepFrom] as Version) > revision) keepFrom -= 1;
     const kept = versions.slice(Math.max(0, keepFrom));
     const first = kept[0];
-    if (first !== undefined && !isLive(first) && revisionOf(first) <= revision) kept.shift();
+    if (isTombstone(first) && revisionOf(first) <= revision) kept.shift();
     const [only] = kept;
     // One transaction may have made several versions; they are one revision of the key.
     const keptFrom = only === undefined ? Infinity : revisionOf(only);
@@ -268,9 +378,9 @@ export class StoreIndex {
     const versions = found === undefined ? [] : Array.isArray(found) ? found : [found];
     for (let i = versions.length - 1; i >= 0; i--) {
       const version = versions[i];
-      if (version !== undefined && revisionOf(version) <= revision) {
-        return isLive(version) ? version : undefined;
-      }
+      if (version === undefined || revisionOf(version) > revision) continue;
+      if (isTombstone(version)) return undefined;
+      return isLive(version) ? version : this.#shelf?.read(key, version.shelvedAt);
     }
     return undefined;
   }
@@ -297,9 +407,21 @@ function futureRevision(revision: Revision, current: Revision): Fault {
   return new Fault({ code: 'future-revision', revision, current }, message);
 }
 
+/** The first version of that revision. */
+function indexOf(versions: readonly Version[], revision: Revision): number {
+  let low = 0;
+  let high = versions.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (revisionOf(versions[middle] as Version) < revision) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 function deliver(watch: Watch, events: readonly StoreEvent[], revision: Revision): void {
   const inRange = events.filter((event) => {
-    const key = event.kind === 'put' ? event.kv.key : event.key;
+    const key = keyOf(event);
     return key >= watch.start && key < watch.end;
   });
   if (inRange.length > 0) watch.watcher.onEvents(inRange, revision);

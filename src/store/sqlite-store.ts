@@ -1,6 +1,6 @@
 // The embedded store: SQLite with a write-ahead log that is synced after each commit. Transactions
 // that arrive while the one before is being synced are one commit (group commit); none is visible or
-// acknowledged before it is on disk. Reads never touch the disk.
+// acknowledged before it is on disk. Reads do not touch the disk, but for history beyond what stays in memory.
 import { closeSync, fdatasync, fsyncSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
@@ -29,6 +29,14 @@ const BATCH_MAX = 512;
 
 /** Versions that a compaction takes off the disk at a time; writes and reads come between. */
 const COMPACT_SLICE = 500;
+
+/** Superseded versions that stay in memory, for watches that resume and lists that go on. */
+const HISTORY_BYTES_MAX = 32 * 1024 * 1024;
+
+export interface SqliteStoreOptions {
+  /** Default 32 MiB; what is beyond is read from the disk when it is asked for. */
+  readonly historyBytesMax?: number | undefined;
+}
 
 const schema = `
   CREATE TABLE IF NOT EXISTS version (
@@ -74,7 +82,8 @@ class SqliteStore implements Store {
   readonly #insert: StatementSync;
   readonly #delete: StatementSync;
   readonly #note: StatementSync;
-  readonly #index = new StoreIndex();
+  readonly #past: StatementSync;
+  readonly #index: StoreIndex;
   #waiting: Waiting[] = [];
   readonly #log: number;
   #isScheduled = false;
@@ -85,8 +94,12 @@ class SqliteStore implements Store {
   /** What a compaction was to take off the disk when its process ended. */
   #leftOver: Forgotten[] = [];
 
-  constructor(path: string) {
+  constructor(path: string, { historyBytesMax = HISTORY_BYTES_MAX }: SqliteStoreOptions) {
     this.#path = path;
+    this.#index = new StoreIndex({
+      bytesMax: historyBytesMax,
+      read: (key, revision) => this.#readPast(key, revision),
+    });
     // Others may read the file (backups), none may write it.
     this.#lock = lockStore(path);
     this.#database = new DatabaseSync(path);
@@ -101,7 +114,19 @@ class SqliteStore implements Store {
     );
     this.#delete = this.#database.prepare('DELETE FROM version WHERE revision = ? AND key = ?');
     this.#note = this.#database.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)');
+    this.#past = this.#database.prepare('SELECT * FROM version WHERE revision = ? AND key = ?');
     this.#load();
+  }
+
+  /** A version that is on disk because the index still knows it. */
+  #readPast(key: string, revision: Revision): KeyValue {
+    if (this.#isClosed) throw closedFault('read');
+    try {
+      const { kv } = changeOf(this.#past.get(revision, key) as unknown as Row);
+      return kv as KeyValue;
+    } catch (error) {
+      throw diskFault(this.#path, 'read', error);
+    }
   }
 
   /** What is newer than the last compaction is applied as it happened, so that it can be watched. */
@@ -155,11 +180,7 @@ class SqliteStore implements Store {
   }
 
   txn(txn: Txn): Promise<TxnResult> {
-    if (this.#isClosed) {
-      return Promise.reject(
-        new Fault({ code: 'store-closed' }, 'Cannot write: the store is closed'),
-      );
-    }
+    if (this.#isClosed) return Promise.reject(closedFault('write'));
     return new Promise((done, fail) => {
       this.#waiting.push({ txn, done, fail });
       this.#schedule();
@@ -288,6 +309,9 @@ class SqliteStore implements Store {
   }
 }
 
+const closedFault = (action: string): Fault =>
+  new Fault({ code: 'store-closed' }, `Cannot ${action}: the store is closed`);
+
 function syncFolder(folder: string): void {
   const descriptor = openSync(folder, 'r');
   try {
@@ -303,9 +327,12 @@ function lastOfEachKey(changes: readonly Change[]): Iterable<Change> {
 }
 
 /** Fault `disk-permission`, `disk-full`, `disk-io` or `store-locked`, with the path. */
-export async function openSqliteStore(path: string): Promise<Store> {
+export async function openSqliteStore(
+  path: string,
+  options: SqliteStoreOptions = {},
+): Promise<Store> {
   try {
-    return new SqliteStore(path);
+    return new SqliteStore(path, options);
   } catch (error) {
     if (error instanceof Fault) throw error;
     throw diskFault(path, 'open', error);

@@ -1,5 +1,6 @@
 // API objects in the store: keys as kube-apiserver has them, each object serialised once. The stored
 // bytes have no resourceVersion; it is put in where they are sent, so that nothing is encoded again.
+import { ownBytes } from '#base/own-bytes.ts';
 import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { decodeEnvelope, encodeObject, isProtobuf } from '#kube/types/protobuf.ts';
@@ -216,7 +217,7 @@ const COMMA = 0x2c;
 function jsonOf(info: ResourceInfo, kv: KeyValue): Buffer {
   if (info.codec !== undefined) {
     const form = formOf(info, kv);
-    form.json ??= serialize(form.object) as Buffer;
+    form.json ??= ownBytes(serialize(form.object)) as Buffer;
     return form.json;
   }
   const { value } = kv;
@@ -227,11 +228,10 @@ function jsonOf(info: ResourceInfo, kv: KeyValue): Buffer {
   if (bytes.length > head.length && bytes.compare(head, 0, head.length, 0, head.length) === 0)
     return bytes;
   const memo = memoOf(kv);
-  memo.json ??= serialize({
-    ...parse(value),
-    kind: info.kind,
-    apiVersion: apiVersionOf(info),
-  }) as Buffer;
+  const { kind } = info;
+  memo.json ??= ownBytes(
+    serialize({ ...parse(value), kind, apiVersion: apiVersionOf(info) }),
+  ) as Buffer;
   return memo.json;
 }
 
@@ -317,7 +317,7 @@ export function protobufBytes(
     metadata: { ...object.metadata, resourceVersion: String(revision ?? kv.modRevision) },
   });
   if (isOwn && bytes !== undefined) {
-    memo.protobuf = bytes;
+    memo.protobuf = ownBytes(bytes);
     memo.protobufInfo = info;
   }
   return bytes;
