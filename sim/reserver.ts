@@ -60,7 +60,7 @@ export class Reserver {
     const draft: Draft = { agentId, operations: [], left: offered };
     const { random } = this.#world;
     for (const { id, role } of holdingsOf(offered.toWire()).values()) {
-      if (role === this.#plan.role && id.startsWith(this.#plan.name)) this.#there.set(id, agentId);
+      if (role === this.#plan.role && this.#isMine(id)) this.#there.set(id, agentId);
     }
     if (!this.#plan.isReserving) return draft;
     if (!isLeaving && this.#asked >= OPERATIONS_MAX) return draft;
@@ -78,7 +78,7 @@ export class Reserver {
   }
 
   #partings(draft: Draft): Offer_Operation[] {
-    const mine = this.#own(draft).filter(({ id }) => id.startsWith(this.#plan.name));
+    const mine = this.#own(draft).filter(({ id }) => this.#isMine(id));
     return mine.flatMap((holding) => {
       return holding.volumes.length > 0 || isWhole(holding) ? [parting(holding)] : [];
     });
@@ -150,7 +150,7 @@ export class Reserver {
     const isDone = state === 'OPERATION_FINISHED';
     for (const id of idsOf(noted.operation)) {
       if (noted.type === 'RESERVE') this.#isMade(noted, id, isDone);
-      else if (noted.type === 'UNRESERVE' && !isDone && !this.#unmade.has(id)) {
+      else if (noted.type === 'UNRESERVE' && !isDone && this.#isMine(id) && !this.#unmade.has(id)) {
         this.#there.set(id, noted.agentId);
       }
     }
@@ -174,6 +174,11 @@ export class Reserver {
   /** It was taken for not made, and is there after all, unless it was given up meanwhile. */
   #recall({ agentId }: NotedOperation, id: string): void {
     if (!this.#world.observer.holdings.isGivenUp(id)) this.#there.set(id, agentId);
+  }
+
+  /** Not of another framework of its role. */
+  #isMine(id: string): boolean {
+    return id.startsWith(this.#plan.name);
   }
 
   #nextId(kind: string): string {
