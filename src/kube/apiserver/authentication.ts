@@ -33,6 +33,8 @@ interface Peer {
   readonly name: string;
   readonly user: UserInfo;
   readonly isProxy: boolean;
+  /** When its certificate ends; absent for components in this process. */
+  readonly endsMs?: number;
 }
 
 const peers = new WeakMap<TLSSocket, Peer>();
@@ -47,7 +49,7 @@ function peerOf(socket: TLSSocket, trust: RequestHeaderTrust | undefined): Peer 
   const known = peers.get(socket);
   if (known !== undefined) return known;
   if (!socket.authorized) return undefined;
-  const { subject, raw } = socket.getPeerCertificate();
+  const { subject, raw, valid_to: validTo } = socket.getPeerCertificate();
   const name = listOf(subject?.CN as string | string[] | undefined)[0];
   if (name === undefined) return undefined;
   const user = authenticated(name, listOf(subject.O as string | string[] | undefined));
@@ -57,7 +59,8 @@ function peerOf(socket: TLSSocket, trust: RequestHeaderTrust | undefined): Peer 
     certificate !== undefined &&
     trust !== undefined &&
     certificate.checkIssued(new X509Certificate(trust.caCert));
-  const peer = { name, user: { ...user, extra: { [CREDENTIAL_ID]: [id] } }, isProxy };
+  const endsMs = Date.parse(validTo);
+  const peer = { name, user: { ...user, extra: { [CREDENTIAL_ID]: [id] } }, isProxy, endsMs };
   peers.set(socket, peer);
   return peer;
 }
@@ -118,6 +121,7 @@ export class Authenticator {
   readonly #lookup: Lookup;
   readonly #now: () => number;
   readonly #requestHeader: RequestHeaderTrust | undefined;
+  readonly #onCertificate: ((endsMs: number) => void) | undefined;
 
   constructor(options: {
     tokens: TokenAuthority;
@@ -125,7 +129,10 @@ export class Authenticator {
     now: () => number;
     requestHeader?: RequestHeaderTrust | undefined;
     authentication?: Authentication | undefined;
+    /** Told of every request with a certificate, when that ends. */
+    onCertificate?: ((endsMs: number) => void) | undefined;
   }) {
+    this.#onCertificate = options.onCertificate;
     if (options.authentication !== undefined) this.use(options.authentication);
     this.#requestHeader = options.requestHeader;
     this.#tokens = options.tokens;
@@ -185,6 +192,7 @@ export class Authenticator {
     const { headers, rawHeaders, url = '/' } = request;
     const trust = this.#requestHeader;
     const peer = peerOf(socket, trust);
+    if (peer?.endsMs !== undefined) this.#onCertificate?.(peer.endsMs);
     if (peer?.isProxy === false) return peer.user;
     if (peer !== undefined && trust !== undefined) {
       const { allowedNames } = trust;

@@ -15,6 +15,11 @@ export function addressAt(cidr: string, index: number): string | undefined {
   return index < size - 1 ? toText(toNumber(base) + index) : undefined;
 }
 
+/** Without the network's own address and the last one. */
+export function addressCount(cidr: string): number {
+  return Math.max(0, 2 ** (32 - Number(cidr.split('/')[1] ?? '32')) - 2);
+}
+
 export function isInside(cidr: string, ip: string): boolean {
   const [base = '0.0.0.0', bits = '32'] = cidr.split('/');
   const offset = toNumber(ip) - toNumber(base);

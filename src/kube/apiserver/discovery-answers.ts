@@ -12,6 +12,7 @@ import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
 import { packedIfLong, sendBytes, sendValue, type Exchange } from './bodies.ts';
 import { unknownResource } from './faults.ts';
+import { Counter } from './metrics/metric-set.ts';
 import {
   isRoutable,
   mediaTypes,
@@ -56,6 +57,8 @@ export class DiscoveryAnswers {
   /** Until a resource comes or goes. */
   readonly #aggregated = new Map<string, Aggregated>();
 
+  readonly #made = new Counter('aggregator_discovery_aggregation_count_total');
+
   constructor(registry: TypeRegistry, aggregation: Aggregation) {
     this.#registry = registry;
     this.#aggregation = aggregation;
@@ -77,6 +80,10 @@ export class DiscoveryAnswers {
     if (form === undefined) throw notAccepted(types);
     exchange.accepted = acceptedOf(form);
     sendValue(exchange, document);
+  }
+
+  metrics(): string[] {
+    return this.#made.lines();
   }
 
   #isRoute(path: string): boolean {
@@ -130,6 +137,7 @@ export class DiscoveryAnswers {
     const known = this.#aggregated.get(path);
     const isAlone = this.#aggregation.remotes.length === 0;
     if (known !== undefined && isAlone) return known;
+    this.#made.add();
     const which = path === '/api' ? 'core' : 'groups';
     const value = aggregatedDocument(this.#registry, which, this.#aggregation);
     const text = JSON.stringify(value);

@@ -43,6 +43,7 @@ import { Health, type Stage } from './health.ts';
 import { build, pathOfNothing, PublicPaths } from './public-paths.ts';
 import { attemptedBy, checkRoute, reviewResources } from './routes.ts';
 import { InternalMetrics } from './metrics/internals.ts';
+import { AllocationMetrics } from './metrics/allocations.ts';
 import { ObjectCounts } from './metrics/object-counts.ts';
 import { measureRequest } from './metrics/measure-request.ts';
 import { RequestMetrics } from './metrics/request-metrics.ts';
@@ -189,6 +190,7 @@ export class Handler {
       now: () => env.clock.now(),
       requestHeader: options.requestHeader,
       authentication: options.access?.authentication,
+      onCertificate: (endsMs) => this.#server.certificate((endsMs - env.clock.now()) / 1_000),
     });
     const isSynced = (): boolean => this.#isLoaded;
     const { isCertificateValid } = options;
@@ -203,6 +205,11 @@ export class Handler {
         server: this.#server,
         internals: this.#internals,
         objects: new ObjectCounts(store, registry, () => env.clock.monotonicMs()),
+        allocations: new AllocationMetrics(
+          () => this.resources.list('', 'services', undefined),
+          serviceCidr,
+          () => env.clock.monotonicMs(),
+        ),
         aggregation: this.#aggregation,
         flows: this.#flows,
         startedMs: env.clock.now(),

@@ -12,6 +12,7 @@ import { unknownResource } from './faults.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
 import type { Health } from './health.ts';
 import type { InternalMetrics } from './metrics/internals.ts';
+import type { AllocationMetrics } from './metrics/allocations.ts';
 import type { ObjectCounts } from './metrics/object-counts.ts';
 import { metricPage } from './metrics/page.ts';
 import { isRoutable, notRouted } from './negotiation.ts';
@@ -57,6 +58,7 @@ export interface PublicPathsOptions {
   readonly server: ServerMetrics;
   readonly internals: InternalMetrics;
   readonly objects: ObjectCounts;
+  readonly allocations: AllocationMetrics;
   readonly aggregation: Aggregation;
   readonly flows: FlowControl;
   readonly startedMs: number;
@@ -78,6 +80,7 @@ export class PublicPaths {
   readonly #server: ServerMetrics;
   readonly #internals: InternalMetrics;
   readonly #objects: ObjectCounts;
+  readonly #allocations: AllocationMetrics;
   readonly #aggregation: Aggregation;
   readonly #flows: FlowControl;
   readonly #env: Pick<Env, 'clock' | 'random'>;
@@ -101,6 +104,7 @@ export class PublicPaths {
     this.#server = options.server;
     this.#internals = options.internals;
     this.#objects = options.objects;
+    this.#allocations = options.allocations;
     this.#tokens = options.tokens;
     this.#aggregation = options.aggregation;
     this.#flows = options.flows;
@@ -223,6 +227,8 @@ export class PublicPaths {
       ...this.#server.lines(),
       ...this.#internals.lines(),
       ...(await this.#objects.lines()),
+      ...(await this.#allocations.lines()),
+      ...this.#discovery.metrics(),
       ...this.#health.lines(),
       ...this.#aggregation.metrics(),
       ...this.#flows.metrics(),

@@ -3,8 +3,10 @@ import { randomOf } from '#test/support/store-history/workload.ts';
 import { mutated } from './mutate.ts';
 import type { Target } from './targets.ts';
 
-/** Longer than any good answer takes, even on a busy machine. */
+/** Of the processor: more than any good answer takes, however busy the machine is. */
 const SLOW_MS = 3_000;
+/** Of the clock, for what waits and does nothing. */
+const HUNG_MS = 60_000;
 const FINDINGS_MAX = 10;
 const HEAP_GROWTH_MAX = 512 * 1024 * 1024;
 
@@ -19,6 +21,7 @@ export interface Finding {
 export interface FuzzResult {
   readonly target: string;
   readonly inputs: number;
+  /** Of the processor. */
   readonly slowestMs: number;
   readonly findings: readonly Finding[];
 }
@@ -42,15 +45,18 @@ export async function fuzz(
     // Each input by a generator of its own, so that one may be made again alone.
     const input = mutated(randomOf(seed * 1_000_003 + index), target.seeds, target.words);
     const startedAt = performance.now();
+    const before = process.cpuUsage();
     let why: string | undefined;
     try {
       why = await target.run(input);
     } catch (error) {
       why = `threw ${String((error as Error).stack).slice(0, 800)}`;
     }
-    const ms = performance.now() - startedAt;
+    const { user, system } = process.cpuUsage(before);
+    const ms = (user + system) / 1_000;
     slowestMs = Math.max(slowestMs, ms);
     if (ms > SLOW_MS) why ??= `took ${Math.round(ms)} ms`;
+    if (performance.now() - startedAt > HUNG_MS) why ??= 'hung';
     if (why !== undefined) findings.push({ target: target.name, seed, index, why, input });
     if (findings.length >= FINDINGS_MAX) break;
     if (index % 10_000 === 9_999) {

@@ -1,6 +1,13 @@
 // What dashboards of Kubernetes look for beside requests: who got in, what was allowed, what is deprecated and
 // still asked for, the process and its version. Names and labels of kube-apiserver v1.37.
 import { readdirSync, readFileSync } from 'node:fs';
+import { Histogram } from './metric-set.ts';
+
+const [HOUR, DAY] = [3_600, 86_400];
+/** From half an hour to a year. */
+const CERTIFICATE_SECONDS = [0, HOUR / 2, HOUR, 2 * HOUR, 6 * HOUR, 12 * HOUR].concat(
+  [1, 2, 4, 7, 30, 90, 180, 360].map((days) => days * DAY),
+);
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -27,15 +34,24 @@ export const authorizationResult = (kind: 'allow' | 'deny' | 'none'): string =>
 
 export class ServerMetrics {
   readonly #counters = new Map<string, Map<string, number>>();
+  readonly #certificates = new Histogram(
+    'apiserver_client_certificate_expiration_seconds',
+    [],
+    CERTIFICATE_SECONDS,
+  );
   readonly #version: Labels;
   readonly #startedAt: number;
 
   constructor(version: Labels, startedAtMs: number) {
     this.#version = version;
     this.#startedAt = startedAtMs / 1_000;
-    for (const name of ['apiserver_audit_event_total', 'apiserver_tls_handshake_errors_total']) {
-      this.#counters.set(name, new Map([['', 0]]));
-    }
+    // A request whose event cannot be written down is carried out all the same: none is rejected.
+    const names = [
+      'audit_event_total',
+      'audit_requests_rejected_total',
+      'tls_handshake_errors_total',
+    ];
+    for (const name of names) this.#counters.set(`apiserver_${name}`, new Map([['', 0]]));
   }
 
   #count(name: string, labels: Labels): void {
@@ -48,6 +64,11 @@ export class ServerMetrics {
     this.#count('authentication_attempts', { result: 'success' });
     const username = WELL_KNOWN.test(user) ? user : 'other';
     this.#count('authenticated_user_requests', { username });
+  }
+
+  /** Of the certificate that a client came with; negative: not valid any more. */
+  certificate(secondsLeft: number): void {
+    this.#certificates.observe([], secondsLeft);
   }
 
   unauthenticated(): void {
@@ -91,6 +112,7 @@ export class ServerMetrics {
         `# TYPE ${name} ${kinds[name] ?? 'counter'}`,
         ...[...values].map(([labels, value]) => line(name, labels, value)),
       ]),
+      ...this.#certificates.lines(),
       '# TYPE kubernetes_build_info gauge',
       line('kubernetes_build_info', text(this.#version), 1),
       '# TYPE version_info gauge',
