@@ -3,7 +3,7 @@
 import './early-signals.ts';
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
-import { startSmallPart } from './lean-heap.ts';
+import { startLargePart, startSmallPart } from './lean-heap.ts';
 
 const isBundle = import.meta.filename.endsWith('.js');
 
@@ -12,5 +12,6 @@ if (process.argv[2] === 'agent') startSmallPart();
 // What was compiled once is read the next time: a fifth of the processor time of a start. It lies with the bundle,
 // which others cannot write to; where nobody can, or it does not fit, everything is compiled as ever.
 else if (isBundle) enableCompileCache(join(import.meta.dirname, 'compile-cache'));
+if (process.argv[2] === 'master') startLargePart();
 
 await import('./program.ts');
