@@ -4,7 +4,7 @@ import { assert } from '#base/assert.ts';
 import { isReserved, reservationRole } from '#mesos/resources/kinds.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import { resourcesText } from '#mesos/resources/text.ts';
-import type { Agent, AgentFacts } from './decisions.ts';
+import type { Agent, AgentFacts, FrameworkClient } from './decisions.ts';
 import { AgentFilters } from './offer-filters.ts';
 import type { RoleTree } from './role-tree.ts';
 import { Amounts, Rows, type Quantities, type ScalarNames } from './rows.ts';
@@ -22,6 +22,8 @@ export class AgentPool {
   readonly retried = new Set<Agent>();
   /** Active agents that have something worth offering. */
   readonly withFree = new Set<Agent>();
+  /** Grows whenever there is another reason to look. */
+  news = 0;
   /** Row 0: what is free, unreserved and not revocable on all agents together. */
   readonly headroom: Rows;
   readonly #tree: RoleTree;
@@ -147,10 +149,18 @@ export class AgentPool {
     if (agent.isActive && this.#isWorthOffering(agent.free)) {
       this.withFree.add(agent);
       this.dirty.add(agent);
+      this.news += 1;
     } else {
       this.withFree.delete(agent);
       this.dirty.delete(agent);
     }
+  }
+
+  /** It is worth asking these about it again. */
+  retry(agent: Agent, client: FrameworkClient): void {
+    (agent.retry ??= []).push(client);
+    this.retried.add(agent);
+    this.news += 1;
   }
 
   /** What is worth offering changed: little things count from now on. */

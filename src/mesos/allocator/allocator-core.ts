@@ -15,6 +15,7 @@ import {
   type Minimums,
 } from './decisions.ts';
 import type { Wish } from './demand.ts';
+import { splitByRole } from './by-role.ts';
 import { explain, type Explanation } from './explain.ts';
 import { AgentPool, anyAgent } from './agent-pool.ts';
 import { ClientPool } from './client-pool.ts';
@@ -112,6 +113,11 @@ export class AllocatorCore {
   get isDirty(): boolean {
     const { dirty, retried } = this.#pool;
     return dirty.size > 0 || this.#clients.eager.size > 0 || retried.size > 0 || this.isMidway;
+  }
+
+  /** Grows with everything that `allocate` is to look at from then on. */
+  get news(): number {
+    return this.#pool.news + this.#clients.news;
   }
 
   /** The last `allocate` stopped before its end. */
@@ -326,8 +332,7 @@ export class AllocatorCore {
     return this.#filters.expire(now, (agent, client) => {
       if (!this.#pool.withFree.has(agent) || this.#pool.dirty.has(agent) || !client.isActive)
         return;
-      (agent.retry ??= []).push(client);
-      this.#pool.retried.add(agent);
+      this.#pool.retry(agent, client);
     });
   }
 
@@ -581,14 +586,4 @@ function take(look: Look | undefined, agentsMax: number): Omit<Look, 'at'> {
 
 function isDone(look: Look | undefined): boolean {
   return look !== undefined && look.at >= look.agents.length;
-}
-
-function splitByRole(resources: Resources): [string, Resources][] {
-  const roles = new Set<string>();
-  resources.every(({ allocation_info }) => roles.add(allocation_info?.role ?? '*') !== undefined);
-  if (roles.size === 1) return [[[...roles][0] ?? '*', resources]];
-  return [...roles].map((role): [string, Resources] => [
-    role,
-    resources.filter((kind) => (kind.allocation_info?.role ?? '*') === role),
-  ]);
 }

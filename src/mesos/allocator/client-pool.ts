@@ -20,6 +20,8 @@ export class ClientPool {
   readonly all: (FrameworkClient | undefined)[] = [];
   /** Something changed for them alone: agents that others left are worth another look. */
   readonly eager = new Set<FrameworkClient>();
+  /** Grows whenever there is another reason to ask one of them. */
+  news = 0;
   /** Denied something because guarantees of others need it. */
   readonly heldByHeadroom = new Set<FrameworkClient>();
   /** Clients with minimums of their own. */
@@ -219,5 +221,6 @@ export class ClientPool {
   beEager(client: FrameworkClient): void {
     client.isEager = true;
     this.eager.add(client);
+    this.news += 1;
   }
 }

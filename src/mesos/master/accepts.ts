@@ -70,8 +70,10 @@ export class AcceptDesk {
     const wellFormed = operations.filter((operation) => this.#isWellFormed(on, operation));
     for (const operation of wellFormed) this.#perform(on, operation, pool);
     const left = pool.left.add(pool.resized);
-    const converted = left.subtract(offered);
     const { allocator } = this.#state;
+    // Tasks turn nothing into something else.
+    const isOnlyUsed = operations.every(({ type }) => type === 'LAUNCH' || type === 'LAUNCH_GROUP');
+    const converted = isOnlyUsed ? Resources.none : left.subtract(offered);
     allocator.recover(framework.id, agent.id, converted);
     allocator.recover(framework.id, agent.id, left.subtract(converted), { refuseMs, now });
   }

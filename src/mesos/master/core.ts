@@ -291,7 +291,10 @@ export class MasterCore {
     this.#offers.allocate(now);
     if (this.state.isAskDue) this.maintenance.ask(now);
     this.#expireFilters(now);
-    if (!this.#offers.isMidway) return this.state.take({ isPatient: true });
+    if (!this.#offers.isMidway) {
+      this.state.ran();
+      return this.state.take({ isPatient: true });
+    }
     this.state.emit({ kind: 'allocate-soon', isPatient: false });
     return this.state.take();
   }

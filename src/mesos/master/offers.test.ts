@@ -1,7 +1,7 @@
 // How offers are told: many in one event, in portions, and nothing that was taken back meanwhile.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { aFramework, TestMaster } from './core-fixture.ts';
+import { aFramework, aTask, TestMaster } from './core-fixture.ts';
 import type { MasterEffect } from './types.ts';
 
 const AGENTS = 1_000;
@@ -69,4 +69,49 @@ test('what is declined is offered again with patience, what is revived at once',
   assert.deepEqual(declined, [{ kind: 'allocate-soon', isPatient: true }]);
   const revived = master.core.call(frameworkId, { type: 'REVIVE' }, master.now);
   assert.deepEqual(revived, [{ kind: 'allocate-soon', isPatient: false }]);
+});
+
+test('what waits with patience is not hastened by what has nothing to do with it', () => {
+  const master = new TestMaster();
+  const pid = 'slave(1)@10.0.0.2:5051';
+  const agentId = master.addAgent(pid);
+  const { connection, frameworkId } = master.subscribe();
+  const offer_ids = master.offersOf(connection).map(({ id }) => id);
+  const launch = { task_infos: [aTask('t', agentId)] };
+  const accept = { offer_ids, operations: [{ type: 'LAUNCH' as const, launch }] };
+  const accepted = master.core.call(frameworkId, { type: 'ACCEPT', accept }, master.now);
+  assert.ok(!('status' in accepted));
+  const runs = accepted.filter(({ kind }) => kind === 'allocate-soon');
+  assert.deepEqual(runs, [{ kind: 'allocate-soon', isPatient: true }]);
+  const pong = { name: 'PongSlaveMessage' as const, body: {} };
+  assert.deepEqual(master.core.onAgentMessage(pid, pong, master.now, 1), []);
+  const other = 'slave(1)@10.0.0.3:5051';
+  master.addAgent(other);
+  const last = master.offersOf(connection).slice(-2);
+  assert.ok(
+    last.some(({ agent_id }) => agent_id.value === agentId),
+    'what was left comes with it',
+  );
+});
+
+test('what changes while a run is under way is looked at by another one', () => {
+  const master = withAgents();
+  const { frameworkId, connection } = master.subscribe();
+  const declined = master.offersOf(connection)[0];
+  assert.ok(declined !== undefined);
+  master.perform(
+    master.core.call(frameworkId, { type: 'SUPPRESS' }, master.now) as readonly MasterEffect[],
+  );
+  const call = { type: 'SUBSCRIBE' as const, subscribe: { framework_info: aFramework() } };
+  master.events.set(10_001, []);
+  const rest = master.offersOf(connection).slice(1);
+  const many = { type: 'DECLINE' as const, decline: { offer_ids: rest.map(({ id }) => id) } };
+  master.core.call(frameworkId, many, master.now);
+  master.core.subscribe(10_001, call, master.now);
+  assert.ok(master.core.allocate(master.now).some(isSoon), 'there is more to do');
+  const late = { type: 'DECLINE' as const, decline: { offer_ids: [declined.id] } };
+  master.core.call(frameworkId, late, master.now);
+  master.perform(master.core.allocate(master.now));
+  const told = new Set(master.offersOf(10_001).map(({ agent_id }) => agent_id.value));
+  assert.equal(told.size, AGENTS);
 });

@@ -34,7 +34,7 @@ export class SharedParts {
 
   /** What a task or an executor asks for: most of a framework's ask for the same. */
   needs(resources: readonly Resource[]): Resource[] {
-    const key = JSON.stringify(resources);
+    const key = needsKey(resources);
     const known = this.#needs.get(key);
     if (known !== undefined) return known;
     // Few of what is asked for by each one alone (its own ports) are asked for again.
@@ -53,4 +53,26 @@ export class SharedParts {
     if (this.#equal.size < PARTS_MAX) this.#equal.set(key, bag);
     return bag;
   }
+}
+
+/** Equal only for equal lists; plain amounts, as nearly all are, have a short one. */
+function needsKey(resources: readonly Resource[]): string {
+  let key = '=';
+  for (const one of resources) {
+    const part = plainKey(one);
+    if (part === undefined) return JSON.stringify(resources);
+    key += part;
+  }
+  return key;
+}
+
+/** Of so much of a name for a role, and nothing else; lengths tell where texts end. */
+function plainKey(resource: Resource): string | undefined {
+  const { name, type, scalar, allocation_info } = resource;
+  const role = allocation_info?.role;
+  if (type !== 'SCALAR' || scalar === undefined || role === undefined) return undefined;
+  let fields = 0;
+  for (const _field in resource) fields += 1;
+  if (fields !== 4) return undefined;
+  return `${name.length}:${name}${scalar.value};${role.length}:${role}`;
 }

@@ -6,8 +6,9 @@ import { LibprocessEndpoint } from '#mesos/libprocess/endpoint.ts';
 import type { Registry, RegistryContent } from '#mesos/registry/registry.ts';
 import type { Principal } from '#mesos/security/principal.ts';
 import { everything, type Approvers } from '#mesos/security/authorizer.ts';
-import { decode, encode } from '#wire/mesos/codec.ts';
+import { decode } from '#wire/mesos/codec.ts';
 import type { QuotaConfig, SchedulerCall } from '#wire/mesos/v1.ts';
+import { AgentEncoder } from './agent-encoder.ts';
 import { MasterCore } from './core.ts';
 import { differingPrincipal } from './call-validation.ts';
 import { DriverLinks } from './drivers.ts';
@@ -38,6 +39,8 @@ const PERSIST_BATCH_MAX = 256;
 const ALLOCATION_MS = 4;
 /** So long a run waits for each event of offers that the run before it sent. */
 const OFFERS_GAP_MS = 1;
+/** At least so long: what was used of an offer, or refused, is offered together with what others give back. */
+const GAP_MS_MIN = 10;
 const GAP_MS_MAX = 500;
 /** A framework may be offered every agent at once: bytes of such an offer, and some. */
 const OFFER_BYTES = 4_096;
@@ -53,6 +56,7 @@ export class MasterShell {
   readonly #streams = new Map<number, EventStream<'SchedulerEvent'>>();
   readonly #drivers: DriverLinks;
   readonly #gate: MessageGate;
+  readonly #encoder = new AgentEncoder();
   /** Each with what it may see. */
   readonly #operators = new Map<EventStream<'MasterEvent'>, Visible>();
   readonly #streamIds = new Map<string, number>();
@@ -378,8 +382,8 @@ export class MasterShell {
         this.#streams.get(effect.connection)?.close();
         break;
       case 'send': {
-        const { name, body } = effect.message;
-        this.libprocess.send(effect.to, `mesos.internal.${name}`, encode(name, body as never));
+        const { to, message } = effect;
+        this.libprocess.send(to, `mesos.internal.${message.name}`, this.#encoder.encode(message));
         break;
       }
       case 'link':
@@ -450,7 +454,8 @@ export class MasterShell {
   #allocateSoon(isPatient: boolean): void {
     this.#wantedAt ??= this.env.clock.monotonicMs();
     if (this.#allocation === 'soon' || (isPatient && this.#allocation !== undefined)) return;
-    const quietUntil = this.#allocatedAt + Math.min(this.#offersSent * OFFERS_GAP_MS, GAP_MS_MAX);
+    const gap = Math.max(this.#offersSent * OFFERS_GAP_MS, GAP_MS_MIN);
+    const quietUntil = this.#allocatedAt + Math.min(gap, GAP_MS_MAX);
     const delay = isPatient ? quietUntil - this.now : 0;
     if (delay > 0) {
       this.#allocation = this.env.timers.after(delay, () => this.#allocate());

@@ -79,6 +79,8 @@ export class MasterState {
   #nextToken = 1;
   readonly #afterwards = new Map<number, (now: number) => void>();
   #effects: MasterEffect[] = [];
+  /** Of the allocator, when the last run was asked for; undefined: there was one since. */
+  #toldNews: number | undefined;
 
   constructor(options: MasterOptions, recovered: readonly AgentInfo[], now: number) {
     this.options = options;
@@ -176,12 +178,21 @@ export class MasterState {
     if (this.standings.has(agentId)) this.eased.add(agentId);
   }
 
+  /** A run is over: what came too late for it is for another one. */
+  ran(): void {
+    this.#toldNews = undefined;
+  }
+
   /** `isPatient`: what there may be to allocate is better gathered for a while. */
   take({ isPatient } = { isPatient: false }): MasterEffect[] {
     const effects = this.#effects;
     this.#effects = [];
+    // Who has been told waits no shorter because something else happens meanwhile.
+    const { isDirty, news } = this.allocator;
+    const isNews = isDirty && news !== this.#toldNews;
     if (this.isAskDue) effects.push({ kind: 'allocate-soon', isPatient: false });
-    else if (this.allocator.isDirty) effects.push({ kind: 'allocate-soon', isPatient });
+    else if (isNews) effects.push({ kind: 'allocate-soon', isPatient });
+    if (isNews) this.#toldNews = news;
     return effects;
   }
 

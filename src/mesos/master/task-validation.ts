@@ -38,8 +38,21 @@ export function isSameExecutor(a: ExecutorInfo, b: ExecutorInfo, frameworkId: st
   return same(plain(a), plain(b)) && held(a).equals(held(b));
 }
 
+/** Lists of resources in which nothing is wrong: most tasks of a framework share theirs. */
+const soundLists = new WeakSet<readonly Resource[]>();
+
 /** Resources of a task or of an executor (`whose`). */
 function validateOwnResources(
+  resources: readonly Resource[],
+  whose: 'Task' | 'Executor',
+): string | undefined {
+  if (soundLists.has(resources)) return undefined;
+  const wrong = wrongResources(resources, whose);
+  if (wrong === undefined) soundLists.add(resources);
+  return wrong;
+}
+
+function wrongResources(
   resources: readonly Resource[],
   whose: 'Task' | 'Executor',
 ): string | undefined {

@@ -80,6 +80,38 @@ function plainKind(kind: Resource): Resource {
   return plain;
 }
 
+/** So many sums and differences of two bags are kept, those of late. */
+const RECENT = 512;
+const ID_MAX = 0x3fff_ffff;
+
+interface Recent {
+  readonly one: Resources;
+  readonly other: Resources;
+  readonly outcome: Resources;
+}
+
+/**
+ * What became of pairs of bags, by their numbers; a later pair takes the place of an earlier one. Agents of one
+ * make are taken from and given back to alike: then they share the bags, and all that is derived from them.
+ */
+class RecentPairs {
+  readonly #pairs: (Recent | undefined)[] = Array.from({ length: RECENT });
+
+  find(at: number, one: Resources, other: Resources): Resources | undefined {
+    const found = this.#pairs[at % RECENT];
+    return found?.one === one && found.other === other ? found.outcome : undefined;
+  }
+
+  keep(at: number, pair: Recent): Resources {
+    this.#pairs[at % RECENT] = pair;
+    return pair.outcome;
+  }
+}
+
+const recentSums = new RecentPairs();
+const recentDifferences = new RecentPairs();
+let lastId = 0;
+
 /** Derived bags kept with the one they come from; more are made anew each time. */
 const ALLOCATED_KEPT_MAX = 32;
 
@@ -88,6 +120,8 @@ const keptBags = new WeakMap<readonly Resource[], Resources>();
 export class Resources {
   static readonly none = new Resources(new Map());
   readonly #entries: ReadonlyMap<string, Entry>;
+  /** Of few others at a time. */
+  readonly #id = (lastId = (lastId + 1) & ID_MAX);
   /** Derived values, made once: bags are immutable and the same one is offered again and again. */
   #wire: Resource[] | undefined;
   #preRefinement: Resource[] | undefined;
@@ -161,15 +195,25 @@ export class Resources {
   add(other: Resources): Resources {
     if (other.isEmpty) return this;
     if (this.isEmpty) return other;
+    const at = this.#with(other);
+    const known = recentSums.find(at, this, other);
+    if (known !== undefined) return known;
     const entries = new Map(this.#entries);
     for (const entry of other.#entries.values()) addEntry(entries, entry);
-    return new Resources(entries);
+    return recentSums.keep(at, { one: this, other, outcome: new Resources(entries) });
+  }
+
+  #with(other: Resources): number {
+    return this.#id * 31 + other.#id;
   }
 
   /** What is left; amounts that are not there are not owed. */
   subtract(other: Resources): Resources {
     if (other.isEmpty || this.isEmpty) return this;
     if (other === this) return Resources.none;
+    const at = this.#with(other);
+    const known = recentDifferences.find(at, this, other);
+    if (known !== undefined) return known;
     const entries = new Map(this.#entries);
     for (const [key, entry] of other.#entries) {
       const mine = entries.get(key);
@@ -178,7 +222,7 @@ export class Resources {
       if (isEmptyEntry(left)) entries.delete(key);
       else entries.set(key, left);
     }
-    return new Resources(entries);
+    return recentDifferences.keep(at, { one: this, other, outcome: new Resources(entries) });
   }
 
   contains(other: Resources): boolean {
