@@ -22,6 +22,7 @@ const folders: Readonly<Record<string, string>> = {
 };
 
 const ROWS_MIN = 200;
+const AGENT_ROWS_MIN = 60;
 
 const page = readFileSync(join(root, 'docs/operating/mesos-inventory.md'), 'utf8');
 const rows = page
@@ -64,4 +65,47 @@ test('every row has tests or a reason, and there are as many rows as there were'
   const bare = rows.filter(([, by = '']) => by.trim() === '' || by.includes('MISSING'));
   assert.deepEqual(bare, []);
   assert.ok(rows.length >= ROWS_MIN, `${rows.length} rows`);
+});
+
+// ---- the agent's page, which names files whole
+
+const agentRows = readFileSync(join(root, 'docs/operating/mesos-agent-inventory.md'), 'utf8')
+  .split('\n')
+  .filter((line) => line.startsWith('| ') && !/^\| (---|what \| shown by)/.test(line))
+  .map((line) => line.slice(2, -2).split(' | '));
+
+/** A name without a folder lies beside the one before it. */
+function agentFiles(by: string): string[] {
+  let folder = '';
+  return codes(by)
+    .filter((code) => code.endsWith('.test.ts'))
+    .map((code) => {
+      const path = code.replace(/^C\//, 'test/conformance/').replace(/^M\//, 'src/mesos/');
+      if (!path.includes('/')) return join(root, folder, path);
+      folder = path.slice(0, path.lastIndexOf('/'));
+      return join(root, path);
+    });
+}
+
+test("every row of the agent's page names tests that are there, or a reason", () => {
+  const wrong = agentRows.flatMap(([what = '', by = '']) => {
+    const files = agentFiles(by);
+    if (files.length === 0) return by.startsWith('not here: ') ? [] : [what];
+    return files.filter((file) => !existsSync(file));
+  });
+  assert.deepEqual(wrong, []);
+  assert.ok(agentRows.length >= AGENT_ROWS_MIN, `${agentRows.length} rows`);
+});
+
+test("flags, variables and calls of a row of the agent's page are named by its tests", () => {
+  const unnamed = agentRows.flatMap(([what = '', by = '']) => {
+    const files = agentFiles(by).filter(existsSync);
+    if (files.length === 0) return [];
+    const text = files.map((file) => readFileSync(file, 'utf8')).join('\n');
+    return codes(what)
+      .filter((code) => /^(--\w+|MESOS_\w+|\w+Message)$/.test(code))
+      .map((code) => code.replace(/^--/, ''))
+      .filter((code) => !text.includes(code));
+  });
+  assert.deepEqual(unnamed, []);
 });

@@ -19,12 +19,13 @@ import { advertisedKinds, shownLog } from '#mesos/flags/idle-flags.ts';
 import { disabledEndpoints, type DisabledEndpoints } from '#mesos/security/firewall.ts';
 import { parseDomain } from '#mesos/resources/domain.ts';
 import { parseJson } from '#wire/mesos/codec.ts';
-import type { ContainerInfo, DomainInfo } from '#wire/mesos/v1.ts';
+import type { AgentInfo_Capability, ContainerInfo, DomainInfo } from '#wire/mesos/v1.ts';
 import { parseResources } from '#mesos/resources/parse.ts';
 import { validateRole } from '#mesos/resources/role-names.ts';
 import { normalizeRanges, type Ranges } from '#mesos/resources/ranges.ts';
 import { acls } from '#mesos/security/acls.ts';
 import { Authorizer } from '#mesos/security/authorizer.ts';
+import { agentFeatures } from './features.ts';
 import { otherKinds } from './other-flags.ts';
 import { SECURITY_KINDS, type SecurityFlags } from './security-flags.ts';
 import { absolutePath } from './routes.ts';
@@ -104,6 +105,7 @@ export interface AgentFlags {
   readonly frameworksHome: string | undefined;
   readonly fetcherCacheBytes: number;
   readonly fetcherStallMs: number;
+  readonly features: readonly AgentInfo_Capability[];
   readonly executorRegistrationMs: number;
   readonly executorReregistrationMs: number;
   /** Of drivers; undefined: they are asked once. */
@@ -258,6 +260,7 @@ function dockerRegistry(text: string): string {
  * `container_`, some of ours. The bound on processes is far above what anything sane needs.
  */
 const KINDS = {
+  agent_features: flag('', agentFeatures),
   default_role: flag('*', roleName),
   registration_backoff_factor: flag('', (text) => (text === '' ? undefined : durationMs(text))),
   isolation: flag('posix/cpu,posix/mem', parseIsolators),
@@ -440,6 +443,7 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     frameworksHome: value('frameworks_home'),
     fetcherCacheBytes: value('fetcher_cache_size'),
     fetcherStallMs: value('fetcher_stall_timeout'),
+    features: value('agent_features'),
     executorRegistrationMs: value('executor_registration_timeout'),
     executorReregistrationMs: value('executor_reregistration_timeout'),
     executorReconnectMs: value('executor_reregistration_retry_interval'),

@@ -7,6 +7,7 @@ import { noHooks, noModulesIn } from '#mesos/flags/modules.ts';
 const docker = 'there is no Docker containerizer; images are run by the agent itself';
 const launcher = 'the agent starts containers itself, each under a shim of its own';
 const systemd = 'tasks outlive the agent without systemd';
+const appc = 'no Appc images are run';
 const folders = 'everything is below --home (--work_dir)';
 
 function containerizers(text: string): string {
@@ -14,8 +15,21 @@ function containerizers(text: string): string {
   throw new Error(`"${text}" has not the one that there is, mesos`);
 }
 
+function noCsi(text: string): string {
+  if (text !== '')
+    throw new Error('there are no CSI plugins; disks are of --resource_provider_config_dir');
+  return text;
+}
+
 export const otherKinds = {
   agent_subsystems: flag('', String),
+  appc_simple_discovery_uri_prefix: flag('http://', String),
+  appc_store_dir: flag('/tmp/mesos/store/appc', String),
+  csi_plugin_config_dir: flag('', noCsi),
+  disk_profile_adaptor: flag('', noModule),
+  domain_socket_location: flag('', String),
+  ip6_discovery_command: flag('', String),
+  nvidia_gpu_devices: flag('', String),
   slave_subsystems: flag('', String),
   cgroups_cpu_enable_pids_and_tids_count: flag('false', bool),
   cgroups_destroy_timeout: flag('1mins', durationMs),
@@ -62,6 +76,11 @@ export const otherKinds = {
 /** Why each of them changes nothing; of those that are refused unless they are at their default: none. */
 export const idleReasons: Partial<Record<keyof typeof otherKinds, string>> = {
   agent_subsystems: 'the agent itself is in no cgroup of its own',
+  appc_simple_discovery_uri_prefix: appc,
+  appc_store_dir: appc,
+  domain_socket_location: 'executors reach the agent at its port',
+  ip6_discovery_command: 'containers are told the address of version 4',
+  nvidia_gpu_devices: 'GPUs are those of --gpu_devices',
   slave_subsystems: 'the agent itself is in no cgroup of its own',
   cgroups_cpu_enable_pids_and_tids_count: 'processes are counted wherever there are cgroups',
   cgroups_destroy_timeout: 'cgroups are removed when their last process has gone',

@@ -185,7 +185,7 @@ class AgentService {
         info: agentInfo(settings, knownPort, flags),
         upid: this.#endpoint.upid,
         version: MESOS_VERSION,
-        capabilities: AGENT_CAPABILITIES.map((type) => ({ type })),
+        capabilities: flags.features,
         ...TIMES,
         registrationBackoffMs: flags.registrationBackoffMs ?? TIMES.registrationBackoffMs,
         ...LIMITS,
@@ -422,17 +422,6 @@ class AgentService {
     await this.#server.close();
   }
 }
-
-const AGENT_CAPABILITIES = [
-  'MULTI_ROLE',
-  'HIERARCHICAL_ROLE',
-  'RESERVATION_REFINEMENT',
-  'RESOURCE_PROVIDER',
-  'RESIZE_VOLUME',
-  'AGENT_OPERATION_FEEDBACK',
-  'AGENT_DRAINING',
-  'TASK_RESOURCE_LIMITS',
-] as const;
 
 const KNOWN_MESSAGES: ReadonlySet<string> = new Set([
   'SlaveRegisteredMessage',
