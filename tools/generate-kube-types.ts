@@ -97,6 +97,14 @@ function definition(schema: Json): Json {
   return out;
 }
 
+/** Also a list or a map of scalars. */
+function isScalar(one: Node): boolean {
+  const word = typeof one === 'string' ? one : one['t'];
+  if (word === 'a') return isScalar((one as Json)['i'] as Node);
+  if (word === 'm') return isScalar((one as Json)['v'] as Node);
+  return ['s', 'b', 'i32', 'i64'].includes(String(word));
+}
+
 interface GroupVersionKind {
   readonly group: string;
   readonly version: string;
@@ -277,9 +285,16 @@ const goFacts = readGoFacts(modules);
 const kept = reachable(types, roots);
 for (const [name, type] of Object.entries(kept)) {
   const isHere = (one: string): boolean => (type['p'] as Json)[one] !== undefined;
-  const { pointers = [], written = [] } = goFacts[flat(name)] ?? {};
+  const facts = goFacts[flat(name)];
+  const { pointers = [], written = [], embedded = {}, names = {} } = facts ?? {};
   if (pointers.some(isHere)) type['x'] = pointers.filter(isHere);
   if (written.some(isHere)) type['w'] = written.filter(isHere);
+  const ways = Object.entries(embedded).filter(([field]) => isHere(field));
+  if (ways.length > 0) type['m'] = Object.fromEntries(ways);
+  const scalarNames = Object.entries(names).filter(([field]) => {
+    return isHere(field) && isScalar((type['p'] as Json)[field] as Node);
+  });
+  if (scalarNames.length > 0) type['g'] = Object.fromEntries(scalarNames);
 }
 const kindsKept = Object.fromEntries([...kinds].filter(([, full]) => kept[full] !== undefined));
 const table = { version: VERSION, resources, kinds: kindsKept, types: kept };

@@ -9,11 +9,22 @@ export interface GoFacts {
   readonly pointers: readonly string[];
   /** Fields that are written even when they are zero (no `omitempty`). */
   readonly written: readonly string[];
+  /** Fields of embedded structs, by the embedded types on the way: errors name those. */
+  readonly embedded: Readonly<Record<string, string>>;
+  /** Go's names of scalars that have one of their own, or of what lists of fields are made of. */
+  readonly names: Readonly<Record<string, string>>;
+}
+
+/** Fields and embedded types of a struct. */
+interface Struct {
+  readonly own: readonly string[];
+  readonly embeds: readonly string[];
 }
 
 /** What the OpenAPI documents do not tell of the fields of a type. */
 export function readGoFacts(folders: readonly string[]): Record<string, GoFacts> {
   const found: Record<string, GoFacts> = {};
+  const structs = new Map<string, Struct>();
   for (const folder of folders) {
     for (const path of sourcesOf(folder)) {
       const text = readFileSync(path, 'utf8');
@@ -28,20 +39,52 @@ export function readGoFacts(folders: readonly string[]): Record<string, GoFacts>
       )) {
         const pointers: string[] = [];
         const written: string[] = [];
+        const own: string[] = [];
+        const names: Record<string, string> = {};
+        const version = inside.split('.').at(-1) ?? '';
         for (const [, type = '', field = '', options = ''] of body.matchAll(
           /^\t\w+\s+(\S+)\s+`[^`]*json:"(\w+)([^"]*)"/gm,
         )) {
-          if (/^\*(?:string|bool|int32|int64|[A-Z]\w+)$/.test(type)) pointers.push(field);
+          if (/^\*(?:string|bool|int32|int64|(?:\w+\.)?[A-Z]\w+)$/.test(type)) pointers.push(field);
           // A time is a struct: `omitempty` leaves it in, as null.
           const isTime = /^(?:metav1\.)?(?:Micro)?Time$/.test(type);
           const omits = isTime ? /omitzero|inline/ : /omitempty|omitzero|inline/;
           if (!omits.test(options)) written.push(field);
+          own.push(field);
+          const plain = type.replace(/^\*?(?:\[\]|map\[[\w.]+\])?\*?/, '');
+          if (/^(?:types\.UID|(?:\w+\.)?[A-Z]\w+)$/.test(plain)) {
+            names[field] = plain.includes('.')
+              ? plain.replace(/^(?:meta|core|api)v1\./, 'v1.')
+              : `${version}.${plain}`;
+          }
         }
-        found[flat(`io.k8s.${module}.${inside}.${name}`)] = { pointers, written };
+        const embeds = [...body.matchAll(/^\t([A-Z]\w+)\s+`json:"(?:,inline[^"]*)?"/gm)].map(
+          ([, one = '']) => one,
+        );
+        const full = (one: string): string => flat(`io.k8s.${module}.${inside}.${one}`);
+        structs.set(full(name), { own, embeds: embeds.map((one) => `${one} ${full(one)}`) });
+        found[full(name)] = { pointers, written, names, embedded: {} };
       }
     }
   }
+  for (const [name, facts] of Object.entries(found)) {
+    const embedded = Object.fromEntries(embeddedFields(structs, name, ''));
+    found[name] = { ...facts, embedded };
+  }
   return found;
+}
+
+function* embeddedFields(
+  structs: ReadonlyMap<string, Struct>,
+  name: string,
+  way: string,
+): Generator<[field: string, way: string]> {
+  const { own = [], embeds = [] } = structs.get(name) ?? {};
+  if (way !== '') for (const field of own) yield [field, way];
+  for (const one of embeds) {
+    const [short = '', full = ''] = one.split(' ');
+    yield* embeddedFields(structs, full, way === '' ? short : `${way}.${short}`);
+  }
 }
 
 function sourcesOf(folder: string): string[] {

@@ -23,6 +23,7 @@ import {
   validateStatusUpdate,
   validateUpdate,
 } from '#kube/meta/validation.ts';
+import { writeZeros } from '#kube/meta/written-zeros.ts';
 import { warningsOf } from '#kube/meta/warnings.ts';
 import { prefixEnd, type KeyValue, type Store } from '#store/store.ts';
 import type { AdmissionChain } from './admission/chain.ts';
@@ -264,6 +265,7 @@ export class Resources implements ObjectLookup {
     this.#warn(context, object);
     await this.judge(context, request);
     checkUnversioned(object);
+    writeZeros(info, object);
     const key = objectKey(info, namespace, object.metadata.name ?? '');
     if (context.isDryRun) return (await this.store.get(key)) === undefined ? object : undefined;
     const stored = await storedForm(info, object);
@@ -389,14 +391,12 @@ export class Resources implements ObjectLookup {
     await this.mutate(context, request);
     const next = request.object ?? wanted;
     prepareUpdate(info, next, live, subresource, this.#env.clock.now());
-    const isWhole = subresource === undefined;
-    const release = isWhole
-      ? await this.#allocation().update(info, next, live, context.isDryRun)
-      : undefined;
-    const change = { kv, live, next };
-    return await this.#giveBack(release, () =>
-      this.#storeChange(context, request, change, options),
-    );
+    const release =
+      subresource === undefined
+        ? await this.#allocation().update(info, next, live, context.isDryRun)
+        : undefined;
+    const store = () => this.#storeChange(context, request, { kv, live, next }, options);
+    return await this.#giveBack(release, store);
   }
 
   /** undefined when somebody else wrote in between. */
@@ -421,6 +421,7 @@ export class Resources implements ObjectLookup {
     this.#warn(context, next, live);
     await this.judge(context, request);
     delete next.metadata.resourceVersion;
+    writeZeros(info, next);
     if (isSame(live, next) && kv.isStale !== true) return live;
     if (context.isDryRun)
       return { ...next, metadata: { ...next.metadata, resourceVersion: String(kv.modRevision) } };
@@ -559,6 +560,7 @@ export class Resources implements ObjectLookup {
     options: DeleteOptions,
   ): Promise<{ object: KubeObject; gone: boolean }> {
     const { info, namespace } = context;
+    const isPod = info.group === '' && info.resource === 'pods';
     for (let attempt = 0; ; attempt++) {
       const kv = await this.need(info, namespace, name);
       const live = objectFor(info, kv);
@@ -570,7 +572,6 @@ export class Resources implements ObjectLookup {
       const isChanged = markDeleted(info, next, options, this.#env.clock.now());
       const isLast = isFinished(info, next);
       if (context.isDryRun || (!isChanged && !isLast)) {
-        const isPod = info.group === '' && info.resource === 'pods';
         return { object: isLast && !isPod ? live : next, gone: isLast };
       }
       delete next.metadata.resourceVersion;
@@ -585,11 +586,10 @@ export class Resources implements ObjectLookup {
       });
       if (result.ok) {
         if (isLast && isService(info)) await this.#allocation().release(live);
-        const isPod = info.group === '' && info.resource === 'pods';
         next.metadata.resourceVersion = String(result.revision);
         // What goes at once is shown as it was; pods are shown with the grace that they got.
         if (!isLast || isPod) return { object: next, gone: isLast };
-        const resourceVersion = String(result.revision);
+        const { resourceVersion } = next.metadata;
         return { object: { ...live, metadata: { ...live.metadata, resourceVersion } }, gone: true };
       }
       if (attempt >= RETRIES_MAX) throw conflict(info, name, 'the object has been modified');

@@ -8,6 +8,7 @@ import { same } from '#base/same.ts';
 import { defaultPodLevelResources } from '#kube/meta/pod-level-resources.ts';
 import { qosClass } from '#kube/meta/qos-class.ts';
 import { takeAppArmor } from './app-armor.ts';
+import { markGated, settleFields, settleStatus } from './computed-fields.ts';
 import { keepService } from './service-fields.ts';
 import { keepPod } from './pod-parts.ts';
 import { fillNodeStatus } from './status-defaults.ts';
@@ -156,7 +157,9 @@ export function prepareCreate(
     defaultPodLevelResources(spec);
     context.warnings.push(...takeAppArmor(object));
     object['status'].qosClass = qosClass(spec);
+    markGated(object, timestamp(context.now));
   }
+  settleFields(keyOf(info), object);
   if (keyOf(info) === 'batch/jobs') addJobLabels(object);
   if (keyOf(info) === 'apps/daemonsets') countTemplate(object, 1);
   if (keyOf(info) === '/namespaces') holdNamespace(object);
@@ -260,6 +263,7 @@ export function prepareUpdate(
       if (!['apiVersion', 'kind', 'metadata', 'status'].includes(key)) next[key] = value;
     }
     keepUnowned(info, metadata, old.metadata);
+    settleStatus(keyOf(info), next, old);
     if (keyOf(info) === '/persistentvolumes') stampPhase(next, old, now);
     return;
   }
@@ -277,6 +281,7 @@ export function prepareUpdate(
     if (old['status'] === undefined) delete next['status'];
     else next['status'] = old['status'];
   }
+  if (subresource === undefined) settleFields(keyOf(info), next, old);
   if (keyOf(info) === DEFINITIONS) keepStoredVersions(next);
   if (keyOf(info) === 'certificates.k8s.io/certificatesigningrequests') {
     next['spec'] = old['spec'];

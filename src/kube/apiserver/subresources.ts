@@ -1,9 +1,9 @@
 // Evictions, and the reviews that are answered without being stored.
 import type { KubeObject } from '#kube/meta/object.ts';
 import { labelSelectorFromObject, matchesLabels } from '#kube/meta/selectors.ts';
-import { invalidValue } from '#kube/meta/names.ts';
-import { ApiError, badRequest, invalid, type StatusCause } from '#kube/meta/status.ts';
+import { ApiError, badRequest } from '#kube/meta/status.ts';
 import type { Authorizer } from './authz/authorizer.ts';
+import { checkReview } from './review-validation.ts';
 import { rulesFor, type AccessRequest, type RoleSource } from './rbac.ts';
 import { kindAlone } from './kind-alone.ts';
 import type { DeleteOptions } from './deletion.ts';
@@ -147,37 +147,6 @@ async function tokenStatus(services: ReviewServices, token: string, spec: Json):
   }
 }
 
-/** Throws ApiError for what asks of nobody, of nothing, or of both kinds of things. */
-function checkReview(resource: string, spec: Json, namespace: string | undefined): void {
-  const isOwn = resource === 'selfsubjectaccessreviews';
-  if (!isOwn && resource !== 'subjectaccessreviews' && resource !== 'localsubjectaccessreviews') {
-    if (resource === 'selfsubjectrulesreviews' && !spec['namespace']) {
-      throw badRequest('no namespace on request');
-    }
-    return;
-  }
-  const causes: StatusCause[] = [];
-  const [one, other] = [spec['resourceAttributes'], spec['nonResourceAttributes']];
-  const why = 'exactly one of nonResourceAttributes or resourceAttributes must be specified';
-  if (one === undefined && other === undefined) causes.push(invalidValue('spec', null, why));
-  if (one !== undefined && other !== undefined) {
-    const { path, verb } = other as Json;
-    causes.push(invalidValue('spec', { Path: path ?? '', Verb: verb ?? '' }, why));
-  }
-  if (!isOwn && !spec['user'] && ((spec['groups'] ?? []) as unknown[]).length === 0) {
-    const who = 'at least one of user or group must be specified';
-    causes.push(invalidValue('spec.user', spec['user'] ?? '', who));
-  }
-  if (resource === 'localsubjectaccessreviews' && one !== undefined) {
-    const { namespace: wanted = '' } = one as Json;
-    const field = 'spec.resourceAttributes.namespace';
-    if (wanted !== namespace) {
-      causes.push(invalidValue(field, wanted, 'must match metadata.namespace'));
-    }
-  }
-  if (causes.length > 0) throw invalid({ group: 'authorization.k8s.io', kind: '' }, '', causes);
-}
-
 /** The answer to a review that a client creates; nothing is stored. */
 export async function review(
   services: ReviewServices,
@@ -187,7 +156,7 @@ export async function review(
   now: string,
 ): Promise<KubeObject> {
   const spec = (body['spec'] ?? {}) as Json;
-  checkReview(resource, spec, body.metadata.namespace);
+  checkReview(resource, body);
   switch (resource) {
     case 'selfsubjectaccessreviews':
       return { ...body, status: await accessStatus(services, attributesOf(spec, user)) };

@@ -88,7 +88,7 @@ export class Writes {
   }
 
   async review(exchange: Exchange, context: WriteContext, roles: RoleCache): Promise<void> {
-    const { value } = await this.#body(exchange, context);
+    const { value, duplicates } = await this.#body(exchange, context);
     const { info, user } = context;
     const services = {
       roles,
@@ -96,7 +96,7 @@ export class Writes {
       authenticate: (token: string, audiences?: readonly string[]) =>
         this.#options.authenticator.token(token, audiences),
     };
-    const body = (value ?? {}) as Partial<KubeObject>;
+    const body = this.#resources.decode(context, value, duplicates);
     const next: KubeObject = {
       ...body,
       kind: info.kind,

@@ -65,10 +65,19 @@ function defaultProbe(probe: unknown): void {
   if (isObject(probe['grpc'])) fill(probe['grpc'], { service: '' });
 }
 
+const PART = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
+const HOST = '(?:[a-zA-Z0-9.-]+|\\[[0-9a-fA-F:]+\\])(?::\\d+)?';
+const TAG = '(?::(\\w[\\w.-]{0,127}))?(?:@[\\w+.-]+:[0-9a-fA-F]{32,})?';
+const IMAGE = new RegExp(`^(?:${HOST}/)?${PART}(?:/${PART})*${TAG}$`);
+const IMAGE_LENGTH_MAX = 255;
+
+/** An image without a tag means the latest; one that is no image has none that could change. */
 function pullPolicy(image: unknown): string {
   const text = String(image ?? '');
-  const tag = /:([^/:@]+)$/.exec(text.split('@')[0] ?? '')?.[1];
-  return text.includes('@') || (tag !== undefined && tag !== 'latest') ? 'IfNotPresent' : 'Always';
+  const found = text.length > IMAGE_LENGTH_MAX ? null : IMAGE.exec(text);
+  if (text === '' || found === null) return text === '' ? 'Always' : 'IfNotPresent';
+  if (text.includes('@')) return 'IfNotPresent';
+  return (found[1] ?? 'latest') === 'latest' ? 'Always' : 'IfNotPresent';
 }
 
 function defaultContainer(container: Json): void {
@@ -123,6 +132,9 @@ function defaultVolume(volume: Json): void {
     }
   }
   if (isObject(volume['hostPath'])) fill(volume['hostPath'], { type: '' });
+  if (isObject(volume['azureDisk'])) fill(volume['azureDisk'], { readOnly: false });
+  const image = volume['image'];
+  if (isObject(image) && !image['pullPolicy']) image['pullPolicy'] = pullPolicy(image['reference']);
 }
 
 export function defaultPodSpec(spec: unknown): void {
@@ -264,6 +276,7 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
   '/PersistentVolume': (spec) => {
     fill(spec, { persistentVolumeReclaimPolicy: 'Retain', volumeMode: 'Filesystem' });
     if (isObject(spec['hostPath'])) fill(spec['hostPath'], { type: '' });
+    if (isObject(spec['azureDisk'])) fill(spec['azureDisk'], { readOnly: false });
   },
   '/LimitRange': (spec) => {
     for (const limit of list(spec['limits'])) defaultLimit(limit);
@@ -342,9 +355,15 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
     fill(jobTemplate, { metadata: {}, spec: {} });
     defaultTemplate(jobTemplate['spec'] as Json);
   },
+  'networking.k8s.io/IngressClass': (spec) => {
+    if (isObject(spec['parameters'])) fill(spec['parameters'], { scope: 'Cluster' });
+  },
   'networking.k8s.io/NetworkPolicy': (spec) => {
     fill(spec, { podSelector: {} });
     fill(spec, { policyTypes: spec['egress'] === undefined ? ['Ingress'] : ['Ingress', 'Egress'] });
+    for (const rule of [...list(spec['ingress']), ...list(spec['egress'])]) {
+      for (const port of list(rule['ports'])) fill(port, { protocol: 'TCP' });
+    }
   },
   'autoscaling/HorizontalPodAutoscaler': defaultAutoscaler,
   'storage.k8s.io/CSIDriver': (spec) =>

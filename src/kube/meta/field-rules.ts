@@ -165,3 +165,69 @@ export function labelSelector(selector: unknown, field: string): StatusCause[] {
     }),
   ];
 }
+
+/** As Go writes it: keys in their order, and what is missing empty. */
+export function selectorShown(selector: unknown): unknown {
+  if (!isObject(selector)) return selector ?? null;
+  const { matchLabels, matchExpressions } = selector;
+  const labels = Object.entries(record(matchLabels)).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const requirements = list(matchExpressions).map(({ key = '', operator = '', ...rest }) => ({
+    key,
+    operator,
+    ...rest,
+  }));
+  return {
+    ...(labels.length === 0 ? {} : { matchLabels: Object.fromEntries(labels) }),
+    ...(requirements.length === 0 ? {} : { matchExpressions: requirements }),
+  };
+}
+
+// ---- conditions ----
+
+const REASON_LENGTH_MAX = 1024;
+const REASON = /^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$/;
+const reasonText =
+  "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric characters or '_,:', and must end with an alphanumeric character or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName',  or 'ReasonA,ReasonB',  or 'ReasonA:ReasonB', regex used for validation is '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?')";
+
+function condition(one: Json, at: string): StatusCause[] {
+  const { type, status, observedGeneration, lastTransitionTime, reason } = one;
+  const causes = type
+    ? qualified(`${at}.type`, type)
+    : [requiredValue(`${at}.type`, 'is required')];
+  causes.push(
+    ...(status
+      ? oneOf(`${at}.status`, status, ['False', 'True', 'Unknown'])
+      : [requiredValue(`${at}.status`)]),
+  );
+  if (Number(observedGeneration ?? 0) < 0) {
+    const why = 'must be greater than or equal to zero';
+    causes.push(invalidValue(`${at}.observedGeneration`, observedGeneration, why));
+  }
+  causes.push(...needed(`${at}.lastTransitionTime`, lastTransitionTime));
+  causes.push(...needed(`${at}.reason`, reason));
+  if (!reason) return causes;
+  const text = String(reason);
+  if (!REASON.test(text)) causes.push(invalidValue(`${at}.reason`, text, reasonText));
+  if (text.length > REASON_LENGTH_MAX) {
+    const message = `Too long: may not be more than ${REASON_LENGTH_MAX} bytes`;
+    causes.push({ reason: 'FieldValueTooLong', message, field: `${at}.reason` });
+  }
+  return causes;
+}
+
+/** Of the kind that all newer APIs share (metav1.Condition). */
+export function conditions(all: unknown, field: string): StatusCause[] {
+  const seen = new Set<unknown>();
+  return list(all).flatMap((one, index) => {
+    const at = `${field}[${index}]`;
+    const { type = '' } = one;
+    const isTwice = seen.has(type);
+    seen.add(type);
+    const twice = {
+      reason: 'FieldValueDuplicate',
+      message: `Duplicate value: ${JSON.stringify(type)}`,
+      field: at,
+    };
+    return [...(isTwice ? [twice] : []), ...condition(one, at)];
+  });
+}

@@ -28,6 +28,7 @@ function goName(name: string | undefined): { qualified: string; short: string } 
 
 /** What a Go server would call the type; clients have seen these words for years. */
 function goType(schema: Schema): string {
+  if (schema.goType !== undefined) return schema.goType;
   switch (schema.type) {
     case 'array':
       return schema.format === 'byte' ? '[]uint8' : `[]${goType(schema.items ?? { type: 'any' })}`;
@@ -39,6 +40,8 @@ function goType(schema: Schema): string {
       return goName(schema.name).qualified;
     case 'any':
       return schema.format === 'int-or-string' ? 'int32' : 'interface {}';
+    case 'string':
+      return schema.format === 'byte' ? '[]uint8' : 'string';
     default:
       return schema.format === 'int64' ? 'int64' : (goTypes[schema.type] ?? schema.type);
   }
@@ -54,11 +57,14 @@ const INT32_MAX = 2 ** 31 - 1;
 const INT32_MIN = -(2 ** 31);
 
 const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
+const RFC3339_START = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)/;
 const timeLayouts: Readonly<Record<string, string>> = {
   'date-time': '2006-01-02T15:04:05Z07:00',
   'micro-time': '2006-01-02T15:04:05.000000Z07:00',
 };
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+const PADDED = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)/;
 
 interface Place {
   /** As strict decoding names it: with list indices. */
@@ -145,10 +151,16 @@ class Decoder {
     const layout = timeLayouts[schema.format ?? ''];
     if (layout !== undefined && (!RFC3339.test(value) || Number.isNaN(Date.parse(value)))) {
       const quoted = JSON.stringify(value);
+      const [whole = ''] = RFC3339_START.exec(value) ?? [];
+      if (whole !== '' && whole !== value) {
+        const extra = JSON.stringify(value.slice(whole.length));
+        return this.#fail(`parsing time ${quoted}: extra text: ${extra}`);
+      }
       return this.#fail(`parsing time ${quoted} as "${layout}": cannot parse ${quoted} as "2006"`);
     }
     if (schema.format === 'byte' && !BASE64.test(value.replaceAll(/[\r\n]/g, ''))) {
-      const at = Math.max(0, value.search(/[^A-Za-z0-9+/]/));
+      const whole = PADDED.exec(value)?.[0].length;
+      const at = whole ?? Math.max(0, value.search(/[^A-Za-z0-9+/]/));
       return this.#fail(`illegal base64 data at input byte ${at}`);
     }
     return value;
@@ -200,7 +212,8 @@ class Decoder {
         if (known.nullable === true) out[key] = null;
         continue;
       }
-      const fields = at.fields === '' ? key : `${at.fields}.${key}`;
+      const own = known.goEmbedding === undefined ? key : `${known.goEmbedding}.${key}`;
+      const fields = at.fields === '' ? own : `${at.fields}.${own}`;
       const decoded = this.decode(known, one, { path, struct, fields });
       if (known.omitsZero !== true || !isZero(decoded)) out[key] = decoded;
     }

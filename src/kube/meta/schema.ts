@@ -31,6 +31,10 @@ export interface Schema {
   /** Full name of the named type that this is, e.g. `io.k8s.api.core.v1.PodSpec`. */
   readonly name?: string | undefined;
   /** For `object`: its fields. A getter may resolve named types lazily, so recursion is possible. */
+  /** What Go calls the type of a scalar that has a name of its own there: `v1.Protocol`. */
+  readonly goType?: string | undefined;
+  /** The embedded Go structs, from the outermost on, that a field of an object stands in. */
+  readonly goEmbedding?: string | undefined;
   readonly properties?: Readonly<Record<string, Schema>> | undefined;
   readonly required?: readonly string[] | undefined;
   /** For `map`: the value's schema. */

@@ -3,6 +3,7 @@
 import {
   isObject,
   labelSelector,
+  labelValues,
   list,
   named,
   needed,
@@ -17,16 +18,13 @@ import { duplicate, forbidden, invalidValue, requiredValue } from './names.ts';
 import type { KubeObject } from './object.ts';
 import { same } from '#base/same.ts';
 import type { StatusCause } from './status.ts';
+import { validateInlineVolume } from './validation-persistent-volumes.ts';
+import { driverName } from './validation-remote-volumes.ts';
 
 type Rule = (object: KubeObject) => StatusCause[];
 type UpdateRule = (object: KubeObject, old: KubeObject) => StatusCause[];
 
 const IMMUTABLE = 'field is immutable';
-
-function driverName(field: string, value: unknown): StatusCause[] {
-  const missing = needed(field, value);
-  return missing.length > 0 ? missing : named(field, String(value).toLowerCase(), 'subdomain');
-}
 
 // ---- storage ----
 
@@ -40,16 +38,14 @@ const validateAttachment: Rule = (object) => {
   else if (inline !== undefined && name !== undefined) causes.push(forbidden('spec.source', why));
   else if (name !== undefined) {
     const field = 'spec.source.persistentVolumeName';
-    causes.push(
-      ...(name === ''
-        ? [requiredValue(field, 'must specify non empty persistentVolumeName')]
-        : named(field, name, 'subdomain')),
-    );
-  }
+    const missing = 'must specify non empty persistentVolumeName';
+    if (name === '') causes.push(requiredValue(field, missing));
+    causes.push(...named(field, name, 'subdomain'));
+  } else causes.push(...validateInlineVolume(record(inline), 'spec.source.inlineVolumeSpec'));
   return [...causes, ...named('spec.nodeName', spec['nodeName'] ?? '', 'subdomain')];
 };
 
-const NODE_ID_LENGTH_MAX = 192;
+const NODE_ID_LENGTH_MAX = 256;
 
 function validateNodeDriver(driver: Json, at: string): StatusCause[] {
   const { name, nodeID = '', topologyKeys, allocatable } = driver;
@@ -122,8 +118,32 @@ const validateAttributesUpdate: UpdateRule = (object, old) =>
     same(object[field], old[field]) ? [] : [forbidden(field, `updates to ${field} are forbidden.`)],
   );
 
-const lifecycles = ['Ephemeral', 'Persistent'];
+// In the order in which upstream tells them.
+const lifecycles = ['Persistent', 'Ephemeral'];
+const TOKEN_SECONDS_MIN = 600;
+const UPDATE_SECONDS_MIN = 10;
 const groupPolicies = ['File', 'None', 'ReadWriteOnceWithFSType'];
+
+function tokenTimes(spec: Json): StatusCause[] {
+  const requests = list(spec['tokenRequests']);
+  const causes = requests.flatMap(({ expirationSeconds: seconds }, index) => {
+    if (typeof seconds !== 'number' || seconds >= TOKEN_SECONDS_MIN) return [];
+    const field = `spec.tokenRequests[${index}].expirationSeconds`;
+    return [invalidValue(field, seconds, 'may not specify a duration less than 10 minutes')];
+  });
+  if (spec['serviceAccountTokenInSecrets'] === true && requests.length === 0) {
+    const why = 'serviceAccountTokenInSecrets is set but no tokenRequests are specified';
+    causes.push(invalidValue('spec.serviceAccountTokenInSecrets', true, why));
+  }
+  return causes;
+}
+
+function updatePeriod(spec: Json): StatusCause[] {
+  const { nodeAllocatableUpdatePeriodSeconds: seconds } = spec;
+  if (typeof seconds !== 'number' || seconds >= UPDATE_SECONDS_MIN) return [];
+  const field = 'spec.nodeAllocatableUpdatePeriodSeconds';
+  return [invalidValue(field, seconds, 'must be greater than or equal to 10 seconds')];
+}
 
 const validateDriver: Rule = (object) => {
   const spec = record(object['spec']);
@@ -139,6 +159,8 @@ const validateDriver: Rule = (object) => {
       audiences.add(audience);
       return isTwice ? [duplicate(field, audience)] : [];
     }),
+    ...tokenTimes(spec),
+    ...updatePeriod(spec),
   ];
 };
 
@@ -163,15 +185,24 @@ function deviceTaint(taint: Json, at: string): StatusCause[] {
   const { effect = '', value } = taint;
   return [
     ...qualified(`${at}.key`, taint['key']),
-    ...(value === undefined ? [] : named(`${at}.value`, value, 'label-value')),
+    ...labelValues([value ?? ''], at).map((one) => ({ ...one, field: `${at}.value` })),
     ...(effect === ''
       ? [requiredValue(`${at}.effect`)]
       : oneOf(`${at}.effect`, effect, taintEffects)),
   ];
 }
 
-const validateTaintRule: Rule = (object) =>
-  deviceTaint(record(record(object['spec'])['taint']), 'spec.taint');
+const validateTaintRule: Rule = (object) => {
+  const spec = record(object['spec']);
+  const { driver, pool, device } = record(spec['deviceSelector']);
+  const at = 'spec.deviceSelector';
+  return [
+    ...deviceTaint(record(spec['taint']), 'spec.taint'),
+    ...(driver === undefined ? [] : driverName(`${at}.driver`, driver)),
+    ...(pool === undefined ? [] : poolName(`${at}.pool`, pool)),
+    ...named(`${at}.device`, device, 'label'),
+  ];
+};
 
 function deviceSelectors(selectors: unknown, at: string): StatusCause[] {
   return list(selectors).flatMap((selector, index) => {
@@ -184,10 +215,17 @@ function deviceSelectors(selectors: unknown, at: string): StatusCause[] {
 const validateDeviceClass: Rule = (object) =>
   deviceSelectors(record(object['spec'])['selectors'], 'spec.selectors');
 
-function poolName(value: unknown): StatusCause[] {
+const POOL_LENGTH_MAX = 253;
+
+function poolName(field: string, value: unknown): StatusCause[] {
   const text = String(value ?? '');
-  if (text === '') return [requiredValue('spec.pool.name')];
-  return text.split('/').flatMap((part) => named('spec.pool.name', part, 'subdomain'));
+  if (text === '') return [requiredValue(field)];
+  const message = `Too long: may not be more than ${POOL_LENGTH_MAX} bytes`;
+  const tooLong = { reason: 'FieldValueTooLong', message, field };
+  return [
+    ...(text.length > POOL_LENGTH_MAX ? [tooLong] : []),
+    ...text.split('/').flatMap((part) => named(field, part, 'subdomain')),
+  ];
 }
 
 const placements = ['nodeName', 'nodeSelector', 'allNodes', 'perDeviceNodeSelection'];
@@ -195,7 +233,10 @@ const placements = ['nodeName', 'nodeSelector', 'allNodes', 'perDeviceNodeSelect
 const validateSlice: Rule = (object) => {
   const spec = record(object['spec']);
   const pool = record(spec['pool']);
-  const causes = [...driverName('spec.driver', spec['driver']), ...poolName(pool['name'])];
+  const causes = [
+    ...driverName('spec.driver', spec['driver']),
+    ...poolName('spec.pool.name', pool['name']),
+  ];
   const { resourceSliceCount: count = 0, generation = 0 } = pool;
   const field = 'spec.pool.resourceSliceCount';
   if (Number(count) <= 0) causes.push(invalidValue(field, count, 'must be greater than zero'));

@@ -2,20 +2,20 @@
 // migrations), as kube-apiserver v1.37 does.
 import {
   cidrBlock,
-  inRange,
+  isObject,
   list,
   named,
   needed,
   notNegative,
-  oneOf,
   qualified,
   record,
   type Json,
 } from './field-rules.ts';
-import { forbidden, invalidValue, requiredValue, unsupported } from './names.ts';
+import { invalidValue, requiredValue } from './names.ts';
 import type { KubeObject } from './object.ts';
 import { same } from '#base/same.ts';
 import type { StatusCause } from './status.ts';
+import { flowControlRules } from './validation-flow-control.ts';
 import { certificateRules } from './validation-certificates.ts';
 import { validatePodSpec } from './validation-pods.ts';
 
@@ -23,87 +23,6 @@ type Rule = (object: KubeObject) => StatusCause[];
 type UpdateRule = (object: KubeObject, old: KubeObject) => StatusCause[];
 
 const IMMUTABLE = 'field is immutable';
-
-// ---- flow control ----
-
-const PRECEDENCE_MAX = 10_000;
-
-const validateFlowSchema: Rule = (object) => {
-  const spec = record(object['spec']);
-  const causes: StatusCause[] = [];
-  const precedence = Number(spec['matchingPrecedence'] ?? 0);
-  const field = 'spec.matchingPrecedence';
-  const refuse = (why: string): void => void causes.push(invalidValue(field, precedence, why));
-  if (precedence <= 0) refuse('must be a positive value');
-  if (precedence > PRECEDENCE_MAX) refuse(`must not be greater than ${PRECEDENCE_MAX}`);
-  if (precedence === 1 && object.metadata.name !== 'exempt') {
-    refuse("only the schema named 'exempt' may have matchingPrecedence 1");
-  }
-  const method = spec['distinguisherMethod'];
-  if (method !== undefined) {
-    const types = ['ByNamespace', 'ByUser'];
-    causes.push(...oneOf('spec.distinguisherMethod.type', record(method)['type'] ?? '', types));
-  }
-  const { name } = record(spec['priorityLevelConfiguration']);
-  const at = 'spec.priorityLevelConfiguration.name';
-  if (!name) causes.push(requiredValue(at, 'must reference a priority level'));
-  else causes.push(...named(at, name, 'subdomain'));
-  return causes;
-};
-
-function limitResponse(response: Json, at: string): StatusCause[] {
-  const { type = '', queuing } = response;
-  if (type === '') return [requiredValue(`${at}.type`)];
-  if (type === 'Reject') {
-    const why = 'must be nil if limited.limitResponse.type is not Limited';
-    return queuing === undefined ? [] : [forbidden(`${at}.queuing`, why)];
-  }
-  if (type !== 'Queue') return [unsupported(`${at}.type`, type, ['Queue', 'Reject'])];
-  if (queuing !== undefined) return [];
-  const why = 'must not be empty if limited.limitResponse.type is Limited';
-  return [requiredValue(`${at}.queuing`, why)];
-}
-
-function limitedLevel(limited: Json, at: string): StatusCause[] {
-  const { nominalConcurrencyShares: shares = 0, lendablePercent, borrowingLimitPercent } = limited;
-  const causes: StatusCause[] = [];
-  if (Number(shares) < 0) {
-    const why = 'must be a non-negative integer';
-    causes.push(invalidValue(`${at}.nominalConcurrencyShares`, shares, why));
-  }
-  causes.push(...limitResponse(record(limited['limitResponse']), `${at}.limitResponse`));
-  causes.push(...inRange(`${at}.lendablePercent`, lendablePercent, 0, 100));
-  if (Number(borrowingLimitPercent) < 0) {
-    const why = 'if specified, must be a non-negative integer';
-    causes.push(invalidValue(`${at}.borrowingLimitPercent`, borrowingLimitPercent, why));
-  }
-  return causes;
-}
-
-const validatePriorityLevel: Rule = (object) => {
-  const spec = record(object['spec']);
-  const { type = '', limited, exempt } = spec;
-  const causes: StatusCause[] = [];
-  if ((object.metadata.name === 'exempt') !== (type === 'Exempt')) {
-    const why = "must be 'Exempt' if and only if `name` is 'exempt'";
-    causes.push(invalidValue('spec.type', type, why));
-  }
-  if (type === '') causes.push(requiredValue('spec.type'));
-  else if (type === 'Limited') {
-    if (exempt !== undefined) causes.push(forbidden('spec.exempt', ''));
-    causes.push(
-      ...(limited === undefined
-        ? [requiredValue('spec.limited', 'must not be empty when type is Limited')]
-        : limitedLevel(record(limited), 'spec.limited')),
-    );
-  } else {
-    causes.push(...oneOf('spec.type', type, ['Exempt', 'Limited']));
-    if (limited !== undefined) {
-      causes.push({ reason: 'FieldValueForbidden', message: 'Forbidden', field: 'spec.limited' });
-    }
-  }
-  return causes;
-};
 
 // ---- events ----
 
@@ -191,10 +110,28 @@ const validateEventUpdate: UpdateRule = (object, old) => {
   const causes = same(next['series'], before['series']) ? [] : eventSeries(next);
   for (const [field, shown] of Object.entries(fixedOfEvent)) {
     if (same(next[field], before[field])) continue;
-    causes.push(invalidValue(shown, next[field] ?? null, IMMUTABLE));
+    causes.push(invalidValue(shown, eventShown(field, next[field]), IMMUTABLE));
   }
   return causes;
 };
+
+/** As Go writes the values of its own types. */
+function eventShown(field: string, value: unknown): unknown {
+  if (field === 'regarding' || (field === 'related' && value !== undefined)) {
+    const { kind = '', namespace = '', name = '', uid = '' } = record(value);
+    const { apiVersion = '', resourceVersion = '', fieldPath = '' } = record(value);
+    return {
+      Kind: kind,
+      Namespace: namespace,
+      Name: name,
+      UID: uid,
+      APIVersion: apiVersion,
+      ResourceVersion: resourceVersion,
+      FieldPath: fieldPath,
+    };
+  }
+  return value ?? (field === 'related' || field === 'eventTime' ? null : '');
+}
 
 // ---- addresses, migrations, templates ----
 
@@ -219,13 +156,14 @@ const validateAddressUpdate: UpdateRule = (object, old) => {
   return isSame ? [] : [invalidValue('spec.parentRef', null, IMMUTABLE)];
 };
 
-const validateRange: Rule = (object) => {
+const validateRange = (object: KubeObject, old?: KubeObject): StatusCause[] => {
+  // Of an update it is told only what may not change.
+  if (old !== undefined) return [];
   const blocks = list(record(object['spec'])['cidrs']);
   const field = 'spec.cidrs';
   if (blocks.length === 0) return [requiredValue(field, 'at least one CIDR required')];
   if (blocks.length > 2) {
-    const why = 'may only hold up to 2 values';
-    return [{ reason: 'FieldValueInvalid', message: `Too many: ${blocks.length}: ${why}`, field }];
+    return [invalidValue(field, { CIDRs: blocks }, 'may only hold up to 2 values')];
   }
   return blocks.flatMap((block, index) => cidrBlock(`${field}[${index}]`, block));
 };
@@ -235,7 +173,7 @@ const validateRangeUpdate: UpdateRule = (object, old) => {
   const [next, before] = [blocks(object), blocks(old)];
   const isGrown = before.length === 1 && next.length === 2;
   if (next.length !== before.length && !isGrown) {
-    return [invalidValue('spec.cidrs', next, IMMUTABLE)];
+    return [invalidValue('spec.cidrs', next.length === 0 ? null : next, IMMUTABLE)];
   }
   return before.flatMap((block, index) =>
     block === next[index] ? [] : [invalidValue(`spec.cidrs[${index}]`, next[index], IMMUTABLE)],
@@ -243,26 +181,39 @@ const validateRangeUpdate: UpdateRule = (object, old) => {
 };
 
 const validateMigration: Rule = (object) => {
-  const { resource } = record(record(object['spec'])['resource']);
-  return needed('spec.resource.resource', resource, 'resource is required to be set');
+  const { resource, group } = record(record(object['spec'])['resource']);
+  const field = 'spec.resource.resource';
+  return [
+    ...(resource
+      ? named(field, resource, 'label1035')
+      : [requiredValue(field, 'resource is required to be set')]),
+    ...named('spec.resource.group', group || undefined, 'subdomain'),
+  ];
 };
 
 const validateMigrationUpdate: UpdateRule = (object, old) => {
   if (same(object['spec'], old['spec'])) return [];
-  return [invalidValue('spec', { Resource: record(object['spec'])['resource'] }, IMMUTABLE)];
+  const { group = '', resource = '' } = record(record(object['spec'])['resource']);
+  return [invalidValue('spec', { Resource: { group, resource } }, IMMUTABLE)];
 };
 
-const validateRevision: Rule = (object) => [
-  ...(object['data'] === undefined ? [requiredValue('data', 'data is mandatory')] : []),
+const validateRevision = (object: KubeObject, old?: KubeObject): StatusCause[] => [
+  ...(object['data'] === undefined && old === undefined
+    ? [requiredValue('data', 'data is mandatory')]
+    : []),
+  ...(object['data'] === undefined || isObject(object['data'])
+    ? []
+    : [requiredValue('data', 'data must be a valid JSON object')]),
   ...notNegative('revision', object['revision']),
 ];
 
 const validateRevisionUpdate: UpdateRule = (object, old) =>
-  same(object['data'], old['data']) ? [] : [invalidValue('data', object['data'], IMMUTABLE)];
+  same(object['data'], old['data'])
+    ? []
+    : [invalidValue('data', object['data'] ?? null, IMMUTABLE)];
 
 export const clusterRules: Readonly<Record<string, Rule>> = {
-  'flowcontrol.apiserver.k8s.io/FlowSchema': validateFlowSchema,
-  'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration': validatePriorityLevel,
+  ...flowControlRules,
   ...certificateRules,
   '/Event': validateEvent(false),
   'events.k8s.io/Event': validateEvent(true),

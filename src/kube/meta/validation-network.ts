@@ -6,6 +6,7 @@ import {
   ipAddress,
   isObject,
   labelSelector,
+  labelValues,
   list,
   named,
   needed,
@@ -13,6 +14,7 @@ import {
   portName as portNameRule,
   portNumber,
   portNumberOrName,
+  qualified,
   record,
   type Json,
 } from './field-rules.ts';
@@ -222,6 +224,7 @@ const validateSlice: Rule = (object, old) => {
     causes.push(
       ...named(`endpoints[${index}].nodeName`, nodeName, 'subdomain'),
       ...named(`endpoints[${index}].hostname`, hostname, 'label'),
+      ...hints(endpoint['hints'], `endpoints[${index}].hints`),
     );
   });
   if (list(object['endpoints']).length > ENDPOINTS_MAX) {
@@ -237,9 +240,28 @@ const validateSlice: Rule = (object, old) => {
     names.add(name);
     if (name !== '') causes.push(...named(`${at}.name`, name, 'label'));
     causes.push(...oneOf(`${at}.protocol`, port['protocol'], protocols));
+    const { appProtocol } = port;
+    if (appProtocol !== undefined) causes.push(...qualified(`${at}.appProtocol`, appProtocol));
   });
   return causes;
 };
+
+/** Zones are values of labels, nodes have names. */
+function hints(given: unknown, at: string): StatusCause[] {
+  return ['forZones', 'forNodes'].flatMap((what) => {
+    const seen = new Set<unknown>();
+    return list(record(given)[what]).flatMap(({ name = '' }, index) => {
+      const field = `${at}.${what}[${index}].name`;
+      const isTwice = seen.has(name);
+      seen.add(name);
+      const wrong =
+        what === 'forNodes'
+          ? named(field, name, 'subdomain')
+          : labelValues([name], field).map((one) => ({ ...one, field }));
+      return [...(isTwice ? [duplicate(field, name)] : []), ...wrong];
+    });
+  });
+}
 
 // ---- ingresses ----
 
@@ -338,11 +360,41 @@ const validateIngress: Rule = (object) => {
   return [...causes, ...named('spec.ingressClassName', spec['ingressClassName'], 'subdomain')];
 };
 
+const CONTROLLER_LENGTH_MAX = 250;
+
 const validateIngressClass: Rule = (object) => {
-  const { controller } = record(object['spec']);
-  if (!controller) return [requiredValue('spec.controller')];
-  return domainPath('spec.controller', controller);
+  const { controller, parameters } = record(object['spec']);
+  const causes = classParameters(parameters, 'spec.parameters');
+  const field = 'spec.controller';
+  if (!controller) return [requiredValue(field), ...causes];
+  if (String(controller).length > CONTROLLER_LENGTH_MAX) {
+    const message = `Too long: may not be more than ${CONTROLLER_LENGTH_MAX} bytes`;
+    causes.push({ reason: 'FieldValueTooLong', message, field });
+  }
+  return [...domainPath(field, controller), ...causes];
 };
+
+/** Those in a namespace name it, and those of the cluster do not. */
+function classParameters(parameters: unknown, at: string): StatusCause[] {
+  if (parameters === undefined) return [];
+  const { apiGroup, kind, name, scope, namespace } = record(parameters);
+  const causes = [
+    ...named(`${at}.apiGroup`, apiGroup, 'subdomain'),
+    ...(kind ? named(`${at}.kind`, kind, 'path-segment') : [requiredValue(`${at}.kind`)]),
+    ...(name ? named(`${at}.name`, name, 'path-segment') : [requiredValue(`${at}.name`)]),
+    ...oneOf(`${at}.scope`, scope, ['Cluster', 'Namespace']),
+  ];
+  const field = `${at}.namespace`;
+  if (scope === 'Namespace') {
+    const why = "`parameters.scope` is set to 'Namespace'";
+    if (namespace === undefined) causes.push(requiredValue(field, why));
+    else causes.push(...named(field, namespace, 'label'));
+  }
+  if (scope === 'Cluster' && namespace !== undefined) {
+    causes.push(forbidden(field, "`parameters.scope` is set to 'Cluster'"));
+  }
+  return causes;
+}
 
 // ---- network policies ----
 

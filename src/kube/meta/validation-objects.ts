@@ -5,6 +5,7 @@ import {
   countOrPercent,
   isObject,
   labelSelector,
+  labelValues,
   list,
   named,
   notNegative,
@@ -14,12 +15,21 @@ import {
   record,
   type Json,
 } from './field-rules.ts';
-import { duplicate, forbidden, invalidValue, requiredValue, unsupported } from './names.ts';
+import {
+  duplicate,
+  forbidden,
+  invalidValue,
+  requiredValue,
+  unsupported,
+  validateLabels,
+} from './names.ts';
+import { same } from '#base/same.ts';
 import type { KubeObject } from './object.ts';
 import { canonicalQuantity, compareQuantities, isWholeQuantity } from './quantity.ts';
 import type { StatusCause } from './status.ts';
-import { accessModes, validateClaimSpec, volumeModes } from './validation-claims.ts';
+import { validateClaimSpec } from './validation-claims.ts';
 import { configKey } from './validation-containers.ts';
+import { validateVolume } from './validation-persistent-volumes.ts';
 import { validateTolerations } from './validation-pods.ts';
 
 type Rule = (object: KubeObject) => StatusCause[];
@@ -130,10 +140,15 @@ const validateNode: Rule = (object) => {
   const causes = list(spec['taints']).flatMap((taint, index) => {
     const at = `metadata.taints[${index}]`;
     const { key = '', effect = '' } = taint;
-    const found = [...qualified(`${at}.key`, key), ...oneOf(`${at}.effect`, effect, effects)];
+    const found = [
+      ...qualified(`${at}.key`, key),
+      ...(effect === '' ? [requiredValue(`${at}.effect`)] : oneOf(`${at}.effect`, effect, effects)),
+      ...labelValues([taint['value'] ?? ''], at).map((one) => ({ ...one, field: `${at}.value` })),
+    ];
     const pair = `${String(key)}:${String(effect)}`;
     if (seen.has(pair)) {
-      const shown = { Key: key, Value: taint['value'] ?? '', Effect: effect, TimeAdded: null };
+      const { value = '', timeAdded = null } = taint;
+      const shown = { Key: key, Value: value, Effect: effect, TimeAdded: timeAdded };
       const cause = duplicate(at, shown);
       const message = `${cause.message}: taints must be unique by key and effect pair`;
       found.push({ ...cause, message });
@@ -182,6 +197,12 @@ const validateClusterRole: Rule = (object) => {
     const why = 'at least one clusterRoleSelector required if aggregationRule is non-nil';
     causes.push(requiredValue('aggregationRule.clusterRoleSelectors', why));
   }
+  list(record(aggregation)['clusterRoleSelectors']).forEach((selector, index) => {
+    const at = `aggregationRule.clusterRoleSelectors[${index}]`;
+    const wrong = labelSelector(selector, at);
+    causes.push(...wrong);
+    if (wrong.length > 0) causes.push(invalidValue(at, null, 'invalid label selector.'));
+  });
   return causes;
 };
 
@@ -272,8 +293,38 @@ const validateQuota: Rule = (object) => {
   if (given.some((one) => !scopes.has(one))) {
     causes.push(invalidValue('spec.scopes', given, 'unsupported scope'));
   }
+  const at = 'spec.scopeSelector.matchExpressions';
+  for (const one of list(record(spec['scopeSelector'])['matchExpressions'])) {
+    const { scopeName = '', operator = '' } = one;
+    if (!scopes.has(String(scopeName))) {
+      causes.push(invalidValue(`${at}.scopeName`, scopeName, 'unsupported scope'));
+    }
+    const isCounted = operator === 'In' || operator === 'NotIn';
+    if (isCounted && list(one['values']).length === 0) {
+      const why =
+        "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector";
+      causes.push(requiredValue(`${at}.values`, why));
+    } else if (!isCounted && operator !== 'Exists' && operator !== 'DoesNotExist') {
+      causes.push(invalidValue(`${at}.operator`, operator, 'not a valid selector operator'));
+    }
+  }
   return causes;
 };
+
+/** What a quota is about stays what it is. */
+export function validateQuotaUpdate(object: KubeObject, old: KubeObject): StatusCause[] {
+  const [next, before] = [record(object['spec'])['scopes'], record(old['spec'])['scopes']];
+  if (same(list(next).toSorted(), list(before).toSorted())) return [];
+  return [invalidValue('spec.scopes', next ?? null, 'field is immutable')];
+}
+
+const limitTypes = new Set(['Pod', 'Container', 'PersistentVolumeClaim']);
+
+function limitType(field: string, type: string): StatusCause[] {
+  const wrong = qualified(field, type);
+  if (wrong.length > 0 || type.includes('/') || limitTypes.has(type)) return wrong;
+  return [invalidValue(field, type, 'must be a standard limit type or fully qualified')];
+}
 
 function validateLimit(limit: Json, at: string): StatusCause[] {
   const causes: StatusCause[] = [];
@@ -284,7 +335,12 @@ function validateLimit(limit: Json, at: string): StatusCause[] {
       causes.push(forbidden(`${at}.${field}`, "may not be specified when `type` is 'Pod'"));
     }
   }
+  causes.push(...limitType(`${at}.type`, String(type ?? '')));
   const [least, most] = [record(limit['min']), record(limit['max'])];
+  if (type === 'PersistentVolumeClaim' && !least['storage'] && !most['storage']) {
+    const why = 'either minimum or maximum storage value is required, but neither was provided';
+    causes.push(requiredValue(`${at}.limits`, why));
+  }
   const [usual, asked] = [record(limit['default']), record(limit['defaultRequest'])];
   const names = new Set([least, most, usual, asked].flatMap((one) => Object.keys(one)));
   for (const name of names) {
@@ -312,7 +368,7 @@ function validateLimit(limit: Json, at: string): StatusCause[] {
       'default request value %1 is greater than default limit value %2',
     );
     order(least, usual, 'default', least, 'min value %1 is greater than default value %2');
-    order(usual, most, 'default', usual, 'default value %1 is greater than max value %2');
+    order(usual, most, 'default', most, 'default value %1 is greater than max value %2');
   }
   return causes;
 }
@@ -330,55 +386,6 @@ const validateLimitRange: Rule = (object) => {
 
 // ---- storage ----
 
-export const volumeSettings = new Set([
-  'capacity',
-  'accessModes',
-  'claimRef',
-  'persistentVolumeReclaimPolicy',
-  'storageClassName',
-  'mountOptions',
-  'volumeMode',
-  'nodeAffinity',
-  'volumeAttributesClassName',
-]);
-
-const validateVolume: Rule = (object) => {
-  const spec = record(object['spec']);
-  const causes: StatusCause[] = [];
-  const modes = list(spec['accessModes']);
-  if (modes.length === 0) causes.push(requiredValue('spec.accessModes'));
-  for (const mode of modes) causes.push(...oneOf('spec.accessModes', mode, accessModes));
-  const capacity = record(spec['capacity']);
-  if (Object.keys(capacity).length === 0) causes.push(requiredValue('spec.capacity'));
-  if (capacity['storage'] === undefined) {
-    causes.push(unsupported('spec.capacity', spec['capacity'] ?? null, ['storage']));
-  }
-  const policy = spec['persistentVolumeReclaimPolicy'];
-  const policies = ['Delete', 'Recycle', 'Retain'];
-  causes.push(...oneOf('spec.persistentVolumeReclaimPolicy', policy, policies));
-  if (!Object.keys(spec).some((key) => !volumeSettings.has(key))) {
-    causes.push(requiredValue('spec', 'must specify a volume type'));
-  }
-  return [
-    ...causes,
-    ...oneOf('spec.volumeMode', spec['volumeMode'], volumeModes),
-    ...mountOptions(object),
-  ];
-};
-
-const MOUNT_OPTIONS = 'volume.beta.kubernetes.io/mount-options';
-const mounted = [
-  ['gcePersistentDisk', 'awsElasticBlockStore', 'glusterfs', 'nfs', 'rbd', 'quobyte', 'iscsi'],
-  ['cinder', 'cephfs', 'azureFile', 'vsphereVolume', 'azureDisk', 'photonPersistentDisk'],
-].flat();
-
-function mountOptions({ metadata, spec }: KubeObject): StatusCause[] {
-  const isNoted = metadata.annotations?.[MOUNT_OPTIONS] !== undefined;
-  if (!isNoted || mounted.some((kind) => record(spec)[kind] !== undefined)) return [];
-  const why = 'may not specify mount options for this volume type';
-  return [forbidden(`metadata.annotations.${MOUNT_OPTIONS}`, why)];
-}
-
 const validateStorageClass: Rule = (object) => {
   const { provisioner, reclaimPolicy, volumeBindingMode } = object as Json;
   return [
@@ -387,8 +394,41 @@ const validateStorageClass: Rule = (object) => {
       : [requiredValue('provisioner')]),
     ...oneOf('reclaimPolicy', reclaimPolicy, ['Delete', 'Retain']),
     ...oneOf('volumeBindingMode', volumeBindingMode, ['Immediate', 'WaitForFirstConsumer']),
+    ...topologies(object['allowedTopologies'], 'allowedTopologies'),
   ];
 };
+
+/** Terms differ from each other, and in a term the keys, and for a key the values. */
+function topologies(terms: unknown, at: string): StatusCause[] {
+  const seen = new Set<string>();
+  return list(terms).flatMap((term, index) => {
+    const field = `${at}[${index}].matchLabelExpressions`;
+    const keys = new Set<unknown>();
+    const expressions = list(term['matchLabelExpressions']);
+    const causes = expressions.flatMap((one, i) => {
+      const { key = '', values } = one;
+      const where = `${field}[${i}]`;
+      const known = new Set<unknown>();
+      const twice = list(values).flatMap((value, j) => {
+        const isTwice = known.has(value);
+        known.add(value);
+        return isTwice ? [duplicate(`${where}.values[${j}]`, value)] : [];
+      });
+      const isTwice = keys.has(key);
+      keys.add(key);
+      return [
+        ...(isTwice ? [duplicate(`${where}.key`, key)] : []),
+        ...(list(values).length === 0 ? [requiredValue(`${where}.values`)] : []),
+        ...twice,
+        ...qualified(`${where}.key`, key),
+      ];
+    });
+    const text = JSON.stringify(expressions);
+    const isTwice = expressions.length === 0 || seen.has(text);
+    seen.add(text);
+    return isTwice ? [...causes, duplicate(field, '')] : causes;
+  });
+}
 
 // ---- others ----
 
@@ -426,8 +466,13 @@ const validateRuntimeClass: Rule = (object) => {
   for (const [name, value] of Object.entries(record(record(overhead)['podFixed']))) {
     causes.push(...quantityNotNegative(`overhead.limits[${name}]`, value));
   }
-  const tolerations = record(scheduling)['tolerations'];
-  return [...causes, ...validateTolerations(tolerations, 'scheduling.tolerations')];
+  const { tolerations, nodeSelector } = record(scheduling);
+  const labels = nodeSelector as Record<string, string> | undefined;
+  return [
+    ...causes,
+    ...validateLabels(labels, 'scheduling.nodeSelector'),
+    ...validateTolerations(tolerations, 'scheduling.tolerations'),
+  ];
 };
 
 const PRIORITY_MAX = 1_000_000_000;

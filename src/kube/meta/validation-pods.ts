@@ -9,7 +9,6 @@ import {
   oneOf,
   qualified,
   record,
-  requirement,
   labelSelector,
   labelValues,
   type Json,
@@ -25,6 +24,7 @@ import {
   validateContainer,
   type Surroundings,
 } from './validation-containers.ts';
+import { nodeSelector, nodeTerm } from './validation-node-selectors.ts';
 import { userOrGroup, validateVolumes } from './validation-volumes.ts';
 
 const GRACE_SECONDS = 30;
@@ -59,37 +59,6 @@ export function validateTolerations(tolerations: unknown, field: string): Status
     }
     return effect ? [...causes, ...oneOf(`${at}.effect`, effect, effects)] : causes;
   });
-}
-
-const nodeOperators = ['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt'];
-
-/** Nodes are told apart by labels, or by their name, one at a time. */
-function nodeField(one: Json, at: string): StatusCause[] {
-  const { key = '', operator = '', values } = one;
-  const causes: StatusCause[] = [];
-  const names = list(values) as unknown[];
-  if (operator !== 'In' && operator !== 'NotIn') {
-    causes.push(invalidValue(`${at}.operator`, operator, 'not a valid selector operator'));
-  } else if (names.length !== 1) {
-    const why = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector";
-    causes.push(requiredValue(`${at}.values`, why));
-  }
-  if (key !== 'metadata.name') {
-    return [...causes, invalidValue(`${at}.key`, key, 'not a valid field selector key')];
-  }
-  return [...causes, ...names.flatMap((name, i) => named(`${at}.values[${i}]`, name, 'subdomain'))];
-}
-
-function nodeTerm(term: unknown, field: string, checksValues = false): StatusCause[] {
-  const { matchExpressions, matchFields } = record(term);
-  return [
-    ...list(matchExpressions).flatMap((one, index) => {
-      const at = `${field}.matchExpressions[${index}]`;
-      const values = checksValues ? labelValues(one['values'], `${at}.values`) : [];
-      return [...requirement(one, at, nodeOperators), ...values];
-    }),
-    ...list(matchFields).flatMap((one, index) => nodeField(one, `${field}.matchFields[${index}]`)),
-  ];
 }
 
 const labelKeys = (keys: unknown, field: string): StatusCause[] =>
@@ -135,12 +104,7 @@ function validateAffinity(affinity: unknown, field: string): StatusCause[] {
   const node = record(record(affinity)['nodeAffinity']);
   const at = `${field}.nodeAffinity`;
   if (isObject(node[REQUIRED])) {
-    const terms = list(node[REQUIRED]['nodeSelectorTerms']);
-    const where = `${at}.${REQUIRED}.nodeSelectorTerms`;
-    if (terms.length === 0) {
-      causes.push(requiredValue(where, 'must have at least one node selector term'));
-    }
-    terms.forEach((term, index) => causes.push(...nodeTerm(term, `${where}[${index}]`, true)));
+    causes.push(...nodeSelector(node[REQUIRED], `${at}.${REQUIRED}`));
   }
   list(node[PREFERRED]).forEach((one, index) => {
     const where = `${at}.${PREFERRED}[${index}]`;
@@ -401,6 +365,38 @@ function fixedPart(spec: Json, old: Json): Json {
   return copy;
 }
 
+/** It may be set once, and become shorter. */
+function activeDeadlineUpdate(spec: Json, old: Json): StatusCause[] {
+  const [next, before] = [spec['activeDeadlineSeconds'], old['activeDeadlineSeconds']];
+  const field = 'spec.activeDeadlineSeconds';
+  if (typeof before !== 'number' || next === before) return [];
+  if (typeof next !== 'number') {
+    const why = 'must not update from a positive integer to nil value';
+    return [invalidValue(field, null, why)];
+  }
+  if (next < before) return [];
+  return [invalidValue(field, next, 'must be less than or equal to previous value')];
+}
+
+function tolerationsUpdate(spec: Json, old: Json): StatusCause[] {
+  const kept = list(spec['tolerations']).map((one) => ({ ...one, tolerationSeconds: 0 }));
+  const isLost = list(old['tolerations']).some(
+    (one) => !kept.some((other) => same(other, { ...one, tolerationSeconds: 0 })),
+  );
+  const why = 'existing toleration can not be modified except its tolerationSeconds';
+  return isLost ? [forbidden('spec.tolerations', why)] : [];
+}
+
+/** While gates hold a pod back, the nodes that it may go to can become fewer. */
+function nodeSelectorUpdate(spec: Json, old: Json): StatusCause[] {
+  const [next, before] = [spec['nodeSelector'], record(old['nodeSelector'])];
+  const isWider = Object.entries(before).some(([key, value]) => record(next)[key] !== value);
+  if (!isWider) return [];
+  const field = 'spec.nodeSelector';
+  const why = `only additions to ${field} are allowed (no mutations or deletions)`;
+  return [invalidValue(field, next ?? null, why)];
+}
+
 export function validatePodUpdate(object: KubeObject, old: KubeObject): StatusCause[] {
   const [spec, before] = [record(object['spec']), record(old['spec'])];
   for (const field of ['containers', 'initContainers']) {
@@ -413,17 +409,12 @@ export function validatePodUpdate(object: KubeObject, old: KubeObject): StatusCa
   const gates = new Set(list(before['schedulingGates']).map(({ name }) => name));
   list(spec['schedulingGates']).forEach(({ name }, index) => {
     if (gates.has(name)) return;
-    const why = `only deletion is allowed, but found new scheduling gate '${String(name)}'`;
+    const why = `only deletion is allowed, but found new scheduling gate '${String(name ?? '')}'`;
     causes.push(forbidden(`spec.schedulingGates[${index}].name`, why));
   });
-  const kept = list(spec['tolerations']);
-  const isLost = list(before['tolerations']).some(
-    (one) =>
-      !kept.some((other) =>
-        same({ ...other, tolerationSeconds: 0 }, { ...one, tolerationSeconds: 0 }),
-      ),
-  );
-  if (isLost || !same(fixedPart(spec, before), fixedPart(before, before))) {
+  causes.push(...activeDeadlineUpdate(spec, before), ...tolerationsUpdate(spec, before));
+  if (gates.size > 0) causes.push(...nodeSelectorUpdate(spec, before));
+  if (!same(fixedPart(spec, before), fixedPart(before, before))) {
     causes.push(forbidden('spec', mutableText));
   }
   return causes;

@@ -99,7 +99,7 @@ const flexVolume: Rule = (source, field) => [
 const DRIVER_LENGTH_MAX = 63;
 
 /** Drivers are named as domains, however they are written. */
-function driverName(field: string, driver: unknown): StatusCause[] {
+export function driverName(field: string, driver: unknown): StatusCause[] {
   const name = String(driver ?? '');
   if (name === '') return [requiredValue(field)];
   const message = `Too long: may not be more than ${DRIVER_LENGTH_MAX} bytes`;

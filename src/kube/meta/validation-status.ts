@@ -1,8 +1,18 @@
 // Judges what is written at the status endpoint, as kube-apiserver v1.37 does for the kinds that it does:
 // counts, the addresses of load balancers, phases, what a finished job may say.
 import { isIP } from 'node:net';
-import { ipAddress, list, named, notNegative, oneOf, record, type Json } from './field-rules.ts';
-import { duplicate, forbidden, invalidValue, requiredValue } from './names.ts';
+import {
+  conditions,
+  ipAddress,
+  list,
+  named,
+  notNegative,
+  oneOf,
+  qualified,
+  record,
+  type Json,
+} from './field-rules.ts';
+import { duplicate, forbidden, invalidValue, requiredValue, unsupported } from './names.ts';
 import type { KubeObject } from './object.ts';
 import { validateApiServiceStatus } from './validation-api-services.ts';
 import type { StatusCause } from './status.ts';
@@ -159,8 +169,55 @@ const podStatus: Rule = (status, { spec }, old) => {
   if (qosClass !== before['qosClass']) {
     causes.push(invalidValue(at('qosClass'), qosClass ?? '', 'field is immutable'));
   }
-  return causes;
+  return [
+    ...causes,
+    ...podConditions(status['conditions']),
+    ...podAddresses(status, before),
+    ...hostAddresses(status, before),
+  ];
 };
+
+const ownConditions = new Set<unknown>(['PodScheduled', 'Ready', 'Initialized']);
+
+function podConditions(all: unknown): StatusCause[] {
+  return list(all).flatMap(({ type, observedGeneration: generation }, index) => {
+    const field = at(`conditions[${index}]`);
+    const why = 'must be a non-negative integer';
+    const isWrong = typeof generation === 'number' && generation < 0;
+    return [
+      ...(isWrong ? [invalidValue(`${field}.observedGeneration`, generation, why)] : []),
+      ...(ownConditions.has(type) ? [] : qualified(`${field}.Type`, type)),
+    ];
+  });
+}
+
+const addressesOf = (all: unknown): string[] => list(all).map(({ ip }) => String(ip ?? ''));
+
+/** New ones have to be addresses, and one of each family at most. */
+function addressList(name: string, all: unknown, before: unknown): StatusCause[] {
+  const [own, known] = [addressesOf(all), new Set(addressesOf(before))];
+  const causes = own.flatMap((ip, i) => (known.has(ip) ? [] : ipAddress(at(`${name}[${i}]`), ip)));
+  const families = new Set(own.map((ip) => isIP(ip)));
+  if (own.length > 1 && (families.size !== own.length || families.has(0))) {
+    const shown = own.map((IP) => ({ IP }));
+    const why = 'may specify no more than one IP for each IP family';
+    causes.push(invalidValue(at(name), shown, why));
+  }
+  return causes;
+}
+
+const podAddresses = (status: Json, before: Json): StatusCause[] =>
+  addressList('podIPs', status['podIPs'], before['podIPs']);
+
+function hostAddresses(status: Json, before: Json): StatusCause[] {
+  const [first] = addressesOf(status['hostIPs']);
+  if (first === undefined) return [];
+  const causes = addressList('hostIPs', status['hostIPs'], before['hostIPs']);
+  if (first !== (status['hostIP'] ?? '')) {
+    causes.push(invalidValue(at('hostIPs[0].ip'), first, 'must be equal to `hostIP`'));
+  }
+  return causes;
+}
 
 const uniqueConditions: Rule = (status) => {
   const seen = new Set<unknown>();
@@ -168,6 +225,42 @@ const uniqueConditions: Rule = (status) => {
     const isTwice = seen.has(type);
     seen.add(type);
     return isTwice ? [duplicate(at(`conditions[${i}].type`), type)] : [];
+  });
+};
+
+const metaConditions: Rule = (status) => conditions(status['conditions'], at('conditions'));
+
+const migrationStatus: Rule = ({ resourceVersion }) => {
+  if (!resourceVersion || /^[1-9]\d*$/.test(String(resourceVersion))) return [];
+  const why = `resource version is not well formed: ${String(resourceVersion)}`;
+  return [invalidValue(at('resourceVersion'), resourceVersion, why)];
+};
+
+const resizeStates = [
+  'ControllerResizeInProgress',
+  'ControllerResizeInfeasible',
+  'NodeResizeInProgress',
+  'NodeResizeInfeasible',
+  'NodeResizePending',
+];
+
+const claimStatus: Rule = (status) => {
+  const field = at('allocatedResourceStatuses');
+  const states = Object.entries(record(status['allocatedResourceStatuses']));
+  return states.flatMap(([name, state]) => [
+    ...qualified(field, name),
+    ...(resizeStates.includes(String(state)) ? [] : [unsupported(field, name, resizeStates)]),
+  ]);
+};
+
+const nodeStatus: Rule = (status) => {
+  const seen = new Set<string>();
+  return list(status['addresses']).flatMap(({ type = '', address = '' }, index) => {
+    const shown = { Type: type, Address: address };
+    const text = JSON.stringify(shown);
+    const isTwice = seen.has(text);
+    seen.add(text);
+    return isTwice ? [duplicate(at(`addresses[${index}]`), shown)] : [];
   });
 };
 
@@ -213,12 +306,15 @@ const rules: Readonly<Record<string, Rule>> = {
   ),
   'batch/Job': all(counts('active', 'succeeded', 'failed', 'ready', 'terminating'), jobStatus),
   'networking.k8s.io/Ingress': ingressStatus,
-  'policy/PodDisruptionBudget': counts(
-    'disruptionsAllowed',
-    'currentHealthy',
-    'desiredHealthy',
-    'expectedPods',
+  'policy/PodDisruptionBudget': all(
+    counts('disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'),
+    metaConditions,
   ),
+  'resource.k8s.io/DeviceTaintRule': metaConditions,
+  'storagemigration.k8s.io/StorageVersionMigration': all(metaConditions, migrationStatus),
+  'admissionregistration.k8s.io/ValidatingAdmissionPolicy': metaConditions,
+  '/PersistentVolumeClaim': claimStatus,
+  '/Node': nodeStatus,
   'autoscaling/HorizontalPodAutoscaler': counts('currentReplicas', 'desiredReplicas'),
   'apiregistration.k8s.io/APIService': (_status, object) => validateApiServiceStatus(object),
   'flowcontrol.apiserver.k8s.io/FlowSchema': uniqueConditions,

@@ -197,19 +197,23 @@ function certificateTime({ maxExpirationSeconds: seconds, signerName }: Json, fi
   return seconds > most ? [invalidValue(at, seconds, `${what} <= ${most}`)] : [];
 }
 
+export const localVolume: Rule = (source, field) => {
+  const path = String(source['path'] ?? '');
+  return path === '' ? [requiredValue(`${field}.path`)] : noBacksteps(`${field}.path`, path);
+};
+
+export const hostPath: Rule = (source, field) => {
+  const causes = localVolume(source, field);
+  if (!source['path']) return causes;
+  return [...causes, ...oneOf(`${field}.type`, source['type'], hostPathTypes)];
+};
+
 const sourceRules: Readonly<Record<string, Rule>> = {
   emptyDir: (source, field) =>
     compareQuantities(source['sizeLimit'], '0') < 0
       ? [forbidden(`${field}.sizeLimit`, 'SizeLimit field must be a valid resource quantity')]
       : [],
-  hostPath: (source, field) => {
-    const path = String(source['path'] ?? '');
-    if (path === '') return [requiredValue(`${field}.path`)];
-    return [
-      ...noBacksteps(`${field}.path`, path),
-      ...oneOf(`${field}.type`, source['type'], hostPathTypes),
-    ];
-  },
+  hostPath,
   secret: (source, field) => [
     ...needed(`${field}.secretName`, source['secretName']),
     ...fileMode(`${field}.defaultMode`, source['defaultMode']),

@@ -5,9 +5,11 @@ import {
   isObject,
   labelSelector,
   list,
+  named,
   notNegative,
   oneOf,
   record,
+  selectorShown,
   type Json,
 } from './field-rules.ts';
 import {
@@ -60,20 +62,13 @@ function validateSelector(spec: Json, kind: string): StatusCause[] {
   }
   if (wrong.length > 0 && !isMissing && !isEmpty) {
     if (kind === 'daemonset') return wrong;
-    const shown = withoutEmpty(selector);
+    const shown = selectorShown(selector);
     const why = kind === 'statefulset' ? '' : 'invalid label selector';
     const cause = invalidValue('spec.selector', shown, why);
     const message = why === '' ? cause.message.replace(/: $/, '') : cause.message;
     return [...wrong, { ...cause, message }];
   }
   return wrong;
-}
-
-function withoutEmpty(selector: unknown): unknown {
-  const expressions = list(record(selector)['matchExpressions']).map(({ values, ...rest }) =>
-    list(values).length === 0 ? rest : { ...rest, values },
-  );
-  return { ...record(selector), matchExpressions: expressions };
 }
 
 interface TemplateRule {
@@ -107,9 +102,19 @@ function validateTemplated(spec: Json, { kind, owner }: TemplateRule): StatusCau
   return causes;
 }
 
+/** As Go names them. */
+function rollingParts(rolling: unknown): Json | null {
+  if (rolling === undefined) return null;
+  const parts = Object.entries(record(rolling)).map(([key, value]) => [
+    `${key.charAt(0).toUpperCase()}${key.slice(1)}`,
+    value,
+  ]);
+  return Object.fromEntries(parts) as Json;
+}
+
 const rollingShown = (strategy: Json): Json => ({
   Type: strategy['type'],
-  RollingUpdate: strategy['rollingUpdate'] ?? null,
+  RollingUpdate: rollingParts(strategy['rollingUpdate']),
 });
 
 const isNone = (value: unknown): boolean => value === 0 || value === '0%';
@@ -294,7 +299,8 @@ function validateJobSpec(spec: Json, at: string): StatusCause[] {
 }
 
 export function domainPath(field: string, value: unknown): StatusCause[] {
-  if (/^[a-z0-9.-]+\/.+$/.test(String(value))) return [];
+  const [domain = '', ...rest] = String(value).split('/');
+  if (domain !== '' && rest.join('/') !== '') return named(field, domain, 'subdomain');
   const why = 'must be a domain-prefixed path (such as "acme.io/foo")';
   return [invalidValue(field, value, why)];
 }

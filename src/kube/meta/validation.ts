@@ -1,6 +1,6 @@
 // Validates objects before they are stored: metadata of every kind here, the kinds' own rules in the
 // other validation files. Field paths, reasons and words as kube-apiserver v1.37 has them.
-import { isObject, list, record, type Json } from './field-rules.ts';
+import { isObject, list, record, selectorShown, type Json } from './field-rules.ts';
 import {
   forbidden,
   invalidValue,
@@ -21,7 +21,8 @@ import { attachmentRules, attachmentUpdateRules } from './validation-attachments
 import { clusterRules, clusterUpdateRules, validateNewEvent } from './validation-cluster.ts';
 import { definitionRules } from './validation-definitions.ts';
 import { networkRules } from './validation-network.ts';
-import { objectRules, validateFinalizers, volumeSettings } from './validation-objects.ts';
+import { objectRules, validateFinalizers, validateQuotaUpdate } from './validation-objects.ts';
+import { validateVolumeUpdate } from './validation-persistent-volumes.ts';
 import { validatePodSpec, validatePodUpdate } from './validation-pods.ts';
 import { validateStatus } from './validation-status.ts';
 import { workloadRules } from './validation-workloads.ts';
@@ -160,7 +161,12 @@ const immutable: Readonly<Record<string, readonly string[]>> = {
   'node.k8s.io/RuntimeClass': ['handler'],
   'networking.k8s.io/IngressClass': ['spec.controller'],
   'discovery.k8s.io/EndpointSlice': ['addressType'],
-  'storage.k8s.io/StorageClass': ['provisioner', 'parameters', 'reclaimPolicy'],
+  'storage.k8s.io/StorageClass': [
+    'provisioner',
+    'parameters',
+    'reclaimPolicy',
+    'volumeBindingMode',
+  ],
   '/Secret': ['type'],
 };
 
@@ -268,20 +274,11 @@ const validateJobUpdate: UpdateRule = (object, old) => {
   return [invalidValue('spec.completions', spec['completions'] ?? null, 'field is immutable')];
 };
 
-const validateVolumeUpdate: UpdateRule = (object, old) => {
-  const source = ({ spec }: KubeObject): Json =>
-    Object.fromEntries(
-      Object.entries(record(spec)).filter(([key]) => !volumeSettings.has(key)),
-    ) as Json;
-  if (same(source(object), source(old))) return [];
-  const field = 'spec.persistentvolumesource';
-  return [forbidden(field, 'spec.persistentvolumesource is immutable after creation')];
-};
-
 const updateRules: Readonly<Record<string, UpdateRule>> = {
   ...clusterUpdateRules,
   ...attachmentUpdateRules,
   '/PersistentVolume': validateVolumeUpdate,
+  '/ResourceQuota': validateQuotaUpdate,
   '/Pod': validatePodUpdate,
   '/Service': validateServiceUpdate,
   '/ConfigMap': validateDataUpdate,
@@ -334,11 +331,18 @@ export function validateUpdate(
   for (const path of immutable[key] ?? []) {
     const [before, next] = [at(old, path), at(object, path)];
     if (same(before, next)) continue;
-    const shown = hidesValue.has(key) ? null : path === 'roleRef' ? roleRefShown(next) : next;
+    const shown = hidesValue.has(key) ? null : immutableShown(path, next);
     causes.push(invalidValue(path, shown ?? null, 'field is immutable'));
   }
   causes.push(...(updateRules[key]?.(object, old) ?? []));
   return causes;
+}
+
+function immutableShown(path: string, value: unknown): unknown {
+  if (path === 'spec.selector') return selectorShown(value);
+  if (['spec.controller', 'addressType', 'handler', 'provisioner'].includes(path))
+    return value ?? '';
+  return path === 'roleRef' ? roleRefShown(value) : value;
 }
 
 function roleRefShown(ref: unknown): unknown {

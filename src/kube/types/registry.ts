@@ -19,6 +19,10 @@ interface TableType {
   readonly x?: readonly string[];
   /** Fields that Go writes even when they are zero. */
   readonly w?: readonly string[];
+  /** Go's names of the scalars, or of what lists and maps are made of, that have one. */
+  readonly g?: Readonly<Record<string, string>>;
+  /** The embedded structs on the way to fields that are in one. */
+  readonly m?: Readonly<Record<string, string>>;
 }
 
 const types = table.types as unknown as Readonly<Record<string, TableType>>;
@@ -103,7 +107,7 @@ const scalarProperties = new Map<string, Schema>();
 
 /** A field of a type, and what its absence means in Go: the zero value, or nothing. */
 function propertySchema(type: TableType, key: string, node: unknown): Schema {
-  const schema = nodeSchema(node);
+  const schema = withGoNames(nodeSchema(node), type, key);
   const isWritten = type.w?.includes(key) === true;
   const isPointer = type.x?.includes(key) === true;
   const zero = isPointer
@@ -116,10 +120,26 @@ function propertySchema(type: TableType, key: string, node: unknown): Schema {
     ...(isOmitted ? { omitsZero: true } : {}),
   };
   if (typeof node !== 'string' || schema.type === 'object') return withFacts(schema, facts);
-  const name = JSON.stringify([node, facts]);
+  const { goType, goEmbedding } = schema;
+  const name = JSON.stringify([node, facts, goType, goEmbedding]);
   const known = scalarProperties.get(name) ?? { ...schema, ...facts };
   scalarProperties.set(name, known);
   return known;
+}
+
+/** Of what a field is made of, in a list or a map or by itself. */
+function withGoType(schema: Schema, goType: string): Schema {
+  if (schema.type === 'array') return { ...schema, items: withGoType(schema.items ?? any, goType) };
+  if (schema.type === 'map') return { ...schema, values: withGoType(schema.values ?? any, goType) };
+  return { ...schema, goType };
+}
+
+const any: Schema = { type: 'any' };
+
+function withGoNames(schema: Schema, { g, m }: TableType, key: string): Schema {
+  const [goType, goEmbedding] = [g?.[key], m?.[key]];
+  const typed = goType === undefined ? schema : withGoType(schema, goType);
+  return goEmbedding === undefined ? typed : withFacts(typed, { goEmbedding });
 }
 
 const zeroes: ReadonlyMap<string, unknown> = new Map<string, unknown>([
@@ -143,8 +163,9 @@ function zeroOf(schema: Schema, isWritten: boolean, isStruct: boolean): unknown 
 /** A copy with a getter of its own, so that the properties stay lazy. */
 function withFacts(schema: Schema, facts: Partial<Schema>): Schema {
   if (schema.type !== 'object') return { ...schema, ...facts };
-  const { name, required, mapType, patchStrategy, patchMergeKey } = schema;
-  const own = { type: 'object', name, required, mapType, patchStrategy, patchMergeKey, ...facts };
+  const { name, required, mapType, patchStrategy, patchMergeKey, goEmbedding } = schema;
+  const kept = { name, required, mapType, patchStrategy, patchMergeKey, goEmbedding };
+  const own = { type: 'object', ...kept, ...facts };
   return Object.defineProperty(own, 'properties', {
     get: () => schema.properties,
     enumerable: true,

@@ -73,7 +73,8 @@ export class Expressions {
     scopes += 1;
     const fields: Record<string, string> = {};
     let inner = env;
-    for (const [i, { name, expression }] of scope.variables.entries()) {
+    // What is missing is told by validation; until then it is empty, as in Go.
+    for (const [i, { name = '', expression = '' }] of scope.variables.entries()) {
       const compiled = this.#compile(
         withVariables(env, `Variables${scopes}x${i}`, fields),
         expression,

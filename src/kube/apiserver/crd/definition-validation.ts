@@ -230,7 +230,8 @@ function checkMapKey(
     const why = "must be a scalar type if parent array's x-kubernetes-list-type is map";
     causes.push(invalidValue(`${at}.type`, items.type, why));
   }
-  if (items.required?.includes(key) !== true && property.default === undefined) {
+  const isRequired = Array.isArray(items.required) && items.required.includes(key);
+  if (!isRequired && property.default === undefined) {
     const why =
       'this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property';
     causes.push(requiredValue(`${at}.default`, why));
@@ -245,14 +246,14 @@ function checkMapKey(
 /** What the rule itself must have; whether it can be compiled is asked after everything else. */
 function checkRule(rule: ValidationRule, schema: JsonSchema, field: string): StatusCause[] {
   const { message = '', messageExpression, reason, fieldPath } = rule;
-  const trimmed = message.trim();
+  const [trimmed, text] = [message.trim(), (rule.rule ?? '').trim()];
   const causes: StatusCause[] = [];
-  if (rule.rule.trim() === '') causes.push(requiredValue(`${field}.rule`, 'rule is not specified'));
+  if (text === '') causes.push(requiredValue(`${field}.rule`, 'rule is not specified'));
   else if (message !== '' && trimmed === '') {
     causes.push(invalidValue(`${field}.message`, message, 'must be non-empty if specified'));
   } else if (/[\n\r]/.test(trimmed)) {
     causes.push(invalidValue(`${field}.message`, message, 'must not contain line breaks'));
-  } else if (/[\n\r]/.test(rule.rule.trim()) && trimmed === '') {
+  } else if (/[\n\r]/.test(text) && trimmed === '') {
     causes.push(
       requiredValue(`${field}.message`, 'message must be specified if rule contains line breaks'),
     );

@@ -69,7 +69,7 @@ export function compileRules(schema: JsonSchema, isResource: boolean): CompiledN
     .registerVariable('self', own)
     .registerVariable('oldSelf', `optional<${own}>`);
   const rules = (schema['x-kubernetes-validations'] ?? [])
-    .filter(({ rule }) => rule.trim() !== '')
+    .filter(({ rule = '' }) => rule.trim() !== '')
     .map((rule) => compileRule(rule.optionalOldSelf === true ? optional : plain, rule));
   return { type, rules };
 }

@@ -1,0 +1,126 @@
+// Fields that upstream drops from what clients send, or fills in beside it, when an object is created or updated
+// as a whole: forms of old versions, and what follows from other fields.
+import type { KubeObject } from '#kube/meta/object.ts';
+import { same } from '#base/same.ts';
+
+type Json = Record<string, unknown>;
+
+const HOST_NAME = 'kubernetes.io/hostname';
+
+const list = (value: unknown): Json[] => (Array.isArray(value) ? (value as Json[]) : []);
+
+function ownsData({ apiGroup = '', kind }: Json): boolean {
+  if (kind === 'PersistentVolumeClaim') return apiGroup === '';
+  return kind === 'VolumeSnapshot' && apiGroup === 'snapshot.storage.k8s.io';
+}
+
+/** A claim names its source twice; the older field knows claims and snapshots only. */
+function settleDataSource(object: KubeObject, old: KubeObject | undefined): void {
+  const spec = object['spec'] as Json;
+  const before = (old?.['spec'] ?? {}) as Json;
+  const had = before['dataSource'] ?? before['dataSourceRef'];
+  const source = spec['dataSource'] as Json | undefined;
+  const reference = spec['dataSourceRef'] as Json | undefined;
+  if (had === undefined && reference === undefined && source !== undefined && !ownsData(source)) {
+    delete spec['dataSource'];
+    return;
+  }
+  const copy = ({ apiGroup, kind, name }: Json): Json => ({
+    ...(apiGroup === undefined ? {} : { apiGroup }),
+    kind,
+    name,
+  });
+  if (source !== undefined && reference === undefined) spec['dataSourceRef'] = copy(source);
+  if (source === undefined && reference !== undefined && !reference['namespace']) {
+    spec['dataSource'] = copy(reference);
+  }
+}
+
+/** The topology of endpoints is that of the first version of slices, and not written by v1. */
+function dropTopology(object: KubeObject, old: KubeObject | undefined): void {
+  if (old !== undefined && same(object['endpoints'], old['endpoints'])) return;
+  const topologyOf = (one: Json): Json => (one['deprecatedTopology'] ?? {}) as Json;
+  const known = new Set(list(old?.['endpoints']).map((one) => topologyOf(one)[HOST_NAME]));
+  for (const endpoint of list(object['endpoints'])) {
+    const name = topologyOf(endpoint)[HOST_NAME];
+    if (endpoint['nodeName'] === undefined && name !== undefined && known.has(name)) {
+      endpoint['nodeName'] = name;
+    }
+    delete endpoint['deprecatedTopology'];
+  }
+}
+
+function dropNodeConfiguration(object: KubeObject, old: KubeObject | undefined): void {
+  const spec = (object['spec'] ?? {}) as Json;
+  if ((old?.['spec'] as Json | undefined)?.['configSource'] === undefined) {
+    delete spec['configSource'];
+  }
+}
+
+const settlers: Readonly<
+  Record<string, (object: KubeObject, old: KubeObject | undefined) => void>
+> = {
+  '/persistentvolumeclaims': settleDataSource,
+  'discovery.k8s.io/endpointslices': dropTopology,
+  '/nodes': dropNodeConfiguration,
+};
+
+/** `key`: group and resource. `old` is undefined for what is created. */
+export function settleFields(key: string, object: KubeObject, old?: KubeObject): void {
+  settlers[key]?.(object, old);
+}
+
+/** Phases that are there from the first moment, and so whenever nobody says another. */
+const phases: Readonly<Record<string, string>> = {
+  '/namespaces': 'Active',
+  '/persistentvolumeclaims': 'Pending',
+  '/persistentvolumes': 'Pending',
+};
+
+/** The one address of old clients is the first of the list. */
+function matchPodAddresses(status: Json): void {
+  const [first] = list(status['podIPs']);
+  const { podIP } = status;
+  if (!podIP) {
+    if (first?.['ip']) status['podIP'] = first['ip'];
+  } else if (first?.['ip'] !== podIP) status['podIPs'] = [{ ip: podIP }];
+}
+
+function keepPodStatus(status: Json, before: Json): void {
+  matchPodAddresses(status);
+  if (!status['qosClass'] && before['qosClass'] !== undefined) {
+    status['qosClass'] = before['qosClass'];
+  }
+  for (const condition of list(status['conditions'])) {
+    const old = list(before['conditions']).find(({ type }) => type === condition['type']);
+    const generation = old?.['observedGeneration'];
+    if (!condition['observedGeneration'] && generation !== undefined) {
+      condition['observedGeneration'] = generation;
+    }
+  }
+}
+
+/** What a status keeps, or says by itself, when it is written at its own endpoint. */
+export function settleStatus(key: string, object: KubeObject, old: KubeObject): void {
+  const phase = phases[key];
+  if (phase === undefined && key !== '/pods') return;
+  const status = (object['status'] ??= {}) as Json;
+  if (phase === undefined) keepPodStatus(status, (old['status'] ?? {}) as Json);
+  else if (!status['phase']) status['phase'] = phase;
+}
+
+/** Pods that nobody may schedule yet say so from the start. */
+export function markGated(object: KubeObject, now: string): void {
+  if (list((object['spec'] as Json)['schedulingGates']).length === 0) return;
+  const status = object['status'] as Json;
+  status['conditions'] = [
+    {
+      type: 'PodScheduled',
+      status: 'False',
+      lastProbeTime: null,
+      lastTransitionTime: now,
+      reason: 'SchedulingGated',
+      message: 'Scheduling is blocked due to non-empty scheduling gates',
+    },
+  ];
+}
