@@ -71,12 +71,6 @@ export const knownDifferences: readonly KnownDifference[] = [
     reason: 'events of the old kind may be without a name upstream; here every object has one',
   },
   {
-    scene: 'v1 Pod',
-    step: /"port":true/,
-    path: /^body\.message$/,
-    reason: 'the type table does not know embedded Go structs, which this message names',
-  },
-  {
     scene: 'reviews',
     step: /^access by selectors$/,
     path: /^body\.(?:status\.evaluationError|spec\.resourceAttributes\.labelSelector\.)/,

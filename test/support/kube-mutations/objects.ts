@@ -1,13 +1,12 @@
 // Valid objects with as many fields as go together, for the suite that garbles one field after the other.
 
-export type Json = Record<string, unknown>;
-
-export interface Mutated {
-  readonly name: string;
-  /** Of the collection that it is created in. */
-  readonly path: string;
-  readonly base: Json;
-}
+import { HOME, type Json, type Mutated } from './mutated.ts';
+import { core } from './objects-core.ts';
+import { devices } from './objects-devices.ts';
+import { network } from './objects-network.ts';
+import { policyObjects } from './objects-policies.ts';
+import { storage } from './objects-storage.ts';
+import { workloads } from './objects-workloads.ts';
 
 const probe = (handler: Json): Json => ({
   ...handler,
@@ -209,6 +208,42 @@ const pod: Json = {
     },
   },
 };
+const small: Json = {
+  metadata: { name: 'small' },
+  spec: {
+    containers: [{ name: 'c', image: 'a:1' }],
+    activeDeadlineSeconds: 50,
+    tolerations: [{ key: 'k', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 5 }],
+    schedulingGates: [{ name: 'a/b' }],
+    nodeSelector: { a: 'b' },
+    serviceAccountName: 'default',
+  },
+};
+const state: Json = {
+  name: 'c',
+  state: { running: { startedAt: '2026-01-02T03:04:05Z' } },
+  lastState: {},
+  ready: true,
+  restartCount: 1,
+  image: 'a:1',
+  imageID: 'a',
+  containerID: 'a://b',
+  started: true,
+};
+const podStatus: Json = {
+  phase: 'Running',
+  conditions: [{ type: 'Ready', status: 'True', observedGeneration: 1, reason: 'R', message: 'm' }],
+  message: 'm',
+  reason: 'R',
+  hostIP: '10.1.2.3',
+  hostIPs: [{ ip: '10.1.2.3' }],
+  podIP: '10.1.2.4',
+  podIPs: [{ ip: '10.1.2.4' }],
+  startTime: '2026-01-02T03:04:05Z',
+  containerStatuses: [state],
+  nominatedNodeName: 'n',
+  qosClass: 'BestEffort',
+};
 const withVolume = (volume: Json): Json => ({
   metadata: { name: 'p' },
   spec: { containers: [{ name: 'c', image: 'a' }], volumes: [{ name: 'v', ...volume }] },
@@ -378,14 +413,21 @@ const networkPolicy: Json = {
   },
 };
 
-const HOME = 'namespaces/mutated';
-
 export const mutated: readonly Mutated[] = [
-  { name: 'Pod', path: `/api/v1/${HOME}/pods`, base: pod },
+  { name: 'Pod', path: `/api/v1/${HOME}/pods`, base: pod, hasTypes: false },
+  {
+    name: 'Pod, updated',
+    path: `/api/v1/${HOME}/pods`,
+    isUpdated: true,
+    base: small,
+    status: podStatus,
+  },
   ...Object.entries(volumes).map(([kind, source]) => ({
     name: `volume ${kind}`,
     path: `/api/v1/${HOME}/pods`,
     base: withVolume({ [kind]: source }),
+    hasTypes: false,
+    below: 'spec.volumes',
   })),
   { name: 'Ingress', path: `/apis/networking.k8s.io/v1/${HOME}/ingresses`, base: ingress },
   {
@@ -398,4 +440,10 @@ export const mutated: readonly Mutated[] = [
     path: `/apis/autoscaling/v2/${HOME}/horizontalpodautoscalers`,
     base: autoscaler,
   },
+  ...workloads,
+  ...storage,
+  ...devices,
+  ...network,
+  ...core,
+  ...policyObjects,
 ];
