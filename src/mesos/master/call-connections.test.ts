@@ -296,6 +296,34 @@ test('who ends the connection right behind a call is answered, and then it ends'
   own.close();
 });
 
+test('the end of a stream is told, and its connection ends with it', async () => {
+  const body = JSON.stringify({
+    type: 'SUBSCRIBE',
+    subscribe: { framework_info: aFramework({ name: 'short' }) },
+  });
+  const socket = connect({ port: lean.port, host: '127.0.0.1' });
+  let text = '';
+  const subscribed = new Promise<void>((done) => {
+    socket.setEncoding('latin1').on('data', (chunk) => {
+      text += String(chunk);
+      if (text.includes('"SUBSCRIBED"')) done();
+    });
+  });
+  const ended = once(socket, 'end');
+  const head = `POST /api/v1/scheduler HTTP/1.1\r\nHost: x\r\nContent-Type: application/json`;
+  socket.write(`${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  await subscribed;
+  const framework_id = { value: /"framework_id":\{"value":"([^"]+)"/.exec(text)?.[1] ?? '' };
+  const streamId = /mesos-stream-id: (\S+)/i.exec(text)?.[1] ?? '';
+  const teardown = JSON.stringify({ framework_id, type: 'TEARDOWN' });
+  const headers = ['Content-Type: application/json'];
+  const call = request(streamId, { body: teardown, headers });
+  const [answer] = await exchange(lean.port, [call], 1);
+  assert.equal(answer?.status, 202);
+  await ended;
+  assert.ok(text.endsWith('\r\n0\r\n\r\n'), 'all of it is there');
+});
+
 test('who does not read the answers is not read either, and gets all of them when it does', async () => {
   const head =
     'POST /api/v1/scheduler HTTP/1.1\r\nMesos-Stream-Id: x\r\nContent-Type: application/json';

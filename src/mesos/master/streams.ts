@@ -72,7 +72,9 @@ export class EventStream<N extends MessageName> {
   close(): void {
     if (this.#isOver) return;
     this.#flush();
-    this.#response.end();
+    const { socket } = this.#response;
+    // A client that goes on would use the connection for calls, and this one is read the dear way.
+    this.#response.end(() => socket?.destroySoon());
     this.#end();
   }
 
