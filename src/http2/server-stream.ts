@@ -12,6 +12,12 @@ const CREDIT_BYTES_MIN = 16 * 1024;
 
 const empty = Buffer.alloc(0);
 
+/** Bytes behind others; `done` is absent when nobody waits for them. */
+interface Piece {
+  readonly bytes: Buffer;
+  readonly done: (() => void) | undefined;
+}
+
 /** What a stream needs of its connection. */
 export interface StreamOwner {
   readonly socket: TLSSocket;
@@ -20,6 +26,8 @@ export interface StreamOwner {
   /** The other side may send so many bytes more, on the stream and on the connection. */
   credit(stream: ServerStream, bytes: number): void;
   reset(stream: ServerStream, code: number): void;
+  /** Writes what all streams have. */
+  flush(): void;
   /** Both directions are done with. */
   closed(stream: ServerStream): void;
 }
@@ -39,7 +47,10 @@ export class ServerStream implements StreamPort {
   #head: Buffer | undefined;
   #data: Buffer | undefined;
   #sent = 0;
-  #onSent: () => void = () => {};
+  #onSent: (() => void) | undefined;
+  /** What follows the data, oldest first. */
+  #behind: Piece[] | undefined;
+  #sharedBytes = 0;
   #onEnded: (() => void) | undefined;
   /** END_STREAM has been sent, or the stream reset by either side. */
   #isOver = false;
@@ -122,10 +133,33 @@ export class ServerStream implements StreamPort {
 
   sendData(bytes: Buffer, done: () => void): void {
     if (this.#isOver || bytes.length === 0) return done();
+    this.#send(bytes, done);
+  }
+
+  sendShared(bytes: Buffer): void {
+    if (this.#isOver || bytes.length === 0) return;
+    this.#sharedBytes += bytes.length;
+    this.#send(bytes, undefined);
+  }
+
+  get sharedBytes(): number {
+    return this.#sharedBytes;
+  }
+
+  flush(): void {
+    this.#owner.flush();
+  }
+
+  #send(bytes: Buffer, done: (() => void) | undefined): void {
+    if (this.#data === undefined) this.#begin(bytes, done);
+    else (this.#behind ??= []).push({ bytes, done });
+    this.#owner.ready(this);
+  }
+
+  #begin(bytes: Buffer, done: (() => void) | undefined): void {
     this.#data = bytes;
     this.#sent = 0;
     this.#onSent = done;
-    this.#owner.ready(this);
   }
 
   sendEnd(done: () => void): void {
@@ -153,7 +187,10 @@ export class ServerStream implements StreamPort {
   drain(batch: FrameBatch, bytesMax: number, done: (() => void)[]): number {
     if (this.#isOver) return 0;
     this.#drainHead(batch);
-    const taken = this.#drainData(batch, bytesMax, done);
+    let taken = 0;
+    // Piece by piece, until one does not fit.
+    do taken += this.#drainData(batch, bytesMax - taken, done);
+    while (this.#data !== undefined && this.#sent === 0 && this.#mayTake(bytesMax - taken));
     const isEnded = this.#onEnded !== undefined && this.#data === undefined;
     if (isEnded && !this.#isOver) {
       const end = { type: frameTypes.data, flags: flags.endStream, streamId: this.id };
@@ -183,10 +220,14 @@ export class ServerStream implements StreamPort {
     if (isAll) this.#over();
   }
 
+  #mayTake(bytesMax: number): boolean {
+    return bytesMax > 0 && this.#sendWindow > 0;
+  }
+
   #drainData(batch: FrameBatch, bytesMax: number, done: (() => void)[]): number {
     const bytes = this.#data;
     if (bytes === undefined || this.#isOver) return 0;
-    const isLast = this.response.isLast(bytes);
+    const isLast = this.#behind === undefined && this.response.isLast(bytes);
     let left = Math.min(bytesMax, this.#sendWindow);
     const before = this.#sent;
     while (left > 0 && this.#sent < bytes.length) {
@@ -204,11 +245,19 @@ export class ServerStream implements StreamPort {
     const taken = this.#sent - before;
     this.#sendWindow -= taken;
     if (this.#sent === bytes.length) {
-      this.#data = undefined;
-      done.push(this.#onSent);
+      this.#allSent(bytes, done);
       if (isLast) this.#over();
     }
     return taken;
+  }
+
+  #allSent(bytes: Buffer, done: (() => void)[]): void {
+    if (this.#onSent === undefined) this.#sharedBytes -= bytes.length;
+    else done.push(this.#onSent);
+    const next = this.#behind?.shift();
+    if (this.#behind?.length === 0) this.#behind = undefined;
+    if (next === undefined) this.#data = undefined;
+    else this.#begin(next.bytes, next.done);
   }
 
   /** Whether a drain would send something if the connection let it. */
@@ -235,12 +284,16 @@ export class ServerStream implements StreamPort {
     this.#isOver = true;
     this.#head = undefined;
     const waiting = this.#data === undefined ? undefined : this.#onSent;
+    const behind = this.#behind;
     this.#data = undefined;
+    this.#behind = undefined;
+    this.#sharedBytes = 0;
     const ended = this.#onEnded;
     this.#onEnded = undefined;
     if (!this.#hasRequest) this.request.destroy();
     if (!wasOver) this.response.destroy();
     waiting?.();
+    for (const piece of behind ?? []) piece.done?.();
     ended?.();
   }
 }

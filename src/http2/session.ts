@@ -14,6 +14,7 @@ import {
   WINDOW_DEFAULT,
   WINDOW_MAX,
   type Frame,
+  type FrameHandler,
 } from './frames.ts';
 import { CompressionError, HpackDecoder, type HeaderList } from './hpack-decoder.ts';
 import { encodeHeaders } from './hpack-encoder.ts';
@@ -54,10 +55,10 @@ interface HeaderBlock {
 
 const empty = Buffer.alloc(0);
 
-export class ServerSession implements StreamOwner {
+export class ServerSession implements StreamOwner, FrameHandler {
   readonly socket: TLSSocket;
   readonly #options: SessionOptions;
-  readonly #reader = new FrameReader();
+  readonly #reader = new FrameReader(this);
   readonly #decoder = new HpackDecoder();
   readonly #streams = new Map<number, ServerStream>();
   /** Streams that this side has reset: what was under way is for nobody. */
@@ -136,9 +137,7 @@ export class ServerSession implements StreamOwner {
   #onData(chunk: Buffer): void {
     if (this.#isClosed) return;
     try {
-      this.#reader.push(chunk, (frame) => {
-        if (!this.#isClosed) this.#onFrame(frame);
-      });
+      this.#reader.push(chunk);
     } catch (error) {
       if (error instanceof ConnectionError) return this.#fail(error.code);
       if (error instanceof CompressionError) return this.#fail(errorCodes.compressionError);
@@ -146,10 +145,11 @@ export class ServerSession implements StreamOwner {
     }
   }
 
-  #onFrame(frame: Frame): void {
-    if (!this.#hasSettings && frame.type !== frameTypes.settings) throw broken('no settings');
-    if (this.#block !== undefined && frame.type !== frameTypes.continuation)
-      throw broken('a header block is interrupted');
+  // ---- FrameHandler ----
+
+  onFrame(frame: Frame): void {
+    if (this.#isClosed) return;
+    this.#checkOrder(frame.type);
     switch (frame.type) {
       case frameTypes.data:
         return this.#onDataFrame(frame);
@@ -172,11 +172,17 @@ export class ServerSession implements StreamOwner {
         if (frame.streamId !== 0) throw broken('a stream goes away');
         return;
       case frameTypes.windowUpdate:
-        return this.#onWindowUpdate(frame);
+        throw new ConnectionError(errorCodes.frameSizeError, 'no window');
       case frameTypes.continuation:
         return this.#onContinuation(frame);
       default:
     }
+  }
+
+  #checkOrder(type: number): void {
+    if (!this.#hasSettings && type !== frameTypes.settings) throw broken('no settings');
+    if (this.#block !== undefined && type !== frameTypes.continuation)
+      throw broken('a header block is interrupted');
   }
 
   #onDataFrame(frame: Frame): void {
@@ -311,9 +317,9 @@ export class ServerSession implements StreamOwner {
     this.#control(encodeFrame(frameTypes.ping, flags.ack, 0, payload));
   }
 
-  #onWindowUpdate({ streamId, payload }: Frame): void {
-    if (payload.length !== 4) throw new ConnectionError(errorCodes.frameSizeError, 'no window');
-    const bytes = payload.readUInt32BE() & WINDOW_MAX;
+  onWindowUpdate(streamId: number, bytes: number): void {
+    if (this.#isClosed) return;
+    this.#checkOrder(frameTypes.windowUpdate);
     if (streamId === 0) {
       if (bytes === 0) throw broken('a window grows by nothing');
       this.#sendWindow += bytes;
@@ -373,11 +379,11 @@ export class ServerSession implements StreamOwner {
     // Behind what this turn still writes, before the next one.
     process.nextTick(() => {
       this.#isScheduled = false;
-      this.#flush();
+      this.flush();
     });
   }
 
-  #flush(): void {
+  flush(): void {
     const done: (() => void)[] = [];
     do {
       this.#fill(done);
@@ -392,7 +398,8 @@ export class ServerSession implements StreamOwner {
     while (this.#ready.length > 0 && this.#mayWrite && batch.size < WRITE_BYTES_MAX) {
       const turn = this.#ready;
       this.#ready = [];
-      for (const [index, stream] of turn.entries()) {
+      for (let index = 0; index < turn.length; index += 1) {
+        const stream = turn[index] as ServerStream;
         if (batch.size >= WRITE_BYTES_MAX) {
           this.#ready = [...turn.slice(index), ...this.#ready];
           return;
@@ -423,7 +430,7 @@ export class ServerSession implements StreamOwner {
       giveBack(bytes);
       this.#inSocket -= size;
       if (this.#inSocket === 0) this.#controlFrames = 0;
-      if (this.#ready.length > 0 || this.#batch.size > 0) this.#flush();
+      if (this.#ready.length > 0 || this.#batch.size > 0) this.flush();
     });
     return this.#mayWrite;
   }

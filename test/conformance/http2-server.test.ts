@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { encodeFrame, errorCodes, flags, frameTypes, PREFACE, uint32 } from '#http2/frames.ts';
+import type { Http2Response } from '#http2/messages.ts';
 import { createHttpServer } from '#http2/server.ts';
 import { Authority } from '#kube/pki/authority.ts';
 
@@ -169,6 +170,38 @@ test('what a client does not read waits with its stream, and is gone with it', a
     await once(response, 'close');
     assert.ok(response.destroyed);
     await until(() => closed === before + 1);
+  });
+});
+
+test('what answers share comes in the order it was written, and counts until it has gone', async () => {
+  await withClient(async (client) => {
+    waiting.splice(0);
+    client.settings({ initialWindowSize: 1_000 });
+    const streams = [0, 1, 2].map(() => client.request({ ':path': '/waits' }));
+    const answers = streams.map((stream) => answerOf(stream));
+    await until(() => waiting.length === 3);
+    const responses = waiting.splice(0) as unknown as Http2Response[];
+    const pieces = Array.from({ length: 20 }, (_, index) => Buffer.alloc(700, `<${index}>`));
+    for (const [index, piece] of pieces.entries()) {
+      // Every third goes the way of all streams.
+      for (const one of responses) index % 3 === 2 ? one.write(piece) : one.writeShared(piece);
+    }
+    for (const one of responses) assert.equal(one.waitingLength, 14_000);
+    responses[0]?.flushConnection();
+    for (const one of responses) {
+      assert.ok(one.waitingLength < 14_000 && one.waitingLength >= 13_000, 'only a window is gone');
+    }
+    // The last ones are written while others wait; the end comes behind them.
+    for (const one of responses) {
+      one.writeShared(Buffer.from('last'));
+      one.end();
+    }
+    for (const answer of answers) {
+      const { body } = await answer;
+      assert.equal(body.toString(), `${Buffer.concat(pieces).toString()}last`);
+    }
+    for (const one of responses) assert.equal(one.waitingLength, 0);
+    await until(() => responses.every(({ closed: isClosed }) => isClosed));
   });
 });
 

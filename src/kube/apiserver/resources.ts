@@ -1,5 +1,6 @@
 // The one path of every resource: create, get, list, update, patch, apply, delete over the store, with
 // defaults, validation, admission and field ownership. What kinds do differently is in strategies.ts.
+import { cloneJson } from '#base/clone.ts';
 import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
 import type { Env } from '#env/env.ts';
 import { serverSideApply, trackUpdate } from '#kube/meta/apply.ts';
@@ -199,7 +200,7 @@ export class Resources implements ObjectLookup {
       metadata.name = this.#env.random.uuid();
     }
     for (let attempt = 0; ; attempt++) {
-      const next = isGenerated ? structuredClone(object) : object;
+      const next = isGenerated ? cloneJson(object) : object;
       if (isGenerated && next.metadata.generateName !== undefined) {
         next.metadata.name = drawnName(info, next.metadata.generateName, this.#env.random);
       }
@@ -354,7 +355,7 @@ export class Resources implements ObjectLookup {
     for (let attempt = 0; ; attempt++) {
       const kv = await this.need(info, namespace, name);
       const live = objectFor(info, kv);
-      const next = await change(structuredClone(live));
+      const next = await change(cloneJson(live));
       const wanted = next.metadata.resourceVersion;
       checkVersion(wanted);
       if (wanted !== undefined && wanted !== '' && wanted !== live.metadata.resourceVersion) {
@@ -483,7 +484,7 @@ export class Resources implements ObjectLookup {
         throw invalid({ group: info.group, kind: info.resource }, name, [cause]);
       }
       checkUid(context, name, object, live);
-      return structuredClone(object);
+      return cloneJson(object);
     });
     return { object: updated, isCreated: false };
   }
@@ -568,7 +569,7 @@ export class Resources implements ObjectLookup {
       const request = admissionRequestOf(context, 'DELETE', undefined, live);
       await this.mutate(context, request);
       await this.judge(context, request);
-      const next = structuredClone(live);
+      const next = cloneJson(live);
       const isChanged = markDeleted(info, next, options, this.#env.clock.now());
       const isLast = isFinished(info, next);
       if (context.isDryRun || (!isChanged && !isLast)) {

@@ -2,14 +2,14 @@
 // nothing for a minute is cut off, as upstream cuts requests that take longer.
 import type { ServerResponse } from 'node:http';
 import type { Timers } from '#env/env.ts';
+import { Http2Response } from '#http2/messages.ts';
 
 const WAITING_BYTES_MAX = 1024 * 1024;
 const SILENCE_MS_MAX = 60_000;
 
-/** Answers over HTTP/2 do not tell themselves how much is waiting; their stream does. */
-export function waitingBytes(response: ServerResponse): number {
-  const { stream } = response as unknown as { stream?: { writableLength: number } };
-  return stream?.writableLength ?? response.writableLength;
+/** Of HTTP/2 also what many answers share, which no stream's buffer holds. */
+export function waitingBytes(response: ServerResponse | Http2Response): number {
+  return response instanceof Http2Response ? response.waitingLength : response.writableLength;
 }
 
 /** Ends the response behind the last piece. Resolves early when the client has gone. */

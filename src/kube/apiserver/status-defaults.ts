@@ -1,5 +1,6 @@
 // What the status of an object says even where nobody said it: times that are not known are null, as Go
 // writes them, and a certificate request's conditions are dated.
+import { cloneJson } from '#base/clone.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 
@@ -63,7 +64,7 @@ const nodeInfo = [
 /** Also where a node says nothing, as Go writes what is never absent. */
 export function fillNodeStatus(status: Json): void {
   if (status['capacity'] !== undefined) {
-    status['allocatable'] ??= structuredClone(status['capacity']);
+    status['allocatable'] ??= cloneJson(status['capacity']);
   }
   const endpoints = (status['daemonEndpoints'] ??= {}) as Json;
   const kubelet = (endpoints['kubeletEndpoint'] ??= {}) as Json;

@@ -1,5 +1,6 @@
 // The form in which an object lies in the store, and in which it is read again, where the two differ: custom
 // resources with several versions.
+import { cloneJson } from '#base/clone.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { same } from '#base/same.ts';
@@ -16,7 +17,7 @@ export async function readForm(
 ): Promise<KubeObject> {
   const { codec } = info;
   if (codec === undefined || stored === written) return written;
-  const copy = structuredClone(stored);
+  const copy = cloneJson(stored);
   if (!codec.needsCall(copy)) return codec.read(copy);
   return (await codec.readAll([copy]))[0] ?? written;
 }

@@ -1,5 +1,6 @@
 // What differs between kinds when they are created or updated, beside schema, defaults and validation:
 // which parts clients may set, generations, computed fields. One entry per kind; no handlers per kind.
+import { cloneJson } from '#base/clone.ts';
 import { TEMPLATE_GENERATION } from '#kube/meta/defaulting.ts';
 import type { KubeObject, ObjectMeta } from '#kube/meta/object.ts';
 import { resetFields } from '#kube/meta/reset-fields.ts';
@@ -150,7 +151,7 @@ export function prepareCreate(
     const isOldScaler = info.group === 'autoscaling' && info.version === 'v1';
     const status = isOldScaler ? oldScalerStatus : initialStatus[keyOf(info)];
     if (status === undefined) delete object['status'];
-    else object['status'] = structuredClone(status);
+    else object['status'] = cloneJson(status);
   }
   if (keyOf(info) === '/pods') {
     const spec = (object['spec'] ?? {}) as Json;

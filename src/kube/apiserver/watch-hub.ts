@@ -6,6 +6,9 @@ import { collectionPrefix } from './object-store.ts';
 import { classify, type Selection, type WatchEvent } from './selection.ts';
 import type { WatchForm } from './watch-forms.ts';
 
+/** Receivers whose writes take long enough for the first ones to leave before the last ones are made. */
+const LARGE = 100;
+
 export interface Interest {
   readonly info: ResourceInfo;
   readonly namespace: string | undefined;
@@ -21,7 +24,11 @@ export interface WatchListener {
 
 /** One client's stream. */
 export interface Receiver {
+  /** Receivers of one connection are written to one after the other. */
+  readonly connection: unknown;
   write(bytes: Buffer): void;
+  /** What has been written to receivers of this connection leaves now. */
+  flush(): void;
   /** The store has closed, or its history is gone. */
   end(reason: 'compacted' | 'closed'): void;
 }
@@ -31,7 +38,8 @@ export class Channel {
   readonly #interest: Interest;
   readonly #schedule: (channel: Channel) => void;
   readonly #listener: WatchListener | undefined;
-  readonly receivers = new Set<Receiver>();
+  readonly #receivers = new Map<unknown, Set<Receiver>>();
+  #size = 0;
   #pending: Buffer[] = [];
 
   constructor(
@@ -44,6 +52,34 @@ export class Channel {
     this.#listener = listener;
   }
 
+  get size(): number {
+    return this.#size;
+  }
+
+  add(receiver: Receiver): void {
+    const { connection } = receiver;
+    const beside = this.#receivers.get(connection);
+    if (beside === undefined) this.#receivers.set(connection, new Set([receiver]));
+    else beside.add(receiver);
+    this.#size += 1;
+  }
+
+  /** False: it was not there. */
+  remove(receiver: Receiver): boolean {
+    const { connection } = receiver;
+    const beside = this.#receivers.get(connection);
+    if (beside?.delete(receiver) !== true) return false;
+    this.#size -= 1;
+    if (beside.size === 0) this.#receivers.delete(connection);
+    return true;
+  }
+
+  end(reason: 'compacted' | 'closed'): void {
+    this.flush();
+    for (const beside of this.#receivers.values())
+      for (const receiver of beside) receiver.end(reason);
+  }
+
   onEvents(events: readonly StoreEvent[], made: EventBytes): void {
     const { info, namespace, selection, form } = this.#interest;
     const prefix = collectionPrefix(info, namespace);
@@ -54,7 +90,7 @@ export class Channel {
       if (meant === undefined) continue;
       if (this.#pending.length === 0) this.#schedule(this);
       const bytes = made.bytes(meant, form);
-      this.#listener?.watched(info, bytes.length, this.receivers.size);
+      this.#listener?.watched(info, bytes.length, this.#size);
       this.#pending.push(bytes);
     }
   }
@@ -65,7 +101,16 @@ export class Channel {
     if (first === undefined) return;
     const bytes = this.#pending.length === 1 ? first : Buffer.concat(this.#pending);
     this.#pending = [];
-    for (const receiver of this.receivers) receiver.write(bytes);
+    // Of many, each connection's write leaves before the next one's is made: nobody waits for all of them.
+    const isLarge = this.#size >= LARGE;
+    for (const beside of this.#receivers.values()) {
+      let last: Receiver | undefined;
+      for (const receiver of beside) {
+        receiver.write(bytes);
+        last = receiver;
+      }
+      if (isLarge) last?.flush();
+    }
   }
 }
 
@@ -115,7 +160,7 @@ export class WatchHub {
       feed.channels.set(key, channel);
     }
     channel.flush();
-    channel.receivers.add(receiver);
+    channel.add(receiver);
     const joined = channel;
     const isOfNode = interest.selection.fields.some(({ path }) => path === 'spec.nodeName');
     const place = interest.namespace ?? '';
@@ -123,8 +168,8 @@ export class WatchHub {
       void feed.counts.set(place, (feed.counts.get(place) ?? 0) + by);
     if (!isOfNode) count(1);
     const leave = (): void => {
-      if (joined.receivers.delete(receiver) && !isOfNode) count(-1);
-      if (joined.receivers.size > 0 || feed.channels.get(key) !== joined) return;
+      if (joined.remove(receiver) && !isOfNode) count(-1);
+      if (joined.size > 0 || feed.channels.get(key) !== joined) return;
       feed.channels.delete(key);
       if (feed.channels.size > 0) return;
       feed.watch.cancel();
@@ -172,10 +217,7 @@ export class WatchHub {
     reason: 'compacted' | 'closed',
   ): void {
     this.#feeds.delete(info);
-    for (const channel of channels.values()) {
-      channel.flush();
-      for (const receiver of channel.receivers) receiver.end(reason);
-    }
+    for (const channel of channels.values()) channel.end(reason);
   }
 
   #schedule(channel: Channel): void {

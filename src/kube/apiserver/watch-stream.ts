@@ -2,6 +2,7 @@
 // hub; bookmarks, the end of its time, and the end of a client that does not keep up.
 import type { ServerResponse } from 'node:http';
 import type { Env, Timer } from '#env/env.ts';
+import { Http2Response } from '#http2/messages.ts';
 import { ApiError, expired } from '#kube/meta/status.ts';
 import { prefixEnd, type Store, type StoreEvent } from '#store/store.ts';
 import { listPage, numberOf, selectionOf, tooLarge, versionOf, type ListRequest } from './lists.ts';
@@ -21,7 +22,7 @@ const INITIAL_BYTES = 256 * 1024;
 
 export interface WatchOptions {
   readonly request: ListRequest;
-  readonly response: ServerResponse;
+  readonly response: ServerResponse | Http2Response;
   readonly form: WatchForm;
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
@@ -95,10 +96,25 @@ export class WatchStream implements Receiver {
 
   // ---- Receiver ----
 
+  get connection(): unknown {
+    return this.#options.response.socket;
+  }
+
   write(bytes: Buffer): void {
     const { response } = this.#options;
     if (this.#isOver || response.destroyed) return;
-    response.write(bytes);
+    if (response instanceof Http2Response) response.writeShared(bytes);
+    else response.write(bytes);
+    this.#checkBacklog();
+  }
+
+  flush(): void {
+    const { response } = this.#options;
+    if (response instanceof Http2Response) response.flushConnection();
+  }
+
+  #checkBacklog(): void {
+    const { response } = this.#options;
     if (waitingBytes(response) > BACKLOG_BYTES_MAX + this.#initialBytes) {
       const { resource } = this.#options.request.info;
       this.#env.log.warn('A watcher does not keep up; its watch ends', { resource });
@@ -194,8 +210,11 @@ export class WatchStream implements Receiver {
 
   #initialBatch(): Batch {
     return new Batch((bytes) => {
+      const { response } = this.#options;
+      if (this.#isOver || response.destroyed) return;
       this.#initialBytes += bytes.length;
-      this.write(bytes);
+      response.write(bytes);
+      this.#checkBacklog();
     });
   }
 

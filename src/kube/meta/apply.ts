@@ -1,5 +1,6 @@
 // Who owns which field: server-side apply merges what a manager applies into the live object and finds
 // conflicts, every other write gives its manager what it changed (managedFields of Kubernetes v1.37).
+import { cloneJson } from '#base/clone.ts';
 import {
   describePath,
   difference,
@@ -278,7 +279,7 @@ function applyOnce(request: ApplyRequest): KubeObject {
   if (conflicts.length > 0) throw conflictError(conflicts);
   const isChanged = !equal(plain, next);
   const kept = taken.owners.map((one) => (one === self ? stripped(self, isChanged, request) : one));
-  const result = structuredClone(next) as KubeObject;
+  const result = cloneJson(next) as KubeObject;
   result.metadata ??= {};
   result.metadata.managedFields = encoded(kept.filter(({ fields }) => !isEmpty(fields)));
   return result;

@@ -1,5 +1,6 @@
 // Defaults: those of the schema, and those that upstream computes for each kind (v1.37). An object is
 // changed in place; it is the server's own copy.
+import { cloneJson } from '#base/clone.ts';
 import type { KubeObject } from './object.ts';
 import { roundedUpToMilli } from './quantity.ts';
 import type { ResourceInfo } from './resource-info.ts';
@@ -13,7 +14,7 @@ const isObject = (value: unknown): value is Json =>
 const list = (value: unknown): Json[] => (Array.isArray(value) ? (value as Json[]) : []);
 
 function fill(target: Json, values: Json): void {
-  for (const [key, value] of Object.entries(values)) target[key] ??= structuredClone(value);
+  for (const [key, value] of Object.entries(values)) target[key] ??= cloneJson(value);
 }
 
 /** Defaults that stand in the schema, wherever their parent is there. */
@@ -30,7 +31,7 @@ export function applySchemaDefaults(schema: Schema, value: unknown): void {
   }
   for (const [key, field] of fieldsWithDefaults(schema)) {
     if (value[key] === undefined && field.default !== undefined)
-      value[key] = structuredClone(field.default);
+      value[key] = cloneJson(field.default);
     if (value[key] !== undefined) applySchemaDefaults(field, value[key]);
   }
 }
@@ -268,7 +269,7 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
     const labels = labelsOfTemplate(spec);
     if (isObject(labels)) {
       fill(spec, { selector: labels });
-      object.metadata.labels ??= structuredClone(labels) as Record<string, string>;
+      object.metadata.labels ??= cloneJson(labels) as Record<string, string>;
     }
     defaultTemplate(spec);
   },

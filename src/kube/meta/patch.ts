@@ -1,5 +1,6 @@
 // The three patches of a client's own making: JSON patch (RFC 6902), JSON merge patch (RFC 7386), and
 // strategic merge patch by the patch strategies of the schema.
+import { cloneJson } from '#base/clone.ts';
 import type { Schema } from './schema.ts';
 import { ApiError, badRequest } from './status.ts';
 
@@ -17,7 +18,7 @@ export interface PatchRequest {
 
 /** A new value; the given one is not changed. Throws ApiError. */
 export function applyPatch({ type, schema, current, patch }: PatchRequest): unknown {
-  if (type === 'json') return jsonPatch(structuredClone(current), patch);
+  if (type === 'json') return jsonPatch(cloneJson(current), patch);
   if (!isObject(patch)) {
     const what = Array.isArray(patch) ? 'array' : goKind(patch);
     const why = `json: cannot unmarshal ${what} into Go value of type map[string]interface {}`;
@@ -145,10 +146,10 @@ function jsonPatch(target: unknown, patch: unknown): unknown {
     if (typeof path !== 'string') throw unprocessable('missing path');
     switch (op) {
       case 'add':
-        root = write(root, path, structuredClone(value), false);
+        root = write(root, path, cloneJson(value), false);
         break;
       case 'replace':
-        root = write(root, path, structuredClone(value), true);
+        root = write(root, path, cloneJson(value), true);
         break;
       case 'remove':
         root = removeAt(root, path);
@@ -159,7 +160,7 @@ function jsonPatch(target: unknown, patch: unknown): unknown {
         break;
       }
       case 'copy':
-        root = write(root, path, structuredClone(read(root, tokens(from), from)), false);
+        root = write(root, path, cloneJson(read(root, tokens(from), from)), false);
         break;
       case 'test':
         if (!deepEqual(read(root, tokens(path), path), value)) {

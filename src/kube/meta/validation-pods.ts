@@ -1,4 +1,5 @@
 // Validates pod specs, wherever they stand, and what of a pod may change, as kube-apiserver v1.37 does.
+import { cloneJson } from '#base/clone.ts';
 import {
   inRange,
   ipAddress,
@@ -346,7 +347,7 @@ const mutableText =
 
 /** A pod's spec without what may change. */
 function fixedPart(spec: Json, old: Json): Json {
-  const copy = structuredClone(spec);
+  const copy = cloneJson(spec);
   for (const field of ['activeDeadlineSeconds', 'tolerations', 'schedulingGates'])
     delete copy[field];
   for (const field of ['containers', 'initContainers', 'ephemeralContainers']) {

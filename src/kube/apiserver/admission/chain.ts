@@ -1,5 +1,6 @@
 // The plugins in upstream's order: those that may change the object, again where a webhook or policy did,
 // then those that only judge.
+import { cloneJson } from '#base/clone.ts';
 import { same } from '#base/same.ts';
 import type { Env } from '#env/env.ts';
 import type { Store } from '#store/store.ts';
@@ -181,7 +182,7 @@ export class AdmissionChain {
     const isAny =
       dynamic !== undefined && changing.some((one) => dynamic.cache.all(one).length > 0);
     if (dynamic === undefined || !isAny) return;
-    const before = structuredClone(request.object);
+    const before = cloneJson(request.object);
     for (const one of dynamic.changers) await one.mutate(request, this.#services, false);
     if (before === undefined || same(before, request.object)) return;
     // What others changed, everybody who wants to may see once more.

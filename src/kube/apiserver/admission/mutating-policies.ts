@@ -1,4 +1,5 @@
 // MutatingAdmissionPolicy: expressions that make an apply configuration or JSON patches of the object.
+import { cloneJson } from '#base/clone.ts';
 import { CelFailure } from '#kube/cel/addresses.ts';
 import { jsonValue } from '#kube/cel/values.ts';
 import { applyDefaults } from '#kube/meta/defaulting.ts';
@@ -200,8 +201,8 @@ function runMutations({ policy }: Invocation, input: Parameters<Expressions['bin
     const { object, info } = request;
     if (object === undefined) return;
     const next = mutation.isPatch
-      ? patched(structuredClone(object), value, info.schema)
-      : applied(structuredClone(object), value, info.schema);
+      ? patched(cloneJson(object), value, info.schema)
+      : applied(cloneJson(object), value, info.schema);
     if (same(next, object)) continue;
     applyDefaults(info, next);
     request.object = next;

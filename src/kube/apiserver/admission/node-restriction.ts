@@ -1,5 +1,6 @@
 // What a node may write: its own Node, lease and CSINode, what is about pods that are placed on it
 // (NodeRestriction of kubernetes v1.37). What it may ask for at all is the node authorizer's.
+import { cloneJson } from '#base/clone.ts';
 import { MIRROR_POD, isMirrorPod } from '#kube/apiserver/authz/pod-references.ts';
 import { nodeNameOf } from '#kube/apiserver/user.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
@@ -220,7 +221,7 @@ const freeOfClaim = [
 ] as const;
 
 function fixedOfClaim(object: KubeObject | undefined): unknown {
-  const { metadata, status = {}, ...rest } = structuredClone(object ?? ({} as KubeObject));
+  const { metadata, status = {}, ...rest } = cloneJson(object ?? ({} as KubeObject));
   const { resourceVersion: _version, managedFields: _fields, ...meta } = metadata ?? {};
   for (const field of freeOfClaim) delete (status as Json)[field];
   return { ...rest, metadata: meta, status };

@@ -1,5 +1,6 @@
 // Admission webhooks: who is asked, the reviews that are sent (AdmissionReview v1), and what their answers
 // do to the request.
+import { cloneJson } from '#base/clone.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { applyPatch } from '#kube/meta/patch.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
@@ -276,7 +277,7 @@ export class MutatingWebhooks {
     }
     try {
       const operations: unknown = JSON.parse(Buffer.from(patch, 'base64').toString());
-      const current = structuredClone(object);
+      const current = cloneJson(object);
       const next = applyPatch({ type: 'json', schema: info.schema, current, patch: operations });
       if (same(next, object)) return undefined;
       request.object = next as KubeObject;
