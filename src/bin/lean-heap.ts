@@ -1,8 +1,9 @@
 // How a long-running part keeps its memory small; the one place where its V8 is told so. Part of bin, because
 // only whoever is a process of its own may do that.
-import { PerformanceObserver } from 'node:perf_hooks';
-import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
+import { performance, PerformanceObserver } from 'node:perf_hooks';
+import { getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import type { Timer, Timers } from '#env/env.ts';
 
 /** Compilers of code that runs often; what runs once at the start is not to wake them. */
 const COMPILERS = ['sparkplug', 'maglev', 'turbofan'];
@@ -19,6 +20,11 @@ export function startSmallPart(): void {
 /** What was only needed to start (source text, syntax trees, options) goes at once: 3 of an agent's 64 MB. */
 export function smallPartStarted(): void {
   for (const name of COMPILERS) setFlagsFromString(`--${name}`);
+  collectAll();
+}
+
+/** Stops this thread: some 60 ms when 22 MB are held. */
+function collectAll(): void {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as (options: object) => void;
   setFlagsFromString('--no-expose-gc');
@@ -49,4 +55,55 @@ export function startLargePart(): void {
     setFlagsFromString(`--semi-space-growth-factor=${mayGrow ? 2 : 1}`);
   });
   observer.observe({ entryTypes: ['gc'] });
+}
+
+const IDLE_CHECK_MS = 500;
+/** Part of the time between two checks in which something was done. */
+const BUSY_MAX = 0.1;
+const IDLE_CHECKS_MAX = 60;
+/** Whoever holds more has begun to work, and would stand still for long. */
+const HEAP_BYTES_MAX = 64 * 1024 * 1024;
+
+/** What is asked of the process, and done to it. */
+export interface HeapProbe {
+  /** Since it was asked last, from 0 to 1. */
+  utilization(): number;
+  heapBytes(): number;
+  collect(): void;
+}
+
+function processProbe(): HeapProbe {
+  let before = performance.eventLoopUtilization();
+  return {
+    utilization() {
+      const now = performance.eventLoopUtilization();
+      const { utilization } = performance.eventLoopUtilization(now, before);
+      before = now;
+      return utilization;
+    },
+    heapBytes: () => getHeapStatistics().used_heap_size,
+    collect: collectAll,
+  };
+}
+
+/**
+ * For a part that may be asked for much at any time, and is to be small until then: what its start has left
+ * (25 of an API server's 127 MB) goes as soon as it has had next to nothing to do for half a second. Once; never,
+ * when it is busy for the first half minute.
+ */
+export function collectWhenIdle(
+  timers: Timers,
+  probe: HeapProbe = processProbe(),
+): { cancel(): void } {
+  let timer: Timer | undefined;
+  let checks = 0;
+  const check = (): void => {
+    timer = undefined;
+    checks += 1;
+    if (probe.heapBytes() > HEAP_BYTES_MAX) return;
+    if (probe.utilization() < BUSY_MAX) probe.collect();
+    else if (checks < IDLE_CHECKS_MAX) timer = timers.after(IDLE_CHECK_MS, check);
+  };
+  timer = timers.after(IDLE_CHECK_MS, check);
+  return { cancel: () => timer?.cancel() };
 }

@@ -2,7 +2,7 @@
 import { errorChain } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import { onSigusr1 } from './early-signals.ts';
-import { smallPartStarted } from './lean-heap.ts';
+import { collectWhenIdle, smallPartStarted } from './lean-heap.ts';
 
 export interface RunningPart {
   readonly url: string;
@@ -51,8 +51,10 @@ export async function servePart(
   } else {
     process.stdout.write(`${options.readyLine(part)}\n`);
   }
+  const collection = options.isSmall === true ? undefined : collectWhenIdle(env.timers);
   const ended = part.ended?.then((status) => ({ killTasks: false, status }));
   const how = await Promise.race([stopped.promise, ...(ended === undefined ? [] : [ended])]);
+  collection?.cancel();
   await part.close(how);
   return ('status' in how && how.status) || 0;
 }

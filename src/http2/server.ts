@@ -2,7 +2,7 @@
 // speaks the first.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { TLSSocket, TlsOptions } from 'node:tls';
+import { DEFAULT_CIPHERS, type TLSSocket, type TlsOptions } from 'node:tls';
 import { ServerSession } from './session.ts';
 
 export interface HttpServerOptions {
@@ -13,11 +13,18 @@ export interface HttpServerOptions {
   readonly handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 }
 
+/** As servers in Go have it: for the same strength in practice, a third less work than with keys of 256 bits. */
+const PREFERRED = 'TLS_AES_128_GCM_SHA256';
+export const ciphers = [
+  PREFERRED,
+  ...DEFAULT_CIPHERS.split(':').filter((name) => name !== PREFERRED),
+].join(':');
+
 type Connect = (this: Server, socket: TLSSocket) => void;
 
 /** Upgrades (`upgrade`) are of HTTP/1.1 only. Not listening yet. */
 export function createHttpServer({ tls, streamsMax, handle }: HttpServerOptions): Server {
-  const server = createServer({ ...tls, ALPNProtocols: ['h2', 'http/1.1'] });
+  const server = createServer({ ciphers, ...tls, ALPNProtocols: ['h2', 'http/1.1'] });
   server.on('request', (request, response) => void handle(request, response));
   const [http1] = server.listeners('secureConnection') as Connect[];
   server.removeAllListeners('secureConnection');

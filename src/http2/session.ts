@@ -84,6 +84,13 @@ export class ServerSession implements StreamOwner, FrameHandler {
     this.#options = options;
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    // Each record of TLS comes by itself: what a readable stream does for it costs more than its frames.
+    const push = socket.push.bind(socket);
+    socket.push = (chunk: Buffer | null): boolean => {
+      if (chunk === null || socket.readableLength > 0) return push(chunk);
+      this.#onData(chunk);
+      return true;
+    };
     socket.on('error', () => {});
     socket.on('end', () => socket.end());
     socket.on('close', () => this.#close());

@@ -8,7 +8,7 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
-import { createHttpServer } from '#http2/server.ts';
+import { ciphers, createHttpServer } from '#http2/server.ts';
 import { Authority, kubeconfig, type KeyPair } from '#kube/pki/authority.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import { startCompaction } from '#store/compaction.ts';
@@ -160,7 +160,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     streamsMax: 1_000,
     handle: (request, response) => handler.handle(request, response),
   });
-  serving.watch((pair) => server.setSecureContext({ ...pair, ca }));
+  serving.watch((pair) => server.setSecureContext({ ...pair, ca, ciphers }));
   // Connections of both HTTP versions, upgraded ones included: at the end all of them are cut.
   const sockets = new Set<TLSSocket>();
   server.on('secureConnection', (socket: TLSSocket) => {
