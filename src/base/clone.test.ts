@@ -27,7 +27,8 @@ test('a change of the copy is none of the original', () => {
   const text = JSON.stringify(original);
   const copy = cloneJson(original);
   (copy['a'] as { b: number }[])[0] = { b: 3 };
-  (Object.getOwnPropertyDescriptor(copy, '__proto__')?.value as { c: number[] }).c.push(4);
+  const own = Object.getOwnPropertyDescriptor(copy, '__proto__') as { value: { c: number[] } };
+  own.value.c.push(4);
   assert.equal(JSON.stringify(original), text);
   assert.equal(Object.getPrototypeOf(copy), Object.prototype);
 });

@@ -184,7 +184,10 @@ test('what answers share comes in the order it was written, and counts until it 
     const pieces = Array.from({ length: 20 }, (_, index) => Buffer.alloc(700, `<${index}>`));
     for (const [index, piece] of pieces.entries()) {
       // Every third goes the way of all streams.
-      for (const one of responses) index % 3 === 2 ? one.write(piece) : one.writeShared(piece);
+      for (const one of responses) {
+        if (index % 3 === 2) one.write(piece);
+        else one.writeShared(piece);
+      }
     }
     for (const one of responses) assert.equal(one.waitingLength, 14_000);
     responses[0]?.flushConnection();
