@@ -43,6 +43,11 @@ function manifestsOf(file: string): Manifest[] {
   });
 }
 
+interface Spec {
+  readonly group?: string;
+  readonly versions?: readonly { readonly name: string; readonly served: boolean }[];
+}
+
 const short = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, TEXT_MAX);
 
 const real = await startRealServer(bin, {});
@@ -51,20 +56,18 @@ const comparer = new DefinitionComparer(real.target, own.target);
 const known = new Set<string>();
 
 async function compare(place: string): Promise<void> {
-  const all = filesIn(place).flatMap(manifestsOf);
+  const manifests = filesIn(place).flatMap(manifestsOf);
   const differing: Difference[] = [];
   const versions = new Set<string>();
   const counts = { definitions: 0, objects: 0 };
-  for (const one of all) {
+  for (const one of manifests) {
     const { name = '' } = one.metadata ?? {};
     if (one.kind !== 'CustomResourceDefinition' || known.has(name)) continue;
     if (one.apiVersion !== 'apiextensions.k8s.io/v1') continue;
     known.add(name);
     counts.definitions += 1;
-    const spec = one['spec'] as { group: string; versions: { name: string; served: boolean }[] };
-    for (const { name: version, served } of spec.versions) {
-      if (served) versions.add(`${spec.group}/${version}`);
-    }
+    const { group = '', versions: all = [] } = (one['spec'] ?? {}) as Spec;
+    for (const { name: version, served } of all) if (served) versions.add(`${group}/${version}`);
     differing.push(...(await comparer.definition(one)));
   }
   for (const one of versions) {
@@ -73,7 +76,7 @@ async function compare(place: string): Promise<void> {
   }
   const groups = new Set([...versions].map((one) => one.split('/')[0] ?? ''));
   if (groups.size > 0) differing.push(...(await comparer.published(groups)));
-  for (const one of all) {
+  for (const one of manifests) {
     if (typeof one.metadata !== 'object' || one.metadata === null) continue;
     const found = await comparer.object(one);
     if (found === undefined) continue;

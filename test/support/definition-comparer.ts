@@ -41,8 +41,12 @@ export function differences(real: unknown, own: unknown, at = ''): Difference[] 
       .filter((name) => !drawn.has(name))
       .flatMap((name) => differences(real[name], own[name], `${at}.${name}`));
   }
-  return JSON.stringify(real) === JSON.stringify(own) ? [] : [{ at, real, own }];
+  return comparable(real) === comparable(own) ? [] : [{ at, real, own }];
 }
+
+/** Of several fields that a schema has not, upstream tells any one. */
+const comparable = (value: unknown): string | undefined =>
+  JSON.stringify(value)?.replaceAll(/\.[\w.]+: field not declared/g, 'field not declared');
 
 interface Answer {
   readonly status: number;
@@ -90,8 +94,8 @@ export class DefinitionComparer {
   /** Created, established, applied on the server's side, and looked at. */
   async definition(definition: Manifest): Promise<Difference[]> {
     const { name = '' } = definition.metadata;
-    const spec = definition['spec'] as Json;
-    const { plural = '', kind = '' } = spec['names'] as Record<string, string>;
+    const spec = (definition['spec'] ?? {}) as Json;
+    const { plural = '', kind = '' } = (spec['names'] ?? {}) as Record<string, string>;
     this.#kinds.set(`${String(spec['group'])}/${kind}`, {
       plural,
       namespaced: spec['scope'] === 'Namespaced',
@@ -122,7 +126,7 @@ export class DefinitionComparer {
     const listed = (await this.#both({ method: 'GET', path })).map(sorted);
     const documents = await this.#documents(`/openapi/v3${path}`);
     const schemas = documents.map((one) => ((one['components'] ?? {}) as Json)['schemas'] as Json);
-    const isOwn = (name: string): boolean => !name.startsWith('io.k8s.apimachinery.');
+    const isOwn = (name: string): boolean => !/^io\.k8s\.(?:apimachinery|api)\./.test(name);
     const [real = {}, own = {}] = schemas.map((all) =>
       Object.fromEntries(
         Object.entries(all ?? {})

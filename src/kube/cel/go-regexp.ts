@@ -18,6 +18,51 @@ const classes: Readonly<Record<string, string>> = {
   xdigit: '0-9A-Fa-f',
 };
 
+/** Flags as this platform has them: `U`, which changes what is found and not whether, is none of them. */
+function modifiers(on: string, off: string | undefined): string {
+  const known = (flags: string): string => flags.replaceAll(/[^ims]/g, '');
+  const without = known(off ?? '');
+  return without === '' ? `(?${known(on)}:` : `(?${known(on)}-${without}:`;
+}
+
+const FLAGS = /\(\?([imsU]*)(?:-([imsU]+))?([:)])/y;
+/** What is copied as it is: an escape, or a class whose first bracket may close nothing. */
+const OPAQUE = /\\[\s\S]|\[\^?\]?(?:\[:\^?\w+:\]|\\[\s\S]|[^\]\\])*\]/y;
+
+/**
+ * `(?i)` holds until its group ends, in each of the alternatives that follow; here flags have groups of their own:
+ * `(a(?i)b|c)` is `(a(?i:b)|(?i:c))`. A bracket that a class begins with is escaped.
+ */
+function withLocalFlags(pattern: string): string {
+  let out = '';
+  /** Of each open group the flags that hold to its end. */
+  const groups: string[][] = [[]];
+  for (let at = 0; at < pattern.length;) {
+    OPAQUE.lastIndex = at;
+    FLAGS.lastIndex = at;
+    const opaque = OPAQUE.exec(pattern)?.[0];
+    const flags = opaque === undefined ? FLAGS.exec(pattern) : null;
+    const held = groups.at(-1) ?? [];
+    // Here a class that begins with a bracket is empty.
+    if (opaque !== undefined) out += opaque.replace(/^\[(\^?)\]/, '[$1\\]');
+    else if (flags !== null) {
+      const opening = modifiers(flags[1] ?? '', flags[2]);
+      out += opening;
+      if (flags[3] === ')') held.push(opening);
+      else groups.push([]);
+    } else {
+      const letter = pattern[at] ?? '';
+      if (letter === '|') out += `${')'.repeat(held.length)}|${held.join('')}`;
+      else if (letter === ')') out += `${')'.repeat(held.length)})`;
+      else out += letter;
+      if (letter === '(') groups.push([]);
+      if (letter === ')' && groups.length > 1) groups.pop();
+    }
+    at += opaque?.length ?? flags?.[0].length ?? 1;
+  }
+  return out + ')'.repeat(groups.at(-1)?.length ?? 0);
+}
+
 function translate(pattern: string): { source: string; flags: string } {
   let source = pattern;
   let flags = '';
@@ -26,7 +71,7 @@ function translate(pattern: string): { source: string; flags: string } {
     source = source.slice(head[0].length);
     for (const flag of head[1] ?? '') if ('ims'.includes(flag)) flags += flag;
   }
-  source = source
+  source = withLocalFlags(source)
     .replaceAll(/\(\?P</g, '(?<')
     .replaceAll(/\[:(\^?)(\w+):\]/g, (whole, negated: string, name: string) =>
       negated === '' && classes[name] !== undefined ? classes[name] : whole,

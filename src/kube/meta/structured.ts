@@ -287,13 +287,16 @@ export function shapeErrors(schema: Schema, value: unknown, path = ''): string[]
   if (schema.type === 'array') return listErrors(schema, value, path);
   if (schema.type !== 'object' && schema.type !== 'map') return scalarErrors(schema, value, path);
   if (!isObject(value)) return [`${path}: expected map, got &{${String(value)}}`];
-  return Object.entries(value).flatMap(([key, one]) => {
+  const isOpen = schema.type === 'map' || schema.preserveUnknownFields === true;
+  const errors: string[] = [];
+  for (const [key, one] of Object.entries(value)) {
     const at = `${path}.${key}`;
-    const isOpen = schema.type === 'map' || schema.preserveUnknownFields === true;
     const isKnown = isOpen || isNamed(schema, key) || schema.properties === undefined;
-    if (!isKnown) return [`${at}: field not declared in schema`];
-    return shapeErrors(fieldSchema(schema, key), one, at);
-  });
+    // Upstream looks no further in a map that has such a field.
+    if (!isKnown) return [...errors, `${at}: field not declared in schema`];
+    errors.push(...shapeErrors(fieldSchema(schema, key), one, at));
+  }
+  return errors;
 }
 
 function listErrors(schema: Schema, value: unknown, path: string): string[] {
