@@ -13,6 +13,7 @@ import { mesosGoExecutor, pesosExecutor, type V0Executor } from '#test/support/v
 
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
 const drivers = { 'mesos-go': await mesosGoExecutor(), pesos: await pesosExecutor() };
+const TERMINAL = /^TASK_(FINISHED|FAILED|KILLED|DROPPED|GONE|LOST)$/;
 interface AgentState {
   readonly frameworks: readonly Record<
     'executors' | 'completed_executors',
@@ -146,6 +147,42 @@ function stories(agentKind: 'real' | 'own', driver: V0Executor, comesBack: boole
     machine.startAgent();
     await framework.reached('meanwhile', 'TASK_FINISHED', 30_000);
     assert.deepEqual(framework.statesOf('meanwhile'), ['TASK_RUNNING', 'TASK_FINISHED']);
+  });
+
+  test('whenever the agent is killed, a task ends once and has run once at most', async (t) => {
+    if (!comesBack) return t.skip('pesos does not come back then, to a real agent neither');
+    if (agentKind === 'real') return t.skip('it waits for two seconds only, too few when busy');
+    const moments = [
+      ['is wanted', async () => {}],
+      ['has started', (id: string) => hasCalled(id, /^/)],
+      ['has registered', (id: string) => hasCalled(id, /^registered /)],
+      ['has a task', (id: string) => hasCalled(id, /^launch /)],
+      ['was heard', (id: string) => framework.reached(`${id} a`, 'TASK_RUNNING')],
+    ] as const;
+    for (const [what, moment] of moments) {
+      const id = what.replaceAll(' ', '-');
+      const tasks = [`${id} a`, `${id} b`];
+      const data = encoded('finish');
+      framework.launch(tasks.map((task) => ({ id: task, data, executor: executor(id) })));
+      await moment(id);
+      await stop(machine.agent, 'SIGKILL');
+      machine.startAgent();
+      for (const task of tasks) {
+        const hasEnded = (): boolean => framework.statesOf(task).some((one) => TERMINAL.test(one));
+        await framework.until(`${task} has ended`, hasEnded, 90_000);
+        const states = framework.statesOf(task);
+        const [end, ...more] = states.filter((one) => TERMINAL.test(one));
+        // What never ran is told as dropped by each life of the agent that is asked for it.
+        const others = more.filter((one) => one !== 'TASK_DROPPED' || end !== 'TASK_DROPPED');
+        assert.deepEqual(others, [], `${task}: ${states}`);
+        const before = states.slice(0, states.indexOf(end ?? ''));
+        assert.deepEqual(before, [...new Set(before)], `${task}: ${states}`);
+        const launches = (await called(id)).filter((line) => line.startsWith(`launch ${task} `));
+        assert.ok(launches.length <= 1, `${task}: ${launches}`);
+        const isKept = what === 'has a task' || what === 'was heard';
+        if (isKept && task.endsWith('a')) assert.equal(end, 'TASK_FINISHED');
+      }
+    }
   });
 
   test('one that dies takes its tasks with it', async () => {
