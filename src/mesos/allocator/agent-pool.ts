@@ -7,7 +7,7 @@ import { resourcesText } from '#mesos/resources/text.ts';
 import type { Agent, AgentFacts, FrameworkClient } from './decisions.ts';
 import { AgentFilters } from './offer-filters.ts';
 import type { RoleTree } from './role-tree.ts';
-import { Amounts, Rows, type Quantities, type ScalarNames } from './rows.ts';
+import { Amounts, Rows, type BagAmounts, type Quantities, type ScalarNames } from './rows.ts';
 
 /** Agents of equal make share one bag of resources, and what is derived from it. */
 const EQUAL_BAGS_MAX = 4_096;
@@ -28,6 +28,7 @@ export class AgentPool {
   readonly headroom: Rows;
   readonly #tree: RoleTree;
   readonly #names: ScalarNames;
+  readonly #bags: BagAmounts;
   readonly #region: string | undefined;
   readonly #isWorthOffering: (free: Resources) => boolean;
   readonly #equalBags = new Map<string, Resources>();
@@ -38,11 +39,13 @@ export class AgentPool {
   constructor(of: {
     readonly tree: RoleTree;
     readonly names: ScalarNames;
+    readonly bags: BagAmounts;
     readonly region: string | undefined;
     readonly isWorthOffering: (free: Resources) => boolean;
   }) {
     this.#tree = of.tree;
     this.#names = of.names;
+    this.#bags = of.bags;
     this.#region = of.region;
     this.#isWorthOffering = of.isWorthOffering;
     this.headroom = new Rows(of.names);
@@ -111,7 +114,7 @@ export class AgentPool {
 
   remove(agent: Agent): void {
     this.#countTotal(agent.total, -1);
-    this.headroom.add(0, this.#amounts(agent.free.commonScalars()), -1);
+    this.headroom.add(0, this.#bags.common(agent.free), -1);
     agent.isGone = true;
     this.byId.delete(agent.id);
     this.dirty.delete(agent);
@@ -137,8 +140,8 @@ export class AgentPool {
 
   setFree(agent: Agent, free: Resources): void {
     if (free === agent.free) return;
-    this.headroom.add(0, this.#amounts(agent.free.commonScalars()), -1);
-    this.headroom.add(0, this.#amounts(free.commonScalars()), 1);
+    this.headroom.add(0, this.#bags.common(agent.free), -1);
+    this.headroom.add(0, this.#bags.common(free), 1);
     agent.free = free;
   }
 

@@ -22,7 +22,7 @@ import { ClientPool } from './client-pool.ts';
 import { OfferFilters, type Instant } from './offer-filters.ts';
 import { lot, type Holding, type Quota, type SharedHold } from './role-order.ts';
 import { RoleTree } from './role-tree.ts';
-import { Amounts, ScalarNames, type Quantities } from './rows.ts';
+import { Amounts, BagAmounts, ScalarNames, type Quantities } from './rows.ts';
 
 export type { AgentFacts, Explanation, FrameworkSettings, Minimums, Quota, Wish };
 
@@ -73,6 +73,7 @@ export class AllocatorCore {
   readonly #minimums: Minimums;
   readonly #isWorthOffering: (free: Resources) => boolean;
   readonly #names = new ScalarNames();
+  readonly #bags = new BagAmounts(this.#names);
   readonly #tree: RoleTree;
   readonly #pool: AgentPool;
   readonly #clients: ClientPool;
@@ -96,7 +97,8 @@ export class AllocatorCore {
     const isWorthOffering = (free: Resources): boolean =>
       this.#clients.ownMinimums > 0 ? !free.isEmpty : isEnough(free, this.#minimums);
     const { region, isGpuFiltered = true } = options;
-    this.#pool = new AgentPool({ tree: this.#tree, names: this.#names, region, isWorthOffering });
+    const [tree, names, bags] = [this.#tree, this.#names, this.#bags];
+    this.#pool = new AgentPool({ tree, names, bags, region, isWorthOffering });
     this.#isWorthOffering = isWorthOffering;
     this.#decisions = new Decisions(
       { minimums: this.#minimums, isGpuFiltered },
@@ -321,7 +323,7 @@ export class AllocatorCore {
     agent.allocated = agent.allocated === plain ? Resources.none : agent.allocated.subtract(plain);
     this.#pool.refree(agent, plain);
     if (refusal === undefined || refusal.refuseMs <= 0) return;
-    const role = resources.kinds()[0]?.allocation_info?.role ?? '*';
+    const role = resources.onlyRole ?? resources.kinds()[0]?.allocation_info?.role ?? '*';
     const client = this.#clients.frameworks.get(frameworkId)?.clients.get(role);
     if (client === undefined) return;
     this.#filters.add(client, agent, plain, refusal.now + refusal.refuseMs);
@@ -464,6 +466,8 @@ export class AllocatorCore {
     let { free } = agent;
     const ask = (client: FrameworkClient): boolean => {
       if (!client.isActive) return true;
+      // What comes of all that is free is covered by a refusal of it.
+      if (agent.filters.refuses(client, free) && !this.#tree.hasQuotas) return true;
       const decision = isForGuarantees
         ? this.#decisions.decideForGuarantee(client, agent, free)
         : this.#decisions.decide(client, agent, free);
@@ -543,7 +547,7 @@ export class AllocatorCore {
   }
 
   #holding(agentId: string, resources: Resources, isConversion = false): Holding {
-    const common = this.#amounts(resources.commonScalars());
+    const common = this.#bags.common(resources);
     if (resources.isCommon) return { amounts: common, common, shared: noShared, isConversion };
     const shared = resources.shared();
     if (shared.isEmpty) {

@@ -3,12 +3,8 @@ import type { Resources } from '#mesos/resources/resources.ts';
 
 /** Each role with its part; `*` of what is allocated to none. */
 export function splitByRole(resources: Resources): [string, Resources][] {
-  let first: string | undefined;
-  const isOne = resources.every(({ allocation_info }) => {
-    const role = allocation_info?.role ?? '*';
-    return role === (first ??= role);
-  });
-  if (isOne) return first === undefined ? [] : [[first, resources]];
+  const { onlyRole } = resources;
+  if (onlyRole !== undefined) return [[onlyRole, resources]];
   const roles = new Set(resources.kinds().map((kind) => kind.allocation_info?.role ?? '*'));
   return [...roles].map((role): [string, Resources] => [
     role,

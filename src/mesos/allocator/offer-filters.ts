@@ -24,17 +24,52 @@ export interface FilteringClient {
 const CHUNK = 64;
 const NO_FILTERS: readonly undefined[] = Array.from<undefined>({ length: CHUNK }).fill(undefined);
 
+const MARKS_MIN = 16;
+/** There may be filters, and what they cover is not known without reading them. */
+const UNREAD = 0xffff_ffff;
+
 /** The filters on one agent, by client. */
 export class AgentFilters {
   readonly chunks: ((Filter | undefined)[] | undefined)[] = [];
+  /** What there mostly is to offer; of it is known at once who refuses it, without reading filters. */
+  #bag: Resources | undefined;
+  /** By number of the client: its epoch, when one of its filters covers the bag; 0 when it has none. */
+  #marks = new Uint32Array();
+
+  /** True only when the client refuses the offer now; false says nothing. */
+  refuses({ index, epoch }: FilteringClient, offer: Resources): boolean {
+    return this.#bag === offer && this.#marks[index] === epoch;
+  }
+
+  /** One of the client's filters covers the bag. */
+  mark({ index, epoch }: FilteringClient, bag: Resources): void {
+    if (this.#bag !== bag) {
+      this.#bag = bag;
+      for (let i = 0; i < this.#marks.length; i++)
+        if (this.#marks[i] !== 0) this.#marks[i] = UNREAD;
+    }
+    this.#marks[index] = epoch;
+  }
+
+  clear(): void {
+    this.chunks.length = 0;
+    this.#marks.fill(0);
+  }
 
   get(client: FilteringClient): Filter | undefined {
+    if ((this.#marks[client.index] ?? 0) === 0) return undefined;
     const filter = this.chunks[client.index >> 6]?.[client.index & 63];
     return filter?.epoch === client.epoch ? filter : undefined;
   }
 
   set({ index }: FilteringClient, filter: Filter | undefined): void {
     const at = index >> 6;
+    if (index >= this.#marks.length) {
+      const grown = new Uint32Array(Math.max(MARKS_MIN, 2 * index));
+      grown.set(this.#marks);
+      this.#marks = grown;
+    }
+    this.#marks[index] = filter === undefined ? 0 : UNREAD;
     if (filter === undefined && this.chunks[at] === undefined) return;
     while (this.chunks.length <= at) this.chunks.push(undefined);
     const chunk = (this.chunks[at] ??= NO_FILTERS.slice());
@@ -70,7 +105,8 @@ export class OfferFilters<A extends { readonly filters: AgentFilters }, C extend
     }
     const filter = { refused, until, epoch: client.epoch, next };
     agent.filters.set(client, filter);
-    client.filterCount += lengthOf(filter) - count;
+    agent.filters.mark(client, refused);
+    client.filterCount += next === undefined ? 1 - count : lengthOf(filter) - count;
     let bucket = this.#buckets.get(until);
     if (bucket === undefined) {
       bucket = { until, agents: [], clients: [] };
@@ -84,7 +120,9 @@ export class OfferFilters<A extends { readonly filters: AgentFilters }, C extend
   /** Until when the offer is refused; undefined when it is not. */
   refusedUntil(client: C, agent: A, offer: Resources): Instant | undefined {
     for (let one = agent.filters.get(client); one !== undefined; one = one.next) {
-      if (one.refused === offer || one.refused.contains(offer)) return one.until;
+      if (one.refused !== offer && !one.refused.contains(offer)) continue;
+      agent.filters.mark(client, offer);
+      return one.until;
     }
     return undefined;
   }
@@ -104,7 +142,7 @@ export class OfferFilters<A extends { readonly filters: AgentFilters }, C extend
         }
       }
     }
-    agent.filters.chunks.length = 0;
+    agent.filters.clear();
   }
 
   get nextEnd(): Instant | undefined {

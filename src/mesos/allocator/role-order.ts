@@ -18,6 +18,8 @@ export interface Ranked {
   count: number;
   /** Copies of shared volumes; each volume is charged once. */
   shared: Map<string, number> | undefined;
+  /** Taken out of the order for now: what it holds has become less. */
+  isLifted: boolean;
 }
 
 /** One framework in one role. */
@@ -113,6 +115,32 @@ export function remove<T extends Ranked>(list: T[], one: T): boolean {
   if (list[at] !== one) at = list.indexOf(one);
   if (at >= 0) list.splice(at, 1);
   return at >= 0;
+}
+
+/**
+ * Those that give something back are taken out of their lists, and put where they belong when the order is
+ * looked at: many give back many things between two looks.
+ */
+export class LiftedPlaces {
+  readonly #lifted: { readonly siblings: Ranked[]; readonly one: Ranked }[] = [];
+
+  /** Before its share changes. One that is not in the list stays out of it. */
+  lift(siblings: Ranked[], one: Ranked): void {
+    if (one.isLifted) return;
+    const at = placeOf(siblings, one);
+    if (siblings[at] !== one) return;
+    siblings.splice(at, 1);
+    one.isLifted = true;
+    this.#lifted.push({ siblings, one });
+  }
+
+  putBack(): void {
+    for (const { siblings, one } of this.#lifted) {
+      one.isLifted = false;
+      insert(siblings, one);
+    }
+    this.#lifted.length = 0;
+  }
 }
 
 /** Nearly sorted lists in linear time. */

@@ -5,6 +5,7 @@ import {
   comesBefore,
   insert,
   leavesOf,
+  LiftedPlaces,
   placeOf,
   remove,
   resort,
@@ -34,6 +35,7 @@ export class RoleTree {
   readonly root: RoleNode;
   /** The totals or weights changed: shares have to be computed anew before the next look. */
   #isStale = false;
+  readonly #lifted = new LiftedPlaces();
   /** What limited roles hold is not fully known: until it is, they are given nothing more. */
   #isAwaiting = false;
   /** Called with each active client that may be given more than before, because of a quota. */
@@ -110,7 +112,7 @@ export class RoleTree {
   makeClient(role: string, frameworkId: string): Client {
     const node = this.node(role);
     node.clientCount++;
-    const ranked = { share: 0, count: 0, shared: undefined };
+    const ranked = { share: 0, count: 0, shared: undefined, isLifted: false };
     return { path: frameworkId, frameworkId, role, node, held: this.#rows.make(), ...ranked };
   }
 
@@ -129,6 +131,7 @@ export class RoleTree {
   activate(client: Client): void {
     const { node } = client;
     const { leaf } = node;
+    this.#lifted.putBack();
     if (leaf.clients.length === 0) {
       leaf.share = this.#shareOf(leaf.held, 1);
       insert(node.order, leaf);
@@ -143,6 +146,7 @@ export class RoleTree {
   deactivate(client: Client): void {
     const { node } = client;
     const { leaf } = node;
+    this.#lifted.putBack();
     if (!remove(leaf.clients, client)) return;
     if (leaf.clients.length === 0) remove(node.order, leaf);
     for (let one: RoleNode | undefined = node; one !== undefined; one = one.parent) {
@@ -256,7 +260,7 @@ export class RoleTree {
 
   /** Visits the active clients in order until `visit` returns false. Nothing may change meanwhile. */
   walk(visit: (client: Client) => boolean): void {
-    if (this.#isStale) this.#refresh();
+    this.#putInOrder();
     const { roleSorter, frameworkSorter, random } = this.#options;
     if (random === undefined || (roleSorter !== 'random' && frameworkSorter !== 'random')) {
       walkNode(this.root, visit);
@@ -307,7 +311,7 @@ export class RoleTree {
 
   /** Where the client stands at every level, from its top role down to itself. */
   levels(client: Client) {
-    if (this.#isStale) this.#refresh();
+    this.#putInOrder();
     const chain = this.chain(client);
     return chain.map((one, i) => {
       const above = chain[i - 1];
@@ -400,13 +404,22 @@ export class RoleTree {
   }
 
   #wake(node: RoleNode): void {
+    this.#lifted.putBack();
     walkNode(node, (client) => {
       this.onRoom(client);
       return true;
     });
   }
 
-  /** Charges one and puts it where it belongs now. One that is not in the order stays out of it. */
+  #putInOrder(): void {
+    this.#lifted.putBack();
+    if (this.#isStale) this.#refresh();
+  }
+
+  /**
+   * Charges one and puts it where it belongs now, or lifts it until somebody looks. One that is not in
+   * the order stays out of it.
+   */
   #update<T extends Ranked>(
     siblings: T[],
     one: T,
@@ -414,7 +427,8 @@ export class RoleTree {
     holding: Holding,
     sign: 1 | -1,
   ): void {
-    const at = this.#isStale ? -1 : placeOf(siblings, one);
+    if (sign === -1 && !this.#isStale) this.#lifted.lift(siblings, one);
+    const at = this.#isStale || one.isLifted ? -1 : placeOf(siblings, one);
     const isThere = at >= 0 && siblings[at] === one;
     this.#charge(one, holding, sign);
     one.share = this.#shareOf(one.held, weight);
@@ -432,6 +446,7 @@ export class RoleTree {
   }
 
   #refresh(): void {
+    this.#lifted.putBack();
     this.#isStale = false;
     const visit = (node: RoleNode): void => {
       node.share = this.#shareOf(node.held, node.weight);
@@ -447,7 +462,7 @@ export class RoleTree {
 
   #makeNode(path: string, name: string, parent: RoleNode | undefined): RoleNode {
     const rows = this.#rows;
-    const ranked = { share: 0, count: 0, shared: undefined };
+    const ranked = { share: 0, count: 0, shared: undefined, isLifted: false };
     const leaf: Leaf = {
       kind: 'leaf',
       path: `${path}/.`,
@@ -503,6 +518,7 @@ export class RoleTree {
     while (node.parent !== undefined) {
       if (node.clientCount > 0 || node.children.size > 0 || this.#quotas.has(node.path)) return;
       if (!rows.isZero(node.held) || !rows.isZero(node.consumed)) return;
+      this.#lifted.putBack();
       node.parent.children.delete(node.name);
       remove(node.parent.order, node);
       this.#byPath.delete(node.path);

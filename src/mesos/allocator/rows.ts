@@ -1,5 +1,6 @@
 // Amounts of scalars as dense numbers: every resource name is a column, everything that holds
 // something has a row. Thousandths, so that sums are exact.
+import type { Resources } from '#mesos/resources/resources.ts';
 
 /** Thousandths of each scalar, by name. */
 export type Quantities = ReadonlyMap<string, number>;
@@ -30,6 +31,21 @@ export class Amounts {
       made.milli.push(milli);
     }
     return made;
+  }
+}
+
+/** Amounts of bags of resources, made once for each bag. */
+export class BagAmounts {
+  readonly #names: ScalarNames;
+  readonly #make = (bag: Resources) => Amounts.of(bag.commonScalars(), this.#names);
+
+  constructor(names: ScalarNames) {
+    this.#names = names;
+  }
+
+  /** Of what is neither reserved nor revocable. */
+  common(bag: Resources): Amounts {
+    return bag.noted(this, this.#make);
   }
 }
 

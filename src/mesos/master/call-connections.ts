@@ -24,11 +24,19 @@ interface CallHead {
   readonly streamId: string;
 }
 
+/** A call that came when others had their turn. */
+interface WaitingCall {
+  readonly head: CallHead;
+  readonly body: Uint8Array;
+}
+
 /** A connection with answers of this turn. */
 interface Reader {
   readonly socket: Socket;
   /** Not sent yet. */
   answers: string;
+  /** They are answered in their order, each when it is its turn. */
+  readonly waiting: WaitingCall[];
 }
 
 interface Answer extends Refusal {
@@ -73,26 +81,46 @@ export class CallConnections {
     // Who is known only after a while is for a server that waits.
     if (!this.#authentication.isImmediate(SCHEDULER_REALM)) return false;
     if (!beginsRequest(first, headOf)) return false;
-    const reader: Reader = { socket, answers: '' };
+    const { portions } = this.#shell;
+    const reader: Reader = { socket, answers: '', waiting: [] };
+    const { waiting } = reader;
     const parser = new RequestParser({
       bodyBytesMax: BODY_BYTES_MAX,
       headOf,
-      onRequest: (head: CallHead, body) => this.#tell(reader, this.#answer(head, body)),
+      onRequest: (head: CallHead, body) => {
+        if (waiting.length > 0 || !portions.hasTime) waiting.push({ head, body });
+        else portions.spend(() => this.#tell(reader, this.#answer(head, body)));
+      },
     });
+    /** All that came has been answered; this is behind it. */
+    const goOn = (outcome: ParseOutcome): void => {
+      if (outcome.kind === 'read') return;
+      if (outcome.kind === 'bad') this.#tell(reader, refused(outcome));
+      stop();
+      socket.off('end', onEnd);
+      socket.setTimeout(0);
+      flush(reader);
+      if (outcome.kind === 'foreign') giveBack(outcome.rest);
+      else socket.destroySoon();
+    };
     const onData = (chunk: Buffer): void => {
       const wasInside = parser.isInside;
       const outcome = parser.push(chunk);
-      if (outcome.kind === 'bad') this.#tell(reader, refused(outcome));
-      if (outcome.kind !== 'read') {
-        stop();
-        socket.off('end', onEnd);
-        socket.setTimeout(0);
-        flush(reader);
-        if (outcome.kind === 'foreign') giveBack(outcome.rest);
-        else socket.destroySoon();
+      if (parser.isInside !== wasInside) socket.setTimeout(parser.isInside ? STALLED_MS_MAX : 0);
+      if (waiting.length === 0) {
+        goOn(outcome);
         return;
       }
-      if (parser.isInside !== wasInside) socket.setTimeout(parser.isInside ? STALLED_MS_MAX : 0);
+      // Not read until then: what one connection has waiting is what came in one piece.
+      socket.pause();
+      portions.add(() => {
+        this.#answerWaiting(reader);
+        if (waiting.length > 0) return true;
+        flush(reader);
+        if (!socket.writableNeedDrain) socket.resume();
+        if (!socket.destroyed) goOn(outcome);
+        return false;
+      });
     };
     // Who has said everything is answered all the same; then the connection ends.
     const onEnd = (): void => flush(reader);
@@ -112,6 +140,14 @@ export class CallConnections {
       setImmediate(() => this.#release());
     }
     reader.answers += this.#text(answer);
+  }
+
+  #answerWaiting(reader: Reader): void {
+    const { waiting } = reader;
+    do {
+      const { head, body } = waiting.shift() as WaitingCall;
+      this.#tell(reader, this.#answer(head, body));
+    } while (waiting.length > 0 && !this.#shell.portions.isOver);
   }
 
   #release(): void {
@@ -164,7 +200,9 @@ function flush(reader: Reader): void {
   if (socket.destroyed || socket.write(answers, 'latin1')) return;
   // Who does not read the answers is not read either.
   socket.pause();
-  socket.once('drain', () => socket.resume());
+  socket.once('drain', () => {
+    if (reader.waiting.length === 0) socket.resume();
+  });
 }
 
 function refused({ why }: Extract<ParseOutcome, { kind: 'bad' }>): Answer {

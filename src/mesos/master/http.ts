@@ -109,6 +109,7 @@ export class MasterHttp {
 
   handle(request: IncomingMessage, response: ServerResponse): void {
     response.on('error', () => {});
+    this.#shell.portions.hurry();
     this.#unanswered.add(response);
     response.once('close', () => this.#unanswered.delete(response));
     this.#route(request, response).catch((error: unknown) => {

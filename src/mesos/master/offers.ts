@@ -8,11 +8,11 @@ import { hasCapability } from './roles.ts';
 import type { MasterState } from './state.ts';
 import type { AgentRecord, FrameworkRecord, OfferRecord } from './types.ts';
 
-/** Agents looked at in one turn of the event loop, and offers sent in one: a few milliseconds. */
+/** Agents looked at in one portion, and offers sent in one: a millisecond or two. */
 const AGENTS_MAX = 64;
 const OFFERS_MAX = 128;
-/** So many for one framework are told before the run is over. */
-const EVENT_OFFERS_MAX = 256;
+/** So many for one framework are told before the run is over; answered together, they are no long work. */
+const EVENT_OFFERS_MAX = 128;
 /** Offers gathered before they are told, however long the run still takes. */
 const GATHERED_MAX = 4_096;
 const ROLES_KEPT_MAX = 10_000;

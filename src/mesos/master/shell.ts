@@ -15,6 +15,7 @@ import { DriverLinks } from './drivers.ts';
 import { MessageGate, OPEN_GATE, type GateOptions } from './message-gate.ts';
 import type { ContentType } from './negotiate.ts';
 import { getState } from './operator-answers.ts';
+import { Portions } from './portions.ts';
 import { EventStream } from './streams.ts';
 import { Timings } from './timings.ts';
 import { Visible } from './visible.ts';
@@ -35,13 +36,17 @@ type Persist = Extract<MasterEffect, { kind: 'persist' }>;
 const MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
 /** Changes confirmed in one turn of the event loop; more would keep others waiting. */
 const PERSIST_BATCH_MAX = 256;
-/** So long a run goes on in one turn of the event loop, once a portion is done. */
-const ALLOCATION_MS = 4;
+/** After a run others have as long as it took, and no longer than this, before the next that is urgent. */
+const REST_MS_MAX = 50;
 /** So long a run waits for each event of offers that the run before it sent. */
 const OFFERS_GAP_MS = 1;
 /** At least so long: what was used of an offer, or refused, is offered together with what others give back. */
 const GAP_MS_MIN = 10;
 const GAP_MS_MAX = 500;
+/** Frameworks that come one so soon after the other are all there before offers are made for them: */
+const NEWCOMERS_GAP_MS = 50;
+/** but for no longer than it takes a stock master until its next run (--allocation_interval). */
+const NEWCOMERS_MS_MAX = 1_000;
 /** A framework may be offered every agent at once: bytes of such an offer, and some. */
 const OFFER_BYTES = 4_096;
 const OPERATOR_STREAMS_MAX = 1_000;
@@ -57,14 +62,19 @@ export class MasterShell {
   readonly #drivers: DriverLinks;
   readonly #gate: MessageGate;
   readonly #encoder = new AgentEncoder();
+  readonly portions: Portions;
   /** Each with what it may see. */
   readonly #operators = new Map<EventStream<'MasterEvent'>, Visible>();
   readonly #streamIds = new Map<string, number>();
   #nextConnection = 1;
   #timer: { readonly at: number; readonly timer: Timer } | undefined;
   /** The next run: within this turn, or when its timer fires. */
-  #allocation: 'soon' | Timer | undefined;
+  #allocation: 'soon' | { readonly at: number; readonly timer: Timer } | undefined;
   #allocatedAt = 0;
+  /** Frameworks that come one after the other: since when, the last of them, until when it is waited. */
+  #newcomers = { since: -Infinity, last: -Infinity, until: -Infinity };
+  /** Of the last run: portions of it, with making and sending the offers. */
+  #portionsMs = 0;
   /** By the last run. */
   #offersSent = 0;
   /** Milliseconds: of runs, between wanting a run and its start, of registry writes. */
@@ -97,6 +107,7 @@ export class MasterShell {
     this.core = core;
     this.env = env;
     this.#registry = registry;
+    this.portions = new Portions(() => env.clock.monotonicMs());
     this.libprocess = new LibprocessEndpoint({
       id: 'master',
       address: `${options.ip}:${options.port}`,
@@ -195,8 +206,11 @@ export class MasterShell {
       this.env,
     );
     this.#streams.set(connection, stream);
+    this.#awaitOthers();
     this.#streamIds.set(streamId, connection);
     this.perform(this.core.subscribe(connection, named(call, principal), this.now));
+    // What it waits for should not leave behind the offers of others.
+    stream.flush();
   }
 
   /** A call on an open subscription; a refusal says why with its HTTP status. */
@@ -323,7 +337,8 @@ export class MasterShell {
     this.#closing.abort();
     this.#whitelist?.close();
     this.#timer?.timer.cancel();
-    if (this.#allocation !== 'soon') this.#allocation?.cancel();
+    if (this.#allocation !== 'soon') this.#allocation?.timer.cancel();
+    this.portions.close();
     for (const stream of this.#streams.values()) stream.close();
     for (const stream of this.#operators.keys()) stream.close();
     this.#gate.close();
@@ -447,43 +462,71 @@ export class MasterShell {
   }
 
   /**
-   * Everything that happened in one turn of the event loop is allocated by one run. What nobody is
-   * known to wait for waits longer, the longer the more frameworks the last run told: many offers in
-   * few events.
+   * Everything that happened in one turn of the event loop is allocated by one run. Runs leave half of
+   * the time to others. What nobody is known to wait for waits longer, the longer the more frameworks
+   * the last run told: many offers in few events.
    */
   #allocateSoon(isPatient: boolean): void {
     this.#wantedAt ??= this.env.clock.monotonicMs();
-    if (this.#allocation === 'soon' || (isPatient && this.#allocation !== undefined)) return;
-    const gap = Math.max(this.#offersSent * OFFERS_GAP_MS, GAP_MS_MIN);
-    const quietUntil = this.#allocatedAt + Math.min(gap, GAP_MS_MAX);
-    const delay = isPatient ? quietUntil - this.now : 0;
-    if (delay > 0) {
-      this.#allocation = this.env.timers.after(delay, () => this.#allocate());
+    if (this.#allocation === 'soon') return;
+    const gap = isPatient
+      ? Math.min(Math.max(this.#offersSent * OFFERS_GAP_MS, GAP_MS_MIN), GAP_MS_MAX)
+      : Math.min(this.#portionsMs, REST_MS_MAX);
+    const rested = this.core.isAllocating ? 0 : this.#allocatedAt + gap;
+    const at = Math.max(rested, this.#newcomers.until);
+    if (this.#allocation !== undefined) {
+      if (this.#allocation.at <= at) return;
+      this.#allocation.timer.cancel();
+    }
+    const delay = at - this.now;
+    if (delay <= 0) {
+      this.#runSoon();
       return;
     }
-    if (this.#allocation !== undefined) this.#allocation.cancel();
-    this.#allocation = 'soon';
-    setImmediate(() => this.#allocate());
+    this.#allocation = { at, timer: this.env.timers.after(delay, () => this.#runSoon()) };
   }
 
+  #runSoon(): void {
+    this.#allocation = 'soon';
+    this.portions.add(() => {
+      this.#allocation = undefined;
+      if (this.now < this.#newcomers.until) this.#allocateSoon(false);
+      else this.#allocate();
+      return false;
+    });
+  }
+
+  /**
+   * The first of many frameworks that come would be offered the whole cluster, and what is made and sent
+   * for it would keep the others waiting. One that comes alone does not wait.
+   */
+  #awaitOthers(): void {
+    const { now } = this;
+    const { last, since } = this.#newcomers;
+    if (now - last > NEWCOMERS_GAP_MS) {
+      this.#newcomers = { since: now, last: now, until: now };
+      return;
+    }
+    const until = Math.min(now + NEWCOMERS_GAP_MS, since + NEWCOMERS_MS_MAX);
+    this.#newcomers = { since, last: now, until };
+  }
+
+  /** One portion of a run; the core asks for the next. */
   #allocate(): void {
-    this.#allocation = undefined;
-    if (this.#isClosed) return;
     const from = this.env.clock.monotonicMs();
     if (!this.core.isAllocating) {
       this.#offersSent = 0;
       this.#runMs = 0;
+      this.#portionsMs = 0;
       this.#waits.add(from - (this.#wantedAt ?? from));
     }
     this.#wantedAt = undefined;
-    // Portion by portion; turns of the event loop are dear when there are many connections.
-    do {
-      const effects = this.core.allocate(this.now);
-      for (const effect of effects) if (effect.kind === 'event') this.#offersSent += 1;
-      this.perform(effects);
-    } while (this.core.isAllocating && this.env.clock.monotonicMs() - from < ALLOCATION_MS);
-    if (!this.core.isAllocating) this.#runs.add(this.#runMs);
+    const effects = this.core.allocate(this.now);
+    for (const effect of effects) if (effect.kind === 'event') this.#offersSent += 1;
     this.#allocatedAt = this.now;
+    if (!this.core.isAllocating) this.#runs.add(this.#runMs);
+    this.perform(effects);
+    this.#portionsMs += this.env.clock.monotonicMs() - from;
   }
 
   #wakeAt(at: number): void {

@@ -37,7 +37,6 @@ export class EventStream<N extends MessageName> {
     this.#options = options;
     this.#env = env;
     response.writeHead(200, { 'Content-Type': options.contentType, ...options.headers });
-    response.flushHeaders();
     response.on('close', () => this.#end());
     response.on('error', () => this.#end());
     this.#scheduleHeartbeat();
@@ -59,10 +58,11 @@ export class EventStream<N extends MessageName> {
     this.#largest = Math.max(this.#largest, record.length);
     this.#unsent.push(record);
     // What is told in one turn leaves in one piece.
-    if (this.#unsent.length === 1) setImmediate(() => this.#flush());
+    if (this.#unsent.length === 1) setImmediate(() => this.flush());
   }
 
-  #flush(): void {
+  /** What was told so far in this turn leaves now. */
+  flush(): void {
     const [first, ...more] = this.#unsent;
     if (this.#isOver || first === undefined) return;
     this.#unsent = [];
@@ -71,7 +71,7 @@ export class EventStream<N extends MessageName> {
 
   close(): void {
     if (this.#isOver) return;
-    this.#flush();
+    this.flush();
     const { socket } = this.#response;
     // A client that goes on would use the connection for calls, and this one is read the dear way.
     this.#response.end(() => socket?.destroySoon());

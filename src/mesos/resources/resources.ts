@@ -130,6 +130,9 @@ export class Resources {
   #isCommon: boolean | undefined;
   #plain: Resources | undefined;
   #allocated: Map<string, Resources> | undefined;
+  #onlyRole: string | null | undefined;
+  #noteBy: object | undefined;
+  #note: unknown;
 
   private constructor(entries: ReadonlyMap<string, Entry>) {
     this.#entries = entries;
@@ -286,9 +289,29 @@ export class Resources {
     const made = this.#withRole(role);
     // Given back, it is the very bag that was given out: comparisons by identity then suffice.
     if (!this.#isAllocated()) made.#plain = this;
+    made.#onlyRole = role;
     this.#allocated ??= new Map();
     if (this.#allocated.size < ALLOCATED_KEPT_MAX) this.#allocated.set(role, made);
     return made;
+  }
+
+  /** The role that all of it is allocated to, `*` where none is said; undefined: not one alone. */
+  get onlyRole(): string | undefined {
+    if (this.#onlyRole === undefined) {
+      const [first, ...others] = this.kinds().map((kind) => kind.allocation_info?.role ?? '*');
+      const isOne = first !== undefined && others.every((role) => role === first);
+      this.#onlyRole = isOne ? first : null;
+    }
+    return this.#onlyRole ?? undefined;
+  }
+
+  /** What somebody makes of the bag again and again: kept with it, for the one who asked last. */
+  noted<T>(by: object, make: (bag: Resources) => T): T {
+    if (this.#noteBy !== by) {
+      this.#note = make(this);
+      this.#noteBy = by;
+    }
+    return this.#note as T;
   }
 
   /** For the role where no role is said yet: what clients without MULTI_ROLE leave out. */

@@ -1,0 +1,88 @@
+// Long work of the master in portions: calls that came together, runs of the allocator. A turn of the event
+// loop spends a few milliseconds on it; before the next, whatever else has come is read and answered.
+
+/** True: there is more of it to do. */
+export type Portion = () => boolean;
+
+/** So long a turn works; the last portion of it may take longer. */
+const TURN_MS = 3;
+/** So much of that right when it comes, in the order in which connections are read. */
+const AT_ONCE_MS = 1;
+/** While others ask, a turn works on one portion: so long after each question. */
+const HURRY_MS = 30;
+
+export class Portions {
+  readonly #monotonicMs: () => number;
+  #waiting: Portion[] = [];
+  #isPlanned = false;
+  /** When this turn's work began. */
+  #began = 0;
+  /** Of this turn, outside of portions. */
+  #spentMs = 0;
+  #hurriedUntil = 0;
+  #isClosed = false;
+
+  constructor(monotonicMs: () => number) {
+    this.#monotonicMs = monotonicMs;
+  }
+
+  /** Its first portion is done in this turn, after what has been read, and after those that wait. */
+  add(portion: Portion): void {
+    if (this.#isClosed) return;
+    this.#waiting.push(portion);
+    this.#plan();
+  }
+
+  /** Somebody asks who should not wait for long, and may ask again. */
+  hurry(): void {
+    this.#hurriedUntil = this.#monotonicMs() + HURRY_MS;
+  }
+
+  /** Short work may still be done at once in this turn: nobody waits longer for it. */
+  get hasTime(): boolean {
+    return this.#spentMs < AT_ONCE_MS && this.#waiting.length === 0;
+  }
+
+  /** Does short work at once. */
+  spend<T>(work: () => T): T {
+    const from = this.#monotonicMs();
+    try {
+      return work();
+    } finally {
+      this.#spentMs += this.#monotonicMs() - from;
+      this.#plan();
+    }
+  }
+
+  /** The portion that is being done should come to its end. */
+  get isOver(): boolean {
+    const now = this.#monotonicMs();
+    return now < this.#hurriedUntil || now - this.#began >= TURN_MS;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#waiting = [];
+  }
+
+  #plan(): void {
+    if (this.#isPlanned || this.#isClosed) return;
+    this.#isPlanned = true;
+    setImmediate(() => this.#turn());
+  }
+
+  #turn(): void {
+    this.#isPlanned = false;
+    this.#spentMs = 0;
+    this.#began = this.#monotonicMs();
+    try {
+      do {
+        const portion = this.#waiting.shift();
+        if (portion === undefined) return;
+        if (portion()) this.#waiting.push(portion);
+      } while (!this.isOver);
+    } finally {
+      if (this.#waiting.length > 0) this.#plan();
+    }
+  }
+}
