@@ -44,7 +44,7 @@ async function startMaster(authentication?: Authentication, isLean = true) {
     await shell.close();
     await server.close();
   };
-  return Object.assign(seen, { port, close });
+  return Object.assign(seen, { port, close, portions: shell.portions });
 }
 
 type Master = Awaited<ReturnType<typeof startMaster>>;
@@ -250,6 +250,38 @@ test('what else comes on the connection is for the HTTP server', async () => {
   own.close();
 });
 
+test('calls that wait for their turn are answered in order, before what comes behind them', async () => {
+  const own = await subscribe(lean.port);
+  const { framework_id, streamId } = own;
+  const call = (type: string): Buffer =>
+    request(streamId, { body: JSON.stringify({ framework_id, type }) });
+  const bad = call('NOTHING');
+  let turns = 0;
+  let isBusy = true;
+  // Long work of others, until all has come.
+  lean.portions.add(() => (turns += 1) > 0 && isBusy);
+  const health = 'GET /health HTTP/1.1\r\n\r\n';
+  const calls = [call('REVIVE'), bad, call('SUPPRESS'), Buffer.from(health), call('REVIVE')];
+  const bytes = Buffer.concat(calls);
+  const cut = bytes.length - calls.at(-1)!.length - 5;
+  const answers = exchange(lean.port, [bytes.subarray(0, cut), bytes.subarray(cut)], 5);
+  const broken = String(call('REVIVE')).replace(
+    /Content-Length: .*/s,
+    'Transfer-Encoding: chunked',
+  );
+  const end = Buffer.concat([bad, call('REVIVE'), Buffer.from(`${broken}\r\n\r\nzz\r\n`)]);
+  const ending = exchange(lean.port, [end], 9);
+  const statuses = (await answers).map(({ status }) => status);
+  isBusy = false;
+  assert.deepEqual(statuses, [202, 400, 202, 200, 202]);
+  assert.ok(turns > 1);
+  assert.deepEqual(
+    (await ending).map(({ status }) => status),
+    [400, 202, 400],
+  );
+  own.close();
+});
+
 test('chunks that are none, and bodies that are too long, are refused and end the connection', async () => {
   const own = await subscribe(lean.port);
   const { framework_id, streamId } = own;
@@ -338,12 +370,12 @@ test('who does not read the answers is not read either, and gets all of them whe
     for (let i = 0; i < batches; i++) socket.write(call.repeat(batch));
   });
   let most = 0;
-  await new Promise<void>((paused) => {
-    server.prependListener('data', () => {
-      most = Math.max(most, server.writableLength);
-    });
-    server.once('pause', paused);
+  server.prependListener('data', () => {
+    most = Math.max(most, server.writableLength);
   });
+  while (!server.isPaused() || !server.writableNeedDrain) {
+    await new Promise((turn) => setImmediate(turn));
+  }
   let length = 0;
   let answerLength = 0;
   await new Promise<void>((all) => {
