@@ -6,7 +6,7 @@ import { createEnv } from '#env/node/env.ts';
 import { SchedulerClient } from '#mesos/client/scheduler-client.ts';
 import { scalarResource } from '#mesos/resources/resources.ts';
 import type { SchedulerCall, SchedulerEvent } from '#wire/mesos/v1.ts';
-import { median, type Benchmark } from './benchmark.ts';
+import { median, type Benchmark, type Measure } from './benchmark.ts';
 import { holdMaster, type Held } from './mesos-held.ts';
 import { bundle, expectEqual, higher, lower, missingMesos } from './mesos-master.ts';
 import { processorSeconds, Program, residentMb } from './program.ts';
@@ -58,10 +58,14 @@ export const mesosScale: Benchmark = {
     await filler.ready(() => isFull(filler), FILL_LIMIT_MS);
     const filled = (performance.now() - started) / 1_000;
     await using agent = await realAgent(held);
-    const extra: number[] = [];
-    for (let index = 0; index < probes; index += 1) {
-      extra.push((await probe(held.port, index, taskSeconds)) - taskSeconds);
-    }
+    const seen: Phases[] = [];
+    for (let index = 0; index < probes; index += 1)
+      seen.push(await probe(held.port, index, taskSeconds));
+    const extra = seen.map(({ ended }) => ended - taskSeconds);
+    const waited = (name: string, from: keyof Phases | undefined, to: keyof Phases): Measure => {
+      const seconds = seen.map((one) => one[to] - (from === undefined ? 0 : one[from]));
+      return lower(name, median(seconds) ?? Number.NaN, 's');
+    };
     if (agent.pid === 0) throw new Error('the agent has ended');
     const metrics = await metricsOf(held.port);
     expectEqual('tasks that run', metrics['master/tasks_running'], tasks);
@@ -73,6 +77,9 @@ export const mesosScale: Benchmark = {
         's',
       ),
       lower('longest', Math.max(...extra), 's'),
+      waited('of that, until it is subscribed', undefined, 'subscribed'),
+      waited('until the first offer', 'subscribed', 'offered'),
+      waited('until it runs', 'offered', 'running'),
       lower('until all agents are registered', registered, 's'),
       higher('tasks running, 10 a call', tasks / filled, '/s'),
       lower('processor time of all', processorSeconds(held.master.pid), 's'),
@@ -112,19 +119,31 @@ async function realAgent({ port }: Held): Promise<Program> {
   return agent;
 }
 
-/** Seconds from the subscription of a new framework to the end of its task. */
-async function probe(port: number, index: number, taskSeconds: number): Promise<number> {
+/** Seconds since the new framework began to subscribe. */
+interface Phases {
+  subscribed: number;
+  offered: number;
+  running: number;
+  /** Its task. */
+  ended: number;
+}
+
+async function probe(port: number, index: number, taskSeconds: number): Promise<Phases> {
   const env = createEnv({ component: 'bench', logLevel: 'error', logFormat: 'text' });
   const ended = Promise.withResolvers<void>();
-  let isLaunched = false;
+  const phases: Phases = { subscribed: 0, offered: 0, running: 0, ended: 0 };
+  const reach = (phase: keyof Phases): void => {
+    phases[phase] ||= (performance.now() - from) / 1_000;
+  };
   const call = (one: SchedulerCall): void => {
     client.call(one).catch((error: unknown) => ended.reject(error));
   };
   const onEvent = ({ type, offers, update, error }: SchedulerEvent): void => {
     if (type === 'ERROR') ended.reject(new Error(error?.message));
     const [offer] = offers?.offers ?? [];
-    if (type === 'OFFERS' && offer !== undefined && !isLaunched) {
-      isLaunched = true;
+    if (type === 'SUBSCRIBED') reach('subscribed');
+    if (type === 'OFFERS' && offer !== undefined && phases.offered === 0) {
+      reach('offered');
       call(launchOf(offer, `probe-${index}`, taskSeconds));
     }
     const status = update?.status;
@@ -133,6 +152,7 @@ async function probe(port: number, index: number, taskSeconds: number): Promise<
     if (uuid !== undefined && agent_id !== undefined) {
       call({ type: 'ACKNOWLEDGE', acknowledge: { task_id, agent_id, uuid } });
     }
+    if (state === 'TASK_RUNNING') reach('running');
     if (state === 'TASK_FINISHED') ended.resolve();
     else if (state !== 'TASK_RUNNING' && state !== 'TASK_STARTING') {
       ended.reject(new Error(`${state}: ${status.message}`));
@@ -164,9 +184,9 @@ async function probe(port: number, index: number, taskSeconds: number): Promise<
   client.start();
   try {
     await ended.promise;
-    const seconds = (performance.now() - from) / 1_000;
+    reach('ended');
     await client.call({ type: 'TEARDOWN' });
-    return seconds;
+    return phases;
   } finally {
     clearTimeout(patience);
     client.close();

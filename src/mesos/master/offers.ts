@@ -8,8 +8,9 @@ import { hasCapability } from './roles.ts';
 import type { MasterState } from './state.ts';
 import type { AgentRecord, FrameworkRecord, OfferRecord } from './types.ts';
 
-/** Agents looked at in one portion, and offers sent in one: a millisecond or two. */
+/** Agents offered in one portion, those looked at, and offers sent in one: a millisecond or two. */
 const AGENTS_MAX = 64;
+const AGENTS_SEEN_MAX = 1_024;
 const OFFERS_MAX = 128;
 /** So many for one framework are told before the run is over; answered together, they are no long work. */
 const EVENT_OFFERS_MAX = 128;
@@ -68,8 +69,14 @@ export class OfferDesk {
   allocate(now: number): void {
     const { allocator } = this.#state;
     if (!this.#isTelling) {
-      const found = this.#state.timed(() => allocator.allocate(now, AGENTS_MAX));
-      for (const one of found) this.#add(one);
+      // Looking at agents that nobody wants is short work.
+      for (let seen = 0, found = 0; found < AGENTS_MAX && seen < AGENTS_SEEN_MAX;) {
+        const given = this.#state.timed(() => allocator.allocate(now, AGENTS_MAX));
+        for (const one of given) this.#add(one);
+        if (!allocator.isMidway) break;
+        seen += AGENTS_MAX;
+        found += given.length;
+      }
       this.#isTelling = !allocator.isMidway || this.#unsentCount >= GATHERED_MAX;
     }
     let left = OFFERS_MAX;

@@ -5,6 +5,8 @@ import type { AgentRecord } from './types.ts';
 
 /** Pings due within so long of each other go out in one tick. */
 const TOGETHER_MS = 20;
+/** More in one tick would keep others waiting, and be due together ever after. */
+const DUE_MAX = 256;
 /** Entries dealt with are cut off only when there are many of them. */
 const CUT_MIN = 1_024;
 
@@ -29,11 +31,11 @@ export class PingQueue {
     this.#state.emit({ kind: 'wake-at', at: agent.nextPingAt });
   }
 
-  /** Those whose time has come, taken off; nobody when the first one's has not. */
+  /** Those whose time has come, taken off, the rest of many next time; nobody when the first one's has not. */
   due(now: number): AgentRecord[] {
     const found: AgentRecord[] = [];
     if (this.nextAt() > now) return found;
-    while (this.nextAt() <= now + TOGETHER_MS) {
+    while (found.length < DUE_MAX && this.nextAt() <= now + TOGETHER_MS) {
       const entry = this.#entries[this.#head++];
       if (entry === undefined) break;
       found.push(entry.agent);

@@ -38,7 +38,7 @@ test('Portions does a few milliseconds of work in a turn, of all in turns', asyn
   assert.equal(await done(), '');
 });
 
-test('Portions does one in a turn for a while after somebody asked', async () => {
+test('Portions does less in a turn for a while after somebody asked', async () => {
   const { clock, portions, work, done } = setUp();
   portions.hurry();
   work('a', 9);

@@ -8,7 +8,8 @@ export type Portion = () => boolean;
 const TURN_MS = 3;
 /** So much of that right when it comes, in the order in which connections are read. */
 const AT_ONCE_MS = 1;
-/** While others ask, a turn works on one portion: so long after each question. */
+/** While others ask, a turn works for so long; and they do for a while after each question. */
+const HURRIED_TURN_MS = 1;
 const HURRY_MS = 30;
 
 export class Portions {
@@ -57,7 +58,7 @@ export class Portions {
   /** The portion that is being done should come to its end. */
   get isOver(): boolean {
     const now = this.#monotonicMs();
-    return now < this.#hurriedUntil || now - this.#began >= TURN_MS;
+    return now - this.#began >= (now < this.#hurriedUntil ? HURRIED_TURN_MS : TURN_MS);
   }
 
   close(): void {
