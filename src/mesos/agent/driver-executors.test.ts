@@ -11,6 +11,7 @@ import type { RecoveredAgent } from './types.ts';
 
 const UPID = 'executor(1)@10.0.0.2:4000';
 const ids = { framework_id: { value: 'f' }, executor_id: { value: 'e' } };
+const KEY = { frameworkId: 'f', executorId: 'e' };
 const executor = { type: 'CUSTOM', executor_id: { value: 'e' } } as const;
 const DATA = new TextEncoder().encode('hello');
 
@@ -22,11 +23,12 @@ class World {
   readonly linked = new Set<string>();
   #connections = 100;
 
-  constructor(agent: Agent) {
+  constructor(agent: Agent, wantsTokens = false) {
     this.agent = agent;
     this.drivers = new DriverExecutors({
       core: agent.core,
       log: silentLog,
+      wantsTokens,
       nextConnection: () => ++this.#connections,
       onInput: (input) => agent.input(input),
       send: (to, name, body) => {
@@ -148,6 +150,29 @@ test('who is not the one that has registered is not heard, and told to end', () 
   assert.deepEqual([...world.linked], [UPID]);
   world.updates('t', 'TASK_RUNNING');
   assert.deepEqual(world.take(), ['StatusUpdateAcknowledgementMessage'], 'the first one stays');
+});
+
+test('an executor at the port of one that has just ended is another one', () => {
+  const world = running();
+  const e2 = { ...executor, executor_id: { value: 'e2' } };
+  world.agent.runTask('t2', FRAMEWORK, { executor: e2 });
+  world.says('RegisterExecutorMessage', { ...ids, executor_id: { value: 'e2' } });
+  assert.deepEqual(world.take(), ['ExecutorRegisteredMessage', 'RunTaskMessage']);
+  world.agent.end('e');
+  world.settle();
+  assert.deepEqual([...world.linked], [UPID], 'it is watched on');
+  world.updates('t2', 'TASK_RUNNING');
+  assert.deepEqual(world.take(), ['StatusUpdateAcknowledgementMessage']);
+});
+
+test('where executors need tokens, drivers are told to end', () => {
+  const world = new World(Agent.registered(), true);
+  world.agent.runTask('t', FRAMEWORK, { executor });
+  for (const name of ['RegisterExecutorMessage', 'ReregisterExecutorMessage'] as const) {
+    world.says(name, ids);
+    assert.deepEqual(world.take(), ['ShutdownExecutorMessage']);
+  }
+  assert.equal(world.agent.core.workloads.executor(KEY)?.connection, undefined);
 });
 
 test('nobody takes the place of an executor that the agent itself is', () => {

@@ -23,6 +23,8 @@ export function isDriverMessage(name: string): name is DriverMessageName {
 export interface DriverPorts {
   readonly core: AgentCore;
   readonly log: Log;
+  /** Executors must prove who they are, which a driver cannot. */
+  readonly wantsTokens: boolean;
   readonly nextConnection: () => ConnectionId;
   onInput(input: AgentInput): void;
   send<N extends MessageName>(to: Upid, name: N, body: Messages[N]): void;
@@ -127,14 +129,16 @@ export class DriverExecutors {
     key: ExecutorKey,
     again: Messages['ReregisterExecutorMessage'] | undefined,
   ): void {
-    if (this.#ports.core.master.kind === 'recovering') {
+    const { core, wantsTokens, log } = this.#ports;
+    if (wantsTokens) log.warn('An executor has no token: its driver cannot show one', { ...key });
+    if (wantsTokens || core.master.kind === 'recovering') {
       this.#ports.send(upid, 'ShutdownExecutorMessage', {});
       return;
     }
     const known = this.#byUpid.get(upid);
     const isBack = again !== undefined;
-    // What is sent to the earlier one from here on would be lost on the core's way to know of this one.
-    if (known !== undefined && !isBack) return;
+    // It registers once; at the port of one whose end is not told yet there may be another executor by now.
+    if (known !== undefined && !isBack && isSame(known.key, key)) return;
     const connection = this.#ports.nextConnection();
     const session = { upid, key, connection, isBack, isGreeted: false, isAsked: false };
     this.#byUpid.set(upid, session);
@@ -231,6 +235,10 @@ export class DriverExecutors {
       send(upid, 'ExecutorRegisteredMessage', body);
     }
   }
+}
+
+function isSame(one: ExecutorKey, other: ExecutorKey): boolean {
+  return one.frameworkId === other.frameworkId && one.executorId === other.executorId;
 }
 
 /** A driver tells the id of an update beside its status, and leaves out who speaks: it does. */

@@ -208,6 +208,7 @@ class AgentService {
     this.#drivers = new DriverExecutors({
       core,
       log: env.log,
+      wantsTokens: flags.security.executors,
       nextConnection,
       onInput: (input) => this.#shell.input(input),
       send: (to, name, body) => this.#send(to, name, body),
