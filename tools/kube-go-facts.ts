@@ -69,9 +69,27 @@ export function readGoFacts(folders: readonly string[]): Record<string, GoFacts>
   }
   for (const [name, facts] of Object.entries(found)) {
     const embedded = Object.fromEntries(embeddedFields(structs, name, ''));
-    found[name] = { ...facts, embedded };
+    const inside = embeddedIn(structs, name).map((one) => found[one] ?? facts);
+    found[name] = {
+      pointers: [...facts.pointers, ...inside.flatMap(({ pointers }) => pointers)],
+      written: [...facts.written, ...inside.flatMap(({ written }) => written)],
+      names: Object.assign(
+        {},
+        ...inside.map(({ names }) => names),
+        facts.names,
+      ) as GoFacts['names'],
+      embedded,
+    };
   }
   return found;
+}
+
+/** Directly and in what is embedded. */
+function embeddedIn(structs: ReadonlyMap<string, Struct>, name: string): string[] {
+  return (structs.get(name)?.embeds ?? []).flatMap((one) => {
+    const [, full = ''] = one.split(' ');
+    return [full, ...embeddedIn(structs, full)];
+  });
 }
 
 function* embeddedFields(

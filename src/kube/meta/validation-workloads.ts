@@ -25,6 +25,7 @@ import type { KubeObject } from './object.ts';
 import { labelSelectorFromObject, matchesLabels } from './selectors.ts';
 import { validateAutoscaler } from './validation-autoscalers.ts';
 import type { StatusCause } from './status.ts';
+import { jobPolicies } from './validation-job-policies.ts';
 import { validatePodSpec } from './validation-pods.ts';
 
 type Rule = (object: KubeObject) => StatusCause[];
@@ -250,23 +251,6 @@ const validateReplicationController: Rule = (object) => {
   return [...causes, ...validateTemplate(spec['template'], 'spec.template')];
 };
 
-const failureActions = ['Count', 'FailIndex', 'FailJob', 'Ignore'];
-
-function failurePolicy(policy: unknown, field: string): StatusCause[] {
-  return list(record(policy)['rules']).flatMap((rule, index) => {
-    const at = `${field}.rules[${index}]`;
-    const causes = oneOf(`${at}.action`, rule['action'], failureActions);
-    const ways = ['onExitCodes', 'onPodConditions'].filter((one) => rule[one] !== undefined);
-    if (ways.length === 1) return causes;
-    const why =
-      ways.length === 0
-        ? 'specifying one of OnExitCodes and OnPodConditions is required'
-        : 'specifying both OnExitCodes and OnPodConditions is not supported';
-    const message = `Invalid value: ${why}`;
-    return [...causes, { reason: 'FieldValueInvalid', message, field: at }];
-  });
-}
-
 function validateJobSpec(spec: Json, at: string): StatusCause[] {
   const causes = [
     'parallelism',
@@ -277,25 +261,21 @@ function validateJobSpec(spec: Json, at: string): StatusCause[] {
     'backoffLimitPerIndex',
     'maxFailedIndexes',
   ].flatMap((name) => notNegative(`${at}.${name}`, spec[name]));
-  const { completionMode, completions, managedBy } = spec;
-  if (managedBy !== undefined) causes.push(...domainPath(`${at}.managedBy`, managedBy));
+  const { completionMode, managedBy } = spec;
+  if (managedBy === '') causes.push(requiredValue(`${at}.managedBy`));
+  else if (managedBy !== undefined) causes.push(...managerName(`${at}.managedBy`, managedBy));
   causes.push(...oneOf(`${at}.completionMode`, completionMode, ['NonIndexed', 'Indexed']));
-  if (completionMode === 'Indexed' && completions === undefined) {
-    const why = 'when completion mode is Indexed';
-    causes.push(requiredValue(`${at}.completions`, why));
-  }
-  const replacement = ['Failed', 'TerminatingOrFailed'];
-  causes.push(
-    ...failurePolicy(spec['podFailurePolicy'], `${at}.podFailurePolicy`),
-    ...oneOf(`${at}.podReplacementPolicy`, spec['podReplacementPolicy'], replacement),
-    ...validateTemplate(spec['template'], `${at}.template`),
-  );
-  const policy = record(record(spec['template'])['spec'])['restartPolicy'] ?? 'Always';
-  if (policy === 'Always') {
-    const field = `${at}.template.spec.restartPolicy`;
-    causes.push(requiredValue(field, 'valid values: "OnFailure", "Never"'));
-  }
+  causes.push(...validateTemplate(spec['template'], `${at}.template`), ...jobPolicies(spec, at));
   return causes;
+}
+
+const MANAGER_LENGTH_MAX = 63;
+
+function managerName(field: string, value: unknown): StatusCause[] {
+  const message = `Too long: may not be more than ${MANAGER_LENGTH_MAX} bytes`;
+  const isLong = String(value).length > MANAGER_LENGTH_MAX;
+  const tooLong = { reason: 'FieldValueTooLong', message, field };
+  return [...domainPath(field, value), ...(isLong ? [tooLong] : [])];
 }
 
 export function domainPath(field: string, value: unknown): StatusCause[] {

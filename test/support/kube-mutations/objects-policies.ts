@@ -78,7 +78,7 @@ const rule = {
 const matchConditions = [{ name: 'c', expression: 'object != null' }];
 const webhook: Json = {
   name: 'w.example.com',
-  clientConfig: { url: 'https://w.example.com/x', caBundle: '' },
+  clientConfig: { url: 'https://w.example.com/x' },
   rules: [rule],
   failurePolicy: 'Ignore',
   matchPolicy: 'Exact',

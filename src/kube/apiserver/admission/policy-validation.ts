@@ -8,6 +8,7 @@ import {
   unsupported,
 } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
+import { labelSelector, named } from '#kube/meta/field-rules.ts';
 import { resourceRule } from '#kube/meta/validation-webhooks.ts';
 import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
@@ -31,18 +32,38 @@ function oneOf(field: string, value: unknown, words: readonly string[]): StatusC
   return words.includes(String(value)) ? [] : [unsupported(field, value, words)];
 }
 
+function resourceNames(names: unknown, field: string): StatusCause[] {
+  const seen = new Set<unknown>();
+  return list(names).flatMap((name, i) => {
+    const isTwice = seen.has(name);
+    seen.add(name);
+    const message = `Duplicate value: ${JSON.stringify(name)}`;
+    const twice = { reason: 'FieldValueDuplicate', message, field: `${field}[${i}]` };
+    return isTwice ? [twice] : named(`${field}[${i}]`, name, 'path-segment');
+  });
+}
+
 function checkMatch(match: Json | undefined, field: string, needsRules: boolean): StatusCause[] {
   if (match === undefined) return needsRules ? [requiredValue(field)] : [];
   const causes: StatusCause[] = [];
   const rules = list(match['resourceRules']);
+  for (const which of ['resourceRules', 'excludeResourceRules']) {
+    list(match[which]).forEach((rule, i) => {
+      causes.push(...resourceNames(rule['resourceNames'], `${field}.${which}[${i}].resourceNames`));
+    });
+  }
   if (needsRules && rules.length === 0) causes.push(requiredValue(`${field}.resourceRules`));
   rules.forEach((rule, i) => causes.push(...resourceRule(rule, `${field}.resourceRules[${i}]`)));
   list(match['excludeResourceRules']).forEach((rule, i) =>
     causes.push(...resourceRule(rule, `${field}.excludeResourceRules[${i}]`)),
   );
-  const policy = match['matchPolicy'];
-  if (policy !== undefined)
-    causes.push(...oneOf(`${field}.matchPolicy`, policy, ['Equivalent', 'Exact']));
+  for (const which of ['namespaceSelector', 'objectSelector']) {
+    causes.push(...labelSelector(match[which], `${field}.${which}`));
+  }
+  const [policy, policies] = [match['matchPolicy'], ['Equivalent', 'Exact']];
+  if (policy !== undefined && !policies.includes(String(policy))) {
+    causes.push(unsupported(`${field}.matchPolicy`, policy, policies));
+  }
   return causes;
 }
 
@@ -299,20 +320,24 @@ function checkMutatingPolicy(object: KubeObject): StatusCause[] {
 function checkBinding(object: KubeObject, isValidating: boolean): StatusCause[] {
   const spec = record(object['spec']);
   const causes: StatusCause[] = [];
-  if (text(spec['policyName']) === '') causes.push(requiredValue('spec.policyName'));
+  const policy = text(spec['policyName']);
+  if (policy === '') causes.push(requiredValue('spec.policyName'));
+  else causes.push(...named('spec.policyName', policy, 'subdomain'));
   const ref = spec['paramRef'] as Json | undefined;
   if (ref !== undefined) {
     const [name, selector] = [text(ref['name']), ref['selector']];
     if (name === '' && selector === undefined) {
-      causes.push(requiredValue('spec.paramRef.name', 'one of name or selector must be specified'));
+      causes.push(requiredValue('spec.paramRef', 'one of name or selector must be specified'));
     }
+    if (name !== '') causes.push(...named('spec.paramRef.name', name, 'path-segment'));
+    causes.push(...labelSelector(selector, 'spec.paramRef.selector'));
     if (name !== '' && selector !== undefined) {
       causes.push(forbidden('spec.paramRef.name', 'name and selector are mutually exclusive'));
     }
     causes.push(
       ...oneOf('spec.paramRef.parameterNotFoundAction', ref['parameterNotFoundAction'], [
-        'Allow',
         'Deny',
+        'Allow',
       ]),
     );
   }
