@@ -44,6 +44,12 @@ export class HoldingsLedger {
     return on === undefined && (wasSeen || (toldMade === true && endsAsked > 0));
   }
 
+  /** Reservations of a framework, by its name, that are on some machine. */
+  reservedBy(name: string): string[] {
+    const ids = [...this.#fates].flatMap(([id, { on }]) => (on === undefined ? [] : [id]));
+    return ids.filter((id) => id.startsWith(`${name}-r`));
+  }
+
   asked(operation: Offer_Operation): void {
     if (made.has(operation.type ?? '')) return;
     for (const id of idsOf(operation)) this.#fate(id).endsAsked += 1;

@@ -4,6 +4,7 @@ import type { FrameworkCore } from '#kube/framework/core.ts';
 import type { FrameworkEffect, TaskStatus } from '#kube/framework/types.ts';
 import { podOfTask } from '#kube/meta/task-id.ts';
 import type { MasterCore } from '#mesos/master/core.ts';
+import type { FrameworkActor } from './framework.ts';
 import { areNoticed, type Mutant } from './mutants-fixture.ts';
 import type { SimRegistry } from './registry.ts';
 
@@ -75,6 +76,15 @@ const mutants: readonly Mutant[] = [
     sabotage: {
       master({ state: { holdings } }: MasterCore): void {
         holdings.removeUnreachable = () => {};
+      },
+    },
+  },
+  {
+    name: 'a framework that forgets to clean up',
+    says: /^f\d leaves .* behind$/,
+    sabotage: {
+      framework({ reserver }: FrameworkActor): void {
+        Object.defineProperty(reserver, 'isClean', { value: true });
       },
     },
   },

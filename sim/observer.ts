@@ -275,6 +275,8 @@ export class Observer {
         if (!isFinal && !hasLeft)
           this.failed(`${plan.name} believes that ${type} ${id} is ${state}`);
       }
+      const left = plan.isCleaning ? this.holdings.reservedBy(plan.name) : [];
+      if (left.length > 0) this.failed(`${plan.name} leaves ${left} behind`);
       if (done.size < plan.works) {
         this.failed(`${plan.name} finished ${done.size} of ${plan.works} pieces of work`);
       }

@@ -49,6 +49,12 @@ export class OperationBook {
     return isOver;
   }
 
+  /** The end of some operation of this type is not known. */
+  isOpen(type: string): boolean {
+    for (const one of this.#open) if (one.type === type) return true;
+    return false;
+  }
+
   /** Those that have been unreachable since then. */
   giveUp(before: number): NotedOperation[] {
     const all = [...this.#open].filter((one) => (one.unreachableSince ?? Infinity) <= before);

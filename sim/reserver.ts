@@ -50,6 +50,7 @@ export class Reserver {
 
   /** Nothing of it is left, as far as is known; what another of its role gave up it would see in offers. */
   get isClean(): boolean {
+    if (this.#book.isOpen('UNRESERVE')) return false;
     const { holdings } = this.#world.observer;
     for (const id of this.#there.keys()) if (!holdings.isOver(id)) return false;
     return true;

@@ -27,6 +27,7 @@ export interface Sabotage {
   readonly provider?: (core: ProviderCore) => void;
   readonly machine?: (machine: Machine) => void;
   readonly instance?: (core: FrameworkCore) => void;
+  readonly framework?: (actor: FrameworkActor) => void;
   readonly group?: (group: SimGroup) => void;
 }
 
@@ -84,6 +85,7 @@ export class World {
     this.sabotage.registry?.(this.registry);
     for (const machine of this.machines) this.sabotage.machine?.(machine);
     this.frameworks = plan.frameworks.map((one) => new FrameworkActor(this, one));
+    for (const framework of this.frameworks) this.sabotage.framework?.(framework);
     this.instance = plan.instance && new KubeInstance(this, plan.instance);
     for (const { role, weight } of plan.frameworks) {
       if (weight === 1) continue;
