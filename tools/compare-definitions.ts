@@ -45,7 +45,7 @@ function manifestsOf(file: string): Manifest[] {
 
 interface Spec {
   readonly group?: string;
-  readonly versions?: readonly { readonly name: string; readonly served: boolean }[];
+  readonly versions?: readonly { readonly name: string; readonly served: boolean }[] | null;
 }
 
 const short = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, TEXT_MAX);
@@ -66,8 +66,9 @@ async function compare(place: string): Promise<void> {
     if (one.apiVersion !== 'apiextensions.k8s.io/v1') continue;
     known.add(name);
     counts.definitions += 1;
-    const { group = '', versions: all = [] } = (one['spec'] ?? {}) as Spec;
-    for (const { name: version, served } of all) if (served) versions.add(`${group}/${version}`);
+    const { group = '', versions: all } = (one['spec'] ?? {}) as Spec;
+    for (const { name: version, served } of all ?? [])
+      if (served) versions.add(`${group}/${version}`);
     differing.push(...(await comparer.definition(one)));
   }
   for (const one of versions) {
