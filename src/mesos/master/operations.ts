@@ -214,10 +214,17 @@ export class OperationDesk {
     const { operation } = record;
     const operation_id = operation.info.id;
     const status = { ...body.status, ...(operation_id === undefined ? {} : { operation_id }) };
-    const latest = body.latest_status ?? status;
-    this.#setLatest(agent, record, latest);
-    remember(operation, status);
     const isTerminal = isTerminalOperation(status.state);
+    const { state } = operation.latest_status;
+    if (isTerminal && isTerminalOperation(state) && status.state !== state) {
+      // What has ended stays as it ended: whoever says otherwise was acknowledged while a report of it was on
+      // its way, and has forgotten it since.
+      if (status.uuid !== undefined) this.#acknowledge(agent, status.uuid, record);
+      this.remove(agent, record);
+      return;
+    }
+    this.#setLatest(agent, record, body.latest_status ?? status);
+    remember(operation, status);
     if (operation_id !== undefined && framework !== undefined) {
       this.#tell(framework, status);
       if (isTerminal && status.uuid === undefined) this.remove(agent, record);

@@ -338,6 +338,56 @@ test('an operation that the provider does not name is asked about; one that it e
   assert.equal(story.total(), after);
 });
 
+test('an end that was acknowledged while a report of it was on its way is not told otherwise', () => {
+  const story = new Story().tell(reported([raw(100)])).subscribe();
+  story.accept(createDisk(raw(40)));
+  story.end('OPERATION_FINISHED', [mounted(40)]);
+  const [applied] = story.applied;
+  assert.ok(applied !== undefined);
+  const { operation_uuid } = applied;
+  story.master.call(story.frameworkId, {
+    type: 'ACKNOWLEDGE_OPERATION_STATUS',
+    acknowledge_operation_status: {
+      agent_id: { value: story.agentId },
+      resource_provider_id: provider_id,
+      uuid: uuid(9).value,
+      operation_id: { value: 'make' },
+    },
+  });
+  // The provider's connection breaks; it comes back before the acknowledgement, and forgets the operation then.
+  const latest_status = {
+    state: 'OPERATION_FINISHED' as const,
+    uuid: uuid(9),
+    converted_resources: [mounted(40)],
+  };
+  const done: Operation = {
+    framework_id: { value: story.frameworkId },
+    agent_id: { value: story.agentId },
+    info: applied.operation_info,
+    latest_status,
+    uuid: operation_uuid,
+  };
+  story.tell([]).tell(reported([raw(60), mounted(40)], 2, [done]));
+  story.tell(reported([raw(60), mounted(40)], 3));
+  assert.deepEqual(story.sent('ReconcileOperationsMessage').at(-1), {
+    operations: [{ operation_uuid, resource_provider_id: provider_id }],
+  });
+  const status = {
+    state: 'OPERATION_DROPPED' as const,
+    uuid: uuid(8),
+    operation_id: { value: 'make' },
+  };
+  const body = { agent_id: { value: story.agentId }, status, operation_uuid };
+  story.master.fromAgent(PID, { name: 'UpdateOperationStatusMessage', body });
+  assert.deepEqual(
+    story.statuses().map(({ state }) => state),
+    ['OPERATION_FINISHED'],
+  );
+  assert.deepEqual(story.sent('AcknowledgeOperationStatusMessage').at(-1)?.status_uuid, uuid(8));
+  assert.equal(story.record.operations.size, 0);
+  assert.equal(story.total(), `${PLAIN}; disk[RAW(,,fast)]:60; disk[MOUNT(,v1,fast)]:40`);
+});
+
 test('what an operation of an unknown framework takes is offered to nobody until its end', () => {
   const story = new Story();
   const source = { ...raw(40), allocation_info: { role: 'r' } };
