@@ -2,6 +2,7 @@
 // their cost.
 import { Environment } from '@marcbachmann/cel-js';
 import { metered, countNodes, isNode, CALL_COST_MAX, type Metered, type Node } from './cost.ts';
+import { widenHas } from './has.ts';
 import { registerCollections } from './library-collections.ts';
 import { registerTypes } from './library-types.ts';
 import { registerMacros } from './macros.ts';
@@ -175,6 +176,7 @@ export function compile(env: Environment, source: string): Program {
   } catch (error) {
     throw compileError(env, source, error);
   }
+  widenHas(parsed.ast);
   const checked = parsed.check();
   if (!checked.valid) throw compileError(env, source, checked.error);
   const ast = parsed.ast as unknown as Node;
