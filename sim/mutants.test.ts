@@ -175,7 +175,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'a framework that asks about its tasks without the agents that they are on',
     says: /and the instance gives it up/,
-    first: [3008],
+    first: [680],
     sabotage: {
       instance(core: FrameworkCore): void {
         const plain = (effects: FrameworkEffect[]): FrameworkEffect[] =>
@@ -250,7 +250,11 @@ const mutants: readonly Mutant[] = [
     says: /is acknowledged twice/,
     sabotage: forgets('acknowledgement'),
   },
-  { name: 'a disk that forgets the agent', says: /./, sabotage: forgets('agent') },
+  {
+    name: 'a disk that forgets the agent',
+    says: / was m\d-S\d and is /,
+    sabotage: forgets('agent'),
+  },
   {
     name: 'a disk that forgets reservations and volumes',
     says: /runs .* and has|, the master /,

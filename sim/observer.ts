@@ -61,6 +61,8 @@ export class Observer {
   readonly #world: World;
   readonly #offers = new Set<string>();
   readonly #forbidden = new Set<string>();
+  /** By machine, once it is durable. */
+  readonly #agentIds = new Map<string, string>();
   readonly #truth = new Map<string, Truth>();
   readonly #acknowledged = new Set<string>();
   /** Task -> the state that its agent told last and for good. */
@@ -125,12 +127,21 @@ export class Observer {
   /** Once it is durable that an update was acknowledged, it is not acknowledged again. */
   durable(machine: Machine, record: CheckpointRecord): void {
     if (record.kind === 'resources') this.holdings.durable(machine.name, record.resources);
+    if (record.kind === 'agent') this.#isAgent(machine, record.info.id?.value ?? '');
+    if (record.kind === 'agent-gone') this.#agentIds.delete(machine.name);
     if (record.kind !== 'acknowledgement') return;
     const key = `${record.taskId} ${hexOf(record.uuid)}`;
     if (this.#acknowledged.has(key)) {
       this.failed(`${machine.name}: an update of ${record.taskId} is acknowledged twice`);
     }
     this.#acknowledged.add(key);
+  }
+
+  /** Who was sure of its id comes back under it, unless a master has ended it: its tasks are known by it. */
+  #isAgent({ name }: Machine, id: string): void {
+    const before = this.#agentIds.get(name);
+    if (before !== undefined && before !== id) this.failed(`${name} was ${before} and is ${id}`);
+    this.#agentIds.set(name, id);
   }
 
   offered(core: MasterCore, { offers = [] }: SchedulerEvent_Offers): void {

@@ -92,6 +92,8 @@ async function agents(world: World): Promise<void> {
 }
 
 async function updates(world: World, scheduler: Scheduler): Promise<void> {
+  // When runs of an allocator are is its own affair: one has been before each change, and after the last.
+  await world.untilOffered(1);
   for (const roles of [['r/a', 's'], ['s'], ['r/a', 'q']]) {
     const info = aFramework('p', {
       principal: 'p',
@@ -103,6 +105,7 @@ async function updates(world: World, scheduler: Scheduler): Promise<void> {
       type: 'UPDATE_FRAMEWORK',
       update_framework: { framework_info: info },
     });
+    await world.untilOffered(1);
   }
   await world.http('GET /frameworks after the updates', { path: '/frameworks' });
   const suppressed = { type: 'SUPPRESS', suppress: { roles: ['q'] } };
