@@ -13,7 +13,7 @@ const directions: Record<string, readonly string[]> = {
   base: [],
   codec: ['base'],
   wire: ['base', 'codec'],
-  http2: [],
+  http2: ['base'],
   env: ['base'],
   'env/conformance': ['base', 'env'],
   'env/node': ['base', 'env'],

@@ -1,6 +1,7 @@
 // The server's side of one HTTP/2 connection (RFC 9113): frames in, requests to the handler, answers out. All that
 // is written within one turn of the event loop is one write, however many streams it is for.
 import type { TLSSocket } from 'node:tls';
+import { readDirectly } from '#base/direct-reads.ts';
 import {
   ConnectionError,
   encodeFrame,
@@ -83,14 +84,8 @@ export class ServerSession implements StreamOwner, FrameHandler {
     this.socket = socket;
     this.#options = options;
     socket.setNoDelay(true);
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     // Each record of TLS comes by itself: what a readable stream does for it costs more than its frames.
-    const push = socket.push.bind(socket);
-    socket.push = (chunk: Buffer | null): boolean => {
-      if (chunk === null || socket.readableLength > 0) return push(chunk);
-      this.#onData(chunk);
-      return true;
-    };
+    readDirectly(socket, (chunk) => this.#onData(chunk));
     socket.on('error', () => {});
     socket.on('end', () => socket.end());
     socket.on('close', () => this.#close());

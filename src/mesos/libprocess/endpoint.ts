@@ -2,9 +2,9 @@
 // by 202 that nobody waits for, ordered per connection (inventory section 7; Mesos 1.11).
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { readDirectly } from '#base/direct-reads.ts';
 import { connectTo, type Peer } from '#mesos/security/tls-client.ts';
 import type { TlsSettings } from '#mesos/security/tls-settings.ts';
-import { readDirectly } from './direct-reads.ts';
 import { beginsMessage, messageParser, type ParsedMessage } from './message-parser.ts';
 
 /** `id@ip:port`, e.g. `slave(1)@127.0.0.1:5051`. */

@@ -3,7 +3,7 @@
 // whatever else comes on such a connection is for the HTTP server of the port, from there on.
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { readDirectly } from '#mesos/libprocess/direct-reads.ts';
+import { readDirectly } from '#base/direct-reads.ts';
 import {
   beginsRequest,
   RequestParser,
