@@ -1,8 +1,5 @@
 // The messages of OpenAPI v2 (openapi.v2 of gnostic's models v0.7) that a document of Kubernetes can have.
-import { DocumentEncoder, type Shapes } from '#kube/types/openapi-messages.ts';
-
-const hasReference = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && '$ref' in value;
+import { DocumentEncoder, orReference, type Shapes } from '#kube/types/openapi-messages.ts';
 
 const places: Readonly<Record<string, readonly [number, string]>> = {
   header: [1, 'NonBodyParameter'],
@@ -62,7 +59,7 @@ const shapes: Shapes = {
       'security 12:Security*',
     extension: 13,
   },
-  ParametersItem: { pick: (value) => (hasReference(value) ? [2, 'Reference'] : [1, 'Parameter']) },
+  ParametersItem: orReference('Parameter'),
   Parameters: { entries: [1, 'Parameter'] },
   Parameter: {
     pick: (value) => (placeOf(value) === 'body' ? [1, 'BodyParameter'] : [2, 'PlacedParameter']),
@@ -86,7 +83,7 @@ const shapes: Shapes = {
     extension: 18,
   },
   Responses: { entries: [1, 'ResponseValue'], extension: 2 },
-  ResponseValue: { pick: (value) => (hasReference(value) ? [2, 'Reference'] : [1, 'Response']) },
+  ResponseValue: orReference('Response'),
   NamedResponses: { entries: [1, 'Response'] },
   Response: { fields: 'description 1:s,schema 2:SchemaItem', extension: 5 },
   SchemaItem: { pick: () => [1, 'Schema'] },

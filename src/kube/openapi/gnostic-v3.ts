@@ -1,10 +1,5 @@
 // The messages of OpenAPI v3 (openapi.v3 of gnostic's models v0.7) that a document of Kubernetes can have.
-import { DocumentEncoder, type Shapes } from '#kube/types/openapi-messages.ts';
-
-const orReference = (shape: string): Shapes[string] => ({
-  pick: (value) =>
-    typeof value === 'object' && value !== null && '$ref' in value ? [2, 'Reference'] : [1, shape],
-});
+import { DocumentEncoder, orReference, type Shapes } from '#kube/types/openapi-messages.ts';
 
 /** Numbers, booleans and texts; others are there without a value. */
 const defaults: Readonly<Record<string, readonly [number, string]>> = {

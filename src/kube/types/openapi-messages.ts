@@ -23,6 +23,12 @@ export type Shape =
 
 export type Shapes = Readonly<Record<string, Shape>>;
 
+/** The message of a shape, or a reference to one. */
+export const orReference = (shape: string): Shape => ({
+  pick: (value) =>
+    typeof value === 'object' && value !== null && '$ref' in value ? [2, 'Reference'] : [1, shape],
+});
+
 interface Field {
   readonly name: string;
   readonly number: number;
