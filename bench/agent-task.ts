@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { AgentCluster, missingAgent } from './agent-cluster.ts';
 import { median, type Benchmark, type Measure } from './benchmark.ts';
 import { processorSeconds, residentMb } from './program.ts';
+import { quantile } from '#test/support/quantile.ts';
 
 const MB = 1024;
 
@@ -83,8 +84,7 @@ export const agentTask: Benchmark = {
       better: 'lower',
       atMost,
     });
-    const sorted = latencies.toSorted((a, b) => a - b);
-    const p99 = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.99))] ?? 0;
+    const p99 = quantile(latencies, 0.99) ?? 0;
     return [
       lower('ACCEPT to TASK_RUNNING, median', median(latencies) ?? 0, 'ms', 25),
       lower('ACCEPT to TASK_RUNNING, p99', p99, 'ms', 100),

@@ -3,6 +3,7 @@
 import { Reader } from '#codec/protobuf-reader.ts';
 import { connect, type ClientHttp2Session } from 'node:http2';
 import { loadKubeconfig, type ApiAccess } from '#kube/client/kubeconfig.ts';
+import { quantile } from '#test/support/quantile.ts';
 
 export interface BenchRequest {
   readonly method: 'GET' | 'POST' | 'PATCH';
@@ -80,8 +81,7 @@ export class KubeClient implements Disposable {
     };
     await Promise.all(Array.from({ length: workers }, (_, worker) => work(worker)));
     const seconds = (performance.now() - began) / 1_000;
-    const sorted = latencies.toSorted((a, b) => a - b);
-    const p99Ms = sorted[Math.min(count - 1, Math.floor(count * 0.99))] ?? Number.NaN;
+    const p99Ms = quantile(latencies, 0.99) ?? Number.NaN;
     return { perSecond: count / seconds, p99Ms };
   }
 

@@ -6,6 +6,7 @@ import { holdMaster } from './mesos-held.ts';
 import { higher, lower, missingMesos } from './mesos-master.ts';
 import { OfferProbe } from './offer-probe.ts';
 import { Program, residentMb } from './program.ts';
+import { quantile } from '#test/support/quantile.ts';
 
 const CLIENTS = 20;
 
@@ -14,11 +15,6 @@ interface Read {
   readonly bytes: number;
   readonly window_s: number;
   readonly max_s: number;
-}
-
-function percentile(values: readonly number[], part: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
 }
 
 export const mesosReaders: Benchmark = {
@@ -51,7 +47,7 @@ export const mesosReaders: Benchmark = {
       lower('longest read', read.max_s, 's'),
     ];
     return [
-      lower('an offer, p99', percentile(beside, 0.99), 'ms'),
+      lower('an offer, p99', quantile(beside, 0.99) ?? Number.NaN, 'ms'),
       lower('an offer, median', median(beside) ?? Number.NaN, 'ms'),
       lower('an offer with no readers, median', median(alone) ?? Number.NaN, 'ms'),
       ...rates,

@@ -1,4 +1,6 @@
 // What probes took, by window and over the whole: quantiles of milliseconds, and what failed.
+import { quantile } from '#test/support/quantile.ts';
+
 export interface Quantiles {
   readonly count: number;
   readonly median: number;
@@ -7,10 +9,8 @@ export interface Quantiles {
 }
 
 export function quantilesOf(values: readonly number[]): Quantiles {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (part: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
-  return { count: sorted.length, median: at(0.5), p99: at(0.99), longest: sorted.at(-1) ?? 0 };
+  const at = (part: number): number => quantile(values, part) ?? 0;
+  return { count: values.length, median: at(0.5), p99: at(0.99), longest: at(1) };
 }
 
 export class Latencies {

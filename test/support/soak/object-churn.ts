@@ -3,6 +3,7 @@
 import type { KubeClient } from '#kube/client/client.ts';
 import { configMaps, namespaces } from '#kube/client/resources.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
+import { eventually } from '#test/support/cluster.ts';
 import type { Latencies } from './latencies.ts';
 
 const NAMESPACES = 20;
@@ -10,6 +11,7 @@ const WORKERS = 16;
 const WATCHERS = 3;
 const DATA = 'x'.repeat(1_000);
 const PROBLEMS_MAX = 20;
+const TOLD_MS_MAX = 30_000;
 
 const namespaceOf = (index: number): string => `soak-${index % NAMESPACES}`;
 const nameOf = (index: number): string => `object-${index}`;
@@ -146,11 +148,13 @@ export class ObjectChurn {
   }
 
   async #settled(): Promise<void> {
-    const deadline = performance.now() + 30_000;
-    while (performance.now() < deadline) {
-      if (this.#watchers.every((one) => this.#differences(one).length === 0)) return;
-      await new Promise((done) => setTimeout(done, 200));
-    }
+    const isTold = (one: Watcher): boolean => this.#differences(one).length === 0;
+    // What is still missing then is told as a problem.
+    await eventually(
+      'watchers have been told everything',
+      async () => this.#watchers.every(isTold) || undefined,
+      TOLD_MS_MAX,
+    ).catch(() => {});
   }
 
   #differences({ told }: Watcher): string[] {
