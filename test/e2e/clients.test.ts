@@ -2,6 +2,7 @@
 // Kubernetes instances and a Mesos framework side by side on the same agents.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { CoreV1Api, KubeConfig, makeInformer } from '@kubernetes/client-node';
@@ -128,6 +129,8 @@ test('kubectl: port-forward, logs -f, exec with a terminal, cp, describe, events
   await ok(['cp', file, `${pod}:${cluster.home}/arrived`]);
   assert.equal(await ok(['exec', pod, '--', 'cat', `${cluster.home}/arrived`]), 'copied text');
   assert.match(await ok(['describe', 'pod', pod]), /Successfully assigned default\//);
+  const kernel = 'jsonpath={.items[0].status.nodeInfo.kernelVersion}';
+  assert.equal(await ok(['get', 'nodes', '-o', kernel]), release());
   assert.match(await ok(['get', 'events']), /ScalingReplicaSet/);
   const failed = await kubectl(['exec', pod, '--', 'sh', '-c', 'exit 7']);
   assert.equal(failed.status, 7);

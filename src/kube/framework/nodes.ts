@@ -1,12 +1,12 @@
 // The Node object of an agent: what it should be, as a pure function of the agent and of what the
 // instance holds. Capacity is the agent's; allocatable is what is held plus what was offered
 // (DESIGN section 4, rule 2); readiness is the substrate's own knowledge of the agent.
+import { KUBELET_VERSION, PROCESS_RUNTIME } from '#kube/meta/node-versions.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { addAmounts, type Amounts } from '#kube/scheduler/types.ts';
 import type { Agent } from './types.ts';
 
 export const PODS_MAX = 1_000;
-export const KUBELET_VERSION = 'v1.37.2+strata';
 
 export interface NodeInput {
   readonly agent: Agent;
@@ -112,7 +112,7 @@ export function desiredNode(input: NodeInput): KubeObject {
         bootID: '',
         kernelVersion: agent.attributes['kernel'] ?? '',
         osImage: agent.attributes['os-image'] ?? '',
-        containerRuntimeVersion: 'strata://0.1.0',
+        containerRuntimeVersion: PROCESS_RUNTIME,
         kubeletVersion: KUBELET_VERSION,
         kubeProxyVersion: '',
         operatingSystem: agent.attributes['os'] ?? 'linux',

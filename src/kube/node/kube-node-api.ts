@@ -5,6 +5,7 @@ import type { KubeObject } from '#kube/meta/object.ts';
 import type { CallApi } from '#kube/client/api-call.ts';
 import { hasCode } from '#kube/client/api-call.ts';
 import type { NodeApi, PodEvent, TokenRequest } from './node-api.ts';
+import type { NodeInfo } from './node-info.ts';
 import { podIdentity } from './pod-spec.ts';
 import type { Pod } from './pod-spec.ts';
 import type { PodStatus } from './pod-state.ts';
@@ -118,6 +119,13 @@ export class KubeNodeApi implements NodeApi {
 
   recordEvent(pod: Pod, event: PodEvent): void {
     this.#parts.recordEvent(pod, event);
+  }
+
+  /** What the node's machine is, into its status. */
+  async writeNodeInfo(nodeName: string, nodeInfo: NodeInfo): Promise<void> {
+    const path = `/api/v1/nodes/${nodeName}/status`;
+    const body = { status: { nodeInfo } };
+    await this.#parts.call({ method: 'PATCH', path, body, contentType: strategic });
   }
 
   /** The handler that a RuntimeClass names; undefined when there is no such class. */

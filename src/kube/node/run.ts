@@ -3,11 +3,13 @@
 import { availableParallelism, totalmem } from 'node:os';
 import type { Env } from '#env/env.ts';
 import type { ProcessHost } from '#env/process.ts';
+import { PROCESS_RUNTIME } from '#kube/meta/node-versions.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { ExecutorClient } from '#mesos/client/executor-client.ts';
 import type { ExecutorClientOptions } from '#mesos/client/executor-client.ts';
 import { NodeExecutor } from './executor.ts';
-import { KubeNodeApi } from './kube-node-api.ts';
+import { KubeNodeApi, untilDone } from './kube-node-api.ts';
+import { readNodeInfo } from './node-info.ts';
 import type { CallApi } from '#kube/client/api-call.ts';
 import { KubeletServer } from './kubelet-server.ts';
 import type { NodeBundle } from './node-bundle.ts';
@@ -65,6 +67,7 @@ export async function startNode(
   const { bundle } = options;
   const ended = Promise.withResolvers<void>();
   let hasEnded = false;
+  let isClosed = false;
   const { runtimes, network } = makeRuntimes(options, host, env);
   const services = links.watchServices();
   const api = new KubeNodeApi({
@@ -117,6 +120,12 @@ export async function startNode(
     env,
   );
   const kubeletPort = await listen(server, env);
+  const info = readNodeInfo(runtimeName === 'process' ? PROCESS_RUNTIME : runtimeName);
+  void untilDone(
+    () => api.writeNodeInfo(bundle.nodeName, info),
+    env,
+    () => hasEnded || isClosed,
+  );
   client.start();
   const pods = links.watchPods({
     onPod: (pod) => executor.onPod(pod),
@@ -129,6 +138,7 @@ export async function startNode(
     ended: ended.promise,
     shutdown: () => executor.shutdown(),
     async close() {
+      isClosed = true;
       pods.close();
       services.close();
       client.close();
