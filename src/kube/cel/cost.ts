@@ -103,17 +103,7 @@ const walksText = new Set([
   'cidr',
   'semver',
 ]);
-const walksList = new Set([
-  'isSorted',
-  'sum',
-  'min',
-  'max',
-  'includes',
-  'sort',
-  'distinct',
-  'join',
-  'flatten',
-]);
+const walksList = new Set(['isSorted', 'sum', 'min', 'max', 'sort', 'distinct', 'join', 'flatten']);
 
 function ownCost(node: Node, result: unknown): number {
   switch (node.op) {

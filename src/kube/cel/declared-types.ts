@@ -43,6 +43,7 @@ export interface Declared {
   readonly fields?: ReadonlyMap<string, { readonly key: string; readonly type: Declared }>;
   readonly values?: Declared;
   readonly isNullable: boolean;
+  /** Letters of a text, items of a collection; none for what has no size. */
   readonly elementsMax: number;
   /** Bytes of the shortest JSON. */
   readonly sizeMin: number;
@@ -83,7 +84,8 @@ export class DeclaredTypes {
   declare(schema: TypedSchema, name: string, isResource: boolean): Declared | undefined {
     const isNullable = schema.nullable === true;
     if (schema['x-kubernetes-int-or-string'] === true) {
-      const most = schema.maxLength === undefined ? REQUEST_BYTES_MAX - 2 : schema.maxLength * 4;
+      const most =
+        schema.maxLength === undefined ? REQUEST_BYTES_MAX - 2 : Math.max(0, schema.maxLength) * 4;
       return { kind: 'dyn', name: 'dyn', isNullable, elementsMax: most, sizeMin: 1 };
     }
     switch (schema.type) {
@@ -96,11 +98,11 @@ export class DeclaredTypes {
       case 'string':
         return text(schema, isNullable);
       case 'boolean':
-        return { kind: 'bool', name: 'bool', isNullable, elementsMax: 1, sizeMin: 4 };
+        return { kind: 'bool', name: 'bool', isNullable, elementsMax: 0, sizeMin: 4 };
       case 'number':
-        return { kind: 'double', name: 'double', isNullable, elementsMax: 1, sizeMin: 1 };
+        return { kind: 'double', name: 'double', isNullable, elementsMax: 0, sizeMin: 1 };
       case 'integer':
-        return { kind: 'int', name: 'int', isNullable, elementsMax: 1, sizeMin: 1 };
+        return { kind: 'int', name: 'int', isNullable, elementsMax: 0, sizeMin: 1 };
       default:
         return undefined;
     }
@@ -169,7 +171,7 @@ export class DeclaredTypes {
       name: own,
       fields,
       isNullable: schema.nullable === true,
-      elementsMax: 1,
+      elementsMax: 0,
       sizeMin,
       construct: (entries) => new holder(entries),
     };
@@ -192,29 +194,45 @@ function text(schema: TypedSchema, isNullable: boolean): Declared {
   const { format, maxLength } = schema;
   switch (format) {
     case 'byte':
-      return of('bytes', 'bytes', 2, maxLength ?? REQUEST_BYTES_MAX - 2);
+      return of('bytes', 'bytes', 2, Math.max(0, maxLength ?? REQUEST_BYTES_MAX - 2));
     case 'duration':
-      return of('duration', 'google.protobuf.Duration', 4, 32);
+      return of('duration', 'google.protobuf.Duration', 3, 32);
     case 'date':
       return of('timestamp', 'google.protobuf.Timestamp', 12, 12);
     case 'date-time':
-      return of('timestamp', 'google.protobuf.Timestamp', 22, 35);
+      return of('timestamp', 'google.protobuf.Timestamp', 21, 32);
     default: {
-      const words = (schema.enum ?? []).map((one) => String(one).length);
+      const words = (schema.enum ?? []).map((one) =>
+        typeof one === 'string' ? Buffer.byteLength(one) : 0,
+      );
       const most = words.length > 0 ? Math.max(...words) : REQUEST_BYTES_MAX - 2;
-      return of('string', 'string', 2, maxLength === undefined ? most : maxLength * 4);
+      const longest = maxLength === undefined ? most : Math.max(0, maxLength) * 4;
+      return of('string', 'string', 2, longest);
     }
   }
 }
 
 const string: TypedSchema = { type: 'string' };
+const NAME_LENGTH_MAX = 253;
 
 function withMetadata(schema: TypedSchema): Readonly<Record<string, TypedSchema>> {
-  const metadata: TypedSchema = {
+  const { apiVersion, kind, metadata } = schema.properties ?? {};
+  const { name, generateName } = metadata?.properties ?? {};
+  const isWhole = [apiVersion, kind, name, generateName].every((one) => one?.type === 'string');
+  if (isWhole && metadata?.type === 'object') return schema.properties ?? {};
+  const capped = (field: TypedSchema | undefined, most: number): TypedSchema => ({
+    type: 'string',
+    maxLength: Math.min(field?.maxLength ?? most, most),
+  });
+  const own: TypedSchema = {
     type: 'object',
-    properties: { name: string, generateName: string },
+    properties: {
+      name: capped(name, NAME_LENGTH_MAX),
+      // What is drawn behind it has a letter at least.
+      generateName: capped(generateName, NAME_LENGTH_MAX - 1),
+    },
   };
-  return { ...schema.properties, apiVersion: string, kind: string, metadata };
+  return { ...schema.properties, apiVersion: string, kind: string, metadata: own };
 }
 
 const UNITS: Readonly<Record<string, bigint>> = {

@@ -23,7 +23,7 @@ test('has() looks at a field of any expression', () => {
     ['self.list.map(p, has([p][0].a)) == [true, false]', true],
     ['has(self.list.filter(p, has(p.a))[0].a)', true],
     ['size(self.list) > 0 && has(self.list[0].z)', false],
-    ['cel.bind(x, self.list, has(x[0].a))', true],
+    ['[self.list].all(x, has(x[0].a))', true],
   ] as const) {
     assert.equal(answer(source, self), expected, source);
   }

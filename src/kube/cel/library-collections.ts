@@ -4,7 +4,7 @@ import { Duration } from '@marcbachmann/cel-js/evaluator';
 import { CelFailure } from './addresses.ts';
 import { formatText } from './format-text.ts';
 import { goRegExp } from './go-regexp.ts';
-import { namespaceFor, sync } from './namespaces.ts';
+import { namespaceFor, operator, sync } from './namespaces.ts';
 import { celCompare, celEquals } from './values.ts';
 
 type List = readonly unknown[];
@@ -50,6 +50,9 @@ function registerStrings(env: Environment): void {
   );
   add('string.findAll(string, int): list<string>', (text: string, pattern: string, most: bigint) =>
     findAll(text, pattern, Number(most)),
+  );
+  add('matches(string, string): bool', (text: string, pattern: string) =>
+    goRegExp(pattern).test(text),
   );
   const strings = namespaceFor(env, 'strings');
   add(`${strings}.quote(string): string`, (_: unknown, text: string) => JSON.stringify(text));
@@ -98,9 +101,6 @@ function registerLists(env: Environment): void {
   add('list<A>.lastIndexOf(A): int', (value: unknown, wanted: unknown) =>
     BigInt(listOf(value).findLastIndex((one) => celEquals(one, wanted))),
   );
-  add('list<A>.includes(A): bool', (value: unknown, wanted: unknown) =>
-    listOf(value).some((one) => celEquals(one, wanted)),
-  );
   add('list<A>.slice(int, int): list<A>', (value: unknown, start: bigint, end: bigint) => {
     const list = listOf(value);
     const fail = (why: string): never => {
@@ -144,7 +144,17 @@ function registerSets(env: Environment): void {
   add('intersects', (a, b) => a.some((one) => b.some((other) => celEquals(one, other))));
 }
 
+/** Byte by byte; the interpreter has only equality. */
+function registerBytes(env: Environment): void {
+  const compare = (a: Uint8Array, b: Uint8Array): number => Buffer.compare(a, b);
+  operator(env, 'bytes < bytes', (a: Uint8Array, b: Uint8Array) => compare(a, b) < 0);
+  operator(env, 'bytes <= bytes', (a: Uint8Array, b: Uint8Array) => compare(a, b) <= 0);
+  operator(env, 'bytes > bytes', (a: Uint8Array, b: Uint8Array) => compare(a, b) > 0);
+  operator(env, 'bytes >= bytes', (a: Uint8Array, b: Uint8Array) => compare(a, b) >= 0);
+}
+
 export function registerCollections(env: Environment): void {
+  registerBytes(env);
   registerStrings(env);
   registerLists(env);
   registerSets(env);

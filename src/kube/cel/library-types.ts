@@ -160,7 +160,8 @@ function registerQuantities(env: Environment): void {
   operator(env, `${QUANTITY} == ${QUANTITY}`, (a: QuantityValue, b: QuantityValue) => a.equals(b));
   add(`quantity(string): ${QUANTITY}`, (text: string) => QuantityValue.parse(text));
   add('isQuantity(string): bool', (text: string) => passes(() => QuantityValue.parse(text)));
-  add(`${QUANTITY}.sign(): int`, (one: QuantityValue) => one.sign);
+  // No method, unlike its siblings: so it is declared upstream.
+  add(`sign(${QUANTITY}): int`, (one: QuantityValue) => one.sign);
   add(`${QUANTITY}.isInteger(): bool`, (one: QuantityValue) => one.isInteger);
   add(`${QUANTITY}.asInteger(): int`, (one: QuantityValue) => one.asInteger());
   add(`${QUANTITY}.asApproximateFloat(): double`, (one: QuantityValue) => one.asFloat());

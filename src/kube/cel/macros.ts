@@ -255,15 +255,6 @@ export function registerMacros(env: Environment): void {
     result: sortedBy,
   }));
   register('list.sortBy(ast, ast): list<dyn>', sortBy);
-  register(
-    'list.existsOne(ast, ast): bool',
-    loopMacro(({ args }) => ({
-      names: [nameOf(args[0])],
-      bodies: args.slice(1),
-      typeOf: bool,
-      result: countOne,
-    })),
-  );
   register('optional.optMap(ast, ast): dyn', optionalMacro(false));
   register('optional.optFlatMap(ast, ast): dyn', optionalMacro(true));
 }

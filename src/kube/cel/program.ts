@@ -2,10 +2,16 @@
 // their cost.
 import { Environment } from '@marcbachmann/cel-js';
 import { metered, countNodes, isNode, CALL_COST_MAX, type Metered, type Node } from './cost.ts';
+import { costMax } from './cost-estimate.ts';
+import type { Declared } from './declared-types.ts';
+import { expand } from './expanded-tree.ts';
+import { mixFormatArguments } from './format-arguments.ts';
 import { widenHas } from './has.ts';
 import { registerCollections } from './library-collections.ts';
 import { registerTypes } from './library-types.ts';
+import { badLiterals } from './literals.ts';
 import { registerMacros } from './macros.ts';
+import type { StaticType } from './static-types.ts';
 
 let shared: Environment | undefined;
 
@@ -27,6 +33,8 @@ export interface Program {
   /** Names of all variables that it reads. */
   readonly names: ReadonlySet<string>;
   run(variables: Readonly<Record<string, unknown>>, costMax?: number): Metered;
+  /** The most that a run can cost; `root` is the type of `self`. */
+  estimate(variables: ReadonlyMap<string, StaticType>, root: Declared | undefined): bigint;
 }
 
 /** What is wrong with an expression, as cel-go prints it, with the place in the text. */
@@ -168,6 +176,17 @@ function namesIn(value: unknown, found: Set<string>): Set<string> {
   return found;
 }
 
+/** The interpreter's `cel.bind` is none of Kubernetes' macros. */
+function refuseBinding(source: string, value: unknown): void {
+  if (Array.isArray(value)) for (const one of value) refuseBinding(source, one);
+  if (!isNode(value)) return;
+  if (value.op === 'id' && value.args === 'cel') {
+    const why = "undeclared reference to 'cel' (in container '')";
+    throw new CompileError(located(source, value.start, why));
+  }
+  refuseBinding(source, value.args);
+}
+
 /** Throws CompileError. */
 export function compile(env: Environment, source: string): Program {
   let parsed: ReturnType<Environment['parse']>;
@@ -176,17 +195,24 @@ export function compile(env: Environment, source: string): Program {
   } catch (error) {
     throw compileError(env, source, error);
   }
-  widenHas(parsed.ast);
+  const { ast } = parsed as unknown as { readonly ast: Node };
+  refuseBinding(source, ast);
+  widenHas(ast);
+  mixFormatArguments(ast);
   const checked = parsed.check();
   if (!checked.valid) throw compileError(env, source, checked.error);
-  const ast = parsed.ast as unknown as Node;
+  const bad = badLiterals(ast);
+  if (bad.length > 0) {
+    throw new CompileError(bad.map(({ node, why }) => located(source, node.start, why)).join('\n'));
+  }
   const names = namesIn(ast, new Set());
   countNodes(ast);
   return {
     source,
     type: checked.type ?? 'dyn',
     names,
-    run: (variables, costMax = CALL_COST_MAX) => metered(costMax, () => parsed(variables)),
+    run: (variables, most = CALL_COST_MAX) => metered(most, () => parsed(variables)),
+    estimate: (variables, root) => costMax(expand(ast, variables), root),
   };
 }
 

@@ -16,15 +16,8 @@ import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
 import { structuralSchema } from './custom-resources.ts';
 import { isTrue } from './conditions.ts';
-import { compileRules } from './expression-rules.ts';
-import { fieldPathOf } from './field-path.ts';
-import {
-  isObject,
-  valuesOf,
-  type Json,
-  type JsonSchema,
-  type ValidationRule,
-} from './json-schema.ts';
+import { isObject, valuesOf, type Json, type JsonSchema } from './json-schema.ts';
+import { checkRule, checkRules } from './rule-validation.ts';
 import { validateBySchema } from './schema-validation.ts';
 import { checkColumn, checkScale, checkSelectable } from './version-validation.ts';
 
@@ -243,91 +236,6 @@ function checkMapKey(
   return causes;
 }
 
-/** What the rule itself must have; whether it can be compiled is asked after everything else. */
-function checkRule(rule: ValidationRule, schema: JsonSchema, field: string): StatusCause[] {
-  const { message = '', messageExpression, reason, fieldPath } = rule;
-  const [trimmed, text] = [message.trim(), (rule.rule ?? '').trim()];
-  const causes: StatusCause[] = [];
-  if (text === '') causes.push(requiredValue(`${field}.rule`, 'rule is not specified'));
-  else if (message !== '' && trimmed === '') {
-    causes.push(invalidValue(`${field}.message`, message, 'must be non-empty if specified'));
-  } else if (/[\n\r]/.test(trimmed)) {
-    causes.push(invalidValue(`${field}.message`, message, 'must not contain line breaks'));
-  } else if (/[\n\r]/.test(text) && trimmed === '') {
-    causes.push(
-      requiredValue(`${field}.message`, 'message must be specified if rule contains line breaks'),
-    );
-  }
-  if (
-    messageExpression !== undefined &&
-    messageExpression !== '' &&
-    messageExpression.trim() === ''
-  ) {
-    const why = 'messageExpression must be non-empty if specified';
-    causes.push(requiredValue(`${field}.messageExpression`, why));
-  }
-  const reasons = [
-    'FieldValueDuplicate',
-    'FieldValueForbidden',
-    'FieldValueInvalid',
-    'FieldValueRequired',
-  ];
-  if (reason !== undefined && !reasons.includes(reason))
-    causes.push(unsupported(`${field}.reason`, reason, reasons));
-  if (
-    fieldPath !== undefined &&
-    fieldPath !== '' &&
-    typeof fieldPathOf(fieldPath, schema) === 'string'
-  ) {
-    causes.push(invalidValue(`${field}.fieldPath`, fieldPath, 'must be a valid path'));
-  }
-  return causes;
-}
-
-/** A cause about a rule, which Go's encoder prints with its own escapes. */
-function ruleCause(field: string, rule: ValidationRule, why: string): StatusCause {
-  const shown = {
-    Rule: rule.rule,
-    Message: rule.message ?? '',
-    MessageExpression: rule.messageExpression ?? '',
-    Reason: rule.reason ?? null,
-    FieldPath: rule.fieldPath ?? '',
-    OptionalOldSelf: rule.optionalOldSelf ?? null,
-  };
-  const text = JSON.stringify(shown)
-    .replaceAll('<', '\\u003c')
-    .replaceAll('>', '\\u003e')
-    .replaceAll('&', '\\u0026');
-  return { reason: 'FieldValueInvalid', message: `Invalid value: ${text}: ${why}`, field };
-}
-
-function checkCompiled(
-  schema: JsonSchema,
-  field: string,
-  isResource: boolean,
-  uncorrelated: string | undefined,
-): StatusCause[] {
-  if ((schema['x-kubernetes-validations'] ?? []).length === 0) return [];
-  const node = compileRules(schema, isResource);
-  if (node === undefined) return [];
-  return node.rules.flatMap(({ rule, error, messageError, usesOld }, i) => {
-    const at = `${field}.x-kubernetes-validations[${i}]`;
-    const causes: StatusCause[] = [];
-    if (error !== undefined) causes.push(ruleCause(`${at}.rule`, rule, error));
-    if (messageError !== undefined)
-      causes.push(ruleCause(`${at}.messageExpression`, rule, messageError));
-    if (usesOld && uncorrelated !== undefined) {
-      const why = `oldSelf cannot be used on the uncorrelatable portion of the schema within ${uncorrelated}`;
-      causes.push(invalidValue(`${at}.rule`, rule.rule, why));
-    }
-    if (!usesOld && error === undefined && rule.optionalOldSelf !== undefined) {
-      const why = 'may not be set if oldSelf is not used in rule';
-      causes.push(invalidValue(`${at}.optionalOldSelf`, rule.optionalOldSelf, why));
-    }
-    return causes;
-  });
-}
-
 interface Place {
   readonly field: string;
   readonly isRoot: boolean;
@@ -394,39 +302,9 @@ function checkDefault(schema: JsonSchema, field: string): StatusCause[] {
   }));
 }
 
-/** Rules of the whole schema, once nothing else is wrong with it. */
-function checkRules(
-  schema: JsonSchema,
-  field: string,
-  isResource: boolean,
-  uncorrelated?: string,
-): StatusCause[] {
-  const causes = checkCompiled(schema, field, isResource, uncorrelated);
-  for (const [key, one] of Object.entries(schema.properties ?? {})) {
-    const isEmbedded = one['x-kubernetes-embedded-resource'] === true;
-    causes.push(...checkRules(one, `${field}.properties[${key}]`, isEmbedded, uncorrelated));
-  }
-  const values = valuesOf(schema);
-  if (values !== undefined)
-    causes.push(...checkRules(values, `${field}.additionalProperties`, false, uncorrelated));
-  if (isObject(schema.items)) {
-    const isKeyed = schema['x-kubernetes-list-type'] === 'map';
-    const isEmbedded = schema.items['x-kubernetes-embedded-resource'] === true;
-    causes.push(
-      ...checkRules(
-        schema.items,
-        `${field}.items`,
-        isEmbedded,
-        uncorrelated ?? (isKeyed ? undefined : field),
-      ),
-    );
-  }
-  return causes;
-}
-
 // ---- the rest of a version ----
 
-function checkVersion(version: Json, at: string, isAlone: boolean): StatusCause[] {
+function checkVersion(version: Json, at: string, isAlone: boolean, old?: Json): StatusCause[] {
   const place = isAlone ? 'spec' : at;
   const schema = (version['schema'] as Json | undefined)?.['openAPIV3Schema'] as
     | JsonSchema
@@ -450,7 +328,9 @@ function checkVersion(version: Json, at: string, isAlone: boolean): StatusCause[
     ...own,
     ...checkSelectable(list(version['selectableFields']), schema, `${place}.selectableFields`),
   );
-  return own.length > 0 ? causes : [...causes, ...checkRules(schema, field, true)];
+  if (own.length > 0) return causes;
+  const before = (old?.['schema'] as Json | undefined)?.['openAPIV3Schema'];
+  return [...causes, ...checkRules(schema, field, before !== undefined && same(before, schema))];
 }
 
 function checkConversion(conversion: Json | undefined): StatusCause[] {
@@ -525,9 +405,11 @@ export function validateDefinitionSpec(
   if (spec === undefined || (old !== undefined && same(spec, old['spec']))) return [];
   const versions = list(spec['versions']);
   const names = (spec['names'] ?? {}) as Json;
-  const causes = versions.flatMap((one, i) =>
-    checkVersion(one, `spec.versions[${i}]`, versions.length === 1),
-  );
+  const before = list((old?.['spec'] as Json | undefined)?.['versions']);
+  const causes = versions.flatMap((one, i) => {
+    const was = before.find(({ name }) => name === one['name']);
+    return checkVersion(one, `spec.versions[${i}]`, versions.length === 1, was);
+  });
   for (const [key, words] of [
     ['shortNames', names['shortNames']],
     ['categories', names['categories']],

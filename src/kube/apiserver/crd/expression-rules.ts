@@ -12,6 +12,7 @@ import {
   failureText,
   type Program,
 } from '#kube/cel/program.ts';
+import { optionalOf, typeOfDeclared } from '#kube/cel/static-types.ts';
 import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
 import { oldItemFor } from './correlation.ts';
@@ -31,6 +32,13 @@ export interface CompiledRule {
 export interface CompiledNode {
   readonly type: Declared;
   readonly rules: readonly CompiledRule[];
+}
+
+/** The most that one run of a rule's program costs, on any value of the schema. */
+export function costMax(node: CompiledNode, { rule }: CompiledRule, program?: Program): bigint {
+  const self = typeOfDeclared(node.type);
+  const oldSelf = rule.optionalOldSelf === true ? optionalOf(self) : self;
+  return program?.estimate(new Map(Object.entries({ self, oldSelf })), node.type) ?? 0n;
 }
 
 function compileRule(env: Environment, rule: ValidationRule): CompiledRule {
