@@ -26,6 +26,7 @@ import { passRequest, passUpgrade, plainError, refuse } from './aggregation/prox
 import { auditIdOf, followAnswer, type Audit } from './audit/audit.ts';
 import { Authenticator, type RequestHeaderTrust } from './authentication.ts';
 import { sendStatus, type Exchange } from './bodies.ts';
+import { validateDeviceExpressions } from './device-expressions.ts';
 import { validateCertificates } from './certificate-validation.ts';
 import { ServiceAddresses } from './cluster-ips.ts';
 import { validateDefinitionSpec } from './crd/definition-validation.ts';
@@ -128,6 +129,9 @@ export class Handler {
         extraValidation: async (context, object, old) => {
           if (context.info.group === 'admissionregistration.k8s.io') {
             return validateAdmissionConfiguration(object, old);
+          }
+          if (context.info.group === 'resource.k8s.io') {
+            return validateDeviceExpressions(object, old);
           }
           if (context.info.group === 'rbac.authorization.k8s.io') {
             await checkEscalation(this.#escalation(), context, object, old);

@@ -50,8 +50,7 @@ import {
 } from './object-store.ts';
 import type { PatchRequest } from './patch-request.ts';
 import { isSame, readForm, storedForm } from './stored-forms.ts';
-import { defaultStatus } from './status-defaults.ts';
-import { prepareCreate, prepareUpdate, stampTaint, timestamp } from './strategies.ts';
+import { defaultChange, prepareCreate, prepareUpdate, timestamp } from './strategies.ts';
 import { validatePodPart } from './pod-parts.ts';
 import { ResourceNames } from './resource-names.ts';
 import type { UserInfo } from './user.ts';
@@ -227,8 +226,7 @@ export class Resources implements ObjectLookup {
     const { info } = context;
     const now = this.#env.clock.now();
     wipeSystemFields(wanted);
-    applyDefaults(info, wanted);
-    stampTaint(info, wanted, now);
+    defaultChange(info, wanted, undefined, now);
     if (!skipTracking) this.#track(context, undefined, wanted);
     const request = admissionRequestOf(context, 'CREATE', wanted, undefined);
     await this.mutate(context, request);
@@ -384,9 +382,7 @@ export class Resources implements ObjectLookup {
     const name = live.metadata.name ?? '';
     wanted.metadata.name = name;
     if (live.metadata.namespace !== undefined) wanted.metadata.namespace = live.metadata.namespace;
-    if (subresource !== 'status' && subresource !== 'approval') applyDefaults(info, wanted);
-    if (subresource === 'status' || subresource === 'approval')
-      defaultStatus(info, wanted, timestamp(this.#env.clock.now()));
+    defaultChange(info, wanted, subresource, this.#env.clock.now());
     if (options.skipTracking !== true) this.#track(context, live, wanted);
     const request = admissionRequestOf(context, 'UPDATE', wanted, live);
     await this.mutate(context, request);

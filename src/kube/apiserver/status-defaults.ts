@@ -28,6 +28,7 @@ export function defaultStatus(info: ResourceInfo, object: KubeObject, now: strin
   if (status === undefined || status === null) return;
   if (key === '/nodes') fillNodeStatus(status);
   if (key === '/services') fillAddressModes(object['spec'], status);
+  if (key === 'resource.k8s.io/resourceclaims') fillOperators(status);
   const { conditions } = status;
   if (!Array.isArray(conditions)) return;
   const isRequest = key === 'certificates.k8s.io/certificatesigningrequests';
@@ -36,6 +37,15 @@ export function defaultStatus(info: ResourceInfo, object: KubeObject, now: strin
     if (!isRequest) continue;
     condition['lastUpdateTime'] ??= now;
     condition['lastTransitionTime'] ??= now;
+  }
+}
+
+function fillOperators({ allocation }: Json): void {
+  const { results } = (((allocation ?? {}) as Json)['devices'] ?? {}) as Json;
+  for (const { tolerations } of Array.isArray(results) ? (results as Json[]) : []) {
+    for (const one of Array.isArray(tolerations) ? (tolerations as Json[]) : []) {
+      one['operator'] ||= 'Equal';
+    }
   }
 }
 

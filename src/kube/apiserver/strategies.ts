@@ -1,7 +1,7 @@
 // What differs between kinds when they are created or updated, beside schema, defaults and validation:
 // which parts clients may set, generations, computed fields. One entry per kind; no handlers per kind.
 import { cloneJson } from '#base/clone.ts';
-import { TEMPLATE_GENERATION } from '#kube/meta/defaulting.ts';
+import { applyDefaults, TEMPLATE_GENERATION } from '#kube/meta/defaulting.ts';
 import type { KubeObject, ObjectMeta } from '#kube/meta/object.ts';
 import { resetFields } from '#kube/meta/reset-fields.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
@@ -12,7 +12,7 @@ import { takeAppArmor } from './app-armor.ts';
 import { markGated, settleFields, settleStatus } from './computed-fields.ts';
 import { keepService } from './service-fields.ts';
 import { keepPod } from './pod-parts.ts';
-import { fillNodeStatus } from './status-defaults.ts';
+import { defaultStatus, fillNodeStatus } from './status-defaults.ts';
 import type { UserInfo } from './user.ts';
 
 type Json = Record<string, unknown>;
@@ -188,11 +188,30 @@ function dropElection(object: KubeObject, old: KubeObject | undefined): void {
   }
 }
 
+/** Defaults of what an object is to become, at the endpoint that it is sent to. */
+export function defaultChange(
+  info: ResourceInfo,
+  wanted: KubeObject,
+  subresource: string | undefined,
+  now: number,
+): void {
+  const isStatus = subresource === 'status' || subresource === 'approval';
+  if (isStatus) defaultStatus(info, wanted, timestamp(now));
+  else applyDefaults(info, wanted);
+  stampTaint(info, wanted, now);
+}
+
 /** A taint says when it was added; before anything else, so that it is the client's own. */
-export function stampTaint(info: ResourceInfo, object: KubeObject, now: number): void {
-  if (keyOf(info) !== 'resource.k8s.io/devicetaintrules') return;
-  const taint = object['spec']?.taint as Json | undefined;
-  if (taint !== undefined) taint['timeAdded'] ??= timestamp(now);
+function stampTaint(info: ResourceInfo, object: KubeObject, now: number): void {
+  const stamp = (taint: Json | undefined): void => {
+    if (taint !== undefined) taint['timeAdded'] ??= timestamp(now);
+  };
+  const key = keyOf(info);
+  if (key === 'resource.k8s.io/devicetaintrules') stamp(object['spec']?.taint as Json | undefined);
+  if (key !== 'resource.k8s.io/resourceslices') return;
+  for (const { taints } of (object['spec']?.devices ?? []) as Json[]) {
+    for (const taint of (taints ?? []) as Json[]) stamp(taint);
+  }
 }
 
 /** What this server serves by itself is there from the first moment. */

@@ -397,6 +397,7 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
   'resource.k8s.io/ResourceClaim': (spec) => defaultDevices(spec['devices']),
   'resource.k8s.io/ResourceClaimTemplate': (spec) =>
     defaultDevices((spec['spec'] as Json | undefined)?.['devices']),
+  'resource.k8s.io/ResourceSlice': (spec) => defaultAmounts(spec),
   'storagemigration.k8s.io/StorageVersionMigration': (spec) => {
     if (isObject(spec['resource'])) fill(spec['resource'], { group: '' });
   },
@@ -513,6 +514,22 @@ function defaultDevices(devices: unknown): void {
   for (const request of list(devices['requests'])) {
     if (isObject(request['exactly'])) defaultRequest(request['exactly']);
     for (const one of list(request['firstAvailable'])) defaultRequest(one);
+  }
+}
+
+/** Amounts that Go writes where nobody gave them. */
+function defaultAmounts(spec: Json): void {
+  const amounts = (given: unknown): void => {
+    for (const one of Object.values(isObject(given) ? given : {})) {
+      if (!isObject(one)) continue;
+      fill(one, { value: '0' });
+      if (isObject(one['requestPolicy'])) fill(one['requestPolicy'], { default: null });
+    }
+  };
+  for (const { counters } of list(spec['sharedCounters'])) amounts(counters);
+  for (const { capacity, consumesCounters } of list(spec['devices'])) {
+    amounts(capacity);
+    for (const { counters } of list(consumesCounters)) amounts(counters);
   }
 }
 

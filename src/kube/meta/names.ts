@@ -60,6 +60,16 @@ export function duplicate(field: string, value: unknown): StatusCause {
   };
 }
 
+export function tooLong(field: string, max: number, unit = 'bytes'): StatusCause {
+  const message = `Too long: may not be more than ${max} ${unit}`;
+  return { reason: 'FieldValueTooLong', message, field };
+}
+
+export function tooMany(field: string, count: number, max: number): StatusCause {
+  const message = `Too many: ${count}: must have at most ${max} items`;
+  return { reason: 'FieldValueTooMany', message, field };
+}
+
 /** Why the name is no name, or undefined. */
 export function nameProblem(rule: NameRule, name: string): string | undefined {
   switch (rule) {

@@ -1,12 +1,9 @@
 // Validates the kinds by which storage drivers and the cluster talk (CSI, attachments, classes of
-// attributes) and requests for devices, as kube-apiserver v1.37 does.
+// attributes), as kube-apiserver v1.37 does.
 import {
-  isObject,
   labelSelector,
-  labelValues,
   list,
   named,
-  needed,
   notNegative,
   oneOf,
   qualified,
@@ -177,138 +174,8 @@ const validateDriverUpdate: UpdateRule = (object, old) => {
   );
 };
 
-// ---- devices ----
-
-const taintEffects = ['NoExecute', 'NoSchedule', 'None'];
-
-function deviceTaint(taint: Json, at: string): StatusCause[] {
-  const { effect = '', value } = taint;
-  return [
-    ...qualified(`${at}.key`, taint['key']),
-    ...labelValues([value ?? ''], at).map((one) => ({ ...one, field: `${at}.value` })),
-    ...(effect === ''
-      ? [requiredValue(`${at}.effect`)]
-      : oneOf(`${at}.effect`, effect, taintEffects)),
-  ];
-}
-
-const validateTaintRule: Rule = (object) => {
-  const spec = record(object['spec']);
-  const { driver, pool, device } = record(spec['deviceSelector']);
-  const at = 'spec.deviceSelector';
-  return [
-    ...deviceTaint(record(spec['taint']), 'spec.taint'),
-    ...(driver === undefined ? [] : driverName(`${at}.driver`, driver)),
-    ...(pool === undefined ? [] : poolName(`${at}.pool`, pool)),
-    ...named(`${at}.device`, device, 'label'),
-  ];
-};
-
-function deviceSelectors(selectors: unknown, at: string): StatusCause[] {
-  return list(selectors).flatMap((selector, index) => {
-    const field = `${at}[${index}].cel`;
-    if (!isObject(selector['cel'])) return [requiredValue(field)];
-    return needed(`${field}.expression`, selector['cel']['expression']);
-  });
-}
-
-const validateDeviceClass: Rule = (object) =>
-  deviceSelectors(record(object['spec'])['selectors'], 'spec.selectors');
-
-const POOL_LENGTH_MAX = 253;
-
-function poolName(field: string, value: unknown): StatusCause[] {
-  const text = String(value ?? '');
-  if (text === '') return [requiredValue(field)];
-  const message = `Too long: may not be more than ${POOL_LENGTH_MAX} bytes`;
-  const tooLong = { reason: 'FieldValueTooLong', message, field };
-  return [
-    ...(text.length > POOL_LENGTH_MAX ? [tooLong] : []),
-    ...text.split('/').flatMap((part) => named(field, part, 'subdomain')),
-  ];
-}
-
-const placements = ['nodeName', 'nodeSelector', 'allNodes', 'perDeviceNodeSelection'];
-
-const validateSlice: Rule = (object) => {
-  const spec = record(object['spec']);
-  const pool = record(spec['pool']);
-  const causes = [
-    ...driverName('spec.driver', spec['driver']),
-    ...poolName('spec.pool.name', pool['name']),
-  ];
-  const { resourceSliceCount: count = 0, generation = 0 } = pool;
-  const field = 'spec.pool.resourceSliceCount';
-  if (Number(count) <= 0) causes.push(invalidValue(field, count, 'must be greater than zero'));
-  if (Number(generation) < 0) {
-    const why = 'must be greater than or equal to zero';
-    causes.push(invalidValue('spec.pool.generation', generation, why));
-  }
-  const set = placements.filter((one) => spec[one] !== undefined && spec[one] !== '');
-  const names = placements.map((one) => `\`${one}\``).join(', ');
-  const why = `exactly one of ${names} is required`;
-  if (set.length === 0) causes.push(requiredValue('spec', why));
-  if (set.length > 1) {
-    const shown = `{${set.map((one) => `\`${one}\``).join(', ')}}`;
-    causes.push(invalidValue('spec', shown, `${why}, but multiple fields are set`));
-  }
-  const seen = new Set<unknown>();
-  list(spec['devices']).forEach((device, index) => {
-    const at = `spec.devices[${index}]`;
-    causes.push(...named(`${at}.name`, device['name'] ?? '', 'label'));
-    if (seen.has(device['name'])) causes.push(duplicate(`${at}.name`, device['name']));
-    seen.add(device['name']);
-    list(device['taints']).forEach((taint, i) => {
-      causes.push(...deviceTaint(taint, `${at}.taints[${i}]`));
-    });
-  });
-  return causes;
-};
-
-const validateSliceUpdate: UpdateRule = (object, old) => {
-  const [spec, before] = [record(object['spec']), record(old['spec'])];
-  const causes: StatusCause[] = [];
-  const [pool, was] = [record(spec['pool'])['name'], record(before['pool'])['name']];
-  if (pool !== was) causes.push(invalidValue('spec.pool.name', pool ?? '', IMMUTABLE));
-  for (const field of ['driver', 'nodeName']) {
-    if (spec[field] === before[field]) continue;
-    causes.push(invalidValue(`spec.${field}`, spec[field] ?? null, IMMUTABLE));
-  }
-  return causes;
-};
-
-function deviceClaim(devices: Json, at: string): StatusCause[] {
-  const seen = new Set<unknown>();
-  return list(devices['requests']).flatMap((request, index) => {
-    const field = `${at}.requests[${index}]`;
-    const { name = '', exactly, firstAvailable } = request;
-    const causes = named(`${field}.name`, name, 'label');
-    if (seen.has(name)) causes.push(duplicate(`${field}.name`, name));
-    seen.add(name);
-    const count = [exactly !== undefined, list(firstAvailable).length > 0].filter(Boolean).length;
-    const why = 'exactly one of `exactly` or `firstAvailable` is required';
-    if (count === 0) causes.push(requiredValue(field, why));
-    if (count === 2) {
-      causes.push(invalidValue(field, null, `${why}, but multiple fields are set`));
-    }
-    if (!isObject(exactly)) return causes;
-    const where = `${field}.exactly`;
-    const { deviceClassName } = exactly;
-    causes.push(...needed(`${where}.deviceClassName`, deviceClassName));
-    if (deviceClassName) {
-      causes.push(...named(`${where}.deviceClassName`, deviceClassName, 'subdomain'));
-    }
-    return [...causes, ...deviceSelectors(exactly['selectors'], `${where}.selectors`)];
-  });
-}
-
 const hiddenSpec: UpdateRule = (object, old) =>
   same(object['spec'], old['spec']) ? [] : [invalidValue('spec', null, IMMUTABLE)];
-
-const shownSpec: UpdateRule = (object, old) =>
-  same(object['spec'], old['spec'])
-    ? []
-    : [invalidValue('spec', { Spec: object['spec'] }, IMMUTABLE)];
 
 export const attachmentRules: Readonly<Record<string, Rule>> = {
   'storage.k8s.io/VolumeAttachment': validateAttachment,
@@ -316,15 +183,6 @@ export const attachmentRules: Readonly<Record<string, Rule>> = {
   'storage.k8s.io/CSIDriver': validateDriver,
   'storage.k8s.io/CSIStorageCapacity': validateCapacity,
   'storage.k8s.io/VolumeAttributesClass': validateAttributes,
-  'resource.k8s.io/DeviceTaintRule': validateTaintRule,
-  'resource.k8s.io/DeviceClass': validateDeviceClass,
-  'resource.k8s.io/ResourceSlice': validateSlice,
-  'resource.k8s.io/ResourceClaim': (object) =>
-    deviceClaim(record(record(object['spec'])['devices']), 'spec.devices'),
-  'resource.k8s.io/ResourceClaimTemplate': (object) => {
-    const spec = record(record(object['spec'])['spec']);
-    return deviceClaim(record(spec['devices']), 'spec.spec.devices');
-  },
 };
 
 export const attachmentUpdateRules: Readonly<Record<string, UpdateRule>> = {
@@ -333,7 +191,4 @@ export const attachmentUpdateRules: Readonly<Record<string, UpdateRule>> = {
   'storage.k8s.io/CSIDriver': validateDriverUpdate,
   'storage.k8s.io/CSIStorageCapacity': validateCapacityUpdate,
   'storage.k8s.io/VolumeAttributesClass': validateAttributesUpdate,
-  'resource.k8s.io/ResourceClaim': hiddenSpec,
-  'resource.k8s.io/ResourceClaimTemplate': shownSpec,
-  'resource.k8s.io/ResourceSlice': validateSliceUpdate,
 };

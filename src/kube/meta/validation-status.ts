@@ -14,6 +14,7 @@ import {
 } from './field-rules.ts';
 import { duplicate, forbidden, invalidValue, requiredValue, unsupported } from './names.ts';
 import type { KubeObject } from './object.ts';
+import { validateClaimStatus } from './validation-device-claims.ts';
 import { validateApiServiceStatus } from './validation-api-services.ts';
 import type { StatusCause } from './status.ts';
 
@@ -311,6 +312,7 @@ const rules: Readonly<Record<string, Rule>> = {
     metaConditions,
   ),
   'resource.k8s.io/DeviceTaintRule': metaConditions,
+  'resource.k8s.io/ResourceClaim': validateClaimStatus,
   'storagemigration.k8s.io/StorageVersionMigration': all(metaConditions, migrationStatus),
   'admissionregistration.k8s.io/ValidatingAdmissionPolicy': metaConditions,
   '/PersistentVolumeClaim': claimStatus,

@@ -19,6 +19,8 @@ import { webhookRules } from './validation-webhooks.ts';
 import { validateApiService } from './validation-api-services.ts';
 import { attachmentRules, attachmentUpdateRules } from './validation-attachments.ts';
 import { clusterRules, clusterUpdateRules, validateNewEvent } from './validation-cluster.ts';
+import { deviceClaimRules, deviceClaimUpdateRules } from './validation-device-claims.ts';
+import { validateSlice, validateSliceUpdate } from './validation-device-slices.ts';
 import { definitionRules } from './validation-definitions.ts';
 import { networkRules } from './validation-network.ts';
 import { objectRules, validateFinalizers, validateQuotaUpdate } from './validation-objects.ts';
@@ -125,6 +127,8 @@ const rules: Readonly<Record<string, Rule>> = {
   ...clusterRules,
   'apiregistration.k8s.io/APIService': validateApiService,
   ...attachmentRules,
+  ...deviceClaimRules,
+  'resource.k8s.io/ResourceSlice': validateSlice,
 };
 
 function validateBoth(info: ResourceInfo, object: KubeObject, old?: KubeObject): StatusCause[] {
@@ -277,6 +281,8 @@ const validateJobUpdate: UpdateRule = (object, old) => {
 const updateRules: Readonly<Record<string, UpdateRule>> = {
   ...clusterUpdateRules,
   ...attachmentUpdateRules,
+  ...deviceClaimUpdateRules,
+  'resource.k8s.io/ResourceSlice': validateSliceUpdate,
   '/PersistentVolume': validateVolumeUpdate,
   '/ResourceQuota': validateQuotaUpdate,
   '/Pod': validatePodUpdate,
