@@ -26,6 +26,7 @@ import type { Store } from '#store/store.ts';
 import { prepareFolder } from '#supervisor/folder.ts';
 import { checkInstanceName, instanceConfig, type InstanceConfig } from '#supervisor/home.ts';
 import { LocalTransport } from './local-transport.ts';
+import { LoopShare } from './loop-share.ts';
 import type { RunningPart } from './part.ts';
 import { installWrapper } from './self.ts';
 
@@ -93,6 +94,8 @@ class Instance {
   readonly #folder: string;
   readonly #config: InstanceConfig;
   readonly #started: Started[] = [];
+  /** Of the components that ask the server of this process. */
+  readonly #share = new LoopShare();
   #server: ApiServer | undefined;
   #usable = Promise.resolve();
 
@@ -165,7 +168,7 @@ class Instance {
       return new LocalTransport(this.#server.handler, {
         user: authenticated(user, []),
         userAgent,
-        turn: () => new Promise((done) => setImmediate(done)),
+        turn: () => this.#share.enter(),
       });
     }
     const path = this.#options.kubeconfig ?? join(this.#folder, 'kubeconfig');

@@ -49,8 +49,8 @@ export interface LocalTransportOptions {
   readonly user: UserInfo;
   readonly userAgent: string;
   /**
-   * Waited for before each request: one turn of the event loop, so that a component with much to do
-   * does not keep connections from being read.
+   * Waited for before each request: a turn of the event loop, so that a component with much to do
+   * does not keep connections from being read (loop-share.ts).
    */
   readonly turn?: (() => Promise<void>) | undefined;
 }

@@ -277,11 +277,31 @@ export class StoreIndex {
       for (const key of this.#known.between(start, end)) {
         const kv = this.#at(key, revision);
         if (kv === undefined) continue;
-        if (items.length >= most) remaining += 1;
-        else items.push(kv);
+        if (items.length >= most) {
+          remaining = this.#countAt(key, end, revision);
+          break;
+        }
+        items.push(kv);
       }
     }
     return { items, revision: this.#revision, more: remaining > 0, remaining };
+  }
+
+  /** How many keys of a range there were: as many as now, but for what has come and gone since. */
+  #countAt(start: string, end: string, revision: Revision): number {
+    let count = this.#live.count(start, end);
+    const seen = new Set<string>();
+    for (let at = this.#logIndex(revision + 1); at < this.#log.length; at++) {
+      for (const event of (this.#log[at] as LogEntry).events) {
+        const key = keyOf(event);
+        if (key < start || key >= end || seen.has(key)) continue;
+        seen.add(key);
+        const then = this.#versionAt(key, revision);
+        if (then !== undefined && !isTombstone(then)) count += 1;
+        if (this.get(key) !== undefined) count -= 1;
+      }
+    }
+    return count;
   }
 
   watch(
@@ -374,15 +394,16 @@ export class StoreIndex {
   }
 
   #at(key: string, revision: Revision): KeyValue | undefined {
-    const found = this.#versions.get(key);
-    const versions = found === undefined ? [] : Array.isArray(found) ? found : [found];
-    for (let i = versions.length - 1; i >= 0; i--) {
-      const version = versions[i];
-      if (version === undefined || revisionOf(version) > revision) continue;
-      if (isTombstone(version)) return undefined;
-      return isLive(version) ? version : this.#shelf?.read(key, version.shelvedAt);
-    }
-    return undefined;
+    const version = this.#versionAt(key, revision);
+    if (version === undefined || isTombstone(version)) return undefined;
+    return isLive(version) ? version : this.#shelf?.read(key, version.shelvedAt);
+  }
+
+  #versionAt(key: string, revision: Revision): Version | undefined {
+    const versions = this.#versions.get(key);
+    if (!Array.isArray(versions))
+      return versions !== undefined && revisionOf(versions) <= revision ? versions : undefined;
+    return versions.findLast((version) => revisionOf(version) <= revision);
   }
 
   #push(key: string, version: Version): void {

@@ -41,7 +41,11 @@ async function pastOf(store: Store): Promise<unknown[]> {
       (error: unknown) => faultCode(error),
     );
     const limited = await store.range({ ...all, revision, limit: 1 }).then(
-      (found) => [found.items.map(shown), found.more, found.remaining],
+      (found) => {
+        const [whole = []] = items as unknown[][];
+        assert.equal(found.remaining, whole.length - found.items.length);
+        return [found.items.map(shown), found.more, found.remaining];
+      },
       (error: unknown) => faultCode(error),
     );
     const events: unknown[] = [];

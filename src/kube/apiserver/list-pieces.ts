@@ -8,7 +8,7 @@ import { listEnds, listItems } from '#kube/types/protobuf.ts';
 import type { KeyValue } from '#store/store.ts';
 import { joinedCrc, shiftOf } from './crc32-joined.ts';
 import { listHead, listMetadata, type Listed } from './lists.ts';
-import { jsonItems, protobufBytes } from './object-store.ts';
+import { hasProtobuf, jsonItems, protobufBytes } from './object-store.ts';
 
 /** So many bits of a hash of a block's last object are zero by chance: 128 objects on average. */
 const BLOCK_BITS = 7;
@@ -19,14 +19,20 @@ const AHEAD = 6;
 /** Objects that are encoded before others have a turn. */
 const TURN_ITEMS = 512;
 
+/** Objects of a list that follow each other, from one place to before another. */
+interface Block {
+  readonly from: number;
+  readonly to: number;
+}
+
 export interface ListForm {
   readonly media: 'json' | 'protobuf';
   readonly before: Buffer;
   readonly after: Buffer;
   /** Between two blocks. */
   readonly separator: string;
-  /** The objects of one block, behind a text. */
-  block(items: readonly KeyValue[], before: string): Buffer;
+  /** The objects of one block of the list, behind a text. */
+  block(block: Block, before: string): Buffer;
 }
 
 export function jsonForm(info: ResourceInfo, listed: Listed): ListForm {
@@ -35,7 +41,7 @@ export function jsonForm(info: ResourceInfo, listed: Listed): ListForm {
     before: Buffer.from(listHead(info, listed)),
     after: Buffer.from(']}\n'),
     separator: ',',
-    block: (items, before) => jsonItems(info, items, before, ''),
+    block: ({ from, to }, before) => jsonItems(info, listed.items.slice(from, to), before, ''),
   };
 }
 
@@ -44,22 +50,27 @@ export async function protobufForm(
   info: ResourceInfo,
   listed: Listed,
 ): Promise<ListForm | undefined> {
-  const messages = new Map<KeyValue, Uint8Array>();
+  // Held until they are sent: another version of the resource may take their place meanwhile.
+  const messages: Uint8Array[] = [];
+  let made = 0;
   for (const kv of listed.items) {
+    if (!hasProtobuf(info, kv)) made += 1;
     const message = protobufBytes(info, kv);
     if (message === undefined) return undefined;
-    messages.set(kv, message);
-    if (messages.size % TURN_ITEMS === 0) await new Promise((done) => setImmediate(done));
+    messages.push(message);
+    if (made < TURN_ITEMS) continue;
+    made = 0;
+    await new Promise((done) => setImmediate(done));
   }
   const { listKind: kind } = info;
   const list = { apiVersion: apiVersionOf(info), kind, metadata: listMetadata(listed) };
-  const { before, after } = listEnds(list, messages.values());
+  const { before, after } = listEnds(list, messages);
   return {
     media: 'protobuf',
     before,
     after,
     separator: '',
-    block: (items) => listItems(items.map((kv) => messages.get(kv) as Uint8Array)),
+    block: ({ from, to }) => listItems(messages.slice(from, to)),
   };
 }
 
@@ -67,16 +78,17 @@ function isLastOfBlock({ createRevision }: KeyValue): boolean {
   return Math.imul(createRevision, 0x9e37_79b1) >>> (32 - BLOCK_BITS) === 0;
 }
 
-function* blocksOf(items: readonly KeyValue[]): Generator<readonly KeyValue[]> {
-  let start = 0;
+function* blocksOf(items: readonly KeyValue[]): Generator<Block> {
+  let from = 0;
   let bytes = 0;
   for (let i = 0; i < items.length; i++) {
     const kv = items[i] as KeyValue;
     bytes += kv.value.length;
-    const isFull = i + 1 - start >= BLOCK_ITEMS_MAX || bytes >= BLOCK_BYTES_MAX;
-    if (!isFull && !isLastOfBlock(kv) && i + 1 < items.length) continue;
-    yield items.slice(start, i + 1);
-    start = i + 1;
+    const to = i + 1;
+    const isFull = to - from >= BLOCK_ITEMS_MAX || bytes >= BLOCK_BYTES_MAX;
+    if (!isFull && !isLastOfBlock(kv) && to < items.length) continue;
+    yield { from, to };
+    from = to;
     bytes = 0;
   }
 }
@@ -131,17 +143,19 @@ const kept = {
 function packedBlock(
   info: ResourceInfo,
   form: ListForm,
-  block: readonly KeyValue[],
+  items: readonly KeyValue[],
+  block: Block,
 ): Packed | Promise<Packed> {
-  const first = block[0] as KeyValue;
+  const inBlock = items.slice(block.from, block.to);
+  const first = inBlock[0] as KeyValue;
   const there = kept[form.media].get(first);
   const isSame =
     there?.info === info &&
-    there.revisions.length === block.length &&
-    block.every(({ modRevision }, i) => there.revisions[i] === modRevision);
+    there.revisions.length === inBlock.length &&
+    inBlock.every(({ modRevision }, i) => there.revisions[i] === modRevision);
   if (isSame) return there.packed;
   return pack(form.block(block, '')).then((packed) => {
-    const revisions = block.map(({ modRevision }) => modRevision);
+    const revisions = inBlock.map(({ modRevision }) => modRevision);
     kept[form.media].set(first, { info, revisions, packed });
     return packed;
   });
@@ -158,7 +172,7 @@ function* packedParts(
   for (const block of blocksOf(items)) {
     if (!isFirst && separator !== undefined) yield separator;
     isFirst = false;
-    yield packedBlock(info, form, block);
+    yield packedBlock(info, form, items, block);
   }
   yield pack(form.after);
 }

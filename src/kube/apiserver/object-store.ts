@@ -90,7 +90,9 @@ function memoOf(kv: KeyValue): Memo {
 
 function parse(value: Uint8Array): KubeObject {
   if (isProtobuf(value)) return decodeEnvelope(value) as unknown as KubeObject;
-  return JSON.parse(decoder.decode(value)) as KubeObject;
+  return JSON.parse(
+    Buffer.isBuffer(value) ? value.toString() : decoder.decode(value),
+  ) as KubeObject;
 }
 
 /** Objects that were parsed lately: two generations, so that no more than twice as many are kept. */
@@ -298,6 +300,12 @@ export function jsonItems(
 
 // ---- protobuf ----
 
+/** Whether the object's message, as of its own revision, has been made before. */
+export function hasProtobuf(info: ResourceInfo, kv: KeyValue): boolean {
+  const memo = kv.memo as Memo | undefined;
+  return memo?.protobuf !== undefined && memo.protobufInfo === info;
+}
+
 /** The bare message of the object; undefined for kinds that have none (custom resources). */
 export function protobufBytes(
   info: ResourceInfo,
@@ -306,18 +314,18 @@ export function protobufBytes(
 ): Uint8Array | undefined {
   if (info.customResourceDefinition !== undefined) return undefined;
   const isOwn = revision === undefined || revision === kv.modRevision;
-  const memo = memoOf(kv);
-  const isKept = isOwn && memo.protobufInfo === info;
-  if (isKept && memo.protobuf !== undefined) return memo.protobuf;
+  if (isOwn && hasProtobuf(info, kv)) return (kv.memo as Memo).protobuf;
   const object = info.codec === undefined ? (young.get(kv) ?? parsed(kv)) : objectFor(info, kv);
-  const bytes = encodeObject({
+  const shown = {
     ...object,
     apiVersion: apiVersionOf(info),
     kind: info.kind,
     metadata: { ...object.metadata, resourceVersion: String(revision ?? kv.modRevision) },
-  });
+  };
+  const bytes = encodeObject(shown, isOwn);
   if (isOwn && bytes !== undefined) {
-    memo.protobuf = ownBytes(bytes);
+    const memo = memoOf(kv);
+    memo.protobuf = bytes;
     memo.protobufInfo = info;
   }
   return bytes;

@@ -64,11 +64,11 @@ export class MessageCodec {
     return this.#lines[message] !== undefined;
   }
 
-  /** Bytes of their own, exactly as many as there are. */
-  encode(message: string, value: Json): Uint8Array {
+  /** Exactly as many bytes as there are; `isKept`: alone in their memory (base/own-bytes.ts). */
+  encode(message: string, value: Json, isKept = false): Uint8Array {
     this.#writer.reset();
     this.#encoder(message)(value as never, this.#writer);
-    return this.#writer.take();
+    return isKept ? this.#writer.takeOwn() : this.#writer.take();
   }
 
   /** Fault `bad-protobuf` for truncated input and wrong wire types. */

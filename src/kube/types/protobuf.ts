@@ -11,6 +11,9 @@ const META = 'apimachinery_pkg_apis_meta_v1';
 
 const codec = new MessageCodec(table.messages);
 
+/** Of one kind, that are remembered. */
+const VERSIONS_MAX = 8;
+
 /** Types that no resource has, but that clients send or get. */
 const metaKinds = new Set(
   'Status DeleteOptions PartialObjectMetadata APIVersions APIGroupList APIGroup APIResourceList'.split(
@@ -19,8 +22,23 @@ const metaKinds = new Set(
 );
 const AGGREGATED_DISCOVERY = 'APIGroupDiscoveryList';
 
+/** By kind, and within that by version; built-in kinds only, of which there are not many. */
+const messagesOfKinds = new Map<string, Map<string, string>>();
+
 /** The message of a kind; undefined when it has none (custom resources, tables). */
 export function messageOf(apiVersion: string, kind: string): string | undefined {
+  const known = messagesOfKinds.get(kind)?.get(apiVersion);
+  if (known !== undefined) return known;
+  const found = findMessage(apiVersion, kind);
+  if (found === undefined) return undefined;
+  const versions = messagesOfKinds.get(kind);
+  if (versions === undefined) messagesOfKinds.set(kind, new Map([[apiVersion, found]]));
+  // Some kinds take any version for their own.
+  else if (versions.size < VERSIONS_MAX) versions.set(apiVersion, found);
+  return found;
+}
+
+function findMessage(apiVersion: string, kind: string): string | undefined {
   const slash = apiVersion.indexOf('/');
   const group = slash < 0 ? '' : apiVersion.slice(0, slash);
   const name = typeNameOf(group, apiVersion.slice(slash + 1), kind);
@@ -84,10 +102,10 @@ export function decodeEnvelope(bytes: Uint8Array): Json {
   return { apiVersion, kind, ...codec.decode(message, raw) };
 }
 
-/** The bare message of an object; undefined when its kind has none. */
-export function encodeObject(object: Json): Uint8Array | undefined {
+/** The bare message of an object; undefined when its kind has none. `isKept`: alone in its memory. */
+export function encodeObject(object: Json, isKept = false): Uint8Array | undefined {
   const message = messageOf(String(object['apiVersion'] ?? ''), String(object['kind']));
-  return message === undefined ? undefined : codec.encode(message, object);
+  return message === undefined ? undefined : codec.encode(message, object, isKept);
 }
 
 export function encodeMessage(message: string, value: Json): Uint8Array {

@@ -34,11 +34,23 @@ function scalarsOf(reader: Reader): Fields {
   return fields;
 }
 
+/** The time that was read last: an object's times are often the same, and those of its neighbours. */
+let parsedText = '';
+let parsedMs = Number.NaN;
+
+function parseTime(text: string): number {
+  if (text !== parsedText) {
+    parsedText = text;
+    parsedMs = Date.parse(text);
+  }
+  return parsedMs;
+}
+
 function time(digits: 0 | 6): Special {
   return {
     encode: () => (value: unknown, writer: Writer) => {
       if (typeof value !== 'string') return;
-      const milliseconds = Date.parse(value);
+      const milliseconds = parseTime(value);
       if (Number.isNaN(milliseconds)) return;
       const seconds = Math.floor(milliseconds / 1_000);
       writer.tag(8);

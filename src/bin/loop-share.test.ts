@@ -1,0 +1,33 @@
+// How much begins within one turn of the event loop, and in which order.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { LoopShare } from './loop-share.ts';
+
+test('LoopShare begins a few milliseconds of work in a turn, and the rest in later ones', async () => {
+  let nowMs = 0;
+  let turn = 0;
+  const seen: string[] = [];
+  const share = new LoopShare(() => nowMs);
+  const work = async (name: string): Promise<void> => {
+    await share.enter();
+    // It belongs to the same turn whatever it awaits of what is there already.
+    for (let i = 0; i < 5; i++) await Promise.resolve();
+    nowMs += 3;
+    seen.push(`${name} in ${turn}`);
+  };
+  const all = Promise.all(['a', 'b', 'c', 'd', 'e'].map(work));
+  assert.deepEqual(seen, []);
+  const count = (): void => {
+    turn += 1;
+    if (seen.length < 5) setImmediate(count);
+  };
+  setImmediate(count);
+  await all;
+  assert.deepEqual(seen, ['a in 0', 'b in 0', 'c in 1', 'd in 1', 'e in 2']);
+});
+
+test('LoopShare lets those in that come while others have their turn', async () => {
+  const share = new LoopShare(() => 0);
+  await share.enter();
+  await Promise.all([share.enter().then(() => share.enter()), share.enter()]);
+});
