@@ -95,7 +95,7 @@ export class AgentDisk {
     const { key } = record;
     const executor = this.#framework(key.frameworkId).executors.get(key.executorId);
     if (record.kind === 'executor-driver') {
-      if (executor !== undefined) executor.driver = record.upid;
+      if (executor?.containerId === record.containerId) executor.driver = record.upid;
       return;
     }
     if (record.kind === 'task') {

@@ -9,14 +9,18 @@ import type {
   ConnectionId,
   FromMaster,
 } from '#mesos/agent/types.ts';
+import { DriverExecutors, type DriverMessageName } from '#mesos/agent/driver-executors.ts';
 import type { FromAgent, FromAgentName } from '#mesos/master/types.ts';
+import { addressOf } from '#mesos/libprocess/endpoint.ts';
+import { encode } from '#wire/mesos/codec.ts';
 import { uuidBytes } from '#mesos/executor/uuid.ts';
 import { parseResources } from '#mesos/resources/parse.ts';
-import type { ExecutorEvent, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
+import type { ExecutorEvent, TaskStatus } from '#wire/mesos/v1.ts';
 import type { Timer } from '#env/env.ts';
 import { AgentProviders } from './agent-providers.ts';
 import { SimContainers } from './containers.ts';
-import type { CustomExecutor } from './custom-executor.ts';
+import type { CustomExecutor, Unacknowledged } from './custom-executor.ts';
+import { driverUpid } from './driver-executor.ts';
 import type { Machine } from './machine.ts';
 import { Links } from './links.ts';
 import { Channel, Life } from './network.ts';
@@ -40,6 +44,7 @@ export class AgentProcess {
   readonly #world: World;
   readonly #containers: SimContainers;
   readonly #executors = new Map<ConnectionId, Channel>();
+  readonly #drivers: DriverExecutors;
   #nextConnection = 1;
   #inputs: AgentInput[] = [];
   #isPumping = false;
@@ -69,8 +74,28 @@ export class AgentProcess {
     this.#links = new Links({
       network: this.#world.network,
       life: this.life,
-      lifeAt: (address) => this.#world.seatAt(address)?.life,
-      onExited: (address) => this.#masterExited(address),
+      lifeAt: (address) =>
+        this.#world.seatAt(address)?.life ?? this.machine.driverAt(address)?.life,
+      onExited: (address) => {
+        if (!this.#drivers.exited(driverUpid(address))) this.#masterExited(address);
+      },
+    });
+    this.#drivers = new DriverExecutors({
+      core: this.core,
+      log: { warn: (message) => this.#world.tell(() => `${machine.name}: ${message}`) },
+      wantsTokens: false,
+      nextConnection: () => this.#nextConnection++,
+      onInput: (input) => this.input(input),
+      send: (to, name, body) => {
+        const bytes = encode(name, body);
+        const address = addressOf(to);
+        this.#links.send(address, (life) => {
+          const executor = this.machine.driverAt(address);
+          if (executor?.life === life) executor.fromAgent(name, bytes);
+        });
+      },
+      link: (to) => this.#links.link(addressOf(to)),
+      unlink: (to) => this.#links.unlink(addressOf(to)),
     });
     this.providers = new AgentProviders({
       network: this.#world.network,
@@ -119,10 +144,7 @@ export class AgentProcess {
   }
 
   /** Undefined: the agent answers with an error, the executor tries again. */
-  subscribeExecutor(
-    executor: CustomExecutor,
-    kept: { readonly tasks: readonly TaskInfo[]; readonly updates: readonly TaskStatus[] },
-  ): ExecutorStream | undefined {
+  subscribeExecutor(executor: CustomExecutor, kept: Unacknowledged): ExecutorStream | undefined {
     const { key } = executor.launch;
     if (this.core.master.kind === 'recovering') return undefined;
     if (this.core.workloads.executor(key) === undefined) return undefined;
@@ -161,6 +183,10 @@ export class AgentProcess {
       unacknowledgedUpdates: kept.updates,
     });
     return stream;
+  }
+
+  fromDriver(upid: string, name: DriverMessageName, body: Uint8Array): void {
+    this.#drivers.onMessage(upid, name, body);
   }
 
   fromMaster(message: FromMaster, connection: number): void {
@@ -255,7 +281,11 @@ export class AgentProcess {
       case 'executor-event':
         this.#toExecutor(effect.connection, effect.event);
         return;
+      case 'reconnect-executor':
+        this.#drivers.reconnect(effect.upid);
+        return;
       case 'close-executor':
+        if (this.#drivers.close(effect.connection)) return;
         this.#executors.get(effect.connection)?.finish();
         this.#executors.delete(effect.connection);
         return;
@@ -283,6 +313,7 @@ export class AgentProcess {
 
   #toExecutor(connection: ConnectionId, event: ExecutorEvent): void {
     if (this.#containers.deliver(connection, event)) return;
+    if (this.#drivers.send(connection, event)) return;
     const channel = this.#executors.get(connection);
     const executor = [...this.machine.executors.values()].find(
       (one) => one.life === channel?.ends.to,

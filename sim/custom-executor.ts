@@ -11,6 +11,12 @@ import { programOf } from './programs.ts';
 
 const RESUBSCRIBE_MS = 1_000;
 
+/** What an agent has not acknowledged yet. */
+export interface Unacknowledged {
+  readonly tasks: readonly TaskInfo[];
+  readonly updates: readonly TaskStatus[];
+}
+
 export class CustomExecutor {
   readonly machine: Machine;
   readonly launch: ContainerLaunch;
@@ -31,7 +37,7 @@ export class CustomExecutor {
   }
 
   start(): void {
-    this.later(1 + this.machine.world.random.below(30), () => this.#subscribe());
+    this.later(1 + this.machine.world.random.below(30), () => this.connect());
   }
 
   runningTasks(): TaskInfo[] {
@@ -61,30 +67,42 @@ export class CustomExecutor {
         return;
       }
       case 'SHUTDOWN':
-        for (const id of this.#running.keys()) this.finished(id, 'TASK_KILLED');
-        this.later(20, () =>
-          this.#end({ kind: 'exited', code: 0, at: this.machine.world.clock.now() }),
-        );
+        this.shutDown();
         return;
       default:
     }
   }
 
+  protected shutDown(): void {
+    for (const id of this.#running.keys()) this.finished(id, 'TASK_KILLED');
+    this.later(20, () =>
+      this.#end({ kind: 'exited', code: 0, at: this.machine.world.clock.now() }),
+    );
+  }
+
   onDisconnected(stream: ExecutorStream): void {
     if (this.#stream !== stream) return;
     this.#stream = undefined;
-    this.later(RESUBSCRIBE_MS, () => this.#subscribe());
+    this.later(RESUBSCRIBE_MS, () => this.connect());
   }
 
-  #subscribe(): void {
+  protected connect(): void {
     if (this.#stream !== undefined) return;
     const agent: AgentProcess | undefined = this.machine.agent;
-    const stream = agent?.subscribeExecutor(this, {
+    const stream = agent?.subscribeExecutor(this, this.unacknowledged());
+    this.#stream = stream;
+    if (stream === undefined) this.later(RESUBSCRIBE_MS, () => this.connect());
+  }
+
+  protected unacknowledged(): Unacknowledged {
+    return {
       tasks: [...this.#unacknowledgedTasks.values()],
       updates: [...this.#unacknowledgedUpdates.values()],
-    });
-    this.#stream = stream;
-    if (stream === undefined) this.later(RESUBSCRIBE_MS, () => this.#subscribe());
+    };
+  }
+
+  protected isUnacknowledged(taskId: string): boolean {
+    return this.#unacknowledgedTasks.has(taskId);
   }
 
   protected launched(task: TaskInfo): void {
@@ -131,6 +149,10 @@ export class CustomExecutor {
       uuid,
     };
     this.#unacknowledgedUpdates.set(Buffer.from(uuid).toString('hex'), status);
+    this.say(status);
+  }
+
+  protected say(status: TaskStatus): void {
     this.#stream?.update(status);
   }
 

@@ -23,6 +23,7 @@ import type { FrameworkPlan, TaskKind } from './plan.ts';
 import { isProvided } from './provided.ts';
 import { Reserver } from './reserver.ts';
 import { SchedulerLink } from './scheduler-link.ts';
+import { DRIVER_COMMAND } from './programs.ts';
 import type { World } from './world.ts';
 
 const RECONCILE_MS = 20_000;
@@ -346,7 +347,8 @@ export class FrameworkActor {
     const ms = 1 + random.below(this.plan.taskMsMax);
     const code = attempt <= FLAKY_ATTEMPTS && random.chance(this.plan.failChance) ? 1 : 0;
     const stubborn = random.chance(0.1) ? ' stubborn' : '';
-    const executor = kind === 'custom' ? this.#executor(kind) : undefined;
+    const isOwn = kind === 'custom' || kind === 'driver';
+    const executor = isOwn ? this.#executor(kind) : undefined;
     const command = { value: `run ${ms} ${code}${stubborn}` };
     return {
       name: `${work}`,
@@ -378,13 +380,15 @@ export class FrameworkActor {
 
   #executor(kind: TaskKind): ExecutorInfo | undefined {
     if (kind === 'command') return undefined;
-    const isCustom = kind === 'custom';
+    const value = kind === 'driver' ? DRIVER_COMMAND : 'executor';
+    const type = kind === 'group' ? 'DEFAULT' : 'CUSTOM';
     return {
       executor_id: { value: `${this.plan.name}-${kind}` },
       framework_id: { value: this.frameworkId ?? '' },
       // The executor of a group must use some disk, as in Mesos.
       resources: parseResources('cpus:0.1;mem:32;disk:1'),
-      ...(isCustom ? { type: 'CUSTOM', command: { value: 'executor' } } : { type: 'DEFAULT' }),
+      type,
+      ...(type === 'CUSTOM' ? { command: { value } } : {}),
     };
   }
 

@@ -39,6 +39,17 @@ export class Links {
     if (known !== undefined) known.isWatched = false;
   }
 
+  /** A connection of its own, whatever is known of the one before. */
+  relink(address: string): void {
+    const known = this.#links.get(address);
+    if (known !== undefined) {
+      known.isWatched = false;
+      this.#links.delete(address);
+      known.channel.finish();
+    }
+    this.link(address);
+  }
+
   #linkTo(address: string): Link {
     const known = this.#links.get(address);
     if (known !== undefined) return known;

@@ -10,13 +10,14 @@ import type { TaskInfo } from '#wire/mesos/v1.ts';
 import { AgentDisk } from './agent-disk.ts';
 import { AgentProcess } from './agent-process.ts';
 import { CustomExecutor } from './custom-executor.ts';
+import { DriverExecutor } from './driver-executor.ts';
 import { executorId } from './kube-instance.ts';
 import { KubeNodeExecutor } from './kube-node.ts';
 import { FAULTS_MS, type Point, type ProviderPlan } from './plan.ts';
 import { isProvided } from './provided.ts';
 import { ProviderDisk } from './provider-disk.ts';
 import { ProviderProcess } from './provider-process.ts';
-import { frameworkOf, programOf } from './programs.ts';
+import { frameworkOf, isOnDriver, programOf } from './programs.ts';
 import type { World } from './world.ts';
 
 const RESTART_MS = 1_000;
@@ -246,10 +247,21 @@ export class Machine {
     const isNode = instance !== undefined && launch.key.executorId === executorId;
     const made = isNode
       ? new KubeNodeExecutor(this, launch, this.#pid, instance)
-      : new CustomExecutor(this, launch, this.#pid);
+      : isOnDriver(launch.executor)
+        ? new DriverExecutor(this, launch, this.#pid)
+        : new CustomExecutor(this, launch, this.#pid);
     this.executors.set(launch.containerId, made);
     made.start();
     return made;
+  }
+
+  /** Who listens there at this moment. */
+  driverAt(address: string): DriverExecutor | undefined {
+    for (const one of this.executors.values()) {
+      const isHere = one instanceof DriverExecutor && one.address === address;
+      if (isHere && one.ended === undefined) return one;
+    }
+    return undefined;
   }
 
   /** Everything that really runs here. */

@@ -2,7 +2,8 @@
 import { SimRandom } from '#env/sim/random.ts';
 import type { QuotaConfig } from '#wire/mesos/v1.ts';
 
-export type TaskKind = 'command' | 'group' | 'custom';
+/** `driver`: a custom executor on a driver of before the v1 API. */
+export type TaskKind = 'command' | 'group' | 'custom' | 'driver';
 
 export interface FrameworkPlan {
   readonly name: string;
@@ -81,6 +82,8 @@ export type Fault =
   /** `of`: 0 is the master, then machines, then frameworks. */
   | { readonly kind: 'partition'; readonly at: number; readonly forMs: number; readonly of: number }
   | { readonly kind: 'break'; readonly at: number; readonly of: number }
+  /** Some of the connections between an agent and its executors on drivers. */
+  | { readonly kind: 'break-drivers'; readonly at: number; readonly of: number }
   /** Nothing comes or goes for a while, and nothing breaks. `of` as with a partition. */
   | { readonly kind: 'stall'; readonly at: number; readonly forMs: number; readonly of: number }
   /** Every message to and from it takes so much longer at most. */
@@ -110,6 +113,7 @@ export type Fault =
 /** `provider …`: an effect of a resource provider's, or that it is done. */
 export type Point =
   | (typeof AGENT_POINTS)[number]
+  | (typeof DRIVER_POINTS)[number]
   | (typeof MASTER_POINTS)[number]
   | 'writing'
   | `provider ${string}`;
@@ -122,6 +126,8 @@ const AGENT_POINTS = [
   'start',
   'started',
 ] as const;
+/** With executors on drivers. */
+const DRIVER_POINTS = ['checkpoint', 'durable', 'executor-event', 'reconnect-executor'] as const;
 const MASTER_POINTS = ['persist', 'durable', 'send', 'event'] as const;
 
 /** What the operator decides. `of`: a machine. */
@@ -324,6 +330,26 @@ function instancePlan(random: SimRandom): InstancePlan | undefined {
   };
 }
 
+/** Half of the frameworks with executors of their own have them on drivers. */
+function withDrivers(random: SimRandom, plan: FrameworkPlan): FrameworkPlan {
+  if (!plan.kinds.includes('custom') || random.chance(0.5)) return plan;
+  const isOnly = plan.kinds.length === 1 || random.chance(0.5);
+  const kinds = plan.kinds.map((kind) => (kind === 'custom' ? 'driver' : kind));
+  return { ...plan, kinds: isOnly ? kinds : [...plan.kinds, 'driver'] };
+}
+
+/** Their agents are killed when they say something to them, one right after the other or not, and they are. */
+function driverFaults(random: SimRandom, span: number, machines: number): Fault[] {
+  return Array.from({ length: random.below(6) }, (): Fault => {
+    const [at, of] = [random.below(span), random.below(machines)];
+    if (random.chance(0.2)) return { kind: 'crash-executor', at, of };
+    if (random.chance(0.5)) return { kind: 'break-drivers', at, of };
+    const nth = random.below(random.chance(0.5) ? 3 : 20);
+    const forMs = spread(random, 10_000);
+    return { kind: 'trap', at, forMs, of: 1 + of, point: random.pick(DRIVER_POINTS), nth };
+  });
+}
+
 /** Beside the faults of the parts that it uses. `of`: the last host. */
 function instanceFaults(random: SimRandom, span: number, of: number): Fault[] {
   return Array.from({ length: random.below(5) }, (): Fault => {
@@ -418,7 +444,10 @@ export function planOf(seed: number): Plan {
   const random = new SimRandom(seed).child('plan');
   const machines = Array.from({ length: 1 + random.below(4) }, () => random.pick(MACHINES));
   const count = 1 + random.below(3);
-  const plainFrameworks = Array.from({ length: count }, (_, i) => frameworkPlan(random, i));
+  const drivers = new SimRandom(seed).child('drivers');
+  const plainFrameworks = Array.from({ length: count }, (_, i) =>
+    withDrivers(drivers, frameworkPlan(random, i)),
+  );
   const faultCount = random.chance(0.1) ? 0 : random.below(random.chance(0.2) ? 40 : 10);
   // Some faults far apart, or so dense that one meets the repair of another.
   const span = random.pick([15_000, 60_000, FAULTS_MS]);
@@ -442,6 +471,9 @@ export function planOf(seed: number): Plan {
     faults.push(...deposingFaults(new SimRandom(seed).child('deposing'), machines.length));
   }
   faults.push(...diskErrors(new SimRandom(seed).child('disk errors'), span, machines.length));
+  if (plainFrameworks.some(({ kinds }) => kinds.includes('driver'))) {
+    faults.push(...driverFaults(drivers, span, machines.length));
+  }
   const isEncoded = random.chance(0.1);
   const twiceChance = new SimRandom(seed).child('twice').pick([0, 0, 0, 0.05, 0.3]);
   const disks = new SimRandom(seed).child('providers');

@@ -1,5 +1,5 @@
 // What simulated tasks are made of: the little language of their commands, and whose they are.
-import type { TaskInfo } from '#wire/mesos/v1.ts';
+import type { ExecutorInfo, TaskInfo } from '#wire/mesos/v1.ts';
 
 /** A task's command (or its data) is `run MS CODE`: it lives so long and exits with that; `stubborn` ignores SIGTERM. */
 export interface TaskProgram {
@@ -23,4 +23,12 @@ export function programOf(task: TaskInfo): TaskProgram {
 /** Tasks of the simulated frameworks name their framework, as `FRAMEWORK/TASK`, in a label. */
 export function frameworkOf(task: TaskInfo): string {
   return task.labels?.labels?.find((one) => one.key === 'framework')?.value ?? '';
+}
+
+/** What an executor's command says that it is. */
+export const DRIVER_COMMAND = 'executor on a driver';
+
+/** It speaks the protocol of before the v1 API. */
+export function isOnDriver({ command }: ExecutorInfo): boolean {
+  return command?.value === DRIVER_COMMAND;
 }

@@ -1,5 +1,7 @@
 // One run: a plan's world is started, its faults happen, everything heals, and the observer judges.
 import { REGISTRY_HOST } from './election.ts';
+import { DriverExecutor } from './driver-executor.ts';
+import type { Machine } from './machine.ts';
 import { pairOf } from './network.ts';
 import { FAULTS_MS, fairnessPlanOf, planOf, type Fault, type Plan } from './plan.ts';
 import { type RunOptions, type Sabotage, World } from './world.ts';
@@ -199,6 +201,9 @@ function happen(world: World, fault: Fault): void {
     case 'trap':
       world.trap(fault);
       return;
+    case 'break-drivers':
+      breakDrivers(world, machines[fault.of]);
+      return;
     case 'break':
       breakOne(world, fault.of);
       return;
@@ -217,6 +222,14 @@ function hostOf({ machines, frameworks }: World, of: number): string {
     ...machines.map(({ name }) => `${name}-disks`),
   ];
   return hosts[of] ?? 'master';
+}
+
+function breakDrivers(world: World, machine: Machine | undefined): void {
+  world.log(`${machine?.name}: connections to drivers break`);
+  for (const one of machine?.executors.values() ?? []) {
+    if (!(one instanceof DriverExecutor)) continue;
+    for (const channel of one.life.channels) if (world.random.chance(0.6)) channel.break();
+  }
 }
 
 function breakOne(world: World, of: number): void {

@@ -19,12 +19,13 @@ import type { TaskStatus } from '#wire/mesos/v1.ts';
 import { AgentMachine, stop } from '#test/support/agent-machine.ts';
 import { freePort } from '#test/support/free-port.ts';
 import { eventually, root } from '#test/support/cluster.ts';
-import { TestFramework } from '#test/support/framework.ts';
+import { type AskedTask, TestFramework } from '#test/support/framework.ts';
+import { mesosGoExecutor } from '#test/support/v0-executors.ts';
 import { type CrashPoint, crashPointText } from './crash-point.ts';
 
 const env = createEnv({ component: 'crash', logLevel: 'error', logFormat: 'text' });
 const TERMINAL = /^TASK_(FINISHED|FAILED|KILLED|DROPPED|GONE|LOST)$/;
-const SYSTEMATIC = { disk: 60, process: 20 } as const;
+const SYSTEMATIC = { disk: 90, process: 20 } as const;
 
 /** Who is killed in a round, and when. */
 export type Crash =
@@ -60,7 +61,7 @@ export function crashOf(round: number, chance: () => number): Crash {
   const kind = kinds[Math.floor(chance() * kinds.length)] ?? 'agent';
   if (kind === 'agent-at')
     return { kind, point: pick(), again: chance() < 0.5 ? pick() : undefined };
-  return { kind, afterMs: chance() * 500 };
+  return { kind, afterMs: chance() * 1_000 };
 }
 
 export const systematicRounds = 2 * (SYSTEMATIC.disk + SYSTEMATIC.process);
@@ -78,7 +79,8 @@ export function seeded(seed: number): () => number {
 
 interface Planned {
   readonly id: string;
-  readonly script: string;
+  /** Undefined: a task of the executor on a driver. */
+  readonly script: string | undefined;
   /** What its end says when nobody has killed it. */
   readonly end: 'TASK_FINISHED' | 'TASK_FAILED' | 'TASK_KILLED';
 }
@@ -86,6 +88,8 @@ interface Planned {
 export class CrashSuite {
   readonly #machine: AgentMachine;
   readonly #program: string;
+  /** An executor on mesos-go's driver; undefined where it cannot be built. */
+  readonly #driver: readonly string[] | undefined;
   readonly #log: string;
   #framework!: TestFramework;
   #agent!: ChildProcess;
@@ -93,8 +97,9 @@ export class CrashSuite {
   /** How often an agent died by its crash point. */
   crashes = 0;
 
-  private constructor(machine: AgentMachine) {
+  private constructor(machine: AgentMachine, driver: readonly string[] | undefined) {
     this.#machine = machine;
+    this.#driver = driver;
     this.#program = join(machine.folder, 'dying-agent.mjs');
     this.#log = join(machine.folder, 'starts');
     writeFileSync(this.#log, '');
@@ -102,7 +107,8 @@ export class CrashSuite {
 
   static async start(kind: 'real' | 'own'): Promise<CrashSuite> {
     const machine = new AgentMachine(kind);
-    const suite = new CrashSuite(machine);
+    const driver = await mesosGoExecutor();
+    const suite = new CrashSuite(machine, driver.ok ? driver.command : undefined);
     await build({
       absWorkingDir: root,
       entryPoints: [join(root, 'test/crash/dying-agent.ts')],
@@ -156,8 +162,11 @@ export class CrashSuite {
     this.#launch(number, tasks);
     await this.#strike(crash, victim);
     await this.#see(tasks, crash);
-    for (const one of tasks) this.#check(one, crash, one === victim);
-    await this.#nothingIsLeft();
+    for (const one of tasks) {
+      const isHitWith = isIn('d', one) && isIn('d', victim);
+      this.#check(one, crash, one === victim || isHitWith);
+    }
+    await this.#nothingIsLeft(tasks);
   }
 
   #plan(number: number): readonly Planned[] {
@@ -173,15 +182,46 @@ export class CrashSuite {
       made('long', 'exec sleep 600', 'TASK_KILLED'),
       made('g1', 'sleep 0.2; exit 0', 'TASK_FINISHED'),
       made('g2', 'exit 0', 'TASK_FINISHED'),
+      ...(this.#driver === undefined ? [] : this.#onDriver(number)),
     ];
   }
 
-  /** The three plain ones, one that is killed when the others have ended, and a group. */
+  #onDriver(number: number): Planned[] {
+    return ['d1', 'd2'].map((name) => ({
+      id: `r${number}-${name}`,
+      script: undefined,
+      end: 'TASK_FINISHED',
+    }));
+  }
+
+  /** The three plain ones, one that is killed when the others have ended, a group, and those on a driver. */
   #launch(number: number, tasks: readonly Planned[]): void {
-    const group = tasks.filter((one) => /-g\d$/.test(one.id));
-    this.#framework.launch(tasks.filter((one) => !group.includes(one)));
+    const group = tasks.filter((one) => isIn('g', one));
+    const onDriver = tasks.filter((one) => isIn('d', one));
+    this.#framework.launch(tasks.filter((one) => !group.includes(one) && !onDriver.includes(one)));
     const executor_id = { value: `r${number}-executor` };
     this.#framework.launchGroup({ type: 'DEFAULT', executor_id }, group);
+    if (onDriver.length > 0) this.#framework.launch(this.#driverTasks(number, onDriver));
+  }
+
+  /** One ends at once, the other after a while. */
+  #driverTasks(number: number, tasks: readonly Planned[]): AskedTask[] {
+    const command = [...(this.#driver ?? [])];
+    const variables = [{ name: 'STARTS', value: this.#log }];
+    const executor: AskedTask['executor'] = {
+      type: 'CUSTOM',
+      executor_id: { value: driverExecutorOf(number) },
+      command: {
+        shell: false,
+        value: command[0] ?? '',
+        arguments: command,
+        environment: { variables },
+      },
+    };
+    return tasks.map(({ id }, at) => {
+      const data = at === 0 ? 'finish' : 'finish-after 1000';
+      return { id, data: new TextEncoder().encode(data), executor };
+    });
   }
 
   async #strike(crash: Crash, victim: Planned): Promise<void> {
@@ -193,7 +233,9 @@ export class CrashSuite {
     }
     for (const { pid, line } of processes()) {
       if (!line.includes('strata-shim') || !line.includes(this.#home)) continue;
-      if (!line.includes(`echo ${victim.id} `)) continue;
+      const isOnDriver = victim.script === undefined;
+      const mark = isOnDriver ? (this.#driver?.[0] ?? '') : `echo ${victim.id} `;
+      if (!line.includes(mark)) continue;
       const target = crash.kind === 'shim' ? pid : childOf(pid);
       if (target !== undefined) tryKill(target);
     }
@@ -256,18 +298,32 @@ export class CrashSuite {
       const { message = '' } = this.#updates(id).find((one) => one.state === first) ?? {};
       const wasHit = isVictim && (crash.kind === 'shim' || crash.kind === 'command');
       // Of a group, the other is killed when one is hit, or has failed before it ran.
-      const isInGroup = /-g\d$/.test(id) && first === 'TASK_KILLED';
-      assert.ok(wasHit || isInGroup, `its end is its own: ${told} (${message})`);
+      const isInGroup = isIn('g', { id }) && first === 'TASK_KILLED';
+      const isDriven = isIn('d', { id }) && first === 'TASK_FAILED' && endsDriver(crash, before);
+      assert.ok(wasHit || isInGroup || isDriven, `its end is its own: ${told} (${message})`);
     }
   }
 
-  async #nothingIsLeft(): Promise<void> {
+  /** An executor on a driver stays until somebody ends it. */
+  #shutDown(tasks: readonly Planned[]): void {
+    const status = tasks.flatMap((one) => (isIn('d', one) ? this.#updates(one.id) : []))[0];
+    if (status?.agent_id === undefined) return;
+    const [, number = ''] = /^r(\d+)-/.exec(status.task_id.value) ?? [];
+    const executor_id = { value: driverExecutorOf(Number(number)) };
+    const shutdown = { executor_id, agent_id: status.agent_id };
+    this.#framework.call({ type: 'SHUTDOWN', shutdown });
+  }
+
+  async #nothingIsLeft(tasks: readonly Planned[]): Promise<void> {
     const containers = join(this.#home, 'run/containers');
     await eventually(
       'nothing is left of what has ended',
       async () => {
         if (this.#isAgentDead) this.#startAgent(undefined);
-        if (existsSync(containers) && readdirSync(containers).length > 0) return undefined;
+        if (existsSync(containers) && readdirSync(containers).length > 0) {
+          this.#shutDown(tasks);
+          return undefined;
+        }
         const shims = processes().filter(
           ({ line }) => line.includes('strata-shim') && line.includes(this.#home),
         );
@@ -300,6 +356,23 @@ export class CrashSuite {
     await stop(this.#agent, 'SIGKILL');
     await this.#machine.close();
   }
+}
+
+/** `g`: of the group; `d`: on a driver. */
+function isIn(letter: 'g' | 'd', { id }: Pick<Planned, 'id'>): boolean {
+  return new RegExp(`-${letter}\\d$`).test(id);
+}
+
+/**
+ * A driver that has not heard yet that it is registered, or registered again, ends itself with its agent; so
+ * Mesos' do (`ExecutorProcess::exited`). `before`: what was told of a task until then.
+ */
+function endsDriver(crash: Crash, before: readonly string[]): boolean {
+  return before.length === 0 || (crash.kind === 'agent-at' && crash.again !== undefined);
+}
+
+function driverExecutorOf(round: number): string {
+  return `r${round}-driver`;
 }
 
 function processes(): { readonly pid: number; readonly line: string }[] {

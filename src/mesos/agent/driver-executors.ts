@@ -22,7 +22,7 @@ export function isDriverMessage(name: string): name is DriverMessageName {
 
 export interface DriverPorts {
   readonly core: AgentCore;
-  readonly log: Log;
+  readonly log: Pick<Log, 'warn'>;
   /** Executors must prove who they are, which a driver cannot. */
   readonly wantsTokens: boolean;
   readonly nextConnection: () => ConnectionId;

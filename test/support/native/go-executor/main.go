@@ -41,19 +41,45 @@ func (player) Disconnected(exec.ExecutorDriver) { note("disconnected") }
 func (player) LaunchTask(driver exec.ExecutorDriver, task *mesos.TaskInfo) {
 	id, what := task.GetTaskId().GetValue(), string(task.GetData())
 	note("launch", id, what)
+	noteStart(id)
 	if what == "silent" {
 		return
 	}
 	say(driver, id, mesos.TaskState_TASK_RUNNING)
-	word, path, _ := strings.Cut(what, " ")
+	word, more, _ := strings.Cut(what, " ")
 	switch word {
 	case "finish":
 		say(driver, id, mesos.TaskState_TASK_FINISHED)
 	case "die":
 		os.Exit(7)
+	case "finish-after":
+		go finishAfter(driver, id, more)
 	case "await":
-		go finishWhen(driver, id, path)
+		go finishWhen(driver, id, more)
 	}
+}
+
+func finishAfter(driver exec.ExecutorDriver, id, milliseconds string) {
+	wait, err := time.ParseDuration(milliseconds + "ms")
+	if err != nil {
+		panic(err)
+	}
+	time.Sleep(wait)
+	say(driver, id, mesos.TaskState_TASK_FINISHED)
+}
+
+// In the file STARTS, which many executors share.
+func noteStart(id string) {
+	path, isNoted := os.LookupEnv("STARTS")
+	if !isNoted {
+		return
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		panic(err)
+	}
+	defer file.Close()
+	fmt.Fprintln(file, id)
 }
 
 // The test makes the file while nobody listens to what is said of it.
