@@ -185,7 +185,7 @@ export function matchesLabels(
   });
 }
 
-interface LabelSelectorObject {
+export interface LabelSelectorObject {
   readonly matchLabels?: Readonly<Record<string, string>>;
   readonly matchExpressions?: readonly {
     key: string;

@@ -7,7 +7,7 @@ import { numberOf } from '#kube/meta/quantity-number.ts';
 import type { ContainerPlace, PodPlace, StartRequest } from './runtime.ts';
 import type { CriMessage } from '#kube/cri/cri-client.ts';
 
-const namespaceModes = { pod: 0, container: 1, node: 2 } as const;
+const namespaceModes = { pod: 0, container: 1, node: 2, target: 3 } as const;
 const protocols: Readonly<Record<string, number>> = { TCP: 0, UDP: 1, SCTP: 2 };
 const cpuPeriodUs = 100_000;
 
@@ -160,7 +160,7 @@ export function oomScore(pod: Pod, container: Container, machineBytes: number): 
   return Math.min(999, Math.max(3, score));
 }
 
-function linuxConfig(pod: Pod, container: Container): CriMessage {
+function linuxConfig({ pod, container, targetId }: StartRequest): CriMessage {
   const { limits, requests } = container.resources ?? {};
   const cpuLimit = limits?.['cpu'];
   const cpu = requests?.['cpu'] ?? cpuLimit;
@@ -189,7 +189,10 @@ function linuxConfig(pod: Pod, container: Container): CriMessage {
       ...(memory === undefined ? {} : { memory_limit_in_bytes: numberOf(memory) }),
     },
     security_context: {
-      namespace_options: namespaceOptions(pod),
+      namespace_options: {
+        ...namespaceOptions(pod),
+        ...(targetId === undefined ? {} : { pid: namespaceModes.target, target_id: targetId }),
+      },
       privileged: isPrivileged,
       readonly_rootfs: security.readOnlyRootFilesystem === true,
       no_new_privs: security.allowPrivilegeEscalation === false,
@@ -215,7 +218,7 @@ export function containerConfig(
   imageRef: string,
   extraMounts: readonly CriMessage[],
 ): CriMessage {
-  const { container, pod } = request;
+  const { container } = request;
   return {
     metadata: { name: container.name, attempt: request.attempt },
     image: { image: imageRef, user_specified_image: container.image ?? '' },
@@ -237,7 +240,7 @@ export function containerConfig(
     stdin: container.stdin === true,
     stdin_once: container.stdinOnce === true,
     tty: container.tty === true,
-    linux: linuxConfig(pod, container),
+    linux: linuxConfig(request),
   };
 }
 

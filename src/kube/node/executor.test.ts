@@ -55,6 +55,7 @@ class Around implements AsyncDisposable {
         api: {
           configMap: async () => undefined,
           secret: async () => undefined,
+          trustBundles: async () => [],
           services: async () => [],
           token: async () => ({ token: '', expiresAt: 0 }),
           writeStatus: async (pod, status) => this.#writeStatus(pod, status),

@@ -48,6 +48,12 @@ export class KubeNodeApi implements NodeApi {
     return this.#find(`/api/v1/namespaces/${namespace}/secrets/${name}`);
   }
 
+  async trustBundles(): Promise<readonly KubeObject[]> {
+    const path = '/apis/certificates.k8s.io/v1/clustertrustbundles';
+    const list = await this.#find(path);
+    return (list?.['items'] ?? []) as readonly KubeObject[];
+  }
+
   async readPod(namespace: string, name: string): Promise<Pod | undefined> {
     return (await this.#find(podPath(namespace, name))) as Pod | undefined;
   }

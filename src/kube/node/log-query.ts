@@ -62,6 +62,7 @@ export function logAttempt(
   const shown = [
     ...status.containerStatuses,
     ...((status['initContainerStatuses'] ?? []) as PodStatus['containerStatuses']),
+    ...((status['ephemeralContainerStatuses'] ?? []) as PodStatus['containerStatuses']),
   ].find((each) => each.name === name);
   const { reason = 'ContainerCreating' } = (shown?.state['waiting'] ?? {}) as { reason?: string };
   const message = `container "${name}" in pod "${podName}" is waiting to start: ${reason}`;

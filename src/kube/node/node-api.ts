@@ -23,6 +23,8 @@ export interface TokenRequest {
 export interface NodeApi {
   configMap(namespace: string, name: string): Promise<KubeObject | undefined>;
   secret(namespace: string, name: string): Promise<KubeObject | undefined>;
+  /** All ClusterTrustBundles. */
+  trustBundles(): Promise<readonly KubeObject[]>;
   /** Of all namespaces, as last seen. */
   services(): Promise<readonly KubeObject[]>;
   token(request: TokenRequest): Promise<{ readonly token: string; readonly expiresAt: number }>;

@@ -1,7 +1,8 @@
 // What the node executor keeps on disk for each pod, beside the pod core's own state: the task it
 // was launched as, and the object as last seen. So a successor can go on without the API server.
-import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeMounted } from './memory-volumes.ts';
 import type { Pod } from './pod-spec.ts';
 
 export type TerminalState = 'TASK_FINISHED' | 'TASK_FAILED' | 'TASK_KILLED';
@@ -86,6 +87,6 @@ export class NodeState {
   }
 
   async remove(uid: string): Promise<void> {
-    await rm(this.podFolder(uid), { recursive: true, force: true });
+    await removeMounted(this.podFolder(uid));
   }
 }

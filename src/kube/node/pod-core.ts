@@ -1,6 +1,7 @@
 // Decides what happens in one pod: order of containers, restarts, probes, hooks, its end.
 // Pure and level-based: each input changes the state, then `#advance` does whatever is due.
 import { assert } from '#base/assert.ts';
+import { same } from '#base/same.ts';
 import { backoffLeftMs, doubled, retryInitialMs, retryMaxMs } from './backoff.ts';
 import * as one from './container-core.ts';
 import { isSidecar, podIdentity } from './pod-spec.ts';
@@ -14,15 +15,13 @@ import type { PodStatus } from './pod-state.ts';
 export class PodCore {
   #pod: Pod;
   readonly #state: PodState;
-  readonly #specs: ReadonlyMap<string, Container>;
+  #specs: ReadonlyMap<string, Container> = new Map();
   #effects: PodEffect[] = [];
 
   constructor(pod: Pod, kept: PodState | undefined, now: number) {
     this.#pod = pod;
-    this.#specs = new Map(
-      orderedContainers(pod.spec).map(([container]) => [container.name, container]),
-    );
     this.#state = kept === undefined ? freshState(pod, now) : resumed(kept);
+    this.#noteContainers();
     for (const container of this.#state.containers) {
       one.forgetHook(this.#context(container, now));
     }
@@ -46,8 +45,29 @@ export class PodCore {
   }
 
   setPod(pod: Pod, now: number): readonly PodEffect[] {
+    const before = this.#pod;
     this.#pod = pod;
+    this.#noteContainers();
+    // What a container lacked may be there now.
+    if (!same(wantedOf(before), wantedOf(pod))) this.#retryConfigurations(now);
     return this.handle({ kind: 'pod' }, now);
+  }
+
+  #retryConfigurations(now: number): void {
+    for (const { phase, retry } of this.#state.containers) {
+      const isMeant = phase.kind === 'waiting' && phase.reason === 'CreateContainerConfigError';
+      if (isMeant && retry !== undefined) retry.at = now;
+    }
+  }
+
+  /** Ephemeral ones come while the pod runs, and never go. */
+  #noteContainers(): void {
+    const known = new Set(this.#state.containers.map(({ name }) => name));
+    const ordered = orderedContainers(this.#pod.spec);
+    this.#specs = new Map(ordered.map(([container]) => [container.name, container]));
+    for (const [{ name }, role] of ordered) {
+      if (!known.has(name)) this.#state.containers.push(freshContainer(name, role));
+    }
   }
 
   handle(input: PodInput, now: number): readonly PodEffect[] {
@@ -195,6 +215,10 @@ export class PodCore {
     if (state.sandbox.kind === 'none') this.#prepare();
     if (state.sandbox.kind === 'retry' && state.sandbox.at <= now) this.#prepare();
     if (state.sandbox.kind !== 'ready') return;
+    for (const container of state.containers) {
+      const isNew = container.role === 'ephemeral' && one.lastRun(container) === undefined;
+      if (isNew) one.startContainer(this.#context(container, now));
+    }
     const failedInit = this.#advanceInit(now);
     if (failedInit || this.#isComplete()) {
       this.#end({ cause: 'completed', requestedAt: now, graceMs: one.podGraceMs(this.#pod.spec) });
@@ -229,7 +253,7 @@ export class PodCore {
   #advanceInit(now: number): boolean {
     const state = this.#state;
     for (const container of state.containers) {
-      if (container.role === 'app') continue;
+      if (container.role === 'app' || container.role === 'ephemeral') continue;
       if (container.role === 'sidecar') {
         one.startContainer(this.#context(container, now));
         const isUp = container.phase.kind === 'running' && container.phase.started;
@@ -329,6 +353,11 @@ export class PodCore {
   }
 }
 
+/** What of a pod others may change, so that a container is made otherwise; not its status. */
+function wantedOf({ metadata }: Pod): unknown {
+  return [metadata.generation, metadata.labels, metadata.annotations];
+}
+
 function containerTimes(container: ContainerState): number[] {
   const { phase } = container;
   if (phase.kind === 'waiting' || phase.kind === 'terminated') {
@@ -360,7 +389,13 @@ function orderedContainers(spec: PodSpec): readonly (readonly [Container, Role])
   const init = (spec.initContainers ?? []).map(
     (container) => [container, isSidecar(container) ? 'sidecar' : 'init'] as const,
   );
-  return [...init, ...spec.containers.map((container) => [container, 'app'] as const)];
+  const apps = spec.containers.map((container) => [container, 'app'] as const);
+  const ephemeral = spec.ephemeralContainers ?? [];
+  return [...init, ...apps, ...ephemeral.map((container) => [container, 'ephemeral'] as const)];
+}
+
+function freshContainer(name: string, role: Role): ContainerState {
+  return { name, role, attempt: -1, phase: { kind: 'waiting' } };
 }
 
 function freshState(pod: Pod, now: number): PodState {
@@ -369,12 +404,7 @@ function freshState(pod: Pod, now: number): PodState {
     startedAt: now,
     sandbox: { kind: 'none' },
     initialized: false,
-    containers: orderedContainers(pod.spec).map(([{ name }, role]) => ({
-      name,
-      role,
-      attempt: -1,
-      phase: { kind: 'waiting' },
-    })),
+    containers: orderedContainers(pod.spec).map(([{ name }, role]) => freshContainer(name, role)),
     conditions: {},
     ips: [],
   };

@@ -1,6 +1,7 @@
 // The parts of the Pod type that the node acts on, as narrow types over the plain API object.
 // Everything else in a pod passes through untouched.
 import type { KubeObject, ObjectMeta } from '#kube/meta/object.ts';
+import type { LabelSelectorObject } from '#kube/meta/selectors.ts';
 
 export interface KeyRef {
   readonly name?: string;
@@ -108,6 +109,8 @@ export interface Container {
     readonly preStop?: Handler;
     readonly stopSignal?: string;
   };
+  /** Of an ephemeral container: whose processes it sees. */
+  readonly targetContainerName?: string;
   readonly restartPolicy?: string;
   readonly restartPolicyRules?: readonly RestartRule[];
   readonly terminationMessagePath?: string;
@@ -147,6 +150,13 @@ export interface ProjectedSource {
   readonly serviceAccountToken?: {
     readonly audience?: string;
     readonly expirationSeconds?: number;
+    readonly path: string;
+  };
+  readonly clusterTrustBundle?: {
+    readonly name?: string;
+    readonly signerName?: string;
+    readonly labelSelector?: LabelSelectorObject;
+    readonly optional?: boolean;
     readonly path: string;
   };
 }
@@ -234,6 +244,12 @@ export function podIdentity(pod: { readonly metadata: ObjectMeta }): PodIdentity
 /** `name_namespace(uid)`, as the kubelet names a pod in messages. */
 export function podLabel({ namespace, name, uid }: PodIdentity): string {
   return `${name}_${namespace}(${uid})`;
+}
+
+/** Of all kinds, in the order in which they are named: init, ordinary, ephemeral. */
+export function allContainers({ spec }: Pod): readonly Container[] {
+  const { initContainers = [], containers, ephemeralContainers = [] } = spec;
+  return [...initContainers, ...containers, ...ephemeralContainers];
 }
 
 export function isSidecar(container: Container): boolean {

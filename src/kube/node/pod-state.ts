@@ -45,7 +45,8 @@ export type ContainerPhase =
   | Running
   | ({ kind: 'terminated' } & Terminated);
 
-export type Role = 'init' | 'sidecar' | 'app';
+/** `ephemeral`: added to a running pod to look into it, started once, never again. */
+export type Role = 'init' | 'sidecar' | 'app' | 'ephemeral';
 
 export interface ContainerState {
   readonly name: string;
@@ -199,7 +200,8 @@ export interface ContainerStatus {
   readonly containerID?: string | undefined;
   readonly restartCount: number;
   readonly ready: boolean;
-  readonly started: boolean;
+  /** Not told of ephemeral containers. */
+  readonly started?: boolean;
   readonly state: Readonly<Record<string, unknown>>;
   readonly lastState: Readonly<Record<string, unknown>>;
   readonly [field: string]: unknown;

@@ -27,6 +27,7 @@ export function buildStatus(pod: Pod, state: PodState, node: NodeAddresses): Pod
   };
   const init = (pod.spec.initContainers ?? []).map(statusOf);
   const apps = pod.spec.containers.map(statusOf);
+  const ephemeral = (pod.spec.ephemeralContainers ?? []).map(statusOf);
   const phase = phaseOf(state);
   const { hostIps } = node;
   return {
@@ -44,6 +45,7 @@ export function buildStatus(pod: Pod, state: PodState, node: NodeAddresses): Pod
       : { podIP: state.ips[0], podIPs: state.ips.map((ip) => ({ ip })) }),
     ...(init.length === 0 ? {} : { initContainerStatuses: init }),
     containerStatuses: apps,
+    ...(ephemeral.length === 0 ? {} : { ephemeralContainerStatuses: ephemeral }),
   };
 }
 
@@ -73,6 +75,7 @@ function containerStatus(
   const { phase } = own;
   const running = phase.kind === 'running' ? phase : undefined;
   const isUp = running !== undefined && running.postStart === 'done';
+  const isProbed = own.role === 'app' || own.role === 'sidecar';
   const isDone = own.role === 'init' && phase.kind === 'terminated' && phase.exitCode === 0;
   const id = running?.containerId ?? (phase.kind === 'terminated' ? phase.containerId : undefined);
   const shownId = id ?? own.last?.containerId;
@@ -82,8 +85,8 @@ function containerStatus(
     imageID: own.imageId ?? '',
     ...(shownId === undefined ? {} : { containerID: `${context.runtime}://${shownId}` }),
     restartCount: Math.max(0, own.attempt),
-    ready: isDone || (isUp && (own.role === 'init' ? false : running.ready)),
-    started: isUp && (own.role === 'init' ? false : running.started),
+    ready: isDone || (isUp && isProbed && running.ready),
+    ...(own.role === 'ephemeral' ? {} : { started: isUp && isProbed && running.started }),
     state: stateOf(own, context),
     lastState: lastStateOf(own, context.runtime),
   };
@@ -115,7 +118,7 @@ function stateOf(own: ContainerState, context: StatusContext): Record<string, un
 }
 
 function waitingReason({ state, isInit }: StatusContext): string {
-  const hasInit = state.containers.some(({ role }) => role !== 'app');
+  const hasInit = state.containers.some(({ role }) => role === 'init' || role === 'sidecar');
   return isInit || (hasInit && !state.initialized) ? 'PodInitializing' : 'ContainerCreating';
 }
 

@@ -1,6 +1,6 @@
 // The shell of one pod: feeds the pod core, stores its state before anything is done, performs what
 // it decides by way of a runtime, and reports.
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { present } from '#base/assert.ts';
 import { Fault, faultCode } from '#base/fault.ts';
@@ -9,7 +9,7 @@ import type { KubeObject } from '#kube/meta/object.ts';
 import { containerEnv, expand } from './container-env.ts';
 import type { NodeApi } from './node-api.ts';
 import { PodCore } from './pod-core.ts';
-import { podIdentity } from './pod-spec.ts';
+import { allContainers, podIdentity } from './pod-spec.ts';
 import type { Container, Pod } from './pod-spec.ts';
 import type { PodEffect, PodInput, PodState, PodStatus } from './pod-state.ts';
 import { probeOf } from './probe-core.ts';
@@ -17,6 +17,7 @@ import { runHandler } from './prober.ts';
 import type { ContainerPlace, RunningContainer, Runtime } from './runtime.ts';
 import { neededObjects } from './volume-files.ts';
 import type { FileSources } from './volume-files.ts';
+import { removeMounted } from './memory-volumes.ts';
 import { containerMounts, isRefreshed, mountVolumes, refreshVolumes } from './volumes.ts';
 
 export interface PodWorkerOptions {
@@ -120,11 +121,8 @@ export class PodWorker {
   }
 
   #container(name: string): Container {
-    const { initContainers = [], containers } = this.pod.spec;
-    return present(
-      [...initContainers, ...containers].find((each) => each.name === name),
-      `container "${name}"`,
-    );
+    const found = allContainers(this.pod).find((each) => each.name === name);
+    return present(found, `container "${name}"`);
   }
 
   async #adopt(): Promise<void> {
@@ -213,8 +211,9 @@ export class PodWorker {
   }
 
   #fieldPath(name: string): string {
-    const isInit = this.pod.spec.initContainers?.some((each) => each.name === name) === true;
-    return `spec.${isInit ? 'initContainers' : 'containers'}{${name}}`;
+    const lists = ['initContainers', 'ephemeralContainers'] as const;
+    const list = lists.find((each) => this.pod.spec[each]?.some((one) => one.name === name));
+    return `spec.${list ?? 'containers'}{${name}}`;
   }
 
   async #prepare(): Promise<void> {
@@ -255,6 +254,7 @@ export class PodWorker {
       podIps: this.#core.state.ips,
       capacity,
       tokens: withTokens ? await this.#issueTokens() : new Map(),
+      trustBundles: withTokens && needed.hasTrustBundles ? await api.trustBundles() : [],
     };
   }
 
@@ -321,6 +321,7 @@ export class PodWorker {
         command: words(container.command),
         args: words(container.args),
         pullSecrets: pullSecretsOf(pod, sources),
+        targetId: this.#runningId(container.targetContainerName),
         progress: (step) => {
           if (step.kind === 'image') this.input({ ...step, name });
           else if (step.kind === 'created') this.input({ kind: 'created', name });
@@ -332,6 +333,11 @@ export class PodWorker {
     } catch (error) {
       this.input({ kind: 'start-failed', name, ...startFailure(error) });
     }
+  }
+
+  #runningId(name: string | undefined): string | undefined {
+    const target = this.#core.state.containers.find((each) => each.name === name);
+    return target?.phase.kind === 'running' ? target.phase.containerId : undefined;
   }
 
   async #forgetOld(name: string, attempt: number): Promise<void> {
@@ -380,7 +386,7 @@ export class PodWorker {
     const { runtime, folder } = this.#options;
     try {
       await runtime.teardown({ pod: this.pod, folder });
-      await rm(join(folder, 'volumes'), { recursive: true, force: true });
+      await removeMounted(join(folder, 'volumes'));
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       const message = `error killing pod: ${why}`;

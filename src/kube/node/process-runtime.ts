@@ -20,7 +20,7 @@ import { attemptFolder, containerFolder, containerId, hostname } from './process
 import { inputPath, stateFolder, terminationPath } from './process-places.ts';
 import { dialIn } from './process-dial.ts';
 import { etcMounts, writeEtc } from './pod-etc.ts';
-import { podIdentity } from './pod-spec.ts';
+import { allContainers, podIdentity } from './pod-spec.ts';
 import type { Container, Pod } from './pod-spec.ts';
 import type { PodNetwork } from './pod-network.ts';
 import { numberOf } from '#kube/meta/quantity-number.ts';
@@ -272,7 +272,7 @@ export class ProcessRuntime implements port.Runtime {
 
   async teardown(place: port.PodPlace): Promise<void> {
     const { pod, folder } = place;
-    for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
+    for (const container of allContainers(pod)) {
       const names = await listAttempts(join(folder, 'containers', container.name));
       for (const attempt of names) {
         await this.#host.dispose(stateFolder({ pod, folder, container, attempt }));

@@ -32,6 +32,8 @@ export interface StartRequest extends ContainerPlace {
   readonly mounts: readonly Mount[];
   /** Secrets of the pod with credentials for registries. */
   readonly pullSecrets?: readonly KubeObject[];
+  /** The container whose processes an ephemeral one sees, if that runs. */
+  readonly targetId?: string | undefined;
   progress(step: StartProgress): void;
 }
 

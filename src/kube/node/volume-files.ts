@@ -1,8 +1,10 @@
 // What files a configMap, secret, downwardAPI or projected volume holds. Pure, given the objects.
-import { Fault } from '#base/fault.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { fieldValue, resourceValue, stringMap } from './container-env.ts';
 import type { EnvSources } from './container-env.ts';
+import { trustAnchors } from './trust-bundles.ts';
+import { volumeFault } from './volume-fault.ts';
+import { allContainers } from './pod-spec.ts';
 import type { DownwardItem, KeyToPath, Pod, ProjectedSource, Volume } from './pod-spec.ts';
 
 export interface VolumeFile {
@@ -15,21 +17,21 @@ export interface VolumeFile {
 export interface FileSources extends EnvSources {
   /** Issued beforehand for each serviceAccountToken source, by its path. */
   readonly tokens: ReadonlyMap<string, string>;
+  /** Those that the pod's volumes may mean. */
+  readonly trustBundles: readonly KubeObject[];
 }
 
 export interface NeededObjects {
   readonly configMaps: ReadonlySet<string>;
   readonly secrets: ReadonlySet<string>;
+  readonly hasTrustBundles: boolean;
 }
 
-export function volumeFault(message: string): Fault {
-  return new Fault({ code: 'volume' }, message);
-}
-
-/** Names of all ConfigMaps and Secrets that a pod's volumes and environments mention. */
+/** Names of all ConfigMaps and Secrets that a pod's volumes and environments mention, and what else they need. */
 export function neededObjects(pod: Pod): NeededObjects {
   const configMaps = new Set<string>();
   const secrets = new Set<string>();
+  let hasTrustBundles = false;
   const add = (set: Set<string>, name: string | undefined): void => {
     if (name !== undefined && name !== '') set.add(name);
   };
@@ -39,9 +41,10 @@ export function neededObjects(pod: Pod): NeededObjects {
     for (const source of volume.projected?.sources ?? []) {
       add(configMaps, source.configMap?.name);
       add(secrets, source.secret?.name);
+      hasTrustBundles ||= source.clusterTrustBundle !== undefined;
     }
   }
-  for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
+  for (const container of allContainers(pod)) {
     for (const source of container.envFrom ?? []) {
       add(configMaps, source.configMapRef?.name);
       add(secrets, source.secretRef?.name);
@@ -52,7 +55,7 @@ export function neededObjects(pod: Pod): NeededObjects {
     }
   }
   for (const { name } of pod.spec.imagePullSecrets ?? []) add(secrets, name);
-  return { configMaps, secrets };
+  return { configMaps, secrets, hasTrustBundles };
 }
 
 /** Undefined for volumes that are folders only. */
@@ -118,7 +121,13 @@ function projectedFiles(pod: Pod, source: ProjectedSource, context: FileContext)
     if (token === undefined) throw volumeFault(`no service account token for "${path}"`);
     return [{ path: checkedPath(path), bytes: new TextEncoder().encode(token), mode: 0o600 }];
   }
-  return [];
+  if (source.clusterTrustBundle !== undefined) {
+    const text = trustAnchors(source.clusterTrustBundle, sources.trustBundles);
+    const path = checkedPath(source.clusterTrustBundle.path);
+    return [{ path, bytes: new TextEncoder().encode(text), mode }];
+  }
+  const kind = Object.keys(source)[0] ?? 'unknown';
+  throw volumeFault(`projected volumes of ${kind} are not supported on this node`);
 }
 
 interface ObjectContext {

@@ -5,11 +5,14 @@
 import { chmod, chown, lstat, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { stat, symlink, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
+import { numberOf } from '#kube/meta/quantity-number.ts';
+import { canMount, mountMemory } from './memory-volumes.ts';
 import type { Container, Pod, Volume } from './pod-spec.ts';
 import type { Mount } from './runtime.ts';
-import { volumeFault, volumeFiles } from './volume-files.ts';
+import { subPathIn, subPathOf } from './sub-paths.ts';
+import { volumeFault } from './volume-fault.ts';
+import { volumeFiles } from './volume-files.ts';
 import type { FileSources, VolumeFile } from './volume-files.ts';
-import { expand } from './container-env.ts';
 
 export interface VolumeContext {
   readonly pod: Pod;
@@ -55,13 +58,40 @@ async function mountVolume(context: VolumeContext, volume: Volume): Promise<void
     await writeFiles(folder, files, context.pod.spec.securityContext?.fsGroup);
     return;
   }
-  if (volume.emptyDir !== undefined) {
-    await mkdir(folder, { recursive: true });
-    await chmod(folder, 0o777);
-    return;
-  }
+  if (volume.emptyDir !== undefined) return makeEmptyDir(context.pod, volume.emptyDir, folder);
   const kind = Object.keys(volume).find((key) => key !== 'name') ?? 'unknown';
   throw volumeFault(`volumes of type ${kind} are not supported on this node`);
+}
+
+/** Whoever the containers run as may write; with an fsGroup what they make belongs to it. */
+async function makeEmptyDir(
+  pod: Pod,
+  { medium, sizeLimit }: NonNullable<Volume['emptyDir']>,
+  folder: string,
+): Promise<void> {
+  if (medium === 'Memory' && canMount()) {
+    await mountMemory(folder, memoryLimit(pod, sizeLimit));
+  } else {
+    await mkdir(folder, { recursive: true });
+  }
+  const group = pod.spec.securityContext?.fsGroup;
+  if (group !== undefined && process.getuid?.() === 0) {
+    await chown(folder, 0, group);
+    await chmod(folder, 0o2777);
+  } else {
+    await chmod(folder, 0o777);
+  }
+}
+
+/** Bytes: the volume's own limit and what the containers may use together, the lesser; none without. */
+function memoryLimit({ spec }: Pod, sizeLimit: string | number | undefined): number | undefined {
+  const limits = spec.containers.map(({ resources }) => resources?.limits?.['memory']);
+  const ofPod = limits.every((limit) => limit !== undefined)
+    ? limits.reduce<number>((sum, limit) => sum + numberOf(limit), 0)
+    : Infinity;
+  const own = sizeLimit === undefined ? 0 : numberOf(sizeLimit);
+  const bytes = Math.floor(own > 0 ? Math.min(own, ofPod) : ofPod);
+  return Number.isFinite(bytes) && bytes > 0 ? bytes : undefined;
 }
 
 async function checkHostPath({ path, type = '' }: { path: string; type?: string }): Promise<void> {
@@ -147,14 +177,8 @@ export async function containerMounts(
     const volume = context.pod.spec.volumes?.find(({ name }) => name === mount.name);
     if (volume === undefined) throw volumeFault(`volume "${mount.name}" is not in the pod`);
     const base = volume.hostPath?.path ?? volumeFolder(context.folder, volume.name);
-    const below = mount.subPathExpr === undefined ? mount.subPath : expand(mount.subPathExpr, env);
-    const source = below === undefined || below === '' ? base : join(base, normalize(below));
-    if (source !== base && !source.startsWith(`${base}/`)) {
-      throw volumeFault(`subPath "${below}" leaves its volume`);
-    }
-    if (source !== base && (await stat(source).catch(() => undefined)) === undefined) {
-      await mkdir(source, { recursive: true });
-    }
+    const below = subPathOf(mount, env);
+    const source = below === '' ? base : await subPathIn(base, below);
     const isObject = isRefreshed(volume);
     mounts.push({
       source,

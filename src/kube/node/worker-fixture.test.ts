@@ -87,6 +87,7 @@ export class NodeFixture implements AsyncDisposable {
     return {
       configMap: async (namespace, name) => this.objects.get(`configmap/${namespace}/${name}`),
       secret: async (namespace, name) => this.objects.get(`secret/${namespace}/${name}`),
+      trustBundles: async () => [...this.objects.values()].filter(({ kind }) => kind === 'ClusterTrustBundle'),
       services: async () => [...this.objects.values()].filter(({ kind }) => kind === 'Service'),
       token: async ({ serviceAccount }) => ({
         token: `token-of-${serviceAccount}`,
