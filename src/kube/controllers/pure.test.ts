@@ -9,6 +9,7 @@ import { canonicalText } from './canonical-text.ts';
 import { scaledValue } from './intstr.ts';
 import { formatIndexes, parseIndexes } from './job/indexes.ts';
 import { judgeNode } from './daemonset/core.ts';
+import { annotationsFor, REVISION, revisionOf } from './deployment/sets.ts';
 import { rollingSizes } from './deployment/sizes.ts';
 import { evictionAt } from './nodelifecycle/core.ts';
 import { tolerates } from './node-match.ts';
@@ -251,4 +252,13 @@ test('rollingSizes() never plans below availability nor above the surge', () => 
       },
     ),
   );
+});
+
+test('revisions of sets are 64-bit numbers', () => {
+  const annotations = { [REVISION]: '3546343826724305832' };
+  const set = { apiVersion: 'apps/v1', kind: 'ReplicaSet', metadata: { annotations } };
+  const deployment = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: {} };
+  const next = revisionOf(set) + 1n;
+  assert.equal(annotationsFor(deployment, set, next)[REVISION], '3546343826724305833');
+  assert.equal(revisionOf({ ...set, metadata: { annotations: { [REVISION]: 'x' } } }), 0n);
 });

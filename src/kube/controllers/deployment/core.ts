@@ -70,7 +70,7 @@ function scalingEvent(about: KubeObject, message: string): Effect {
 }
 
 /** The deployment shows the revision of its new set. */
-function markRevision(deployment: KubeObject, revision: number): Effect[] {
+function markRevision(deployment: KubeObject, revision: bigint): Effect[] {
   if (deployment.metadata.annotations?.[REVISION] === String(revision)) return [];
   const patch = { metadata: { annotations: { [REVISION]: String(revision) } } };
   return [{ kind: 'patch', resource: deployments, object: deployment, type: 'merge', patch }];
@@ -80,9 +80,10 @@ function markRevision(deployment: KubeObject, revision: number): Effect[] {
 function ensureNewSet(sets: SetsOf, mayCreate: boolean, now: number): Plan {
   const { deployment, fresh, old } = sets;
   const conditions = conditionsOf(deployment);
-  const next = Math.max(0, ...old.map(revisionOf)) + 1;
+  const newest = old.map(revisionOf).reduce((most, each) => (each > most ? each : most), 0n);
+  const next = newest + 1n;
   if (fresh !== undefined) {
-    const revision = Math.max(revisionOf(fresh), next);
+    const revision = revisionOf(fresh) > next ? revisionOf(fresh) : next;
     const annotations = annotationsFor(deployment, fresh, revision);
     const minReadySeconds = deployment['spec'].minReadySeconds ?? 0;
     const isMarked =
@@ -117,6 +118,10 @@ function ensureNewSet(sets: SetsOf, mayCreate: boolean, now: number): Plan {
   return { effects, conditions: progressWord(deployment, word, now), fresh: made, maySize: false };
 }
 
+function byRevision(a: KubeObject, b: KubeObject): number {
+  return Number(revisionOf(a) > revisionOf(b)) - Number(revisionOf(a) < revisionOf(b));
+}
+
 function history({ deployment, old }: SetsOf): Effect[] {
   const limit = Number(deployment['spec'].revisionHistoryLimit ?? 10);
   const idle = old.filter(
@@ -126,7 +131,7 @@ function history({ deployment, old }: SetsOf): Effect[] {
       Number(set['status']?.observedGeneration ?? 0) >= (set.metadata.generation ?? 0) &&
       !isGoing(set),
   );
-  const oldest = idle.toSorted((a, b) => revisionOf(a) - revisionOf(b) || oldestFirst(a, b));
+  const oldest = idle.toSorted((a, b) => byRevision(a, b) || oldestFirst(a, b));
   return oldest
     .slice(0, Math.max(0, idle.length - limit))
     .map((object) => ({ kind: 'delete', resource: replicaSets, object }));

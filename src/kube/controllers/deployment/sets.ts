@@ -52,9 +52,10 @@ export function sum(sets: readonly KubeObject[], of: (set: KubeObject) => number
   return sets.reduce((total, set) => total + of(set), 0);
 }
 
-export function revisionOf(object: KubeObject): number {
-  const number = Number(object.metadata.annotations?.[REVISION] ?? 0);
-  return Number.isFinite(number) ? number : 0;
+/** A 64-bit number; 0 of what has none, or no number. */
+export function revisionOf(object: KubeObject): bigint {
+  const text = object.metadata.annotations?.[REVISION] ?? '';
+  return /^[+-]?\d+$/.test(text) ? BigInt(text.replace('+', '')) : 0n;
 }
 
 export function oldestFirst(a: KubeObject, b: KubeObject): number {
@@ -86,7 +87,7 @@ export function sizeAnnotations({ wanted, maxSurge }: Bounds): Record<string, st
 export function annotationsFor(
   deployment: KubeObject,
   set: KubeObject,
-  revision: number,
+  revision: bigint,
 ): Record<string, string> {
   const old = set.metadata.annotations ?? {};
   const next: Record<string, string> = { ...old };
@@ -97,7 +98,7 @@ export function annotationsFor(
   if (before < revision) {
     next[REVISION] = String(revision);
     // A template that comes back keeps the numbers it had.
-    if (before > 0) {
+    if (before > 0n) {
       const history = (old[HISTORY] ?? '').split(',').filter((one) => one !== '');
       next[HISTORY] = [...history, String(before)].join(',');
     }
@@ -107,7 +108,7 @@ export function annotationsFor(
 
 export function newSet(
   deployment: KubeObject,
-  of: { replicas: number; revision: number },
+  of: { replicas: number; revision: bigint },
 ): KubeObject {
   const { spec } = { spec: deployment['spec'] };
   const { name, namespace, annotations } = deployment.metadata;
