@@ -238,7 +238,9 @@ function strategicMerge(schema: Schema, current: Json, patch: Json): Json {
     if (!key.startsWith(ORDER)) continue;
     const name = key.slice(ORDER.length);
     if (patch[name] !== undefined || !Array.isArray(out[name])) continue;
-    out[name] = sortLike(fieldSchema(schema, name), out[name], order);
+    const list: readonly unknown[] = out[name];
+    if (!Array.isArray(order)) continue;
+    out[name] = inOrder(fieldSchema(schema, name), list, { order, before: list });
   }
   return out;
 }
@@ -255,7 +257,7 @@ function mergeField(schema: Schema, current: unknown, patch: unknown, order: unk
     return withoutDirectives(patch);
   const before = Array.isArray(current) ? current : [];
   const merged = mergeList(schema, before, patch);
-  return order === undefined ? merged : sortLike(schema, merged, order);
+  return inOrder(schema, merged, { order: Array.isArray(order) ? order : patch, before });
 }
 
 function mergeList(
@@ -286,16 +288,31 @@ function mergeList(
   return out;
 }
 
-/** Elements named in `order` come in that order; others keep their place relative to what is before. */
-function sortLike(schema: Schema, list: readonly unknown[], order: unknown): unknown[] {
-  if (!Array.isArray(order)) return [...list];
+/**
+ * The order of a merged list as upstream makes it (strategicpatch of apimachinery v0.37): elements that `order`
+ * names (the list of the patch, or its $setElementOrder) come in that order, the others as they were in
+ * `before`, and what is new comes before those that the patch does not name.
+ */
+function inOrder(
+  schema: Schema,
+  merged: readonly unknown[],
+  { order, before }: { readonly order: readonly unknown[]; readonly before: readonly unknown[] },
+): unknown[] {
   const key = schema.patchMergeKey;
   const id = (item: unknown): unknown => (key !== undefined && isObject(item) ? item[key] : item);
   const wanted = order.map(id);
-  const ranked = list.filter((item) => wanted.includes(id(item)));
-  ranked.sort((a, b) => wanted.indexOf(id(a)) - wanted.indexOf(id(b)));
-  let next = 0;
-  return list.map((item) => (wanted.includes(id(item)) ? ranked[next++] : item));
+  const known = before.map(id);
+  const named = merged.filter((item) => wanted.includes(id(item)));
+  named.sort((a, b) => wanted.indexOf(id(a)) - wanted.indexOf(id(b)));
+  const others = merged.filter((item) => !wanted.includes(id(item)));
+  others.sort((a, b) => known.indexOf(id(a)) - known.indexOf(id(b)));
+  const out: unknown[] = [];
+  while (named.length > 0 && others.length > 0) {
+    const [ours, theirs] = [known.indexOf(id(named[0])), known.indexOf(id(others[0]))];
+    const from = ours >= 0 && theirs >= 0 && theirs < ours ? others : named;
+    out.push(from.shift());
+  }
+  return [...out, ...named, ...others];
 }
 
 function withoutDirectives(value: unknown): unknown {
