@@ -3,7 +3,8 @@
 // `node tools/run-kube-conformance.ts BIN [--names FILE]`. BIN holds ginkgo, e2e.test and kubectl of
 // Kubernetes v1.37. The tests are those that the page lists, or those of FILE, one a line.
 // With `--kubeconfig FILE` they are run against the instance of a `strata up`, whose node runs pods as
-// processes, and the list is a section of its own.
+// processes, and the list is a section of its own. With `--images FILE` as well, a list of registries as
+// e2e.test takes it (KUBE_TEST_REPO_LIST), the node runs their images by a container runtime: another section.
 import { spawn, type SpawnOptions } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,6 +23,7 @@ import { MemoryStore } from '#store/memory-store.ts';
 const page = join(import.meta.dirname, '../docs/operating/conformance.md');
 const WITHOUT_PODS = '## Upstream end-to-end conformance, without a running pod';
 const WITH_PODS = '## Upstream end-to-end conformance, with pods of processes';
+const WITH_IMAGES = '## Upstream end-to-end conformance, with pods of images';
 const NODES = 3;
 const HEARTBEAT_MS = 10_000;
 
@@ -146,6 +148,19 @@ async function play(
   });
 }
 
+/** What each list was run against, and by which options. */
+const runs: Readonly<Record<string, readonly [against: string, options: string]>> = {
+  [WITHOUT_PODS]: [
+    'the API server and the controllers only, three nodes with nobody behind them',
+    '',
+  ],
+  [WITH_PODS]: ['`strata up`, one node that runs pods as processes', ' --kubeconfig FILE'],
+  [WITH_IMAGES]: [
+    '`strata up`, one node that runs images by containerd 1.6',
+    ' --kubeconfig FILE --images FILE',
+  ],
+};
+
 function write(heading: string, run: readonly Outcome[]): void {
   const isAgain = new Set(run.map(({ name }) => name));
   const outcomes = [...run, ...outcomesOfPage(heading).filter(({ name }) => !isAgain.has(name))];
@@ -158,11 +173,8 @@ function write(heading: string, run: readonly Outcome[]): void {
     .map(({ name, failure }) =>
       failure === undefined ? `- passed: ${name}` : `- failed: ${name} — ${failure}`,
     );
-  const [against, option] =
-    heading === WITH_PODS
-      ? ['`strata up`, one node that runs pods as processes', ' --kubeconfig FILE']
-      : ['the API server and the controllers only, three nodes with nobody behind them', ''];
-  const command = `\`node tools/run-kube-conformance.ts BIN${option}\``;
+  const [against = '', options = ''] = runs[heading] ?? [];
+  const command = `\`node tools/run-kube-conformance.ts BIN${options}\``;
   const intro = `${date}, e2e.test v1.37.2, ${against}: ${count}.\nWritten by ${command}.`;
   const after = behind === '' ? '' : `\n${behind}`;
   writeFileSync(page, `${before}${heading}\n${intro}\n\n${lines.join('\n')}\n${after}`);
@@ -175,12 +187,15 @@ const { values, positionals } = parseArgs({
     names: { type: 'string' },
     procs: { type: 'string', default: '4' },
     kubeconfig: { type: 'string' },
+    images: { type: 'string' },
     timeout: { type: 'string', default: '25m' },
   },
 });
 const [bin] = positionals;
 if (bin === undefined) throw new Error('Name the folder with ginkgo, e2e.test and kubectl');
-const heading = values.kubeconfig === undefined ? WITHOUT_PODS : WITH_PODS;
+const withPods = values.images === undefined ? WITH_PODS : WITH_IMAGES;
+const heading = values.kubeconfig === undefined ? WITHOUT_PODS : withPods;
+if (values.images !== undefined) process.env['KUBE_TEST_REPO_LIST'] = values.images;
 const names =
   values.names === undefined
     ? namesOfPage(heading)

@@ -28,8 +28,18 @@ const cases: readonly {
   readonly after: readonly string[];
 }[] = [
   { name: 'new', before: ['a', 'b'], patch: containers('c'), after: ['c', 'a', 'b'] },
-  { name: 'new and known', before: ['a', 'b'], patch: containers('b', 'c'), after: ['a', 'b', 'c'] },
-  { name: 'known ones turned', before: ['a', 'b', 'c'], patch: containers('c', 'a'), after: ['b', 'c', 'a'] },
+  {
+    name: 'new and known',
+    before: ['a', 'b'],
+    patch: containers('b', 'c'),
+    after: ['a', 'b', 'c'],
+  },
+  {
+    name: 'known ones turned',
+    before: ['a', 'b', 'c'],
+    patch: containers('c', 'a'),
+    after: ['b', 'c', 'a'],
+  },
   {
     name: 'deleted and new',
     before: ['a', 'b'],

@@ -50,7 +50,11 @@ test('an emptyDir of medium Memory is a tmpfs', { skip }, async () => {
 test('what is in memory stays over a start of the executor', { skip }, async () => {
   await using node = new NodeFixture({ privileged: true });
   const keeps = 'echo kept > /tmp/strata-test-v/f; trap "exit 0" TERM; while :; do sleep 0.1; done';
-  const pod = withVolume('kept', { emptyDir: { medium: 'Memory' } }, { command: ['sh', '-c', keeps] });
+  const pod = withVolume(
+    'kept',
+    { emptyDir: { medium: 'Memory' } },
+    { command: ['sh', '-c', keeps] },
+  );
   const worker = await node.run(pod);
   const file = join(worker.folder, 'volumes/v/f');
   await node.until(() => node.statusOf('kept')?.phase === 'Running');
@@ -141,7 +145,9 @@ test('an ephemeral container is started in a running pod, once', { skip }, async
   const look = { name: 'look', command: ['sh', '-c', 'echo seen; exit 3'] };
   worker.update({ ...pod, spec: { ...pod.spec, ephemeralContainers: [look] } });
   const shown = (): ContainerStatus | undefined =>
-    (node.statusOf('debugged')?.['ephemeralContainerStatuses'] as ContainerStatus[] | undefined)?.[0];
+    (
+      node.statusOf('debugged')?.['ephemeralContainerStatuses'] as ContainerStatus[] | undefined
+    )?.[0];
   await node.until(() => shown()?.state['terminated'] !== undefined);
   assert.equal(await node.logOf(worker, 'look'), 'seen\n');
   const { exitCode } = (shown()?.state['terminated'] ?? {}) as { readonly exitCode?: number };

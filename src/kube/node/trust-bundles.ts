@@ -20,7 +20,10 @@ export function trustAnchors(source: TrustBundleSource, bundles: readonly KubeOb
   return [...new Set(blocks)].map((block) => `${block}\n`).join('');
 }
 
-function isMeant({ name, signerName, labelSelector }: TrustBundleSource, bundle: KubeObject): boolean {
+function isMeant(
+  { name, signerName, labelSelector }: TrustBundleSource,
+  bundle: KubeObject,
+): boolean {
   if (name !== undefined) return bundle.metadata.name === name;
   const selector = labelSelectorFromObject(labelSelector);
   if (selector === undefined || bundle['spec']?.signerName !== signerName) return false;

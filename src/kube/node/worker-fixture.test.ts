@@ -87,7 +87,8 @@ export class NodeFixture implements AsyncDisposable {
     return {
       configMap: async (namespace, name) => this.objects.get(`configmap/${namespace}/${name}`),
       secret: async (namespace, name) => this.objects.get(`secret/${namespace}/${name}`),
-      trustBundles: async () => [...this.objects.values()].filter(({ kind }) => kind === 'ClusterTrustBundle'),
+      trustBundles: async () =>
+        [...this.objects.values()].filter(({ kind }) => kind === 'ClusterTrustBundle'),
       services: async () => [...this.objects.values()].filter(({ kind }) => kind === 'Service'),
       token: async ({ serviceAccount }) => ({
         token: `token-of-${serviceAccount}`,
