@@ -8,12 +8,14 @@ import { same } from '#base/same.ts';
 import { canonicalText } from './canonical-text.ts';
 import { scaledValue } from './intstr.ts';
 import { formatIndexes, parseIndexes } from './job/indexes.ts';
+import { matchedSuccessRule } from './job/success-policy.ts';
 import { judgeNode } from './daemonset/core.ts';
 import { annotationsFor, REVISION, revisionOf } from './deployment/sets.ts';
 import { rollingSizes } from './deployment/sizes.ts';
 import { evictionAt } from './nodelifecycle/core.ts';
 import { tolerates } from './node-match.ts';
 import { byDeletionOrder } from './pod-facts.ts';
+import { revisionOf as revisionOfPod } from './statefulset/pods.ts';
 import { templateHash } from './template-hash.ts';
 
 const at = (text: string): number => Date.parse(text);
@@ -261,4 +263,32 @@ test('revisions of sets are 64-bit numbers', () => {
   const next = revisionOf(set) + 1n;
   assert.equal(annotationsFor(deployment, set, next)[REVISION], '3546343826724305833');
   assert.equal(revisionOf({ ...set, metadata: { annotations: { [REVISION]: 'x' } } }), 0n);
+});
+
+const successRules: readonly [
+  rules: readonly object[],
+  completed: readonly number[],
+  want?: number,
+][] = [
+  [[{ succeededIndexes: '0-1' }], [0, 2]],
+  [[{ succeededIndexes: '0-1' }], [0, 1, 2], 0],
+  [[{ succeededIndexes: '0-9', succeededCount: 2 }], [3, 7], 0],
+  [[{ succeededIndexes: '4' }, { succeededCount: 2 }], [3, 7], 1],
+  [[{ succeededCount: 3 }], [3, 7]],
+  [[], [0, 1]],
+];
+for (const [rules, completed, want] of successRules) {
+  test(`a job with ${JSON.stringify(rules)} and ${completed.join()} done`, () => {
+    const spec = { completionMode: 'Indexed', successPolicy: { rules } };
+    const job = { apiVersion: 'batch/v1', kind: 'Job', metadata: {}, spec };
+    assert.equal(matchedSuccessRule(job, new Set(completed)), want);
+  });
+}
+
+test('pods of a StatefulSet are of a revision by its name, or by its hash alone as of old', () => {
+  const set = { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name: 'web' } };
+  for (const label of ['web-5f8c', '5f8c']) {
+    const metadata = { labels: { 'controller-revision-hash': label } };
+    assert.equal(revisionOfPod(set, { apiVersion: 'v1', kind: 'Pod', metadata }), 'web-5f8c');
+  }
 });

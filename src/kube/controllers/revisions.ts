@@ -8,14 +8,19 @@ import { claim, ownerReference } from './owners.ts';
 import { normalTemplate, templateHash } from './template-hash.ts';
 import { labelSelectorFromObject } from '#kube/meta/selectors.ts';
 
+/** Of pods: of a DaemonSet the hash of their revision, of a StatefulSet its name. */
 export const HASH_LABEL = 'controller-revision-hash';
+/** Of the revisions of a StatefulSet: their hash. Those of a DaemonSet have HASH_LABEL, too. */
+export const REVISION_HASH_LABEL = 'controller.kubernetes.io/hash';
 
 export interface RevisionInput {
   readonly owner: KubeObject;
   /** All revisions of its namespace that are its or nobody's. */
   readonly revisions: readonly KubeObject[];
-  /** Hashes that pods still carry: their revisions are kept. */
-  readonly hashesInUse: ReadonlySet<string>;
+  /** Which label of a revision has its hash. */
+  readonly hashLabel: string;
+  /** Whether pods still are of it: it is kept. */
+  readonly isInUse: (revision: KubeObject) => boolean;
   readonly collisionCount: number | undefined;
 }
 
@@ -37,7 +42,7 @@ function numberOf(revision: KubeObject): number {
 }
 
 export function planRevisions(input: RevisionInput): RevisionPlan {
-  const { owner, revisions, hashesInUse, collisionCount } = input;
+  const { owner, revisions, hashLabel } = input;
   const claimed = claim({
     owner,
     selector: labelSelectorFromObject(owner['spec'].selector) ?? [],
@@ -51,7 +56,7 @@ export function planRevisions(input: RevisionInput): RevisionPlan {
   const equal = mine.filter((one) => same(one['data'], data));
   let current = equal.at(-1);
   if (current === undefined) {
-    current = newRevision(owner, data, highest + 1, collisionCount);
+    current = newRevision(input, data, highest + 1);
     effects.push({
       kind: 'create',
       resource: controllerRevisions,
@@ -66,22 +71,21 @@ export function planRevisions(input: RevisionInput): RevisionPlan {
     current = { ...current, ...patch };
   }
   const name = current.metadata.name;
-  const hash = String(current.metadata.labels?.[HASH_LABEL] ?? '');
-  effects.push(...trimming(owner, mine, (one) => one.metadata.name === name, hashesInUse));
+  const hash = String(current.metadata.labels?.[hashLabel] ?? '');
+  effects.push(...trimming(input, mine, name));
   const others = mine.filter((one) => one.metadata.name !== name);
   return { current, hash, history: [...others, current], effects };
 }
 
 function newRevision(
-  owner: KubeObject,
+  { owner, hashLabel, collisionCount }: RevisionInput,
   data: unknown,
   revision: number,
-  collisionCount: number | undefined,
 ): KubeObject {
   const hash = templateHash(data, collisionCount);
   const { name, namespace, annotations = {} } = owner.metadata;
   const { 'kubectl.kubernetes.io/last-applied-configuration': _applied, ...kept } = annotations;
-  const labels = { ...owner['spec'].template.metadata?.labels, [HASH_LABEL]: hash };
+  const labels = { ...owner['spec'].template.metadata?.labels, [hashLabel]: hash };
   return {
     apiVersion: 'apps/v1',
     kind: 'ControllerRevision',
@@ -98,15 +102,12 @@ function newRevision(
 }
 
 function trimming(
-  owner: KubeObject,
+  { owner, isInUse }: RevisionInput,
   mine: readonly KubeObject[],
-  isCurrent: (revision: KubeObject) => boolean,
-  hashesInUse: ReadonlySet<string>,
+  current: string | undefined,
 ): Effect[] {
   const limit = Number(owner['spec'].revisionHistoryLimit ?? 10);
-  const idle = mine.filter(
-    (one) => !isCurrent(one) && !hashesInUse.has(one.metadata.labels?.[HASH_LABEL] ?? ''),
-  );
+  const idle = mine.filter((one) => one.metadata.name !== current && !isInUse(one));
   return idle
     .slice(0, Math.max(0, idle.length - limit))
     .map((object) => ({ kind: 'delete', resource: controllerRevisions, object }));

@@ -22,8 +22,7 @@ export function buildStatus(pod: Pod, state: PodState, node: NodeAddresses): Pod
   const runtime = node.runtimeName ?? 'process';
   const statusOf = (container: Container): ContainerStatus => {
     const found = state.containers.find(({ name }) => name === container.name);
-    const isInit = (pod.spec.initContainers ?? []).includes(container);
-    return containerStatus(container, present(found, container.name), { state, runtime, isInit });
+    return containerStatus(container, present(found, container.name), { state, runtime });
   };
   const init = (pod.spec.initContainers ?? []).map(statusOf);
   const apps = pod.spec.containers.map(statusOf);
@@ -64,7 +63,6 @@ function phaseOf(state: PodState): string {
 interface StatusContext {
   readonly state: PodState;
   readonly runtime: string;
-  readonly isInit: boolean;
 }
 
 function containerStatus(
@@ -96,12 +94,12 @@ function stateOf(own: ContainerState, context: StatusContext): Record<string, un
   const { phase } = own;
   switch (phase.kind) {
     case 'running':
-      if (phase.postStart !== 'done') return { waiting: { reason: 'ContainerCreating' } };
+      if (phase.postStart !== 'done') return { waiting: { reason: waitingReason(context) } };
       return { running: { startedAt: timeText(phase.startedAt) } };
     case 'terminated':
       return { terminated: terminatedOf(phase, context.runtime) };
     case 'starting':
-      return { waiting: { reason: 'ContainerCreating' } };
+      return { waiting: { reason: waitingReason(context) } };
     case 'waiting': {
       if (context.state.finalPhase !== undefined && own.last !== undefined) {
         return { terminated: terminatedOf(own.last, context.runtime) };
@@ -117,9 +115,10 @@ function stateOf(own: ContainerState, context: StatusContext): Record<string, un
   }
 }
 
-function waitingReason({ state, isInit }: StatusContext): string {
+/** As a kubelet has it: with init containers, of all until they have started. */
+function waitingReason({ state }: StatusContext): string {
   const hasInit = state.containers.some(({ role }) => role === 'init' || role === 'sidecar');
-  return isInit || (hasInit && !state.initialized) ? 'PodInitializing' : 'ContainerCreating';
+  return hasInit ? 'PodInitializing' : 'ContainerCreating';
 }
 
 function lastStateOf(own: ContainerState, runtime: string): Record<string, unknown> {

@@ -301,7 +301,8 @@ export function reconcileDaemonSet(snapshot: DaemonSetSnapshot, now: number): De
   const { hash, effects: history } = planRevisions({
     owner: set,
     revisions,
-    hashesInUse,
+    hashLabel: HASH_LABEL,
+    isInUse: (one) => hashesInUse.has(one.metadata.labels?.[HASH_LABEL] ?? ''),
     collisionCount,
   });
   const desired = nodes.filter((node) => judgeNode(set, node).shouldRun).length;

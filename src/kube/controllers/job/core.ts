@@ -27,6 +27,7 @@ import type { KubeObject } from '#kube/meta/object.ts';
 import { labelSelectorFromObject } from '#kube/meta/selectors.ts';
 import { formatIndexes, freeIndexes, INDEX_KEY, indexOf, parseIndexes } from './indexes.ts';
 import { policyVerdict } from './failure-policy.ts';
+import { matchedSuccessRule } from './success-policy.ts';
 
 export interface JobSnapshot {
   readonly job: KubeObject;
@@ -205,6 +206,11 @@ function judge(
       const message = 'Job has failed indexes';
       return { type: 'Failed', reason: 'FailedIndexes', message };
     }
+  }
+  const rule = matchedSuccessRule(job, count.completed);
+  if (rule !== undefined) {
+    const message = `Matched rules at index ${rule}`;
+    return { type: 'Complete', reason: 'SuccessPolicy', message };
   }
   return isComplete(job, pods, count)
     ? {

@@ -21,7 +21,7 @@ import {
   nextAvailableInMs,
   phaseOf,
 } from '#kube/controllers/pod-facts.ts';
-import { HASH_LABEL, planRevisions } from '#kube/controllers/revisions.ts';
+import { planRevisions, REVISION_HASH_LABEL } from '#kube/controllers/revisions.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { labelSelectorFromObject } from '#kube/meta/selectors.ts';
 import { atRevision, claimsFor, ordinalOf, podFor, revisionOf } from './pods.ts';
@@ -38,8 +38,8 @@ interface Context {
   readonly set: KubeObject;
   readonly current: KubeObject;
   readonly update: KubeObject;
-  readonly currentHash: string;
-  readonly updateHash: string;
+  readonly currentName: string;
+  readonly updateName: string;
   readonly start: number;
   readonly replicas: number;
   readonly minReadySeconds: number;
@@ -67,7 +67,6 @@ function announcement(set: KubeObject): Announcement {
 
 function creation(context: Context, ordinal: number, revision: KubeObject): Effect[] {
   const { set, hasClaim } = context;
-  const hash = String(revision.metadata.labels?.[HASH_LABEL] ?? '');
   const of = atRevision(set, revision);
   const claims = claimsFor(of, ordinal)
     .filter(({ metadata }) => !hasClaim(metadata.name ?? ''))
@@ -82,7 +81,7 @@ function creation(context: Context, ordinal: number, revision: KubeObject): Effe
     {
       kind: 'create',
       resource: podsResource,
-      object: podFor(of, ordinal, hash),
+      object: podFor(of, ordinal, revision.metadata.name ?? ''),
       isExpected: true,
       announce: announcement(set),
     },
@@ -120,10 +119,12 @@ function placesOf(context: Context, pods: readonly KubeObject[]): Places {
 
 /** In order: one step, then wait for it. At once: all of them. */
 function plan(context: Context, places: Places): Effect[] {
-  const { set, start, replicas, isOrdered, currentHash } = context;
+  const { set, start, replicas, isOrdered, currentName } = context;
   const { wanted, condemned } = places;
   const effects: Effect[] = [];
-  const atCurrent = [...wanted.values()].filter((pod) => revisionOf(pod) === currentHash).length;
+  const atCurrent = [...wanted.values()].filter(
+    (pod) => revisionOf(set, pod) === currentName,
+  ).length;
   const { currentReplicas } = set['status'] ?? {};
   const updatedFrom = start + Number(currentReplicas ?? atCurrent);
   for (let ordinal = start; ordinal < start + replicas; ordinal++) {
@@ -153,7 +154,7 @@ function plan(context: Context, places: Places): Effect[] {
 
 /** From the highest place down; never more away at a time than is allowed. */
 function rollout(context: Context, wanted: ReadonlyMap<number, KubeObject>): Effect[] {
-  const { set, start, replicas, updateHash } = context;
+  const { set, start, replicas, updateName } = context;
   const { type, rollingUpdate = {} } = set['spec'].updateStrategy ?? {};
   if (type === 'OnDelete') return [];
   const most = Math.max(1, scaledValue(rollingUpdate.maxUnavailable ?? 1, replicas, 'up'));
@@ -163,7 +164,7 @@ function rollout(context: Context, wanted: ReadonlyMap<number, KubeObject>): Eff
   const effects: Effect[] = [];
   for (let ordinal = start + replicas - 1; ordinal >= least; ordinal--) {
     const pod = wanted.get(ordinal);
-    if (pod === undefined || revisionOf(pod) === updateHash || isGoing(pod)) continue;
+    if (pod === undefined || revisionOf(set, pod) === updateName || isGoing(pod)) continue;
     const isDown = !isHealthy(pod, context);
     if (!isDown && away >= most) break;
     effects.push(removal(context, pod));
@@ -174,19 +175,21 @@ function rollout(context: Context, wanted: ReadonlyMap<number, KubeObject>): Eff
 }
 
 function statusOf(context: Context, pods: readonly KubeObject[]): Record<string, unknown> {
-  const { set, current, update, currentHash, updateHash, minReadySeconds, now, replicas } = context;
+  const { set, current, update, currentName, updateName, minReadySeconds, now, replicas } = context;
   const mine = pods.filter((pod) => ordinalOf(set, pod) >= 0);
   const made = mine.filter((pod) => !isPodOver(pod));
   const live = made.filter((pod) => !isGoing(pod));
   const ready = made.filter((pod) => phaseOf(pod) === 'Running' && isPodReady(pod));
   const available = ready.filter((pod) => isPodAvailable(pod, minReadySeconds, now));
-  const updated = live.filter((pod) => revisionOf(pod) === updateHash).length;
+  const updated = live.filter((pod) => revisionOf(set, pod) === updateName).length;
   const isDone =
     updated === replicas &&
     ready.length === replicas &&
     made.length === replicas &&
     set['spec'].updateStrategy?.type !== 'OnDelete';
-  const atCurrent = isDone ? updated : live.filter((pod) => revisionOf(pod) === currentHash).length;
+  const atCurrent = isDone
+    ? updated
+    : live.filter((pod) => revisionOf(set, pod) === currentName).length;
   const { collisionCount } = set['status'] ?? {};
   return {
     observedGeneration: set.metadata.generation ?? 0,
@@ -213,17 +216,22 @@ export function reconcileStatefulSet(snapshot: StatefulSetSnapshot, now: number)
   });
   if (isGoing(set)) return { effects: claimed.effects };
   const { collisionCount, currentRevision } = set['status'] ?? {};
-  const inUse = new Set(claimed.mine.map(revisionOf));
   const known = revisions.find(({ metadata }) => metadata.name === currentRevision);
-  if (known !== undefined) inUse.add(known.metadata.labels?.[HASH_LABEL] ?? '');
-  const planned = planRevisions({ owner: set, revisions, hashesInUse: inUse, collisionCount });
+  const inUse = new Set(claimed.mine.map((pod) => revisionOf(set, pod)));
+  const planned = planRevisions({
+    owner: set,
+    revisions,
+    hashLabel: REVISION_HASH_LABEL,
+    isInUse: (one) => one === known || inUse.has(one.metadata.name ?? ''),
+    collisionCount,
+  });
   const current = known ?? planned.current;
   const context: Context = {
     set,
     current,
     update: planned.current,
-    currentHash: String(current.metadata.labels?.[HASH_LABEL] ?? ''),
-    updateHash: planned.hash,
+    currentName: current.metadata.name ?? '',
+    updateName: planned.current.metadata.name ?? '',
     start: Number(set['spec'].ordinals?.start ?? 0),
     replicas: Number(set['spec'].replicas ?? 1),
     minReadySeconds: Number(set['spec'].minReadySeconds ?? 0),

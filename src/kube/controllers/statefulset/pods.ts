@@ -15,8 +15,11 @@ export function ordinalOf(set: KubeObject, pod: KubeObject): number {
   return /^\d+$/.test(rest) ? Number(rest) : -1;
 }
 
-export function revisionOf(pod: KubeObject): string {
-  return pod.metadata.labels?.[HASH_LABEL] ?? '';
+/** The name of its revision; pods that an earlier version of this program made have the hash alone. */
+export function revisionOf(set: KubeObject, pod: KubeObject): string {
+  const label = pod.metadata.labels?.[HASH_LABEL] ?? '';
+  const prefix = `${set.metadata.name}-`;
+  return label === '' || label.startsWith(prefix) ? label : prefix + label;
 }
 
 /** The set as it was at a revision. */
@@ -56,13 +59,13 @@ export function claimsFor(set: KubeObject, ordinal: number): KubeObject[] {
   }));
 }
 
-export function podFor(set: KubeObject, ordinal: number, hash: string): KubeObject {
+export function podFor(set: KubeObject, ordinal: number, revision: string): KubeObject {
   const name = `${set.metadata.name}-${ordinal}`;
   const pod = podFromTemplate({
     template: set['spec'].template,
     owner: set,
     name,
-    labels: { [NAME_LABEL]: name, [INDEX_LABEL]: String(ordinal), [HASH_LABEL]: hash },
+    labels: { [NAME_LABEL]: name, [INDEX_LABEL]: String(ordinal), [HASH_LABEL]: revision },
   });
   const spec = pod['spec'];
   spec.hostname = name;
