@@ -12,6 +12,7 @@ import { Http2Transport } from '#kube/client/http2-transport.ts';
 import { loadKubeconfig } from '#kube/client/kubeconfig.ts';
 import { RestClient } from '#kube/client/rest-client.ts';
 import type { Transport } from '#kube/client/transport.ts';
+import { TokenAuthority } from '#kube/apiserver/tokens.ts';
 import { startControllers } from '#kube/controllers/run.ts';
 import { startScheduler } from '#kube/framework/run.ts';
 import { nodeExecutorCommand } from '#kube/node/node-command.ts';
@@ -180,7 +181,11 @@ class Instance {
     const authority = await Authority.open(join(this.#folder, 'pki'), this.#env.clock.now());
     // Another API server trusts other certificates than the ones that are made here.
     const signer = this.#options.kubeconfig === undefined ? authority : undefined;
-    const options = { client, rootCa: authority.caCert, signer };
+    const tokens =
+      this.#options.kubeconfig === undefined
+        ? await TokenAuthority.open(join(this.#folder, 'pki'))
+        : undefined;
+    const options = { client, rootCa: authority.caCert, signer, tokens };
     const controllers = startControllers(options, this.#env);
     // Whoever reads that it is ready makes a pod next; the server may be another one, and its answers late.
     this.#usable = atMost(USABLE_MS_MAX, controllers.usable, this.#env.timers);

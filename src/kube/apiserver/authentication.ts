@@ -8,13 +8,9 @@ import type { AnonymousRule } from './authn/authentication-configuration.ts';
 import type { Authentication } from './access-flags.ts';
 import type { TokenSource } from './authn/token-source.ts';
 import { bootstrapUser, isBootstrapToken } from './bootstrap-tokens.ts';
-import {
-  CREDENTIAL_ID,
-  TokenRefusal,
-  type Lookup,
-  type TokenAuthority,
-  type VerifiedToken,
-} from './tokens.ts';
+import { newUse, type TokenUse } from './legacy-tokens.ts';
+import { TokenRefusal, type Lookup } from './token-refusal.ts';
+import { CREDENTIAL_ID, type TokenAuthority, type VerifiedToken } from './tokens.ts';
 import { anonymous, authenticated, type UserInfo } from './user.ts';
 
 function listOf(value: string | string[] | undefined): string[] {
@@ -92,6 +88,7 @@ function proxiedUser(
 type FindToken = (
   token: string,
   audiences: readonly string[] | undefined,
+  use: TokenUse,
 ) => Promise<VerifiedToken | undefined>;
 
 /** Tokens of a source that does not speak of audiences are for whoever serves this API. */
@@ -122,6 +119,7 @@ export class Authenticator {
   readonly #now: () => number;
   readonly #requestHeader: RequestHeaderTrust | undefined;
   readonly #onCertificate: ((endsMs: number) => void) | undefined;
+  readonly #onUse: ((use: TokenUse) => void) | undefined;
 
   constructor(options: {
     tokens: TokenAuthority;
@@ -131,7 +129,10 @@ export class Authenticator {
     authentication?: Authentication | undefined;
     /** Told of every request with a certificate, when that ends. */
     onCertificate?: ((endsMs: number) => void) | undefined;
+    /** Told of every use of a token of this server, of refused ones too. */
+    onUse?: ((use: TokenUse) => void) | undefined;
   }) {
+    this.#onUse = options.onUse;
     this.#onCertificate = options.onCertificate;
     if (options.authentication !== undefined) this.use(options.authentication);
     this.#requestHeader = options.requestHeader;
@@ -141,11 +142,15 @@ export class Authenticator {
   }
 
   /** Throws TokenRefusal with the reasons; undefined for what is no token that is known here. */
-  async token(token: string, audiences?: readonly string[]): Promise<VerifiedToken | undefined> {
+  async token(
+    token: string,
+    audiences?: readonly string[],
+    use = newUse(),
+  ): Promise<VerifiedToken | undefined> {
     const refusals: string[] = [];
     for (const find of [this.#ownToken, ...this.#sources.map(asVerified(this.#tokens.issuer))]) {
       try {
-        const found = await find(token, audiences);
+        const found = await find(token, audiences, use);
         if (found !== undefined) return found;
       } catch (error) {
         if (!(error instanceof TokenRefusal)) throw error;
@@ -156,10 +161,11 @@ export class Authenticator {
     throw new TokenRefusal(refusals.join(', '));
   }
 
-  readonly #ownToken: FindToken = async (token, audiences) => {
+  readonly #ownToken: FindToken = async (token, audiences, use) => {
     const now = this.#now();
     if (!isBootstrapToken(token)) {
-      return await this.#tokens.verify(token, { lookup: this.#lookup, now, audiences });
+      const context = { lookup: this.#lookup, now, audiences, use };
+      return await this.#tokens.verify(token, context).finally(() => this.#onUse?.(use));
     }
     const common = ownAudiences(this.#tokens.issuer, audiences);
     if (common === undefined) return undefined;
@@ -188,6 +194,7 @@ export class Authenticator {
       readonly url?: string | undefined;
     },
     socket: TLSSocket,
+    use = newUse(),
   ): Promise<UserInfo> {
     const { headers, rawHeaders, url = '/' } = request;
     const trust = this.#requestHeader;
@@ -205,7 +212,7 @@ export class Authenticator {
     const bearer =
       /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1] ?? websocketToken(headers);
     if (bearer === undefined) return this.#anonymousUser(url);
-    const found = await this.token(bearer).catch((error: unknown) => {
+    const found = await this.token(bearer, undefined, use).catch((error: unknown) => {
       if (error instanceof TokenRefusal) return undefined;
       throw error;
     });

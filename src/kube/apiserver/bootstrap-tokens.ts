@@ -1,7 +1,7 @@
 // Tokens with which nodes join: `<id>.<secret>`, kept as secrets of their own type in kube-system.
 import { timingSafeEqual } from 'node:crypto';
 import type { KubeObject } from '#kube/meta/object.ts';
-import type { Lookup } from './tokens.ts';
+import type { Lookup } from './token-refusal.ts';
 import { authenticated, type UserInfo } from './user.ts';
 
 const TYPE = 'bootstrap.kubernetes.io/token';

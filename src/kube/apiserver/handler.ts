@@ -57,6 +57,8 @@ import { writeOptions } from './request-options.ts';
 import { Resources, type WriteContext } from './resources.ts';
 import { RoleCache } from './role-cache.ts';
 import { timestamp } from './strategies.ts';
+import { newUse } from './legacy-tokens.ts';
+import { noteTokenUse, tellTokenUse } from './token-use.ts';
 import type { TokenAuthority } from './tokens.ts';
 import type { UserInfo } from './user.ts';
 import { Writes } from './writes.ts';
@@ -194,6 +196,7 @@ export class Handler {
       now: () => env.clock.now(),
       requestHeader: options.requestHeader,
       authentication: options.access?.authentication,
+      onUse: noteTokenUse(this, this.#server, env.log),
       onCertificate: (endsMs) => this.#server.certificate((endsMs - env.clock.now()) / 1_000),
     });
     const isSynced = (): boolean => this.#isLoaded;
@@ -410,18 +413,19 @@ export class Handler {
 
   /** Who asks, or as whom; from then on the request is written down. */
   async #identify(
-    exchange: Pick<Exchange, 'request' | 'audit' | 'headers'>,
+    exchange: Pick<Exchange, 'request' | 'audit' | 'headers' | 'warnings'>,
     info: RequestInfo,
     id: string,
   ): Promise<UserInfo> {
     const { request } = exchange;
     const socket = socketOf(request);
-    const audit = this.#options.audit;
+    const { audit } = this.#options;
     const origin = { id, remote: socket.remoteAddress };
     let real: UserInfo;
+    const use = newUse();
     try {
       real = await this.#internals.authentication(() =>
-        this.#authenticator.authenticate(request, socket),
+        this.#authenticator.authenticate(request, socket, use),
       );
       this.#server.authenticated(real.name);
     } catch (error) {
@@ -432,19 +436,19 @@ export class Handler {
       throw error;
     }
     exchange.audit = audit?.begin(request, accessOf(info, real), origin);
+    tellTokenUse(use, exchange);
     exchange.audit?.received();
     if (exchange.audit !== undefined) this.#server.audited();
-    const { headers } = exchange;
+    const { headers = {} } = exchange;
     exchange.headers = { ...headers, ...refusedHeaders };
     const wanted = wantedUser(request.rawHeaders);
     const authorize = (access: AccessRequest) => this.#authorizer.authorize(access);
     const acting =
       wanted === undefined ? undefined : await impersonate(authorize, accessOf(info, real), wanted);
-    exchange.headers = headers ?? {};
+    exchange.headers = headers;
     if (acting === undefined) return real;
-    const { user, constraint } = acting;
-    exchange.audit?.impersonated(user, constraint);
-    return user;
+    exchange.audit?.impersonated(acting.user, acting.constraint);
+    return acting.user;
   }
 
   /** Throws ApiError 403. A request without credentials is refused for what is not public. */
@@ -477,7 +481,7 @@ export class Handler {
     if (!isProxied(info))
       exchange.accepted = negotiateOrRefuse(exchange.request, offeredFor(resource, info.verb));
     if (isWarned) {
-      exchange.warnings = [resource.deprecation ?? ''];
+      exchange.warnings = [...(exchange.warnings ?? []), resource.deprecation ?? ''];
       this.#server.deprecated(info);
       if (exchange.audit !== undefined) exchange.audit.annotations['k8s.io/deprecated'] = 'true';
     }

@@ -8,7 +8,8 @@ import { rulesFor, type AccessRequest, type RoleSource } from './rbac.ts';
 import { kindAlone } from './kind-alone.ts';
 import type { DeleteOptions } from './deletion.ts';
 import type { Resources, WriteContext } from './resources.ts';
-import { TokenRefusal, type VerifiedToken } from './tokens.ts';
+import { TokenRefusal } from './token-refusal.ts';
+import type { VerifiedToken } from './tokens.ts';
 import { nodeNameOf, type UserInfo } from './user.ts';
 
 type Json = Record<string, unknown>;

@@ -10,6 +10,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   calculateJwkThumbprint,
+  decodeJwt,
   errors,
   exportJWK,
   jwtVerify,
@@ -17,6 +18,8 @@ import {
   type JWTPayload,
 } from 'jose';
 import type { KubeObject } from '#kube/meta/object.ts';
+import { checkLegacy, LEGACY_ISSUER, legacyClaims, type TokenUse } from './legacy-tokens.ts';
+import { TokenRefusal, type Lookup } from './token-refusal.ts';
 import { serviceAccountUser, type UserInfo } from './user.ts';
 
 const ISSUER = 'https://kubernetes.default.svc.cluster.local';
@@ -45,16 +48,13 @@ export interface VerifiedToken {
   readonly audiences: readonly string[];
 }
 
-/** A token of this server that is not valid; the message says why, as TokenReview tells it. */
-export class TokenRefusal extends Error {
-  override readonly name = 'TokenRefusal';
+interface VerifyContext {
+  readonly lookup: Lookup;
+  readonly now: number;
+  readonly audiences?: readonly string[] | undefined;
+  /** What the use of the token brings is put down here. */
+  readonly use: TokenUse;
 }
-
-export type Lookup = (
-  resource: string,
-  namespace: string | undefined,
-  name: string,
-) => Promise<KubeObject | undefined>;
 
 export class TokenAuthority {
   readonly #private: KeyObject;
@@ -119,18 +119,28 @@ export class TokenAuthority {
       .sign(this.#private);
   }
 
+  /** For a secret that holds it: it does not end. */
+  async issueLegacy(account: KubeObject, secret: string): Promise<string> {
+    return await new SignJWT(legacyClaims(account, secret))
+      .setProtectedHeader({ alg: 'ES256', kid: this.#keyId })
+      .sign(this.#private);
+  }
+
   /**
    * undefined for what is no token of this server; TokenRefusal for one that is not valid: too old, for
    * other audiences, or its account, pod, secret or node is gone.
    */
-  async verify(
-    token: string,
-    context: { lookup: Lookup; now: number; audiences?: readonly string[] | undefined },
-  ): Promise<VerifiedToken | undefined> {
-    const { lookup, now, audiences = [ISSUER] } = context;
+  async verify(token: string, context: VerifyContext): Promise<VerifiedToken | undefined> {
+    const { lookup, now, use, audiences = [ISSUER] } = context;
     const { payload, failure } = await this.#read(token, now);
     if (payload === undefined) return undefined;
-    const meant = [payload.aud ?? []].flat();
+    const isLegacy = payload.iss === LEGACY_ISSUER;
+    // One that says nothing of whom it is for is for this server.
+    const meant = isLegacy && payload.aud === undefined ? [ISSUER] : [payload.aud ?? []].flat();
+    if (isLegacy) {
+      use.annotations['authentication.k8s.io/legacy-token'] = payload.sub ?? '';
+      use.counts.push('legacy_tokens_total');
+    }
     const common = audiences.filter((one) => meant.includes(one));
     if (common.length === 0) {
       const list = (all: readonly string[]): string =>
@@ -140,10 +150,14 @@ export class TokenAuthority {
       );
     }
     if (failure !== undefined) throw new TokenRefusal(failure);
+    if (isLegacy) {
+      return { user: await checkLegacy(token, payload, { lookup, now, use }), audiences: common };
+    }
     const claim = payload['kubernetes.io'] as KubernetesClaim | undefined;
     if (claim === undefined) return undefined;
     const { namespace, serviceaccount } = claim;
     await checkReferences(claim, lookup, now);
+    use.counts.push('valid_tokens_total');
     const user = serviceAccountUser(namespace, serviceaccount.name, serviceaccount.uid ?? '');
     const extra = extraOf(claim, payload.jti);
     return { user: { ...user, extra }, audiences: common };
@@ -153,7 +167,8 @@ export class TokenAuthority {
     token: string,
     now: number,
   ): Promise<{ payload?: JWTPayload | undefined; failure?: string }> {
-    const options = { issuer: ISSUER, currentDate: new Date(now) };
+    const issuer = issuerOf(token) === LEGACY_ISSUER ? LEGACY_ISSUER : ISSUER;
+    const options = { issuer, currentDate: new Date(now) };
     try {
       return { payload: (await jwtVerify(token, this.#public, options)).payload };
     } catch (error) {
@@ -163,10 +178,25 @@ export class TokenAuthority {
       if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'nbf') {
         return { payload: error.payload, failure: 'service account token is not valid yet' };
       }
+      // It says that it is of this server: upstream tells what its library says then.
+      if (error instanceof errors.JWSSignatureVerificationFailed && isOwn(token)) {
+        throw new TokenRefusal('go-jose/go-jose: error in cryptographic primitive');
+      }
       return {};
     }
   }
 }
+
+/** By what it says of itself, which is believed only once the signature is looked at. */
+function issuerOf(token: string): string | undefined {
+  try {
+    return decodeJwt(token).iss;
+  } catch {
+    return undefined;
+  }
+}
+
+const isOwn = (token: string): boolean => [ISSUER, LEGACY_ISSUER].includes(issuerOf(token) ?? '');
 
 const quotedKinds: readonly (readonly ['pod' | 'secret' | 'node', string, string])[] = [
   ['secret', 'secrets', 'secret'],

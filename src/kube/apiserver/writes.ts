@@ -31,6 +31,8 @@ import { changeScale, scaleInfo, type ScaleChange } from './scale.ts';
 import { timestamp } from './strategies.ts';
 import { evict, evictionInfo, review } from './subresources.ts';
 import { requestToken, SECONDS_DEFAULT, tokenRequestInfo, withZeros } from './token-requests.ts';
+import { newUse } from './legacy-tokens.ts';
+import { tellTokenUse } from './token-use.ts';
 import type { TokenAuthority } from './tokens.ts';
 
 const patchTypes: Readonly<Record<string, PatchType>> = {
@@ -93,8 +95,12 @@ export class Writes {
     const services = {
       roles,
       authorizer: this.#options.authorizer,
-      authenticate: (token: string, audiences?: readonly string[]) =>
-        this.#options.authenticator.token(token, audiences),
+      authenticate: async (token: string, audiences?: readonly string[]) => {
+        const use = newUse();
+        const { authenticator } = this.#options;
+        const found = authenticator.token(token, audiences, use);
+        return await found.finally(() => tellTokenUse(use, exchange));
+      },
     };
     const body = this.#resources.decode(context, value, duplicates);
     const next: KubeObject = {

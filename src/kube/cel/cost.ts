@@ -1,9 +1,13 @@
 // What running an expression costs, in the units of cel-go: one for each name, field and call, more for
 // what walks over long values. A run that costs more than it may is cut off.
+import { measureOf, NO_MEASURE, runCost, type Measure } from './run-costs.ts';
+import { namespaces } from './namespaces.ts';
 
 /** Upstream's limits: of one expression, and of all the rules of one object or policy. */
 export const CALL_COST_MAX = 1_000_000;
 export const TOTAL_COST_MAX = 10_000_000;
+/** Of the match conditions of one webhook or policy. */
+export const CONDITIONS_COST_MAX = 2_500_000;
 
 export class CostExceeded extends Error {
   override readonly name = 'CostExceeded';
@@ -50,7 +54,7 @@ export function metered(most: number, run: () => unknown): Metered {
   }
 }
 
-const STRING_FACTOR = 0.1;
+const TEXT_FACTOR = 0.1;
 const LIST_COST = 10;
 const MAP_COST = 30;
 
@@ -75,79 +79,6 @@ export function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null && 'op' in value && 'meta' in value;
 }
 
-function sizeOf(value: unknown): number {
-  if (typeof value === 'string' || Array.isArray(value)) return value.length;
-  if (value instanceof Uint8Array) return value.length;
-  if (value instanceof Map || value instanceof Set) return value.size;
-  return 1;
-}
-
-/** Calls whose cost grows with what they are called on. */
-const walksText = new Set([
-  'contains',
-  'startsWith',
-  'endsWith',
-  'matches',
-  'find',
-  'findAll',
-  'replace',
-  'split',
-  'lowerAscii',
-  'upperAscii',
-  'indexOf',
-  'lastIndexOf',
-  'format',
-  'quantity',
-  'url',
-  'ip',
-  'cidr',
-  'semver',
-]);
-const walksList = new Set(['isSorted', 'sum', 'min', 'max', 'sort', 'distinct', 'join', 'flatten']);
-
-function ownCost(node: Node, result: unknown): number {
-  switch (node.op) {
-    case 'id':
-    case '.':
-    case '.?':
-    case '[]':
-    case '[?]':
-      return 1;
-    case 'list':
-      return LIST_COST;
-    case 'map':
-      return MAP_COST;
-    case 'accuPush':
-      return LIST_COST + 2;
-    case 'accuValue':
-    case 'accuInc':
-      return 1;
-    case 'call':
-    case 'rcall': {
-      const name = String((node.args as unknown[])[0]);
-      if (walksText.has(name)) return 1 + Math.ceil(sizeOf(result) * STRING_FACTOR);
-      return walksList.has(name) ? 1 + sizeOf(result) : 1;
-    }
-    case 'value':
-    case '?:':
-    case '&&':
-    case '||':
-    case 'comprehension':
-      return 0;
-    case '+':
-      return typeof result === 'string' ? 1 + Math.ceil(result.length * STRING_FACTOR) : 1;
-    default:
-      return 1;
-  }
-}
-
-/** Calls are charged for their receiver's or first argument's size: what they read. */
-function chargesInput(node: Node): boolean {
-  if (node.op !== 'call' && node.op !== 'rcall') return node.op === '==' || node.op === 'in';
-  const name = String((node.args as unknown[])[0]);
-  return walksText.has(name) || walksList.has(name);
-}
-
 function original(node: Node): Evaluate {
   const { alternate, macro } = node.meta;
   if (alternate !== undefined) {
@@ -159,7 +90,7 @@ function original(node: Node): Evaluate {
 }
 
 interface Cell {
-  size: number;
+  measure: Measure;
 }
 
 const counted = new WeakMap<Node, Cell>();
@@ -169,41 +100,115 @@ export function countNodes(value: unknown): void {
   if (Array.isArray(value)) {
     for (const one of value) countNodes(one);
   } else if (isNode(value)) countNode(value);
-  else if (typeof value === 'object' && value !== null && 'iterable' in value) {
-    const { iterable, init, step } = value as Record<string, unknown>;
-    for (const one of [iterable, init, step]) countNodes(one);
-  }
 }
 
-/** The cell holds how long the node's last value was, for what reads it. */
+/** A comprehension, as the interpreter makes it out of a macro. */
+interface Loop {
+  readonly init: Node;
+  readonly step: Node;
+}
+
+/**
+ * What upstream's loops do besides running their bodies: each time the accumulator is looked at, whether to go
+ * on, and joined with what the body said.
+ */
+const LOOP_COSTS: ReadonlyMap<unknown, number> = new Map<unknown, number>([
+  [true, 3],
+  [false, 4],
+]);
+
+function countLoop(alternate: Node | undefined): void {
+  if (alternate?.op !== 'comprehension') return;
+  const { init, step } = alternate.args as Loop;
+  countNode(step);
+  const cost = init.op === 'value' ? (LOOP_COSTS.get(init.args) ?? 0) : 0;
+  if (cost === 0) return;
+  const run = step.evaluate;
+  step.evaluate = (evaluator, node, context) => {
+    charge(cost);
+    return run(evaluator, node, context);
+  };
+}
+
+/** The cell holds how big the node's last value was, for what reads it. */
 function countNode(node: Node): Cell {
   const known = counted.get(node);
   if (known !== undefined) return known;
-  const cell: Cell = { size: 0 };
+  const cell: Cell = { measure: NO_MEASURE };
   counted.set(node, cell);
   countNodes(node.args);
+  countLoop(node.meta.alternate);
   const run = original(node);
-  const operands = chargesInput(node) ? operandsOf(node).map(countNode) : undefined;
+  const costOf = pricing(node);
   node.evaluate = (evaluator, own, context) => {
     const result = run(evaluator, own, context);
-    cell.size = sizeOf(result);
-    charge(operands === undefined ? ownCost(node, result) : readCost(node, operands));
+    cell.measure = measureOf(result);
+    charge(costOf(cell.measure));
     return result;
   };
   return cell;
 }
 
-function readCost(node: Node, operands: readonly Cell[]): number {
-  const size = operands.reduce((most, cell) => Math.max(most, cell.size), 0);
-  const isCall = node.op === 'call' || node.op === 'rcall';
-  const name = isCall ? String((node.args as unknown[])[0]) : node.op;
-  if (walksList.has(name) || name === 'in') return 1 + size;
-  return 1 + Math.ceil(size * STRING_FACTOR);
+const fixedCosts: Readonly<Record<string, number>> = {
+  id: 1,
+  '.': 1,
+  '.?': 1,
+  '[]': 1,
+  '[?]': 1,
+  list: LIST_COST,
+  map: MAP_COST,
+  // A list of one item is made, and put behind the accumulator.
+  accuPush: LIST_COST + 2,
+  accuValue: 1,
+  accuInc: 2,
+  value: 0,
+  '?:': 0,
+  '&&': 0,
+  '||': 0,
+  comprehension: 0,
+};
+
+function pricing(node: Node): (result: Measure) => number {
+  const fixed = fixedCosts[node.op];
+  if (fixed !== undefined) return () => fixed;
+  if (node.meta.alternate !== undefined || node.meta.macro !== undefined) {
+    const cost = macroCost(node);
+    return () => cost;
+  }
+  const { name, operands } = callOf(node);
+  const cells = operands.map(countNode);
+  if (name === '+') {
+    return (result) => (result.isText ? Math.ceil(result.size * TEXT_FACTOR) : 1);
+  }
+  return (result) =>
+    runCost(
+      name,
+      cells.map((one) => one.measure),
+      result,
+    );
 }
 
-function operandsOf(node: Node): readonly Node[] {
-  const args = node.args as unknown[];
-  if (node.op === 'call') return (args[1] as Node[]) ?? [];
-  if (node.op === 'rcall') return [args[1] as Node, ...((args[2] as Node[]) ?? [])];
-  return args.filter(isNode);
+/** Beyond its parts: the fields that has() goes through, the result of a loop. */
+function macroCost(node: Node): number {
+  const { macroHasProps } = (node.meta.macro ?? {}) as { macroHasProps?: readonly Node[] };
+  return macroHasProps === undefined ? 1 : Math.max(0, macroHasProps.length - 2);
+}
+
+interface Called {
+  readonly name: string;
+  readonly operands: readonly Node[];
+}
+
+function callOf(node: Node): Called {
+  const args = node.args as readonly unknown[];
+  if (node.op === 'call') {
+    return { name: String(args[0]), operands: (args[1] as readonly Node[] | undefined) ?? [] };
+  }
+  if (node.op !== 'rcall') {
+    return { name: node.op, operands: isNode(args) ? [args] : args.filter(isNode) };
+  }
+  const [name, receiver, operands] = args as [string, Node, readonly Node[] | undefined];
+  const isSpace = receiver.op === 'id' && namespaces.has(String(receiver.args));
+  if (isSpace) return { name: `${String(receiver.args)}.${name}`, operands: operands ?? [] };
+  return { name, operands: [receiver, ...(operands ?? [])] };
 }

@@ -1,6 +1,7 @@
 // An expression as cel-go sees it once its macros are expanded, each node with its type: what the estimator
 // of cost walks over. The interpreter expands macros in its own way, which costs another sum.
 import { isNode, type Node } from './cost.ts';
+import { namespaces } from './namespaces.ts';
 import {
   BOOL,
   DYN,
@@ -81,9 +82,6 @@ function call(name: string, args: readonly Tree[], type: StaticType, target?: Tr
     ? { kind: 'call', name, args, type }
     : { kind: 'call', name, args, type, target };
 }
-
-/** Names before a dot that are no values: `sets.contains(a, b)`. */
-const namespaces = new Set(['ip', 'sets', 'lists', 'strings', 'format', 'optional', 'jsonpatch']);
 
 const binaryNames: Readonly<Record<string, string>> = { in: '@in', '[]': '_[_]', '[?]': '_[?_]' };
 const truths = new Set(['==', '!=', '<', '<=', '>', '>=', '&&', '||', 'in']);

@@ -2,6 +2,7 @@
 // variables, sortBy, and what optional values are mapped by.
 import { Optional, type Environment } from '@marcbachmann/cel-js';
 import { CelFailure } from './addresses.ts';
+import { charge } from './cost.ts';
 import { celCompare } from './values.ts';
 
 /** What the interpreter gives to macros; its own declarations leave these open. */
@@ -41,6 +42,8 @@ interface Loop {
   readonly bodies: readonly Node[];
   readonly typeOf: (checker: Checker, types: readonly Type[], items: readonly Type[]) => Type;
   readonly result: (runs: Iterable<Run>) => unknown;
+  /** What going on to an item costs, besides the bodies: what upstream's loop does with its accumulator. */
+  readonly each: number;
 }
 
 interface Run {
@@ -94,6 +97,7 @@ function loopMacro(make: (parts: Parts) => Loop) {
         const entries = entriesOf(evaluator.run(parts.receiver, context));
         function* runs(): Generator<Run> {
           for (const [key, value] of entries) {
+            charge(loop.each);
             const values = loop.names.length === 1 ? [value] : [key, value];
             const body = (index: number): unknown => {
               let inner = context;
@@ -144,14 +148,14 @@ function pairs(args: readonly Node[]): { names: string[]; bodies: readonly Node[
 const bool = (checker: Checker): Type => checker.getType('bool');
 
 function registerTwoVariables(register: (signature: string, macro: unknown) => void): void {
-  const quantifier = (result: (runs: Iterable<Run>) => boolean) =>
-    loopMacro(({ args }) => ({ ...pairs(args), typeOf: bool, result }));
-  const all = quantifier((runs) => quantified(runs, false));
-  const exists = quantifier((runs) => quantified(runs, true));
+  const quantifier = (each: number, result: (runs: Iterable<Run>) => boolean) =>
+    loopMacro(({ args }) => ({ ...pairs(args), typeOf: bool, result, each }));
+  const all = quantifier(3, (runs) => quantified(runs, false));
+  const exists = quantifier(4, (runs) => quantified(runs, true));
   register('list.all(ast, ast, ast): bool', all);
   register('list.exists(ast, ast, ast): bool', exists);
-  register('list.existsOne(ast, ast, ast): bool', quantifier(countOne));
-  register('list.exists_one(ast, ast, ast): bool', quantifier(countOne));
+  register('list.existsOne(ast, ast, ast): bool', quantifier(2, countOne));
+  register('list.exists_one(ast, ast, ast): bool', quantifier(2, countOne));
   const wanted = (run: Run, isFiltered: boolean): boolean => !isFiltered || run.body(0) === true;
   for (const isFiltered of [false, true]) {
     const at = isFiltered ? 1 : 0;
@@ -159,6 +163,7 @@ function registerTwoVariables(register: (signature: string, macro: unknown) => v
     const list = loopMacro(({ args }) => ({
       ...pairs(args),
       typeOf: (checker, types) => checker.registry.getListType(types[at] ?? checker.getType('dyn')),
+      each: 12,
       result: (runs) => {
         const out: unknown[] = [];
         for (const run of runs) if (wanted(run, isFiltered)) out.push(run.body(at));
@@ -173,6 +178,7 @@ function registerTwoVariables(register: (signature: string, macro: unknown) => v
           key ?? checker.getType('dyn'),
           types[at] ?? checker.getType('dyn'),
         ),
+      each: 3,
       result: (runs) => {
         const out = new Map<unknown, unknown>();
         for (const run of runs) if (wanted(run, isFiltered)) out.set(run.key, run.body(at));
@@ -183,6 +189,7 @@ function registerTwoVariables(register: (signature: string, macro: unknown) => v
     const entry = loopMacro(({ args }) => ({
       ...pairs(args),
       typeOf: (checker, types) => types[at] ?? checker.getType('map'),
+      each: 3,
       result: (runs) => {
         const out = new Map<unknown, unknown>();
         for (const run of runs) {
@@ -253,6 +260,7 @@ export function registerMacros(env: Environment): void {
     typeOf: (checker, _types, [, value]) =>
       checker.registry.getListType(value ?? checker.getType('dyn')),
     result: sortedBy,
+    each: 12,
   }));
   register('list.sortBy(ast, ast): list<dyn>', sortBy);
   register('optional.optMap(ast, ast): dyn', optionalMacro(false));

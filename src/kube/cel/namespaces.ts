@@ -5,6 +5,17 @@ import type { Environment } from '@marcbachmann/cel-js';
 /** No function of ours waits for anything. */
 export const sync = { async: false } as const;
 
+/** All of them: no values, though they stand before a dot. */
+export const namespaces: ReadonlySet<string> = new Set([
+  'ip',
+  'sets',
+  'lists',
+  'strings',
+  'format',
+  'optional',
+  'jsonpatch',
+]);
+
 /** Makes the name known and returns the type that its functions are to be registered on. */
 export function namespaceFor(env: Environment, name: string): string {
   const type = `${name[0]?.toUpperCase() ?? ''}${name.slice(1)}Namespace`;

@@ -28,6 +28,12 @@ export interface ControllerServices {
   readonly rootCa: string;
   /** Whoever signs certificates for clients and nodes of the instance; absent: nobody here does. */
   readonly signer?: Pick<Authority, 'sign'> | undefined;
+  /** Makes tokens for secrets; absent: nobody here does. */
+  readonly tokens?: SecretTokens | undefined;
+}
+
+export interface SecretTokens {
+  issueLegacy(account: KubeObject, secret: string): Promise<string>;
 }
 
 export interface ControllerOptions {

@@ -14,7 +14,7 @@ import { deploymentController } from './deployment/controller.ts';
 import { disruptionController } from './disruption/controller.ts';
 import { endpointsController } from './endpoints/controller.ts';
 import { endpointSliceMirroringController } from './endpointslicemirroring/controller.ts';
-import type { Controller, ControllerServices } from './frame.ts';
+import type { Controller, ControllerServices, SecretTokens } from './frame.ts';
 import { garbageController } from './garbage/controller.ts';
 import { jobController } from './job/controller.ts';
 import { namespaceController } from './namespace/controller.ts';
@@ -25,6 +25,8 @@ import { replicationControllerController } from './replicationcontroller/control
 import { resourceQuotaController } from './resourcequota/controller.ts';
 import { rootCaController } from './rootca/controller.ts';
 import { serviceAccountController } from './serviceaccount/controller.ts';
+import { tokenCleaner } from './serviceaccounttokens/cleaner.ts';
+import { tokensController } from './serviceaccounttokens/controller.ts';
 import { serviceCidrController } from './servicecidrs/controller.ts';
 import { statefulSetController } from './statefulset/controller.ts';
 import { ttlAfterFinishedController } from './ttlafterfinished/controller.ts';
@@ -40,6 +42,8 @@ export interface ControllersOptions {
   readonly rootCa: string;
   /** Signs certificates of clients and nodes. */
   readonly signer?: Pick<Authority, 'sign'> | undefined;
+  /** Makes tokens for secrets. */
+  readonly tokens?: SecretTokens | undefined;
 }
 
 const makers: readonly ((services: ControllerServices) => Controller)[] = [
@@ -69,6 +73,8 @@ const makers: readonly ((services: ControllerServices) => Controller)[] = [
   serviceCidrController,
   addressRepairController,
   nodePortRepairController,
+  tokensController,
+  tokenCleaner,
 ];
 
 export interface RunningControllers {
@@ -81,9 +87,9 @@ export interface RunningControllers {
 
 /** The client stays the caller's to close. */
 export function startControllers(options: ControllersOptions, env: Env): RunningControllers {
-  const { client, rootCa, signer } = options;
+  const { client, rootCa, signer, tokens } = options;
   const informers = new InformerPool(client, env);
-  const services: ControllerServices = { client, informers, env, rootCa, signer };
+  const services: ControllerServices = { client, informers, env, rootCa, signer, tokens };
   const controllers = makers.map((make) => make(services));
   const accounts = informers.informer(serviceAccounts);
   const usable = new Promise<void>((done) => {

@@ -111,7 +111,8 @@ export class Expressions {
     );
   }
 
-  bind(input: Input): Bound {
+  /** `most`: what all of its runs together may cost. */
+  bind(input: Input, most = TOTAL_COST_MAX): Bound {
     const values: Record<string, unknown> = {
       object: objectValue(inVersion(input.request.object, input.matched)),
       oldObject: objectValue(inVersion(input.request.old, input.matched)),
@@ -134,7 +135,7 @@ export class Expressions {
         `composited variable ${JSON.stringify(name)} fails to evaluate: ${text}`,
       );
     });
-    return new Bound(values);
+    return new Bound(values, most);
   }
 }
 
@@ -163,10 +164,11 @@ export interface Input {
 /** The values of one request, and what may still be spent on it. */
 export class Bound {
   readonly #values: Readonly<Record<string, unknown>>;
-  #budget = TOTAL_COST_MAX;
+  #budget: number;
 
-  constructor(values: Readonly<Record<string, unknown>>) {
+  constructor(values: Readonly<Record<string, unknown>>, most: number) {
     this.#values = values;
+    this.#budget = most;
   }
 
   /** `error` in the words that policies use. */

@@ -10,6 +10,7 @@ import { ApiError } from '#kube/meta/status.ts';
 import { fieldSchema, isObject, merge, shapeErrors } from '#kube/meta/structured.ts';
 import { same } from '#base/same.ts';
 import type { ObjectCache } from '#kube/apiserver/object-cache.ts';
+import { CONDITIONS_COST_MAX } from '#kube/cel/cost.ts';
 import { Expressions, type Bound, type Compiled } from './expressions.ts';
 import { isExempt } from './matching.ts';
 import { ObjectValue } from './object-literals.ts';
@@ -190,7 +191,7 @@ function runMutations({ policy }: Invocation, input: Parameters<Expressions['bin
   const compiled = compileMutatingPolicy(policy);
   const conditions = conditionsHold(
     compiled.conditions.all,
-    compiled.conditions.expressions.bind(input),
+    compiled.conditions.expressions.bind(input, CONDITIONS_COST_MAX),
   );
   if (conditions.error !== undefined) throw new CelFailure(conditions.error);
   if (!conditions.holds) return;

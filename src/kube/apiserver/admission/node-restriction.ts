@@ -1,7 +1,7 @@
 // What a node may write: its own Node, lease and CSINode, what is about pods that are placed on it
 // (NodeRestriction of kubernetes v1.37). What it may ask for at all is the node authorizer's.
 import { cloneJson } from '#base/clone.ts';
-import { MIRROR_POD, isMirrorPod } from '#kube/apiserver/authz/pod-references.ts';
+import { MIRROR_POD, isMirrorPod } from '#kube/meta/pod-references.ts';
 import { nodeNameOf } from '#kube/apiserver/user.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { same } from '#base/same.ts';

@@ -1,6 +1,6 @@
 // Which objects of the API a pod cannot be without: mirror pods name none (HasAPIObjectReference of
 // kubernetes v1.37).
-import { podConfigMaps, podSecrets } from '#kube/apiserver/authz/pod-references.ts';
+import { podConfigMaps, podSecrets } from '#kube/meta/pod-references.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 
 type Json = Record<string, unknown>;

@@ -1,6 +1,6 @@
 // Requests of nodes for the certificates of pods: of a pod that runs there, as itself, for a signer that it
 // names (NodeRestriction of kubernetes v1.37).
-import { isMirrorPod } from '#kube/apiserver/authz/pod-references.ts';
+import { isMirrorPod } from '#kube/meta/pod-references.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { ApiError } from '#kube/meta/status.ts';
 import {

@@ -1,6 +1,6 @@
 // For whom a node may ask for tokens: audiences that the pod's volumes name, directly or by the driver of a
 // volume, and what a role allows beside (NodeRestriction of kubernetes v1.37).
-import { ephemeralClaimName } from '#kube/apiserver/authz/pod-references.ts';
+import { ephemeralClaimName } from '#kube/meta/pod-references.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import {
   forbiddenBy,

@@ -3,6 +3,7 @@
 import type { KubeObject } from '#kube/meta/object.ts';
 import { ApiError } from '#kube/meta/status.ts';
 import type { ObjectCache } from '#kube/apiserver/object-cache.ts';
+import { CONDITIONS_COST_MAX } from '#kube/cel/cost.ts';
 import { Expressions, type Bound, type Compiled } from './expressions.ts';
 import { isExempt } from './matching.ts';
 import {
@@ -221,7 +222,7 @@ export class ValidatingPolicies implements AdmissionPlugin {
           const input = { request, matched, namespace, params, services };
           const bound = {
             policy: compiled.expressions.bind(input),
-            conditions: compiled.conditions.expressions.bind(input),
+            conditions: compiled.conditions.expressions.bind(input, CONDITIONS_COST_MAX),
           };
           const found = evaluate(policy, compiled, bound);
           for (const failure of found) this.#act(policy, binding, failure, state);

@@ -1,5 +1,6 @@
 // Admission webhooks: who is asked, the reviews that are sent (AdmissionReview v1), and what their answers
 // do to the request.
+import { CONDITIONS_COST_MAX } from '#kube/cel/cost.ts';
 import { cloneJson } from '#base/clone.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { applyPatch } from '#kube/meta/patch.ts';
@@ -71,7 +72,8 @@ async function isAsked(
   if (matched === undefined || (webhook.matchConditions ?? []).length === 0) return matched;
   const { expressions, all } = conditionsOf(webhook);
   const namespace = await namespaceOf(request, services);
-  const bound = expressions.bind({ request, matched, namespace, params: undefined, services });
+  const input = { request, matched, namespace, params: undefined, services };
+  const bound = expressions.bind(input, CONDITIONS_COST_MAX);
   const { holds, error } = conditionsHold(all, bound);
   if (error !== undefined) {
     if (webhook.failurePolicy === 'Ignore') return undefined;

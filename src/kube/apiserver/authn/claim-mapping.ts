@@ -1,7 +1,8 @@
 // What the claims of a token make of its user: names of claims, or expressions over all of them, and rules
 // that claims and user have to keep (JWTAuthenticator of apiserver.config.k8s.io/v1).
 import { Fault } from '#base/fault.ts';
-import { CREDENTIAL_ID, TokenRefusal } from '#kube/apiserver/tokens.ts';
+import { TokenRefusal } from '#kube/apiserver/token-refusal.ts';
+import { CREDENTIAL_ID } from '#kube/apiserver/tokens.ts';
 import { authenticated, type UserInfo } from '#kube/apiserver/user.ts';
 import { baseEnvironment, compile, failureText, type Program } from '#kube/cel/program.ts';
 import { dynValue, jsonValue } from '#kube/cel/values.ts';

@@ -1,7 +1,7 @@
 // Tokens of OpenID Connect issuers: verified by the issuer's keys, then mapped to a user.
 import { decodeJwt, errors, jwtVerify } from 'jose';
 import type { Env } from '#env/env.ts';
-import { TokenRefusal } from '#kube/apiserver/tokens.ts';
+import { TokenRefusal } from '#kube/apiserver/token-refusal.ts';
 import { ClaimMapping, type Claims, type JwtRules } from './claim-mapping.ts';
 import { fetchText, IssuerKeys, type IssuerPlace } from './issuer-keys.ts';
 import type { TokenOwner, TokenSource } from './token-source.ts';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Env } from '#env/env.ts';
 import type { RemoteEndpoint } from '#kube/apiserver/kubeconfig-endpoint.ts';
 import { AnswerCache, ReviewWebhook } from '#kube/apiserver/review-webhook.ts';
-import { TokenRefusal } from '#kube/apiserver/tokens.ts';
+import { TokenRefusal } from '#kube/apiserver/token-refusal.ts';
 import { authenticated } from '#kube/apiserver/user.ts';
 import { WebhookFailure } from '#kube/apiserver/webhook-client.ts';
 import type { TokenOwner, TokenSource } from './token-source.ts';

@@ -8,7 +8,7 @@ import {
   podResourceClaims,
   podSecrets,
   volumeSecrets,
-} from './pod-references.ts';
+} from '#kube/meta/pod-references.ts';
 
 /** Resources that a node may have a way to. */
 export type Related =

@@ -32,6 +32,16 @@ export function buildInfo(version: Labels): Labels {
 export const authorizationResult = (kind: 'allow' | 'deny' | 'none'): string =>
   ({ allow: 'allowed', deny: 'denied', none: 'no-opinion' })[kind];
 
+/** No token is taken after its end, whatever its client was told: none is stale. */
+const tokenCounters = [
+  'legacy_tokens_total',
+  'legacy_auto_token_uses_total',
+  'legacy_manual_token_uses_total',
+  'invalid_legacy_auto_token_uses_total',
+  'stale_tokens_total',
+  'valid_tokens_total',
+] as const;
+
 export class ServerMetrics {
   readonly #counters = new Map<string, Map<string, number>>();
   readonly #certificates = new Histogram(
@@ -52,6 +62,9 @@ export class ServerMetrics {
       'tls_handshake_errors_total',
     ];
     for (const name of names) this.#counters.set(`apiserver_${name}`, new Map([['', 0]]));
+    for (const name of tokenCounters) {
+      this.#counters.set(`serviceaccount_${name}`, new Map([['', 0]]));
+    }
   }
 
   #count(name: string, labels: Labels): void {
@@ -77,6 +90,11 @@ export class ServerMetrics {
 
   authorized(kind: 'allow' | 'deny' | 'none'): void {
     this.#count('authorization_attempts_total', { result: authorizationResult(kind) });
+  }
+
+  /** A token of a service account. */
+  tokenUsed(name: (typeof tokenCounters)[number]): void {
+    this.#count(`serviceaccount_${name}`, {});
   }
 
   audited(): void {
