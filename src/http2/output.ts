@@ -1,6 +1,6 @@
 // What goes out on a connection within one turn of the event loop becomes one write: frames of all its streams,
 // shared bytes copied once each, in as large pieces as the windows of the other side allow.
-import { FRAME_HEADER_BYTES, writeFrameHeader } from './frames.ts';
+import { FRAME_HEADER_BYTES, frameTypes, writeFrameHeader } from './frames.ts';
 
 /** What is longer has a buffer of its own. */
 export const BLOCK_BYTES = 192 * 1024;
@@ -25,11 +25,18 @@ export function giveBack({ buffer, byteOffset }: Buffer): void {
   if (blocks.length < BLOCKS_KEPT) blocks.push(Buffer.from(buffer as ArrayBuffer));
 }
 
+/** These are whole frames. */
+const WHOLE = -1;
+/** Of a run of streams: from one place among them to before another, instead of flags and stream. */
+const SHARED = -2;
+
 /** Frames that wait to be written; filled, then taken as one buffer. */
 export class FrameBatch {
   readonly #payloads: Buffer[] = [];
-  /** For each payload: type, flags, stream, where it begins and ends. -1: these are whole frames. */
+  /** For each payload: type, flags, stream, where it begins and ends; or one of those below. */
   readonly #facts: number[] = [];
+  /** Streams that are sent the same payload, one run of them after the other. */
+  readonly #ids: number[] = [];
   #size = 0;
 
   get size(): number {
@@ -38,8 +45,22 @@ export class FrameBatch {
 
   addWhole(frames: Buffer): void {
     this.#payloads.push(frames);
-    this.#facts.push(-1, 0, 0, 0, frames.length);
+    this.#facts.push(WHOLE, 0, 0, 0, frames.length);
     this.#size += frames.length;
+  }
+
+  /** A frame of data with all of the payload; of streams that get the same one in turn, little more is noted. */
+  addShared(streamId: number, payload: Buffer): void {
+    const facts = this.#facts;
+    const last = facts.length - 5;
+    if (this.#payloads.at(-1) === payload && facts[last] === SHARED) {
+      (facts[last + 2] as number) += 1;
+    } else {
+      this.#payloads.push(payload);
+      facts.push(SHARED, this.#ids.length, this.#ids.length + 1, 0, payload.length);
+    }
+    this.#ids.push(streamId);
+    this.#size += FRAME_HEADER_BYTES + payload.length;
   }
 
   add(
@@ -64,6 +85,10 @@ export class FrameBatch {
       const type = facts[fact] as number;
       const from = facts[fact + 3] as number;
       const to = facts[fact + 4] as number;
+      if (type === SHARED) {
+        at = this.#putShared(bytes, at, payload, fact);
+        continue;
+      }
       if (type >= 0) {
         const [flags, streamId] = [facts[fact + 1] as number, facts[fact + 2] as number];
         writeFrameHeader(bytes, at, { length: to - from, type, flags, streamId });
@@ -76,7 +101,21 @@ export class FrameBatch {
     }
     this.#payloads.length = 0;
     this.#facts.length = 0;
+    this.#ids.length = 0;
     this.#size = 0;
     return bytes;
+  }
+
+  #putShared(bytes: Buffer, from: number, payload: Buffer, fact: number): number {
+    const end = this.#facts[fact + 2] as number;
+    const { length } = payload;
+    let at = from;
+    for (let index = this.#facts[fact + 1] as number; index < end; index += 1) {
+      const streamId = this.#ids[index] as number;
+      writeFrameHeader(bytes, at, { length, type: frameTypes.data, flags: 0, streamId });
+      bytes.set(payload, at + FRAME_HEADER_BYTES);
+      at += FRAME_HEADER_BYTES + length;
+    }
+    return at;
   }
 }

@@ -23,6 +23,8 @@ export interface StreamOwner {
   readonly socket: TLSSocket;
   /** It has something to send. */
   ready(stream: ServerStream): void;
+  /** The bytes are a frame of the stream in the next write. False: not now; they have to wait with the stream. */
+  share(streamId: number, bytes: Buffer): boolean;
   /** The other side may send so many bytes more, on the stream and on the connection. */
   credit(stream: ServerStream, bytes: number): void;
   reset(stream: ServerStream, code: number): void;
@@ -140,6 +142,20 @@ export class ServerStream implements StreamPort {
     if (this.#isOver || bytes.length === 0) return;
     this.#sharedBytes += bytes.length;
     this.#send(bytes, undefined);
+  }
+
+  sendAtOnce(bytes: Buffer): boolean {
+    // What waits in the response waits behind data of this stream.
+    const isIdle = this.#data === undefined && this.#head === undefined && !this.#isOver;
+    if (
+      !isIdle ||
+      this.#onEnded !== undefined ||
+      bytes.length > this.#sendWindow ||
+      !this.#owner.share(this.id, bytes)
+    )
+      return false;
+    this.#sendWindow -= bytes.length;
+    return true;
   }
 
   get sharedBytes(): number {

@@ -113,6 +113,17 @@ export class ServerSession implements StreamOwner, FrameHandler {
     this.#schedule();
   }
 
+  share(streamId: number, bytes: Buffer): boolean {
+    const { length } = bytes;
+    if (this.#ready.length > 0 || length > this.#sendWindow || length > FRAME_BYTES_DEFAULT)
+      return false;
+    if (!this.#mayWrite || (this.#batch.size >= WRITE_BYTES_MAX && !this.#write())) return false;
+    this.#sendWindow -= length;
+    this.#batch.addShared(streamId, bytes);
+    this.#schedule();
+    return true;
+  }
+
   credit(stream: ServerStream, bytes: number): void {
     this.#widen(stream.id, bytes);
     this.#creditConnection(bytes);

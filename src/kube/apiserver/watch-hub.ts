@@ -226,7 +226,8 @@ export class WatchHub {
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
-      const channels = [...this.#dirty];
+      // Those first who are many: the few (controllers of this process do their work at once) are a moment later.
+      const channels = [...this.#dirty].sort((a, b) => b.size - a.size);
       this.#dirty.clear();
       for (const one of channels) one.flush();
     });

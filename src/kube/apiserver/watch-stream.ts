@@ -35,6 +35,8 @@ export class WatchStream implements Receiver {
   readonly #selection: Selection;
   readonly #timers = new Set<Timer>();
   #channel: Channel | undefined;
+  /** Where most events go, when nothing is in their way. */
+  #direct: Http2Response['direct'];
   #leave: () => void = () => {};
   #isOver = false;
   /** The state at the beginning may be more than the backlog; it does not count against the client. */
@@ -101,8 +103,9 @@ export class WatchStream implements Receiver {
   }
 
   write(bytes: Buffer): void {
+    if (this.#isOver || this.#direct?.sendAtOnce(bytes) === true) return;
     const { response } = this.#options;
-    if (this.#isOver || response.destroyed) return;
+    if (response.destroyed) return;
     if (response instanceof Http2Response) response.writeShared(bytes);
     else response.write(bytes);
     this.#checkBacklog();
@@ -166,6 +169,8 @@ export class WatchStream implements Receiver {
     const { channel, leave } = this.#hub.join({ info, namespace, selection, form }, this);
     this.#channel = channel;
     this.#leave = leave;
+    const { response } = this.#options;
+    if (response instanceof Http2Response) this.#direct = response.direct;
   }
 
   /** What needs a webhook to be read is not shared with other watchers: each event waits for its answer. */
