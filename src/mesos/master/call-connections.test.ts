@@ -259,7 +259,7 @@ test('calls that wait for their turn are answered in order, before what comes be
   let turns = 0;
   let isBusy = true;
   // Long work of others, until all has come.
-  lean.portions.add(() => (turns += 1) > 0 && isBusy);
+  lean.portions.add('call', () => (turns += 1) > 0 && isBusy);
   const health = 'GET /health HTTP/1.1\r\n\r\n';
   const calls = [call('REVIVE'), bad, call('SUPPRESS'), Buffer.from(health), call('REVIVE')];
   const bytes = Buffer.concat(calls);

@@ -113,7 +113,7 @@ export class CallConnections {
       }
       // Not read until then: what one connection has waiting is what came in one piece.
       socket.pause();
-      portions.add(() => {
+      portions.add('call', () => {
         this.#answerWaiting(reader);
         if (waiting.length > 0) return true;
         flush(reader);

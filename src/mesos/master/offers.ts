@@ -8,12 +8,12 @@ import { hasCapability } from './roles.ts';
 import type { MasterState } from './state.ts';
 import type { AgentRecord, FrameworkRecord, OfferRecord } from './types.ts';
 
-/** Agents offered in one portion, those looked at, and offers sent in one: a millisecond or two. */
-const AGENTS_MAX = 64;
+/** Agents offered in one portion, those looked at, and offers sent in one: two or three milliseconds. */
+const AGENTS_MAX = 128;
 const AGENTS_SEEN_MAX = 1_024;
-const OFFERS_MAX = 128;
+const OFFERS_MAX = 256;
 /** So many for one framework are told before the run is over; answered together, they are no long work. */
-const EVENT_OFFERS_MAX = 128;
+const EVENT_OFFERS_MAX = 256;
 /** Offers gathered before they are told, however long the run still takes. */
 const GATHERED_MAX = 4_096;
 const ROLES_KEPT_MAX = 10_000;

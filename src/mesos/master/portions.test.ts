@@ -1,7 +1,7 @@
 // Long work leaves room for whatever comes between its portions.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Portions } from './portions.ts';
+import { Portions, type Kind } from './portions.ts';
 
 const turn = (): Promise<void> => new Promise((done) => setImmediate(done));
 
@@ -10,9 +10,9 @@ function setUp() {
   const portions = new Portions(() => clock.ms);
   const seen: string[] = [];
   /** So many portions of a millisecond each. */
-  const work = (name: string, count: number): void => {
+  const work = (name: string, count: number, kind: Kind = 'call'): void => {
     let left = count;
-    portions.add(() => {
+    portions.add(kind, () => {
       clock.ms += 1;
       seen.push(name);
       left -= 1;
@@ -46,6 +46,20 @@ test('Portions does less in a turn for a while after somebody asked', async () =
   assert.equal(await done(), 'a');
   clock.ms += 100;
   assert.equal(await done(), 'aaa');
+});
+
+test('Portions gives a run every other portion, however many calls wait', async () => {
+  const { work, done, portions } = setUp();
+  for (const name of 'abcd') work(name, 1);
+  work('R', 4, 'run');
+  assert.equal(await done(), 'RaR');
+  portions.hurry();
+  assert.equal(await done(), 'b');
+  assert.equal(await done(), 'R');
+  work('e', 2);
+  assert.equal(await done(), 'c');
+  assert.equal(await done(), 'R');
+  assert.equal(await done(), 'd');
 });
 
 test('Portions has some time for short work in every turn, while nothing waits', async () => {

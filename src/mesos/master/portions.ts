@@ -4,6 +4,9 @@
 /** True: there is more of it to do. */
 export type Portion = () => boolean;
 
+/** Calls of many connections wait beside one run of the allocator: each kind has every other portion. */
+export type Kind = 'call' | 'run';
+
 /** So long a turn works; the last portion of it may take longer. */
 const TURN_MS = 3;
 /** So much of that right when it comes, in the order in which connections are read. */
@@ -14,7 +17,9 @@ const HURRY_MS = 30;
 
 export class Portions {
   readonly #monotonicMs: () => number;
-  #waiting: Portion[] = [];
+  readonly #waiting: Record<Kind, Portion[]> = { call: [], run: [] };
+  /** Whose turn it is when both kinds wait. */
+  #next: Kind = 'run';
   #isPlanned = false;
   /** When this turn's work began. */
   #began = 0;
@@ -27,10 +32,10 @@ export class Portions {
     this.#monotonicMs = monotonicMs;
   }
 
-  /** Its first portion is done in this turn, after what has been read, and after those that wait. */
-  add(portion: Portion): void {
+  /** Its first portion is done in this turn, after what has been read, and after those of its kind that wait. */
+  add(kind: Kind, portion: Portion): void {
     if (this.#isClosed) return;
-    this.#waiting.push(portion);
+    this.#waiting[kind].push(portion);
     this.#plan();
   }
 
@@ -41,7 +46,7 @@ export class Portions {
 
   /** Short work may still be done at once in this turn: nobody waits longer for it. */
   get hasTime(): boolean {
-    return this.#spentMs < AT_ONCE_MS && this.#waiting.length === 0;
+    return this.#spentMs < AT_ONCE_MS && this.#isIdle;
   }
 
   /** Does short work at once. */
@@ -63,7 +68,12 @@ export class Portions {
 
   close(): void {
     this.#isClosed = true;
-    this.#waiting = [];
+    this.#waiting.call = [];
+    this.#waiting.run = [];
+  }
+
+  get #isIdle(): boolean {
+    return this.#waiting.call.length + this.#waiting.run.length === 0;
   }
 
   #plan(): void {
@@ -78,12 +88,15 @@ export class Portions {
     this.#began = this.#monotonicMs();
     try {
       do {
-        const portion = this.#waiting.shift();
+        const other: Kind = this.#next === 'run' ? 'call' : 'run';
+        const kind = this.#waiting[this.#next].length > 0 ? this.#next : other;
+        const portion = this.#waiting[kind].shift();
         if (portion === undefined) return;
-        if (portion()) this.#waiting.push(portion);
+        this.#next = kind === 'run' ? 'call' : 'run';
+        if (portion()) this.#waiting[kind].push(portion);
       } while (!this.isOver);
     } finally {
-      if (this.#waiting.length > 0) this.#plan();
+      if (!this.#isIdle) this.#plan();
     }
   }
 }

@@ -38,15 +38,17 @@ const MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
 const PERSIST_BATCH_MAX = 256;
 /** After a run others have as long as it took, and no longer than this, before the next that is urgent. */
 const REST_MS_MAX = 50;
-/** So long a run waits for each event of offers that the run before it sent. */
+/** So long a run waits for each event of offers that the run before it sent, while they are being answered. */
 const OFFERS_GAP_MS = 1;
 /** At least so long: what was used of an offer, or refused, is offered together with what others give back. */
 const GAP_MS_MIN = 10;
 const GAP_MS_MAX = 500;
+/** When nothing has been given back for so long, there is nothing more to wait for. */
+const QUIET_MS = 5;
 /** Frameworks that come one so soon after the other are all there before offers are made for them: */
-const NEWCOMERS_GAP_MS = 50;
-/** but for no longer than it takes a stock master until its next run (--allocation_interval). */
-const NEWCOMERS_MS_MAX = 1_000;
+const NEWCOMERS_GAP_MS = 10;
+/** but for no longer than this; a stock master's next run (--allocation_interval) may be a second away. */
+const NEWCOMERS_MS_MAX = 50;
 /** A framework may be offered every agent at once: bytes of such an offer, and some. */
 const OFFER_BYTES = 4_096;
 const OPERATOR_STREAMS_MAX = 1_000;
@@ -69,8 +71,10 @@ export class MasterShell {
   #nextConnection = 1;
   #timer: { readonly at: number; readonly timer: Timer } | undefined;
   /** The next run: within this turn, or when its timer fires. */
-  #allocation: 'soon' | { readonly at: number; readonly timer: Timer } | undefined;
+  #allocation: 'soon' | { at: number; isPatient: boolean; timer: Timer } | undefined;
   #allocatedAt = 0;
+  /** When something came back that is offered again with patience. */
+  #givenBackAt = -Infinity;
   /** Frameworks that come one after the other: since when, the last of them, until when it is waited. */
   #newcomers = { since: -Infinity, last: -Infinity, until: -Infinity };
   /** Of the last run: portions of it, with making and sending the offers. */
@@ -463,32 +467,48 @@ export class MasterShell {
 
   /**
    * Everything that happened in one turn of the event loop is allocated by one run. Runs leave half of
-   * the time to others. What nobody is known to wait for waits longer, the longer the more frameworks
-   * the last run told: many offers in few events.
+   * the time to others. What nobody is known to wait for waits until no more of it comes, and not for
+   * much longer than the frameworks take that the last run told: many offers in few events.
    */
   #allocateSoon(isPatient: boolean): void {
     this.#wantedAt ??= this.env.clock.monotonicMs();
+    const { now } = this;
+    if (isPatient) this.#givenBackAt = now;
     if (this.#allocation === 'soon') return;
-    const gap = isPatient
-      ? Math.min(Math.max(this.#offersSent * OFFERS_GAP_MS, GAP_MS_MIN), GAP_MS_MAX)
-      : Math.min(this.#portionsMs, REST_MS_MAX);
-    const rested = this.core.isAllocating ? 0 : this.#allocatedAt + gap;
-    const at = Math.max(rested, this.#newcomers.until);
+    const rested = this.#allocatedAt + Math.min(this.#portionsMs, REST_MS_MAX);
+    const earliest = isPatient ? this.#patientAt(now) : rested;
+    const at = Math.max(this.core.isAllocating ? 0 : earliest, this.#newcomers.until);
     if (this.#allocation !== undefined) {
+      // From now on it does not wait for more to be given back.
+      this.#allocation.isPatient &&= isPatient;
       if (this.#allocation.at <= at) return;
       this.#allocation.timer.cancel();
     }
-    const delay = at - this.now;
-    if (delay <= 0) {
-      this.#runSoon();
-      return;
-    }
-    this.#allocation = { at, timer: this.env.timers.after(delay, () => this.#runSoon()) };
+    if (at <= now) this.#runSoon();
+    else this.#runAt(at, isPatient);
+  }
+
+  /** When a run is due that waits for what else is given back: it grows while more comes. */
+  #patientAt(now: number): number {
+    const gap = Math.min(this.#offersSent * OFFERS_GAP_MS, GAP_MS_MAX);
+    const quiet = Math.min(this.#allocatedAt + gap, this.#givenBackAt + QUIET_MS);
+    return Math.max(this.#allocatedAt + GAP_MS_MIN, quiet, now);
+  }
+
+  #runAt(at: number, isPatient: boolean): void {
+    const { now } = this;
+    const timer = this.env.timers.after(at - now, () => {
+      const later = run.isPatient ? this.#patientAt(this.now) : 0;
+      if (later > this.now) this.#runAt(later, true);
+      else this.#runSoon();
+    });
+    const run = { at, isPatient, timer };
+    this.#allocation = run;
   }
 
   #runSoon(): void {
     this.#allocation = 'soon';
-    this.portions.add(() => {
+    this.portions.add('run', () => {
       this.#allocation = undefined;
       if (this.now < this.#newcomers.until) this.#allocateSoon(false);
       else this.#allocate();
