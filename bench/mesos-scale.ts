@@ -17,6 +17,7 @@ const ROLE = 'probe';
 const FILL_LIMIT_MS = 3_600_000;
 const PROBE_LIMIT_MS = 300_000;
 const HEAP_MB = 12_000;
+const HEALTH_PAUSE_MS = 20;
 
 interface Shape {
   readonly agents: number;
@@ -59,9 +60,18 @@ export const mesosScale: Benchmark = {
     const filled = (performance.now() - started) / 1_000;
     await using agent = await realAgent(held);
     const seen: Phases[] = [];
-    for (let index = 0; index < probes; index += 1)
-      seen.push(await probe(held.port, index, taskSeconds));
+    const isProbing = new AbortController();
+    const health = longestHealth(held.port, isProbing.signal);
+    try {
+      for (let index = 0; index < probes; index += 1)
+        seen.push(await probe(held.port, index, taskSeconds));
+    } finally {
+      isProbing.abort();
+    }
     const extra = seen.map(({ ended }) => ended - taskSeconds);
+    const [last = seen[0] as Phases] = seen.toSorted((a, b) => b.ended - a.ended);
+    const ofLast = (name: string, from: keyof Phases | undefined, to: keyof Phases): Measure =>
+      lower(`of the longest, ${name}`, last[to] - (from === undefined ? 0 : last[from]), 's');
     const waited = (name: string, from: keyof Phases | undefined, to: keyof Phases): Measure => {
       const seconds = seen.map((one) => one[to] - (from === undefined ? 0 : one[from]));
       return lower(name, median(seconds) ?? Number.NaN, 's');
@@ -77,6 +87,11 @@ export const mesosScale: Benchmark = {
         's',
       ),
       lower('longest', Math.max(...extra), 's'),
+      ofLast('until it is subscribed', undefined, 'subscribed'),
+      ofLast('until the first offer', 'subscribed', 'offered'),
+      ofLast('until it runs', 'offered', 'running'),
+      ofLast('until it is told to have ended', 'running', 'ended'),
+      lower('/health meanwhile, longest', await health, 'ms'),
       waited('of that, until it is subscribed', undefined, 'subscribed'),
       waited('until the first offer', 'subscribed', 'offered'),
       waited('until it runs', 'offered', 'running'),
@@ -100,6 +115,19 @@ function isFull(filler: Program): Promise<boolean> {
   const said = filler.log();
   if (said.includes('"bad"')) throw new Error(said);
   return Promise.resolve(said.includes('"step":"running"'));
+}
+
+/** Milliseconds that the master kept a small question waiting, asked every few until the signal. */
+async function longestHealth(port: number, signal: AbortSignal): Promise<number> {
+  let longest = 0;
+  while (!signal.aborted) {
+    const from = performance.now();
+    const answer = await fetch(`http://127.0.0.1:${port}/health`);
+    await answer.body?.cancel();
+    longest = Math.max(longest, performance.now() - from);
+    await new Promise((done) => setTimeout(done, HEALTH_PAUSE_MS));
+  }
+  return longest;
 }
 
 async function metricsOf(port: number): Promise<Record<string, number>> {
