@@ -66,7 +66,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'an instance whose attempts to launch a pod have one task id',
     says: /and the instance gives it up/,
-    first: [541, 583],
+    first: [1130, 2089],
     sabotage: { instance: withoutAttempts },
   },
   {

@@ -1,6 +1,6 @@
 // How the processes of containers are started: sandbox, command line, environment, identity, limits
 // and isolation of custom executors, of tasks, and of the commands that check tasks.
-import { chownSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Disk } from '#env/disk.ts';
@@ -29,6 +29,7 @@ import {
   PLAIN_POLICY,
 } from '#mesos/executor/isolation.ts';
 import { nameOf } from './container-id.ts';
+import type { CsiVolumes } from './csi-volumes.ts';
 import { Gpus } from './gpus.ts';
 import { ContainerLimits, quantity } from './container-limits.ts';
 import { type ImageRoot, ImageRoots, SANDBOX_INSIDE } from './image-root.ts';
@@ -38,12 +39,13 @@ import type { AllowedDevice } from './devices.ts';
 import type { AgentFlags } from './flags.ts';
 import { type AgentPaths, pathPart } from './paths.ts';
 import type { ProjectQuotas } from './project-quotas.ts';
+import { makeNestedSandbox } from './nested-sandbox.ts';
 import { NetClasses } from './net-classes.ts';
 import { networkFiles, networkOf, Networks } from './networks.ts';
 import { placeOf } from './running-place.ts';
 import { tokenVariables, type AgentSecurity } from './security-flags.ts';
 import type { ContainerLaunch } from './types.ts';
-import { VolumeGids } from './volume-gids.ts';
+import { groupsOf, VolumeGids } from './volume-gids.ts';
 import { volumeMounts } from './volumes.ts';
 
 export interface ContainerSpecOptions {
@@ -61,6 +63,8 @@ export interface ContainerSpecOptions {
   readonly secretsFolder: string;
   readonly flags: AgentFlags;
   readonly nextId: () => string;
+  /** Empty before it has one. */
+  readonly agentId: () => string;
   /** Makes what executors say who they are with. */
   readonly tokenOf: AgentSecurity['tokenOf'];
 }
@@ -110,6 +114,8 @@ export class ContainerSpecs {
   readonly netClasses: NetClasses;
   /** Undefined without `--volume_gid_range`. */
   readonly gids: VolumeGids | undefined;
+  /** Undefined without plugins. */
+  readonly csi: CsiVolumes | undefined;
   readonly #options: ContainerSpecOptions;
 
   constructor(
@@ -117,8 +123,10 @@ export class ContainerSpecs {
     env: Pick<Env, 'timers' | 'log'>,
     disk: Disk,
     quotas: ProjectQuotas | undefined,
+    csi?: CsiVolumes,
   ) {
     this.#options = options;
+    this.csi = csi;
     const { flags, paths } = options;
     this.limits = new ContainerLimits(flags);
     this.gpus = new Gpus(flags, paths.gpus, disk);
@@ -257,11 +265,11 @@ export class ContainerSpecs {
   #volumes(
     volumes: readonly Volume[],
     resources: readonly Resource[],
-    { topId, sandbox, parentSandbox, owner, rootName, groups }: Confined,
+    { topId, sandbox, parentSandbox, owner, rootName, groups, networkId }: Confined,
     root?: ImageRoot,
   ): Promise<readonly ProcessMount[]> {
     const { paths, policy, flags, secretsFolder, nextId } = this.#options;
-    const { gids } = this;
+    const { gids, csi } = this;
     let images = 0;
     return volumeMounts(volumes, resources, {
       sandbox,
@@ -272,6 +280,7 @@ export class ContainerSpecs {
       canMount: mounts(policy),
       makesHostPaths: flags.makesHostPaths,
       secretPath: () => join(secretsFolder, pathPart(topId), nextId()),
+      csiVolume: csi && ((volume) => csi.publish(networkId, volume, owner)),
       imageVolume: (image, target, readOnly) => {
         images += 1;
         const folder = paths.imageRoot(topId, `${rootName}-volume-${images}`);
@@ -279,6 +288,16 @@ export class ContainerSpecs {
       },
       placeInRoot: root === undefined ? undefined : (path, isFolder) => root.place(path, isFolder),
     });
+  }
+
+  /** A container has ended: it is in no network any more, and holds no volume of a plugin. */
+  async leave(name: string): Promise<void> {
+    await Promise.all([this.networks.leave(name), this.csi?.leave(name)]);
+  }
+
+  /** With all that is below it. */
+  async leaveBelow(topId: string): Promise<void> {
+    await Promise.all([this.networks.leaveBelow(topId), this.csi?.leaveBelow(topId)]);
   }
 
   /** Removes the root of a container that has ended, and those of its volumes. */
@@ -559,20 +578,6 @@ export class ContainerSpecs {
     const { endpoint } = this.#options;
     return endpoint.slice(0, endpoint.lastIndexOf(':'));
   }
-}
-
-/** At once: another thread would take longer to be asked. */
-function makeNestedSandbox(executorSandbox: string, sandbox: string, taskId: string): void {
-  mkdirSync(dirname(sandbox), { recursive: true, mode: 0o755 });
-  mkdirSync(sandbox, { recursive: true, mode: 0o750 });
-  mkdirSync(join(executorSandbox, 'tasks'), { recursive: true });
-  const link = join(executorSandbox, 'tasks', taskId.replaceAll('/', '%2F'));
-  rmSync(link, { force: true });
-  symlinkSync(sandbox, link);
-}
-
-function groupsOf(groups: ReadonlySet<number>): Pick<ProcessSpec, 'groups'> {
-  return groups.size === 0 ? {} : { groups: [...groups] };
 }
 
 /** With filesystem/posix containers see the machine's file system as it is. */

@@ -21,6 +21,7 @@ import { type Executor, type Framework, resourcesOf } from './agent-state.ts';
 import { type ContainerPath, nameOf } from './container-id.ts';
 import { quantity } from './container-limits.ts';
 import { ContainerSpecs, type ContainerSpecOptions } from './container-spec.ts';
+import { csiVolumes } from './csi.ts';
 import { eventWithContainer, withContainer } from './default-container.ts';
 import { diskWatch, perfWatch, portsWatch, projectQuotas } from './container-watches.ts';
 import type { DiskWatch } from './disk-watch.ts';
@@ -85,7 +86,9 @@ export class Containers {
     this.#options = options;
     const { paths, flags } = options;
     this.quotas = projectQuotas(flags, paths, ports.env);
-    this.#specs = new ContainerSpecs(options, ports.env, ports.disk, this.quotas);
+    const csiWiring = { agentId: options.agentId, containers: () => this.nested };
+    const csi = csiVolumes(flags.csiConfigFolder, paths, csiWiring, ports);
+    this.#specs = new ContainerSpecs(options, ports.env, ports.disk, this.quotas, csi);
     const { gcDelayMs: delayMs, gcDiskHeadroom: headroom, diskWatchMs: watchMs } = flags;
     this.gc = new SandboxGc({ paths, delayMs, headroom, watchMs }, ports.disk, ports.env);
     this.images = new ImageGc(this.#specs.roots.store, flags.imageGc, ports.env);
@@ -286,7 +289,7 @@ export class Containers {
     }
     for (const kind of ['tasks', 'checks']) await this.#disposeAll(join(folder, kind));
     await this.#host.dispose(paths.containerProcess(containerId));
-    await this.#specs.networks.leaveBelow(containerId);
+    await this.#specs.leaveBelow(containerId);
     const secrets = join(this.#options.secretsFolder, pathPart(containerId));
     await rm(secrets, { recursive: true, force: true });
     this.#specs.roots.store.release(folder);
@@ -310,6 +313,7 @@ export class Containers {
     await this.#specs.gpus.recover((name) => known.has(name.split('.')[0] ?? ''));
     await this.#specs.netClasses.recover((id) => known.has(id));
     await this.#specs.networks.recover((id) => known.has(id.split('.')[0] ?? ''));
+    await this.#specs.csi?.recover((id) => known.has(id.split('.')[0] ?? ''));
     await this.quotas?.recover();
     const sandboxes = executors.map(({ executor: { key, containerId } }) =>
       this.#options.paths.sandbox(agentId, key, containerId),
@@ -473,7 +477,7 @@ export class Containers {
           if (launch.type === 'default') this.nested.taskEnded([containerId, own], status);
           const id = launch.type === 'default' ? `${containerId}.${own}` : containerId;
           this.#tidy(this.#specs.gpus.give(id));
-          this.#tidy(this.#specs.networks.leave(id));
+          this.#tidy(this.#specs.leave(id));
           this.#tidy(this.#specs.removeRoots(containerId, own));
         },
         onDone: () => {
@@ -583,6 +587,7 @@ export class Containers {
     this.disk.close();
     this.perf.close();
     this.#ports.close();
+    this.#specs.csi?.close();
     try {
       rmdirSync(this.#options.secretsFolder);
     } catch {

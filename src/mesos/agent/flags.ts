@@ -90,6 +90,7 @@ export interface AgentFlags {
   /** Only these are; undefined: all. */
   readonly isolatedPorts: Ranges | undefined;
   readonly providerConfigFolder: string | undefined;
+  readonly csiConfigFolder: string | undefined;
   readonly cniConfigFolder: string | undefined;
   readonly cniPluginsFolder: string | undefined;
   readonly defaultDns: DefaultDns;
@@ -330,6 +331,7 @@ const KINDS = {
   container_logger: flag('', optional),
   resource_estimator: flag('', optional),
   resource_provider_config_dir: flag('', optional),
+  csi_plugin_config_dir: flag('', optional),
   qos_controller: flag('', optional),
   oversubscribed_resources_interval: flag('15secs', durationMs),
   qos_correction_interval_min: flag('0ns', durationMs),
@@ -429,6 +431,7 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     checksOwnPortsOnly: value('check_agent_port_range_only'),
     isolatedPorts: value('container_ports_isolated_range'),
     providerConfigFolder: value('resource_provider_config_dir'),
+    csiConfigFolder: value('csi_plugin_config_dir'),
     cniConfigFolder: value('network_cni_config_dir'),
     cniPluginsFolder: value('network_cni_plugins_dir'),
     defaultDns: value('default_container_dns'),

@@ -26,6 +26,7 @@ const OTHERS = [
   'linux/devices',
   'linux/nnp',
   'linux/seccomp',
+  'volume/csi',
   'volume/host_path',
   'volume/image',
   'volume/sandbox_path',

@@ -97,6 +97,7 @@ const EFFECTIVE: Readonly<Record<string, string>> = {
   recovery_timeout: '5mins',
   registration_backoff_factor: '2secs',
   resource_provider_config_dir: '/tmp',
+  csi_plugin_config_dir: '/tmp',
   revocable_cpu_low_priority: 'false',
   seccomp_config_dir: '/tmp',
   seccomp_profile_name: 'p',
@@ -151,7 +152,6 @@ const IDLE: Readonly<Record<string, string>> = {
 
 const REFUSED: Readonly<Record<string, string>> = {
   container_logger: 'org_example_Logger',
-  csi_plugin_config_dir: '/csi',
   disk_profile_adaptor: 'org_example_Adaptor',
   hooks: 'org_example_Hook',
   http_executor_domain_sockets: 'true',

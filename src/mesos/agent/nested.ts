@@ -344,7 +344,7 @@ export class NestedContainers {
     const name = nameOf(made.info.path);
     const gone = [
       specs.removeRoots(made.info.path[0] ?? '', basename(made.folder)),
-      ...(made.info.isSession ? [] : [specs.networks.leave(name)]),
+      ...(made.info.isSession ? [] : [specs.leave(name)]),
       ...(made.info.path.length === 1 ? [specs.gpus.give(name), specs.netClasses.give(name)] : []),
     ];
     Promise.all(gone).catch((error: unknown) => {
@@ -364,7 +364,7 @@ export class NestedContainers {
     await this.disposeBelow(made.info.path);
     await this.#options.host.dispose(join(made.folder, 'process'));
     await this.#options.specs.removeRoots(made.info.path[0] ?? '', basename(made.folder));
-    await this.#options.specs.networks.leave(nameOf(made.info.path));
+    await this.#options.specs.leave(nameOf(made.info.path));
     await rm(made.folder, { recursive: true, force: true });
     this.#all.delete(nameOf(made.info.path));
     this.#end(made, { message: 'Container was destroyed' });

@@ -15,17 +15,10 @@ function containerizers(text: string): string {
   throw new Error(`"${text}" has not the one that there is, mesos`);
 }
 
-function noCsi(text: string): string {
-  if (text !== '')
-    throw new Error('there are no CSI plugins; disks are of --resource_provider_config_dir');
-  return text;
-}
-
 export const otherKinds = {
   agent_subsystems: flag('', String),
   appc_simple_discovery_uri_prefix: flag('http://', String),
   appc_store_dir: flag('/tmp/mesos/store/appc', String),
-  csi_plugin_config_dir: flag('', noCsi),
   disk_profile_adaptor: flag('', noModule),
   domain_socket_location: flag('', String),
   ip6_discovery_command: flag('', String),

@@ -39,6 +39,11 @@ export class AgentPaths {
     return join(this.meta(agentId), 'operations');
   }
 
+  /** What of CSI plugins is published, and by it the volumes that they have made. */
+  get csi(): { readonly folder: string; readonly keptPath: string } {
+    return { folder: join(this.work, 'csi'), keptPath: join(this.work, 'run', 'csi.json') };
+  }
+
   get bootId(): string {
     return join(this.work, 'meta', 'boot_id');
   }

@@ -23,6 +23,7 @@ import { Checkpoints } from './checkpoint.ts';
 import { Containers } from './containers.ts';
 import { AgentCore } from './core.ts';
 import type { FromMaster } from './types.ts';
+import { checkCsiFlags } from './csi-plugins.ts';
 import { DriverExecutors, isDriverMessage } from './driver-executors.ts';
 import { ExecutorApi } from './executor-api.ts';
 import type { Exchange } from './exchange.ts';
@@ -164,6 +165,7 @@ class AgentService {
     checkNetworkFlags(flags);
     this.#disabled = flags.disabled;
     checkPortFlags(flags);
+    checkCsiFlags(flags);
     checkPerf(flags.perf);
     this.#security = agentSecurity(flags.security, env);
     checkControllers(flags, ports.host.controllers);
@@ -242,6 +244,7 @@ class AgentService {
         secretsFolder: secretsFolderOf(settings.workFolder),
         flags,
         nextId: () => env.random.uuid(),
+        agentId: () => core.agentId ?? '',
         tokenOf: this.#security.tokenOf,
       },
       ports,

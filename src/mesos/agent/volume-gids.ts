@@ -140,3 +140,8 @@ async function own(path: string, gid: number, hands: boolean): Promise<void> {
   await chmod(path, now);
   for (const name of await readdir(path)) await own(join(path, name), gid, hands);
 }
+
+/** The further groups of a process that uses volumes. */
+export function groupsOf(groups: ReadonlySet<number>): { readonly groups?: readonly number[] } {
+  return groups.size === 0 ? {} : { groups: [...groups] };
+}

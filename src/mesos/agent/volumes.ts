@@ -5,6 +5,7 @@ import { chown, lstat, mkdir, realpath, stat, symlink, writeFile } from 'node:fs
 import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
 import type { ProcessMount } from '#env/process.ts';
 import type { Image, Resource, Secret, Volume } from '#wire/mesos/v1.ts';
+import { csiKeyOf } from './csi-volumes.ts';
 import type { VolumeKind } from './volume-gids.ts';
 
 export interface VolumePlace {
@@ -23,6 +24,8 @@ export interface VolumePlace {
   readonly makesHostPaths: boolean;
   /** A new file in memory, gone with its top-level container. */
   secretPath(): string;
+  /** Where a volume of a CSI plugin is published; undefined: there are none. */
+  readonly csiVolume?: ((volume: Volume) => Promise<string>) | undefined;
   /** The files of an image, mounted at `target`. */
   imageVolume(image: Image, target: string, readOnly: boolean): Promise<readonly ProcessMount[]>;
   /** Of a container with a root of its own: makes the target of a mount at an absolute path in it. */
@@ -128,6 +131,11 @@ async function sourceOf(volume: Volume, place: VolumePlace): Promise<Source> {
     }
     case 'SECRET':
       return secretSource(source?.secret, place);
+    case 'CSI_VOLUME':
+      if (place.csiVolume === undefined) {
+        throw new Error("CSI volumes need an agent with the isolator 'volume/csi'");
+      }
+      return { path: await place.csiVolume(volume), isOurs: false };
     case undefined:
       throw new Error(`The volume at '${volume.container_path}' has no source`);
     default:
@@ -182,6 +190,12 @@ export async function volumeMounts(
     if (resource.disk?.persistence === undefined || volume === undefined) continue;
     const source = await persistentSource(resource, place);
     mounts.push(...(await bringIn(volume, source, place)));
+  }
+  const csiKeys = volumes.map(csiKeyOf).filter((key) => key !== undefined);
+  const twice = csiKeys.find((key, at) => csiKeys.indexOf(key) !== at);
+  if (twice !== undefined) {
+    const [plugin, id] = JSON.parse(twice) as string[];
+    throw new Error(`Found duplicate CSI volume with plugin '${plugin}' and volume ID '${id}'`);
   }
   for (const volume of volumes) {
     mounts.push(...(await oneVolume(volume, place)));

@@ -46,6 +46,12 @@ function validateVolume({ host_path, image, source }: Volume): string | undefine
   if (source === undefined) return undefined;
   const { type = 'UNKNOWN' } = source;
   if (type === 'UNKNOWN') return "'source.type' is unknown";
+  if (type === 'CSI_VOLUME') {
+    const { csi_volume } = source;
+    if (csi_volume?.static_provisioning !== undefined) return undefined;
+    const lacking = csi_volume === undefined ? '' : '.static_provisioning';
+    return `'source.csi_volume${lacking}' is not set for CSI volume`;
+  }
   const field = volumeFields[type];
   return field === undefined || source[field] !== undefined
     ? undefined
