@@ -27,8 +27,10 @@ suite(`volumes of CSI plugins (${bestMaster} master)`, { skip }, () => {
   const calls = at('calls');
   const socket = at('plugin.sock');
   const flags = [
-    ...['--flag', 'isolation=filesystem/linux,volume/csi'],
-    ...['--flag', `csi_plugin_config_dir=${configFolder}`],
+    '--flag',
+    'isolation=filesystem/linux,volume/csi',
+    '--flag',
+    `csi_plugin_config_dir=${configFolder}`,
   ];
   let framework: TestFramework;
   let plugin: ChildProcess | undefined;
@@ -54,12 +56,10 @@ suite(`volumes of CSI plugins (${bestMaster} master)`, { skip }, () => {
             shell: false,
             value: built.ok ? built.path : '',
             environment: {
-              variables: [
-                ...Object.entries({ ...variables, PLAIN: '1' }).map(([name, value]) => ({
-                  name,
-                  value,
-                })),
-              ],
+              variables: Object.entries({ ...variables, PLAIN: '1' }).map(([name, value]) => ({
+                name,
+                value,
+              })),
             },
           },
           resources: [{ name: 'cpus', type: 'SCALAR', scalar: { value: 0.1 } }],

@@ -296,7 +296,7 @@ function askedOf({ source, mode }: Volume): Asked {
   }
   const { volume_id, volume_capability, volume_context = {} } = static_provisioning;
   const readOnly = mode === 'RO';
-  if (/READER_ONLY$/.test(volume_capability.access_mode.mode) && !readOnly) {
+  if (volume_capability.access_mode.mode.endsWith('READER_ONLY') && !readOnly) {
     throw new Error(`Cannot use the read-only volume '${volume_id}' in read-write mode`);
   }
   const capability = volume_capability;
