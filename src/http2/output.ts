@@ -4,8 +4,8 @@ import { FRAME_HEADER_BYTES, frameTypes, writeFrameHeader } from './frames.ts';
 
 /** What is longer has a buffer of its own. */
 export const BLOCK_BYTES = 192 * 1024;
-/** Kept for the next writes: as many as connections commonly write to in one turn. */
-const BLOCKS_KEPT = 24;
+/** Kept for the next writes: as many as connections commonly write to in one turn, twice each. */
+const BLOCKS_KEPT = 32;
 /** What is shorter comes out of Node's own pool. */
 const POOLED_BYTES_MAX = 4 * 1024;
 
@@ -74,19 +74,26 @@ export class FrameBatch {
     this.#size += FRAME_HEADER_BYTES + to - from;
   }
 
-  /** For giveBack() after the write. */
-  take(): Buffer {
-    const bytes = newBuffer(this.#size);
-    let at = 0;
+  /**
+   * For giveBack() after the write. No more than `bytesMax`, but at least one frame: what is shared is copied for
+   * each stream only when it is written.
+   */
+  take(bytesMax = Infinity): Buffer {
+    const size = this.#size <= bytesMax ? this.#size : this.#sizeWithin(bytesMax);
+    const bytes = newBuffer(size);
     const facts = this.#facts;
-    let fact = -5;
-    for (const payload of this.#payloads) {
-      fact += 5;
+    let at = 0;
+    let payload = 0;
+    for (; at < size; payload += 1) {
+      const fact = payload * 5;
       const type = facts[fact] as number;
+      const of = this.#payloads[payload] as Buffer;
       const from = facts[fact + 3] as number;
       const to = facts[fact + 4] as number;
       if (type === SHARED) {
-        at = this.#putShared(bytes, at, payload, fact);
+        at = this.#putShared(bytes, at, of, fact);
+        // The rest of the run is for later.
+        if ((facts[fact + 1] as number) < (facts[fact + 2] as number)) break;
         continue;
       }
       if (type >= 0) {
@@ -95,27 +102,56 @@ export class FrameBatch {
         at += FRAME_HEADER_BYTES;
       }
       // Twice as fast as copy(), for what is copied most: a whole payload.
-      if (to - from === payload.length) bytes.set(payload, at);
-      else payload.copy(bytes, at, from, to);
+      if (to - from === of.length) bytes.set(of, at);
+      else of.copy(bytes, at, from, to);
       at += to - from;
     }
-    this.#payloads.length = 0;
-    this.#facts.length = 0;
-    this.#ids.length = 0;
-    this.#size = 0;
+    this.#drop(payload);
+    this.#size -= size;
     return bytes;
+  }
+
+  /** How much of what waits, whole frames, is within the bound. */
+  #sizeWithin(bytesMax: number): number {
+    const facts = this.#facts;
+    let size = 0;
+    for (let fact = 0; fact < facts.length; fact += 5) {
+      const type = facts[fact] as number;
+      const head = type === WHOLE ? 0 : FRAME_HEADER_BYTES;
+      const one = head + (facts[fact + 4] as number) - (facts[fact + 3] as number);
+      const runs = type === SHARED ? (facts[fact + 2] as number) - (facts[fact + 1] as number) : 1;
+      const fitting = Math.max(0, Math.min(runs, Math.floor((bytesMax - size) / one)));
+      const taken = size === 0 ? Math.max(1, fitting) : fitting;
+      size += taken * one;
+      if (taken < runs) break;
+    }
+    return size;
+  }
+
+  /** The first payloads have been taken. */
+  #drop(payloads: number): void {
+    if (payloads >= this.#payloads.length) {
+      this.#payloads.length = 0;
+      this.#facts.length = 0;
+      this.#ids.length = 0;
+      return;
+    }
+    this.#payloads.splice(0, payloads);
+    this.#facts.splice(0, payloads * 5);
   }
 
   #putShared(bytes: Buffer, from: number, payload: Buffer, fact: number): number {
     const end = this.#facts[fact + 2] as number;
     const { length } = payload;
     let at = from;
-    for (let index = this.#facts[fact + 1] as number; index < end; index += 1) {
+    let index = this.#facts[fact + 1] as number;
+    for (; index < end && at < bytes.length; index += 1) {
       const streamId = this.#ids[index] as number;
       writeFrameHeader(bytes, at, { length, type: frameTypes.data, flags: 0, streamId });
       bytes.set(payload, at + FRAME_HEADER_BYTES);
       at += FRAME_HEADER_BYTES + length;
     }
+    this.#facts[fact + 1] = index;
     return at;
   }
 }

@@ -20,7 +20,7 @@ import {
 import { CompressionError, HpackDecoder, type HeaderList } from './hpack-decoder.ts';
 import { encodeHeaders } from './hpack-encoder.ts';
 import type { Http2Request, Http2Response } from './messages.ts';
-import { FrameBatch, giveBack } from './output.ts';
+import { BLOCK_BYTES, FrameBatch, giveBack } from './output.ts';
 import { areTrailers, requestHead } from './request-headers.ts';
 import { ServerStream, STREAM_WINDOW, type StreamOwner } from './server-stream.ts';
 
@@ -31,6 +31,8 @@ const CONNECTION_WINDOW = 4 * 1024 * 1024;
 const CREDIT_BYTES_MIN = 64 * 1024;
 /** What may wait in the socket; more stays with the streams, where it is counted against them. */
 const SOCKET_BYTES_MAX = 512 * 1024;
+/** What the frames of shared bytes that wait may come to: they are copied when they are written. */
+const SHARED_BYTES_MAX = 1024 * 1024;
 /** With a turn of one stream more it still fits into a block (output.ts). */
 const WRITE_BYTES_MAX = 128 * 1024;
 /** Of one stream, before others have their turn. */
@@ -117,7 +119,7 @@ export class ServerSession implements StreamOwner, FrameHandler {
     const { length } = bytes;
     if (this.#ready.length > 0 || length > this.#sendWindow || length > FRAME_BYTES_DEFAULT)
       return false;
-    if (!this.#mayWrite || (this.#batch.size >= WRITE_BYTES_MAX && !this.#write())) return false;
+    if (this.#isClosed || this.#batch.size >= SHARED_BYTES_MAX) return false;
     this.#sendWindow -= length;
     this.#batch.addShared(streamId, bytes);
     this.#schedule();
@@ -432,12 +434,12 @@ export class ServerSession implements StreamOwner, FrameHandler {
     return !this.#isClosed && this.#inSocket < SOCKET_BYTES_MAX;
   }
 
-  /** False: there was nothing to write, or the socket has enough. */
-  #write(): boolean {
-    const size = this.#batch.size;
-    if (size === 0 || !this.#mayWrite) return false;
+  /** False: there was nothing to write, or the socket has enough, or what is left follows this write. */
+  #write(bytesMax = BLOCK_BYTES): boolean {
+    if (this.#batch.size === 0 || !this.#mayWrite) return false;
+    const bytes = this.#batch.take(bytesMax);
+    const size = bytes.length;
     this.#inSocket += size;
-    const bytes = this.#batch.take();
     this.socket.write(bytes, (error) => {
       if (error !== null && error !== undefined) return;
       giveBack(bytes);
@@ -445,7 +447,7 @@ export class ServerSession implements StreamOwner, FrameHandler {
       if (this.#inSocket === 0) this.#controlFrames = 0;
       if (this.#ready.length > 0 || this.#batch.size > 0) this.flush();
     });
-    return this.#mayWrite;
+    return this.#mayWrite && this.#batch.size === 0;
   }
 
   // ---- the end ----
@@ -454,7 +456,7 @@ export class ServerSession implements StreamOwner, FrameHandler {
     if (this.#isClosed) return;
     const payload = Buffer.concat([uint32(this.#lastId), uint32(code)]);
     this.#batch.addWhole(encodeFrame(frameTypes.goAway, 0, 0, payload));
-    this.#write();
+    this.#write(Infinity);
     this.#close();
     this.socket.destroySoon();
   }
