@@ -35,6 +35,14 @@ function collectAll(): void {
 const YOUNG_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
+ * Whoever holds more is not collected only because there is little to do: V8 does so twice, to give memory back, and
+ * stands still at the end of each for half a second per gigabyte. What grows is collected all the same.
+ */
+const REDUCED_BYTES_MAX = 128 * 1024 * 1024;
+/** Collections of that kind in a row (V8's default), or none. */
+const REDUCTIONS = 2;
+
+/**
  * For a part that holds much for long, and has much to do: what is old is collected when it has grown by half, where
  * V8 waits for up to four times as much while all goes well, and what is young stays small. Code is optimized once
  * more only when it has run thirty thousand times instead of three: that takes processor time in which as much
@@ -44,10 +52,17 @@ export function startLargePart(): void {
   setFlagsFromString('--heap-growing-percent=50');
   setFlagsFromString('--invocation-count-for-turbofan=30000');
   let mayGrow = true;
+  let isReduced = true;
   // Its size is given at the start of V8 or not at all; how it grows is asked for each time. It may become smaller
   // again, so it is looked at whenever it may have changed.
   const observer = new PerformanceObserver(() => {
-    const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space');
+    const spaces = getHeapSpaceStatistics();
+    const held = spaces.reduce((sum, { space_used_size }) => sum + space_used_size, 0);
+    if (held < REDUCED_BYTES_MAX !== isReduced) {
+      isReduced = !isReduced;
+      setFlagsFromString(`--memory-reducer-gc-count=${isReduced ? REDUCTIONS : 0}`);
+    }
+    const young = spaces.find(({ space_name }) => space_name === 'new_space');
     if (young === undefined) return;
     const isSmall = young.space_used_size + young.space_available_size < YOUNG_BYTES_MAX * 0.9;
     if (isSmall === mayGrow) return;
