@@ -42,6 +42,7 @@ import {
   removeCgroup,
   removeEmptyCgroup,
 } from './process-cgroup.ts';
+import { PortableProcessHost } from './portable-host.ts';
 import { openOutput } from './process-log.ts';
 import {
   filterPath,
@@ -52,6 +53,7 @@ import {
   toolEnvironment,
 } from './process-shim.ts';
 import { type ShimStarted, startShim } from './process-starter.ts';
+import { windowsTools } from './process-table.ts';
 
 export interface ProcessHostOptions {
   readonly clock: Clock;
@@ -571,5 +573,8 @@ async function lineAppears(stateFolder: string, gone: Promise<void>): Promise<vo
 }
 
 export function createProcessHost(options: ProcessHostOptions): NodeProcessHost {
+  if (process.platform === 'win32' && options.platform === undefined) {
+    return new PortableProcessHost({ ...options, tools: windowsTools() });
+  }
   return new RealProcessHost(options);
 }

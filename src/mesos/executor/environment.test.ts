@@ -1,7 +1,12 @@
 // What executors find in their environment, name by name as a Mesos 1.11 agent sets it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { durationText, executorEnvironment, inheritedEnvironment } from './environment.ts';
+import {
+  commandLine,
+  durationText,
+  executorEnvironment,
+  inheritedEnvironment,
+} from './environment.ts';
 
 const place = {
   upid: 'slave(1)@10.0.0.2:5051',
@@ -58,4 +63,16 @@ for (const [ms, text] of texts) {
 test('inheritedEnvironment() hands down no MESOS_ variables, but how libprocess speaks', () => {
   const own = { PATH: '/bin', MESOS_MASTER: 'm', LIBPROCESS_SSL_ENABLED: '1', SECRET: 's' };
   assert.deepEqual(inheritedEnvironment(own), { PATH: '/bin', LIBPROCESS_SSL_ENABLED: '1' });
+});
+
+test('on Windows commands are read by cmd.exe, and programs find the system', () => {
+  const value = 'echo "a b" & exit 3';
+  assert.deepEqual(commandLine({ value }, 'linux'), ['/bin/sh', '-c', value]);
+  assert.deepEqual(commandLine({ value }, 'win32'), ['cmd.exe', '/d', '/s', '/c', `"${value}"`]);
+  const plain = { value: 'a.exe', shell: false, arguments: ['a', 'b'] };
+  assert.deepEqual(commandLine(plain, 'win32'), ['a.exe', 'b']);
+  const own = { PATH: 'C:\\bin', SystemRoot: 'C:\\Windows', MESOS_X: '1' };
+  const kept = { PATH: 'C:\\bin', SystemRoot: 'C:\\Windows' };
+  assert.deepEqual(inheritedEnvironment(own, 'win32'), kept);
+  assert.deepEqual(inheritedEnvironment(own, 'linux'), { PATH: 'C:\\bin' });
 });

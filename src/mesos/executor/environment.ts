@@ -3,6 +3,8 @@ import type { CommandInfo, Environment } from '#wire/mesos/v1.ts';
 
 /** Of the agent's own environment, only this much is handed down. */
 const INHERITED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'SHELL', 'TMPDIR', 'LOGNAME', 'USER'];
+/** Without these few programs of Windows start. */
+const INHERITED_WINDOWS = ['SystemRoot', 'SystemDrive', 'ComSpec', 'PATHEXT', 'TEMP', 'TMP'];
 const PATH_DEFAULT = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export interface ExecutorPlace {
@@ -35,9 +37,11 @@ export function durationText(ms: number): string {
 
 export function inheritedEnvironment(
   own: Readonly<Record<string, string | undefined>>,
+  platform: NodeJS.Platform = process.platform,
 ): Record<string, string> {
-  const kept: Record<string, string> = { PATH: PATH_DEFAULT };
-  for (const name of INHERITED) {
+  const isWindows = platform === 'win32';
+  const kept: Record<string, string> = isWindows ? {} : { PATH: PATH_DEFAULT };
+  for (const name of isWindows ? [...INHERITED, ...INHERITED_WINDOWS] : INHERITED) {
     const value = own[name];
     if (value !== undefined) kept[name] = value;
   }
@@ -89,13 +93,20 @@ export function commandEnvironment(environment: Environment | undefined): Record
   return made;
 }
 
-/** `shell`: by /bin/sh -c; otherwise the program, whose first argument is its own name. */
-export function commandLine(command: CommandInfo | undefined): readonly string[] {
+/**
+ * `shell`: by /bin/sh -c (Windows: cmd.exe, which reads the rest of its line as it is); otherwise the program, whose
+ * first argument is its own name.
+ */
+export function commandLine(
+  command: CommandInfo | undefined,
+  platform: NodeJS.Platform = process.platform,
+): readonly string[] {
   const value = command?.value;
   if (command?.shell === false) {
     if (value === undefined) throw new Error('the command has no value');
     return [value, ...(command.arguments ?? []).slice(1)];
   }
   if (value === undefined) throw new Error('the command has no value');
+  if (platform === 'win32') return ['cmd.exe', '/d', '/s', '/c', `"${value}"`];
   return ['/bin/sh', '-c', value];
 }
