@@ -68,6 +68,8 @@ export class ServerSession implements StreamOwner, FrameHandler {
   readonly #resets = new Set<number>();
   readonly #batch = new FrameBatch();
   #ready: ServerStream[] = [];
+  /** To be called when all that is in the batch has been written. */
+  #done: (() => void)[] = [];
   #block: HeaderBlock | undefined;
   #lastId = 0;
   #running = 0;
@@ -399,11 +401,17 @@ export class ServerSession implements StreamOwner, FrameHandler {
   }
 
   flush(): void {
-    const done: (() => void)[] = [];
     do {
-      this.#fill(done);
+      this.#fill(this.#done);
       if (!this.#write()) break;
     } while (this.#ready.length > 0 && this.#sendWindow > 0);
+    // Until then the batch has bytes of theirs.
+    if (this.#batch.size === 0) this.#callDone();
+  }
+
+  #callDone(): void {
+    const done = this.#done;
+    this.#done = [];
     for (const one of done) one();
   }
 
@@ -468,6 +476,7 @@ export class ServerSession implements StreamOwner, FrameHandler {
     this.#streams.clear();
     this.#ready = [];
     for (const stream of streams) stream.end();
+    this.#callDone();
   }
 }
 

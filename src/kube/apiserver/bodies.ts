@@ -166,6 +166,8 @@ export function packedIfLong(bytes: Buffer): Buffer | undefined {
 export interface Pieces {
   readonly contentType: string;
   plain(): Iterable<Buffer>;
+  /** Of plain(): it has been written, and nobody reads it any more. */
+  written(piece: Buffer): void;
   /** The same as one gzip member. */
   packed(): AsyncIterable<Buffer>;
 }
@@ -187,7 +189,8 @@ export async function sendPieces(
     headers['Vary'] = 'Accept-Encoding';
   }
   response.writeHead(200, headers);
-  await writeAll(response, isPacked ? pieces.packed() : pieces.plain(), timers);
+  if (isPacked) await writeAll(response, pieces.packed(), { timers });
+  else await writeAll(response, pieces.plain(), { timers, written: (one) => pieces.written(one) });
 }
 
 /** The object of an answer; undefined for what is none. */

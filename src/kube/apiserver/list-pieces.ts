@@ -9,11 +9,14 @@ import type { KeyValue } from '#store/store.ts';
 import { joinedCrc, shiftOf } from './crc32-joined.ts';
 import { listHead, listMetadata, type Listed } from './lists.ts';
 import { hasProtobuf, jsonItems, protobufBytes } from './object-store.ts';
+import type { PieceBuffers } from './piece-buffers.ts';
 
 /** So many bits of a hash of a block's last object are zero by chance: 128 objects on average. */
 const BLOCK_BITS = 7;
 const BLOCK_ITEMS_MAX = 512;
 const BLOCK_BYTES_MAX = 512 * 1024;
+/** Of what is not packed, and so not kept. */
+const PLAIN_BYTES_MAX = 192 * 1024;
 /** Blocks that are packed at once, in other threads. */
 const AHEAD = 6;
 /** Objects that are encoded before others have a turn. */
@@ -32,7 +35,7 @@ export interface ListForm {
   /** Between two blocks. */
   readonly separator: string;
   /** The objects of one block of the list, behind a text. */
-  block(block: Block, before: string): Buffer;
+  block(block: Block, before: string, allocate?: (size: number) => Buffer): Buffer;
 }
 
 export function jsonForm(info: ResourceInfo, listed: Listed): ListForm {
@@ -41,7 +44,8 @@ export function jsonForm(info: ResourceInfo, listed: Listed): ListForm {
     before: Buffer.from(listHead(info, listed)),
     after: Buffer.from(']}\n'),
     separator: ',',
-    block: ({ from, to }, before) => jsonItems(info, listed.items.slice(from, to), before, ''),
+    block: ({ from, to }, before, allocate) =>
+      jsonItems(info, listed.items.slice(from, to), before, '', allocate),
   };
 }
 
@@ -70,7 +74,7 @@ export async function protobufForm(
     before,
     after,
     separator: '',
-    block: ({ from, to }) => listItems(messages.slice(from, to)),
+    block: ({ from, to }, _before, allocate) => listItems(messages.slice(from, to), allocate),
   };
 }
 
@@ -93,12 +97,33 @@ function* blocksOf(items: readonly KeyValue[]): Generator<Block> {
   }
 }
 
-/** The whole list, as it is. */
-export function* plainPieces(form: ListForm, items: readonly KeyValue[]): Generator<Buffer> {
+/** As long as their buffers (piece-buffers.ts) have room for, but for what the form adds; one object at least. */
+function* evenBlocks(items: readonly KeyValue[]): Generator<Block> {
+  let from = 0;
+  let bytes = 0;
+  for (let to = 0; to < items.length; to++) {
+    const { length } = (items[to] as KeyValue).value;
+    if (to > from && bytes + length > PLAIN_BYTES_MAX) {
+      yield { from, to };
+      from = to;
+      bytes = 0;
+    }
+    bytes += length;
+  }
+  if (from < items.length) yield { from, to: items.length };
+}
+
+/** The whole list, as it is. Whoever has written a piece gives it back to the buffers. */
+export function* plainPieces(
+  form: ListForm,
+  items: readonly KeyValue[],
+  buffers: PieceBuffers,
+): Generator<Buffer> {
+  const allocate = (size: number): Buffer => buffers.take(size);
   yield form.before;
   let separator = '';
-  for (const block of blocksOf(items)) {
-    yield form.block(block, separator);
+  for (const block of evenBlocks(items)) {
+    yield form.block(block, separator, allocate);
     ({ separator } = form);
   }
   yield form.after;

@@ -273,6 +273,7 @@ export function jsonItems(
   items: readonly KeyValue[],
   before: string,
   after: string,
+  allocate: (size: number) => Buffer = Buffer.allocUnsafe,
 ): Buffer {
   const { head, kindSize } = layoutOf(info);
   const start = info.customResourceDefinition === undefined ? kindSize : 0;
@@ -284,7 +285,7 @@ export function jsonItems(
   let size = beforeSize + after.length + Math.max(0, items.length - 1);
   for (let i = 0; i < found.length; i++)
     size += (found[i] as Buffer).length - start + (versions[i] as string).length;
-  const out = Buffer.allocUnsafe(size);
+  const out = allocate(size);
   let at = out.write(before);
   for (let i = 0; i < found.length; i++) {
     const json = found[i] as Buffer;

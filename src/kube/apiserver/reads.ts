@@ -16,6 +16,7 @@ import {
   type Listed,
 } from './lists.ts';
 import { jsonForm, packedPieces, plainPieces, protobufForm } from './list-pieces.ts';
+import { PieceBuffers } from './piece-buffers.ts';
 import { partialObject } from './metadata-only.ts';
 import { mediaTypes, negotiateOrRefuse, offeredFor, type Accepted } from './negotiation.ts';
 import { jsonBytes, objectFor } from './object-store.ts';
@@ -31,6 +32,7 @@ export class Reads {
   readonly #store: Store;
   readonly #resources: Resources;
   readonly #hub: WatchHub;
+  readonly #buffers = new PieceBuffers();
   readonly #env: Env;
 
   constructor(store: Store, resources: Resources, env: Env, listener?: WatchListener) {
@@ -142,7 +144,8 @@ export class Reads {
       exchange,
       {
         contentType: mediaTypes[form.media],
-        plain: () => plainPieces(form, items),
+        plain: () => plainPieces(form, items, this.#buffers),
+        written: (piece) => this.#buffers.giveBack(piece),
         packed: () => packedPieces(resource, form, items),
       },
       this.#env.timers,

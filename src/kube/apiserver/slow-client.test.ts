@@ -37,7 +37,7 @@ function begin(): {
   const pieces = (function* () {
     for (; made < 10; made++) yield MB;
   })();
-  const end = writeAll(connection as unknown as ServerResponse, pieces, timers);
+  const end = writeAll(connection as unknown as ServerResponse, pieces, { timers });
   return { connection, made: () => made, cut: () => silence(), end };
 }
 

@@ -12,11 +12,17 @@ export function waitingBytes(response: ServerResponse | Http2Response): number {
   return response instanceof Http2Response ? response.waitingLength : response.writableLength;
 }
 
+export interface WriteOptions {
+  readonly timers: Timers;
+  /** Called for each piece that has left whole. */
+  readonly written?: (piece: Buffer) => void;
+}
+
 /** Ends the response behind the last piece. Resolves early when the client has gone. */
 export async function writeAll(
   response: ServerResponse,
   pieces: Iterable<Buffer> | AsyncIterable<Buffer>,
-  timers: Timers,
+  { timers, written }: WriteOptions,
 ): Promise<void> {
   let isClosed = false;
   let wake: () => void = () => {};
@@ -27,7 +33,11 @@ export async function writeAll(
   response.on('drain', () => wake());
   for await (const piece of pieces) {
     if (isClosed || response.destroyed) return;
-    response.write(piece);
+    response.write(piece, (error) => {
+      // What is broken off may still be among what a connection has to send.
+      const isGone = (error !== null && error !== undefined) || response.destroyed;
+      if (!isGone) written?.(piece);
+    });
     if (waitingBytes(response) <= WAITING_BYTES_MAX) continue;
     const silence = timers.after(SILENCE_MS_MAX, () => response.destroy());
     await new Promise<void>((done) => (wake = done));

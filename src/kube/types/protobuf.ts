@@ -198,10 +198,13 @@ export function listEnds(
 }
 
 /** Items of a list; every list type of Kubernetes has them under 2. */
-export function listItems(items: readonly Uint8Array[]): Buffer {
+export function listItems(
+  items: readonly Uint8Array[],
+  allocate: (size: number) => Buffer = Buffer.allocUnsafe,
+): Buffer {
   let size = 0;
   for (const { length } of items) size += 1 + varintSize(length) + length;
-  const out = Buffer.allocUnsafe(size);
+  const out = allocate(size);
   let at = 0;
   for (const item of items) {
     out[at++] = 0x12;
