@@ -90,3 +90,19 @@ test('metrics have values', async () => {
     await own.close();
   }
 });
+
+test('counters begin anew when they are deleted', async () => {
+  const own = await startOwnServer();
+  try {
+    const ask = async (method: string): Promise<string> =>
+      (await senderTo(own.target)({ method, path: '/metrics' })).bytes.toString();
+    const lists =
+      'apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="nodes"';
+    await sendStep(own.target, { name: 'list', method: 'GET', path: '/api/v1/nodes' });
+    assert.ok((await ask('GET')).includes(lists));
+    assert.equal(await ask('DELETE'), 'metrics reset\n');
+    assert.ok(!(await ask('GET')).includes(lists));
+  } finally {
+    await own.close();
+  }
+});

@@ -86,6 +86,10 @@ export class DiscoveryAnswers {
     return this.#made.lines();
   }
 
+  resetMetrics(): void {
+    this.#made.reset();
+  }
+
   #isRoute(path: string): boolean {
     const [, root, group = '', version] = path.split('/');
     if (root === 'api') return group === '' || group === 'v1';

@@ -195,6 +195,10 @@ export class Health {
     return [...this.#results.lines(), ...this.#totals.lines()];
   }
 
+  resetMetrics(): void {
+    this.#totals.reset();
+  }
+
   async #failure({ check }: Check): Promise<string | undefined> {
     try {
       await check();

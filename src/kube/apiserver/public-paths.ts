@@ -134,6 +134,7 @@ export class PublicPaths {
         refuseUnless(exchange, JSON_TYPE);
         return sendJson(exchange, version, { isPretty: true });
       case '/metrics':
+        if (exchange.request.method === 'DELETE') return this.#resetMetrics(exchange);
         return this.#sendMetrics(exchange, await this.#metrics());
       case '/metrics/slis':
         return this.#sendMetrics(exchange, [...this.#health.lines(), ...this.#server.startLines()]);
@@ -233,6 +234,15 @@ export class PublicPaths {
       ...this.#aggregation.metrics(),
       ...this.#flows.metrics(),
     ];
+  }
+
+  /** Counters begin anew; what is looked up when it is shown stays. */
+  #resetMetrics(exchange: Exchange): void {
+    for (const one of [this.#requests, this.#server, this.#internals]) one.reset();
+    this.#discovery.resetMetrics();
+    this.#health.resetMetrics();
+    this.#flows.resetMetrics();
+    sendText(exchange, 'metrics reset\n', { contentType: 'text/plain; charset=utf-8' });
   }
 
   #sendMetrics(exchange: Exchange, lines: readonly string[]): void {

@@ -307,6 +307,10 @@ export class FlowControl {
     return this.#metrics.lines(this.#levels);
   }
 
+  resetMetrics(): void {
+    this.#metrics.reset();
+  }
+
   /** undefined: there is no such table. */
   dump(name: string, query: URLSearchParams): string | undefined {
     switch (name) {

@@ -17,6 +17,11 @@ class Durations {
     this.sum += seconds;
   }
 
+  reset(): void {
+    this.counts.fill(0);
+    this.sum = 0;
+  }
+
   lines(name: string, labels: string): string[] {
     let below = 0;
     const buckets = [...this.counts].map((count, i) => {
@@ -38,6 +43,13 @@ export class FlowCounts {
   readonly waited = new Durations();
   readonly waitedInVain = new Durations();
   readonly executed = new Durations();
+
+  /** What is under way stays. */
+  reset(): void {
+    this.dispatched = 0;
+    this.rejected.clear();
+    for (const one of [this.waited, this.waitedInVain, this.executed]) one.reset();
+  }
 
   reject(reason: string): void {
     this.rejected.set(reason, (this.rejected.get(reason) ?? 0) + 1);
@@ -69,6 +81,10 @@ export class FlowMetrics {
       this.#counts.set(labels, found);
     }
     return found.counts;
+  }
+
+  reset(): void {
+    for (const { counts } of this.#counts.values()) counts.reset();
   }
 
   lines(levels: Levels): string[] {

@@ -174,7 +174,15 @@ export class InternalMetrics {
   }
 
   lines(): string[] {
-    const all: readonly Metric[] = [
+    return this.#all().flatMap((one) => one.lines());
+  }
+
+  reset(): void {
+    for (const one of this.#all()) one.reset();
+  }
+
+  #all(): readonly Metric[] {
+    return [
       this.#plugins,
       this.#steps,
       this.#authentications,
@@ -189,6 +197,5 @@ export class InternalMetrics {
       this.#bodies,
       this.#responses,
     ];
-    return all.flatMap((one) => one.lines());
   }
 }

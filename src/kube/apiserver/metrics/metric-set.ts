@@ -18,6 +18,8 @@ const braced = (labels: string): string => (labels === '' ? '' : `{${labels}}`);
 
 export interface Metric {
   lines(): string[];
+  /** As if nothing had been counted. */
+  reset(): void;
 }
 
 export class Counter implements Metric {
@@ -34,6 +36,11 @@ export class Counter implements Metric {
   add(values: readonly string[] = [], by = 1): void {
     const key = values.length === 1 ? (values[0] ?? '') : values.join(SEPARATOR);
     this.#values.set(key, (this.#values.get(key) ?? 0) + by);
+  }
+
+  reset(): void {
+    this.#values.clear();
+    if (this.#labels.length === 0) this.#values.set('', 0);
   }
 
   lines(): string[] {
@@ -96,6 +103,10 @@ export class Histogram implements Metric {
     this.#all.getOrInsertComputed(key, () => new Distribution(this.#bounds)).observe(amount);
   }
 
+  reset(): void {
+    this.#all.clear();
+  }
+
   lines(): string[] {
     if (this.#all.size === 0) return [];
     const each = [...this.#all].flatMap(([key, distribution]) =>
@@ -106,7 +117,7 @@ export class Histogram implements Metric {
 }
 
 /** Values that are looked up when somebody asks. */
-export class Gauge implements Metric {
+export class Gauge {
   readonly #name: string;
   readonly #labels: readonly string[];
   readonly #read: () => Iterable<readonly [values: readonly string[], value: number]>;

@@ -76,6 +76,11 @@ export class RequestMetrics {
     };
   }
 
+  /** What is under way is not forgotten. */
+  reset(): void {
+    for (const one of [this.#totals, this.#durations, this.#judged]) one.clear();
+  }
+
   /** Lines of the Prometheus text format. */
   lines(): string[] {
     return [

@@ -61,10 +61,20 @@ export class ServerMetrics {
       'audit_requests_rejected_total',
       'tls_handshake_errors_total',
     ];
-    for (const name of names) this.#counters.set(`apiserver_${name}`, new Map([['', 0]]));
-    for (const name of tokenCounters) {
-      this.#counters.set(`serviceaccount_${name}`, new Map([['', 0]]));
+    for (const name of names) this.#counters.set(`apiserver_${name}`, new Map());
+    for (const name of tokenCounters) this.#counters.set(`serviceaccount_${name}`, new Map());
+    this.reset();
+  }
+
+  /** Those without labels are shown before there is anything to count, too. */
+  reset(): void {
+    const plain = /^(?:apiserver_(?:audit|tls)|serviceaccount)_/;
+    for (const [name, values] of this.#counters) {
+      values.clear();
+      if (plain.test(name)) values.set('', 0);
+      else this.#counters.delete(name);
     }
+    this.#certificates.reset();
   }
 
   #count(name: string, labels: Labels): void {
