@@ -1,5 +1,6 @@
 // The store on etcd: writes are etcd's transactions; reads come from a replica of the keys that one watch
 // keeps in memory (the watch cache), after it has reached the revision that etcd names at that moment.
+import { randomInt } from 'node:crypto';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { Fault } from '#base/fault.ts';
 import { ownBytes } from '#base/own-bytes.ts';
@@ -73,6 +74,7 @@ function toKeyValue(kv: EtcdKeyValue, key: string): KeyValue {
 }
 
 class EtcdStore implements Store {
+  readonly isShared = true;
   readonly #client: EtcdClient;
   readonly #env: Pick<Env, 'timers' | 'log'>;
   readonly #prefix: string;
@@ -150,9 +152,21 @@ class EtcdStore implements Store {
     return this.#index.range(options);
   }
 
+  /** A new one each time: the last one that a key was put with is the one that counts. */
+  async #leaseFor({ then }: Txn): Promise<number | undefined> {
+    const times = then.flatMap((op) =>
+      op.kind === 'put' && op.ttlSeconds !== undefined ? [op.ttlSeconds] : [],
+    );
+    if (times.length === 0) return undefined;
+    const id = randomInt(1, LEASE_ID_MAX);
+    await this.#client.grantLease(id, Math.min(...times));
+    return id;
+  }
+
   async txn(txn: Txn): Promise<TxnResult> {
     if (this.#isClosed) throw closedFault();
-    const response = await this.#client.txn(toRequest(txn, (key) => this.#encode(key)));
+    const lease = await this.#leaseFor(txn);
+    const response = await this.#client.txn(toRequest(txn, lease, (key) => this.#encode(key)));
     const revision = response.header?.revision ?? 0;
     if (response.succeeded === true) {
       // What was written is seen by everyone here before the writer hears of it.
@@ -391,7 +405,13 @@ class EtcdStore implements Store {
   }
 }
 
-function toRequest(txn: Txn, encode: (key: string) => Uint8Array): EtcdTxnRequest {
+const LEASE_ID_MAX = 2 ** 47;
+
+function toRequest(
+  txn: Txn,
+  lease: number | undefined,
+  encode: (key: string) => Uint8Array,
+): EtcdTxnRequest {
   // etcd refuses a key that a transaction touches twice; what it left is what counts.
   const last = new Map<string, StoreOp>(txn.then.map((op) => [op.key, op]));
   return {
@@ -403,7 +423,9 @@ function toRequest(txn: Txn, encode: (key: string) => Uint8Array): EtcdTxnReques
     })),
     success: [...last.values()].map((op): EtcdOp => {
       const key = encode(op.key);
-      return op.kind === 'put' ? { put: { key, value: op.value } } : { delete: { key } };
+      if (op.kind === 'delete') return { delete: { key } };
+      const isLeased = op.ttlSeconds !== undefined && lease !== undefined;
+      return { put: { key, value: op.value, ...(isLeased ? { lease } : {}) } };
     }),
     failure: txn.compare.map(({ key }) => ({ range: { key: encode(key) } })),
   };

@@ -22,7 +22,13 @@ export type Compare =
   | { readonly key: string; readonly target: 'version'; readonly equals: number };
 
 export type StoreOp =
-  | { readonly kind: 'put'; readonly key: string; readonly value: Uint8Array }
+  | {
+      readonly kind: 'put';
+      readonly key: string;
+      readonly value: Uint8Array;
+      /** In a store that is shared the key goes when nobody has put it again for so long. */
+      readonly ttlSeconds?: number;
+    }
   | { readonly kind: 'delete'; readonly key: string };
 
 export interface Txn {
@@ -85,6 +91,8 @@ export interface StoreWatcher {
  * `store-unavailable`, after which a write may have been made or not.
  */
 export interface Store extends AsyncDisposable {
+  /** Other processes may write to it, too. */
+  readonly isShared?: boolean;
   revision(): Revision;
   compactRevision(): Revision;
   /** The newest revision anywhere, once this process has seen it. */

@@ -136,12 +136,16 @@ async function ensureServiceRange(handler: Handler): Promise<void> {
   });
 }
 
-/** The endpoint of the API server itself, under the service `default/kubernetes`. */
-export async function publishEndpoint(handler: Handler, host: string, port: number): Promise<void> {
+/** The endpoints of the API servers themselves, under the service `default/kubernetes`. */
+export async function publishEndpoints(
+  handler: Handler,
+  hosts: readonly string[],
+  port: number,
+): Promise<void> {
   const name = 'kubernetes';
   const namespace = 'default';
   const labels = { 'kubernetes.io/service-name': name };
-  const endpoints = [{ addresses: [host], conditions: { ready: true } }];
+  const endpoints = hosts.map((host) => ({ addresses: [host], conditions: { ready: true } }));
   const ports = [{ name: 'https', port, protocol: 'TCP' }];
   const slice: KubeObject = {
     apiVersion: 'discovery.k8s.io/v1',
@@ -152,7 +156,7 @@ export async function publishEndpoint(handler: Handler, host: string, port: numb
     ports,
   };
   await ensure(handler, slice, (live) => ({ ...live, endpoints, ports }));
-  const subsets = [{ addresses: [{ ip: host }], ports }];
+  const subsets = hosts.length === 0 ? [] : [{ addresses: hosts.map((ip) => ({ ip })), ports }];
   const whole: KubeObject = {
     apiVersion: 'v1',
     kind: 'Endpoints',

@@ -124,6 +124,8 @@ export class PublicPaths {
     if (exchange.request.method !== 'GET' && (isRouted || keyPaths.has(path))) {
       throw methodNotAllowed();
     }
+    // Nothing is left out of a path: what is empty in the middle is at no handler.
+    if (info.path.includes('//')) return pathOfNothing(exchange);
     if (path.startsWith('/openapi/')) return await this.#openApi(exchange, { path, info, user });
     if (/^\/apis?(?:\/|$)/.test(path)) return this.#discover(exchange, path);
     if (path.startsWith(FLOW_DUMPS)) return this.#dumpFlows(exchange, path, info.query);

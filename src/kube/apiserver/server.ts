@@ -18,7 +18,8 @@ import { watchAccess } from './access-reload.ts';
 import { pluginSelection } from './admission/plugin-selection.ts';
 import { Audit } from './audit/audit.ts';
 import type { RequestHeaderTrust } from './authentication.ts';
-import { bootstrap, publishAuthentication, publishEndpoint } from './bootstrap.ts';
+import { bootstrap, publishAuthentication } from './bootstrap.ts';
+import { EndpointLeases } from './endpoint-leases.ts';
 import { addressAt } from './cidr.ts';
 import { Handler } from './handler.ts';
 import { IdentityLease } from './identity-lease.ts';
@@ -176,7 +177,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   const port = await listenOn(server, listen);
   handler.setAddress(listen.host, port);
   const host = listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host;
-  await publishEndpoint(handler, host, port);
+  const endpoints = await EndpointLeases.start(handler, store, { host, port }, env);
   const identityLease = await IdentityLease.start(handler, `${host}:${port}`, env);
   handler.reached('identity');
   const compaction = startCompaction(store, env);
@@ -193,6 +194,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
       endReload();
       compaction.close();
       await identityLease.close();
+      await endpoints.close();
       serving.close();
       handler.close();
       const closed = new Promise((done) => server.close(done));

@@ -53,6 +53,9 @@ function versionShown(version: Json): Json {
   };
 }
 
+const hasOneStored = (versions: readonly Json[]): boolean =>
+  versions.filter(({ storage }) => storage === true).length === 1;
+
 function validateVersions(versions: readonly Json[], isAbsent: boolean): StatusCause[] {
   const causes: StatusCause[] = [];
   const isAlone = versions.length === 1;
@@ -66,12 +69,10 @@ function validateVersions(versions: readonly Json[], isAbsent: boolean): StatusC
       causes.push(...validateSchema(schema, field, true));
     }
   });
-  if (versions.filter(({ storage }) => storage === true).length !== 1) {
+  if (!hasOneStored(versions)) {
     const why = 'must have exactly one version marked as storage version';
     const shown = isAbsent ? null : versions.map(versionShown);
     causes.push(invalidValue('spec.versions', shown, why));
-    const stored = 'must have at least one stored version';
-    causes.push(invalidValue('status.storedVersions', null, stored));
   }
   return causes;
 }
@@ -114,6 +115,10 @@ const validateDefinition: Rule = (object, old) => {
   if (names['kind'] && names['kind'] === names['listKind']) {
     const why = 'kind and listKind may not be the same';
     causes.push(invalidValue('spec.names.listKind', names['listKind'], why));
+  }
+  if (!hasOneStored(list(spec['versions']))) {
+    const why = 'must have at least one stored version';
+    causes.push(invalidValue('status.storedVersions', null, why));
   }
   return causes;
 };

@@ -151,16 +151,18 @@ export function nextStatus(
 ): Json | undefined {
   const { names, condition } = nameIn(definition, all);
   const was = conditionsOf(definition).find(({ type }) => type === 'Established');
-  let conditions = withCondition(conditionsOf(definition), condition, now);
+  const approval = approvalOf(definition);
+  const before = conditionsOf(definition);
+  // Upstream's controller of approvals is the first to have its say.
+  const judged = approval === undefined ? before : withCondition(before, approval, now);
+  let conditions = withCondition(judged, condition, now);
   if (was?.status !== 'True') {
     const next = condition.status === 'True' ? established : (was ?? notAccepted);
     conditions = withCondition(conditions, next, now);
   }
-  const approval = approvalOf(definition);
-  if (approval !== undefined) conditions = withCondition(conditions, approval, now);
-  const before = (definition['status'] ?? {}) as Json;
-  const next = { ...before, conditions, acceptedNames: names };
-  return same(before, next) ? undefined : next;
+  const status = (definition['status'] ?? {}) as Json;
+  const next = { ...status, conditions, acceptedNames: names };
+  return same(status, next) ? undefined : next;
 }
 
 export const PENDING: Condition = {

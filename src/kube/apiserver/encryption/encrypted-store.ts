@@ -51,6 +51,10 @@ export class EncryptedStore implements Store {
     before.close();
   }
 
+  get isShared(): boolean {
+    return this.#inner.isShared === true;
+  }
+
   revision(): Revision {
     return this.#inner.revision();
   }

@@ -67,6 +67,10 @@ export class MeasuredStore implements Store {
     }
   }
 
+  get isShared(): boolean {
+    return this.#store.isShared === true;
+  }
+
   revision(): Revision {
     return this.#store.revision();
   }
