@@ -67,7 +67,21 @@ async function ask(
   const text = bytes.toString();
   const isJson = text.startsWith('{') || text.startsWith('[');
   const warnings = String(headers['warning'] ?? '');
-  return { status, warnings, body: isJson ? (JSON.parse(text) as unknown) : text };
+  return { status, warnings, body: isJson ? inOrder(JSON.parse(text)) : text };
+}
+
+/** Upstream goes over fields in another order each time: several causes come in any. */
+function inOrder(body: unknown): unknown {
+  const details = isObject(body) ? body['details'] : undefined;
+  const causes = isObject(details) ? details['causes'] : undefined;
+  if (!Array.isArray(causes) || causes.length < 2) return body;
+  const sorted = causes.map((one) => JSON.stringify(one)).toSorted();
+  const message = String((body as Json)['message']).replace(/\[.*\]/s, `[${causes.length}]`);
+  return {
+    ...(body as Json),
+    message,
+    details: { ...(details as Json), causes: sorted.map((one) => JSON.parse(one) as unknown) },
+  };
 }
 
 const isEstablished = ({ body }: Answer): boolean => {
