@@ -80,6 +80,7 @@ const directions: Record<string, readonly string[]> = {
     'kube/types',
     'kube/openapi',
     'kube/pki',
+    'kube/streaming',
   ],
   'kube/client': ['base', 'env', 'kube/meta'],
   'kube/scheduler': ['base', 'env', 'kube/meta', 'kube/client'],

@@ -1,5 +1,6 @@
 // Request bodies and answers: JSON, YAML or protobuf both ways; long answers are packed.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { gzip, gzipSync } from 'node:zlib';
 import { parse, stringify } from 'yaml';
 import type { Timers } from '#env/env.ts';
@@ -250,6 +251,15 @@ const statusForms = {
   isWatch: false,
   isListed: false,
 } as const;
+
+/** The answer to a request for an upgrade that is not made. */
+export function endWithStatus(socket: Duplex, status: Status): void {
+  const body = JSON.stringify(status);
+  const { code, reason = 'Error' } = status;
+  socket.end(
+    `HTTP/1.1 ${code} ${reason}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
 
 export function sendStatus(exchange: Exchange, status: Status): void {
   const retry = status.details?.retryAfterSeconds;

@@ -25,7 +25,7 @@ import { isAvailable } from './aggregation/availability.ts';
 import { passRequest, passUpgrade, plainError, refuse } from './aggregation/proxy.ts';
 import { auditIdOf, followAnswer, type Audit } from './audit/audit.ts';
 import { Authenticator, type RequestHeaderTrust } from './authentication.ts';
-import { sendStatus, type Exchange } from './bodies.ts';
+import { endWithStatus, sendStatus, type Exchange } from './bodies.ts';
 import { validateDeviceExpressions } from './device-expressions.ts';
 import { validateCertificates } from './certificate-validation.ts';
 import { ServiceAddresses } from './cluster-ips.ts';
@@ -61,6 +61,7 @@ import { newUse } from './legacy-tokens.ts';
 import { noteTokenUse, tellTokenUse } from './token-use.ts';
 import type { TokenAuthority } from './tokens.ts';
 import type { UserInfo } from './user.ts';
+import { answerByMessages } from './websocket-response.ts';
 import { Writes } from './writes.ts';
 
 export interface HandlerOptions {
@@ -349,16 +350,18 @@ export class Handler {
     await this.#resource(exchange, info, user);
   }
 
-  /** Upgrades are exec, attach and port-forward; errors before the upgrade are plain answers. */
+  /** Exec, attach, port-forward, reads by websocket; an error before the upgrade is a plain answer. */
   async handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => {});
     const exchange: Pick<Exchange, 'request' | 'audit' | 'headers'> = { request };
     socket.once('close', () => exchange.audit?.complete());
     try {
       const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
+      const remote = this.#aggregation.remoteOf(info.path);
+      const messages = remote ? undefined : answerByMessages(info, { request, socket, head });
+      if (messages !== undefined) return await this.handle(request, messages);
       const user = await this.#identify(exchange, info, auditIdOf(request));
       await this.#authorize(exchange, accessOf(info, user));
-      const remote = this.#aggregation.remoteOf(info.path);
       if (remote !== undefined) {
         if (!isAvailable(remote.service)) return refuse(socket, 503, UNAVAILABLE);
         return await passUpgrade({ request, socket, head }, { ...remote, user });
@@ -371,10 +374,7 @@ export class Handler {
     } catch (error) {
       const status = error instanceof ApiError ? error.toStatus() : internal(error).toStatus();
       exchange.audit?.answered(status.code, () => status);
-      const body = JSON.stringify(status);
-      socket.end(
-        `HTTP/1.1 ${status.code} ${status.reason ?? 'Error'}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-      );
+      endWithStatus(socket, status);
     }
   }
 

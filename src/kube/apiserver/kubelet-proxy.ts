@@ -174,7 +174,9 @@ export function proxyRequest(
       if (response.headersSent) response.destroy();
       else fail(unreachable(error));
     });
-    request.pipe(outgoing);
+    // What asks for a websocket has no body, and does not end before the connection does.
+    if (request.headers.upgrade === undefined) request.pipe(outgoing);
+    else outgoing.end();
   });
 }
 
