@@ -180,7 +180,13 @@ function stories(agentKind: 'real' | 'own', driver: V0Executor, comesBack: boole
         const launches = (await called(id)).filter((line) => line.startsWith(`launch ${task} `));
         assert.ok(launches.length <= 1, `${task}: ${launches}`);
         const isKept = what === 'has a task' || what === 'was heard';
-        if (isKept && task.endsWith('a')) assert.equal(end, 'TASK_FINISHED');
+        if (!isKept || !task.endsWith('a')) continue;
+        const told = framework.updates.filter((one) => one.task_id.value === task);
+        assert.equal(
+          end,
+          'TASK_FINISHED',
+          told.map(({ state, message }) => `${state} ${message}`).join(),
+        );
       }
     }
   });
