@@ -67,6 +67,11 @@ async function compare(place: string): Promise<void> {
     known.add(name);
     counts.definitions += 1;
     const { group = '', versions: all } = (one['spec'] ?? {}) as Spec;
+    // One that is no whole definition is refused by both.
+    if (group === '') {
+      differing.push(...(await comparer.definition(one)));
+      continue;
+    }
     for (const { name: version, served } of all ?? [])
       if (served) versions.add(`${group}/${version}`);
     differing.push(...(await comparer.definition(one)));

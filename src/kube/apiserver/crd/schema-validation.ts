@@ -156,10 +156,11 @@ function matchesPattern(pattern: string, value: string): boolean {
 function checkString(check: Check, schema: JsonSchema, value: string): void {
   const { minLength, maxLength, pattern, format = '', type } = schema;
   const length = maxLength === undefined && minLength === undefined ? 0 : [...value].length;
-  if (maxLength !== undefined) check.tooLong(length <= maxLength, maxLength);
-  if (minLength !== undefined)
-    check.invalid(length >= minLength, value, `should be at least ${minLength} chars long`);
-  if (pattern !== undefined)
+  // The first that is wrong is told, as upstream.
+  if (maxLength !== undefined && length > maxLength) check.tooLong(false, maxLength);
+  else if (minLength !== undefined && length < minLength)
+    check.invalid(false, value, `should be at least ${minLength} chars long`);
+  else if (pattern !== undefined)
     check.invalid(matchesPattern(pattern, value), value, `should match '${pattern}'`);
   if (format !== '' && isKnownFormat(type, format)) {
     const why = `must be of type ${format}: ${JSON.stringify(value)}`;
