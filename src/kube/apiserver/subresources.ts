@@ -1,71 +1,14 @@
-// Evictions, and the reviews that are answered without being stored.
+// The reviews that are answered without being stored.
 import type { KubeObject } from '#kube/meta/object.ts';
-import { labelSelectorFromObject, matchesLabels } from '#kube/meta/selectors.ts';
 import { ApiError, badRequest } from '#kube/meta/status.ts';
 import type { Authorizer } from './authz/authorizer.ts';
 import { checkReview } from './review-validation.ts';
 import { rulesFor, type AccessRequest, type RoleSource } from './rbac.ts';
-import { kindAlone } from './kind-alone.ts';
-import type { DeleteOptions } from './deletion.ts';
-import type { Resources, WriteContext } from './resources.ts';
 import { TokenRefusal } from './token-refusal.ts';
 import type { VerifiedToken } from './tokens.ts';
 import { nodeNameOf, type UserInfo } from './user.ts';
 
 type Json = Record<string, unknown>;
-
-const success = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' };
-
-export const evictionInfo = kindAlone('policy', 'v1', 'Eviction');
-
-/** pods/eviction: deletes the pod unless a disruption budget forbids it now. */
-export async function evict(
-  resources: Resources,
-  context: WriteContext,
-  name: string,
-  body: KubeObject,
-): Promise<Json> {
-  const { info, namespace } = context;
-  const given = body.metadata?.name ?? '';
-  if (given !== '' && given !== name) {
-    throw badRequest('name in URL does not match name in Eviction object');
-  }
-  const pod = await resources.get('', 'pods', namespace, name);
-  const budgets = await resources.list('policy', 'poddisruptionbudgets', namespace);
-  const matching = budgets.filter((budget) => {
-    const selector = labelSelectorFromObject(budget['spec']?.selector);
-    return (
-      selector !== undefined && pod !== undefined && matchesLabels(selector, pod.metadata.labels)
-    );
-  });
-  if (matching.length > 1) {
-    throw new ApiError(
-      500,
-      'InternalError',
-      'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
-    );
-  }
-  const isOver = ['Succeeded', 'Failed', 'Pending'].includes(String(pod?.['status']?.phase));
-  const budget = matching[0];
-  if (budget !== undefined && !isOver && (budget['status']?.disruptionsAllowed ?? 0) <= 0) {
-    const cause = {
-      reason: 'DisruptionBudget',
-      message: `The disruption budget ${budget.metadata.name} needs ${budget['status']?.desiredHealthy ?? 0} healthy pods and has ${budget['status']?.currentHealthy ?? 0} currently`,
-    };
-    throw new ApiError(
-      429,
-      'TooManyRequests',
-      "Cannot evict pod as it would violate the pod's disruption budget.",
-      { causes: [cause] },
-    );
-  }
-  const options = (body['deleteOptions'] ?? {}) as DeleteOptions & { dryRun?: string[] };
-  const isDryRun = context.isDryRun || options.dryRun?.includes('All') === true;
-  // The eviction was admitted; its deletion is no request of its own.
-  const own = { ...context, info, subresource: undefined, isDryRun, isAdmitted: true };
-  await resources.delete(own, name, options);
-  return { ...success, code: 201 };
-}
 
 // ---- reviews ----
 

@@ -29,7 +29,8 @@ import type { PatchType } from './patch-request.ts';
 import type { RoleCache } from './role-cache.ts';
 import { changeScale, scaleInfo, type ScaleChange } from './scale.ts';
 import { timestamp } from './strategies.ts';
-import { evict, evictionInfo, review } from './subresources.ts';
+import { evict, evictionInfo } from './eviction.ts';
+import { review } from './subresources.ts';
 import { requestToken, SECONDS_DEFAULT, tokenRequestInfo, withZeros } from './token-requests.ts';
 import { newUse } from './legacy-tokens.ts';
 import { tellTokenUse } from './token-use.ts';
@@ -159,7 +160,9 @@ export class Writes {
         return await this.#bind(context, name, body);
       case 'eviction': {
         const eviction = resources.decodeBelow(context, evictionInfo, body);
-        return await evict(resources, context, name, await this.#admitted(context, name, eviction));
+        const admitted = await this.#admitted(context, name, eviction);
+        const now = (): number => this.#env.clock.now();
+        return await evict({ resources, now }, context, name, admitted);
       }
       case 'token': {
         const { tokens } = this.#options;
