@@ -1,7 +1,14 @@
 // Validates what certificate requests, bundles of trust and pod certificate requests hold in PEM and DER, and
 // how their status may change, as kube-apiserver v1.37 does.
 import { createPublicKey, verify, X509Certificate, type KeyObject } from 'node:crypto';
-import { forbidden, invalidValue, requiredValue, unsupported } from '#kube/meta/names.ts';
+import { shownAs } from '#kube/meta/go-shown.ts';
+import {
+  forbidden,
+  invalidShown,
+  invalidValue,
+  requiredValue,
+  unsupported,
+} from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
@@ -304,7 +311,13 @@ export async function validateCertificates(
       if (old === undefined) return await keyCauses(object);
       if (subresource === 'status') return await podStatusCauses(object, old, now);
       if (same(object['spec'], old['spec'])) return [];
-      return [invalidValue('spec', object['spec'], 'field is immutable')];
+      return [
+        invalidShown(
+          'spec',
+          shownAs('@PodCertificateRequestSpec', object['spec']),
+          'field is immutable',
+        ),
+      ];
     default:
       return [];
   }

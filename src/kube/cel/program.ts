@@ -40,6 +40,20 @@ export interface Program {
 /** What is wrong with an expression, as cel-go prints it, with the place in the text. */
 export class CompileError extends Error {
   override readonly name = 'CompileError';
+  /** How far from the end of the text a mistake in its syntax is. */
+  readonly fromEnd: number | undefined;
+
+  constructor(message: string, options: ErrorOptions & { readonly fromEnd?: number } = {}) {
+    super(message, options);
+    this.fromEnd = options.fromEnd;
+  }
+
+  /** The same of the text that this one was made of, which ends alike. */
+  of(source: string): string {
+    const detail = /^ERROR: <input>:\d+:\d+: (.*)/.exec(this.message)?.[1];
+    if (this.fromEnd === undefined || detail === undefined) return this.message;
+    return located(source, source.length - this.fromEnd, detail);
+  }
 }
 
 interface Failure {
@@ -105,7 +119,7 @@ function detailOf(env: Environment, error: Failure): string {
       return `expected type '${typeText(expected)}' but found '${typeText(found)}'`;
     }
     default:
-      return isSyntax(error) ? syntaxText(summary) : summary;
+      return summary;
   }
 }
 
@@ -113,9 +127,22 @@ function detailOf(env: Environment, error: Failure): string {
 const OPERANDS =
   "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
 
-function syntaxText(summary: string): string {
-  const isEnd = summary === 'Unexpected token: EOF';
-  return `Syntax error: ${isEnd ? `mismatched input '<EOF>' expecting ${OPERANDS}` : summary}`;
+/** What is read as one token, where something stands that nothing can follow. */
+const TOKEN = /^(?:[A-Za-z_]\w*|\d[\w.]*|"[^"\n]*"|'[^'\n]*'|\S)/;
+
+/** cel-go tells what it expected in the words of its grammar, of a single token that is too many by its own. */
+function syntaxText(summary: string, source: string, at: number): string {
+  if (summary === 'Unexpected token: EOF') {
+    const isAfterSign = /[!-]\s*$/.test(source);
+    const what = isAfterSign ? 'extraneous' : 'mismatched';
+    return `Syntax error: ${what} input '<EOF>' expecting ${OPERANDS}`;
+  }
+  const rest = source.slice(at);
+  const token = TOKEN.exec(rest)?.[0];
+  const isOdd = /^Unexpected character: '[\w"'([{]'$/.test(summary) && token !== undefined;
+  if (!isOdd) return `Syntax error: ${summary}`;
+  const isLast = rest.slice(token.length).trim() === '';
+  return `Syntax error: ${isLast ? 'extraneous' : 'mismatched'} input '${token}' expecting <EOF>`;
 }
 
 const isSyntax = (error: Failure): boolean => (error as Error).name === 'ParseError';
@@ -160,8 +187,14 @@ function located(source: string, at: number, detail: string): string {
 
 function compileError(env: Environment, source: string, error: unknown): CompileError {
   const failure = error as Failure;
-  const text = located(source, placeOf(failure.node, source), detailOf(env, failure));
-  return new CompileError(text, { cause: error });
+  const at = placeOf(failure.node, source);
+  if (!isSyntax(failure)) {
+    return new CompileError(located(source, at, detailOf(env, failure)), { cause: error });
+  }
+  const text = syntaxText(failure.summary ?? failure.message, source, at);
+  // Of nothing there is no place to show.
+  const shown = source === '' ? `ERROR: <input>:1:0: ${text}` : located(source, at, text);
+  return new CompileError(shown, { cause: error, fromEnd: source.length - at });
 }
 
 function namesIn(value: unknown, found: Set<string>): Set<string> {

@@ -311,15 +311,19 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
       replicas: 1,
       serviceName: '',
       podManagementPolicy: 'OrderedReady',
-      updateStrategy: { type: 'RollingUpdate' },
+      updateStrategy: {},
       revisionHistoryLimit: 10,
       persistentVolumeClaimRetentionPolicy: {},
     });
     const retention = spec['persistentVolumeClaimRetentionPolicy'] as Json;
     fill(retention, { whenDeleted: 'Retain', whenScaled: 'Retain' });
     const strategy = spec['updateStrategy'] as Json;
+    // Whoever names the strategy says how it is done as well, or nothing.
+    if (!strategy['type']) fill(strategy, { rollingUpdate: {} });
     fill(strategy, { type: 'RollingUpdate' });
-    defaultRolling(strategy, { partition: 0, maxUnavailable: 1 });
+    if (strategy['rollingUpdate'] !== undefined) {
+      defaultRolling(strategy, { partition: 0, maxUnavailable: 1 });
+    }
     for (const claim of list(spec['volumeClaimTemplates'])) {
       fill(claim, { apiVersion: 'v1', kind: 'PersistentVolumeClaim', status: {} });
       fill(claim['status'] as Json, { phase: 'Pending' });
@@ -340,6 +344,9 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
     if (spec['completions'] === undefined && spec['parallelism'] === undefined)
       spec['completions'] = 1;
     fill(spec, { parallelism: 1 });
+    for (const rule of list((spec['podFailurePolicy'] as Json | undefined)?.['rules'])) {
+      for (const one of list(rule['onPodConditions'])) one['status'] ||= 'True';
+    }
     defaultTemplate(spec);
     // The very same labels: what the server gives to the template, it gives to the job as well.
     const labels = labelsOfTemplate(spec);

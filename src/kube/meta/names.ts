@@ -33,6 +33,11 @@ export function invalidValue(field: string, value: unknown, why: string): Status
   return { reason: 'FieldValueInvalid', message, field };
 }
 
+/** `shown`: the value as it is to be printed. */
+export function invalidShown(field: string, shown: string, why: string): StatusCause {
+  return { reason: 'FieldValueInvalid', message: `Invalid value: ${shown}: ${why}`, field };
+}
+
 export function requiredValue(field: string, why = ''): StatusCause {
   const message = why === '' ? 'Required value' : `Required value: ${why}`;
   return { reason: 'FieldValueRequired', message, field };

@@ -5,7 +5,7 @@ import { duplicate, invalidValue, nameProblem, requiredValue } from './names.ts'
 import type { KubeObject } from './object.ts';
 import type { StatusCause } from './status.ts';
 
-type Rule = (object: KubeObject) => StatusCause[];
+type Rule = (object: KubeObject, old?: KubeObject) => StatusCause[];
 
 const DOMAIN_CHARACTERS_MAX = 253;
 const LEGACY = 'kubernetes.io/legacy-unknown';
@@ -116,7 +116,9 @@ function uid(spec: Record<string, unknown>, name: string): StatusCause[] {
 const HOUR = 3_600;
 const DAY = 24 * HOUR;
 
-const validatePodRequest: Rule = (object) => {
+const validatePodRequest: Rule = (object, old) => {
+  // What cannot change is not judged again.
+  if (old !== undefined) return [];
   const spec = record(object['spec']);
   const causes = signerName(spec['signerName']);
   for (const [who, id] of [

@@ -25,8 +25,10 @@ import {
   record,
   type Json,
 } from './field-rules.ts';
+import { shownAs } from './go-shown.ts';
 import {
   forbidden,
+  invalidShown,
   invalidValue,
   qualifiedNameProblems,
   requiredValue,
@@ -235,8 +237,7 @@ function deviceClaim(given: unknown, at: string): StatusCause[] {
 const validateClaim: Rule = (object, old) =>
   old === undefined ? deviceClaim(record(object['spec'])['devices'], 'spec.devices') : [];
 
-const validateTemplate: Rule = (object, old) => {
-  if (old !== undefined) return [];
+const validateTemplate: Rule = (object) => {
   const { metadata, spec } = record(object['spec']);
   const { labels, annotations } = record(metadata) as ObjectMeta;
   return [
@@ -431,7 +432,7 @@ const hiddenSpec: UpdateRule = (object, old) =>
 const shownSpec: UpdateRule = (object, old) =>
   same(object['spec'], old['spec'])
     ? []
-    : [invalidValue('spec', { Spec: object['spec'] }, IMMUTABLE)];
+    : [invalidShown('spec', shownAs('@ResourceClaimTemplateSpec', object['spec']), IMMUTABLE)];
 
 export const deviceClaimRules: Readonly<Record<string, Rule>> = {
   'resource.k8s.io/DeviceTaintRule': validateTaintRule,

@@ -72,7 +72,7 @@ function failureRule(rule: Json, at: string, spec: Json): StatusCause[] {
 }
 
 /** How many indexes a text like `0-2,5` names; or why it names none. */
-function countIndexes(text: string, completions: number): number | string {
+export function countIndexes(text: string, completions: number): number | string {
   let last: number | undefined;
   let total = 0;
   for (const part of text === '' ? [] : text.split(',')) {

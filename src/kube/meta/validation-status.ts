@@ -6,6 +6,7 @@ import {
   ipAddress,
   list,
   named,
+  needed,
   notNegative,
   oneOf,
   qualified,
@@ -14,6 +15,7 @@ import {
 } from './field-rules.ts';
 import { duplicate, forbidden, invalidValue, requiredValue, unsupported } from './names.ts';
 import type { KubeObject } from './object.ts';
+import { validateJobStatus } from './validation-job-changes.ts';
 import { validateClaimStatus } from './validation-device-claims.ts';
 import { validateApiServiceStatus } from './validation-api-services.ts';
 import type { StatusCause } from './status.ts';
@@ -97,54 +99,6 @@ const serviceStatus: Rule = (status, { spec }) => {
   });
 };
 
-// ---- jobs ----
-
-const jobStatus: Rule = (status) => {
-  const conditions = list(status['conditions']);
-  const is = (type: string): boolean =>
-    conditions.some((one) => one['type'] === type && one['status'] === 'True');
-  const [isComplete, isFailed] = [is('Complete'), is('Failed')];
-  const { startTime, completionTime, active = 0, ready, terminating } = status;
-  const causes: StatusCause[] = [];
-  const refuse = (name: string, value: unknown, why: string): void =>
-    void causes.push(invalidValue(at(name), value, why));
-  const clash = (why: string): void =>
-    void causes.push({
-      reason: 'FieldValueInvalid',
-      message: `Invalid value: ${why}`,
-      field: at('conditions'),
-    });
-  const together = (a: string, b: string): string =>
-    `cannot set ${a}=True and ${b}=true conditions`;
-  if (isComplete && isFailed) clash(together('Complete', 'Failed'));
-  if (isComplete && is('FailureTarget')) clash(together('Complete', 'FailureTarget'));
-  if (completionTime !== undefined && !isComplete) {
-    const why = 'cannot set completionTime when there is no Complete=True condition';
-    refuse('completionTime', completionTime, why);
-  }
-  if (completionTime === undefined && isComplete) {
-    const why = 'completionTime is required for Complete jobs';
-    causes.push(requiredValue(at('completionTime'), why));
-  }
-  if (startTime !== undefined && Date.parse(String(completionTime)) < Date.parse(String(startTime)))
-    refuse('completionTime', completionTime, 'must be equal to or after `startTime`');
-  const without = (a: string, b: string): string =>
-    `cannot set ${a}=True condition without the ${b}=true condition`;
-  if (isFailed && !is('FailureTarget')) clash(without('Failed', 'FailureTarget'));
-  if (isComplete && !is('SuccessCriteriaMet')) clash(without('Complete', 'SuccessCriteriaMet'));
-  if (isComplete || isFailed) {
-    if (Number(active) > 0) refuse('active', active, 'active>0 is invalid for finished job');
-    if (startTime === undefined) {
-      causes.push(requiredValue(at('startTime'), 'startTime is required for finished job'));
-    }
-    if (Number(terminating ?? 0) > 0)
-      refuse('terminating', terminating, 'terminating>0 is invalid for finished job');
-  }
-  if (Number(ready ?? 0) > Number(active))
-    refuse('ready', ready, 'cannot set more ready pods than active');
-  return causes;
-};
-
 // ---- others ----
 
 const namespaceStatus: Rule = ({ phase = '' }, { metadata }) => {
@@ -225,11 +179,18 @@ const uniqueConditions: Rule = (status) => {
   return list(status['conditions']).flatMap(({ type }, i) => {
     const isTwice = seen.has(type);
     seen.add(type);
+    if (!type) return [requiredValue(at(`conditions[${i}].type`))];
     return isTwice ? [duplicate(at(`conditions[${i}].type`), type)] : [];
   });
 };
 
 const metaConditions: Rule = (status) => conditions(status['conditions'], at('conditions'));
+
+const typeWarnings: Rule = (status) =>
+  list(record(status['typeChecking'])['expressionWarnings']).flatMap((one, index) => {
+    const field = at(`typeChecking.expressionWarnings[${index}]`);
+    return ['fieldRef', 'warning'].flatMap((name) => needed(`${field}.${name}`, one[name]));
+  });
 
 const migrationStatus: Rule = ({ resourceVersion }) => {
   if (!resourceVersion || /^[1-9]\d*$/.test(String(resourceVersion))) return [];
@@ -305,7 +266,7 @@ const rules: Readonly<Record<string, Rule>> = {
     ),
     notDecremented,
   ),
-  'batch/Job': all(counts('active', 'succeeded', 'failed', 'ready', 'terminating'), jobStatus),
+  'batch/Job': validateJobStatus,
   'networking.k8s.io/Ingress': ingressStatus,
   'policy/PodDisruptionBudget': all(
     counts('disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'),
@@ -314,7 +275,7 @@ const rules: Readonly<Record<string, Rule>> = {
   'resource.k8s.io/DeviceTaintRule': metaConditions,
   'resource.k8s.io/ResourceClaim': validateClaimStatus,
   'storagemigration.k8s.io/StorageVersionMigration': all(metaConditions, migrationStatus),
-  'admissionregistration.k8s.io/ValidatingAdmissionPolicy': metaConditions,
+  'admissionregistration.k8s.io/ValidatingAdmissionPolicy': all(typeWarnings, metaConditions),
   '/PersistentVolumeClaim': claimStatus,
   '/Node': nodeStatus,
   'autoscaling/HorizontalPodAutoscaler': counts('currentReplicas', 'desiredReplicas'),

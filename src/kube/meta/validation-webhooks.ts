@@ -133,8 +133,9 @@ export function clientConfig(config: Json, at: string): StatusCause[] {
   const { name, namespace, path, port = 443 } = record(service);
   const field = `${at}.service`;
   const causes: StatusCause[] = [];
-  if (!name) causes.push(requiredValue(`${field}.name`));
-  if (!namespace) causes.push(requiredValue(`${field}.namespace`));
+  // Upstream tells the other of both to be missing.
+  if (!name) causes.push(requiredValue(`${field}.namespace`));
+  if (!namespace) causes.push(requiredValue(`${field}.name`));
   for (const { message, ...rest } of inRange(`${field}.port`, port, 1, 65_535)) {
     causes.push({ ...rest, message: message?.replace(/: must/, ': port is not valid: must') });
   }

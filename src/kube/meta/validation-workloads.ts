@@ -25,10 +25,11 @@ import type { KubeObject } from './object.ts';
 import { labelSelectorFromObject, matchesLabels } from './selectors.ts';
 import { validateAutoscaler } from './validation-autoscalers.ts';
 import type { StatusCause } from './status.ts';
+import { validateClaimSpec } from './validation-claims.ts';
 import { jobPolicies } from './validation-job-policies.ts';
 import { validatePodSpec } from './validation-pods.ts';
 
-type Rule = (object: KubeObject) => StatusCause[];
+type Rule = (object: KubeObject, old?: KubeObject) => StatusCause[];
 type Labels = Record<string, string> | undefined;
 
 const MISMATCH = '`selector` does not match template `labels`';
@@ -203,37 +204,77 @@ const validateDaemonSet: Rule = (object) => {
   return [...causes, ...notNegative('spec.revisionHistoryLimit', spec['revisionHistoryLimit'])];
 };
 
-const validateStatefulSet: Rule = (object) => {
+function statefulSetStrategy(given: unknown, at: string): StatusCause[] {
+  const strategy = record(given);
+  const { type, rollingUpdate } = strategy;
+  const field = `${at}.rollingUpdate`;
+  if (type === 'OnDelete') {
+    if (rollingUpdate === undefined) return [];
+    const { partition = 0, maxUnavailable = null } = record(rollingUpdate);
+    const shown = { Partition: partition, MaxUnavailable: maxUnavailable };
+    return [invalidValue(field, shown, "only allowed for updateStrategy 'RollingUpdate'")];
+  }
+  if (type !== 'RollingUpdate') {
+    const why = "must be 'RollingUpdate' or 'OnDelete'";
+    return [invalidValue(at, rollingShown(strategy), why)];
+  }
+  const { partition, maxUnavailable: most } = record(rollingUpdate);
+  const where = `${field}.maxUnavailable`;
+  const causes = [...notNegative(`${field}.partition`, partition), ...countOrPercent(where, most)];
+  if (most === undefined) return causes;
+  // What is no number counts as none.
+  const count = typeof most === 'number' ? most : Number.parseInt(String(most), 10) || 0;
+  if (count === 0) causes.push(invalidValue(where, most, 'cannot be 0'));
+  return [...causes, ...atMostAllOfIt(where, most)];
+}
+
+/** With the volumes that the claims become, and without what the controller sets in each pod. */
+function podTemplateOf(spec: Json): unknown {
+  const { template, volumeClaimTemplates } = spec;
+  const claims = list(volumeClaimTemplates);
+  if (!isObject(template)) return template;
+  const { subdomain: _subdomain, hostname: _hostname, ...pod } = record(template['spec']);
+  if (claims.length === 0) return { ...template, spec: pod };
+  const names = claims.map((one): unknown => record(one['metadata'])['name'] ?? '');
+  const added = [...new Set(names)].map((name) => ({
+    name,
+    persistentVolumeClaim: { claimName: name },
+  }));
+  const others = list(pod['volumes']).filter(({ name }) => !names.includes(name));
+  return { ...template, spec: { ...pod, volumes: [...added, ...others] } };
+}
+
+const validateStatefulSet: Rule = (object, old) => {
   const spec = record(object['spec']);
   const causes: StatusCause[] = [];
-  const management = spec['podManagementPolicy'];
-  if (management !== 'OrderedReady' && management !== 'Parallel') {
+  const { podManagementPolicy: management = '', serviceName } = spec;
+  if (management === '') causes.push(requiredValue('spec.podManagementPolicy'));
+  else if (management !== 'OrderedReady' && management !== 'Parallel') {
     const why = "must be 'OrderedReady' or 'Parallel'";
-    causes.push(invalidValue('spec.podManagementPolicy', management ?? '', why));
+    causes.push(invalidValue('spec.podManagementPolicy', management, why));
   }
-  const at = 'spec.updateStrategy';
-  const strategy = record(spec['updateStrategy']);
-  if (strategy['type'] === 'RollingUpdate') {
-    const { partition, maxUnavailable } = record(strategy['rollingUpdate']);
-    causes.push(
-      ...notNegative(`${at}.rollingUpdate.partition`, partition),
-      ...countOrPercent(`${at}.rollingUpdate.maxUnavailable`, maxUnavailable),
-    );
-  } else if (strategy['type'] !== 'OnDelete') {
-    const why = "must be 'RollingUpdate' or 'OnDelete'";
-    causes.push(invalidValue(at, rollingShown(strategy), why));
-  }
+  causes.push(...statefulSetStrategy(spec['updateStrategy'], 'spec.updateStrategy'));
   const retention = record(spec['persistentVolumeClaimRetentionPolicy']);
   for (const when of ['whenDeleted', 'whenScaled']) {
     const field = `spec.persistentVolumeClaimRetentionPolicy.${when}`;
     causes.push(...oneOf(field, retention[when], ['Retain', 'Delete']));
   }
+  const claims = old === undefined ? list(spec['volumeClaimTemplates']) : [];
+  const hadName = record(old?.['spec'] as unknown)['serviceName'];
+  const isNameKept = old !== undefined && nameProblem('label', String(hadName)) !== undefined;
   return [
     ...causes,
+    ...claims.flatMap((claim, index) =>
+      validateClaimSpec(claim['spec'], `spec.volumeClaimTemplates[${index}].spec`),
+    ),
     ...notNegative('spec.replicas', spec['replicas']),
     ...notNegative('spec.minReadySeconds', spec['minReadySeconds']),
     ...notNegative('spec.ordinals.start', record(spec['ordinals'])['start']),
-    ...validateTemplated(spec, { kind: 'statefulset', owner: 'StatefulSet' }),
+    ...(isNameKept ? [] : named('spec.serviceName', serviceName || undefined, 'label')),
+    ...validateTemplated(
+      { ...spec, template: podTemplateOf(spec) },
+      { kind: 'statefulset', owner: 'StatefulSet' },
+    ),
   ];
 };
 
@@ -296,6 +337,13 @@ const validateJob: Rule = (object) => {
   else if (spec['manualSelector'] !== true && (!isGenerated || Object.keys(labels).length > 1)) {
     causes.push(invalidValue('spec.selector', selector, '`selector` not auto-generated'));
   }
+  const wrong = labelSelector(selector, 'spec.selector');
+  causes.push(...wrong);
+  const template = templateLabels(spec['template']);
+  const parsed = labelSelectorFromObject(selector as never);
+  if (wrong.length === 0 && (parsed === undefined || !matchesLabels(parsed, template))) {
+    causes.push(invalidValue('spec.template.metadata.labels', template ?? null, MISMATCH));
+  }
   return [...causes, ...validateJobSpec(spec, 'spec'), ...podNames(object)];
 };
 
@@ -348,7 +396,11 @@ const validateCronJob: Rule = (object) => {
   const causes = validateSchedule(String(spec['schedule'] ?? ''));
   causes.push(...notNegative('spec.startingDeadlineSeconds', spec['startingDeadlineSeconds']));
   if (typeof timeZone === 'string' && !isTimeZone(timeZone)) {
-    causes.push(invalidValue('spec.timeZone', timeZone, `unknown time zone ${timeZone}`));
+    const why =
+      timeZone === ''
+        ? 'timeZone must be nil or non-empty string'
+        : `unknown time zone ${timeZone}`;
+    causes.push(invalidValue('spec.timeZone', timeZone, why));
   }
   const policies = ['Allow', 'Forbid', 'Replace'];
   causes.push(

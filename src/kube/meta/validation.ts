@@ -3,6 +3,7 @@
 import { isObject, list, record, selectorShown, type Json } from './field-rules.ts';
 import {
   forbidden,
+  invalidShown,
   invalidValue,
   nameProblem,
   requiredValue,
@@ -10,6 +11,7 @@ import {
   validateLabels,
   type NameRule,
 } from './names.ts';
+import { shownAs } from './go-shown.ts';
 import type { KubeObject } from './object.ts';
 import type { ResourceInfo } from './resource-info.ts';
 import { same } from '#base/same.ts';
@@ -22,6 +24,7 @@ import { clusterRules, clusterUpdateRules, validateNewEvent } from './validation
 import { deviceClaimRules, deviceClaimUpdateRules } from './validation-device-claims.ts';
 import { validateSlice, validateSliceUpdate } from './validation-device-slices.ts';
 import { definitionRules } from './validation-definitions.ts';
+import { validateJobUpdate } from './validation-job-changes.ts';
 import { networkRules } from './validation-network.ts';
 import { objectRules, validateFinalizers, validateQuotaUpdate } from './validation-objects.ts';
 import { validateVolumeUpdate } from './validation-persistent-volumes.ts';
@@ -159,7 +162,6 @@ const immutable: Readonly<Record<string, readonly string[]>> = {
   'apps/ReplicaSet': ['spec.selector'],
   'apps/DaemonSet': ['spec.selector'],
   'apps/StatefulSet': ['spec.selector'],
-  'batch/Job': ['spec.selector', 'spec.template', 'spec.completionMode'],
   'rbac.authorization.k8s.io/RoleBinding': ['roleRef'],
   'rbac.authorization.k8s.io/ClusterRoleBinding': ['roleRef'],
   'node.k8s.io/RuntimeClass': ['handler'],
@@ -207,32 +209,19 @@ const validateDataUpdate: UpdateRule = (object, old) => {
   return causes;
 };
 
-const statefulSetMutable = [
-  'replicas',
-  'ordinals',
-  'template',
-  'updateStrategy',
-  'revisionHistoryLimit',
-  'persistentVolumeClaimRetentionPolicy',
-  'minReadySeconds',
-  'selector',
-] as const;
+const statefulSetFixed: Readonly<Record<string, string>> = {
+  volumeClaimTemplates: '[@PersistentVolumeClaim',
+  serviceName: 'v',
+  podManagementPolicy: 'v',
+};
 
 const validateStatefulSetUpdate: UpdateRule = (object, old) => {
-  const rest = ({ spec }: KubeObject): Json => {
-    const copy: Json = { ...record(spec) };
-    for (const field of statefulSetMutable) delete copy[field];
-    return copy;
-  };
-  if (same(rest(object), rest(old))) return [];
-  const [next, before] = [record(object['spec']), record(old['spec'])];
-  const { serviceName } = next;
-  const isService = same(rest(object), rest({ ...old, spec: { ...before, serviceName } }));
-  if (isService) return [invalidValue('spec.serviceName', serviceName, 'field is immutable')];
-  const names = `'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds'`;
-  return [
-    forbidden('spec', `updates to statefulset spec for fields other than ${names} are forbidden`),
-  ];
+  const [spec, before] = [record(object['spec']), record(old['spec'])];
+  return Object.entries(statefulSetFixed).flatMap(([name, type]) => {
+    if (same(spec[name], before[name])) return [];
+    const next = spec[name] ?? (name === 'serviceName' ? '' : null);
+    return [invalidShown(`spec.${name}`, shownAs(type, next), 'field is immutable')];
+  });
 };
 
 /** The volume may be named once; a claim that has one may ask for more of it. */
@@ -264,18 +253,6 @@ const validateClaimUpdate: UpdateRule = (object, old) => {
     causes.push(forbidden(field, 'field can not be less than status.capacity'));
   }
   return causes;
-};
-
-const validateJobUpdate: UpdateRule = (object, old) => {
-  const [spec, before] = [record(object['spec']), record(old['spec'])];
-  const isElastic = spec['completionMode'] === 'Indexed';
-  if (same(spec['completions'], before['completions'])) return [];
-  if (isElastic) {
-    const [count, width] = [spec['completions'], spec['parallelism']];
-    const why = 'can only be modified in tandem with spec.parallelism';
-    return count === width ? [] : [invalidValue('spec.completions', count ?? null, why)];
-  }
-  return [invalidValue('spec.completions', spec['completions'] ?? null, 'field is immutable')];
 };
 
 const updateRules: Readonly<Record<string, UpdateRule>> = {

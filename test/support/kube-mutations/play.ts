@@ -65,7 +65,7 @@ class Player {
       readonly ways: readonly { readonly of: Json; readonly as: (value: unknown) => Garbled }[];
     },
   ): Promise<void> {
-    const first = await this.ask(method, path, base);
+    const first = await this.#current(method, path, base);
     const usual = first.status < 400 ? changesBetween(base, first.body) : [];
     this.found.set(`${name}as it is`, first.status < 400 ? usual : this.#refused(first, []));
     for (const { of, as } of ways) {

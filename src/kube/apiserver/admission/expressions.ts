@@ -94,6 +94,9 @@ export class Expressions {
       const plain = this.#scope.hasLiterals ? withPlainNames(withoutLiterals(source)) : source;
       return { program: compile(env, plain) };
     } catch (error) {
+      if (error instanceof CompileError && this.#scope.hasLiterals) {
+        return { error: error.of(source) };
+      }
       if (error instanceof CompileError || error instanceof CelFailure)
         return { error: error.message };
       throw error;

@@ -2,14 +2,17 @@
 // be there, and that every expression can be compiled and gives what its place needs.
 import {
   forbidden,
+  duplicate,
   invalidValue,
+  nameProblem,
   qualifiedNameProblems,
   requiredValue,
   unsupported,
 } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { labelSelector, named } from '#kube/meta/field-rules.ts';
+import { labelSelector, named, oneOf as oneWord } from '#kube/meta/field-rules.ts';
 import { resourceRule } from '#kube/meta/validation-webhooks.ts';
+import { inBytes } from '#kube/meta/device-rules.ts';
 import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
 import { Expressions, type Compiled } from './expressions.ts';
@@ -104,18 +107,13 @@ const reserved = new Set(
 
 function checkVariables(spec: PolicySpec, expressions: Expressions): StatusCause[] {
   const errors = expressions.variableErrors();
-  const seen = new Set<string>();
   return (spec.variables ?? []).flatMap(({ name = '', expression = '' }, i) => {
     const field = `spec.variables[${i}]`;
     const causes: StatusCause[] = [];
     if (name === '') causes.push(requiredValue(`${field}.name`, 'name is not specified'));
     else if (!IDENTIFIER.test(name) || reserved.has(name)) {
       causes.push(invalidValue(`${field}.name`, name, 'must be a valid CEL identifier'));
-    } else if (seen.has(name)) {
-      const message = `Duplicate value: ${JSON.stringify(name)}`;
-      causes.push({ reason: 'FieldValueDuplicate', message, field: `${field}.name` });
     }
-    seen.add(name);
     if (expression.trim() === '')
       causes.push(requiredValue(`${field}.expression`, 'expression is not specified'));
     else if (errors[i] !== undefined) {
@@ -169,18 +167,39 @@ export function checkConditions(
   return causes;
 }
 
+function groupVersion(given: string, field: string): StatusCause[] {
+  const parts = given.split('/');
+  if (parts.length > 2) {
+    return [invalidValue(field, given, `unexpected GroupVersion string: ${given}`)];
+  }
+  const version = parts.at(-1) ?? '';
+  const group = parts.length === 2 ? parts[0] : '';
+  const causes = named(field, group || undefined, 'subdomain');
+  if (version === '') causes.push(invalidValue(field, given, 'version must be specified'));
+  else causes.push(...named(field, version, 'label1035'));
+  return causes;
+}
+
 function checkParamKind(kind: Json | undefined): StatusCause[] {
   if (kind === undefined) return [];
   const field = 'spec.paramKind';
   const causes: StatusCause[] = [];
-  if (text(kind['apiVersion']) === '') causes.push(requiredValue(`${field}.apiVersion`));
-  if (text(kind['kind']) === '') causes.push(requiredValue(`${field}.kind`));
-  return causes;
+  const version = text(kind['apiVersion']);
+  if (version === '') causes.push(requiredValue(`${field}.apiVersion`));
+  else causes.push(...groupVersion(version, `${field}.apiVersion`));
+  const own = text(kind['kind']);
+  if (own === '') return [...causes, requiredValue(`${field}.kind`)];
+  const wrong = nameProblem('label1035', own.toLowerCase());
+  if (wrong === undefined) return causes;
+  const why = `may have mixed case, but should otherwise match: ${wrong}`;
+  return [...causes, invalidValue(`${field}.kind`, own, why)];
 }
 
 function checkCommon(spec: PolicySpec & Json, expressions: Expressions): StatusCause[] {
   return [
-    ...oneOf('spec.failurePolicy', spec['failurePolicy'], ['Fail', 'Ignore']),
+    ...(spec['failurePolicy'] === undefined
+      ? [requiredValue('spec.failurePolicy')]
+      : oneWord('spec.failurePolicy', spec['failurePolicy'], ['Fail', 'Ignore'])),
     ...checkParamKind(spec['paramKind'] as Json | undefined),
     ...checkMatch(spec['matchConstraints'] as Json | undefined, 'spec.matchConstraints', true),
     ...checkConditions(
@@ -232,6 +251,23 @@ function checkValidation(validation: Json, field: string, expressions: Expressio
   return causes;
 }
 
+/** Annotations in the audit log are called after the policy. */
+function annotationKey(field: string, key: string, name = ''): StatusCause[] {
+  if (name === '') return [invalidValue(field, key, 'requires metadata.name be non-empty')];
+  const full = `${name}/${key}`;
+  return qualifiedNameProblems(full).map((wrong) => invalidValue(field, full, inBytes(wrong)));
+}
+
+/** Only what is made or changed can be mutated. */
+function mutatedOperations(match: unknown, field: string): StatusCause[] {
+  const words = ['*', 'CONNECT', 'CREATE', 'UPDATE'];
+  return list(record(match)['resourceRules']).flatMap((rule) =>
+    list(rule['operations']).flatMap((one) =>
+      oneWord(`${field}.resourceRules.operations`, one, words),
+    ),
+  );
+}
+
 function checkValidatingPolicy(object: KubeObject): StatusCause[] {
   const spec = record(object['spec']) as PolicySpec & Json;
   const expressions = new Expressions(scopeOf(spec, false));
@@ -247,9 +283,12 @@ function checkValidatingPolicy(object: KubeObject): StatusCause[] {
   validations.forEach((one, i) =>
     causes.push(...checkValidation(one, `spec.validations[${i}]`, expressions)),
   );
+  const keys = new Set<string>();
   annotations.forEach(({ key, valueExpression }, i) => {
     const field = `spec.auditAnnotations[${i}]`;
-    if (text(key) === '') causes.push(requiredValue(`${field}.key`));
+    causes.push(...annotationKey(`${field}.key`, text(key), object.metadata.name));
+    if (keys.has(text(key))) causes.push(duplicate(`${field}.key`, text(key)));
+    keys.add(text(key));
     const compile = (one: string): Compiled => expressions.compile(one);
     const missing = 'valueExpression is not specified';
     causes.push(
@@ -269,6 +308,7 @@ function checkMutatingPolicy(object: KubeObject): StatusCause[] {
   const spec = record(object['spec']) as PolicySpec & Json;
   const expressions = new Expressions(scopeOf(spec, true));
   const causes = checkCommon(spec, expressions);
+  causes.push(...mutatedOperations(spec['matchConstraints'], 'spec.matchConstraints'));
   const mutations = list(spec['mutations']);
   if (mutations.length === 0) {
     causes.push(requiredValue('spec.mutations', 'mutations must contain at least one item'));
@@ -290,13 +330,7 @@ function checkMutatingPolicy(object: KubeObject): StatusCause[] {
         const types = isPatch ? ['list<JSONPatch>', 'list<T>'] : ['Object'];
         const { expression } = record(mutation[own]);
         causes.push(
-          ...checkExpression(
-            expression,
-            `${field}.${own}.expression`,
-            types,
-            compile,
-            'expression is not specified',
-          ),
+          ...checkExpression(expression, `${field}.${own}.expression`, types, compile, ''),
         );
       }
       if (mutation[other] !== undefined) {
@@ -344,7 +378,9 @@ function checkBinding(object: KubeObject, isValidating: boolean): StatusCause[] 
   causes.push(
     ...checkMatch(spec['matchResources'] as Json | undefined, 'spec.matchResources', false),
   );
-  if (!isValidating) return causes;
+  if (!isValidating) {
+    return [...causes, ...mutatedOperations(spec['matchResources'], 'spec.matchResources')];
+  }
   const actions = list(spec['validationActions']) as unknown as string[];
   const field = 'spec.validationActions';
   if (actions.length === 0) causes.push(requiredValue(field));
