@@ -59,6 +59,7 @@ import {
   checkUid,
   checkUnversioned,
   checkVersion,
+  converted,
   drawnName,
   isCreatedOnUpdate,
   kindOf,
@@ -522,7 +523,7 @@ export class Resources implements ObjectLookup {
       const { force } = request;
       const next = serverSideApply({ info, applied, manager, force, subresource, live, now });
       const { managedFields } = next.metadata;
-      const decoded = this.decode(context, next);
+      const decoded = converted(context, name, () => this.decode(context, next));
       decoded.metadata.managedFields = managedFields ?? [];
       decoded.metadata.name ??= name;
       this.#checkNamespace(context, decoded);

@@ -76,6 +76,25 @@ export function checkVersion(version: string | undefined): void {
   throw new ApiError(500, '', `strconv.ParseUint: parsing ${text}: invalid syntax`);
 }
 
+/** What is applied is merged as it is, and then found to be none of the kind: the server's own failure, upstream. */
+export function converted(
+  { info, namespace = '' }: Pick<WriteContext, 'info' | 'namespace'>,
+  name: string,
+  decode: () => KubeObject,
+): KubeObject {
+  try {
+    return decode();
+  } catch (error) {
+    const message = error instanceof ApiError ? error.message : '';
+    const why = / cannot be handled as a \w+: (?!strict)([^]*)$/.exec(message)?.[1];
+    if (why === undefined) throw error;
+    const kind = `${apiVersionOf(info)}, Kind=${info.kind}`;
+    const whole = `failed to convert new object (${namespace}/${name}; ${kind}) to proper version`;
+    const text = `${whole}: unable to convert unstructured object to ${kind}: ${why}`;
+    throw new ApiError(500, '', text);
+  }
+}
+
 /** Throws ApiError 409 when the client means another object than the one that is there. */
 export function checkUid(
   { info, namespace, isDryRun }: Pick<WriteContext, 'info' | 'namespace' | 'isDryRun'>,

@@ -301,7 +301,7 @@ function ownersBeforeApply(request: ApplyRequest): readonly Owner[] {
   const { live } = request;
   const known = (live?.metadata.managedFields ?? []).map(ownerOf);
   if (live === undefined || known.length > 0) return known;
-  const context = { ...request, manager: 'before-first-apply', subresource: undefined };
+  const context = { ...request, manager: 'before-first-apply' };
   const { changed } = take(context, { live: {}, next: withoutManaged(live) }, [], undefined);
   const fields = difference(changed, unowned);
   return isEmpty(fields) ? [] : [newOwner(context, 'Update', fields)];

@@ -246,19 +246,37 @@ function strategicMerge(schema: Schema, current: Json, patch: Json): Json {
 }
 
 function mergeField(schema: Schema, current: unknown, patch: unknown, order: unknown): unknown {
-  const strategy = schema.patchStrategy ?? '';
+  const strategies = (schema.patchStrategy ?? '').split(',');
   if (isObject(patch)) {
-    if (strategy.split(',').includes('replace')) return withoutDirectives(patch);
+    // What replaces is taken as it is, with all that is no field of it.
+    if (strategies.includes('replace')) return patch;
     const isStructured = schema.type === 'object' || schema.type === 'map';
-    if (!isStructured) return mergePatch(current, withoutDirectives(patch));
+    if (!isStructured) return mergeRaw(current, patch);
     return strategicMerge(schema, isObject(current) ? current : {}, patch);
   }
-  if (!Array.isArray(patch) || !strategy.split(',').includes('merge'))
-    return withoutDirectives(patch);
+  if (!Array.isArray(patch) || !strategies.includes('merge')) return patch;
   const before = Array.isArray(current) ? current : [];
   const merged = mergeList(schema, before, patch);
+  if (patch.some(isReplacing)) return merged;
   return inOrder(schema, merged, { order: Array.isArray(order) ? order : patch, before });
 }
+
+/** Of what has no fields that are known: nothing within it can be merged. */
+function mergeRaw(current: unknown, patch: Json): unknown {
+  if (!isObject(current)) return withoutDirectives(patch);
+  const out: Json = { ...current };
+  for (const [key, value] of Object.entries(patch)) {
+    if (key.startsWith('$')) continue;
+    if (value === null) delete out[key];
+    else if (isObject(value) && isObject(out[key])) {
+      const why = 'unable to find api field in struct RawExtension for the json field';
+      throw mistaken(`${why} ${JSON.stringify(key)}`);
+    } else out[key] = withoutDirectives(value);
+  }
+  return out;
+}
+
+const isReplacing = (one: unknown): boolean => isObject(one) && one[PATCH] === 'replace';
 
 function mergeList(
   schema: Schema,
@@ -267,7 +285,7 @@ function mergeList(
 ): unknown[] {
   const key = schema.patchMergeKey;
   if (key === undefined) return [...new Set([...current, ...patch])];
-  if (patch.some((one) => isObject(one) && one[PATCH] === 'replace')) {
+  if (patch.some(isReplacing)) {
     return patch
       .filter((one) => !(isObject(one) && one[PATCH] !== undefined))
       .map(withoutDirectives);
@@ -300,6 +318,10 @@ function inOrder(
 ): unknown[] {
   const key = schema.patchMergeKey;
   const id = (item: unknown): unknown => (key !== undefined && isObject(item) ? item[key] : item);
+  for (const one of order) {
+    if (key === undefined || !isObject(one) || one[key] !== undefined) continue;
+    throw mistaken(`map: ${goText(one)} does not contain declared merge key: ${key}`);
+  }
   const wanted = order.map(id);
   const known = before.map(id);
   const named = merged.filter((item) => wanted.includes(id(item)));

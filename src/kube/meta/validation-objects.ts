@@ -32,7 +32,7 @@ import { configKey } from './validation-containers.ts';
 import { validateVolume } from './validation-persistent-volumes.ts';
 import { validateTolerations } from './validation-pods.ts';
 
-type Rule = (object: KubeObject) => StatusCause[];
+type Rule = (object: KubeObject, old?: KubeObject) => StatusCause[];
 
 const DATA_BYTES_MAX = 1024 * 1024;
 
@@ -478,7 +478,7 @@ const validateRuntimeClass: Rule = (object) => {
 const PRIORITY_MAX = 1_000_000_000;
 const systemClasses = new Set(['system-node-critical', 'system-cluster-critical']);
 
-const validatePriorityClass: Rule = (object) => {
+const validatePriorityClass: Rule = (object, old) => {
   const { name = '' } = object.metadata;
   const causes: StatusCause[] = [];
   if (name.startsWith('system-')) {
@@ -491,6 +491,8 @@ const validatePriorityClass: Rule = (object) => {
     causes.push(forbidden('value', why));
   }
   const policies = ['PreemptLowerPriority', 'Never'];
+  // That it may not change is all that is said of it later.
+  if (old !== undefined) return causes;
   return [...causes, ...oneOf('preemptionPolicy', object['preemptionPolicy'], policies)];
 };
 

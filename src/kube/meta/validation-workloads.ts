@@ -326,7 +326,7 @@ export function domainPath(field: string, value: unknown): StatusCause[] {
   return [invalidValue(field, value, why)];
 }
 
-const validateJob: Rule = (object) => {
+const validateJob: Rule = (object, old) => {
   const spec = record(object['spec']);
   const causes: StatusCause[] = [];
   const { selector } = spec;
@@ -334,7 +334,11 @@ const validateJob: Rule = (object) => {
   const labels = record(record(selector)['matchLabels']);
   const isGenerated = labels['batch.kubernetes.io/controller-uid'] === uid;
   if (selector === undefined) causes.push(requiredValue('spec.selector'));
-  else if (spec['manualSelector'] !== true && (!isGenerated || Object.keys(labels).length > 1)) {
+  else if (
+    old === undefined &&
+    spec['manualSelector'] !== true &&
+    (!isGenerated || Object.keys(labels).length > 1)
+  ) {
     causes.push(invalidValue('spec.selector', selector, '`selector` not auto-generated'));
   }
   const wrong = labelSelector(selector, 'spec.selector');

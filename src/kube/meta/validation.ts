@@ -269,10 +269,16 @@ const updateRules: Readonly<Record<string, UpdateRule>> = {
   '/PersistentVolumeClaim': validateClaimUpdate,
   'apps/StatefulSet': validateStatefulSetUpdate,
   'batch/Job': validateJobUpdate,
-  'scheduling.k8s.io/PriorityClass': (object, old) =>
-    (object['value'] ?? 0) === (old['value'] ?? 0)
-      ? []
-      : [forbidden('value', 'may not be changed in an update.')],
+  'scheduling.k8s.io/PriorityClass': (object, old) => {
+    const { preemptionPolicy: policy } = object as Json;
+    const why = 'may not be changed in an update.';
+    return [
+      ...((object['value'] ?? 0) === (old['value'] ?? 0) ? [] : [forbidden('value', why)]),
+      ...(policy === old['preemptionPolicy']
+        ? []
+        : [invalidValue('preemptionPolicy', policy, 'field is immutable')]),
+    ];
+  },
 };
 
 /** What no update may do to the metadata of an object, at whatever endpoint. */

@@ -22,6 +22,7 @@ import { playSteps, type Step } from '#test/support/step-player.ts';
 import { warningSteps } from '#test/support/warning-steps.ts';
 import { playScenes } from './play.ts';
 import type { Recording } from './record.ts';
+import { playPatchScenes } from './scene-patches.ts';
 
 /** A suite that is about to be played: against a server with these flags (no dashes before them). */
 export interface Staged {
@@ -64,6 +65,7 @@ async function configuredPlugins(): Promise<Staged> {
 export const suites: Readonly<Record<string, Suite>> = {
   objects: plain((target) => playCorpus(senderTo(target))),
   scenes: plain((target) => playScenes(senderTo(target))),
+  patches: plain((target) => playPatchScenes(senderTo(target))),
   'steps-access': stepped('access', accessSteps),
   'steps-certificates': stepped('certificates', certificateSteps),
   'steps-crd': stepped('crd', crdSteps),
