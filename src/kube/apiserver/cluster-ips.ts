@@ -5,6 +5,7 @@ import type { Release } from './allocation.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { invalidValue, nameProblem } from '#kube/meta/names.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import { validateCreate } from '#kube/meta/validation.ts';
 import { addressObject } from '#kube/meta/service-addresses.ts';
 import { ApiError, invalid } from '#kube/meta/status.ts';
 import { addressAt, isInside } from './cidr.ts';
@@ -63,6 +64,8 @@ export class ServiceAddresses {
   ): Promise<Release | undefined> {
     const spec = specOf(service);
     if (!isService(info) || isExternal(spec)) return undefined;
+    // Nothing is taken for what is refused anyway.
+    if (validateCreate(info, service).length > 0) return undefined;
     const release = await this.#address(info, service, isDryRun);
     await this.#giveBack(release, () => this.#ports.fill(info, service));
     return release;

@@ -30,6 +30,11 @@ export function keepService(next: KubeObject, old: KubeObject): void {
       for (const field of [...addressed, 'internalTrafficPolicy']) delete spec[field];
     }
   } else {
+    // Who names another address means the first of them.
+    const [other, all] = [spec['clusterIP'], spec['clusterIPs'] as unknown[] | undefined];
+    if (other && other !== before['clusterIP'] && same(all, before['clusterIPs'])) {
+      spec['clusterIPs'] = [other, ...(all ?? []).slice(1)];
+    }
     for (const field of addressed) {
       if (spec[field] === undefined && before[field] !== undefined) spec[field] = before[field];
     }

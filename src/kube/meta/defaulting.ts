@@ -393,7 +393,10 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
       fill(spec['limited'], { nominalConcurrencyShares: 30, lendablePercent: 0 });
       const response = spec['limited']['limitResponse'];
       const queuing = isObject(response) ? response['queuing'] : undefined;
-      if (isObject(queuing)) fill(queuing, { queues: 64, handSize: 8, queueLengthLimit: 50 });
+      if (isObject(queuing)) {
+        const usual = { queues: 64, handSize: 8, queueLengthLimit: 50 };
+        for (const [name, count] of Object.entries(usual)) queuing[name] ||= count;
+      }
     }
     if (isObject(spec['exempt']))
       fill(spec['exempt'], { nominalConcurrencyShares: 0, lendablePercent: 0 });
@@ -405,6 +408,7 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
   'resource.k8s.io/ResourceClaimTemplate': (spec) =>
     defaultDevices((spec['spec'] as Json | undefined)?.['devices']),
   'resource.k8s.io/ResourceSlice': (spec) => defaultAmounts(spec),
+  '/Node': defaultRanges,
   'storagemigration.k8s.io/StorageVersionMigration': (spec) => {
     if (isObject(spec['resource'])) fill(spec['resource'], { group: '' });
   },
@@ -522,6 +526,14 @@ function defaultDevices(devices: unknown): void {
     if (isObject(request['exactly'])) defaultRequest(request['exactly']);
     for (const one of list(request['firstAvailable'])) defaultRequest(one);
   }
+}
+
+/** The older field wins where both are there and are not alike. */
+function defaultRanges(spec: Json): void {
+  const { podCIDR: range, podCIDRs } = spec;
+  const all = Array.isArray(podCIDRs) ? (podCIDRs as unknown[]) : [];
+  if (range && all[0] !== range) spec['podCIDRs'] = [range];
+  else if (!range && all.length > 0) spec['podCIDR'] = all[0];
 }
 
 /** Amounts that Go writes where nobody gave them. */

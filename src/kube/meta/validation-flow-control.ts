@@ -163,17 +163,44 @@ const validateFlowSchema: Rule = (object) => {
   return causes;
 };
 
-function limitResponse(response: Json, at: string): StatusCause[] {
-  const { type = '', queuing } = response;
-  if (type === '') return [requiredValue(`${at}.type`)];
-  if (type === 'Reject') {
-    const why = 'must be nil if limited.limitResponse.type is not Limited';
-    return queuing === undefined ? [] : [forbidden(`${at}.queuing`, why)];
+/** Of a part that goes with one type alone, where upstream generates the rule. */
+const noPart = (field: string): StatusCause => ({
+  reason: 'FieldValueForbidden',
+  message: 'Forbidden',
+  field,
+});
+
+const QUEUES_MAX = 10_000_000;
+
+function queuing(given: Json, at: string): StatusCause[] {
+  const { queues = 0, queueLengthLimit = 0, handSize = 0 } = given;
+  const causes: StatusCause[] = [];
+  const refuse = (name: string, value: unknown, why: string): void =>
+    void causes.push(invalidValue(`${at}.${name}`, value, why));
+  if (Number(queueLengthLimit) <= 0)
+    refuse('queueLengthLimit', queueLengthLimit, 'must be positive');
+  if (Number(queues) <= 0) refuse('queues', queues, 'must be positive');
+  else if (Number(queues) > QUEUES_MAX) {
+    refuse('queues', queues, `must not be greater than ${QUEUES_MAX}`);
   }
-  if (type !== 'Queue') return [unsupported(`${at}.type`, type, ['Queue', 'Reject'])];
-  if (queuing !== undefined) return [];
-  const why = 'must not be empty if limited.limitResponse.type is Limited';
-  return [requiredValue(`${at}.queuing`, why)];
+  if (Number(handSize) <= 0) {
+    refuse('handSize', handSize, 'must be positive');
+    return causes;
+  }
+  if (Number(handSize) > Number(queues)) {
+    refuse('handSize', handSize, `should not be greater than queues (${String(queues)})`);
+  }
+  return causes;
+}
+
+function limitResponse(response: Json, at: string): StatusCause[] {
+  const { type = '', queuing: given } = response;
+  const field = `${at}.queuing`;
+  const isOdd = type !== 'Queue' && given !== undefined ? [noPart(field)] : [];
+  if (type === '') return [requiredValue(`${at}.type`), ...isOdd];
+  if (type === 'Reject') return isOdd;
+  if (type !== 'Queue') return [unsupported(`${at}.type`, type, ['Queue', 'Reject']), ...isOdd];
+  return given === undefined ? [requiredValue(field)] : queuing(record(given), field);
 }
 
 function limitedLevel(limited: Json, at: string): StatusCause[] {
@@ -201,19 +228,15 @@ const validatePriorityLevel: Rule = (object) => {
     causes.push(invalidValue('spec.type', type, why));
   }
   if (type === '') causes.push(requiredValue('spec.type'));
-  else if (type === 'Limited') {
-    if (exempt !== undefined) causes.push(forbidden('spec.exempt', ''));
+  else causes.push(...oneOf('spec.type', type, ['Exempt', 'Limited']));
+  if (type === 'Limited') {
+    if (exempt !== undefined) causes.push(noPart('spec.exempt'));
     causes.push(
       ...(limited === undefined
-        ? [requiredValue('spec.limited', 'must not be empty when type is Limited')]
+        ? [requiredValue('spec.limited')]
         : limitedLevel(record(limited), 'spec.limited')),
     );
-  } else {
-    causes.push(...oneOf('spec.type', type, ['Exempt', 'Limited']));
-    if (limited !== undefined) {
-      causes.push({ reason: 'FieldValueForbidden', message: 'Forbidden', field: 'spec.limited' });
-    }
-  }
+  } else if (limited !== undefined) causes.push(noPart('spec.limited'));
   return causes;
 };
 

@@ -48,6 +48,9 @@ function validateServicePorts(spec: Json): StatusCause[] {
       ...portNumber(`${at}.port`, port['port']),
       ...oneOf(`${at}.protocol`, protocol, protocols),
       ...portNumberOrName(`${at}.targetPort`, targetPort),
+      ...(port['appProtocol'] === undefined
+        ? []
+        : qualified(`${at}.appProtocol`, port['appProtocol'])),
     );
     if (spec['type'] === 'ClusterIP' && port['nodePort']) {
       const why = "may not be used when `type` is 'ClusterIP'";
@@ -106,6 +109,77 @@ function validateTraffic(spec: Json): StatusCause[] {
   return causes;
 }
 
+function clusterAddresses(spec: Json): StatusCause[] {
+  const { clusterIP = '', clusterIPs } = spec;
+  const all = list(clusterIPs) as unknown as string[];
+  const field = 'spec.clusterIPs';
+  const causes: StatusCause[] = [];
+  if (all.length > 0) {
+    if (clusterIP === '') {
+      causes.push(invalidValue(field, all, 'must be empty when `clusterIP` is not specified'));
+    } else if (all[0] !== clusterIP) {
+      causes.push(invalidValue(field, all, 'first value must match `clusterIP`'));
+    }
+  } else if (clusterIP !== '' && clusterIP !== 'None') {
+    return ipAddress(`${field}[0]`, clusterIP);
+  }
+  all.forEach((one, i) => {
+    if (one !== 'None') causes.push(...ipAddress(`${field}[${i}]`, one));
+  });
+  const kinds = all.map((one) => isIP(one));
+  if (all.length > 1 && new Set(kinds).size < all.length) {
+    causes.push(invalidValue(field, all, 'may specify no more than one IP for each IP family'));
+  }
+  return causes;
+}
+
+function families(spec: Json): StatusCause[] {
+  const { ipFamilies, ipFamilyPolicy: policy } = spec;
+  const all = list(ipFamilies) as unknown[];
+  const policies = ['PreferDualStack', 'RequireDualStack', 'SingleStack'];
+  return [
+    ...oneOf('spec.ipFamilyPolicy', policy, policies),
+    ...all.flatMap((one, i) => {
+      const at = `spec.ipFamilies[${i}]`;
+      const wrong = oneOf(at, one, ['IPv4', 'IPv6']);
+      return wrong.length === 0 && all.indexOf(one) < i ? [duplicate(at, one)] : wrong;
+    }),
+  ];
+}
+
+const AFFINITY_SECONDS_MAX = 86_400;
+
+function affinityTime(spec: Json): StatusCause[] {
+  const { timeoutSeconds: time } = record(record(spec['sessionAffinityConfig'])['clientIP']);
+  if (spec['sessionAffinity'] !== 'ClientIP' || typeof time !== 'number') return [];
+  if (time > 0 && time <= AFFINITY_SECONDS_MAX) return [];
+  const field = 'spec.sessionAffinityConfig.clientIP.timeoutSeconds';
+  const why = `must be greater than 0 and less than ${AFFINITY_SECONDS_MAX}`;
+  return [invalidValue(field, time, why)];
+}
+
+/** In the order in which upstream tells them. */
+function oneOfOrdered({ trafficDistribution }: Json): StatusCause[] {
+  const words = ['PreferClose', 'PreferSameZone', 'PreferSameNode'];
+  return oneOf('spec.trafficDistribution', trafficDistribution, words);
+}
+
+/** What only services of load balancers have. */
+function balanced(spec: Json): StatusCause[] {
+  const { loadBalancerClass: name, allocateLoadBalancerNodePorts: takes } = spec;
+  const checks = spec['healthCheckNodePort'];
+  const isBalanced = spec['type'] === 'LoadBalancer';
+  const why = "may only be used when `type` is 'LoadBalancer'";
+  const only = (field: string, value: unknown): StatusCause[] =>
+    isBalanced || value === undefined ? [] : [forbidden(`spec.${field}`, why)];
+  return [
+    ...only('allocateLoadBalancerNodePorts', takes),
+    ...only('loadBalancerClass', name),
+    ...(isBalanced && name !== undefined ? qualified('spec.loadBalancerClass', name) : []),
+    ...(isBalanced && checks ? portNumber('spec.healthCheckNodePort', checks) : []),
+  ];
+}
+
 const validateService: Rule = (object) => {
   const spec = record(object['spec']);
   const { type, clusterIP, externalName } = spec;
@@ -124,9 +198,7 @@ const validateService: Rule = (object) => {
       causes.push(...named('spec.externalName', name, 'subdomain'));
     }
   }
-  if (!isExternal && clusterIP && clusterIP !== 'None') {
-    causes.push(...ipAddress('spec.clusterIPs[0]', clusterIP));
-  }
+  if (!isExternal) causes.push(...clusterAddresses(spec), ...families(spec));
   causes.push(
     ...validateServicePorts(spec),
     ...validateLabels(spec['selector'] as Record<string, string> | undefined, 'spec.selector'),
@@ -136,6 +208,9 @@ const validateService: Rule = (object) => {
     ),
     ...oneOf('spec.type', type, serviceTypes),
     ...validateTraffic(spec),
+    ...affinityTime(spec),
+    ...oneOfOrdered(spec),
+    ...balanced(spec),
   );
   return causes;
 };
@@ -184,8 +259,12 @@ const validateEndpoints: Rule = (object) =>
     const at = `subsets[${index}]`;
     const causes: StatusCause[] = [];
     for (const field of ['addresses', 'notReadyAddresses']) {
-      list(subset[field]).forEach(({ ip }, i) => {
+      list(subset[field]).forEach(({ ip = '', hostname, nodeName }, i) => {
         const where = `${at}.${field}[${i}].ip`;
+        causes.push(
+          ...named(`${at}.${field}[${i}].hostname`, hostname || undefined, 'label'),
+          ...named(`${at}.${field}[${i}].nodeName`, nodeName, 'subdomain'),
+        );
         const wrong = ipAddress(where, ip);
         causes.push(...wrong);
         if (wrong.length > 0) {
@@ -193,12 +272,21 @@ const validateEndpoints: Rule = (object) =>
         } else causes.push(...endpointAddress(where, String(ip)));
       });
     }
-    list(subset['ports']).forEach((port, i) =>
+    const count = list(subset['addresses']).length + list(subset['notReadyAddresses']).length;
+    if (count === 0) {
+      causes.push(requiredValue(at, 'must specify `addresses` or `notReadyAddresses`'));
+    }
+    const ports = list(subset['ports']);
+    ports.forEach(({ name, port, protocol, appProtocol }, i) => {
+      const where = `${at}.ports[${i}]`;
+      if (ports.length > 1 && !name) causes.push(requiredValue(`${where}.name`));
       causes.push(
-        ...portNumber(`${at}.ports[${i}].port`, port['port']),
-        ...oneOf(`${at}.ports[${i}].protocol`, port['protocol'], protocols),
-      ),
-    );
+        ...named(`${where}.name`, name || undefined, 'label'),
+        ...portNumber(`${where}.port`, port),
+        ...oneOf(`${where}.protocol`, protocol, protocols),
+        ...(appProtocol === undefined ? [] : qualified(`${where}.appProtocol`, appProtocol)),
+      );
+    });
     return causes;
   });
 

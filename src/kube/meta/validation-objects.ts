@@ -134,6 +134,38 @@ const validateNamespace: Rule = (object) => {
 
 const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
+/** One of each family at most. */
+function podRanges(ranges: readonly string[]): StatusCause[] {
+  const field = 'spec.podCIDRs';
+  const wrong = ranges.map((one, index) => cidrBlock(`${field}[${index}]`, one));
+  const causes = wrong.flat();
+  if (ranges.length < 2) return causes;
+  const first = wrong.findIndex((one) => one.length > 0);
+  if (first >= 0) {
+    const why = `invalid CIDR[${first}]: <nil> (invalid CIDR address: ${ranges[first] ?? ''})`;
+    const message = `Internal error: invalid PodCIDRs. failed to check with dual stack with error:${why}`;
+    causes.push({ reason: 'InternalError', message, field });
+  }
+  const families = new Set(ranges.map((one) => one.includes(':')));
+  if (first < 0 && ranges.length === 2 && families.size === 2) return causes;
+  const why = 'may specify no more than one CIDR for each IP family';
+  return [...causes, invalidValue(field, ranges, why)];
+}
+
+export function validateNodeUpdate(object: KubeObject, old: KubeObject): StatusCause[] {
+  const [spec, before] = [record(object['spec']), record(old['spec'])];
+  const causes: StatusCause[] = [];
+  const had = list(before['podCIDRs']);
+  if (had.length > 0 && !same(list(spec['podCIDRs']), had)) {
+    const why = 'node updates may not change podCIDR except from "" to valid';
+    causes.push(forbidden('spec.podCIDRs', why));
+  }
+  const [id, was] = [spec['providerID'] || undefined, before['providerID'] || undefined];
+  if (was === undefined || id === was) return causes;
+  const what = id === undefined ? 'cleared' : 'modified';
+  return [...causes, invalidValue('spec.providerID', null, `field cannot be ${what} once set`)];
+}
+
 const validateNode: Rule = (object) => {
   const spec = record(object['spec']);
   const seen = new Set<string>();
@@ -156,9 +188,7 @@ const validateNode: Rule = (object) => {
     seen.add(pair);
     return found;
   });
-  const ranges = spec['podCIDRs'] ?? (spec['podCIDR'] ? [spec['podCIDR']] : []);
-  list(ranges).forEach((one, index) => causes.push(...cidrBlock(`spec.podCIDRs[${index}]`, one)));
-  return causes;
+  return [...causes, ...podRanges(list(spec['podCIDRs']) as unknown as string[])];
 };
 
 // ---- access ----

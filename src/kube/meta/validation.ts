@@ -1,6 +1,6 @@
 // Validates objects before they are stored: metadata of every kind here, the kinds' own rules in the
 // other validation files. Field paths, reasons and words as kube-apiserver v1.37 has them.
-import { isObject, list, record, selectorShown, type Json } from './field-rules.ts';
+import { ipAddress, isObject, list, record, selectorShown, type Json } from './field-rules.ts';
 import {
   forbidden,
   invalidShown,
@@ -26,7 +26,12 @@ import { validateSlice, validateSliceUpdate } from './validation-device-slices.t
 import { definitionRules } from './validation-definitions.ts';
 import { validateJobUpdate } from './validation-job-changes.ts';
 import { networkRules } from './validation-network.ts';
-import { objectRules, validateFinalizers, validateQuotaUpdate } from './validation-objects.ts';
+import {
+  objectRules,
+  validateFinalizers,
+  validateNodeUpdate,
+  validateQuotaUpdate,
+} from './validation-objects.ts';
 import { validateVolumeUpdate } from './validation-persistent-volumes.ts';
 import { validatePodSpec, validatePodUpdate } from './validation-pods.ts';
 import { validateStatus } from './validation-status.ts';
@@ -193,9 +198,26 @@ const validateServiceUpdate: UpdateRule = (object, old) => {
   const [spec, before] = [record(object['spec']), record(old['spec'])];
   const isExternal = spec['type'] === 'ExternalName' || before['type'] === 'ExternalName';
   const [next, was] = [spec['clusterIP'], before['clusterIP']];
-  if (isExternal || !was || next === was) return [];
   const why = 'may not change once set';
-  return [invalidValue('spec.clusterIPs[0]', [next], why)];
+  const causes: StatusCause[] = [];
+  const [first] = list(spec['clusterIPs']) as unknown[];
+  // What is no address, or not the first of them, is refused as such alone.
+  const isWhole = ipAddress('', next).length === 0 && (first === undefined || first === next);
+  if (!isExternal && was && next !== was && (isWhole || next === 'None')) {
+    causes.push(invalidValue('spec.clusterIPs[0]', [next], why));
+  }
+  const isBalanced = spec['type'] === 'LoadBalancer' && before['type'] === 'LoadBalancer';
+  const [name, had] = [spec['loadBalancerClass'] ?? null, before['loadBalancerClass'] ?? null];
+  if (isBalanced && had !== null && name !== had) {
+    causes.push(invalidValue('spec.loadBalancerClass', name, why));
+  }
+  const port = 'healthCheckNodePort';
+  const isChecked =
+    isBalanced && spec['externalTrafficPolicy'] === 'Local' && before[port] !== undefined;
+  if (isChecked && before['externalTrafficPolicy'] === 'Local' && spec[port] !== before[port]) {
+    causes.push(forbidden(`spec.${port}`, 'field is immutable'));
+  }
+  return causes;
 };
 
 const validateDataUpdate: UpdateRule = (object, old) => {
@@ -260,6 +282,7 @@ const updateRules: Readonly<Record<string, UpdateRule>> = {
   ...attachmentUpdateRules,
   ...deviceClaimUpdateRules,
   'resource.k8s.io/ResourceSlice': validateSliceUpdate,
+  '/Node': validateNodeUpdate,
   '/PersistentVolume': validateVolumeUpdate,
   '/ResourceQuota': validateQuotaUpdate,
   '/Pod': validatePodUpdate,
