@@ -63,6 +63,7 @@ import {
   drawnName,
   isCreatedOnUpdate,
   kindOf,
+  unconverted,
   wipeSystemFields,
 } from './write-checks.ts';
 
@@ -500,8 +501,9 @@ export class Resources implements ObjectLookup {
     const { schema } = context.info;
     const patched = applyPatch({ type, schema, current: live, patch });
     const shown = type === 'strategic' ? goText(patch) : JSON.stringify(patched);
+    const said = (why: string): string => (type === 'strategic' ? unconverted(why) : why);
     const refuse = (why: string): ApiError =>
-      invalid({ group: '', kind: '' }, '', [invalidValue('patch', shown, why)]);
+      invalid({ group: '', kind: '' }, '', [invalidValue('patch', shown, said(why))]);
     const next = this.decode({ ...context, refuse }, patched);
     // A patch is on top of whatever is there, unless it names a version itself.
     if (next.metadata.resourceVersion === live.metadata.resourceVersion) {
@@ -523,8 +525,9 @@ export class Resources implements ObjectLookup {
       const { force } = request;
       const next = serverSideApply({ info, applied, manager, force, subresource, live, now });
       const { managedFields } = next.metadata;
-      const decoded = converted(context, name, () => this.decode(context, next));
-      decoded.metadata.managedFields = managedFields ?? [];
+      const decoded = converted(info, name, () => this.decode(context, next));
+      if ((managedFields ?? []).length > 0) decoded.metadata.managedFields = managedFields ?? [];
+      else delete decoded.metadata.managedFields;
       decoded.metadata.name ??= name;
       this.#checkNamespace(context, decoded);
       return decoded;

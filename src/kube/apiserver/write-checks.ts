@@ -76,21 +76,22 @@ export function checkVersion(version: string | undefined): void {
   throw new ApiError(500, '', `strconv.ParseUint: parsing ${text}: invalid syntax`);
 }
 
+/** Bytes of what is no text yet are told to come from JSON. */
+export const unconverted = (why: string): string =>
+  why.startsWith('illegal base64') ? `error decoding from json: ${why}` : why;
+
 /** What is applied is merged as it is, and then found to be none of the kind: the server's own failure, upstream. */
-export function converted(
-  { info, namespace = '' }: Pick<WriteContext, 'info' | 'namespace'>,
-  name: string,
-  decode: () => KubeObject,
-): KubeObject {
+export function converted(info: ResourceInfo, name: string, decode: () => KubeObject): KubeObject {
   try {
     return decode();
   } catch (error) {
     const message = error instanceof ApiError ? error.message : '';
     const why = / cannot be handled as a \w+: (?!strict)([^]*)$/.exec(message)?.[1];
     if (why === undefined) throw error;
-    const kind = `${apiVersionOf(info)}, Kind=${info.kind}`;
-    const whole = `failed to convert new object (${namespace}/${name}; ${kind}) to proper version`;
-    const text = `${whole}: unable to convert unstructured object to ${kind}: ${why}`;
+    const kind = `${info.group}/${info.version}, Kind=${info.kind}`;
+    // The namespace is not filled in yet.
+    const whole = `failed to convert new object (/${name}; ${kind}) to proper version`;
+    const text = `${whole}: unable to convert unstructured object to ${kind}: ${unconverted(why)}`;
     throw new ApiError(500, '', text);
   }
 }

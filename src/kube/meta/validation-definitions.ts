@@ -1,6 +1,7 @@
 // Validates custom resource definitions as kube-apiserver v1.37 does.
 import { isObject, list, named, oneOf, record, type Json } from './field-rules.ts';
-import { invalidValue, requiredValue } from './names.ts';
+import { shownAs } from './go-shown.ts';
+import { invalidShown, invalidValue, nameProblem, requiredValue } from './names.ts';
 import type { KubeObject } from './object.ts';
 import type { StatusCause } from './status.ts';
 
@@ -22,7 +23,7 @@ function validateSchema(schema: Json, field: string, isRoot: boolean): StatusCau
     causes.push(...oneOf(`${field}.type`, type, schemaTypes));
   } else if (isRoot) causes.push(requiredValue(`${field}.type`, 'must not be empty at the root'));
   else if (!isOpen) {
-    const why = field.endsWith(']')
+    const why = /(?:\]|additionalProperties)$/.test(field)
       ? 'must not be empty for specified object fields'
       : 'must not be empty for specified array items';
     causes.push(requiredValue(`${field}.type`, why));
@@ -30,6 +31,10 @@ function validateSchema(schema: Json, field: string, isRoot: boolean): StatusCau
   for (const [name, one] of Object.entries(record(schema['properties']))) {
     if (isRoot && name === 'metadata') continue;
     causes.push(...validateSchema(record(one), `${field}.properties[${name}]`, false));
+  }
+  if (isObject(schema['additionalProperties'])) {
+    const below = `${field}.additionalProperties`;
+    causes.push(...validateSchema(schema['additionalProperties'], below, false));
   }
   if (isObject(schema['items'])) {
     causes.push(...validateSchema(schema['items'], `${field}.items`, false));
@@ -39,30 +44,31 @@ function validateSchema(schema: Json, field: string, isRoot: boolean): StatusCau
   return causes;
 }
 
-function versionShown(version: Json): Json {
-  return {
-    Name: version['name'] ?? '',
-    Served: version['served'] ?? false,
-    Storage: version['storage'] ?? false,
-    Deprecated: version['deprecated'] ?? false,
-    DeprecationWarning: version['deprecationWarning'] ?? null,
-    Schema: null,
-    Subresources: null,
-    AdditionalPrinterColumns: null,
-    SelectableFields: null,
-  };
+const WARNING_LENGTH_MAX = 256;
+
+function deprecation({ deprecationWarning: text }: Json, at: string): StatusCause[] {
+  const field = `${at}.deprecationWarning`;
+  if (text === '') return [invalidValue(field, '', 'must not be an empty string')];
+  if (typeof text !== 'string' || text.length <= WARNING_LENGTH_MAX) return [];
+  const why = `must be <= ${WARNING_LENGTH_MAX} characters long`;
+  return [invalidValue(field, text, why)];
 }
 
 const hasOneStored = (versions: readonly Json[]): boolean =>
   versions.filter(({ storage }) => storage === true).length === 1;
 
-function validateVersions(versions: readonly Json[], isAbsent: boolean): StatusCause[] {
+function validateVersions(spec: Json): StatusCause[] {
+  const versions = list(spec['versions']);
   const causes: StatusCause[] = [];
   const isAlone = versions.length === 1;
   versions.forEach((version, index) => {
     const schema = record(version['schema'])['openAPIV3Schema'];
     const at = `spec.versions[${index}]`;
-    causes.push(...named(`${at}.name`, version['name'] ?? '', 'label1035'));
+    const name = version['name'] ?? '';
+    causes.push(...named(`${at}.name`, name, 'label1035'));
+    // The older field for the one version that there was is the first of them.
+    if (index === 0 && name !== '') causes.push(...named('spec.version', name, 'label1035'));
+    causes.push(...deprecation(version, at));
     if (!isObject(schema)) causes.push(requiredValue(`${at}.schema.openAPIV3Schema`));
     else {
       const field = isAlone ? 'spec.validation.openAPIV3Schema' : `${at}.schema.openAPIV3Schema`;
@@ -71,10 +77,27 @@ function validateVersions(versions: readonly Json[], isAbsent: boolean): StatusC
   });
   if (!hasOneStored(versions)) {
     const why = 'must have exactly one version marked as storage version';
-    const shown = isAbsent ? null : versions.map(versionShown);
-    causes.push(invalidValue('spec.versions', shown, why));
+    // What the only version has is kept elsewhere.
+    const all = isAlone
+      ? versions.map(({ name, served, storage, deprecated, deprecationWarning }) => ({
+          name,
+          served,
+          storage,
+          deprecated,
+          deprecationWarning,
+        }))
+      : spec['versions'];
+    const shown = shownAs('[@CustomResourceDefinitionVersion', all ?? null);
+    causes.push(invalidShown('spec.versions', shown, why));
   }
   return causes;
+}
+
+/** Kinds may have capital letters. */
+function kindName(field: string, value: string): StatusCause[] {
+  const wrong = nameProblem('label1035', value.toLowerCase());
+  if (wrong === undefined) return [];
+  return [invalidValue(field, value, `may have mixed case, but should otherwise match: ${wrong}`)];
 }
 
 const validateDefinition: Rule = (object, old) => {
@@ -94,23 +117,21 @@ const validateDefinition: Rule = (object, old) => {
     causes.push(invalidValue(field, given, 'must be spec.names.plural+"."+spec.group'));
   }
   if (group === '') causes.push(requiredValue('spec.group'));
-  else causes.push(...named('spec.group', group, 'subdomain'));
-  if (group !== '' && !group.includes('.')) {
+  const wrongGroup = named('spec.group', group || undefined, 'subdomain');
+  causes.push(...wrongGroup);
+  if (group !== '' && wrongGroup.length === 0 && !group.includes('.')) {
     causes.push(invalidValue('spec.group', group, 'should be a domain with at least one dot'));
   }
   if (spec['scope']) {
     causes.push(...oneOf('spec.scope', spec['scope'], ['Cluster', 'Namespaced']));
   } else causes.push(requiredValue('spec.scope'));
-  causes.push(...validateVersions(list(spec['versions']), !Array.isArray(spec['versions'])));
+  causes.push(...validateVersions(spec));
   for (const field of ['plural', 'singular', 'kind', 'listKind']) {
     const at = `spec.names.${field}`;
     const value = String(names[field] ?? '');
     if (value === '') causes.push(requiredValue(at));
-    else {
-      const wrong = named(at, value.toLowerCase(), 'label1035');
-      const exact = field === 'plural' ? named(at, value, 'label1035') : wrong;
-      causes.push(...exact);
-    }
+    else if (/kind$/i.test(field)) causes.push(...kindName(at, value));
+    else causes.push(...named(at, value, 'label1035'));
   }
   if (names['kind'] && names['kind'] === names['listKind']) {
     const why = 'kind and listKind may not be the same';

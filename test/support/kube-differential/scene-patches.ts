@@ -147,12 +147,26 @@ async function byManagers({ player, item, base }: Target, whole: Json, other: Js
 
 const nameOf = ({ metadata }: Json): string => String((metadata as Json)['name']);
 
-async function playPatches(player: Player, { path, base, status }: Mutated): Promise<void> {
+/** Waits for what the server itself says of the object. */
+async function reported(player: Player, item: string, type: string): Promise<Json> {
+  for (let attempt = 0; attempt < 600; attempt++) {
+    const live = await player.quietly('GET', item);
+    const { conditions } = (live['status'] ?? {}) as { conditions?: Json[] | null };
+    const isTrue = conditions?.some((one) => one['type'] === type && one['status'] === 'True');
+    if (isTrue === true) return live;
+    await new Promise((done) => setTimeout(done, 25));
+  }
+  throw new Error(`${item} has no condition ${type}`);
+}
+
+async function playPatches(player: Player, one: Mutated): Promise<void> {
+  const { path, base, status, reports } = one;
   const item = `${path}/${nameOf(base)}`;
   const made = await player.ask('create', 'POST', path, {
     body: base,
     query: 'fieldManager=maker',
   });
+  if (reports === 'Established') await reported(player, item, reports);
   const { apiVersion, kind } = made;
   const target = { player, item, base };
   const all = [...placesIn(base)].filter(([first]) => first !== 'metadata');
@@ -224,8 +238,11 @@ export async function playPatchScenes(
   const found: Record<string, readonly Entry[]> = {};
   for (const one of mutated) {
     if (one.isUpdated !== true || one.method === 'PUT') continue;
+    // Taints of slices get the time of each write; of some others a controller says something at any time.
+    const isAlone = one.reports === undefined || one.reports === 'Established';
+    if (!isAlone || one.name === 'ResourceSlice') continue;
     if (only.length > 0 && !only.some((word) => one.name.includes(word))) continue;
-    // Others write some of them at any time.
+    // A definition is written to by the server as well.
     const player = new Player(send, { hasVersions: one.reports === undefined });
     await playPatches(player, one);
     found[one.name] = player.entries;

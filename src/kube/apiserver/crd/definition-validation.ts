@@ -374,7 +374,7 @@ function checkUpdate(spec: Json, old: KubeObject): StatusCause[] {
   const before = old['spec'] as Json;
   const causes: StatusCause[] = [];
   const fixed = (field: string, next: unknown, was: unknown): void => {
-    if (!same(next, was)) causes.push(invalidValue(`spec.${field}`, next, isFixed));
+    if (!same(next, was)) causes.push(invalidValue(`spec.${field}`, next ?? '', isFixed));
   };
   const [names, wereNames] = [spec['names'] as Json, before['names'] as Json];
   if (isTrue(old, 'Established')) {
