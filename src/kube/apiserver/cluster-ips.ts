@@ -64,8 +64,8 @@ export class ServiceAddresses {
   ): Promise<Release | undefined> {
     const spec = specOf(service);
     if (!isService(info) || isExternal(spec)) return undefined;
-    // Nothing is taken for what is refused anyway.
-    if (validateCreate(info, service).length > 0) return undefined;
+    // Upstream takes addresses before it judges, but in a dry run, where nothing is taken.
+    if (isDryRun && validateCreate(info, service).length > 0) return undefined;
     const release = await this.#address(info, service, isDryRun);
     await this.#giveBack(release, () => this.#ports.fill(info, service));
     return release;
