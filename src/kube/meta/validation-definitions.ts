@@ -137,7 +137,8 @@ const validateDefinition: Rule = (object, old) => {
     const why = 'kind and listKind may not be the same';
     causes.push(invalidValue('spec.names.listKind', names['listKind'], why));
   }
-  if (!hasOneStored(list(spec['versions']))) {
+  const stored = list(record(object['status'])['storedVersions']);
+  if (!hasOneStored(list(spec['versions'])) && stored.length === 0) {
     const why = 'must have at least one stored version';
     causes.push(invalidValue('status.storedVersions', null, why));
   }
