@@ -31,8 +31,20 @@ const drawn = new Set([
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+const isTyped = (all: readonly unknown[]): all is readonly Json[] =>
+  all.every((one) => isObject(one) && typeof one['type'] === 'string');
+
+const byType = (all: readonly Json[]): readonly Json[] =>
+  all.toSorted((a, b) => (String(a['type']) < String(b['type']) ? -1 : 1));
+
 export function differences(real: unknown, own: unknown, at = ''): Difference[] {
   if (Array.isArray(real) && Array.isArray(own) && real.length === own.length) {
+    // Of upstream's controllers each puts its condition behind those that are there, whoever comes first.
+    if (at.endsWith('.conditions') && isTyped(real) && isTyped(own)) {
+      return byType(real).flatMap((one, index) =>
+        differences(one, byType(own)[index], `${at}[${index}]`),
+      );
+    }
     return real.flatMap((one, index) => differences(one, own[index], `${at}[${index}]`));
   }
   if (isObject(real) && isObject(own)) {

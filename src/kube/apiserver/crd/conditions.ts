@@ -153,7 +153,7 @@ export function nextStatus(
   const was = conditionsOf(definition).find(({ type }) => type === 'Established');
   const approval = approvalOf(definition);
   const before = conditionsOf(definition);
-  // Upstream's controller of approvals is the first to have its say.
+  // Upstream's controllers of approvals and of names each come first now and then.
   const judged = approval === undefined ? before : withCondition(before, approval, now);
   let conditions = withCondition(judged, condition, now);
   if (was?.status !== 'True') {
