@@ -15,6 +15,7 @@ import { rollingSizes } from './deployment/sizes.ts';
 import { evictionAt } from './nodelifecycle/core.ts';
 import { tolerates } from './node-match.ts';
 import { byDeletionOrder } from './pod-facts.ts';
+import { reconcileStatefulSet } from './statefulset/core.ts';
 import { revisionOf as revisionOfPod } from './statefulset/pods.ts';
 import { templateHash } from './template-hash.ts';
 
@@ -292,3 +293,40 @@ test('pods of a StatefulSet are of a revision by its name, or by its hash alone 
     assert.equal(revisionOfPod(set, { apiVersion: 'v1', kind: 'Pod', metadata }), 'web-5f8c');
   }
 });
+
+const scaledDown: readonly [ready: readonly boolean[], removed: readonly string[]][] = [
+  [[true, true, true], ['web-2']],
+  [[true, true, false], ['web-2']],
+  [[false, true, true], ['web-2']],
+  [[false, true, false], []],
+  [[false, false, false], []],
+  [[false], ['web-0']],
+];
+for (const [ready, removed] of scaledDown) {
+  test(`a StatefulSet of ${ready.join()} is scaled down to none in order`, () => {
+    const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [] } };
+    const set: KubeObject = {
+      apiVersion: 'apps/v1',
+      kind: 'StatefulSet',
+      metadata: { name: 'web', namespace: 'd', uid: 'u', generation: 1 },
+      spec: { replicas: 0, selector: { matchLabels: { a: 'b' } }, template },
+    };
+    const pods = ready.map((isReady, ordinal): KubeObject => {
+      const owner = { apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'web', uid: 'u' };
+      const metadata = {
+        name: `web-${ordinal}`,
+        namespace: 'd',
+        labels: { a: 'b' },
+        ownerReferences: [{ ...owner, controller: true }],
+      };
+      const conditions = [{ type: 'Ready', status: isReady ? 'True' : 'False' }];
+      return { apiVersion: 'v1', kind: 'Pod', metadata, status: { phase: 'Running', conditions } };
+    });
+    const snapshot = { set, pods, revisions: [], hasClaim: () => false, isCurrent: true };
+    const { effects } = reconcileStatefulSet(snapshot, 0);
+    const names = effects.flatMap((one) =>
+      one.kind === 'delete' ? [one.object.metadata.name] : [],
+    );
+    assert.deepEqual(names, removed);
+  });
+}

@@ -146,10 +146,21 @@ function plan(context: Context, places: Places): Effect[] {
       if (isOrdered) return effects;
       continue;
     }
+    // In order, one that is not well goes only when it is the first that is not.
+    if (isOrdered && !isHealthy(pod, context) && pod !== firstUnhealthy(context, places)) {
+      return effects;
+    }
     effects.push(removal(context, pod));
     if (isOrdered) return effects;
   }
   return effects.length > 0 ? effects : rollout(context, wanted);
+}
+
+function firstUnhealthy(context: Context, { wanted, condemned }: Places): KubeObject | undefined {
+  const { set } = context;
+  const all = [...wanted.values(), ...condemned];
+  all.sort((a, b) => ordinalOf(set, a) - ordinalOf(set, b));
+  return all.find((pod) => !isHealthy(pod, context));
 }
 
 /** From the highest place down; never more away at a time than is allowed. */
