@@ -1,5 +1,6 @@
 // What running an expression costs, in the units of cel-go: one for each name, field and call, more for
 // what walks over long values. A run that costs more than it may is cut off.
+import { goRegExp } from './go-regexp.ts';
 import { measureOf, NO_MEASURE, runCost, type Measure } from './run-costs.ts';
 import { namespaces } from './namespaces.ts';
 
@@ -86,8 +87,21 @@ function original(node: Node): Evaluate {
   }
   if (macro !== undefined)
     return (evaluator, _node, context) => macro.evaluate(evaluator, macro, context);
-  return node.meta.evaluate;
+  return isMatch(node) ? evaluateMatch : node.meta.evaluate;
 }
+
+const isMatch = ({ op, args }: Node): boolean =>
+  op === 'rcall' && (args as readonly unknown[])[0] === 'matches';
+
+/** Patterns are Go's, `(?i)` included; the interpreter takes them for JavaScript's. */
+const evaluateMatch: Evaluate = (evaluator, node, context) => {
+  const [, receiver, [pattern]] = node.args as [string, Node, [Node]];
+  const run = (one: Node): unknown =>
+    (evaluator as { run(node: Node, context: unknown): unknown }).run(one, context);
+  const [text, source] = [run(receiver), run(pattern)];
+  if (typeof text === 'string' && typeof source === 'string') return goRegExp(source).test(text);
+  return node.meta.evaluate(evaluator, node, context);
+};
 
 interface Cell {
   measure: Measure;

@@ -36,3 +36,9 @@ test('what has no field to look for stays refused, and what is not there stays a
   assert.ok(answer('has(self.list[3].a)', { list: [] }) instanceof Error);
   assert.ok(answer('has(self.list[0].a.b)', { list: [{}] }) instanceof Error);
 });
+
+test('patterns are those of Go', () => {
+  assert.equal(answer("'Ab'.matches('^(?i)ab$')", {}), true);
+  assert.equal(answer("'Abc'.matches('^(?i)ab$')", {}), false);
+  assert.ok(answer("self.list[0].matches('a')", { list: [1n] }) instanceof Error);
+});
