@@ -159,6 +159,49 @@ test('what an agent said before a launch came to it does not give back what the 
   assert.equal(used(), 0, 'nothing of it has come');
 });
 
+test('words of a task that ran before do not bring an executor that never came to life (seed 9115)', () => {
+  const master = new TestMaster();
+  const agentId = master.addAgent(PID);
+  const { connection, frameworkId } = master.subscribe(aFramework());
+  const executor = {
+    executor_id: { value: 'e' },
+    command: { value: 'run' },
+    resources: parseResources('cpus:0.5;mem:32'),
+  };
+  const launch = (id: string): void => {
+    const { command: _none, ...task } = aTask(id, agentId);
+    const offerId = master.offersOf(connection).at(-1)?.id.value ?? '';
+    master.launch(frameworkId, offerId, { ...task, executor });
+  };
+  const executors = (): unknown[] => [
+    ...(master.core.state.agents.get(agentId)?.executors.get(frameworkId)?.keys() ?? []),
+  ];
+  const framework_id = { value: frameworkId };
+  const agent_id = { value: agentId };
+  const tell = (id: string, state: 'TASK_RUNNING' | 'TASK_DROPPED', uuid?: Uint8Array): void => {
+    const source = state === 'TASK_RUNNING' ? 'SOURCE_EXECUTOR' : 'SOURCE_AGENT';
+    const status = { task_id: { value: id }, state, agent_id, source } as const;
+    const update = { framework_id, agent_id, status, timestamp: 1, latest_state: state };
+    const body = { update: uuid === undefined ? update : { ...update, uuid } };
+    master.fromAgent(PID, { name: 'StatusUpdateMessage', body });
+  };
+  launch('first');
+  // It ends at once; the next task would start another, and neither launch nor end is seen in order.
+  const exited = { agent_id, framework_id, executor_id: { value: 'e' }, status: 0 };
+  master.fromAgent(PID, { name: 'ExitedExecutorMessage', body: exited });
+  launch('second');
+  assert.deepEqual(executors(), ['e']);
+  const slave = { id: agent_id, hostname: 'host', resources: parseResources('cpus:4;mem:1000') };
+  const first = master.core.state.frameworks.get(frameworkId)?.tasks.get('first')?.task;
+  assert.ok(first !== undefined);
+  const tasks = [{ ...first, state: 'TASK_FINISHED' as const }];
+  const body = { slave, tasks, version: '1.11.0', agent_capabilities: [] };
+  master.fromAgent(PID, { name: 'ReregisterSlaveMessage', body });
+  tell('first', 'TASK_RUNNING', new Uint8Array(16).fill(1));
+  tell('second', 'TASK_DROPPED');
+  assert.deepEqual(executors(), [], 'the next launch starts it');
+});
+
 test('what a framework wished for ends with its connection, also when its next life takes over', () => {
   const master = new TestMaster();
   const agentId = master.addAgent(PID);

@@ -111,7 +111,13 @@ export class Holdings {
     if (byId.has(id)) return false;
     const resources = Resources.of(info.resources);
     const agentId = agent.id;
-    const record: ExecutorRecord = { info, frameworkId, agentId, resources, isExpected: false };
+    const record: ExecutorRecord = {
+      info,
+      frameworkId,
+      agentId,
+      resources,
+      formerTasks: undefined,
+    };
     byId.set(id, record);
     const framework = this.#state.frameworks.get(frameworkId);
     framework?.executors.add(record);

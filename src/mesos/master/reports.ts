@@ -39,9 +39,11 @@ export class ReportDesk {
     if (record !== undefined) {
       const { task } = record;
       if (task.state === 'TASK_STAGING' && status.source === 'SOURCE_EXECUTOR') {
-        // The launch has come to it; words of tasks that ran before may be an earlier executor's.
+        // The launch has come to it; words of tasks that ran before are an earlier executor's.
         const executor = agent.executors.get(framework.id)?.get(task.executor_id?.value ?? '');
-        if (executor !== undefined) executor.isExpected = false;
+        const isFormer =
+          executor?.formerTasks?.has(`${framework.id}/${task.task_id.value}`) === true;
+        if (executor !== undefined && !isFormer) executor.formerTasks = undefined;
       }
       task.status_update_state = status.state;
       if (status.uuid !== undefined) task.status_update_uuid = status.uuid;

@@ -30,8 +30,9 @@ export class ReturnDesk {
     for (const [frameworkId, executors] of agent.executors) {
       for (const [id, executor] of executors) {
         const isAlive = alive.has(`${frameworkId}/${id}`);
-        executor.isExpected = !isAlive && hasStagingTask(agent, executor, named);
-        if (!isAlive && !executor.isExpected) this.#state.loseExecutor(agent, executor);
+        const isExpected = !isAlive && hasStagingTask(agent, executor, named);
+        executor.formerTasks = isExpected ? named : undefined;
+        if (!isAlive && !isExpected) this.#state.loseExecutor(agent, executor);
       }
     }
   }

@@ -226,8 +226,14 @@ export class MasterState {
     this.allocator.recover(framework.id, task.agent_id.value, record.resources);
     const agent = this.agents.get(task.agent_id.value);
     const executor = agent?.executors.get(framework.id)?.get(task.executor_id?.value ?? '');
-    if (agent === undefined || executor?.isExpected !== true) return;
-    const isNeeded = [...agent.tasks].some((one) => !one.isReleased && isOf(one.task, executor));
+    const former = executor?.formerTasks;
+    if (agent === undefined || executor === undefined || former === undefined) return;
+    const isNeeded = [...agent.tasks].some(
+      (one) =>
+        !one.isReleased &&
+        isOf(one.task, executor) &&
+        !former.has(`${framework.id}/${one.task.task_id.value}`),
+    );
     if (!isNeeded) this.loseExecutor(agent, executor);
   }
 

@@ -158,8 +158,11 @@ export interface ExecutorRecord {
   readonly frameworkId: string;
   readonly agentId: string;
   readonly resources: Resources;
-  /** The agent did not name it when it came back, but a task for it was on its way. */
-  isExpected: boolean;
+  /**
+   * The agent did not name it when it came back, but a task for it was on its way; those tasks, as
+   * `framework/task`, that it did name ran in an earlier executor of that id.
+   */
+  formerTasks: ReadonlySet<string> | undefined;
 }
 
 /** An operation on resources, until its end is acknowledged. */
