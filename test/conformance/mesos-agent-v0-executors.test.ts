@@ -57,7 +57,10 @@ function stories(agentKind: 'real' | 'own', driver: V0Executor, comesBack: boole
   async function outputOf(id: string): Promise<string | undefined> {
     const known = outputs.get(id);
     if (known !== undefined) return known;
-    const state = (await (await fetch(`${machine.agentUrl}/state`)).json()) as AgentState;
+    // It may just have been started again.
+    const state = await eventually('the agent answers', async () => {
+      return (await (await fetch(`${machine.agentUrl}/state`)).json()) as AgentState;
+    });
     const all = state.frameworks.flatMap((one) => [...one.executors, ...one.completed_executors]);
     const found = all.find((one) => one.id === id);
     if (found !== undefined) outputs.set(id, join(found.directory, 'calls'));
