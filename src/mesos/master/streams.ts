@@ -72,9 +72,8 @@ export class EventStream<N extends MessageName> {
   close(): void {
     if (this.#isOver) return;
     this.flush();
-    const { socket } = this.#response;
-    // A client that goes on would use the connection for calls, and this one is read the dear way.
-    this.#response.end(() => socket?.destroySoon());
+    // The connection stays: a client that reuses it would have its next call cut off.
+    this.#response.end();
     this.#end();
   }
 
