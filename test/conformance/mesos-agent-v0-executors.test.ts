@@ -180,9 +180,13 @@ function stories(agentKind: 'real' | 'own', driver: V0Executor, comesBack: boole
         assert.deepEqual(others, [], `${task}: ${states}`);
         const before = states.slice(0, states.indexOf(end ?? ''));
         assert.deepEqual(before, [...new Set(before)], `${task}: ${states}`);
-        const launches = (await called(id)).filter((line) => line.startsWith(`launch ${task} `));
+        const calls = await called(id);
+        const launches = calls.filter((line) => line.startsWith(`launch ${task} `));
         assert.ok(launches.length <= 1, `${task}: ${launches}`);
-        const isKept = what === 'has a task' || what === 'was heard';
+        // The driver ends itself at the second error of its connection (networkError of mesos-go 0.0.11):
+        // when both tasks end while there is no agent, each word of it may be one.
+        const hasGivenUp = calls.includes('shutdown') && !calls.includes('reregistered');
+        const isKept = (what === 'has a task' || what === 'was heard') && !hasGivenUp;
         if (!isKept || !task.endsWith('a')) continue;
         const told = framework.updates.filter((one) => one.task_id.value === task);
         assert.equal(
