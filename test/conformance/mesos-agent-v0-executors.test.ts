@@ -185,7 +185,8 @@ function stories(agentKind: 'real' | 'own', driver: V0Executor, comesBack: boole
         assert.ok(launches.length <= 1, `${task}: ${launches}`);
         // The driver ends itself at the second error of its connection (networkError of mesos-go 0.0.11):
         // when both tasks end while there is no agent, each word of it may be one.
-        const hasGivenUp = calls.includes('shutdown') && !calls.includes('reregistered');
+        const isBack = calls.some((line) => line.startsWith('reregistered '));
+        const hasGivenUp = calls.includes('shutdown') && !isBack;
         const isKept = (what === 'has a task' || what === 'was heard') && !hasGivenUp;
         if (!isKept || !task.endsWith('a')) continue;
         const told = framework.updates.filter((one) => one.task_id.value === task);
