@@ -1,25 +1,15 @@
 // emptyDir volumes of medium Memory: file systems in memory, mounted into the pod's folder. Root only; without it
 // such a volume is a folder on the disk.
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, realpath, rm } from 'node:fs/promises';
+import { mkdir, realpath, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { mountPoints } from '#base/mount-points.ts';
 
 const run = promisify(execFile);
 
 /** Whether this node may mount. */
 export function canMount(): boolean {
   return process.platform === 'linux' && process.getuid?.() === 0;
-}
-
-/** Where something is mounted, the innermost last, as the kernel tells it. */
-async function mountPoints(): Promise<string[]> {
-  const text = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
-  const places = text.split('\n').flatMap((line) => line.split(' ').slice(4, 5));
-  return places.map((path) =>
-    path.replace(/\\(\d{3})/g, (_, octal: string) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    ),
-  );
 }
 
 /** Mounted once, whatever starts again; `bytes`: at most that much fits. */

@@ -1,10 +1,11 @@
 // Removes sandboxes of what has ended: a week later (--gc_delay), and sooner the fuller the disk is
 // (--gc_disk_headroom), oldest first, as Mesos does. What still has something mounted below it stays: a
 // volume's data would go with it.
-import { readFile, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Disk } from '#env/disk.ts';
 import type { Env, Instant, Timer } from '#env/env.ts';
+import { mountPoints } from '#base/mount-points.ts';
 import { pathPart, type AgentPaths } from './paths.ts';
 
 export interface SandboxGcOptions {
@@ -149,18 +150,4 @@ export class SandboxGc {
     const { blocks, bavail } = await statfs(this.#options.paths.work);
     return blocks === 0 ? 0 : 1 - bavail / blocks;
   }
-}
-
-/** None where the system does not tell. */
-async function mountPoints(): Promise<string[]> {
-  const text = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
-  const unescaped = (path: string): string =>
-    path.replace(/\\(\d{3})/g, (_, octal: string) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    );
-  return text
-    .split('\n')
-    .map((line) => line.split(' ')[4])
-    .filter((path) => path !== undefined)
-    .map(unescaped);
 }
