@@ -1,12 +1,18 @@
 // pods/eviction (kube-apiserver v1.37): a pod is deleted unless its disruption budget forbids it now. What is let go
 // is taken off the budget before, so that of two at once only one may go where one may; and the pod is told why.
+import {
+  conditionsOf,
+  findCondition,
+  timestamp,
+  withCondition,
+  type Condition,
+} from '#kube/meta/conditions.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { labelSelectorFromObject, matchesLabels } from '#kube/meta/selectors.ts';
 import { ApiError, badRequest } from '#kube/meta/status.ts';
 import type { DeleteOptions } from './deletion.ts';
 import { kindAlone } from './kind-alone.ts';
 import type { Resources, WriteContext } from './resources.ts';
-import { timestamp } from './strategies.ts';
 import { systemWrite } from './system-write.ts';
 
 export const evictionInfo = kindAlone('policy', 'v1', 'Eviction');
@@ -20,14 +26,6 @@ const DISRUPTED_PODS_MAX = 2_000;
 const VIOLATES = "Cannot evict pod as it would violate the pod's disruption budget.";
 
 type Options = DeleteOptions & { readonly dryRun?: readonly string[] };
-
-interface Condition {
-  readonly type: string;
-  readonly status: string;
-  readonly reason?: string;
-  readonly message?: string;
-  readonly lastTransitionTime?: string;
-}
 
 interface Eviction {
   readonly resources: Resources;
@@ -104,8 +102,7 @@ async function budgetOf(
 
 /** A pod that is not ready serves nobody: by the budget's policy it may go without being counted. */
 function mayGoUncounted(budget: KubeObject, pod: KubeObject): boolean {
-  const conditions = (pod['status']?.conditions ?? []) as readonly Condition[];
-  if (conditions.some(({ type, status }) => type === 'Ready' && status === 'True')) return false;
+  if (findCondition(conditionsOf(pod), 'Ready')?.status === 'True') return false;
   if (budget['spec']?.unhealthyPodEvictionPolicy === 'AlwaysAllow') return true;
   const { currentHealthy = 0, desiredHealthy = 0 } = budget['status'] ?? {};
   return desiredHealthy > 0 && currentHealthy >= desiredHealthy;
@@ -157,8 +154,7 @@ function checkBudget(budget: KubeObject): void {
 }
 
 function whyNone(name: string, status: Record<string, unknown>): string {
-  const conditions = (status['conditions'] ?? []) as readonly Condition[];
-  const found = conditions.find(({ type }) => type === 'DisruptionAllowed');
+  const found = findCondition(conditionsOf({ status }), 'DisruptionAllowed');
   const told = found?.status === 'False' && found.message ? found : undefined;
   const text = `The disruption budget ${name} does not allow evicting pods currently`;
   if (told?.reason === 'SyncFailed') return `${text} because it failed sync: ${told.message}`;
@@ -179,21 +175,15 @@ function refusal(
   return new ApiError(code, reason, message, { ...details, causes });
 }
 
-function exhausted(status: Record<string, unknown>, now: number): readonly object[] {
-  const type = 'DisruptionAllowed';
-  const conditions = (status['conditions'] ?? []) as readonly Condition[];
-  const before = conditions.find((one) => one.type === type);
-  const isSame = before?.status === 'False';
-  const next = {
-    ...before,
-    type,
+function exhausted(status: Record<string, unknown>, now: number): readonly Condition[] {
+  const condition = {
+    type: 'DisruptionAllowed',
     status: 'False',
     reason: 'InsufficientPods',
     message: '',
-    observedGeneration: status['observedGeneration'],
-    ...(isSame ? {} : { lastTransitionTime: timestamp(now) }),
-  };
-  return [...conditions.filter((one) => one.type !== type), next];
+    observedGeneration: Number(status['observedGeneration'] ?? 0),
+  } as const;
+  return withCondition(conditionsOf({ status }), condition, timestamp(now));
 }
 
 /** The pod learns why it goes, and goes; with a version only if it still is that one. */
@@ -223,17 +213,13 @@ async function remove(eviction: Eviction, version: string | undefined): Promise<
 }
 
 function withTarget(pod: KubeObject, now: number): KubeObject {
-  const type = 'DisruptionTarget';
-  const conditions = (pod['status']?.conditions ?? []) as readonly Condition[];
-  const before = conditions.find((one) => one.type === type);
-  const next = {
-    type,
+  const condition = {
+    type: 'DisruptionTarget',
     status: 'True',
     reason: 'EvictionByEvictionAPI',
     message: 'Eviction API: evicting',
     lastProbeTime: null,
-    lastTransitionTime: (before?.status === 'True' && before.lastTransitionTime) || timestamp(now),
-  };
-  const others = conditions.filter((one) => one.type !== type);
-  return { ...pod, status: { ...pod['status'], conditions: [...others, next] } };
+  } as const;
+  const conditions = withCondition(conditionsOf(pod), condition, timestamp(now));
+  return { ...pod, status: { ...pod['status'], conditions } };
 }

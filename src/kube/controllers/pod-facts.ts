@@ -1,6 +1,6 @@
 // What several controllers ask of pods.
 import type { KubeObject } from '#kube/meta/object.ts';
-import { conditionsOf, findCondition } from './conditions.ts';
+import { conditionsOf, findCondition } from '#kube/meta/conditions.ts';
 import { ownerReference } from './owners.ts';
 
 export function isPodReady(pod: KubeObject): boolean {

@@ -9,7 +9,7 @@ import {
   withCondition,
   withoutCondition,
   type Condition,
-} from '#kube/controllers/conditions.ts';
+} from '#kube/meta/conditions.ts';
 import {
   statusUpdate,
   type Announcement,

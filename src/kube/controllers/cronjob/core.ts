@@ -1,6 +1,6 @@
 // Decides for a CronJob: whether a job is due, which finished ones are removed, and its status. Pure.
 import { cronJobs, jobs as jobsResource } from '#kube/client/resources.ts';
-import { findCondition, timestamp, type Condition } from '#kube/controllers/conditions.ts';
+import { findCondition, timestamp, type Condition } from '#kube/meta/conditions.ts';
 import { statusUpdate, type Decision, type Effect } from '#kube/controllers/effects.ts';
 import { isControlledBy, ownerReference } from '#kube/controllers/owners.ts';
 import { isGoing } from '#kube/controllers/pod-facts.ts';

@@ -1,7 +1,7 @@
 // Decides for a Deployment: the ReplicaSet of its present template, the sizes of all its sets, their
 // history, its status. Pure; one step at a time, each from a fresh look.
 import { deployments, replicaSets } from '#kube/client/resources.ts';
-import { conditionsOf, findCondition, type Condition } from '#kube/controllers/conditions.ts';
+import { conditionsOf, findCondition, type Condition } from '#kube/meta/conditions.ts';
 import { statusUpdate, type Decision, type Effect } from '#kube/controllers/effects.ts';
 import { same } from '#base/same.ts';
 import { claim } from '#kube/controllers/owners.ts';

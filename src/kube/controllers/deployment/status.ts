@@ -5,7 +5,7 @@ import {
   timestamp,
   withoutCondition,
   type Condition,
-} from '#kube/controllers/conditions.ts';
+} from '#kube/meta/conditions.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { availableOf, boundsOf, replicasOf, sum } from './sets.ts';
 

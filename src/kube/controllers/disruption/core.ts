@@ -1,6 +1,6 @@
 // Decides how many pods a PodDisruptionBudget lets go now; the eviction subresource asks its status. Pure.
 import { podDisruptionBudgets } from '#kube/client/resources.ts';
-import { conditionsOf, timestamp, withCondition } from '#kube/controllers/conditions.ts';
+import { conditionsOf, timestamp, withCondition } from '#kube/meta/conditions.ts';
 import { statusUpdate, type Decision } from '#kube/controllers/effects.ts';
 import { scaledValue } from '#kube/controllers/intstr.ts';
 import { isGoing, isPodOver, isPodReady } from '#kube/controllers/pod-facts.ts';

@@ -1,6 +1,6 @@
 // Decides which addresses stand behind a service: EndpointSlices, and the older Endpoints. Pure.
 import { endpoints as endpointsResource } from '#kube/client/resources.ts';
-import { timestamp } from '#kube/controllers/conditions.ts';
+import { timestamp } from '#kube/meta/conditions.ts';
 import type { Decision, Effect } from '#kube/controllers/effects.ts';
 import { same } from '#base/same.ts';
 import { isControlledBy } from '#kube/controllers/owners.ts';

@@ -2,12 +2,7 @@
 // has succeeded or failed, and its status. Each finished pod counts once: its uid is written into the
 // status before its finalizer goes, and into the count after. Pure.
 import { jobs, pods as podsResource } from '#kube/client/resources.ts';
-import {
-  findCondition,
-  timestamp,
-  withCondition,
-  type Condition,
-} from '#kube/controllers/conditions.ts';
+import { findCondition, timestamp, withCondition, type Condition } from '#kube/meta/conditions.ts';
 import {
   statusUpdate,
   type Announcement,

@@ -1,5 +1,5 @@
 // What a job's pod failure policy says about one failed pod.
-import { conditionsOf } from '#kube/controllers/conditions.ts';
+import { conditionsOf } from '#kube/meta/conditions.ts';
 import { phaseOf } from '#kube/controllers/pod-facts.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 

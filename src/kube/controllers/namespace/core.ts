@@ -1,10 +1,5 @@
 // Decides how far the emptying of a namespace has come, in the words of its conditions. Pure.
-import {
-  conditionsOf,
-  timestamp,
-  withCondition,
-  type Condition,
-} from '#kube/controllers/conditions.ts';
+import { conditionsOf, timestamp, withCondition, type Condition } from '#kube/meta/conditions.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 
 export interface Remaining {

@@ -1,12 +1,7 @@
 // Decides what a node's condition means for it and its pods: taints, pods that are no longer counted as
 // ready, and which pods are evicted when. Pure.
 import { nodes, pods as podsResource } from '#kube/client/resources.ts';
-import {
-  conditionsOf,
-  findCondition,
-  timestamp,
-  withCondition,
-} from '#kube/controllers/conditions.ts';
+import { conditionsOf, findCondition, timestamp, withCondition } from '#kube/meta/conditions.ts';
 import type { Decision, Effect } from '#kube/controllers/effects.ts';
 import { same } from '#base/same.ts';
 import { taintsOf, tolerates, type Taint, type Toleration } from '#kube/controllers/node-match.ts';

@@ -1,7 +1,7 @@
 // Decides which pods nobody will ever end: those of nodes that vanished, those that were deleted before
 // they were placed, and finished ones beyond a number. Pure.
 import { pods as podsResource } from '#kube/client/resources.ts';
-import { conditionsOf, timestamp, withCondition } from '#kube/controllers/conditions.ts';
+import { conditionsOf, timestamp, withCondition } from '#kube/meta/conditions.ts';
 import type { Decision, Effect } from '#kube/controllers/effects.ts';
 import { controllerOf } from '#kube/controllers/owners.ts';
 import { isGoing, isPodOver } from '#kube/controllers/pod-facts.ts';

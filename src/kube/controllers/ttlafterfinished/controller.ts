@@ -1,7 +1,7 @@
 // Deletes jobs that have been finished for as long as they asked to be kept.
 import { keyOf } from '#kube/client/informer-store.ts';
 import { jobs } from '#kube/client/resources.ts';
-import { findCondition, type Condition } from '#kube/controllers/conditions.ts';
+import { findCondition, type Condition } from '#kube/meta/conditions.ts';
 import { nothing, type Decision } from '#kube/controllers/effects.ts';
 import { Controller, followOwn, type ControllerServices } from '#kube/controllers/frame.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
