@@ -1,5 +1,6 @@
 // Checks what formatter, linter and compiler do not: import directions, file and function lengths,
 // line lengths, banned calls in cores, forbidden file names, comments at the top of a file.
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 
@@ -261,6 +262,33 @@ function checkCycles(): void {
   for (const file of graph.keys()) if (!numbers.has(file)) visit(file);
 }
 
+/** What a newcomer finds at the top, beside folders: anything else there is left over. */
+const topFiles = new Set([
+  '.gitignore',
+  '.npmrc',
+  '.oxfmtrc.json',
+  '.oxlintrc.json',
+  'ARCHITECTURE.md',
+  'CHANGELOG.md',
+  'LICENSE',
+  'README.md',
+  'STYLE.md',
+  'package-lock.json',
+  'package.json',
+  'strata',
+  'tsconfig.json',
+]);
+
+function checkTop(): void {
+  const listed = spawnSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' });
+  if (listed.status !== 0) return; // An unpacked archive has no index to ask.
+  for (const file of listed.stdout.split('\0')) {
+    if (file !== '' && !file.includes('/') && !topFiles.has(file)) {
+      problems.push(`${file}: does not belong at the top`);
+    }
+  }
+}
+
 const folders = ['src', 'sim', 'bench', 'test', 'tools'];
 const files = folders.filter((folder) => existsSync(join(root, folder))).flatMap(listFiles);
 for (const file of files) {
@@ -272,6 +300,7 @@ for (const file of files) {
   if (!generated.test(file)) checkText(file, text);
 }
 checkCycles();
+checkTop();
 for (const problem of problems.sort()) process.stdout.write(`${problem}\n`);
 process.stdout.write(`tidy: ${files.length} files, ${problems.length} problems\n`);
 process.exitCode = problems.length === 0 ? 0 : 1;
