@@ -102,6 +102,8 @@ export interface NestedRequest extends LaunchRequest {
   readonly sandbox: string;
   readonly user: string;
   readonly parent: MainContainer | undefined;
+  /** It has been destroyed. */
+  readonly signal: AbortSignal;
   readonly inputPath: string | undefined;
 }
 
@@ -150,15 +152,7 @@ export class ContainerSpecs {
       // What a container writes in its root counts as what it writes in its sandbox.
       chargeTo: async (sandbox, folder) => quotas?.share(sandbox, folder),
     });
-    this.fetcher = new Fetcher(
-      {
-        cacheFolder: paths.fetchCache,
-        cacheBytesMax: flags.fetcherCacheBytes,
-        stallMs: flags.fetcherStallMs,
-        frameworksHome: flags.frameworksHome,
-      },
-      env,
-    );
+    this.fetcher = new Fetcher({ ...flags.fetcher, cacheFolder: paths.fetchCache }, env);
   }
 
   /** By what the operator has set, or the container's environment. */
@@ -311,7 +305,11 @@ export class ContainerSpecs {
     }
   }
 
-  async custom(launch: ContainerLaunch, sandbox: string): Promise<ProcessSpec> {
+  async custom(
+    launch: ContainerLaunch,
+    sandbox: string,
+    signal: AbortSignal,
+  ): Promise<ProcessSpec> {
     const { command, container, resources = [] } = launch.executor;
     const { containerId } = launch;
     const owner = this.identity(launch.user);
@@ -328,7 +326,7 @@ export class ContainerSpecs {
       rootName: 'executor',
       networkId: containerId,
     });
-    await this.#fetch(command, { sandbox, containerId, user: launch.user, owner });
+    await this.#fetch(command, { sandbox, containerId, user: launch.user, owner, signal });
     const spec: ProcessSpec = {
       stateFolder: this.#options.paths.containerProcess(containerId),
       argv: confinement.root === undefined ? commandLine(command) : [],
@@ -363,6 +361,7 @@ export class ContainerSpecs {
     executorSandbox: string,
     task: TaskInfo,
     container: string,
+    signal: AbortSignal,
   ): Promise<ProcessSpec> {
     const taskId = task.task_id.value;
     const { containerId } = launch;
@@ -387,7 +386,7 @@ export class ContainerSpecs {
       networkId: name,
     });
     const user = task.command?.user ?? launch.user;
-    await this.#fetch(task.command, { sandbox, containerId, user, owner });
+    await this.#fetch(task.command, { sandbox, containerId, user, owner, signal });
     const spec: ProcessSpec = {
       stateFolder: this.#options.paths.taskProcess(containerId, taskId),
       // An image may have one of its own.
@@ -442,7 +441,8 @@ export class ContainerSpecs {
     const isOwn = command?.user !== undefined || !isSession || parent?.hasOwnRoot === true;
     const owner = isOwn ? this.identity(request.user) : place?.owner;
     if (!isSession) {
-      const of = { sandbox, containerId: nameOf(path), user: request.user, owner };
+      const { user, signal } = request;
+      const of = { sandbox, containerId: nameOf(path), user, owner, signal };
       await this.#fetch(command, of);
     }
     const groups = new Set<number>();

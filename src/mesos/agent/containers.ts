@@ -16,7 +16,6 @@ import { containerProblem } from '#mesos/executor/isolation.ts';
 import { probeCommand, probeNetwork } from '#mesos/executor/prober.ts';
 import { resumable } from '#mesos/executor/resume.ts';
 import { BuiltinRunner } from '#mesos/executor/runner.ts';
-import { decode, encode } from '#wire/mesos/codec.ts';
 import { type Executor, type Framework, resourcesOf } from './agent-state.ts';
 import { type ContainerPath, nameOf } from './container-id.ts';
 import { quantity } from './container-limits.ts';
@@ -34,6 +33,7 @@ import type { PortsWatch } from './ports-watch.ts';
 import type { ProjectQuotas } from './project-quotas.ts';
 import type { VolumeGids } from './volume-gids.ts';
 import { SandboxGc } from './sandbox-gc.ts';
+import { formatTaskMemory, parseTaskMemory } from './task-memory.ts';
 import { sumOfUsages } from './usage-sum.ts';
 import type { AgentInput, ConnectionId, ContainerEnd, ContainerLaunch } from './types.ts';
 
@@ -48,12 +48,10 @@ interface Container {
   readonly sandbox: string;
   readonly runner: BuiltinRunner | undefined;
   process: HostProcess | undefined;
-  isDestroyed: boolean;
+  /** Aborted when it is destroyed. */
+  readonly life: AbortController;
   isEnded: boolean;
 }
-
-/** A TaskMemory on disk: the task as protobuf, in base64. */
-type StoredTask = Omit<TaskMemory, 'task'> & { readonly bytes: string | undefined };
 
 export class Containers {
   readonly #options: ContainersOptions;
@@ -193,13 +191,17 @@ export class Containers {
       await this.disk.bind(launch.containerId);
       await this.#specs.netClasses.take(launch.containerId);
       if (launch.type === 'default') await this.#joinNetworks(container);
-      if (container.isDestroyed) {
-        this.#end(container, { message: 'Executor was ended before it started' });
-      } else if (launch.type === 'custom') await this.#launchCustom(container);
+      container.life.signal.throwIfAborted();
+      if (launch.type === 'custom') await this.#launchCustom(container);
       else this.#subscribeBuiltin(container, []);
     } catch (error) {
-      const message = `Failed to launch container: ${errorChain(error)}`;
-      this.#end(container, { reason: 'REASON_CONTAINER_LAUNCH_FAILED', message });
+      const reason = 'REASON_CONTAINER_LAUNCH_FAILED';
+      const failed = {
+        reason,
+        message: `Failed to launch container: ${errorChain(error)}`,
+      } as const;
+      const isEnded = container.life.signal.aborted;
+      this.#end(container, isEnded ? { message: 'Executor was ended before it started' } : failed);
     }
   }
 
@@ -228,7 +230,7 @@ export class Containers {
   destroy(containerId: string): void {
     const container = this.#containers.get(containerId);
     if (container === undefined || container.isEnded) return;
-    container.isDestroyed = true;
+    container.life.abort();
     this.nested.destroyBelow([containerId]);
     container.process?.kill('SIGKILL', 'group');
     container.runner?.destroy();
@@ -378,7 +380,7 @@ export class Containers {
       sandbox,
       runner: launch.type === 'custom' ? undefined : this.#makeRunner(launch, sandbox),
       process: undefined,
-      isDestroyed: false,
+      life: new AbortController(),
       isEnded: false,
     };
     this.#containers.set(containerId, made);
@@ -412,10 +414,12 @@ export class Containers {
   // ---- custom executors
 
   async #launchCustom(container: Container): Promise<void> {
-    const spec = await this.#specs.custom(container.launch, container.sandbox);
+    const { launch, sandbox, life } = container;
+    const spec = await this.#specs.custom(launch, sandbox, life.signal);
+    life.signal.throwIfAborted();
     const process = await this.#host.launch(spec);
     this.#watchCustom(container, process);
-    if (container.isDestroyed) process.kill('SIGKILL', 'group');
+    if (life.signal.aborted) process.kill('SIGKILL', 'group');
   }
 
   #watchCustom(container: Container, process: HostProcess): void {
@@ -460,9 +464,9 @@ export class Containers {
         executorId: key.executorId,
         parentContainer: launch.type === 'default' ? containerId : undefined,
         nextContainer: () => this.#env.random.uuid(),
-        prepare: async (task, own) => {
+        prepare: async (task, own, signal) => {
           await this.disk.bound(containerId);
-          return this.#specs.task(launch, sandbox, task, own);
+          return this.#specs.task(launch, sandbox, task, own, signal);
         },
         probe: (task, own, pid, probe, signal) =>
           this.#probe({ launch, sandbox, task, own, pid }, probe, signal),
@@ -534,27 +538,15 @@ export class Containers {
   #rememberTasks({ containerId }: ContainerLaunch, memory: readonly TaskMemory[]): void {
     const path = this.#options.paths.taskMemory(containerId);
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const stored: readonly StoredTask[] = memory.map(({ task, ...rest }) => ({
-      ...rest,
-      bytes:
-        task === undefined ? undefined : Buffer.from(encode('TaskInfo', task)).toString('base64'),
-    }));
     const temporary = `${path}.new`;
-    writeFileSync(temporary, JSON.stringify(stored), { mode: 0o600 });
+    writeFileSync(temporary, formatTaskMemory(memory), { mode: 0o600 });
     renameSync(temporary, path);
   }
 
   async #rememberedTasks(containerId: string): Promise<readonly TaskMemory[]> {
     const stored = await this.#disk.read(this.#options.paths.taskMemory(containerId));
     if (stored === undefined) return [];
-    const tasks = JSON.parse(new TextDecoder().decode(stored)) as readonly StoredTask[];
-    return tasks.map(({ bytes, ...rest }) => ({
-      ...rest,
-      container: rest.container ?? rest.taskId,
-      completeBy: rest.completeBy ?? undefined,
-      group: rest.group ?? undefined,
-      task: bytes === undefined ? undefined : decode('TaskInfo', Buffer.from(bytes, 'base64')),
-    }));
+    return parseTaskMemory(new TextDecoder().decode(stored));
   }
 
   async #resumeBuiltin(container: Container, executor: Executor): Promise<void> {

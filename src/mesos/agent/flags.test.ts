@@ -15,7 +15,18 @@ const values = [
     new Set(['cgroups/cpu', 'namespaces/pid']),
   ],
   ['bounding_capabilities', '{"capabilities":["NET_RAW"]}', 'boundingCapabilities', ['net_raw']],
-  ['fetcher_cache_size', '1.5GB', 'fetcherCacheBytes', 1.5 * 2 ** 30],
+  [
+    'fetcher_cache_size',
+    '1.5GB',
+    'fetcher',
+    { ...readFlags({}).fetcher, cacheBytesMax: 1.5 * 2 ** 30 },
+  ],
+  [
+    'fetcher_programs',
+    '{"s3":"/bin/get-s3"}',
+    'fetcher',
+    { ...readFlags({}).fetcher, programs: new Map([['s3', '/bin/get-s3']]) },
+  ],
   ['gc_delay', '2days', 'gcDelayMs', 172_800_000],
   ['gc_disk_headroom', '0.25', 'gcDiskHeadroom', 0.25],
   ['switch_user', 'false', 'switchesUser', false],
@@ -36,6 +47,11 @@ const refused = [
   ['recover', 'never'],
   ['xfs_project_range', '[0-10]'],
   ['bounding_capabilities', '{}'],
+  ['fetcher_programs', '[]'],
+  ['fetcher_programs', '{"s3":"get-s3"}'],
+  ['fetcher_programs', '{"S3":"/bin/get-s3"}'],
+  ['fetcher_programs', '{"https":"/bin/get"}'],
+  ['fetcher_programs', '{"s3":["/bin/get-s3"]}'],
   ['max_completed_executors_per_framework', '-1'],
 ] as const;
 for (const [name, text] of refused) {

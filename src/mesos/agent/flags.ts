@@ -23,6 +23,8 @@ import type { AgentInfo_Capability, ContainerInfo, DomainInfo } from '#wire/meso
 import { parseResources } from '#mesos/resources/parse.ts';
 import { validateRole } from '#mesos/resources/role-names.ts';
 import { normalizeRanges, type Ranges } from '#mesos/resources/ranges.ts';
+import { readFetchPrograms } from '#mesos/executor/fetch-programs.ts';
+import type { FetcherOptions } from '#mesos/executor/fetcher.ts';
 import { acls } from '#mesos/security/acls.ts';
 import { Authorizer } from '#mesos/security/authorizer.ts';
 import { agentFeatures } from './features.ts';
@@ -103,9 +105,7 @@ export interface AgentFlags {
   readonly makesHostPaths: boolean;
   readonly switchesUser: boolean;
   readonly executorVariables: Readonly<Record<string, string>> | undefined;
-  readonly frameworksHome: string | undefined;
-  readonly fetcherCacheBytes: number;
-  readonly fetcherStallMs: number;
+  readonly fetcher: Omit<FetcherOptions, 'cacheFolder'>;
   readonly features: readonly AgentInfo_Capability[];
   readonly executorRegistrationMs: number;
   readonly executorReregistrationMs: number;
@@ -306,6 +306,9 @@ const KINDS = {
   frameworks_home: flag('', optional),
   fetcher_cache_size: flag('2GB', bytes),
   fetcher_stall_timeout: flag('1mins', durationMs),
+  // Mesos has no such flag: its fetcher knows no other schemes than those of libcurl and Hadoop.
+  fetcher_programs: flag('', readFetchPrograms),
+  hadoop_home: flag('', optional),
   executor_registration_timeout: flag('1mins', durationMs),
   executor_reregistration_timeout: flag('15secs', durationMs),
   executor_reregistration_retry_interval: flag('', (text) =>
@@ -443,9 +446,13 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     makesHostPaths: value('host_path_volume_force_creation'),
     switchesUser: value('switch_user'),
     executorVariables: value('executor_environment_variables'),
-    frameworksHome: value('frameworks_home'),
-    fetcherCacheBytes: value('fetcher_cache_size'),
-    fetcherStallMs: value('fetcher_stall_timeout'),
+    fetcher: {
+      frameworksHome: value('frameworks_home'),
+      cacheBytesMax: value('fetcher_cache_size'),
+      stallMs: value('fetcher_stall_timeout'),
+      programs: value('fetcher_programs'),
+      hadoopHome: value('hadoop_home'),
+    },
     features: value('agent_features'),
     executorRegistrationMs: value('executor_registration_timeout'),
     executorReregistrationMs: value('executor_reregistration_timeout'),

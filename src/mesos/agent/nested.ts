@@ -74,7 +74,8 @@ interface Nested {
   process: HostProcess | undefined;
   /** Of a session without a terminal: closing it is the end of its input. */
   input: Socket | undefined;
-  isDestroyed: boolean;
+  /** Aborted when it is destroyed. */
+  readonly life: AbortController;
 }
 
 /** Where those who attach find a container's input and output. */
@@ -179,12 +180,13 @@ export class NestedContainers {
       stateFolder: join(folder, 'process'),
       rootName: basename(folder),
       parent,
+      signal: made.life.signal,
       inputPath: info.isSession || info.hasTerminal ? inputPath : undefined,
     });
-    if (made.isDestroyed) throw new Error('it was destroyed before it started');
+    if (made.life.signal.aborted) throw new Error('it was destroyed before it started');
     const process = await host.launch(spec);
     this.#watch(made, process);
-    if (made.isDestroyed) process.kill('SIGKILL', 'group');
+    if (made.life.signal.aborted) process.kill('SIGKILL', 'group');
   }
 
   async #write(path: string, text: string): Promise<void> {
@@ -322,7 +324,7 @@ export class NestedContainers {
       end: undefined,
       process: undefined,
       input: undefined,
-      isDestroyed: false,
+      life: new AbortController(),
     };
     this.#all.set(nameOf(info.path), made);
     return made;
@@ -354,7 +356,7 @@ export class NestedContainers {
   }
 
   #destroy(made: Nested): void {
-    made.isDestroyed = true;
+    made.life.abort();
     this.destroyBelow(made.info.path);
     made.process?.kill('SIGKILL', 'group');
   }

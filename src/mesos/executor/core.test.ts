@@ -89,8 +89,15 @@ test('BuiltinExecutor.kill() of a task that then succeeds is TASK_FINISHED', () 
 test('BuiltinExecutor.kill() before the process is there waits for it', () => {
   const executor = newExecutor();
   executor.launch([aTask('t')], false, 0);
-  assert.deepEqual(words(executor.kill('t', undefined, 0)), ['remember']);
+  assert.deepEqual(words(executor.kill('t', undefined, 0)), ['remember', 'give-up']);
   assert.deepEqual(words(executor.started('t', 5)), ['t TASK_RUNNING', 'remember', 'SIGTERM t']);
+});
+
+test('BuiltinExecutor.startFailed() of a task that was to be killed tells that', () => {
+  const executor = newExecutor();
+  executor.launch([aTask('t')], false, 0);
+  executor.kill('t', undefined, 0);
+  assert.deepEqual(words(executor.startFailed('t', 'aborted', 5)), ['t TASK_KILLED', 'done']);
 });
 
 test('BuiltinExecutor.resume() goes on with a kill that an earlier life had begun', () => {

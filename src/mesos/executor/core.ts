@@ -39,6 +39,8 @@ export type BuiltinEffect =
   | { readonly kind: 'start'; readonly task: TaskInfo }
   | ProbeEffect
   | { readonly kind: 'signal'; readonly taskId: string; readonly signal: Signal }
+  /** It is not started yet and need not be: its files are not waited for. */
+  | { readonly kind: 'give-up'; readonly taskId: string }
   | {
       readonly kind: 'update';
       readonly taskId: string;
@@ -260,8 +262,12 @@ export class BuiltinExecutor {
   startFailed(taskId: string, message: string, now: Instant): readonly BuiltinEffect[] {
     const task = this.#tasks.get(taskId);
     if (task === undefined || task.state === 'ended') return [];
-    const text = `Failed to launch container: ${message}`;
-    this.#end(task, 'TASK_FAILED', text, 'REASON_CONTAINER_LAUNCH_FAILED', now);
+    if (task.killedBy === 'kill') {
+      this.#end(task, 'TASK_KILLED', 'Task was killed before it started', undefined, now);
+    } else {
+      const text = `Failed to launch container: ${message}`;
+      this.#end(task, 'TASK_FAILED', text, 'REASON_CONTAINER_LAUNCH_FAILED', now);
+    }
     return this.#take();
   }
 
@@ -359,7 +365,10 @@ export class BuiltinExecutor {
     }
     task.killedBy = 'kill';
     if (task.state === 'running') this.#beginKill(task, graceMs, now);
-    else this.#out.push({ kind: 'remember' });
+    else {
+      this.#out.push({ kind: 'remember' });
+      this.#out.push({ kind: 'give-up', taskId: task.taskId });
+    }
   }
 
   #beginKill(task: Running, graceMs: number, now: Instant): void {

@@ -1,7 +1,8 @@
 // What is fetched into a sandbox and how, from files and from a server of the test's own; the cache
 // (fetcher_tests and fetcher_cache_tests of Mesos 1.11 ask the same).
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -12,13 +13,14 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { CommandInfo_URI } from '#wire/mesos/v1.ts';
+import { startFtp } from '#test/support/ftp-server.ts';
 import { Fetcher } from './fetcher.ts';
 
 const timers = {
@@ -28,9 +30,22 @@ const timers = {
   },
 };
 
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((done) => setTimeout(done, 5));
+}
+
 suite('fetcher', () => {
   const folder = mkdtempSync(join(tmpdir(), 'strata-fetcher-'));
   const requests: string[] = [];
+  const held: ServerResponse[] = [];
   let server: Server;
   let url = '';
   let count = 0;
@@ -44,6 +59,10 @@ suite('fetcher', () => {
     writeFileSync(join(folder, 'home/one.gz'), gzipSync('unzipped'));
     server = createServer((request, response) => {
       requests.push(request.url ?? '');
+      if (request.url === '/held') {
+        held.push(response);
+        return;
+      }
       if (request.url === '/stalls') {
         response.write('some');
         return;
@@ -68,14 +87,28 @@ suite('fetcher', () => {
   function fetcher(more: { cacheBytesMax?: number; stallMs?: number } = {}): Fetcher {
     const cacheFolder = join(folder, `cache-${(count += 1)}`);
     const frameworksHome = join(folder, 'home');
-    const options = { cacheFolder, cacheBytesMax: 1_000, stallMs: 60_000, frameworksHome };
+    const programs = new Map([
+      ['own', program('own', 'cp "$HOME_OF_TEST/${1#own:}" "$2"')],
+      ['failing', program('failing', 'echo first >&2; echo "no such bucket" >&2; exit 3')],
+      ['endless', program('endless', 'echo $$ > "$2"; sleep 600 & wait')],
+      ['absent', join(folder, 'absent')],
+    ]);
+    const limits = { cacheBytesMax: 1_000, stallMs: 60_000 };
+    const options = { cacheFolder, frameworksHome, programs, hadoopHome: folder, ...limits };
     return new Fetcher({ ...options, ...more }, { timers });
+  }
+
+  function program(name: string, text: string): string {
+    const path = join(folder, `${name}.sh`);
+    const script = `#!/bin/sh\nHOME_OF_TEST='${join(folder, 'home')}'\n${text}\n`;
+    if (!existsSync(path)) writeFileSync(path, script, { mode: 0o755 });
+    return path;
   }
 
   async function into(
     one: Fetcher,
     uris: readonly CommandInfo_URI[],
-    more: { user?: string; owner?: { uid: number; gid: number } } = {},
+    more: { user?: string; owner?: { uid: number; gid: number }; signal?: AbortSignal } = {},
   ): Promise<string> {
     const sandbox = join(folder, `sandbox-${(count += 1)}`);
     mkdirSync(sandbox);
@@ -117,7 +150,17 @@ suite('fetcher', () => {
 
   const refused = [
     { value: 'absent', why: /ENOENT/ },
-    { value: 'hdfs://x/y', why: /scheme that is not supported/ },
+    { value: 'hdfs://x/y', why: /needs .*bin\/hadoop, which is not here/ },
+    { value: 'absent:x', why: /needs .*absent, which is not here/ },
+    {
+      value: 'failing:x',
+      why: /"failing:x" was not brought: .*failing.sh ended with 3: no such bucket/,
+    },
+    {
+      value: `plain#sha256=${'0'.repeat(64)}`,
+      why: /"plain" has the sha256 [0-9a-f]{64}, not 0{64}/,
+    },
+    { value: 'plain#sha256=abc', why: /a sha256 of other than 64 hex digits/ },
     { value: 'plain', output_file: '/etc/x', why: /no place in the sandbox/ },
     { value: 'plain', output_file: '../x', why: /no place in the sandbox/ },
   ];
@@ -133,6 +176,94 @@ suite('fetcher', () => {
       assert.deepEqual([one.succeeded, one.failed], [0, 1]);
     });
   }
+
+  test('what a URI brings is held to the digest in its fragment, which no server sees', async () => {
+    requests.length = 0;
+    const archive = readFileSync(join(folder, 'home/a.tgz'));
+    const digest = (name: string, bytes: Buffer | string): string =>
+      `#${name}=${createHash(name).update(bytes).digest('hex')}`;
+    for (const cache of [false, true]) {
+      const values = [
+        `${url}/plain${digest('sha512', 'plain')}`,
+        `${url}/a.tgz${digest('sha256', archive).toUpperCase().replace('SHA', 'sha')}`,
+      ];
+      const sandbox = await into(
+        fetcher(),
+        values.map((value) => ({ value, cache })),
+      );
+      assert.equal(read(sandbox, 'plain'), 'plain');
+      assert.equal(read(sandbox, 'sub/file'), 'in an archive');
+    }
+    assert.deepEqual(new Set(requests), new Set(['/plain', '/a.tgz']));
+    const other = await into(fetcher(), [{ value: `${url}/plain#part` }]);
+    assert.equal(read(other, 'plain'), 'plain', 'a fragment of another kind says nothing');
+  });
+
+  test('what is not as its digest says is not there', async () => {
+    const value = `${url}/plain#sha256=${'0'.repeat(64)}`;
+    for (const cache of [false, true]) {
+      const one = fetcher();
+      await assert.rejects(into(one, [{ value, cache }]), /has the sha256/);
+      assert.deepEqual(readdirSync(join(folder, `sandbox-${count}`)), []);
+      assert.equal(one.cache.bytesUsed, 0);
+    }
+  });
+
+  test('a scheme of the operator’s is brought by its program', async () => {
+    assert.equal(read(await into(fetcher(), [{ value: 'own:plain' }]), 'plain'), 'plain');
+  });
+
+  test('other schemes are brought by Hadoop’s client, as Mesos does', async () => {
+    mkdirSync(join(folder, 'bin'));
+    const client = join(folder, 'bin/hadoop');
+    writeFileSync(client, '#!/bin/sh\necho "$1 $2 $3" > "$4"\n', { mode: 0o755 });
+    const sandbox = await into(fetcher(), [{ value: 'hdfs://name:8020/x/y.txt' }]);
+    assert.equal(read(sandbox, 'y.txt'), 'fs -copyToLocal hdfs://name:8020/x/y.txt\n');
+    rmSync(client);
+  });
+
+  const noCurl = spawnSync('curl', ['--version']).status === 0 ? false : 'there is no curl';
+  test('ftp is brought by curl', { skip: noCurl }, async () => {
+    const ftp = await startFtp(new Map([['/pub/plain', 'by ftp']]));
+    try {
+      const place = `ftp://127.0.0.1:${ftp.port}/pub`;
+      const sandbox = await into(fetcher(), [{ value: `${place}/plain` }]);
+      assert.equal(read(sandbox, 'plain'), 'by ftp');
+      await assert.rejects(into(fetcher(), [{ value: `${place}/absent` }]), /curl ended with \d+/);
+    } finally {
+      await ftp.close();
+    }
+  });
+
+  test('what nobody waits for any more is given up, with all that a program has started', async () => {
+    for (const value of [`${url}/stalls`, 'endless:x']) {
+      const life = new AbortController();
+      const fetching = into(fetcher(), [{ value }], { signal: life.signal });
+      const file = join(folder, `sandbox-${count}`, basename(value.replace(':', '/')));
+      await until(() => existsSync(file) && statSync(file).size > 0);
+      const before = life.signal.reason as unknown;
+      assert.equal(before, undefined);
+      life.abort();
+      await assert.rejects(fetching, /aborted/);
+      const group = Number(read(file));
+      if (group > 0) await until(() => !isAlive(-group));
+    }
+  });
+
+  test('who gives up waiting for a cached file does not end it for others', async () => {
+    const one = fetcher();
+    const life = new AbortController();
+    requests.length = 0;
+    const uris = [{ value: `${url}/held`, cache: true }];
+    const given = into(one, uris, { signal: life.signal });
+    const kept = into(one, uris);
+    await until(() => held.length === 1);
+    life.abort();
+    await assert.rejects(given, /aborted/);
+    held.pop()?.end('held');
+    assert.equal(read(await kept, 'held'), 'held');
+    assert.deepEqual(requests, ['/held']);
+  });
 
   test('an answer that is no success, and one that stalls', async () => {
     await assert.rejects(into(fetcher(), [{ value: `${url}/absent` }]), /answered with 404/);

@@ -1,23 +1,24 @@
 // Brings the files that a command names into its sandbox, one after the other, before it starts
-// (inventory 3.5): local paths, file, http and https; archives are unpacked unless asked otherwise.
+// (inventory 3.5): local paths, file, http and https here, all else by programs; archives are unpacked unless
+// asked otherwise. What is no longer waited for is given up.
 import { spawn } from 'node:child_process';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { chmod, copyFile, lchown, mkdir, readdir } from 'node:fs/promises';
+import { chmod, copyFile, lchown, mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, normalize } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import type { Env } from '#env/env.ts';
 import type { CommandInfo_URI } from '#wire/mesos/v1.ts';
+import { checkFile, splitChecksum } from './checksum.ts';
 import { FetchCache } from './fetch-cache.ts';
+import { bringByProgram, type FetchPrograms } from './fetch-programs.ts';
 
 const TAR_NAMES = /\.(tar|tgz|tar\.gz|tbz2|tar\.bz2|txz|tar\.xz)$/;
 
-export interface FetcherOptions {
+export interface FetcherOptions extends FetchPrograms {
   readonly cacheFolder: string;
   readonly cacheBytesMax: number;
-  /** A download of which nothing comes for so long is given up. */
-  readonly stallMs: number;
   /** Relative paths are below it; undefined: they are refused. */
   readonly frameworksHome: string | undefined;
 }
@@ -29,10 +30,13 @@ export interface Fetch {
   readonly user: string;
   /** Undefined: of whoever runs the agent. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  /** Nobody waits for the files any more. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 function outputName(uri: CommandInfo_URI): string {
-  const name = uri.output_file ?? basename(new URL(uri.value, 'file:///').pathname);
+  const [place] = splitChecksum(uri.value);
+  const name = uri.output_file ?? basename(new URL(place, 'file:///').pathname);
   const clean = normalize(name);
   if (name === '' || isAbsolute(clean) || clean.startsWith('..')) {
     throw new Error(`"${uri.value}" has no place in the sandbox`);
@@ -69,30 +73,47 @@ export class Fetcher {
     }
   }
 
-  async #fetchOne(uri: CommandInfo_URI, { sandbox, user }: Fetch): Promise<void> {
+  async #fetchOne(uri: CommandInfo_URI, { sandbox, user, signal }: Fetch): Promise<void> {
+    signal?.throwIfAborted();
     const target = join(sandbox, outputName(uri));
     await mkdir(dirname(target), { recursive: true });
-    const bring = (path: string): Promise<void> => this.#bring(uri.value, path);
     if (uri.cache === true) {
+      // Others may wait for the same file: it goes on coming without this one.
+      const bring = (path: string): Promise<void> => this.#bringWhole(uri.value, path);
       const place = (path: string): Promise<void> => put(uri, path, { target, sandbox });
       try {
-        await this.cache.withFile({ user, uri: uri.value }, bring, place);
+        await orAborted(this.cache.withFile({ user, uri: uri.value }, bring, place), signal);
         return;
       } catch {
         // Without the cache it may come all the same; if not, this says why.
+        signal?.throwIfAborted();
       }
     }
-    await bring(target);
+    await this.#bringWhole(uri.value, target, signal);
     await unpackOrMark(uri, target, { target, sandbox });
   }
 
-  async #bring(uri: string, target: string): Promise<void> {
-    if (/^https?:/.test(uri)) {
-      await this.#download(uri, target);
+  /** What is not as its digest says does not stay. */
+  async #bringWhole(uri: string, target: string, signal?: AbortSignal): Promise<void> {
+    const [place, checksum] = splitChecksum(uri);
+    await this.#bring(place, target, signal);
+    if (checksum === undefined) return;
+    try {
+      await checkFile(place, target, checksum);
+    } catch (error) {
+      await rm(target, { force: true });
+      throw error;
+    }
+  }
+
+  async #bring(uri: string, target: string, signal?: AbortSignal): Promise<void> {
+    if (/^https?:/i.test(uri)) {
+      await this.#download(uri, target, signal);
       return;
     }
     if (/^[a-z][a-z0-9+.-]*:/i.test(uri) && !uri.startsWith('file:')) {
-      throw new Error(`"${uri}" has a scheme that is not supported`);
+      await bringByProgram(uri, target, this.#options, signal);
+      return;
     }
     const path = uri.startsWith('file:')
       ? fileURLToPath(uri.replace(/^file:\/\/localhost\//, 'file:///'))
@@ -103,8 +124,9 @@ export class Fetcher {
     else await copyFile(join(frameworksHome, path), target);
   }
 
-  async #download(uri: string, target: string): Promise<void> {
+  async #download(uri: string, target: string, ended?: AbortSignal): Promise<void> {
     const stalled = new AbortController();
+    const signal = ended === undefined ? stalled.signal : AbortSignal.any([stalled.signal, ended]);
     const { stallMs } = this.#options;
     const give = (): void => stalled.abort(new Error(`"${uri}" stalled for ${stallMs / 1_000} s`));
     let timer = this.#timers.after(stallMs, give);
@@ -116,17 +138,32 @@ export class Fetcher {
       },
     });
     try {
-      const response = await fetch(uri, { signal: stalled.signal });
+      const response = await fetch(uri, { signal });
       if (!response.ok || response.body === null) {
         throw new Error(`"${uri}" was answered with ${response.status}`);
       }
       const body = Readable.fromWeb(response.body as never);
-      await pipeline(body, watch, createWriteStream(target), { signal: stalled.signal });
+      await pipeline(body, watch, createWriteStream(target), { signal });
     } catch (error) {
-      throw stalled.signal.aborted ? stalled.signal.reason : error;
+      throw signal.aborted ? signal.reason : error;
     } finally {
       timer.cancel();
     }
+  }
+}
+
+/** Rejects as soon as nobody waits any more; the work goes on. */
+async function orAborted(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return await work;
+  signal.throwIfAborted();
+  const given = Promise.withResolvers<never>();
+  const giveUp = (): void => given.reject(signal.reason);
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    await Promise.race([work, given.promise]);
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+    work.catch(() => {});
   }
 }
 

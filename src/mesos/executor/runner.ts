@@ -18,8 +18,11 @@ export interface RunnerPlace {
   readonly parentContainer: string | undefined;
   /** A name for the container of one task, never given twice. */
   nextContainer(): string;
-  /** Makes the sandbox, fetches files, and says how the task's process is started. */
-  prepare(task: TaskInfo, container: string): Promise<ProcessSpec>;
+  /**
+   * Makes the sandbox, fetches files, and says how the task's process is started. `signal`: it need not be
+   * started any more.
+   */
+  prepare(task: TaskInfo, container: string, signal: AbortSignal): Promise<ProcessSpec>;
   /** Runs one check of a running task; never rejects. `signal`: the task has ended. */
   probe(
     task: TaskInfo,
@@ -49,6 +52,8 @@ export class BuiltinRunner {
   readonly #processes = new Map<string, HostProcess>();
   /** One for each task that has a process; aborted at its end. */
   readonly #lives = new Map<string, AbortController>();
+  /** One for each task that is being prepared. */
+  readonly #preparations = new Map<string, AbortController>();
   #timer: Timer | undefined;
   #isClosed = false;
   #remembered: Promise<void> = Promise.resolve();
@@ -150,6 +155,9 @@ export class BuiltinRunner {
         case 'signal':
           void this.#signal(effect.taskId, effect.signal);
           break;
+        case 'give-up':
+          this.#preparations.get(effect.taskId)?.abort();
+          break;
         case 'update':
           this.#place.onUpdate(this.#status(effect));
           break;
@@ -213,12 +221,17 @@ export class BuiltinRunner {
 
   async #start(task: TaskInfo): Promise<void> {
     const taskId = task.task_id.value;
+    const preparation = new AbortController();
+    const { signal } = preparation;
+    this.#preparations.set(taskId, preparation);
     try {
       const problem = containerProblem(task.container);
       if (problem !== undefined) throw new Error(problem);
       await this.#place.remember(this.#core.memory());
       const memory = this.#core.memory().find((one) => one.taskId === taskId);
-      const spec = await this.#place.prepare(task, memory?.container ?? taskId);
+      const spec = await this.#place.prepare(task, memory?.container ?? taskId, signal);
+      this.#preparations.delete(taskId);
+      signal.throwIfAborted();
       const process = await this.#host.launch(spec);
       this.#place.onStarted(taskId, process.pid);
       this.#watch(taskId, process);
@@ -226,6 +239,8 @@ export class BuiltinRunner {
     } catch (error) {
       const message = errorChain(error);
       this.#perform(this.#core.startFailed(taskId, message, this.#env.clock.now()));
+    } finally {
+      this.#preparations.delete(taskId);
     }
   }
 
