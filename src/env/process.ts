@@ -168,6 +168,19 @@ export interface ProcessSpec {
   readonly terminal?: { readonly rows: number; readonly columns: number } | undefined;
   /** `stdinPath` is made as a FIFO that stays open without anybody writing to it. */
   readonly stdinStaysOpen?: boolean | undefined;
+  /** It is a container of containerd's, where the host has one; its root is one that containerd has made. */
+  readonly containerd?: ContainerdPart | undefined;
+}
+
+/** What of a container only containerd knows. */
+export interface ContainerdPart {
+  readonly image: string;
+  readonly snapshotter: string;
+  readonly snapshotKey: string;
+  /** It has every capability and device, and sees all of /proc and /sys. */
+  readonly privileged?: boolean | undefined;
+  /** Nothing but its volumes can be written to. */
+  readonly readOnly?: boolean | undefined;
 }
 
 /**
@@ -194,6 +207,8 @@ export interface HostProcess {
   readonly exited: Promise<ExitStatus>;
   /** Signals the command (`group`: it and its whole process group, or cgroup where it has one). */
   kill(signal: Signal, scope?: 'process' | 'group'): void;
+  /** Absent: its terminal is found by its pid. */
+  readonly resize?: ((rows: number, columns: number) => Promise<void>) | undefined;
 }
 
 /**
@@ -220,7 +235,8 @@ export interface ProcessHost {
   setLimits(stateFolder: string, limits: ProcessLimits): void;
   /**
    * Ends and removes what there is below a cgroup and is of no process that was launched or adopted here:
-   * what an earlier life of the caller had made and lost. `cgroup` is the caller's alone.
+   * what an earlier life of the caller had made and lost. `cgroup` is the caller's alone; `others`: those below it that
+   * are of another host's.
    */
-  sweep(cgroup: string): Promise<void>;
+  sweep(cgroup: string, others?: readonly string[]): Promise<void>;
 }

@@ -18,6 +18,8 @@ const wantedPrograms = [...programs, 'stty', 'true', 'false', 'hostname', 'head'
 
 export interface ContainerdFixture {
   readonly socket: string;
+  /** The files of its image: a shell and some programs. */
+  readonly tree: string;
   /** Containerd alone is ended by kill -9 and started again; its containers go on. */
   restart(): Promise<void>;
   /** Ended, and not started again. */
@@ -66,6 +68,7 @@ export function findContainerd(): FoundContainerd {
 
 class Containerd implements ContainerdFixture {
   readonly socket: string;
+  readonly tree: string;
   readonly #folder: string;
   readonly #folders: readonly string[];
   #child: ChildProcess | undefined;
@@ -74,6 +77,7 @@ class Containerd implements ContainerdFixture {
     this.#folder = folder;
     this.#folders = folders;
     this.socket = join(folder, 'containerd.sock');
+    this.tree = join(folder, 'tree');
   }
 
   static async start(folders: readonly string[]): Promise<Containerd> {
@@ -133,7 +137,7 @@ class Containerd implements ContainerdFixture {
   }
 
   #importImages(): void {
-    const tree = join(this.#folder, 'tree');
+    const { tree } = this;
     for (const name of ['bin', 'etc', 'tmp', 'proc', 'sys', 'dev', 'root', 'var/run']) {
       mkdirSync(join(tree, name), { recursive: true });
     }

@@ -14,6 +14,8 @@ export interface ProcessHostUnderTest {
   killShim(stateFolder: string): void;
   /** Lets at least that much time pass. */
   elapse(ms: number): Promise<void>;
+  /** What this host needs beside what every one does; absent: nothing. */
+  complete?(spec: ProcessSpec): ProcessSpec;
   readonly commands: {
     exitsWith(code: number): readonly string[];
     sleepsMs(ms: number): readonly string[];
@@ -32,14 +34,17 @@ export function processConformance(name: string, make: () => Promise<ProcessHost
       await run(await make());
     });
   };
-  const spec = (under: ProcessHostUnderTest, id: string, argv: readonly string[]): ProcessSpec => ({
-    stateFolder: `${under.folder}/${id}`,
-    argv,
-    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
-    cwd: under.folder,
-    stdoutPath: `${under.folder}/${id}.out`,
-    stderrPath: `${under.folder}/${id}.err`,
-  });
+  const spec = (under: ProcessHostUnderTest, id: string, argv: readonly string[]): ProcessSpec => {
+    const made: ProcessSpec = {
+      stateFolder: `${under.folder}/${id}`,
+      argv,
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+      cwd: under.folder,
+      stdoutPath: `${under.folder}/${id}.out`,
+      stderrPath: `${under.folder}/${id}.err`,
+    };
+    return under.complete?.(made) ?? made;
+  };
   const LONG_MS = 600_000;
   exitStories(story, spec);
   adoptionStories(story, spec, LONG_MS);

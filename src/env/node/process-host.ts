@@ -288,11 +288,11 @@ class RealProcessHost implements NodeProcessHost {
     return this.#cgroups === undefined ? [] : cgroupPids(this.#cgroups, cgroup);
   }
 
-  async sweep(cgroup: string): Promise<void> {
+  async sweep(cgroup: string, others: readonly string[] = []): Promise<void> {
     const cgroups = this.#cgroups;
     if (cgroups === undefined) return;
     const started = [...this.#processes.values()].map((one) => one.record.cgroup ?? '');
-    const known = [...started, ...this.#launching];
+    const known = [...started, ...this.#launching, ...others];
     const leads = (path: string): boolean => known.some((one) => `${one}/`.startsWith(`${path}/`));
     const isBelow = (path: string): boolean => known.some((one) => path.startsWith(`${one}/`));
     for (const path of cgroupsBelow(cgroups, cgroup).toReversed()) {
@@ -317,6 +317,7 @@ class RealProcessHost implements NodeProcessHost {
   async #launch(spec: ProcessSpec): Promise<HostProcess> {
     let args: string[];
     try {
+      if (spec.containerd !== undefined) throw new Error('it has no containerd');
       const useCgroup = this.#cgroups !== undefined && spec.cgroup !== undefined;
       const procs = useCgroup
         ? makeCgroup(this.#cgroups as CgroupRoots, spec.cgroup as string, spec.limits ?? {})

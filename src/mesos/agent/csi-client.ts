@@ -1,7 +1,6 @@
 // Calls of a CSI plugin (Container Storage Interface, version 1) over its unix socket: its identity, and what it does
 // on this machine. Message types are the tags of csi.proto (1.13).
-import type { Client, ServiceError } from '@grpc/grpc-js';
-import { Fault } from '#base/fault.ts';
+import { GrpcClient, type GrpcTable } from '#codec/grpc-client.ts';
 import { Codec } from '#codec/protobuf-codec.ts';
 import { Schema } from '#codec/protobuf.ts';
 
@@ -43,6 +42,7 @@ const METHODS = {
   'Node/NodeUnpublishVolume': ['NodeUnpublishVolumeRequest', 'Nothing'],
 } as const;
 export type CsiMethod = keyof typeof METHODS;
+const TABLE: GrpcTable<CsiMethod> = { package: PACKAGE, codec, methods: METHODS, fault: 'csi' };
 
 interface Answers {
   readonly ready?: { readonly value?: boolean };
@@ -52,50 +52,25 @@ interface Answers {
 }
 
 export class CsiClient {
-  readonly #client: Client;
+  readonly #client: GrpcClient<CsiMethod>;
 
-  private constructor(client: Client) {
+  private constructor(client: GrpcClient<CsiMethod>) {
     this.#client = client;
   }
 
-  /** `endpoint`: a path, or `unix://` and one. The library is loaded by agents with plugins only. */
+  /** `endpoint`: a path, or `unix://` and one. */
   static async open(endpoint: string): Promise<CsiClient> {
-    const grpc = await import('@grpc/grpc-js');
-    const address = `unix://${endpoint.replace(/^unix:(\/\/)?/, '')}`;
-    const options = {
-      'grpc.initial_reconnect_backoff_ms': 100,
-      'grpc.min_reconnect_backoff_ms': 100,
-      'grpc.max_reconnect_backoff_ms': 1_000,
-    };
-    return new CsiClient(new grpc.Client(address, grpc.credentials.createInsecure(), options));
+    return new CsiClient(await GrpcClient.open(endpoint, TABLE));
   }
 
   /** Rejects with a Fault `csi`, in the plugin's own words, with its gRPC status as `status`. */
   call(method: CsiMethod, request: object = {}): Promise<Answers> {
-    const [input, output] = METHODS[method];
-    return new Promise((done, fail) => {
-      this.#client.makeUnaryRequest<object, Answers>(
-        `/${PACKAGE}.${method}`,
-        (message) => Buffer.from(codec.encode(input, message)),
-        (bytes) => codec.decode(output, bytes) as Answers,
-        request,
-        { deadline: Date.now() + DEADLINE_MS },
-        (error, response) => {
-          if (error === null) done(response ?? {});
-          else fail(faultOf(method, error));
-        },
-      );
-    });
+    return this.#client.call(method, request, { timeoutMs: DEADLINE_MS });
   }
 
   close(): void {
     this.#client.close();
   }
-}
-
-function faultOf(method: CsiMethod, error: ServiceError): Fault {
-  const { code: status, details } = error;
-  return new Fault({ code: 'csi', method, status }, `${method}: ${details}`, { cause: error });
 }
 
 const STAGE_UNSTAGE_VOLUME = 1;
