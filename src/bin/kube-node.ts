@@ -56,6 +56,16 @@ function openLinks(bundle: NodeBundle, client: RestClient, env: Env): NodeLinks 
     },
     watchServices: () =>
       new ObjectWatch({ path: '/api/v1/services', query: '' }, {}, client, env).start(),
+    watchCertificates(namespace, selector, handlers) {
+      const path = `/apis/certificates.k8s.io/v1/namespaces/${namespace}/podcertificaterequests`;
+      const query = `fieldSelector=${encodeURIComponent(selector)}`;
+      return new ObjectWatch({ path, query }, handlers, client, env).start();
+    },
+    async makeCertificateKey(keyType) {
+      // Few pods have certificates, and what makes requests is large.
+      const { makeStubRequest } = await import('#kube/pki/stub-request.ts');
+      return await makeStubRequest(keyType);
+    },
   };
 }
 

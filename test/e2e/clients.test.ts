@@ -1,6 +1,7 @@
 // Unmodified public clients against one whole cluster: kubectl, helm, client-node, pymesos; two
 // Kubernetes instances and a Mesos framework side by side on the same agents.
 import assert from 'node:assert/strict';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import { after, before, test } from 'node:test';
 import { CoreV1Api, KubeConfig, makeInformer } from '@kubernetes/client-node';
 import { networkNames } from '#kube/node/pod-network.ts';
 import { Cluster, eventually, root, run, type Result } from '#test/support/cluster.ts';
+import { signed, type SignedRequest } from '#test/support/pod-certificate-signer.ts';
 import { kubectlFolder } from '#test/support/kubectl.ts';
 import { findPymesos } from '#test/support/pymesos.ts';
 
@@ -227,6 +229,47 @@ test('custom resources: defined, established, checked, listed, deleted', async (
   await ok(['create', '-f', '-'], widget(3));
   assert.match(await ok(['get', 'widgets']), /SIZE\s+w\s+3/);
   await ok(['delete', 'crd', 'widgets.example.com']);
+});
+
+test('a pod has a certificate from its signer, and the key that belongs to it', async () => {
+  const signerName = 'signer.example.com/e2e';
+  const podCertificate = { signerName, keyType: 'ECDSAP256', credentialBundlePath: 'bundle.pem' };
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'certified' },
+    spec: {
+      restartPolicy: 'Never',
+      containers: [
+        {
+          name: 'main',
+          image: 'host',
+          command: ['cat', '/run/own/bundle.pem'],
+          volumeMounts: [{ name: 'own', mountPath: '/run/own' }],
+        },
+      ],
+      volumes: [{ name: 'own', projected: { sources: [{ podCertificate }] } }],
+    },
+  };
+  await ok(['create', '-f', '-'], JSON.stringify(pod));
+  const [request] = await eventually('the node asks for a certificate', async () => {
+    const { items } = JSON.parse(await ok(['get', 'podcertificaterequests', '-o', 'json'])) as {
+      items: SignedRequest[];
+    };
+    return items.length > 0 ? items : undefined;
+  });
+  assert.ok(request !== undefined);
+  assert.equal(request.spec.podName, 'certified');
+  const patch = JSON.stringify({ status: await signed(request) });
+  const where = ['podcertificaterequest', request.metadata.name, '--subresource=status'];
+  await ok(['patch', ...where, '--type=merge', '-p', patch]);
+  const phase = ['--for=jsonpath={.status.phase}=Succeeded', 'pod/certified', '--timeout=60s'];
+  await ok(['wait', ...phase]);
+  const bundle = await ok(['logs', 'certified']);
+  const certificate = new X509Certificate(bundle.slice(bundle.indexOf('-----BEGIN CERT')));
+  assert.equal(certificate.subject, 'CN=certified');
+  assert.ok(certificate.checkPrivateKey(createPrivateKey(bundle)));
+  await ok(['delete', 'pod', 'certified']);
 });
 
 test('client-node: an informer sees objects come, change and go', async () => {

@@ -6,16 +6,26 @@ import type { CallApi } from '#kube/client/api-call.ts';
 import { hasCode } from '#kube/client/api-call.ts';
 import type { NodeApi, PodEvent, TokenRequest } from './node-api.ts';
 import type { NodeInfo } from './node-info.ts';
+import { isDecided } from './pod-certificates.ts';
 import { podIdentity } from './pod-spec.ts';
 import type { Pod } from './pod-spec.ts';
 import type { PodStatus } from './pod-state.ts';
 
 export interface NodeApiParts {
+  readonly nodeName: string;
   readonly call: CallApi;
+  makeCertificateKey: NodeApi['makeCertificateKey'];
+  watchCertificates: WatchCertificates;
   /** As last seen by a watch. */
   services(): readonly KubeObject[];
   recordEvent(pod: Pod, event: PodEvent): void;
 }
+
+export type WatchCertificates = (
+  namespace: string,
+  fieldSelector: string,
+  handlers: { onObject(object: KubeObject): void; onGone(): void; onSynced(): void },
+) => { list(): readonly KubeObject[]; close(): void };
 
 const json = 'application/json';
 const strategic = 'application/strategic-merge-patch+json';
@@ -52,6 +62,55 @@ export class KubeNodeApi implements NodeApi {
     const path = '/apis/certificates.k8s.io/v1/clustertrustbundles';
     const list = await this.#find(path);
     return (list?.['items'] ?? []) as readonly KubeObject[];
+  }
+
+  serviceAccount(namespace: string, name: string): Promise<KubeObject | undefined> {
+    return this.#find(`/api/v1/namespaces/${namespace}/serviceaccounts/${name}`);
+  }
+
+  async node(): Promise<KubeObject> {
+    const path = `/api/v1/nodes/${this.#parts.nodeName}`;
+    return (await this.#parts.call({ method: 'GET', path })) as KubeObject;
+  }
+
+  makeCertificateKey(keyType: string): Promise<{ key: string; request: Uint8Array }> {
+    return this.#parts.makeCertificateKey(keyType);
+  }
+
+  async requestCertificate(body: KubeObject): Promise<KubeObject> {
+    const { namespace = '' } = body.metadata;
+    const path = `/apis/certificates.k8s.io/v1/namespaces/${namespace}/podcertificaterequests`;
+    const call = { method: 'POST', path, body, contentType: json } as const;
+    return (await this.#parts.call(call)) as KubeObject;
+  }
+
+  async certificateDone(
+    { metadata: { namespace = '', name = '', uid } }: KubeObject,
+    signal: AbortSignal,
+  ): Promise<KubeObject | undefined> {
+    const { watchCertificates, nodeName } = this.#parts;
+    const done = Promise.withResolvers<KubeObject | undefined>();
+    // A node may watch those of its own pods only, and says so.
+    const selector = `metadata.name=${name},spec.nodeName=${nodeName}`;
+    const isThere = (): boolean => watch.list().some(({ metadata }) => metadata.uid === uid);
+    const watch = watchCertificates(namespace, selector, {
+      onObject: (object) => {
+        if (object.metadata.uid === uid && isDecided(object)) done.resolve(object);
+      },
+      onGone: () => done.resolve(undefined),
+      onSynced: () => {
+        if (!isThere()) done.resolve(undefined);
+      },
+    });
+    const giveUp = (): void => done.resolve(undefined);
+    signal.addEventListener('abort', giveUp, { once: true });
+    if (signal.aborted) giveUp();
+    try {
+      return await done.promise;
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+      watch.close();
+    }
   }
 
   async readPod(namespace: string, name: string): Promise<Pod | undefined> {
@@ -128,8 +187,8 @@ export class KubeNodeApi implements NodeApi {
   }
 
   /** What the node's machine is, into its status. */
-  async writeNodeInfo(nodeName: string, nodeInfo: NodeInfo): Promise<void> {
-    const path = `/api/v1/nodes/${nodeName}/status`;
+  async writeNodeInfo(nodeInfo: NodeInfo): Promise<void> {
+    const path = `/api/v1/nodes/${this.#parts.nodeName}/status`;
     const body = { status: { nodeInfo } };
     await this.#parts.call({ method: 'PATCH', path, body, contentType: strategic });
   }

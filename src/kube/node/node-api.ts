@@ -27,6 +27,15 @@ export interface NodeApi {
   trustBundles(): Promise<readonly KubeObject[]>;
   /** Of all namespaces, as last seen. */
   services(): Promise<readonly KubeObject[]>;
+  serviceAccount(namespace: string, name: string): Promise<KubeObject | undefined>;
+  /** The Node object of this node. */
+  node(): Promise<KubeObject>;
+  /** A key of a PodCertificateProjection's type (PEM), and a request that proves it (DER). */
+  makeCertificateKey(keyType: string): Promise<{ key: string; request: Uint8Array }>;
+  /** Makes a PodCertificateRequest; rejects with the server's words. */
+  requestCertificate(request: KubeObject): Promise<KubeObject>;
+  /** The request once its signer has decided; undefined: it is there no more, or `signal` was aborted. */
+  certificateDone(request: KubeObject, signal: AbortSignal): Promise<KubeObject | undefined>;
   token(request: TokenRequest): Promise<{ readonly token: string; readonly expiresAt: number }>;
   /** False when there is no such pod (any more). */
   writeStatus(pod: Pod, status: PodStatus): Promise<boolean>;

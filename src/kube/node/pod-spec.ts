@@ -159,6 +159,15 @@ export interface ProjectedSource {
     readonly optional?: boolean;
     readonly path: string;
   };
+  readonly podCertificate?: {
+    readonly signerName: string;
+    readonly keyType: string;
+    readonly maxExpirationSeconds?: number;
+    readonly credentialBundlePath?: string;
+    readonly keyPath?: string;
+    readonly certificateChainPath?: string;
+    readonly userAnnotations?: Readonly<Record<string, string>>;
+  };
 }
 
 export interface Volume {

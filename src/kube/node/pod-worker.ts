@@ -8,6 +8,7 @@ import type { Env, Timer } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { containerEnv, expand } from './container-env.ts';
 import type { NodeApi } from './node-api.ts';
+import { PodCertificates } from './pod-certificates.ts';
 import { PodCore } from './pod-core.ts';
 import { allContainers, podIdentity } from './pod-spec.ts';
 import type { Container, Pod } from './pod-spec.ts';
@@ -42,6 +43,7 @@ export class PodWorker {
   readonly #env: Env;
   readonly #core: PodCore;
   readonly #tokens = new Map<string, { readonly token: string; readonly renewAt: number }>();
+  readonly #certificates: PodCertificates;
   #timer: Timer | undefined;
   #refresh: Timer | undefined;
   #stored = '';
@@ -52,6 +54,7 @@ export class PodWorker {
   constructor(pod: Pod, kept: PodState | undefined, options: PodWorkerOptions, env: Env) {
     this.#options = options;
     this.#env = env;
+    this.#certificates = new PodCertificates(options.api, env);
     this.#core = new PodCore(pod, kept, env.clock.now());
   }
 
@@ -112,6 +115,7 @@ export class PodWorker {
     this.#closed = true;
     this.#timer?.cancel();
     this.#refresh?.cancel();
+    this.#certificates.close();
     await this.#work;
   }
 
@@ -205,6 +209,7 @@ export class PodWorker {
         return void this.#teardown();
       case 'finished':
         this.#refresh?.cancel();
+        this.#certificates.close();
         this.#report();
         return this.#options.onFinished(this.pod, effect.phase);
     }
@@ -255,6 +260,7 @@ export class PodWorker {
       capacity,
       tokens: withTokens ? await this.#issueTokens() : new Map(),
       trustBundles: withTokens && needed.hasTrustBundles ? await api.trustBundles() : [],
+      certificates: withTokens ? await this.#certificates.ofPod(this.pod) : new Map(),
     };
   }
 

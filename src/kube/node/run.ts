@@ -8,12 +8,12 @@ import type { KubeObject } from '#kube/meta/object.ts';
 import { ExecutorClient } from '#mesos/client/executor-client.ts';
 import type { ExecutorClientOptions } from '#mesos/client/executor-client.ts';
 import { NodeExecutor } from './executor.ts';
-import { KubeNodeApi, untilDone } from './kube-node-api.ts';
+import { KubeNodeApi, untilDone, type WatchCertificates } from './kube-node-api.ts';
 import { readNodeInfo } from './node-info.ts';
 import type { CallApi } from '#kube/client/api-call.ts';
 import { KubeletServer } from './kubelet-server.ts';
 import type { NodeBundle } from './node-bundle.ts';
-import type { PodEvent } from './node-api.ts';
+import type { NodeApi, PodEvent } from './node-api.ts';
 import { PodNetwork, networkNames } from './pod-network.ts';
 import type { Pod } from './pod-spec.ts';
 import { findPrivileges } from './privileges.ts';
@@ -32,6 +32,8 @@ export interface NodeLinks {
   /** Pods bound to the node. */
   watchPods(handlers: PodHandlers): { close(): void };
   watchServices(): { list(): readonly KubeObject[]; close(): void };
+  readonly watchCertificates: WatchCertificates;
+  readonly makeCertificateKey: NodeApi['makeCertificateKey'];
   recordEvent(pod: Pod, event: PodEvent): void;
 }
 
@@ -71,7 +73,10 @@ export async function startNode(
   const { runtimes, network } = makeRuntimes(options, host, env);
   const services = links.watchServices();
   const api = new KubeNodeApi({
+    nodeName: bundle.nodeName,
     call: links.call,
+    makeCertificateKey: links.makeCertificateKey,
+    watchCertificates: links.watchCertificates,
     services: () => services.list(),
     recordEvent: (pod, event) => links.recordEvent(pod, event),
   });
@@ -122,7 +127,7 @@ export async function startNode(
   const kubeletPort = await listen(server, env);
   const info = readNodeInfo(runtimeName === 'process' ? PROCESS_RUNTIME : runtimeName);
   void untilDone(
-    () => api.writeNodeInfo(bundle.nodeName, info),
+    () => api.writeNodeInfo(info),
     env,
     () => hasEnded || isClosed,
   );

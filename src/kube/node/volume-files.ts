@@ -2,6 +2,7 @@
 import type { KubeObject } from '#kube/meta/object.ts';
 import { fieldValue, resourceValue, stringMap } from './container-env.ts';
 import type { EnvSources } from './container-env.ts';
+import { certificateKey, type Certificates, type CredentialBundle } from './pod-certificates.ts';
 import { trustAnchors } from './trust-bundles.ts';
 import { volumeFault } from './volume-fault.ts';
 import { allContainers } from './pod-spec.ts';
@@ -19,6 +20,7 @@ export interface FileSources extends EnvSources {
   readonly tokens: ReadonlyMap<string, string>;
   /** Those that the pod's volumes may mean. */
   readonly trustBundles: readonly KubeObject[];
+  readonly certificates: Certificates;
 }
 
 export interface NeededObjects {
@@ -90,7 +92,11 @@ export function volumeFiles(
   if (volume.projected !== undefined) {
     const { sources: list, defaultMode } = volume.projected;
     const context = { mode: defaultMode ?? mode, sources };
-    return (list ?? []).flatMap((source) => projectedFiles(pod, source, context));
+    return (list ?? []).flatMap((source, index) => {
+      if (source.podCertificate === undefined) return projectedFiles(pod, source, context);
+      const found = sources.certificates.get(certificateKey(volume.name, index));
+      return certificateFiles(pod, source.podCertificate, found, context.mode);
+    });
   }
   return undefined;
 }
@@ -128,6 +134,27 @@ function projectedFiles(pod: Pod, source: ProjectedSource, context: FileContext)
   }
   const kind = Object.keys(source)[0] ?? 'unknown';
   throw volumeFault(`projected volumes of ${kind} are not supported on this node`);
+}
+
+/** With a group that owns the pod's volumes they are its user's alone before the group is added. */
+function certificateFiles(
+  pod: Pod,
+  source: NonNullable<ProjectedSource['podCertificate']>,
+  found: CredentialBundle | string | undefined,
+  defaultMode: number,
+): VolumeFile[] {
+  if (found === undefined || typeof found === 'string') {
+    throw volumeFault(found ?? 'there are no credentials');
+  }
+  const mode = pod.spec.securityContext?.fsGroup === undefined ? defaultMode : 0o600;
+  const texts = [
+    [source.credentialBundlePath, `${found.key}${found.chain}`],
+    [source.keyPath, found.key],
+    [source.certificateChainPath, found.chain],
+  ] as const;
+  return texts.flatMap(([path = '', text]) =>
+    path === '' ? [] : [{ path: checkedPath(path), bytes: new TextEncoder().encode(text), mode }],
+  );
 }
 
 interface ObjectContext {

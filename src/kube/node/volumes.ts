@@ -43,10 +43,14 @@ export function isRefreshed(volume: Volume): boolean {
   return [configMap, secret, downwardAPI, projected].some((source) => source !== undefined);
 }
 
+/** One that cannot be refreshed does not hold up the others; the first fault is thrown afterwards. */
 export async function refreshVolumes(context: VolumeContext): Promise<void> {
+  const faults: unknown[] = [];
   for (const volume of context.pod.spec.volumes ?? []) {
-    if (isRefreshed(volume)) await mountVolume(context, volume);
+    if (!isRefreshed(volume)) continue;
+    await mountVolume(context, volume).catch((error: unknown) => faults.push(error));
   }
+  if (faults.length > 0) throw faults[0];
 }
 
 async function mountVolume(context: VolumeContext, volume: Volume): Promise<void> {

@@ -89,6 +89,11 @@ export class NodeFixture implements AsyncDisposable {
       secret: async (namespace, name) => this.objects.get(`secret/${namespace}/${name}`),
       trustBundles: async () =>
         [...this.objects.values()].filter(({ kind }) => kind === 'ClusterTrustBundle'),
+      serviceAccount: async () => undefined,
+      node: async () => ({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } }),
+      makeCertificateKey: async () => ({ key: '', request: new Uint8Array() }),
+      requestCertificate: async (request) => request,
+      certificateDone: async () => undefined,
       services: async () => [...this.objects.values()].filter(({ kind }) => kind === 'Service'),
       token: async ({ serviceAccount }) => ({
         token: `token-of-${serviceAccount}`,
