@@ -122,6 +122,26 @@ test('FrameworkCore launches a bound pod whose launch never happened, on its nod
   assert.deepEqual(launchedBy(effects), ['p.2']);
 });
 
+test('FrameworkCore refuses a pod that was bound by hand to a node whose port is taken', () => {
+  const core = aCore();
+  const hostPorts = [{ port: 8080, protocol: 'TCP', hostIp: '' }];
+  const lost = { source: 'SOURCE_MASTER', reason: 'REASON_RECONCILIATION' };
+  core.onPod(aView('has', { nodeName: 'n', hostPorts }, { hasStarted: true, phase: 'Running' }));
+  core.onUpdate(anUpdate('has', 'TASK_RUNNING', { reason: 'REASON_RECONCILIATION' }));
+  core.onPod(aView('wants', { nodeName: 'n', hostPorts }));
+  const [effect] = core.onUpdate(anUpdate('wants', 'TASK_LOST', lost));
+  assert.equal(effect?.kind === 'fail-pod' && effect.reason, 'NodePorts');
+  assert.deepEqual(kinds(core.onOffers([anOffer('o')])), ['decline', 'suppress']);
+  core.onPod(aView('wants', { nodeName: 'n', hostPorts }, { phase: 'Failed' }));
+  // Another port, or the same one when it is free again.
+  const other = [{ port: 8081, protocol: 'TCP', hostIp: '' }];
+  core.onPod(aView('other', { nodeName: 'n', hostPorts: other }));
+  assert.equal(kinds(core.onUpdate(anUpdate('other', 'TASK_LOST', lost))).at(-1), 'revive');
+  core.onPodGone('has');
+  core.onPod(aView('next', { nodeName: 'n', hostPorts }));
+  assert.equal(kinds(core.onUpdate(anUpdate('next', 'TASK_LOST', lost))).at(-1), 'revive');
+});
+
 function launchedBy(effects: readonly FrameworkEffect[]): string[] {
   const accepted = effects.flatMap((one) => (one.kind === 'accept' ? one.launches : []));
   return accepted.map(({ taskId }) => taskId);

@@ -2,6 +2,7 @@
 // to ask for more and when to be quiet, what a task's end means for its pod. Pure; run.ts performs.
 import { podOfTask } from '#kube/meta/task-id.ts';
 import { planPods } from '#kube/scheduler/plan.ts';
+import { collide } from '#kube/scheduler/filters/resources.ts';
 import {
   addAmounts,
   noAmounts,
@@ -14,7 +15,7 @@ import { Batches, removal } from './batches.ts';
 import { HeldOffers } from './held-offers.ts';
 import { KnownAgents } from './known-agents.ts';
 import { isPodOver, PodRecords, taskOf, type PodRecord, type PodState } from './pod-records.ts';
-import { reasonOf } from './reasons.ts';
+import { portsRefused, reasonOf } from './reasons.ts';
 import { isEnd, neverLaunched } from './task-ends.ts';
 import type { Agent, FrameworkEffect, NodeView, Offer, PodView, TaskStatus } from './types.ts';
 
@@ -343,9 +344,22 @@ export class FrameworkCore {
       this.#pods.enter(record, { kind: 'over' });
       return [removal(record.view)];
     }
+    if (this.#isPortTaken(record)) {
+      this.#pods.enter(record, { kind: 'over' });
+      const { uid, namespace, name } = record.view.pod;
+      return [{ kind: 'fail-pod', uid, namespace, name, ...portsRefused }];
+    }
     this.#pods.enter(record, { kind: 'pending', message: '' });
     this.#demandChanged = true;
     return this.#schedule();
+  }
+
+  /** Its node is given, and another pod of this instance has one of its host ports there. */
+  #isPortTaken({ view: { pod } }: PodRecord): boolean {
+    const agentId = this.#agents.idOfNode(pod.nodeName);
+    if (agentId === undefined || pod.hostPorts.length === 0) return false;
+    const others = [...this.#pods.launchedOn(agentId)].flatMap(({ view }) => view.pod.hostPorts);
+    return pod.hostPorts.some((port) => others.some((other) => collide(port, other)));
   }
 
   // ---- scheduling

@@ -28,7 +28,8 @@ export function filterResources(pod: SchedulingPod, node: SchedulingNode): Verdi
   return reasons.length === 0 ? fits : fails(...reasons);
 }
 
-function collide(a: HostPort, b: HostPort): boolean {
+/** Whether one machine cannot have both. */
+export function collide(a: HostPort, b: HostPort): boolean {
   if (a.port !== b.port || a.protocol !== b.protocol) return false;
   const anyAddress = (ip: string): boolean => ip === '' || ip === '0.0.0.0' || ip === '::';
   return anyAddress(a.hostIp) || anyAddress(b.hostIp) || a.hostIp === b.hostIp;
