@@ -142,6 +142,7 @@ class Instance {
         registry: new TypeRegistry(),
         serviceCidr: this.#config.serviceCidr,
         flags: { ...this.#config.apiserver, ...this.#options.flags },
+        onConnection: () => this.#share.giveWay(),
         shown,
       },
       this.#env,

@@ -31,3 +31,17 @@ test('LoopShare lets those in that come while others have their turn', async () 
   await share.enter();
   await Promise.all([share.enter().then(() => share.enter()), share.enter()]);
 });
+
+test('LoopShare begins nothing for a moment when somebody connects, however many do', async () => {
+  let nowMs = 1_000;
+  const share = new LoopShare(() => nowMs);
+  share.giveWay();
+  let hasBegun = false;
+  const begun = share.enter().then(() => (hasBegun = true));
+  // Its turn would have been the next one.
+  for (let turn = 0; turn < 2; turn += 1) await new Promise((done) => setImmediate(done));
+  assert.equal(hasBegun, false);
+  nowMs += 20;
+  share.giveWay();
+  await begun;
+});

@@ -4,10 +4,16 @@
 /** After so long in one turn, nothing more begins in it. */
 const PORTION_MS = 4;
 
+/** How long nothing begins when a connection comes: a handshake and a first request are a few turns of the loop. */
+const WAY_MS = 20;
+/** Between two times that way is given: however many come, the process's own work has most of its time. */
+const WAY_PAUSE_MS = 100;
+
 export class LoopShare {
   readonly #nowMs: () => number;
   readonly #waiting: (() => void)[] = [];
   #isScheduled = false;
+  #wayFromMs = -Infinity;
 
   constructor(nowMs: () => number = () => performance.now()) {
     this.#nowMs = nowMs;
@@ -21,13 +27,23 @@ export class LoopShare {
     });
   }
 
+  /** Somebody outside has come, and is waited on first. */
+  giveWay(): void {
+    const now = this.#nowMs();
+    if (now - this.#wayFromMs >= WAY_PAUSE_MS) this.#wayFromMs = now;
+  }
+
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    setImmediate(() => {
+    const turn = (): void => {
+      const now = this.#nowMs();
+      const wayMs = this.#wayFromMs + WAY_MS - now;
+      if (wayMs > 0) return void setTimeout(turn, wayMs);
       this.#isScheduled = false;
-      this.#begin(this.#nowMs());
-    });
+      this.#begin(now);
+    };
+    setImmediate(turn);
   }
 
   #begin(startedMs: number): void {

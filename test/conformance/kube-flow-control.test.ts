@@ -83,7 +83,11 @@ test('every cluster has upstream levels and schemas, and each schema says that i
       'workload-low',
     ],
   );
-  const schemas = await send('GET', `${ROOT}/flowschemas`);
+  const schemas = await eventually('every schema has its status', async () => {
+    const found = await send('GET', `${ROOT}/flowschemas`);
+    const { items } = found.body as { items: Json[] };
+    return items.every(({ status }) => status.conditions !== undefined) ? found : undefined;
+  });
   assert.equal(schemas.body['items'].length, 11);
   for (const { status } of schemas.body['items']) {
     const [{ type, status: is, reason }] = status.conditions;

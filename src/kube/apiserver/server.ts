@@ -45,6 +45,8 @@ export interface ApiServerOptions {
   readonly inflightMax?: number | undefined;
   /** Of kube-apiserver, by which access is configured. */
   readonly flags?: AccessFlags | undefined;
+  /** Called when a client begins to connect. */
+  readonly onConnection?: (() => void) | undefined;
   /** Further flags of kube-apiserver that hold, as /flagz shows them. */
   readonly shown?: Readonly<Record<string, string>> | undefined;
 }
@@ -174,6 +176,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
       void handler.handleUpgrade(request, socket, head),
   );
   server.on('tlsClientError', () => handler.brokenHandshake());
+  if (options.onConnection !== undefined) server.on('connection', options.onConnection);
   const port = await listenOn(server, listen);
   handler.setAddress(listen.host, port);
   const host = listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host;

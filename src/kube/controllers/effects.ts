@@ -36,7 +36,9 @@ export type Effect =
       readonly kind: 'patch';
       readonly resource: GroupVersionResource;
       readonly object: KubeObject;
-      readonly type: 'merge' | 'strategic';
+      readonly type: 'merge' | 'strategic' | 'apply';
+      /** Of `apply`, which takes its fields from other managers. */
+      readonly fieldManager?: string | undefined;
       readonly patch: unknown;
       readonly subresource?: string | undefined;
     }

@@ -50,8 +50,10 @@ async function performOne(
       return;
     case 'patch': {
       const { namespace, name = '' } = effect.object.metadata;
-      const { type, subresource } = effect;
-      await client.patch(effect.resource, { namespace, name, type, subresource }, effect.patch);
+      const { type, subresource, fieldManager } = effect;
+      const force = type === 'apply' ? true : undefined;
+      const options = { namespace, name, type, subresource, fieldManager, force };
+      await client.patch(effect.resource, options, effect.patch);
       return;
     }
   }

@@ -92,12 +92,12 @@ export class FlowControl {
     for (const one of [LEVELS, SCHEMAS]) await this.#follow(one);
     this.#digest();
     await this.#objects.ensureAll();
-    await this.#objects.settled();
   }
 
   close(): void {
     this.#timer?.cancel();
     this.#turns.close();
+    this.#objects.close();
     for (const watch of this.#watches) watch.cancel();
   }
 

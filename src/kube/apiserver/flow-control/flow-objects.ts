@@ -1,6 +1,6 @@
 // The stored objects of priority and fairness: those that every cluster has are made and kept, and flow
 // schemas say whether the level that they name exists (registry/flowcontrol of kube-apiserver v1.37).
-import type { Env } from '#env/env.ts';
+import type { Env, Timer } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { same } from '#base/same.ts';
@@ -21,6 +21,8 @@ const AUTOUPDATE = 'apf.kubernetes.io/autoupdate-spec';
 /** Of one schema: several servers might not agree. */
 const REPORTS_PER_MINUTE_MAX = 6;
 const MINUTE_MS = 60_000;
+/** Between two reports at the start, when there is one of each schema and others have more to do. */
+const REPORT_PAUSE_MS = 25;
 
 const mandatory: ReadonlySet<string> = new Set(['exempt', 'catch-all']);
 
@@ -52,8 +54,13 @@ export class FlowObjects {
   readonly #levels = new Map<string, KubeObject>();
   readonly #schemas = new Map<string, KubeObject>();
   readonly #reports = new Map<string, number[]>();
+  /** By name of the schema: what is to be said of it next. */
+  readonly #due = new Map<string, () => Promise<void>>();
+  #timer: Timer | undefined;
+  #isClosed = false;
   #working: Promise<void> = Promise.resolve();
   #isStarted = false;
+  #isStarting = true;
 
   constructor({ resources, registry }: { resources: Resources; registry: TypeRegistry }, env: Env) {
     this.#resources = resources;
@@ -92,9 +99,9 @@ export class FlowObjects {
     return this.#withMandatory(this.#schemas, false);
   }
 
-  /** Resolves when everything that was begun is done. */
-  async settled(): Promise<void> {
-    await this.#working;
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
   }
 
   async ensureAll(): Promise<void> {
@@ -113,6 +120,7 @@ export class FlowObjects {
           .then(() => {}, ignoreRace),
       ),
     );
+    this.#reportSlowly();
   }
 
   async ensureMandatory(): Promise<void> {
@@ -161,10 +169,26 @@ export class FlowObjects {
     const before = conditions.find(({ type }) => type === 'Dangling');
     if (before !== undefined) {
       const { type, status, reason, message } = before;
-      if (same({ type, status, reason, message }, condition)) return;
+      if (same({ type, status, reason, message }, condition)) return void this.#due.delete(name);
     }
-    if (!this.#mayReport(name)) return;
-    this.#do(() => this.#apply(schema, name, condition));
+    this.#due.set(name, () => this.#apply(schema, name, condition));
+    if (!this.#isStarting) this.#reportNext();
+  }
+
+  /** The first report of each schema, with time for everybody else between; from then on at once. */
+  #reportSlowly(): void {
+    if (this.#isClosed) return;
+    this.#isStarting = this.#due.size > 0;
+    this.#reportNext();
+    if (this.#isStarting)
+      this.#timer = this.#env.timers.after(REPORT_PAUSE_MS, () => this.#reportSlowly());
+  }
+
+  #reportNext(): void {
+    for (const [name, apply] of this.#due) {
+      this.#due.delete(name);
+      if (this.#mayReport(name)) return this.#do(apply);
+    }
   }
 
   #mayReport(name: string): boolean {

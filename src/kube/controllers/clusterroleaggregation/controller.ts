@@ -7,6 +7,9 @@ import { Controller, followOwn, type ControllerServices } from '#kube/controller
 import type { KubeObject } from '#kube/meta/object.ts';
 import { labelSelectorFromObject, matchesLabels } from '#kube/meta/selectors.ts';
 
+/** Of the rules, whoever wrote them before; as upstream. */
+const MANAGER = 'clusterrole-aggregation-controller';
+
 interface AggregationRule {
   readonly clusterRoleSelectors?: readonly Parameters<typeof labelSelectorFromObject>[0][];
 }
@@ -26,7 +29,10 @@ export function aggregate(role: KubeObject, roles: readonly KubeObject[]): Decis
     }
   }
   if (same(role['rules'] ?? [], rules)) return nothing;
-  return { effects: [{ kind: 'update', resource: clusterRoles, object: { ...role, rules } }] };
+  const of = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole' };
+  const patch = { ...of, metadata: { name: role.metadata.name }, rules };
+  const how = { type: 'apply', fieldManager: MANAGER } as const;
+  return { effects: [{ kind: 'patch', resource: clusterRoles, object: role, ...how, patch }] };
 }
 
 export function clusterRoleAggregationController(services: ControllerServices): Controller {
@@ -34,7 +40,7 @@ export function clusterRoleAggregationController(services: ControllerServices): 
   const controller = new Controller(
     {
       name: 'clusterroleaggregation',
-      component: 'clusterrole-aggregation-controller',
+      component: MANAGER,
       needs: [all],
       keys: () => all.list().map(keyOf),
       reconcile: (name) => {
