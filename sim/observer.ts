@@ -15,6 +15,7 @@ import { HoldingsLedger } from './holdings-ledger.ts';
 import { brokenLimits } from './limits.ts';
 import { LostLaunches } from './lost-launches.ts';
 import type { Machine } from './machine.ts';
+import type { NotedOperation } from './operation-book.ts';
 import type { Standing } from './operator.ts';
 import { isProvided } from './provided.ts';
 import type { World } from './world.ts';
@@ -218,8 +219,17 @@ export class Observer {
   /** Only tasks of an agent whose id was lost before it was durable may stay unreachable. */
   gaveUp(name: string, noted: { readonly id: string; readonly agentId: string }): void {
     this.#world.log(`${name}: gives ${noted.id} up`);
-    const home = this.#world.machines.find(({ agent }) => agent?.core.agentId === noted.agentId);
+    const home = this.#homeOf(noted.agentId);
     if (home !== undefined) this.failed(`${noted.id} is unreachable; ${home.name} is there`);
+  }
+
+  #homeOf(agentId: string): Machine | undefined {
+    return this.#world.machines.find(({ agent }) => agent?.core.agentId === agentId);
+  }
+
+  /** Unreachable, of an agent that has become another one: until the registry forgets it, as for tasks. */
+  #isOfNobody({ state, agentId }: NotedOperation): boolean {
+    return state === 'OPERATION_UNREACHABLE' && this.#homeOf(agentId) === undefined;
   }
 
   /** At a failover: every agent that is sure of its id is in the registry, and all that was decided. */
@@ -282,9 +292,9 @@ export class Observer {
   settled(): void {
     const { frameworks, machines, master } = this.#world;
     for (const { plan, done, tasks, hasLeft, operations } of frameworks) {
-      for (const { id, type, isFinal, state } of operations.all.values()) {
-        if (!isFinal && !hasLeft)
-          this.failed(`${plan.name} believes that ${type} ${id} is ${state}`);
+      for (const noted of operations.all.values()) {
+        if (noted.isFinal || hasLeft || this.#isOfNobody(noted)) continue;
+        this.failed(`${plan.name} believes that ${noted.type} ${noted.id} is ${noted.state}`);
       }
       const left = plan.isCleaning ? this.holdings.reservedBy(plan.name) : [];
       if (left.length > 0) this.failed(`${plan.name} leaves ${left} behind`);
