@@ -3,14 +3,21 @@
 import { existsSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { availableParallelism, hostname as machineName, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Fault } from '#base/fault.ts';
+import { errorChain, Fault } from '#base/fault.ts';
+import { ContainerdClient } from '#containerd/containerd-client.ts';
 import type { Env } from '#env/env.ts';
 import { steadyClock } from '#env/steady.ts';
+import { ContainerdHost } from '#env/node/containerd-host.ts';
 import { systemDisk } from '#env/node/disk.ts';
 import { createProcessHost } from '#env/node/process-host.ts';
 import { environmentFlags, namedFlags } from '#mesos/flags/flag-table.ts';
 import { isAgentFlag, readFlags } from '#mesos/agent/flags.ts';
-import { type AgentSettings, type RunningAgent, startAgent } from '#mesos/agent/service.ts';
+import {
+  type AgentPorts,
+  type AgentSettings,
+  type RunningAgent,
+  startAgent,
+} from '#mesos/agent/service.ts';
 import { detectMaster, parseMasterAddress, redacted } from '#mesos/election/master-address.ts';
 import { watchTls } from '#mesos/security/tls-reload.ts';
 import type { TlsSettings } from '#mesos/security/tls-settings.ts';
@@ -35,6 +42,8 @@ export interface AgentCommandOptions {
 }
 
 const MB = 1024 * 1024;
+/** It may have been started together with this agent. */
+const CONTAINERD_MS_MAX = 10_000;
 const MEM_RESERVE_MB = 1024;
 const DISK_RESERVE_MB = 5 * 1024;
 const PORTS_FIRST = 31_000;
@@ -135,6 +144,28 @@ function unlock(lock: string): void {
   }
 }
 
+/** Containers of containerd's are run beside all others where it is among the containerizers. */
+async function hostsOf(
+  { options = {} }: AgentSettings,
+  env: Env,
+): Promise<Pick<AgentPorts, 'host' | 'containerd'> & { close(): void }> {
+  const plain = createProcessHost(env);
+  const { containerizers, containerd } = readFlags(options);
+  if (!containerizers.enabled.includes('containerd')) return { host: plain, close: () => {} };
+  const { socket, namespace } = containerd;
+  const client = new ContainerdClient(socket, namespace);
+  const name = 'containerizers';
+  try {
+    await client.call('version.v1.Version/Version', {}, { timeoutMs: CONTAINERD_MS_MAX });
+  } catch (cause) {
+    client.close();
+    const why = `containerd does not answer at "${socket}": ${errorChain(cause)}`;
+    throw new Fault({ code: 'bad-flag', name }, `Cannot start: flag "${name}": ${why}`, { cause });
+  }
+  const host = new ContainerdHost({ ...env, client, plain });
+  return { host, containerd: client, close: () => host.close() };
+}
+
 export async function runAgent(
   options: AgentCommandOptions,
   given: Env,
@@ -148,13 +179,14 @@ export async function runAgent(
   const lock = lockHome(home);
   const tls = watchTls(process.env, env);
   const settings = { ...settingsOf(options, tls.settings), onVerbosity };
-  const host = createProcessHost(env);
-  const ports = { env, disk: systemDisk, host };
+  const hosts = await hostsOf(settings, env);
+  const ports = { env, disk: systemDisk, ...hosts };
   const ended = Promise.withResolvers<number>();
   const running: RunningAgent = await startAgent(settings, ports);
   if (readFlags(settings.options ?? {}).recovers === 'cleanup') {
     // What an earlier life left running ends; no master hears of this one.
     await running.leave();
+    hosts.close();
     unlock(lock);
     return { url: running.url, ended: Promise.resolve(), close: () => Promise.resolve() };
   }
@@ -166,7 +198,10 @@ export async function runAgent(
   let isClosing = false;
   const watch = (agent: RunningAgent): void => {
     void agent.ended.then(async ({ isFailure }) => {
-      if (!isClosing) await agent.close();
+      if (!isClosing) {
+        await agent.close();
+        hosts.close();
+      }
       ended.resolve(isFailure ? 1 : 0);
     });
   };
@@ -180,6 +215,7 @@ export async function runAgent(
       await detector.close();
       if (how?.killTasks === true) await running.leave();
       else await running.close();
+      hosts.close();
       unlock(lock);
     },
   };

@@ -75,12 +75,12 @@ export class GrpcClient<Method extends string> {
     });
   }
 
-  /** Sends all requests, each once there is room for it; the last of what was answered. */
+  /** Sends all requests, each once there is room for it; all that was answered. */
   async stream(
     method: Method,
     requests: AsyncIterable<object> | Iterable<object>,
     options: CallOptions = {},
-  ): Promise<Answer> {
+  ): Promise<readonly Answer[]> {
     const { codec, methods, package: name } = this.#table;
     const [input, output] = methods[method];
     const { timeoutMs } = options;
@@ -91,12 +91,10 @@ export class GrpcClient<Method extends string> {
       this.#metadata(options),
       timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs },
     );
-    let last: Answer = {};
-    const ended = Promise.withResolvers<Answer>();
-    call.on('data', (answer: Answer) => {
-      last = answer;
-    });
-    call.on('end', () => ended.resolve(last));
+    const answers: Answer[] = [];
+    const ended = Promise.withResolvers<readonly Answer[]>();
+    call.on('data', (answer: Answer) => answers.push(answer));
+    call.on('end', () => ended.resolve(answers));
     call.on('error', (error: ServiceError) => ended.reject(this.#fault(method, error)));
     const failed = ended.promise.then(
       () => true,

@@ -38,6 +38,8 @@ const codec = new Codec(
     UpdateContent: 'info 1:ContentInfo,update_mask 2:FieldMask',
     WriteContent: 'action 1:i,ref 2:s,total 3:l,expected 4:s,offset 5:l,data 6:b,labels%7:s',
     ContentWritten: 'action 1:i,offset 4:l,total 5:l,digest 6:s',
+    ReadContent: 'digest 1:s,offset 2:l,size 3:l',
+    ContentRead: 'offset 1:l,data 2:b',
     NewSnapshot: 'snapshotter 1:s,key 2:s,parent 3:s,labels%4:s',
     Mounts: 'mounts+1:Mount',
     OfSnapshot: 'snapshotter 1:s,key 2:s',
@@ -52,6 +54,8 @@ const codec = new Codec(
     Images: 'images+1:Image',
     NewLease: 'id 1:s,labels%3:s',
     LeaseById: 'id 1:s,sync 2:B',
+    LeaseResource: 'id 1:s,type 2:s',
+    HoldByLease: 'id 1:s,resource 2:LeaseResource',
     Leases: 'leases+1:NewLease',
   }),
 );
@@ -74,6 +78,7 @@ const METHODS = {
   'content.v1.Content/Info': ['ContentByDigest', 'WithContent'],
   'content.v1.Content/Update': ['UpdateContent', 'WithContent'],
   'content.v1.Content/Write': ['WriteContent', 'ContentWritten'],
+  'content.v1.Content/Read': ['ReadContent', 'ContentRead'],
   'snapshots.v1.Snapshots/Prepare': ['NewSnapshot', 'Mounts'],
   'snapshots.v1.Snapshots/Mounts': ['OfSnapshot', 'Mounts'],
   'snapshots.v1.Snapshots/Commit': ['CommitSnapshot', 'Empty'],
@@ -86,6 +91,7 @@ const METHODS = {
   'images.v1.Images/Update': ['WithImage', 'WithImage'],
   'images.v1.Images/Delete': ['ImageByName', 'Empty'],
   'leases.v1.Leases/Create': ['NewLease', 'Empty'],
+  'leases.v1.Leases/AddResource': ['HoldByLease', 'Empty'],
   'leases.v1.Leases/Delete': ['LeaseById', 'Empty'],
   'leases.v1.Leases/List': ['Filtered', 'Leases'],
 } as const;
@@ -125,6 +131,11 @@ export interface ContainerdAnswer {
   readonly exit_status?: number;
   readonly exited_at?: TaskProcess['exited_at'];
   readonly mounts?: readonly ContainerdMount[];
+  readonly info?: { readonly size?: number };
+  readonly applied?: { readonly digest?: string };
+  /** Of content that is being written: so much is there. */
+  readonly offset?: number;
+  readonly data?: Uint8Array;
   readonly image?: ContainerdImage;
   readonly images?: readonly ContainerdImage[];
   readonly leases?: readonly {
@@ -198,11 +209,15 @@ export class ContainerdClient {
     return client.call('tasks.v1.Tasks/Wait', { container_id }, { signal, metadata });
   }
 
-  async write(requests: AsyncIterable<object>, options: ContainerdCall): Promise<void> {
+  /** Of content: written by several requests, or read by several answers. */
+  async stream(
+    method: 'content.v1.Content/Write' | 'content.v1.Content/Read',
+    requests: AsyncIterable<object> | Iterable<object>,
+    options: ContainerdCall = {},
+  ): Promise<readonly ContainerdAnswer[]> {
     const client = await this.#open();
     const { timeoutMs = TIMEOUT_MS } = options;
-    const metadata = this.#metadata(options);
-    await client.stream('content.v1.Content/Write', requests, { timeoutMs, metadata });
+    return client.stream(method, requests, { timeoutMs, metadata: this.#metadata(options) });
   }
 
   close(): void {

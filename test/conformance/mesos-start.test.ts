@@ -107,7 +107,8 @@ test('command lines of mesos-master and mesos-agent; what others are told; flags
   });
   assert.equal(agent.hostname, 'lined');
   assert.equal(agent.pid, `slave(1)@127.0.0.1:${agentPort}`);
-  for (const flag of ['containerizers', 'systemd_enable_support', 'launcher_dir', 'runtime_dir']) {
+  assert.match(agentPart.said, /no Docker containerizer.*passed over/);
+  for (const flag of ['systemd_enable_support', 'launcher_dir', 'runtime_dir']) {
     assert.match(agentPart.said, new RegExp(`changes nothing here.*flag=${flag}`));
   }
 });
@@ -133,7 +134,7 @@ test('what cannot be read ends the start, with the name of the flag', async () =
     [/Missing required option --master/, 'agent'],
     [/flag "port": "x" is no port/, 'agent', '--flag', 'port=x', '--master=127.0.0.1:1'],
     [
-      /flag "containerizers": "docker" has not/,
+      /flag "containerizers": "docker" has none that there is/,
       'agent',
       '--master=a:1',
       '--containerizers=docker',

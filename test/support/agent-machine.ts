@@ -87,6 +87,8 @@ export class AgentMachine {
   /** Under Mesos' names, beside those that every test needs. */
   masterFlags: Readonly<Record<string, string>> = {};
   agentFlags: Readonly<Record<string, string>> = {};
+  /** Words before the agent's command: whom it runs as. */
+  agentPrefix: readonly string[] = [];
   /** How the test may look at the master. */
   authorization: string | undefined;
 
@@ -155,7 +157,8 @@ export class AgentMachine {
       );
       return;
     }
-    const command = [process.execPath, strata, 'agent', ...options, ...more];
+    const own = [process.execPath, strata, 'agent', ...options, ...more];
+    const command = [...this.agentPrefix, ...own];
     this.agent = start(command, variablesOf(this.agentFlags), log);
   }
 

@@ -29,7 +29,9 @@ import {
   cgroupPids,
   type CgroupRoots,
   cgroupUsage,
+  everyHierarchy,
   findCgroups,
+  holdCgroup,
   makeCgroup,
   memoryPeak,
   oomKillCount,
@@ -160,6 +162,7 @@ export class ContainerdHost implements ProcessHost {
   readonly #client: ContainerdClient;
   readonly #plain: ProcessHost;
   readonly #cgroups: CgroupRoots | undefined = findCgroups();
+  readonly #everywhere = everyHierarchy();
   readonly #containers = new Map<string, Container>();
   readonly #adopting = new Map<string, Promise<Container | undefined>>();
   /** Made, but not yet among the containers. */
@@ -239,6 +242,7 @@ export class ContainerdHost implements ProcessHost {
     if (cgroup !== undefined && this.#cgroups !== undefined) {
       const { devices: _allowedByRunc, ...others } = limits ?? {};
       makeCgroup(this.#cgroups, cgroup, others);
+      holdCgroup(this.#everywhere, cgroup);
     }
     await this.#client.call('containers.v1.Containers/Create', {
       container: {
@@ -342,7 +346,7 @@ export class ContainerdHost implements ProcessHost {
       }
     }
     await this.#client.call('containers.v1.Containers/Delete', { id: container_id }).catch(isGone);
-    if (this.#cgroups !== undefined && cgroup !== undefined) removeCgroup(this.#cgroups, cgroup);
+    if (this.#cgroups !== undefined && cgroup !== undefined) removeCgroup(this.#everywhere, cgroup);
   }
 
   // ---- what an earlier life has started

@@ -58,6 +58,20 @@ export function findCgroups(): CgroupRoots | undefined {
   return { version: 2, roots: new Map([['unified', unified]]) };
 }
 
+/** Every hierarchy that is mounted, by its mount point: also those that OCI runtimes make groups in and we do not. */
+export function everyHierarchy(): CgroupRoots {
+  const lines = readFileSync('/proc/self/mounts', 'utf8').split('\n');
+  const points = lines
+    .map((line) => line.split(' '))
+    .filter(([, , type]) => /^cgroup2?$/.test(type ?? ''));
+  return { version: 1, roots: new Map(points.map(([, point = '']) => [point, point])) };
+}
+
+/** Empty groups of that path in all of them: then nobody takes those above for left over. */
+export function holdCgroup(cgroups: CgroupRoots, path: string): void {
+  for (const folder of foldersOf(cgroups, path)) mkdirSync(folder, { recursive: true });
+}
+
 /** Their names in version 1, whatever the version is. */
 export function controllersOf(cgroups: CgroupRoots): ReadonlySet<string> {
   if (cgroups.version === 1) return new Set(cgroups.roots.keys());

@@ -3,17 +3,11 @@
 import { chownSync, mkdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { ContainerdClient } from '#containerd/containerd-client.ts';
 import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
 import type { ProcessLimits, ProcessMount, ProcessSpec } from '#env/process.ts';
-import type {
-  CommandInfo,
-  ContainerInfo,
-  LinuxInfo,
-  Resource,
-  TaskInfo,
-  Volume,
-} from '#wire/mesos/v1.ts';
+import type { CommandInfo, ContainerInfo, Resource, TaskInfo, Volume } from '#wire/mesos/v1.ts';
 import {
   commandEnvironment,
   commandLine,
@@ -21,19 +15,15 @@ import {
   inheritedEnvironment,
 } from '#mesos/executor/environment.ts';
 import { Fetcher, type Fetch } from '#mesos/executor/fetcher.ts';
-import {
-  confinementOf,
-  type Isolation,
-  isolationOf,
-  type IsolationPolicy,
-  PLAIN_POLICY,
-} from '#mesos/executor/isolation.ts';
+import { confinementOf, isolationOf, type IsolationPolicy } from '#mesos/executor/isolation.ts';
+import { type Confined, type Confinement, mounts, sessionConfinement } from './confinement.ts';
 import { nameOf } from './container-id.ts';
 import type { CsiVolumes } from './csi-volumes.ts';
 import { Gpus } from './gpus.ts';
 import { ContainerLimits, quantity } from './container-limits.ts';
-import { type ImageRoot, ImageRoots, SANDBOX_INSIDE } from './image-root.ts';
-import { ImageStore } from './image-store.ts';
+import { containerRoots } from './container-roots.ts';
+import { hasImage, type Understood, understood } from './containerizers.ts';
+import { type ImageRoot, type ImageRoots, SANDBOX_INSIDE } from './image-root.ts';
 import type { LaunchRequest, MainContainer } from './nested.ts';
 import type { AllowedDevice } from './devices.ts';
 import type { AgentFlags } from './flags.ts';
@@ -62,38 +52,12 @@ export interface ContainerSpecOptions {
   /** In memory, below it one folder for each top-level container. */
   readonly secretsFolder: string;
   readonly flags: AgentFlags;
+  readonly containerd: ContainerdClient | undefined;
   readonly nextId: () => string;
   /** Empty before it has one. */
   readonly agentId: () => string;
   /** Makes what executors say who they are with. */
   readonly tokenOf: AgentSecurity['tokenOf'];
-}
-
-/** What one container may see and do. */
-interface Confined {
-  readonly topId: string;
-  readonly container: ContainerInfo | undefined;
-  readonly resources: readonly Resource[];
-  readonly sandbox: string;
-  readonly parentSandbox: string | undefined;
-  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
-  /** Those of its volumes are added to them. */
-  readonly groups: Set<number>;
-  /** Mounts that come before its own volumes. */
-  readonly before?: readonly ProcessMount[] | undefined;
-  /** Names its root among those of its top-level container. */
-  readonly rootName: string;
-  /** Its name with those of the containers above it, whose network it is in without one of its own. */
-  readonly networkId: string;
-}
-
-/** What a container gets beside its command; with an image, the root that it enters. */
-interface Confinement {
-  readonly isolation: Isolation;
-  readonly root: ImageRoot | undefined;
-  readonly before: readonly ProcessMount[];
-  /** At absolute paths within the root. */
-  readonly volumes: readonly ProcessMount[];
 }
 
 export interface NestedRequest extends LaunchRequest {
@@ -122,7 +86,7 @@ export class ContainerSpecs {
 
   constructor(
     options: ContainerSpecOptions,
-    env: Pick<Env, 'timers' | 'log'>,
+    env: Pick<Env, 'clock' | 'timers' | 'log'>,
     disk: Disk,
     quotas: ProjectQuotas | undefined,
     csi?: CsiVolumes,
@@ -142,16 +106,7 @@ export class ContainerSpecs {
       dns: flags.defaultDns,
       log: env.log,
     });
-    const folder = flags.dockerStore ?? paths.images;
-    const { dockerRegistry: registry, dockerConfig: logins } = flags;
-    this.roots = new ImageRoots({
-      store: new ImageStore({ folder, registry, logins }),
-      backend: flags.imageBackend,
-      providers: flags.imageProviders,
-      isRoot: mounts(options.policy),
-      // What a container writes in its root counts as what it writes in its sandbox.
-      chargeTo: async (sandbox, folder) => quotas?.share(sandbox, folder),
-    });
+    this.roots = containerRoots(options, mounts(options.policy), env, quotas);
     this.fetcher = new Fetcher({ ...flags.fetcher, cacheFolder: paths.fetchCache }, env);
   }
 
@@ -185,7 +140,8 @@ export class ContainerSpecs {
 
   /** Namespaces, mounts, capabilities and rlimits of a container; its sandbox is there. */
   async #confine(confined: Confined): Promise<Confinement> {
-    const { container, resources, sandbox, before = [], topId, rootName } = confined;
+    const { resources, sandbox, before = [], topId, rootName } = confined;
+    const { by, container, docker } = this.understood(confined.container);
     await this.networks.join(confined.networkId, container);
     const joined = this.networks.of(confined.networkId);
     const { spec: network, namespace } = networkOf(joined);
@@ -199,7 +155,8 @@ export class ContainerSpecs {
     };
     const image = container?.mesos?.image;
     const folder = this.#options.paths.imageRoot(topId, rootName);
-    const root = image === undefined ? undefined : await this.roots.root(image, folder, sandbox);
+    const use = { by, docker };
+    const root = image && (await this.roots.root(image, folder, sandbox, use));
     const volumes = await this.#volumes(container?.volumes ?? [], resources, confined, root);
     // What is mounted at the sandbox itself would hide it from the container's own process.
     if (volumes.some((one) => one.target === sandbox)) {
@@ -235,6 +192,16 @@ export class ContainerSpecs {
       before: [],
       volumes: [],
     };
+  }
+
+  /** Throws with why nobody here runs it. */
+  understood(container: ContainerInfo | undefined): Understood {
+    const { flags, policy } = this.#options;
+    const found = understood(container, flags.containerizers);
+    if (found.docker?.privileged === true && policy.bounding !== undefined) {
+      throw new Error('Privileged containers are not allowed: see bounding_capabilities');
+    }
+    return found;
   }
 
   /** A root of its own has a /dev of its own: with linux/devices, the operator's devices are in it. */
@@ -298,11 +265,12 @@ export class ContainerSpecs {
   async removeRoots(topId: string, rootName: string): Promise<void> {
     const roots = this.#options.paths.imageRoots(topId);
     const own = join(roots, pathPart(rootName));
-    for (const folder of this.roots.store.holdersBelow(roots)) {
-      if (folder !== own && !folder.startsWith(`${own}-volume-`)) continue;
-      this.roots.store.release(folder);
+    const isOwn = (folder: string): boolean =>
+      folder === own || folder.startsWith(`${own}-volume-`);
+    for (const folder of this.roots.store.holdersBelow(roots).filter(isOwn)) {
       await rm(folder, { recursive: true, force: true });
     }
+    await this.roots.release(roots, isOwn);
   }
 
   async custom(
@@ -503,7 +471,7 @@ export class ContainerSpecs {
   ): Promise<ProcessSpec> {
     const sandbox = this.taskSandbox(launch, executorSandbox, container);
     const owner = this.identity(task.command?.user ?? launch.user);
-    const rootOf = task.container?.mesos?.image !== undefined;
+    const rootOf = hasImage(task.container);
     const { containerId } = launch;
     const name = launch.type === 'default' ? `${containerId}.${container}` : containerId;
     return {
@@ -578,20 +546,4 @@ export class ContainerSpecs {
     const { endpoint } = this.#options;
     return endpoint.slice(0, endpoint.lastIndexOf(':'));
   }
-}
-
-/** With filesystem/posix containers see the machine's file system as it is. */
-function mounts({ isRoot, isolators }: IsolationPolicy): boolean {
-  return isRoot && !isolators.has('filesystem/posix');
-}
-
-/** A session joins what its parent has, and is held to what that is. */
-function sessionConfinement(
-  container: ContainerInfo | undefined,
-  parent: LinuxInfo | undefined,
-  policy: IsolationPolicy,
-): Confinement {
-  const { terminal } = isolationOf({ type: 'MESOS', tty_info: container?.tty_info }, PLAIN_POLICY);
-  const isolation = { terminal, ...confinementOf(parent, policy) };
-  return { isolation, root: undefined, before: [], volumes: [] };
 }

@@ -12,7 +12,6 @@ import type { ExecutorEvent, NetworkInfo, Resource, TaskInfo, TaskStatus } from 
 import type { Fetcher } from '#mesos/executor/fetcher.ts';
 import { exitMessage, type TaskMemory } from '#mesos/executor/core.ts';
 import type { Probe, ProbeResult } from '#mesos/executor/check-core.ts';
-import { containerProblem } from '#mesos/executor/isolation.ts';
 import { probeCommand, probeNetwork } from '#mesos/executor/prober.ts';
 import { resumable } from '#mesos/executor/resume.ts';
 import { BuiltinRunner } from '#mesos/executor/runner.ts';
@@ -20,6 +19,7 @@ import { type Executor, type Framework, resourcesOf } from './agent-state.ts';
 import { type ContainerPath, nameOf } from './container-id.ts';
 import { quantity } from './container-limits.ts';
 import { ContainerSpecs, type ContainerSpecOptions } from './container-spec.ts';
+import { hasImage } from './containerizers.ts';
 import { csiVolumes } from './csi.ts';
 import { eventWithContainer, withContainer } from './default-container.ts';
 import { diskWatch, perfWatch, portsWatch, projectQuotas } from './container-watches.ts';
@@ -89,7 +89,7 @@ export class Containers {
     this.#specs = new ContainerSpecs(options, ports.env, ports.disk, this.quotas, csi);
     const { gcDelayMs: delayMs, gcDiskHeadroom: headroom, diskWatchMs: watchMs } = flags;
     this.gc = new SandboxGc({ paths, delayMs, headroom, watchMs }, ports.disk, ports.env);
-    this.images = new ImageGc(this.#specs.roots.store, flags.imageGc, ports.env);
+    this.images = new ImageGc(this.#specs.roots, flags.imageGc, ports.env);
     this.#onInput = wiring.onInput;
     const { onInput } = wiring;
     const members = (id: string) => ports.host.members(`${options.cgroupRoot}/${id}`);
@@ -125,7 +125,7 @@ export class Containers {
     const { runner, process, sandbox, launch } = container;
     const { user, type } = launch;
     if (own === undefined && type !== 'command') {
-      const hasOwnRoot = launch.executor.container?.mesos?.image !== undefined;
+      const hasOwnRoot = hasImage(launch.executor.container);
       const linux = launch.executor.container?.linux_info;
       return { process, sandbox, user, terminalInput: undefined, hasOwnRoot, linux };
     }
@@ -138,7 +138,7 @@ export class Containers {
       sandbox: this.#specs.taskSandbox(launch, sandbox, found.container),
       user: task?.command?.user ?? user,
       terminalInput: hasTerminal ? this.#options.paths.taskInput(topId, taskId) : undefined,
-      hasOwnRoot: task?.container?.mesos?.image !== undefined,
+      hasOwnRoot: hasImage(task?.container),
       linux: task?.container?.linux_info,
     };
   }
@@ -185,8 +185,7 @@ export class Containers {
     const { launch } = container;
     this.#watchLimits(container, launch.resources);
     try {
-      const problem = containerProblem(launch.executor.container);
-      if (problem !== undefined) throw new Error(problem);
+      if (launch.type !== 'default') this.#specs.understood(launch.executor.container);
       await this.#makeSandbox(container);
       await this.disk.bind(launch.containerId);
       await this.#specs.netClasses.take(launch.containerId);
@@ -294,7 +293,7 @@ export class Containers {
     await this.#specs.leaveBelow(containerId);
     const secrets = join(this.#options.secretsFolder, pathPart(containerId));
     await rm(secrets, { recursive: true, force: true });
-    this.#specs.roots.store.release(folder);
+    await this.#specs.roots.release(folder);
     await rm(folder, { recursive: true, force: true });
   }
 
@@ -334,6 +333,8 @@ export class Containers {
       if (!known.has(name)) await this.#disposeFolder(name);
     }
     await this.#host.sweep(this.#options.cgroupRoot);
+    const kept = [...known].map((id) => `${this.#options.paths.imageRoots(id)}/`);
+    await this.#specs.roots.recoverContainerd((root) => kept.some((one) => root.startsWith(one)));
     const live = new Set([...this.#containers.values()].map(({ sandbox }) => sandbox));
     await this.gc.recover(agentId, (sandbox) => live.has(sandbox));
     this.images.start();

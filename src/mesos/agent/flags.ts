@@ -34,6 +34,7 @@ import { absolutePath } from './routes.ts';
 import { type AllowedDevice, allowedDevices, devicePaths } from './devices.ts';
 import { type DefaultDns, defaultDns } from './container-dns.ts';
 import { type ContainerLogger, containerLogger } from './container-logger.ts';
+import { type ContainerizerFlags, containerizers } from './containerizers.ts';
 import type { Backend } from './image-root.ts';
 import { parseIsolators } from './isolators.ts';
 import { type NetClassFlags, primaryHandle, secondaryHandles } from './net-classes.ts';
@@ -66,6 +67,13 @@ export interface AgentFlags {
   readonly disabled: DisabledEndpoints;
   /** Undefined: what containers write goes to files without a bound, as it does in Mesos. */
   readonly logger: ContainerLogger | undefined;
+  readonly containerizers: ContainerizerFlags;
+  readonly containerd: {
+    readonly socket: string;
+    /** Of containerd's: what is in it is this agent's, and that of others that use the same. */
+    readonly namespace: string;
+    readonly snapshotter: string;
+  };
   readonly isolators: ReadonlySet<string>;
   readonly seccompFolder: string | undefined;
   readonly seccompProfile: string | undefined;
@@ -209,6 +217,11 @@ function imageBackend(text: string): Backend | undefined {
   return text === '' ? undefined : oneOf('overlay', 'copy')(text);
 }
 
+function namespaceName(text: string): string {
+  if (/^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$/.test(text)) return text;
+  throw new Error(`"${text}" is no name of a namespace`);
+}
+
 function cgroupName(text: string): string {
   if (/^[\w.-]+(\/[\w.-]+)*$/.test(text) && !text.split('/').includes('..')) return text;
   throw new Error(`"${text}" is no path of a cgroup`);
@@ -264,6 +277,7 @@ const KINDS = {
   agent_features: flag('', agentFeatures),
   default_role: flag('*', roleName),
   registration_backoff_factor: flag('', (text) => (text === '' ? undefined : durationMs(text))),
+  containerizers: flag('mesos', containerizers),
   isolation: flag('posix/cpu,posix/mem', parseIsolators),
   seccomp_config_dir: flag('', optional),
   seccomp_profile_name: flag('', optional),
@@ -324,6 +338,9 @@ const KINDS = {
   disk_watch_interval: flag('1mins', durationMs),
   max_completed_executors_per_framework: flag('150', count),
   container_pids_max: flag('16384', count),
+  containerd_namespace: flag('mesos', namespaceName),
+  containerd_snapshotter: flag('overlayfs', String),
+  containerd_socket: flag('/run/containerd/containerd.sock', String),
   image_providers: flag('', words),
   docker_registry: flag('https://registry-1.docker.io', dockerRegistry),
   docker_store_dir: flag('', optional),
@@ -406,6 +423,12 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
       },
     },
     logger: made('container_logger', containerLogger),
+    containerizers: value('containerizers'),
+    containerd: {
+      socket: value('containerd_socket'),
+      namespace: value('containerd_namespace'),
+      snapshotter: value('containerd_snapshotter'),
+    },
     isolators: value('isolation'),
     seccompFolder: value('seccomp_config_dir'),
     seccompProfile: value('seccomp_profile_name'),

@@ -4,17 +4,24 @@ import { errorChain } from '#base/fault.ts';
 import type { Env, Timer } from '#env/env.ts';
 import type { Image } from '#wire/mesos/v1.ts';
 import type { ImageGcConfig } from './flags.ts';
-import type { ImageStore } from './image-store.ts';
+
+/** What images are kept in. */
+export interface KeptImages {
+  /** The part of its disk that is used. */
+  diskUsed(): Promise<number>;
+  /** Removes those that nobody uses and no name excludes; how many went. */
+  prune(excluded: readonly string[]): Promise<number>;
+}
 
 export class ImageGc {
-  readonly #store: ImageStore;
+  readonly #store: KeptImages;
   readonly #config: ImageGcConfig | undefined;
   readonly #env: Env;
   #timer: Timer | undefined;
   #running: Promise<void> = Promise.resolve();
   #isClosed = false;
 
-  constructor(store: ImageStore, config: ImageGcConfig | undefined, env: Env) {
+  constructor(store: KeptImages, config: ImageGcConfig | undefined, env: Env) {
     this.#store = store;
     this.#config = config;
     this.#env = env;

@@ -14,11 +14,15 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
-import type { ProcessMount, ProcessSpec } from '#env/process.ts';
+import type { ContainerdPart, ProcessMount, ProcessSpec } from '#env/process.ts';
 import { commandEnvironment, commandLine } from '#mesos/executor/environment.ts';
 import type { CommandInfo, Image } from '#wire/mesos/v1.ts';
+import type { ContainerdRoots } from './containerd-roots.ts';
+import type { Understood } from './containerizers.ts';
+import { dockerCommandLine, type DockerUse } from './docker-container.ts';
 import { copyLayer, layerEntry, resolveInside } from './image-layer.ts';
-import type { ImageConfig, ImageStore, StoredImage } from './image-store.ts';
+import { type Identity, identityIn } from './image-user.ts';
+import type { ImageConfig, ImageStore } from './image-store.ts';
 
 /** Mesos' `--sandbox_directory`. */
 export const SANDBOX_INSIDE = '/mnt/mesos/sandbox';
@@ -49,9 +53,25 @@ export function imageCommandLine(
 }
 
 /** Where mounts and files of ours go: the layers in the order of overlayfs, the writable one first. */
-interface Writable {
+export interface Writable {
   readonly folder: string;
   readonly layers: readonly string[];
+}
+
+/** What a root is made of. */
+export interface Provisioned {
+  readonly config: ImageConfig;
+  readonly writable: Writable;
+  /** The root itself. */
+  readonly mount: ProcessMount;
+  /** Its container is one of containerd's. */
+  readonly containerd?: ContainerdPart | undefined;
+}
+
+/** What containers of type DOCKER have besides; undefined: it is of type MESOS. */
+interface RootUse {
+  readonly docker: DockerUse | undefined;
+  readonly identity: Identity | undefined;
 }
 
 /** A root that is about to be mounted. */
@@ -60,15 +80,19 @@ export class ImageRoot {
   readonly config: ImageConfig;
   readonly #writable: Writable;
   readonly #base: ProcessMount;
+  readonly #containerd: ContainerdPart | undefined;
   readonly #sandbox: string;
+  readonly #use: RootUse;
   #files: readonly string[] = [];
 
-  constructor(base: ProcessMount, config: ImageConfig, writable: Writable, sandbox: string) {
-    this.root = base.target;
+  constructor({ config, writable, mount, containerd }: Provisioned, sandbox: string, use: RootUse) {
+    this.root = mount.target;
     this.config = config;
-    this.#base = base;
+    this.#base = mount;
     this.#writable = writable;
+    this.#containerd = containerd;
     this.#sandbox = sandbox;
+    this.#use = use;
   }
 
   /**
@@ -104,27 +128,79 @@ export class ImageRoot {
     command: CommandInfo | undefined,
     { before, volumes }: { before: readonly ProcessMount[]; volumes: readonly ProcessMount[] },
   ): ProcessSpec {
-    // An isolator's own shared memory keeps its size.
-    const shm = spec.mounts?.find((one) => one.target === '/dev/shm')?.options ?? SHM_OPTIONS;
+    const { docker } = this.#use;
+    const { config } = this;
     return {
       ...spec,
-      argv: imageCommandLine(command, this.config),
+      ...this.#owner(command, spec.groups),
+      argv:
+        docker === undefined
+          ? imageCommandLine(command, config)
+          : dockerCommandLine(command, config, docker.entrypoint),
       env: {
         ...spec.env,
         PATH: PATH_DEFAULT,
-        ...this.config.env,
+        ...config.env,
+        ...docker?.env,
         ...commandEnvironment(command?.environment),
         MESOS_SANDBOX: SANDBOX_INSIDE,
       },
-      cwd: this.config.workingFolder ?? SANDBOX_INSIDE,
+      cwd: docker?.workingFolder ?? config.workingFolder ?? (docker ? '/' : SANDBOX_INSIDE),
       root: this.root,
       namespaces: { ...spec.namespaces, mount: 'new', pid: 'new' },
       // Volumes in the sandbox are mounted there first and come along with it.
-      mounts: [...before, ...this.#mounts(shm), ...volumes],
+      mounts: [...before, ...this.#mounts(spec.mounts), ...volumes],
+      ...(this.#containerd === undefined ? {} : { containerd: this.#part(this.#containerd) }),
     };
   }
 
-  #mounts(shm: string): readonly ProcessMount[] {
+  #part(containerd: ContainerdPart): ContainerdPart {
+    const { privileged, readOnly } = this.#use.docker ?? {};
+    return { ...containerd, privileged, readOnly };
+  }
+
+  /** A user that the task names is the machine's, whose the sandbox is; else it is the image's. */
+  #owner(command: CommandInfo | undefined, groups: readonly number[] = []): Partial<Identity> {
+    const { docker, identity } = this.#use;
+    if (docker === undefined || (command?.user !== undefined && docker.user === undefined))
+      return {};
+    if (identity === undefined) return { uid: undefined, gid: undefined };
+    return { ...identity, groups: [...new Set([...(identity.groups ?? []), ...groups])] };
+  }
+
+  /** What containerd's runtime mounts and hides by itself is left to it. */
+  #mounts(asked: ProcessSpec['mounts']): readonly ProcessMount[] {
+    // An isolator's own shared memory keeps its size.
+    const shm = asked?.find((one) => one.target === '/dev/shm')?.options;
+    const own = [
+      ...this.#files.map((path) => ({
+        source: path,
+        target: join(this.root, path),
+        readOnly: true,
+        ifThere: true,
+      })),
+      {
+        source: this.#sandbox,
+        target: join(this.root, SANDBOX_INSIDE),
+        readOnly: false,
+        ifThere: true,
+      },
+    ];
+    if (this.#containerd === undefined) {
+      return [this.#base, ...this.#kernelMounts(shm ?? SHM_OPTIONS), ...own];
+    }
+    const target = join(this.root, '/dev/shm');
+    const memory = {
+      type: 'tmpfs',
+      source: 'tmpfs',
+      target,
+      readOnly: false,
+      options: shm,
+    } as const;
+    return [this.#base, ...(shm === undefined ? [] : [memory]), ...own];
+  }
+
+  #kernelMounts(shm: string): readonly ProcessMount[] {
     const at = (path: string): string => join(this.root, path);
     const bind = (source: string, target: string, readOnly: boolean): ProcessMount => ({
       source,
@@ -144,7 +220,6 @@ export class ImageRoot {
       options,
     });
     return [
-      this.#base,
       made('proc', '/proc', 'nosuid,nodev,noexec'),
       made('sysfs', '/sys', 'nosuid,nodev,noexec'),
       made('tmpfs', '/dev', 'nosuid,mode=755'),
@@ -159,8 +234,6 @@ export class ImageRoot {
       made('tmpfs', '/dev/shm', shm),
       ...MASKED.map((path) => bind('/dev/null', at(path), false)),
       ...READ_ONLY.map((path) => bind(at(path), at(path), true)),
-      ...this.#files.map((path) => bind(path, at(path), true)),
-      bind(this.#sandbox, at(SANDBOX_INSIDE), false),
     ];
   }
 }
@@ -203,6 +276,8 @@ export interface ImageRootsOptions {
   readonly isRoot: boolean;
   /** A writable layer is made for the container of that sandbox. */
   readonly chargeTo: (sandbox: string, folder: string) => Promise<void>;
+  /** Undefined without containerd. */
+  readonly containerd: ContainerdRoots | undefined;
 }
 
 /** Makes and keeps account of the roots of containers. */
@@ -217,10 +292,28 @@ export class ImageRoots {
   }
 
   /** `folder`: for this root alone; goes with its container. */
-  async root(image: Image, folder: string, sandbox: string): Promise<ImageRoot> {
-    const { stored, writable, mount } = await this.#provision(image, folder, sandbox);
-    const made = new ImageRoot(mount, stored.config, writable, sandbox);
-    await made.makePlaces();
+  async root(
+    image: Image,
+    folder: string,
+    sandbox: string,
+    { by, docker }: Pick<Understood, 'by' | 'docker'>,
+  ): Promise<ImageRoot> {
+    const made = await (by === 'mesos'
+      ? this.#provision(image, folder, sandbox)
+      : this.#ofContainerd(image, folder, sandbox));
+    const user = docker === undefined ? undefined : (docker.user ?? made.config.user);
+    const identity = user === undefined ? undefined : await identityIn(made.writable.layers, user);
+    const root = new ImageRoot(made, sandbox, { docker, identity });
+    await root.makePlaces();
+    return root;
+  }
+
+  async #ofContainerd(image: Image, folder: string, sandbox: string): Promise<Provisioned> {
+    const { containerd, chargeTo } = this.#options;
+    if (containerd === undefined) throw new Error('There is no containerd');
+    if (image.type !== 'DOCKER') throw new Error(`containerd runs no images of type ${image.type}`);
+    const made = await containerd.provision(image, folder);
+    await chargeTo(sandbox, made.writable.folder);
     return made;
   }
 
@@ -235,11 +328,7 @@ export class ImageRoots {
     return [mount, { source: mount.target, target, readOnly }];
   }
 
-  async #provision(
-    image: Image,
-    folder: string,
-    sandbox?: string,
-  ): Promise<{ stored: StoredImage; writable: Writable; mount: ProcessMount }> {
+  async #provision(image: Image, folder: string, sandbox?: string): Promise<Provisioned> {
     const { providers, isRoot } = this.#options;
     if (image.type !== 'DOCKER' || image.docker === undefined || !providers.has('docker')) {
       const type = image.type ?? 'UNKNOWN';
@@ -260,19 +349,42 @@ export class ImageRoots {
       await chmod(upper, 0o755);
       const mount = { type: 'overlay', source: 'overlay', target: root, readOnly: false } as const;
       const writable = { folder: upper, layers: [upper, ...stored.layers] };
-      return { stored, writable, mount: { ...mount, options } };
+      return { config: stored.config, writable, mount: { ...mount, options } };
     }
     for (const layer of stored.layers.toReversed()) {
       await copyLayer(layer, await this.store.removalsOf(layer), root);
     }
     await chmod(root, 0o755);
     const mount = { source: root, target: root, readOnly: false };
-    return { stored, writable: { folder: root, layers: [root] }, mount };
+    return { config: stored.config, writable: { folder: root, layers: [root] }, mount };
   }
 
   async #choose(near: string): Promise<Backend> {
     const { backend } = this.#options;
     return backend ?? ((await canOverlay(near)) ? 'overlay' : 'copy');
+  }
+
+  /** Those below a folder, or only those that `which` takes; they have ended. */
+  async release(below: string, which?: (folder: string) => boolean): Promise<void> {
+    await this.#options.containerd?.release(below, which);
+    for (const folder of this.store.holdersBelow(below)) {
+      if (which?.(folder) !== false) this.store.release(folder);
+    }
+  }
+
+  diskUsed(): Promise<number> {
+    return this.store.diskUsed();
+  }
+
+  /** Takes up what an earlier life has left in containerd, or removes it: the containers are gone already. */
+  async recoverContainerd(isKnown: (folder: string) => boolean): Promise<void> {
+    await this.#options.containerd?.recover(isKnown);
+  }
+
+  /** Removes images that nobody uses; how many went. */
+  async prune(excluded: readonly string[]): Promise<number> {
+    const others = await this.#options.containerd?.prune(excluded);
+    return (others ?? 0) + (await this.store.prune(excluded));
   }
 
   /** Roots of an earlier life, below the folder of one top-level container. */

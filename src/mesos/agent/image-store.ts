@@ -25,6 +25,8 @@ export interface ImageConfig {
   readonly cmd: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly workingFolder: string | undefined;
+  /** As whom it is to run: `name`, `uid`, either with `:group`. */
+  readonly user: string | undefined;
 }
 
 export interface StoredImage {
@@ -64,20 +66,24 @@ export class ImageStore {
   async get(image: Image, holder: string): Promise<StoredImage> {
     const name = image.docker?.name ?? '';
     await this.#pruning;
-    const { config: secret } = image.docker ?? {};
     const cached = image.cached !== false;
-    // Whoever brings another login is not served by the pull of somebody else's.
-    const login = secret === undefined ? '' : Buffer.from(secretOf(secret)).toString('base64');
+    const { key: login, logins } = this.loginsOf(image);
     const key = `${cached} ${name} ${login}`;
     let pulling = this.#pulls.get(key);
     if (pulling === undefined) {
-      const logins = secret === undefined ? this.#options.logins : loginsOf(secret);
       pulling = this.#get(name, cached, logins).finally(() => this.#pulls.delete(key));
       this.#pulls.set(key, pulling);
     }
     const stored = await pulling;
     this.#holders.set(holder, stored.layers);
     return stored;
+  }
+
+  /** Whoever brings another login is not served by the pull of somebody else's: `key` tells them apart. */
+  loginsOf(image: Image): { readonly key: string; readonly logins: DockerConfig } {
+    const secret = image.docker?.config;
+    if (secret === undefined) return { key: '', logins: this.#options.logins };
+    return { key: Buffer.from(secretOf(secret)).toString('base64'), logins: loginsIn(secret) };
   }
 
   hold(holder: string, layers: readonly string[]): void {
@@ -164,12 +170,15 @@ export class ImageStore {
     return registry.startsWith('file://') ? new URL(registry).pathname : undefined;
   }
 
-  #recordPath(name: string): string {
+  /** What an image is, whatever it is called by: where it comes from, its name and version. */
+  identityOf(name: string): readonly string[] {
     const store = this.#archives;
-    const words =
-      store === undefined
-        ? Object.values(parseReference(name, this.#options.registry))
-        : [store, name.replace(/:latest$/, '')];
+    if (store !== undefined) return [store, name.replace(/:latest$/, '')];
+    return Object.values(parseReference(name, this.#options.registry));
+  }
+
+  #recordPath(name: string): string {
+    const words = this.identityOf(name);
     return join(this.#options.folder, 'images', encodeURIComponent(words.join(' ')));
   }
 
@@ -180,7 +189,8 @@ export class ImageStore {
     return { layers: folders, config: parseConfig(config) };
   }
 
-  async #source(name: string, staging: string, logins: DockerConfig): Promise<ImageSource> {
+  /** `staging`: an empty folder for what an archive is unpacked into. */
+  async source(name: string, staging: string, logins: DockerConfig): Promise<ImageSource> {
     const store = this.#archives;
     if (store !== undefined) return openArchive(await findArchive(store, name), name, staging);
     const image = parseReference(name, this.#options.registry);
@@ -193,7 +203,7 @@ export class ImageStore {
     }
     const staging = await mkdtemp(join(this.#options.folder, 'staging', 'image-'));
     try {
-      const source = await this.#source(name, staging, logins);
+      const source = await this.source(name, staging, logins);
       const manifest = await source.manifest();
       if (!Array.isArray(manifest.layers))
         throw new Error('Its manifest is of a kind unknown here');
@@ -239,13 +249,19 @@ function secretOf(secret: NonNullable<NonNullable<Image['docker']>['config']>): 
   return data;
 }
 
-function loginsOf(secret: NonNullable<NonNullable<Image['docker']>['config']>): DockerConfig {
+function loginsIn(secret: NonNullable<NonNullable<Image['docker']>['config']>): DockerConfig {
   return DockerConfig.parse(new TextDecoder().decode(secretOf(secret)));
 }
 
-function parseConfig(text: string): ImageConfig {
+export function parseConfig(text: string): ImageConfig {
   const { config } = JSON.parse(text) as {
-    config?: { Entrypoint?: string[]; Cmd?: string[]; Env?: string[]; WorkingDir?: string } | null;
+    config?: {
+      Entrypoint?: string[];
+      Cmd?: string[];
+      Env?: string[];
+      WorkingDir?: string;
+      User?: string;
+    } | null;
   };
   const variables = (config?.Env ?? []).map((one) => {
     const equals = one.indexOf('=');
@@ -256,5 +272,6 @@ function parseConfig(text: string): ImageConfig {
     cmd: config?.Cmd ?? [],
     env: Object.fromEntries(variables),
     workingFolder: config?.WorkingDir === '' ? undefined : config?.WorkingDir,
+    user: config?.User === '' ? undefined : config?.User,
   };
 }

@@ -119,7 +119,6 @@ const IDLE: Readonly<Record<string, string>> = {
   cgroups_cpu_enable_pids_and_tids_count: 'true',
   cgroups_destroy_timeout: '2mins',
   cgroups_hierarchy: '/cgroup',
-  containerizers: 'docker,mesos',
   default_container_shm_size: '1MB',
   docker: 'docker',
   docker_ignore_runtime: 'true',

@@ -16,10 +16,10 @@ import type {
   TaskStatus_Reason,
   Value_Scalar,
 } from '#wire/mesos/v1.ts';
-import { containerProblem } from '#mesos/executor/isolation.ts';
 import { type ContainerPath, nameOf } from './container-id.ts';
 import { makeFifo, openInput } from './container-io.ts';
 import type { ContainerSpecs } from './container-spec.ts';
+import { hasImage } from './containerizers.ts';
 import { LateEnds } from './late-ends.ts';
 import type { AgentPaths } from './paths.ts';
 
@@ -130,8 +130,7 @@ export class NestedContainers {
     const { path } = request;
     const name = nameOf(path);
     if (this.#all.has(name)) return 'already';
-    const problem = containerProblem(request.container);
-    if (problem !== undefined) throw new Error(problem);
+    if (!request.isSession) this.#options.specs.understood(request.container);
     const parent = this.#parentOf(path);
     const info: Info = {
       path,
@@ -139,9 +138,7 @@ export class NestedContainers {
       sandbox: this.#sandboxOf(path, parent),
       user: request.command?.user ?? parent?.user ?? '',
       hasTerminal: request.container?.tty_info !== undefined,
-      hasOwnRoot: request.isSession
-        ? parent?.hasOwnRoot === true
-        : request.container?.mesos?.image !== undefined,
+      hasOwnRoot: request.isSession ? parent?.hasOwnRoot === true : hasImage(request.container),
       linux: request.isSession ? parent?.linux : request.container?.linux_info,
     };
     const made = this.#remember(info);

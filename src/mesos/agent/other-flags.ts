@@ -4,16 +4,12 @@ import { bool, bytes, count, durationMs, flag, oneOf, optional } from '#mesos/fl
 import { LOGGING, noModule, off } from '#mesos/flags/idle-flags.ts';
 import { noHooks, noModulesIn } from '#mesos/flags/modules.ts';
 
-const docker = 'there is no Docker containerizer; images are run by the agent itself';
+const docker =
+  'there is no Docker containerizer; images are run by the agent itself, or by containerd';
 const launcher = 'the agent starts containers itself, each under a shim of its own';
 const systemd = 'tasks outlive the agent without systemd';
 const appc = 'no Appc images are run';
 const folders = 'everything is below --home (--work_dir)';
-
-function containerizers(text: string): string {
-  if (text.split(',').includes('mesos')) return text;
-  throw new Error(`"${text}" has not the one that there is, mesos`);
-}
 
 export const otherKinds = {
   agent_subsystems: flag('', String),
@@ -27,7 +23,6 @@ export const otherKinds = {
   cgroups_cpu_enable_pids_and_tids_count: flag('false', bool),
   cgroups_destroy_timeout: flag('1mins', durationMs),
   cgroups_hierarchy: flag('/sys/fs/cgroup', String),
-  containerizers: flag('mesos', containerizers),
   docker: flag('docker', String),
   docker_ignore_runtime: flag('false', bool),
   docker_kill_orphans: flag('true', bool),
@@ -77,7 +72,6 @@ export const idleReasons: Partial<Record<keyof typeof otherKinds, string>> = {
   cgroups_cpu_enable_pids_and_tids_count: 'processes are counted wherever there are cgroups',
   cgroups_destroy_timeout: 'cgroups are removed when their last process has gone',
   cgroups_hierarchy: 'cgroups are found where the kernel has them mounted',
-  containerizers: 'mesos is the one that there is; docker is passed over',
   docker,
   docker_ignore_runtime: docker,
   docker_kill_orphans: docker,

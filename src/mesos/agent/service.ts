@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { loadavg } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { ContainerdClient } from '#containerd/containerd-client.ts';
 import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
 import type { ProcessHost } from '#env/process.ts';
@@ -109,6 +110,8 @@ export interface AgentPorts {
   readonly env: Env;
   readonly disk: Disk;
   readonly host: ProcessHost;
+  /** Undefined unless it is among the containerizers. */
+  readonly containerd?: ContainerdClient | undefined;
 }
 
 export async function startAgent(
@@ -159,6 +162,9 @@ class AgentService {
     const flags = readFlags(settings.options ?? {});
     for (const { name, reason } of idleFlags(settings.options ?? {}, idleReasons)) {
       env.log.warn('A flag changes nothing here', { flag: name, reason });
+    }
+    if (flags.containerizers.passesOverDocker) {
+      env.log.warn('There is no Docker containerizer: "docker" is passed over', {});
     }
     const { ip: knownIp = settings.host, port: knownPort = port } = flags.advertised;
     const address = `${knownIp}:${knownPort}`;
@@ -221,6 +227,7 @@ class AgentService {
     const containers = new Containers(
       {
         paths,
+        containerd: ports.containerd,
         upid: this.#endpoint.upid,
         endpoint: address,
         cgroupRoot: `${flags.cgroupsRoot}/agent-${folderHash(settings.workFolder).slice(0, 12)}`,

@@ -170,9 +170,3 @@ export function confinementOf(
     ...(policy.isolators.has('linux/nnp') ? { noNewPrivileges: true } : {}),
   };
 }
-
-export function containerProblem(container: ContainerInfo | undefined): string | undefined {
-  if (container === undefined) return undefined;
-  if (container.type === 'DOCKER') return 'Docker containers are not supported';
-  return undefined;
-}

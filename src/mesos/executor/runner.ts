@@ -6,7 +6,6 @@ import type { ExitStatus, HostProcess, ProcessHost, ProcessSpec, Signal } from '
 import type { ExecutorEvent, NetworkInfo, TaskInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import type { Probe, ProbeResult } from './check-core.ts';
 import { BuiltinExecutor, type BuiltinEffect, type ProbeEffect, type TaskMemory } from './core.ts';
-import { containerProblem } from './isolation.ts';
 import type { ResumedTask } from './resume.ts';
 import { uuidBytes } from './uuid.ts';
 
@@ -225,8 +224,6 @@ export class BuiltinRunner {
     const { signal } = preparation;
     this.#preparations.set(taskId, preparation);
     try {
-      const problem = containerProblem(task.container);
-      if (problem !== undefined) throw new Error(problem);
       await this.#place.remember(this.#core.memory());
       const memory = this.#core.memory().find((one) => one.taskId === taskId);
       const spec = await this.#place.prepare(task, memory?.container ?? taskId, signal);
