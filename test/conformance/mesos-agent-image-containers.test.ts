@@ -1,5 +1,6 @@
-// Everything that can have an image: executors, tasks of groups, nested and standalone containers,
-// volumes; and what enters them: sessions, terminals, checks. Needs root, docker-registry and busybox.
+// Everything that can have an image: executors, tasks of groups, nested and standalone containers, volumes; and what
+// enters them: sessions, terminals, checks. By the agent's own launcher and by containerd. Needs root, docker-registry
+// and busybox.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,13 +12,14 @@ import type { AgentCall, ContainerID, ContainerInfo, TaskStatus, Volume } from '
 import { callAgent, InputStream, OutputStream } from '#test/support/agent-calls.ts';
 import { AgentMachine, bestMaster, stop } from '#test/support/agent-machine.ts';
 import { eventually } from '#test/support/cluster.ts';
+import { type ContainerdFixture, findContainerd } from '#test/support/containerd.ts';
 import { canServeImages, DockerRegistry } from '#test/support/docker-registry.ts';
 import { TestFramework } from '#test/support/framework.ts';
 
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
 const isRoot = process.getuid?.() === 0;
-const skip = isRoot && canServeImages ? false : 'needs root, docker-registry and busybox';
-const FLAGS = ['--flag', 'image_providers=docker'];
+const cannot = isRoot && canServeImages ? false : 'needs root, docker-registry and busybox';
+const found = findContainerd();
 
 const PROGRAMS = 'sh cat ls id sleep stty wget grep tty echo test'.split(' ');
 const BOX = {
@@ -39,7 +41,9 @@ state() { post /dev/null '{"type":"UPDATE",'"$ids"',"update":{"status":{"task_id
 state TASK_RUNNING AQEBAQEB; state TASK_FINISHED AgICAgIB
 until grep -q ACKNOWLEDGED events; do sleep 0.1; done`;
 
-suite(`containers with images (${bestMaster} master)`, { skip }, () => {
+function containersWithImages(by: 'mesos' | 'containerd'): void {
+  let containerd: ContainerdFixture | undefined;
+  let flags: readonly string[] = ['--flag', 'image_providers=docker'];
   const registry = new DockerRegistry();
   const machine = new AgentMachine(bestMaster);
   const host = mkdtempSync(join(tmpdir(), 'strata-volume-'));
@@ -51,13 +55,19 @@ suite(`containers with images (${bestMaster} master)`, { skip }, () => {
       Entrypoint: ['/bin/echo', 'entry'],
     });
     await registry.push('test/files', [{ 'a/file': 'from image' }], {});
-    await machine.start(FLAGS);
+    if (by === 'containerd' && found.ok) {
+      containerd = await found.start();
+      const more = ['containerizers=containerd,mesos', `containerd_socket=${containerd.socket}`];
+      flags = [...flags, ...more.flatMap((one) => ['--flag', one])];
+    }
+    await machine.start(flags);
     framework = new TestFramework(machine.masterUrl, env);
   });
   after(async () => {
     await framework?.close();
     await machine.close();
     await registry.close();
+    await containerd?.stop();
     rmSync(host, { recursive: true });
   });
 
@@ -102,7 +112,11 @@ suite(`containers with images (${bestMaster} master)`, { skip }, () => {
     return join(frameworks, id, 'executors', executorId, 'runs/latest');
   }
 
-  function roots(): string[] {
+  function roots(): readonly string[] {
+    if (containerd !== undefined) {
+      // One lease each.
+      return containerd.ctr('mesos', 'leases', 'ls', '-q').split('\n').filter(Boolean);
+    }
     const containers = join(machine.folder, 'agent/run/containers');
     return readdirSync(containers).flatMap((name) => {
       const folder = join(containers, name, 'roots');
@@ -250,9 +264,14 @@ suite(`containers with images (${bestMaster} master)`, { skip }, () => {
     framework.launch([{ id: 'holds', script: 'sleep 600', mem: 32, container: box() }]);
     await framework.reached('holds', 'TASK_RUNNING');
     await stop(machine.agent, 'SIGKILL');
-    machine.startAgent(FLAGS);
+    machine.startAgent(flags);
     await machine.agentActive();
-    const images = () => readdirSync(join(machine.folder, 'agent/run/images/images'));
+    const own = join(machine.folder, 'agent/run/images/images');
+    // Volumes of images are the agent's own, whoever runs the container.
+    const images = () => [
+      ...(existsSync(own) ? readdirSync(own) : []),
+      ...(containerd?.ctr('mesos', 'images', 'ls', '-q').split('\n').filter(Boolean) ?? []),
+    ];
     assert.equal(images().length, 2);
     const prune = (excluded_images: ContainerInfo['mesos'][]) =>
       call({
@@ -278,4 +297,12 @@ suite(`containers with images (${bestMaster} master)`, { skip }, () => {
     framework.launch([{ id: 'again', script: 'cat /only-in-image', mem: 32, container: box() }]);
     assert.equal((await ended('again')).state, 'TASK_FINISHED');
   });
-});
+}
+
+suite(`containers with images (${bestMaster} master)`, { skip: cannot }, () =>
+  containersWithImages('mesos'),
+);
+const skip = cannot !== false ? cannot : found.ok ? false : found.reason;
+suite(`containers with images, by containerd (${bestMaster} master)`, { skip }, () =>
+  containersWithImages('containerd'),
+);

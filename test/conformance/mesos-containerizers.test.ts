@@ -407,7 +407,7 @@ function recovers(world: World): void {
     const command = { value: `echo up; ${FOREVER}`, environment: marking(mark) };
     world.launch({ id: 'orphan', command });
     await world.says('orphan', 'up');
-    assert.ok(marked(mark).length > 0);
+    assert.ok(marked(mark).length > 0 && left(world).length > 0);
     await world.restartAgent(() => {
       rmSync(join(world.machine.folder, 'agent/meta'), { recursive: true });
     });
@@ -432,7 +432,7 @@ function left({ machine, containerd }: World): readonly string[] {
   const folders = existsSync(containers) ? readdirSync(containers) : [];
   const lines = (...words: readonly string[]): readonly string[] =>
     containerd
-      ?.ctr('--namespace', 'mesos', ...words)
+      ?.ctr('mesos', ...words)
       .trim()
       .split('\n')
       .slice(1) ?? [];

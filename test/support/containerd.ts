@@ -21,7 +21,7 @@ export interface ContainerdFixture {
   /** The files of its image: a shell and some programs. */
   readonly tree: string;
   /** By its own tool; what that prints. */
-  ctr(...args: readonly string[]): string;
+  ctr(namespace: string, ...args: readonly string[]): string;
   /** Containerd alone is ended by kill -9 and started again; its containers go on. */
   restart(): Promise<void>;
   /** Ended, and not started again. */
@@ -128,13 +128,13 @@ class Containerd implements ContainerdFixture {
     });
     await eventually(`containerd answers; its log: ${log}`, async () => {
       if (child.exitCode !== null) throw new Error(log);
-      this.ctr('version');
+      this.ctr('k8s.io', 'version');
       return true;
     });
   }
 
-  ctr(...args: readonly string[]): string {
-    const command = ['--address', this.socket, '--namespace', 'k8s.io', ...args];
+  ctr(namespace: string, ...args: readonly string[]): string {
+    const command = ['--address', this.socket, '--namespace', namespace, ...args];
     return execFileSync(this.#program('ctr'), command, { stdio: 'pipe', encoding: 'utf8' });
   }
 
@@ -150,7 +150,7 @@ class Containerd implements ContainerdFixture {
     writeFileSync(join(tree, 'etc/group'), 'root:x:0:\n');
     const archive = join(this.#folder, 'image.tar');
     makeImage(tree, archive, join(this.#folder, 'image'));
-    this.ctr('images', 'import', archive);
+    this.ctr('k8s.io', 'images', 'import', archive);
     rmSync(archive);
   }
 

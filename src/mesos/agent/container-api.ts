@@ -373,9 +373,10 @@ class Feed {
       return;
     }
     const size = control?.type === 'TTY_INFO' ? control.tty_info?.window_size : undefined;
-    const { pid } = this.#point;
+    const { pid, resize } = this.#point;
     if (size === undefined || pid === undefined || !this.#point.hasTerminal) return;
-    await resizeTerminal(pid, size.rows, size.columns);
+    const { rows, columns } = size;
+    await (resize?.(rows, columns) ?? resizeTerminal(pid, rows, columns));
   }
 
   /** Waits for room, or for the container's end. */

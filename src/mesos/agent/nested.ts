@@ -81,6 +81,7 @@ interface Nested {
 /** Where those who attach find a container's input and output. */
 export interface AttachPoint {
   readonly pid: number | undefined;
+  readonly resize: HostProcess['resize'];
   readonly sandbox: string;
   readonly hasTerminal: boolean;
   readonly terminalInput: string | undefined;
@@ -243,6 +244,7 @@ export class NestedContainers {
       const { info, process, input, folder, ended } = found;
       return {
         pid: process?.pid,
+        resize: process?.resize,
         sandbox: info.sandbox,
         hasTerminal: info.hasTerminal,
         terminalInput: info.hasTerminal ? join(folder, 'stdin') : undefined,
@@ -254,6 +256,7 @@ export class NestedContainers {
     if (main?.process === undefined) return undefined;
     return {
       pid: main.process.pid,
+      resize: main.process.resize,
       sandbox: main.sandbox,
       hasTerminal: main.terminalInput !== undefined,
       terminalInput: main.terminalInput,
