@@ -1,24 +1,8 @@
 // What the process port asks of a container, as an OCI runtime specification (1.0.2): process, root,
 // mounts, namespaces, limits. What such a specification cannot say is refused by name.
+import { CAPABILITIES, USUAL_CAPABILITIES } from '#base/capabilities.ts';
 import type { ProcessLimits, ProcessMount, ProcessSpec } from '#env/process.ts';
 
-/** What containers have that nobody has told to have others: the set that engines give by convention. */
-const CAPABILITIES = [
-  'chown',
-  'dac_override',
-  'fsetid',
-  'fowner',
-  'mknod',
-  'net_raw',
-  'setgid',
-  'setuid',
-  'setfcap',
-  'setpcap',
-  'net_bind_service',
-  'sys_chroot',
-  'kill',
-  'audit_write',
-];
 const MASKED = [
   '/proc/acpi',
   '/proc/asound',
@@ -150,21 +134,12 @@ function ociMount(mount: ProcessMount): Omit<OciMount, 'destination'> {
 const upper = (names: readonly string[]): string[] =>
   names.map((one) => `CAP_${one.toUpperCase()}`);
 
-/** All of them, as containers that are to have every right. */
-const EVERY = [
-  ...CAPABILITIES,
-  ...'dac_read_search linux_immutable net_broadcast net_admin ipc_lock ipc_owner sys_module sys_rawio'.split(
-    ' ',
-  ),
-  ...'sys_ptrace sys_pacct sys_admin sys_boot sys_nice sys_resource sys_time sys_tty_config lease'.split(
-    ' ',
-  ),
-  ...'audit_control mac_override mac_admin syslog wake_alarm block_suspend audit_read'.split(' '),
-];
-
-function capabilitiesOf({ capabilities, containerd, uid = 0 }: ProcessSpec) {
+function capabilitiesOf(
+  { capabilities, containerd, uid = 0 }: ProcessSpec,
+  available: readonly string[],
+) {
   const { bounding: given, effective: asked } = capabilities ?? {};
-  const all = containerd?.privileged === true ? EVERY : CAPABILITIES;
+  const all = containerd?.privileged === true ? available : USUAL_CAPABILITIES;
   const bounding = given ?? asked ?? all;
   // Without a word the kernel gives root all that may be had, and others nothing.
   const effective = asked ?? (uid === 0 ? bounding : []);
@@ -252,8 +227,11 @@ export function unsayable(spec: ProcessSpec): string | undefined {
   return undefined;
 }
 
-/** The specification as JSON. Throws for what it cannot say. */
-export function ociSpec(spec: ProcessSpec): string {
+/**
+ * The specification as JSON. `available`: the capabilities that privileged containers get. Throws for what it
+ * cannot say.
+ */
+export function ociSpec(spec: ProcessSpec, available: readonly string[] = CAPABILITIES): string {
   const what = unsayable(spec);
   if (what !== undefined) throw new Error(`containerd has not ${what}`);
   const { uid = 0, gid = 0, groups = [], env, argv, cwd, terminal, hostname, cgroup } = spec;
@@ -270,7 +248,7 @@ export function ociSpec(spec: ProcessSpec): string {
       args: argv,
       env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
       cwd,
-      capabilities: capabilitiesOf(spec),
+      capabilities: capabilitiesOf(spec, available),
       rlimits: rlimitsOf(spec),
       noNewPrivileges: spec.noNewPrivileges === true,
     },

@@ -133,6 +133,7 @@ export interface ProcessSpec {
         readonly ipc?: 'new' | string | undefined;
         readonly uts?: 'new' | string | undefined;
         readonly mount?: 'new' | undefined;
+        /** A path; 'new' for containers of containerd's only. */
         readonly network?: string | undefined;
         /** A process whose namespaces are entered, as far as they are not the host's. */
         readonly of?: number | undefined;

@@ -7,6 +7,7 @@ import { rm } from 'node:fs/promises';
 import { spawnSync } from 'node:child_process';
 import { constants as osConstants } from 'node:os';
 import { dirname, join } from 'node:path';
+import { CAPABILITIES, capabilitiesIn } from '#base/capabilities.ts';
 import { errorChain, Fault } from '#base/fault.ts';
 import {
   type ContainerdClient,
@@ -101,14 +102,14 @@ class Container implements HostProcess {
   kept: Kept;
   readonly stopWaiting = new AbortController();
   readonly #client: ContainerdClient;
-  readonly #log: Log;
+  readonly #options: ContainerdHostOptions;
   #settle: (status: ExitStatus) => void = () => {};
 
-  constructor(folder: string, kept: Kept, client: ContainerdClient, log: Log) {
+  constructor(folder: string, kept: Kept, options: ContainerdHostOptions) {
     this.folder = folder;
     this.kept = kept;
-    this.#client = client;
-    this.#log = log;
+    this.#client = options.client;
+    this.#options = options;
     this.exited = new Promise((settle) => {
       this.#settle = settle;
     });
@@ -144,11 +145,25 @@ class Container implements HostProcess {
     if (this.kept.ended !== undefined) return;
     const number = numberOf(signal);
     appendFileSync(join(this.folder, SIGNALS), `${number}\n`);
-    const request = { container_id: this.kept.id, signal: number, all: scope === 'group' };
-    this.#client.call('tasks.v1.Tasks/Kill', request).catch((error: unknown) => {
-      if (isContainerd(error, 'not-found')) return;
-      this.#log.warn('A container cannot be signalled', { signal, error: errorChain(error) });
-    });
+    void this.#kill({ container_id: this.kept.id, signal: number, all: scope === 'group' });
+  }
+
+  /** A signal is not lost while containerd is started anew. */
+  async #kill(request: { container_id: string; signal: number; all: boolean }): Promise<void> {
+    const { log, timers } = this.#options;
+    while (this.kept.ended === undefined && !this.stopWaiting.signal.aborted) {
+      try {
+        await this.#client.call('tasks.v1.Tasks/Kill', request);
+        return;
+      } catch (error) {
+        if (isContainerd(error, 'not-found')) return;
+        if (!isContainerd(error, 'unavailable')) {
+          log.warn('A container cannot be signalled', { ...request, error: errorChain(error) });
+          return;
+        }
+        await new Promise<void>((done) => timers.after(RETRY_MS, done));
+      }
+    }
   }
 
   readonly resize = async (height: number, width: number): Promise<void> => {
@@ -196,6 +211,12 @@ export class ContainerdHost implements ProcessHost {
     try {
       return await this.#launch(spec, container);
     } catch (cause) {
+      const isAway = isContainerd(cause, 'unavailable');
+      if (isAway) {
+        // It may run all the same: it is removed once containerd is back.
+        void this.#discard(container);
+        throw launchFault(spec, cause);
+      }
       await this.#remove(container.kept).catch(() => {});
       const code = shellCode(errorChain(cause));
       if (code !== undefined) {
@@ -213,6 +234,20 @@ export class ContainerdHost implements ProcessHost {
     }
   }
 
+  async #discard({ kept, folder, stopWaiting }: Container): Promise<void> {
+    const { timers, log } = this.#options;
+    while (!stopWaiting.signal.aborted) {
+      try {
+        await this.#remove(kept);
+        await rm(folder, { recursive: true, force: true });
+        return;
+      } catch (error) {
+        log.debug('A container is not removed yet', { id: kept.id, error: errorChain(error) });
+        await new Promise<void>((done) => timers.after(RETRY_MS, done));
+      }
+    }
+  }
+
   #claim(spec: ProcessSpec): Container {
     const { stateFolder, cgroup } = spec;
     const hash = createHash('sha256').update(stateFolder).digest('hex');
@@ -227,7 +262,7 @@ export class ContainerdHost implements ProcessHost {
         `Cannot start a process in "${stateFolder}": there is one already`,
       );
     }
-    const made = new Container(stateFolder, kept, this.#client, this.#options.log);
+    const made = new Container(stateFolder, kept, this.#options);
     made.keep({});
     return made;
   }
@@ -236,7 +271,7 @@ export class ContainerdHost implements ProcessHost {
     const { stateFolder, cgroup, limits, stdoutPath, stderrPath, containerd } = spec;
     const { id: container_id } = container.kept;
     const { base } = ociRoot(spec);
-    const bytes = Buffer.from(ociSpec(spec));
+    const bytes = Buffer.from(ociSpec(spec, available()));
     for (const path of [stdoutPath, stderrPath]) closeSync(openSync(path, 'a', 0o644));
     makeInput(spec);
     if (cgroup !== undefined && this.#cgroups !== undefined) {
@@ -366,7 +401,7 @@ export class ContainerdHost implements ProcessHost {
   async #adopt(stateFolder: string): Promise<Container | undefined> {
     const text = read(join(stateFolder, RECORD));
     const kept = JSON.parse(text ?? '{}') as Kept;
-    const container = new Container(stateFolder, kept, this.#client, this.#options.log);
+    const container = new Container(stateFolder, kept, this.#options);
     if (kept.ended !== undefined) {
       this.#containers.set(stateFolder, container);
       return container;
@@ -451,6 +486,12 @@ export class ContainerdHost implements ProcessHost {
     for (const container of this.#containers.values()) container.stopWaiting.abort();
     this.#client.close();
   }
+}
+
+/** What this machine lets anybody have; in a container of its own that is not all. */
+function available(): readonly string[] {
+  const bounding = /^CapBnd:\t([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  return bounding === undefined ? CAPABILITIES : capabilitiesIn(bounding);
 }
 
 function launchFault(spec: ProcessSpec, cause: unknown): Fault {

@@ -1,52 +1,8 @@
 // The last program of the machine's before a confined command: root, identity, capabilities, system
 // calls and environment. Perl, which every Debian has, makes the calls that util-linux 2.38 has not.
 import { readFileSync } from 'node:fs';
+import { CAPABILITIES } from '#base/capabilities.ts';
 import type { ProcessSpec } from '#env/process.ts';
-
-/** In the order of their numbers, as linux/capability.h has them. */
-const CAPABILITIES = [
-  'chown',
-  'dac_override',
-  'dac_read_search',
-  'fowner',
-  'fsetid',
-  'kill',
-  'setgid',
-  'setuid',
-  'setpcap',
-  'linux_immutable',
-  'net_bind_service',
-  'net_broadcast',
-  'net_admin',
-  'net_raw',
-  'ipc_lock',
-  'ipc_owner',
-  'sys_module',
-  'sys_rawio',
-  'sys_chroot',
-  'sys_ptrace',
-  'sys_pacct',
-  'sys_admin',
-  'sys_boot',
-  'sys_nice',
-  'sys_resource',
-  'sys_time',
-  'sys_tty_config',
-  'mknod',
-  'lease',
-  'audit_write',
-  'audit_control',
-  'setfcap',
-  'mac_override',
-  'mac_admin',
-  'syslog',
-  'wake_alarm',
-  'block_suspend',
-  'audit_read',
-  'perfmon',
-  'bpf',
-  'checkpoint_restore',
-];
 
 /** prctl, capget, capset, setgroups, setresgid, setresuid, setns. */
 const CALLS: Readonly<Record<string, string>> = {

@@ -1,5 +1,6 @@
 // Containers of type DOCKER, as a containerizer other than Docker runs them: what their DockerInfo and its
 // parameters (flags of `docker run`) mean in terms of all others. What is not known is refused by its name.
+import { USUAL_CAPABILITIES } from '#base/capabilities.ts';
 import type { CommandInfo, ContainerInfo, NetworkInfo, RLimitInfo } from '#wire/mesos/v1.ts';
 import type { ImageConfig } from './image-store.ts';
 
@@ -11,18 +12,18 @@ export interface DockerUse {
   readonly env: Readonly<Record<string, string>>;
   readonly workingFolder: string | undefined;
   readonly entrypoint: string | undefined;
+  readonly hostname: string | undefined;
+  /** Network NONE: one of its own, with nothing in it but a loopback. */
+  readonly isAlone: boolean;
   /** `name`, `uid`, either with `:group`; absent: the image's. */
   readonly user: string | undefined;
 }
 
-/** What containers have, and `cap-add` and `cap-drop` change. */
-const CAPABILITIES =
-  'CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE'.split(
-    ' ',
-  );
 /** The CNI network that Docker's own bridge is here. */
 const BRIDGE = 'bridge';
 const MB = 1024 * 1024;
+/** Docker's own default. */
+const SHM_MB = 64;
 const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, m: MB, g: 1024 * MB };
 
 interface Parameter {
@@ -116,7 +117,8 @@ class Parameters {
     const { added, dropped } = this;
     if (added.length + dropped.length === 0) return undefined;
     if (added.includes('ALL')) throw new Error("All capabilities are those of 'privileged'");
-    const kept = dropped.includes('ALL') ? [] : CAPABILITIES;
+    const usual = USUAL_CAPABILITIES.map((one) => one.toUpperCase());
+    const kept = dropped.includes('ALL') ? [] : usual;
     return [...new Set([...kept.filter((one) => !dropped.includes(one)), ...added])];
   }
 }
@@ -138,7 +140,8 @@ function networksOf(container: ContainerInfo): readonly NetworkInfo[] {
       if (first.name === undefined) throw new Error('No network name found in network info');
       return [{ ...first, port_mappings: [...port_mappings] }];
     default:
-      throw new Error("Docker's network NONE is not supported");
+      if (port_mappings.length > 0) throw new Error('There are no port mappings without a network');
+      return [];
   }
 }
 
@@ -162,9 +165,8 @@ export function understandDocker(container: ContainerInfo): {
     ...(names === undefined
       ? {}
       : { bounding_capabilities: capabilities, effective_capabilities: capabilities }),
-    ...(shm === undefined
-      ? {}
-      : { ipc_mode: 'PRIVATE' as const, shm_size: Math.ceil(bytesOf(shm) / MB) }),
+    ipc_mode: 'PRIVATE' as const,
+    shm_size: shm === undefined ? SHM_MB : Math.ceil(bytesOf(shm) / MB),
   };
   const rlimits = [...(rlimit_info?.rlimits ?? []), ...asked.rlimits];
   const host = values.get('hostname') ?? hostname;
@@ -191,6 +193,8 @@ export function understandDocker(container: ContainerInfo): {
       env,
       workingFolder: values.get('workdir'),
       entrypoint: values.get('entrypoint'),
+      hostname: host,
+      isAlone: docker.network === 'NONE',
       user: values.get('user'),
     },
   };

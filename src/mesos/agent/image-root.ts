@@ -147,7 +147,13 @@ export class ImageRoot {
       },
       cwd: docker?.workingFolder ?? config.workingFolder ?? (docker ? '/' : SANDBOX_INSIDE),
       root: this.root,
-      namespaces: { ...spec.namespaces, mount: 'new', pid: 'new' },
+      namespaces: {
+        ...spec.namespaces,
+        mount: 'new',
+        pid: 'new',
+        ...(docker?.isAlone === true ? { network: 'new' } : {}),
+      },
+      ...(docker?.hostname === undefined ? {} : { hostname: docker.hostname }),
       // Volumes in the sandbox are mounted there first and come along with it.
       mounts: [...before, ...this.#mounts(spec.mounts), ...volumes],
       ...(this.#containerd === undefined ? {} : { containerd: this.#part(this.#containerd) }),
