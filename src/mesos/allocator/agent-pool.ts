@@ -5,9 +5,11 @@ import { isReserved, reservationRole } from '#mesos/resources/kinds.ts';
 import { Resources } from '#mesos/resources/resources.ts';
 import { resourcesText } from '#mesos/resources/text.ts';
 import type { Agent, AgentFacts, FrameworkClient } from './decisions.ts';
+import { AgentList } from './agent-list.ts';
+import type { BagBook } from './bag-facts.ts';
 import { AgentFilters } from './offer-filters.ts';
 import type { RoleTree } from './role-tree.ts';
-import { Amounts, Rows, type BagAmounts, type Quantities, type ScalarNames } from './rows.ts';
+import { Amounts, Rows, type Quantities, type ScalarNames } from './rows.ts';
 
 /** Agents of equal make share one bag of resources, and what is derived from it. */
 const EQUAL_BAGS_MAX = 4_096;
@@ -17,29 +19,31 @@ export const anyAgent: AgentFacts = { hostname: '', isMultiRole: true, isHierarc
 export class AgentPool {
   readonly byId = new Map<string, Agent>();
   /** Agents that every framework is worth asking about. */
-  readonly dirty = new Set<Agent>();
+  readonly dirty = new AgentList();
   /** Agents that somebody's filter ended on. */
-  readonly retried = new Set<Agent>();
+  readonly retried = new AgentList();
   /** Active agents that have something worth offering. */
-  readonly withFree = new Set<Agent>();
+  readonly withFree = new AgentList();
   /** Grows whenever there is another reason to look. */
   news = 0;
   /** Row 0: what is free, unreserved and not revocable on all agents together. */
   readonly headroom: Rows;
   readonly #tree: RoleTree;
   readonly #names: ScalarNames;
-  readonly #bags: BagAmounts;
+  readonly #bags: BagBook;
   readonly #region: string | undefined;
   readonly #isWorthOffering: (free: Resources) => boolean;
   readonly #equalBags = new Map<string, Resources>();
   #nextIndex = 0;
+  /** Of agents that are gone. */
+  readonly #freeIndexes: number[] = [];
   /** Hosts; undefined: all. */
   #whitelist: ReadonlySet<string> | undefined;
 
   constructor(of: {
     readonly tree: RoleTree;
     readonly names: ScalarNames;
-    readonly bags: BagAmounts;
+    readonly bags: BagBook;
     readonly region: string | undefined;
     readonly isWorthOffering: (free: Resources) => boolean;
   }) {
@@ -57,18 +61,19 @@ export class AgentPool {
     const bag = this.#equal(total);
     const agent: Agent = {
       id,
-      index: this.#nextIndex++,
+      index: this.#freeIndexes.pop() ?? this.#nextIndex++,
       facts,
       total: bag,
       allocated: Resources.none,
       free: Resources.none,
       settled: bag,
       hasGpus: bag.scalar('gpus') > 0,
+      isMultiRole: facts.isMultiRole,
+      isHierarchical: facts.isHierarchical,
       isRemote: this.#isRemote(facts),
       isListed: this.#isListed(facts),
       isWanted: true,
       isActive: this.#isListed(facts),
-      isGone: false,
       filters: new AgentFilters(),
       retry: undefined,
       asked: undefined,
@@ -107,6 +112,8 @@ export class AgentPool {
 
   setFacts(agent: Agent, facts: AgentFacts): void {
     agent.facts = facts;
+    agent.isMultiRole = facts.isMultiRole;
+    agent.isHierarchical = facts.isHierarchical;
     agent.isListed = this.#isListed(facts);
     agent.isActive = agent.isWanted && agent.isListed;
     agent.isRemote = this.#isRemote(facts);
@@ -114,12 +121,12 @@ export class AgentPool {
 
   remove(agent: Agent): void {
     this.#countTotal(agent.total, -1);
-    this.headroom.add(0, this.#bags.common(agent.free), -1);
-    agent.isGone = true;
+    this.headroom.add(0, this.#bags.of(agent.free).common, -1);
     this.byId.delete(agent.id);
     this.dirty.delete(agent);
     this.retried.delete(agent);
     this.withFree.delete(agent);
+    this.#freeIndexes.push(agent.index);
   }
 
   /** Computes what is free anew; the same bag as before comes back if it is equal. */
@@ -140,8 +147,8 @@ export class AgentPool {
 
   setFree(agent: Agent, free: Resources): void {
     if (free === agent.free) return;
-    this.headroom.add(0, this.#bags.common(agent.free), -1);
-    this.headroom.add(0, this.#bags.common(free), 1);
+    this.headroom.add(0, this.#bags.of(agent.free).common, -1);
+    this.headroom.add(0, this.#bags.of(free).common, 1);
     agent.free = free;
   }
 
@@ -209,5 +216,6 @@ export class AgentPool {
 /** Shared volumes are there for everybody, whoever uses them already. */
 function freeOf({ total, allocated }: Agent): Resources {
   if (allocated.isEmpty) return total;
+  if (total.isCommon) return total.subtract(allocated);
   return total.nonShared().subtract(allocated).add(total.shared());
 }

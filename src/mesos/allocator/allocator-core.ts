@@ -3,26 +3,24 @@
 // no clock. Between two runs nobody who could be offered something on an agent is left without it.
 import { applyConversions, type Conversion } from '#mesos/resources/conversions.ts';
 import { Resources } from '#mesos/resources/resources.ts';
-import { resourcesText } from '#mesos/resources/text.ts';
 import {
   Decisions,
-  isEnough,
-  minimumsDefault,
   type Agent,
   type AgentFacts,
   type FrameworkClient,
   type FrameworkSettings,
-  type Minimums,
 } from './decisions.ts';
 import type { Wish } from './demand.ts';
+import { BagBook } from './bag-facts.ts';
 import { splitByRole } from './by-role.ts';
 import { explain, type Explanation } from './explain.ts';
 import { AgentPool, anyAgent } from './agent-pool.ts';
 import { ClientPool } from './client-pool.ts';
 import { OfferFilters, type Instant } from './offer-filters.ts';
-import { lot, type Holding, type Quota, type SharedHold } from './role-order.ts';
+import { minimumsDefault, type Minimums } from './minimums.ts';
+import { lot, type Client, type Holding, type Quota } from './role-order.ts';
 import { RoleTree } from './role-tree.ts';
-import { Amounts, BagAmounts, ScalarNames, type Quantities } from './rows.ts';
+import { ScalarNames, type Quantities } from './rows.ts';
 
 export type { AgentFacts, Explanation, FrameworkSettings, Minimums, Quota, Wish };
 
@@ -67,13 +65,11 @@ interface Grant {
 
 /** Fewer than these are put in order by themselves; more are picked out of the whole order. */
 const SORTED_CLIENTS_MAX = 8;
-const noShared: readonly SharedHold[] = [];
 
 export class AllocatorCore {
-  readonly #minimums: Minimums;
   readonly #isWorthOffering: (free: Resources) => boolean;
   readonly #names = new ScalarNames();
-  readonly #bags = new BagAmounts(this.#names);
+  readonly #bags: BagBook;
   readonly #tree: RoleTree;
   readonly #pool: AgentPool;
   readonly #clients: ClientPool;
@@ -86,25 +82,31 @@ export class AllocatorCore {
   #round: Look | undefined;
   #retries: Look | undefined;
   #given: Grant[] = [];
+  /** The agent that is visited, in which stage, and what of it is given. */
+  #visited: Agent | undefined;
+  #isForGuarantees = false;
+  readonly #grants: Grant[] = [];
+  readonly #askOne = (client: Client): boolean => this.#ask(client as FrameworkClient);
   readonly #firstStage = new Map<Agent, Grant[]>();
 
   constructor(options: AllocatorOptions = {}) {
-    this.#minimums = options.minimums ?? minimumsDefault;
+    this.#bags = new BagBook(this.#names, options.minimums ?? minimumsDefault);
     const random = lot(options.seed ?? 1);
     this.#tree = new RoleTree(this.#names, { ...options, random });
     this.#tree.onRoom = (client) => this.#clients.beEager(client as FrameworkClient);
     this.#clients = new ClientPool(this.#tree, this.#filters, () => this.#pool.lookAtAll());
     const isWorthOffering = (free: Resources): boolean =>
-      this.#clients.ownMinimums > 0 ? !free.isEmpty : isEnough(free, this.#minimums);
+      this.#clients.ownMinimums > 0 ? !free.isEmpty : this.#bags.of(free).isEnough;
     const { region, isGpuFiltered = true } = options;
     const [tree, names, bags] = [this.#tree, this.#names, this.#bags];
     this.#pool = new AgentPool({ tree, names, bags, region, isWorthOffering });
     this.#isWorthOffering = isWorthOffering;
     this.#decisions = new Decisions(
-      { minimums: this.#minimums, isGpuFiltered },
+      { isGpuFiltered },
       {
         tree: this.#tree,
         names: this.#names,
+        bags: this.#bags,
         filters: this.#filters,
         headroom: this.#pool.headroom,
       },
@@ -144,10 +146,7 @@ export class AllocatorCore {
     if (agent === undefined || JSON.stringify(facts) === JSON.stringify(agent.facts)) return;
     const isOther = JSON.stringify(facts.attributes) !== JSON.stringify(agent.facts.attributes);
     this.#pool.setFacts(agent, facts);
-    for (const client of this.#clients.all) {
-      if (client !== undefined && agent.index < client.verdicts.length)
-        client.verdicts[agent.index] = 0;
-    }
+    this.#clients.forgetVerdicts(agent);
     if (isOther) this.#filters.clearAgent(agent, (index) => this.#clients.all[index]);
     this.#pool.changed(agent);
   }
@@ -156,6 +155,7 @@ export class AllocatorCore {
     const agent = this.#pool.byId.get(id);
     if (agent === undefined) return;
     this.#filters.clearAgent(agent, (index) => this.#clients.all[index]);
+    this.#clients.forgetVerdicts(agent);
     this.#pool.remove(agent);
   }
 
@@ -371,8 +371,7 @@ export class AllocatorCore {
   #lookAgain(): void {
     const { dirty, retried } = this.#pool;
     if (this.#pass === undefined && dirty.size > 0) {
-      this.#pass = { agents: [...dirty], at: 0, clientsOf: () => undefined };
-      dirty.clear();
+      this.#pass = { agents: dirty.takeAll(), at: 0, clientsOf: everybody };
     }
     if (this.#round === undefined && this.#clients.eager.size > 0) {
       const clients = [...this.#clients.eager];
@@ -381,12 +380,12 @@ export class AllocatorCore {
       this.#round = { agents, at: 0, clientsOf: () => clients };
     }
     if (this.#retries === undefined && retried.size > 0) {
-      for (const agent of retried) {
+      const agents = retried.takeAll();
+      for (const agent of agents) {
         agent.asked = agent.retry;
         agent.retry = undefined;
       }
-      this.#retries = { agents: [...retried], at: 0, clientsOf: (agent) => agent.asked ?? [] };
-      retried.clear();
+      this.#retries = { agents, at: 0, clientsOf: (agent) => agent.asked ?? [] };
     }
   }
 
@@ -430,7 +429,7 @@ export class AllocatorCore {
     const targets = new Set<Agent>();
     for (const { framework } of eager) {
       const only = framework.demand?.onlyAgents();
-      if (only === undefined) return [...this.#pool.withFree].filter((agent) => !asked.has(agent));
+      if (only === undefined) return this.#pool.withFree.all().filter((agent) => !asked.has(agent));
       for (const id of only) {
         const agent = this.#pool.byId.get(id);
         if (agent !== undefined && this.#pool.withFree.has(agent) && !asked.has(agent))
@@ -462,52 +461,51 @@ export class AllocatorCore {
     isForGuarantees: boolean,
   ): void {
     if (!this.#pool.withFree.has(agent)) return;
-    const grants: Grant[] = [];
-    let { free } = agent;
-    const ask = (client: FrameworkClient): boolean => {
-      if (!client.isActive) return true;
-      // What comes of all that is free is covered by a refusal of it.
-      if (agent.filters.refuses(client, free) && !this.#tree.hasQuotas) return true;
-      const decision = isForGuarantees
-        ? this.#decisions.decideForGuarantee(client, agent, free)
-        : this.#decisions.decide(client, agent, free);
-      if (!isForGuarantees) this.#noteHeldBack(client);
-      if (typeof decision === 'string') return true;
-      const resources = client.framework.demand?.serve(agent.id, decision) ?? decision;
-      const holding = this.#holding(agent.id, resources);
-      // Quota counts at once, the order only changes for the next agent.
-      this.#tree.consume(client.node, holding.common, 1);
-      grants.push({ client, agent, resources, holding: { ...holding, isConsumed: true } });
-      free = free.subtract(resources);
-      this.#pool.setFree(agent, free);
-      return this.#isWorthOffering(free);
-    };
-    this.#inOrder(clients, ask);
-    for (const grant of grants) this.#give(grant, isForGuarantees);
-    if (grants.length > 0) this.#pool.settle(agent);
+    this.#visited = agent;
+    this.#isForGuarantees = isForGuarantees;
+    this.#inOrder(clients);
+    if (this.#grants.length === 0) return;
+    for (const grant of this.#grants) this.#give(grant, isForGuarantees);
+    this.#grants.length = 0;
+    this.#pool.settle(agent);
   }
 
-  #inOrder(
-    clients: readonly FrameworkClient[] | undefined,
-    ask: (client: FrameworkClient) => boolean,
-  ): void {
-    const [only] = clients ?? [];
-    if (clients !== undefined && only !== undefined && clients.length === 1) {
-      ask(only);
-    } else if (
-      clients !== undefined &&
-      clients.length <= SORTED_CLIENTS_MAX &&
-      !this.#tree.isRandom
-    ) {
-      for (const client of this.#tree.sort([...clients])) if (!ask(client)) return;
-    } else if (clients === undefined) {
-      this.#tree.walk((client) => ask(client as FrameworkClient));
+  /** Whether there is something left for those who come after the client on the agent that is visited. */
+  #ask(client: FrameworkClient): boolean {
+    const agent = this.#visited as Agent;
+    if (!client.isActive) return true;
+    const { free } = agent;
+    // What comes of all that is free is covered by a refusal of it.
+    if (this.#filters.refuses(client, agent, free) && !this.#tree.hasQuotas) return true;
+    const decision = this.#isForGuarantees
+      ? this.#decisions.decideForGuarantee(client, agent, free)
+      : this.#decisions.decide(client, agent, free);
+    if (!this.#isForGuarantees) this.#noteHeldBack(client);
+    if (typeof decision === 'string') return true;
+    const resources = client.framework.demand?.serve(agent.id, decision) ?? decision;
+    const holding = this.#bags.holding(agent.id, resources);
+    // Quota counts at once, the order only changes for the next agent.
+    this.#tree.consume(client.node, holding.common, 1);
+    const consumed = this.#bags.of(resources).consumed ?? { ...holding, isConsumed: true };
+    this.#grants.push({ client, agent, resources, holding: consumed });
+    const left = free.subtract(resources);
+    this.#pool.setFree(agent, left);
+    return this.#isWorthOffering(left);
+  }
+
+  #inOrder(clients: readonly FrameworkClient[] | undefined): void {
+    if (clients === undefined) {
+      this.#tree.walk(this.#askOne);
+    } else if (clients.length === 1) {
+      this.#ask(clients[0] as FrameworkClient);
+    } else if (clients.length <= SORTED_CLIENTS_MAX && !this.#tree.isRandom) {
+      for (const client of this.#tree.sort([...clients])) if (!this.#ask(client)) return;
     } else {
       const mark = ++this.#lastMark;
       for (const client of clients) client.mark = mark;
       this.#tree.walk((one) => {
         const client = one as FrameworkClient;
-        return client.mark !== mark || ask(client);
+        return client.mark !== mark || this.#ask(client);
       });
     }
   }
@@ -531,7 +529,10 @@ export class AllocatorCore {
     agent.allocated = allocated.isEmpty ? resources : allocated.add(resources);
     this.#tree.hold(client.role, client, holding, 1);
     // Both stages together make one offer.
-    const first = this.#firstStage.get(agent)?.find((one) => one.client === client);
+    const first =
+      this.#firstStage.size === 0
+        ? undefined
+        : this.#firstStage.get(agent)?.find((one) => one.client === client);
     if (first !== undefined) first.resources = first.resources.add(resources);
     else this.#given.push(grant);
     if (!isForGuarantees) return;
@@ -541,27 +542,6 @@ export class AllocatorCore {
   }
 
   // ---- what is held ----
-
-  #amounts(quantities: Quantities): Amounts {
-    return Amounts.of(quantities, this.#names);
-  }
-
-  #holding(agentId: string, resources: Resources, isConversion = false): Holding {
-    const common = this.#bags.common(resources);
-    if (resources.isCommon) return { amounts: common, common, shared: noShared, isConversion };
-    const shared = resources.shared();
-    if (shared.isEmpty) {
-      const amounts = this.#amounts(resources.scalarQuantities());
-      return { amounts, common, shared: noShared, isConversion };
-    }
-    const amounts = this.#amounts(resources.nonShared().scalarQuantities());
-    const holds = shared.copies().map(({ resource, copies, milli }) => ({
-      key: `${agentId}\n${resourcesText(resource.allocatedTo(undefined))}`,
-      copies,
-      amounts: this.#amounts(milli),
-    }));
-    return { amounts, common, shared: holds, isConversion };
-  }
 
   #hold(
     frameworkId: string,
@@ -573,12 +553,14 @@ export class AllocatorCore {
     const framework = this.#clients.frameworks.get(frameworkId);
     for (const [role, part] of splitByRole(resources)) {
       const client = framework?.clients.get(role);
-      const holding = this.#holding(agentId, part, isConversion);
-      this.#tree.hold(role, client, holding, sign);
-      if (client !== undefined && sign === -1) this.#clients.dropRetired(client);
+      const holding = this.#bags.holding(agentId, part);
+      this.#tree.hold(role, client, isConversion ? { ...holding, isConversion } : holding, sign);
+      if (client?.isActive === false && sign === -1) this.#clients.dropRetired(client);
     }
   }
 }
+
+const everybody = (): undefined => undefined;
 
 function take(look: Look | undefined, agentsMax: number): Omit<Look, 'at'> {
   if (look === undefined) return { agents: [], clientsOf: () => undefined };

@@ -1,14 +1,9 @@
 // The frameworks as the allocator sees them: one client for each framework in each role, with a dense
 // number, and which of them have to be asked again.
 import { assert } from '#base/assert.ts';
-import type {
-  Agent,
-  Framework,
-  FrameworkClient,
-  FrameworkSettings,
-  Minimums,
-} from './decisions.ts';
+import type { Agent, Framework, FrameworkClient, FrameworkSettings } from './decisions.ts';
 import { Demand, type Wish } from './demand.ts';
+import type { Minimums } from './minimums.ts';
 import type { OfferFilters } from './offer-filters.ts';
 import type { RoleTree } from './role-tree.ts';
 
@@ -127,6 +122,13 @@ export class ClientPool {
     const framework = this.frameworks.get(id);
     assert(framework !== undefined, `Framework ${id} is not known to the allocator`);
     return framework;
+  }
+
+  /** What frameworks say of the agent's attributes is asked anew. */
+  forgetVerdicts({ index }: Agent): void {
+    for (const client of this.all) {
+      if (client !== undefined && index < client.verdicts.length) client.verdicts[index] = 0;
+    }
   }
 
   #addClient(framework: Framework, role: string): void {

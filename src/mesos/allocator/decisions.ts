@@ -4,14 +4,13 @@ import { isRefined, isReserved, mayUse, reservationRole } from '#mesos/resources
 import { Resources } from '#mesos/resources/resources.ts';
 import type { Resource } from '#wire/mesos/v1.ts';
 import type { ConstrainedAgent, RoleCondition } from './constraints.ts';
+import type { BagBook } from './bag-facts.ts';
 import type { Demand } from './demand.ts';
+import { isEnough, type Minimums } from './minimums.ts';
 import type { AgentFilters, OfferFilters } from './offer-filters.ts';
 import type { Client } from './role-order.ts';
 import type { RoleTree } from './role-tree.ts';
 import type { Rows, ScalarNames } from './rows.ts';
-
-/** Any of these alone is worth an offer; none at all: everything is. */
-export type Minimums = readonly ReadonlyMap<string, number>[];
 
 export interface AgentFacts extends ConstrainedAgent {
   readonly isMultiRole: boolean;
@@ -34,7 +33,7 @@ export interface FrameworkSettings {
 
 export interface Agent {
   readonly id: string;
-  /** In the order in which they came. */
+  /** Dense; that of one that is gone is given to another. */
   readonly index: number;
   facts: AgentFacts;
   total: Resources;
@@ -43,13 +42,15 @@ export interface Agent {
   /** The last free bag of which nothing had changed hands; equal ones become this one. */
   settled: Resources;
   hasGpus: boolean;
+  /** As its facts say. */
+  isMultiRole: boolean;
+  isHierarchical: boolean;
   isRemote: boolean;
   /** Its host is on the list of those that are offered, if there is one. */
   isListed: boolean;
   /** The master wants it offered, and it is listed. */
   isActive: boolean;
   isWanted: boolean;
-  isGone: boolean;
   readonly filters: AgentFilters;
   /** Clients whose filter ended here; nobody else has to be asked. */
   retry: FrameworkClient[] | undefined;
@@ -104,22 +105,7 @@ export type Denial =
 
 export type Decision = Resources | Denial;
 
-export const minimumsDefault: Minimums = [new Map([['cpus', 10]]), new Map([['mem', 32_000]])];
-
-export function isEnough(resources: Resources, minimums: Minimums): boolean {
-  if (resources.isEmpty) return false;
-  if (minimums.length === 0) return true;
-  const has = resources.scalarQuantities();
-  for (const minimum of minimums) {
-    let isMet = true;
-    for (const [name, milli] of minimum) isMet &&= (has.get(name) ?? 0) >= milli;
-    if (isMet) return true;
-  }
-  return false;
-}
-
 export interface DecisionOptions {
-  readonly minimums: Minimums;
   readonly isGpuFiltered: boolean;
 }
 
@@ -130,6 +116,7 @@ export class Decisions {
   readonly #options: DecisionOptions;
   readonly #tree: RoleTree;
   readonly #names: ScalarNames;
+  readonly #bags: BagBook;
   readonly #filters: OfferFilters<Agent, FrameworkClient>;
   /** Row 0: what is free, unreserved and not revocable on all agents together. */
   readonly #headroom: Rows;
@@ -144,6 +131,8 @@ export class Decisions {
     of: {
       readonly tree: RoleTree;
       readonly names: ScalarNames;
+      /** By the minimums of the options. */
+      readonly bags: BagBook;
       readonly filters: OfferFilters<Agent, FrameworkClient>;
       readonly headroom: Rows;
     },
@@ -151,12 +140,13 @@ export class Decisions {
     this.#options = options;
     this.#tree = of.tree;
     this.#names = of.names;
+    this.#bags = of.bags;
     this.#filters = of.filters;
     this.#headroom = of.headroom;
   }
 
-  minimumsOf(client: FrameworkClient): Minimums {
-    return client.minimums ?? this.#options.minimums;
+  #isEnough(bag: Resources, { minimums }: FrameworkClient): boolean {
+    return minimums === undefined ? this.#bags.of(bag).isEnough : isEnough(bag, minimums);
   }
 
   /** What the client may get of what is free, beyond anybody's guarantee. */
@@ -170,7 +160,7 @@ export class Decisions {
     let offer = usable;
     if (this.#tree.hasQuotas) {
       offer = this.#withinQuota(client, usable);
-      if (offer !== usable && !isEnough(offer, this.minimumsOf(client))) {
+      if (offer !== usable && !this.#isEnough(offer, client)) {
         return this.isCutByLimit ? 'quota-limit' : 'quota-headroom';
       }
     }
@@ -207,7 +197,7 @@ export class Decisions {
       return Math.max(0, isHeadroom ? Math.min(room, this.#surplus(column)) : room);
     });
     const offer = own.add(step).add(more);
-    if (!isEnough(offer, this.minimumsOf(client))) return 'too-little';
+    if (!this.#isEnough(offer, client)) return 'too-little';
     return this.#refused(client, agent, offer) ?? fitting(client, agent, offer);
   }
 
@@ -227,7 +217,7 @@ export class Decisions {
     if (agent.hasGpus && !settings.isGpuAware && this.#options.isGpuFiltered) return 'gpus';
     if (agent.isRemote && settings.isRegionAware !== true) return 'other-region';
     const usable = free.isCommon ? free : free.filter((kind) => isUsable(kind, client, settings));
-    return isEnough(usable, this.minimumsOf(client)) ? usable : 'too-little';
+    return this.#isEnough(usable, client) ? usable : 'too-little';
   }
 
   #satisfies(client: FrameworkClient, agent: Agent): boolean {
@@ -269,9 +259,9 @@ export class Decisions {
 
   #refused(client: FrameworkClient, agent: Agent, offer: Resources): Denial | undefined {
     this.lastOffer = offer;
-    if (client.framework.settings.isMultiRole === true && !agent.facts.isMultiRole)
+    if (client.framework.settings.isMultiRole === true && !agent.isMultiRole)
       return 'agent-not-multi-role';
-    if (client.isNestedRole && !agent.facts.isHierarchical) return 'agent-not-hierarchical';
+    if (client.isNestedRole && !agent.isHierarchical) return 'agent-not-hierarchical';
     return this.#filters.refusedUntil(client, agent, offer) === undefined ? undefined : 'filtered';
   }
 }

@@ -13,7 +13,10 @@ export interface Ranked {
   readonly path: string;
   /** Row of what it (and what is below it) holds. */
   readonly held: number;
+  /** Of those that are lifted it is computed when they are put back. */
   share: number;
+  /** By which what it holds is divided before it is compared; only roles have another than 1. */
+  weight: number;
   /** How often it was given something: among equals the one with less goes first. */
   count: number;
   /** Copies of shared volumes; each volume is charged once. */
@@ -49,7 +52,6 @@ export interface RoleNode extends Ranked {
   readonly required: number;
   /** Row of the sum of the children's `required`. */
   readonly requiredBelow: number;
-  weight: number;
   guarantees: Amounts;
   limits: Amounts;
   /** Quotas set on roles below: then limits of this one bind those below, too. */
@@ -95,8 +97,16 @@ export function comesBefore(a: Ranked, b: Ranked): boolean {
 }
 
 export function placeOf<T extends Ranked>(list: readonly T[], one: T): number {
-  let low = 0;
-  let high = list.length;
+  return placeBetween(list, one, 0, list.length);
+}
+
+/** The first place, from `low` to `high`, whose occupant does not come before it. */
+function placeBetween<T extends Ranked>(
+  list: readonly T[],
+  one: T,
+  low: number,
+  high: number,
+): number {
   while (low < high) {
     const middle = (low + high) >> 1;
     if (comesBefore(list[middle] as T, one)) low = middle + 1;
@@ -109,6 +119,38 @@ export function insert<T extends Ranked>(list: T[], one: T): void {
   list.splice(placeOf(list, one), 0, one);
 }
 
+/** Where it is in a list that is in order; -1 when it is not there. */
+export function whereIs<T extends Ranked>(list: readonly T[], one: T): number {
+  // Who was given something just now was the first of all, mostly.
+  if (list[0] === one) return 0;
+  const at = placeOf(list, one);
+  return list[at] === one ? at : -1;
+}
+
+/** So far is moved one by one; farther in one piece. */
+const STEPS_MAX = 64;
+
+/** Moves the one at the place, whose share or count has changed, to where it belongs among the others. */
+export function move<T extends Ranked>(list: T[], from: number): void {
+  const one = list[from] as T;
+  const last = list.length - 1;
+  let to = from;
+  if (from < last && comesBefore(list[from + 1] as T, one)) {
+    to = placeBetween(list, one, from + 2, last + 1) - 1;
+  } else if (from > 0 && comesBefore(one, list[from - 1] as T)) {
+    to = placeBetween(list, one, 0, from - 1);
+  }
+  if (to === from) return;
+  if (Math.abs(to - from) > STEPS_MAX) {
+    list.splice(from, 1);
+    list.splice(to, 0, one);
+    return;
+  }
+  for (let at = from; at < to; at++) list[at] = list[at + 1] as T;
+  for (let at = from; at > to; at--) list[at] = list[at - 1] as T;
+  list[to] = one;
+}
+
 /** By its place, or by looking for it when the order is out of date. */
 export function remove<T extends Ranked>(list: T[], one: T): boolean {
   let at = placeOf(list, one);
@@ -119,24 +161,31 @@ export function remove<T extends Ranked>(list: T[], one: T): boolean {
 
 /**
  * Those that give something back are taken out of their lists, and put where they belong when the order is
- * looked at: many give back many things between two looks.
+ * looked at: many give back many things between two looks. Only then their shares are computed.
  */
 export class LiftedPlaces {
+  readonly #shareOf: (row: number, weight: number) => number;
   readonly #lifted: { readonly siblings: Ranked[]; readonly one: Ranked }[] = [];
+
+  constructor(shareOf: (row: number, weight: number) => number) {
+    this.#shareOf = shareOf;
+  }
 
   /** Before its share changes. One that is not in the list stays out of it. */
   lift(siblings: Ranked[], one: Ranked): void {
     if (one.isLifted) return;
-    const at = placeOf(siblings, one);
-    if (siblings[at] !== one) return;
+    const at = whereIs(siblings, one);
+    if (at < 0) return;
     siblings.splice(at, 1);
     one.isLifted = true;
     this.#lifted.push({ siblings, one });
   }
 
   putBack(): void {
+    if (this.#lifted.length === 0) return;
     for (const { siblings, one } of this.#lifted) {
       one.isLifted = false;
+      one.share = this.#shareOf(one.held, one.weight);
       insert(siblings, one);
     }
     this.#lifted.length = 0;

@@ -6,11 +6,12 @@ import {
   insert,
   leavesOf,
   LiftedPlaces,
-  placeOf,
+  move,
   remove,
   resort,
   shuffle,
   walkNode,
+  whereIs,
   type Client,
   type Holding,
   type Leaf,
@@ -30,12 +31,13 @@ export class RoleTree {
   readonly #weights = new Map<string, number>();
   readonly #quotas = new Map<string, Quota>();
   readonly #excluded: ReadonlySet<string>;
+  #excludedMarks = new Uint8Array();
   readonly #options: OrderOptions;
   readonly #totals: number;
   readonly root: RoleNode;
   /** The totals or weights changed: shares have to be computed anew before the next look. */
   #isStale = false;
-  readonly #lifted = new LiftedPlaces();
+  readonly #lifted = new LiftedPlaces((row, weight) => this.#shareOf(row, weight));
   /** What limited roles hold is not fully known: until it is, they are given nothing more. */
   #isAwaiting = false;
   /** Called with each active client that may be given more than before, because of a quota. */
@@ -112,7 +114,7 @@ export class RoleTree {
   makeClient(role: string, frameworkId: string): Client {
     const node = this.node(role);
     node.clientCount++;
-    const ranked = { share: 0, count: 0, shared: undefined, isLifted: false };
+    const ranked = { share: 0, weight: 1, count: 0, shared: undefined, isLifted: false };
     return { path: frameworkId, frameworkId, role, node, held: this.#rows.make(), ...ranked };
   }
 
@@ -160,10 +162,10 @@ export class RoleTree {
   hold(role: string, client: Client | undefined, holding: Holding, sign: 1 | -1): void {
     const node = client?.node ?? this.node(role);
     const { leaf } = node;
-    if (client !== undefined) this.#update(leaf.clients, client, 1, holding, sign);
-    this.#update(node.order, leaf, 1, holding, sign);
+    if (client !== undefined) this.#update(leaf.clients, client, holding, sign);
+    this.#update(node.order, leaf, holding, sign);
     for (let one = node; one.parent !== undefined; one = one.parent) {
-      this.#update(one.parent.order, one, one.weight, holding, sign);
+      this.#update(one.parent.order, one, holding, sign);
     }
     if (holding.isConsumed !== true) this.consume(node, holding.common, sign);
     if (sign === -1) this.#prune(node);
@@ -188,7 +190,7 @@ export class RoleTree {
 
   /** As its siblings are compared: weighted. */
   shareOf(role: string): number {
-    if (this.#isStale) this.#refresh();
+    this.#putInOrder();
     return this.#byPath.get(role)?.share ?? 0;
   }
 
@@ -297,7 +299,7 @@ export class RoleTree {
 
   /** The order of few clients among themselves. */
   sort<T extends Client>(clients: T[]): T[] {
-    if (this.#isStale) this.#refresh();
+    this.#putInOrder();
     return clients.length < 2 ? clients : clients.sort((a, b) => this.#compare(a, b));
   }
 
@@ -319,11 +321,10 @@ export class RoleTree {
         one === client
           ? client.node.leaf.clients
           : ((above as RoleNode | undefined) ?? this.root).order;
-      const isNode = 'weight' in one;
       return {
         path: one.path,
         share: one.share,
-        weight: isNode ? (one as RoleNode).weight : 1,
+        weight: one.weight,
         position: siblings.indexOf(one) + 1,
         siblings: siblings.length,
       };
@@ -339,16 +340,16 @@ export class RoleTree {
   }
 
   #shareOf(row: number, weight: number): number {
-    let share = 0;
+    return this.#rows.largestPart(row, this.#totals, this.#marksOfExcluded()) / weight;
+  }
+
+  /** By column, as far as names are known. */
+  #marksOfExcluded(): Uint8Array {
     const { names } = this.#names;
-    for (let column = 0; column < names.length; column++) {
-      const total = this.#rows.at(this.#totals, column);
-      if (total <= 0) continue;
-      if (this.#excluded.size > 0 && this.#excluded.has(names[column] as string)) continue;
-      const part = this.#rows.at(row, column) / total;
-      if (part > share) share = part;
+    if (this.#excluded.size > 0 && this.#excludedMarks.length !== names.length) {
+      this.#excludedMarks = Uint8Array.from(names, (name) => (this.#excluded.has(name) ? 1 : 0));
     }
-    return share / weight;
+    return this.#excludedMarks;
   }
 
   #charge(ranked: Ranked, holding: Holding, sign: 1 | -1): void {
@@ -420,29 +421,14 @@ export class RoleTree {
    * Charges one and puts it where it belongs now, or lifts it until somebody looks. One that is not in
    * the order stays out of it.
    */
-  #update<T extends Ranked>(
-    siblings: T[],
-    one: T,
-    weight: number,
-    holding: Holding,
-    sign: 1 | -1,
-  ): void {
+  #update<T extends Ranked>(siblings: T[], one: T, holding: Holding, sign: 1 | -1): void {
     if (sign === -1 && !this.#isStale) this.#lifted.lift(siblings, one);
-    const at = this.#isStale || one.isLifted ? -1 : placeOf(siblings, one);
-    const isThere = at >= 0 && siblings[at] === one;
+    const at = this.#isStale || one.isLifted ? -1 : whereIs(siblings, one);
     this.#charge(one, holding, sign);
-    one.share = this.#shareOf(one.held, weight);
     if (sign === 1 && !holding.isConversion) one.count++;
-    if (!isThere) return;
-    const before = siblings[at - 1];
-    const after = siblings[at + 1];
-    if (before !== undefined && comesBefore(one, before)) {
-      siblings.splice(at, 1);
-      insert(siblings, one);
-    } else if (after !== undefined && comesBefore(after, one)) {
-      siblings.splice(at, 1);
-      insert(siblings, one);
-    }
+    if (one.isLifted) return;
+    one.share = this.#shareOf(one.held, one.weight);
+    if (at >= 0) move(siblings, at);
   }
 
   #refresh(): void {
@@ -462,7 +448,7 @@ export class RoleTree {
 
   #makeNode(path: string, name: string, parent: RoleNode | undefined): RoleNode {
     const rows = this.#rows;
-    const ranked = { share: 0, count: 0, shared: undefined, isLifted: false };
+    const ranked = { share: 0, weight: 1, count: 0, shared: undefined, isLifted: false };
     const leaf: Leaf = {
       kind: 'leaf',
       path: `${path}/.`,
@@ -482,7 +468,6 @@ export class RoleTree {
       children: new Map(),
       order: [],
       leaf,
-      weight: this.weight(path),
       guarantees: nothing,
       limits: nothing,
       quotasBelow: 0,
@@ -490,6 +475,7 @@ export class RoleTree {
       clientCount: 0,
       isHeldByLimit: false,
       ...ranked,
+      weight: this.weight(path),
     };
     this.#byPath.set(path, node);
     return node;

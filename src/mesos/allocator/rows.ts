@@ -1,6 +1,5 @@
 // Amounts of scalars as dense numbers: every resource name is a column, everything that holds
 // something has a row. Thousandths, so that sums are exact.
-import type { Resources } from '#mesos/resources/resources.ts';
 
 /** Thousandths of each scalar, by name. */
 export type Quantities = ReadonlyMap<string, number>;
@@ -31,21 +30,6 @@ export class Amounts {
       made.milli.push(milli);
     }
     return made;
-  }
-}
-
-/** Amounts of bags of resources, made once for each bag. */
-export class BagAmounts {
-  readonly #names: ScalarNames;
-  readonly #make = (bag: Resources) => Amounts.of(bag.commonScalars(), this.#names);
-
-  constructor(names: ScalarNames) {
-    this.#names = names;
-  }
-
-  /** Of what is neither reserved nor revocable. */
-  common(bag: Resources): Amounts {
-    return bag.noted(this, this.#make);
   }
 }
 
@@ -88,8 +72,24 @@ export class Rows {
     const { columns, milli } = amounts;
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i] as number;
-      this.set(row, column, this.at(row, column) + sign * (milli[i] as number));
+      if (column >= this.#stride) this.#grow(this.#data.length / this.#stride, 2 * column);
+      const at = row * this.#stride + column;
+      this.#data[at] = (this.#data[at] as number) + sign * (milli[i] as number);
     }
+  }
+
+  /** The largest part that the row is of another one, over the first columns; those with a mark are left out. */
+  largestPart(row: number, whole: number, without: Uint8Array): number {
+    const [data, stride] = [this.#data, this.#stride];
+    const columns = Math.min(stride, this.#names.names.length);
+    let largest = 0;
+    for (let column = 0; column < columns; column++) {
+      const total = data[whole * stride + column] as number;
+      if (total <= 0 || without[column] === 1) continue;
+      const part = (data[row * stride + column] as number) / total;
+      if (part > largest) largest = part;
+    }
+    return largest;
   }
 
   isZero(row: number): boolean {
