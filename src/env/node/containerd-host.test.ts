@@ -1,9 +1,11 @@
 // The host of containerd's containers against a real containerd: the port's conformance suite, and what only it has. Needs root,
 // cgroups, and containerd with runc (Debian's packages).
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, suite } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import { ContainerdClient } from '#containerd/containerd-client.ts';
 import { processConformance } from '#env/conformance/process.ts';
 import type { ProcessSpec } from '#env/process.ts';
@@ -14,6 +16,8 @@ import { createProcessHost } from './process-host.ts';
 
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
 const found = findContainerd();
+/** Before and after each of the calls by which one is made, its task is made, and it starts; and one more. */
+const MOMENTS = 7;
 const skip = found.ok ? false : found.reason;
 
 suite('processes as containers of containerd', { skip }, () => {
@@ -67,6 +71,150 @@ suite('processes as containers of containerd', { skip }, () => {
       }),
     },
   }));
+
+  const specOf = (folder: string, id: string, script: string, more = {}): ProcessSpec =>
+    inTree({
+      stateFolder: join(folder, id),
+      argv: ['sh', '-c', script],
+      env: { PATH: '/bin' },
+      cwd: '/',
+      stdoutPath: join(folder, `${id}.out`),
+      stderrPath: join(folder, `${id}.err`),
+      ...more,
+    });
+  /** Containers and tasks, by containerd's own tool. */
+  const left = (): readonly string[] =>
+    ['containers', 'tasks'].flatMap((kind) =>
+      containerd.ctr('mesos', kind, 'ls', '-q').split('\n').filter(Boolean),
+    );
+  const groupOf = (name: string): string => `strata-test-${process.pid}/${name}`;
+  const groups = (top = `*/${groupOf('*')}`): readonly string[] => {
+    const words = ['/sys/fs/cgroup', '-depth', '-type', 'd', '-path', top];
+    return execFileSync('find', words, { encoding: 'utf8' }).split('\n').filter(Boolean);
+  };
+  after(() => {
+    for (const path of groups(`*/strata-test-${process.pid}*`)) rmdirSync(path);
+  });
+
+  test('a starter killed before and after each call leaves containers to its successor, or none', async () => {
+    const program = `
+      import { ContainerdClient } from '#containerd/containerd-client.ts';
+      import { ContainerdHost } from '#env/node/containerd-host.ts';
+      import { createEnv } from '#env/node/env.ts';
+      import { createProcessHost } from '#env/node/process-host.ts';
+      const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
+      const [socket, specs, moment] = process.argv.slice(1);
+      const client = new ContainerdClient(socket, 'mesos');
+      const call = client.call.bind(client);
+      let moments = 0;
+      const pass = () => {
+        if (moments === Number(moment)) process.kill(process.pid, 'SIGKILL');
+        moments += 1;
+      };
+      client.call = async (...words) => {
+        pass();
+        const answer = await call(...words);
+        pass();
+        return answer;
+      };
+      const host = new ContainerdHost({ ...env, client, plain: createProcessHost(env) });
+      for (const spec of JSON.parse(specs)) await host.launch(spec);`;
+    const folder = folderOf();
+    const adopted: number[] = [];
+    for (let moment = 0; moment < MOMENTS; moment++) {
+      const specs = [0, 1].map((at) => {
+        const name = `${moment}-${at}`;
+        return specOf(folder, name, 'echo up; sleep 600', { cgroup: groupOf(name) });
+      });
+      const words = ['--input-type=module-typescript', '-e', program, '--', containerd.socket];
+      const starter = spawn(process.execPath, [...words, JSON.stringify(specs), String(moment)], {
+        stdio: 'inherit',
+        cwd: import.meta.dirname,
+      });
+      const gone = new Promise((done) => starter.once('exit', (_code, signal) => done(signal)));
+      assert.equal(await gone, 'SIGKILL');
+      adopted.push(0);
+      const host = newHost();
+      for (const { stateFolder } of specs) {
+        const process = await host.adopt(stateFolder);
+        if (process !== undefined) {
+          adopted[moment] = (adopted[moment] ?? 0) + 1;
+          assert.ok(process.pid > 0);
+          process.kill('SIGKILL', 'group');
+          assert.equal((await process.exited).kind, 'signaled');
+        }
+        await host.dispose(stateFolder);
+        assert.ok(!existsSync(stateFolder));
+      }
+      await host.sweep(groupOf(''));
+      assert.deepEqual([...left(), ...groups()], []);
+    }
+    // Only who has been started is adopted.
+    assert.deepEqual(adopted, [0, 0, 0, 0, 0, 1, 1]);
+  });
+
+  test('what nobody has adopted is swept away, what is known stays', async () => {
+    const [folder, host] = [folderOf(), newHost()];
+    const lost = specOf(folder, 'lost', 'sleep 600', { cgroup: groupOf('sweep/lost') });
+    await host.launch(lost);
+    rmSync(lost.stateFolder, { recursive: true });
+    const successor = newHost();
+    const known = specOf(folder, 'known', 'sleep 600', { cgroup: groupOf('sweep/known') });
+    await successor.launch(known);
+    await successor.sweep(groupOf('sweep'));
+    assert.equal(left().length, 2, 'one container with its task');
+    await successor.dispose(known.stateFolder);
+    assert.deepEqual([...left(), ...groups()], []);
+  });
+
+  test('a signal reaches its container though containerd is away', async () => {
+    const [folder, host] = [folderOf(), newHost()];
+    const spec = specOf(folder, 'a', 'sleep 600');
+    const started = await host.launch(spec);
+    containerd.halt();
+    started.kill('SIGKILL', 'group');
+    await containerd.restart();
+    const status = await started.exited;
+    assert.deepEqual({ ...status, at: 0 }, { kind: 'signaled', signal: 9, at: 0 });
+    await host.dispose(spec.stateFolder);
+    assert.deepEqual(left(), []);
+  });
+
+  test('its use is counted, its limits hold, and what ended for memory is told', async () => {
+    const [folder, host] = [folderOf(), newHost()];
+    const limits = { cpus: 0.5, memoryBytesMax: 16 << 20, pidsMax: 32 };
+    const hungry = 'x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done';
+    const own = { cgroup: groupOf('memory'), limits };
+    const spec = specOf(folder, 'a', hungry, own);
+    const waits = specOf(folder, 'b', 'sleep 600', { ...own, cgroup: groupOf('waits') });
+    await host.launch(waits);
+    const usage = await host.usage(waits.stateFolder);
+    assert.ok((usage?.processCount ?? 0) > 0 && (usage?.memoryBytes ?? 0) > 0);
+    assert.equal(host.members(groupOf('waits')).length, usage?.processCount);
+    const status = await (await host.launch(spec)).exited;
+    assert.equal(status.oomKilled, true);
+    assert.equal(status.kind === 'signaled' && status.signal, 9);
+    for (const one of [spec, waits]) await host.dispose(one.stateFolder);
+    assert.equal(await host.usage(waits.stateFolder), undefined);
+    assert.deepEqual([...left(), ...groups()], []);
+  });
+
+  test('what it cannot do it refuses, and leaves nothing of it', async () => {
+    const [folder, host] = [folderOf(), newHost()];
+    const rotation = { stdout: { bytesMax: 1, filesMax: 1, compresses: false } };
+    const refused: readonly [object, RegExp][] = [
+      [{ rotation }, /has not rotation of its output/],
+      [{ seccomp: new Uint8Array(8) }, /has not a compiled seccomp program/],
+    ];
+    for (const [more, why] of refused) {
+      const spec = specOf(folder, 'a', 'true', more);
+      await assert.rejects(host.launch(spec), why);
+      assert.ok(!existsSync(spec.stateFolder));
+    }
+    const plain = { ...specOf(folder, 'b', 'exit 3'), root: undefined, mounts: [] };
+    await assert.rejects(host.launch(plain), /a root of their own only/);
+    assert.deepEqual(left(), []);
+  });
 });
 
 function shimPid(stateFolder: string): number {

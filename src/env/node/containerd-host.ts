@@ -69,6 +69,7 @@ const STOPPED = 3;
 const CREATED = 1;
 const SIGKILL = 9;
 const RETRY_MS = 200;
+const REMOVE_TRIES_MAX = 5;
 const NOT_FOUND_CODE = 127;
 const NOT_EXECUTABLE_CODE = 126;
 
@@ -180,6 +181,8 @@ export class ContainerdHost implements ProcessHost {
   readonly #everywhere = everyHierarchy();
   readonly #containers = new Map<string, Container>();
   readonly #adopting = new Map<string, Promise<Container | undefined>>();
+  /** Aborted when it is closed. */
+  readonly #life = new AbortController();
   /** Made, but not yet among the containers. */
   readonly #launching = new Set<string>();
 
@@ -234,9 +237,9 @@ export class ContainerdHost implements ProcessHost {
     }
   }
 
-  async #discard({ kept, folder, stopWaiting }: Container): Promise<void> {
+  async #discard({ kept, folder }: Container): Promise<void> {
     const { timers, log } = this.#options;
-    while (!stopWaiting.signal.aborted) {
+    while (!this.#life.signal.aborted) {
       try {
         await this.#remove(kept);
         await rm(folder, { recursive: true, force: true });
@@ -363,23 +366,31 @@ export class ContainerdHost implements ProcessHost {
     return { oomKilled: true, memoryBytesPeak: memoryPeak(this.#cgroups, cgroup) };
   }
 
-  /** The task with all its processes, the container and the cgroup. */
-  async #remove({ id: container_id, cgroup }: Kept): Promise<void> {
-    const isGone = (error: unknown): void => {
-      if (!isContainerd(error, 'not-found')) throw error;
-    };
-    for (;;) {
+  /** The task with all its processes, the container and the cgroup; somebody else may be at it. */
+  async #remove(kept: Kept): Promise<void> {
+    for (let tries = 1; ; tries++) {
       try {
-        await this.#client.call('tasks.v1.Tasks/Delete', { container_id }).catch(isGone);
-        break;
+        return await this.#removeOnce(kept);
       } catch (error) {
-        if (!isContainerd(error, 'failed-precondition')) throw error;
-        // It runs: nobody is to hear of this end.
-        const request = { container_id, signal: SIGKILL, all: true };
-        await this.#client.call('tasks.v1.Tasks/Kill', request).catch(isGone);
-        await this.#client.waitForTask(container_id, AbortSignal.timeout(60_000)).catch(isGone);
+        if (tries === REMOVE_TRIES_MAX || this.#life.signal.aborted) throw error;
+        await new Promise<void>((done) => this.#options.timers.after(RETRY_MS, done));
       }
     }
+  }
+
+  async #removeOnce({ id: container_id, cgroup }: Kept): Promise<void> {
+    const isGone = (error: unknown): undefined => {
+      if (!isContainerd(error, 'not-found')) throw error;
+    };
+    const task = await this.#client.call('tasks.v1.Tasks/Get', { container_id }).catch(isGone);
+    if ((task?.process?.status ?? STOPPED) !== STOPPED) {
+      // Nobody is to hear of this end.
+      const request = { container_id, signal: SIGKILL, all: true };
+      await this.#client.call('tasks.v1.Tasks/Kill', request).catch(isGone);
+      const { signal } = this.#life;
+      await this.#client.waitForTask(container_id, signal).catch(isGone);
+    }
+    await this.#client.call('tasks.v1.Tasks/Delete', { container_id }).catch(isGone);
     await this.#client.call('containers.v1.Containers/Delete', { id: container_id }).catch(isGone);
     if (this.#cgroups !== undefined && cgroup !== undefined) removeCgroup(this.#everywhere, cgroup);
   }
@@ -483,6 +494,7 @@ export class ContainerdHost implements ProcessHost {
 
   /** Leaves everything running. */
   close(): void {
+    this.#life.abort();
     for (const container of this.#containers.values()) container.stopWaiting.abort();
     this.#client.close();
   }
