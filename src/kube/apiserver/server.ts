@@ -64,15 +64,12 @@ function writePrivate(path: string, text: string): void {
   renameSync(`${path}.tmp`, path);
 }
 
-async function adminConfig(
-  authority: Authority,
-  { server, cluster }: { readonly server: string; readonly cluster: string },
-  now: number,
-): Promise<object> {
-  const user = 'kubernetes-admin';
-  const identity = { commonName: user, organizations: ['system:masters'] };
-  const pair = await authority.kept(user, () => authority.issueClient(identity, now), now);
-  return kubeconfig({ server, caCert: authority.caCert, pair, user, cluster });
+const ADMIN = 'kubernetes-admin';
+
+/** Its key is one that every client can read. */
+function adminPair(authority: Authority, now: number): Promise<KeyPair> {
+  const identity = { commonName: ADMIN, organizations: ['system:masters'] };
+  return authority.kept(ADMIN, () => authority.issueClient(identity, now, 'rsa'), now);
 }
 
 const FRONT_PROXY = 'front-proxy-client';
@@ -98,6 +95,8 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const now = env.clock.now();
   const authority = await Authority.open(join(home, 'pki'), now);
+  // It takes a while to make, on another thread.
+  const adminMade = adminPair(authority, now);
   const tokens = await TokenAuthority.open(join(home, 'pki'));
   const serviceIp = addressAt(serviceCidr, 1) ?? '127.0.0.1';
   const ips = [...new Set(['127.0.0.1', listen.host, serviceIp])].filter((ip) => ip !== '0.0.0.0');
@@ -186,7 +185,13 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   const compaction = startCompaction(store, env);
   const endReload = watchAccess(flags, handler, env);
   const url = `https://${listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host}:${port}`;
-  const admin = await adminConfig(authority, { server: url, cluster: instance }, now);
+  const admin = kubeconfig({
+    server: url,
+    caCert: authority.caCert,
+    pair: await adminMade,
+    user: ADMIN,
+    cluster: instance,
+  });
   writePrivate(join(home, 'kubeconfig'), `${JSON.stringify(admin, null, 2)}\n`);
   env.log.info('API server is ready', { url });
   return {

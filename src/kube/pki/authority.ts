@@ -9,8 +9,14 @@ import { Fault } from '#base/fault.ts';
 import { leafExtensions, requestOf } from './signing.ts';
 
 // Imported, it would be loaded in every process that has to do with node:crypto.
-const { webcrypto: crypto } = process.getBuiltinModule('node:crypto');
+const { createPrivateKey, webcrypto: crypto } = process.getBuiltinModule('node:crypto');
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+const RSA = {
+  name: 'RSASSA-PKCS1-v1_5',
+  hash: 'SHA-256',
+  modulusLength: 2048,
+  publicExponent: new Uint8Array([1, 0, 1]),
+} as const;
 const DAY_MS = 86_400_000;
 const CA_DAYS = 3_650;
 const LEAF_DAYS = 365;
@@ -20,8 +26,16 @@ export interface KeyPair {
   readonly key: string;
 }
 
+/** Quick to make and to use, or readable by every client: fabric8's (of Spark and Jenkins) reads RSA only. */
+export type KeyKind = 'ecdsa' | 'rsa';
+
 async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
   const bytes = await crypto.subtle.exportKey('pkcs8', key);
+  if (key.algorithm.name === RSA.name) {
+    const der = { key: Buffer.from(bytes), format: 'der', type: 'pkcs8' } as const;
+    // As kubeadm writes it.
+    return String(createPrivateKey(der).export({ format: 'pem', type: 'pkcs1' }));
+  }
   return x509.PemConverter.encode(bytes, 'PRIVATE KEY');
 }
 
@@ -30,11 +44,10 @@ async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
   return await crypto.subtle.importKey('pkcs8', bytes, algorithm, true, ['sign']);
 }
 
-function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
-  return crypto.subtle.generateKey(algorithm, true, [
-    'sign',
-    'verify',
-  ]) as Promise<webcrypto.CryptoKeyPair>;
+function generateKeys(kind: KeyKind = 'ecdsa'): Promise<webcrypto.CryptoKeyPair> {
+  const wanted = kind === 'rsa' ? RSA : algorithm;
+  const made = crypto.subtle.generateKey(wanted, true, ['sign', 'verify']);
+  return made as Promise<webcrypto.CryptoKeyPair>;
 }
 
 function serialNumber(): string {
@@ -131,8 +144,9 @@ export class Authority {
     );
   }
 
-  async issueClient(identity: ClientIdentity, now: number): Promise<KeyPair> {
-    return await this.#issue(subjectOf(identity), [x509.ExtendedKeyUsage.clientAuth], [], now);
+  async issueClient(identity: ClientIdentity, now: number, kind?: KeyKind): Promise<KeyPair> {
+    const usages = [x509.ExtendedKeyUsage.clientAuth];
+    return await this.#issue(subjectOf(identity), usages, [], now, kind);
   }
 
   async issueServer(identity: ServerIdentity, now: number): Promise<KeyPair> {
@@ -192,8 +206,9 @@ export class Authority {
     usages: readonly x509.ExtendedKeyUsageType[],
     extensions: readonly x509.Extension[],
     now: number,
+    kind?: KeyKind,
   ): Promise<KeyPair> {
-    const keys = await generateKeys();
+    const keys = await generateKeys(kind);
     const certificate = await x509.X509CertificateGenerator.create({
       serialNumber: serialNumber(),
       subject,
