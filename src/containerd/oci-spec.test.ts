@@ -92,6 +92,18 @@ const CASES: readonly [string, Partial<ProcessSpec>, (it: Made) => unknown, unkn
     },
   ],
   [
+    'a profile of system calls',
+    { seccomp: new Uint8Array(8), seccompProfile: { defaultAction: 'SCMP_ACT_ALLOW' } },
+    (it) => it.linux['seccomp'],
+    { defaultAction: 'SCMP_ACT_ALLOW' },
+  ],
+  [
+    'no profile for who is privileged',
+    { containerd: { ...containerd, privileged: true }, seccompProfile: {} },
+    (it) => it.linux['seccomp'],
+    undefined,
+  ],
+  [
     'devices',
     { limits: { devices: ['c 10:* rw'] } },
     (it) => it.linux.resources['devices'],

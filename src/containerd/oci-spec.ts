@@ -19,8 +19,8 @@ const READ_ONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sys
 const CPU_PERIOD_US = 100_000;
 const CPU_SHARES_MIN = 2;
 const MEMORY_BYTES_MIN = 4 * 1024 * 1024;
-/** 2^64 - 1 is no number of JavaScript's: it is put into the text afterwards. */
-const INFINITE = 'RLIM_INFINITY';
+/** 2^64 - 1 */
+const INFINITE = 18_446_744_073_709_551_615n;
 
 interface OciMount {
   readonly destination: string;
@@ -215,10 +215,16 @@ function namespacesOf({ namespaces = {}, hostname }: ProcessSpec) {
   ];
 }
 
+/** JSON has numbers of any width. */
+function exactly(_key: string, value: unknown): unknown {
+  if (typeof value !== 'bigint') return value;
+  return (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(String(value));
+}
+
 /** Why containerd cannot run it; undefined when it can. */
 export function unsayable(spec: ProcessSpec): string | undefined {
-  if (spec.seccomp !== undefined) {
-    return 'a compiled seccomp program: containers of containerd have no profile of the agent';
+  if (spec.seccomp !== undefined && spec.seccompProfile === undefined) {
+    return 'a compiled seccomp program without its profile';
   }
   if (spec.rotation?.stdout !== undefined || spec.rotation?.stderr !== undefined) {
     return 'rotation of its output: what a container of containerd writes is written by its shim';
@@ -259,9 +265,12 @@ export function ociSpec(spec: ProcessSpec, available: readonly string[] = CAPABI
       ...(cgroup === undefined ? {} : { cgroupsPath: `/${cgroup}` }),
       resources: resourcesOf(spec),
       namespaces: namespacesOf(spec),
+      ...(spec.seccompProfile === undefined || isPrivileged
+        ? {}
+        : { seccomp: spec.seccompProfile }),
       maskedPaths: isPrivileged ? [] : MASKED,
       readonlyPaths: isPrivileged ? [] : READ_ONLY,
     },
   };
-  return JSON.stringify(made).replaceAll(`"${INFINITE}"`, '18446744073709551615');
+  return JSON.stringify(made, exactly);
 }

@@ -165,6 +165,8 @@ export interface ProcessSpec {
    * command and its descendants goes through. Root only.
    */
   readonly seccomp?: Uint8Array | undefined;
+  /** The same as `linux.seccomp` of an OCI specification, for containers of containerd's; wide numbers are bigints. */
+  readonly seccompProfile?: object | undefined;
   /** The command runs on a terminal of its own of this size; its output is all standard output. */
   readonly terminal?: { readonly rows: number; readonly columns: number } | undefined;
   /** `stdinPath` is made as a FIFO that stays open without anybody writing to it. */

@@ -1,5 +1,5 @@
-// Containers with images are confined as others are: capabilities, system calls, networks, devices, and
-// what joins them. Needs root, docker-registry and busybox.
+// Containers with images are confined as others are: capabilities, system calls, networks, devices, and what joins
+// them. By the agent's own launcher and by containerd. Needs root, docker-registry and busybox.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,21 +10,24 @@ import type { ContainerInfo, LinuxInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import { AgentMachine, bestMaster } from '#test/support/agent-machine.ts';
 import { findCniPlugins } from '#test/support/cni.ts';
 import { eventually } from '#test/support/cluster.ts';
+import { type ContainerdFixture, findContainerd } from '#test/support/containerd.ts';
 import { canServeImages, DockerRegistry } from '#test/support/docker-registry.ts';
 import { TestFramework } from '#test/support/framework.ts';
 
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
 const plugins = findCniPlugins();
 const isRoot = process.getuid?.() === 0;
-const skip = isRoot && canServeImages ? false : 'needs root, docker-registry and busybox';
+const cannot = isRoot && canServeImages ? false : 'needs root, docker-registry and busybox';
 const PROGRAMS = 'sh cat ls id sleep grep mkdir touch hostname chown mount head'.split(' ');
 const BOX = {
   'bin/busybox': 'busybox',
   ...Object.fromEntries(PROGRAMS.map((name) => [`bin/${name}`, '->busybox'])),
 };
 const bridge = `sc${process.pid % 100_000}`;
+const found = findContainerd();
 
-suite(`confinement of containers with images (${bestMaster} master)`, { skip }, () => {
+function confinement(by: 'mesos' | 'containerd'): void {
+  let containerd: ContainerdFixture | undefined;
   const registry = new DockerRegistry();
   const machine = new AgentMachine(bestMaster);
   let framework: TestFramework;
@@ -52,6 +55,10 @@ suite(`confinement of containers with images (${bestMaster} master)`, { skip }, 
         ? [`network_cni_config_dir=${config}`, `network_cni_plugins_dir=${plugins.folder}`]
         : []),
     ];
+    if (by === 'containerd' && found.ok) {
+      containerd = await found.start();
+      flags.push('containerizers=containerd,mesos', `containerd_socket=${containerd.socket}`);
+    }
     await machine.start(['--flag', ...flags]);
     framework = new TestFramework(machine.masterUrl, env);
   });
@@ -59,6 +66,7 @@ suite(`confinement of containers with images (${bestMaster} master)`, { skip }, 
     await framework?.close();
     await machine.close();
     await registry.close();
+    await containerd?.stop();
     execFileSync('sh', ['-c', `ip link delete ${bridge} 2>/dev/null || true`]);
   });
 
@@ -128,4 +136,12 @@ suite(`confinement of containers with images (${bestMaster} master)`, { skip }, 
       '[ "$(ls /sys/class/net | head -n 1)" = eth0 ] && ! touch /etc/hosts';
     await finishes('networked', script, more);
   });
-});
+}
+
+suite(`confinement of containers with images (${bestMaster} master)`, { skip: cannot }, () =>
+  confinement('mesos'),
+);
+const skip = cannot !== false ? cannot : found.ok ? false : found.reason;
+suite(`confinement of containers of containerd (${bestMaster} master)`, { skip }, () =>
+  confinement('containerd'),
+);

@@ -7,7 +7,14 @@ import type { SeccompProfiles } from './seccomp.ts';
 
 export type Isolation = Pick<
   ProcessSpec,
-  'rlimits' | 'terminal' | 'capabilities' | 'seccomp' | 'namespaces' | 'mounts' | 'noNewPrivileges'
+  | 'rlimits'
+  | 'terminal'
+  | 'capabilities'
+  | 'seccomp'
+  | 'seccompProfile'
+  | 'namespaces'
+  | 'mounts'
+  | 'noNewPrivileges'
 >;
 
 /** What the operator has decided for every container of an agent. */
@@ -157,16 +164,16 @@ export function isolationOf(
 export function confinementOf(
   linux: LinuxInfo | undefined,
   policy: IsolationPolicy,
-): Pick<Isolation, 'capabilities' | 'seccomp' | 'noNewPrivileges'> {
+): Pick<Isolation, 'capabilities' | 'seccomp' | 'seccompProfile' | 'noNewPrivileges'> {
   const capabilities = capabilitiesOf(linux, policy);
   const wantsProfile = linux?.seccomp !== undefined && linux.seccomp.unconfined !== true;
   if (policy.seccomp === undefined && wantsProfile) {
     throw new Error("Seccomp profiles need an agent with the isolator 'linux/seccomp'");
   }
-  const seccomp = policy.seccomp?.program(linux, capabilities?.bounding);
+  const filter = policy.seccomp?.filter(linux, capabilities?.bounding);
   return {
     ...(capabilities === undefined ? {} : { capabilities }),
-    ...(seccomp === undefined ? {} : { seccomp }),
+    ...(filter === undefined ? {} : { seccomp: filter.program, seccompProfile: filter.profile }),
     ...(policy.isolators.has('linux/nnp') ? { noNewPrivileges: true } : {}),
   };
 }

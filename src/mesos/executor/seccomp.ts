@@ -321,6 +321,41 @@ export function seccompProgram(
   return encoded([...program, { code: RETURN, k: profile.fallback }]);
 }
 
+const WORDS: ReadonlyMap<number, string> = new Map(
+  Object.entries(ACTIONS).map(([name, action]) => [action, name]),
+);
+
+function words(action: number): { readonly action: string; readonly errno?: number } {
+  const kind = (action & 0xffff_0000) >>> 0;
+  const name = WORDS.get(kind) ?? 'SCMP_ACT_KILL_PROCESS';
+  return kind === ERRNO ? { action: name, errno: action & 0xffff } : { action: name };
+}
+
+/** The same profile as an OCI specification has it, for runtimes that make the program by themselves. */
+export function seccompForOci(
+  { fallback, rules }: SeccompProfile,
+  machine: SeccompMachine,
+  bounding: readonly string[] | undefined,
+): object {
+  const has = (name: string): boolean => bounding === undefined || bounding.includes(name);
+  const fitting = rules.filter((rule) => rule.needs.every(has) && !rule.forbids.some(has));
+  const otherwise = words(fallback);
+  return {
+    defaultAction: otherwise.action,
+    ...(otherwise.errno === undefined ? {} : { defaultErrnoRet: otherwise.errno }),
+    architectures: [machine.names[0]],
+    syscalls: fitting.map((rule) => {
+      const { action, errno } = words(rule.action);
+      return {
+        names: rule.names,
+        action,
+        ...(errno === undefined ? {} : { errnoRet: errno }),
+        args: rule.arguments.map(({ op, ...rest }) => ({ ...rest, op: `SCMP_CMP_${op}` })),
+      };
+    }),
+  };
+}
+
 // ---- what containers ask for
 
 /** The profiles of an agent whose isolators name linux/seccomp. */
@@ -362,11 +397,11 @@ export class SeccompProfiles {
     }
   }
 
-  /** What the kernel is to load for a container; undefined: nothing. */
-  program(
+  /** What the kernel is to load for a container, as a program and as a profile; undefined: nothing. */
+  filter(
     linux: LinuxInfo | undefined,
     bounding: readonly string[] | undefined,
-  ): Uint8Array | undefined {
+  ): { readonly program: Uint8Array; readonly profile: object } | undefined {
     const { profile_name: name, unconfined = false } = linux?.seccomp ?? {};
     if (unconfined && name !== undefined) {
       throw new Error(
@@ -379,6 +414,10 @@ export class SeccompProfiles {
       throw new Error('Missing Seccomp profile name');
     }
     const profile = name === undefined ? this.#fallback : this.#read(name);
-    return profile === undefined ? undefined : seccompProgram(profile, this.#machine, bounding);
+    if (profile === undefined) return undefined;
+    return {
+      program: seccompProgram(profile, this.#machine, bounding),
+      profile: seccompForOci(profile, this.#machine, bounding),
+    };
   }
 }
