@@ -163,11 +163,6 @@ test('mounts: those in what is bound come after it, and a file system that is bo
 const REFUSED: readonly [string, Partial<ProcessSpec>, RegExp][] = [
   ['no root of its own', { root: undefined, mounts: [] }, /a root of their own only/],
   ['a compiled filter', { seccomp: new Uint8Array(8) }, /has not a compiled seccomp program/],
-  [
-    'rotation',
-    { rotation: { stdout: { bytesMax: 1, filesMax: 1, compresses: false } } },
-    /rotation/,
-  ],
   ['the place of another', { namespaces: { of: 1 } }, /namespaces of another process/],
   [
     'a mount that leads nowhere',

@@ -226,9 +226,6 @@ export function unsayable(spec: ProcessSpec): string | undefined {
   if (spec.seccomp !== undefined && spec.seccompProfile === undefined) {
     return 'a compiled seccomp program without its profile';
   }
-  if (spec.rotation?.stdout !== undefined || spec.rotation?.stderr !== undefined) {
-    return 'rotation of its output: what a container of containerd writes is written by its shim';
-  }
   if (spec.namespaces?.of !== undefined) return 'the namespaces of another process';
   return undefined;
 }

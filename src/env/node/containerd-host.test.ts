@@ -9,6 +9,7 @@ import { after, before, suite, test } from 'node:test';
 import { ContainerdClient } from '#containerd/containerd-client.ts';
 import { processConformance } from '#env/conformance/process.ts';
 import type { ProcessSpec } from '#env/process.ts';
+import { eventually } from '#test/support/cluster.ts';
 import { type ContainerdFixture, findContainerd } from '#test/support/containerd.ts';
 import { ContainerdHost } from './containerd-host.ts';
 import { createEnv } from './env.ts';
@@ -199,11 +200,26 @@ suite('processes as containers of containerd', { skip }, () => {
     assert.deepEqual([...left(), ...groups()], []);
   });
 
+  test('what it says is kept below a size, by whoever writes it', async () => {
+    const [folder, host] = [folderOf(), newHost()];
+    const rotation = { stdout: { bytesMax: 4096, filesMax: 2, compresses: false } };
+    const script = 'i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done; echo err >&2';
+    const spec = specOf(folder, 'a', script, { rotation });
+    await (
+      await host.launch(spec)
+    ).exited;
+    const last = async () =>
+      readFileSync(spec.stdoutPath, 'utf8').endsWith('line 2999\n') || undefined;
+    await eventually('all is written', last);
+    const sizes = ['', '.1', '.2'].map((end) => readFileSync(spec.stdoutPath + end).length);
+    assert.ok(sizes.every((size) => size <= 4096) && sizes[1] === 4096, sizes.join());
+    assert.equal(readFileSync(spec.stderrPath, 'utf8'), 'err\n');
+    await host.dispose(spec.stateFolder);
+  });
+
   test('what it cannot do it refuses, and leaves nothing of it', async () => {
     const [folder, host] = [folderOf(), newHost()];
-    const rotation = { stdout: { bytesMax: 1, filesMax: 1, compresses: false } };
     const refused: readonly [object, RegExp][] = [
-      [{ rotation }, /has not rotation of its output/],
       [{ seccomp: new Uint8Array(8) }, /has not a compiled seccomp program/],
     ];
     for (const [more, why] of refused) {

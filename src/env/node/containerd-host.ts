@@ -1,7 +1,7 @@
 // Runs those processes that are to be containers of containerd's by its task API, beside a host that runs all others. Its
 // shims are containerd's: they outlive this process and containerd alike, and a successor adopts what it finds there.
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { spawnSync } from 'node:child_process';
@@ -39,6 +39,7 @@ import {
   raiseLimits,
   removeCgroup,
 } from './process-cgroup.ts';
+import { outputPlace } from './process-log.ts';
 
 export interface ContainerdHostOptions {
   readonly clock: Clock;
@@ -72,6 +73,7 @@ const RETRY_MS = 200;
 const REMOVE_TRIES_MAX = 5;
 const NOT_FOUND_CODE = 127;
 const NOT_EXECUTABLE_CODE = 126;
+const PERL = ['/usr/bin/perl', '/usr/local/bin/perl', '/bin/perl'];
 
 function numberOf(signal: Signal): number {
   return (osConstants.signals as Record<string, number>)[signal] ?? 0;
@@ -271,11 +273,29 @@ export class ContainerdHost implements ProcessHost {
   }
 
   async #launch(spec: ProcessSpec, container: Container): Promise<HostProcess> {
-    const { stateFolder, cgroup, limits, stdoutPath, stderrPath, containerd } = spec;
+    const { stdoutPath, stderrPath } = spec;
+    const oci = Buffer.from(ociSpec(spec, available()));
+    const perl = PERL.find((path) => existsSync(path));
+    const stdout = await outputPlace(stdoutPath, spec, perl);
+    const isSame = stdoutPath === stderrPath;
+    const stderr = isSame ? stdout : await outputPlace(stderrPath, spec, perl);
+    try {
+      const output = { stdout: stdout.path, stderr: stderr.path };
+      return await this.#start(spec, container, oci, output);
+    } finally {
+      stdout.release();
+      if (!isSame) stderr.release();
+    }
+  }
+
+  async #start(
+    spec: ProcessSpec,
+    container: Container,
+    oci: Buffer,
+    { stdout, stderr }: { readonly stdout: string; readonly stderr: string },
+  ): Promise<HostProcess> {
+    const { stateFolder, cgroup, limits, containerd } = spec;
     const { id: container_id } = container.kept;
-    const { base } = ociRoot(spec);
-    const bytes = Buffer.from(ociSpec(spec, available()));
-    for (const path of [stdoutPath, stderrPath]) closeSync(openSync(path, 'a', 0o644));
     makeInput(spec);
     if (cgroup !== undefined && this.#cgroups !== undefined) {
       const { devices: _allowedByRunc, ...others } = limits ?? {};
@@ -288,17 +308,17 @@ export class ContainerdHost implements ProcessHost {
         labels: { [CGROUP_LABEL]: cgroup ?? '', [FOLDER_LABEL]: stateFolder },
         image: containerd?.image,
         runtime: { name: RUNTIME },
-        spec: { type_url: SPEC_TYPE, value: bytes },
+        spec: { type_url: SPEC_TYPE, value: oci },
         snapshotter: containerd?.snapshotter,
         snapshot_key: containerd?.snapshotKey,
       },
     });
     await this.#client.call('tasks.v1.Tasks/Create', {
       container_id,
-      rootfs: [rootMount(base)],
+      rootfs: [rootMount(ociRoot(spec).base)],
       stdin: spec.stdinPath ?? '',
-      stdout: stdoutPath,
-      stderr: spec.terminal === undefined ? stderrPath : '',
+      stdout,
+      stderr: spec.terminal === undefined ? stderr : '',
       terminal: spec.terminal !== undefined,
     });
     const { pid = 0 } = await this.#client.call('tasks.v1.Tasks/Start', { container_id });

@@ -53,13 +53,20 @@ function openFile(path: string, spec: ProcessSpec): number {
   return file;
 }
 
-/** The writing end of a pipe to a logger that has started. */
+interface Logger {
+  /** The writing end of a pipe to it. */
+  readonly writer: number;
+  /** The pipe by its name, for others to write to. */
+  readonly fifo: string;
+}
+
+/** A logger that has started. */
 async function openLogger(
   path: string,
   spec: ProcessSpec,
   { bytesMax, filesMax, compresses }: LogRotation,
   perl: string,
-): Promise<number> {
+): Promise<Logger> {
   const { uid, gid, stateFolder } = spec;
   closeSync(openFile(path, spec));
   const fifo = join(stateFolder, path === spec.stdoutPath ? 'stdout' : 'stderr');
@@ -68,7 +75,6 @@ async function openLogger(
   const both = await open(fifo, constants.O_RDWR);
   try {
     const [reader, writer] = [openSync(fifo, 'r'), openSync(fifo, constants.O_WRONLY)];
-    await rm(fifo);
     const words = [
       basename(path),
       bytesMax,
@@ -96,7 +102,7 @@ async function openLogger(
     } finally {
       closeSync(reader);
     }
-    return writer;
+    return { writer, fifo };
   } finally {
     await both.close();
   }
@@ -108,8 +114,33 @@ export async function openOutput(
   spec: ProcessSpec,
   perl: string | undefined,
 ): Promise<number> {
-  const rotation = path === spec.stdoutPath ? spec.rotation?.stdout : spec.rotation?.stderr;
+  const rotation = rotationOf(path, spec);
   if (rotation === undefined) return openFile(path, spec);
   if (perl === undefined) throw new Error('the machine has no "perl"');
-  return openLogger(path, spec, rotation, perl);
+  const { writer, fifo } = await openLogger(path, spec, rotation, perl);
+  await rm(fifo);
+  return writer;
+}
+
+function rotationOf(path: string, spec: ProcessSpec): LogRotation | undefined {
+  return path === spec.stdoutPath ? spec.rotation?.stdout : spec.rotation?.stderr;
+}
+
+/**
+ * Where another process that writes on behalf of this one is to write: the file itself, or a pipe to its logger.
+ * `release` is called once that one has it open.
+ */
+export async function outputPlace(
+  path: string,
+  spec: ProcessSpec,
+  perl: string | undefined,
+): Promise<{ readonly path: string; release(): void }> {
+  const rotation = rotationOf(path, spec);
+  if (rotation === undefined) {
+    closeSync(openFile(path, spec));
+    return { path, release: () => {} };
+  }
+  if (perl === undefined) throw new Error('the machine has no "perl"');
+  const { writer, fifo } = await openLogger(path, spec, rotation, perl);
+  return { path: fifo, release: () => closeSync(writer) };
 }
