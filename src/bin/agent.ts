@@ -144,22 +144,35 @@ function unlock(lock: string): void {
   }
 }
 
+function usedContainerd(marker: string): { socket: string; namespace: string } | undefined {
+  if (!existsSync(marker)) return undefined;
+  return JSON.parse(readFileSync(marker, 'utf8')) as { socket: string; namespace: string };
+}
+
 /** Containers of containerd's are run beside all others where it is among the containerizers. */
 async function hostsOf(
-  { options = {} }: AgentSettings,
+  { options = {}, workFolder }: AgentSettings,
   env: Env,
 ): Promise<Pick<AgentPorts, 'host' | 'containerd'> & { close(): void }> {
   const plain = createProcessHost(env);
   const { containerizers, containerd } = readFlags(options);
-  if (!containerizers.enabled.includes('containerd')) return { host: plain, close: () => {} };
-  const { socket, namespace } = containerd;
+  const isEnabled = containerizers.enabled.includes('containerd');
+  const marker = join(workFolder, 'run', 'containerd.json');
+  // Containers of an earlier life are this agent's, though it makes no more of them.
+  const used = isEnabled ? containerd : usedContainerd(marker);
+  if (used === undefined) return { host: plain, close: () => {} };
+  const { socket, namespace } = used;
+  if (isEnabled) writeFileSync(marker, JSON.stringify({ socket, namespace }));
   const client = new ContainerdClient(socket, namespace);
   const name = 'containerizers';
   try {
     await client.call('version.v1.Version/Version', {}, { timeoutMs: CONTAINERD_MS_MAX });
   } catch (cause) {
     client.close();
-    const why = `containerd does not answer at "${socket}": ${errorChain(cause)}`;
+    const earlier = isEnabled
+      ? ''
+      : `, and containers of this agent may be there (see "${marker}")`;
+    const why = `containerd does not answer at "${socket}"${earlier}: ${errorChain(cause)}`;
     throw new Fault({ code: 'bad-flag', name }, `Cannot start: flag "${name}": ${why}`, { cause });
   }
   const host = new ContainerdHost({ ...env, client, plain });

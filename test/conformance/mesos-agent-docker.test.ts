@@ -79,6 +79,9 @@ suite(`containers of type DOCKER (${bestMaster} master)`, { skip }, () => {
     await framework?.close();
     try {
       await machine.close();
+      const left =
+        fixture.ctr('mesos', 'leases', 'ls', '-q') + fixture.ctr('mesos', 'c', 'ls', '-q');
+      assert.equal(left, '', 'nothing is left of them');
     } finally {
       await registry.close();
       await fixture?.stop();

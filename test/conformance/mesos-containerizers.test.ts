@@ -74,10 +74,14 @@ class World {
     }
   }
 
-  async restartAgent(meanwhile: () => void | Promise<void>): Promise<void> {
+  /** `flags`: other ones than it had. */
+  async restartAgent(
+    meanwhile: () => void | Promise<void>,
+    flags: readonly string[] = this.#flags,
+  ): Promise<void> {
     await stop(this.machine.agent, 'SIGKILL');
     await meanwhile();
-    this.machine.startAgent(this.#flags);
+    this.machine.startAgent(flags);
     await this.machine.agentActive();
   }
 
@@ -399,6 +403,17 @@ function recovers(world: World): void {
       await world.containerd?.restart();
       writeFileSync(join(world.sandbox('stays'), 'go'), '');
       assert.equal((await world.ended('stays')).message, 'Command exited with status 6');
+    });
+
+    test('an agent that makes no more of them keeps and ends those that it has', async () => {
+      world.launch({ id: 'kept', script: `echo up; ${FOREVER}` });
+      await world.says('kept', 'up');
+      await world.restartAgent(() => {}, []);
+      assert.deepEqual(world.framework.statesOf('kept').at(-1), 'TASK_RUNNING');
+      world.framework.kill('kept');
+      assert.equal((await world.ended('kept')).state, 'TASK_KILLED');
+      await eventually('nothing is left', async () => left(world).length === 0 || undefined);
+      await world.restartAgent(() => {});
     });
   }
 

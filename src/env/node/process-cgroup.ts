@@ -67,9 +67,15 @@ export function everyHierarchy(): CgroupRoots {
   return { version: 1, roots: new Map(points.map(([, point = '']) => [point, point])) };
 }
 
-/** Empty groups of that path in all of them: then nobody takes those above for left over. */
+/** Empty groups of that path wherever they can be made: then nobody takes those above for left over. */
 export function holdCgroup(cgroups: CgroupRoots, path: string): void {
-  for (const folder of foldersOf(cgroups, path)) mkdirSync(folder, { recursive: true });
+  for (const folder of foldersOf(cgroups, path)) {
+    try {
+      mkdirSync(folder, { recursive: true });
+    } catch {
+      // It is mounted to be read, or another container's: nobody makes groups there.
+    }
+  }
 }
 
 /** Their names in version 1, whatever the version is. */
