@@ -440,10 +440,20 @@ function indexOf(versions: readonly Version[], revision: Revision): number {
   return low;
 }
 
+/** Of many watches a change concerns a few; nothing is made for the others. */
 function deliver(watch: Watch, events: readonly StoreEvent[], revision: Revision): void {
-  const inRange = events.filter((event) => {
-    const key = keyOf(event);
-    return key >= watch.start && key < watch.end;
-  });
-  if (inRange.length > 0) watch.watcher.onEvents(inRange, revision);
+  const { start, end } = watch;
+  let count = 0;
+  for (let i = 0; i < events.length; i += 1) {
+    if (isBetween(events[i] as StoreEvent, start, end)) count += 1;
+  }
+  if (count === 0) return;
+  const inRange =
+    count === events.length ? events : events.filter((event) => isBetween(event, start, end));
+  watch.watcher.onEvents(inRange, revision);
+}
+
+function isBetween(event: StoreEvent, start: string, end: string): boolean {
+  const key = keyOf(event);
+  return key >= start && key < end;
 }

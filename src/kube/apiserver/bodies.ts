@@ -93,7 +93,7 @@ export async function readBody(request: IncomingMessage): Promise<Body | undefin
       return { value, contentType, duplicates: problem === undefined ? [] : [problem] };
     }
     const value: unknown = JSON.parse(text);
-    return { value, contentType, duplicates: isYaml ? [] : duplicateKeys(text) };
+    return { value, contentType, duplicates: isYaml ? [] : duplicateKeys(text, value) };
   } catch (error) {
     throw isYaml ? malformedYaml(text, error as Error) : malformedJson(text);
   }

@@ -74,11 +74,35 @@ test('decodeStrict() never throws, and what it keeps it keeps again', () => {
 
 test('duplicateKeys() finds each key that stands twice, with its path', () => {
   const text = '{"a":1,"b":[{"c":1,"c":2}],"a":{"d":"a\\"b","d":0}}';
-  assert.deepEqual(duplicateKeys(text), ['b[0].c', 'a', 'a.d']);
+  assert.deepEqual(duplicateKeys(text, JSON.parse(text)), ['b[0].c', 'a', 'a.d']);
 });
 
 test('duplicateKeys() finds none in what JSON.stringify writes', () => {
   fc.assert(
-    fc.property(fc.jsonValue(), (value) => duplicateKeys(JSON.stringify(value)).length === 0),
+    fc.property(fc.jsonValue(), (value) => {
+      const text = JSON.stringify(value, null, 1);
+      return duplicateKeys(text, value).length === 0;
+    }),
+  );
+});
+
+test('duplicateKeys() finds a key for each time that it stands there again', () => {
+  const key = fc.constantFrom('a', 'b', '"', '\\', ':', '__proto__', 'toString', 'a b');
+  const entry = fc.tuple(key, fc.jsonValue());
+  fc.assert(
+    fc.property(fc.array(entry, { maxLength: 6 }), (entries) => {
+      const fields = entries.map(
+        ([name, value]) => `${JSON.stringify(name)} : ${JSON.stringify(value)}`,
+      );
+      const text = `{${fields.join(' , ')}}`;
+      const again = entries.filter(([name], at) =>
+        entries.some((one, i) => i < at && one[0] === name),
+      );
+      const names = duplicateKeys(text, JSON.parse(text));
+      assert.deepEqual(
+        names,
+        again.map(([name]) => name),
+      );
+    }),
   );
 });

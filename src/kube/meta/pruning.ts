@@ -256,8 +256,42 @@ export function decodeStrict(schema: Schema, value: unknown, checksTypes = true)
   return { value: decoded, unknown: decoder.unknown, errors: decoder.errors };
 }
 
-/** Keys that stand twice in one JSON object, as strict clients want to be told; scans the text. */
-export function duplicateKeys(text: string): string[] {
+const [QUOTE, BACKSLASH, COLON, SPACE] = [0x22, 0x5c, 0x3a, 0x20];
+
+/** How many strings of the text, which is JSON, are keys. */
+function keysInText(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf('"'); at >= 0; at = text.indexOf('"', at)) {
+    at += 1;
+    for (let code = text.charCodeAt(at); code !== QUOTE; code = text.charCodeAt(at))
+      at += code === BACKSLASH ? 2 : 1;
+    at += 1;
+    // Space, tab and line breaks are all the white space of JSON.
+    while (text.charCodeAt(at) <= SPACE) at += 1;
+    if (text.charCodeAt(at) === COLON) count += 1;
+  }
+  return count;
+}
+
+function keysInValue(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  let count = 0;
+  if (Array.isArray(value)) {
+    for (const one of value) count += keysInValue(one);
+    return count;
+  }
+  for (const key in value)
+    count += 1 + keysInValue((value as Readonly<Record<string, unknown>>)[key]);
+  return count;
+}
+
+/** Keys that stand twice in one JSON object, as strict clients want to be told. `value` is what the text says. */
+export function duplicateKeys(text: string, value: unknown): string[] {
+  return keysInText(text) === keysInValue(value) ? [] : findDuplicates(text);
+}
+
+/** Their paths; scans the text. */
+function findDuplicates(text: string): string[] {
   const found: string[] = [];
   const stack: { keys: Set<string> | undefined; path: string; index: number; key: string }[] = [];
   const pattern = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;

@@ -9,6 +9,8 @@ export function escaped(value: string): string {
 
 const SEPARATOR = '\u0000';
 
+export const keyOfLabels = (values: readonly string[]): string => values.join(SEPARATOR);
+
 function labelled(names: readonly string[], key: string): string {
   const values = key.split(SEPARATOR);
   return names.map((name, i) => `${name}="${escaped(values[i] ?? '')}"`).join(',');
@@ -99,8 +101,14 @@ export class Histogram implements Metric {
   }
 
   observe(values: readonly string[], amount: number): void {
-    const key = values.join(SEPARATOR);
-    this.#all.getOrInsertComputed(key, () => new Distribution(this.#bounds)).observe(amount);
+    this.observeAt(keyOfLabels(values), amount);
+  }
+
+  /** `key` of keyOfLabels(), for labels that are observed often. */
+  observeAt(key: string, amount: number): void {
+    let found = this.#all.get(key);
+    if (found === undefined) this.#all.set(key, (found = new Distribution(this.#bounds)));
+    found.observe(amount);
   }
 
   reset(): void {
