@@ -14,6 +14,8 @@ const POD_BYTES_MIN = 400;
 async function protobufPages(server: KubeServer, count: number, reps: number): Promise<Measure[]> {
   using client = new KubeClient(server.kubeconfig);
   const seconds: number[] = [];
+  // Once before it counts: the client of both sides is compiled while it runs for the first time.
+  await client.protobufPages(PATH, PAGE);
   const before = server.processorSeconds;
   for (let rep = 0; rep < reps; rep += 1) {
     const from = performance.now();
