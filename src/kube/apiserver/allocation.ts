@@ -17,3 +17,17 @@ export interface Allocation {
   /** It is gone, or has become another; what it held is free. */
   release(object: KubeObject): Promise<void>;
 }
+
+/** What was taken is given back when nothing is stored. */
+export async function giveBack<T>(
+  release: Release | undefined,
+  store: () => Promise<T | undefined>,
+): Promise<T | undefined> {
+  let stored: T | undefined;
+  try {
+    stored = await store();
+  } finally {
+    if (stored === undefined) await release?.();
+  }
+  return stored;
+}

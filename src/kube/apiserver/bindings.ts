@@ -1,5 +1,6 @@
 // pods/binding and bindings: put a pod on a node, once (kubernetes v1.37, registry/core/pod/storage).
 import type { Env } from '#env/env.ts';
+import { named } from '#kube/meta/field-rules.ts';
 import { requiredValue, unsupported } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { ApiError, badRequest, conflict } from '#kube/meta/status.ts';
@@ -13,7 +14,7 @@ export const bindingInfo = kindAlone('', 'v1', 'Binding');
 
 /** Throws ApiError for a binding that is none, or none of this pod. */
 export function checkBinding(binding: KubeObject, name: string): void {
-  if (binding.metadata.name !== name) {
+  if ((binding.metadata.name ?? '') !== name) {
     throw badRequest('name in URL does not match name in Binding object');
   }
   const { kind = '', name: node = '' } = (binding['target'] ?? {}) as Record<string, string>;
@@ -22,6 +23,9 @@ export function checkBinding(binding: KubeObject, name: string): void {
       ? []
       : [unsupported('target.kind', kind, ['Node', '<empty>'])]),
     ...(node === '' ? [requiredValue('target.name', '')] : []),
+    ...(node === '' || (kind !== '' && kind !== 'Node')
+      ? []
+      : named('target.name', node, 'subdomain')),
   ];
   const words = causes.map(({ field, message }) => `${field}: ${message}`);
   // Upstream tells these as plain errors.

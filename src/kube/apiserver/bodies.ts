@@ -92,11 +92,26 @@ export async function readBody(request: IncomingMessage): Promise<Body | undefin
       const { value, problem } = parseYamlBody(text);
       return { value, contentType, duplicates: problem === undefined ? [] : [problem] };
     }
-    const value: unknown = JSON.parse(text);
+    const value: unknown = LONE_SURROGATE.test(text)
+      ? wellFormed(JSON.parse(text))
+      : JSON.parse(text);
     return { value, contentType, duplicates: isYaml ? [] : duplicateKeys(text, value) };
   } catch (error) {
     throw isYaml ? malformedYaml(text, error as Error) : malformedJson(text);
   }
+}
+
+/** Halves of characters, as only an escape can say them. */
+const LONE_SURROGATE = /\\u[dD][89a-fA-F]/;
+
+/** As Go reads them: as a sign that there was something. */
+function wellFormed(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed();
+  if (Array.isArray(value)) return value.map(wellFormed);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, one]) => [key.toWellFormed(), wellFormed(one)]),
+  );
 }
 
 /** A body of a form that nobody reads; what it was to be is for the caller to say. */

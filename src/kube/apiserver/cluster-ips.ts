@@ -67,7 +67,7 @@ export class ServiceAddresses {
     // Upstream takes addresses before it judges, but in a dry run, where nothing is taken.
     if (isDryRun && validateCreate(info, service).length > 0) return undefined;
     const release = await this.#address(info, service, isDryRun);
-    await this.#giveBack(release, () => this.#ports.fill(info, service));
+    await this.#giveBack(release, () => this.#ports.fill(info, service, { isDryRun }));
     return release;
   }
 
@@ -82,7 +82,7 @@ export class ServiceAddresses {
     if (!isService(info) || isExternal(spec)) return undefined;
     dropNodePorts(spec, before);
     const release = isExternal(before) ? await this.#address(info, next, isDryRun) : undefined;
-    await this.#giveBack(release, () => this.#ports.fill(info, next, before));
+    await this.#giveBack(release, () => this.#ports.fill(info, next, { before, isDryRun }));
     return release;
   }
 

@@ -100,8 +100,31 @@ function keepPodStatus(status: Json, before: Json): void {
   }
 }
 
+const deviceOf = ({ driver, pool, device, shareID }: Json): string =>
+  JSON.stringify([driver, pool, device, shareID]);
+
+function devicesOf({ status }: KubeObject): ReadonlySet<string> {
+  const { allocation } = (status ?? {}) as Json;
+  const { results } = (((allocation ?? {}) as Json)['devices'] ?? {}) as Json;
+  return new Set(list(results).map(deviceOf));
+}
+
+/** Devices that are a claim's no more have no status in it. */
+function dropDeallocated(object: KubeObject, old: KubeObject): void {
+  const status = object['status'] as Json | undefined;
+  if (status?.['devices'] === undefined) return;
+  const [now, before] = [devicesOf(object), devicesOf(old)];
+  const kept = list(status['devices']).filter((one) => {
+    const device = deviceOf(one);
+    return now.has(device) || !before.has(device);
+  });
+  if (kept.length > 0) status['devices'] = kept;
+  else delete status['devices'];
+}
+
 /** What a status keeps, or says by itself, when it is written at its own endpoint. */
 export function settleStatus(key: string, object: KubeObject, old: KubeObject): void {
+  if (key === 'resource.k8s.io/resourceclaims') dropDeallocated(object, old);
   const phase = phases[key];
   if (phase === undefined && key !== '/pods') return;
   const status = (object['status'] ??= {}) as Json;

@@ -1,6 +1,7 @@
 // From a client's body to an object: its kind is checked, its fields are decoded by their types, and
 // what the schema does not know is dropped, warned of or refused.
 import { apiVersionOf, parseApiVersion, type KubeObject } from '#kube/meta/object.ts';
+import type { Emptied } from '#kube/meta/emptied-fields.ts';
 import { decodeStrict } from '#kube/meta/pruning.ts';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
 import type { Schema } from '#kube/meta/schema.ts';
@@ -15,6 +16,8 @@ export interface DecodeContext {
   readonly warnings: string[];
   /** The answer to a body that cannot be decoded, when it is another one than 400. */
   readonly refuse?: ((why: string) => ApiError) | undefined;
+  /** Takes the lists and maps that the client sent empty. */
+  readonly emptied?: Emptied[] | undefined;
 }
 
 /** Only the metadata of custom resources is decoded by type; the rest is checked by their definition. */
@@ -67,6 +70,7 @@ export function decodeObject(
     throw refuse(strict);
   }
   if (fieldValidation === 'Warn') context.warnings.push(...problems);
+  context.emptied?.splice(0, Infinity, ...decoded.emptied);
   const object = decoded.value as KubeObject;
   object.apiVersion = expected;
   object.kind = info.kind;

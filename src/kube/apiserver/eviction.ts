@@ -11,6 +11,7 @@ import type { KubeObject } from '#kube/meta/object.ts';
 import { labelSelectorFromObject, matchesLabels } from '#kube/meta/selectors.ts';
 import { ApiError, badRequest } from '#kube/meta/status.ts';
 import type { DeleteOptions } from './deletion.ts';
+import { checkDeletion } from './request-options.ts';
 import { kindAlone } from './kind-alone.ts';
 import type { Resources, WriteContext } from './resources.ts';
 import { systemWrite } from './system-write.ts';
@@ -43,10 +44,11 @@ export async function evict(
   body: KubeObject,
 ): Promise<object> {
   const given = body.metadata?.name ?? '';
-  if (given !== '' && given !== name) {
+  if (given !== name) {
     throw badRequest('name in URL does not match name in Eviction object');
   }
   const options = (body['deleteOptions'] ?? {}) as Options;
+  checkDeletion(options);
   const isDryRun = context.isDryRun || options.dryRun?.includes('All') === true;
   // The eviction was admitted; its deletion is no request of its own.
   const own = { ...context, subresource: undefined, isDryRun, isAdmitted: true };

@@ -556,6 +556,7 @@ export class Handler {
       isDryRun: query.getAll('dryRun').includes('All'),
       options: writeOptions(query),
       warnings,
+      emptied: [],
       annotations: exchange.audit?.annotations,
     };
   }
@@ -566,15 +567,9 @@ const refusedHeaders = { 'X-Content-Type-Options': 'nosniff' };
 const isStackOverflow = (error: unknown): boolean =>
   error instanceof RangeError && error.message.includes('call stack');
 
-const longSubresources: ReadonlySet<string> = new Set([
-  'attach',
-  'exec',
-  'proxy',
-  'log',
-  'portforward',
-]);
+const longSubresources = new Set(['attach', 'exec', 'proxy', 'log', 'portforward']);
 
-/** Nobody waits for its end: it has no place among what is under way. */
+/** Nobody waits for its end. */
 const isLongRunning = ({ subresource }: RequestInfo): boolean =>
   subresource !== undefined && longSubresources.has(subresource);
 

@@ -21,8 +21,9 @@ const isSet = (port: number | undefined): port is number => port !== undefined &
 
 const TAKEN = 'provided port is already allocated';
 
-function problemOf(port: number, used: ReadonlySet<number>): string | undefined {
-  if (port < FIRST || port > LAST) {
+/** In a dry run nobody looks at the range. */
+function problemOf(port: number, used: ReadonlySet<number>, isDryRun: boolean): string | undefined {
+  if (!isDryRun && (port < FIRST || port > LAST)) {
     return `provided port is not in the valid range. The range of valid ports is ${FIRST}-${LAST}`;
   }
   return used.has(port) ? TAKEN : undefined;
@@ -43,6 +44,18 @@ function internal(message: string): ApiError {
 export const needsHealthCheck = (spec: Spec): boolean =>
   spec['type'] === 'LoadBalancer' && spec['externalTrafficPolicy'] === 'Local';
 
+interface Filling {
+  /** What the service was; it has its own ports already. */
+  readonly before?: Spec;
+  readonly isDryRun: boolean;
+}
+
+/** What is shown for ports that nobody takes: one after another from those that were asked for. */
+function dummies(said: readonly Port[]): () => number {
+  let last = said.length === 0 ? LAST + 1 : Math.max(...said.map(({ nodePort = 0 }) => nodePort));
+  return () => (last += 1);
+}
+
 export class NodePorts {
   readonly #services: () => Promise<readonly KubeObject[]>;
   /** Where the next one is looked for: two that are made at once do not find the same. */
@@ -53,16 +66,21 @@ export class NodePorts {
   }
 
   /** Completes the ports of a service; `before` has its own already. Throws ApiError 422. */
-  async fill(info: ResourceInfo, service: KubeObject, before: Spec = {}): Promise<void> {
+  async fill(
+    info: ResourceInfo,
+    service: KubeObject,
+    { before = {}, isDryRun }: Filling,
+  ): Promise<void> {
     const spec = (service['spec'] ?? {}) as Spec;
     const { type, allocateLoadBalancerNodePorts } = spec;
     if (type !== 'NodePort' && type !== 'LoadBalancer') return;
     const isWanted = type === 'NodePort' || allocateLoadBalancerNodePorts !== false;
-    const own = new Set(nodePortsOf(before));
+    const { healthCheckNodePort: checked, ...rest } = before;
+    const own = new Set(nodePortsOf(rest));
     const lacking = isWanted ? portsOf(spec).filter(({ nodePort }) => !isSet(nodePort)) : [];
     const said = portsOf(spec).filter(({ nodePort }) => isSet(nodePort) && !own.has(nodePort));
     const checks = spec['healthCheckNodePort'] as number | undefined;
-    const isChecked = needsHealthCheck(spec) && (!isSet(checks) || !own.has(checks));
+    const isChecked = needsHealthCheck(spec) && (!isSet(checks) || checks !== checked);
     if (lacking.length === 0 && said.length === 0 && !isChecked) return;
     const others = await this.#services();
     const { namespace, name = '' } = service.metadata;
@@ -71,20 +89,23 @@ export class NodePorts {
         .filter(({ metadata }) => metadata.namespace !== namespace || metadata.name !== name)
         .flatMap((one) => nodePortsOf((one['spec'] ?? {}) as Spec)),
     );
+    if (isSet(checked as number | undefined)) used.add(checked as number);
     const isNew = own.size === 0;
     for (const port of said) {
       const index = portsOf(spec).indexOf(port);
-      const why = problemOf(port.nodePort ?? 0, used) ?? (isNew ? clash(port, said) : undefined);
+      const why =
+        problemOf(port.nodePort ?? 0, used, isDryRun) ?? (isNew ? clash(port, said) : undefined);
       if (why === undefined) continue;
       const cause = invalidValue(`spec.ports[${index}].nodePort`, port.nodePort, why);
       throw invalid(info, name, [cause]);
     }
-    const wrong = isChecked && isSet(checks) ? problemOf(checks, used) : undefined;
+    const wrong = isChecked && isSet(checks) ? problemOf(checks, used, isDryRun) : undefined;
     if (wrong !== undefined)
       throw internal(`failed to allocate requested HealthCheck NodePort ${checks}: ${wrong}`);
     for (const port of nodePortsOf(spec)) used.add(port);
-    for (const port of lacking) port.nodePort = this.#next(used);
-    if (isChecked && !isSet(checks)) spec['healthCheckNodePort'] = this.#next(used);
+    const drawn = isDryRun ? dummies(said) : (): number => this.#next(used);
+    for (const port of lacking) port.nodePort = drawn();
+    if (isChecked && !isSet(checks)) spec['healthCheckNodePort'] = drawn();
   }
 
   #next(used: Set<number>): number {

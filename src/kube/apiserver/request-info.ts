@@ -34,10 +34,10 @@ export function parseRequest(method: string, target: string): RequestInfo {
   const url = new URL(target, 'https://server');
   const path = url.pathname;
   const query = url.searchParams;
-  const parts = path
+  // As Go has it: a slash that was written as %2F is one like the others.
+  const parts = decodeURIComponent(path)
     .split('/')
-    .filter((part) => part !== '')
-    .map(decodeURIComponent);
+    .filter((part) => part !== '');
   const none = {
     path,
     query,

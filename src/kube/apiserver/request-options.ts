@@ -114,6 +114,14 @@ export interface Deletion extends DeleteOptions {
 /** The body decides when there is one; throws ApiError for what is wrong with either. */
 export function deleteOptionsOf(query: URLSearchParams, body: unknown): Deletion {
   const given = body === undefined ? fromQuery(query) : fromBody(body);
+  checkDeletion(given);
+  const { dryRun: names = [], ...rest } = given;
+  const said = names.length === 0 ? rest : { ...rest, dryRun: names };
+  return { ...given, isDryRun: names.includes('All'), given: said };
+}
+
+/** Throws ApiError 422. */
+export function checkDeletion(given: Given): void {
   const { propagationPolicy: policy, orphanDependents, dryRun = [] } = given;
   const causes: StatusCause[] = [];
   const field = 'propagationPolicy';
@@ -126,9 +134,6 @@ export function deleteOptionsOf(query: URLSearchParams, body: unknown): Deletion
     causes.push(unsupported(field, policy, [...known, 'nil']));
   }
   refuse('DeleteOptions', [...causes, ...dryRunCauses(dryRun)]);
-  const { dryRun: _dryRun, ...rest } = given;
-  const said = dryRun.length === 0 ? rest : { ...rest, dryRun };
-  return { ...given, isDryRun: dryRun.includes('All'), given: said };
 }
 
 const DELETE_OPTIONS = 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions';

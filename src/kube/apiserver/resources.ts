@@ -5,6 +5,7 @@ import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
 import type { Env } from '#env/env.ts';
 import { serverSideApply, trackUpdate } from '#kube/meta/apply.ts';
 import { applyDefaults } from '#kube/meta/defaulting.ts';
+import { withEmptied, type Emptied } from '#kube/meta/emptied-fields.ts';
 import { invalidValue } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { applyPatch, goText } from '#kube/meta/patch.ts';
@@ -29,7 +30,7 @@ import { warningsOf } from '#kube/meta/warnings.ts';
 import { prefixEnd, type KeyValue, type Store } from '#store/store.ts';
 import type { AdmissionChain } from './admission/chain.ts';
 import type { AdmissionRequest } from './admission/request.ts';
-import type { Allocation, Release } from './allocation.ts';
+import { giveBack, type Allocation } from './allocation.ts';
 import { hasLetGo, isService } from './cluster-ips.ts';
 import { admissionRequestOf } from './admission/write-request.ts';
 import { decodeObject, type DecodeContext } from './decoding.ts';
@@ -49,13 +50,16 @@ import {
   serialize,
 } from './object-store.ts';
 import type { PatchRequest } from './patch-request.ts';
-import { isSame, readForm, storedForm } from './stored-forms.ts';
+import { isSame, readForm, seenForm, storedForm } from './stored-forms.ts';
 import { defaultChange, prepareCreate, prepareUpdate, timestamp } from './strategies.ts';
+import { dropTwiceOwned } from './owner-references.ts';
 import { validatePodPart } from './pod-parts.ts';
 import { ResourceNames } from './resource-names.ts';
 import type { UserInfo } from './user.ts';
 import {
   checkApplied,
+  checkLookup,
+  checkNamespace,
   checkUid,
   checkUnversioned,
   checkVersion,
@@ -83,6 +87,8 @@ export interface WriteContext {
   readonly warnings: string[];
   /** For the audit log, from admission. */
   readonly annotations?: Record<string, string> | undefined;
+  /** Lists and maps that the client sent empty. */
+  readonly emptied?: Emptied[] | undefined;
 }
 
 export interface Written {
@@ -139,6 +145,7 @@ export class Resources implements ObjectLookup {
   }
 
   async need(info: ResourceInfo, namespace: string | undefined, name: string): Promise<KeyValue> {
+    checkLookup(name);
     const kv = await this.find(info, namespace, name);
     if (kv === undefined) throw notFound(info, name);
     await prepareObjects(info, [kv]);
@@ -193,7 +200,7 @@ export class Resources implements ObjectLookup {
   ): Promise<KubeObject> {
     const { info, namespace } = context;
     const { metadata } = object;
-    this.#checkNamespace(context, object);
+    checkNamespace(context, object);
     if (!info.namespaced) delete metadata.namespace;
     const isGenerated = metadata.name === undefined || metadata.name === '';
     // Ranges have an id for a name when nobody gives them one.
@@ -228,30 +235,18 @@ export class Resources implements ObjectLookup {
     const { info } = context;
     const now = this.#env.clock.now();
     wipeSystemFields(wanted);
-    defaultChange(info, wanted, undefined, now);
+    dropTwiceOwned(wanted, context.warnings, { isMutated: false });
+    withEmptied(wanted, context.emptied, () => defaultChange(info, wanted, undefined, now));
     if (!skipTracking) this.#track(context, undefined, wanted);
     const request = admissionRequestOf(context, 'CREATE', wanted, undefined);
     await this.mutate(context, request);
     const object = request.object ?? wanted;
+    dropTwiceOwned(object, context.warnings, { isMutated: true });
     const uuid = (): string => this.#env.random.uuid();
     prepareCreate(info, object, { ...context, uuid, now });
-    applyDefaults(info, object);
+    withEmptied(object, context.emptied, () => applyDefaults(info, object));
     const release = await this.#allocation().create(info, object, context.isDryRun);
-    return await this.#giveBack(release, () => this.#storeNew(context, request, object));
-  }
-
-  /** What was taken is given back when nothing is stored. */
-  async #giveBack<T>(
-    release: Release | undefined,
-    store: () => Promise<T | undefined>,
-  ): Promise<T | undefined> {
-    let stored: T | undefined;
-    try {
-      stored = await store();
-    } finally {
-      if (stored === undefined) await release?.();
-    }
-    return stored;
+    return await giveBack(release, () => this.#storeNew(context, request, object));
   }
 
   async #storeNew(
@@ -261,14 +256,17 @@ export class Resources implements ObjectLookup {
   ): Promise<KubeObject | undefined> {
     const { info, namespace } = context;
     const extra = await this.#extraValidation(context, object, undefined);
-    const causes = [...validateCreate(info, object), ...extra];
+    const own = withEmptied(object, context.emptied, () => validateCreate(info, object));
+    const causes = [...own, ...extra];
     if (causes.length > 0) throw invalid(kindOf(info), object.metadata.name ?? '', causes);
     this.#warn(context, object);
     await this.judge(context, request);
     checkUnversioned(object);
     writeZeros(info, object);
     const key = objectKey(info, namespace, object.metadata.name ?? '');
-    if (context.isDryRun) return (await this.store.get(key)) === undefined ? object : undefined;
+    if (context.isDryRun) {
+      return (await this.store.get(key)) === undefined ? await seenForm(info, object) : undefined;
+    }
     const stored = await storedForm(info, object);
     const result = await this.store.txn({
       compare: [{ key, target: 'mod', equals: 0 }],
@@ -278,21 +276,6 @@ export class Resources implements ObjectLookup {
     const made = await readForm(info, stored, object);
     made.metadata.resourceVersion = String(result.revision);
     return made;
-  }
-
-  #checkNamespace(context: WriteContext, object: KubeObject): void {
-    const { info, namespace } = context;
-    if (!info.namespaced) return;
-    if (
-      object.metadata.namespace !== undefined &&
-      object.metadata.namespace !== '' &&
-      object.metadata.namespace !== namespace
-    ) {
-      throw badRequest(
-        'the namespace of the provided object does not match the namespace sent on the request',
-      );
-    }
-    object.metadata.namespace = namespace ?? '';
   }
 
   #warn(context: WriteContext, object: KubeObject, old?: KubeObject): void {
@@ -333,7 +316,7 @@ export class Resources implements ObjectLookup {
   ): KubeObject {
     const own = { ...context, info: alone };
     const object = this.decode({ ...own, subresource: undefined }, value, duplicates);
-    this.#checkNamespace(own, object);
+    checkNamespace(own, object);
     applyDefaults(alone, object);
     this.#track(own, undefined, object);
     return object;
@@ -384,18 +367,20 @@ export class Resources implements ObjectLookup {
     const name = live.metadata.name ?? '';
     wanted.metadata.name = name;
     if (live.metadata.namespace !== undefined) wanted.metadata.namespace = live.metadata.namespace;
-    defaultChange(info, wanted, subresource, this.#env.clock.now());
+    const now = this.#env.clock.now();
+    withEmptied(wanted, context.emptied, () => defaultChange(info, wanted, subresource, now, live));
     if (options.skipTracking !== true) this.#track(context, live, wanted);
     const request = admissionRequestOf(context, 'UPDATE', wanted, live);
     await this.mutate(context, request);
     const next = request.object ?? wanted;
+    dropTwiceOwned(next, context.warnings, { isMutated: true });
     prepareUpdate(info, next, live, subresource, this.#env.clock.now());
     const release =
       subresource === undefined
         ? await this.#allocation().update(info, next, live, context.isDryRun)
         : undefined;
     const store = () => this.#storeChange(context, request, { kv, live, next }, options);
-    return await this.#giveBack(release, store);
+    return await giveBack(release, store);
   }
 
   /** undefined when somebody else wrote in between. */
@@ -408,12 +393,13 @@ export class Resources implements ObjectLookup {
     const { info, subresource } = context;
     const name = live.metadata.name ?? '';
     if (options.skipValidation !== true) {
-      const own =
+      const judge = (): StatusCause[] =>
         subresource === undefined
           ? validateUpdate(info, next, live)
           : subresource === 'status'
             ? validateStatusUpdate(info, next, live)
             : [...validateMetadataUpdate(next, live), ...validatePodPart(next, live, subresource)];
+      const own = withEmptied(next, context.emptied, judge, live);
       const causes = [...own, ...(await this.#extraValidation(context, next, live))];
       if (causes.length > 0) throw invalid(kindOf(info), name, causes);
     }
@@ -422,8 +408,10 @@ export class Resources implements ObjectLookup {
     delete next.metadata.resourceVersion;
     writeZeros(info, next);
     if (isSame(live, next) && kv.isStale !== true) return live;
-    if (context.isDryRun)
-      return { ...next, metadata: { ...next.metadata, resourceVersion: String(kv.modRevision) } };
+    if (context.isDryRun) {
+      const seen = await seenForm(info, next);
+      return { ...seen, metadata: { ...seen.metadata, resourceVersion: String(kv.modRevision) } };
+    }
     const isEnd =
       next.metadata.deletionTimestamp !== undefined &&
       (next.metadata.finalizers ?? []).length === 0;
@@ -464,7 +452,7 @@ export class Resources implements ObjectLookup {
         `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
       );
     }
-    this.#checkNamespace(context, object);
+    checkNamespace(context, object);
     const exists = (await this.find(info, namespace, name)) !== undefined;
     if (!exists && context.subresource === undefined && isCreatedOnUpdate(info)) {
       const { resourceVersion } = object.metadata;
@@ -474,6 +462,7 @@ export class Resources implements ObjectLookup {
         created.metadata.resourceVersion = resourceVersion;
       return { object: created, isCreated: true };
     }
+    dropTwiceOwned(object, context.warnings, { isMutated: false });
     const { resourceVersion = '' } = object.metadata;
     const updated = await this.modify(context, name, (live) => {
       if (info.customResourceDefinition !== undefined && resourceVersion === '') {
@@ -509,7 +498,7 @@ export class Resources implements ObjectLookup {
     if (next.metadata.resourceVersion === live.metadata.resourceVersion) {
       delete next.metadata.resourceVersion;
     }
-    this.#checkNamespace(context, next);
+    checkNamespace(context, next);
     return next;
   }
 
@@ -529,7 +518,7 @@ export class Resources implements ObjectLookup {
       if ((managedFields ?? []).length > 0) decoded.metadata.managedFields = managedFields ?? [];
       else delete decoded.metadata.managedFields;
       decoded.metadata.name ??= name;
-      this.#checkNamespace(context, decoded);
+      checkNamespace(context, decoded);
       return decoded;
     };
     const options = { skipTracking: true };

@@ -9,7 +9,7 @@ import { formatLabelSelector, labelSelectorFromObject } from '#kube/meta/selecto
 import { badRequest, invalid } from '#kube/meta/status.ts';
 import { kindAlone } from './kind-alone.ts';
 import { admissionRequestOf } from './admission/write-request.ts';
-import { checkApplied } from './write-checks.ts';
+import { checkApplied, checkNamespace } from './write-checks.ts';
 import type { Resources, WriteContext } from './resources.ts';
 import type { PatchRequest } from './patch-request.ts';
 
@@ -155,6 +155,10 @@ export async function changeScale(
       if (managedFields.length > 0) before.metadata.managedFields = managedFields;
       const tracking = { info: scaleInfo, manager, now: now(), subresource: 'scale' };
       const wanted = changed(resources, own, before, change, tracking);
+      if (change.kind === 'update') {
+        checkSent(wanted, name);
+        checkNamespace(context, wanted);
+      }
       wanted.metadata.name ??= name;
       const request = admissionRequestOf(context, 'UPDATE', wanted, before, name);
       await resources.mutate(context, request);
@@ -202,6 +206,14 @@ function changed(
   if (managedFields === undefined) delete next.metadata.managedFields;
   else next.metadata.managedFields = managedFields;
   return next;
+}
+
+/** What is sent whole must say what it is of. Throws ApiError 400. */
+function checkSent({ metadata }: KubeObject, name: string): void {
+  if (!metadata.name) {
+    const why = 'name must be provided';
+    throw badRequest(`the name of the object (${name} based on URL) was undeterminable: ${why}`);
+  }
 }
 
 function checkScale(info: ResourceInfo, scale: KubeObject, name: string): void {

@@ -22,7 +22,12 @@ const conditionTimes: Readonly<Record<string, readonly string[]>> = {
   'flowcontrol.apiserver.k8s.io/prioritylevelconfigurations': ['lastTransitionTime'],
 };
 
-export function defaultStatus(info: ResourceInfo, object: KubeObject, now: string): void {
+export function defaultStatus(
+  info: ResourceInfo,
+  object: KubeObject,
+  now: string,
+  live?: KubeObject,
+): void {
   const key = `${info.group}/${info.resource}`;
   const status = object['status'] as Json | undefined | null;
   if (status === undefined || status === null) return;
@@ -36,8 +41,16 @@ export function defaultStatus(info: ResourceInfo, object: KubeObject, now: strin
     for (const time of conditionTimes[key] ?? []) condition[time] ??= null;
     if (!isRequest) continue;
     condition['lastUpdateTime'] ??= now;
-    condition['lastTransitionTime'] ??= now;
+    condition['lastTransitionTime'] ??= lastTransition(condition, live) ?? now;
   }
+}
+
+/** Of the condition that was there, when it is what it was. */
+function lastTransition({ type, status }: Json, live: KubeObject | undefined): unknown {
+  const { conditions } = (live?.['status'] ?? {}) as Json;
+  const all = Array.isArray(conditions) ? (conditions as Json[]) : [];
+  const old = all.find((one) => one['type'] === type && one['status'] === status);
+  return old?.['lastTransitionTime'];
 }
 
 function fillOperators({ allocation }: Json): void {
@@ -74,7 +87,8 @@ const nodeInfo = [
 /** Also where a node says nothing, as Go writes what is never absent. */
 export function fillNodeStatus(status: Json): void {
   if (status['capacity'] !== undefined) {
-    status['allocatable'] ??= cloneJson(status['capacity']);
+    if (Object.keys(status['allocatable'] ?? {}).length === 0)
+      status['allocatable'] = cloneJson(status['capacity']);
   }
   const endpoints = (status['daemonEndpoints'] ??= {}) as Json;
   const kubelet = (endpoints['kubeletEndpoint'] ??= {}) as Json;

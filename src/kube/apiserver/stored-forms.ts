@@ -22,6 +22,12 @@ export async function readForm(
   return (await codec.readAll([copy]))[0] ?? written;
 }
 
+/** What a client sees of a write that is not made; nobody else is asked to convert it. */
+export async function seenForm(info: ResourceInfo, written: KubeObject): Promise<KubeObject> {
+  if (info.codec === undefined || info.codec.mayCall) return written;
+  return await readForm(info, await storedForm(info, written), written);
+}
+
 /** Whether a write would change nothing (times of managedFields aside). */
 export function isSame(live: KubeObject, next: KubeObject): boolean {
   const plain = ({ metadata, ...rest }: KubeObject) => {

@@ -194,9 +194,10 @@ export function defaultChange(
   wanted: KubeObject,
   subresource: string | undefined,
   now: number,
+  live?: KubeObject,
 ): void {
   const isStatus = subresource === 'status' || subresource === 'approval';
-  if (isStatus) defaultStatus(info, wanted, timestamp(now));
+  if (isStatus) defaultStatus(info, wanted, timestamp(now), live);
   else applyDefaults(info, wanted);
   stampTaint(info, wanted, now);
 }
@@ -342,9 +343,12 @@ function keepUnowned(info: ResourceInfo, next: ObjectMeta, old: ObjectMeta): voi
 /** A volume tells when its phase became what it is. */
 function stampPhase(next: KubeObject, old: KubeObject, now: number): void {
   const [status, before] = [next['status'] as Json | undefined, old['status'] as Json | undefined];
-  if (status === undefined || status['phase'] === before?.['phase']) return;
-  if (status['lastPhaseTransitionTime'] !== before?.['lastPhaseTransitionTime']) return;
-  status['lastPhaseTransitionTime'] = timestamp(now);
+  const field = 'lastPhaseTransitionTime';
+  const [said, had] = [status?.[field], before?.[field]];
+  const isSame = (status?.['phase'] ?? 'Pending') === before?.['phase'];
+  if (isSame && said === undefined && had !== undefined) (next['status'] ??= {})[field] = had;
+  if (!isSame && status !== undefined && (said === undefined || said === had))
+    status[field] = timestamp(now);
 }
 
 /** What is left out stays; what is the server's own always does. */

@@ -1,5 +1,6 @@
 // The reviews that are answered without being stored.
 import type { KubeObject } from '#kube/meta/object.ts';
+import { parseFieldTerms, parseLabelSelector } from '#kube/meta/selectors.ts';
 import { ApiError, badRequest } from '#kube/meta/status.ts';
 import type { Authorizer } from './authz/authorizer.ts';
 import { checkReview } from './review-validation.ts';
@@ -12,13 +13,43 @@ type Json = Record<string, unknown>;
 
 // ---- reviews ----
 
+interface SelectorRequirement {
+  readonly key: string;
+  readonly operator: string;
+  readonly values?: readonly string[];
+}
+
 interface SelectorAttributes {
   readonly rawSelector?: string;
-  readonly requirements?: readonly {
-    readonly key: string;
-    readonly operator: string;
-    readonly values?: readonly string[];
-  }[];
+  readonly requirements?: readonly SelectorRequirement[];
+}
+
+const labelOperators = ['In', 'NotIn', 'Exists', 'DoesNotExist'];
+
+/** What cannot be understood is passed over, which only widens what is asked, and told. */
+function parseError(field: 'fieldSelector' | 'labelSelector', selector: unknown): string[] {
+  const { rawSelector = '', requirements = [] } = (selector ?? {}) as SelectorAttributes;
+  const isField = field === 'fieldSelector';
+  const isRight = ({ operator, values = [] }: SelectorRequirement): boolean =>
+    isField
+      ? ['In', 'NotIn'].includes(operator) && values.length === 1
+      : labelOperators.includes(operator);
+  const wrong = requirements.filter((one) => !isRight(one));
+  const isUnread = rawSelector !== '' && !isReadable(isField, rawSelector);
+  if (wrong.length === 0 && !isUnread) return [];
+  const part = wrong.length > 0 && wrong.length < requirements.length ? 'partially ' : '';
+  return [`spec.resourceAttributes.${field} ${part}ignored due to parse error`];
+}
+
+function isReadable(isField: boolean, text: string): boolean {
+  try {
+    if (isField) parseFieldTerms(text);
+    else parseLabelSelector(text);
+    return true;
+  } catch (error) {
+    if (error instanceof ApiError) return false;
+    throw error;
+  }
 }
 
 /** As a query would say it; operators that a field selector has not are left out (they only narrow). */
@@ -50,13 +81,23 @@ function attributesOf(spec: Json, user: UserInfo): AccessRequest {
   };
 }
 
-async function accessStatus({ authorizer }: ReviewServices, access: AccessRequest): Promise<Json> {
-  const { kind, reason, error } = await authorizer.authorize(access);
+async function accessStatus(
+  { authorizer }: ReviewServices,
+  spec: Json,
+  user: UserInfo,
+): Promise<Json> {
+  const { kind, reason, error } = await authorizer.authorize(attributesOf(spec, user));
+  const { fieldSelector, labelSelector } = (spec['resourceAttributes'] ?? {}) as Json;
+  const errors = [
+    ...(error === undefined ? [] : [error]),
+    ...parseError('fieldSelector', fieldSelector),
+    ...parseError('labelSelector', labelSelector),
+  ];
   return {
     allowed: kind === 'allow',
     ...(kind === 'deny' ? { denied: true } : {}),
     ...(reason === '' ? {} : { reason }),
-    ...(error === undefined ? {} : { evaluationError: error }),
+    ...(errors.length === 0 ? {} : { evaluationError: errors.join('; ') }),
   };
 }
 
@@ -103,7 +144,7 @@ export async function review(
   checkReview(resource, body);
   switch (resource) {
     case 'selfsubjectaccessreviews':
-      return { ...body, status: await accessStatus(services, attributesOf(spec, user)) };
+      return { ...body, status: await accessStatus(services, spec, user) };
     case 'subjectaccessreviews':
     case 'localsubjectaccessreviews': {
       const subject: UserInfo = {
@@ -112,7 +153,7 @@ export async function review(
         groups: (spec['groups'] ?? []) as string[],
         extra: (spec['extra'] ?? {}) as Record<string, string[]>,
       };
-      return { ...body, status: await accessStatus(services, attributesOf(spec, subject)) };
+      return { ...body, status: await accessStatus(services, spec, subject) };
     }
     case 'selfsubjectrulesreviews': {
       const rules = [...rulesFor(services.roles, user, String(spec['namespace'] ?? ''))];
@@ -133,8 +174,9 @@ export async function review(
     }
     case 'selfsubjectreviews':
       return {
-        ...body,
-        metadata: { ...body.metadata, creationTimestamp: now },
+        kind: body.kind,
+        apiVersion: body.apiVersion,
+        metadata: { creationTimestamp: now },
         status: { userInfo: userJson(user) },
       };
     case 'tokenreviews': {

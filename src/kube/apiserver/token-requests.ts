@@ -4,6 +4,7 @@ import { trackUpdate } from '#kube/meta/apply.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { badRequest, conflict, invalid, notFound } from '#kube/meta/status.ts';
 import { kindAlone } from './kind-alone.ts';
+import { checkLookup } from './write-checks.ts';
 import type { Resources, WriteContext } from './resources.ts';
 import { timestamp } from './strategies.ts';
 import type { TokenAuthority, TokenBinding } from './tokens.ts';
@@ -51,17 +52,19 @@ async function bindingOf(
   ref: BoundReference,
   account: { namespace: string | undefined; name: string },
 ): Promise<TokenBinding> {
-  const resource = ref.apiVersion === 'v1' ? bindable[ref.kind ?? ''] : undefined;
+  // The version is not looked at, nor what is no version.
+  const parts = (ref.apiVersion ?? '').split('/');
+  const [group, version] =
+    parts.length === 2 ? parts : ['', parts.length === 1 ? (parts[0] ?? '') : ''];
+  const resource = group === '' ? bindable[ref.kind ?? ''] : undefined;
   if (resource === undefined) {
-    const [group, version] = (ref.apiVersion ?? '').includes('/')
-      ? (ref.apiVersion ?? '').split('/')
-      : ['', ref.apiVersion ?? ''];
     throw badRequest(
       `cannot bind token to object of type ${group}/${version}, Kind=${ref.kind ?? ''}`,
     );
   }
   const place = resource === 'nodes' ? undefined : account.namespace;
   const name = ref.name ?? '';
+  checkLookup(name);
   const found = await resources.get('', resource, place, name);
   if (found === undefined) throw notFound({ group: '', resource }, name);
   if (resource === 'pods' && found['spec']?.serviceAccountName !== account.name) {

@@ -1,7 +1,7 @@
 // What a write has to be before anything is done with it: whole, of the right kind, not said to be there
 // already; and which kinds a PUT creates.
 import type { Env } from '#env/env.ts';
-import { generateName } from '#kube/meta/names.ts';
+import { generateName, nameProblem } from '#kube/meta/names.ts';
 import { apiVersionOf, parseApiVersion, type KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { ApiError, badRequest, conflict } from '#kube/meta/status.ts';
@@ -68,6 +68,28 @@ export function wipeSystemFields({ metadata }: KubeObject): void {
 export function checkUnversioned({ metadata }: KubeObject): void {
   if (metadata.resourceVersion === undefined || metadata.resourceVersion === '') return;
   throw new ApiError(500, '', 'resourceVersion should not be set on objects to be created');
+}
+
+/** An object is where it was sent to; it is told so when it does not say itself. Throws ApiError 400. */
+export function checkNamespace(
+  { info, namespace }: Pick<WriteContext, 'info' | 'namespace'>,
+  { metadata }: KubeObject,
+): void {
+  if (!info.namespaced) return;
+  if (metadata.namespace && metadata.namespace !== namespace) {
+    throw badRequest(
+      'the namespace of the provided object does not match the namespace sent on the request',
+    );
+  }
+  metadata.namespace = namespace ?? '';
+}
+
+/** What upstream's storage says of a name that no key can have. Throws ApiError 400. */
+export function checkLookup(name: string): void {
+  if (name === '') throw badRequest('Name parameter required.');
+  const wrong = nameProblem('path-segment', name);
+  if (wrong === undefined) return;
+  throw badRequest(`Name parameter invalid: ${JSON.stringify(name)}: ${wrong}`);
 }
 
 export function checkVersion(version: string | undefined): void {

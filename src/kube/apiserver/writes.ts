@@ -4,6 +4,7 @@ import { trackUpdate } from '#kube/meta/apply.ts';
 import { applyDefaults } from '#kube/meta/defaulting.ts';
 import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import { writeZeros } from '#kube/meta/written-zeros.ts';
 import { ApiError, badRequest } from '#kube/meta/status.ts';
 import { admissionRequestOf } from './admission/write-request.ts';
 import type { Authenticator } from './authentication.ts';
@@ -121,6 +122,7 @@ export class Writes {
     const { managedFields: _fields, ...metadata } = next.metadata;
     exchange.audit?.request({ ...next, metadata, status: isAccess ? { allowed: false } : {} });
     const answer = await review(services, info.resource, user, next, now);
+    writeZeros(info, answer);
     sendValue(exchange, answer, { status: 201 });
   }
 

@@ -2,7 +2,7 @@
 // changed in place; it is the server's own copy.
 import { cloneJson } from '#base/clone.ts';
 import type { KubeObject } from './object.ts';
-import { roundedUpToMilli } from './quantity.ts';
+import { defaultAutoscaler } from './defaulting-autoscalers.ts';
 import type { ResourceInfo } from './resource-info.ts';
 import type { Schema } from './schema.ts';
 
@@ -15,6 +15,18 @@ const list = (value: unknown): Json[] => (Array.isArray(value) ? (value as Json[
 
 function fill(target: Json, values: Json): void {
   for (const [key, value] of Object.entries(values)) target[key] ??= cloneJson(value);
+}
+
+type Labels = Record<string, string>;
+
+const isEmpty = (value: unknown): boolean =>
+  value === undefined || value === null || Object.keys(value).length === 0;
+
+/** Lists and maps that are not there, or have nothing in them. */
+function fillEmpty(target: Json, values: Json): void {
+  for (const [key, value] of Object.entries(values)) {
+    if (isEmpty(target[key])) target[key] = cloneJson(value);
+  }
 }
 
 /** Defaults that stand in the schema, wherever their parent is there. */
@@ -89,13 +101,6 @@ function defaultContainer(container: Json): void {
     resources: {},
   });
   for (const port of list(container['ports'])) fill(port, { protocol: 'TCP' });
-  const resources = container['resources'] as Json;
-  for (const which of ['limits', 'requests']) {
-    const amounts = resources[which];
-    if (!isObject(amounts)) continue;
-    for (const [name, amount] of Object.entries(amounts))
-      amounts[name] = roundedUpToMilli(String(amount)) ?? amount;
-  }
   for (const name of ['livenessProbe', 'readinessProbe', 'startupProbe'])
     defaultProbe(container[name]);
   const lifecycle = container['lifecycle'];
@@ -107,10 +112,14 @@ function defaultContainer(container: Json): void {
   }
   for (const variable of list(container['env'])) {
     const from = variable['valueFrom'];
-    if (!isObject(from)) continue;
-    if (isObject(from['fieldRef'])) fill(from['fieldRef'], { apiVersion: 'v1' });
-    if (isObject(from['resourceFieldRef'])) fill(from['resourceFieldRef'], { divisor: '0' });
+    if (isObject(from)) defaultReference(from);
   }
+}
+
+/** To a field of the pod itself, or to a resource of one of its containers. */
+function defaultReference({ fieldRef, resourceFieldRef }: Json): void {
+  if (isObject(fieldRef)) fill(fieldRef, { apiVersion: 'v1' });
+  if (isObject(resourceFieldRef)) fill(resourceFieldRef, { divisor: '0' });
 }
 
 const MODE_DEFAULT = 0o644;
@@ -122,15 +131,16 @@ function defaultVolume(volume: Json): void {
     const one = volume[source];
     if (isObject(one)) fill(one, { defaultMode: MODE_DEFAULT });
   }
-  for (const item of list((volume['downwardAPI'] as Json | undefined)?.['items'])) {
-    if (isObject(item['fieldRef'])) fill(item['fieldRef'], { apiVersion: 'v1' });
-  }
+  for (const item of list((volume['downwardAPI'] as Json | undefined)?.['items']))
+    defaultReference(item);
+  const template = (volume['ephemeral'] as Json | undefined)?.['volumeClaimTemplate'];
+  const claim = (template as Json | undefined)?.['spec'];
+  if (isObject(claim)) fill(claim, { volumeMode: 'Filesystem' });
   for (const source of list((volume['projected'] as Json | undefined)?.['sources'])) {
     const token = source['serviceAccountToken'];
     if (isObject(token)) fill(token, { expirationSeconds: 3_600 });
-    for (const item of list((source['downwardAPI'] as Json | undefined)?.['items'])) {
-      if (isObject(item['fieldRef'])) fill(item['fieldRef'], { apiVersion: 'v1' });
-    }
+    for (const item of list((source['downwardAPI'] as Json | undefined)?.['items']))
+      defaultReference(item);
   }
   if (isObject(volume['hostPath'])) fill(volume['hostPath'], { type: '' });
   if (isObject(volume['azureDisk'])) fill(volume['azureDisk'], { readOnly: false });
@@ -210,33 +220,6 @@ function defaultLimit(limit: Json): void {
     if (Object.keys(amounts(field)).length === 0) delete limit[field];
 }
 
-const CPU_PERCENT = 80;
-const perSeconds = (type: string, value: number): Json => ({ type, value, periodSeconds: 15 });
-const scalingDefaults: Readonly<Record<string, Json>> = {
-  scaleUp: {
-    stabilizationWindowSeconds: 0,
-    selectPolicy: 'Max',
-    policies: [perSeconds('Pods', 4), perSeconds('Percent', 100)],
-  },
-  scaleDown: { selectPolicy: 'Max', policies: [perSeconds('Percent', 100)] },
-};
-
-function defaultAutoscaler(spec: Json, object: KubeObject): void {
-  fill(spec, { minReplicas: 1 });
-  if (object.apiVersion === 'autoscaling/v1') {
-    fill(spec, { targetCPUUtilizationPercentage: CPU_PERCENT });
-    return;
-  }
-  if (list(spec['metrics']).length === 0) {
-    const target = { type: 'Utilization', averageUtilization: CPU_PERCENT };
-    spec['metrics'] = [{ type: 'Resource', resource: { name: 'cpu', target } }];
-  }
-  const behavior = spec['behavior'];
-  if (!isObject(behavior)) return;
-  for (const [which, values] of Object.entries(scalingDefaults))
-    fill((behavior[which] ??= {}) as Json, values);
-}
-
 type Defaulter = (spec: Json, object: KubeObject) => void;
 
 const AFFINITY_SECONDS = 10_800;
@@ -268,8 +251,8 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
     fill(spec, { replicas: 1 });
     const labels = labelsOfTemplate(spec);
     if (isObject(labels)) {
-      fill(spec, { selector: labels });
-      object.metadata.labels ??= cloneJson(labels) as Record<string, string>;
+      fillEmpty(spec, { selector: labels });
+      fillEmpty(object.metadata as Json, { labels });
     }
     defaultTemplate(spec);
   },
@@ -350,7 +333,8 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
     defaultTemplate(spec);
     // The very same labels: what the server gives to the template, it gives to the job as well.
     const labels = labelsOfTemplate(spec);
-    if (isObject(labels)) object.metadata.labels ??= labels as Record<string, string>;
+    if (isObject(labels) && isEmpty(object.metadata.labels))
+      object.metadata.labels = labels as Labels;
   },
   'batch/CronJob': (spec) => {
     fill(spec, {
@@ -368,23 +352,25 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
   },
   'networking.k8s.io/NetworkPolicy': (spec) => {
     fill(spec, { podSelector: {} });
-    fill(spec, { policyTypes: spec['egress'] === undefined ? ['Ingress'] : ['Ingress', 'Egress'] });
+    const isOut = list(spec['egress']).length > 0;
+    fillEmpty(spec, { policyTypes: isOut ? ['Ingress', 'Egress'] : ['Ingress'] });
     for (const rule of [...list(spec['ingress']), ...list(spec['egress'])]) {
       for (const port of list(rule['ports'])) fill(port, { protocol: 'TCP' });
     }
   },
   'autoscaling/HorizontalPodAutoscaler': defaultAutoscaler,
-  'storage.k8s.io/CSIDriver': (spec) =>
+  'storage.k8s.io/CSIDriver': (spec) => {
+    fillEmpty(spec, { volumeLifecycleModes: ['Persistent'] });
     fill(spec, {
       attachRequired: true,
       podInfoOnMount: false,
       storageCapacity: false,
       fsGroupPolicy: 'ReadWriteOnceWithFSType',
-      volumeLifecycleModes: ['Persistent'],
       requiresRepublish: false,
       seLinuxMount: false,
       preventPodSchedulingIfMissing: false,
-    }),
+    });
+  },
   'flowcontrol.apiserver.k8s.io/FlowSchema': (spec) => {
     if (!spec['matchingPrecedence']) spec['matchingPrecedence'] = 1_000;
   },
@@ -502,7 +488,7 @@ export const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
 /** What a secret is given as text is data like the rest. */
 function mergeStringData(object: KubeObject): void {
   const plain = object['stringData'] as Record<string, string> | undefined;
-  if (plain === undefined) return;
+  if (plain === undefined || isEmpty(plain)) return void delete object['stringData'];
   const data = (object['data'] ?? {}) as Record<string, string>;
   for (const [key, value] of Object.entries(plain))
     data[key] = Buffer.from(value).toString('base64');
@@ -569,12 +555,14 @@ function defaultWebhooks(object: KubeObject): void {
   }
 }
 
+const RBAC = 'rbac.authorization.k8s.io';
+
 function defaultBinding(object: KubeObject): void {
-  object['roleRef'] ??= {};
-  fill(object['roleRef'] as Json, { apiGroup: 'rbac.authorization.k8s.io' });
+  const ref = (object['roleRef'] ??= {}) as Json;
+  ref['apiGroup'] ||= RBAC;
   for (const subject of list(object['subjects'])) {
     if (subject['kind'] === 'User' || subject['kind'] === 'Group') {
-      fill(subject, { apiGroup: 'rbac.authorization.k8s.io' });
+      subject['apiGroup'] ||= RBAC;
     }
   }
 }

@@ -171,10 +171,10 @@ export function selectorShown(selector: unknown): unknown {
   if (!isObject(selector)) return selector ?? null;
   const { matchLabels, matchExpressions } = selector;
   const labels = Object.entries(record(matchLabels)).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const requirements = list(matchExpressions).map(({ key = '', operator = '', ...rest }) => ({
+  const requirements = list(matchExpressions).map(({ key = '', operator = '', values }) => ({
     key,
     operator,
-    ...rest,
+    ...(list(values).length === 0 ? {} : { values }),
   }));
   return {
     ...(labels.length === 0 ? {} : { matchLabels: Object.fromEntries(labels) }),

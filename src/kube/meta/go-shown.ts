@@ -42,6 +42,9 @@ function rowsOf(type: string): readonly Row[] {
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+const isEmpty = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+
 /** Go writes no angle brackets and ampersands. */
 function escaped(text: string): string {
   return text.replaceAll(
@@ -79,7 +82,7 @@ function fieldsOf(type: string, value: Json): string[] {
       return fieldsOf(inner.slice(1), isObject(below) ? below : {});
     }
     const one = value[key];
-    const isAbsent = one === undefined || one === null;
+    const isAbsent = one === undefined || one === null || (zero === '' && isEmpty(one));
     if (!isAbsent) return [`${JSON.stringify(name)}:${shownAs(inner, one)}`];
     if (zero === '') return [];
     const shown = zero === '{}' && inner.startsWith('@') ? shownAs(inner, {}) : zero;

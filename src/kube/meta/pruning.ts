@@ -1,6 +1,7 @@
 // Decodes a client's value against a schema: wrong types are errors, unknown fields are found (strict
 // clients refuse them) and dropped, nulls mean absent. Wording as apimachinery v0.37 where it is seen.
-import { canonicalQuantity, quantityRule } from './quantity.ts';
+import { emptiedIn, type Emptied } from './emptied-fields.ts';
+import { canonicalQuantity, quantityProblem, roundedUpToMilli } from './quantity.ts';
 import type { Schema } from './schema.ts';
 
 export interface Decoded {
@@ -9,6 +10,8 @@ export interface Decoded {
   readonly unknown: readonly string[];
   /** What could not be decoded; empty when all is well. */
   readonly errors: readonly string[];
+  /** Lists and maps that are left out because there is nothing in them. */
+  readonly emptied: readonly Emptied[];
 }
 
 type Json = Record<string, unknown>;
@@ -18,6 +21,18 @@ const goTypes: Readonly<Record<string, string>> = {
   boolean: 'bool',
   integer: 'int32',
   number: 'float64',
+};
+
+/** Types that read themselves out of a text: by themselves they ask for no more than that. */
+const textTypes: Readonly<Record<string, string>> = {
+  'date-time': 'v1.Time',
+  'micro-time': 'v1.MicroTime',
+  duration: 'v1.Duration',
+};
+
+const anyTypes: Readonly<Record<string, string>> = {
+  'int-or-string': 'int32',
+  quantity: 'resource.Quantity',
 };
 
 /** `v1.PodSpec` of `io.k8s.api.core.v1.PodSpec`, and the kind alone. */
@@ -31,20 +46,25 @@ function goType(schema: Schema): string {
   if (schema.goType !== undefined) return schema.goType;
   switch (schema.type) {
     case 'array':
-      return schema.format === 'byte' ? '[]uint8' : `[]${goType(schema.items ?? { type: 'any' })}`;
+      return schema.format === 'byte' ? '[]uint8' : `[]${elementType(schema.items)}`;
     case 'map':
-      return schema.values?.format === 'quantity'
+      return schema.values?.format === 'quantity' && schema.goKey === undefined
         ? 'v1.ResourceList'
-        : `map[string]${goType(schema.values ?? { type: 'any' })}`;
+        : `map[${schema.goKey ?? 'string'}]${elementType(schema.values)}`;
     case 'object':
       return goName(schema.name).qualified;
     case 'any':
-      return schema.format === 'int-or-string' ? 'int32' : 'interface {}';
+      return anyTypes[schema.format ?? ''] ?? 'interface {}';
     case 'string':
       return schema.format === 'byte' ? '[]uint8' : 'string';
     default:
       return schema.format === 'int64' ? 'int64' : (goTypes[schema.type] ?? schema.type);
   }
+}
+
+function elementType(schema: Schema = { type: 'any' }): string {
+  const own = schema.type === 'string' ? textTypes[schema.format ?? ''] : undefined;
+  return own ?? goType(schema);
 }
 
 function jsonTypeOf(value: unknown): string {
@@ -55,6 +75,12 @@ function jsonTypeOf(value: unknown): string {
 
 const INT32_MAX = 2 ** 31 - 1;
 const INT32_MIN = -(2 ** 31);
+/** The first number that is none, as near as can be told. */
+const INT64_END = 2 ** 63;
+
+/** Types that read themselves out of JSON. */
+const readsItself = ({ format = '' }: Schema): boolean =>
+  format === 'int-or-string' || format === 'quantity' || Object.hasOwn(textTypes, format);
 
 const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
 const RFC3339_START = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)/;
@@ -64,7 +90,30 @@ const timeLayouts: Readonly<Record<string, string>> = {
 };
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-const PADDED = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)/;
+/** Where Go's decoder breaks off a text that is no base64. */
+function base64Fault(text: string): number {
+  let count = 0;
+  for (let at = 0; at < text.length; at++) {
+    const one = text.charAt(at);
+    if (one === '\n' || one === '\r') continue;
+    if (/[A-Za-z0-9+/]/.test(one)) count += 1;
+    else if (one !== '=' || count % 4 < 2) return at;
+    else return padFault(text, at, 4 - (count % 4));
+  }
+  return text.length - (count % 4);
+}
+
+/** After the first sign of padding, of which there have to be `wanted`. */
+function padFault(text: string, first: number, wanted: number): number {
+  let at = first;
+  for (let seen = 0; at < text.length; at++) {
+    const one = text.charAt(at);
+    if (one === '\n' || one === '\r') continue;
+    if (one !== '=' || seen === wanted) return at;
+    seen += 1;
+  }
+  return at;
+}
 
 interface Place {
   /** As strict decoding names it: with list indices. */
@@ -74,19 +123,29 @@ interface Place {
   readonly fields: string;
 }
 
+const zeroTexts: Readonly<Record<string, unknown>> = { quantity: '0', 'int-or-string': 0 };
+
 class Decoder {
   readonly unknown: string[] = [];
   readonly errors: string[] = [];
+  readonly dropped: (readonly [holder: object, key: string, value: unknown])[] = [];
 
   readonly #checksTypes: boolean;
+  #isOver = false;
 
   constructor(checksTypes: boolean) {
     this.#checksTypes = checksTypes;
   }
 
-  /** Only the first is told, as upstream's decoder stops there. */
-  #fail(message: string): undefined {
-    if (this.errors.length === 0) this.errors.push(message);
+  /**
+   * Only the first is told. Where a type reads itself upstream's decoder stops; of what it merely cannot put into a
+   * field it tells at the end.
+   */
+  #fail(message: string, reads: 'by itself' | 'plainly' = 'plainly'): undefined {
+    if (reads === 'by itself' && !this.#isOver) {
+      this.#isOver = true;
+      this.errors.splice(0, 1, message);
+    } else if (this.errors.length === 0) this.errors.push(message);
     return undefined;
   }
 
@@ -95,7 +154,9 @@ class Decoder {
     const what = isOddNumber ? `number ${value}` : jsonTypeOf(value);
     const where = at.struct === '' ? at.fields : `${at.struct}.${at.fields}`;
     const place = where === '' ? 'Go value' : `Go struct field ${where}`;
-    return this.#fail(`json: cannot unmarshal ${what} into ${place} of type ${goType(schema)}`);
+    const reads = readsItself(schema) ? 'by itself' : 'plainly';
+    const why = `json: cannot unmarshal ${what} into ${place} of type ${goType(schema)}`;
+    return this.#fail(why, reads);
   }
 
   decode(schema: Schema, value: unknown, at: Place): unknown {
@@ -122,7 +183,7 @@ class Decoder {
       case 'array':
         if (!Array.isArray(value)) return this.#wrong(schema, value, at);
         return value.map((one, i) => {
-          if (one === null) return one;
+          if (one === null) return this.#unset(schema.items);
           const inside = { ...at, path: `${at.path}[${i}]` };
           return this.decode(schema.items ?? { type: 'any' }, one, inside);
         });
@@ -143,7 +204,10 @@ class Decoder {
     if (typeof value !== 'number' || !Number.isInteger(value)) {
       return this.#wrong(schema, value, at);
     }
-    const isTooBig = schema.format === 'int32' && (value > INT32_MAX || value < INT32_MIN);
+    const isTooBig =
+      schema.format === 'int64'
+        ? value >= INT64_END || value < -INT64_END
+        : value > INT32_MAX || value < INT32_MIN;
     return isTooBig ? this.#wrong(schema, value, at) : value;
   }
 
@@ -154,14 +218,13 @@ class Decoder {
       const [whole = ''] = RFC3339_START.exec(value) ?? [];
       if (whole !== '' && whole !== value) {
         const extra = JSON.stringify(value.slice(whole.length));
-        return this.#fail(`parsing time ${quoted}: extra text: ${extra}`);
+        return this.#fail(`parsing time ${quoted}: extra text: ${extra}`, 'by itself');
       }
-      return this.#fail(`parsing time ${quoted} as "${layout}": cannot parse ${quoted} as "2006"`);
+      const why = `parsing time ${quoted} as "${layout}": cannot parse ${quoted} as "2006"`;
+      return this.#fail(why, 'by itself');
     }
     if (schema.format === 'byte' && !BASE64.test(value.replaceAll(/[\r\n]/g, ''))) {
-      const whole = PADDED.exec(value)?.[0].length;
-      const at = whole ?? Math.max(0, value.search(/[^A-Za-z0-9+/]/));
-      return this.#fail(`illegal base64 data at input byte ${at}`);
+      return this.#fail(`illegal base64 data at input byte ${base64Fault(value)}`);
     }
     return value;
   }
@@ -170,12 +233,12 @@ class Decoder {
     if (schema.format === 'quantity') {
       const isScalar = typeof value === 'string' || typeof value === 'number';
       // Quantities are text on the wire, in one spelling, however they were written.
-      const text = isScalar ? canonicalQuantity(String(value)) : undefined;
-      return text ?? this.#fail(quantityRule);
+      const given = isScalar ? String(value).trim() : '';
+      return canonicalQuantity(given) ?? this.#fail(quantityProblem(given), 'by itself');
     }
     if (schema.format === 'int-or-string') {
       if (typeof value === 'string') return value;
-      return this.#integer({ ...schema, format: 'int32', type: 'integer' }, value, at);
+      return this.#integer({ ...schema, format: 'int-or-string', type: 'integer' }, value, at);
     }
     return value;
   }
@@ -185,12 +248,36 @@ class Decoder {
     return this.#object(schema, {}, { path: '', struct: '', fields: '' });
   }
 
+  /** What Go has for a null in a list or a map: the zero value. */
+  #unset(schema: Schema = { type: 'any' }): unknown {
+    if (!this.#checksTypes) return null;
+    switch (schema.type) {
+      case 'object':
+        return this.#object(schema, {}, { path: '', struct: '', fields: '' });
+      case 'string':
+        return schema.format === undefined || schema.format === 'byte' ? '' : null;
+      case 'integer':
+      case 'number':
+        return 0;
+      case 'boolean':
+        return false;
+      default:
+        return zeroTexts[schema.format ?? ''] ?? null;
+    }
+  }
+
   #map(schema: Schema, value: Json, at: Place): Json {
     const out: Json = {};
+    // Amounts of resources are whole thousandths.
+    const isAmounts = schema.values?.format === 'quantity' && schema.goKey === undefined;
     for (const [key, one] of Object.entries(value)) {
-      if (one === null) continue;
+      if (one === null) {
+        if (this.#checksTypes) out[key] = this.#unset(schema.values);
+        continue;
+      }
       const inside = { ...at, path: `${at.path}.${key}` };
-      out[key] = this.decode(schema.values ?? { type: 'any' }, one, inside);
+      const decoded = this.decode(schema.values ?? { type: 'any' }, one, inside);
+      out[key] = isAmounts ? (roundedUpToMilli(String(decoded)) ?? decoded) : decoded;
     }
     return out;
   }
@@ -216,6 +303,7 @@ class Decoder {
       const fields = at.fields === '' ? own : `${at.fields}.${own}`;
       const decoded = this.decode(known, one, { path, struct, fields });
       if (known.omitsZero !== true || !isZero(decoded)) out[key] = decoded;
+      else if (typeof decoded === 'object') this.dropped.push([out, key, decoded]);
     }
     for (const [key, field] of this.#checksTypes ? writtenFields(properties) : []) {
       if (out[key] === undefined) out[key] = this.#zero(field);
@@ -253,7 +341,9 @@ function isZero(value: unknown): boolean {
 export function decodeStrict(schema: Schema, value: unknown, checksTypes = true): Decoded {
   const decoder = new Decoder(checksTypes);
   const decoded = decoder.decode(schema, value, { path: '', struct: '', fields: '' });
-  return { value: decoded, unknown: decoder.unknown, errors: decoder.errors };
+  const { unknown, errors, dropped } = decoder;
+  const emptied = dropped.length === 0 ? [] : emptiedIn(decoded, dropped);
+  return { value: decoded, unknown, errors, emptied };
 }
 
 const [QUOTE, BACKSLASH, COLON, SPACE] = [0x22, 0x5c, 0x3a, 0x20];

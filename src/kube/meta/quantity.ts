@@ -1,7 +1,7 @@
 // Quantities (`1500m`, `1Gi`, `2e3`): exact arithmetic on whole nano units, and the one spelling that the
 // API writes them in, as apimachinery's resource.Quantity does.
 
-const PATTERN = /^([+-]?)(\d+\.?\d*|\.\d+)((?:[KMGTPE]i)|[numkMGTPE]|(?:[eE][+-]?\d+))?$/;
+const PATTERN = /^([+-]?)(\d*\.?\d*)((?:[KMGTPE]i)|[numkMGTPE]|(?:[eE][+-]?\d+))?$/;
 
 const decimalExponents: Readonly<Record<string, number>> = {
   n: -9,
@@ -21,7 +21,9 @@ const decimalSuffixes = new Map(
 const binarySuffixes = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
 const NANO_DIGITS = 9;
 const NANO = 10n ** BigInt(NANO_DIGITS);
-const EXPONENT_MAX = 64;
+const EXPONENT_MAX = 4_096;
+/** Of binary ones: what is more is cut to it, as upstream does. */
+const BYTES_MAX = 2n ** 63n - 1n;
 
 /** How it was written, which decides how it is written back. */
 type Form = 'binary' | 'decimal' | 'exponent';
@@ -35,15 +37,22 @@ export interface Quantity {
 export const quantityRule =
   "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
+/** Why a text is no quantity. */
+export function quantityProblem(text: string): string {
+  const isSuffix = /^[+-]?\d*\.?\d*[eEinumkKMGTP]*[-+]?\d*$/.test(text) && text !== '';
+  return isSuffix ? "unable to parse quantity's suffix" : quantityRule;
+}
+
 const power = (base: bigint, exponent: number): bigint => base ** BigInt(exponent);
 
 /** undefined when the text is no quantity. */
 export function parseQuantity(text: string): Quantity | undefined {
   const match = PATTERN.exec(text);
-  if (match === null) return undefined;
+  if (match === null || text === '') return undefined;
   const [, sign = '', digits = '', suffix = ''] = match;
+  if (digits === '' && sign === '') return undefined;
   const [whole = '', fraction = ''] = digits.split('.');
-  let numerator = BigInt(whole + fraction);
+  let numerator = BigInt(whole + fraction || '0');
   let denominatorDigits = fraction.length;
   let form: Form = 'decimal';
   const binary = binarySuffixes.indexOf(suffix);
@@ -64,6 +73,7 @@ export function parseQuantity(text: string): Quantity | undefined {
     const divisor = power(10n, -shift);
     nano = (numerator + divisor - 1n) / divisor;
   }
+  if (form === 'binary' && nano > BYTES_MAX * NANO) nano = BYTES_MAX * NANO;
   return { nano: sign === '-' ? -nano : nano, form };
 }
 
@@ -91,8 +101,30 @@ export function formatQuantity({ nano, form }: Quantity): string {
   return `${sign}${mantissa}${decimalSuffixes.get(exponent) ?? ''}`;
 }
 
+const DIGITS_MAX = 18;
+
+/** Whether upstream keeps the text as it came: what it takes for canonical is not always so. */
+function isKept(text: string): boolean {
+  const [, , digits = '', suffix = ''] = PATTERN.exec(text) ?? [];
+  const [whole = '', fraction = ''] = digits.split('.');
+  const leading = whole.replace(/^0+/, '') || '0';
+  const shifted = leading + fraction;
+  const binary = binarySuffixes.indexOf(suffix);
+  if (binary > 0) {
+    const precision = 14 - leading.length - Math.trunc(binary * 3);
+    const isOdd = (BigInt(shifted) & 7n) !== 0n;
+    const size = BigInt(shifted) * power(1024n, binary);
+    return !digits.includes('.') && precision >= 0 && isOdd && size < 2n ** 63n;
+  }
+  const exponent = decimalExponents[suffix] ?? Number(suffix.slice(1));
+  const scale = exponent - fraction.length;
+  const isShort = shifted.length <= DIGITS_MAX && scale >= -NANO_DIGITS;
+  return isShort && scale % 3 === 0 && !shifted.endsWith('000') && !shifted.startsWith('0');
+}
+
 /** The spelling that the API stores; undefined when the text is no quantity. */
 export function canonicalQuantity(text: string): string | undefined {
+  if (PATTERN.test(text) && isKept(text)) return text;
   const parsed = parseQuantity(text);
   return parsed === undefined ? undefined : formatQuantity(parsed);
 }
@@ -103,7 +135,7 @@ export function roundedUpToMilli(text: string): string | undefined {
   if (parsed === undefined) return undefined;
   const step = power(10n, 6);
   const rest = parsed.nano % step;
-  if (rest === 0n) return formatQuantity(parsed);
+  if (rest === 0n) return canonicalQuantity(text);
   const up = parsed.nano > 0n ? parsed.nano - rest + step : parsed.nano - rest - step;
   return formatQuantity({ nano: up, form: parsed.form });
 }

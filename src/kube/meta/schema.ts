@@ -33,6 +33,8 @@ export interface Schema {
   /** For `object`: its fields. A getter may resolve named types lazily, so recursion is possible. */
   /** What Go calls the type of a scalar that has a name of its own there: `v1.Protocol`. */
   readonly goType?: string | undefined;
+  /** What Go calls the keys of a map, where they are no plain strings: `v1.QualifiedName`. */
+  readonly goKey?: string | undefined;
   /** The embedded Go structs, from the outermost on, that a field of an object stands in. */
   readonly goEmbedding?: string | undefined;
   readonly properties?: Readonly<Record<string, Schema>> | undefined;

@@ -232,27 +232,59 @@ export interface FieldRequirement {
   readonly isEqual: boolean;
 }
 
+/** Parts between commas, but for those after a backslash. */
+function termsOf(text: string): string[] {
+  const found = text.match(/(?:\\[^]|[^,\\]|\\$)+/g) ?? [];
+  return [...found].toSorted((a, b) => (a < b ? -1 : Number(a > b)));
+}
+
+/** Backslashes stand before commas, signs of equality and themselves; throws ApiError 400. */
+function unescaped(text: string): string {
+  let value = '';
+  const characters = [...text];
+  for (let at = 0; at < characters.length; at++) {
+    const one = characters[at] ?? '';
+    if (one === ',' || one === '=') {
+      const code = one.codePointAt(0) ?? 0;
+      throw badRequest(`invalid field selector: unescaped character in value: ${code}`);
+    }
+    if (one !== '\\') {
+      value += one;
+      continue;
+    }
+    at += 1;
+    const next = characters[at] ?? '';
+    if (next === '' || !'\\,='.includes(next)) {
+      throw badRequest(`invalid field selector: invalid escape sequence: \\${next}`);
+    }
+    value += next;
+  }
+  return value;
+}
+
+/** In the order of their texts, as upstream looks at them; throws ApiError 400. */
+export function parseFieldTerms(text: string): FieldRequirement[] {
+  return termsOf(text).map((part) => {
+    const match = /^([^]*?)(!=|==|=)([^]*)$/.exec(part);
+    if (match === null) throw badRequest(`invalid selector: '${text}'; can't understand '${part}'`);
+    const [, path = '', sign, value = ''] = match;
+    return { path, value: unescaped(value), isEqual: sign !== '!=' };
+  });
+}
+
 /** Throws ApiError 400 for fields that cannot be selected by. */
 export function parseFieldSelector(
   text: string,
   allowed: readonly string[],
   refusal = (path: string): string => `field label not supported: ${path}`,
 ): FieldRequirement[] {
-  return text
-    .split(',')
-    .filter((part) => part !== '')
-    .map((part) => {
-      const match = /^([\w.]+)\s*(!=|==|=)(.*)$/.exec(part.trim());
-      if (match === null)
-        throw badRequest(`invalid selector: '${part}'; can't understand '${part}'`);
-      const [, path = '', sign, value = ''] = match;
-      if (!['metadata.name', 'metadata.namespace', ...allowed].includes(path)) {
-        const known = 'only "metadata.name", "metadata.namespace"';
-        const plain = `"${path}" is not a known field selector: ${known}`;
-        throw badRequest(allowed.length === 0 ? plain : refusal(path));
-      }
-      return { path, value, isEqual: sign !== '!=' };
-    });
+  const terms = parseFieldTerms(text);
+  const known = ['metadata.name', 'metadata.namespace', ...allowed];
+  const unknown = terms.find(({ path }) => !known.includes(path))?.path;
+  if (unknown === undefined) return terms;
+  const names = 'only "metadata.name", "metadata.namespace"';
+  const plain = `"${unknown}" is not a known field selector: ${names}`;
+  throw badRequest(allowed.length === 0 ? plain : refusal(unknown));
 }
 
 /** Who reported an event, by the field of the old kind or else by that of the new one. */

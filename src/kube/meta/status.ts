@@ -112,11 +112,18 @@ export function badRequest(message: string): ApiError {
 }
 
 /** `of` is the KIND here, as upstream names it in Invalid errors: `Pod "x" is invalid: …`. */
+/** What several values have in common is told once. */
+function eachOnce(causes: readonly StatusCause[]): StatusCause[] {
+  const known = new Map(causes.map((one) => [`${one.field}: ${one.reason} ${one.message}`, one]));
+  return [...known.values()];
+}
+
 export function invalid(
   kind: { group: string; kind: string },
   name: string,
-  causes: readonly StatusCause[],
+  told: readonly StatusCause[],
 ): ApiError {
+  const causes = told.length < 2 ? told : eachOnce(told);
   const full = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
   const lines = causes.map((cause) => `${cause.field ?? ''}: ${cause.message}`);
   const text = lines.length === 1 ? lines[0] : `[${lines.join(', ')}]`;

@@ -9,9 +9,18 @@ import {
   qualified,
   quantityNotNegative,
   record,
+  selectorShown,
   type Json,
 } from './field-rules.ts';
-import { duplicate, forbidden, invalidValue, requiredValue } from './names.ts';
+import {
+  caselessName,
+  duplicate,
+  forbidden,
+  invalidValue,
+  nameProblem,
+  requiredValue,
+  tooLong,
+} from './names.ts';
 import type { KubeObject } from './object.ts';
 import { same } from '#base/same.ts';
 import type { StatusCause } from './status.ts';
@@ -25,12 +34,31 @@ const IMMUTABLE = 'field is immutable';
 
 // ---- storage ----
 
+const ATTACHER_LENGTH_MAX = 63;
+const LONG_NAME_MAX = 253;
+
+/** A name of any case, which is judged by the declarations of the API. */
+function attacher(value: unknown): StatusCause[] {
+  const field = 'spec.attacher';
+  const name = String(value ?? '');
+  if (name === '') return [requiredValue(field)];
+  const isLong = name.length > LONG_NAME_MAX;
+  const wrong = nameProblem('subdomain', name.toLowerCase());
+  const why = isLong ? `must be no more than ${LONG_NAME_MAX} bytes` : wrong && caselessName;
+  return [
+    ...(why === undefined ? [] : [invalidValue(field, name, why)]),
+    ...(name.length > ATTACHER_LENGTH_MAX
+      ? [tooLong(field, ATTACHER_LENGTH_MAX, 'characters')]
+      : []),
+  ];
+}
+
 const validateAttachment: Rule = (object) => {
   const spec = record(object['spec']);
   const source = record(spec['source']);
   const { inlineVolumeSpec: inline, persistentVolumeName: name } = source;
   const why = 'must specify exactly one of inlineVolumeSpec and persistentVolumeName';
-  const causes = driverName('spec.attacher', spec['attacher']);
+  const causes = attacher(spec['attacher']);
   if (inline === undefined && name === undefined) causes.push(requiredValue('spec.source', why));
   else if (inline !== undefined && name !== undefined) causes.push(forbidden('spec.source', why));
   else if (name !== undefined) {
@@ -55,6 +83,7 @@ function validateNodeDriver(driver: Json, at: string): StatusCause[] {
   causes.push(...notNegative(`${at}.allocatable.count`, record(allocatable)['count']));
   const seen = new Set<unknown>();
   for (const key of list(topologyKeys)) {
+    if ((key as unknown) === '') causes.push(requiredValue(at));
     if (seen.has(key)) causes.push(duplicate(at, key));
     seen.add(key);
     causes.push(...qualified(at, key));
@@ -91,10 +120,13 @@ const validateCapacity: Rule = (object) => [
   ...(object['capacity'] === undefined ? [] : quantityNotNegative('capacity', object['capacity'])),
 ];
 
-const validateCapacityUpdate: UpdateRule = (object, old) =>
-  ['nodeTopology', 'storageClassName'].flatMap((field) =>
-    same(object[field], old[field]) ? [] : [invalidValue(field, object[field] ?? null, IMMUTABLE)],
+const validateCapacityUpdate: UpdateRule = (object, old) => {
+  const { nodeTopology, storageClassName = '' } = object as Json;
+  const shown = { nodeTopology: selectorShown(nodeTopology), storageClassName };
+  return (['nodeTopology', 'storageClassName'] as const).flatMap((field) =>
+    same(object[field], old[field]) ? [] : [invalidValue(field, shown[field], IMMUTABLE)],
   );
+};
 
 const validateAttributes: Rule = (object) => {
   const { driverName: driver, parameters } = object as Json;

@@ -1,7 +1,13 @@
 // Validates requests for certificates and bundles of trust in what their text alone says, as kube-apiserver
 // v1.37 does; what has to be decoded is looked at in apiserver/certificate-validation.ts.
 import { list, oneOf, record } from './field-rules.ts';
-import { duplicate, invalidValue, nameProblem, requiredValue } from './names.ts';
+import {
+  duplicate,
+  invalidValue,
+  nameProblem,
+  qualifiedNameProblems,
+  requiredValue,
+} from './names.ts';
 import type { KubeObject } from './object.ts';
 import type { StatusCause } from './status.ts';
 
@@ -98,7 +104,8 @@ const validateBundle: Rule = (object) => {
   const prefix = `${String(signer).replaceAll('/', ':')}:`;
   const why = `ClusterTrustBundle for signerName ${String(signer)} must be named with prefix ${prefix}`;
   const causes = signerName(signer);
-  if (!name.startsWith(prefix)) causes.push(invalidValue('metadata.name', name, why));
+  if (name !== '' && !name.startsWith(prefix))
+    causes.push(invalidValue('metadata.name', name, why));
   return causes;
 };
 
@@ -116,11 +123,23 @@ function uid(spec: Record<string, unknown>, name: string): StatusCause[] {
 const HOUR = 3_600;
 const DAY = 24 * HOUR;
 
+/** Keys with a domain. */
+function userAnnotations(annotations: unknown, field: string): StatusCause[] {
+  return Object.keys(record(annotations)).flatMap((key) =>
+    qualifiedNameProblems(key.toLowerCase()).map((why) =>
+      invalidValue(field, key.toLowerCase(), why),
+    ),
+  );
+}
+
 const validatePodRequest: Rule = (object, old) => {
   // What cannot change is not judged again.
   if (old !== undefined) return [];
   const spec = record(object['spec']);
-  const causes = signerName(spec['signerName']);
+  const causes = [
+    ...signerName(spec['signerName']),
+    ...userAnnotations(spec['unverifiedUserAnnotations'], 'spec.unverifiedUserAnnotations'),
+  ];
   for (const [who, id] of [
     ['podName', 'podUID'],
     ['serviceAccountName', 'serviceAccountUID'],

@@ -17,7 +17,7 @@ import { same } from '#base/same.ts';
 import type { StatusCause } from './status.ts';
 import { flowControlRules } from './validation-flow-control.ts';
 import { certificateRules } from './validation-certificates.ts';
-import { validatePodSpec } from './validation-pods.ts';
+import { validateTemplate } from './validation-workloads.ts';
 
 type Rule = (object: KubeObject) => StatusCause[];
 type UpdateRule = (object: KubeObject, old: KubeObject) => StatusCause[];
@@ -217,7 +217,7 @@ export const clusterRules: Readonly<Record<string, Rule>> = {
   ...certificateRules,
   '/Event': validateEvent(false),
   'events.k8s.io/Event': validateEvent(true),
-  '/PodTemplate': (object) => validatePodSpec(record(object['template'])['spec'], 'template.spec'),
+  '/PodTemplate': (object) => validateTemplate(object['template'], 'template'),
   'networking.k8s.io/IPAddress': validateAddress,
   'networking.k8s.io/ServiceCIDR': validateRange,
   'storagemigration.k8s.io/StorageVersionMigration': validateMigration,

@@ -113,9 +113,14 @@ function validateValueFrom(variable: Json, field: string): StatusCause[] {
   if (isObject(fieldRef)) {
     const path = String(fieldRef['fieldPath'] ?? '');
     const isKnown = envFields.has(path) || /^metadata\.(?:labels|annotations)\['.+'\]$/.test(path);
-    if (path === '') causes.push(requiredValue(`${field}.fieldRef.fieldPath`));
-    else if (!isKnown) {
-      const why = `error converting fieldPath: field label not supported: ${path}`;
+    const version = fieldRef['apiVersion'] ?? 'v1';
+    if (version === '') causes.push(requiredValue(`${field}.fieldRef.apiVersion`));
+    else if (path === '') causes.push(requiredValue(`${field}.fieldRef.fieldPath`));
+    else if (!isKnown || version !== 'v1') {
+      const why =
+        version === 'v1'
+          ? `error converting fieldPath: field label not supported: ${path}`
+          : `error converting fieldPath: unsupported pod version: ${String(version)}`;
       causes.push(invalidValue(`${field}.fieldRef.fieldPath`, path, why));
     }
   }

@@ -33,6 +33,7 @@ function validateServicePorts(spec: Json): StatusCause[] {
   const ports = list(spec['ports']);
   const names = new Set<unknown>();
   const uses = new Set<string>();
+  const nodeUses = new Set<string>();
   return ports.flatMap((port, index) => {
     const at = `spec.ports[${index}]`;
     const { name, protocol, targetPort } = port;
@@ -56,6 +57,11 @@ function validateServicePorts(spec: Json): StatusCause[] {
       const why = "may not be used when `type` is 'ClusterIP'";
       causes.push(forbidden(`${at}.nodePort`, why));
     }
+    const nodeUse = `${String(protocol)}/${String(port['nodePort'])}`;
+    if (port['nodePort'] && nodeUses.has(nodeUse)) {
+      causes.push(duplicate(`${at}.nodePort`, port['nodePort']));
+    }
+    nodeUses.add(nodeUse);
     const use = `${String(protocol)}/${String(port['port'])}`;
     if (uses.has(use)) {
       const shown = {
@@ -231,7 +237,8 @@ function endpointAddress(field: string, ip: string): StatusCause[] {
 /** Of a slice: one of the family that the slice is of. */
 function sliceAddress(field: string, i: number, address: unknown, type: unknown): StatusCause[] {
   const where = `${field}[${i}]`;
-  if (type === 'FQDN') return named(where, address, 'subdomain');
+  if (type === 'FQDN')
+    return address === '' ? [requiredValue(where)] : named(where, address, 'subdomain');
   const wrong = ipAddress(where, address);
   if (wrong.length > 0) return wrong;
   const causes = endpointAddress(where, String(address));

@@ -25,12 +25,13 @@ import {
 } from './names.ts';
 import { same } from '#base/same.ts';
 import type { KubeObject } from './object.ts';
-import { canonicalQuantity, compareQuantities, isWholeQuantity } from './quantity.ts';
 import type { StatusCause } from './status.ts';
 import { validateClaimSpec } from './validation-claims.ts';
 import { configKey } from './validation-containers.ts';
 import { validateVolume } from './validation-persistent-volumes.ts';
+import { goJsonFault } from './go-json-error.ts';
 import { validateTolerations } from './validation-pods.ts';
+import { validateLimitRange, validateQuota } from './validation-quotas.ts';
 
 type Rule = (object: KubeObject, old?: KubeObject) => StatusCause[];
 
@@ -67,15 +68,6 @@ const neededKeys: Readonly<Record<string, readonly string[]>> = {
   'kubernetes.io/ssh-auth': ['ssh-privatekey'],
 };
 
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 const validateSecret: Rule = (object) => {
   const causes: StatusCause[] = [];
   const data = record(object['data']);
@@ -88,11 +80,12 @@ const validateSecret: Rule = (object) => {
   if (size > DATA_BYTES_MAX) causes.push({ ...tooLong(), field: 'data' });
   for (const key of neededKeys[type] ?? []) {
     const field = `data[${key}]`;
-    if (data[key] === undefined) causes.push(requiredValue(field));
+    const isMissing = data[key] === undefined || (key.startsWith('ssh-') && data[key] === '');
+    if (isMissing) causes.push(requiredValue(field));
     else if (key.startsWith('.docker')) {
       const text = Buffer.from(String(data[key]), 'base64').toString();
-      if (isJson(text)) continue;
-      const why = `invalid character '${text.charAt(0)}' looking for beginning of value`;
+      const why = goJsonFault(text);
+      if (why === undefined) continue;
       causes.push(invalidValue(field, '<secret contents redacted>', why));
     }
   }
@@ -248,6 +241,7 @@ const validateBinding: Rule = (object) => {
   const kinds = isCluster ? ['ClusterRole'] : ['Role', 'ClusterRole'];
   causes.push(...oneOf('roleRef.kind', ref['kind'] ?? '', kinds));
   if (!ref['name']) causes.push(requiredValue('roleRef.name'));
+  else causes.push(...named('roleRef.name', ref['name'], 'path-segment'));
   list(object['subjects']).forEach((subject, index) => {
     const at = `subjects[${index}]`;
     const { kind, name, apiGroup = '' } = subject;
@@ -265,155 +259,6 @@ const validateBinding: Rule = (object) => {
   return causes;
 };
 
-// ---- quota and limits ----
-
-const quotaNames = new Set([
-  'cpu',
-  'memory',
-  'ephemeral-storage',
-  'storage',
-  'pods',
-  'services',
-  'replicationcontrollers',
-  'resourcequotas',
-  'secrets',
-  'configmaps',
-  'persistentvolumeclaims',
-  'requests.cpu',
-  'requests.memory',
-  'requests.storage',
-  'requests.ephemeral-storage',
-  'limits.cpu',
-  'limits.memory',
-  'limits.ephemeral-storage',
-  'services.loadbalancers',
-  'services.nodeports',
-]);
-const countedNames = new Set([...quotaNames].filter((name) => !/cpu|memory|storage$/.test(name)));
-const scopes = new Set([
-  'Terminating',
-  'NotTerminating',
-  'BestEffort',
-  'NotBestEffort',
-  'PriorityClass',
-  'CrossNamespacePodAffinity',
-  'VolumeAttributesClass',
-]);
-
-const validateQuota: Rule = (object) => {
-  const spec = record(object['spec']);
-  const causes: StatusCause[] = [];
-  for (const [name, value] of Object.entries(record(spec['hard']))) {
-    const at = `spec.hard[${name}]`;
-    const wrong = qualified(at, name);
-    causes.push(...wrong);
-    if (!name.includes('/') && !quotaNames.has(name) && !/hugepages-/.test(name)) {
-      if (wrong.length === 0) {
-        const why = 'must be a standard resource type or fully qualified';
-        causes.push(invalidValue(at, name, why));
-      }
-      causes.push(invalidValue(at, name, 'must be a standard resource for quota'));
-    }
-    causes.push(...quantityNotNegative(at, value));
-    if (countedNames.has(name) && !isWholeQuantity(value)) {
-      causes.push(invalidValue(at, canonicalQuantity(String(value)), 'must be an integer'));
-    }
-  }
-  const given = list(spec['scopes']).map(String);
-  if (given.some((one) => !scopes.has(one))) {
-    causes.push(invalidValue('spec.scopes', given, 'unsupported scope'));
-  }
-  const at = 'spec.scopeSelector.matchExpressions';
-  for (const one of list(record(spec['scopeSelector'])['matchExpressions'])) {
-    const { scopeName = '', operator = '' } = one;
-    if (!scopes.has(String(scopeName))) {
-      causes.push(invalidValue(`${at}.scopeName`, scopeName, 'unsupported scope'));
-    }
-    const isCounted = operator === 'In' || operator === 'NotIn';
-    if (isCounted && list(one['values']).length === 0) {
-      const why =
-        "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector";
-      causes.push(requiredValue(`${at}.values`, why));
-    } else if (!isCounted && operator !== 'Exists' && operator !== 'DoesNotExist') {
-      causes.push(invalidValue(`${at}.operator`, operator, 'not a valid selector operator'));
-    }
-  }
-  return causes;
-};
-
-/** What a quota is about stays what it is. */
-export function validateQuotaUpdate(object: KubeObject, old: KubeObject): StatusCause[] {
-  const [next, before] = [record(object['spec'])['scopes'], record(old['spec'])['scopes']];
-  if (same(list(next).toSorted(), list(before).toSorted())) return [];
-  return [invalidValue('spec.scopes', next ?? null, 'field is immutable')];
-}
-
-const limitTypes = new Set(['Pod', 'Container', 'PersistentVolumeClaim']);
-
-function limitType(field: string, type: string): StatusCause[] {
-  const wrong = qualified(field, type);
-  if (wrong.length > 0 || type.includes('/') || limitTypes.has(type)) return wrong;
-  return [invalidValue(field, type, 'must be a standard limit type or fully qualified')];
-}
-
-function validateLimit(limit: Json, at: string): StatusCause[] {
-  const causes: StatusCause[] = [];
-  const { type } = limit;
-  if (type === 'Pod') {
-    for (const field of ['default', 'defaultRequest']) {
-      if (limit[field] === undefined) continue;
-      causes.push(forbidden(`${at}.${field}`, "may not be specified when `type` is 'Pod'"));
-    }
-  }
-  causes.push(...limitType(`${at}.type`, String(type ?? '')));
-  const [least, most] = [record(limit['min']), record(limit['max'])];
-  if (type === 'PersistentVolumeClaim' && !least['storage'] && !most['storage']) {
-    const why = 'either minimum or maximum storage value is required, but neither was provided';
-    causes.push(requiredValue(`${at}.limits`, why));
-  }
-  const [usual, asked] = [record(limit['default']), record(limit['defaultRequest'])];
-  const names = new Set([least, most, usual, asked].flatMap((one) => Object.keys(one)));
-  for (const name of names) {
-    const order = (a: Json, b: Json, at2: string, shown: Json, words: string): void => {
-      const [x, y] = [a[name], b[name]];
-      if (x === undefined || y === undefined || compareQuantities(x, y) <= 0) return;
-      const why = words.replace('%1', String(x)).replace('%2', String(y));
-      causes.push(invalidValue(`${at}.${at2}[${name}]`, String(shown[name]), why));
-    };
-    order(least, most, 'min', least, 'min value %1 is greater than max value %2');
-    const request = 'min value %1 is greater than default request value %2';
-    order(least, asked, 'defaultRequest', asked, request);
-    order(
-      asked,
-      most,
-      'defaultRequest',
-      asked,
-      'default request value %1 is greater than max value %2',
-    );
-    order(
-      asked,
-      usual,
-      'defaultRequest',
-      asked,
-      'default request value %1 is greater than default limit value %2',
-    );
-    order(least, usual, 'default', least, 'min value %1 is greater than default value %2');
-    order(usual, most, 'default', most, 'default value %1 is greater than max value %2');
-  }
-  return causes;
-}
-
-const validateLimitRange: Rule = (object) => {
-  const types = new Set<unknown>();
-  return list(record(object['spec'])['limits']).flatMap((limit, index) => {
-    const at = `spec.limits[${index}]`;
-    const isTwice = types.has(limit['type']);
-    types.add(limit['type']);
-    if (isTwice) return [duplicate(`${at}.type`, limit['type'])];
-    return validateLimit(limit, at);
-  });
-};
-
 // ---- storage ----
 
 const validateStorageClass: Rule = (object) => {
@@ -422,7 +267,7 @@ const validateStorageClass: Rule = (object) => {
     ...(provisioner
       ? qualified('provisioner', String(provisioner).toLowerCase())
       : [requiredValue('provisioner')]),
-    ...oneOf('reclaimPolicy', reclaimPolicy, ['Delete', 'Retain']),
+    ...oneOf('reclaimPolicy', reclaimPolicy || undefined, ['Delete', 'Retain']),
     ...oneOf('volumeBindingMode', volumeBindingMode, ['Immediate', 'WaitForFirstConsumer']),
     ...topologies(object['allowedTopologies'], 'allowedTopologies'),
   ];
@@ -490,9 +335,31 @@ const validateBudget: Rule = (object) => {
   ];
 };
 
+function twiceTolerated(tolerations: unknown, at: string): StatusCause[] {
+  const seen = new Set<string>();
+  return list(tolerations).flatMap((one, index) => {
+    const { key = '', operator = '', value = '', effect = '', tolerationSeconds = null } = one;
+    const shown = {
+      Key: key,
+      Operator: operator,
+      Value: value,
+      Effect: effect,
+      TolerationSeconds: tolerationSeconds,
+    };
+    const text = JSON.stringify(shown);
+    const isTwice = seen.has(text);
+    seen.add(text);
+    return isTwice ? [duplicate(`${at}[${index}]`, shown)] : [];
+  });
+}
+
+/** As the declarations of the API count. */
+const inBytes = (causes: readonly StatusCause[]): StatusCause[] =>
+  causes.map((one) => ({ ...one, message: one.message.replace(/characters$/, 'bytes') }));
+
 const validateRuntimeClass: Rule = (object) => {
   const { handler, overhead, scheduling } = object as Json;
-  const causes = handler ? named('handler', handler, 'label') : [requiredValue('handler')];
+  const causes = handler ? inBytes(named('handler', handler, 'label')) : [requiredValue('handler')];
   for (const [name, value] of Object.entries(record(record(overhead)['podFixed']))) {
     causes.push(...quantityNotNegative(`overhead.limits[${name}]`, value));
   }
@@ -502,6 +369,7 @@ const validateRuntimeClass: Rule = (object) => {
     ...causes,
     ...validateLabels(labels, 'scheduling.nodeSelector'),
     ...validateTolerations(tolerations, 'scheduling.tolerations'),
+    ...twiceTolerated(tolerations, 'scheduling.tolerations'),
   ];
 };
 
@@ -520,10 +388,14 @@ const validatePriorityClass: Rule = (object, old) => {
     const why = `maximum allowed value of a user defined priority is ${PRIORITY_MAX}`;
     causes.push(forbidden('value', why));
   }
+  const { preemptionPolicy: policy } = object as Json;
+  if (policy === '' && old === undefined) {
+    return [...causes, requiredValue('preemptionPolicy')];
+  }
   const policies = ['PreemptLowerPriority', 'Never'];
   // That it may not change is all that is said of it later.
   if (old !== undefined) return causes;
-  return [...causes, ...oneOf('preemptionPolicy', object['preemptionPolicy'], policies)];
+  return [...causes, ...oneOf('preemptionPolicy', policy, policies)];
 };
 
 const validateLease: Rule = (object) => {

@@ -259,7 +259,10 @@ export function validateVolumeUpdate(object: KubeObject, old: KubeObject): Statu
   if (!same(volumeMode, before['volumeMode'] ?? null)) {
     causes.push(invalidValue('volumeMode', volumeMode, 'field is immutable'));
   }
-  if (before['nodeAffinity'] !== undefined && !same(nodeAffinity, before['nodeAffinity'])) {
+  if (
+    before['nodeAffinity'] !== undefined &&
+    !same(masked(nodeAffinity, before['nodeAffinity']), before['nodeAffinity'])
+  ) {
     const why = 'field is immutable, except for updating from beta label to GA';
     causes.push(invalidValue('nodeAffinity', affinityShown(nodeAffinity), why));
   }
@@ -268,6 +271,33 @@ export function validateVolumeUpdate(object: KubeObject, old: KubeObject): Statu
     causes.push(forbidden(`spec.${name}`, 'update from non-nil value to nil is forbidden'));
   }
   return causes;
+}
+
+const betaKeys: Readonly<Record<string, string>> = {
+  'beta.kubernetes.io/arch': 'kubernetes.io/arch',
+  'beta.kubernetes.io/os': 'kubernetes.io/os',
+  'beta.kubernetes.io/instance-type': 'node.kubernetes.io/instance-type',
+  'failure-domain.beta.kubernetes.io/region': 'topology.kubernetes.io/region',
+  'failure-domain.beta.kubernetes.io/zone': 'topology.kubernetes.io/zone',
+};
+
+/** With the old keys where a requirement has the new one of them, or (as upstream has it) none. */
+function masked(affinity: unknown, old: unknown): unknown {
+  if (Array.isArray(affinity)) {
+    const before = list(old);
+    return affinity.map((one: unknown, index) => masked(one, before[index]));
+  }
+  if (!isObject(affinity)) return affinity;
+  const before = record(old);
+  const entries = Object.entries(affinity).map(([name, value]) => [
+    name,
+    masked(value, before[name]),
+  ]);
+  const copy = Object.fromEntries(entries) as Json;
+  const [key, had] = [affinity['key'] ?? '', before['key']];
+  const isRequirement = before['operator'] !== undefined && had !== undefined;
+  if (isRequirement && key === (betaKeys[String(had)] ?? '')) copy['key'] = had;
+  return copy;
 }
 
 /** As Go writes the values of its own types. */

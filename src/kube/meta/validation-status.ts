@@ -3,6 +3,7 @@
 import { isIP } from 'node:net';
 import {
   conditions,
+  inRange,
   ipAddress,
   list,
   named,
@@ -192,11 +193,22 @@ const typeWarnings: Rule = (status) =>
     return ['fieldRef', 'warning'].flatMap((name) => needed(`${field}.${name}`, one[name]));
   });
 
-const migrationStatus: Rule = ({ resourceVersion }) => {
-  if (!resourceVersion || /^[1-9]\d*$/.test(String(resourceVersion))) return [];
-  const why = `resource version is not well formed: ${String(resourceVersion)}`;
-  return [invalidValue(at('resourceVersion'), resourceVersion, why)];
+const migrationStatus: Rule = ({ resourceVersion = '' }, _object, old) => {
+  const field = at('resourceVersion');
+  const had = record(old['status'])['resourceVersion'];
+  const causes: StatusCause[] = [];
+  if (resourceVersion !== '' && !/^[1-9]\d*$/.test(String(resourceVersion))) {
+    const why = `resource version is not well formed: ${String(resourceVersion)}`;
+    causes.push(invalidValue(field, resourceVersion, why));
+  }
+  if (!had || had === resourceVersion) return causes;
+  return [...causes, invalidValue(field, resourceVersion, 'field is immutable')];
 };
+
+const attachmentStatus: Rule = (status) =>
+  ['attachError', 'detachError'].flatMap((name) =>
+    inRange(at(`${name}.errorCode`), record(status[name])['errorCode'], 0, 2 ** 31 - 1),
+  );
 
 const resizeStates = [
   'ControllerResizeInProgress',
@@ -275,6 +287,7 @@ const rules: Readonly<Record<string, Rule>> = {
   'resource.k8s.io/DeviceTaintRule': metaConditions,
   'resource.k8s.io/ResourceClaim': validateClaimStatus,
   'storagemigration.k8s.io/StorageVersionMigration': all(metaConditions, migrationStatus),
+  'storage.k8s.io/VolumeAttachment': attachmentStatus,
   'admissionregistration.k8s.io/ValidatingAdmissionPolicy': all(typeWarnings, metaConditions),
   '/PersistentVolumeClaim': claimStatus,
   '/Node': nodeStatus,

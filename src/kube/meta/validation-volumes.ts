@@ -93,9 +93,14 @@ function downwardItems(source: Json, field: string, where: string): StatusCause[
       const isKnown =
         [...fieldPaths, 'metadata.uid'].includes(path) ||
         /^metadata\.(?:labels|annotations)\['.+'\]$/.test(path);
-      if (path === '') causes.push(requiredValue(`${field}.fieldRef.fieldPath`));
-      else if (!isKnown) {
-        const why = `error converting fieldPath: field label not supported: ${path}`;
+      const version = ref['apiVersion'] ?? 'v1';
+      if (version === '') causes.push(requiredValue(`${field}.fieldRef.apiVersion`));
+      else if (path === '') causes.push(requiredValue(`${field}.fieldRef.fieldPath`));
+      else if (!isKnown || version !== 'v1') {
+        const why =
+          version === 'v1'
+            ? `error converting fieldPath: field label not supported: ${path}`
+            : `error converting fieldPath: unsupported pod version: ${String(version)}`;
         causes.push(invalidValue(`${field}.fieldRef.fieldPath`, path, why));
       }
     } else if (isObject(item['resourceFieldRef'])) {

@@ -26,6 +26,7 @@ import { labelSelectorFromObject, matchesLabels } from './selectors.ts';
 import { validateAutoscaler } from './validation-autoscalers.ts';
 import type { StatusCause } from './status.ts';
 import { validateClaimSpec } from './validation-claims.ts';
+import { scheduleProblem } from './cron-schedule.ts';
 import { jobPolicies } from './validation-job-policies.ts';
 import { validatePodSpec } from './validation-pods.ts';
 
@@ -38,7 +39,7 @@ function templateLabels(template: unknown): Labels {
   return record(record(template)['metadata'])['labels'] as Labels;
 }
 
-function validateTemplate(template: unknown, field: string): StatusCause[] {
+export function validateTemplate(template: unknown, field: string): StatusCause[] {
   const { metadata, spec } = record(template);
   const meta = record(metadata);
   return [
@@ -119,7 +120,11 @@ const rollingShown = (strategy: Json): Json => ({
   RollingUpdate: rollingParts(strategy['rollingUpdate']),
 });
 
-const isNone = (value: unknown): boolean => value === 0 || value === '0%';
+/** What is neither a number nor a percentage counts as none. */
+const isNone = (value: unknown): boolean =>
+  typeof value === 'number'
+    ? value === 0
+    : !/^[0-9]+%$/.test(String(value)) || Number.parseInt(String(value), 10) === 0;
 
 function validateStrategy(strategy: Json): StatusCause[] {
   const at = 'spec.strategy.rollingUpdate';
@@ -281,7 +286,10 @@ const validateStatefulSet: Rule = (object, old) => {
 const validateReplicationController: Rule = (object) => {
   const spec = record(object['spec']);
   const selector = spec['selector'] as Labels;
-  const causes = notNegative('spec.replicas', spec['replicas']);
+  const causes = [
+    ...notNegative('spec.replicas', spec['replicas']),
+    ...notNegative('spec.minReadySeconds', spec['minReadySeconds']),
+  ];
   if (Object.keys(record(selector)).length === 0) causes.push(requiredValue('spec.selector'));
   if (!isObject(spec['template'])) return [...causes, requiredValue('spec.template')];
   const labels = templateLabels(spec['template']);
@@ -364,7 +372,6 @@ function podNames({ metadata, spec }: KubeObject): StatusCause[] {
 }
 
 const CRON_NAME_LENGTH_MAX = 52;
-const CRON_FIELDS = 5;
 
 function validateSchedule(schedule: string): StatusCause[] {
   const field = 'spec.schedule';
@@ -373,16 +380,8 @@ function validateSchedule(schedule: string): StatusCause[] {
     const why = 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead';
     return [invalidValue(field, schedule, why)];
   }
-  if (schedule.startsWith('@')) {
-    const isKnown =
-      /^@(?:yearly|annually|monthly|weekly|daily|midnight|hourly|every (?:\d+(?:h|m|s|ms))+)$/;
-    const why = `unrecognized descriptor: ${schedule}`;
-    return isKnown.test(schedule) ? [] : [invalidValue(field, schedule, why)];
-  }
-  const parts = schedule.trim().split(/\s+/);
-  if (parts.length === CRON_FIELDS) return [];
-  const why = `expected exactly 5 fields, found ${parts.length}: [${parts.join(' ')}]`;
-  return [invalidValue(field, schedule, why)];
+  const why = scheduleProblem(schedule);
+  return why === undefined ? [] : [invalidValue(field, schedule, why)];
 }
 
 function isTimeZone(name: string): boolean {

@@ -26,12 +26,8 @@ import { validateSlice, validateSliceUpdate } from './validation-device-slices.t
 import { definitionRules } from './validation-definitions.ts';
 import { validateJobUpdate } from './validation-job-changes.ts';
 import { networkRules } from './validation-network.ts';
-import {
-  objectRules,
-  validateFinalizers,
-  validateNodeUpdate,
-  validateQuotaUpdate,
-} from './validation-objects.ts';
+import { objectRules, validateFinalizers, validateNodeUpdate } from './validation-objects.ts';
+import { validateQuotaUpdate } from './validation-quotas.ts';
 import { validateVolumeUpdate } from './validation-persistent-volumes.ts';
 import { validatePodSpec, validatePodUpdate } from './validation-pods.ts';
 import { validateStatus } from './validation-status.ts';
@@ -71,12 +67,16 @@ function validateOwners(owners: unknown): StatusCause[] {
   return causes;
 }
 
+/** Kinds whose names are judged by the declarations of the API, which count bytes. */
+const declaredNames = new Set(['/ReplicationController', 'resource.k8s.io/DeviceClass']);
+
 /** Bundles of a signer are named after it, colons and all; what follows is a name. */
 function withoutSigner(info: ResourceInfo, { metadata, spec }: KubeObject): KubeObject['metadata'] {
   const signer = record(spec)['signerName'];
   if (keyOf(info) !== 'certificates.k8s.io/ClusterTrustBundle' || !signer) return metadata;
   const prefix = `${String(signer).replaceAll('/', ':')}:`;
   const { name = '' } = metadata;
+  if (name === '') return metadata;
   // One that is not is refused as such (validation-certificates.ts).
   return { ...metadata, name: name.startsWith(prefix) ? name.slice(prefix.length) : 'signed' };
 }
@@ -105,8 +105,9 @@ function validateMetadata(info: ResourceInfo, object: KubeObject): StatusCause[]
       isUnsignedBundle(info, object) && name.includes(':')
         ? 'ClusterTrustBundle without signer name must not have ":" in its name'
         : nameProblem(rule, name);
+    const inBytes = declaredNames.has(keyOf(info)) ? wrong?.replace(/characters$/, 'bytes') : wrong;
     // The whole name is shown, though it is the rest that is wrong.
-    if (wrong !== undefined) causes.push(invalidValue('metadata.name', metadata.name, wrong));
+    if (inBytes !== undefined) causes.push(invalidValue('metadata.name', metadata.name, inBytes));
   }
   return [
     ...causes,
@@ -269,6 +270,10 @@ const validateClaimUpdate: UpdateRule = (object, old) => {
     causes.push(forbidden('spec', why));
   }
   const has = record(record(old['status'])['capacity'])['storage'] ?? '0';
+  const { volumeMode = null } = spec;
+  if (volumeMode !== (before['volumeMode'] ?? null)) {
+    causes.push(invalidValue('volumeMode', volumeMode, 'field is immutable'));
+  }
   const isLess = compareQuantities(sizeOf(spec) ?? '0', sizeOf(before) ?? '0') < 0;
   if (isLess && compareQuantities(sizeOf(spec) ?? '0', has) <= 0) {
     const field = 'spec.resources.requests.storage';
@@ -359,5 +364,5 @@ function immutableShown(path: string, value: unknown): unknown {
 
 function roleRefShown(ref: unknown): unknown {
   if (!isObject(ref)) return ref;
-  return { APIGroup: ref['apiGroup'], Kind: ref['kind'], Name: ref['name'] };
+  return { APIGroup: ref['apiGroup'] ?? '', Kind: ref['kind'] ?? '', Name: ref['name'] ?? '' };
 }

@@ -30,7 +30,9 @@ function planOf(schema: Schema): Plan {
   return plan;
 }
 
-const isWrittenText = ({ type, zero }: Schema): boolean => type === 'string' && zero !== undefined;
+/** Pointers to structs as well, which are null. */
+const isWrittenText = ({ type, zero }: Schema): boolean =>
+  (type === 'string' && zero !== undefined) || (type === 'object' && zero === null);
 
 const isWrittenList = ({ type, zero }: Schema): boolean =>
   (type === 'array' || type === 'map') && zero === null;

@@ -69,6 +69,22 @@ const otherPointers: Readonly<Record<string, readonly string[]>> = {
   'io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.ServiceReference': ['port'],
 };
 
+const DEVICES = 'io.k8s.api.resource.v1';
+const QUALIFIED = 'v1.QualifiedName';
+
+/** Maps whose keys have a name of their own in Go, and lists that have one as a whole. */
+const goNames: Readonly<Record<string, Readonly<Record<string, Partial<Schema>>>>> = {
+  'io.k8s.api.core.v1.PersistentVolumeClaimStatus': {
+    allocatedResourceStatuses: { goKey: 'v1.ResourceName' },
+  },
+  [`${DEVICES}.Device`]: { attributes: { goKey: QUALIFIED }, capacity: { goKey: QUALIFIED } },
+  [`${DEVICES}.CapacityRequirements`]: { requests: { goKey: QUALIFIED } },
+  [`${DEVICES}.DeviceRequestAllocationResult`]: { consumedCapacity: { goKey: QUALIFIED } },
+  [`${extensions}.JSONSchemaProps`]: {
+    'x-kubernetes-validations': { goType: 'v1.ValidationRules' },
+  },
+};
+
 const named = new Map<string, Schema>();
 
 /** The schema of a named type; its properties are made when they are first looked at. */
@@ -87,7 +103,11 @@ export function typeSchema(name: string): Schema {
       const pointers = otherPointers[name];
       const facts = pointers === undefined ? type : { ...type, x: pointers };
       properties ??= Object.fromEntries(
-        Object.entries(type.p).map(([key, node]) => [key, propertySchema(facts, key, node)]),
+        Object.entries(type.p).map(([key, node]) => {
+          const field = propertySchema(facts, key, node);
+          const own = goNames[name]?.[key];
+          return [key, own === undefined ? field : withFacts(field, own)];
+        }),
       );
       return properties;
     },
@@ -130,7 +150,12 @@ function propertySchema(type: TableType, key: string, node: unknown): Schema {
 /** Of what a field is made of, in a list or a map or by itself. */
 function withGoType(schema: Schema, goType: string): Schema {
   if (schema.type === 'array') return { ...schema, items: withGoType(schema.items ?? any, goType) };
-  if (schema.type === 'map') return { ...schema, values: withGoType(schema.values ?? any, goType) };
+  if (schema.type === 'map') {
+    // A list in a map has the name itself.
+    const { values = any } = schema;
+    const named = values.type === 'array' ? { ...values, goType } : withGoType(values, goType);
+    return { ...schema, values: named };
+  }
   return { ...schema, goType };
 }
 

@@ -41,38 +41,16 @@ const patchesNotYet: readonly KnownDifference[] = [
     path: /^body\.metadata\.managedFields\./,
     reason: 'who made a map owns it still upstream when all that was in it is gone',
   })),
-  {
-    scene: 'ReplicationController',
-    step: /spec\.template\.metadata\.labels\.app$/,
-    path: /^body\.details\.causes\./,
-    reason: 'an empty map in a message is shown as none',
-  },
-  ...[
-    'HorizontalPodAutoscaler of v1',
-    'PersistentVolume',
-    'StorageVersionMigration',
-    'Namespace',
-  ].map((scene) => ({
+  ...['HorizontalPodAutoscaler of v1', 'Namespace'].map((scene) => ({
     scene,
     step: /^merge the status away$/,
     reason: 'what a status without anything in it becomes',
   })),
   {
-    scene: 'Service of a load balancer',
-    step: /^(?:test and replace|merge another(?: strategically)?) spec\.ports\[0\]\.nodePort$/,
-    reason: 'the port that upstream gave to the health check was another one',
-  },
-  {
     scene: 'ServiceAccount',
     step: /^(?:remove|merge without) secrets\[0\]\.name$/,
     path: /^body\.metadata\.managedFields\./,
     reason: 'an element without its key belongs to nobody upstream',
-  },
-  {
-    scene: 'CertificateSigningRequest',
-    step: /^(?:test and replace|merge another(?: strategically)?) spec\.request$/,
-    path: /^body\.details\.causes\./,
-    reason: 'where the text of bytes breaks off is told only for its end',
   },
 ];
 
@@ -141,11 +119,5 @@ export const knownDifferences: readonly KnownDifference[] = [
     step: /^create by null$/,
     path: /^body\.details\.causes$/,
     reason: 'events of the old kind may be without a name upstream; here every object has one',
-  },
-  {
-    scene: 'reviews',
-    step: /^access by selectors$/,
-    path: /^body\.(?:status\.evaluationError|spec\.resourceAttributes\.labelSelector\.)/,
-    reason: 'reviews are answered as they came, and nothing is told of selectors that are none',
   },
 ];

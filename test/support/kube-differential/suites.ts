@@ -2,6 +2,7 @@
 // a server of its own, and its answers are kept in test/vectors/kube-NAME.json.
 import { accessSteps } from '#test/support/access-steps.ts';
 import { startAccessWorld } from '#test/support/access-world.ts';
+import { bodySteps } from '#test/support/body-steps.ts';
 import { certificateSteps } from '#test/support/certificate-steps.ts';
 import {
   configuredPluginSteps,
@@ -67,6 +68,7 @@ export const suites: Readonly<Record<string, Suite>> = {
   scenes: plain((target) => playScenes(senderTo(target))),
   patches: plain((target) => playPatchScenes(senderTo(target))),
   'steps-access': stepped('access', accessSteps),
+  'steps-bodies': stepped('bodies', bodySteps),
   'steps-certificates': stepped('certificates', certificateSteps),
   'steps-crd': stepped('crd', crdSteps),
   'steps-definition': stepped('definition', definitionSteps),

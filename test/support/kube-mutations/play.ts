@@ -32,6 +32,17 @@ function hungUp(error: unknown): RawAnswer {
   return { status: 500, headers: {}, bytes: Buffer.from('{"message":"hung up"}') };
 }
 
+/** Rules come in the order of a hash table. */
+function inOrder(body: Json): Json {
+  const status = body['status'] as Json | undefined;
+  for (const name of ['resourceRules', 'nonResourceRules']) {
+    const rules = status?.[name];
+    if (!Array.isArray(rules)) continue;
+    rules.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+  }
+  return body;
+}
+
 class Player {
   readonly #send: SendRaw;
   readonly found: Answers = new Map();
@@ -45,7 +56,7 @@ class Player {
     const headers = { 'content-type': 'application/json' };
     const text = body === undefined ? undefined : JSON.stringify(body);
     const answer = await this.#send({ method, path, headers, body: text }).catch(hungUp);
-    return { status: answer.status, body: JSON.parse(answer.bytes.toString()) as Json };
+    return { status: answer.status, body: inOrder(JSON.parse(answer.bytes.toString()) as Json) };
   }
 
   /** Sends `base` as it is, and then with each of its fields changed. */

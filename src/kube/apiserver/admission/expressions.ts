@@ -80,6 +80,8 @@ export class Expressions {
         expression,
       );
       this.#variables.push({ name, compiled });
+      // Nobody can read what is not there.
+      if (expression.trim() === '') continue;
       const type = 'program' in compiled ? compiled.program.type : 'dyn';
       fields[name] = type === 'list' || type === 'map' || !/^[\w<>, ]+$/.test(type) ? 'dyn' : type;
     }

@@ -1,7 +1,7 @@
 // What pods get when they are made, beside their defaults: a service account with its token, tolerations,
 // a priority, what their runtime class brings, and the topology of their node.
 import type { KubeObject } from '#kube/meta/object.ts';
-import { generateName } from '#kube/meta/names.ts';
+import { generateName, nameProblem } from '#kube/meta/names.ts';
 import {
   forbiddenBy,
   isOf,
@@ -80,6 +80,12 @@ export const serviceAccount: AdmissionPlugin = {
     const name = String(spec['serviceAccountName'] || 'default');
     spec['serviceAccountName'] = name;
     spec['serviceAccount'] = name;
+    const wrong = nameProblem('path-segment', name);
+    if (wrong !== undefined) {
+      const odd = `invalid resource name ${JSON.stringify(name)}: [${wrong}]`;
+      const why = `error looking up service account ${request.namespace}/${name}: ${odd}`;
+      throw forbiddenBy(request, why);
+    }
     const account = await services.lookup.get('', 'serviceaccounts', request.namespace, name);
     if (account === undefined) {
       const why = `error looking up service account ${request.namespace}/${name}: serviceaccount "${name}" not found`;
@@ -185,16 +191,18 @@ export const priority: AdmissionPlugin = {
 /** A runtime class must be there; it brings its overhead and where it can run. */
 export const runtimeClass: AdmissionPlugin = {
   name: 'RuntimeClass',
+  validate(request) {
+    const { runtimeClassName, overhead } = (request.object?.['spec'] ?? {}) as Json;
+    if (!isPodCreation(request) || runtimeClassName || overhead === undefined) return;
+    const why = 'Pod Overhead set without corresponding RuntimeClass defined Overhead';
+    throw forbiddenBy(request, `pod rejected: ${why}`);
+  },
   async mutate(request, { lookup }) {
     const { object } = request;
     if (!isPodCreation(request) || object === undefined) return;
     const spec = object['spec'] as Json;
     const name = spec['runtimeClassName'];
-    if (typeof name !== 'string' || name === '') {
-      if (spec['overhead'] === undefined) return;
-      const why = 'Pod Overhead set without corresponding RuntimeClass defined Overhead';
-      throw forbiddenBy(request, `pod rejected: ${why}`);
-    }
+    if (typeof name !== 'string' || name === '') return;
     const found = await lookup.get('node.k8s.io', 'runtimeclasses', undefined, name);
     if (found === undefined) {
       throw forbiddenBy(request, `pod rejected: RuntimeClass "${name}" not found`);

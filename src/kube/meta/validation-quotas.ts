@@ -1,0 +1,179 @@
+// Validates quotas of namespaces and limits of what is in them, as kube-apiserver v1.37 does.
+import { list, qualified, quantityNotNegative, record, type Json } from './field-rules.ts';
+import { duplicate, forbidden, invalidValue, requiredValue } from './names.ts';
+import { same } from '#base/same.ts';
+import type { KubeObject } from './object.ts';
+import { canonicalQuantity, compareQuantities, isWholeQuantity } from './quantity.ts';
+import { numberOf } from './quantity-number.ts';
+import type { StatusCause } from './status.ts';
+
+type Rule = (object: KubeObject) => StatusCause[];
+
+const quotaNames = new Set([
+  'cpu',
+  'memory',
+  'ephemeral-storage',
+  'storage',
+  'pods',
+  'services',
+  'replicationcontrollers',
+  'resourcequotas',
+  'secrets',
+  'configmaps',
+  'persistentvolumeclaims',
+  'requests.cpu',
+  'requests.memory',
+  'requests.storage',
+  'requests.ephemeral-storage',
+  'limits.cpu',
+  'limits.memory',
+  'limits.ephemeral-storage',
+  'services.loadbalancers',
+  'services.nodeports',
+]);
+const countedNames = new Set([...quotaNames].filter((name) => !/cpu|memory|storage$/.test(name)));
+const scopes = new Set([
+  'Terminating',
+  'NotTerminating',
+  'BestEffort',
+  'NotBestEffort',
+  'PriorityClass',
+  'CrossNamespacePodAffinity',
+  'VolumeAttributesClass',
+]);
+
+export const validateQuota: Rule = (object) => {
+  const spec = record(object['spec']);
+  const causes: StatusCause[] = [];
+  for (const [name, value] of Object.entries(record(spec['hard']))) {
+    const at = `spec.hard[${name}]`;
+    const wrong = qualified(at, name);
+    causes.push(...wrong);
+    if (!name.includes('/') && !quotaNames.has(name) && !/hugepages-/.test(name)) {
+      if (wrong.length === 0) {
+        const why = 'must be a standard resource type or fully qualified';
+        causes.push(invalidValue(at, name, why));
+      }
+      causes.push(invalidValue(at, name, 'must be a standard resource for quota'));
+    }
+    causes.push(...quantityNotNegative(at, value));
+    if (countedNames.has(name) && !isWholeQuantity(value)) {
+      causes.push(invalidValue(at, canonicalQuantity(String(value)), 'must be an integer'));
+    }
+  }
+  const given = list(spec['scopes']).map(String);
+  if (given.some((one) => !scopes.has(one))) {
+    causes.push(invalidValue('spec.scopes', given, 'unsupported scope'));
+  }
+  const at = 'spec.scopeSelector.matchExpressions';
+  for (const one of list(record(spec['scopeSelector'])['matchExpressions'])) {
+    const { scopeName = '', operator = '' } = one;
+    if (!scopes.has(String(scopeName))) {
+      causes.push(invalidValue(`${at}.scopeName`, scopeName, 'unsupported scope'));
+    }
+    const isCounted = operator === 'In' || operator === 'NotIn';
+    if (isCounted && list(one['values']).length === 0) {
+      const why =
+        "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector";
+      causes.push(requiredValue(`${at}.values`, why));
+    } else if (!isCounted && operator !== 'Exists' && operator !== 'DoesNotExist') {
+      causes.push(invalidValue(`${at}.operator`, operator, 'not a valid selector operator'));
+    }
+  }
+  return causes;
+};
+
+/** What a quota is about stays what it is. */
+export function validateQuotaUpdate(object: KubeObject, old: KubeObject): StatusCause[] {
+  const [next, before] = [record(object['spec'])['scopes'], record(old['spec'])['scopes']];
+  if (same(list(next).toSorted(), list(before).toSorted())) return [];
+  return [invalidValue('spec.scopes', next ?? null, 'field is immutable')];
+}
+
+const limitTypes = new Set(['Pod', 'Container', 'PersistentVolumeClaim']);
+
+function limitType(field: string, type: string): StatusCause[] {
+  const wrong = qualified(field, type);
+  if (wrong.length > 0 || type.includes('/') || limitTypes.has(type)) return wrong;
+  return [invalidValue(field, type, 'must be a standard limit type or fully qualified')];
+}
+
+/** How much more than the least the most may be. */
+function ratioCauses(limit: Json, name: string, at: string): StatusCause[] {
+  const amountOf = (field: string): unknown => record(limit[field])[name];
+  const [ratio, least, most] = ['maxLimitRequestRatio', 'min', 'max'].map(amountOf);
+  if (ratio === undefined) return [];
+  const field = `${at}.maxLimitRequestRatio[${name}]`;
+  const shown = canonicalQuantity(String(ratio)) ?? '';
+  const causes: StatusCause[] = [];
+  if (compareQuantities(ratio, '1') < 0) {
+    causes.push(invalidValue(field, shown, `ratio ${shown} is less than 1`));
+  }
+  if (least === undefined || most === undefined) return causes;
+  const widest = numberOf(String(most)) / numberOf(String(least));
+  if (numberOf(String(ratio)) <= widest) return causes;
+  const limitText = Number.isFinite(widest) ? widest.toFixed(6) : '+Inf';
+  const why = `ratio ${shown} is greater than max/min = ${limitText}`;
+  return [...causes, invalidValue(field, shown, why)];
+}
+
+function validateLimit(limit: Json, at: string): StatusCause[] {
+  const causes: StatusCause[] = [];
+  const { type } = limit;
+  if (type === 'Pod') {
+    for (const field of ['default', 'defaultRequest']) {
+      if (limit[field] === undefined) continue;
+      causes.push(forbidden(`${at}.${field}`, "may not be specified when `type` is 'Pod'"));
+    }
+  }
+  causes.push(...limitType(`${at}.type`, String(type ?? '')));
+  const [least, most] = [record(limit['min']), record(limit['max'])];
+  if (type === 'PersistentVolumeClaim' && !least['storage'] && !most['storage']) {
+    const why = 'either minimum or maximum storage value is required, but neither was provided';
+    causes.push(requiredValue(`${at}.limits`, why));
+  }
+  const [usual, asked] = [record(limit['default']), record(limit['defaultRequest'])];
+  const names = new Set(
+    [least, most, usual, asked, record(limit['maxLimitRequestRatio'])].flatMap(Object.keys),
+  );
+  for (const name of names) {
+    const order = (a: Json, b: Json, at2: string, shown: Json, words: string): void => {
+      const [x, y] = [a[name], b[name]];
+      if (x === undefined || y === undefined || compareQuantities(x, y) <= 0) return;
+      const why = words.replace('%1', String(x)).replace('%2', String(y));
+      causes.push(invalidValue(`${at}.${at2}[${name}]`, String(shown[name]), why));
+    };
+    order(least, most, 'min', least, 'min value %1 is greater than max value %2');
+    const request = 'min value %1 is greater than default request value %2';
+    order(least, asked, 'defaultRequest', asked, request);
+    order(
+      asked,
+      most,
+      'defaultRequest',
+      asked,
+      'default request value %1 is greater than max value %2',
+    );
+    order(
+      asked,
+      usual,
+      'defaultRequest',
+      asked,
+      'default request value %1 is greater than default limit value %2',
+    );
+    order(least, usual, 'default', least, 'min value %1 is greater than default value %2');
+    order(usual, most, 'default', most, 'default value %1 is greater than max value %2');
+    causes.push(...ratioCauses(limit, name, at));
+  }
+  return causes;
+}
+
+export const validateLimitRange: Rule = (object) => {
+  const types = new Set<unknown>();
+  return list(record(object['spec'])['limits']).flatMap((limit, index) => {
+    const at = `spec.limits[${index}]`;
+    const isTwice = types.has(limit['type']);
+    types.add(limit['type']);
+    if (isTwice) return [duplicate(`${at}.type`, limit['type'])];
+    return validateLimit(limit, at);
+  });
+};
