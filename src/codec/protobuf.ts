@@ -85,7 +85,7 @@ export class Schema {
 }
 
 export function protobufFault(message: string, why: string): Fault {
-  return new Fault({ code: 'bad-protobuf', message }, `Cannot parse ${message}: ${why}`);
+  return new Fault({ code: 'bad-protobuf', message, why }, `Cannot parse ${message}: ${why}`);
 }
 
 export function jsonFault(message: string, path: string, why: string): Fault {

@@ -9,7 +9,12 @@ import { ApiError, badRequest, type Status } from '#kube/meta/status.ts';
 import { decodeEnvelope, encodeEnvelope } from '#kube/types/protobuf.ts';
 import type { AuditRecord } from './audit/record.ts';
 import { DEPTH_MAX, isTooDeep, YAML_DEPTH_MAX } from './body-depth.ts';
-import { malformedJson, malformedProtobuf, malformedYaml } from './malformed-body.ts';
+import {
+  MalformedBody,
+  malformedJson,
+  malformedProtobuf,
+  malformedYaml,
+} from './malformed-body.ts';
 import { mediaTypes, negotiate, type Accepted } from './negotiation.ts';
 import { writeAll } from './slow-client.ts';
 import { parseYamlBody } from './yaml-body.ts';
@@ -65,14 +70,22 @@ function readBytes(request: IncomingMessage): Promise<Buffer> {
   });
 }
 
-export async function readBody(request: IncomingMessage): Promise<Body | undefined> {
+/** In lower case and without parameters. */
+function contentTypeOf({ headers }: IncomingMessage): string {
+  const [type = ''] = String(headers['content-type'] || 'application/json').split(';');
+  return type.trim().toLowerCase();
+}
+
+export async function readBody(
+  request: IncomingMessage,
+  { isPatch = false } = {},
+): Promise<Body | undefined> {
   const bytes = await readBytes(request);
+  const contentType = contentTypeOf(request);
+  if (bytes.length === 0 && contentType === mediaTypes.protobuf && request.method === 'PUT')
+    throw new MalformedBody('protobuf', bytes, 'empty data');
   if (bytes.length === 0) return undefined;
-  const contentType =
-    String(request.headers['content-type'] ?? 'application/json')
-      .split(';')[0]
-      ?.trim() ?? '';
-  if (contentType === 'application/vnd.kubernetes.protobuf') {
+  if (contentType === 'application/vnd.kubernetes.protobuf' && !isPatch) {
     try {
       return { value: decodeEnvelope(bytes), contentType, duplicates: [] };
     } catch (error) {
@@ -80,8 +93,8 @@ export async function readBody(request: IncomingMessage): Promise<Body | undefin
     }
   }
   const text = bytes.toString();
-  if (!/^application\/(?:[\w.-]+\+)?(?:json|yaml)$/.test(contentType))
-    throw unknownFormat(contentType);
+  const readable = isPatch ? PATCHES : OBJECTS;
+  if (!readable.test(contentType)) throw unknownFormat(contentType);
   const isYaml = /yaml/.test(contentType);
   if (isTooDeep(text, isYaml)) {
     const most = isYaml ? YAML_DEPTH_MAX : DEPTH_MAX;
@@ -113,6 +126,9 @@ function wellFormed(value: unknown): unknown {
     Object.entries(value).map(([key, one]) => [key.toWellFormed(), wellFormed(one)]),
   );
 }
+
+const OBJECTS = /^application\/(?:json|yaml)$/;
+const PATCHES = /^application\/(?:[\w.-]+\+)?(?:json|yaml)$/;
 
 /** A body of a form that nobody reads; what it was to be is for the caller to say. */
 export class UnknownFormat extends ApiError {}

@@ -9,6 +9,8 @@ export interface DeleteOptions {
   readonly gracePeriodSeconds?: number | undefined;
   readonly propagationPolicy?: string | undefined;
   readonly orphanDependents?: boolean | undefined;
+  /** For objects that cannot be read; others are not deleted so. */
+  readonly ignoreStoreReadErrorWithClusterBreakingPotential?: boolean | undefined;
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string } | undefined;
 }
 

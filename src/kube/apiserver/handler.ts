@@ -53,6 +53,7 @@ import { checkEscalation, type EscalationServices } from './authz/escalation.ts'
 import { RbacAuthorizer, rulesFor, type AccessRequest } from './rbac.ts';
 import { Reads } from './reads.ts';
 import { parseRequest, type RequestInfo } from './request-info.ts';
+import { checkTimeout } from './request-options.ts';
 import { writeOptions } from './request-options.ts';
 import { Resources, type WriteContext } from './resources.ts';
 import { RoleCache } from './role-cache.ts';
@@ -477,6 +478,7 @@ export class Handler {
     if (resource === undefined) return this.#notServed(exchange, info);
     if (exchange.request.method === 'HEAD') throw methodNotAllowed();
     checkRoute(info, resource);
+    if (info.verb !== 'watch' && !isProxied(info)) checkTimeout(info.query);
     const isWarned = resource.deprecation !== undefined;
     if (!isProxied(info))
       exchange.accepted = negotiateOrRefuse(exchange.request, offeredFor(resource, info.verb));

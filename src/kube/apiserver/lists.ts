@@ -44,16 +44,22 @@ function wordsOf(info: ResourceInfo): (path: string) => string {
 }
 
 export function selectionOf({ info, name, query }: ListRequest): Selection {
+  const labels = parseLabelSelector(query.get('labelSelector') ?? '');
   const words = wordsOf(info);
   const text = query.get('fieldSelector') ?? '';
-  const fields = parseFieldSelector(text, info.selectableFields, words);
+  const { selectableFields, namespaced, resource } = info;
+  // Kinds of no namespace that say themselves what they are selected by do not say it.
+  const isPlaced = namespaced && resource !== 'podcertificaterequests';
+  const isOwn = selectableFields.length > 0 && info.customResourceDefinition === undefined;
+  const fields = parseFieldSelector(text, selectableFields, words, isPlaced || !isOwn);
   if (name !== undefined) fields.push({ path: 'metadata.name', value: name, isEqual: true });
-  return { labels: parseLabelSelector(query.get('labelSelector') ?? ''), fields };
+  return { labels, fields };
 }
 
 // ---- options ----
 
 const TOKEN_VERSION = 'meta.k8s.io/v1';
+const GO_TOKEN = 'storage.continueToken';
 /** In a token: go on at whatever is newest. */
 const NEWEST = -1;
 
@@ -79,6 +85,13 @@ function decodeToken(text: string, prefix: string): Token {
   const fault = goJsonFault(json);
   if (fault !== undefined) throw badRequest(`${wrong}: ${fault}`);
   const token = JSON.parse(json) as { v?: unknown; rv?: unknown; start?: unknown } | null;
+  const type = Array.isArray(token) ? 'array' : typeof token === 'boolean' ? 'bool' : typeof token;
+  if (type !== 'object')
+    throw badRequest(`${wrong}: json: cannot unmarshal ${type} into Go value of type ${GO_TOKEN}`);
+  if (typeof token?.rv === 'string') {
+    const field = 'Go struct field continueToken.rv of type int64';
+    throw badRequest(`${wrong}: json: cannot unmarshal string into ${field}`);
+  }
   if (token?.v !== TOKEN_VERSION) {
     const what = 'server does not recognize this encoded version';
     throw badRequest(`${wrong}: ${what} ${String(token?.v ?? '')}`);
@@ -96,21 +109,37 @@ function decodeToken(text: string, prefix: string): Token {
   return { revision: token.rv as number, start: prefix + key };
 }
 
+const INT64_MAX = 2n ** 63n - 1n;
+const UINT64_MAX = 2n ** 64n - 1n;
+
+/** ApiError 400 in the words of Go's strconv. */
+export function integerOf(text: string): number {
+  const head = `strconv.ParseInt: parsing ${JSON.stringify(text)}`;
+  if (!/^[+-]?\d+$/.test(text)) throw badRequest(`${head}: invalid syntax`);
+  const value = BigInt(text.replace('+', ''));
+  if (value > INT64_MAX || value < -INT64_MAX - 1n) throw badRequest(`${head}: value out of range`);
+  return Number(value);
+}
+
+/** Why a text is no version; undefined when it is one. */
+function versionProblem(text: string): string | undefined {
+  const quoted = JSON.stringify(text);
+  const head = `Invalid value: ${quoted}: strconv.ParseUint: parsing ${quoted}`;
+  if (!/^\d+$/.test(text)) return `${head}: invalid syntax`;
+  return BigInt(text) > UINT64_MAX ? `${head}: value out of range` : undefined;
+}
+
 /** A number out of the query. ApiError 400 in the words of Go's strconv. */
 export function numberOf(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
-  if (text === null || text === '') return undefined;
-  if (!/^[+-]?\d+$/.test(text))
-    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
-  return Number(text);
+  return text === null ? undefined : integerOf(text);
 }
 
 /** Of one object: upstream reads the version after the request has been taken, so that it fails. */
 export function checkGetVersion({ resource }: ResourceInfo, query: URLSearchParams): void {
   const text = query.get('resourceVersion') ?? '';
-  if (text === '' || /^\d+$/.test(text)) return;
-  const quoted = JSON.stringify(text);
-  const why = `Invalid value: ${quoted}: strconv.ParseUint: parsing ${quoted}: invalid syntax`;
+  const why = text === '' ? undefined : versionProblem(text);
+  if (why === undefined) return;
   // Events are not cached, and looked for elsewhere.
   if (resource === 'events') throw badRequest(`invalid resource version: resourceVersion: ${why}`);
   throw new ApiError(500, '', `resourceVersion: ${why}`);
@@ -119,11 +148,8 @@ export function checkGetVersion({ resource }: ResourceInfo, query: URLSearchPara
 export function versionOf(query: URLSearchParams): number | undefined {
   const text = query.get('resourceVersion');
   if (text === null || text === '') return undefined;
-  if (!/^\d+$/.test(text)) {
-    const quoted = JSON.stringify(text);
-    const why = `Invalid value: ${quoted}: strconv.ParseUint: parsing ${quoted}: invalid syntax`;
-    throw badRequest(`invalid resource version: resourceVersion: ${why}`);
-  }
+  const why = versionProblem(text);
+  if (why !== undefined) throw badRequest(`invalid resource version: resourceVersion: ${why}`);
   return Number(text);
 }
 
@@ -164,12 +190,11 @@ function watchCauses(query: URLSearchParams): StatusCause[] {
   const field = 'resourceVersionMatch';
   if (isInitial && match !== 'NotOlderThan')
     causes.push(forbidden(field, `sendInitialEvents requires setting ${field} to NotOlderThan`));
-  if (match === '') return causes;
-  if (!isInitial) {
+  if (match !== '' && !isInitial) {
     const why = `${field} is forbidden for watch unless sendInitialEvents is provided`;
     causes.push(forbidden(field, why));
   }
-  if (match !== 'NotOlderThan') causes.push(unsupported(match, ['NotOlderThan']));
+  if (match !== '' && match !== 'NotOlderThan') causes.push(unsupported(match, ['NotOlderThan']));
   if ((query.get('continue') ?? '') !== '')
     causes.push(forbidden(field, `${field} is forbidden when continue is provided`));
   return causes;
@@ -201,9 +226,14 @@ function planOf({ info, namespace, query }: ListRequest): Plan {
   const continued = query.get('continue') ?? '';
   const token = continued === '' ? undefined : decodeToken(continued, prefix);
   const wanted = versionOf(query);
-  const isExact = query.get('resourceVersionMatch') === 'Exact';
-  const isCached = wanted === 0 && !isExact && token === undefined;
+  if (token !== undefined && (wanted ?? 0) > 0)
+    throw badRequest('specifying resource version is not allowed when using continue');
+  const match = query.get('resourceVersionMatch') ?? '';
   const limit = Math.max(0, numberOf(query, 'limit') ?? 0);
+  // A page of a version is of that version, also where nobody says so.
+  const isOldPage = match === '' && limit > 0 && (wanted ?? 0) > 0 && token === undefined;
+  const isExact = match === 'Exact' || isOldPage;
+  const isCached = wanted === 0 && !isExact && token === undefined;
   const revision = token === undefined ? (isExact ? wanted : undefined) : token.revision;
   return {
     start: token?.start ?? prefix,
@@ -211,7 +241,7 @@ function planOf({ info, namespace, query }: ListRequest): Plan {
     prefix,
     // Version 0 is served whole, as from upstream's watch cache.
     limit: isCached ? 0 : limit,
-    revision: revision === NEWEST ? undefined : revision,
+    revision: revision !== undefined && revision < 0 ? undefined : revision,
     isContinued: token !== undefined,
     isStaleOk: isCached,
   };
@@ -222,10 +252,10 @@ export async function listPage(store: Store, request: ListRequest): Promise<List
   const { info } = request;
   const selection = selectionOf(request);
   const plan = planOf(request);
-  const wanted = versionOf(request.query) ?? 0;
+  const wanted = Math.max(versionOf(request.query) ?? 0, plan.revision ?? 0);
   // Another server before the same store may be ahead of what this one has seen.
   if (wanted > store.revision() && wanted > (await store.current()))
-    throw tooLarge(wanted, store.revision());
+    throw tooLarge(request.query.get('resourceVersion') || wanted, store.revision());
   const { prefix, limit } = plan;
   const isSelective = selection.labels.length + selection.fields.length > 0;
   try {
@@ -246,7 +276,9 @@ export async function listPage(store: Store, request: ListRequest): Promise<List
       ? items.filter((kv) => isSelected(selection, factsOf(info, kv)))
       : items;
     const left = isSelective ? chosen.length - limit : remaining;
-    if (limit === 0 || left <= 0)
+    // Upstream looks no further than the last one of a page: there may be nothing after it.
+    const isMore = isSelective && left === 0 && items.at(-1)?.key !== chosen.at(-1)?.key;
+    if (limit === 0 || left < 0 || (left <= 0 && !isMore))
       return { items: chosen, revision: at, next: undefined, remaining: undefined };
     const page = isSelective ? chosen.slice(0, limit) : chosen;
     const start = `${page.at(-1)?.key ?? ''}\u0000`;
@@ -266,11 +298,11 @@ function listExpired(plan: Plan): ApiError {
   return new ApiError(410, 'Expired', message, undefined, { continue: next });
 }
 
-export function tooLarge(wanted: number, current: number): ApiError {
+export function tooLarge(wanted: number | string, current: number): ApiError {
   return new ApiError(
     504,
     'Timeout',
-    `Too large resource version: ${wanted}, current: ${current}`,
+    `Timeout: Too large resource version: ${wanted}, current: ${current}`,
     {
       causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
       retryAfterSeconds: 1,

@@ -1,6 +1,8 @@
 // Bodies that are nothing that can be read, and what kube-apiserver v1.37 says of them: it depends on what
 // the body was to be (an object, a patch), so that whoever knows that words it.
 import type { YAMLParseError } from 'yaml';
+import { Fault } from '#base/fault.ts';
+import { goQuoted } from '#kube/meta/names.ts';
 import { goJsonFault } from '#kube/meta/go-json-error.ts';
 import { ApiError, badRequest } from '#kube/meta/status.ts';
 
@@ -18,6 +20,14 @@ export class MalformedBody extends ApiError {
     this.bytes = bytes;
     this.why = why;
   }
+
+  /** The object within, where that is at fault: its own kind, or one that nobody knows. */
+  inside: 'its own' | { readonly version: string; readonly kind: string } | undefined;
+
+  ofKind(inside: MalformedBody['inside']): this {
+    this.inside = inside;
+    return this;
+  }
 }
 
 export function malformedJson(text: string): MalformedBody {
@@ -25,9 +35,17 @@ export function malformedJson(text: string): MalformedBody {
   return new MalformedBody('json', Buffer.from(text), why);
 }
 
+/** What is wrong with the envelope is told of the bytes, what is within it of the object. */
 export function malformedProtobuf(bytes: Buffer, error: Error): MalformedBody {
-  const why = /truncated/.test(error.message) ? 'unexpected EOF' : error.message;
-  return new MalformedBody('protobuf', bytes, why);
+  const { message = '', why: found = error.message } = (
+    error instanceof Fault ? error.detail : {}
+  ) as { message?: string; why?: string };
+  const why = /truncated/.test(found) ? 'unexpected EOF' : found;
+  const body = new MalformedBody('protobuf', bytes, why);
+  const space = message.indexOf(' ');
+  const [version, kind] = [message.slice(0, space), message.slice(space + 1)];
+  if (space >= 0) return body.ofKind({ version, kind });
+  return message === 'Unknown' || message === '' ? body : body.ofKind('its own');
 }
 
 /** Faults of the parser by what they begin with, and libyaml's words for the same. */
@@ -62,6 +80,16 @@ function summary(bytes: Buffer): string {
 
 /** For what was to be an object of the kind. */
 export function unrecognized(kind: string, fault: Omit<MalformedBody, 'toStatus'>): ApiError {
+  const { inside } = fault;
+  if (inside === 'its own') {
+    return badRequest(`${kind} in version "v1" cannot be handled as a ${kind}: ${fault.why}`);
+  }
+  if (inside !== undefined) {
+    const found = inside.kind || kind;
+    const own = `${found} in version ${goQuoted(inside.version)} cannot be handled as a ${kind}`;
+    const type = `no kind ${goQuoted(found)} is registered for version ${goQuoted(inside.version)}`;
+    return badRequest(`${own}: ${type} in scheme "pkg/runtime/scheme.go:111"`);
+  }
   const head = `the object provided is unrecognized (must be of type ${kind}): `;
   const what = fault.format === 'json' ? "couldn't get version/kind; json parse error: " : '';
   return badRequest(`${head}${what}${fault.why} (${summary(fault.bytes)})`);

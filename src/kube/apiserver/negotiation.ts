@@ -128,10 +128,9 @@ export function negotiate(request: IncomingMessage, offered: Offered): Accepted 
 
 /** Whether go-restful, which routes what is built in, lets a request through: no types of one kind (`text/*`). */
 export function isRoutable({ headers }: IncomingMessage, types: readonly string[]): boolean {
-  const names = String(headers.accept ?? '')
-    .split(',')
-    .map((part) => part.split(';')[0]?.trim() ?? '');
-  return names.some((name) => name === '' || name === '*/*' || types.includes(name));
+  const header = String(headers.accept ?? '');
+  const names = header.split(',').map((part) => part.split(';')[0]?.trim() ?? '');
+  return header === '' || names.some((name) => name === '*/*' || types.includes(name));
 }
 
 /** What routes say that take none of the types. */

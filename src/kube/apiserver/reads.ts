@@ -2,7 +2,7 @@
 import type { Env } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
-import { notFound } from '#kube/meta/status.ts';
+import { ApiError, badRequest, notFound } from '#kube/meta/status.ts';
 import { encodeList, encodeObject } from '#kube/types/protobuf.ts';
 import type { Store } from '#store/store.ts';
 import { sendBytes, sendPieces, sendValue, type Exchange, type SendOptions } from './bodies.ts';
@@ -13,6 +13,7 @@ import {
   listMetadata,
   listPage,
   listProtobuf,
+  tooLarge,
   type Listed,
 } from './lists.ts';
 import { jsonForm, packedPieces, plainPieces, protobufForm } from './list-pieces.ts';
@@ -21,7 +22,7 @@ import { partialObject } from './metadata-only.ts';
 import { mediaTypes, negotiateOrRefuse, offeredFor, type Accepted } from './negotiation.ts';
 import { jsonBytes, objectFor } from './object-store.ts';
 import { toTable } from './printers/table.ts';
-import type { RequestInfo } from './request-info.ts';
+import { isTrue, type RequestInfo } from './request-info.ts';
 import type { Resources } from './resources.ts';
 import { scaleInfo, scaleOf } from './scale.ts';
 import { watchForm } from './watch-forms.ts';
@@ -48,6 +49,14 @@ export class Reads {
 
   async get(exchange: Exchange, info: RequestInfo, resource: ResourceInfo): Promise<void> {
     checkGetVersion(resource, info.query);
+    const wanted = Number(info.query.get('resourceVersion') ?? '');
+    if (wanted > this.#store.revision() && wanted > (await this.#store.current()))
+      throw tooLarge(wanted, this.#store.revision());
+    const isExport = isTrue(info.query.get('export'));
+    if (isExport) {
+      const why = 'the export parameter, deprecated since v1.14, is no longer supported';
+      throw badRequest(why);
+    }
     if (resource.resource === 'componentstatuses') {
       throw notFound({ group: '', resource: 'componentstatus' }, info.name ?? '');
     }
@@ -70,6 +79,7 @@ export class Reads {
     options: SendOptions = {},
   ): void {
     const { as, version } = acceptedBy(exchange, resource);
+    checkMetadataOnly(resource, as, false);
     const { resourceVersion } = object.metadata;
     const value =
       as === 'Table' && object.kind === resource.kind
@@ -81,9 +91,13 @@ export class Reads {
   }
 
   #tableOptions(info: RequestInfo, metadata: Record<string, unknown>, withColumns: boolean) {
-    const wanted = info.query.get('includeObject');
-    const includeObject: 'None' | 'Metadata' | 'Object' =
-      wanted === 'None' || wanted === 'Object' ? wanted : 'Metadata';
+    const wanted = info.query.get('includeObject') || 'Metadata';
+    if (!isIncluded(wanted)) {
+      const what = `includeObject: Invalid value: ${JSON.stringify(wanted)}`;
+      const why = `${what}: must be 'Metadata', 'Object', 'None', or empty`;
+      throw badRequest(`Unable to convert to Table as requested: ${why}`);
+    }
+    const includeObject = wanted;
     return { now: this.#env.clock.now(), metadata, includeObject, withColumns };
   }
 
@@ -118,6 +132,7 @@ export class Reads {
         ),
       );
     }
+    checkMetadataOnly(resource, as, true);
     if (as !== undefined) return this.#sendMetadataList(exchange, resource, listed, accepted);
     const isPlain = media === 'protobuf' || (media === 'json' && !isPretty);
     if (isPlain && isLong(listed)) return await this.#sendLong(exchange, resource, listed, media);
@@ -195,6 +210,28 @@ export class Reads {
     exchange.onStarted?.();
     await watch.ended;
   }
+}
+
+type Included = 'None' | 'Metadata' | 'Object';
+
+const isIncluded = (name: string): name is Included =>
+  name === 'None' || name === 'Metadata' || name === 'Object';
+
+/** A list is asked for as a list, and an object as one. Throws ApiError 406. */
+function checkMetadataOnly(resource: ResourceInfo, as: string | undefined, isList: boolean): void {
+  const wrong = isList ? 'PartialObjectMetadata' : 'PartialObjectMetadataList';
+  if (as !== wrong) return;
+  const what = isList ? 'a list' : 'not a list';
+  const type = `(*${goPackage(resource)}${isList ? 'List' : ''})`;
+  const why = `you requested ${wrong}, but the requested object is ${what} ${type}`;
+  throw new ApiError(406, 'NotAcceptable', why);
+}
+
+/** What Go calls the type within the server. */
+function goPackage({ group, kind, customResourceDefinition }: ResourceInfo): string {
+  if (customResourceDefinition !== undefined) return 'unstructured.Unstructured';
+  const [first = ''] = group.split('.');
+  return `${first === '' || first === 'events' ? 'core' : first}.${kind}`;
 }
 
 /** Shorter ones are one piece, whose length is told before. */

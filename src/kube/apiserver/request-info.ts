@@ -26,14 +26,21 @@ const methodVerbs: Readonly<Record<string, string>> = {
 };
 
 /** As Go reads a flag of a query: everything but these is true. */
-function isTrue(text: string | null): boolean {
-  return text !== null && !['', 'false', '0'].includes(text.toLowerCase());
+export function isTrue(text: string | null): boolean {
+  return text !== null && !['false', '0'].includes(text.toLowerCase());
+}
+
+/** Go passes over parts of a query that it cannot read. */
+function readable(url: URL): URLSearchParams {
+  if (!/;|%(?![0-9a-fA-F]{2})/.test(url.search)) return url.searchParams;
+  const parts = url.search.slice(1).split('&');
+  return new URLSearchParams(parts.filter((one) => !/;|%(?![0-9a-fA-F]{2})/.test(one)).join('&'));
 }
 
 export function parseRequest(method: string, target: string): RequestInfo {
   const url = new URL(target, 'https://server');
   const path = url.pathname;
-  const query = url.searchParams;
+  const query = readable(url);
   // As Go has it: a slash that was written as %2F is one like the others.
   const parts = decodeURIComponent(path)
     .split('/')

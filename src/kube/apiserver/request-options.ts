@@ -1,10 +1,12 @@
 // The options of a request that writes (CreateOptions, PatchOptions, DeleteOptions …): what its query
 // and body may say, and the answers to what they may not, as apimachinery v0.37 validates them.
-import { invalidValue, forbidden, requiredValue, unsupported } from '#kube/meta/names.ts';
+import { goQuoted, invalidValue, forbidden, requiredValue, unsupported } from '#kube/meta/names.ts';
 import { decodeStrict } from '#kube/meta/pruning.ts';
 import { typeSchema } from '#kube/types/registry.ts';
 import { badRequest, invalid, type StatusCause } from '#kube/meta/status.ts';
 import type { DeleteOptions } from './deletion.ts';
+import { durationMs } from './go-duration.ts';
+import { numberOf } from './lists.ts';
 
 type OptionsKind = 'CreateOptions' | 'UpdateOptions' | 'PatchOptions' | 'DeleteOptions';
 
@@ -12,12 +14,9 @@ function refuse(kind: OptionsKind, causes: readonly StatusCause[]): void {
   if (causes.length > 0) throw invalid({ group: 'meta.k8s.io', kind }, '', causes);
 }
 
-/** A number, or ApiError 400; what is empty counts as absent. */
+/** A number, or ApiError 400. */
 function integer(query: URLSearchParams, name: string): number | undefined {
-  const text = query.get(name);
-  if (text === null || text === '') return undefined;
-  if (/^[+-]?\d+$/.test(text)) return Number(text);
-  throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  return numberOf(query, name);
 }
 
 /** Go's strings for true are few, and everything else that is there is true as well. */
@@ -27,15 +26,15 @@ function boolean(query: URLSearchParams, name: string): boolean | undefined {
   return !['false', '0'].includes(text.toLowerCase());
 }
 
-// ---- writes ----
-
-/** As Go's %q writes control characters. */
-function goQuoted(text: string): string {
-  return JSON.stringify(text)
-    .replaceAll('\\u0007', '\\a')
-    .replaceAll('\\u000b', '\\v')
-    .replaceAll(/\\u00([01][0-9a-f])/g, '\\x$1');
+/** Of the whole request. Throws ApiError 400. */
+export function checkTimeout(query: URLSearchParams): void {
+  const text = query.get('timeout');
+  if (text === null || text === '' || durationMs(text) !== undefined) return;
+  const why = `time: invalid duration ${JSON.stringify(text)}`;
+  throw badRequest(`invalid timeout specified in the request URL - ${why}`);
 }
+
+// ---- writes ----
 
 const MANAGER_BYTES_MAX = 128;
 
@@ -53,7 +52,7 @@ function managerCauses(query: URLSearchParams): StatusCause[] {
   }
   let at = 0;
   for (const character of manager) {
-    if (/[\p{C}\p{Zl}\p{Zp}]/u.test(character)) {
+    if (character !== ' ' && /[\p{C}\p{Z}]/u.test(character)) {
       const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
       const message = `Invalid value: ${goQuoted(manager)}: invalid character U+${code} (at position ${at})`;
       causes.push({ reason: 'FieldValueInvalid', message, field });
@@ -112,16 +111,20 @@ export interface Deletion extends DeleteOptions {
 }
 
 /** The body decides when there is one; throws ApiError for what is wrong with either. */
-export function deleteOptionsOf(query: URLSearchParams, body: unknown): Deletion {
+export function deleteOptionsOf(
+  query: URLSearchParams,
+  body: unknown,
+  isCollection: boolean,
+): Deletion {
   const given = body === undefined ? fromQuery(query) : fromBody(body);
-  checkDeletion(given);
+  checkDeletion(given, isCollection);
   const { dryRun: names = [], ...rest } = given;
   const said = names.length === 0 ? rest : { ...rest, dryRun: names };
   return { ...given, isDryRun: names.includes('All'), given: said };
 }
 
 /** Throws ApiError 422. */
-export function checkDeletion(given: Given): void {
+export function checkDeletion(given: Given, isCollection = false): void {
   const { propagationPolicy: policy, orphanDependents, dryRun = [] } = given;
   const causes: StatusCause[] = [];
   const field = 'propagationPolicy';
@@ -133,10 +136,16 @@ export function checkDeletion(given: Given): void {
   if (policy !== undefined && !known.includes(policy)) {
     causes.push(unsupported(field, policy, [...known, 'nil']));
   }
+  if (isCollection && given[UNSAFE] === true) {
+    const why = 'is not allowed with DELETECOLLECTION, try again after removing the option';
+    causes.push(invalidValue(UNSAFE, true, why));
+  }
   refuse('DeleteOptions', [...causes, ...dryRunCauses(dryRun)]);
 }
 
 const DELETE_OPTIONS = 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions';
+
+const UNSAFE = 'ignoreStoreReadErrorWithClusterBreakingPotential';
 
 type Given = DeleteOptions & { readonly dryRun?: readonly string[] };
 
@@ -144,10 +153,18 @@ function fromQuery(query: URLSearchParams): Given {
   const grace = integer(query, 'gracePeriodSeconds');
   const orphan = boolean(query, 'orphanDependents');
   const policy = query.get('propagationPolicy');
+  const unsafe = boolean(query, UNSAFE);
+  const [uid, resourceVersion] = [query.get('uid'), query.get('resourceVersion')];
+  const preconditions = {
+    ...(uid === null ? {} : { uid }),
+    ...(resourceVersion === null ? {} : { resourceVersion }),
+  };
   return {
     ...(grace === undefined ? {} : { gracePeriodSeconds: grace }),
     ...(orphan === undefined ? {} : { orphanDependents: orphan }),
     ...(policy === null ? {} : { propagationPolicy: policy }),
+    ...(Object.keys(preconditions).length === 0 ? {} : { preconditions }),
+    ...(unsafe === undefined ? {} : { [UNSAFE]: unsafe }),
     dryRun: query.getAll('dryRun'),
   };
 }

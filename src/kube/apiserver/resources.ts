@@ -59,12 +59,14 @@ import type { UserInfo } from './user.ts';
 import {
   checkApplied,
   checkLookup,
+  checkName,
   checkNamespace,
   checkUid,
   checkUnversioned,
   checkVersion,
   converted,
   drawnName,
+  readableAfterAll,
   isCreatedOnUpdate,
   kindOf,
   unconverted,
@@ -344,11 +346,7 @@ export class Resources implements ObjectLookup {
       if (wanted !== undefined && wanted !== '' && wanted !== live.metadata.resourceVersion) {
         throw conflict(info, name, MODIFIED);
       }
-      if (next.metadata.name !== undefined && next.metadata.name !== name) {
-        throw badRequest(
-          `the name of the object (${next.metadata.name}) does not match the name on the URL (${name})`,
-        );
-      }
+      checkName(next, name);
       const written = await this.#write(context, { kv, live, next }, options);
       if (written !== undefined) return written;
       if (attempt >= RETRIES_MAX) {
@@ -453,6 +451,7 @@ export class Resources implements ObjectLookup {
       );
     }
     checkNamespace(context, object);
+    checkName(object, name);
     const exists = (await this.find(info, namespace, name)) !== undefined;
     if (!exists && context.subresource === undefined && isCreatedOnUpdate(info)) {
       const { resourceVersion } = object.metadata;
@@ -555,6 +554,8 @@ export class Resources implements ObjectLookup {
       const kv = await this.need(info, namespace, name);
       const live = objectFor(info, kv);
       checkPreconditions(info, live, options);
+      if (options.ignoreStoreReadErrorWithClusterBreakingPotential === true)
+        throw readableAfterAll(info, kv.key, name);
       const request = admissionRequestOf(context, 'DELETE', undefined, live);
       await this.mutate(context, request);
       await this.judge(context, request);

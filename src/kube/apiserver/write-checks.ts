@@ -84,6 +84,20 @@ export function checkNamespace(
   metadata.namespace = namespace ?? '';
 }
 
+/** An object is what it was sent to. Throws ApiError 400. */
+export function checkName({ metadata }: KubeObject, name: string): void {
+  if (metadata.name === undefined || metadata.name === name) return;
+  const own = metadata.name;
+  throw badRequest(`the name of the object (${own}) does not match the name on the URL (${name})`);
+}
+
+/** Of what is to be deleted although nobody can read it. */
+export function readableAfterAll(info: ResourceInfo, key: string, name: string): ApiError {
+  const why = 'unsafe deletion is not allowed because the object is decodable from storage';
+  const error = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0`;
+  return conflict(info, name, `${error}, AdditionalErrorMsg: ${why}`);
+}
+
 /** What upstream's storage says of a name that no key can have. Throws ApiError 400. */
 export function checkLookup(name: string): void {
   if (name === '') throw badRequest('Name parameter required.');

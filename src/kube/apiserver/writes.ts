@@ -18,7 +18,7 @@ import { listPage } from './lists.ts';
 import { objectFor } from './object-store.ts';
 import { MalformedBody, malformedPatch, unrecognized } from './malformed-body.ts';
 import type { Reads } from './reads.ts';
-import type { RequestInfo } from './request-info.ts';
+import { isTrue, type RequestInfo } from './request-info.ts';
 import {
   checkCreateOptions,
   checkPatchOptions,
@@ -71,18 +71,18 @@ export class Writes {
 
   async #body(
     exchange: Exchange,
-    { info }: WriteContext,
+    { info, subresource }: WriteContext,
     isPatch = false,
   ): Promise<Asked & { contentType: string }> {
     try {
-      const body = await readBody(exchange.request);
+      const body = await readBody(exchange.request, { isPatch });
       return body ?? { value: undefined, contentType: '', duplicates: [] };
     } catch (error) {
       const { 'content-type': type = '' } = exchange.request.headers;
       if (error instanceof MalformedBody) {
         throw isPatch
           ? malformedPatch(type.split(';')[0] ?? '', error)
-          : unrecognized(info.kind, error);
+          : unrecognized(kindBelow(info, subresource), error);
       }
       if (!(error instanceof UnknownFormat)) throw error;
       // Before anything of the resource is looked at.
@@ -257,7 +257,7 @@ export class Writes {
 
   async delete(exchange: Exchange, info: RequestInfo, context: WriteContext): Promise<void> {
     const { value } = await this.#body(exchange, context);
-    const options = deleteOptionsOf(info.query, value);
+    const options = deleteOptionsOf(info.query, value, info.verb === 'deletecollection');
     if (value !== undefined) {
       // Upstream writes these down as it has them in memory.
       const apiVersion = 'meta.k8s.io/__internal';
@@ -342,6 +342,10 @@ function checkAppliedText(context: WriteContext, problems: readonly string[]): v
 const orphansWarning =
   'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning';
 
+/** Of what is sent below an object. */
+const kindBelow = ({ kind, subresources }: ResourceInfo, subresource: string | undefined): string =>
+  subresources.find(({ name }) => name === subresource)?.kind ?? kind;
+
 function isCustom(info: ResourceInfo): boolean {
   return info.customResourceDefinition !== undefined;
 }
@@ -363,8 +367,7 @@ function unknownPatch(info: ResourceInfo): ApiError {
 }
 
 function isForced(query: URLSearchParams): boolean {
-  const text = query.get('force');
-  return text !== null && !['', 'false', '0'].includes(text.toLowerCase());
+  return isTrue(query.get('force'));
 }
 
 function ignoreNotFound(error: unknown): void {

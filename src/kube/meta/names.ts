@@ -31,8 +31,40 @@ export type NameRule =
   | 'path-segment'
   | 'address';
 
+const escapes: Readonly<Record<string, string>> = {
+  '"': '\\"',
+  '\\': '\\\\',
+  '\u0007': '\\a',
+  '\b': '\\b',
+  '\f': '\\f',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
+  '\v': '\\v',
+};
+
+/** One character as Go's %q writes it. */
+function goEscaped(one: string): string {
+  const known = escapes[one];
+  if (known !== undefined) return known;
+  if (one === ' ' || !/[\p{C}\p{Z}]/u.test(one)) return one;
+  const code = one.codePointAt(0) ?? 0;
+  const hex = code.toString(16);
+  if (code < 128) return `\\x${hex.padStart(2, '0')}`;
+  return code < 65_536 ? `\\u${hex.padStart(4, '0')}` : `\\U${hex.padStart(8, '0')}`;
+}
+
+/** As Go's %q writes a text. */
+export function goQuoted(text: string): string {
+  const isPlain = /^[\x20-\x7e]*$/.test(text);
+  return isPlain ? JSON.stringify(text) : `"${[...text].map(goEscaped).join('')}"`;
+}
+
+const valueShown = (value: unknown): string =>
+  typeof value === 'string' ? goQuoted(value) : JSON.stringify(value);
+
 export function invalidValue(field: string, value: unknown, why: string): StatusCause {
-  const message = `Invalid value: ${JSON.stringify(value)}: ${why}`;
+  const message = `Invalid value: ${valueShown(value)}: ${why}`;
   return { reason: 'FieldValueInvalid', message, field };
 }
 
@@ -56,14 +88,14 @@ export function unsupported(
   supported: readonly string[],
 ): StatusCause {
   const names = supported.map((one) => JSON.stringify(one)).join(', ');
-  const message = `Unsupported value: ${JSON.stringify(value)}: supported values: ${names}`;
+  const message = `Unsupported value: ${valueShown(value)}: supported values: ${names}`;
   return { reason: 'FieldValueNotSupported', message, field };
 }
 
 export function duplicate(field: string, value: unknown): StatusCause {
   return {
     reason: 'FieldValueDuplicate',
-    message: `Duplicate value: ${JSON.stringify(value)}`,
+    message: `Duplicate value: ${valueShown(value)}`,
     field,
   };
 }

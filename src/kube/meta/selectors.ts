@@ -95,13 +95,12 @@ class Parser {
     if (isNegated) token = this.#next();
     if (token.kind !== 'identifier') this.#fail(`found '${token.text}', expected: identifier`);
     const key = token.text;
-    const [wrong] = qualifiedNameProblems(key);
-    if (wrong !== undefined) {
+    const wrong = qualifiedNameProblems(key).join('; ');
+    if (wrong !== '') {
       this.#fail(`<nil>: Invalid value: ${JSON.stringify(key)}: ${wrong}`);
     }
     const { kind } = this.#peek();
     if (isNegated || kind === 'end' || kind === ',') {
-      if (isNegated && kind !== 'end' && kind !== ',') this.#operator();
       return { key, operator: isNegated ? 'DoesNotExist' : 'Exists', values: [] };
     }
     const sign = this.#operator();
@@ -277,9 +276,11 @@ export function parseFieldSelector(
   text: string,
   allowed: readonly string[],
   refusal = (path: string): string => `field label not supported: ${path}`,
+  hasNamespace = true,
 ): FieldRequirement[] {
-  const terms = parseFieldTerms(text);
-  const known = ['metadata.name', 'metadata.namespace', ...allowed];
+  // What names no field and no value asks for nothing.
+  const terms = parseFieldTerms(text).filter(({ path, value }) => path !== '' || value !== '');
+  const known = ['metadata.name', ...(hasNamespace ? ['metadata.namespace'] : []), ...allowed];
   const unknown = terms.find(({ path }) => !known.includes(path))?.path;
   if (unknown === undefined) return terms;
   const names = 'only "metadata.name", "metadata.namespace"';

@@ -4,6 +4,7 @@
 import { protobufFault } from '#codec/protobuf.ts';
 import { Reader } from '#codec/protobuf-reader.ts';
 import { Writer } from '#codec/protobuf-writer.ts';
+import { oddField, skipField } from './odd-field.ts';
 import { specialMessages } from './special-messages.ts';
 
 export type Json = Record<string, unknown>;
@@ -162,25 +163,28 @@ export class MessageCodec {
   }
 
   #compileDecoder(message: string): Decode {
-    const cases = fieldsOf(this.#line(message)).map((field) => this.#decodeCase(field));
+    const fields = fieldsOf(this.#line(message));
+    const short = message.slice(message.lastIndexOf('_') + 1);
+    const cases = fields.map((field) => this.#decodeCase(field));
     const source = `return function (r) {
       const v = {};
       while (r.at < r.end) {
         const key = r.u();
         switch (key) {
           ${cases.join('\n          ')}
-          default: r.skip(key & 7);
+          default: odd(key, r);
         }
       }
       return v;
     };`;
     // oxlint-disable-next-line no-new-func
-    const make = new Function('sub', 'entry', 'text', 'isEmpty', source);
+    const make = new Function('sub', 'entry', 'text', 'isEmpty', 'odd', source);
     return make(
       (type: string, reader: Reader) => this.#nested(type, reader),
       (target: Json, type: string, reader: Reader) => this.#mapEntry(target, type, reader),
       base64Text,
       isEmpty,
+      (key: number, reader: Reader) => oddField(short, fields, key, reader),
     ) as Decode;
   }
 
@@ -233,9 +237,10 @@ export class MessageCodec {
     let value: unknown = type === 's' || type === 'b' ? '' : undefined;
     while (reader.at < end) {
       const tag = reader.u();
-      if (tag === 10) key = reader.s();
+      // Whatever the form says, as in Go.
+      if (tag >> 3 === 1) key = reader.s();
       else if (tag >> 3 === 2) value = this.#mapValue(type, reader);
-      else reader.skip(tag & 7);
+      else skipField(reader, tag % 8);
     }
     Object.defineProperty(target, key, {
       value,

@@ -2,6 +2,7 @@
 // number, single objects, lists joined from objects that are encoded already, and frames of watches.
 import { protobufFault } from '#codec/protobuf.ts';
 import { Reader } from '#codec/protobuf-reader.ts';
+import { oddField } from './odd-field.ts';
 import { MessageCodec, type Json } from './message-codec.ts';
 import table from './generated/protobuf.json' with { type: 'json' };
 import { typeNameOf } from './registry.ts';
@@ -60,6 +61,15 @@ interface Unknown {
   readonly raw: Uint8Array;
 }
 
+const unknownFields = ['TypeMeta', 'Raw', 'ContentEncoding', 'ContentType'].map((name, index) => ({
+  name,
+  tag: index + 1,
+}));
+const typeFields = [
+  { name: 'APIVersion', tag: 1 },
+  { name: 'Kind', tag: 2 },
+];
+
 /** The fields of runtime.Unknown: TypeMeta under 1, the bytes under 2. */
 function readUnknown(bytes: Uint8Array): Unknown {
   const reader = new Reader(bytes);
@@ -69,15 +79,20 @@ function readUnknown(bytes: Uint8Array): Unknown {
   while (reader.at < reader.end) {
     const key = reader.u();
     if (key === 18) raw = reader.b() as Uint8Array<ArrayBuffer>;
+    else if (key === 26 || key === 34) reader.skip(2);
     else if (key === 10) {
       const end = reader.u() + reader.at;
+      const whole = reader.end;
+      if (end > whole) throw new RangeError('truncated type');
+      reader.end = end;
       while (reader.at < end) {
         const inner = reader.u();
         if (inner === 10) apiVersion = reader.s();
         else if (inner === 18) kind = reader.s();
-        else reader.skip(inner & 7);
+        else oddField('TypeMeta', typeFields, inner, reader);
       }
-    } else reader.skip(key & 7);
+      reader.end = whole;
+    } else oddField('Unknown', unknownFields, key, reader);
   }
   return { apiVersion, kind, raw };
 }
@@ -98,6 +113,7 @@ export function decodeEnvelope(bytes: Uint8Array): Json {
   }
   const { apiVersion, kind, raw } = unknown;
   const message = messageOf(apiVersion, kind);
+  if (bytes.length === MAGIC.length) throw protobufFault('Unknown', 'empty body');
   if (message === undefined) throw protobufFault(`${apiVersion} ${kind}`, 'no such message');
   return { apiVersion, kind, ...codec.decode(message, raw) };
 }

@@ -57,6 +57,16 @@ const patchesNotYet: readonly KnownDifference[] = [
 export const knownDifferences: readonly KnownDifference[] = [
   ...unordered,
   ...patchesNotYet,
+  {
+    scene: 'forms',
+    step: /^discovery as application\/json;stream=odd$/,
+    reason: 'a parameter that documents do not have is not looked at',
+  },
+  {
+    scene: 'forms',
+    step: /^delete by application\/vnd\.kubernetes\.protobuf$/,
+    reason: 'of options that cannot be read it is told which kind they were sent to',
+  },
   // ---- on purpose ----
   {
     scene: 'v1 Endpoints',

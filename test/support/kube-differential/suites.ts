@@ -22,6 +22,7 @@ import { roleSteps } from '#test/support/role-steps.ts';
 import { playSteps, type Step } from '#test/support/step-player.ts';
 import { warningSteps } from '#test/support/warning-steps.ts';
 import { playScenes } from './play.ts';
+import { playLists } from './scene-lists.ts';
 import type { Recording } from './record.ts';
 import { playPatchScenes } from './scene-patches.ts';
 
@@ -66,6 +67,7 @@ async function configuredPlugins(): Promise<Staged> {
 export const suites: Readonly<Record<string, Suite>> = {
   objects: plain((target) => playCorpus(senderTo(target))),
   scenes: plain((target) => playScenes(senderTo(target))),
+  lists: plain((target) => playLists(senderTo(target))),
   patches: plain((target) => playPatchScenes(senderTo(target))),
   'steps-access': stepped('access', accessSteps),
   'steps-bodies': stepped('bodies', bodySteps),
