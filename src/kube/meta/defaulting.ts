@@ -403,6 +403,9 @@ const bySpec: Readonly<Record<string, Defaulter>> = {
     const kind = String(names['kind'] ?? '');
     if (kind !== '') fill(names, { singular: kind.toLowerCase(), listKind: `${kind}List` });
     fill(spec, { conversion: { strategy: 'None' } });
+    const { webhook } = spec['conversion'] as { webhook?: { clientConfig?: Json } };
+    const service = webhook?.clientConfig?.['service'];
+    if (isObject(service)) fill(service, { port: 443 });
   },
 };
 

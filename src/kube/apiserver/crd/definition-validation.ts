@@ -11,6 +11,7 @@ import {
   unsupported,
 } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
+import { checkConversion, checkPreserved } from './conversion-validation.ts';
 import { decodeStrict } from '#kube/meta/pruning.ts';
 import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
@@ -172,7 +173,14 @@ function checkListType(schema: JsonSchema, field: string): StatusCause[] {
     causes.push(unsupported(at('x-kubernetes-list-type'), type, ['atomic', 'set', 'map']));
   }
   const { items } = schema;
-  if (items === undefined) return causes;
+  if (type === 'map' && new Set(keys).size < keys.length) {
+    const field = at('x-kubernetes-list-map-keys');
+    causes.push(invalidValue(field, keys, 'must not contain duplicate entries'));
+  }
+  if (items === undefined) {
+    const why = 'must have a schema if x-kubernetes-list-type is map';
+    return type === 'map' ? [...causes, requiredValue(at('items'), why)] : causes;
+  }
   if (items.nullable === true && (type === 'set' || type === 'map')) {
     causes.push(
       forbidden(at('items.nullable'), `cannot be nullable when x-kubernetes-list-type is ${type}`),
@@ -302,6 +310,23 @@ function checkDefault(schema: JsonSchema, field: string): StatusCause[] {
   }));
 }
 
+const knownTypes = new Set(['array', 'boolean', 'integer', 'number', 'object', 'string']);
+
+/** Rules are compiled only where every value has a type that there is. */
+function hasTypes(schema: JsonSchema): boolean {
+  const isOpen =
+    schema['x-kubernetes-int-or-string'] === true ||
+    schema['x-kubernetes-preserve-unknown-fields'] === true;
+  if (!(schema.type ? knownTypes.has(schema.type) : isOpen)) return false;
+  const { additionalProperties: values, items } = schema;
+  const inner = [
+    ...Object.values(schema.properties ?? {}),
+    ...(typeof values === 'object' ? [values] : []),
+    ...(items === undefined ? [] : [items]),
+  ];
+  return inner.every(hasTypes);
+}
+
 // ---- the rest of a version ----
 
 function checkVersion(version: Json, at: string, isAlone: boolean, old?: Json): StatusCause[] {
@@ -321,51 +346,26 @@ function checkVersion(version: Json, at: string, isAlone: boolean, old?: Json): 
     const why = 'can only be set for deprecated versions';
     causes.push(invalidValue(`${at}.deprecationWarning`, deprecationWarning, why));
   }
-  if (schema === undefined) return causes;
+  if (schema === undefined) {
+    if (list(version['selectableFields']).length === 0) return causes;
+    const why = 'may only be set when `version.schema.openAPIV3Schema` is not included';
+    return [...causes, invalidValue(`${place}.selectableFields`, '', why)];
+  }
   const field = isAlone ? 'spec.validation.openAPIV3Schema' : `${at}.schema.openAPIV3Schema`;
   const own = checkSchema(schema, { field, isRoot: true });
+  const { status } = (version['subresources'] ?? {}) as Json;
+  if (status !== undefined && schema.type && schema.type !== 'object') {
+    const why =
+      'only "object" is allowed as the type at the root of the schema if the status subresource is enabled';
+    causes.push(invalidValue(`${field}.type`, schema.type, why));
+  }
   causes.push(
     ...own,
     ...checkSelectable(list(version['selectableFields']), schema, `${place}.selectableFields`),
   );
-  if (own.length > 0) return causes;
+  if (own.length > 0 || !hasTypes(schema)) return causes;
   const before = (old?.['schema'] as Json | undefined)?.['openAPIV3Schema'];
   return [...causes, ...checkRules(schema, field, before !== undefined && same(before, schema))];
-}
-
-function checkConversion(conversion: Json | undefined): StatusCause[] {
-  if (conversion === undefined) return [];
-  const field = 'spec.conversion';
-  const { strategy, webhook } = conversion as { strategy?: string; webhook?: Json };
-  if (strategy !== 'None' && strategy !== 'Webhook') {
-    if (!strategy) return [requiredValue(`${field}.strategy`)];
-    return [unsupported(`${field}.strategy`, strategy, ['None', 'Webhook'])];
-  }
-  const config = webhook?.['clientConfig'] as Json | undefined;
-  const versions = list(webhook?.['conversionReviewVersions']) as unknown as string[];
-  if (strategy === 'None') {
-    const why = 'should not be set when strategy is not set to Webhook';
-    return [
-      ...(config === undefined ? [] : [forbidden(`${field}.webhookClientConfig`, why)]),
-      ...(versions.length === 0 ? [] : [forbidden(`${field}.conversionReviewVersions`, why)]),
-    ];
-  }
-  const causes: StatusCause[] = [];
-  if (config === undefined) {
-    causes.push(
-      requiredValue(`${field}.webhookClientConfig`, 'required when strategy is set to Webhook'),
-    );
-  } else if ((config['url'] === undefined) === (config['service'] === undefined)) {
-    causes.push(
-      requiredValue(`${field}.webhookClientConfig`, 'exactly one of url or service is required'),
-    );
-  }
-  if (versions.length === 0) causes.push(requiredValue(`${field}.conversionReviewVersions`));
-  else if (!versions.some((one) => one === 'v1' || one === 'v1beta1')) {
-    const why = 'must include at least one of v1, v1beta1';
-    causes.push(invalidValue(`${field}.conversionReviewVersions`, versions, why));
-  }
-  return causes;
 }
 
 const isFixed = 'field is immutable';
@@ -423,7 +423,7 @@ export function validateDefinitionSpec(
   if (seen.size < versions.length) {
     causes.push(invalidValue('spec.versions', versions, 'must contain unique version names'));
   }
-  causes.push(...checkConversion(spec['conversion'] as Json | undefined));
+  causes.push(...checkConversion(spec), ...checkPreserved(spec));
   if (old !== undefined) causes.push(...checkUpdate(spec, old), ...checkStored(object, versions));
   return causes;
 }
