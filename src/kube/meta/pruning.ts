@@ -3,6 +3,7 @@
 import { emptiedIn, type Emptied } from './emptied-fields.ts';
 import { canonicalQuantity, quantityProblem, roundedUpToMilli } from './quantity.ts';
 import type { Schema } from './schema.ts';
+import { typeSchema } from '#kube/types/registry.ts';
 
 export interface Decoded {
   readonly value: unknown;
@@ -54,6 +55,7 @@ function goType(schema: Schema): string {
     case 'object':
       return goName(schema.name).qualified;
     case 'any':
+      if (schema.name !== undefined) return goName(schema.name).qualified;
       return anyTypes[schema.format ?? ''] ?? 'interface {}';
     case 'string':
       return schema.format === 'byte' ? '[]uint8' : 'string';
@@ -122,6 +124,9 @@ interface Place {
   readonly struct: string;
   readonly fields: string;
 }
+
+/** Types that are a schema or something else. */
+const SCHEMA_OR = /\.JSONSchemaPropsOr(?:Bool|Array|StringArray)$/;
 
 const zeroTexts: Readonly<Record<string, unknown>> = { quantity: '0', 'int-or-string': 0 };
 
@@ -229,7 +234,22 @@ class Decoder {
     return value;
   }
 
+  /** A schema, or what may stand in its place; unknown fields are dropped unseen, as upstream's own reader does. */
+  #schemaOr(name: string, value: unknown, at: Place): unknown {
+    const isOne = typeof value === 'object' && value !== null && !Array.isArray(value);
+    if (!isOne && name.endsWith('OrBool') && typeof value !== 'boolean')
+      return this.#fail('boolean or JSON schema expected', 'by itself');
+    if (!isOne) return value;
+    const known = this.unknown.length;
+    const schema = typeSchema(name.replace(/Or\w+$/, ''));
+    const decoded = this.#object(schema, value as Json, at);
+    this.unknown.length = known;
+    return decoded;
+  }
+
   #any(schema: Schema, value: unknown, at: Place): unknown {
+    const { name } = schema;
+    if (name !== undefined && SCHEMA_OR.test(name)) return this.#schemaOr(name, value, at);
     if (schema.format === 'quantity') {
       const isScalar = typeof value === 'string' || typeof value === 'number';
       // Quantities are text on the wire, in one spelling, however they were written.

@@ -2,7 +2,7 @@
 // object: a number may only become smaller, and an object without one agrees in all, but for what the test lists.
 
 export const notYet: Readonly<Record<string, number>> = {
-  CustomResourceDefinition: 76,
+  CustomResourceDefinition: 5,
   PodCertificateRequest: 1,
   ResourceClaimTemplate: 1,
 };

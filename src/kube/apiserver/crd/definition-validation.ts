@@ -389,11 +389,20 @@ function checkUpdate(spec: Json, old: KubeObject): StatusCause[] {
 function checkStored(object: KubeObject, versions: readonly Json[]): StatusCause[] {
   const stored = (object['status']?.storedVersions ?? []) as string[];
   const names = versions.map(({ name }) => String(name));
-  return stored.flatMap((one, i) => {
+  const seen = new Set<string>();
+  const missing = versions.flatMap(({ name, storage }) => {
+    const own = String(name ?? '');
+    const isThere = stored.includes(own) && !seen.has(own);
+    seen.add(own);
+    if (storage !== true || isThere || own === '' || stored.length === 0) return [];
+    return [invalidValue('status.storedVersions', stored, `must have the storage version ${own}`)];
+  });
+  const left = stored.flatMap((one, i) => {
     if (names.includes(one)) return [];
     const why = `missing from spec.versions; ${one} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in ${one} and removes ${one} from status.storedVersions`;
     return [invalidValue(`status.storedVersions[${i}]`, one, why)];
   });
+  return [...missing, ...left];
 }
 
 /** Causes beyond those of names and types; an unchanged spec is not judged again. */
@@ -424,6 +433,7 @@ export function validateDefinitionSpec(
     causes.push(invalidValue('spec.versions', versions, 'must contain unique version names'));
   }
   causes.push(...checkConversion(spec), ...checkPreserved(spec));
-  if (old !== undefined) causes.push(...checkUpdate(spec, old), ...checkStored(object, versions));
+  if (old !== undefined) causes.push(...checkUpdate(spec, old));
+  causes.push(...checkStored(object, versions));
   return causes;
 }
