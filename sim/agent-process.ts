@@ -1,5 +1,6 @@
 // One life of an agent: the production core behind simulated disk, network and processes. The
 // simulated side of `mesos/agent/shell.ts`.
+import { AGENT_CAPABILITIES } from '#mesos/resources/agent-capabilities.ts';
 import { AgentCore } from '#mesos/agent/core.ts';
 import type {
   AgentEffect,
@@ -361,15 +362,10 @@ function optionsOf(machine: Machine): AgentOptions {
     info: { hostname: machine.name, port: 5051, resources: parseResources(machine.resources) },
     upid: machine.upid,
     version: '1.11.0',
-    capabilities: [
-      { type: 'MULTI_ROLE' },
-      { type: 'HIERARCHICAL_ROLE' },
-      { type: 'RESERVATION_REFINEMENT' },
-      { type: 'RESOURCE_PROVIDER' },
-      { type: 'RESIZE_VOLUME' },
-      { type: 'AGENT_OPERATION_FEEDBACK' },
-      { type: 'AGENT_DRAINING' },
-    ],
+    // No task of the simulation has limits of its own.
+    capabilities: AGENT_CAPABILITIES.filter((type) => type !== 'TASK_RESOURCE_LIMITS').map(
+      (type) => ({ type }),
+    ),
     registrationBackoffMs: 1_000,
     registrationBackoffMsMax: 10_000,
     updateRetryMs: 10_000,

@@ -2,7 +2,8 @@
 // whatever they are offered for five seconds, bytes of DECLINE in, bytes of offers out. How long decisions, refusals
 // and offers take by themselves. `node bench/micro/declines.ts [AGENTS] [FRAMEWORKS] [ROLES] [SECONDS]`.
 import { MasterCore } from '#mesos/master/core.ts';
-import { aFramework, agentCapabilities, testOptions } from '#mesos/master/core-fixture.ts';
+import { AGENT_CAPABILITIES } from '#mesos/resources/agent-capabilities.ts';
+import { aFramework, testOptions } from '#mesos/master/core-fixture.ts';
 import type { FromAgent, MasterEffect } from '#mesos/master/types.ts';
 import { parseResources } from '#mesos/resources/parse.ts';
 import { decode, encode, parseJson, stringify } from '#wire/mesos/codec.ts';
@@ -100,7 +101,7 @@ class Bench {
     const rack = `r${Math.floor(i / 40)}`;
     const attributes = [{ name: 'rack', type: 'TEXT', text: { value: rack } }];
     const slave = { hostname: `node-${i}`, resources: parseResources(text), attributes };
-    const agent_capabilities = agentCapabilities.map((type) => ({ type }));
+    const agent_capabilities = AGENT_CAPABILITIES.map((type) => ({ type }));
     const resource_version_uuid = { value: new Uint8Array(16).fill(7) };
     const sent = { slave, version: '1.11.0', agent_capabilities, resource_version_uuid };
     const name = 'RegisterSlaveMessage';

@@ -3,7 +3,8 @@
 // `node bench/micro/launches.ts [AGENTS] [TASKS] [PER_CALL]` prints processor time for each task.
 import { Buffer } from 'node:buffer';
 import { MasterCore } from '#mesos/master/core.ts';
-import { aFramework, agentCapabilities, testOptions } from '#mesos/master/core-fixture.ts';
+import { AGENT_CAPABILITIES } from '#mesos/resources/agent-capabilities.ts';
+import { aFramework, testOptions } from '#mesos/master/core-fixture.ts';
 import type { FromAgent, MasterEffect, ToAgent } from '#mesos/master/types.ts';
 import { parseResources } from '#mesos/resources/parse.ts';
 import { decode, encode, parseJson, stringify } from '#wire/mesos/codec.ts';
@@ -139,7 +140,7 @@ export function measure({ agents, tasks, perCall }: LaunchShape): LaunchCost {
     const cpus = 4 + (i % 16) * 4;
     const text = `cpus:${cpus};mem:${cpus * 4_096};disk:100000;ports:[31000-32000]`;
     const slave = { hostname: `node-${i}`, resources: parseResources(text) };
-    const agent_capabilities = agentCapabilities.map((type) => ({ type }));
+    const agent_capabilities = AGENT_CAPABILITIES.map((type) => ({ type }));
     const resource_version_uuid = { value: new Uint8Array(16).fill(7) };
     const body = { slave, version: '1.11.0', agent_capabilities, resource_version_uuid };
     bench.from(

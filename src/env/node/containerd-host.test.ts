@@ -2,8 +2,7 @@
 // cgroups, and containerd with runc (Debian's packages).
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { ContainerdClient } from '#containerd/containerd-client.ts';
@@ -11,6 +10,7 @@ import { processConformance } from '#env/conformance/process.ts';
 import type { ProcessSpec } from '#env/process.ts';
 import { eventually } from '#test/support/cluster.ts';
 import { type ContainerdFixture, findContainerd } from '#test/support/containerd.ts';
+import { temporaryFolders } from '#test/support/temporary-folders.ts';
 import { ContainerdHost } from './containerd-host.ts';
 import { createEnv } from './env.ts';
 import { createProcessHost } from './process-host.ts';
@@ -24,13 +24,11 @@ const skip = found.ok ? false : found.reason;
 suite('processes as containers of containerd', { skip }, () => {
   let containerd: ContainerdFixture;
   const hosts: ContainerdHost[] = [];
-  const folders: string[] = [];
   before(async () => {
     if (found.ok) containerd = await found.start();
   });
   after(async () => {
     for (const host of hosts) host.close();
-    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
     await containerd?.stop();
   });
 
@@ -40,11 +38,7 @@ suite('processes as containers of containerd', { skip }, () => {
     hosts.push(made);
     return made;
   };
-  const folderOf = (): string => {
-    const folder = mkdtempSync(join(tmpdir(), 'strata-containerd-'));
-    folders.push(folder);
-    return folder;
-  };
+  const folderOf = temporaryFolders('strata-containerd-');
   const inTree = (spec: ProcessSpec): ProcessSpec => ({
     ...spec,
     cwd: '/',

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { faultCode } from '#base/fault.ts';
 import { processConformance } from '#env/conformance/process.ts';
+import { temporaryFolders } from '#test/support/temporary-folders.ts';
 import type { ProcessSpec } from '#env/process.ts';
 import { systemClock, systemTimers } from './clock.ts';
 import { secondsOf } from './platform.ts';
@@ -41,18 +41,9 @@ const posixTools: ProcessTools = {
   },
 };
 
-const folders: string[] = [];
+const temporary = temporaryFolders('strata-portable-');
 const keepAlive = setInterval(() => {}, 1000);
-after(async () => {
-  clearInterval(keepAlive);
-  await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
-});
-
-async function temporary(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'strata-portable-'));
-  folders.push(folder);
-  return folder;
-}
+after(() => clearInterval(keepAlive));
 
 const newHost = (): PortableProcessHost =>
   new PortableProcessHost({ clock: systemClock, timers: systemTimers, tools: posixTools });
@@ -79,7 +70,7 @@ function shimPid(stateFolder: string): number {
 
 processConformance('portable process host', async () => ({
   host: newHost(),
-  folder: await temporary(),
+  folder: temporary(),
   successor: newHost,
   killShim: (stateFolder) => process.kill(shimPid(stateFolder), 'SIGKILL'),
   elapse: (ms) => new Promise((done) => systemTimers.after(ms, done)),
@@ -103,7 +94,7 @@ function aSpec(folder: string, argv: readonly string[]): ProcessSpec {
 }
 
 test('a command has its folder and environment and no others, and its use is counted', async () => {
-  const [host, folder] = [newHost(), await temporary()];
+  const [host, folder] = [newHost(), temporary()];
   const spec = aSpec(folder, ['sh', '-c', 'pwd; echo "$ONE"; echo $HOME; sleep 600 & wait']);
   const started = await host.launch(spec);
   while ((await readFile(spec.stdoutPath, 'utf8')) !== `${folder}\na b\n\n`) {
@@ -118,7 +109,7 @@ test('a command has its folder and environment and no others, and its use is cou
 });
 
 test('a command that is not there ends with 127; what is not here is refused', async () => {
-  const [host, folder] = [newHost(), await temporary()];
+  const [host, folder] = [newHost(), temporary()];
   const spec = aSpec(folder, ['no-such-command']);
   const status = await (await host.launch(spec)).exited;
   assert.equal(status.kind === 'exited' && status.code, 127);

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { processConformance } from '#env/conformance/process.ts';
+import { temporaryFolders } from '#test/support/temporary-folders.ts';
 import type { ProcessSpec } from '#env/process.ts';
 import { systemClock, systemTimers } from './clock.ts';
 import { psPlatform } from './platform.ts';
@@ -14,19 +14,10 @@ import { cgroupsBelow, findCgroups, removeCgroup } from './process-cgroup.ts';
 import { createProcessHost } from './process-host.ts';
 
 const env = { clock: systemClock, timers: systemTimers };
-const folders: string[] = [];
+const temporary = temporaryFolders('strata-process-');
 // A host keeps no event loop alive by itself: its processes outlive their starter.
 const keepAlive = setInterval(() => {}, 1000);
-after(async () => {
-  clearInterval(keepAlive);
-  await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
-});
-
-async function temporary(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'strata-process-'));
-  folders.push(folder);
-  return folder;
-}
+after(() => clearInterval(keepAlive));
 
 function shimPid(stateFolder: string): number {
   for (const name of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
@@ -50,7 +41,7 @@ for (const [name, options] of [
 ] as const)
   processConformance(name, async () => ({
     host: createProcessHost(options),
-    folder: await temporary(),
+    folder: temporary(),
     successor: () => createProcessHost(options),
     killShim: (stateFolder) => process.kill(shimPid(stateFolder), 'SIGKILL'),
     elapse: (ms) => new Promise((done) => systemTimers.after(ms, done)),
@@ -74,7 +65,7 @@ function aSpec(folder: string, id: string, script: string): ProcessSpec {
 }
 
 test('launch() gives the command its folder, environment, output and input', async () => {
-  const folder = await temporary();
+  const folder = temporary();
   const host = createProcessHost(env);
   await writeFile(join(folder, 'in'), 'from input\n');
   const script =
@@ -91,7 +82,7 @@ test('launch() gives the command its folder, environment, output and input', asy
 });
 
 test('launch() leaves every signal at its default, SIGINT too', async () => {
-  const folder = await temporary();
+  const folder = temporary();
   const host = createProcessHost(env);
   for (const [signal, number] of [
     ['SIGINT', 2],
@@ -109,7 +100,7 @@ test('launch() leaves every signal at its default, SIGINT too', async () => {
 });
 
 test('what the command left in the background ends with it', async () => {
-  const folder = await temporary();
+  const folder = temporary();
   const host = createProcessHost(env);
   const spec = aSpec(folder, 'a', 'sleep 600 & echo $!; exit 4');
   const status = await (await host.launch(spec)).exited;
@@ -130,7 +121,7 @@ function stateOf(pid: number): string {
 }
 
 test('a starter killed with SIGKILL leaves its processes to a successor', async () => {
-  const folder = await temporary();
+  const folder = temporary();
   const program = `
     import { createProcessHost } from '#env/node/process-host.ts';
     import { systemClock, systemTimers } from '#env/node/clock.ts';
@@ -157,7 +148,7 @@ const isRoot = process.getuid?.() === 0;
 const rootOnly = { skip: isRoot ? false : 'needs root' };
 
 test('launch() as root: identity, namespaces, mounts', rootOnly, async () => {
-  const folder = await temporary();
+  const folder = temporary();
   const host = createProcessHost(env);
   await writeFile(join(folder, 'secret'), 'mounted\n');
   const spec: ProcessSpec = {
@@ -182,7 +173,7 @@ test('launch() as root: identity, namespaces, mounts', rootOnly, async () => {
 });
 
 test('launch() with rlimits: soft, hard and none', async () => {
-  const folder = await temporary();
+  const folder = temporary();
   const host = createProcessHost(env);
   const rlimits = [
     { name: 'nofile', soft: 64, hard: 128 },
@@ -197,7 +188,7 @@ test('launch() with rlimits: soft, hard and none', async () => {
 });
 
 test('launch() as root: new file systems, and only such capabilities', rootOnly, async () => {
-  const folder = await temporary();
+  const folder = temporary();
   const host = createProcessHost(env);
   const target = join(folder, 'scratch');
   const script =
@@ -219,7 +210,7 @@ test('launch() as root: new file systems, and only such capabilities', rootOnly,
 });
 
 test('launch() as root: in the namespaces of another process', rootOnly, async () => {
-  const folder = await temporary();
+  const folder = temporary();
   const host = createProcessHost(env);
   const target = join(folder, 'scratch');
   const first: ProcessSpec = {
@@ -247,7 +238,7 @@ test(
   'launch() as root: no variable of the command steers what runs before it',
   rootOnly,
   async () => {
-    const folder = await temporary();
+    const folder = temporary();
     const host = createProcessHost(env);
     const evil = join(folder, 'evil');
     await mkdir(evil);
@@ -291,7 +282,7 @@ test(
   'launch() as root: a seccomp program holds for all that the command starts',
   rootOnly,
   async () => {
-    const folder = await temporary();
+    const folder = temporary();
     const host = createProcessHost(env);
     // uname, which is 63 on x86-64 and 160 on arm64, fails with 99.
     const number = process.arch === 'arm64' ? 160 : 63;
@@ -320,7 +311,7 @@ test(
 );
 
 test('launch() with a terminal and an input that nobody has opened', async () => {
-  const folder = await temporary();
+  const folder = temporary();
   const host = createProcessHost(env);
   const spec: ProcessSpec = {
     ...aSpec(folder, 'a', `stty size; read -r line; echo "got $line"; echo "it's" >&2; exit 5`),
@@ -338,7 +329,7 @@ test('launch() with a terminal and an input that nobody has opened', async () =>
 });
 
 test('launch() as root: a cgroup limits memory and tells of it', rootOnly, async (t) => {
-  const folder = await temporary();
+  const folder = temporary();
   const host = createProcessHost(env);
   if (!host.hasCgroups) return t.skip('no cgroup controllers on this machine');
   const top = `strata-test-${process.pid}`;
@@ -368,7 +359,7 @@ test('launch() as root: a cgroup limits memory and tells of it', rootOnly, async
 });
 
 test('dispose() takes away a folder in which a shim that came too late still makes files', async () => {
-  const folder = await temporary();
+  const folder = temporary();
   const host = createProcessHost(env);
   for (let round = 0; round < 10; round++) {
     const state = join(folder, `a${round}`);

@@ -1,4 +1,5 @@
 // A master core with what it sends kept for tests: no sockets, no clock, writes durable at once.
+import { AGENT_CAPABILITIES } from '#mesos/resources/agent-capabilities.ts';
 import { parseResources } from '#mesos/resources/parse.ts';
 import type {
   FrameworkInfo,
@@ -56,18 +57,6 @@ export function aTask(id: string, agentId: string, resources = 'cpus:1;mem:100')
   };
 }
 
-/** What a current agent can do (Mesos 1.11). */
-export const agentCapabilities = [
-  'MULTI_ROLE',
-  'HIERARCHICAL_ROLE',
-  'RESERVATION_REFINEMENT',
-  'RESOURCE_PROVIDER',
-  'RESIZE_VOLUME',
-  'AGENT_OPERATION_FEEDBACK',
-  'AGENT_DRAINING',
-  'TASK_RESOURCE_LIMITS',
-] as const;
-
 export class TestMaster {
   readonly core: MasterCore;
   readonly events = new Map<number, SchedulerEvent[]>();
@@ -118,7 +107,7 @@ export class TestMaster {
     const body = {
       slave,
       version: '1.11.0',
-      agent_capabilities: agentCapabilities.map((type) => ({ type })),
+      agent_capabilities: AGENT_CAPABILITIES.map((type) => ({ type })),
       checkpointed_resources: [...checkpointed],
       resource_version_uuid: { value: new Uint8Array(16).fill(7) },
     };

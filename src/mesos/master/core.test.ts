@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseResources } from '#mesos/resources/parse.ts';
 import type { Task } from '#wire/mesos/v1.ts';
-import { aFramework, agentCapabilities, aTask, TestMaster } from './core-fixture.ts';
+import { AGENT_CAPABILITIES } from '#mesos/resources/agent-capabilities.ts';
+import { aFramework, aTask, TestMaster } from './core-fixture.ts';
 import { Ledger } from './ledger.ts';
 
 const PID = 'slave(1)@10.0.0.2:5051';
@@ -283,7 +284,7 @@ test('a new master takes back agents with their tasks, and frameworks with their
       frameworks: [info],
       tasks: [task],
       version: '1.11.0',
-      agent_capabilities: agentCapabilities.map((type) => ({ type })),
+      agent_capabilities: AGENT_CAPABILITIES.map((type) => ({ type })),
     },
   });
   assert.deepEqual([...(next.core.state.frameworks.get(frameworkId)?.tasks.keys() ?? [])], ['t']);
@@ -303,7 +304,7 @@ test('after a failover a limited role is offered nothing more until its tasks ca
   const back = (at: number): void => {
     const slave = agents[at];
     assert.ok(slave !== undefined);
-    const body = { slave, agent_capabilities: agentCapabilities.map((type) => ({ type })) };
+    const body = { slave, agent_capabilities: AGENT_CAPABILITIES.map((type) => ({ type })) };
     next.fromAgent(`slave(1)@10.0.0.${at}:5051`, { name: 'ReregisterSlaveMessage', body });
   };
   back(0);

@@ -1,5 +1,6 @@
 // Plays one script of calls against a master at a URL and writes down what it answers, normalised:
 // HTTP exchanges, events on schedulers' and operators' streams, and what it tells its agents.
+import { AGENT_CAPABILITIES } from '#mesos/resources/agent-capabilities.ts';
 import { createServer, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
@@ -549,17 +550,6 @@ export function aUuid(seed: number): Uint8Array {
 
 export const agentGreeting = {
   version: '1.11.0',
-  agent_capabilities: (
-    [
-      'MULTI_ROLE',
-      'HIERARCHICAL_ROLE',
-      'RESERVATION_REFINEMENT',
-      'RESOURCE_PROVIDER',
-      'RESIZE_VOLUME',
-      'AGENT_OPERATION_FEEDBACK',
-      'AGENT_DRAINING',
-      'TASK_RESOURCE_LIMITS',
-    ] as const
-  ).map((type) => ({ type })),
+  agent_capabilities: AGENT_CAPABILITIES.map((type) => ({ type })),
   resource_version_uuid: { value: aUuid(1) },
 };
