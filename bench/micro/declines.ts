@@ -21,6 +21,8 @@ export interface DeclineCost {
   /** Agents that somebody was offered. */
   readonly agentsOffered: number;
   readonly frameworksOffered: number;
+  /** Milliseconds of processor time until all agents were offered once, by code that had not run before. */
+  readonly firstMs: number;
   /** Microseconds of processor time for each offer. */
   readonly decisionUs: number;
   readonly declineUs: number;
@@ -161,6 +163,10 @@ export function measure({ agents, frameworks, roles, seconds }: DeclineShape): D
     const call = { type: 'SUBSCRIBE' as const, subscribe: { framework_info } };
     bench.perform(bench.core.subscribe(i, call, bench.now));
   }
+  bench.start();
+  bench.run();
+  const firstMs = bench.allocateMs;
+  bench.declineAll();
   const until = (end: number): void => {
     while (bench.now < end) {
       bench.run();
@@ -176,6 +182,7 @@ export function measure({ agents, frameworks, roles, seconds }: DeclineShape): D
     offers: bench.offers,
     agentsOffered: bench.agentsOffered.size,
     frameworksOffered: bench.clients.filter((one) => one !== undefined).length,
+    firstMs,
     decisionUs: us(decisionMs),
     declineUs: us(declineMs),
     sendUs: us(allocateMs - decisionMs),

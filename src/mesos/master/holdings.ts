@@ -146,28 +146,28 @@ export class Holdings {
   // ---- offers ----
 
   addOffer(offer: OfferRecord): void {
-    const { agents, frameworks, offers, watcher } = this.#state;
-    const agent = agents.get(offer.agentId);
-    const framework = frameworks.get(offer.frameworkId);
-    offers.set(offer.id, offer);
-    framework?.offers.add(offer.id);
+    const { offers, watcher } = this.#state;
+    const { id, agent, framework, resources } = offer;
+    offers.set(id, offer);
+    framework.offers.add(id);
     if (agent !== undefined) {
-      agent.offers = setToFill(agent.offers).add(offer.id);
+      agent.offers = setToFill(agent.offers).add(id);
       agent.offered = undefined;
     }
-    framework?.offered.add(offer.resources);
+    framework.offered.add(resources);
     watcher.onOffer(framework, agent, offer, 'came');
   }
 
   removeOffer(offer: OfferRecord): void {
-    const { agents, frameworks, offers, watcher } = this.#state;
-    if (!offers.delete(offer.id)) return;
-    const agent = agents.get(offer.agentId);
-    const framework = frameworks.get(offer.frameworkId);
-    agent?.offers.delete(offer.id);
-    framework?.offers.delete(offer.id);
-    if (agent !== undefined) agent.offered = undefined;
-    framework?.offered.remove(offer.resources);
+    const { offers, watcher } = this.#state;
+    const { id, agent, framework, resources } = offer;
+    if (!offers.delete(id)) return;
+    framework.offers.delete(id);
+    if (agent !== undefined) {
+      agent.offers.delete(id);
+      agent.offered = undefined;
+    }
+    framework.offered.remove(resources);
     watcher.onOffer(framework, agent, offer, 'left');
   }
 

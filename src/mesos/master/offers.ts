@@ -96,7 +96,17 @@ export class OfferDesk {
     const framework = state.frameworks.get(frameworkId);
     if (framework === undefined) return;
     const id = `${state.options.masterId}-O${state.nextOffer++}`;
-    const offer: OfferRecord = { id, frameworkId, agentId, role, resources, isSent: false };
+    const agent = state.agents.get(agentId);
+    const offer: OfferRecord = {
+      id,
+      frameworkId,
+      agentId,
+      framework,
+      agent,
+      role,
+      resources,
+      isSent: false,
+    };
     state.holdings.addOffer(offer);
     const mine = this.#unsent.get(framework);
     if (mine === undefined) this.#unsent.set(framework, [offer]);
@@ -112,7 +122,7 @@ export class OfferDesk {
     const framework_id = keepJson({ value: framework.id });
     const told: Offer[] = [];
     for (const offer of offers) {
-      const agent = state.agents.get(offer.agentId);
+      const { agent } = offer;
       if (agent === undefined || !state.offers.has(offer.id)) continue;
       offer.isSent = true;
       const { agent_id, hostname, url, domain, attributes } = this.#partsOf(agent);

@@ -262,6 +262,9 @@ export interface OfferRecord {
   readonly id: string;
   readonly frameworkId: string;
   readonly agentId: string;
+  /** The records of both; an offer is struck out before they are. */
+  readonly framework: FrameworkRecord;
+  readonly agent: AgentRecord | undefined;
   readonly role: string;
   readonly resources: Resources;
   /** The framework was told of it. */

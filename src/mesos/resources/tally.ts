@@ -34,8 +34,13 @@ function covered(edges: ReadonlyMap<number, number>): { begin: number; end: numb
   return ranges;
 }
 
+/** Bags of which it is only counted so far how often they came and left. */
+const UNCOUNTED_MAX = 32;
+
 export class Tally {
   readonly #sums = new Map<string, Sum>();
+  /** The same few bags come and go again and again before anybody asks for the sum. */
+  readonly #uncounted = new Map<Resources, number>();
   #total: Resources | undefined;
 
   add(bag: Resources): void {
@@ -49,6 +54,7 @@ export class Tally {
 
   /** As `Resources.join` of the bags, but for the order of the kinds. */
   total(): Resources {
+    this.#countAll();
     this.#total ??= Resources.ofEntries(
       new Map([...this.#sums].map(([key, sum]) => [key, entryOf(sum)])),
     );
@@ -57,7 +63,18 @@ export class Tally {
 
   #change(bag: Resources, by: 1 | -1): void {
     if (bag.isEmpty) return;
+    addTo(this.#uncounted, bag, by);
+    if (this.#uncounted.size > UNCOUNTED_MAX) this.#countAll();
+  }
+
+  #countAll(): void {
+    if (this.#uncounted.size === 0) return;
     this.#total = undefined;
+    for (const [bag, by] of this.#uncounted) this.#count(bag, by);
+    this.#uncounted.clear();
+  }
+
+  #count(bag: Resources, by: number): void {
     for (const [key, entry] of bag.entries()) {
       let sum = this.#sums.get(key);
       if (sum === undefined) {
@@ -77,7 +94,7 @@ export class Tally {
   }
 }
 
-function put(sum: Sum, { kind, milli, count, ranges, items }: Entry, by: 1 | -1): void {
+function put(sum: Sum, { kind, milli, count, ranges, items }: Entry, by: number): void {
   sum.parts += by;
   // Of indivisible things the amount is part of the key, and they are counted.
   if (kind.disk !== undefined && isIndivisible(kind)) {
