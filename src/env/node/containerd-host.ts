@@ -321,8 +321,10 @@ export class ContainerdHost implements ProcessHost {
       stderr: spec.terminal === undefined ? stderr : '',
       terminal: spec.terminal !== undefined,
     });
+    // It may have ended before that is answered.
+    const startedAt = this.#options.clock.now();
     const { pid = 0 } = await this.#client.call('tasks.v1.Tasks/Start', { container_id });
-    container.keep({ pid, startedAt: this.#options.clock.now() });
+    container.keep({ pid, startedAt });
     this.#containers.set(stateFolder, container);
     if (spec.stdinPath !== undefined && spec.stdinStaysOpen !== true) {
       // The shim holds a writing end until it is told not to.
