@@ -52,7 +52,7 @@ interface Link {
   /** It is not known yet whether the peer speaks TLS. */
   isUndecided: boolean;
   /** Messages of this turn, or sent while it is undecided. */
-  unsent: Buffer[];
+  readonly unsent: Buffer[];
   /** Peers whose owners want to hear of the end of this connection. */
   readonly watched: Set<Upid>;
 }
@@ -253,7 +253,9 @@ export class LibprocessEndpoint {
 function flush(link: Link): void {
   const [first, ...more] = link.unsent;
   if (first === undefined) return;
-  link.unsent = [];
+  // Emptied, not left for a new one: it has become old until the next message comes, and what a dead old list
+  // holds is kept as if it were old, too, until all that is old is looked at.
+  link.unsent.length = 0;
   link.socket.write(more.length === 0 ? first : Buffer.concat([first, ...more]));
 }
 

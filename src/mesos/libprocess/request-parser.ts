@@ -128,7 +128,7 @@ export class RequestParser<H extends object> {
   readonly #known: { readonly bytes: Buffer; readonly head: Framed<H> }[] = [];
   /** The one of them to be forgotten next. */
   #oldest = 0;
-  #parts: Buffer[] = [];
+  readonly #parts: Buffer[] = [];
   /** So many of them are put together. */
   #joined = 0;
   #size = 0;
@@ -256,7 +256,8 @@ export class RequestParser<H extends object> {
     const head = this.#head;
     const [first = NOTHING, ...more] = this.#parts;
     this.#head = undefined;
-    this.#parts = [];
+    // Emptied, not replaced: a list that grew old between two requests would keep what it held.
+    this.#parts.length = 0;
     this.#joined = 0;
     this.#size = 0;
     this.#trailed = 0;
