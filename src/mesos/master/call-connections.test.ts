@@ -329,12 +329,18 @@ test('who ends the connection right behind a call is answered, and then it ends'
   own.close();
 });
 
-test('the end of a stream is told, and its connection serves what comes then', async () => {
-  const body = JSON.stringify({
-    type: 'SUBSCRIBE',
-    subscribe: { framework_info: aFramework({ name: 'short' }) },
-  });
-  const socket = connect({ port: lean.port, host: '127.0.0.1' });
+interface RawStream {
+  readonly socket: Socket;
+  readonly said: () => string;
+  readonly framework_id: { readonly value: string };
+  readonly streamId: string;
+}
+
+/** Subscribes on a raw connection and leaves that open. */
+async function rawStream(port: number, name: string): Promise<RawStream> {
+  const info = aFramework({ name });
+  const body = JSON.stringify({ type: 'SUBSCRIBE', subscribe: { framework_info: info } });
+  const socket = connect({ port, host: '127.0.0.1' });
   let text = '';
   const subscribed = new Promise<void>((done) => {
     socket.setEncoding('latin1').on('data', (chunk) => {
@@ -347,16 +353,104 @@ test('the end of a stream is told, and its connection serves what comes then', a
   await subscribed;
   const framework_id = { value: /"framework_id":\{"value":"([^"]+)"/.exec(text)?.[1] ?? '' };
   const streamId = /mesos-stream-id: (\S+)/i.exec(text)?.[1] ?? '';
-  const teardown = JSON.stringify({ framework_id, type: 'TEARDOWN' });
-  const headers = ['Content-Type: application/json'];
-  const call = request(streamId, { body: teardown, headers });
-  const [answer] = await exchange(lean.port, [call], 1);
+  return { socket, said: () => text, framework_id, streamId };
+}
+
+function callOn({ framework_id, streamId }: RawStream, type: string): Buffer {
+  const body = JSON.stringify({ framework_id, type });
+  return request(streamId, { body, headers: ['Content-Type: application/json'] });
+}
+
+const STREAM_END = '\r\n0\r\n\r\n';
+
+test('the end of a stream is told, and its connection serves what comes then', async () => {
+  for (const master of [lean, plain]) {
+    const before = master.taken;
+    const short = await rawStream(master.port, 'short');
+    assert.equal(master.taken - before, master === lean ? 1 : 0);
+    assert.match(short.said(), /^HTTP\/1\.1 200 OK\r\n/);
+    assert.match(short.said(), /\r\nTransfer-Encoding: chunked\r\n/);
+    const [answer] = await exchange(master.port, [callOn(short, 'TEARDOWN')], 1);
+    assert.equal(answer?.status, 202);
+    await eventually('all of it', async () => short.said().endsWith(STREAM_END) || undefined);
+    let from = short.said().length;
+    const said = async (start: string): Promise<void> => {
+      await eventually(start, async () => short.said().slice(from).startsWith(start) || undefined);
+      from = short.said().length;
+    };
+    // A call is read without the HTTP server, as before the stream, and the rest by it.
+    short.socket.write(callOn(short, 'REVIVE'));
+    await said('HTTP/1.1 400 Bad Request\r\n');
+    short.socket.write('GET /version HTTP/1.1\r\nHost: x\r\n\r\n');
+    await said('HTTP/1.1 200 OK\r\n');
+    short.socket.destroy();
+  }
+});
+
+test('what is asked behind a stream is done at once, and answered behind its end', async () => {
+  for (const master of [lean, plain]) {
+    const own = await rawStream(master.port, 'own');
+    own.socket.write(Buffer.concat([callOn(own, 'SUPPRESS'), callOn(own, 'TEARDOWN')]));
+    await eventually('both answers', async () => {
+      const [, behind = ''] = own.said().split(STREAM_END);
+      return answersIn(behind).length === 2 || undefined;
+    });
+    const [, behind = ''] = own.said().split(STREAM_END);
+    assert.deepEqual(
+      answersIn(behind).map(({ status }) => status),
+      [202, 202],
+    );
+    own.socket.destroy();
+  }
+});
+
+test('a framework that subscribes anew behind its own stream goes on with the new one', async () => {
+  for (const master of [lean, plain]) {
+    const own = await rawStream(master.port, 'anew');
+    const { framework_id } = own;
+    const framework_info = { ...aFramework({ name: 'anew' }), id: framework_id };
+    const call = { type: 'SUBSCRIBE', framework_id, subscribe: { framework_info } };
+    const body = JSON.stringify(call);
+    const head = 'POST /api/v1/scheduler HTTP/1.1\r\nHost: x\r\nContent-Type: application/json';
+    own.socket.write(`${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    const behind = await eventually('the new stream', async () => {
+      const [, rest = ''] = own.said().split(STREAM_END);
+      return rest.includes('"SUBSCRIBED"') ? rest : undefined;
+    });
+    assert.match(behind, /^HTTP\/1\.1 200 OK\r\n/);
+    own.socket.destroy();
+  }
+});
+
+test('what is for the HTTP server waits behind a stream, and what is no request ends it', async () => {
+  const first = await rawStream(lean.port, 'first');
+  first.socket.write('GET /version HTTP/1.1\r\nHost: x\r\n\r\n');
+  const [answer] = await exchange(lean.port, [callOn(first, 'TEARDOWN')], 1);
   assert.equal(answer?.status, 202);
-  await eventually('all of it is there', async () => text.endsWith('\r\n0\r\n\r\n') || undefined);
-  text = '';
-  socket.write('GET /version HTTP/1.1\r\nHost: x\r\n\r\n');
-  await eventually('an answer', async () => text.startsWith('HTTP/1.1 200 OK') || undefined);
-  socket.destroy();
+  await eventually('the answer', async () => {
+    return first.said().split(STREAM_END)[1]?.startsWith('HTTP/1.1 200 OK') || undefined;
+  });
+  first.socket.destroy();
+  const second = await rawStream(lean.port, 'second');
+  const closed = once(second.socket, 'close');
+  const head = 'POST /api/v1/scheduler HTTP/1.1\r\nTransfer-Encoding: chunked';
+  second.socket.write(`${head}\r\n\r\nzz\r\n`);
+  await closed;
+  assert.ok(!second.said().endsWith(STREAM_END));
+  const [gone] = await exchange(lean.port, [callOn(second, 'TEARDOWN')], 1);
+  assert.ok(gone?.status === 400 || gone?.status === 403, 'it is not subscribed any more');
+});
+
+test('a framework whose connection ends is not subscribed any more', async () => {
+  for (const end of ['end', 'destroy'] as const) {
+    const own = await rawStream(lean.port, end);
+    own.socket[end]();
+    await eventually('it is disconnected', async () => {
+      const [answer] = await exchange(lean.port, [callOn(own, 'REVIVE')], 1);
+      return answer?.status !== 202 || undefined;
+    });
+    own.socket.destroy();
+  }
 });
 
 test('who does not read the answers is not read either, and gets all of them when it does', async () => {
@@ -395,13 +489,13 @@ test('who does not read the answers is not read either, and gets all of them whe
   socket.destroy();
 });
 
-test('names and secrets are asked for; who is known by a token is asked by the HTTP server', async () => {
+test('names, secrets and tokens are asked for', async () => {
   const credentials = new Map([['scheduler', 'secret']]);
   const basic = new BasicAuthenticator(SCHEDULER_REALM, credentials);
   const key = Buffer.from('a key of at least thirty-two bytes');
   const bearer = new BearerAuthenticator(SCHEDULER_REALM, key, () => Date.now());
   const withName = basicHeader({ principal: 'scheduler', secret: 'secret' });
-  for (const [authenticators, takes] of [
+  for (const [authenticators, isBasic] of [
     [[basic], true],
     [[basic, bearer], false],
   ] as const) {
@@ -427,13 +521,13 @@ test('names and secrets are asked for; who is known by a token is asked by the H
       ],
       4,
     );
-    const unnamed = takes ? 401 : 403;
+    const unnamed = isBasic ? 401 : 403;
     assert.deepEqual(
       answers.map(({ status }) => status),
       [401, 202, 401, unnamed],
     );
     assert.match(answers[0]?.headers['www-authenticate'] ?? '', /^Basic realm=/);
-    assert.equal(master.taken > 0, takes);
+    assert.ok(master.taken > 0);
     own.close();
     await master.close();
   }

@@ -1,6 +1,6 @@
-// Reads the calls of subscribed schedulers from their connections without an HTTP server, which would cost
-// more than the calls: a framework sends two for each task. Plain requests with a Mesos-Stream-Id are taken;
-// whatever else comes on such a connection is for the HTTP server of the port, from there on.
+// Reads the calls of schedulers from their connections without an HTTP server, which would cost more than the
+// calls: a framework sends two for each task. Plain requests are taken, subscriptions among them, and the connection
+// of one is read on when its stream has ended; whatever else comes is for the HTTP server of the port, from there on.
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { readDirectly } from '#base/direct-reads.ts';
@@ -11,6 +11,7 @@ import {
   type RequestHead,
 } from '#mesos/libprocess/request-parser.ts';
 import type { Authentication, Identity } from '#mesos/security/authentication.ts';
+import { CallAnswers } from './call-answers.ts';
 import { BODY_BYTES_MAX, bodyType, TOO_LARGE, type ContentType } from './negotiate.ts';
 import { NAMELESS, SCHEDULER_REALM } from './realms.ts';
 import type { SchedulerApi } from './scheduler-api.ts';
@@ -21,7 +22,7 @@ interface CallHead {
   readonly contentType: ContentType | Refusal;
   readonly accept: string | undefined;
   readonly authorization: string | undefined;
-  readonly streamId: string;
+  readonly streamId: string | undefined;
 }
 
 /** A call that came when others had their turn. */
@@ -32,9 +33,7 @@ interface WaitingCall {
 
 /** A connection with answers of this turn. */
 interface Reader {
-  readonly socket: Socket;
-  /** Not sent yet. */
-  answers: string;
+  readonly answers: CallAnswers;
   /** They are answered in their order, each when it is its turn. */
   readonly waiting: WaitingCall[];
 }
@@ -47,15 +46,16 @@ const LINE = /^POST (?:\/master)?\/api\/v1\/scheduler HTTP\/1\.1$/;
 /** For the rest of a call to come, once it has begun. */
 const STALLED_MS_MAX = 300_000;
 const SECOND_MS = 1_000;
+/** Answers that wait for the end of a stream; then no more is read until that. */
+const HELD_MAX = 64 * 1_024;
 
 function headOf({ line, headers }: RequestHead): CallHead | undefined {
-  const streamId = headers.get('mesos-stream-id');
-  if (streamId === undefined || !LINE.test(line)) return undefined;
+  if (!LINE.test(line)) return undefined;
   return {
     contentType: bodyType(headers.get('content-type')),
     accept: headers.get('accept'),
     authorization: headers.get('authorization'),
-    streamId,
+    streamId: headers.get('mesos-stream-id'),
   };
 }
 
@@ -82,20 +82,34 @@ export class CallConnections {
     if (!this.#authentication.isImmediate(SCHEDULER_REALM)) return false;
     if (!beginsRequest(first, headOf)) return false;
     const { portions } = this.#shell;
-    const reader: Reader = { socket, answers: '', waiting: [] };
-    const { waiting } = reader;
+    const reader: Reader = { answers: new CallAnswers(socket), waiting: [] };
+    const { answers, waiting } = reader;
     const parser = new RequestParser({
       bodyBytesMax: BODY_BYTES_MAX,
       headOf,
       onRequest: (head: CallHead, body) => {
         if (waiting.length > 0 || !portions.hasTime) waiting.push({ head, body });
-        else portions.spend(() => this.#tell(reader, this.#answer(head, body)));
+        else portions.spend(() => this.#serve(reader, head, body));
       },
     });
     /** All that came has been answered; this is behind it. */
     const goOn = (outcome: ParseOutcome): void => {
+      if (answers.isHeld && (outcome.kind === 'foreign' || answers.heldLength > HELD_MAX)) {
+        // Whoever asks for that much behind its own stream is not read before the end of that.
+        socket.pause();
+        answers.whenFree(() => {
+          if (socket.destroyed) return;
+          socket.resume();
+          goOn(outcome);
+        });
+        return;
+      }
       if (outcome.kind === 'read') return;
-      if (outcome.kind === 'bad') this.#tell(reader, refused(outcome));
+      if (outcome.kind === 'bad') {
+        // There is no place for a refusal within an answer.
+        if (answers.isHeld) socket.destroy();
+        this.#tell(reader, refused(outcome));
+      }
       stop();
       socket.off('end', onEnd);
       socket.setTimeout(0);
@@ -117,7 +131,7 @@ export class CallConnections {
         this.#answerWaiting(reader);
         if (waiting.length > 0) return true;
         flush(reader);
-        if (!socket.writableNeedDrain) socket.resume();
+        if (!socket.writableNeedDrain || answers.isHeld) socket.resume();
         if (!socket.destroyed) goOn(outcome);
         return false;
       });
@@ -136,17 +150,17 @@ export class CallConnections {
    * first one finds the others there too.
    */
   #tell(reader: Reader, answer: Answer): void {
-    if (reader.answers === '' && this.#answering.push(reader) === 1) {
-      setImmediate(() => this.#release());
-    }
-    reader.answers += this.#text(answer);
+    const { answers } = reader;
+    const isFirst = !answers.isHeld && !answers.isWaiting;
+    answers.say(this.#text(answer));
+    if (isFirst && this.#answering.push(reader) === 1) setImmediate(() => this.#release());
   }
 
   #answerWaiting(reader: Reader): void {
     const { waiting } = reader;
     do {
       const { head, body } = waiting.shift() as WaitingCall;
-      this.#tell(reader, this.#answer(head, body));
+      this.#serve(reader, head, body);
     } while (waiting.length > 0 && !this.#shell.portions.isOver);
   }
 
@@ -156,22 +170,35 @@ export class CallConnections {
     for (const reader of readers) flush(reader);
   }
 
-  #answer(head: CallHead, body: Uint8Array): Answer {
+  #serve(reader: Reader, head: CallHead, body: Uint8Array): void {
     try {
-      const who = this.#authentication.identify(SCHEDULER_REALM, head) as Identity;
-      if ('refusal' in who) return who.refusal;
-      const { principal } = who;
-      if (principal !== undefined && principal.value === undefined) {
-        return { status: 403, message: NAMELESS };
-      }
-      const { contentType: type, accept, streamId } = head;
-      if (typeof type === 'object') return type;
-      const request = { type, body: body as Buffer, accept, streamId, principal };
-      return this.#calls.answer(request) as Answer;
+      const answer = this.#answer(reader, head, body);
+      if (answer !== undefined) this.#tell(reader, answer);
     } catch (error) {
       this.#shell.env.log.error('A request failed', { url: '/api/v1/scheduler', error });
-      return { status: 500, message: error instanceof Error ? error.message : String(error) };
+      const message = error instanceof Error ? error.message : String(error);
+      if (reader.answers.isHeld) reader.answers.socket.destroy();
+      else this.#tell(reader, { status: 500, message });
     }
+  }
+
+  /** Undefined: a stream of events is its answer. */
+  #answer({ answers }: Reader, head: CallHead, body: Uint8Array): Answer | undefined {
+    const who = this.#authentication.identify(SCHEDULER_REALM, head) as Identity;
+    if ('refusal' in who) return who.refusal;
+    const { principal } = who;
+    if (principal !== undefined && principal.value === undefined) {
+      return { status: 403, message: NAMELESS };
+    }
+    const { contentType: type, accept, streamId } = head;
+    if (typeof type === 'object') return type;
+    const request = { type, body: body as Buffer, accept, streamId, principal };
+    const outcome = this.#calls.answer(request);
+    if (!('call' in outcome)) return outcome;
+    this.#shell.portions.hurry();
+    const stream = answers.stream(this.#now());
+    this.#shell.subscribe(outcome.call, stream, outcome.type, principal);
+    return undefined;
   }
 
   /** In Latin-1: a text of UTF-8 is in its bytes. */
@@ -193,15 +220,14 @@ export class CallConnections {
   }
 }
 
-function flush(reader: Reader): void {
-  const { socket, answers } = reader;
-  if (answers === '') return;
-  reader.answers = '';
-  if (socket.destroyed || socket.write(answers, 'latin1')) return;
-  // Who does not read the answers is not read either.
+function flush({ answers, waiting }: Reader): void {
+  answers.flush();
+  const { socket } = answers;
+  // Who does not read the answers is not read either; a stream that is not read is cut off by itself.
+  if (answers.isHeld || socket.destroyed || !socket.writableNeedDrain) return;
   socket.pause();
   socket.once('drain', () => {
-    if (reader.waiting.length === 0) socket.resume();
+    if (waiting.length === 0) socket.resume();
   });
 }
 

@@ -16,6 +16,7 @@ import { MessageGate, OPEN_GATE, type GateOptions } from './message-gate.ts';
 import type { ContentType } from './negotiate.ts';
 import { getState } from './operator-answers.ts';
 import { Portions } from './portions.ts';
+import type { StreamAnswer } from './call-answers.ts';
 import { EventStream } from './streams.ts';
 import { Timings } from './timings.ts';
 import { Visible } from './visible.ts';
@@ -186,7 +187,7 @@ export class MasterShell {
   /** Opens a scheduler's stream; the core answers on it (also with refusals told as events). */
   subscribe(
     call: SchedulerCall,
-    response: ServerResponse,
+    response: StreamAnswer,
     contentType: ContentType,
     principal?: Principal,
   ): void {

@@ -1,10 +1,10 @@
 // Subscription streams of the master: RecordIO over one HTTP answer each, with heartbeats, and cut
 // off when the reader does not keep up (bounded memory).
-import type { ServerResponse } from 'node:http';
 import type { Env, Timer } from '#env/env.ts';
 import { encodeRecord } from '#codec/recordio.ts';
 import { encode, stringify, type MessageName } from '#wire/mesos/codec.ts';
 import type { Messages } from '#wire/mesos/v1.ts';
+import type { StreamAnswer } from './call-answers.ts';
 import type { ContentType } from './negotiate.ts';
 
 /** What may wait in the server for one slow reader, beside two of the largest event it was told. */
@@ -22,17 +22,17 @@ export interface StreamOptions<N extends MessageName> {
 }
 
 export class EventStream<N extends MessageName> {
-  readonly #response: ServerResponse;
+  readonly #response: StreamAnswer;
   readonly #options: StreamOptions<N>;
   readonly #env: Env;
   #timer: Timer | undefined;
   /** Bytes of an event. */
   #largest = 0;
   /** Of this turn. */
-  #unsent: Buffer[] = [];
+  readonly #unsent: Buffer[] = [];
   #isOver = false;
 
-  constructor(response: ServerResponse, options: StreamOptions<N>, env: Env) {
+  constructor(response: StreamAnswer, options: StreamOptions<N>, env: Env) {
     this.#response = response;
     this.#options = options;
     this.#env = env;
@@ -65,7 +65,8 @@ export class EventStream<N extends MessageName> {
   flush(): void {
     const [first, ...more] = this.#unsent;
     if (this.#isOver || first === undefined) return;
-    this.#unsent = [];
+    // Emptied, not replaced: a list that grew old between two events would keep what it held.
+    this.#unsent.length = 0;
     this.#response.write(more.length === 0 ? first : Buffer.concat([first, ...more]));
   }
 
