@@ -13,9 +13,12 @@ export type Identity =
   | { readonly refusal: HttpRefusal };
 
 /** An authenticator's word: who it is, or the challenge (WWW-Authenticate) to one it does not know. */
-export type Verdict =
-  | { readonly principal: Principal }
-  | { readonly challenge: string; readonly message: string };
+export type Verdict = { readonly principal: Principal } | Challenge;
+
+export interface Challenge {
+  readonly challenge: string;
+  readonly message: string;
+}
 
 export interface HttpAuthenticator {
   /** `Basic`, `Bearer` */
@@ -31,23 +34,37 @@ export const UNAUTHORIZED = '401 Unauthorized.';
 /** Asks each until one knows the caller; otherwise it says what all of them would have said. */
 class Combined implements HttpAuthenticator {
   readonly scheme: string;
+  readonly isImmediate: boolean;
   readonly #authenticators: readonly HttpAuthenticator[];
 
   constructor(authenticators: readonly HttpAuthenticator[]) {
     this.#authenticators = authenticators;
     this.scheme = authenticators.map(({ scheme }) => scheme).join(' ');
+    this.isImmediate = authenticators.every((one) => one.isImmediate === true);
   }
 
-  async authenticate(header: string | undefined): Promise<Verdict> {
-    const challenges: string[] = [];
-    const messages: string[] = [];
-    for (const one of this.#authenticators) {
-      const verdict = await one.authenticate(header);
-      if ('principal' in verdict) return verdict;
-      challenges.push(verdict.challenge);
-      messages.push(`"${one.scheme}" authenticator returned:\n${verdict.message}`);
+  authenticate(header: string | undefined): Verdict | Promise<Verdict> {
+    return this.#ask(header, 0, []);
+  }
+
+  /** Those from `from` on; `refused`: what those before have said. */
+  #ask(
+    header: string | undefined,
+    from: number,
+    refused: readonly Challenge[],
+  ): Verdict | Promise<Verdict> {
+    const one = this.#authenticators[from];
+    if (one === undefined) {
+      const challenge = refused.map((each) => each.challenge).join(',');
+      return { challenge, message: refused.map(({ message }) => message).join('\n\n') };
     }
-    return { challenge: challenges.join(','), message: messages.join('\n\n') };
+    const next = (verdict: Verdict): Verdict | Promise<Verdict> => {
+      if ('principal' in verdict) return verdict;
+      const message = `"${one.scheme}" authenticator returned:\n${verdict.message}`;
+      return this.#ask(header, from + 1, [...refused, { ...verdict, message }]);
+    };
+    const verdict = one.authenticate(header);
+    return verdict instanceof Promise ? verdict.then(next) : next(verdict);
   }
 }
 
