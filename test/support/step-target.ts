@@ -9,6 +9,7 @@ import { startApiServer, type ApiServer, type ApiServerOptions } from '#kube/api
 import { TypeRegistry } from '#kube/types/registry.ts';
 import { MemoryStore } from '#store/memory-store.ts';
 import type { Target } from './kube-sender.ts';
+import { flowsReported } from './flows-reported.ts';
 
 interface Kubeconfig {
   readonly clusters: readonly { readonly cluster: Readonly<Record<string, string>> }[];
@@ -54,6 +55,7 @@ export async function startOwnServer(more: Partial<ApiServerOptions> = {}): Prom
     ...more,
   };
   const server = await startApiServer(options, env);
+  await flowsReported(options.store);
   const target = targetOf(join(home, 'kubeconfig'));
   return {
     server,

@@ -12,6 +12,7 @@ import { TypeRegistry } from '#kube/types/registry.ts';
 import { decodeEnvelope, decodeMessage, encodeEnvelope } from '#kube/types/protobuf.ts';
 import type { Status } from '#kube/meta/status.ts';
 import { MemoryStore } from '#store/memory-store.ts';
+import { flowsReported } from '#test/support/flows-reported.ts';
 import { startApiServer, type ApiServer } from './server.ts';
 
 type Json = Record<string, unknown>;
@@ -36,6 +37,7 @@ before(async () => {
     },
     env,
   );
+  await flowsReported(store);
   session = open();
 });
 
