@@ -188,6 +188,8 @@ export async function runAgent(
   // Whoever sets the machine's clock ends no executor and keeps no kill waiting.
   const env = { ...given, clock: steadyClock(given.clock) };
   const home = resolve(options.home);
+  // Tasks of other users reach their sandboxes through it; what else is in it is closed to them.
+  prepareFolder(home, { mode: 0o711 });
   prepareFolder(join(home, 'run'));
   const lock = lockHome(home);
   const tls = watchTls(process.env, env);

@@ -9,10 +9,10 @@ const MB = 1024 * 1024;
 const FREE_BYTES_MIN = MB / 4;
 
 /** Folder by folder: mkdir's own recursion never ends where the kernel forbids folders (/proc). */
-function makeFolders(path: string): void {
+function makeFolders(path: string, mode: number): void {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
-  if (dirname(path) !== path) makeFolders(dirname(path));
-  mkdirSync(path, { mode: 0o700 });
+  if (dirname(path) !== path) makeFolders(dirname(path), mode);
+  mkdirSync(path, { mode });
 }
 
 function freeBytes(path: string): number {
@@ -20,11 +20,18 @@ function freeBytes(path: string): number {
   return bavail * bsize;
 }
 
+export interface FolderWish {
+  readonly freeBytesMin?: number;
+  /** Of what is made; one that is there stays as it is. Only its owner's unless it says so. */
+  readonly mode?: number;
+}
+
 /** Faults `home-unwritable` and `home-full`, both with the path. */
-export function prepareFolder(path: string, freeBytesMin = FREE_BYTES_MIN): void {
+export function prepareFolder(path: string, wish: FolderWish = {}): void {
+  const { freeBytesMin = FREE_BYTES_MIN, mode = 0o700 } = wish;
   let free: number;
   try {
-    makeFolders(path);
+    makeFolders(path, mode);
     free = freeBytes(path);
     const probe = join(path, `.writable.${process.pid}`);
     if (free >= freeBytesMin) {

@@ -97,7 +97,7 @@ export class Home {
   /** The folders every part needs; Faults `home-unwritable` and `home-full` with the path. */
   prepare(): void {
     for (const folder of ['', 'run', 'log', 'kube', 'agents', 'master', 'bin']) {
-      prepareFolder(this.path(folder), FREE_BYTES_MIN);
+      prepareFolder(this.path(folder), { freeBytesMin: FREE_BYTES_MIN });
     }
   }
 

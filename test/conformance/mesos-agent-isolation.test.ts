@@ -1,7 +1,14 @@
 // Volumes and Linux isolation of tasks: what was asked for is there, and what tries to get out of it
 // fails. Needs root, as the isolation does.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { systemClock, systemTimers } from '#env/node/clock.ts';
@@ -360,6 +367,14 @@ suite(`isolation of tasks (${bestMaster} master)`, { skip }, () => {
     const sandbox = await sandboxOf('private');
     await finishes('spy', `! ls ${sandbox} && ! cat ${sandbox}/f`, undefined, 'nobody');
     framework.kill('private');
+  });
+
+  test('a task of another user reaches its sandbox by its whole path, and nothing of the agent', async () => {
+    // The test's own folder is its user's alone.
+    chmodSync(machine.folder, 0o711);
+    const home = join(machine.folder, 'agent');
+    const script = `cd / && echo x >"$MESOS_SANDBOX/f" && cat "$MESOS_SANDBOX/f" && cd ${home} && ! ls . && ! ls meta && ! ls run`;
+    await finishes('whole-path', script, undefined, 'nobody');
   });
 
   const noCgroups = { skip: hasCgroups ? false : 'no cgroups on this machine' };

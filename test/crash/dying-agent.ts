@@ -54,6 +54,7 @@ const host: ProcessHost = {
   setLimits: (folder, limits) => real.setLimits(folder, limits),
 };
 
+prepareFolder(home, { mode: 0o711 });
 prepareFolder(join(home, 'run'));
 const resources = 'cpus:100;mem:100000;disk:10000';
 const running = await startAgent(
