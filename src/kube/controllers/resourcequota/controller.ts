@@ -1,11 +1,11 @@
 // Feeds resourcequota/core.ts with quotas, and with the objects of the kinds that they count.
+import { same } from '#base/same.ts';
 import { keyOf } from '#kube/client/informer-store.ts';
 import { pods, resourceQuotas } from '#kube/client/resources.ts';
 import { nothing } from '#kube/controllers/effects.ts';
 import {
   byNamespace,
   Controller,
-  followOwn,
   indexNamespaces,
   type ControllerServices,
 } from '#kube/controllers/frame.ts';
@@ -41,6 +41,9 @@ export function resourceQuotaController(services: ControllerServices): Controlle
   indexNamespaces(quotas);
   indexNamespaces(all);
 
+  /** By key: the version of a quota that was there at the last look. */
+  const lookedAt = new Map<string, string>();
+
   const count = async (quota: KubeObject): Promise<Counted[]> => {
     const { namespace = '' } = quota.metadata;
     const names = Object.keys((quota['spec']?.hard ?? {}) as object);
@@ -64,13 +67,27 @@ export function resourceQuotaController(services: ControllerServices): Controlle
       keys: () => quotas.list().map(keyOf),
       reconcile: async (key) => {
         const quota = quotas.get(key);
-        if (quota === undefined || quota.metadata.deletionTimestamp !== undefined) return nothing;
-        return reconcileQuota(quota, await count(quota));
+        if (quota === undefined || quota.metadata.deletionTimestamp !== undefined) {
+          lookedAt.delete(key);
+          return nothing;
+        }
+        const { resourceVersion = '' } = quota.metadata;
+        const isCharged = lookedAt.get(key) !== resourceVersion;
+        const decision = reconcileQuota(quota, await count(quota), isCharged);
+        lookedAt.set(key, resourceVersion);
+        return decision;
       },
     },
     services,
   );
-  followOwn(quotas, controller);
+  // Its status is written here and by admission, which charges a quota before it stores what it is charged for.
+  quotas.addHandler({
+    onAdd: (quota) => controller.enqueue(keyOf(quota)),
+    onUpdate: (old, quota) => {
+      if (!same(old['spec'], quota['spec'])) controller.enqueue(keyOf(quota));
+    },
+    onDelete: (quota) => controller.enqueue(keyOf(quota)),
+  });
   const enqueueFor = (pod: KubeObject): void => {
     for (const quota of quotas.byIndex(byNamespace, pod.metadata.namespace ?? '')) {
       controller.enqueue(keyOf(quota));
