@@ -19,7 +19,7 @@ interface Stage {
   readonly run: () => Promise<Tally>;
 }
 
-const STAGE_MS_MAX = 15 * 60_000;
+const STAGE_MS_MAX = 20 * 60_000;
 
 /** Runs a program, showing its output; gives its exit status and what it printed. */
 function execute(
