@@ -8,6 +8,7 @@ import { createEnv } from '#env/node/env.ts';
 import { startApiServer, type ApiServer } from '#kube/apiserver/server.ts';
 import { KubeClient } from '#kube/client/client.ts';
 import { configMaps, deployments, namespaces, pods, replicaSets } from '#kube/client/resources.ts';
+import { eventually } from '#test/support/cluster.ts';
 import { componentConfig } from '#test/support/component-config.ts';
 import { startControllers } from '#kube/controllers/run.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
@@ -103,6 +104,10 @@ test('controllers work over the wire, and go on after the server was away', asyn
   await until(client, replicaSets, (one) => one['status']?.replicas === 3);
   await server.stop();
   await server.start();
+  // The client may not have noticed yet that its connection is gone.
+  await eventually('the server is back', () =>
+    client.find(deployments, { namespace: 'default', name: 'web' }),
+  );
   await client.patch(
     deployments,
     { namespace: 'default', name: 'web', type: 'strategic' },
