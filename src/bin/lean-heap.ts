@@ -51,6 +51,8 @@ const REDUCTIONS = 2;
 export function startLargePart(): void {
   setFlagsFromString('--heap-growing-percent=50');
   setFlagsFromString('--invocation-count-for-turbofan=30000');
+  // Buffers count with all else that has grown. By default 64 MB of them are enough to go through all that is held.
+  setFlagsFromString('--external-memory-accounted-in-global-limit');
   let mayGrow = true;
   let isReduced = true;
   // Its size is given at the start of V8 or not at all; how it grows is asked for each time. It may become smaller
