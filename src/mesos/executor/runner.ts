@@ -227,7 +227,6 @@ export class BuiltinRunner {
       await this.#place.remember(this.#core.memory());
       const memory = this.#core.memory().find((one) => one.taskId === taskId);
       const spec = await this.#place.prepare(task, memory?.container ?? taskId, signal);
-      this.#preparations.delete(taskId);
       signal.throwIfAborted();
       const process = await this.#host.launch(spec);
       this.#place.onStarted(taskId, process.pid);
