@@ -18,7 +18,7 @@ import {
 import { duplicate, forbidden, invalidValue, requiredValue } from './names.ts';
 import { canonicalQuantity, compareQuantities, isWholeQuantity } from './quantity.ts';
 import type { StatusCause } from './status.ts';
-import { userOrGroup, validateMounts } from './validation-volumes.ts';
+import { userOrGroup, validateFieldRef, validateMounts } from './validation-volumes.ts';
 
 const pullPolicies = ['Always', 'IfNotPresent', 'Never'];
 const protocols = ['SCTP', 'TCP', 'UDP'];
@@ -111,18 +111,7 @@ function validateValueFrom(variable: Json, field: string): StatusCause[] {
   const causes: StatusCause[] = [];
   const { fieldRef, resourceFieldRef } = from;
   if (isObject(fieldRef)) {
-    const path = String(fieldRef['fieldPath'] ?? '');
-    const isKnown = envFields.has(path) || /^metadata\.(?:labels|annotations)\['.+'\]$/.test(path);
-    const version = fieldRef['apiVersion'] ?? 'v1';
-    if (version === '') causes.push(requiredValue(`${field}.fieldRef.apiVersion`));
-    else if (path === '') causes.push(requiredValue(`${field}.fieldRef.fieldPath`));
-    else if (!isKnown || version !== 'v1') {
-      const why =
-        version === 'v1'
-          ? `error converting fieldPath: field label not supported: ${path}`
-          : `error converting fieldPath: unsupported pod version: ${String(version)}`;
-      causes.push(invalidValue(`${field}.fieldRef.fieldPath`, path, why));
-    }
+    causes.push(...validateFieldRef(fieldRef, `${field}.fieldRef`, envFields));
   }
   if (isObject(resourceFieldRef)) {
     const at = `${field}.resourceFieldRef.resource`;

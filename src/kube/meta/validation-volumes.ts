@@ -62,12 +62,13 @@ function keyItems(source: Json, field: string): StatusCause[] {
   });
 }
 
-const fieldPaths = [
+const fieldPaths = new Set([
   'metadata.name',
   'metadata.namespace',
   'metadata.labels',
   'metadata.annotations',
-];
+  'metadata.uid',
+]);
 
 const resources = ['cpu', 'ephemeral-storage', 'memory'];
 const resourceNames = ['limits', 'requests'].flatMap((kind) =>
@@ -82,6 +83,25 @@ function resourceRef(ref: Json, field: string): StatusCause[] {
   return isHuge ? [] : oneOf(`${field}.resource`, resource, resourceNames);
 }
 
+/** A field of the pod that a file or a variable shows: one of `known`, or one label or annotation. */
+export function validateFieldRef(
+  ref: Json,
+  field: string,
+  known: ReadonlySet<string>,
+): StatusCause[] {
+  const path = String(ref['fieldPath'] ?? '');
+  const version = ref['apiVersion'] ?? 'v1';
+  if (version === '') return [requiredValue(`${field}.apiVersion`)];
+  if (path === '') return [requiredValue(`${field}.fieldPath`)];
+  const isKnown = known.has(path) || /^metadata\.(?:labels|annotations)\['.+'\]$/.test(path);
+  if (isKnown && version === 'v1') return [];
+  const why =
+    version === 'v1'
+      ? `field label not supported: ${path}`
+      : `unsupported pod version: ${String(version)}`;
+  return [invalidValue(`${field}.fieldPath`, path, `error converting fieldPath: ${why}`)];
+}
+
 function downwardItems(source: Json, field: string, where: string): StatusCause[] {
   return list(source['items']).flatMap((item) => {
     const ref = item['fieldRef'];
@@ -89,20 +109,7 @@ function downwardItems(source: Json, field: string, where: string): StatusCause[
     if (String(item['path'] ?? '') === '') causes.push(requiredValue(`${field}.path`));
     else causes.push(...localFile(`${field}.path`, item['path']));
     if (isObject(ref)) {
-      const path = String(ref['fieldPath'] ?? '');
-      const isKnown =
-        [...fieldPaths, 'metadata.uid'].includes(path) ||
-        /^metadata\.(?:labels|annotations)\['.+'\]$/.test(path);
-      const version = ref['apiVersion'] ?? 'v1';
-      if (version === '') causes.push(requiredValue(`${field}.fieldRef.apiVersion`));
-      else if (path === '') causes.push(requiredValue(`${field}.fieldRef.fieldPath`));
-      else if (!isKnown || version !== 'v1') {
-        const why =
-          version === 'v1'
-            ? `error converting fieldPath: field label not supported: ${path}`
-            : `error converting fieldPath: unsupported pod version: ${String(version)}`;
-        causes.push(invalidValue(`${field}.fieldRef.fieldPath`, path, why));
-      }
+      causes.push(...validateFieldRef(ref, `${field}.fieldRef`, fieldPaths));
     } else if (isObject(item['resourceFieldRef'])) {
       causes.push(...resourceRef(item['resourceFieldRef'], `${field}.resourceFieldRef`));
     } else {
