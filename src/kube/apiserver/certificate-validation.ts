@@ -1,10 +1,8 @@
 // Validates what certificate requests, bundles of trust and pod certificate requests hold in PEM and DER, and
 // how their status may change, as kube-apiserver v1.37 does.
 import { createPublicKey, verify, X509Certificate, type KeyObject } from 'node:crypto';
-import { shownAs } from '#kube/meta/go-shown.ts';
 import {
   forbidden,
-  invalidShown,
   invalidValue,
   requiredValue,
   unsupported,
@@ -309,15 +307,7 @@ export async function validateCertificates(
       return bundleCauses(object, old);
     case 'PodCertificateRequest':
       if (old === undefined) return await keyCauses(object);
-      if (subresource === 'status') return await podStatusCauses(object, old, now);
-      if (same(object['spec'], old['spec'])) return [];
-      return [
-        invalidShown(
-          'spec',
-          shownAs('@PodCertificateRequestSpec', object['spec']),
-          'field is immutable',
-        ),
-      ];
+      return subresource === 'status' ? await podStatusCauses(object, old, now) : [];
     default:
       return [];
   }

@@ -502,10 +502,6 @@ function mergeStringData(object: KubeObject): void {
 /** What a claim asks for: one of each device, unless it says otherwise. */
 function defaultDevices(devices: unknown): void {
   if (!isObject(devices)) return;
-  // Versions are converted one by one, which leaves nothing of an empty list.
-  if (Array.isArray(devices['requests']) && devices['requests'].length === 0) {
-    devices['requests'] = null;
-  }
   const defaultRequest = (request: Json): void => {
     fill(request, { allocationMode: 'ExactCount' });
     if (request['allocationMode'] === 'ExactCount') fill(request, { count: 1 });

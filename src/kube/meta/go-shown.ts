@@ -62,7 +62,8 @@ const either: Readonly<Record<string, (value: unknown) => string>> = {
   JSONSchemaPropsOrArray: (value) =>
     Array.isArray(value)
       ? `{"Schema":null,"JSONSchemas":[${value.map(schema).join(',')}]}`
-      : `{"Schema":${schema(value)},"JSONSchemas":null}`,
+      : // What is neither is taken, and is nothing.
+        `{"Schema":${isObject(value) ? schema(value) : 'null'},"JSONSchemas":null}`,
   JSONSchemaPropsOrBool: (value) =>
     typeof value === 'boolean'
       ? `{"Allows":${value},"Schema":null}`
@@ -109,4 +110,12 @@ export function shownAs(type: string, value: unknown): string {
   const special = either[name];
   if (special !== undefined) return special(value);
   return isObject(value) ? `{${fieldsOf(name, value).join(',')}}` : plain(value);
+}
+
+/** Go's names of the fields of a type that are there, in their order. */
+export function fieldsSet(type: string, value: Json): string[] {
+  return rowsOf(type).flatMap(({ name, key }) => {
+    const one = value[key];
+    return one === undefined || one === null || one === '' || one === false ? [] : [name];
+  });
 }

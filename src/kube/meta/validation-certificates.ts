@@ -1,8 +1,11 @@
 // Validates requests for certificates and bundles of trust in what their text alone says, as kube-apiserver
 // v1.37 does; what has to be decoded is looked at in apiserver/certificate-validation.ts.
+import { same } from '#base/same.ts';
 import { list, oneOf, record } from './field-rules.ts';
+import { shownAs } from './go-shown.ts';
 import {
   duplicate,
+  invalidShown,
   invalidValue,
   nameProblem,
   qualifiedNameProblems,
@@ -12,6 +15,7 @@ import type { KubeObject } from './object.ts';
 import type { StatusCause } from './status.ts';
 
 type Rule = (object: KubeObject, old?: KubeObject) => StatusCause[];
+type UpdateRule = (object: KubeObject, old: KubeObject) => StatusCause[];
 
 const DOMAIN_CHARACTERS_MAX = 253;
 const LEGACY = 'kubernetes.io/legacy-unknown';
@@ -159,6 +163,22 @@ const validatePodRequest: Rule = (object, old) => {
     causes.push(invalidValue(field, seconds, `must be in the range [${HOUR}, ${most}]`));
   }
   return causes;
+};
+
+/** It stays as it is, whatever part of the request is written. */
+const fixedPodRequest: UpdateRule = (object, old) =>
+  same(object['spec'], old['spec'])
+    ? []
+    : [
+        invalidShown(
+          'spec',
+          shownAs('@PodCertificateRequestSpec', object['spec']),
+          'field is immutable',
+        ),
+      ];
+
+export const certificateUpdateRules: Readonly<Record<string, UpdateRule>> = {
+  'certificates.k8s.io/PodCertificateRequest': fixedPodRequest,
 };
 
 export const certificateRules: Readonly<Record<string, Rule>> = {

@@ -16,7 +16,7 @@ import type { KubeObject } from './object.ts';
 import { same } from '#base/same.ts';
 import type { StatusCause } from './status.ts';
 import { flowControlRules } from './validation-flow-control.ts';
-import { certificateRules } from './validation-certificates.ts';
+import { certificateRules, certificateUpdateRules } from './validation-certificates.ts';
 import { validateTemplate } from './validation-workloads.ts';
 
 type Rule = (object: KubeObject) => StatusCause[];
@@ -225,6 +225,7 @@ export const clusterRules: Readonly<Record<string, Rule>> = {
 };
 
 export const clusterUpdateRules: Readonly<Record<string, UpdateRule>> = {
+  ...certificateUpdateRules,
   'events.k8s.io/Event': validateEventUpdate,
   'networking.k8s.io/IPAddress': validateAddressUpdate,
   'networking.k8s.io/ServiceCIDR': validateRangeUpdate,

@@ -7,43 +7,6 @@ import type { StatusCause } from './status.ts';
 
 type Rule = (object: KubeObject, old?: KubeObject) => StatusCause[];
 
-const schemaTypes = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
-
-/** A structural schema names the type of every value. */
-function validateSchema(schema: Json, field: string, isRoot: boolean): StatusCause[] {
-  const type = schema['type'];
-  const causes: StatusCause[] = [];
-  const isOpen =
-    schema['x-kubernetes-int-or-string'] === true ||
-    schema['x-kubernetes-preserve-unknown-fields'] === true;
-  if (typeof type === 'string' && type !== '') {
-    if (isRoot && type !== 'object') {
-      causes.push(invalidValue(`${field}.type`, type, 'must be object at the root'));
-    }
-    causes.push(...oneOf(`${field}.type`, type, schemaTypes));
-  } else if (isRoot) causes.push(requiredValue(`${field}.type`, 'must not be empty at the root'));
-  else if (!isOpen) {
-    const why = /(?:\]|additionalProperties)$/.test(field)
-      ? 'must not be empty for specified object fields'
-      : 'must not be empty for specified array items';
-    causes.push(requiredValue(`${field}.type`, why));
-  }
-  for (const [name, one] of Object.entries(record(schema['properties']))) {
-    if (isRoot && name === 'metadata') continue;
-    causes.push(...validateSchema(record(one), `${field}.properties[${name}]`, false));
-  }
-  if (isObject(schema['additionalProperties'])) {
-    const below = `${field}.additionalProperties`;
-    causes.push(...validateSchema(schema['additionalProperties'], below, false));
-  }
-  if (isObject(schema['items'])) {
-    causes.push(...validateSchema(schema['items'], `${field}.items`, false));
-  } else if (type === 'array') {
-    causes.push(requiredValue(`${field}.items`, 'must be specified'));
-  }
-  return causes;
-}
-
 const WARNING_LENGTH_MAX = 256;
 
 function deprecation({ deprecationWarning: text }: Json, at: string): StatusCause[] {
@@ -70,10 +33,6 @@ function validateVersions(spec: Json): StatusCause[] {
     if (index === 0 && name !== '') causes.push(...named('spec.version', name, 'label1035'));
     causes.push(...deprecation(version, at));
     if (!isObject(schema)) causes.push(requiredValue(`${at}.schema.openAPIV3Schema`));
-    else {
-      const field = isAlone ? 'spec.validation.openAPIV3Schema' : `${at}.schema.openAPIV3Schema`;
-      causes.push(...validateSchema(schema, field, true));
-    }
   });
   if (!hasOneStored(versions)) {
     const why = 'must have exactly one version marked as storage version';

@@ -116,18 +116,6 @@ export const knownDifferences: readonly KnownDifference[] = [
     path: /^body\.metadata\.managedFields\./,
     reason: 'the label with the name belongs to the client, also when its name was drawn',
   },
-  {
-    scene: 'resource.k8s.io/v1 resourceclaims',
-    step: /^create badly$/,
-    path: /^body\.metadata\.managedFields\./,
-    reason: 'an empty list of requests, which means nothing, belongs to nobody',
-  },
-  {
-    scene: 'resource.k8s.io/v1 resourceclaimtemplates',
-    step: /^create badly$/,
-    path: /^body\.metadata\.managedFields\./,
-    reason: 'an empty list of requests, which means nothing, belongs to nobody',
-  },
   // ---- not yet ----
   {
     scene: 'v1 events',

@@ -1,15 +1,8 @@
 // What a definition must be beyond its names: a structural schema whose rules can be compiled and whose
 // defaults are valid, subresources, columns and selectable fields that exist, a conversion that can be
 // called. Field paths and words as apiextensions v0.37.
-import { CelFailure } from '#kube/cel/addresses.ts';
-import { goRegExp } from '#kube/cel/go-regexp.ts';
-import {
-  forbidden,
-  invalidValue,
-  nameProblem,
-  requiredValue,
-  unsupported,
-} from '#kube/meta/names.ts';
+import { fieldsSet, shownAs } from '#kube/meta/go-shown.ts';
+import { forbidden, invalidShown, invalidValue, nameProblem } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { checkConversion, checkPreserved } from './conversion-validation.ts';
 import { decodeStrict } from '#kube/meta/pruning.ts';
@@ -17,280 +10,57 @@ import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
 import { structuralSchema } from './custom-resources.ts';
 import { isTrue } from './conditions.ts';
-import { isObject, valuesOf, type Json, type JsonSchema } from './json-schema.ts';
-import { checkRule, checkRules } from './rule-validation.ts';
+import { valuesOf, type Json, type JsonSchema } from './json-schema.ts';
+import { checkKeywords } from './keyword-rules.ts';
+import { checkRules } from './rule-validation.ts';
 import { validateBySchema } from './schema-validation.ts';
+import { checkStructure, itemsOf, unstructured } from './structural-rules.ts';
 import { checkColumn, checkScale, checkSelectable } from './version-validation.ts';
 
 const list = (value: unknown): Json[] => (Array.isArray(value) ? (value as Json[]) : []);
 
 // ---- schemas ----
 
-const nestedForbidden: readonly (readonly [string, string])[] = [
-  ['type', 'must be empty to be structural'],
-  ['additionalProperties', 'must be undefined to be structural'],
-  ['default', 'must be undefined to be structural'],
-  ['title', 'must be empty to be structural'],
-  ['description', 'must be empty to be structural'],
-  ['nullable', 'must be false to be structural'],
-  ['x-kubernetes-preserve-unknown-fields', 'must be false to be structural'],
-  ['x-kubernetes-embedded-resource', 'must be false to be structural'],
-  ['x-kubernetes-int-or-string', 'must be false to be structural'],
-  ['x-kubernetes-list-map-keys', 'must be empty to be structural'],
-  ['x-kubernetes-list-type', 'must be undefined to be structural'],
-  ['x-kubernetes-map-type', 'must be undefined to be structural'],
-  ['x-kubernetes-validations', 'must be empty to be structural'],
+/** What the root may have where its status is judged by itself. */
+const rootFields = [
+  'Description',
+  'Type',
+  'Format',
+  'Title',
+  'Maximum',
+  'ExclusiveMaximum',
+  'Minimum',
+  'ExclusiveMinimum',
+  'MaxLength',
+  'MinLength',
+  'Pattern',
+  'MaxItems',
+  'MinItems',
+  'UniqueItems',
+  'MultipleOf',
+  'Required',
+  'Items',
+  'Properties',
+  'ExternalDocs',
+  'Example',
+  'XPreserveUnknownFields',
+  'XValidations',
 ];
 
-/** Below allOf, anyOf, oneOf and not there are only checks of values. */
-function checkNested(schema: JsonSchema, field: string): StatusCause[] {
-  const causes = nestedForbidden
-    .filter(([key]) => schema[key] !== undefined && schema[key] !== false)
-    .map(([key, why]) => forbidden(`${field}.${key}`, why));
-  causes.push(...checkPattern(schema, field), ...checkJunctors(schema, field, false));
-  if (schema.items !== undefined) causes.push(...checkNested(schema.items, `${field}.items`));
-  for (const [key, one] of Object.entries(schema.properties ?? {})) {
-    const at = `${field}.properties[${key}]`;
-    if (key === 'metadata') causes.push(forbidden(at, 'must not be specified in a nested context'));
-    causes.push(...checkNested(one, at));
-  }
-  return causes;
-}
-
-function isIntOrStringPattern(schemas: readonly JsonSchema[] | undefined): boolean {
-  return same(schemas, [{ type: 'integer' }, { type: 'string' }]);
-}
-
-function checkJunctors(schema: JsonSchema, field: string, isIntOrString: boolean): StatusCause[] {
-  const causes: StatusCause[] = [];
-  const skipsAny = isIntOrString && isIntOrStringPattern(schema.anyOf);
-  if (!skipsAny)
-    schema.anyOf?.forEach((one, i) => causes.push(...checkNested(one, `${field}.anyOf[${i}]`)));
-  schema.allOf?.forEach((one, i) => {
-    if (i === 0 && isIntOrString && isIntOrStringPattern(one.anyOf)) return;
-    causes.push(...checkNested(one, `${field}.allOf[${i}]`));
-  });
-  schema.oneOf?.forEach((one, i) => causes.push(...checkNested(one, `${field}.oneOf[${i}]`)));
-  if (schema.not !== undefined) causes.push(...checkNested(schema.not, `${field}.not`));
-  return causes;
-}
-
-function checkPattern({ pattern }: JsonSchema, field: string): StatusCause[] {
-  if (pattern === undefined || pattern === '') return [];
-  try {
-    goRegExp(pattern);
-    return [];
-  } catch (error) {
-    if (!(error instanceof CelFailure)) throw error;
-    const why = `must be a valid regular expression, but isn't: ${error.message}`;
-    return [invalidValue(`${field}.pattern`, pattern, why)];
-  }
-}
-
-const unsupportedKeys = [
-  'id',
-  'additionalItems',
-  'patternProperties',
-  'definitions',
-  'dependencies',
-  '$ref',
-];
-
-function checkKeywords(schema: JsonSchema, field: string): StatusCause[] {
-  const causes = unsupportedKeys
-    .filter((key) => schema[key] !== undefined)
-    .map((key) => forbidden(`${field}.${key}`, `${key} is not supported`));
-  if (schema.uniqueItems === true) {
-    const why = 'uniqueItems cannot be set to true since the runtime complexity becomes quadratic';
-    causes.push(forbidden(`${field}.uniqueItems`, why));
-  }
-  const { additionalProperties, properties = {} } = schema;
-  const hasProperties = Object.keys(properties).length > 0;
-  if (additionalProperties !== undefined && additionalProperties !== true && hasProperties) {
-    const why = 'additionalProperties and properties are mutual exclusive';
-    causes.push(forbidden(`${field}.additionalProperties`, why));
-  }
-  if (Array.isArray(schema.items)) {
-    causes.push(forbidden(`${field}.items`, 'items must be a schema object and not an array'));
-  }
-  return causes;
-}
-
-function checkExtensions(schema: JsonSchema, field: string): StatusCause[] {
-  const causes: StatusCause[] = [];
-  const at = (key: string): string => `${field}.${key}`;
-  const preserves = schema['x-kubernetes-preserve-unknown-fields'];
-  const isIntOrString = schema['x-kubernetes-int-or-string'] === true;
-  if (preserves === false) {
-    causes.push(
-      invalidValue(at('x-kubernetes-preserve-unknown-fields'), false, 'must be true or undefined'),
-    );
-  }
-  if (isIntOrString && preserves === true) {
-    const why = 'must be false if x-kubernetes-int-or-string is true';
-    causes.push(invalidValue(at('x-kubernetes-preserve-unknown-fields'), true, why));
-  }
-  if (schema['x-kubernetes-embedded-resource'] === true && schema.type !== 'object') {
-    const why = 'must be object if x-kubernetes-embedded-resource is true';
-    causes.push(typeCause(schema, at('type'), why));
-  }
-  const mapType = schema['x-kubernetes-map-type'];
-  if (mapType !== undefined) {
-    if (schema.type !== 'object')
-      causes.push(
-        typeCause(schema, at('type'), 'must be object if x-kubernetes-map-type is specified'),
-      );
-    if (!['atomic', 'granular'].includes(mapType)) {
-      causes.push(unsupported(at('x-kubernetes-map-type'), mapType, ['atomic', 'granular']));
+/** The first that is wrong is told. */
+function checkRoot(schema: JsonSchema, field: string): StatusCause[] {
+  for (const name of fieldsSet('JSONSchemaProps', schema as Json)) {
+    if (name === 'Type') {
+      if (schema.type === 'object') continue;
+      const why =
+        'only "object" is allowed as the type at the root of the schema if the status subresource is enabled';
+      return [invalidValue(`${field}.type`, schema.type, why)];
     }
+    if (rootFields.includes(name)) continue;
+    const why = `only [${rootFields.join(' ')}] fields are allowed at the root of the schema if the status subresource is enabled`;
+    return [invalidShown(field, shownAs('@JSONSchemaProps', schema), why)];
   }
-  return [...causes, ...checkListType(schema, field)];
-}
-
-function typeCause({ type = '' }: JsonSchema, field: string, why: string): StatusCause {
-  return type === '' ? requiredValue(field, why) : invalidValue(field, type, why);
-}
-
-function checkListType(schema: JsonSchema, field: string): StatusCause[] {
-  const type = schema['x-kubernetes-list-type'];
-  const keys = schema['x-kubernetes-list-map-keys'] ?? [];
-  const causes: StatusCause[] = [];
-  const at = (key: string): string => `${field}.${key}`;
-  if (keys.length > 0 && type !== 'map') {
-    const why = 'must be map if x-kubernetes-list-map-keys is non-empty';
-    causes.push(
-      type === undefined
-        ? requiredValue(at('x-kubernetes-list-type'), why)
-        : invalidValue(at('x-kubernetes-list-type'), type, why),
-    );
-  }
-  if (type === undefined) return causes;
-  if (schema.type !== 'array')
-    causes.push(
-      typeCause(schema, at('type'), 'must be array if x-kubernetes-list-type is specified'),
-    );
-  if (!['atomic', 'set', 'map'].includes(type)) {
-    causes.push(unsupported(at('x-kubernetes-list-type'), type, ['atomic', 'set', 'map']));
-  }
-  const { items } = schema;
-  if (type === 'map' && new Set(keys).size < keys.length) {
-    const field = at('x-kubernetes-list-map-keys');
-    causes.push(invalidValue(field, keys, 'must not contain duplicate entries'));
-  }
-  if (items === undefined) {
-    const why = 'must have a schema if x-kubernetes-list-type is map';
-    return type === 'map' ? [...causes, requiredValue(at('items'), why)] : causes;
-  }
-  if (items.nullable === true && (type === 'set' || type === 'map')) {
-    causes.push(
-      forbidden(at('items.nullable'), `cannot be nullable when x-kubernetes-list-type is ${type}`),
-    );
-  }
-  if (type === 'set' && items.type === 'object' && items['x-kubernetes-map-type'] !== 'atomic') {
-    const why = 'must be atomic as item of a list with x-kubernetes-list-type=set';
-    causes.push(invalidValue(at('items.x-kubernetes-map-type'), null, why));
-  }
-  if (type !== 'map') return causes;
-  if (keys.length === 0) {
-    causes.push(
-      requiredValue(
-        at('x-kubernetes-list-map-keys'),
-        'must not be empty if x-kubernetes-list-type is map',
-      ),
-    );
-  }
-  if (items.type !== 'object') {
-    const why = "must be object if parent array's x-kubernetes-list-type is map";
-    causes.push(invalidValue(at('items.type'), items.type ?? '', why));
-    return causes;
-  }
-  for (const key of keys) causes.push(...checkMapKey(schema, items, key, field));
-  return causes;
-}
-
-function checkMapKey(
-  schema: JsonSchema,
-  items: JsonSchema,
-  key: string,
-  field: string,
-): StatusCause[] {
-  const property = items.properties?.[key];
-  if (property === undefined) {
-    const why = 'entries must all be names of item properties';
-    return [
-      invalidValue(
-        `${field}.x-kubernetes-list-map-keys`,
-        schema['x-kubernetes-list-map-keys'],
-        why,
-      ),
-    ];
-  }
-  const at = `${field}.items.properties[${key}]`;
-  const causes: StatusCause[] = [];
-  if (property.type === 'array' || property.type === 'object') {
-    const why = "must be a scalar type if parent array's x-kubernetes-list-type is map";
-    causes.push(invalidValue(`${at}.type`, items.type, why));
-  }
-  const isRequired = Array.isArray(items.required) && items.required.includes(key);
-  if (!isRequired && property.default === undefined) {
-    const why =
-      'this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property';
-    causes.push(requiredValue(`${at}.default`, why));
-  }
-  if (property.nullable === true) {
-    const why = 'this property is in x-kubernetes-list-map-keys, so it cannot be nullable';
-    causes.push(forbidden(`${at}.nullable`, why));
-  }
-  return causes;
-}
-
-interface Place {
-  readonly field: string;
-  readonly isRoot: boolean;
-}
-
-function checkSchema(schema: JsonSchema, { field, isRoot }: Place): StatusCause[] {
-  const isIntOrString = schema['x-kubernetes-int-or-string'] === true;
-  const causes = [
-    ...checkKeywords(schema, field),
-    ...checkExtensions(schema, field),
-    ...checkPattern(schema, field),
-    ...checkJunctors(schema, field, isIntOrString),
-    ...checkDefault(schema, field),
-  ];
-  (schema['x-kubernetes-validations'] ?? []).forEach((rule, i) =>
-    causes.push(...checkRule(rule, schema, `${field}.x-kubernetes-validations[${i}]`)),
-  );
-  if (isRoot && schema.additionalProperties !== undefined) {
-    causes.push(forbidden(`${field}.additionalProperties`, 'must not be used at the root'));
-  }
-  if (isRoot && schema.nullable === true) {
-    causes.push(forbidden(`${field}.nullable`, 'nullable cannot be true at the root'));
-  }
-  for (const [key, one] of Object.entries(schema.properties ?? {})) {
-    if (isRoot && key === 'metadata')
-      causes.push(...checkMetadata(one, `${field}.properties[metadata]`));
-    causes.push(...checkSchema(one, { field: `${field}.properties[${key}]`, isRoot: false }));
-  }
-  const values = valuesOf(schema);
-  if (values !== undefined)
-    causes.push(...checkSchema(values, { field: `${field}.additionalProperties`, isRoot: false }));
-  if (isObject(schema.items))
-    causes.push(...checkSchema(schema.items, { field: `${field}.items`, isRoot: false }));
-  return causes;
-}
-
-function checkMetadata(schema: JsonSchema, field: string): StatusCause[] {
-  const odd = Object.keys(schema.properties ?? {}).filter(
-    (key) => key !== 'name' && key !== 'generateName',
-  );
-  if (odd.length === 0) return [];
-  return [
-    forbidden(
-      field,
-      'must not specify anything other than name and generateName, but metadata is implicitly specified',
-    ),
-  ];
+  return [];
 }
 
 function checkDefault(schema: JsonSchema, field: string): StatusCause[] {
@@ -303,28 +73,41 @@ function checkDefault(schema: JsonSchema, field: string): StatusCause[] {
   );
   if (pruned.unknown.length > 0)
     return [invalidValue(at, schema.default, 'must not have unknown fields')];
-  return validateBySchema(schema, schema.default).map((cause) => ({
+  return validateBySchema(schema, schema.default, { hasAllFormats: true }).map((cause) => ({
     ...cause,
     field: cause.field === '<nil>' ? at : `${at}.${cause.field ?? ''}`,
     message: cause.message.replace(/^(Invalid value: [^:]*: )/, '$1'),
   }));
 }
 
-const knownTypes = new Set(['array', 'boolean', 'integer', 'number', 'object', 'string']);
+function checkDefaults(schema: JsonSchema, field: string): StatusCause[] {
+  const causes = checkDefault(schema, field);
+  for (const [key, one] of Object.entries(schema.properties ?? {}))
+    causes.push(...checkDefaults(one, `${field}.properties[${key}]`));
+  const values = valuesOf(schema);
+  if (values !== undefined) causes.push(...checkDefaults(values, `${field}.additionalProperties`));
+  const items = itemsOf(schema);
+  if (items !== undefined) causes.push(...checkDefaults(items, `${field}.items`));
+  return causes;
+}
 
-/** Rules are compiled only where every value has a type that there is. */
-function hasTypes(schema: JsonSchema): boolean {
-  const isOpen =
-    schema['x-kubernetes-int-or-string'] === true ||
-    schema['x-kubernetes-preserve-unknown-fields'] === true;
-  if (!(schema.type ? knownTypes.has(schema.type) : isOpen)) return false;
-  const { additionalProperties: values, items } = schema;
-  const inner = [
-    ...Object.values(schema.properties ?? {}),
-    ...(typeof values === 'object' ? [values] : []),
-    ...(items === undefined ? [] : [items]),
-  ];
-  return inner.every(hasTypes);
+/** Defaults are judged only where the schema is structural, and rules only where all else is well. */
+function checkSchema(
+  schema: JsonSchema,
+  field: string,
+  options: { readonly hasStatus: boolean; readonly isUnchanged: boolean },
+): StatusCause[] {
+  const causes = options.hasStatus ? checkRoot(schema, field) : [];
+  if (schema.nullable === true)
+    causes.push(forbidden(`${field}.nullable`, 'nullable cannot be true at the root'));
+  const unread = unstructured(schema);
+  if (unread === undefined) {
+    const structure = checkStructure(schema, field);
+    causes.push(...(structure.length > 0 ? structure : checkDefaults(schema, field)));
+  }
+  causes.push(...checkKeywords(schema, field));
+  if (unread !== undefined && causes.length === 0) return [invalidValue(field, '', unread)];
+  return causes.length > 0 ? causes : checkRules(schema, field, options.isUnchanged);
 }
 
 // ---- the rest of a version ----
@@ -352,20 +135,14 @@ function checkVersion(version: Json, at: string, isAlone: boolean, old?: Json): 
     return [...causes, invalidValue(`${place}.selectableFields`, '', why)];
   }
   const field = isAlone ? 'spec.validation.openAPIV3Schema' : `${at}.schema.openAPIV3Schema`;
-  const own = checkSchema(schema, { field, isRoot: true });
-  const { status } = (version['subresources'] ?? {}) as Json;
-  if (status !== undefined && schema.type && schema.type !== 'object') {
-    const why =
-      'only "object" is allowed as the type at the root of the schema if the status subresource is enabled';
-    causes.push(invalidValue(`${field}.type`, schema.type, why));
-  }
-  causes.push(
-    ...own,
-    ...checkSelectable(list(version['selectableFields']), schema, `${place}.selectableFields`),
-  );
-  if (own.length > 0 || !hasTypes(schema)) return causes;
   const before = (old?.['schema'] as Json | undefined)?.['openAPIV3Schema'];
-  return [...causes, ...checkRules(schema, field, before !== undefined && same(before, schema))];
+  const { status } = (version['subresources'] ?? {}) as Json;
+  const isUnchanged = before !== undefined && same(before, schema);
+  return [
+    ...causes,
+    ...checkSchema(schema, field, { hasStatus: status !== undefined, isUnchanged }),
+    ...checkSelectable(list(version['selectableFields']), schema, `${place}.selectableFields`),
+  ];
 }
 
 const isFixed = 'field is immutable';
@@ -430,7 +207,8 @@ export function validateDefinitionSpec(
   }
   const seen = new Set(versions.map(({ name }) => name));
   if (seen.size < versions.length) {
-    causes.push(invalidValue('spec.versions', versions, 'must contain unique version names'));
+    const shown = shownAs('[@CustomResourceDefinitionVersion', versions);
+    causes.push(invalidShown('spec.versions', shown, 'must contain unique version names'));
   }
   causes.push(...checkConversion(spec), ...checkPreserved(spec));
   if (old !== undefined) causes.push(...checkUpdate(spec, old));

@@ -31,10 +31,14 @@ function shown(value: unknown): string {
   return typeof value === 'number' ? goNumber(value) : JSON.stringify(value ?? '');
 }
 
+/** Larger ones are read as numbers with a point. */
+const isWhole = (value: number): boolean =>
+  Number.isInteger(value) && value < INT64_END && value >= -INT64_END;
+
 function typeOf(value: unknown): string {
   if (Array.isArray(value)) return 'array';
   if (value === null) return 'null';
-  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';
+  if (typeof value === 'number') return isWhole(value) ? 'integer' : 'number';
   return typeof value;
 }
 
@@ -93,30 +97,62 @@ class Check {
 const place = (path: string): string =>
   path.replace(/^\./, '') === '' ? '<nil>' : path.replace(/^\./, '');
 
-function checkType(check: Check, schema: JsonSchema, value: unknown): void {
-  const types =
-    schema['x-kubernetes-int-or-string'] === true ? ['integer', 'string'] : [schema.type ?? ''];
-  if (types[0] === '') return;
+const INT32_END = 2 ** 31;
+const INT64_END = 2 ** 63;
+const FLOAT32_MAX = 3.4028234663852886e38;
+
+/** What kube-openapi calls the formats of the numbers that it has. */
+const goFormats: Readonly<Record<string, string>> = { integer: 'int64', number: 'float64' };
+
+function typesOf(schema: JsonSchema): readonly string[] {
+  if (schema['x-kubernetes-int-or-string'] === true) return ['integer', 'string'];
+  return schema.type === undefined || schema.type === '' ? [] : [schema.type];
+}
+
+function formatOf({ type, format = '' }: JsonSchema, { hasAllFormats }: Place): string {
+  return hasAllFormats || isKnownFormat(type, format) ? format : '';
+}
+
+/** Where a type has a format, the format stands for it in what is said of numbers, truths and objects. */
+function checkType(check: Check, schema: JsonSchema, value: unknown, at: Place): void {
+  const types = typesOf(schema);
+  const format = formatOf(schema, at);
+  if (types.length === 0 && format === '') return;
   const is = typeOf(value);
-  const isOk =
-    types.includes(is) ||
-    (is === 'integer' && types.includes('number')) ||
-    (is === 'null' && schema.nullable === true);
-  check.invalid(isOk, is, `must be of type ${types.join(',')}: "${is}"`, 'FieldValueTypeInvalid');
+  const refuse = (isOk: boolean, wanted: string, given: string): void =>
+    check.invalid(isOk, given, `must be of type ${wanted}: "${given}"`, 'FieldValueTypeInvalid');
+  if (is === 'null')
+    return refuse(schema.nullable === true || types.length === 0, types.join(','), is);
+  const isOk = types.includes(is) || (is === 'integer' && types.includes('number'));
+  const isHeld = typeof value === 'string' || Array.isArray(value);
+  const own = goFormats[is] ?? '';
+  if (format !== '' && !isHeld && !isOk && own !== format) return refuse(false, format, own);
+  const isOfNumber = types.includes('number') || types.includes('integer');
+  const isUnchecked = format !== '' && isHeld && !isOfNumber;
+  refuse(isOk || isUnchecked, types.join(','), is);
+}
+
+/** Whether a number, or a bound of one, is in the range of its type. */
+function isInRange(value: number, type: string, format: string): boolean {
+  if (type !== 'integer') return format !== 'float' || Math.abs(value) <= FLOAT32_MAX;
+  const end = format === 'int32' ? INT32_END : INT64_END;
+  return Number.isInteger(value) && value < end && value >= -end;
 }
 
 function checkNumber(check: Check, schema: JsonSchema, value: number, path: string): void {
   const { minimum, maximum, multipleOf, exclusiveMinimum, exclusiveMaximum } = schema;
-  const hasBounds = minimum !== undefined || maximum !== undefined || multipleOf !== undefined;
-  if (hasBounds && schema.type === 'integer' && !Number.isInteger(value)) {
-    const why = `Checked value must be of type integer (default format) in ${path}`;
-    check.add({
-      reason: 'FieldValueInvalid',
-      message: `Invalid value: "": ${why}`,
-      field: '<nil>',
-    });
-  }
+  const [type = '', ...more] = typesOf(schema);
+  const isNumber = more.length === 0 && (type === 'integer' || type === 'number');
+  const format = isKnownFormat(type, schema.format ?? '') ? (schema.format ?? '') : '';
+  const inRange = (what: string, number: number): void => {
+    if (!isNumber || isInRange(number, type, format)) return;
+    const shown = format === '' ? '(default format)' : `with format ${format}`;
+    const message = `Invalid value: "": ${what} must be of type ${type} ${shown} in ${path}`;
+    check.add({ reason: 'FieldValueInvalid', message, field: '<nil>' });
+  };
+  inRange('Checked value', value);
   if (multipleOf !== undefined) {
+    inRange('MultipleOf value', multipleOf);
     const quotient = value / multipleOf;
     check.invalid(
       Number.isInteger(quotient),
@@ -127,6 +163,7 @@ function checkNumber(check: Check, schema: JsonSchema, value: number, path: stri
   const bound = (limit: number): string =>
     goNumber(Number.isInteger(value) ? Math.trunc(limit) : limit);
   if (maximum !== undefined) {
+    inRange('Maximum boundary value', maximum);
     const isOk = exclusiveMaximum === true ? value < maximum : value <= maximum;
     check.invalid(
       isOk,
@@ -135,6 +172,7 @@ function checkNumber(check: Check, schema: JsonSchema, value: number, path: stri
     );
   }
   if (minimum !== undefined) {
+    inRange('Minimum boundary value', minimum);
     const isOk = exclusiveMinimum === true ? value > minimum : value >= minimum;
     check.invalid(
       isOk,
@@ -153,8 +191,9 @@ function matchesPattern(pattern: string, value: string): boolean {
   }
 }
 
-function checkString(check: Check, schema: JsonSchema, value: string): void {
-  const { minLength, maxLength, pattern, format = '', type } = schema;
+function checkString(check: Check, schema: JsonSchema, value: string, at: Place): void {
+  const { minLength, maxLength, pattern } = schema;
+  const format = formatOf(schema, at);
   const length = maxLength === undefined && minLength === undefined ? 0 : [...value].length;
   // The first that is wrong is told, as upstream.
   if (maxLength !== undefined && length > maxLength) check.tooLong(false, maxLength);
@@ -162,7 +201,7 @@ function checkString(check: Check, schema: JsonSchema, value: string): void {
     check.invalid(false, value, `should be at least ${minLength} chars long`);
   else if (pattern !== undefined)
     check.invalid(matchesPattern(pattern, value), value, `should match '${pattern}'`);
-  if (format !== '' && isKnownFormat(type, format)) {
+  if (format !== '') {
     const why = `must be of type ${format}: ${JSON.stringify(value)}`;
     check.invalid(hasFormat(format, value), value, why, 'FieldValueTypeInvalid');
   }
@@ -173,7 +212,7 @@ function checkArray(check: Check, schema: JsonSchema, value: readonly unknown[],
   if (items !== undefined) {
     value.forEach((one, i) => {
       const old = oldItemFor(schema, at.old?.value, one, i);
-      check.merge(node(items, one, { path: `${at.path}[${i}]`, old }));
+      check.merge(node(items, one, { ...at, path: `${at.path}[${i}]`, old }));
     });
   }
   const count = value.length;
@@ -223,11 +262,11 @@ function checkObject(
     const field = Object.hasOwn(properties, key) ? properties[key] : undefined;
     const old = oldField(at, key);
     if (field !== undefined)
-      check.merge(node(field, value[key], { path: join(at.path, key), old }));
+      check.merge(node(field, value[key], { ...at, path: join(at.path, key), old }));
     else if (schema.additionalProperties === false) {
       check.invalid(false, key, `${at.path}.${key} is a forbidden property`);
     } else if (values !== undefined)
-      check.merge(node(values, value[key], { path: `${at.path}.${key}`, old }));
+      check.merge(node(values, value[key], { ...at, path: `${at.path}.${key}`, old }));
   }
   for (const key of required) {
     if (value[key] !== undefined) check.result.matches += 1;
@@ -282,17 +321,19 @@ function checkCombinations(check: Check, schema: JsonSchema, value: unknown, at:
 interface Place {
   readonly path: string;
   readonly old: Old | undefined;
+  /** Whether formats count that are none of the type's: so it is for defaults, not for objects. */
+  readonly hasAllFormats: boolean;
 }
 
 function bare(schema: JsonSchema, value: unknown, at: Place): Result {
   const check = new Check(at.path);
-  checkType(check, schema, value);
+  checkType(check, schema, value, at);
   if (value === null) {
     checkEnum(check, schema, value, at.path);
     return check.result;
   }
   checkCombinations(check, schema, value, at);
-  if (typeof value === 'string') checkString(check, schema, value);
+  if (typeof value === 'string') checkString(check, schema, value, at);
   if (typeof value === 'number') checkNumber(check, schema, value, at.path);
   if (Array.isArray(value)) checkArray(check, schema, value, at);
   checkEnum(check, schema, value, at.path);
@@ -311,10 +352,14 @@ function node(schema: JsonSchema, value: unknown, at: Place): Result {
 export function validateBySchema(
   schema: JsonSchema,
   value: unknown,
-  options: { readonly path?: string; readonly old?: Old | undefined } = {},
+  options: {
+    readonly path?: string;
+    readonly old?: Old | undefined;
+    readonly hasAllFormats?: boolean;
+  } = {},
 ): StatusCause[] {
-  const { causes } = node(schema, value, { path: '', old: options.old });
-  const { path = '' } = options;
+  const { path = '', old, hasAllFormats = false } = options;
+  const { causes } = node(schema, value, { path: '', old, hasAllFormats });
   if (path === '') return causes;
   return causes.map((cause) => ({
     ...cause,
