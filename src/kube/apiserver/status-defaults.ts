@@ -29,6 +29,7 @@ export function defaultStatus(
   live?: KubeObject,
 ): void {
   const key = `${info.group}/${info.resource}`;
+  if (key === '/namespaces') ((object['status'] ??= {}) as Json)['phase'] ||= 'Active';
   const status = object['status'] as Json | undefined | null;
   if (status === undefined || status === null) return;
   if (key === '/nodes') fillNodeStatus(status);

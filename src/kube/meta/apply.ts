@@ -16,7 +16,16 @@ import { apiVersionOf, type KubeObject, type ManagedFieldsEntry } from './object
 import { resetFields } from './reset-fields.ts';
 import type { ResourceInfo } from './resource-info.ts';
 import { ApiError } from './status.ts';
-import { compare, equal, fieldsOf, merge, withNamedFields, withoutFields } from './structured.ts';
+import {
+  compare,
+  equal,
+  fieldsOf,
+  hasUnkeyed,
+  merge,
+  withNamedFields,
+  withoutFields,
+  type Changes,
+} from './structured.ts';
 
 /** Fields that nobody owns, because only the server sets them. */
 const unowned = fieldSet(
@@ -148,6 +157,7 @@ interface Taken {
   /** What changed, without the fields that the endpoint resets. */
   readonly changed: FieldSet;
   readonly removed: FieldSet;
+  readonly all: Changes;
 }
 
 /** What the change from `live` to `next` takes from everybody but `self`. */
@@ -174,7 +184,7 @@ function take(
     const left = difference(difference(owner.fields, fields), removed);
     if (!isEmpty(left)) kept.push({ ...owner, fields: left });
   }
-  return { owners: kept, conflicts, changed, removed };
+  return { owners: kept, conflicts, changed, removed, all };
 }
 
 /** A list that says: forget who owns what. */
@@ -218,6 +228,7 @@ export function trackUpdate(
   const before = startingOwners(live, next, subresource);
   if (before.length === 0 && live !== undefined) return undefined;
   const taken = take(request, { live: live ?? {}, next }, before, undefined);
+  if (hasUnkeyed(taken.all)) return encodedOrNone(before);
   const mine = difference(taken.changed, unowned);
   return encodedOrNone(capped(withUpdate(request, taken.owners, mine)));
 }

@@ -43,6 +43,9 @@ function childSchema(schema: Schema, edge: string): Schema {
   return edge.startsWith('f:') ? fieldSchema(schema, edge.slice(2)) : (schema.items ?? anything);
 }
 
+/** The edge of an element without any of its keys. */
+const NO_KEYS = 'k:{}';
+
 /** Key of an element of a list of type map or set, with the defaults of its keys filled in. */
 export function elementEdge(list: Schema, element: unknown): string {
   if (list.listType === 'set' || !isObject(element)) return `v:${JSON.stringify(element)}`;
@@ -127,7 +130,9 @@ function differMaps(schema: Schema, before: unknown, after: unknown, put: Put): 
     // Structs that are not pointers are there even when nobody wrote them.
     const zero = isNamed(schema, key) ? child.zero : undefined;
     const of = (map: Json, isThere: boolean): unknown => {
-      if (map[key] === null && child.nullable === true) return null;
+      // Of what held something nothing may be left: it is there nevertheless.
+      const isHolder = map[key] === null && shapeOf(child, null) !== 'leaf';
+      if (isHolder || (map[key] === null && child.nullable === true)) return null;
       return map[key] ?? (isThere ? zero : undefined);
     };
     put(`f:${key}`, differ(child, of(x, isObject(before)), of(y, isObject(after))));
@@ -152,6 +157,13 @@ function elementsOf(schema: Schema, value: unknown): Map<string, unknown[]> {
   return Map.groupBy(Array.isArray(value) ? (value as unknown[]) : [], (one) =>
     elementEdge(schema, one),
   );
+}
+
+/** Whether a list has an element that its key does not tell from others: such a value has no fields. */
+export function hasUnkeyed({ added, modified, removed }: Changes): boolean {
+  const isIn = (set: FieldSet): boolean =>
+    Object.entries(set).some(([edge, node]) => edge === NO_KEYS || isIn(node));
+  return [added, modified, removed].some(isIn);
 }
 
 // ---- the fields of a value ----
@@ -257,7 +269,7 @@ function mergeLists(schema: Schema, live: unknown[], applied: unknown[]): unknow
   return out;
 }
 
-/** The value without the members of the set; undefined when nothing is left. */
+/** The value without the members of the set; undefined when nothing is left, and null for that in a map. */
 export function withoutFields(schema: Schema, value: unknown, gone: FieldSet): unknown {
   const shape = shapeOf(schema, value);
   if (isEmpty(gone)) return value;
@@ -275,8 +287,8 @@ export function withoutFields(schema: Schema, value: unknown, gone: FieldSet): u
   for (const [key, one] of Object.entries(value)) {
     const node = gone[`f:${key}`];
     if (node !== undefined && isMember(node)) continue;
-    const left = node === undefined ? one : withoutFields(fieldSchema(schema, key), one, node);
-    if (left !== undefined) out[key] = left;
+    out[key] =
+      node === undefined ? one : (withoutFields(fieldSchema(schema, key), one, node) ?? null);
   }
   return Object.keys(out).length === 0 ? undefined : out;
 }
@@ -305,7 +317,7 @@ function listErrors(schema: Schema, value: unknown, path: string): string[] {
   return (value as unknown[]).flatMap((one, i) => {
     const edge = elementEdge(schema, one);
     if (shapeOf(schema, value) === 'list') {
-      if (edge === 'k:{}') {
+      if (edge === NO_KEYS) {
         const keys = (schema.listMapKeys ?? []).map((key) => `"${key}"`).join(' ');
         const why = `associative list with keys has an element that omits all key fields [${keys}] (and doesn't have default values for any key fields)`;
         return [`${path}: element ${i}: ${why}`];

@@ -33,30 +33,8 @@ const unordered = [
   reason: 'upstream panics at an order for a list without keys; here it means nothing',
 }));
 
-/** What patches show that is not mended yet. */
-const patchesNotYet: readonly KnownDifference[] = [
-  ...['ReplicaSet', 'ReplicationController', 'CronJob'].map((scene) => ({
-    scene,
-    step: /^apply less$/,
-    path: /^body\.metadata\.managedFields\./,
-    reason: 'who made a map owns it still upstream when all that was in it is gone',
-  })),
-  ...['HorizontalPodAutoscaler of v1', 'Namespace'].map((scene) => ({
-    scene,
-    step: /^merge the status away$/,
-    reason: 'what a status without anything in it becomes',
-  })),
-  {
-    scene: 'ServiceAccount',
-    step: /^(?:remove|merge without) secrets\[0\]\.name$/,
-    path: /^body\.metadata\.managedFields\./,
-    reason: 'an element without its key belongs to nobody upstream',
-  },
-];
-
 export const knownDifferences: readonly KnownDifference[] = [
   ...unordered,
-  ...patchesNotYet,
   {
     scene: 'forms',
     step: /^discovery as application\/json;stream=odd$/,
