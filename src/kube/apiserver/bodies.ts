@@ -4,7 +4,9 @@ import type { Duplex } from 'node:stream';
 import { gzip, gzipSync } from 'node:zlib';
 import { parse, stringify } from 'yaml';
 import type { Timers } from '#env/env.ts';
+import { apiVersionOf } from '#kube/meta/object.ts';
 import { duplicateKeys } from '#kube/meta/pruning.ts';
+import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { ApiError, badRequest, type Status } from '#kube/meta/status.ts';
 import { decodeEnvelope, encodeEnvelope } from '#kube/types/protobuf.ts';
 import type { AuditRecord } from './audit/record.ts';
@@ -76,9 +78,15 @@ function contentTypeOf({ headers }: IncomingMessage): string {
   return type.trim().toLowerCase();
 }
 
+interface BodyOptions {
+  readonly isPatch?: boolean;
+  /** What is sent where it does not say so itself. */
+  readonly type?: ResourceInfo | undefined;
+}
+
 export async function readBody(
   request: IncomingMessage,
-  { isPatch = false } = {},
+  { isPatch = false, type }: BodyOptions = {},
 ): Promise<Body | undefined> {
   const bytes = await readBytes(request);
   const contentType = contentTypeOf(request);
@@ -87,7 +95,8 @@ export async function readBody(
   if (bytes.length === 0) return undefined;
   if (contentType === 'application/vnd.kubernetes.protobuf' && !isPatch) {
     try {
-      return { value: decodeEnvelope(bytes), contentType, duplicates: [] };
+      const usual = type && { apiVersion: apiVersionOf(type), kind: type.kind };
+      return { value: decodeEnvelope(bytes, usual), contentType, duplicates: [] };
     } catch (error) {
       throw malformedProtobuf(bytes, error as Error);
     }

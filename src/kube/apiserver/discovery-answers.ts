@@ -25,10 +25,11 @@ import {
 } from './negotiation.ts';
 
 const types = [mediaTypes.json, mediaTypes.yaml, mediaTypes.protobuf];
-const plain: DocumentForms = { types, allows: (_type, as) => as === undefined };
+const plain: DocumentForms = { types, hasStreams: true, allows: (_type, as) => as === undefined };
 /** Whatever the profile: there are no peers whose groups could be merged in. */
 const aggregated: DocumentForms = {
   types,
+  hasStreams: true,
   allows: (_type, as) =>
     as?.kind === 'APIGroupDiscoveryList' &&
     as.group === 'apidiscovery.k8s.io' &&

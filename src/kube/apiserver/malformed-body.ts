@@ -95,6 +95,16 @@ export function unrecognized(kind: string, fault: Omit<MalformedBody, 'toStatus'
   return badRequest(`${head}${what}${fault.why} (${summary(fault.bytes)})`);
 }
 
+/** For what was to be options, whatever they were sent to. */
+export function unrecognizedOptions({ format, inside, why }: MalformedBody): ApiError {
+  if (inside !== undefined && inside !== 'its own') {
+    const type = `no kind ${goQuoted(inside.kind)} is registered for version ${goQuoted(inside.version)}`;
+    return badRequest(`${type} in scheme "pkg/runtime/scheme.go:111"`);
+  }
+  const what = format === 'json' ? "couldn't get version/kind; json parse error: " : '';
+  return badRequest(`${what}${why}`);
+}
+
 const goStruct =
   'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
 

@@ -169,6 +169,8 @@ export interface Transform {
 export interface DocumentForms {
   /** In the server's order of preference. */
   readonly types: readonly string[];
+  /** Whether a parameter names a kind of stream, of which there is one. */
+  readonly hasStreams?: boolean;
   allows(type: string, as: Transform | undefined): boolean;
 }
 
@@ -192,6 +194,8 @@ export function negotiateDocument(
   const header = String(request.headers.accept ?? '');
   for (const clause of parseAccept(header === '' ? '*/*' : header)) {
     const as = transformOf(clause);
+    if (forms.hasStreams === true && (clause.parameters.get('stream') ?? 'watch') !== 'watch')
+      continue;
     const type = forms.types.find((one) => names(clause, one) && forms.allows(one, as));
     if (type === undefined) continue;
     const wantsPretty = clause.parameters.get('pretty') === '1' || isPretty(request);

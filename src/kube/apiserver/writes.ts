@@ -16,7 +16,12 @@ import { returnsDeleted } from './deletion.ts';
 import { unknownResource } from './faults.ts';
 import { listPage } from './lists.ts';
 import { objectFor } from './object-store.ts';
-import { MalformedBody, malformedPatch, unrecognized } from './malformed-body.ts';
+import {
+  MalformedBody,
+  malformedPatch,
+  unrecognized,
+  unrecognizedOptions,
+} from './malformed-body.ts';
 import type { Reads } from './reads.ts';
 import { isTrue, type RequestInfo } from './request-info.ts';
 import {
@@ -72,14 +77,17 @@ export class Writes {
   async #body(
     exchange: Exchange,
     { info, subresource }: WriteContext,
-    isPatch = false,
+    what: 'object' | 'patch' | 'options' = 'object',
   ): Promise<Asked & { contentType: string }> {
+    const isPatch = what === 'patch';
     try {
-      const body = await readBody(exchange.request, { isPatch });
+      const type = what === 'object' && subresource === undefined ? info : undefined;
+      const body = await readBody(exchange.request, { isPatch, type });
       return body ?? { value: undefined, contentType: '', duplicates: [] };
     } catch (error) {
       const { 'content-type': type = '' } = exchange.request.headers;
       if (error instanceof MalformedBody) {
+        if (what === 'options') throw unrecognizedOptions(error);
         throw isPatch
           ? malformedPatch(type.split(';')[0] ?? '', error)
           : unrecognized(kindBelow(info, subresource), error);
@@ -200,7 +208,7 @@ export class Writes {
 
   async change(exchange: Exchange, info: RequestInfo, context: WriteContext): Promise<void> {
     const { name = '', query } = info;
-    const body = await this.#body(exchange, context, info.verb === 'patch');
+    const body = await this.#body(exchange, context, info.verb === 'patch' ? 'patch' : 'object');
     const type = patchTypes[body.contentType];
     if (info.verb === 'patch') {
       if (type === undefined || (type === 'strategic' && isCustom(context.info))) {
@@ -256,7 +264,7 @@ export class Writes {
   }
 
   async delete(exchange: Exchange, info: RequestInfo, context: WriteContext): Promise<void> {
-    const { value } = await this.#body(exchange, context);
+    const { value } = await this.#body(exchange, context, 'options');
     const options = deleteOptionsOf(info.query, value, info.verb === 'deletecollection');
     if (value !== undefined) {
       // Upstream writes these down as it has them in memory.

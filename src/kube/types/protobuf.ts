@@ -97,8 +97,13 @@ function readUnknown(bytes: Uint8Array): Unknown {
   return { apiVersion, kind, raw };
 }
 
-/** The object in an envelope, as JSON. Fault `bad-protobuf`. */
-export function decodeEnvelope(bytes: Uint8Array): Json {
+interface ObjectType {
+  readonly apiVersion: string;
+  readonly kind: string;
+}
+
+/** The object in an envelope, as JSON; `usual` is what it is when it does not say so. Fault `bad-protobuf`. */
+export function decodeEnvelope(bytes: Uint8Array, usual?: ObjectType): Json {
   if (!isProtobuf(bytes)) {
     throw protobufFault(
       'Unknown',
@@ -111,7 +116,9 @@ export function decodeEnvelope(bytes: Uint8Array): Json {
   } catch (error) {
     throw protobufFault('Unknown', (error as Error).message);
   }
-  const { apiVersion, kind, raw } = unknown;
+  const { raw } = unknown;
+  const apiVersion = unknown.apiVersion || (usual?.apiVersion ?? '');
+  const kind = unknown.kind || (usual?.kind ?? '');
   const message = messageOf(apiVersion, kind);
   if (bytes.length === MAGIC.length) throw protobufFault('Unknown', 'empty body');
   if (message === undefined) throw protobufFault(`${apiVersion} ${kind}`, 'no such message');

@@ -35,21 +35,6 @@ const unordered = [
 
 export const knownDifferences: readonly KnownDifference[] = [
   ...unordered,
-  {
-    scene: 'forms',
-    step: /^discovery as application\/json;stream=odd$/,
-    reason: 'a parameter that documents do not have is not looked at',
-  },
-  {
-    scene: 'forms',
-    step: /^delete by application\/vnd\.kubernetes\.protobuf$/,
-    reason: 'of options that cannot be read it is told which kind they were sent to',
-  },
-  {
-    scene: 'protobuf',
-    step: /^byte 4 as 165, /,
-    reason: 'an envelope that names no version is taken for one of no known version',
-  },
   // ---- on purpose ----
   {
     scene: 'v1 Endpoints',

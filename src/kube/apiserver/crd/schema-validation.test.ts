@@ -1,3 +1,4 @@
+// A value is judged by its schema in the words of kube-openapi: types with formats, and numbers in their ranges.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { JsonSchema } from './json-schema.ts';

@@ -1,3 +1,4 @@
+// What is structural about a schema and what is not, in the words of apiextensions.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { JsonSchema } from './json-schema.ts';
