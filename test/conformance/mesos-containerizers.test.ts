@@ -408,6 +408,7 @@ function recovers(world: World): void {
     test('an agent that makes no more of them keeps and ends those that it has', async () => {
       world.launch({ id: 'kept', script: `echo up; ${FOREVER}` });
       await world.says('kept', 'up');
+      await world.framework.reached('kept', 'TASK_RUNNING');
       await world.restartAgent(() => {}, []);
       assert.deepEqual(world.framework.statesOf('kept').at(-1), 'TASK_RUNNING');
       world.framework.kill('kept');

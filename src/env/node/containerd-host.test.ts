@@ -175,14 +175,66 @@ suite('processes as containers of containerd', { skip }, () => {
     assert.deepEqual(left(), []);
   });
 
+  /** Containerd goes away when it has started one, before it has said so. */
+  const dyingHost = (more = {}): ContainerdHost => {
+    const client = new ContainerdClient(containerd.socket, 'mesos');
+    const call = client.call.bind(client);
+    client.call = async (method, ...words) => {
+      const answer = await call(method, ...words);
+      if (method !== 'tasks.v1.Tasks/Start') return answer;
+      containerd.halt();
+      await assert.rejects(async () => {
+        for (;;) await call('version.v1.Version/Version');
+      });
+      return call('version.v1.Version/Version');
+    };
+    const made = new ContainerdHost({ ...env, ...more, client, plain: createProcessHost(env) });
+    hosts.push(made);
+    return made;
+  };
+
+  test('what was started by a containerd that went away is started', async () => {
+    const [folder, host] = [folderOf(), dyingHost()];
+    const spec = specOf(folder, 'a', 'exit 7');
+    const launched = host.launch(spec);
+    await eventually('containerd is away', async () => {
+      try {
+        return void containerd.ctr('mesos', 'version');
+      } catch {
+        return true;
+      }
+    });
+    await containerd.restart();
+    const status = await (await launched).exited;
+    assert.equal(status.kind === 'exited' && status.code, 7);
+    await host.dispose(spec.stateFolder);
+    assert.deepEqual(left(), []);
+  });
+
+  test('what may have been started by a containerd that stays away fails, and goes once it is back', async () => {
+    const folder = folderOf();
+    let now = 0;
+    const host = dyingHost({ clock: { now: () => (now += 60_000) } });
+    const spec = specOf(folder, 'a', 'sleep 600');
+    await assert.rejects(host.launch(spec), /Cannot start "sh"/);
+    await containerd.restart();
+    await eventually('it is gone', async () => left().length === 0 || undefined);
+    await eventually('and its folder', async () => !existsSync(spec.stateFolder) || undefined);
+  });
+
   test('its use is counted, its limits hold, and what ended for memory is told', async () => {
     const [folder, host] = [folderOf(), newHost()];
     const limits = { cpus: 0.5, memoryBytesMax: 16 << 20, pidsMax: 32 };
     const hungry = 'x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done';
     const own = { cgroup: groupOf('memory'), limits };
     const spec = specOf(folder, 'a', hungry, own);
-    const waits = specOf(folder, 'b', 'sleep 600', { ...own, cgroup: groupOf('waits') });
+    const waits = specOf(folder, 'b', 'echo up; exec sleep 600', {
+      ...own,
+      cgroup: groupOf('waits'),
+    });
     await host.launch(waits);
+    const isUp = async () => readFileSync(waits.stdoutPath, 'utf8') === 'up\n' || undefined;
+    await eventually('it has come to its last program', isUp);
     const usage = await host.usage(waits.stateFolder);
     assert.ok((usage?.processCount ?? 0) > 0 && (usage?.memoryBytes ?? 0) > 0);
     assert.equal(host.members(groupOf('waits')).length, usage?.processCount);

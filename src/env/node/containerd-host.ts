@@ -70,6 +70,8 @@ const STOPPED = 3;
 const CREATED = 1;
 const SIGKILL = 9;
 const RETRY_MS = 200;
+/** For so long a start waits for a containerd that went away before it has answered. */
+const UNSURE_MS_MAX = 10_000;
 const REMOVE_TRIES_MAX = 5;
 const NOT_FOUND_CODE = 127;
 const NOT_EXECUTABLE_CODE = 126;
@@ -323,7 +325,7 @@ export class ContainerdHost implements ProcessHost {
     });
     // It may have ended before that is answered.
     const startedAt = this.#options.clock.now();
-    const { pid = 0 } = await this.#client.call('tasks.v1.Tasks/Start', { container_id });
+    const { pid = 0 } = await this.#startTask(container_id);
     container.keep({ pid, startedAt });
     this.#containers.set(stateFolder, container);
     if (spec.stdinPath !== undefined && spec.stdinStaysOpen !== true) {
@@ -332,6 +334,18 @@ export class ContainerdHost implements ProcessHost {
     }
     void this.#watch(container);
     return container;
+  }
+
+  /** A containerd that goes away before it has answered may have started it: it is asked once it is back. */
+  async #startTask(container_id: string): Promise<{ readonly pid?: number | undefined }> {
+    try {
+      return await this.#client.call('tasks.v1.Tasks/Start', { container_id });
+    } catch (error) {
+      if (!isContainerd(error, 'unavailable')) throw error;
+      const task = await this.#taskOf(container_id, this.#options.clock.now() + UNSURE_MS_MAX);
+      if (task === undefined || (task.status ?? CREATED) <= CREATED) throw error;
+      return task;
+    }
   }
 
   // ---- ends
@@ -455,14 +469,15 @@ export class ContainerdHost implements ProcessHost {
     return container;
   }
 
-  /** Undefined: there is none. Waits for containerd. */
-  async #taskOf(container_id: string): Promise<TaskProcess | undefined> {
+  /** Undefined: there is none. Waits for containerd, at most until then. */
+  async #taskOf(container_id: string, until = Infinity): Promise<TaskProcess | undefined> {
     for (;;) {
       try {
         return (await this.#client.call('tasks.v1.Tasks/Get', { container_id })).process;
       } catch (error) {
         if (isContainerd(error, 'not-found')) return undefined;
-        if (!isContainerd(error, 'unavailable')) throw error;
+        const isLate = this.#options.clock.now() > until;
+        if (isLate || !isContainerd(error, 'unavailable')) throw error;
         await new Promise<void>((done) => this.#options.timers.after(RETRY_MS, done));
       }
     }
