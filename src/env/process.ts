@@ -242,4 +242,6 @@ export interface ProcessHost {
    * are of another host's.
    */
   sweep(cgroup: string, others?: readonly string[]): Promise<void>;
+  /** The cgroups of those that have ended by now are gone, as far as they can be. */
+  settled(): Promise<void>;
 }

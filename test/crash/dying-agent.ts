@@ -52,6 +52,7 @@ const host: ProcessHost = {
   usage: (folder) => real.usage(folder),
   members: (cgroup) => real.members(cgroup),
   setLimits: (folder, limits) => real.setLimits(folder, limits),
+  settled: () => real.settled(),
 };
 
 prepareFolder(home, { mode: 0o711 });

@@ -507,6 +507,11 @@ export class ContainerdHost implements ProcessHost {
     await this.#plain.sweep(cgroup, others.filter(Boolean));
   }
 
+  /** A container's end is told once its group is gone. */
+  settled(): Promise<void> {
+    return this.#plain.settled();
+  }
+
   // ---- what it uses and may use
 
   async usage(stateFolder: string): Promise<ProcessUsage | undefined> {

@@ -152,6 +152,8 @@ export class PortableProcessHost implements ProcessHost {
 
   async sweep(): Promise<void> {}
 
+  async settled(): Promise<void> {}
+
   async launch(spec: ProcessSpec): Promise<HostProcess> {
     this.#prepare(spec);
     const { stateFolder } = spec;

@@ -2,7 +2,15 @@
 // version 2 is written where the kernel has version 1 only.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
@@ -76,6 +84,22 @@ suite('cgroups of the machine', { skip }, () => {
     host.setLimits(made.stateFolder, { memoryBytesMax: 32 << 20, limitsSwap: true });
     assert.deepEqual(bound(), ['134217728', '134217728'], 'never lowered');
     await host.dispose(made.stateFolder);
+  });
+
+  test('once the host is settled nothing is left of the group of what has ended', async () => {
+    assert.ok(roots !== undefined);
+    // Of several some are not empty yet for the kernel when their end is told.
+    const many = Array.from({ length: 20 }, (_, at) => spec(`settles-${at}`, 'true', {}));
+    const ended = async (one: ProcessSpec): Promise<unknown> => (await host.launch(one)).exited;
+    await Promise.all(many.map(ended));
+    await host.settled();
+    const paths = [...new Set(roots.roots.values())].map((root) => join(root, top));
+    const names = paths.filter(existsSync).flatMap((path) => readdirSync(path));
+    assert.deepEqual(
+      names.filter((name) => name.startsWith('settles')),
+      [],
+    );
+    for (const { stateFolder } of many) await host.dispose(stateFolder);
   });
 
   test('sweep() ends and removes what nobody knows, and nothing else', async () => {

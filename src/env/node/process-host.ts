@@ -261,6 +261,8 @@ function makeTargets(spec: ProcessSpec): void {
 class RealProcessHost implements NodeProcessHost {
   readonly #clock: Clock;
   readonly #timers: Timers;
+  /** Groups of those that have ended, on their way out. */
+  readonly #vacating = new Set<Promise<void>>();
   readonly #cgroups: CgroupRoots | undefined;
   readonly #platform: Platform;
   readonly #processes = new Map<string, ShimmedProcess>();
@@ -413,7 +415,10 @@ class RealProcessHost implements NodeProcessHost {
       this.#platform,
     );
     this.#processes.set(stateFolder, made);
-    void made.exited.then(() => this.#vacate(made));
+    void made.exited.then(() => {
+      const vacated = this.#vacate(made).finally(() => this.#vacating.delete(vacated));
+      this.#vacating.add(vacated);
+    });
     return made;
   }
 
@@ -477,11 +482,18 @@ class RealProcessHost implements NodeProcessHost {
   /** What has ended may be remembered for long, by who waits for it: its group need not be. */
   async #vacate({ record: { cgroup = '' } }: ShimmedProcess): Promise<void> {
     if (this.#cgroups === undefined || cgroup === '') return;
-    for (let tries = 0; tries < VACATE_RETRIES_MAX; tries++) {
-      // Another is launched into it: from then on it is that one's.
-      if (this.#launching.has(cgroup) || removeEmptyCgroup(this.#cgroups, cgroup)) return;
+    for (let tries = 0; tries < VACATE_RETRIES_MAX;) {
+      // Its own launch may not be over yet. If it is another's that is launched into it, it is not empty afterwards.
+      if (!this.#launching.has(cgroup)) {
+        if (removeEmptyCgroup(this.#cgroups, cgroup)) return;
+        tries += 1;
+      }
       await new Promise<void>((done) => this.#timers.after(REMOVE_RETRY_MS, done));
     }
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#vacating);
   }
 
   async usage(stateFolder: string): Promise<ProcessUsage | undefined> {

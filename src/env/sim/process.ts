@@ -131,6 +131,7 @@ export class SimMachine {
       controllers: new Set(),
       members: () => [],
       sweep: async () => {},
+      settled: async () => {},
     };
   }
 

@@ -279,6 +279,7 @@ export class Containers {
   /** What was to be forgotten is gone. */
   async forgotten(): Promise<void> {
     await Promise.allSettled(this.#disposing);
+    await this.#host.settled();
   }
 
   async #disposeFolder(containerId: string): Promise<void> {
@@ -479,7 +480,9 @@ export class Containers {
         },
         networks: (own) => this.#specs.networks.of(`${containerId}.${own}`)?.infos,
         onEnded: (own, status) => {
-          if (launch.type === 'default') this.nested.taskEnded([containerId, own], status);
+          if (launch.type === 'default' && status !== undefined) {
+            this.nested.taskEnded([containerId, own], status);
+          }
           const id = launch.type === 'default' ? `${containerId}.${own}` : containerId;
           this.#tidy(this.#specs.gpus.give(id));
           this.#tidy(this.#specs.leave(id));
