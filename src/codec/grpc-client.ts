@@ -72,6 +72,7 @@ export class GrpcClient<Method extends string> {
       );
       const cancel = (): void => call.cancel();
       signal?.addEventListener('abort', cancel);
+      if (signal?.aborted === true) cancel();
     });
   }
 
@@ -83,7 +84,7 @@ export class GrpcClient<Method extends string> {
   ): Promise<readonly Answer[]> {
     const { codec, methods, package: name } = this.#table;
     const [input, output] = methods[method];
-    const { timeoutMs } = options;
+    const { timeoutMs, signal } = options;
     const call: ClientDuplexStream<object, Answer> = this.#client.makeBidiStreamRequest(
       `/${name}.${method}`,
       (message: object) => Buffer.from(codec.encode(input, message)),
@@ -100,6 +101,10 @@ export class GrpcClient<Method extends string> {
       () => true,
       () => true,
     );
+    const cancel = (): void => call.cancel();
+    signal?.addEventListener('abort', cancel);
+    void failed.then(() => signal?.removeEventListener('abort', cancel));
+    if (signal?.aborted === true) cancel();
     for await (const request of requests) {
       if (call.write(request)) continue;
       const drained = new Promise<false>((done) => call.once('drain', () => done(false)));

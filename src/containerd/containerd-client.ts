@@ -216,8 +216,9 @@ export class ContainerdClient {
     options: ContainerdCall = {},
   ): Promise<readonly ContainerdAnswer[]> {
     const client = await this.#open();
-    const { timeoutMs = TIMEOUT_MS } = options;
-    return client.stream(method, requests, { timeoutMs, metadata: this.#metadata(options) });
+    const { timeoutMs = TIMEOUT_MS, signal } = options;
+    const metadata = this.#metadata(options);
+    return client.stream(method, requests, { timeoutMs, signal, metadata });
   }
 
   close(): void {

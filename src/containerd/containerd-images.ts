@@ -45,6 +45,12 @@ interface Manifest {
   readonly config: { readonly digest: string };
 }
 
+/** What one pull does: its lease holds what is made, its signal ends it. */
+interface Pull {
+  readonly lease: string;
+  readonly signal: AbortSignal;
+}
+
 export interface ContainerdImagesOptions {
   readonly client: ContainerdClient;
   readonly snapshotter: string;
@@ -85,18 +91,30 @@ export class ContainerdImages {
     return Buffer.concat(answers.map(({ data }) => data ?? new Uint8Array()));
   }
 
-  /** `staging`: an empty folder for one layer at a time. */
-  async put(name: string, parts: ImageParts, staging: string): Promise<UnpackedImage> {
+  /** `staging`: an empty folder for one layer at a time. `signal`: it is needed no more; of it nothing stays then. */
+  async put(
+    name: string,
+    parts: ImageParts,
+    staging: string,
+    signal: AbortSignal,
+  ): Promise<UnpackedImage> {
+    signal.throwIfAborted();
     const lease = `strata-pull-${this.#options.nextId()}`;
     const expires = new Date(this.#options.now() + LEASE_MS).toISOString();
     await this.#client.call('leases.v1.Leases/Create', {
       id: lease,
       labels: { [EXPIRY]: expires },
     });
+    let sync = true;
     try {
-      return await this.#put(name, parts, staging, lease);
+      const made = await this.#put(name, parts, staging, { lease, signal });
+      sync = false;
+      return made;
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error;
     } finally {
-      await this.#client.call('leases.v1.Leases/Delete', { id: lease }).catch(() => {});
+      // What has come to nothing is collected before this ends, half a blob, too.
+      await this.#client.call('leases.v1.Leases/Delete', { id: lease, sync }).catch(() => {});
     }
   }
 
@@ -104,7 +122,7 @@ export class ContainerdImages {
     name: string,
     { config, configType, layers, download }: ImageParts,
     staging: string,
-    lease: string,
+    pull: Pull,
   ): Promise<UnpackedImage> {
     const diffs: string[] = [];
     const descriptors: Descriptor[] = [];
@@ -112,12 +130,12 @@ export class ContainerdImages {
     let parent = '';
     for (const [at, { digest, mediaType }] of layers.entries()) {
       const size =
-        (await this.#sizeOf(digest, lease)) ??
-        (await this.#fetch(digest, `${staging}/layer`, lease, download));
+        (await this.#sizeOf(digest, pull)) ??
+        (await this.#fetch(digest, `${staging}/layer`, pull, download));
       const type = mediaType ?? `${OCI}.layer.v1.tar+gzip`;
       const descriptor = { media_type: type, digest, size };
       descriptors.push(descriptor);
-      const made = await this.#unpack(descriptor, parent, known[at], lease);
+      const made = await this.#unpack(descriptor, parent, known[at], pull);
       diffs.push(made.diff);
       parent = made.chain;
     }
@@ -126,12 +144,13 @@ export class ContainerdImages {
     const type = configType ?? `${OCI}.config.v1+json`;
     const own = { media_type: type, digest: digestOf(whole), size: whole.length };
     const ref = { [`${SNAPSHOT_REF}.${snapshotter}`]: parent };
-    await this.#writeBytes(own.digest, whole, parent === '' ? {} : ref, lease);
+    await this.#writeBytes(own.digest, whole, parent === '' ? {} : ref, pull);
     const manifest = manifestOf(own, descriptors);
     const refs = [own, ...descriptors].map(({ digest }, at) => [`${CONTENT_REF}.${at}`, digest]);
     const target = digestOf(manifest);
     const labels = Object.fromEntries(refs) as Record<string, string>;
-    await this.#writeBytes(target, manifest, labels, lease);
+    await this.#writeBytes(target, manifest, labels, pull);
+    pull.signal.throwIfAborted();
     await this.#name(name, {
       media_type: `${OCI}.manifest.v1+json`,
       digest: target,
@@ -153,8 +172,9 @@ export class ContainerdImages {
   // ---- content
 
   /** Undefined: it is not there. */
-  async #sizeOf(digest: string, lease: string): Promise<number | undefined> {
-    const answer = await this.#client.call('content.v1.Content/Info', { digest }).catch(notFound);
+  async #sizeOf(digest: string, { lease, signal }: Pull): Promise<number | undefined> {
+    const asked = this.#client.call('content.v1.Content/Info', { digest }, { signal });
+    const answer = await asked.catch(notFound);
     if (answer === undefined) return undefined;
     await this.#hold(lease, digest, 'content');
     return answer.info?.size ?? 0;
@@ -168,18 +188,18 @@ export class ContainerdImages {
   async #fetch(
     digest: string,
     path: string,
-    lease: string,
+    pull: Pull,
     download: ImageParts['download'],
   ): Promise<number> {
     await download(digest, path);
-    return this.#writeFile(digest, path, lease);
+    return this.#writeFile(digest, path, pull);
   }
 
-  async #writeFile(digest: string, path: string, lease: string): Promise<number> {
+  async #writeFile(digest: string, path: string, pull: Pull): Promise<number> {
     const file = await open(path, 'r');
     try {
       const { size } = await file.stat();
-      await this.#write(digest, size, {}, lease, async (offset, bytes) => {
+      await this.#write(digest, size, {}, pull, async (offset, bytes) => {
         const chunk = Buffer.alloc(bytes);
         const { bytesRead } = await file.read(chunk, 0, bytes, offset);
         return chunk.subarray(0, bytesRead);
@@ -194,9 +214,9 @@ export class ContainerdImages {
     digest: string,
     bytes: Buffer,
     labels: Readonly<Record<string, string>>,
-    lease: string,
+    pull: Pull,
   ): Promise<void> {
-    await this.#write(digest, bytes.length, labels, lease, async (offset, length) =>
+    await this.#write(digest, bytes.length, labels, pull, async (offset, length) =>
       bytes.subarray(offset, offset + length),
     );
     if (Object.keys(labels).length === 0) return;
@@ -209,13 +229,13 @@ export class ContainerdImages {
     digest: string,
     total: number,
     labels: Readonly<Record<string, string>>,
-    lease: string,
+    pull: Pull,
     read: (offset: number, length: number) => Promise<Uint8Array>,
   ): Promise<void> {
     const ref = `strata-${digest}-${this.#options.nextId()}`;
     const about = { ref, total, expected: digest };
     const stream = (requests: AsyncIterable<object> | Iterable<object>) =>
-      this.#client.stream('content.v1.Content/Write', requests, { lease });
+      this.#client.stream('content.v1.Content/Write', requests, pull);
     try {
       // Another namespace may have it: then all of it is there already.
       const [there] = await stream([{ ...about, action: ACTION.stat }]);
@@ -233,7 +253,7 @@ export class ContainerdImages {
     diff: Descriptor,
     parent: string,
     expected: string | undefined,
-    lease: string,
+    pull: Pull,
   ): Promise<{ readonly diff: string; readonly chain: string }> {
     const { snapshotter } = this.#options;
     if (expected !== undefined) {
@@ -242,7 +262,7 @@ export class ContainerdImages {
         .call('snapshots.v1.Snapshots/Stat', { snapshotter, key: chain })
         .catch(notFound);
       if (there !== undefined) {
-        await this.#hold(lease, chain, `snapshots/${snapshotter}`);
+        await this.#hold(pull.lease, chain, `snapshots/${snapshotter}`);
         return { diff: expected, chain };
       }
     }
@@ -250,25 +270,25 @@ export class ContainerdImages {
     const prepared = await this.#client.call(
       'snapshots.v1.Snapshots/Prepare',
       { snapshotter, key, parent },
-      { lease },
+      pull,
     );
     let found = '';
     try {
       const request = { diff, mounts: prepared.mounts ?? [] };
-      const { applied } = await this.#client.call('diff.v1.Diff/Apply', request, { lease });
+      const { applied } = await this.#client.call('diff.v1.Diff/Apply', request, pull);
       found = applied?.digest ?? '';
       if (expected !== undefined && found !== expected) {
         throw new Error(`Layer ${diff.digest} is ${found} unpacked, not ${expected}`);
       }
       const commit = { snapshotter, name: chainOf(parent, found), key };
-      await this.#client.call('snapshots.v1.Snapshots/Commit', commit, { lease });
+      await this.#client.call('snapshots.v1.Snapshots/Commit', commit, pull);
     } catch (error) {
       await this.#client
         .call('snapshots.v1.Snapshots/Remove', { snapshotter, key })
         .catch(() => {});
       if (!isContainerd(error, 'exists')) throw error;
       // It was there, by an image that does not tell beforehand what its layers are, or by another pull.
-      await this.#hold(lease, chainOf(parent, found), `snapshots/${snapshotter}`);
+      await this.#hold(pull.lease, chainOf(parent, found), `snapshots/${snapshotter}`);
     }
     return { diff: found, chain: chainOf(parent, found) };
   }

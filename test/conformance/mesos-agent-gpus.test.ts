@@ -114,6 +114,19 @@ suite(`gpus of tasks (${bestMaster} master)`, { skip }, () => {
     for (const id of ['g1', 'g2']) assert.equal((await ended(id)).state, 'TASK_FINISHED');
   });
 
+  test('those of a task that could not be started are free again, though its executor lives on', async () => {
+    const executor = { type: 'DEFAULT' as const, executor_id: { value: 'lasting' } };
+    const idle = { script: 'sleep 600', resources: resources(0) };
+    framework.launchGroup(executor, [{ id: 'lasts', ...idle }]);
+    await framework.reached('lasts', 'TASK_RUNNING');
+    const command = { value: 'true', uris: [{ value: '/no/such/file' }] };
+    framework.launchGroup(executor, [{ id: 'never', command, resources: resources(2) }]);
+    assert.equal((await ended('never')).state, 'TASK_FAILED');
+    assert.equal(await opened('after', 2), 1 + 2 + 4);
+    framework.kill('lasts');
+    await ended('lasts');
+  });
+
   test('a custom executor has the devices of its tasks while they run, and so has what is nested', async () => {
     const program = join(root, 'test/support/durable-executor.ts');
     const probe = `while :; do ${opens}; echo $n >n.new; mv n.new n; sleep 0.05; done &`;

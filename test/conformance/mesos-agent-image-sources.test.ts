@@ -21,6 +21,8 @@ import { type ArchiveForm, writeArchive } from '#test/support/image-archives.ts'
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
 const isRoot = process.getuid?.() === 0;
 const skip = isRoot && canServeImages ? false : 'needs root, docker-registry and busybox';
+/** Who waits for as long as it takes. */
+const never = new AbortController().signal;
 const FORMS: readonly ArchiveForm[] = ['docker', 'oci', 'oci-folder', 'before-1.10'];
 
 const LAYERS: readonly Layer[] = [
@@ -116,7 +118,7 @@ suite('image stores and their sources', { skip }, () => {
     }
     const at = join(folder, 'bad-store');
     const store = new ImageStore({ folder: at, registry: archives, logins: NO_LOGINS });
-    await assert.rejects(store.get(dockerImage('bad'), 'x'), /Content is sha256:/);
+    await assert.rejects(store.get(dockerImage('bad'), 'x', never), /Content is sha256:/);
     assert.deepEqual([readdirSync(join(at, 'layers')), readdirSync(join(at, 'staging'))], [[], []]);
   });
 
@@ -130,7 +132,8 @@ suite('image stores and their sources', { skip }, () => {
     const store = new ImageStore({ folder: at, registry: archives, logins: NO_LOGINS });
     const layers = (): number =>
       readdirSync(join(at, 'layers')).filter((name) => !name.endsWith('.json')).length;
-    for (const name of ['used', 'kept', 'unused']) await store.get(dockerImage(name), `/c/${name}`);
+    for (const name of ['used', 'kept', 'unused'])
+      await store.get(dockerImage(name), `/c/${name}`, never);
     assert.equal(layers(), 4);
     store.release('/c/kept');
     store.release('/c/unused');
@@ -139,7 +142,7 @@ suite('image stores and their sources', { skip }, () => {
     // What is pulled while images are pruned is there afterwards.
     const [, again] = await Promise.all([
       store.prune([]),
-      store.get(dockerImage('unused'), '/c/unused'),
+      store.get(dockerImage('unused'), '/c/unused', never),
     ]);
     for (const layer of again.layers) assert.ok(readdirSync(layer).length > 0);
     assert.equal(layers(), 3, 'used and unused');
@@ -161,17 +164,20 @@ suite('image stores and their sources', { skip }, () => {
       const at = join(folder, 'basic');
       const store = (logins: DockerConfig) =>
         new ImageStore({ folder: at, registry: 'https://127.0.0.1:1', logins });
-      await assert.rejects(store(NO_LOGINS).get(dockerImage(name), 'x'), /answered with 401/);
+      await assert.rejects(
+        store(NO_LOGINS).get(dockerImage(name), 'x', never),
+        /answered with 401/,
+      );
       const wrong = DockerConfig.parse(login(registry.host, 'ali:open'));
-      await assert.rejects(store(wrong).get(dockerImage(name), 'x'), /answered with 401/);
+      await assert.rejects(store(wrong).get(dockerImage(name), 'x', never), /answered with 401/);
       const right = login(`http://${registry.host}/v2/`, 'ali:open sesame');
-      const found = await store(DockerConfig.parse(right)).get(dockerImage(name), 'x');
+      const found = await store(DockerConfig.parse(right)).get(dockerImage(name), 'x', never);
       assert.equal(found.layers.length, 2);
       // The image's own secret goes before what the agent was given.
       const data = Buffer.from(login(registry.host, 'ali:open sesame'));
       const config = { type: 'VALUE' as const, value: { data } };
       const own: Image = { type: 'DOCKER', docker: { name, config }, cached: false };
-      assert.equal((await store(wrong).get(own, 'x')).layers.length, 2);
+      assert.equal((await store(wrong).get(own, 'x', never)).layers.length, 2);
     } finally {
       await registry.close();
     }
@@ -195,9 +201,12 @@ suite('image stores and their sources', { skip }, () => {
       const at = join(folder, 'token');
       const store = (logins: DockerConfig) =>
         new ImageStore({ folder: at, registry: 'https://127.0.0.1:1', logins });
-      await assert.rejects(store(NO_LOGINS).get(dockerImage(name), 'x'), /answered with 403/);
+      await assert.rejects(
+        store(NO_LOGINS).get(dockerImage(name), 'x', never),
+        /answered with 403/,
+      );
       const logins = DockerConfig.parse(login(registry.host, 'ali:open sesame'));
-      assert.equal((await store(logins).get(dockerImage(name), 'x')).layers.length, 2);
+      assert.equal((await store(logins).get(dockerImage(name), 'x', never)).layers.length, 2);
       assert.deepEqual(tokens.asked.at(-1), {
         service: 'box service',
         scope: 'repository:own/box:pull',

@@ -180,7 +180,8 @@ suite(`images of tasks (${bestMaster} master)`, { skip }, () => {
     const folder = mkdtempSync(join(tmpdir(), 'strata-images-'));
     const store = new ImageStore({ folder, registry: 'http://127.0.0.1:1', logins: NO_LOGINS });
     const image = { type: 'DOCKER' as const, docker: { name: `${registry.host}/test/bad` } };
-    await assert.rejects(store.get(image, 'somebody'), /Content is sha256:/);
+    const { signal } = new AbortController();
+    await assert.rejects(store.get(image, 'somebody', signal), /Content is sha256:/);
     assert.deepEqual(
       [readdirSync(join(folder, 'layers')), readdirSync(join(folder, 'staging'))],
       [[], []],

@@ -26,6 +26,8 @@ export interface Confined {
   readonly rootName: string;
   /** Its name with those of the containers above it, whose network it is in without one of its own. */
   readonly networkId: string;
+  /** It need not be started any more. */
+  readonly signal: AbortSignal;
 }
 
 /** What a container gets beside its command; with an image, the root that it enters. */

@@ -156,7 +156,7 @@ export class ContainerSpecs {
     const image = container?.mesos?.image;
     const folder = this.#options.paths.imageRoot(topId, rootName);
     const use = { by, docker };
-    const root = image && (await this.roots.root(image, folder, sandbox, use));
+    const root = image && (await this.roots.root(image, folder, sandbox, use, confined.signal));
     const volumes = await this.#volumes(container?.volumes ?? [], resources, confined, root);
     // What is mounted at the sandbox itself would hide it from the container's own process.
     if (volumes.some((one) => one.target === sandbox)) {
@@ -226,7 +226,7 @@ export class ContainerSpecs {
   #volumes(
     volumes: readonly Volume[],
     resources: readonly Resource[],
-    { topId, sandbox, parentSandbox, owner, rootName, groups, networkId }: Confined,
+    { topId, sandbox, parentSandbox, owner, rootName, groups, networkId, signal }: Confined,
     root?: ImageRoot,
   ): Promise<readonly ProcessMount[]> {
     const { paths, policy, flags, secretsFolder, nextId } = this.#options;
@@ -245,7 +245,7 @@ export class ContainerSpecs {
       imageVolume: (image, target, readOnly) => {
         images += 1;
         const folder = paths.imageRoot(topId, `${rootName}-volume-${images}`);
-        return this.roots.volume(image, folder, target, readOnly);
+        return this.roots.volume(image, folder, target, readOnly, signal);
       },
       placeInRoot: root === undefined ? undefined : (path, isFolder) => root.place(path, isFolder),
     });
@@ -293,6 +293,7 @@ export class ContainerSpecs {
       groups,
       rootName: 'executor',
       networkId: containerId,
+      signal,
     });
     await this.#fetch(command, { sandbox, containerId, user: launch.user, owner, signal });
     const spec: ProcessSpec = {
@@ -349,9 +350,12 @@ export class ContainerSpecs {
       parentSandbox: isDefault ? executorSandbox : undefined,
       owner,
       groups,
-      before: isDefault ? await this.#executorVolumes(launch, executorSandbox, owner, groups) : [],
+      before: isDefault
+        ? await this.#executorVolumes(launch, executorSandbox, owner, groups, signal)
+        : [],
       rootName: container,
       networkId: name,
+      signal,
     });
     const user = task.command?.user ?? launch.user;
     await this.#fetch(task.command, { sandbox, containerId, user, owner, signal });
@@ -380,9 +384,10 @@ export class ContainerSpecs {
     sandbox: string,
     owner: Confined['owner'],
     groups: Set<number>,
+    signal: AbortSignal,
   ): Promise<readonly ProcessMount[]> {
     const { container, resources = [] } = executor;
-    const place = { topId: containerId, container, resources, sandbox, owner, groups };
+    const place = { topId: containerId, container, resources, sandbox, owner, groups, signal };
     const names = { rootName: 'executor', networkId: containerId };
     const confined = { ...place, ...names, parentSandbox: undefined };
     return this.#volumes(container?.volumes ?? [], resources, confined);
@@ -430,6 +435,7 @@ export class ContainerSpecs {
           groups,
           rootName: request.rootName,
           networkId: nameOf(path),
+          signal: request.signal,
         });
     const { isolation } = confinement;
     const limits = this.limits.of(request.resources, request.limits);

@@ -8,6 +8,7 @@ import type { ContainerdImages, UnpackedImage } from '#containerd/containerd-ima
 import type { Image } from '#wire/mesos/v1.ts';
 import { type ImageStore, parseConfig } from './image-store.ts';
 import type { Provisioned } from './image-root.ts';
+import { SharedPulls } from './shared-pulls.ts';
 
 export interface ContainerdRootsOptions {
   readonly images: ContainerdImages;
@@ -30,7 +31,7 @@ function keyOf(folder: string): string {
 
 export class ContainerdRoots {
   readonly #options: ContainerdRootsOptions;
-  readonly #pulls = new Map<string, Promise<UnpackedImage>>();
+  readonly #pulls = new SharedPulls<UnpackedImage>();
   /** By folder: of which image. */
   readonly #roots = new Map<string, string>();
 
@@ -38,14 +39,13 @@ export class ContainerdRoots {
     this.#options = options;
   }
 
-  /** `folder` names the root, and is the place at which its mounts are thought to be. */
-  async provision(image: Image, folder: string): Promise<Provisioned> {
+  /** `folder` names the root, and is the place at which its mounts are thought to be. `signal`: it is needed no more. */
+  async provision(image: Image, folder: string, signal: AbortSignal): Promise<Provisioned> {
     const { images, snapshotter, owner } = this.#options;
     const name = this.#nameOf(image.docker?.name ?? '');
-    const { config, top } = await this.#get(image, name);
+    const { config, top } = await this.#get(image, name, folder, signal);
     const key = keyOf(folder);
     const labels = { [OWNER_LABEL]: owner, [FOLDER_LABEL]: folder, [IMAGE_LABEL]: name };
-    this.#roots.set(folder, name);
     const [mount] = await images.prepareRoot(key, top, labels);
     if (mount === undefined) throw new Error(`containerd gave no root of image '${name}'`);
     return {
@@ -63,49 +63,54 @@ export class ContainerdRoots {
     return `${host}/${repository}${reference.startsWith('sha256:') ? '@' : ':'}${reference}`;
   }
 
-  async #get(image: Image, name: string): Promise<UnpackedImage> {
-    const { store } = this.#options;
+  async #get(
+    image: Image,
+    name: string,
+    folder: string,
+    signal: AbortSignal,
+  ): Promise<UnpackedImage> {
+    const { store, images } = this.#options;
     const cached = image.cached !== false;
     const { key: login, logins } = store.loginsOf(image);
     const key = `${cached} ${name} ${login}`;
-    let pulling = this.#pulls.get(key);
-    if (pulling === undefined) {
-      const given = image.docker?.name ?? '';
-      pulling = this.#find(given, name, cached, logins).finally(() => this.#pulls.delete(key));
-      this.#pulls.set(key, pulling);
-    }
-    return pulling;
+    const given = image.docker?.name ?? '';
+    const find = async (own: AbortSignal): Promise<UnpackedImage> => {
+      try {
+        const known = cached ? await images.find(name) : undefined;
+        return known ?? (await this.#pull(given, name, logins, own));
+      } catch (cause) {
+        const why = cause instanceof Error ? cause.message : String(cause);
+        throw new Error(`Failed to pull image '${given}': ${why}`, { cause });
+      }
+    };
+    return this.#pulls.join(key, signal, find, (made) => {
+      this.#roots.set(folder, name);
+      return made;
+    });
   }
 
-  async #find(
+  async #pull(
     given: string,
     name: string,
-    cached: boolean,
     logins: ReturnType<ImageStore['loginsOf']>['logins'],
+    signal: AbortSignal,
   ): Promise<UnpackedImage> {
     const { images, store, staging } = this.#options;
+    await mkdir(staging, { recursive: true });
+    const folder = await mkdtemp(join(staging, 'image-'));
     try {
-      const known = cached ? await images.find(name) : undefined;
-      if (known !== undefined) return known;
-      await mkdir(staging, { recursive: true });
-      const folder = await mkdtemp(join(staging, 'image-'));
-      try {
-        const source = await store.source(given, folder, logins);
-        const { config, layers } = await source.manifest();
-        if (!Array.isArray(layers)) throw new Error('Its manifest is of a kind unknown here');
-        const parts = {
-          config: await source.config(config.digest),
-          configType: config.mediaType,
-          layers,
-          download: (digest: string, path: string) => source.download(digest, path),
-        };
-        return await images.put(name, parts, folder);
-      } finally {
-        await rm(folder, { recursive: true, force: true });
-      }
-    } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new Error(`Failed to pull image '${given}': ${why}`, { cause });
+      const source = await store.source(given, folder, logins, signal);
+      const { config, layers } = await source.manifest();
+      if (!Array.isArray(layers)) throw new Error('Its manifest is of a kind unknown here');
+      const parts = {
+        config: await source.config(config.digest),
+        configType: config.mediaType,
+        layers,
+        download: (digest: string, path: string) => source.download(digest, path),
+      };
+      return await images.put(name, parts, folder, signal);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
     }
   }
 
@@ -133,7 +138,7 @@ export class ContainerdRoots {
   /** Removes images that no root is of; how many went. */
   async prune(excluded: readonly string[]): Promise<number> {
     const { images } = this.#options;
-    await Promise.allSettled(this.#pulls.values());
+    await this.#pulls.settled();
     const kept = new Set([...this.#roots.values(), ...excluded.map((one) => this.#nameOf(one))]);
     const gone = (await images.names()).filter((name) => !kept.has(name));
     for (const name of gone) await images.remove(name);

@@ -2,7 +2,7 @@
 // that stands in the place of a registry (`--docker_registry=/path`), `NAME.tar` or a folder `NAME`.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { copyFile, mkdir, readFile, realpath, stat } from 'node:fs/promises';
+import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join, normalize, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import {
@@ -12,6 +12,7 @@ import {
   type ImageSource,
   type Manifest,
   sha256Of,
+  writeChecked,
 } from './image-registry.ts';
 import { runProgram } from './image-layer.ts';
 
@@ -43,19 +44,23 @@ export async function findArchive(store: string, name: string): Promise<string> 
   throw new Error(`there is neither "${join(store, name)}.tar" nor such a folder`);
 }
 
-/** `staging`: an empty folder for what is unpacked. `name` chooses among several images of a file. */
+/**
+ * `staging`: an empty folder for what is unpacked. `name` chooses among several images of a file. `signal`: nobody
+ * waits for it any more.
+ */
 export async function openArchive(
   path: string,
   name: string,
   staging: string,
+  signal: AbortSignal,
 ): Promise<ImageSource> {
   let folder = path;
   if (!(await stat(path)).isDirectory()) {
     folder = join(staging, 'archive');
     await mkdir(folder);
-    await runProgram('tar', ['-xf', path, '-C', folder]);
+    await runProgram('tar', ['-xf', path, '-C', folder], signal);
   }
-  const files = new ArchiveFiles(folder);
+  const files = new ArchiveFiles(folder, signal);
   const saved = await files.json<readonly SavedImage[]>('manifest.json');
   if (saved !== undefined) return savedSource(files, chosen(saved, name));
   const index = await files.json<{ manifests: readonly Descriptor[] }>('index.json');
@@ -67,9 +72,11 @@ export async function openArchive(
 
 class ArchiveFiles {
   readonly folder: string;
+  readonly #signal: AbortSignal;
 
-  constructor(folder: string) {
+  constructor(folder: string, signal: AbortSignal) {
     this.folder = folder;
+    this.#signal = signal;
   }
 
   /** A link may lead to another file of the archive only: `docker save` writes such. */
@@ -94,17 +101,16 @@ class ArchiveFiles {
   }
 
   async copyBlob(relative: string, digest: string, to: string): Promise<void> {
-    const from = await this.path(relative);
-    const found = await sha256OfFile(from);
-    if (found !== sha256Of(digest)) throw new Error(`Content is sha256:${found}, not ${digest}`);
-    await copyFile(from, to);
+    const from = createReadStream(await this.path(relative));
+    await writeChecked(from, digest, to, this.#signal);
   }
-}
 
-async function sha256OfFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
+  async sha256Of(relative: string): Promise<string> {
+    const hash = createHash('sha256');
+    const signal = this.#signal;
+    await pipeline(createReadStream(await this.path(relative)), hash, { signal });
+    return hash.digest('hex');
+  }
 }
 
 /** The only one, or the one with that name. */
@@ -182,7 +188,7 @@ async function legacySource(
     if (about === undefined) throw new Error(`it lacks its layer "${id}"`);
     if (id === top) text = JSON.stringify(about);
     const archive = join(id, 'layer.tar');
-    layers.set(`sha256:${await sha256OfFile(await files.path(archive))}`, archive);
+    layers.set(`sha256:${await files.sha256Of(archive)}`, archive);
     id = about.parent;
   }
   const config = Buffer.from(text);

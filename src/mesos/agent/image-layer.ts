@@ -16,13 +16,23 @@ export interface Removals {
   readonly opaque: readonly string[];
 }
 
-/** `input`: what the program reads. Rejects with its last words when it fails. */
+/**
+ * `input`: what the program reads. Rejects with its last words when it fails; when it is ended by `signal`, once it
+ * is no more.
+ */
 export async function runProgram(
   program: string,
   args: readonly string[],
+  signal: AbortSignal,
   input?: Buffer | undefined,
 ): Promise<void> {
-  const child = spawn(program, args, { stdio: ['pipe', 'ignore', 'pipe'] });
+  signal.throwIfAborted();
+  // A group of its own: what the program has started ends with it.
+  const child = spawn(program, args, { stdio: ['pipe', 'ignore', 'pipe'], detached: true });
+  const stop = (): void => {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  };
+  signal.addEventListener('abort', stop, { once: true });
   let words = '';
   child.stderr.on('data', (chunk: Buffer) => (words = (words + chunk.toString()).slice(-500)));
   child.stdin.on('error', () => {});
@@ -30,14 +40,19 @@ export async function runProgram(
   const code = await new Promise<number | null>((done, fail) => {
     child.once('error', fail);
     child.once('close', done);
-  });
+  }).finally(() => signal.removeEventListener('abort', stop));
+  signal.throwIfAborted();
   if (code !== 0) throw new Error(`${program} ended with ${code ?? 'a signal'}: ${words.trim()}`);
 }
 
 /** Nothing is ever unpacked over another layer: no link in one can lead the files of another out. */
-export async function unpackLayer(archive: string, folder: string): Promise<Removals> {
+export async function unpackLayer(
+  archive: string,
+  folder: string,
+  signal: AbortSignal,
+): Promise<Removals> {
   const kept = ['--numeric-owner', '-p', '--xattrs', '--xattrs-include=security.capability'];
-  await runProgram('tar', ['-xf', archive, ...kept, '-C', folder]);
+  await runProgram('tar', ['-xf', archive, ...kept, '-C', folder], signal);
   const removals = { whiteouts: [] as string[], opaque: [] as string[] };
   await takeMarks(folder, '', removals);
   const marks: Buffer[] = [];
@@ -50,7 +65,8 @@ export async function unpackLayer(archive: string, folder: string): Promise<Remo
     const end = Buffer.alloc(2 * BLOCK);
     const options = ['-p', '--numeric-owner', '--xattrs', '--xattrs-include=trusted.*'];
     // The one tool every machine has that can set an attribute and make a device.
-    await runProgram('tar', ['-xf', '-', ...options, '-C', folder], Buffer.concat([...marks, end]));
+    const args = ['-xf', '-', ...options, '-C', folder];
+    await runProgram('tar', args, signal, Buffer.concat([...marks, end]));
   }
   return removals;
 }
@@ -142,7 +158,12 @@ export async function readRemovals(path: string): Promise<Removals> {
 }
 
 /** Lays the files of a layer over those of `root`, of which no link is ever followed. */
-export async function copyLayer(layer: string, removals: Removals, root: string): Promise<void> {
+export async function copyLayer(
+  layer: string,
+  removals: Removals,
+  root: string,
+  signal: AbortSignal,
+): Promise<void> {
   for (const path of removals.whiteouts) await removeBelow(root, path, 'whole');
   for (const path of removals.opaque) await removeBelow(root, path, 'content');
   await clearWay(layer, root, '');
@@ -150,7 +171,7 @@ export async function copyLayer(layer: string, removals: Removals, root: string)
   const pack = ['-C', layer, '--numeric-owner', ...attributes, '-cf', '-', '.'];
   const unpack = ['-C', root, '--numeric-owner', '-p', ...attributes, '-xf', '-'];
   const quoted = [...pack.map(shellWord), '|', 'tar', ...unpack.map(shellWord)];
-  await runProgram('/bin/sh', ['-c', `tar ${quoted.join(' ')}`]);
+  await runProgram('/bin/sh', ['-c', `tar ${quoted.join(' ')}`], signal);
   for (const path of removals.whiteouts) await removeBelow(root, path, 'whole');
 }
 

@@ -73,6 +73,25 @@ export function checked(bytes: Buffer, digest: string): Buffer {
   return bytes;
 }
 
+/** Throws when what has been written is not that of the digest. */
+export async function writeChecked(
+  from: Readable,
+  digest: string,
+  path: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const hash = createHash('sha256');
+  const summing = new Transform({
+    transform: (chunk: Buffer, _encoding, done) => {
+      hash.update(chunk);
+      done(null, chunk);
+    },
+  });
+  await pipeline(from, summing, createWriteStream(path), { signal });
+  const found = hash.digest('hex');
+  if (found !== sha256Of(digest)) throw new Error(`Content is sha256:${found}, not ${digest}`);
+}
+
 /** Where the parts of one image are had from. */
 export interface ImageSource {
   manifest(): Promise<Manifest>;
@@ -115,16 +134,7 @@ export class RegistryClient implements ImageSource {
   async download(digest: string, path: string): Promise<void> {
     const { body } = await this.#get(`blobs/${digest}`, '*/*');
     if (body === null) throw new Error(`Blob ${digest} is empty`);
-    const hash = createHash('sha256');
-    const summing = new Transform({
-      transform: (chunk: Buffer, _encoding, done) => {
-        hash.update(chunk);
-        done(null, chunk);
-      },
-    });
-    await pipeline(Readable.fromWeb(body as never), summing, createWriteStream(path));
-    const found = hash.digest('hex');
-    if (found !== sha256Of(digest)) throw new Error(`Content is sha256:${found}, not ${digest}`);
+    await writeChecked(Readable.fromWeb(body as never), digest, path, this.#signal);
   }
 
   async #get(what: string, accept: string): Promise<Response> {

@@ -297,16 +297,17 @@ export class ImageRoots {
     this.store = options.store;
   }
 
-  /** `folder`: for this root alone; goes with its container. */
+  /** `folder`: for this root alone; goes with its container. `signal`: nobody needs it any more. */
   async root(
     image: Image,
     folder: string,
     sandbox: string,
     { by, docker }: Pick<Understood, 'by' | 'docker'>,
+    signal: AbortSignal,
   ): Promise<ImageRoot> {
     const made = await (by === 'mesos'
-      ? this.#provision(image, folder, sandbox)
-      : this.#ofContainerd(image, folder, sandbox));
+      ? this.#provision(image, folder, signal, sandbox)
+      : this.#ofContainerd(image, folder, signal, sandbox));
     const user = docker === undefined ? undefined : (docker.user ?? made.config.user);
     const identity = user === undefined ? undefined : await identityIn(made.writable.layers, user);
     const root = new ImageRoot(made, sandbox, { docker, identity });
@@ -314,11 +315,16 @@ export class ImageRoots {
     return root;
   }
 
-  async #ofContainerd(image: Image, folder: string, sandbox: string): Promise<Provisioned> {
+  async #ofContainerd(
+    image: Image,
+    folder: string,
+    signal: AbortSignal,
+    sandbox: string,
+  ): Promise<Provisioned> {
     const { containerd, chargeTo } = this.#options;
     if (containerd === undefined) throw new Error('There is no containerd');
     if (image.type !== 'DOCKER') throw new Error(`containerd runs no images of type ${image.type}`);
-    const made = await containerd.provision(image, folder);
+    const made = await containerd.provision(image, folder, signal);
     await chargeTo(sandbox, made.writable.folder);
     return made;
   }
@@ -329,19 +335,25 @@ export class ImageRoots {
     folder: string,
     target: string,
     readOnly: boolean,
+    signal: AbortSignal,
   ): Promise<readonly ProcessMount[]> {
-    const { mount } = await this.#provision(image, folder);
+    const { mount } = await this.#provision(image, folder, signal);
     return [mount, { source: mount.target, target, readOnly }];
   }
 
-  async #provision(image: Image, folder: string, sandbox?: string): Promise<Provisioned> {
+  async #provision(
+    image: Image,
+    folder: string,
+    signal: AbortSignal,
+    sandbox?: string,
+  ): Promise<Provisioned> {
     const { providers, isRoot } = this.#options;
     if (image.type !== 'DOCKER' || image.docker === undefined || !providers.has('docker')) {
       const type = image.type ?? 'UNKNOWN';
       throw new Error(`No image provider for images of type ${type}: see image_providers`);
     }
     if (!isRoot) throw new Error('Images need an agent that runs as root');
-    const stored = await this.store.get(image, folder);
+    const stored = await this.store.get(image, folder, signal);
     const [root, upper, work] = [join(folder, 'root'), join(folder, 'upper'), join(folder, 'work')];
     await mkdir(root, { recursive: true, mode: 0o755 });
     await writeFile(join(folder, LAYERS_FILE), JSON.stringify(stored.layers));
@@ -358,7 +370,7 @@ export class ImageRoots {
       return { config: stored.config, writable, mount: { ...mount, options } };
     }
     for (const layer of stored.layers.toReversed()) {
-      await copyLayer(layer, await this.store.removalsOf(layer), root);
+      await copyLayer(layer, await this.store.removalsOf(layer), root, signal);
     }
     await chmod(root, 0o755);
     const mount = { source: root, target: root, readOnly: false };

@@ -17,6 +17,7 @@ import { findArchive, openArchive } from './image-archive.ts';
 import { type Removals, readRemovals, unpackLayer, writeRemovals } from './image-layer.ts';
 import { type ImageSource, parseReference, RegistryClient, sha256Of } from './image-registry.ts';
 import { DockerConfig } from './registry-auth.ts';
+import { SharedPulls } from './shared-pulls.ts';
 
 const PULL_MS_MAX = 15 * 60_000;
 
@@ -50,7 +51,7 @@ interface ImageRecord {
 
 export class ImageStore {
   readonly #options: ImageStoreOptions;
-  readonly #pulls = new Map<string, Promise<StoredImage>>();
+  readonly #pulls = new SharedPulls<StoredImage>();
   /** Who has a root of which layers right now. */
   readonly #holders = new Map<string, readonly string[]>();
   #pruning: Promise<unknown> = Promise.resolve();
@@ -61,22 +62,19 @@ export class ImageStore {
 
   /**
    * Pulls it unless it is there and `cached` allows that; the same pull serves all who wait. Its layers
-   * stay until the holder lets go of them.
+   * stay until the holder lets go of them. `signal`: the holder needs it no more.
    */
-  async get(image: Image, holder: string): Promise<StoredImage> {
+  async get(image: Image, holder: string, signal: AbortSignal): Promise<StoredImage> {
     const name = image.docker?.name ?? '';
     await this.#pruning;
     const cached = image.cached !== false;
     const { key: login, logins } = this.loginsOf(image);
     const key = `${cached} ${name} ${login}`;
-    let pulling = this.#pulls.get(key);
-    if (pulling === undefined) {
-      pulling = this.#get(name, cached, logins).finally(() => this.#pulls.delete(key));
-      this.#pulls.set(key, pulling);
-    }
-    const stored = await pulling;
-    this.#holders.set(holder, stored.layers);
-    return stored;
+    const pull = (own: AbortSignal) => this.#get(name, cached, logins, own);
+    return this.#pulls.join(key, signal, pull, (stored) => {
+      this.#holders.set(holder, stored.layers);
+      return stored;
+    });
   }
 
   /** Whoever brings another login is not served by the pull of somebody else's: `key` tells them apart. */
@@ -109,7 +107,7 @@ export class ImageStore {
   /** Removes what no container uses and no name excludes; pulls wait meanwhile. How many images went. */
   prune(excluded: readonly string[]): Promise<number> {
     const pruned = this.#pruning.then(async () => {
-      await Promise.allSettled(this.#pulls.values());
+      await this.#pulls.settled();
       return this.#prune(new Set(excluded.map((name) => this.#recordPath(name))));
     });
     this.#pruning = pruned.catch(() => 0);
@@ -153,11 +151,16 @@ export class ImageStore {
     return blocks === 0 ? 0 : 1 - bavail / blocks;
   }
 
-  async #get(name: string, cached: boolean, logins: DockerConfig): Promise<StoredImage> {
+  async #get(
+    name: string,
+    cached: boolean,
+    logins: DockerConfig,
+    signal: AbortSignal,
+  ): Promise<StoredImage> {
     try {
       const path = this.#recordPath(name);
       const known = cached ? await this.#read(path).catch(() => undefined) : undefined;
-      return known ?? (await this.#pull(name, path, logins));
+      return known ?? (await this.#pull(name, path, logins, signal));
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new Error(`Failed to pull image '${name}': ${why}`, { cause });
@@ -189,28 +192,41 @@ export class ImageStore {
     return { layers: folders, config: parseConfig(config) };
   }
 
-  /** `staging`: an empty folder for what an archive is unpacked into. */
-  async source(name: string, staging: string, logins: DockerConfig): Promise<ImageSource> {
+  /** `staging`: an empty folder for what an archive is unpacked into. `signal`: nobody waits for it any more. */
+  async source(
+    name: string,
+    staging: string,
+    logins: DockerConfig,
+    signal: AbortSignal,
+  ): Promise<ImageSource> {
     const store = this.#archives;
-    if (store !== undefined) return openArchive(await findArchive(store, name), name, staging);
+    if (store !== undefined) {
+      return openArchive(await findArchive(store, name), name, staging, signal);
+    }
     const image = parseReference(name, this.#options.registry);
-    return new RegistryClient(image, logins, AbortSignal.timeout(PULL_MS_MAX));
+    const soon = AbortSignal.any([signal, AbortSignal.timeout(PULL_MS_MAX)]);
+    return new RegistryClient(image, logins, soon);
   }
 
-  async #pull(name: string, path: string, logins: DockerConfig): Promise<StoredImage> {
+  async #pull(
+    name: string,
+    path: string,
+    logins: DockerConfig,
+    signal: AbortSignal,
+  ): Promise<StoredImage> {
     for (const one of ['images', 'layers', 'staging']) {
       await mkdir(join(this.#options.folder, one), { recursive: true });
     }
     const staging = await mkdtemp(join(this.#options.folder, 'staging', 'image-'));
     try {
-      const source = await this.source(name, staging, logins);
+      const source = await this.source(name, staging, logins, signal);
       const manifest = await source.manifest();
       if (!Array.isArray(manifest.layers))
         throw new Error('Its manifest is of a kind unknown here');
       const config = (await source.config(manifest.config.digest)).toString('utf8');
       parseConfig(config);
       const layers = manifest.layers.map((one) => one.digest);
-      for (const digest of layers) await this.#layer(source, digest, staging);
+      for (const digest of layers) await this.#layer(source, digest, staging, signal);
       const record: ImageRecord = { name, config, layers };
       await writeFile(join(staging, 'record'), JSON.stringify(record));
       await rename(join(staging, 'record'), path);
@@ -225,14 +241,19 @@ export class ImageStore {
   }
 
   /** A layer is there whole or not at all: the list of what it removes comes last. */
-  async #layer(source: ImageSource, digest: string, staging: string): Promise<void> {
+  async #layer(
+    source: ImageSource,
+    digest: string,
+    staging: string,
+    signal: AbortSignal,
+  ): Promise<void> {
     const final = this.#layerFolder(digest);
     if ((await stat(`${final}.json`).catch(() => undefined)) !== undefined) return;
     const own = await mkdtemp(join(staging, 'layer-'));
     const [archive, files, list] = [join(own, 'archive'), join(own, 'files'), join(own, 'list')];
     await source.download(digest, archive);
     await mkdir(files, { mode: 0o755 });
-    await writeRemovals(list, await unpackLayer(archive, files));
+    await writeRemovals(list, await unpackLayer(archive, files, signal));
     await rename(files, final).catch(async (error: unknown) => {
       // Another pull with the same layer was first, or an earlier life came no further than this.
       if ((await stat(final).catch(() => undefined)) === undefined) throw error;

@@ -39,8 +39,8 @@ export interface RunnerPlace {
   /** Every task has ended, their updates were handed over. */
   onDone(): void;
   onStarted(taskId: string, pid: number): void;
-  /** The process of the task in that container has ended. */
-  onEnded(container: string, status: ExitStatus): void;
+  /** The process of the task in that container has ended; undefined: it has never begun. */
+  onEnded(container: string, status: ExitStatus | undefined): void;
 }
 
 export class BuiltinRunner {
@@ -234,6 +234,8 @@ export class BuiltinRunner {
       this.#perform(this.#core.started(taskId, this.#env.clock.now()));
     } catch (error) {
       const message = errorChain(error);
+      const container = this.#core.memory().find((one) => one.taskId === taskId)?.container;
+      if (container !== undefined && !this.#isClosed) this.#place.onEnded(container, undefined);
       this.#perform(this.#core.startFailed(taskId, message, this.#env.clock.now()));
     } finally {
       this.#preparations.delete(taskId);
