@@ -21,16 +21,25 @@ interface Stage {
 
 const STAGE_MS_MAX = 20 * 60_000;
 
+interface ExecuteOptions {
+  readonly quiet?: boolean;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Runs a program, showing its output; gives its exit status and what it printed. */
 function execute(
   command: readonly string[],
-  options: { quiet?: boolean } = {},
+  options: ExecuteOptions = {},
 ): Promise<{ status: number; output: string }> {
   return new Promise((done) => {
     const child = spawn(command[0] ?? '', command.slice(1), {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, PATH: `${join(process.execPath, '..')}:${process.env['PATH']}` },
+      env: {
+        ...process.env,
+        ...options.env,
+        PATH: `${join(process.execPath, '..')}:${process.env['PATH']}`,
+      },
     });
     let output = '';
     const timer = setTimeout(() => {
@@ -94,21 +103,28 @@ function showTests(output: string): void {
   if (start >= 0) process.stdout.write(`${output.slice(start)}\n`);
 }
 
+/**
+ * What was compiled once is read the next time, by the tests and by the parts that they start from `src`: that is half
+ * of what most of them cost. Not where parts run as their users have them.
+ */
+const COMPILED = { NODE_COMPILE_CACHE: join(root, 'build/compile-cache') };
+
 interface TestOptions {
   readonly concurrency?: number;
+  readonly env?: Readonly<Record<string, string>>;
   /** All files when absent. */
   readonly only?: (file: string) => boolean;
 }
 
 function tests(name: string, folders: readonly string[], options: TestOptions = {}): Stage {
-  const { concurrency = 1, only = () => true } = options;
+  const { concurrency = 1, env = COMPILED, only = () => true } = options;
   return {
     name,
     async run() {
       const files = testFiles(folders).filter(only);
       const runner = [process.execPath, '--test', '--test-reporter=spec', '--test-timeout=600000'];
       const command = [...runner, `--test-concurrency=${concurrency}`, ...files];
-      const { status, output } = await execute(command, { quiet: true });
+      const { status, output } = await execute(command, { quiet: true, env });
       showTests(output);
       const tally = tallyOf(output, status);
       if (tally.failed > 0 && !output.includes('failing tests:')) process.stdout.write(output);
@@ -133,8 +149,8 @@ const stages: readonly Stage[] = [
   tests('transcripts', ['src'], { concurrency: 2, only: isTranscript }),
   tests('simulation', ['sim'], { concurrency: 2 }),
   tests('conformance', ['test/conformance']),
-  tests('benchmarks at small size', ['bench']),
-  tests('end to end', ['test/e2e']),
+  tests('benchmarks at small size', ['bench'], { env: {} }),
+  tests('end to end', ['test/e2e'], { env: {} }),
 ];
 
 const help = `Usage: strata test [options]
