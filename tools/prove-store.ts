@@ -76,7 +76,7 @@ async function prove(
 
 if (Number(values.embedded) > 0) await prove('embedded', Number(values.embedded), embeddedRounds);
 if (Number(values.etcd) > 0) {
-  const found = await findEtcd();
+  const found = findEtcd();
   const missing = found.ok ? await namespacesMissing() : found.reason;
   if (missing !== undefined || !found.ok) {
     process.stdout.write(`etcd: not run: ${missing}\n`);

@@ -145,7 +145,10 @@ const stages: readonly Stage[] = [
   check('lint', [bin('oxlint'), '--quiet', ...folders]),
   check('types', [bin('tsc'), '--noEmit', '-p', '.']),
   check('borders', [process.execPath, 'tools/tidy.ts']),
-  tests('unit', ['src', 'tools'], { concurrency: 2, only: (file) => !isTranscript(file) }),
+  tests('unit', ['src', 'tools', 'test/support'], {
+    concurrency: 2,
+    only: (file) => !isTranscript(file),
+  }),
   tests('transcripts', ['src'], { concurrency: 2, only: isTranscript }),
   tests('simulation', ['sim'], { concurrency: 2 }),
   tests('conformance', ['test/conformance']),

@@ -15,7 +15,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const all = { start: '/', end: prefixEnd('/') };
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
 
-const found = await findEtcd();
+const found = findEtcd();
 if (!found.ok) {
   test('EtcdStore', { skip: found.reason }, () => {});
 } else {

@@ -203,7 +203,7 @@ test('configurations are refused in the words of upstream', () => {
   for (const [text, words] of cases) assert.throws(() => parseEncryption(text), words);
 });
 
-const etcd = await findEtcd();
+const etcd = findEtcd();
 const bin = process.env['STRATA_REAL_KUBERNETES'] ?? '/tmp/k8s-peers/bin';
 const skip = !existsSync(join(bin, 'kube-apiserver'))
   ? `no kube-apiserver in ${bin} (set STRATA_REAL_KUBERNETES to where it is)`

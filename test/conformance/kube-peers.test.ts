@@ -11,7 +11,7 @@ import { senderTo, type Target } from '#test/support/kube-sender.ts';
 import { startOwnServer, type OwnServer } from '#test/support/step-target.ts';
 
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
-const etcd = await findEtcd();
+const etcd = findEtcd();
 const LEASES = '/registry/masterleases/';
 
 interface Found {

@@ -16,7 +16,7 @@ import { startOwnServer, type OwnServer } from '#test/support/step-target.ts';
 type Json = Record<string, any>;
 
 const program = 'sample-apiserver';
-const etcd = await findEtcd();
+const etcd = findEtcd();
 const skip =
   skipWithout([program], 'go build k8s.io/sample-apiserver') || (!etcd.ok && etcd.reason);
 

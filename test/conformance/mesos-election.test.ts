@@ -17,7 +17,7 @@ import { buildNativeDriver, NativeDriver } from '#test/support/native-driver.ts'
 import { findZooKeeper, ZooKeeper } from '#test/support/zookeeper.ts';
 
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
-const etcdBinary = await findEtcd();
+const etcdBinary = findEtcd();
 const jars = await findZooKeeper();
 const native = await buildNativeDriver();
 const strata = [process.execPath, join(root, 'src/bin/strata.ts')];

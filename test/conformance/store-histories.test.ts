@@ -13,7 +13,7 @@ test('the embedded store is linearizable and loses nothing when it is killed', a
   assert.ok(result.revisions > 50, JSON.stringify({ ...result, history: undefined }));
 });
 
-const found = await findEtcd();
+const found = findEtcd();
 const skip = found.ok ? ((await namespacesMissing()) ?? false) : found.reason;
 
 test('stores on an etcd of three are linearizable while members fail', { skip }, async () => {

@@ -1,9 +1,9 @@
 // CNI plugins for tests, those of Debian's containernetworking-plugins: the machine's own, or the
 // package unpacked under build/.
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './cluster.ts';
+import { unpackPackages } from './debian-packages.ts';
 
 const needed = ['bridge', 'host-local', 'portmap'];
 
@@ -17,13 +17,9 @@ export function findCniPlugins(): { readonly folder: string } | { readonly reaso
     );
   const there = found();
   if (there !== undefined) return { folder: there };
-  try {
-    mkdirSync(own, { recursive: true });
-    const options = { cwd: own, stdio: 'pipe' } as const;
-    execFileSync('apt-get', ['download', '-q', 'containernetworking-plugins'], options);
-    execFileSync('sh', ['-c', 'for f in *.deb; do dpkg -x "$f" . && rm "$f"; done'], options);
-  } catch {
-    return { reason: 'there are no CNI plugins and their Debian package cannot be fetched' };
+  const hindrance = unpackPackages(own, ['containernetworking-plugins']);
+  if (hindrance !== undefined) {
+    return { reason: `there are no CNI plugins, their package cannot be fetched: ${hindrance}` };
   }
   const folder = found();
   return folder === undefined ? { reason: 'the package has no CNI plugins' } : { folder };

@@ -8,6 +8,7 @@ import { statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { eventually, root } from './cluster.ts';
+import { unpackPackages } from './debian-packages.ts';
 
 /** Names under which the image is known to the runtime. */
 export const toolsImage = 'example.test/host-tools:1';
@@ -46,13 +47,9 @@ function programFolders(): readonly string[] | string {
   const needed = ['containerd', 'containerd-shim-runc-v2', 'ctr', 'runc'];
   const isComplete = (): boolean => needed.every((name) => find(name, folders) !== undefined);
   if (isComplete()) return folders;
-  try {
-    mkdirSync(own, { recursive: true });
-    const options = { cwd: own, stdio: 'pipe' } as const;
-    execFileSync('apt-get', ['download', '-q', 'containerd', 'runc'], options);
-    execFileSync('sh', ['-c', 'for f in *.deb; do dpkg -x "$f" . && rm "$f"; done'], options);
-  } catch {
-    return 'containerd is not installed and its Debian package cannot be fetched';
+  const hindrance = unpackPackages(own, ['containerd', 'runc']);
+  if (hindrance !== undefined) {
+    return `containerd is not installed and its Debian package cannot be fetched: ${hindrance}`;
   }
   return isComplete() ? folders : 'the package of containerd has not what was expected';
 }

@@ -2,28 +2,26 @@
 // and no service started); undefined with a reason when there is neither.
 import { freePort } from './free-port.ts';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { root, run } from './cluster.ts';
+import { root } from './cluster.ts';
+import { unpackPackages } from './debian-packages.ts';
 
 export type EtcdBinary =
   | { readonly ok: true; readonly path: string }
   | { readonly ok: false; readonly reason: string };
 
-const UNPACK = 'cd "$1"; apt-get -q download etcd-server >&2; dpkg -x etcd-server_*.deb .';
-
-export async function findEtcd(): Promise<EtcdBinary> {
+export function findEtcd(): EtcdBinary {
   const folder = join(root, 'build/etcd');
   const unpacked = join(folder, 'usr/bin/etcd');
   const found = [process.env['STRATA_ETCD'] ?? '', '/usr/bin/etcd', unpacked].find(
     (path) => path !== '' && existsSync(path),
   );
   if (found !== undefined) return { ok: true, path: found };
-  mkdirSync(folder, { recursive: true });
-  const done = await run(['sh', '-ec', UNPACK, 'unpack', folder], { timeoutMs: 120_000 });
+  const hindrance = unpackPackages(folder, ['etcd-server']);
   if (existsSync(unpacked)) return { ok: true, path: unpacked };
-  return { ok: false, reason: `no etcd, and none to unpack: ${done.stderr.slice(-200)}` };
+  return { ok: false, reason: `no etcd, and none to unpack: ${hindrance}` };
 }
 
 interface Member {

@@ -1,12 +1,13 @@
 // ZooKeeper for tests: Debian's packages unpacked under build/ (nothing is installed and no service
 // started), run by the machine's Java; undefined with a reason when there is none.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './free-port.ts';
 import { eventually, root, run } from './cluster.ts';
+import { unpackPackages } from './debian-packages.ts';
 
 export type ZooKeeperJars =
   | { readonly ok: true; readonly classPath: string }
@@ -18,7 +19,7 @@ const PACKAGES = [
   'libsnappy-java',
   'libslf4j-java',
   'libdropwizard-metrics-java',
-].join(' ');
+];
 // With one of the logging libraries: all that the packages bring contradict each other.
 const JARS = [
   'zookeeper',
@@ -29,9 +30,6 @@ const JARS = [
   'slf4j-api',
   'slf4j-nop',
 ];
-const UNPACK = `cd "$1"
-apt-get -q download ${PACKAGES} >&2 || { apt-get -q update >&2; apt-get -q download ${PACKAGES} >&2; }
-for package in *.deb; do dpkg -x "$package" .; done`;
 
 export async function findZooKeeper(): Promise<ZooKeeperJars> {
   const java = await run(['java', '-version']);
@@ -39,11 +37,8 @@ export async function findZooKeeper(): Promise<ZooKeeperJars> {
   const folder = join(root, 'build/zookeeper');
   const jars = join(folder, 'usr/share/java');
   if (!existsSync(join(jars, 'zookeeper.jar'))) {
-    mkdirSync(folder, { recursive: true });
-    const done = await run(['sh', '-ec', UNPACK, 'unpack', folder], { timeoutMs: 120_000 });
-    if (done.status !== 0) {
-      return { ok: false, reason: `no ZooKeeper to unpack: ${done.stderr.slice(-200)}` };
-    }
+    const hindrance = unpackPackages(folder, PACKAGES);
+    if (hindrance !== undefined) return { ok: false, reason: `no ZooKeeper: ${hindrance}` };
   }
   return { ok: true, classPath: JARS.map((name) => join(jars, `${name}.jar`)).join(':') };
 }
