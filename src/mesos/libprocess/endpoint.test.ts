@@ -94,7 +94,7 @@ function raw(port: number, text: string, count: number): Promise<string[]> {
     const socket = connect(port, '127.0.0.1', () => socket.write(text, 'latin1'));
     let answer = '';
     const finish = (): void => {
-      const lines = answer.match(/^HTTP\/1\.1 \d+/gm) ?? [];
+      const lines = answer.match(/HTTP\/1\.1 \d+/g) ?? [];
       if (lines.length < count && !socket.destroyed) return;
       socket.destroy();
       done(lines.map((line) => line.slice(9)));

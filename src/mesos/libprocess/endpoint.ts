@@ -166,7 +166,8 @@ export class LibprocessEndpoint {
     const [, id = '', name = ''] = match;
     if (id !== this.#options.id && decoded(id) !== this.#options.id) {
       request.resume();
-      response.writeHead(404).end();
+      const headers = { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': 14 };
+      response.writeHead(404, headers).end('404 Not Found.');
       return true;
     }
     const connection = this.#numberOf(request.socket);

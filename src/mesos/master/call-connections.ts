@@ -50,7 +50,8 @@ const SECOND_MS = 1_000;
 const HELD_MAX = 64 * 1_024;
 
 function headOf({ line, headers }: RequestHead): CallHead | undefined {
-  if (!LINE.test(line)) return undefined;
+  // What is packed is for the other server.
+  if (!LINE.test(line) || headers.has('content-encoding')) return undefined;
   return {
     contentType: bodyType(headers.get('content-type')),
     accept: headers.get('accept'),

@@ -39,12 +39,28 @@ export function readList<T>(text: string, read: (one: unknown) => T): Read<T[]> 
   }
 }
 
-/** The fields of `a=b&c=d`. */
+/** The fields of `a=b&c=d;e=f`, as libprocess reads them: of two of one name the last. */
+export function readQuery(text: string): Read<URLSearchParams> {
+  const fields = new URLSearchParams();
+  for (const token of text.split(/[&;]/).filter(Boolean)) {
+    const cut = token.indexOf('=');
+    const parts = cut < 0 ? [token, ''] : [token.slice(0, cut), token.slice(cut + 1)];
+    for (const part of parts) {
+      const bad = /%(?![0-9a-f]{2}).{0,2}/is.exec(part);
+      if (bad !== null) return { wrong: `Malformed % escape in '${part}': '${bad[0]}'` };
+    }
+    const [name = '', value = ''] = parts.map(unescaped);
+    fields.set(name, value);
+  }
+  return { value: fields };
+}
+
+function unescaped(text: string): string {
+  return new URLSearchParams(`text=${text}`).get('text') ?? '';
+}
+
+/** Of the body of a request. */
 export function readForm(body: string): Read<URLSearchParams> {
-  const bad = /%(?![0-9a-fA-F]{2}).{0,2}/.exec(body);
-  if (bad === null) return { value: new URLSearchParams(body) };
-  const field = body.split('&').find((one) => one.includes(bad[0])) ?? body;
-  const value = field.slice(field.indexOf('=') + 1);
-  const wrong = `Unable to decode query string: Malformed % escape in '${value}': '${bad[0]}'`;
-  return { wrong };
+  const read = readQuery(body);
+  return 'wrong' in read ? { wrong: `Unable to decode query string: ${read.wrong}` } : read;
 }

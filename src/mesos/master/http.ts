@@ -34,6 +34,7 @@ import { ProcessApi } from './process-api.ts';
 import { registryJson } from './registry-json.ts';
 import { SchedulerApi } from './scheduler-api.ts';
 import type { MasterShell } from './shell.ts';
+import { readTarget } from './target.ts';
 import { FORBIDDEN, type Refusal } from './types.ts';
 import { Visible } from './visible.ts';
 import { WebUi } from './web-ui.ts';
@@ -123,10 +124,13 @@ export class MasterHttp {
 
   async #route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (this.#shell.libprocess.handle(request, response)) return;
-    const target = request.url ?? '/';
-    const cut = target.indexOf('?');
-    const pathname = cut < 0 ? target : target.slice(0, cut);
-    const query = new URLSearchParams(cut < 0 ? '' : target.slice(cut));
+    const target = readTarget(request.url ?? '/');
+    if ('status' in target) {
+      request.resume();
+      refuse(response, target.status, target.message);
+      return;
+    }
+    const { pathname, query } = target;
     const path = routeOf(pathname);
     const disabled = disabledText(
       this.#disabled,

@@ -6,7 +6,7 @@ import { fromJson, toJson } from '#wire/mesos/codec.ts';
 import type { MachineID, MaintenanceSchedule, QuotaStatus, WeightInfo } from '#wire/mesos/v1.ts';
 import type { Exchange } from './exchange.ts';
 import { readForm, readJson, readList, why } from './form-json.ts';
-import { readBody, refuse, refuseMethod, sendJson } from './negotiate.ts';
+import { bodyRefusal, readBody, refuse, refuseMethod, sendJson } from './negotiate.ts';
 import type { ActionOutcome, OperatorActions } from './operator-actions.ts';
 import { operationEndpoints, operationOfForm } from './operator-operations.ts';
 import { methodsOf } from './routes.ts';
@@ -51,7 +51,11 @@ export class LegacyChanges {
       refuseMethod(request, response, methods);
       return;
     }
-    const body = (await readBody(request)).toString();
+    const body = await readBody(request).then(String, bodyRefusal);
+    if (typeof body === 'object') {
+      refuse(response, body.status, body.message);
+      return;
+    }
     if (method === 'GET') {
       sendJson(exchange, query, this.#view(path, by.approvers));
       return;

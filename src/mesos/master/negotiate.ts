@@ -2,8 +2,9 @@
 // order in which Mesos 1.11 checks (inventory 1.1).
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline, Readable } from 'node:stream';
-import { gzip } from 'node:zlib';
-import { Fault } from '#base/fault.ts';
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import { Fault, faultCode } from '#base/fault.ts';
 import { decode, encode, parseJson, stringify, type MessageName } from '#wire/mesos/codec.ts';
 import type { Messages } from '#wire/mesos/v1.ts';
 import { gzipped } from './gzip-parts.ts';
@@ -25,10 +26,42 @@ export function refuse(response: ServerResponse, status: number, text: string, h
     response.destroy();
     return;
   }
-  response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', ...headers }).end(text);
+  const bytes = Buffer.from(text);
+  response.writeHead(status, {
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': bytes.length,
+    ...headers,
+  });
+  response.end(bytes);
 }
 
+const unpack = promisify(gunzip);
+
+/** Fault `too-large`; `undecodable` where it says that it is packed and is not. */
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const body = await readBytes(request);
+  if (request.headers['content-encoding'] !== 'gzip') return body;
+  try {
+    return await unpack(body, { maxOutputLength: BODY_BYTES_MAX });
+  } catch (cause) {
+    if (cause instanceof RangeError) throw new Fault({ code: 'too-large' }, TOO_LARGE);
+    throw new Fault({ code: 'undecodable' }, 'failed to decode body', { cause });
+  }
+}
+
+/** What a request gets whose body cannot be read; what is no such fault is thrown on. */
+export function bodyRefusal(error: unknown): Refusal {
+  switch (faultCode(error)) {
+    case 'too-large':
+      return { status: 413, message: (error as Fault).message };
+    case 'undecodable':
+      return { status: 500, message: (error as Fault).message };
+    default:
+      throw error;
+  }
+}
+
+async function readBytes(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -44,15 +77,25 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
 /** Of an Accept header; undefined when neither form is acceptable. */
 export function acceptedType(accept: string | undefined): ContentType | undefined {
   if (accept === undefined) return 'application/json';
-  const ranges = accept.split(',').map((part) => {
-    const [type = '', ...parameters] = part.split(';').map((one) => one.trim());
-    const quality = parameters.find((one) => one.startsWith('q='));
-    return { type, quality: quality === undefined ? 1 : Number(quality.slice(2)) };
-  });
-  const takes = (type: string): boolean =>
-    ranges.some((one) => one.quality > 0 && ['*/*', 'application/*', type].includes(one.type));
-  if (takes('application/json')) return 'application/json';
-  return takes('application/x-protobuf') ? 'application/x-protobuf' : undefined;
+  const types = ['application/json', 'application/x-protobuf'] as const;
+  return types.find((type) => isAccepted(accept, [type, 'application/*', '*/*']));
+}
+
+/**
+ * As libprocess reads Accept and Accept-Encoding: the first of the candidates, which are in lower case, that the header
+ * names decides, whatever it says of the others. Not when it is refused by `q=0`, or its `q` is no number.
+ */
+function isAccepted(header: string, candidates: readonly string[]): boolean {
+  const ranges = header.replaceAll(/[ \t\n]/g, '').split(',');
+  for (const candidate of candidates) {
+    for (const range of ranges) {
+      const [name = '', ...parameters] = range.split(';').filter(Boolean);
+      if (name.toLowerCase() !== candidate) continue;
+      const qualities = parameters.filter((one) => /^q=[^=]/.test(one));
+      return qualities.length !== 1 || Number(qualities[0]?.slice(2)) > 0;
+    }
+  }
+  return false;
 }
 
 export function refuseMethod(
@@ -120,8 +163,8 @@ export async function readCall(
   try {
     return { type, body: await readBody(request) };
   } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    refuse(response, 413, error.message);
+    const { status, message } = bodyRefusal(error);
+    refuse(response, status, message);
     return undefined;
   }
 }
@@ -137,13 +180,8 @@ export function sendMessage<N extends MessageName>(
   sendBytes(exchange, bytes, type);
 }
 
-/** `*` means it as well; `q=0` that it does not. */
 function takesGzip(header: string): boolean {
-  return header.split(',').some((part) => {
-    const [coding = '', ...parameters] = part.split(';').map((one) => one.trim());
-    if (coding !== 'gzip' && coding !== '*') return false;
-    return !parameters.some((one) => /^q=0(\.0*)?$/.test(one));
-  });
+  return isAccepted(header, ['gzip', '*']);
 }
 
 /** JSON, or JSON-P where `jsonp` names a function. */

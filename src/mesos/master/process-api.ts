@@ -8,7 +8,7 @@ import { parseDuration, parseNumber } from '#mesos/libprocess/durations.ts';
 import type { Exchange } from './exchange.ts';
 import { modeText, type AttachedFiles } from './files.ts';
 import { answerToggle, type LogToggle } from '#mesos/libprocess/log-toggle.ts';
-import { refuse, sendJson } from './negotiate.ts';
+import { refuse, sendBytes, sendJson } from './negotiate.ts';
 import { versionJson } from './legacy-views.ts';
 import { FORBIDDEN } from './types.ts';
 
@@ -190,7 +190,8 @@ export class ProcessApi {
   }
 
   /** Lists of what there is, as HTML for browsers that say so and for anybody at the top. */
-  #help(path: string, { request, response }: Exchange): boolean {
+  #help(path: string, exchange: Exchange): boolean {
+    const { request } = exchange;
     const [, , process] = path.split('/');
     if (process !== undefined && !processes.includes(process)) return false;
     const links =
@@ -203,13 +204,12 @@ export class ProcessApi {
     if (process !== undefined || wantsMarkdown) {
       const list = links.map((one) => `> [${one}][${one.slice(1)}]`).join('\n');
       const title = process === undefined ? '## HELP' : `## \`/${process}\` ##`;
-      response.writeHead(200, { 'Content-Type': 'text/x-markdown' });
-      response.end(`${title}\n${list}\n`);
+      sendBytes(exchange, Buffer.from(`${title}\n${list}\n`), 'text/x-markdown');
       return true;
     }
     const list = links.map((one) => `<li><a href="/help${one}">${one}</a></li>`).join('\n');
-    response.writeHead(200, { 'Content-Type': 'text/html' });
-    response.end(`<!DOCTYPE html><title>Help</title><h1>Endpoints</h1><ul>\n${list}\n</ul>\n`);
+    const html = `<!DOCTYPE html><title>Help</title><h1>Endpoints</h1><ul>\n${list}\n</ul>\n`;
+    sendBytes(exchange, Buffer.from(html), 'text/html');
     return true;
   }
 }

@@ -10,6 +10,7 @@ import { buildInfo } from './version.ts';
 import { disabledText, type DisabledEndpoints } from '#mesos/security/firewall.ts';
 import { realmOf } from './realms.ts';
 import { absolutePath, routeOf } from './routes.ts';
+import { readTarget } from './target.ts';
 import { FORBIDDEN } from './types.ts';
 import { WebUi } from './web-ui.ts';
 
@@ -53,18 +54,27 @@ export class StandbyHttp {
   }
 
   async #route(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const pathname = (request.url ?? '/').replace(/\?.*$/s, '');
+    const target = readTarget(request.url ?? '/');
+    if ('status' in target) {
+      refuse(response, target.status, target.message);
+      return;
+    }
+    const { pathname, whole } = target;
     const path = routeOf(pathname);
     const paths = [absolutePath(pathname), absolutePath(path ?? pathname)];
     const disabled = disabledText(this.#view.disabled, ...paths);
     if (disabled !== undefined) refuse(response, 403, disabled);
-    else if (path !== undefined) await this.#answer(path, request, response);
+    else if (path !== undefined) await this.#answer({ path, whole }, request, response);
     else if (!(await this.#webUi.handle(pathname, response))) {
       refuse(response, 404, '404 Not Found.');
     }
   }
 
-  async #answer(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #answer(
+    { path, whole }: { readonly path: string; readonly whole: string },
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
     const who = await this.#view.authentication.identify(realmOf(path), request.headers);
     if ('refusal' in who) {
       refuse(response, who.refusal.status, who.refusal.message, who.refusal.headers);
@@ -75,7 +85,7 @@ export class StandbyHttp {
     } else if (path === '/health') response.writeHead(200, { 'Content-Length': 0 }).end();
     else {
       const value = this.#own(path);
-      if (value === undefined) this.#redirect(request, response, path);
+      if (value === undefined) this.#redirect(response, path === '/redirect' ? '' : whole);
       else {
         const bytes = Buffer.from(JSON.stringify(value));
         sendBytes({ request, response }, bytes, 'application/json');
@@ -97,7 +107,8 @@ export class StandbyHttp {
     }
   }
 
-  #redirect(request: IncomingMessage, response: ServerResponse, path: string): void {
+  /** `whole`: what was asked for, with its query. */
+  #redirect(response: ServerResponse, whole: string): void {
     if (this.#view.isRecovering()) {
       refuse(response, 503, 'Master has not finished recovery');
       return;
@@ -108,8 +119,7 @@ export class StandbyHttp {
       return;
     }
     const base = `//${leader.hostname ?? leader.address?.ip ?? ''}:${leader.port}`;
-    const Location = path === '/redirect' ? base : base + (request.url ?? '/');
-    response.writeHead(307, { Location, 'Content-Length': 0 }).end();
+    response.writeHead(307, { Location: base + whole, 'Content-Length': 0 }).end();
   }
 }
 

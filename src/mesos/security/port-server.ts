@@ -28,6 +28,8 @@ export type RequestHandler = (request: IncomingMessage, response: ServerResponse
 const HANDSHAKE = 22;
 /** For a connection to say something at all. */
 const FIRST_BYTE_MS_MAX = 60_000;
+/** As in libprocess. */
+const HEAD_BYTES_MAX = 80 * 1_024;
 
 export class PortServer {
   readonly #log: Log;
@@ -40,14 +42,20 @@ export class PortServer {
   #handler: RequestHandler | undefined;
   #reader: ConnectionHandler | undefined;
 
-  constructor(options: ServerOptions, tls: TlsSettings | undefined, log: Log) {
+  constructor(given: ServerOptions, tls: TlsSettings | undefined, log: Log) {
     this.#log = log;
+    const options = { maxHeaderSize: HEAD_BYTES_MAX, ...given };
     const plain =
       tls === undefined || tls.supportsDowngrade
         ? createHttpServer(options, (request, response) => this.#onRequest(request, response))
         : undefined;
     const secure = tls === undefined ? undefined : this.#secure(options, tls);
-    for (const one of [plain, secure]) if (one !== undefined) this.#http.push(one);
+    for (const one of [plain, secure]) {
+      if (one === undefined) continue;
+      this.#http.push(one);
+      // What is expected but `100-continue` is nothing that anybody knows: libprocess does not look either.
+      one.on('checkExpectation', (request, response) => this.#onRequest(request, response));
+    }
     this.#listener = (plain ?? secure) as Server;
     if (plain !== undefined) this.#sortAll(plain, secure);
   }

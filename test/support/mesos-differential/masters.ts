@@ -3,14 +3,13 @@
 import { freePort } from '#test/support/free-port.ts';
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createEnv } from '#env/node/env.ts';
 import { parseAcls } from '#mesos/security/acls.ts';
 import { basicHeader } from '#mesos/security/basic.ts';
 import { Authorizer } from '#mesos/security/authorizer.ts';
+import { PortServer } from '#mesos/security/port-server.ts';
 import { readMasterFlags } from '#mesos/master/given-flags.ts';
 import { MasterHttp } from '#mesos/master/http.ts';
 import { MasterShell } from '#mesos/master/shell.ts';
@@ -126,9 +125,9 @@ export async function startOwnMaster(settings: Settings): Promise<RunningMaster>
   const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
   const work = mkdtempSync(join(tmpdir(), 'strata-differential-'));
   const flags = readMasterFlags(flagsOf(settings, work), env);
-  const server = createServer({ requireHostHeader: false, keepAliveTimeout: 0 });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
+  const serving = { requireHostHeader: false, keepAliveTimeout: 0 };
+  const server = new PortServer(serving, undefined, env.log);
+  const port = await server.listen({ host: '127.0.0.1', port: 0 });
   const shell = await MasterShell.start(
     {
       masterId: env.random.uuid(),
@@ -160,13 +159,13 @@ export async function startOwnMaster(settings: Settings): Promise<RunningMaster>
       webUiFolder: settings.hasWebUi === true ? flags.webUiFolder : undefined,
     },
   );
-  server.on('request', (request, response) => http.handle(request, response));
+  server.onRequest((request, response) => http.handle(request, response));
+  server.onConnection((socket, first, giveBack) => http.accept(socket, first, giveBack));
   return {
     url: `http://127.0.0.1:${port}`,
     async close() {
       await shell.close();
-      server.closeAllConnections();
-      await new Promise((done) => server.close(done));
+      await server.close();
       rmSync(work, { recursive: true, force: true });
     },
   };

@@ -109,10 +109,12 @@ export class World {
         body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
       const options = {
         method,
+        // As it stands: a URL would be put in order.
+        path,
         headers: this.signed({ ...length, ...headers }),
         agent: false as const,
       };
-      const request = httpRequest(`${this.url}${path}`, options, (response) => {
+      const request = httpRequest(this.url, options, (response) => {
         const chunks: Buffer[] = [];
         response.on('error', fail);
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -190,6 +192,11 @@ export class World {
     for (const name of kept) {
       const value = answer.headers[name];
       if (typeof value === 'string') headers[name] = normaliseText(value, this);
+    }
+    // What is packed may be made piece by piece.
+    const coding = answer.headers['transfer-encoding'];
+    if (coding !== undefined && !('content-encoding' in headers)) {
+      headers['transfer-encoding'] = coding;
     }
     const plain = headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes;
     const body = this.#bodyOf(headers['content-type'] ?? '', plain, message);

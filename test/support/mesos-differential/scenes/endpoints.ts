@@ -1,4 +1,5 @@
 // The older endpoints of a master that knows nobody: paths, methods, parameters, negotiation.
+import { gzipSync } from 'node:zlib';
 import type { Scene } from '#test/support/mesos-differential/corpus.ts';
 import { JSON_TYPE, type World } from '#test/support/mesos-differential/player.ts';
 
@@ -75,6 +76,22 @@ const odd = [
   '/maintenance/schedule?jsonp=cb',
   '/maintenance/status?jsonp=cb',
   '/roles?jsonp=',
+  '/roles?jsonp',
+  '/roles?jsonp=a&jsonp=b',
+  '/roles?jsonp=a;limit=1',
+  '/roles?jsonp=a=b',
+  '/roles?jsonp=a+b%20c',
+  '/roles?',
+  '/roles#there',
+  '/roles?jsonp=cb#there',
+  '//roles',
+  '/master//roles/',
+  '//master/roles',
+  '//master//roles',
+  '/master/../roles',
+  'http://elsewhere.example/roles',
+  'http://elsewhere.example:5050/master/roles?jsonp=cb',
+  '*',
   '/health?jsonp=cb',
   '/tasks?limit=x',
   '/tasks?limit=-1',
@@ -137,6 +154,17 @@ async function negotiation(world: World): Promise<void> {
   for (const accept of ['text/html', 'application/x-protobuf', '*/*', JSON_TYPE]) {
     await world.http(`GET /roles accepting ${accept}`, { path: '/roles', headers: { accept } });
   }
+  for (const coding of ['GZIP', ' gzip ; q=0.5', 'gzip;q=0, *', 'gzip;q=x', 'br, *;q=0.1', '']) {
+    const headers = { 'Accept-Encoding': coding };
+    await world.http(`GET /state with "${coding}"`, { path: '/state', headers });
+  }
+  const great = { 'X-Great': 'x'.repeat(60_000) };
+  await world.http('GET /roles with a great header', { path: '/roles', headers: great });
+  await world.http('GET /roles with a great query', { path: `/roles?x=${'x'.repeat(60_000)}` });
+  const expecting = { Expect: 'wonders' };
+  await world.http('GET /roles expecting wonders', { path: '/roles', headers: expecting });
+  const sender = { 'Libprocess-From': 'a@127.0.0.1:1' };
+  await world.http('a message to nobody', { method: 'POST', path: '/nobody/x', headers: sender });
 }
 
 async function badBodies(world: World): Promise<void> {
@@ -155,6 +183,16 @@ async function badBodies(world: World): Promise<void> {
   await world.post('nothing', '/teardown', '');
   await world.post('an unknown framework', '/teardown', 'frameworkId=nobody');
   await world.post('an odd form', '/teardown', 'frameworkId=a&b');
+  await world.post('a form with a semicolon', '/teardown', 'x=1;frameworkId=');
+  await world.post('a form with a name twice', '/teardown', 'frameworkId=&frameworkId=nobody');
+  const packed = { 'Content-Encoding': 'gzip' };
+  const packings = {
+    'a packed form': gzipSync('frameworkId=nobody'),
+    'no packed form': 'frameworkId=nobody',
+  };
+  for (const [step, body] of Object.entries(packings)) {
+    await world.http(step, { method: 'POST', path: '/teardown', headers: packed, body });
+  }
   await world.post('an empty id', '/teardown', 'frameworkId=');
   for (const path of ['/machine/up', '/machine/down', '/maintenance/schedule', '/quota']) {
     for (const body of ['', '{', '{}', '[]', '[1]', '"x"', '[{}]', '{"windows":1}']) {

@@ -1,5 +1,6 @@
 // The envelope of the v1 operator API, and every call of it on a master that knows nobody: without
 // its body, with nonsense in it, and as it should be, in JSON and in protobuf.
+import { gzipSync } from 'node:zlib';
 import { encode } from '#wire/mesos/codec.ts';
 import type { MasterCall } from '#wire/mesos/v1.ts';
 import type { Scene } from '#test/support/mesos-differential/corpus.ts';
@@ -107,11 +108,21 @@ async function envelope(world: World): Promise<void> {
     'application/json, application/x-protobuf',
     'application/recordio',
     '',
+    'APPLICATION/JSON',
+    'application/json;q=0, */*',
+    'application/x-protobuf;q=0, application/*',
+    'application/json;q=x',
+    'application/json;q=0;q=1',
+    ' text/html ,\tapplication/json ',
   ]) {
     await send(`accepting "${accept}"`, { ...json, Accept: accept }, health);
   }
   await send('with gzip', { ...json, 'Accept-Encoding': 'gzip' }, '{"type":"GET_FLAGS"}');
   await send('jsonp is not for v1', json, health);
+  const packed = { ...json, 'Content-Encoding': 'gzip' };
+  await send('packed', packed, gzipSync(health));
+  await send('packed, as it says', packed, health);
+  await send('packed otherwise, as it says', { ...json, 'Content-Encoding': 'deflate' }, health);
 }
 
 const valid: readonly MasterCall[] = [
