@@ -130,6 +130,7 @@ class MasterProcess {
   readonly #env: Env;
   readonly #options: MasterOptions;
   readonly #flags: Readonly<Record<string, string>>;
+  readonly #standby: StandbyHttp;
   readonly #ended = Promise.withResolvers<void>();
   readonly #compaction: { close(): void };
   readonly #candidate: Candidate | undefined;
@@ -147,19 +148,20 @@ class MasterProcess {
       tls: parts.tls.settings,
     };
     this.#flags = flagsOf(options);
-    const standby = new StandbyHttp({
-      version: this.#options.version,
+    const view = {
+      options: this.#options,
       flags: this.#flags,
-      startedAt: env.clock.now(),
-      now: () => env.clock.now(),
+      files: filesOf(parts.flags),
+      onVerbosity: parts.onVerbosity,
       leader: () => this.#candidate?.leader,
       isRecovering: () => this.#isRecovering,
       authentication: parts.flags.authentication,
       authorizer: parts.flags.authorizer,
       disabled: parts.flags.disabled,
       webUiFolder: parts.flags.webUiFolder,
-    });
-    this.#handle = (request, response) => standby.handle(request, response);
+    };
+    this.#standby = new StandbyHttp(view, env);
+    this.#handle = (request, response) => this.#standby.handle(request, response);
     parts.server.onRequest((request, response) => this.#handle(request, response));
     if (parts.group === undefined) return;
     const handlers = {
@@ -187,6 +189,7 @@ class MasterProcess {
     this.#isClosed = true;
     const { server, store, tls } = this.#parts;
     tls.close();
+    this.#standby.close();
     await this.#shell?.close();
     await this.#candidate?.close();
     await server.close();
@@ -209,9 +212,10 @@ class MasterProcess {
       return;
     }
     this.#shell = shell;
-    const { logFile, disabled, webUiFolder } = this.#parts.flags;
+    const { disabled, webUiFolder } = this.#parts.flags;
+    this.#standby.close();
     const http = new MasterHttp(shell, this.#flags, {
-      files: new Map(logFile === undefined ? [] : [['/master/log', logFile]]),
+      files: filesOf(this.#parts.flags),
       onVerbosity: (level) => this.#parts.onVerbosity(level),
       authentication: this.#parts.flags.authentication,
       disabled,
@@ -238,6 +242,11 @@ class MasterProcess {
     this.#env.log.error('Cannot lead', { error });
     this.#ended.resolve();
   }
+}
+
+/** What /files shows. */
+function filesOf({ logFile }: MasterFlags): ReadonlyMap<string, string> {
+  return new Map(logFile === undefined ? [] : [['/master/log', logFile]]);
 }
 
 function masterOptions(
