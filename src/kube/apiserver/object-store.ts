@@ -3,7 +3,7 @@
 import { ownBytes } from '#base/own-bytes.ts';
 import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
-import { decodeEnvelope, encodeObject, isProtobuf } from '#kube/types/protobuf.ts';
+import { decodeEnvelope, encodeObject, isProtobuf, transcodeObject } from '#kube/types/protobuf.ts';
 import type { KeyValue } from '#store/store.ts';
 
 const decoder = new TextDecoder();
@@ -316,18 +316,35 @@ export function protobufBytes(
   if (info.customResourceDefinition !== undefined) return undefined;
   const isOwn = revision === undefined || revision === kv.modRevision;
   if (isOwn && hasProtobuf(info, kv)) return (kv.memo as Memo).protobuf;
-  const object = info.codec === undefined ? (young.get(kv) ?? parsed(kv)) : objectFor(info, kv);
-  const shown = {
-    ...object,
-    apiVersion: apiVersionOf(info),
-    kind: info.kind,
-    metadata: { ...object.metadata, resourceVersion: String(revision ?? kv.modRevision) },
-  };
-  const bytes = encodeObject(shown, isOwn);
+  const version = String(revision ?? kv.modRevision);
+  const bytes = transcoded(info, kv, version) ?? encoded(info, kv, version, isOwn);
   if (isOwn && bytes !== undefined) {
     const memo = memoOf(kv);
     memo.protobuf = bytes;
     memo.protobufInfo = info;
   }
   return bytes;
+}
+
+/** What is not parsed for anything else is not parsed for this; undefined when it has to be. */
+function transcoded(info: ResourceInfo, kv: KeyValue, version: string): Uint8Array | undefined {
+  const { value } = kv;
+  if (info.codec !== undefined || !Buffer.isBuffer(value)) return undefined;
+  return transcodeObject({ apiVersion: apiVersionOf(info), kind: info.kind }, value, version);
+}
+
+function encoded(
+  info: ResourceInfo,
+  kv: KeyValue,
+  version: string,
+  isKept: boolean,
+): Uint8Array | undefined {
+  const object = info.codec === undefined ? (young.get(kv) ?? parsed(kv)) : objectFor(info, kv);
+  const shown = {
+    ...object,
+    apiVersion: apiVersionOf(info),
+    kind: info.kind,
+    metadata: { ...object.metadata, resourceVersion: version },
+  };
+  return encodeObject(shown, isKept);
 }

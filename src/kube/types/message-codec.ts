@@ -4,6 +4,7 @@
 import { protobufFault } from '#codec/protobuf.ts';
 import { Reader } from '#codec/protobuf-reader.ts';
 import { Writer } from '#codec/protobuf-writer.ts';
+import { fieldsOf, keyOf, scalars, wireType, type MessageField } from './message-fields.ts';
 import { oddField, skipField } from './odd-field.ts';
 import { specialMessages } from './special-messages.ts';
 
@@ -18,37 +19,8 @@ export interface Codecs {
   nested(message: string, reader: Reader): unknown;
 }
 
-interface Field {
-  readonly name: string;
-  /** See tools/kube-protobuf-table.ts. */
-  readonly label: string;
-  readonly tag: number;
-  readonly type: string;
-}
-
 const DEPTH_MAX = 100;
-const FIELD = /^([\w$-]+)([ ?+%~^])(\d+):(\w+)$/;
-const scalars = new Set(['s', 'b', 'B', 'i', 'l', 'u', 'L', 'd']);
 const zeros: Readonly<Record<string, string>> = { s: "''", B: 'false' };
-
-function fieldsOf(line: string): Field[] {
-  if (line === '') return [];
-  return line.split(',').map((text) => {
-    const match = FIELD.exec(text);
-    if (match === null) throw new Error(`Bad descriptor: ${text}`);
-    const [, name = '', label = ' ', tag = '0', type = ''] = match;
-    return { name, label, tag: Number(tag), type };
-  });
-}
-
-function wireType(type: string): number {
-  if (type === 'd') return 1;
-  return 'BiluL'.includes(type) && scalars.has(type) ? 0 : 2;
-}
-
-function keyOf(field: Field): number {
-  return (field.tag << 3) | (field.label === '%' ? 2 : wireType(field.type));
-}
 
 export class MessageCodec {
   readonly #lines: Readonly<Record<string, string>>;
@@ -188,7 +160,7 @@ export class MessageCodec {
     ) as Decode;
   }
 
-  #decodeCase(field: Field): string {
+  #decodeCase(field: MessageField): string {
     const { name, label, type } = field;
     const key = keyOf(field);
     const value = `v[${JSON.stringify(name)}]`;

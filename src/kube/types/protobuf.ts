@@ -3,6 +3,7 @@
 import { protobufFault } from '#codec/protobuf.ts';
 import { Reader } from '#codec/protobuf-reader.ts';
 import { oddField } from './odd-field.ts';
+import { JsonTranscoder } from './json-transcoder.ts';
 import { MessageCodec, type Json } from './message-codec.ts';
 import table from './generated/protobuf.json' with { type: 'json' };
 import { typeNameOf } from './registry.ts';
@@ -11,6 +12,9 @@ const MAGIC = Buffer.from([0x6b, 0x38, 0x73, 0x00]);
 const META = 'apimachinery_pkg_apis_meta_v1';
 
 const codec = new MessageCodec(table.messages);
+const transcoder = new JsonTranscoder(table.messages, {
+  encode: (message, value) => codec.encode(message, value as Json),
+});
 
 /** Of one kind, that are remembered. */
 const VERSIONS_MAX = 8;
@@ -129,6 +133,23 @@ export function decodeEnvelope(bytes: Uint8Array, usual?: ObjectType): Json {
 export function encodeObject(object: Json, isKept = false): Uint8Array | undefined {
   const message = messageOf(String(object['apiVersion'] ?? ''), String(object['kind']));
   return message === undefined ? undefined : codec.encode(message, object, isKept);
+}
+
+/**
+ * The same of an object's JSON, with the version, and alone in its memory; undefined also when that is not written as
+ * transcode() reads it.
+ */
+export function transcodeObject(
+  { apiVersion, kind }: { readonly apiVersion: string; readonly kind: string },
+  json: Buffer,
+  version: string,
+): Uint8Array | undefined {
+  const message = messageOf(apiVersion, kind);
+  const bytes = message === undefined ? undefined : transcoder.transcode(message, json, version);
+  if (bytes === undefined) return undefined;
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(own);
+  return own;
 }
 
 export function encodeMessage(message: string, value: Json): Uint8Array {
