@@ -3,11 +3,11 @@
 import type { Timer } from '#env/env.ts';
 import { MasterCore } from '#mesos/master/core.ts';
 import { getState } from '#mesos/master/operator-answers.ts';
+import type { Refusal } from '#mesos/libprocess/refusal.ts';
 import type {
   FromAgent,
   MasterEffect,
   MasterOptions,
-  Refusal,
   RegistryChange,
   ToAgent,
 } from '#mesos/master/types.ts';

@@ -27,6 +27,7 @@ const directions: Record<string, readonly string[]> = {
   'mesos/libprocess': ['base', 'codec', 'wire/mesos', 'env', 'mesos/security'],
   'mesos/client': ['base', 'codec', 'wire/mesos', 'env', 'mesos/security'],
   'mesos/flags': ['base'],
+  'mesos/validation': ['base', 'wire/mesos'],
   'mesos/security': ['base', 'codec', 'wire/mesos', 'env', 'mesos/flags', 'mesos/resources'],
   'mesos/registry': ['base', 'codec', 'wire/mesos', 'env', 'store'],
   'mesos/election': ['base', 'codec', 'wire/mesos', 'env', 'store'],
@@ -43,6 +44,7 @@ const directions: Record<string, readonly string[]> = {
     'mesos/libprocess',
     'mesos/security',
     'mesos/flags',
+    'mesos/validation',
   ],
   'mesos/provider': [
     'base',
@@ -65,6 +67,7 @@ const directions: Record<string, readonly string[]> = {
     'mesos/libprocess',
     'mesos/security',
     'mesos/flags',
+    'mesos/validation',
   ],
   'kube/cel': ['base', 'kube/meta'],
   'kube/types': ['base', 'codec', 'kube/meta'],

@@ -102,9 +102,13 @@ suite(`containers over the agent's API (${bestMaster} master)`, () => {
     const cases: [ContainerID, RegExp, number][] = [
       [{ value: '', parent }, /ID must not be empty/, 400],
       [{ value: 'a.b', parent }, /contains invalid characters/, 400],
-      [{ value: 'x'.repeat(243), parent }, /greater than 242/, 400],
+      [{ value: 'x'.repeat(243), parent }, /exceeds the maximum length \(242\)/, 400],
       [{ value: 'a' }, /'launch_nested_container.container_id.parent' to be present/, 400],
-      [{ value: 'a', parent: { value: 'nobody' } }, /cannot be found/, 404],
+      [
+        { value: 'a', parent: { value: 'nobody' } },
+        /^Parent container nobody does not exist$/,
+        400,
+      ],
     ];
     for (const [id, text, status] of cases) {
       const answer = await launch(id, { value: 'true' });

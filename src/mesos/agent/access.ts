@@ -12,9 +12,12 @@ import { authorizablePaths, type Action } from '#mesos/security/acls.ts';
 import type { CommandInfo, ContainerID, Operation, Task } from '#wire/mesos/v1.ts';
 import type { Executor, Framework } from './agent-state.ts';
 import type { AgentCore } from './core.ts';
+import { FORBIDDEN } from '#mesos/libprocess/refusal.ts';
 import { HttpProblem } from './http.ts';
 
-const FORBIDDEN = '403 Forbidden.';
+function forbidden(): HttpProblem {
+  return new HttpProblem(FORBIDDEN.status, FORBIDDEN.message);
+}
 
 /** `…/frameworks/FRAMEWORK/executors/EXECUTOR/…` */
 const sandboxPath = /\/frameworks\/([^/]+)\/executors\/([^/]+)(\/|$)/;
@@ -49,7 +52,7 @@ export class AgentAccess {
       | 'MARK_RESOURCE_PROVIDER_GONE'
       | 'MODIFY_RESOURCE_PROVIDER_CONFIG',
   ): void {
-    if (!this.#approvers.may(action)) throw new HttpProblem(403, FORBIDDEN);
+    if (!this.#approvers.may(action)) throw forbidden();
   }
 
   get seesProviders(): boolean {
@@ -60,10 +63,14 @@ export class AgentAccess {
     return this.#approvers.may('VIEW_FLAGS');
   }
 
-  /** HttpProblem 403 for an endpoint that `get_endpoints` may name. */
+  /** An endpoint that `get_endpoints` may name. */
+  mayAsk(path: string): boolean {
+    return !authorizablePaths.has(path) || this.#approvers.may('GET_ENDPOINT_WITH_PATH', path);
+  }
+
+  /** HttpProblem 403 */
   requireEndpoint(path: string): void {
-    if (!authorizablePaths.has(path)) return;
-    if (!this.#approvers.may('GET_ENDPOINT_WITH_PATH', path)) throw new HttpProblem(403, FORBIDDEN);
+    if (!this.mayAsk(path)) throw forbidden();
   }
 
   /** Nested calls ask for nested containers, the others by whether the container has a parent. */
@@ -79,7 +86,7 @@ export class AgentAccess {
         ? {}
         : { executor: executor.info, framework: framework?.info, command }),
     });
-    if (!allowed) throw new HttpProblem(403, FORBIDDEN);
+    if (!allowed) throw forbidden();
   }
 
   /** Of a container that GET_CONTAINERS would list. */
@@ -106,12 +113,12 @@ export class AgentAccess {
       framework?.executors.get(executorId) ??
       framework?.completedExecutors.find(({ key }) => key.executorId === executorId);
     const object = { framework: framework?.info, executor: executor?.info };
-    if (!this.#approvers.mayWith('ACCESS_SANDBOX', object)) throw new HttpProblem(403, FORBIDDEN);
+    if (!this.#approvers.mayWith('ACCESS_SANDBOX', object)) throw forbidden();
   }
 
   /** HttpProblem 403. Of the agent's own log. */
   requireLog(): void {
-    if (!this.#approvers.may('ACCESS_MESOS_LOG')) throw new HttpProblem(403, FORBIDDEN);
+    if (!this.#approvers.may('ACCESS_MESOS_LOG')) throw forbidden();
   }
 
   maySeeFramework({ info }: Framework): boolean {

@@ -82,12 +82,9 @@ export function lossState(info: FrameworkInfo | undefined, state: TaskState): Ta
   return isPartitionAware(info) ? state : 'TASK_LOST';
 }
 
-export function taskOf(
-  info: TaskInfo,
-  frameworkId: string,
-  user: string,
-  executorId: string | undefined,
-): Task {
+export function taskOf(info: TaskInfo, frameworkId: string, executorId: string | undefined): Task {
+  // Of the framework's own user nothing is said.
+  const user = info.command?.user ?? info.executor?.command?.user;
   const { name, task_id, agent_id, resources, labels, discovery, container } = info;
   const { health_check, kill_policy, limits } = info;
   return {
@@ -104,7 +101,7 @@ export function taskOf(
     ...(health_check === undefined ? {} : { health_check: shownHealthCheck(health_check) }),
     ...(kill_policy === undefined ? {} : { kill_policy }),
     ...(limits === undefined ? {} : { limits }),
-    user,
+    ...(user === undefined ? {} : { user }),
   };
 }
 
@@ -164,9 +161,7 @@ export function knownTasks(executor: Executor): Task[] {
   const frameworkId = executor.key.frameworkId;
   const id = executor.type === 'command' ? undefined : executor.key.executorId;
   return [
-    ...executor.queued.flatMap((one) =>
-      one.tasks.map((task) => taskOf(task, frameworkId, executor.user, id)),
-    ),
+    ...executor.queued.flatMap((one) => one.tasks.map((task) => taskOf(task, frameworkId, id))),
     ...executor.launched.values(),
     ...executor.terminated.values(),
   ];

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { faultCode } from '#base/fault.ts';
 import { encodeRecord, RecordDecoder } from '#codec/recordio.ts';
 import type { Env, Timer } from '#env/env.ts';
-import { decode, parseJson } from '#wire/mesos/codec.ts';
+import type { ContentType } from '#mesos/libprocess/negotiate.ts';
 import type {
   AgentCall,
   AgentProcessIO,
@@ -14,17 +14,17 @@ import type {
   ContainerID,
 } from '#wire/mesos/v1.ts';
 import type { AgentAccess, ContainerDeed } from './access.ts';
-import { idProblem, nameOf, pathOf } from './container-id.ts';
+import { validateAgentCall } from './call-validation.ts';
+import { nameOf, pathOf } from './container-id.ts';
 import { follow, type FollowFrom, openInput, resizeTerminal } from './container-io.ts';
 import {
-  acceptedMedia,
   encodeAs,
   HttpProblem,
-  JSON_MEDIA,
-  type Media,
-  PROTOBUF_MEDIA,
+  notImplemented,
+  parseAs,
   RECORDIO_MEDIA,
   sendText,
+  type CallMedia,
 } from './http.ts';
 import type { AttachPoint, LaunchRequest, NestedContainers, Termination } from './nested.ts';
 
@@ -51,26 +51,10 @@ export function isContainerCall(call: AgentCall): boolean {
   return CONTAINER_CALLS.has(call.type ?? '');
 }
 
-/** The body of a call about one container: its field is named as its type, in lower case. */
+/** The body of a valid call about one container: its field is named as its type, in lower case. */
 function bodyOf(call: AgentCall): { container_id: ContainerID; signal?: number | undefined } {
   const field = (call.type ?? '').toLowerCase();
-  const body = (call as Record<string, unknown>)[field] as
-    | { container_id?: ContainerID | undefined; signal?: number | undefined }
-    | undefined;
-  const refuse = (why: string): never => {
-    throw new HttpProblem(400, `Failed to validate agent::Call: ${why}`);
-  };
-  if (body === undefined) return refuse(`Expecting '${field}' to be present`);
-  const { container_id } = body;
-  if (container_id === undefined) {
-    return refuse(`Expecting '${field}.container_id' to be present`);
-  }
-  const problem = idProblem(container_id);
-  if (problem !== undefined) return refuse(`'${field}.container_id' is invalid: ${problem}`);
-  if (field.includes('nested') && container_id.parent === undefined) {
-    return refuse(`Expecting '${field}.container_id.parent' to be present`);
-  }
-  return { ...body, container_id };
+  return (call as Record<string, unknown>)[field] as ReturnType<typeof bodyOf>;
 }
 
 /** As Mesos words it, and its CLI looks for: only terminals and sessions have a switchboard there. */
@@ -82,10 +66,16 @@ function notFound(id: ContainerID): HttpProblem {
   return new HttpProblem(404, `Container ${nameOf(pathOf(id))} cannot be found`);
 }
 
+/** Who may not be killed because it is not there, or is dead. */
+function notAlive(id: ContainerID): HttpProblem {
+  const name = nameOf(pathOf(id));
+  return new HttpProblem(404, `Container '${name}' cannot be found (or is already killed)`);
+}
+
 interface Guarded {
-  readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly access: AgentAccess;
+  readonly media: CallMedia;
 }
 
 const deeds: Readonly<Record<string, ContainerDeed>> = {
@@ -123,7 +113,7 @@ export class ContainerApi {
     this.#env = env;
   }
 
-  async handle(call: AgentCall, { request, response, access }: Guarded): Promise<void> {
+  async handle(call: AgentCall, { response, access, media }: Guarded): Promise<void> {
     allow(call, access);
     switch (call.type) {
       case 'LAUNCH_NESTED_CONTAINER':
@@ -132,19 +122,23 @@ export class ContainerApi {
         return;
       case 'WAIT_NESTED_CONTAINER':
       case 'WAIT_CONTAINER':
-        await this.#wait(call, request, response);
+        await this.#wait(call, formOf(media), response);
         return;
       case 'KILL_NESTED_CONTAINER':
       case 'KILL_CONTAINER': {
         const { container_id, signal = SIGKILL } = bodyOf(call);
         const name = signalName(signal);
-        if (!this.#nested.kill(pathOf(container_id), name)) throw notFound(container_id);
+        if (!this.#nested.kill(pathOf(container_id), name)) throw notAlive(container_id);
         sendText(response, 200, '');
         return;
       }
       case 'REMOVE_NESTED_CONTAINER':
       case 'REMOVE_CONTAINER': {
         const { container_id } = bodyOf(call);
+        const [root = ''] = pathOf(container_id);
+        if (container_id.parent !== undefined && !this.#nested.has([root])) {
+          throw new HttpProblem(500, 'Unknown root container');
+        }
         if ((await this.#nested.remove(pathOf(container_id))) === 'busy') {
           throw new HttpProblem(500, 'Nested container has not terminated yet');
         }
@@ -152,16 +146,13 @@ export class ContainerApi {
         return;
       }
       case 'LAUNCH_NESTED_CONTAINER_SESSION':
-        await this.#session(call, request, response);
+        await this.#session(call, media, response);
         return;
       case 'ATTACH_CONTAINER_OUTPUT':
-        await this.#attachOutput(call, request, response);
+        await this.#attachOutput(call, media, response);
         return;
       default:
-        throw new HttpProblem(
-          415,
-          `Streaming 'Content-Type' ${RECORDIO_MEDIA} is required for ATTACH_CONTAINER_INPUT call`,
-        );
+        throw notImplemented();
     }
   }
 
@@ -178,11 +169,13 @@ export class ContainerApi {
       limits: call.launch_container?.limits ?? {},
       isSession,
     };
-    const problem = launchProblem(request);
-    if (problem !== undefined) {
-      throw new HttpProblem(400, `Failed to validate agent::Call: ${problem}`);
+    const parent = path.slice(0, -1);
+    if (parent.length > 0 && !this.#nested.has(parent)) {
+      throw new HttpProblem(400, `Parent container ${nameOf(parent)} does not exist`);
     }
-    if (path.length > 1 && !this.#nested.has(path.slice(0, -1))) throw notFound(container_id);
+    if (given?.command === undefined && (isSession || parent.length > 0)) {
+      throw new HttpProblem(400, 'Failed to launch container: it has no command');
+    }
     try {
       return await this.#nested.launch(request);
     } catch (error) {
@@ -191,9 +184,8 @@ export class ContainerApi {
     }
   }
 
-  async #wait(call: AgentCall, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #wait(call: AgentCall, media: ContentType, response: ServerResponse): Promise<void> {
     const { container_id } = bodyOf(call);
-    const media = acceptedMedia(request);
     const waited = this.#nested.wait(pathOf(container_id));
     if (waited === undefined) throw notFound(container_id);
     const gone = new Promise<undefined>((done) => response.once('close', () => done(undefined)));
@@ -208,13 +200,8 @@ export class ContainerApi {
     response.end(body);
   }
 
-  async #session(
-    call: AgentCall,
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): Promise<void> {
+  async #session(call: AgentCall, media: CallMedia, response: ServerResponse): Promise<void> {
     const { container_id } = bodyOf(call);
-    const media = streamMedia(request);
     const path = pathOf(container_id);
     response.once('close', () => void this.#nested.kill(path, 'SIGKILL'));
     if ((await this.#launch(call, true)) === 'already') {
@@ -222,34 +209,29 @@ export class ContainerApi {
       return;
     }
     const point = this.#nested.attach(path);
-    if (point !== undefined) await this.#stream(point, 'start', media, request, response);
+    if (point !== undefined) await this.#stream(point, 'start', media, response);
   }
 
-  async #attachOutput(
-    call: AgentCall,
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): Promise<void> {
+  async #attachOutput(call: AgentCall, media: CallMedia, response: ServerResponse): Promise<void> {
     const { container_id } = bodyOf(call);
-    const media = streamMedia(request);
     const point = this.#nested.attach(pathOf(container_id));
     if (point === undefined) throw notFound(container_id);
     if (point.input === undefined && point.terminalInput === undefined) throw notAttachable();
-    await this.#stream(point, 'end', media, request, response);
+    await this.#stream(point, 'end', media, response);
   }
 
   async #stream(
     point: AttachPoint,
     from: FollowFrom,
-    media: Media,
-    request: IncomingMessage,
+    media: CallMedia,
     response: ServerResponse,
   ): Promise<void> {
-    startStream(response, media, request.headers.accept);
+    startStream(response, media);
+    const form = formOf(media);
     const closed = new AbortController();
     response.once('close', () => closed.abort());
     const send = (io: AgentProcessIO): boolean =>
-      closed.signal.aborted || response.write(encodeRecord(encodeAs(media, 'AgentProcessIO', io)));
+      closed.signal.aborted || response.write(encodeRecord(encodeAs(form, 'AgentProcessIO', io)));
     const stopBeating = this.#beat(send);
     const until = { ended: point.ended, signal: closed.signal };
     const copy = (type: AgentProcessIO_Data_Type, name: string): Promise<void> =>
@@ -285,45 +267,47 @@ export class ContainerApi {
   async handleStream(
     request: IncomingMessage,
     response: ServerResponse,
-    access: AgentAccess,
+    { access, media }: Omit<Guarded, 'response'>,
   ): Promise<void> {
-    const media = messageMedia(request);
+    const { messageContent = 'application/json' } = media;
     const decoder = new RecordDecoder(RECORD_BYTES_MAX);
     let feed: Feed | undefined;
     try {
       for await (const chunk of request) {
         for (const record of decoder.push(chunk as Buffer)) {
-          const call = callOf(record, media);
+          const call = parseAs(messageContent, 'AgentCall', record);
+          const wrong = validateAgentCall(call);
+          if (wrong !== undefined) {
+            throw new HttpProblem(400, `Failed to validate agent::Call: ${wrong}`);
+          }
           if (feed === undefined) feed = await this.#openFeed(call, access);
           else await feed.put(ioOf(call));
         }
       }
     } catch (error) {
       if (faultCode(error) !== 'bad-recordio') throw error;
-      throw new HttpProblem(400, error instanceof Error ? error.message : String(error));
+      const why = error instanceof Error ? error.message : String(error);
+      throw new HttpProblem(400, `Decoder failure: ${why}`);
     } finally {
       feed?.close();
     }
-    if (feed === undefined) throw new HttpProblem(400, 'Received no records');
+    if (feed === undefined) throw new HttpProblem(400, 'Received EOF while reading request body');
     sendText(response, 200, '');
   }
 
   async #openFeed(call: AgentCall, access: AgentAccess): Promise<Feed> {
     const input = call.attach_container_input;
-    const refuse = (why: string): never => {
-      throw new HttpProblem(400, `Failed to validate agent::Call: ${why}`);
-    };
     if (call.type !== 'ATTACH_CONTAINER_INPUT') {
       const type = call.type ?? 'UNKNOWN';
-      throw new HttpProblem(415, `Streaming 'Content-Type' is not supported for ${type} call`);
+      throw new HttpProblem(
+        415,
+        `Streaming 'Content-Type' ${RECORDIO_MEDIA} is not supported for ${type} call`,
+      );
     }
     const id = input?.container_id;
     if (input?.type !== 'CONTAINER_ID' || id === undefined) {
-      return refuse("Expecting 'attach_container_input.type' to be CONTAINER_ID");
-    }
-    const problem = idProblem(id);
-    if (problem !== undefined) {
-      return refuse(`'attach_container_input.container_id' is invalid: ${problem}`);
+      const text = "Expecting 'attach_container_input.type' to be CONTAINER_ID";
+      throw new HttpProblem(400, text);
     }
     const path = pathOf(id);
     const point = this.#nested.attach(path);
@@ -396,53 +380,18 @@ class Feed {
 function ioOf(call: AgentCall): AgentProcessIO {
   const input = call.attach_container_input;
   if (input?.type === 'PROCESS_IO' && input.process_io !== undefined) return input.process_io;
-  throw new HttpProblem(
-    400,
-    "Failed to validate agent::Call: Expecting 'attach_container_input.type' to be PROCESS_IO",
-  );
+  throw new HttpProblem(400, "Expecting 'attach_container_input.type' to be PROCESS_IO");
 }
 
-function callOf(record: Uint8Array, media: Media): AgentCall {
-  try {
-    return media === JSON_MEDIA
-      ? parseJson('AgentCall', Buffer.from(record).toString('utf8'))
-      : decode('AgentCall', record);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new HttpProblem(400, `Failed to parse a record into agent::Call: ${why}`);
-  }
+/** Of an answer, or of each of its records. */
+function formOf({ accept, messageAccept }: CallMedia): ContentType {
+  return accept === RECORDIO_MEDIA ? (messageAccept ?? 'application/json') : accept;
 }
 
-function messageMedia(request: IncomingMessage): Media {
-  const media = request.headers['message-content-type'];
-  if (media === undefined) {
-    const text = "Expecting 'Message-Content-Type' to be set for streaming requests";
-    throw new HttpProblem(400, text);
-  }
-  if (media === JSON_MEDIA || media === PROTOBUF_MEDIA) return media;
-  throw new HttpProblem(
-    415,
-    `Expecting 'Message-Content-Type' of ${JSON_MEDIA} or ${PROTOBUF_MEDIA}`,
-  );
-}
-
-/** How each record of an answer is written. */
-function streamMedia(request: IncomingMessage): Media {
-  if (!(request.headers.accept ?? '').includes(RECORDIO_MEDIA)) return acceptedMedia(request);
-  const media = request.headers['message-accept'] ?? JSON_MEDIA;
-  if (media === '*/*' || media === JSON_MEDIA) return JSON_MEDIA;
-  if (media === PROTOBUF_MEDIA) return PROTOBUF_MEDIA;
-  throw new HttpProblem(
-    406,
-    `Expecting 'Message-Accept' to allow ${JSON_MEDIA} or ${PROTOBUF_MEDIA}`,
-  );
-}
-
-function startStream(response: ServerResponse, media: Media, accept = ''): void {
+function startStream(response: ServerResponse, { accept, messageAccept }: CallMedia): void {
   response.writeHead(200, {
-    ...(accept.includes(RECORDIO_MEDIA)
-      ? { 'Content-Type': RECORDIO_MEDIA, 'Message-Content-Type': media }
-      : { 'Content-Type': media }),
+    'Content-Type': accept,
+    ...(messageAccept === undefined ? {} : { 'Message-Content-Type': messageAccept }),
     'Transfer-Encoding': 'chunked',
   });
   response.flushHeaders();
@@ -458,24 +407,6 @@ function drained(response: ServerResponse): Promise<void> {
     response.once('drain', end);
     response.once('close', end);
   });
-}
-
-/** What a launch may not ask for (inventory 3.4). */
-function launchProblem({ path, command, resources, isSession }: LaunchRequest): string | undefined {
-  if (command === undefined) {
-    return isSession || path.length > 1 ? "Expecting 'command' to be present" : undefined;
-  }
-  if (path.length > 1) {
-    return resources.length > 0 && path.length > 2
-      ? 'Resources may only be specified for containers on the first nesting level'
-      : undefined;
-  }
-  for (const one of resources) {
-    if ((one.reservations ?? []).length > 0) return 'Resources must be unreserved';
-    if (one.disk?.persistence !== undefined) return 'Persistent volumes are not allowed';
-    if (one.revocable !== undefined) return 'Revocable resources are not allowed';
-  }
-  return undefined;
 }
 
 const SIGNALS: Readonly<Record<number, string>> = {

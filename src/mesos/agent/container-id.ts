@@ -1,4 +1,6 @@
 // Container ids as paths from the top container down, and what Mesos accepts as one.
+import { validateId } from '#mesos/validation/ids.ts';
+import { withPrefix } from '#mesos/validation/infos.ts';
 import type { ContainerID } from '#wire/mesos/v1.ts';
 
 /** Values from the top-level container to the container itself; never empty. */
@@ -24,15 +26,13 @@ export function nameOf(path: ContainerPath): string {
   return path.join('.');
 }
 
-/** Why an id is none, or undefined. */
-export function idProblem(id: ContainerID): string | undefined {
-  for (const value of pathOf(id)) {
-    if (value === '') return 'ID must not be empty';
-    if (value.length > VALUE_LENGTH_MAX) {
-      return `ID must not be greater than ${VALUE_LENGTH_MAX} characters`;
-    }
-    // oxlint-disable-next-line no-control-regex
-    if (/[/\\. \u0000-\u001f\u007f]/.test(value)) return `'${value}' contains invalid characters`;
+/** Why an id is none, or undefined; in the words of Mesos 1.11. */
+export function idProblem({ value, parent }: ContainerID): string | undefined {
+  const wrong = validateId(value);
+  if (wrong !== undefined) return wrong;
+  if (value.length > VALUE_LENGTH_MAX) {
+    return `'ContainerID.value' '${value}' exceeds the maximum length (${VALUE_LENGTH_MAX})`;
   }
-  return undefined;
+  if (/[. ]/.test(value)) return `'ContainerID.value' '${value}' contains invalid characters`;
+  return withPrefix("'ContainerID.parent' is invalid: ", parent && idProblem(parent));
 }

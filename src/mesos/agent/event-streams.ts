@@ -3,7 +3,8 @@
 import type { ServerResponse } from 'node:http';
 import { encodeRecord } from '#codec/recordio.ts';
 import type { MessageName } from '#wire/mesos/codec.ts';
-import { encodeAs, type Media } from './http.ts';
+import type { ContentType } from '#mesos/libprocess/negotiate.ts';
+import { encodeAs } from './http.ts';
 import type { ConnectionId } from './types.ts';
 
 /** More than this waiting ends a stream: its reader subscribes again, and is told what it does not know. */
@@ -18,7 +19,7 @@ export interface EventStreamsOptions {
 
 interface Stream {
   readonly response: ServerResponse;
-  readonly media: Media;
+  readonly media: ContentType;
 }
 
 export class EventStreams<Event extends object> {
@@ -32,7 +33,7 @@ export class EventStreams<Event extends object> {
   /** Answers 200; `onClosed` comes once, whoever has ended it. */
   open(
     response: ServerResponse,
-    media: Media,
+    media: ContentType,
     headers: Readonly<Record<string, string>>,
     onClosed: (connection: ConnectionId) => void,
   ): ConnectionId {

@@ -4,8 +4,9 @@ import type { Env, Timer } from '#env/env.ts';
 import { principalText, type Principal } from '#mesos/security/principal.ts';
 import type { ExecutorCall, ExecutorEvent } from '#wire/mesos/v1.ts';
 import { EventStreams } from './event-streams.ts';
-import type { Exchange } from './exchange.ts';
-import { acceptedMedia, HttpProblem, type Media, readCall, sendText } from './http.ts';
+import type { Exchange } from '#mesos/libprocess/exchange.ts';
+import { acceptedType, NOT_ACCEPTABLE, type ContentType } from '#mesos/libprocess/negotiate.ts';
+import { HttpProblem, notImplemented, readPlainCall, sendText } from './http.ts';
 import type { AgentShell } from './shell.ts';
 import type { ConnectionId, ExecutorKey } from './types.ts';
 
@@ -37,23 +38,26 @@ export class ExecutorApi {
     this.#streams.close();
   }
 
-  async handle({ request, response, principal }: Exchange): Promise<void> {
+  async handle(exchange: Exchange): Promise<void> {
+    const { request, response, principal } = exchange;
     if (this.#shell.core.master.kind === 'recovering') {
       throw new HttpProblem(503, 'Agent has not finished recovery');
     }
-    const { call } = await readCall<ExecutorCall>(request, 'ExecutorCall', 'executor::Call');
-    const problem = callProblem(call);
-    if (problem !== undefined) {
-      throw new HttpProblem(400, `Failed to validate executor::Call: ${problem}`);
-    }
-    const media = call.type === 'SUBSCRIBE' ? acceptedMedia(request) : undefined;
+    const call = await readPlainCall(exchange, 'ExecutorCall');
+    if (call === undefined) return;
+    const key = { frameworkId: call.framework_id.value, executorId: call.executor_id.value };
+    const { workloads } = this.#shell.core;
+    const status = call.type === 'UPDATE' ? call.update?.status : undefined;
+    const problem = callProblem(call) ?? (status && workloads.updateError(key, status));
+    if (problem !== undefined) throw invalid(problem);
+    const isSubscription = call.type === 'SUBSCRIBE';
+    const media = isSubscription ? acceptedType(request.headers.accept) : undefined;
+    if (isSubscription && media === undefined) throw new HttpProblem(406, NOT_ACCEPTABLE);
     // Mesos answers a heartbeat before it looks for the executor.
     if (call.type === 'HEARTBEAT') {
       sendText(response, 202, '');
       return;
     }
-    const key = { frameworkId: call.framework_id.value, executorId: call.executor_id.value };
-    const { workloads } = this.#shell.core;
     if (!workloads.frameworks.has(key.frameworkId)) {
       throw new HttpProblem(400, 'Framework cannot be found');
     }
@@ -77,17 +81,10 @@ export class ExecutorApi {
       case 'UPDATE': {
         const status = call.update?.status;
         if (status === undefined) return;
-        const { workloads, agentId } = this.#shell.core;
-        const problem = workloads.updateError(key, status);
-        if (problem !== undefined) {
-          throw new HttpProblem(400, `Failed to validate executor::Call: ${problem}`);
-        }
+        const { agentId } = this.#shell.core;
         if (status.agent_id !== undefined && status.agent_id.value !== agentId) {
-          throw new HttpProblem(
-            400,
-            `Failed to validate executor::Call: Received status update with agent id ` +
-              `${status.agent_id.value}, expected ${agentId ?? ''}`,
-          );
+          const { value } = status.agent_id;
+          throw invalid(`Received status update with agent id ${value}, expected ${agentId ?? ''}`);
         }
         this.#shell.input({ kind: 'executor-update', key, status });
         return;
@@ -100,11 +97,16 @@ export class ExecutorApi {
         });
         return;
       default:
-        throw new HttpProblem(501, '');
+        throw notImplemented();
     }
   }
 
-  #subscribe(call: ExecutorCall, key: ExecutorKey, media: Media, response: ServerResponse): void {
+  #subscribe(
+    call: ExecutorCall,
+    key: ExecutorKey,
+    media: ContentType,
+    response: ServerResponse,
+  ): void {
     const headers = { 'Transfer-Encoding': 'chunked' };
     const connection = this.#streams.open(response, media, headers, () => {
       this.#heartbeats.get(connection)?.cancel();
@@ -146,6 +148,10 @@ function claimsProblem(
   }
   if (cid === containerId) return undefined;
   return `${who} a 'cid' claim with the correct active ContainerID`;
+}
+
+function invalid(problem: string): HttpProblem {
+  return new HttpProblem(400, `Failed to validate Executor::Call: ${problem}`);
 }
 
 function callProblem(call: ExecutorCall): string | undefined {

@@ -1,114 +1,145 @@
-// Sandbox files over HTTP: browse, read and download, by virtual paths that lead nowhere else.
+// Files of sandboxes over HTTP: browse, read and download, under their own paths and under the names that Mesos
+// gives them; nothing outside of a sandbox, not even by a symbolic link.
 import { createReadStream } from 'node:fs';
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, sep } from 'node:path';
 import type { ServerResponse } from 'node:http';
+import { accountNames, fileInfo } from '#mesos/libprocess/file-info.ts';
+import type { Outcome, SharedFiles } from '#mesos/libprocess/process-api.ts';
+import type { Refusal } from '#mesos/libprocess/refusal.ts';
 import type { FileInfo } from '#wire/mesos/v1.ts';
 import type { AgentAccess } from './access.ts';
-import { HttpProblem } from './http.ts';
+import type { Executor } from './agent-state.ts';
+import type { AgentCore } from './core.ts';
+import type { AgentPaths } from './paths.ts';
 
 const READ_BYTES_MAX = 16 * 4096;
-
-export interface FileRead {
-  readonly size: number;
-  readonly data: Buffer;
-}
 
 /** Under which the agent's own log is shown, if it is kept in a file (--external_log_file). */
 const LOG_NAME = '/slave/log';
 
-/** Files below the agent's `slaves` folder; nothing outside it, not even by a symbolic link. */
-export class SandboxFiles {
-  readonly #root: string;
+/** `/frameworks/FRAMEWORK/executors/EXECUTOR/runs/latest`: without the agent's folder before it. */
+const virtualRun = /^(\/frameworks\/[^/]+\/executors\/[^/]+\/runs\/latest)(\/.*)?$/;
+/** `…/slaves/AGENT/frameworks/FRAMEWORK/executors/EXECUTOR/runs/RUN`, below the work folder. */
+const realRun = /^(\/[^/]+\/frameworks\/[^/]+\/executors\/[^/]+\/runs\/[^/]+)(\/.*)?$/;
+
+const missing: { readonly problem: Refusal } = { problem: { status: 404, message: '' } };
+
+function found(path: string | undefined): Outcome<string> {
+  return path === undefined ? missing : { value: path };
+}
+
+function wrong(message: string): { readonly problem: Refusal } {
+  return { problem: { status: 400, message } };
+}
+
+export class SandboxFiles implements SharedFiles<AgentAccess> {
+  readonly #paths: AgentPaths;
+  readonly #core: AgentCore;
   readonly #log: string | undefined;
 
-  constructor(workFolder: string, log?: string) {
-    this.#root = join(workFolder, 'slaves');
+  constructor(paths: AgentPaths, core: AgentCore, log?: string) {
+    this.#paths = paths;
+    this.#core = core;
     this.#log = log;
   }
 
-  /** The real path of an absolute sandbox path. 400 without one, 404 when it is not there, 403. */
-  async resolve(path: string | undefined, access: AgentAccess): Promise<string> {
-    if (path === undefined || path === '') {
-      throw new HttpProblem(400, "Expecting 'path=value' in query.\n");
+  debug(): Record<string, string> {
+    const shown: Record<string, string> = {};
+    if (this.#log !== undefined) shown[LOG_NAME] = this.#log;
+    const { frameworks, completedFrameworks } = this.#core.workloads;
+    for (const framework of [...frameworks.values(), ...completedFrameworks]) {
+      const runs = [...framework.completedExecutors, ...framework.executors.values()];
+      for (const executor of runs) this.#showRun(shown, executor);
     }
-    if (path === LOG_NAME && this.#log !== undefined) {
-      access.requireLog();
-      const log = await realpath(this.#log).catch(() => undefined);
-      if (log === undefined) throw new HttpProblem(404, '');
-      return log;
-    }
-    const root = await realpath(this.#root).catch(() => this.#root);
-    const real = await realpath(path).catch(() => undefined);
-    if (real === undefined || !(real === root || real.startsWith(root + sep))) {
-      throw new HttpProblem(404, '');
-    }
-    access.requireSandbox(real);
-    return real;
+    return shown;
   }
 
-  async list(path: string | undefined, access: AgentAccess): Promise<FileInfo[]> {
-    const folder = await this.resolve(path, access);
-    const names = (await readdir(folder).catch(() => [])).toSorted();
-    const infos = await Promise.all(
-      names.map((name) => fileInfo(join(path ?? '', name)).catch(() => undefined)),
+  #showRun(shown: Record<string, string>, { key, containerId }: Executor): void {
+    const runs = this.#paths.executorSandboxes(this.#core.agentId ?? '', key);
+    const folder = this.#paths.sandbox(this.#core.agentId ?? '', key, containerId);
+    const virtual = runs.slice(runs.indexOf('/frameworks/', this.#paths.work.length));
+    for (const name of [folder, join(runs, 'latest'), join(virtual, 'latest')]) {
+      shown[name] = folder;
+    }
+  }
+
+  /** The real path behind a name. HttpProblem 403 */
+  async #resolve(name: string, access: AgentAccess): Promise<Outcome<string>> {
+    if (name === LOG_NAME && this.#log !== undefined) {
+      access.requireLog();
+      return found(await realpath(this.#log).catch(() => undefined));
+    }
+    const root = join(this.#paths.work, 'slaves');
+    const virtual = virtualRun.exec(name);
+    const real = name.startsWith(root + sep) ? realRun.exec(name.slice(root.length)) : null;
+    const [, run, rest = ''] = virtual ?? real ?? [];
+    if (run === undefined) return missing;
+    const folder = virtual === null ? root + run : join(root, this.#core.agentId ?? '', run);
+    const sandbox = await realpath(folder).catch(() => undefined);
+    const path = await realpath(folder + rest).catch(() => undefined);
+    if (sandbox === undefined || path === undefined) return missing;
+    if (path !== sandbox && !path.startsWith(sandbox + sep)) {
+      return wrong(`'${sandbox}${rest}' is inaccessible.\n`);
+    }
+    access.requireSandbox(path);
+    return found(path);
+  }
+
+  async list(name: string, access: AgentAccess): Promise<Outcome<FileInfo[]>> {
+    const resolved = await this.#resolve(name.replace(/\/+$/, ''), access);
+    if ('problem' in resolved) return resolved;
+    const path = resolved.value;
+    const names = await accountNames();
+    // Of a file that is none Mesos tells nothing, and no error.
+    const entries = (await readdir(path).catch(() => [])).toSorted();
+    const infos = entries.map((one) =>
+      fileInfo(join(path, one), `${name.replace(/\/+$/, '')}/${one}`, names).catch(() => undefined),
     );
-    return infos.filter((info) => info !== undefined);
+    return { value: (await Promise.all(infos)).filter((one) => one !== undefined) };
   }
 
   async read(
-    path: string | undefined,
-    { offset, length }: { readonly offset: number; readonly length: number },
+    name: string,
+    offset: number | undefined,
+    length: number | undefined,
     access: AgentAccess,
-  ): Promise<FileRead> {
-    const real = await this.resolve(path, access);
-    const file = await open(real, 'r');
+  ): Promise<Outcome<{ readonly size: number; readonly data: Buffer }>> {
+    const resolved = await this.#resolve(name.replace(/\/+$/, ''), access);
+    if ('problem' in resolved) return resolved;
+    const file = await open(resolved.value, 'r').catch(() => undefined);
+    if (file === undefined) return missing;
     try {
       const info = await file.stat();
-      if (info.isDirectory()) throw new HttpProblem(400, 'Cannot read a directory');
-      if (offset < 0) return { size: info.size, data: Buffer.alloc(0) };
-      const wanted = Math.min(length, READ_BYTES_MAX, Math.max(0, info.size - offset));
+      if (info.isDirectory()) return wrong('Cannot read a directory.\n');
+      const { size } = info;
+      if (offset === undefined || offset >= size) return { value: { size, data: Buffer.alloc(0) } };
+      const wanted = Math.min(length ?? READ_BYTES_MAX, READ_BYTES_MAX, size - offset);
       const { bytesRead, buffer } = await file.read(Buffer.alloc(wanted), 0, wanted, offset);
-      return { size: info.size, data: buffer.subarray(0, bytesRead) };
+      return { value: { size, data: buffer.subarray(0, bytesRead) } };
     } finally {
       await file.close();
     }
   }
 
   async download(
-    path: string | undefined,
+    name: string,
     response: ServerResponse,
     access: AgentAccess,
-  ): Promise<void> {
-    const real = await this.resolve(path, access);
-    const info = await stat(real);
-    if (info.isDirectory()) throw new HttpProblem(400, 'Cannot download a directory');
+  ): Promise<Refusal | undefined> {
+    const resolved = await this.#resolve(name.replace(/\/+$/, ''), access);
+    if ('problem' in resolved) return resolved.problem;
+    const path = resolved.value;
+    const info = await stat(path).catch(() => undefined);
+    if (info === undefined) return missing.problem;
+    if (info.isDirectory()) return wrong('Cannot download a directory.\n').problem;
     response.writeHead(200, {
       'Content-Type': 'application/octet-stream',
-      'Content-Disposition': `attachment; filename=${basename(real)}`,
+      'Content-Disposition': `attachment; filename=${basename(path)}`,
       'Content-Length': info.size,
     });
     if (info.size === 0) response.end();
-    else createReadStream(real, { end: info.size - 1 }).pipe(response);
+    else createReadStream(path, { end: info.size - 1 }).pipe(response);
+    return undefined;
   }
-}
-
-async function fileInfo(path: string): Promise<FileInfo> {
-  const { nlink, size, mtimeMs, mode, uid, gid } = await stat(path);
-  return {
-    path,
-    nlink,
-    size,
-    mtime: { nanoseconds: Math.floor(mtimeMs) * 1e6 },
-    mode,
-    uid: String(uid),
-    gid: String(gid),
-  };
-}
-
-/** `-rw-r--r--`, for /files/browse. */
-export function modeText(mode: number): string {
-  const kind = (mode & 0o170000) === 0o040000 ? 'd' : '-';
-  const bits = [...'rwxrwxrwx'].map((letter, at) => ((mode >> (8 - at)) & 1 ? letter : '-'));
-  return kind + bits.join('');
 }

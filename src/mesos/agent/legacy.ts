@@ -1,19 +1,17 @@
-// The endpoints from before the v1 API: /state, /health, /version, /files/... in their old shapes
+// The agent's own endpoints from before the v1 API: /state, /health, /flags, /containers in their old shapes
 // (v0 names: slave_id, SOURCE_SLAVE).
-import type { ServerResponse } from 'node:http';
 import { nameOf, pathOf } from './container-id.ts';
-import { scalarSum, metricsOf } from './metrics.ts';
-import { answerToggle } from '#mesos/libprocess/log-toggle.ts';
+import { scalarSum } from './metrics.ts';
 import { isReserved, reservationRole } from '#mesos/resources/kinds.ts';
 import { Resources } from '#mesos/resources/resources.ts';
-import type { Attribute, Resource, Task, TaskStatus } from '#wire/mesos/v1.ts';
+import type { Attribute, ContainerStatus, Resource, Task, TaskStatus } from '#wire/mesos/v1.ts';
 import { toJson } from '#wire/mesos/codec.ts';
 import type { AgentAccess } from './access.ts';
 import type { AgentCore } from './core.ts';
 import { type Executor, type Framework, resourcesOf, taskOf } from './agent-state.ts';
-import type { Exchange } from './exchange.ts';
-import { modeText } from './files.ts';
-import { sendJson, sendText } from './http.ts';
+import type { Exchange } from '#mesos/libprocess/exchange.ts';
+import { sendJson } from '#mesos/libprocess/negotiate.ts';
+import { sendText } from './http.ts';
 import type { AgentView } from './operator-api.ts';
 import { listContainers } from './statistics.ts';
 import { VERSION_INFO } from './version.ts';
@@ -22,8 +20,6 @@ interface LegacyView extends AgentView {
   readonly upid: string;
 }
 
-const READ_BYTES_DEFAULT = 65_536;
-
 export class LegacyApi {
   readonly #view: LegacyView;
 
@@ -31,83 +27,30 @@ export class LegacyApi {
     this.#view = view;
   }
 
-  /** False when it knows no such path. */
-  async handle(path: string, query: URLSearchParams, exchange: Exchange): Promise<boolean> {
-    const { request, response } = exchange;
-    const { shell, flags, env, files } = this.#view;
-    request.resume();
+  /** `path` is one of the agent's own. */
+  async handle(path: string, query: URLSearchParams, exchange: Exchange): Promise<void> {
+    const { flags } = this.#view;
+    exchange.request.resume();
     const access = this.#view.access(exchange);
     access.requireEndpoint(path);
     switch (path) {
       case '/health':
-        sendText(response, 200, '');
-        return true;
-      case '/version':
-        sendJson(response, query, VERSION_INFO);
-        return true;
-      case '/logging/toggle': {
-        const { status, text } = answerToggle(query, this.#view.logging);
-        sendText(response, status, text);
-        return true;
-      }
+        sendText(exchange.response, 200, '');
+        return;
       case '/flags':
         access.require('VIEW_FLAGS');
-        sendJson(response, query, { flags });
-        return true;
-      case '/metrics/snapshot':
-        sendJson(response, query, metricsOf(shell.core, this.#view.containers, env.clock.now()));
-        return true;
+        sendJson(exchange, query, { flags });
+        return;
       case '/state':
-        sendJson(response, query, this.#state(access));
-        return true;
-      case '/monitor/statistics':
-      case '/containers':
-        sendJson(response, query, await this.#statistics(query, path === '/containers', access));
-        return true;
-      case '/files/download':
-        await files.download(query.get('path') ?? undefined, response, access);
-        return true;
+        sendJson(exchange, query, this.#state(access));
+        return;
+      case '/containerizer/debug':
+        // What Mesos tells of here are its own containerizer's futures.
+        sendJson(exchange, query, { pending: [] });
+        return;
       default:
-        return this.#files(path, query, response, access);
+        sendJson(exchange, query, await this.#statistics(query, path === '/containers', access));
     }
-  }
-
-  async #files(
-    path: string,
-    query: URLSearchParams,
-    response: ServerResponse,
-    access: AgentAccess,
-  ): Promise<boolean> {
-    const { files } = this.#view;
-    const target = query.get('path') ?? undefined;
-    if (path === '/files/browse') {
-      const infos = await files.list(target, access);
-      const shown = infos.map((one) => ({
-        path: one.path,
-        nlink: one.nlink,
-        size: one.size,
-        mtime: (one.mtime?.nanoseconds ?? 0) / 1e9,
-        mode: modeText(one.mode ?? 0),
-        uid: one.uid,
-        gid: one.gid,
-      }));
-      sendJson(response, query, shown);
-      return true;
-    }
-    if (path === '/files/read') {
-      const offset = Number(query.get('offset') ?? -1);
-      const length = Number(query.get('length') ?? READ_BYTES_DEFAULT);
-      const { size, data } = await files.read(
-        target,
-        { offset, length: length < 0 ? READ_BYTES_DEFAULT : length },
-        access,
-      );
-      // With no offset only the size is asked, which stands where the offset would.
-      const shown = { data: data.toString('utf8'), offset: offset < 0 ? size : offset };
-      sendJson(response, query, shown);
-      return true;
-    }
-    return false;
   }
 
   #state(access: AgentAccess): unknown {
@@ -125,7 +68,6 @@ export class LegacyApi {
       ...reservationsOf(core.resources.total, access),
       ...allocatedOf(Resources.of(used), access),
       resource_providers: access.seesProviders ? this.#providers() : [],
-      used_resources: summary(used),
       attributes: attributesOf(info.attributes ?? []),
       ...(info.domain === undefined ? {} : { domain: toJson('DomainInfo', info.domain) }),
       start_time: (core.registeredAt ?? 0) / 1000,
@@ -172,12 +114,13 @@ export class LegacyApi {
   }
 
   #executor(executor: Executor, isSeen: (task: Task) => boolean): unknown {
-    const { key, info, containerId, user } = executor;
+    const { key, info, containerId } = executor;
     const { shell, paths } = this.#view;
     const id = executor.type === 'command' ? undefined : key.executorId;
     const queued = executor.queued.flatMap((one) =>
-      one.tasks.map((task) => taskOf(task, key.frameworkId, user, id)),
+      one.tasks.map((task) => taskOf(task, key.frameworkId, id)),
     );
+    const role = info.resources?.[0]?.allocation_info?.role;
     return {
       id: key.executorId,
       name: info.name ?? '',
@@ -185,13 +128,15 @@ export class LegacyApi {
       container: containerId,
       directory: paths.sandbox(shell.core.agentId ?? '', key, containerId),
       resources: summary(resourcesOf(executor)),
+      ...(role === undefined ? {} : { role }),
       type: executor.type === 'default' ? 'DEFAULT' : 'CUSTOM',
       ...(info.labels === undefined ? {} : { labels: info.labels.labels ?? [] }),
-      queued_tasks: queued.filter(isSeen).map(legacyTask),
-      tasks: [...executor.launched.values(), ...executor.terminated.values()]
+      queued_tasks: queued.filter(isSeen).map(queuedTask),
+      tasks: [...executor.launched.values()].filter(isSeen).map(legacyTask),
+      // Those whose end is not acknowledged yet are among them here, in GET_TASKS by themselves.
+      completed_tasks: [...executor.completed, ...executor.terminated.values()]
         .filter(isSeen)
         .map(legacyTask),
-      completed_tasks: executor.completed.filter(isSeen).map(legacyTask),
     };
   }
 
@@ -212,7 +157,7 @@ export class LegacyApi {
       const key = { frameworkId: framework_id?.value ?? '', executorId: executor_id?.value ?? '' };
       const source = shell.core.workloads.executor(key)?.info.source;
       return {
-        container_id: nameOf(pathOf(container_id)),
+        ...(withStatus ? { container_id: nameOf(pathOf(container_id)) } : {}),
         executor_id: executor_id?.value ?? '',
         executor_name: executor_name ?? '',
         framework_id: framework_id?.value ?? '',
@@ -229,7 +174,6 @@ function rangesText(resource: Resource | Attribute): string {
   return `[${ranges.map((one) => `${one.begin}-${one.end}`).join(', ')}]`;
 }
 
-/** `{ cpus: 4, mem: 1024, disk: 0, gpus: 0, ports: '[1-2]' }` */
 /** Where the log is: pages of Mesos' web UI offer it then. */
 function logOf({
   external_log_file,
@@ -241,6 +185,7 @@ function logOf({
   };
 }
 
+/** `{ cpus: 4, mem: 1024, disk: 0, gpus: 0, ports: '[1-2]' }` */
 function summary(resources: readonly Resource[]): Record<string, unknown> {
   const made: Record<string, unknown> = { disk: 0, mem: 0, gpus: 0, cpus: 0 };
   for (const resource of resources) {
@@ -292,30 +237,48 @@ function attributesOf(attributes: readonly Attribute[]): Record<string, unknown>
   );
 }
 
-function legacyTask(task: Task): unknown {
+/** Mesos shows no more of a task that its executor has not been told of. */
+function queuedTask(task: Task): Record<string, unknown> {
   return {
     id: task.task_id.value,
     name: task.name,
-    framework_id: task.framework_id.value,
     executor_id: task.executor_id?.value ?? '',
     slave_id: task.agent_id.value,
-    state: task.state,
     resources: summary(task.resources ?? []),
-    ...(task.user === undefined ? {} : { user: task.user }),
+    role: task.resources?.[0]?.allocation_info?.role ?? '',
+  };
+}
+
+function legacyTask(task: Task): unknown {
+  const { limits, user, labels, discovery, container, health_check } = task;
+  return {
+    ...queuedTask(task),
+    framework_id: task.framework_id.value,
+    state: task.state,
+    ...(limits === undefined ? {} : { limits }),
+    ...(user === undefined ? {} : { user }),
     statuses: (task.statuses ?? []).map(legacyStatus),
-    ...(task.labels === undefined ? {} : { labels: task.labels.labels ?? [] }),
-    ...(task.discovery === undefined ? {} : { discovery: task.discovery }),
+    ...(labels === undefined ? {} : { labels: labels.labels ?? [] }),
+    ...(discovery === undefined ? {} : { discovery: toJson('DiscoveryInfo', discovery) }),
+    ...(container === undefined ? {} : { container: toJson('ContainerInfo', container) }),
+    ...(health_check === undefined ? {} : { health_check: toJson('HealthCheck', health_check) }),
   };
 }
 
 function legacyStatus(status: TaskStatus): unknown {
+  const container = status.container_status;
   return {
     state: status.state,
     timestamp: status.timestamp ?? 0,
     ...(status.labels === undefined ? {} : { labels: status.labels.labels ?? [] }),
-    ...(status.container_status === undefined ? {} : { container_status: status.container_status }),
+    ...(container === undefined ? {} : { container_status: legacyContainerStatus(container) }),
     ...(status.healthy === undefined ? {} : { healthy: status.healthy }),
   };
+}
+
+function legacyContainerStatus(status: ContainerStatus): unknown {
+  const { executor_pid: _, ...shown } = status;
+  return toJson('ContainerStatus', shown);
 }
 
 function drainOf({ drain }: AgentCore): Record<string, unknown> {

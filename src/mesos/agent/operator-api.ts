@@ -6,16 +6,21 @@ import { type Executor, type Framework, taskOf } from './agent-state.ts';
 import type { AgentAccess } from './access.ts';
 import type { AgentCore } from './core.ts';
 import type { Containers } from './containers.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from '#mesos/libprocess/exchange.ts';
+import type { Outcome } from '#mesos/libprocess/process-api.ts';
+import { bodyRefusal, readBody, refuseMethod, sendBytes } from '#mesos/libprocess/negotiate.ts';
 import type { SandboxFiles } from './files.ts';
+import { validateAgentCall } from './call-validation.ts';
 import { ContainerApi, isContainerCall } from './container-api.ts';
 import {
-  acceptedMedia,
   encodeAs,
   HttpProblem,
-  readCall,
+  mediaOf,
+  notImplemented,
+  parseAs,
   RECORDIO_MEDIA,
   sendText,
+  type CallMedia,
 } from './http.ts';
 import { metricsOf } from './metrics.ts';
 import type { LocalProviders } from './local-providers.ts';
@@ -38,8 +43,6 @@ export interface AgentView {
   readonly access: (exchange: Exchange) => AgentAccess;
 }
 
-const READ_BYTES_DEFAULT = 65_536;
-
 export class OperatorApi {
   readonly #view: AgentView;
   readonly #containerApi: ContainerApi;
@@ -55,17 +58,26 @@ export class OperatorApi {
     if (this.#view.shell.core.master.kind === 'recovering') {
       throw new HttpProblem(503, 'Agent has not finished recovery');
     }
-    if (request.headers['content-type'] === RECORDIO_MEDIA && request.method === 'POST') {
-      await this.#containerApi.handleStream(request, response, access);
+    if (request.method !== 'POST') {
+      request.resume();
+      refuseMethod(request, response, ['POST']);
       return;
     }
-    const { call } = await readCall<AgentCall>(request, 'AgentCall', 'agent::Call');
-    const problem = callProblem(call);
+    const media = mediaOf(request);
+    if (media.content === RECORDIO_MEDIA) {
+      await this.#containerApi.handleStream(request, response, { access, media });
+      return;
+    }
+    const body = await readBody(request).catch(bodyRefusal);
+    if ('status' in body) throw new HttpProblem(body.status, body.message);
+    const call = parseAs(media.content, 'AgentCall', body);
+    const problem = validateAgentCall(call);
     if (problem !== undefined) {
       throw new HttpProblem(400, `Failed to validate agent::Call: ${problem}`);
     }
+    requireForms(call, media);
     if (isContainerCall(call)) {
-      await this.#containerApi.handle(call, { request, response, access });
+      await this.#containerApi.handle(call, { response, access, media });
       return;
     }
     if (call.type === 'PRUNE_IMAGES') {
@@ -82,7 +94,7 @@ export class OperatorApi {
       sendText(response, 200, '');
       return;
     }
-    if (isConfigCall(call)) {
+    if (configCalls.has(call.type)) {
       access.require('MODIFY_RESOURCE_PROVIDER_CONFIG');
       await this.#configureProvider(call);
       sendText(response, 200, '');
@@ -94,11 +106,9 @@ export class OperatorApi {
       sendText(response, 200, '');
       return;
     }
-    const media = acceptedMedia(request);
     const answer = await this.#answer(call, access);
-    const body = encodeAs(media, 'AgentResponse', answer);
-    response.writeHead(200, { 'Content-Type': media, 'Content-Length': body.length });
-    response.end(body);
+    const form = media.accept === RECORDIO_MEDIA ? 'application/json' : media.accept;
+    sendBytes(exchange, encodeAs(form, 'AgentResponse', answer), form);
   }
 
   async #answer(call: AgentCall, access: AgentAccess): Promise<AgentResponse> {
@@ -142,15 +152,7 @@ export class OperatorApi {
           },
         };
       case 'GET_OPERATIONS':
-        return {
-          type: 'GET_OPERATIONS',
-          get_operations: {
-            operations: [
-              ...shell.core.resources.operations,
-              ...shell.core.providers.operations,
-            ].filter((one) => access.maySeeOperation(one)),
-          },
-        };
+        return { type: 'GET_OPERATIONS', get_operations: this.#operations(access) };
       case 'GET_RESOURCE_PROVIDERS':
         return {
           type: 'GET_RESOURCE_PROVIDERS',
@@ -173,19 +175,26 @@ export class OperatorApi {
           isSeen: (rootId: string) => access.maySeeContainer(rootId),
         };
         const containers = await listContainers(shell.core, all, filter, env.clock.now());
-        return { type: 'GET_CONTAINERS', get_containers: { containers } };
+        // Without any, Mesos says nothing of them.
+        return {
+          type: 'GET_CONTAINERS',
+          ...(containers.length === 0 ? {} : { get_containers: { containers } }),
+        };
       }
       case 'LIST_FILES': {
-        const infos = await files.list(call.list_files?.path, access);
-        return { type: 'LIST_FILES', list_files: { file_infos: infos } };
+        const infos = valueOf(await files.list(call.list_files?.path ?? '', access));
+        const list_files = infos.length === 0 ? {} : { file_infos: infos };
+        return { type: 'LIST_FILES', list_files };
       }
       case 'READ_FILE': {
-        const { path, offset = 0, length = READ_BYTES_DEFAULT } = call.read_file ?? {};
-        const { size, data } = await files.read(path, { offset, length }, access);
-        return { type: 'READ_FILE', read_file: { size, data } };
+        const { path = '', offset = 0, length } = call.read_file ?? {};
+        return {
+          type: 'READ_FILE',
+          read_file: valueOf(await files.read(path, offset, length, access)),
+        };
       }
       default:
-        throw new HttpProblem(501, '');
+        throw notImplemented();
     }
   }
 
@@ -210,6 +219,13 @@ export class OperatorApi {
     await shell.settled();
   }
 
+  #operations(access: AgentAccess) {
+    const { resources, providers } = this.#view.shell.core;
+    const all = [...resources.operations, ...providers.operations];
+    const operations = all.filter((one) => access.maySeeOperation(one));
+    return operations.length === 0 ? {} : { operations };
+  }
+
   #providers(access: AgentAccess) {
     if (!access.seesProviders) return {};
     const all = [...this.#view.shell.core.providers.subscribed.values()];
@@ -229,10 +245,10 @@ export class OperatorApi {
     const completed: Task[] = [];
     for (const { executor, framework } of everyExecutor(this.#view.shell, access)) {
       const seen = (task: Task): boolean => access.maySeeTask(task, framework);
-      const { key, user, type } = executor;
+      const { key, type } = executor;
       const id = type === 'command' ? undefined : key.executorId;
       for (const one of executor.queued) {
-        const tasks = one.tasks.map((task) => taskOf(task, key.frameworkId, user, id));
+        const tasks = one.tasks.map((task) => taskOf(task, key.frameworkId, id));
         queued.push(...tasks.filter(seen));
       }
       launched.push(...[...executor.launched.values()].filter(seen));
@@ -240,6 +256,8 @@ export class OperatorApi {
       completed.push(...executor.completed.filter(seen));
     }
     return {
+      // Of Mesos' wait for an authorizer; here none is asked that takes time.
+      pending_tasks: [],
       queued_tasks: queued,
       launched_tasks: launched,
       terminated_tasks: terminated,
@@ -271,6 +289,12 @@ export class OperatorApi {
   }
 }
 
+/** HttpProblem with what is wrong. */
+function valueOf<T>(outcome: Outcome<T>): T {
+  if ('value' in outcome) return outcome.value;
+  throw new HttpProblem(outcome.problem.status, outcome.problem.message);
+}
+
 /** Of those that the caller may see. */
 function everyExecutor(
   shell: AgentShell,
@@ -294,36 +318,26 @@ function everyExecutor(
   return all.filter(({ executor, framework }) => access.maySeeExecutor(executor, framework));
 }
 
-const configCalls: Readonly<Record<string, keyof AgentCall>> = {
-  ADD_RESOURCE_PROVIDER_CONFIG: 'add_resource_provider_config',
-  UPDATE_RESOURCE_PROVIDER_CONFIG: 'update_resource_provider_config',
-  REMOVE_RESOURCE_PROVIDER_CONFIG: 'remove_resource_provider_config',
-};
+const configCalls: ReadonlySet<AgentCall['type']> = new Set([
+  'ADD_RESOURCE_PROVIDER_CONFIG',
+  'UPDATE_RESOURCE_PROVIDER_CONFIG',
+  'REMOVE_RESOURCE_PROVIDER_CONFIG',
+]);
 
-function isConfigCall({ type = 'UNKNOWN' }: AgentCall): boolean {
-  return configCalls[type] !== undefined;
-}
+const streamed: ReadonlySet<AgentCall['type']> = new Set([
+  'ATTACH_CONTAINER_OUTPUT',
+  'LAUNCH_NESTED_CONTAINER_SESSION',
+]);
 
-function callProblem(call: AgentCall): string | undefined {
-  if (call.type === undefined) return "Expecting 'type' to be present";
-  if (call.type === 'LIST_FILES' && call.list_files === undefined) {
-    return "Expecting 'list_files' to be present";
+/** HttpProblem 406 and 415, for calls that are not made of records, or not answered by them. */
+function requireForms({ type = 'UNKNOWN' }: AgentCall, { accept }: CallMedia): void {
+  if (type === 'ATTACH_CONTAINER_INPUT') {
+    const text = `Expecting 'Content-Type' to be ${RECORDIO_MEDIA} for ${type} call`;
+    throw new HttpProblem(415, text);
   }
-  if (call.type === 'READ_FILE' && call.read_file === undefined) {
-    return "Expecting 'read_file' to be present";
+  if (accept === RECORDIO_MEDIA && !streamed.has(type)) {
+    throw new HttpProblem(406, `Streaming response is not supported for ${type} call`);
   }
-  if (call.type === 'SET_LOGGING_LEVEL' && call.set_logging_level === undefined) {
-    return "Expecting 'set_logging_level' to be present";
-  }
-  const config = configCalls[call.type];
-  if (config !== undefined && call[config] === undefined) {
-    return `Expecting '${config}' to be present`;
-  }
-  if (call.type === 'MARK_RESOURCE_PROVIDER_GONE' && !call.mark_resource_provider_gone) {
-    return "Expecting 'mark_resource_provider_gone' to be present";
-  }
-  if (call.type === 'UNKNOWN') throw new HttpProblem(501, '');
-  return undefined;
 }
 
 function getAgent({ info, drain }: AgentCore): NonNullable<AgentResponse['get_agent']> {

@@ -1,25 +1,16 @@
 // The v1 resource provider API: SUBSCRIBE streams of RecordIO events, and the calls of providers, with
 // the words of Mesos 1.11.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { faultCode } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
-import { decode, parseJson } from '#wire/mesos/codec.ts';
 import type {
   ResourceProviderCall,
   ResourceProviderEvent,
   ResourceProviderInfo,
 } from '#wire/mesos/v1.ts';
 import { EventStreams } from './event-streams.ts';
-import type { Exchange } from './exchange.ts';
-import {
-  acceptedMedia,
-  HttpProblem,
-  JSON_MEDIA,
-  type Media,
-  PROTOBUF_MEDIA,
-  readBody,
-  sendText,
-} from './http.ts';
+import type { Exchange } from '#mesos/libprocess/exchange.ts';
+import { acceptedType, NOT_ACCEPTABLE, type ContentType } from '#mesos/libprocess/negotiate.ts';
+import { HttpProblem, notImplemented, readPlainCall, sendText } from './http.ts';
 import type { AgentShell } from './shell.ts';
 import type { ConnectionId } from './types.ts';
 
@@ -49,10 +40,12 @@ export class ProviderApi {
     this.#ids.clear();
   }
 
-  async handle({ request, response }: Exchange): Promise<void> {
+  async handle(exchange: Exchange): Promise<void> {
+    const { request, response } = exchange;
     // Its id is part of what providers are remembered under.
     if (this.#shell.core.agentId === undefined) throw new HttpProblem(503, '');
-    const call = await readCall(request);
+    const call = await readPlainCall(exchange, 'ResourceProviderCall');
+    if (call === undefined) return;
     const problem = callProblem(call);
     if (problem !== undefined) {
       throw new HttpProblem(400, `Failed to validate resource_provider::Call: ${problem}`);
@@ -80,7 +73,7 @@ export class ProviderApi {
           `associated with  resource provider ID ${id}`,
       );
     }
-    if (call.type === 'UNKNOWN') throw new HttpProblem(501, '');
+    if (call.type === 'UNKNOWN') throw notImplemented();
     this.#shell.input({ kind: 'provider-call', id, call });
     sendText(response, 202, '');
   }
@@ -101,44 +94,16 @@ export class ProviderApi {
   }
 }
 
-function streamMedia(request: IncomingMessage): Media {
-  try {
-    return acceptedMedia(request);
-  } catch (error) {
-    if (!(error instanceof HttpProblem)) throw error;
-    const text = `Expecting 'Accept' to allow '${PROTOBUF_MEDIA}' or '${JSON_MEDIA}'`;
-    throw new HttpProblem(error.status, text);
-  }
+/** HttpProblem 406 */
+function streamMedia({ headers }: IncomingMessage): ContentType {
+  const media = acceptedType(headers.accept);
+  if (media === undefined) throw new HttpProblem(406, NOT_ACCEPTABLE);
+  return media;
 }
 
 function streamIdOf({ headers }: IncomingMessage): string | undefined {
   const value = headers['mesos-stream-id'];
   return Array.isArray(value) ? value[0] : value;
-}
-
-async function readCall(request: IncomingMessage): Promise<ResourceProviderCall> {
-  if (request.method !== 'POST') {
-    const text = `405 Method Not Allowed. Expecting one of { 'POST' }, but received '${request.method ?? ''}'.`;
-    throw new HttpProblem(405, text, { Allow: 'POST' });
-  }
-  const media = request.headers['content-type'];
-  if (media === undefined) throw new HttpProblem(400, "Expecting 'Content-Type' to be present");
-  const body = await readBody(request);
-  if (media !== JSON_MEDIA && media !== PROTOBUF_MEDIA) {
-    throw new HttpProblem(415, `Expecting 'Content-Type' of ${JSON_MEDIA} or ${PROTOBUF_MEDIA}`);
-  }
-  try {
-    return media === JSON_MEDIA
-      ? parseJson<'ResourceProviderCall'>('ResourceProviderCall', body.toString('utf8'))
-      : decode('ResourceProviderCall', body);
-  } catch (error) {
-    if (faultCode(error) === undefined) throw error;
-    if (media === PROTOBUF_MEDIA) {
-      throw new HttpProblem(400, 'Failed to parse body into Call protobuf');
-    }
-    const why = error instanceof Error ? error.message : String(error);
-    throw new HttpProblem(400, `Failed to parse body into JSON: ${why}`);
-  }
 }
 
 const bodies = {

@@ -27,7 +27,7 @@ import type { FromMaster } from './types.ts';
 import { checkCsiFlags } from './csi-plugins.ts';
 import { DriverExecutors, isDriverMessage } from './driver-executors.ts';
 import { ExecutorApi } from './executor-api.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from '#mesos/libprocess/exchange.ts';
 import { SandboxFiles } from './files.ts';
 import { withGpus } from './gpus.ts';
 import { disabledText, type DisabledEndpoints } from '#mesos/security/firewall.ts';
@@ -43,6 +43,11 @@ import {
   seccompProfiles,
 } from './isolators.ts';
 import { LegacyApi } from './legacy.ts';
+import { refuse } from '#mesos/libprocess/negotiate.ts';
+import { ProcessApi } from '#mesos/libprocess/process-api.ts';
+import { readTarget } from '#mesos/libprocess/target.ts';
+import { metricsOf } from './metrics.ts';
+import { VERSION_INFO } from './version.ts';
 import { barred } from './barred.ts';
 import { isAuthenticationName, MasterAuthentication } from './master-authentication.ts';
 import { ProviderApi } from './provider-api.ts';
@@ -51,7 +56,7 @@ import { OperatorApi } from './operator-api.ts';
 import { Oversubscriber } from './oversubscriber.ts';
 import { AgentPaths } from './paths.ts';
 import { realmOf } from './realms.ts';
-import { absolutePath, AGENT_ID, routeOf } from './routes.ts';
+import { absolutePath, AGENT_ID, ownPaths, processes, routeOf } from './routes.ts';
 import { agentSecurity, type AgentSecurity } from './security-flags.ts';
 import { AgentShell } from './shell.ts';
 
@@ -139,6 +144,7 @@ class AgentService {
   readonly #localProviders: LocalProviders;
   readonly #operatorApi: OperatorApi;
   readonly #legacy: LegacyApi;
+  readonly #process: ProcessApi<AgentAccess>;
   readonly #oversubscriber: Oversubscriber;
   readonly #security: AgentSecurity;
   readonly #disabled: DisabledEndpoints;
@@ -257,7 +263,7 @@ class AgentService {
       ports,
       { onInput: (input) => this.#shell.input(input), nextConnection },
     );
-    const files = new SandboxFiles(settings.workFolder, flags.logFile);
+    const files = new SandboxFiles(paths, core, flags.logFile);
     this.#localProviders = new LocalProviders(
       {
         configFolder: flags.providerConfigFolder,
@@ -281,6 +287,17 @@ class AgentService {
     };
     this.#operatorApi = new OperatorApi(view);
     this.#legacy = new LegacyApi({ ...view, upid: this.#endpoint.upid });
+    this.#process = new ProcessApi<AgentAccess>({
+      id: AGENT_ID,
+      processes,
+      version: VERSION_INFO,
+      files,
+      logging: this.#logging,
+      metrics: () => metricsOf(core, containers, env.clock.now()),
+      accessOf: view.access,
+      mayAsk: (access, path) => access.mayAsk(path),
+      endpoints: [...ownPaths].toSorted(),
+    });
     this.#oversubscriber = new Oversubscriber(
       {
         estimator: flags.estimator,
@@ -390,26 +407,45 @@ class AgentService {
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     if (this.#endpoint.handle(request, response)) return;
-    const url = new URL(request.url ?? '/', 'http://agent');
-    const path = routeOf(url.pathname);
-    const handle = async (): Promise<void> => {
-      const paths = [absolutePath(url.pathname), absolutePath(path)];
-      const disabled = disabledText(this.#disabled, ...paths);
-      if (disabled !== undefined) throw new HttpProblem(403, disabled);
-      const who = await this.#security.authentication.identify(realmOf(path), request.headers);
-      if ('refusal' in who) {
-        const { status, message, headers } = who.refusal;
-        throw new HttpProblem(status, message, headers);
-      }
-      const exchange = { request, response, principal: who.principal };
-      if (path === '/api/v1/executor') await this.#executorApi.handle(exchange);
-      else if (path === '/api/v1/resource_provider') await this.#providerApi.handle(exchange);
-      else if (path === '/api/v1') await this.#operatorApi.handle(exchange);
-      else if (!(await this.#legacy.handle(path, url.searchParams, exchange))) {
-        throw new HttpProblem(404, '');
-      }
-    };
-    handle().catch((error: unknown) => sendProblem(response, error));
+    const target = readTarget(request.url ?? '/');
+    if ('status' in target) {
+      request.resume();
+      refuse(response, target.status, target.message);
+      return;
+    }
+    const { pathname, query } = target;
+    this.#route(pathname, query, request, response).catch((error: unknown) => {
+      request.resume();
+      sendProblem(response, error);
+    });
+  }
+
+  async #route(
+    pathname: string,
+    query: URLSearchParams,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const path = routeOf(pathname);
+    const paths = [absolutePath(pathname), absolutePath(path ?? pathname)];
+    const disabled = disabledText(this.#disabled, ...paths);
+    if (disabled !== undefined) throw new HttpProblem(403, disabled);
+    if (path === undefined) throw new HttpProblem(404, '404 Not Found.');
+    const who = await this.#security.authentication.identify(realmOf(path), request.headers);
+    if ('refusal' in who) {
+      const { status, message, headers } = who.refusal;
+      throw new HttpProblem(status, message, headers);
+    }
+    const exchange = { request, response, principal: who.principal };
+    if (path === '/api/v1/executor') await this.#executorApi.handle(exchange);
+    else if (path === '/api/v1/resource_provider') await this.#providerApi.handle(exchange);
+    else if (path === '/api/v1') await this.#operatorApi.handle(exchange);
+    else if (ownPaths.has(path)) await this.#legacy.handle(path, query, exchange);
+    else {
+      request.resume();
+      const isKnown = await this.#process.handle(path, query, exchange);
+      if (!isKnown) throw new HttpProblem(404, '404 Not Found.');
+    }
   }
 
   async #leave(): Promise<void> {

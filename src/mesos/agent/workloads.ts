@@ -246,7 +246,7 @@ export class Workloads extends TaskUpdates {
         continue;
       }
       for (const info of tasks) {
-        const task = taskOf(info, executor.key.frameworkId, executor.user, executorId);
+        const task = taskOf(info, executor.key.frameworkId, executorId);
         executor.launched.set(info.task_id.value, task);
         executor.launchedInfos.set(info.task_id.value, info);
         if (framework?.info.checkpoint === true) {

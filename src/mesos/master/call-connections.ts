@@ -12,11 +12,16 @@ import {
 } from '#mesos/libprocess/request-parser.ts';
 import type { Authentication, Identity } from '#mesos/security/authentication.ts';
 import { CallAnswers } from './call-answers.ts';
-import { BODY_BYTES_MAX, bodyType, TOO_LARGE, type ContentType } from './negotiate.ts';
+import {
+  BODY_BYTES_MAX,
+  bodyType,
+  TOO_LARGE,
+  type ContentType,
+} from '#mesos/libprocess/negotiate.ts';
 import { NAMELESS, SCHEDULER_REALM } from './realms.ts';
 import type { SchedulerApi } from './scheduler-api.ts';
 import type { MasterShell } from './shell.ts';
-import type { Refusal } from './types.ts';
+import type { Refusal } from '#mesos/libprocess/refusal.ts';
 
 interface CallHead {
   readonly contentType: ContentType | Refusal;

@@ -10,12 +10,12 @@ import type {
 } from '#wire/mesos/v1.ts';
 import { MasterCore } from './core.ts';
 import type { DriverOrigin } from './frameworks.ts';
+import type { Refusal } from '#mesos/libprocess/refusal.ts';
 import type {
   FromAgent,
   MasterEffect,
   MasterOptions,
   RecoveredRegistry,
-  Refusal,
   RegistryChange,
   ToAgent,
 } from './types.ts';

@@ -18,7 +18,7 @@ import { QuotaDesk } from './quotas.ts';
 import { RelayDesk } from './relay.ts';
 import { rolesOf } from './roles.ts';
 import { MasterState } from './state.ts';
-import { FORBIDDEN } from './types.ts';
+import { FORBIDDEN, type Refusal } from '#mesos/libprocess/refusal.ts';
 import type {
   ConnectionId,
   FrameworkRecord,
@@ -27,7 +27,6 @@ import type {
   MasterOptions,
   OperatorIdentity,
   RecoveredRegistry,
-  Refusal,
 } from './types.ts';
 
 /** Looking for ended filters more often than this is not worth it. */

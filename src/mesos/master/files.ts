@@ -4,33 +4,22 @@ import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { ServerResponse } from 'node:http';
+import { accountNames, fileInfo } from '#mesos/libprocess/file-info.ts';
+import type { Outcome, SharedFiles } from '#mesos/libprocess/process-api.ts';
+import type { Refusal } from '#mesos/libprocess/refusal.ts';
 import type { Approvers } from '#mesos/security/authorizer.ts';
 import type { FileInfo } from '#wire/mesos/v1.ts';
 
 const READ_BYTES_MAX = 16 * 4096;
 
-/** Why a file is not read: 400 or 404 with a text, empty for none. */
-export interface FileProblem {
-  readonly status: number;
-  readonly message: string;
-}
-
-export type Outcome<T> = { readonly problem: FileProblem } | { readonly value: T };
-
 /** Mesos says no more than this of a file of its log. */
-const forbidden = (name: string): { readonly problem: FileProblem } => ({
+const forbidden = (name: string): { readonly problem: Refusal } => ({
   problem: { status: 403, message: `Not authorized to access '${name}'` },
 });
 
-const missing: { readonly problem: FileProblem } = { problem: { status: 404, message: '' } };
+const missing: { readonly problem: Refusal } = { problem: { status: 404, message: '' } };
 
-/** `-rw-r--r--` */
-export function modeText(mode: number): string {
-  const letters = [...'rwxrwxrwx'];
-  return `-${letters.map((letter, at) => ((mode >> (8 - at)) & 1 ? letter : '-')).join('')}`;
-}
-
-export class AttachedFiles {
+export class AttachedFiles implements SharedFiles<Approvers> {
   readonly #paths: ReadonlyMap<string, string>;
 
   /** Name -> path of the file behind it. */
@@ -46,13 +35,8 @@ export class AttachedFiles {
     const path = this.#paths.get(name.replace(/\/+$/, ''));
     if (path === undefined) return missing;
     if (!approvers.may('ACCESS_MESOS_LOG')) return forbidden(name);
-    const info = await stat(path).catch(() => undefined);
-    if (info === undefined) return missing;
-    const { nlink, size, mtimeMs, mode, uid, gid } = info;
-    const mtime = { nanoseconds: Math.floor(mtimeMs) * 1e6 };
-    return {
-      value: [{ path: name, nlink, size, mtime, mode, uid: String(uid), gid: String(gid) }],
-    };
+    const info = await fileInfo(path, name, await accountNames()).catch(() => undefined);
+    return info === undefined ? missing : { value: [info] };
   }
 
   /** Without an offset (undefined): only the size. */
@@ -81,7 +65,7 @@ export class AttachedFiles {
     name: string,
     response: ServerResponse,
     approvers: Approvers,
-  ): Promise<FileProblem | undefined> {
+  ): Promise<Refusal | undefined> {
     const path = this.#paths.get(name);
     if (path !== undefined && !approvers.may('ACCESS_MESOS_LOG')) return forbidden(name).problem;
     const info = path === undefined ? undefined : await stat(path).catch(() => undefined);

@@ -1,5 +1,6 @@
 // JSON in the bodies and forms of the older endpoints, refused in the words of Mesos 1.11.
 import { Fault, faultCode } from '#base/fault.ts';
+import { readQuery } from '#mesos/libprocess/target.ts';
 import { parseJson } from '#wire/mesos/codec.ts';
 
 export type Read<T> = { readonly value: T } | { readonly wrong: string };
@@ -37,26 +38,6 @@ export function readList<T>(text: string, read: (one: unknown) => T): Read<T[]> 
     if (faultCode(error) === undefined) throw error;
     return { wrong: why(error) };
   }
-}
-
-/** The fields of `a=b&c=d;e=f`, as libprocess reads them: of two of one name the last. */
-export function readQuery(text: string): Read<URLSearchParams> {
-  const fields = new URLSearchParams();
-  for (const token of text.split(/[&;]/).filter(Boolean)) {
-    const cut = token.indexOf('=');
-    const parts = cut < 0 ? [token, ''] : [token.slice(0, cut), token.slice(cut + 1)];
-    for (const part of parts) {
-      const bad = /%(?![0-9a-f]{2}).{0,2}/is.exec(part);
-      if (bad !== null) return { wrong: `Malformed % escape in '${part}': '${bad[0]}'` };
-    }
-    const [name = '', value = ''] = parts.map(unescaped);
-    fields.set(name, value);
-  }
-  return { value: fields };
-}
-
-function unescaped(text: string): string {
-  return new URLSearchParams(`text=${text}`).get('text') ?? '';
 }
 
 /** Of the body of a request. */

@@ -17,7 +17,8 @@ import type { Approvers } from '#mesos/security/authorizer.ts';
 import { refusedRegistration } from '#mesos/security/action-objects.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
 import { masterStatus } from './statuses.ts';
-import type { AgentRecord, ConnectionId, FrameworkRecord, OfferRecord, Refusal } from './types.ts';
+import type { Refusal } from '#mesos/libprocess/refusal.ts';
+import type { AgentRecord, ConnectionId, FrameworkRecord, OfferRecord } from './types.ts';
 
 /** A driver's side of a subscription (v0). */
 export interface DriverOrigin {

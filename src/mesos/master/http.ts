@@ -8,7 +8,7 @@ import { OPEN, type Authentication } from '#mesos/security/authentication.ts';
 import { allocatorAnswer } from './allocator-api.ts';
 import { CallConnections } from './call-connections.ts';
 import { validateMasterCall } from './call-validation.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from '#mesos/libprocess/exchange.ts';
 import { AttachedFiles } from './files.ts';
 import { LegacyApi } from './legacy-api.ts';
 import { LegacyChanges } from './legacy-changes.ts';
@@ -24,18 +24,19 @@ import {
   refuse,
   sendJson,
   sendMessage,
-} from './negotiate.ts';
+} from '#mesos/libprocess/negotiate.ts';
 import { answer } from './operator-answers.ts';
 import { disabledText, type DisabledEndpoints } from '#mesos/security/firewall.ts';
 import { NAMELESS, needsName, realmOf } from './realms.ts';
-import { absolutePath, changingPaths, ownPaths, readingPaths, routeOf } from './routes.ts';
+import { absolutePath, changingPaths, readingPaths, routeOf } from './routes.ts';
 import { OperatorActions } from './operator-actions.ts';
-import { ProcessApi } from './process-api.ts';
+import type { ProcessApi } from '#mesos/libprocess/process-api.ts';
+import { processEndpoints } from './process-endpoints.ts';
 import { registryJson } from './registry-json.ts';
 import { SchedulerApi } from './scheduler-api.ts';
 import type { MasterShell } from './shell.ts';
-import { readTarget } from './target.ts';
-import { FORBIDDEN, type Refusal } from './types.ts';
+import { readTarget } from '#mesos/libprocess/target.ts';
+import { FORBIDDEN, type Refusal } from '#mesos/libprocess/refusal.ts';
 import { Visible } from './visible.ts';
 import { WebUi } from './web-ui.ts';
 
@@ -61,7 +62,7 @@ export class MasterHttp {
   readonly #legacy: LegacyApi;
   readonly #changes: LegacyChanges;
   readonly #actions: OperatorActions;
-  readonly #process: ProcessApi;
+  readonly #process: ProcessApi<Approvers>;
   readonly #files: AttachedFiles;
   readonly #logging: LogToggle;
   readonly #disabled: DisabledEndpoints;
@@ -92,13 +93,12 @@ export class MasterHttp {
       this.#logging.close();
       this.#legacy.close();
     });
-    this.#process = new ProcessApi({
+    this.#process = processEndpoints({
       version: shell.options.version,
       files: this.#files,
       logging: this.#logging,
       metrics: () => this.#metrics(),
-      approversOf: ({ principal }) => shell.core.state.authorizer.of(principal),
-      endpoints: [...ownPaths].toSorted(),
+      authorizer: shell.core.state.authorizer,
     });
   }
 

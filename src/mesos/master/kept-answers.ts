@@ -5,7 +5,7 @@ import type { MessageName } from '#wire/mesos/codec.ts';
 import type { Forms, FrameworkTexts, KeptViews } from './kept-views.ts';
 import { jsonNotation, protobufNotation, type Holes, type Notation } from './notation.ts';
 import { frameworkWire } from './operator-answers.ts';
-import type { ContentType } from './negotiate.ts';
+import type { ContentType } from '#mesos/libprocess/negotiate.ts';
 import { Rope } from './rope.ts';
 import type { View } from './shared-views.ts';
 import type { FrameworkRecord } from './types.ts';

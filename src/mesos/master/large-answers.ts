@@ -2,12 +2,13 @@
 // everything, built whole and cut down for all others; shared by those who ask at the same time.
 import type { Timer } from '#env/env.ts';
 import type { MasterCall } from '#wire/mesos/v1.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from '#mesos/libprocess/exchange.ts';
 import { KeptAnswers } from './kept-answers.ts';
 import { KeptLegacy } from './kept-legacy.ts';
 import { KeptViews } from './kept-views.ts';
 import type { TasksQuery } from './legacy-views.ts';
-import { jsonType, refuse, sendRope, type ContentType } from './negotiate.ts';
+import { jsonType, refuse, type ContentType } from '#mesos/libprocess/negotiate.ts';
+import { sendRope } from './rope-answer.ts';
 import { Rope } from './rope.ts';
 import { SharedViews, type View } from './shared-views.ts';
 import type { MasterShell } from './shell.ts';

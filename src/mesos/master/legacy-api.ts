@@ -3,7 +3,7 @@
 import type { Approvers } from '#mesos/security/authorizer.ts';
 import type { MasterCall } from '#wire/mesos/v1.ts';
 import { parseNumber } from '#mesos/libprocess/durations.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from '#mesos/libprocess/exchange.ts';
 import { withDefaults } from './flags.ts';
 import { Ledger } from './ledger.ts';
 import {
@@ -16,12 +16,12 @@ import {
   type TasksQuery,
 } from './legacy-views.ts';
 import { LargeAnswers } from './large-answers.ts';
-import { refuse, refuseMethod, type ContentType } from './negotiate.ts';
+import { refuse, refuseMethod, type ContentType } from '#mesos/libprocess/negotiate.ts';
 import type { Json } from './resource-json.ts';
 import { Rope } from './rope.ts';
 import type { View } from './shared-views.ts';
 import type { MasterShell } from './shell.ts';
-import { FORBIDDEN } from './types.ts';
+import { FORBIDDEN } from '#mesos/libprocess/refusal.ts';
 import { VisibleLegacy } from './visible-legacy.ts';
 
 const TASKS_LIMIT_DEFAULT = 100;

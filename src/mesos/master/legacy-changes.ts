@@ -4,9 +4,15 @@ import { faultCode } from '#base/fault.ts';
 import type { Approvers } from '#mesos/security/authorizer.ts';
 import { fromJson, toJson } from '#wire/mesos/codec.ts';
 import type { MachineID, MaintenanceSchedule, QuotaStatus, WeightInfo } from '#wire/mesos/v1.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from '#mesos/libprocess/exchange.ts';
 import { readForm, readJson, readList, why } from './form-json.ts';
-import { bodyRefusal, readBody, refuse, refuseMethod, sendJson } from './negotiate.ts';
+import {
+  bodyRefusal,
+  readBody,
+  refuse,
+  refuseMethod,
+  sendJson,
+} from '#mesos/libprocess/negotiate.ts';
 import type { ActionOutcome, OperatorActions } from './operator-actions.ts';
 import { operationEndpoints, operationOfForm } from './operator-operations.ts';
 import { methodsOf } from './routes.ts';

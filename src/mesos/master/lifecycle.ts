@@ -5,7 +5,8 @@ import type { DrainConfig } from '#wire/mesos/v1.ts';
 import type { AgentDesk } from './agents.ts';
 import type { MaintenanceDesk } from './maintenance.ts';
 import type { MasterState } from './state.ts';
-import type { AgentRecord, Refusal } from './types.ts';
+import type { Refusal } from '#mesos/libprocess/refusal.ts';
+import type { AgentRecord } from './types.ts';
 
 const unknown: Refusal = { status: 400, message: 'Unknown agent' };
 

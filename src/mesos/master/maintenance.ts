@@ -13,8 +13,8 @@ import type { MaintenanceContent } from '#mesos/registry/registry.ts';
 import type { AgentDesk } from './agents.ts';
 import { agentUrl } from './agent-wire.ts';
 import type { MasterState } from './state.ts';
-import { FORBIDDEN } from './types.ts';
-import type { AgentRecord, FrameworkRecord, Refusal } from './types.ts';
+import { FORBIDDEN, type Refusal } from '#mesos/libprocess/refusal.ts';
+import type { AgentRecord, FrameworkRecord } from './types.ts';
 
 export interface InverseOfferRecord {
   readonly id: string;

@@ -4,7 +4,7 @@ import { holeOf } from '#codec/json-writer.ts';
 import { encode, stringify, tagOf, type MessageName } from '#wire/mesos/codec.ts';
 import type { Messages } from '#wire/mesos/v1.ts';
 import type { Form } from './kept-list.ts';
-import type { ContentType } from './negotiate.ts';
+import type { ContentType } from '#mesos/libprocess/negotiate.ts';
 import { Rope } from './rope.ts';
 
 /** A list inside a message, and what its elements are. */

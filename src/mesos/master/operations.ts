@@ -29,14 +29,8 @@ import {
 import { isTerminalOperation } from '#wire/mesos/operation-states.ts';
 import { mapToFill } from './nothing.ts';
 import type { MasterState } from './state.ts';
-import { FORBIDDEN } from './types.ts';
-import type {
-  AgentRecord,
-  FrameworkRecord,
-  OperationRecord,
-  OperatorIdentity,
-  Refusal,
-} from './types.ts';
+import { FORBIDDEN, type Refusal } from '#mesos/libprocess/refusal.ts';
+import type { AgentRecord, FrameworkRecord, OperationRecord, OperatorIdentity } from './types.ts';
 
 /** Offers taken back for an operator are not made again to the same framework for so long. */
 const RESCINDED_REFUSE_MS = 5_000;

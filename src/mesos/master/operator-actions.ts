@@ -15,7 +15,8 @@ import type { MasterCore } from './core.ts';
 import type { LogToggle } from '#mesos/libprocess/log-toggle.ts';
 import { operationOf, type AskedOperation } from './operator-operations.ts';
 import type { MasterShell } from './shell.ts';
-import { FORBIDDEN, type OperatorIdentity, type Refusal } from './types.ts';
+import { FORBIDDEN, type Refusal } from '#mesos/libprocess/refusal.ts';
+import type { OperatorIdentity } from './types.ts';
 
 export interface ActionOutcome {
   readonly status: number;

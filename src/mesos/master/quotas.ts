@@ -14,8 +14,8 @@ import type {
   Value_Scalar,
 } from '#wire/mesos/v1.ts';
 import type { MasterState } from './state.ts';
-import { FORBIDDEN } from './types.ts';
-import type { OfferRecord, Refusal } from './types.ts';
+import { FORBIDDEN, type Refusal } from '#mesos/libprocess/refusal.ts';
+import type { OfferRecord } from './types.ts';
 
 const EXABYTE_MEGABYTES = 1024 ** 4;
 const OTHER_MAX = 1e12;

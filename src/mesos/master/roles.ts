@@ -1,7 +1,7 @@
 // Names and sets of roles of a framework (inventory 2.1).
 import { validateRole } from '#mesos/resources/role-names.ts';
 import type { FrameworkInfo } from '#wire/mesos/v1.ts';
-import { validateId } from './ids.ts';
+import { validateId } from '#mesos/validation/ids.ts';
 
 /** How Mesos says in messages to agents that a framework has no address: it speaks HTTP. */
 export const NO_PID = '@0.0.0.0:0';

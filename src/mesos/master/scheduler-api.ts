@@ -9,9 +9,9 @@ import {
   NOT_ACCEPTABLE,
   parseCall,
   type ContentType,
-} from './negotiate.ts';
+} from '#mesos/libprocess/negotiate.ts';
 import type { MasterShell } from './shell.ts';
-import type { Refusal } from './types.ts';
+import type { Refusal } from '#mesos/libprocess/refusal.ts';
 
 export interface CallRequest {
   /** Of the body. */

@@ -13,7 +13,7 @@ import { MasterCore } from './core.ts';
 import { differingPrincipal } from './call-validation.ts';
 import { DriverLinks } from './drivers.ts';
 import { MessageGate, OPEN_GATE, type GateOptions } from './message-gate.ts';
-import type { ContentType } from './negotiate.ts';
+import type { ContentType } from '#mesos/libprocess/negotiate.ts';
 import { getState } from './operator-answers.ts';
 import { Portions } from './portions.ts';
 import type { StreamAnswer } from './call-answers.ts';
@@ -21,6 +21,7 @@ import { EventStream } from './streams.ts';
 import { Timings } from './timings.ts';
 import { Visible } from './visible.ts';
 import { WhitelistWatcher } from './whitelist-watcher.ts';
+import type { Refusal } from '#mesos/libprocess/refusal.ts';
 import {
   fromAgentNames,
   type FromAgent,
@@ -29,7 +30,6 @@ import {
   type FromAgentName,
   type MasterEffect,
   type MasterOptions,
-  type Refusal,
 } from './types.ts';
 
 type Persist = Extract<MasterEffect, { kind: 'persist' }>;

@@ -5,20 +5,22 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Env } from '#env/env.ts';
 import { LogToggle } from '#mesos/libprocess/log-toggle.ts';
 import { systemMetrics } from '#mesos/libprocess/system-metrics.ts';
-import type { Authorizer } from '#mesos/security/authorizer.ts';
+import type { Approvers, Authorizer } from '#mesos/security/authorizer.ts';
 import type { Authentication } from '#mesos/security/authentication.ts';
 import type { MasterInfo } from '#wire/mesos/v1.ts';
 import { disabledText, type DisabledEndpoints } from '#mesos/security/firewall.ts';
 import { MasterCore } from './core.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from '#mesos/libprocess/exchange.ts';
 import { AttachedFiles } from './files.ts';
 import { metricsOf } from './metrics.ts';
-import { refuse, sendJson } from './negotiate.ts';
-import { ProcessApi } from './process-api.ts';
+import { refuse, sendJson } from '#mesos/libprocess/negotiate.ts';
+import type { ProcessApi } from '#mesos/libprocess/process-api.ts';
+import { processEndpoints } from './process-endpoints.ts';
 import { realmOf } from './realms.ts';
 import { absolutePath, ownPaths, routeOf } from './routes.ts';
-import { readTarget, type Target } from './target.ts';
-import { FORBIDDEN, type MasterOptions } from './types.ts';
+import { readTarget, type Target } from '#mesos/libprocess/target.ts';
+import { FORBIDDEN } from '#mesos/libprocess/refusal.ts';
+import type { MasterOptions } from './types.ts';
 import { WebUi } from './web-ui.ts';
 
 export interface StandbyView {
@@ -62,7 +64,7 @@ export class StandbyHttp {
   readonly #view: StandbyView;
   readonly #webUi: WebUi;
   readonly #logging: LogToggle;
-  readonly #process: ProcessApi;
+  readonly #process: ProcessApi<Approvers>;
 
   constructor(view: StandbyView, env: Env) {
     this.#view = view;
@@ -71,7 +73,7 @@ export class StandbyHttp {
     // It knows nobody: every name of a metric is there, as in Mesos.
     const nothing = { agents: [], unreachable: [], weights: [] };
     const core = new MasterCore(view.options, nothing, env.clock.now());
-    this.#process = new ProcessApi({
+    this.#process = processEndpoints({
       version: view.options.version,
       files: new AttachedFiles(view.files),
       logging: this.#logging,
@@ -81,8 +83,7 @@ export class StandbyHttp {
         ...systemMetrics(),
         'master/elected': 0,
       }),
-      approversOf: ({ principal }) => view.authorizer.of(principal),
-      endpoints: [...ownPaths].toSorted(),
+      authorizer: view.authorizer,
     });
   }
 

@@ -5,7 +5,7 @@ import { encodeRecord } from '#codec/recordio.ts';
 import { encode, stringify, type MessageName } from '#wire/mesos/codec.ts';
 import type { Messages } from '#wire/mesos/v1.ts';
 import type { StreamAnswer } from './call-answers.ts';
-import type { ContentType } from './negotiate.ts';
+import type { ContentType } from '#mesos/libprocess/negotiate.ts';
 
 /** What may wait in the server for one slow reader, beside two of the largest event it was told. */
 const BACKLOG_BYTES_MAX = 16 * 1024 * 1024;

@@ -11,14 +11,14 @@ import {
   validateUniquePersistenceIds,
 } from '#mesos/resources/validation.ts';
 import type { ContainerInfo, ExecutorInfo, Resource, TaskInfo } from '#wire/mesos/v1.ts';
-import { validateId } from './ids.ts';
+import { validateId } from '#mesos/validation/ids.ts';
 import {
   validateCheck,
   validateCommand,
   validateContainer,
   validateHealthCheck,
   withPrefix,
-} from './info-validation.ts';
+} from '#mesos/validation/infos.ts';
 
 export interface LaunchContext {
   readonly agentId: string;

@@ -277,15 +277,6 @@ export interface OperatorIdentity {
   readonly approvers: Approvers;
 }
 
-/** A call that is refused with an HTTP status, before it changed anything. */
-export interface Refusal {
-  readonly status: number;
-  readonly message: string;
-}
-
-/** What a caller is told who may not do it. */
-export const FORBIDDEN: Refusal = { status: 403, message: '403 Forbidden.' };
-
 /** What other desks decide of agents and have to know of them. */
 export interface AgentWatcher {
   isDown(hostname: string, pid: string): boolean;

@@ -18,6 +18,10 @@ import { MemoryStore } from '#store/memory-store.ts';
 
 export interface RunningMaster {
   readonly url: string;
+  /** Of an agent: where its master is. */
+  readonly masterUrl?: string;
+  /** What only this one has in its answers (folders) -> what stands for it. */
+  readonly texts?: ReadonlyMap<string, string>;
   close(): Promise<void>;
 }
 

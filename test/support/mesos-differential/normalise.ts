@@ -4,6 +4,8 @@
 export interface Surroundings {
   /** Port -> the name that stands for it, e.g. `<master port>`. */
   readonly ports: ReadonlyMap<number, string>;
+  /** Further texts of one run alone -> their names, e.g. folders. */
+  readonly texts: ReadonlyMap<string, string>;
 }
 
 const UUID = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
@@ -96,8 +98,10 @@ export function metrics(list: readonly Metric[], around: Surroundings): Json {
   return Object.fromEntries(entries) as Json;
 }
 
-export function normaliseText(text: string, { ports }: Surroundings): string {
-  let out = text
+export function normaliseText(text: string, { ports, texts }: Surroundings): string {
+  let out = text;
+  for (const [own, name] of texts) out = out.replaceAll(own, name);
+  out = out
     .replaceAll(offerId, '<offer>')
     .replaceAll(masterChild, '<master>-$1')
     .replaceAll(uuid, '<uuid>');
@@ -108,7 +112,7 @@ export function normaliseText(text: string, { ports }: Surroundings): string {
 }
 
 function normaliseNumber(value: number, key: string, { ports }: Surroundings): unknown {
-  if (/^(avg_load|mem_|cpus_total$)/.test(key)) return '<number>';
+  if (/^(avg_load|mem_|cpus_total$|executor_pid$)/.test(key)) return '<number>';
   if (key === 'port') return ports.get(value) ?? value;
   if (timeKey.test(key) && value !== 0) return '<time>';
   return value;

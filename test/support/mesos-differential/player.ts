@@ -62,12 +62,16 @@ export class World {
   readonly url: string;
   readonly entries: Entry[] = [];
   readonly ports = new Map<number, string>();
+  readonly texts = new Map<string, string>();
+  /** Where an agent's master is; of a master, itself. */
+  masterUrl: string;
   readonly #open: (() => void)[] = [];
   /** What every request says of who makes it, unless it says it itself. */
   authorization: string | undefined;
 
   constructor(url: string) {
     this.url = url;
+    this.masterUrl = url;
     this.ports.set(Number(new URL(url).port), '<master port>');
   }
 
@@ -131,9 +135,10 @@ export class World {
     });
   }
 
-  async http(step: string, request: Request): Promise<Answer> {
+  /** `message`: what an answer in protobuf is. */
+  async http(step: string, request: Request, message?: MessageName): Promise<Answer> {
     const answer = await this.ask(request);
-    this.#keepAnswer(step, answer);
+    this.#keepAnswer(step, answer, message);
     return answer;
   }
 
@@ -232,6 +237,8 @@ export class World {
   }
 }
 
+type StreamMessage = 'SchedulerEvent' | 'MasterEvent' | 'ExecutorEvent';
+
 /** Events of one subscription, waited for one kind after the other. */
 export class Stream {
   readonly events: Json[] = [];
@@ -244,10 +251,10 @@ export class Stream {
   /** How far each type has been looked at: the order between types is not Mesos' promise. */
   readonly #read = new Map<string, number>();
   readonly #world: World;
-  readonly #message: 'SchedulerEvent' | 'MasterEvent';
+  readonly #message: StreamMessage;
   close: () => void = () => {};
 
-  constructor(world: World, name: string, message: 'SchedulerEvent' | 'MasterEvent') {
+  constructor(world: World, name: string, message: StreamMessage) {
     this.#world = world;
     this.name = name;
     this.#message = message;

@@ -7,6 +7,8 @@ import { World, type Entry } from './player.ts';
 
 export async function playScene(scene: Scene, master: RunningMaster): Promise<readonly Entry[]> {
   const world = new World(master.url);
+  world.masterUrl = master.masterUrl ?? master.url;
+  for (const [own, name] of master.texts ?? []) world.texts.set(own, name);
   try {
     await scene.play(world);
   } catch (error) {

@@ -1,21 +1,18 @@
-// Content negotiation and bodies of the v1 APIs: which status and text a bad request gets, in the
-// order in which Mesos 1.11 checks (inventory 1.1).
+// Content negotiation and bodies of the v1 APIs of master and agent: which status and text a bad request
+// gets, in the order in which Mesos 1.11 checks (inventory 1.1).
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline, Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { Fault, faultCode } from '#base/fault.ts';
 import { decode, encode, parseJson, stringify, type MessageName } from '#wire/mesos/codec.ts';
 import type { Messages } from '#wire/mesos/v1.ts';
-import { gzipped } from './gzip-parts.ts';
-import type { Rope } from './rope.ts';
-import type { Refusal } from './types.ts';
+import type { Refusal } from './refusal.ts';
 
 export type ContentType = 'application/json' | 'application/x-protobuf';
 
 export const BODY_BYTES_MAX = 64 * 1024 * 1024;
 export const TOO_LARGE = `Cannot read the request: more than ${BODY_BYTES_MAX} bytes`;
-const GZIP_BYTES_MIN = 1_024;
+export const GZIP_BYTES_MIN = 1_024;
 
 export const NOT_ACCEPTABLE =
   "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'";
@@ -74,11 +71,16 @@ async function readBytes(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
+/** Whether an Accept header lets an answer be of a type; without one, all are. */
+export function accepts(header: string | undefined, type: string): boolean {
+  if (header === undefined) return true;
+  return isAccepted(header, [type, `${type.split('/')[0]}/*`, '*/*']);
+}
+
 /** Of an Accept header; undefined when neither form is acceptable. */
 export function acceptedType(accept: string | undefined): ContentType | undefined {
-  if (accept === undefined) return 'application/json';
   const types = ['application/json', 'application/x-protobuf'] as const;
-  return types.find((type) => isAccepted(accept, [type, 'application/*', '*/*']));
+  return types.find((type) => accepts(accept, type));
 }
 
 /**
@@ -108,10 +110,15 @@ export function refuseMethod(
   refuse(response, 405, text, { Allow: allowed.join(', ') });
 }
 
+/** What is wrong with a body in JSON, and whether it is no JSON at all. */
+export function jsonFault({ detail }: Fault): { readonly why: string; readonly isText: boolean } {
+  const { why = '' } = detail as { why?: string };
+  return { why, isText: why.startsWith('syntax error') || why.startsWith('Parsed JSON') };
+}
+
 function unparsable(type: ContentType, fault: Fault): string {
   if (type !== 'application/json') return 'Failed to parse body into Call protobuf';
-  const { why = '' } = fault.detail as { why?: string };
-  const isText = why.startsWith('syntax error') || why.startsWith('Parsed JSON');
+  const { why, isText } = jsonFault(fault);
   return isText
     ? `Failed to parse body into JSON: ${why}`
     : `Failed to convert JSON into Call protobuf: ${why}`;
@@ -180,7 +187,7 @@ export function sendMessage<N extends MessageName>(
   sendBytes(exchange, bytes, type);
 }
 
-function takesGzip(header: string): boolean {
+export function takesGzip(header: string): boolean {
   return isAccepted(header, ['gzip', '*']);
 }
 
@@ -201,42 +208,6 @@ export function jsonBytes(query: URLSearchParams, value: unknown): Buffer {
 
 export function jsonType(query: URLSearchParams): string {
   return query.has('jsonp') ? 'text/javascript' : 'application/json';
-}
-
-/** Part by part, each one when the reader has taken the one before: many may share the parts. */
-export function sendRope(
-  exchange: { request: IncomingMessage; response: ServerResponse },
-  rope: Rope,
-  contentType: string,
-): void {
-  const { request, response } = exchange;
-  // Whoever asked has gone while the answer was made.
-  if (response.destroyed) return;
-  if (
-    takesGzip(String(request.headers['accept-encoding'] ?? '')) &&
-    rope.length >= GZIP_BYTES_MIN
-  ) {
-    response.writeHead(200, { 'Content-Type': contentType, 'Content-Encoding': 'gzip' });
-    pipeline(Readable.from(gzipped(rope.parts)), response, () => {});
-    return;
-  }
-  response.writeHead(200, { 'Content-Type': contentType, 'Content-Length': rope.length });
-  // Head and first part in one write.
-  response.cork();
-  process.nextTick(() => response.uncork());
-  let next = 0;
-  const send = (): void => {
-    for (;;) {
-      const part = rope.parts[next++];
-      if (part === undefined) {
-        response.off('drain', send).end();
-        return;
-      }
-      if (!response.write(part)) return;
-    }
-  };
-  response.on('drain', send);
-  send();
 }
 
 /** With gzip where it is asked for and worth it. */

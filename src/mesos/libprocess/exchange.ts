@@ -1,4 +1,4 @@
-// One request on its way through the master: what was asked, where the answer goes, and who asks.
+// One request on its way through a master or an agent: what was asked, where the answer goes, and who asks.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '#mesos/security/principal.ts';
 

@@ -1,6 +1,5 @@
 // What a request asks for: the path and the fields behind it, as libprocess takes them out of a request's target.
-import { readQuery } from './form-json.ts';
-import type { Refusal } from './types.ts';
+import type { Refusal } from './refusal.ts';
 
 export interface Target {
   /** Begins with `/`; no two of them follow each other. */
@@ -24,4 +23,26 @@ export function readTarget(url: string): Target | Refusal {
   // Mesos ends the connection without an answer then.
   if ('wrong' in query) return { status: 400, message: query.wrong };
   return { pathname: path.replaceAll(/\/{2,}/g, '/'), query: query.value, whole };
+}
+
+/** The fields of `a=b&c=d;e=f`, as libprocess reads them: of two of one name the last. */
+export function readQuery(
+  text: string,
+): { readonly value: URLSearchParams } | { readonly wrong: string } {
+  const fields = new URLSearchParams();
+  for (const token of text.split(/[&;]/).filter(Boolean)) {
+    const cut = token.indexOf('=');
+    const parts = cut < 0 ? [token, ''] : [token.slice(0, cut), token.slice(cut + 1)];
+    for (const part of parts) {
+      const bad = /%(?![0-9a-f]{2}).{0,2}/is.exec(part);
+      if (bad !== null) return { wrong: `Malformed % escape in '${part}': '${bad[0]}'` };
+    }
+    const [name = '', value = ''] = parts.map(unescaped);
+    fields.set(name, value);
+  }
+  return { value: fields };
+}
+
+function unescaped(text: string): string {
+  return new URLSearchParams(`text=${text}`).get('text') ?? '';
 }

@@ -3,23 +3,46 @@
 import { cpus, freemem, loadavg, totalmem } from 'node:os';
 import type { ServerResponse } from 'node:http';
 import { authorizablePaths } from '#mesos/security/acls.ts';
-import type { Approvers } from '#mesos/security/authorizer.ts';
-import { parseDuration, parseNumber } from '#mesos/libprocess/durations.ts';
+import type { FileInfo } from '#wire/mesos/v1.ts';
+import { parseDuration, parseNumber } from './durations.ts';
 import type { Exchange } from './exchange.ts';
-import { modeText, type AttachedFiles } from './files.ts';
-import { answerToggle, type LogToggle } from '#mesos/libprocess/log-toggle.ts';
+import { answerToggle, type LogToggle } from './log-toggle.ts';
 import { refuse, sendBytes, sendJson } from './negotiate.ts';
-import { versionJson } from './legacy-views.ts';
-import { FORBIDDEN } from './types.ts';
+import { FORBIDDEN, type Refusal } from './refusal.ts';
 
-export interface ProcessFacts {
-  readonly version: string;
-  readonly files: AttachedFiles;
+export type Outcome<T> = { readonly problem: Refusal } | { readonly value: T };
+
+/** Files that are shown over HTTP under names of their own; `A`: what a caller may see. */
+export interface SharedFiles<A> {
+  /** Name -> path of the file or folder behind it. */
+  debug(): Record<string, string>;
+  list(name: string, access: A): Promise<Outcome<FileInfo[]>>;
+  /** Without an offset (undefined): only the size. */
+  read(
+    name: string,
+    offset: number | undefined,
+    length: number | undefined,
+    access: A,
+  ): Promise<Outcome<{ readonly size: number; readonly data: Buffer }>>;
+  /** Undefined when it has been answered. */
+  download(name: string, response: ServerResponse, access: A): Promise<Refusal | undefined>;
+}
+
+export interface ProcessFacts<A> {
+  /** The libprocess process whose endpoints are the program's own, `master` or `slave(1)`. */
+  readonly id: string;
+  /** All of them. */
+  readonly processes: readonly string[];
+  /** Paths of its own endpoints, for /help. */
+  readonly endpoints: readonly string[];
+  /** As /version shows it. */
+  readonly version: object;
+  readonly files: SharedFiles<A>;
   readonly logging: LogToggle;
   metrics(): Record<string, number>;
-  approversOf(exchange: Exchange): Approvers;
-  /** Paths of this master's own endpoints, for /help. */
-  readonly endpoints: readonly string[];
+  accessOf(exchange: Exchange): A;
+  /** Of an endpoint that `get_endpoints` of the access control lists may name. */
+  mayAsk(access: A, path: string): boolean;
 }
 
 const noProfiler =
@@ -37,17 +60,15 @@ function statsJson(): Record<string, number> {
   };
 }
 
-const processes = [
-  'allocator',
-  'files',
-  'logging',
-  'master',
-  'metrics',
-  'profiler',
-  'registrar(1)',
-  'system',
-  'version',
-];
+/** Of an mtime; the older endpoints have whole seconds. */
+const NANOS = 1e9;
+
+/** `-rw-r--r--` */
+function modeText(mode: number): string {
+  const kind = (mode & 0o170000) === 0o040000 ? 'd' : '-';
+  const bits = [...'rwxrwxrwx'].map((letter, at) => ((mode >> (8 - at)) & 1 ? letter : '-'));
+  return kind + bits.join('');
+}
 
 function bad(response: ServerResponse, text: string): void {
   refuse(response, 400, text);
@@ -57,24 +78,24 @@ function empty(response: ServerResponse, status: number): void {
   response.writeHead(status, { 'Content-Length': 0 }).end();
 }
 
-export class ProcessApi {
-  readonly #facts: ProcessFacts;
+export class ProcessApi<A> {
+  readonly #facts: ProcessFacts<A>;
 
-  constructor(facts: ProcessFacts) {
+  constructor(facts: ProcessFacts<A>) {
     this.#facts = facts;
   }
 
   /** False when there is no such endpoint. `path` is one of `processPaths`. */
   async handle(path: string, query: URLSearchParams, exchange: Exchange): Promise<boolean> {
     const { response } = exchange;
-    const approvers = this.#facts.approversOf(exchange);
-    if (authorizablePaths.has(path) && !approvers.may('GET_ENDPOINT_WITH_PATH', path)) {
+    const access = this.#facts.accessOf(exchange);
+    if (authorizablePaths.has(path) && !this.#facts.mayAsk(access, path)) {
       refuse(response, FORBIDDEN.status, FORBIDDEN.message);
       return true;
     }
     switch (path) {
       case '/version':
-        sendJson(exchange, query, versionJson(this.#facts.version));
+        sendJson(exchange, query, this.#facts.version);
         return true;
       case '/metrics/snapshot':
         this.#metrics(query, exchange);
@@ -101,7 +122,7 @@ export class ProcessApi {
         sendJson(
           exchange,
           query,
-          processes.map((id) => ({ id, events: [] })),
+          this.#facts.processes.map((id) => ({ id, events: [] })),
         );
         return true;
       default:
@@ -129,27 +150,27 @@ export class ProcessApi {
   async #file(path: string, query: URLSearchParams, exchange: Exchange): Promise<void> {
     const { response } = exchange;
     const { files } = this.#facts;
-    const approvers = this.#facts.approversOf(exchange);
+    const access = this.#facts.accessOf(exchange);
     const name = query.get('path') ?? '';
     if (name === '') {
       bad(response, "Expecting 'path=value' in query.\n");
       return;
     }
     if (path === '/files/download') {
-      const problem = await files.download(name, response, approvers);
+      const problem = await files.download(name, response, access);
       if (problem !== undefined) {
         refuse(response, problem.status, problem.message || '404 Not Found.');
       }
       return;
     }
     if (path === '/files/browse') {
-      const found = await files.list(name, approvers);
+      const found = await files.list(name, access);
       if ('problem' in found) answerProblem(response, found.problem);
       else {
         const list = found.value.map(({ mode, mtime, ...one }) => ({
           ...one,
           mode: modeText(mode ?? 0),
-          mtime: Math.floor((mtime?.nanoseconds ?? 0) / 1e9),
+          mtime: Math.floor((mtime?.nanoseconds ?? 0) / NANOS),
         }));
         sendJson(exchange, query, list);
       }
@@ -179,8 +200,8 @@ export class ProcessApi {
       // Both take -1 for "not given".
       if (parsed.value >= 0) numbers[what] = parsed.value;
     }
-    const approvers = this.#facts.approversOf(exchange);
-    const found = await this.#facts.files.read(name, numbers.offset, numbers.length, approvers);
+    const access = this.#facts.accessOf(exchange);
+    const found = await this.#facts.files.read(name, numbers.offset, numbers.length, access);
     if ('problem' in found) {
       answerProblem(response, found.problem);
       return;
@@ -193,12 +214,13 @@ export class ProcessApi {
   #help(path: string, exchange: Exchange): boolean {
     const { request } = exchange;
     const [, , process] = path.split('/');
+    const { processes, id, endpoints } = this.#facts;
     if (process !== undefined && !processes.includes(process)) return false;
     const links =
       process === undefined
-        ? processes.map((id) => `/${id}`)
-        : process === 'master'
-          ? this.#facts.endpoints.map((one) => `/master${one}`)
+        ? processes.map((one) => `/${one}`)
+        : process === id
+          ? endpoints.map((one) => `/${id}${one}`)
           : [];
     const wantsMarkdown = String(request.headers.accept ?? '').includes('text/markdown');
     if (process !== undefined || wantsMarkdown) {
