@@ -2,8 +2,9 @@
 // closing line. `./strata test --only unit` runs one stage; each skip says why.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { bundle } from './bundle.ts';
+import { alone } from './tests-alone.ts';
 
 const root = join(import.meta.dirname, '..');
 const bin = (name: string): string => join(root, 'node_modules/.bin', name);
@@ -140,6 +141,8 @@ const folders = ['src', 'sim', 'bench', 'test', 'tools'].filter((one) =>
 /** Plays the stories of `scenarios/` and compares what happens with what stands there. */
 const isTranscript = (file: string): boolean => file.endsWith('/transcript.test.ts');
 
+const isAlone = (file: string): boolean => basename(file) in alone;
+
 const stages: readonly Stage[] = [
   check('format', [bin('oxfmt'), '--check', ...folders]),
   check('lint', [bin('oxlint'), '--quiet', ...folders]),
@@ -151,7 +154,8 @@ const stages: readonly Stage[] = [
   }),
   tests('transcripts', ['src'], { concurrency: 2, only: isTranscript }),
   tests('simulation', ['sim'], { concurrency: 2 }),
-  tests('conformance', ['test/conformance']),
+  tests('conformance', ['test/conformance'], { concurrency: 2, only: (file) => !isAlone(file) }),
+  tests('conformance alone', ['test/conformance'], { only: isAlone }),
   tests('benchmarks at small size', ['bench'], { env: {} }),
   tests('end to end', ['test/e2e'], { env: {} }),
 ];
