@@ -94,7 +94,21 @@ export function validateShape(operation: Offer_Operation): string | undefined {
     const wrong = isSingle ? validateResource(list[0] as Resource) : validateResourceShapes(list);
     if (wrong !== undefined) return wrong;
   }
-  return undefined;
+  return validateAmounts([
+    ...(operation.reserve?.resources ?? []),
+    ...(operation.unreserve?.resources ?? []),
+    ...(operation.create?.volumes ?? []),
+  ]);
+}
+
+/** An amount of nothing would be an operation that changes nothing; it ends a Mesos master. */
+function validateAmounts(resources: readonly Resource[]): string | undefined {
+  const nothing = resources.find(
+    ({ scalar }) => scalar !== undefined && Math.round(scalar.value * 1_000) === 0,
+  );
+  return nothing === undefined
+    ? undefined
+    : `Resource '${resourceText(nothing)}' is invalid: Invalid scalar resource: value <= 0`;
 }
 
 function all(resources: readonly Resource[] | undefined): Resource[] {

@@ -177,6 +177,30 @@ const refused: [string, Offer_Operation, string][] = [
     reserve(scalar('cpus', -1, { reservations: [dynamic('r', 'p')] })),
     "Operation attempted with invalid resources: Resource 'cpus(reservations: [(DYNAMIC,r,p)]):-1' is invalid: Invalid scalar resource: value <= 0",
   ],
+  // These end the process of a real master.
+  [
+    'a volume of nothing',
+    create(volume('id', 0)),
+    "Operation attempted with invalid resources: Resource 'disk(reservations: [(DYNAMIC,r,p)])[id:v]:0' is invalid: Invalid scalar resource: value <= 0",
+  ],
+  [
+    'an end of a reservation of nothing',
+    {
+      type: 'UNRESERVE',
+      unreserve: { resources: [scalar('cpus', 0, { reservations: [dynamic('r', 'p')] })] },
+    },
+    "Operation attempted with invalid resources: Resource 'cpus(reservations: [(DYNAMIC,r,p)]):0' is invalid: Invalid scalar resource: value <= 0",
+  ],
+  [
+    'an amount of nothing',
+    reserve(scalar('cpus', 0, { reservations: [dynamic('r', 'p')] })),
+    "Operation attempted with invalid resources: Resource 'cpus(reservations: [(DYNAMIC,r,p)]):0' is invalid: Invalid scalar resource: value <= 0",
+  ],
+  [
+    'text',
+    reserve({ ...cpus({ reservations: [dynamic('r', 'p')] }), type: 'TEXT' }),
+    "Operation attempted with invalid resources: Resource 'cpus(reservations: [(DYNAMIC,r,p)]):1' is invalid: Unsupported resource type",
+  ],
   [
     'a volume of what is not reserved',
     create(volume('id', 10, { reservations: [] })),

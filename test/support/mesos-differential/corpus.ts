@@ -12,6 +12,7 @@ import { draining } from './scenes/draining.ts';
 import { endpoints } from './scenes/endpoints.ts';
 import { flags } from './scenes/flags.ts';
 import { maintenance } from './scenes/maintenance.ts';
+import { operationErrors } from './scenes/operation-errors.ts';
 import { operatorCalls } from './scenes/operator-calls.ts';
 import { providers } from './scenes/providers.ts';
 import { rateLimits } from './scenes/rate-limits.ts';
@@ -33,6 +34,7 @@ export const scenes: readonly Scene[] = [
   draining,
   agents,
   taskErrors,
+  operationErrors,
   authentication,
   rateLimits,
   aclViews,

@@ -295,7 +295,7 @@ interface Cast {
 }
 
 /** What comes back in parts is taken together: everything that the agent has. */
-async function wholeOffer(framework: Scheduler): Promise<Json[]> {
+export async function wholeOffer(framework: Scheduler): Promise<Json[]> {
   const offers: Json[] = [];
   const sum = (name: string): number =>
     offers
