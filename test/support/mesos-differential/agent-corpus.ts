@@ -1,4 +1,5 @@
 // Every scene that is played against both agents; each has a master and an agent of its own.
+import { agentAuthentication } from './agent-scenes/authentication.ts';
 import { agentCalls } from './agent-scenes/calls.ts';
 import { agentEndpoints } from './agent-scenes/endpoints.ts';
 import { agentExecutorCalls } from './agent-scenes/executor-calls.ts';
@@ -10,4 +11,5 @@ export const agentScenes: readonly Scene[] = [
   agentCalls,
   agentExecutorCalls,
   agentTasks,
+  agentAuthentication,
 ];

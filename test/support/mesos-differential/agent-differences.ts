@@ -56,4 +56,10 @@ export const agentDifferences: readonly KnownDifference[] = [
     reason:
       'An update of a task that the agent does not know is passed on and acknowledged; Mesos passes it on and never acknowledges it to executors of the v1 API',
   },
+  {
+    scene: 'agent-authentication',
+    step: /^GET \/(files|metrics|logging)\//,
+    reason:
+      'What belongs to the whole program (files, metrics, log) is behind the realms of an agent, as in mesos-agent; the program of the peer has those of a master, or none',
+  },
 ];

@@ -31,7 +31,7 @@ export interface Settings {
   readonly pingTimeoutsMax?: number;
   /** Further flags under Mesos' names. */
   readonly flags?: Readonly<Record<string, string>>;
-  /** --credentials: secrets by principal. */
+  /** --credentials (of an agent: --http_credentials): secrets by principal. */
   readonly credentials?: Readonly<Record<string, string>>;
   /** --webui_dir: a folder with the files of `webUiFiles`. */
   readonly hasWebUi?: boolean;
