@@ -3,7 +3,7 @@
 import './early-signals.ts';
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
-import { startLargePart, startSmallPart } from './lean-heap.ts';
+import { startLargePart, startServingPart, startSmallPart } from './lean-heap.ts';
 
 const isBundle = import.meta.filename.endsWith('.js');
 
@@ -13,5 +13,6 @@ if (process.argv[2] === 'agent') startSmallPart();
 // which others cannot write to; where nobody can, or it does not fit, everything is compiled as ever.
 else if (isBundle) enableCompileCache(join(import.meta.dirname, 'compile-cache'));
 if (process.argv[2] === 'master') startLargePart();
+if (process.argv[2] === 'kube' && process.argv[3] === 'serve') startServingPart();
 
 await import('./program.ts');
