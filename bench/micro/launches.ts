@@ -2,13 +2,9 @@
 // ACKNOWLEDGE in, bytes of offers, RunTaskMessage, UPDATE and the agent's acknowledgement out.
 // `node bench/micro/launches.ts [AGENTS] [TASKS] [PER_CALL]` prints processor time for each task.
 import { Buffer } from 'node:buffer';
-import { MasterCore } from '#mesos/master/core.ts';
-import { AGENT_CAPABILITIES } from '#mesos/resources/agent-capabilities.ts';
-import { aFramework, testOptions } from '#mesos/master/core-fixture.ts';
-import type { FromAgent, MasterEffect, ToAgent } from '#mesos/master/types.ts';
-import { parseResources } from '#mesos/resources/parse.ts';
-import { decode, encode, parseJson, stringify } from '#wire/mesos/codec.ts';
+import type { ToAgent } from '#mesos/master/types.ts';
 import type { Messages, Offer, SchedulerEvent, TaskInfo } from '#wire/mesos/v1.ts';
+import { MasterDrive } from './master-drive.ts';
 
 export interface LaunchShape {
   readonly agents: number;
@@ -28,63 +24,26 @@ const REFUSE_MS = 100;
 const STEP_MS = 5;
 
 class Bench {
-  readonly core = new MasterCore(
-    testOptions,
-    { agents: [], unreachable: [], weights: [] },
-    1_000_000,
-  );
-  now = 1_000_000;
+  readonly drive = new MasterDrive({
+    onEvent: (event) => this.#told(event),
+    onSend: (sent) => this.toAgents.push(sent),
+  });
   frameworkId = '';
   readonly offers: Offer[] = [];
   readonly updates: SchedulerEvent[] = [];
   readonly toAgents: { readonly to: string; readonly message: ToAgent }[] = [];
   acknowledged = 0;
-  #isAllocating = false;
-  #wakeAt = Infinity;
-
-  perform(effects: readonly MasterEffect[]): void {
-    for (const effect of effects) {
-      if (effect.kind === 'event') {
-        const { event } = effect;
-        stringify('SchedulerEvent', event);
-        if (event.type === 'SUBSCRIBED')
-          this.frameworkId = event.subscribed?.framework_id.value ?? '';
-        if (event.type === 'OFFERS') this.offers.push(...(event.offers?.offers ?? []));
-        if (event.type === 'UPDATE') this.updates.push(event);
-      } else if (effect.kind === 'send') {
-        encode(effect.message.name, effect.message.body as never);
-        this.toAgents.push(effect);
-      } else if (effect.kind === 'persist') {
-        this.perform(this.core.confirm(effect.token, this.now));
-      } else if (effect.kind === 'allocate-soon') this.#isAllocating = true;
-      else if (effect.kind === 'wake-at') this.#wakeAt = Math.min(this.#wakeAt, effect.at);
-    }
-  }
 
   call(call: object): void {
     const text = JSON.stringify({ framework_id: { value: this.frameworkId }, ...call });
-    const outcome = this.core.call(this.frameworkId, parseJson('SchedulerCall', text), this.now);
-    if ('status' in outcome) throw new Error(outcome.message);
-    this.perform(outcome);
+    this.drive.perform(this.drive.call(this.frameworkId, text));
   }
 
   /** The end of a turn of the event loop. */
   turn(): void {
-    this.now += STEP_MS;
-    if (this.now >= this.#wakeAt) {
-      this.#wakeAt = Infinity;
-      this.perform(this.core.onTick(this.now));
-    }
-    while (this.#isAllocating) {
-      this.#isAllocating = false;
-      this.perform(this.core.allocate(this.now));
-    }
-  }
-
-  from(pid: string, name: FromAgent['name'], body: object): void {
-    const bytes = encode(name, body as never);
-    const message = { name, body: decode(name, bytes) } as FromAgent;
-    this.perform(this.core.onAgentMessage(pid, message, this.now, 1));
+    this.drive.now += STEP_MS;
+    this.drive.tick();
+    this.drive.allocate();
   }
 
   /** What agents answer to what they were sent. */
@@ -94,6 +53,12 @@ class Bench {
       if (message.name === 'RunTaskMessage')
         this.#run(to, message.body as Messages['RunTaskMessage']);
     }
+  }
+
+  #told(event: SchedulerEvent): void {
+    if (event.type === 'SUBSCRIBED') this.frameworkId = event.subscribed?.framework_id.value ?? '';
+    if (event.type === 'OFFERS') this.offers.push(...(event.offers?.offers ?? []));
+    if (event.type === 'UPDATE') this.updates.push(event);
   }
 
   #run(pid: string, { framework, task }: Messages['RunTaskMessage']): void {
@@ -117,7 +82,7 @@ class Bench {
       uuid,
       latest_state: 'TASK_RUNNING',
     };
-    this.from(pid, 'StatusUpdateMessage', { update, pid });
+    this.drive.from(pid, 'StatusUpdateMessage', { update, pid });
   }
 }
 
@@ -136,27 +101,9 @@ function taskOf(name: string, { agent_id }: Offer): TaskInfo {
 
 export function measure({ agents, tasks, perCall }: LaunchShape): LaunchCost {
   const bench = new Bench();
-  for (let i = 0; i < agents; i++) {
-    const cpus = 4 + (i % 16) * 4;
-    const text = `cpus:${cpus};mem:${cpus * 4_096};disk:100000;ports:[31000-32000]`;
-    const slave = { hostname: `node-${i}`, resources: parseResources(text) };
-    const agent_capabilities = AGENT_CAPABILITIES.map((type) => ({ type }));
-    const resource_version_uuid = { value: new Uint8Array(16).fill(7) };
-    const body = { slave, version: '1.11.0', agent_capabilities, resource_version_uuid };
-    bench.from(
-      `slave(1)@10.${i >> 16}.${(i >> 8) & 255}.${i & 255}:5051`,
-      'RegisterSlaveMessage',
-      body,
-    );
-  }
+  for (let i = 0; i < agents; i++) bench.drive.register(i, 4 + (i % 16) * 4);
   bench.toAgents.length = 0;
-  bench.perform(
-    bench.core.subscribe(
-      1,
-      { type: 'SUBSCRIBE', subscribe: { framework_info: aFramework() } },
-      bench.now,
-    ),
-  );
+  bench.drive.subscribe(1);
   bench.turn();
   const before = process.cpuUsage();
   let next = 0;
