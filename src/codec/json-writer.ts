@@ -8,7 +8,7 @@ type Write = (value: Value) => string;
 const KEPT = Symbol('json');
 
 interface Keepable {
-  [KEPT]?: string | undefined;
+  [KEPT]?: string | (() => string) | undefined;
 }
 
 /** The caller never changes the value again: its JSON is made at its first use, and kept with it. */
@@ -16,6 +16,12 @@ export function keepJson<T extends object>(value: T): T {
   const keepable = value as Keepable;
   keepable[KEPT] ??= '';
   return value;
+}
+
+/** The JSON of a list, made by the caller each time it is written. */
+export function writtenBy<T extends object>(list: T[], write: () => string): T[] {
+  (list as Keepable)[KEPT] = write;
+  return list;
 }
 
 /** Stands for a list or a message that is not there: `mark`, which is no JSON, is written for it. */
@@ -86,7 +92,7 @@ function writerOf(field: FieldDescriptor): string {
 
 function many(values: readonly Value[] & Keepable, write: Write): string {
   const kept = values[KEPT];
-  if (kept) return kept;
+  if (kept) return typeof kept === 'string' ? kept : kept();
   let text = '[';
   for (let i = 0; i < values.length; i++) {
     text += i === 0 ? write(values[i] as Value) : `,${write(values[i] as Value)}`;

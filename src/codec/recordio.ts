@@ -5,8 +5,13 @@ const RECORD_BYTES_MAX = 512 * 1024 * 1024;
 const LENGTH_DIGITS_MAX = 10;
 
 export function encodeRecord(record: Uint8Array | string): Buffer {
-  const body = typeof record === 'string' ? Buffer.from(record) : record;
-  return Buffer.concat([Buffer.from(`${body.length}\n`), body]);
+  const length = typeof record === 'string' ? Buffer.byteLength(record) : record.length;
+  const head = `${length}\n`;
+  const bytes = Buffer.allocUnsafe(head.length + length);
+  bytes.write(head, 'latin1');
+  if (typeof record === 'string') bytes.write(record, head.length);
+  else bytes.set(record, head.length);
+  return bytes;
 }
 
 /** Splits a stream of chunks into records. Fault `bad-recordio` for what is no length. */

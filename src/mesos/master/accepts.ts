@@ -17,7 +17,8 @@ import type { LaunchDesk, Pool, Target } from './launches.ts';
 import { validateOperation, validateShape } from './operation-validation.ts';
 import { agentText, canAgent, type OperationDesk, validateFeedback } from './operations.ts';
 import type { MasterState } from './state.ts';
-import type { AgentRecord, FrameworkRecord, OfferRecord } from './types.ts';
+import type { OfferRecord } from './offer-book.ts';
+import type { AgentRecord, FrameworkRecord } from './types.ts';
 
 const NOT_FOR_SCHEDULERS = 'Reservation updates are not yet implemented for the scheduler API.';
 
@@ -247,9 +248,7 @@ export class AcceptDesk {
 
   /** Copies of a shared volume that others were offered must not outlive it. */
   #rescindVolumes(agent: AgentRecord, volumes: readonly Resource[]): void {
-    for (const id of agent.offers) {
-      const offer = this.#state.offers.get(id);
-      if (offer === undefined) continue;
+    for (const offer of agent.offers.slice()) {
       if (!volumes.some((volume) => offer.resources.contains(Resources.of([volume])))) continue;
       this.#state.dropOffer(offer, { rescind: true });
       this.#state.allocator.recover(offer.frameworkId, agent.id, offer.resources);

@@ -131,9 +131,8 @@ export class AgentUpdateDesk {
   }
 
   #rescind(agent: AgentRecord, isMeant: Parameters<Resources['some']>[0]): void {
-    for (const id of agent.offers) {
-      const offer = this.#state.offers.get(id);
-      if (offer?.resources.some(isMeant) !== true) continue;
+    for (const offer of agent.offers.slice()) {
+      if (!offer.resources.some(isMeant)) continue;
       this.#state.dropOffer(offer, { rescind: true });
       this.#state.allocator.recover(offer.frameworkId, agent.id, offer.resources);
     }

@@ -23,6 +23,7 @@ import { hasCapability } from './roles.ts';
 import type { MasterState } from './state.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
 import { masterStatus, stateFor } from './statuses.ts';
+import { toldAgent } from './told-offers.ts';
 import type {
   AgentRecord,
   AgentWatcher,
@@ -265,7 +266,8 @@ export class AgentDesk {
       drainStartedAt: undefined,
       executors: emptyMap(),
       tasks: emptySet(),
-      offers: emptySet(),
+      offers: [],
+      told: undefined,
       used: undefined,
       offered: undefined,
       pendingKills: emptySet(),
@@ -274,6 +276,7 @@ export class AgentDesk {
       resourceVersion: message.resource_version_uuid?.value,
       providers: new Map(),
     };
+    toldAgent(agent);
     this.#state.agents.set(id, agent);
     this.#state.holdings.setTotal(agent, agent.total);
     this.#state.agentsByPid.set(pid, agent);
@@ -439,9 +442,7 @@ export class AgentDesk {
   }
 
   rescindOffers(agent: AgentRecord): void {
-    for (const id of agent.offers) {
-      const offer = this.#state.offers.get(id);
-      if (offer === undefined) continue;
+    for (const offer of agent.offers.slice()) {
       this.#state.dropOffer(offer, { rescind: true });
       this.#state.allocator.recover(offer.frameworkId, agent.id, offer.resources);
     }

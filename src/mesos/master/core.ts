@@ -367,13 +367,16 @@ export class MasterCore {
   }
 
   #decline(framework: FrameworkRecord, call: SchedulerCall, now: number): void {
+    const { offers, holdings, allocator, frameworkMetrics } = this.state;
+    const refusal = { refuseMs: refuseMs(call.decline?.filters), now };
+    let declined = 0;
     for (const { value } of call.decline?.offer_ids ?? []) {
-      const offer = this.state.offers.get(value);
-      if (offer === undefined || offer.frameworkId !== framework.id) continue;
-      this.state.dropOffer(offer, { rescind: false });
-      this.state.frameworkMetrics.count(framework.id, 'offers/declined');
-      const refusal = { refuseMs: refuseMs(call.decline?.filters), now };
-      this.state.allocator.recover(framework.id, offer.agentId, offer.resources, refusal);
+      const offer = offers.get(value);
+      if (offer === undefined || offer.framework !== framework) continue;
+      holdings.removeOffer(offer);
+      allocator.recover(framework.id, offer.agentId, offer.resources, refusal);
+      declined += 1;
     }
+    if (declined > 0) frameworkMetrics.count(framework.id, 'offers/declined', declined);
   }
 }

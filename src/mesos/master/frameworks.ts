@@ -17,8 +17,9 @@ import type { Approvers } from '#mesos/security/authorizer.ts';
 import { refusedRegistration } from '#mesos/security/action-objects.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
 import { masterStatus } from './statuses.ts';
+import { OfferChain, type OfferRecord } from './offer-book.ts';
 import type { Refusal } from '#mesos/libprocess/refusal.ts';
-import type { AgentRecord, ConnectionId, FrameworkRecord, OfferRecord } from './types.ts';
+import type { AgentRecord, ConnectionId, FrameworkRecord } from './types.ts';
 
 /** A driver's side of a subscription (v0). */
 export interface DriverOrigin {
@@ -202,7 +203,7 @@ export class FrameworkDesk {
       completedTasks: [],
       states: new Map(),
       executors: new Set(),
-      offers: new Set(),
+      offers: new OfferChain(),
       used: new Tally(),
       offered: new Tally(),
       operations: this.#state.orphanedOperations.get(own) ?? new Map(),
@@ -247,10 +248,7 @@ export class FrameworkDesk {
       // What it wished for ends with its connection, also with one that another has taken over.
       this.#state.allocator.setWishes(framework.id, []);
     }
-    for (const id of framework.offers) {
-      const offer = this.#state.offers.get(id);
-      if (offer !== undefined) this.returnOffer(offer, { rescind });
-    }
+    for (const offer of framework.offers.all()) this.returnOffer(offer, { rescind });
     // Neither may change; Mesos goes on as if they had been given as before.
     const { user, checkpoint } = framework.info;
     framework.info = { ...info, id: { value: framework.id }, user, checkpoint };
@@ -301,10 +299,7 @@ export class FrameworkDesk {
     this.#state.watcher.onFramework(framework);
     this.#state.allocator.setFrameworkActive(framework.id, false);
     this.#maintenance.drop(framework.id);
-    for (const id of framework.offers) {
-      const offer = this.#state.offers.get(id);
-      if (offer !== undefined) this.returnOffer(offer, { rescind });
-    }
+    for (const offer of framework.offers.all()) this.returnOffer(offer, { rescind });
   }
 
   returnOffer(offer: OfferRecord, how: { rescind: boolean }): void {
@@ -430,10 +425,8 @@ export class FrameworkDesk {
     const unallowed = refusedRegistration(framework.approvers, info, rolesOf(info));
     if (unallowed !== undefined) return { status: 403, message: unallowed };
     const gone = rolesOf(framework.info).filter((role) => !rolesOf(info).includes(role));
-    for (const id of framework.offers) {
-      const offer = this.#state.offers.get(id);
-      if (offer !== undefined && gone.includes(offer.role))
-        this.returnOffer(offer, { rescind: true });
+    for (const offer of framework.offers.all()) {
+      if (gone.includes(offer.role)) this.returnOffer(offer, { rescind: true });
     }
     const isNews = !isEquivalent(framework.info, info);
     framework.info = { ...info, id: { value: framework.id } };

@@ -5,19 +5,14 @@ import { Resources } from '#mesos/resources/resources.ts';
 import type { ExecutorInfo, Task, TaskState } from '#wire/mesos/v1.ts';
 import { mapToFill, setToFill } from './nothing.ts';
 import type { StateWatcher } from './state-watcher.ts';
-import type {
-  AgentRecord,
-  ExecutorRecord,
-  FrameworkRecord,
-  OfferRecord,
-  TaskRecord,
-} from './types.ts';
+import type { OfferBook, OfferRecord } from './offer-book.ts';
+import type { AgentRecord, ExecutorRecord, FrameworkRecord, TaskRecord } from './types.ts';
 
 /** The records that an entry is found by. */
 export interface Registered {
   readonly agents: ReadonlyMap<string, AgentRecord>;
   readonly frameworks: ReadonlyMap<string, FrameworkRecord>;
-  readonly offers: Map<string, OfferRecord>;
+  readonly offers: OfferBook;
   readonly watcher: StateWatcher;
   readonly options: { readonly unreachableTasksMax?: number | undefined };
 }
@@ -147,11 +142,11 @@ export class Holdings {
 
   addOffer(offer: OfferRecord): void {
     const { offers, watcher } = this.#state;
-    const { id, agent, framework, resources } = offer;
-    offers.set(id, offer);
-    framework.offers.add(id);
+    const { agent, framework, resources } = offer;
+    offers.add(offer);
+    framework.offers.add(offer);
     if (agent !== undefined) {
-      agent.offers = setToFill(agent.offers).add(id);
+      agent.offers.push(offer);
       agent.offered = undefined;
     }
     framework.offered.add(resources);
@@ -160,11 +155,12 @@ export class Holdings {
 
   removeOffer(offer: OfferRecord): void {
     const { offers, watcher } = this.#state;
-    const { id, agent, framework, resources } = offer;
-    if (!offers.delete(id)) return;
-    framework.offers.delete(id);
+    const { agent, framework, resources } = offer;
+    if (!offers.remove(offer)) return;
+    framework.offers.remove(offer);
     if (agent !== undefined) {
-      agent.offers.delete(id);
+      if (agent.offers.at(-1) === offer) agent.offers.pop();
+      else agent.offers.splice(agent.offers.indexOf(offer), 1);
       agent.offered = undefined;
     }
     framework.offered.remove(resources);
@@ -202,14 +198,7 @@ export class Holdings {
   }
 
   offeredOn(agent: AgentRecord): Resources {
-    if (agent.offered === undefined) {
-      const parts: Resources[] = [];
-      for (const id of agent.offers) {
-        const offer = this.#state.offers.get(id);
-        if (offer !== undefined) parts.push(offer.resources);
-      }
-      agent.offered = Resources.join(parts);
-    }
+    agent.offered ??= Resources.join(agent.offers.map(({ resources }) => resources));
     return agent.offered;
   }
 

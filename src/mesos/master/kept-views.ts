@@ -1,13 +1,6 @@
 // What the large reading endpoints show, kept in written form. Which text depends on what is said in
 // this file and nowhere else: each change of the master's state touches the texts that show it.
-import {
-  taskJson,
-  agentJson,
-  executorJson,
-  offerJson,
-  offersOf,
-  recoveredAgentJson,
-} from './legacy-json.ts';
+import { taskJson, agentJson, executorJson, offerJson, recoveredAgentJson } from './legacy-json.ts';
 import type { AgentInfo, Task } from '#wire/mesos/v1.ts';
 import type { MasterCore } from './core.ts';
 import { type Form, KeptList } from './kept-list.ts';
@@ -17,7 +10,8 @@ import { summaryAgentJson } from './legacy-views.ts';
 import { agentWire, executorWire, offerWire } from './operator-answers.ts';
 import type { Change, StateWatcher, TaskList } from './state-watcher.ts';
 import { nobody } from './state-watcher.ts';
-import type { AgentRecord, ExecutorRecord, FrameworkRecord, OfferRecord } from './types.ts';
+import type { OfferRecord } from './offer-book.ts';
+import type { AgentRecord, ExecutorRecord, FrameworkRecord } from './types.ts';
 
 /** How the elements of each kind of list are written for one family of endpoints. */
 export interface Forms {
@@ -173,7 +167,7 @@ export class KeptViews implements StateWatcher {
         unreachable: new KeptList(unreachableTasks.values()),
         completed: new KeptList(completedTasks),
         executors: new KeptList(executors),
-        offers: new KeptList(offersOf(this.core.state, framework)),
+        offers: new KeptList(framework.offers.all()),
         frames: new Map(),
       };
       this.#frameworks.set(framework, texts);
@@ -273,7 +267,7 @@ export class KeptViews implements StateWatcher {
     if (change !== 'changed') return;
     // Offers and inverse offers show where their agent is.
     for (const texts of this.#frameworks.values()) {
-      if (agent.offers.size > 0) this.#touchOffers(agent, texts);
+      if (agent.offers.length > 0) this.#touchOffers(agent, texts);
       if (this.core.maintenance.inverseOffers.size > 0) texts.frames.clear();
     }
   }
@@ -314,10 +308,7 @@ export class KeptViews implements StateWatcher {
 
   #touchOffers(agent: AgentRecord, { offers }: FrameworkTexts): void {
     if (offers.size === 0) return;
-    for (const id of agent.offers) {
-      const offer = this.core.state.offers.get(id);
-      if (offer !== undefined) offers.touch(offer);
-    }
+    for (const offer of agent.offers) offers.touch(offer);
   }
 }
 

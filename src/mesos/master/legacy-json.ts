@@ -8,7 +8,8 @@ import type { Ledger } from './ledger.ts';
 import { attributesJson, resourceListJson, resourcesJson, type Json } from './resource-json.ts';
 import { rolesOf, hasCapability } from './roles.ts';
 import type { MasterState } from './state.ts';
-import type { AgentRecord, ExecutorRecord, FrameworkRecord, OfferRecord } from './types.ts';
+import type { OfferRecord } from './offer-book.ts';
+import type { AgentRecord, ExecutorRecord, FrameworkRecord } from './types.ts';
 
 function statusesJson(task: Task): Json[] {
   return (task.statuses ?? []).map(({ state, timestamp, labels, container_status, healthy }) => ({
@@ -238,18 +239,8 @@ export function frameworkJson(
     tasks: [...framework.tasks.values()].map(({ task, resources }) => taskJson(task, resources)),
     unreachable_tasks: [...framework.unreachableTasks.values()].map((task) => taskJson(task)),
     completed_tasks: framework.completedTasks.map((task) => taskJson(task)),
-    offers: offersOf(state, framework).map(offerJson),
+    offers: framework.offers.all().map(offerJson),
     executors: [...framework.executors].map(executorJson),
     ...frameworkTail(framework),
   };
-}
-
-/** Those that it has been told of. */
-export function offersOf(state: MasterState, framework: FrameworkRecord): OfferRecord[] {
-  const all: OfferRecord[] = [];
-  for (const id of framework.offers) {
-    const offer = state.offers.get(id);
-    if (offer !== undefined) all.push(offer);
-  }
-  return all;
 }

@@ -292,8 +292,8 @@ export class MaintenanceDesk {
   }
 
   #holders(agent: AgentRecord): FrameworkRecord[] {
-    const { frameworks, offers } = this.#state;
-    const offered = new Set([...agent.offers].map((id) => offers.get(id)?.frameworkId));
+    const { frameworks } = this.#state;
+    const offered = new Set(agent.offers.map(({ frameworkId }) => frameworkId));
     const users = new Set<string>();
     for (const { task, isReleased } of agent.tasks) {
       if (!isReleased) users.add(task.framework_id.value);

@@ -429,9 +429,7 @@ export class OperationDesk {
       .map(({ consumed }) => consumed)
       .reduce((sum, part) => sum.add(part), Resources.none);
     let recovered = Resources.none;
-    for (const id of agent.offers) {
-      const offer = this.#state.offers.get(id);
-      if (offer === undefined) continue;
+    for (const offer of agent.offers.slice()) {
       const plain = offer.resources.allocatedTo(undefined);
       const left = required.subtract(plain);
       if (left.equals(required)) continue;

@@ -4,12 +4,12 @@ import type { MasterCall, MasterResponse, Offer, Task } from '#wire/mesos/v1.ts'
 import { agentToWire, agentUrl } from './agent-wire.ts';
 import type { MasterCore } from './core.ts';
 import { Ledger } from './ledger.ts';
-import { offersOf } from './legacy-json.ts';
 import { rolesWire } from './legacy-views.ts';
 import type { MaintenanceDesk } from './maintenance.ts';
 import { inverseOfferToWire } from './maintenance.ts';
 import type { MasterState } from './state.ts';
-import type { AgentRecord, ExecutorRecord, FrameworkRecord, OfferRecord } from './types.ts';
+import type { OfferRecord } from './offer-book.ts';
+import type { AgentRecord, ExecutorRecord, FrameworkRecord } from './types.ts';
 import { buildInfo } from './version.ts';
 
 const time = (ms: number) => ({ nanoseconds: ms * 1e6 });
@@ -64,7 +64,7 @@ export function offerWire(
 /** Offers of what the framework has now. */
 function offersWire({ state, maintenance }: MasterCore, framework: FrameworkRecord): Offer[] {
   const all: Offer[] = [];
-  for (const offer of offersOf(state, framework)) {
+  for (const offer of framework.offers.all()) {
     const agent = state.agents.get(offer.agentId);
     if (agent !== undefined) all.push(offerWire(maintenance, agent, offer));
   }

@@ -15,7 +15,7 @@ import type {
 } from '#wire/mesos/v1.ts';
 import type { MasterState } from './state.ts';
 import { FORBIDDEN, type Refusal } from '#mesos/libprocess/refusal.ts';
-import type { OfferRecord } from './types.ts';
+import type { OfferRecord } from './offer-book.ts';
 
 const EXABYTE_MEGABYTES = 1024 ** 4;
 const OTHER_MAX = 1e12;

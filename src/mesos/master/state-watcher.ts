@@ -1,7 +1,8 @@
 // What is told to whoever keeps something derived from the master's state (kept-views.ts): which
 // record came, left or changed. Everything that an endpoint shows and that can change is told here.
 import type { AgentInfo, Task } from '#wire/mesos/v1.ts';
-import type { AgentRecord, ExecutorRecord, FrameworkRecord, OfferRecord } from './types.ts';
+import type { OfferRecord } from './offer-book.ts';
+import type { AgentRecord, ExecutorRecord, FrameworkRecord } from './types.ts';
 
 /** A framework's lists of tasks. */
 export type TaskList = 'tasks' | 'unreachable' | 'completed';

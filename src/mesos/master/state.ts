@@ -11,6 +11,7 @@ import type { AgentInfo, SchedulerEvent, Task, TaskStatus } from '#wire/mesos/v1
 import { isTerminal } from '#wire/mesos/task-states.ts';
 import { FrameworkMetrics } from './framework-metrics.ts';
 import { Holdings, isOf } from './holdings.ts';
+import { OfferBook, type OfferRecord } from './offer-book.ts';
 import { PendingOperations } from './pending-operations.ts';
 import { SharedParts } from './shared-parts.ts';
 import { nobody, type StateWatcher } from './state-watcher.ts';
@@ -22,7 +23,6 @@ import type {
   FrameworkRecord,
   MasterEffect,
   MasterOptions,
-  OfferRecord,
   OperationRecord,
   OperatorIdentity,
   RegistryChange,
@@ -61,8 +61,8 @@ export class MasterState {
   readonly eased = new Set<string>();
   /** Somebody may have to be sent an inverse offer. */
   isAskDue = false;
-  readonly offers = new Map<string, OfferRecord>();
-  readonly holdings = new Holdings(this);
+  readonly offers: OfferBook;
+  readonly holdings: Holdings;
   readonly pending: PendingOperations;
   readonly parts = new SharedParts();
   /** Told of every change that endpoints show. */
@@ -84,6 +84,8 @@ export class MasterState {
 
   constructor(options: MasterOptions, recovered: readonly AgentInfo[], now: number) {
     this.options = options;
+    this.offers = new OfferBook(options.masterId);
+    this.holdings = new Holdings(this);
     this.#recovered = new Map(recovered.map((info) => [info.id?.value ?? '', info]));
     this.recovered = this.#recovered;
     this.#missingMax = recovered.length - Math.ceil(recovered.length * RETURNED_ENOUGH);

@@ -6,6 +6,8 @@ import type { Resources } from '#mesos/resources/resources.ts';
 import type { Tally } from '#mesos/resources/tally.ts';
 import type { TlsSettings } from '#mesos/security/tls-settings.ts';
 import type { CollectionOptions } from './collection.ts';
+import type { OfferChain, OfferRecord } from './offer-book.ts';
+import type { ToldAgent } from './told-offers.ts';
 import type { Approvers, Authorizer } from '#mesos/security/authorizer.ts';
 import type {
   AgentInfo,
@@ -214,7 +216,7 @@ export interface FrameworkRecord {
   /** How many of `tasks` are in each state. */
   readonly states: Map<TaskState, number>;
   readonly executors: Set<ExecutorRecord>;
-  readonly offers: Set<string>;
+  readonly offers: OfferChain;
   /** Held by tasks that are not released and by executors. */
   readonly used: Tally;
   readonly offered: Tally;
@@ -243,7 +245,9 @@ export interface AgentRecord {
   executors: Map<string, Map<string, ExecutorRecord>>;
   /** Those of all frameworks that are on it and not completed. */
   tasks: Set<TaskRecord>;
-  offers: Set<string>;
+  readonly offers: OfferRecord[];
+  /** What its offers have in common; undefined: to be made (told-offers.ts). */
+  told: ToldAgent | undefined;
   /** Sums that holdings.ts keeps; undefined: to be added up again. */
   used: Resources | undefined;
   offered: Resources | undefined;
@@ -256,19 +260,6 @@ export interface AgentRecord {
   resourceVersion: Uint8Array | undefined;
   /** By their ids. */
   readonly providers: Map<string, ProviderRecord>;
-}
-
-export interface OfferRecord {
-  readonly id: string;
-  readonly frameworkId: string;
-  readonly agentId: string;
-  /** The records of both; an offer is struck out before they are. */
-  readonly framework: FrameworkRecord;
-  readonly agent: AgentRecord | undefined;
-  readonly role: string;
-  readonly resources: Resources;
-  /** The framework was told of it. */
-  isSent: boolean;
 }
 
 /** An operator: under which name, if any, and what they may do. */
