@@ -33,6 +33,15 @@ export class BitTable {
     this.#words.fill(0, row * this.#stride, (row + 1) * this.#stride);
   }
 
+  clearColumn(column: number): void {
+    const word = column >>> 5;
+    if (word >= this.#stride) return;
+    const kept = ~(1 << (column & 31));
+    for (let at = word; at < this.#words.length; at += this.#stride) {
+      this.#words[at] = (this.#words[at] as number) & kept;
+    }
+  }
+
   #grow(row: number, word: number): void {
     const [old, oldStride, oldRows] = [this.#words, this.#stride, this.#rows];
     if (row >= this.#rows) this.#rows = Math.max(row + 1, 2 * this.#rows);

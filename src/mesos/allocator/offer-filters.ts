@@ -20,84 +20,60 @@ export interface FilteredAgent {
   readonly filters: AgentFilters;
 }
 
-/** Filters that end at the same time. */
-interface Bucket<A, C> {
-  readonly until: Instant;
-  readonly filters: Filter<A, C>[];
-}
-
-/** One refusal; those of one client on one agent are a chain, the latest first. */
+/**
+ * One refusal; those of one client on one agent are a chain, the latest first. As many come in a second as there are
+ * offers, and each stays for seconds: those that have ended are used again.
+ */
 class Filter<A = unknown, C = unknown> {
-  readonly agent: A;
-  readonly client: C;
-  readonly refused: Resources;
-  readonly bucket: Bucket<A, C>;
+  agent: A;
+  client: C;
+  refused: Resources;
+  until: Instant;
   /**
    * Of the client when it refused; another one now means that all its filters were cleared. Of no client once it
    * has ended, or a later one stands for it.
    */
   epoch: number;
-  later: Filter<A, C> | undefined;
-  earlier: Filter<A, C> | undefined;
+  later: Filter<A, C> | undefined = undefined;
+  earlier: Filter<A, C> | undefined = undefined;
 
-  constructor(agent: A, client: C & FilteringClient, refused: Resources, bucket: Bucket<A, C>) {
+  constructor(agent: A, client: C & FilteringClient, refused: Resources, until: Instant) {
     this.agent = agent;
     this.client = client;
     this.refused = refused;
-    this.bucket = bucket;
+    this.until = until;
     this.epoch = client.epoch;
   }
 }
 
 /** Of filters that are no more. */
 const NO_EPOCH = 0;
+/** So many that have ended are kept: as many as come in some seconds. */
+const SPARE_MAX = 1 << 16;
 const CHUNK = 64;
 const NO_FILTERS: readonly undefined[] = Array.from<undefined>({ length: CHUNK }).fill(undefined);
-
-/** There may be filters, and what they cover is not known without reading them. */
-const UNREAD = 0xffff_ffff;
 
 /** The filters on one agent, by client; true of those clients only that have a bit in the table. */
 export class AgentFilters {
   readonly chunks: ((Filter | undefined)[] | undefined)[] = [];
   /** What there mostly is to offer; of it is known at once who refuses it, without reading filters. */
-  #bag: Resources | undefined;
-  /** By number of the client: its epoch, when one of its filters covers the bag. */
-  #marks = new Uint32Array();
-
-  /** True only when the client refuses the offer now; false says nothing. */
-  refuses({ index, epoch }: FilteringClient, offer: Resources): boolean {
-    return this.#bag === offer && this.#marks[index] === epoch;
-  }
-
-  /** One of the client's filters covers the bag. */
-  mark({ index, epoch }: FilteringClient, bag: Resources): void {
-    if (this.#bag !== bag) {
-      this.#bag = bag;
-      this.#marks.fill(UNREAD);
-    }
-    this.#marks[index] = epoch;
-  }
+  bag: Resources | undefined;
 
   clear(): void {
     this.chunks.length = 0;
-    this.#bag = undefined;
+    this.bag = undefined;
   }
 
-  get({ index, epoch }: FilteringClient): Filter | undefined {
+  /** `agent`: whose filters these are. */
+  get({ index, epoch }: FilteringClient, agent: unknown): Filter | undefined {
     const filter = this.chunks[index >> 6]?.[index & 63];
-    return filter?.epoch === epoch ? filter : undefined;
+    // One that ended may be somebody else's by now.
+    return filter?.epoch === epoch && filter.agent === agent ? filter : undefined;
   }
 
-  /** What it covers is read before it is known. */
+  /** The latest one of the client; others that it has are behind it. */
   set({ index }: FilteringClient, filter: Filter): void {
     const at = index >> 6;
-    if (index >= this.#marks.length) {
-      const grown = new Uint32Array((at + 1) * CHUNK);
-      grown.set(this.#marks);
-      this.#marks = grown;
-    }
-    this.#marks[index] = UNREAD;
     while (this.chunks.length <= at) this.chunks.push(undefined);
     const chunk = (this.chunks[at] ??= NO_FILTERS.slice());
     chunk[index & 63] = filter;
@@ -108,7 +84,12 @@ export class AgentFilters {
 export class OfferFilters<A extends FilteredAgent, C extends FilteringClient> {
   /** Which clients may have filters on which agents: nearly always that alone is asked. */
   readonly #there = new BitTable();
-  readonly #buckets = new Map<Instant, Bucket<A, C>>();
+  /** Those of them that refuse the bag that stands with the filters of the agent. */
+  readonly #refusing = new BitTable();
+  /** By their end, in the order in which they came. */
+  readonly #buckets = new Map<Instant, Filter<A, C>[]>();
+  /** Have ended, and are found nowhere. */
+  readonly #spare: Filter<A, C>[] = [];
   /** Ends of buckets, the earliest first. */
   readonly #heap: Instant[] = [];
   #lastEpoch = 0;
@@ -118,14 +99,43 @@ export class OfferFilters<A extends FilteredAgent, C extends FilteringClient> {
   }
 
   add(client: C, agent: A, refused: Resources, until: Instant): void {
-    const bucket = this.#bucketOf(until);
-    const filter = new Filter(agent, client, refused, bucket);
-    bucket.filters.push(filter);
+    const before = this.#first(client, agent);
+    const filter = this.#make(client, agent, refused, until);
+    this.#bucketOf(until).push(filter);
     client.filterCount += 1;
-    let after: Filter<A, C> | undefined = filter;
-    for (let one = this.#first(client, agent); one !== undefined; one = one.earlier) {
+    if (before === undefined) this.#there.set(agent.index, client.index);
+    else this.#putBefore(filter, before);
+    agent.filters.set(client, filter as Filter);
+    this.#mark(client, agent, refused);
+  }
+
+  /** One of the client's filters covers the bag. */
+  #mark({ index }: C, { index: row, filters }: A, bag: Resources): void {
+    if (filters.bag !== bag) {
+      filters.bag = bag;
+      this.#refusing.clearRow(row);
+    }
+    this.#refusing.set(row, index);
+  }
+
+  #make(client: C, agent: A, refused: Resources, until: Instant): Filter<A, C> {
+    const filter = this.#spare.pop();
+    if (filter === undefined) return new Filter(agent, client, refused, until);
+    filter.agent = agent;
+    filter.client = client;
+    filter.refused = refused;
+    filter.until = until;
+    filter.epoch = client.epoch;
+    return filter;
+  }
+
+  /** Those of the chain that it covers, and that end no later, are no more. */
+  #putBefore(filter: Filter<A, C>, chain: Filter<A, C>): void {
+    const { refused, until } = filter;
+    let after = filter;
+    for (let one: Filter<A, C> | undefined = chain; one !== undefined; one = one.earlier) {
       const isCovered = one.refused === refused || refused.contains(one.refused);
-      if (isCovered && one.bucket.until <= until) {
+      if (isCovered && one.until <= until) {
         this.#drop(one);
         continue;
       }
@@ -134,27 +144,28 @@ export class OfferFilters<A extends FilteredAgent, C extends FilteringClient> {
       after = one;
     }
     after.earlier = undefined;
-    agent.filters.set(client, filter as Filter);
-    agent.filters.mark(client, refused);
-    this.#there.set(agent.index, client.index);
   }
 
   /** True only when the client refuses the offer now; false says nothing. */
   refuses(client: C, agent: A, offer: Resources): boolean {
-    return this.#there.has(agent.index, client.index) && agent.filters.refuses(client, offer);
+    return agent.filters.bag === offer && this.#refusing.has(agent.index, client.index);
   }
 
   /** Until when the offer is refused; undefined when it is not. */
   refusedUntil(client: C, agent: A, offer: Resources): Instant | undefined {
     for (let one = this.#first(client, agent); one !== undefined; one = one.earlier) {
       if (one.refused !== offer && !one.refused.contains(offer)) continue;
-      agent.filters.mark(client, offer);
-      return one.bucket.until;
+      this.#mark(client, agent, offer);
+      return one.until;
     }
     return undefined;
   }
 
   clear(client: C): void {
+    if (client.filterCount > 0) {
+      this.#there.clearColumn(client.index);
+      this.#refusing.clearColumn(client.index);
+    }
     client.filterCount = 0;
     client.epoch = this.nextEpoch();
   }
@@ -172,6 +183,7 @@ export class OfferFilters<A extends FilteredAgent, C extends FilteringClient> {
     }
     agent.filters.clear();
     this.#there.clearRow(agent.index);
+    this.#refusing.clearRow(agent.index);
   }
 
   get nextEnd(): Instant | undefined {
@@ -184,15 +196,23 @@ export class OfferFilters<A extends FilteredAgent, C extends FilteringClient> {
       const end = this.#heap[0];
       if (end === undefined || end > now) return end;
       pop(this.#heap);
-      const bucket = this.#buckets.get(end);
+      const bucket = this.#buckets.get(end) ?? [];
       this.#buckets.delete(end);
-      for (const filter of bucket?.filters ?? []) {
+      for (const filter of bucket) {
         if (filter.epoch === filter.client.epoch) {
           this.#end(filter, now);
           onEnded(filter.agent, filter.client);
         }
+        this.#spareOne(filter);
       }
     }
+  }
+
+  #spareOne(filter: Filter<A, C>): void {
+    filter.epoch = NO_EPOCH;
+    filter.earlier = undefined;
+    filter.later = undefined;
+    if (this.#spare.length < SPARE_MAX) this.#spare.push(filter);
   }
 
   /** All of its chain that have ended by now, which nearly always is the filter alone. */
@@ -200,13 +220,13 @@ export class OfferFilters<A extends FilteredAgent, C extends FilteringClient> {
     const { agent, client } = filter;
     if (filter.later === undefined && filter.earlier === undefined) {
       this.#drop(filter);
-      this.#there.unset(agent.index, client.index);
+      this.#forget(client, agent);
       return;
     }
     let kept: Filter<A, C> | undefined;
     let first: Filter<A, C> | undefined;
     for (let one = this.#first(client, agent); one !== undefined; one = one.earlier) {
-      if (one.bucket.until <= now) {
+      if (one.until <= now) {
         this.#drop(one);
         continue;
       }
@@ -216,11 +236,18 @@ export class OfferFilters<A extends FilteredAgent, C extends FilteringClient> {
       kept = one;
     }
     if (first === undefined || kept === undefined) {
-      this.#there.unset(agent.index, client.index);
+      this.#forget(client, agent);
     } else {
       kept.earlier = undefined;
       agent.filters.set(client, first as Filter);
+      // Whether those that are left cover the bag is to be read.
+      this.#refusing.unset(agent.index, client.index);
     }
+  }
+
+  #forget({ index }: C, agent: A): void {
+    this.#there.unset(agent.index, index);
+    this.#refusing.unset(agent.index, index);
   }
 
   #drop(filter: Filter<A, C>): void {
@@ -228,10 +255,10 @@ export class OfferFilters<A extends FilteredAgent, C extends FilteringClient> {
     filter.client.filterCount -= 1;
   }
 
-  #bucketOf(until: Instant): Bucket<A, C> {
+  #bucketOf(until: Instant): Filter<A, C>[] {
     const known = this.#buckets.get(until);
     if (known !== undefined) return known;
-    const made = { until, filters: [] };
+    const made: Filter<A, C>[] = [];
     this.#buckets.set(until, made);
     push(this.#heap, until);
     return made;
@@ -239,7 +266,7 @@ export class OfferFilters<A extends FilteredAgent, C extends FilteringClient> {
 
   #first(client: C, agent: A): Filter<A, C> | undefined {
     if (!this.#there.has(agent.index, client.index)) return undefined;
-    return agent.filters.get(client) as Filter<A, C> | undefined;
+    return agent.filters.get(client, agent) as Filter<A, C> | undefined;
   }
 }
 
