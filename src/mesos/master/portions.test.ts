@@ -48,18 +48,22 @@ test('Portions does less in a turn for a while after somebody asked', async () =
   assert.equal(await done(), 'aaa');
 });
 
-test('Portions gives a run every other portion, however many calls wait', async () => {
+test('Portions gives a run two of three portions, however many calls wait', async () => {
   const { work, done, portions } = setUp();
   for (const name of 'abcd') work(name, 1);
   work('R', 4, 'run');
-  assert.equal(await done(), 'RaR');
+  assert.equal(await done(), 'RRa');
   portions.hurry();
-  assert.equal(await done(), 'b');
+  assert.equal(await done(), 'R');
   assert.equal(await done(), 'R');
   work('e', 2);
+  assert.equal(await done(), 'b');
   assert.equal(await done(), 'c');
-  assert.equal(await done(), 'R');
   assert.equal(await done(), 'd');
+  work('R', 2, 'run');
+  assert.equal(await done(), 'R');
+  assert.equal(await done(), 'R');
+  assert.equal(await done(), 'e');
 });
 
 test('Portions has some time for short work in every turn, while nothing waits', async () => {

@@ -4,9 +4,14 @@
 /** True: there is more of it to do. */
 export type Portion = () => boolean;
 
-/** Calls of many connections wait beside one run of the allocator: each kind has every other portion. */
+/**
+ * Calls of many connections wait beside one run of the allocator, which has two portions for each of theirs: what is
+ * offered, and to whom, is waited for by all; what is given back meanwhile is for the next run.
+ */
 export type Kind = 'call' | 'run';
 
+/** Of a run, for each portion of a call that waits. */
+const RUNS_MAX = 2;
 /** So long a turn works; the last portion of it may take longer. */
 const TURN_MS = 3;
 /** So much of that right when it comes, in the order in which connections are read. */
@@ -18,8 +23,8 @@ const HURRY_MS = 30;
 export class Portions {
   readonly #monotonicMs: () => number;
   readonly #waiting: Record<Kind, Portion[]> = { call: [], run: [] };
-  /** Whose turn it is when both kinds wait. */
-  #next: Kind = 'run';
+  /** Portions of runs since the last one of a call. */
+  #runs = 0;
   #isPlanned = false;
   /** When this turn's work began. */
   #began = 0;
@@ -88,11 +93,12 @@ export class Portions {
     this.#began = this.#monotonicMs();
     try {
       do {
-        const other: Kind = this.#next === 'run' ? 'call' : 'run';
-        const kind = this.#waiting[this.#next].length > 0 ? this.#next : other;
+        const { run, call } = this.#waiting;
+        const isRun = run.length > 0 && (this.#runs < RUNS_MAX || call.length === 0);
+        const kind: Kind = isRun ? 'run' : 'call';
         const portion = this.#waiting[kind].shift();
         if (portion === undefined) return;
-        this.#next = kind === 'run' ? 'call' : 'run';
+        this.#runs = isRun ? this.#runs + 1 : 0;
         if (portion()) this.#waiting[kind].push(portion);
       } while (!this.isOver);
     } finally {
