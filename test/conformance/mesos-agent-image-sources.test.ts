@@ -14,6 +14,7 @@ import { ImageStore } from '#mesos/agent/image-store.ts';
 import { DockerConfig, NO_LOGINS } from '#mesos/agent/registry-auth.ts';
 import type { Image, TaskStatus } from '#wire/mesos/v1.ts';
 import { AgentMachine, bestMaster } from '#test/support/agent-machine.ts';
+import { type ContainerdFixture, findContainerd } from '#test/support/containerd.ts';
 import { canServeImages, DockerRegistry, type Layer } from '#test/support/docker-registry.ts';
 import { TestFramework } from '#test/support/framework.ts';
 import { type ArchiveForm, writeArchive } from '#test/support/image-archives.ts';
@@ -54,24 +55,46 @@ const LOOKS_RIGHT = [
   'echo mine >/data/kept && echo out >given/out',
 ].join(' && ');
 
-for (const backend of ['overlay', 'copy']) {
-  suite(`images of archives, by ${backend} (${bestMaster} master)`, { skip }, () => {
+function login(host: string, auth: string): string {
+  return JSON.stringify({ auths: { [host]: { auth: Buffer.from(auth).toString('base64') } } });
+}
+
+/** It serves ali only, who says "open sesame". */
+async function startWithPassword(registry: DockerRegistry): Promise<void> {
+  const path = join(registry.folder, 'htpasswd');
+  // bcrypt of "open sesame"
+  writeFileSync(path, 'ali:$2y$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n');
+  registry.authorization = `Basic ${Buffer.from('ali:open sesame').toString('base64')}`;
+  await registry.start({ htpasswd: { realm: 'cave', path } });
+}
+
+const containerd = findContainerd();
+const noContainerd = skip !== false ? skip : containerd.ok ? false : containerd.reason;
+const OWN = { image_providers: 'docker' };
+const WAYS: readonly [string, Readonly<Record<string, string>>, string | false][] = [
+  ['overlay', { ...OWN, image_provisioner_backend: 'overlay' }, skip],
+  ['copy', { ...OWN, image_provisioner_backend: 'copy' }, skip],
+  ['containerd', { containerizers: 'containerd,mesos' }, noContainerd],
+];
+
+for (const [way, own, why] of WAYS) {
+  suite(`images of archives, by ${way} (${bestMaster} master)`, { skip: why }, () => {
     const store = mkdtempSync(join(tmpdir(), 'strata-archives-'));
     const machine = new AgentMachine(bestMaster);
     let framework: TestFramework;
+    let fixture: ContainerdFixture | undefined;
     before(async () => {
       for (const form of FORMS) writeArchive(store, `box/${form}`, form, LAYERS);
-      const flags = {
-        image_providers: 'docker',
-        docker_registry: store,
-        image_provisioner_backend: backend,
-      };
+      if (way === 'containerd' && containerd.ok) fixture = await containerd.start();
+      const socket = fixture === undefined ? {} : { containerd_socket: fixture.socket };
+      const flags = { ...own, ...socket, docker_registry: store };
       await machine.start(Object.entries(flags).flatMap(([k, v]) => ['--flag', `${k}=${v}`]));
       framework = new TestFramework(machine.masterUrl, env);
     });
     after(async () => {
       await framework?.close();
       await machine.close();
+      await fixture?.stop();
       rmSync(store, { recursive: true });
     });
 
@@ -101,12 +124,72 @@ for (const backend of ['overlay', 'copy']) {
   });
 }
 
+suite(
+  `passwords of registries, by containerd (${bestMaster} master)`,
+  { skip: noContainerd },
+  () => {
+    const machine = new AgentMachine(bestMaster);
+    const registry = new DockerRegistry();
+    let framework: TestFramework;
+    let fixture: ContainerdFixture | undefined;
+    before(async () => {
+      await startWithPassword(registry);
+      await registry.push('own/box', LAYERS, {});
+      if (containerd.ok) fixture = await containerd.start();
+      const flags = {
+        containerizers: 'containerd,mesos',
+        containerd_socket: fixture?.socket ?? '',
+        docker_config: login(registry.host, 'ali:open'),
+      };
+      await machine.start(Object.entries(flags).flatMap(([k, v]) => ['--flag', `${k}=${v}`]));
+      framework = new TestFramework(machine.masterUrl, env);
+    });
+    after(async () => {
+      await framework?.close();
+      await machine.close();
+      await fixture?.stop();
+      await registry.close();
+    });
+
+    async function ended(id: string, words?: string): Promise<TaskStatus> {
+      const data = Buffer.from(login(registry.host, words ?? ''));
+      const config =
+        words === undefined ? {} : { config: { type: 'VALUE' as const, value: { data } } };
+      const image = {
+        type: 'DOCKER' as const,
+        docker: { name: `${registry.host}/own/box`, ...config },
+      };
+      const container = { type: 'MESOS' as const, mesos: { image } };
+      framework.launch([{ id, script: 'cat /data/kept', mem: 32, container }]);
+      const isEnd = (one: TaskStatus): boolean =>
+        one.task_id.value === id && /FINISHED|FAILED|ERROR/.test(one.state);
+      await framework.until(`${id} ended`, () => framework.updates.some(isEnd));
+      return framework.updates.find(isEnd) as TaskStatus;
+    }
+
+    test('the wrong one, of the agent or of the task, is told; nothing is left of the attempt', async () => {
+      for (const [id, words] of [
+        ['agents', undefined],
+        ['tasks', 'ali:sesame'],
+      ] as const) {
+        const { state, message } = await ended(id, words);
+        assert.equal(state, 'TASK_FAILED');
+        assert.match(message ?? '', /Failed to pull image '.*own\/box': .* was answered with 401/);
+      }
+      assert.equal(fixture?.ctr('mesos', 'images', 'ls', '-q'), '');
+    });
+
+    test("the task's own goes before the agent's", async () => {
+      const { state, message } = await ended('right', 'ali:open sesame');
+      assert.equal(`${state} ${message}`, 'TASK_FINISHED Command exited with status 0');
+    });
+  },
+);
+
 suite('image stores and their sources', { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'strata-image-store-'));
   after(() => rmSync(folder, { recursive: true }));
   const dockerImage = (name: string): Image => ({ type: 'DOCKER', docker: { name } });
-  const login = (host: string, auth: string): string =>
-    JSON.stringify({ auths: { [host]: { auth: Buffer.from(auth).toString('base64') } } });
 
   test('an archive whose layer is not that of its digest leaves nothing', async () => {
     const archives = join(folder, 'archives');
@@ -153,11 +236,7 @@ suite('image stores and their sources', { skip }, () => {
 
   test('a registry with passwords serves who has one', async () => {
     const registry = new DockerRegistry();
-    const path = join(registry.folder, 'htpasswd');
-    // bcrypt of "open sesame"
-    writeFileSync(path, 'ali:$2y$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n');
-    registry.authorization = `Basic ${Buffer.from('ali:open sesame').toString('base64')}`;
-    await registry.start({ htpasswd: { realm: 'cave', path } });
+    await startWithPassword(registry);
     try {
       await registry.push('own/box', LAYERS, {});
       const name = `${registry.host}/own/box`;

@@ -39,11 +39,13 @@ function find(program: string, folders: readonly string[]): string | undefined {
 }
 
 const systemFolders = ['/usr/local/bin', '/usr/bin', '/usr/sbin', '/usr/local/sbin'];
+/** Programs of another version, before all others. */
+const givenFolders = (process.env['STRATA_CONTAINERD'] ?? '').split(':').filter(Boolean);
 
 /** The folders with containerd, its shim, ctr and runc; fetched and unpacked where missing. */
 function programFolders(): readonly string[] | string {
   const own = join(root, 'build/containerd');
-  const folders = [...systemFolders, join(own, 'usr/bin'), join(own, 'usr/sbin')];
+  const folders = [...givenFolders, ...systemFolders, join(own, 'usr/bin'), join(own, 'usr/sbin')];
   const needed = ['containerd', 'containerd-shim-runc-v2', 'ctr', 'runc'];
   const isComplete = (): boolean => needed.every((name) => find(name, folders) !== undefined);
   if (isComplete()) return folders;
