@@ -1,11 +1,12 @@
 // Validates what certificate requests, bundles of trust and pod certificate requests hold in PEM and DER, and
 // how their status may change, as kube-apiserver v1.37 does.
 import { createPublicKey, verify, X509Certificate, type KeyObject } from 'node:crypto';
+import { pemBlocks } from '#base/pem.ts';
 import { forbidden, invalidValue, requiredValue, unsupported } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
-import { pemBlocks, requestOf, stubRequestKey } from '#kube/pki/signing.ts';
+import { requestOf, stubRequestKey } from '#kube/pki/signing.ts';
 import { chainCauses } from './issued-chain.ts';
 
 type Json = Record<string, unknown>;

@@ -1,9 +1,10 @@
 // What a signer may write into the status of a pod's certificate request: a chain whose leaf is for the key that
 // was asked for, and times that are the leaf's (kube-apiserver v1.37, ValidatePodCertificateRequestStatusUpdate).
 import { createPublicKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { pemBlocks } from '#base/pem.ts';
 import { invalidValue, requiredValue } from '#kube/meta/names.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
-import { pemBlocks, stubRequestKey } from '#kube/pki/signing.ts';
+import { stubRequestKey } from '#kube/pki/signing.ts';
 
 type Json = Record<string, unknown>;
 

@@ -118,11 +118,11 @@ class World {
 test('a certificate is asked for once, in the name of pod, account and node', async () => {
   const world = new World();
   assert.equal(await world.files(), 'credential bundle is not issued yet');
-  await world.issue('AA');
+  await world.issue('AAAA');
   assert.deepEqual(await world.files(), {
-    'both.pem': `key-1\n${chain('AA')}`,
+    'both.pem': `key-1\n${chain('AAAA')}`,
     'key.pem': 'key-1\n',
-    'chain.pem': chain('AA'),
+    'chain.pem': chain('AAAA'),
   });
   assert.deepEqual(world.requests, [
     {
@@ -152,7 +152,7 @@ test('a certificate is asked for once, in the name of pod, account and node', as
 test('a certificate is renewed when it says so, and stays until there is another one', async () => {
   const world = new World();
   await world.files();
-  await world.issue('AA');
+  await world.issue('AAAA');
   world.clock.advance(HOUR_MS - 1);
   await world.files();
   assert.equal(world.requests.length, 1);
@@ -167,7 +167,7 @@ test('a certificate is renewed when it says so, and stays until there is another
     world.events.map(({ reason }) => reason),
     ['CertificateOverdueForRefresh', 'CertificateExpired'],
   );
-  await world.issue('BB');
+  await world.issue('BBBB');
   assert.match(JSON.stringify(await world.files()), /key-2.*BB/);
   assert.equal(world.requests.length, 2);
 });

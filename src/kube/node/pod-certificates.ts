@@ -1,6 +1,7 @@
 // The certificates of a pod's projected podCertificate sources: asks for each by a PodCertificateRequest, waits for its
 // signer, and asks again when the certificate says that it is time. As the kubelet of 1.37 has it, keys live in this
 // process and the pod's volume only: a successor asks again.
+import { certificatesOf } from '#base/pem.ts';
 import type { Env } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { NodeApi } from './node-api.ts';
@@ -53,18 +54,6 @@ function sourcesOf(pod: Pod): ReadonlyMap<string, PodCertificateSource> {
     }
   }
   return found;
-}
-
-/** Certificates alone, without what stands between and within them. */
-function cleanChain(text: string): string {
-  const blocks = text.matchAll(/-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----/g);
-  return [...blocks]
-    .map(([, body = '']) => {
-      const base64 = (body.includes(':') ? (body.split(/\r?\n\r?\n/)[1] ?? '') : body).trim();
-      const lines = base64.replaceAll(/\s/g, '').match(/.{1,64}/g) ?? [];
-      return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
-    })
-    .join('');
 }
 
 export class PodCertificates {
@@ -200,7 +189,7 @@ export class PodCertificates {
     const begin = Date.parse(beginRefreshAt);
     credential.issued = {
       key,
-      chain: cleanChain(certificateChain),
+      chain: certificatesOf(certificateChain).join(''),
       refreshAt: begin + this.#env.random.next() * jitterMs,
       overdueAt: begin + overdueMs,
       notAfter: Date.parse(notAfter),

@@ -118,19 +118,19 @@ function aBundle(name: string, signerName: string, trustBundle: string): KubeObj
 
 test('trust bundles by name, and by signer and labels, each certificate once', () => {
   const bundles = [
-    aBundle('a', 'x.example/s', `${pem('A')}# between\n${pem('B')}`),
-    aBundle('b', 'x.example/s', pem('B') + pem('C')),
-    aBundle('c', '', pem('D')),
+    aBundle('a', 'x.example/s', `${pem('AAAA')}# between\n${pem('BBBB')}`),
+    aBundle('b', 'x.example/s', pem('BBBB') + pem('CCCC')),
+    aBundle('c', '', pem('DDDD')),
   ];
   const path = 'ca.pem';
   const bySigner = { path, signerName: 'x.example/s' };
-  assert.equal(trustAnchors({ path, name: 'c' }, bundles), pem('D'));
+  assert.equal(trustAnchors({ path, name: 'c' }, bundles), pem('DDDD'));
   assert.equal(
     trustAnchors({ ...bySigner, labelSelector: {} }, bundles),
-    pem('A') + pem('B') + pem('C'),
+    pem('AAAA') + pem('BBBB') + pem('CCCC'),
   );
   const labelSelector = { matchLabels: { of: 'b' } };
-  assert.equal(trustAnchors({ ...bySigner, labelSelector }, bundles), pem('B') + pem('C'));
+  assert.equal(trustAnchors({ ...bySigner, labelSelector }, bundles), pem('BBBB') + pem('CCCC'));
   // Without a selector nothing is meant.
   assert.throws(() => trustAnchors(bySigner, bundles), /no ClusterTrustBundle of signer/);
   assert.throws(() => trustAnchors({ path, name: 'd' }, bundles), /"d" not found/);

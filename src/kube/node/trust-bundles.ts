@@ -1,5 +1,6 @@
 // ClusterTrustBundle sources of projected volumes (certificates.k8s.io/v1): the certificates of one bundle by name,
 // or of all bundles of a signer that a selector picks, as one file. Pure, given the bundles.
+import { certificatesOf } from '#base/pem.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { labelSelectorFromObject, matchesLabels } from '#kube/meta/selectors.ts';
 import type { ProjectedSource } from './pod-spec.ts';
@@ -7,17 +8,14 @@ import { volumeFault } from './volume-fault.ts';
 
 export type TrustBundleSource = NonNullable<ProjectedSource['clusterTrustBundle']>;
 
-const certificate = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
-
 /** PEM blocks, each certificate once, without what stands between them. */
 export function trustAnchors(source: TrustBundleSource, bundles: readonly KubeObject[]): string {
   const found = bundles.filter((bundle) => isMeant(source, bundle));
   if (found.length === 0 && source.optional !== true) throw volumeFault(absence(source));
-  const blocks = found.flatMap((bundle) => {
-    const text = String(bundle['spec']?.trustBundle ?? '');
-    return [...text.matchAll(certificate)].map(([block]) => block.replaceAll('\r', ''));
-  });
-  return [...new Set(blocks)].map((block) => `${block}\n`).join('');
+  const blocks = found.flatMap((bundle) =>
+    certificatesOf(String(bundle['spec']?.trustBundle ?? '')),
+  );
+  return [...new Set(blocks)].join('');
 }
 
 function isMeant(

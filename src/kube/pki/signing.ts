@@ -2,6 +2,7 @@
 import 'reflect-metadata';
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
+import { pemBlocks } from '#base/pem.ts';
 
 /** What a request for a certificate asks for, as policies judge it. */
 export interface RequestedNames {
@@ -20,27 +21,11 @@ export interface RequestedSubject {
 
 /** The PEM, out of the base64 that requests carry. Throws for what is none. */
 export function requestOf(base64: string): x509.Pkcs10CertificateRequest {
-  const pem = Buffer.from(base64, 'base64').toString();
-  if (!/-----BEGIN CERTIFICATE REQUEST-----/.test(pem)) {
+  const [block] = pemBlocks(Buffer.from(base64, 'base64').toString());
+  if (block?.type !== 'CERTIFICATE REQUEST') {
     throw new Error('PEM block type must be CERTIFICATE REQUEST');
   }
-  return new x509.Pkcs10CertificateRequest(pem);
-}
-
-export interface PemBlock {
-  readonly type: string;
-  readonly hasHeaders: boolean;
-  readonly der: Buffer;
-}
-
-/** All blocks of a text, whatever stands between them. */
-export function pemBlocks(text: string): PemBlock[] {
-  const found = text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----\r?\n([\s\S]*?)-----END \1-----/g);
-  return [...found].map(([, type = '', body = '']) => {
-    const hasHeaders = body.includes(':');
-    const base64 = hasHeaders ? (body.split(/\r?\n\r?\n/)[1] ?? '') : body;
-    return { type, hasHeaders, der: Buffer.from(base64, 'base64') };
-  });
+  return new x509.Pkcs10CertificateRequest(new Uint8Array(block.der));
 }
 
 /** The key of a request in DER, and whether its owner has signed; undefined for what is none. */
