@@ -12,7 +12,7 @@ import { systemDisk } from '#env/node/disk.ts';
 import { SimMachine } from '#env/sim/process.ts';
 import { SimRandom } from '#env/sim/random.ts';
 import { silentLog } from '#env/node/log.ts';
-import { encode, type MessageName } from '#wire/mesos/codec.ts';
+import { encode, type MessageName, stringify } from '#wire/mesos/codec.ts';
 import { type RunningAgent, startAgent } from './service.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'strata-agent-'));
@@ -36,6 +36,7 @@ before(async () => {
       resources: [{ name: 'cpus', type: 'SCALAR', scalar: { value: 4 } }],
       attributes: [],
       flags: {},
+      options: { resource_provider_config_dir: join(folder, 'providers') },
     },
     { env, disk: systemDisk, host: new SimMachine({ clock, timers: clock }).host() },
   );
@@ -98,25 +99,116 @@ const MESSAGES: Readonly<Record<string, object>> = {
 };
 
 const container_id = { value: 'c', parent: { value: 'p' } };
-const CALLS: readonly object[] = [
-  { type: 'GET_CONTAINERS', get_containers: { show_nested: true } },
-  { type: 'READ_FILE', read_file: { path: '/x', offset: 1, length: 2 } },
-  { type: 'LIST_FILES', list_files: { path: '/' } },
-  { type: 'LAUNCH_CONTAINER', launch_container: { container_id, command: task.command } },
-  { type: 'LAUNCH_NESTED_CONTAINER_SESSION', launch_nested_container_session: { container_id } },
-  { type: 'ATTACH_CONTAINER_INPUT', attach_container_input: { container_id } },
-  { type: 'ATTACH_CONTAINER_OUTPUT', attach_container_output: { container_id } },
-  { type: 'KILL_CONTAINER', kill_container: { container_id, signal: 9 } },
-  { type: 'PRUNE_IMAGES', prune_images: { excluded_images: [] } },
-  { type: 'SET_LOGGING_LEVEL', set_logging_level: { level: 1, duration: { nanoseconds: 1 } } },
-  { type: 'SUBSCRIBE', ...ids, subscribe: {} },
+const info = { type: 'org.x.y', name: 'disk' };
+const container = { container_id, command: task.command, container: task.container };
+const sized = { tty_info: { window_size: { rows: 1, columns: 2 } } };
+
+/** Those of one API, by the message that its calls are. */
+interface Api {
+  readonly path: string;
+  readonly message: 'AgentCall' | 'ExecutorCall' | 'ResourceProviderCall';
+  readonly calls: readonly object[];
+}
+
+const APIS: readonly Api[] = [
   {
-    type: 'UPDATE',
-    ...ids,
-    update: { status: { task_id: { value: 't' }, state: 'TASK_RUNNING' } },
+    path: '/api/v1',
+    message: 'AgentCall',
+    calls: [
+      { type: 'GET_CONTAINERS', get_containers: { show_nested: true } },
+      { type: 'GET_METRICS', get_metrics: { timeout: { nanoseconds: 1 } } },
+      { type: 'READ_FILE', read_file: { path: '/x', offset: 1, length: 2 } },
+      { type: 'LIST_FILES', list_files: { path: '/' } },
+      { type: 'LAUNCH_CONTAINER', launch_container: { ...container, resources: [cpus] } },
+      { type: 'LAUNCH_NESTED_CONTAINER', launch_nested_container: container },
+      { type: 'WAIT_NESTED_CONTAINER', wait_nested_container: { container_id } },
+      { type: 'KILL_NESTED_CONTAINER', kill_nested_container: { container_id, signal: 9 } },
+      { type: 'REMOVE_NESTED_CONTAINER', remove_nested_container: { container_id } },
+      {
+        type: 'LAUNCH_NESTED_CONTAINER_SESSION',
+        launch_nested_container_session: {
+          ...container,
+          container: { type: 'MESOS', ...sized },
+        },
+      },
+      {
+        type: 'ATTACH_CONTAINER_INPUT',
+        attach_container_input: { type: 'CONTAINER_ID', container_id },
+      },
+      { type: 'ATTACH_CONTAINER_OUTPUT', attach_container_output: { container_id } },
+      { type: 'WAIT_CONTAINER', wait_container: { container_id } },
+      { type: 'KILL_CONTAINER', kill_container: { container_id, signal: 9 } },
+      { type: 'REMOVE_CONTAINER', remove_container: { container_id } },
+      { type: 'PRUNE_IMAGES', prune_images: { excluded_images: [] } },
+      { type: 'SET_LOGGING_LEVEL', set_logging_level: { level: 1, duration: { nanoseconds: 1 } } },
+      { type: 'ADD_RESOURCE_PROVIDER_CONFIG', add_resource_provider_config: { info } },
+      { type: 'UPDATE_RESOURCE_PROVIDER_CONFIG', update_resource_provider_config: { info } },
+      { type: 'REMOVE_RESOURCE_PROVIDER_CONFIG', remove_resource_provider_config: info },
+      {
+        type: 'MARK_RESOURCE_PROVIDER_GONE',
+        mark_resource_provider_gone: { resource_provider_id: { value: 'p' } },
+      },
+    ],
   },
-  { type: 'MESSAGE', ...ids, message: { data: 'AAAA' } },
+  {
+    path: '/api/v1/executor',
+    message: 'ExecutorCall',
+    calls: [
+      {
+        type: 'SUBSCRIBE',
+        ...ids,
+        subscribe: { unacknowledged_tasks: [task], unacknowledged_updates: [{ status }] },
+      },
+      { type: 'UPDATE', ...ids, update: { status } },
+      { type: 'MESSAGE', ...ids, message: { data: new Uint8Array(3) } },
+    ],
+  },
+  {
+    path: '/api/v1/resource_provider',
+    message: 'ResourceProviderCall',
+    calls: [
+      { type: 'SUBSCRIBE', subscribe: { resource_provider_info: info } },
+      {
+        type: 'UPDATE_STATE',
+        resource_provider_id: { value: 'p' },
+        update_state: {
+          operations: [{ info: operation, latest_status: { state: 'OPERATION_FINISHED' }, uuid }],
+          resources: [cpus],
+          resource_version_uuid: uuid,
+        },
+      },
+      {
+        type: 'UPDATE_OPERATION_STATUS',
+        resource_provider_id: { value: 'p' },
+        update_operation_status: {
+          framework_id: { value: 'f' },
+          status: { state: 'OPERATION_FAILED', operation_id: { value: 'o' }, uuid },
+          operation_uuid: uuid,
+        },
+      },
+      {
+        type: 'UPDATE_PUBLISH_RESOURCES_STATUS',
+        resource_provider_id: { value: 'p' },
+        update_publish_resources_status: { uuid, status: 'OK' },
+      },
+    ],
+  },
 ];
+
+let providerStream = { id: '', stream: '' };
+const JSON_MEDIA = 'application/json';
+const PROTOBUF_MEDIA = 'application/x-protobuf';
+
+/** As whoever sends it would write it; undefined where it cannot be written. */
+function written(message: Api['message'], call: unknown, media: string): Buffer | undefined {
+  try {
+    if (media === PROTOBUF_MEDIA) return Buffer.from(encode(message, call as never));
+    return Buffer.from(stringify(message, call as never));
+  } catch {
+    // No such message: as JSON it can be written all the same.
+    return media === PROTOBUF_MEDIA ? undefined : Buffer.from(JSON.stringify(call) ?? '');
+  }
+}
 
 const odd = fc.oneof(
   fc.constantFrom<unknown>(null, '', '..', '/', '\0', -1, 1e308, [], {}, 'TASK_RUNNING', true),
@@ -172,30 +264,77 @@ async function isWell(): Promise<void> {
   assert.equal(stopped, 'settled');
 }
 
-test('an agent takes no harm from calls that are damaged', async () => {
-  const media = fc.constantFrom(
-    'application/json',
-    'application/x-protobuf',
-    'application/recordio',
+/** Of the master's, as it would send it. */
+const send = (name: string, bytes: Uint8Array, sender = 'master@127.0.0.1:1'): Promise<Response> =>
+  posting(`/slave(1)/mesos.internal.${name}`, Buffer.from(bytes), { 'libprocess-from': sender });
+
+test('an agent is registered, and an executor and a resource provider are subscribed', async () => {
+  await send(
+    'SlaveRegisteredMessage',
+    encode('SlaveRegisteredMessage', { agent_id: { value: 'a' } }),
   );
-  const paths = fc.constantFrom('/api/v1', '/api/v1/executor');
-  const arbitrary = fc.tuple(fc.constantFrom(...CALLS), mutation, damage, media, paths);
-  await fc.assert(
-    fc.asyncProperty(arbitrary, async ([call, { path, replacement }, harm, type, at]) => {
-      const text = Buffer.from(JSON.stringify(mutated(call, path, replacement)) ?? '');
-      const body = harm.by < 128 ? text : damaged(text, harm);
-      const headers = { 'content-type': type, 'message-content-type': 'application/json' };
-      const { status, body: answer } = await posting(at, body, headers);
-      await answer?.cancel();
-      assert.ok(status < 500 || status === 501, `${status} to ${body.toString()}`);
-    }),
-    { numRuns: 400, seed: SEED },
-  );
-  await isWell();
+  await agent.shell.settled();
+  assert.equal(agent.shell.core.master.kind, 'registered');
+  const own = { ...executor, type: 'CUSTOM', command: task.command, framework_id: { value: 'f' } };
+  const { command: _its, container: _own, health_check: _none, ...rest } = task;
+  const run = { framework, task: { ...rest, executor: own }, pid: 's@127.0.0.1:1' };
+  await send('RunTaskMessage', encode('RunTaskMessage', run as never));
+  const json = { 'content-type': JSON_MEDIA, accept: JSON_MEDIA };
+  const subscribed = async (path: string, call: object): Promise<Response> => {
+    const body = Buffer.from(JSON.stringify(call));
+    // Its stream stays open.
+    const answer = await fetch(agent.url + path, { method: 'POST', headers: json, body });
+    assert.equal(answer.status, 200);
+    return answer;
+  };
+  await agent.shell.settled();
+  await subscribed('/api/v1/executor', { type: 'SUBSCRIBE', ...ids, subscribe: {} });
+  const subscribe = { type: 'SUBSCRIBE', subscribe: { resource_provider_info: info } };
+  const provider = await subscribed('/api/v1/resource_provider', subscribe);
+  await agent.shell.settled();
+  const [id = ''] = agent.shell.core.providers.subscribed.keys();
+  providerStream = { id, stream: provider.headers.get('mesos-stream-id') ?? '' };
+  assert.ok(id !== '' && providerStream.stream !== '');
 });
 
+/** As the one that is subscribed says it. */
+function ofProvider(call: object): object {
+  if (!('resource_provider_id' in call)) return call;
+  return { ...call, resource_provider_id: { value: providerStream.id } };
+}
+
+for (const { path, message, calls } of APIS) {
+  test(`an agent takes no harm from calls to ${path} that are damaged`, async () => {
+    const media = fc.constantFrom(JSON_MEDIA, JSON_MEDIA, PROTOBUF_MEDIA, 'application/recordio');
+    const arbitrary = fc.tuple(fc.constantFrom(...calls), fc.option(mutation), damage, media);
+    let understood = 0;
+    await fc.assert(
+      fc.asyncProperty(arbitrary, async ([given, change, harm, type]) => {
+        const call = ofProvider(given);
+        const changed = written(
+          message,
+          change === null ? call : mutated(call, change.path, change.replacement),
+          type,
+        );
+        const text = changed ?? written(message, call, type) ?? Buffer.alloc(0);
+        const body = changed !== undefined && harm.by < 192 ? text : damaged(text, harm);
+        const stream: Record<string, string> =
+          call === given ? {} : { 'mesos-stream-id': providerStream.stream };
+        const headers = { 'content-type': type, 'message-content-type': JSON_MEDIA, ...stream };
+        const { status: code, body: answer } = await posting(path, body, headers);
+        await answer?.cancel();
+        if (code !== 400 && code !== 415) understood += 1;
+        const what = `${code} to ${type} ${body.toString()}`;
+        assert.ok(code < 500 || code === 501, what);
+      }),
+      { numRuns: 200, seed: SEED },
+    );
+    assert.ok(understood > 10, `${understood} were understood`);
+    await isWell();
+  });
+}
+
 test("an agent takes no harm from a master's messages that are damaged", async () => {
-  const registered = encode('SlaveRegisteredMessage', { agent_id: { value: 'a' } });
   const from = fc.constantFrom(
     'master@127.0.0.1:1',
     'slave-observer(1)@127.0.0.1:1',
@@ -203,11 +342,6 @@ test("an agent takes no harm from a master's messages that are damaged", async (
     '@:',
     '',
   );
-  const send = (name: string, bytes: Uint8Array, sender = 'master@127.0.0.1:1') =>
-    posting(`/slave(1)/mesos.internal.${name}`, Buffer.from(bytes), { 'libprocess-from': sender });
-  await send('SlaveRegisteredMessage', registered);
-  await agent.shell.settled();
-  assert.equal(agent.shell.core.master.kind, 'registered');
   const arbitrary = fc.tuple(fc.constantFrom(...Object.entries(MESSAGES)), mutation, damage, from);
   let understood = 0;
   await fc.assert(
