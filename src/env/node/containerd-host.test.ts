@@ -175,6 +175,25 @@ suite('processes as containers of containerd', { skip }, () => {
     assert.deepEqual(left(), []);
   });
 
+  test('what ends while containerd is away is told as it was, or as killed by one that forgets it', async () => {
+    const [folder, host] = [folderOf(), newHost()];
+    const spec = specOf(folder, 'a', 'until [ -e /ends ]; do sleep 0.05; done; exit 6');
+    const started = await host.launch(spec);
+    // What has ended without it is nothing for the second version when it starts.
+    const forgets = /Version: *v?2/.test(containerd.ctr('mesos', 'version'));
+    containerd.halt();
+    writeFileSync(join(containerd.tree, 'ends'), '');
+    const isGone = async () => !existsSync(`/proc/${started.pid}`) || undefined;
+    await eventually('it has ended', isGone);
+    rmSync(join(containerd.tree, 'ends'));
+    await containerd.restart();
+    const status = await started.exited;
+    const told = status.kind === 'exited' ? `exit ${status.code}` : `signal ${status.signal}`;
+    assert.equal(told, forgets ? 'signal 9' : 'exit 6');
+    await host.dispose(spec.stateFolder);
+    assert.deepEqual(left(), []);
+  });
+
   /** Containerd goes away when it has started one, before it has said so. */
   const dyingHost = (more = {}): ContainerdHost => {
     const client = new ContainerdClient(containerd.socket, 'mesos');
