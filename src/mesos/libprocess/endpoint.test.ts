@@ -1,10 +1,11 @@
 // libprocess over real sockets: order, both ways of naming the sender, broken links, bad requests.
 import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { connect, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, test } from 'node:test';
 import type { Log } from '#env/env.ts';
 import { PortServer } from '#mesos/security/port-server.ts';
+import { SYSTEM_TLS } from '#mesos/security/tls-settings.ts';
 import { LibprocessEndpoint } from './endpoint.ts';
 
 interface Arrival {
@@ -278,4 +279,61 @@ test('what libprocess sends is read without HTTP and not answered; HTTP on the s
   await new Promise((done) => open.resume().once('close', done));
   endpoint.close();
   await server.close();
+});
+
+/** As in a cluster that is being upgraded: by TLS, or without where a peer does not speak it. */
+function bothWays(onExited: (upid: string) => void): LibprocessEndpoint {
+  return new LibprocessEndpoint({
+    id: 'both',
+    address: '127.0.0.1:1',
+    bodyBytesMax: 1_000,
+    tls: { ...SYSTEM_TLS, supportsDowngrade: true, verifiesServer: false },
+    onMessage: () => {},
+    onExited,
+  });
+}
+
+test('a peer that may or may not speak TLS, and is gone, breaks nothing but its link', async () => {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const endpoint = bothWays(resolve);
+  const gone = await Peer.start('gone');
+  const { port } = gone;
+  await gone.close();
+  for (let times = 0; times < 20; times++)
+    endpoint.send(`a@127.0.0.1:${port}`, 'X', Buffer.alloc(1));
+  endpoint.link(`gone@127.0.0.1:${port}`);
+  assert.equal(await promise, `gone@127.0.0.1:${port}`);
+  endpoint.close();
+});
+
+for (const moment of ['connects', 'has said hello'] as const) {
+  test(`one that breaks the connection when the other ${moment} breaks nothing but its link`, async () => {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const endpoint = bothWays(resolve);
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => {});
+      if (moment === 'connects') socket.resetAndDestroy();
+      else socket.once('data', () => socket.resetAndDestroy());
+    });
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    const upid = `breaks@127.0.0.1:${(server.address() as AddressInfo).port}`;
+    endpoint.link(upid);
+    endpoint.send(upid, 'X', Buffer.alloc(1));
+    assert.equal(await promise, upid);
+    endpoint.close();
+    server.close();
+  });
+}
+
+test('one that speaks no TLS gets what was sent meanwhile, in order', async () => {
+  const endpoint = bothWays(() => {});
+  const plain = await Peer.start('plain');
+  for (const name of ['A', 'B', 'C'])
+    endpoint.send(`plain@127.0.0.1:${plain.port}`, name, Buffer.of());
+  await plain.until(() => plain.arrivals.length === 3);
+  assert.deepEqual(
+    plain.arrivals.map(({ name }) => name),
+    ['A', 'B', 'C'],
+  );
+  endpoint.close();
 });

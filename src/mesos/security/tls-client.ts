@@ -61,5 +61,8 @@ export function connectTo(peer: Peer, tls: TlsSettings | undefined): Socket {
   };
   begin().catch((error: unknown) => socket.destroy(error as Error));
   raw.on('error', (error) => socket.destroy(error));
+  // A connection that breaks in the handshake is told twice as an error: whoever waits for the first one is not to
+  // end by the second. That it is over is told by `close`, too.
+  socket.on('error', () => {});
   return socket;
 }
