@@ -88,13 +88,14 @@ export function formatQuantity({ nano, form }: Quantity): string {
   if (nano === 0n) return '0';
   const sign = nano < 0n ? '-' : '';
   const size = nano < 0n ? -nano : nano;
-  if (form === 'binary' && size >= 1024n * NANO) {
-    // Parts of bytes are rounded up, as upstream does.
-    const whole = (size + NANO - 1n) / NANO;
+  // Parts of bytes are told in decimals, so that nothing is lost.
+  if (form === 'binary' && size >= 1024n * NANO && size % NANO === 0n) {
+    const whole = size / NANO;
     const steps = factors(whole, 1024n, binarySuffixes.length - 1);
     return `${sign}${whole / power(1024n, steps)}${binarySuffixes[steps] ?? ''}`;
   }
-  const thousands = factors(size, 1000n, form === 'exponent' ? EXPONENT_MAX : 9);
+  // Amounts beyond the last suffix lose it, as upstream's do.
+  const thousands = factors(size, 1000n, EXPONENT_MAX);
   const exponent = thousands * 3 - NANO_DIGITS;
   const mantissa = size / power(1000n, thousands);
   if (form === 'exponent' && exponent !== 0) return `${sign}${mantissa}e${exponent}`;
@@ -114,7 +115,7 @@ function isKept(text: string): boolean {
     const precision = 14 - leading.length - Math.trunc(binary * 3);
     const isOdd = (BigInt(shifted) & 7n) !== 0n;
     const size = BigInt(shifted) * power(1024n, binary);
-    return !digits.includes('.') && precision >= 0 && isOdd && size < 2n ** 63n;
+    return fraction === '' && precision >= 0 && isOdd && size < 2n ** 63n;
   }
   const exponent = decimalExponents[suffix] ?? Number(suffix.slice(1));
   const scale = exponent - fraction.length;
