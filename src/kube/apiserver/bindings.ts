@@ -6,7 +6,9 @@ import type { KubeObject } from '#kube/meta/object.ts';
 import { ApiError, badRequest, conflict } from '#kube/meta/status.ts';
 import { kindAlone } from './kind-alone.ts';
 import type { Resources, WriteContext } from './resources.ts';
+import { objectKey } from './object-store.ts';
 import { timestamp } from './strategies.ts';
+import { storageError } from './write-checks.ts';
 
 type Json = Record<string, unknown>;
 
@@ -47,8 +49,12 @@ export async function bind(
   const change = (pod: KubeObject): KubeObject => {
     const { metadata } = pod;
     const spec = pod['spec'] as Json;
-    checkPrecondition('UID', uid, metadata.uid, refuse);
-    checkPrecondition('ResourceVersion', resourceVersion, metadata.resourceVersion, refuse);
+    checkPrecondition(context, name, ['UID', uid, metadata.uid]);
+    checkPrecondition(context, name, [
+      'ResourceVersion',
+      resourceVersion,
+      metadata.resourceVersion,
+    ]);
     if (metadata.deletionTimestamp !== undefined) {
       throw refuse(`pod ${name} is being deleted, cannot be assigned to a host`);
     }
@@ -71,15 +77,13 @@ export async function bind(
 }
 
 function checkPrecondition(
-  what: string,
-  wanted: string | undefined,
-  actual: string | undefined,
-  refuse: (why: string) => ApiError,
+  { info, namespace }: WriteContext,
+  name: string,
+  [what, wanted, actual]: readonly [string, string | undefined, string | undefined],
 ): void {
   if (wanted === undefined || wanted === '' || wanted === actual) return;
-  throw refuse(
-    `Precondition failed: ${what} in precondition: ${wanted}, ${what} in object meta: ${actual}`,
-  );
+  const why = `Precondition failed: ${what} in precondition: ${wanted}, ${what} in object meta: ${actual}`;
+  throw conflict(info, name, storageError(objectKey(info, namespace, name), why));
 }
 
 function scheduled(status: Json, lastTransitionTime: string): Json {

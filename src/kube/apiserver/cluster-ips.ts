@@ -159,7 +159,10 @@ export class ServiceAddresses {
     }
     const ranges = await this.#ranges();
     if (!ranges.some((cidr) => isInside(cidr, ip))) {
-      const why = `the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${this.#cidr}`;
+      // In a dry run any of the ranges is asked, else the one that has the address, and there is none.
+      const why = isDryRun
+        ? `the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${this.#cidr}`
+        : 'the provided network does not match the current range';
       throw refused(info, service, ip, why);
     }
     const isFree = isDryRun ? !(await this.#isTaken(ip)) : await this.#take(ip, service);

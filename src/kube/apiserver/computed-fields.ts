@@ -78,7 +78,7 @@ const phases: Readonly<Record<string, string>> = {
 };
 
 /** The one address of old clients is the first of the list. */
-function matchPodAddresses(status: Json): void {
+export function matchPodAddresses(status: Json): void {
   const [first] = list(status['podIPs']);
   const { podIP } = status;
   if (!podIP) {

@@ -18,6 +18,13 @@ import { systemWrite } from './system-write.ts';
 
 export const evictionInfo = kindAlone('policy', 'v1', 'Eviction');
 
+/** Old clients send an older version, which says the same. */
+export function ofNewVersion<T extends { readonly value: unknown }>(body: T): T {
+  const { apiVersion } = (body.value ?? {}) as { readonly apiVersion?: unknown };
+  if (apiVersion !== 'policy/v1beta1') return body;
+  return { ...body, value: { ...(body.value as object), apiVersion: 'policy/v1' } };
+}
+
 const success = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
 
 const RETRY_SECONDS = 10;
@@ -48,7 +55,6 @@ export async function evict(
     throw badRequest('name in URL does not match name in Eviction object');
   }
   const options = (body['deleteOptions'] ?? {}) as Options;
-  checkDeletion(options);
   const isDryRun = context.isDryRun || options.dryRun?.includes('All') === true;
   // The eviction was admitted; its deletion is no request of its own.
   const own = { ...context, subresource: undefined, isDryRun, isAdmitted: true };
@@ -95,7 +101,7 @@ async function budgetOf(
   if (others.length > 0) {
     throw new ApiError(
       500,
-      'InternalError',
+      '',
       'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
     );
   }
@@ -191,6 +197,7 @@ function exhausted(status: Record<string, unknown>, now: number): readonly Condi
 /** The pod learns why it goes, and goes; with a version only if it still is that one. */
 async function remove(eviction: Eviction, version: string | undefined): Promise<void> {
   const { resources, context, name, options, now } = eviction;
+  checkDeletion(options);
   const preconditions: { uid?: string; resourceVersion?: string } = { ...options.preconditions };
   if (version !== undefined) preconditions.resourceVersion ??= version;
   if (context.isDryRun) {

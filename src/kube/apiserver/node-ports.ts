@@ -11,6 +11,7 @@ type Spec = Record<string, unknown>;
 interface Port {
   readonly name?: string;
   readonly port?: number;
+  readonly protocol?: string;
   nodePort?: number;
 }
 
@@ -33,6 +34,18 @@ function problemOf(port: number, used: ReadonlySet<number>, isDryRun: boolean): 
 function clash(port: Port, all: readonly Port[]): string | undefined {
   const first = all.find(({ nodePort }) => nodePort === port.nodePort);
   return first === undefined || first.port === port.port ? undefined : TAKEN;
+}
+
+/** Of a service that is changed it is found out by whoever hands out the ports. */
+function checkTwice(ports: readonly Port[], before: Spec): void {
+  if (Object.keys(before).length === 0) return;
+  const seen = new Set<string>();
+  for (const { nodePort, protocol = 'TCP' } of ports) {
+    if (!isSet(nodePort)) continue;
+    const use = `{${protocol} ${nodePort}}`;
+    if (seen.has(use)) throw new ApiError(500, '', `duplicate nodePort: ${use}`);
+    seen.add(use);
+  }
 }
 
 function internal(message: string): ApiError {
@@ -99,6 +112,7 @@ export class NodePorts {
       const cause = invalidValue(`spec.ports[${index}].nodePort`, port.nodePort, why);
       throw invalid(info, name, [cause]);
     }
+    checkTwice(portsOf(spec), before);
     const wrong = isChecked && isSet(checks) ? problemOf(checks, used, isDryRun) : undefined;
     if (wrong !== undefined)
       throw internal(`failed to allocate requested HealthCheck NodePort ${checks}: ${wrong}`);

@@ -6,6 +6,7 @@ import type { KubeObject } from '#kube/meta/object.ts';
 import { defaultPodLevelResources, hasPodLevelResources } from '#kube/meta/pod-level-resources.ts';
 import { qosClass } from '#kube/meta/qos-class.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
+import { validateFinalizing } from '#kube/meta/validation-objects.ts';
 import { validatePodSpec } from '#kube/meta/validation-pods.ts';
 
 type Json = Record<string, unknown>;
@@ -18,15 +19,15 @@ const CONTAINER_LISTS = ['initContainers', 'containers'] as const;
 function ephemeralCauses(spec: Json, before: Json): StatusCause[] {
   const field = 'spec.ephemeralContainers';
   const now = list(spec['ephemeralContainers']);
-  return list(before['ephemeralContainers']).flatMap((one, i) => {
+  return list(before['ephemeralContainers']).flatMap((one) => {
     const name = JSON.stringify(one['name']);
     const found = now.find((other) => other['name'] === one['name']);
     if (found === undefined) {
       return [forbidden(field, `existing ephemeral containers ${name} may not be removed\n`)];
     }
     if (same(found, one)) return [];
-    const why = `existing ephemeral containers ${name} may not be changed\n`;
-    return [forbidden(`${field}[${i}]`, why)];
+    const why = `existing ephemeral containers ${name} may not be changed`;
+    return [forbidden(field, why)];
   });
 }
 
@@ -158,8 +159,12 @@ export function validatePodPart(
   old: KubeObject,
   subresource: string | undefined,
 ): StatusCause[] {
+  if (subresource === 'finalize') return validateFinalizing(object);
   if (subresource === 'ephemeralcontainers') {
-    return ephemeralCauses(record(object['spec']), record(old['spec']));
+    if (old.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined)
+      return [forbidden('', 'static pods do not support ephemeral containers')];
+    const [spec, before] = [record(object['spec']), record(old['spec'])];
+    return [...validatePodSpec(spec, 'spec'), ...ephemeralCauses(spec, before)];
   }
   return subresource === 'resize' ? resizeCauses(object, old) : [];
 }

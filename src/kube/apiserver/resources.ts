@@ -50,7 +50,7 @@ import {
   serialize,
 } from './object-store.ts';
 import type { PatchRequest } from './patch-request.ts';
-import { isSame, readForm, seenForm, storedForm } from './stored-forms.ts';
+import { isSame, readForm, seenForm, storedForm, trackedForm } from './stored-forms.ts';
 import { defaultChange, prepareCreate, prepareUpdate, timestamp } from './strategies.ts';
 import { dropTwiceOwned } from './owner-references.ts';
 import { validatePodPart } from './pod-parts.ts';
@@ -239,7 +239,7 @@ export class Resources implements ObjectLookup {
     wipeSystemFields(wanted);
     dropTwiceOwned(wanted, context.warnings, { isMutated: false });
     withEmptied(wanted, context.emptied, () => defaultChange(info, wanted, undefined, now));
-    if (!skipTracking) await this.#track(context, undefined, wanted);
+    if (!skipTracking) this.#track(context, undefined, wanted, await trackedForm(info, wanted));
     const request = admissionRequestOf(context, 'CREATE', wanted, undefined);
     await this.mutate(context, request);
     const object = request.object ?? wanted;
@@ -367,7 +367,8 @@ export class Resources implements ObjectLookup {
     if (live.metadata.namespace !== undefined) wanted.metadata.namespace = live.metadata.namespace;
     const now = this.#env.clock.now();
     withEmptied(wanted, context.emptied, () => defaultChange(info, wanted, subresource, now, live));
-    if (options.skipTracking !== true) await this.#track(context, live, wanted);
+    if (options.skipTracking !== true)
+      this.#track(context, live, wanted, await trackedForm(info, wanted));
     const request = admissionRequestOf(context, 'UPDATE', wanted, live);
     await this.mutate(context, request);
     const next = request.object ?? wanted;
@@ -435,16 +436,9 @@ export class Resources implements ObjectLookup {
   }
 
   /** Gives the manager what the client changed, before the server changes anything itself. */
-  async #track(
-    context: WriteContext,
-    live: KubeObject | undefined,
-    next: KubeObject,
-  ): Promise<void> {
+  #track(context: WriteContext, live: KubeObject | undefined, next: KubeObject, seen = next): void {
     const { info, subresource, fieldManager: manager } = context;
     const now = timestamp(this.#env.clock.now());
-    // What annotations say in one version fields say in another.
-    const isCustom = info.customResourceDefinition !== undefined;
-    const seen = isCustom ? next : await seenForm(info, next);
     const tracked = trackUpdate({ info, live, next: seen, manager, now, subresource });
     if (tracked === undefined) delete next.metadata.managedFields;
     else next.metadata.managedFields = tracked;

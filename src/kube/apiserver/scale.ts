@@ -9,7 +9,7 @@ import { formatLabelSelector, labelSelectorFromObject } from '#kube/meta/selecto
 import { badRequest, invalid } from '#kube/meta/status.ts';
 import { kindAlone } from './kind-alone.ts';
 import { admissionRequestOf } from './admission/write-request.ts';
-import { checkApplied, checkNamespace } from './write-checks.ts';
+import { checkApplied, checkNamespace, checkUid } from './write-checks.ts';
 import type { Resources, WriteContext } from './resources.ts';
 import type { PatchRequest } from './patch-request.ts';
 
@@ -103,7 +103,8 @@ function ownersOfObject(
   scale: readonly ManagedFieldsEntry[],
 ): ManagedFieldsEntry[] {
   const path = fieldSet(namesIn(scalePaths(info).spec).join('.'));
-  const left = new Map(scale.map((entry) => [scaleIdentity(entry), entry]));
+  const owning = scale.filter(({ fieldsV1 }) => hasAll((fieldsV1 ?? {}) as FieldSet, replicas));
+  const left = new Map(owning.map((entry) => [scaleIdentity(entry), entry]));
   const kept = before.flatMap((entry) => {
     const fields = (entry.fieldsV1 ?? {}) as FieldSet;
     if (!hasAll(fields, path)) return [entry];
@@ -158,6 +159,7 @@ export async function changeScale(
       if (change.kind === 'update') {
         checkSent(wanted, name);
         checkNamespace(context, wanted);
+        checkUid(context, name, wanted, live);
       }
       wanted.metadata.name ??= name;
       const request = admissionRequestOf(context, 'UPDATE', wanted, before, name);

@@ -1,6 +1,7 @@
 // What the status of an object says even where nobody said it: times that are not known are null, as Go
 // writes them, and a certificate request's conditions are dated.
 import { cloneJson } from '#base/clone.ts';
+import { matchPodAddresses } from './computed-fields.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 
@@ -9,6 +10,7 @@ type Json = Record<string, unknown>;
 /** Kind -> the times of its conditions. */
 const conditionTimes: Readonly<Record<string, readonly string[]>> = {
   '/pods': ['lastProbeTime', 'lastTransitionTime'],
+  '/namespaces': ['lastTransitionTime'],
   '/nodes': ['lastHeartbeatTime', 'lastTransitionTime'],
   '/persistentvolumeclaims': ['lastProbeTime', 'lastTransitionTime'],
   '/replicationcontrollers': ['lastTransitionTime'],
@@ -33,6 +35,7 @@ export function defaultStatus(
   const status = object['status'] as Json | undefined | null;
   if (status === undefined || status === null) return;
   if (key === '/nodes') fillNodeStatus(status);
+  if (key === '/pods') matchPodAddresses(status);
   if (key === '/services') fillAddressModes(object['spec'], status);
   if (key === 'resource.k8s.io/resourceclaims') fillOperators(status);
   const { conditions } = status;

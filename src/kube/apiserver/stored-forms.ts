@@ -37,3 +37,8 @@ export function isSame(live: KubeObject, next: KubeObject): boolean {
   };
   return same(plain(live), plain(next));
 }
+
+/** What is looked at for who changes what: what annotations say in one version fields say in another. */
+export async function trackedForm(info: ResourceInfo, next: KubeObject): Promise<KubeObject> {
+  return info.customResourceDefinition === undefined ? await seenForm(info, next) : next;
+}

@@ -364,9 +364,17 @@ function keepMetadata(next: ObjectMeta, old: ObjectMeta): void {
 }
 
 /** A Service keeps its addresses when the client leaves them out. */
+/** What autoscalers of the older version have no fields for. */
+function desiredByNote({ apiVersion, metadata: { annotations } }: KubeObject): unknown {
+  if (apiVersion !== 'autoscaling/v1') return undefined;
+  return ['metrics', 'behavior'].map(
+    (what) => annotations?.[`autoscaling.alpha.kubernetes.io/${what}`],
+  );
+}
+
 function desireChanged(next: KubeObject, old: KubeObject): boolean {
   const desire = ({ metadata: _metadata, status: _status, ...rest }: KubeObject) => rest;
-  return !same(desire(next), desire(old));
+  return !same(desire(next), desire(old)) || !same(desiredByNote(next), desiredByNote(old));
 }
 
 export function timestamp(now: number): string {

@@ -144,12 +144,14 @@ export async function requestToken(
   const audiences = wanted.length === 0 ? [tokens.issuer] : wanted;
   const ref = spec.boundObjectRef ?? undefined;
   const binding = ref === undefined ? {} : await bindingOf(resources, ref, { namespace, name });
+  const { generateName } = body.metadata ?? {};
+  const drawn = generateName ? { generateName } : {};
   const now = env.clock.now();
   const id = env.random.uuid();
   const next: KubeObject = {
     apiVersion: 'authentication.k8s.io/v1',
     kind: kind.kind,
-    metadata: { name },
+    metadata: { name, ...drawn },
     spec: { ...spec, expirationSeconds: seconds },
   };
   const managedFields = trackUpdate({
@@ -169,6 +171,7 @@ export async function requestToken(
     apiVersion: 'authentication.k8s.io/v1',
     metadata: {
       name,
+      ...drawn,
       namespace: namespace ?? '',
       uid: account.metadata.uid ?? '',
       creationTimestamp: timestamp(now),

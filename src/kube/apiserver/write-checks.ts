@@ -94,9 +94,12 @@ export function checkName({ metadata }: KubeObject, name: string): void {
 /** Of what is to be deleted although nobody can read it. */
 export function readableAfterAll(info: ResourceInfo, key: string, name: string): ApiError {
   const why = 'unsafe deletion is not allowed because the object is decodable from storage';
-  const error = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0`;
-  return conflict(info, name, `${error}, AdditionalErrorMsg: ${why}`);
+  return conflict(info, name, storageError(key, why));
 }
+
+/** As upstream's storage says what it will not do. */
+export const storageError = (key: string, why: string): string =>
+  `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`;
 
 /** What upstream's storage says of a name that no key can have. Throws ApiError 400. */
 export function checkLookup(name: string): void {
@@ -144,8 +147,7 @@ export function checkUid(
   const uids = `UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`;
   const whole = objectKey(info, namespace, name);
   const key = isDryRun ? whole.replace(/^\/registry/, '') : whole;
-  const why = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: ${uids}`;
-  throw conflict(info, name, why);
+  throw conflict(info, name, storageError(key, `Precondition failed: ${uids}`));
 }
 
 /** Addresses are not drawn by name. */

@@ -35,7 +35,7 @@ import type { PatchType } from './patch-request.ts';
 import type { RoleCache } from './role-cache.ts';
 import { changeScale, scaleInfo, type ScaleChange } from './scale.ts';
 import { timestamp } from './strategies.ts';
-import { evict, evictionInfo } from './eviction.ts';
+import { evict, evictionInfo, ofNewVersion } from './eviction.ts';
 import { review } from './subresources.ts';
 import { requestToken, SECONDS_DEFAULT, tokenRequestInfo, withZeros } from './token-requests.ts';
 import { newUse } from './legacy-tokens.ts';
@@ -169,7 +169,7 @@ export class Writes {
       case 'binding':
         return await this.#bind(context, name, body);
       case 'eviction': {
-        const eviction = resources.decodeBelow(context, evictionInfo, body);
+        const eviction = resources.decodeBelow(context, evictionInfo, ofNewVersion(body));
         const admitted = await this.#admitted(context, name, eviction);
         const now = (): number => this.#env.clock.now();
         return await evict({ resources, now }, context, name, admitted);

@@ -68,20 +68,20 @@ function tokens(pointer: string): string[] {
 function read(target: unknown, path: readonly string[], pointer: string): unknown {
   let value = target;
   for (const token of path) {
-    const container = value as Json;
-    const isThere = (isObject(value) || Array.isArray(value)) && Object.hasOwn(container, token);
-    if (!isThere) throw unprocessable(`path "${pointer}" does not exist`);
-    value = container[token];
+    if (Array.isArray(value)) value = (value as unknown[])[arrayIndex(value, token, false)];
+    else if (isObject(value) && Object.hasOwn(value, token)) value = value[token];
+    else throw unprocessable(`path "${pointer}" does not exist`);
   }
   return value;
 }
 
 function arrayIndex(array: readonly unknown[], token: string, isInsert: boolean): number {
   if (token === '-' && isInsert) return array.length;
-  const index = /^(0|[1-9]\d*)$/.test(token) ? Number(token) : -1;
-  if (index < 0 || index > array.length - (isInsert ? 0 : 1)) {
-    throw unprocessable(`index "${token}" is out of bounds`);
-  }
+  const length = array.length + (isInsert ? 1 : 0);
+  // As Go reads numbers; from the end when it is less than nothing.
+  const given = /^[+-]?\d+$/.test(token) ? Number(token) : Number.NaN;
+  const index = given < 0 ? given + length : given;
+  if (!(index >= 0 && index < length)) throw unprocessable(`index "${token}" is out of bounds`);
   return index;
 }
 
@@ -95,8 +95,7 @@ function write(root: unknown, pointer: string, value: unknown, isReplace: boolea
     if (isReplace) parent[index] = value;
     else parent.splice(index, 0, value);
   } else if (isObject(parent)) {
-    if (isReplace && !Object.hasOwn(parent, last))
-      throw unprocessable(`path "${pointer}" does not exist`);
+    // Upstream replaces also what is not there, in an object.
     Object.defineProperty(parent, last, {
       value,
       enumerable: true,
@@ -116,6 +115,16 @@ function removeAt(root: unknown, pointer: string): unknown {
   if (Array.isArray(parent)) parent.splice(arrayIndex(parent, last, false), 1);
   else delete (parent as Json)[last];
   return root;
+}
+
+/** What an object has not is as good as null there. */
+function tested(root: unknown, pointer: string): unknown {
+  const path = tokens(pointer);
+  const last = path.pop();
+  if (last === undefined) return root;
+  const parent = read(root, path, pointer);
+  if (isObject(parent)) return Object.hasOwn(parent, last) ? (parent[last] ?? null) : null;
+  return read(parent, [last], pointer) ?? null;
 }
 
 function deepEqual(a: unknown, b: unknown): boolean {
@@ -163,7 +172,7 @@ function jsonPatch(target: unknown, patch: unknown): unknown {
         root = write(root, path, cloneJson(read(root, tokens(from), from)), false);
         break;
       case 'test':
-        if (!deepEqual(read(root, tokens(path), path), value)) {
+        if (!deepEqual(tested(root, path), value ?? null)) {
           throw unprocessable(`testing path ${path} failed: test failed`);
         }
         break;

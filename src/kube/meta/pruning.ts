@@ -1,6 +1,7 @@
 // Decodes a client's value against a schema: wrong types are errors, unknown fields are found (strict
 // clients refuse them) and dropped, nulls mean absent. Wording as apimachinery v0.37 where it is seen.
 import { emptiedIn, type Emptied } from './emptied-fields.ts';
+import { canonicalTime, timeFault } from './go-time.ts';
 import { canonicalQuantity, quantityProblem, roundedUpToMilli } from './quantity.ts';
 import type { Schema } from './schema.ts';
 import { typeSchema } from '#kube/types/registry.ts';
@@ -84,12 +85,6 @@ const INT64_END = 2 ** 63;
 const readsItself = ({ format = '' }: Schema): boolean =>
   format === 'int-or-string' || format === 'quantity' || Object.hasOwn(textTypes, format);
 
-const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
-const RFC3339_START = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)/;
-const timeLayouts: Readonly<Record<string, string>> = {
-  'date-time': '2006-01-02T15:04:05Z07:00',
-  'micro-time': '2006-01-02T15:04:05.000000Z07:00',
-};
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /** Where Go's decoder breaks off a text that is no base64. */
@@ -217,16 +212,10 @@ class Decoder {
   }
 
   #text(schema: Schema, value: string): unknown {
-    const layout = timeLayouts[schema.format ?? ''];
-    if (layout !== undefined && (!RFC3339.test(value) || Number.isNaN(Date.parse(value)))) {
-      const quoted = JSON.stringify(value);
-      const [whole = ''] = RFC3339_START.exec(value) ?? [];
-      if (whole !== '' && whole !== value) {
-        const extra = JSON.stringify(value.slice(whole.length));
-        return this.#fail(`parsing time ${quoted}: extra text: ${extra}`, 'by itself');
-      }
-      const why = `parsing time ${quoted} as "${layout}": cannot parse ${quoted} as "2006"`;
-      return this.#fail(why, 'by itself');
+    const format = schema.format as string | undefined;
+    if (format === 'date-time' || format === 'micro-time') {
+      const fault = timeFault(value, format);
+      return fault === undefined ? canonicalTime(value, format) : this.#fail(fault, 'by itself');
     }
     if (schema.format === 'byte' && !BASE64.test(value.replaceAll(/[\r\n]/g, ''))) {
       return this.#fail(`illegal base64 data at input byte ${base64Fault(value)}`);

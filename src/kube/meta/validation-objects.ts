@@ -39,7 +39,7 @@ const DATA_BYTES_MAX = 1024 * 1024;
 
 function tooLong(): StatusCause {
   const message = `Too long: may not be more than ${DATA_BYTES_MAX} bytes`;
-  return { reason: 'FieldValueTooLong', message, field: '' };
+  return { reason: 'FieldValueTooLong', message, field: '[]' };
 }
 
 const validateConfigMap: Rule = (object) => {
@@ -116,6 +116,12 @@ export function validateFinalizers(names: readonly string[], isBuiltIn: boolean)
   if (!isBuiltIn) return wrong;
   return [...wrong, ...names.flatMap((name, i) => ownFinalizer(name, `${field}[${i}]`))];
 }
+
+export const validateFinalizing: Rule = (object) =>
+  list(record(object['spec'])['finalizers']).flatMap((one, i) => {
+    const field = `spec.finalizers[${i}]`;
+    return [...qualified(field, String(one)), ...ownFinalizer(String(one), field)];
+  });
 
 const validateNamespace: Rule = (object) => {
   const field = 'spec.finalizers';

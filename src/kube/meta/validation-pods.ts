@@ -266,6 +266,38 @@ function validateAllContainers(spec: Json, at: string, near: Surroundings): Stat
   return causes;
 }
 
+const notEphemeral = ['ports', 'resources', 'livenessProbe', 'readinessProbe', 'startupProbe'];
+
+/** Containers that come later serve nobody, and hold nothing of the pod's. */
+function ephemeralContainers(spec: Json, at: string, near: Surroundings): StatusCause[] {
+  const others = ['containers', 'initContainers'].flatMap((field) => list(spec[field]));
+  const names = new Set(others.map(({ name }) => name));
+  const targets = new Set(names);
+  const why = 'cannot be set for an Ephemeral Container';
+  return list(spec['ephemeralContainers']).flatMap((container, index) => {
+    const where = `${at}.ephemeralContainers[${index}]`;
+    const { name, targetContainerName: target } = container;
+    const causes = validateContainer(container, where, near);
+    if (names.has(name)) causes.push(duplicate(`${where}.name`, name));
+    names.add(name);
+    if (target && !targets.has(target)) {
+      const message = `Not found: ${JSON.stringify(target)}`;
+      const field = `${where}.targetContainerName`;
+      causes.push({ reason: 'FieldValueNotFound', message, field });
+    }
+    for (const field of [...notEphemeral, 'lifecycle', 'resizePolicy', 'restartPolicy']) {
+      const value = container[field];
+      const isEmpty = value === undefined || Object.keys(value as object).length === 0;
+      if (!isEmpty) causes.push(forbidden(`${where}.${field}`, why));
+    }
+    list(container['volumeMounts']).forEach((mount, i) => {
+      for (const field of ['subPath', 'subPathExpr'])
+        if (mount[field]) causes.push(forbidden(`${where}.volumeMounts[${i}].${field}`, why));
+    });
+    return causes;
+  });
+}
+
 function hostPortClashes(container: Json, where: string, taken: Set<string>): StatusCause[] {
   return list(container['ports']).flatMap((port, index) => {
     if (!port['hostPort']) return [];
@@ -316,6 +348,7 @@ export function validatePodSpec(given: unknown, at: string, podName = ''): Statu
   return [
     ...causes,
     ...validateAllContainers(spec, at, near),
+    ...ephemeralContainers(spec, at, near),
     ...validatePodLevelResources(spec, at),
     ...oneOf(`${at}.restartPolicy`, spec['restartPolicy'], restartPolicies),
     ...validateDns(spec, at),

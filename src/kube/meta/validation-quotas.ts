@@ -1,6 +1,7 @@
 // Validates quotas of namespaces and limits of what is in them, as kube-apiserver v1.37 does.
 import { list, qualified, quantityNotNegative, record, type Json } from './field-rules.ts';
-import { duplicate, forbidden, invalidValue, requiredValue } from './names.ts';
+import { shownAs } from './go-shown.ts';
+import { duplicate, forbidden, invalidShown, invalidValue, requiredValue } from './names.ts';
 import { same } from '#base/same.ts';
 import type { KubeObject } from './object.ts';
 import { canonicalQuantity, compareQuantities, isWholeQuantity } from './quantity.ts';
@@ -61,27 +62,99 @@ export const validateQuota: Rule = (object) => {
       causes.push(invalidValue(at, canonicalQuantity(String(value)), 'must be an integer'));
     }
   }
-  const given = list(spec['scopes']).map(String);
-  if (given.some((one) => !scopes.has(one))) {
-    causes.push(invalidValue('spec.scopes', given, 'unsupported scope'));
-  }
-  const at = 'spec.scopeSelector.matchExpressions';
-  for (const one of list(record(spec['scopeSelector'])['matchExpressions'])) {
-    const { scopeName = '', operator = '' } = one;
-    if (!scopes.has(String(scopeName))) {
-      causes.push(invalidValue(`${at}.scopeName`, scopeName, 'unsupported scope'));
-    }
-    const isCounted = operator === 'In' || operator === 'NotIn';
-    if (isCounted && list(one['values']).length === 0) {
-      const why =
-        "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector";
-      causes.push(requiredValue(`${at}.values`, why));
-    } else if (!isCounted && operator !== 'Exists' && operator !== 'DoesNotExist') {
-      causes.push(invalidValue(`${at}.operator`, operator, 'not a valid selector operator'));
-    }
-  }
-  return causes;
+  return [...causes, ...scopeCauses(spec), ...selectorCauses(spec)];
 };
+
+const computed = [
+  'cpu',
+  'memory',
+  'limits.cpu',
+  'limits.memory',
+  'requests.cpu',
+  'requests.memory',
+];
+const ofPods = new Set(['pods', ...computed]);
+const resourcesOf: Readonly<Record<string, ReadonlySet<string>>> = {
+  Terminating: ofPods,
+  NotTerminating: ofPods,
+  NotBestEffort: ofPods,
+  PriorityClass: ofPods,
+  CrossNamespacePodAffinity: ofPods,
+  BestEffort: new Set(['pods']),
+  VolumeAttributesClass: new Set(['persistentvolumeclaims', 'requests.storage']),
+};
+
+/** Of those that are limited, as often as there are some that the scope has nothing to do with. */
+function foreign(spec: Json, scope: string): string[] {
+  const own = resourcesOf[scope];
+  const names = Object.keys(record(spec['hard']));
+  return own === undefined ? [] : names.filter((name) => quotaNames.has(name) && !own.has(name));
+}
+
+const opposites = [
+  ['BestEffort', 'NotBestEffort'],
+  ['Terminating', 'NotTerminating'],
+] as const;
+
+/** The scopes of the quota are shown also where it is its selector that has both. */
+function conflicting(spec: Json, given: readonly string[]): StatusCause[] {
+  const shown = spec['scopes'] ?? null;
+  return opposites
+    .filter((pair) => pair.every((one) => given.includes(one)))
+    .map(() => invalidValue('spec.scopes', shown, 'conflicting scopes'));
+}
+
+function scopeCauses(spec: Json): StatusCause[] {
+  const given = list(spec['scopes']).map(String);
+  const refuse = (why: string): StatusCause => invalidValue('spec.scopes', given, why);
+  const causes = given.flatMap((scope) => [
+    ...(scopes.has(scope) ? [] : [refuse('unsupported scope')]),
+    ...foreign(spec, scope).map(() => refuse('unsupported scope applied to resource')),
+  ]);
+  return [...causes, ...conflicting(spec, given)];
+}
+
+const valued = new Set(['PriorityClass', 'VolumeAttributesClass']);
+
+function selectorCauses(spec: Json): StatusCause[] {
+  const at = 'spec.scopeSelector.matchExpressions';
+  const selector = spec['scopeSelector'];
+  const all = list(record(selector)['matchExpressions']);
+  const causes = all.flatMap((one) => {
+    const scope = String(one['scopeName'] ?? '');
+    const { operator = '', values } = one;
+    const found: StatusCause[] = [];
+    if (!scopes.has(scope)) found.push(invalidValue(`${at}.scopeName`, scope, 'unsupported scope'));
+    const shown = shownAs('@ScopeSelector', selector);
+    const why = 'unsupported scope applied to resource';
+    found.push(...foreign(spec, scope).map(() => invalidShown(at, shown, why)));
+    if (scopes.has(scope) && !valued.has(scope) && operator !== 'Exists') {
+      const which =
+        "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
+      found.push(invalidValue(`${at}.operator`, operator, which));
+    }
+    return [...found, ...valueCauses(operator, values, at)];
+  });
+  return [
+    ...causes,
+    ...conflicting(
+      spec,
+      all.map(({ scopeName }) => String(scopeName)),
+    ),
+  ];
+}
+
+function valueCauses(operator: unknown, values: unknown, at: string): StatusCause[] {
+  const count = list(values).length;
+  if (operator === 'In' || operator === 'NotIn') {
+    const why = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector";
+    return count === 0 ? [requiredValue(`${at}.values`, why)] : [];
+  }
+  if (operator !== 'Exists' && operator !== 'DoesNotExist')
+    return [invalidValue(`${at}.operator`, operator, 'not a valid selector operator')];
+  const why = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector";
+  return count === 0 ? [] : [invalidValue(`${at}.values`, values, why)];
+}
 
 /** What a quota is about stays what it is. */
 export function validateQuotaUpdate(object: KubeObject, old: KubeObject): StatusCause[] {

@@ -209,7 +209,7 @@ const validateServiceUpdate: UpdateRule = (object, old) => {
   }
   const isBalanced = spec['type'] === 'LoadBalancer' && before['type'] === 'LoadBalancer';
   const [name, had] = [spec['loadBalancerClass'] ?? null, before['loadBalancerClass'] ?? null];
-  if (isBalanced && had !== null && name !== had) {
+  if (isBalanced && name !== had) {
     causes.push(invalidValue('spec.loadBalancerClass', name, why));
   }
   const port = 'healthCheckNodePort';

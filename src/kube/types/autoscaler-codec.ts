@@ -106,14 +106,33 @@ function newMetric(metric: Json, which: Which): Json {
   return out;
 }
 
-/** Names as Go has them inside, which is how upstream writes this annotation. */
+/** With the names that Go has inside, in its order, which is how upstream writes this annotation. */
+function shownBehavior({ scaleUp, scaleDown }: Json): Json {
+  const rules = (given: unknown): Json | null => {
+    if (given === undefined) return null;
+    const { stabilizationWindowSeconds, selectPolicy, policies, tolerance } = record(given);
+    const shown = list(policies).map(({ type, value, periodSeconds }) => ({
+      Type: type,
+      Value: value,
+      PeriodSeconds: periodSeconds,
+    }));
+    return {
+      StabilizationWindowSeconds: stabilizationWindowSeconds ?? null,
+      SelectPolicy: selectPolicy ?? null,
+      Policies: policies === undefined ? null : shown,
+      Tolerance: tolerance ?? null,
+    };
+  };
+  return { ScaleUp: rules(scaleUp), ScaleDown: rules(scaleDown) };
+}
+
+/** Names as the API has them. */
 function renamed(value: unknown, change: (name: string) => string): unknown {
   if (Array.isArray(value)) return value.map((one) => renamed(one, change));
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).filter(([, one]) => one !== null);
   return Object.fromEntries(entries.map(([key, one]) => [change(key), renamed(one, change)]));
 }
-const upper = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1);
 const lower = (name: string): string => name.charAt(0).toLowerCase() + name.slice(1);
 
 const isCpu = ({ type, resource }: Json, which: Which): boolean => {
@@ -157,7 +176,8 @@ function toOld(object: KubeObject): KubeObject {
     metadata: withAnnotations(object, {
       [METRICS]: text(others.map((one) => oldMetric(one, 'target'))),
       [CURRENT]: text(seen.map((one) => oldMetric(one, 'current'))),
-      [BEHAVIOR]: behavior === undefined ? undefined : JSON.stringify(renamed(behavior, upper)),
+      [BEHAVIOR]:
+        behavior === undefined ? undefined : JSON.stringify(shownBehavior(record(behavior))),
       [CONDITIONS]: text(told),
     }),
     spec: defined({ ...spec, targetCPUUtilizationPercentage: percent }),

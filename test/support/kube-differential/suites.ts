@@ -3,6 +3,7 @@
 import { accessSteps } from '#test/support/access-steps.ts';
 import { startAccessWorld } from '#test/support/access-world.ts';
 import { bodySteps } from '#test/support/body-steps.ts';
+import { changeScenes } from '#test/support/change-steps.ts';
 import { certificateSteps } from '#test/support/certificate-steps.ts';
 import {
   configuredPluginSteps,
@@ -19,7 +20,9 @@ import { policySteps } from '#test/support/policy-steps.ts';
 import { portSteps } from '#test/support/port-steps.ts';
 import { resizeSteps } from '#test/support/resize-steps.ts';
 import { roleSteps } from '#test/support/role-steps.ts';
+import { ruleScenes } from '#test/support/rule-steps.ts';
 import { playSteps, type Step } from '#test/support/step-player.ts';
+import { useScenes } from '#test/support/use-steps.ts';
 import { warningSteps } from '#test/support/warning-steps.ts';
 import { playScenes } from './play.ts';
 import { playLists } from './scene-lists.ts';
@@ -41,6 +44,15 @@ const plain =
 
 const stepped = (name: string, steps: () => readonly Step[]): Suite =>
   plain(async (target) => ({ [name]: await playSteps(target, steps()) }));
+
+/** One after another, each in places of its own. */
+const staged = (scenes: Readonly<Record<string, () => readonly Step[]>>): Suite =>
+  plain(async (target) => {
+    const found: Record<string, Recording[string]> = {};
+    for (const [name, steps] of Object.entries(scenes))
+      found[name] = await playSteps(target, steps());
+    return found;
+  });
 
 async function access(): Promise<Staged> {
   const { flags, steps, close } = await startAccessWorld();
@@ -81,6 +93,9 @@ export const suites: Readonly<Record<string, Suite>> = {
   'steps-resize': stepped('resize', resizeSteps),
   'steps-roles': stepped('roles', roleSteps),
   'steps-warnings': stepped('warnings', warningSteps),
+  uses: staged(useScenes),
+  changes: staged(changeScenes),
+  rules: staged(ruleScenes),
   access,
   'optional-plugins': optionalPlugins,
   'configured-plugins': configuredPlugins,
