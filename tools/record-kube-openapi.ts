@@ -2,9 +2,11 @@
 // with etcd and kube-apiserver in the folder. For test/conformance/kube-openapi.test.ts.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { outlineOf } from '#test/support/kube-openapi.ts';
+import { outlineOf, typeHashes } from '#test/support/kube-openapi.ts';
 import { startRealServer } from '#test/support/real-apiserver.ts';
 import { sendStep } from '#test/support/step-player.ts';
+
+type Json = Record<string, unknown>;
 
 const [bin] = process.argv.slice(2);
 if (bin === undefined) throw new Error('Name the folder of etcd and kube-apiserver');
@@ -22,6 +24,25 @@ try {
   const place = join(import.meta.dirname, '../test/vectors/kube-openapi.json');
   writeFileSync(place, `{\n${lines.join(',\n')}\n}\n`);
   process.stdout.write(`${Object.keys(outline.paths).length} paths\n`);
+  const ask = async (path: string): Promise<Json> =>
+    (await sendStep(real.target, { name: path, method: 'GET', path })).body as Json;
+  const { paths } = await ask('/openapi/v3');
+  const types: Record<string, unknown> = {};
+  for (const path of Object.keys(paths as Json)) {
+    const { components } = (await ask(`/openapi/v3/${path}`)) as {
+      components?: { schemas?: Json };
+    };
+    Object.assign(types, components?.schemas);
+  }
+  const { definitions } = body as { definitions: Json };
+  const hashes = [typeHashes(definitions), typeHashes(types)] as const;
+  const names = [...new Set(hashes.flatMap((one) => Object.keys(one)))].toSorted();
+  const rows = names.map((name) => {
+    const both = hashes.map((one) => one[name] ?? '');
+    return `${JSON.stringify(name)}: ${JSON.stringify(both)}`;
+  });
+  const typesPlace = join(import.meta.dirname, '../test/vectors/kube-openapi-types.json');
+  writeFileSync(typesPlace, `{\n${rows.join(',\n')}\n}\n`);
 } finally {
   await real.close();
 }

@@ -1,5 +1,7 @@
 // What an OpenAPI v2 document says in short: of each path the methods, with what they do to which kind; and
 // which definitions there are, with their fields.
+import { createHash } from 'node:crypto';
+
 type Json = Record<string, unknown>;
 
 export interface Outline {
@@ -41,4 +43,25 @@ export function outlineOf(document: Json): Outline {
       }),
     ) as Outline['definitions'],
   };
+}
+
+/** Without descriptions, which are others' sentences, and in one order. */
+function plain(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).filter(
+    ([key, one]) => key !== 'description' || typeof one !== 'string',
+  );
+  const sorted = entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(sorted.map(([key, one]) => [key, plain(one)]));
+}
+
+/** Of each type what stands for all that is said of it. */
+export function typeHashes(types: Readonly<Record<string, unknown>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(types).map(([name, schema]) => {
+      const text = JSON.stringify(plain(schema));
+      return [name, createHash('sha256').update(text).digest('hex').slice(0, 10)];
+    }),
+  );
 }

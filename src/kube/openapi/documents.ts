@@ -1,9 +1,11 @@
 // OpenAPI v2 and v3 out of the registry: what kubectl needs to validate, explain, diff and apply.
+import { same } from '#base/same.ts';
 import type { ResourceInfo, ResourceRegistry, SubresourceInfo } from '#kube/meta/resource-info.ts';
 import type { Schema } from '#kube/meta/schema.ts';
 import { typeNameOf, typeSchema } from '#kube/types/registry.ts';
 import { customDefinition } from './custom-definitions.ts';
 import { groupsOf } from './discovery.ts';
+import { factsOf, type FieldFacts } from './facts.ts';
 import { pathsOf } from './paths.ts';
 
 type Json = Record<string, unknown>;
@@ -18,6 +20,22 @@ const formats: Readonly<Record<string, Json>> = {
   'int-or-string': { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
   raw: { type: 'object' },
 };
+
+/** Formats whose values are types of their own. */
+const scalarNames: Readonly<Record<string, string>> = {
+  quantity: 'io.k8s.apimachinery.pkg.api.resource.Quantity',
+  'int-or-string': 'io.k8s.apimachinery.pkg.util.intstr.IntOrString',
+  raw: 'io.k8s.apimachinery.pkg.runtime.RawExtension',
+  'date-time': `${metaPrefix}.Time`,
+  'micro-time': `${metaPrefix}.MicroTime`,
+};
+
+/** The table has any object for it. */
+const fieldsV1: Schema = { type: 'object', name: `${metaPrefix}.FieldsV1` };
+
+/** As the table has it; undefined for custom kinds. */
+const builtIn = (name: string): Schema | undefined =>
+  name.startsWith('io.k8s.') ? typeSchema(name) : undefined;
 
 /** Writes the definitions of types, and gathers those that they refer to. */
 export class DefinitionWriter {
@@ -37,7 +55,8 @@ export class DefinitionWriter {
     if (name === undefined) return this.inline(schema);
     if (this.definitions[name] === undefined) {
       this.definitions[name] = {};
-      Object.assign(this.definitions[name] ?? {}, this.inline(schema));
+      // What is said of it in one place is not said of the type.
+      Object.assign(this.definitions[name] ?? {}, this.inline(builtIn(name) ?? schema));
     }
     return this.refTo(name);
   }
@@ -61,48 +80,76 @@ export class DefinitionWriter {
     return customDefinition(customSchema, { isV3: this.#isV3, metadata, texts });
   }
 
-  #field(schema: Schema, description: string | undefined): Json {
-    const plain = schema.name === undefined ? this.inline(schema) : this.ref(schema);
+  /** Scalars of Go have definitions as well. */
+  #scalar(schema: Schema): Json | undefined {
+    const name = schema.name === undefined ? scalarNames[schema.format ?? ''] : undefined;
+    if (name === undefined) return undefined;
+    this.definitions[name] ??= this.inline(schema);
+    return this.refTo(name);
+  }
+
+  #field(schema: Schema, description: string | undefined, facts: FieldFacts, isItem = false): Json {
+    const plain =
+      schema.name === undefined
+        ? (this.#scalar(schema) ?? this.inline(schema, facts))
+        : this.ref(schema);
     const extras: Json = {};
     if (description !== undefined) extras['description'] = description;
     if (schema.patchStrategy !== undefined)
       extras['x-kubernetes-patch-strategy'] = schema.patchStrategy;
     if (schema.patchMergeKey !== undefined)
       extras['x-kubernetes-patch-merge-key'] = schema.patchMergeKey;
-    if (schema.default !== undefined) extras['default'] = schema.default;
+    const { name, mapType } = schema;
+    if (name !== undefined && mapType !== undefined && mapType !== builtIn(name)?.mapType)
+      extras['x-kubernetes-map-type'] = mapType;
+    if (this.#isV3 && facts.d !== undefined) extras['default'] = facts.d;
+    if (facts.e !== undefined) extras['enum'] = facts.e;
     if (plain['$ref'] === undefined) return { ...plain, ...extras };
-    if (Object.keys(extras).length === 0) return plain;
-    return this.#isV3 ? { allOf: [plain], ...extras } : { ...plain, ...extras };
+    const isAlone = facts.p === true || (isItem && Object.keys(extras).length === 0);
+    return this.#isV3 && !isAlone ? { allOf: [plain], ...extras } : { ...plain, ...extras };
   }
 
-  inline(schema: Schema): Json {
+  inline(schema: Schema, facts: FieldFacts = {}): Json {
     const special = schema.format === undefined ? undefined : formats[schema.format];
     const out: Json = {};
+    const { kinds, unions } = factsOf(schema.name);
     const own = schema.name === undefined ? undefined : this.#descriptions[schema.name];
     if (own?.[''] !== undefined) out['description'] = own[''];
     else if (schema.description !== undefined) out['description'] = schema.description;
+    if (schema.name?.startsWith('io.k8s.apiextensions-apiserver') === true && special !== undefined)
+      return out;
     if (special !== undefined) {
-      Object.assign(
-        out,
-        this.#isV3 ? special : { type: schema.format === 'raw' ? 'object' : 'string' },
-      );
+      Object.assign(out, this.#isV3 ? special : { type: special['type'] ?? 'string' });
       if (schema.format === 'int-or-string' && !this.#isV3) out['format'] = 'int-or-string';
     } else if (schema.type === 'map') {
       Object.assign(out, {
         type: 'object',
-        additionalProperties: this.#field(schema.values ?? { type: 'any' }, undefined),
+        additionalProperties: this.#field(
+          schema.values ?? { type: 'any' },
+          undefined,
+          facts.v ?? {},
+          true,
+        ),
       });
     } else if (schema.type === 'array') {
       Object.assign(out, {
         type: 'array',
-        items: this.#field(schema.items ?? { type: 'any' }, undefined),
+        items: this.#field(schema.items ?? { type: 'any' }, undefined, facts.i ?? {}, true),
       });
     } else if (schema.type === 'object') {
       out['type'] = 'object';
+      const { fields = {} } = factsOf(schema.name);
       const entries = Object.entries(schema.properties ?? {});
       if (entries.length > 0) {
         out['properties'] = Object.fromEntries(
-          entries.map(([key, one]) => [key, this.#field(one, own?.[key] ?? one.description)]),
+          entries.map(([key, one]) => [
+            key,
+            this.#field(
+              key === 'fieldsV1' ? fieldsV1 : one,
+              own?.[key] ?? one.description,
+              fields[key] ?? {},
+            ),
+          ]),
         );
       }
       if (schema.required !== undefined && schema.required.length > 0)
@@ -118,6 +165,8 @@ export class DefinitionWriter {
     if (schema.listMapKeys !== undefined) out['x-kubernetes-list-map-keys'] = schema.listMapKeys;
     if (schema.mapType !== undefined) out['x-kubernetes-map-type'] = schema.mapType;
     if (schema.preserveUnknownFields === true) out['x-kubernetes-preserve-unknown-fields'] = true;
+    if (kinds !== undefined) out['x-kubernetes-group-version-kind'] = [...kinds];
+    if (unions !== undefined) out['x-kubernetes-unions'] = unions;
     return out;
   }
 }
@@ -146,15 +195,25 @@ function addKind(writer: DefinitionWriter, info: ResourceInfo): string {
   else writer.definitions[name] = writer.custom(info);
   const definition = writer.definitions[name] ?? {};
   const known = (definition['x-kubernetes-group-version-kind'] ?? []) as Json[];
-  if (!known.some((one) => JSON.stringify(one) === JSON.stringify(gvk(info))))
-    known.push(gvk(info));
+  if (!known.some((one) => same(one, gvk(info)))) known.push(gvk(info));
   definition['x-kubernetes-group-version-kind'] = known;
   Object.assign(definition, selectable(info));
   return name;
 }
 
+function listMeta(writer: DefinitionWriter, info: ResourceInfo, isV3: boolean): Json {
+  const ref = writer.ref(typeSchema(`${metaPrefix}.ListMeta`));
+  const isOwn = isV3 && info.customResourceDefinition === undefined;
+  return isOwn ? { default: {}, allOf: [ref] } : ref;
+}
+
 /** A list of the kind, where it has one. */
-function addList(writer: DefinitionWriter, info: ResourceInfo, name: string): string | undefined {
+function addList(
+  writer: DefinitionWriter,
+  info: ResourceInfo,
+  name: string,
+  isV3: boolean,
+): string | undefined {
   if (!info.verbs.includes('list')) return undefined;
   const listName = `${name}List`;
   const text = { type: 'string' };
@@ -165,7 +224,7 @@ function addList(writer: DefinitionWriter, info: ResourceInfo, name: string): st
       apiVersion: text,
       items: { type: 'array', items: writer.refTo(name) },
       kind: text,
-      metadata: writer.ref(typeSchema(`${metaPrefix}.ListMeta`)),
+      metadata: listMeta(writer, info, isV3),
     },
     'x-kubernetes-group-version-kind': [{ ...gvk(info), kind: info.listKind }],
     ...selectable(info),
@@ -180,7 +239,7 @@ export function addResource(
   isV3: boolean,
 ): Record<string, Json> {
   const name = addKind(writer, info);
-  const listName = addList(writer, info, name);
+  const listName = addList(writer, info, name, isV3);
   const nameOf = ({ group, version, kind }: SubresourceInfo): string | undefined => {
     const isOwn = group === info.group && kind === info.kind;
     const known = typeNameOf(group, version, kind);
