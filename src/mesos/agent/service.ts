@@ -45,6 +45,7 @@ import {
 import { LegacyApi } from './legacy.ts';
 import { refuse } from '#mesos/libprocess/negotiate.ts';
 import { ProcessApi } from '#mesos/libprocess/process-api.ts';
+import { MetricList } from '#mesos/libprocess/metric-list.ts';
 import { readTarget } from '#mesos/libprocess/target.ts';
 import { metricsOf } from './metrics.ts';
 import { VERSION_INFO } from './version.ts';
@@ -293,7 +294,7 @@ class AgentService {
       version: VERSION_INFO,
       files,
       logging: this.#logging,
-      metrics: () => metricsOf(core, containers, env.clock.now()),
+      metrics: () => MetricList.of(metricsOf(core, containers, env.clock.now())),
       accessOf: view.access,
       mayAsk: (access, path) => access.mayAsk(path),
       endpoints: [...ownPaths].toSorted(),

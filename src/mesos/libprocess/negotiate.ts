@@ -197,12 +197,24 @@ export function sendJson(
   query: URLSearchParams,
   value: unknown,
 ): void {
-  sendBytes(exchange, jsonBytes(query, value), jsonType(query));
+  sendJsonText(exchange, query, JSON.stringify(value));
+}
+
+/** The same, of what is JSON already. */
+export function sendJsonText(
+  exchange: { request: IncomingMessage; response: ServerResponse },
+  query: URLSearchParams,
+  json: string,
+): void {
+  sendBytes(exchange, withFunction(query, json), jsonType(query));
 }
 
 export function jsonBytes(query: URLSearchParams, value: unknown): Buffer {
+  return withFunction(query, JSON.stringify(value));
+}
+
+function withFunction(query: URLSearchParams, json: string): Buffer {
   const jsonp = query.get('jsonp');
-  const json = JSON.stringify(value);
   return Buffer.from(jsonp === null ? json : `${jsonp}(${json})`);
 }
 

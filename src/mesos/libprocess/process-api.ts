@@ -7,7 +7,8 @@ import type { FileInfo } from '#wire/mesos/v1.ts';
 import { parseDuration, parseNumber } from './durations.ts';
 import type { Exchange } from './exchange.ts';
 import { answerToggle, type LogToggle } from './log-toggle.ts';
-import { refuse, sendBytes, sendJson } from './negotiate.ts';
+import type { MetricList } from './metric-list.ts';
+import { refuse, sendBytes, sendJson, sendJsonText } from './negotiate.ts';
 import { FORBIDDEN, type Refusal } from './refusal.ts';
 
 export type Outcome<T> = { readonly problem: Refusal } | { readonly value: T };
@@ -39,7 +40,7 @@ export interface ProcessFacts<A> {
   readonly version: object;
   readonly files: SharedFiles<A>;
   readonly logging: LogToggle;
-  metrics(): Record<string, number>;
+  metrics(): MetricList;
   accessOf(exchange: Exchange): A;
   /** Of an endpoint that `get_endpoints` of the access control lists may name. */
   mayAsk(access: A, path: string): boolean;
@@ -137,7 +138,7 @@ export class ProcessApi<A> {
       bad(exchange.response, `Invalid timeout '${timeout}': ${withStop(parsed.why)}\n`);
       return;
     }
-    sendJson(exchange, query, this.#facts.metrics());
+    sendJsonText(exchange, query, this.#facts.metrics().toJson());
   }
 
   #logging(query: URLSearchParams, response: ServerResponse): void {

@@ -12,6 +12,7 @@ import type { Exchange } from '#mesos/libprocess/exchange.ts';
 import { AttachedFiles } from './files.ts';
 import { LegacyApi } from './legacy-api.ts';
 import { LegacyChanges } from './legacy-changes.ts';
+import type { MetricList } from '#mesos/libprocess/metric-list.ts';
 import { systemMetrics } from '#mesos/libprocess/system-metrics.ts';
 import { LogToggle } from '#mesos/libprocess/log-toggle.ts';
 import { metricsOf } from './metrics.ts';
@@ -257,9 +258,7 @@ export class MasterHttp {
       case 'GET_LOGGING_LEVEL':
         return { type: 'GET_LOGGING_LEVEL', get_logging_level: { level: this.#logging.level } };
       case 'GET_METRICS': {
-        const all = Object.entries(this.#metrics());
-        const metrics = all.map(([name, value]) => ({ name, value }));
-        return { type: 'GET_METRICS', get_metrics: { metrics } };
+        return { type: 'GET_METRICS', get_metrics: { metrics: this.#metrics().toArray() } };
       }
       case 'LIST_FILES': {
         const found = await this.#files.list(call.list_files?.path ?? '', approvers);
@@ -290,14 +289,12 @@ export class MasterHttp {
     return Math.max(0, count - 1);
   }
 
-  #metrics(): Record<string, number> {
-    const metrics = {
-      ...metricsOf(this.#shell.core, this.#shell.now),
+  #metrics(): MetricList {
+    return metricsOf(this.#shell.core, this.#shell.now, {
       ...this.#shell.metrics(),
       'master/event_queue_http_requests': this.#waiting(),
       ...systemMetrics(),
-    };
-    return Object.fromEntries(Object.entries(metrics).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+    });
   }
 }
 

@@ -1,5 +1,6 @@
 // The master's metrics under the names of Mesos 1.11 (inventory 10.6): a flat object of numbers.
 import type { Resource, TaskState } from '#wire/mesos/v1.ts';
+import { MetricList } from '#mesos/libprocess/metric-list.ts';
 import { Ledger } from './ledger.ts';
 import { usedRoles } from './legacy-views.ts';
 import type { MasterCore } from './core.ts';
@@ -229,8 +230,23 @@ function putMembers(metrics: Record<string, number>, state: MasterState): void {
   metrics['master/outstanding_offers'] = state.offers.size;
 }
 
-/** What the core knows; the shell's and the machine's own are added by the caller. */
-export function metricsOf(core: MasterCore, now: number): Record<string, number> {
+/** What the core knows, and what else is told of its program, in the order of the names. */
+export function metricsOf(
+  core: MasterCore,
+  now: number,
+  others: Readonly<Record<string, number>>,
+): MetricList {
+  const { state } = core;
+  const own = MetricList.of({ ...clusterMetrics(core, now), ...others });
+  if (state.options.hidesFrameworkMetrics === true) return own;
+  const frameworks = [...state.frameworks.values(), ...state.completedFrameworks.values()];
+  const inner = state.frameworkMetrics.list(frameworks, ({ id }, role) => {
+    return state.allocator.isSuppressed(id, role);
+  });
+  return own.with(inner);
+}
+
+function clusterMetrics(core: MasterCore, now: number): Record<string, number> {
   const { state } = core;
   const metrics: Record<string, number> = {
     'master/elected': 1,
@@ -244,11 +260,5 @@ export function metricsOf(core: MasterCore, now: number): Record<string, number>
   putTasks(metrics, state);
   putResources(metrics, state, ledger);
   putAllocator(metrics, core, ledger);
-  if (state.options.hidesFrameworkMetrics === true) return metrics;
-  for (const framework of [...state.frameworks.values(), ...state.completedFrameworks.values()]) {
-    state.frameworkMetrics.put(metrics, framework, (role) => {
-      return state.allocator.isSuppressed(framework.id, role);
-    });
-  }
   return metrics;
 }

@@ -1,4 +1,5 @@
 // What a master answers as every libprocess program does, whether it leads or not.
+import type { MetricList } from '#mesos/libprocess/metric-list.ts';
 import type { LogToggle } from '#mesos/libprocess/log-toggle.ts';
 import { ProcessApi } from '#mesos/libprocess/process-api.ts';
 import type { Approvers, Authorizer } from '#mesos/security/authorizer.ts';
@@ -10,7 +11,7 @@ export interface MasterProcess {
   readonly version: string;
   readonly files: AttachedFiles;
   readonly logging: LogToggle;
-  readonly metrics: () => Record<string, number>;
+  readonly metrics: () => MetricList;
   readonly authorizer: Authorizer;
 }
 

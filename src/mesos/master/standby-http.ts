@@ -77,12 +77,8 @@ export class StandbyHttp {
       version: view.options.version,
       files: new AttachedFiles(view.files),
       logging: this.#logging,
-      metrics: () => ({
-        ...metricsOf(core, env.clock.now()),
-        ...resting,
-        ...systemMetrics(),
-        'master/elected': 0,
-      }),
+      metrics: () =>
+        metricsOf(core, env.clock.now(), { ...resting, ...systemMetrics(), 'master/elected': 0 }),
       authorizer: view.authorizer,
     });
   }
