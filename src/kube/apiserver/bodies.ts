@@ -8,6 +8,7 @@ import { apiVersionOf } from '#kube/meta/object.ts';
 import { duplicateKeys } from '#kube/meta/pruning.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { ApiError, badRequest, type Status } from '#kube/meta/status.ts';
+import { parseJson } from '#kube/meta/written-numbers.ts';
 import { decodeEnvelope, encodeEnvelope } from '#kube/types/protobuf.ts';
 import type { AuditRecord } from './audit/record.ts';
 import { DEPTH_MAX, isTooDeep, YAML_DEPTH_MAX } from './body-depth.ts';
@@ -116,9 +117,10 @@ export async function readBody(
     }
     const value: unknown = LONE_SURROGATE.test(text)
       ? wellFormed(JSON.parse(text))
-      : JSON.parse(text);
+      : parseJson(text);
     return { value, contentType, duplicates: isYaml ? [] : duplicateKeys(text, value) };
   } catch (error) {
+    if (error instanceof MalformedBody) throw error;
     throw isYaml ? malformedYaml(text, error as Error) : malformedJson(text);
   }
 }

@@ -16,3 +16,18 @@ test('a body without such keys has no problem; one that is no YAML throws', () =
   });
   assert.throws(() => parseYamlBody('a: [1'));
 });
+
+for (const [text, why] of [
+  ['a: {~: x}', 'unsupported map key of type: %!s(<nil>), key: <nil>, value: "x"'],
+  ['a: {[b]: x}', 'yaml: invalid map key: []interface {}{"b"}'],
+  ['a: [.inf]', 'json: unsupported value: +Inf'],
+  ['a: -.inf', 'json: unsupported value: -Inf'],
+] as const) {
+  test(`${text} cannot be read`, () => {
+    assert.throws(() => parseYamlBody(text), { message: why });
+  });
+}
+
+test('an infinite key is a text', () => {
+  assert.deepEqual(parseYamlBody('.inf: x').value, { '.inf': 'x' });
+});

@@ -1,5 +1,16 @@
 // YAML bodies: of keys that stand twice the last one counts, and strict clients are told where.
-import { isMap, isScalar, LineCounter, parseAllDocuments, visit, type ScalarTag } from 'yaml';
+import {
+  isCollection,
+  isMap,
+  isNode,
+  isScalar,
+  LineCounter,
+  parseAllDocuments,
+  visit,
+  type Document,
+  type ScalarTag,
+} from 'yaml';
+import { MalformedBody } from './malformed-body.ts';
 
 export interface YamlBody {
   readonly value: unknown;
@@ -53,7 +64,46 @@ function signed(text: string, read: (digits: string) => number): number {
   return text.startsWith('-') ? -read(digits) : read(digits);
 }
 
-/** Throws what the parser throws. */
+/** What JSON has no sign for: in Go's words, and as a key. */
+const goNumbers: Readonly<Record<string, { readonly value: string; readonly key: string }>> = {
+  Infinity: { value: '+Inf', key: '.inf' },
+  '-Infinity': { value: '-Inf', key: '-.inf' },
+  NaN: { value: 'NaN', key: '.nan' },
+};
+
+const unread = (text: string, why: string): MalformedBody =>
+  new MalformedBody('yaml', Buffer.from(text), why);
+
+/** A value as Go writes it in its own language. */
+function goSource(value: unknown): string {
+  if (value === null || value === undefined) return 'interface {}(nil)';
+  if (Array.isArray(value)) return `[]interface {}{${value.map(goSource).join(', ')}}`;
+  if (typeof value !== 'object') return JSON.stringify(value);
+  const entries = Object.entries(value).map(([key, one]) => `${goSource(key)}:${goSource(one)}`);
+  return `map[interface {}]interface {}{${entries.join(', ')}}`;
+}
+
+/** Keys are scalars that are something. Throws MalformedBody. */
+function checkKey(text: string, key: unknown, held: unknown, document: Document): void {
+  const plain = (node: unknown): unknown => (isNode(node) ? node.toJS(document) : node);
+  if (isCollection(key)) throw unread(text, `yaml: invalid map key: ${goSource(plain(key))}`);
+  if (key !== null && !(isScalar(key) && key.value === null)) return;
+  const shown = goSource(plain(held));
+  throw unread(text, `unsupported map key of type: %!s(<nil>), key: <nil>, value: ${shown}`);
+}
+
+/** Throws MalformedBody. */
+function checkNumbers(text: string, value: unknown): void {
+  if (!/\.(?:inf|nan)/i.test(text)) return;
+  const visitValue = (one: unknown): void => {
+    if (typeof one === 'object' && one !== null) Object.values(one).forEach(visitValue);
+    if (typeof one !== 'number' || Number.isFinite(one)) return;
+    throw unread(text, `json: unsupported value: ${goNumbers[String(one)]?.value ?? ''}`);
+  };
+  visitValue(value);
+}
+
+/** Throws what the parser throws, and MalformedBody. */
 export function parseYamlBody(text: string): YamlBody {
   const lines = new LineCounter();
   // Of several documents the first one counts.
@@ -72,8 +122,11 @@ export function parseYamlBody(text: string): YamlBody {
     Map(_key, map) {
       if (!isMap(map)) return;
       const seen = new Set<string>();
-      for (const { key } of map.items) {
+      for (const { key, value: held } of map.items) {
+        checkKey(text, key, held, document);
         if (!isScalar(key)) continue;
+        if (typeof key.value === 'number' && !Number.isFinite(key.value))
+          key.value = goNumbers[String(key.value)]?.key;
         const name = String(key.value);
         const { line } = lines.linePos(key.range?.[0] ?? 0);
         if (seen.has(name)) found.push(`  line ${line}: key "${name}" already set in map`);
@@ -82,6 +135,7 @@ export function parseYamlBody(text: string): YamlBody {
     },
   });
   const value: unknown = document.toJS();
+  checkNumbers(text, value);
   if (found.length === 0) return { value, problem: undefined };
   return { value, problem: `yaml: unmarshal errors:\n${found.join('\n')}` };
 }

@@ -4,6 +4,7 @@ import { emptiedIn, type Emptied } from './emptied-fields.ts';
 import { canonicalTime, timeFault } from './go-time.ts';
 import { canonicalQuantity, quantityProblem, roundedUpToMilli } from './quantity.ts';
 import type { Schema } from './schema.ts';
+import { writtenAs } from './written-numbers.ts';
 import { typeSchema } from '#kube/types/registry.ts';
 
 export interface Decoded {
@@ -132,6 +133,8 @@ class Decoder {
 
   readonly #checksTypes: boolean;
   #isOver = false;
+  /** Of the number that is looked at, where it is not as JavaScript writes it. */
+  #written: string | undefined;
 
   constructor(checksTypes: boolean) {
     this.#checksTypes = checksTypes;
@@ -151,7 +154,7 @@ class Decoder {
 
   #wrong(schema: Schema, value: unknown, at: Place): undefined {
     const isOddNumber = typeof value === 'number' && schema.type === 'integer';
-    const what = isOddNumber ? `number ${value}` : jsonTypeOf(value);
+    const what = isOddNumber ? `number ${this.#written ?? value}` : jsonTypeOf(value);
     const where = at.struct === '' ? at.fields : `${at.struct}.${at.fields}`;
     const place = where === '' ? 'Go value' : `Go struct field ${where}`;
     const reads = readsItself(schema) ? 'by itself' : 'plainly';
@@ -185,6 +188,7 @@ class Decoder {
         return value.map((one, i) => {
           if (one === null) return this.#unset(schema.items);
           const inside = { ...at, path: `${at.path}[${i}]` };
+          this.#written = typeof one === 'number' ? writtenAs(value, i) : undefined;
           return this.decode(schema.items ?? { type: 'any' }, one, inside);
         });
       case 'map':
@@ -201,7 +205,8 @@ class Decoder {
   }
 
   #integer(schema: Schema, value: unknown, at: Place): unknown {
-    if (typeof value !== 'number' || !Number.isInteger(value)) {
+    const isWhole = this.#written === undefined || /^-?\d+$/.test(this.#written);
+    if (typeof value !== 'number' || !Number.isInteger(value) || !isWhole) {
       return this.#wrong(schema, value, at);
     }
     const isTooBig =
@@ -242,7 +247,8 @@ class Decoder {
     if (schema.format === 'quantity') {
       const isScalar = typeof value === 'string' || typeof value === 'number';
       // Quantities are text on the wire, in one spelling, however they were written.
-      const given = isScalar ? String(value).trim() : '';
+      const text = typeof value === 'number' ? this.#written : undefined;
+      const given = isScalar ? (text ?? String(value)).trim() : '';
       return canonicalQuantity(given) ?? this.#fail(quantityProblem(given), 'by itself');
     }
     if (schema.format === 'int-or-string') {
@@ -285,6 +291,7 @@ class Decoder {
         continue;
       }
       const inside = { ...at, path: `${at.path}.${key}` };
+      this.#written = typeof one === 'number' ? writtenAs(value, key) : undefined;
       const decoded = this.decode(schema.values ?? { type: 'any' }, one, inside);
       out[key] = isAmounts ? (roundedUpToMilli(String(decoded)) ?? decoded) : decoded;
     }
@@ -310,6 +317,7 @@ class Decoder {
       }
       const own = known.goEmbedding === undefined ? key : `${known.goEmbedding}.${key}`;
       const fields = at.fields === '' ? own : `${at.fields}.${own}`;
+      this.#written = typeof one === 'number' ? writtenAs(value, key) : undefined;
       const decoded = this.decode(known, one, { path, struct, fields });
       if (known.omitsZero !== true || !isZero(decoded)) out[key] = decoded;
       else if (typeof decoded === 'object') this.dropped.push([out, key, decoded]);

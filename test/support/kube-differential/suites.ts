@@ -24,6 +24,7 @@ import { ruleScenes } from '#test/support/rule-steps.ts';
 import { playSteps, type Step } from '#test/support/step-player.ts';
 import { useScenes } from '#test/support/use-steps.ts';
 import { warningSteps } from '#test/support/warning-steps.ts';
+import { writtenSteps } from '#test/support/written-steps.ts';
 import { playScenes } from './play.ts';
 import { playLists } from './scene-lists.ts';
 import type { Recording } from './record.ts';
@@ -96,6 +97,7 @@ export const suites: Readonly<Record<string, Suite>> = {
   uses: staged(useScenes),
   changes: staged(changeScenes),
   rules: staged(ruleScenes),
+  'steps-written': stepped('written', writtenSteps),
   access,
   'optional-plugins': optionalPlugins,
   'configured-plugins': configuredPlugins,
