@@ -123,7 +123,19 @@ function dropDeallocated(object: KubeObject, old: KubeObject): void {
 }
 
 /** What a status keeps, or says by itself, when it is written at its own endpoint. */
+/** What was decided of a request for a certificate stays as it was, where as much of it is there as before. */
+function keepDecisions(object: KubeObject, old: KubeObject): void {
+  const conditions = list(object['status']?.conditions);
+  const before = list(old['status']?.conditions);
+  for (const type of ['Approved', 'Denied']) {
+    const own = conditions.flatMap((one, i) => (one['type'] === type ? [i] : []));
+    const kept = before.filter((one) => one['type'] === type);
+    if (own.length === kept.length) own.forEach((at, i) => (conditions[at] = kept[i] ?? {}));
+  }
+}
+
 export function settleStatus(key: string, object: KubeObject, old: KubeObject): void {
+  if (key === 'certificates.k8s.io/certificatesigningrequests') keepDecisions(object, old);
   if (key === 'resource.k8s.io/resourceclaims') dropDeallocated(object, old);
   const phase = phases[key];
   if (phase === undefined && key !== '/pods') return;

@@ -10,6 +10,7 @@ import {
   startConfiguredWorld,
 } from '#test/support/configured-plugin-steps.ts';
 import { crdSteps } from '#test/support/crd-steps.ts';
+import { decisionSteps } from '#test/support/decision-steps.ts';
 import { definitionSteps } from '#test/support/definition-steps.ts';
 import { playCorpus } from '#test/support/kube-answers.ts';
 import { senderTo, type Target } from '#test/support/kube-sender.ts';
@@ -98,6 +99,7 @@ export const suites: Readonly<Record<string, Suite>> = {
   changes: staged(changeScenes),
   rules: staged(ruleScenes),
   'steps-written': stepped('written', writtenSteps),
+  'steps-decisions': stepped('decisions', decisionSteps),
   access,
   'optional-plugins': optionalPlugins,
   'configured-plugins': configuredPlugins,
