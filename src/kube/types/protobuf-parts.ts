@@ -1,5 +1,6 @@
 // Protobuf messages put together out of parts, for documents whose shape is known only while they are read:
 // each part is a field with its tag. Where the shape is fixed, codec/protobuf-writer.ts is faster.
+import { Reader } from '#codec/protobuf-reader.ts';
 
 function varint(value: number): Buffer {
   const bytes: number[] = [];
@@ -36,3 +37,18 @@ export function doublePart(field: number, value: number): Buffer {
 /** After its length, as streams of messages have it. */
 export const delimited = (bytes: Uint8Array): Buffer =>
   Buffer.concat([varint(bytes.length), bytes]);
+
+/** Calls back with each field of a message that is in no table: its tag and its value. Throws for what is none. */
+export function eachField(
+  bytes: Uint8Array,
+  on: (tag: number, value: Buffer | number) => void,
+): void {
+  const reader = new Reader(bytes);
+  while (reader.at < reader.end) {
+    const key = reader.u();
+    const wire = key & 7;
+    if (wire === 2) on(key >>> 3, Buffer.from(reader.b()));
+    else if (wire === 0) on(key >>> 3, reader.u());
+    else throw new Error(`cannot parse invalid wire-format data: wire type ${wire}`);
+  }
+}

@@ -1,7 +1,6 @@
 // What lies in the store for a value that is encrypted by a KMS v2 plugin: the message EncryptedObject of
 // k8s.io/apiserver v0.37; it is in no table of messages.
-import { Reader } from '#codec/protobuf-reader.ts';
-import { bytesPart, countPart, message, textPart } from '#kube/types/protobuf-parts.ts';
+import { bytesPart, countPart, eachField, message, textPart } from '#kube/types/protobuf-parts.ts';
 
 export interface Envelope {
   readonly data: Buffer;
@@ -25,18 +24,6 @@ export function encodeEnvelope(envelope: Envelope): Buffer {
   );
 }
 
-/** Calls back with each field: its tag and its value. */
-function fields(bytes: Uint8Array, on: (tag: number, value: Buffer | number) => void): void {
-  const reader = new Reader(bytes);
-  while (reader.at < reader.end) {
-    const key = reader.u();
-    const wire = key & 7;
-    if (wire === 2) on(key >>> 3, Buffer.from(reader.b()));
-    else if (wire === 0) on(key >>> 3, reader.u());
-    else throw new Error(`cannot parse invalid wire-format data: wire type ${wire}`);
-  }
-}
-
 /** Throws an Error for what is no such message. */
 export function decodeEnvelope(bytes: Buffer): Envelope {
   let data: Buffer = Buffer.alloc(0);
@@ -44,7 +31,7 @@ export function decodeEnvelope(bytes: Buffer): Envelope {
   let encryptedSource: Buffer = Buffer.alloc(0);
   let isSeed = false;
   const annotations: Record<string, Buffer> = {};
-  fields(bytes, (tag, value) => {
+  eachField(bytes, (tag, value) => {
     if (tag === 5) isSeed = value === 1;
     if (!Buffer.isBuffer(value)) return;
     if (tag === 1) data = value;
@@ -53,7 +40,7 @@ export function decodeEnvelope(bytes: Buffer): Envelope {
     else if (tag === 4) {
       let name = '';
       let own: Buffer = Buffer.alloc(0);
-      fields(value, (inner, part) => {
+      eachField(value, (inner, part) => {
         if (inner === 1) name = part.toString();
         else if (Buffer.isBuffer(part)) own = part;
       });
