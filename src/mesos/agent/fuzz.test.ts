@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { SimClock } from '#env/sim/clock.ts';
+import { encodeRecord } from '#codec/recordio.ts';
 import { systemDisk } from '#env/node/disk.ts';
 import { SimMachine } from '#env/sim/process.ts';
 import { SimRandom } from '#env/sim/random.ts';
@@ -198,12 +199,14 @@ const APIS: readonly Api[] = [
 let providerStream = { id: '', stream: '' };
 const JSON_MEDIA = 'application/json';
 const PROTOBUF_MEDIA = 'application/x-protobuf';
+const RECORDIO_MEDIA = 'application/recordio';
 
 /** As whoever sends it would write it; undefined where it cannot be written. */
 function written(message: Api['message'], call: unknown, media: string): Buffer | undefined {
   try {
     if (media === PROTOBUF_MEDIA) return Buffer.from(encode(message, call as never));
-    return Buffer.from(stringify(message, call as never));
+    const json = Buffer.from(stringify(message, call as never));
+    return media === RECORDIO_MEDIA ? Buffer.from(encodeRecord(json)) : json;
   } catch {
     // No such message: as JSON it can be written all the same.
     return media === PROTOBUF_MEDIA ? undefined : Buffer.from(JSON.stringify(call) ?? '');
@@ -297,6 +300,13 @@ test('an agent is registered, and an executor and a resource provider are subscr
   assert.ok(id !== '' && providerStream.stream !== '');
 });
 
+/** Of a real agent, where it answers with 500 as it should. */
+const OWN_WORDS: ReadonlySet<string> = new Set([
+  'Unknown root container',
+  'Nested container has not terminated yet',
+  'I/O switchboard server was disabled for this container',
+]);
+
 /** As the one that is subscribed says it. */
 function ofProvider(call: object): object {
   if (!('resource_provider_id' in call)) return call;
@@ -305,7 +315,7 @@ function ofProvider(call: object): object {
 
 for (const { path, message, calls } of APIS) {
   test(`an agent takes no harm from calls to ${path} that are damaged`, async () => {
-    const media = fc.constantFrom(JSON_MEDIA, JSON_MEDIA, PROTOBUF_MEDIA, 'application/recordio');
+    const media = fc.constantFrom(JSON_MEDIA, JSON_MEDIA, PROTOBUF_MEDIA, RECORDIO_MEDIA);
     const arbitrary = fc.tuple(fc.constantFrom(...calls), fc.option(mutation), damage, media);
     let understood = 0;
     await fc.assert(
@@ -320,12 +330,16 @@ for (const { path, message, calls } of APIS) {
         const body = changed !== undefined && harm.by < 192 ? text : damaged(text, harm);
         const stream: Record<string, string> =
           call === given ? {} : { 'mesos-stream-id': providerStream.stream };
-        const headers = { 'content-type': type, 'message-content-type': JSON_MEDIA, ...stream };
-        const { status: code, body: answer } = await posting(path, body, headers);
-        await answer?.cancel();
+        const inner: Record<string, string> =
+          type === RECORDIO_MEDIA ? { 'message-content-type': JSON_MEDIA } : {};
+        const headers = { 'content-type': type, ...inner, ...stream };
+        const answer = await posting(path, body, headers);
+        const code = answer.status;
+        const words = code === 500 ? await answer.text() : '';
+        if (code !== 500) await answer.body?.cancel();
         if (code !== 400 && code !== 415) understood += 1;
         const what = `${code} to ${type} ${body.toString()}`;
-        assert.ok(code < 500 || code === 501, what);
+        assert.ok(code < 500 || code === 501 || OWN_WORDS.has(words), `${what}: ${words}`);
       }),
       { numRuns: 200, seed: SEED },
     );
