@@ -37,6 +37,9 @@ export function clockConformance(name: string, make: () => ClockUnderTest): void
     const { timers, elapse } = make();
     let count = 0;
     timers.after(1, () => timers.after(1, () => (count += 1)));
+    // On a busy machine both may be due at the end of the first wait only: the second is set by then.
+    for (let waits = 0; count === 0 && waits < 100; waits++) await elapse(40);
+    assert.equal(count, 1);
     await elapse(40);
     assert.equal(count, 1);
   });

@@ -116,7 +116,7 @@ const infos: Readonly<Record<string, Json>> = {
     hostname: 'h',
     webui_url: 'http://h/',
     checkpoint: true,
-    failover_timeout: 5,
+    failover_timeout: 86400,
   },
   'a principal': { principal: 'someone' },
   'offer filters': quantities({ value: 0.5 }),
