@@ -202,6 +202,8 @@ test('an operation that does not go with what is here fails, and the master is t
   assert.equal(agent.core.master.kind, 'registering');
   const [register] = agent.sent('ReregisterSlaveMessage');
   assert.deepEqual(register?.checkpointed_resources, []);
+  // Without it a master of Mesos answers nobody who has kept something.
+  assert.equal(register?.slave.checkpoint, true);
   const body = { agent_id: { value: 'a' }, connection: { total_ping_timeout_seconds: 75 } };
   agent.master({ name: 'SlaveReregisteredMessage', body });
   assert.deepEqual(agent.statuses(), ['1 OPERATION_FAILED']);

@@ -216,8 +216,9 @@ export class AgentCore {
       checkpointed_resources: this.resources.toRegistration(),
     };
     if (this.#agentId === undefined) {
+      // A master of Mesos answers nobody who has kept something and does not say that it keeps things.
       const body = {
-        slave: this.info,
+        slave: { ...this.info, checkpoint: true },
         ...shared,
         resource_version_uuid: { value: this.#resourceVersion },
       };
@@ -228,7 +229,7 @@ export class AgentCore {
     this.#resourceVersion = this.#chance.uuidBytes();
     const { tasks, executors, frameworks } = this.workloads.inventory();
     const body = {
-      slave: this.info,
+      slave: { ...this.info, checkpoint: true },
       tasks,
       executor_infos: executors,
       frameworks,

@@ -11,6 +11,7 @@ import type {
 } from '#wire/mesos/v1.ts';
 import { AgentUpdateDesk } from './agent-updates.ts';
 import { agentAdded, factsOf, isSameVersion, totalOf } from './agent-wire.ts';
+import { registrationProblem } from './agent-validation.ts';
 import { tasksByFramework } from './holdings.ts';
 import { shownTask } from '#mesos/security/redaction.ts';
 import type { OperationDesk } from './operations.ts';
@@ -176,23 +177,20 @@ export class AgentDesk {
    * Agents of machines that are down or that are gone have no business here; one whose domain does not
    * fit is not answered, so that it may go on with its tasks until it is configured otherwise.
    */
-  #refuses(pid: string, info: AgentInfo): boolean {
-    if (this.#state.isOutOfDomain(info)) return true;
+  #refuses(pid: string, message: Register | Reregister): boolean {
+    const info = message.slave;
+    if (registrationProblem(message) !== undefined || this.#state.isOutOfDomain(info)) return true;
     const isGone = this.#state.gone.has(info.id?.value ?? '');
     if (!isGone && !this.watcher.isDown(info.hostname, pid)) return false;
-    const message = isGone ? 'Agent has been marked gone' : 'Machine is `DOWN`';
-    this.#state.emit({
-      kind: 'send',
-      to: pid,
-      message: { name: 'ShutdownMessage', body: { message } },
-    });
+    const body = { message: isGone ? 'Agent has been marked gone' : 'Machine is `DOWN`' };
+    this.#state.emit({ kind: 'send', to: pid, message: { name: 'ShutdownMessage', body } });
     return true;
   }
 
   #onRegister(pid: string, message: Register, now: number): void {
     this.#state.count('messages_register_slave');
     if (!this.#state.mayJoin(pid, message.slave)) return;
-    if (this.#refuses(pid, message.slave)) return;
+    if (this.#refuses(pid, message)) return;
     const existing = this.#byPid(pid);
     if (existing !== undefined && existing.isConnected) {
       this.#sendRegistered(existing);
@@ -220,7 +218,7 @@ export class AgentDesk {
   #onReregister(pid: string, message: Reregister, now: number, isNewConnection: boolean): void {
     this.#state.count('messages_reregister_slave');
     if (!this.#state.mayJoin(pid, message.slave)) return;
-    if (this.#refuses(pid, message.slave)) return;
+    if (this.#refuses(pid, message)) return;
     const id = message.slave.id?.value ?? '';
     // It asks again; then it comes back as one that was unreachable.
     if (this.#marking.has(id)) return;

@@ -103,7 +103,8 @@ export class TestMaster {
     resources = 'cpus:4;mem:1000',
     checkpointed: readonly Resource[] = [],
   ): string {
-    const slave = { hostname: 'host', resources: parseResources(resources) };
+    const checkpoint = checkpointed.length > 0;
+    const slave = { hostname: 'host', resources: parseResources(resources), checkpoint };
     const body = {
       slave,
       version: '1.11.0',

@@ -196,7 +196,9 @@ test('words of a task that ran before do not bring an executor that never came t
   const first = master.core.state.frameworks.get(frameworkId)?.tasks.get('first')?.task;
   assert.ok(first !== undefined);
   const tasks = [{ ...first, state: 'TASK_FINISHED' as const }];
-  const body = { slave, tasks, version: '1.11.0', agent_capabilities: [] };
+  const info = master.core.state.frameworks.get(frameworkId)?.info;
+  assert.ok(info !== undefined);
+  const body = { slave, frameworks: [info], tasks, version: '1.11.0', agent_capabilities: [] };
   master.fromAgent(PID, { name: 'ReregisterSlaveMessage', body });
   tell('first', 'TASK_RUNNING', new Uint8Array(16).fill(1));
   tell('second', 'TASK_DROPPED');
@@ -248,6 +250,8 @@ test('an agent that answers no ping becomes unreachable, its tasks too, and may 
   assert.equal(master.registry.at(-1)?.kind, 'mark-unreachable');
   assert.ok(new Ledger(master.core.state).usedByAll().isEmpty);
   const task = master.core.state.frameworks.get(frameworkId)?.unreachableTasks.get('t');
+  const info = master.core.state.frameworks.get(frameworkId)?.info;
+  assert.ok(info !== undefined);
   const slave = {
     id: { value: agentId },
     hostname: 'host',
@@ -256,7 +260,12 @@ test('an agent that answers no ping becomes unreachable, its tasks too, and may 
   assert.ok(task !== undefined);
   master.fromAgent(PID, {
     name: 'ReregisterSlaveMessage',
-    body: { slave, tasks: [{ ...task, state: 'TASK_RUNNING' }], version: '1.11.0' },
+    body: {
+      slave,
+      frameworks: [info],
+      tasks: [{ ...task, state: 'TASK_RUNNING' }],
+      version: '1.11.0',
+    },
   });
   assert.equal(new Ledger(master.core.state).usedByAll().scalar('cpus'), 1);
   master.call(frameworkId, {
@@ -304,7 +313,8 @@ test('after a failover a limited role is offered nothing more until its tasks ca
   const back = (at: number): void => {
     const slave = agents[at];
     assert.ok(slave !== undefined);
-    const body = { slave, agent_capabilities: AGENT_CAPABILITIES.map((type) => ({ type })) };
+    const agent_capabilities = AGENT_CAPABILITIES.map((type) => ({ type }));
+    const body = { slave, version: '1.11.0', agent_capabilities };
     next.fromAgent(`slave(1)@10.0.0.${at}:5051`, { name: 'ReregisterSlaveMessage', body });
   };
   back(0);
@@ -384,7 +394,9 @@ test('KILL of a task on a disconnected agent is sent when the agent is back', ()
   master.perform(master.core.onAgentExited(PID, master.now));
   master.call(frameworkId, { type: 'KILL', kill: { task_id: { value: 't' } } });
   assert.ok(!names(master).includes('KillTaskMessage'));
-  const body = { slave, tasks: [task], version: '1.11.0' };
+  const info = master.core.state.frameworks.get(frameworkId)?.info;
+  assert.ok(info !== undefined);
+  const body = { slave, frameworks: [info], tasks: [task], version: '1.11.0' };
   master.fromAgent(PID, { name: 'ReregisterSlaveMessage', body });
   assert.ok(names(master).includes('KillTaskMessage'));
 });

@@ -202,7 +202,9 @@ function messages({ agent, framework, agentUpid, sinkPort, offer }: Ids): [Messa
   const status = { task_id: { value: 'a' }, state: 'TASK_RUNNING', agent_id, uuid, timestamp: 1 };
   const task = {
     ...aTask('old', offer),
-    framework_id,
+    // As the agent and the framework are called in the message that brings it along.
+    agent_id: { value: `${agent}9` },
+    framework_id: { value: `${framework}9` },
     state: 'TASK_RUNNING',
   };
   return [

@@ -16,6 +16,7 @@ import { operationErrors } from './scenes/operation-errors.ts';
 import { operatorCalls } from './scenes/operator-calls.ts';
 import { providers } from './scenes/providers.ts';
 import { rateLimits } from './scenes/rate-limits.ts';
+import { registrationsOfAgents } from './scenes/registrations.ts';
 import { schedulerCalls } from './scenes/scheduler-calls.ts';
 import { taskErrors } from './scenes/task-errors.ts';
 
@@ -43,4 +44,5 @@ export const scenes: readonly Scene[] = [
   aclPrincipals,
   flags,
   providers,
+  registrationsOfAgents,
 ];
