@@ -1,5 +1,5 @@
-// Agents that say of themselves what cannot be, when they register and when they come back: nothing of it is taken over,
-// and they are not answered. Each is followed by one that can; only that is known then.
+// Agents that say of themselves what cannot be, when they register and when they come back: nothing of it is taken
+// over, and they are not answered. Each is followed by one that can; only that is known then.
 import type { AgentInfo, Messages } from '#wire/mesos/v1.ts';
 import type { Scene } from '#test/support/mesos-differential/corpus.ts';
 import {
