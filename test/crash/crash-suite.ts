@@ -299,7 +299,8 @@ export class CrashSuite {
       const wasHit = isVictim && (crash.kind === 'shim' || crash.kind === 'command');
       // Of a group, the other is killed when one is hit, or has failed before it ran.
       const isInGroup = isIn('g', { id }) && first === 'TASK_KILLED';
-      const isDriven = isIn('d', { id }) && first === 'TASK_FAILED' && endsDriver(crash, before);
+      const isDriven =
+        isIn('d', { id }) && first === 'TASK_FAILED' && endsDriver(crash, before, message);
       assert.ok(wasHit || isInGroup || isDriven, `its end is its own: ${told} (${message})`);
     }
   }
@@ -365,10 +366,13 @@ function isIn(letter: 'g' | 'd', { id }: Pick<Planned, 'id'>): boolean {
 
 /**
  * A driver that has not heard yet that it is registered, or registered again, ends itself with its agent; so
- * Mesos' do (`ExecutorProcess::exited`). `before`: what was told of a task until then.
+ * Mesos' do (`ExecutorProcess::exited`). mesos-go's does as well at the second error of its connection: when it
+ * has something to say while a slow machine has not started the agent again. `before`: what was told of a task until
+ * then; `message`: of its end.
  */
-function endsDriver(crash: Crash, before: readonly string[]): boolean {
-  return before.length === 0 || (crash.kind === 'agent-at' && crash.again !== undefined);
+function endsDriver(crash: Crash, before: readonly string[], message: string): boolean {
+  if (before.length === 0 || (crash.kind === 'agent-at' && crash.again !== undefined)) return true;
+  return crash.kind === 'agent' && message === 'Executor exited with status 0';
 }
 
 function driverExecutorOf(round: number): string {
