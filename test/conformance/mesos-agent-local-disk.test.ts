@@ -116,7 +116,6 @@ suite('local disk of an agent', () => {
     });
     const cases: [Partial<ResourceProviderInfo>, string][] = [
       [{ type: 'a.b' }, "Unknown local resource provider type 'a.b'"],
-      [{ id: { value: 'x' } }, "'ResourceProviderInfo.id' must not be set"],
       [
         { name: 'a/b' },
         "Resource provider name 'a/b' does not follow Java package naming convention",
@@ -135,6 +134,9 @@ suite('local disk of an agent', () => {
       const what = `type '${asked.type}' and name '${asked.name}'`;
       assert.equal(text, `Failed to validate resource provider config with ${what}: ${why}`);
     }
+    const { status, text } = await add(info(1, { id: { value: 'x' } }));
+    const why = "Expecting 'add_resource_provider_config.info.id' to be unset";
+    assert.deepEqual([status, text], [400, `Failed to validate agent::Call: ${why}`]);
   });
 
   test('a task finds its volume, and no more room in it than it has', async () => {

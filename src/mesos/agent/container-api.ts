@@ -135,11 +135,9 @@ export class ContainerApi {
       case 'REMOVE_NESTED_CONTAINER':
       case 'REMOVE_CONTAINER': {
         const { container_id } = bodyOf(call);
-        const [root = ''] = pathOf(container_id);
-        if (container_id.parent !== undefined && !this.#nested.has([root])) {
-          throw new HttpProblem(500, 'Unknown root container');
-        }
-        if ((await this.#nested.remove(pathOf(container_id))) === 'busy') {
+        const outcome = await this.#nested.remove(pathOf(container_id));
+        if (outcome === 'rootless') throw new HttpProblem(500, 'Unknown root container');
+        if (outcome === 'busy') {
           throw new HttpProblem(500, 'Nested container has not terminated yet');
         }
         sendText(response, 200, '');

@@ -19,8 +19,8 @@ export class LateEnds {
     return this.#ends.get(name);
   }
 
-  /** Somebody removed the container: it is to be unknown. */
-  delete(name: string): void {
-    this.#ends.delete(name);
+  /** Somebody removed the container: it is to be unknown. False when it was. */
+  delete(name: string): boolean {
+    return this.#ends.delete(name);
   }
 }

@@ -225,12 +225,16 @@ export class NestedContainers {
   }
 
   /** Also of what is not there. `busy`: it has not ended. */
-  async remove(path: ContainerPath): Promise<'removed' | 'busy'> {
+  /** `rootless`: it is below a container that is not here. */
+  async remove(path: ContainerPath): Promise<'removed' | 'busy' | 'rootless'> {
     const found = this.#all.get(nameOf(path));
     if (found?.end !== undefined) await this.#dispose(found);
     else if (found !== undefined) return 'busy';
-    this.#lateEnds.delete(nameOf(path));
-    if (found === undefined) return 'removed';
+    const wasLate = this.#lateEnds.delete(nameOf(path));
+    if (found === undefined) {
+      const isRootless = path.length > 1 && !wasLate && !this.has(path.slice(0, 1));
+      return isRootless ? 'rootless' : 'removed';
+    }
     await rm(found.info.sandbox, { recursive: true, force: true });
     if (path.length === 1) {
       await rm(this.#options.paths.container(path[0] ?? ''), { recursive: true, force: true });
