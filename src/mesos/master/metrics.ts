@@ -111,21 +111,15 @@ const zeros: readonly string[] = [
 /** Sums over few kinds of agents and frameworks. */
 function putResources(metrics: Record<string, number>, state: MasterState, ledger: Ledger): void {
   const totals = new Map<string, number>();
-  for (const { total } of state.agents.values()) {
-    for (const [name, milli] of total.scalarsWhere((kind) => kind.revocable === undefined)) {
-      totals.set(name, (totals.get(name) ?? 0) + milli);
-    }
-  }
   const revocableTotals = new Map<string, number>();
   const isRevocable = (kind: Resource): boolean => kind.revocable !== undefined;
+  const isPlain = (kind: Resource): boolean => kind.revocable === undefined;
   for (const { total } of state.agents.values()) {
-    if (total.isCommon) continue;
-    for (const [name, milli] of total.scalarsWhere(isRevocable)) {
-      revocableTotals.set(name, (revocableTotals.get(name) ?? 0) + milli);
-    }
+    total.addScalarsTo(totals, isPlain);
+    if (!total.isCommon) total.addScalarsTo(revocableTotals, isRevocable);
   }
   const used = ledger.usedByAll();
-  const usedPlain = used.scalarsWhere((kind) => !isRevocable(kind));
+  const usedPlain = used.scalarsWhere(isPlain);
   const usedRevocable = used.scalarsWhere(isRevocable);
   const put = (name: string, total: number, taken: number): void => {
     metrics[`master/${name}_total`] = total / 1_000;

@@ -373,12 +373,17 @@ export class Resources {
   /** Sum of each scalar in thousandths over what passes the test. */
   scalarsWhere(test: (kind: Resource) => boolean): Map<string, number> {
     const sums = new Map<string, number>();
+    this.addScalarsTo(sums, test);
+    return sums;
+  }
+
+  /** The same, added to sums that there are: of many together. */
+  addScalarsTo(sums: Map<string, number>, test: (kind: Resource) => boolean): void {
     for (const entry of this.#entries.values()) {
       const { kind, milli } = entry;
       if (kind.type !== 'SCALAR' || !test(kind)) continue;
       sums.set(kind.name, (sums.get(kind.name) ?? 0) + milli * timesOf(entry));
     }
-    return sums;
   }
 
   /**
