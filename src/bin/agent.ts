@@ -23,6 +23,8 @@ import { watchTls } from '#mesos/security/tls-reload.ts';
 import type { TlsSettings } from '#mesos/security/tls-settings.ts';
 import { parseAttributes, parseResources } from '#mesos/resources/parse.ts';
 import { prepareFolder } from '#supervisor/folder.ts';
+import { onFirstProcess } from './first-launch.ts';
+import { smallPartBusy } from './lean-heap.ts';
 import type { RunningPart } from './part.ts';
 
 export interface AgentCommandOptions {
@@ -195,7 +197,8 @@ export async function runAgent(
   const tls = watchTls(process.env, env);
   const settings = { ...settingsOf(options, tls.settings), onVerbosity };
   const hosts = await hostsOf(settings, env);
-  const ports = { env, disk: systemDisk, ...hosts };
+  const host = onFirstProcess(hosts.host, smallPartBusy);
+  const ports = { env, disk: systemDisk, ...hosts, host };
   const ended = Promise.withResolvers<number>();
   const running: RunningAgent = await startAgent(settings, ports);
   if (readFlags(settings.options ?? {}).recovers === 'cleanup') {
