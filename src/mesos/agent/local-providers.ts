@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { errorChain } from '#base/fault.ts';
 import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
-import { LocalProvider } from '#mesos/provider/shell.ts';
+import type { LocalProvider } from '#mesos/provider/shell.ts';
 import { Volumes, type VolumeKind } from '#mesos/provider/volumes.ts';
 import type { TlsSettings } from '#mesos/security/tls-settings.ts';
 import { parseJson, stringify } from '#wire/mesos/codec.ts';
@@ -202,13 +202,15 @@ export class LocalProviders {
 
   /** Anew, with what is configured now. */
   async #launch(configured: Configured): Promise<void> {
+    // With all that speaks HTTP for it: most agents have none.
+    const shell = await import('#mesos/provider/shell.ts');
     await configured.running?.close();
     configured.running = undefined;
     if (this.#agentId === undefined || this.#isClosed) return;
     const { url, tls, paths } = this.#settings;
     const { info } = configured;
     const { folder, kind, ...settings } = diskConfigOf(info);
-    const running = new LocalProvider(
+    const running = new shell.LocalProvider(
       {
         url,
         tls,

@@ -1,6 +1,5 @@
 // Runs one probe of a check: a command as a process of the host, an HTTP request or a connection to
 // the task's own port. Answers what was found; what it means is decided in check-core.ts.
-import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import type { Timers } from '#env/env.ts';
 import type { ProcessHost, ProcessSpec } from '#env/process.ts';
@@ -57,7 +56,10 @@ async function statusOf(
   redirectsLeft: number,
 ): Promise<number | undefined> {
   // Few agents ever ask by TLS, which takes memory.
-  const make = url.protocol === 'https:' ? (await import('node:https')).request : httpRequest;
+  // Loaded by the first that needs it: most agents probe nothing.
+  const { request: make } = await (url.protocol === 'https:'
+    ? import('node:https')
+    : import('node:http'));
   return new Promise((done) => {
     const options = { agent: false, signal, rejectUnauthorized: false, timeout: UNBOUNDED_MS };
     const request = make(url, options, (response) => {

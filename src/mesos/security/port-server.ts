@@ -1,12 +1,12 @@
 // The one port of a master or agent: HTTP, with TLS where it is asked for, and both at once while a cluster
 // is being upgraded: the first byte of a connection tells which it is.
-import {
-  createServer as createHttpServer,
-  type IncomingMessage,
-  type ServerOptions,
-  type ServerResponse,
+import type {
+  IncomingMessage,
+  Server as HttpServer,
+  ServerOptions,
+  ServerResponse,
 } from 'node:http';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { Fault } from '#base/fault.ts';
 import type { Log } from '#env/env.ts';
@@ -33,8 +33,10 @@ const HEAD_BYTES_MAX = 80 * 1_024;
 
 export class PortServer {
   readonly #log: Log;
+  readonly #options: ServerOptions;
   readonly #listener: Server;
-  readonly #http: ReturnType<typeof createHttpServer>[] = [];
+  readonly #http: HttpServer[] = [];
+  #plain: HttpServer | undefined;
   /** Connections that no HTTP server has: whose first byte is awaited, or that another one reads. */
   readonly #own = new Set<Socket>();
   /** Whether a client is who its certificate says. */
@@ -44,20 +46,36 @@ export class PortServer {
 
   constructor(given: ServerOptions, tls: TlsSettings | undefined, log: Log) {
     this.#log = log;
-    const options = { maxHeaderSize: HEAD_BYTES_MAX, ...given };
-    const plain =
-      tls === undefined || tls.supportsDowngrade
-        ? createHttpServer(options, (request, response) => this.#onRequest(request, response))
-        : undefined;
-    const secure = tls === undefined ? undefined : this.#secure(options, tls);
-    for (const one of [plain, secure]) {
-      if (one === undefined) continue;
-      this.#http.push(one);
-      // What is expected but `100-continue` is nothing that anybody knows: libprocess does not look either.
-      one.on('checkExpectation', (request, response) => this.#onRequest(request, response));
+    this.#options = { maxHeaderSize: HEAD_BYTES_MAX, ...given };
+    const secure = tls === undefined ? undefined : this.#added(this.#secure(this.#options, tls));
+    if (secure !== undefined && tls?.supportsDowngrade !== true) {
+      this.#listener = secure;
+      return;
     }
-    this.#listener = (plain ?? secure) as Server;
-    if (plain !== undefined) this.#sortAll(plain, secure);
+    // As an HTTP server listens.
+    this.#listener = createServer({ allowHalfOpen: true, noDelay: true });
+    this.#sortAll(secure);
+  }
+
+  #added(server: HttpServer): HttpServer {
+    this.#http.push(server);
+    // What is expected but `100-continue` is nothing that anybody knows: libprocess does not look either.
+    server.on('checkExpectation', (request, response) => this.#onRequest(request, response));
+    return server;
+  }
+
+  /**
+   * Reads what is HTTP without TLS; made for the first connection that is. It is 3 MB, and an agent and its master
+   * do without.
+   */
+  #plainHttp(): HttpServer {
+    if (this.#plain !== undefined) return this.#plain;
+    const { createServer: create } = process.getBuiltinModule('node:http');
+    const server = create(this.#options, (request, response) => this.#onRequest(request, response));
+    this.#plain = this.#added(server);
+    // It listens to nothing itself; it begins to look after the times of its connections when it does.
+    server.emit('listening');
+    return server;
   }
 
   /** Of connections that begin from now on. */
@@ -83,12 +101,15 @@ export class PortServer {
 
   async close(): Promise<void> {
     const closed = new Promise<void>((done) => this.#listener.close(() => done()));
-    for (const one of this.#http) one.closeAllConnections();
+    for (const one of this.#http) {
+      one.closeAllConnections();
+      if (one !== this.#listener) one.close();
+    }
     for (const socket of this.#own) socket.destroy();
     await closed;
   }
 
-  #secure(options: ServerOptions, tls: TlsSettings): ReturnType<typeof createHttpServer> {
+  #secure(options: ServerOptions, tls: TlsSettings): HttpServer {
     const { requiresClient } = tls;
     const server = process.getBuiltinModule('node:https').createServer(
       {
@@ -122,14 +143,11 @@ export class PortServer {
     return isKnown;
   }
 
-  /** `plain` listens; what its connections say first decides who has them. */
-  #sortAll(plain: Server, secure: Server | undefined): void {
-    const [listener] = plain.listeners('connection');
-    if (listener === undefined) throw new Error('An HTTP server without a listener');
-    plain.removeAllListeners('connection');
-    const toPlain = (socket: Socket): void => void listener.call(plain, socket);
+  /** What connections say first decides who has them. */
+  #sortAll(secure: Server | undefined): void {
+    const toPlain = (socket: Socket): void => void this.#plainHttp().emit('connection', socket);
     const toSecure = (socket: Socket): void => void secure?.emit('connection', socket);
-    plain.on('connection', (socket: Socket) => {
+    this.#listener.on('connection', (socket: Socket) => {
       this.#own.add(socket);
       socket.setTimeout(FIRST_BYTE_MS_MAX, () => socket.destroy());
       socket.on('error', () => socket.destroy());
