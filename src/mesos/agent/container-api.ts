@@ -16,7 +16,7 @@ import type {
 import type { AgentAccess, ContainerDeed } from './access.ts';
 import { validateAgentCall } from './call-validation.ts';
 import { nameOf, pathOf } from './container-id.ts';
-import { follow, type FollowFrom, openInput, resizeTerminal } from './container-io.ts';
+import { endOf, follow, openInput, resizeTerminal } from './container-io.ts';
 import {
   encodeAs,
   HttpProblem,
@@ -56,6 +56,10 @@ function bodyOf(call: AgentCall): { container_id: ContainerID; signal?: number |
   const field = (call.type ?? '').toLowerCase();
   return (call as Record<string, unknown>)[field] as ReturnType<typeof bodyOf>;
 }
+
+/** Which of its outputs a container's files hold. */
+const terminalOutput = [['STDOUT', 'stdout']] as const;
+const bothOutputs = [...terminalOutput, ['STDERR', 'stderr']] as const;
 
 /** As Mesos words it, and its CLI looks for: only terminals and sessions have a switchboard there. */
 function notAttachable(): HttpProblem {
@@ -218,12 +222,18 @@ export class ContainerApi {
     await this.#stream(point, 'end', media, response);
   }
 
+  /** `from`: with all that is written, or with what is from now on. */
   async #stream(
     point: AttachPoint,
-    from: FollowFrom,
+    from: 'start' | 'end',
     media: CallMedia,
     response: ServerResponse,
   ): Promise<void> {
+    const outputs = point.hasTerminal ? terminalOutput : bothOutputs;
+    // Whoever is told that the output is theirs may go on at once and wait for what comes of it.
+    const beginnings = await Promise.all(
+      outputs.map(([, name]) => (from === 'start' ? 0 : endOf(join(point.sandbox, name)))),
+    );
     startStream(response, media);
     const form = formOf(media);
     const closed = new AbortController();
@@ -232,14 +242,12 @@ export class ContainerApi {
       closed.signal.aborted || response.write(encodeRecord(encodeAs(form, 'AgentProcessIO', io)));
     const stopBeating = this.#beat(send);
     const until = { ended: point.ended, signal: closed.signal };
-    const copy = (type: AgentProcessIO_Data_Type, name: string): Promise<void> =>
-      follow(join(point.sandbox, name), from, until, async (data) => {
+    const copy = async (type: AgentProcessIO_Data_Type, name: string, at: number): Promise<void> =>
+      follow(join(point.sandbox, name), at, until, async (data) => {
         if (!send({ type: 'DATA', data: { type, data } })) await drained(response);
       });
-    const outputs = [copy('STDOUT', 'stdout')];
-    if (!point.hasTerminal) outputs.push(copy('STDERR', 'stderr'));
     try {
-      await Promise.all(outputs);
+      await Promise.all(outputs.map(([type, name], i) => copy(type, name, beginnings[i] ?? 0)));
     } finally {
       stopBeating();
       response.end();

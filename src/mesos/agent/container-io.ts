@@ -2,7 +2,7 @@
 // polling, and input goes through a FIFO.
 import { execFile } from 'node:child_process';
 import { constants, open as openDescriptor, readFileSync, readlinkSync, watch } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { promisify } from 'node:util';
 import { Fault } from '#base/fault.ts';
@@ -11,16 +11,18 @@ const CHUNK_BYTES = 64 * 1024;
 const run = promisify(execFile);
 const openRaw: (path: string, flags: number) => Promise<number> = promisify(openDescriptor);
 
-/** Where a follower begins: at the start, or with what is written from now on. */
-export type FollowFrom = 'start' | 'end';
+/** How much there is of a file: what is written from now on lies behind it. */
+export async function endOf(path: string): Promise<number> {
+  return (await stat(path)).size;
+}
 
 /**
- * Hands on what a file holds and what is added to it, until `ended` and all is read, or until the
+ * Hands on what a file holds behind `from` (bytes) and what is added to it, until `ended` and all is read, or until the
  * signal. One chunk is in memory at a time: `write` is awaited.
  */
 export async function follow(
   path: string,
-  from: FollowFrom,
+  from: number,
   until: { readonly ended: Promise<unknown>; readonly signal: AbortSignal },
   write: (chunk: Buffer) => Promise<void>,
 ): Promise<void> {
@@ -36,7 +38,7 @@ export async function follow(
   until.signal.addEventListener('abort', stop);
   void until.ended.then(stop);
   try {
-    let offset = from === 'end' ? (await file.stat()).size : 0;
+    let offset = from;
     const buffer = Buffer.alloc(CHUNK_BYTES);
     while (!until.signal.aborted) {
       const wasOver = isOver;
