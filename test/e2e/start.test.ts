@@ -129,8 +129,12 @@ test('without Kubernetes: three agents, the state in its shape, a task', async (
   assert.equal(started.status, 0, started.stderr);
   assert.match(started.stdout, /agent-3: ready at[\s\S]*Try next:\n.*strata run/);
   const port = (base: number): string => `http://127.0.0.1:${base + offset}`;
-  const status = await run([strata, 'status', ...at, '-o', 'json']);
-  const found = JSON.parse(status.stdout) as { agents: { id: string; url: string }[] };
+  // They are ready to be asked; a moment later each has told the master of itself.
+  const found = await eventually('three agents', async () => {
+    const status = await run([strata, 'status', ...at, '-o', 'json']);
+    const shown = JSON.parse(status.stdout) as { agents: { id: string; url: string }[] };
+    return shown.agents.length === 3 ? shown : undefined;
+  });
   const agents = found.agents.toSorted((a, b) => (a.url < b.url ? -1 : 1));
   assert.deepEqual(
     { ...found, agents },
@@ -140,7 +144,6 @@ test('without Kubernetes: three agents, the state in its shape, a task', async (
       instances: [],
     },
   );
-  assert.equal(agents.length, 3);
   const master = ['--master', `127.0.0.1:${5050 + offset}`];
   const task = await run([strata, 'run', ...master, '--', 'sh', '-c', 'echo out; kill -9 $$']);
   assert.deepEqual([task.status, task.stdout], [137, 'out\n']);
