@@ -81,8 +81,13 @@ export class SpdyConnection {
     this.#nextId = options.role === 'client' ? 1 : 2;
     under.on('data', (chunk: Buffer) => this.#onData(chunk));
     under.on('error', () => this.#end());
-    under.on('end', () => this.#end());
-    under.on('close', () => this.#end());
+    under.on('end', () => this.#ended());
+    under.on('close', () => this.#ended());
+  }
+
+  /** What has come before the end is read first: how a command ended comes just before its connection does. */
+  #ended(): void {
+    this.#work = this.#work.then(() => this.#end());
   }
 
   get isClosed(): boolean {
@@ -140,7 +145,9 @@ export class SpdyConnection {
     this.#streams.clear();
     for (const stream of streams) {
       stream.push(null);
-      stream.destroy();
+      // What is not read yet goes with it.
+      if (stream.readableLength === 0) stream.destroy();
+      else stream.once('end', () => stream.destroy());
     }
     for (const reply of this.#replies.values()) reply();
     this.#inflate.close();
