@@ -6,12 +6,8 @@ import { validateCommand, validateContainer, withPrefix } from '#mesos/validatio
 import type { AgentCall, AgentCall_Type, ContainerID, LinuxInfo } from '#wire/mesos/v1.ts';
 import { idProblem } from './container-id.ts';
 
-/** Whose body has to be there; it is named as the type, in lower case. */
-const withBody: ReadonlySet<AgentCall_Type> = new Set([
-  'GET_METRICS',
-  'SET_LOGGING_LEVEL',
-  'LIST_FILES',
-  'READ_FILE',
+/** About one container, or what goes into it. */
+export const containerCalls: ReadonlySet<AgentCall_Type | undefined> = new Set([
   'LAUNCH_NESTED_CONTAINER',
   'WAIT_NESTED_CONTAINER',
   'KILL_NESTED_CONTAINER',
@@ -23,6 +19,15 @@ const withBody: ReadonlySet<AgentCall_Type> = new Set([
   'WAIT_CONTAINER',
   'KILL_CONTAINER',
   'REMOVE_CONTAINER',
+]);
+
+/** Whose body has to be there; it is named as the type, in lower case. */
+const withBody: ReadonlySet<AgentCall_Type | undefined> = new Set([
+  ...containerCalls,
+  'GET_METRICS',
+  'SET_LOGGING_LEVEL',
+  'LIST_FILES',
+  'READ_FILE',
   'ADD_RESOURCE_PROVIDER_CONFIG',
   'UPDATE_RESOURCE_PROVIDER_CONFIG',
   'REMOVE_RESOURCE_PROVIDER_CONFIG',

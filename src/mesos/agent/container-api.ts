@@ -19,6 +19,7 @@ import { nameOf, pathOf } from './container-id.ts';
 import { endOf, follow, openInput, resizeTerminal } from './container-io.ts';
 import {
   encodeAs,
+  formOf,
   HttpProblem,
   notImplemented,
   parseAs,
@@ -32,24 +33,6 @@ const HEARTBEAT_MS = 30_000;
 const RECORD_BYTES_MAX = 16 * 1024 * 1024;
 const SIGKILL = 9;
 const END_OF_TRANSMISSION = '\u0004';
-
-const CONTAINER_CALLS = new Set([
-  'LAUNCH_NESTED_CONTAINER',
-  'WAIT_NESTED_CONTAINER',
-  'KILL_NESTED_CONTAINER',
-  'REMOVE_NESTED_CONTAINER',
-  'LAUNCH_NESTED_CONTAINER_SESSION',
-  'ATTACH_CONTAINER_INPUT',
-  'ATTACH_CONTAINER_OUTPUT',
-  'LAUNCH_CONTAINER',
-  'WAIT_CONTAINER',
-  'KILL_CONTAINER',
-  'REMOVE_CONTAINER',
-]);
-
-export function isContainerCall(call: AgentCall): boolean {
-  return CONTAINER_CALLS.has(call.type ?? '');
-}
 
 /** The body of a valid call about one container: its field is named as its type, in lower case. */
 function bodyOf(call: AgentCall): { container_id: ContainerID; signal?: number | undefined } {
@@ -387,11 +370,6 @@ function ioOf(call: AgentCall): AgentProcessIO {
   const input = call.attach_container_input;
   if (input?.type === 'PROCESS_IO' && input.process_io !== undefined) return input.process_io;
   throw new HttpProblem(400, "Expecting 'attach_container_input.type' to be PROCESS_IO");
-}
-
-/** Of an answer, or of each of its records. */
-function formOf({ accept, messageAccept }: CallMedia): ContentType {
-  return accept === RECORDIO_MEDIA ? (messageAccept ?? 'application/json') : accept;
 }
 
 function startStream(response: ServerResponse, { accept, messageAccept }: CallMedia): void {

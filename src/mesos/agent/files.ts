@@ -1,10 +1,15 @@
 // Files of sandboxes over HTTP: browse, read and download, under their own paths and under the names that Mesos
 // gives them; nothing outside of a sandbox, not even by a symbolic link.
-import { createReadStream } from 'node:fs';
-import { open, readdir, realpath, stat } from 'node:fs/promises';
-import { basename, join, sep } from 'node:path';
+import { readdir, realpath } from 'node:fs/promises';
+import { join, sep } from 'node:path';
 import type { ServerResponse } from 'node:http';
-import { accountNames, fileInfo } from '#mesos/libprocess/file-info.ts';
+import {
+  accountNames,
+  fileInfo,
+  noSuchFile,
+  readPart,
+  sendFile,
+} from '#mesos/libprocess/file-info.ts';
 import type { Outcome, SharedFiles } from '#mesos/libprocess/process-api.ts';
 import type { Refusal } from '#mesos/libprocess/refusal.ts';
 import type { FileInfo } from '#wire/mesos/v1.ts';
@@ -12,8 +17,6 @@ import type { AgentAccess } from './access.ts';
 import type { Executor } from './agent-state.ts';
 import type { AgentCore } from './core.ts';
 import type { AgentPaths } from './paths.ts';
-
-const READ_BYTES_MAX = 16 * 4096;
 
 /** Under which the agent's own log is shown, if it is kept in a file (--external_log_file). */
 const LOG_NAME = '/slave/log';
@@ -23,10 +26,8 @@ const virtualRun = /^(\/frameworks\/[^/]+\/executors\/[^/]+\/runs\/latest)(\/.*)
 /** `…/slaves/AGENT/frameworks/FRAMEWORK/executors/EXECUTOR/runs/RUN`, below the work folder. */
 const realRun = /^(\/[^/]+\/frameworks\/[^/]+\/executors\/[^/]+\/runs\/[^/]+)(\/.*)?$/;
 
-const missing: { readonly problem: Refusal } = { problem: { status: 404, message: '' } };
-
 function found(path: string | undefined): Outcome<string> {
-  return path === undefined ? missing : { value: path };
+  return path === undefined ? noSuchFile : { value: path };
 }
 
 function wrong(message: string): { readonly problem: Refusal } {
@@ -65,7 +66,8 @@ export class SandboxFiles implements SharedFiles<AgentAccess> {
   }
 
   /** The real path behind a name. HttpProblem 403 */
-  async #resolve(name: string, access: AgentAccess): Promise<Outcome<string>> {
+  async #resolve(given: string, access: AgentAccess): Promise<Outcome<string>> {
+    const name = withoutEnd(given);
     if (name === LOG_NAME && this.#log !== undefined) {
       access.requireLog();
       return found(await realpath(this.#log).catch(() => undefined));
@@ -74,11 +76,11 @@ export class SandboxFiles implements SharedFiles<AgentAccess> {
     const virtual = virtualRun.exec(name);
     const real = name.startsWith(root + sep) ? realRun.exec(name.slice(root.length)) : null;
     const [, run, rest = ''] = virtual ?? real ?? [];
-    if (run === undefined) return missing;
+    if (run === undefined) return noSuchFile;
     const folder = virtual === null ? root + run : join(root, this.#core.agentId ?? '', run);
     const sandbox = await realpath(folder).catch(() => undefined);
     const path = await realpath(folder + rest).catch(() => undefined);
-    if (sandbox === undefined || path === undefined) return missing;
+    if (sandbox === undefined || path === undefined) return noSuchFile;
     if (path !== sandbox && !path.startsWith(sandbox + sep)) {
       return wrong(`'${sandbox}${rest}' is inaccessible.\n`);
     }
@@ -87,14 +89,14 @@ export class SandboxFiles implements SharedFiles<AgentAccess> {
   }
 
   async list(name: string, access: AgentAccess): Promise<Outcome<FileInfo[]>> {
-    const resolved = await this.#resolve(name.replace(/\/+$/, ''), access);
+    const resolved = await this.#resolve(name, access);
     if ('problem' in resolved) return resolved;
     const path = resolved.value;
     const names = await accountNames();
     // Of a file that is none Mesos tells nothing, and no error.
     const entries = (await readdir(path).catch(() => [])).toSorted();
     const infos = entries.map((one) =>
-      fileInfo(join(path, one), `${name.replace(/\/+$/, '')}/${one}`, names).catch(() => undefined),
+      fileInfo(join(path, one), `${withoutEnd(name)}/${one}`, names).catch(() => undefined),
     );
     return { value: (await Promise.all(infos)).filter((one) => one !== undefined) };
   }
@@ -105,21 +107,8 @@ export class SandboxFiles implements SharedFiles<AgentAccess> {
     length: number | undefined,
     access: AgentAccess,
   ): Promise<Outcome<{ readonly size: number; readonly data: Buffer }>> {
-    const resolved = await this.#resolve(name.replace(/\/+$/, ''), access);
-    if ('problem' in resolved) return resolved;
-    const file = await open(resolved.value, 'r').catch(() => undefined);
-    if (file === undefined) return missing;
-    try {
-      const info = await file.stat();
-      if (info.isDirectory()) return wrong('Cannot read a directory.\n');
-      const { size } = info;
-      if (offset === undefined || offset >= size) return { value: { size, data: Buffer.alloc(0) } };
-      const wanted = Math.min(length ?? READ_BYTES_MAX, READ_BYTES_MAX, size - offset);
-      const { bytesRead, buffer } = await file.read(Buffer.alloc(wanted), 0, wanted, offset);
-      return { value: { size, data: buffer.subarray(0, bytesRead) } };
-    } finally {
-      await file.close();
-    }
+    const resolved = await this.#resolve(name, access);
+    return 'problem' in resolved ? resolved : readPart(resolved.value, offset, length);
   }
 
   async download(
@@ -127,19 +116,11 @@ export class SandboxFiles implements SharedFiles<AgentAccess> {
     response: ServerResponse,
     access: AgentAccess,
   ): Promise<Refusal | undefined> {
-    const resolved = await this.#resolve(name.replace(/\/+$/, ''), access);
-    if ('problem' in resolved) return resolved.problem;
-    const path = resolved.value;
-    const info = await stat(path).catch(() => undefined);
-    if (info === undefined) return missing.problem;
-    if (info.isDirectory()) return wrong('Cannot download a directory.\n').problem;
-    response.writeHead(200, {
-      'Content-Type': 'application/octet-stream',
-      'Content-Disposition': `attachment; filename=${basename(path)}`,
-      'Content-Length': info.size,
-    });
-    if (info.size === 0) response.end();
-    else createReadStream(path, { end: info.size - 1 }).pipe(response);
-    return undefined;
+    const resolved = await this.#resolve(name, access);
+    return 'problem' in resolved ? resolved.problem : sendFile(resolved.value, response);
   }
+}
+
+function withoutEnd(name: string): string {
+  return name.replace(/\/+$/, '');
 }

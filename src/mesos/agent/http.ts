@@ -68,6 +68,11 @@ export interface CallMedia {
   readonly messageAccept: ContentType | undefined;
 }
 
+/** Of an answer, or of each of its records. */
+export function formOf({ accept, messageAccept }: CallMedia): ContentType {
+  return accept === RECORDIO_MEDIA ? (messageAccept ?? 'application/json') : accept;
+}
+
 /** HttpProblem 400, 415 and 406 */
 export function mediaOf({ headers }: IncomingMessage): CallMedia {
   return { ...contentOf(headers), ...acceptOf(headers) };

@@ -10,10 +10,11 @@ import type { Exchange } from '#mesos/libprocess/exchange.ts';
 import type { Outcome } from '#mesos/libprocess/process-api.ts';
 import { bodyRefusal, readBody, refuseMethod, sendBytes } from '#mesos/libprocess/negotiate.ts';
 import type { SandboxFiles } from './files.ts';
-import { validateAgentCall } from './call-validation.ts';
-import { ContainerApi, isContainerCall } from './container-api.ts';
+import { containerCalls, validateAgentCall } from './call-validation.ts';
+import { ContainerApi } from './container-api.ts';
 import {
   encodeAs,
+  formOf,
   HttpProblem,
   mediaOf,
   notImplemented,
@@ -76,7 +77,7 @@ export class OperatorApi {
       throw new HttpProblem(400, `Failed to validate agent::Call: ${problem}`);
     }
     requireForms(call, media);
-    if (isContainerCall(call)) {
+    if (containerCalls.has(call.type)) {
       await this.#containerApi.handle(call, { response, access, media });
       return;
     }
@@ -107,7 +108,7 @@ export class OperatorApi {
       return;
     }
     const answer = await this.#answer(call, access);
-    const form = media.accept === RECORDIO_MEDIA ? 'application/json' : media.accept;
+    const form = formOf(media);
     sendBytes(exchange, encodeAs(form, 'AgentResponse', answer), form);
   }
 
