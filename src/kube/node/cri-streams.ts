@@ -66,7 +66,9 @@ export async function openSession(url: string, options: StreamOptions): Promise<
   const stderr = options.tty ? undefined : await open('stderr');
   const resize = options.tty ? await open('resize') : undefined;
   for (const stream of [error, stdin, stdout, stderr, resize]) stream?.on('error', () => {});
-  error.end();
+  // Nothing is ever said on these. Were it said when their readers are done, the runtime, which closes right after the
+  // status, would leave it unread, and with the reset that follows the status itself would be lost.
+  for (const silent of [error, stdout, stderr]) silent?.end();
   const exitCode = wholeText(error).then((status) => {
     connection.close();
     return exitCodeOf(status);
