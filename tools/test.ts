@@ -150,12 +150,12 @@ const stages: readonly Stage[] = [
   check('borders', [process.execPath, 'tools/tidy.ts']),
   tests('unit', ['src', 'tools', 'test/support'], {
     concurrency: 2,
-    only: (file) => !isTranscript(file) && !isAlone(file),
+    only: (file) => !isTranscript(file),
   }),
   tests('transcripts', ['src'], { concurrency: 2, only: isTranscript }),
   tests('simulation', ['sim'], { concurrency: 2 }),
   tests('conformance', ['test/conformance'], { concurrency: 2, only: (file) => !isAlone(file) }),
-  tests('conformance alone', ['test/conformance', 'src/kube/node'], { only: isAlone }),
+  tests('conformance alone', ['test/conformance'], { only: isAlone }),
   tests('benchmarks at small size', ['bench'], { env: {} }),
   tests('end to end', ['test/e2e'], { env: {} }),
 ];

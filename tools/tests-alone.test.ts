@@ -6,15 +6,10 @@ import { test } from 'node:test';
 import { alone, forbiddenBesides } from './tests-alone.ts';
 
 const folder = join(import.meta.dirname, '../test/conformance');
-/** Where tests that run alone lie. */
-const folders = [folder, join(import.meta.dirname, '../src/kube/node')];
 
 test('each that is named is there, with a reason', () => {
   for (const [name, reason] of Object.entries(alone)) {
-    assert.ok(
-      folders.some((one) => existsSync(join(one, name))),
-      name,
-    );
+    assert.ok(existsSync(join(folder, name)), name);
     assert.ok(reason.length > 0, name);
   }
 });

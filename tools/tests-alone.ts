@@ -2,8 +2,6 @@
 // two at a time: their ports, folders, cgroups, namespaces and daemons are of their own.
 
 export const alone: Readonly<Record<string, string>> = {
-  'cri-runtime.test.ts':
-    'the exit status of an exec by containerd is lost now and then beside others; why is not known yet',
   'kube-client-go.test.ts':
     'its candidates lead for a second or two: who gets no processor loses its turn',
   'kube-flow-control.test.ts': 'compares how long requests wait',
