@@ -24,6 +24,6 @@ export function onFirstProcess(host: ProcessHost, then: () => void): ProcessHost
     members: (cgroup) => host.members(cgroup),
     setLimits: (stateFolder, limits) => host.setLimits(stateFolder, limits),
     sweep: (cgroup, others) => host.sweep(cgroup, others),
-    settled: () => host.settled(),
+    settled: (above) => host.settled(above),
   };
 }

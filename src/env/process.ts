@@ -242,6 +242,9 @@ export interface ProcessHost {
    * are of another host's.
    */
   sweep(cgroup: string, others?: readonly string[]): Promise<void>;
-  /** The cgroups of those that have ended by now are gone, as far as they can be. */
-  settled(): Promise<void>;
+  /**
+   * The cgroups of those that have ended by now are gone, as far as they can be, and `above`, which held them, when
+   * nothing is left in it.
+   */
+  settled(above?: string): Promise<void>;
 }

@@ -508,8 +508,8 @@ export class ContainerdHost implements ProcessHost {
   }
 
   /** A container's end is told once its group is gone. */
-  settled(): Promise<void> {
-    return this.#plain.settled();
+  settled(above?: string): Promise<void> {
+    return this.#plain.settled(above);
   }
 
   // ---- what it uses and may use

@@ -19,6 +19,7 @@ import { systemClock, systemTimers } from './clock.ts';
 import {
   applyLimits,
   type CgroupRoots,
+  cgroupsBelow,
   findCgroups,
   makeCgroup,
   removeCgroup,
@@ -100,6 +101,21 @@ suite('cgroups of the machine', { skip }, () => {
       [],
     );
     for (const { stateFolder } of many) await host.dispose(stateFolder);
+  });
+
+  test('what held the groups goes with the last, not before', async () => {
+    assert.ok(roots !== undefined);
+    const above = `${top}/above`;
+    const there = (): boolean => cgroupsBelow(roots, top).includes(above);
+    const one = { ...spec('one', 'sleep 600', {}), cgroup: `${above}/one` };
+    const running = await host.launch(one);
+    await host.settled(above);
+    assert.ok(there());
+    running.kill('SIGKILL', 'group');
+    await running.exited;
+    await host.settled(above);
+    assert.ok(!there());
+    await host.dispose(one.stateFolder);
   });
 
   test('sweep() ends and removes what nobody knows, and nothing else', async () => {

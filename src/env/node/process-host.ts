@@ -492,8 +492,9 @@ class RealProcessHost implements NodeProcessHost {
     }
   }
 
-  async settled(): Promise<void> {
+  async settled(above?: string): Promise<void> {
     await Promise.all(this.#vacating);
+    if (this.#cgroups !== undefined && above !== undefined) removeEmptyCgroup(this.#cgroups, above);
   }
 
   async usage(stateFolder: string): Promise<ProcessUsage | undefined> {

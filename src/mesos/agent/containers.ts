@@ -279,7 +279,7 @@ export class Containers {
   /** What was to be forgotten is gone. */
   async forgotten(): Promise<void> {
     await Promise.allSettled(this.#disposing);
-    await this.#host.settled();
+    await this.#host.settled(this.#options.cgroupRoot);
   }
 
   async #disposeFolder(containerId: string): Promise<void> {
