@@ -45,10 +45,10 @@ export function run(command: readonly string[], options: RunOptions = {}): Promi
   });
 }
 
-/** Repeats `look` until it gives a value; rejects with what was seen last when the time is over. */
+/** Repeats `look` until it gives a value, and not false; rejects with what was seen last when the time is over. */
 export async function eventually<T>(
   what: string,
-  look: () => Promise<T | undefined>,
+  look: () => Promise<T | false | undefined>,
   timeoutMs = 60_000,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
@@ -56,7 +56,7 @@ export async function eventually<T>(
   for (;;) {
     try {
       const found = await look();
-      if (found !== undefined) return found;
+      if (found !== undefined && found !== false) return found;
     } catch (error) {
       last = error;
     }

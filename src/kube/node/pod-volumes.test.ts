@@ -58,7 +58,8 @@ test('what is in memory stays over a start of the executor', { skip }, async () 
   const worker = await node.run(pod);
   const file = join(worker.folder, 'volumes/v/f');
   await node.until(() => node.statusOf('kept')?.phase === 'Running');
-  await eventually('the file is written', async () => existsSync(file));
+  const written = (): boolean => existsSync(file) && readFileSync(file, 'utf8') === 'kept\n';
+  await eventually('the file is written', async () => written());
   await node.restart();
   const again = await node.run(pod);
   assert.equal(readFileSync(file, 'utf8'), 'kept\n');
