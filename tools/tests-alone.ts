@@ -8,7 +8,11 @@ export const alone: Readonly<Record<string, string>> = {
   'kube-kubelet.test.ts': 'a real kubelet looks after the whole machine',
   'mesos-agent-docker.test.ts': 'a bridge, rules of the packet filter and a port of the machine',
   'mesos-agent-image-confinement.test.ts': 'a bridge of the machine',
+  'mesos-agent-net-classes.test.ts':
+    'a hierarchy of cgroups more: a containerd that runs meanwhile finds no groups of its containers',
   'mesos-agent-networks.test.ts': 'a bridge, rules of the packet filter and a port of the machine',
+  'mesos-agent-perf.test.ts':
+    'a hierarchy of cgroups more: a containerd that runs meanwhile finds no groups of its containers',
   'mesos-agent-v0-executors.test.ts': 'a real agent waits two seconds for its executors',
   'mesos-election.test.ts': 'the next leader has two seconds',
   'store-histories.test.ts':
@@ -20,5 +24,6 @@ export const forbiddenBesides: readonly (readonly [RegExp, string])[] = [
   [/performance\.now\(/, 'measures time'],
   [/\biptables|\bip link\b|findCniPlugins|namespacesMissing/, 'changes the network of the machine'],
   [/\bsysctl -w|writeFileSync\('\/(?:proc|sys)\//, 'changes the kernel'],
+  [/support\/controller\.ts/, 'mounts a hierarchy of cgroups'],
   [/listen\([1-9]\d+/, 'listens on a port that is not its own'],
 ];

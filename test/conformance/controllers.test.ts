@@ -70,7 +70,7 @@ async function until(
   isTrue: (object: KubeObject) => boolean,
 ): Promise<KubeObject> {
   const stop = new AbortController();
-  const limit = AbortSignal.timeout(20_000);
+  const limit = AbortSignal.timeout(60_000);
   let found: KubeObject | undefined;
   const end = AbortSignal.any([stop.signal, limit]);
   const look = (event: { type: string; object: KubeObject }): void => {
@@ -122,7 +122,7 @@ test('a namespace has what it needs and goes with all it has', async (t) => {
   const metadata = { name: 'team' };
   await client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata });
   const stop = new AbortController();
-  const limit = AbortSignal.any([stop.signal, AbortSignal.timeout(20_000)]);
+  const limit = AbortSignal.any([stop.signal, AbortSignal.timeout(60_000)]);
   const watch = client.watch(configMaps, { namespace: 'team' }, () => stop.abort(), limit);
   await watch;
   const ended = new AbortController();
@@ -132,7 +132,7 @@ test('a namespace has what it needs and goes with all it has', async (t) => {
     ({ type }) => {
       if (type === 'DELETED') ended.abort();
     },
-    AbortSignal.any([ended.signal, AbortSignal.timeout(20_000)]),
+    AbortSignal.any([ended.signal, AbortSignal.timeout(60_000)]),
   );
   await client.delete(namespaces, { name: 'team' });
   await seen;
@@ -147,7 +147,7 @@ test('errors come as the server says them', async (t) => {
     reason: 'NotFound',
     message: 'pods "none" not found',
   });
-  const stop = AbortSignal.timeout(20_000);
+  const stop = AbortSignal.timeout(60_000);
   const options = { resourceVersion: '999999999' };
   await assert.rejects(client.list(pods, options), { code: 504, reason: 'Timeout' });
   // A watch from there waits for that version, as upstream's does, until its time is over.

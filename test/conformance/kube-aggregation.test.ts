@@ -17,7 +17,7 @@ type Json = Record<string, any>;
 
 const GROUP = 'echo.example.com';
 const VERSION = 'v1beta1';
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 const SERVICES = '/apis/apiregistration.k8s.io/v1/apiservices';
 const AGGREGATED = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
 

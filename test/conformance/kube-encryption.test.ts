@@ -27,7 +27,7 @@ const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' 
 const secret = (fill: number, size = 32): string => Buffer.alloc(size, fill).toString('base64');
 const SECRETS = '/api/v1/namespaces/default/secrets';
 const key = (name: string): string => `/registry/secrets/default/${name}`;
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 
 function configuration(resources: readonly string[], providers: readonly Json[]): string {
   return JSON.stringify({

@@ -11,7 +11,7 @@ import { startOwnServer, type OwnServer } from '#test/support/step-target.ts';
 type Json = Record<string, any>;
 
 const ROOT = '/apis/flowcontrol.apiserver.k8s.io/v1';
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 const MERGE = { 'content-type': 'application/merge-patch+json' };
 
 let own: OwnServer;

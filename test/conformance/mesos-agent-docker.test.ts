@@ -104,7 +104,7 @@ suite(`containers of type DOCKER (${bestMaster} master)`, { skip }, () => {
   async function ended(id: string): Promise<TaskStatus & { readonly output: string }> {
     const isEnd = (one: TaskStatus): boolean =>
       one.task_id.value === id && /FINISHED|FAILED|KILLED|ERROR/.test(one.state);
-    await framework.until(`${id} ended`, () => framework.updates.some(isEnd), 30_000);
+    await framework.until(`${id} ended`, () => framework.updates.some(isEnd));
     const end = framework.updates.find(isEnd) as TaskStatus;
     const frameworks = join(
       machine.folder,

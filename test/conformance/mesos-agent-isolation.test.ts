@@ -137,18 +137,17 @@ suite(`isolation of tasks (${bestMaster} master)`, { skip }, () => {
     await eventually('it has looked', async () => existsSync(join(sandbox, 'code')) || undefined);
     assert.equal(readFileSync(join(sandbox, 'code'), 'utf8'), '0\n');
     assert.equal(readFileSync(join(sandbox, 'key'), 'utf8'), '', 'nothing of it outside');
+    assert.ok(existsSync(machine.secretsFolder));
     // Neither where secrets are kept, nor in what the task sees.
     const looks = [
-      '! cat /dev/shm/strata-secrets-*/*/* && ! ls /dev/shm/strata-secrets-*',
+      `! cat ${machine.secretsFolder}/*/* && ! ls ${machine.secretsFolder}`,
       `for one in /proc/[0-9]*; do grep -q s3cr3t $one/root${sandbox}/key && exit 9; done; true`,
     ];
     await finishes('of another user', looks.join(' && '), undefined, 'daemon');
     framework.kill('secret');
     await framework.reached('secret', 'TASK_KILLED');
     const secrets = (): string[] =>
-      readdirSync('/dev/shm')
-        .filter((name) => name.startsWith('strata-secrets-'))
-        .flatMap((name) => readdirSync(join('/dev/shm', name)));
+      existsSync(machine.secretsFolder) ? readdirSync(machine.secretsFolder) : [];
     await eventually('its secret is gone', async () => secrets().length === 0 || undefined);
   });
 

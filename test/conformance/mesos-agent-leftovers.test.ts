@@ -69,7 +69,7 @@ suite(`leftovers of containers (${bestMaster} master)`, { skip }, () => {
 
   async function nothingIsLeft(): Promise<void> {
     const look = async () => (left().length === 0 ? true : undefined);
-    await eventually('nothing is left', look, 20_000).catch((cause: unknown) => {
+    await eventually('nothing is left', look).catch((cause: unknown) => {
       throw new Error(`These are left: ${left().join()}`, { cause });
     });
   }
@@ -118,7 +118,7 @@ suite(`leftovers of containers (${bestMaster} master)`, { skip }, () => {
         await eventually('one of them is there', async () => groups().length > 0 || undefined);
       } else {
         for (const id of ids) await framework.reached(id, 'TASK_RUNNING');
-        await eventually('checks run', async () => marked().length >= 8 || undefined, 15_000);
+        await eventually('checks run', async () => marked().length >= 8 || undefined);
       }
       if (moment === 'while they end') for (const id of ids) framework.kill(id);
       await stop(machine.agent, 'SIGKILL');
@@ -142,9 +142,9 @@ suite(`leftovers of containers (${bestMaster} master)`, { skip }, () => {
       const ends = /FINISHED|FAILED|KILLED|LOST|DROPPED|GONE/;
       // One that no offer has carried yet cannot be killed.
       const isThere = (id: string): boolean => has(id, /RUNNING/) || has(id, ends);
-      await framework.until('each has come', () => ids.every(isThere), 30_000);
+      await framework.until('each has come', () => ids.every(isThere));
       for (const id of ids) framework.kill(id);
-      await framework.until('each has ended', () => ids.every((id) => has(id, ends)), 30_000);
+      await framework.until('each has ended', () => ids.every((id) => has(id, ends)));
       await nothingIsLeft();
     });
   }

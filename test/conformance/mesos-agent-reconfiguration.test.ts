@@ -68,10 +68,11 @@ suite(`an agent that is configured anew (${bestMaster} master)`, () => {
   });
 
   test('recover=cleanup ends what an earlier life left running, and the agent with it', async () => {
-    framework.launch([{ id: 'left', command: { value: 'echo $$ > pid; exec sleep 4321' } }]);
+    const left = `sleep ${100_000 + process.pid}`;
+    framework.launch([{ id: 'left', command: { value: `echo $$ > pid; exec ${left}` } }]);
     await framework.reached('left', 'TASK_RUNNING');
     const isAlive = async (): Promise<boolean> =>
-      (await run(['pgrep', '-f', '^sleep 4321$'])).status === 0;
+      (await run(['pgrep', '-f', `^${left}$`])).status === 0;
     await eventually('it runs', async () => ((await isAlive()) ? true : undefined));
     await stop(machine.agent, 'SIGKILL');
     machine.startAgent([

@@ -93,7 +93,7 @@ function stories(agentKind: 'real' | 'own', driver: V0Executor, comesBack: boole
       { id: 'one', data: encoded('finish'), executor: e },
       { id: 'two', data: encoded('stay'), executor: e },
     ]);
-    await framework.reached('one', 'TASK_FINISHED', 30_000);
+    await framework.reached('one', 'TASK_FINISHED');
     const running = await framework.reached('two', 'TASK_RUNNING');
     assert.equal(running.source, 'SOURCE_EXECUTOR');
     assert.equal(running.executor_id?.value, 'e');
@@ -148,7 +148,7 @@ function stories(agentKind: 'real' | 'own', driver: V0Executor, comesBack: boole
     writeFileSync(flag, '');
     await hasCalled('e', 'finished meanwhile');
     machine.startAgent();
-    await framework.reached('meanwhile', 'TASK_FINISHED', 30_000);
+    await framework.reached('meanwhile', 'TASK_FINISHED');
     assert.deepEqual(framework.statesOf('meanwhile'), ['TASK_RUNNING', 'TASK_FINISHED']);
   });
 
@@ -201,7 +201,7 @@ function stories(agentKind: 'real' | 'own', driver: V0Executor, comesBack: boole
 
   test('one that dies takes its tasks with it', async () => {
     framework.launch([{ id: 'dies', data: encoded('die'), executor: executor('d') }]);
-    const failed = await framework.reached('dies', 'TASK_FAILED', 30_000);
+    const failed = await framework.reached('dies', 'TASK_FAILED');
     assert.equal(failed.reason, 'REASON_EXECUTOR_TERMINATED');
   });
 
@@ -213,7 +213,7 @@ function stories(agentKind: 'real' | 'own', driver: V0Executor, comesBack: boole
       ['p', 'polite'],
       ['s', 'stubborn'],
     ] as const) {
-      const { agent_id } = await framework.reached(task, 'TASK_RUNNING', 30_000);
+      const { agent_id } = await framework.reached(task, 'TASK_RUNNING');
       assert.ok(agent_id !== undefined);
       const shutdown = { executor_id: { value: id }, agent_id };
       framework.call({ type: 'SHUTDOWN', shutdown });

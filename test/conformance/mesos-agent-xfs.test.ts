@@ -59,7 +59,7 @@ function stories(kills: boolean): void {
   async function ended(id: string): Promise<TaskStatus> {
     const isEnd = (one: TaskStatus): boolean =>
       one.task_id.value === id && /FINISHED|FAILED|KILLED/.test(one.state);
-    await framework.until(`${id} ended`, () => framework.updates.some(isEnd), 60_000);
+    await framework.until(`${id} ended`, () => framework.updates.some(isEnd));
     return framework.updates.find(isEnd) as TaskStatus;
   }
   const metric = async (name: string): Promise<number> => {

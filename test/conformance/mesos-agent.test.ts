@@ -118,7 +118,7 @@ function stories(kind: 'real' | 'own'): void {
     const terminal = new Set(['TASK_FINISHED', 'TASK_FAILED', 'TASK_DROPPED']);
     const ends = (id: string): string[] =>
       framework.statesOf(id).filter((state) => terminal.has(state));
-    await framework.until('all ended', () => ids.every((id) => ends(id).length > 0), 60_000);
+    await framework.until('all ended', () => ids.every((id) => ends(id).length > 0));
     const { stdout } = await run(['cat', log]);
     const starts = stdout.trim().split('\n');
     for (const [index, id] of ids.entries()) {
@@ -227,7 +227,7 @@ function stories(kind: 'real' | 'own'): void {
         },
       },
     ]);
-    await framework.reached('by-pymesos', 'TASK_RUNNING', 30_000);
+    await framework.reached('by-pymesos', 'TASK_RUNNING');
     await framework.reached('by-pymesos', 'TASK_FINISHED');
     await framework.until('its message', () => framework.messages.includes('hello'));
   });

@@ -94,7 +94,7 @@ class World {
   async ended(id: string): Promise<TaskStatus> {
     const isEnd = (one: TaskStatus): boolean =>
       one.task_id.value === id && /FINISHED|FAILED|KILLED|ERROR|LOST/.test(one.state);
-    await this.framework.until(`${id} ended`, () => this.framework.updates.some(isEnd), 30_000);
+    await this.framework.until(`${id} ended`, () => this.framework.updates.some(isEnd));
     return this.framework.updates.find(isEnd) as TaskStatus;
   }
 
@@ -118,7 +118,7 @@ class World {
 
   async says(id: string, text: string): Promise<void> {
     const says = async () => this.output(id).includes(text) || undefined;
-    await eventually(`${id} says ${text}`, says, 20_000);
+    await eventually(`${id} says ${text}`, says);
   }
 }
 

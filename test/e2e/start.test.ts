@@ -100,9 +100,7 @@ test('a disk without room is told at once', async (t) => {
     const home = join(disk, 'home');
     const parts = [['up'], ['up', '--detach'], ['master'], ['agent', '--master', '127.0.0.1:1']];
     for (const part of [...parts, ['kube', 'serve', 'x', '--components', 'apiserver']]) {
-      const { status, stderr } = await run([strata, ...part, '--home', home], {
-        timeoutMs: 20_000,
-      });
+      const { status, stderr } = await run([strata, ...part, '--home', home]);
       assert.equal(status, 1, part.join(' '));
       assert.match(stderr, new RegExp(`home folder "${home}[^"]*": its disk is full`));
     }
@@ -197,7 +195,7 @@ test('the parts alone, in the foreground, with any subset of an instance', async
     [['test', '--frob'], /unknown argument '--frob'/],
   ];
   for (const [args, why] of bad) {
-    const { status, stderr } = await run([strata, ...args], { timeoutMs: 20_000 });
+    const { status, stderr } = await run([strata, ...args]);
     assert.deepEqual([status, why.test(stderr)], [1, true], `${args.join(' ')}: ${stderr}`);
   }
   for (const command of [[], ['up'], ['kube', 'serve'], ['test']]) {

@@ -51,9 +51,14 @@ function variablesOf(flags: Readonly<Record<string, string>>): Record<string, st
   return Object.fromEntries(all.map(([name, value]) => [`MESOS_${name.toUpperCase()}`, value]));
 }
 
+/** By it the agent in that folder tells its groups and its secrets from others' of the machine. */
+function hashOf(folder: string): string {
+  return createHash('sha256').update(join(folder, 'agent')).digest('hex');
+}
+
 /** Cgroups and mounts of an agent in that folder, and processes that name it. */
 function leftovers(folder: string): readonly string[] {
-  const hash = createHash('sha256').update(join(folder, 'agent')).digest('hex').slice(0, 12);
+  const hash = hashOf(folder).slice(0, 12);
   const roots = existsSync('/sys/fs/cgroup') ? readdirSync('/sys/fs/cgroup') : [];
   const groups = roots.map((name) => `/sys/fs/cgroup/${name}/strata/agent-${hash}`);
   const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
@@ -99,6 +104,11 @@ export class AgentMachine {
 
   get masterUrl(): string {
     return `http://127.0.0.1:${this.masterPort}`;
+  }
+
+  /** Where an agent of root's keeps the secrets of its tasks. */
+  get secretsFolder(): string {
+    return `/dev/shm/strata-secrets-${hashOf(this.folder).slice(0, 16)}`;
   }
 
   /** `more`: further options of the agent's command line. */
@@ -181,9 +191,13 @@ export class AgentMachine {
   async close(): Promise<void> {
     const leaves = this.agentKind === 'own' && this.agent.exitCode === null;
     await stop(this.agent, this.agentKind === 'real' ? 'SIGKILL' : 'SIGUSR1');
-    const left = leaves && this.agent.signalCode === null ? leftovers(this.folder) : [];
+    const left = (): readonly string[] =>
+      leaves && this.agent.signalCode === null ? leftovers(this.folder) : [];
+    // What was told to end may take the kernel a moment longer.
+    await eventually('nothing is left', async () => left().length === 0).catch(() => {});
+    const stays = left();
     await stop(this.master, 'SIGKILL');
     rmSync(this.folder, { recursive: true, force: true });
-    if (left.length > 0) throw new Error(`The agent has left ${left.join(', ')}`);
+    if (stays.length > 0) throw new Error(`The agent has left ${stays.join(', ')}`);
   }
 }

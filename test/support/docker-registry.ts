@@ -35,7 +35,7 @@ export class DockerRegistry {
   host = '';
   /** What pushes are authorized with. */
   authorization: string | undefined;
-  #process!: ChildProcess;
+  #process: ChildProcess | undefined;
 
   /** `auth`: as in the registry's own configuration; it then answers 401 to whoever is nobody. */
   async start(auth?: object): Promise<void> {
@@ -125,7 +125,7 @@ export class DockerRegistry {
   }
 
   async close(): Promise<void> {
-    await stop(this.#process, 'SIGKILL');
+    if (this.#process !== undefined) await stop(this.#process, 'SIGKILL');
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -17,6 +17,9 @@ import type {
   TaskStatus,
 } from '#wire/mesos/v1.ts';
 
+/** How long is waited for what must come: on a machine that is busy with other things, too. */
+const WAIT_MS = 60_000;
+
 export class TestFramework {
   readonly client: SchedulerClient;
   /** Updates in the order in which they came; repeats of one uuid once. */
@@ -197,14 +200,14 @@ export class TestFramework {
   }
 
   /** The update, once it has come. */
-  async reached(taskId: string, state: string, timeoutMs = 20_000): Promise<TaskStatus> {
+  async reached(taskId: string, state: string, timeoutMs = WAIT_MS): Promise<TaskStatus> {
     const find = () =>
       this.updates.find((one) => one.task_id.value === taskId && one.state === state);
     await this.until(`${taskId} ${state}`, () => find() !== undefined, timeoutMs);
     return find() as TaskStatus;
   }
 
-  until(what: string, isTrue: () => boolean, timeoutMs = 20_000): Promise<void> {
+  until(what: string, isTrue: () => boolean, timeoutMs = WAIT_MS): Promise<void> {
     return new Promise((done, fail) => {
       const timer = setTimeout(() => {
         this.#waiters.delete(check);

@@ -55,8 +55,8 @@ const kept = [
   'www-authenticate',
   'mesos-stream-id',
 ];
-/** Everything is on this machine: what has not come by then does not come. */
-const WAIT_MS = 5_000;
+/** Everything is on this machine, which may be busy: what has not come by then does not come. */
+const WAIT_MS = 30_000;
 
 export class World {
   readonly url: string;
