@@ -37,7 +37,7 @@ export async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise
 export const bestMaster: 'real' | 'own' = existsSync(realMaster) ? 'real' : 'own';
 
 /** What a real agent needs to run command tasks without cgroups and without systemd. */
-const REAL_AGENT = {
+export const REAL_AGENT = {
   NUM_SLAVES: '1',
   LIBPROCESS_IP: '127.0.0.1',
   MESOS_LAUNCHER: 'posix',

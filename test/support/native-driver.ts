@@ -24,19 +24,32 @@ export type NativeDriverProgram =
 
 /** Compiles it, once in a process. */
 export async function buildNativeDriver(): Promise<NativeDriverProgram> {
+  const search = `-Wl,--disable-new-dtags,-rpath,${library},-rpath-link,${library}`;
+  const link = [`-L${library}`, '-lpy27stub', '-l:libmesos.so', search, '-ldl'];
+  const flags = ['-O1', '-w', '-Wl,--no-as-needed', '-Wl,--allow-shlib-undefined'];
+  return await build('driver', flags, link);
+}
+
+/** What is loaded before a real agent so that it looks for its master in ZooKeeper: native/zookeeper-agent.cpp. */
+export async function buildZooKeeperAgent(): Promise<NativeDriverProgram> {
+  return await build('zookeeper-agent', ['-O1', '-w', '-shared', '-fPIC'], []);
+}
+
+async function build(
+  name: string,
+  flags: readonly string[],
+  link: readonly string[],
+): Promise<NativeDriverProgram> {
   if (!existsSync(join(library, 'libmesos.so'))) {
     return { ok: false, reason: 'no real libmesos (set STRATA_REAL_MESOS to where it is)' };
   }
   const folder = join(root, 'build/native');
   mkdirSync(folder, { recursive: true });
-  const path = join(folder, `driver-${process.pid}`);
-  const source = join(root, 'test/support/native/driver.cpp');
-  const search = `-Wl,--disable-new-dtags,-rpath,${library},-rpath-link,${library}`;
-  const link = [`-L${library}`, '-lpy27stub', '-l:libmesos.so', search, '-ldl'];
-  const flags = ['-O1', '-w', '-Wl,--no-as-needed', '-Wl,--allow-shlib-undefined'];
+  const path = join(folder, `${name}-${process.pid}`);
+  const source = join(root, `test/support/native/${name}.cpp`);
   const made = await run(['g++', ...flags, '-o', path, source, ...link]);
   if (made.status === 0) return { ok: true, path };
-  return { ok: false, reason: `cannot compile the native driver: ${made.stderr.slice(-200)}` };
+  return { ok: false, reason: `cannot compile ${name}.cpp: ${made.stderr.slice(-200)}` };
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

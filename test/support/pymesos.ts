@@ -9,7 +9,7 @@ const VERSION = '0.3.15';
 // http-parser, which it needs, has a C part that newer Pythons cannot compile, and works without it.
 const INSTALL = `
 pip="$1 -m pip --quiet --disable-pip-version-check"
-$pip install 'setuptools<81' wheel addict six
+$pip install 'setuptools<81' wheel addict six kazoo
 $pip install --no-deps --no-build-isolation "pymesos==$2"
 cd "$3"
 $pip download --no-deps --no-build-isolation --no-binary :all: http-parser==0.9.0
@@ -24,7 +24,7 @@ export type Pymesos =
 export async function findPymesos(): Promise<Pymesos> {
   const folder = join(root, 'build/pymesos');
   const python = join(folder, 'bin/python');
-  const done = join(folder, 'installed');
+  const done = join(folder, 'installed-with-kazoo');
   if (existsSync(done)) return { ok: true, python };
   mkdirSync(join(root, 'build'), { recursive: true });
   const made = await run(['python3', '-m', 'venv', folder]);
