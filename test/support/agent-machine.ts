@@ -60,7 +60,8 @@ function hashOf(folder: string): string {
 function leftovers(folder: string): readonly string[] {
   const hash = hashOf(folder).slice(0, 12);
   const roots = existsSync('/sys/fs/cgroup') ? readdirSync('/sys/fs/cgroup') : [];
-  const groups = roots.map((name) => `/sys/fs/cgroup/${name}/strata/agent-${hash}`);
+  // Version 2 has no folder for each controller.
+  const groups = ['.', ...roots].map((name) => `/sys/fs/cgroup/${name}/strata/agent-${hash}`);
   const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
   const mounted = mounts.map((line) => line.split(' ')[1] ?? '').filter(isBelow(folder));
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));

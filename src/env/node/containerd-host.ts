@@ -33,7 +33,7 @@ import {
   everyHierarchy,
   findCgroups,
   holdCgroup,
-  makeCgroup,
+  prepareCgroup,
   memoryPeak,
   oomKillCount,
   raiseLimits,
@@ -301,7 +301,7 @@ export class ContainerdHost implements ProcessHost {
     makeInput(spec);
     if (cgroup !== undefined && this.#cgroups !== undefined) {
       const { devices: _allowedByRunc, ...others } = limits ?? {};
-      makeCgroup(this.#cgroups, cgroup, others);
+      prepareCgroup(this.#cgroups, cgroup, others);
       holdCgroup(this.#everywhere, cgroup);
     }
     await this.#client.call('containers.v1.Containers/Create', {

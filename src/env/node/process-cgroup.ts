@@ -30,6 +30,11 @@ const CPU_QUOTA_US_MIN = 1_000;
 const CPU_SHARES_MIN = 2;
 const TOP_CPUS_PER_CORE = 8;
 const MEMORY_BYTES_MIN = 4 * 1024 * 1024;
+/**
+ * In version 2 a group with processes hands memory and I/O to no group below it. So those of a container are in
+ * a leaf of its group, and nested containers are beside that. No container's id has a dot.
+ */
+const LEAF = '.own';
 
 export function findCgroups(): CgroupRoots | undefined {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return undefined;
@@ -117,15 +122,23 @@ function enableControllers(root: string, path: string, more: readonly string[]):
   }
   for (const parent of parents) {
     mkdirSync(parent, { recursive: true });
+    // It would refuse memory, but take cpu and pids: then no process may enter any group below it.
+    if (hasProcesses(parent) && !isMachines(parent)) return;
     for (const name of wanted) {
       try {
         writeFileSync(join(parent, 'cgroup.subtree_control'), `+${name}`);
       } catch {
-        // A parent with processes of its own hands nothing down: limits stay off, as documented.
+        // It is not handed down to this parent: the limit stays off, as documented.
       }
     }
   }
 }
+
+const hasProcesses = (folder: string): boolean =>
+  (readText(join(folder, 'cgroup.procs')) ?? '') !== '';
+
+/** The kernel's first group, which the rule is not for, has no type. */
+const isMachines = (folder: string): boolean => !existsSync(join(folder, 'cgroup.type'));
 
 /** Those that a process with such limits is under. */
 function foldersFor(
@@ -152,6 +165,29 @@ function inheritCpuset(root: string, path: string): void {
   }
 }
 
+/** Makes the group with its limits, for somebody else to put processes into. */
+export function prepareCgroup(cgroups: CgroupRoots, path: string, limits: ProcessLimits): void {
+  const { controllers = [] } = limits;
+  const top = path.split('/').find((part) => part !== '') ?? path;
+  const tops = new Set(foldersOf(cgroups, top));
+  let isFirst = false;
+  if (cgroups.version === 2) {
+    isFirst = [...tops].some((folder) => !existsSync(folder));
+    enableControllers(cgroups.roots.get('unified') ?? '', path, controllers);
+  }
+  for (const folder of foldersFor(cgroups, path, controllers)) {
+    const made = mkdirSync(folder, { recursive: true });
+    isFirst ||= made !== undefined && tops.has(made);
+  }
+  if (isFirst) {
+    // All groups together must not count as one process among the machine's others.
+    applyLimits(cgroups, top, { cpus: TOP_CPUS_PER_CORE * availableParallelism() });
+  }
+  const cpuset = cgroups.roots.get('cpuset');
+  if (cpuset !== undefined && controllers.includes('cpuset')) inheritCpuset(cpuset, path);
+  applyLimits(cgroups, path, limits);
+}
+
 /**
  * Makes the cgroup and returns the files by which a process of one thread enters it, writing 0. In version 1
  * that is `tasks`: `cgroup.procs` has every process of the machine wait for the kernel (5 to 20 ms).
@@ -161,23 +197,13 @@ export function makeCgroup(
   path: string,
   limits: ProcessLimits,
 ): readonly string[] {
-  const { controllers = [] } = limits;
-  if (cgroups.version === 2) {
-    enableControllers(cgroups.roots.get('unified') ?? '', path, controllers);
-  }
-  const folders = foldersFor(cgroups, path, controllers);
-  const top = path.split('/').find((part) => part !== '') ?? path;
-  const tops = new Set(foldersOf(cgroups, top));
-  const made = folders.map((folder) => mkdirSync(folder, { recursive: true }));
-  if (made.some((first) => first !== undefined && tops.has(first))) {
-    // All groups together must not count as one process among the machine's others.
-    applyLimits(cgroups, top, { cpus: TOP_CPUS_PER_CORE * availableParallelism() });
-  }
-  const cpuset = cgroups.roots.get('cpuset');
-  if (cpuset !== undefined && controllers.includes('cpuset')) inheritCpuset(cpuset, path);
-  applyLimits(cgroups, path, limits);
-  const entry = cgroups.version === 2 ? 'cgroup.procs' : 'tasks';
-  return folders.map((folder) => join(folder, entry));
+  prepareCgroup(cgroups, path, limits);
+  const folders = foldersFor(cgroups, path, limits.controllers);
+  if (cgroups.version === 1) return folders.map((folder) => join(folder, 'tasks'));
+  return folders.map((folder) => {
+    mkdirSync(join(folder, LEAF), { recursive: true });
+    return join(folder, LEAF, 'cgroup.procs');
+  });
 }
 
 function quotaUs(cpus: number): number {
@@ -277,12 +303,16 @@ export function cgroupPids(
 }
 
 function ownPids(folder: string): number[] {
+  return [...pidsIn(folder), ...pidsIn(join(folder, LEAF))];
+}
+
+function pidsIn(folder: string): number[] {
   const text = readText(join(folder, 'cgroup.procs')) ?? '';
   return text.split('\n').filter(Boolean).map(Number);
 }
 
 function pidsBelow(folder: string): number[] {
-  return [...ownPids(folder), ...childFolders(folder).flatMap(pidsBelow)];
+  return [...pidsIn(folder), ...childFolders(folder).flatMap(pidsBelow)];
 }
 
 function childFolders(folder: string): string[] {
@@ -295,12 +325,29 @@ function childFolders(folder: string): string[] {
   }
 }
 
+/** What is gone meanwhile is no failure. */
+function attempt(what: () => unknown): void {
+  try {
+    what();
+  } catch {}
+}
+
+/** Ends every process in the group and below it: in version 2, since Linux 5.14, also those that are being made. */
+export function killCgroup(cgroups: CgroupRoots, path: string): void {
+  const kill = join(folderOf(cgroups, 'unified', path) ?? '', 'cgroup.kill');
+  if (cgroups.version === 2 && existsSync(kill)) attempt(() => writeFileSync(kill, '1'));
+  for (const pid of cgroupPids(cgroups, path)) attempt(() => process.kill(pid, 'SIGKILL'));
+}
+
+/** Of its own processes, not of containers below it. */
 export function oomKillCount(cgroups: CgroupRoots, path: string): number {
   const folder = folderOf(cgroups, 'memory', path);
   if (folder === undefined) return 0;
-  const file = cgroups.version === 2 ? 'memory.events' : 'memory.oom_control';
-  const match = /^oom_kill (\d+)$/m.exec(readText(join(folder, file)) ?? '');
-  return Number(match?.[1] ?? 0);
+  const countIn = (file: string): number => table(join(folder, file))('oom_kill');
+  if (cgroups.version === 1) return countIn('memory.oom_control');
+  // Those of the leaf count there once anything is nested, and here before.
+  const files = ['memory.events.local', join(LEAF, 'memory.events.local')];
+  return files.reduce((sum, file) => sum + countIn(file), 0);
 }
 
 /** The most that was used at once; 0 where the kernel does not tell (version 2 before Linux 5.19). */
@@ -365,7 +412,27 @@ function detailV2(cpu: string, memory: string) {
     cacheBytes: used('file'),
     mappedBytes: used('file_mapped'),
     swapBytes: Number(readText(join(memory, 'memory.swap.current')) ?? 0),
+    blockIo: blockIoV2(memory),
   };
+}
+
+/** Lines of `MAJOR:MINOR rbytes=1 wbytes=2 rios=3 wios=4 …`, under the kinds of version 1. */
+function blockIoV2(folder: string): readonly BlockIo[] | undefined {
+  const text = readText(join(folder, 'io.stat'));
+  if (text === undefined) return undefined;
+  return [...text.matchAll(/^(\d+):(\d+) (\S.*)$/gm)].map(([, major, minor, counts = '']) => {
+    const values = new Map(counts.split(' ').map((one) => one.split('=') as [string, string]));
+    const of = (...names: string[]): Record<string, number> => {
+      const [Read = 0, Write = 0, Discard = 0] = names.map((name) => Number(values.get(name) ?? 0));
+      return { Read, Write, Discard, Total: Read + Write + Discard };
+    };
+    return {
+      major: Number(major),
+      minor: Number(minor),
+      serviced: of('rios', 'wios', 'dios'),
+      bytes: of('rbytes', 'wbytes', 'dbytes'),
+    };
+  });
 }
 
 /** Lines of `MAJOR:MINOR KIND NUMBER`; undefined where the process is not under the controller. */
@@ -396,7 +463,8 @@ function blockIoV1(folder: string | undefined): readonly BlockIo[] | undefined {
 export function cgroupsBelow(cgroups: CgroupRoots, path: string): readonly string[] {
   const names = foldersOf(cgroups, path)
     .flatMap(childFolders)
-    .map((folder) => basename(folder));
+    .map((folder) => basename(folder))
+    .filter((name) => name !== LEAF);
   return [...new Set(names)].flatMap((name) => {
     const below = `${path}/${name}`;
     return [below, ...cgroupsBelow(cgroups, below)];
@@ -415,6 +483,7 @@ export function removeCgroup(cgroups: CgroupRoots, path: string): boolean {
 
 /** Without what is below it: false when there is something, or processes are still leaving it. */
 export function removeEmptyCgroup(cgroups: CgroupRoots, path: string): boolean {
+  if (cgroups.version === 2) foldersOf(cgroups, `${path}/${LEAF}`).map(removeEmpty);
   return foldersOf(cgroups, path).map(removeEmpty).every(Boolean);
 }
 

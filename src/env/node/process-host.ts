@@ -35,6 +35,7 @@ import {
   cgroupUsage,
   controllersOf,
   findCgroups,
+  killCgroup,
   makeCgroup,
   memoryPeak,
   oomKillCount,
@@ -473,7 +474,7 @@ class RealProcessHost implements NodeProcessHost {
   /** The kernel gives no event for the last process leaving a version 1 group: try, then wait. */
   async #removeCgroup(cgroups: CgroupRoots, path: string): Promise<void> {
     for (let tries = 0; tries < REMOVE_RETRIES_MAX; tries++) {
-      for (const pid of cgroupPids(cgroups, path)) trySignal(pid, 'SIGKILL');
+      killCgroup(cgroups, path);
       if (removeCgroup(cgroups, path)) return;
       await new Promise<void>((done) => this.#timers.after(REMOVE_RETRY_MS, done));
     }
