@@ -5,11 +5,21 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
-import type { ExecutorInfo } from '#wire/mesos/v1.ts';
+import type { ExecutorInfo, TaskStatus } from '#wire/mesos/v1.ts';
 import { AgentMachine, realMaster, stop } from '#test/support/agent-machine.ts';
 import { eventually, root, run } from '#test/support/cluster.ts';
 import { TestFramework } from '#test/support/framework.ts';
 import { findPymesos } from '#test/support/pymesos.ts';
+import {
+  type AwaitedStream,
+  awaitedStream,
+  processData,
+  returnCode,
+  signalData,
+  textOf,
+} from '#test/support/pymesos-processes.ts';
+
+const PROCESS_EXECUTOR = 'pymesos.subprocess.executor';
 
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
 
@@ -230,6 +240,47 @@ function stories(kind: 'real' | 'own'): void {
     await framework.reached('by-pymesos', 'TASK_RUNNING');
     await framework.reached('by-pymesos', 'TASK_FINISHED');
     await framework.until('its message', () => framework.messages.includes('hello'));
+  });
+
+  test('the process executor of pymesos runs processes with their streams and signals', async (t) => {
+    const pymesos = await findPymesos();
+    if (!pymesos.ok) return t.skip(pymesos.reason);
+    const { python } = pymesos;
+    const executor: ExecutorInfo = {
+      type: 'CUSTOM',
+      executor_id: { value: 'processes' },
+      command: { shell: false, value: python, arguments: ['python', '-m', PROCESS_EXECUTOR] },
+    };
+    const launch = async (id: string, script: string): Promise<readonly AwaitedStream[]> => {
+      const streams = await Promise.all([awaitedStream(), awaitedStream(), awaitedStream()]);
+      const data = await processData(python, ['sh', '-c', script], streams);
+      framework.launch([{ id, data, executor }]);
+      return streams;
+    };
+    const [input, output, error] = await launch('1', 'cat; echo no >&2; exit 5');
+    assert.ok(input !== undefined && output !== undefined && error !== undefined);
+    (await input.connected).end('typed');
+    assert.deepEqual([await textOf(output), await textOf(error)], ['typed', 'no\n']);
+    const ended = await framework.reached('1', 'TASK_FINISHED');
+    assert.equal(await returnCode(python, ended.data), 5);
+    // It says that a process runs before it has started it, and hears of nothing for one that it has not.
+    const killedBy = async (id: string, kill: (running: TaskStatus) => void): Promise<number> => {
+      await launch(id, 'exec sleep 600');
+      const running = await framework.reached(id, 'TASK_RUNNING');
+      await eventually(`${id} has ended`, async () => {
+        kill(running);
+        return framework.statesOf(id).includes('TASK_KILLED') ? true : undefined;
+      });
+      return returnCode(python, (await framework.reached(id, 'TASK_KILLED')).data);
+    };
+    const data = await signalData(python, '2', 15);
+    const { executor_id } = executor;
+    const signal = ({ agent_id }: TaskStatus): void => {
+      if (agent_id === undefined) return;
+      framework.call({ type: 'MESSAGE', message: { agent_id, executor_id, data } });
+    };
+    assert.equal(await killedBy('2', signal), -15);
+    assert.equal(await killedBy('3', () => framework.kill('3')), -9);
   });
 }
 
