@@ -243,6 +243,7 @@ export class Resources implements ObjectLookup {
     const request = admissionRequestOf(context, 'CREATE', wanted, undefined);
     await this.mutate(context, request);
     const object = request.object ?? wanted;
+    checkNamespace(context, object);
     dropTwiceOwned(object, context.warnings, { isMutated: true });
     const uuid = (): string => this.#env.random.uuid();
     prepareCreate(info, object, { ...context, uuid, now });

@@ -180,6 +180,7 @@ const fixedCosts: Readonly<Record<string, number>> = {
   '&&': 0,
   '||': 0,
   comprehension: 0,
+  message: 40,
 };
 
 function pricing(node: Node): (result: Measure) => number {

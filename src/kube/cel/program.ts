@@ -6,6 +6,7 @@ import { costMax } from './cost-estimate.ts';
 import type { Declared } from './declared-types.ts';
 import { expand } from './expanded-tree.ts';
 import { mixFormatArguments } from './format-arguments.ts';
+import { OPERANDS, teachGrammar } from './grammar.ts';
 import { widenHas } from './has.ts';
 import { registerCollections } from './library-collections.ts';
 import { registerTypes } from './library-types.ts';
@@ -18,6 +19,7 @@ let shared: Environment | undefined;
 /** The environment of v1.37: the language, its extensions, and Kubernetes' own functions; no variables. */
 export function baseEnvironment(): Environment {
   if (shared === undefined) {
+    teachGrammar();
     shared = new Environment({ enableOptionalTypes: true, homogeneousAggregateLiterals: true });
     registerTypes(shared);
     registerCollections(shared);
@@ -40,20 +42,6 @@ export interface Program {
 /** What is wrong with an expression, as cel-go prints it, with the place in the text. */
 export class CompileError extends Error {
   override readonly name = 'CompileError';
-  /** How far from the end of the text a mistake in its syntax is. */
-  readonly fromEnd: number | undefined;
-
-  constructor(message: string, options: ErrorOptions & { readonly fromEnd?: number } = {}) {
-    super(message, options);
-    this.fromEnd = options.fromEnd;
-  }
-
-  /** The same of the text that this one was made of, which ends alike. */
-  of(source: string): string {
-    const detail = /^ERROR: <input>:\d+:\d+: (.*)/.exec(this.message)?.[1];
-    if (this.fromEnd === undefined || detail === undefined) return this.message;
-    return located(source, source.length - this.fromEnd, detail);
-  }
 }
 
 interface Failure {
@@ -118,14 +106,15 @@ function detailOf(env: Environment, error: Failure): string {
         /expected type '(.*)' but found '(.*)'/.exec(summary) ?? [];
       return `expected type '${typeText(expected)}' but found '${typeText(found)}'`;
     }
+    case 'incompatible_ternary_branches': {
+      const [, left = '', right = ''] = /got '(.*)' and '(.*)'$/.exec(summary) ?? [];
+      const types = `(bool, ${typeText(left)}, ${typeText(right)})`;
+      return `found no matching overload for '_?_:_' applied to '${types}'`;
+    }
     default:
       return summary;
   }
 }
-
-/** What may begin an operand, as cel-go's grammar names it. */
-const OPERANDS =
-  "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
 
 /** What is read as one token, where something stands that nothing can follow. */
 const TOKEN = /^(?:[A-Za-z_]\w*|\d[\w.]*|"[^"\n]*"|'[^'\n]*'|\S)/;
@@ -139,6 +128,8 @@ function syntaxText(summary: string, source: string, at: number): string {
   }
   const rest = source.slice(at);
   const token = TOKEN.exec(rest)?.[0];
+  if (summary.startsWith('Unexpected token: ') && token !== undefined)
+    return `Syntax error: mismatched input '${token}' expecting ${OPERANDS}`;
   const isOdd = /^Unexpected character: '[\w"'([{]'$/.test(summary) && token !== undefined;
   if (!isOdd) return `Syntax error: ${summary}`;
   const isLast = rest.slice(token.length).trim() === '';
@@ -151,6 +142,9 @@ function callText(env: Environment, summary: string): string {
   const call = /^found no matching overload for '(?:(.*)\.)?(\w+)\((.*)\)'$/.exec(summary);
   if (call === null) return summary;
   const [, receiver, name = '', args = ''] = call;
+  const space = /^([A-Z]\w*)Namespace$/.exec(receiver ?? '')?.[1]?.toLowerCase();
+  if (space !== undefined)
+    return `found no matching overload for '${space}.${name}' applied to '(${typeText(args)})'`;
   const isKnown = env.getDefinitions().functions.some((one) => one.name === name);
   if (!isKnown) return `undeclared reference to '${name}' (in container '')`;
   const shown = `(${typeText(args)})`;
@@ -170,8 +164,9 @@ function placeOf(node: Partial<Node> | undefined, source: string): number {
     const found = source.indexOf(wanted, at);
     return found < 0 ? pos : found;
   }
-  if (Array.isArray(args) && args.length === 2 && isNode(args[0]) && op !== undefined) {
-    const found = source.indexOf(op, args[0].end);
+  const isBinary = Array.isArray(args) && (args.length === 2 || op === '?:');
+  if (isBinary && isNode(args[0]) && op !== undefined) {
+    const found = source.indexOf(op === '?:' ? '?' : op, args[0].end);
     return found < 0 ? pos : found;
   }
   return pos;
@@ -194,7 +189,7 @@ function compileError(env: Environment, source: string, error: unknown): Compile
   const text = syntaxText(failure.summary ?? failure.message, source, at);
   // Of nothing there is no place to show.
   const shown = source === '' ? `ERROR: <input>:1:0: ${text}` : located(source, at, text);
-  return new CompileError(shown, { cause: error, fromEnd: source.length - at });
+  return new CompileError(shown, { cause: error });
 }
 
 function namesIn(value: unknown, found: Set<string>): Set<string> {

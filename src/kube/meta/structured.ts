@@ -1,5 +1,6 @@
 // Values with their schemas, as server-side apply sees them (structured-merge-diff v6, Kubernetes
 // v1.37): what differs between two values, which fields a value sets, merging, and taking fields away.
+import { GoValue } from './go-value.ts';
 import { describePath, isEmpty, isMember, nodeOf, type FieldSet } from './field-sets.ts';
 import type { Schema } from './schema.ts';
 
@@ -10,7 +11,10 @@ const anything: Schema = { type: 'any' };
 const deduced: Schema = { type: 'any', preserveUnknownFields: true };
 
 export const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !(value instanceof GoValue);
 
 type Shape = 'leaf' | 'map' | 'list';
 
@@ -317,6 +321,9 @@ function listErrors(schema: Schema, value: unknown, path: string): string[] {
   return (value as unknown[]).flatMap((one, i) => {
     const edge = elementEdge(schema, one);
     if (shapeOf(schema, value) === 'list') {
+      if (one instanceof GoValue) {
+        return [`${path}: element ${i}: associative list with keys may not have non-map elements`];
+      }
       if (edge === NO_KEYS) {
         const keys = (schema.listMapKeys ?? []).map((key) => `"${key}"`).join(' ');
         const why = `associative list with keys has an element that omits all key fields [${keys}] (and doesn't have default values for any key fields)`;
@@ -342,11 +349,12 @@ function scalarErrors(schema: Schema, value: unknown, path: string): string[] {
   const isNumeric = schema.type === 'integer' || schema.type === 'number';
   if (isNumeric && typeof value !== 'number') {
     const type = Array.isArray(value) ? '[]interface {}' : 'map[string]interface {}';
-    const found = goTypes[typeof value] ?? type;
+    const found = value instanceof GoValue ? value.type : (goTypes[typeof value] ?? type);
     return [`${path}: expected numeric (int or float), got ${found}`];
   }
   if (schema.type === 'string' && typeof value !== 'string') {
-    return [`${path}: expected string, got &value.valueUnstructured{Value:${String(value)}}`];
+    const shown = value instanceof GoValue ? value.shown : String(value);
+    return [`${path}: expected string, got &value.valueUnstructured{Value:${shown}}`];
   }
   if (schema.type === 'boolean' && typeof value !== 'boolean') {
     return [`${path}: expected boolean, got &{${String(value)}}`];

@@ -15,7 +15,7 @@ import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { AuthorizerValue, registerAuthorizer } from './authorizer-values.ts';
 import { inVersion } from './matching.ts';
-import { registerLiterals, withoutLiterals, withPlainNames } from './object-literals.ts';
+import { registerLiterals, withObjectTypes } from './object-literals.ts';
 import type { AdmissionRequest, AdmissionServices } from './request.ts';
 import { reviewedRequest } from './review.ts';
 
@@ -69,10 +69,8 @@ export class Expressions {
     }
     if (scope.hasParams) env.registerVariable('params', 'dyn');
     if (scope.hasAuthorizer) registerAuthorizer(env);
-    if (scope.hasLiterals) registerLiterals(env);
     scopes += 1;
     const fields: Record<string, string> = {};
-    let inner = env;
     // What is missing is told by validation; until then it is empty, as in Go.
     for (const [i, { name = '', expression = '' }] of scope.variables.entries()) {
       const compiled = this.#compile(
@@ -85,20 +83,16 @@ export class Expressions {
       const type = 'program' in compiled ? compiled.program.type : 'dyn';
       fields[name] = type === 'list' || type === 'map' || !/^[\w<>, ]+$/.test(type) ? 'dyn' : type;
     }
-    if (scope.variables.length > 0) {
-      inner = withVariables(env, `Variables${scopes}`, fields);
-    }
-    this.#env = inner;
+    // Mutations have variables whether there are some or not.
+    const hasVariables = scope.variables.length > 0 || scope.hasLiterals;
+    this.#env = hasVariables ? withVariables(env, `Variables${scopes}`, fields) : env;
+    if (scope.hasLiterals) registerLiterals(this.#env);
   }
 
   #compile(env: Environment, source: string): Compiled {
     try {
-      const plain = this.#scope.hasLiterals ? withPlainNames(withoutLiterals(source)) : source;
-      return { program: compile(env, plain) };
+      return { program: compile(env, source) };
     } catch (error) {
-      if (error instanceof CompileError && this.#scope.hasLiterals) {
-        return { error: error.of(source) };
-      }
       if (error instanceof CompileError || error instanceof CelFailure)
         return { error: error.message };
       throw error;
@@ -106,7 +100,8 @@ export class Expressions {
   }
 
   compile(source: string): Compiled {
-    return this.#compile(this.#env, source);
+    const env = this.#scope.hasLiterals ? withObjectTypes(this.#env, source) : this.#env;
+    return this.#compile(env, source);
   }
 
   /** Errors of the variables' own expressions, by their index. */
@@ -182,8 +177,8 @@ export class Bound {
       return { error: `compilation error: compilation failed: ${compiled.error}` };
     const result: Metered = compiled.program.run(this.#values);
     this.#budget -= result.cost;
-    if (result.error instanceof CostExceeded) return { error: result.error.message };
-    if (this.#budget < 0) {
+    const isCutOff = result.error instanceof CostExceeded;
+    if (!isCutOff && this.#budget < 0) {
       return {
         error:
           'validation failed due to running out of cost budget, no further validation rules will be run',

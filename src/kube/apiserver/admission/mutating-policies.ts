@@ -1,25 +1,24 @@
-// MutatingAdmissionPolicy: expressions that make an apply configuration or JSON patches of the object.
+// MutatingAdmissionPolicy: expressions that make an apply configuration or JSON patches of the object. Which
+// policies, bindings and parameters are meant is settled before the first of them changes anything.
 import { cloneJson } from '#base/clone.ts';
+import { same } from '#base/same.ts';
 import { CelFailure } from '#kube/cel/addresses.ts';
-import { jsonValue } from '#kube/cel/values.ts';
+import { CONDITIONS_COST_MAX } from '#kube/cel/cost.ts';
 import { applyDefaults } from '#kube/meta/defaulting.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { applyPatch } from '#kube/meta/patch.ts';
-import type { Schema } from '#kube/meta/schema.ts';
+import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { ApiError } from '#kube/meta/status.ts';
-import { fieldSchema, isObject, merge, shapeErrors } from '#kube/meta/structured.ts';
-import { same } from '#base/same.ts';
 import type { ObjectCache } from '#kube/apiserver/object-cache.ts';
-import { CONDITIONS_COST_MAX } from '#kube/cel/cost.ts';
-import { Expressions, type Bound, type Compiled } from './expressions.ts';
-import { isExempt } from './matching.ts';
-import { ObjectValue } from './object-literals.ts';
+import { Expressions, type Compiled, type Input } from './expressions.ts';
+import { inVersion, isExempt } from './matching.ts';
+import { applied, patched } from './policy-mutations.ts';
 import {
   bindingMatches,
   compileConditions,
   conditionsHold,
   ConfigurationError,
   namespaceOf,
+  paramKindOf,
   paramsFor,
   policyMatch,
   scopeOf,
@@ -57,7 +56,7 @@ interface CompiledPolicy {
 
 const compiledPolicies = new WeakMap<KubeObject, CompiledPolicy>();
 
-export function compileMutatingPolicy(policy: KubeObject): CompiledPolicy {
+function compileMutatingPolicy(policy: KubeObject): CompiledPolicy {
   const known = compiledPolicies.get(policy);
   if (known !== undefined) return known;
   const spec = (policy['spec'] ?? {}) as MutatingSpec;
@@ -75,68 +74,22 @@ export function compileMutatingPolicy(policy: KubeObject): CompiledPolicy {
   return made;
 }
 
-/** Lists, maps and structs that are replaced as a whole may not be set: others' parts would be lost. */
-function atomics(schema: Schema, value: unknown, path: string): string[] {
-  if (Array.isArray(value)) {
-    const isAtomic = schema.type === 'array' && (schema.listType ?? 'atomic') === 'atomic';
-    const inner = value.flatMap((one, i) =>
-      atomics(schema.items ?? { type: 'any' }, one, `${path}[${i}]`),
-    );
-    return isAtomic ? [path, ...inner] : inner;
-  }
-  if (!isObject(value)) return [];
-  const own = schema.mapType === 'atomic' ? [path] : [];
-  return [
-    ...own,
-    ...Object.entries(value).flatMap(([key, one]) =>
-      atomics(fieldSchema(schema, key), one, `${path}.${key}`),
-    ),
-  ];
-}
-
-function applied(object: KubeObject, value: unknown, schema: Schema): KubeObject {
-  if (!(value instanceof ObjectValue))
-    throw new CelFailure('unsupported return type from ApplyConfiguration expression');
-  const patch = jsonValue(value) as Record<string, unknown>;
-  const typed = { ...patch, apiVersion: object.apiVersion, kind: object.kind };
-  const wrong = shapeErrors(schema, typed);
-  if (wrong.length > 0) {
-    const why = wrong.length === 1 ? (wrong[0] ?? '') : `errors:\n  ${wrong.join('\n  ')}`;
-    throw new CelFailure(
-      `error applying patch: failed to convert patch object to typed object: ${why}`,
-    );
-  }
-  const found = atomics(schema, patch, '');
-  if (found.length > 0) {
-    const why = `may not mutate atomic arrays, maps or structs: ${found.join(', ')}`;
-    throw new CelFailure(`error applying patch: invalid ApplyConfiguration: ${why}`);
-  }
-  return merge(schema, object, typed) as KubeObject;
-}
-
-function patched(object: KubeObject, value: unknown, schema: Schema): KubeObject {
-  if (!Array.isArray(value))
-    throw new CelFailure('type mismatch: JSONPatchType.expression should evaluate to array');
-  const patch = value.map((one) => jsonValue(one) as { op?: string });
-  let current: unknown = object;
-  for (const operation of patch) {
-    try {
-      current = applyPatch({ type: 'json', schema, current, patch: [operation] });
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      // A test that fails leaves the object as it was.
-      if (operation.op === 'test') return object;
-      throw new CelFailure(`JSON Patch: ${error.message}`, { cause: error });
-    }
-  }
-  return current as KubeObject;
-}
-
 interface Invocation {
   readonly policy: KubeObject;
   readonly binding: KubeObject;
+  readonly matched: ResourceInfo;
   readonly params: KubeObject | undefined;
 }
+
+interface PolicyError {
+  readonly policy: KubeObject;
+  readonly binding?: KubeObject | undefined;
+  readonly message: string;
+  /** Forbidden where it is not said. */
+  readonly reason?: 'Invalid';
+}
+
+const specOf = (policy: KubeObject): MutatingSpec => policy['spec'] as MutatingSpec;
 
 export class MutatingPolicies {
   readonly #cache: ObjectCache;
@@ -151,71 +104,124 @@ export class MutatingPolicies {
     services: AdmissionServices,
     isAgain: boolean,
   ): Promise<void> {
-    const policies = this.#cache.all('mutatingadmissionpolicies');
-    if (policies.length === 0 || isExempt(request) || request.object === undefined) return;
-    const bindings = this.#cache.all('mutatingadmissionpolicybindings');
-    for (const policy of policies) {
-      const spec = policy['spec'] as MutatingSpec;
-      if (isAgain && spec.reinvocationPolicy !== 'IfNeeded') continue;
-      const own = bindings.filter(
-        ({ spec: one }) => (one as BindingSpec).policyName === policy.metadata.name,
-      );
-      const errors: { message: string; binding: KubeObject }[] = [];
-      const matched = own.length === 0 ? undefined : await policyMatch(spec, request, services);
-      if (matched === undefined) continue;
+    const all = this.#cache.all('mutatingadmissionpolicies');
+    if (all.length === 0 || isExempt(request) || request.object === undefined) return;
+    const policies = isAgain
+      ? all.filter((one) => specOf(one).reinvocationPolicy === 'IfNeeded')
+      : all;
+    const errors: PolicyError[] = [];
+    const invocations: Invocation[] = [];
+    for (const policy of policies)
+      invocations.push(...(await this.#invocations(policy, request, services, errors)));
+    if (invocations.length > 0) {
       const namespace = await namespaceOf(request, services);
-      for (const binding of own) {
-        const bindingSpec = binding['spec'] as BindingSpec;
-        if (!(await bindingMatches(bindingSpec, request, services))) continue;
-        try {
-          for (const params of await paramsFor(spec, bindingSpec, request, services)) {
-            const input = { request, matched, namespace, params, services };
-            runMutations({ policy, binding, params }, input);
-          }
-        } catch (error) {
-          if (error instanceof ConfigurationError) {
-            errors.push({ message: `failed to configure binding: ${error.message}`, binding });
-          } else if (error instanceof CelFailure) errors.push({ message: error.message, binding });
-          else throw error;
-        }
+      for (const one of invocations) {
+        const { matched, params } = one;
+        errors.push(...run(one, { request, matched, namespace, params, services }));
       }
-      const [first] = errors;
-      if (first !== undefined && spec.failurePolicy !== 'Ignore')
-        throw refuse(request, policy, first);
     }
+    const refused = errors.filter(({ policy }) => specOf(policy).failurePolicy !== 'Ignore');
+    if (refused.length > 0) throw refusal(request, refused);
+  }
+
+  /** What the policy is to be run with; why it cannot be is put among the errors. */
+  async #invocations(
+    policy: KubeObject,
+    request: AdmissionRequest,
+    services: AdmissionServices,
+    errors: PolicyError[],
+  ): Promise<readonly Invocation[]> {
+    const spec = specOf(policy);
+    const bindings = this.#cache
+      .all('mutatingadmissionpolicybindings')
+      .filter(({ spec: one }) => (one as BindingSpec).policyName === policy.metadata.name);
+    const matched = bindings.length === 0 ? undefined : await policyMatch(spec, request, services);
+    if (matched === undefined) return [];
+    let binding: KubeObject | undefined;
+    const found: Invocation[] = [];
+    const configure = async (of: string, work: () => Promise<void>): Promise<void> => {
+      try {
+        await work();
+      } catch (error) {
+        if (!(error instanceof ConfigurationError)) throw error;
+        errors.push({ policy, binding, message: `failed to configure ${of}: ${error.message}` });
+      }
+    };
+    await configure('policy', async () => {
+      paramKindOf(spec, services);
+      for (binding of bindings) {
+        const own = binding['spec'] as BindingSpec;
+        const of = binding;
+        if (!(await bindingMatches(own, request, services))) continue;
+        await configure('binding', async () => {
+          for (const params of await paramsFor(spec, own, request, services))
+            found.push({ policy, binding: of, matched, params });
+        });
+      }
+    });
+    return found;
   }
 }
 
-function runMutations({ policy }: Invocation, input: Parameters<Expressions['bind']>[0]): void {
-  const { request } = input;
+/** Each mutation goes on from what the ones before have made, also after one that failed. */
+function run({ policy, binding, matched }: Invocation, input: Input): PolicyError[] {
   const compiled = compileMutatingPolicy(policy);
   const conditions = conditionsHold(
     compiled.conditions.all,
     compiled.conditions.expressions.bind(input, CONDITIONS_COST_MAX),
   );
-  if (conditions.error !== undefined) throw new CelFailure(conditions.error);
-  if (!conditions.holds) return;
-  for (const mutation of compiled.mutations) {
-    const bound: Bound = compiled.expressions.bind(input);
-    const { value, error } = bound.run(mutation.compiled, mutation.source);
-    if (error !== undefined) throw new CelFailure(error);
-    const { object, info } = request;
-    if (object === undefined) return;
-    const next = mutation.isPatch
-      ? patched(cloneJson(object), value, info.schema)
-      : applied(cloneJson(object), value, info.schema);
-    if (same(next, object)) continue;
-    applyDefaults(info, next);
-    request.object = next;
-  }
+  const failed = (message: string): PolicyError => ({
+    policy,
+    binding,
+    message,
+    reason: 'Invalid',
+  });
+  if (conditions.error !== undefined) return [failed(conditions.error)];
+  if (!conditions.holds) return [];
+  return compiled.mutations.flatMap((mutation) => {
+    try {
+      mutateOnce(compiled, mutation, matched, input);
+      return [];
+    } catch (error) {
+      if (error instanceof CelFailure) return [failed(error.message)];
+      throw error;
+    }
+  });
 }
 
-function refuse(
-  request: AdmissionRequest,
-  policy: KubeObject,
-  { message, binding }: { message: string; binding: KubeObject },
-): ApiError {
-  const text = `policy '${policy.metadata.name ?? ''}' with binding '${binding.metadata.name ?? ''}' denied request: ${message}`;
-  const { details } = forbiddenBy(request, text);
-  return new ApiError(403, 'Invalid', text, { ...details, causes: [{ message: text }] });
+function mutateOnce(
+  { expressions }: CompiledPolicy,
+  { compiled, source, isPatch }: CompiledMutation,
+  matched: ResourceInfo,
+  input: Input,
+): void {
+  const { request } = input;
+  const { object, info } = request;
+  if (object === undefined) return;
+  const { value, error } = expressions.bind(input).run(compiled, source);
+  if (error !== undefined) throw new CelFailure(error);
+  const own = inVersion(cloneJson(object), matched) as KubeObject;
+  const next = isPatch ? patched(own, value, matched) : applied(own, value, matched);
+  if (matched !== info && info.customResourceDefinition === undefined) {
+    const [from, to] = [matched, info].map(({ version, kind }) => `(${version}.${kind})`);
+    throw new CelFailure(`converting ${from} to ${to}: unknown conversion`);
+  }
+  const made = inVersion(next, info) as KubeObject;
+  if (same(made, object)) return;
+  applyDefaults(info, made);
+  request.object = made;
+}
+
+function refusal(request: AdmissionRequest, errors: readonly PolicyError[]): ApiError {
+  const texts = errors.map(({ policy, binding, message }) => {
+    const name = policy.metadata.name ?? '';
+    if (binding === undefined) return `policy ${JSON.stringify(name)} denied request: ${message}`;
+    const head = `policy '${name}' with binding '${binding.metadata.name ?? ''}'`;
+    return `${head} denied request: ${message}`;
+  });
+  const { details } = forbiddenBy(request, texts[0] ?? '');
+  return new ApiError(403, errors[0]?.reason ?? 'Forbidden', texts[0] ?? '', {
+    ...details,
+    causes: texts.map((message) => ({ message })),
+  });
 }

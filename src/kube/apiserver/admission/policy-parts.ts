@@ -94,6 +94,19 @@ export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
 }
 
+/** The resource that parameters are of; undefined for a policy without. Throws ConfigurationError. */
+export function paramKindOf(
+  { paramKind }: PolicySpec,
+  services: AdmissionServices,
+): ResourceInfo | undefined {
+  if (paramKind === undefined) return undefined;
+  const { group, version } = parseApiVersion(paramKind.apiVersion ?? '');
+  const info = services.registry.byKind(group, version, paramKind.kind ?? '');
+  if (info !== undefined) return info;
+  const text = `${group}/${version}, Kind=${paramKind.kind ?? ''}`;
+  throw new ConfigurationError(`failed to find resource referenced by paramKind: '${text}'`);
+}
+
 /** The parameters of a binding: one run of the policy for each; [undefined] for a policy without. */
 export async function paramsFor(
   spec: PolicySpec,
@@ -101,16 +114,9 @@ export async function paramsFor(
   request: AdmissionRequest,
   services: AdmissionServices,
 ): Promise<readonly (KubeObject | undefined)[]> {
-  const { paramKind } = spec;
-  if (paramKind === undefined) return [undefined];
+  const info = paramKindOf(spec, services);
   const { paramRef } = binding;
-  if (paramRef === undefined) return [undefined];
-  const { group, version } = parseApiVersion(paramKind.apiVersion ?? '');
-  const info = services.registry.byKind(group, version, paramKind.kind ?? '');
-  if (info === undefined) {
-    const text = `${group}/${version}, Kind=${paramKind.kind ?? ''}`;
-    throw new ConfigurationError(`failed to find resource referenced by paramKind: '${text}'`);
-  }
+  if (info === undefined || paramRef === undefined) return [undefined];
   let place: string | undefined;
   if (info.namespaced) {
     place = paramRef.namespace || request.namespace;
@@ -125,11 +131,17 @@ export async function paramsFor(
     );
   }
   const found = await findParams(info, place, paramRef, services);
-  if (found.length > 0) return found;
+  if (found.length > 0) return info.customResourceDefinition ? found : found.map(withoutKind);
   if (paramRef.parameterNotFoundAction === 'Allow') return [];
   throw new ConfigurationError(
     'no params found for policy binding with `Deny` parameterNotFoundAction',
   );
+}
+
+/** Built-in objects are kept without saying what they are; expressions see them so. */
+function withoutKind(object: KubeObject): KubeObject {
+  const { kind: _kind, apiVersion: _apiVersion, ...rest } = object;
+  return rest as KubeObject;
 }
 
 async function findParams(

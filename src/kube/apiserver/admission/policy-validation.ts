@@ -70,6 +70,18 @@ function checkMatch(match: Json | undefined, field: string, needsRules: boolean)
   return causes;
 }
 
+const openTypes: Readonly<Record<string, string>> = {
+  null: 'null_type',
+  list: 'list(dyn)',
+  map: 'map(dyn, dyn)',
+  'map<K, V>': 'map(dyn, dyn)',
+  'list<T>': 'list(dyn)',
+};
+
+/** As cel-go writes a type. */
+const shownType = (type: string): string =>
+  openTypes[type] ?? type.replaceAll('<', '(').replaceAll('>', ')');
+
 /** What is wrong with an expression: that it is missing, cannot be compiled, or gives something else. */
 function checkExpression(
   source: unknown,
@@ -94,7 +106,7 @@ function checkExpression(
     .filter((one) => one !== 'dyn' && one !== 'list<T>')
     .map((one) => (one === 'null' ? 'null_type' : one.replaceAll('<', '(').replaceAll('>', ')')));
   const which = names.length === 1 ? (names[0] ?? '') : `one of [${names.join(' ')}]`;
-  const got = type.replaceAll('<', '(').replaceAll('>', ')');
+  const got = shownType(type);
   return [invalidValue(field, source, `must evaluate to ${which} but got ${got}`)];
 }
 
@@ -337,7 +349,7 @@ function checkMutatingPolicy(object: KubeObject): StatusCause[] {
         causes.push(
           invalidValue(
             `${field}.${other}`,
-            '{applyConfiguration}',
+            `{${other}}`,
             `must not be specified when patchType is ${patchType}`,
           ),
         );
@@ -366,7 +378,8 @@ function checkBinding(object: KubeObject, isValidating: boolean): StatusCause[] 
     if (name !== '') causes.push(...named('spec.paramRef.name', name, 'path-segment'));
     causes.push(...labelSelector(selector, 'spec.paramRef.selector'));
     if (name !== '' && selector !== undefined) {
-      causes.push(forbidden('spec.paramRef.name', 'name and selector are mutually exclusive'));
+      const why = 'name and selector are mutually exclusive';
+      causes.push(forbidden('spec.paramRef.name', why), forbidden('spec.paramRef.selector', why));
     }
     causes.push(
       ...oneOf('spec.paramRef.parameterNotFoundAction', ref['parameterNotFoundAction'], [
