@@ -65,6 +65,11 @@ export async function eventually<T>(
   }
 }
 
+/** What is to be written to the file has begun to be. */
+export async function isWritten(path: string): Promise<void> {
+  await eventually(`something stands in ${path}`, async () => readFileSync(path).length > 0);
+}
+
 function isFree(port: number): Promise<boolean> {
   return new Promise((done) => {
     const server = createServer();

@@ -14,6 +14,8 @@ export interface ProcessHostUnderTest {
   killShim(stateFolder: string): void;
   /** Lets at least that much time pass. */
   elapse(ms: number): Promise<void>;
+  /** The command of `ignoresTerm()` that was launched so ignores it by now. */
+  isDeaf(spec: ProcessSpec): Promise<void>;
   /** What this host needs beside what every one does; absent: nothing. */
   complete?(spec: ProcessSpec): ProcessSpec;
   readonly commands: {
@@ -51,8 +53,9 @@ export function processConformance(name: string, make: () => Promise<ProcessHost
 
   story('kill() ends it, a signal that is ignored does not', async (under) => {
     const long = await under.host.launch(spec(under, 'a', under.commands.sleepsMs(LONG_MS)));
-    const deaf = await under.host.launch(spec(under, 'b', under.commands.ignoresTerm()));
-    await under.elapse(200);
+    const deafSpec = spec(under, 'b', under.commands.ignoresTerm());
+    const deaf = await under.host.launch(deafSpec);
+    await under.isDeaf(deafSpec);
     long.kill('SIGTERM');
     deaf.kill('SIGTERM');
     assert.equal(ending(await long.exited), 'signaled 15');

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { faultCode } from '#base/fault.ts';
 import { processConformance } from '#env/conformance/process.ts';
+import { isWritten } from '#test/support/cluster.ts';
 import { temporaryFolders } from '#test/support/temporary-folders.ts';
 import type { ProcessSpec } from '#env/process.ts';
 import { systemClock, systemTimers } from './clock.ts';
@@ -74,10 +75,11 @@ processConformance('portable process host', async () => ({
   successor: newHost,
   killShim: (stateFolder) => process.kill(shimPid(stateFolder), 'SIGKILL'),
   elapse: (ms) => new Promise((done) => systemTimers.after(ms, done)),
+  isDeaf: ({ stdoutPath }) => isWritten(stdoutPath),
   commands: {
     exitsWith: (code) => ['sh', '-c', `exit ${code}`],
     sleepsMs: (ms) => ['sleep', String(ms / 1000)],
-    ignoresTerm: () => ['sh', '-c', 'trap "" TERM; while :; do sleep 60; done'],
+    ignoresTerm: () => ['sh', '-c', 'trap "" TERM; echo deaf; while :; do sleep 60; done'],
     cannotStart: () => ({ cwd: '/no/such/folder' }),
   },
 }));

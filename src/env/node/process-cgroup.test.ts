@@ -156,6 +156,20 @@ suite('cgroups of the machine', { skip }, () => {
     for (const { stateFolder } of many) await host.dispose(stateFolder);
   });
 
+  test('a host is settled when the last has left a group, however long that takes the kernel', async () => {
+    assert.ok(roots !== undefined);
+    const name = `${top}/slow`;
+    const running = await host.launch({ ...spec('slow', 'sleep 600', {}), cgroup: name });
+    // Stands for those that are killed and get no processor to end on.
+    makeCgroup(roots, `${name}/below`, {});
+    running.kill('SIGKILL', 'group');
+    await running.exited;
+    systemTimers.after(500, () => removeEmptyCgroup(roots, `${name}/below`));
+    await host.settled();
+    assert.ok(!cgroupsBelow(roots, top).includes(name));
+    await host.dispose(join(folder, 'slow'));
+  });
+
   test('what held the groups goes with the last, not before', async () => {
     assert.ok(roots !== undefined);
     const above = `${top}/above`;

@@ -6,6 +6,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { processConformance } from '#env/conformance/process.ts';
+import { eventually, isWritten } from '#test/support/cluster.ts';
 import { temporaryFolders } from '#test/support/temporary-folders.ts';
 import type { ProcessSpec } from '#env/process.ts';
 import { systemClock, systemTimers } from './clock.ts';
@@ -45,10 +46,11 @@ for (const [name, options] of [
     successor: () => createProcessHost(options),
     killShim: (stateFolder) => process.kill(shimPid(stateFolder), 'SIGKILL'),
     elapse: (ms) => new Promise((done) => systemTimers.after(ms, done)),
+    isDeaf: ({ stdoutPath }) => isWritten(stdoutPath),
     commands: {
       exitsWith: (code) => ['sh', '-c', `exit ${code}`],
       sleepsMs: (ms) => ['sleep', String(ms / 1000)],
-      ignoresTerm: () => ['sh', '-c', 'trap "" TERM; while :; do sleep 60; done'],
+      ignoresTerm: () => ['sh', '-c', 'trap "" TERM; echo deaf; while :; do sleep 60; done'],
       cannotStart: () => ({ cwd: '/no/such/folder' }),
     },
   }));
@@ -89,9 +91,9 @@ test('launch() leaves every signal at its default, SIGINT too', async () => {
     ['SIGQUIT', 3],
     ['SIGPIPE', 13],
   ] as const) {
-    const spec = { ...aSpec(folder, signal, ''), argv: ['sleep', '600'] };
+    const spec = aSpec(folder, signal, 'echo runs; exec sleep 600');
     const started = await host.launch(spec);
-    await new Promise<void>((done) => systemTimers.after(100, done));
+    await isWritten(spec.stdoutPath);
     started.kill(signal, 'group');
     const status = await started.exited;
     assert.deepEqual({ ...status, at: 0 }, { kind: 'signaled', signal: number, at: 0 });
@@ -336,7 +338,8 @@ test('launch() as root: a cgroup limits memory and tells of it', rootOnly, async
   const cgroup = `${top}/a`;
   const cgroups = findCgroups();
   assert.ok(cgroups !== undefined);
-  t.after(() => assert.ok(removeCgroup(cgroups, top)));
+  // What was in it may take the kernel a moment longer.
+  t.after(() => eventually('its groups are gone', async () => removeCgroup(cgroups, top)));
   const hungry = 'x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done';
   const spec: ProcessSpec = {
     ...aSpec(folder, 'a', hungry),
@@ -352,9 +355,11 @@ test('launch() as root: a cgroup limits memory and tells of it', rootOnly, async
   await host.dispose(spec.stateFolder);
   const long = { ...spec, argv: ['sh', '-c', 'setsid sleep 600 & wait'] };
   await host.launch(long);
-  await new Promise<void>((done) => systemTimers.after(100, done));
-  const usage = await host.usage(long.stateFolder);
-  assert.ok(usage !== undefined && usage.processCount >= 1 && usage.memoryBytes > 0);
+  const usage = await eventually('what it starts is counted', async () => {
+    const counted = await host.usage(long.stateFolder);
+    return counted !== undefined && counted.processCount >= 2 ? counted : undefined;
+  });
+  assert.ok(usage.memoryBytes > 0);
   await host.dispose(long.stateFolder);
 });
 

@@ -71,7 +71,8 @@ export interface NodeProcessHost extends ProcessHost {
 
 const REMOVE_RETRY_MS = 20;
 const REMOVE_RETRIES_MAX = 250;
-const VACATE_RETRIES_MAX = 10;
+/** Each pause is twice the one before: five seconds in all, as for what is removed. */
+const VACATE_PAUSE_MS_MAX = 2_560;
 
 /** Folders of the PATH that this user may not look into hold nothing for it. */
 function isFile(path: string): boolean {
@@ -483,13 +484,13 @@ class RealProcessHost implements NodeProcessHost {
   /** What has ended may be remembered for long, by who waits for it: its group need not be. */
   async #vacate({ record: { cgroup = '' } }: ShimmedProcess): Promise<void> {
     if (this.#cgroups === undefined || cgroup === '') return;
-    for (let tries = 0; tries < VACATE_RETRIES_MAX;) {
+    for (let pauseMs = REMOVE_RETRY_MS; ;) {
       // Its own launch may not be over yet. If it is another's that is launched into it, it is not empty afterwards.
       if (!this.#launching.has(cgroup)) {
-        if (removeEmptyCgroup(this.#cgroups, cgroup)) return;
-        tries += 1;
+        if (removeEmptyCgroup(this.#cgroups, cgroup) || pauseMs > VACATE_PAUSE_MS_MAX) return;
+        pauseMs *= 2;
       }
-      await new Promise<void>((done) => this.#timers.after(REMOVE_RETRY_MS, done));
+      await new Promise<void>((done) => this.#timers.after(pauseMs / 2, done));
     }
   }
 

@@ -22,6 +22,7 @@ processConformance('SimMachine', async () => {
         ?.die(9);
     },
     elapse: (ms) => clock.settle(ms),
+    isDeaf: () => clock.settle(200),
     commands: {
       exitsWith: (code) => ['exit', String(code)],
       sleepsMs: (ms) => ['sleep', String(ms / 1000)],
