@@ -65,12 +65,17 @@ export function writeFrameHeader(
   at: number,
   frame: { readonly length: number; readonly type: number; flags: number; streamId: number },
 ): void {
-  const { length, streamId } = frame;
+  const { length } = frame;
   to[at] = length >>> 16;
   to[at + 1] = length >>> 8;
   to[at + 2] = length;
   to[at + 3] = frame.type;
   to[at + 4] = frame.flags;
+  writeStreamId(to, at, frame.streamId);
+}
+
+/** Into the frame that begins there. */
+export function writeStreamId(to: Buffer, at: number, streamId: number): void {
   to[at + 5] = streamId >>> 24;
   to[at + 6] = streamId >>> 16;
   to[at + 7] = streamId >>> 8;

@@ -1,6 +1,6 @@
 // What goes out on a connection within one turn of the event loop becomes one write: frames of all its streams,
 // shared bytes copied once each, in as large pieces as the windows of the other side allow.
-import { FRAME_HEADER_BYTES, frameTypes, writeFrameHeader } from './frames.ts';
+import { FRAME_HEADER_BYTES, frameTypes, writeFrameHeader, writeStreamId } from './frames.ts';
 
 /** What is longer has a buffer of its own. */
 export const BLOCK_BYTES = 192 * 1024;
@@ -19,10 +19,29 @@ function newBuffer(size: number): Buffer {
   return block.subarray(0, size);
 }
 
-/** Only once the bytes have been written: whoever reads a buffer later reads what others are sent. */
-export function giveBack({ buffer, byteOffset }: Buffer): void {
-  if (buffer.byteLength !== BLOCK_BYTES || byteOffset !== 0) return;
-  if (blocks.length < BLOCKS_KEPT) blocks.push(Buffer.from(buffer as ArrayBuffer));
+/**
+ * What the beginning of a block holds since it was filled last: frames of one payload after the other. The next
+ * connection that is sent the same needs other streams in them, and nothing else.
+ */
+interface Laid {
+  readonly memory: ArrayBufferLike;
+  readonly payload: Buffer;
+  readonly end: number;
+}
+
+let laid: Laid | undefined;
+
+const isBlock = ({ buffer, byteOffset }: Buffer): boolean =>
+  buffer.byteLength === BLOCK_BYTES && byteOffset === 0;
+
+function noteLaid(bytes: Buffer, payload: Buffer, end: number): void {
+  if (isBlock(bytes)) laid = { memory: bytes.buffer, payload, end };
+}
+
+/** Only once nobody reads the bytes any more: whoever does it later reads what others are sent. */
+export function giveBack(bytes: Buffer): void {
+  if (!isBlock(bytes)) return;
+  if (blocks.length < BLOCKS_KEPT) blocks.push(Buffer.from(bytes.buffer as ArrayBuffer));
 }
 
 /** These are whole frames. */
@@ -82,6 +101,7 @@ export class FrameBatch {
     const size = this.#size <= bytesMax ? this.#size : this.#sizeWithin(bytesMax);
     const bytes = newBuffer(size);
     const facts = this.#facts;
+    const laidTo = this.#laidTo(bytes);
     let at = 0;
     let payload = 0;
     for (; at < size; payload += 1) {
@@ -91,7 +111,8 @@ export class FrameBatch {
       const from = facts[fact + 3] as number;
       const to = facts[fact + 4] as number;
       if (type === SHARED) {
-        at = this.#putShared(bytes, at, of, fact);
+        at = this.#putShared(bytes, at, payload === 0 ? laidTo : 0, fact);
+        if (payload === 0) noteLaid(bytes, of, at);
         // The rest of the run is for later.
         if ((facts[fact + 1] as number) < (facts[fact + 2] as number)) break;
         continue;
@@ -109,6 +130,14 @@ export class FrameBatch {
     this.#drop(payload);
     this.#size -= size;
     return bytes;
+  }
+
+  /** Up to where the bytes, which are about to be filled, hold the first frames but for their streams. */
+  #laidTo({ buffer }: Buffer): number {
+    if (laid?.memory !== buffer) return 0;
+    const { payload, end } = laid;
+    laid = undefined;
+    return this.#facts[0] === SHARED && this.#payloads[0] === payload ? end : 0;
   }
 
   /** How much of what waits, whole frames, is within the bound. */
@@ -140,11 +169,16 @@ export class FrameBatch {
     this.#facts.splice(0, payloads * 5);
   }
 
-  #putShared(bytes: Buffer, from: number, payload: Buffer, fact: number): number {
+  #putShared(bytes: Buffer, from: number, laidTo: number, fact: number): number {
     const end = this.#facts[fact + 2] as number;
+    const payload = this.#payloads[fact / 5] as Buffer;
     const { length } = payload;
     let at = from;
     let index = this.#facts[fact + 1] as number;
+    for (; index < end && at < laidTo && at < bytes.length; index += 1) {
+      writeStreamId(bytes, at, this.#ids[index] as number);
+      at += FRAME_HEADER_BYTES + length;
+    }
     for (; index < end && at < bytes.length; index += 1) {
       const streamId = this.#ids[index] as number;
       writeFrameHeader(bytes, at, { length, type: frameTypes.data, flags: 0, streamId });

@@ -448,13 +448,17 @@ export class ServerSession implements StreamOwner, FrameHandler {
     const bytes = this.#batch.take(bytesMax);
     const size = bytes.length;
     this.#inSocket += size;
+    // Whoever writes to a socket of TLS that nothing waits in has them encrypted when it returns (TLSWrap::DoWrite);
+    // the next connection's write finds the same memory, still in the processor's caches.
+    const isTaken = this.socket.writableLength === 0;
     this.socket.write(bytes, (error) => {
       if (error !== null && error !== undefined) return;
-      giveBack(bytes);
+      if (!isTaken) giveBack(bytes);
       this.#inSocket -= size;
       if (this.#inSocket === 0) this.#controlFrames = 0;
       if (this.#ready.length > 0 || this.#batch.size > 0) this.flush();
     });
+    if (isTaken) giveBack(bytes);
     return this.#mayWrite && this.#batch.size === 0;
   }
 

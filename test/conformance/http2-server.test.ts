@@ -572,3 +572,27 @@ test('streams that are reset at once do not go beyond the limit either', async (
   const outcome = await outcomeOf(Buffer.concat([Buffer.from(PREFACE), settings, ...many]));
   assert.deepEqual(outcome, { goAway: codes.enhanceYourCalm });
 });
+
+// What session.ts relies on when it fills the same memory for the next connection.
+test('TLS has what is written to a socket that nothing waits in, also when its reader is slow', async () => {
+  const [bytes, rounds] = [Buffer.alloc(192 * 1024), 60];
+  let begun = -1;
+  const write = (socket: TLSSocket, round: number): void => {
+    begun = round;
+    if (round === rounds) return void socket.end();
+    assert.equal(socket.writableLength, 0);
+    socket.write(bytes.fill(round), () => write(socket, round + 1));
+    bytes.fill(255);
+  };
+  server.once('secureConnection', (socket) => setImmediate(() => write(socket, 0)));
+  const reader = connectTls({ host: 'localhost', port: portOf(), ca, servername: 'localhost' });
+  // Nobody reads until a write takes long.
+  for (let [before, turns] = [-1, 0]; turns < 20; turns = begun === before ? turns + 1 : 0) {
+    before = begun;
+    await new Promise((done) => setImmediate(done));
+    if (begun < 0) turns = 0;
+  }
+  const seen = Buffer.concat((await reader.toArray()) as Buffer[]);
+  const wanted = Array.from({ length: rounds }, (_, round) => Buffer.alloc(bytes.length, round));
+  assert.ok(seen.equals(Buffer.concat(wanted)));
+});
