@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
+import { steadyClock } from '#env/steady.ts';
 import { Candidate } from '#mesos/election/candidate.ts';
 import type { Group } from '#mesos/election/group.ts';
 import {
@@ -69,11 +70,14 @@ function givenFlags(flag: readonly string[] = []): Record<string, string> {
 /** `onVerbosity`: operators want more (above 0) in the log, or what it was started with (0). */
 export async function runMaster(
   options: MasterRunOptions,
-  env: Env,
+  given: Env,
   onVerbosity: (level: number) => void = () => {},
 ): Promise<RunningPart> {
+  // Whoever sets the machine's clock ends nobody's time, and keeps no resources from being offered.
+  const env = { ...given, clock: steadyClock(given.clock) };
   const { home, host } = options;
-  const flags = readMasterFlags(givenFlags(options.flag), env);
+  // Tokens end by the time of day.
+  const flags = readMasterFlags(givenFlags(options.flag), given);
   prepareFolder(home);
   const spec = parseStoreSpec(options.store ?? `sqlite:${join(home, 'registry.db')}`, ETCD_PREFIX);
   const group = await groupOf(options, spec, env);

@@ -4,6 +4,7 @@ import { appendFileSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errorChain } from '#base/fault.ts';
 import type { Env, Timer } from '#env/env.ts';
+import { steadyClock } from '#env/steady.ts';
 import { SupervisorCore, type PartSpec, type StopMode, type SupervisorEffect } from './core.ts';
 import { startTicksOf, writeFileWhole, type Home, type SupervisorState } from './home.ts';
 
@@ -71,7 +72,8 @@ export class Supervisor {
 
   constructor(options: SupervisorShellOptions, env: Env) {
     this.#options = options;
-    this.#env = env;
+    // Whoever sets the machine's clock keeps no part waiting for its next start.
+    this.#env = { ...env, clock: steadyClock(env.clock) };
     this.finished = new Promise((done) => {
       this.#finish = done;
     });

@@ -25,6 +25,8 @@ type Agent = Awaited<ReturnType<typeof agent>>;
 
 class Executor {
   readonly time = new TestTime();
+  /** By how much the machine's clock is set. */
+  setMs = 0;
   readonly events: ExecutorEvent[] = [];
   abandoned = 0;
   readonly client: ExecutorClient;
@@ -44,7 +46,13 @@ class Executor {
         onEvent: (event) => this.events.push(event),
         onAbandoned: () => (this.abandoned += 1),
       },
-      this.time.env,
+      {
+        ...this.time.env,
+        clock: {
+          now: () => this.time.env.clock.now() + this.setMs,
+          monotonicMs: () => this.time.env.clock.monotonicMs(),
+        },
+      },
     );
     closers.push(() => this.client.close());
     this.client.start();
@@ -116,12 +124,14 @@ test('what an agent has not acknowledged is told with the next subscription, and
   assert.equal(peer.calls.filter(({ call }) => call.type === 'UPDATE').length, 3);
 });
 
-test('an agent that comes back within its recovery time is found again', async () => {
+test('an agent that comes back within its recovery time is found again, whatever the clock shows', async () => {
   const peer = await agent();
   const executor = new Executor(peer.url);
   await executor.subscribed(peer);
   await peer.close();
   closers.shift();
+  await executor.time.clock.settle(60_000);
+  executor.setMs = 86_400_000;
   await executor.time.clock.settle(600_000);
   assert.equal(executor.abandoned, 0);
   const successor = await agent(peer.port);

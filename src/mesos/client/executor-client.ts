@@ -1,7 +1,7 @@
 // The executor library: connects to the agent that started this process, keeps what the agent has not
 // acknowledged, and connects again when the agent restarts (Mesos 1.11, v1 executor API).
 import { Fault } from '#base/fault.ts';
-import type { Env, Instant, Timer } from '#env/env.ts';
+import type { Env, Timer } from '#env/env.ts';
 import { parseJson, stringify } from '#wire/mesos/codec.ts';
 import type { TlsSettings } from '#mesos/security/tls-settings.ts';
 import type {
@@ -92,7 +92,7 @@ export class ExecutorClient {
   #isConnected = false;
   #isClosed = false;
   #failures = 0;
-  #lostAt: Instant | undefined;
+  #lostAtMs: number | undefined;
   #retry: Timer | undefined;
   #sending: Promise<void> = Promise.resolve();
 
@@ -135,8 +135,8 @@ export class ExecutorClient {
 
   /** Resolves when every update was acknowledged, or after `limitMs`. */
   async flush(limitMs: number): Promise<void> {
-    const deadline = this.#env.clock.now() + limitMs;
-    while (this.#unacknowledged.size > 0 && this.#env.clock.now() < deadline) {
+    const deadline = this.#env.clock.monotonicMs() + limitMs;
+    while (this.#unacknowledged.size > 0 && this.#env.clock.monotonicMs() < deadline) {
       await new Promise<void>((done) => this.#env.timers.after(20, done));
     }
   }
@@ -210,10 +210,10 @@ export class ExecutorClient {
     if (this.#isClosed) return;
     this.#isConnected = false;
     this.#stream = undefined;
-    const now = this.#env.clock.now();
-    this.#lostAt ??= now;
+    const nowMs = this.#env.clock.monotonicMs();
+    this.#lostAtMs ??= nowMs;
     const { checkpoint, recoveryTimeoutMs, backoffMsMax } = this.#options;
-    if (now - this.#lostAt > (checkpoint ? recoveryTimeoutMs : backoffMsMax)) {
+    if (nowMs - this.#lostAtMs > (checkpoint ? recoveryTimeoutMs : backoffMsMax)) {
       this.#handlers.onAbandoned();
       return;
     }
@@ -229,7 +229,7 @@ export class ExecutorClient {
     if (event.type === 'SUBSCRIBED') {
       this.#isConnected = true;
       this.#failures = 0;
-      this.#lostAt = undefined;
+      this.#lostAtMs = undefined;
       // What was queued while the subscription was on its way has not been part of it.
       for (const [uuid, update] of this.#unacknowledged) {
         if (!this.#subscribedWith.has(uuid)) this.#post({ type: 'UPDATE', update });
