@@ -1,6 +1,7 @@
 // An operator drains an agent of Strata's: with a real Mesos 1.11 master and with ours.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
 import { callMaster } from '#mesos/client/operator-client.ts';
@@ -34,7 +35,8 @@ function stories(kind: 'real' | 'own'): void {
 
   test('tasks are killed in the time allowed, also those whose agent is restarted meanwhile', async () => {
     // It does not want to end: only SIGKILL after its grace does.
-    const stubborn = 'trap "" TERM; touch ready; while :; do sleep 0.1; done';
+    const ready = join(machine.folder, 'ready');
+    const stubborn = `trap "" TERM; touch ${ready}; while :; do sleep 0.1; done`;
     framework.launch([
       {
         id: 'stubborn',
@@ -44,6 +46,7 @@ function stories(kind: 'real' | 'own'): void {
       { id: 'willing', command: { value: 'sleep 600' } },
     ]);
     await framework.reached('stubborn', 'TASK_RUNNING');
+    await eventually('the trap is set', async () => existsSync(ready));
     await framework.reached('willing', 'TASK_RUNNING');
     const { agent_info } = await theAgent();
     const agent_id = agent_info.id ?? assert.fail();

@@ -216,13 +216,19 @@ test(
   async () => {
     await using node = fixture();
     const polite = await node.run(
-      aPod('polite', once('trap "echo bye; exit 0" TERM; while :; do sleep 0.1; done')),
+      aPod('polite', once('trap "echo bye; exit 0" TERM; echo up; while :; do sleep 0.1; done')),
     );
-    const deaf = await node.run(aPod('deaf', once('trap "" TERM; while :; do sleep 0.1; done')));
+    const deaf = await node.run(
+      aPod('deaf', once('trap "" TERM; echo up; while :; do sleep 0.1; done')),
+    );
     const again = await node.run(
       aPod('again', { containers: [{ name: 'main', ...shell('exit 1') }] }),
     );
     await node.until(() => isRunning(polite) && isRunning(deaf));
+    // Both have set their traps.
+    for (const one of [polite, deaf]) {
+      assert.equal(await node.logOf(one, 'main', { follow: true, limitBytes: 3 }), 'up\n');
+    }
     const why = { kind: 'kill', reason: 'Test', message: '' } as const;
     polite.input({ ...why, graceMs: 20_000 });
     deaf.input({ ...why, graceMs: 500 });
