@@ -55,6 +55,7 @@ suite('a real agent and a real driver find our masters in ZooKeeper', { skip }, 
     await zookeeper.start();
     const where = `zk://${zookeeper.address}/mesos`;
     masters = new Masters(['--store', `etcd:${etcd.endpoints.join(',')}`, '--zk', where], where);
+    masters.revives = true;
     await masters.start(2);
     await masters.addRealAgent(preload.ok ? preload.path : '');
     driver = new NativeDriver(native.ok ? native.path : '', where, {
@@ -91,12 +92,11 @@ suite('a real agent and a real driver find our masters in ZooKeeper', { skip }, 
     const [known] = await slaves();
     assert.match(known?.pid ?? '', /^slave\(1\)@/);
     const old = await masters.leader();
-    const standby = await masters.standby();
     await masters.kill(old);
     writeFileSync(sign, '');
-    assert.equal((await masters.leader()).port, standby.port);
+    assert.notEqual((await masters.leader()).port, old.port);
     await eventually('the driver has found the standby', async () =>
-      driver.lines.filter((line) => /^(re)?registered/.test(line)).length === 2 ? true : undefined,
+      driver.lines.filter((line) => /^(re)?registered/.test(line)).length >= 2 ? true : undefined,
     );
     assert.ok(driver.lines.includes('disconnected'));
     await driver.reached('ends meanwhile', 'TASK_FINISHED');

@@ -31,6 +31,8 @@ export class Masters {
   readonly where: string;
   readonly #agents: ChildProcess[] = [];
   detector!: Detector;
+  /** A master that ends by itself (a machine without a processor for it costs it its turn) is started again. */
+  revives = false;
 
   constructor(options: readonly string[], where: string) {
     this.options = options;
@@ -63,10 +65,19 @@ export class Masters {
     const args = this.master(home, port, 'one');
     const node = { port, child: this.spawn(args, `master-${port}`) };
     this.nodes.push(node);
+    this.#look(node, args);
     await eventually('the master listens', async () =>
       (await fetch(`http://127.0.0.1:${port}/health`)).ok ? true : undefined,
     );
     return node;
+  }
+
+  #look(node: Node, args: readonly string[]): void {
+    node.child.once('exit', () => {
+      if (!this.revives || !this.nodes.includes(node)) return;
+      node.child = this.spawn(args, `master-${node.port}`);
+      this.#look(node, args);
+    });
   }
 
   async addAgent(): Promise<void> {
@@ -124,14 +135,14 @@ export class Masters {
   }
 
   async kill(node: Node): Promise<void> {
-    await stop(node.child, 'SIGKILL');
     this.nodes.splice(this.nodes.indexOf(node), 1);
+    await stop(node.child, 'SIGKILL');
   }
 
   async close(): Promise<void> {
     for (const agent of this.#agents)
       await stop(agent, agent.spawnfile === realMaster ? 'SIGKILL' : 'SIGUSR1');
-    for (const { child } of this.nodes) await stop(child, 'SIGKILL');
+    for (const { child } of this.nodes.splice(0)) await stop(child, 'SIGKILL');
     await this.detector?.close();
     rmSync(this.folder, { recursive: true, force: true });
   }

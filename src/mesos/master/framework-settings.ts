@@ -60,16 +60,17 @@ export function validateOfferFilters(info: FrameworkInfo): string | undefined {
   return undefined;
 }
 
+/** Roles that the framework has not are let through, as by Mesos 1.11: they may be its own later. */
 export function validateOfferConstraints(
-  info: FrameworkInfo,
   constraints: SchedulerOfferConstraints | undefined,
 ): string | undefined {
   const compiled = compileConstraints(constraints);
-  if (typeof compiled === 'string') return compiled;
-  const roles = rolesOf(info);
-  for (const role of Object.keys(constraints?.role_constraints ?? {})) {
-    if (roles.includes(role)) continue;
-    return `Offer constraints specify \`role_constraints\` for a role '${role}'not contained in the set of roles`;
-  }
-  return undefined;
+  return typeof compiled === 'string' ? compiled : undefined;
+}
+
+/** As they are kept and shown: of no role is as if there were none. */
+export function keptConstraints(
+  constraints: SchedulerOfferConstraints | undefined,
+): SchedulerOfferConstraints | undefined {
+  return Object.keys(constraints?.role_constraints ?? {}).length === 0 ? undefined : constraints;
 }

@@ -6,6 +6,7 @@ import type { FrameworkInfo, MasterInfo, SchedulerCall } from '#wire/mesos/v1.ts
 import { changedForGood, isEquivalent } from './call-parts.ts';
 import {
   settingsOf,
+  keptConstraints,
   validateOfferConstraints,
   validateOfferFilters,
 } from './framework-settings.ts';
@@ -65,7 +66,7 @@ export class FrameworkDesk {
       this.#refusedUser(info) ??
       this.#refusedDriver(info, driver) ??
       validateOfferFilters(info) ??
-      validateOfferConstraints(info, constraints) ??
+      validateOfferConstraints(constraints) ??
       refusedRegistration(this.#approversOf(info), info, rolesOf(info)) ??
       this.#refusedId(id, info);
     if (wrong !== undefined) {
@@ -95,7 +96,7 @@ export class FrameworkDesk {
     framework.connection = connection;
     framework.pid = driver?.pid;
     framework.suppressedRoles = new Set(suppressed);
-    framework.offerConstraints = constraints;
+    framework.offerConstraints = keptConstraints(constraints);
     this.#settle(framework, known === undefined);
     this.#tellSubscribed(framework);
     this.#state.tell(framework, { type: 'HEARTBEAT' });
@@ -417,7 +418,7 @@ export class FrameworkDesk {
     if (fixed !== undefined) {
       return { status: 400, message: `FrameworkInfo update is not valid: ${fixed}` };
     }
-    const unfit = validateOfferConstraints(info, constraints);
+    const unfit = validateOfferConstraints(constraints);
     if (unfit !== undefined) {
       const message = `'UpdateFramework.offer_constraints' are not valid: ${unfit}`;
       return { status: 400, message };
@@ -431,7 +432,7 @@ export class FrameworkDesk {
     const isNews = !isEquivalent(framework.info, info);
     framework.info = { ...info, id: { value: framework.id } };
     framework.suppressedRoles = new Set(suppressed);
-    framework.offerConstraints = constraints;
+    framework.offerConstraints = keptConstraints(constraints);
     this.#state.watcher.onFramework(framework);
     this.#state.allocator.updateFramework(framework.id, settingsOf(framework));
     if (!isNews) return undefined;

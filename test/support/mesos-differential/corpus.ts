@@ -10,6 +10,7 @@ import { authentication } from './scenes/authentication.ts';
 import { cluster } from './scenes/cluster.ts';
 import { draining } from './scenes/draining.ts';
 import { endpoints } from './scenes/endpoints.ts';
+import { eventStream, eventViews } from './scenes/event-stream.ts';
 import { flags } from './scenes/flags.ts';
 import { maintenance } from './scenes/maintenance.ts';
 import { operationErrors } from './scenes/operation-errors.ts';
@@ -45,4 +46,6 @@ export const scenes: readonly Scene[] = [
   flags,
   providers,
   registrationsOfAgents,
+  eventStream,
+  eventViews,
 ];
