@@ -10,6 +10,7 @@ import {
 import { hashOf } from '#kube/openapi/made-documents.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
+import { plainError } from './aggregation/proxy.ts';
 import { packedIfLong, sendBytes, sendValue, type Exchange } from './bodies.ts';
 import { unknownResource } from './faults.ts';
 import { Counter } from './metrics/metric-set.ts';
@@ -77,10 +78,17 @@ export class DiscoveryAnswers {
       if (form !== undefined) return this.#sendAggregated(exchange, path, form);
     }
     const document = this.#document(path, address);
+    // Versions of definitions are no routes: whoever asks for one that is not served finds no handler.
+    if (document === undefined) return this.#nothing(exchange);
     const form = negotiateDocument(exchange.request, plain);
     if (form === undefined) throw notAccepted(types);
     exchange.accepted = acceptedOf(form);
     sendValue(exchange, document);
+  }
+
+  #nothing({ response, headers }: Exchange): void {
+    const own = { ...headers, 'Cache-Control': 'no-cache, private' };
+    plainError(response, 404, '404 page not found', own);
   }
 
   metrics(): string[] {
@@ -107,7 +115,7 @@ export class DiscoveryAnswers {
     );
   }
 
-  #document(path: string, address: string): object {
+  #document(path: string, address: string): object | undefined {
     if (path === '/api') return apiVersionsDocument(address);
     if (path === '/apis') return apiGroupListDocument(this.#registry, this.#aggregation);
     const [, root, group = '', version] = path.split('/');
@@ -117,8 +125,12 @@ export class DiscoveryAnswers {
         : version === undefined
           ? apiGroupDocument(this.#registry, group, this.#aggregation)
           : apiResourceListDocument(this.#registry, group, version);
-    if (found === undefined) throw unknownResource();
-    return found;
+    if (found !== undefined) return found;
+    const isDefined = this.#registry
+      .all()
+      .some((one) => one.group === group && one.customResourceDefinition !== undefined);
+    if (root === 'apis' && isDefined) return undefined;
+    throw unknownResource();
   }
 
   #sendAggregated(exchange: Exchange, path: string, form: DocumentForm): void {

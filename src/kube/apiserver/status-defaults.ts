@@ -38,6 +38,8 @@ export function defaultStatus(
   if (key === '/pods') matchPodAddresses(status);
   if (key === '/services') fillAddressModes(object['spec'], status);
   if (key === 'resource.k8s.io/resourceclaims') fillOperators(status);
+  if (key === 'apiextensions.k8s.io/customresourcedefinitions')
+    fillStored(object['spec'], status, live);
   const { conditions } = status;
   if (!Array.isArray(conditions)) return;
   const isRequest = key === 'certificates.k8s.io/certificatesigningrequests';
@@ -55,6 +57,17 @@ function lastTransition({ type, status }: Json, live: KubeObject | undefined): u
   const all = Array.isArray(conditions) ? (conditions as Json[]) : [];
   const old = all.find((one) => one['type'] === type && one['status'] === status);
   return old?.['lastTransitionTime'];
+}
+
+/** A definition has something stored. */
+function fillStored(spec: Json | undefined, status: Json, live: KubeObject | undefined): void {
+  const { storedVersions } = status;
+  if (Array.isArray(storedVersions) && storedVersions.length > 0) return;
+  const { versions } = (spec ?? live?.['spec'] ?? {}) as {
+    versions?: { name: string; storage?: boolean }[];
+  };
+  const stored = (versions ?? []).filter(({ storage }) => storage === true);
+  status['storedVersions'] = stored.slice(0, 1).map(({ name }) => name);
 }
 
 function fillOperators({ allocation }: Json): void {

@@ -12,6 +12,7 @@ import {
   without,
   type FieldSet,
 } from './field-sets.ts';
+import { checkForm, FormError, VersionForms } from './version-forms.ts';
 import { apiVersionOf, type KubeObject, type ManagedFieldsEntry } from './object.ts';
 import { resetFields } from './reset-fields.ts';
 import type { ResourceInfo } from './resource-info.ts';
@@ -160,18 +161,50 @@ interface Taken {
   readonly all: Changes;
 }
 
-/** What the change from `live` to `next` takes from everybody but `self`. */
+/** The owners but for those of versions that are gone. Throws FormError where the object is none of theirs. */
+function ownersToday(
+  owners: readonly Owner[],
+  live: unknown,
+  forms: VersionForms,
+): readonly Owner[] {
+  if (owners.every(({ apiVersion }) => forms.isOwn(apiVersion))) return owners;
+  return owners.filter(({ apiVersion }) => {
+    const form = forms.of(apiVersion);
+    form?.convert(live);
+    return form !== undefined;
+  });
+}
+
+/** What the change from `live` to `next` takes from everybody but `self`. Throws FormError. */
 function take(
   context: ManagerContext,
   change: { readonly live: unknown; readonly next: unknown },
   owners: readonly Owner[],
   self: Owner | undefined,
+  forms: VersionForms,
 ): Taken {
   const { info, subresource } = context;
   const reset = resetFields(info, subresource);
   const all = compare(info.schema, change.live, change.next);
   const changed = without(union(all.modified, all.added), reset);
   const removed = without(all.removed, reset);
+  const own = { changed, removed };
+  const others = new Map<string, typeof own>();
+  const changesFor = (apiVersion: string): typeof own => {
+    const form = forms.isOwn(apiVersion) ? undefined : forms.of(apiVersion);
+    if (form === undefined) return own;
+    let found = others.get(apiVersion);
+    if (found === undefined) {
+      const { live, next } = change;
+      const there = compare(form.schema, form.convert(live), form.convert(next));
+      found = {
+        changed: without(union(there.modified, there.added), reset),
+        removed: without(there.removed, reset),
+      };
+      others.set(apiVersion, found);
+    }
+    return found;
+  };
   const conflicts: { owner: Owner; fields: FieldSet }[] = [];
   const kept: Owner[] = [];
   for (const owner of owners) {
@@ -179,9 +212,10 @@ function take(
       if (!isEmpty(owner.fields)) kept.push(owner);
       continue;
     }
-    const fields = intersection(owner.fields, changed);
+    const theirs = changesFor(owner.apiVersion);
+    const fields = intersection(owner.fields, theirs.changed);
     if (!isEmpty(fields)) conflicts.push({ owner, fields });
-    const left = difference(difference(owner.fields, fields), removed);
+    const left = difference(difference(owner.fields, fields), theirs.removed);
     if (!isEmpty(left)) kept.push({ ...owner, fields: left });
   }
   return { owners: kept, conflicts, changed, removed, all };
@@ -227,7 +261,27 @@ export function trackUpdate(
   const { live, next, subresource } = request;
   const before = startingOwners(live, next, subresource);
   if (before.length === 0 && live !== undefined) return undefined;
-  const taken = take(request, { live: live ?? {}, next }, before, undefined);
+  try {
+    return trackedOwners(request, before);
+  } catch (error) {
+    // An object that is none in the version of one of its owners leaves all of them as they are.
+    if (error instanceof FormError) return live?.metadata.managedFields;
+    throw error;
+  }
+}
+
+function trackedOwners(
+  request: Parameters<typeof trackUpdate>[0],
+  before: readonly Owner[],
+): ManagedFieldsEntry[] | undefined {
+  const { info, live, next } = request;
+  if (live !== undefined) {
+    checkForm(info, next);
+    checkForm(info, live);
+  }
+  const forms = new VersionForms(info);
+  const today = ownersToday(before, live ?? {}, forms);
+  const taken = take(request, { live: live ?? {}, next }, today, undefined, forms);
   if (hasUnkeyed(taken.all)) return encodedOrNone(before);
   const mine = difference(taken.changed, unowned);
   return encodedOrNone(capped(withUpdate(request, taken.owners, mine)));
@@ -262,7 +316,7 @@ export interface ApplyRequest extends ManagerContext {
 /** The merged object, managedFields included. Throws ApiError 409 for conflicts unless forced. */
 export function serverSideApply(request: ApplyRequest): KubeObject {
   const { live, applied, manager } = request;
-  const result = applyOnce(request);
+  const result = described('', () => applyOnce(request));
   const annotations = live?.metadata.annotations ?? {};
   if (manager === 'kubectl' && annotations[LAST_APPLIED] !== undefined) {
     const { [LAST_APPLIED]: _old, ...others } = applied.metadata.annotations ?? {};
@@ -273,10 +327,30 @@ export function serverSideApply(request: ApplyRequest): KubeObject {
   return result;
 }
 
+/** What fails for an object's form is the server's error, told after these words. */
+function described<T>(head: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof FormError) throw new ApiError(500, '', head + error.message);
+    throw error;
+  }
+}
+
+function checkLive({ info, live }: ApplyRequest): void {
+  if (live === undefined) return;
+  const { namespace = '<unknown>', name = '' } = live.metadata;
+  const what = `${namespace}/${name}; ${apiVersionOf(info)}, Kind=${info.kind}`;
+  described(`failed to create typed live object (${what}): `, () => checkForm(info, live));
+}
+
 function applyOnce(request: ApplyRequest): KubeObject {
   const { info, live, applied, subresource } = request;
   const { schema } = info;
-  const owners = ownersBeforeApply(request);
+  checkLive(request);
+  const forms = new VersionForms(info);
+  const known = ownersBeforeApply(request, forms);
+  const owners = ownersToday(known, withoutManaged(live), forms);
   const wanted = without(fieldsOf(schema, applied), resetFields(info, subresource));
   const mine = newOwner(request, 'Apply', wanted);
   const previous = owners.find((one) => isSameOwner(one, mine));
@@ -284,8 +358,10 @@ function applyOnce(request: ApplyRequest): KubeObject {
   const all = [...owners.filter((one) => one !== previous), self];
   const plain = withoutManaged(live);
   const merged = merge(schema, plain, applied);
-  const next = previous === undefined ? merged : prune(schema, merged, all, previous.fields);
-  const taken = take(request, { live: plain, next }, all, self);
+  const next = previous === undefined ? merged : prune(forms, merged, all, previous);
+  const taken = described('failed to update: ', () =>
+    take(request, { live: plain, next }, all, self, forms),
+  );
   const conflicts = request.force ? [] : refusedConflicts(request, taken.conflicts);
   if (conflicts.length > 0) throw conflictError(conflicts);
   const isChanged = !equal(plain, next);
@@ -308,34 +384,61 @@ function withoutManaged(live: KubeObject | undefined): unknown {
 }
 
 /** An object that nobody was said to own was made by somebody: the first apply finds that out. */
-function ownersBeforeApply(request: ApplyRequest): readonly Owner[] {
+function ownersBeforeApply(request: ApplyRequest, forms: VersionForms): readonly Owner[] {
   const { live } = request;
   const known = (live?.metadata.managedFields ?? []).map(ownerOf);
   if (live === undefined || known.length > 0) return known;
   const context = { ...request, manager: 'before-first-apply' };
-  const { changed } = take(context, { live: {}, next: withoutManaged(live) }, [], undefined);
+  const change = { live: {}, next: withoutManaged(live) };
+  const { changed } = take(context, change, [], undefined, forms);
   const fields = difference(changed, unowned);
   return isEmpty(fields) ? [] : [newOwner(context, 'Update', fields)];
 }
 
 /** Without what the manager applied before, applies no more, and nobody else owns. */
 function prune(
-  schema: ResourceInfo['schema'],
-  merged: unknown,
+  forms: VersionForms,
+  whole: unknown,
   owners: readonly Owner[],
-  last: FieldSet,
+  { fields: last, apiVersion }: Owner,
 ): unknown {
-  const named = (set: FieldSet): FieldSet => withNamedFields(schema, set);
-  const fieldsIn = (value: unknown): FieldSet => named(fieldsOf(schema, value ?? {}));
-  const before = named(last);
-  const all = fieldsIn(merged);
-  const owned = named(owners.map(({ fields }) => fields).reduce(union, {}));
-  const first = withoutFields(schema, merged, before);
+  const form = forms.of(apiVersion);
+  if (form === undefined) return whole;
+  const head = 'failed to prune fields: failed to convert merged object to last applied version: ';
+  const merged = described(head, () => form.convert(whole));
+  const before = withNamedFields(form.schema, last);
+  let first = withoutFields(form.schema, merged, before);
+  let second = merged;
   // What somebody owns comes back, and so does what the manager never owned.
-  const kept = union(fieldsIn(first), owned);
-  const second = withoutFields(schema, merged, difference(all, kept));
-  const gone = intersection(difference(all, fieldsIn(second)), before);
-  return withoutFields(schema, merged, gone) ?? {};
+  for (const [version, fields] of ownedByVersion(owners, apiVersion)) {
+    const there = forms.of(version);
+    if (there === undefined) continue;
+    const { schema } = there;
+    [second, first] = described(`failed to prune fields: failed add back owned items: `, () => [
+      there.convert(second),
+      there.convert(first),
+    ]);
+    const all = namedFieldsOf(schema, second);
+    const kept = union(namedFieldsOf(schema, first), withNamedFields(schema, fields));
+    first = withoutFields(schema, second, difference(all, kept));
+  }
+  const left = namedFieldsOf(form.schema, form.convert(first));
+  const gone = intersection(difference(namedFieldsOf(form.schema, merged), left), before);
+  const pruned = withoutFields(form.schema, merged, gone) ?? {};
+  return forms.of(owners.at(-1)?.apiVersion ?? apiVersion)?.convert(pruned);
+}
+
+const namedFieldsOf = (schema: ResourceInfo['schema'], value: unknown): FieldSet =>
+  withNamedFields(schema, fieldsOf(schema, value ?? {}));
+
+/** Those of the version that is pruned come first. */
+function ownedByVersion(owners: readonly Owner[], first: string): ReadonlyMap<string, FieldSet> {
+  const found = new Map<string, FieldSet>();
+  const isOf = ({ apiVersion }: Owner): boolean => apiVersion === first;
+  for (const one of [...owners.filter(isOf), ...owners.filter((other) => !isOf(other))])
+    found.set(one.apiVersion, union(found.get(one.apiVersion) ?? {}, one.fields));
+  if (found.size === 0) found.set(first, {});
+  return found;
 }
 
 type Conflicts = Taken['conflicts'];

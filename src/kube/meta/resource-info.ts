@@ -66,6 +66,8 @@ export interface ResourceInfo {
   readonly customSchema?: unknown;
   /** Between stored objects and those of this version; absent where they are the same. */
   readonly codec?: ObjectCodec | undefined;
+  /** The resource in another of its versions, served or not; absent where it has one, or a webhook converts. */
+  readonly inVersion?: ((version: string) => ResourceInfo | undefined) | undefined;
   /** Said to everybody who uses a deprecated version. */
   readonly deprecation?: string | undefined;
 }

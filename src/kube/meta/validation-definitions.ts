@@ -1,4 +1,5 @@
 // Validates custom resource definitions as kube-apiserver v1.37 does.
+import { same } from '#base/same.ts';
 import { isObject, list, named, oneOf, record, type Json } from './field-rules.ts';
 import { shownAs } from './go-shown.ts';
 import { invalidShown, invalidValue, nameProblem, requiredValue } from './names.ts';
@@ -20,10 +21,22 @@ function deprecation({ deprecationWarning: text }: Json, at: string): StatusCaus
 const hasOneStored = (versions: readonly Json[]): boolean =>
   versions.filter(({ storage }) => storage === true).length === 1;
 
+const common = ['schema', 'subresources', 'additionalPrinterColumns', 'selectableFields'];
+
+/** As Go prints them: what all versions have alike is kept elsewhere. */
+export function shownVersions(given: unknown): string {
+  const versions = list(given);
+  const [first = {}] = versions;
+  const alike = common.filter((name) => versions.every((one) => same(one[name], first[name])));
+  const all = versions.map((one) =>
+    Object.fromEntries(Object.entries(one).filter(([name]) => !alike.includes(name))),
+  );
+  return shownAs('[@CustomResourceDefinitionVersion', Array.isArray(given) ? all : null);
+}
+
 function validateVersions(spec: Json): StatusCause[] {
   const versions = list(spec['versions']);
   const causes: StatusCause[] = [];
-  const isAlone = versions.length === 1;
   versions.forEach((version, index) => {
     const schema = record(version['schema'])['openAPIV3Schema'];
     const at = `spec.versions[${index}]`;
@@ -36,18 +49,7 @@ function validateVersions(spec: Json): StatusCause[] {
   });
   if (!hasOneStored(versions)) {
     const why = 'must have exactly one version marked as storage version';
-    // What the only version has is kept elsewhere.
-    const all = isAlone
-      ? versions.map(({ name, served, storage, deprecated, deprecationWarning }) => ({
-          name,
-          served,
-          storage,
-          deprecated,
-          deprecationWarning,
-        }))
-      : spec['versions'];
-    const shown = shownAs('[@CustomResourceDefinitionVersion', all ?? null);
-    causes.push(invalidShown('spec.versions', shown, why));
+    causes.push(invalidShown('spec.versions', shownVersions(spec['versions']), why));
   }
   return causes;
 }

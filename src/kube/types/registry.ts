@@ -273,9 +273,16 @@ function resourceOf(row: Row): ResourceInfo {
 }
 
 export function builtinResources(): ResourceInfo[] {
-  return (table.resources as unknown as Row[])
+  const all = (table.resources as unknown as Row[])
     .filter((row) => row['type'] !== undefined)
     .map(resourceOf);
+  return all.map((info) => {
+    if (info.group !== 'autoscaling') return info;
+    const ofKind = all.filter(({ group, kind }) => group === info.group && kind === info.kind);
+    const inVersion = (wanted: string): ResourceInfo | undefined =>
+      ofKind.find(({ version }) => version === wanted);
+    return { ...info, inVersion };
+  });
 }
 
 const keyOf = (group: string, version: string, name: string): string =>

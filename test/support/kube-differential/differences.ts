@@ -87,13 +87,6 @@ export const knownDifferences: readonly KnownDifference[] = [
   },
   // ---- not yet ----
   {
-    scene: 'scalers',
-    step: /(?:by the old|annotation|by the new|without metrics)/,
-    path: /^body\.metadata\.managedFields\./,
-    reason:
-      'who changes a field in one version takes it from those who own it in another only upstream',
-  },
-  {
     scene: 'v1 events',
     step: /^create by null$/,
     path: /^body\.details\.causes$/,

@@ -125,9 +125,14 @@ export class Normaliser {
 
   /** In no order: that depends on when a second ends. */
   #managers(list: readonly Json[]): Json {
+    const nameOf = ({ manager, operation, subresource = '' }: Json): string =>
+      `${String(manager)} ${String(operation)} ${String(subresource)}`;
+    const counts = Map.groupBy(list, nameOf);
     const named = list.map((one) => {
-      const { manager, operation, subresource = '', ...rest } = one;
-      return [`${String(manager)} ${String(operation)} ${String(subresource)}`, rest];
+      const { manager: _manager, operation: _operation, subresource: _subresource, ...rest } = one;
+      // One who writes in two versions is there twice.
+      const isTwice = (counts.get(nameOf(one))?.length ?? 0) > 1;
+      return [isTwice ? `${nameOf(one)} ${String(one['apiVersion'])}` : nameOf(one), rest];
     });
     return this.value(Object.fromEntries(named) as Json) as Json;
   }

@@ -25,6 +25,7 @@ import { roleSteps } from '#test/support/role-steps.ts';
 import { ruleScenes } from '#test/support/rule-steps.ts';
 import { playSteps, type Step } from '#test/support/step-player.ts';
 import { useScenes } from '#test/support/use-steps.ts';
+import { versionSteps } from '#test/support/version-steps.ts';
 import { warningSteps } from '#test/support/warning-steps.ts';
 import { writtenSteps } from '#test/support/written-steps.ts';
 import { playScenes } from './play.ts';
@@ -96,6 +97,7 @@ export const suites: Readonly<Record<string, Suite>> = {
   'steps-ports': stepped('ports', portSteps),
   'steps-resize': stepped('resize', resizeSteps),
   'steps-roles': stepped('roles', roleSteps),
+  'steps-versions': stepped('versions', versionSteps),
   'steps-warnings': stepped('warnings', warningSteps),
   uses: staged(useScenes),
   changes: staged(changeScenes),

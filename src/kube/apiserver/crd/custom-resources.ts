@@ -190,9 +190,11 @@ export function customResources(definition: KubeObject, services: VersionService
   const set = { group, kind, storageVersion, schemas, conversion };
   const converter = new Versions(set, services);
   const isGoing = isTrue(definition, 'Terminating');
-  return versions
-    .filter(({ served }) => served)
-    .map((version) => ({
+  const all = new Map<string, ResourceInfo>();
+  const inVersion =
+    conversion.strategy === 'Webhook' ? undefined : (wanted: string) => all.get(wanted);
+  for (const version of versions) {
+    all.set(version.name, {
       group,
       version: version.name,
       resource: String(names['plural']),
@@ -214,5 +216,9 @@ export function customResources(definition: KubeObject, services: VersionService
       ),
       printerColumns: columnsOf(version),
       customResourceDefinition: definition.metadata.name ?? '',
-    }));
+      inVersion,
+    });
+  }
+  const isServed = new Set(versions.filter(({ served }) => served).map(({ name }) => name));
+  return [...all.values()].filter(({ version }) => isServed.has(version));
 }

@@ -2,6 +2,7 @@
 // defaults are valid, subresources, columns and selectable fields that exist, a conversion that can be
 // called. Field paths and words as apiextensions v0.37.
 import { fieldsSet, shownAs } from '#kube/meta/go-shown.ts';
+import { shownVersions } from '#kube/meta/validation-definitions.ts';
 import { forbidden, invalidShown, invalidValue, nameProblem } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { checkConversion, checkPreserved } from './conversion-validation.ts';
@@ -207,7 +208,7 @@ export function validateDefinitionSpec(
   }
   const seen = new Set(versions.map(({ name }) => name));
   if (seen.size < versions.length) {
-    const shown = shownAs('[@CustomResourceDefinitionVersion', versions);
+    const shown = shownVersions(versions);
     causes.push(invalidShown('spec.versions', shown, 'must contain unique version names'));
   }
   causes.push(...checkConversion(spec), ...checkPreserved(spec));
