@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs a command in a virtual machine with another kernel, on this machine's files: for tests of what the kernel
-# here lacks. STRATA_TEST_XFS is a file system with quotas of projects there; cgroups are those of version 1.
+# here lacks. STRATA_TEST_XFS is a file system with quotas of projects there; cgroups are those of version 1, with
+# STRATA_VM_CGROUPS=2 those of version 2 alone.
 #   apt-get install qemu-system-x86 cpio kmod busybox-static xfsprogs
 #   apt-get download linux-image-6.1.0-57-amd64 && dpkg-deb -x linux-image-*.deb KERNEL
 #   tools/in-vm.sh KERNEL node --test test/conformance/mesos-agent-xfs.test.ts
@@ -35,8 +36,8 @@ cat >"$work/start" <<'START'
 mount -t proc proc /proc && mount -t sysfs sys /sys && mount -t devtmpfs dev /dev
 mkdir -p /dev/shm /dev/pts && mount -t tmpfs shm /dev/shm && mount -t devpts pts /dev/pts
 mount -t tmpfs run /run && ip link set lo up
-mount -t tmpfs cgroup /sys/fs/cgroup
-for name in cpu cpuacct cpuset memory devices freezer blkio pids hugetlb net_cls perf_event; do
+if [ "$cgroups" = 2 ]; then mount -t cgroup2 cgroup /sys/fs/cgroup; else mount -t tmpfs cgroup /sys/fs/cgroup; fi
+[ "$cgroups" = 2 ] || for name in cpu cpuacct cpuset memory devices freezer blkio pids hugetlb net_cls perf_event; do
   mkdir "/sys/fs/cgroup/$name"
   mount -t cgroup -o "$name" cgroup "/sys/fs/cgroup/$name" || rmdir "/sys/fs/cgroup/$name"
 done
@@ -44,6 +45,7 @@ mkdir /mnt/tmp /mnt/xfs
 truncate -s 900M /mnt/disk && mkfs.xfs -q /mnt/disk && mount -o loop,prjquota /mnt/disk /mnt/xfs
 export TMPDIR=/mnt/tmp STRATA_TEST_XFS=/mnt/xfs HOME=/root
 START
+sed -i "s|\$cgroups|${STRATA_VM_CGROUPS:-1}|" "$work/start"
 {
   printf 'export PATH=%s\ncd %s || exit\n' "$PATH" "$PWD"
   printf "'%s' " "$@"

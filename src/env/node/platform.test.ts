@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { faultCode } from '#base/fault.ts';
-import { linuxPlatform, platformOf, psPlatform, secondsOf, usageOf } from './platform.ts';
+import { linuxPlatform, platformOf, psPlatform, secondsOf, startOf, usageOf } from './platform.ts';
 
 const times = [
   ['00:00:00', 0],
@@ -38,6 +38,28 @@ test('a process has one mark for as long as it lives, none when it is not there'
     assert.match(mark ?? '', /^\S+$/);
     assert.equal(platform.startMark(process.pid), mark);
     assert.equal(platform.startMark(2 ** 22 - 1), undefined);
+  }
+});
+
+test('when a process has started is shown by the clock as it is now', () => {
+  const day = 86_400_000;
+  const now = 100 * day;
+  const table: readonly (readonly [string, number, number | undefined, number])[] = [
+    ['it has just started', now - 30, undefined, now - 30],
+    ['nobody has set the clock', now - day, day + 400, now - day],
+    ['it was set forward by a day', now - day - 5_000, 5_000, now - 5_000],
+    ['it was set back by a day', now + day - 5_000, 5_000, now - 5_000],
+    ['the process is gone', now - day, undefined, now - day],
+    ['its age makes no sense', now - day, -7, now - day],
+    ['its file system knows no births', 0, undefined, now],
+    ['it knows none, but the age is known', 0, 5_000, now - 5_000],
+  ];
+  for (const [what, bornMs, ageMs, expected] of table) {
+    assert.equal(
+      startOf(bornMs, now, () => ageMs),
+      expected,
+      what,
+    );
   }
 });
 

@@ -3,6 +3,7 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import { uptime } from 'node:os';
 import { promisify } from 'node:util';
 import { Fault } from '#base/fault.ts';
 import type { ProcessUsage } from '#env/process.ts';
@@ -10,6 +11,8 @@ import type { ProcessUsage } from '#env/process.ts';
 export interface Platform {
   /** Tells a process from a later one of its number; undefined when there is none. */
   startMark(pid: number): string | undefined;
+  /** How long a process with that mark runs, whatever was done to the clock meanwhile; undefined when it is gone. */
+  ageMs?(pid: number, mark: string): number | undefined;
   /** Of this start of the machine; only needed where there are cgroups. */
   bootId(): string;
   /** The command that a recorded pid stands for. */
@@ -34,8 +37,22 @@ function statOf(pid: number | string): readonly string[] | undefined {
   }
 }
 
+/** More than its files and the kernel may be apart over when a process has started. */
+const APART_MS_MAX = 2_000;
+
+/** When it has started, as the clock shows it now: it may have been set since. `bornMs`: as it showed it then. */
+export function startOf(bornMs: number, now: number, ageMs: () => number | undefined): number {
+  if (Math.abs(now - bornMs) <= APART_MS_MAX) return bornMs;
+  const age = ageMs();
+  // A container may be told another uptime than its machine's.
+  if (age === undefined || age < 0) return bornMs > 0 ? bornMs : now;
+  return Math.abs(now - age - bornMs) <= APART_MS_MAX ? bornMs : now - age;
+}
+
 export const linuxPlatform: Platform = {
   startMark: (pid) => statOf(pid)?.[19],
+  ageMs: (pid, mark) =>
+    statOf(pid)?.[19] === mark ? (uptime() - Number(mark) / TICKS_PER_SECOND) * 1_000 : undefined,
   bootId: () => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
   /** With another pid namespace the recorded pid is the tool's; the command is its only child. */
   commandPid(pid) {

@@ -147,6 +147,22 @@ test('a starter killed with SIGKILL leaves its processes to a successor', async 
 });
 
 const isRoot = process.getuid?.() === 0;
+test('whoever adopts a process after the clock was set knows how long it runs', async (t) => {
+  if (process.platform !== 'linux') return t.skip('only Linux tells it');
+  const folder = temporary();
+  const spec = aSpec(folder, 'a', 'sleep 600');
+  const host = createProcessHost(env);
+  const { startedAt } = await host.launch(spec);
+  for (const byMs of [86_400_000, -86_400_000]) {
+    const clock = { ...systemClock, now: () => systemClock.now() + byMs };
+    const adopted = await createProcessHost({ ...env, clock }).adopt(spec.stateFolder);
+    // The kernel counts in hundredths of a second.
+    const apart = (adopted?.startedAt ?? 0) - byMs - startedAt;
+    assert.ok(Math.abs(apart) < 2_000, `${apart} ms`);
+  }
+  await host.dispose(spec.stateFolder);
+});
+
 const rootOnly = { skip: isRoot ? false : 'needs root' };
 
 test('launch() as root: identity, namespaces, mounts', rootOnly, async () => {

@@ -27,7 +27,7 @@ import type {
   ProcessUsage,
   Signal,
 } from '#env/process.ts';
-import { type Platform, platformOf } from './platform.ts';
+import { type Platform, platformOf, startOf } from './platform.ts';
 import {
   cgroupPids,
   cgroupsBelow,
@@ -407,12 +407,13 @@ class RealProcessHost implements NodeProcessHost {
   }
 
   #remember(stateFolder: string, record: ShimRecord & { pid: number }): ShimmedProcess {
-    const startedAt =
-      statSync(join(stateFolder, 'life'), { throwIfNoEntry: false })?.birthtimeMs ?? 0;
+    const bornMs = statSync(join(stateFolder, 'life'), { throwIfNoEntry: false })?.birthtimeMs ?? 0;
+    const { pid, startTicks = '' } = record;
+    const age = () => this.#platform.ageMs?.(pid, startTicks);
     const made = new ShimmedProcess(
       stateFolder,
       record,
-      startedAt > 0 ? startedAt : this.#clock.now(),
+      startOf(bornMs, this.#clock.now(), age),
       this.#cgroups,
       this.#platform,
     );
