@@ -13,7 +13,7 @@ import { startOwnMaster } from '#test/support/mesos-differential/masters.ts';
 import { playScene, readRecording } from '#test/support/mesos-differential/record.ts';
 
 /** Together; the issue asks for several hundred. */
-const ANSWERS_MIN = 2_835;
+const ANSWERS_MIN = 2_838;
 
 const needed = new Set<number>();
 let answers = 0;

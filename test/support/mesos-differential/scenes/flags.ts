@@ -1,5 +1,5 @@
-// A master with flags that few set: a list of roles with weights, a fault domain, offers that time out, no
-// metrics of frameworks, and the files of a web UI.
+// A master with flags that few set: a name of the cluster, a list of roles with weights, a fault domain, offers
+// that time out, no metrics of frameworks, and the files of a web UI.
 import type { Scene } from '#test/support/mesos-differential/corpus.ts';
 import { FakeAgent, Scheduler, type World } from '#test/support/mesos-differential/player.ts';
 import { aFramework, scalar, type Json } from './things.ts';
@@ -12,6 +12,7 @@ function inRegion(region: string) {
 
 async function look(world: World, when: string): Promise<void> {
   await world.http(`GET /state ${when}`, { path: '/state' });
+  await world.http(`GET /state-summary ${when}`, { path: '/state-summary' });
   await world.operatorJson(`GET_MASTER ${when}`, { type: 'GET_MASTER' });
   await world.operatorJson(`GET_AGENTS ${when}`, { type: 'GET_AGENTS' });
   await world.http(`GET /slaves ${when}`, { path: '/slaves' });
@@ -140,6 +141,7 @@ export const flags: Scene = {
   settings: {
     hasWebUi: true,
     flags: {
+      cluster: 'a cluster',
       roles: 'r,z/child',
       weights: 'r=2,z/child=0.5',
       domain: JSON.stringify(inRegion('one')),
