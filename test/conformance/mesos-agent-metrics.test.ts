@@ -146,4 +146,19 @@ suite(`metrics of the agent (${bestMaster} master)`, () => {
     assert.ok((told['slave/executor_directory_max_allowed_age_secs'] ?? -1) >= 0);
     assert.ok((told['slave/recovery_time_secs'] ?? -1) >= 0);
   });
+
+  test('a task that may use more than it asked for has its limits told', async () => {
+    const limits = { cpus: { value: 1 }, mem: { value: 128 } };
+    framework.launch([{ id: 'may-more', script: 'sleep 600', cpus: 0.5, mem: 64, limits }]);
+    await framework.reached('may-more', 'TASK_RUNNING');
+    const answer = await fetch(`${machine.agentUrl}/monitor/statistics`);
+    const [first] = (await answer.json()) as { statistics: Record<string, number> }[];
+    const { statistics } = first ?? assert.fail('nothing runs');
+    const over = (limit: string, soft: string): number =>
+      (statistics[limit] ?? 0) - (statistics[soft] ?? 0);
+    assert.equal(over('cpus_limit', 'cpus_soft_limit').toFixed(3), '0.500');
+    assert.equal(over('mem_limit_bytes', 'mem_soft_limit_bytes'), 64 << 20);
+    framework.kill('may-more');
+    await framework.reached('may-more', 'TASK_KILLED');
+  });
 });

@@ -10,6 +10,7 @@ import type {
   TaskInfo,
   TaskState,
 } from '#wire/mesos/v1.ts';
+import { boundsOf, type Limits } from './executor-bounds.ts';
 import type { ConnectionId, ExecutorDriver, ExecutorKey } from './types.ts';
 
 export type ExecutorState = 'registering' | 'running' | 'terminating' | 'terminated';
@@ -149,6 +150,12 @@ export function resourcesOf(executor: Executor): Resource[] {
     ...executor.queued.flatMap((one) => one.tasks.flatMap((task) => task.resources ?? [])),
     ...[...executor.launched.values()].flatMap((task) => task.resources ?? []),
   ];
+}
+
+/** More than that, where tasks have limits. */
+export function executorBounds(executor: Executor): Limits {
+  const queued = executor.queued.flatMap((one) => one.tasks);
+  return boundsOf(executor.info.resources ?? [], [...queued, ...executor.launched.values()]);
 }
 
 /** What providers have of it. */

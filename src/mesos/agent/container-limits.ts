@@ -46,8 +46,11 @@ export class ContainerLimits {
    * Of a custom executor and its tasks. Without cgroups/mem its memory has no bound, as in Mesos: few
    * executors are launched with as much as they need themselves.
    */
-  ofExecutor(resources: readonly Resource[]): ProcessLimits {
-    const { memoryBytesMax, ...others } = this.of(resources, {});
+  ofExecutor(
+    resources: readonly Resource[],
+    limits: Readonly<Record<string, Value_Scalar>>,
+  ): ProcessLimits {
+    const { memoryBytesMax, ...others } = this.of(resources, limits);
     const { isolators } = this.#flags;
     const isBound = [ALL_CGROUPS, 'cgroups/mem'].some((one) => isolators.has(one));
     return isBound ? { ...others, memoryBytesMax } : others;

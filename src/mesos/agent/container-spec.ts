@@ -309,7 +309,7 @@ export class ContainerSpecs {
       stdoutPath: join(sandbox, 'stdout'),
       stderrPath: join(sandbox, 'stderr'),
       cgroup: `${this.#options.cgroupRoot}/${containerId}`,
-      limits: this.#own(this.limits.ofExecutor(launch.resources), containerId),
+      limits: this.#own(this.limits.ofExecutor(launch.resources, launch.limits ?? {}), containerId),
       rotation: this.#rotation(command),
       ...confinement.isolation,
       ...owner,

@@ -15,11 +15,12 @@ import type { Probe, ProbeResult } from '#mesos/executor/check-core.ts';
 import { probeCommand, probeNetwork } from '#mesos/executor/prober.ts';
 import { resumable } from '#mesos/executor/resume.ts';
 import { BuiltinRunner } from '#mesos/executor/runner.ts';
-import { type Executor, type Framework, resourcesOf } from './agent-state.ts';
+import { type Executor, executorBounds, type Framework, resourcesOf } from './agent-state.ts';
 import { type ContainerPath, nameOf } from './container-id.ts';
 import { quantity } from './container-limits.ts';
 import { ContainerSpecs, type ContainerSpecOptions } from './container-spec.ts';
 import { hasImage } from './containerizers.ts';
+import type { Limits } from './executor-bounds.ts';
 import { csiVolumes } from './csi.ts';
 import { eventWithContainer, withContainer } from './default-container.ts';
 import { diskWatch, perfWatch, portsWatch, projectQuotas } from './container-watches.ts';
@@ -235,14 +236,15 @@ export class Containers {
     container.runner?.destroy();
   }
 
-  update(containerId: string, resources: readonly Resource[]): void {
+  update(containerId: string, resources: readonly Resource[], bounds: Limits): void {
     const container = this.#containers.get(containerId);
     if (container !== undefined) this.#watchLimits(container, resources);
     if (container?.process === undefined) return;
     const { gpus, limits } = this.#specs;
     const { changed, kept } = gpus.resize(containerId, quantity(resources, 'gpus'));
-    const { devices: _same, ...others } = limits.ofExecutor(resources);
-    const now = changed ? limits.with(limits.ofExecutor(resources), gpus.of(containerId)) : others;
+    const own = limits.ofExecutor(resources, bounds);
+    const { devices: _same, ...others } = own;
+    const now = changed ? limits.with(own, gpus.of(containerId)) : others;
     this.#host.setLimits(this.#options.paths.containerProcess(containerId), now);
     kept.catch((error: unknown) => {
       this.#env.log.warn('A container has other GPUs than its tasks', { containerId, error });
@@ -369,7 +371,7 @@ export class Containers {
       return;
     }
     this.#watchCustom(container, process);
-    this.update(containerId, resourcesOf(executor));
+    this.update(containerId, resourcesOf(executor), executorBounds(executor));
   }
 
   #remember(asked: ContainerLaunch): Container {

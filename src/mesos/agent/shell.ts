@@ -244,7 +244,7 @@ export class AgentShell {
         void containers.launch(effect.launch);
         return;
       case 'update-container':
-        containers.update(effect.containerId, effect.resources);
+        containers.update(effect.containerId, effect.resources, effect.limits);
         return;
       case 'destroy-container':
         containers.destroy(effect.containerId);

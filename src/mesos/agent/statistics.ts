@@ -1,5 +1,6 @@
 // What containers are there and what they use, for GET_CONTAINERS, /containers and
 // /monitor/statistics: the names of mesos.proto's ResourceStatistics.
+import { availableParallelism, totalmem } from 'node:os';
 import type { Instant } from '#env/env.ts';
 import type { BlockIo, ProcessUsage } from '#env/process.ts';
 import type {
@@ -11,7 +12,8 @@ import type {
   PerfStatistics,
   ResourceStatistics,
 } from '#wire/mesos/v1.ts';
-import { type Executor, resourcesOf } from './agent-state.ts';
+import { type Executor, executorBounds, resourcesOf } from './agent-state.ts';
+import type { Limits } from './executor-bounds.ts';
 import { type ContainerPath, idOf } from './container-id.ts';
 import type { Containers } from './containers.ts';
 import type { DiskUsage } from './disk-watch.ts';
@@ -27,16 +29,22 @@ export interface ContainerFilter {
   readonly isSeen: (rootId: string) => boolean;
 }
 
+/** Without end is all that the machine has. */
+const limitOf = (limit: number, all: number): number => (Number.isFinite(limit) ? limit : all);
+
 function statisticsOf(
   usage: ProcessUsage | undefined,
-  limits: readonly Resource[],
+  resources: readonly Resource[],
+  limits: Limits,
   now: Instant,
 ): ResourceStatistics {
   const timestamp = now / 1000;
-  const [cpus, mem] = [scalarSum(limits, 'cpus'), scalarSum(limits, 'mem')];
+  const [cpus, mem] = [scalarSum(resources, 'cpus'), scalarSum(resources, 'mem')];
+  const cpusMax = limitOf(limits['cpus']?.value ?? cpus, availableParallelism());
+  const memBytesMax = limitOf((limits['mem']?.value ?? mem) * MB, totalmem());
   const bounds = {
-    ...(limits.length === 0 ? {} : { cpus_limit: cpus, cpus_soft_limit: cpus }),
-    ...(mem === 0 ? {} : { mem_limit_bytes: mem * MB, mem_soft_limit_bytes: mem * MB }),
+    ...(resources.length === 0 ? {} : { cpus_limit: cpusMax, cpus_soft_limit: cpus }),
+    ...(mem === 0 ? {} : { mem_limit_bytes: memBytesMax, mem_soft_limit_bytes: mem * MB }),
   };
   if (usage === undefined) return { timestamp, ...bounds };
   const { detail } = usage;
@@ -116,7 +124,9 @@ export async function listContainers(
     seen.map(async ({ path, pid }) => {
       const executor = byId.get(path[0] ?? '');
       const usage = await containers.usage(path);
-      const limits = path.length === 1 && executor !== undefined ? resourcesOf(executor) : [];
+      const own = path.length === 1 ? executor : undefined;
+      const resources = own === undefined ? [] : resourcesOf(own);
+      const limits = own === undefined ? {} : executorBounds(own);
       const container_id = idOf(path);
       const networks = containers.networksOf(path);
       const classid = containers.netClassOf(path);
@@ -136,7 +146,7 @@ export async function listContainers(
           ...(classid === undefined ? {} : { cgroup_info: { net_cls: { classid } } }),
         },
         resource_statistics: {
-          ...statisticsOf(usage, limits, now),
+          ...statisticsOf(usage, resources, limits, now),
           ...perfOf(path.length === 1 ? containers.perf.of(path[0] ?? '') : undefined),
           ...diskOf(path.length === 1 ? containers.disk.usageOf(path[0] ?? '') : undefined),
         },

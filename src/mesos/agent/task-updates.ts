@@ -23,6 +23,7 @@ import {
   isPartitionAware,
   knownTasks,
   lossState,
+  executorBounds,
   resourcesOf,
 } from './agent-state.ts';
 import { isTerminal } from '#wire/mesos/task-states.ts';
@@ -199,7 +200,8 @@ export class TaskUpdates {
   protected resourcesChanged(executor: Executor): void {
     const { containerId } = executor;
     const resources = resourcesOf(executor);
-    this.out.push({ kind: 'update-container', containerId, resources });
+    const limits = executorBounds(executor);
+    this.out.push({ kind: 'update-container', containerId, resources, limits });
   }
 
   /** Why an update is refused, in Mesos' words, or undefined. */

@@ -25,6 +25,7 @@ import type {
   TaskStatus,
   TaskStatus_Reason,
 } from '#wire/mesos/v1.ts';
+import type { Limits } from './executor-bounds.ts';
 
 export interface AgentOptions {
   /** Without `id`: that is the master's to give (or recovered). */
@@ -242,6 +243,8 @@ export interface ContainerLaunch {
   /** `command`: made by the agent for one command task; both built-in kinds run in the agent. */
   readonly type: 'command' | 'default' | 'custom';
   readonly resources: readonly Resource[];
+  /** By the limits of its tasks. */
+  readonly limits?: Limits | undefined;
 }
 
 export type CheckpointRecord =
@@ -308,7 +311,12 @@ export type AgentEffect =
     }
   | { readonly kind: 'close-provider'; readonly connection: ConnectionId }
   | { readonly kind: 'launch-container'; readonly launch: ContainerLaunch }
-  | { readonly kind: 'update-container'; readonly containerId: string; resources: Resource[] }
+  | {
+      readonly kind: 'update-container';
+      readonly containerId: string;
+      readonly resources: readonly Resource[];
+      readonly limits: Limits;
+    }
   | { readonly kind: 'destroy-container'; readonly containerId: string }
   /** All is acknowledged: its runtime state may go. */
   | { readonly kind: 'forget-container'; readonly containerId: string }

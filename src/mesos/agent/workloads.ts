@@ -23,6 +23,7 @@ import {
   taskOf,
   userOf,
 } from './agent-state.ts';
+import { boundsOf } from './executor-bounds.ts';
 import type {
   AgentChance,
   AgentEffect,
@@ -211,6 +212,7 @@ export class Workloads extends TaskUpdates {
       user,
       type,
       resources: [info, ...first.tasks].flatMap((one) => one.resources ?? []),
+      limits: boundsOf(info.resources ?? [], first.tasks),
     };
     executor.isHeld = true;
     this.#publish(executor, now, (problem, later) => {
