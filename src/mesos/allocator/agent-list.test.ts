@@ -47,7 +47,7 @@ test('AgentList tells an agent from the one that had its number before', () => {
 });
 
 test('BitTable holds pairs, however far it has grown', () => {
-  const pair = fc.record({ does: fc.nat(9), row: fc.nat(200), column: fc.nat(200) });
+  const pair = fc.record({ does: fc.nat(10), row: fc.nat(200), column: fc.nat(200) });
   fc.assert(
     fc.property(fc.array(pair, { maxLength: 300 }), (all) => {
       const [table, twin] = [new BitTable(), new Set<string>()];
@@ -58,9 +58,12 @@ test('BitTable holds pairs, however far it has grown', () => {
         } else if (does < 9) {
           table.unset(row, column);
           twin.delete(`${row} ${column}`);
-        } else {
+        } else if (does < 10) {
           table.clearRow(row);
           for (const one of twin) if (one.startsWith(`${row} `)) twin.delete(one);
+        } else {
+          table.clearOdd(row);
+          for (let odd = 1; odd <= 200; odd += 2) twin.delete(`${row} ${odd}`);
         }
       }
       for (const { row, column } of all) {

@@ -349,6 +349,9 @@ export class AllocatorCore {
     this.#firstStage.clear();
     this.#lookAgain();
     const parts = [this.#pass, this.#round, this.#retries].map((look) => take(look, agentsMax));
+    // Thousands of agents are in no cache: here the processor waits for many at once, not for one after the other.
+    for (const { agents } of parts)
+      for (const agent of agents) this.#filters.glance(agent, agent.free);
     const stages = this.#tree.isHeadroomRequired ? [true, false] : [false];
     for (const isForGuarantees of stages) {
       for (const { agents, clientsOf } of parts) {

@@ -1,6 +1,7 @@
 // Bits by row and column in one piece of memory: what is asked of very many pairs and is mostly not so is read
 // without touching the pair itself. Grows as rows and columns are used.
 const ROWS_MIN = 64;
+const EVEN = 0x5555_5555;
 
 export class BitTable {
   #words = new Uint32Array(ROWS_MIN);
@@ -31,6 +32,15 @@ export class BitTable {
   clearRow(row: number): void {
     if (row >= this.#rows) return;
     this.#words.fill(0, row * this.#stride, (row + 1) * this.#stride);
+  }
+
+  /** Of odd columns only. */
+  clearOdd(row: number): void {
+    if (row >= this.#rows) return;
+    const end = (row + 1) * this.#stride;
+    for (let at = row * this.#stride; at < end; at++) {
+      this.#words[at] = (this.#words[at] as number) & EVEN;
+    }
   }
 
   clearColumn(column: number): void {

@@ -82,10 +82,11 @@ export class AgentFilters {
 
 /** Refusals of all clients on all agents. */
 export class OfferFilters<A extends FilteredAgent, C extends FilteringClient> {
-  /** Which clients may have filters on which agents: nearly always that alone is asked. */
-  readonly #there = new BitTable();
-  /** Those of them that refuse the bag that stands with the filters of the agent. */
-  readonly #refusing = new BitTable();
+  /**
+   * Which clients may have filters on which agents: nearly always that alone is asked. Beside each such bit there is
+   * one for those that refuse the bag that stands with the filters of the agent.
+   */
+  readonly #bits = new BitTable();
   /** By their end, in the order in which they came. */
   readonly #buckets = new Map<Instant, Filter<A, C>[]>();
   /** Have ended, and are found nowhere. */
@@ -93,6 +94,8 @@ export class OfferFilters<A extends FilteredAgent, C extends FilteringClient> {
   /** Ends of buckets, the earliest first. */
   readonly #heap: Instant[] = [];
   #lastEpoch = 0;
+  /** Means nothing: what comes of a glance must go somewhere, or V8 leaves it out. */
+  glances = 0;
 
   nextEpoch(): number {
     return ++this.#lastEpoch;
@@ -103,19 +106,19 @@ export class OfferFilters<A extends FilteredAgent, C extends FilteringClient> {
     const filter = this.#make(client, agent, refused, until);
     this.#bucketOf(until).push(filter);
     client.filterCount += 1;
-    if (before === undefined) this.#there.set(agent.index, client.index);
+    if (before === undefined) this.#bits.set(agent.index, thereOf(client));
     else this.#putBefore(filter, before);
     agent.filters.set(client, filter as Filter);
     this.#mark(client, agent, refused);
   }
 
   /** One of the client's filters covers the bag. */
-  #mark({ index }: C, { index: row, filters }: A, bag: Resources): void {
+  #mark(client: C, { index: row, filters }: A, bag: Resources): void {
     if (filters.bag !== bag) {
       filters.bag = bag;
-      this.#refusing.clearRow(row);
+      this.#bits.clearOdd(row);
     }
-    this.#refusing.set(row, index);
+    this.#bits.set(row, refusingOf(client));
   }
 
   #make(client: C, agent: A, refused: Resources, until: Instant): Filter<A, C> {
@@ -148,7 +151,12 @@ export class OfferFilters<A extends FilteredAgent, C extends FilteringClient> {
 
   /** True only when the client refuses the offer now; false says nothing. */
   refuses(client: C, agent: A, offer: Resources): boolean {
-    return agent.filters.bag === offer && this.#refusing.has(agent.index, client.index);
+    return agent.filters.bag === offer && this.#bits.has(agent.index, refusingOf(client));
+  }
+
+  /** Reads what `refuses` reads of the agent, whoever the client is, and does nothing else. */
+  glance(agent: A, offer: Resources): void {
+    if (agent.filters.bag === offer && this.#bits.has(agent.index, 0)) this.glances += 1;
   }
 
   /** Until when the offer is refused; undefined when it is not. */
@@ -163,8 +171,8 @@ export class OfferFilters<A extends FilteredAgent, C extends FilteringClient> {
 
   clear(client: C): void {
     if (client.filterCount > 0) {
-      this.#there.clearColumn(client.index);
-      this.#refusing.clearColumn(client.index);
+      this.#bits.clearColumn(thereOf(client));
+      this.#bits.clearColumn(refusingOf(client));
     }
     client.filterCount = 0;
     client.epoch = this.nextEpoch();
@@ -182,8 +190,7 @@ export class OfferFilters<A extends FilteredAgent, C extends FilteringClient> {
       }
     }
     agent.filters.clear();
-    this.#there.clearRow(agent.index);
-    this.#refusing.clearRow(agent.index);
+    this.#bits.clearRow(agent.index);
   }
 
   get nextEnd(): Instant | undefined {
@@ -241,13 +248,13 @@ export class OfferFilters<A extends FilteredAgent, C extends FilteringClient> {
       kept.earlier = undefined;
       agent.filters.set(client, first as Filter);
       // Whether those that are left cover the bag is to be read.
-      this.#refusing.unset(agent.index, client.index);
+      this.#bits.unset(agent.index, refusingOf(client));
     }
   }
 
-  #forget({ index }: C, agent: A): void {
-    this.#there.unset(agent.index, index);
-    this.#refusing.unset(agent.index, index);
+  #forget(client: C, agent: A): void {
+    this.#bits.unset(agent.index, thereOf(client));
+    this.#bits.unset(agent.index, refusingOf(client));
   }
 
   #drop(filter: Filter<A, C>): void {
@@ -265,9 +272,17 @@ export class OfferFilters<A extends FilteredAgent, C extends FilteringClient> {
   }
 
   #first(client: C, agent: A): Filter<A, C> | undefined {
-    if (!this.#there.has(agent.index, client.index)) return undefined;
+    if (!this.#bits.has(agent.index, thereOf(client))) return undefined;
     return agent.filters.get(client, agent) as Filter<A, C> | undefined;
   }
+}
+
+function thereOf({ index }: FilteringClient): number {
+  return 2 * index;
+}
+
+function refusingOf({ index }: FilteringClient): number {
+  return 2 * index + 1;
 }
 
 function push(heap: number[], value: number): void {

@@ -165,10 +165,15 @@ export function remove<T extends Ranked>(list: T[], one: T): boolean {
  */
 export class LiftedPlaces {
   readonly #shareOf: (row: number, weight: number) => number;
+  readonly #insert: (siblings: Ranked[], one: Ranked) => void;
   readonly #lifted: { readonly siblings: Ranked[]; readonly one: Ranked }[] = [];
 
-  constructor(shareOf: (row: number, weight: number) => number) {
+  constructor(
+    shareOf: (row: number, weight: number) => number,
+    insertAmong: (siblings: Ranked[], one: Ranked) => void,
+  ) {
     this.#shareOf = shareOf;
+    this.#insert = insertAmong;
   }
 
   /** Before its share changes. One that is not in the list stays out of it. */
@@ -186,7 +191,7 @@ export class LiftedPlaces {
     for (const { siblings, one } of this.#lifted) {
       one.isLifted = false;
       one.share = this.#shareOf(one.held, one.weight);
-      insert(siblings, one);
+      this.#insert(siblings, one);
     }
     this.#lifted.length = 0;
   }

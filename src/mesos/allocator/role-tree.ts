@@ -37,7 +37,10 @@ export class RoleTree {
   readonly root: RoleNode;
   /** The totals or weights changed: shares have to be computed anew before the next look. */
   #isStale = false;
-  readonly #lifted = new LiftedPlaces((row, weight) => this.#shareOf(row, weight));
+  readonly #lifted = new LiftedPlaces(
+    (row, weight) => this.#shareOf(row, weight),
+    (siblings, one) => this.#insert(siblings, one),
+  );
   /** What limited roles hold is not fully known: until it is, they are given nothing more. */
   #isAwaiting = false;
   /** Called with each active client that may be given more than before, because of a quota. */
@@ -136,10 +139,10 @@ export class RoleTree {
     this.#lifted.putBack();
     if (leaf.clients.length === 0) {
       leaf.share = this.#shareOf(leaf.held, 1);
-      insert(node.order, leaf);
+      this.#insert(node.order, leaf);
     }
     client.share = this.#shareOf(client.held, 1);
-    insert(leaf.clients, client);
+    this.#insert(leaf.clients, client);
     for (let one: RoleNode | undefined = node; one !== undefined; one = one.parent) {
       one.activeCount++;
     }
@@ -190,8 +193,8 @@ export class RoleTree {
 
   /** As its siblings are compared: weighted. */
   shareOf(role: string): number {
-    this.#putInOrder();
-    return this.#byPath.get(role)?.share ?? 0;
+    const node = this.#byPath.get(role);
+    return node === undefined ? 0 : this.#shareOf(node.held, node.weight);
   }
 
   heldBy(client: Client): Quantities {
@@ -323,7 +326,7 @@ export class RoleTree {
           : ((above as RoleNode | undefined) ?? this.root).order;
       return {
         path: one.path,
-        share: one.share,
+        share: this.#shareOf(one.held, one.weight),
         weight: one.weight,
         position: siblings.indexOf(one) + 1,
         siblings: siblings.length,
@@ -419,9 +422,14 @@ export class RoleTree {
 
   /**
    * Charges one and puts it where it belongs now, or lifts it until somebody looks. One that is not in
-   * the order stays out of it.
+   * the order stays out of it. Of one alone the share is computed when another one comes.
    */
   #update<T extends Ranked>(siblings: T[], one: T, holding: Holding, sign: 1 | -1): void {
+    if (siblings.length === 1 && siblings[0] === one) {
+      this.#charge(one, holding, sign);
+      if (sign === 1 && !holding.isConversion) one.count++;
+      return;
+    }
     if (sign === -1 && !this.#isStale) this.#lifted.lift(siblings, one);
     const at = this.#isStale || one.isLifted ? -1 : whereIs(siblings, one);
     this.#charge(one, holding, sign);
@@ -429,6 +437,15 @@ export class RoleTree {
     if (one.isLifted) return;
     one.share = this.#shareOf(one.held, one.weight);
     if (at >= 0) move(siblings, at);
+  }
+
+  /** The share of one that was alone until now may be an old one. */
+  #insert<T extends Ranked>(siblings: T[], one: T): void {
+    const [other] = siblings;
+    if (siblings.length === 1 && other !== undefined) {
+      other.share = this.#shareOf(other.held, other.weight);
+    }
+    insert(siblings, one);
   }
 
   #refresh(): void {
@@ -490,7 +507,7 @@ export class RoleTree {
       if (child === undefined) {
         child = this.#makeNode(node.path === '' ? name : `${node.path}/${name}`, name, node);
         node.children.set(name, child);
-        insert(node.order, child);
+        this.#insert(node.order, child);
       }
       node = child;
     }
