@@ -286,6 +286,10 @@ class Decoder {
     // Amounts of resources are whole thousandths.
     const isAmounts = schema.values?.format === 'quantity' && schema.goKey === undefined;
     for (const [key, one] of Object.entries(value)) {
+      if (schema.values !== undefined && isRightLeaf(schema.values, one)) {
+        out[key] = one;
+        continue;
+      }
       if (one === null) {
         if (this.#checksTypes) out[key] = this.#unset(schema.values);
         continue;
@@ -302,9 +306,13 @@ class Decoder {
     const { properties } = schema;
     if (properties === undefined) return value;
     const out: Json = {};
-    const struct = goName(schema.name).short;
+    const { struct, written } = factsOf(schema, properties);
     for (const [key, one] of Object.entries(value)) {
       const known = Object.hasOwn(properties, key) ? properties[key] : undefined;
+      if (known !== undefined && isRightLeaf(known, one)) {
+        if (known.omitsZero !== true || !isZero(one)) out[key] = one;
+        continue;
+      }
       const path = at.path === '' ? key : `${at.path}.${key}`;
       if (known === undefined) {
         if (schema.preserveUnknownFields === true) out[key] = one;
@@ -322,7 +330,7 @@ class Decoder {
       if (known.omitsZero !== true || !isZero(decoded)) out[key] = decoded;
       else if (typeof decoded === 'object') this.dropped.push([out, key, decoded]);
     }
-    for (const [key, field] of this.#checksTypes ? writtenFields(properties) : []) {
+    for (const [key, field] of this.#checksTypes ? written : []) {
       if (out[key] === undefined) out[key] = this.#zero(field);
     }
     return out;
@@ -331,22 +339,39 @@ class Decoder {
 
 type Fields = Readonly<Record<string, Schema>>;
 
-const written = new WeakMap<Fields, readonly (readonly [string, Schema])[]>();
+/** What is asked of a type for each object of it. */
+interface TypeFacts {
+  /** Its name, as type errors have it. */
+  readonly struct: string;
+  readonly written: readonly (readonly [string, Schema])[];
+}
+
+const facts = new WeakMap<Schema, TypeFacts>();
+
+function factsOf(schema: Schema, properties: Fields): TypeFacts {
+  let found = facts.get(schema);
+  if (found === undefined) {
+    found = { struct: goName(schema.name).short, written: writtenFields(properties) };
+    facts.set(schema, found);
+  }
+  return found;
+}
+
+/** Most of what there is: nothing about it can be wrong, and nothing is made of it. */
+function isRightLeaf({ type, format }: Schema, value: unknown): boolean {
+  if (type === 'string') return typeof value === 'string' && format === undefined;
+  return type === 'boolean' && typeof value === 'boolean';
+}
 
 /**
  * Fields that are in the answer even when nobody set them: structs, lists and maps (null), numbers.
  * Texts are left out, for validation tells what is missing from what is wrong.
  */
 function writtenFields(properties: Fields): readonly (readonly [string, Schema])[] {
-  let found = written.get(properties);
-  if (found === undefined) {
-    found = Object.entries(properties).filter(([, { type, zero }]) => {
-      if (zero === undefined || type === 'string' || type === 'any') return false;
-      return type !== 'object' || zero !== null;
-    });
-    written.set(properties, found);
-  }
-  return found;
+  return Object.entries(properties).filter(([, { type, zero }]) => {
+    if (zero === undefined || type === 'string' || type === 'any') return false;
+    return type !== 'object' || zero !== null;
+  });
 }
 
 function isZero(value: unknown): boolean {
