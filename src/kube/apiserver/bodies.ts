@@ -63,11 +63,13 @@ function readBytes(request: IncomingMessage): Promise<Buffer> {
       const message = `Request entity too large: limit is ${BODY_BYTES_MAX}`;
       fail(new ApiError(413, 'RequestEntityTooLarge', message));
     });
-    request.once('end', () =>
-      done(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)),
-    );
-    request.once('error', fail);
     const cut = (): void => fail(new Error('the request was cut off'));
+    request.once('end', () => {
+      // Every request is closed at its end; an error that nobody gets is dear for where it came from.
+      request.off('close', cut);
+      done(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+    });
+    request.once('error', fail);
     if (request.destroyed && !request.readableEnded) cut();
     request.once('close', cut);
   });

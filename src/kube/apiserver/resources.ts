@@ -490,10 +490,10 @@ export class Resources implements ObjectLookup {
     if (type === 'apply') throw new ApiError(500, 'InternalError', 'apply is not a patch');
     const { schema } = context.info;
     const patched = applyPatch({ type, schema, current: live, patch });
-    const shown = type === 'strategic' ? goText(patch) : JSON.stringify(patched);
+    const shown = (): string => (type === 'strategic' ? goText(patch) : JSON.stringify(patched));
     const said = (why: string): string => (type === 'strategic' ? unconverted(why) : why);
     const refuse = (why: string): ApiError =>
-      invalid({ group: '', kind: '' }, '', [invalidValue('patch', shown, said(why))]);
+      invalid({ group: '', kind: '' }, '', [invalidValue('patch', shown(), said(why))]);
     const next = this.decode({ ...context, refuse }, patched);
     // A patch is on top of whatever is there, unless it names a version itself.
     if (next.metadata.resourceVersion === live.metadata.resourceVersion) {

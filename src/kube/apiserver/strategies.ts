@@ -377,6 +377,15 @@ function desireChanged(next: KubeObject, old: KubeObject): boolean {
   return !same(desire(next), desire(old)) || !same(desiredByNote(next), desiredByNote(old));
 }
 
+/** Made once a second: each write asks for it several times. */
+let lastTimestamp = '';
+let lastSecond: number | undefined;
+
 export function timestamp(now: number): string {
-  return new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
+  const second = Math.floor(now / 1_000);
+  if (second !== lastSecond) {
+    lastTimestamp = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
+    lastSecond = second;
+  }
+  return lastTimestamp;
 }
