@@ -26,6 +26,7 @@ export class OutputStream {
   stdout = '';
   stderr = '';
   status = 0;
+  readonly heartbeats: unknown[] = [];
   readonly ended: Promise<void>;
   readonly #request: ClientRequest;
   readonly #waiters = new Set<() => void>();
@@ -54,6 +55,7 @@ export class OutputStream {
         const text = Buffer.from(io.data?.data ?? []).toString();
         if (io.data?.type === 'STDOUT') this.stdout += text;
         if (io.data?.type === 'STDERR') this.stderr += text;
+        if (io.control?.type === 'HEARTBEAT') this.heartbeats.push(io.control.heartbeat);
       }
       for (const waiter of this.#waiters) waiter();
     });

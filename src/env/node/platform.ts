@@ -25,6 +25,9 @@ export interface Platform {
   readonly hasLinuxTools: boolean;
 }
 
+/** With what script(1) holds a terminal: quiet, the exit status, at once, of a command. */
+export const TERMINAL_OPTIONS = '-qefc';
+
 const TICKS_PER_SECOND = 100;
 const PAGE_BYTES = 4096;
 
@@ -49,18 +52,29 @@ export function startOf(bornMs: number, now: number, ageMs: () => number | undef
   return Math.abs(now - age - bornMs) <= APART_MS_MAX ? bornMs : now - age;
 }
 
+/** Whether a `script` is the one that holds the terminal of a command, and not the command itself. */
+function holds(pid: number): boolean {
+  const [, options] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  return options === TERMINAL_OPTIONS;
+}
+
 export const linuxPlatform: Platform = {
   startMark: (pid) => statOf(pid)?.[19],
   ageMs: (pid, mark) =>
     statOf(pid)?.[19] === mark ? (uptime() - Number(mark) / TICKS_PER_SECOND) * 1_000 : undefined,
   bootId: () => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
-  /** With another pid namespace the recorded pid is the tool's; the command is its only child. */
+  /**
+   * With another pid namespace the recorded pid is the tool's, with a terminal that of its holder; the command is the
+   * only child of either.
+   */
   commandPid(pid) {
     try {
-      if (!/^(unshare|nsenter)\n/.test(readFileSync(`/proc/${pid}/comm`, 'utf8'))) return pid;
+      const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+      const isTool = ['unshare', 'nsenter'].includes(name) || (name === 'script' && holds(pid));
+      if (!isTool) return pid;
       const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
       const child = children.trim().split(' ')[0];
-      return child === undefined || child === '' ? pid : Number(child);
+      return child === undefined || child === '' ? pid : linuxPlatform.commandPid(Number(child));
     } catch {
       return pid;
     }

@@ -346,6 +346,32 @@ test('launch() with a terminal and an input that nobody has opened', async () =>
   await host.dispose(spec.stateFolder);
 });
 
+test('a command on a terminal ends by its signal, not as what holds the terminal', async () => {
+  const folder = temporary();
+  const host = createProcessHost(env);
+  const waiting = 'echo up; exec sleep 600';
+  const deaf = `trap 'echo asked; exit 4' TERM; echo up; while :; do sleep 0.05; done`;
+  for (const scope of ['process', 'group'] as const) {
+    for (const [name, script, end] of [
+      // script(1) tells it as shells do.
+      ['waits', waiting, { kind: 'exited', code: 128 + 15 }],
+      ['ends', deaf, { kind: 'exited', code: 4 }],
+    ] as const) {
+      const spec = {
+        ...aSpec(folder, `${name}-${scope}`, script),
+        terminal: { rows: 7, columns: 33 },
+      };
+      const started = await host.launch(spec);
+      const said = async (): Promise<string> => readFile(spec.stdoutPath, 'utf8');
+      await eventually('it is up', async () => (await said()).includes('up') || undefined);
+      started.kill('SIGTERM', scope);
+      const { at: _, ...status } = await started.exited;
+      assert.deepEqual(status, end, `${name} ${scope}: ${await said()}`);
+      await host.dispose(spec.stateFolder);
+    }
+  }
+});
+
 test('launch() as root: a cgroup limits memory and tells of it', rootOnly, async (t) => {
   const folder = temporary();
   const host = createProcessHost(env);

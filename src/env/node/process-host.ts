@@ -207,10 +207,12 @@ class ShimmedProcess implements HostProcess {
       this.#killCgroup(signal);
       return;
     }
-    // Before the command has its own session there is no group of that number yet.
-    if (!trySignal(-this.leaderPid, signal)) trySignal(this.leaderPid, signal);
-    if (this.pid !== this.leaderPid) trySignal(this.pid, signal);
-    this.#killCgroup(signal, this.leaderPid);
+    const { pid, leaderPid } = this;
+    const group = signal === 'SIGKILL' || inGroup(pid, leaderPid) ? leaderPid : pid;
+    // What holds a terminal would end well if it heard of it. Before the command has its session it has no group.
+    if (!trySignal(-group, signal)) trySignal(group, signal);
+    if (pid !== group) trySignal(pid, signal);
+    this.#killCgroup(signal, group);
   }
 
   #killCgroup(signal: Signal, except?: number): void {

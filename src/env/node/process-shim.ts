@@ -3,6 +3,7 @@
 import { readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessSpec } from '#env/process.ts';
+import { TERMINAL_OPTIONS } from './platform.ts';
 import { confineWords } from './process-confine.ts';
 
 /** Programs of the machine, found once; `undefined` where the machine has none. */
@@ -280,7 +281,7 @@ function terminalWords(
   if (terminal === undefined) return words;
   const size = `stty rows ${terminal.rows} cols ${terminal.columns}`;
   const command = `${size}; exec ${words.map(quoted).join(' ')}`;
-  return [needed(tools.script, 'script'), '-qefc', command, '/dev/null'];
+  return [needed(tools.script, 'script'), TERMINAL_OPTIONS, command, '/dev/null'];
 }
 
 /** Where there is no setsid(1), perl does that, and what env(1) does on Linux. */

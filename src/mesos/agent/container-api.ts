@@ -29,7 +29,6 @@ import {
 } from './http.ts';
 import type { AttachPoint, LaunchRequest, NestedContainers, Termination } from './nested.ts';
 
-const HEARTBEAT_MS = 30_000;
 const RECORD_BYTES_MAX = 16 * 1024 * 1024;
 const SIGKILL = 9;
 const END_OF_TRANSMISSION = '\u0004';
@@ -92,12 +91,15 @@ function allow(call: AgentCall, access: AgentAccess): void {
 export class ContainerApi {
   readonly #nested: NestedContainers;
   readonly #env: Env;
+  readonly #heartbeatMs: number;
   /** Containers that somebody feeds right now: one input each. */
   readonly #fed = new Set<string>();
 
-  constructor(nested: NestedContainers, env: Env) {
+  /** `heartbeatMs`: between two signs of life to who is attached to an output. */
+  constructor(nested: NestedContainers, env: Env, heartbeatMs: number) {
     this.#nested = nested;
     this.#env = env;
+    this.#heartbeatMs = heartbeatMs;
   }
 
   async handle(call: AgentCall, { response, access, media }: Guarded): Promise<void> {
@@ -239,9 +241,9 @@ export class ContainerApi {
 
   #beat(send: (io: AgentProcessIO) => boolean): () => void {
     let timer: Timer;
-    const interval = { nanoseconds: HEARTBEAT_MS * 1e6 };
+    const interval = { nanoseconds: this.#heartbeatMs * 1e6 };
     const arm = (): void => {
-      timer = this.#env.timers.after(HEARTBEAT_MS, () => {
+      timer = this.#env.timers.after(this.#heartbeatMs, () => {
         send({ type: 'CONTROL', control: { type: 'HEARTBEAT', heartbeat: { interval } } });
         arm();
       });

@@ -84,20 +84,22 @@ export async function openInput(path: string, how: 'hold' | 'write'): Promise<So
   return socket;
 }
 
-/** The terminal belongs to the child of the process that `script` runs as. */
+/** The terminal is that of the command, or of the first below it that has one. */
 export async function resizeTerminal(pid: number, rows: number, columns: number): Promise<void> {
   let current = String(pid);
   for (;;) {
     let terminal = '';
     try {
-      const children = readFileSync(`/proc/${current}/task/${current}/children`, 'utf8');
-      current = children.trim().split(' ')[0] ?? '';
-      if (current === '') return;
       terminal = readlinkSync(`/proc/${current}/fd/0`);
+      if (!terminal.startsWith('/dev/pts/')) {
+        const children = readFileSync(`/proc/${current}/task/${current}/children`, 'utf8');
+        current = children.trim().split(' ')[0] ?? '';
+        if (current === '') return;
+        continue;
+      }
     } catch {
       return;
     }
-    if (!terminal.startsWith('/dev/pts/')) continue;
     const args = ['-F', terminal, 'rows', String(rows), 'cols', String(columns)];
     await run('stty', args).catch(() => {});
     return;

@@ -43,6 +43,7 @@ export function containerRoots(
     backend: flags.imageBackend,
     providers: flags.imageProviders,
     isRoot: mayMount,
+    sandboxInside: flags.sandboxInside,
     // What a container writes in its root counts as what it writes in its sandbox.
     chargeTo: async (sandbox, folder) => quotas?.share(sandbox, folder),
   });

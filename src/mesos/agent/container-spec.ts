@@ -23,7 +23,7 @@ import { Gpus } from './gpus.ts';
 import { ContainerLimits, quantity } from './container-limits.ts';
 import { containerRoots } from './container-roots.ts';
 import { hasImage, type Understood, understood } from './containerizers.ts';
-import { type ImageRoot, type ImageRoots, SANDBOX_INSIDE } from './image-root.ts';
+import type { ImageRoot, ImageRoots } from './image-root.ts';
 import type { LaunchRequest, MainContainer } from './nested.ts';
 import type { AllowedDevice } from './devices.ts';
 import type { AgentFlags } from './flags.ts';
@@ -42,6 +42,8 @@ export interface ContainerSpecOptions {
   readonly paths: AgentPaths;
   readonly upid: string;
   readonly endpoint: string;
+  /** By which executors reach the agent, too. */
+  readonly executorSocket: string | undefined;
   /** First part of every cgroup of this agent. */
   readonly cgroupRoot: string;
   readonly ownEnvironment: Readonly<Record<string, string | undefined>>;
@@ -145,7 +147,7 @@ export class ContainerSpecs {
     await this.networks.join(confined.networkId, container);
     const joined = this.networks.of(confined.networkId);
     const { spec: network, namespace } = networkOf(joined);
-    const asked = isolationOf(container, this.#options.policy);
+    const asked = isolationOf(container, this.#options.policy, confined.networkId === topId);
     const isolation = {
       ...asked,
       ...network,
@@ -489,7 +491,7 @@ export class ContainerSpecs {
           : this.#taskEnvironment(launch, executorSandbox, task, sandbox)),
         ...commandEnvironment(command.environment),
       },
-      cwd: rootOf ? SANDBOX_INSIDE : sandbox,
+      cwd: rootOf ? this.#options.flags.sandboxInside : sandbox,
       stdoutPath: join(sandbox, 'stderr'),
       stderrPath: join(sandbox, 'stderr'),
       // Its own group, so that it can be ended whole; below the task's it would be its memory, too.
@@ -528,12 +530,14 @@ export class ContainerSpecs {
 
   #executorVariables(launch: ContainerLaunch, sandbox: string): Record<string, string> {
     const { upid, endpoint, recoveryTimeoutMs, subscriptionBackoffMsMax, flags } = this.#options;
+    const { executorSocket: socket } = this.#options;
     const own = launch.executor.shutdown_grace_period?.nanoseconds;
     return {
       ...(flags.executorVariables ?? inheritedEnvironment(this.#options.ownEnvironment)),
       ...executorEnvironment({
         upid,
         endpoint,
+        socket,
         agentId: launch.agentId,
         frameworkId: launch.key.frameworkId,
         executorId: launch.key.executorId,

@@ -106,6 +106,7 @@ export class Containers {
       specs: this.#specs,
       host: ports.host,
       env: ports.env,
+      gc: flags.collectsNestedSandboxes ? this.gc : undefined,
       findMain: (path) => this.#findMain(path),
     });
   }
@@ -483,7 +484,8 @@ export class Containers {
         networks: (own) => this.#specs.networks.of(`${containerId}.${own}`)?.infos,
         onEnded: (own, status) => {
           if (launch.type === 'default' && status !== undefined) {
-            this.nested.taskEnded([containerId, own], status);
+            const place = this.#specs.taskSandbox(launch, sandbox, own);
+            this.nested.taskEnded([containerId, own], place, status);
           }
           const id = launch.type === 'default' ? `${containerId}.${own}` : containerId;
           this.#tidy(this.#specs.gpus.give(id));

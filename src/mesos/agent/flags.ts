@@ -1,5 +1,6 @@
 // The agent's flags under Mesos' names, as text: what they mean here. A name that is not known and a
 // value that cannot be read are faults with code `bad-flag`; nothing starts then.
+import { isAbsolute, normalize } from 'node:path';
 import { Fault } from '#base/fault.ts';
 import {
   bool,
@@ -35,6 +36,7 @@ import { type AllowedDevice, allowedDevices, devicePaths } from './devices.ts';
 import { type DefaultDns, defaultDns } from './container-dns.ts';
 import { type ContainerLogger, containerLogger } from './container-logger.ts';
 import { type ContainerizerFlags, containerizers } from './containerizers.ts';
+import { socketPath } from './executor-socket.ts';
 import type { Backend } from './image-root.ts';
 import { parseIsolators } from './isolators.ts';
 import { type NetClassFlags, primaryHandle, secondaryHandles } from './net-classes.ts';
@@ -109,6 +111,9 @@ export interface AgentFlags {
   readonly effectiveCapabilities: readonly string[] | undefined;
   readonly boundingCapabilities: readonly string[] | undefined;
   readonly mayShareAgentPids: boolean;
+  readonly mayShareAgentIpc: boolean;
+  /** Of a /dev/shm of its own whose task says nothing of it. */
+  readonly shmBytes: number | undefined;
   readonly enablesCfs: boolean;
   readonly makesHostPaths: boolean;
   readonly switchesUser: boolean;
@@ -124,6 +129,14 @@ export interface AgentFlags {
   readonly recovers: 'reconnect' | 'cleanup';
   readonly reconfiguration: ReconfigurationPolicy;
   readonly isStrict: boolean;
+  /** Whether executors are told of a socket in the file system, by which they reach the agent. */
+  readonly hasExecutorSocket: boolean;
+  /** A path, or `systemd:` and the name of a socket that is passed; undefined: in the run folder. */
+  readonly executorSocket: string | undefined;
+  readonly sandboxInside: string;
+  readonly attachHeartbeatMs: number;
+  /** Of nested containers: they need not wait for the end of their executor's. */
+  readonly collectsNestedSandboxes: boolean;
   readonly gcDelayMs: number;
   readonly gcDiskHeadroom: number;
   readonly diskWatchMs: number;
@@ -269,6 +282,12 @@ function dockerRegistry(text: string): string {
   throw new Error(`"${text}" is neither a http(s) address nor a path`);
 }
 
+function absoluteFolder(text: string): string {
+  if (!isAbsolute(text) || normalize(text) === '/')
+    throw new Error(`"${text}" is no folder's path`);
+  return normalize(text).replace(/\/$/, '');
+}
+
 /**
  * Those that Mesos 1.11 has and that change something here, with its defaults; and, from
  * `container_`, some of ours. The bound on processes is far above what anything sane needs.
@@ -313,6 +332,8 @@ const KINDS = {
   effective_capabilities: flag('', capabilities),
   bounding_capabilities: flag('', capabilities),
   disallow_sharing_agent_pid_namespace: flag('false', bool),
+  disallow_sharing_agent_ipc_namespace: flag('false', bool),
+  default_container_shm_size: flag('', (text) => (text === '' ? undefined : bytes(text))),
   cgroups_enable_cfs: flag('false', bool),
   host_path_volume_force_creation: flag('false', bool),
   switch_user: flag('true', bool),
@@ -333,6 +354,11 @@ const KINDS = {
   recover: flag('reconnect', oneOf('reconnect', 'cleanup')),
   reconfiguration_policy: flag('equal', oneOf('equal', 'additive', 'any')),
   strict: flag('true', bool),
+  http_executor_domain_sockets: flag('false', bool),
+  domain_socket_location: flag('', socketPath),
+  sandbox_directory: flag('/mnt/mesos/sandbox', absoluteFolder),
+  http_heartbeat_interval: flag('30secs', durationMs),
+  gc_non_executor_container_sandboxes: flag('false', bool),
   gc_delay: flag('1weeks', durationMs),
   gc_disk_headroom: flag('0.1', fraction),
   disk_watch_interval: flag('1mins', durationMs),
@@ -465,6 +491,8 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     effectiveCapabilities: value('effective_capabilities'),
     boundingCapabilities: value('bounding_capabilities'),
     mayShareAgentPids: !value('disallow_sharing_agent_pid_namespace'),
+    mayShareAgentIpc: !value('disallow_sharing_agent_ipc_namespace'),
+    shmBytes: value('default_container_shm_size'),
     enablesCfs: value('cgroups_enable_cfs'),
     makesHostPaths: value('host_path_volume_force_creation'),
     switchesUser: value('switch_user'),
@@ -485,6 +513,11 @@ export function readFlags(given: Readonly<Record<string, string>>): AgentFlags {
     recovers: value('recover'),
     reconfiguration: value('reconfiguration_policy'),
     isStrict: value('strict'),
+    hasExecutorSocket: value('http_executor_domain_sockets'),
+    executorSocket: value('domain_socket_location'),
+    sandboxInside: value('sandbox_directory'),
+    attachHeartbeatMs: value('http_heartbeat_interval'),
+    collectsNestedSandboxes: value('gc_non_executor_container_sandboxes'),
     gcDelayMs: value('gc_delay'),
     gcDiskHeadroom: value('gc_disk_headroom'),
     diskWatchMs: value('disk_watch_interval'),

@@ -13,7 +13,7 @@ import {
   stat,
   writeFile,
 } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { join } from 'node:path';
 import type { ContainerdPart, ProcessMount, ProcessSpec } from '#env/process.ts';
 import { commandEnvironment, commandLine } from '#mesos/executor/environment.ts';
 import type { CommandInfo, Image } from '#wire/mesos/v1.ts';
@@ -24,9 +24,6 @@ import { copyLayer, layerEntry, resolveInside } from './image-layer.ts';
 import { type Identity, identityIn } from './image-user.ts';
 import type { ImageConfig, ImageStore } from './image-store.ts';
 
-/** Mesos' `--sandbox_directory`. */
-export const SANDBOX_INSIDE = '/mnt/mesos/sandbox';
-
 export type Backend = 'overlay' | 'copy';
 
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
@@ -34,7 +31,7 @@ const HOST_FILES = ['/etc/resolv.conf', '/etc/hosts', '/etc/hostname'];
 const READ_ONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 const MASKED = ['/proc/kcore', '/proc/keys', '/proc/timer_list', '/proc/sched_debug'];
 const PATH_DEFAULT = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-const SHM_OPTIONS = 'nosuid,nodev,noexec,mode=1777';
+const SHM_OPTIONS = 'nosuid,nodev,strictatime,mode=1777';
 /** The kernel takes one page of options, with the terminating zero and flags of mount(8). */
 const OPTIONS_BYTES_MAX = 3900;
 const LAYERS_FILE = 'layers.json';
@@ -70,6 +67,8 @@ export interface Provisioned {
 
 /** What containers of type DOCKER have besides; undefined: it is of type MESOS. */
 interface RootUse {
+  /** Where its container finds its sandbox. */
+  readonly sandboxInside: string;
   readonly docker: DockerUse | undefined;
   readonly identity: Identity | undefined;
 }
@@ -104,7 +103,7 @@ export class ImageRoot {
     for (const path of HOST_FILES) {
       if ((await stat(path).catch(() => undefined))?.isFile() === true) files.push(path);
     }
-    for (const path of ['proc', 'dev', 'sys', 'etc', SANDBOX_INSIDE]) {
+    for (const path of ['proc', 'dev', 'sys', 'etc', this.#use.sandboxInside]) {
       await makePlace(this.#writable, path.split('/'), true);
     }
     for (const path of files) await makePlace(this.#writable, path.split('/'), false);
@@ -115,7 +114,7 @@ export class ImageRoot {
   async place(path: string, isFolder: boolean): Promise<string> {
     const found = await resolveInside(this.#writable.layers, path);
     const inside = `/${found.path}`;
-    if (inside === '/' || `${SANDBOX_INSIDE}/`.startsWith(`${inside}/`)) {
+    if (inside === '/' || `${this.#use.sandboxInside}/`.startsWith(`${inside}/`)) {
       throw new Error(`A volume cannot take the place of '${inside}'`);
     }
     await makePlace(this.#writable, found.path.split('/'), isFolder);
@@ -128,7 +127,7 @@ export class ImageRoot {
     command: CommandInfo | undefined,
     { before, volumes }: { before: readonly ProcessMount[]; volumes: readonly ProcessMount[] },
   ): ProcessSpec {
-    const { docker } = this.#use;
+    const { docker, sandboxInside } = this.#use;
     const { config } = this;
     return {
       ...spec,
@@ -143,9 +142,9 @@ export class ImageRoot {
         ...config.env,
         ...docker?.env,
         ...commandEnvironment(command?.environment),
-        MESOS_SANDBOX: SANDBOX_INSIDE,
+        MESOS_SANDBOX: sandboxInside,
       },
-      cwd: docker?.workingFolder ?? config.workingFolder ?? (docker ? '/' : SANDBOX_INSIDE),
+      cwd: docker?.workingFolder ?? config.workingFolder ?? (docker ? '/' : sandboxInside),
       root: this.root,
       namespaces: {
         ...spec.namespaces,
@@ -187,7 +186,7 @@ export class ImageRoot {
       })),
       {
         source: this.#sandbox,
-        target: join(this.root, SANDBOX_INSIDE),
+        target: join(this.root, this.#use.sandboxInside),
         readOnly: false,
         ifThere: true,
       },
@@ -280,6 +279,8 @@ export interface ImageRootsOptions {
   readonly backend: Backend | undefined;
   readonly providers: ReadonlySet<string>;
   readonly isRoot: boolean;
+  /** Where containers find their sandbox (`--sandbox_directory`). */
+  readonly sandboxInside: string;
   /** A writable layer is made for the container of that sandbox. */
   readonly chargeTo: (sandbox: string, folder: string) => Promise<void>;
   /** Undefined without containerd. */
@@ -305,12 +306,13 @@ export class ImageRoots {
     { by, docker }: Pick<Understood, 'by' | 'docker'>,
     signal: AbortSignal,
   ): Promise<ImageRoot> {
+    const { sandboxInside } = this.#options;
     const made = await (by === 'mesos'
       ? this.#provision(image, folder, signal, sandbox)
       : this.#ofContainerd(image, folder, signal, sandbox));
     const user = docker === undefined ? undefined : (docker.user ?? made.config.user);
     const identity = user === undefined ? undefined : await identityIn(made.writable.layers, user);
-    const root = new ImageRoot(made, sandbox, { docker, identity });
+    const root = new ImageRoot(made, sandbox, { sandboxInside, docker, identity });
     await root.makePlaces();
     return root;
   }
@@ -431,10 +433,4 @@ async function canOverlay(near: string): Promise<boolean> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** A path that the container sees below its sandbox is one relative to that. */
-export function relativeToSandbox(path: string): string {
-  if (!isAbsolute(path) || !path.startsWith(`${SANDBOX_INSIDE}/`)) return path;
-  return path.slice(SANDBOX_INSIDE.length + 1);
 }

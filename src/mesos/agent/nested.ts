@@ -22,6 +22,7 @@ import type { ContainerSpecs } from './container-spec.ts';
 import { hasImage } from './containerizers.ts';
 import { LateEnds } from './late-ends.ts';
 import type { AgentPaths } from './paths.ts';
+import type { SandboxGc } from './sandbox-gc.ts';
 
 /** A container that is an executor's or a task's. */
 export interface MainContainer {
@@ -94,6 +95,8 @@ export interface NestedContainersOptions {
   readonly specs: ContainerSpecs;
   readonly host: ProcessHost;
   readonly env: Env;
+  /** Undefined: sandboxes of nested containers stay as long as their executor's. */
+  readonly gc: Pick<SandboxGc, 'ended' | 'removedByOthers'> | undefined;
   /** An executor's or a task's container, while its executor lives. */
   readonly findMain: (path: ContainerPath) => MainContainer | undefined;
 }
@@ -206,8 +209,9 @@ export class NestedContainers {
   }
 
   /** A task's container below that of its executor has ended. */
-  taskEnded(path: ContainerPath, status: ExitStatus): void {
+  taskEnded(path: ContainerPath, sandbox: string, status: ExitStatus): void {
     this.#lateEnds.add(nameOf(path), terminationOf(status));
+    this.#options.gc?.ended(sandbox);
   }
 
   /** False: there is none that runs. */
@@ -235,6 +239,7 @@ export class NestedContainers {
       const isRootless = path.length > 1 && !wasLate && !this.has(path.slice(0, 1));
       return isRootless ? 'rootless' : 'removed';
     }
+    this.#options.gc?.removedByOthers(found.info.sandbox);
     await rm(found.info.sandbox, { recursive: true, force: true });
     if (path.length === 1) {
       await rm(this.#options.paths.container(path[0] ?? ''), { recursive: true, force: true });
@@ -345,7 +350,10 @@ export class NestedContainers {
     made.input?.destroy();
     this.destroyBelow(made.info.path);
     made.ended.resolve(termination);
-    if (made.info.path.length > 1) this.#lateEnds.add(nameOf(made.info.path), termination);
+    if (made.info.path.length > 1) {
+      this.#lateEnds.add(nameOf(made.info.path), termination);
+      this.#options.gc?.ended(made.info.sandbox);
+    }
     const { specs, env } = this.#options;
     const name = nameOf(made.info.path);
     const gone = [

@@ -40,6 +40,8 @@ export interface AgentView {
   readonly flags: Readonly<Record<string, string>>;
   readonly env: Env;
   readonly logging: LogToggle;
+  /** Between two signs of life to who is attached to a container's output. */
+  readonly attachHeartbeatMs: number;
   /** What the caller may do and see. */
   readonly access: (exchange: Exchange) => AgentAccess;
 }
@@ -50,7 +52,7 @@ export class OperatorApi {
 
   constructor(view: AgentView) {
     this.#view = view;
-    this.#containerApi = new ContainerApi(view.containers.nested, view.env);
+    this.#containerApi = new ContainerApi(view.containers.nested, view.env, view.attachHeartbeatMs);
   }
 
   async handle(exchange: Exchange): Promise<void> {

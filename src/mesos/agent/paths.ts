@@ -44,6 +44,11 @@ export class AgentPaths {
     return { folder: join(this.work, 'csi'), keptPath: join(this.work, 'run', 'csi.json') };
   }
 
+  /** `--domain_socket_location` unless it is named. */
+  get executorSocket(): string {
+    return join(this.work, 'run', 'agent.sock');
+  }
+
   get bootId(): string {
     return join(this.work, 'meta', 'boot_id');
   }

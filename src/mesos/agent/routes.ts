@@ -16,6 +16,12 @@ export const ownPaths: ReadonlySet<string> = new Set([
   '/state',
 ]);
 
+/** What is answered on the socket of executors, as Mesos has it: they, too, launch containers. */
+export const EXECUTOR_PATHS: ReadonlySet<string> = new Set([
+  `/${AGENT_ID}/api/v1/executor`,
+  `/${AGENT_ID}/api/v1`,
+]);
+
 /** Those of other processes in the same program. */
 const processPaths: ReadonlySet<string> = new Set([
   '/version',

@@ -2,11 +2,14 @@
 // (--gc_disk_headroom), oldest first, as Mesos does. What still has something mounted below it stays: a
 // volume's data would go with it.
 import { rm, rmdir, stat, statfs } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Disk } from '#env/disk.ts';
 import type { Env, Instant, Timer } from '#env/env.ts';
 import { mountPoints } from '#base/mount-points.ts';
 import { pathPart, type AgentPaths } from './paths.ts';
+
+/** The folder in a sandbox in which those of nested containers are. */
+const NESTED = 'containers';
 
 export interface SandboxGcOptions {
   readonly paths: AgentPaths;
@@ -83,6 +86,11 @@ export class SandboxGc {
     this.#ended.set(sandbox, this.#env.clock.now());
   }
 
+  /** Somebody else removes it. */
+  removedByOthers(sandbox: string): void {
+    this.#ended.delete(sandbox);
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
@@ -110,7 +118,8 @@ export class SandboxGc {
     this.#ended.delete(folder);
     try {
       await rm(folder, { recursive: true, force: true });
-      await this.#removeEmpty(dirname(folder));
+      // What a nested container's lies in is its executor's, which may live.
+      if (basename(dirname(folder)) !== NESTED) await this.#removeEmpty(dirname(folder));
       this.removed += 1;
     } catch (error) {
       this.failed += 1;

@@ -2,9 +2,10 @@
 // messages and every API. Used by bin/agent.ts and by tests.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { mkdir } from 'node:fs/promises';
+import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http';
 import { loadavg } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { ContainerdClient } from '#containerd/containerd-client.ts';
 import type { Disk } from '#env/disk.ts';
 import type { Env } from '#env/env.ts';
@@ -27,6 +28,7 @@ import type { FromMaster } from './types.ts';
 import { checkCsiFlags } from './csi-plugins.ts';
 import { DriverExecutors, isDriverMessage } from './driver-executors.ts';
 import { ExecutorApi } from './executor-api.ts';
+import { ExecutorSocket } from './executor-socket.ts';
 import type { Exchange } from '#mesos/libprocess/exchange.ts';
 import { SandboxFiles } from './files.ts';
 import { withGpus } from './gpus.ts';
@@ -57,7 +59,7 @@ import { OperatorApi } from './operator-api.ts';
 import { Oversubscriber } from './oversubscriber.ts';
 import { AgentPaths } from './paths.ts';
 import { realmOf } from './realms.ts';
-import { absolutePath, AGENT_ID, ownPaths, processes, routeOf } from './routes.ts';
+import { absolutePath, AGENT_ID, EXECUTOR_PATHS, ownPaths, processes, routeOf } from './routes.ts';
 import { agentSecurity, type AgentSecurity } from './security-flags.ts';
 import { AgentShell } from './shell.ts';
 
@@ -127,16 +129,38 @@ export async function startAgent(
   const options = { keepAliveTimeout: 120_000, requestTimeout: 0 };
   const server = new PortServer(options, settings.tls, ports.env.log);
   const port = await server.listen(settings);
+  let socket: ExecutorSocket | undefined;
   try {
-    return await new AgentService(settings, ports, server, port).start();
+    socket = await executorSocket(settings, options);
+    return await new AgentService(settings, ports, { server, port, socket }).start();
   } catch (error) {
+    await socket?.close();
     await server.close();
     throw error;
   }
 }
 
+async function executorSocket(
+  settings: AgentSettings,
+  http: ServerOptions,
+): Promise<ExecutorSocket | undefined> {
+  const flags = readFlags(settings.options ?? {});
+  if (!flags.hasExecutorSocket) return undefined;
+  const location = flags.executorSocket ?? new AgentPaths(settings.workFolder).executorSocket;
+  await mkdir(dirname(location), { recursive: true });
+  return ExecutorSocket.open({ location, paths: EXECUTOR_PATHS, http });
+}
+
+/** On what it is asked. */
+interface Listening {
+  readonly server: PortServer;
+  readonly port: number;
+  readonly socket: ExecutorSocket | undefined;
+}
+
 class AgentService {
   readonly #server: PortServer;
+  readonly #socket: ExecutorSocket | undefined;
   readonly #endpoint: LibprocessEndpoint;
   readonly #shell: AgentShell;
   readonly #executorApi: ExecutorApi;
@@ -158,9 +182,10 @@ class AgentService {
   #connections = 0;
   #isClosed = false;
 
-  constructor(settings: AgentSettings, ports: AgentPorts, server: PortServer, port: number) {
+  constructor(settings: AgentSettings, ports: AgentPorts, { server, port, socket }: Listening) {
     const { env } = ports;
     this.#server = server;
+    this.#socket = socket;
     this.#env = env;
     const listening = `${settings.host}:${port}`;
     this.#url = `${settings.tls === undefined ? 'http' : 'https'}://${listening}`;
@@ -237,6 +262,7 @@ class AgentService {
         containerd: ports.containerd,
         upid: this.#endpoint.upid,
         endpoint: address,
+        executorSocket: socket?.path,
         cgroupRoot: `${flags.cgroupsRoot}/agent-${folderHash(settings.workFolder).slice(0, 12)}`,
         // Each look at the live one costs as much as the whole copy.
         ownEnvironment: { ...process.env },
@@ -251,6 +277,8 @@ class AgentService {
           isRoot: process.getuid?.() === 0,
           isolators: flags.isolators,
           mayShareAgentPids: flags.mayShareAgentPids,
+          mayShareAgentIpc: flags.mayShareAgentIpc,
+          shmBytes: flags.shmBytes,
           bounding: flags.boundingCapabilities,
           effective: flags.effectiveCapabilities,
           seccomp: seccompProfiles(flags),
@@ -284,6 +312,7 @@ class AgentService {
       flags: flagTexts({ ...settings.flags, ...settings.options }),
       env,
       logging: this.#logging,
+      attachHeartbeatMs: flags.attachHeartbeatMs,
       paths,
     };
     this.#operatorApi = new OperatorApi(view);
@@ -341,6 +370,7 @@ class AgentService {
 
   async start(): Promise<RunningAgent> {
     this.#server.onRequest((request, response) => this.#onRequest(request, response));
+    this.#socket?.onRequest((request, response) => this.#onRequest(request, response));
     this.#server.onConnection((socket, first, giveBack) => {
       return this.#endpoint.accept(socket, first, giveBack);
     });
@@ -467,6 +497,7 @@ class AgentService {
     this.#executorApi.close();
     this.#providerApi.close();
     this.#endpoint.close();
+    await this.#socket?.close();
     await this.#server.close();
   }
 }

@@ -208,6 +208,14 @@ test("an executor's options come from its environment, and what is missing is na
     backoffMsMax: 2_000,
     authorization: 'Bearer secret',
   });
+  const there = {
+    MESOS_DOMAIN_SOCKET: import.meta.filename,
+    MESOS_SLAVE_PID: 'slave(1)@10.0.0.1:5051',
+  };
+  const { agentUrl, socketPath } = executorOptions({ ...environment, ...there });
+  assert.deepEqual([agentUrl, socketPath], ['http://localhost/slave(1)', import.meta.filename]);
+  const gone = { MESOS_DOMAIN_SOCKET: '/no/such/socket' };
+  assert.equal(executorOptions({ ...environment, ...gone }).socketPath, undefined);
   assert.throws(
     () => executorOptions({ ...environment, MESOS_EXECUTOR_ID: undefined }),
     (error) =>

@@ -1,5 +1,6 @@
 // The executor library: connects to the agent that started this process, keeps what the agent has not
 // acknowledged, and connects again when the agent restarts (Mesos 1.11, v1 executor API).
+import { existsSync } from 'node:fs';
 import { Fault } from '#base/fault.ts';
 import type { Env, Timer } from '#env/env.ts';
 import { parseJson, stringify } from '#wire/mesos/codec.ts';
@@ -15,6 +16,8 @@ import { openRecordStream, orderedAgent, post, type RecordStream } from './http.
 
 export interface ExecutorClientOptions {
   readonly agentUrl: string;
+  /** A socket in the file system that leads to the same agent, whose answers are those of `agentUrl`. */
+  readonly socketPath?: string | undefined;
   readonly frameworkId: string;
   readonly executorId: string;
   /** Whether the agent checkpoints, so that it may come back. */
@@ -57,9 +60,18 @@ export function executorOptions(
     return value;
   };
   const token = environment['MESOS_EXECUTOR_AUTHENTICATION_TOKEN'];
+  const socketPath = environment['MESOS_DOMAIN_SOCKET'];
+  // In a root of its own an executor does not see it; nor is TLS spoken on it.
+  const hasSocket = socketPath !== undefined && existsSync(socketPath);
+  const secured = hasSocket ? undefined : tls;
+  const [process = ''] = hasSocket ? need('MESOS_SLAVE_PID').split('@') : [];
+  const endpoint = need('MESOS_AGENT_ENDPOINT');
   return {
-    agentUrl: `${tls === undefined ? 'http' : 'https'}://${need('MESOS_AGENT_ENDPOINT')}`,
-    ...(tls === undefined ? {} : { tls }),
+    agentUrl: hasSocket
+      ? `http://localhost/${process}`
+      : `${secured === undefined ? 'http' : 'https'}://${endpoint}`,
+    ...(hasSocket ? { socketPath } : {}),
+    ...(secured === undefined ? {} : { tls: secured }),
     frameworkId: need('MESOS_FRAMEWORK_ID'),
     executorId: need('MESOS_EXECUTOR_ID'),
     checkpoint: environment['MESOS_CHECKPOINT'] === '1',
@@ -166,8 +178,9 @@ export class ExecutorClient {
   }
 
   #request(call: OpenCall) {
-    const { agentUrl, authorization, tls } = this.#options;
+    const { agentUrl, socketPath, authorization, tls } = this.#options;
     return {
+      socketPath,
       url: `${agentUrl}/api/v1/executor`,
       body: this.#call(call),
       contentType: 'application/json' as const,

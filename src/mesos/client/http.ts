@@ -6,6 +6,7 @@ import {
   type IncomingMessage,
   type RequestOptions,
 } from 'node:http';
+import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Fault } from '#base/fault.ts';
 import { RecordDecoder } from '#codec/recordio.ts';
@@ -21,6 +22,8 @@ export interface PostOptions {
   readonly contentType: ContentType;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly agent?: Agent | undefined;
+  /** A socket in the file system, instead of host and port. */
+  readonly socketPath?: string | undefined;
   /** With what `https:` is spoken. */
   readonly tls?: TlsSettings | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -47,7 +50,8 @@ function securedBy({ url, tls }: PostOptions): Secured {
   return url.startsWith('https:') ? { tls: tls ?? SYSTEM_TLS } : {};
 }
 
-function connection({ host, port, tls }: ClientRequestArgs & Secured): Duplex {
+function connection({ host, port, socketPath, tls }: ClientRequestArgs & Secured): Duplex {
+  if (typeof socketPath === 'string') return connect(socketPath);
   return connectTo({ host: host ?? 'localhost', port: Number(port) }, tls);
 }
 
@@ -61,6 +65,7 @@ function send(options: PostOptions): Promise<IncomingMessage> {
         ...targetOf(options.url),
         ...secured,
         ...own,
+        ...(options.socketPath === undefined ? {} : { socketPath: options.socketPath }),
         method: options.method ?? 'POST',
         agent: options.agent,
         signal: options.signal,

@@ -12,6 +12,8 @@ export interface ExecutorPlace {
   readonly upid: string;
   /** `IP:PORT` */
   readonly endpoint: string;
+  /** The path of a socket that leads to the same agent. */
+  readonly socket?: string | undefined;
   readonly agentId: string;
   readonly frameworkId: string;
   readonly executorId: string;
@@ -66,6 +68,7 @@ export function executorEnvironment(place: ExecutorPlace): Record<string, string
     MESOS_AGENT_ENDPOINT: place.endpoint,
     MESOS_CHECKPOINT: place.isCheckpointing ? '1' : '0',
     MESOS_HTTP_COMMAND_EXECUTOR: '0',
+    ...(place.socket === undefined ? {} : { MESOS_DOMAIN_SOCKET: place.socket }),
     MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD: durationText(place.shutdownGraceMs),
     ...(place.isCheckpointing
       ? {

@@ -24,6 +24,9 @@ export interface IsolationPolicy {
   /** Names of Mesos' isolators that change a default here: `namespaces/pid`, `linux/nnp` ... */
   readonly isolators: ReadonlySet<string>;
   readonly mayShareAgentPids: boolean;
+  readonly mayShareAgentIpc: boolean;
+  /** Of a /dev/shm of its own whose task says nothing of it; undefined: half of the machine's memory. */
+  readonly shmBytes: number | undefined;
   /** Capabilities in lower case, as the process port has them. */
   readonly bounding: readonly string[] | undefined;
   readonly effective: readonly string[] | undefined;
@@ -35,6 +38,8 @@ export const PLAIN_POLICY: IsolationPolicy = {
   isRoot: false,
   isolators: new Set(),
   mayShareAgentPids: true,
+  mayShareAgentIpc: true,
+  shmBytes: undefined,
   bounding: undefined,
   effective: undefined,
   seccomp: undefined,
@@ -109,9 +114,43 @@ function maskingMounts(): ProcessMount[] {
   ].map((one) => ({ ...one, ifThere: true }));
 }
 
+/**
+ * An IPC namespace of its own, and with PRIVATE a /dev/shm of its own: by `namespaces/ipc` alone the machine's is
+ * seen, as in Mesos (isolators/namespaces/ipc.cpp). An image has its own in any case.
+ */
+function ipcOf(
+  linux: LinuxInfo | undefined,
+  policy: IsolationPolicy,
+  isTop: boolean,
+): { readonly isOwn: boolean; readonly shm?: ProcessMount } {
+  const mode = linux?.ipc_mode;
+  if (linux?.shm_size !== undefined && mode !== 'PRIVATE') {
+    throw new Error('Only support specifying the size of /dev/shm when the IPC mode is `PRIVATE`');
+  }
+  if (mode === 'UNKNOWN') throw new Error('Unknown IPC mode');
+  if (mode === 'SHARE_PARENT' && isTop && !policy.mayShareAgentIpc) {
+    throw new Error('Sharing agent IPC namespace with top-level container is not allowed');
+  }
+  if (mode !== 'PRIVATE') {
+    return { isOwn: mode !== 'SHARE_PARENT' && policy.isolators.has('namespaces/ipc') };
+  }
+  const asked = linux?.shm_size === undefined ? policy.shmBytes : linux.shm_size * 1024 * 1024;
+  return {
+    isOwn: true,
+    shm: {
+      type: 'tmpfs',
+      source: 'tmpfs',
+      target: '/dev/shm',
+      readOnly: false,
+      options: `nosuid,nodev,strictatime,mode=1777${asked === undefined ? '' : `,size=${asked}`}`,
+    },
+  };
+}
+
 function namespacesOf(
   linux: LinuxInfo | undefined,
   policy: IsolationPolicy,
+  isTop: boolean,
 ): Pick<Isolation, 'namespaces' | 'mounts'> {
   const shares = linux?.share_pid_namespace;
   if (shares === true && !policy.mayShareAgentPids) {
@@ -119,36 +158,24 @@ function namespacesOf(
   }
   const ownPids =
     shares === false || (shares === undefined && policy.isolators.has('namespaces/pid'));
-  const ownIpc =
-    linux?.ipc_mode === 'PRIVATE' ||
-    (linux?.ipc_mode !== 'SHARE_PARENT' && policy.isolators.has('namespaces/ipc'));
-  if (linux?.shm_size !== undefined && !ownIpc) {
-    throw new Error("Only private IPC mode can be specified with 'shm_size'");
-  }
-  if (!ownPids && !ownIpc) return {};
+  const ipc = ipcOf(linux, policy, isTop);
+  if (!ownPids && !ipc.isOwn) return {};
   if (!policy.isRoot) throw new Error('Namespaces need an agent that runs as root');
-  const size = linux?.shm_size === undefined ? '' : `,size=${linux.shm_size}m`;
-  const shm: ProcessMount = {
-    type: 'tmpfs',
-    source: 'shm',
-    target: '/dev/shm',
-    readOnly: false,
-    options: `nosuid,nodev,noexec,mode=1777${size}`,
-  };
   return {
     namespaces: {
       mount: 'new',
       ...(ownPids ? { pid: 'new' } : {}),
-      ...(ownIpc ? { ipc: 'new' } : {}),
+      ...(ipc.isOwn ? { ipc: 'new' } : {}),
     },
-    mounts: [...(ownPids ? maskingMounts() : []), ...(ownIpc ? [shm] : [])],
+    mounts: [...(ownPids ? maskingMounts() : []), ...(ipc.shm === undefined ? [] : [ipc.shm])],
   };
 }
 
-/** Throws with the words for the task's last update. */
+/** `isTop`: it is below no other container. Throws with the words for the task's last update. */
 export function isolationOf(
   container: ContainerInfo | undefined,
   policy: IsolationPolicy,
+  isTop = true,
 ): Isolation {
   const { tty_info, linux_info, rlimit_info } = container ?? {};
   const rlimits = rlimitsOf(rlimit_info);
@@ -156,7 +183,7 @@ export function isolationOf(
     ...(rlimits === undefined || rlimits.length === 0 ? {} : { rlimits }),
     ...(tty_info === undefined ? {} : { terminal: tty_info.window_size ?? TERMINAL_SIZE }),
     ...confinementOf(linux_info, policy),
-    ...namespacesOf(linux_info, policy),
+    ...namespacesOf(linux_info, policy, isTop),
   };
 }
 
