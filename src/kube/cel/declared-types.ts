@@ -157,6 +157,8 @@ export class DeclaredTypes {
       if (type === undefined) continue;
       const escaped = escapeField(key);
       if (escaped !== undefined) fields.set(escaped, { key, type });
+      // Words of the language may also be selected as they are.
+      if (reserved.has(key)) fields.set(key, { key, type });
       const isNeeded = schema.required?.includes(key) === true && one.default === undefined;
       if (isNeeded) sizeMin += key.length + type.sizeMin + 4;
     }

@@ -7,7 +7,8 @@ function plain(value: unknown, isInside = false): string {
   if (typeof value === 'string') return isInside ? JSON.stringify(value) : value;
   if (typeof value === 'number') {
     if (Number.isNaN(value)) return 'NaN';
-    return value === Infinity ? 'Infinity' : value === -Infinity ? '-Infinity' : String(value);
+    if (Number.isFinite(value)) return isInside ? value.toFixed(6) : String(value);
+    return value > 0 ? 'Infinity' : '-Infinity';
   }
   if (value === null) return 'null';
   if (value instanceof Date) return timestampText(value);
@@ -15,7 +16,7 @@ function plain(value: unknown, isInside = false): string {
   if (value instanceof Map) {
     const entries = [...value].map(([key, one]) => [plain(key, true), plain(one, true)] as const);
     const sorted = entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
-    return `{${sorted.map(([key, one]) => `${key}: ${one}`).join(', ')}}`;
+    return `{${sorted.map(([key, one]) => `${key}:${one}`).join(', ')}}`;
   }
   if (value instanceof Uint8Array) return Buffer.from(value).toString();
   if (value instanceof Duration || value instanceof UnsignedInt) return String(value);

@@ -20,13 +20,22 @@ type Made = Node & {
   message?: { readonly type: string; readonly fields: readonly MessageField[] };
 };
 
+interface Lexer {
+  pos: number;
+  readonly input: string;
+  readonly length: number;
+  nextToken(): Lexer;
+  readNumber(): Lexer;
+  token(pos: number, type: number, value: unknown): Lexer;
+}
+
 /** What of the interpreter's parser is used. */
 interface Parser {
   readonly input: string;
   readonly type: number;
   readonly value: unknown;
   readonly pos: number;
-  readonly lexer: { readonly pos: number };
+  readonly lexer: Lexer;
   /** What parsePrimary is to give next. */
   pending?: Made | undefined;
   /** Where question marks stand that are not an element's yet. */
@@ -47,6 +56,7 @@ interface Parser {
 export const OPERANDS =
   "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
 
+const DOT = 27;
 const EOF = 0;
 const IDENTIFIER = 5;
 const LBRACE = 25;
@@ -65,16 +75,30 @@ const relations: Readonly<Record<number, string>> = {
   20: 'in',
 };
 
-function parserClass(): { readonly prototype: Parser } {
-  let found: object | undefined;
-  const macro = (parts: { readonly parser: object }) => {
+function anyParser(): Parser {
+  let found: Parser | undefined;
+  const macro = (parts: { readonly parser: Parser }) => {
     found = parts.parser;
     return { typeCheck: () => undefined, evaluate: () => undefined };
   };
   const env = new Environment({});
   env.registerFunction('parserOf(ast): bool', macro as never);
   env.parse('parserOf(1)');
-  return (found as { readonly constructor: { readonly prototype: Parser } }).constructor;
+  return found as unknown as Parser;
+}
+
+/** `.5` is a number, and what stands in backquotes a name. */
+function teachTokens(prototype: Lexer): void {
+  const { nextToken } = prototype;
+  prototype.nextToken = function nextOfGo(this: Lexer): Lexer {
+    while (' \t\n\r'.includes(this.input[this.pos] ?? 'x')) this.pos += 1;
+    const { pos, input } = this;
+    if (input[pos] === '.' && /\d/.test(input[pos + 1] ?? '')) return this.readNumber();
+    const quoted = input[pos] === '`' ? /^`([\w./ -]+)`/.exec(input.slice(pos)) : null;
+    if (quoted === null) return nextToken.call(this);
+    this.pos += quoted[0].length;
+    return this.token(pos, IDENTIFIER, quoted[1]);
+  };
 }
 
 /** How the interpreter checks and runs each relation. */
@@ -187,7 +211,9 @@ export function teachGrammar(): void {
   if (isTaught) return;
   isTaught = true;
   const operators = relationOperators();
-  const { prototype } = parserClass();
+  const parser = anyParser();
+  const prototype = Object.getPrototypeOf(parser) as Parser;
+  teachTokens(Object.getPrototypeOf(parser.lexer) as Lexer);
   const { parsePrimary, parsePostfix } = prototype;
   teachElements(prototype);
   prototype.parseEquality = function parseRelations(this: Parser): Made {
@@ -202,7 +228,10 @@ export function teachGrammar(): void {
   prototype.parsePrimary = function parsePrimaryOrMessage(this: Parser): Made {
     const { pending } = this;
     this.pending = undefined;
-    return pending ?? parsePrimary.call(this);
+    if (pending !== undefined) return pending;
+    // A name with a dot before it is looked for outside of any container; there is none.
+    if (this.match(DOT)) this.consume(DOT);
+    return parsePrimary.call(this);
   };
   prototype.parsePostfix = function parsePostfixOfMessages(this: Parser): Made {
     let node = parsePostfix.call(this);

@@ -2,9 +2,11 @@
 // versions and named formats, as k8s.io/apiserver v0.37 declares them.
 import type { Environment } from '@marcbachmann/cel-js';
 import { Optional } from '@marcbachmann/cel-js';
+import { Duration, UnsignedInt } from '@marcbachmann/cel-js/evaluator';
 import { labelValueProblem, nameProblem, qualifiedNameProblems } from '#kube/meta/names.ts';
 import { CelFailure, Cidr, IpAddress, parseCidr, parseIp } from './addresses.ts';
 import { namespaceFor, operator, sync } from './namespaces.ts';
+import { durationText, timestampText } from './values.ts';
 import { QuantityValue } from './quantities.ts';
 import { parseSemver, Semver } from './semver.ts';
 
@@ -270,7 +272,25 @@ function registerFormats(env: Environment): void {
   env.registerFunction(`${FORMAT}.validate(string): optional<list<string>>`, validate, sync);
 }
 
+/** What is as good as nothing: empty, zero, false, null. */
+function isZero(value: unknown): boolean {
+  if (value === null || value === '' || value === false || value === 0 || value === 0n) return true;
+  if (Array.isArray(value)) return value.length === 0;
+  if (value instanceof Map || value instanceof Set) return value.size === 0;
+  if (value instanceof Uint8Array) return value.length === 0;
+  if (value instanceof UnsignedInt) return value.value === 0n;
+  if (value instanceof Duration) return value.seconds === 0n && value.nanos === 0;
+  return (
+    typeof value === 'object' && value?.constructor === Object && Object.keys(value).length === 0
+  );
+}
+
 export function registerTypes(env: Environment): void {
+  env.registerFunction('string(google.protobuf.Duration): string', durationText as never, sync);
+  env.registerFunction('string(google.protobuf.Timestamp): string', timestampText as never, sync);
+  const ofNonZero = (_space: unknown, value: unknown): Optional =>
+    isZero(value) ? Optional.none() : Optional.of(value);
+  env.registerFunction('OptionalNamespace.ofNonZeroValue(A): optional<A>', ofNonZero, sync);
   registerAddresses(env);
   registerUrls(env);
   registerQuantities(env);

@@ -23,6 +23,24 @@ const checks: Readonly<Record<string, (text: string) => boolean>> = {
   matches: isPattern,
 };
 
+const INT_MAX = 2n ** 63n - 1n;
+
+/** A number that is no int of 64 bits; the sign before it is part of it. */
+export function bigLiteral(value: unknown): Node | undefined {
+  if (Array.isArray(value)) {
+    for (const one of value) {
+      const found = bigLiteral(one);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+  if (!isNode(value)) return undefined;
+  if (value.op === 'value')
+    return typeof value.args === 'bigint' && value.args > INT_MAX ? value : undefined;
+  const inner = value.op === '-_' && isNode(value.args) ? value.args.args : undefined;
+  return inner === INT_MAX + 1n ? undefined : bigLiteral(value.args);
+}
+
 export interface BadLiteral {
   readonly node: Node;
   readonly why: string;

@@ -1,6 +1,6 @@
 // Macros that the language's extensions have and the interpreter has not: comprehensions with two
 // variables, sortBy, and what optional values are mapped by.
-import { Optional, type Environment } from '@marcbachmann/cel-js';
+import { Optional, ParseError, type Environment } from '@marcbachmann/cel-js';
 import { CelFailure } from './addresses.ts';
 import { charge } from './cost.ts';
 import { celCompare } from './values.ts';
@@ -70,7 +70,7 @@ function entriesOf(value: unknown): [unknown, unknown][] {
 
 function nameOf(node: Node | undefined): string {
   if (node?.op === 'id') return String(node.args);
-  throw new CelFailure('argument must be a simple name');
+  throw new ParseError('argument must be a simple name', node as never);
 }
 
 function loopMacro(make: (parts: Parts) => Loop) {
@@ -142,7 +142,12 @@ function countOne(runs: Iterable<Run>): boolean {
 }
 
 function pairs(args: readonly Node[]): { names: string[]; bodies: readonly Node[] } {
-  return { names: [nameOf(args[0]), nameOf(args[1])], bodies: args.slice(2) };
+  const names = [nameOf(args[0]), nameOf(args[1])];
+  if (names[0] === names[1]) {
+    const text = `duplicate variable name: ${names[0] ?? ''}`;
+    throw new ParseError(text, args[1] as never);
+  }
+  return { names, bodies: args.slice(2) };
 }
 
 const bool = (checker: Checker): Type => checker.getType('bool');

@@ -3,6 +3,7 @@
 import { Environment } from '@marcbachmann/cel-js';
 import { metered, countNodes, isNode, CALL_COST_MAX, type Metered, type Node } from './cost.ts';
 import { costMax } from './cost-estimate.ts';
+import { convertAsGo } from './conversions.ts';
 import type { Declared } from './declared-types.ts';
 import { expand } from './expanded-tree.ts';
 import { mixFormatArguments } from './format-arguments.ts';
@@ -10,7 +11,7 @@ import { OPERANDS, teachGrammar } from './grammar.ts';
 import { widenHas } from './has.ts';
 import { registerCollections } from './library-collections.ts';
 import { registerTypes } from './library-types.ts';
-import { badLiterals } from './literals.ts';
+import { badLiterals, bigLiteral } from './literals.ts';
 import { registerMacros } from './macros.ts';
 import type { StaticType } from './static-types.ts';
 
@@ -81,8 +82,33 @@ function typeText(name: string): string {
     .replaceAll(/\boptional\(/g, 'optional_type(');
 }
 
+/** What the interpreter's macros say, which cel-go says otherwise. */
+const macroTexts: readonly (readonly [pattern: RegExp, text: string])[] = [
+  [/^has\(\) invalid argument$/, 'invalid argument to has() macro'],
+  [/^(?:duplicate variable name|argument must be a simple name)/, '$&'],
+  [/^.* invalid predicate iteration variable$/, 'argument must be a simple name'],
+  [
+    /^Expression of type '(.*)' (cannot be range of a comprehension .*)\.$/,
+    "expression of type '$1' $2",
+  ],
+  [
+    /^optional\.(\w+)\(\w+\) argument must be compatible type, got '(.*)' and '(.*)'$/,
+    "found no matching overload for '$1' applied to 'optional_type($2).($3)'",
+  ],
+  [/^Reserved identifier: /, 'reserved identifier: '],
+  [/^Invalid integer: .*$/, 'invalid uint literal'],
+  [/^Invalid number: Infinity$/, 'invalid double literal'],
+];
+
+function ofMacro(summary: string): string | undefined {
+  const found = macroTexts.find(([pattern]) => pattern.test(summary));
+  return found && summary.replace(...found);
+}
+
 function detailOf(env: Environment, error: Failure): string {
   const summary = error.summary ?? error.message;
+  const own = ofMacro(summary);
+  if (own !== undefined) return own;
   switch (error.code) {
     case 'unknown_variable':
       return `undeclared reference to '${summary.replace(/^Unknown variable: /, '')}' (in container '')`;
@@ -94,6 +120,13 @@ function detailOf(env: Environment, error: Failure): string {
       return callText(env, summary);
     case 'cannot_index_type':
       return `type '${typeText(/'(.*)'/.exec(summary)?.[1] ?? '')}' does not support field selection`;
+    case 'invalid_index_type': {
+      const index = /, got '(.*)'$/.exec(summary)?.[1];
+      const [list] = (error.node?.args ?? []) as readonly { checkedType?: { name: string } }[];
+      const name = list?.checkedType?.name;
+      if (index === undefined || name === undefined) return summary;
+      return `found no matching overload for '_[_]' applied to '(${typeText(name)}, ${index})'`;
+    }
     case 'invalid_logical_operand':
     case 'invalid_condition_type': {
       const type = typeText(/got '(.*)'/.exec(summary)?.[1] ?? '');
@@ -117,7 +150,46 @@ function detailOf(env: Environment, error: Failure): string {
 }
 
 /** What is read as one token, where something stands that nothing can follow. */
-const TOKEN = /^(?:[A-Za-z_]\w*|\d[\w.]*|"[^"\n]*"|'[^'\n]*'|\S)/;
+const TOKEN = /^(?:[A-Za-z_]\w*|\d[\w.]*|"[^"\n]*"|'[^'\n]*'|[=!<>]=|&&|\|\||\S)/;
+
+/** What may follow within brackets, besides operands. */
+function operandsAfter(before: string): string {
+  const letter = before.trimEnd().at(-1);
+  const more =
+    letter === '(' && /\w\s*\($/.test(before.trimEnd())
+      ? "'(', ')',"
+      : letter === '{'
+        ? "'}', '(',"
+        : "'(',";
+  const isKey = letter === '{';
+  const isOptional = isKey || (letter === '[' && /[\w)\]]\s*\[$/.test(before.trimEnd()));
+  return OPERANDS.replace("'(',", more)
+    .replace("'.',", isKey ? "'.', ','," : "'.',")
+    .replace("'!',", isOptional ? "'!', '?'," : "'!',");
+}
+
+/** One token too many is told by itself, where an operand follows or the brackets are closed. */
+function unexpected(source: string, at: number, token: string): string {
+  const rest = source.slice(at + token.length).trimStart();
+  const isExtra = /^[\w"'([{.-]/.test(rest) || (token === ',' && rest.startsWith(')'));
+  const expected = operandsAfter(source.slice(0, at));
+  return `Syntax error: ${isExtra ? 'extraneous' : 'mismatched'} input '${token}' expecting ${expected}`;
+}
+
+function missingText(
+  wanted: string,
+  token: string | undefined,
+  source: string,
+  at: number,
+): string | undefined {
+  const found = token ?? '<EOF>';
+  if (wanted === 'COLON') return `mismatched input '${found}' expecting ':'`;
+  if (token !== undefined) return undefined;
+  if (wanted === 'RPAREN') return "missing ')' at '<EOF>'";
+  if (wanted !== 'RBRACKET') return undefined;
+  const isIndex = /[\w)\]]\s*\[/.test(source.slice(0, at));
+  return isIndex ? "missing ']' at '<EOF>'" : "mismatched input '<EOF>' expecting {']', ','}";
+}
 
 /** cel-go tells what it expected in the words of its grammar, of a single token that is too many by its own. */
 function syntaxText(summary: string, source: string, at: number): string {
@@ -129,8 +201,13 @@ function syntaxText(summary: string, source: string, at: number): string {
   const rest = source.slice(at);
   const token = TOKEN.exec(rest)?.[0];
   if (summary.startsWith('Unexpected token: ') && token !== undefined)
-    return `Syntax error: mismatched input '${token}' expecting ${OPERANDS}`;
-  const isOdd = /^Unexpected character: '[\w"'([{]'$/.test(summary) && token !== undefined;
+    return unexpected(source, at, token);
+  const missing = /^Expected ([A-Z]+), got ([A-Z]+)$/.exec(summary);
+  if (missing !== null) {
+    const text = missingText(missing[1] ?? '', token, source, at);
+    if (text !== undefined) return `Syntax error: ${text}`;
+  }
+  const isOdd = /^Unexpected character: '.'$/.test(summary) && token !== undefined;
   if (!isOdd) return `Syntax error: ${summary}`;
   const isLast = rest.slice(token.length).trim() === '';
   return `Syntax error: ${isLast ? 'extraneous' : 'mismatched'} input '${token}' expecting <EOF>`;
@@ -177,15 +254,28 @@ function located(source: string, at: number, detail: string): string {
   const line = before.split('\n').length;
   const column = at - (before.lastIndexOf('\n') + 1);
   const text = source.split('\n')[line - 1] ?? '';
-  return `ERROR: <input>:${line}:${column + 1}: ${detail}\n | ${text}\n | ${'.'.repeat(column)}^`;
+  // Letters beyond ASCII take a wide dot.
+  const dots = text.slice(0, column).replaceAll(/[^]/g, (one) => (one > '\x7f' ? '．' : '.'));
+  return `ERROR: <input>:${line}:${column + 1}: ${detail}\n | ${text}\n | ${dots.padEnd(column, '.')}^`;
+}
+
+/** Of `&&` and `||` the operand is shown that is no boolean. */
+function shownNode({ code, node }: Failure): Partial<Node> | undefined {
+  if (code !== 'invalid_logical_operand' || !Array.isArray(node?.args)) return node;
+  const isBool = (one: unknown): boolean =>
+    ['bool', 'dyn'].includes((one as { checkedType?: { name: string } }).checkedType?.name ?? '');
+  const wrong = (node.args as unknown[]).find((one) => isNode(one) && !isBool(one));
+  return (wrong as Node | undefined) ?? node;
 }
 
 function compileError(env: Environment, source: string, error: unknown): CompileError {
   const failure = error as Failure;
-  const at = placeOf(failure.node, source);
+  const at = placeOf(shownNode(failure), source);
   if (!isSyntax(failure)) {
     return new CompileError(located(source, at, detailOf(env, failure)), { cause: error });
   }
+  const own = ofMacro(failure.summary ?? failure.message);
+  if (own !== undefined) return new CompileError(located(source, at, own), { cause: error });
   const text = syntaxText(failure.summary ?? failure.message, source, at);
   // Of nothing there is no place to show.
   const shown = source === '' ? `ERROR: <input>:1:0: ${text}` : located(source, at, text);
@@ -224,9 +314,12 @@ export function compile(env: Environment, source: string): Program {
     throw compileError(env, source, error);
   }
   const { ast } = parsed as unknown as { readonly ast: Node };
+  const big = bigLiteral(ast);
+  if (big !== undefined) throw new CompileError(located(source, big.start, 'invalid int literal'));
   refuseBinding(source, ast);
   widenHas(ast);
   mixFormatArguments(ast);
+  convertAsGo(ast);
   const checked = parsed.check();
   if (!checked.valid) throw compileError(env, source, checked.error);
   const bad = badLiterals(ast);

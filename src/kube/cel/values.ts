@@ -52,7 +52,12 @@ export function timestampText(value: Date): string {
 }
 
 export function durationText(value: Duration): string {
-  return String(value);
+  const nanos = value.seconds * 1_000_000_000n + BigInt(value.nanos);
+  const [sign, size] = nanos < 0n ? ['-', -nanos] : ['', nanos];
+  const fraction = String(size % 1_000_000_000n)
+    .padStart(9, '0')
+    .replace(/0+$/, '');
+  return `${sign}${size / 1_000_000_000n}${fraction === '' ? '' : `.${fraction}`}s`;
 }
 
 function entriesOf(value: object): Map<unknown, unknown> {

@@ -14,6 +14,7 @@ import { decisionSteps } from '#test/support/decision-steps.ts';
 import { definitionSteps } from '#test/support/definition-steps.ts';
 import { playCorpus } from '#test/support/kube-answers.ts';
 import { senderTo, type Target } from '#test/support/kube-sender.ts';
+import { expressionSteps } from '#test/support/expression-steps.ts';
 import { mutatingPolicySteps } from '#test/support/mutating-policy-steps.ts';
 import { nodeSteps } from '#test/support/node-steps.ts';
 import { optionalPluginSteps, startPluginWorld } from '#test/support/optional-plugin-steps.ts';
@@ -90,6 +91,7 @@ export const suites: Readonly<Record<string, Suite>> = {
   'steps-certificates': stepped('certificates', certificateSteps),
   'steps-crd': stepped('crd', crdSteps),
   'steps-definition': stepped('definition', definitionSteps),
+  'steps-expressions': stepped('expressions', expressionSteps),
   'steps-mutating': stepped('mutating', mutatingPolicySteps),
   'steps-nodes': stepped('nodes', nodeSteps),
   'steps-policy': stepped('policy', policySteps),

@@ -80,7 +80,11 @@ const openTypes: Readonly<Record<string, string>> = {
 
 /** As cel-go writes a type. */
 const shownType = (type: string): string =>
-  openTypes[type] ?? type.replaceAll('<', '(').replaceAll('>', ')');
+  openTypes[type] ??
+  type
+    .replace(/^[A-Z]$/, 'dyn')
+    .replaceAll('<', '(')
+    .replaceAll('>', ')');
 
 /** What is wrong with an expression: that it is missing, cannot be compiled, or gives something else. */
 function checkExpression(
