@@ -123,7 +123,7 @@ function enableControllers(root: string, path: string, more: readonly string[]):
   for (const parent of parents) {
     mkdirSync(parent, { recursive: true });
     // It would refuse memory, but take cpu and pids: then no process may enter any group below it.
-    if (hasProcesses(parent) && !isMachines(parent)) return;
+    if (!isMachines(parent) && hasProcesses(parent)) return;
     for (const name of wanted) {
       try {
         writeFileSync(join(parent, 'cgroup.subtree_control'), `+${name}`);
