@@ -372,7 +372,8 @@ function isIn(letter: 'g' | 'd', { id }: Pick<Planned, 'id'>): boolean {
  */
 function endsDriver(crash: Crash, before: readonly string[], message: string): boolean {
   if (before.length === 0 || (crash.kind === 'agent-at' && crash.again !== undefined)) return true;
-  return crash.kind === 'agent' && message === 'Executor exited with status 0';
+  const agentDied = crash.kind === 'agent' || crash.kind === 'agent-at';
+  return agentDied && message === 'Executor exited with status 0';
 }
 
 function driverExecutorOf(round: number): string {
