@@ -2,6 +2,8 @@
 // (the load of Mesos' own DeclineOffers benchmark, which its packages leave out). What is compared is the
 // decision for an offer: the time that runs take in all, of which there are few long ones on one side and many
 // short ones on the other, over the offers that come of them; without making and sending those, on both sides.
+// Both masters time themselves by the clock: so both have real-time priority, or it would be told how long others
+// had the processor meanwhile.
 // Percentiles are told for information: a run of this program looks at what changed, one of Mesos at everything.
 import type { Benchmark, Measure, Side } from './benchmark.ts';
 import { expectEqual, loadMaster, lower, missingMesos, numberOf, stepsOf } from './mesos-master.ts';
@@ -46,6 +48,7 @@ async function runsOf(side: Side, shape: Shape, windowSeconds: number): Promise<
     agents,
     steps: [`multi:${frameworks}:${roles}`],
     windowSeconds,
+    isUndisturbed: true,
     onMetrics: (now) => {
       if (now['master/frameworks_active'] !== frameworks) return;
       metrics = now;

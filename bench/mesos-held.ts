@@ -29,7 +29,7 @@ export interface HeldLoad {
 export async function holdMaster(side: Side, load: HeldLoad): Promise<Held> {
   const { agents, tasks, generators = 1, agentsPerAddress = 1 } = load;
   const port = await freePort();
-  const master = await startMaster(side, port, load.heapMb);
+  const master = await startMaster(side, port, load);
   const running: Program[] = [];
   const stop = async (): Promise<void> => {
     for (const one of running) await one[Symbol.asyncDispose]();

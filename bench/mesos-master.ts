@@ -23,6 +23,8 @@ export interface MasterLoad {
   readonly steps: readonly string[];
   /** Seconds for which declining frameworks are watched. */
   readonly windowSeconds?: number;
+  /** As a program's option of the name. */
+  readonly isUndisturbed?: boolean;
   /** Called again and again, a second apart, with what /metrics/snapshot says while the steps run. */
   readonly onMetrics?: (metrics: Readonly<Record<string, number>>) => void;
 }
@@ -38,16 +40,26 @@ export function missingMesos(side: Side): string | undefined {
   return absent([mesosPeer.loadgen], 'STRATA_BENCH_MESOS');
 }
 
-/** `heapMb`: of this program, where more is needed than Node gives by itself. */
-export async function startMaster(side: Side, port: number, heapMb?: number): Promise<Program> {
+export interface MasterStart {
+  /** Of this program, where more is needed than Node gives by itself. */
+  readonly heapMb?: number;
+  readonly isUndisturbed?: boolean | undefined;
+}
+
+export async function startMaster(
+  side: Side,
+  port: number,
+  { heapMb, isUndisturbed }: MasterStart = {},
+): Promise<Program> {
   const heap = heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`];
   const ours = (home: string): string[] => {
     return [process.execPath, ...heap, bundle, 'master', '--home', home, '--port', String(port)];
   };
   const program =
     side === 'strata'
-      ? new Program({ command: ours })
+      ? new Program({ command: ours, isUndisturbed })
       : new Program({
+          isUndisturbed,
           command: (folder) => ['sh', '-c', `WORK_DIR=${folder}/work exec ${mesosPeer.master}`],
           env: {
             LIBPROCESS_IP: '127.0.0.1',
@@ -102,7 +114,7 @@ export async function loadMaster(side: Side, load: MasterLoad): Promise<Step[]> 
 
 async function loadOnce(side: Side, load: MasterLoad): Promise<Step[]> {
   const port = await freePort();
-  await using master = await startMaster(side, port);
+  await using master = await startMaster(side, port, { isUndisturbed: load.isUndisturbed });
   const steps = ['register', 'settle', ...load.steps].join(',');
   const options: Record<string, string> = {
     master: `127.0.0.1:${port}`,
