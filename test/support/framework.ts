@@ -20,6 +20,9 @@ import type {
 /** How long is waited for what must come: on a machine that is busy with other things, too. */
 const WAIT_MS = 60_000;
 
+/** Operations on an offer; undefined when it is not for them. */
+type Make = (offer: Offer) => Offer_Operation[] | undefined;
+
 export class TestFramework {
   readonly client: SchedulerClient;
   /** Updates in the order in which they came; repeats of one uuid once. */
@@ -29,7 +32,9 @@ export class TestFramework {
   readonly messages: string[] = [];
   readonly #uuids = new Set<string>();
   readonly #waiters = new Set<() => void>();
-  #wanted: ((offer: Offer) => Offer_Operation[] | undefined)[] = [];
+  #wanted: Make[] = [];
+  /** What was done with an offer, by its id: the offer may be rescinded while that is on its way. */
+  readonly #accepted = new Map<string, Make>();
   /** Updates are kept unacknowledged while this is true. */
   holdsAcknowledgements = false;
 
@@ -69,6 +74,7 @@ export class TestFramework {
 
   #onEvent(event: SchedulerEvent): void {
     for (const offer of event.offers?.offers ?? []) this.#onOffer(offer);
+    this.#onRescind(event.rescind?.offer_id.value ?? '');
     const status = event.update?.status;
     if (status !== undefined) this.#onUpdate(status);
     const operation = event.update_operation_status?.status;
@@ -82,8 +88,10 @@ export class TestFramework {
     const operations: Offer_Operation[] = [];
     this.#wanted = this.#wanted.filter((make) => {
       const made = operations.length === 0 ? make(offer) : undefined;
-      if (made !== undefined) operations.push(...made);
-      return made === undefined;
+      if (made === undefined) return true;
+      operations.push(...made);
+      this.#accepted.set(offer.id.value, make);
+      return false;
     });
     const filters = { refuse_seconds: 0.1 };
     const offer_ids = [offer.id];
@@ -92,6 +100,13 @@ export class TestFramework {
         ? { type: 'DECLINE', decline: { offer_ids, filters } }
         : { type: 'ACCEPT', accept: { offer_ids, operations, filters } },
     );
+  }
+
+  /** An offer that was accepted is not rescinded, unless the call came too late: then it has done nothing. */
+  #onRescind(offerId: string): void {
+    const make = this.#accepted.get(offerId);
+    if (make !== undefined) this.#want(make);
+    this.#accepted.delete(offerId);
   }
 
   #onUpdate(status: TaskStatus): void {
@@ -119,7 +134,7 @@ export class TestFramework {
   }
 
   /** On the first offer for which it makes operations; those without an id tell nothing back. */
-  operate(make: (offer: Offer) => Offer_Operation[] | undefined): void {
+  operate(make: Make): void {
     this.#want(make);
   }
 
@@ -127,8 +142,7 @@ export class TestFramework {
   async operated(id: string, state: OperationStatus['state']): Promise<OperationStatus> {
     const find = () =>
       this.operations.find((one) => one.operation_id?.value === id && one.state === state);
-    const told = () => this.operations.map((one) => `${one.operation_id?.value} ${one.state}`);
-    await this.until(`operation ${id} ${state} of ${told().join()}`, () => find() !== undefined);
+    await this.until(`operation ${id} ${state}`, () => find() !== undefined);
     return find() as OperationStatus;
   }
 
@@ -171,7 +185,7 @@ export class TestFramework {
     ]);
   }
 
-  #want(make: (offer: Offer) => Offer_Operation[] | undefined): void {
+  #want(make: Make): void {
     this.#wanted.push(make);
     if (this.client.frameworkId !== undefined) this.call({ type: 'REVIVE', revive: {} });
   }
@@ -214,7 +228,11 @@ export class TestFramework {
         const seen = this.updates
           .map((one) => `${one.task_id.value} ${one.state} ${one.message ?? ''}`)
           .join(', ');
-        fail(new Error(`Never came true: ${what}; updates: ${seen}; ${this.messages.join(' | ')}`));
+        const told = this.operations
+          .map((one) => `${one.operation_id?.value} ${one.state} ${one.message ?? ''}`)
+          .join(', ');
+        const all = `updates: ${seen}; operations: ${told}; ${this.messages.join(' | ')}`;
+        fail(new Error(`Never came true: ${what}; ${all}`));
       }, timeoutMs);
       const check = (): void => {
         if (!isTrue()) return;

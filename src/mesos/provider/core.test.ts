@@ -132,11 +132,16 @@ test('an operation for another version is dropped, and the whole is told anew', 
   const before = story.version;
   const reservations = [{ type: 'DYNAMIC' as const, role: 'r' }];
   story.apply(
-    { type: 'RESERVE', reserve: { resources: [{ ...raw(5), reservations }] } },
+    {
+      type: 'RESERVE',
+      id: { value: 'mine' },
+      reserve: { resources: [{ ...raw(5), reservations }] },
+    },
     7,
     uuid(1),
   );
   assert.equal(story.statuses().at(-1)?.state, 'OPERATION_DROPPED');
+  assert.deepEqual(story.statuses().at(-1)?.operation_id, { value: 'mine' });
   assert.notDeepEqual(story.version, before);
   assert.equal(story.total(), 'disk[RAW(,,fast)]:100');
 });

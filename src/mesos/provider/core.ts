@@ -383,12 +383,14 @@ export class ProviderCore {
       Partial<NonNullable<ResourceProviderEvent['apply_operation']>>,
     message: string,
   ): void {
-    const { framework_id, operation_uuid } = asked;
+    const { framework_id, operation_uuid, info } = asked;
+    const status = this.#status('OPERATION_DROPPED', { message });
     this.#call({
       type: 'UPDATE_OPERATION_STATUS',
       update_operation_status: {
         ...(framework_id === undefined ? {} : { framework_id }),
-        status: this.#status('OPERATION_DROPPED', { message }),
+        // Agent and master may have forgotten it when this comes: the framework is told by what it has named it.
+        status: info?.id === undefined ? status : { ...status, operation_id: info.id },
         operation_uuid,
       },
     });

@@ -95,14 +95,16 @@ export class MasterFuzzer {
     });
   }
 
-  async run(durationMs: number): Promise<FuzzResult> {
+  /** For so long, and until so many requests are made: a busy machine makes few. */
+  async run(durationMs: number, requestsMin = 0): Promise<FuzzResult> {
     await new Promise<void>((done) => this.#sink.listen(0, '127.0.0.1', done));
     const filesBefore = openFiles(this.#target.pid);
     const rss: number[] = [];
     const until = performance.now() + durationMs;
     try {
       await this.#prepare();
-      for (let round = 0; performance.now() < until && this.#goesOn(); round++) {
+      const isOver = (): boolean => performance.now() >= until && this.#requests >= requestsMin;
+      for (let round = 0; !isOver() && this.#goesOn(); round++) {
         // Half of the time one after the other, with a look at what has changed.
         if (round % 2 === 0) await this.#serial();
         else await this.#crowd();
