@@ -2,6 +2,7 @@
 import {
   Agent,
   request as httpRequest,
+  type ClientRequest,
   type ClientRequestArgs,
   type IncomingMessage,
   type RequestOptions,
@@ -170,6 +171,18 @@ export async function openRecordStream(
 class OrderedAgent extends Agent {
   override createConnection(options: ClientRequestArgs & Secured): Duplex {
     return connection(options);
+  }
+
+  /** Those that wait for their turn would go out on a connection made anew, which nobody would end. */
+  override destroy(): void {
+    const queues = this.requests as Record<string, (ClientRequest | undefined)[] | undefined>;
+    const waiting = Object.values(queues).flatMap((queue) => queue ?? []);
+    for (const name of Object.keys(queues)) delete queues[name];
+    super.destroy();
+    for (const request of waiting) {
+      request?.destroy();
+      request?.emit('error', new Error('The client is closed'));
+    }
   }
 }
 

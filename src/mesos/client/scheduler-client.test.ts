@@ -50,6 +50,22 @@ class Scheduler {
   }
 }
 
+test('a client that is closed while calls wait leaves no connection behind', async () => {
+  const peer = await master();
+  const scheduler = new Scheduler(peer.url);
+  await scheduler.subscribed(peer);
+  peer.refuse = ({ type }) => type === 'REVIVE';
+  const revive = () => scheduler.client.call({ type: 'REVIVE' });
+  const calls = Array.from({ length: 5 }, revive);
+  await scheduler.time.until(() => peer.calls.length === 2);
+  scheduler.client.close();
+  const ends = await Promise.allSettled([...calls, revive()]);
+  const codes = ends.map((one) => (one.status === 'rejected' ? faultCode(one.reason) : 'answered'));
+  assert.deepEqual(codes, [...calls.map(() => 'unreachable'), 'not-subscribed']);
+  await scheduler.time.until(() => peer.connections.size === 0);
+  assert.equal(peer.calls.length, 2);
+});
+
 for (const contentType of ['application/json', 'application/x-protobuf'] as const) {
   suite(contentType, () => {
     test('events come in order; calls carry the stream id and the framework id', async () => {

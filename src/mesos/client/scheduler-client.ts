@@ -88,7 +88,7 @@ export class SchedulerClient {
 
   /** Sends a call; Fault when not subscribed, unreachable, or refused (`http-status`). */
   async call(call: SchedulerCall): Promise<void> {
-    if (this.#streamId === '') {
+    if (this.#streamId === '' || this.#isClosed) {
       throw new Fault({ code: 'not-subscribed' }, `Cannot call ${call.type}: not subscribed`);
     }
     const { id } = this.#framework;

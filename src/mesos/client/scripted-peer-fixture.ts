@@ -1,7 +1,7 @@
 // A peer for client tests that answers as a test tells it to, over real sockets: subscriptions stay
 // open as RecordIO streams, other calls are kept and accepted.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { encodeRecord } from '#codec/recordio.ts';
 import { SimClock } from '#env/sim/clock.ts';
 import { SimRandom } from '#env/sim/random.ts';
@@ -43,6 +43,7 @@ export class ScriptedPeer<C extends CallName, E extends MessageName> {
   readonly calls: { readonly call: Messages[C]; readonly headers: IncomingMessage['headers'] }[] =
     [];
   readonly streams: ServerResponse[] = [];
+  readonly connections = new Set<Socket>();
   /** Answers instead of the usual; true when it did. */
   refuse: ((call: Messages[C], response: ServerResponse) => boolean) | undefined;
   port = 0;
@@ -52,6 +53,10 @@ export class ScriptedPeer<C extends CallName, E extends MessageName> {
   private constructor(names: { call: C; event: E }) {
     this.#names = names;
     this.#server = createServer((request, response) => void this.#answer(request, response));
+    this.#server.on('connection', (socket) => {
+      this.connections.add(socket);
+      socket.once('close', () => this.connections.delete(socket));
+    });
   }
 
   static async start<C extends CallName, E extends MessageName>(call: C, event: E, port = 0) {
