@@ -1,5 +1,6 @@
 // Addresses and node ports of services. An address is taken by making its IPAddress object, so that no two
 // services, of however many API servers, have the same; ranges are the ServiceCIDRs that are ready.
+import { familyCauses } from './service-families.ts';
 import { isIP } from 'node:net';
 import type { Release } from './allocation.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
@@ -43,6 +44,12 @@ function refused(info: ResourceInfo, service: KubeObject, ip: string, why: strin
   return invalid(info, service.metadata.name ?? '', [cause]);
 }
 
+/** Throws ApiError 422. */
+function checkFamilies(info: ResourceInfo, service: KubeObject, before: Spec | undefined): void {
+  const causes = familyCauses(specOf(service), before);
+  if (causes.length > 0) throw invalid(info, service.metadata.name ?? '', causes);
+}
+
 export class ServiceAddresses {
   readonly #resources: Resources;
   readonly #cidr: string;
@@ -64,6 +71,7 @@ export class ServiceAddresses {
   ): Promise<Release | undefined> {
     const spec = specOf(service);
     if (!isService(info) || isExternal(spec)) return undefined;
+    checkFamilies(info, service, undefined);
     // Upstream takes addresses before it judges, but in a dry run, where nothing is taken.
     if (isDryRun && validateCreate(info, service).length > 0) return undefined;
     const release = await this.#address(info, service, isDryRun);
@@ -80,6 +88,7 @@ export class ServiceAddresses {
   ): Promise<Release | undefined> {
     const [spec, before] = [specOf(next), specOf(live)];
     if (!isService(info) || isExternal(spec)) return undefined;
+    checkFamilies(info, next, before);
     dropNodePorts(spec, before);
     const release = isExternal(before) ? await this.#address(info, next, isDryRun) : undefined;
     await this.#giveBack(release, () => this.#ports.fill(info, next, { before, isDryRun }));

@@ -94,12 +94,6 @@ function validateTraffic(spec: Json): StatusCause[] {
   }
   const inner = spec['internalTrafficPolicy'];
   causes.push(...oneOf('spec.internalTrafficPolicy', inner, ['Cluster', 'Local']));
-  const family = spec['ipFamilyPolicy'];
-  const isOpen = spec['clusterIP'] === 'None' && Object.keys(record(spec['selector'])).length === 0;
-  if (family === 'RequireDualStack' && !isOpen) {
-    const why = 'this cluster is not configured for dual-stack services';
-    causes.push(invalidValue('spec.ipFamilyPolicy', family, why));
-  }
   const ranges = list(spec['loadBalancerSourceRanges']);
   if (ranges.length > 0 && type !== 'LoadBalancer') {
     const why = "may only be used when `type` is 'LoadBalancer'";
@@ -111,7 +105,7 @@ function validateTraffic(spec: Json): StatusCause[] {
   return causes;
 }
 
-function clusterAddresses(spec: Json): StatusCause[] {
+export function clusterAddresses(spec: Json): StatusCause[] {
   const { clusterIP = '', clusterIPs } = spec;
   const all = list(clusterIPs) as unknown as string[];
   const field = 'spec.clusterIPs';
@@ -124,6 +118,12 @@ function clusterAddresses(spec: Json): StatusCause[] {
     }
   } else if (clusterIP !== '' && clusterIP !== 'None') {
     return ipAddress(`${field}[0]`, clusterIP);
+  }
+  if (all.length > 1 && all.includes('None')) {
+    causes.push(invalidValue(field, all, "'None' must be the first and only value"));
+  }
+  if (all.length > 2) {
+    return [...causes, invalidValue(field, all, 'may only hold up to 2 values')];
   }
   all.forEach((one, i) => {
     if (one !== 'None') causes.push(...ipAddress(`${field}[${i}]`, one));
@@ -157,7 +157,7 @@ function unaddressed(spec: Json): StatusCause[] {
   );
 }
 
-function families(spec: Json): StatusCause[] {
+export function families(spec: Json): StatusCause[] {
   const { ipFamilies, ipFamilyPolicy: policy } = spec;
   const all = list(ipFamilies) as unknown[];
   const policies = ['PreferDualStack', 'RequireDualStack', 'SingleStack'];

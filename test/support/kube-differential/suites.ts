@@ -15,6 +15,7 @@ import { definitionSteps } from '#test/support/definition-steps.ts';
 import { playCorpus } from '#test/support/kube-answers.ts';
 import { senderTo, type Target } from '#test/support/kube-sender.ts';
 import { expressionSteps } from '#test/support/expression-steps.ts';
+import { familySteps } from '#test/support/family-steps.ts';
 import { mutatingPolicySteps } from '#test/support/mutating-policy-steps.ts';
 import { nodeSteps } from '#test/support/node-steps.ts';
 import { optionalPluginSteps, startPluginWorld } from '#test/support/optional-plugin-steps.ts';
@@ -92,6 +93,7 @@ export const suites: Readonly<Record<string, Suite>> = {
   'steps-crd': stepped('crd', crdSteps),
   'steps-definition': stepped('definition', definitionSteps),
   'steps-expressions': stepped('expressions', expressionSteps),
+  'steps-families': stepped('families', familySteps),
   'steps-mutating': stepped('mutating', mutatingPolicySteps),
   'steps-nodes': stepped('nodes', nodeSteps),
   'steps-policy': stepped('policy', policySteps),
