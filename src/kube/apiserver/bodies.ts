@@ -5,6 +5,7 @@ import { gzip, gzipSync } from 'node:zlib';
 import { parse, stringify } from 'yaml';
 import type { Timers } from '#env/env.ts';
 import { apiVersionOf } from '#kube/meta/object.ts';
+import { parseExact } from '#kube/meta/exact-numbers.ts';
 import { duplicateKeys } from '#kube/meta/pruning.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { ApiError, badRequest, type Status } from '#kube/meta/status.ts';
@@ -85,11 +86,13 @@ interface BodyOptions {
   readonly isPatch?: boolean;
   /** What is sent where it does not say so itself. */
   readonly type?: ResourceInfo | undefined;
+  /** Whole numbers are kept with all their digits. */
+  readonly isExact?: boolean;
 }
 
 export async function readBody(
   request: IncomingMessage,
-  { isPatch = false, type }: BodyOptions = {},
+  { isPatch = false, type, isExact = false }: BodyOptions = {},
 ): Promise<Body | undefined> {
   const bytes = await readBytes(request);
   const contentType = contentTypeOf(request);
@@ -114,12 +117,12 @@ export async function readBody(
   }
   try {
     if (isYaml && !text.trimStart().startsWith('{')) {
-      const { value, problem } = parseYamlBody(text);
+      const { value, problem } = parseYamlBody(text, isExact);
       return { value, contentType, duplicates: problem === undefined ? [] : [problem] };
     }
     const value: unknown = LONE_SURROGATE.test(text)
       ? wellFormed(JSON.parse(text))
-      : parseJson(text);
+      : parseJson(text, isExact);
     return { value, contentType, duplicates: isYaml ? [] : duplicateKeys(text, value) };
   } catch (error) {
     if (error instanceof MalformedBody) throw error;
@@ -240,7 +243,7 @@ export async function sendPieces(
 
 /** The object of an answer; undefined for what is none. */
 function objectOf(bytes: Buffer, contentType: string): unknown {
-  if (contentType.startsWith('application/json')) return JSON.parse(bytes.toString());
+  if (contentType.startsWith('application/json')) return parseExact(bytes.toString());
   if (contentType.startsWith(mediaTypes.yaml)) return parse(bytes.toString());
   return contentType.startsWith(mediaTypes.protobuf) ? decodeEnvelope(bytes) : undefined;
 }
@@ -271,7 +274,7 @@ export function encodedAs(
     if (bytes !== undefined) return { bytes, contentType: mediaTypes.protobuf };
   }
   if (accepted.media === 'yaml') {
-    const plain: unknown = JSON.parse(JSON.stringify(value));
+    const plain: unknown = parseExact(JSON.stringify(value));
     const form = { ...yamlForm, aliasDuplicateObjects: false };
     const text = stringify(plain, form);
     return { bytes: Buffer.from(text), contentType: mediaTypes.yaml };

@@ -1,6 +1,7 @@
 // API objects in the store: keys as kube-apiserver has them, each object serialised once. The stored
 // bytes have no resourceVersion; it is put in where they are sent, so that nothing is encoded again.
 import { ownBytes } from '#base/own-bytes.ts';
+import { parseExact } from '#kube/meta/exact-numbers.ts';
 import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { decodeEnvelope, encodeObject, isProtobuf, transcodeObject } from '#kube/types/protobuf.ts';
@@ -90,7 +91,7 @@ function memoOf(kv: KeyValue): Memo {
 
 function parse(value: Uint8Array): KubeObject {
   if (isProtobuf(value)) return decodeEnvelope(value) as unknown as KubeObject;
-  return JSON.parse(
+  return parseExact(
     Buffer.isBuffer(value) ? value.toString() : decoder.decode(value),
   ) as KubeObject;
 }

@@ -1,5 +1,6 @@
 // The verbs that read: get, list and watch, in the form that the client accepts.
 import type { Env } from '#env/env.ts';
+import { parseExact } from '#kube/meta/exact-numbers.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { ApiError, badRequest, notFound } from '#kube/meta/status.ts';
@@ -143,7 +144,7 @@ export class Reads {
     }
     const bytes = listJson(resource, listed);
     if (media === 'json' && !isPretty) return sendBytes(exchange, bytes);
-    sendValue(exchange, JSON.parse(bytes.toString()) as object);
+    sendValue(exchange, parseExact(bytes.toString()) as object);
   }
 
   async #sendLong(

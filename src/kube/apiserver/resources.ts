@@ -61,6 +61,7 @@ import {
   checkLookup,
   checkName,
   checkNamespace,
+  checkSent,
   checkUid,
   checkUnversioned,
   checkVersion,
@@ -447,11 +448,7 @@ export class Resources implements ObjectLookup {
 
   async update(context: WriteContext, name: string, object: KubeObject): Promise<Written> {
     const { info, namespace } = context;
-    if (object.metadata.name === undefined || object.metadata.name === '') {
-      throw badRequest(
-        `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
-      );
-    }
+    checkSent(object, name);
     checkNamespace(context, object);
     checkName(object, name);
     const exists = (await this.find(info, namespace, name)) !== undefined;
@@ -518,8 +515,10 @@ export class Resources implements ObjectLookup {
       const decoded = converted(info, name, () => this.decode(context, next));
       if ((managedFields ?? []).length > 0) decoded.metadata.managedFields = managedFields ?? [];
       else delete decoded.metadata.managedFields;
+      if (live === undefined) checkSent(decoded, name);
       decoded.metadata.name ??= name;
       checkNamespace(context, decoded);
+      if (live === undefined) checkName(decoded, name);
       return decoded;
     };
     const options = { skipTracking: true };

@@ -9,7 +9,7 @@ import { formatLabelSelector, labelSelectorFromObject } from '#kube/meta/selecto
 import { badRequest, invalid } from '#kube/meta/status.ts';
 import { kindAlone } from './kind-alone.ts';
 import { admissionRequestOf } from './admission/write-request.ts';
-import { checkApplied, checkNamespace, checkUid } from './write-checks.ts';
+import { checkApplied, checkNamespace, checkSent, checkUid } from './write-checks.ts';
 import type { Resources, WriteContext } from './resources.ts';
 import type { PatchRequest } from './patch-request.ts';
 
@@ -208,14 +208,6 @@ function changed(
   if (managedFields === undefined) delete next.metadata.managedFields;
   else next.metadata.managedFields = managedFields;
   return next;
-}
-
-/** What is sent whole must say what it is of. Throws ApiError 400. */
-function checkSent({ metadata }: KubeObject, name: string): void {
-  if (!metadata.name) {
-    const why = 'name must be provided';
-    throw badRequest(`the name of the object (${name} based on URL) was undeterminable: ${why}`);
-  }
 }
 
 function checkScale(info: ResourceInfo, scale: KubeObject, name: string): void {

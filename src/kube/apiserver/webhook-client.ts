@@ -4,6 +4,7 @@ import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
 import { request } from 'node:https';
 import { checkServerIdentity, rootCertificates } from 'node:tls';
 import { dialText } from './dial-errors.ts';
+import { parseExact } from '#kube/meta/exact-numbers.ts';
 import type { KeyPair } from '#kube/pki/authority.ts';
 
 export interface ServiceReference {
@@ -132,7 +133,7 @@ export async function callWebhook(lookup: ObjectLookup, call: WebhookCall): Prom
       : Buffer.from(bundle, 'base64').toString();
   const answer = await post(goal, { text, ca, call });
   try {
-    return JSON.parse(answer) as unknown;
+    return parseExact(answer);
   } catch (error) {
     throw new WebhookFailure((error as Error).message, { cause: error });
   }

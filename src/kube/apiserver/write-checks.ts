@@ -91,6 +91,14 @@ export function checkName({ metadata }: KubeObject, name: string): void {
   throw badRequest(`the name of the object (${own}) does not match the name on the URL (${name})`);
 }
 
+/** What is sent whole must say what it is of. Throws ApiError 400. */
+export function checkSent({ metadata }: KubeObject, name: string): void {
+  if (!metadata.name) {
+    const why = 'name must be provided';
+    throw badRequest(`the name of the object (${name} based on URL) was undeterminable: ${why}`);
+  }
+}
+
 /** Of what is to be deleted although nobody can read it. */
 export function readableAfterAll(info: ResourceInfo, key: string, name: string): ApiError {
   const why = 'unsafe deletion is not allowed because the object is decodable from storage';

@@ -82,7 +82,7 @@ export class Writes {
     const isPatch = what === 'patch';
     try {
       const type = what === 'object' && subresource === undefined ? info : undefined;
-      const body = await readBody(exchange.request, { isPatch, type });
+      const body = await readBody(exchange.request, { isPatch, type, isExact: isCustom(info) });
       return body ?? { value: undefined, contentType: '', duplicates: [] };
     } catch (error) {
       const { 'content-type': type = '' } = exchange.request.headers;

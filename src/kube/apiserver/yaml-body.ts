@@ -8,8 +8,10 @@ import {
   parseAllDocuments,
   visit,
   type Document,
+  type Scalar,
   type ScalarTag,
 } from 'yaml';
+import { exactNumber } from '#kube/meta/exact-numbers.ts';
 import { MalformedBody } from './malformed-body.ts';
 
 export interface YamlBody {
@@ -92,6 +94,11 @@ function checkKey(text: string, key: unknown, held: unknown, document: Document)
   throw unread(text, `unsupported map key of type: %!s(<nil>), key: <nil>, value: ${shown}`);
 }
 
+function makeExact(key: unknown, scalar: Scalar): void {
+  if (key === 'key' || typeof scalar.value !== 'number') return;
+  scalar.value = exactNumber(scalar.source ?? '') ?? scalar.value;
+}
+
 /** Throws MalformedBody. */
 function checkNumbers(text: string, value: unknown): void {
   if (!/\.(?:inf|nan)/i.test(text)) return;
@@ -103,8 +110,8 @@ function checkNumbers(text: string, value: unknown): void {
   visitValue(value);
 }
 
-/** Throws what the parser throws, and MalformedBody. */
-export function parseYamlBody(text: string): YamlBody {
+/** `isExact`: as `parseExact`. Throws what the parser throws, and MalformedBody. */
+export function parseYamlBody(text: string, isExact = false): YamlBody {
   const lines = new LineCounter();
   // Of several documents the first one counts.
   const all = parseAllDocuments(text, {
@@ -119,6 +126,7 @@ export function parseYamlBody(text: string): YamlBody {
   if (error !== undefined) throw error;
   const found: string[] = [];
   visit(document, {
+    ...(isExact ? { Scalar: makeExact } : {}),
     Map(_key, map) {
       if (!isMap(map)) return;
       const seen = new Set<string>();

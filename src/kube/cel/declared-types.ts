@@ -278,6 +278,8 @@ export function declaredValue(type: Declared, json: unknown): unknown {
       return json.map((one) => declaredValue(type.values as Declared, one));
     case 'int':
       return typeof json === 'number' ? BigInt(Math.trunc(json)) : json;
+    case 'double':
+      return typeof json === 'bigint' ? Number(json) : json;
     case 'bytes':
       return new Uint8Array(Buffer.from(String(json), 'base64'));
     case 'timestamp':

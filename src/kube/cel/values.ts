@@ -22,7 +22,11 @@ export function dynValue(json: unknown): unknown {
 
 /** What an expression made, as JSON. Throws CelFailure for what JSON has no form for. */
 export function jsonValue(value: unknown): unknown {
-  if (typeof value === 'bigint') return Number(value);
+  if (typeof value === 'bigint') {
+    return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER
+      ? Number(value)
+      : value;
+  }
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(jsonValue);
   if (value instanceof Set) return [...value].map(jsonValue);

@@ -163,7 +163,13 @@ class Decoder {
   }
 
   decode(schema: Schema, value: unknown, at: Place): unknown {
-    if (this.#checksTypes) return this.#decode(schema, value, at);
+    if (this.#checksTypes) {
+      // Only what has no type of ours keeps all its digits.
+      if (typeof value !== 'bigint' || (schema.type === 'any' && schema.format === undefined))
+        return this.#decode(schema, value, at);
+      this.#written = String(value);
+      return this.#decode(schema, Number(value), at);
+    }
     // Only what has the right shape is looked into; the rest is kept for validation to judge.
     if (Array.isArray(value) && schema.type === 'array') return this.#decode(schema, value, at);
     const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -343,11 +343,12 @@ const goTypes: Readonly<Record<string, string>> = {
   string: 'string',
   boolean: 'bool',
   number: 'int64',
+  bigint: 'int64',
 };
 
 function scalarErrors(schema: Schema, value: unknown, path: string): string[] {
   const isNumeric = schema.type === 'integer' || schema.type === 'number';
-  if (isNumeric && typeof value !== 'number') {
+  if (isNumeric && typeof value !== 'number' && typeof value !== 'bigint') {
     const type = Array.isArray(value) ? '[]interface {}' : 'map[string]interface {}';
     const found = value instanceof GoValue ? value.type : (goTypes[typeof value] ?? type);
     return [`${path}: expected numeric (int or float), got ${found}`];

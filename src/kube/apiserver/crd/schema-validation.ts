@@ -20,7 +20,8 @@ interface Result {
 }
 
 /** Go's %v of a number. */
-export function goNumber(value: number): string {
+export function goNumber(value: number | bigint): string {
+  if (typeof value === 'bigint') return String(value);
   if (Number.isInteger(value) && Math.abs(value) < 2 ** 53) return String(value);
   const size = Math.abs(value);
   if (size >= 1e21 || size < 1e-4) return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
@@ -28,7 +29,9 @@ export function goNumber(value: number): string {
 }
 
 function shown(value: unknown): string {
-  return typeof value === 'number' ? goNumber(value) : JSON.stringify(value ?? '');
+  return typeof value === 'number' || typeof value === 'bigint'
+    ? goNumber(value)
+    : JSON.stringify(value ?? '');
 }
 
 /** Larger ones are read as numbers with a point. */
@@ -39,6 +42,7 @@ function typeOf(value: unknown): string {
   if (Array.isArray(value)) return 'array';
   if (value === null) return 'null';
   if (typeof value === 'number') return isWhole(value) ? 'integer' : 'number';
+  if (typeof value === 'bigint') return 'integer';
   return typeof value;
 }
 
@@ -133,18 +137,20 @@ function checkType(check: Check, schema: JsonSchema, value: unknown, at: Place):
 }
 
 /** Whether a number, or a bound of one, is in the range of its type. */
-function isInRange(value: number, type: string, format: string): boolean {
+function isInRange(value: number | bigint, type: string, format: string): boolean {
+  // It is one of int64.
+  if (typeof value === 'bigint') return type !== 'integer' || format !== 'int32';
   if (type !== 'integer') return format !== 'float' || Math.abs(value) <= FLOAT32_MAX;
   const end = format === 'int32' ? INT32_END : INT64_END;
   return Number.isInteger(value) && value < end && value >= -end;
 }
 
-function checkNumber(check: Check, schema: JsonSchema, value: number, path: string): void {
+function checkNumber(check: Check, schema: JsonSchema, value: number | bigint, path: string): void {
   const { minimum, maximum, multipleOf, exclusiveMinimum, exclusiveMaximum } = schema;
   const [type = '', ...more] = typesOf(schema);
   const isNumber = more.length === 0 && (type === 'integer' || type === 'number');
   const format = isKnownFormat(type, schema.format ?? '') ? (schema.format ?? '') : '';
-  const inRange = (what: string, number: number): void => {
+  const inRange = (what: string, number: number | bigint): void => {
     if (!isNumber || isInRange(number, type, format)) return;
     const shown = format === '' ? '(default format)' : `with format ${format}`;
     const message = `Invalid value: "": ${what} must be of type ${type} ${shown} in ${path}`;
@@ -153,15 +159,14 @@ function checkNumber(check: Check, schema: JsonSchema, value: number, path: stri
   inRange('Checked value', value);
   if (multipleOf !== undefined) {
     inRange('MultipleOf value', multipleOf);
-    const quotient = value / multipleOf;
-    check.invalid(
-      Number.isInteger(quotient),
-      value,
-      `should be a multiple of ${goNumber(multipleOf)}`,
-    );
+    const isMultiple =
+      typeof value === 'bigint' && Number.isSafeInteger(multipleOf) && multipleOf !== 0
+        ? value % BigInt(multipleOf) === 0n
+        : Number.isInteger(Number(value) / multipleOf);
+    check.invalid(isMultiple, value, `should be a multiple of ${goNumber(multipleOf)}`);
   }
   const bound = (limit: number): string =>
-    goNumber(Number.isInteger(value) ? Math.trunc(limit) : limit);
+    goNumber(typeof value === 'bigint' || Number.isInteger(value) ? Math.trunc(limit) : limit);
   if (maximum !== undefined) {
     inRange('Maximum boundary value', maximum);
     const isOk = exclusiveMaximum === true ? value < maximum : value <= maximum;
@@ -334,7 +339,8 @@ function bare(schema: JsonSchema, value: unknown, at: Place): Result {
   }
   checkCombinations(check, schema, value, at);
   if (typeof value === 'string') checkString(check, schema, value, at);
-  if (typeof value === 'number') checkNumber(check, schema, value, at.path);
+  if (typeof value === 'number' || typeof value === 'bigint')
+    checkNumber(check, schema, value, at.path);
   if (Array.isArray(value)) checkArray(check, schema, value, at);
   checkEnum(check, schema, value, at.path);
   if (isObject(value)) checkObject(check, schema, value, at);
