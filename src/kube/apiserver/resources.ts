@@ -13,7 +13,6 @@ import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts
 import {
   alreadyExists,
   ApiError,
-  badRequest,
   conflict,
   invalid,
   notFound,

@@ -1,6 +1,6 @@
 // Those of the agent's flags that Mesos has and that have nothing to set here: taken with a warning that
 // says why they change nothing, so that a command line or an environment of mesos-agent starts this one.
-import { bool, bytes, count, durationMs, flag, oneOf, optional } from '#mesos/flags/flag-table.ts';
+import { bool, count, durationMs, flag, oneOf, optional } from '#mesos/flags/flag-table.ts';
 import { LOGGING, noModule, off } from '#mesos/flags/idle-flags.ts';
 import { noHooks, noModulesIn } from '#mesos/flags/modules.ts';
 
