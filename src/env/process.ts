@@ -196,7 +196,7 @@ export interface ProcessMount {
   readonly source: string;
   readonly target: string;
   readonly readOnly: boolean;
-  /** As mount(8) takes them, of a new file system (`size=1m,mode=700`). */
+  /** As mount(8) takes them (`size=1m,mode=700`); a bind mount without any has those of its source. */
   readonly options?: string | undefined;
   /** Left out where there is no such target; one is not made. */
   readonly ifThere?: boolean | undefined;

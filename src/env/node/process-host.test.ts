@@ -346,6 +346,24 @@ test('launch() with a terminal and an input that nobody has opened', async () =>
   await host.dispose(spec.stateFolder);
 });
 
+test('launch() as root: a bind mount has the options that are said of it', rootOnly, async () => {
+  const folder = temporary();
+  const host = createProcessHost(env);
+  const target = join(folder, 'bound');
+  await mkdir(target);
+  const spec: ProcessSpec = {
+    ...aSpec(folder, 'a', `grep " ${target} " /proc/self/mountinfo; ! touch ${target}/file`),
+    namespaces: { mount: 'new' },
+    mounts: [{ source: folder, target, readOnly: true, options: 'nosuid,nodev,noexec' }],
+  };
+  const status = await (await host.launch(spec)).exited;
+  const said = await readFile(spec.stdoutPath, 'utf8');
+  assert.equal(status.kind === 'exited' && status.code, 0, said);
+  for (const word of ['ro', 'nosuid', 'nodev', 'noexec'])
+    assert.match(said, new RegExp(`[ ,]${word},`));
+  await host.dispose(spec.stateFolder);
+});
+
 test('a command on a terminal ends by its signal, not as what holds the terminal', async () => {
   const folder = temporary();
   const host = createProcessHost(env);

@@ -77,7 +77,8 @@ if [ -z "$s" ]; then
 if [ ! -e "$3" ]; then
 if [ "$t" != bind ] || [ -d "$2" ]; then mkdir -p -- "$3" || exit 125
 else mkdir -p -- "\${3%/*}" && : >"$3" || exit 125; fi; fi
-if [ "$t" = bind ]; then
+if [ "$t" = bind ] && [ -n "$5" ]; then mount -o "rbind,$4,$5" -- "$2" "$3" || exit 125
+elif [ "$t" = bind ]; then
 mount --rbind -- "$2" "$3" || exit 125
 [ "$4" = rw ] || mount -o remount,bind,ro -- "$3" || exit 125
 else mount -t "$t" -o "$4\${5:+,$5}" -- "$2" "$3" || exit 125; fi; fi

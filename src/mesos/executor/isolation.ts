@@ -110,7 +110,13 @@ function maskingMounts(): ProcessMount[] {
       readOnly: true,
       options: 'size=0k',
     })),
-    ...READ_ONLY.map((target) => ({ source: target, target, readOnly: true })),
+    // All that is said of them at once is one program less to execute for each.
+    ...READ_ONLY.map((target) => ({
+      source: target,
+      target,
+      readOnly: true,
+      options: 'nosuid,nodev,noexec',
+    })),
   ].map((one) => ({ ...one, ifThere: true }));
 }
 
