@@ -129,6 +129,8 @@ export class CrashSuite {
     suite.#startAgent(undefined);
     await machine.agentActive();
     suite.#framework = new TestFramework(machine.masterUrl, env);
+    // A task that was dropped with its offer has ended; started again it would be told twice.
+    suite.#framework.triesAgain = false;
     return suite;
   }
 

@@ -37,6 +37,8 @@ export class TestFramework {
   readonly #accepted = new Map<string, Make>();
   /** Updates are kept unacknowledged while this is true. */
   holdsAcknowledgements = false;
+  /** Whether what was asked of an offer that was rescinded meanwhile is asked of the next one. */
+  triesAgain = true;
 
   constructor(
     masterUrl: string | (() => string | undefined),
@@ -105,7 +107,7 @@ export class TestFramework {
   /** An offer that was accepted is not rescinded, unless the call came too late: then it has done nothing. */
   #onRescind(offerId: string): void {
     const make = this.#accepted.get(offerId);
-    if (make !== undefined) this.#want(make);
+    if (make !== undefined && this.triesAgain) this.#want(make);
     this.#accepted.delete(offerId);
   }
 
