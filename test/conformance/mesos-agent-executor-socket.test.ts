@@ -117,7 +117,7 @@ suite(`executors by a socket (${bestMaster} master)`, { skip }, () => {
 
   test('who is attached hears as often as the operator has set', async () => {
     const container = { type: 'MESOS', tty_info: {} } as const;
-    framework.launch([{ id: 'quiet', script: 'sleep 600', container }]);
+    framework.launch([{ id: 'quiet', script: 'echo up; exec sleep 600', container }]);
     const running = await framework.reached('quiet', 'TASK_RUNNING');
     const attach_container_output = { container_id: { value: containerOf(running) } };
     const output = new OutputStream(machine.agentUrl, {
@@ -125,6 +125,8 @@ suite(`executors by a socket (${bestMaster} master)`, { skip }, () => {
       attach_container_output,
     });
     await output.until('two signs of life', ({ heartbeats }) => heartbeats.length >= 2);
+    // Until the command is there, what holds its terminal would be asked to end in its place.
+    await output.until('it is up', ({ stdout }) => stdout.includes('up'));
     output.close();
     assert.deepEqual(output.heartbeats[0], { interval: { nanoseconds: 100e6 } });
     framework.kill('quiet');
