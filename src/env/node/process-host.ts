@@ -212,10 +212,11 @@ class ShimmedProcess implements HostProcess {
     // What holds a terminal would end well if it heard of it. Before the command has its session it has no group.
     if (!trySignal(-group, signal)) trySignal(group, signal);
     if (pid !== group) trySignal(pid, signal);
-    this.#killCgroup(signal, group);
+    this.#killCgroup(signal, [group, leaderPid]);
   }
 
-  #killCgroup(signal: Signal, except?: number): void {
+  /** `reached`: groups that have heard of it already, or are not to. */
+  #killCgroup(signal: Signal, reached: readonly number[] = []): void {
     const { cgroup, bootId: startedIn } = this.record;
     if (
       this.#cgroups === undefined ||
@@ -223,13 +224,11 @@ class ShimmedProcess implements HostProcess {
       startedIn !== this.#platform.bootId()
     )
       return;
-    const group = except;
     // What runs below is a container of its own: it is ended with this one, but not asked to end.
     const which = signal === 'SIGKILL' ? 'all' : 'own';
     for (const pid of cgroupPids(this.#cgroups, cgroup, which)) {
-      if (group === undefined || (signal === 'SIGKILL' && pid !== group) || !inGroup(pid, group)) {
-        trySignal(pid, signal);
-      }
+      const isOf = (group: number) => (signal === 'SIGKILL' ? pid === group : inGroup(pid, group));
+      if (!reached.some(isOf)) trySignal(pid, signal);
     }
   }
 }
