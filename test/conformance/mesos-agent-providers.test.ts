@@ -408,21 +408,7 @@ function stories(
   });
 }
 
-/** Asked once more when the connection ends without an answer, as it may when a request is refused while it is sent. */
-async function send(
-  url: string,
-  method: string,
-  body: string,
-  headers: Record<string, string>,
-): Promise<{ status: number; text: string }> {
-  const ask = () => sendOnce(url, method, body, headers);
-  return ask().catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ECONNRESET') throw error;
-    return ask();
-  });
-}
-
-function sendOnce(
+function send(
   url: string,
   method: string,
   body: string,

@@ -131,8 +131,9 @@ export async function startAgent(
   const port = await server.listen(settings);
   let socket: ExecutorSocket | undefined;
   try {
-    socket = await executorSocket(settings, options);
-    return await new AgentService(settings, ports, { server, port, socket }).start();
+    const flags = readFlags(settings.options ?? {});
+    socket = await executorSocket(settings.workFolder, flags, options);
+    return await new AgentService(settings, flags, ports, { server, port, socket }).start();
   } catch (error) {
     await socket?.close();
     await server.close();
@@ -141,12 +142,12 @@ export async function startAgent(
 }
 
 async function executorSocket(
-  settings: AgentSettings,
+  workFolder: string,
+  flags: AgentFlags,
   http: ServerOptions,
 ): Promise<ExecutorSocket | undefined> {
-  const flags = readFlags(settings.options ?? {});
   if (!flags.hasExecutorSocket) return undefined;
-  const location = flags.executorSocket ?? new AgentPaths(settings.workFolder).executorSocket;
+  const location = flags.executorSocket ?? new AgentPaths(workFolder).executorSocket;
   await mkdir(dirname(location), { recursive: true });
   return ExecutorSocket.open({ location, paths: EXECUTOR_PATHS, http });
 }
@@ -182,7 +183,12 @@ class AgentService {
   #connections = 0;
   #isClosed = false;
 
-  constructor(settings: AgentSettings, ports: AgentPorts, { server, port, socket }: Listening) {
+  constructor(
+    settings: AgentSettings,
+    flags: AgentFlags,
+    ports: AgentPorts,
+    { server, port, socket }: Listening,
+  ) {
     const { env } = ports;
     this.#server = server;
     this.#socket = socket;
@@ -191,7 +197,6 @@ class AgentService {
     this.#url = `${settings.tls === undefined ? 'http' : 'https'}://${listening}`;
     this.#logging = new LogToggle(env, settings.onVerbosity ?? (() => {}));
     const paths = new AgentPaths(settings.workFolder);
-    const flags = readFlags(settings.options ?? {});
     for (const { name, reason } of idleFlags(settings.options ?? {}, idleReasons)) {
       env.log.warn('A flag changes nothing here', { flag: name, reason });
     }
