@@ -14,7 +14,7 @@ import { gzipSync } from 'node:zlib';
 import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
-import type { Descriptions } from '#kube/openapi/documents.ts';
+import type { Descriptions } from '#kube/openapi/texts.ts';
 import { allDocuments, fileOf, hashOf, type MadeDocument } from '#kube/openapi/made-documents.ts';
 import { TypeRegistry } from '#kube/types/registry.ts';
 import { writeExplainDescriptions } from './explain-descriptions.ts';

@@ -1,12 +1,16 @@
-// Writes build/explain-descriptions.json: what `kubectl explain` says of types and fields, read from the
-// doc comments of an installed client package (the sentences are its authors', so none are committed).
+// Writes build/explain-descriptions.json: what `kubectl explain` says of types and fields, and OpenAPI of operations,
+// read from the doc comments of an installed client package (the sentences are its authors', so none are committed).
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { serverTypeNames } from '#kube/openapi/server-paths.ts';
+import { OPERATIONS, PARAMETERS } from '#kube/openapi/texts.ts';
+import { describedOperations } from './explain-operations.ts';
 
 type Described = Record<string, string>;
 
 const root = join(import.meta.dirname, '..');
-const models = join(root, 'node_modules/@kubernetes/client-node/dist/gen/models');
+const client = join(root, 'node_modules/@kubernetes/client-node/dist/gen');
+const models = join(client, 'models');
 const table = join(root, 'src/kube/types/generated/table.json');
 
 const capital = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1);
@@ -50,7 +54,7 @@ export function writeExplainDescriptions(): boolean {
   );
   const { types } = JSON.parse(readFileSync(table, 'utf8')) as { types: Record<string, unknown> };
   const all: Record<string, Described> = {};
-  for (const type of Object.keys(types)) {
+  for (const type of [...Object.keys(types), ...serverTypeNames]) {
     const name = classOf(type, known);
     if (name === undefined) continue;
     const [declaration = '', code = ''] = ['.d.ts', '.js'].map((ending) =>
@@ -58,6 +62,8 @@ export function writeExplainDescriptions(): boolean {
     );
     all[type] = describedIn(declaration, code);
   }
+  const { operations, parameters } = describedOperations(join(client, 'apis'));
+  Object.assign(all, { [OPERATIONS]: operations, [PARAMETERS]: parameters });
   mkdirSync(join(root, 'build'), { recursive: true });
   writeFileSync(join(root, 'build/explain-descriptions.json'), JSON.stringify(all));
   return true;

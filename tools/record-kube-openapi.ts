@@ -2,7 +2,7 @@
 // with etcd and kube-apiserver in the folder. For test/conformance/kube-openapi.test.ts.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { outlineOf, typeHashes } from '#test/support/kube-openapi.ts';
+import { documentHash, outlineOf, pathHashes, typeHashes } from '#test/support/kube-openapi.ts';
 import { startRealServer } from '#test/support/real-apiserver.ts';
 import { sendStep } from '#test/support/step-player.ts';
 
@@ -28,12 +28,31 @@ try {
     (await sendStep(real.target, { name: path, method: 'GET', path })).body as Json;
   const { paths } = await ask('/openapi/v3');
   const types: Record<string, unknown> = {};
+  const documents: Record<string, string> = { v2: documentHash(body as Json) };
+  const old = pathHashes(body as Json);
+  const next: typeof old = {};
   for (const path of Object.keys(paths as Json)) {
-    const { components } = (await ask(`/openapi/v3/${path}`)) as {
-      components?: { schemas?: Json };
-    };
+    const document = await ask(`/openapi/v3/${path}`);
+    const { components } = document as { components?: { schemas?: Json } };
     Object.assign(types, components?.schemas);
+    Object.assign(next, pathHashes(document));
+    documents[path] = documentHash(document);
   }
+  const pathRows = Object.entries(old).map(([path, item]) => {
+    const both = Object.entries(item).map(([method, hash]): [string, string[]] => [
+      method,
+      [hash, next[path]?.[method] ?? ''],
+    ]);
+    return `${JSON.stringify(path)}: ${JSON.stringify(Object.fromEntries(both))}`;
+  });
+  const documentRows = Object.entries(documents).map(
+    ([path, hash]) => `${JSON.stringify(path)}: ${JSON.stringify(hash)}`,
+  );
+  const parts = [documentRows, pathRows].map((rows) => `{\n${rows.join(',\n')}\n}`);
+  writeFileSync(
+    join(import.meta.dirname, '../test/vectors/kube-openapi-paths.json'),
+    `{"documents": ${parts[0]},\n"paths": ${parts[1]}}\n`,
+  );
   const { definitions } = body as { definitions: Json };
   const hashes = [typeHashes(definitions), typeHashes(types)] as const;
   const names = [...new Set(hashes.flatMap((one) => Object.keys(one)))].toSorted();

@@ -45,23 +45,41 @@ export function outlineOf(document: Json): Outline {
   };
 }
 
-/** Without descriptions, which are others' sentences, and in one order. */
+/** What answers are called is said by HTTP; other descriptions are others' sentences. */
+const phrases: readonly unknown[] = ['OK', 'Created', 'Accepted', 'Unauthorized'];
+
+/** Without descriptions, and in one order. */
 function plain(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).filter(
-    ([key, one]) => key !== 'description' || typeof one !== 'string',
+    ([key, one]) => key !== 'description' || typeof one !== 'string' || phrases.includes(one),
   );
   const sorted = entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(sorted.map(([key, one]) => [key, plain(one)]));
 }
 
-/** Of each type what stands for all that is said of it. */
+const hashOf = (value: unknown): string =>
+  createHash('sha256')
+    .update(JSON.stringify(plain(value)))
+    .digest('hex')
+    .slice(0, 10);
+
+/** Of each type, or anything else that has a name, what stands for all that is said of it. */
 export function typeHashes(types: Readonly<Record<string, unknown>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(types).map(([name, schema]) => {
-      const text = JSON.stringify(plain(schema));
-      return [name, createHash('sha256').update(text).digest('hex').slice(0, 10)];
-    }),
-  );
+  return Object.fromEntries(Object.entries(types).map(([name, one]) => [name, hashOf(one)]));
+}
+
+/** Of each path, for each of its methods and the parameters of all of them, what stands for all that is said. */
+export function pathHashes(document: Json): Record<string, Record<string, string>> {
+  const { paths } = document as { readonly paths: Readonly<Record<string, Json>> };
+  return Object.fromEntries(Object.entries(paths).map(([path, item]) => [path, typeHashes(item)]));
+}
+
+/** Of a document as a whole: what it says beside the paths and types that others say as well, and which those are. */
+export function documentHash(document: Json): string {
+  const { paths, definitions, components, ...head } = document as Record<string, Json>;
+  const { schemas, ...others } = (components ?? {}) as Record<string, Json>;
+  const named = [definitions ?? {}, schemas ?? {}, paths ?? {}].map((one) => typeHashes(one));
+  return hashOf({ head, others, named });
 }

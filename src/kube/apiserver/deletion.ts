@@ -2,6 +2,7 @@
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { conflict } from '#kube/meta/status.ts';
+import { answersDeleted } from '#kube/types/deleted-answers.ts';
 import { CLEANUP_FINALIZER, conditionsOf, PENDING, withCondition } from './crd/conditions.ts';
 import { timestamp } from './strategies.ts';
 
@@ -14,27 +15,6 @@ export interface DeleteOptions {
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string } | undefined;
 }
 
-/** Kinds whose deletion answers with what was deleted, where others answer with a bare success. */
-const returned = new Set([
-  '/namespaces',
-  '/persistentvolumeclaims',
-  '/persistentvolumes',
-  '/pods',
-  '/podtemplates',
-  '/resourcequotas',
-  '/serviceaccounts',
-  '/services',
-  'resource.k8s.io/deviceclasses',
-  'resource.k8s.io/resourceclaims',
-  'resource.k8s.io/resourceclaimtemplates',
-  'resource.k8s.io/resourceslices',
-  'storage.k8s.io/csidrivers',
-  'storage.k8s.io/csinodes',
-  'storage.k8s.io/storageclasses',
-  'storage.k8s.io/volumeattachments',
-  'storage.k8s.io/volumeattributesclasses',
-]);
-
 /** Kinds whose dependents are kept when nobody says otherwise. */
 const orphaning = new Set(['/replicationcontrollers', 'batch/jobs']);
 
@@ -43,7 +23,7 @@ export function orphansByDefault(info: ResourceInfo): boolean {
 }
 
 export function returnsDeleted(info: ResourceInfo): boolean {
-  return returned.has(`${info.group}/${info.resource}`);
+  return answersDeleted(info) || (info.group === '' && info.resource === 'namespaces');
 }
 
 /** Sets what deletion sets; false when nothing changed. */

@@ -6,13 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
 import { groupsOf } from '#kube/openapi/discovery.ts';
-import {
-  openApiPath,
-  openApiV3Index,
-  serverPath,
-  serverPaths,
-  type Descriptions,
-} from '#kube/openapi/documents.ts';
+import { openApiPath, openApiV3Index, sorted } from '#kube/openapi/documents.ts';
 import { fileOf, OPEN_API_V2, type MadeDocuments } from '#kube/openapi/made-documents.ts';
 import {
   inTurns,
@@ -21,9 +15,12 @@ import {
   piecesOf,
   piecesOfV2,
   protobufV2,
+  type DocumentHead,
   type Pieces,
 } from '#kube/openapi/pieces.ts';
 import { mergeOpenApiV2 } from '#kube/openapi/remote-versions.ts';
+import { serverDocuments } from '#kube/openapi/server-paths.ts';
+import type { Descriptions } from '#kube/openapi/texts.ts';
 import { TypeRegistry } from '#kube/types/registry.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
 
@@ -79,9 +76,13 @@ const isCustom = ({ customResourceDefinition }: ResourceInfo): boolean =>
 
 interface Place {
   readonly path: string;
-  readonly group: string;
-  readonly version: string;
+  /** Undefined: of a document that has no resources. */
+  readonly of?: { readonly group: string; readonly version: string };
 }
+
+/** Discovery of custom kinds is described nowhere. */
+const builtInGroups = groupsOf(new TypeRegistry());
+const serverPlaces: readonly Place[] = serverDocuments(builtInGroups).map((path) => ({ path }));
 
 /** A document, while the same is served. */
 interface Kept {
@@ -134,7 +135,7 @@ export class OpenApiDocuments {
     return await this.#keep(OPEN_API_V2, sources, async () => {
       const pieces = await this.#piecesV2(infos);
       for (const { openApiV2, version } of remotes) mergeOpenApiV2(pieces, openApiV2, version);
-      return await this.#document(pieces, false);
+      return await this.#document(pieces, 'v2');
     });
   }
 
@@ -152,10 +153,10 @@ export class OpenApiDocuments {
       if (serverRelativeURL !== undefined)
         index.paths[openApiPath(version)] = { serverRelativeURL };
     }
-    return Buffer.from(JSON.stringify(index));
+    return Buffer.from(JSON.stringify({ paths: sorted(index.paths) }));
   }
 
-  /** `path`: as in openApiPath(). */
+  /** `path`: as in openApiPaths(). */
   async v3(path: string): Promise<OpenApiDocument | undefined> {
     const place = this.#served().find((one) => one.path === path);
     if (place === undefined) return undefined;
@@ -164,15 +165,18 @@ export class OpenApiDocuments {
   }
 
   async #v3(place: Place): Promise<OpenApiDocument> {
-    const { path } = place;
+    const { path, of } = place;
     const infos = this.#of(place);
     return await this.#keep(path, infos, async () => {
-      const form = { isV3: true, descriptions: this.#texts };
+      const isOwn = of !== undefined && infos.every(isCustom);
+      const form = {
+        isV3: true,
+        descriptions: this.#texts,
+        scope: isOwn ? 'custom' : (of ?? 'everything'),
+        ...(isOwn ? {} : { server: { groups: builtInGroups, path } }),
+      } as const;
       const pieces = await inTurns(piecesOf(infos, form));
-      const own = `/${path}/`;
-      // Discovery of custom kinds is described nowhere.
-      if (!infos.every(isCustom)) pieces.paths.set(own, JSON.stringify(serverPath(own)));
-      return await this.#document(pieces, true);
+      return await this.#document(pieces, isOwn ? 'custom v3' : 'v3');
     });
   }
 
@@ -192,21 +196,26 @@ export class OpenApiDocuments {
     return await document;
   }
 
-  async #document(pieces: Pieces, isV3: boolean): Promise<OpenApiDocument> {
-    const bytes = await inTurns(jsonDocument(pieces, isV3));
+  async #document(pieces: Pieces, head: DocumentHead): Promise<OpenApiDocument> {
+    const bytes = await inTurns(jsonDocument(pieces, head));
     const hash = await hashInTurns(bytes);
     let message: Promise<Buffer> | undefined;
     const protobuf = (): Promise<Buffer> =>
-      (message ??= isV3 ? protobufV3(bytes) : encodedV2(pieces));
+      (message ??= head === 'v2' ? encodedV2(pieces) : protobufV3(bytes));
     return { bytes, hash, modifiedMs: this.#now(), protobuf };
   }
 
   async #piecesV2(infos: readonly ResourceInfo[]): Promise<Pieces> {
-    const form = { isV3: false, descriptions: this.#texts };
+    const form = { isV3: false, descriptions: this.#texts, scope: 'everything' } as const;
     const builtIn = infos.filter((one) => !isCustom(one));
-    this.#builtIn ??= inTurns(piecesOf(builtIn, form)).then(withServerPaths);
+    const server = { groups: builtInGroups };
+    this.#builtIn ??= inTurns(piecesOf(builtIn, { ...form, server }));
     const own = await this.#builtIn;
-    const all = { paths: new Map(own.paths), definitions: new Map(own.definitions) };
+    const all = {
+      paths: new Map(own.paths),
+      definitions: new Map(own.definitions),
+      parameters: new Map(own.parameters),
+    };
     for (const info of infos.filter(isCustom)) {
       let pieces = this.#custom.get(info);
       if (pieces === undefined) {
@@ -225,13 +234,20 @@ export class OpenApiDocuments {
   }
 
   #served(): readonly Place[] {
-    return groupsOf(this.#registry).flatMap(({ group, versions }) =>
-      versions.map((version) => ({ path: openApiPath({ group, version }), group, version })),
+    const ofVersions = groupsOf(this.#registry).flatMap(({ group, versions }) =>
+      versions.map((version): Place => {
+        const of = { group, version };
+        return { path: openApiPath(of), of };
+      }),
     );
+    return [...serverPlaces, ...ofVersions].toSorted((a, b) => (a.path < b.path ? -1 : 1));
   }
 
-  #of({ group, version }: Place): readonly ResourceInfo[] {
-    return this.#registry.all().filter((one) => one.group === group && one.version === version);
+  #of({ of }: Place): readonly ResourceInfo[] {
+    if (of === undefined) return [];
+    return this.#registry
+      .all()
+      .filter((one) => one.group === of.group && one.version === of.version);
   }
 
   get #texts(): Descriptions {
@@ -261,13 +277,6 @@ export class OpenApiDocuments {
     const { hash } = entry;
     return { bytes, packed, hash, modifiedMs: this.#startedMs, protobuf: () => encode(bytes) };
   }
-}
-
-function withServerPaths(pieces: Pieces): Pieces {
-  for (const path of serverPaths(groupsOf(new TypeRegistry()))) {
-    pieces.paths.set(path, JSON.stringify(serverPath(path)));
-  }
-  return pieces;
 }
 
 async function encodedV2(pieces: Pieces): Promise<Buffer> {

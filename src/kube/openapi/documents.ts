@@ -6,14 +6,16 @@ import { typeNameOf, typeSchema } from '#kube/types/registry.ts';
 import { customDefinition } from './custom-definitions.ts';
 import { groupsOf } from './discovery.ts';
 import { factsOf, type FieldFacts } from './facts.ts';
+import { kindsEverywhere, type Scope } from './known-versions.ts';
+import type { PathForm } from './operations.ts';
+import { sharedParameters } from './parameters.ts';
 import { pathsOf } from './paths.ts';
+import { serverDocuments, serverPaths, serverType } from './server-paths.ts';
+import { parameterText, textsOf, type Descriptions, type Texts } from './texts.ts';
 
 type Json = Record<string, unknown>;
 
 const metaPrefix = 'io.k8s.apimachinery.pkg.apis.meta.v1';
-
-/** Descriptions by type name and field; empty unless a build step has put them there. */
-export type Descriptions = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 const formats: Readonly<Record<string, Json>> = {
   quantity: { oneOf: [{ type: 'string' }, { type: 'number' }] },
@@ -35,18 +37,23 @@ const fieldsV1: Schema = { type: 'object', name: `${metaPrefix}.FieldsV1` };
 
 /** As the table has it; undefined for custom kinds. */
 const builtIn = (name: string): Schema | undefined =>
-  name.startsWith('io.k8s.') ? typeSchema(name) : undefined;
+  serverType(name) ?? (name.startsWith('io.k8s.') ? typeSchema(name) : undefined);
 
 /** Writes the definitions of types, and gathers those that they refer to. */
-export class DefinitionWriter {
+export class DefinitionWriter implements PathForm {
   readonly #prefix: string;
-  readonly #isV3: boolean;
+  readonly #scope: Scope;
   readonly #descriptions: Descriptions;
+  readonly isV3: boolean;
+  readonly texts: Texts;
   readonly definitions: Record<string, Json> = {};
 
-  constructor(isV3: boolean, descriptions: Descriptions) {
-    this.#isV3 = isV3;
+  /** `scope`: what the document is about, of OpenAPI v2 everything. */
+  constructor(isV3: boolean, descriptions: Descriptions, scope: Scope) {
+    this.isV3 = isV3;
+    this.texts = textsOf(descriptions);
     this.#prefix = isV3 ? '#/components/schemas/' : '#/definitions/';
+    this.#scope = scope;
     this.#descriptions = descriptions;
   }
 
@@ -58,12 +65,13 @@ export class DefinitionWriter {
       // What is said of it in one place is not said of the type.
       Object.assign(this.definitions[name] ?? {}, this.inline(builtIn(name) ?? schema));
     }
-    return this.refTo(name);
-  }
-
-  refTo(name: string): Json {
     return { $ref: `${this.#prefix}${name}` };
   }
+
+  readonly refTo = (name: string): Json => {
+    const known = this.definitions[name] === undefined ? builtIn(name) : undefined;
+    return known === undefined ? { $ref: `${this.#prefix}${name}` } : this.ref(known);
+  };
 
   custom({ customSchema }: ResourceInfo): Json {
     // The package that the texts are read from has none for metadata; what upstream's begins with.
@@ -77,7 +85,7 @@ export class DefinitionWriter {
       ),
     ) as Record<string, string>;
     const metadata = this.ref(typeSchema(`${metaPrefix}.ObjectMeta`));
-    return customDefinition(customSchema, { isV3: this.#isV3, metadata, texts });
+    return customDefinition(customSchema, { isV3: this.isV3, metadata, texts });
   }
 
   /** Scalars of Go have definitions as well. */
@@ -102,25 +110,26 @@ export class DefinitionWriter {
     const { name, mapType } = schema;
     if (name !== undefined && mapType !== undefined && mapType !== builtIn(name)?.mapType)
       extras['x-kubernetes-map-type'] = mapType;
-    if (this.#isV3 && facts.d !== undefined) extras['default'] = facts.d;
+    if (this.isV3 && facts.d !== undefined) extras['default'] = facts.d;
     if (facts.e !== undefined) extras['enum'] = facts.e;
     if (plain['$ref'] === undefined) return { ...plain, ...extras };
     const isAlone = facts.p === true || (isItem && Object.keys(extras).length === 0);
-    return this.#isV3 && !isAlone ? { allOf: [plain], ...extras } : { ...plain, ...extras };
+    return this.isV3 && !isAlone ? { allOf: [plain], ...extras } : { ...plain, ...extras };
   }
 
   inline(schema: Schema, facts: FieldFacts = {}): Json {
     const special = schema.format === undefined ? undefined : formats[schema.format];
     const out: Json = {};
-    const { kinds, unions } = factsOf(schema.name);
+    const { kinds: known, unions } = factsOf(schema.name);
+    const kinds = kindsEverywhere(schema.name ?? '', this.#scope) ?? known;
     const own = schema.name === undefined ? undefined : this.#descriptions[schema.name];
     if (own?.[''] !== undefined) out['description'] = own[''];
     else if (schema.description !== undefined) out['description'] = schema.description;
     if (schema.name?.startsWith('io.k8s.apiextensions-apiserver') === true && special !== undefined)
       return out;
     if (special !== undefined) {
-      Object.assign(out, this.#isV3 ? special : { type: special['type'] ?? 'string' });
-      if (schema.format === 'int-or-string' && !this.#isV3) out['format'] = 'int-or-string';
+      Object.assign(out, this.isV3 ? special : { type: special['type'] ?? 'string' });
+      if (schema.format === 'int-or-string' && !this.isV3) out['format'] = 'int-or-string';
     } else if (schema.type === 'map') {
       Object.assign(out, {
         type: 'object',
@@ -160,7 +169,7 @@ export class DefinitionWriter {
         out['format'] = schema.format === 'micro-time' ? 'date-time' : schema.format;
     }
     if (schema.enum !== undefined) out['enum'] = schema.enum;
-    if (schema.nullable === true && this.#isV3) out['nullable'] = true;
+    if (schema.nullable === true && this.isV3) out['nullable'] = true;
     if (schema.listType !== undefined) out['x-kubernetes-list-type'] = schema.listType;
     if (schema.listMapKeys !== undefined) out['x-kubernetes-list-map-keys'] = schema.listMapKeys;
     if (schema.mapType !== undefined) out['x-kubernetes-map-type'] = schema.mapType;
@@ -201,21 +210,17 @@ function addKind(writer: DefinitionWriter, info: ResourceInfo): string {
   return name;
 }
 
-function listMeta(writer: DefinitionWriter, info: ResourceInfo, isV3: boolean): Json {
+function listMeta(writer: DefinitionWriter, info: ResourceInfo): Json {
   const ref = writer.ref(typeSchema(`${metaPrefix}.ListMeta`));
-  const isOwn = isV3 && info.customResourceDefinition === undefined;
+  const isOwn = writer.isV3 && info.customResourceDefinition === undefined;
   return isOwn ? { default: {}, allOf: [ref] } : ref;
 }
 
 /** A list of the kind, where it has one. */
-function addList(
-  writer: DefinitionWriter,
-  info: ResourceInfo,
-  name: string,
-  isV3: boolean,
-): string | undefined {
+function addList(writer: DefinitionWriter, info: ResourceInfo, name: string): string | undefined {
   if (!info.verbs.includes('list')) return undefined;
-  const listName = `${name}List`;
+  const isCustom = info.customResourceDefinition !== undefined;
+  const listName = isCustom ? nameOf({ ...info, kind: info.listKind }) : `${name}List`;
   const text = { type: 'string' };
   writer.definitions[listName] = {
     type: 'object',
@@ -224,7 +229,7 @@ function addList(
       apiVersion: text,
       items: { type: 'array', items: writer.refTo(name) },
       kind: text,
-      metadata: listMeta(writer, info, isV3),
+      metadata: listMeta(writer, info),
     },
     'x-kubernetes-group-version-kind': [{ ...gvk(info), kind: info.listKind }],
     ...selectable(info),
@@ -233,80 +238,91 @@ function addList(
 }
 
 /** Adds the kind, its list and what lies below it; gives its paths. */
-export function addResource(
-  writer: DefinitionWriter,
-  info: ResourceInfo,
-  isV3: boolean,
-): Record<string, Json> {
+export function addResource(writer: DefinitionWriter, info: ResourceInfo): Record<string, Json> {
   const name = addKind(writer, info);
-  const listName = addList(writer, info, name, isV3);
+  const listName = addList(writer, info, name);
   const nameOf = ({ group, version, kind }: SubresourceInfo): string | undefined => {
     const isOwn = group === info.group && kind === info.kind;
-    const known = typeNameOf(group, version, kind);
-    if (isOwn || known === undefined) return isOwn ? name : undefined;
-    writer.ref(typeSchema(known));
-    return known;
+    return isOwn ? name : typeNameOf(group, version, kind);
   };
-  return pathsOf(info, { isV3, name, listName, nameOf });
+  const { isV3, texts, refTo } = writer;
+  return pathsOf(info, { isV3, texts, refTo, name, listName, nameOf });
 }
 
-/** Paths that are about the server: where discovery begins, its version, its keys. */
-export function serverPaths(
-  groups: readonly { group: string; versions: readonly string[] }[],
-): string[] {
-  const own = groups.flatMap(({ group, versions }) =>
-    group === ''
-      ? ['/api/', '/api/v1/']
-      : [`/apis/${group}/`, ...versions.map((one) => `/apis/${group}/${one}/`)],
-  );
-  return ['/.well-known/openid-configuration/', '/apis/', '/openid/v1/jwks/', '/version/', ...own];
+/** What is said at the head of a document of custom resources, and of any other. */
+export function headOf(isCustom: boolean) {
+  return isCustom
+    ? { title: 'Kubernetes CRD Swagger', version: 'v0.1.0' }
+    : { title: 'Kubernetes', version: '1.37' };
 }
 
-const plainAnswer = { 200: { description: 'OK' } };
+const bearer = {
+  type: 'apiKey',
+  description: 'Bearer Token authentication',
+  name: 'authorization',
+  in: 'header',
+};
 
-/** A path of the server itself, as both versions of OpenAPI describe it. */
-export function serverPath(path: string): Json {
-  return { get: { operationId: `get${path.replaceAll(/\W/g, '_')}`, responses: plainAnswer } };
+/** By which clients are known: in OpenAPI v2, and in v3 where custom resources alone are described. */
+export const securityDefinitions = { BearerToken: bearer };
+export const security = [{ BearerToken: [] }];
+
+/** What OpenAPI v2 says once, and operations refer to. */
+export function sharedV2(texts: Texts): Record<string, Json> {
+  return sharedParameters((key) => parameterText(texts, key));
 }
 
-export const documentInfo = { title: 'Kubernetes', version: '1.37' };
-
-/** What no resource refers to, and clients look for. */
-export const clientTypes = ['Status', 'DeleteOptions', 'ListMeta'].map(
-  (name) => `${metaPrefix}.${name}`,
-);
+/** By name, as upstream's documents are. */
+export function sorted<T>(all: Readonly<Record<string, T>>): Record<string, T> {
+  const entries = Object.entries(all).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries) as Record<string, T>;
+}
 
 export function openApiV2(registry: ResourceRegistry, descriptions: Descriptions): Json {
-  const writer = new DefinitionWriter(false, descriptions);
-  const paths: Record<string, Json> = {};
-  for (const one of registry.all()) Object.assign(paths, addResource(writer, one, false));
-  for (const path of serverPaths(groupsOf(registry))) {
-    paths[path] = serverPath(path);
-  }
-  for (const name of clientTypes) writer.ref(typeSchema(name));
-  return { swagger: '2.0', info: documentInfo, paths, definitions: writer.definitions };
+  const writer = new DefinitionWriter(false, descriptions, 'everything');
+  const paths = serverPaths(groupsOf(registry), writer);
+  for (const one of registry.all()) Object.assign(paths, addResource(writer, one));
+  return {
+    swagger: '2.0',
+    info: headOf(false),
+    paths: sorted(paths),
+    definitions: sorted(writer.definitions),
+    parameters: sharedV2(writer.texts),
+    securityDefinitions,
+    security,
+  };
 }
 
+/** `path`: of the document, as openApiPaths() has it. */
 export function openApiV3(
   registry: ResourceRegistry,
-  groupVersion: { group: string; version: string },
+  path: string,
   descriptions: Descriptions,
 ): Json | undefined {
-  const { group, version } = groupVersion;
-  const infos = registry.all().filter((one) => one.group === group && one.version === version);
-  if (infos.length === 0) return undefined;
-  const writer = new DefinitionWriter(true, descriptions);
-  const paths: Record<string, Json> = {};
-  const own = `/${openApiPath(groupVersion)}/`;
-  paths[own] = serverPath(own);
-  for (const one of infos) Object.assign(paths, addResource(writer, one, true));
-  for (const name of clientTypes) writer.ref(typeSchema(name));
-  const components = { schemas: writer.definitions };
-  return { openapi: '3.0.0', info: documentInfo, paths, components };
+  const infos = registry.all().filter((one) => openApiPath(one) === path);
+  const groups = groupsOf(registry);
+  const [{ group = '', version = '' } = {}] = infos;
+  const writer = new DefinitionWriter(true, descriptions, { group, version });
+  const paths = serverPaths(groups, writer, path);
+  for (const one of infos) Object.assign(paths, addResource(writer, one));
+  if (Object.keys(paths).length === 0) return undefined;
+  const schemas = sorted(writer.definitions);
+  const named = Object.keys(schemas).length === 0 ? {} : { schemas };
+  const components = { ...named, securitySchemes: securityDefinitions };
+  return { openapi: '3.0.0', info: headOf(false), paths: sorted(paths), components };
 }
 
 export function openApiPath({ group, version }: { group: string; version: string }): string {
   return group === '' ? `api/${version}` : `apis/${group}/${version}`;
+}
+
+/** Of all documents of OpenAPI v3. */
+export function openApiPaths(registry: ResourceRegistry): string[] {
+  const groups = groupsOf(registry);
+  const ofVersions = groups.flatMap(({ group, versions }) =>
+    versions.map((version) => openApiPath({ group, version })),
+  );
+  return [...serverDocuments(groups), ...ofVersions].toSorted();
 }
 
 /** The index names every document with a hash of its content, so that clients may keep it for ever. */

@@ -2,10 +2,10 @@
 // of a second of its first clients' time, and twenty megabytes.
 import { createHash } from 'node:crypto';
 import type { ResourceRegistry } from '#kube/meta/resource-info.ts';
-import { groupsOf } from './discovery.ts';
-import { openApiPath, openApiV2, openApiV3, type Descriptions } from './documents.ts';
+import { openApiPaths, openApiV2, openApiV3 } from './documents.ts';
+import type { Descriptions } from './texts.ts';
 
-/** By the path of openApiPath(), or `v2`. */
+/** By the path of openApiPaths(), or `v2`. */
 export type MadeDocuments = Readonly<Record<string, MadeDocument>>;
 
 export interface MadeDocument {
@@ -32,11 +32,8 @@ export function* allDocuments(
   descriptions: Descriptions,
 ): Generator<{ readonly path: string; readonly text: string }> {
   yield { path: OPEN_API_V2, text: JSON.stringify(openApiV2(registry, descriptions)) };
-  for (const { group, versions } of groupsOf(registry)) {
-    for (const version of versions) {
-      const document = openApiV3(registry, { group, version }, descriptions);
-      if (document === undefined) continue;
-      yield { path: openApiPath({ group, version }), text: JSON.stringify(document) };
-    }
+  for (const path of openApiPaths(registry)) {
+    const document = openApiV3(registry, path, descriptions);
+    if (document !== undefined) yield { path, text: JSON.stringify(document) };
   }
 }

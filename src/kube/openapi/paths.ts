@@ -1,211 +1,285 @@
 // The paths of a resource in an OpenAPI document: of its collection, in one namespace and in all of them, of one
-// object, and of what lies below it; which parameters, bodies and answers each has.
+// object, of what lies below it, and the old ones of watches; which operations each has. Custom resources have fewer.
 import type { ResourceInfo, SubresourceInfo } from '#kube/meta/resource-info.ts';
+import { answersDeleted } from '#kube/types/deleted-answers.ts';
+import {
+  operationId,
+  pathItem,
+  tagOf,
+  titled,
+  type Kind,
+  type Method,
+  type Operation,
+  type PathForm,
+} from './operations.ts';
+import { deleting, listing, parametersOf, patching, writing } from './parameters.ts';
 
 type Json = Record<string, unknown>;
 
-export interface PathsOptions {
-  readonly isV3: boolean;
+export interface PathsOptions extends PathForm {
   /** The name of the definition of the kind, of its list, and of another kind; undefined: there is none. */
   readonly name: string;
   readonly listName: string | undefined;
   nameOf(kind: SubresourceInfo): string | undefined;
 }
 
-interface Kind {
-  readonly group: string;
-  readonly version: string;
-  readonly kind: string;
+const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+
+const connecting = new Set(['attach', 'exec', 'portforward', 'proxy']);
+/** Of what is passed on: a proxy takes two methods more than discovery has verbs for. */
+const verbOf: Readonly<Record<string, Method>> = {
+  get: 'get',
+  update: 'put',
+  create: 'post',
+  delete: 'delete',
+  patch: 'patch',
+  head: 'head',
+  options: 'options',
+};
+const words: Readonly<Record<string, string>> = { get: 'read', update: 'replace' };
+
+const builtInTypes = [
+  'application/json',
+  'application/yaml',
+  'application/vnd.kubernetes.protobuf',
+];
+const customTypes = ['application/json', 'application/yaml'];
+/** Of lists, of a kind that is never watched as well. */
+const streamed = [
+  ...builtInTypes,
+  'application/json;stream=watch',
+  'application/vnd.kubernetes.protobuf;stream=watch',
+];
+const patches = ['json-patch+json', 'merge-patch+json', 'strategic-merge-patch+json'];
+const applied = 'application/apply-patch+yaml';
+
+/** What differs between resources that are built in and custom ones. */
+interface Manner {
+  readonly produces: readonly string[];
+  readonly consumes: readonly string[];
+  readonly patches: readonly string[];
+  readonly get: readonly string[];
+  readonly deletecollection: readonly string[];
+  readonly patchCodes: readonly number[];
 }
 
-const gvk = ({ group, version, kind }: Kind): Json => ({ group, version, kind });
-
-const methods: readonly (readonly [verb: string, method: string])[] = [
-  ['get', 'get'],
-  ['update', 'put'],
-  ['create', 'post'],
-  ['delete', 'delete'],
-  ['patch', 'patch'],
+const patchTypes = (names: readonly string[]): string[] => [
+  ...names.map((name) => `application/${name}`),
+  applied,
 ];
-/** What is passed on is passed on whatever it is. */
-const anyMethods = [
-  ['get', 'head'],
-  ['get', 'options'],
-] as const;
-const connecting = new Set(['attach', 'exec', 'portforward', 'proxy']);
-const STATUS = 'io.k8s.apimachinery.pkg.apis.meta.v1.Status';
-const DELETE_OPTIONS = 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions';
 
-class Operations {
+const builtIn: Manner = {
+  produces: builtInTypes,
+  consumes: ['*/*'],
+  patches: patchTypes(patches),
+  get: [],
+  deletecollection: [...deleting, ...listing.filter((one) => !/watch/i.test(one))],
+  patchCodes: [200, 201],
+};
+
+/** As its builder has it, which says the options of lists of a deletion, and nothing of what is really taken. */
+const custom: Manner = {
+  produces: customTypes,
+  consumes: customTypes,
+  patches: patchTypes(patches.filter((one) => !one.startsWith('strategic'))),
+  get: ['resourceVersion'],
+  deletecollection: listing,
+  patchCodes: [200],
+};
+
+class ResourcePaths {
   readonly #info: ResourceInfo;
   readonly #options: PathsOptions;
+  readonly #manner: Manner;
+  readonly #isCustom: boolean;
+  readonly #tag: string;
+  readonly #root: string;
+  readonly found: Record<string, Json> = {};
 
   constructor(info: ResourceInfo, options: PathsOptions) {
+    const { group, version } = info;
     this.#info = info;
     this.#options = options;
+    this.#isCustom = info.customResourceDefinition !== undefined;
+    this.#manner = this.#isCustom ? custom : builtIn;
+    this.#tag = tagOf(group, version);
+    this.#root = group === '' ? '/api/v1' : `/apis/${group}/${version}`;
   }
 
-  #ref(name: string): Json {
-    const place = this.#options.isV3 ? '#/components/schemas/' : '#/definitions/';
-    return { $ref: `${place}${name}` };
+  has(verb: string): boolean {
+    return this.#info.verbs.includes(verb);
   }
 
-  parameter(name: string, type: string, place: 'query' | 'path' = 'query'): Json {
-    const required = place === 'path' ? { required: true } : {};
-    const shape = { type, uniqueItems: true };
-    return this.#options.isV3
-      ? { name, in: place, ...required, schema: shape }
-      : { name, in: place, ...required, ...shape };
+  /** Where the collection is, below `root`. */
+  #place(before = ''): string {
+    const { namespaced, resource } = this.#info;
+    return `${this.#root}${before}${namespaced ? '/namespaces/{namespace}' : ''}/${resource}`;
   }
 
-  #answer(name: string | undefined): Json {
-    const schema = name === undefined ? { type: 'string' } : this.#ref(name);
-    if (!this.#options.isV3) return { description: 'OK', schema };
-    const type = name === undefined ? '*/*' : 'application/json';
-    return { description: 'OK', content: { [type]: { schema } } };
+  #add(path: string, operations: readonly Operation[], kind: string): void {
+    if (operations.length > 0) this.found[path] = pathItem(operations, kind, this.#options);
   }
 
-  /** `kind`: what the operation is about; `body` and `reply`: names of definitions. */
-  of(
-    action: string,
-    kind: Kind,
-    more: {
-      readonly body?: string | undefined;
-      readonly reply?: string | undefined;
-      readonly query?: readonly (readonly [name: string, type: string])[];
-      readonly suffix?: string;
-    },
-  ): Json {
-    const { isV3 } = this.#options;
-    const { group, version, kind: own, namespaced } = this.#info;
-    const { body, reply, query = [], suffix = '' } = more;
-    const parameters = query.map(([name, type]) => this.parameter(name, type));
-    const isBodied = body !== undefined;
-    if (isBodied && !isV3) {
-      const required =
-        action === 'delete' || action === 'deletecollection' ? {} : { required: true };
-      parameters.unshift({ name: 'body', in: 'body', ...required, schema: this.#ref(body) });
-    }
-    const content = isBodied && isV3 ? { '*/*': { schema: this.#ref(body) } } : undefined;
+  /** `rest`: of its name, behind the kind; `scope`: parameters that the path has. */
+  #operation(
+    verb: string,
+    more: Pick<Operation, 'method'> & Partial<Operation> & { before?: string; rest?: string },
+    scope: readonly string[],
+  ): Operation {
+    const { before = '', rest = '', ...given } = more;
+    const { kind, namespaced } = this.#info;
+    const spaced = namespaced && !rest.endsWith('ForAllNamespaces') ? 'Namespaced' : '';
     return {
-      operationId: `${action}${group}${version}${namespaced ? 'Namespaced' : ''}${own}${suffix}`,
-      parameters,
-      ...(content === undefined ? {} : { requestBody: { content } }),
-      responses: { 200: this.#answer(reply) },
-      'x-kubernetes-action': action,
-      'x-kubernetes-group-version-kind': gvk(kind),
+      id: operationId(verb, this.#info, `${before}${spaced}${titled(kind)}${rest}`),
+      tag: this.#tag,
+      action: given.method,
+      kind: this.#info,
+      text: verb,
+      about: { kind },
+      consumes: this.#manner.consumes,
+      produces: this.#manner.produces,
+      ...given,
+      parameters: [...scope, ...(given.parameters ?? [])],
     };
   }
-}
 
-const text = (...names: readonly string[]) => names.map((name) => [name, 'string'] as const);
-const writing = text('dryRun', 'fieldManager', 'fieldValidation');
-const deleting = [
-  ['dryRun', 'string'],
-  ['gracePeriodSeconds', 'integer'],
-  ['orphanDependents', 'boolean'],
-  ['propagationPolicy', 'string'],
-] as const;
-const listing = [
-  ['allowWatchBookmarks', 'boolean'],
-  ['continue', 'string'],
-  ['fieldSelector', 'string'],
-  ['labelSelector', 'string'],
-  ['limit', 'integer'],
-  ['resourceVersion', 'string'],
-  ['resourceVersionMatch', 'string'],
-  ['sendInitialEvents', 'boolean'],
-  ['timeoutSeconds', 'integer'],
-  ['watch', 'boolean'],
-] as const;
-
-function below(
-  info: ResourceInfo,
-  sub: SubresourceInfo,
-  all: Operations,
-  options: PathsOptions,
-): Json {
-  const name = options.nameOf(sub);
-  const isStream = connecting.has(sub.name);
-  const found: Json = {};
-  const isAny = sub.name === 'proxy';
-  const served = methods.filter(([verb]) => sub.verbs.includes(verb));
-  for (const [verb, method] of isAny ? [...served, ...anyMethods] : served) {
-    const suffix = sub.name.charAt(0).toUpperCase() + sub.name.slice(1);
-    if (isStream) {
-      const kind = { group: sub.group, version: sub.version, kind: sub.kind };
-      found[method] = all.of('connect', kind, { suffix: `${suffix}${method}` });
-      continue;
-    }
-    const isWrite = verb !== 'get' && verb !== 'delete';
-    const query = [
-      ...(isWrite ? writing : []),
-      ...(verb === 'patch' ? ([['force', 'boolean']] as const) : []),
-    ];
-    const reply = sub.name === 'log' ? undefined : name;
-    const body = isWrite ? name : undefined;
-    const kind = sub.name === 'log' ? info : sub;
-    found[method] = all.of(method, kind, { body, reply, query, suffix });
+  get #spaced(): string[] {
+    return this.#info.namespaced ? ['namespace', 'pretty'] : ['pretty'];
   }
-  return found;
+
+  #list(scope: readonly string[], rest = ''): Operation {
+    const reply = this.#options.listName ?? this.#options.name;
+    const produces = this.#isCustom ? customTypes : streamed;
+    const text = this.#isCustom || !this.has('watch') ? 'list alone' : 'list';
+    const own = { action: 'list', text, produces, reply, rest, parameters: listing };
+    return this.#operation('list', { method: 'get', ...own }, scope);
+  }
+
+  collection(): void {
+    const { name } = this.#options;
+    const { kind } = this.#info;
+    const scope = this.#spaced;
+    const all: Operation[] = [];
+    if (this.has('list')) all.push(this.#list(scope));
+    if (this.has('create')) {
+      const own = { body: name, reply: name, codes: [200, 201, 202], parameters: writing };
+      all.push(this.#operation('create', { method: 'post', ...own }, scope));
+    }
+    if (this.has('deletecollection')) {
+      const body = this.#isCustom ? undefined : `${meta}.DeleteOptions`;
+      const parameters = this.#manner.deletecollection;
+      const about = { action: 'deletecollection', text: 'deletecollection', before: 'Collection' };
+      const own = { ...about, body, reply: `${meta}.Status`, parameters };
+      all.push(this.#operation('delete', { method: 'delete', ...own }, scope));
+    }
+    this.#add(this.#place(), all, kind);
+    if (!this.#info.namespaced || !this.has('list')) return;
+    const everywhere = [this.#list(['pretty'], 'ForAllNamespaces')];
+    this.#add(`${this.#root}/${this.#info.resource}`, everywhere, kind);
+  }
+
+  object(): void {
+    const { name } = this.#options;
+    const scope = ['name', ...this.#spaced];
+    const all = this.#changing(this.#info, name, '', scope);
+    if (this.has('delete')) {
+      const reply = answersDeleted(this.#info) ? name : `${meta}.Status`;
+      const body = `${meta}.DeleteOptions`;
+      const own = { body, reply, codes: [200, 202], parameters: deleting };
+      all.push(this.#operation('delete', { method: 'delete', ...own }, scope));
+    }
+    this.#add(`${this.#place()}/{name}`, all, this.#info.kind);
+  }
+
+  /** Reading and writing of an object, or of a part of it. */
+  #changing(
+    { verbs, ...kind }: Kind & { readonly verbs: readonly string[] },
+    reply: string | undefined,
+    part: string,
+    scope: readonly string[],
+  ): Operation[] {
+    const manner = this.#manner;
+    const of = (verb: string, own: Pick<Operation, 'method'> & Partial<Operation>): Operation => {
+      const word = words[verb] ?? verb;
+      const text = part === '' ? word : `${word} part`;
+      const about = { kind: this.#info.kind, part };
+      return this.#operation(word, { kind, text, about, reply, rest: titled(part), ...own }, scope);
+    };
+    const all: Operation[] = [];
+    if (verbs.includes('get')) {
+      const produces = part === 'log' ? ['text/plain', ...manner.produces] : manner.produces;
+      all.push(of('get', { method: 'get', produces, parameters: manner.get }));
+    }
+    if (verbs.includes('update')) {
+      all.push(
+        of('update', { method: 'put', body: reply, codes: [200, 201], parameters: writing }),
+      );
+    }
+    if (part !== '' && verbs.includes('create')) {
+      const codes = [200, 201, 202];
+      all.push(of('create', { method: 'post', body: reply, codes, parameters: writing }));
+    }
+    if (verbs.includes('patch')) {
+      const own = { body: `${meta}.Patch`, consumes: manner.patches, codes: manner.patchCodes };
+      all.push(of('patch', { method: 'patch', ...own, parameters: patching }));
+    }
+    return all;
+  }
+
+  below(sub: SubresourceInfo): void {
+    const path = `${this.#place()}/{name}/${sub.name}`;
+    if (connecting.has(sub.name)) return this.#connecting(sub, path);
+    const own = this.#isCustom || sub.name === 'log' ? this.#info : sub;
+    const { group, version, kind } = own;
+    const scope = ['name', ...this.#spaced];
+    const reply = sub.name === 'log' ? undefined : this.#options.nameOf(sub);
+    const about = { group, version, kind, verbs: sub.verbs };
+    const all = this.#changing(about, reply, sub.name, [...scope, ...parametersOf(sub.name)]);
+    this.#add(path, all, kind);
+  }
+
+  #connecting(sub: SubresourceInfo, path: string): void {
+    const { kind } = this.#info;
+    const isProxy = sub.name === 'proxy';
+    const verbs = isProxy ? [...sub.verbs, 'head', 'options'] : sub.verbs;
+    const own = isProxy ? parametersOf(this.#info.resource) : parametersOf(sub.name);
+    const spaced = this.#info.namespaced ? ['namespace'] : [];
+    for (const rest of isProxy ? ['', 'WithPath'] : ['']) {
+      const scope = ['name', ...spaced, ...own, ...(rest === '' ? [] : ['path'])];
+      const any = { consumes: ['*/*'], produces: ['*/*'], action: 'connect', text: 'connect' };
+      const all = verbs.flatMap((verb): Operation[] => {
+        const method = verbOf[verb];
+        if (method === undefined) return [];
+        const about = { kind, part: sub.name };
+        const names = { before: titled(method), rest: `${titled(sub.name)}${rest}` };
+        return [this.#operation('connect', { method, kind: sub, about, ...any, ...names }, scope)];
+      });
+      this.#add(rest === '' ? path : `${path}/{path}`, all, sub.kind);
+    }
+  }
+
+  /** They are deprecated, and served all the same. */
+  watches(): void {
+    const { kind, namespaced, resource } = this.#info;
+    const of = (action: string, path: string, rest: string, more: readonly string[]): void => {
+      const own = { action, text: action, produces: streamed, reply: `${meta}.WatchEvent` };
+      const scope = [...more, ...listing];
+      this.#add(path, [this.#operation('watch', { method: 'get', ...own, rest }, scope)], kind);
+    };
+    const place = this.#place('/watch');
+    of('watchlist', place, 'List', this.#spaced);
+    of('watch', `${place}/{name}`, '', ['name', ...this.#spaced]);
+    if (!namespaced) return;
+    of('watchlist', `${this.#root}/watch/${resource}`, 'ListForAllNamespaces', ['pretty']);
+  }
 }
 
 export function pathsOf(info: ResourceInfo, options: PathsOptions): Record<string, Json> {
-  const root = info.group === '' ? '/api/v1' : `/apis/${info.group}/${info.version}`;
-  const place = info.namespaced
-    ? `${root}/namespaces/{namespace}/${info.resource}`
-    : `${root}/${info.resource}`;
-  const all = new Operations(info, options);
-  const { name, listName = name } = options;
-  const has = (verb: string): boolean => info.verbs.includes(verb);
-  const pretty = all.parameter('pretty', 'string');
-  const named = all.parameter('name', 'string', 'path');
-  const spaced = info.namespaced ? [all.parameter('namespace', 'string', 'path')] : [];
-  const list = (suffix = ''): Json =>
-    all.of('list', info, { reply: listName, query: listing, suffix });
-  const collection: Json = {};
-  const single: Json = {};
-  if (has('list')) collection['get'] = list();
-  if (has('create')) {
-    collection['post'] = all.of('post', info, { body: name, reply: name, query: writing });
-  }
-  if (has('deletecollection')) {
-    const query = [...deleting, ...listing.filter(([one]) => !/watch/i.test(one))];
-    collection['delete'] = all.of('deletecollection', info, {
-      body: DELETE_OPTIONS,
-      reply: STATUS,
-      query,
-    });
-  }
-  if (has('get')) single['get'] = all.of('get', info, { reply: name });
-  if (has('update'))
-    single['put'] = all.of('put', info, { body: name, reply: name, query: writing });
-  if (has('patch')) {
-    const query = [...writing, ['force', 'boolean'] as const];
-    single['patch'] = all.of('patch', info, { body: name, reply: name, query });
-  }
-  if (has('delete')) {
-    single['delete'] = all.of('delete', info, {
-      body: DELETE_OPTIONS,
-      reply: STATUS,
-      query: deleting,
-    });
-  }
-  const found: Record<string, Json> = {};
-  const add = (path: string, operations: Json, parameters: readonly Json[]): void => {
-    if (Object.keys(operations).length > 0) found[path] = { ...operations, parameters };
-  };
-  add(place, collection, [...spaced, pretty]);
-  add(`${place}/{name}`, single, [named, ...spaced, pretty]);
-  if (info.namespaced && has('list')) {
-    add(`${root}/${info.resource}`, { get: list('ForAllNamespaces') }, [pretty]);
-  }
-  for (const sub of info.subresources) {
-    const operations = below(info, sub, all, options);
-    add(`${place}/{name}/${sub.name}`, operations, [named, ...spaced]);
-    if (sub.name !== 'proxy') continue;
-    const path = all.parameter('path', 'string', 'path');
-    add(`${place}/{name}/proxy/{path}`, operations, [named, ...spaced, path]);
-  }
-  return found;
+  const paths = new ResourcePaths(info, options);
+  paths.collection();
+  paths.object();
+  for (const sub of info.subresources) paths.below(sub);
+  const isWatched = paths.has('watch') && info.customResourceDefinition === undefined;
+  if (isWatched) paths.watches();
+  return paths.found;
 }

@@ -1,27 +1,35 @@
 // OpenAPI documents in pieces: the texts of their paths and definitions, made a few at a time, so that no other
 // request waits for a large document; a document is put together out of the pieces, as JSON or as protobuf.
 import { bytesPart, message } from '#kube/types/protobuf-parts.ts';
-import { typeSchema } from '#kube/types/registry.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import type { GroupVersions } from './discovery.ts';
 import {
   addResource,
-  clientTypes,
   DefinitionWriter,
-  documentInfo,
-  type Descriptions,
+  headOf,
+  security,
+  securityDefinitions,
+  sharedV2,
 } from './documents.ts';
+import type { Scope } from './known-versions.ts';
+import { serverPaths } from './server-paths.ts';
+import type { Descriptions } from './texts.ts';
 
 type Json = Record<string, unknown>;
 
-/** JSON texts: of each path its item, of each name its definition. */
+/** JSON texts: of each path its item, of each name its definition, or what is shared in OpenAPI v2. */
 export interface Pieces {
   readonly paths: Map<string, string>;
   readonly definitions: Map<string, string>;
+  readonly parameters: Map<string, string>;
 }
 
 export interface PiecesForm {
   readonly isV3: boolean;
   readonly descriptions: Descriptions;
+  readonly scope: Scope;
+  /** Whose discovery is described, too: all of it, or of one document of OpenAPI v3. */
+  readonly server?: { readonly groups: readonly GroupVersions[]; readonly path?: string };
 }
 
 /** Characters that are written, or bytes that are read, before others have their turn: about a millisecond. */
@@ -30,7 +38,11 @@ const TURN_LENGTH = 65_536;
 /** Yields whenever others should have their turn. */
 export type Sliced<T> = Generator<undefined, T, undefined>;
 
-export const noPieces = (): Pieces => ({ paths: new Map(), definitions: new Map() });
+export const noPieces = (): Pieces => ({
+  paths: new Map(),
+  definitions: new Map(),
+  parameters: new Map(),
+});
 
 function* textsOf(
   values: Readonly<Record<string, unknown>>,
@@ -50,16 +62,19 @@ function* textsOf(
 /** Of several kinds that may share definitions. */
 export function* piecesOf(
   infos: readonly ResourceInfo[],
-  { isV3, descriptions }: PiecesForm,
+  { isV3, descriptions, scope, server }: PiecesForm,
 ): Sliced<Pieces> {
-  const writer = new DefinitionWriter(isV3, descriptions);
+  const writer = new DefinitionWriter(isV3, descriptions, scope);
   const pieces = noPieces();
+  if (server !== undefined) {
+    yield* textsOf(serverPaths(server.groups, writer, server.path), pieces.paths);
+  }
   for (const info of infos) {
-    yield* textsOf(addResource(writer, info, isV3), pieces.paths);
+    yield* textsOf(addResource(writer, info), pieces.paths);
     yield;
   }
-  for (const name of clientTypes) writer.ref(typeSchema(name));
   yield* textsOf(writer.definitions, pieces.definitions);
+  if (!isV3) yield* textsOf(sharedV2(writer.texts), pieces.parameters);
   return pieces;
 }
 
@@ -87,19 +102,41 @@ function* members(texts: ReadonlyMap<string, string>): Iterable<string> {
   }
 }
 
-const info = JSON.stringify(documentInfo);
+/** What a document has beside its pieces. */
+export type DocumentHead = 'v2' | 'v3' | 'custom v3';
 
-function* jsonParts({ paths, definitions }: Pieces, isV3: boolean): Iterable<string> {
-  yield isV3 ? `{"openapi":"3.0.0","info":${info}` : `{"swagger":"2.0","info":${info}`;
-  yield ',"paths":{';
+const head = (isCustom: boolean): string => `"info":${JSON.stringify(headOf(isCustom))},"paths":{`;
+const own = JSON.stringify(securityDefinitions);
+
+function* jsonParts(pieces: Pieces, kind: DocumentHead): Iterable<string> {
+  const paths = byName(pieces.paths);
+  const definitions = byName(pieces.definitions);
+  const isCustom = kind === 'custom v3';
+  if (kind === 'v2') {
+    yield `{"swagger":"2.0",${head(false)}`;
+    yield* members(paths);
+    yield '},"definitions":{';
+    yield* members(definitions);
+    yield '},"parameters":{';
+    yield* members(pieces.parameters);
+    yield `},"securityDefinitions":${own},"security":${JSON.stringify(security)}}`;
+    return;
+  }
+  yield `{"openapi":"3.0.0",${head(isCustom)}`;
   yield* members(paths);
-  yield isV3 ? '},"components":{"schemas":{' : '},"definitions":{';
+  yield '},"components":{';
+  if (definitions.size > 0) yield '"schemas":{';
   yield* members(definitions);
-  yield isV3 ? '}}}' : '}}';
+  if (definitions.size > 0) yield isCustom ? '}' : '},';
+  yield isCustom ? '}}' : `"securitySchemes":${own}}}`;
 }
 
-export function* jsonDocument(pieces: Pieces, isV3: boolean): Sliced<Buffer> {
-  return yield* joined(jsonParts(pieces, isV3));
+function byName(texts: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  return new Map([...texts].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+export function* jsonDocument(pieces: Pieces, kind: DocumentHead): Sliced<Buffer> {
+  return yield* joined(jsonParts(pieces, kind));
 }
 
 type EncodePair = (shape: string, name: string, value: unknown) => Uint8Array;
@@ -121,23 +158,45 @@ function* pairs(
 }
 
 /** OpenAPI v2 alone: there is one document, and it is large. */
-export function* protobufV2({ paths, definitions }: Pieces, encode: EncodePair): Sliced<Buffer> {
-  const head = message(bytesPart(1, Buffer.from('2.0')), bytesPart(2, infoMessage));
-  const ofPaths = yield* pairs(paths, (name, value) => encode('Paths', name, value));
-  const ofTypes = yield* pairs(definitions, (name, value) => encode('Schemas', name, value));
-  return message(head, bytesPart(8, ofPaths), bytesPart(9, ofTypes));
+export function* protobufV2(pieces: Pieces, encode: EncodePair): Sliced<Buffer> {
+  const start = message(bytesPart(1, Buffer.from('2.0')), bytesPart(2, infoMessage));
+  const of = (shape: string, texts: ReadonlyMap<string, string>): Sliced<Buffer> =>
+    pairs(texts, (name, value) => encode(shape, name, value));
+  const paths = yield* of('Paths', byName(pieces.paths));
+  const definitions = yield* of('Schemas', byName(pieces.definitions));
+  const parameters = yield* of('Parameters', pieces.parameters);
+  const access = security.map((one) => bytesPart(12, encodeAll(encode, 'Security', one)));
+  const known = encodeAll(encode, 'SecurityDefinitions', securityDefinitions);
+  return message(
+    start,
+    bytesPart(8, paths),
+    bytesPart(9, definitions),
+    bytesPart(10, parameters),
+    ...access,
+    bytesPart(13, known),
+  );
+}
+
+function encodeAll(encode: EncodePair, shape: string, all: Json): Uint8Array {
+  return Buffer.concat(Object.entries(all).map(([name, one]) => encode(shape, name, one)));
 }
 
 const infoMessage = message(
-  bytesPart(1, Buffer.from(documentInfo.title)),
-  bytesPart(2, Buffer.from(documentInfo.version)),
+  bytesPart(1, Buffer.from(headOf(false).title)),
+  bytesPart(2, Buffer.from(headOf(false).version)),
 );
 
 /** Of a document that was made before. */
 export function piecesOfV2(document: Json): Pieces {
   const texts = (values: unknown): Map<string, string> =>
-    new Map(Object.entries(values as Json).map(([name, one]) => [name, JSON.stringify(one)]));
-  return { paths: texts(document['paths']), definitions: texts(document['definitions']) };
+    new Map(
+      Object.entries((values ?? {}) as Json).map(([name, one]) => [name, JSON.stringify(one)]),
+    );
+  return {
+    paths: texts(document['paths']),
+    definitions: texts(document['definitions']),
+    parameters: texts(document['parameters']),
+  };
 }
 
 /** Carries the work out, with turns for others. */

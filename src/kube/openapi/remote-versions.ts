@@ -64,40 +64,66 @@ export function resourcesOfList(
   );
 }
 
-const REFERENCE = '#/definitions/';
+const DEFINITIONS = '#/definitions/';
+const PARAMETERS = '#/parameters/';
 
-function mapReferences(value: unknown, rename: (name: string) => string): unknown {
-  if (Array.isArray(value)) return value.map((one) => mapReferences(one, rename));
+/** `place`: which references; the names of others stay. */
+function mapReferences(value: unknown, place: string, rename: (name: string) => string): unknown {
+  if (Array.isArray(value)) return value.map((one) => mapReferences(one, place, rename));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => {
-      const isReference =
-        key === '$ref' && typeof inner === 'string' && inner.startsWith(REFERENCE);
-      if (!isReference) return [key, mapReferences(inner, rename)];
-      return [key, REFERENCE + rename(inner.slice(REFERENCE.length))];
+      const isReference = key === '$ref' && typeof inner === 'string' && inner.startsWith(place);
+      if (!isReference) return [key, mapReferences(inner, place, rename)];
+      return [key, place + rename(inner.slice(place.length))];
     }),
   );
 }
 
-function referred(value: unknown, definitions: Json, found: Set<string>): void {
-  mapReferences(value, (name) => {
+/** Names that a value refers to, and those that what is named refers to. */
+function referred(
+  value: unknown,
+  place: string,
+  all: Json,
+  found = new Set<string>(),
+): Set<string> {
+  mapReferences(value, place, (name) => {
     if (!found.has(name)) {
       found.add(name);
-      referred(definitions[name], definitions, found);
+      referred(all[name], place, all, found);
     }
     return name;
   });
+  return found;
 }
 
-/** The texts of a document: of each path its item, of each name its definition. */
+/** The texts of a document: of each path its item, of each name its definition or what is shared. */
 interface Texts {
   readonly paths: Map<string, string>;
   readonly definitions: Map<string, string>;
+  readonly parameters: Map<string, string>;
+}
+
+/** Under which name each of `names` is put into `target`: one that means something else there is another. */
+function newNames(
+  names: ReadonlySet<string>,
+  all: Json,
+  target: ReadonlyMap<string, string>,
+): (name: string) => string {
+  const found = new Map<string, string>();
+  for (const name of names) {
+    const text = JSON.stringify(all[name]);
+    const isTaken = (as: string): boolean => (target.get(as) ?? text) !== text;
+    let as = name;
+    for (let i = 2; isTaken(as); i++) as = `${name}_v${i}`;
+    found.set(name, as);
+  }
+  return (name) => found.get(name) ?? name;
 }
 
 /**
- * Puts the paths of one group and version, and the definitions that those need, into an OpenAPI v2
- * document. A definition that has another meaning here gets another name.
+ * Puts the paths of one group and version, and the definitions and shared parameters that those need, into an
+ * OpenAPI v2 document. What has another meaning here gets another name.
  */
 export function mergeOpenApiV2(
   target: Texts,
@@ -108,21 +134,19 @@ export function mergeOpenApiV2(
   const own = Object.entries((remote['paths'] ?? {}) as Json).filter(([path]) =>
     path.startsWith(prefix),
   );
-  const theirs = (remote['definitions'] ?? {}) as Json;
-  const needed = new Set<string>();
-  referred(own, theirs, needed);
-  const names = new Map<string, string>();
-  for (const name of needed) {
-    const text = JSON.stringify(theirs[name]);
-    const isTaken = (as: string): boolean => (target.definitions.get(as) ?? text) !== text;
-    let as = name;
-    for (let i = 2; isTaken(as); i++) as = `${name}_v${i}`;
-    names.set(name, as);
-  }
-  const rename = (name: string): string => names.get(name) ?? name;
+  const shared = (remote['parameters'] ?? {}) as Json;
+  const types = (remote['definitions'] ?? {}) as Json;
+  const parameters = referred(own, PARAMETERS, shared);
+  const needed = referred(own, DEFINITIONS, types);
+  for (const name of parameters) referred(shared[name], DEFINITIONS, types, needed);
+  const typeName = newNames(needed, types, target.definitions);
+  const parameterName = newNames(parameters, shared, target.parameters);
   const put = (to: Map<string, string>, name: string, value: unknown): void => {
-    if (!to.has(name)) to.set(name, JSON.stringify(mapReferences(value, rename)));
+    if (to.has(name) || value === undefined) return;
+    const named = mapReferences(value, DEFINITIONS, typeName);
+    to.set(name, JSON.stringify(mapReferences(named, PARAMETERS, parameterName)));
   };
-  for (const [name, as] of names) put(target.definitions, as, theirs[name]);
+  for (const name of needed) put(target.definitions, typeName(name), types[name]);
+  for (const name of parameters) put(target.parameters, parameterName(name), shared[name]);
   for (const [path, item] of own) put(target.paths, path, item);
 }
