@@ -74,6 +74,8 @@ export class Http2Response extends Writable {
   readonly #isHead: boolean;
   #headers: Map<string, Values> | undefined;
   #isEnding = false;
+  /** Bytes that the port has got and not sent yet. */
+  #handed = 0;
 
   constructor(port: StreamPort, isHead: boolean) {
     super();
@@ -137,9 +139,9 @@ export class Http2Response extends Writable {
     this.#port.flush();
   }
 
-  /** Whether the bytes are the last ones of the answer, as far as anybody knows. */
-  isLast(bytes: Buffer): boolean {
-    return this.#isEnding && this.writableLength === bytes.length;
+  /** Whether the port has all of the answer that is to come. */
+  get isWhole(): boolean {
+    return this.#isEnding && this.writableLength === this.#handed;
   }
 
   get isEnding(): boolean {
@@ -153,9 +155,23 @@ export class Http2Response extends Writable {
   }
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.#hand([chunk], done);
+  }
+
+  /** What was written while the port had something else to send. */
+  override _writev(chunks: readonly { readonly chunk: Buffer }[], done: () => void): void {
+    this.#hand(
+      chunks.map(({ chunk }) => chunk),
+      done,
+    );
+  }
+
+  #hand(chunks: readonly Buffer[], done: () => void): void {
     this.flushHeaders();
-    if (this.#isHead) done();
-    else this.#port.sendData(chunk, done);
+    if (this.#isHead) return done();
+    this.#handed = this.writableLength;
+    for (const [index, chunk] of chunks.entries())
+      this.#port.sendData(chunk, index === chunks.length - 1 ? done : () => {});
   }
 
   override _final(done: () => void): void {

@@ -1,6 +1,12 @@
 // What goes out on a connection within one turn of the event loop becomes one write: frames of all its streams,
 // shared bytes copied once each, in as large pieces as the windows of the other side allow.
-import { FRAME_HEADER_BYTES, frameTypes, writeFrameHeader, writeStreamId } from './frames.ts';
+import {
+  FRAME_BYTES_DEFAULT,
+  FRAME_HEADER_BYTES,
+  frameTypes,
+  writeFrameHeader,
+  writeStreamId,
+} from './frames.ts';
 
 /** What is longer has a buffer of its own. */
 export const BLOCK_BYTES = 192 * 1024;
@@ -44,6 +50,14 @@ export function giveBack(bytes: Buffer): void {
   if (blocks.length < BLOCKS_KEPT) blocks.push(Buffer.from(bytes.buffer as ArrayBuffer));
 }
 
+/**
+ * Plain bytes in one record of TLS at most (RFC 8446, section 5.1). Who reads gets them record by record: a frame that
+ * ends with its record comes in one piece, where others come in two.
+ */
+const RECORD_BYTES = 16 * 1024;
+/** With less left of a record the next frame goes past its end. */
+const PAYLOAD_BYTES_MIN = 1024;
+
 /** These are whole frames. */
 const WHOLE = -1;
 /** Of a run of streams: from one place among them to before another, instead of flags and stream. */
@@ -60,6 +74,12 @@ export class FrameBatch {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** Of a next frame's data: so long that it ends where a record of TLS does. */
+  get payloadMax(): number {
+    const left = RECORD_BYTES - (this.#size % RECORD_BYTES) - FRAME_HEADER_BYTES;
+    return left < PAYLOAD_BYTES_MIN ? FRAME_BYTES_DEFAULT : left;
   }
 
   addWhole(frames: Buffer): void {

@@ -197,16 +197,24 @@ export class ServerStream implements StreamPort {
   }
 
   /**
-   * Puts into the batch what may be sent, at most `bytesMax` of data; what has to be called afterwards into
-   * `done`. Returns how much data it was. `hasMore` says whether only `bytesMax` kept it from sending more.
+   * Puts into the batch what may be sent: of data as much as the connection's window lets through, in frames until it
+   * is `enough`; what has to be called afterwards into `done`. Returns how much data it was. `hasMore` says whether
+   * only these kept it from sending more.
    */
-  drain(batch: FrameBatch, bytesMax: number, done: (() => void)[]): number {
+  drain(
+    batch: FrameBatch,
+    { enough, window }: { readonly enough: number; readonly window: number },
+    done: (() => void)[],
+  ): number {
     if (this.#isOver) return 0;
     this.#drainHead(batch);
     let taken = 0;
     // Piece by piece, until one does not fit.
-    do taken += this.#drainData(batch, bytesMax - taken, done);
-    while (this.#data !== undefined && this.#sent === 0 && this.#mayTake(bytesMax - taken));
+    while (this.#data !== undefined && !this.#isOver && taken < enough) {
+      const sent = this.#drainFrame(batch, window - taken, done);
+      if (sent === 0) break;
+      taken += sent;
+    }
     const isEnded = this.#onEnded !== undefined && this.#data === undefined;
     if (isEnded && !this.#isOver) {
       const end = { type: frameTypes.data, flags: flags.endStream, streamId: this.id };
@@ -236,31 +244,20 @@ export class ServerStream implements StreamPort {
     if (isAll) this.#over();
   }
 
-  #mayTake(bytesMax: number): boolean {
-    return bytesMax > 0 && this.#sendWindow > 0;
-  }
-
-  #drainData(batch: FrameBatch, bytesMax: number, done: (() => void)[]): number {
-    const bytes = this.#data;
-    if (bytes === undefined || this.#isOver) return 0;
-    const isLast = this.#behind === undefined && this.response.isLast(bytes);
-    let left = Math.min(bytesMax, this.#sendWindow);
-    const before = this.#sent;
-    while (left > 0 && this.#sent < bytes.length) {
-      const to = Math.min(bytes.length, this.#sent + Math.min(left, FRAME_BYTES_DEFAULT));
-      const isEnd = isLast && to === bytes.length;
-      const head = {
-        type: frameTypes.data,
-        flags: isEnd ? flags.endStream : 0,
-        streamId: this.id,
-      };
-      batch.add(head, bytes, this.#sent, to);
-      left -= to - this.#sent;
-      this.#sent = to;
-    }
-    const taken = this.#sent - before;
+  /** As much of the data as one frame and both windows let through. */
+  #drainFrame(batch: FrameBatch, window: number, done: (() => void)[]): number {
+    const bytes = this.#data as Buffer;
+    const isLast = this.#behind === undefined && this.response.isWhole;
+    const left = bytes.length - this.#sent;
+    const taken = Math.min(left, batch.payloadMax, window, this.#sendWindow);
+    if (taken === 0) return 0;
+    const to = this.#sent + taken;
+    const isEnd = isLast && taken === left;
+    const head = { type: frameTypes.data, flags: isEnd ? flags.endStream : 0, streamId: this.id };
+    batch.add(head, bytes, this.#sent, to);
+    this.#sent = to;
     this.#sendWindow -= taken;
-    if (this.#sent === bytes.length) {
+    if (taken === left) {
       this.#allSent(bytes, done);
       if (isLast) this.#over();
     }

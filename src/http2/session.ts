@@ -29,14 +29,12 @@ export type RequestHandler = (request: Http2Request, response: Http2Response) =>
 /** Of all streams together, before their handlers have taken it. */
 const CONNECTION_WINDOW = 4 * 1024 * 1024;
 const CREDIT_BYTES_MIN = 64 * 1024;
-/** What may wait in the socket; more stays with the streams, where it is counted against them. */
-const SOCKET_BYTES_MAX = 512 * 1024;
 /** What the frames of shared bytes that wait may come to: they are copied when they are written. */
 const SHARED_BYTES_MAX = 1024 * 1024;
 /** With a turn of one stream more it still fits into a block (output.ts). */
 const WRITE_BYTES_MAX = 128 * 1024;
-/** Of one stream, before others have their turn. */
-const TURN_BYTES_MAX = 32 * 1024;
+/** Of one stream, before others have their turn; a frame more at most. */
+const TURN_BYTES_MIN = 16 * 1024;
 const HEADER_BLOCK_BYTES_MAX = 128 * 1024;
 const HEADER_LIST_BYTES_MAX = 64 * 1024;
 const CONTINUATIONS_MAX = 64;
@@ -77,7 +75,7 @@ export class ServerSession implements StreamOwner, FrameHandler {
   #isClosed = false;
   #isScheduled = false;
   #controlFrames = 0;
-  #inSocket = 0;
+  #isWriting = false;
   #sendWindow = WINDOW_DEFAULT;
   #receiveWindow = CONNECTION_WINDOW;
   #uncredited = 0;
@@ -401,10 +399,8 @@ export class ServerSession implements StreamOwner, FrameHandler {
   }
 
   flush(): void {
-    do {
-      this.#fill(this.#done);
-      if (!this.#write()) break;
-    } while (this.#ready.length > 0 && this.#sendWindow > 0);
+    this.#fill(this.#done);
+    this.#write();
     // Until then the batch has bytes of theirs.
     if (this.#batch.size === 0) this.#callDone();
   }
@@ -428,8 +424,8 @@ export class ServerSession implements StreamOwner, FrameHandler {
           return;
         }
         stream.isQueued = false;
-        const bytesMax = Math.min(TURN_BYTES_MAX, this.#sendWindow);
-        this.#sendWindow -= stream.drain(batch, bytesMax, done);
+        const bounds = { enough: TURN_BYTES_MIN, window: this.#sendWindow };
+        this.#sendWindow -= stream.drain(batch, bounds, done);
         if (!stream.hasMore) continue;
         stream.isQueued = true;
         this.#ready.push(stream);
@@ -439,27 +435,28 @@ export class ServerSession implements StreamOwner, FrameHandler {
   }
 
   get #mayWrite(): boolean {
-    return !this.#isClosed && this.#inSocket < SOCKET_BYTES_MAX;
+    return !this.#isClosed && !this.#isWriting;
   }
 
-  /** False: there was nothing to write, or the socket has enough, or what is left follows this write. */
-  #write(bytesMax = BLOCK_BYTES): boolean {
-    if (this.#batch.size === 0 || !this.#mayWrite) return false;
-    const bytes = this.#batch.take(bytesMax);
-    const size = bytes.length;
-    this.#inSocket += size;
+  /**
+   * One write at a time, each of records of its own: a socket that is given several would copy them into one. What
+   * waits meanwhile stays with the streams, where it is counted against them.
+   */
+  #write(): void {
+    if (this.#batch.size === 0 || !this.#mayWrite) return;
+    const bytes = this.#batch.take(BLOCK_BYTES);
+    this.#isWriting = true;
     // Whoever writes to a socket of TLS that nothing waits in has them encrypted when it returns (TLSWrap::DoWrite);
     // the next connection's write finds the same memory, still in the processor's caches.
     const isTaken = this.socket.writableLength === 0;
     this.socket.write(bytes, (error) => {
       if (error !== null && error !== undefined) return;
       if (!isTaken) giveBack(bytes);
-      this.#inSocket -= size;
-      if (this.#inSocket === 0) this.#controlFrames = 0;
+      this.#isWriting = false;
+      this.#controlFrames = 0;
       if (this.#ready.length > 0 || this.#batch.size > 0) this.flush();
     });
     if (isTaken) giveBack(bytes);
-    return this.#mayWrite && this.#batch.size === 0;
   }
 
   // ---- the end ----
@@ -468,7 +465,8 @@ export class ServerSession implements StreamOwner, FrameHandler {
     if (this.#isClosed) return;
     const payload = Buffer.concat([uint32(this.#lastId), uint32(code)]);
     this.#batch.addWhole(encodeFrame(frameTypes.goAway, 0, 0, payload));
-    this.#write(Infinity);
+    // Behind what is being written.
+    this.socket.write(this.#batch.take());
     this.#close();
     this.socket.destroySoon();
   }

@@ -33,17 +33,19 @@ export interface ListForm {
   readonly before: Buffer;
   readonly after: Buffer;
   /** Between two blocks. */
-  readonly separator: string;
-  /** The objects of one block of the list, behind a text. */
-  block(block: Block, before: string, allocate?: (size: number) => Buffer): Buffer;
+  readonly separator: Buffer;
+  /** The objects of one block of the list, behind other bytes. */
+  block(block: Block, before: Buffer, allocate?: (size: number) => Buffer): Buffer;
 }
+
+const nothing = Buffer.alloc(0);
 
 export function jsonForm(info: ResourceInfo, listed: Listed): ListForm {
   return {
     media: 'json',
-    before: Buffer.from(listHead(info, listed)),
+    before: listHead(info, listed),
     after: Buffer.from(']}\n'),
-    separator: ',',
+    separator: Buffer.from(','),
     block: ({ from, to }, before, allocate) =>
       jsonItems(info, listed.items.slice(from, to), before, '', allocate),
   };
@@ -73,8 +75,8 @@ export async function protobufForm(
     media: 'protobuf',
     before,
     after,
-    separator: '',
-    block: ({ from, to }, _before, allocate) => listItems(messages.slice(from, to), allocate),
+    separator: nothing,
+    block: ({ from, to }, head, allocate) => listItems(messages.slice(from, to), head, allocate),
   };
 }
 
@@ -120,12 +122,12 @@ export function* plainPieces(
   buffers: PieceBuffers,
 ): Generator<Buffer> {
   const allocate = (size: number): Buffer => buffers.take(size);
-  yield form.before;
-  let separator = '';
+  let { before } = form;
   for (const block of evenBlocks(items)) {
-    yield form.block(block, separator, allocate);
-    ({ separator } = form);
+    yield form.block(block, before, allocate);
+    before = form.separator;
   }
+  if (before === form.before) yield before;
   yield form.after;
 }
 
@@ -179,7 +181,7 @@ function packedBlock(
     there.revisions.length === inBlock.length &&
     inBlock.every(({ modRevision }, i) => there.revisions[i] === modRevision);
   if (isSame) return there.packed;
-  return pack(form.block(block, '')).then((packed) => {
+  return pack(form.block(block, nothing)).then((packed) => {
     const revisions = inBlock.map(({ modRevision }) => modRevision);
     kept[form.media].set(first, { info, revisions, packed });
     return packed;
@@ -192,7 +194,7 @@ function* packedParts(
   items: readonly KeyValue[],
 ): Generator<Packed | Promise<Packed>> {
   yield pack(form.before);
-  const separator = form.separator === '' ? undefined : pack(Buffer.from(form.separator));
+  const separator = form.separator.length === 0 ? undefined : pack(form.separator);
   let isFirst = true;
   for (const block of blocksOf(items)) {
     if (!isFirst && separator !== undefined) yield separator;

@@ -324,10 +324,11 @@ export function listMetadata(listed: Listed, isCustom = false): Record<string, u
 }
 
 /** What is before the items of a list in JSON. */
-export function listHead(info: ResourceInfo, listed: Listed): string {
+export function listHead(info: ResourceInfo, listed: Listed): Buffer {
   const isCustom = info.customResourceDefinition !== undefined;
   const metadata = JSON.stringify(listMetadata(listed, isCustom));
-  return `{"kind":"${info.listKind}","apiVersion":"${apiVersionOf(info)}","metadata":${metadata},"items":[`;
+  const type = `"kind":"${info.listKind}","apiVersion":"${apiVersionOf(info)}"`;
+  return Buffer.from(`{${type},"metadata":${metadata},"items":[`);
 }
 
 /** The whole list; the objects' own bytes are only joined. */

@@ -266,13 +266,13 @@ export function jsonBytes(
 }
 
 /**
- * The items of a list, with commas between them, behind a text and before another. Items of built-in
+ * The items of a list, with commas between them, behind other bytes and before a text. Items of built-in
  * types have no kind in a list, as upstream; custom resources have.
  */
 export function jsonItems(
   info: ResourceInfo,
   items: readonly KeyValue[],
-  before: string,
+  before: Buffer,
   after: string,
   allocate: (size: number) => Buffer = Buffer.allocUnsafe,
 ): Buffer {
@@ -282,12 +282,11 @@ export function jsonItems(
   const versions = items.map((kv, index) =>
     versionText(found[index] as Buffer, head, kv.modRevision),
   );
-  const beforeSize = Buffer.byteLength(before);
-  let size = beforeSize + after.length + Math.max(0, items.length - 1);
+  let size = before.length + after.length + Math.max(0, items.length - 1);
   for (let i = 0; i < found.length; i++)
     size += (found[i] as Buffer).length - start + (versions[i] as string).length;
   const out = allocate(size);
-  let at = out.write(before);
+  let at = before.copy(out);
   for (let i = 0; i < found.length; i++) {
     const json = found[i] as Buffer;
     if (i > 0) out[at++] = COMMA;

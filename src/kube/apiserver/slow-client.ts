@@ -38,6 +38,8 @@ export async function writeAll(
       const isGone = (error !== null && error !== undefined) || response.destroyed;
       if (!isGone) written?.(piece);
     });
+    // The client reads it while the next one is made.
+    if (response instanceof Http2Response) response.flushConnection();
     if (waitingBytes(response) <= WAITING_BYTES_MAX) continue;
     const silence = timers.after(SILENCE_MS_MAX, () => response.destroy());
     await new Promise<void>((done) => (wake = done));

@@ -241,15 +241,16 @@ export function listEnds(
   return { before: Buffer.concat([head, metadata]), after: Buffer.from(tail) };
 }
 
-/** Items of a list; every list type of Kubernetes has them under 2. */
+/** Items of a list, behind other bytes; every list type of Kubernetes has them under 2. */
 export function listItems(
   items: readonly Uint8Array[],
+  before: Buffer,
   allocate: (size: number) => Buffer = Buffer.allocUnsafe,
 ): Buffer {
-  let size = 0;
+  let size = before.length;
   for (const { length } of items) size += 1 + varintSize(length) + length;
   const out = allocate(size);
-  let at = 0;
+  let at = before.copy(out);
   for (const item of items) {
     out[at++] = 0x12;
     at = putVarint(out, at, item.length);
@@ -265,7 +266,7 @@ export function encodeList(
   items: readonly Uint8Array[],
 ): Buffer {
   const { before, after } = listEnds(list, items);
-  return Buffer.concat([before, listItems(items), after]);
+  return Buffer.concat([listItems(items, before), after]);
 }
 
 /** One frame of a watch: its length in four bytes, then a WatchEvent whose object is an envelope. */
