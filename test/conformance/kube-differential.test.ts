@@ -16,10 +16,15 @@ import { compare, isKnown } from '#test/support/mesos-differential/compare.ts';
 async function ownAnswers(suite: string): Promise<Recording> {
   const staged = await suites[suite]?.();
   assert.ok(staged !== undefined);
+  const {
+    'service-cluster-ip-range': serviceCidr = '198.18.0.0/16',
+    'advertise-address': _told,
+    ...access
+  } = staged.flags;
   const flags = Object.fromEntries(
-    Object.entries(staged.flags).map(([name, value]) => [flagKey(name), value]),
+    Object.entries(access).map(([name, value]) => [flagKey(name), value]),
   );
-  const own = await startOwnServer({ flags });
+  const own = await startOwnServer({ flags, serviceCidr });
   try {
     return JSON.parse(JSON.stringify(await staged.play(own.target))) as Recording;
   } finally {

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LocalTransport } from '#bin/local-transport.ts';
+import { DefaultObjects } from '#kube/apiserver/default-objects.ts';
 import { bootstrap } from '#kube/apiserver/bootstrap.ts';
 import { Handler } from '#kube/apiserver/handler.ts';
 import { TokenAuthority } from '#kube/apiserver/tokens.ts';
@@ -59,12 +60,12 @@ export async function startInProcessApi(env: Env): Promise<InProcessApi> {
       store,
       registry: new TypeRegistry(),
       tokens,
-      serviceCidr: '10.96.0.0/16',
+      serviceCidrs: ['10.96.0.0/16'],
       kubelet: { caCert: '', pair: { cert: '', key: '' } },
     },
     env,
   );
-  await bootstrap(handler, { host: '127.0.0.1', serviceIp: '10.96.0.1' });
+  await bootstrap(handler, () => new DefaultObjects(handler, env).ensure());
   const transport = new LocalTransport(handler, {
     user: authenticated('admin', ['system:masters']),
     userAgent: 'test',

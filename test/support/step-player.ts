@@ -13,7 +13,7 @@ export interface Step {
   /** Content type of the body; JSON when it is not said. */
   readonly type?: string;
   readonly headers?: Readonly<Record<string, string | string[]>>;
-  /** Part of the answer that later steps name as @{step} in headers and bodies. */
+  /** Part of the answer that later steps name as @{step} in paths, headers and bodies. */
   readonly keep?: (body: Json) => string;
   /** Asked again until it holds. */
   readonly until?: (status: number, body: Json, warnings: readonly string[]) => boolean;
@@ -89,6 +89,7 @@ function filled(step: Step, kept: ReadonlyMap<string, string>): Step {
     ) as T;
   return {
     ...step,
+    path: fill(step.path),
     ...(step.headers === undefined ? {} : { headers: fill(step.headers) }),
     ...(step.body === undefined ? {} : { body: fill(step.body) }),
   };

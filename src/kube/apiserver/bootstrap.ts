@@ -2,6 +2,7 @@
 // server itself. Run at each start; what exists is brought up to date, never duplicated.
 import type { KubeObject } from '#kube/meta/object.ts';
 import { parseApiVersion } from '#kube/meta/object.ts';
+import { familyOf } from '#kube/meta/ip-ranges.ts';
 import type { RequestHeaderTrust } from './authentication.ts';
 import { bootstrapObjects, bootstrapRoles, componentPolicies } from './bootstrap-policy.ts';
 import type { Handler } from './handler.ts';
@@ -43,9 +44,10 @@ export async function ensure(
   }
 }
 
+/** `ensureDefaults`: see default-objects.ts. */
 export async function bootstrap(
   handler: Handler,
-  options: { host: string; serviceIp: string },
+  ensureDefaults: () => Promise<void>,
 ): Promise<void> {
   await handler.adoptEarlierKeys();
   for (const object of bootstrapObjects()) await ensure(handler, object);
@@ -57,20 +59,7 @@ export async function bootstrap(
     }));
   }
   await Promise.all(componentPolicies.map((one) => ensureComponent(handler, one)));
-  await ensure(handler, {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: {
-      name: 'kubernetes',
-      namespace: 'default',
-      labels: { component: 'apiserver', provider: 'kubernetes' },
-    },
-    spec: {
-      clusterIP: options.serviceIp,
-      clusterIPs: [options.serviceIp],
-      ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }],
-    },
-  });
+  await ensureDefaults();
   await ensure(handler, {
     apiVersion: 'v1',
     kind: 'ConfigMap',
@@ -83,7 +72,6 @@ export async function bootstrap(
   });
   handler.reached('objects');
   await handler.addresses.adopt();
-  await ensureServiceRange(handler);
   handler.reached('addresses');
   await handler.loadDefinitions();
 }
@@ -115,27 +103,6 @@ function withoutNodes(subjects: unknown): unknown[] {
   return all.filter((one) => one.kind !== 'Group' || one.name !== 'system:nodes');
 }
 
-/** The range that services get their addresses from, as an object. */
-async function ensureServiceRange(handler: Handler): Promise<void> {
-  const name = 'kubernetes';
-  const range: KubeObject = {
-    apiVersion: 'networking.k8s.io/v1',
-    kind: 'ServiceCIDR',
-    metadata: { name },
-    spec: { cidrs: [handler.serviceCidr] },
-  };
-  await ensure(handler, range);
-  const context = { ...systemContext(handler, range), subresource: 'status' };
-  await handler.resources.modify(context, name, (live) => {
-    const conditions = (live['status']?.conditions ?? []) as { type: string }[];
-    if (conditions.some(({ type }) => type === 'Ready')) return live;
-    const message = 'Kubernetes default Service CIDR is ready';
-    const lastTransitionTime = handler.now();
-    const ready = { type: 'Ready', status: 'True', lastTransitionTime, reason: '', message };
-    return { ...live, status: { ...live['status'], conditions: [...conditions, ready] } };
-  });
-}
-
 /** The endpoints of the API servers themselves, under the service `default/kubernetes`. */
 export async function publishEndpoints(
   handler: Handler,
@@ -151,7 +118,7 @@ export async function publishEndpoints(
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: { name, namespace, labels },
-    addressType: 'IPv4',
+    addressType: familyOf(hosts[0] ?? ''),
     endpoints,
     ports,
   };

@@ -1,65 +1,44 @@
-// Addresses and node ports of services. An address is taken by making its IPAddress object, so that no two
-// services, of however many API servers, have the same; ranges are the ServiceCIDRs that are ready.
-import { familyCauses } from './service-families.ts';
-import { isIP } from 'node:net';
+// Addresses and node ports of services: what a service gets when it is made, what it gets and lets go when it is
+// changed (kube-apiserver v1.37, registry/core/service/storage: storage.go, alloc.go).
 import type { Release } from './allocation.ts';
+import { familyOf, type Family } from '#kube/meta/ip-ranges.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { invalidValue, nameProblem } from '#kube/meta/names.ts';
+import { invalidValue } from '#kube/meta/names.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
-import { validateCreate } from '#kube/meta/validation.ts';
-import { addressObject } from '#kube/meta/service-addresses.ts';
-import { ApiError, invalid } from '#kube/meta/status.ts';
-import { addressAt, isInside } from './cidr.ts';
-import { dropNodePorts, NodePorts } from './node-ports.ts';
+import { clusterIpsOf } from '#kube/meta/service-addresses.ts';
+import { ApiError, invalid, type StatusCause } from '#kube/meta/status.ts';
+import { AddressPool, type Taken } from './address-pool.ts';
+import { NodePorts } from './node-ports.ts';
 import type { Resources } from './resources.ts';
-import { systemWrite } from './system-write.ts';
+import { isLeftAlone, settleFamilies, textsOf } from './service-families.ts';
+import { dropForeign, keepAllocated, settleAddresses } from './service-fields.ts';
 
 type Spec = Record<string, unknown>;
-
-/** The range's own address, and that of the API server. */
-const INDEX_FIRST = 2;
-const group = 'networking.k8s.io';
 
 export const isService = (info: ResourceInfo): boolean =>
   info.group === '' && info.resource === 'services';
 
 const specOf = (service: KubeObject): Spec => (service['spec'] ?? {}) as Spec;
 const isExternal = (spec: Spec): boolean => spec['type'] === 'ExternalName';
+const isHeadless = ({ clusterIPs }: Spec): boolean => textsOf(clusterIPs)[0] === 'None';
 
-/** An address belongs to a service by its name, which must be one: judged before all else. */
-function checkName(info: ResourceInfo, service: KubeObject, ip: string): void {
-  const { name = '' } = service.metadata;
-  const wrong = nameProblem('path-segment', name);
-  if (wrong === undefined) return;
-  const shown = JSON.stringify(name);
-  const why = `spec.parentRef.name: Invalid value: ${shown}: ${wrong}`;
-  const what = `IPAddress.networking.k8s.io "${ip}" is invalid: ${why}`;
-  const message = `Invalid value: [""]: failed to allocate IP: ${what}`;
-  throw invalid(info, name, [{ reason: 'FieldValueInvalid', message, field: 'spec.clusterIPs' }]);
-}
-
-function refused(info: ResourceInfo, service: KubeObject, ip: string, why: string): ApiError {
-  const message = `Invalid value: ${JSON.stringify([ip])}: failed to allocate IP ${ip}: ${why}`;
-  const cause = { reason: 'FieldValueInvalid', message, field: 'spec.clusterIPs' };
-  return invalid(info, service.metadata.name ?? '', [cause]);
-}
-
-/** Throws ApiError 422. */
-function checkFamilies(info: ResourceInfo, service: KubeObject, before: Spec | undefined): void {
-  const causes = familyCauses(specOf(service), before);
-  if (causes.length > 0) throw invalid(info, service.metadata.name ?? '', causes);
+interface Write {
+  readonly info: ResourceInfo;
+  readonly service: KubeObject;
+  readonly isDryRun: boolean;
 }
 
 export class ServiceAddresses {
   readonly #resources: Resources;
-  readonly #cidr: string;
+  readonly #families: readonly Family[];
+  readonly #pool: AddressPool;
   readonly #ports: NodePorts;
-  /** By range: where the last one was found. */
-  readonly #cursors = new Map<string, number>();
 
-  constructor(resources: Resources, cidr: string) {
+  /** `cidrs`: the server's ranges, of one family or both, the usual one first. */
+  constructor(resources: Resources, cidrs: readonly string[]) {
     this.#resources = resources;
-    this.#cidr = cidr;
+    this.#families = cidrs.map(familyOf);
+    this.#pool = new AddressPool(resources, cidrs);
     this.#ports = new NodePorts(() => resources.list('', 'services', undefined));
   }
 
@@ -69,12 +48,11 @@ export class ServiceAddresses {
     service: KubeObject,
     isDryRun: boolean,
   ): Promise<Release | undefined> {
+    if (!isService(info)) return undefined;
     const spec = specOf(service);
-    if (!isService(info) || isExternal(spec)) return undefined;
-    checkFamilies(info, service, undefined);
-    // Upstream takes addresses before it judges, but in a dry run, where nothing is taken.
-    if (isDryRun && validateCreate(info, service).length > 0) return undefined;
-    const release = await this.#address(info, service, isDryRun);
+    settleAddresses(spec, undefined);
+    this.#settle(info, service, undefined);
+    const release = await this.#all({ info, service, isDryRun });
     await this.#giveBack(release, () => this.#ports.fill(info, service, { isDryRun }));
     return release;
   }
@@ -86,29 +64,32 @@ export class ServiceAddresses {
     live: KubeObject,
     isDryRun: boolean,
   ): Promise<Release | undefined> {
+    if (!isService(info)) return undefined;
     const [spec, before] = [specOf(next), specOf(live)];
-    if (!isService(info) || isExternal(spec)) return undefined;
-    checkFamilies(info, next, before);
-    dropNodePorts(spec, before);
-    const release = isExternal(before) ? await this.#address(info, next, isDryRun) : undefined;
+    keepAllocated(spec, before);
+    settleAddresses(spec, before);
+    this.#settle(info, next, before);
+    const release = await this.#more({ info, service: next, isDryRun }, before);
     await this.#giveBack(release, () => this.#ports.fill(info, next, { before, isDryRun }));
+    dropForeign(next, before);
     return release;
   }
 
-  /** Of a service that is gone, or that has become a name for something outside. */
+  /** Of a service that is gone, or that has let some of them go. */
   async release(service: KubeObject): Promise<void> {
-    const { clusterIP } = specOf(service);
-    if (typeof clusterIP !== 'string' || clusterIP === '' || clusterIP === 'None') return;
-    await this.#free(clusterIP, service);
+    for (const ip of clusterIpsOf(service)) await this.#pool.free(ip, service);
   }
 
   /** Services of earlier versions have no address objects yet. */
   async adopt(): Promise<void> {
     for (const service of await this.#resources.list('', 'services', undefined)) {
-      const { clusterIP } = specOf(service);
-      if (typeof clusterIP !== 'string' || clusterIP === '' || clusterIP === 'None') continue;
-      await this.#take(clusterIP, service);
+      for (const ip of clusterIpsOf(service)) await this.#pool.adopt(ip, service);
     }
+  }
+
+  #settle(info: ResourceInfo, service: KubeObject, before: Spec | undefined): void {
+    const causes = settleFamilies(specOf(service), before, this.#families);
+    if (causes.length > 0) throw invalid(info, service.metadata.name ?? '', causes);
   }
 
   /** A service that gets no ports holds no address. */
@@ -121,156 +102,87 @@ export class ServiceAddresses {
     }
   }
 
-  async #address(
-    info: ResourceInfo,
-    service: KubeObject,
-    isDryRun: boolean,
+  /** Every address of a service that had none. */
+  async #all(write: Write): Promise<Release | undefined> {
+    const spec = specOf(write.service);
+    if (isExternal(spec) || isHeadless(spec)) return undefined;
+    return await this.#fill(write, textsOf(spec['ipFamilies']) as Family[], 0);
+  }
+
+  async #more(write: Write, before: Spec): Promise<Release | undefined> {
+    const spec = specOf(write.service);
+    if (isLeftAlone(spec, before)) return undefined;
+    if (isExternal(before)) return await this.#all(write);
+    if (isHeadless(before) || isExternal(spec)) return undefined;
+    const [had, wanted] = [textsOf(before['ipFamilies']), textsOf(spec['ipFamilies'])];
+    if (had.length !== 1 || wanted.length !== 2) return undefined;
+    return await this.#fill(write, wanted as Family[], 1);
+  }
+
+  /** Takes what is said of the addresses from an index on, and draws the others. */
+  async #fill(
+    { info, service, isDryRun }: Write,
+    families: readonly Family[],
+    start: number,
   ): Promise<Release | undefined> {
     const spec = specOf(service);
-    const wanted = String(spec['clusterIP'] ?? '');
-    let taken: string | undefined;
-    if (wanted === '') {
-      checkName(info, service, addressAt(this.#cidr, INDEX_FIRST) ?? '');
-      taken = await this.#next(service, isDryRun);
-      spec['clusterIP'] = taken;
-    } else if (wanted !== 'None') {
-      await this.#claim(info, service, wanted, isDryRun);
-      taken = wanted;
-    }
-    spec['clusterIPs'] = [spec['clusterIP']];
-    fillFamilies(spec);
-    const ip = taken;
-    return ip === undefined || isDryRun ? undefined : () => this.#free(ip, service);
-  }
-
-  /** The default range first. */
-  async #ranges(): Promise<string[]> {
-    const all = await this.#resources.list(group, 'servicecidrs', undefined);
-    const ready = all.filter(({ metadata, status }) => {
-      const conditions = ((status as Spec | undefined)?.['conditions'] ?? []) as Spec[];
-      const isReady = conditions.some((one) => one['type'] === 'Ready' && one['status'] === 'True');
-      return isReady && metadata.deletionTimestamp === undefined;
-    });
-    const more = ready.flatMap((one) => (one['spec']?.cidrs ?? []) as string[]);
-    return [...new Set([this.#cidr, ...more.filter((one) => !one.includes(':'))])];
-  }
-
-  async #claim(
-    info: ResourceInfo,
-    service: KubeObject,
-    ip: string,
-    isDryRun: boolean,
-  ): Promise<void> {
-    if (isIP(ip) === 0) {
-      const why = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
-      const cause = invalidValue('spec.clusterIPs[0]', ip, why);
-      throw invalid(info, service.metadata.name ?? '', [cause]);
-    }
-    const ranges = await this.#ranges();
-    if (!ranges.some((cidr) => isInside(cidr, ip))) {
-      // In a dry run any of the ranges is asked, else the one that has the address, and there is none.
-      const why = isDryRun
-        ? `the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${this.#cidr}`
-        : 'the provided network does not match the current range';
-      throw refused(info, service, ip, why);
-    }
-    const isFree = isDryRun ? !(await this.#isTaken(ip)) : await this.#take(ip, service);
-    if (!isFree) throw refused(info, service, ip, 'provided IP is already allocated');
-  }
-
-  async #next(service: KubeObject, isDryRun: boolean): Promise<string> {
-    let known: ReadonlySet<string> | undefined;
-    for (const cidr of await this.#ranges()) {
-      let index = this.#cursors.get(cidr) ?? INDEX_FIRST;
-      const start = index;
-      let hasTurned = false;
-      for (;;) {
-        const ip = addressAt(cidr, index);
-        if (ip === undefined) {
-          if (hasTurned) break;
-          [hasTurned, index] = [true, INDEX_FIRST];
-          continue;
-        }
-        if (hasTurned && index >= start) break;
-        index += 1;
-        if (known?.has(ip) === true) continue;
-        const isFree = isDryRun ? !(await this.#isTaken(ip)) : await this.#take(ip, service);
-        if (isFree) {
-          if (!isDryRun) this.#cursors.set(cidr, index);
-          return ip;
-        }
-        known ??= await this.#taken();
+    const all = [...textsOf(spec['clusterIPs'])];
+    while (all.length < families.length) all.push('');
+    const taken: string[] = [];
+    const release: Release = async () => {
+      for (const ip of taken) await this.#pool.free(ip, service);
+    };
+    for (const [i, family] of [...families.entries()].slice(start)) {
+      const wanted = all[i] ?? '';
+      const found = await this.#get(family, wanted, service, isDryRun);
+      if ('why' in found) {
+        await release();
+        throw refused({ info, service, isDryRun }, { found, wanted, all });
       }
+      if (!isDryRun) taken.push(found.ip);
+      spec['clusterIPs'] = all.with(i, found.ip);
+      all[i] = found.ip;
     }
-    throw new ApiError(
-      500,
-      'InternalError',
-      'Internal error occurred: failed to allocate a serviceIP: range is full',
-    );
+    spec['clusterIP'] = all[0];
+    return isDryRun ? undefined : release;
   }
 
-  async #taken(): Promise<ReadonlySet<string>> {
-    const all = await this.#resources.list(group, 'ipaddresses', undefined);
-    return new Set(all.map(({ metadata }) => metadata.name ?? ''));
-  }
-
-  async #isTaken(ip: string): Promise<boolean> {
-    return (await this.#resources.get(group, 'ipaddresses', undefined, ip)) !== undefined;
-  }
-
-  get #info(): ResourceInfo {
-    const found = this.#resources.registry.byResource(group, 'v1', 'ipaddresses');
-    if (found === undefined) throw new Error('No resource ipaddresses');
-    return found;
-  }
-
-  /** False when somebody else has it. */
-  async #take(ip: string, service: KubeObject): Promise<boolean> {
-    try {
-      await this.#resources.create(systemWrite(this.#info), addressObject(ip, service));
-      return true;
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      // A service whose name is none is refused by its own rules, later.
-      if (error.reason === 'Invalid') return true;
-      if (error.reason !== 'AlreadyExists') throw error;
+  async #get(
+    family: Family,
+    wanted: string,
+    service: KubeObject,
+    isDryRun: boolean,
+  ): Promise<Taken> {
+    const pool = this.#pool;
+    if (wanted === '') {
+      return isDryRun ? await pool.shown(family) : await pool.next(family, service);
     }
-    // It may have been taken for the very same service before.
-    const found = await this.#resources.get(group, 'ipaddresses', undefined, ip);
-    const { namespace, name } = (found?.['spec']?.parentRef ?? {}) as Record<string, string>;
-    if (namespace !== service.metadata.namespace || name !== service.metadata.name) return false;
-    const live = await this.#resources.get('', 'services', namespace, name ?? '');
-    return live === undefined || specOf(live)['clusterIP'] === ip;
-  }
-
-  /** Only if it is the service's own. */
-  async #free(ip: string, { metadata }: KubeObject): Promise<void> {
-    const found = await this.#resources.get(group, 'ipaddresses', undefined, ip);
-    const { namespace, name } = (found?.['spec']?.parentRef ?? {}) as Record<string, string>;
-    if (namespace !== metadata.namespace || name !== metadata.name) return;
-    const live = await this.#resources.get('', 'services', namespace, name ?? '');
-    if (live !== undefined && specOf(live)['clusterIP'] === ip) return;
-    try {
-      await this.#resources.delete(systemWrite(this.#info), ip, {});
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.reason !== 'NotFound') throw error;
-    }
+    return isDryRun ? await pool.couldTake(wanted) : await pool.take(wanted, service);
   }
 }
 
-/** Without an address and without a selector it is for whoever writes the endpoints: of both families. */
-function fillFamilies(spec: Spec): void {
-  const isBare = Object.keys((spec['selector'] ?? {}) as object).length === 0;
-  const isOpen = spec['clusterIP'] === 'None' && isBare;
-  spec['ipFamilyPolicy'] ??= isOpen ? 'RequireDualStack' : 'SingleStack';
-  const families = (spec['ipFamilies'] ??= ['IPv4']) as string[];
-  if (!isOpen || families.length !== 1 || spec['ipFamilyPolicy'] === 'SingleStack') return;
-  families.push(families[0] === 'IPv4' ? 'IPv6' : 'IPv4');
+interface Refused {
+  readonly found: Extract<Taken, { readonly why: string }>;
+  readonly wanted: string;
+  readonly all: readonly string[];
 }
 
-/** A service that becomes a name for something outside holds no address any more. */
+function refused({ info, service }: Write, { found, wanted, all }: Refused): ApiError {
+  const { name = '' } = service.metadata;
+  const what = wanted === '' ? '' : ` ${wanted}`;
+  if (found.isFull === true) {
+    const why = `failed to allocate a serviceIP for Service ${JSON.stringify(name)}: ${found.why}`;
+    const details = { causes: [{ message: why }] };
+    return new ApiError(500, 'InternalError', `Internal error occurred: ${why}`, details);
+  }
+  const why = `failed to allocate IP${what}: ${found.why}`;
+  const causes: readonly StatusCause[] = [invalidValue('spec.clusterIPs', all, why)];
+  return invalid(info, name, causes);
+}
+
+/** A service that is changed may hold less than before. */
 export function hasLetGo(info: ResourceInfo, live: KubeObject, next: KubeObject): boolean {
   if (!isService(info)) return false;
-  const type = (one: KubeObject): unknown => one['spec']?.type;
-  return type(next) === 'ExternalName' && type(live) !== 'ExternalName';
+  const kept = clusterIpsOf(next);
+  return clusterIpsOf(live).some((ip) => !kept.includes(ip));
 }

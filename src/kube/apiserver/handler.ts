@@ -69,7 +69,8 @@ export interface HandlerOptions {
   readonly store: Store;
   readonly registry: TypeRegistry;
   readonly tokens: TokenAuthority;
-  readonly serviceCidr: string;
+  /** Of services: one, or one of each family. */
+  readonly serviceCidrs: readonly string[];
   readonly kubelet: KubeletClient;
   readonly access?: AccessSetup | undefined;
   /** Absent: those of upstream's default. */
@@ -125,7 +126,7 @@ export class Handler {
     this.#internals = options.internals ?? new InternalMetrics(() => env.clock.monotonicMs());
     this.#server = new ServerMetrics(buildInfo(build), env.clock.now());
     this.registry = options.registry;
-    const { store, registry, serviceCidr } = options;
+    const { store, registry, serviceCidrs } = options;
     this.resources = new Resources(
       {
         store,
@@ -162,7 +163,7 @@ export class Handler {
       },
       env,
     );
-    this.addresses = new ServiceAddresses(this.resources, serviceCidr);
+    this.addresses = new ServiceAddresses(this.resources, serviceCidrs);
     this.#admission = new AdmissionChain(
       {
         lookup: this.resources,
@@ -216,7 +217,7 @@ export class Handler {
         objects: new ObjectCounts(store, registry, () => env.clock.monotonicMs()),
         allocations: new AllocationMetrics(
           () => this.resources.list('', 'services', undefined),
-          serviceCidr,
+          serviceCidrs,
           () => env.clock.monotonicMs(),
         ),
         aggregation: this.#aggregation,
@@ -282,8 +283,8 @@ export class Handler {
     this.#isLoaded = true;
   }
 
-  get serviceCidr(): string {
-    return this.#options.serviceCidr;
+  get serviceCidrs(): readonly string[] {
+    return this.#options.serviceCidrs;
   }
 
   /** As in objects: RFC 3339, whole seconds. */

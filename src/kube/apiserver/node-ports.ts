@@ -151,7 +151,6 @@ export function keepNodePorts(spec: Spec, before: Spec): void {
 export function dropNodePorts(spec: Spec, before: Spec): void {
   if (hasPorts(spec) || !hasPorts(before)) return;
   const old = new Set(portsOf(before).map(({ nodePort }) => nodePort));
-  for (const port of portsOf(spec)) {
-    if (old.has(port.nodePort)) delete port.nodePort;
-  }
+  const isSame = portsOf(spec).every(({ nodePort }) => !isSet(nodePort) || old.has(nodePort));
+  if (isSame) for (const port of portsOf(spec)) delete port.nodePort;
 }

@@ -19,8 +19,9 @@ import { pluginSelection } from './admission/plugin-selection.ts';
 import { Audit } from './audit/audit.ts';
 import type { RequestHeaderTrust } from './authentication.ts';
 import { bootstrap, publishAuthentication } from './bootstrap.ts';
+import { DefaultObjects, DefaultObjectsLoop } from './default-objects.ts';
 import { EndpointLeases } from './endpoint-leases.ts';
-import { addressAt } from './cidr.ts';
+import { ownAddress, serviceRanges } from './cidr.ts';
 import { Handler } from './handler.ts';
 import { IdentityLease } from './identity-lease.ts';
 import { InternalMetrics } from './metrics/internals.ts';
@@ -36,6 +37,7 @@ export interface ApiServerOptions {
   readonly listen: { readonly host: string; readonly port: number };
   readonly store: Store;
   readonly registry: TypeRegistry;
+  /** As --service-cluster-ip-range has it: a range, or one of each family after the other. */
   readonly serviceCidr: string;
   /** Further names that clients may know this server by. */
   readonly names?: readonly string[] | undefined;
@@ -63,6 +65,9 @@ function writePrivate(path: string, text: string): void {
   writeFileSync(`${path}.tmp`, text, { mode: 0o600 });
   renameSync(`${path}.tmp`, path);
 }
+
+/** Not what stands for every address. */
+const isCertified = (ip: string): boolean => ip !== '0.0.0.0' && ip !== '::';
 
 const ADMIN = 'kubernetes-admin';
 
@@ -98,8 +103,10 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   // It takes a while to make, on another thread.
   const adminMade = adminPair(authority, now);
   const tokens = await TokenAuthority.open(join(home, 'pki'));
-  const serviceIp = addressAt(serviceCidr, 1) ?? '127.0.0.1';
-  const ips = [...new Set(['127.0.0.1', listen.host, serviceIp])].filter((ip) => ip !== '0.0.0.0');
+  const cidrs = serviceRanges(serviceCidr);
+  // Of both: the server's service keeps its address when the order changes.
+  const serviceIps = cidrs.map(ownAddress);
+  const ips = [...new Set(['127.0.0.1', listen.host, ...serviceIps])].filter(isCertified);
   const names = [
     'localhost',
     'kubernetes',
@@ -135,7 +142,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
       store,
       registry,
       tokens,
-      serviceCidr,
+      serviceCidrs: cidrs,
       kubelet: { caCert: authority.caCert, pair: kubelet },
       frontProxy: front.pair,
       requestHeader,
@@ -153,7 +160,8 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     },
     env,
   );
-  await bootstrap(handler, { host: listen.host, serviceIp });
+  const defaults = new DefaultObjects(handler, env);
+  await bootstrap(handler, () => defaults.ensure());
   await publishAuthentication(handler, { clientCa: authority.caCert, requestHeader });
   handler.reached('authentication');
   const ca = [authority.caCert, requestHeader.caCert];
@@ -182,6 +190,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   const endpoints = await EndpointLeases.start(handler, store, { host, port }, env);
   const identityLease = await IdentityLease.start(handler, `${host}:${port}`, env);
   handler.reached('identity');
+  const defaultsLoop = new DefaultObjectsLoop(defaults, env);
   const compaction = startCompaction(store, env);
   const endReload = watchAccess(flags, handler, env);
   const url = `https://${listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host}:${port}`;
@@ -201,6 +210,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     async close() {
       endReload();
       compaction.close();
+      await defaultsLoop.close();
       await identityLease.close();
       await endpoints.close();
       serving.close();

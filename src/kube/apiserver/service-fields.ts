@@ -2,7 +2,7 @@
 // (kube-apiserver v1.37, registry/core/service: patchAllocatedValues, dropTypeDependentFields).
 import { same } from '#base/same.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { keepNodePorts, needsHealthCheck } from './node-ports.ts';
+import { dropNodePorts, keepNodePorts, needsHealthCheck } from './node-ports.ts';
 
 type Json = Record<string, unknown>;
 
@@ -21,30 +21,64 @@ const dependent: readonly (readonly [string, (spec: Json) => boolean])[] = [
   ['externalTrafficPolicy', isReachable],
 ];
 
-const addressed = ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy'];
+const textsOf = (value: unknown): readonly string[] =>
+  Array.isArray(value) ? (value as string[]) : [];
 
-export function keepService(next: KubeObject, old: KubeObject): void {
-  const [spec, before] = [next['spec'] as Json, old['spec'] as Json];
-  if (isExternal(spec)) {
-    if (!isExternal(before)) {
-      for (const field of [...addressed, 'internalTrafficPolicy']) delete spec[field];
-    }
-  } else {
-    // Who names another address means the first of them.
-    const [other, all] = [spec['clusterIP'], spec['clusterIPs'] as unknown[] | undefined];
-    if (other && other !== before['clusterIP'] && same(all, before['clusterIPs'])) {
-      spec['clusterIPs'] = [other, ...(all ?? []).slice(1)];
-    }
-    for (const field of addressed) {
-      if (spec[field] === undefined && before[field] !== undefined) spec[field] = before[field];
-    }
-    if (needsHealthCheck(before) && needsHealthCheck(spec)) {
-      spec['healthCheckNodePort'] ||= before['healthCheckNodePort'];
-    }
-    keepNodePorts(spec, before);
+const sameAddresses = (spec: Json, before: Json): boolean =>
+  same(textsOf(spec['clusterIPs']), textsOf(before['clusterIPs']));
+
+/** What the server has given out need not be said again: addresses, node ports, the port of health checks. */
+export function keepAllocated(spec: Json, before: Json): void {
+  if (!isExternal(spec) && !isExternal(before)) {
+    if (!spec['clusterIP'] && before['clusterIP']) spec['clusterIP'] = before['clusterIP'];
+    const had = textsOf(before['clusterIPs']);
+    if (textsOf(spec['clusterIPs']).length === 0 && had.length > 0) spec['clusterIPs'] = [...had];
   }
+  if (needsHealthCheck(before) && needsHealthCheck(spec)) {
+    spec['healthCheckNodePort'] ||= before['healthCheckNodePort'];
+  }
+  keepNodePorts(spec, before);
+}
+
+/** Who says one address means the first of all; `before` is the spec of a service that is there. */
+export function settleAddresses(spec: Json, before: Json | undefined): void {
+  const given = (spec['clusterIP'] ?? '') as string;
+  const all = textsOf(spec['clusterIPs']);
+  if (before === undefined) {
+    if (given !== '' && all.length === 0) spec['clusterIPs'] = [given];
+    return;
+  }
+  const had = (before['clusterIP'] ?? '') as string;
+  if (given === had) {
+    const known = textsOf(before['clusterIPs']);
+    if (all.length === 0 && known.length > 0) spec['clusterIPs'] = [...known];
+  } else if (sameAddresses(spec, before)) {
+    if (given === '') delete spec['clusterIPs'];
+    else spec['clusterIPs'] = [given];
+  }
+}
+
+/** Takes away what the new type of a service has no use for, if the client has not changed it. */
+export function dropForeign(next: KubeObject, before: Json): void {
+  const spec = next['spec'] as Json;
+  if (isExternal(spec) && !isExternal(before)) {
+    const isSame = (spec['clusterIP'] ?? '') === (before['clusterIP'] ?? '');
+    if (isSame && sameAddresses(spec, before)) {
+      delete spec['clusterIP'];
+      delete spec['clusterIPs'];
+    }
+    for (const field of ['ipFamilies', 'ipFamilyPolicy']) {
+      if (same(spec[field], before[field])) delete spec[field];
+    }
+    delete spec['internalTrafficPolicy'];
+  }
+  dropNodePorts(spec, before);
   const gone = dependent.filter(
     ([field, has]) => has(before) && !has(spec) && same(spec[field], before[field]),
   );
   for (const [field] of gone) delete spec[field];
+  // Whoever has made the balancer is still at it, but clients need not know.
+  if (!isBalanced(spec) && next['status'] !== undefined) {
+    next['status'] = { ...(next['status'] as Json), loadBalancer: {} };
+  }
 }

@@ -10,7 +10,6 @@ import { defaultPodLevelResources } from '#kube/meta/pod-level-resources.ts';
 import { qosClass } from '#kube/meta/qos-class.ts';
 import { takeAppArmor } from './app-armor.ts';
 import { markGated, settleFields, settleStatus } from './computed-fields.ts';
-import { keepService } from './service-fields.ts';
 import { keepPod } from './pod-parts.ts';
 import { defaultStatus, fillNodeStatus } from './status-defaults.ts';
 import type { UserInfo } from './user.ts';
@@ -313,7 +312,6 @@ export function prepareUpdate(
       next['status'] = { ...rest, ...(conditions === undefined ? {} : { conditions }) };
     }
   }
-  if (keyOf(info) === '/services') keepService(next, old);
   if (keyOf(info) === 'coordination.k8s.io/leases') dropElection(next, old);
   if (keyOf(info) === 'apps/daemonsets' && subresource === undefined) recountTemplate(next, old);
   const isDeployment = keyOf(info) === 'apps/deployments';
@@ -363,7 +361,6 @@ function keepMetadata(next: ObjectMeta, old: ObjectMeta): void {
   delete next.selfLink;
 }
 
-/** A Service keeps its addresses when the client leaves them out. */
 /** What autoscalers of the older version have no fields for. */
 function desiredByNote({ apiVersion, metadata: { annotations } }: KubeObject): unknown {
   if (apiVersion !== 'autoscaling/v1') return undefined;

@@ -1,6 +1,5 @@
 // Rules that many fields share (numbers in a range, one of some words, addresses, ports, selectors), each
 // giving the causes that kube-apiserver v1.37 gives.
-import { isIP } from 'node:net';
 import {
   invalidValue,
   nameProblem,
@@ -10,6 +9,7 @@ import {
   validateLabels,
   type NameRule,
 } from './names.ts';
+import { addressProblem, networkProblem } from './ip-ranges.ts';
 import { compareQuantities } from './quantity.ts';
 import type { StatusCause } from './status.ts';
 
@@ -75,19 +75,24 @@ export function portNumberOrName(field: string, value: unknown): StatusCause[] {
   return typeof value === 'string' ? portName(field, value) : portNumber(field, value);
 }
 
-export function ipAddress(field: string, value: unknown): StatusCause[] {
-  if (isIP(String(value)) !== 0) return [];
-  const why = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
-  return [invalidValue(field, value, why)];
+/** What was taken before (`known`) is taken again. */
+export function ipAddress(
+  field: string,
+  value: unknown,
+  known: readonly unknown[] = [],
+): StatusCause[] {
+  const why = known.includes(value) ? undefined : addressProblem(String(value));
+  return why === undefined ? [] : [invalidValue(field, value, why)];
 }
 
-export function cidrBlock(field: string, value: unknown): StatusCause[] {
-  const [address = '', bits = '', more] = String(value).split('/');
-  const most = isIP(address) === 4 ? 32 : 128;
-  const isWhole = /^\d{1,3}$/.test(bits) && Number(bits) <= most;
-  if (isIP(address) !== 0 && isWhole && more === undefined) return [];
-  const why = 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
-  return [invalidValue(field, value, why)];
+/** What was taken before (`known`) is taken again. */
+export function cidrBlock(
+  field: string,
+  value: unknown,
+  known: readonly unknown[] = [],
+): StatusCause[] {
+  const why = known.includes(value) ? undefined : networkProblem(String(value));
+  return why === undefined ? [] : [invalidValue(field, value, why)];
 }
 
 const percentText =

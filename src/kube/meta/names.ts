@@ -1,5 +1,5 @@
 // Syntax of names, labels and annotations, with the words of apimachinery's validation.
-import { isIP } from 'node:net';
+import { strictAddressProblem } from './ip-ranges.ts';
 import type { StatusCause } from './status.ts';
 
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
@@ -130,8 +130,7 @@ export function nameProblem(rule: NameRule, name: string): string | undefined {
       if (name.length > 63) return 'must be no more than 63 characters';
       return VALUE.test(name) ? undefined : valueText;
     case 'address':
-      if (isIP(name) !== 0) return undefined;
-      return 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
+      return strictAddressProblem(name);
     case 'subdomain':
       if (name.length > 253) return 'must be no more than 253 characters';
       return SUBDOMAIN.test(name) ? undefined : subdomainText;

@@ -1,4 +1,5 @@
 // What of a service is taken: node ports, and the objects that stand for its addresses (kubernetes v1.37).
+import { canonicalAddress, familyOf } from './ip-ranges.ts';
 import type { KubeObject } from './object.ts';
 
 /** Both ends belong to it. */
@@ -22,10 +23,22 @@ export const IP_FAMILY = 'ipaddress.kubernetes.io/ip-family';
 /** The IPAddress that is there as long as a service has the address: it belongs to the service, by its name. */
 export function addressObject(ip: string, { metadata }: KubeObject): KubeObject {
   const { namespace = '', name = '' } = metadata;
+  const labels = { [IP_FAMILY]: familyOf(ip), [MANAGED_BY]: ADDRESS_MANAGER };
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'IPAddress',
-    metadata: { name: ip, labels: { [IP_FAMILY]: 'IPv4', [MANAGED_BY]: ADDRESS_MANAGER } },
-    spec: { parentRef: { group: '', resource: 'services', namespace, name } },
+    metadata: { name: canonicalAddress(ip), labels },
+    spec: { parentRef: { resource: 'services', namespace, name } },
   };
+}
+
+/** The addresses that a service holds: none of its own when it is headless, or a name. */
+export function clusterIpsOf(service: KubeObject): readonly string[] {
+  const { clusterIP, clusterIPs, type } = (service['spec'] ?? {}) as {
+    clusterIP?: string;
+    clusterIPs?: string[];
+    type?: string;
+  };
+  const isSet = clusterIP !== undefined && clusterIP !== '' && clusterIP !== 'None';
+  return isSet && type !== 'ExternalName' ? (clusterIPs ?? [clusterIP]) : [];
 }

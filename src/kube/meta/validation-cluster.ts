@@ -1,7 +1,6 @@
 // Validates the kinds that run the cluster itself (flow control, certificates, events, addresses,
 // migrations), as kube-apiserver v1.37 does.
 import {
-  cidrBlock,
   isObject,
   list,
   named,
@@ -12,6 +11,7 @@ import {
   type Json,
 } from './field-rules.ts';
 import { invalidValue, requiredValue } from './names.ts';
+import { rangeOf, strictNetworkProblem } from './ip-ranges.ts';
 import type { KubeObject } from './object.ts';
 import { same } from '#base/same.ts';
 import type { StatusCause } from './status.ts';
@@ -156,28 +156,39 @@ const validateAddressUpdate: UpdateRule = (object, old) => {
   return isSame ? [] : [invalidValue('spec.parentRef', null, IMMUTABLE)];
 };
 
-const validateRange = (object: KubeObject, old?: KubeObject): StatusCause[] => {
-  // Of an update it is told only what may not change.
-  if (old !== undefined) return [];
-  const blocks = list(record(object['spec'])['cidrs']);
-  const field = 'spec.cidrs';
-  if (blocks.length === 0) return [requiredValue(field, 'at least one CIDR required')];
-  if (blocks.length > 2) {
-    return [invalidValue(field, { CIDRs: blocks }, 'may only hold up to 2 values')];
-  }
-  return blocks.flatMap((block, index) => cidrBlock(`${field}[${index}]`, block));
-};
+const RANGES = 'spec.cidrs';
 
-const validateRangeUpdate: UpdateRule = (object, old) => {
-  const blocks = (one: KubeObject): Json[] => list(record(one['spec'])['cidrs']);
-  const [next, before] = [blocks(object), blocks(old)];
-  const isGrown = before.length === 1 && next.length === 2;
-  if (next.length !== before.length && !isGrown) {
-    return [invalidValue('spec.cidrs', next.length === 0 ? null : next, IMMUTABLE)];
+function rangeCauses(blocks: readonly string[]): StatusCause[] {
+  if (blocks.length === 0) return [requiredValue(RANGES, 'at least one CIDR required')];
+  if (blocks.length > 2) {
+    return [invalidValue(RANGES, { CIDRs: blocks }, 'may only hold up to 2 values')];
   }
-  return before.flatMap((block, index) =>
-    block === next[index] ? [] : [invalidValue(`spec.cidrs[${index}]`, next[index], IMMUTABLE)],
-  );
+  const causes = blocks.flatMap((block, i) => {
+    const why = strictNetworkProblem(block);
+    return why === undefined ? [] : [invalidValue(`${RANGES}[${i}]`, block, why)];
+  });
+  const families = blocks.map((block) => rangeOf(block)?.family);
+  if (blocks.length < 2 || families[0] === undefined || families[0] !== families[1]) return causes;
+  const example = 'i.e 192.168.0.0/24 and 2001:db8::/64';
+  const why = `may specify no more than one IP for each IP family, ${example}`;
+  return [...causes, invalidValue(RANGES, blocks, why)];
+}
+
+const blocksOf = (one: KubeObject): readonly string[] =>
+  list(record(one['spec'])['cidrs']) as unknown as string[];
+
+/** Of an update it is told only what may not change. */
+const validateRange = (object: KubeObject, old?: KubeObject): StatusCause[] =>
+  old === undefined ? rangeCauses(blocksOf(object)) : [];
+
+/** A range gets one of the other family beside it, and no other change. */
+const validateRangeUpdate: UpdateRule = (object, old) => {
+  const [next, before] = [blocksOf(object), blocksOf(old)];
+  const fixed = (i: number): StatusCause[] =>
+    before[i] === next[i] ? [] : [invalidValue(`${RANGES}[${i}]`, next[i], IMMUTABLE)];
+  if (next.length === before.length) return before.flatMap((_block, i) => fixed(i));
+  if (before.length === 1 && next.length === 2) return [...fixed(0), ...rangeCauses(next)];
+  return [invalidValue(RANGES, next.length === 0 ? null : next, IMMUTABLE)];
 };
 
 const validateMigration: Rule = (object) => {

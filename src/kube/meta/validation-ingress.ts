@@ -15,6 +15,7 @@ import {
   type Json,
 } from './field-rules.ts';
 import { forbidden, invalidValue, requiredValue } from './names.ts';
+import { holds, rangeOf } from './ip-ranges.ts';
 import type { KubeObject } from './object.ts';
 import type { StatusCause } from './status.ts';
 import { domainPath } from './validation-workloads.ts';
@@ -168,28 +169,20 @@ function classParameters(parameters: unknown, at: string): StatusCause[] {
 
 // ---- network policies ----
 
-/** Of IPv4; how networks of IPv6 lie in each other is not looked at. */
-function isStrictlyInside(inner: string, outer: string): boolean {
-  const parse = (cidr: string): readonly [number, number] => {
-    const [address = '', bits = ''] = cidr.split('/');
-    return [address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0), Number(bits)];
-  };
-  const [[inside, length], [outside, wide]] = [parse(inner), parse(outer)];
-  const size = 2 ** (32 - wide);
-  return wide < length && Math.floor(inside / size) === Math.floor(outside / size);
-}
-
-function blockCauses({ cidr, except }: Json, at: string): StatusCause[] {
+function blockCauses({ cidr, except }: Json, at: string, known: readonly unknown[]): StatusCause[] {
   if (!cidr) return [requiredValue(`${at}.cidr`)];
-  const causes = cidrBlock(`${at}.cidr`, cidr);
-  if (causes.length > 0) return causes;
-  return (list(except) as unknown[]).flatMap((one, i) => {
+  const causes = cidrBlock(`${at}.cidr`, cidr, known);
+  const outer = rangeOf(String(cidr));
+  if (outer === undefined) return causes;
+  const excepted = (list(except) as unknown[]).flatMap((one, i) => {
     const field = `${at}.except[${i}]`;
-    const wrong = cidrBlock(field, one);
-    const isV6 = String(cidr).includes(':') || String(one).includes(':');
-    if (wrong.length > 0 || isV6 || isStrictlyInside(String(one), String(cidr))) return wrong;
-    return [invalidValue(field, one, 'must be a strict subset of `cidr`')];
+    const wrong = cidrBlock(field, one, known);
+    const inner = rangeOf(String(one));
+    if (inner === undefined) return wrong;
+    if (outer.bits < inner.bits && holds(String(cidr), String(one))) return wrong;
+    return [...wrong, invalidValue(field, one, 'must be a strict subset of `cidr`')];
   });
+  return [...causes, ...excepted];
 }
 
 function policyPort(port: Json, at: string): StatusCause[] {
@@ -207,7 +200,7 @@ function policyPort(port: Json, at: string): StatusCause[] {
   return [...causes, ...portNumber(field, endPort)];
 }
 
-function validatePeers(peers: unknown, field: string): StatusCause[] {
+function validatePeers(peers: unknown, field: string, known: readonly unknown[]): StatusCause[] {
   return list(peers).flatMap((peer, index) => {
     const at = `${field}[${index}]`;
     if (Object.keys(peer).length === 0) return [requiredValue(at, 'must specify a peer')];
@@ -217,15 +210,28 @@ function validatePeers(peers: unknown, field: string): StatusCause[] {
     ];
     const block = peer['ipBlock'];
     if (!isObject(block)) return causes;
-    causes.push(...blockCauses(block, `${at}.ipBlock`));
+    causes.push(...blockCauses(block, `${at}.ipBlock`, known));
     const isMore = peer['podSelector'] !== undefined || peer['namespaceSelector'] !== undefined;
     const why = 'may not specify both ipBlock and another peer';
     return isMore ? [...causes, forbidden(at, why)] : causes;
   });
 }
 
-const validateNetworkPolicy: Rule = (object) => {
+/** Every range of a policy. */
+function blocksOf(spec: Json): unknown[] {
+  const rules = [
+    ...list(spec['ingress']).map(({ from }) => from),
+    ...list(spec['egress']).map(({ to }) => to),
+  ];
+  return rules.flatMap(list).flatMap((peer) => {
+    const { cidr, except } = record(peer['ipBlock']);
+    return [cidr, ...list(except)];
+  });
+}
+
+const validateNetworkPolicy: Rule = (object, old) => {
   const spec = record(object['spec']);
+  const known = blocksOf(record(old?.['spec']));
   const causes = labelSelector(spec['podSelector'], 'spec.podSelector');
   for (const [field, side] of [
     ['ingress', 'from'],
@@ -236,7 +242,7 @@ const validateNetworkPolicy: Rule = (object) => {
       list(rule['ports']).forEach((port, i) => {
         causes.push(...policyPort(port, `${at}.ports[${i}]`));
       });
-      causes.push(...validatePeers(rule[side], `${at}.${side}`));
+      causes.push(...validatePeers(rule[side], `${at}.${side}`, known));
     });
   }
   const types = list(spec['policyTypes']);

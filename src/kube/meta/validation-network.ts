@@ -1,5 +1,4 @@
 // Validates services and endpoints, as kube-apiserver v1.37 does.
-import { isIP } from 'node:net';
 import { same } from '#base/same.ts';
 import {
   cidrBlock,
@@ -16,8 +15,9 @@ import {
 } from './field-rules.ts';
 import { duplicate, forbidden, invalidValue, requiredValue, validateLabels } from './names.ts';
 import type { KubeObject } from './object.ts';
-import { canonicalV6 } from './warnings-addresses.ts';
+import { addressProblem, familyOf, strictAddressProblem } from './ip-ranges.ts';
 import type { StatusCause } from './status.ts';
+import { serviceAddressCauses } from './validation-service-addresses.ts';
 import { ingressRules } from './validation-ingress.ts';
 
 type Rule = (object: KubeObject, old?: KubeObject) => StatusCause[];
@@ -75,7 +75,7 @@ function validateServicePorts(spec: Json): StatusCause[] {
   });
 }
 
-function validateTraffic(spec: Json): StatusCause[] {
+function validateTraffic(spec: Json, before: Json): StatusCause[] {
   const causes: StatusCause[] = [];
   const { type } = spec;
   const isOutside = type === 'NodePort' || type === 'LoadBalancer';
@@ -100,47 +100,14 @@ function validateTraffic(spec: Json): StatusCause[] {
     causes.push(forbidden('spec.LoadBalancerSourceRanges', why));
   }
   ranges.forEach((one, index) =>
-    causes.push(...cidrBlock(`spec.LoadBalancerSourceRanges[${index}]`, one)),
+    causes.push(
+      ...cidrBlock(
+        `spec.LoadBalancerSourceRanges[${index}]`,
+        one,
+        list(before['loadBalancerSourceRanges']),
+      ),
+    ),
   );
-  return causes;
-}
-
-export function clusterAddresses(spec: Json): StatusCause[] {
-  const { clusterIP = '', clusterIPs } = spec;
-  const all = list(clusterIPs) as unknown as string[];
-  const field = 'spec.clusterIPs';
-  const causes: StatusCause[] = [];
-  if (all.length > 0) {
-    if (clusterIP === '') {
-      causes.push(invalidValue(field, all, 'must be empty when `clusterIP` is not specified'));
-    } else if (all[0] !== clusterIP) {
-      causes.push(invalidValue(field, all, 'first value must match `clusterIP`'));
-    }
-  } else if (clusterIP !== '' && clusterIP !== 'None') {
-    return ipAddress(`${field}[0]`, clusterIP);
-  }
-  if (all.length > 1 && all.includes('None')) {
-    causes.push(invalidValue(field, all, "'None' must be the first and only value"));
-  }
-  if (all.length > 2) {
-    return [...causes, invalidValue(field, all, 'may only hold up to 2 values')];
-  }
-  all.forEach((one, i) => {
-    if (one !== 'None') causes.push(...ipAddress(`${field}[${i}]`, one));
-  });
-  if (all.some((one) => one !== 'None' && isIP(one) === 0)) return causes;
-  const kinds = all.map((one) => isIP(one));
-  if (all.length > 1 && new Set(kinds).size < all.length) {
-    causes.push(invalidValue(field, all, 'may specify no more than one IP for each IP family'));
-  }
-  if (clusterIP === 'None') return causes;
-  const wanted = list(spec['ipFamilies']) as readonly unknown[];
-  all.forEach((one, i) => {
-    const family = wanted[i];
-    if (!(family === 'IPv4' || family === 'IPv6') || family === `IPv${kinds[i]}`) return;
-    const why = `expected an ${family} value as indicated by \`ipFamilies[${i}]\``;
-    causes.push(invalidValue(`${field}[${i}]`, one, why));
-  });
   return causes;
 }
 
@@ -155,20 +122,6 @@ function unaddressed(spec: Json): StatusCause[] {
   return Object.entries(given).flatMap(([field, isGiven]) =>
     isGiven ? [forbidden(`spec.${field}`, 'may not be set for ExternalName services')] : [],
   );
-}
-
-export function families(spec: Json): StatusCause[] {
-  const { ipFamilies, ipFamilyPolicy: policy } = spec;
-  const all = list(ipFamilies) as unknown[];
-  const policies = ['PreferDualStack', 'RequireDualStack', 'SingleStack'];
-  return [
-    ...oneOf('spec.ipFamilyPolicy', policy, policies),
-    ...all.flatMap((one, i) => {
-      const at = `spec.ipFamilies[${i}]`;
-      const wrong = oneOf(at, one, ['IPv4', 'IPv6']);
-      return wrong.length === 0 && all.indexOf(one) < i ? [duplicate(at, one)] : wrong;
-    }),
-  ];
 }
 
 const AFFINITY_SECONDS_MAX = 86_400;
@@ -204,8 +157,8 @@ function balanced(spec: Json): StatusCause[] {
   ];
 }
 
-const validateService: Rule = (object) => {
-  const spec = record(object['spec']);
+const validateService: Rule = (object, old) => {
+  const [spec, before] = [record(object['spec']), record(old?.['spec'])];
   const { type, clusterIP, externalName } = spec;
   const causes: StatusCause[] = [];
   const isExternal = type === 'ExternalName';
@@ -223,18 +176,18 @@ const validateService: Rule = (object) => {
     }
   }
   if (isExternal) causes.push(...unaddressed(spec));
-  else causes.push(...clusterAddresses(spec), ...families(spec));
+  else causes.push(...serviceAddressCauses(spec, before));
   causes.push(
     ...validateServicePorts(spec),
     ...validateLabels(spec['selector'] as Record<string, string> | undefined, 'spec.selector'),
     ...oneOf('spec.sessionAffinity', spec['sessionAffinity'], ['ClientIP', 'None']),
     ...list(spec['externalIPs']).flatMap((one, index) => {
       const field = `spec.externalIPs[${index}]`;
-      const wrong = ipAddress(field, one);
+      const wrong = ipAddress(field, one, list(before['externalIPs']));
       return wrong.length > 0 ? wrong : endpointAddress(field, String(one));
     }),
     ...oneOf('spec.type', type, serviceTypes),
-    ...validateTraffic(spec),
+    ...validateTraffic(spec, before),
     ...affinityTime(spec),
     ...oneOfOrdered(spec),
     ...balanced(spec),
@@ -260,15 +213,11 @@ function sliceAddress(field: string, i: number, address: unknown, type: unknown)
   const where = `${field}[${i}]`;
   if (type === 'FQDN')
     return address === '' ? [requiredValue(where)] : named(where, address, 'subdomain');
-  const wrong = ipAddress(where, address);
-  if (wrong.length > 0) return wrong;
-  const causes = endpointAddress(where, String(address));
-  const better = isIP(String(address)) === 6 ? canonicalV6(String(address)) : address;
-  if (better !== address) {
-    const why = `must be in canonical form (${JSON.stringify(better)})`;
-    return [invalidValue(where, address, why)];
-  }
-  if (isIP(String(address)) === (type === 'IPv4' ? 4 : 6)) return causes;
+  const text = String(address);
+  const problem = type === 'IPv6' ? strictAddressProblem(text) : addressProblem(text);
+  if (problem !== undefined) return [invalidValue(where, address, problem)];
+  const causes = endpointAddress(where, text);
+  if (familyOf(text) === type) return causes;
   const why = `must be an ${String(type)} address`;
   return [invalidValue(field, address, why), ...causes];
 }

@@ -23,6 +23,7 @@ import {
   unsupported,
   validateLabels,
 } from './names.ts';
+import { rangeOf } from './ip-ranges.ts';
 import { same } from '#base/same.ts';
 import type { KubeObject } from './object.ts';
 import type { StatusCause } from './status.ts';
@@ -136,10 +137,9 @@ const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 /** One of each family at most. */
 function podRanges(ranges: readonly string[]): StatusCause[] {
   const field = 'spec.podCIDRs';
-  const wrong = ranges.map((one, index) => cidrBlock(`${field}[${index}]`, one));
-  const causes = wrong.flat();
+  const causes = ranges.flatMap((one, index) => cidrBlock(`${field}[${index}]`, one));
   if (ranges.length < 2) return causes;
-  const first = wrong.findIndex((one) => one.length > 0);
+  const first = ranges.findIndex((one) => rangeOf(one) === undefined);
   if (first >= 0) {
     const why = `invalid CIDR[${first}]: <nil> (invalid CIDR address: ${ranges[first] ?? ''})`;
     const message = `Internal error: invalid PodCIDRs. failed to check with dual stack with error:${why}`;

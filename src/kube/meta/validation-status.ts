@@ -73,16 +73,19 @@ function hostName(field: string, host: unknown): StatusCause[] {
   return causes;
 }
 
-const ingressStatus: Rule = (status) =>
+const knownIps = (old: KubeObject): unknown[] =>
+  ingresses(record(old['status'])).map(({ ip }) => ip);
+
+const ingressStatus: Rule = (status, _object, old) =>
   ingresses(status).flatMap(({ ip, hostname }, i) => {
     const field = at(`loadBalancer.ingress[${i}]`);
     return [
-      ...(ip ? ipAddress(`${field}.ip`, ip) : []),
+      ...(ip ? ipAddress(`${field}.ip`, ip, knownIps(old)) : []),
       ...hostName(`${field}.hostname`, hostname),
     ];
   });
 
-const serviceStatus: Rule = (status, { spec }) => {
+const serviceStatus: Rule = (status, { spec }, old) => {
   const found = ingresses(status);
   if (record(spec)['type'] !== 'LoadBalancer' && found.length > 0) {
     const why = "may only be used when `spec.type` is 'LoadBalancer'";
@@ -90,7 +93,7 @@ const serviceStatus: Rule = (status, { spec }) => {
   }
   return found.flatMap(({ ip, ipMode, hostname }, i) => {
     const field = at(`loadBalancer.ingress[${i}]`);
-    const causes = ip ? ipAddress(`${field}.ip`, ip) : [];
+    const causes = ip ? ipAddress(`${field}.ip`, ip, knownIps(old)) : [];
     const mode = `${field}.ipMode`;
     if (ipMode === undefined) {
       if (ip) causes.push(requiredValue(mode, 'must be specified when `ip` is set'));

@@ -1,6 +1,6 @@
 // Validates objects before they are stored: metadata of every kind here, the kinds' own rules in the
 // other validation files. Field paths, reasons and words as kube-apiserver v1.37 has them.
-import { ipAddress, isObject, list, record, selectorShown, type Json } from './field-rules.ts';
+import { isObject, list, record, selectorShown, type Json } from './field-rules.ts';
 import {
   forbidden,
   invalidShown,
@@ -18,6 +18,7 @@ import { same } from '#base/same.ts';
 import { compareQuantities } from './quantity.ts';
 import type { StatusCause } from './status.ts';
 import { webhookRules } from './validation-webhooks.ts';
+import { serviceAddressChanges } from './validation-service-addresses.ts';
 import { validateApiService } from './validation-api-services.ts';
 import { attachmentRules, attachmentUpdateRules } from './validation-attachments.ts';
 import { clusterRules, clusterUpdateRules, validateNewEvent } from './validation-cluster.ts';
@@ -197,16 +198,8 @@ type UpdateRule = (object: KubeObject, old: KubeObject) => StatusCause[];
 
 const validateServiceUpdate: UpdateRule = (object, old) => {
   const [spec, before] = [record(object['spec']), record(old['spec'])];
-  const isExternal = spec['type'] === 'ExternalName' || before['type'] === 'ExternalName';
-  const [next, was] = [spec['clusterIP'], before['clusterIP']];
   const why = 'may not change once set';
-  const causes: StatusCause[] = [];
-  const [first] = list(spec['clusterIPs']) as unknown[];
-  // What is no address, or not the first of them, is refused as such alone.
-  const isWhole = ipAddress('', next).length === 0 && (first === undefined || first === next);
-  if (!isExternal && was && next !== was && (isWhole || next === 'None')) {
-    causes.push(invalidValue('spec.clusterIPs[0]', [next], why));
-  }
+  const causes = serviceAddressChanges(spec, before);
   const isBalanced = spec['type'] === 'LoadBalancer' && before['type'] === 'LoadBalancer';
   const [name, had] = [spec['loadBalancerClass'] ?? null, before['loadBalancerClass'] ?? null];
   if (isBalanced && name !== had) {

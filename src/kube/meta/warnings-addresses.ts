@@ -1,10 +1,6 @@
 // What kube-apiserver v1.37 says of addresses and networks that it takes, but that could be written better.
 import { isIP } from 'node:net';
-
-/** As RFC 5952 writes it: what URLs do, too. */
-export function canonicalV6(address: string): string {
-  return new URL(`http://[${address}]/`).hostname.slice(1, -1);
-}
+import { addressNumber, addressText, canonicalV6, familyOf } from './ip-ranges.ts';
 
 /** The address in an IPv6 address that stands for one of IPv4; undefined for others. */
 function embeddedV4(address: string): string | undefined {
@@ -28,40 +24,20 @@ export function addressWarnings(field: string, value: unknown): string[] {
   return [`${field}: IPv6 address ${quoted} should be in RFC 5952 canonical format (${form})`];
 }
 
-function toNumber(address: string): bigint {
-  if (isIP(address) === 4) {
-    return address.split('.').reduce((sum, part) => sum * 256n + BigInt(part), 0n);
-  }
-  const [head = '', tail] = canonicalV6(address).split('::');
-  const groups = (text: string | undefined): string[] => (text ? text.split(':') : []);
-  const [first, last] = [groups(head), groups(tail)];
-  const zeros = Array.from({ length: 8 - first.length - last.length }, () => '0');
-  return [...first, ...zeros, ...last].reduce((sum, one) => sum * 65_536n + BigInt(`0x${one}`), 0n);
-}
-
-function toAddress(number: bigint, family: number): string {
-  if (family === 4) {
-    return [24n, 16n, 8n, 0n].map((shift) => String((number >> shift) & 255n)).join('.');
-  }
-  const groups = Array.from({ length: 8 }, (_, i) =>
-    ((number >> BigInt(16 * (7 - i))) & 65_535n).toString(16),
-  );
-  return canonicalV6(groups.join(':'));
-}
-
 export function networkWarnings(field: string, value: unknown): string[] {
   const [address = '', bits = ''] = String(value).split('/');
   const family = isIP(address);
   if (family === 0 || !/^\d+$/.test(bits)) return [];
   const width = family === 4 ? 32n : 128n;
   const rest = width - BigInt(bits);
-  const number = toNumber(address);
-  const start = toAddress((number >> rest) << rest, family);
+  const number = addressNumber(address);
+  const kind = familyOf(address);
+  const start = addressText((number >> rest) << rest, kind);
   const quoted = JSON.stringify(value);
   const network = `${start}/${bits}`;
   const found: string[] = [];
-  if (start !== toAddress(number, family)) {
-    const single = JSON.stringify(`${toAddress(number, family)}/${width}`);
+  if (start !== addressText(number, kind)) {
+    const single = JSON.stringify(`${addressText(number, kind)}/${width}`);
     const which = `should be ${JSON.stringify(network)} or ${single}?`;
     found.push(`${field}: CIDR value ${quoted} is ambiguous in this context (${which})`);
   }

@@ -75,7 +75,10 @@ export class Normaliser {
       .replaceAll(/((?:in record \(|in object meta: ))\d+/g, '$1<version>')
       .replaceAll(NOW, (time) => (time.startsWith(fixed) ? time : '<time>'))
       .replaceAll(/\bgenerated-[a-z0-9]{5}\b/g, 'generated-<drawn>')
-      .replaceAll(/\b198\.18\.\d+\.\d+\b/g, '<address>');
+      .replaceAll(/\b198\.18\.\d+\.\d+\b/g, '<address>')
+      // Where only addresses that were asked for are low ones.
+      .replaceAll(/\b198\.19\.(?!0\.|255\.255\b)\d+\.\d+\b/g, '<address>')
+      .replaceAll(/\bfd00:19::(?!ffff)[0-9a-f]{3,4}\b/g, '<address of IPv6>');
     return shortened(plain, TEXT_LENGTH_MAX);
   }
 

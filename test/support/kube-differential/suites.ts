@@ -15,6 +15,7 @@ import { definitionSteps } from '#test/support/definition-steps.ts';
 import { playCorpus } from '#test/support/kube-answers.ts';
 import { senderTo, type Target } from '#test/support/kube-sender.ts';
 import { expressionSteps } from '#test/support/expression-steps.ts';
+import { dualStackSteps, ranges } from '#test/support/dual-stack-steps.ts';
 import { familySteps } from '#test/support/family-steps.ts';
 import { mutatingPolicySteps } from '#test/support/mutating-policy-steps.ts';
 import { nodeSteps } from '#test/support/node-steps.ts';
@@ -50,6 +51,21 @@ const plain =
 
 const stepped = (name: string, steps: () => readonly Step[]): Suite =>
   plain(async (target) => ({ [name]: await playSteps(target, steps()) }));
+
+/** On a server with these ranges of addresses for services. */
+const ranged =
+  (range: string): Suite =>
+  async () => ({
+    flags: {
+      'service-cluster-ip-range': range,
+      // Of the family of the first range, or it does not start.
+      'advertise-address': range.startsWith('fd') ? '2001:db8::1' : '192.0.2.1',
+    },
+    play: async (target) => ({
+      [range]: await playSteps(target, dualStackSteps(range.includes(','))),
+    }),
+    close: async () => {},
+  });
 
 /** One after another, each in places of its own. */
 const staged = (scenes: Readonly<Record<string, () => readonly Step[]>>): Suite =>
@@ -92,6 +108,9 @@ export const suites: Readonly<Record<string, Suite>> = {
   'steps-certificates': stepped('certificates', certificateSteps),
   'steps-crd': stepped('crd', crdSteps),
   'steps-definition': stepped('definition', definitionSteps),
+  'steps-dual': ranged(`${ranges.four},${ranges.six}`),
+  'steps-dual-turned': ranged(`${ranges.six},${ranges.four}`),
+  'steps-single-six': ranged(ranges.six),
   'steps-expressions': stepped('expressions', expressionSteps),
   'steps-families': stepped('families', familySteps),
   'steps-mutating': stepped('mutating', mutatingPolicySteps),

@@ -3,7 +3,9 @@ import { keyOf } from '#kube/client/informer-store.ts';
 import { ipAddresses, serviceCidrs, services as serviceResource } from '#kube/client/resources.ts';
 import { nothing } from '#kube/controllers/effects.ts';
 import { Controller, type ControllerServices } from '#kube/controllers/frame.ts';
+import { canonicalAddress } from '#kube/meta/ip-ranges.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
+import { clusterIpsOf } from '#kube/meta/service-addresses.ts';
 import { reconcileAddress, reconcileNodePorts, reconcileService, type Known } from './core.ts';
 
 const INTERVAL_MS = 3 * 60_000;
@@ -50,8 +52,7 @@ export function addressRepairController(services: ControllerServices): Controlle
     return { onAdd: enqueue, onUpdate: (_old: KubeObject, next: KubeObject) => enqueue(next) };
   };
   const ownAddresses = (service: KubeObject): void => {
-    const { clusterIP } = (service['spec'] ?? {}) as { clusterIP?: string };
-    if (clusterIP !== undefined) controller.enqueue(ADDRESS + clusterIP);
+    for (const ip of clusterIpsOf(service)) controller.enqueue(ADDRESS + canonicalAddress(ip));
   };
   all.addHandler({ ...follow(SERVICE), onDelete: ownAddresses });
   addresses.addHandler({

@@ -14,20 +14,29 @@ const service = (name: string, spec: object, ms = 0): KubeObject => ({
   metadata: { namespace: 'a', name, creationTimestamp: at(ms) },
   spec,
 });
+const both = (first: string, second: string): object => ({
+  type: 'ClusterIP',
+  clusterIP: first,
+  clusterIPs: [first, second],
+});
 const own = (ip: string): object => ({ type: 'ClusterIP', clusterIP: ip, clusterIPs: [ip] });
-const labels = {
-  'ipaddress.kubernetes.io/ip-family': 'IPv4',
+const labelsOf = (family: string): Record<string, string> => ({
+  'ipaddress.kubernetes.io/ip-family': family,
   'ipaddress.kubernetes.io/managed-by': 'ipallocator.k8s.io',
-};
+});
 const address = (ip: string, name: string, more: object = {}, ms = 0): KubeObject => ({
   apiVersion: 'networking.k8s.io/v1',
   kind: 'IPAddress',
-  metadata: { name: ip, labels, creationTimestamp: at(ms) },
+  metadata: {
+    name: ip,
+    labels: labelsOf(ip.includes(':') ? 'IPv6' : 'IPv4'),
+    creationTimestamp: at(ms),
+  },
   spec: { parentRef: { group: '', resource: 'services', namespace: 'a', name, ...more } },
 });
 
 const knownOf = (services: readonly KubeObject[], addresses: readonly KubeObject[]): Known => ({
-  cidrs: ['10.0.0.0/24'],
+  cidrs: ['10.0.0.0/24', 'fd00::/120'],
   address: (ip) => addresses.find(({ metadata }) => metadata.name === ip),
   service: (namespace, name) =>
     services.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name),
@@ -96,6 +105,47 @@ const ofServices: readonly (readonly [string, KubeObject, KubeObject[], string[]
     [{ ...address('10.0.0.5', 's'), metadata: { name: '10.0.0.5' } }],
     ['delete 10.0.0.5', 'create 10.0.0.5'],
   ],
+  [
+    'both, its own',
+    service('s', both('10.0.0.5', 'fd00::5')),
+    [address('10.0.0.5', 's'), address('fd00::5', 's')],
+    [],
+  ],
+  [
+    'both, written long',
+    service('s', both('FD00:0::5', '10.0.0.5')),
+    [address('10.0.0.5', 's'), address('fd00::5', 's')],
+    [],
+  ],
+  [
+    'both, the second not taken',
+    service('s', both('10.0.0.5', 'fd00::5')),
+    [address('10.0.0.5', 's')],
+    [
+      'ClusterIPNotAllocated: Cluster IP [IPv6]: fd00::5 is not allocated; repairing',
+      'create fd00::5',
+    ],
+  ],
+  [
+    'both, of no range any more',
+    service('s', both('10.0.1.5', 'fd01::5')),
+    [],
+    [
+      'ClusterIPOutOfRange: Cluster IP [IPv4]: 10.0.1.5 is not within any configured Service CIDR; please recreate service',
+      'ClusterIPOutOfRange: Cluster IP [IPv6]: fd01::5 is not within any configured Service CIDR; please recreate service',
+    ],
+  ],
+  [
+    'of IPv6, labelled as of the other family',
+    service('s', own('fd00::5')),
+    [
+      {
+        ...address('fd00::5', 's'),
+        metadata: { name: 'fd00::5', labels: labelsOf('IPv4') },
+      },
+    ],
+    ['delete fd00::5', 'create fd00::5'],
+  ],
 ];
 
 for (const [what, one, addresses, wanted] of ofServices) {
@@ -133,8 +183,22 @@ const ofAddresses: readonly (readonly [
     'of a service that has another',
     address('10.0.0.5', 's'),
     [service('s', own('10.0.0.6'))],
-    0,
+    5_000,
     [wrong, 'delete 10.0.0.5'],
+  ],
+  [
+    'of the second in which its service was made',
+    address('10.0.0.5', 's'),
+    [service('s', own('10.0.0.6'))],
+    900,
+    5_000,
+  ],
+  [
+    'of a service as its second one',
+    address('fd00::5', 's'),
+    [service('s', both('10.0.0.5', 'fd00::5'))],
+    90_000,
+    [],
   ],
   [
     'newer than the service that is seen',

@@ -1,13 +1,14 @@
 // Addresses of services and the objects that stand for them are brought together again where they do not agree
 // (kubernetes v1.37, pkg/registry/core/service/ipallocator/controller/repairip.go); node ports that two services
-// have, or that are out of range, are told (portallocator/controller/repair.go). IPv4, as services here are. Pure.
+// have, or that are out of range, are told (portallocator/controller/repair.go). Pure.
 import { nothing, type Decision, type Effect } from '#kube/controllers/effects.ts';
-import { holdsAddress, numberOfIp } from '#kube/controllers/ipv4.ts';
 import { ipAddresses } from '#kube/client/resources.ts';
+import { addressProblem, canonicalAddress, familyOf, holdsAddress } from '#kube/meta/ip-ranges.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import {
   ADDRESS_MANAGER,
   addressObject,
+  clusterIpsOf,
   IP_FAMILY,
   MANAGED_BY,
   NODE_PORTS,
@@ -30,16 +31,6 @@ const parentOf = (address: KubeObject): Parent => (address['spec']?.parentRef ??
 const isService = ({ group = '', resource }: Parent): boolean =>
   group === '' && resource === 'services';
 
-export function clusterIpsOf(service: KubeObject): readonly string[] {
-  const { clusterIP, clusterIPs, type } = (service['spec'] ?? {}) as {
-    clusterIP?: string;
-    clusterIPs?: string[];
-    type?: string;
-  };
-  const isSet = clusterIP !== undefined && clusterIP !== '' && clusterIP !== 'None';
-  return isSet && type !== 'ExternalName' ? (clusterIPs ?? [clusterIP]) : [];
-}
-
 const remade = (address: KubeObject, service: KubeObject): Effect[] => [
   { kind: 'delete', resource: ipAddresses, object: address },
   {
@@ -49,8 +40,14 @@ const remade = (address: KubeObject, service: KubeObject): Effect[] => [
   },
 ];
 
-const isLabelled = ({ metadata: { labels = {} } }: KubeObject): boolean =>
-  labels[MANAGED_BY] === ADDRESS_MANAGER && labels[IP_FAMILY] === 'IPv4';
+const isLabelled = ({ metadata: { name = '', labels = {} } }: KubeObject): boolean =>
+  labels[MANAGED_BY] === ADDRESS_MANAGER && labels[IP_FAMILY] === familyOf(name);
+
+/** By the names of their objects. */
+const addressesOf = (service: KubeObject): readonly string[] =>
+  clusterIpsOf(service)
+    .filter((ip) => addressProblem(ip) === undefined)
+    .map(canonicalAddress);
 
 export interface Known {
   readonly cidrs: readonly string[];
@@ -61,7 +58,8 @@ export interface Known {
 /** Each address of the service has an object that says so. */
 export function reconcileService(service: KubeObject, known: Known): Decision {
   const { namespace = '', name = '' } = service.metadata;
-  const effects = clusterIpsOf(service).flatMap((ip): Effect[] => {
+  const effects = addressesOf(service).flatMap((ip): Effect[] => {
+    const family = familyOf(ip);
     const warn = (reason: string, message: string): Effect => ({
       kind: 'event',
       about: service,
@@ -69,16 +67,15 @@ export function reconcileService(service: KubeObject, known: Known): Decision {
       reason,
       message,
     });
-    if (numberOfIp(ip) === undefined) return [];
     if (!known.cidrs.some((cidr) => holdsAddress(cidr, ip))) {
       const why = 'is not within any configured Service CIDR; please recreate service';
-      return [warn('ClusterIPOutOfRange', `Cluster IP [IPv4]: ${ip} ${why}`)];
+      return [warn('ClusterIPOutOfRange', `Cluster IP [${family}]: ${ip} ${why}`)];
     }
     const address = known.address(ip);
     if (address === undefined) {
       const why = 'is not allocated; repairing';
       return [
-        warn('ClusterIPNotAllocated', `Cluster IP [IPv4]: ${ip} ${why}`),
+        warn('ClusterIPNotAllocated', `Cluster IP [${family}]: ${ip} ${why}`),
         { kind: 'create', resource: ipAddresses, object: addressObject(ip, service) },
       ];
     }
@@ -87,12 +84,12 @@ export function reconcileService(service: KubeObject, known: Known): Decision {
     const other = isOwn ? service : known.service(parent.namespace ?? '', parent.name ?? '');
     if (!isService(parent) || other === undefined) {
       const why = `for Service ${namespace}/${name} has a wrong reference; repairing`;
-      const told = warn('ClusterIPNotAllocated', `the ClusterIP [IPv4]: ${ip} ${why}`);
+      const told = warn('ClusterIPNotAllocated', `the ClusterIP [${family}]: ${ip} ${why}`);
       return [told, ...remade(address, service)];
     }
-    if (!isOwn && clusterIpsOf(other).includes(ip)) {
+    if (!isOwn && addressesOf(other).includes(ip)) {
       const why = 'was assigned to multiple services; please recreate service';
-      return [warn('ClusterIPAlreadyAllocated', `Cluster IP [IPv4]:${ip} ${why}`)];
+      return [warn('ClusterIPAlreadyAllocated', `Cluster IP [${family}]:${ip} ${why}`)];
     }
     // Of whom it says it is has another one: that goes by itself (reconcileAddress), and is made again then.
     return isLabelled(address) ? [] : remade(address, service);
@@ -127,12 +124,13 @@ export function reconcileAddress(address: KubeObject, known: Known, now: number)
     const why = `for Service ${place} appears to have leaked: cleaning up`;
     return gone('IPAddressNotAllocated', `IPAddress: ${name} ${why}`);
   }
-  if (clusterIpsOf(service).includes(name)) return nothing;
+  if (addressesOf(service).includes(name)) return nothing;
   if (service['spec']?.type === 'ExternalName' && ageMs < GRACE_MS) {
     return { effects: [], againInMs: GRACE_MS - ageMs };
   }
+  // Times are whole seconds: upstream undoes a second address that comes within the first one.
   const isNewer =
-    Date.parse(creationTimestamp) > Date.parse(service.metadata.creationTimestamp ?? '');
+    Date.parse(creationTimestamp) >= Date.parse(service.metadata.creationTimestamp ?? '');
   if (isNewer && ageMs < RECREATED_MS) return { effects: [], againInMs: RECREATED_MS };
   const why = `for Service ${place} has a wrong reference; cleaning up`;
   return gone('IPAddressWrongReference', `IPAddress: ${name} ${why}`);

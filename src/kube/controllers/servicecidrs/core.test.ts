@@ -14,7 +14,7 @@ const range = (name: string, ...cidrs: string[]): KubeObject => ({
 const address = (name: string): KubeObject => ({
   kind: 'IPAddress',
   apiVersion: 'networking.k8s.io/v1',
-  metadata: { name },
+  metadata: { name, labels: { 'ipaddress.kubernetes.io/managed-by': 'ipallocator.k8s.io' } },
 });
 
 const table: readonly (readonly [string, readonly KubeObject[], readonly string[], boolean])[] = [
@@ -26,6 +26,34 @@ const table: readonly (readonly [string, readonly KubeObject[], readonly string[
   ['a narrower one holds the address', [range('b', '10.0.1.0/28')], ['10.0.1.7'], false],
   ['a narrower one holds one of two', [range('b', '10.0.1.0/28')], ['10.0.1.7', '10.0.1.99'], true],
 ];
+
+const six = range('b', 'fd00::/120');
+const wholes: readonly (readonly [
+  string,
+  readonly string[],
+  readonly KubeObject[],
+  readonly string[],
+  boolean,
+])[] = [
+  ['one of each family is in it', ['10.0.1.0/24', 'fd00::/120'], [], ['fd00::7'], true],
+  ['its last one', ['fd00::/120'], [], ['fd00::ff'], true],
+  ['its own address', ['fd00::/120'], [], ['fd00::'], false],
+  ['one family is elsewhere', ['10.0.1.0/24', 'fd00::/120'], [six], ['fd00::7'], false],
+  ['the other is not', ['10.0.1.0/24', 'fd00::/120'], [six], ['10.0.1.7', 'fd00::7'], true],
+];
+
+for (const [what, cidrs, others, ips, wanted] of wholes) {
+  test(`ranges of two families are ${wanted ? '' : 'not '}needed: ${what}`, () => {
+    const own = range('a', ...cidrs);
+    assert.equal(isNeeded(own, [own, ...others], ips.map(address)), wanted);
+  });
+}
+
+test('addresses that the server has not given out hold no range', () => {
+  const own = range('a', '10.0.1.0/24');
+  const other = { ...address('10.0.1.7'), metadata: { name: '10.0.1.7' } };
+  assert.equal(isNeeded(own, [own], [other]), false);
+});
 
 for (const [what, others, ips, wanted] of table) {
   test(`a range is ${wanted ? '' : 'not '}needed: ${what}`, () => {

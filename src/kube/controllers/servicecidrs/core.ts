@@ -1,7 +1,8 @@
 // Ranges of service addresses are ready once they are held by a finalizer, and go when no address is left that
-// only they hold (kubernetes v1.37, pkg/controller/servicecidrs). IPv4, as services here are. Pure.
+// only they hold (kubernetes v1.37, pkg/controller/servicecidrs). Pure.
 import { nothing, statusUpdate, type Decision } from '#kube/controllers/effects.ts';
-import { holds, holdsAddress } from '#kube/controllers/ipv4.ts';
+import { holds, holdsAddress } from '#kube/meta/ip-ranges.ts';
+import { ADDRESS_MANAGER, MANAGED_BY } from '#kube/meta/service-addresses.ts';
 import type { GroupVersionResource, KubeObject } from '#kube/meta/object.ts';
 
 const FINALIZER = 'networking.k8s.io/service-cidr-finalizer';
@@ -28,7 +29,8 @@ export function isNeeded(
   const own = rangesOf(range);
   if (own.every((cidr) => others.some((other) => holds(other, cidr)))) return false;
   return addresses.some(({ metadata }) => {
-    const { name: ip = '' } = metadata;
+    const { name: ip = '', labels = {} } = metadata;
+    if (labels[MANAGED_BY] !== ADDRESS_MANAGER) return false;
     return (
       own.some((cidr) => holdsAddress(cidr, ip)) && !others.some((other) => holdsAddress(other, ip))
     );
