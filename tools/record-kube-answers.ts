@@ -12,7 +12,7 @@ for (const [name, stage] of Object.entries(suites)) {
   const staged = await stage();
   const real = await startRealServer(bin, staged.flags);
   try {
-    writeRecording(name, await staged.play(real.target));
+    writeRecording(name, await staged.play(real.target, (flags) => real.restart(flags)));
   } finally {
     await real.close();
     await staged.close();

@@ -43,6 +43,8 @@ export interface KubeOptions {
   readonly credential?: string | undefined;
   /** See store/open-store.ts; absent: the instance's own file. */
   readonly store?: string | undefined;
+  /** Ranges of service addresses; absent: those of the instance. */
+  readonly serviceClusterIpRange?: string | undefined;
   /** Of kube-apiserver; those of the instance's own file stand behind. */
   readonly flags?: AccessFlags | undefined;
   /** A file with an EncryptionConfiguration; absent: what the instance has, or nothing is encrypted. */
@@ -140,7 +142,7 @@ class Instance {
         store: await this.#encrypted(store),
         inflightMax: maxRequestsInflight + maxMutatingRequestsInflight,
         registry: new TypeRegistry(),
-        serviceCidr: this.#config.serviceCidr,
+        serviceCidr: this.#options.serviceClusterIpRange ?? this.#config.serviceCidr,
         flags: { ...this.#config.apiserver, ...this.#options.flags },
         onConnection: () => this.#share.giveWay(),
         shown,

@@ -3,8 +3,9 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { errorChain } from '#base/fault.ts';
+import { errorChain, Fault } from '#base/fault.ts';
 import { createEnv, type EnvOptions, type NodeEnv } from '#env/node/env.ts';
+import { serviceRanges } from '#kube/apiserver/cidr.ts';
 import { accessFlagNames, flagKey } from '#kube/apiserver/access-flag-names.ts';
 import packageInfo from '../../package.json' with { type: 'json' };
 import { selfCommand } from './self.ts';
@@ -27,6 +28,16 @@ function positiveNumber(text: string): number {
   return value;
 }
 
+function checkedRanges(text: string): string {
+  try {
+    serviceRanges(text);
+  } catch (error) {
+    if (error instanceof Fault) throw new InvalidArgumentError(`${error.message}.`);
+    throw error;
+  }
+  return text;
+}
+
 const port = wholeNumber(0, 65_535);
 
 function makeEnv(component: string, more: Partial<EnvOptions> = {}): NodeEnv {
@@ -44,6 +55,11 @@ const credentialOption = () =>
   new Option('--credential <file>', 'file with principal and secret for masters and agents').env(
     'STRATA_CREDENTIAL',
   );
+const serviceRangeOption = () =>
+  new Option(
+    '--service-cluster-ip-range <ranges>',
+    'addresses of services: a range such as 10.0.0.0/16, or one of each family, as 10.0.0.0/16,fd00::/112',
+  ).argParser(checkedRanges);
 const supervisedOption = () => new Option('--supervised').hideHelp();
 
 function accessFlags(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -94,6 +110,7 @@ program
   )
   .option('--resources <text>', 'resources of each agent, e.g. cpus:4;mem:4096')
   .option('--detach', 'return when everything is ready', false)
+  .addOption(serviceRangeOption())
   .option('--no-kube', 'start no Kubernetes instance')
   .option('--no-install', 'install nothing')
   .action(
@@ -256,6 +273,7 @@ kube
   .description('add a Kubernetes instance to what runs in a home')
   .argument('<name>', 'name of the instance')
   .addOption(homeOption())
+  .addOption(serviceRangeOption())
   .action(
     exits(async (name: string, options) => {
       const { kubeCreate } = await import('#cli/kube-create.ts');
@@ -282,6 +300,7 @@ const serve = kube
   .option('--kubeconfig <file>', 'the API server to use when none is among the components')
   .addOption(credentialOption())
   .option('--store <store>', 'sqlite:PATH or etcd:URL[,URL] (default: a file of the instance)')
+  .addOption(serviceRangeOption())
   .option(
     '--encryption-provider-config <file>',
     'how values are encrypted in the store: an EncryptionConfiguration; read again when it changes',

@@ -10,7 +10,7 @@ const READY_MS_MAX = 120_000;
 const TRIES = 6;
 
 export async function kubeCreate(
-  options: { home: string; name: string },
+  options: { home: string; name: string; serviceClusterIpRange?: string | undefined },
   env: Env,
 ): Promise<number> {
   const { name } = options;
@@ -33,7 +33,7 @@ export async function kubeCreate(
   const first = KUBE_PORT + running.portOffset;
   let port = first;
   while (existing.some((instance) => instance.port === port)) port += 1;
-  home.addInstance(name, port);
+  home.addInstance(name, port, options.serviceClusterIpRange);
   process.kill(running.pid, REREAD_SIGNAL);
   const part = `kube-${name}`;
   const state = await waitForState(

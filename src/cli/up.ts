@@ -20,6 +20,8 @@ export interface UpOptions {
   readonly detach: boolean;
   readonly install: boolean;
   readonly resources?: string | undefined;
+  /** Ranges of service addresses of the instance `default`. */
+  readonly serviceClusterIpRange?: string | undefined;
   readonly command: readonly string[];
 }
 
@@ -81,6 +83,14 @@ function kubePart(options: UpOptions, instance: InstanceConfig): PartSpec {
   return { name: `kube-${instance.name}`, args, stage: 2 };
 }
 
+function prepareDefault(home: Home, options: UpOptions): void {
+  const name = 'default';
+  const { portOffset, serviceClusterIpRange: serviceCidr } = options;
+  const known = home.instances().find((instance) => instance.name === name);
+  if (known === undefined) home.addInstance(name, KUBE_PORT + portOffset, serviceCidr);
+  else if (serviceCidr !== undefined) home.writeInstance({ ...known, serviceCidr });
+}
+
 /** Runs in the foreground until everything has stopped; resolves to the exit status. */
 async function runSupervisor(options: UpOptions, env: Env): Promise<number> {
   const home = new Home(options.home);
@@ -88,9 +98,7 @@ async function runSupervisor(options: UpOptions, env: Env): Promise<number> {
   home.claim();
   const { portOffset, agents } = options;
   const ports = await portsOf(options, home);
-  if (options.kube && !home.instances().some((instance) => instance.name === 'default')) {
-    home.addInstance('default', KUBE_PORT + portOffset);
-  }
+  if (options.kube) prepareDefault(home, options);
   const masterPort = MASTER_PORT + portOffset;
   const access = readAccess(undefined, process.env, env.log);
   const masterUrl = urlOf(access, `127.0.0.1:${masterPort}`);

@@ -18,6 +18,7 @@ const FREE_BYTES_MIN = 16 * 1024 * 1024;
 export interface InstanceConfig {
   readonly name: string;
   readonly port: number;
+  /** As --service-cluster-ip-range has it: a range, or one of each family after the other. */
   readonly serviceCidr: string;
   readonly podCidr: string;
   /** Where the objects are, when not in the instance's own folder: see store/open-store.ts. */
@@ -156,10 +157,14 @@ export class Home {
       .sort((a, b) => a.port - b.port);
   }
 
-  /** Writes down a new instance, with addresses that nobody else on this machine has. */
-  addInstance(name: string, port: number): void {
-    const ranges = this.instances().flatMap((one) => [one.podCidr, one.serviceCidr]);
-    this.writeInstance(instanceConfig(name, port, [...ranges, ...addressesInUse()]));
+  /** Writes down a new instance, with addresses that nobody else on this machine has, where none are said. */
+  addInstance(name: string, port: number, serviceCidr?: string): void {
+    const ranges = this.instances().flatMap((one) => [
+      one.podCidr,
+      ...one.serviceCidr.split(',').map((range) => range.trim()),
+    ]);
+    const config = instanceConfig(name, port, [...ranges, ...addressesInUse()]);
+    this.writeInstance({ ...config, ...(serviceCidr === undefined ? {} : { serviceCidr }) });
   }
 
   writeInstance(config: InstanceConfig): void {

@@ -1,32 +1,24 @@
-// What a real kube-apiserver v1.37 answered to some 4,500 requests, this server answers too: status,
+// What a real kube-apiserver v1.37 answered to some 17,000 requests, this server answers too: status,
 // headers, body with managed fields. The life of an object of every built-in resource, a corpus of good
 // and bad objects, and steps about custom resources, access, admission and certificates. What differs is
 // listed, with its reason, in test/support/kube-differential/differences.ts.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { flagKey } from '#kube/apiserver/access-flag-names.ts';
 import { knownDifferences } from '#test/support/kube-differential/differences.ts';
 import { apiVersionOf } from '#kube/meta/object.ts';
 import { TypeRegistry } from '#kube/types/registry.ts';
 import { readRecording, type Recording } from '#test/support/kube-differential/record.ts';
-import { suites } from '#test/support/kube-differential/suites.ts';
-import { startOwnServer } from '#test/support/step-target.ts';
+import { suites, type Restart } from '#test/support/kube-differential/suites.ts';
+import { ownOptions, startOwnServer } from '#test/support/step-target.ts';
 import { compare, isKnown } from '#test/support/mesos-differential/compare.ts';
 
 async function ownAnswers(suite: string): Promise<Recording> {
   const staged = await suites[suite]?.();
   assert.ok(staged !== undefined);
-  const {
-    'service-cluster-ip-range': serviceCidr = '198.18.0.0/16',
-    'advertise-address': _told,
-    ...access
-  } = staged.flags;
-  const flags = Object.fromEntries(
-    Object.entries(access).map(([name, value]) => [flagKey(name), value]),
-  );
-  const own = await startOwnServer({ flags, serviceCidr });
+  const own = await startOwnServer(ownOptions(staged.flags));
+  const restart: Restart = (flags) => own.restart(ownOptions(flags));
   try {
-    return JSON.parse(JSON.stringify(await staged.play(own.target))) as Recording;
+    return JSON.parse(JSON.stringify(await staged.play(own.target, restart))) as Recording;
   } finally {
     await own.close();
     await staged.close();

@@ -46,12 +46,16 @@ export interface InProcessApi {
   readonly client: KubeClient;
   readonly transport: LocalTransport;
   readonly store: MemoryStore;
+  readonly handler: Handler;
   /** Another user's way to it. */
   as(name: string, groups: readonly string[]): LocalTransport;
   close(): void;
 }
 
-export async function startInProcessApi(env: Env): Promise<InProcessApi> {
+export async function startInProcessApi(
+  env: Env,
+  serviceCidrs: readonly string[] = ['10.96.0.0/16'],
+): Promise<InProcessApi> {
   const folder = mkdtempSync(join(tmpdir(), 'strata-api-'));
   const tokens = await TokenAuthority.open(folder);
   const store = new MemoryStore();
@@ -60,12 +64,12 @@ export async function startInProcessApi(env: Env): Promise<InProcessApi> {
       store,
       registry: new TypeRegistry(),
       tokens,
-      serviceCidrs: ['10.96.0.0/16'],
+      serviceCidrs,
       kubelet: { caCert: '', pair: { cert: '', key: '' } },
     },
     env,
   );
-  await bootstrap(handler, () => new DefaultObjects(handler, env).ensure());
+  await bootstrap(handler, () => new DefaultObjects(handler, serviceCidrs, env).ensure());
   const transport = new LocalTransport(handler, {
     user: authenticated('admin', ['system:masters']),
     userAgent: 'test',
@@ -74,6 +78,7 @@ export async function startInProcessApi(env: Env): Promise<InProcessApi> {
     client: new KubeClient(transport),
     transport,
     store,
+    handler,
     as: (name, groups) =>
       new LocalTransport(handler, { user: authenticated(name, groups), userAgent: 'test' }),
     close() {

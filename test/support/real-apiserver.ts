@@ -18,7 +18,40 @@ async function ended(child: ChildProcess): Promise<void> {
 
 export interface RealServer {
   readonly target: Target;
+  /** With the same etcd and other flags. */
+  restart(flags: Readonly<Record<string, string>>): Promise<Target>;
   close(): Promise<void>;
+}
+
+interface Place {
+  readonly at: (name: string) => string;
+  /** Of etcd. */
+  readonly client: number;
+  readonly port: number;
+}
+
+function allFlags(
+  flags: Readonly<Record<string, string>>,
+  { at, client, port }: Place,
+): Readonly<Record<string, string>> {
+  return {
+    'etcd-servers': `http://127.0.0.1:${client}`,
+    'secure-port': String(port),
+    'bind-address': '127.0.0.1',
+    'advertise-address': '192.0.2.1',
+    'tls-cert-file': at('serving.crt'),
+    'tls-private-key-file': at('serving.key'),
+    'client-ca-file': at('ca.crt'),
+    'service-account-issuer': 'https://kubernetes.default.svc',
+    'service-account-key-file': at('sa.pub'),
+    'service-account-signing-key-file': at('sa.key'),
+    'service-cluster-ip-range': '198.18.0.0/16',
+    'allow-privileged': 'true',
+    'enable-admission-plugins': 'NodeRestriction',
+    'enable-bootstrap-token-auth': 'true',
+    ...('authorization-config' in flags ? {} : { 'authorization-mode': 'Node,RBAC' }),
+    ...flags,
+  };
 }
 
 /** `flags` without the dashes before them. */
@@ -53,7 +86,7 @@ export async function startRealServer(
   execFileSync('openssl', ['ec', '-in', at('sa.key'), '-pubout', '-out', at('sa.pub')], {
     stdio: 'ignore',
   });
-  const [client, peer, port] = [await freePort(), await freePort(), await freePort()];
+  const [client, peer] = [await freePort(), await freePort()];
   const etcd = spawn(
     join(bin, 'etcd'),
     [
@@ -65,32 +98,6 @@ export async function startRealServer(
     ],
     { stdio: 'ignore' },
   );
-  const all = {
-    'etcd-servers': `http://127.0.0.1:${client}`,
-    'secure-port': String(port),
-    'bind-address': '127.0.0.1',
-    'advertise-address': '192.0.2.1',
-    'tls-cert-file': at('serving.crt'),
-    'tls-private-key-file': at('serving.key'),
-    'client-ca-file': at('ca.crt'),
-    'service-account-issuer': 'https://kubernetes.default.svc',
-    'service-account-key-file': at('sa.pub'),
-    'service-account-signing-key-file': at('sa.key'),
-    'service-cluster-ip-range': '198.18.0.0/16',
-    'allow-privileged': 'true',
-    'enable-admission-plugins': 'NodeRestriction',
-    'enable-bootstrap-token-auth': 'true',
-    ...('authorization-config' in flags ? {} : { 'authorization-mode': 'Node,RBAC' }),
-    ...flags,
-  };
-  const log = at('log');
-  const args = Object.entries(all).map(([name, value]) => `--${name}=${value}`);
-  const server = spawn('sh', [
-    '-c',
-    `exec "$0" "$@" >${log} 2>&1`,
-    join(bin, 'kube-apiserver'),
-    ...args,
-  ]);
   const agent = new Agent({
     keepAlive: true,
     ca: authority.caCert,
@@ -98,23 +105,45 @@ export async function startRealServer(
     key: admin.key,
   });
   const bare = new Agent({ ca: authority.caCert });
-  const target = { server: `https://127.0.0.1:${port}`, agent, bare, headers: {} };
-  const isReady = async (): Promise<boolean> => {
-    const step = { name: 'ready', method: 'GET', path: '/readyz' };
-    return await sendStep(target, step).then(
-      ({ status }) => status === 200,
-      () => false,
+  const start = async (
+    given: Readonly<Record<string, string>>,
+  ): Promise<{ server: ChildProcess; target: Target }> => {
+    const port = await freePort();
+    const log = at('log');
+    const args = Object.entries(allFlags(given, { at, client, port })).map(
+      ([name, value]) => `--${name}=${value}`,
     );
+    const server = spawn('sh', [
+      '-c',
+      `exec "$0" "$@" >${log} 2>&1`,
+      join(bin, 'kube-apiserver'),
+      ...args,
+    ]);
+    const target = { server: `https://127.0.0.1:${port}`, agent, bare, headers: {} };
+    const isReady = async (): Promise<boolean> => {
+      const step = { name: 'ready', method: 'GET', path: '/readyz' };
+      return await sendStep(target, step).then(
+        ({ status }) => status === 200,
+        () => false,
+      );
+    };
+    while (!(await isReady())) {
+      if (server.exitCode !== null) throw new Error(readFileSync(log, 'utf8').slice(-4_000));
+      await new Promise((done) => setTimeout(done, 100));
+    }
+    return { server, target };
   };
-  while (!(await isReady())) {
-    if (server.exitCode !== null) throw new Error(readFileSync(log, 'utf8').slice(-4_000));
-    await new Promise((done) => setTimeout(done, 100));
-  }
+  let running = await start(flags);
   return {
-    target,
+    target: running.target,
+    async restart(more) {
+      await ended(running.server);
+      running = await start(more);
+      return running.target;
+    },
     async close() {
       agent.destroy();
-      await ended(server);
+      await ended(running.server);
       await ended(etcd);
       rmSync(folder, { recursive: true, force: true });
     },

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { createEnv } from '#env/node/env.ts';
+import { flagKey } from '#kube/apiserver/access-flag-names.ts';
 import { startApiServer, type ApiServer, type ApiServerOptions } from '#kube/apiserver/server.ts';
 import { TypeRegistry } from '#kube/types/registry.ts';
 import { MemoryStore } from '#store/memory-store.ts';
@@ -35,10 +36,25 @@ export function targetOf(path: string): Target {
   return { server: cluster['server'] ?? '', agent, bare: new Agent({ ca }), headers };
 }
 
+/** Flags of kube-apiserver, as this server takes them. */
+export function ownOptions(given: Readonly<Record<string, string>>): Partial<ApiServerOptions> {
+  const {
+    'service-cluster-ip-range': serviceCidr = '198.18.0.0/16',
+    'advertise-address': _told,
+    ...access
+  } = given;
+  const flags = Object.fromEntries(
+    Object.entries(access).map(([name, value]) => [flagKey(name), value]),
+  );
+  return { flags, serviceCidr };
+}
+
 export interface OwnServer {
   readonly server: ApiServer;
   readonly home: string;
   readonly target: Target;
+  /** With the same store and other options. */
+  restart(more: Partial<ApiServerOptions>): Promise<Target>;
   close(): Promise<void>;
 }
 
@@ -54,16 +70,23 @@ export async function startOwnServer(more: Partial<ApiServerOptions> = {}): Prom
     serviceCidr: '198.18.0.0/16',
     ...more,
   };
-  const server = await startApiServer(options, env);
+  let running = await startApiServer(options, env);
   await flowsReported(options.store);
-  const target = targetOf(join(home, 'kubeconfig'));
+  let target = targetOf(join(home, 'kubeconfig'));
   return {
-    server,
+    server: running,
     home,
     target,
+    async restart(given) {
+      target.agent.destroy();
+      await running.close();
+      running = await startApiServer({ ...options, ...given }, env);
+      target = targetOf(join(home, 'kubeconfig'));
+      return target;
+    },
     async close() {
       target.agent.destroy();
-      await server.close();
+      await running.close();
       rmSync(home, { recursive: true, force: true });
     },
   };

@@ -27,12 +27,15 @@ const shown = (texts: readonly string[]): string => `[${texts.join(' ')}]`;
 
 export class DefaultObjects {
   readonly #handler: Handler;
-  readonly #env: Pick<Env, 'clock' | 'random'>;
+  readonly #cidrs: readonly string[];
+  readonly #env: Pick<Env, 'random'>;
   /** What has been told once is not told again. */
   readonly #told = new Set<string>();
 
-  constructor(handler: Handler, env: Pick<Env, 'clock' | 'random'>) {
+  /** `cidrs`: the ranges that this server was told of. */
+  constructor(handler: Handler, cidrs: readonly string[], env: Pick<Env, 'random'>) {
     this.#handler = handler;
+    this.#cidrs = cidrs;
     this.#env = env;
   }
 
@@ -43,7 +46,7 @@ export class DefaultObjects {
   }
 
   async #ensureService(): Promise<void> {
-    const [cidr = ''] = this.#handler.serviceCidrs;
+    const [cidr = ''] = this.#cidrs;
     await ensure(this.#handler, {
       apiVersion: 'v1',
       kind: 'Service',
@@ -63,7 +66,7 @@ export class DefaultObjects {
   }
 
   async #ensureRange(): Promise<void> {
-    const cidrs = this.#handler.serviceCidrs;
+    const cidrs = this.#cidrs;
     const wanted: KubeObject = {
       apiVersion: CIDR_VERSION,
       kind: 'ServiceCIDR',
@@ -87,7 +90,7 @@ export class DefaultObjects {
   /** That it is ready is said by whoever comes first; that it is not what the server was told, once. */
   async #judge(range: KubeObject): Promise<void> {
     if (range.metadata.deletionTimestamp !== undefined) return;
-    const cidrs = this.#handler.serviceCidrs;
+    const cidrs = this.#cidrs;
     if (!same(cidrsOf(range), cidrs)) {
       const why = `does not match the controller flag configurations ${shown(cidrs)}`;
       const message = `The default ServiceCIDR ${shown(cidrsOf(range))} ${why}`;

@@ -1,6 +1,7 @@
 // Where clients in the cluster find API servers: the endpoints of the service `default/kubernetes`. Servers that
 // share one etcd each keep a lease there, under upstream's keys, and each writes down the addresses of all that do
-// (the lease reconciler of kubernetes v1.37); a server with a store of its own is the only one.
+// (the lease reconciler of kubernetes v1.37); a server with a store of its own is the only one. What somebody has
+// deleted is back within ten seconds.
 import type { Env, Timer } from '#env/env.ts';
 import { prefixEnd, type Store } from '#store/store.ts';
 import { publishEndpoints } from './bootstrap.ts';
@@ -52,10 +53,8 @@ export class EndpointLeases {
     env: Pick<Env, 'timers' | 'log'>,
   ): Promise<EndpointLeases> {
     const leases = new EndpointLeases(handler, store, place, env);
-    if (store.isShared === true) {
-      await leases.#renew();
-      leases.#renewLater();
-    } else await publishEndpoints(handler, [place.host], place.port);
+    await leases.#renew();
+    leases.#renewLater();
     return leases;
   }
 
@@ -78,8 +77,10 @@ export class EndpointLeases {
   }
 
   async #renew(): Promise<void> {
+    const { host, port } = this.#place;
+    if (this.#store.isShared !== true) return await publishEndpoints(this.#handler, [host], port);
     this.#generation += 1;
-    const value = leaseText(this.#place.host, this.#generation);
+    const value = leaseText(host, this.#generation);
     const put = { kind: 'put', key: this.#key, value, ttlSeconds: LEASE_SECONDS } as const;
     await this.#store.txn({ compare: [], then: [put] });
     await this.#publish();

@@ -7,6 +7,7 @@ import type { Env } from '#env/env.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import type { KeyPair } from '#kube/pki/authority.ts';
 import { ApiError, badRequest, methodNotAllowed, unauthorized } from '#kube/meta/status.ts';
+import { familyOf } from '#kube/meta/ip-ranges.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Store } from '#store/store.ts';
 import { accessOf, forbidden } from './access.ts';
@@ -235,7 +236,10 @@ export class Handler {
       authorizer: this.#authorizer,
     };
     this.#writes = new Writes(this.resources, this.#reads, services, env);
-    this.#nodes = new NodeProxy(options.kubelet, this.resources, () => env.random.next());
+    this.#nodes = new NodeProxy(options.kubelet, this.resources, {
+      random: () => env.random.next(),
+      family: familyOf(serviceCidrs[0] ?? ''),
+    });
   }
 
   /** Before anything else is read or written. */
@@ -281,10 +285,6 @@ export class Handler {
     await this.#flows.start();
     this.#health.reached('flows');
     this.#isLoaded = true;
-  }
-
-  get serviceCidrs(): readonly string[] {
-    return this.#options.serviceCidrs;
   }
 
   /** As in objects: RFC 3339, whole seconds. */

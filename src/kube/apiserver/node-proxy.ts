@@ -17,6 +17,7 @@ import {
   proxiedPath,
   proxyTarget,
   upgradeToPod,
+  type Preference,
   type ProxiedPlace,
 } from './resource-proxy.ts';
 import type { RequestInfo } from './request-info.ts';
@@ -56,12 +57,11 @@ function redirectToFolder({ response }: Exchange, url: string): void {
 
 export class NodeProxy {
   readonly #kubelet: KubeletClient;
-  /** In [0, 1). */
-  readonly #random: () => number;
+  readonly #preference: Preference;
   readonly #resources: Resources;
 
-  constructor(kubelet: KubeletClient, resources: Resources, random: () => number) {
-    this.#random = random;
+  constructor(kubelet: KubeletClient, resources: Resources, preference: Preference) {
+    this.#preference = preference;
     this.#kubelet = kubelet;
     this.#resources = resources;
   }
@@ -75,7 +75,7 @@ export class NodeProxy {
     const info = await admitConnection(this.#resources, context, asked);
     const place = placeOf(info, pathBelow(connection.request.url ?? '/', asked, info));
     if (place !== undefined) {
-      const target = await proxyTarget(this.#resources, place, this.#random);
+      const target = await proxyTarget(this.#resources, place, this.#preference);
       return await upgradeToPod(target, connection);
     }
     await proxyUpgrade(this.#kubelet, await this.#kubeletTarget(info), connection);
@@ -97,7 +97,7 @@ export class NodeProxy {
     const isFolder = path === '' && (method === 'GET' || method === 'HEAD');
     const place = placeOf(info, path);
     if (place !== undefined) {
-      const target = await proxyTarget(this.#resources, place, this.#random);
+      const target = await proxyTarget(this.#resources, place, this.#preference);
       if (isFolder) return redirectToFolder(exchange, url);
       return await passToPod(target, prefix, exchange);
     }

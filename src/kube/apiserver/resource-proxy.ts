@@ -5,6 +5,7 @@ import { request as httpRequest } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { BlockList, isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Family } from '#kube/meta/ip-ranges.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { ApiError, badRequest, notFound } from '#kube/meta/status.ts';
 import type { ObjectLookup } from './object-lookup.ts';
@@ -76,6 +77,14 @@ async function podTarget(lookup: ObjectLookup, place: ProxiedPlace): Promise<Pro
   return { isTls, host, port: chosen, path };
 }
 
+/** Which of several endpoints. */
+export interface Preference {
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Endpoints of the other one are asked only where there is none of it. */
+  readonly family: Family;
+}
+
 interface SliceEndpoint {
   readonly addresses?: readonly string[];
   readonly conditions?: { readonly ready?: boolean };
@@ -107,7 +116,7 @@ function portNameOf(service: KubeObject | undefined, split: SplitName): string {
 async function serviceTarget(
   lookup: ObjectLookup,
   { namespace, id, path }: ProxiedPlace,
-  random: () => number,
+  { random, family }: Preference,
 ): Promise<ProxyTarget> {
   const split = splitName(id);
   if (split === undefined) throw badRequest(`invalid service request ${JSON.stringify(id)}`);
@@ -117,32 +126,38 @@ async function serviceTarget(
   const slices = (await lookup.list('discovery.k8s.io', 'endpointslices', namespace)).filter(
     ({ metadata }) => metadata.labels?.['kubernetes.io/service-name'] === name,
   );
-  const ready: { readonly host: string; readonly port: number }[] = [];
+  const ready: { readonly host: string; readonly port: number; readonly isFirst: boolean }[] = [];
   for (const slice of slices) {
     const ports = (slice['ports'] ?? []) as { name?: string; port?: number }[];
     const port = ports.find((one) => (one.name ?? '') === wanted)?.port;
     if (port === undefined) continue;
     for (const one of (slice['endpoints'] ?? []) as SliceEndpoint[]) {
       if (one.conditions?.ready === false || !(await isOfPod(lookup, namespace, one))) continue;
-      ready.push({ host: one.addresses?.[0] ?? '', port });
+      ready.push({
+        host: one.addresses?.[0] ?? '',
+        port,
+        isFirst: slice['addressType'] === family,
+      });
     }
   }
-  const found = ready[Math.floor(random() * ready.length)];
+  const usual = ready.filter(({ isFirst }) => isFirst);
+  const all = usual.length > 0 ? usual : ready;
+  const found = all[Math.floor(random() * all.length)];
   if (found === undefined) {
     throw unavailable(`no endpoints available for service ${JSON.stringify(name)}`);
   }
-  return { ...found, isTls: scheme === 'https', path };
+  return { host: found.host, port: found.port, isTls: scheme === 'https', path };
 }
 
 /** Throws ApiError. */
 export async function proxyTarget(
   lookup: ObjectLookup,
   place: ProxiedPlace,
-  random: () => number,
+  preference: Preference,
 ): Promise<ProxyTarget> {
   return place.resource === 'pods'
     ? await podTarget(lookup, place)
-    : await serviceTarget(lookup, place, random);
+    : await serviceTarget(lookup, place, preference);
 }
 
 /** What comes after `/proxy` in the request, as it was written; undefined for nothing at all. */

@@ -160,7 +160,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     },
     env,
   );
-  const defaults = new DefaultObjects(handler, env);
+  const defaults = new DefaultObjects(handler, cidrs, env);
   await bootstrap(handler, () => defaults.ensure());
   await publishAuthentication(handler, { clientCa: authority.caCert, requestHeader });
   handler.reached('authentication');

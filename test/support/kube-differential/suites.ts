@@ -15,6 +15,7 @@ import { definitionSteps } from '#test/support/definition-steps.ts';
 import { playCorpus } from '#test/support/kube-answers.ts';
 import { senderTo, type Target } from '#test/support/kube-sender.ts';
 import { expressionSteps } from '#test/support/expression-steps.ts';
+import { addedRangeSteps, rangeLives } from '#test/support/range-steps.ts';
 import { dualStackSteps, ranges } from '#test/support/dual-stack-steps.ts';
 import { familySteps } from '#test/support/family-steps.ts';
 import { mutatingPolicySteps } from '#test/support/mutating-policy-steps.ts';
@@ -39,9 +40,12 @@ import { playPatchScenes } from './scene-patches.ts';
 /** A suite that is about to be played: against a server with these flags (no dashes before them). */
 export interface Staged {
   readonly flags: Readonly<Record<string, string>>;
-  play(target: Target): Promise<Recording>;
+  play(target: Target, restart: Restart): Promise<Recording>;
   close(): Promise<void>;
 }
+
+/** Starts the server again with other flags, on what it has stored. */
+export type Restart = (flags: Staged['flags']) => Promise<Target>;
 
 type Suite = () => Promise<Staged>;
 
@@ -52,20 +56,36 @@ const plain =
 const stepped = (name: string, steps: () => readonly Step[]): Suite =>
   plain(async (target) => ({ [name]: await playSteps(target, steps()) }));
 
+const rangeFlags = (range: string): Staged['flags'] => ({
+  'service-cluster-ip-range': range,
+  // Of the family of the first range, or it does not start.
+  'advertise-address': range.startsWith('fd') ? '2001:db8::1' : '192.0.2.1',
+});
+
 /** On a server with these ranges of addresses for services. */
 const ranged =
-  (range: string): Suite =>
+  (range: string, steps: () => readonly Step[]): Suite =>
   async () => ({
-    flags: {
-      'service-cluster-ip-range': range,
-      // Of the family of the first range, or it does not start.
-      'advertise-address': range.startsWith('fd') ? '2001:db8::1' : '192.0.2.1',
-    },
-    play: async (target) => ({
-      [range]: await playSteps(target, dualStackSteps(range.includes(','))),
-    }),
+    flags: rangeFlags(range),
+    play: async (target) => ({ [range]: await playSteps(target, steps()) }),
     close: async () => {},
   });
+
+/** One life of the server after another, with the ranges of each. */
+async function restarted(): Promise<Staged> {
+  const lives = Object.entries(rangeLives);
+  const play: Staged['play'] = async (first, restart) => {
+    const found: Record<string, Recording[string]> = {};
+    let target: Target | undefined = first;
+    for (const [name, { range, steps }] of lives) {
+      target ??= await restart(rangeFlags(range));
+      found[name] = await playSteps(target, steps());
+      target = undefined;
+    }
+    return found;
+  };
+  return { flags: rangeFlags(lives[0]?.[1].range ?? ''), play, close: async () => {} };
+}
 
 /** One after another, each in places of its own. */
 const staged = (scenes: Readonly<Record<string, () => readonly Step[]>>): Suite =>
@@ -108,9 +128,12 @@ export const suites: Readonly<Record<string, Suite>> = {
   'steps-certificates': stepped('certificates', certificateSteps),
   'steps-crd': stepped('crd', crdSteps),
   'steps-definition': stepped('definition', definitionSteps),
-  'steps-dual': ranged(`${ranges.four},${ranges.six}`),
-  'steps-dual-turned': ranged(`${ranges.six},${ranges.four}`),
-  'steps-single-six': ranged(ranges.six),
+  'steps-dual': ranged(`${ranges.four},${ranges.six}`, () => dualStackSteps(true)),
+  'steps-dual-turned': ranged(`${ranges.six},${ranges.four}`, () => dualStackSteps(true)),
+  'steps-single-six': ranged(ranges.six, () => dualStackSteps(false)),
+  'steps-ranges-added': ranged('198.19.0.0/29', () => addedRangeSteps(false)),
+  'steps-ranges-added-dual': ranged('fd00:19::/125,198.19.0.0/29', () => addedRangeSteps(true)),
+  'steps-ranges-changed': restarted,
   'steps-expressions': stepped('expressions', expressionSteps),
   'steps-families': stepped('families', familySteps),
   'steps-mutating': stepped('mutating', mutatingPolicySteps),
