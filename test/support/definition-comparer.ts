@@ -231,16 +231,16 @@ export class DefinitionComparer {
 }
 
 /** Without the server's own sentences about metadata and lists, which belong to upstream. */
-function withoutTexts(schema: Json): Json {
-  const isList = String((schema['x-kubernetes-group-version-kind'] as Json[])?.[0]?.['kind']);
+export function withoutTexts(schema: Json): Json {
+  const isList = JSON.stringify(schema['properties'] ?? {}).includes('apis.meta.v1.ListMeta');
   const { description, properties, ...rest } = schema;
   const fields = Object.entries((properties ?? {}) as Record<string, Json>).map(([name, field]) => {
     const { description: _text, allOf, ...others } = field;
     const reference = Array.isArray(allOf) && name === 'metadata' ? (allOf[0] as Json) : {};
-    const isServers = isList.endsWith('List') || ['metadata', 'kind', 'apiVersion'].includes(name);
+    const isServers = isList || ['metadata', 'kind', 'apiVersion'].includes(name);
     return [name, isServers ? { ...others, ...reference } : field];
   });
-  const own = isList.endsWith('List') ? {} : { description };
+  const own = isList ? {} : { description };
   return { ...rest, ...own, properties: Object.fromEntries(fields) as Json };
 }
 

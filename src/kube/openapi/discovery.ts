@@ -1,7 +1,7 @@
 // Discovery documents, in the older form and aggregated (apidiscovery.k8s.io/v2).
 import { createHash } from 'node:crypto';
 import { apiVersionOf } from '#kube/meta/object.ts';
-import type { ResourceInfo, ResourceRegistry, SubresourceInfo } from '#kube/meta/resource-info.ts';
+import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
 import { priorityOf, type Priority } from './priorities.ts';
 import type { RemoteVersion } from './remote-versions.ts';
 
@@ -43,10 +43,16 @@ interface Ranked {
 
 const nameOf = ({ group, version }: Ranked): string => `${version}.${group}`;
 
+/** Of versions of one priority that which is named first: `v1.apps`. */
+const byVersion = (a: Ranked, b: Ranked): number => (nameOf(a) < nameOf(b) ? -1 : 1);
+/** Aggregated discovery does not look at versions there. */
+const byGroup = (a: Ranked, b: Ranked): number => (a.group < b.group ? -1 : 1);
+
 /** Groups by the highest priority of their versions, then by name (v1/helper of kube-aggregator v0.37). */
 export function groupsOf(
   registry: ResourceRegistry,
   others: OtherVersions = none,
+  byName = byVersion,
 ): GroupVersions[] {
   const all = new Map<string, Ranked>();
   for (const one of [...registry.all(), ...others.remotes]) {
@@ -56,7 +62,7 @@ export function groupsOf(
     all.set(key, { group, version, priority: others.priorityOf(group, version) });
   }
   const ranked = [...all.values()].sort(
-    (a, b) => b.priority.group - a.priority.group || (nameOf(a) < nameOf(b) ? -1 : 1),
+    (a, b) => b.priority.group - a.priority.group || byName(a, b),
   );
   return [...new Set(ranked.map(({ group }) => group))].map((group) => {
     const versions = ranked
@@ -100,9 +106,15 @@ export function apiGroupDocument(
     : { kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(found) };
 }
 
-/** By which clients see that objects are stored in another version than before; what is not stored has none. */
-function storageVersionHash({ group, storageVersion, kind, verbs }: ResourceInfo) {
+/**
+ * By which clients see that objects are stored in another version than before; what is not stored has none, nor has a
+ * custom kind while the version that is stored is not served.
+ */
+function storageVersionHash(registry: ResourceRegistry, info: ResourceInfo) {
+  const { group, storageVersion, resource, kind, verbs, customResourceDefinition } = info;
   if (!verbs.includes('list') || kind === 'ComponentStatus') return {};
+  const stored = registry.byResource(group, storageVersion, resource);
+  if (customResourceDefinition !== undefined && stored === undefined) return {};
   // Events of both groups are stored as those of the older one.
   const text = `${kind === 'Event' && group === 'events.k8s.io' ? '' : group}/${storageVersion}/${kind}`;
   const hash = createHash('sha256').update(text).digest().subarray(0, 8);
@@ -122,10 +134,10 @@ export function apiResourceListDocument(
       singularName: info.singular,
       namespaced: info.namespaced,
       kind: info.kind,
-      verbs: info.verbs,
+      verbs: verbsOf(info),
       ...(info.shortNames.length === 0 ? {} : { shortNames: info.shortNames }),
       ...(info.categories.length === 0 ? {} : { categories: info.categories }),
-      ...storageVersionHash(info),
+      ...storageVersionHash(registry, info),
     },
     ...info.subresources.map((sub) => ({
       name: `${info.resource}/${sub.name}`,
@@ -147,21 +159,33 @@ export function apiResourceListDocument(
   };
 }
 
-function responseKindOf(info: ResourceInfo, sub: SubresourceInfo) {
-  const isOwn = sub.group === info.group && sub.version === info.version;
-  return isOwn
-    ? { group: '', version: '', kind: sub.kind }
-    : { group: sub.group, version: sub.version, kind: sub.kind };
+/** Of a custom kind whose definition goes what changes objects is not told, although they are still changed. */
+function verbsOf({ verbs, customResourceDefinition }: ResourceInfo): readonly string[] {
+  const isGoing = customResourceDefinition !== undefined && !verbs.includes('create');
+  return isGoing ? verbs.filter((verb) => verb !== 'patch' && verb !== 'update') : verbs;
+}
+
+interface Kind {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+}
+
+/** Of built-in kinds, empty means the group and version that the resource is listed under. */
+function responseKindOf(info: ResourceInfo, { group, version, kind }: Kind): Kind {
+  const isOwn = group === info.group && version === info.version;
+  return isOwn && info.customResourceDefinition === undefined
+    ? { group: '', version: '', kind }
+    : { group, version, kind };
 }
 
 function aggregatedResource(info: ResourceInfo) {
   return {
     resource: info.resource,
-    // Empty means the group and version that the resource is listed under.
-    responseKind: { group: '', version: '', kind: info.kind },
+    responseKind: responseKindOf(info, info),
     scope: info.namespaced ? 'Namespaced' : 'Cluster',
     singularResource: info.singular,
-    verbs: info.verbs,
+    verbs: verbsOf(info),
     ...(info.shortNames.length === 0 ? {} : { shortNames: info.shortNames }),
     ...(info.categories.length === 0 ? {} : { categories: info.categories }),
     ...(info.subresources.length === 0
@@ -188,7 +212,7 @@ export function aggregatedDocument(
   others: OtherVersions = none,
 ) {
   const isWanted = ({ group }: GroupVersions): boolean => (which === 'core') === (group === '');
-  const groups = groupsOf(registry, others).filter(isWanted);
+  const groups = groupsOf(registry, others, byGroup).filter(isWanted);
   const remotes = new Map(others.remotes.map((one) => [`${one.group}/${one.version}`, one]));
   const items = groups.map(({ group, versions }) => ({
     metadata: group === '' ? {} : { name: group },

@@ -106,8 +106,9 @@ class ResourcePaths {
     this.#root = group === '' ? '/api/v1' : `/apis/${group}/${version}`;
   }
 
+  /** Custom resources are described in full while their definition goes, too. */
   has(verb: string): boolean {
-    return this.#info.verbs.includes(verb);
+    return this.#isCustom || this.#info.verbs.includes(verb);
   }
 
   /** Where the collection is, below `root`. */
@@ -181,14 +182,16 @@ class ResourcePaths {
   object(): void {
     const { name } = this.#options;
     const scope = ['name', ...this.#spaced];
-    const all = this.#changing(this.#info, name, '', scope);
+    const { group, version, kind } = this.#info;
+    const verbs = Object.keys(verbOf).filter((verb) => this.has(verb));
+    const all = this.#changing({ group, version, kind, verbs }, name, '', scope);
     if (this.has('delete')) {
       const reply = answersDeleted(this.#info) ? name : `${meta}.Status`;
       const body = `${meta}.DeleteOptions`;
       const own = { body, reply, codes: [200, 202], parameters: deleting };
       all.push(this.#operation('delete', { method: 'delete', ...own }, scope));
     }
-    this.#add(`${this.#place()}/{name}`, all, this.#info.kind);
+    this.#add(`${this.#place()}/{name}`, all, kind);
   }
 
   /** Reading and writing of an object, or of a part of it. */

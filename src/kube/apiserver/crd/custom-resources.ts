@@ -178,7 +178,11 @@ function deprecationOf(
 /** The resources that a definition adds: one for each version that it serves. */
 export function customResources(definition: KubeObject, services: VersionServices): ResourceInfo[] {
   const spec = definition['spec'] as Json;
-  const names = spec['names'] as Json;
+  // Names that others have are wanted, and not yet served.
+  const accepted = (definition['status'] as Json | undefined)?.['acceptedNames'] as
+    | Json
+    | undefined;
+  const names = accepted ?? (spec['names'] as Json);
   const group = String(spec['group']);
   const kind = String(names['kind']);
   const versions = (spec['versions'] ?? []) as readonly Version[];

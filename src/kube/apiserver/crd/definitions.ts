@@ -79,15 +79,22 @@ export class Definitions {
         const { name = '' } = gone.metadata;
         this.#known.delete(name);
         this.#registry.removeCustom(name);
-        // Its names are free: others of the group may have waited for them.
-        for (const [other, one] of this.#known) {
-          if (one['spec']?.group === gone['spec']?.group) this.#enqueue(other);
-        }
+        this.#enqueueOthers(gone);
         continue;
       }
       const definition = objectOf(event.kv);
+      const before = this.#known.get(definition.metadata.name ?? '');
       this.#take(definition);
       this.#enqueue(definition.metadata.name ?? '');
+      if (before !== undefined && !same(acceptedNames(before), acceptedNames(definition)))
+        this.#enqueueOthers(definition);
+    }
+  }
+
+  /** Some of its names are free: others of the group may have waited for them. */
+  #enqueueOthers({ metadata, spec }: KubeObject): void {
+    for (const [other, one] of this.#known) {
+      if (other !== metadata.name && one['spec']?.group === spec?.group) this.#enqueue(other);
     }
   }
 
@@ -190,9 +197,12 @@ function ignoreNotFound(error: unknown): void {
   if (!(error instanceof ApiError) || error.reason !== 'NotFound') throw error;
 }
 
+const acceptedNames = ({ status }: KubeObject): unknown => status?.acceptedNames;
+
 /** Whether the change is more than one of status or metadata: what is served stays else. */
 function changesServing(before: KubeObject, after: KubeObject): boolean {
   if (isTrue(before, 'Established') !== isTrue(after, 'Established')) return true;
   if (isTrue(before, 'Terminating') !== isTrue(after, 'Terminating')) return true;
+  if (!same(acceptedNames(before), acceptedNames(after))) return true;
   return !same(before['spec'], after['spec']);
 }
