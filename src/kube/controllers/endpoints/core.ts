@@ -5,6 +5,7 @@ import type { Decision, Effect } from '#kube/controllers/effects.ts';
 import { same } from '#base/same.ts';
 import { isControlledBy } from '#kube/controllers/owners.ts';
 import { isGoing, isPodOver, isPodReady } from '#kube/controllers/pod-facts.ts';
+import { canonicalAddress, familyOf } from '#kube/meta/ip-ranges.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { byName, MANAGED_BY, SERVICE_NAME, settleSlices, type WantedSlice } from './slices.ts';
 
@@ -72,15 +73,12 @@ function portsFor(service: KubeObject, pod: KubeObject): EndpointPort[] {
   });
 }
 
+/** In the one form that slices take. */
 function addressesOf(pod: KubeObject): string[] {
   const { podIP, podIPs } = pod['status'] ?? {};
   const all = ((podIPs ?? []) as { ip: string }[]).map(({ ip }) => ip);
   if (all.length === 0 && typeof podIP === 'string' && podIP !== '') all.push(podIP);
-  return all;
-}
-
-function family(ip: string): 'IPv4' | 'IPv6' {
-  return ip.includes(':') ? 'IPv6' : 'IPv4';
+  return all.map(canonicalAddress);
 }
 
 function familiesOf(service: KubeObject): readonly string[] {
@@ -134,7 +132,7 @@ function wantedSlices(snapshot: ServiceSnapshot): WantedSlice[] {
       { ports: EndpointPort[]; endpoints: Record<string, unknown>[] }
     >();
     for (const pod of pods) {
-      const ip = addressesOf(pod).find((one) => family(one) === addressType);
+      const ip = addressesOf(pod).find((one) => familyOf(one) === addressType);
       if (ip === undefined) continue;
       const ports = portsFor(service, pod);
       const key = JSON.stringify(ports);
@@ -195,7 +193,7 @@ export function subsetsOf(
   const groups = new Map<string, Subset>();
   let count = 0;
   for (const pod of pods.toSorted(byName)) {
-    const ip = addressesOf(pod).find((one) => family(one) === wanted);
+    const ip = addressesOf(pod).find((one) => familyOf(one) === wanted);
     if (ip === undefined || isPodOver(pod) || (isGoing(pod) && !publishes)) continue;
     count += 1;
     if (count > ENDPOINTS_MAX) break;

@@ -9,6 +9,7 @@ import {
   type WantedSlice,
 } from '#kube/controllers/endpoints/slices.ts';
 import { isControlledBy } from '#kube/controllers/owners.ts';
+import { canonicalAddress } from '#kube/meta/ip-ranges.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 
 export const MIRROR = 'endpointslicemirroring-controller.k8s.io';
@@ -47,7 +48,8 @@ function mirrored({ service, endpoints }: MirrorSnapshot): KubeObject | undefine
 
 function endpointOf({ ip, hostname, nodeName, targetRef }: Address, ready: boolean): object {
   return {
-    addresses: [ip],
+    // Slices take one form alone.
+    addresses: [canonicalAddress(ip)],
     conditions: { ready },
     ...(hostname === undefined || hostname === '' ? {} : { hostname }),
     ...(nodeName === undefined ? {} : { nodeName }),
