@@ -4,6 +4,7 @@ import { Readable, Writable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { encodeHeaders } from './hpack-encoder.ts';
 import { connectionHeaders, type RequestHead } from './request-headers.ts';
+import type { GroupedStream } from './stream-group.ts';
 
 /** The stream of a connection that a request came on. */
 export interface StreamPort {
@@ -13,8 +14,8 @@ export interface StreamPort {
   sendHead(block: Buffer): void;
   /** `done` is called when all of it has gone to the connection, or never will. */
   sendData(bytes: Buffer, done: () => void): void;
-  /** False: something is in the way (what was sent before, a window), and nothing has happened. */
-  sendAtOnce(bytes: Buffer): boolean;
+  /** For a group of answers that are sent the same bytes. */
+  readonly grouped: GroupedStream;
   /** As sendData, for bytes whose sender does not wait; `sharedBytes` says how many have not gone. */
   sendShared(bytes: Buffer): void;
   readonly sharedBytes: number;
@@ -112,12 +113,11 @@ export class Http2Response extends Writable {
   }
 
   /**
-   * For one of many answers that are sent the same bytes, once the head has been sent: its way past all that this
-   * object is, most of which is not in a processor's caches when there are a thousand. It takes nothing after the
-   * end; what it does not take goes through writeShared().
+   * For one of many answers that are sent the same bytes, once the head has been sent: what its group does not send
+   * goes through writeShared(). It is to leave the group before it ends.
    */
-  get direct(): Pick<StreamPort, 'sendAtOnce'> | undefined {
-    return this.headersSent && !this.#isHead ? this.#port : undefined;
+  get grouped(): GroupedStream | undefined {
+    return this.headersSent && !this.#isHead ? this.#port.grouped : undefined;
   }
 
   /**

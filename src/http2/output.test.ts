@@ -33,7 +33,7 @@ function filled(
       const id = streamId + 2 * expected.length;
       const frame = encodeFrame(frameTypes.data, 0, id, bytes);
       if (how === 'whole') batch.addWhole(frame);
-      else if (how === 'shared') batch.addShared(id, bytes);
+      else if (how === 'shared') batch.addShared([id], bytes);
       else batch.add({ type: frameTypes.data, flags: 0, streamId: id }, bytes, 0, bytes.length);
       expected.push(frame);
     }

@@ -88,18 +88,19 @@ export class FrameBatch {
     this.#size += frames.length;
   }
 
-  /** A frame of data with all of the payload; of streams that get the same one in turn, little more is noted. */
-  addShared(streamId: number, payload: Buffer): void {
+  /** A frame of data with all of the payload for each of the streams; of the same one in turn, little more is noted. */
+  addShared(streamIds: readonly number[], payload: Buffer): void {
     const facts = this.#facts;
     const last = facts.length - 5;
+    const ids = this.#ids;
     if (this.#payloads.at(-1) === payload && facts[last] === SHARED) {
-      (facts[last + 2] as number) += 1;
+      (facts[last + 2] as number) += streamIds.length;
     } else {
       this.#payloads.push(payload);
-      facts.push(SHARED, this.#ids.length, this.#ids.length + 1, 0, payload.length);
+      facts.push(SHARED, ids.length, ids.length + streamIds.length, 0, payload.length);
     }
-    this.#ids.push(streamId);
-    this.#size += FRAME_HEADER_BYTES + payload.length;
+    for (const id of streamIds) ids.push(id);
+    this.#size += streamIds.length * (FRAME_HEADER_BYTES + payload.length);
   }
 
   add(

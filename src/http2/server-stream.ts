@@ -5,6 +5,7 @@ import { errorCodes, flags, FRAME_BYTES_DEFAULT, frameTypes, WINDOW_MAX } from '
 import { Http2Request, Http2Response, type StreamPort } from './messages.ts';
 import type { FrameBatch } from './output.ts';
 import type { RequestHead } from './request-headers.ts';
+import type { GroupedStream, GroupOwner } from './stream-group.ts';
 
 /** How much of a body may come before the handler has taken it. */
 export const STREAM_WINDOW = 256 * 1024;
@@ -19,12 +20,10 @@ interface Piece {
 }
 
 /** What a stream needs of its connection. */
-export interface StreamOwner {
+export interface StreamOwner extends GroupOwner {
   readonly socket: TLSSocket;
   /** It has something to send. */
   ready(stream: ServerStream): void;
-  /** The bytes are a frame of the stream in the next write. False: not now; they have to wait with the stream. */
-  share(streamId: number, bytes: Buffer): boolean;
   /** The other side may send so many bytes more, on the stream and on the connection. */
   credit(stream: ServerStream, bytes: number): void;
   reset(stream: ServerStream, code: number): void;
@@ -34,9 +33,13 @@ export interface StreamOwner {
   closed(stream: ServerStream): void;
 }
 
-export class ServerStream implements StreamPort {
+/** Of a stream that its connection has forgotten. */
+const NO_SLOT = -1;
+
+export class ServerStream implements StreamPort, GroupedStream {
   readonly id: number;
-  readonly #owner: StreamOwner;
+  readonly owner: StreamOwner;
+  #slot: number;
   readonly request: Http2Request;
   readonly response: Http2Response;
   readonly #contentLength: number | undefined;
@@ -44,7 +47,6 @@ export class ServerStream implements StreamPort {
   #receiveWindow = STREAM_WINDOW;
   /** Received, and not yet given back to the other side's window. */
   #uncredited = 0;
-  #sendWindow: number;
   #hasRequest: boolean;
   #head: Buffer | undefined;
   #data: Buffer | undefined;
@@ -64,8 +66,8 @@ export class ServerStream implements StreamPort {
     request: { readonly head: RequestHead; readonly isWhole: boolean; readonly sendWindow: number },
   ) {
     this.id = id;
-    this.#owner = owner;
-    this.#sendWindow = request.sendWindow;
+    this.owner = owner;
+    this.#slot = owner.table.take(id, request.sendWindow);
     this.#hasRequest = request.isWhole;
     this.#contentLength = request.head.contentLength;
     this.request = new Http2Request(request.head, this);
@@ -73,8 +75,16 @@ export class ServerStream implements StreamPort {
     if (request.isWhole) this.request.push(null);
   }
 
+  get slot(): number {
+    return this.#slot;
+  }
+
+  get grouped(): GroupedStream {
+    return this;
+  }
+
   get socket(): TLSSocket {
-    return this.#owner.socket;
+    return this.owner.socket;
   }
 
   /** The request has come whole. */
@@ -108,14 +118,14 @@ export class ServerStream implements StreamPort {
   #requestIsWhole(): void {
     this.#hasRequest = true;
     this.request.push(null);
-    if (this.#isOver) this.#owner.closed(this);
+    if (this.#isOver) this.owner.closed(this);
   }
 
   wantsBody(): void {
     if (this.#hasRequest || this.#uncredited < CREDIT_BYTES_MIN) return;
     const bytes = this.takeUncredited();
     this.#receiveWindow += bytes;
-    this.#owner.credit(this, bytes);
+    this.owner.credit(this, bytes);
   }
 
   /** The connection's window is of all streams: what one leaves unread is given back at its end. */
@@ -130,7 +140,8 @@ export class ServerStream implements StreamPort {
   sendHead(block: Buffer): void {
     if (this.#isOver) return;
     this.#head = block;
-    this.#owner.ready(this);
+    this.#noteClear();
+    this.owner.ready(this);
   }
 
   sendData(bytes: Buffer, done: () => void): void {
@@ -144,55 +155,44 @@ export class ServerStream implements StreamPort {
     this.#send(bytes, undefined);
   }
 
-  sendAtOnce(bytes: Buffer): boolean {
-    // What waits in the response waits behind data of this stream.
-    const isIdle = this.#data === undefined && this.#head === undefined && !this.#isOver;
-    if (
-      !isIdle ||
-      this.#onEnded !== undefined ||
-      bytes.length > this.#sendWindow ||
-      !this.#owner.share(this.id, bytes)
-    )
-      return false;
-    this.#sendWindow -= bytes.length;
-    return true;
-  }
-
   get sharedBytes(): number {
     return this.#sharedBytes;
   }
 
   flush(): void {
-    this.#owner.flush();
+    this.owner.flush();
   }
 
   #send(bytes: Buffer, done: (() => void) | undefined): void {
     if (this.#data === undefined) this.#begin(bytes, done);
     else (this.#behind ??= []).push({ bytes, done });
-    this.#owner.ready(this);
+    this.owner.ready(this);
   }
 
   #begin(bytes: Buffer, done: (() => void) | undefined): void {
     this.#data = bytes;
     this.#sent = 0;
     this.#onSent = done;
+    this.#noteClear();
   }
 
   sendEnd(done: () => void): void {
     if (this.#isOver) return done();
     this.#onEnded = done;
-    this.#owner.ready(this);
+    this.#noteClear();
+    this.owner.ready(this);
   }
 
   breakOff(): void {
-    if (!this.#isOver) this.#owner.reset(this, errorCodes.internalError);
+    if (!this.#isOver) this.owner.reset(this, errorCodes.internalError);
   }
 
   /** False: the window would be larger than it can be. */
   widen(bytes: number): boolean {
-    this.#sendWindow += bytes;
-    if (this.#sendWindow > WINDOW_MAX) return false;
-    if (this.#data !== undefined) this.#owner.ready(this);
+    const widened = this.#sendWindow + bytes;
+    if (widened > WINDOW_MAX) return false;
+    if (this.#slot !== NO_SLOT) this.owner.table.setWindow(this.#slot, widened);
+    if (this.#data !== undefined) this.owner.ready(this);
     return true;
   }
 
@@ -232,6 +232,7 @@ export class ServerStream implements StreamPort {
     const block = this.#head;
     if (block === undefined) return;
     this.#head = undefined;
+    this.#noteClear();
     const isAll = this.#onEnded !== undefined && this.#data === undefined;
     const endStream = isAll ? flags.endStream : 0;
     for (let from = 0; from < block.length; from += FRAME_BYTES_DEFAULT) {
@@ -250,13 +251,14 @@ export class ServerStream implements StreamPort {
     const isLast = this.#behind === undefined && this.response.isWhole;
     const left = bytes.length - this.#sent;
     const taken = Math.min(left, batch.payloadMax, window, this.#sendWindow);
-    if (taken === 0) return 0;
+    // A window may be less than nothing: the other side has made it smaller.
+    if (taken <= 0) return 0;
     const to = this.#sent + taken;
     const isEnd = isLast && taken === left;
     const head = { type: frameTypes.data, flags: isEnd ? flags.endStream : 0, streamId: this.id };
     batch.add(head, bytes, this.#sent, to);
     this.#sent = to;
-    this.#sendWindow -= taken;
+    this.owner.table.setWindow(this.#slot, this.#sendWindow - taken);
     if (taken === left) {
       this.#allSent(bytes, done);
       if (isLast) this.#over();
@@ -269,8 +271,28 @@ export class ServerStream implements StreamPort {
     else done.push(this.#onSent);
     const next = this.#behind?.shift();
     if (this.#behind?.length === 0) this.#behind = undefined;
-    if (next === undefined) this.#data = undefined;
-    else this.#begin(next.bytes, next.done);
+    if (next !== undefined) return this.#begin(next.bytes, next.done);
+    this.#data = undefined;
+    this.#noteClear();
+  }
+
+  get #sendWindow(): number {
+    return this.#slot === NO_SLOT ? 0 : this.owner.table.window(this.#slot);
+  }
+
+  /** To be called whenever one of these has changed. */
+  #noteClear(): void {
+    if (this.#slot === NO_SLOT) return;
+    const isWaiting = this.#data !== undefined || this.#head !== undefined;
+    const isClear = !isWaiting && !this.#isOver && this.#onEnded === undefined;
+    this.owner.table.setClear(this.#slot, isClear);
+  }
+
+  /** The connection knows it no more: its slot is another's. */
+  forgotten(): void {
+    if (this.#slot === NO_SLOT) return;
+    this.owner.table.giveBack(this.#slot);
+    this.#slot = NO_SLOT;
   }
 
   /** Whether a drain would send something if the connection let it. */
@@ -286,9 +308,10 @@ export class ServerStream implements StreamPort {
   /** END_STREAM is among what is sent. */
   #over(): void {
     this.#isOver = true;
+    this.#noteClear();
     // Whoever has its answer need not send the rest (RFC 9113, section 8.1).
-    if (this.#hasRequest) this.#owner.closed(this);
-    else this.#owner.reset(this, errorCodes.noError);
+    if (this.#hasRequest) this.owner.closed(this);
+    else this.owner.reset(this, errorCodes.noError);
   }
 
   /** Reset by either side, or the connection is gone: handler and sender learn that nothing comes or goes. */

@@ -8,6 +8,7 @@ import {
   errorCodes,
   flags,
   FRAME_BYTES_DEFAULT,
+  FRAME_HEADER_BYTES,
   FrameReader,
   frameTypes,
   settingIds,
@@ -23,6 +24,7 @@ import type { Http2Request, Http2Response } from './messages.ts';
 import { BLOCK_BYTES, FrameBatch, giveBack } from './output.ts';
 import { areTrailers, requestHead } from './request-headers.ts';
 import { ServerStream, STREAM_WINDOW, type StreamOwner } from './server-stream.ts';
+import { StreamTable } from './stream-table.ts';
 
 export type RequestHandler = (request: Http2Request, response: Http2Response) => Promise<void>;
 
@@ -65,6 +67,7 @@ export class ServerSession implements StreamOwner, FrameHandler {
   /** Streams that this side has reset: what was under way is for nobody. */
   readonly #resets = new Set<number>();
   readonly #batch = new FrameBatch();
+  readonly table = new StreamTable();
   #ready: ServerStream[] = [];
   /** To be called when all that is in the batch has been written. */
   #done: (() => void)[] = [];
@@ -115,15 +118,18 @@ export class ServerSession implements StreamOwner, FrameHandler {
     this.#schedule();
   }
 
-  share(streamId: number, bytes: Buffer): boolean {
-    const { length } = bytes;
-    if (this.#ready.length > 0 || length > this.#sendWindow || length > FRAME_BYTES_DEFAULT)
-      return false;
-    if (this.#isClosed || this.#batch.size >= SHARED_BYTES_MAX) return false;
-    this.#sendWindow -= length;
-    this.#batch.addShared(streamId, bytes);
+  room(length: number): number {
+    if (this.#ready.length > 0 || length > FRAME_BYTES_DEFAULT || this.#isClosed) return 0;
+    // As many as come to no more than what may wait, and one: a frame is added as long as there is less.
+    const waiting = SHARED_BYTES_MAX - this.#batch.size;
+    const frames = Math.ceil(waiting / (FRAME_HEADER_BYTES + length));
+    return Math.min(Math.max(0, frames), Math.floor(this.#sendWindow / length));
+  }
+
+  share(streamIds: readonly number[], bytes: Buffer): void {
+    this.#sendWindow -= streamIds.length * bytes.length;
+    this.#batch.addShared(streamIds, bytes);
     this.#schedule();
-    return true;
   }
 
   credit(stream: ServerStream, bytes: number): void {
@@ -144,6 +150,7 @@ export class ServerSession implements StreamOwner, FrameHandler {
 
   #forget(stream: ServerStream): void {
     if (!this.#streams.delete(stream.id)) return;
+    stream.forgotten();
     this.#creditConnection(stream.takeUncredited());
   }
 

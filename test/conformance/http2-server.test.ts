@@ -18,6 +18,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { encodeFrame, errorCodes, flags, frameTypes, PREFACE, uint32 } from '#http2/frames.ts';
 import type { Http2Response } from '#http2/messages.ts';
 import { createHttpServer } from '#http2/server.ts';
+import { StreamGroup } from '#http2/stream-group.ts';
 import { Authority } from '#kube/pki/authority.ts';
 
 type Handle = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
@@ -187,9 +188,9 @@ test('what answers share comes in the order it was written, and counts until it 
       for (const one of responses) {
         if (index % 3 === 2) one.write(piece);
         else if (index > 0) one.writeShared(piece);
-        else assert.equal(one.direct?.sendAtOnce(piece), true);
+        else assert.deepEqual(groupOf(one).send(piece), []);
         // The rest of the window is too small.
-        assert.equal(one.direct?.sendAtOnce(piece), false);
+        assert.deepEqual(groupOf(one).send(piece), [one]);
       }
     }
     // The first one has room in the window of its stream, and goes with the connection's next write.
@@ -209,6 +210,15 @@ test('what answers share comes in the order it was written, and counts until it 
     await until(() => responses.every(({ closed: isClosed }) => isClosed));
   });
 });
+
+/** Of this answer alone. */
+function groupOf(one: Http2Response): StreamGroup<Http2Response> {
+  const { grouped } = one;
+  assert.ok(grouped);
+  const group = new StreamGroup<Http2Response>(grouped.owner);
+  group.add(grouped, one);
+  return group;
+}
 
 test('all answers of a connection end with it', async () => {
   const client = connectHttp2(`https://localhost:${portOf()}`, { ca });

@@ -1,5 +1,6 @@
 // The fan-out of watches: one watch on the store for each resource, clients that want the same bytes
 // share one channel, and what happens within a turn of the event loop is one write to each of them.
+import { StreamGroup, type GroupedStream } from '#http2/stream-group.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { prefixEnd, type Store, type StoreEvent } from '#store/store.ts';
 import { collectionPrefix } from './object-store.ts';
@@ -26,6 +27,8 @@ export interface WatchListener {
 export interface Receiver {
   /** Receivers of one connection are written to one after the other. */
   readonly connection: unknown;
+  /** Where most events go, all of one connection at once; undefined: only write() sends. */
+  readonly grouped: GroupedStream | undefined;
   write(bytes: Buffer): void;
   /** What has been written to receivers of this connection leaves now. */
   flush(): void;
@@ -33,12 +36,52 @@ export interface Receiver {
   end(reason: 'compacted' | 'closed'): void;
 }
 
+/** Receivers of one connection. */
+class Beside {
+  readonly #all = new Set<Receiver>();
+  /** Those who are not in the group. */
+  readonly #alone = new Set<Receiver>();
+  #group: StreamGroup<Receiver> | undefined;
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  [Symbol.iterator](): Iterator<Receiver> {
+    return this.#all.values();
+  }
+
+  add(receiver: Receiver): void {
+    this.#all.add(receiver);
+    const { grouped } = receiver;
+    if (grouped === undefined) this.#alone.add(receiver);
+    else (this.#group ??= new StreamGroup(grouped.owner)).add(grouped, receiver);
+  }
+
+  /** False: it was not there. */
+  delete(receiver: Receiver): boolean {
+    if (!this.#all.delete(receiver)) return false;
+    if (!this.#alone.delete(receiver)) this.#group?.delete(receiver);
+    return true;
+  }
+
+  write(bytes: Buffer): void {
+    for (const receiver of this.#group?.send(bytes) ?? []) receiver.write(bytes);
+    for (const receiver of this.#alone) receiver.write(bytes);
+  }
+
+  /** What has been written leaves now. */
+  flush(): void {
+    for (const receiver of this.#all) return receiver.flush();
+  }
+}
+
 /** Clients with the same resource, namespace, selection and form: their bytes are made once. */
 export class Channel {
   readonly #interest: Interest;
   readonly #schedule: (channel: Channel) => void;
   readonly #listener: WatchListener | undefined;
-  readonly #receivers = new Map<unknown, Set<Receiver>>();
+  readonly #receivers = new Map<unknown, Beside>();
   #size = 0;
   #pending: Buffer[] = [];
 
@@ -58,9 +101,9 @@ export class Channel {
 
   add(receiver: Receiver): void {
     const { connection } = receiver;
-    const beside = this.#receivers.get(connection);
-    if (beside === undefined) this.#receivers.set(connection, new Set([receiver]));
-    else beside.add(receiver);
+    const beside = this.#receivers.get(connection) ?? new Beside();
+    this.#receivers.set(connection, beside);
+    beside.add(receiver);
     this.#size += 1;
   }
 
@@ -104,12 +147,8 @@ export class Channel {
     // Of many, each connection's write leaves before the next one's is made: nobody waits for all of them.
     const isLarge = this.#size >= LARGE;
     for (const beside of this.#receivers.values()) {
-      let last: Receiver | undefined;
-      for (const receiver of beside) {
-        receiver.write(bytes);
-        last = receiver;
-      }
-      if (isLarge) last?.flush();
+      beside.write(bytes);
+      if (isLarge) beside.flush();
     }
   }
 }

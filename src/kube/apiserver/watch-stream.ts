@@ -3,6 +3,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Env, Timer } from '#env/env.ts';
 import { Http2Response } from '#http2/messages.ts';
+import type { GroupedStream } from '#http2/stream-group.ts';
 import { ApiError, expired } from '#kube/meta/status.ts';
 import { prefixEnd, type Store, type StoreEvent } from '#store/store.ts';
 import { listPage, numberOf, selectionOf, tooLarge, versionOf, type ListRequest } from './lists.ts';
@@ -35,8 +36,6 @@ export class WatchStream implements Receiver {
   readonly #selection: Selection;
   readonly #timers = new Set<Timer>();
   #channel: Channel | undefined;
-  /** Where most events go, when nothing is in their way. */
-  #direct: Http2Response['direct'];
   #leave: () => void = () => {};
   #isOver = false;
   /** The state at the beginning may be more than the backlog; it does not count against the client. */
@@ -102,8 +101,13 @@ export class WatchStream implements Receiver {
     return this.#options.response.socket;
   }
 
+  get grouped(): GroupedStream | undefined {
+    const { response } = this.#options;
+    return response instanceof Http2Response ? response.grouped : undefined;
+  }
+
   write(bytes: Buffer): void {
-    if (this.#isOver || this.#direct?.sendAtOnce(bytes) === true) return;
+    if (this.#isOver) return;
     const { response } = this.#options;
     if (response.destroyed) return;
     if (response instanceof Http2Response) response.writeShared(bytes);
@@ -169,8 +173,6 @@ export class WatchStream implements Receiver {
     const { channel, leave } = this.#hub.join({ info, namespace, selection, form }, this);
     this.#channel = channel;
     this.#leave = leave;
-    const { response } = this.#options;
-    if (response instanceof Http2Response) this.#direct = response.direct;
   }
 
   /** What needs a webhook to be read is not shared with other watchers: each event waits for its answer. */
