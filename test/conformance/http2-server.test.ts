@@ -157,6 +157,22 @@ test('a long answer goes whole to a client with small windows, while others are 
   client.destroy();
 });
 
+test('a client may make its windows smaller than what it was sent', async () => {
+  const client = connectHttp2(`https://localhost:${portOf()}`, {
+    ca,
+    settings: { initialWindowSize: 50_000 },
+  });
+  const stream = client.request({ ':path': '/large' });
+  await once(stream, 'response');
+  await once(stream, 'readable');
+  client.settings({ initialWindowSize: 1_000 });
+  await once(client, 'localSettings');
+  const pieces: Buffer[] = [];
+  for await (const piece of stream) pieces.push(piece as Buffer);
+  assert.ok(Buffer.concat(pieces).equals(large));
+  client.destroy();
+});
+
 test('what a client does not read waits with its stream, and is gone with it', async () => {
   await withClient(async (client) => {
     const stream = client.request({ ':path': '/waits' });
