@@ -16,9 +16,7 @@ import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { encodeFrame, errorCodes, flags, frameTypes, PREFACE, uint32 } from '#http2/frames.ts';
-import type { Http2Response } from '#http2/messages.ts';
 import { createHttpServer } from '#http2/server.ts';
-import { StreamGroup } from '#http2/stream-group.ts';
 import { Authority } from '#kube/pki/authority.ts';
 
 type Handle = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
@@ -157,22 +155,6 @@ test('a long answer goes whole to a client with small windows, while others are 
   client.destroy();
 });
 
-test('a client may make its windows smaller than what it was sent', async () => {
-  const client = connectHttp2(`https://localhost:${portOf()}`, {
-    ca,
-    settings: { initialWindowSize: 50_000 },
-  });
-  const stream = client.request({ ':path': '/large' });
-  await once(stream, 'response');
-  await once(stream, 'readable');
-  client.settings({ initialWindowSize: 1_000 });
-  await once(client, 'localSettings');
-  const pieces: Buffer[] = [];
-  for await (const piece of stream) pieces.push(piece as Buffer);
-  assert.ok(Buffer.concat(pieces).equals(large));
-  client.destroy();
-});
-
 test('what a client does not read waits with its stream, and is gone with it', async () => {
   await withClient(async (client) => {
     const stream = client.request({ ':path': '/waits' });
@@ -189,52 +171,6 @@ test('what a client does not read waits with its stream, and is gone with it', a
     await until(() => closed === before + 1);
   });
 });
-
-test('what answers share comes in the order it was written, and counts until it has gone', async () => {
-  await withClient(async (client) => {
-    waiting.splice(0);
-    client.settings({ initialWindowSize: 1_000 });
-    const streams = [0, 1, 2].map(() => client.request({ ':path': '/waits' }));
-    const answers = streams.map((stream) => answerOf(stream));
-    await until(() => waiting.length === 3);
-    const responses = waiting.splice(0) as unknown as Http2Response[];
-    const pieces = Array.from({ length: 20 }, (_, index) => Buffer.alloc(700, `<${index}>`));
-    for (const [index, piece] of pieces.entries()) {
-      // Every third goes the way of all streams.
-      for (const one of responses) {
-        if (index % 3 === 2) one.write(piece);
-        else if (index > 0) one.writeShared(piece);
-        else assert.deepEqual(groupOf(one).send(piece), []);
-        // The rest of the window is too small.
-        assert.deepEqual(groupOf(one).send(piece), [one]);
-      }
-    }
-    // The first one has room in the window of its stream, and goes with the connection's next write.
-    for (const one of responses) assert.equal(one.waitingLength, 13_300);
-    responses[0]?.flushConnection();
-    for (const one of responses) assert.equal(one.waitingLength, 13_300, 'of the next, a part');
-    // The last ones are written while others wait; the end comes behind them.
-    for (const one of responses) {
-      one.writeShared(Buffer.from('last'));
-      one.end();
-    }
-    for (const answer of answers) {
-      const { body } = await answer;
-      assert.equal(body.toString(), `${Buffer.concat(pieces).toString()}last`);
-    }
-    for (const one of responses) assert.equal(one.waitingLength, 0);
-    await until(() => responses.every(({ closed: isClosed }) => isClosed));
-  });
-});
-
-/** Of this answer alone. */
-function groupOf(one: Http2Response): StreamGroup<Http2Response> {
-  const { grouped } = one;
-  assert.ok(grouped);
-  const group = new StreamGroup<Http2Response>(grouped.owner);
-  group.add(grouped, one);
-  return group;
-}
 
 test('all answers of a connection end with it', async () => {
   const client = connectHttp2(`https://localhost:${portOf()}`, { ca });
