@@ -66,11 +66,25 @@ export class Reader {
     const value = this.u();
     if (this.at - start < 10) return value;
     // Ten bytes: a negative number in two's complement.
-    let exact = 0n;
-    for (let at = start, shift = 0n; at < this.at; at++, shift += 7n) {
-      exact |= BigInt((this.#bytes[at] ?? 0) & 127) << shift;
-    }
-    return Number(BigInt.asIntN(64, exact));
+    return Number(BigInt.asIntN(64, this.#bits(start)));
+  }
+
+  /** As l(), but a bigint where a number would not tell it from its neighbours. */
+  exact(): number | bigint {
+    const start = this.at;
+    const value = this.u();
+    if (value <= Number.MAX_SAFE_INTEGER) return value;
+    const exact = BigInt.asIntN(64, this.#bits(start));
+    const number = Number(exact);
+    return Number.isSafeInteger(number) ? number : exact;
+  }
+
+  /** Of the varint from there to here. */
+  #bits(start: number): bigint {
+    let bits = 0n;
+    for (let at = start, shift = 0n; at < this.at; at++, shift += 7n)
+      bits |= BigInt((this.#bytes[at] ?? 0) & 127) << shift;
+    return bits;
   }
 
   i(): number {

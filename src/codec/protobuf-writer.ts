@@ -74,8 +74,9 @@ export class Writer {
     this.l(value);
   }
 
-  l(value: number): void {
-    if (value >= 0) {
+  /** Exactly where it is a bigint. */
+  l(value: number | bigint): void {
+    if (typeof value === 'number' && value >= 0) {
       this.u(value);
       return;
     }

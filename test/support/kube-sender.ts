@@ -52,3 +52,13 @@ export function senderTo(target: Target): SendRaw {
       call.end(body);
     });
 }
+
+/** Upstream hangs up where it panics. */
+export const patient =
+  (send: SendRaw): SendRaw =>
+  async (request) =>
+    await send(request).catch((error: unknown) => {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ECONNRESET')) throw error;
+      const bytes = Buffer.from('hung up');
+      return { status: 500, headers: { 'content-type': 'text/plain' }, bytes };
+    });

@@ -1,7 +1,7 @@
 // Plays requests one after another against an API server and returns its answers, made comparable: what
 // the server draws by itself (ids, times, versions) is left out.
-import { Player, type Entry } from '#test/support/kube-differential/player.ts';
-import { senderTo, type RawAnswer, type Target } from '#test/support/kube-sender.ts';
+import { Player, type Entry, type PlayerOptions } from '#test/support/kube-differential/player.ts';
+import { patient, senderTo, type RawAnswer, type Target } from '#test/support/kube-sender.ts';
 
 type Json = Record<string, unknown>;
 
@@ -23,7 +23,7 @@ export interface Step {
 
 async function raw(target: Target, step: Step): Promise<RawAnswer> {
   const { method, path, body } = step;
-  return await senderTo(target)({
+  return await patient(senderTo(target))({
     method,
     path,
     headers: {
@@ -31,7 +31,10 @@ async function raw(target: Target, step: Step): Promise<RawAnswer> {
       'user-agent': 'steps',
       ...step.headers,
     },
-    body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
+    body:
+      body === undefined || typeof body === 'string' || Buffer.isBuffer(body)
+        ? body
+        : JSON.stringify(body),
   });
 }
 
@@ -95,9 +98,13 @@ function filled(step: Step, kept: ReadonlyMap<string, string>): Step {
   };
 }
 
-export async function playSteps(target: Target, steps: readonly Step[]): Promise<readonly Entry[]> {
+export async function playSteps(
+  target: Target,
+  steps: readonly Step[],
+  options: PlayerOptions = {},
+): Promise<readonly Entry[]> {
   // Controllers write in between: versions tell nothing.
-  const player = new Player(senderTo(target), { hasVersions: false });
+  const player = new Player(senderTo(target), { hasVersions: false, ...options });
   const kept = new Map<string, string>();
   const names = new Set<string>();
   for (const written of steps) {

@@ -9,7 +9,7 @@ import { parseExact } from '#kube/meta/exact-numbers.ts';
 import { duplicateKeys } from '#kube/meta/pruning.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { ApiError, badRequest, type Status } from '#kube/meta/status.ts';
-import { parseJson } from '#kube/meta/written-numbers.ts';
+import { hasOddNumbers, parseJson } from '#kube/meta/written-numbers.ts';
 import { decodeEnvelope, encodeEnvelope } from '#kube/types/protobuf.ts';
 import type { AuditRecord } from './audit/record.ts';
 import { DEPTH_MAX, isTooDeep, YAML_DEPTH_MAX } from './body-depth.ts';
@@ -86,13 +86,13 @@ interface BodyOptions {
   readonly isPatch?: boolean;
   /** What is sent where it does not say so itself. */
   readonly type?: ResourceInfo | undefined;
-  /** Whole numbers are kept with all their digits. */
-  readonly isExact?: boolean;
+  /** Of a kind that has no types for numbers. */
+  readonly isCustom?: boolean;
 }
 
 export async function readBody(
   request: IncomingMessage,
-  { isPatch = false, type, isExact = false }: BodyOptions = {},
+  { isPatch = false, type, isCustom = false }: BodyOptions = {},
 ): Promise<Body | undefined> {
   const bytes = await readBytes(request);
   const contentType = contentTypeOf(request);
@@ -116,13 +116,14 @@ export async function readBody(
     throw badRequest(`error parsing the body of the request: exceeded max depth of ${most}`);
   }
   try {
-    if (isYaml && !text.trimStart().startsWith('{')) {
-      const { value, problem } = parseYamlBody(text, isExact);
+    if (isYaml && !(text.trimStart().startsWith('{') && !hasOddNumbers(text))) {
+      const { value, problem } = parseYamlBody(text, isPatch || isCustom);
       return { value, contentType, duplicates: problem === undefined ? [] : [problem] };
     }
-    const value: unknown = LONE_SURROGATE.test(text)
-      ? wellFormed(JSON.parse(text))
-      : parseJson(text, isExact);
+    const isLone = LONE_SURROGATE.test(text);
+    const isWritten = WRITTEN_PATCHES.test(contentType) && !isCustom && !isLone;
+    const read = parseJson(text, isPatch && isWritten);
+    const value = isLone ? wellFormed(read) : read;
     return { value, contentType, duplicates: isYaml ? [] : duplicateKeys(text, value) };
   } catch (error) {
     if (error instanceof MalformedBody) throw error;
@@ -143,6 +144,8 @@ function wellFormed(value: unknown): unknown {
   );
 }
 
+/** Patches of JSON as such: what they make is read as a whole. */
+const WRITTEN_PATCHES = /^application\/(?:json|merge)-patch\+json$/;
 const OBJECTS = /^application\/(?:json|yaml)$/;
 const PATCHES = /^application\/(?:[\w.-]+\+)?(?:json|yaml)$/;
 

@@ -57,12 +57,26 @@ function dropNodeConfiguration(object: KubeObject, old: KubeObject | undefined):
   }
 }
 
+/** Attributes that are lists are off by default upstream, and kept where they are. */
+function dropListAttributes(object: KubeObject, old: KubeObject | undefined): void {
+  const attributesOf = (one: KubeObject | undefined): Json[] =>
+    list((one?.['spec'] as Json | undefined)?.['devices']).flatMap(({ attributes }) =>
+      Object.values((attributes ?? {}) as Record<string, Json>),
+    );
+  const isList = (one: Json): boolean => listAttributes.some((name) => one[name] !== undefined);
+  if (attributesOf(old).some(isList)) return;
+  for (const one of attributesOf(object)) for (const name of listAttributes) delete one[name];
+}
+
+const listAttributes = ['ints', 'bools', 'strings', 'versions'];
+
 const settlers: Readonly<
   Record<string, (object: KubeObject, old: KubeObject | undefined) => void>
 > = {
   '/persistentvolumeclaims': settleDataSource,
   'discovery.k8s.io/endpointslices': dropTopology,
   '/nodes': dropNodeConfiguration,
+  'resource.k8s.io/resourceslices': dropListAttributes,
 };
 
 /** `key`: group and resource. `old` is undefined for what is created. */

@@ -3,7 +3,9 @@
 import { apiVersionOf, parseApiVersion, type KubeObject } from '#kube/meta/object.ts';
 import type { Emptied } from '#kube/meta/emptied-fields.ts';
 import { decodeStrict } from '#kube/meta/pruning.ts';
+import type { NumberForm } from '#kube/meta/read-numbers.ts';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
+import { numbersOf } from '#kube/meta/written-numbers.ts';
 import type { Schema } from '#kube/meta/schema.ts';
 import { malformedJson, noObject, unrecognized } from './malformed-body.ts';
 import { invalidValue } from '#kube/meta/names.ts';
@@ -16,6 +18,8 @@ export interface DecodeContext {
   readonly warnings: string[];
   /** The answer to a body that cannot be decoded, when it is another one than 400. */
   readonly refuse?: ((why: string) => ApiError) | undefined;
+  /** How its numbers came here; absent: as JSON. */
+  readonly numbers?: NumberForm | undefined;
   /** Takes the lists and maps that the client sent empty. */
   readonly emptied?: Emptied[] | undefined;
 }
@@ -55,11 +59,12 @@ export function decodeObject(
     throw badRequest(wrongKind(registry, info, info.kind, String(apiVersion)));
   }
   const isCustom = info.customResourceDefinition !== undefined;
-  const decoded = decodeStrict(info.schema, raw, !isCustom);
+  const decoded = decodeStrict(info.schema, raw, !isCustom, context.numbers);
   const head = `${info.kind} in version "${info.version}" cannot be handled as a ${info.kind}`;
   const errors = isCustom ? metadataErrors(info, raw) : decoded.errors;
   const refuse = context.refuse ?? ((why) => badRequest(`${head}: ${why}`));
   if (errors.length > 0) throw refuse(errors.join(', '));
+  checkNumbers(isCustom, { body, decoded: decoded.value }, refuse);
   const unknown = isCustom ? decoded.unknown.toSorted() : decoded.unknown;
   const problems = [
     ...unknown.map((path) => `unknown field "${path}"`),
@@ -77,6 +82,23 @@ export function decodeObject(
   object.metadata ??= {};
   if (info.schema.properties?.['spec']?.type === 'object' && !isCustom) object['spec'] ??= {};
   return object;
+}
+
+/** What has no type is read as float64, which some numbers are too large for; built-in kinds have little of that. */
+function checkNumbers(
+  isCustom: boolean,
+  { body, decoded }: { readonly body: unknown; readonly decoded: unknown },
+  refuse: (why: string) => ApiError,
+): void {
+  const number = numbersOf(body)?.tooLarge;
+  if (number === undefined || (!isCustom && isFinite(decoded))) return;
+  throw refuse(`json: cannot unmarshal number ${number} into Go value of type float64`);
+}
+
+function isFinite(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null)
+    return typeof value !== 'number' || Number.isFinite(value);
+  return Object.values(value).every(isFinite);
 }
 
 /** Custom objects say themselves what they are; another kind is a wrong value of the field. */

@@ -1,4 +1,5 @@
 // What deletion means for an object: preconditions, grace, finalizers, and when it is really gone.
+import { oneMore } from '#kube/meta/exact-numbers.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { conflict } from '#kube/meta/status.ts';
@@ -46,7 +47,7 @@ export function markDeleted(
     // Definitions are marked by their own storage, which knows of no grace and no generation.
     if (isDefinition(info)) return true;
     if (!isNamespace) metadata.deletionGracePeriodSeconds = 0;
-    if (metadata.generation !== undefined) metadata.generation += 1;
+    if (metadata.generation !== undefined) metadata.generation = oneMore(metadata.generation);
   }
   if (isNamespace) object['status'] = { ...object['status'], phase: 'Terminating' };
   return JSON.stringify(metadata) !== before;
@@ -89,9 +90,9 @@ function markPod(pod: KubeObject, options: DeleteOptions, now: number): void {
   const { deletionTimestamp, deletionGracePeriodSeconds: left } = metadata;
   if (deletionTimestamp === undefined) {
     const grace = graceOf(pod, wanted);
-    metadata.deletionTimestamp = timestamp(now + grace * 1_000);
+    metadata.deletionTimestamp = timestamp(after(now, grace));
     metadata.deletionGracePeriodSeconds = grace;
-    if (metadata.generation !== undefined) metadata.generation += 1;
+    if (metadata.generation !== undefined) metadata.generation = oneMore(metadata.generation);
     return;
   }
   if (left === undefined || left === 0) {
@@ -99,10 +100,19 @@ function markPod(pod: KubeObject, options: DeleteOptions, now: number): void {
     return;
   }
   if (wanted === undefined || wanted >= left) return;
-  const end = Date.parse(deletionTimestamp) + (wanted - left) * 1_000;
+  const end = Date.parse(deletionTimestamp) + (Number(wanted) - Number(left)) * 1_000;
   metadata.deletionTimestamp = timestamp(Math.max(end, now));
   // Grace that has run out already is still grace: whoever runs the pod confirms its end.
   metadata.deletionGracePeriodSeconds = end < now && wanted !== 0 ? 1 : wanted;
+}
+
+const GRACE_SECONDS_MAX = 9_000_000_000;
+
+/** Go counts nanoseconds in 64 bits: what is longer than 292 years is another time. */
+function after(now: number, seconds: number | bigint): number {
+  if (seconds <= GRACE_SECONDS_MAX) return now + Number(seconds) * 1_000;
+  const nanoseconds = BigInt.asIntN(64, BigInt(seconds) * 1_000_000_000n);
+  return now + Number(nanoseconds / 1_000_000n);
 }
 
 function graceOf(pod: KubeObject, wanted: number | undefined): number {

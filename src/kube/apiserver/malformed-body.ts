@@ -117,8 +117,7 @@ export function noObject(kind: string, value: unknown): ApiError {
 }
 
 /** For what was to be a patch. */
-export function malformedPatch(contentType: string, fault: MalformedBody): ApiError {
-  if (contentType === 'application/merge-patch+json') return badRequest('invalid JSON patch');
-  if (fault.format === 'yaml') return badRequest(`error encoding patch: ${fault.why}`);
-  return badRequest(`error decoding patch: ${fault.why}`);
+export function malformedPatch(fault: MalformedBody): ApiError {
+  const isYaml = fault.format === 'yaml';
+  return badRequest(isYaml ? `error encoding patch: ${fault.why}` : 'invalid JSON patch');
 }

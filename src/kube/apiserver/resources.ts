@@ -8,7 +8,8 @@ import { applyDefaults } from '#kube/meta/defaulting.ts';
 import { withEmptied, type Emptied } from '#kube/meta/emptied-fields.ts';
 import { invalidValue } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { applyPatch, goText } from '#kube/meta/patch.ts';
+import { applyPatch, checkPatchNumbers, goText } from '#kube/meta/patch.ts';
+import { numbersOf } from '#kube/meta/written-numbers.ts';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
 import {
   alreadyExists,
@@ -57,6 +58,7 @@ import { ResourceNames } from './resource-names.ts';
 import type { UserInfo } from './user.ts';
 import {
   checkApplied,
+  checkIsVersioned,
   checkLookup,
   checkName,
   checkNamespace,
@@ -462,11 +464,7 @@ export class Resources implements ObjectLookup {
     dropTwiceOwned(object, context.warnings, { isMutated: false });
     const { resourceVersion = '' } = object.metadata;
     const updated = await this.modify(context, name, (live) => {
-      if (info.customResourceDefinition !== undefined && resourceVersion === '') {
-        const why = 'must be specified for an update';
-        const cause = invalidValue('metadata.resourceVersion', 0, why);
-        throw invalid({ group: info.group, kind: info.resource }, name, [cause]);
-      }
+      checkIsVersioned(info, name, resourceVersion);
       checkUid(context, name, object, live);
       return cloneJson(object);
     });
@@ -485,12 +483,15 @@ export class Resources implements ObjectLookup {
   patched(context: WriteContext, live: KubeObject, { type, patch }: PatchRequest): KubeObject {
     if (type === 'apply') throw new ApiError(500, 'InternalError', 'apply is not a patch');
     const { schema } = context.info;
+    checkPatchNumbers(type, patch, context.fieldValidation);
     const patched = applyPatch({ type, schema, current: live, patch });
     const shown = (): string => (type === 'strategic' ? goText(patch) : JSON.stringify(patched));
     const said = (why: string): string => (type === 'strategic' ? unconverted(why) : why);
     const refuse = (why: string): ApiError =>
       invalid({ group: '', kind: '' }, '', [invalidValue('patch', shown(), said(why))]);
-    const next = this.decode({ ...context, refuse }, patched);
+    const written = numbersOf(patch)?.isWritten === true ? 'written' : 'plain';
+    const numbers = type === 'strategic' ? 'values' : written;
+    const next = this.decode({ ...context, refuse, numbers }, patched);
     // A patch is on top of whatever is there, unless it names a version itself.
     if (next.metadata.resourceVersion === live.metadata.resourceVersion) {
       delete next.metadata.resourceVersion;
@@ -511,7 +512,8 @@ export class Resources implements ObjectLookup {
       const { force } = request;
       const next = serverSideApply({ info, applied, manager, force, subresource, live, now });
       const { managedFields } = next.metadata;
-      const decoded = converted(info, name, () => this.decode(context, next));
+      const values = { ...context, numbers: 'values' } as const;
+      const decoded = converted(info, name, () => this.decode(values, next));
       if ((managedFields ?? []).length > 0) decoded.metadata.managedFields = managedFields ?? [];
       else delete decoded.metadata.managedFields;
       if (live === undefined) checkSent(decoded, name);

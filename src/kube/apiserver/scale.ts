@@ -1,5 +1,6 @@
 // The scale subresource: the number of replicas of an object, seen as a Scale of autoscaling/v1. It is
 // read, updated, patched and applied like any object; what is owned of it is owned of its object.
+import { cloneJson } from '#base/clone.ts';
 import { serverSideApply, trackUpdate } from '#kube/meta/apply.ts';
 import { difference, fieldSet, isEmpty, union, type FieldSet } from '#kube/meta/field-sets.ts';
 import { invalidValue } from '#kube/meta/names.ts';
@@ -9,7 +10,7 @@ import { formatLabelSelector, labelSelectorFromObject } from '#kube/meta/selecto
 import { badRequest, invalid } from '#kube/meta/status.ts';
 import { kindAlone } from './kind-alone.ts';
 import { admissionRequestOf } from './admission/write-request.ts';
-import { checkApplied, checkNamespace, checkSent, checkUid } from './write-checks.ts';
+import { checkApplied, checkNamespace, checkSent, checkUid, converted } from './write-checks.ts';
 import type { Resources, WriteContext } from './resources.ts';
 import type { PatchRequest } from './patch-request.ts';
 
@@ -144,6 +145,8 @@ export async function changeScale(
 ): Promise<KubeObject> {
   const { info, fieldManager: manager } = context;
   const own = { ...context, info: scaleInfo, subresource: undefined };
+  // Whatever it is of, it has to be a Scale.
+  const sent = change.kind === 'update' ? resources.decode(own, change.body) : undefined;
   const options = { skipTracking: true };
   // What is admitted is the Scale, not the object that it is of.
   const written = { ...context, isAdmitted: true };
@@ -155,7 +158,10 @@ export async function changeScale(
       const managedFields = ownersOfScale(info, live);
       if (managedFields.length > 0) before.metadata.managedFields = managedFields;
       const tracking = { info: scaleInfo, manager, now: now(), subresource: 'scale' };
-      const wanted = changed(resources, own, before, change, tracking);
+      const wanted =
+        change.kind === 'patch'
+          ? patched(resources, own, before, change.request, tracking)
+          : tracked(cloneJson(sent as KubeObject), before, tracking);
       if (change.kind === 'update') {
         checkSent(wanted, name);
         checkNamespace(context, wanted);
@@ -186,24 +192,28 @@ export async function changeScale(
 
 type Tracking = Omit<Parameters<typeof trackUpdate>[0], 'live' | 'next'>;
 
-function changed(
+function patched(
   resources: Resources,
   context: WriteContext,
   before: KubeObject,
-  change: ScaleChange,
+  request: PatchRequest,
   tracking: Tracking,
 ): KubeObject {
-  if (change.kind === 'patch' && change.request.type === 'apply') {
-    const { patch, force } = change.request;
-    const applied = checkApplied(scaleInfo, patch);
-    const next = serverSideApply({ ...tracking, live: before, applied, force });
-    delete next.metadata.resourceVersion;
-    return next;
-  }
-  const next =
-    change.kind === 'update'
-      ? resources.decode(context, change.body)
-      : resources.patched(context, before, change.request);
+  if (request.type !== 'apply')
+    return tracked(resources.patched(context, before, request), before, tracking);
+  const { patch, force } = request;
+  const applied = checkApplied(scaleInfo, patch);
+  const merged = serverSideApply({ ...tracking, live: before, applied, force });
+  const { managedFields } = merged.metadata;
+  const decode = (): KubeObject => resources.decode({ ...context, numbers: 'values' }, merged);
+  const { name = '', namespace } = before.metadata;
+  const next = converted(scaleInfo, name, decode, namespace);
+  if (managedFields !== undefined) next.metadata.managedFields = managedFields;
+  delete next.metadata.resourceVersion;
+  return next;
+}
+
+function tracked(next: KubeObject, before: KubeObject, tracking: Tracking): KubeObject {
   const managedFields = trackUpdate({ ...tracking, live: before, next });
   if (managedFields === undefined) delete next.metadata.managedFields;
   else next.metadata.managedFields = managedFields;

@@ -2,6 +2,7 @@
 // which parts clients may set, generations, computed fields. One entry per kind; no handlers per kind.
 import { cloneJson } from '#base/clone.ts';
 import { applyDefaults, TEMPLATE_GENERATION } from '#kube/meta/defaulting.ts';
+import { oneMore } from '#kube/meta/exact-numbers.ts';
 import type { KubeObject, ObjectMeta } from '#kube/meta/object.ts';
 import { resetFields } from '#kube/meta/reset-fields.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
@@ -289,7 +290,7 @@ export function prepareUpdate(
   }
   if (subresource === 'ephemeralcontainers' || subresource === 'resize') {
     keepPod(next, old, subresource);
-    if (desireChanged(next, old)) metadata.generation = (old.metadata.generation ?? 0) + 1;
+    if (desireChanged(next, old)) metadata.generation = oneMore(old.metadata.generation);
     return;
   }
   if (subresource === 'finalize') {
@@ -320,7 +321,7 @@ export function prepareUpdate(
   const isLabelled = isSlice && !same(next.metadata.labels ?? {}, old.metadata.labels ?? {});
   const isMarked = isAnnotated || isLabelled;
   if (hasGeneration(info) && (isMarked || desireChanged(next, old))) {
-    metadata.generation = (old.metadata.generation ?? 0) + 1;
+    metadata.generation = oneMore(old.metadata.generation);
   }
 }
 

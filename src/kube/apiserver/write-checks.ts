@@ -1,10 +1,10 @@
 // What a write has to be before anything is done with it: whole, of the right kind, not said to be there
 // already; and which kinds a PUT creates.
 import type { Env } from '#env/env.ts';
-import { generateName, nameProblem } from '#kube/meta/names.ts';
+import { generateName, invalidValue, nameProblem } from '#kube/meta/names.ts';
 import { apiVersionOf, parseApiVersion, type KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
-import { ApiError, badRequest, conflict } from '#kube/meta/status.ts';
+import { ApiError, badRequest, conflict, invalid } from '#kube/meta/status.ts';
 import { isObject, shapeErrors } from '#kube/meta/structured.ts';
 import { objectKey } from './object-store.ts';
 import type { WriteContext } from './resources.ts';
@@ -128,7 +128,12 @@ export const unconverted = (why: string): string =>
   why.startsWith('illegal base64') ? `error decoding from json: ${why}` : why;
 
 /** What is applied is merged as it is, and then found to be none of the kind: the server's own failure, upstream. */
-export function converted(info: ResourceInfo, name: string, decode: () => KubeObject): KubeObject {
+export function converted(
+  info: ResourceInfo,
+  name: string,
+  decode: () => KubeObject,
+  namespace = '',
+): KubeObject {
   try {
     return decode();
   } catch (error) {
@@ -136,8 +141,7 @@ export function converted(info: ResourceInfo, name: string, decode: () => KubeOb
     const why = / cannot be handled as a \w+: (?!strict)([^]*)$/.exec(message)?.[1];
     if (why === undefined) throw error;
     const kind = `${info.group}/${info.version}, Kind=${info.kind}`;
-    // The namespace is not filled in yet.
-    const whole = `failed to convert new object (/${name}; ${kind}) to proper version`;
+    const whole = `failed to convert new object (${namespace}/${name}; ${kind}) to proper version`;
     const text = `${whole}: unable to convert unstructured object to ${kind}: ${unconverted(why)}`;
     throw new ApiError(500, '', text);
   }
@@ -161,4 +165,36 @@ export function checkUid(
 /** Addresses are not drawn by name. */
 export function drawnName(info: ResourceInfo, base: string, random: Env['random']): string {
   return info.resource === 'ipaddresses' ? base : generateName(base, () => random.next());
+}
+
+/** Kinds of which an update has to say which version it is of. */
+const withVersion = new Set([
+  'admissionregistration.k8s.io/mutatingadmissionpolicies',
+  'admissionregistration.k8s.io/mutatingadmissionpolicybindings',
+  'admissionregistration.k8s.io/mutatingwebhookconfigurations',
+  'admissionregistration.k8s.io/validatingadmissionpolicies',
+  'admissionregistration.k8s.io/validatingadmissionpolicybindings',
+  'admissionregistration.k8s.io/validatingwebhookconfigurations',
+  'apiextensions.k8s.io/customresourcedefinitions',
+  'apiregistration.k8s.io/apiservices',
+  'certificates.k8s.io/clustertrustbundles',
+  'certificates.k8s.io/podcertificaterequests',
+  'coordination.k8s.io/leases',
+  'node.k8s.io/runtimeclasses',
+  'policy/poddisruptionbudgets',
+  'resource.k8s.io/devicetaintrules',
+  'storage.k8s.io/csidrivers',
+  'storage.k8s.io/csinodes',
+  'storage.k8s.io/csistoragecapacities',
+  'storage.k8s.io/volumeattachments',
+  'storagemigration.k8s.io/storageversionmigrations',
+]);
+
+/** Throws ApiError 422. */
+export function checkIsVersioned(info: ResourceInfo, name: string, resourceVersion: string): void {
+  if (resourceVersion !== '') return;
+  const isOne = withVersion.has(`${info.group}/${info.resource}`);
+  if (!isOne && info.customResourceDefinition === undefined) return;
+  const cause = invalidValue('metadata.resourceVersion', 0, 'must be specified for an update');
+  throw invalid({ group: info.group, kind: info.resource }, name, [cause]);
 }

@@ -82,17 +82,16 @@ export class Writes {
     const isPatch = what === 'patch';
     try {
       const type = what === 'object' && subresource === undefined ? info : undefined;
-      const body = await readBody(exchange.request, { isPatch, type, isExact: isCustom(info) });
+      const body = await readBody(exchange.request, { isPatch, type, isCustom: isCustom(info) });
       return body ?? { value: undefined, contentType: '', duplicates: [] };
     } catch (error) {
       const { 'content-type': type = '' } = exchange.request.headers;
-      if (error instanceof MalformedBody) {
+      const isNoPatch = isPatch && isCustom(info) && patchTypes[mediaType(type)] === 'strategic';
+      if (error instanceof MalformedBody && !isNoPatch) {
         if (what === 'options') throw unrecognizedOptions(error);
-        throw isPatch
-          ? malformedPatch(type.split(';')[0] ?? '', error)
-          : unrecognized(kindBelow(info, subresource), error);
+        throw isPatch ? malformedPatch(error) : unrecognized(kindBelow(info, subresource), error);
       }
-      if (!(error instanceof UnknownFormat)) throw error;
+      if (!(error instanceof UnknownFormat) && !isNoPatch) throw error;
       // Before anything of the resource is looked at.
       if (isPatch) exchange.warnings = [];
       throw isPatch ? unknownPatch(info) : unknownBody(info);
@@ -353,6 +352,8 @@ const orphansWarning =
 /** Of what is sent below an object. */
 const kindBelow = ({ kind, subresources }: ResourceInfo, subresource: string | undefined): string =>
   subresources.find(({ name }) => name === subresource)?.kind ?? kind;
+
+const mediaType = (type: string): string => (type.split(';')[0] ?? '').trim();
 
 function isCustom(info: ResourceInfo): boolean {
   return info.customResourceDefinition !== undefined;

@@ -8,7 +8,6 @@ import {
   parseAllDocuments,
   visit,
   type Document,
-  type Scalar,
   type ScalarTag,
 } from 'yaml';
 import { exactNumber } from '#kube/meta/exact-numbers.ts';
@@ -94,9 +93,29 @@ function checkKey(text: string, key: unknown, held: unknown, document: Document)
   throw unread(text, `unsupported map key of type: %!s(<nil>), key: <nil>, value: ${shown}`);
 }
 
-function makeExact(key: unknown, scalar: Scalar): void {
-  if (key === 'key' || typeof scalar.value !== 'number') return;
-  scalar.value = exactNumber(scalar.source ?? '') ?? scalar.value;
+const UINT64_MAX = 2n ** 64n - 1n;
+const WHOLE = /^[-+]?(?:0x[\da-f_]+|0b[01_]+|[\d_]+)$/i;
+
+/** With all its digits, whatever its base. */
+function wholeOf(source: string): bigint | undefined {
+  if (!WHOLE.test(source)) return undefined;
+  const digits = source.replaceAll('_', '').replace(/^[-+]/, '');
+  const isOctal = /^0[0-7]+$/.test(digits);
+  const size = BigInt(isOctal ? `0o${digits}` : digits);
+  return source.startsWith('-') ? -size : size;
+}
+
+/**
+ * As Go makes JSON of a number: whole ones of up to 64 bits with all their digits, and others with those that tell them
+ * from their neighbours. `isValue`: read into int64 or float64 then.
+ */
+function madeExact(value: number, source: string, isValue: boolean): unknown {
+  if (value === 0) return 0;
+  if (!Number.isInteger(value) || Number.isSafeInteger(value)) return value;
+  const whole = wholeOf(source);
+  const exact = exactNumber(whole === undefined ? String(value) : String(whole));
+  if (exact !== undefined) return exact;
+  return whole !== undefined && whole > 0n && whole <= UINT64_MAX && !isValue ? whole : value;
 }
 
 /** Throws MalformedBody. */
@@ -110,8 +129,8 @@ function checkNumbers(text: string, value: unknown): void {
   visitValue(value);
 }
 
-/** `isExact`: as `parseExact`. Throws what the parser throws, and MalformedBody. */
-export function parseYamlBody(text: string, isExact = false): YamlBody {
+/** `isValue`: of no type that is known. Throws what the parser throws, and MalformedBody. */
+export function parseYamlBody(text: string, isValue = false): YamlBody {
   const lines = new LineCounter();
   // Of several documents the first one counts.
   const all = parseAllDocuments(text, {
@@ -126,7 +145,10 @@ export function parseYamlBody(text: string, isExact = false): YamlBody {
   if (error !== undefined) throw error;
   const found: string[] = [];
   visit(document, {
-    ...(isExact ? { Scalar: makeExact } : {}),
+    Scalar(key, scalar) {
+      if (key === 'key' || typeof scalar.value !== 'number') return;
+      scalar.value = madeExact(scalar.value, scalar.source ?? '', isValue);
+    },
     Map(_key, map) {
       if (!isMap(map)) return;
       const seen = new Set<string>();

@@ -85,7 +85,7 @@ export class DeclaredTypes {
     const isNullable = schema.nullable === true;
     if (schema['x-kubernetes-int-or-string'] === true) {
       const most =
-        schema.maxLength === undefined ? REQUEST_BYTES_MAX - 2 : Math.max(0, schema.maxLength) * 4;
+        schema.maxLength === undefined ? REQUEST_BYTES_MAX - 2 : atMost(schema.maxLength) * 4;
       return { kind: 'dyn', name: 'dyn', isNullable, elementsMax: most, sizeMin: 1 };
     }
     switch (schema.type) {
@@ -123,7 +123,7 @@ export class DeclaredTypes {
       name: `list<${typeName(values)}>`,
       values,
       isNullable: schema.nullable === true,
-      elementsMax: Math.max(0, schema.maxItems ?? most),
+      elementsMax: atMost(schema.maxItems ?? most),
       sizeMin: 2,
     };
   }
@@ -142,7 +142,7 @@ export class DeclaredTypes {
       name: `map<string, ${typeName(values)}>`,
       values,
       isNullable: schema.nullable === true,
-      elementsMax: Math.max(0, schema.maxProperties ?? most),
+      elementsMax: atMost(schema.maxProperties ?? most),
       sizeMin: 2,
     };
   }
@@ -196,7 +196,7 @@ function text(schema: TypedSchema, isNullable: boolean): Declared {
   const { format, maxLength } = schema;
   switch (format) {
     case 'byte':
-      return of('bytes', 'bytes', 2, Math.max(0, maxLength ?? REQUEST_BYTES_MAX - 2));
+      return of('bytes', 'bytes', 2, atMost(maxLength ?? REQUEST_BYTES_MAX - 2));
     case 'duration':
       return of('duration', 'google.protobuf.Duration', 3, 32);
     case 'date':
@@ -208,11 +208,14 @@ function text(schema: TypedSchema, isNullable: boolean): Declared {
         typeof one === 'string' ? Buffer.byteLength(one) : 0,
       );
       const most = words.length > 0 ? Math.max(...words) : REQUEST_BYTES_MAX - 2;
-      const longest = maxLength === undefined ? most : Math.max(0, maxLength) * 4;
+      const longest = maxLength === undefined ? most : atMost(maxLength) * 4;
       return of('string', 'string', 2, longest);
     }
   }
 }
+
+/** Of a bound of 64 bits, which may be a bigint: enough for what is estimated. */
+const atMost = (bound: number | bigint): number => Math.max(0, Number(bound));
 
 const string: TypedSchema = { type: 'string' };
 const NAME_LENGTH_MAX = 253;
@@ -224,7 +227,7 @@ function withMetadata(schema: TypedSchema): Readonly<Record<string, TypedSchema>
   if (isWhole && metadata?.type === 'object') return schema.properties ?? {};
   const capped = (field: TypedSchema | undefined, most: number): TypedSchema => ({
     type: 'string',
-    maxLength: Math.min(field?.maxLength ?? most, most),
+    maxLength: Math.min(Number(field?.maxLength ?? most), most),
   });
   const own: TypedSchema = {
     type: 'object',

@@ -1,11 +1,13 @@
-// Whole numbers of custom resources that JavaScript's numbers cannot tell apart: Go reads them as int64, as which
-// they are kept here: bigints, and the digits in JSON. Of built-in kinds no field is as large as that.
+// Whole numbers that JavaScript's numbers cannot tell apart: Go reads them as int64, as which they are kept here:
+// bigints, and the digits in JSON. What a number says exactly is never a bigint, so that `===` holds for both.
 
 /** After a key or within a list, sixteen digits in a row. */
 const LARGE = /(?:"\s*:|[[,])\s*-?\d{16}/;
+/** Of the shortest text that has one. */
+const LARGE_LENGTH = 18;
 const WHOLE = /^[-+]?\d+$/;
-const INT64_MAX = 2n ** 63n - 1n;
-const INT64_MIN = -(2n ** 63n);
+export const INT64_MAX = 2n ** 63n - 1n;
+export const INT64_MIN = -(2n ** 63n);
 
 /** Not in TypeScript's libraries yet. */
 const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown };
@@ -16,6 +18,21 @@ function toJson(this: bigint): unknown {
 }
 
 Object.defineProperty(BigInt.prototype, 'toJSON', { value: toJson, configurable: true });
+
+export const isNumber = (value: unknown): value is number | bigint =>
+  typeof value === 'number' || typeof value === 'bigint';
+
+/** A number wherever it says the same. */
+export function plainest(value: bigint): number | bigint {
+  const isSafe = value <= Number.MAX_SAFE_INTEGER && value >= Number.MIN_SAFE_INTEGER;
+  return isSafe ? Number(value) : value;
+}
+
+/** One more, exactly; after the last of int64 comes the first, as in Go. Typed as what holds it nearly always is. */
+export function oneMore(value: number | bigint = 0): number {
+  if (typeof value === 'number' && value < Number.MAX_SAFE_INTEGER) return value + 1;
+  return plainest(BigInt.asIntN(64, BigInt(value) + 1n)) as number;
+}
 
 /** The number of these digits, exactly; undefined where a number says the same, or Go reads no int64. */
 export function exactNumber(digits: string): bigint | undefined {
@@ -32,5 +49,7 @@ function revive(_key: string, value: unknown, context?: { readonly source?: stri
 
 /** As JSON.parse(), with bigints for whole numbers that are not told apart otherwise. */
 export function parseExact(text: string): unknown {
-  return LARGE.test(text) ? JSON.parse(text, revive) : JSON.parse(text);
+  return text.length >= LARGE_LENGTH && LARGE.test(text)
+    ? JSON.parse(text, revive)
+    : JSON.parse(text);
 }

@@ -1,5 +1,6 @@
 // Rules that many fields share (numbers in a range, one of some words, addresses, ports, selectors), each
 // giving the causes that kube-apiserver v1.37 gives.
+import { isNumber } from './exact-numbers.ts';
 import {
   invalidValue,
   nameProblem,
@@ -21,12 +22,12 @@ export const isObject = (value: unknown): value is Json =>
 export const record = (value: unknown): Json => (isObject(value) ? value : {});
 
 export function notNegative(field: string, value: unknown): StatusCause[] {
-  const isWrong = typeof value === 'number' && value < 0;
+  const isWrong = isNumber(value) && value < 0;
   return isWrong ? [invalidValue(field, value, 'must be greater than or equal to 0')] : [];
 }
 
 export function inRange(field: string, value: unknown, from: number, to: number): StatusCause[] {
-  if (typeof value !== 'number' || (value >= from && value <= to)) return [];
+  if (!isNumber(value) || (value >= from && value <= to)) return [];
   return [invalidValue(field, value, `must be between ${from} and ${to}, inclusive`)];
 }
 

@@ -3,17 +3,41 @@
 import { cloneJson } from '#base/clone.ts';
 import type { Schema } from './schema.ts';
 import { ApiError, badRequest } from './status.ts';
+import { goNumber } from './read-numbers.ts';
+import { numbersOf, WrittenNumber } from './written-numbers.ts';
 
 type Json = Record<string, unknown>;
 
 const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !(value instanceof WrittenNumber);
 
 export interface PatchRequest {
   readonly type: 'json' | 'merge' | 'strategic';
   readonly schema: Schema;
   readonly current: unknown;
   readonly patch: unknown;
+}
+
+const goDecodings: Readonly<Record<PatchRequest['type'], readonly [head: string, place: string]>> =
+  {
+    json: ['error decoding patch: ', 'Go struct field jsonPatchOp.value'],
+    merge: ['error decoding patch: ', 'Go value'],
+    strategic: ['', 'Go value'],
+  };
+
+/** Throws ApiError 400 for a number that is too large for Go; where nobody asks, JSON is not read for that. */
+export function checkPatchNumbers(
+  type: PatchRequest['type'],
+  patch: unknown,
+  fieldValidation: string,
+): void {
+  const number = numbersOf(patch)?.tooLarge;
+  if (number === undefined || (fieldValidation === 'Ignore' && type !== 'strategic')) return;
+  const [head, place] = goDecodings[type];
+  throw badRequest(`${head}json: cannot unmarshal number ${number} into ${place} of type float64`);
 }
 
 /** A new value; the given one is not changed. Throws ApiError. */
@@ -51,7 +75,8 @@ function goKind(value: unknown): string {
 export function goText(value: unknown): string {
   if (value === null || value === undefined) return '<nil>';
   if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`;
-  if (!isObject(value)) return String(value as string | number | boolean);
+  if (typeof value === 'number') return goNumber(value);
+  if (!isObject(value)) return String(value as string | boolean | bigint);
   const keys = Object.keys(value).toSorted();
   return `map[${keys.map((key) => `${key}:${goText(value[key])}`).join(' ')}]`;
 }
@@ -135,7 +160,15 @@ function deepEqual(a: unknown, b: unknown): boolean {
     const keys = Object.keys(a);
     return keys.length === Object.keys(b).length && keys.every((key) => deepEqual(a[key], b[key]));
   }
+  if (a instanceof WrittenNumber && b instanceof WrittenNumber) return a.source === b.source;
   return a === b;
+}
+
+/** As cloneJson(), with numbers as they are written. */
+function copied(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(copied);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, copied(one)]));
 }
 
 const OPERATIONS_MAX = 10_000;
@@ -150,15 +183,16 @@ function jsonPatch(target: unknown, patch: unknown): unknown {
     const message = `The allowed maximum operations in a JSON patch is ${OPERATIONS_MAX}, got ${patch.length}`;
     throw new ApiError(413, 'RequestEntityTooLarge', `Request entity too large: ${message}`);
   }
+  const copy = numbersOf(patch)?.isWritten === true ? copied : cloneJson;
   let root = target;
   for (const { op, path, from = '', value } of patch as Operation[]) {
     if (typeof path !== 'string') throw unprocessable('missing path');
     switch (op) {
       case 'add':
-        root = write(root, path, cloneJson(value), false);
+        root = write(root, path, copy(value), false);
         break;
       case 'replace':
-        root = write(root, path, cloneJson(value), true);
+        root = write(root, path, copy(value), true);
         break;
       case 'remove':
         root = removeAt(root, path);
@@ -169,7 +203,7 @@ function jsonPatch(target: unknown, patch: unknown): unknown {
         break;
       }
       case 'copy':
-        root = write(root, path, cloneJson(read(root, tokens(from), from)), false);
+        root = write(root, path, copy(read(root, tokens(from), from)), false);
         break;
       case 'test':
         if (!deepEqual(tested(root, path), value ?? null)) {

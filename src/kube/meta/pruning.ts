@@ -4,7 +4,15 @@ import { emptiedIn, type Emptied } from './emptied-fields.ts';
 import { canonicalTime, timeFault } from './go-time.ts';
 import { canonicalQuantity, quantityProblem, roundedUpToMilli } from './quantity.ts';
 import type { Schema } from './schema.ts';
-import { writtenAs } from './written-numbers.ts';
+import { isNumber } from './exact-numbers.ts';
+import {
+  conversionFault,
+  convertedNumber,
+  plainNumbers,
+  wholeNumber,
+  type NumberForm,
+} from './read-numbers.ts';
+import { writtenAs, WrittenNumber } from './written-numbers.ts';
 import { typeSchema } from '#kube/types/registry.ts';
 
 export interface Decoded {
@@ -74,13 +82,8 @@ function elementType(schema: Schema = { type: 'any' }): string {
 function jsonTypeOf(value: unknown): string {
   if (Array.isArray(value)) return 'array';
   if (typeof value === 'boolean') return 'bool';
-  return typeof value;
+  return typeof value === 'bigint' ? 'number' : typeof value;
 }
-
-const INT32_MAX = 2 ** 31 - 1;
-const INT32_MIN = -(2 ** 31);
-/** The first number that is none, as near as can be told. */
-const INT64_END = 2 ** 63;
 
 /** Types that read themselves out of JSON. */
 const readsItself = ({ format = '' }: Schema): boolean =>
@@ -121,6 +124,8 @@ interface Place {
   readonly fields: string;
 }
 
+const nowhere: Place = { path: '', struct: '', fields: '' };
+
 /** Types that are a schema or something else. */
 const SCHEMA_OR = /\.JSONSchemaPropsOr(?:Bool|Array|StringArray)$/;
 
@@ -132,12 +137,14 @@ class Decoder {
   readonly dropped: (readonly [holder: object, key: string, value: unknown])[] = [];
 
   readonly #checksTypes: boolean;
+  readonly #numbers: NumberForm;
   #isOver = false;
   /** Of the number that is looked at, where it is not as JavaScript writes it. */
   #written: string | undefined;
 
-  constructor(checksTypes: boolean) {
+  constructor(checksTypes: boolean, numbers: NumberForm) {
     this.#checksTypes = checksTypes;
+    this.#numbers = numbers;
   }
 
   /**
@@ -153,9 +160,14 @@ class Decoder {
   }
 
   #wrong(schema: Schema, value: unknown, at: Place): undefined {
-    const isOddNumber = typeof value === 'number' && schema.type === 'integer';
-    const what = isOddNumber ? `number ${this.#written ?? value}` : jsonTypeOf(value);
-    const where = at.struct === '' ? at.fields : `${at.struct}.${at.fields}`;
+    if (this.#numbers === 'values' && !readsItself(schema))
+      return this.#fail(conversionFault(schema, value, goType(schema)));
+    const isOfNumbers = schema.type === 'integer' || schema.type === 'number';
+    const isOddNumber = isNumber(value) && isOfNumbers;
+    const what = isOddNumber ? `number ${this.#written ?? String(value)}` : jsonTypeOf(value);
+    // What reads itself is not told where it is.
+    const { struct, fields } = this.#numbers === 'values' ? nowhere : at;
+    const where = struct === '' ? fields : `${struct}.${fields}`;
     const place = where === '' ? 'Go value' : `Go struct field ${where}`;
     const reads = readsItself(schema) ? 'by itself' : 'plainly';
     const why = `json: cannot unmarshal ${what} into ${place} of type ${goType(schema)}`;
@@ -164,11 +176,10 @@ class Decoder {
 
   decode(schema: Schema, value: unknown, at: Place): unknown {
     if (this.#checksTypes) {
-      // Only what has no type of ours keeps all its digits.
-      if (typeof value !== 'bigint' || (schema.type === 'any' && schema.format === undefined))
+      if (this.#numbers !== 'written' || !(value instanceof WrittenNumber))
         return this.#decode(schema, value, at);
-      this.#written = String(value);
-      return this.#decode(schema, Number(value), at);
+      this.#written = value.source;
+      return this.#decode(schema, Number(value.source), at);
     }
     // Only what has the right shape is looked into; the rest is kept for validation to judge.
     if (Array.isArray(value) && schema.type === 'array') return this.#decode(schema, value, at);
@@ -188,7 +199,9 @@ class Decoder {
       case 'integer':
         return this.#integer(schema, value, at);
       case 'number':
-        return typeof value === 'number' ? value : this.#wrong(schema, value, at);
+        return isNumber(value) && Number.isFinite(Number(value))
+          ? Number(value)
+          : this.#wrong(schema, value, at);
       case 'array':
         if (!Array.isArray(value)) return this.#wrong(schema, value, at);
         return value.map((one, i) => {
@@ -211,15 +224,16 @@ class Decoder {
   }
 
   #integer(schema: Schema, value: unknown, at: Place): unknown {
-    const isWhole = this.#written === undefined || /^-?\d+$/.test(this.#written);
-    if (typeof value !== 'number' || !Number.isInteger(value) || !isWhole) {
-      return this.#wrong(schema, value, at);
+    if (!isNumber(value)) return this.#wrong(schema, value, at);
+    const { format } = schema;
+    if (this.#numbers === 'values' && format !== 'int-or-string') {
+      const isWhole = typeof value === 'bigint' || Number.isInteger(value);
+      return isWhole ? convertedNumber(value, format) : this.#wrong(schema, value, at);
     }
-    const isTooBig =
-      schema.format === 'int64'
-        ? value >= INT64_END || value < -INT64_END
-        : value > INT32_MAX || value < INT32_MIN;
-    return isTooBig ? this.#wrong(schema, value, at) : value;
+    const isWritten = this.#written === undefined || /^-?\d+$/.test(this.#written);
+    const whole = isWritten ? wholeNumber(value, format) : undefined;
+    if (whole !== undefined) return whole;
+    return this.#wrong(schema, value, at);
   }
 
   #text(schema: Schema, value: string): unknown {
@@ -251,7 +265,7 @@ class Decoder {
     const { name } = schema;
     if (name !== undefined && SCHEMA_OR.test(name)) return this.#schemaOr(name, value, at);
     if (schema.format === 'quantity') {
-      const isScalar = typeof value === 'string' || typeof value === 'number';
+      const isScalar = typeof value === 'string' || isNumber(value);
       // Quantities are text on the wire, in one spelling, however they were written.
       const text = typeof value === 'number' ? this.#written : undefined;
       const given = isScalar ? (text ?? String(value)).trim() : '';
@@ -261,12 +275,12 @@ class Decoder {
       if (typeof value === 'string') return value;
       return this.#integer({ ...schema, format: 'int-or-string', type: 'integer' }, value, at);
     }
-    return value;
+    return this.#numbers === 'written' ? plainNumbers(value) : value;
   }
 
   #zero(schema: Schema): unknown {
     if (schema.type !== 'object' || schema.zero === null) return schema.zero;
-    return this.#object(schema, {}, { path: '', struct: '', fields: '' });
+    return this.#object(schema, {}, nowhere);
   }
 
   /** What Go has for a null in a list or a map: the zero value. */
@@ -274,7 +288,7 @@ class Decoder {
     if (!this.#checksTypes) return null;
     switch (schema.type) {
       case 'object':
-        return this.#object(schema, {}, { path: '', struct: '', fields: '' });
+        return this.#object(schema, {}, nowhere);
       case 'string':
         return schema.format === undefined || schema.format === 'byte' ? '' : null;
       case 'integer':
@@ -386,9 +400,14 @@ function isZero(value: unknown): boolean {
 }
 
 /** With `checksTypes` false only unknown fields are found: custom resources are validated later. */
-export function decodeStrict(schema: Schema, value: unknown, checksTypes = true): Decoded {
-  const decoder = new Decoder(checksTypes);
-  const decoded = decoder.decode(schema, value, { path: '', struct: '', fields: '' });
+export function decodeStrict(
+  schema: Schema,
+  value: unknown,
+  checksTypes = true,
+  numbers: NumberForm = 'plain',
+): Decoded {
+  const decoder = new Decoder(checksTypes, numbers);
+  const decoded = decoder.decode(schema, value, nowhere);
   const { unknown, errors, dropped } = decoder;
   const emptied = dropped.length === 0 ? [] : emptiedIn(decoded, dropped);
   return { value: decoded, unknown, errors, emptied };

@@ -2,6 +2,8 @@
 // v1.37): what differs between two values, which fields a value sets, merging, and taking fields away.
 import { GoValue } from './go-value.ts';
 import { describePath, isEmpty, isMember, nodeOf, type FieldSet } from './field-sets.ts';
+import { isNumber } from './exact-numbers.ts';
+import { goNumber } from './read-numbers.ts';
 import type { Schema } from './schema.ts';
 
 type Json = Record<string, unknown>;
@@ -302,7 +304,7 @@ export function shapeErrors(schema: Schema, value: unknown, path = ''): string[]
   if (value === null || value === undefined) return [];
   if (schema.type === 'array') return listErrors(schema, value, path);
   if (schema.type !== 'object' && schema.type !== 'map') return scalarErrors(schema, value, path);
-  if (!isObject(value)) return [`${path}: expected map, got &{${String(value)}}`];
+  if (!isObject(value)) return [`${path}: expected map, got &{${printed(value)}}`];
   const isOpen = schema.type === 'map' || schema.preserveUnknownFields === true;
   const errors: string[] = [];
   for (const [key, one] of Object.entries(value)) {
@@ -316,7 +318,7 @@ export function shapeErrors(schema: Schema, value: unknown, path = ''): string[]
 }
 
 function listErrors(schema: Schema, value: unknown, path: string): string[] {
-  if (!Array.isArray(value)) return [`${path}: expected list, got &{${String(value)}}`];
+  if (!Array.isArray(value)) return [`${path}: expected list, got &{${printed(value)}}`];
   const seen = new Set<string>();
   return (value as unknown[]).flatMap((one, i) => {
     const edge = elementEdge(schema, one);
@@ -346,19 +348,21 @@ const goTypes: Readonly<Record<string, string>> = {
   bigint: 'int64',
 };
 
+const printed = (value: unknown): string => (isNumber(value) ? goNumber(value) : String(value));
+
 function scalarErrors(schema: Schema, value: unknown, path: string): string[] {
   const isNumeric = schema.type === 'integer' || schema.type === 'number';
-  if (isNumeric && typeof value !== 'number' && typeof value !== 'bigint') {
+  if (isNumeric && !isNumber(value)) {
     const type = Array.isArray(value) ? '[]interface {}' : 'map[string]interface {}';
     const found = value instanceof GoValue ? value.type : (goTypes[typeof value] ?? type);
     return [`${path}: expected numeric (int or float), got ${found}`];
   }
   if (schema.type === 'string' && typeof value !== 'string') {
-    const shown = value instanceof GoValue ? value.shown : String(value);
+    const shown = value instanceof GoValue ? value.shown : printed(value);
     return [`${path}: expected string, got &value.valueUnstructured{Value:${shown}}`];
   }
   if (schema.type === 'boolean' && typeof value !== 'boolean') {
-    return [`${path}: expected boolean, got &{${String(value)}}`];
+    return [`${path}: expected boolean, got &{${printed(value)}}`];
   }
   return [];
 }

@@ -1,5 +1,6 @@
 // Validates the kinds by which storage drivers and the cluster talk (CSI, attachments, classes of
 // attributes), as kube-apiserver v1.37 does.
+import { isNumber } from './exact-numbers.ts';
 import {
   labelSelector,
   list,
@@ -150,15 +151,19 @@ const validateAttributesUpdate: UpdateRule = (object, old) =>
 // In the order in which upstream tells them.
 const lifecycles = ['Persistent', 'Ephemeral'];
 const TOKEN_SECONDS_MIN = 600;
+const TOKEN_SECONDS_MAX = 2 ** 32;
 const UPDATE_SECONDS_MIN = 10;
 const groupPolicies = ['File', 'None', 'ReadWriteOnceWithFSType'];
 
 function tokenTimes(spec: Json): StatusCause[] {
   const requests = list(spec['tokenRequests']);
   const causes = requests.flatMap(({ expirationSeconds: seconds }, index) => {
-    if (typeof seconds !== 'number' || seconds >= TOKEN_SECONDS_MIN) return [];
+    if (!isNumber(seconds)) return [];
     const field = `spec.tokenRequests[${index}].expirationSeconds`;
-    return [invalidValue(field, seconds, 'may not specify a duration less than 10 minutes')];
+    if (seconds < TOKEN_SECONDS_MIN)
+      return [invalidValue(field, seconds, 'may not specify a duration less than 10 minutes')];
+    if (seconds <= TOKEN_SECONDS_MAX) return [];
+    return [invalidValue(field, seconds, 'may not specify a duration larger than 2^32 seconds')];
   });
   if (spec['serviceAccountTokenInSecrets'] === true && requests.length === 0) {
     const why = 'serviceAccountTokenInSecrets is set but no tokenRequests are specified';
@@ -169,7 +174,7 @@ function tokenTimes(spec: Json): StatusCause[] {
 
 function updatePeriod(spec: Json): StatusCause[] {
   const { nodeAllocatableUpdatePeriodSeconds: seconds } = spec;
-  if (typeof seconds !== 'number' || seconds >= UPDATE_SECONDS_MIN) return [];
+  if (!isNumber(seconds) || seconds >= UPDATE_SECONDS_MIN) return [];
   const field = 'spec.nodeAllocatableUpdatePeriodSeconds';
   return [invalidValue(field, seconds, 'must be greater than or equal to 10 seconds')];
 }

@@ -1,4 +1,5 @@
 // Validates the containers of pod specs: ports, environment, resources, probes, hooks, security.
+import { isNumber } from './exact-numbers.ts';
 import {
   inRange,
   isObject,
@@ -31,7 +32,7 @@ export interface Surroundings {
   readonly isHostNetwork: boolean;
   /** Whether users in the pod are those of the host. */
   readonly hasHostUsers: boolean;
-  readonly graceSeconds: number;
+  readonly graceSeconds: number | bigint;
 }
 
 const KEY_LENGTH_MAX = 253;
@@ -237,7 +238,11 @@ const headerText =
 
 const handlerKinds = ['exec', 'httpGet', 'tcpSocket', 'grpc', 'sleep'];
 
-function validateHandler(handler: Json, field: string, graceSeconds: number): StatusCause[] {
+function validateHandler(
+  handler: Json,
+  field: string,
+  graceSeconds: number | bigint,
+): StatusCause[] {
   const kinds = handlerKinds.filter((kind) => isObject(handler[kind]));
   if (kinds.length === 0) return [requiredValue(field, 'must specify a handler type')];
   return kinds.flatMap((kind, index) => {
@@ -261,7 +266,7 @@ function validateHandler(handler: Json, field: string, graceSeconds: number): St
     }
     if (kind === 'tcpSocket') return portNumberOrName(`${at}.port`, one['port']);
     if (kind === 'grpc') return portNumber(`${at}.port`, one['port']);
-    const seconds = Number(one['seconds'] ?? 0);
+    const seconds = (one['seconds'] ?? 0) as number | bigint;
     if (seconds > 0 && seconds <= graceSeconds) return [];
     const why = `must be non-negative and less than terminationGracePeriodSeconds (${graceSeconds})`;
     return seconds === 0 ? [] : [invalidValue(at, seconds, why)];
@@ -272,7 +277,7 @@ function validateProbe(
   container: Json,
   which: string,
   field: string,
-  graceSeconds: number,
+  graceSeconds: number | bigint,
 ): StatusCause[] {
   const probe = container[which];
   if (!isObject(probe)) return [];
@@ -288,10 +293,10 @@ function validateProbe(
     causes.push(...notNegative(`${at}.${name}`, probe[name]));
   }
   const grace = probe['terminationGracePeriodSeconds'];
-  if (typeof grace === 'number' && which === 'readinessProbe') {
+  if (isNumber(grace) && which === 'readinessProbe') {
     const why = 'must not be set for readinessProbes';
     causes.push(invalidValue(`${at}.terminationGracePeriodSeconds`, grace, why));
-  } else if (typeof grace === 'number' && grace <= 0) {
+  } else if (isNumber(grace) && grace <= 0) {
     const why = 'must be greater than 0';
     causes.push(invalidValue(`${at}.terminationGracePeriodSeconds`, grace, why));
   }

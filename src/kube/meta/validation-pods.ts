@@ -1,4 +1,5 @@
 // Validates pod specs, wherever they stand, and what of a pod may change, as kube-apiserver v1.37 does.
+import { isNumber } from './exact-numbers.ts';
 import { cloneJson } from '#base/clone.ts';
 import {
   inRange,
@@ -342,7 +343,7 @@ export function validatePodSpec(given: unknown, at: string, podName = ''): Statu
     volumes: names,
     isHostNetwork: spec['hostNetwork'] === true,
     hasHostUsers: spec['hostUsers'] !== false,
-    graceSeconds: typeof grace === 'number' ? grace : GRACE_SECONDS,
+    graceSeconds: isNumber(grace) ? grace : GRACE_SECONDS,
   };
   const os = record(spec['os'])['name'];
   return [
@@ -387,7 +388,7 @@ function fixedPart(spec: Json, old: Json): Json {
     for (const container of list(copy[field])) delete container['image'];
   }
   const grace = old['terminationGracePeriodSeconds'];
-  const mayShorten = typeof grace === 'number' && grace < 0;
+  const mayShorten = isNumber(grace) && grace < 0;
   if (mayShorten && copy['terminationGracePeriodSeconds'] === 1) {
     copy['terminationGracePeriodSeconds'] = grace;
   }
@@ -403,8 +404,8 @@ function fixedPart(spec: Json, old: Json): Json {
 function activeDeadlineUpdate(spec: Json, old: Json): StatusCause[] {
   const [next, before] = [spec['activeDeadlineSeconds'], old['activeDeadlineSeconds']];
   const field = 'spec.activeDeadlineSeconds';
-  if (typeof before !== 'number' || next === before) return [];
-  if (typeof next !== 'number') {
+  if (!isNumber(before) || next === before) return [];
+  if (!isNumber(next)) {
     const why = 'must not update from a positive integer to nil value';
     return [invalidValue(field, null, why)];
   }

@@ -1,5 +1,6 @@
 // Judges what is written at the status endpoint, as kube-apiserver v1.37 does for the kinds that it does:
 // counts, the addresses of load balancers, phases, what a finished job may say.
+import { isNumber } from './exact-numbers.ts';
 import { isIP } from 'node:net';
 import {
   conditions,
@@ -142,7 +143,7 @@ function podConditions(all: unknown): StatusCause[] {
   return list(all).flatMap(({ type, observedGeneration: generation }, index) => {
     const field = at(`conditions[${index}]`);
     const why = 'must be a non-negative integer';
-    const isWrong = typeof generation === 'number' && generation < 0;
+    const isWrong = isNumber(generation) && generation < 0;
     return [
       ...(isWrong ? [invalidValue(`${field}.observedGeneration`, generation, why)] : []),
       ...(ownConditions.has(type) ? [] : qualified(`${field}.Type`, type)),

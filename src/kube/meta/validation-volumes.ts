@@ -1,4 +1,5 @@
 // Validates the volumes of pod specs and what containers mount of them, as kube-apiserver v1.37 does.
+import { isNumber } from './exact-numbers.ts';
 import { isObject, inRange, list, named, needed, oneOf, record, type Json } from './field-rules.ts';
 import {
   duplicate,
@@ -16,6 +17,7 @@ import { remoteVolumeRules } from './validation-remote-volumes.ts';
 
 const MODE_MAX = 0o777;
 const TOKEN_SECONDS_MIN = 600;
+const TOKEN_SECONDS_MAX = 2 ** 32;
 const hostPathTypes = [
   '',
   'BlockDevice',
@@ -142,8 +144,11 @@ function projectedSource(source: Json, field: string): StatusCause[] {
   if (isObject(token)) {
     const at = `${field}.serviceAccountToken`;
     const seconds = token['expirationSeconds'];
-    if (typeof seconds === 'number' && seconds < TOKEN_SECONDS_MIN) {
+    if (isNumber(seconds) && seconds < TOKEN_SECONDS_MIN) {
       const why = 'may not specify a duration less than 10 minutes';
+      causes.push(invalidValue(`${at}.expirationSeconds`, seconds, why));
+    } else if (isNumber(seconds) && seconds > TOKEN_SECONDS_MAX) {
+      const why = 'may not specify a duration larger than 2^32 seconds';
       causes.push(invalidValue(`${at}.expirationSeconds`, seconds, why));
     }
     // Upstream leaves out where in the volume it is.

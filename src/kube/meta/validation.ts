@@ -1,6 +1,6 @@
 // Validates objects before they are stored: metadata of every kind here, the kinds' own rules in the
 // other validation files. Field paths, reasons and words as kube-apiserver v1.37 has them.
-import { isObject, list, record, selectorShown, type Json } from './field-rules.ts';
+import { isObject, list, notNegative, record, selectorShown, type Json } from './field-rules.ts';
 import {
   forbidden,
   invalidShown,
@@ -112,6 +112,7 @@ function validateMetadata(info: ResourceInfo, object: KubeObject): StatusCause[]
   }
   return [
     ...causes,
+    ...notNegative('metadata.generation', metadata.generation),
     ...validateLabels(metadata.labels, 'metadata.labels'),
     ...validateAnnotations(metadata.annotations, 'metadata.annotations'),
     ...validateOwners(metadata.ownerReferences),

@@ -1,5 +1,6 @@
 // What kube-apiserver v1.37 takes in the spec of pods, but warns of: what is deprecated, what hides something
 // else, what means nothing.
+import { isNumber } from './exact-numbers.ts';
 import { same } from '#base/same.ts';
 import { APP_ARMOR, appArmorProfile } from './app-armor-profile.ts';
 import { isObject, list, record, type Json } from './field-rules.ts';
@@ -307,7 +308,7 @@ export function podWarnings(pod: Json, root: string): string[] {
   const seccomp = 'seccomp.security.alpha.kubernetes.io/pod';
   const isOldSeccomp = !isObject(security['seccompProfile']) && annotations[seccomp] !== undefined;
   const grace = spec['terminationGracePeriodSeconds'];
-  const isNegative = typeof grace === 'number' && grace < 0;
+  const isNegative = isNumber(grace) && grace < 0;
   const seconds = `${at}.terminationGracePeriodSeconds`;
   return [
     ...placementWarnings(spec, at),

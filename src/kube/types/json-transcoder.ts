@@ -9,6 +9,7 @@ import {
   type Memo,
   type MessagePlan,
 } from './transcoder-plan.ts';
+import { parseExact } from '#kube/meta/exact-numbers.ts';
 import { secondsOf, TIME_BYTES } from './time-bytes.ts';
 
 const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c];
@@ -325,7 +326,7 @@ export class JsonTranscoder {
       this.#put(text, from, this.#at);
       return;
     }
-    const value: unknown = JSON.parse(text.toString('utf8', from, this.#at));
+    const value = parseExact(text.toString('utf8', from, this.#at));
     if (value === null) throw odd;
     const bytes = this.#objects.encode(field.type, value);
     this.#put(bytes, 0, bytes.length);

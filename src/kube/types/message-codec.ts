@@ -169,7 +169,9 @@ export class MessageCodec {
       ? `sub('${type}', r)`
       : type === 'b'
         ? 'text(r.b())'
-        : `r.${type}()`;
+        : type === 'l'
+          ? 'r.exact()'
+          : `r.${type}()`;
     if (label === '~') return `case ${key}: Object.assign(v, ${read}); break;`;
     if (label === '+') {
       const single = `case ${key}: (${value} ??= []).push(${read}); break;`;
@@ -225,7 +227,7 @@ export class MessageCodec {
   #mapValue(type: string, reader: Reader): unknown {
     if (type === 's') return reader.s();
     if (type === 'b') return base64Text(reader.b());
-    if (scalars.has(type)) return type === 'B' ? reader.B() : reader.l();
+    if (scalars.has(type)) return type === 'B' ? reader.B() : reader.exact();
     return this.#nested(type, reader);
   }
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { faultCode } from '#base/fault.ts';
+import { INT64_MAX, INT64_MIN, plainest } from '#kube/meta/exact-numbers.ts';
 import { decodeEnvelope, encodeEnvelope } from './protobuf.ts';
 
 type Json = Record<string, unknown>;
@@ -79,5 +80,26 @@ test('whatever is cut off or overwritten decodes, or is refused with a fault', (
       },
     ),
     { numRuns: 2_000 },
+  );
+});
+
+/** In hexadecimal. */
+function varint(value: bigint): string {
+  const byte = (bits: bigint): string => Number(bits).toString(16).padStart(2, '0');
+  return value < 128n ? byte(value) : byte((value & 127n) | 128n) + varint(value >> 7n);
+}
+
+test('whole numbers of 64 bits are exact both ways', () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: INT64_MIN, max: INT64_MAX }), (number) => {
+      const revision = plainest(number);
+      const object = { apiVersion: 'apps/v1', kind: 'ControllerRevision', metadata: {}, revision };
+      const bytes = encodeEnvelope(object);
+      assert.ok(bytes !== undefined);
+      // Zero is what is not there.
+      const { revision: read = 0 } = decodeEnvelope(bytes);
+      assert.equal(read, revision);
+      assert.ok(hex(bytes).includes(`18${varint(BigInt.asUintN(64, number))}`));
+    }),
   );
 });

@@ -2,6 +2,7 @@
 // their hand-written Go code in k8s.io/apimachinery v0.37 has them.
 import type { Reader } from '#codec/protobuf-reader.ts';
 import type { Writer } from '#codec/protobuf-writer.ts';
+import { parseExact } from '#kube/meta/exact-numbers.ts';
 import type { Codecs, Json } from './message-codec.ts';
 
 interface Special {
@@ -89,7 +90,7 @@ const raw: Special = {
       if (key !== 10) reader.skip(key & 7);
       else {
         const bytes = reader.b();
-        if (bytes.length > 0) value = JSON.parse(decoder.decode(bytes));
+        if (bytes.length > 0) value = parseExact(decoder.decode(bytes));
       }
     }
     return value;

@@ -123,6 +123,31 @@ export const knownDifferences: readonly KnownDifference[] = [
     reason: 'the label with the name belongs to the client, also when its name was drawn',
   },
   // ---- not yet ----
+  {
+    scene: 'numbers: raw',
+    step: /^create (?:by YAML )?(?:-0|-0\.0|1\.0|1e2|1E.2|1e-1|1e1[89]|9007199254740993\.0|9223372036854775808|9{20})$/,
+    path: /^body\.data\.(?:n|l\.0)$/,
+    reason:
+      'in objects of no type numbers beyond int64, points, exponents and the sign of zero are not kept as written',
+  },
+  {
+    scene: 'numbers: raw',
+    step: /^(?:create|update) 1e400$/,
+    reason:
+      'upstream hangs up at a number in an object of no type that float64 has not; here it is refused',
+  },
+  {
+    scene: 'numbers: text',
+    step: /^merge strategically (?:1\.0|1e2)$/,
+    path: /^body\.details\.causes\.0\.message$/,
+    reason: 'a whole number in place of a text is told as int64, however it was written',
+  },
+  {
+    scene: 'numbers: list of int64',
+    step: /^merge strategically (?:1\.0|1e2)$/,
+    path: /^body\.details\.causes\.0\.message$/,
+    reason: 'a whole number in place of a list is told as int64, however it was written',
+  },
   ...expressions,
   {
     scene: 'v1 events',

@@ -1,6 +1,7 @@
 // Plays requests against an API server and writes down what it answers, normalised.
 import { parse as parseYaml } from 'yaml';
 import type { RawAnswer, RawRequest, SendRaw } from '#test/support/kube-sender.ts';
+import { exactBodyOf } from './exact-body.ts';
 import { Normaliser, type NormaliserOptions } from './normalise.ts';
 
 type Json = Record<string, unknown>;
@@ -41,13 +42,20 @@ const usual: Readonly<Record<string, string>> = {
   'www-authenticate': ABSENT,
 };
 
+export interface PlayerOptions extends NormaliserOptions {
+  /** Numbers are kept as they are written; events of a watch and protobuf are looked into. */
+  readonly isExact?: boolean;
+}
+
 export class Player {
   readonly entries: Entry[] = [];
   readonly #send: SendRaw;
+  readonly #isExact: boolean;
   readonly #normaliser: Normaliser;
 
-  constructor(send: SendRaw, options: NormaliserOptions = {}) {
+  constructor(send: SendRaw, options: PlayerOptions = {}) {
     this.#send = send;
+    this.#isExact = options.isExact === true;
     this.#normaliser = new Normaliser(options);
   }
 
@@ -58,7 +66,9 @@ export class Player {
 
   /** Keeps an answer, and gives its body as it came. */
   keep(step: string, { status, headers, bytes }: RawAnswer): unknown {
-    const value = bodyOf(headers, bytes);
+    const type = String(headers['content-type']);
+    const exact = this.#isExact ? exactBodyOf(type, bytes) : undefined;
+    const value = exact ?? bodyOf(headers, bytes);
     const entries = Object.entries(usual).flatMap(([name, wanted]) => {
       const raw = headers[name];
       const found = raw === undefined ? ABSENT : this.#normaliser.text(String(raw));

@@ -10,7 +10,7 @@ import {
 } from '#test/support/kube-mutations/garble.ts';
 import { HOME, NAMESPACE, type Json, type Mutated } from '#test/support/kube-mutations/mutated.ts';
 import { mutated } from '#test/support/kube-mutations/objects.ts';
-import type { SendRaw } from '#test/support/kube-sender.ts';
+import { patient, type SendRaw } from '#test/support/kube-sender.ts';
 import { Player, type Entry } from './player.ts';
 import type { Recording } from './record.ts';
 
@@ -214,16 +214,6 @@ async function playPatches(player: Player, one: Mutated): Promise<void> {
   }
   await player.quietly('DELETE', item, { query: 'gracePeriodSeconds=0' });
 }
-
-/** Upstream hangs up where it panics. */
-const patient =
-  (send: SendRaw): SendRaw =>
-  async (request) =>
-    await send(request).catch((error: unknown) => {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ECONNRESET')) throw error;
-      const bytes = Buffer.from('hung up');
-      return { status: 500, headers: { 'content-type': 'text/plain' }, bytes };
-    });
 
 export async function playPatchScenes(
   sender: SendRaw,

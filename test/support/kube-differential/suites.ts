@@ -19,6 +19,8 @@ import { addedRangeSteps, rangeLives } from '#test/support/range-steps.ts';
 import { dualStackSteps, ranges } from '#test/support/dual-stack-steps.ts';
 import { familySteps } from '#test/support/family-steps.ts';
 import { mutatingPolicySteps } from '#test/support/mutating-policy-steps.ts';
+import { numberLifeScenes } from '#test/support/number-life-steps.ts';
+import { numberScenes } from '#test/support/number-steps.ts';
 import { nodeSteps } from '#test/support/node-steps.ts';
 import { optionalPluginSteps, startPluginWorld } from '#test/support/optional-plugin-steps.ts';
 import { pluginSteps } from '#test/support/plugin-steps.ts';
@@ -30,10 +32,12 @@ import { ruleScenes } from '#test/support/rule-steps.ts';
 import { playSteps, type Step } from '#test/support/step-player.ts';
 import { useScenes } from '#test/support/use-steps.ts';
 import { versionSteps } from '#test/support/version-steps.ts';
+import { versionlessSteps } from '#test/support/versionless-steps.ts';
 import { warningSteps } from '#test/support/warning-steps.ts';
 import { writtenSteps } from '#test/support/written-steps.ts';
 import { playScenes } from './play.ts';
 import { playLists } from './scene-lists.ts';
+import type { PlayerOptions } from './player.ts';
 import type { Recording } from './record.ts';
 import { playPatchScenes } from './scene-patches.ts';
 
@@ -88,11 +92,14 @@ async function restarted(): Promise<Staged> {
 }
 
 /** One after another, each in places of its own. */
-const staged = (scenes: Readonly<Record<string, () => readonly Step[]>>): Suite =>
+const staged = (
+  scenes: Readonly<Record<string, () => readonly Step[]>>,
+  options: PlayerOptions = {},
+): Suite =>
   plain(async (target) => {
     const found: Record<string, Recording[string]> = {};
     for (const [name, steps] of Object.entries(scenes))
-      found[name] = await playSteps(target, steps());
+      found[name] = await playSteps(target, steps(), options);
     return found;
   });
 
@@ -143,11 +150,13 @@ export const suites: Readonly<Record<string, Suite>> = {
   'steps-ports': stepped('ports', portSteps),
   'steps-resize': stepped('resize', resizeSteps),
   'steps-roles': stepped('roles', roleSteps),
+  'steps-versionless': stepped('updates without a version', versionlessSteps),
   'steps-versions': stepped('versions', versionSteps),
   'steps-warnings': stepped('warnings', warningSteps),
   uses: staged(useScenes),
   changes: staged(changeScenes),
   rules: staged(ruleScenes),
+  numbers: staged({ ...numberScenes, ...numberLifeScenes }, { isExact: true }),
   'steps-written': stepped('written', writtenSteps),
   'steps-decisions': stepped('decisions', decisionSteps),
   access,

@@ -3,6 +3,7 @@
 import { CONDITIONS_COST_MAX } from '#kube/cel/cost.ts';
 import { cloneJson } from '#base/clone.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
+import { parseExact } from '#kube/meta/exact-numbers.ts';
 import { applyPatch } from '#kube/meta/patch.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { same } from '#base/same.ts';
@@ -278,7 +279,7 @@ export class MutatingWebhooks {
       throw internal(webhook, `unsupported patch type ${JSON.stringify(patchType)}`);
     }
     try {
-      const operations: unknown = JSON.parse(Buffer.from(patch, 'base64').toString());
+      const operations = parseExact(Buffer.from(patch, 'base64').toString());
       const current = cloneJson(object);
       const next = applyPatch({ type: 'json', schema: info.schema, current, patch: operations });
       if (same(next, object)) return undefined;

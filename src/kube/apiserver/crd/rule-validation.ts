@@ -92,7 +92,9 @@ function elementsMax(schema: JsonSchema): bigint | undefined {
   const isMap = schema.type === 'object' && schema.additionalProperties !== undefined;
   if (!isMap && schema.type !== 'array') return 1n;
   const most = isMap ? schema.maxProperties : schema.maxItems;
-  return most === undefined ? undefined : BigInt(Math.max(0, most));
+  if (most === undefined) return undefined;
+  const bound = BigInt(most);
+  return bound > 0n ? bound : 0n;
 }
 
 interface Place {

@@ -34,9 +34,8 @@ function shown(value: unknown): string {
     : JSON.stringify(value ?? '');
 }
 
-/** Larger ones are read as numbers with a point. */
-const isWhole = (value: number): boolean =>
-  Number.isInteger(value) && value < INT64_END && value >= -INT64_END;
+/** Larger ones, where they are no bigints, were written as numbers with a point. */
+const isWhole = (value: number): boolean => Number.isSafeInteger(value);
 
 function typeOf(value: unknown): string {
   if (Array.isArray(value)) return 'array';
