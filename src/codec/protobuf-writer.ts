@@ -23,13 +23,6 @@ export class Writer {
     return copy;
   }
 
-  /** The same, alone in its memory: for what is kept. */
-  takeOwn(): Uint8Array {
-    const copy = Buffer.allocUnsafeSlow(this.#size);
-    this.#bytes.copy(copy, 0, 0, this.#size);
-    return copy;
-  }
-
   get capacity(): number {
     return this.#bytes.length;
   }

@@ -8,7 +8,7 @@ import { listEnds, listItems } from '#kube/types/protobuf.ts';
 import type { KeyValue } from '#store/store.ts';
 import { joinedCrc, shiftOf } from './crc32-joined.ts';
 import { listHead, listMetadata, type Listed } from './lists.ts';
-import { hasProtobuf, jsonItems, protobufBytes } from './object-store.ts';
+import { hasProtobuf, jsonItems, protobufText } from './object-store.ts';
 import type { PieceBuffers } from './piece-buffers.ts';
 
 /** So many bits of a hash of a block's last object are zero by chance: 128 objects on average. */
@@ -32,6 +32,8 @@ export interface ListForm {
   readonly media: 'json' | 'protobuf';
   readonly before: Buffer;
   readonly after: Buffer;
+  /** Of the object at that place of the list. */
+  sizeOf(index: number): number;
   /** Between two blocks. */
   readonly separator: Buffer;
   /** The objects of one block of the list, behind other bytes. */
@@ -46,6 +48,7 @@ export function jsonForm(info: ResourceInfo, listed: Listed): ListForm {
     before: listHead(info, listed),
     after: Buffer.from(']}\n'),
     separator: Buffer.from(','),
+    sizeOf: (index) => (listed.items[index] as KeyValue).value.length,
     block: ({ from, to }, before, allocate) =>
       jsonItems(info, listed.items.slice(from, to), before, '', allocate),
   };
@@ -57,11 +60,11 @@ export async function protobufForm(
   listed: Listed,
 ): Promise<ListForm | undefined> {
   // Held until they are sent: another version of the resource may take their place meanwhile.
-  const messages: Uint8Array[] = [];
+  const messages: string[] = [];
   let made = 0;
   for (const kv of listed.items) {
     if (!hasProtobuf(info, kv)) made += 1;
-    const message = protobufBytes(info, kv);
+    const message = protobufText(info, kv);
     if (message === undefined) return undefined;
     messages.push(message);
     if (made < TURN_ITEMS) continue;
@@ -76,6 +79,7 @@ export async function protobufForm(
     before,
     after,
     separator: nothing,
+    sizeOf: (index) => (messages[index] as string).length,
     block: ({ from, to }, head, allocate) => listItems(messages.slice(from, to), head, allocate),
   };
 }
@@ -100,19 +104,19 @@ function* blocksOf(items: readonly KeyValue[]): Generator<Block> {
 }
 
 /** As long as their buffers (piece-buffers.ts) have room for, but for what the form adds; one object at least. */
-function* evenBlocks(items: readonly KeyValue[]): Generator<Block> {
+function* evenBlocks(form: ListForm, count: number): Generator<Block> {
   let from = 0;
   let bytes = 0;
-  for (let to = 0; to < items.length; to++) {
-    const { length } = (items[to] as KeyValue).value;
-    if (to > from && bytes + length > PLAIN_BYTES_MAX) {
+  for (let to = 0; to < count; to++) {
+    const size = form.sizeOf(to);
+    if (to > from && bytes + size > PLAIN_BYTES_MAX) {
       yield { from, to };
       from = to;
       bytes = 0;
     }
-    bytes += length;
+    bytes += size;
   }
-  if (from < items.length) yield { from, to: items.length };
+  if (from < count) yield { from, to: count };
 }
 
 /** The whole list, as it is. Whoever has written a piece gives it back to the buffers. */
@@ -123,7 +127,7 @@ export function* plainPieces(
 ): Generator<Buffer> {
   const allocate = (size: number): Buffer => buffers.take(size);
   let { before } = form;
-  for (const block of evenBlocks(items)) {
+  for (const block of evenBlocks(form, items.length)) {
     yield form.block(block, before, allocate);
     before = form.separator;
   }

@@ -13,7 +13,7 @@ import {
   factsOf,
   jsonItems,
   prepareObjects,
-  protobufBytes,
+  protobufText,
 } from './object-store.ts';
 import { isSelected, type Selection } from './selection.ts';
 
@@ -338,11 +338,11 @@ export function listJson(info: ResourceInfo, listed: Listed): Buffer {
 
 /** undefined when the kind has no message. */
 export function listProtobuf(info: ResourceInfo, listed: Listed): Buffer | undefined {
-  const items: Uint8Array[] = [];
+  const items: string[] = [];
   for (const kv of listed.items) {
-    const bytes = protobufBytes(info, kv);
-    if (bytes === undefined) return undefined;
-    items.push(bytes);
+    const message = protobufText(info, kv);
+    if (message === undefined) return undefined;
+    items.push(message);
   }
   const list = {
     apiVersion: apiVersionOf(info),

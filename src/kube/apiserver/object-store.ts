@@ -74,8 +74,8 @@ export type Facts = KubeObject;
 /** What was made of a value, kept as long as the value is. */
 interface Memo {
   facts?: Facts;
-  /** The message, as of the value's own revision. */
-  protobuf?: Uint8Array;
+  /** The message, as of the value's own revision: its bytes as characters. */
+  protobuf?: string;
   /** The version of the resource that the message is of. */
   protobufInfo?: ResourceInfo;
   /** JSON in our layout, where the stored bytes are not. */
@@ -307,23 +307,37 @@ export function hasProtobuf(info: ResourceInfo, kv: KeyValue): boolean {
   return memo?.protobuf !== undefined && memo.protobufInfo === info;
 }
 
-/** The bare message of the object; undefined for kinds that have none (custom resources). */
+/**
+ * The bare message of the object for a list, its bytes as characters of Latin-1, kept as long as the object is;
+ * undefined for kinds that have none (custom resources).
+ */
+export function protobufText(info: ResourceInfo, kv: KeyValue): string | undefined {
+  if (hasProtobuf(info, kv)) return (kv.memo as Memo).protobuf;
+  if (info.customResourceDefinition !== undefined) return undefined;
+  const version = String(kv.modRevision);
+  const bytes = transcoded(info, kv, version) ?? encoded(info, kv, version);
+  if (bytes === undefined) return undefined;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  const memo = memoOf(kv);
+  memo.protobuf = text;
+  memo.protobufInfo = info;
+  return text;
+}
+
+/** The same as bytes, and of any revision. */
 export function protobufBytes(
   info: ResourceInfo,
   kv: KeyValue,
-  revision?: number,
+  revision = kv.modRevision,
 ): Uint8Array | undefined {
-  if (info.customResourceDefinition !== undefined) return undefined;
-  const isOwn = revision === undefined || revision === kv.modRevision;
-  if (isOwn && hasProtobuf(info, kv)) return (kv.memo as Memo).protobuf;
-  const version = String(revision ?? kv.modRevision);
-  const bytes = transcoded(info, kv, version) ?? encoded(info, kv, version, isOwn);
-  if (isOwn && bytes !== undefined) {
-    const memo = memoOf(kv);
-    memo.protobuf = bytes;
-    memo.protobufInfo = info;
+  if (revision === kv.modRevision) {
+    const text = protobufText(info, kv);
+    return text === undefined ? undefined : Buffer.from(text, 'latin1');
   }
-  return bytes;
+  if (info.customResourceDefinition !== undefined) return undefined;
+  const version = String(revision);
+  const bytes = transcoded(info, kv, version);
+  return bytes === undefined ? encoded(info, kv, version) : Buffer.from(bytes);
 }
 
 /** What is not parsed for anything else is not parsed for this; undefined when it has to be. */
@@ -333,12 +347,7 @@ function transcoded(info: ResourceInfo, kv: KeyValue, version: string): Uint8Arr
   return transcodeObject({ apiVersion: apiVersionOf(info), kind: info.kind }, value, version);
 }
 
-function encoded(
-  info: ResourceInfo,
-  kv: KeyValue,
-  version: string,
-  isKept: boolean,
-): Uint8Array | undefined {
+function encoded(info: ResourceInfo, kv: KeyValue, version: string): Uint8Array | undefined {
   const object = info.codec === undefined ? (young.get(kv) ?? parsed(kv)) : objectFor(info, kv);
   const shown = {
     ...object,
@@ -346,5 +355,5 @@ function encoded(
     kind: info.kind,
     metadata: { ...object.metadata, resourceVersion: version },
   };
-  return encodeObject(shown, isKept);
+  return encodeObject(shown);
 }

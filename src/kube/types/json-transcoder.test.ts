@@ -146,7 +146,7 @@ test('a value is known by all of its text', () => {
   const secret = (name: string): Stored => ({
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name: 'a', resourceVersion: '1' },
+    metadata: { name: 'a', resourceVersion: '1', labels: { a: name, b: 'c' } },
     spec: { containers: [{ name, image: 'b' }], tolerations: [{ key: name }, { key: `${name}2` }] },
   });
   for (const name of ['a', 'ab', 'a"', 'a', 'a"},{"name":"a', 'a\\', 'ab', 'a'])

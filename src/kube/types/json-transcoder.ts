@@ -237,7 +237,9 @@ export class JsonTranscoder {
   /** Entries are on the wire in the order of their keys; whoever wrote them in another is left to the codec. */
   #map(field: FieldPlan): void {
     const json = this.#json;
+    const [mapFrom, mapStart] = [this.#at, this.#size];
     if (json[this.#at] !== OPEN) throw odd;
+    if (this.#again(field)) return;
     this.#at += 1;
     if (json[this.#at] === CLOSE) {
       this.#at += 1;
@@ -260,31 +262,35 @@ export class JsonTranscoder {
       this.#enclose(field.key, start);
       const end = json[this.#at];
       this.#at += 1;
-      if (end === CLOSE) return;
+      if (end === CLOSE) return this.#remember(field, mapFrom, mapStart);
       if (end !== COMMA) throw odd;
     }
   }
 
   #value(field: FieldPlan, depth: number): void {
-    const { form, key, memo } = field;
+    const { form, key } = field;
     if (form === 'scalar') return this.#scalar(field);
     if (form === 'text') {
       this.#put(key, 0, key.length);
       return this.#text(true);
     }
     if (form === 'time') return this.#time(key);
-    const from = this.#at;
-    if (this.#isNext(memo)) {
-      this.#put(memo.bytes, 0, memo.bytesSize);
-      this.#at += memo.jsonSize;
-      field.misses = 0;
-      return;
-    }
-    const start = this.#size;
+    if (this.#again(field)) return;
+    const [from, start] = [this.#at, this.#size];
     if (form === 'message') this.#body(this.#plans.of(field.type) as MessagePlan, depth + 1);
     else this.#other(field);
     this.#enclose(key, start);
     this.#remember(field, from, start);
+  }
+
+  /** Whether the value is the one that was read before; it has been written then. */
+  #again(field: FieldPlan): boolean {
+    const { memo } = field;
+    if (!this.#isNext(memo)) return false;
+    this.#put(memo.bytes, 0, memo.bytesSize);
+    this.#at += memo.jsonSize;
+    field.misses = 0;
+    return true;
   }
 
   /** Whoever begins with all of a text or object, and so with its end, has nothing else there. */

@@ -37,11 +37,11 @@ export class MessageCodec {
     return this.#lines[message] !== undefined;
   }
 
-  /** Exactly as many bytes as there are; `isKept`: alone in their memory (base/own-bytes.ts). */
-  encode(message: string, value: Json, isKept = false): Uint8Array {
+  /** Exactly as many bytes as there are. */
+  encode(message: string, value: Json): Uint8Array {
     this.#writer.reset();
     this.#encoder(message)(value as never, this.#writer);
-    return isKept ? this.#writer.takeOwn() : this.#writer.take();
+    return this.#writer.take();
   }
 
   /** Fault `bad-protobuf` for truncated input and wrong wire types. */
@@ -126,12 +126,16 @@ export class MessageCodec {
       'none',
       `${encoders.join('\n')}\nreturn function (v, w) {\n${lines.join('\n')}\n};`,
     );
-    const subs = types.map((): Encode => () => {});
-    const made = make(subs, base64Bytes, none) as Encode;
-    // Messages may contain themselves: what is inside is looked up after this one is known.
-    this.#encoders.set(message, made);
-    types.forEach((type, index) => (subs[index] = this.#encoder(type)));
-    return made;
+    // What is inside is compiled when there is one: most of what a pod may have no pod has, and messages may contain
+    // themselves.
+    const subs = types.map((type, index): Encode => {
+      return (value, writer) => {
+        const encode = this.#encoder(type);
+        subs[index] = encode;
+        encode(value, writer);
+      };
+    });
+    return make(subs, base64Bytes, none) as Encode;
   }
 
   #compileDecoder(message: string): Decode {

@@ -5,9 +5,9 @@ export const TIME_BYTES = 22;
 
 const [ZERO, NINE] = [0x30, 0x39];
 /** What is between the digits, and where. */
-const FORM = [...'"____-__-__T__:__:__Z"']
-  .map((sign, place) => [place, sign.charCodeAt(0)] as const)
-  .filter(([, byte]) => byte !== 0x5f);
+const FORM = '"____-__-__T__:__:__Z"';
+const PLACES = [...Array(TIME_BYTES).keys()].filter((place) => FORM[place] !== '_');
+const SIGNS = PLACES.map((place) => FORM.charCodeAt(place));
 const DAYS_OF_MONTHS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 const DAYS_BEFORE_MONTHS = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
 
@@ -26,7 +26,8 @@ const isLeap = (year: number): boolean => year % 4 === 0 && (year % 100 !== 0 ||
 
 /** Since 1970; undefined before it, and for anything that is not written in this form. */
 export function secondsOf(bytes: Uint8Array, at: number): number | undefined {
-  for (const [place, byte] of FORM) if (bytes[at + place] !== byte) return undefined;
+  for (let i = 0; i < PLACES.length; i += 1)
+    if (bytes[at + (PLACES[i] as number)] !== SIGNS[i]) return undefined;
   const year = number(bytes, at + 1, 4);
   const month = number(bytes, at + 6, 2);
   const day = number(bytes, at + 9, 2);
