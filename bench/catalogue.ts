@@ -8,7 +8,7 @@ import { kubeLists, kubeListsLarge } from './kube-lists.ts';
 import { kubeObjects } from './kube-objects.ts';
 import { kubePatches } from './kube-patches.ts';
 import { kubeScheduling } from './kube-scheduling.ts';
-import { kubeWatch, kubeWatchLarge } from './kube-watch.ts';
+import { kubeWatch, kubeWatchFast, kubeWatchFastLarge, kubeWatchLarge } from './kube-watch.ts';
 import { mesosAllocator } from './mesos-allocator.ts';
 import { mesosDecisions } from './mesos-decisions.ts';
 import { mesosFrameworks } from './mesos-frameworks.ts';
@@ -39,6 +39,8 @@ export const benchmarks: readonly Benchmark[] = [
   kubeListsLarge,
   kubeWatch,
   kubeWatchLarge,
+  kubeWatchFast,
+  kubeWatchFastLarge,
   kubeScheduling,
   coldStart,
 ];

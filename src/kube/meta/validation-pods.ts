@@ -434,6 +434,8 @@ function nodeSelectorUpdate(spec: Json, old: Json): StatusCause[] {
 
 export function validatePodUpdate(object: KubeObject, old: KubeObject): StatusCause[] {
   const [spec, before] = [record(object['spec']), record(old['spec'])];
+  // Most updates of pods are of their metadata.
+  if (same(spec, before)) return [];
   for (const field of ['containers', 'initContainers']) {
     if (list(spec[field]).length !== list(before[field]).length) {
       const what = field === 'containers' ? 'containers' : 'init containers';
