@@ -202,7 +202,7 @@ export function costlyRules(rounds: number): readonly Costly[] {
     const node = compileRules(item as JsonSchema, false);
     const program = node?.rules[0];
     if (node === undefined || program === undefined) return { rules: [{ rule }] };
-    const cost = costMax(node, program, program.program);
+    const cost = costMax(node, program.program);
     return { rules: [{ rule }], items: cost === 0n ? 1 : Number(10_000_000n / cost) + 1 };
   });
   return [...measured, ...together];

@@ -1,8 +1,9 @@
 // Judges the expressions by which claims and classes choose devices when they are written: that they can be
 // compiled over a device, and give what their place needs, as kube-apiserver v1.37 does.
-import type { Environment } from '@marcbachmann/cel-js';
 import { same } from '#base/same.ts';
+import type { Environment } from '#kube/cel/environment.ts';
 import { baseEnvironment, compile, CompileError } from '#kube/cel/program.ts';
+import { parseType, struct, type CelType } from '#kube/cel/types.ts';
 import { isObject, list, record, type Json } from '#kube/meta/field-rules.ts';
 import { invalidValue, tooLong } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
@@ -11,37 +12,35 @@ import type { StatusCause } from '#kube/meta/status.ts';
 const EXPRESSION_BYTES_MAX = 10 * 1024;
 const ITEMS_MAX = 32;
 
-class Device extends Map<string, unknown> {}
-
 let shared: Environment | undefined;
 
 /** With the one variable `device`. */
 function environment(): Environment {
   if (shared !== undefined) return shared;
   const env = baseEnvironment().clone();
-  const fields = {
-    driver: 'string',
-    allowMultipleAllocations: 'bool',
-    attributes: 'map<string, map<string, dyn>>',
-    capacity: 'map<string, map<string, kubernetes.Quantity>>',
-  };
-  env.registerType('kubernetes.DRADevice', { ctor: Device, fields } as never);
-  env.registerVariable('device', 'kubernetes.DRADevice');
+  const fields = new Map<string, CelType>([
+    ['driver', parseType('string')],
+    ['allowMultipleAllocations', parseType('bool')],
+    ['attributes', parseType('map(string, map(string, dyn))')],
+    ['capacity', parseType('map(string, map(string, kubernetes.Quantity))')],
+  ]);
+  const type = struct('kubernetes.DRADevice');
+  env.struct({ type, field: (name) => fields.get(name) });
+  env.variable('device', type);
   shared = env;
   return env;
 }
 
 const scalars = ['bool', 'string', 'int', 'kubernetes.Semver', 'dyn'];
-const derivedTypes = new Set([...scalars, ...scalars.map((one) => `list<${one}>`)]);
-const typeShown = (type: string): string => type.replaceAll('<', '(').replaceAll('>', ')');
+const derivedTypes = new Set([...scalars, ...scalars.map((one) => `list(${one})`)]);
 
 function wrongType(type: string, isDerived: boolean): string | undefined {
   if (isDerived) {
     if (derivedTypes.has(type)) return undefined;
-    return `must evaluate to a primitive scalar (string, integer, boolean, semver) or a list of these scalars, not ${typeShown(type)}`;
+    return `must evaluate to a primitive scalar (string, integer, boolean, semver) or a list of these scalars, not ${type}`;
   }
   if (type === 'bool' || type === 'dyn') return undefined;
-  return `must evaluate to bool or the unknown type, not ${typeShown(type)}`;
+  return `must evaluate to bool or the unknown type, not ${type}`;
 }
 
 function expression(given: unknown, at: string, isDerived: boolean): StatusCause[] {

@@ -1,44 +1,18 @@
 // IP addresses and networks as CEL values: parsed as Go's net/netip does, without zones and without IPv4
 // inside of IPv6, printed in their one canonical form.
 
-/** What an expression gets when a function refuses its argument; the message is upstream's. */
-export class CelFailure extends Error {
-  override readonly name = 'CelFailure';
-}
+import { CelFailure } from './core-values.ts';
+import {
+  AddressFault,
+  parseAddress,
+  parsePrefix,
+  type ParsedAddress,
+  type ParsedPrefix,
+} from './netip.ts';
+import { parseType, type CelType } from './types.ts';
+import type { OpaqueValue } from './values.ts';
 
 const BITS = { 4: 32, 6: 128 } as const;
-
-function parseV4(text: string): bigint | undefined {
-  const parts = text.split('.');
-  if (parts.length !== 4) return undefined;
-  let value = 0n;
-  for (const part of parts) {
-    if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
-    value = (value << 8n) | BigInt(part);
-  }
-  return value;
-}
-
-function parseV6(text: string): bigint | undefined {
-  let source = text;
-  const tail = source.slice(source.lastIndexOf(':') + 1);
-  if (tail.includes('.')) {
-    const v4 = parseV4(tail);
-    if (v4 === undefined) return undefined;
-    const halves = `${(v4 >> 16n).toString(16)}:${(v4 & 0xffffn).toString(16)}`;
-    source = `${source.slice(0, source.length - tail.length)}${halves}`;
-  }
-  const halves = source.split('::');
-  if (halves.length > 2) return undefined;
-  const groups = (part: string | undefined): string[] =>
-    part === undefined || part === '' ? [] : part.split(':');
-  const [head, rest] = [groups(halves[0]), groups(halves[1])];
-  const missing = 8 - head.length - rest.length;
-  if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined;
-  const all = [...head, ...Array.from({ length: missing }, () => '0'), ...rest];
-  if (!all.every((one) => /^[0-9a-fA-F]{1,4}$/.test(one))) return undefined;
-  return all.reduce((value, one) => (value << 16n) | BigInt(`0x${one}`), 0n);
-}
 
 function printV6(value: bigint): string {
   const groups = Array.from({ length: 8 }, (_, i) =>
@@ -55,7 +29,9 @@ function printV6(value: bigint): string {
   return `${head}::${groups.slice(best.start + best.length).join(':')}`;
 }
 
-export class IpAddress {
+const IPADDRESS_TYPE = parseType('net.IP');
+
+export class IpAddress implements OpaqueValue {
   readonly family: 4 | 6;
   readonly value: bigint;
 
@@ -64,12 +40,25 @@ export class IpAddress {
     this.value = value;
   }
 
+  get celType(): CelType {
+    return IPADDRESS_TYPE;
+  }
+
   toString(): string {
     if (this.family === 6) return printV6(this.value);
     return [24n, 16n, 8n, 0n].map((shift) => String((this.value >> shift) & 0xffn)).join('.');
   }
 
-  equals(other: IpAddress): boolean {
+  /** Of the whole address. */
+  get bits(): number {
+    return BITS[this.family];
+  }
+
+  equals(other: unknown): boolean {
+    return other instanceof IpAddress && this.isSame(other);
+  }
+
+  isSame(other: IpAddress): boolean {
     return this.family === other.family && this.value === other.value;
   }
 
@@ -108,27 +97,36 @@ export class IpAddress {
 /** Throws CelFailure. */
 export function parseIp(text: string): IpAddress {
   const quoted = JSON.stringify(text);
-  const [plain = '', zone] = text.split('%');
-  const value = plain.includes(':') ? parseV6(plain) : parseV4(plain);
-  if (value === undefined || zone === '') {
-    const why = `ParseAddr(${quoted}): unable to parse IP`;
-    throw new CelFailure(`IP Address ${quoted} parse error during conversion from string: ${why}`);
+  let found: ParsedAddress;
+  try {
+    found = parseAddress(text);
+  } catch (error) {
+    if (!(error instanceof AddressFault)) throw error;
+    const why = `IP Address ${quoted} parse error during conversion from string: ${error.message}`;
+    throw new CelFailure(why, { cause: error });
   }
-  if (zone !== undefined)
-    throw new CelFailure(`IP address ${quoted} with zone value is not allowed`);
-  if (!plain.includes(':')) return new IpAddress(4, value);
-  if (value >> 32n === 0xffffn)
-    throw new CelFailure(`IPv4-mapped IPv6 address ${quoted} is not allowed`);
-  return new IpAddress(6, value);
+  const { family, value, zone } = found;
+  if (zone !== '') throw new CelFailure(`IP address ${quoted} with zone value is not allowed`);
+  if (isMapped(found)) throw new CelFailure(`IPv4-mapped IPv6 address ${quoted} is not allowed`);
+  return new IpAddress(family, value);
 }
 
-export class Cidr {
+const isMapped = ({ family, value }: ParsedAddress): boolean =>
+  family === 6 && value >> 32n === 0xffffn;
+
+const CIDR_TYPE = parseType('net.CIDR');
+
+export class Cidr implements OpaqueValue {
   readonly address: IpAddress;
   readonly bits: number;
 
   constructor(address: IpAddress, bits: number) {
     this.address = address;
     this.bits = bits;
+  }
+
+  get celType(): CelType {
+    return CIDR_TYPE;
   }
 
   toString(): string {
@@ -155,26 +153,29 @@ export class Cidr {
     return new Cidr(new IpAddress(this.address.family, value), this.bits);
   }
 
-  equals(other: Cidr): boolean {
-    return this.bits === other.bits && this.address.equals(other.address);
+  equals(other: unknown): boolean {
+    return other instanceof Cidr && this.isSame(other);
+  }
+
+  isSame(other: Cidr): boolean {
+    return this.bits === other.bits && this.address.isSame(other.address);
   }
 }
 
 /** Throws CelFailure. */
 export function parseCidr(text: string): Cidr {
   const head = 'network address parse error during conversion from string: ';
-  const fail = (why: string): CelFailure =>
-    new CelFailure(`${head}${head}netip.ParsePrefix(${JSON.stringify(text)}): ${why}`);
-  const at = text.lastIndexOf('/');
-  if (at < 0) throw fail("no '/'");
-  let address: IpAddress;
+  let found: ParsedPrefix;
   try {
-    address = parseIp(text.slice(0, at));
-  } catch {
-    throw fail('unable to parse IP');
+    found = parsePrefix(text);
+  } catch (error) {
+    if (error instanceof AddressFault)
+      throw new CelFailure(`${head}${head}${error.message}`, { cause: error });
+    throw error;
   }
-  const bits = text.slice(at + 1);
-  if (!/^(0|[1-9]\d{0,2})$/.test(bits)) throw fail(`bad bits after slash: ${JSON.stringify(bits)}`);
-  if (Number(bits) > BITS[address.family]) throw fail('prefix length out of range');
-  return new Cidr(address, Number(bits));
+  if (isMapped(found)) {
+    const why = `IPv4-mapped IPv6 address ${JSON.stringify(text)} is not allowed`;
+    throw new CelFailure(head + why);
+  }
+  return new Cidr(new IpAddress(found.family, found.value), found.bits);
 }

@@ -1,24 +1,19 @@
-// Numbers as Go writes and bounds them, where the interpreter has JavaScript's ways: texts of doubles, whole
-// numbers beyond 64 bits.
-import { CelFailure } from './addresses.ts';
-import { isNode, type Node } from './cost.ts';
+// What values are converted to, `int("1")`, as cel-go's common/types does: by Go's ways of reading and writing
+// numbers, and within 64 bits.
+import { CelFailure, Duration, Timestamp, Uint } from './core-values.ts';
+import { int, uint } from './operators.ts';
+import { parseDuration, parseTimestamp, timestampOf } from './times.ts';
 
-interface Evaluator {
-  run(node: Node, context: unknown): unknown;
-}
-
-type Evaluate = (evaluator: Evaluator, node: Node, context: unknown) => unknown;
-type Changeable = Node & {
-  setMeta(key: string, value: unknown): unknown;
-  handle(value: unknown, node: Node, evaluator: Evaluator): unknown;
-};
-
-const INT_MIN = -(2n ** 63n);
 const INT_MAX = 2n ** 63n - 1n;
-/** From this power of ten on, Go writes an exponent (`%g` of the shortest digits). */
+const INT_MIN = -(2n ** 63n);
+const UINT_MAX = 2n ** 64n - 1n;
+const SECOND = 1_000_000_000n;
 const EXPONENT_MIN = 6;
 
-/** As Go's strconv.FormatFloat does with 'g' and -1. */
+const fault = (from: string, to: string): CelFailure =>
+  new CelFailure(`type conversion error from '${from}' to '${to}'`);
+
+/** As Go's fmt does with `%g`: of the shortest digits, with an exponent from a million on. */
 export function doubleText(value: number): string {
   if (Number.isNaN(value)) return 'NaN';
   if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf';
@@ -31,6 +26,7 @@ export function doubleText(value: number): string {
   return `${digits}e${sign}${String(Math.abs(exponent)).padStart(2, '0')}`;
 }
 
+/** Without an exponent. */
 function plainText(digits: string, exponent: number): string {
   const sign = digits.startsWith('-') ? '-' : '';
   const all = digits.replace(/[-.]/g, '');
@@ -40,35 +36,108 @@ function plainText(digits: string, exponent: number): string {
   return sign + whole + (fraction === '' ? '' : `.${fraction}`);
 }
 
-function wholeNumber(value: number): bigint {
-  if (Number.isFinite(value)) {
-    const whole = BigInt(Math.trunc(value));
-    if (whole >= INT_MIN && whole <= INT_MAX) return whole;
-  }
-  throw new CelFailure('integer overflow');
+function shortText(value: number): string {
+  const [digits = '0', power = '0'] = value.toExponential().split('e');
+  return value === 0 ? '0' : plainText(digits, Number(power));
 }
 
-const convert: Evaluate = (evaluator, node, context) => {
-  const [name, [operand]] = node.args as [string, [Node]];
-  const value = evaluator.run(operand, context);
-  if (typeof value === 'number') return name === 'int' ? wholeNumber(value) : doubleText(value);
-  return (node as Changeable).handle([value], node, evaluator);
+export function toInt(value: unknown): bigint {
+  if (typeof value === 'bigint') return value;
+  if (value instanceof Uint) return int(value.value);
+  if (typeof value === 'number') {
+    const isIn = Number.isFinite(value) && value > Number(INT_MIN) && value < Number(INT_MAX);
+    if (!isIn) throw new CelFailure('integer overflow');
+    return BigInt(Math.trunc(value));
+  }
+  if (value instanceof Duration) return value.nanos;
+  if (value instanceof Timestamp)
+    return value.nanos / SECOND - (value.nanos % SECOND < 0n ? 1n : 0n);
+  const text = String(value);
+  const found = /^[+-]?\d+$/.test(text) ? BigInt(text.replace(/^\+/, '')) : undefined;
+  if (found === undefined || found > INT_MAX || found < INT_MIN) throw fault('string', 'int');
+  return found;
+}
+
+export function toUint(value: unknown): Uint {
+  if (value instanceof Uint) return value;
+  if (typeof value === 'bigint') return uint(value);
+  if (typeof value === 'number') {
+    if (!(value >= 0 && value < Number(UINT_MAX)))
+      throw new CelFailure('unsigned integer overflow');
+    return new Uint(BigInt(Math.trunc(value)));
+  }
+  const text = String(value);
+  const found = /^\d+$/.test(text) ? BigInt(text) : undefined;
+  if (found === undefined || found > UINT_MAX) throw fault('string', 'uint');
+  return new Uint(found);
+}
+
+const SPECIAL: Readonly<Record<string, number>> = {
+  inf: Infinity,
+  infinity: Infinity,
+  nan: NaN,
 };
 
-const negate: Evaluate = (evaluator, node, context) => {
-  const value = evaluator.run(node.args as Node, context);
-  if (value === INT_MIN) throw new CelFailure('integer overflow');
-  return (node as Changeable).handle(value, node, evaluator);
-};
+export function toDouble(value: unknown): number {
+  if (typeof value === 'number') return value;
+  if (typeof value === 'bigint') return Number(value);
+  if (value instanceof Uint) return Number(value.value);
+  const text = String(value);
+  const [, sign = '', rest = ''] = /^([+-]?)(.*)$/s.exec(text) ?? [];
+  const special = SPECIAL[rest.toLowerCase()];
+  if (special !== undefined) return sign === '-' ? -special : special;
+  const found = /^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(rest) ? Number(text) : NaN;
+  if (!Number.isFinite(found)) throw fault('string', 'double');
+  return found;
+}
 
-/** To be called before the expression is checked. */
-export function convertAsGo(value: unknown): void {
-  if (Array.isArray(value)) for (const one of value) convertAsGo(one);
-  if (!isNode(value)) return;
-  convertAsGo(value.args);
-  if (value.op === '-_') (value as Changeable).setMeta('evaluate', negate);
-  if (value.op !== 'call') return;
-  const [name, args] = value.args as [string, readonly Node[]];
-  if ((name === 'string' || name === 'int') && args.length === 1)
-    (value as Changeable).setMeta('evaluate', convert);
+export function toBool(value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  const text = String(value);
+  if (['1', 't', 'T', 'TRUE', 'true', 'True'].includes(text)) return true;
+  if (['0', 'f', 'F', 'FALSE', 'false', 'False'].includes(text)) return false;
+  throw fault('string', 'bool');
+}
+
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const encoder = new TextEncoder();
+
+export function toText(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number') return doubleText(value);
+  if (value instanceof Duration)
+    return `${shortText(Number(value.nanos / SECOND) + Number(value.nanos % SECOND) / 1e9)}s`;
+  if (!(value instanceof Uint8Array)) return String(value);
+  try {
+    return strict.decode(value);
+  } catch (error) {
+    const why = 'invalid UTF-8 in bytes, cannot convert to string';
+    throw new CelFailure(why, { cause: error });
+  }
+}
+
+export function toBytes(value: unknown): Uint8Array {
+  return value instanceof Uint8Array ? value : encoder.encode(String(value));
+}
+
+/** What no text of a duration is, is no span of time either: of the reasons none is told. */
+function read<T>(text: string, to: string, parse: (text: string) => T): T {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof CelFailure) || error.message === 'timestamp overflow') throw error;
+    throw fault('string', to);
+  }
+}
+
+export function toDuration(value: unknown): Duration {
+  return value instanceof Duration
+    ? value
+    : read(String(value), 'google.protobuf.Duration', parseDuration);
+}
+
+export function toTimestamp(value: unknown): Timestamp {
+  if (value instanceof Timestamp) return value;
+  if (typeof value === 'bigint') return timestampOf(value * SECOND);
+  return read(String(value), 'google.protobuf.Timestamp', parseTimestamp);
 }

@@ -1,10 +1,23 @@
 // Types of expressions over values with a schema: each object of the schema becomes a type with fields,
 // and JSON becomes values of those types. How big values can get is kept for estimates of cost.
-import type { Environment } from '@marcbachmann/cel-js';
-import { Duration } from '@marcbachmann/cel-js/evaluator';
-import { CelFailure } from './addresses.ts';
-import { operator } from './namespaces.ts';
-import { celEquals, dynValue } from './values.ts';
+import { CelFailure } from './core-values.ts';
+import type { Environment } from './environment.ts';
+import { parseDuration, parseTimestamp } from './times.ts';
+import {
+  BOOL,
+  BYTES,
+  DOUBLE,
+  DURATION,
+  DYN,
+  INT,
+  listOf,
+  mapOf,
+  STRING,
+  struct,
+  TIMESTAMP,
+  type CelType,
+} from './types.ts';
+import { dynValue } from './values.ts';
 
 /** The part of a structural schema that types come from. */
 export interface TypedSchema {
@@ -37,8 +50,7 @@ export interface Declared {
     | 'double'
     | 'bool'
     | 'dyn';
-  /** As the interpreter names it. */
-  readonly name: string;
+  readonly celType: CelType;
   /** By their escaped names. */
   readonly fields?: ReadonlyMap<string, { readonly key: string; readonly type: Declared }>;
   readonly values?: Declared;
@@ -73,7 +85,6 @@ export function escapeField(key: string): string | undefined {
 
 export class DeclaredTypes {
   readonly #env: Environment;
-  #count = 0;
 
   /** Types are registered in the environment, which must not have been cloned. */
   constructor(env: Environment) {
@@ -86,7 +97,7 @@ export class DeclaredTypes {
     if (schema['x-kubernetes-int-or-string'] === true) {
       const most =
         schema.maxLength === undefined ? REQUEST_BYTES_MAX - 2 : atMost(schema.maxLength) * 4;
-      return { kind: 'dyn', name: 'dyn', isNullable, elementsMax: most, sizeMin: 1 };
+      return { kind: 'dyn', celType: DYN, isNullable, elementsMax: most, sizeMin: 1 };
     }
     switch (schema.type) {
       case 'array':
@@ -98,11 +109,11 @@ export class DeclaredTypes {
       case 'string':
         return text(schema, isNullable);
       case 'boolean':
-        return { kind: 'bool', name: 'bool', isNullable, elementsMax: 0, sizeMin: 4 };
+        return { kind: 'bool', celType: BOOL, isNullable, elementsMax: 0, sizeMin: 4 };
       case 'number':
-        return { kind: 'double', name: 'double', isNullable, elementsMax: 0, sizeMin: 1 };
+        return { kind: 'double', celType: DOUBLE, isNullable, elementsMax: 0, sizeMin: 1 };
       case 'integer':
-        return { kind: 'int', name: 'int', isNullable, elementsMax: 0, sizeMin: 1 };
+        return { kind: 'int', celType: INT, isNullable, elementsMax: 0, sizeMin: 1 };
       default:
         return undefined;
     }
@@ -113,14 +124,14 @@ export class DeclaredTypes {
     if (items === undefined) return undefined;
     const values = this.declare(
       items,
-      `${name}.Item`,
+      `${name}.@idx`,
       items['x-kubernetes-embedded-resource'] === true,
     );
     if (values === undefined) return undefined;
     const most = Math.floor((REQUEST_BYTES_MAX - 2) / (values.sizeMin + 1));
     return {
       kind: 'list',
-      name: `list<${typeName(values)}>`,
+      celType: listOf(values.celType),
       values,
       isNullable: schema.nullable === true,
       elementsMax: atMost(schema.maxItems ?? most),
@@ -132,14 +143,14 @@ export class DeclaredTypes {
     const inner = schema.additionalProperties as TypedSchema;
     const values = this.declare(
       inner,
-      `${name}.Value`,
+      `${name}.@elem`,
       inner['x-kubernetes-embedded-resource'] === true,
     );
     if (values === undefined) return undefined;
     const most = Math.floor((REQUEST_BYTES_MAX - 2) / (values.sizeMin + 6));
     return {
       kind: 'map',
-      name: `map<string, ${typeName(values)}>`,
+      celType: mapOf(STRING, values.celType),
       values,
       isNullable: schema.nullable === true,
       elementsMax: atMost(schema.maxProperties ?? most),
@@ -153,7 +164,7 @@ export class DeclaredTypes {
     let sizeMin = 2;
     for (const [key, one] of Object.entries(properties)) {
       const isEmbedded = one['x-kubernetes-embedded-resource'] === true;
-      const type = this.declare(one, `${name}.${key.replaceAll(/[^A-Za-z0-9]/g, '')}`, isEmbedded);
+      const type = this.declare(one, `${name}.${escapeField(key) ?? key}`, isEmbedded);
       if (type === undefined) continue;
       const escaped = escapeField(key);
       if (escaped !== undefined) fields.set(escaped, { key, type });
@@ -162,15 +173,13 @@ export class DeclaredTypes {
       const isNeeded = schema.required?.includes(key) === true && one.default === undefined;
       if (isNeeded) sizeMin += key.length + type.sizeMin + 4;
     }
-    // Unique, whatever the names of fields were cut down to.
-    const own = `${name}.T${this.#count++}`;
+    const celType = struct(name);
     const holder = class extends Map<string, unknown> {};
-    const types = Object.fromEntries([...fields].map(([key, { type }]) => [key, typeName(type)]));
-    this.#env.registerType(own, { ctor: holder, fields: types } as never);
-    operator(this.#env, `${own} == ${own}`, celEquals);
+    Object.defineProperty(holder.prototype, 'celType', { value: celType });
+    this.#env.struct({ type: celType, field: (field) => fields.get(field)?.type.celType });
     return {
       kind: 'object',
-      name: own,
+      celType,
       fields,
       isNullable: schema.nullable === true,
       elementsMax: 0,
@@ -180,15 +189,15 @@ export class DeclaredTypes {
   }
 }
 
-/** What may be null has no one type. */
-function typeName(type: Declared): string {
-  return type.isNullable ? 'dyn' : type.name;
-}
-
 function text(schema: TypedSchema, isNullable: boolean): Declared {
-  const of = (kind: Declared['kind'], name: string, sizeMin: number, most: number): Declared => ({
+  const of = (
+    kind: Declared['kind'],
+    celType: CelType,
+    sizeMin: number,
+    most: number,
+  ): Declared => ({
     kind,
-    name,
+    celType,
     isNullable,
     sizeMin,
     elementsMax: most,
@@ -196,20 +205,20 @@ function text(schema: TypedSchema, isNullable: boolean): Declared {
   const { format, maxLength } = schema;
   switch (format) {
     case 'byte':
-      return of('bytes', 'bytes', 2, atMost(maxLength ?? REQUEST_BYTES_MAX - 2));
+      return of('bytes', BYTES, 2, atMost(maxLength ?? REQUEST_BYTES_MAX - 2));
     case 'duration':
-      return of('duration', 'google.protobuf.Duration', 3, 32);
+      return of('duration', DURATION, 3, 32);
     case 'date':
-      return of('timestamp', 'google.protobuf.Timestamp', 12, 12);
+      return of('timestamp', TIMESTAMP, 12, 12);
     case 'date-time':
-      return of('timestamp', 'google.protobuf.Timestamp', 21, 32);
+      return of('timestamp', TIMESTAMP, 21, 32);
     default: {
       const words = (schema.enum ?? []).map((one) =>
         typeof one === 'string' ? Buffer.byteLength(one) : 0,
       );
       const most = words.length > 0 ? Math.max(...words) : REQUEST_BYTES_MAX - 2;
       const longest = maxLength === undefined ? most : atMost(maxLength) * 4;
-      return of('string', 'string', 2, longest);
+      return of('string', STRING, 2, longest);
     }
   }
 }
@@ -240,28 +249,9 @@ function withMetadata(schema: TypedSchema): Readonly<Record<string, TypedSchema>
   return { ...schema.properties, apiVersion: string, kind: string, metadata: own };
 }
 
-const UNITS: Readonly<Record<string, bigint>> = {
-  h: 3_600_000_000_000n,
-  m: 60_000_000_000n,
-  s: 1_000_000_000n,
-  ms: 1_000_000n,
-  us: 1_000n,
-  µs: 1_000n,
-  ns: 1n,
-};
-
-function parseDuration(source: string): Duration {
-  const sign = source.startsWith('-') ? -1n : 1n;
-  let nanos = 0n;
-  for (const [, whole = '0', fraction = '', unit = ''] of source.matchAll(
-    /(\d+)(?:\.(\d+))?(ms|us|µs|ns|h|m|s)/g,
-  )) {
-    const size = UNITS[unit] ?? 1n;
-    nanos += BigInt(whole) * size;
-    if (fraction !== '') nanos += (BigInt(fraction) * size) / 10n ** BigInt(fraction.length);
-  }
-  nanos *= sign;
-  return new Duration(nanos / 1_000_000_000n, Number(nanos % 1_000_000_000n));
+/** Of a day, its beginning. */
+function declaredTime(text: string): unknown {
+  return parseTimestamp(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text.toUpperCase());
 }
 
 /** The value that an expression sees. Throws CelFailure when the JSON does not fit the type. */
@@ -286,7 +276,7 @@ export function declaredValue(type: Declared, json: unknown): unknown {
     case 'bytes':
       return new Uint8Array(Buffer.from(String(json), 'base64'));
     case 'timestamp':
-      return new Date(String(json));
+      return declaredTime(String(json));
     case 'duration':
       return parseDuration(String(json));
     case 'dyn':

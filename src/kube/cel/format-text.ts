@@ -1,89 +1,268 @@
-// `'…'.format([…])`: the verbs of cel-go's string formatting.
-import { Duration, UnsignedInt } from '@marcbachmann/cel-js/evaluator';
-import { CelFailure } from './addresses.ts';
-import { timestampText } from './values.ts';
+// `'…'.format([…])`: the clauses of cel-go's string formatting (ext/formatting.go), which writes numbers as they
+// are written in English. What is written out is checked before it runs.
+import { toDouble, toText } from './conversions.ts';
+import { CelFailure, Duration, Timestamp, Uint } from './core-values.ts';
+import type { Call, Expr } from './expr.ts';
+import type { Fault } from './syntax.ts';
+import type { CelType } from './types.ts';
+import { typeOfValue } from './values.ts';
 
-function plain(value: unknown, isInside = false): string {
-  if (typeof value === 'string') return isInside ? JSON.stringify(value) : value;
+/** A number of digits, and what they are of. */
+interface Clause {
+  readonly verb: string;
+  readonly precision: number | undefined;
+}
+
+/** What each clause takes, and what is said of anything else. */
+const clauses: Readonly<Record<string, readonly [kinds: string, why: string]>> = {
+  d: ['int uint', 'decimal clause can only be used on integers, was given '],
+  f: ['double', 'fixed-point clause can only be used on doubles, was given '],
+  e: ['double', 'scientific clause can only be used on doubles, was given '],
+  b: ['int uint bool', 'only integers and bools can be formatted as binary, was given '],
+  x: [
+    'int uint string bytes',
+    'only integers, byte buffers, and strings can be formatted as hex, was given ',
+  ],
+  o: ['int uint', 'octal clause can only be used on integers, was given '],
+  s: [
+    'list map int uint double bool string google.protobuf.Timestamp bytes google.protobuf.Duration type null_type',
+    'string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps, was given ',
+  ],
+};
+
+const DEFAULT_PRECISION = 6;
+
+/** Something that is wrong with an argument; told at its place where there is one. */
+class Misfit extends CelFailure {
+  readonly expr: Expr | undefined;
+  constructor(message: string, expr?: Expr) {
+    super(message);
+    this.expr = expr;
+  }
+}
+
+function parseClause(text: string, at: number): { readonly clause: Clause; readonly next: number } {
+  const fail = (why: string): CelFailure =>
+    new CelFailure(`could not parse formatting clause: ${why}`);
+  let precision: number | undefined;
+  let next = at;
+  if (text[next] === '.') {
+    const digits = /^\d*/.exec(text.slice(next + 1))?.[0] ?? '';
+    next += digits.length + 1;
+    if (next >= text.length)
+      throw fail('error while parsing precision: could not find end of precision specifier');
+    if (digits === '') {
+      const why = 'strconv.Atoi: parsing "": invalid syntax';
+      throw fail(
+        `error while parsing precision: error while converting precision to integer: ${why}`,
+      );
+    }
+    precision = Number(digits);
+  }
+  const verb = text[next] ?? '';
+  const known = verb === 'X' ? 'x' : verb;
+  if (clauses[known] === undefined) throw fail(`unrecognized formatting clause "${verb}"`);
+  return { clause: { verb, precision }, next: next + 1 };
+}
+
+/** Calls for each clause with the number of its argument; gives back the text, and how many there were. */
+function walk(
+  text: string,
+  count: number,
+  write: (clause: Clause, index: number) => string,
+): { readonly text: string; readonly used: number } {
+  let out = '';
+  let used = 0;
+  for (let at = 0; at < text.length;) {
+    const letter = text[at] as string;
+    if (letter !== '%') {
+      out += letter;
+      at += 1;
+    } else if (text[at + 1] === '%') {
+      out += '%';
+      at += 2;
+    } else {
+      if (used >= count) throw new CelFailure(`index ${used} out of range`);
+      if (at + 1 >= text.length) throw new CelFailure('unexpected end of string');
+      const { clause, next } = parseClause(text, at + 1);
+      out += write(clause, used);
+      used += 1;
+      at = next;
+    }
+  }
+  return { text: out, used };
+}
+
+/** As Go's `%q` does. */
+const goQuoted = (text: string): string =>
+  JSON.stringify(text).replaceAll('\\u000b', '\\v').replaceAll('\\u0007', '\\a');
+
+/** Within lists and maps. */
+function inner(value: unknown): string {
+  if (typeof value === 'string') return goQuoted(value);
   if (typeof value === 'number') {
-    if (Number.isNaN(value)) return 'NaN';
-    if (Number.isFinite(value)) return isInside ? value.toFixed(6) : String(value);
-    return value > 0 ? 'Infinity' : '-Infinity';
+    return Number.isFinite(value) ? value.toFixed(DEFAULT_PRECISION) : goQuoted(toText(value));
   }
+  if (value instanceof Uint8Array) return `b${goQuoted(toText(value))}`;
+  if (value instanceof Timestamp) return `timestamp(${goQuoted(toText(value))})`;
+  if (value instanceof Duration) return `duration(${goQuoted(toText(value))})`;
+  if (!(clauses['s'] as readonly [string, string])[0].split(' ').includes(typeOfValue(value).name))
+    throw new CelFailure(`no formatting function for ${typeOfValue(value).name}`);
+  return plain(value);
+}
+
+function keyText(key: unknown): string {
+  const type = typeOfValue(key).name;
+  if (['string', 'bool', 'int', 'uint'].includes(type)) return inner(key);
+  throw new CelFailure(`no formatting function for map key of type ${type}`);
+}
+
+function plain(value: unknown): string {
   if (value === null) return 'null';
-  if (value instanceof Date) return timestampText(value);
-  if (Array.isArray(value)) return `[${value.map((one) => plain(one, true)).join(', ')}]`;
-  if (value instanceof Map) {
-    const entries = [...value].map(([key, one]) => [plain(key, true), plain(one, true)] as const);
-    const sorted = entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
-    return `{${sorted.map(([key, one]) => `${key}:${one}`).join(', ')}}`;
-  }
-  if (value instanceof Uint8Array) return Buffer.from(value).toString();
-  if (value instanceof Duration || value instanceof UnsignedInt) return String(value);
-  if (typeof value === 'object' && value.constructor === Object) {
-    return plain(new Map(Object.entries(value)), isInside);
-  }
-  return String(value);
+  if (Array.isArray(value)) return `[${value.map(inner).join(', ')}]`;
+  if (!(value instanceof Map)) return toText(value);
+  const entries = [...value].map(([key, one]) => [keyText(key), inner(one)] as const);
+  const sorted = entries.toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return `{${sorted.map(([key, one]) => `${key}:${one}`).join(', ')}}`;
 }
 
-function integer(value: unknown, verb: string): bigint {
-  if (typeof value === 'bigint') return value;
-  if (value instanceof UnsignedInt) return value.value;
-  const why = `integer clause can only be used on integers, was given ${typeof value}`;
-  throw new CelFailure(`error during formatting: could not convert argument to %${verb}: ${why}`);
+const wholeOf = (value: unknown): bigint =>
+  value instanceof Uint ? value.value : (value as bigint);
+
+const grouped = (digits: string): string => digits.replaceAll(/\B(?=(\d{3})+(?!\d))/g, ',');
+
+const special = (value: number): string | undefined =>
+  Number.isFinite(value) ? undefined : Number.isNaN(value) ? 'NaN' : value > 0 ? '∞' : '-∞';
+
+/** `12,345.60` */
+function fixedText(value: number, precision: number): string {
+  const found = special(value);
+  if (found !== undefined) return found;
+  const [whole = '', fraction] = exactFixed(value, precision).split('.');
+  return grouped(whole) + (fraction === undefined ? '' : `.${fraction}`);
 }
 
-function exponent(value: number, precision: number): string {
-  return value.toExponential(precision).replace(/e([+-])(\d)$/, 'e$10$2');
+/** JavaScript has other words for big ones, and at most 100 digits. */
+function exactFixed(value: number, precision: number): string {
+  if (Math.abs(value) < 1e21) return value.toFixed(Math.min(precision, 100)).padEnd(1);
+  const digits = BigInt(value).toString();
+  return precision === 0 ? digits : `${digits}.${'0'.repeat(precision)}`;
 }
 
-function hex(value: unknown, isUpper: boolean): string {
-  const bytes =
-    typeof value === 'string'
-      ? Buffer.from(value)
-      : value instanceof Uint8Array
-        ? value
-        : undefined;
-  const text =
-    bytes === undefined ? integer(value, 'x').toString(16) : Buffer.from(bytes).toString('hex');
-  return isUpper ? text.toUpperCase() : text;
+const powers: Readonly<Record<string, string>> = {
+  '-': '⁻',
+  '0': '⁰',
+  '1': '¹',
+  '2': '²',
+  '3': '³',
+  '4': '⁴',
+  '5': '⁵',
+  '6': '⁶',
+  '7': '⁷',
+  '8': '⁸',
+  '9': '⁹',
+};
+
+/** `1.234500×10⁰³`; what is asked for as precision is taken for a width. */
+function scientificText(value: number, width: number): string {
+  const found = special(value);
+  if (found !== undefined) return found;
+  const [digits = '', power = ''] = value.toExponential(DEFAULT_PRECISION).split('e');
+  const size = power.replace(/^[+-]/, '').padStart(2, '0');
+  const signed = `${power.startsWith('-') ? '-' : ''}${size}`;
+  return `${digits}×10${[...signed].map((one) => powers[one]).join('')}`.padStart(width);
 }
 
-function formatted(verb: string, precision: number | undefined, value: unknown): string {
+function hexText(value: unknown): string {
+  if (typeof value === 'string') return Buffer.from(value).toString('hex');
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
+  return wholeOf(value).toString(16);
+}
+
+const INFINITE = ['NaN', 'Infinity', '-Infinity'];
+
+function written({ verb, precision = DEFAULT_PRECISION }: Clause, value: unknown): string {
+  const [kinds, why] = clauses[verb === 'X' ? 'x' : verb] as readonly [string, string];
+  const type = typeOfValue(value).name;
+  const isReal = verb === 'f' || verb === 'e';
+  const isSpecial = isReal && INFINITE.includes(value as string);
+  if (!kinds.split(' ').includes(type) && !isSpecial) throw new CelFailure(why + type);
   switch (verb) {
     case 's':
       return plain(value);
     case 'd':
-      return typeof value === 'number' ? plain(value) : String(integer(value, verb));
+      return String(wholeOf(value));
     case 'f':
-      return Number(value).toFixed(precision ?? 6);
+      return fixedText(toDouble(value), precision);
     case 'e':
-      return exponent(Number(value), precision ?? 6);
+      return scientificText(toDouble(value), precision);
     case 'b':
-      return typeof value === 'boolean' ? (value ? '1' : '0') : integer(value, verb).toString(2);
+      return typeof value === 'boolean' ? String(Number(value)) : wholeOf(value).toString(2);
     case 'o':
-      return integer(value, verb).toString(8);
-    case 'x':
-    case 'X':
-      return hex(value, verb === 'X');
+      return wholeOf(value).toString(8);
     default:
-      throw new CelFailure(
-        `error during formatting: unrecognized formatting clause ${JSON.stringify(verb)}`,
-      );
+      return verb === 'X' ? hexText(value).toUpperCase() : hexText(value);
   }
 }
 
-/** Throws CelFailure when a verb has no argument, or does not fit it. */
+/** Throws CelFailure when a clause has no argument, or does not fit it. */
 export function formatText(text: string, args: readonly unknown[]): string {
-  let used = 0;
-  const made = text.replaceAll(/%(?:\.(\d+))?([\s\S]?)/g, (_whole, digits?: string, verb = '') => {
-    if (verb === '%') return '%';
-    if (used >= args.length) throw new CelFailure(`index ${used} out of range`);
-    return formatted(verb, digits === undefined ? undefined : Number(digits), args[used++]);
-  });
-  if (used < args.length) {
-    const why = `too many arguments supplied to string.format (expected ${used}, got ${args.length})`;
-    throw new CelFailure(why);
+  return walk(text, args.length, (clause, index) => {
+    try {
+      return written(clause, args[index]);
+    } catch (error) {
+      if (!(error instanceof CelFailure)) throw error;
+      throw new CelFailure(`error during formatting: ${error.message}`, { cause: error });
+    }
+  }).text;
+}
+
+const typeOf = (expr: Expr): CelType => expr.type as CelType;
+
+/** The part of it that has no text of its own. */
+function unwritable(expr: Expr, kinds: readonly string[]): Expr | undefined {
+  const { kind, name } = typeOf(expr);
+  if (kind !== 'dyn' && !kinds.includes(name)) return expr;
+  const parts =
+    expr.kind === 'list'
+      ? expr.items
+      : expr.kind === 'map'
+        ? expr.entries.flatMap(({ key, value }) => [key, value])
+        : [];
+  for (const one of parts) {
+    const found = unwritable(one, kinds);
+    if (found !== undefined) return found;
   }
-  return made;
+  return undefined;
+}
+
+function checkArgument({ verb }: Clause, arg: Expr): string {
+  const [kinds, why] = clauses[verb === 'X' ? 'x' : verb] as readonly [string, string];
+  const fitting = kinds.split(' ');
+  const all = verb === 'f' || verb === 'e' ? [...fitting, 'string'] : fitting;
+  const isPlain = typeOf(arg).kind === 'dyn' || all.includes(typeOf(arg).name);
+  const wrong = verb === 's' ? unwritable(arg, all) : isPlain ? undefined : arg;
+  if (wrong === undefined) return '';
+  throw new Misfit(`error during formatting: ${why}${typeOf(wrong).name}`, wrong);
+}
+
+/** What is wrong with a text that is written out, for arguments that are. */
+export function formatFault(call: Call): Fault | undefined {
+  const [args] = call.args;
+  const { target } = call;
+  if (target?.kind !== 'literal' || typeof target.value !== 'string' || args?.kind !== 'list')
+    return undefined;
+  const { items } = args;
+  try {
+    const { used } = walk(target.value, items.length, (clause, index) =>
+      checkArgument(clause, items[index] as Expr),
+    );
+    if (items.length <= used) return undefined;
+    const why = `(expected ${used}, got ${items.length})`;
+    return { at: call.at, message: `too many arguments supplied to string.format ${why}` };
+  } catch (error) {
+    if (!(error instanceof CelFailure)) throw error;
+    const at = error instanceof Misfit ? error.expr?.at : undefined;
+    return { at: at ?? call.at, message: error.message };
+  }
 }

@@ -1,5 +1,5 @@
 // Regular expressions of clients, written for Go's RE2, as those of this platform.
-import { CelFailure } from './addresses.ts';
+import { CelFailure } from './core-values.ts';
 
 const classes: Readonly<Record<string, string>> = {
   alnum: '0-9A-Za-z',

@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { doubleText } from './conversions.ts';
 import { baseEnvironment, compile, CompileError } from './program.ts';
+import { DYN } from './types.ts';
 
 const valueOf = (source: string): unknown => {
-  const env = baseEnvironment().clone().registerVariable('a', 'dyn');
+  const env = baseEnvironment().clone();
+  env.variable('a', DYN);
   const { value, error } = compile(env, source).run({ a: 1n });
   return error ?? value;
 };
@@ -18,7 +20,7 @@ const readings: readonly (readonly [source: string, value: unknown])[] = [
   ['[?optional.none(), 1].size()', 1n],
   ['{?"x": optional.of(1), "y": 2}["x"]', 1n],
   ['{1: "x"}.exists(k, k == 1)', true],
-  ['[a, "x"].size()', 2n],
+  ['[a, dyn(1)].size()', 2n],
   ['.5 + double(.a)', 1.5],
   ['optional.ofNonZeroValue("").orValue("x")', 'x'],
 ];
@@ -28,7 +30,14 @@ test('relations bind alike, and elements may be optional', () => {
 });
 
 test('what cannot be read is refused', () => {
-  for (const source of ['f(?1)', '9223372036854775808', '[1, "x"]', 'Object{a: 1}', '[?1]'])
+  for (const source of [
+    'f(?1)',
+    '9223372036854775808',
+    '[1, "x"]',
+    '[a, "x"]',
+    'Object{a: 1}',
+    '[?1]',
+  ])
     assert.throws(() => valueOf(source), CompileError, source);
 });
 

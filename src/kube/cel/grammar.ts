@@ -1,246 +1,273 @@
-// cel-go's grammar where the interpreter's parser has another: relations bind all alike, from the left, and
-// `Type{field: value}` makes a message. Its parser is taken from the first expression that it reads.
-import { Environment, ParseError } from '@marcbachmann/cel-js';
-import { widenAggregate, type Marked } from './aggregates.ts';
-import { isNode, type Node } from './cost.ts';
-import { messageOperator, type MessageField } from './messages.ts';
+// The grammar of cel-go (CEL.g4): what is made of the words of an expression. Beside each far decision stands
+// which way well-formed texts go, so that the state machine is only asked when something is wrong.
+import { StateMachine, type Part } from './state-machine.ts';
+import { EOF, tokenType } from './tokens.ts';
 
-interface Operator {
-  readonly name: string;
-  readonly check: unknown;
-  readonly evaluate: unknown;
-}
+/** Which way to go, from 1; undefined where only the machine knows. */
+export type Hint = (typeAt: (ahead: number) => number, precedence: number) => number | undefined;
 
-type Made = Node & {
-  pos: number;
-  start: number;
-  end: number;
-  clone(op: unknown, args: unknown): Made;
-  setMeta(key: string, value: unknown): Made;
-  message?: { readonly type: string; readonly fields: readonly MessageField[] };
+export type GrammarPart = Part & {
+  readonly hint?: Hint | undefined;
+  readonly label?: string | undefined;
 };
 
-interface Lexer {
-  pos: number;
-  readonly input: string;
-  readonly length: number;
-  nextToken(): Lexer;
-  readNumber(): Lexer;
-  token(pos: number, type: number, value: unknown): Lexer;
-}
+const types = (names: string): number[] => names.split(' ').map(tokenType);
+const token = (name: string, label?: string): GrammarPart => ({
+  kind: 'token',
+  type: tokenType(name),
+  label,
+});
+const rule = (name: string, label = name, precedence = 0): GrammarPart => ({
+  kind: 'rule',
+  name,
+  label,
+  precedence,
+});
+const sequence = (...parts: Part[]): GrammarPart => ({ kind: 'sequence', parts, precedence: 0 });
+/** What is left of it must bind at least that strongly. */
+const binding = (precedence: number, ...parts: Part[]): GrammarPart => ({
+  kind: 'sequence',
+  parts,
+  precedence,
+});
+const optional = (part: Part): GrammarPart => ({ kind: 'optional', part });
+const star = (part: Part, hint?: Hint): GrammarPart =>
+  hint === undefined
+    ? { kind: 'star', part, isFar: false }
+    : { kind: 'star', part, isFar: true, hint };
+const choice = (hint: Hint | undefined, ...parts: Part[]): GrammarPart =>
+  hint === undefined
+    ? { kind: 'choice', parts, isFar: false }
+    : { kind: 'choice', parts, isFar: true, hint };
 
-/** What of the interpreter's parser is used. */
-interface Parser {
-  readonly input: string;
-  readonly type: number;
-  readonly value: unknown;
-  readonly pos: number;
-  readonly lexer: Lexer;
-  /** What parsePrimary is to give next. */
-  pending?: Made | undefined;
-  /** Where question marks stand that are not an element's yet. */
-  marks?: Map<Made, number>;
-  match(token: number): boolean;
-  consume(token: number): number;
-  parse(input: string): Made;
-  parseExpression(): Made;
-  parseList(): Made;
-  parseMap(): Made;
-  parseAdditive(): Made;
-  parseEquality(): Made;
-  parsePostfix(): Made;
-  parsePrimary(): Made;
-}
+const [comma, minus, bang, dot, question] = types("',' '-' '!' '.' '?'");
+const [paren, bracket, brace] = types("'(' '[' '{'");
+const [identifier, escaped] = types('IDENTIFIER ESC_IDENTIFIER');
+const [numInt, numUint, numFloat] = types('NUM_INT NUM_UINT NUM_FLOAT');
+const relations = types("'==' '!=' 'in' '<' '<=' '>=' '>'");
+const factors = types("'*' '/' '%'");
+const summands = types("'-' '+'");
+const enders = new Set([EOF, ...types("')' ']' '}' ',' ':' '?' '&&' '||'")]);
+const literals = types("STRING BYTES 'true' 'false' 'null'");
+const operands = new Set([
+  ...types("'(' '[' '{' '.' IDENTIFIER NUM_UINT"),
+  numInt,
+  numFloat,
+  ...literals,
+]);
 
-/** What may begin an operand, as cel-go's grammar names it. */
-export const OPERANDS =
-  "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
+const isNumber = (type: number): boolean => type === numInt || type === numFloat;
 
-const DOT = 27;
-const EOF = 0;
-const IDENTIFIER = 5;
-const LBRACE = 25;
-const RBRACE = 26;
-const COMMA = 28;
-const COLON = 29;
-const QUESTION = 30;
-/** By the interpreter's numbers of tokens. */
-const relations: Readonly<Record<number, string>> = {
-  11: '==',
-  12: '!=',
-  13: '<',
-  14: '<=',
-  15: '>',
-  16: '>=',
-  20: 'in',
+const relationHint: Hint = (typeAt, precedence) => {
+  const type = typeAt(0);
+  if (relations.includes(type)) return precedence <= 1 ? 1 : 2;
+  return enders.has(type) ? 2 : undefined;
 };
 
-function anyParser(): Parser {
-  let found: Parser | undefined;
-  const macro = (parts: { readonly parser: Parser }) => {
-    found = parts.parser;
-    return { typeCheck: () => undefined, evaluate: () => undefined };
-  };
-  const env = new Environment({});
-  env.registerFunction('parserOf(ast): bool', macro as never);
-  env.parse('parserOf(1)');
-  return found as unknown as Parser;
-}
+const calcHint: Hint = (typeAt, precedence) => {
+  const type = typeAt(0);
+  if (factors.includes(type)) return precedence <= 2 ? 1 : 2;
+  if (summands.includes(type)) return precedence <= 1 ? 1 : 2;
+  return enders.has(type) || relations.includes(type) ? 2 : undefined;
+};
 
-/** `.5` is a number, and what stands in backquotes a name. */
-function teachTokens(prototype: Lexer): void {
-  const { nextToken } = prototype;
-  prototype.nextToken = function nextOfGo(this: Lexer): Lexer {
-    while (' \t\n\r'.includes(this.input[this.pos] ?? 'x')) this.pos += 1;
-    const { pos, input } = this;
-    if (input[pos] === '.' && /\d/.test(input[pos + 1] ?? '')) return this.readNumber();
-    const quoted = input[pos] === '`' ? /^`([\w./ -]+)`/.exec(input.slice(pos)) : null;
-    if (quoted === null) return nextToken.call(this);
-    this.pos += quoted[0].length;
-    return this.token(pos, IDENTIFIER, quoted[1]);
-  };
-}
-
-/** How the interpreter checks and runs each relation. */
-function relationOperators(): ReadonlyMap<string, Operator> {
-  const env = new Environment({});
-  return new Map(
-    Object.values(relations).map((name) => {
-      const { ast } = env.parse(`1 ${name} 2`) as unknown as { readonly ast: Node };
-      const { check, evaluate } = ast.meta as unknown as Operator;
-      return [name, { name, check, evaluate }];
-    }),
-  );
-}
-
-/** `Object.spec` of names with dots between, as the type of a message is written. */
-function typeName(node: Made): string | undefined {
-  if (node.op === 'id') return String(node.args);
-  if (node.op !== '.') return undefined;
-  const [left, name] = node.args as [Made, unknown];
-  const before = typeName(left);
-  return before === undefined ? undefined : `${before}.${String(name)}`;
-}
-
-function mismatched(parser: Parser, expected: string): ParseError {
-  const { pos, input, type } = parser;
-  const token = type === EOF ? '<EOF>' : input.slice(pos, parser.lexer.pos);
-  const message = `mismatched input '${token}' expecting ${expected}`;
-  return new ParseError(message, { pos, start: pos, end: pos + 1, input } as never);
-}
-
-/** The fields up to the closing brace, whose opening one is the next token. */
-function parseMessage(parser: Parser, type: string, named: Made): Made {
-  const at = parser.consume(LBRACE);
-  const fields: MessageField[] = [];
-  const values: Made[] = [];
-  let isFirst = true;
-  while (!parser.match(RBRACE)) {
-    if (!isFirst && !parser.match(COMMA)) throw mismatched(parser, "{'}', ','}");
-    if (parser.match(COMMA)) {
-      parser.consume(COMMA);
-      // One comma may stand at the end.
-      if (parser.match(RBRACE)) break;
-    }
-    const isOptional = parser.match(QUESTION);
-    if (isOptional) parser.consume(QUESTION);
-    if (!parser.match(IDENTIFIER)) {
-      const begins = isOptional ? '' : isFirst ? "'}', ',', '?', " : "'}', '?', ";
-      throw mismatched(parser, `{${begins}IDENTIFIER, ESC_IDENTIFIER}`);
-    }
-    const name = String(parser.value);
-    parser.consume(IDENTIFIER);
-    if (!parser.match(COLON)) throw mismatched(parser, "':'");
-    fields.push({ name, isOptional, at: parser.consume(COLON) });
-    values.push(parser.parseExpression());
-    isFirst = false;
+const memberHint: Hint = (typeAt) => {
+  const [type, next] = [typeAt(0), typeAt(1)];
+  if (type === bracket) return 1;
+  if (type === dot) {
+    return [identifier, escaped, question].includes(next) ? 1 : undefined;
   }
-  const node = named.clone(messageOperator, values);
-  node.start = named.start;
-  node.pos = at;
-  node.end = parser.lexer.pos;
-  parser.consume(RBRACE);
-  node.message = { type, fields };
-  return node.setMeta('async', false);
-}
+  const isOver = [
+    enders.has(type),
+    ...[relations, factors, summands].map((one) => one.includes(type)),
+  ];
+  return isOver.includes(true) ? 2 : undefined;
+};
 
-function relation(operator: Operator | undefined, left: Made, right: Made): Made {
-  const node = left.clone(operator, [left, right]);
-  node.pos = left.start;
-  node.start = left.start;
-  node.end = right.end;
-  return node;
-}
+const memberKindHint: Hint = (typeAt) => {
+  if (typeAt(0) === bracket) return 3;
+  return typeAt(1) === identifier && typeAt(2) === paren ? 2 : 1;
+};
 
-/** Elements of lists and maps may have a question mark before them. */
-function teachElements(prototype: Parser): void {
-  const { parse, parseExpression, parseList, parseMap } = prototype;
-  prototype.parse = function parseWhole(this: Parser, input): Made {
-    this.marks = new Map();
-    const found = parse.call(this, input);
-    const [pos] = this.marks.values();
-    if (pos === undefined) return found;
-    const message = `mismatched input '?' expecting ${OPERANDS}`;
-    throw new ParseError(message, { pos, start: pos, end: pos + 1, input } as never);
-  };
-  prototype.parseExpression = function parseElement(this: Parser): Made {
-    if (!this.match(QUESTION)) return parseExpression.call(this);
-    const at = this.consume(QUESTION);
-    const found = parseExpression.call(this);
-    this.marks?.set(found, at);
-    return found;
-  };
-  const marking = (parseAll: () => Made, markedOf: (item: never) => Marked) =>
-    function parseAggregate(this: Parser): Made {
-      const node = parseAll.call(this);
-      for (const item of node.args as never[]) {
-        const one = markedOf(item);
-        if (this.marks?.delete(one as Made) === true) one.isOptional = true;
-      }
-      widenAggregate(node);
-      return node;
-    };
-  prototype.parseList = marking(parseList, (item) => item);
-  prototype.parseMap = marking(parseMap, (item) => item[0]);
-}
+const unaryHint: Hint = (typeAt) => {
+  const [type, next] = [typeAt(0), typeAt(1)];
+  if (type === bang) return 2;
+  if (type !== minus) return operands.has(type) ? 1 : undefined;
+  if (isNumber(next)) return 1;
+  return next === minus || operands.has(next) ? 3 : undefined;
+};
 
-let isTaught = false;
+const primaryHint: Hint = (typeAt) => {
+  const type = typeAt(0);
+  if (type === paren) return 3;
+  if (type === bracket) return 4;
+  if (type === brace) return 5;
+  let at = type === dot ? 1 : 0;
+  if (typeAt(at) !== identifier) return at === 0 ? 7 : undefined;
+  at += 1;
+  if (typeAt(at) === paren) return 2;
+  while (typeAt(at) === dot && typeAt(at + 1) === identifier) at += 2;
+  return typeAt(at) === brace ? 6 : 1;
+};
 
-/** From then on every environment reads expressions as cel-go does. */
-export function teachGrammar(): void {
-  if (isTaught) return;
-  isTaught = true;
-  const operators = relationOperators();
-  const parser = anyParser();
-  const prototype = Object.getPrototypeOf(parser) as Parser;
-  teachTokens(Object.getPrototypeOf(parser.lexer) as Lexer);
-  const { parsePrimary, parsePostfix } = prototype;
-  teachElements(prototype);
-  prototype.parseEquality = function parseRelations(this: Parser): Made {
-    let left = this.parseAdditive();
-    for (;;) {
-      const name = relations[this.type];
-      if (name === undefined) return left;
-      this.consume(this.type);
-      left = relation(operators.get(name), left, this.parseAdditive());
-    }
-  };
-  prototype.parsePrimary = function parsePrimaryOrMessage(this: Parser): Made {
-    const { pending } = this;
-    this.pending = undefined;
-    if (pending !== undefined) return pending;
-    // A name with a dot before it is looked for outside of any container; there is none.
-    if (this.match(DOT)) this.consume(DOT);
-    return parsePrimary.call(this);
-  };
-  prototype.parsePostfix = function parsePostfixOfMessages(this: Parser): Made {
-    let node = parsePostfix.call(this);
-    while (this.match(LBRACE)) {
-      const type = isNode(node) ? typeName(node) : undefined;
-      if (type === undefined) return node;
-      this.pending = parseMessage(this, type, node);
-      node = parsePostfix.call(this);
-    }
-    return node;
-  };
+const literalHint: Hint = (typeAt) => {
+  const type = typeAt(typeAt(0) === minus ? 1 : 0);
+  if (type === numInt) return 1;
+  if (type === numFloat) return 3;
+  if (typeAt(0) === minus) return undefined;
+  if (type === numUint) return 2;
+  const index = literals.indexOf(type);
+  return index < 0 ? undefined : index + 4;
+};
+
+/** A comma may also stand at the end of all. */
+const itemHint: Hint = (typeAt) =>
+  typeAt(0) === comma && !types("']' '}'").includes(typeAt(1)) ? 1 : 2;
+
+const arguments_ = (): Part[] => [token("'('", 'open'), optional(rule('exprList')), token("')'")];
+const leadingDot = (): Part => optional(token("'.'", 'leadingDot'));
+
+export const grammar: Readonly<Record<string, GrammarPart>> = {
+  start: sequence(rule('expr'), { kind: 'token', type: EOF }),
+  expr: sequence(
+    rule('conditionalOr', 'e'),
+    optional(
+      sequence(token("'?'", 'op'), rule('conditionalOr', 'e1'), token("':'"), rule('expr', 'e2')),
+    ),
+  ),
+  conditionalOr: sequence(
+    rule('conditionalAnd', 'e'),
+    star(sequence(token("'||'", 'ops'), rule('conditionalAnd', 'e1'))),
+  ),
+  conditionalAnd: sequence(
+    rule('relation', 'e'),
+    star(sequence(token("'&&'", 'ops'), rule('relation', 'e1'))),
+  ),
+  relation: sequence(
+    rule('calc', 'e'),
+    star(
+      binding(1, { kind: 'set', types: relations, label: 'op' }, rule('relation', 'right', 2)),
+      relationHint,
+    ),
+  ),
+  calc: sequence(
+    rule('unary', 'e'),
+    star(
+      choice(
+        (typeAt) => (factors.includes(typeAt(0)) ? 1 : 2),
+        binding(2, { kind: 'set', types: factors, label: 'op' }, rule('calc', 'right', 3)),
+        binding(1, { kind: 'set', types: summands, label: 'op' }, rule('calc', 'right', 2)),
+      ),
+      calcHint,
+    ),
+  ),
+  unary: choice(
+    unaryHint,
+    rule('member', 'e'),
+    sequence({ kind: 'plus', part: token("'!'", 'ops'), isFar: false }, rule('member', 'e')),
+    sequence(
+      {
+        kind: 'plus',
+        part: token("'-'", 'ops'),
+        isFar: true,
+        hint: ((typeAt) => (typeAt(0) === minus ? 1 : 2)) as Hint,
+      } as Part,
+      rule('member', 'e'),
+    ),
+  ),
+  member: sequence(
+    rule('primary', 'e'),
+    star(
+      choice(
+        memberKindHint,
+        binding(3, token("'.'", 'op'), optional(token("'?'", 'opt')), rule('escapeIdent', 'id')),
+        binding(2, token("'.'", 'op'), token('IDENTIFIER', 'id'), ...arguments_()),
+        binding(
+          1,
+          token("'['", 'op'),
+          optional(token("'?'", 'opt')),
+          rule('expr', 'index'),
+          token("']'"),
+        ),
+      ),
+      memberHint,
+    ),
+  ),
+  primary: choice(
+    primaryHint,
+    sequence(leadingDot(), token('IDENTIFIER', 'id')),
+    sequence(leadingDot(), token('IDENTIFIER', 'id'), ...arguments_()),
+    sequence(token("'('"), rule('expr', 'e'), token("')'")),
+    sequence(
+      token("'['", 'op'),
+      optional(rule('listInit', 'items')),
+      optional(token("','")),
+      token("']'"),
+    ),
+    sequence(
+      token("'{'", 'op'),
+      optional(rule('mapInitializerList', 'items')),
+      optional(token("','")),
+      token("'}'"),
+    ),
+    sequence(
+      leadingDot(),
+      token('IDENTIFIER', 'ids'),
+      star(sequence(token("'.'"), token('IDENTIFIER', 'ids'))),
+      token("'{'", 'op'),
+      optional(rule('fieldInitializerList', 'items')),
+      optional(token("','")),
+      token("'}'"),
+    ),
+    rule('literal', 'e'),
+  ),
+  exprList: sequence(rule('expr', 'e'), star(sequence(token("','"), rule('expr', 'e')))),
+  listInit: sequence(
+    rule('optExpr', 'e'),
+    star(sequence(token("','"), rule('optExpr', 'e')), itemHint),
+  ),
+  fieldInitializerList: sequence(
+    rule('optField', 'keys'),
+    token("':'", 'cols'),
+    rule('expr', 'values'),
+    star(
+      sequence(
+        token("','"),
+        rule('optField', 'keys'),
+        token("':'", 'cols'),
+        rule('expr', 'values'),
+      ),
+      itemHint,
+    ),
+  ),
+  optField: sequence(optional(token("'?'", 'opt')), rule('escapeIdent', 'id')),
+  mapInitializerList: sequence(
+    rule('optExpr', 'keys'),
+    token("':'", 'cols'),
+    rule('expr', 'values'),
+    star(
+      sequence(token("','"), rule('optExpr', 'keys'), token("':'", 'cols'), rule('expr', 'values')),
+      itemHint,
+    ),
+  ),
+  escapeIdent: choice(undefined, token('IDENTIFIER', 'id'), token('ESC_IDENTIFIER', 'id')),
+  optExpr: sequence(optional(token("'?'", 'opt')), rule('expr', 'e')),
+  literal: choice(
+    literalHint,
+    sequence(optional(token("'-'", 'sign')), token('NUM_INT', 'tok')),
+    token('NUM_UINT', 'tok'),
+    sequence(optional(token("'-'", 'sign')), token('NUM_FLOAT', 'tok')),
+    token('STRING', 'tok'),
+    token('BYTES', 'tok'),
+    token("'true'", 'tok'),
+    token("'false'", 'tok'),
+    token("'null'", 'tok'),
+  ),
+};
+
+let machine: StateMachine | undefined;
+
+export function grammarMachine(): StateMachine {
+  machine ??= new StateMachine(grammar);
+  return machine;
 }

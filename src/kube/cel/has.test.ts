@@ -2,11 +2,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { baseEnvironment, compile, CompileError } from './program.ts';
+import { DYN } from './types.ts';
+import { dynValue } from './values.ts';
 
-const env = baseEnvironment().clone().registerVariable('self', 'dyn');
+const env = baseEnvironment().clone();
+env.variable('self', DYN);
 
 function answer(source: string, self: unknown): unknown {
-  const { value, error } = compile(env, source).run({ self }) as { value?: unknown; error?: Error };
+  const { value, error } = compile(env, source).run({ self: dynValue(self) }) as {
+    value?: unknown;
+    error?: Error;
+  };
   return error ?? value;
 }
 

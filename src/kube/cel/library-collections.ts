@@ -1,161 +1,125 @@
-// What Kubernetes' CEL knows of strings, lists, sets and regular expressions beyond the language itself.
-import type { Environment } from '@marcbachmann/cel-js';
-import { Duration } from '@marcbachmann/cel-js/evaluator';
-import { CelFailure } from './addresses.ts';
-import { formatText } from './format-text.ts';
-import { goRegExp } from './go-regexp.ts';
-import { namespaceFor, operator, sync } from './namespaces.ts';
-import { celCompare, celEquals } from './values.ts';
+// What Kubernetes' CEL knows of lists and sets: its own functions (library/lists.go) and the extensions of cel-go
+// (ext/lists.go, ext/sets.go).
+import { CelFailure, Duration, Uint } from './core-values.ts';
+import type { Environment } from './environment.ts';
+import { add, compare } from './operators.ts';
+import { celEquals, typeOfValue } from './values.ts';
 
 type List = readonly unknown[];
-type Handler = (...args: never[]) => unknown;
 
-const listOf = (value: unknown): List =>
-  Array.isArray(value) ? value : [...(value as Set<unknown>)];
+const DURATION = 'google.protobuf.Duration';
+const TIMESTAMP = 'google.protobuf.Timestamp';
+const comparable = ['int', 'uint', 'double', 'bool', DURATION, TIMESTAMP, 'string', 'bytes'];
 
-function registerStrings(env: Environment): void {
-  const add = (signature: string, handler: Handler): void =>
-    void env.registerFunction(signature, handler as (...args: unknown[]) => unknown, sync);
-  add('string.charAt(int): string', (text: string, at: bigint) => {
-    const letters = [...text];
-    if (at < 0n || at > BigInt(letters.length)) throw new CelFailure(`index out of range: ${at}`);
-    return letters[Number(at)] ?? '';
-  });
-  const replace = (text: string, old: string, next: string, most: number): string => {
-    if (most < 0) return text.replaceAll(old, () => next);
-    let count = 0;
-    return text.replaceAll(old, (found) => (count++ < most ? next : found));
-  };
-  add('string.replace(string, string): string', (text: string, old: string, next: string) =>
-    replace(text, old, next, -1),
-  );
-  add(
-    'string.replace(string, string, int): string',
-    (text: string, old: string, next: string, most: bigint) =>
-      replace(text, old, next, Number(most)),
-  );
-  add('string.format(list): string', (text: string, args: unknown) =>
-    formatText(text, listOf(args)),
-  );
-  add('string.find(string): string', (text: string, pattern: string) => {
-    return goRegExp(pattern).exec(text)?.[0] ?? '';
-  });
-  const findAll = (text: string, pattern: string, most: number): string[] => {
-    const all = new RegExp(goRegExp(pattern), `${goRegExp(pattern).flags}g`);
-    const found = [...text.matchAll(all)].map(([one]) => one);
-    return most < 0 ? found : found.slice(0, most);
-  };
-  add('string.findAll(string): list<string>', (text: string, pattern: string) =>
-    findAll(text, pattern, -1),
-  );
-  add('string.findAll(string, int): list<string>', (text: string, pattern: string, most: bigint) =>
-    findAll(text, pattern, Number(most)),
-  );
-  add('matches(string, string): bool', (text: string, pattern: string) =>
-    goRegExp(pattern).test(text),
-  );
-  const strings = namespaceFor(env, 'strings');
-  add(`${strings}.quote(string): string`, (_: unknown, text: string) => JSON.stringify(text));
+/** The sums of nothing. */
+const zeros: Readonly<Record<string, unknown>> = {
+  int: 0n,
+  uint: new Uint(0n),
+  double: 0,
+  [DURATION]: new Duration(0n),
+};
+
+const LISTS_MAX = 1_000_000;
+
+function isSorted(list: List): boolean {
+  return list.every((one, i) => i === 0 || compare(list[i - 1], one) <= 0);
 }
 
-function order(a: unknown, b: unknown): number {
-  const found = celCompare(a, b);
-  if (found === undefined) throw new CelFailure('no such overload');
+function extreme(name: string, sign: number): (list: List) => unknown {
+  return (list) => {
+    if (list.length === 0) throw new CelFailure(`${name} called on empty list`);
+    return list.reduce((best, one) => (compare(one, best) * sign > 0 ? one : best));
+  };
+}
+
+function slice(list: List, start: bigint, end: bigint): unknown[] {
+  const fail = (why: string): CelFailure =>
+    new CelFailure(`cannot slice(${start}, ${end}), ${why}`);
+  if (start < 0n || end < 0n) throw fail('negative indexes not supported');
+  if (start > end) throw fail('start index must be less than or equal to end index');
+  if (end > BigInt(list.length)) throw fail(`list is length ${list.length}`);
+  return list.slice(Number(start), Number(end));
+}
+
+function flatten(list: List, depth: bigint): unknown[] {
+  if (depth < 0n) throw new CelFailure('level must be non-negative');
+  return (list as unknown[]).flat(Number(depth));
+}
+
+function distinct(list: List): unknown[] {
+  const plain = new Set<unknown>();
+  const found: unknown[] = [];
+  for (const one of list) {
+    // Texts are only equal to texts.
+    if (typeof one === 'string') {
+      if (plain.has(one)) continue;
+      plain.add(one);
+    } else if (found.some((known) => celEquals(known, one))) continue;
+    found.push(one);
+  }
   return found;
 }
 
-function extreme(name: string, list: List, sign: number): unknown {
-  if (list.length === 0) throw new CelFailure(`${name} called on empty list`);
-  return list.reduce((best, one) => (order(one, best) * sign > 0 ? one : best));
+function sortedBy(list: List, keys: List): unknown[] {
+  const [first] = keys;
+  if (list.length === 0) return [];
+  const type = typeOfValue(first).name;
+  if (!comparable.includes(type)) throw new CelFailure('list elements must be comparable');
+  if (keys.some((key) => typeOfValue(key).name !== type))
+    throw new CelFailure('list elements must have the same type');
+  const order = keys.map((_, i) => i).toSorted((a, b) => compare(keys[a], keys[b]));
+  return order.map((i) => list[i]);
 }
 
-function sum(list: List): unknown {
-  let total: unknown;
-  for (const one of list) {
-    if (total === undefined) total = one;
-    else if (total instanceof Duration) total = total.addDuration(one as Duration);
-    else if (typeof total === 'bigint' && typeof one === 'bigint') total += one;
-    else total = Number(total) + Number(one);
+function range(count: bigint): bigint[] {
+  if (count < 0n) throw new CelFailure(`lists.range: size must be non-negative, got ${count}`);
+  if (count > LISTS_MAX) {
+    const why = `size ${count} exceeds maximum allowed (${LISTS_MAX})`;
+    throw new CelFailure(`lists.range: ${why}`);
   }
-  return total ?? 0n;
+  return Array.from({ length: Number(count) }, (_, i) => BigInt(i));
 }
 
-function flatten(list: List, depth: number): unknown[] {
-  if (depth < 0) throw new CelFailure('level must be non-negative');
-  return (list as unknown[]).flat(depth);
-}
-
-function registerLists(env: Environment): void {
-  const add = (signature: string, handler: Handler): void =>
-    void env.registerFunction(signature, handler as (...args: unknown[]) => unknown, sync);
-  add('list.isSorted(): bool', (value: unknown) => {
-    const list = listOf(value);
-    return list.every((one, i) => i === 0 || order(list[i - 1], one) <= 0);
-  });
-  add('list<A>.sum(): A', (value: unknown) => sum(listOf(value)));
-  add('list<A>.min(): A', (value: unknown) => extreme('min', listOf(value), -1));
-  add('list<A>.max(): A', (value: unknown) => extreme('max', listOf(value), 1));
-  add('list<A>.indexOf(A): int', (value: unknown, wanted: unknown) =>
-    BigInt(listOf(value).findIndex((one) => celEquals(one, wanted))),
-  );
-  add('list<A>.lastIndexOf(A): int', (value: unknown, wanted: unknown) =>
-    BigInt(listOf(value).findLastIndex((one) => celEquals(one, wanted))),
-  );
-  add('list<A>.slice(int, int): list<A>', (value: unknown, start: bigint, end: bigint) => {
-    const list = listOf(value);
-    const fail = (why: string): never => {
-      throw new CelFailure(`cannot slice(${start}, ${end}), ${why}`);
-    };
-    if (start < 0n || end < 0n) return fail('negative indexes not supported');
-    if (start > end) return fail('start index must be less than or equal to end index');
-    if (end > BigInt(list.length)) return fail(`list is length ${list.length}`);
-    return list.slice(Number(start), Number(end));
-  });
-  add('list.flatten(): list', (value: unknown) => flatten(listOf(value), 1));
-  add('list.flatten(int): list', (value: unknown, depth: bigint) =>
-    flatten(listOf(value), Number(depth)),
-  );
-  add('list<A>.distinct(): list<A>', (value: unknown) => {
-    const found: unknown[] = [];
-    for (const one of listOf(value))
-      if (!found.some((known) => celEquals(known, one))) found.push(one);
-    return found;
-  });
-  add('list<A>.sort(): list<A>', (value: unknown) => listOf(value).toSorted(order));
-  add('list<A>.reverse(): list<A>', (value: unknown) => listOf(value).toReversed());
-  const lists = namespaceFor(env, 'lists');
-  add(`${lists}.range(int): list<int>`, (_: unknown, count: bigint) =>
-    Array.from({ length: Math.max(0, Number(count)) }, (__, i) => BigInt(i)),
-  );
-}
-
-function registerSets(env: Environment): void {
-  const sets = namespaceFor(env, 'sets');
-  const add = (name: string, holds: (a: List, b: List) => boolean): void =>
-    void env.registerFunction(
-      `${sets}.${name}(list<A>, list<A>): bool`,
-      (_: unknown, a: unknown, b: unknown) => holds(listOf(a), listOf(b)),
-      sync,
+export function registerLists(env: Environment): void {
+  for (const type of comparable) {
+    env.method(`list(${type}).isSorted(): bool`, isSorted);
+    env.method(`list(${type}).max(): ${type}`, extreme('max', 1));
+    env.method(`list(${type}).min(): ${type}`, extreme('min', -1));
+    env.method(
+      `list(${type}).sort(): list(${type})`,
+      (list: List) => sortedBy(list, list),
+      'named',
     );
+    env.method(`list(T).@sortByAssociatedKeys(list(${type})): list(T)`, sortedBy);
+  }
+  for (const [type, zero] of Object.entries(zeros))
+    env.method(`list(${type}).sum(): ${type}`, (list: List) => list.reduce(add, zero));
+  env.method('list(A).indexOf(A): int', (list: List, wanted: unknown) =>
+    BigInt(list.findIndex((one) => celEquals(one, wanted))),
+  );
+  env.method('list(A).lastIndexOf(A): int', (list: List, wanted: unknown) =>
+    BigInt(list.findLastIndex((one) => celEquals(one, wanted))),
+  );
+  env.method('dyn.includes(dyn): bool', (value: unknown, wanted: unknown) =>
+    Array.isArray(value) ? value.some((one) => celEquals(one, wanted)) : celEquals(value, wanted),
+  );
+  env.method('list(T).slice(int, int): list(T)', slice);
+  env.method('list(list(T)).flatten(): list(T)', (list: List) => flatten(list, 1n), 'method');
+  env.method('list(dyn).flatten(int): list(dyn)', flatten, 'method');
+  env.method('list(T).distinct(): list(T)', distinct, 'list');
+  env.method('list(T).reverse(): list(T)', (list: List) => list.toReversed());
+  env.func('lists.range(int): list(int)', range);
+}
+
+export function registerSets(env: Environment): void {
   const hasAll = (a: List, b: List): boolean =>
     b.every((one) => a.some((other) => celEquals(one, other)));
-  add('contains', hasAll);
-  add('equivalent', (a, b) => hasAll(a, b) && hasAll(b, a));
-  add('intersects', (a, b) => a.some((one) => b.some((other) => celEquals(one, other))));
-}
-
-/** Byte by byte; the interpreter has only equality. */
-function registerBytes(env: Environment): void {
-  const compare = (a: Uint8Array, b: Uint8Array): number => Buffer.compare(a, b);
-  operator(env, 'bytes < bytes', (a: Uint8Array, b: Uint8Array) => compare(a, b) < 0);
-  operator(env, 'bytes <= bytes', (a: Uint8Array, b: Uint8Array) => compare(a, b) <= 0);
-  operator(env, 'bytes > bytes', (a: Uint8Array, b: Uint8Array) => compare(a, b) > 0);
-  operator(env, 'bytes >= bytes', (a: Uint8Array, b: Uint8Array) => compare(a, b) >= 0);
-}
-
-export function registerCollections(env: Environment): void {
-  registerBytes(env);
-  registerStrings(env);
-  registerLists(env);
-  registerSets(env);
+  env.func('sets.contains(list(T), list(T)): bool', hasAll);
+  env.func(
+    'sets.equivalent(list(T), list(T)): bool',
+    (a: List, b: List) => hasAll(a, b) && hasAll(b, a),
+  );
+  env.func('sets.intersects(list(T), list(T)): bool', (a: List, b: List) =>
+    a.some((one) => b.some((other) => celEquals(one, other))),
+  );
 }

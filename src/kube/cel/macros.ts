@@ -1,273 +1,251 @@
-// Macros that the language's extensions have and the interpreter has not: comprehensions with two
-// variables, sortBy, and what optional values are mapped by.
-import { Optional, ParseError, type Environment } from '@marcbachmann/cel-js';
-import { CelFailure } from './addresses.ts';
-import { charge } from './cost.ts';
-import { celCompare } from './values.ts';
+// The macros of cel-go's language and of the extensions that Kubernetes has: what they are made into.
+import { ACCUMULATOR, copyOf, type Call, type Expr, type Fold } from './expr.ts';
 
-/** What the interpreter gives to macros; its own declarations leave these open. */
-interface Node {
-  readonly op: string;
-  readonly args: unknown;
-  setMeta(key: string, value: unknown): Node;
-}
-interface Type {
-  readonly kind: string;
-  readonly keyType?: Type;
-  readonly valueType?: Type;
-}
-interface Context {
-  forkWithVariable(name: string, type: Type): Context;
-  reuse(parent: Context): Context;
-  setIterValue(value: unknown, evaluator: Evaluator): Context;
-}
-interface Checker {
-  check(node: Node, context: Context): Type;
-  getType(name: string): Type;
-  createError(code: string, message: string, node: Node): Error;
-  readonly registry: { getListType(type: Type): Type; getMapType(key: Type, value: Type): Type };
-}
-interface Evaluator {
-  run(node: Node, context: Context): unknown;
-}
-interface Parts {
-  readonly ast: Node;
-  readonly args: readonly Node[];
-  readonly receiver: Node;
+/** A macro that is not well-formed. */
+export class MacroFault extends Error {
+  readonly at: number;
+  constructor(at: number, message: string) {
+    super(message);
+    this.at = at;
+  }
 }
 
-/** One way through a collection: its variables, the expressions under them, and what is made of the runs. */
-interface Loop {
-  readonly names: readonly string[];
-  readonly bodies: readonly Node[];
-  readonly typeOf: (checker: Checker, types: readonly Type[], items: readonly Type[]) => Type;
-  readonly result: (runs: Iterable<Run>) => unknown;
-  /** What going on to an item costs, besides the bodies: what upstream's loop does with its accumulator. */
-  readonly each: number;
+interface Use {
+  readonly at: number;
+  readonly target: Expr;
+  readonly args: readonly Expr[];
 }
 
-interface Run {
-  readonly key: unknown;
-  readonly value: unknown;
-  /** Runs the body of that index with the variables set. */
-  readonly body: (index: number) => unknown;
+type Expand = (use: Use) => Expr;
+
+const OLD_ACCUMULATOR = '__result__';
+
+const literal = (at: number, value: unknown): Expr => ({ kind: 'literal', at, value });
+const ident = (at: number, name: string): Expr => ({ kind: 'ident', at, name });
+const accumulator = (at: number): Expr => ident(at, ACCUMULATOR);
+const list = (at: number, ...items: Expr[]): Expr => ({
+  kind: 'list',
+  at,
+  items,
+  optional: new Set(),
+});
+const call = (at: number, name: string, ...args: Expr[]): Call => ({
+  kind: 'call',
+  at,
+  name,
+  args,
+});
+const method = (at: number, name: string, target: Expr, ...args: Expr[]): Call => ({
+  kind: 'call',
+  at,
+  name,
+  target,
+  args,
+});
+
+function nameOf(arg: Expr | undefined, why: string): string {
+  if (arg?.kind !== 'ident') throw new MacroFault(arg?.at ?? -1, why);
+  return arg.name;
 }
 
-function itemTypes(checker: Checker, type: Type): readonly [Type, Type] {
-  const dyn = checker.getType('dyn');
-  if (type.kind === 'list') return [checker.getType('int'), type.valueType ?? dyn];
-  if (type.kind === 'map') return [type.keyType ?? dyn, type.valueType ?? dyn];
-  return [dyn, dyn];
+function loopName(arg: Expr | undefined, why: string): string {
+  const name = nameOf(arg, why);
+  if (name === ACCUMULATOR || name === OLD_ACCUMULATOR)
+    throw new MacroFault(arg?.at ?? -1, 'iteration variable overwrites accumulator variable');
+  return name;
 }
 
-function entriesOf(value: unknown): [unknown, unknown][] {
-  if (Array.isArray(value)) return value.map((one, i) => [BigInt(i), one]);
-  if (value instanceof Set) return [...value].map((one, i) => [BigInt(i), one]);
-  if (value instanceof Map) return [...(value as Map<unknown, unknown>)];
-  if (typeof value === 'object' && value !== null) return Object.entries(value);
-  throw new CelFailure('no such overload');
+/** Those of loops with an index or key, and a value. */
+function pairOfNames([first, second]: readonly Expr[]): string[] {
+  const why = 'argument must be a simple name';
+  const names = [nameOf(first, why), nameOf(second, why)];
+  if (names[0] === names[1])
+    throw new MacroFault(second?.at ?? -1, `duplicate variable name: ${names[0] ?? ''}`);
+  return [loopName(first, why), loopName(second, why)];
 }
 
-function nameOf(node: Node | undefined): string {
-  if (node?.op === 'id') return String(node.args);
-  throw new ParseError('argument must be a simple name', node as never);
-}
+type Steps = Pick<Fold, 'init' | 'condition' | 'step' | 'result'>;
 
-function loopMacro(make: (parts: Parts) => Loop) {
-  return (parts: Parts) => {
-    const loop = make(parts);
-    parts.ast.setMeta('async', false);
-    let contexts: readonly Context[] = [];
-    return {
-      loop,
-      typeCheck(checker: Checker, _macro: unknown, context: Context): Type {
-        const [key, value] = itemTypes(checker, checker.check(parts.receiver, context));
-        const types = loop.names.length === 1 ? [value] : [key, value];
-        const made: Context[] = [];
-        let inner = context;
-        for (const [i, name] of loop.names.entries()) {
-          inner = inner.forkWithVariable(name, types[i] ?? value);
-          made.push(inner);
-        }
-        contexts = made;
-        const found = loop.bodies.map((body) => checker.check(body, inner));
-        return loop.typeOf(checker, found, [key, value]);
-      },
-      evaluate(evaluator: Evaluator, _macro: unknown, context: Context): unknown {
-        const entries = entriesOf(evaluator.run(parts.receiver, context));
-        function* runs(): Generator<Run> {
-          for (const [key, value] of entries) {
-            charge(loop.each);
-            const values = loop.names.length === 1 ? [value] : [key, value];
-            const body = (index: number): unknown => {
-              let inner = context;
-              contexts.forEach((one, i) => {
-                inner = one.reuse(inner).setIterValue(values[i], evaluator);
-              });
-              return evaluator.run(loop.bodies[index] as Node, inner);
-            };
-            yield { key, value, body };
-          }
-        }
-        return loop.result(runs());
-      },
-    };
+const folded = ({ at, target }: Use, names: readonly string[], steps: Steps): Expr => ({
+  kind: 'fold',
+  at,
+  range: target,
+  names,
+  accumulator: ACCUMULATOR,
+  ...steps,
+});
+
+const loopArguments = (use: Use, count: number): { names: string[]; bodies: readonly Expr[] } => {
+  const why = 'argument must be a simple name';
+  const names = count === 2 ? pairOfNames(use.args) : [loopName(use.args[0], why)];
+  return { names, bodies: use.args.slice(count) };
+};
+
+const all =
+  (count: number): Expand =>
+  (use) => {
+    const { names, bodies } = loopArguments(use, count);
+    const { at } = use;
+    return folded(use, names, {
+      init: literal(at, true),
+      condition: call(at, '@not_strictly_false', accumulator(at)),
+      step: call(at, '_&&_', accumulator(at), bodies[0] as Expr),
+      result: accumulator(at),
+    });
   };
-}
 
-function tried(run: Run, index = 0): unknown {
-  try {
-    return run.body(index);
-  } catch (error) {
-    return error;
-  }
-}
+const exists =
+  (count: number): Expand =>
+  (use) => {
+    const { names, bodies } = loopArguments(use, count);
+    const { at } = use;
+    return folded(use, names, {
+      init: literal(at, false),
+      condition: call(at, '@not_strictly_false', call(at, '!_', accumulator(at))),
+      step: call(at, '_||_', accumulator(at), bodies[0] as Expr),
+      result: accumulator(at),
+    });
+  };
 
-/** Errors do not count when another run decides. */
-function quantified(runs: Iterable<Run>, decisive: boolean): boolean {
-  let failure: unknown;
-  for (const run of runs) {
-    const found = tried(run);
-    if (found === decisive) return decisive;
-    if (found instanceof Error) failure ??= found;
-  }
-  if (failure !== undefined) throw failure;
-  return !decisive;
-}
+const existsOne =
+  (count: number): Expand =>
+  (use) => {
+    const { names, bodies } = loopArguments(use, count);
+    const { at } = use;
+    const more = call(at, '_+_', accumulator(at), literal(at, 1n));
+    return folded(use, names, {
+      init: literal(at, 0n),
+      condition: literal(at, true),
+      step: call(at, '_?_:_', bodies[0] as Expr, more, accumulator(at)),
+      result: call(at, '_==_', accumulator(at), literal(at, 1n)),
+    });
+  };
 
-function countOne(runs: Iterable<Run>): boolean {
-  let count = 0;
-  for (const run of runs) if (run.body(0) === true) count += 1;
-  return count === 1;
-}
-
-function pairs(args: readonly Node[]): { names: string[]; bodies: readonly Node[] } {
-  const names = [nameOf(args[0]), nameOf(args[1])];
-  if (names[0] === names[1]) {
-    const text = `duplicate variable name: ${names[0] ?? ''}`;
-    throw new ParseError(text, args[1] as never);
-  }
-  return { names, bodies: args.slice(2) };
-}
-
-const bool = (checker: Checker): Type => checker.getType('bool');
-
-function registerTwoVariables(register: (signature: string, macro: unknown) => void): void {
-  const quantifier = (each: number, result: (runs: Iterable<Run>) => boolean) =>
-    loopMacro(({ args }) => ({ ...pairs(args), typeOf: bool, result, each }));
-  const all = quantifier(3, (runs) => quantified(runs, false));
-  const exists = quantifier(4, (runs) => quantified(runs, true));
-  register('list.all(ast, ast, ast): bool', all);
-  register('list.exists(ast, ast, ast): bool', exists);
-  register('list.existsOne(ast, ast, ast): bool', quantifier(2, countOne));
-  register('list.exists_one(ast, ast, ast): bool', quantifier(2, countOne));
-  const wanted = (run: Run, isFiltered: boolean): boolean => !isFiltered || run.body(0) === true;
-  for (const isFiltered of [false, true]) {
-    const at = isFiltered ? 1 : 0;
-    const asts = Array.from({ length: 3 + at }, () => 'ast').join(', ');
-    const list = loopMacro(({ args }) => ({
-      ...pairs(args),
-      typeOf: (checker, types) => checker.registry.getListType(types[at] ?? checker.getType('dyn')),
-      each: 12,
-      result: (runs) => {
-        const out: unknown[] = [];
-        for (const run of runs) if (wanted(run, isFiltered)) out.push(run.body(at));
-        return out;
-      },
-    }));
-    register(`list.transformList(${asts}): list<dyn>`, list);
-    const map = loopMacro(({ args }) => ({
-      ...pairs(args),
-      typeOf: (checker, types, [key]) =>
-        checker.registry.getMapType(
-          key ?? checker.getType('dyn'),
-          types[at] ?? checker.getType('dyn'),
-        ),
-      each: 3,
-      result: (runs) => {
-        const out = new Map<unknown, unknown>();
-        for (const run of runs) if (wanted(run, isFiltered)) out.set(run.key, run.body(at));
-        return out;
-      },
-    }));
-    register(`list.transformMap(${asts}): map`, map);
-    const entry = loopMacro(({ args }) => ({
-      ...pairs(args),
-      typeOf: (checker, types) => types[at] ?? checker.getType('map'),
-      each: 3,
-      result: (runs) => {
-        const out = new Map<unknown, unknown>();
-        for (const run of runs) {
-          if (!wanted(run, isFiltered)) continue;
-          for (const [key, value] of entriesOf(run.body(at))) {
-            if (out.has(key))
-              throw new CelFailure(`insert failed: key ${String(key)} already exists`);
-            out.set(key, value);
-          }
-        }
-        return out;
-      },
-    }));
-    register(`list.transformMapEntry(${asts}): map`, entry);
-  }
-}
-
-function sortedBy(runs: Iterable<Run>): unknown[] {
-  const keyed = [...runs].map((run) => ({ value: run.value, key: run.body(0) }));
-  keyed.sort((a, b) => {
-    const found = celCompare(a.key, b.key);
-    if (found === undefined) throw new CelFailure('no such overload');
-    return found;
+/** A list to which the loop adds; `filter` says whether. */
+function pushing(use: Use, names: readonly string[], item: Expr, filter: Expr | undefined): Expr {
+  const { at } = use;
+  const push = call(at, '_+_', accumulator(at), list(at, item));
+  return folded(use, names, {
+    init: list(at),
+    condition: literal(at, true),
+    step: filter === undefined ? push : call(at, '_?_:_', filter, push, accumulator(at)),
+    result: accumulator(at),
   });
-  return keyed.map(({ value }) => value);
 }
 
-function optionalMacro(isFlat: boolean) {
-  return ({ ast, args, receiver }: Parts) => {
-    ast.setMeta('async', false);
-    const name = nameOf(args[0]);
-    const body = args[1] as Node;
-    let inner: Context | undefined;
-    return {
-      typeCheck(checker: Checker, _macro: unknown, context: Context): Type {
-        const type = checker.check(receiver, context);
-        const dyn = checker.getType('dyn');
-        inner = context.forkWithVariable(
-          name,
-          type.kind === 'optional' ? (type.valueType ?? dyn) : dyn,
-        );
-        const found = checker.check(body, inner);
-        if (isFlat) return found;
-        return checker.getType(`optional<${String(found)}>`);
-      },
-      evaluate(evaluator: Evaluator, _macro: unknown, context: Context): unknown {
-        const value = evaluator.run(receiver, context);
-        if (!(value instanceof Optional) || inner === undefined)
-          throw new CelFailure('no such overload');
-        if (!value.hasValue()) return Optional.none();
-        const found = evaluator.run(
-          body,
-          inner.reuse(context).setIterValue(value.value(), evaluator),
-        );
-        return isFlat ? found : Optional.of(found);
-      },
-    };
+/** The last body is the value, one before it says whether. */
+const split = (bodies: readonly Expr[]): [item: Expr, filter: Expr | undefined] => [
+  bodies.at(-1) as Expr,
+  bodies.length === 2 ? bodies[0] : undefined,
+];
+
+const map: Expand = (use) => {
+  const name = loopName(use.args[0], 'argument is not an identifier');
+  return pushing(use, [name], ...split(use.args.slice(1)));
+};
+
+const filter: Expand = (use) => {
+  const [item, condition] = use.args as [Expr, Expr];
+  const name = loopName(item, 'argument is not an identifier');
+  return pushing(use, [name], item, condition);
+};
+
+const transformList: Expand = (use) => {
+  const { names, bodies } = loopArguments(use, 2);
+  return pushing(use, names, ...split(bodies));
+};
+
+const transformMap =
+  (isEntry: boolean): Expand =>
+  (use) => {
+    const { at } = use;
+    const { names, bodies } = loopArguments(use, 2);
+    const [value, condition] = split(bodies);
+    const parts = isEntry ? [value] : [ident(at, names[0] as string), value];
+    const insert = call(at, 'cel.@mapInsert', accumulator(at), ...parts);
+    return folded(use, names, {
+      init: { kind: 'map', at, entries: [] },
+      condition: literal(at, true),
+      step:
+        condition === undefined ? insert : call(at, '_?_:_', condition, insert, accumulator(at)),
+      result: accumulator(at),
+    });
   };
-}
 
-export function registerMacros(env: Environment): void {
-  const register = (signature: string, macro: unknown): void =>
-    void env.registerFunction(signature, macro as (...args: unknown[]) => unknown);
-  registerTwoVariables(register);
-  const sortBy = loopMacro(({ args }) => ({
-    names: [nameOf(args[0])],
-    bodies: args.slice(1),
-    typeOf: (checker, _types, [, value]) =>
-      checker.registry.getListType(value ?? checker.getType('dyn')),
-    result: sortedBy,
-    each: 12,
-  }));
-  register('list.sortBy(ast, ast): list<dyn>', sortBy);
-  register('optional.optMap(ast, ast): dyn', optionalMacro(false));
-  register('optional.optFlatMap(ast, ast): dyn', optionalMacro(true));
+/** A loop over nothing, whose accumulator is the variable. */
+const bound = (at: number, name: string, init: Expr, result: Expr): Expr => ({
+  kind: 'fold',
+  at,
+  range: list(at),
+  names: ['#unused'],
+  accumulator: name,
+  init,
+  condition: literal(at, false),
+  step: ident(at, name),
+  result,
+});
+
+const SORTED = '@__sortBy_input__';
+
+const sortBy: Expand = (use) => {
+  const { at, target } = use;
+  if (!['list', 'select', 'ident', 'fold', 'call'].includes(target.kind)) {
+    const kinds = 'a list, identifier, comprehension, call or select expression';
+    throw new MacroFault(target.at, `sortBy can only be applied to ${kinds}`);
+  }
+  const keys = map({ ...use, target: ident(at, SORTED) });
+  const sorted = method(at, '@sortByAssociatedKeys', ident(at, SORTED), keys);
+  return bound(at, SORTED, target, sorted);
+};
+
+const optMap =
+  (name: 'optMap' | 'optFlatMap'): Expand =>
+  ({ at, target, args }) => {
+    const variable = nameOf(args[0], `${name}() variable name must be a simple identifier`);
+    const value = method(at, 'value', copyOf(target));
+    const made = bound(at, variable, value, args[1] as Expr);
+    return call(
+      at,
+      '_?_:_',
+      method(at, 'hasValue', target),
+      name === 'optMap' ? call(at, 'optional.of', made) : made,
+      call(at, 'optional.none'),
+    );
+  };
+
+/** By name and count of arguments. */
+const methods: Readonly<Record<string, Expand>> = {
+  'all/2': all(1),
+  'all/3': all(2),
+  'exists/2': exists(1),
+  'exists/3': exists(2),
+  'exists_one/2': existsOne(1),
+  'exists_one/3': existsOne(2),
+  'existsOne/3': existsOne(2),
+  'map/2': map,
+  'map/3': map,
+  'filter/2': filter,
+  'transformList/3': transformList,
+  'transformList/4': transformList,
+  'transformMap/3': transformMap(false),
+  'transformMap/4': transformMap(false),
+  'transformMapEntry/3': transformMap(true),
+  'transformMapEntry/4': transformMap(true),
+  'sortBy/2': sortBy,
+  'optMap/2': optMap('optMap'),
+  'optFlatMap/2': optMap('optFlatMap'),
+};
+
+/** What a call is, if it is none of a function. Throws MacroFault. */
+export function expandMacro(
+  at: number,
+  name: string,
+  target: Expr | undefined,
+  args: readonly Expr[],
+): Expr | undefined {
+  if (target !== undefined) return methods[`${name}/${args.length}`]?.({ at, target, args });
+  const [arg] = args;
+  if (name !== 'has' || args.length !== 1 || arg === undefined) return undefined;
+  if (arg.kind !== 'select') throw new MacroFault(arg.at, 'invalid argument to has() macro');
+  return { kind: 'select', at, operand: arg.operand, field: arg.field, isTest: true };
 }

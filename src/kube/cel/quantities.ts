@@ -1,15 +1,23 @@
 // Quantities as CEL values, over the exact arithmetic of kube/meta.
 import { formatQuantity, parseQuantity, quantityRule, type Quantity } from '#kube/meta/quantity.ts';
-import { CelFailure } from './addresses.ts';
+import { CelFailure } from './core-values.ts';
+import { parseType, type CelType } from './types.ts';
+import type { OpaqueValue } from './values.ts';
 
 const NANO = 1_000_000_000n;
 const INT_MAX = 2n ** 63n - 1n;
 
-export class QuantityValue {
+const QUANTITYVALUE_TYPE = parseType('kubernetes.Quantity');
+
+export class QuantityValue implements OpaqueValue {
   readonly quantity: Quantity;
 
   constructor(quantity: Quantity) {
     this.quantity = quantity;
+  }
+
+  get celType(): CelType {
+    return QUANTITYVALUE_TYPE;
   }
 
   /** Throws CelFailure. */
@@ -27,7 +35,11 @@ export class QuantityValue {
     return formatQuantity(this.quantity);
   }
 
-  equals(other: QuantityValue): boolean {
+  equals(other: unknown): boolean {
+    return other instanceof QuantityValue && this.isSame(other);
+  }
+
+  isSame(other: QuantityValue): boolean {
     return this.compare(other) === 0;
   }
 

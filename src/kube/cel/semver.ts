@@ -1,13 +1,11 @@
 // Semantic versions as CEL values, compared by the rules of semver.org 2.0.
-import { CelFailure } from './addresses.ts';
+import { CelFailure } from './core-values.ts';
+import { parseType, type CelType } from './types.ts';
+import type { OpaqueValue } from './values.ts';
 
-const NUMBER = '(0|[1-9]\\d*)';
-const PRE = '(?:0|[1-9]\\d*|\\d*[A-Za-z-][0-9A-Za-z-]*)';
-const PATTERN = new RegExp(
-  `^${NUMBER}\\.${NUMBER}\\.${NUMBER}(?:-(${PRE}(?:\\.${PRE})*))?(?:\\+([0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*))?$`,
-);
+const SEMVER_TYPE = parseType('kubernetes.Semver');
 
-export class Semver {
+export class Semver implements OpaqueValue {
   readonly numbers: readonly bigint[];
   readonly pre: readonly string[];
   readonly text: string;
@@ -18,7 +16,15 @@ export class Semver {
     this.pre = pre;
   }
 
-  equals(other: Semver): boolean {
+  get celType(): CelType {
+    return SEMVER_TYPE;
+  }
+
+  equals(other: unknown): boolean {
+    return other instanceof Semver && this.isSame(other);
+  }
+
+  isSame(other: Semver): boolean {
     return this.compare(other) === 0;
   }
 
@@ -65,16 +71,64 @@ function normalized(text: string): string {
   return plain.join('.');
 }
 
-/** Throws CelFailure. */
+const NUMBERS = /^\d*$/;
+const LETTERS = /^[0-9A-Za-z-]*$/;
+const UINT_MAX = 2n ** 64n - 1n;
+
+function numberIn(part: string, name: string): bigint {
+  const shown = JSON.stringify(part);
+  if (!NUMBERS.test(part))
+    throw new CelFailure(`Invalid character(s) found in ${name} number ${shown}`);
+  if (/^0./.test(part)) {
+    const upper = `${(name[0] ?? '').toUpperCase()}${name.slice(1)}`;
+    throw new CelFailure(`${upper} number must not contain leading zeroes ${shown}`);
+  }
+  return unsigned(part);
+}
+
+function unsigned(part: string): bigint {
+  const fail = (why: string): CelFailure =>
+    new CelFailure(`strconv.ParseUint: parsing ${JSON.stringify(part)}: ${why}`);
+  if (part === '') throw fail('invalid syntax');
+  const found = BigInt(part);
+  if (found > UINT_MAX) throw fail('value out of range');
+  return found;
+}
+
+function checkPre(part: string): void {
+  const shown = JSON.stringify(part);
+  if (part === '') throw new CelFailure('Prerelease is empty');
+  if (NUMBERS.test(part)) {
+    if (/^0./.test(part)) {
+      const why = 'Numeric PreRelease version must not contain leading zeroes';
+      throw new CelFailure(`${why} ${shown}`);
+    }
+    unsigned(part);
+  } else if (!LETTERS.test(part))
+    throw new CelFailure(`Invalid character(s) found in prerelease ${shown}`);
+}
+
+/** As github.com/blang/semver does. Throws CelFailure. */
 export function parseSemver(text: string, normalize = false): Semver {
   const plain = normalize ? normalized(text) : text;
-  const match = PATTERN.exec(plain);
-  if (match === null) {
-    if (plain === '') throw new CelFailure('Version string empty');
-    const isShort = plain.split('.').length < 3;
-    if (isShort) throw new CelFailure('No Major.Minor.Patch elements found');
-    throw new CelFailure(`Invalid character(s) found in version ${JSON.stringify(plain)}`);
+  if (plain === '') throw new CelFailure('Version string empty');
+  const [major = '', minor = '', ...rest] = plain.split('.');
+  if (rest.length === 0) throw new CelFailure('No Major.Minor.Patch elements found');
+  const numbers = [numberIn(major, 'major'), numberIn(minor, 'minor')];
+  const whole = rest.join('.');
+  const plus = whole.indexOf('+');
+  const build = plus < 0 ? undefined : whole.slice(plus + 1);
+  const before = plus < 0 ? whole : whole.slice(0, plus);
+  const dash = before.indexOf('-');
+  const pre = dash < 0 ? [] : before.slice(dash + 1).split('.');
+  numbers.push(numberIn(dash < 0 ? before : before.slice(0, dash), 'patch'));
+  for (const part of pre) checkPre(part);
+  for (const part of build?.split('.') ?? []) {
+    if (part === '') throw new CelFailure('Build meta data is empty');
+    if (!LETTERS.test(part)) {
+      const shown = JSON.stringify(part);
+      throw new CelFailure(`Invalid character(s) found in build meta data ${shown}`);
+    }
   }
-  const numbers = [match[1], match[2], match[3]].map((one) => BigInt(one ?? 0));
-  return new Semver(plain, numbers, match[4]?.split('.') ?? []);
+  return new Semver(plain, numbers, pre);
 }

@@ -1,6 +1,5 @@
-// Types of expressions as the estimator of cost needs them: those of the schema where values come from it,
-// what the language says of its own operators and functions otherwise.
-import type { Declared } from './declared-types.ts';
+// Types of expressions as the estimator of cost needs them: without their names, but for those of Kubernetes' own.
+import type { CelType } from './types.ts';
 
 export interface StaticType {
   readonly kind:
@@ -24,104 +23,47 @@ export interface StaticType {
   readonly key?: StaticType;
   /** Of items, of a map's values, of what is optional. */
   readonly value?: StaticType;
-  readonly declared?: Declared;
 }
 
 const simple = (kind: StaticType['kind']): StaticType => ({ kind });
 export const DYN = simple('dyn');
-export const BOOL = simple('bool');
-export const INT = simple('int');
-export const STRING = simple('string');
-export const TYPE = simple('type');
 
-export const listOf = (value: StaticType): StaticType => ({ kind: 'list', value });
-export const mapOf = (key: StaticType, value: StaticType): StaticType => ({
-  kind: 'map',
-  key,
-  value,
-});
-export const optionalOf = (value: StaticType): StaticType => ({ kind: 'optional', value });
-
-/** Of a value with a schema. Whether it may be null is not part of its type. */
-export function typeOfDeclared(declared: Declared): StaticType {
-  switch (declared.kind) {
-    case 'object':
-      return { kind: 'struct', declared };
-    case 'list':
-      return listOf(typeOfDeclared(declared.values as Declared));
-    case 'map':
-      return mapOf(STRING, typeOfDeclared(declared.values as Declared));
-    default:
-      return simple(declared.kind);
-  }
-}
-
-export function typeOfValue(value: unknown): StaticType {
-  switch (typeof value) {
-    case 'string':
-      return STRING;
-    case 'bigint':
-      return INT;
-    case 'number':
-      return simple('double');
-    case 'boolean':
-      return BOOL;
-    default:
-      if (value === null) return simple('null');
-      return simple(value instanceof Uint8Array ? 'bytes' : 'int');
-  }
-}
-
-/** Of the interpreter's own description of a type. */
-export interface CheckedType {
-  readonly kind: string;
-  readonly name: string;
-  readonly keyType?: CheckedType;
-  readonly valueType?: CheckedType;
-}
-
-const checkedNames: Readonly<Record<string, StaticType>> = {
-  string: STRING,
-  int: INT,
-  uint: INT,
-  double: simple('double'),
-  bool: BOOL,
+const kinds: Readonly<Partial<Record<CelType['kind'], StaticType>>> = {
+  any: DYN,
+  bool: simple('bool'),
   bytes: simple('bytes'),
+  double: simple('double'),
+  duration: simple('duration'),
+  int: simple('int'),
   null: simple('null'),
-  type: TYPE,
-  'google.protobuf.Timestamp': simple('timestamp'),
-  'google.protobuf.Duration': simple('duration'),
+  string: simple('string'),
+  timestamp: simple('timestamp'),
+  type: simple('type'),
+  uint: simple('int'),
 };
 
-export function typeOfChecked(type: CheckedType | undefined): StaticType {
-  if (type === undefined) return DYN;
-  const value = (): StaticType => typeOfChecked(type.valueType);
-  if (type.kind === 'list') return listOf(value());
-  if (type.kind === 'map') return mapOf(typeOfChecked(type.keyType), value());
-  if (type.kind === 'optional') return optionalOf(value());
-  if (type.kind === 'dyn' || type.kind === 'param') return DYN;
-  return checkedNames[type.name] ?? { kind: 'named', name: type.name };
-}
-
-export function fieldType(type: StaticType, name: string): StaticType {
+export function staticType(type: CelType): StaticType {
+  const [first, second] = type.params;
   switch (type.kind) {
-    case 'struct': {
-      const field = type.declared?.fields?.get(name);
-      return field === undefined ? DYN : typeOfDeclared(field.type);
+    case 'list':
+      return { kind: 'list', value: first === undefined ? DYN : staticType(first) };
+    case 'map': {
+      const [key, value] = [first, second].map((one) =>
+        one === undefined ? DYN : staticType(one),
+      );
+      return { kind: 'map', key: key ?? DYN, value: value ?? DYN };
     }
-    case 'map':
-      return type.value ?? DYN;
-    case 'optional':
-      return optionalOf(fieldType(type.value ?? DYN, name));
+    case 'opaque':
+      if (type.name === 'optional_type' && first !== undefined)
+        return { kind: 'optional', value: staticType(first) };
+      return { kind: 'named', name: type.name };
+    case 'struct':
+      return type.name.startsWith('kubernetes.')
+        ? { kind: 'named', name: type.name }
+        : { kind: 'struct' };
     default:
-      return DYN;
+      return kinds[type.kind] ?? DYN;
   }
-}
-
-/** Of `a[b]`; an optional stays one. */
-export function itemType(type: StaticType): StaticType {
-  if (type.kind === 'optional') return optionalOf(itemType(type.value ?? DYN));
-  return type.kind === 'list' || type.kind === 'map' ? (type.value ?? DYN) : DYN;
 }
 
 /** Whether all values are of one size: neither texts nor collections. */
@@ -137,88 +79,5 @@ export function isScalar(type: StaticType): boolean {
       return isScalar(type.value ?? DYN);
     default:
       return false;
-  }
-}
-
-const results: Readonly<Record<string, StaticType>> = {
-  size: INT,
-  int: INT,
-  uint: INT,
-  double: simple('double'),
-  string: STRING,
-  bytes: simple('bytes'),
-  bool: BOOL,
-  timestamp: simple('timestamp'),
-  duration: simple('duration'),
-  type: TYPE,
-  indexOf: INT,
-  lastIndexOf: INT,
-  charAt: STRING,
-  lowerAscii: STRING,
-  upperAscii: STRING,
-  replace: STRING,
-  substring: STRING,
-  trim: STRING,
-  join: STRING,
-  format: STRING,
-  find: STRING,
-  'strings.quote': STRING,
-  split: listOf(STRING),
-  findAll: listOf(STRING),
-  'lists.range': listOf(INT),
-  contains: BOOL,
-  startsWith: BOOL,
-  endsWith: BOOL,
-  matches: BOOL,
-  includes: BOOL,
-  isSorted: BOOL,
-  hasValue: BOOL,
-};
-
-/** Of a call, by its name and what it is made on; undefined where the interpreter must be asked. */
-export function resultType(
-  name: string,
-  target: StaticType | undefined,
-  args: readonly StaticType[],
-): StaticType | undefined {
-  const first = target ?? args[0] ?? DYN;
-  switch (name) {
-    case '_+_':
-    case '_-_':
-    case '_*_':
-    case '_/_':
-    case '_%_':
-      return args.find(({ kind }) => kind !== 'dyn') ?? DYN;
-    case '-_':
-      return first;
-    case '_?_:_':
-      return args.slice(1).find(({ kind }) => kind !== 'dyn') ?? DYN;
-    case '_[_]':
-      return itemType(first);
-    case '_[?_]':
-      return first.kind === 'optional' ? itemType(first) : optionalOf(itemType(first));
-    case 'sum':
-    case 'min':
-    case 'max':
-      return first.value ?? DYN;
-    case 'slice':
-    case 'reverse':
-    case 'distinct':
-    case 'sort':
-    case '@sortByAssociatedKeys':
-      return first;
-    case 'flatten':
-      return args.length === (target === undefined ? 2 : 1) ? listOf(DYN) : (first.value ?? DYN);
-    case 'optional.of':
-    case 'optional.ofNonZeroValue':
-      return optionalOf(args[0] ?? DYN);
-    case 'value':
-      return first.kind === 'optional' ? (first.value ?? DYN) : undefined;
-    case 'orValue':
-      return first.value?.kind === 'dyn' ? args[0] : first.value;
-    case 'or':
-      return first;
-    default:
-      return results[name];
   }
 }

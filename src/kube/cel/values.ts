@@ -1,12 +1,37 @@
-// Values of expressions: JSON as CEL sees it when no schema is known, back again, and equality over all
-// kinds of values.
-import { Optional } from '@marcbachmann/cel-js';
-import { Duration, UnsignedInt } from '@marcbachmann/cel-js/evaluator';
-import { CelFailure, Cidr, IpAddress } from './addresses.ts';
-import { QuantityValue } from './quantities.ts';
-import { Semver } from './semver.ts';
+// Values of expressions: JSON as CEL sees it when no schema is known, back again, equality and order over all
+// kinds of values, and the types that values have.
+import { CelFailure, Duration, Optional, Timestamp, TypeValue, Uint } from './core-values.ts';
+import {
+  BOOL,
+  BYTES,
+  DOUBLE,
+  DURATION,
+  DYN,
+  INT,
+  listOf,
+  mapOf,
+  NULL,
+  optionalOf,
+  STRING,
+  TIMESTAMP,
+  TYPE,
+  UINT,
+  type CelType,
+} from './types.ts';
 
 type Json = Record<string, unknown>;
+
+/** A value of a library's type: it says which, and which others it is equal to. */
+export interface OpaqueValue {
+  readonly celType: CelType;
+  equals(other: unknown): boolean;
+}
+
+export const isOpaque = (value: unknown): value is OpaqueValue =>
+  typeof value === 'object' &&
+  value !== null &&
+  !(value instanceof Map) &&
+  (value as Partial<OpaqueValue>).celType !== undefined;
 
 /** Whole numbers are ints, others doubles; objects are maps. Absent fields are left out. */
 export function dynValue(json: unknown): unknown {
@@ -29,18 +54,12 @@ export function jsonValue(value: unknown): unknown {
   }
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(jsonValue);
-  if (value instanceof Set) return [...value].map(jsonValue);
   if (value instanceof Map) return objectOf(value.entries());
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
-  if (value instanceof Date) return timestampText(value);
-  if (value instanceof Duration) return durationText(value);
-  if (value instanceof UnsignedInt) return Number(value.value);
+  if (value instanceof Uint) return Number(value.value);
   if (value instanceof Optional) {
-    if (value.hasValue()) return jsonValue(value.value());
+    if (value.hasValue) return jsonValue(value.value);
     throw new CelFailure('unsupported conversion from optional.none()');
-  }
-  if (value.constructor === Object || value.constructor === undefined) {
-    return objectOf(Object.entries(value));
   }
   return String(value);
 }
@@ -51,75 +70,104 @@ function objectOf(entries: Iterable<[unknown, unknown]>): Json {
   return out;
 }
 
-export function timestampText(value: Date): string {
-  return value.toISOString().replace(/\.?0*Z$/, 'Z');
-}
+const simpleTypes: Readonly<Record<string, CelType>> = {
+  string: STRING,
+  bigint: INT,
+  number: DOUBLE,
+  boolean: BOOL,
+};
 
-export function durationText(value: Duration): string {
-  const nanos = value.seconds * 1_000_000_000n + BigInt(value.nanos);
-  const [sign, size] = nanos < 0n ? ['-', -nanos] : ['', nanos];
-  const fraction = String(size % 1_000_000_000n)
-    .padStart(9, '0')
-    .replace(/0+$/, '');
-  return `${sign}${size / 1_000_000_000n}${fraction === '' ? '' : `.${fraction}`}s`;
-}
+const LIST = listOf(DYN);
+const MAP = mapOf(DYN, DYN);
+const OPTIONAL = optionalOf(DYN);
 
-function entriesOf(value: object): Map<unknown, unknown> {
-  return value instanceof Map ? value : new Map(Object.entries(value));
+export function typeOfValue(value: unknown): CelType {
+  const simple = simpleTypes[typeof value];
+  if (simple !== undefined) return simple;
+  if (value === null || value === undefined) return NULL;
+  if (Array.isArray(value)) return LIST;
+  const { celType } = value as Partial<OpaqueValue>;
+  if (celType !== undefined) return celType;
+  if (value instanceof Map) return MAP;
+  if (value instanceof Uint8Array) return BYTES;
+  if (value instanceof Uint) return UINT;
+  if (value instanceof Timestamp) return TIMESTAMP;
+  if (value instanceof Duration) return DURATION;
+  if (value instanceof Optional) return OPTIONAL;
+  return value instanceof TypeValue ? TYPE : DYN;
 }
 
 function numberOf(value: unknown): number | bigint | undefined {
   if (typeof value === 'number' || typeof value === 'bigint') return value;
-  return value instanceof UnsignedInt ? value.value : undefined;
+  return value instanceof Uint ? value.value : undefined;
 }
-
-const listOf = (value: object): readonly unknown[] | undefined =>
-  Array.isArray(value) ? value : value instanceof Set ? [...value] : undefined;
 
 /** Equality as CEL has it: numbers by their worth, lists in order, maps by their keys. */
 export function celEquals(a: unknown, b: unknown): boolean {
   if (a === b) return true;
+  if (typeof a === 'string' || typeof b === 'string') return false;
   const [x, y] = [numberOf(a), numberOf(b)];
   // eslint-disable-next-line eqeqeq
   if (x !== undefined && y !== undefined) return x == y;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  const [left, right] = [listOf(a), listOf(b)];
-  if (left !== undefined || right !== undefined) {
-    if (left === undefined || right === undefined || left.length !== right.length) return false;
-    return left.every((one, i) => celEquals(one, right[i]));
+  if (Array.isArray(a)) {
+    if (!Array.isArray(b) || a.length !== b.length) return false;
+    return a.every((one, i) => celEquals(one, b[i]));
   }
-  if (a instanceof Date) return b instanceof Date && a.getTime() === b.getTime();
-  if (a instanceof Duration) return b instanceof Duration && String(a) === String(b);
+  if (a instanceof Map) return b instanceof Map && mapsEqual(a, b);
+  if (a instanceof Timestamp) return b instanceof Timestamp && a.nanos === b.nanos;
+  if (a instanceof Duration) return b instanceof Duration && a.nanos === b.nanos;
   if (a instanceof Uint8Array) return b instanceof Uint8Array && Buffer.compare(a, b) === 0;
-  if (a instanceof IpAddress) return b instanceof IpAddress && a.equals(b);
-  if (a instanceof Cidr) return b instanceof Cidr && a.equals(b);
-  if (a instanceof Semver) return b instanceof Semver && a.equals(b);
-  if (a instanceof QuantityValue) return b instanceof QuantityValue && a.equals(b);
-  if (a instanceof Optional) return b instanceof Optional && celEquals(inner(a), inner(b));
-  return mapsEqual(entriesOf(a), entriesOf(b));
+  if (a instanceof TypeValue) return b instanceof TypeValue && a.name === b.name;
+  if (a instanceof Optional)
+    return b instanceof Optional && a.hasValue === b.hasValue && celEquals(a.value, b.value);
+  const { celType } = a as Partial<OpaqueValue>;
+  if (celType === undefined || (b as Partial<OpaqueValue>).celType?.name !== celType.name)
+    return false;
+  return (a as OpaqueValue).equals(b);
 }
 
-const inner = (value: Optional): unknown => (value.hasValue() ? value.value() : undefined);
+/** Keys are equal if they are of equal worth, whatever kind of number they are. */
+export function findKey(map: ReadonlyMap<unknown, unknown>, key: unknown): unknown {
+  const found = map.get(key);
+  if (found !== undefined || typeof key === 'string' || typeof key === 'boolean') return found;
+  if (numberOf(key) === undefined) return undefined;
+  for (const [one, value] of map) if (celEquals(one, key)) return value;
+  return undefined;
+}
 
 function mapsEqual(a: Map<unknown, unknown>, b: Map<unknown, unknown>): boolean {
   if (a.size !== b.size) return false;
   for (const [key, value] of a) {
-    if (!b.has(key) || !celEquals(value, b.get(key))) return false;
+    const other = findKey(b, key);
+    if (other === undefined || !celEquals(value, other)) return false;
   }
   return true;
 }
 
-/** Negative, zero or positive; undefined for what has no order. */
-export function celCompare(a: unknown, b: unknown): number | undefined {
-  const [x, y] = [orderOf(a), orderOf(b)];
-  if (x === undefined || y === undefined) return undefined;
-  return x < y ? -1 : x > y ? 1 : 0;
+const SURROGATE = /[\ud800-\udfff]/;
+
+/** By code points, as Go orders bytes of UTF-8. */
+function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  return a < b ? -1 : 1;
 }
 
-function orderOf(value: unknown): string | number | bigint | undefined {
-  if (typeof value === 'string') return value;
-  if (typeof value === 'boolean') return value ? 1 : 0;
-  if (value instanceof Date) return value.getTime();
-  if (value instanceof Duration) return value.valueOf();
-  return numberOf(value);
+/** Negative, zero or positive; undefined for what has no order. Throws CelFailure. */
+export function celCompare(a: unknown, b: unknown): number | undefined {
+  if (typeof a === 'string') return typeof b === 'string' ? compareText(a, b) : undefined;
+  const [x, y] = [numberOf(a), numberOf(b)];
+  if (x !== undefined && y !== undefined) {
+    if (Number.isNaN(x) || Number.isNaN(y)) throw new CelFailure('NaN values cannot be ordered');
+    // eslint-disable-next-line eqeqeq
+    return x < y ? -1 : x == y ? 0 : 1;
+  }
+  if (typeof a === 'boolean') return typeof b === 'boolean' ? Number(a) - Number(b) : undefined;
+  if (a instanceof Timestamp) return b instanceof Timestamp ? sign(a.nanos - b.nanos) : undefined;
+  if (a instanceof Duration) return b instanceof Duration ? sign(a.nanos - b.nanos) : undefined;
+  if (a instanceof Uint8Array) return b instanceof Uint8Array ? Buffer.compare(a, b) : undefined;
+  return undefined;
 }
+
+const sign = (value: bigint): number => (value < 0n ? -1 : value > 0n ? 1 : 0);

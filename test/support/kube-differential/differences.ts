@@ -33,37 +33,6 @@ const unordered = [
   reason: 'upstream panics at an order for a list without keys; here it means nothing',
 }));
 
-/** Expressions that are judged in other words, or run otherwise, by what it is that differs. */
-const expressions = (
-  [
-    [
-      /^rule: (?:unknown\.x == |unknown\(\) == |self\.a == 1 && unknown|cel\.bind|1 == 1\.0 && |math\.|base64\.|self\.a === |self\.a = |self\.a & |self\.a == 1;|@a|self\.a #1|self\.\.a|self\.1|self\.!a|1\. |-$|"\\q"|self\.a == ["']x$|self\.l\.map\(x, \)|\{: 1\})/,
-      'of several mistakes in an expression only the first is told, not always in the words of the grammar',
-    ],
-    [
-      /^rule: (?:self\.a \? true|self\.s\[0\]|self\["a"\]|has\(self\.a, self\.b\)|self\.l\.(?:all\(x\)|existsOne|sum|size\(1\))|sets\.nothing|format\.nothing|optional\.of\(1\))/,
-      'functions that there are not for these types are told in other words, or found out when they run',
-    ],
-    [/^rule: \[,\]/, 'a comma is not taken for a list of nothing'],
-    [
-      /^(?:v(?:8|16|17|35|36|37|97): policy|value of (?:string\((?:int\("x"\)|int\(1e19\)|uint\(-1\)|b"\\xff")|"(?:%d|%s %s|%q)"\.format\(\["x"\]))/,
-      'expressions without variables are not run when they are compiled',
-    ],
-    [
-      /^v(?:1|43|47|51|98|106|111|112|113|114): policy/,
-      'types of types have no parameter; of several mistakes only the first is told',
-    ],
-    [
-      /^(?:v(?:101|102|103): policy|value of dyn\((?:\{"a": "b"\}|"a")\))/,
-      'a message of no known type is judged when it is run',
-    ],
-    [
-      /^value of (?:string\((?:1u - 2u|timestamp\("2026-01-02T03:04:05(?:\+02|Z"\)\.getHours)|\[\]\.sum|ip\("1\.2\.3"|size\(dyn)|"%\.2f|"abc"\.substring\(5|format\.uri)/,
-      'other words for a failure; offsets of times, scientific notation and the sum of nothing are not kept',
-    ],
-  ] as const
-).map(([step, reason]) => ({ scene: 'expressions', step, reason }));
-
 export const knownDifferences: readonly KnownDifference[] = [
   ...unordered,
   // ---- on purpose ----
@@ -148,7 +117,6 @@ export const knownDifferences: readonly KnownDifference[] = [
     path: /^body\.details\.causes\.0\.message$/,
     reason: 'a whole number in place of a list is told as int64, however it was written',
   },
-  ...expressions,
   {
     scene: 'v1 events',
     step: /^create by null$/,

@@ -1,6 +1,8 @@
 // What is fuzzed: every decoder of the API server, by the requests that reach it. An internal error, an
 // exception, a wait of seconds is a finding; any other answer is right enough here.
 import { compile, baseEnvironment } from '#kube/cel/program.ts';
+import { DYN } from '#kube/cel/types.ts';
+import { dynValue } from '#kube/cel/values.ts';
 import { encodeEnvelope } from '#kube/types/protobuf.ts';
 import type { InProcessApi } from '#test/support/in-process-api.ts';
 
@@ -251,14 +253,15 @@ const celWords: readonly string[] = [
   ' in ',
 ];
 
-const environment = baseEnvironment().clone().registerVariable('self', 'dyn');
-const self = {
-  spec: { replicas: 3n },
+const environment = baseEnvironment().clone();
+environment.variable('self', DYN);
+const self = dynValue({
+  spec: { replicas: 3 },
   metadata: { name: 'abc' },
-  list: [3n, 1n, 2n],
-  map: { a: 1n },
+  list: [3, 1, 2],
+  map: { a: 1 },
   text: 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!',
-};
+});
 const faulty = new Set(['TypeError', 'ReferenceError', 'SyntaxError', 'InternalError']);
 
 async function runExpression(bytes: Buffer): Promise<string | undefined> {

@@ -1,8 +1,8 @@
 // Expressions of policies and match conditions: which variables they see, compiled once, and run with what
 // a request gives them.
-import type { Environment } from '@marcbachmann/cel-js';
-import { CelFailure } from '#kube/cel/addresses.ts';
+import { CelFailure } from '#kube/cel/core-values.ts';
 import { charge, CostExceeded, TOTAL_COST_MAX, type Metered } from '#kube/cel/cost.ts';
+import type { Environment } from '#kube/cel/environment.ts';
 import {
   baseEnvironment,
   compile,
@@ -10,12 +10,14 @@ import {
   failureText,
   type Program,
 } from '#kube/cel/program.ts';
+import { DYN, struct, type CelType } from '#kube/cel/types.ts';
 import { dynValue } from '#kube/cel/values.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
-import { AuthorizerValue, registerAuthorizer } from './authorizer-values.ts';
+import { authorizerValues, declareAuthorizer } from './authorizer-values.ts';
 import { inVersion } from './matching.ts';
-import { registerLiterals, withObjectTypes } from './object-literals.ts';
+import { registerLiterals } from './object-literals.ts';
+import { declaredNamespace, declareRequest } from './policy-types.ts';
 import type { AdmissionRequest, AdmissionServices } from './request.ts';
 import { reviewedRequest } from './review.ts';
 
@@ -54,61 +56,55 @@ class Variables extends Map<string, unknown> {
   }
 }
 
-let scopes = 0;
+const VARIABLES = 'kubernetes.variables';
 
 export class Expressions {
   readonly #env: Environment;
   readonly #variables: CompiledVariable[] = [];
-  readonly #scope: Scope;
 
   constructor(scope: Scope) {
-    this.#scope = scope;
     const env = baseEnvironment().clone();
-    for (const name of ['object', 'oldObject', 'request', 'namespaceObject']) {
-      env.registerVariable(name, 'dyn');
+    for (const name of ['object', 'oldObject']) env.variable(name, DYN);
+    declareRequest(env);
+    if (scope.hasParams) env.variable('params', DYN);
+    if (scope.hasAuthorizer) declareAuthorizer(env);
+    const fields = new Map<string, CelType>();
+    // Mutations have variables whether there are some or not.
+    const hasVariables = scope.variables.length > 0 || scope.hasLiterals;
+    if (hasVariables) {
+      const type = struct(VARIABLES);
+      env.struct({ type, field: (name) => fields.get(name) });
+      env.variable('variables', type);
     }
-    if (scope.hasParams) env.registerVariable('params', 'dyn');
-    if (scope.hasAuthorizer) registerAuthorizer(env);
-    scopes += 1;
-    const fields: Record<string, string> = {};
+    // Variables are compiled without the types of messages.
+    this.#env = env.clone();
+    if (scope.hasLiterals) registerLiterals(this.#env);
     // What is missing is told by validation; until then it is empty, as in Go.
-    for (const [i, { name = '', expression = '' }] of scope.variables.entries()) {
-      const compiled = this.#compile(
-        withVariables(env, `Variables${scopes}x${i}`, fields),
-        expression,
-      );
+    for (const { name = '', expression = '' } of scope.variables) {
+      const compiled = this.#compile(env, expression);
       this.#variables.push({ name, compiled });
       // Nobody can read what is not there.
       if (expression.trim() === '') continue;
-      const type = 'program' in compiled ? compiled.program.type : 'dyn';
-      fields[name] = type === 'list' || type === 'map' || !/^[\w<>, ]+$/.test(type) ? 'dyn' : type;
+      fields.set(name, 'program' in compiled ? compiled.program.celType : DYN);
     }
-    // Mutations have variables whether there are some or not.
-    const hasVariables = scope.variables.length > 0 || scope.hasLiterals;
-    this.#env = hasVariables ? withVariables(env, `Variables${scopes}`, fields) : env;
-    if (scope.hasLiterals) registerLiterals(this.#env);
   }
 
   #compile(env: Environment, source: string): Compiled {
     try {
       return { program: compile(env, source) };
     } catch (error) {
-      if (error instanceof CompileError || error instanceof CelFailure)
-        return { error: error.message };
+      if (error instanceof CompileError) return { error: `compilation failed: ${error.message}` };
       throw error;
     }
   }
 
   compile(source: string): Compiled {
-    const env = this.#scope.hasLiterals ? withObjectTypes(this.#env, source) : this.#env;
-    return this.#compile(env, source);
+    return this.#compile(this.#env, source);
   }
 
-  /** Errors of the variables' own expressions, by their index. */
-  variableErrors(): readonly (string | undefined)[] {
-    return this.#variables.map(({ compiled }) =>
-      'error' in compiled ? compiled.error : undefined,
-    );
+  /** What the variables' own expressions are, by their index. */
+  variables(): readonly Compiled[] {
+    return this.#variables.map(({ compiled }) => compiled);
   }
 
   /** `most`: what all of its runs together may cost. */
@@ -117,15 +113,15 @@ export class Expressions {
       object: objectValue(inVersion(input.request.object, input.matched)),
       oldObject: objectValue(inVersion(input.request.old, input.matched)),
       request: dynValue(reviewedRequest(input.request, input.matched)),
-      namespaceObject: objectValue(input.namespace),
+      namespaceObject: declaredNamespace(input.namespace),
       params: objectValue(input.params),
-      authorizer: AuthorizerValue.of(input.request, input.services.isAllowed),
+      ...authorizerValues(input.request, input.services.isAllowed),
     };
     const byName = new Map(this.#variables.map((one) => [one.name, one.compiled]));
     values['variables'] = new Variables((name) => {
       const compiled = byName.get(name);
       if (compiled === undefined) return undefined;
-      const why = 'error' in compiled ? compiled.error : undefined;
+      const why = compileFailure(compiled);
       if (why !== undefined || !('program' in compiled)) throw new CelFailure(why ?? '');
       const { error, value, cost } = compiled.program.run(values, Number.MAX_SAFE_INTEGER);
       charge(cost);
@@ -139,14 +135,11 @@ export class Expressions {
   }
 }
 
-function withVariables(
-  env: Environment,
-  type: string,
-  fields: Record<string, string>,
-): Environment {
-  const own = env.clone();
-  own.registerType(type, { ctor: Variables, fields: { ...fields } } as never);
-  return own.registerVariable('variables', type);
+/** Why it cannot be run at all, in the words of policies. */
+export function compileFailure(compiled: Compiled): string | undefined {
+  if ('error' in compiled) return compiled.error;
+  const { failure } = compiled.program;
+  return failure === undefined ? undefined : `program instantiation failed: ${failure}`;
 }
 
 function objectValue(object: KubeObject | undefined): unknown {
@@ -173,8 +166,9 @@ export class Bound {
 
   /** `error` in the words that policies use. */
   run(compiled: Compiled, source: string): { readonly value?: unknown; readonly error?: string } {
-    if ('error' in compiled)
-      return { error: `compilation error: compilation failed: ${compiled.error}` };
+    const failure = compileFailure(compiled);
+    if (failure !== undefined || 'error' in compiled)
+      return { error: `compilation error: ${failure ?? ''}` };
     const result: Metered = compiled.program.run(this.#values);
     this.#budget -= result.cost;
     const isCutOff = result.error instanceof CostExceeded;

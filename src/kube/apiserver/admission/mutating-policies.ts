@@ -2,7 +2,7 @@
 // policies, bindings and parameters are meant is settled before the first of them changes anything.
 import { cloneJson } from '#base/clone.ts';
 import { same } from '#base/same.ts';
-import { CelFailure } from '#kube/cel/addresses.ts';
+import { CelFailure } from '#kube/cel/core-values.ts';
 import { CONDITIONS_COST_MAX } from '#kube/cel/cost.ts';
 import { applyDefaults } from '#kube/meta/defaulting.ts';
 import type { KubeObject } from '#kube/meta/object.ts';

@@ -1,53 +1,63 @@
 // The messages of mutating policies, `Object.spec{replicas: 1}` and `JSONPatch{op: "add"}`: each path below
 // `Object` is a type of its own, whose fields may be anything.
-import type { Environment } from '@marcbachmann/cel-js';
-import { CelFailure } from '#kube/cel/addresses.ts';
-import { namespaceFor, sync } from '#kube/cel/namespaces.ts';
+import { CelFailure } from '#kube/cel/core-values.ts';
+import type { Environment } from '#kube/cel/environment.ts';
+import { DYN, STRING, struct, UNSPECIFIED, type CelType } from '#kube/cel/types.ts';
 
 /** An object that an expression makes, and its fields. */
 export class ObjectValue extends Map<string, unknown> {
   /** The name of its type. */
-  get path(): string {
-    return OBJECT_TYPE;
+  readonly path: string;
+
+  constructor(path: string, fields: Iterable<readonly [string, unknown]>) {
+    super(fields);
+    this.path = path;
+  }
+
+  get celType(): CelType {
+    return struct(this.path);
   }
 }
 
-export class PatchOperation extends Map<string, unknown> {}
+export class PatchOperation extends Map<string, unknown> {
+  get celType(): CelType {
+    return struct(PATCH_TYPE);
+  }
+}
 
 export const OBJECT_TYPE = 'Object';
 const PATCH_TYPE = 'JSONPatch';
 
-const TYPE_NAMES = /\bObject(?:\s*\.\s*[A-Za-z_]\w*)*(?=\s*\{)/g;
+const patchFields = new Map([
+  ['op', STRING],
+  ['path', STRING],
+  ['from', STRING],
+  ['value', DYN],
+]);
 
-const patchFields = { op: 'string', path: 'string', from: 'string', value: 'dyn' };
+const isObjectType = (name: string): boolean =>
+  name === OBJECT_TYPE || name.startsWith(`${OBJECT_TYPE}.`);
 
-/** Everything but the types below `Object`. */
+/** The types of messages: the patch's, and those of every path below `Object`. */
 export function registerLiterals(env: Environment): void {
-  env.registerType(OBJECT_TYPE, ObjectValue);
-  env.registerType(PATCH_TYPE, { ctor: PatchOperation, fields: patchFields } as never);
-  const escape = (_space: unknown, key: string): string =>
-    key.replaceAll('~', '~0').replaceAll('/', '~1');
-  const space = namespaceFor(env, 'jsonpatch');
-  env.registerFunction(`${space}.escapeKey(string): string`, escape, sync);
-}
-
-/** The environment with the types that an expression names. */
-export function withObjectTypes(env: Environment, source: string): Environment {
-  const names = new Set(
-    [...source.matchAll(TYPE_NAMES)].map(([name]) => name.replaceAll(/\s/g, '')),
+  env.struct({
+    type: struct(PATCH_TYPE),
+    // Of other fields cel-go says that there are some, and not of which type.
+    field: (name) => patchFields.get(name) ?? UNSPECIFIED,
+    make: (values) => new PatchOperation(values),
+  });
+  env.structsFrom((name) =>
+    isObjectType(name)
+      ? {
+          type: struct(name),
+          field: () => DYN,
+          make: (values) => new ObjectValue(name, values),
+        }
+      : undefined,
   );
-  names.delete(OBJECT_TYPE);
-  if (names.size === 0) return env;
-  const own = env.clone();
-  for (const name of names) {
-    const type = class extends ObjectValue {
-      override get path(): string {
-        return name;
-      }
-    };
-    own.registerType(name, type);
-  }
-  return own;
+  env.func('jsonpatch.escapeKey(string): string', (key: string) =>
+    key.replaceAll('~', '~0').replaceAll('/', '~1'),
+  );
 }
 
 /** Every object has the type of the path of fields that it is at. Throws CelFailure. */
@@ -65,7 +75,5 @@ function wrongTypes(value: unknown, path: string): string[] {
   }
   if (Array.isArray(value)) return value.flatMap((one) => wrongTypes(one, path));
   if (value instanceof Map) return [...value.values()].flatMap((one) => wrongTypes(one, path));
-  if (typeof value === 'object' && value !== null && value.constructor === Object)
-    return Object.values(value).flatMap((one) => wrongTypes(one, path));
   return [];
 }

@@ -1,6 +1,6 @@
 // JSON patches that mutating policies make, applied as by github.com/evanphx/json-patch v4, in its words.
 import { cloneJson } from '#base/clone.ts';
-import { CelFailure } from '#kube/cel/addresses.ts';
+import { CelFailure } from '#kube/cel/core-values.ts';
 
 type Json = Record<string, unknown>;
 type Container = Json | unknown[];

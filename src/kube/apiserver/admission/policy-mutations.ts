@@ -1,8 +1,7 @@
 // What the expression of a mutation does to an object: an apply configuration is merged into it by its schema,
 // a JSON patch is applied to its JSON, and what comes out is read as a client's object would be.
-import { Duration, UnsignedInt } from '@marcbachmann/cel-js/evaluator';
-import { CelFailure } from '#kube/cel/addresses.ts';
-import { durationText, jsonValue } from '#kube/cel/values.ts';
+import { CelFailure, Duration, LiteralMap, Timestamp, Uint } from '#kube/cel/core-values.ts';
+import { jsonValue } from '#kube/cel/values.ts';
 import { GoValue } from '#kube/meta/go-value.ts';
 import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
 import { decodeStrict } from '#kube/meta/pruning.ts';
@@ -17,23 +16,23 @@ type Json = Record<string, unknown>;
 
 const isCustom = (info: ResourceInfo): boolean => info.customResourceDefinition !== undefined;
 
-function goTime(time: Date): string {
+function goTime(point: Timestamp): string {
+  const time = point.local(0);
   const month = time.toLocaleString('en', { month: 'long', timeZone: 'UTC' });
   const [hours, minutes, seconds] = [
     time.getUTCHours(),
     time.getUTCMinutes(),
     time.getUTCSeconds(),
   ];
-  const nanos = time.getUTCMilliseconds() * 1_000_000;
   const date = `${time.getUTCFullYear()}, time.${month}, ${time.getUTCDate()}`;
-  return `time.Date(${date}, ${hours}, ${minutes}, ${seconds}, ${nanos}, time.UTC)`;
+  return `time.Date(${date}, ${hours}, ${minutes}, ${seconds}, ${point.fraction}, time.UTC)`;
 }
 
 /** What cel-go's values are in Go, where that is no JSON. */
 function goForm(value: unknown): GoValue | undefined {
   if (value === null) return new GoValue('0', 'structpb.NullValue', null, 'NULL_VALUE');
-  if (value instanceof UnsignedInt) {
-    const number = BigInt(value.value);
+  if (value instanceof Uint) {
+    const number = value.value;
     return new GoValue(`0x${number.toString(16)}`, 'uint64', Number(number), String(number));
   }
   if (value instanceof Uint8Array) {
@@ -41,10 +40,10 @@ function goForm(value: unknown): GoValue | undefined {
     const printed = `[${[...value].join(' ')}]`;
     return new GoValue(`[]uint8{${bytes}}`, '[]uint8', jsonValue(value), printed);
   }
-  if (value instanceof Date) return new GoValue(goTime(value), 'time.Time', jsonValue(value));
+  if (value instanceof Timestamp) return new GoValue(goTime(value), 'time.Time', jsonValue(value));
   if (value instanceof Duration) {
-    const nanos = value.seconds * 1_000_000_000n + BigInt(value.nanos);
-    return new GoValue(String(nanos), 'time.Duration', jsonValue(value), durationText(value));
+    const { nanos } = value;
+    return new GoValue(String(nanos), 'time.Duration', jsonValue(value), String(value));
   }
   return undefined;
 }
@@ -79,21 +78,20 @@ function native(value: unknown): unknown {
   if (Array.isArray(value)) {
     // Maps that are written out in lists stay what they are in CEL.
     return value.map((one: unknown) =>
-      isLiteralMap(one) ? new GoValue('map[]', 'map[ref.Val]ref.Val', jsonValue(one)) : native(one),
+      one instanceof LiteralMap
+        ? new GoValue('map[]', 'map[ref.Val]ref.Val', jsonValue(one))
+        : native(one),
     );
   }
   if (typeof value !== 'object') return jsonValue(value);
-  if (isLiteralMap(value) || value instanceof Map) return nativeMap(value);
+  if (value instanceof Map) return nativeMap(value);
   const { name } = value as { readonly name?: unknown };
   return typeof name === 'string' ? name : jsonValue(value);
 }
 
-const isLiteralMap = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && value.constructor === Object;
-
-function nativeMap(map: Json | Map<unknown, unknown>): Json {
+function nativeMap(map: Map<unknown, unknown>): Json {
   const out: Json = {};
-  for (const [key, value] of map instanceof Map ? map : Object.entries(map)) {
+  for (const [key, value] of map) {
     if (typeof key !== 'string') {
       const shown = JSON.stringify(String.fromCharCode(Number(key))).slice(1, -1);
       const hex = shown.replace(/^\\u00/, '\\x');

@@ -15,7 +15,7 @@ import { resourceRule } from '#kube/meta/validation-webhooks.ts';
 import { inBytes } from '#kube/meta/device-rules.ts';
 import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
-import { Expressions, type Compiled } from './expressions.ts';
+import { compileFailure, Expressions, type Compiled } from './expressions.ts';
 import {
   compileConditions,
   scopeOf,
@@ -70,21 +70,13 @@ function checkMatch(match: Json | undefined, field: string, needsRules: boolean)
   return causes;
 }
 
-const openTypes: Readonly<Record<string, string>> = {
-  null: 'null_type',
-  list: 'list(dyn)',
-  map: 'map(dyn, dyn)',
-  'map<K, V>': 'map(dyn, dyn)',
-  'list<T>': 'list(dyn)',
-};
-
-/** As cel-go writes a type. */
-const shownType = (type: string): string =>
-  openTypes[type] ??
-  type
-    .replace(/^[A-Z]$/, 'dyn')
-    .replaceAll('<', '(')
-    .replaceAll('>', ')');
+/** That it cannot be compiled, or be run at all. */
+function compileCauses(compiled: Compiled, field: string, source: unknown): StatusCause[] {
+  if ('error' in compiled) return [invalidValue(field, source, compiled.error)];
+  const failure = compileFailure(compiled);
+  if (failure === undefined) return [];
+  return [{ reason: 'InternalError', message: `Internal error: ${failure}`, field }];
+}
 
 /** What is wrong with an expression: that it is missing, cannot be compiled, or gives something else. */
 function checkExpression(
@@ -94,24 +86,15 @@ function checkExpression(
   compile: (source: string) => Compiled,
   missing: string,
 ): StatusCause[] {
-  const trimmed = text(source).trim();
-  if (trimmed === '') return [requiredValue(field, missing)];
-  const compiled = compile(trimmed);
-  if ('error' in compiled) {
-    return [invalidValue(field, source, `compilation failed: ${compiled.error}`)];
+  const given = text(source);
+  if (given.trim() === '') return [requiredValue(field, missing)];
+  const compiled = compile(given);
+  if ('program' in compiled && !wanted.includes(compiled.program.type)) {
+    const which = wanted.length === 1 ? (wanted[0] ?? '') : `one of [${wanted.join(' ')}]`;
+    const why = `must evaluate to ${which} but got ${compiled.program.type}`;
+    return [invalidValue(field, source, why)];
   }
-  // A list of nothing is one of anything.
-  const type = trimmed === '[]' ? 'list<dyn>' : compiled.program.type;
-  // What has no type before it is run passes, as in cel-go where it is known to be dynamic.
-  // Of a bare field cel-go knows no more, and refuses it.
-  const isBare = /^[\w.]+$/.test(trimmed);
-  if (wanted.includes(type) && !(type === 'dyn' && isBare)) return [];
-  const names = wanted
-    .filter((one) => one !== 'dyn' && one !== 'list<T>')
-    .map((one) => (one === 'null' ? 'null_type' : one.replaceAll('<', '(').replaceAll('>', ')')));
-  const which = names.length === 1 ? (names[0] ?? '') : `one of [${names.join(' ')}]`;
-  const got = shownType(type);
-  return [invalidValue(field, source, `must evaluate to ${which} but got ${got}`)];
+  return compileCauses(compiled, field, source);
 }
 
 const IDENTIFIER = /^[_a-zA-Z][_a-zA-Z0-9]*$/;
@@ -122,7 +105,7 @@ const reserved = new Set(
 );
 
 function checkVariables(spec: PolicySpec, expressions: Expressions): StatusCause[] {
-  const errors = expressions.variableErrors();
+  const compiled = expressions.variables();
   return (spec.variables ?? []).flatMap(({ name = '', expression = '' }, i) => {
     const field = `spec.variables[${i}]`;
     const causes: StatusCause[] = [];
@@ -132,11 +115,7 @@ function checkVariables(spec: PolicySpec, expressions: Expressions): StatusCause
     }
     if (expression.trim() === '')
       causes.push(requiredValue(`${field}.expression`, 'expression is not specified'));
-    else if (errors[i] !== undefined) {
-      causes.push(
-        invalidValue(`${field}.expression`, expression, `compilation failed: ${errors[i]}`),
-      );
-    }
+    else causes.push(...compileCauses(compiled[i] as Compiled, `${field}.expression`, expression));
     return causes;
   });
 }
@@ -159,7 +138,7 @@ export function checkConditions(
     const at = `${field}[${i}]`;
     causes.push(
       ...checkExpression(
-        expression,
+        text(expression).trim(),
         `${at}.expression`,
         ['bool'],
         (one) => expressions.compile(one),
@@ -244,7 +223,7 @@ function checkValidation(validation: Json, field: string, expressions: Expressio
     const why = 'must be non-empty if specified';
     if (text(messageExpression).trim() === '')
       causes.push(invalidValue(at, messageExpression, why));
-    else causes.push(...checkExpression(messageExpression, at, ['string', 'dyn'], compile, ''));
+    else causes.push(...checkExpression(messageExpression, at, ['string'], compile, ''));
   }
   const trimmed = text(message).trim();
   if (text(message) !== '' && trimmed === '') {
@@ -311,8 +290,8 @@ function checkValidatingPolicy(object: KubeObject): StatusCause[] {
       ...checkExpression(
         valueExpression,
         `${field}.valueExpression`,
-        ['string', 'null', 'dyn'],
-        compile,
+        ['string', 'null_type'],
+        (one) => compile(one.trim()),
         missing,
       ),
     );
@@ -343,10 +322,16 @@ function checkMutatingPolicy(object: KubeObject): StatusCause[] {
           requiredValue(`${field}.${own}`, `must be specified when patchType is ${patchType}`),
         );
       } else {
-        const types = isPatch ? ['list<JSONPatch>', 'list<T>'] : ['Object'];
+        const types = isPatch ? ['list(JSONPatch)'] : ['Object'];
         const { expression } = record(mutation[own]);
         causes.push(
-          ...checkExpression(expression, `${field}.${own}.expression`, types, compile, ''),
+          ...checkExpression(
+            text(expression).trim(),
+            `${field}.${own}.expression`,
+            types,
+            compile,
+            '',
+          ),
         );
       }
       if (mutation[other] !== undefined) {

@@ -5,6 +5,7 @@ import { TokenRefusal } from '#kube/apiserver/token-refusal.ts';
 import { CREDENTIAL_ID } from '#kube/apiserver/tokens.ts';
 import { authenticated, type UserInfo } from '#kube/apiserver/user.ts';
 import { baseEnvironment, compile, failureText, type Program } from '#kube/cel/program.ts';
+import { DYN } from '#kube/cel/types.ts';
 import { dynValue, jsonValue } from '#kube/cel/values.ts';
 
 export interface ClaimOrExpression {
@@ -45,7 +46,8 @@ function refuse(why: string): never {
 
 /** `field` is for messages. Throws Fault. */
 function compiled(variable: 'claims' | 'user', source: string, field: string): Expression {
-  const env = baseEnvironment().clone().registerVariable(variable, 'dyn');
+  const env = baseEnvironment().clone();
+  env.variable(variable, DYN);
   try {
     return { source, program: compile(env, source) };
   } catch (error) {

@@ -6,6 +6,7 @@ import type { AccessRequest } from '#kube/apiserver/rbac.ts';
 import { AnswerCache, ReviewWebhook } from '#kube/apiserver/review-webhook.ts';
 import { WebhookFailure } from '#kube/apiserver/webhook-client.ts';
 import { baseEnvironment, compile, failureText, type Program } from '#kube/cel/program.ts';
+import { DYN } from '#kube/cel/types.ts';
 import { dynValue, jsonValue } from '#kube/cel/values.ts';
 import { noOpinion, type Authorizer, type Decision } from './authorizer.ts';
 
@@ -23,7 +24,9 @@ export interface WebhookAuthorizerOptions {
 
 /** Throws CompileError. */
 export function compileCondition(source: string): Program {
-  return compile(baseEnvironment().clone().registerVariable('request', 'dyn'), source);
+  const env = baseEnvironment().clone();
+  env.variable('request', DYN);
+  return compile(env, source);
 }
 
 interface Selector {

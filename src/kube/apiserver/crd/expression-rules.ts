@@ -1,10 +1,9 @@
 // The rules of a schema (x-kubernetes-validations): compiled once for each definition, evaluated on every
 // write. What does not change is not held against an object, as upstream ratchets it.
-import { Optional } from '@marcbachmann/cel-js';
-import type { Environment } from '@marcbachmann/cel-js';
-import { CelFailure } from '#kube/cel/addresses.ts';
+import { CelFailure, Optional } from '#kube/cel/core-values.ts';
 import { CALL_COST_MAX, CostExceeded, TOTAL_COST_MAX } from '#kube/cel/cost.ts';
 import { declaredValue, DeclaredTypes, type Declared } from '#kube/cel/declared-types.ts';
+import type { Environment } from '#kube/cel/environment.ts';
 import {
   baseEnvironment,
   compile,
@@ -12,7 +11,7 @@ import {
   failureText,
   type Program,
 } from '#kube/cel/program.ts';
-import { optionalOf, typeOfDeclared } from '#kube/cel/static-types.ts';
+import { optionalOf } from '#kube/cel/types.ts';
 import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
 import { oldItemFor } from './correlation.ts';
@@ -35,10 +34,8 @@ export interface CompiledNode {
 }
 
 /** The most that one run of a rule's program costs, on any value of the schema. */
-export function costMax(node: CompiledNode, { rule }: CompiledRule, program?: Program): bigint {
-  const self = typeOfDeclared(node.type);
-  const oldSelf = rule.optionalOldSelf === true ? optionalOf(self) : self;
-  return program?.estimate(new Map(Object.entries({ self, oldSelf })), node.type) ?? 0n;
+export function costMax(node: CompiledNode, program?: Program): bigint {
+  return program?.estimate(node.type) ?? 0n;
 }
 
 function compileRule(env: Environment, rule: ValidationRule): CompiledRule {
@@ -53,11 +50,20 @@ function compileRule(env: Environment, rule: ValidationRule): CompiledRule {
   if (program.type !== 'bool') {
     return { rule, usesOld: false, error: 'cel expression must evaluate to a bool' };
   }
+  if (program.failure !== undefined) {
+    return { rule, usesOld, error: `program instantiation failed: ${program.failure}` };
+  }
   if (rule.messageExpression === undefined) return { rule, program, usesOld };
   try {
     const message = compile(env, rule.messageExpression);
-    if (message.type === 'string') return { rule, program, message, usesOld };
-    return { rule, program, usesOld, messageError: 'messageExpression must evaluate to a string' };
+    const { type, failure } = message;
+    if (type !== 'string') {
+      const messageError = 'messageExpression must evaluate to a string';
+      return { rule, program, usesOld, messageError };
+    }
+    if (failure === undefined) return { rule, program, message, usesOld };
+    const messageError = `messageExpression instantiation failed: ${failure}`;
+    return { rule, program, usesOld, messageError };
   } catch (error) {
     if (!(error instanceof CompileError)) throw error;
     const messageError = `messageExpression compilation failed: ${error.message}`;
@@ -70,12 +76,11 @@ export function compileRules(schema: JsonSchema, isResource: boolean): CompiledN
   const env = baseEnvironment().clone();
   const type = new DeclaredTypes(env).declare(schema, 'selfType', isResource);
   if (type === undefined) return undefined;
-  const own = type.isNullable && type.kind !== 'object' ? type.name : type.name;
-  const plain = env.clone().registerVariable('self', own).registerVariable('oldSelf', own);
-  const optional = env
-    .clone()
-    .registerVariable('self', own)
-    .registerVariable('oldSelf', `optional<${own}>`);
+  const plain = env.clone();
+  plain.variable('self', type.celType);
+  const optional = plain.clone();
+  plain.variable('oldSelf', type.celType);
+  optional.variable('oldSelf', optionalOf(type.celType));
   const rules = (schema['x-kubernetes-validations'] ?? [])
     .filter(({ rule = '' }) => rule.trim() !== '')
     .map((rule) => compileRule(rule.optionalOldSelf === true ? optional : plain, rule));

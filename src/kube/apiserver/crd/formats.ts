@@ -1,6 +1,7 @@
 // The formats of texts in schemas, as the strfmt package of kube-openapi knows them in v1.37. Formats that
 // it does not know are not checked.
-import { passes, uriProblem } from '#kube/cel/library-types.ts';
+import { passes } from '#kube/cel/library-types.ts';
+import { uriProblem } from '#kube/cel/go-url.ts';
 import { parseCidr, parseIp } from '#kube/cel/addresses.ts';
 import { nameProblem } from '#kube/meta/names.ts';
 

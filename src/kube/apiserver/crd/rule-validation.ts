@@ -166,18 +166,12 @@ class RuleCheck {
     { count, uncorrelated }: { readonly count: bigint; readonly uncorrelated: string | undefined },
   ): StatusCause[] {
     const { rule, error, messageError, usesOld } = compiled;
-    const causes = this.#cost(
-      `${at}.rule`,
-      'rule',
-      costMax(node, compiled, compiled.program) * count,
-    );
+    const causes = this.#cost(`${at}.rule`, 'rule', costMax(node, compiled.program) * count);
     if (error !== undefined) causes.push(ruleCause(`${at}.rule`, rule, error));
     const messageAt = `${at}.messageExpression`;
     if (messageError !== undefined) causes.push(ruleCause(messageAt, rule, messageError));
     else
-      causes.push(
-        ...this.#cost(messageAt, 'messageExpression', costMax(node, compiled, compiled.message)),
-      );
+      causes.push(...this.#cost(messageAt, 'messageExpression', costMax(node, compiled.message)));
     if (usesOld && uncorrelated !== undefined) {
       const why = `oldSelf cannot be used on the uncorrelatable portion of the schema within ${uncorrelated}`;
       causes.push(invalidValue(`${at}.rule`, rule.rule, why));

@@ -1,6 +1,6 @@
 // Checks a value by a structural schema, keyword by keyword, with the errors of kube-openapi's validator.
 // With an old value, what has not changed is not held against the object (ratcheting).
-import { CelFailure } from '#kube/cel/addresses.ts';
+import { CelFailure } from '#kube/cel/core-values.ts';
 import { goRegExp } from '#kube/cel/go-regexp.ts';
 import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';

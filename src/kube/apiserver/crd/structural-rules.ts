@@ -1,6 +1,6 @@
 // Whether the schema of a definition is structural: every value has a type, what junctors say is said of values that
 // are described, and metadata is left alone. Field paths and words as apiextensions v0.37.
-import { CelFailure } from '#kube/cel/addresses.ts';
+import { CelFailure } from '#kube/cel/core-values.ts';
 import { goRegExp } from '#kube/cel/go-regexp.ts';
 import { same } from '#base/same.ts';
 import { forbidden, invalidValue, requiredValue } from '#kube/meta/names.ts';
