@@ -7,7 +7,7 @@ import type { NumberForm } from '#kube/meta/read-numbers.ts';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
 import { numbersOf } from '#kube/meta/written-numbers.ts';
 import type { Schema } from '#kube/meta/schema.ts';
-import { malformedJson, noObject, unrecognized } from './malformed-body.ts';
+import { malformedJson, noObject, summary, unrecognized } from './malformed-body.ts';
 import { invalidValue } from '#kube/meta/names.ts';
 import { badRequest, invalid, type ApiError } from '#kube/meta/status.ts';
 
@@ -51,11 +51,11 @@ export function decodeObject(
   const raw = (body ?? {}) as Record<string, unknown>;
   const expected = apiVersionOf(info);
   const { kind, apiVersion } = raw;
-  if (info.customResourceDefinition !== undefined) checkCustomKind(info, raw);
-  if (kind !== undefined && kind !== info.kind && context.subresource === undefined) {
+  if (info.customResourceDefinition !== undefined) checkCustomKind(info, raw, expected);
+  if (kind !== undefined && kind !== info.kind) {
     throw badRequest(wrongKind(registry, info, String(kind), String(apiVersion ?? expected)));
   }
-  if (apiVersion !== undefined && apiVersion !== expected && context.subresource === undefined) {
+  if (apiVersion !== undefined && apiVersion !== expected) {
     throw badRequest(wrongKind(registry, info, info.kind, String(apiVersion)));
   }
   const isCustom = info.customResourceDefinition !== undefined;
@@ -102,9 +102,19 @@ function isFinite(value: unknown): boolean {
 }
 
 /** Custom objects say themselves what they are; another kind is a wrong value of the field. */
-function checkCustomKind(info: ResourceInfo, raw: Record<string, unknown>): void {
-  const { kind } = raw;
-  if (typeof kind !== 'string' || kind === '' || kind === info.kind) return;
+function checkCustomKind(info: ResourceInfo, raw: Record<string, unknown>, expected: string): void {
+  const { kind = '', apiVersion } = raw;
+  if (kind === '') {
+    const text = JSON.stringify(raw);
+    const why = `Object 'Kind' is missing in '${text}'`;
+    const what = `the object provided is unrecognized (must be of type ${info.kind})`;
+    throw badRequest(`${what}: ${why} (${summary(Buffer.from(text))})`);
+  }
+  if (typeof apiVersion === 'string' && apiVersion !== expected && kind === info.kind) {
+    const why = `does not match the expected API version (${expected})`;
+    throw badRequest(`the API version in the data (${apiVersion}) ${why}`);
+  }
+  if (typeof kind !== 'string' || kind === info.kind) return;
   const { name = '' } = (raw['metadata'] ?? {}) as { name?: string };
   const cause = invalidValue('kind', kind, `must be ${info.kind}`);
   throw invalid({ group: info.group, kind }, name, [cause]);

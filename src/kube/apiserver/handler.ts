@@ -70,7 +70,6 @@ export interface HandlerOptions {
   readonly store: Store;
   readonly registry: TypeRegistry;
   readonly tokens: TokenAuthority;
-  /** Of services: one, or one of each family. */
   readonly serviceCidrs: readonly string[];
   readonly kubelet: KubeletClient;
   readonly access?: AccessSetup | undefined;
@@ -482,7 +481,10 @@ export class Handler {
     if (info.verb !== 'watch' && !isProxied(info)) checkTimeout(info.query);
     const isWarned = resource.deprecation !== undefined;
     if (!isProxied(info))
-      exchange.accepted = negotiateOrRefuse(exchange.request, offeredFor(resource, info.verb));
+      exchange.accepted = negotiateOrRefuse(
+        exchange.request,
+        offeredFor(resource, info.verb, info.subresource),
+      );
     if (isWarned) {
       exchange.warnings = [...(exchange.warnings ?? []), resource.deprecation ?? ''];
       this.#server.deprecated(info);

@@ -71,7 +71,7 @@ export function malformedYaml(text: string, error: Error): MalformedBody {
 const SHOWN_MAX = 30;
 
 /** Text when it looks like an object, else in hexadecimal. */
-function summary(bytes: Buffer): string {
+export function summary(bytes: Buffer): string {
   if (bytes.length === 0) return '<empty>';
   const shown = bytes.subarray(0, SHOWN_MAX);
   const text = shown[0] === 0x7b ? shown.toString() : shown.toString('hex');

@@ -65,10 +65,13 @@ const builtin: readonly Media[] = ['json', 'yaml', 'protobuf'];
 const custom: readonly Media[] = ['json', 'yaml'];
 const transformed = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList']);
 
-export function offeredFor(info: ResourceInfo, verb: string): Offered {
+/** Endpoints of objects that upstream makes no tables of. */
+const untabled = new Set(['approval', 'ephemeralcontainers', 'resize']);
+
+export function offeredFor(info: ResourceInfo, verb: string, subresource = ''): Offered {
   const media = info.customResourceDefinition === undefined ? builtin : custom;
   // What is only made (reviews, bindings) has no table.
-  const hasTransforms = info.verbs.some((one) => one !== 'create');
+  const hasTransforms = info.verbs.some((one) => one !== 'create') && !untabled.has(subresource);
   const isWatch = verb === 'watch';
   return { media, hasTransforms, isWatch, isListed: isWatch || verb === 'list' };
 }

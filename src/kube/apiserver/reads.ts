@@ -25,7 +25,7 @@ import { jsonBytes, objectFor } from './object-store.ts';
 import { toTable } from './printers/table.ts';
 import { isTrue, type RequestInfo } from './request-info.ts';
 import type { Resources } from './resources.ts';
-import { scaleInfo, scaleOf } from './scale.ts';
+import { scaleInfoOf, scaleOf } from './scale.ts';
 import { watchForm } from './watch-forms.ts';
 import { WatchHub, type WatchListener } from './watch-hub.ts';
 import { WatchStream } from './watch-stream.ts';
@@ -63,7 +63,8 @@ export class Reads {
     }
     const kv = await this.#resources.need(resource, info.namespace, info.name ?? '');
     if (info.subresource === 'scale') {
-      return this.sendObject(exchange, info, scaleInfo, scaleOf(resource, objectFor(resource, kv)));
+      const scale = scaleOf(resource, objectFor(resource, kv));
+      return this.sendObject(exchange, info, scaleInfoOf(resource), scale);
     }
     const { media, as, isPretty } = acceptedBy(exchange, resource);
     if (media === 'json' && as === undefined && !isPretty)

@@ -367,7 +367,8 @@ export class Resources implements ObjectLookup {
     const { info, subresource } = context;
     const name = live.metadata.name ?? '';
     wanted.metadata.name = name;
-    if (live.metadata.namespace !== undefined) wanted.metadata.namespace = live.metadata.namespace;
+    if (live.metadata.namespace === undefined) delete wanted.metadata.namespace;
+    else wanted.metadata.namespace = live.metadata.namespace;
     const now = this.#env.clock.now();
     withEmptied(wanted, context.emptied, () => defaultChange(info, wanted, subresource, now, live));
     if (options.skipTracking !== true)
@@ -464,8 +465,8 @@ export class Resources implements ObjectLookup {
     dropTwiceOwned(object, context.warnings, { isMutated: false });
     const { resourceVersion = '' } = object.metadata;
     const updated = await this.modify(context, name, (live) => {
-      checkIsVersioned(info, name, resourceVersion);
       checkUid(context, name, object, live);
+      checkIsVersioned(info, name, resourceVersion);
       return cloneJson(object);
     });
     return { object: updated, isCreated: false };

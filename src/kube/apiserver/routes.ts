@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
-import { methodNotAllowed } from '#kube/meta/status.ts';
+import { methodNotAllowed, notFound, unsupported } from '#kube/meta/status.ts';
 import { unknownResource } from './faults.ts';
 import type { RequestInfo } from './request-info.ts';
 
@@ -35,8 +35,17 @@ export function checkRoute(info: RequestInfo, resource: ResourceInfo): void {
     }
     return;
   }
+  const isCustom = resource.customResourceDefinition !== undefined;
   const verbs = resource.subresources.find(({ name: one }) => one === subresource)?.verbs ?? [];
+  // The handler of custom resources takes a path as far as it knows it.
+  if (isCustom) {
+    const of = { group: resource.group, resource: resource.resource };
+    if (verbs.length === 0) throw notFound(of, name ?? '');
+    if (!verbs.includes(verb)) throw unsupported(of, verb);
+    return;
+  }
   if (verbs.length === 0) throw unknownResource();
+  if (info.rest !== '' && subresource !== 'proxy') throw unknownResource();
   if (!verbs.includes(verb)) throw methodNotAllowed();
 }
 

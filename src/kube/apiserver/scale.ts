@@ -7,7 +7,7 @@ import { invalidValue } from '#kube/meta/names.ts';
 import { apiVersionOf, type KubeObject, type ManagedFieldsEntry } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { formatLabelSelector, labelSelectorFromObject } from '#kube/meta/selectors.ts';
-import { badRequest, invalid } from '#kube/meta/status.ts';
+import { ApiError, badRequest, conflict, invalid } from '#kube/meta/status.ts';
 import { kindAlone } from './kind-alone.ts';
 import { admissionRequestOf } from './admission/write-request.ts';
 import { checkApplied, checkNamespace, checkSent, checkUid, converted } from './write-checks.ts';
@@ -24,6 +24,12 @@ export const scaleInfo: ResourceInfo = kindAlone('autoscaling', 'v1', 'Scale', [
   'patch',
   'update',
 ]);
+
+/** Its tables are of another make where it is of a custom object. */
+export const scaleInfoOf = ({ customResourceDefinition }: ResourceInfo): ResourceInfo =>
+  customResourceDefinition === undefined ? scaleInfo : customScaleInfo;
+
+const customScaleInfo: ResourceInfo = { ...scaleInfo, resource: 'customscales' };
 
 interface ScalePaths {
   readonly spec: string;
@@ -146,7 +152,9 @@ export async function changeScale(
   const { info, fieldManager: manager } = context;
   const own = { ...context, info: scaleInfo, subresource: undefined };
   // Whatever it is of, it has to be a Scale.
-  const sent = change.kind === 'update' ? resources.decode(own, change.body) : undefined;
+  const isCustom = info.customResourceDefinition !== undefined;
+  const sent =
+    change.kind === 'update' ? decoded(resources, own, change.body, isCustom) : undefined;
   const options = { skipTracking: true };
   // What is admitted is the Scale, not the object that it is of.
   const written = { ...context, isAdmitted: true };
@@ -167,6 +175,7 @@ export async function changeScale(
         checkNamespace(context, wanted);
         checkUid(context, name, wanted, live);
       }
+      checkScaleUid(info, name, wanted, live);
       wanted.metadata.name ??= name;
       const request = admissionRequestOf(context, 'UPDATE', wanted, before, name);
       await resources.mutate(context, request);
@@ -188,6 +197,20 @@ export async function changeScale(
     options,
   );
   return scaleOf(info, updated);
+}
+
+/** A patch may name the object that it means; custom ones are not asked. */
+function checkScaleUid(
+  info: ResourceInfo,
+  name: string,
+  { metadata }: KubeObject,
+  live: KubeObject,
+): void {
+  const { uid } = metadata;
+  if (info.customResourceDefinition !== undefined || !uid || uid === live.metadata.uid) return;
+  const of = { group: info.group, resource: `${info.resource}/scale` };
+  const uids = `UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid}`;
+  throw conflict(of, name, `Precondition failed: ${uids}`);
 }
 
 type Tracking = Omit<Parameters<typeof trackUpdate>[0], 'live' | 'next'>;
@@ -218,6 +241,23 @@ function tracked(next: KubeObject, before: KubeObject, tracking: Tracking): Kube
   if (managedFields === undefined) delete next.metadata.managedFields;
   else next.metadata.managedFields = managedFields;
   return next;
+}
+
+/** Upstream cannot say what is wrong with the scale of a custom object. */
+function decoded(
+  resources: Resources,
+  context: WriteContext,
+  body: unknown,
+  isCustom: boolean,
+): KubeObject {
+  try {
+    return resources.decode(context, body);
+  } catch (error) {
+    if (!isCustom || !(error instanceof ApiError) || !/cannot be handled/.test(error.message))
+      throw error;
+    const scheme = 'pkg/runtime/scheme.go:111';
+    throw badRequest(`no kind is registered for the type v1.Scale in scheme "${scheme}"`);
+  }
 }
 
 function checkScale(info: ResourceInfo, scale: KubeObject, name: string): void {

@@ -24,6 +24,13 @@ const conditionTimes: Readonly<Record<string, readonly string[]>> = {
   'flowcontrol.apiserver.k8s.io/prioritylevelconfigurations': ['lastTransitionTime'],
 };
 
+/** Without labels of its own it has those of its pods. */
+function fillLabels(object: KubeObject): void {
+  const { labels } = (object['spec']?.template?.metadata ?? {}) as { labels?: object };
+  if (labels === undefined || Object.keys(object.metadata.labels ?? {}).length > 0) return;
+  Object.assign(object.metadata, { labels: cloneJson(labels) });
+}
+
 export function defaultStatus(
   info: ResourceInfo,
   object: KubeObject,
@@ -31,7 +38,9 @@ export function defaultStatus(
   live?: KubeObject,
 ): void {
   const key = `${info.group}/${info.resource}`;
+  if (key === '/persistentvolumes') ((object['status'] ??= {}) as Json)['phase'] ||= 'Pending';
   if (key === '/namespaces') ((object['status'] ??= {}) as Json)['phase'] ||= 'Active';
+  if (key === 'batch/jobs' || key === '/replicationcontrollers') fillLabels(object);
   const status = object['status'] as Json | undefined | null;
   if (status === undefined || status === null) return;
   if (key === '/nodes') fillNodeStatus(status);

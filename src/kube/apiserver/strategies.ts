@@ -284,12 +284,15 @@ export function prepareUpdate(
       if (!['apiVersion', 'kind', 'metadata', 'status'].includes(key)) next[key] = value;
     }
     keepUnowned(info, metadata, old.metadata);
+    // Of a custom object nobody looks at the id that comes with a status.
+    if (info.customResourceDefinition !== undefined) metadata.uid = old.metadata.uid ?? '';
     settleStatus(keyOf(info), next, old);
     if (keyOf(info) === '/persistentvolumes') stampPhase(next, old, now);
     return;
   }
   if (subresource === 'ephemeralcontainers' || subresource === 'resize') {
     keepPod(next, old, subresource);
+    keepFields(metadata, old.metadata, owned);
     if (desireChanged(next, old)) metadata.generation = oneMore(old.metadata.generation);
     return;
   }
@@ -332,8 +335,18 @@ function keepUnowned(info: ResourceInfo, next: ObjectMeta, old: ObjectMeta): voi
   const metadata = resetFields(info, 'status')['f:metadata'];
   if (metadata === undefined) return;
   const isWhole = Object.keys(metadata).length === 0;
-  for (const field of ['labels', 'annotations', 'finalizers', 'ownerReferences'] as const) {
-    if (!isWhole && metadata[`f:${field}`] === undefined) continue;
+  const fields = owned.filter((field) => isWhole || metadata[`f:${field}`] !== undefined);
+  keepFields(next, old, fields);
+}
+
+const owned = ['labels', 'annotations', 'finalizers', 'ownerReferences'] as const;
+
+function keepFields(
+  next: ObjectMeta,
+  old: ObjectMeta,
+  fields: readonly (typeof owned)[number][],
+): void {
+  for (const field of fields) {
     if (old[field] === undefined) delete next[field];
     else Object.assign(next, { [field]: old[field] });
   }

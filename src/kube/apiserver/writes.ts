@@ -33,7 +33,7 @@ import {
 import type { Resources, WriteContext, Written } from './resources.ts';
 import type { PatchType } from './patch-request.ts';
 import type { RoleCache } from './role-cache.ts';
-import { changeScale, scaleInfo, type ScaleChange } from './scale.ts';
+import { changeScale, scaleInfoOf, type ScaleChange } from './scale.ts';
 import { timestamp } from './strategies.ts';
 import { evict, evictionInfo, ofNewVersion } from './eviction.ts';
 import { review } from './subresources.ts';
@@ -259,7 +259,7 @@ export class Writes {
   ): Promise<void> {
     const now = (): string => timestamp(this.#env.clock.now());
     const scale = await changeScale(this.#resources, context, info.name ?? '', change, now);
-    this.#reads.sendObject(exchange, info, scaleInfo, scale);
+    this.#reads.sendObject(exchange, info, scaleInfoOf(context.info), scale);
   }
 
   async delete(exchange: Exchange, info: RequestInfo, context: WriteContext): Promise<void> {

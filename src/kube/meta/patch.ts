@@ -299,7 +299,7 @@ function mergeField(schema: Schema, current: unknown, patch: unknown, order: unk
   }
   if (!Array.isArray(patch) || !strategies.includes('merge')) return patch;
   const before = Array.isArray(current) ? current : [];
-  const merged = mergeList(schema, before, patch);
+  const merged = mergeList(schema, before, patch, current === undefined);
   if (patch.some(isReplacing)) return merged;
   return inOrder(schema, merged, { order: Array.isArray(order) ? order : patch, before });
 }
@@ -325,6 +325,7 @@ function mergeList(
   schema: Schema,
   current: readonly unknown[],
   patch: readonly unknown[],
+  isNew: boolean,
 ): unknown[] {
   const key = schema.patchMergeKey;
   if (key === undefined) return [...new Set([...current, ...patch])];
@@ -340,7 +341,8 @@ function mergeList(
     if (one[PATCH] !== 'delete') checkDirective(one);
     if (one[key] === undefined)
       throw mistaken(`map: ${goText(one)} does not contain declared merge key: ${key}`);
-    const at = out.findIndex((item) => isObject(item) && item[key] === one[key]);
+    // Where there was no list, two of one key stay two.
+    const at = isNew ? -1 : out.findIndex((item) => isObject(item) && item[key] === one[key]);
     if (one[PATCH] === 'delete') {
       if (at >= 0) out.splice(at, 1);
     } else if (at >= 0) out[at] = strategicMerge(items, out[at] as Json, one);

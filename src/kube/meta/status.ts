@@ -107,6 +107,12 @@ export function methodNotAllowed(): ApiError {
   return new ApiError(405, 'MethodNotAllowed', message, {});
 }
 
+/** Of a resource whose handler knows what it does not do. */
+export function unsupported(of: ResourceName, verb: string): ApiError {
+  const message = `${verb} is not supported on resources of kind "${qualified(of)}"`;
+  return new ApiError(405, 'MethodNotAllowed', message, named(of, ''));
+}
+
 export function badRequest(message: string): ApiError {
   return new ApiError(400, 'BadRequest', message);
 }

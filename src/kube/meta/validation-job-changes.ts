@@ -226,7 +226,7 @@ function leftOver({ status, has }: Change): StatusCause[] {
     );
   }
   none('terminating', terminating);
-  if (has('ready', 'active') && Number(ready) > Number(active)) {
+  if (has('ready', 'active') && status['ready'] !== undefined && Number(ready) > Number(active)) {
     causes.push(invalidValue(at('ready'), ready, 'cannot set more ready pods than active'));
   }
   return causes;

@@ -43,13 +43,11 @@ const scopes = new Set([
   'VolumeAttributesClass',
 ]);
 
-export const validateQuota: Rule = (object) => {
-  const spec = record(object['spec']);
-  const causes: StatusCause[] = [];
-  for (const [name, value] of Object.entries(record(spec['hard']))) {
-    const at = `spec.hard[${name}]`;
+function amountCauses(field: string, amounts: unknown): StatusCause[] {
+  return Object.entries(record(amounts)).flatMap(([name, value]) => {
+    const at = `${field}[${name}]`;
     const wrong = qualified(at, name);
-    causes.push(...wrong);
+    const causes = [...wrong];
     if (!name.includes('/') && !quotaNames.has(name) && !/hugepages-/.test(name)) {
       if (wrong.length === 0) {
         const why = 'must be a standard resource type or fully qualified';
@@ -61,9 +59,21 @@ export const validateQuota: Rule = (object) => {
     if (countedNames.has(name) && !isWholeQuantity(value)) {
       causes.push(invalidValue(at, canonicalQuantity(String(value)), 'must be an integer'));
     }
-  }
-  return [...causes, ...scopeCauses(spec), ...selectorCauses(spec)];
+    return causes;
+  });
+}
+
+export const validateQuota: Rule = (object) => {
+  const spec = record(object['spec']);
+  return [
+    ...amountCauses('spec.hard', spec['hard']),
+    ...scopeCauses(spec),
+    ...selectorCauses(spec),
+  ];
 };
+
+export const validateQuotaStatus = (status: Json): StatusCause[] =>
+  ['hard', 'used'].flatMap((what) => amountCauses(`status.${what}`, status[what]));
 
 const computed = [
   'cpu',

@@ -21,6 +21,7 @@ import { validateJobStatus } from './validation-job-changes.ts';
 import { validateClaimStatus } from './validation-device-claims.ts';
 import { validateApiServiceStatus } from './validation-api-services.ts';
 import type { StatusCause } from './status.ts';
+import { validateQuotaStatus } from './validation-quotas.ts';
 
 type Rule = (status: Json, object: KubeObject, old: KubeObject) => StatusCause[];
 
@@ -246,6 +247,7 @@ const rules: Readonly<Record<string, Rule>> = {
   '/Namespace': namespaceStatus,
   '/Pod': podStatus,
   '/Service': serviceStatus,
+  '/ResourceQuota': validateQuotaStatus,
   '/ReplicationController': replicas(
     ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
     'readyReplicas',

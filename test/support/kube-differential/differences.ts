@@ -60,7 +60,26 @@ export const knownDifferences: readonly KnownDifference[] = [
     path: otherAnswer,
     reason: 'an address is free with its service, also when no range holds it any more',
   })),
+  {
+    scene: 'what is below',
+    step: /^Service status: (?:put|merged|applied) to nobody$/,
+    path: otherAnswer,
+    reason: 'upstream makes a service of a status that is sent to nobody',
+  },
+  {
+    scene: 'what is below',
+    step: /^Thing scale: applied (?:with metadata|by another name)$/,
+    path: otherAnswer,
+    reason:
+      'what is applied to the scale of a custom object upstream cannot convert when it says more than replicas',
+  },
   // ---- of no consequence ----
+  {
+    scene: 'what is below',
+    step: /^Thing status: put of another kind$/,
+    path: otherAnswer,
+    reason: 'of two mistakes the kind is told before the version that is missing',
+  },
   {
     scene: 'v1 persistentvolumeclaims',
     step: /^put back$/,

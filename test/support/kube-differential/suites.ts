@@ -29,6 +29,7 @@ import { portSteps } from '#test/support/port-steps.ts';
 import { resizeSteps } from '#test/support/resize-steps.ts';
 import { roleSteps } from '#test/support/role-steps.ts';
 import { ruleScenes } from '#test/support/rule-steps.ts';
+import { subresourceSteps } from '#test/support/subresource-steps.ts';
 import { playSteps, type Step } from '#test/support/step-player.ts';
 import { useScenes } from '#test/support/use-steps.ts';
 import { versionSteps } from '#test/support/version-steps.ts';
@@ -150,6 +151,7 @@ export const suites: Readonly<Record<string, Suite>> = {
   'steps-ports': stepped('ports', portSteps),
   'steps-resize': stepped('resize', resizeSteps),
   'steps-roles': stepped('roles', roleSteps),
+  'steps-subresources': stepped('what is below', subresourceSteps),
   'steps-versionless': stepped('updates without a version', versionlessSteps),
   'steps-versions': stepped('versions', versionSteps),
   'steps-warnings': stepped('warnings', warningSteps),

@@ -32,7 +32,7 @@ function checkReplicas(object: KubeObject, path: string): StatusCause[] {
   const value = valueAt(object, path);
   if (value === undefined || value === null) return [];
   if (typeof value !== 'number' || !Number.isInteger(value)) {
-    const why = `${path}: accessor error: ${JSON.stringify(value)} is of the type ${typeof value}, expected int64`;
+    const why = `${path} accessor error: ${String(value)} is of the type ${typeof value}, expected int64`;
     return [invalidValue(path, 0, why)];
   }
   if (value < 0) return [invalidValue(path, value, 'should be a non-negative integer')];

@@ -1,6 +1,7 @@
 // Tables of workloads: apps, batch, autoscaling, policy.
 import type { KubeObject } from '#kube/meta/object.ts';
 import {
+  ageColumn,
   boolean,
   columns,
   conditionStatus,
@@ -13,9 +14,10 @@ import {
   selectorText,
   wide,
   type Json,
+  type Printer,
   type Printers,
 } from './cells.ts';
-import { age, humanDuration } from './columns.ts';
+import { age, column, humanDuration, type Column } from './columns.ts';
 
 const workload = [wide('Containers'), wide('Images'), wide('Selector')];
 
@@ -161,6 +163,18 @@ function scalerCells(scaler: KubeObject, now: number): unknown[] {
   ];
 }
 
+function scalePrinter(nameOf: Column, ageOf: Column): Printer {
+  return {
+    columns: [nameOf, integer('Desired'), integer('Available'), ageOf],
+    cells: (one, now) => [
+      name(one),
+      one['spec']?.replicas ?? 0,
+      one['status']?.replicas ?? 0,
+      created(one, now),
+    ],
+  };
+}
+
 export const workloadPrinters: Printers = {
   'apps/deployments': {
     columns: [...columns('Ready', 'Up-to-date', 'Available'), ...workload],
@@ -229,6 +243,9 @@ export const workloadPrinters: Printers = {
     columns: columns('Reference', 'Targets', 'MinPods', 'MaxPods', 'Replicas'),
     cells: scalerCells,
   },
+  // Upstream gives the name no format, of built-in objects, and the age none of custom ones.
+  'autoscaling/scales': scalePrinter({ ...column('Name'), format: '' }, ageColumn),
+  'autoscaling/customscales': scalePrinter(column('Name'), column('Age', 'date')),
   'policy/poddisruptionbudgets': {
     columns: columns('Min Available', 'Max Unavailable', integer('Allowed Disruptions')),
     cells: (one, now) => [
