@@ -17,6 +17,7 @@ import { build, type Plugin } from 'esbuild';
 import type { Descriptions } from '#kube/openapi/texts.ts';
 import { allDocuments, fileOf, hashOf, type MadeDocument } from '#kube/openapi/made-documents.ts';
 import { TypeRegistry } from '#kube/types/registry.ts';
+import { compileAhead } from './compile-ahead.ts';
 import { writeExplainDescriptions } from './explain-descriptions.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -63,6 +64,10 @@ export async function bundle(): Promise<void> {
   renameSync(staging, target);
   rmSync(old, { recursive: true, force: true });
   utimesSync(join(target, 'strata.js'), new Date(), new Date());
+  // Where nothing can be started or written all is compiled when it is wanted.
+  await compileAhead(join(target, 'strata.js')).catch((error: unknown) => {
+    process.stderr.write(`Nothing is compiled ahead: ${String(error)}\n`);
+  });
 }
 
 /** A file that never asks for `require` makes none; its line stays, so that source maps hold. */

@@ -12,7 +12,7 @@ test('LoopShare begins a few milliseconds of work in a turn, and the rest in lat
     await share.enter();
     // It belongs to the same turn whatever it awaits of what is there already.
     for (let i = 0; i < 5; i++) await Promise.resolve();
-    nowMs += 3;
+    nowMs += 1.5;
     seen.push(`${name} in ${turn}`);
   };
   const all = Promise.all(['a', 'b', 'c', 'd', 'e'].map(work));
@@ -32,16 +32,29 @@ test('LoopShare lets those in that come while others have their turn', async () 
   await Promise.all([share.enter().then(() => share.enter()), share.enter()]);
 });
 
-test('LoopShare begins nothing for a moment when somebody connects, however many do', async () => {
+test('LoopShare begins nothing for a moment when somebody connects, but has half of the time', async () => {
   let nowMs = 1_000;
   const share = new LoopShare(() => nowMs);
+  const turns = async (): Promise<void> => {
+    for (let turn = 0; turn < 2; turn += 1) await new Promise((done) => setImmediate(done));
+  };
   share.giveWay();
   let hasBegun = false;
   const begun = share.enter().then(() => (hasBegun = true));
-  // Its turn would have been the next one.
-  for (let turn = 0; turn < 2; turn += 1) await new Promise((done) => setImmediate(done));
-  assert.equal(hasBegun, false);
-  nowMs += 20;
-  share.giveWay();
+  // What has been saved up is enough for two more, back to back.
+  for (let more = 0; more < 3; more += 1) {
+    await turns();
+    assert.equal(hasBegun, false);
+    nowMs += 30;
+    share.giveWay();
+  }
   await begun;
+  nowMs += 30;
+  share.giveWay();
+  hasBegun = false;
+  const again = share.enter().then(() => (hasBegun = true));
+  await turns();
+  assert.equal(hasBegun, false);
+  nowMs += 30;
+  await again;
 });

@@ -2,18 +2,21 @@
 // a few milliseconds' worth in each turn of the event loop, in the order in which it was asked for.
 
 /** After so long in one turn, nothing more begins in it. */
-const PORTION_MS = 4;
+const PORTION_MS = 2;
 
-/** How long nothing begins when a connection comes: a handshake and a first request are a few turns of the loop. */
-const WAY_MS = 20;
-/** Between two times that way is given: however many come, the process's own work has most of its time. */
-const WAY_PAUSE_MS = 100;
+/** How long nothing begins when a connection comes: a handshake and the first requests are some turns of the loop. */
+const WAY_MS = 30;
+/** However many come, the process's own work has half of its time, but for so long. */
+const WAY_MS_MAX = 60;
 
 export class LoopShare {
   readonly #nowMs: () => number;
   readonly #waiting: (() => void)[] = [];
   #isScheduled = false;
-  #wayFromMs = -Infinity;
+  #wayToMs = -Infinity;
+  /** For how long way may still be given. */
+  #wayLeftMs = WAY_MS_MAX;
+  #countedMs = -Infinity;
 
   constructor(nowMs: () => number = () => performance.now()) {
     this.#nowMs = nowMs;
@@ -30,7 +33,12 @@ export class LoopShare {
   /** Somebody outside has come, and is waited on first. */
   giveWay(): void {
     const now = this.#nowMs();
-    if (now - this.#wayFromMs >= WAY_PAUSE_MS) this.#wayFromMs = now;
+    this.#wayLeftMs = Math.min(WAY_MS_MAX, this.#wayLeftMs + (now - this.#countedMs) / 2);
+    this.#countedMs = now;
+    const moreMs = now + WAY_MS - Math.max(now, this.#wayToMs);
+    if (moreMs > this.#wayLeftMs) return;
+    this.#wayLeftMs -= moreMs;
+    this.#wayToMs = now + WAY_MS;
   }
 
   #schedule(): void {
@@ -38,7 +46,7 @@ export class LoopShare {
     this.#isScheduled = true;
     const turn = (): void => {
       const now = this.#nowMs();
-      const wayMs = this.#wayFromMs + WAY_MS - now;
+      const wayMs = this.#wayToMs - now;
       if (wayMs > 0) return void setTimeout(turn, wayMs);
       this.#isScheduled = false;
       this.#begin(now);

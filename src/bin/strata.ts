@@ -8,12 +8,15 @@ export {};
  */
 const AGENT_FLAGS = ['--no-sparkplug', '--no-maglev', '--no-turbofan'];
 
-const isAgent = process.argv[2] === 'agent';
+const [command, subcommand] = process.argv.slice(2);
+const isAgent = command === 'agent';
+const isMaster = command === 'master';
+const isServer = command === 'kube' && subcommand === 'serve';
 const { execArgv, execPath, platform } = process;
 // The same process goes on, with the same files open; Windows has no such thing, and bears the 3 MB.
 if (isAgent && platform !== 'win32' && !AGENT_FLAGS.every((flag) => execArgv.includes(flag))) {
-  const command = [execPath, ...execArgv, ...AGENT_FLAGS, ...process.argv.slice(1)];
-  process.execve?.(execPath, command, process.env);
+  const again = [execPath, ...execArgv, ...AGENT_FLAGS, ...process.argv.slice(1)];
+  process.execve?.(execPath, again, process.env);
 }
 
 await import('./early-signals.ts');
@@ -23,12 +26,14 @@ const isBundle = import.meta.filename.endsWith('.js');
 // An agent is small first: what was kept compiled would be half a megabyte of it.
 if (isAgent) startSmallPart();
 // What was compiled once is read the next time: a fifth of the processor time of a start. It lies with the bundle,
-// which others cannot write to; where nobody can, or it does not fit, everything is compiled as ever.
+// which others cannot write to; where nobody can, or it does not fit, everything is compiled as ever. V8 takes only
+// what was compiled under the same flags.
 else if (isBundle) {
   const { enableCompileCache } = process.getBuiltinModule('node:module');
-  enableCompileCache(`${import.meta.dirname}/compile-cache`);
+  const kind = isMaster ? 'master' : isServer ? 'server' : 'command';
+  enableCompileCache(`${import.meta.dirname}/compile-cache/${kind}`);
 }
-if (process.argv[2] === 'master') startLargePart();
-if (process.argv[2] === 'kube' && process.argv[3] === 'serve') startServingPart();
+if (isMaster) startLargePart();
+if (isServer) startServingPart();
 
 await import('./program.ts');
