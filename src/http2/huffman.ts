@@ -1,102 +1,96 @@
-// Huffman-coded texts of HPACK (RFC 7541, section 5.2): read by a table of eight bits, longer codes bit by bit.
+// Huffman-coded texts of HPACK (RFC 7541, section 5.2): read four bits at a time, by a table of where each four lead
+// from within a code.
 import { huffmanLengths } from './hpack-tables.ts';
 
-const LENGTH_MAX = 30;
-const TABLE_BITS = 8;
+/** A code that is begun: where a bit more leads. Below `LEAF` another one of these, else an octet is whole. */
+type Node = [zero: number, one: number];
 
-interface Level {
-  /** The first code of this length, how many there are, and where their octets begin in `ordered`. */
-  first: number;
-  count: number;
-  start: number;
-}
+const LEAF = 1 << 16;
+/** The code of the end, which no text has in it: the last one of the longest. */
+const END = 256;
+const END_BITS = 30;
+const lengths = [...huffmanLengths, END_BITS];
+/** Padding is shorter than an octet, and ones. */
+const PADDING_BITS_MAX = 7;
 
-const ordered = [...huffmanLengths.keys()].sort(
-  (a, b) => (huffmanLengths[a] ?? 0) - (huffmanLengths[b] ?? 0) || a - b,
-);
-
-/** Length of a code in bits -> its codes, which follow each other (the code is canonical). */
-function makeLevels(): Level[] {
-  const levels = Array.from({ length: LENGTH_MAX + 1 }, () => ({ first: 0, count: 0, start: 0 }));
-  for (const length of huffmanLengths) (levels[length] as Level).count += 1;
+/** The code is canonical: codes of one length follow each other, and those of the next length follow them. */
+function makeNodes(): Node[] {
+  const nodes: Node[] = [[0, 0]];
+  const byLength = [...lengths.keys()].sort(
+    (a, b) => (lengths[a] ?? 0) - (lengths[b] ?? 0) || a - b,
+  );
   let code = 0;
-  let start = 0;
-  for (const level of levels) {
-    code *= 2;
-    level.first = code;
-    level.start = start;
-    code += level.count;
-    start += level.count;
-  }
-  return levels;
-}
-
-const levels = makeLevels();
-
-/** The next eight bits -> octet and length of its code (256 * length + octet); 0: the code is longer. */
-function makeTable(): Uint16Array {
-  const table = new Uint16Array(1 << TABLE_BITS);
-  for (let length = 1; length <= TABLE_BITS; length += 1) {
-    const { first, count, start } = levels[length] as Level;
-    for (let index = 0; index < count; index += 1) {
-      const from = (first + index) << (TABLE_BITS - length);
-      const to = from + (1 << (TABLE_BITS - length));
-      table.fill(length * 256 + (ordered[start + index] ?? 0), from, to);
+  let before = 0;
+  for (const octet of byLength) {
+    const length = lengths[octet] ?? 0;
+    code *= 2 ** (length - before);
+    before = length;
+    let node = nodes[0] as Node;
+    for (let bit = length - 1; bit > 0; bit -= 1) {
+      const side = Math.floor(code / 2 ** bit) % 2;
+      if (node[side] === 0) node[side] = nodes.push([0, 0]) - 1;
+      node = nodes[node[side] as number] as Node;
     }
+    node[code % 2] = LEAF + octet;
+    code += 1;
   }
-  return table;
+  return nodes;
 }
 
-const table = makeTable();
+const nodes = makeNodes();
 
-/** Of codes that are longer than the table's. */
-function longCode(bits: number, count: number): { octet: number; length: number } | undefined {
-  for (let length = TABLE_BITS + 1; length <= Math.min(count, LENGTH_MAX); length += 1) {
-    const code = Math.floor(bits / 2 ** (count - length));
-    const level = levels[length] as Level;
-    const index = code - level.first;
-    if (index >= 0 && index < level.count)
-      return { octet: ordered[level.start + index] ?? 0, length };
+const NONE = -1;
+/** Bit of an entry: its lowest eight are an octet. */
+const HAS_OCTET = 1 << 8;
+const NODE_SHIFT = 9;
+
+/** 16 * node + four bits -> node that they lead to, and the octet on the way; no code has fewer than five bits. */
+function makeSteps(): Int32Array {
+  const steps = new Int32Array(nodes.length * 16);
+  for (let at = 0; at < steps.length; at += 1) {
+    let node = at >> 4;
+    let octet = 0;
+    for (let bit = 3; bit >= 0 && node !== NONE; bit -= 1) {
+      const next = (nodes[node] as Node)[(at >> bit) & 1] as number;
+      if (next === LEAF + END) node = NONE;
+      else if (next < LEAF) node = next;
+      else {
+        octet = HAS_OCTET | (next - LEAF);
+        node = 0;
+      }
+    }
+    steps[at] = node === NONE ? NONE : (node << NODE_SHIFT) | octet;
   }
-  return undefined;
+  return steps;
 }
+
+const steps = makeSteps();
+
+/** Where a text may end: between two codes, or within padding. */
+function makeEnds(): Set<number> {
+  const ends = new Set([0]);
+  let node = 0;
+  for (let bits = 1; bits <= PADDING_BITS_MAX; bits += 1) {
+    node = (nodes[node] as Node)[1];
+    ends.add(node);
+  }
+  return ends;
+}
+
+const ends = makeEnds();
 
 /** The octets as Latin-1; undefined: this is no text in the code (or its padding is none). */
 export function decodeHuffman(bytes: Uint8Array): string | undefined {
-  const octets: number[] = [];
-  // At most 29 bits wait when another octet comes: beyond 32, so numbers and no shifts.
-  let bits = 0;
+  const octets = Buffer.allocUnsafe(Math.floor((bytes.length * 8) / 5));
   let count = 0;
-  for (const byte of bytes) {
-    bits = bits * 256 + byte;
-    count += 8;
-    while (count >= TABLE_BITS) {
-      const entry = table[Math.floor(bits / 2 ** (count - TABLE_BITS))] ?? 0;
-      let length = entry >> 8;
-      let octet = entry & 255;
-      if (entry === 0) {
-        const found = longCode(bits, count);
-        if (found === undefined) {
-          if (count >= LENGTH_MAX) return undefined;
-          break;
-        }
-        ({ octet, length } = found);
-      }
-      octets.push(octet);
-      count -= length;
-      bits %= 2 ** count;
-    }
+  let node = 0;
+  for (let at = 0; at < bytes.length * 2; at += 1) {
+    const byte = bytes[at >> 1] as number;
+    const four = (at & 1) === 0 ? byte >> 4 : byte & 15;
+    const step = steps[(node << 4) | four] as number;
+    if (step === NONE) return undefined;
+    if ((step & HAS_OCTET) !== 0) octets[count++] = step & 255;
+    node = step >> NODE_SHIFT;
   }
-  // The rest is shorter than eight bits, or an unfinished code.
-  while (count > 0) {
-    const entry = count < TABLE_BITS ? (table[bits * 2 ** (TABLE_BITS - count)] ?? 0) : 0;
-    const length = entry >> 8;
-    if (entry === 0 || length > count) break;
-    octets.push(entry & 255);
-    count -= length;
-    bits %= 2 ** count;
-  }
-  // Padding is shorter than an octet and all ones.
-  if (count >= 8 || bits !== 2 ** count - 1) return undefined;
-  return Buffer.from(octets).toString('latin1');
+  return ends.has(node) ? octets.toString('latin1', 0, count) : undefined;
 }
