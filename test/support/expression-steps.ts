@@ -1,5 +1,6 @@
 // Expressions of CEL: how they are read (precedence, macros, types, mistakes), by the rules of a definition, and what
 // they come to, by a policy that tells the value of each.
+import { failingTexts, patchTexts, valueTexts, wrongTexts } from './expression-texts.ts';
 import { create, namespace, silent, type Json } from './step-parts.ts';
 import type { Step } from './step-player.ts';
 
@@ -421,6 +422,29 @@ const values: readonly string[] = [
   'string(type(quantity("1"))) + string(type(ip("::1"))) + string(type(semver("1.0.0")))',
 ];
 
+const constraints: Json = {
+  resourceRules: [
+    { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps'] },
+  ],
+};
+
+const PACK = 6;
+
+/** Values of any type are told as texts, those without failures several at once. */
+const allValues: readonly string[] = [
+  ...values,
+  ...failingTexts.map((one) => `"%s".format([dyn(${one})])`),
+  ...packs(valueTexts).map((some) => {
+    const verbs = some.map(() => '%s').join(' | ');
+    return `"${verbs}".format([${some.map((one) => `dyn(${one})`).join(', ')}])`;
+  }),
+];
+
+function packs(texts: readonly string[]): (readonly string[])[] {
+  const count = Math.ceil(texts.length / PACK);
+  return Array.from({ length: count }, (_, i) => texts.slice(i * PACK, (i + 1) * PACK));
+}
+
 /** An expression that fails says why; the others are told as the message of one that does not hold. */
 function valueSteps(): Step[] {
   const path = `/api/v1/namespaces/${place}/configmaps?dryRun=All`;
@@ -429,14 +453,7 @@ function valueSteps(): Step[] {
       metadata: { name: value },
       spec: {
         matchConstraints: {
-          resourceRules: [
-            {
-              apiGroups: [''],
-              apiVersions: ['v1'],
-              operations: ['CREATE'],
-              resources: ['configmaps'],
-            },
-          ],
+          ...constraints,
           objectSelector: { matchLabels: { value } },
         },
         validations: [validation],
@@ -453,16 +470,40 @@ function valueSteps(): Step[] {
     create(name, path, { metadata: { name: 'x', labels: { value } }, data: { k: 'v' } });
   return [
     ...namespace(place),
-    ...values.flatMap((one, i) =>
+    ...allValues.flatMap((one, i) =>
       told(`v${i}`, { expression: `(${one}) == "-"`, messageExpression: one }),
     ),
     ...told('last', { expression: 'false', message: 'last' }),
     { ...ask('last', 'last'), until: (status) => status === 422 },
-    ...values.map((one, i) => ask(`value of ${one}`, `v${i}`)),
+    ...allValues.map((one, i) => ask(`value of ${one}`, `v${i}`)),
   ];
 }
 
+/** As a patch, and as an object: one of both has the wrong type. */
+function patchSteps(): Step[] {
+  const path = `${ADMISSION}/mutatingadmissionpolicies?dryRun=All`;
+  const policy = (mutation: Json): Json => ({
+    metadata: { name: 'patches' },
+    spec: { matchConstraints: constraints, reinvocationPolicy: 'Never', mutations: [mutation] },
+  });
+  return patchTexts.flatMap((expression) => [
+    create(
+      `patch: ${expression}`,
+      path,
+      policy({ patchType: 'JSONPatch', jsonPatch: { expression } }),
+    ),
+    create(
+      `object: ${expression}`,
+      path,
+      policy({ patchType: 'ApplyConfiguration', applyConfiguration: { expression } }),
+    ),
+  ]);
+}
+
 export const expressionSteps = (): Step[] => [
-  ...rules.map((rule) => create(`rule: ${rule}`, DEFINITIONS, definition(rule))),
+  ...[...rules, ...wrongTexts].map((rule) =>
+    create(`rule: ${rule}`, DEFINITIONS, definition(rule)),
+  ),
+  ...patchSteps(),
   ...valueSteps(),
 ];

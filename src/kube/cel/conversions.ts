@@ -86,7 +86,15 @@ export function toDouble(value: unknown): number {
   const [, sign = '', rest = ''] = /^([+-]?)(.*)$/s.exec(text) ?? [];
   const special = SPECIAL[rest.toLowerCase()];
   if (special !== undefined) return sign === '-' ? -special : special;
-  const found = /^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(rest) ? Number(text) : NaN;
+  // Underscores may be between digits.
+  const plain = rest.replaceAll(/(?<=\d)_(?=\d)/g, '');
+  const hex = /^0[xX]([0-9a-fA-F]*)\.?([0-9a-fA-F]*)[pP]([+-]?\d+)$/.exec(plain);
+  if (hex !== null && `${hex[1]}${hex[2]}` !== '') {
+    const whole = Number.parseInt(`${hex[1]}${hex[2]}`, 16);
+    return (sign === '-' ? -1 : 1) * whole * 2 ** (Number(hex[3]) - 4 * (hex[2] ?? '').length);
+  }
+  const isDecimal = /^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(plain);
+  const found = isDecimal ? Number(sign + plain) : NaN;
   if (!Number.isFinite(found)) throw fault('string', 'double');
   return found;
 }

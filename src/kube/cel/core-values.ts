@@ -1,6 +1,6 @@
 // The values of CEL that JavaScript has none for: unsigned numbers, spans and points of time, types, and what
 // may be missing.
-import { typeText, type CelType } from './types.ts';
+import type { CelType } from './types.ts';
 
 /** Why an expression fails while it runs, in cel-go's words. */
 export class CelFailure extends Error {
@@ -112,6 +112,6 @@ export class TypeValue {
   }
 
   toString(): string {
-    return typeText(this.type);
+    return this.type.name;
   }
 }

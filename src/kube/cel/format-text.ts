@@ -69,6 +69,7 @@ function parseClause(text: string, at: number): { readonly clause: Clause; reado
 function walk(
   text: string,
   count: number,
+  isCheck: boolean,
   write: (clause: Clause, index: number) => string,
 ): { readonly text: string; readonly used: number } {
   let out = '';
@@ -82,8 +83,11 @@ function walk(
       out += '%';
       at += 2;
     } else {
-      if (used >= count) throw new CelFailure(`index ${used} out of range`);
+      const isOver = used >= count;
+      // A check looks for the argument later.
+      if (isOver && !isCheck) throw new CelFailure(`index ${used} out of range`);
       if (at + 1 >= text.length) throw new CelFailure('unexpected end of string');
+      if (isOver) throw new CelFailure(`index ${used} out of range`);
       const { clause, next } = parseClause(text, at + 1);
       out += write(clause, used);
       used += 1;
@@ -94,14 +98,19 @@ function walk(
 }
 
 /** As Go's `%q` does. */
-const goQuoted = (text: string): string =>
-  JSON.stringify(text).replaceAll('\\u000b', '\\v').replaceAll('\\u0007', '\\a');
+function goQuoted(text: string): string {
+  const controls = JSON.stringify(text).replaceAll('\u007f', '\\x7f');
+  return controls.replaceAll(/(\\\\)|\\u00([01][0-9a-f])/g, (whole, escaped, code) => {
+    if (escaped !== undefined) return whole;
+    return code === '07' ? '\\a' : code === '0b' ? '\\v' : `\\x${code}`;
+  });
+}
 
 /** Within lists and maps. */
 function inner(value: unknown): string {
   if (typeof value === 'string') return goQuoted(value);
   if (typeof value === 'number') {
-    return Number.isFinite(value) ? value.toFixed(DEFAULT_PRECISION) : goQuoted(toText(value));
+    return Number.isFinite(value) ? exactFixed(value, DEFAULT_PRECISION) : goQuoted(toText(value));
   }
   if (value instanceof Uint8Array) return `b${goQuoted(toText(value))}`;
   if (value instanceof Timestamp) return `timestamp(${goQuoted(toText(value))})`;
@@ -117,9 +126,20 @@ function keyText(key: unknown): string {
   throw new CelFailure(`no formatting function for map key of type ${type}`);
 }
 
+function bytesText(value: Uint8Array): string {
+  try {
+    return toText(value);
+  } catch (error) {
+    if (!(error instanceof CelFailure)) throw error;
+    const why = `could not convert argument ${goQuoted(error.message)} to string`;
+    throw new CelFailure(why, { cause: error });
+  }
+}
+
 function plain(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return `[${value.map(inner).join(', ')}]`;
+  if (value instanceof Uint8Array) return bytesText(value);
   if (!(value instanceof Map)) return toText(value);
   const entries = [...value].map(([key, one]) => [keyText(key), inner(one)] as const);
   const sorted = entries.toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
@@ -142,11 +162,51 @@ function fixedText(value: number, precision: number): string {
   return grouped(whole) + (fraction === undefined ? '' : `.${fraction}`);
 }
 
-/** JavaScript has other words for big ones, and at most 100 digits. */
+const bits = new DataView(new ArrayBuffer(8));
+
+/** What a double is exactly: a whole number times a power of two. */
+function exactly(value: number): { readonly whole: bigint; readonly power: number } {
+  bits.setFloat64(0, Math.abs(value));
+  const raw = bits.getBigUint64(0);
+  const exponent = Number(raw >> 52n);
+  const fraction = raw & ((1n << 52n) - 1n);
+  return exponent === 0
+    ? { whole: fraction, power: -1074 }
+    : { whole: fraction | (1n << 52n), power: exponent - 1075 };
+}
+
+/** Divided, and rounded to the nearest; of two that are as near, the even one. */
+function rounded(value: bigint, by: bigint): bigint {
+  const [whole, rest] = [value / by, (value % by) * 2n];
+  return rest > by || (rest === by && whole % 2n === 1n) ? whole + 1n : whole;
+}
+
+/** As Go rounds; JavaScript takes the larger of two that are as near. */
 function exactFixed(value: number, precision: number): string {
-  if (Math.abs(value) < 1e21) return value.toFixed(Math.min(precision, 100)).padEnd(1);
-  const digits = BigInt(value).toString();
-  return precision === 0 ? digits : `${digits}.${'0'.repeat(precision)}`;
+  const { whole, power } = exactly(value);
+  const scaled = whole * 10n ** BigInt(precision);
+  const digits = power >= 0 ? scaled << BigInt(power) : rounded(scaled, 1n << BigInt(-power));
+  const text = String(digits).padStart(precision + 1, '0');
+  const sign = value < 0 || Object.is(value, -0) ? '-' : '';
+  const cut = text.length - precision;
+  return `${sign}${text.slice(0, cut)}${precision === 0 ? '' : `.${text.slice(cut)}`}`;
+}
+
+/** A digit, a point, and the others, rounded as Go does. */
+function inPowers(value: number): { readonly digits: string; readonly power: number } {
+  const sign = value < 0 || Object.is(value, -0) ? '-' : '';
+  if (value === 0) return { digits: `${sign}0.${'0'.repeat(DEFAULT_PRECISION)}`, power: 0 };
+  let power = Number(value.toExponential().split('e')[1]);
+  const { whole, power: binary } = exactly(value);
+  const shift = DEFAULT_PRECISION - power;
+  const above = whole * 10n ** BigInt(Math.max(0, shift)) * 2n ** BigInt(Math.max(0, binary));
+  const below = 10n ** BigInt(Math.max(0, -shift)) * 2n ** BigInt(Math.max(0, -binary));
+  let text = String(rounded(above, below));
+  if (text.length > DEFAULT_PRECISION + 1) {
+    text = text.slice(0, -1);
+    power += 1;
+  }
+  return { digits: `${sign}${text[0]}.${text.slice(1)}`, power };
 }
 
 const powers: Readonly<Record<string, string>> = {
@@ -166,10 +226,9 @@ const powers: Readonly<Record<string, string>> = {
 /** `1.234500×10⁰³`; what is asked for as precision is taken for a width. */
 function scientificText(value: number, width: number): string {
   const found = special(value);
-  if (found !== undefined) return found;
-  const [digits = '', power = ''] = value.toExponential(DEFAULT_PRECISION).split('e');
-  const size = power.replace(/^[+-]/, '').padStart(2, '0');
-  const signed = `${power.startsWith('-') ? '-' : ''}${size}`;
+  if (found !== undefined) return found.padStart(width);
+  const { digits, power } = inPowers(value);
+  const signed = `${power < 0 ? '-' : ''}${String(Math.abs(power)).padStart(2, '0')}`;
   return `${digits}×10${[...signed].map((one) => powers[one]).join('')}`.padStart(width);
 }
 
@@ -207,7 +266,7 @@ function written({ verb, precision = DEFAULT_PRECISION }: Clause, value: unknown
 
 /** Throws CelFailure when a clause has no argument, or does not fit it. */
 export function formatText(text: string, args: readonly unknown[]): string {
-  return walk(text, args.length, (clause, index) => {
+  return walk(text, args.length, false, (clause, index) => {
     try {
       return written(clause, args[index]);
     } catch (error) {
@@ -254,7 +313,7 @@ export function formatFault(call: Call): Fault | undefined {
     return undefined;
   const { items } = args;
   try {
-    const { used } = walk(target.value, items.length, (clause, index) =>
+    const { used } = walk(target.value, items.length, true, (clause, index) =>
       checkArgument(clause, items[index] as Expr),
     );
     if (items.length <= used) return undefined;

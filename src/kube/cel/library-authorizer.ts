@@ -99,7 +99,6 @@ function serviceAccount({ source }: Check, namespace: string, name: string): Aut
 }
 
 export function registerAuthorization(env: Environment): void {
-  for (const type of types.values()) env.typeName(type);
   env.method(`${AUTHORIZER}.path(string): ${PATH}`, (one: Check, path: string) => {
     if (path === '') throw new CelFailure('path must not be empty');
     return one.with('path', path, PATH);

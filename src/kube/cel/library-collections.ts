@@ -100,9 +100,6 @@ export function registerLists(env: Environment): void {
   env.method('list(A).lastIndexOf(A): int', (list: List, wanted: unknown) =>
     BigInt(list.findLastIndex((one) => celEquals(one, wanted))),
   );
-  env.method('dyn.includes(dyn): bool', (value: unknown, wanted: unknown) =>
-    Array.isArray(value) ? value.some((one) => celEquals(one, wanted)) : celEquals(value, wanted),
-  );
   env.method('list(T).slice(int, int): list(T)', slice);
   env.method('list(list(T)).flatten(): list(T)', (list: List) => flatten(list, 1n), 'method');
   env.method('list(dyn).flatten(int): list(dyn)', flatten, 'method');

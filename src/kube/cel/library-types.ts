@@ -117,7 +117,6 @@ function toUrl(text: string): UrlValue {
 }
 
 function registerUrls(env: Environment): void {
-  env.typeName(parseType(URL_TYPE));
   const get = (name: string, of: (url: UrlValue) => unknown, type = 'string'): void =>
     env.method(`${URL_TYPE}.${name}(): ${type}`, of);
   env.func(`url(string): ${URL_TYPE}`, toUrl);
@@ -131,7 +130,6 @@ function registerUrls(env: Environment): void {
 }
 
 function registerQuantities(env: Environment): void {
-  env.typeName(parseType(QUANTITY));
   env.func(`quantity(string): ${QUANTITY}`, (text: string) => QuantityValue.parse(text));
   env.func('isQuantity(string): bool', (text: string) => passes(() => QuantityValue.parse(text)));
   // No method, unlike its siblings: so it is declared upstream.
@@ -165,7 +163,6 @@ function registerQuantities(env: Environment): void {
 }
 
 function registerSemver(env: Environment): void {
-  env.typeName(parseType(SEMVER));
   env.func(`semver(string): ${SEMVER}`, (text: string) => parseSemver(text));
   env.func(`semver(string, bool): ${SEMVER}`, (text: string, loose: boolean) =>
     parseSemver(text, loose),
@@ -236,7 +233,6 @@ const formats: Readonly<Record<string, readonly [check: Check, patternSize: numb
 };
 
 function registerFormats(env: Environment): void {
-  env.typeName(parseType(FORMAT));
   const found = new Map(
     Object.entries(formats).map(([name, [check, patternSize]]) => [
       name,

@@ -34,7 +34,7 @@ export function uint(value: bigint): Uint {
 }
 
 export function duration(nanos: bigint): Duration {
-  if (nanos > INT_MAX || nanos < INT_MIN) throw new CelFailure('duration overflow');
+  if (nanos > INT_MAX || nanos < INT_MIN) throw new CelFailure('integer overflow');
   return new Duration(nanos);
 }
 

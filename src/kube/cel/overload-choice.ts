@@ -40,11 +40,13 @@ interface Choice {
 
 const PLAIN = new Set<CelType['kind']>(['bool', 'bytes', 'double', 'int', 'string', 'uint']);
 
-function choicesOf(overloads: readonly Overload[]): Choice[] {
+/** Of some functions of lists cel-go does not look into the lists. */
+const bare = (type: CelType): Matcher => (type.kind === 'list' ? Array.isArray : matcher(type));
+
+function choicesOf(overloads: readonly Overload[], kind: Misfit): Choice[] {
+  const match = kind === 'method' || kind === 'list' ? bare : matcher;
   return overloads.flatMap(({ args, handler }) =>
-    handler === undefined
-      ? []
-      : [{ fits: args.map(matcher), handler: handler as Choice['handler'] }],
+    handler === undefined ? [] : [{ fits: args.map(match), handler: handler as Choice['handler'] }],
   );
 }
 
@@ -111,8 +113,9 @@ export function chooser(
     const handler = only.handler as (...args: unknown[]) => unknown;
     return (args) => handler(...args);
   }
-  const choices = choicesOf(others.length === 0 && only !== undefined ? [only] : all);
   const kind = words ?? all[0]?.misfit ?? 'typed';
+  const own = others.length === 0 && only !== undefined ? [only] : all;
+  const choices = choicesOf(own, kind);
   return (args) => {
     for (const { fits, handler } of choices)
       if (fits.every((one, i) => one(args[i]))) return handler(...args);

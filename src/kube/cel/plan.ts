@@ -273,7 +273,7 @@ class Planner {
     if (!Array.isArray(list) || !isList) return undefined;
     if (list.length === 0) return constantOf(false);
     const isPrimitive = (one: unknown): boolean =>
-      PRIMITIVES.has(typeof one) || one instanceof Uint || one === null;
+      PRIMITIVES.has(typeof one) || one instanceof Uint;
     if (!list.every(isPrimitive)) return undefined;
     const { run } = args[0] as Planned;
     const plain = new Set<unknown>(list);

@@ -1,6 +1,6 @@
 // What runs of expressions are made of: variables and loops' own, and failures that others may outweigh.
 import { CelFailure } from './core-values.ts';
-import { noOverload } from './operators.ts';
+import { goNameOf, noOverload } from './operators.ts';
 
 export interface Frame {
   readonly variables: Readonly<Record<string, unknown>>;
@@ -49,12 +49,13 @@ export function logic(runs: readonly Run[], decisive: boolean): Run {
 
 export function entriesOf(value: unknown): Iterable<readonly [unknown, unknown]> {
   if (value instanceof Map) return value as Map<unknown, unknown>;
-  if (!Array.isArray(value)) throw noOverload();
+  if (!Array.isArray(value))
+    throw new CelFailure(`unsupported comprehension range type: ${goNameOf(value)}`);
   return value.map((one, i) => [BigInt(i), one] as const);
 }
 
 export function itemsOf(value: unknown): Iterable<unknown> {
   if (Array.isArray(value)) return value;
   if (value instanceof Map) return value.keys();
-  throw noOverload();
+  throw new CelFailure(`got '${goNameOf(value)}', expected iterable type`);
 }

@@ -21,7 +21,7 @@ const TIMESTAMP = 'google.protobuf.Timestamp';
 
 function declareTypes(env: Environment): void {
   const { BOOL, BYTES, DOUBLE, DURATION: span, DYN, INT, NULL, STRING, TIMESTAMP: point } = types;
-  for (const type of [BOOL, BYTES, DOUBLE, span, DYN, INT, NULL, STRING, point]) env.typeName(type);
+  for (const type of [BOOL, BYTES, DOUBLE, span, INT, NULL, STRING, point]) env.typeName(type);
   for (const type of [types.TYPE, types.UINT]) env.typeName(type);
   env.typeName(types.listOf(DYN));
   env.typeName(types.mapOf(DYN, DYN));
@@ -164,8 +164,6 @@ function offsetOf(zone: string, point: Timestamp): number {
   const colon = zone.indexOf(':');
   if (colon < 0) return namedOffset(zone, point);
   const [hours, minutes] = [atoi(zone.slice(0, colon)), atoi(zone.slice(colon + 1))];
-  if (minutes < 0 || minutes > 59)
-    throw new CelFailure(`timezone offset minutes out of range [0, 59]: ${zone}`);
   return zone.startsWith('-') ? hours * 60 - minutes : hours * 60 + minutes;
 }
 
@@ -209,8 +207,7 @@ function isZero(value: unknown): boolean {
   if (Array.isArray(value) || value instanceof Uint8Array) return value.length === 0;
   if (value instanceof Map) return value.size === 0;
   if (value instanceof Uint) return value.value === 0n;
-  if (value instanceof Duration) return value.nanos === 0n;
-  return value instanceof Optional && !value.hasValue;
+  return value instanceof Duration && value.nanos === 0n;
 }
 
 function valueOf(optional: Optional): unknown {

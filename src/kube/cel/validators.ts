@@ -1,19 +1,19 @@
 // What Kubernetes' environments of CEL refuse although the types fit: texts that are written out and are no
 // duration, point in time or pattern; lists and maps of several types (cel/validator.go).
+import { toDuration, toTimestamp } from './conversions.ts';
 import { CelFailure } from './core-values.ts';
 import { partsOf, type Expr } from './expr.ts';
 import { formatFault } from './format-text.ts';
 import { goRegExp } from './go-regexp.ts';
 import type { Fault } from './syntax.ts';
-import { parseDuration, parseTimestamp } from './times.ts';
 import { isSame, shownType, type CelType } from './types.ts';
 
-type Attempt = (text: string) => unknown;
+type Attempt = (value: unknown) => unknown;
 
 const attempts: readonly (readonly [name: string, attempt: Attempt])[] = [
-  ['duration', parseDuration],
-  ['timestamp', parseTimestamp],
-  ['matches', goRegExp],
+  ['duration', toDuration],
+  ['timestamp', toTimestamp],
+  ['matches', (pattern) => goRegExp(String(pattern))],
 ];
 
 interface Found {
@@ -28,9 +28,9 @@ function* within(expr: Expr, isFree = false): Generator<Found> {
   for (const one of partsOf(expr)) yield* within(one, isFree || isFormat);
 }
 
-function fails(attempt: Attempt, text: string): boolean {
+function fails(attempt: Attempt, value: unknown): boolean {
   try {
-    attempt(text);
+    attempt(value);
     return false;
   } catch (error) {
     if (error instanceof CelFailure) return true;
@@ -42,7 +42,7 @@ function badLiterals(all: readonly Expr[]): Fault[] {
   return attempts.flatMap(([name, attempt]) =>
     all.flatMap((expr) => {
       const first = expr.kind === 'call' && expr.name === name ? expr.args[0] : undefined;
-      if (first?.kind !== 'literal' || typeof first.value !== 'string') return [];
+      if (first?.kind !== 'literal') return [];
       const message = `invalid ${name} argument`;
       return fails(attempt, first.value) ? [{ at: first.at, message }] : [];
     }),
