@@ -2,9 +2,11 @@
 // of write, in rules and lists. Where the real server is, it is asked the same.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { flagKey } from '#kube/apiserver/access-flag-names.ts';
 import { parseExact } from '#kube/meta/exact-numbers.ts';
 import { eventually } from '#test/support/cluster.ts';
 import { type SendRaw, senderTo } from '#test/support/kube-sender.ts';
+import { startNumberWorld, type NumberWorld } from '#test/support/number-world.ts';
 import { startRealServer } from '#test/support/real-apiserver.ts';
 import { realProgram, skipWithout } from '#test/support/real-kubernetes.ts';
 import { startOwnServer } from '#test/support/step-target.ts';
@@ -227,4 +229,36 @@ test('as a real server keeps them', { skip: skipWithout(['kube-apiserver', 'etcd
   } finally {
     await server.close();
   }
+});
+
+async function toldBy(start: (flags: NumberWorld['flags']) => Promise<Told>): Promise<unknown> {
+  const world = await startNumberWorld();
+  try {
+    const server = await start(world.flags);
+    const told = await world.play(server.target).finally(async () => await server.close());
+    return JSON.parse(JSON.stringify(told)) as unknown;
+  } finally {
+    await world.close();
+  }
+}
+
+interface Told {
+  readonly target: Parameters<NumberWorld['play']>[0];
+  close(): Promise<void>;
+}
+
+const toldByOwn = toldBy(async (flags) => {
+  const entries = Object.entries(flags).map(([name, value]) => [flagKey(name), value] as const);
+  return await startOwnServer({ flags: Object.fromEntries(entries) });
+});
+
+test('webhooks and the audit log are told every digit', async () => {
+  const text = JSON.stringify(await toldByOwn);
+  assert.match(text, /\/judging CREATE x [^"]*startingDeadlineSeconds 9007199254741001/);
+  assert.match(text, /"patch [^"]*startingDeadlineSeconds 9007199254740995/);
+});
+
+test('as by a real server', { skip: skipWithout(['kube-apiserver', 'etcd']) }, async () => {
+  const real = await toldBy(async (flags) => await startRealServer(realProgram('.'), flags));
+  assert.deepEqual(await toldByOwn, real);
 });

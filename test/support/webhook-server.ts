@@ -14,7 +14,7 @@ export interface WebhookServer {
   readonly port: number;
   /** Base64 of PEM, as configurations have it. */
   readonly caBundle: string;
-  readonly reviews: { readonly path: string; readonly body: Json }[];
+  readonly reviews: { readonly path: string; readonly body: Json; readonly text: string }[];
   on(path: string, answer: Answer): void;
   close(): Promise<void>;
 }
@@ -27,14 +27,15 @@ export async function startWebhookServer(): Promise<WebhookServer> {
   const identity = { commonName: 'webhook', names, ips: ['127.0.0.1'] };
   const pair = await authority.issueServer(identity, now);
   const answers = new Map<string, Answer>();
-  const reviews: { path: string; body: Json }[] = [];
+  const reviews: { path: string; body: Json; text: string }[] = [];
   const server: Server = createServer({ cert: pair.cert, key: pair.key }, (request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const path = (request.url ?? '/').split('?')[0] ?? '/';
-      const body = JSON.parse(Buffer.concat(chunks).toString()) as Json;
-      reviews.push({ path, body });
+      const text = Buffer.concat(chunks).toString();
+      const body = JSON.parse(text) as Json;
+      reviews.push({ path, body, text });
       const handler = answers.get(path);
       if (handler === undefined) {
         response.writeHead(500);

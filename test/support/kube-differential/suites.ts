@@ -18,6 +18,7 @@ import { expressionSteps } from '#test/support/expression-steps.ts';
 import { addedRangeSteps, rangeLives } from '#test/support/range-steps.ts';
 import { dualStackSteps, ranges } from '#test/support/dual-stack-steps.ts';
 import { familySteps } from '#test/support/family-steps.ts';
+import { startHookedWorld } from '#test/support/hooked-world.ts';
 import { mutatingPolicySteps } from '#test/support/mutating-policy-steps.ts';
 import { numberLifeScenes } from '#test/support/number-life-steps.ts';
 import { numberScenes } from '#test/support/number-steps.ts';
@@ -110,6 +111,11 @@ async function access(): Promise<Staged> {
   return { flags, play, close };
 }
 
+async function hooked(): Promise<Staged> {
+  const { play, close } = await startHookedWorld();
+  return { flags: {}, play: async (target) => ({ hooked: await play(target) }), close };
+}
+
 async function optionalPlugins(): Promise<Staged> {
   const { flags, close } = startPluginWorld();
   const play = async (target: Target) => ({
@@ -162,6 +168,7 @@ export const suites: Readonly<Record<string, Suite>> = {
   'steps-written': stepped('written', writtenSteps),
   'steps-decisions': stepped('decisions', decisionSteps),
   access,
+  hooked,
   'optional-plugins': optionalPlugins,
   'configured-plugins': configuredPlugins,
 };

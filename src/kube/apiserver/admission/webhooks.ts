@@ -1,10 +1,6 @@
 // Admission webhooks: who is asked, the reviews that are sent (AdmissionReview v1), and what their answers
 // do to the request.
 import { CONDITIONS_COST_MAX } from '#kube/cel/cost.ts';
-import { cloneJson } from '#base/clone.ts';
-import type { KubeObject } from '#kube/meta/object.ts';
-import { parseExact } from '#kube/meta/exact-numbers.ts';
-import { applyPatch } from '#kube/meta/patch.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { same } from '#base/same.ts';
 import { ApiError, badRequest } from '#kube/meta/status.ts';
@@ -20,6 +16,7 @@ import {
 } from './policy-parts.ts';
 import type { AdmissionPlugin, AdmissionRequest, AdmissionServices, Json } from './request.ts';
 import { reviewedRequest } from './review.ts';
+import { patchedByWebhook } from './webhook-patch.ts';
 
 interface Webhook {
   readonly name: string;
@@ -261,7 +258,7 @@ export class MutatingWebhooks {
       });
       if (response === undefined) continue;
       take(webhook, response, request);
-      const patch = this.#patch(webhook, response, request);
+      const patch = this.#patch(webhook, response, request, services.now());
       if (patch === undefined) continue;
       note(true);
       const patchType = 'JSONPatch';
@@ -271,26 +268,17 @@ export class MutatingWebhooks {
   }
 
   /** The patch, when it has changed something. */
-  #patch(webhook: Webhook, response: Response, request: AdmissionRequest): unknown {
+  #patch(webhook: Webhook, response: Response, request: AdmissionRequest, now: number): unknown {
     const { patch = '', patchType } = response;
-    const { object, info } = request;
+    const { object } = request;
     if (patch === '' || object === undefined) return undefined;
     if (patchType !== 'JSONPatch') {
       throw internal(webhook, `unsupported patch type ${JSON.stringify(patchType)}`);
     }
-    try {
-      const operations = parseExact(Buffer.from(patch, 'base64').toString());
-      const current = cloneJson(object);
-      const next = applyPatch({ type: 'json', schema: info.schema, current, patch: operations });
-      if (same(next, object)) return undefined;
-      request.object = next as KubeObject;
-      return operations;
-    } catch (error) {
-      throw new ApiError(
-        500,
-        'InternalError',
-        `Internal error occurred: ${(error as Error).message}`,
-      );
-    }
+    const text = Buffer.from(patch, 'base64').toString();
+    const { object: next, operations } = patchedByWebhook(object, request, { text, now });
+    if (same(next, object)) return undefined;
+    request.object = next;
+    return operations;
   }
 }

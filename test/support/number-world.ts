@@ -1,0 +1,173 @@
+// What others are told of large numbers in built-in kinds: webhooks that judge and change, and the audit log.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from './cluster.ts';
+import { below, patch, place, post, quiet, type Json } from './step-makers.ts';
+import { playSteps, type Step } from './step-player.ts';
+import type { Target } from './kube-sender.ts';
+import { admissionAnswer, startWebhookServer, type WebhookServer } from './webhook-server.ts';
+
+const SPACE = 'numbers-told';
+const policy = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived'],
+  rules: [
+    {
+      level: 'RequestResponse',
+      resources: [{ group: 'batch', resources: ['cronjobs'] }],
+      namespaces: [SPACE],
+    },
+    { level: 'None' },
+  ],
+};
+
+export interface NumberWorld {
+  /** Without dashes before them. */
+  readonly flags: Readonly<Record<string, string>>;
+  /** What was answered, what webhooks were told, and what was written down, made comparable. */
+  play(target: Target): Promise<Json>;
+  close(): Promise<void>;
+}
+
+/** Everything that is large, by its digits, and where it is. */
+function largeNumbers(text: string): readonly string[] {
+  return [...text.matchAll(/"(\w+)":\[?(-?\d{16,}(?:\.\d+)?)/g)].map(
+    ([, key, digits]) => `${key} ${digits}`,
+  );
+}
+
+export async function startNumberWorld(): Promise<NumberWorld> {
+  const folder = mkdtempSync(join(tmpdir(), 'strata-test-numbers-'));
+  const log = join(folder, 'audit.log');
+  writeFileSync(join(folder, 'policy.yaml'), JSON.stringify(policy));
+  const hook = await startWebhookServer();
+  hook.on('/judging', (review) => admissionAnswer(review, { allowed: true }));
+  hook.on('/changing', (review) => {
+    const { object } = review['request'] as { object?: { metadata?: { labels?: Json } } };
+    const wanted = object?.metadata?.labels?.['patch'];
+    const patch = typeof wanted === 'string' ? patches[wanted] : undefined;
+    return admissionAnswer(
+      review,
+      patch === undefined
+        ? { allowed: true }
+        : {
+            allowed: true,
+            patchType: 'JSONPatch',
+            patch: Buffer.from(patch).toString('base64'),
+          },
+    );
+  });
+  const flags = { 'audit-policy-file': join(folder, 'policy.yaml'), 'audit-log-path': log };
+  return {
+    flags,
+    async play(target) {
+      const answers = await playSteps(target, steps(hook), { isExact: true });
+      const told = hook.reviews.flatMap(({ path, text, body }) => {
+        const { namespace, name, operation } = body['request'] as Json;
+        if (namespace !== SPACE || name === 'probe') return [];
+        return [[path, operation, name, ...largeNumbers(text)].join(' ')];
+      });
+      // The last line comes after its answer.
+      const whole = await eventually('all is written down', async () => {
+        const text = readFileSync(log, 'utf8');
+        return /"verb":"delete"[^\n]*\n$/.test(text) ? text : undefined;
+      });
+      const written = whole
+        .split('\n')
+        .filter((line) => line.includes('"verb":') && !line.includes('"name":"probe"'))
+        .map((line) => {
+          const { verb } = JSON.parse(line) as Json;
+          return [verb, ...largeNumbers(line)].join(' ');
+        });
+      return { answers, told, written };
+    },
+    async close() {
+      await hook.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+const seconds = (number: string): string =>
+  `[{"op":"add","path":"/spec/startingDeadlineSeconds","value":${number}}]`;
+
+/** By the label `patch` of what is made. */
+const patches: Readonly<Record<string, string>> = {
+  large: seconds('9007199254741001'),
+  last: seconds('9223372036854775807'),
+  beyond: seconds('9223372036854775808'),
+  point: seconds('5.0'),
+  exponent: seconds('1e2'),
+  half: seconds('1.5'),
+  text: seconds('"5"'),
+  unknown: '[{"op":"add","path":"/spec/odd","value":9007199254741001}]',
+  tested:
+    '[{"op":"test","path":"/spec/startingDeadlineSeconds","value":9007199254740993},{"op":"remove","path":"/spec/startingDeadlineSeconds"}]',
+  otherwise: '[{"op":"test","path":"/spec/startingDeadlineSeconds","value":9007199254740992}]',
+};
+
+function steps(hook: WebhookServer): Step[] {
+  const all = `${below('batch/v1', SPACE)}/cronjobs`;
+  const job = (name: string, labels: Json = {}): Json => ({
+    metadata: { name, labels },
+    spec: {
+      schedule: '0 0 1 1 *',
+      startingDeadlineSeconds: 9_007_199_254_740_993n,
+      jobTemplate: {
+        spec: {
+          template: {
+            spec: { containers: [{ name: 'c', image: 'a' }], restartPolicy: 'Never' },
+          },
+        },
+      },
+    },
+  });
+  const configuration = (kind: string, path: string): Step =>
+    quiet(
+      post(kind, `/apis/admissionregistration.k8s.io/v1/${kind}`, {
+        metadata: { name: 'numbers' },
+        webhooks: [
+          {
+            name: 'numbers.example.com',
+            clientConfig: { url: `${hook.url}${path}`, caBundle: hook.caBundle },
+            rules: [
+              {
+                operations: ['*'],
+                apiGroups: ['batch'],
+                apiVersions: ['v1'],
+                resources: ['cronjobs'],
+              },
+            ],
+            sideEffects: 'None',
+            admissionReviewVersions: ['v1'],
+          },
+        ],
+      }),
+    );
+  const patched = Object.keys(patches).map((name) =>
+    post(`create, patched: ${name}`, `${all}?dryRun=All`, job('x', { patch: name })),
+  );
+  const areAsked: Step = {
+    ...quiet(post('both are asked', `${all}?dryRun=All`, job('probe'))),
+    until: () =>
+      ['/judging', '/changing'].every((one) => hook.reviews.some(({ path }) => path === one)),
+  };
+  return [
+    ...place(SPACE),
+    configuration('validatingwebhookconfigurations', '/judging'),
+    configuration('mutatingwebhookconfigurations', '/changing'),
+    areAsked,
+    ...patched,
+    post('create', all, job('one')),
+    patch('merge', `${all}/one`, '{"spec":{"startingDeadlineSeconds":9007199254740995}}'),
+    patch(
+      'merge strategically',
+      `${all}/one`,
+      '{"spec":{"startingDeadlineSeconds":9007199254740997}}',
+      'strategic',
+    ),
+    { name: 'delete', method: 'DELETE', path: `${all}/one` },
+  ];
+}
