@@ -3,7 +3,7 @@
 import { cloneJson } from '#base/clone.ts';
 import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
 import type { Env } from '#env/env.ts';
-import { serverSideApply, trackUpdate } from '#kube/meta/apply.ts';
+import { trackUpdate } from '#kube/meta/apply.ts';
 import { applyDefaults } from '#kube/meta/defaulting.ts';
 import { withEmptied, type Emptied } from '#kube/meta/emptied-fields.ts';
 import { invalidValue } from '#kube/meta/names.ts';
@@ -33,6 +33,7 @@ import type { AdmissionRequest } from './admission/request.ts';
 import { giveBack, type Allocation } from './allocation.ts';
 import { hasLetGo, isService } from './cluster-ips.ts';
 import { admissionRequestOf } from './admission/write-request.ts';
+import { applyOwned, setOwners, track } from './converted-owners.ts';
 import { decodeObject, type DecodeContext } from './decoding.ts';
 import {
   checkPreconditions,
@@ -241,7 +242,8 @@ export class Resources implements ObjectLookup {
     wipeSystemFields(wanted);
     dropTwiceOwned(wanted, context.warnings, { isMutated: false });
     withEmptied(wanted, context.emptied, () => defaultChange(info, wanted, undefined, now));
-    if (!skipTracking) this.#track(context, undefined, wanted, await trackedForm(info, wanted));
+    if (!skipTracking)
+      await this.#track(context, undefined, wanted, await trackedForm(info, wanted));
     const request = admissionRequestOf(context, 'CREATE', wanted, undefined);
     await this.mutate(context, request);
     const object = request.object ?? wanted;
@@ -323,7 +325,7 @@ export class Resources implements ObjectLookup {
     const object = this.decode({ ...own, subresource: undefined }, value, duplicates);
     checkNamespace(own, object);
     applyDefaults(alone, object);
-    this.#track(own, undefined, object);
+    setOwners(object, trackUpdate({ ...this.#tracking(own), live: undefined, next: object }));
     return object;
   }
 
@@ -372,7 +374,7 @@ export class Resources implements ObjectLookup {
     const now = this.#env.clock.now();
     withEmptied(wanted, context.emptied, () => defaultChange(info, wanted, subresource, now, live));
     if (options.skipTracking !== true)
-      this.#track(context, live, wanted, await trackedForm(info, wanted));
+      await this.#track(context, live, wanted, await trackedForm(info, wanted));
     const request = admissionRequestOf(context, 'UPDATE', wanted, live);
     await this.mutate(context, request);
     const next = request.object ?? wanted;
@@ -439,13 +441,18 @@ export class Resources implements ObjectLookup {
     return written;
   }
 
+  #tracking({ info, subresource, fieldManager: manager }: WriteContext) {
+    return { info, subresource, manager, now: timestamp(this.#env.clock.now()) };
+  }
+
   /** Gives the manager what the client changed, before the server changes anything itself. */
-  #track(context: WriteContext, live: KubeObject | undefined, next: KubeObject, seen = next): void {
-    const { info, subresource, fieldManager: manager } = context;
-    const now = timestamp(this.#env.clock.now());
-    const tracked = trackUpdate({ info, live, next: seen, manager, now, subresource });
-    if (tracked === undefined) delete next.metadata.managedFields;
-    else next.metadata.managedFields = tracked;
+  async #track(
+    context: WriteContext,
+    live: KubeObject | undefined,
+    next: KubeObject,
+    seen: KubeObject,
+  ): Promise<void> {
+    await track({ ...this.#tracking(context), live, next: seen }, next);
   }
 
   async update(context: WriteContext, name: string, object: KubeObject): Promise<Written> {
@@ -506,17 +513,15 @@ export class Resources implements ObjectLookup {
     name: string,
     request: { patch: unknown; force: boolean },
   ): Promise<Written> {
-    const { info, namespace, subresource, fieldManager: manager } = context;
+    const { info, namespace, subresource } = context;
     const applied = checkApplied(info, request.patch);
-    const merged = (live: KubeObject | undefined): KubeObject => {
-      const now = timestamp(this.#env.clock.now());
+    const merged = async (live: KubeObject | undefined): Promise<KubeObject> => {
       const { force } = request;
-      const next = serverSideApply({ info, applied, manager, force, subresource, live, now });
+      const next = await applyOwned({ ...this.#tracking(context), applied, force, live });
       const { managedFields } = next.metadata;
       const values = { ...context, numbers: 'values' } as const;
       const decoded = converted(info, name, () => this.decode(values, next));
-      if ((managedFields ?? []).length > 0) decoded.metadata.managedFields = managedFields ?? [];
-      else delete decoded.metadata.managedFields;
+      setOwners(decoded, (managedFields ?? []).length > 0 ? managedFields : undefined);
       if (live === undefined) checkSent(decoded, name);
       decoded.metadata.name ??= name;
       checkNamespace(context, decoded);
@@ -527,15 +532,16 @@ export class Resources implements ObjectLookup {
     for (let attempt = 0; ; attempt++) {
       const exists = (await this.find(info, namespace, name)) !== undefined;
       if (exists || subresource !== undefined) {
-        const change = (live: KubeObject): KubeObject => {
-          const next = merged(live);
+        const change = async (live: KubeObject): Promise<KubeObject> => {
+          const next = await merged(live);
           if (applied.metadata?.resourceVersion === undefined) delete next.metadata.resourceVersion;
           return next;
         };
         return { object: await this.modify(context, name, change, options), isCreated: false };
       }
       try {
-        return { object: await this.create(context, merged(undefined), options), isCreated: true };
+        const made = await merged(undefined);
+        return { object: await this.create(context, made, options), isCreated: true };
       } catch (error) {
         const isTaken = error instanceof ApiError && error.reason === 'AlreadyExists';
         if (!isTaken || attempt >= RETRIES_MAX) throw error;

@@ -12,7 +12,7 @@ import {
   without,
   type FieldSet,
 } from './field-sets.ts';
-import { checkForm, FormError, VersionForms } from './version-forms.ts';
+import { checkForm, FormError, VersionForms, type Conversions } from './version-forms.ts';
 import { apiVersionOf, type KubeObject, type ManagedFieldsEntry } from './object.ts';
 import { resetFields } from './reset-fields.ts';
 import type { ResourceInfo } from './resource-info.ts';
@@ -54,6 +54,8 @@ export interface ManagerContext {
   /** RFC 3339, whole seconds. */
   readonly now: string;
   readonly subresource?: string | undefined;
+  /** Of objects that somebody else converts: what is not among them is thrown as Unconverted. */
+  readonly conversions?: Conversions | undefined;
 }
 
 interface Owner {
@@ -274,14 +276,16 @@ function trackedOwners(
   request: Parameters<typeof trackUpdate>[0],
   before: readonly Owner[],
 ): ManagedFieldsEntry[] | undefined {
-  const { info, live, next } = request;
-  if (live !== undefined) {
+  const { info } = request;
+  const live = withoutManaged(request.live);
+  const next = withoutManaged(request.next);
+  if (request.live !== undefined) {
     checkForm(info, next);
     checkForm(info, live);
   }
-  const forms = new VersionForms(info);
-  const today = ownersToday(before, live ?? {}, forms);
-  const taken = take(request, { live: live ?? {}, next }, today, undefined, forms);
+  const forms = new VersionForms(info, request.conversions);
+  const today = ownersToday(before, live, forms);
+  const taken = take(request, { live, next }, today, undefined, forms);
   if (hasUnkeyed(taken.all)) return encodedOrNone(before);
   const mine = difference(taken.changed, unowned);
   return encodedOrNone(capped(withUpdate(request, taken.owners, mine)));
@@ -348,7 +352,7 @@ function applyOnce(request: ApplyRequest): KubeObject {
   const { info, live, applied, subresource } = request;
   const { schema } = info;
   checkLive(request);
-  const forms = new VersionForms(info);
+  const forms = new VersionForms(info, request.conversions);
   const known = ownersBeforeApply(request, forms);
   const owners = ownersToday(known, withoutManaged(live), forms);
   const wanted = without(fieldsOf(schema, applied), resetFields(info, subresource));

@@ -39,6 +39,8 @@ export interface ObjectCodec {
   readAll(stored: readonly KubeObject[]): Promise<readonly KubeObject[]>;
   /** The object as it is to be stored; throws ApiError. */
   write(object: KubeObject): Promise<KubeObject>;
+  /** As somebody else says it in another version, whatever that knows of; throws ApiError. */
+  convert?(object: KubeObject, apiVersion: string): Promise<KubeObject>;
 }
 
 export interface ResourceInfo {
@@ -66,7 +68,7 @@ export interface ResourceInfo {
   readonly customSchema?: unknown;
   /** Between stored objects and those of this version; absent where they are the same. */
   readonly codec?: ObjectCodec | undefined;
-  /** The resource in another of its versions, served or not; absent where it has one, or a webhook converts. */
+  /** The resource in another of its versions, served or not; absent where it has one. */
   readonly inVersion?: ((version: string) => ResourceInfo | undefined) | undefined;
   /** Said to everybody who uses a deprecated version. */
   readonly deprecation?: string | undefined;

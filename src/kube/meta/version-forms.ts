@@ -11,6 +11,38 @@ export class FormError extends Error {
   override readonly name = 'FormError';
 }
 
+/** An object has to be converted by somebody else, who has not been asked yet. */
+export class Unconverted extends Error {
+  readonly object: KubeObject;
+  readonly apiVersion: string;
+
+  constructor(object: KubeObject, apiVersion: string) {
+    super(`Cannot compare owners: nobody has converted the object to ${apiVersion}`);
+    this.object = object;
+    this.apiVersion = apiVersion;
+  }
+}
+
+/** What somebody else made of objects in other versions; whoever compares begins anew once more is known. */
+export class Conversions {
+  readonly #known = new Map<string, KubeObject | FormError>();
+
+  add({ object, apiVersion }: Unconverted, converted: KubeObject | FormError): void {
+    this.#known.set(keyOf(object, apiVersion), converted);
+  }
+
+  /** Throws Unconverted, and FormError where it could not be converted. */
+  find(object: KubeObject, apiVersion: string): KubeObject {
+    const found = this.#known.get(keyOf(object, apiVersion));
+    if (found === undefined) throw new Unconverted(object, apiVersion);
+    if (found instanceof FormError) throw found;
+    return found;
+  }
+}
+
+const keyOf = (object: KubeObject, apiVersion: string): string =>
+  `${apiVersion} ${JSON.stringify(object)}`;
+
 export interface Form {
   readonly schema: Schema;
   /** Of the object in whatever version it is. Throws FormError. */
@@ -35,18 +67,23 @@ const isWritten = (object: unknown): object is KubeObject =>
 export class VersionForms {
   readonly #info: ResourceInfo;
   readonly #own: string;
+  readonly #conversions: Conversions | undefined;
   readonly #forms = new Map<string, Form | undefined>();
 
-  constructor(info: ResourceInfo) {
+  /** `conversions`: where somebody else converts; without them that is taken for the version of the request. */
+  constructor(info: ResourceInfo, conversions: Conversions | undefined) {
     this.#info = info;
     this.#own = apiVersionOf(info);
+    this.#conversions = conversions;
   }
 
-  /** Whether it is the version of the request, or is taken for it: one of another group, or behind a webhook. */
+  /** Whether it is the version of the request, or is taken for it: one of another group. */
   isOwn(apiVersion: string): boolean {
-    const { group, inVersion, customResourceDefinition } = this.#info;
+    const { group, inVersion, customResourceDefinition, codec } = this.#info;
     if (apiVersion === this.#own || parseApiVersion(apiVersion).group !== group) return true;
-    return customResourceDefinition !== undefined && inVersion === undefined;
+    if (customResourceDefinition === undefined) return false;
+    const isUnknown = codec?.mayCall === true && this.#conversions === undefined;
+    return isUnknown || inVersion === undefined;
   }
 
   /** undefined for a version that there is none of any more. Throws FormError. */
@@ -74,6 +111,14 @@ export class VersionForms {
   #convert(object: unknown, to: ResourceInfo): unknown {
     const target = apiVersionOf(to);
     if (!isWritten(object) || object.apiVersion === target) return object;
+    if (to.codec?.mayCall === true && this.#conversions !== undefined) {
+      // By way of the version of the request, as upstream.
+      const isOwn = object.apiVersion === this.#own || target === this.#own;
+      const there = isOwn ? object : this.#conversions.find(object, this.#own);
+      const converted = this.#conversions.find(there, target);
+      checkForm(to, converted);
+      return converted;
+    }
     if (to.customResourceDefinition !== undefined) {
       const named = { ...object, apiVersion: target };
       checkForm(to, named);

@@ -195,8 +195,7 @@ export function customResources(definition: KubeObject, services: VersionService
   const converter = new Versions(set, services);
   const isGoing = isTrue(definition, 'Terminating');
   const all = new Map<string, ResourceInfo>();
-  const inVersion =
-    conversion.strategy === 'Webhook' ? undefined : (wanted: string) => all.get(wanted);
+  const inVersion = (wanted: string): ResourceInfo | undefined => all.get(wanted);
   for (const version of versions) {
     all.set(version.name, {
       group,

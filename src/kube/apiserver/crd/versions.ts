@@ -91,6 +91,7 @@ export class Versions {
         const [converted] = await this.#call([object], target);
         return this.#prune(storageVersion, converted ?? object);
       },
+      convert: async (object, wanted) => (await this.#call([object], wanted))[0] ?? object,
     };
   }
 
@@ -209,7 +210,8 @@ function checked(original: KubeObject, answer: unknown, context: CheckContext): 
     const [a = '', b = ''] = [before[key], after[key]];
     if (a !== b) return fail(`must have the same ${name}: ${a} != ${b}`);
   }
-  return { ...converted, metadata: { ...before, ...changeable(after, head, at) } };
+  const { labels: _labels, annotations: _annotations, ...kept } = before;
+  return { ...converted, metadata: { ...kept, ...changeable(after, head, at) } };
 }
 
 function changeable(metadata: KubeObject['metadata'], head: string, at: string) {
@@ -224,7 +226,7 @@ function changeable(metadata: KubeObject['metadata'], head: string, at: string) 
     throw failure(`${head} returned invalid metadata in ${at}: ${why}`);
   }
   return {
-    labels: labels as Record<string, string>,
-    annotations: annotations as Record<string, string>,
+    ...(labels === undefined ? {} : { labels }),
+    ...(annotations === undefined ? {} : { annotations }),
   };
 }
