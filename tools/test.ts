@@ -165,23 +165,24 @@ const help = `Usage: strata test [options]
 run every check and every test; the last line is "N passed, N failed, N skipped"
 
 Options:
-  --only <stage>  run one stage: ${stages.map(({ name }) => name).join(', ')}
+  --only <stage>  run this stage; may be given several times: ${stages.map(({ name }) => name).join(', ')}
   -h, --help      display help for command
 `;
 
-/** The stage that is wanted, undefined for all; a text to show, and the exit status, when nothing is to run. */
+/** The stages that are wanted, none for all; a text to show, and the exit status, when nothing is to run. */
 function readArguments(
   words: readonly string[],
-): { only: string | undefined } | { show: string; status: number } {
+): { only: ReadonlySet<string> } | { show: string; status: number } {
   const wrong = (message: string) => ({ show: `error: ${message}\n\n${help}`, status: 1 });
-  let only: string | undefined;
+  const only = new Set<string>();
   for (let at = 0; at < words.length; at++) {
     const [word = '', attached] = (words[at] ?? '').split('=', 2);
     if (word === '-h' || word === '--help') return { show: help, status: 0 };
     if (word === '--no-install') continue;
     if (word !== '--only') return wrong(`unknown argument '${words[at]}'`);
-    only = attached ?? words[++at] ?? '';
-    if (!stages.some(({ name }) => name === only)) return wrong(`unknown stage '${only}'`);
+    const stage = attached ?? words[++at] ?? '';
+    if (!stages.some(({ name }) => name === stage)) return wrong(`unknown stage '${stage}'`);
+    only.add(stage);
   }
   return { only };
 }
@@ -198,7 +199,7 @@ async function main(): Promise<void> {
   await bundle();
   const total: Tally = { passed: 0, failed: 0, skipped: 0 };
   for (const stage of stages) {
-    if (only !== undefined && stage.name !== only) continue;
+    if (only.size > 0 && !only.has(stage.name)) continue;
     const started = performance.now();
     const tally = await stage.run();
     total.passed += tally.passed;
