@@ -221,7 +221,14 @@ interface Plan {
   readonly isStaleOk: boolean;
 }
 
-function planOf({ info, namespace, query }: ListRequest): Plan {
+/** A list of the one object that may have the name is no page of anything. */
+function isOfOne({ info, namespace }: ListRequest, { fields }: Selection): boolean {
+  if (info.namespaced && namespace === undefined) return false;
+  return fields.some(({ path, isEqual }) => path === 'metadata.name' && isEqual);
+}
+
+function planOf(request: ListRequest, selection: Selection): Plan {
+  const { info, namespace, query } = request;
   const prefix = collectionPrefix(info, namespace);
   const continued = query.get('continue') ?? '';
   const token = continued === '' ? undefined : decodeToken(continued, prefix);
@@ -231,7 +238,9 @@ function planOf({ info, namespace, query }: ListRequest): Plan {
   const match = query.get('resourceVersionMatch') ?? '';
   const limit = Math.max(0, numberOf(query, 'limit') ?? 0);
   // A page of a version is of that version, also where nobody says so.
-  const isOldPage = match === '' && limit > 0 && (wanted ?? 0) > 0 && token === undefined;
+  const isAlone = token === undefined && isOfOne(request, selection);
+  const isPage = limit > 0 && !isAlone && token === undefined;
+  const isOldPage = match === '' && isPage && (wanted ?? 0) > 0;
   const isExact = match === 'Exact' || isOldPage;
   const isCached = wanted === 0 && !isExact && token === undefined;
   const revision = token === undefined ? (isExact ? wanted : undefined) : token.revision;
@@ -240,7 +249,7 @@ function planOf({ info, namespace, query }: ListRequest): Plan {
     end: prefixEnd(prefix),
     prefix,
     // Version 0 is served whole, as from upstream's watch cache.
-    limit: isCached ? 0 : limit,
+    limit: isCached || isAlone ? 0 : limit,
     revision: revision !== undefined && revision < 0 ? undefined : revision,
     isContinued: token !== undefined,
     isStaleOk: isCached,
@@ -251,7 +260,7 @@ function planOf({ info, namespace, query }: ListRequest): Plan {
 export async function listPage(store: Store, request: ListRequest): Promise<Listed> {
   const { info } = request;
   const selection = selectionOf(request);
-  const plan = planOf(request);
+  const plan = planOf(request, selection);
   const wanted = Math.max(versionOf(request.query) ?? 0, plan.revision ?? 0);
   // Another server before the same store may be ahead of what this one has seen.
   if (wanted > store.revision() && wanted > (await store.current()))

@@ -1,6 +1,6 @@
 // How events look on the wire: JSON lines or protobuf frames, of whole objects, metadata only, or tables.
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
-import { apiVersionOf } from '#kube/meta/object.ts';
+import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
 import type { Status } from '#kube/meta/status.ts';
 import { encodeEnvelope, envelope, watchFrame } from '#kube/types/protobuf.ts';
 import { toTable } from './printers/table.ts';
@@ -101,7 +101,9 @@ function tableForm(
     other(type, object) {
       if (type === 'ERROR') return jsonLine(type, object);
       const { metadata } = object as { metadata: Json };
-      return jsonLine(type, toTable(info, [], options(metadata, false)));
+      const table = toTable(info, [object as KubeObject], options(metadata, isFirst));
+      isFirst = false;
+      return jsonLine(type, table);
     },
   };
 }

@@ -59,7 +59,7 @@ export class WatchStream implements Receiver {
     const { query } = request;
     const version = watchVersionOf(query);
     const seconds = numberOf(query, 'timeoutSeconds');
-    const sendsInitial = query.get('sendInitialEvents') === 'true';
+    const sendsInitial = wantsInitial(query, version);
     if (version !== undefined && version > this.#store.revision()) await this.#store.current();
     const isFromNow = version === undefined || version === 0 || sendsInitial;
     const wantsState = isFromNow && query.get('sendInitialEvents') !== 'false';
@@ -83,7 +83,7 @@ export class WatchStream implements Receiver {
       const batch = this.#initialBatch();
       for (const kv of snapshot?.items ?? [])
         batch.add(form.event({ type: 'ADDED', kv, revision: kv.modRevision }));
-      if (sendsInitial) {
+      if (sendsInitial && wantsBookmarks(query)) {
         const end = bookmark(request.info, snapshot?.revision ?? 0, true);
         batch.add(form.other('BOOKMARK', end));
       }
@@ -244,7 +244,7 @@ export class WatchStream implements Receiver {
         this.#close();
       }),
     );
-    if (this.#options.request.query.get('allowWatchBookmarks') === 'true') this.#bookmarkLater();
+    if (wantsBookmarks(this.#options.request.query)) this.#bookmarkLater();
   }
 
   #bookmarkLater(): void {
@@ -296,6 +296,16 @@ class Batch {
     this.#pieces = [];
     this.#size = 0;
   }
+}
+
+const wantsBookmarks = (query: URLSearchParams): boolean =>
+  query.get('allowWatchBookmarks') === 'true';
+
+/** A watch from no version begins with the state, and so its end may be marked, too. */
+function wantsInitial(query: URLSearchParams, version: number | undefined): boolean {
+  const said = query.get('sendInitialEvents');
+  if (said !== null) return said === 'true';
+  return (version ?? 0) === 0 && (query.get('resourceVersionMatch') ?? '') === '';
 }
 
 /** Upstream answers a watch from a version that is no number with an internal error. */

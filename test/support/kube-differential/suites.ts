@@ -41,6 +41,7 @@ import { playScenes } from './play.ts';
 import { playLists } from './scene-lists.ts';
 import type { PlayerOptions } from './player.ts';
 import type { Recording } from './record.ts';
+import { playWatches } from './scene-watches.ts';
 import { playPatchScenes } from './scene-patches.ts';
 
 /** A suite that is about to be played: against a server with these flags (no dashes before them). */
@@ -135,6 +136,7 @@ async function configuredPlugins(): Promise<Staged> {
 export const suites: Readonly<Record<string, Suite>> = {
   objects: plain((target) => playCorpus(senderTo(target))),
   scenes: plain((target) => playScenes(senderTo(target))),
+  watches: plain(playWatches),
   lists: plain((target) => playLists(senderTo(target))),
   patches: plain((target) => playPatchScenes(senderTo(target))),
   'steps-access': stepped('access', accessSteps),
