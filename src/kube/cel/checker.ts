@@ -26,7 +26,7 @@ import {
   UINT,
   unwrapOptional,
   type CelType,
-  type Mapping,
+  Mapping,
 } from './types.ts';
 import { Uint } from './core-values.ts';
 
@@ -70,7 +70,7 @@ const withoutDot = (name: string): string => name.replace(/^\./, '');
 class Checker {
   readonly faults: Fault[] = [];
   readonly #env: Environment;
-  #mapping: Mapping = new Map();
+  readonly #mapping = new Mapping();
   #scope: Scope | undefined;
   #variables = 0;
   readonly #typed: Expr[] = [];

@@ -2,6 +2,7 @@
 // and JSON becomes values of those types. How big values can get is kept for estimates of cost.
 import { CelFailure } from './core-values.ts';
 import type { Environment } from './environment.ts';
+import { KeyedList, SetList } from './list-values.ts';
 import { parseDuration, parseTimestamp } from './times.ts';
 import {
   BOOL,
@@ -34,6 +35,8 @@ export interface TypedSchema {
   readonly maxLength?: number;
   readonly maxProperties?: number;
   readonly 'x-kubernetes-int-or-string'?: boolean;
+  readonly 'x-kubernetes-list-type'?: string;
+  readonly 'x-kubernetes-list-map-keys'?: readonly string[];
   readonly 'x-kubernetes-embedded-resource'?: boolean;
 }
 
@@ -54,6 +57,8 @@ export interface Declared {
   /** By their escaped names. */
   readonly fields?: ReadonlyMap<string, { readonly key: string; readonly type: Declared }>;
   readonly values?: Declared;
+  /** A list that is more than an order of items. */
+  readonly emptyList?: (() => unknown[]) | undefined;
   readonly isNullable: boolean;
   /** Letters of a text, items of a collection; none for what has no size. */
   readonly elementsMax: number;
@@ -133,6 +138,7 @@ export class DeclaredTypes {
       kind: 'list',
       celType: listOf(values.celType),
       values,
+      emptyList: emptyList(schema),
       isNullable: schema.nullable === true,
       elementsMax: atMost(schema.maxItems ?? most),
       sizeMin: 2,
@@ -175,7 +181,6 @@ export class DeclaredTypes {
     }
     const celType = struct(name);
     const holder = class extends Map<string, unknown> {};
-    Object.defineProperty(holder.prototype, 'celType', { value: celType });
     this.#env.struct({ type: celType, field: (field) => fields.get(field)?.type.celType });
     return {
       kind: 'object',
@@ -186,6 +191,18 @@ export class DeclaredTypes {
       sizeMin,
       construct: (entries) => new holder(entries),
     };
+  }
+}
+
+function emptyList(schema: TypedSchema): (() => unknown[]) | undefined {
+  const keys = (schema['x-kubernetes-list-map-keys'] ?? []).map((one) => escapeField(one) ?? one);
+  switch (schema['x-kubernetes-list-type']) {
+    case 'set':
+      return () => new SetList();
+    case 'map':
+      return () => new KeyedList(keys);
+    default:
+      return undefined;
   }
 }
 
@@ -268,7 +285,7 @@ export function declaredValue(type: Declared, json: unknown): unknown {
     }
     case 'list':
       if (!Array.isArray(json)) throw new CelFailure('invalid data, expected a list');
-      return json.map((one) => declaredValue(type.values as Declared, one));
+      return listValue(type, json);
     case 'int':
       return typeof json === 'number' ? BigInt(Math.trunc(json)) : json;
     case 'double':
@@ -286,13 +303,22 @@ export function declaredValue(type: Declared, json: unknown): unknown {
   }
 }
 
+function listValue({ values, emptyList: empty }: Declared, json: readonly unknown[]): unknown[] {
+  const items = json.map((one) => declaredValue(values as Declared, one));
+  const list = empty?.();
+  if (list === undefined) return items;
+  for (const one of items) list.push(one);
+  return list;
+}
+
 function objectValue(type: Declared, json: unknown): unknown {
   if (typeof json !== 'object' || Array.isArray(json))
     throw new CelFailure('invalid data, expected a map');
   const out = new Map<string, unknown>();
   for (const [escaped, field] of type.fields ?? []) {
     const one = (json as Record<string, unknown>)[field.key];
-    if (one !== undefined) out.set(escaped, declaredValue(field.type, one));
+    // What is null is as good as missing, as upstream has it.
+    if (one !== undefined && one !== null) out.set(escaped, declaredValue(field.type, one));
   }
   return type.construct?.(out);
 }

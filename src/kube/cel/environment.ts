@@ -1,6 +1,6 @@
 // What expressions may name: variables, types and functions, each function with all of its overloads. What
 // libraries declare here is what is checked against, and what is run.
-import { parseType, splitTypes, substitute, typeOf, type CelType } from './types.ts';
+import { Mapping, parseType, splitTypes, substitute, typeOf, type CelType } from './types.ts';
 
 export type Handler = (...args: never[]) => unknown;
 
@@ -174,7 +174,8 @@ function openOf(text: string, close: number): number {
 /** The overload with parameters of its own, `_var3` and so on. */
 export function fresh(overload: Overload, next: () => CelType): Overload {
   if (overload.params.length === 0) return overload;
-  const mapping = new Map(overload.params.map((name) => [name, next()]));
+  const mapping = new Mapping();
+  for (const name of overload.params) mapping.set(name, next());
   return {
     ...overload,
     args: overload.args.map((one) => substitute(mapping, one, false)),

@@ -1,6 +1,7 @@
 // What the operators of CEL do with values, as cel-go's common/types does: numbers are of 64 bits, and what
 // does not fit fails.
 import { CelFailure, Duration, Timestamp, Uint } from './core-values.ts';
+import { isSchemaList } from './list-values.ts';
 import type { CelType } from './types.ts';
 import { timestampOf } from './times.ts';
 import { celCompare, findKey, typeOfValue } from './values.ts';
@@ -49,7 +50,7 @@ export function add(a: unknown, b: unknown): unknown {
   if (typeof a === 'bigint' && typeof b === 'bigint') return int(a + b);
   if (typeof a === 'string' && typeof b === 'string') return a + b;
   if (typeof a === 'number' && typeof b === 'number') return a + b;
-  if (Array.isArray(a) && Array.isArray(b)) return [...a, ...b];
+  if (Array.isArray(a) && Array.isArray(b)) return isSchemaList(a) ? a.joined(b) : [...a, ...b];
   if (a instanceof Uint && b instanceof Uint) return uint(a.value + b.value);
   if (a instanceof Uint8Array && b instanceof Uint8Array) return joined(a, b);
   if (a instanceof Duration) {

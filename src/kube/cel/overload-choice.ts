@@ -109,18 +109,18 @@ export function chooser(
   words?: Misfit,
 ): (args: unknown[]) => unknown {
   const [only, ...others] = fitting;
-  if (only?.handler !== undefined && others.length === 0 && isSure) {
-    const handler = only.handler as (...args: unknown[]) => unknown;
-    return (args) => handler(...args);
-  }
   const kind = words ?? all[0]?.misfit ?? 'typed';
   const own = others.length === 0 && only !== undefined ? [only] : all;
   const choices = choicesOf(own, kind);
-  return (args) => {
+  const choose = (args: unknown[]): unknown => {
     for (const { fits, handler } of choices)
       if (fits.every((one, i) => one(args[i]))) return handler(...args);
     throw misfit(kind, name, args);
   };
+  if (only?.handler === undefined || others.length > 0 || !isSure) return choose;
+  const handler = only.handler as (...args: unknown[]) => unknown;
+  // Items of lists may be null, whatever their type.
+  return (args) => (args.includes(null) ? choose(args) : handler(...args));
 }
 
 export const isSimple = (type: CelType | undefined): boolean =>

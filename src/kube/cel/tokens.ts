@@ -112,6 +112,18 @@ const patterns: readonly (readonly [type: number, pattern: RegExp])[] = [
   [ESC_IDENTIFIER, /`[A-Za-z0-9_./ -]+`/y],
 ];
 
+const spaces = patterns.filter(([type]) => type === WHITESPACE);
+const numbers = patterns.filter(([type]) => [NUM_FLOAT, NUM_INT, NUM_UINT].includes(type));
+const plainWords = patterns.filter(([type]) => type === IDENTIFIER);
+
+/** Those that may begin with the letter. */
+function patternsFor(letter: string): typeof patterns {
+  if (' \t\n\r\f'.includes(letter)) return spaces;
+  if (letter >= '0' && letter <= '9') return numbers;
+  const isWord = /[A-Za-z_]/.test(letter);
+  return isWord && !'rRbB'.includes(letter) ? plainWords : patterns;
+}
+
 /** How far a text goes that does not end, up to what cannot be part of it. */
 const UNENDED = new RegExp(
   `"(?:${ESCAPE}|[^\\\\"\\n\\r])*|'(?:${ESCAPE}|[^\\\\'\\n\\r])*|\`[A-Za-z0-9_./ -]*|[=&|]`,
@@ -133,7 +145,10 @@ function longest(source: string, at: number): Token | undefined {
     type = sign;
     text = source.slice(at, at + length);
   }
-  for (const [one, pattern] of patterns) {
+  // Most signs begin nothing else.
+  if (text !== '' && !'./'.includes(source[at] ?? ''))
+    return { type, text, start: at, end: at + text.length };
+  for (const [one, pattern] of patternsFor(source[at] ?? '')) {
     const found = matchAt(pattern, source, at);
     if (found === undefined || found.length <= text.length) continue;
     type = one === IDENTIFIER ? (words.get(found) ?? one) : one;

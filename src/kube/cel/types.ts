@@ -140,8 +140,32 @@ export function isSame(a: CelType, b: CelType, isLoose = false): boolean {
   return a.params.every((one, i) => isSame(one, b.params[i] as CelType, isLoose));
 }
 
-/** What parameters stand for. */
-export type Mapping = Map<string, CelType>;
+/** What parameters stand for. What was set by an attempt that failed can be taken back. */
+export class Mapping {
+  readonly #types = new Map<string, CelType>();
+  readonly #before: (readonly [name: string, type: CelType | undefined])[] = [];
+
+  get(name: string): CelType | undefined {
+    return this.#types.get(name);
+  }
+
+  set(name: string, type: CelType): void {
+    this.#before.push([name, this.#types.get(name)]);
+    this.#types.set(name, type);
+  }
+
+  /** Undoes what the attempt has set when it fails. */
+  attempt(run: () => boolean): boolean {
+    const mark = this.#before.length;
+    if (run()) return true;
+    while (this.#before.length > mark) {
+      const [name, type] = this.#before.pop() as readonly [string, CelType | undefined];
+      if (type === undefined) this.#types.delete(name);
+      else this.#types.set(name, type);
+    }
+    return false;
+  }
+}
 
 const find = (mapping: Mapping, type: CelType): CelType | undefined =>
   type.kind === 'param' ? mapping.get(type.name) : undefined;
@@ -253,8 +277,5 @@ export function areAssignable(
   found: readonly CelType[],
 ): boolean {
   if (wanted.length !== found.length) return false;
-  const own = new Map(mapping);
-  if (!wanted.every((one, i) => assign(own, one, found[i] as CelType))) return false;
-  for (const [name, type] of own) mapping.set(name, type);
-  return true;
+  return mapping.attempt(() => wanted.every((one, i) => assign(mapping, one, found[i] as CelType)));
 }

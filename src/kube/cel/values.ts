@@ -1,6 +1,7 @@
 // Values of expressions: JSON as CEL sees it when no schema is known, back again, equality and order over all
 // kinds of values, and the types that values have.
 import { CelFailure, Duration, Optional, Timestamp, TypeValue, Uint } from './core-values.ts';
+import { isSchemaList } from './list-values.ts';
 import {
   BOOL,
   BYTES,
@@ -111,6 +112,7 @@ export function celEquals(a: unknown, b: unknown): boolean {
   if (x !== undefined && y !== undefined) return x == y;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a)) {
+    if (Array.isArray(b) && isSchemaList(a)) return a.isLike(b, celEquals);
     if (!Array.isArray(b) || a.length !== b.length) return false;
     return a.every((one, i) => celEquals(one, b[i]));
   }
