@@ -1,6 +1,8 @@
 // Changes of custom resource definitions, one after another: versions that come and go, other names, schemas, columns,
 // subresources and selectors, and definitions that want the same names.
 
+import { richDefinition } from './rich-definition.ts';
+
 type Json = Record<string, unknown>;
 
 export interface Change {
@@ -67,6 +69,41 @@ const scale = { specReplicasPath: '.spec.count', statusReplicasPath: '.status.co
 
 const versions = (name: string, ...all: readonly Version[]): Change =>
   patched(name, { versions: all });
+
+const either = { 'x-kubernetes-int-or-string': true };
+const both = [{ type: 'integer' }, { type: 'string' }];
+const embedded = { type: 'object', 'x-kubernetes-embedded-resource': true };
+/** What is published otherwise than it is written. */
+const odd: Json = {
+  either,
+  both: { ...either, anyOf: both },
+  one: { ...either, anyOf: [{ pattern: '^a' }] },
+  more: { ...either, allOf: [{ anyOf: both }, { pattern: '^a' }] },
+  some: { ...either, allOf: [{ pattern: '^a' }] },
+  list: { type: 'array', items: { ...either, nullable: true } },
+  map: { type: 'object', additionalProperties: either },
+  inner: { ...embedded, properties: { spec: { type: 'object', properties: { either } } } },
+  named: { ...embedded, required: ['spec'], properties: { spec: { type: 'object' } } },
+  known: {
+    ...embedded,
+    required: ['metadata', 'kind'],
+    properties: { metadata: { type: 'object' } },
+  },
+  open: { ...embedded, 'x-kubernetes-preserve-unknown-fields': true, description: 'anything' },
+  nothing: { type: 'object', nullable: true, required: ['a'], properties: { a: text } },
+  bounded: {
+    type: 'object',
+    maxProperties: 2,
+    additionalProperties: { type: 'object', nullable: true },
+  },
+  deep: {
+    type: 'array',
+    items: {
+      type: 'array',
+      items: { type: 'object', properties: { a: { ...text, nullable: true } } },
+    },
+  },
+};
 
 const columns = [
   { name: 'Count', type: 'integer', jsonPath: '.spec.count', description: 'how many' },
@@ -177,6 +214,8 @@ export const changes: readonly Change[] = [
       },
     }),
   ),
+  versions('a rich schema', v2({ storage: true, schema: richDefinition.spec.versions[0]?.schema })),
+  versions('odd schemas', v2({ storage: true, schema: schema(odd) })),
   versions('an old schema', v2({ storage: true })),
   patched('more names', {
     names: { shortNames: ['la'], categories: ['all', 'lights'], listKind: 'LampCollection' },

@@ -151,20 +151,10 @@ export class DefinitionComparer {
     const path = `/apis/${at}`;
     const listed = (await this.#both({ method: 'GET', path })).map(sorted);
     const documents = await this.#documents(`/openapi/v3${path}`);
-    const schemas = documents.map((one) => ((one['components'] ?? {}) as Json)['schemas'] as Json);
-    const isOwn = (name: string): boolean => !/^io\.k8s\.(?:apimachinery|api)\./.test(name);
-    const [real = {}, own = {}] = schemas.map((all) =>
-      Object.fromEntries(
-        Object.entries(all ?? {})
-          .filter(([name]) => isOwn(name))
-          .map(([name, schema]) => [name, withoutTexts(schema as Json)]),
-      ),
-    );
-    const [realPaths = {}, ownPaths = {}] = documents.map(outline);
+    const [real = {}, own = {}] = documents.map(documentOf);
     return [
       ...differences(listed[0], listed[1], `${at} discovery`),
       ...differences(real, own, `${at} OpenAPI`),
-      ...differences(realPaths, ownPaths, `${at} paths`),
     ];
   }
 
@@ -230,15 +220,35 @@ export class DefinitionComparer {
   }
 }
 
+const serversFields = new Set(['metadata', 'kind', 'apiVersion']);
+
+/** What the server says of resources within a resource. */
+function withoutEmbeddedTexts(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutEmbeddedTexts);
+  if (!isObject(value)) return value;
+  const isEmbedded = value['x-kubernetes-embedded-resource'] === true;
+  const entries = Object.entries(value).map(([key, one]): [string, unknown] => {
+    if (!isEmbedded || key !== 'properties') return [key, withoutEmbeddedTexts(one)];
+    const fields = Object.entries(one as Record<string, Json>).map(([name, field]) => {
+      const { description: _text, allOf, ...others } = field;
+      const reference = Array.isArray(allOf) && name === 'metadata' ? (allOf[0] as Json) : {};
+      const plain = serversFields.has(name) ? { ...others, ...reference } : field;
+      return [name, withoutEmbeddedTexts(plain)];
+    });
+    return [key, Object.fromEntries(fields)];
+  });
+  return Object.fromEntries(entries);
+}
+
 /** Without the server's own sentences about metadata and lists, which belong to upstream. */
-export function withoutTexts(schema: Json): Json {
+function withoutTexts(schema: Json): Json {
   const isList = JSON.stringify(schema['properties'] ?? {}).includes('apis.meta.v1.ListMeta');
   const { description, properties, ...rest } = schema;
   const fields = Object.entries((properties ?? {}) as Record<string, Json>).map(([name, field]) => {
     const { description: _text, allOf, ...others } = field;
     const reference = Array.isArray(allOf) && name === 'metadata' ? (allOf[0] as Json) : {};
-    const isServers = isList || ['metadata', 'kind', 'apiVersion'].includes(name);
-    return [name, isServers ? { ...others, ...reference } : field];
+    const isServers = isList || serversFields.has(name);
+    return [name, isServers ? { ...others, ...reference } : withoutEmbeddedTexts(field)];
   });
   const own = isList ? {} : { description };
   return { ...rest, ...own, properties: Object.fromEntries(fields) as Json };
@@ -267,17 +277,29 @@ function sorted({ status, body }: Answer): Json {
   return { status, ...rest, resources: resources.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
 }
 
-/** Of each path the methods, with what they do. */
-function outline(document: Json): Json {
-  const paths = Object.entries((document['paths'] ?? {}) as Record<string, Json>);
-  return Object.fromEntries(
-    paths.map(([path, item]) => [
-      path,
-      Object.fromEntries(
-        Object.entries(item)
-          .filter(([, operation]) => isObject(operation))
-          .map(([method, operation]) => [method, (operation as Json)['x-kubernetes-action'] ?? '']),
-      ),
-    ]),
+/** Operations, parameters and the types of the server have upstream's words. */
+export function wordless(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(wordless);
+  if (!isObject(value)) return value;
+  const entries = Object.entries(value).filter(
+    ([key, one]) => key !== 'description' || typeof one !== 'string',
   );
+  return Object.fromEntries(entries.map(([key, one]) => [key, wordless(one)]));
+}
+
+export function typesOf(all: unknown): Json {
+  const types = Object.entries((all ?? {}) as Record<string, Json>);
+  return Object.fromEntries(
+    types.map(([name, one]) => {
+      const isServers = /^io\.k8s\.(?:apimachinery|api)\./.test(name);
+      return [name, isServers ? wordless(one) : withoutTexts(one)];
+    }),
+  );
+}
+
+/** An OpenAPI document but for upstream's words. */
+export function documentOf(document: Json): Json {
+  const { components, paths, ...head } = document as Record<string, Json>;
+  const { schemas, ...others } = (components ?? {}) as Record<string, Json>;
+  return { head, others: wordless(others), types: typesOf(schemas), paths: wordless(paths) };
 }

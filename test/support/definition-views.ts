@@ -1,7 +1,7 @@
 // All that an API server shows of the custom resources of some groups: discovery in both forms, OpenAPI v2 and v3,
 // tables of what is listed; and which of the documents are new when a definition has changed.
 import { senderTo, type RawAnswer, type Target } from './kube-sender.ts';
-import { withoutTexts } from './definition-comparer.ts';
+import { documentOf, typesOf, wordless } from './definition-comparer.ts';
 
 type Json = Record<string, unknown>;
 
@@ -12,29 +12,6 @@ export interface View {
   readonly shown: Json;
   /** By the path of a document, what changes with it. */
   readonly tags: ReadonlyMap<string, string>;
-}
-
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** Operations, parameters and the types of the server have upstream's words. */
-function wordless(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(wordless);
-  if (!isObject(value)) return value;
-  const entries = Object.entries(value).filter(
-    ([key, one]) => key !== 'description' || typeof one !== 'string',
-  );
-  return Object.fromEntries(entries.map(([key, one]) => [key, wordless(one)]));
-}
-
-function typesOf(all: unknown): Json {
-  const types = Object.entries((all ?? {}) as Record<string, Json>);
-  return Object.fromEntries(
-    types.map(([name, one]) => {
-      const isServers = /^io\.k8s\.(?:apimachinery|api)\./.test(name);
-      return [name, isServers ? wordless(one) : withoutTexts(one)];
-    }),
-  );
 }
 
 export class DefinitionViewer {
@@ -149,12 +126,6 @@ export class DefinitionViewer {
 /** Upstream lists the kinds of a version in any order. */
 const byName = (all: Json[] = [], field: string): Json[] =>
   all.toSorted((a, b) => (String(a[field]) < String(b[field]) ? -1 : 1));
-
-function documentOf(document: Json): Json {
-  const { components, paths, ...head } = document as Record<string, Json>;
-  const { schemas, ...others } = (components ?? {}) as Record<string, Json>;
-  return { head, others: wordless(others), types: typesOf(schemas), paths: wordless(paths) };
-}
 
 const AGE = /^(\d+[smhdy])+$/;
 /** Of the name and of the age that is shown where a version has no columns: upstream's words. */

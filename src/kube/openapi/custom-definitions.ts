@@ -1,5 +1,6 @@
 // How the schema of a custom resource is published: in OpenAPI v3 as its definition has it, in v2 without
 // what clients of v2 cannot read (k8s.io/apiextensions-apiserver v1.37).
+import { same } from '#base/same.ts';
 
 type Json = Record<string, unknown>;
 
@@ -18,6 +19,20 @@ export interface CustomForm {
   readonly metadata: Json;
   /** Descriptions of apiVersion, kind and metadata, where there are any. */
   readonly texts: Readonly<Record<string, string>>;
+}
+
+const EITHER = 'x-kubernetes-int-or-string';
+const either = [{ type: 'integer' }, { type: 'string' }];
+
+/** That a value is a number or a text is said in words that everybody knows as well. */
+function unfolded(schema: Json): Json {
+  const { anyOf, allOf } = schema;
+  if (schema[EITHER] !== true || same(anyOf, either)) return schema;
+  const all = Array.isArray(allOf) ? (allOf as Json[]) : [];
+  if (same(all[0]?.['anyOf'], either)) return schema;
+  return anyOf === undefined
+    ? { ...schema, anyOf: either }
+    : { ...schema, allOf: [{ anyOf: either }, ...all] };
 }
 
 function plain(schema: Json, { isV3 }: CustomForm): Json {
@@ -69,8 +84,8 @@ function withType(schema: Json, form: CustomForm): Json {
 
 function published(given: unknown, form: CustomForm): unknown {
   if (!isObject(given)) return given;
-  let schema = plain(given, form);
-  if (!form.isV3) schema = forV2(schema);
+  const known = plain(given, form);
+  const schema = form.isV3 ? unfolded(known) : forV2(known);
   const { properties, items, additionalProperties } = schema;
   if (isObject(properties)) {
     const entries = Object.entries(properties).map(([key, one]) => [key, published(one, form)]);
@@ -82,7 +97,7 @@ function published(given: unknown, form: CustomForm): unknown {
   }
   if (schema[EMBEDDED] !== true || (!form.isV3 && schema[PRESERVE] === true)) return schema;
   const required = new Set([...((schema['required'] ?? []) as string[]), 'kind', 'apiVersion']);
-  return { ...withType(schema, form), required: [...required].toSorted() };
+  return { ...withType(schema, form), required: [...required] };
 }
 
 /** The definition of a custom kind, without its group, version and kind. */
