@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from './cluster.ts';
-import { below, patch, place, post, quiet, type Json } from './step-makers.ts';
+import { below, get, patch, place, post, quiet, type Json } from './step-makers.ts';
 import { playSteps, type Step } from './step-player.ts';
 import type { Target } from './kube-sender.ts';
 import { admissionAnswer, startWebhookServer, type WebhookServer } from './webhook-server.ts';
@@ -14,6 +14,7 @@ const policy = {
   kind: 'Policy',
   omitStages: ['RequestReceived'],
   rules: [
+    { level: 'None', verbs: ['get'] },
     {
       level: 'RequestResponse',
       resources: [{ group: 'batch', resources: ['cronjobs'] }],
@@ -45,9 +46,14 @@ export async function startNumberWorld(): Promise<NumberWorld> {
   const hook = await startWebhookServer();
   hook.on('/judging', (review) => admissionAnswer(review, { allowed: true }));
   hook.on('/changing', (review) => {
-    const { object } = review['request'] as { object?: { metadata?: { labels?: Json } } };
+    const { object, operation, name } = review['request'] as {
+      readonly object?: { metadata?: { labels?: Json } };
+      readonly operation: string;
+      readonly name: string;
+    };
     const wanted = object?.metadata?.labels?.['patch'];
-    const patch = typeof wanted === 'string' ? patches[wanted] : undefined;
+    const isGoing = operation === 'DELETE' && name === 'two';
+    const patch = isGoing ? seconds('1') : patches[String(wanted)];
     return admissionAnswer(
       review,
       patch === undefined
@@ -72,7 +78,7 @@ export async function startNumberWorld(): Promise<NumberWorld> {
       // The last line comes after its answer.
       const whole = await eventually('all is written down', async () => {
         const text = readFileSync(log, 'utf8');
-        return /"verb":"delete"[^\n]*\n$/.test(text) ? text : undefined;
+        return /"verb":"delete"[^]*"verb":"delete"[^]*\n$/.test(text) ? text : undefined;
       });
       const written = whole
         .split('\n')
@@ -105,8 +111,29 @@ const patches: Readonly<Record<string, string>> = {
   unknown: '[{"op":"add","path":"/spec/odd","value":9007199254741001}]',
   tested:
     '[{"op":"test","path":"/spec/startingDeadlineSeconds","value":9007199254740993},{"op":"remove","path":"/spec/startingDeadlineSeconds"}]',
+  'remove-nothing': '[{"op":"remove","path":"/spec/odd"}]',
+  'remove-below-nothing': '[{"op":"remove","path":"/spec/odd/a"}]',
+  'replace-nothing': '[{"op":"replace","path":"/spec/odd/a","value":1}]',
+  'add-below-nothing': '[{"op":"add","path":"/spec/odd/a","value":1}]',
+  'copy-nothing': '[{"op":"copy","from":"/spec/odd","path":"/spec/a"}]',
+  'move-nothing': '[{"op":"move","from":"/spec/odd","path":"/spec/a"}]',
+  'odd-operation': '[{"op":"odd","path":"/spec"}]',
+  'no-operation': '[{"path":"/spec"}]',
+  'no-path': '[{"op":"add","value":1}]',
+  'no-list': '{"op":"add","path":"/spec/suspend","value":true}',
+  'no-json': '[{"op":',
+  empty: '[]',
+  'out-of-list':
+    '[{"op":"add","path":"/spec/jobTemplate/spec/template/spec/containers/5","value":{"name":"d"}}]',
   otherwise: '[{"op":"test","path":"/spec/startingDeadlineSeconds","value":9007199254740992}]',
 };
+
+/** Also to upstream's cache, out of which it tries at first, and tells webhooks of that. */
+const known = (path: string, generation: number): Step => ({
+  ...quiet(get(`generation ${generation} of ${path}`, `${path}?resourceVersion=0`)),
+  until: (_status, { metadata }) =>
+    (metadata as { generation?: number } | undefined)?.generation === generation,
+});
 
 function steps(hook: WebhookServer): Step[] {
   const all = `${below('batch/v1', SPACE)}/cronjobs`;
@@ -161,13 +188,19 @@ function steps(hook: WebhookServer): Step[] {
     areAsked,
     ...patched,
     post('create', all, job('one')),
+    known(`${all}/one`, 1),
     patch('merge', `${all}/one`, '{"spec":{"startingDeadlineSeconds":9007199254740995}}'),
+    known(`${all}/one`, 2),
     patch(
       'merge strategically',
       `${all}/one`,
       '{"spec":{"startingDeadlineSeconds":9007199254740997}}',
       'strategic',
     ),
+    known(`${all}/one`, 3),
+    post('create another', all, job('two')),
+    known(`${all}/two`, 1),
+    { name: 'delete with a patch', method: 'DELETE', path: `${all}/two` },
     { name: 'delete', method: 'DELETE', path: `${all}/one` },
   ];
 }

@@ -203,7 +203,7 @@ function jsonPatch(target: unknown, patch: unknown): unknown {
         break;
       }
       case 'copy':
-        root = write(root, path, copy(read(root, tokens(from), from)), false);
+        root = write(root, path, copy(tested(root, from)), false);
         break;
       case 'test':
         if (!deepEqual(tested(root, path), value ?? null)) {

@@ -16,7 +16,7 @@ import {
 } from './policy-parts.ts';
 import type { AdmissionPlugin, AdmissionRequest, AdmissionServices, Json } from './request.ts';
 import { reviewedRequest } from './review.ts';
-import { patchedByWebhook } from './webhook-patch.ts';
+import { internalFault, patchedByWebhook, patchOperations } from './webhook-patch.ts';
 
 interface Webhook {
   readonly name: string;
@@ -126,11 +126,16 @@ async function call(
     });
     return responseOf(answer, uid);
   } catch (error) {
-    if (!(error instanceof WebhookFailure)) throw error;
-    if (webhook.failurePolicy !== 'Ignore') throw internal(webhook, error.message);
+    ignored(webhook, error);
     onIgnored();
     return undefined;
   }
+}
+
+/** Throws what it is for the request that a webhook fails, where the webhook does not say that it is nothing. */
+function ignored(webhook: Webhook, error: unknown): void {
+  if (!(error instanceof WebhookFailure)) throw error;
+  if (webhook.failurePolicy !== 'Ignore') throw internal(webhook, error.message);
 }
 
 /** Throws WebhookFailure for what is no answer to the review. */
@@ -253,12 +258,19 @@ export class MutatingWebhooks {
         request.annotations[`${MUTATION}${place}`] = text;
       };
       note(false);
-      const response = await call(webhook, matched, request, services, () => {
+      const onIgnored = (): void => {
         request.annotations[`failed-open.${MUTATION}${place}`] = name;
-      });
+      };
+      const response = await call(webhook, matched, request, services, onIgnored);
       if (response === undefined) continue;
       take(webhook, response, request);
-      const patch = this.#patch(webhook, response, request, services.now());
+      let patch: unknown;
+      try {
+        patch = patchOf(webhook, response, request, services.now());
+      } catch (error) {
+        ignored(webhook, error);
+        onIgnored();
+      }
       if (patch === undefined) continue;
       note(true);
       const patchType = 'JSONPatch';
@@ -266,19 +278,31 @@ export class MutatingWebhooks {
       request.annotations[`${PATCH_ANNOTATION}${place}`] = text;
     }
   }
+}
 
-  /** The patch, when it has changed something. */
-  #patch(webhook: Webhook, response: Response, request: AdmissionRequest, now: number): unknown {
-    const { patch = '', patchType } = response;
-    const { object } = request;
-    if (patch === '' || object === undefined) return undefined;
-    if (patchType !== 'JSONPatch') {
-      throw internal(webhook, `unsupported patch type ${JSON.stringify(patchType)}`);
-    }
-    const text = Buffer.from(patch, 'base64').toString();
-    const { object: next, operations } = patchedByWebhook(object, request, { text, now });
-    if (same(next, object)) return undefined;
-    request.object = next;
-    return operations;
+/** The patch, when it has changed something. Throws WebhookFailure for what is none. */
+function patchOf(
+  webhook: Webhook,
+  { patch = '', patchType }: Response,
+  request: AdmissionRequest,
+  now: number,
+): unknown {
+  const { object } = request;
+  if (patch === '') return undefined;
+  const operations = patchOperations(
+    Buffer.from(patch, 'base64').toString(),
+    request.info.customResourceDefinition === undefined,
+  );
+  if (operations.length === 0) return undefined;
+  if (object === undefined) {
+    const name = JSON.stringify(webhook.name);
+    const why = 'attempted to modify the object, which is not supported for this operation';
+    throw internalFault(`admission webhook ${name} ${why}`);
   }
+  if (patchType !== 'JSONPatch')
+    throw new WebhookFailure(`unsupported patch type ${JSON.stringify(patchType)}`);
+  const next = patchedByWebhook(object, operations, request, now);
+  if (same(next, object)) return undefined;
+  request.object = next;
+  return operations;
 }
