@@ -31,6 +31,7 @@ const clauses: Readonly<Record<string, readonly [kinds: string, why: string]>> =
 };
 
 const DEFAULT_PRECISION = 6;
+const PRECISION_MAX = 10_000;
 
 /** Something that is wrong with an argument; told at its place where there is one. */
 class Misfit extends CelFailure {
@@ -58,6 +59,14 @@ function parseClause(text: string, at: number): { readonly clause: Clause; reado
       );
     }
     precision = Number(digits);
+    if (precision > Number.MAX_SAFE_INTEGER) {
+      const why = `strconv.Atoi: parsing "${digits}": value out of range`;
+      throw fail(
+        `error while parsing precision: error while converting precision to integer: ${why}`,
+      );
+    }
+    // Go takes no more than its last digits into account, in ways that nobody needs.
+    precision = Math.min(precision, PRECISION_MAX);
   }
   const verb = text[next] ?? '';
   const known = verb === 'X' ? 'x' : verb;

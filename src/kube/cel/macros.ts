@@ -1,5 +1,5 @@
 // The macros of cel-go's language and of the extensions that Kubernetes has: what they are made into.
-import { ACCUMULATOR, copyOf, type Call, type Expr, type Fold } from './expr.ts';
+import { ACCUMULATOR, copyOf, partsOf, type Call, type Expr, type Fold } from './expr.ts';
 
 /** A macro that is not well-formed. */
 export class MacroFault extends Error {
@@ -198,10 +198,25 @@ const sortBy: Expand = (use) => {
   return bound(at, SORTED, target, sorted);
 };
 
+/** Of expressions that are copied. */
+const SIZE_MAX = 20_000;
+const sizes = new WeakMap<Expr, number>();
+
+function sizeOf(expr: Expr): number {
+  let size = sizes.get(expr);
+  if (size === undefined) {
+    size = partsOf(expr).reduce((sum, one) => sum + sizeOf(one), 1);
+    sizes.set(expr, size);
+  }
+  return size;
+}
+
 const optMap =
   (name: 'optMap' | 'optFlatMap'): Expand =>
   ({ at, target, args }) => {
     const variable = nameOf(args[0], `${name}() variable name must be a simple identifier`);
+    // The target is there twice: in chains of them there would be no end of it.
+    if (sizeOf(target) > SIZE_MAX) throw new MacroFault(target.at, 'expression is too large');
     const value = method(at, 'value', copyOf(target));
     const made = bound(at, variable, value, args[1] as Expr);
     return call(

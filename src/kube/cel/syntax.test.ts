@@ -33,3 +33,12 @@ test('every mistake is told, in the words of the grammar', () => {
 test('every rule of the grammar has its states', () => {
   assert.deepEqual([...grammarMachine().rules.keys()], Object.keys(grammar));
 });
+
+test('what is nested too deeply is refused, whatever the stack', () => {
+  const nested = (depth: number): string => `${'('.repeat(depth)}1${')'.repeat(depth)}`;
+  assert.deepEqual(readSyntax(nested(100)).faults, []);
+  for (const source of [nested(400), '['.repeat(40_000), '{'.repeat(40_000)]) {
+    const messages = readSyntax(source).faults.map(({ message }) => message);
+    assert.ok(messages.includes('expression recursion limit exceeded: 250'));
+  }
+});

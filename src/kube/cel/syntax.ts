@@ -2,9 +2,10 @@
 // read on after in ANTLR's ways (a word left out, a word thought there, words skipped).
 import { grammarMachine, type GrammarPart, type Hint } from './grammar.ts';
 import type { Invocation, Places, State } from './state-machine.ts';
-import { EOF, readWords, tokenNames, type Token, type Words } from './tokens.ts';
+import { EOF, readWords, tokenNames, tokenType, type Token, type Words } from './tokens.ts';
 
 const DEPTH_MAX = 250;
+const TOO_DEEP = `expression recursion limit exceeded: ${DEPTH_MAX}`;
 const RECOVERIES_MAX = 30;
 const SKIPPED_MAX = 256;
 const FAULTS_MAX = 100;
@@ -51,6 +52,24 @@ const quoted = (text: string): string =>
 /** `no viable alternative at input '.true'` is told in the words of older versions. */
 const RESERVED = /no viable alternative at input '.(true|false|null)'/g;
 
+const types = (names: string): number[] => names.split(' ').map(tokenType);
+
+const ends = [EOF, ...types("')' ']' '}' ',' ':'")];
+const operators = types("'?' '&&' '||' '==' '!=' 'in' '<' '<=' '>=' '>' '+' '-' '*' '/' '%'");
+const stopsAfter: Readonly<Record<string, ReadonlySet<number>>> = {
+  expr: new Set(ends),
+  unary: new Set([...ends, ...operators]),
+};
+
+/** Which choice of its rule a word is: of a primary, or of a literal. */
+const NAME = 0;
+const atoms = new Map([
+  [tokenType('IDENTIFIER'), NAME],
+  ...types("NUM_INT NUM_UINT NUM_FLOAT STRING BYTES 'true' 'false' 'null'").map(
+    (type, i) => [type, i + 1] as const,
+  ),
+]);
+
 class Reader {
   readonly faults: Fault[] = [];
   readonly #machine = grammarMachine();
@@ -79,7 +98,10 @@ class Reader {
       return this.#rule('start', 0);
     } catch (error) {
       if (error instanceof GivenUp) return undefined;
-      throw error;
+      // The stack may end before the limit does, deep down in other calls.
+      if (!(error instanceof RangeError)) throw error;
+      this.faults.push({ at: -1, message: TOO_DEEP });
+      return undefined;
     }
   }
 
@@ -120,7 +142,21 @@ class Reader {
     throw new GivenUp();
   }
 
+  /** A name or literal alone, where the rule ends behind it: the many rules in between say nothing of it. */
+  #alone(name: string): SyntaxNode | undefined {
+    const stops = stopsAfter[name];
+    const alternative = atoms.get(this.#token.type);
+    if (stops === undefined || alternative === undefined || !stops.has(this.#typeAt(1))) return;
+    const start = this.#token;
+    this.#index += 1;
+    return alternative === NAME
+      ? { rule: 'primary', alternative: 1, start, tokens: { id: [start] }, nodes: {} }
+      : { rule: 'literal', alternative, start, tokens: { tok: [start] }, nodes: {} };
+  }
+
   #rule(name: string, precedence: number): SyntaxNode {
+    const alone = this.#hasHints ? this.#alone(name) : undefined;
+    if (alone !== undefined) return alone;
     const { start, places, part } = this.#machine.rules.get(name) as {
       start: State;
       places: Places;
@@ -140,7 +176,7 @@ class Reader {
     const depth = (this.#depths.get(name) ?? 0) + 1;
     this.#depths.set(name, depth);
     if (depth > DEPTH_MAX) {
-      this.faults.push({ at: -1, message: `expression recursion limit exceeded: ${DEPTH_MAX}` });
+      this.faults.push({ at: -1, message: TOO_DEEP });
       throw new GivenUp();
     }
     this.#context = { rule: name, state: from, parent: outer, precedence };
