@@ -473,6 +473,10 @@ function valueSteps(): Step[] {
     ...allValues.flatMap((one, i) =>
       told(`v${i}`, { expression: `(${one}) == "-"`, messageExpression: one }),
     ),
+    ...told('message', {
+      expression: 'authorizer.path("/").check("get").allowed()',
+      messageExpression: 'string(authorizer.path("/").check("get").allowed()) + nope',
+    }),
     ...told('last', { expression: 'false', message: 'last' }),
     { ...ask('last', 'last'), until: (status) => status === 422 },
     ...allValues.map((one, i) => ask(`value of ${one}`, `v${i}`)),

@@ -60,22 +60,25 @@ const VARIABLES = 'kubernetes.variables';
 
 export class Expressions {
   readonly #env: Environment;
+  readonly #messages: Environment;
   readonly #variables: CompiledVariable[] = [];
 
   constructor(scope: Scope) {
-    const env = baseEnvironment().clone();
-    for (const name of ['object', 'oldObject']) env.variable(name, DYN);
-    declareRequest(env);
-    if (scope.hasParams) env.variable('params', DYN);
-    if (scope.hasAuthorizer) declareAuthorizer(env);
+    const plain = baseEnvironment().clone();
+    for (const name of ['object', 'oldObject']) plain.variable(name, DYN);
+    declareRequest(plain);
+    if (scope.hasParams) plain.variable('params', DYN);
     const fields = new Map<string, CelType>();
     // Mutations have variables whether there are some or not.
     const hasVariables = scope.variables.length > 0 || scope.hasLiterals;
     if (hasVariables) {
       const type = struct(VARIABLES);
-      env.struct({ type, field: (name) => fields.get(name) });
-      env.variable('variables', type);
+      plain.struct({ type, field: (name) => fields.get(name) });
+      plain.variable('variables', type);
     }
+    this.#messages = plain;
+    const env = plain.clone();
+    if (scope.hasAuthorizer) declareAuthorizer(env);
     // Variables are compiled without the types of messages.
     this.#env = env.clone();
     if (scope.hasLiterals) registerLiterals(this.#env);
@@ -100,6 +103,11 @@ export class Expressions {
 
   compile(source: string): Compiled {
     return this.#compile(this.#env, source);
+  }
+
+  /** Messages do not see the authorizer. */
+  compileMessage(source: string): Compiled {
+    return this.#compile(this.#messages, source);
   }
 
   /** What the variables' own expressions are, by their index. */

@@ -210,6 +210,7 @@ const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge', 'Unauthorized'
 
 function checkValidation(validation: Json, field: string, expressions: Expressions): StatusCause[] {
   const compile = (one: string): Compiled => expressions.compile(one);
+  const compileMessage = (one: string): Compiled => expressions.compileMessage(one);
   const { expression, message, messageExpression, reason } = validation;
   const causes = checkExpression(
     expression,
@@ -223,7 +224,7 @@ function checkValidation(validation: Json, field: string, expressions: Expressio
     const why = 'must be non-empty if specified';
     if (text(messageExpression).trim() === '')
       causes.push(invalidValue(at, messageExpression, why));
-    else causes.push(...checkExpression(messageExpression, at, ['string'], compile, ''));
+    else causes.push(...checkExpression(messageExpression, at, ['string'], compileMessage, ''));
   }
   const trimmed = text(message).trim();
   if (text(message) !== '' && trimmed === '') {

@@ -76,7 +76,7 @@ export function compileValidatingPolicy(policy: KubeObject): CompiledPolicy {
       message:
         validation.messageExpression === undefined
           ? undefined
-          : expressions.compile(validation.messageExpression),
+          : expressions.compileMessage(validation.messageExpression),
     })),
     annotations: (spec.auditAnnotations ?? []).map(({ key, valueExpression }) => ({
       key,
