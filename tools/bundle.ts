@@ -15,7 +15,13 @@ import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import type { Descriptions } from '#kube/openapi/texts.ts';
-import { allDocuments, fileOf, hashOf, type MadeDocument } from '#kube/openapi/made-documents.ts';
+import {
+  allDocuments,
+  fileOf,
+  hashOf,
+  OPEN_API_V2,
+  type MadeDocument,
+} from '#kube/openapi/made-documents.ts';
 import { TypeRegistry } from '#kube/types/registry.ts';
 import { compileAhead } from './compile-ahead.ts';
 import { writeExplainDescriptions } from './explain-descriptions.ts';
@@ -79,9 +85,6 @@ function dropIdleBanners(folder: string): void {
   }
 }
 
-/** Of this size on, an answer is packed for those who take gzip (apiserver/bodies.ts). */
-const PACKED_BYTES_MIN = 128 * 1024;
-
 /** The documents of the built-in kinds, which the API server sends as they are. */
 function writeOpenApi(folder: string): void {
   mkdirSync(folder, { recursive: true });
@@ -92,7 +95,8 @@ function writeOpenApi(folder: string): void {
   const index: Record<string, MadeDocument> = {};
   for (const { path, text } of allDocuments(new TypeRegistry(), known)) {
     const bytes = Buffer.from(text);
-    const isPacked = bytes.length > PACKED_BYTES_MIN;
+    // The others are sent as they are (apiserver/openapi-answers.ts).
+    const isPacked = path === OPEN_API_V2;
     const file = join(folder, fileOf(path));
     writeFileSync(file, bytes);
     if (isPacked) writeFileSync(`${file}.gz`, gzipSync(bytes, { level: 9 }));

@@ -10,6 +10,7 @@ import {
   type ServerAnswer,
   type ServerAnswers,
 } from '#test/support/server-documents.ts';
+import { senderTo } from '#test/support/kube-sender.ts';
 import { startOwnServer } from '#test/support/step-target.ts';
 
 const vectors = join(import.meta.dirname, '../vectors/kube-server-documents.json');
@@ -46,6 +47,21 @@ test('documents that a client has are not sent again', async () => {
     for (const path of ['/api', '/apis', '/openapi/v2', '/openapi/v3/api/v1']) {
       assert.deepEqual(await askAgain(own.target, path, aggregated), [200, 304, 200], path);
     }
+  } finally {
+    await own.close();
+  }
+});
+
+test('of OpenAPI the second version is packed for who takes gzip, the third is not', async () => {
+  const own = await startOwnServer();
+  try {
+    const encoding = async (path: string): Promise<unknown> => {
+      const headers = { 'accept-encoding': 'gzip' };
+      const answer = await senderTo(own.target)({ method: 'GET', path, headers });
+      return answer.headers['content-encoding'];
+    };
+    assert.equal(await encoding('/openapi/v2'), 'gzip');
+    assert.equal(await encoding('/openapi/v3/api/v1'), undefined);
   } finally {
     await own.close();
   }

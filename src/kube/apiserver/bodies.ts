@@ -164,6 +164,8 @@ export interface SendOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** The same bytes with gzip, where somebody has packed them before. */
   readonly packed?: Buffer | undefined;
+  /** Never with gzip: upstream sends it as it is. */
+  readonly isPlain?: boolean | undefined;
   /** Over several lines; absent: as the address says. */
   readonly isPretty?: boolean | undefined;
 }
@@ -189,7 +191,7 @@ export function sendBytes(exchange: Exchange, bytes: Buffer, options: SendOption
   const status = options.status ?? 200;
   exchange.answeredBytes = bytes.length;
   exchange.audit?.answered(status, () => objectOf(bytes, String(headers['Content-Type'])));
-  if (bytes.length <= GZIP_BYTES_MIN || !wantsGzip(request)) {
+  if (options.isPlain === true || bytes.length <= GZIP_BYTES_MIN || !wantsGzip(request)) {
     headers['Content-Length'] = String(bytes.length);
     response.writeHead(status, headers);
     response.end(bytes);

@@ -69,5 +69,5 @@ export async function sendOpenApi(
   headers['Last-Modified'] = httpDate(document.modifiedMs);
   const bytes = isJson ? document.bytes : await document.protobuf();
   const packed = isJson ? document.packed : undefined;
-  sendBytes(exchange, bytes, { contentType, headers, packed });
+  sendBytes(exchange, bytes, { contentType, headers, packed, isPlain: version === 'v3' });
 }
