@@ -148,10 +148,6 @@ export function transcodeObject(
   return message === undefined ? undefined : transcoder.transcode(message, json, version);
 }
 
-export function encodeMessage(message: string, value: Json): Uint8Array {
-  return codec.encode(message, value);
-}
-
 export function decodeMessage(message: string, bytes: Uint8Array): Json {
   return codec.decode(message, bytes);
 }
