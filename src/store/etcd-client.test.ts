@@ -1,7 +1,10 @@
 // What the client does again, and what it does not: a transaction whose answer is lost may have been made.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer as createHttp2, constants, type ServerHttp2Stream } from 'node:http2';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { faultCode } from '#base/fault.ts';
 import { EtcdClient, type EtcdTxnRequest } from './etcd-client.ts';
@@ -14,7 +17,7 @@ class Member implements AsyncDisposable {
   readonly #server = createHttp2();
   readonly #sockets = new Set<Socket>();
 
-  static async start(answer: Answer): Promise<Member> {
+  static async start(answer: Answer, path?: string): Promise<Member> {
     const member = new Member();
     member.#server.on('connection', (socket: Socket) => member.#sockets.add(socket));
     member.#server.on('stream', (stream: ServerHttp2Stream, headers) => {
@@ -25,7 +28,10 @@ class Member implements AsyncDisposable {
         answer(stream);
       });
     });
-    await new Promise<void>((done) => member.#server.listen(0, '127.0.0.1', done));
+    await new Promise<void>((done) => {
+      if (path === undefined) member.#server.listen(0, '127.0.0.1', done);
+      else member.#server.listen(path, done);
+    });
     return member;
   }
 
@@ -92,6 +98,20 @@ for (const [what, answer] of [
     client.close();
   });
 }
+
+test('a member may listen on a socket file, as etcd can', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'etcd-socket-'));
+  try {
+    const path = join(folder, 'etcd.sock');
+    await using member = await Member.start(respond(0), path);
+    const client = new EtcdClient({ endpoints: [`unix://${path}`] });
+    await client.txn(put);
+    assert.deepEqual(member.asked, ['Txn']);
+    client.close();
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
 
 test('a transaction goes to the next member where nobody listens', async () => {
   await using well = await Member.start(respond(0));

@@ -119,7 +119,7 @@ export interface EtcdWatchResponse {
 }
 
 export interface EtcdOptions {
-  /** `http://host:port` or `https://host:port`, the members of one cluster. */
+  /** `http://host:port`, `https://host:port` or `unix:///path`, the members of one cluster. */
   readonly endpoints: readonly string[];
   readonly caFile?: string | undefined;
   readonly certFile?: string | undefined;
@@ -151,8 +151,7 @@ export class EtcdClient {
   constructor(options: EtcdOptions) {
     this.#members = options.endpoints.map((endpoint) => {
       const url = new URL(endpoint);
-      const address = `${url.hostname}:${url.port === '' ? '2379' : url.port}`;
-      return new Client(address, credentialsOf(url, options), channelOptions);
+      return new Client(addressOf(url), credentialsOf(url, options), channelOptions);
     });
     if (this.#members.length === 0) {
       throw new Fault({ code: 'bad-option' }, 'Cannot use etcd: no endpoint is named');
@@ -278,6 +277,11 @@ export function tellsProgress(version: string): boolean {
     .map((part) => Number.parseInt(part, 10));
   if (major !== 3 || minor > 5) return major >= 3;
   return minor === 5 ? patch >= 13 : minor === 4 && patch >= 31;
+}
+
+function addressOf({ protocol, hostname, port, pathname }: URL): string {
+  if (protocol === 'unix:') return `unix:${pathname}`;
+  return `${hostname}:${port === '' ? '2379' : port}`;
 }
 
 function credentialsOf(url: URL, options: EtcdOptions): ChannelCredentials {
