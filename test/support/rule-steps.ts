@@ -500,7 +500,27 @@ export function scalerSteps(): Step[] {
         },
       },
     }),
+    ...targetSteps(v1, v2),
     quiet(put('left', `${v2}/b`, {})),
+  ];
+}
+
+/** Whom a scaler scales: of the core only one kind. */
+function targetSteps(v1: string, v2: string): Step[] {
+  const scales = (kind: string, apiVersion?: string): Json => ({
+    scaleTargetRef: { kind, name: 'a', ...(apiVersion === undefined ? {} : { apiVersion }) },
+    maxReplicas: 2,
+  });
+  const scaler = (name: string, spec: Json): Json => ({ metadata: { name }, spec });
+  return [
+    post('of a controller of the core', v2, scaler('e', scales('ReplicationController', 'v1'))),
+    post('of one by the old', v1, scaler('f', scales('ReplicationController', 'v1'))),
+    post('of one without a version', v2, scaler('g', scales('ReplicationController'))),
+    post('of one by a long version', v2, scaler('h', scales('ReplicationController', 'a/b/c'))),
+    post('of another of the core', v2, scaler('i', scales('Pod', 'v1'))),
+    post('of another without a version', v2, scaler('j', scales('Deployment'))),
+    patch('another target', `${v2}/g`, { spec: scales('Deployment') }),
+    patch('the same target', `${v2}/g`, { spec: { maxReplicas: 3 } }),
   ];
 }
 

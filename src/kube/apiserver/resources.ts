@@ -67,6 +67,7 @@ import {
   checkUid,
   checkUnversioned,
   checkVersion,
+  isNoVersion,
   converted,
   drawnName,
   readableAfterAll,
@@ -347,8 +348,8 @@ export class Resources implements ObjectLookup {
       const live = objectFor(info, kv);
       const next = await change(cloneJson(live));
       const wanted = next.metadata.resourceVersion;
-      checkVersion(wanted);
-      if (wanted !== undefined && wanted !== '' && wanted !== live.metadata.resourceVersion) {
+      checkVersion(info, name, wanted);
+      if (!isNoVersion(wanted) && wanted !== live.metadata.resourceVersion) {
         throw conflict(info, name, MODIFIED);
       }
       checkName(next, name);

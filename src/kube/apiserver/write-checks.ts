@@ -117,10 +117,16 @@ export function checkLookup(name: string): void {
   throw badRequest(`Name parameter invalid: ${JSON.stringify(name)}: ${wrong}`);
 }
 
-export function checkVersion(version: string | undefined): void {
-  if (version === undefined || /^\d*$/.test(version)) return;
-  const text = JSON.stringify(version);
-  throw new ApiError(500, '', `strconv.ParseUint: parsing ${text}: invalid syntax`);
+/** Whoever says none or 0 means whatever is there. */
+export const isNoVersion = (version = ''): boolean => /^0*$/.test(version);
+
+/** Throws ApiError: 500 for what is no version, 422 where 0 is not taken for one. */
+export function checkVersion(info: ResourceInfo, name: string, version = ''): void {
+  if (!/^\d*$/.test(version)) {
+    const text = JSON.stringify(version);
+    throw new ApiError(500, '', `strconv.ParseUint: parsing ${text}: invalid syntax`);
+  }
+  if (version !== '' && isNoVersion(version)) checkIsVersioned(info, name, '');
 }
 
 /** Bytes of what is no text yet are told to come from JSON. */

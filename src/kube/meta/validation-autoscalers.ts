@@ -23,18 +23,42 @@ function pathName(field: string, name: unknown): StatusCause[] {
   return name ? named(field, name, 'path-segment') : [requiredValue(field)];
 }
 
-function reference(given: unknown, field: string, needsGroup: boolean): StatusCause[] {
-  const { kind, name, apiVersion = '' } = record(given);
-  const causes = [...pathName(`${field}.kind`, kind), ...pathName(`${field}.name`, name)];
+/** Which versions a reference may have: any at all, one of any group, or none of the core. */
+type Versions = 'any' | 'of any group' | 'of a group';
+
+function versionCauses(apiVersion: unknown, at: string, versions: Versions): StatusCause[] {
+  if (versions === 'any') return [];
   const parts = String(apiVersion).split('/');
-  const at = `${field}.apiVersion`;
   if (parts.length > 2) {
-    const why = `unexpected GroupVersion string: ${String(apiVersion)}`;
-    return [...causes, invalidValue(at, apiVersion, why)];
+    return [invalidValue(at, apiVersion, `unexpected GroupVersion string: ${String(apiVersion)}`)];
   }
   const hasGroup = parts.length === 2 && parts[0] !== '';
-  if (!needsGroup || hasGroup) return causes;
-  return [...causes, invalidValue(at, apiVersion, 'apiVersion must specify API group')];
+  if (versions === 'of any group' || hasGroup) return [];
+  return [invalidValue(at, apiVersion, 'apiVersion must specify API group')];
+}
+
+function reference(given: unknown, field: string, versions: Versions): StatusCause[] {
+  const { kind, name, apiVersion = '' } = record(given);
+  return [
+    ...pathName(`${field}.kind`, kind),
+    ...pathName(`${field}.name`, name),
+    ...versionCauses(apiVersion, `${field}.apiVersion`, versions),
+  ];
+}
+
+/** What was wrong before may stay; of the core there is one kind that is scaled. */
+function targetVersions(next: Json, old: Json | undefined): Versions {
+  const isKept = old?.['apiVersion'] === next['apiVersion'] && old?.['kind'] === next['kind'];
+  if (old !== undefined && isKept) return 'any';
+  return next['kind'] === 'ReplicationController' ? 'of any group' : 'of a group';
+}
+
+function metricVersions(old: KubeObject | undefined): Versions {
+  const isWrong = list(record(old?.['spec'])['metrics']).some(({ type, object }) => {
+    const { apiVersion = '' } = record(record(object)['describedObject']);
+    return type === 'Object' && versionCauses(apiVersion, '', 'of any group').length > 0;
+  });
+  return isWrong ? 'any' : 'of any group';
 }
 
 function identifier(given: unknown, field: string): StatusCause[] {
@@ -86,12 +110,12 @@ function amounts(given: unknown, field: string, why: string): StatusCause[] {
   return [...target(given, field), ...(isSet ? [] : [requiredValue(`${field}.averageValue`, why)])];
 }
 
-type Rule = (source: Json, field: string) => StatusCause[];
+type Rule = (source: Json, field: string, versions: Versions) => StatusCause[];
 
 /** In the order in which they are looked at; only the first that is there is. */
 const sources: Readonly<Record<string, Rule>> = {
-  object: (source, field) => [
-    ...reference(source['describedObject'], `${field}.describedObject`, false),
+  object: (source, field, versions) => [
+    ...reference(source['describedObject'], `${field}.describedObject`, versions),
     ...identifier(source['metric'], `${field}.metric`),
     ...amounts(
       source['target'],
@@ -143,7 +167,7 @@ const sources: Readonly<Record<string, Rule>> = {
 
 const types = ['ContainerResource', 'External', 'Object', 'Pods', 'Resource'];
 
-function metricCauses(metric: Json, field: string): StatusCause[] {
+function metricCauses(metric: Json, field: string, versions: Versions): StatusCause[] {
   const type = String(metric['type'] ?? '');
   const causes = needed(`${field}.type`, type, 'must specify a metric source type');
   const isKnown = types.includes(type);
@@ -152,7 +176,7 @@ function metricCauses(metric: Json, field: string): StatusCause[] {
   const present = Object.keys(sources).filter((name) => metric[name] !== undefined);
   const [first] = present;
   if (first !== undefined) {
-    causes.push(...(sources[first]?.(record(metric[first]), `${field}.${first}`) ?? []));
+    causes.push(...(sources[first]?.(record(metric[first]), `${field}.${first}`, versions) ?? []));
   }
   const wanted = type.charAt(0).toLowerCase() + type.slice(1);
   if (isKnown && metric[wanted] === undefined) {
@@ -200,7 +224,7 @@ function rulesCauses(given: unknown, field: string): StatusCause[] {
   return causes;
 }
 
-export function validateAutoscaler(object: KubeObject): StatusCause[] {
+export function validateAutoscaler(object: KubeObject, old?: KubeObject): StatusCause[] {
   const spec = record(object['spec']);
   const { minReplicas, maxReplicas = 0, behavior } = spec;
   // The one metric that autoscaling/v1 has a field for is named as in autoscaling/v2.
@@ -222,8 +246,11 @@ export function validateAutoscaler(object: KubeObject): StatusCause[] {
   if (min !== undefined && Number(maxReplicas) < min) {
     fail('maxReplicas', maxReplicas, 'must be greater than or equal to `minReplicas`');
   }
-  causes.push(...reference(spec['scaleTargetRef'], 'spec.scaleTargetRef', true));
-  metrics.forEach((one, i) => causes.push(...metricCauses(one, `spec.metrics[${i}]`)));
+  const scaled = record(spec['scaleTargetRef']);
+  const before = old === undefined ? undefined : record(record(old['spec'])['scaleTargetRef']);
+  causes.push(...reference(scaled, 'spec.scaleTargetRef', targetVersions(scaled, before)));
+  const versions = metricVersions(old);
+  metrics.forEach((one, i) => causes.push(...metricCauses(one, `spec.metrics[${i}]`, versions)));
   const scalesFromZero = metrics.some(({ type }) => type === 'Object' || type === 'External');
   if (min === 0 && !scalesFromZero) {
     const why =

@@ -169,12 +169,22 @@ async function preparePriority(
   spec['preemptionPolicy'] = policy;
 }
 
+/** Who updates a pod by what its maker wrote need not know what it got on the way in. */
+function keepPriority({ object, old }: AdmissionRequest): void {
+  const spec = object?.['spec'] as Json;
+  const before = old?.['spec'] as Json;
+  for (const field of ['priority', 'preemptionPolicy']) {
+    if (before[field] !== undefined) spec[field] ??= before[field];
+  }
+}
+
 /** The priority class becomes a number; there is one default class at most. */
 export const priority: AdmissionPlugin = {
   name: 'Priority',
   async mutate(request, services) {
     if (isPodCreation(request) && request.object !== undefined)
       await preparePriority(request, services);
+    if (isPod(request) && request.operation === 'UPDATE') keepPriority(request);
   },
   async validate(request, { lookup }) {
     const { object, operation } = request;

@@ -82,7 +82,14 @@ function dueTime(cron: KubeObject, schedule: Schedule, now: number): Due {
   const deadlineMs = Number(startingDeadlineSeconds) * 1_000;
   if (hasDeadline) after = Math.max(after, now - deadlineMs);
   const found = lastTime(schedule, { after, until: now }, timeZone ?? 'UTC');
-  if (found === undefined) return { at: undefined, events: [] };
+  if (found === undefined) {
+    if (nextTime(schedule, after, timeZone ?? 'UTC') !== undefined)
+      return { at: undefined, events: [] };
+    // The thirtieth of February.
+    const why = 'time difference between two schedules is less than 1 second';
+    const text = `invalid schedule: ${String(cron['spec'].schedule)} : ${why}`;
+    return { at: undefined, events: [event(cron, 'Warning', 'InvalidSchedule', text)] };
+  }
   const message = `too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew`;
   const events =
     found.missedCount > MISSED_MAX ? [event(cron, 'Warning', 'TooManyMissedTimes', message)] : [];
