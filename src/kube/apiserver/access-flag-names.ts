@@ -3,6 +3,7 @@
 
 /** Every flag: its name and what its value is. */
 export const accessFlagNames: readonly (readonly [name: string, value: string, what: string])[] = [
+  ['advertise-address', 'ip', 'where clients in the cluster find this server (default: --host)'],
   ['token-auth-file', 'file', 'bearer tokens: token,user,uid,"group,group" a line'],
   ['anonymous-auth', 'boolean', 'whether clients without credentials are let in as anonymous'],
   ['authentication-config', 'file', 'AuthenticationConfiguration (apiserver.config.k8s.io/v1)'],

@@ -57,6 +57,13 @@ function internal(message: string): ApiError {
 export const needsHealthCheck = (spec: Spec): boolean =>
   spec['type'] === 'LoadBalancer' && spec['externalTrafficPolicy'] === 'Local';
 
+const hasPorts = ({ type }: Spec): boolean => type === 'NodePort' || type === 'LoadBalancer';
+
+/** A balancer may be told to do without. */
+const getsPorts = (spec: Spec): boolean =>
+  spec['type'] === 'NodePort' ||
+  (spec['type'] === 'LoadBalancer' && spec['allocateLoadBalancerNodePorts'] !== false);
+
 interface Filling {
   /** What the service was; it has its own ports already. */
   readonly before?: Spec;
@@ -85,12 +92,10 @@ export class NodePorts {
     { before = {}, isDryRun }: Filling,
   ): Promise<void> {
     const spec = (service['spec'] ?? {}) as Spec;
-    const { type, allocateLoadBalancerNodePorts } = spec;
-    if (type !== 'NodePort' && type !== 'LoadBalancer') return;
-    const isWanted = type === 'NodePort' || allocateLoadBalancerNodePorts !== false;
+    if (!hasPorts(spec)) return;
     const { healthCheckNodePort: checked, ...rest } = before;
     const own = new Set(nodePortsOf(rest));
-    const lacking = isWanted ? portsOf(spec).filter(({ nodePort }) => !isSet(nodePort)) : [];
+    const lacking = getsPorts(spec) ? portsOf(spec).filter(({ nodePort }) => !isSet(nodePort)) : [];
     const said = portsOf(spec).filter(({ nodePort }) => isSet(nodePort) && !own.has(nodePort));
     const checks = spec['healthCheckNodePort'] as number | undefined;
     const isChecked = needsHealthCheck(spec) && (!isSet(checks) || checks !== checked);
@@ -134,11 +139,9 @@ export class NodePorts {
   }
 }
 
-const hasPorts = ({ type }: Spec): boolean => type === 'NodePort' || type === 'LoadBalancer';
-
 /** A port of the same name keeps its node port when the client says none. */
 export function keepNodePorts(spec: Spec, before: Spec): void {
-  if (!hasPorts(spec) || !hasPorts(before)) return;
+  if (!getsPorts(spec) || !getsPorts(before)) return;
   const now = new Set(portsOf(spec).map(({ nodePort }) => nodePort));
   for (const port of portsOf(spec)) {
     if (isSet(port.nodePort)) continue;

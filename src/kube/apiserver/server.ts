@@ -13,6 +13,7 @@ import { Authority, kubeconfig, type KeyPair } from '#kube/pki/authority.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import { startCompaction } from '#store/compaction.ts';
 import type { Store } from '#store/store.ts';
+import { advertisedAddress } from './advertised-address.ts';
 import { authenticationOf, authorizersOf, type AccessFlags } from './access-flags.ts';
 import { watchAccess } from './access-reload.ts';
 import { pluginSelection } from './admission/plugin-selection.ts';
@@ -106,7 +107,11 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   const cidrs = serviceRanges(serviceCidr);
   // Of both: the server's service keeps its address when the order changes.
   const serviceIps = cidrs.map(ownAddress);
-  const ips = [...new Set(['127.0.0.1', listen.host, ...serviceIps])].filter(isCertified);
+  const flags = options.flags ?? {};
+  const advertised = advertisedAddress(flags, listen.host, cidrs);
+  const ips = [...new Set(['127.0.0.1', listen.host, advertised, ...serviceIps])].filter(
+    isCertified,
+  );
   const names = [
     'localhost',
     'kubernetes',
@@ -128,7 +133,6 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   );
   const front = await openFrontProxy(home, now);
   const requestHeader = options.requestHeader ?? front.trust;
-  const flags = options.flags ?? {};
   const access = {
     authentication: authenticationOf(flags, env),
     authorizers: authorizersOf(flags),
@@ -186,9 +190,9 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   if (options.onConnection !== undefined) server.on('connection', options.onConnection);
   const port = await listenOn(server, listen);
   handler.setAddress(listen.host, port);
-  const host = listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host;
-  const endpoints = await EndpointLeases.start(handler, store, { host, port }, env);
-  const identityLease = await IdentityLease.start(handler, `${host}:${port}`, env);
+  const place = { host: advertised, port };
+  const endpoints = await EndpointLeases.start(handler, store, place, env);
+  const identityLease = await IdentityLease.start(handler, `${advertised}:${port}`, env);
   handler.reached('identity');
   const defaultsLoop = new DefaultObjectsLoop(defaults, env);
   const compaction = startCompaction(store, env);

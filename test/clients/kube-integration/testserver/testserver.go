@@ -114,6 +114,7 @@ var passed = []string{
 	"audit-log-maxbackup", "audit-log-maxage", "audit-webhook-config-file", "audit-webhook-batch-max-size",
 	"audit-webhook-batch-max-wait", "audit-webhook-batch-buffer-size", "encryption-provider-config",
 	"max-requests-inflight", "max-mutating-requests-inflight", "service-cluster-ip-range",
+	"advertise-address",
 }
 
 // Flags that change nothing a client of our server could see, or that are looked at elsewhere in this file.
