@@ -54,7 +54,9 @@ export function writeExplainDescriptions(): boolean {
   );
   const { types } = JSON.parse(readFileSync(table, 'utf8')) as { types: Record<string, unknown> };
   const all: Record<string, Described> = {};
-  for (const type of [...Object.keys(types), ...serverTypeNames]) {
+  const kinds = Object.keys(types);
+  // Lists are in no table: those that the package has are the ones that there are.
+  for (const type of [...kinds, ...kinds.map((one) => `${one}List`), ...serverTypeNames]) {
     const name = classOf(type, known);
     if (name === undefined) continue;
     const [declaration = '', code = ''] = ['.d.ts', '.js'].map((ending) =>

@@ -1,14 +1,15 @@
 // Plays upstream's own suite of kubectl (test/cmd of Kubernetes) against our API server and controllers, or with --real
 // against kube-apiserver and kube-controller-manager started with upstream's flags, and says of each section how it ended:
 // `node tools/run-kubectl-suite.ts KUBERNETES BIN [--real] [--out FOLDER] [SECTION...]`.
-// KUBERNETES is the folder of the sources (the Go module k8s.io/kubernetes), BIN holds kubectl, and etcd and the two
-// others for --real. A section is a function as run_pod_tests; none stands for all. FOLDER keeps what each said.
-// One section reads the words of OpenAPI, which tools/explain-descriptions.ts makes. With --hold nothing is played: the
-// port is told, for questions by hand (token admin-token), until the program is interrupted.
-import { spawn, type ChildProcess } from 'node:child_process';
+// KUBERNETES is the folder of the sources (the Go module k8s.io/kubernetes), BIN holds kubectl and kubectl-convert, and
+// etcd and the two others for --real. A section is a function as run_pod_tests; none stands for all. FOLDER keeps what
+// each said. One section reads the words of OpenAPI, which tools/explain-descriptions.ts makes. With --hold nothing is
+// played: the port is told, for questions by hand (token admin-token), until the program is interrupted.
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  copyFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -19,24 +20,14 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer as createHttpServer } from 'node:http';
-import { request } from 'node:https';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs, stripVTControlCharacters } from 'node:util';
-import { createEnv } from '#env/node/env.ts';
-import { flagKey } from '#kube/apiserver/access-flag-names.ts';
-import { startApiServer } from '#kube/apiserver/server.ts';
-import { TokenAuthority } from '#kube/apiserver/tokens.ts';
-import { Authority } from '#kube/pki/authority.ts';
-import { KubeClient } from '#kube/client/client.ts';
-import { startControllers } from '#kube/controllers/run.ts';
-import { TypeRegistry } from '#kube/types/registry.ts';
-import { MemoryStore } from '#store/memory-store.ts';
+import { startOwnCluster, startRealCluster, type Cluster } from '#test/support/whole-clusters.ts';
 
 /** Of the suite: its scripts, what they read, and the library that they are written with. */
 const FOLDERS = [
@@ -90,12 +81,10 @@ function copySuite(address: string): void {
   mkdirSync(temporary);
   mkdirSync(out, { recursive: true });
   mkdirSync(join(suite, '_output/bin'), { recursive: true });
-  cpSync(join(bin ?? '', 'kubectl'), join(suite, '_output/bin/kubectl'));
-}
-
-interface Cluster {
-  readonly port: number;
-  close(): Promise<void>;
+  for (const name of ['kubectl', 'kubectl-convert']) {
+    const program = join(bin ?? '', name);
+    if (existsSync(program)) copyFileSync(program, join(suite, '_output/bin', name));
+  }
 }
 
 const flags = {
@@ -108,131 +97,19 @@ const flags = {
 };
 
 async function startOwn(): Promise<Cluster> {
-  const env = createEnv({ component: 'kubectl-suite', logLevel: 'warn', logFormat: 'text' });
-  const own = join(home, 'own');
   // The suite looks for its own authority, by this name.
-  await Authority.open(join(own, 'pki'), env.clock.now(), '127.0.0.1');
-  const options = {
-    instance: 'default',
-    home: own,
-    listen: { host: '127.0.0.1', port: 0 },
-    store: new MemoryStore(),
-    registry: new TypeRegistry(),
-    serviceCidr: SERVICES,
-    flags: Object.fromEntries(Object.entries(flags).map(([name, value]) => [flagKey(name), value])),
-  };
-  const server = await startApiServer(options, env);
+  const authority = '127.0.0.1';
+  const own = join(home, 'own');
+  const cluster = await startOwnCluster({ home: own, flags, serviceCidr: SERVICES, authority });
   // Where upstream's server leaves its own.
-  writeFileSync(join(temporary, 'apiserver.crt'), server.authority.caCert);
-  const admin = JSON.parse(readFileSync(join(own, 'kubeconfig'), 'utf8')) as object;
-  const client = KubeClient.fromKubeconfig(admin, { userAgent: 'controllers' });
-  const tokens = await TokenAuthority.open(join(own, 'pki'));
-  const { authority: signer } = server;
-  const controllers = startControllers({ client, rootCa: signer.caCert, signer, tokens }, env);
-  return {
-    port: Number(new URL(server.url).port),
-    async close() {
-      await controllers.close();
-      await client.close();
-      await server.close();
-    },
-  };
+  writeFileSync(join(temporary, 'apiserver.crt'), cluster.caCert);
+  return cluster;
 }
 
-/** Ports that nobody has. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((one) => once(one, 'listening')));
-  const ports = servers.map((one) => (one.address() as AddressInfo).port);
-  await Promise.all(servers.map((one) => once(one.close(), 'close')));
-  return ports;
-}
-
-/** Waits until an HTTPS server says that it is well. */
-async function healthy(port: number): Promise<void> {
-  const headers = { authorization: 'Bearer admin-token' };
-  const options = { host: '127.0.0.1', port, path: '/healthz', headers, rejectUnauthorized: false };
-  const isWell = (): Promise<boolean> =>
-    new Promise((done) => {
-      const asked = request(options, (answer) => {
-        answer.resume();
-        done(answer.statusCode === 200);
-      });
-      asked.on('error', () => done(false)).end();
-    });
-  const end = Date.now() + 120_000;
-  while (!(await isWell())) {
-    if (Date.now() > end) throw new Error(`Nothing healthy listens on port ${port}`);
-    await sleep(200);
-  }
-}
-
-async function startReal(): Promise<Cluster> {
-  const authority = join(suite, 'hack/testdata/ca');
-  const [port = 0, store = 0, peers = 0, manager = 0] = await freePorts(4);
-  const started: ChildProcess[] = [];
-  const start = (program: string, settings: Readonly<Record<string, string>>): void => {
-    const log = openSync(join(home, `${program}.log`), 'w');
-    const given = Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
-    const child = spawn(join(bin ?? '', program), given, {
-      stdio: ['ignore', log, log],
-      cwd: home,
-    });
-    started.push(child);
-  };
-  start('etcd', {
-    'data-dir': join(home, 'etcd'),
-    'listen-client-urls': `http://127.0.0.1:${store}`,
-    'advertise-client-urls': `http://127.0.0.1:${store}`,
-    'listen-peer-urls': `http://127.0.0.1:${peers}`,
-    'log-level': 'warn',
-  });
-  const key = join(home, 'accounts.key');
-  const made = spawn('openssl', ['genrsa', '-out', key, '2048'], { stdio: 'ignore' });
-  await once(made, 'close');
-  start('kube-apiserver', {
-    ...flags,
-    'bind-address': '127.0.0.1',
-    'secure-port': String(port),
-    'etcd-servers': `http://127.0.0.1:${store}`,
-    'cert-dir': temporary,
-    'client-ca-file': join(authority, 'ca.crt'),
-    'service-account-key-file': key,
-    'service-account-signing-key-file': key,
-    'service-account-issuer': 'https://kubernetes.default.svc',
-    'service-cluster-ip-range': SERVICES,
-  });
-  await healthy(port);
-  const config = join(home, 'manager.kubeconfig');
-  const server = `https://127.0.0.1:${port}`;
-  const cluster = { server, 'insecure-skip-tls-verify': true };
-  const kubeconfig = {
-    kind: 'Config',
-    clusters: [{ name: 'local', cluster }],
-    users: [{ name: 'manager', user: { token: 'admin-token' } }],
-    contexts: [{ name: 'local', context: { cluster: 'local', user: 'manager' } }],
-    'current-context': 'local',
-  };
-  writeFileSync(config, JSON.stringify(kubeconfig));
-  start('kube-controller-manager', {
-    kubeconfig: config,
-    'bind-address': '127.0.0.1',
-    'secure-port': String(manager),
-    'cert-dir': join(home, 'certificates-of-manager'),
-    'cluster-signing-cert-file': join(authority, 'ca.crt'),
-    'cluster-signing-key-file': join(authority, 'ca.key'),
-  });
-  await healthy(manager);
-  return {
-    port,
-    async close() {
-      for (const child of started.toReversed()) {
-        const ended = once(child, 'close');
-        child.kill('SIGKILL');
-        await ended;
-      }
-    },
-  };
+function startReal(): Promise<Cluster> {
+  const signer = join(suite, 'hack/testdata/ca');
+  const options = { home: join(home, 'real'), flags, serviceCidr: SERVICES, signer };
+  return startRealCluster({ ...options, bin: bin ?? '', certificates: temporary });
 }
 
 /** The lines that say why a section failed. */
@@ -293,7 +170,7 @@ async function play(port: number): Promise<void> {
   process.stdout.write(`${passed} passed, ${failed} failed; ${whole}; ${out}\n`);
 }
 
-const near = createHttpServer((asked, answer) => {
+const near = createServer((asked, answer) => {
   const path = join(suite, asked.url ?? '');
   answer.statusCode = existsSync(path) ? 200 : 404;
   answer.end(existsSync(path) ? readFileSync(path) : '');

@@ -87,7 +87,11 @@ export function authenticationOf(flags: AccessFlags, env: Env): Authentication {
   if (anonymous !== undefined && config?.anonymous !== undefined) {
     throw bad('anonymous-auth', 'the authentication configuration says it already');
   }
-  const preset = { isEnabled: anonymous !== 'false' };
+  // Who may do anything is somebody: upstream switches it off, too.
+  const allowsAll = (textFlag(flags, 'authorization-mode') ?? '')
+    .split(',')
+    .includes('AlwaysAllow');
+  const preset = { isEnabled: anonymous !== 'false' && !allowsAll };
   return { sources, anonymous: config?.anonymous ?? preset };
 }
 

@@ -26,6 +26,25 @@ for (const path of openApiPaths(registry)) {
   });
 }
 
+test('lists are described as their kinds are', () => {
+  const said = { '': 'some', items: 'the services', kind: 'a name' };
+  const document = openApiV2(registry, { 'io.k8s.api.core.v1.ServiceList': said });
+  const { ServiceList } = Object.fromEntries(
+    Object.entries(document['definitions'] as Record<string, Record<string, unknown>>).map(
+      ([name, one]) => [name.split('.').at(-1), one],
+    ),
+  );
+  const properties = ServiceList?.['properties'] as Record<string, { description?: string }>;
+  const texts = Object.entries(properties).map(([name, one]) => [name, one.description]);
+  assert.equal(ServiceList?.['description'], 'some');
+  assert.deepEqual(Object.fromEntries(texts), {
+    apiVersion: undefined,
+    items: 'the services',
+    kind: 'a name',
+    metadata: undefined,
+  });
+});
+
 test('openApiV2() defines all that it refers to, and nothing else', () => {
   const document = openApiV2(registry, {});
   const all = new Set(

@@ -73,6 +73,12 @@ export class DefinitionWriter implements PathForm {
     return known === undefined ? { $ref: `${this.#prefix}${name}` } : this.ref(known);
   };
 
+  /** What is said of a field, or of the type itself (''); nothing of custom ones. */
+  said(type: string, field: string): Json {
+    const description = this.#descriptions[type]?.[field];
+    return description === undefined ? {} : { description };
+  }
+
   custom({ customSchema }: ResourceInfo): Json {
     // The package that the texts are read from has none for metadata; what upstream's begins with.
     const pod: Readonly<Record<string, string>> = {
@@ -221,14 +227,15 @@ function addList(writer: DefinitionWriter, info: ResourceInfo, name: string): st
   if (!info.verbs.includes('list')) return undefined;
   const isCustom = info.customResourceDefinition !== undefined;
   const listName = isCustom ? nameOf({ ...info, kind: info.listKind }) : `${name}List`;
-  const text = { type: 'string' };
+  const said = (field: string): Json => writer.said(listName, field);
   writer.definitions[listName] = {
+    ...said(''),
     type: 'object',
     required: ['items'],
     properties: {
-      apiVersion: text,
-      items: { type: 'array', items: writer.refTo(name) },
-      kind: text,
+      apiVersion: { ...said('apiVersion'), type: 'string' },
+      items: { ...said('items'), type: 'array', items: writer.refTo(name) },
+      kind: { ...said('kind'), type: 'string' },
       metadata: listMeta(writer, info),
     },
     'x-kubernetes-group-version-kind': [{ ...gvk(info), kind: info.listKind }],
