@@ -133,7 +133,7 @@ async function build(side: Side, main: string): Promise<void> {
     const program = programOf(side, name);
     if (values.quick && existsSync(program)) continue;
     const path = `${MODULE}/test/integration/${name}`;
-    await go(main, ['test', '-c', '-vet=off', '-o', program, path]);
+    await go(main, ['test', '-c', '-vet=off', '-ldflags=-s -w', '-o', program, path]);
   }
 }
 

@@ -11,7 +11,7 @@ import { AddressPool, type Taken } from './address-pool.ts';
 import { NodePorts } from './node-ports.ts';
 import type { Resources } from './resources.ts';
 import { isLeftAlone, settleFamilies, textsOf } from './service-families.ts';
-import { dropForeign, keepAllocated, settleAddresses } from './service-fields.ts';
+import { dropForeign, dropInnerPolicy, keepAllocated, settleAddresses } from './service-fields.ts';
 
 type Spec = Record<string, unknown>;
 
@@ -51,6 +51,7 @@ export class ServiceAddresses {
     if (!isService(info)) return undefined;
     const spec = specOf(service);
     settleAddresses(spec, undefined);
+    dropInnerPolicy(spec);
     this.#settle(info, service, undefined);
     const release = await this.#all({ info, service, isDryRun });
     await this.#giveBack(release, () => this.#ports.fill(info, service, { isDryRun }));

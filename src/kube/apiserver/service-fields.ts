@@ -58,6 +58,14 @@ export function settleAddresses(spec: Json, before: Json | undefined): void {
   }
 }
 
+/** A name outside has no traffic inside. Who says a policy all the same may, if it is one: older clients do. */
+export function dropInnerPolicy(spec: Json): void {
+  const policy = spec['internalTrafficPolicy'];
+  if (isExternal(spec) && (policy === 'Cluster' || policy === 'Local')) {
+    delete spec['internalTrafficPolicy'];
+  }
+}
+
 /** Takes away what the new type of a service has no use for, if the client has not changed it. */
 export function dropForeign(next: KubeObject, before: Json): void {
   const spec = next['spec'] as Json;
@@ -72,6 +80,7 @@ export function dropForeign(next: KubeObject, before: Json): void {
     }
     delete spec['internalTrafficPolicy'];
   }
+  dropInnerPolicy(spec);
   dropNodePorts(spec, before);
   const gone = dependent.filter(
     ([field, has]) => has(before) && !has(spec) && same(spec[field], before[field]),

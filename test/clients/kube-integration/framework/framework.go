@@ -19,6 +19,7 @@ import (
 	"k8s.io/kubernetes/pkg/controlplane"
 	controlplaneapiserver "k8s.io/kubernetes/pkg/controlplane/apiserver"
 	"k8s.io/kubernetes/pkg/controlplane/reconcilers"
+	"k8s.io/kubernetes/plugin/pkg/admission/defaulttolerationseconds"
 	"k8s.io/kubernetes/test/e2e/invariants/metrics"
 )
 
@@ -38,6 +39,11 @@ func emptyConfig() *controlplane.Config {
 func wantsMore(config *controlplane.Config) string {
 	config.Extra.EndpointReconcilerType = reconcilers.Type("")
 	generic := config.ControlPlane.Generic
+	// What is repaired is repaired by what happens, and whoever wants a profile asks the process.
+	config.Extra.RepairServicesInterval, generic.EnableProfiling = 0, false
+	if _, isOn := generic.AdmissionControl.(*defaulttolerationseconds.Plugin); isOn {
+		generic.AdmissionControl = nil
+	}
 	switch {
 	case generic.Authorization.Authorizer != nil:
 		return "ModifyServerConfig: authorizer"
