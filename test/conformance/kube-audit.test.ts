@@ -43,7 +43,8 @@ void test('a file that is full is put aside, and old ones go', async () => {
   let now = Date.parse('2026-01-01T00:00:00Z');
   const clock = { ...env.clock, now: () => (now += 1_000) };
   const path = join(folder, 'audit.log');
-  const options = { path, maxSizeMib: 1, maxBackups: 2, maxAgeDays: 0, format: 'json' } as const;
+  const kept = { maxSizeMib: 1, maxBackups: 2, maxAgeDays: 0 };
+  const options = { path, ...kept, format: 'json', mode: 'batch' } as const;
   const log = new LogFile(options, { clock, log: env.log });
   const text = 'x'.repeat(600_000);
   for (let i = 0; i < 5; i++) log.write({ i, text });

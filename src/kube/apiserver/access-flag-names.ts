@@ -29,6 +29,7 @@ export const accessFlagNames: readonly (readonly [name: string, value: string, w
   ['audit-policy-file', 'file', 'Policy (audit.k8s.io/v1): what is written down'],
   ['audit-log-path', 'file', 'file of audit events; "-" for standard output'],
   ['audit-log-format', 'format', 'json or legacy (default: json)'],
+  ['audit-log-mode', 'mode', 'blocking: before the answer (the default), or batch'],
   ['audit-log-maxsize', 'MiB', 'a bigger file is put aside (100)'],
   ['audit-log-maxbackup', 'count', 'files put aside that are kept (100; 0: all)'],
   ['audit-log-maxage', 'days', 'files put aside that are older go (366; 0: none)'],

@@ -12,6 +12,8 @@ export interface RemoteEndpoint {
   readonly caBundle?: string | undefined;
   readonly pair?: KeyPair | undefined;
   readonly token?: string | undefined;
+  /** Its certificate is not looked at. */
+  readonly isInsecure?: boolean;
 }
 
 interface Named {
@@ -58,5 +60,6 @@ export function readEndpoint(path: string): RemoteEndpoint {
     caBundle: ca === undefined ? undefined : Buffer.from(ca).toString('base64'),
     pair: cert === undefined || key === undefined ? undefined : { cert, key },
     token: token?.trim(),
+    isInsecure: Boolean(cluster['insecure-skip-tls-verify']),
   };
 }

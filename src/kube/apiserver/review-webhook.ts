@@ -70,13 +70,14 @@ export class ReviewWebhook {
 
   /** The parsed answer. Throws WebhookFailure. */
   async ask(body: unknown): Promise<Record<string, unknown>> {
-    const { url, caBundle, pair, token } = this.#endpoint;
+    const { url, caBundle, pair, token, isInsecure = false } = this.#endpoint;
     const config = { url, ...(caBundle === undefined ? {} : { caBundle }) };
     const headers = token === undefined ? {} : { headers: { Authorization: `Bearer ${token}` } };
     const timeoutMs = this.#timeoutMs;
     for (let tries = 1, waitMs = this.#backoffMs; ; tries++, waitMs *= GROWTH) {
       try {
-        const answer = await callWebhook(nothing, { config, body, timeoutMs, pair, ...headers });
+        const call = { config, body, timeoutMs, pair, isInsecure, ...headers };
+        const answer = await callWebhook(nothing, call);
         return (answer ?? {}) as Record<string, unknown>;
       } catch (error) {
         const isAway =

@@ -26,7 +26,10 @@ export function checkRoute(info: RequestInfo, resource: ResourceInfo): void {
     const isOfOne = verb === 'update' || verb === 'patch';
     const isPlaced = verb === 'create' ? name === undefined : !isOfOne || name !== undefined;
     // What is only ever created is nowhere to be found.
-    if (name !== undefined && isReview(info)) throw unknownResource();
+    const isOnlyMade = resource.verbs.every((one) => one === 'create');
+    if (isOnlyMade && (name !== undefined || !isPlacedForAll(info, resource))) {
+      throw unknownResource();
+    }
     if (!isPlaced || !resource.verbs.includes(verb)) throw methodNotAllowed();
     // Across namespaces there is only reading.
     const isReading = verb === 'list' || verb === 'watch';
@@ -48,6 +51,10 @@ export function checkRoute(info: RequestInfo, resource: ResourceInfo): void {
   if (info.rest !== '' && subresource !== 'proxy') throw unknownResource();
   if (!verbs.includes(verb)) throw methodNotAllowed();
 }
+
+/** Reviews and what is of the cluster have a path of their own; bindings have one in each namespace. */
+const isPlacedForAll = (info: RequestInfo, resource: ResourceInfo): boolean =>
+  !resource.namespaced || info.namespace !== undefined || isReview(info);
 
 const isReview = (info: RequestInfo): boolean => reviewResources.has(info.resource);
 

@@ -9,6 +9,7 @@ const presets: Readonly<Record<string, string>> = {
   'audit-log-maxage': '366',
   'audit-log-maxbackup': '100',
   'audit-log-maxsize': '100',
+  'audit-log-mode': 'blocking',
   'audit-webhook-batch-buffer-size': '10000',
   'audit-webhook-batch-max-size': '400',
   'audit-webhook-batch-max-wait': '30s',

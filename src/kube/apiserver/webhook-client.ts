@@ -89,6 +89,8 @@ export interface WebhookCall {
   /** As messages name the call; the URL when it is not given. */
   readonly query?: string;
   readonly pair?: KeyPair | undefined;
+  /** The certificate is not looked at. */
+  readonly isInsecure?: boolean;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -155,6 +157,7 @@ function post(
         method: 'POST',
         ca,
         ...(/^[\d.]+$|:/.test(goal.serverName) ? {} : { servername: goal.serverName }),
+        rejectUnauthorized: call.isInsecure !== true,
         checkServerIdentity: (_host, cert) => checkServerIdentity(goal.serverName, cert),
         ...(call.pair === undefined ? {} : { cert: call.pair.cert, key: call.pair.key }),
         agent: false,

@@ -227,6 +227,24 @@ function seLinuxOptions(subject: Subject): Finding | undefined {
 
 const seccompOf = (one: Json): unknown => record(security(one)['seccompProfile'])['type'];
 
+/** Before fields took their place, annotations said it. */
+function seccompAnnotations({ annotations, containers }: Subject): Finding | undefined {
+  const isAllowed = (value: string): boolean =>
+    value === 'runtime/default' || value === 'docker/default' || value.startsWith('localhost/');
+  const keys = [
+    'seccomp.security.alpha.kubernetes.io/pod',
+    ...containers.map((one) => `container.seccomp.security.alpha.kubernetes.io/${nameOf(one)}`),
+  ];
+  const bad = keys.flatMap((key) => {
+    const value = annotations[key];
+    return value === undefined || isAllowed(value) ? [] : [`${key}=${JSON.stringify(value)}`];
+  });
+  if (bad.length === 0) return undefined;
+  const all = sorted(bad);
+  const detail = `forbidden ${plural('annotation', all.length)} ${all.join(', ')}`;
+  return finding('seccompProfile', detail);
+}
+
 function seccompSetters(subject: Subject): Finding | undefined {
   const isBad = (one: Json): boolean => seccompOf(one) !== undefined && !okProfile(seccompOf(one));
   const bad = subject.containers.filter(isBad);
@@ -352,7 +370,11 @@ const checks: readonly Check[] = [
       subject.minor >= 35 && hasOwnUsers(subject) ? undefined : procMount(subject),
   },
   { id: 'seLinuxOptions', isRestricted: false, run: seLinuxOptions },
-  { id: 'seccompProfile_baseline', isRestricted: false, since: 19, run: seccompSetters },
+  {
+    id: 'seccompProfile_baseline',
+    isRestricted: false,
+    run: (subject) => (subject.minor < 19 ? seccompAnnotations(subject) : seccompSetters(subject)),
+  },
   { id: 'sysctls', isRestricted: false, run: sysctls },
   { id: 'windowsHostProcess', isRestricted: false, run: windowsHostProcess },
   { id: 'allowPrivilegeEscalation', isRestricted: true, since: 8, run: privilegeEscalation },

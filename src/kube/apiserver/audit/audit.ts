@@ -1,6 +1,7 @@
 // The audit of an API server: its policy, and where events go; one record for each request that is of interest.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import { durationFlag, textFlag, type AccessFlags } from '#kube/apiserver/access-flags.ts';
 import { readEndpoint } from '#kube/apiserver/kubeconfig-endpoint.ts';
@@ -34,6 +35,13 @@ function sourceIps(request: IncomingMessage, remote: string | undefined): string
   return [...new Set(own === '' || named.at(-1) === own ? named : [...named, own])];
 }
 
+function modeOf(flags: AccessFlags): 'blocking' | 'batch' {
+  const mode = textFlag(flags, 'audit-log-mode') ?? 'blocking';
+  if (mode === 'blocking' || mode === 'batch') return mode;
+  const why = `"${mode}" is none of blocking, batch`;
+  throw new Fault({ code: 'bad-option', mode }, `Cannot use --audit-log-mode: ${why}`);
+}
+
 export class Audit {
   readonly #policy: AuditPolicy;
   readonly #backends: readonly Backend[];
@@ -61,6 +69,7 @@ export class Audit {
         maxBackups: number('audit-log-maxbackup', 100),
         maxAgeDays: number('audit-log-maxage', 366),
         format: textFlag(flags, 'audit-log-format') === 'legacy' ? 'legacy' : 'json',
+        mode: modeOf(flags),
       } as const;
       backends.push(new LogFile(options, env));
     }
@@ -109,6 +118,14 @@ export function followAnswer(
   isLongRunning: boolean,
 ): void {
   response.once('close', () => record.complete());
+  // Who has read an answer to its end finds it in the log.
+  const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
+  Object.assign(response, {
+    end(...args: unknown[]): ServerResponse {
+      record.complete();
+      return end(...args);
+    },
+  });
   if (!isLongRunning) return;
   const writeHead = response.writeHead.bind(response) as (...args: unknown[]) => ServerResponse;
   Object.assign(response, {

@@ -1,12 +1,15 @@
 // Events as lines of a file, or of the standard output; a file that is full is put aside under its time, and
-// old ones go. Lines wait in memory up to a bound; what does not fit is lost and told.
+// old ones go. A line is with the operating system before its request goes on (mode `blocking`), or waits in
+// memory up to a bound, and what does not fit is lost and told (`batch`).
 import {
+  closeSync,
   createWriteStream,
   openSync,
   readdirSync,
   renameSync,
   statSync,
   unlinkSync,
+  writeSync,
   type WriteStream,
 } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
@@ -26,6 +29,25 @@ export interface LogFileOptions {
   readonly maxAgeDays: number;
   /** `legacy`: one line of key=value each. */
   readonly format: 'json' | 'legacy';
+  readonly mode: 'blocking' | 'batch';
+}
+
+/** Where lines go; `waiting` are bytes that are not with the operating system yet. */
+interface Output {
+  readonly waiting: number;
+  write(line: string): void;
+  /** Resolves when everything is with the operating system. */
+  end(): Promise<void>;
+}
+
+function streamOutput(stream: WriteStream): Output {
+  return {
+    get waiting() {
+      return stream.writableLength;
+    },
+    write: (line) => void stream.write(line),
+    end: () => new Promise((done) => stream.end(() => done())),
+  };
 }
 
 function legacyLine(event: Record<string, unknown>): string {
@@ -44,32 +66,51 @@ function legacyLine(event: Record<string, unknown>): string {
 export class LogFile implements AuditSink {
   readonly #options: LogFileOptions;
   readonly #env: Pick<Env, 'clock' | 'log'>;
-  #stream: WriteStream | NodeJS.WritableStream;
+  #output: Output;
   #size = 0;
   #lost = 0;
 
   constructor(options: LogFileOptions, env: Pick<Env, 'clock' | 'log'>) {
     this.#options = options;
     this.#env = env;
-    this.#stream = this.#open();
+    this.#output = this.#open();
   }
 
-  #open(): WriteStream | NodeJS.WritableStream {
-    const { path } = this.#options;
-    if (path === '-') return process.stdout;
+  #open(): Output {
+    const { path, mode } = this.#options;
+    // What the process says for itself may be a pipe that nobody empties: nothing waits for it.
+    if (path === '-') return streamOutput(process.stdout as unknown as WriteStream);
     this.#size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-    const stream = createWriteStream(path, { fd: openSync(path, 'a', 0o600) });
-    stream.on('error', (error) => {
+    const fd = openSync(path, 'a', 0o600);
+    const fail = (error: unknown): void => {
       this.#env.log.error('The audit log cannot be written', { path, error });
-    });
-    return stream;
+    };
+    if (mode === 'batch') {
+      const stream = createWriteStream(path, { fd });
+      stream.on('error', fail);
+      return streamOutput(stream);
+    }
+    return {
+      waiting: 0,
+      write: (line) => {
+        try {
+          const bytes = Buffer.from(line);
+          for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+        } catch (error) {
+          fail(error);
+        }
+      },
+      end: () => {
+        closeSync(fd);
+        return Promise.resolve();
+      },
+    };
   }
 
   write(event: Record<string, unknown>): void {
     const { format, maxSizeMib, path } = this.#options;
     const line = format === 'legacy' ? legacyLine(event) : `${JSON.stringify(event)}\n`;
-    const waiting = (this.#stream as WriteStream).writableLength ?? 0;
-    if (waiting > WAITING_BYTES_MAX) {
+    if (this.#output.waiting > WAITING_BYTES_MAX) {
       this.#lost += 1;
       if (this.#lost === 1)
         this.#env.log.error('The audit log is too slow: events are lost', { path });
@@ -83,18 +124,18 @@ export class LogFile implements AuditSink {
     const isFull = maxSizeMib > 0 && this.#size > 0 && this.#size + bytes > maxSizeMib * MIB;
     if (path !== '-' && isFull) this.#rotate();
     this.#size += bytes;
-    this.#stream.write(line);
+    this.#output.write(line);
   }
 
   #rotate(): void {
     const { path, maxBackups, maxAgeDays } = this.#options;
-    this.#stream.end();
+    void this.#output.end();
     const ending = extname(path);
     const stem = basename(path, ending);
     const now = this.#env.clock.now();
     const time = new Date(now).toISOString().replaceAll(':', '-').slice(0, 23);
     renameSync(path, join(dirname(path), `${stem}-${time}${ending}`));
-    this.#stream = this.#open();
+    this.#output = this.#open();
     const pattern = /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}$/;
     const old = readdirSync(dirname(path))
       .filter((name) => name.startsWith(`${stem}-`) && name.endsWith(ending))
@@ -112,6 +153,6 @@ export class LogFile implements AuditSink {
   /** Resolves when what was written is with the operating system. */
   async close(): Promise<void> {
     if (this.#options.path === '-') return;
-    await new Promise<void>((done) => this.#stream.end(() => done()));
+    await this.#output.end();
   }
 }

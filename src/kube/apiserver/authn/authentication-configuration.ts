@@ -79,7 +79,7 @@ function checkIssuer(problems: Problems, issuer: Json, field: string, seen: Set<
 export function readAuthentication(path: string): AuthenticationConfiguration {
   const object = readConfiguration(path, 'apiserver.config.k8s.io', {
     kind: 'AuthenticationConfiguration',
-    versions: ['v1', 'v1beta1'],
+    versions: ['v1', 'v1beta1', 'v1alpha1'],
   });
   const problems = new Problems(path);
   problems.onlyKnown('', object, ['apiVersion', 'kind', 'jwt', 'anonymous']);

@@ -101,7 +101,7 @@ function webhookOf(
 export function readAuthorization(path: string): AuthorizerSpec[] {
   const object = readConfiguration(path, 'apiserver.config.k8s.io', {
     kind: 'AuthorizationConfiguration',
-    versions: ['v1', 'v1beta1'],
+    versions: ['v1', 'v1beta1', 'v1alpha1'],
   });
   const problems = new Problems(path);
   problems.onlyKnown('', object, ['apiVersion', 'kind', 'authorizers']);
