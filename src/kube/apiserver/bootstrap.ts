@@ -6,6 +6,7 @@ import { familyOf } from '#kube/meta/ip-ranges.ts';
 import type { RequestHeaderTrust } from './authentication.ts';
 import { bootstrapObjects, bootstrapRoles, componentPolicies } from './bootstrap-policy.ts';
 import type { Handler } from './handler.ts';
+import { objectFor } from './object-store.ts';
 import type { WriteContext } from './resources.ts';
 import { authenticated } from './user.ts';
 
@@ -112,16 +113,27 @@ export async function publishEndpoints(
   const name = 'kubernetes';
   const namespace = 'default';
   const labels = { 'kubernetes.io/service-name': name };
-  const endpoints = hosts.map((host) => ({ addresses: [host], conditions: { ready: true } }));
+  // Servers may have changed to the other family one after the other: a slice is of one.
+  const isSix = hosts.length > 0 && hosts.every((host) => familyOf(host) === 'IPv6');
+  const addressType = isSix ? 'IPv6' : 'IPv4';
+  const endpoints = hosts
+    .filter((host) => familyOf(host) === addressType)
+    .map((host) => ({ addresses: [host], conditions: { ready: true } }));
   const ports = [{ name: 'https', port, protocol: 'TCP' }];
   const slice: KubeObject = {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: { name, namespace, labels },
-    addressType: familyOf(hosts[0] ?? ''),
+    addressType,
     endpoints,
     ports,
   };
+  const context = systemContext(handler, slice);
+  const { resources } = handler;
+  const earlier = await resources.find(context.info, namespace, name);
+  if (earlier !== undefined && objectFor(context.info, earlier)['addressType'] !== addressType) {
+    await resources.delete(context, name, {});
+  }
   await ensure(handler, slice, (live) => ({ ...live, endpoints, ports }));
   const subsets = hosts.length === 0 ? [] : [{ addresses: hosts.map((ip) => ({ ip })), ports }];
   const whole: KubeObject = {

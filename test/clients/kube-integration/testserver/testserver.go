@@ -211,6 +211,10 @@ func (o *Options) arguments(t Skipper) []string {
 		}
 		found = append(found, "--"+flag.Name, value)
 	})
+	// Upstream lets everybody do everything where nothing is said; ours has roles.
+	if len(o.Run.Authorization.Modes) == 0 && o.Run.Authorization.AuthorizationConfigurationFile == "" {
+		found = append(found, "--authorization-mode", "AlwaysAllow")
+	}
 	return found
 }
 
