@@ -11,7 +11,13 @@ import { AddressPool, type Taken } from './address-pool.ts';
 import { NodePorts } from './node-ports.ts';
 import type { Resources } from './resources.ts';
 import { isLeftAlone, settleFamilies, textsOf } from './service-families.ts';
-import { dropForeign, dropInnerPolicy, keepAllocated, settleAddresses } from './service-fields.ts';
+import {
+  dropForeign,
+  dropInnerPolicy,
+  inFull,
+  keepAllocated,
+  settleAddresses,
+} from './service-fields.ts';
 
 type Spec = Record<string, unknown>;
 
@@ -66,7 +72,7 @@ export class ServiceAddresses {
     isDryRun: boolean,
   ): Promise<Release | undefined> {
     if (!isService(info)) return undefined;
-    const [spec, before] = [specOf(next), specOf(live)];
+    const [spec, before] = [specOf(next), inFull(specOf(live))];
     keepAllocated(spec, before);
     settleAddresses(spec, before);
     this.#settle(info, next, before);

@@ -1,6 +1,7 @@
 // What of a service stays when an update does not name it, and what goes with the type that it was for
 // (kube-apiserver v1.37, registry/core/service: patchAllocatedValues, dropTypeDependentFields).
 import { same } from '#base/same.ts';
+import { familyOf } from '#kube/meta/ip-ranges.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { dropNodePorts, keepNodePorts, needsHealthCheck } from './node-ports.ts';
 
@@ -26,6 +27,16 @@ const textsOf = (value: unknown): readonly string[] =>
 
 const sameAddresses = (spec: Json, before: Json): boolean =>
   same(textsOf(spec['clusterIPs']), textsOf(before['clusterIPs']));
+
+/** As a service is read that was written before there were addresses of two families (kubernetes before v1.20). */
+export function inFull(spec: Json): Json {
+  const { clusterIP } = spec;
+  if (!clusterIP || isExternal(spec) || textsOf(spec['clusterIPs']).length > 0) return spec;
+  const family = familyOf(String(clusterIP));
+  const families =
+    clusterIP === 'None' ? {} : { ipFamilies: [family], ipFamilyPolicy: 'SingleStack' };
+  return { ...families, ...spec, clusterIPs: [clusterIP] };
+}
 
 /** What the server has given out need not be said again: addresses, node ports, the port of health checks. */
 export function keepAllocated(spec: Json, before: Json): void {
