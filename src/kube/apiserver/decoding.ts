@@ -50,7 +50,9 @@ export function decodeObject(
   if (typeof body !== 'object' || Array.isArray(body)) throw noObject(info.kind, body);
   const raw = (body ?? {}) as Record<string, unknown>;
   const expected = apiVersionOf(info);
-  const { kind, apiVersion } = raw;
+  const { kind } = raw;
+  // A group without a name may be written, too.
+  const apiVersion = raw['apiVersion'] === `/${expected}` ? expected : raw['apiVersion'];
   if (info.customResourceDefinition !== undefined) checkCustomKind(info, raw, expected);
   if (kind !== undefined && kind !== info.kind) {
     throw badRequest(wrongKind(registry, info, String(kind), String(apiVersion ?? expected)));

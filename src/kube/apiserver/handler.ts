@@ -235,10 +235,9 @@ export class Handler {
       authorizer: this.#authorizer,
     };
     this.#writes = new Writes(this.resources, this.#reads, services, env);
-    this.#nodes = new NodeProxy(options.kubelet, this.resources, {
-      random: () => env.random.next(),
-      family: familyOf(serviceCidrs[0] ?? ''),
-    });
+    const family = familyOf(serviceCidrs[0] ?? '');
+    const preference = { random: () => env.random.next(), family };
+    this.#nodes = new NodeProxy(options.kubelet, this.resources, preference, this.#authorizer);
   }
 
   /** Before anything else is read or written. */

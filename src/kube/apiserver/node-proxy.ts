@@ -3,6 +3,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { ApiError, notFound } from '#kube/meta/status.ts';
+import { accessOf } from './access.ts';
+import type { Authorizer } from './authz/authorizer.ts';
 import type { Exchange } from './bodies.ts';
 import { admitConnection } from './connections.ts';
 import {
@@ -59,11 +61,18 @@ export class NodeProxy {
   readonly #kubelet: KubeletClient;
   readonly #preference: Preference;
   readonly #resources: Resources;
+  readonly #authorizer: Authorizer;
 
-  constructor(kubelet: KubeletClient, resources: Resources, preference: Preference) {
+  constructor(
+    kubelet: KubeletClient,
+    resources: Resources,
+    preference: Preference,
+    authorizer: Authorizer,
+  ) {
     this.#preference = preference;
     this.#kubelet = kubelet;
     this.#resources = resources;
+    this.#authorizer = authorizer;
   }
 
   /** `context` is of the resource that the connection is below. */
@@ -72,7 +81,7 @@ export class NodeProxy {
     context: WriteContext,
     connection: { request: IncomingMessage; socket: Duplex; head: Buffer },
   ): Promise<void> {
-    const info = await admitConnection(this.#resources, context, asked);
+    const info = await this.#admitted(asked, context);
     const place = placeOf(info, pathBelow(connection.request.url ?? '/', asked, info));
     if (place !== undefined) {
       const target = await proxyTarget(this.#resources, place, this.#preference);
@@ -82,12 +91,24 @@ export class NodeProxy {
   }
 
   async request(exchange: Exchange, asked: RequestInfo, context: WriteContext): Promise<void> {
-    const info = await admitConnection(this.#resources, context, asked);
+    const info = await this.#admitted(asked, context);
     if (info.subresource === 'proxy') return await this.#proxy(exchange, asked, info);
     const target = await this.#kubeletTarget(info);
     if (streamed.has(info.subresource ?? ''))
       throw new ApiError(400, 'BadRequest', 'Upgrade request required');
     await proxyRequest(this.#kubelet, target, exchange);
+  }
+
+  /** To run something in a pod is to create, also for who says GET, as websockets do. Throws ApiError. */
+  async #admitted(asked: RequestInfo, context: WriteContext): Promise<RequestInfo> {
+    const info = await admitConnection(this.#resources, context, asked);
+    if (info.verb === 'create' || !streamed.has(info.subresource ?? '')) return info;
+    const access = { ...accessOf(info, context.user), verb: 'create' };
+    const { kind, reason } = await this.#authorizer.authorize(access);
+    if (kind === 'allow') return info;
+    const { resource, name = '' } = info;
+    const message = `${resource} ${JSON.stringify(name)} is forbidden: ${reason}`;
+    throw new ApiError(403, 'Forbidden', message, { name, kind: resource });
   }
 
   async #proxy(exchange: Exchange, asked: RequestInfo, info: RequestInfo): Promise<void> {

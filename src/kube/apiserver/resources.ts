@@ -56,6 +56,7 @@ import { defaultChange, prepareCreate, prepareUpdate, timestamp } from './strate
 import { dropTwiceOwned } from './owner-references.ts';
 import { validatePodPart } from './pod-parts.ts';
 import { ResourceNames } from './resource-names.ts';
+import { Turns } from './turns.ts';
 import type { UserInfo } from './user.ts';
 import {
   checkApplied,
@@ -115,6 +116,7 @@ export type ExtraValidation = (
 export class Resources implements ObjectLookup {
   readonly store: Store;
   readonly registry: ResourceRegistry;
+  readonly #turns = new Turns();
   readonly #env: Env;
   readonly #names: ResourceNames;
   readonly #extraValidation: ExtraValidation;
@@ -343,7 +345,7 @@ export class Resources implements ObjectLookup {
     options: { readonly skipTracking?: boolean; readonly skipValidation?: boolean } = {},
   ): Promise<KubeObject> {
     const { info, namespace } = context;
-    for (let attempt = 0; ; attempt++) {
+    const written = await this.#turns.until(objectKey(info, namespace, name), async () => {
       const kv = await this.need(info, namespace, name);
       const live = objectFor(info, kv);
       const next = await change(cloneJson(live));
@@ -353,12 +355,10 @@ export class Resources implements ObjectLookup {
         throw conflict(info, name, MODIFIED);
       }
       checkName(next, name);
-      const written = await this.#write(context, { kv, live, next }, options);
-      if (written !== undefined) return written;
-      if (attempt >= RETRIES_MAX) {
-        throw conflict(info, name, MODIFIED);
-      }
-    }
+      return await this.#write(context, { kv, live, next }, options);
+    });
+    if (written === undefined) throw conflict(info, name, MODIFIED);
+    return written;
   }
 
   /** undefined when somebody else wrote in between. */
@@ -560,7 +560,7 @@ export class Resources implements ObjectLookup {
   ): Promise<{ object: KubeObject; gone: boolean }> {
     const { info, namespace } = context;
     const isPod = info.group === '' && info.resource === 'pods';
-    for (let attempt = 0; ; attempt++) {
+    const deleted = await this.#turns.until(objectKey(info, namespace, name), async () => {
       const kv = await this.need(info, namespace, name);
       const live = objectFor(info, kv);
       checkPreconditions(info, live, options);
@@ -593,7 +593,9 @@ export class Resources implements ObjectLookup {
         const { resourceVersion } = next.metadata;
         return { object: { ...live, metadata: { ...live.metadata, resourceVersion } }, gone: true };
       }
-      if (attempt >= RETRIES_MAX) throw conflict(info, name, 'the object has been modified');
-    }
+      return undefined;
+    });
+    if (deleted === undefined) throw conflict(info, name, MODIFIED);
+    return deleted;
   }
 }

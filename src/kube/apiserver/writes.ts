@@ -299,7 +299,11 @@ export class Writes {
     warn();
     const { object, gone } = await this.#resources.delete(own, info.name ?? '', options);
     await this.#options.definitions.onWritten(context.info);
-    if (!gone) return this.#reads.sendObject(exchange, info, context.info, object);
+    if (!gone) {
+      // Later ways to ask for the same are answered as if it were done.
+      const status = options.orphanDependents === false ? 202 : 200;
+      return this.#reads.sendObject(exchange, info, context.info, object, { status });
+    }
     const { name, uid } = object.metadata;
     const group = context.info.group === '' ? {} : { group: context.info.group };
     const details = { name, ...group, kind: context.info.resource, uid };

@@ -197,7 +197,8 @@ func (o *Options) arguments(t Skipper) []string {
 	var found []string
 	o.Flags.VisitAll(func(flag *pflag.Flag) {
 		value := flag.Value.String()
-		if value == o.before[flag.Name] || ignored[flag.Name] {
+		isStore := strings.HasPrefix(flag.Name, "etcd-") && flag.Name != "etcd-servers-overrides"
+		if value == o.before[flag.Name] || ignored[flag.Name] || isStore {
 			return
 		}
 		if !own[flag.Name] {
@@ -285,7 +286,8 @@ func (o *Options) Start(t Skipper, storage *storagebackend.Config, home string) 
 		return nil, err
 	}
 	servers := strings.Join(storage.Transport.ServerList, ",")
-	query := url.Values{"prefix": {storage.Prefix}}
+	// Our keys begin with /registry behind the prefix, upstream's prefix has it at its end.
+	query := url.Values{"prefix": {strings.TrimSuffix(storage.Prefix, "/registry")}}
 	for name, file := range map[string]string{
 		"cafile": storage.Transport.TrustedCAFile, "certfile": storage.Transport.CertFile, "keyfile": storage.Transport.KeyFile,
 	} {
