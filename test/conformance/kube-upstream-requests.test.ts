@@ -13,7 +13,7 @@ type Json = Record<string, unknown> & { readonly metadata: Record<string, unknow
 interface Answer {
   readonly status: number;
   readonly body: Json;
-  readonly warnings: string | undefined;
+  readonly warnings: readonly string[];
 }
 
 /** Others come between a read and a write of it, as of a store of another process. */
@@ -41,9 +41,11 @@ async function ask(
 ): Promise<Answer> {
   const acting: Record<string, string> = user === undefined ? {} : { 'impersonate-user': user };
   const headers = { 'content-type': type, 'user-agent': 'cases', ...acting };
-  const text = body === undefined ? undefined : JSON.stringify(body);
+  const text = typeof body === 'string' || body === undefined ? body : JSON.stringify(body);
   const { status, headers: answered, bytes } = await send({ method, path, headers, body: text });
-  const warnings = answered['warning'];
+  const warnings = [...(answered['warning'] ?? '').matchAll(/299 - "((?:[^"\\]|\\.)*)"/g)].map(
+    ([, one]) => JSON.parse(`"${one}"`) as string,
+  );
   return { status, body: JSON.parse(bytes.toString()) as Json, warnings };
 }
 
@@ -112,4 +114,155 @@ test('who may only read connections to pods may not make one by GET', async () =
     assert.equal(body['message'], 'pods "nobody" is forbidden: ');
     assert.equal((await ask('GET', path, undefined, { user: 'maker' })).status, 404);
   }
+});
+
+const APPLY = { type: 'application/apply-patch+yaml' };
+const DEPLOYMENTS = '/apis/apps/v1/namespaces/default/deployments';
+const template = `"template": {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "c", "image": "i",
+  "unknownNested": "1", "imagePullPolicy": "Always", "imagePullPolicy": "Never"}]}}`;
+const selector = '"selector": {"matchLabels": {"app": "a"}}';
+
+// TestFieldValidation
+test('unknown fields and fields that stand twice are told as they stand in the text', async () => {
+  const body = `{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "first", "name": "twice", "other": "1"},
+    "spec": {"un": "1", "two": "1", "two": "2", "paused": true, "paused": false, ${selector}, ${template}}}`;
+  const container = 'spec.template.spec.containers[0]';
+  const told = [
+    'duplicate field "metadata.name"',
+    'unknown field "metadata.other"',
+    'unknown field "spec.un"',
+    'unknown field "spec.two"',
+    'duplicate field "spec.paused"',
+    `unknown field "${container}.unknownNested"`,
+    `duplicate field "${container}.imagePullPolicy"`,
+  ];
+  const { status, body: refusal } = await ask(
+    'POST',
+    `${DEPLOYMENTS}?fieldValidation=Strict`,
+    body,
+  );
+  const head =
+    'Deployment in version "v1" cannot be handled as a Deployment: strict decoding error: ';
+  assert.deepEqual([status, refusal['message']], [400, head + told.join(', ')]);
+  const made = await ask('POST', DEPLOYMENTS, body);
+  assert.deepEqual([made.status, made.warnings], [201, told]);
+});
+
+test('what stands twice in a patch is told before what nobody knows in its outcome', async () => {
+  const path = `${DEPLOYMENTS}/twice`;
+  const patch = `{"spec": {"un": "1", "two": "1", "two": "2", "paused": true, "paused": false}}`;
+  const told = [
+    'duplicate field "spec.two"',
+    'duplicate field "spec.paused"',
+    'unknown field "spec.two"',
+    'unknown field "spec.un"',
+  ];
+  assert.deepEqual((await ask('PATCH', path, patch, MERGE)).warnings, told);
+  const strategic = { type: 'application/strategic-merge-patch+json' };
+  assert.deepEqual((await ask('PATCH', path, patch, strategic)).warnings, told);
+  const { body } = await ask('PATCH', `${path}?fieldValidation=Strict`, patch, strategic);
+  assert.ok(String(body['message']).endsWith(`: strict decoding error: ${told.join(', ')}`));
+  const operations = `[{"op": "add", "path": "/spec/un", "value": "1", "foo": 1},
+    {"op": "add", "path": "/spec/a", "path": "/spec/b", "value": "1"}]`;
+  const json = { type: 'application/json-patch+json' };
+  assert.deepEqual((await ask('PATCH', path, operations, json)).warnings, [
+    'json patch unknown field "[0].foo"',
+    'json patch duplicate field "[1].path"',
+    'unknown field "spec.b"',
+    'unknown field "spec.un"',
+  ]);
+});
+
+test('each line of what a YAML decoder says is a warning, also of JSON that is applied', async () => {
+  const yaml =
+    'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  name: lines\nzz: 1\naa: 1\n';
+  const told = [
+    'line 5: key "name" already set in map',
+    'unknown field "aa"',
+    'unknown field "zz"',
+  ];
+  const sent = await ask('POST', CONFIG_MAPS, yaml, { type: 'application/yaml' });
+  assert.deepEqual([sent.status, sent.warnings], [201, told]);
+  const json =
+    '{"apiVersion": "v1", "kind": "ConfigMap",\n"metadata": {"name": "lines"},\n"data": {"a": "1",\n"a": "2"}}';
+  const path = `${CONFIG_MAPS}/lines?fieldManager=m`;
+  const applied = await ask('PATCH', path, json, APPLY);
+  assert.deepEqual(applied.warnings, ['line 4: key "a" already set in map']);
+  const strict = await ask('PATCH', `${path}&fieldValidation=Strict`, json, APPLY);
+  const why = 'yaml: unmarshal errors:\n  line 4: key "a" already set in map';
+  const message = `error strict decoding patch: error converting YAML to JSON: ${why}`;
+  assert.deepEqual([strict.status, strict.body['message']], [400, message]);
+});
+
+test('what is applied may be YAML that looks like JSON', async () => {
+  const body =
+    '{\n\t"apiVersion": "v1",\n\t"kind": "ConfigMap",\n\t"metadata": {\n\t\t"name": "comma",\n\t},\n}';
+  const { status } = await ask('PATCH', `${CONFIG_MAPS}/comma?fieldManager=m`, body, APPLY);
+  assert.equal(status, 201);
+});
+
+// TestCreateOnApplyFailsWithUID, TestCreateOnApplyFailsWithForbidden
+test('who may not create makes nothing by applying, and a uid means an object that is there', async () => {
+  const roles = '/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles';
+  const rules = [{ apiGroups: [''], resources: ['configmaps'], verbs: ['patch', 'update'] }];
+  const name = 'patcher';
+  assert.equal((await ask('POST', roles, { metadata: { name }, rules })).status, 201);
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name };
+  const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name }];
+  const bindings = roles.replace('roles', 'rolebindings');
+  assert.equal(
+    (await ask('POST', bindings, { metadata: { name }, roleRef, subjects })).status,
+    201,
+  );
+  const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'applied-anew' } };
+  const path = `${CONFIG_MAPS}/applied-anew?fieldManager=m`;
+  const refused = await ask('PATCH', path, object, { ...APPLY, user: name });
+  assert.equal(refused.status, 403);
+  assert.match(String(refused.body['message']), /cannot create resource "configmaps"/);
+  const uid = '88e00824-7f0e-11e8-94a1-c8d3ffb15800';
+  const named = { ...object, metadata: { ...object.metadata, uid } };
+  assert.equal((await ask('PATCH', path, named, APPLY)).status, 409);
+  assert.equal((await ask('PATCH', path, object, APPLY)).status, 201);
+  assert.equal((await ask('PATCH', path, object, { ...APPLY, user: name })).status, 200);
+});
+
+// TestClearManagedFieldsWithUpdateEmptyList, TestRenamingAppliedFieldManagers, TestManagedFieldsTrailingData
+test('managedFields that are sent: none forgets all, one owner twice is one, what is no set changes nothing', async () => {
+  const path = `${CONFIG_MAPS}/owned`;
+  const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'owned' } };
+  for (const [manager, key] of [
+    ['one', 'a'],
+    ['two', 'b'],
+  ] as const) {
+    await ask(
+      'PATCH',
+      `${path}?fieldManager=${manager}`,
+      { ...object, data: { [key]: '1' } },
+      APPLY,
+    );
+  }
+  const owners = (answer: Answer): unknown =>
+    ((answer.body.metadata['managedFields'] ?? []) as Record<string, unknown>[]).map(
+      ({ manager, fieldsV1 }) => [manager, fieldsV1],
+    );
+  const put = async (change: (entries: Record<string, unknown>[]) => unknown): Promise<unknown> => {
+    const { body } = await ask('GET', path);
+    const before = body.metadata['managedFields'] as Record<string, unknown>[];
+    const metadata = { ...body.metadata, managedFields: change(before) };
+    return owners(await ask('PUT', path, { ...body, metadata }));
+  };
+  const [a, b] = [{ 'f:data': { 'f:a': {} } }, { 'f:data': { 'f:b': {} } }];
+  assert.deepEqual(await put((all) => all), [
+    ['one', a],
+    ['two', b],
+  ]);
+  const broken = { 'f:metadata': { 'f:finalizers': { 'v:"a" {"more":1}': {} } } };
+  assert.deepEqual(await put((all) => all.map((one) => ({ ...one, fieldsV1: broken }))), [
+    ['one', a],
+    ['two', b],
+  ]);
+  assert.deepEqual(await put((all) => all.map((one) => ({ ...one, manager: 'both' }))), [
+    ['both', b],
+  ]);
+  assert.deepEqual(await put(() => []), []);
 });

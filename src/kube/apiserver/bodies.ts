@@ -116,7 +116,7 @@ export async function readBody(
     throw badRequest(`error parsing the body of the request: exceeded max depth of ${most}`);
   }
   try {
-    if (isYaml && !(text.trimStart().startsWith('{') && !hasOddNumbers(text))) {
+    if (isYaml && !(isJson(text) && !hasOddNumbers(text))) {
       const { value, problem } = parseYamlBody(text, isPatch || isCustom);
       return { value, contentType, duplicates: problem === undefined ? [] : [problem] };
     }
@@ -124,10 +124,24 @@ export async function readBody(
     const isWritten = WRITTEN_PATCHES.test(contentType) && !isCustom && !isLone;
     const read = parseJson(text, isPatch && isWritten);
     const value = isLone ? wellFormed(read) : read;
-    return { value, contentType, duplicates: isYaml ? [] : duplicateKeys(text, value) };
+    const duplicates = duplicateKeys(text, value);
+    if (!isYaml || duplicates.length === 0) return { value, contentType, duplicates };
+    const { problem = '' } = parseYamlBody(text, isPatch || isCustom);
+    return { value, contentType, duplicates: [problem] };
   } catch (error) {
     if (error instanceof MalformedBody) throw error;
     throw isYaml ? malformedYaml(text, error as Error) : malformedJson(text);
+  }
+}
+
+/** YAML has forms that begin like JSON, with a comma behind the last field for one. */
+function isJson(text: string): boolean {
+  if (!text.trimStart().startsWith('{')) return false;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
   }
 }
 

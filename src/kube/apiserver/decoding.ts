@@ -9,6 +9,12 @@ import { numbersOf } from '#kube/meta/written-numbers.ts';
 import type { Schema } from '#kube/meta/schema.ts';
 import { malformedJson, noObject, summary, unrecognized } from './malformed-body.ts';
 import { invalidValue } from '#kube/meta/names.ts';
+import {
+  customProblems,
+  patchProblems,
+  typedProblems,
+  warningsOfProblem,
+} from './strict-problems.ts';
 import { badRequest, invalid, type ApiError } from '#kube/meta/status.ts';
 
 export interface DecodeContext {
@@ -22,6 +28,8 @@ export interface DecodeContext {
   readonly numbers?: NumberForm | undefined;
   /** Takes the lists and maps that the client sent empty. */
   readonly emptied?: Emptied[] | undefined;
+  /** Of a JSON patch that made the object; another patch has none. Absent: it was sent whole. */
+  readonly operations?: readonly unknown[] | 'none' | undefined;
 }
 
 /** Only the metadata of custom resources is decoded by type; the rest is checked by their definition. */
@@ -67,23 +75,37 @@ export function decodeObject(
   const refuse = context.refuse ?? ((why) => badRequest(`${head}: ${why}`));
   if (errors.length > 0) throw refuse(errors.join(', '));
   checkNumbers(isCustom, { body, decoded: decoded.value }, refuse);
-  const unknown = isCustom ? decoded.unknown.toSorted() : decoded.unknown;
-  const problems = [
-    ...unknown.map((path) => `unknown field "${path}"`),
-    ...duplicates.map((one) => (one.startsWith('yaml: ') ? one : `duplicate field "${one}"`)),
-  ];
+  const found = { unknown: decoded.unknown, duplicates };
+  const { operations } = context;
+  const problems =
+    operations !== undefined
+      ? patchProblems(found, operations === 'none' ? undefined : operations)
+      : isCustom
+        ? customProblems(info.schema, found)
+        : typedProblems(found);
   if (problems.length > 0 && fieldValidation === 'Strict') {
     const strict = `strict decoding error: ${problems.join(', ')}`;
     throw refuse(strict);
   }
-  if (fieldValidation === 'Warn') context.warnings.push(...problems);
-  context.emptied?.splice(0, Infinity, ...decoded.emptied);
+  if (fieldValidation === 'Warn') warnOf(context, problems);
+  const emptied = decoded.emptied.filter(({ path }) => path.join('.') !== 'metadata.managedFields');
+  context.emptied?.splice(0, Infinity, ...emptied);
   const object = decoded.value as KubeObject;
   object.apiVersion = expected;
   object.kind = info.kind;
   object.metadata ??= {};
+  // Empty, it says that nobody is to own anything.
+  const { managedFields } = (raw['metadata'] ?? {}) as { managedFields?: unknown };
+  if (Array.isArray(managedFields) && managedFields.length === 0)
+    object.metadata.managedFields = [];
   if (info.schema.properties?.['spec']?.type === 'object' && !isCustom) object['spec'] ??= {};
   return object;
+}
+
+/** Each once, also when a patch is made again. */
+export function warnOf({ warnings }: DecodeContext, problems: readonly string[]): void {
+  for (const one of problems.flatMap(warningsOfProblem))
+    if (!warnings.includes(one)) warnings.push(one);
 }
 
 /** What has no type is read as float64, which some numbers are too large for; built-in kinds have little of that. */

@@ -5,4 +5,6 @@ export interface PatchRequest {
   readonly type: PatchType;
   readonly patch: unknown;
   readonly force: boolean;
+  /** Paths of keys that stand twice in its text. */
+  readonly duplicates?: readonly string[] | undefined;
 }

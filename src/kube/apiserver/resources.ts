@@ -5,7 +5,7 @@ import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
 import type { Env } from '#env/env.ts';
 import { trackUpdate } from '#kube/meta/apply.ts';
 import { applyDefaults } from '#kube/meta/defaulting.ts';
-import { withEmptied, type Emptied } from '#kube/meta/emptied-fields.ts';
+import { withEmptied } from '#kube/meta/emptied-fields.ts';
 import { invalidValue } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { applyPatch, checkPatchNumbers, goText } from '#kube/meta/patch.ts';
@@ -56,13 +56,14 @@ import { defaultChange, prepareCreate, prepareUpdate, timestamp } from './strate
 import { dropTwiceOwned } from './owner-references.ts';
 import { validatePodPart } from './pod-parts.ts';
 import { ResourceNames } from './resource-names.ts';
-import { Turns } from './turns.ts';
+import { MODIFIED, Turns } from './turns.ts';
 import type { UserInfo } from './user.ts';
 import {
   checkApplied,
   checkIsVersioned,
   checkLookup,
   checkName,
+  checkNotKnown,
   checkNamespace,
   checkSent,
   checkUid,
@@ -78,24 +79,19 @@ import {
   wipeSystemFields,
 } from './write-checks.ts';
 
-export interface WriteContext {
-  readonly info: ResourceInfo;
-  readonly subresource: string | undefined;
+export interface WriteContext extends DecodeContext {
   readonly namespace: string | undefined;
   readonly user: UserInfo;
   readonly fieldManager: string;
-  readonly fieldValidation: 'Ignore' | 'Warn' | 'Strict';
   readonly isDryRun: boolean;
   /** Of the server itself, or a part of what a client was let do: it is not admitted again. */
   readonly isAdmitted?: boolean | undefined;
   /** What the client said of the write (CreateOptions and the like), without its kind. */
   readonly options?: Readonly<Record<string, unknown>> | undefined;
-  /** Texts for Warning headers. */
-  readonly warnings: string[];
   /** For the audit log, from admission. */
   readonly annotations?: Record<string, string> | undefined;
-  /** Lists and maps that the client sent empty. */
-  readonly emptied?: Emptied[] | undefined;
+  /** Throws ApiError 403 for those who may change objects, but make none. */
+  readonly checkCreation?: (() => Promise<void>) | undefined;
 }
 
 export interface Written {
@@ -104,8 +100,6 @@ export interface Written {
 }
 
 const RETRIES_MAX = 10;
-const MODIFIED =
-  'the object has been modified; please apply your changes to the latest version and try again';
 
 /** Lets custom resources and others add rules of their own: more causes. */
 export type ExtraValidation = (
@@ -345,7 +339,7 @@ export class Resources implements ObjectLookup {
     options: { readonly skipTracking?: boolean; readonly skipValidation?: boolean } = {},
   ): Promise<KubeObject> {
     const { info, namespace } = context;
-    const written = await this.#turns.until(objectKey(info, namespace, name), async () => {
+    const attempt = async (): Promise<KubeObject | undefined> => {
       const kv = await this.need(info, namespace, name);
       const live = objectFor(info, kv);
       const next = await change(cloneJson(live));
@@ -356,9 +350,8 @@ export class Resources implements ObjectLookup {
       }
       checkName(next, name);
       return await this.#write(context, { kv, live, next }, options);
-    });
-    if (written === undefined) throw conflict(info, name, MODIFIED);
-    return written;
+    };
+    return await this.#turns.until(context, name, attempt);
   }
 
   /** undefined when somebody else wrote in between. */
@@ -465,6 +458,7 @@ export class Resources implements ObjectLookup {
     if (!exists && context.subresource === undefined && isCreatedOnUpdate(info)) {
       const { resourceVersion } = object.metadata;
       delete object.metadata.resourceVersion;
+      await context.checkCreation?.();
       const created = await this.create(context, object);
       if (context.isDryRun && resourceVersion !== undefined)
         created.metadata.resourceVersion = resourceVersion;
@@ -489,7 +483,8 @@ export class Resources implements ObjectLookup {
   }
 
   /** The object after a patch of the client's own making; what cannot be decoded then is ApiError 422. */
-  patched(context: WriteContext, live: KubeObject, { type, patch }: PatchRequest): KubeObject {
+  patched(context: WriteContext, live: KubeObject, request: PatchRequest): KubeObject {
+    const { type, patch, duplicates } = request;
     if (type === 'apply') throw new ApiError(500, 'InternalError', 'apply is not a patch');
     const { schema } = context.info;
     checkPatchNumbers(type, patch, context.fieldValidation);
@@ -500,7 +495,8 @@ export class Resources implements ObjectLookup {
       invalid({ group: '', kind: '' }, '', [invalidValue('patch', shown(), said(why))]);
     const written = numbersOf(patch)?.isWritten === true ? 'written' : 'plain';
     const numbers = type === 'strategic' ? 'values' : written;
-    const next = this.decode({ ...context, refuse, numbers }, patched);
+    const operations = type === 'json' && Array.isArray(patch) ? patch : 'none';
+    const next = this.decode({ ...context, refuse, numbers, operations }, patched, duplicates);
     // A patch is on top of whatever is there, unless it names a version itself.
     if (next.metadata.resourceVersion === live.metadata.resourceVersion) {
       delete next.metadata.resourceVersion;
@@ -541,6 +537,8 @@ export class Resources implements ObjectLookup {
         return { object: await this.modify(context, name, change, options), isCreated: false };
       }
       try {
+        checkNotKnown(info, name, applied);
+        await context.checkCreation?.();
         const made = await merged(undefined);
         return { object: await this.create(context, made, options), isCreated: true };
       } catch (error) {
@@ -560,7 +558,7 @@ export class Resources implements ObjectLookup {
   ): Promise<{ object: KubeObject; gone: boolean }> {
     const { info, namespace } = context;
     const isPod = info.group === '' && info.resource === 'pods';
-    const deleted = await this.#turns.until(objectKey(info, namespace, name), async () => {
+    const attempt = async (): Promise<{ object: KubeObject; gone: boolean } | undefined> => {
       const kv = await this.need(info, namespace, name);
       const live = objectFor(info, kv);
       checkPreconditions(info, live, options);
@@ -594,8 +592,7 @@ export class Resources implements ObjectLookup {
         return { object: { ...live, metadata: { ...live.metadata, resourceVersion } }, gone: true };
       }
       return undefined;
-    });
-    if (deleted === undefined) throw conflict(info, name, MODIFIED);
-    return deleted;
+    };
+    return await this.#turns.until(context, name, attempt);
   }
 }

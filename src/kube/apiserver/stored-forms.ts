@@ -40,5 +40,10 @@ export function isSame(live: KubeObject, next: KubeObject): boolean {
 
 /** What is looked at for who changes what: what annotations say in one version fields say in another. */
 export async function trackedForm(info: ResourceInfo, next: KubeObject): Promise<KubeObject> {
-  return info.customResourceDefinition === undefined ? await seenForm(info, next) : next;
+  if (info.customResourceDefinition !== undefined) return next;
+  const seen = await seenForm(info, next);
+  // An empty list says something here, and is nothing when it is stored.
+  if (next.metadata.managedFields?.length === 0)
+    return { ...seen, metadata: { ...seen.metadata, managedFields: [] } };
+  return seen;
 }

@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import { TypeRegistry } from '#kube/types/registry.ts';
 import { Turns } from './turns.ts';
+
+const place = {
+  info: new TypeRegistry().byResource('', 'v1', 'secrets') as ResourceInfo,
+  namespace: 'default',
+};
 
 /** Compares and writes, as a store does; tells how often it was asked. */
 class Cell {
@@ -21,8 +28,8 @@ class Cell {
 
 test('a hundred at once come to an end with hundreds of tries, not thousands', async () => {
   const [turns, cell, other] = [new Turns(), new Cell(), new Cell()];
-  const changes = Array.from({ length: 100 }, () => turns.until('a', () => cell.add()));
-  const apart = turns.until('b', () => other.add());
+  const changes = Array.from({ length: 100 }, () => turns.until(place, 'a', () => cell.add()));
+  const apart = turns.until(place, 'b', () => other.add());
   const found = await Promise.all(changes);
   assert.deepEqual(new Set(found).size, 100);
   assert.equal(cell.value, 100);
@@ -33,16 +40,19 @@ test('a hundred at once come to an end with hundreds of tries, not thousands', a
 test('a failure is told, and does not stop those behind it', async () => {
   const turns = new Turns();
   let asked = 0;
-  const failing = turns.until('a', async () => {
+  const fail = async (): Promise<undefined> => {
     asked += 1;
-    if (asked <= 2) return undefined;
-    throw new Error('no');
-  });
-  const behind = turns.until('a', async () => (asked >= 3 ? 'done' : undefined));
+    if (asked > 2) throw new Error('no');
+  };
+  const failing = turns.until(place, 'a', fail);
+  const behind = turns.until(place, 'a', async () => (asked >= 3 ? 'done' : undefined));
   await assert.rejects(failing, /no/);
   assert.equal(await behind, 'done');
 });
 
 test('what never comes is given up', async () => {
-  assert.equal(await new Turns().until('a', async () => undefined), undefined);
+  await assert.rejects(
+    new Turns().until(place, 'a', async () => undefined),
+    /has been modified/,
+  );
 });

@@ -64,9 +64,17 @@ export function wipeSystemFields({ metadata }: KubeObject): void {
   }
 }
 
+/** Who names a uid means an object that is there. */
+export function checkNotKnown(info: ResourceInfo, name: string, { metadata }: KubeObject): void {
+  if (!metadata.uid) return;
+  const why = `the provided object specified uid ${metadata.uid}, and no existing object was found`;
+  throw conflict(info, name, `uid mismatch: ${why}`);
+}
+
 /** What upstream's storage says of an object that claims to be there already. */
 export function checkUnversioned({ metadata }: KubeObject): void {
-  if (metadata.resourceVersion === undefined || metadata.resourceVersion === '') return;
+  // What is no number is no version, and nobody looks at it.
+  if (!/^0*[1-9]\d*$/.test(metadata.resourceVersion ?? '')) return;
   throw new ApiError(500, '', 'resourceVersion should not be set on objects to be created');
 }
 

@@ -6,6 +6,7 @@ import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { writeZeros } from '#kube/meta/written-zeros.ts';
 import { ApiError, badRequest } from '#kube/meta/status.ts';
+import { warnOf } from './decoding.ts';
 import { admissionRequestOf } from './admission/write-request.ts';
 import type { Authenticator } from './authentication.ts';
 import type { Authorizer } from './authz/authorizer.ts';
@@ -13,6 +14,7 @@ import { bind, bindingInfo, checkBinding } from './bindings.ts';
 import { readBody, sendValue, UnknownFormat, type Body, type Exchange } from './bodies.ts';
 import type { Definitions } from './crd/definitions.ts';
 import { returnsDeleted } from './deletion.ts';
+import { accessOf, forbidden } from './access.ts';
 import { unknownResource } from './faults.ts';
 import { listPage } from './lists.ts';
 import { objectFor } from './object-store.ts';
@@ -205,8 +207,9 @@ export class Writes {
     return await this.#resources.admitted(context, request, check);
   }
 
-  async change(exchange: Exchange, info: RequestInfo, context: WriteContext): Promise<void> {
+  async change(exchange: Exchange, info: RequestInfo, changing: WriteContext): Promise<void> {
     const { name = '', query } = info;
+    const context = { ...changing, checkCreation: () => this.#checkCreation(info, changing) };
     const body = await this.#body(exchange, context, info.verb === 'patch' ? 'patch' : 'object');
     const type = patchTypes[body.contentType];
     if (info.verb === 'patch') {
@@ -221,7 +224,8 @@ export class Writes {
     if (type !== undefined && typeof body.value === 'object' && body.value !== null) {
       exchange.audit?.request(body.value as Record<string, unknown>, true);
     }
-    const request = { type, patch: body.value, force: isForced(query) };
+    const { value: patch, duplicates } = body;
+    const request = { type, patch, duplicates, force: isForced(query) };
     if (info.subresource === 'scale') {
       const change: ScaleChange =
         type === undefined
@@ -238,6 +242,12 @@ export class Writes {
     this.#reads.sendObject(exchange, info, context.info, written.object, {
       status,
     });
+  }
+
+  async #checkCreation(info: RequestInfo, { user }: WriteContext): Promise<void> {
+    const access = { ...accessOf(info, user), verb: 'create' };
+    const { kind, reason } = await this.#options.authorizer.authorize(access);
+    if (kind !== 'allow') throw forbidden(access, reason);
   }
 
   async #update(
@@ -346,8 +356,8 @@ function checkAppliedText(context: WriteContext, problems: readonly string[]): v
   const [problem] = problems;
   if (problem === undefined || context.fieldValidation === 'Ignore') return;
   const why = `error converting YAML to JSON: ${problem}`;
-  if (context.fieldValidation === 'Strict') throw badRequest(`error strict decoding YAML: ${why}`);
-  context.warnings.push(why);
+  if (context.fieldValidation === 'Strict') throw badRequest(`error strict decoding patch: ${why}`);
+  warnOf(context, [why]);
 }
 
 const orphansWarning =

@@ -4,13 +4,15 @@ import { cloneJson } from '#base/clone.ts';
 import {
   describePath,
   difference,
+  type FieldSet,
   fieldSet,
   intersection,
   isEmpty,
+  isFieldSet,
   members,
+  ordered,
   union,
   without,
-  type FieldSet,
 } from './field-sets.ts';
 import { checkForm, FormError, VersionForms, type Conversions } from './version-forms.ts';
 import { apiVersionOf, type KubeObject, type ManagedFieldsEntry } from './object.ts';
@@ -76,6 +78,18 @@ function ownerOf(entry: ManagedFieldsEntry): Owner {
     time: entry.time,
     fields: (entry.fieldsV1 ?? {}) as FieldSet,
   };
+}
+
+/** Of those that are the same one the last counts; what a client wrote is put into order. */
+function sentOwners(entries: readonly ManagedFieldsEntry[]): Owner[] {
+  const found: Owner[] = [];
+  for (const entry of entries) {
+    const owner = { ...ownerOf(entry), fields: ordered(ownerOf(entry).fields) };
+    const at = found.findIndex((one) => isSameOwner(one, owner));
+    if (at < 0) found.push(owner);
+    else found[at] = { ...owner, time: owner.time ?? found[at]?.time };
+  }
+  return found;
 }
 
 function entryOf(owner: Owner): ManagedFieldsEntry {
@@ -231,11 +245,12 @@ function isReset(sent: readonly ManagedFieldsEntry[] | undefined): boolean {
 
 function isDecodable(entries: readonly ManagedFieldsEntry[]): boolean {
   return entries.every(
-    ({ operation, apiVersion, fieldsType }) =>
+    ({ operation, apiVersion, fieldsType, fieldsV1 }) =>
       (operation === 'Apply' || operation === 'Update') &&
       apiVersion !== undefined &&
       apiVersion !== '' &&
-      fieldsType === 'FieldsV1',
+      fieldsType === 'FieldsV1' &&
+      isFieldSet(fieldsV1 ?? {}),
   );
 }
 
@@ -250,7 +265,7 @@ function startingOwners(
   if (subresource !== undefined) return known;
   if (isReset(sent)) return [];
   if (sent === undefined || sent.length === 0 || !isDecodable(sent)) return known;
-  return sent.map(ownerOf);
+  return sentOwners(sent);
 }
 
 /**

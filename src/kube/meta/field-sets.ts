@@ -17,6 +17,37 @@ export function isEmpty(set: FieldSet): boolean {
   return true;
 }
 
+const RANKS = '.fkvi';
+
+/** As upstream writes it: fields by name; elements of lists and sets behind them stay as they are. */
+export function ordered(set: FieldSet): FieldSet {
+  const edges = Object.entries(set).toSorted(([a], [b]) => {
+    const apart = RANKS.indexOf(a.charAt(0)) - RANKS.indexOf(b.charAt(0));
+    if (apart !== 0 || !a.startsWith('f')) return apart;
+    return a < b ? -1 : 1;
+  });
+  return Object.fromEntries(edges.map(([edge, below]) => [edge, ordered(below)]));
+}
+
+/** Whether it is what it says; anybody may send anything. */
+export function isFieldSet(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.entries(value).every(([edge, below]) => isEdge(edge) && isFieldSet(below));
+}
+
+function isEdge(edge: string): boolean {
+  const text = edge.slice(2);
+  if (edge === SELF || edge.startsWith('f:')) return true;
+  if (edge.startsWith('i:')) return /^-?\d+$/.test(text);
+  if (!edge.startsWith('k:') && !edge.startsWith('v:')) return false;
+  try {
+    const read: unknown = JSON.parse(text);
+    return edge.startsWith('v:') || (typeof read === 'object' && read !== null);
+  } catch {
+    return false;
+  }
+}
+
 /** The node with these edges; undefined when nothing of it is in the set. */
 export function nodeOf(isIn: boolean, edges: FieldSet): FieldSet | undefined {
   if (isEmpty(edges)) return isIn ? {} : undefined;

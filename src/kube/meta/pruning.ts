@@ -447,9 +447,25 @@ export function duplicateKeys(text: string, value: unknown): string[] {
   return keysInText(text) === keysInValue(value) ? [] : findDuplicates(text);
 }
 
+interface Places {
+  /** Of each key of the text, the first time. */
+  readonly first: ReadonlyMap<string, number>;
+  /** Of each key that is there again. */
+  readonly again: readonly number[];
+}
+
+const places = new WeakMap<readonly string[], Places>();
+
+/** Where in its text what duplicateKeys() found stands. */
+export function placesOf(duplicates: readonly string[]): Places | undefined {
+  return places.get(duplicates);
+}
+
 /** Their paths; scans the text. */
 function findDuplicates(text: string): string[] {
   const found: string[] = [];
+  const first = new Map<string, number>();
+  const again: number[] = [];
   const stack: { keys: Set<string> | undefined; path: string; index: number; key: string }[] = [];
   const pattern = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
   let expectKey = false;
@@ -473,12 +489,18 @@ function findDuplicates(text: string): string[] {
       expectKey = top?.keys !== undefined;
     } else if (expectKey && token.startsWith('"') && top?.keys !== undefined) {
       const key = JSON.parse(token) as string;
-      if (top.keys.has(key)) found.push(join(top.path, key));
+      const path = join(top.path, key);
+      if (!first.has(path)) first.set(path, match.index);
+      if (top.keys.has(key)) {
+        found.push(path);
+        again.push(match.index);
+      }
       top.keys.add(key);
       top.key = key;
       expectKey = false;
     }
   }
+  places.set(found, { first, again });
   return found;
 }
 

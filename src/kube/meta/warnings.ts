@@ -1,7 +1,7 @@
 // What kube-apiserver v1.37 takes, but warns of: values that are deprecated or do not mean what they seem to.
 import { same } from '#base/same.ts';
 import { isObject, list, record, type Json } from './field-rules.ts';
-import { nameProblem } from './names.ts';
+import { nameProblem, qualifiedNameProblems } from './names.ts';
 import type { KubeObject } from './object.ts';
 import { canonicalQuantity } from './quantity.ts';
 import type { ResourceInfo } from './resource-info.ts';
@@ -355,14 +355,35 @@ function statusWarnings(key: string, object: KubeObject): string[] {
   );
 }
 
+const standardFinalizers = new Set(['orphan', 'foregroundDeletion', 'kubernetes']);
+
+/** Of a custom object: finalizers that it has only now. */
+function finalizerWarnings(object: KubeObject, old?: KubeObject): string[] {
+  const before = new Set(old?.metadata.finalizers);
+  const added = new Set((object.metadata.finalizers ?? []).filter((one) => !before.has(one)));
+  const prefer = 'prefer a domain-qualified finalizer name';
+  const why = 'to avoid accidental conflicts with other finalizer writers';
+  return [...added].toSorted().flatMap((name) => {
+    const isPlain = !name.includes('/') && !standardFinalizers.has(name);
+    const path = name.includes('.') ? ' including a path (/)' : '';
+    const problems = [
+      ...qualifiedNameProblems(name),
+      ...(isPlain ? [`${prefer}${path} ${why}`] : []),
+    ];
+    return problems.map((one) => `metadata.finalizers: ${JSON.stringify(name)}: ${one}`);
+  });
+}
+
 /** Each once; `old` is undefined for a creation. */
 export function warningsOf(
-  { group, resource }: Pick<ResourceInfo, 'group' | 'resource'>,
+  info: Pick<ResourceInfo, 'group' | 'resource' | 'customResourceDefinition'>,
   object: KubeObject,
   old?: KubeObject,
   subresource?: string,
 ): readonly string[] {
-  const key = `${group}/${resource}`;
+  if (info.customResourceDefinition !== undefined)
+    return subresource === undefined ? finalizerWarnings(object, old) : [];
+  const key = `${info.group}/${info.resource}`;
   if (subresource === 'status') return [...new Set(statusWarnings(key, object))];
   return subresource === undefined ? [...new Set(rules[key]?.(object, old))] : [];
 }

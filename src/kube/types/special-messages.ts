@@ -97,6 +97,21 @@ const raw: Special = {
   },
 };
 
+/** What is no JSON is no set of fields, which is for others to see: the object may be good without. */
+const fields: Special = {
+  ...raw,
+  decode: (codecs) => (reader: Reader) => {
+    const { end } = reader;
+    try {
+      return raw.decode(codecs)(reader);
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      reader.at = end;
+      return 'no set of fields';
+    }
+  },
+};
+
 /** What the encoder passes for a struct that the object does not have. */
 function isAbsent(value: unknown): boolean {
   return (
@@ -250,7 +265,7 @@ export const specialMessages: Readonly<Record<string, Special>> = {
   [`${META}_Time`]: time(0),
   [`${META}_MicroTime`]: time(6),
   [`${META}_Duration`]: duration,
-  [`${META}_FieldsV1`]: raw,
+  [`${META}_FieldsV1`]: fields,
   apimachinery_pkg_api_resource_Quantity: quantity,
   apimachinery_pkg_util_intstr_IntOrString: intOrString,
   apimachinery_pkg_runtime_RawExtension: raw,

@@ -15,7 +15,9 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -180,12 +182,19 @@ func (o *Options) SkipGates(t Skipper) error {
 	if err := o.global.Set(); err != nil {
 		return err
 	}
+	var changed []string
 	for name, spec := range o.gates.GetAll() {
 		on := o.gates.Enabled(name)
 		if on == spec.Default || strings.HasPrefix(string(name), "All") || innerGates[string(name)] {
 			continue
 		}
-		unsupported(t, fmt.Sprintf("--feature-gates=%s=%t", name, on))
+		changed = append(changed, fmt.Sprintf("%s=%t", name, on))
+	}
+	sort.Strings(changed)
+	if len(changed) > 3 {
+		unsupported(t, fmt.Sprintf("--feature-gates of %d gates", len(changed)))
+	} else if len(changed) > 0 {
+		unsupported(t, "--feature-gates="+strings.Join(changed, ","))
 	}
 	return nil
 }
@@ -287,7 +296,7 @@ func (o *Options) Start(t Skipper, storage *storagebackend.Config, home string) 
 	}
 	servers := strings.Join(storage.Transport.ServerList, ",")
 	// Our keys begin with /registry behind the prefix, upstream's prefix has it at its end.
-	query := url.Values{"prefix": {strings.TrimSuffix(storage.Prefix, "/registry")}}
+	query := url.Values{"prefix": {strings.TrimSuffix(path.Join("/", storage.Prefix), "/registry")}}
 	for name, file := range map[string]string{
 		"cafile": storage.Transport.TrustedCAFile, "certfile": storage.Transport.CertFile, "keyfile": storage.Transport.KeyFile,
 	} {
