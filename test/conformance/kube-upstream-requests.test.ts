@@ -37,10 +37,15 @@ async function ask(
   method: string,
   path: string,
   body?: unknown,
-  { type = 'application/json', user }: { type?: string; user?: string } = {},
+  {
+    type = 'application/json',
+    user,
+    accept,
+  }: { type?: string; user?: string; accept?: string } = {},
 ): Promise<Answer> {
   const acting: Record<string, string> = user === undefined ? {} : { 'impersonate-user': user };
-  const headers = { 'content-type': type, 'user-agent': 'cases', ...acting };
+  const accepting: Record<string, string> = accept === undefined ? {} : { accept };
+  const headers = { 'content-type': type, 'user-agent': 'cases', ...acting, ...accepting };
   const text = typeof body === 'string' || body === undefined ? body : JSON.stringify(body);
   const { status, headers: answered, bytes } = await send({ method, path, headers, body: text });
   const warnings = [...(answered['warning'] ?? '').matchAll(/299 - "((?:[^"\\]|\\.)*)"/g)].map(
@@ -265,4 +270,16 @@ test('managedFields that are sent: none forgets all, one owner twice is one, wha
     ['both', b],
   ]);
   assert.deepEqual(await put(() => []), []);
+});
+
+// TestWatchTransformCaching
+test('a table is of the version that was asked for, and what its rows hold is, too', async () => {
+  await ask('POST', CONFIG_MAPS, { metadata: { name: 'in-a-table' } });
+  for (const version of ['v1', 'v1beta1']) {
+    const accept = `application/json;as=Table;v=${version};g=meta.k8s.io`;
+    const { body } = await ask('GET', CONFIG_MAPS, undefined, { accept });
+    const rows = body['rows'] as { object: Json }[];
+    assert.equal(body['apiVersion'], `meta.k8s.io/${version}`);
+    assert.equal(rows[0]?.object['apiVersion'], `meta.k8s.io/${version}`);
+  }
 });

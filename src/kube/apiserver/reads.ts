@@ -85,14 +85,19 @@ export class Reads {
     const { resourceVersion } = object.metadata;
     const value =
       as === 'Table' && object.kind === resource.kind
-        ? toTable(resource, [object], this.#tableOptions(info, { resourceVersion }, true))
+        ? toTable(resource, [object], this.#tableOptions(info, version, { resourceVersion }, true))
         : as === undefined || as === 'Table'
           ? object
           : partialObject(resource, object, version);
     sendValue(exchange, value, options);
   }
 
-  #tableOptions(info: RequestInfo, metadata: Record<string, unknown>, withColumns: boolean) {
+  #tableOptions(
+    info: RequestInfo,
+    version: string,
+    metadata: Record<string, unknown>,
+    withColumns: boolean,
+  ) {
     const wanted = info.query.get('includeObject') || 'Metadata';
     if (!isIncluded(wanted)) {
       const what = `includeObject: Invalid value: ${JSON.stringify(wanted)}`;
@@ -100,7 +105,7 @@ export class Reads {
       throw badRequest(`Unable to convert to Table as requested: ${why}`);
     }
     const includeObject = wanted;
-    return { now: this.#env.clock.now(), metadata, includeObject, withColumns };
+    return { version, now: this.#env.clock.now(), metadata, includeObject, withColumns };
   }
 
   /** How many watches are told of a change of an object of the resource. */
@@ -124,7 +129,7 @@ export class Reads {
     const accepted = acceptedBy(exchange, resource);
     const { media, as, isPretty } = accepted;
     if (as === 'Table') {
-      const options = this.#tableOptions(info, listMetadata(listed), true);
+      const options = this.#tableOptions(info, accepted.version, listMetadata(listed), true);
       return sendValue(
         exchange,
         toTable(
@@ -195,7 +200,7 @@ export class Reads {
     checkListOptions(query, true);
     const accepted = acceptedBy(exchange, resource);
     const form = watchForm(resource, accepted, (metadata, withColumns) =>
-      this.#tableOptions(info, metadata, withColumns),
+      this.#tableOptions(info, accepted.version, metadata, withColumns),
     );
     const watch = new WatchStream(
       this.#store,

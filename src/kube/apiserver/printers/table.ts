@@ -47,6 +47,8 @@ function described(column: Column): Column {
 }
 
 export interface TableOptions {
+  /** Of meta.k8s.io. */
+  readonly version: string;
   readonly now: number;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly includeObject: 'None' | 'Metadata' | 'Object';
@@ -56,17 +58,19 @@ export interface TableOptions {
 
 export function toTable(info: ResourceInfo, objects: readonly KubeObject[], options: TableOptions) {
   const printer = printerOf(info);
+  const { version } = options;
   const rows = objects.map((object) => ({
     cells: printer.cells(object, options.now, objects),
     ...(options.includeObject === 'None'
       ? {}
       : {
-          object: options.includeObject === 'Object' ? object : partialObject(info, object),
+          object:
+            options.includeObject === 'Object' ? object : partialObject(info, object, version),
         }),
   }));
   return {
     kind: 'Table',
-    apiVersion: 'meta.k8s.io/v1',
+    apiVersion: `meta.k8s.io/${version}`,
     metadata: options.metadata,
     columnDefinitions: options.withColumns ? printer.columns.map(described) : null,
     rows,
