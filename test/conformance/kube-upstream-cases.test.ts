@@ -2,10 +2,13 @@
 // answers is said in each name.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { Authority } from '#kube/pki/authority.ts';
 import { flagKey } from '#kube/apiserver/access-flag-names.ts';
+import { eventually } from '#test/support/cluster.ts';
 import { sendStep, type Step } from '#test/support/step-player.ts';
 import { startOwnServer, type OwnServer } from '#test/support/step-target.ts';
 import { startWebhookServer } from '#test/support/webhook-server.ts';
@@ -109,4 +112,137 @@ test('who has an answer finds it in the audit log', async (t) => {
       [status],
     );
   }
+});
+
+test('managed fields are written down in order', async (t) => {
+  const own = await start(t, { 'disable-admission-plugins': 'ServiceAccount' });
+  const ports = [10, 9, 100].map((containerPort) => ({ containerPort }));
+  const containers = [{ name: 'foo', image: 'bar/foo', ports }];
+  const body = { ...pod(), spec: { containers, restartPolicy: 'Never', activeDeadlineSeconds: 9 } };
+  const answer = await send(own, { method: 'POST', path: pods, body });
+  const found = answer.body as { metadata: { managedFields: { fieldsV1: Json }[] } };
+  const spec = found.metadata.managedFields[0]?.fieldsV1['f:spec'] as Json;
+  const names = Object.keys(spec);
+  assert.deepEqual(names, names.toSorted());
+  const container = (spec['f:containers'] as Json)['k:{"name":"foo"}'] as Json;
+  assert.equal(Object.keys(container)[0], '.');
+  assert.deepEqual(
+    Object.keys(container['f:ports'] as Json).map((key) => /\d+|\./.exec(key)?.[0]),
+    ['.', '9', '10', '100'],
+  );
+});
+
+const definition = (version: string): Json => ({
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: {
+    name: 'foos.networking.k8s.io',
+    annotations: { 'api-approved.kubernetes.io': 'unapproved, test-only' },
+  },
+  spec: {
+    group: 'networking.k8s.io',
+    scope: 'Cluster',
+    names: { plural: 'foos', kind: 'Foo' },
+    versions: [
+      {
+        name: version,
+        served: true,
+        storage: true,
+        schema: {
+          openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+        },
+      },
+    ],
+  },
+});
+
+test('a definition adds nothing to a version of a group that is built in', async (t) => {
+  const own = await start(t, {});
+  const all = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+  const listOf = async (version: string): Promise<number> =>
+    (await send(own, { method: 'GET', path: `/apis/networking.k8s.io/${version}/foos` })).status;
+  const define = async (version: string): Promise<void> => {
+    assert.equal(
+      (await send(own, { method: 'POST', path: all, body: definition(version) })).status,
+      201,
+    );
+    await eventually('an established definition', async () => {
+      const path = `${all}/foos.networking.k8s.io`;
+      const { body } = await send(own, { method: 'GET', path });
+      const text = JSON.stringify((body as { status?: Json }).status ?? {});
+      return /"Established"[^}]*"True"|"True"[^}]*"Established"/.exec(text) ?? undefined;
+    });
+  };
+  await define('v9');
+  await eventually('a list', async () => ((await listOf('v9')) === 200 ? true : undefined));
+  const path = `${all}/foos.networking.k8s.io`;
+  await send(own, { method: 'DELETE', path });
+  await eventually('no definition', async () =>
+    (await send(own, { method: 'GET', path })).status === 404 ? true : undefined,
+  );
+  await define('v1');
+  assert.equal(await listOf('v1'), 404);
+  const { body } = await send(own, { method: 'GET', path: '/apis/networking.k8s.io/v1' });
+  assert.doesNotMatch(JSON.stringify(body), /"foos"/);
+  await send(own, { method: 'DELETE', path });
+  await eventually('no definition', async () =>
+    (await send(own, { method: 'GET', path })).status === 404 ? true : undefined,
+  );
+});
+
+test('a binding that was split off is made of the one before', async (t) => {
+  const own = await start(t, {});
+  const all = '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings';
+  const group = { kind: 'Group', apiGroup: 'rbac.authorization.k8s.io' };
+  const subjects = [{ ...group, name: 'system:authenticated' }];
+  const annotations = { 'rbac.authorization.kubernetes.io/autoupdate': 'false' };
+  const path = `${all}/system:discovery`;
+  const body = { metadata: { annotations }, subjects };
+  const headers = { 'content-type': 'application/merge-patch+json' };
+  assert.equal((await send(own, { method: 'PATCH', path, body, headers })).status, 200);
+  await send(own, { method: 'DELETE', path: `${all}/system:public-info-viewer` });
+  const target = await own.restart({});
+  const step = { name: 'get', method: 'GET', path: `${all}/system:public-info-viewer` };
+  const found = (await sendStep(target, step)).body as Json;
+  assert.deepEqual(found['subjects'], subjects);
+  assert.deepEqual((found['metadata'] as Json)['annotations'], annotations);
+});
+
+test('clients and proxies of further authorities are let in, and of those that take their place', async (t) => {
+  const folder = folderOf(t);
+  const now = Date.now();
+  const open = (name: string): Promise<Authority> => Authority.open(join(folder, name), now, name);
+  const [first, second, proxies] = [await open('first'), await open('second'), await open('proxy')];
+  const [clientFile, proxyFile] = [join(folder, 'clients.pem'), join(folder, 'proxies.pem')];
+  writeFileSync(clientFile, first.caCert);
+  writeFileSync(proxyFile, proxies.caCert);
+  const own = await start(t, {
+    'client-ca-file': clientFile,
+    'requestheader-client-ca-file': proxyFile,
+    'requestheader-allowed-names': 'the-proxy',
+  });
+  const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
+  const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
+  const whoIs = async (
+    by: Authority,
+    commonName: string,
+    headers: Record<string, string> = {},
+  ): Promise<string> => {
+    const { cert, key } = await by.issueClient({ commonName, organizations: [] }, now);
+    const agent = new Agent({ ca: own.server.authority.caCert, cert, key });
+    const target = { ...own.target, agent, headers: {} };
+    const step = { name: 'who', method: 'POST', path, body, headers };
+    const answer = (await sendStep(target, step)).body as { status?: { userInfo?: Json } };
+    return String(answer.status?.userInfo?.['username'] ?? 'nobody');
+  };
+  assert.equal(await whoIs(first, 'ann'), 'ann');
+  // Nobody may not even ask.
+  assert.equal(await whoIs(second, 'bob'), 'nobody');
+  assert.equal(await whoIs(proxies, 'the-proxy', { 'X-Remote-User': 'eve' }), 'eve');
+  assert.equal(await whoIs(proxies, 'another', { 'X-Remote-User': 'eve' }), 'nobody');
+  writeFileSync(clientFile, second.caCert);
+  await eventually('a client of the second authority', async () =>
+    (await whoIs(second, 'bob')) === 'bob' ? true : undefined,
+  );
+  assert.equal(await whoIs(first, 'ann'), 'nobody');
 });

@@ -1,12 +1,13 @@
 // Who a request comes from: a client certificate of the instance's authority, a proxy that is trusted, or a
 // bearer token of this server, of a file, of an issuer, or one that a webhook knows.
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { unauthorized } from '#kube/meta/status.ts';
 import type { AnonymousRule } from './authn/authentication-configuration.ts';
 import type { Authentication } from './access-flags.ts';
 import type { TokenSource } from './authn/token-source.ts';
+import { certificatesOf } from './client-authorities.ts';
 import { bootstrapUser, isBootstrapToken } from './bootstrap-tokens.ts';
 import { newUse, type TokenUse } from './legacy-tokens.ts';
 import { TokenRefusal, type Lookup } from './token-refusal.ts';
@@ -19,7 +20,7 @@ function listOf(value: string | string[] | undefined): string[] {
 
 /** A proxy in front of this server that says in headers on whose behalf it asks. */
 export interface RequestHeaderTrust {
-  /** PEM of the authority of its certificate. */
+  /** PEM of the authorities of its certificate. */
   readonly caCert: string;
   /** Common names that it may have; none: any. */
   readonly allowedNames: readonly string[];
@@ -54,7 +55,7 @@ function peerOf(socket: TLSSocket, trust: RequestHeaderTrust | undefined): Peer 
   const isProxy =
     certificate !== undefined &&
     trust !== undefined &&
-    certificate.checkIssued(new X509Certificate(trust.caCert));
+    certificatesOf(trust.caCert).some((ca) => certificate.checkIssued(ca));
   const endsMs = Date.parse(validTo);
   const peer = { name, user: { ...user, extra: { [CREDENTIAL_ID]: [id] } }, isProxy, endsMs };
   peers.set(socket, peer);
@@ -117,7 +118,7 @@ export class Authenticator {
   readonly #tokens: TokenAuthority;
   readonly #lookup: Lookup;
   readonly #now: () => number;
-  readonly #requestHeader: RequestHeaderTrust | undefined;
+  readonly #requestHeader: (() => RequestHeaderTrust) | undefined;
   readonly #onCertificate: ((endsMs: number) => void) | undefined;
   readonly #onUse: ((use: TokenUse) => void) | undefined;
 
@@ -125,7 +126,7 @@ export class Authenticator {
     tokens: TokenAuthority;
     lookup: Lookup;
     now: () => number;
-    requestHeader?: RequestHeaderTrust | undefined;
+    requestHeader?: (() => RequestHeaderTrust) | undefined;
     authentication?: Authentication | undefined;
     /** Told of every request with a certificate, when that ends. */
     onCertificate?: ((endsMs: number) => void) | undefined;
@@ -197,7 +198,7 @@ export class Authenticator {
     use = newUse(),
   ): Promise<UserInfo> {
     const { headers, rawHeaders, url = '/' } = request;
-    const trust = this.#requestHeader;
+    const trust = this.#requestHeader?.();
     const peer = peerOf(socket, trust);
     if (peer?.endsMs !== undefined) this.#onCertificate?.(peer.endsMs);
     if (peer?.isProxy === false) return peer.user;

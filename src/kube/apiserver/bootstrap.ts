@@ -59,6 +59,7 @@ export async function bootstrap(
       rules: merged(live['rules'], role['rules']),
     }));
   }
+  await splitDiscovery(handler);
   await Promise.all(componentPolicies.map((one) => ensureComponent(handler, one)));
   await ensureDefaults();
   await ensure(handler, {
@@ -75,6 +76,28 @@ export async function bootstrap(
   await handler.addresses.adopt();
   handler.reached('addresses');
   await handler.loadDefinitions();
+}
+
+/** Clusters of before v1.14 said in one binding who may ask for discovery and who for health and version. */
+async function splitDiscovery(handler: Handler): Promise<void> {
+  const preset = componentPolicies.find(
+    ({ kind, metadata }) =>
+      kind === 'ClusterRoleBinding' && metadata.name === 'system:public-info-viewer',
+  );
+  if (preset === undefined) return;
+  const bindings = ['rbac.authorization.k8s.io', 'clusterrolebindings', undefined] as const;
+  const whole = await handler.resources.get(...bindings, 'system:discovery');
+  if (whole === undefined) return;
+  const { labels, annotations } = whole.metadata;
+  await ensure(handler, {
+    ...preset,
+    metadata: {
+      name: 'system:public-info-viewer',
+      ...(labels === undefined ? {} : { labels }),
+      ...(annotations === undefined ? {} : { annotations }),
+    },
+    ...(whole['subjects'] === undefined ? {} : { subjects: whole['subjects'] }),
+  });
 }
 
 /** Roles and bindings of components keep what was added to them. */

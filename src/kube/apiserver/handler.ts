@@ -78,7 +78,7 @@ export interface HandlerOptions {
   readonly audit?: Audit | undefined;
   /** By which extension servers know this one. */
   readonly frontProxy?: KeyPair | undefined;
-  readonly requestHeader?: RequestHeaderTrust | undefined;
+  readonly requestHeader?: (() => RequestHeaderTrust) | undefined;
   /** Requests that are carried out at once. */
   readonly inflightMax?: number | undefined;
   readonly internals?: InternalMetrics | undefined;

@@ -21,6 +21,7 @@ import { Audit } from './audit/audit.ts';
 import type { RequestHeaderTrust } from './authentication.ts';
 import { bootstrap, publishAuthentication } from './bootstrap.ts';
 import { DefaultObjects, DefaultObjectsLoop } from './default-objects.ts';
+import { ClientAuthorities } from './client-authorities.ts';
 import { EndpointLeases } from './endpoint-leases.ts';
 import { ownAddress, serviceRanges } from './cidr.ts';
 import { Handler } from './handler.ts';
@@ -132,7 +133,8 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     now,
   );
   const front = await openFrontProxy(home, now);
-  const requestHeader = options.requestHeader ?? front.trust;
+  const proxy = options.requestHeader ?? front.trust;
+  const authorities = new ClientAuthorities({ clients: authority.caCert, proxy }, flags);
   const access = {
     authentication: authenticationOf(flags, env),
     authorizers: authorizersOf(flags),
@@ -149,7 +151,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
       serviceCidrs: cidrs,
       kubelet: { caCert: authority.caCert, pair: kubelet },
       frontProxy: front.pair,
-      requestHeader,
+      requestHeader: () => authorities.requestHeader,
       inflightMax: options.inflightMax,
       internals,
       isCertificateValid: () => serving.isValid,
@@ -166,15 +168,26 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   );
   const defaults = new DefaultObjects(handler, cidrs, env);
   await bootstrap(handler, () => defaults.ensure());
-  await publishAuthentication(handler, { clientCa: authority.caCert, requestHeader });
+  const publish = (): Promise<void> =>
+    publishAuthentication(handler, {
+      clientCa: authorities.clients,
+      requestHeader: authorities.requestHeader,
+    });
+  await publish();
   handler.reached('authentication');
-  const ca = [authority.caCert, requestHeader.caCert];
   const server = createHttpServer({
-    tls: { ...serving.pair, ca, requestCert: true, rejectUnauthorized: false },
+    tls: { ...serving.pair, ca: authorities.all, requestCert: true, rejectUnauthorized: false },
     streamsMax: 1_000,
     handle: (request, response) => handler.handle(request, response),
   });
-  serving.watch((pair) => server.setSecureContext({ ...pair, ca, ciphers }));
+  const setContext = (pair: KeyPair): void =>
+    server.setSecureContext({ ...pair, ca: authorities.all, ciphers });
+  serving.watch(setContext);
+  authorities.watch(async () => {
+    setContext(serving.pair);
+    await publish();
+    env.log.info('Authorities of clients have been taken up');
+  }, env);
   // Connections of both HTTP versions, upgraded ones included: at the end all of them are cut.
   const sockets = new Set<TLSSocket>();
   server.on('secureConnection', (socket: TLSSocket) => {
@@ -218,6 +231,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
       await identityLease.close();
       await endpoints.close();
       serving.close();
+      authorities.close();
       handler.close();
       const closed = new Promise((done) => server.close(done));
       for (const socket of sockets) socket.destroy();

@@ -6,6 +6,7 @@ import {
   difference,
   type FieldSet,
   fieldSet,
+  inOrder,
   intersection,
   isEmpty,
   isFieldSet,
@@ -100,7 +101,7 @@ function entryOf(owner: Owner): ManagedFieldsEntry {
     apiVersion,
     ...(time === undefined ? {} : { time }),
     fieldsType: 'FieldsV1',
-    fieldsV1: fields,
+    fieldsV1: inOrder(fields),
     ...(subresource === undefined ? {} : { subresource }),
   };
 }

@@ -147,3 +147,37 @@ export function describePath(path: readonly string[]): string {
     })
     .join('');
 }
+
+const isDigit = (code: number): boolean => code >= 48 && code <= 57;
+
+/** Numbers in keys of list elements by their value; everything else as it is written. */
+function isBefore(a: string, b: string): boolean {
+  if (a[0] !== b[0] || (a[0] !== 'k' && a[0] !== 'v')) return a < b;
+  let at = 0;
+  while (at < a.length && a.charCodeAt(at) === b.charCodeAt(at)) at++;
+  const runOf = (edge: string): string => {
+    let [start, end] = [at, at];
+    while (isDigit(edge.charCodeAt(start - 1))) start--;
+    while (isDigit(edge.charCodeAt(end))) end++;
+    return edge[start - 1] === ':' ? edge.slice(start, end) : '';
+  };
+  const [x, y] = [runOf(a), runOf(b)];
+  return x === '' || y === '' || x.length === y.length ? a < b : x.length < y.length;
+}
+
+/** As upstream writes a set down: every node's edges one after another; the set itself where they are. */
+export function inOrder(set: FieldSet): FieldSet {
+  let [before, isSame, isSorted] = ['', true, true];
+  const nodes: [string, FieldSet][] = [];
+  for (const edge in set) {
+    const below = set[edge] as FieldSet;
+    const node = inOrder(below);
+    isSame &&= node === below;
+    isSorted &&= before === '' || isBefore(before, edge);
+    before = edge;
+    nodes.push([edge, node]);
+  }
+  if (isSame && isSorted) return set;
+  if (!isSorted) nodes.sort(([a], [b]) => (isBefore(a, b) ? -1 : 1));
+  return Object.fromEntries(nodes);
+}

@@ -111,7 +111,8 @@ export class Definitions {
     if (before !== undefined && !changesServing(before, definition)) return;
     if (!isTrue(definition, 'Established')) return this.#registry.removeCustom(name);
     const services = { lookup: this.#resources, uuid: () => this.#env.random.uuid() };
-    this.#registry.addCustom(name, customResources(definition, services));
+    const all = customResources(definition, services).filter((one) => !this.#isTaken(one));
+    this.#registry.addCustom(name, all);
   }
 
   async #reconcile(name: string): Promise<void> {
@@ -173,6 +174,18 @@ export class Definitions {
         await this.#release(info, name);
       })
       .catch((error: unknown) => this.#env.log.error('Cannot clean up a definition', { error }));
+  }
+
+  /** A group's version that is built in is so as a whole: upstream's aggregator asks nobody else about it. */
+  #isTaken({ group: one, version }: ResourceInfo): boolean {
+    return this.#registry
+      .all()
+      .some(
+        (other) =>
+          other.group === one &&
+          other.version === version &&
+          other.customResourceDefinition === undefined,
+      );
   }
 
   #isBuiltIn(own: ResourceInfo): boolean {

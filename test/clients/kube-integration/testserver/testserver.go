@@ -115,6 +115,7 @@ var passed = []string{
 	"admission-control-config-file", "audit-policy-file", "audit-log-path", "audit-log-format", "audit-log-mode", "audit-log-maxsize",
 	"audit-log-maxbackup", "audit-log-maxage", "audit-webhook-config-file", "audit-webhook-batch-max-size",
 	"audit-webhook-batch-max-wait", "audit-webhook-batch-buffer-size", "encryption-provider-config",
+	"client-ca-file", "requestheader-client-ca-file", "requestheader-allowed-names",
 	"max-requests-inflight", "max-mutating-requests-inflight", "service-cluster-ip-range",
 	"advertise-address",
 }
