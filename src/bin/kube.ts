@@ -190,6 +190,7 @@ class Instance {
         : undefined;
     const options = { client, rootCa: authority.caCert, signer, tokens };
     const controllers = startControllers(options, this.#env);
+    void this.#share.starting(controllers.ready);
     // Whoever reads that it is ready makes a pod next; the server may be another one, and its answers late.
     this.#usable = atMost(USABLE_MS_MAX, controllers.usable, this.#env.timers);
     this.#started.push({ close: () => client.close() }, controllers);

@@ -58,3 +58,55 @@ test('LoopShare begins nothing for a moment when somebody connects, but has half
   nowMs += 30;
   await again;
 });
+
+test('LoopShare pauses as long as it worked while much begins and somebody has come', async ({
+  mock,
+}) => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  let [nowMs, busyMs] = [1_000, 500];
+  const share = new LoopShare(
+    () => nowMs,
+    () => busyMs,
+  );
+  const turns = async (): Promise<void> => {
+    for (let turn = 0; turn < 2; turn += 1) await new Promise((done) => setImmediate(done));
+  };
+  const begun: string[] = [];
+  const work = async (name: string, tookMs: number): Promise<void> => {
+    await share.enter();
+    begun.push(name);
+    busyMs += tookMs;
+  };
+  let isStarted = (): void => {};
+  void share.starting(new Promise<void>((done) => (isStarted = done)));
+  await work('alone', 4);
+  await work('alone still', 4);
+  share.giveWay();
+  // The way that was given is over.
+  nowMs += 31;
+  await work('first', 4);
+  void work('after a pause', 50);
+  await turns();
+  mock.timers.tick(3);
+  await turns();
+  assert.equal(begun.at(-1), 'first');
+  mock.timers.tick(1);
+  await turns();
+  assert.equal(begun.at(-1), 'after a pause');
+  void work('after no long one', 4);
+  await turns();
+  mock.timers.tick(9);
+  await turns();
+  assert.equal(begun.at(-1), 'after a pause');
+  mock.timers.tick(1);
+  await turns();
+  assert.equal(begun.at(-1), 'after no long one');
+  // Nobody has come for long.
+  nowMs += 200;
+  await work('alone again', 4);
+  share.giveWay();
+  nowMs += 31;
+  await work('busy', 4);
+  isStarted();
+  await work('when all is there', 4);
+});

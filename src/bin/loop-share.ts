@@ -9,17 +9,32 @@ const WAY_MS = 30;
 /** However many come, the process's own work has half of its time, but for so long. */
 const WAY_MS_MAX = 60;
 
+/** How long after a connection a start goes on at half speed: whoever looks whether it is there comes back to ask. */
+const CALM_MS = 200;
+/** However long one turn was. */
+const PAUSE_MS_MAX = 10;
+
 export class LoopShare {
   readonly #nowMs: () => number;
+  readonly #busyMs: () => number;
   readonly #waiting: (() => void)[] = [];
   #isScheduled = false;
   #wayToMs = -Infinity;
   /** For how long way may still be given. */
   #wayLeftMs = WAY_MS_MAX;
   #countedMs = -Infinity;
+  #isStarting = false;
+  #calmToMs = -Infinity;
+  /** At the end of the last pause. */
+  #busyBeforeMs = 0;
 
-  constructor(nowMs: () => number = () => performance.now()) {
+  /** `busyMs`: for how long anything has run in the event loop. */
+  constructor(
+    nowMs: () => number = () => performance.now(),
+    busyMs: () => number = () => performance.eventLoopUtilization().active,
+  ) {
     this.#nowMs = nowMs;
+    this.#busyMs = busyMs;
   }
 
   /** Resolves when the caller may go on; not before the next turn. */
@@ -30,9 +45,22 @@ export class LoopShare {
     });
   }
 
+  /**
+   * There is much to begin until `started`, which keeps more threads busy than this one. When somebody has come, other
+   * processes have half of that time: work is followed by a pause as long.
+   */
+  async starting(started: Promise<unknown>): Promise<void> {
+    this.#isStarting = true;
+    this.#busyBeforeMs = this.#busyMs();
+    await started;
+    this.#isStarting = false;
+  }
+
   /** Somebody outside has come, and is waited on first. */
   giveWay(): void {
     const now = this.#nowMs();
+    if (now > this.#calmToMs) this.#busyBeforeMs = this.#busyMs();
+    this.#calmToMs = now + CALM_MS;
     this.#wayLeftMs = Math.min(WAY_MS_MAX, this.#wayLeftMs + (now - this.#countedMs) / 2);
     this.#countedMs = now;
     const moreMs = now + WAY_MS - Math.max(now, this.#wayToMs);
@@ -48,10 +76,21 @@ export class LoopShare {
       const now = this.#nowMs();
       const wayMs = this.#wayToMs - now;
       if (wayMs > 0) return void setTimeout(turn, wayMs);
+      const pauseMs = this.#pauseMs(now);
+      if (pauseMs > 0) return void setTimeout(turn, pauseMs);
       this.#isScheduled = false;
       this.#begin(now);
     };
     setImmediate(turn);
+  }
+
+  #pauseMs(now: number): number {
+    if (!this.#isStarting || now > this.#calmToMs) return 0;
+    const busyMs = this.#busyMs();
+    const tookMs = busyMs - this.#busyBeforeMs;
+    if (tookMs < PORTION_MS) return 0;
+    this.#busyBeforeMs = busyMs;
+    return Math.min(PAUSE_MS_MAX, tookMs);
   }
 
   #begin(startedMs: number): void {
