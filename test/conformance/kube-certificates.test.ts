@@ -82,9 +82,11 @@ void test('a certificate is asked for, approved, signed and used', async () => {
     const config = JSON.parse(readFileSync(kubeconfig, 'utf8')) as {
       users: { user: Record<string, string> }[];
     };
-    const user = config.users[0]?.user ?? {};
-    user['client-certificate-data'] = Buffer.from(certificate).toString('base64');
-    user['client-key-data'] = readFileSync(key).toString('base64');
+    for (const one of config.users)
+      one.user = {
+        'client-certificate-data': Buffer.from(certificate).toString('base64'),
+        'client-key-data': readFileSync(key).toString('base64'),
+      };
     const path = join(folder, `${name}.kubeconfig`);
     writeFileSync(path, JSON.stringify(config));
     return path;

@@ -3,8 +3,12 @@ import type { ApiServer } from '#kube/apiserver/server.ts';
 import { kubeconfig } from '#kube/pki/authority.ts';
 
 /** With a client certificate of the server's authority, for example of system:kube-scheduler. */
-export async function componentConfig(server: ApiServer, user: string): Promise<object> {
+export async function componentConfig(
+  server: ApiServer,
+  user: string,
+  organizations: readonly string[] = [],
+): Promise<object> {
   const { authority, url } = server;
-  const pair = await authority.issueClient({ commonName: user, organizations: [] }, Date.now());
+  const pair = await authority.issueClient({ commonName: user, organizations }, Date.now());
   return kubeconfig({ server: url, caCert: authority.caCert, pair, user, cluster: 'test' });
 }

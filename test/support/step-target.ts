@@ -9,6 +9,7 @@ import { flagKey } from '#kube/apiserver/access-flag-names.ts';
 import { startApiServer, type ApiServer, type ApiServerOptions } from '#kube/apiserver/server.ts';
 import { TypeRegistry } from '#kube/types/registry.ts';
 import { MemoryStore } from '#store/memory-store.ts';
+import { componentConfig } from './component-config.ts';
 import type { Target } from './kube-sender.ts';
 import { flowsReported } from './flows-reported.ts';
 
@@ -20,8 +21,17 @@ interface Kubeconfig {
 const decoded = (text: string | undefined): Buffer | undefined =>
   text === undefined ? undefined : Buffer.from(text, 'base64');
 
-export function targetOf(path: string): Target {
-  const config = parse(readFileSync(path, 'utf8')) as Kubeconfig;
+export const targetOf = (path: string): Target =>
+  targetIn(parse(readFileSync(path, 'utf8')) as Kubeconfig);
+
+/** The administrator by a certificate, as the real server's that answers were recorded of. */
+async function adminTarget(server: ApiServer): Promise<Target> {
+  return targetIn(
+    (await componentConfig(server, 'kubernetes-admin', ['system:masters'])) as Kubeconfig,
+  );
+}
+
+function targetIn(config: Kubeconfig): Target {
   const { cluster = {} } = config.clusters[0] ?? {};
   const user = config.users[0]?.user ?? {};
   const ca = decoded(cluster['certificate-authority-data']);
@@ -72,7 +82,7 @@ export async function startOwnServer(more: Partial<ApiServerOptions> = {}): Prom
   };
   let running = await startApiServer(options, env);
   await flowsReported(options.store);
-  let target = targetOf(join(home, 'kubeconfig'));
+  let target = await adminTarget(running);
   return {
     server: running,
     home,
@@ -81,7 +91,7 @@ export async function startOwnServer(more: Partial<ApiServerOptions> = {}): Prom
       target.agent.destroy();
       await running.close();
       running = await startApiServer({ ...options, ...given }, env);
-      target = targetOf(join(home, 'kubeconfig'));
+      target = await adminTarget(running);
       return target;
     },
     async close() {

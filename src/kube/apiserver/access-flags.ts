@@ -67,7 +67,7 @@ function oidcTokens(flags: AccessFlags, env: Env): JwtTokens[] {
 export function authenticationOf(flags: AccessFlags, env: Env): Authentication {
   const sources: TokenSource[] = [];
   const tokens = textFlag(flags, 'token-auth-file');
-  if (tokens !== undefined) sources.push(new StaticTokens(tokens));
+  if (tokens !== undefined) sources.push(StaticTokens.read(tokens));
   const file = textFlag(flags, 'authentication-config');
   const config = file === undefined ? undefined : readAuthentication(file);
   const oidc = oidcTokens(flags, env);

@@ -116,6 +116,7 @@ export class Authenticator {
   #sources: readonly TokenSource[] = [];
   #anonymous: AnonymousRule = { isEnabled: true };
   readonly #tokens: TokenAuthority;
+  readonly #admin: TokenSource | undefined;
   readonly #lookup: Lookup;
   readonly #now: () => number;
   readonly #requestHeader: (() => RequestHeaderTrust) | undefined;
@@ -128,6 +129,8 @@ export class Authenticator {
     now: () => number;
     requestHeader?: (() => RequestHeaderTrust) | undefined;
     authentication?: Authentication | undefined;
+    /** Of the administrator, whatever `authentication` says. */
+    admin?: TokenSource | undefined;
     /** Told of every request with a certificate, when that ends. */
     onCertificate?: ((endsMs: number) => void) | undefined;
     /** Told of every use of a token of this server, of refused ones too. */
@@ -138,6 +141,7 @@ export class Authenticator {
     if (options.authentication !== undefined) this.use(options.authentication);
     this.#requestHeader = options.requestHeader;
     this.#tokens = options.tokens;
+    this.#admin = options.admin;
     this.#lookup = options.lookup;
     this.#now = options.now;
   }
@@ -149,7 +153,9 @@ export class Authenticator {
     use = newUse(),
   ): Promise<VerifiedToken | undefined> {
     const refusals: string[] = [];
-    for (const find of [this.#ownToken, ...this.#sources.map(asVerified(this.#tokens.issuer))]) {
+    const verified = asVerified(this.#tokens.issuer);
+    const admin = this.#admin === undefined ? [] : [verified(this.#admin)];
+    for (const find of [...admin, this.#ownToken, ...this.#sources.map(verified)]) {
       try {
         const found = await find(token, audiences, use);
         if (found !== undefined) return found;

@@ -26,6 +26,7 @@ import { isAvailable } from './aggregation/availability.ts';
 import { passRequest, passUpgrade, plainError, refuse } from './aggregation/proxy.ts';
 import { auditIdOf, followAnswer, type Audit } from './audit/audit.ts';
 import { Authenticator, type RequestHeaderTrust } from './authentication.ts';
+import type { TokenSource } from './authn/token-source.ts';
 import { endWithStatus, sendStatus, type Exchange } from './bodies.ts';
 import { validateDeviceExpressions } from './device-expressions.ts';
 import { validateCertificates } from './certificate-validation.ts';
@@ -34,7 +35,6 @@ import { validateDefinitionSpec } from './crd/definition-validation.ts';
 import { Definitions } from './crd/definitions.ts';
 import { validateCustom } from './crd/object-validation.ts';
 import { internal, unknownResource } from './faults.ts';
-
 import { FlowControl, TooManyRequests } from './flow-control/flow-control.ts';
 import { impersonate, wantedUser } from './impersonation.ts';
 import type { KubeletClient } from './kubelet-proxy.ts';
@@ -73,6 +73,7 @@ export interface HandlerOptions {
   readonly serviceCidrs: readonly string[];
   readonly kubelet: KubeletClient;
   readonly access?: AccessSetup | undefined;
+  readonly admin?: TokenSource | undefined;
   /** Absent: those of upstream's default. */
   readonly plugins?: PluginSelection | undefined;
   readonly audit?: Audit | undefined;
@@ -199,13 +200,12 @@ export class Handler {
       now: () => env.clock.now(),
       requestHeader: options.requestHeader,
       authentication: options.access?.authentication,
+      admin: options.admin,
       onUse: noteTokenUse(this, this.#server, env.log),
       onCertificate: (endsMs) => this.#server.certificate((endsMs - env.clock.now()) / 1_000),
     });
-    const isSynced = (): boolean => this.#isLoaded;
-    const { isCertificateValid } = options;
-    this.#health = new Health({ store, isSynced, isCertificateValid }, env);
-    const { tokens } = options;
+    const { isCertificateValid, tokens } = options;
+    this.#health = new Health({ store, isSynced: () => this.#isLoaded, isCertificateValid }, env);
     this.#public = new PublicPaths(
       {
         registry,

@@ -1,6 +1,7 @@
 // The API server of an instance: one TLS port with HTTP/2, HTTP/1.1 and upgrades; every request is
 // authenticated, authorized, and handed to the one path of its verb (handler.ts).
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import type { Server } from 'node:https';
 import { join } from 'node:path';
@@ -19,6 +20,7 @@ import { watchAccess } from './access-reload.ts';
 import { pluginSelection } from './admission/plugin-selection.ts';
 import { Audit } from './audit/audit.ts';
 import type { RequestHeaderTrust } from './authentication.ts';
+import { StaticTokens } from './authn/static-tokens.ts';
 import { bootstrap, publishAuthentication } from './bootstrap.ts';
 import { DefaultObjects, DefaultObjectsLoop } from './default-objects.ts';
 import { ClientAuthorities } from './client-authorities.ts';
@@ -31,6 +33,7 @@ import { kindsOf, MeasuredStore } from './metrics/measured-store.ts';
 import { ServingCertificate } from './serving-certificate.ts';
 import { shownFlags } from './shown-flags.ts';
 import { TokenAuthority } from './tokens.ts';
+import { authenticated } from './user.ts';
 
 export interface ApiServerOptions {
   readonly instance: string;
@@ -72,11 +75,19 @@ function writePrivate(path: string, text: string): void {
 const isCertified = (ip: string): boolean => ip !== '0.0.0.0' && ip !== '::';
 
 const ADMIN = 'kubernetes-admin';
+const ADMIN_TOKEN_BYTES = 32;
 
-/** Its key is one that every client can read. */
-function adminPair(authority: Authority, now: number): Promise<KeyPair> {
-  const identity = { commonName: ADMIN, organizations: ['system:masters'] };
-  return authority.kept(ADMIN, () => authority.issueClient(identity, now, 'rsa'), now);
+/**
+ * A token, because every client can read one: fabric8's (of Spark and Jenkins) reads keys of RSA only, and to sign with
+ * one of these takes whoever asks, kubectl for each command, three milliseconds. Who removes the file withdraws it.
+ */
+function adminToken(home: string): string {
+  const path = join(home, 'pki', `${ADMIN}.token`);
+  const kept = existsSync(path) ? readFileSync(path, 'utf8').trim() : '';
+  if (kept !== '') return kept;
+  const token = randomBytes(ADMIN_TOKEN_BYTES).toString('base64url');
+  writePrivate(path, token);
+  return token;
 }
 
 const FRONT_PROXY = 'front-proxy-client';
@@ -102,8 +113,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const now = env.clock.now();
   const authority = await Authority.open(join(home, 'pki'), now);
-  // It takes a while to make, on another thread.
-  const adminMade = adminPair(authority, now);
+  const token = adminToken(home);
   const tokens = await TokenAuthority.open(join(home, 'pki'));
   const cidrs = serviceRanges(serviceCidr);
   // Of both: the server's service keeps its address when the order changes.
@@ -143,6 +153,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   const handler = new Handler(
     {
       access,
+      admin: new StaticTokens([{ token, user: authenticated(ADMIN, ['system:masters']) }]),
       plugins: pluginSelection(flags),
       audit,
       store,
@@ -214,7 +225,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   const admin = kubeconfig({
     server: url,
     caCert: authority.caCert,
-    pair: await adminMade,
+    token,
     user: ADMIN,
     cluster: instance,
   });

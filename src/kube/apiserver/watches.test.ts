@@ -1,7 +1,7 @@
 // The API server over real connections: content types, pages at one version, watches from every kind of
 // beginning, and clients that do not keep up.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,7 +38,7 @@ before(async () => {
     env,
   );
   await flowsReported(store);
-  session = open();
+  session = await open();
 });
 
 after(async () => {
@@ -47,15 +47,11 @@ after(async () => {
   rmSync(home, { recursive: true, force: true });
 });
 
-function open(): ClientHttp2Session {
-  const config = JSON.parse(readFileSync(join(home, 'kubeconfig'), 'utf8'));
-  const { user } = config.users[0];
-  const decode = (text: string): Buffer => Buffer.from(text, 'base64');
-  return connect(server.url, {
-    ca: decode(config.clusters[0].cluster['certificate-authority-data']),
-    cert: decode(user['client-certificate-data']),
-    key: decode(user['client-key-data']),
-  });
+async function open(): Promise<ClientHttp2Session> {
+  const { authority, url } = server;
+  const admin = { commonName: 'kubernetes-admin', organizations: ['system:masters'] };
+  const { cert, key } = await authority.issueClient(admin, Date.now());
+  return connect(url, { ca: authority.caCert, cert, key });
 }
 
 interface Answer {
@@ -293,7 +289,7 @@ test('list options that make no sense are refused in upstream words', async () =
 
 test('a client that does not read is cut off; others get everything', async () => {
   const revision = await create('slow-0');
-  const idle = open();
+  const idle = await open();
   const slow = idle.request({ ':path': `${maps}?watch=1&resourceVersion=${revision}` });
   await new Promise((done) => slow.once('response', done));
   slow.pause();

@@ -10,18 +10,13 @@ import { Authority } from './authority.ts';
 const folder = mkdtempSync(join(tmpdir(), 'strata-authority-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-for (const [kind, head] of [
-  ['ecdsa', '-----BEGIN PRIVATE KEY-----'],
-  ['rsa', '-----BEGIN RSA PRIVATE KEY-----'],
-] as const) {
-  test(`Authority.issueClient() with a key of ${kind}`, async () => {
-    const authority = await Authority.open(folder, Date.now());
-    const identity = { commonName: 'someone', organizations: ['some'] };
-    const { cert, key } = await authority.issueClient(identity, Date.now(), kind);
-    assert.ok(key.startsWith(head), key.slice(0, 40));
-    const certificate = new X509Certificate(cert);
-    assert.ok(certificate.checkPrivateKey(createPrivateKey(key)));
-    assert.ok(certificate.checkIssued(new X509Certificate(authority.caCert)));
-    assert.match(certificate.subject, /CN=someone/);
-  });
-}
+test('Authority.issueClient()', async () => {
+  const authority = await Authority.open(folder, Date.now());
+  const identity = { commonName: 'someone', organizations: ['some'] };
+  const { cert, key } = await authority.issueClient(identity, Date.now());
+  assert.ok(key.startsWith('-----BEGIN PRIVATE KEY-----'), key.slice(0, 40));
+  const certificate = new X509Certificate(cert);
+  assert.ok(certificate.checkPrivateKey(createPrivateKey(key)));
+  assert.ok(certificate.checkIssued(new X509Certificate(authority.caCert)));
+  assert.match(certificate.subject, /CN=someone/);
+});

@@ -9,14 +9,8 @@ import { Fault } from '#base/fault.ts';
 import { leafExtensions, requestOf } from './signing.ts';
 
 // Imported, it would be loaded in every process that has to do with node:crypto.
-const { createPrivateKey, webcrypto: crypto } = process.getBuiltinModule('node:crypto');
+const { webcrypto: crypto } = process.getBuiltinModule('node:crypto');
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
-const RSA = {
-  name: 'RSASSA-PKCS1-v1_5',
-  hash: 'SHA-256',
-  modulusLength: 2048,
-  publicExponent: new Uint8Array([1, 0, 1]),
-} as const;
 const DAY_MS = 86_400_000;
 const CA_DAYS = 3_650;
 const LEAF_DAYS = 365;
@@ -26,16 +20,8 @@ export interface KeyPair {
   readonly key: string;
 }
 
-/** Quick to make and to use, or readable by every client: fabric8's (of Spark and Jenkins) reads RSA only. */
-export type KeyKind = 'ecdsa' | 'rsa';
-
 async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
   const bytes = await crypto.subtle.exportKey('pkcs8', key);
-  if (key.algorithm.name === RSA.name) {
-    const der = { key: Buffer.from(bytes), format: 'der', type: 'pkcs8' } as const;
-    // As kubeadm writes it.
-    return String(createPrivateKey(der).export({ format: 'pem', type: 'pkcs1' }));
-  }
   return x509.PemConverter.encode(bytes, 'PRIVATE KEY');
 }
 
@@ -44,9 +30,8 @@ async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
   return await crypto.subtle.importKey('pkcs8', bytes, algorithm, true, ['sign']);
 }
 
-function generateKeys(kind: KeyKind = 'ecdsa'): Promise<webcrypto.CryptoKeyPair> {
-  const wanted = kind === 'rsa' ? RSA : algorithm;
-  const made = crypto.subtle.generateKey(wanted, true, ['sign', 'verify']);
+function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
+  const made = crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   return made as Promise<webcrypto.CryptoKeyPair>;
 }
 
@@ -144,9 +129,9 @@ export class Authority {
     );
   }
 
-  async issueClient(identity: ClientIdentity, now: number, kind?: KeyKind): Promise<KeyPair> {
+  async issueClient(identity: ClientIdentity, now: number): Promise<KeyPair> {
     const usages = [x509.ExtendedKeyUsage.clientAuth];
-    return await this.#issue(subjectOf(identity), usages, [], now, kind);
+    return await this.#issue(subjectOf(identity), usages, [], now);
   }
 
   async issueServer(identity: ServerIdentity, now: number): Promise<KeyPair> {
@@ -206,9 +191,8 @@ export class Authority {
     usages: readonly x509.ExtendedKeyUsageType[],
     extensions: readonly x509.Extension[],
     now: number,
-    kind?: KeyKind,
   ): Promise<KeyPair> {
-    const keys = await generateKeys(kind);
+    const keys = await generateKeys();
     const certificate = await x509.X509CertificateGenerator.create({
       serialNumber: serialNumber(),
       subject,
@@ -232,15 +216,19 @@ export class Authority {
   }
 }
 
+/** How a client shows who it is. */
+export type Credential = { readonly pair: KeyPair } | { readonly token: string };
+
 /** A kubeconfig with everything inside, as an object (JSON is YAML). */
-export function kubeconfig(options: {
-  server: string;
-  caCert: string;
-  pair: KeyPair;
-  user: string;
-  cluster: string;
-}) {
-  const { server, caCert, pair, user, cluster } = options;
+export function kubeconfig(
+  options: Credential & {
+    readonly server: string;
+    readonly caCert: string;
+    readonly user: string;
+    readonly cluster: string;
+  },
+) {
+  const { server, caCert, user, cluster } = options;
   const base64 = (text: string): string => Buffer.from(text).toString('base64');
   return {
     apiVersion: 'v1',
@@ -251,10 +239,13 @@ export function kubeconfig(options: {
     users: [
       {
         name: user,
-        user: {
-          'client-certificate-data': base64(pair.cert),
-          'client-key-data': base64(pair.key),
-        },
+        user:
+          'token' in options
+            ? { token: options.token }
+            : {
+                'client-certificate-data': base64(options.pair.cert),
+                'client-key-data': base64(options.pair.key),
+              },
       },
     ],
     contexts: [{ name: cluster, context: { cluster, user } }],

@@ -1,4 +1,5 @@
-// Tokens of a file: `token,user,uid,"group1,group2"` a line (--token-auth-file of kube-apiserver).
+// Tokens whose owners are known from the start: of a file, `token,user,uid,"group1,group2"` a line
+// (--token-auth-file of kube-apiserver), and the administrator's.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Fault } from '#base/fault.ts';
@@ -19,13 +20,22 @@ export function csvFields(line: string): string[] {
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
+export interface StaticToken {
+  readonly token: string;
+  readonly user: UserInfo;
+}
+
 export class StaticTokens implements TokenSource {
   readonly #users: readonly { readonly digest: Buffer; readonly user: UserInfo }[];
 
+  constructor(tokens: readonly StaticToken[]) {
+    this.#users = tokens.map(({ token, user }) => ({ digest: digest(token), user }));
+  }
+
   /** Throws Fault for a file that cannot be read or has a line that is none. */
-  constructor(path: string) {
+  static read(path: string): StaticTokens {
     const lines = readFileSync(path, 'utf8').split(/\r?\n/);
-    this.#users = lines.flatMap((line, i) => {
+    const tokens = lines.flatMap((line, i) => {
       if (line.trim() === '' || line.startsWith('#')) return [];
       const [token = '', name = '', uid, groups = ''] = csvFields(line);
       if (uid === undefined || token === '' || name === '') {
@@ -35,9 +45,9 @@ export class StaticTokens implements TokenSource {
         );
       }
       const list = groups.split(',').map((one) => one.trim());
-      const user = authenticated(name, list.filter(Boolean), uid);
-      return [{ digest: digest(token), user }];
+      return [{ token, user: authenticated(name, list.filter(Boolean), uid) }];
     });
+    return new StaticTokens(tokens);
   }
 
   authenticate(token: string): TokenOwner | undefined {
