@@ -246,3 +246,62 @@ test('clients and proxies of further authorities are let in, and of those that t
   );
   assert.equal(await whoIs(first, 'ann'), 'nobody');
 });
+
+test('lists in protobuf are in the audit log with all that is answered', async (t) => {
+  const folder = folderOf(t);
+  const [policy, log] = [join(folder, 'policy.yaml'), join(folder, 'audit.log')];
+  const rules = [{ level: 'RequestResponse' }];
+  writeFileSync(policy, JSON.stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules }));
+  const own = await start(t, { 'audit-policy-file': policy, 'audit-log-path': log });
+  const path = '/api/v1/namespaces?limit=2';
+  const accept = 'application/vnd.kubernetes.protobuf';
+  assert.equal((await send(own, { method: 'GET', path, headers: { accept } })).status, 200);
+  const event = readFileSync(log, 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(path) && line.includes('ResponseComplete'))
+    .map((line) => JSON.parse(line) as { responseObject: Json });
+  const { kind, apiVersion, metadata, items } = event[0]?.responseObject ?? {};
+  assert.deepEqual([kind, apiVersion], ['NamespaceList', 'v1']);
+  assert.equal(typeof (metadata as Json)['continue'], 'string');
+  const names = (items as { metadata: { name: string } }[]).map((one) => one.metadata.name);
+  assert.deepEqual(names, ['default', 'kube-node-lease']);
+});
+
+test('webhooks that know the first version of reviews only are asked in it', async (t) => {
+  const hook = await startWebhookServer();
+  t.after(() => hook.close());
+  const patch = Buffer.from('[{"op":"add","path":"/data","value":{"a":"b"}}]').toString('base64');
+  hook.on('/old', ({ apiVersion, kind }) => ({
+    apiVersion,
+    kind,
+    response: { allowed: apiVersion === 'admission.k8s.io/v1beta1', patch },
+  }));
+  const own = await start(t, {});
+  const configurations = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
+  const rule = { apiGroups: [''], apiVersions: ['v1'], resources: ['configmaps'] };
+  const webhook = {
+    name: 'old.test.local',
+    clientConfig: { url: `${hook.url}/old`, caBundle: hook.caBundle },
+    rules: [{ ...rule, operations: ['CREATE'] }],
+    sideEffects: 'None',
+    admissionReviewVersions: ['v1alpha1', 'v1beta1', 'v1'],
+  };
+  const made = await send(own, {
+    method: 'POST',
+    path: configurations,
+    body: {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'MutatingWebhookConfiguration',
+      metadata: { name: 'old' },
+      webhooks: [webhook],
+    },
+  });
+  assert.equal(made.status, 201);
+  const path = '/api/v1/namespaces/default/configmaps';
+  const found = await eventually('a patched object', async () => {
+    const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { generateName: 'a-' } };
+    const answer = await send(own, { method: 'POST', path, body });
+    return (answer.body as { data?: Json }).data;
+  });
+  assert.deepEqual(found, { a: 'b' });
+});

@@ -10,7 +10,7 @@ import { duplicateKeys } from '#kube/meta/pruning.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { ApiError, badRequest, type Status } from '#kube/meta/status.ts';
 import { hasOddNumbers, parseJson } from '#kube/meta/written-numbers.ts';
-import { decodeEnvelope, encodeEnvelope } from '#kube/types/protobuf.ts';
+import { decodeAnswer, decodeEnvelope, encodeEnvelope } from '#kube/types/protobuf.ts';
 import type { AuditRecord } from './audit/record.ts';
 import { DEPTH_MAX, isTooDeep, YAML_DEPTH_MAX } from './body-depth.ts';
 import {
@@ -264,7 +264,7 @@ export async function sendPieces(
 function objectOf(bytes: Buffer, contentType: string): unknown {
   if (contentType.startsWith('application/json')) return parseExact(bytes.toString());
   if (contentType.startsWith(mediaTypes.yaml)) return parse(bytes.toString());
-  return contentType.startsWith(mediaTypes.protobuf) ? decodeEnvelope(bytes) : undefined;
+  return contentType.startsWith(mediaTypes.protobuf) ? decodeAnswer(bytes) : undefined;
 }
 
 function wantsGzip(request: IncomingMessage): boolean {

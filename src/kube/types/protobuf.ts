@@ -129,6 +129,28 @@ export function decodeEnvelope(bytes: Uint8Array, usual?: ObjectType): Json {
   return { apiVersion, kind, ...codec.decode(message, raw) };
 }
 
+const LIST = 'List';
+
+/** An answer in its envelope, of a list, too: its metadata are under 1, its items under 2. */
+export function decodeAnswer(bytes: Uint8Array): Json {
+  const { apiVersion, kind, raw } = readUnknown(bytes.subarray(MAGIC.length));
+  const item = kind.endsWith(LIST) ? kind.slice(0, -LIST.length) : undefined;
+  const message = item === undefined ? undefined : messageOf(apiVersion, item);
+  if (message === undefined || messageOf(apiVersion, kind) !== undefined) {
+    return decodeEnvelope(bytes);
+  }
+  const reader = new Reader(raw);
+  const items: Json[] = [];
+  let metadata: Json = {};
+  while (reader.at < reader.end) {
+    const key = reader.u();
+    const part = reader.b();
+    if (key === 10) metadata = codec.decode(`${META}_ListMeta`, part);
+    else if (key === 18) items.push(codec.decode(message, part));
+  }
+  return { kind, apiVersion, metadata, items };
+}
+
 /** The bare message of an object; undefined when its kind has none. */
 export function encodeObject(object: Json): Uint8Array | undefined {
   const message = messageOf(String(object['apiVersion'] ?? ''), String(object['kind']));

@@ -1,4 +1,4 @@
-// Admission webhooks: who is asked, the reviews that are sent (AdmissionReview v1), and what their answers
+// Admission webhooks: who is asked, the reviews that are sent (AdmissionReview v1 and v1beta1), and what their answers
 // do to the request.
 import { CONDITIONS_COST_MAX } from '#kube/cel/cost.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
@@ -106,10 +106,11 @@ async function call(
     throw badRequest(`admission webhook ${JSON.stringify(webhook.name)} does not support dry run`);
   }
   const uid = services.uuid();
+  const version = reviewVersion(webhook);
   const seconds = webhook.timeoutSeconds ?? TIMEOUT_SECONDS_DEFAULT;
   const body = {
     kind: 'AdmissionReview',
-    apiVersion: 'admission.k8s.io/v1',
+    apiVersion: `admission.k8s.io/${version}`,
     request: {
       uid,
       ...reviewedRequest(request, matched),
@@ -124,7 +125,7 @@ async function call(
       timeoutMs: seconds * 1_000,
       query: `timeout=${seconds}s`,
     });
-    return responseOf(answer, uid);
+    return version === 'v1' ? responseOf(answer, uid) : olderResponseOf(answer);
   } catch (error) {
     ignored(webhook, error);
     onIgnored();
@@ -136,6 +137,23 @@ async function call(
 function ignored(webhook: Webhook, error: unknown): void {
   if (!(error instanceof WebhookFailure)) throw error;
   if (webhook.failurePolicy !== 'Ignore') throw internal(webhook, error.message);
+}
+
+type ReviewVersion = 'v1' | 'v1beta1';
+
+/** The first that both sides know. */
+function reviewVersion({ admissionReviewVersions: all = [] }: Webhook): ReviewVersion {
+  return all.find((one) => one === 'v1' || one === 'v1beta1') === 'v1beta1' ? 'v1beta1' : 'v1';
+}
+
+/** Of v1beta1: nobody looks at its kind and uid, and there is one type of patches. */
+function olderResponseOf(answer: unknown): Response {
+  const { response } = (answer ?? {}) as Json;
+  if (typeof response !== 'object' || response === null) {
+    throw new WebhookFailure('received invalid webhook response: webhook response was absent');
+  }
+  const found = response as Response;
+  return found.patch ? { ...found, patchType: 'JSONPatch' } : found;
 }
 
 /** Throws WebhookFailure for what is no answer to the review. */
