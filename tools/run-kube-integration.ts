@@ -224,7 +224,7 @@ function reasonOf({ outcome, output }: Outcome): string {
   if (outcome === 'pass') return '';
   const own = REASON.exec(output)?.[1];
   if (outcome === 'skip' && own !== undefined) return `unsupported ${own}`;
-  const told = output.split('\n').filter((line) => /^\s+\w+\.go:\d+: /.test(line));
+  const told = output.split('\n').filter((line) => /^\s+(?!feature_gate)\w+\.go:\d+: /.test(line));
   return (told.at(-1) ?? '').trim().slice(0, 200);
 }
 

@@ -100,17 +100,32 @@ export function matchPodAddresses(status: Json): void {
   } else if (first?.['ip'] !== podIP) status['podIPs'] = [{ ip: podIP }];
 }
 
+/** Clients that know nothing of devices write back what they know of a status. */
+const deviceStatuses = [
+  'resourceClaimStatuses',
+  'extendedResourceClaimStatus',
+  'nodeAllocatableResourceClaimStatuses',
+];
+
 function keepPodStatus(status: Json, before: Json): void {
   matchPodAddresses(status);
+  for (const field of deviceStatuses) {
+    const had = before[field];
+    if (had !== undefined) status[field] ??= had;
+  }
   if (!status['qosClass'] && before['qosClass'] !== undefined) {
     status['qosClass'] = before['qosClass'];
   }
+  if (before['observedGeneration'] !== undefined) {
+    status['observedGeneration'] ||= before['observedGeneration'];
+  }
+  const earlier = [...list(before['conditions'])];
   for (const condition of list(status['conditions'])) {
-    const old = list(before['conditions']).find(({ type }) => type === condition['type']);
+    // There may be several of a type: each stands for one that was there.
+    const at = earlier.findIndex(({ type }) => type === condition['type']);
+    const [old] = at === -1 ? [] : earlier.splice(at, 1);
     const generation = old?.['observedGeneration'];
-    if (!condition['observedGeneration'] && generation !== undefined) {
-      condition['observedGeneration'] = generation;
-    }
+    if (generation !== undefined) condition['observedGeneration'] ||= generation;
   }
 }
 
@@ -136,7 +151,6 @@ function dropDeallocated(object: KubeObject, old: KubeObject): void {
   else delete status['devices'];
 }
 
-/** What a status keeps, or says by itself, when it is written at its own endpoint. */
 /** What was decided of a request for a certificate stays as it was, where as much of it is there as before. */
 function keepDecisions(object: KubeObject, old: KubeObject): void {
   const conditions = list(object['status']?.conditions);
@@ -148,6 +162,7 @@ function keepDecisions(object: KubeObject, old: KubeObject): void {
   }
 }
 
+/** What a status keeps, or says by itself, when it is written at its own endpoint. */
 export function settleStatus(key: string, object: KubeObject, old: KubeObject): void {
   if (key === 'certificates.k8s.io/certificatesigningrequests') keepDecisions(object, old);
   if (key === 'resource.k8s.io/resourceclaims') dropDeallocated(object, old);

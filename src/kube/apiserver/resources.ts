@@ -373,7 +373,8 @@ export class Resources implements ObjectLookup {
     await this.mutate(context, request);
     const next = request.object ?? wanted;
     dropTwiceOwned(next, context.warnings, { isMutated: true });
-    prepareUpdate(info, next, live, subresource, this.#env.clock.now());
+    const said = subresource === 'status' ? context.emptied : undefined;
+    withEmptied(next, said, () => prepareUpdate(info, next, live, subresource, now), live);
     const release =
       subresource === undefined
         ? await this.#allocation().update(info, next, live, context.isDryRun)

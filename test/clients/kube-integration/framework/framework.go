@@ -6,10 +6,12 @@ import (
 	"os"
 	"path"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
 
+	"k8s.io/apiserver/pkg/admission"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	client "k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -20,6 +22,8 @@ import (
 	controlplaneapiserver "k8s.io/kubernetes/pkg/controlplane/apiserver"
 	"k8s.io/kubernetes/pkg/controlplane/reconcilers"
 	"k8s.io/kubernetes/plugin/pkg/admission/defaulttolerationseconds"
+	"k8s.io/kubernetes/plugin/pkg/admission/podtolerationrestriction"
+	"k8s.io/kubernetes/plugin/pkg/admission/priority"
 	"k8s.io/kubernetes/test/e2e/invariants/metrics"
 )
 
@@ -36,12 +40,39 @@ func emptyConfig() *controlplane.Config {
 	return &controlplane.Config{ControlPlane: controlplaneapiserver.Config{Generic: &genericapiserver.Config{}}}
 }
 
+// pluginsOf are the names of plugins that a test has made itself, if our server has them.
+func pluginsOf(handler admission.Interface) (names []string, isOurs bool) {
+	switch handler.(type) {
+	case nil:
+		return nil, true
+	case *defaulttolerationseconds.Plugin:
+		return []string{defaulttolerationseconds.PluginName}, true
+	case *podtolerationrestriction.Plugin:
+		return []string{podtolerationrestriction.PluginName}, true
+	case *priority.Plugin:
+		return []string{priority.PluginName}, true
+	}
+	all := reflect.ValueOf(handler)
+	if all.Kind() != reflect.Slice {
+		return nil, false
+	}
+	for i := 0; i < all.Len(); i++ {
+		one, _ := all.Index(i).Interface().(admission.Interface)
+		more, isOurs := pluginsOf(one)
+		if !isOurs {
+			return nil, false
+		}
+		names = append(names, more...)
+	}
+	return names, true
+}
+
 func wantsMore(config *controlplane.Config) string {
 	config.Extra.EndpointReconcilerType = reconcilers.Type("")
 	generic := config.ControlPlane.Generic
 	// What is repaired is repaired by what happens, and whoever wants a profile asks the process.
 	config.Extra.RepairServicesInterval, generic.EnableProfiling = 0, false
-	if _, isOn := generic.AdmissionControl.(*defaulttolerationseconds.Plugin); isOn {
+	if _, isOurs := pluginsOf(generic.AdmissionControl); isOurs {
 		generic.AdmissionControl = nil
 	}
 	switch {
@@ -60,9 +91,11 @@ func wantsMore(config *controlplane.Config) string {
 // StartTestServer runs a server of ours with what a test's setup makes of upstream's options.
 func StartTestServer(ctx context.Context, t testing.TB, setup TestServerSetup) (client.Interface, *rest.Config, TearDownFunc) {
 	t.Helper()
+	var plugins []string
 	if setup.ModifyServerConfig != nil {
 		config := emptyConfig()
 		setup.ModifyServerConfig(config)
+		plugins, _ = pluginsOf(config.ControlPlane.Generic.AdmissionControl)
 		if what := wantsMore(config); what != "" {
 			t.Skipf("strata: unsupported %s", what)
 		}
@@ -90,6 +123,11 @@ func StartTestServer(ctx context.Context, t testing.TB, setup TestServerSetup) (
 	if setup.ModifyServerRunOptions != nil {
 		setup.ModifyServerRunOptions(run)
 	}
+	generic := run.Admission.GenericAdmission
+	generic.EnablePlugins = append(generic.EnablePlugins, plugins...)
+	generic.DisablePlugins = slices.DeleteFunc(generic.DisablePlugins, func(name string) bool {
+		return slices.Contains(plugins, name)
+	})
 	if err := opts.SkipGates(t); err != nil {
 		t.Fatal(err)
 	}

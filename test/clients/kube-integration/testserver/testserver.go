@@ -184,9 +184,10 @@ func (o *Options) SkipGates(t Skipper) error {
 		return err
 	}
 	var changed []string
-	for name, spec := range o.gates.GetAll() {
-		on := o.gates.Enabled(name)
-		if on == spec.Default || strings.HasPrefix(string(name), "All") || innerGates[string(name)] {
+	for name, specs := range o.gates.GetAllVersioned() {
+		// A test that goes back to an earlier version does so to be let change one of its gates.
+		on, own := o.gates.Enabled(name), specs[len(specs)-1].Default
+		if on == own || !o.gates.ExplicitlySet(name) || strings.HasPrefix(string(name), "All") || innerGates[string(name)] {
 			continue
 		}
 		changed = append(changed, fmt.Sprintf("%s=%t", name, on))
