@@ -4,6 +4,7 @@ import { ownBytes } from '#base/own-bytes.ts';
 import { parseExact } from '#kube/meta/exact-numbers.ts';
 import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
+import { currentVersion, inCurrentVersion } from './retired-versions.ts';
 import { decodeEnvelope, encodeObject, isProtobuf, transcodeObject } from '#kube/types/protobuf.ts';
 import type { KeyValue } from '#store/store.ts';
 
@@ -90,10 +91,10 @@ function memoOf(kv: KeyValue): Memo {
 }
 
 function parse(value: Uint8Array): KubeObject {
-  if (isProtobuf(value)) return decodeEnvelope(value) as unknown as KubeObject;
-  return parseExact(
-    Buffer.isBuffer(value) ? value.toString() : decoder.decode(value),
-  ) as KubeObject;
+  const object = isProtobuf(value)
+    ? decodeEnvelope(value, undefined, currentVersion)
+    : parseExact(Buffer.isBuffer(value) ? value.toString() : decoder.decode(value));
+  return inCurrentVersion(object as unknown as KubeObject);
 }
 
 /** Objects that were parsed lately: two generations, so that no more than twice as many are kept. */

@@ -106,8 +106,15 @@ interface ObjectType {
   readonly kind: string;
 }
 
-/** The object in an envelope, as JSON; `usual` is what it is when it does not say so. Fault `bad-protobuf`. */
-export function decodeEnvelope(bytes: Uint8Array, usual?: ObjectType): Json {
+/**
+ * The object in an envelope, as JSON; `usual` is what it is when it does not say so, `current` gives the version that
+ * is read for one that is no more. Fault `bad-protobuf`.
+ */
+export function decodeEnvelope(
+  bytes: Uint8Array,
+  usual?: ObjectType,
+  current: (apiVersion: string, kind: string) => string = (apiVersion) => apiVersion,
+): Json {
   if (!isProtobuf(bytes)) {
     throw protobufFault(
       'Unknown',
@@ -123,7 +130,7 @@ export function decodeEnvelope(bytes: Uint8Array, usual?: ObjectType): Json {
   const { raw } = unknown;
   const apiVersion = unknown.apiVersion || (usual?.apiVersion ?? '');
   const kind = unknown.kind || (usual?.kind ?? '');
-  const message = messageOf(apiVersion, kind);
+  const message = messageOf(current(apiVersion, kind), kind);
   if (bytes.length === MAGIC.length) throw protobufFault('Unknown', 'empty body');
   if (message === undefined) throw protobufFault(`${apiVersion} ${kind}`, 'no such message');
   return { apiVersion, kind, ...codec.decode(message, raw) };
