@@ -23,6 +23,9 @@ export interface WatchListener {
   received(info: ResourceInfo, events: number): void;
 }
 
+/** The store has closed, its history is gone, or it holds something that cannot be read. */
+export type End = 'compacted' | 'closed' | 'unreadable';
+
 /** One client's stream. */
 export interface Receiver {
   /** Receivers of one connection are written to one after the other. */
@@ -32,8 +35,7 @@ export interface Receiver {
   write(bytes: Buffer): void;
   /** What has been written to receivers of this connection leaves now. */
   flush(): void;
-  /** The store has closed, or its history is gone. */
-  end(reason: 'compacted' | 'closed'): void;
+  end(reason: End): void;
 }
 
 /** Receivers of one connection. */
@@ -117,10 +119,10 @@ export class Channel {
     return true;
   }
 
-  end(reason: 'compacted' | 'closed'): void {
+  end(reason: End): void {
     this.flush();
-    for (const beside of this.#receivers.values())
-      for (const receiver of beside) receiver.end(reason);
+    const all = [...this.#receivers.values()].flatMap((beside) => [...beside]);
+    for (const receiver of all) receiver.end(reason);
   }
 
   onEvents(events: readonly StoreEvent[], made: EventBytes): void {
@@ -240,7 +242,14 @@ export class WatchHub {
         onEvents: (events) => {
           this.#listener?.received(info, events.length);
           const made = new EventBytes();
-          for (const channel of channels.values()) channel.onEvents(events, made);
+          for (const channel of channels.values()) {
+            try {
+              channel.onEvents(events, made);
+            } catch {
+              // Who watches is told so, and of which object it is when it lists them.
+              channel.end('unreadable');
+            }
+          }
         },
         onEnd: (reason) => this.#onEnd(info, channels, reason),
       },

@@ -11,7 +11,7 @@ import { collectionPrefix, prepareObjects } from './object-store.ts';
 import { classify, type Selection } from './selection.ts';
 import { waitingBytes } from './slow-client.ts';
 import { bookmark, errorFrame, type WatchForm } from './watch-forms.ts';
-import type { Channel, Receiver, WatchHub } from './watch-hub.ts';
+import type { Channel, End, Receiver, WatchHub } from './watch-hub.ts';
 
 /** What may wait for one client; the bytes themselves are shared with others that get them. */
 const BACKLOG_BYTES_MAX = 8 * 1024 * 1024;
@@ -27,6 +27,13 @@ export interface WatchOptions {
   readonly form: WatchForm;
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
+
+const unreadable = (): ApiError =>
+  new ApiError(
+    500,
+    'InternalError',
+    'Internal error occurred: unable to decode an object that is stored',
+  );
 
 export class WatchStream implements Receiver {
   readonly #store: Store;
@@ -131,9 +138,10 @@ export class WatchStream implements Receiver {
     }
   }
 
-  end(reason: 'compacted' | 'closed'): void {
+  end(reason: End): void {
     if (this.#isOver) return;
     if (reason === 'compacted') this.#refuse(this.#tooOld());
+    else if (reason === 'unreadable') this.#refuse(unreadable());
     else this.#close();
   }
 
