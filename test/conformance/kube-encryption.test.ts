@@ -301,3 +301,17 @@ suite('beside kube-apiserver on one etcd', { skip }, () => {
     assert.ok(plugin.calls.decrypt <= 4, `the plugin was asked ${plugin.calls.decrypt} times`);
   });
 });
+
+test('a plugin may be behind a name that is no file', async () => {
+  const name = `strata-test-kms-${process.pid}`;
+  const plugin = await startKmsPlugin(`\0${name}`);
+  const folder = mkdtempSync(join(tmpdir(), 'strata-test-abstract-'));
+  const file = join(folder, 'encryption.yaml');
+  const kms = { apiVersion: 'v2', name: 'kms', endpoint: `unix:///@${name}` };
+  writeFileSync(file, configuration(['secrets'], [{ kms }]));
+  const opened = await openEncrypted(new MemoryStore(), file, env);
+  assert.ok(plugin.calls.encrypt > 0);
+  opened.close();
+  plugin.close();
+  rmSync(folder, { recursive: true, force: true });
+});

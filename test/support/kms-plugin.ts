@@ -52,8 +52,10 @@ export async function startKmsPlugin(path: string): Promise<KmsPlugin> {
     },
   });
   await new Promise<void>((done, fail) =>
-    server.bindAsync(`unix://${path}`, ServerCredentials.createInsecure(), (error) =>
-      error === null ? done() : fail(error),
+    server.bindAsync(
+      path.startsWith('\0') ? `unix:${path}` : `unix://${path}`,
+      ServerCredentials.createInsecure(),
+      (error) => (error === null ? done() : fail(error)),
     ),
   );
   return { calls, rotate, close: () => server.forceShutdown() };

@@ -65,7 +65,8 @@ export class KmsProvider implements Transformer {
     const { v2 } = definition as unknown as { v2: Record<string, ServiceClientConstructor> };
     const Service = v2['KeyManagementService'] as ServiceClientConstructor;
     this.#client = new Service(
-      `unix://${options.path}`,
+      // As upstream has it, a path that begins with @ is no file, but a name that only the kernel knows.
+      options.path.startsWith('/@') ? `unix:\0${options.path.slice(2)}` : `unix://${options.path}`,
       credentials.createInsecure(),
     ) as unknown as KmsClient;
   }
