@@ -2,7 +2,8 @@
 // unchanged beside that: `node tools/run-kube-integration.ts BIN PACKAGE... [--run REGEX]`. BIN holds etcd.
 // PACKAGE is a folder below k8s.io/kubernetes/test/integration, such as `apiserver/apply`. Go and its module
 // proxy are needed; what is built stays in `--folder`. `--only ours|upstream` runs one side, `--quick` takes what
-// was built before. Every test runs in a process of its own; outcomes are written to FOLDER/PACKAGE.SIDE.json.
+// was built before. With `--suite extensions` the tests are those of k8s.io/apiextensions-apiserver/test/integration
+// (PACKAGE `.` and `conversion`). Every test runs in a process of its own; outcomes are written to FOLDER/PACKAGE.SIDE.json.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import {
   cpSync,
@@ -15,14 +16,37 @@ import {
 } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 
 const MODULE = 'k8s.io/kubernetes';
 const VERSION = 'v1.37.2';
 const STAGING = 'v0.37.2';
 const root = join(import.meta.dirname, '..');
-const sources = join(root, 'test/clients/kube-integration');
+const sources = join(root, 'test/clients');
+
+interface Suite {
+  readonly module: string;
+  readonly version: string;
+  /** Our files, and those of the module that they stand for; the first starts the server. */
+  readonly replaced: readonly (readonly [from: string, to: string])[];
+}
+
+const suites: Readonly<Record<string, Suite>> = {
+  kubernetes: {
+    module: MODULE,
+    version: VERSION,
+    replaced: [
+      ['kube-integration/testserver/testserver.go', 'cmd/kube-apiserver/app/testing/testserver.go'],
+      ['kube-integration/framework/framework.go', 'test/integration/framework/test_server.go'],
+    ],
+  },
+  extensions: {
+    module: 'k8s.io/apiextensions-apiserver',
+    version: STAGING,
+    replaced: [['kube-extensions/testserver.go', 'pkg/cmd/server/testing/testserver.go']],
+  },
+};
 
 type Side = 'ours' | 'upstream';
 
@@ -40,6 +64,7 @@ const { values, positionals } = parseArgs({
     run: { type: 'string', default: '.' },
     skip: { type: 'string' },
     only: { type: 'string' },
+    suite: { type: 'string', default: 'kubernetes' },
     folder: { type: 'string', default: join(tmpdir(), 'strata-kube-integration') },
     timeout: { type: 'string', default: '300' },
     quick: { type: 'boolean', default: false },
@@ -47,6 +72,8 @@ const { values, positionals } = parseArgs({
 });
 const [bin = '', ...packages] = positionals;
 const { folder } = values;
+const suite = suites[values.suite];
+if (suite === undefined) throw new Error(`--suite: ${Object.keys(suites).join(' or ')}`);
 const timeoutMs = Number(values.timeout) * 1_000;
 const goEnv = {
   ...process.env,
@@ -60,18 +87,19 @@ async function go(cwd: string, args: readonly string[]): Promise<string> {
   return (await promisify(execFile)('go', args, options)).stdout;
 }
 
-/** Folder of the module as it was published. */
-async function download(): Promise<string> {
+/** Folder of a module as it was published. */
+async function download(module: string, version: string): Promise<string> {
   const folderOfGet = join(folder, 'get');
   mkdirSync(folderOfGet, { recursive: true });
   writeFileSync(join(folderOfGet, 'go.mod'), 'module strata/get\n\ngo 1.26.0\n');
-  const answer = await go(folderOfGet, ['mod', 'download', '-json', `${MODULE}@${VERSION}`]);
+  const answer = await go(folderOfGet, ['mod', 'download', '-json', `${module}@${version}`]);
   return (JSON.parse(answer) as { Dir: string }).Dir;
 }
 
-/** The requirements of the module, its parts that are published by themselves in the version that goes with it. */
-function mainModule(published: string, replaced: string | undefined): string {
-  const lines = readFileSync(join(published, 'go.mod'), 'utf8').split('\n');
+/** The requirements of Kubernetes, its parts that are published by themselves in the version that goes with it. */
+function mainModule(kubernetes: string, replaced: string | undefined): string {
+  const { module } = suite ?? {};
+  const lines = readFileSync(join(kubernetes, 'go.mod'), 'utf8').split('\n');
   const parts = lines.flatMap((line) => /^\s+(k8s\.io\/\S+) => \.\/staging/.exec(line)?.[1] ?? []);
   const required: string[] = [];
   let isInside = false;
@@ -85,17 +113,19 @@ function mainModule(published: string, replaced: string | undefined): string {
     `require ${MODULE} ${VERSION}\n`,
     ...required,
     'replace (',
-    ...parts.map((part) => `\t${part} => ${part} ${STAGING}`),
-    ...(replaced === undefined ? [] : [`\t${MODULE} => ${replaced}`]),
+    ...parts
+      .filter((part) => replaced === undefined || part !== module)
+      .map((part) => `\t${part} => ${part} ${STAGING}`),
+    ...(replaced === undefined ? [] : [`\t${module} => ${replaced}`]),
     ')\n',
   ].join('\n');
 }
 
 /** Go lets nobody put other files over those of its module cache, so ours lie in a copy. */
-function prepare(side: Side, published: string): string {
+function prepare(side: Side, kubernetes: string, published: string): string {
   const main = join(folder, side);
   mkdirSync(main, { recursive: true });
-  const copy = join(folder, 'kubernetes');
+  const copy = join(folder, values.suite);
   if (side === 'ours') {
     if (!existsSync(copy)) {
       const half = `${copy}.${process.pid}`;
@@ -103,37 +133,39 @@ function prepare(side: Side, published: string): string {
       cpSync(half, copy, { recursive: true });
       rmSync(half, { recursive: true, force: true });
     }
-    const pairs = [
-      ['testserver/testserver.go', 'cmd/kube-apiserver/app/testing/testserver.go'],
-      ['framework/framework.go', 'test/integration/framework/test_server.go'],
-    ] as const;
-    for (const [from, to] of pairs) {
+    for (const [from, to] of suite?.replaced ?? []) {
       rmSync(join(copy, to));
       writeFileSync(join(copy, to), readFileSync(join(sources, from)));
     }
   }
   const replaced = side === 'ours' ? copy : undefined;
-  writeFileSync(join(main, 'go.mod'), mainModule(published, replaced));
-  writeFileSync(join(main, 'go.sum'), readFileSync(join(published, 'go.sum')));
+  writeFileSync(join(main, 'go.mod'), mainModule(kubernetes, replaced));
+  writeFileSync(join(main, 'go.sum'), readFileSync(join(kubernetes, 'go.sum')));
   writeFileSync(join(main, 'main.go'), 'package integration\n');
   return main;
 }
 
 /** Where upstream keeps certificates that it made for tests. */
-function makeFixtures(): void {
-  const own = `fixtures/${MODULE}@${VERSION}/cmd/kube-apiserver/app/testing/testdata`;
+function makeFixtures({ module, version, replaced: [[, server] = ['', '']] }: Suite): void {
+  const own = `fixtures/${module}@${version}/${dirname(server)}/testdata`;
   mkdirSync(join(folder, own), { recursive: true });
 }
 
+const pathOf = (name: string): string =>
+  `${suite?.module}/test/integration${name === '.' ? '' : `/${name}`}`;
+
+const slugOf = (name: string): string => (name === '.' ? 'root' : name.replaceAll('/', '-'));
+
+/** Called as Go calls it: who wrote what is told by the program's name. */
 const programOf = (side: Side, name: string): string =>
-  join(folder, `${side}-${name.replaceAll('/', '-')}.test`);
+  join(folder, `${side}-${values.suite}-${slugOf(name)}`, `${basename(pathOf(name))}.test`);
 
 async function build(side: Side, main: string): Promise<void> {
   for (const name of packages) {
     const program = programOf(side, name);
     if (values.quick && existsSync(program)) continue;
-    const path = `${MODULE}/test/integration/${name}`;
-    await go(main, ['test', '-c', '-vet=off', '-ldflags=-s -w', '-o', program, path]);
+    mkdirSync(dirname(program), { recursive: true });
+    await go(main, ['test', '-c', '-vet=off', '-ldflags=-s -w', '-o', program, pathOf(name)]);
   }
 }
 
@@ -272,8 +304,7 @@ async function runSide(side: Side, etcdUrl: string, published: string): Promise<
   }
 }
 
-const fileOf = (side: Side, name: string): string =>
-  join(folder, `${name.replaceAll('/', '-')}.${side}.json`);
+const fileOf = (side: Side, name: string): string => join(folder, `${slugOf(name)}.${side}.json`);
 
 function outcomesIn(side: Side, name: string): Outcome[] {
   const path = fileOf(side, name);
@@ -313,12 +344,13 @@ function table(): void {
   }
 }
 
-const published = await download();
-makeFixtures();
+const kubernetes = await download(MODULE, VERSION);
+const published = await download(suite.module, suite.version);
+makeFixtures(suite);
 const sides: Side[] = (['upstream', 'ours'] as const).filter(
   (side) => values.only === undefined || values.only === side,
 );
-for (const side of sides) await build(side, prepare(side, published));
+for (const side of sides) await build(side, prepare(side, kubernetes, published));
 const data = mkdtempSync(join(tmpdir(), 'strata-integration-etcd-'));
 const etcd = await startEtcd(data);
 try {

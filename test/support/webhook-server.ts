@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { Authority } from '#kube/pki/authority.ts';
 
 type Json = Record<string, unknown>;
-/** undefined: no answer at all. */
-type Answer = (review: Json) => Json | undefined;
+/** A text: an error of the status 400 that says it; undefined: no answer at all. */
+type Answer = (review: Json) => Json | string | undefined;
 
 export interface WebhookServer {
   readonly url: string;
@@ -44,6 +44,11 @@ export async function startWebhookServer(): Promise<WebhookServer> {
       }
       const answer = handler(body);
       if (answer === undefined) return;
+      if (typeof answer === 'string') {
+        response.writeHead(400, { 'content-type': 'text/plain; charset=utf-8' });
+        response.end(answer);
+        return;
+      }
       response.writeHead(200, { 'content-type': 'application/json' });
       response.end(JSON.stringify(answer));
     });

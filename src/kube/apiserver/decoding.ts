@@ -1,6 +1,7 @@
 // From a client's body to an object: its kind is checked, its fields are decoded by their types, and
 // what the schema does not know is dropped, warned of or refused.
 import { apiVersionOf, parseApiVersion, type KubeObject } from '#kube/meta/object.ts';
+import { embeddedErrors } from '#kube/apiserver/crd/object-metadata.ts';
 import type { Emptied } from '#kube/meta/emptied-fields.ts';
 import { decodeStrict } from '#kube/meta/pruning.ts';
 import type { NumberForm } from '#kube/meta/read-numbers.ts';
@@ -26,6 +27,8 @@ export interface DecodeContext {
   readonly refuse?: ((why: string) => ApiError) | undefined;
   /** How its numbers came here; absent: as JSON. */
   readonly numbers?: NumberForm | undefined;
+  /** Nulls are what somebody applied: of custom objects they are judged, and not left out. */
+  readonly keepsNulls?: boolean | undefined;
   /** Takes the lists and maps that the client sent empty. */
   readonly emptied?: Emptied[] | undefined;
   /** Of a JSON patch that made the object; another patch has none. Absent: it was sent whole. */
@@ -69,9 +72,12 @@ export function decodeObject(
     throw badRequest(wrongKind(registry, info, info.kind, String(apiVersion)));
   }
   const isCustom = info.customResourceDefinition !== undefined;
-  const decoded = decodeStrict(info.schema, raw, !isCustom, context.numbers);
+  const keepsNulls = isCustom && context.keepsNulls === true;
+  const decoded = decodeStrict(info.schema, raw, !isCustom, context.numbers, keepsNulls);
   const head = `${info.kind} in version "${info.version}" cannot be handled as a ${info.kind}`;
-  const errors = isCustom ? metadataErrors(info, raw) : decoded.errors;
+  const errors = isCustom
+    ? [...metadataErrors(info, raw), ...embeddedErrors(info.schema, decoded.value)]
+    : decoded.errors;
   const refuse = context.refuse ?? ((why) => badRequest(`${head}: ${why}`));
   if (errors.length > 0) throw refuse(errors.join(', '));
   checkNumbers(isCustom, { body, decoded: decoded.value }, refuse);

@@ -184,9 +184,10 @@ export class Handler {
       options.plugins,
     );
     this.#authorizer = new AuthorizerChain(this.#authorizers(options.access?.authorizers));
-    this.#definitions = new Definitions(store, registry, this.resources, env);
     const pair = options.frontProxy ?? { cert: '', key: '' };
     const { resources } = this;
+    const reads = (): Reads => this.#reads;
+    this.#definitions = new Definitions({ store, registry, resources, reads }, env);
     this.#aggregation = new Aggregation({ store, registry, resources, pair }, env);
     const inflightMax = options.inflightMax ?? INFLIGHT_MAX;
     const watchersOf = (info: RequestInfo): number => {

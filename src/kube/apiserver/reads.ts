@@ -113,6 +113,11 @@ export class Reads {
     return this.#hub.watchers(resource, namespace);
   }
 
+  /** What was served as `infos` is served no more, or else. */
+  endWatches(definition: string, infos: Iterable<ResourceInfo>): void {
+    this.#hub.endOf(definition, infos);
+  }
+
   async list(exchange: Exchange, info: RequestInfo, resource: ResourceInfo): Promise<void> {
     const { namespace, query } = info;
     checkListOptions(query, false);

@@ -517,7 +517,7 @@ export class Resources implements ObjectLookup {
       const { force } = request;
       const next = await applyOwned({ ...this.#tracking(context), applied, force, live });
       const { managedFields } = next.metadata;
-      const values = { ...context, numbers: 'values' } as const;
+      const values = { ...context, numbers: 'values', keepsNulls: true } as const;
       const decoded = converted(info, name, () => this.decode(values, next));
       setOwners(decoded, (managedFields ?? []).length > 0 ? managedFields : undefined);
       if (live === undefined) checkSent(decoded, name);

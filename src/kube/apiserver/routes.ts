@@ -22,6 +22,10 @@ export function checkRoute(info: RequestInfo, resource: ResourceInfo): void {
   const isInNamespace = namespace !== undefined && !isOwnNamespace;
   if (isInNamespace && !resource.namespaced) throw unknownResource();
   if (name !== undefined && resource.namespaced && !isInNamespace) throw unknownResource();
+  const isCustom = resource.customResourceDefinition !== undefined;
+  const isReading = verb === 'list' || verb === 'watch';
+  // Of custom resources upstream has no handler there at all.
+  if (isCustom && resource.namespaced && !isInNamespace && !isReading) throw unknownResource();
   if (subresource === undefined) {
     const isOfOne = verb === 'update' || verb === 'patch';
     const isPlaced = verb === 'create' ? name === undefined : !isOfOne || name !== undefined;
@@ -32,13 +36,11 @@ export function checkRoute(info: RequestInfo, resource: ResourceInfo): void {
     }
     if (!isPlaced || !resource.verbs.includes(verb)) throw methodNotAllowed();
     // Across namespaces there is only reading.
-    const isReading = verb === 'list' || verb === 'watch';
     if (resource.namespaced && !isInNamespace && !isReading && !isReview(info)) {
       throw methodNotAllowed();
     }
     return;
   }
-  const isCustom = resource.customResourceDefinition !== undefined;
   const verbs = resource.subresources.find(({ name: one }) => one === subresource)?.verbs ?? [];
   // The handler of custom resources takes a path as far as it knows it.
   if (isCustom) {

@@ -1,7 +1,7 @@
 // The scale subresource: the number of replicas of an object, seen as a Scale of autoscaling/v1. It is
 // read, updated, patched and applied like any object; what is owned of it is owned of its object.
 import { cloneJson } from '#base/clone.ts';
-import { serverSideApply, trackUpdate } from '#kube/meta/apply.ts';
+import { ownersInOrder, serverSideApply, trackUpdate } from '#kube/meta/apply.ts';
 import { difference, fieldSet, isEmpty, union, type FieldSet } from '#kube/meta/field-sets.ts';
 import { invalidValue } from '#kube/meta/names.ts';
 import { apiVersionOf, type KubeObject, type ManagedFieldsEntry } from '#kube/meta/object.ts';
@@ -129,7 +129,7 @@ function ownersOfObject(
     if (known < 0) kept.push(own);
     else kept[known] = { ...own, fieldsV1: fields };
   }
-  return kept;
+  return ownersInOrder(kept);
 }
 
 /** The same owner has another version at the Scale. */

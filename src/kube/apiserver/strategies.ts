@@ -198,7 +198,9 @@ export function defaultChange(
 ): void {
   const isStatus = subresource === 'status' || subresource === 'approval';
   if (isStatus) defaultStatus(info, wanted, timestamp(now), live);
-  else applyDefaults(info, wanted);
+  // Of custom objects also the status has defaults, those of the version that the client speaks.
+  const isCustom = info.customResourceDefinition !== undefined;
+  if (!isStatus || isCustom) applyDefaults(info, wanted);
   stampTaint(info, wanted, now);
 }
 

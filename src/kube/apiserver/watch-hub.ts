@@ -182,6 +182,10 @@ export class WatchHub {
   readonly #store: Store;
   readonly #listener: WatchListener | undefined;
   readonly #feeds = new Map<ResourceInfo, Feed>();
+  /** Streams of custom kinds, by their definition. */
+  readonly #attending = new Map<string, Set<Receiver>>();
+  /** What is not served so any more: whoever comes late with it is ended at once. */
+  readonly #over = new WeakSet<ResourceInfo>();
   readonly #dirty = new Set<Channel>();
   #isScheduled = false;
 
@@ -227,7 +231,27 @@ export class WatchHub {
     return namespace === undefined ? everywhere : everywhere + (counts.get(namespace) ?? 0);
   }
 
-  /** The watches of this very resource end: it is served no more, or by another schema. */
+  /** From now on endOf() of its definition ends the stream, too; the function that is returned lets it go. */
+  attend(info: ResourceInfo, receiver: Receiver): () => void {
+    const { customResourceDefinition: definition } = info;
+    if (definition === undefined) return () => {};
+    if (this.#over.has(info)) receiver.end('closed');
+    const all = this.#attending.get(definition) ?? new Set();
+    this.#attending.set(definition, all);
+    all.add(receiver);
+    return () => {
+      all.delete(receiver);
+      if (all.size === 0 && this.#attending.get(definition) === all)
+        this.#attending.delete(definition);
+    };
+  }
+
+  /** The watches of a custom kind end: it is served no more, or by another schema, as `infos` were not. */
+  endOf(definition: string, infos: Iterable<ResourceInfo>): void {
+    for (const info of infos) this.#over.add(info);
+    for (const receiver of this.#attending.get(definition) ?? []) receiver.end('closed');
+  }
+
   close(): void {
     for (const feed of this.#feeds.values()) feed.watch.cancel();
     this.#feeds.clear();

@@ -100,6 +100,8 @@ export class WatchStream implements Receiver {
     if (this.#isOver) return;
     this.#setTimers(seconds);
     response.flushHeaders();
+    const forget = this.#hub.attend(request.info, this);
+    void this.ended.then(forget);
   }
 
   // ---- Receiver ----
@@ -140,6 +142,7 @@ export class WatchStream implements Receiver {
 
   end(reason: End): void {
     if (this.#isOver) return;
+    this.#channel?.flush();
     if (reason === 'compacted') this.#refuse(this.#tooOld());
     else if (reason === 'unreadable') this.#refuse(unreadable());
     else this.#close();

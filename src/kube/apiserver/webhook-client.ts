@@ -183,7 +183,8 @@ function post(
           const body = Buffer.concat(chunks).toString();
           const status = response.statusCode ?? 0;
           if (status >= 200 && status < 300) return resolve(body);
-          reject(new WebhookFailure(httpFailure(status, body), { status }));
+          const type = response.headers['content-type'];
+          reject(new WebhookFailure(httpFailure(status, body, type), { status }));
         });
       },
     );
@@ -194,16 +195,45 @@ function post(
   });
 }
 
-function httpFailure(status: number, body: string): string {
+/** What is said of a status whatever the body is, as client-go has it (NewGenericServerResponse). */
+const statusTexts: ReadonlyMap<number, string> = new Map([
+  [400, 'the server rejected our request for an unknown reason'],
+  [401, 'the server has asked for the client to provide credentials'],
+  [404, 'the server could not find the requested resource'],
+  [405, 'the server does not allow this method on the requested resource'],
+  [409, 'the server reported a conflict'],
+  [422, 'the server rejected our request due to an error in our request'],
+  [429, 'the server has received too many requests and has asked us to try again later'],
+  [503, 'the server is currently unable to handle the request'],
+  [
+    504,
+    'the server was unable to return a response in the time allotted, but may still be processing the request',
+  ],
+]);
+
+/** Their own words are kept. */
+const ownWords = new Set([403, 406, 415]);
+const SAID_BYTES_MAX = 2_048;
+
+function httpFailure(status: number, body: string, type: string | undefined): string {
   try {
-    const { message } = JSON.parse(body) as { message?: unknown };
-    if (typeof message === 'string' && message !== '') return message;
+    const said = JSON.parse(body) as { kind?: unknown; status?: unknown; message?: unknown };
+    const isStatus = said.kind === undefined || said.kind === 'Status';
+    if (isStatus && said.status === 'Failure' && typeof said.message === 'string')
+      return said.message;
   } catch {
     // Plain text then.
   }
-  if (status === 404) return 'the server could not find the requested resource';
-  if (status >= 500) {
-    return `an error on the server (${JSON.stringify(body.slice(0, 2_048).trim() || 'unknown')}) has prevented the request from succeeding`;
+  const text = statusTexts.get(status);
+  if (text !== undefined) return text;
+  const isText = type === undefined || type.startsWith('text/');
+  const said = isText ? body.slice(0, SAID_BYTES_MAX).trim() : 'unknown';
+  if (ownWords.has(status)) {
+    return status === 406 && (said === '' || said === 'unknown')
+      ? 'the server was unable to respond with a content type that the client supports'
+      : said;
   }
-  return body.trim() || `the server responded with the status code ${status}`;
+  if (status >= 500)
+    return `an error on the server (${JSON.stringify(said)}) has prevented the request from succeeding`;
+  return `the server responded with the status code ${status} but did not return more information`;
 }

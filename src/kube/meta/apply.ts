@@ -127,22 +127,28 @@ function newOwner(context: ManagerContext, operation: 'Apply' | 'Update', fields
   };
 }
 
+type Placed = {
+  readonly [key in keyof Omit<Owner, 'fields'>]?: Owner[key] | undefined;
+};
+
 /** Appliers first, then by time, then by name. */
-function encoded(owners: readonly Owner[]): ManagedFieldsEntry[] {
-  const place = ({ operation, time = '', manager, apiVersion, subresource = '' }: Owner) => [
+export function ownersInOrder<T extends Placed>(owners: readonly T[]): T[] {
+  const place = ({ operation, time, manager, apiVersion, subresource }: Placed) => [
     operation,
     time,
     manager,
     apiVersion,
     subresource,
   ];
-  const sorted = owners.toSorted((a, b) => {
+  return owners.toSorted((a, b) => {
     const [x, y] = [place(a), place(b)];
-    const at = x.findIndex((one, i) => one !== y[i]);
+    const at = x.findIndex((one, i) => (one ?? '') !== (y[i] ?? ''));
     return at < 0 ? 0 : (x[at] ?? '') < (y[at] ?? '') ? -1 : 1;
   });
-  return sorted.map(entryOf);
 }
+
+const encoded = (owners: readonly Owner[]): ManagedFieldsEntry[] =>
+  ownersInOrder(owners).map(entryOf);
 
 /** The oldest of too many updaters become one. */
 function capped(owners: readonly Owner[]): readonly Owner[] {

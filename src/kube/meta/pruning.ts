@@ -138,13 +138,15 @@ class Decoder {
 
   readonly #checksTypes: boolean;
   readonly #numbers: NumberForm;
+  readonly #keepsNulls: boolean;
   #isOver = false;
   /** Of the number that is looked at, where it is not as JavaScript writes it. */
   #written: string | undefined;
 
-  constructor(checksTypes: boolean, numbers: NumberForm) {
+  constructor(checksTypes: boolean, numbers: NumberForm, keepsNulls: boolean) {
     this.#checksTypes = checksTypes;
     this.#numbers = numbers;
+    this.#keepsNulls = keepsNulls;
   }
 
   /**
@@ -340,7 +342,9 @@ class Decoder {
         continue;
       }
       if (one === null) {
-        if (known.nullable === true) out[key] = null;
+        const isTyped = schema.name !== undefined || known.name !== undefined;
+        const isKept = this.#keepsNulls && known.default === undefined && !isTyped;
+        if (known.nullable === true || isKept) out[key] = null;
         continue;
       }
       const own = known.goEmbedding === undefined ? key : `${known.goEmbedding}.${key}`;
@@ -399,14 +403,18 @@ function isZero(value: unknown): boolean {
   return value !== null && Object.keys(value).length === 0;
 }
 
-/** With `checksTypes` false only unknown fields are found: custom resources are validated later. */
+/**
+ * With `checksTypes` false only unknown fields are found: custom resources are validated later. With `keepsNulls`
+ * a null stays where nothing stands in its place, for validation to judge.
+ */
 export function decodeStrict(
   schema: Schema,
   value: unknown,
   checksTypes = true,
   numbers: NumberForm = 'plain',
+  keepsNulls = false,
 ): Decoded {
-  const decoder = new Decoder(checksTypes, numbers);
+  const decoder = new Decoder(checksTypes, numbers, keepsNulls);
   const decoded = decoder.decode(schema, value, nowhere);
   const { unknown, errors, dropped } = decoder;
   const emptied = dropped.length === 0 ? [] : emptiedIn(decoded, dropped);

@@ -64,6 +64,8 @@ export interface ResourceInfo {
   readonly printerColumns?: readonly PrinterColumn[] | undefined;
   /** Set for resources made by a CustomResourceDefinition: its name. */
   readonly customResourceDefinition?: string | undefined;
+  /** Its definition is being deleted: objects are changed and deleted, and no new ones made. */
+  readonly isGoing?: boolean | undefined;
   /** The version's schema as its definition has it: what objects are validated by. */
   readonly customSchema?: unknown;
   /** Between stored objects and those of this version; absent where they are the same. */

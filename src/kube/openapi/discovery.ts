@@ -150,7 +150,14 @@ export function apiResourceListDocument(
       verbs: sub.verbs,
     })),
   ]);
-  resources.sort((a, b) => (a.name < b.name ? -1 : 1));
+  // What is below a custom kind comes as it is declared: the status first.
+  const isCustom = infos.every((one) => one.customResourceDefinition !== undefined);
+  const placeOf = ({ name }: { readonly name: string }): string =>
+    isCustom ? (name.split('/')[0] ?? '') : name;
+  resources.sort((a, b) => {
+    const [x, y] = [placeOf(a), placeOf(b)];
+    return x === y ? 0 : x < y ? -1 : 1;
+  });
   return {
     kind: 'APIResourceList',
     ...(group === '' ? {} : { apiVersion: 'v1' }),
@@ -159,10 +166,11 @@ export function apiResourceListDocument(
   };
 }
 
+const changing = new Set(['create', 'patch', 'update']);
+
 /** Of a custom kind whose definition goes what changes objects is not told, although they are still changed. */
-function verbsOf({ verbs, customResourceDefinition }: ResourceInfo): readonly string[] {
-  const isGoing = customResourceDefinition !== undefined && !verbs.includes('create');
-  return isGoing ? verbs.filter((verb) => verb !== 'patch' && verb !== 'update') : verbs;
+function verbsOf({ verbs, isGoing }: ResourceInfo): readonly string[] {
+  return isGoing === true ? verbs.filter((verb) => !changing.has(verb)) : verbs;
 }
 
 interface Kind {

@@ -27,7 +27,12 @@ import {
 import { declaredFeatures } from './declared-features.ts';
 import { eventRateLimit } from './event-rate-limit.ts';
 import { imagePolicy } from './image-policy.ts';
-import { namespaceAutoProvision, namespaceExists, namespaceLifecycle } from './lifecycle.ts';
+import {
+  namespaceAutoProvision,
+  namespaceExists,
+  namespaceLifecycle,
+  refuseOfGoing,
+} from './lifecycle.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { MutatingPolicies } from './mutating-policies.ts';
 import { podNodeSelector, podTolerationRestriction } from './namespace-pods.ts';
@@ -180,6 +185,7 @@ export class AdmissionChain {
 
   /** May change and replace the object. Throws ApiError for a refusal. */
   async mutate(request: AdmissionRequest): Promise<void> {
+    refuseOfGoing(request);
     const step = { operation: request.operation, type: 'admit' } as const;
     await this.#timed(step, () => this.#change(request));
   }

@@ -1,6 +1,6 @@
 // NamespaceLifecycle: nothing is made in a namespace that is not there or that is going away.
 import { ApiError, notFound } from '#kube/meta/status.ts';
-import { forbiddenBy, isOf, type AdmissionPlugin } from './request.ts';
+import { forbiddenBy, isOf, type AdmissionPlugin, type AdmissionRequest } from './request.ts';
 
 const immortal = new Set(['default', 'kube-system', 'kube-public']);
 
@@ -25,6 +25,14 @@ export const namespaceLifecycle: AdmissionPlugin = {
     throw new ApiError(403, 'Forbidden', error.message, { ...error.details, causes: [cause] });
   },
 };
+
+/** Before every plugin, and not one of them: nothing is made of a kind whose definition goes. */
+export function refuseOfGoing(request: AdmissionRequest): void {
+  const { operation, info, subresource } = request;
+  if (operation !== 'CREATE' || info.isGoing !== true || subresource !== undefined) return;
+  const why = 'create not allowed while custom resource definition is terminating';
+  throw forbiddenBy(request, why);
+}
 
 /** Off by default: also what is changed or deleted has to be in a namespace that is there. */
 export const namespaceExists: AdmissionPlugin = {

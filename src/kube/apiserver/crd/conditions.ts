@@ -2,6 +2,7 @@
 // resource is served, and that it is going. Reasons and messages as the controllers of apiextensions v0.37.
 import type { KubeObject } from '#kube/meta/object.ts';
 import { same } from '#base/same.ts';
+import { hasUnusableBundle } from './conversion-bundle.ts';
 
 type Json = Record<string, unknown>;
 
@@ -121,6 +122,13 @@ const established: Condition = {
   message: 'the initial names have been accepted',
 };
 
+const invalidBundle: Condition = {
+  type: 'Established',
+  status: 'False',
+  reason: 'InvalidCABundle',
+  message: 'The conversion webhook CABundle is invalid',
+};
+
 /** Groups of the project need the approval of its reviewers, in an annotation. */
 function approvalOf(definition: KubeObject): Condition | undefined {
   const group = String(definition['spec']?.group ?? '');
@@ -157,7 +165,9 @@ export function nextStatus(
   const judged = approval === undefined ? before : withCondition(before, approval, now);
   let conditions = withCondition(judged, condition, now);
   if (was?.status !== 'True') {
-    const next = condition.status === 'True' ? established : (was ?? notAccepted);
+    const { conversion } = definition['spec'] ?? {};
+    const served = hasUnusableBundle(conversion) ? invalidBundle : established;
+    const next = condition.status === 'True' ? served : (was ?? notAccepted);
     conditions = withCondition(conditions, next, now);
   }
   const status = (definition['status'] ?? {}) as Json;

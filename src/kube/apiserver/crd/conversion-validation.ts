@@ -10,6 +10,7 @@ import {
 } from '#kube/meta/names.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
 import { clientConfig } from '#kube/meta/validation-webhooks.ts';
+import { bundleFault, bundleOf, hasUnusableBundle } from './conversion-bundle.ts';
 
 const FIELD = 'spec.conversion';
 const accepted = ['v1', 'v1beta1'];
@@ -59,6 +60,16 @@ export function checkConversion({ conversion, preserveUnknownFields }: Json): St
       ? [requiredValue(field, 'required when strategy is set to Webhook')]
       : clientConfig(record(config), field);
   return [...causes, ...caller, ...reviewVersions(versions)];
+}
+
+/** Of an update: a new definition is let in, and not served; one that was unusable may stay so. */
+export function checkBundle(conversion: unknown, before: unknown): StatusCause[] {
+  const bundle = bundleOf(conversion);
+  const wrong = bundle === undefined ? undefined : bundleFault(bundle);
+  if (bundle === undefined || wrong === undefined || hasUnusableBundle(before)) return [];
+  if (record(conversion)['strategy'] !== 'Webhook') return [];
+  const shown = Buffer.from(bundle).toString('base64');
+  return [invalidValue(`${FIELD}.webhookClientConfig.caBundle`, shown, wrong)];
 }
 
 const hasDefaults = (schema: unknown): boolean =>

@@ -2,10 +2,12 @@
 // everything reads, their names and conditions, and the checks of their objects.
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { PrinterColumn, ResourceInfo, SubresourceInfo } from '#kube/meta/resource-info.ts';
+import { decodeStrict } from '#kube/meta/pruning.ts';
 import type { Schema } from '#kube/meta/schema.ts';
 import { compareVersions } from '#kube/openapi/discovery.ts';
 import { typeSchema } from '#kube/types/registry.ts';
 import { isTrue } from './conditions.ts';
+import { prunedDefault } from './object-metadata.ts';
 import { Versions, type Conversion, type VersionServices } from './versions.ts';
 
 type Json = Record<string, unknown>;
@@ -68,7 +70,8 @@ export function structuralSchema(json: Json): Schema {
   const isEmbedded = json['x-kubernetes-embedded-resource'] === true;
   if (type === 'object' && (properties !== undefined || isEmbedded)) {
     const own = Object.entries(properties ?? {}).map(([key, one]) => [key, structuralSchema(one)]);
-    extra['properties'] = { ...Object.fromEntries(own), ...(isEmbedded ? typeMeta() : {}) };
+    const fields = Object.fromEntries(own);
+    extra['properties'] = { ...fields, ...(isEmbedded ? embeddedMeta(fields) : {}) };
     if (isEmbedded) extra['embeddedResource'] = true;
   } else if (type === 'object' && !preserves) extra['properties'] = {};
   if (type === 'map') {
@@ -76,7 +79,9 @@ export function structuralSchema(json: Json): Schema {
     extra['values'] = values === true ? { type: 'any' } : structuralSchema(values as Json);
   }
   if (type === 'array') extra['items'] = structuralSchema((json['items'] ?? {}) as Json);
-  return { type, ...extra };
+  const schema: Schema = { type, ...extra };
+  if (schema.default === undefined) return schema;
+  return { ...schema, default: prunedDefault(schema, schema.default) };
 }
 
 /** What every resource has, also one inside of another. */
@@ -86,6 +91,30 @@ function typeMeta(): Record<string, Schema> {
     kind: { type: 'string' },
     metadata: typeSchema(OBJECT_META),
   };
+}
+
+/** The same, with the defaults that a definition gives for what there is of it. */
+function embeddedMeta(own: Readonly<Record<string, Schema>>): Record<string, Schema> {
+  const all = typeMeta();
+  return Object.fromEntries(
+    Object.entries(all).map(([key, one]) => [key, withDefaults(one, own[key])]),
+  );
+}
+
+function withDefaults(schema: Schema, own: Schema | undefined): Schema {
+  if (own === undefined) return schema;
+  const given = Object.entries(own.properties ?? {}).filter(
+    ([key, one]) => one.default !== undefined && schema.properties?.[key] !== undefined,
+  );
+  if (given.length === 0 && own.default === undefined) return schema;
+  const fields = given.map(([key, one]) => [
+    key,
+    { ...schema.properties?.[key], default: one.default },
+  ]);
+  const properties = { ...schema.properties, ...Object.fromEntries(fields) };
+  const typed = schema.type === 'object' ? { ...schema, properties } : schema;
+  if (own.default === undefined) return typed;
+  return { ...typed, default: decodeStrict(typed, structuredClone(own.default), false).value };
 }
 
 function rootSchema(json: Json | undefined): Schema {
@@ -205,7 +234,8 @@ export function customResources(definition: KubeObject, services: VersionService
       kind,
       listKind: String(names['listKind'] ?? `${kind}List`),
       namespaced: spec['scope'] === 'Namespaced',
-      verbs: isGoing ? verbs.filter((one) => one !== 'create') : verbs,
+      verbs,
+      isGoing,
       shortNames: (names['shortNames'] ?? []) as string[],
       categories: (names['categories'] ?? []) as string[],
       subresources: subresourcesOf(version, group, kind),

@@ -5,12 +5,13 @@ import { fieldsSet, shownAs } from '#kube/meta/go-shown.ts';
 import { shownVersions } from '#kube/meta/validation-definitions.ts';
 import { forbidden, invalidShown, invalidValue, nameProblem } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { checkConversion, checkPreserved } from './conversion-validation.ts';
+import { checkBundle, checkConversion, checkPreserved } from './conversion-validation.ts';
 import { decodeStrict } from '#kube/meta/pruning.ts';
 import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
 import { structuralSchema } from './custom-resources.ts';
 import { isTrue } from './conditions.ts';
+import { embeddedPlaces } from './object-metadata.ts';
 import { valuesOf, type Json, type JsonSchema } from './json-schema.ts';
 import { checkKeywords } from './keyword-rules.ts';
 import { checkRules } from './rule-validation.ts';
@@ -64,15 +65,15 @@ function checkRoot(schema: JsonSchema, field: string): StatusCause[] {
   return [];
 }
 
-function checkDefault(schema: JsonSchema, field: string): StatusCause[] {
+function checkDefault(schema: JsonSchema, field: string, isMeta: boolean): StatusCause[] {
   if (schema.default === undefined) return [];
   const at = `${field}.default`;
-  const pruned = decodeStrict(
-    structuralSchema(schema as Json),
-    structuredClone(schema.default),
-    false,
-  );
-  if (pruned.unknown.length > 0)
+  const shape = structuralSchema(schema as Json);
+  const { unknown } = decodeStrict(shape, structuredClone(schema.default), false);
+  // What the metadata of a resource does not have is dropped from the default without a word.
+  const places = embeddedPlaces(shape, schema.default);
+  const isTold = (path: string): boolean => !places.some((place) => path.startsWith(place));
+  if (!isMeta && unknown.some(isTold))
     return [invalidValue(at, schema.default, 'must not have unknown fields')];
   return validateBySchema(schema, schema.default, { hasAllFormats: true }).map((cause) => ({
     ...cause,
@@ -81,14 +82,22 @@ function checkDefault(schema: JsonSchema, field: string): StatusCause[] {
   }));
 }
 
-function checkDefaults(schema: JsonSchema, field: string): StatusCause[] {
-  const causes = checkDefault(schema, field);
-  for (const [key, one] of Object.entries(schema.properties ?? {}))
-    causes.push(...checkDefaults(one, `${field}.properties[${key}]`));
+const metaFields = new Set(['apiVersion', 'kind', 'metadata']);
+
+/** `isInMeta`: the type or the metadata of a resource within the object. */
+function checkDefaults(schema: JsonSchema, field: string, isInMeta = false): StatusCause[] {
+  const isEmbedded = schema['x-kubernetes-embedded-resource'] === true;
+  const isMeta = isInMeta && !isEmbedded;
+  const causes = checkDefault(schema, field, isMeta);
+  for (const [key, one] of Object.entries(schema.properties ?? {})) {
+    const isBelow = isMeta || (isEmbedded && metaFields.has(key));
+    causes.push(...checkDefaults(one, `${field}.properties[${key}]`, isBelow));
+  }
   const values = valuesOf(schema);
-  if (values !== undefined) causes.push(...checkDefaults(values, `${field}.additionalProperties`));
+  if (values !== undefined)
+    causes.push(...checkDefaults(values, `${field}.additionalProperties`, isMeta));
   const items = itemsOf(schema);
-  if (items !== undefined) causes.push(...checkDefaults(items, `${field}.items`));
+  if (items !== undefined) causes.push(...checkDefaults(items, `${field}.items`, isMeta));
   return causes;
 }
 
@@ -113,16 +122,39 @@ function checkSchema(
 
 // ---- the rest of a version ----
 
-function checkVersion(version: Json, at: string, isAlone: boolean, old?: Json): StatusCause[] {
-  const place = isAlone ? 'spec' : at;
+const shareable = ['schema', 'subresources', 'additionalPrinterColumns', 'selectableFields'];
+
+/** Of the fields that all versions have the same of upstream has one, of the definition, and tells of that. */
+function sharedFields(versions: readonly Json[]): ReadonlySet<string> {
+  const [first] = versions;
+  return new Set(shareable.filter((key) => versions.every((one) => same(one[key], first?.[key]))));
+}
+
+/** Where a version stands among the others. */
+interface VersionPlace {
+  readonly at: string;
+  readonly isFirst: boolean;
+  readonly shared: ReadonlySet<string>;
+  /** Whether any version has a status. */
+  readonly isAnyStatus: boolean;
+  readonly old: Json | undefined;
+}
+
+function checkVersion(version: Json, context: VersionPlace): StatusCause[] {
+  const { at, isFirst, shared, isAnyStatus, old } = context;
+  const isTold = (key: string): boolean => isFirst || !shared.has(key);
+  const placeOf = (key: string): string => (shared.has(key) ? 'spec' : at);
   const schema = (version['schema'] as Json | undefined)?.['openAPIV3Schema'] as
     | JsonSchema
     | undefined;
   const { scale } = (version['subresources'] ?? {}) as { scale?: Json };
   const causes = [
-    ...checkScale(scale, `${place}.subresources`),
-    ...list(version['additionalPrinterColumns']).flatMap((one, i) =>
-      checkColumn(one, `${place}.additionalPrinterColumns[${i}]`),
+    ...(isTold('subresources') ? checkScale(scale, `${placeOf('subresources')}.subresources`) : []),
+    ...(isTold('additionalPrinterColumns')
+      ? list(version['additionalPrinterColumns'])
+      : []
+    ).flatMap((one, i) =>
+      checkColumn(one, `${placeOf('additionalPrinterColumns')}.additionalPrinterColumns[${i}]`),
     ),
   ];
   const { deprecated, deprecationWarning } = version;
@@ -130,19 +162,23 @@ function checkVersion(version: Json, at: string, isAlone: boolean, old?: Json): 
     const why = 'can only be set for deprecated versions';
     causes.push(invalidValue(`${at}.deprecationWarning`, deprecationWarning, why));
   }
+  const selectable = isTold('selectableFields') ? list(version['selectableFields']) : [];
+  const selectableAt = `${placeOf('selectableFields')}.selectableFields`;
   if (schema === undefined) {
-    if (list(version['selectableFields']).length === 0) return causes;
+    if (selectable.length === 0) return causes;
     const why = 'may only be set when `version.schema.openAPIV3Schema` is not included';
-    return [...causes, invalidValue(`${place}.selectableFields`, '', why)];
+    return [...causes, invalidValue(selectableAt, '', why)];
   }
-  const field = isAlone ? 'spec.validation.openAPIV3Schema' : `${at}.schema.openAPIV3Schema`;
+  const isShared = shared.has('schema');
+  const field = isShared ? 'spec.validation.openAPIV3Schema' : `${at}.schema.openAPIV3Schema`;
   const before = (old?.['schema'] as Json | undefined)?.['openAPIV3Schema'];
   const { status } = (version['subresources'] ?? {}) as Json;
   const isUnchanged = before !== undefined && same(before, schema);
+  const hasStatus = isShared ? isAnyStatus : status !== undefined;
   return [
     ...causes,
-    ...checkSchema(schema, field, { hasStatus: status !== undefined, isUnchanged }),
-    ...checkSelectable(list(version['selectableFields']), schema, `${place}.selectableFields`),
+    ...(isTold('schema') ? checkSchema(schema, field, { hasStatus, isUnchanged }) : []),
+    ...checkSelectable(selectable, schema, selectableAt),
   ];
 }
 
@@ -193,9 +229,14 @@ export function validateDefinitionSpec(
   const versions = list(spec['versions']);
   const names = (spec['names'] ?? {}) as Json;
   const before = list((old?.['spec'] as Json | undefined)?.['versions']);
+  const shared = sharedFields(versions);
+  const hasStatus = ({ subresources }: Json): boolean =>
+    (subresources as Json | undefined)?.['status'] !== undefined;
+  const isAnyStatus = versions.some(hasStatus);
   const causes = versions.flatMap((one, i) => {
-    const was = before.find(({ name }) => name === one['name']);
-    return checkVersion(one, `spec.versions[${i}]`, versions.length === 1, was);
+    const old = before.find(({ name }) => name === one['name']);
+    const at = `spec.versions[${i}]`;
+    return checkVersion(one, { at, isFirst: i === 0, shared, isAnyStatus, old });
   });
   for (const [key, words] of [
     ['shortNames', names['shortNames']],
@@ -212,7 +253,11 @@ export function validateDefinitionSpec(
     causes.push(invalidShown('spec.versions', shown, 'must contain unique version names'));
   }
   causes.push(...checkConversion(spec), ...checkPreserved(spec));
-  if (old !== undefined) causes.push(...checkUpdate(spec, old));
+  if (old !== undefined) {
+    if (isTrue(old, 'Established'))
+      causes.push(...checkBundle(spec['conversion'], (old['spec'] as Json)['conversion']));
+    causes.push(...checkUpdate(spec, old));
+  }
   causes.push(...checkStored(object, versions));
   return causes;
 }

@@ -13,6 +13,7 @@ import {
   objectOf,
   resourcePrefix,
 } from '#kube/apiserver/object-store.ts';
+import type { Reads } from '#kube/apiserver/reads.ts';
 import type { Resources } from '#kube/apiserver/resources.ts';
 import { timestamp } from '#kube/apiserver/strategies.ts';
 import { systemWrite } from '#kube/apiserver/system-write.ts';
@@ -33,17 +34,27 @@ interface Cleaning {
   readonly watch: { cancel(): void };
 }
 
+interface DefinitionServices {
+  readonly store: Store;
+  readonly registry: TypeRegistry;
+  readonly resources: Resources;
+  /** Is told what is served no more, or else from now on; not of what is only going. */
+  readonly reads: () => Pick<Reads, 'endWatches'>;
+}
+
 export class Definitions {
   readonly #store: Store;
   readonly #registry: TypeRegistry;
   readonly #resources: Resources;
+  readonly #reads: DefinitionServices['reads'];
   readonly #env: Env;
   readonly #known = new Map<string, KubeObject>();
   readonly #cleaning = new Map<string, Cleaning>();
   #watch: { cancel(): void } | undefined;
   #working: Promise<void> = Promise.resolve();
 
-  constructor(store: Store, registry: TypeRegistry, resources: Resources, env: Env) {
+  constructor({ store, registry, resources, reads }: DefinitionServices, env: Env) {
+    this.#reads = reads;
     this.#store = store;
     this.#registry = registry;
     this.#resources = resources;
@@ -78,7 +89,7 @@ export class Definitions {
         const gone = objectOf(event.previous);
         const { name = '' } = gone.metadata;
         this.#known.delete(name);
-        this.#registry.removeCustom(name);
+        this.#serve(name, [], true);
         this.#enqueueOthers(gone);
         continue;
       }
@@ -109,10 +120,18 @@ export class Definitions {
     const before = this.#known.get(name);
     this.#known.set(name, definition);
     if (before !== undefined && !changesServing(before, definition)) return;
-    if (!isTrue(definition, 'Established')) return this.#registry.removeCustom(name);
+    if (!isTrue(definition, 'Established')) return this.#serve(name, [], true);
     const services = { lookup: this.#resources, uuid: () => this.#env.random.uuid() };
     const all = customResources(definition, services).filter((one) => !this.#isTaken(one));
-    this.#registry.addCustom(name, all);
+    const isElse = before === undefined || changesObjects(before, definition);
+    this.#serve(name, all, isElse);
+  }
+
+  #serve(name: string, resources: readonly ResourceInfo[], isElse: boolean): void {
+    const before = this.#registry.all().filter((one) => one.customResourceDefinition === name);
+    if (resources.length === 0) this.#registry.removeCustom(name);
+    else this.#registry.addCustom(name, resources);
+    if (isElse && before.length > 0) this.#reads().endWatches(name, before);
   }
 
   async #reconcile(name: string): Promise<void> {
@@ -214,8 +233,13 @@ const acceptedNames = ({ status }: KubeObject): unknown => status?.acceptedNames
 
 /** Whether the change is more than one of status or metadata: what is served stays else. */
 function changesServing(before: KubeObject, after: KubeObject): boolean {
-  if (isTrue(before, 'Established') !== isTrue(after, 'Established')) return true;
   if (isTrue(before, 'Terminating') !== isTrue(after, 'Terminating')) return true;
+  return changesObjects(before, after);
+}
+
+/** Whether objects are read and told otherwise than before. */
+function changesObjects(before: KubeObject, after: KubeObject): boolean {
+  if (isTrue(before, 'Established') !== isTrue(after, 'Established')) return true;
   if (!same(acceptedNames(before), acceptedNames(after))) return true;
   return !same(before['spec'], after['spec']);
 }

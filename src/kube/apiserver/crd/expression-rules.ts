@@ -12,9 +12,8 @@ import {
   type Program,
 } from '#kube/cel/program.ts';
 import { optionalOf } from '#kube/cel/types.ts';
-import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
-import { oldItemFor } from './correlation.ts';
+import { isUnchangedBy, oldItemFor } from './correlation.ts';
 import { fieldPathOf } from './field-path.ts';
 import { isObject, join, valuesOf, type JsonSchema, type ValidationRule } from './json-schema.ts';
 
@@ -182,7 +181,8 @@ class Evaluation {
     for (const [i, one] of value.entries()) {
       if (this.isSpent) return;
       const old = oldItemFor(schema, at.old, one, i);
-      this.node(items, one, placed(at, `${at.path}[${i}]`, one, old?.value), isEmbedded);
+      const place = placed(at, `${at.path}[${i}]`, items, { value: one, old: old?.value });
+      this.node(items, one, place, isEmbedded);
     }
   }
 
@@ -195,7 +195,7 @@ class Evaluation {
       const path = values === undefined ? join(at.path, key) : `${at.path}[${key}]`;
       const old = isObject(at.old) ? at.old[key] : undefined;
       const isEmbedded = field['x-kubernetes-embedded-resource'] === true;
-      this.node(field, one, placed(at, path, one, old), isEmbedded);
+      this.node(field, one, placed(at, path, field, { value: one, old }), isEmbedded);
     }
   }
 
@@ -286,8 +286,13 @@ function fieldOf(path: string, schema: JsonSchema, fieldPath: string): string {
   return path === '' ? found.path : `${path}.${found.path}`;
 }
 
-function placed(parent: Place, path: string, value: unknown, old: unknown): Place {
-  const isUnchanged = old === undefined ? parent.isUnchanged : same(old, value);
+function placed(
+  parent: Place,
+  path: string,
+  schema: JsonSchema,
+  { value, old }: { readonly value: unknown; readonly old: unknown },
+): Place {
+  const isUnchanged = old === undefined ? parent.isUnchanged : isUnchangedBy(schema, old, value);
   return { path, old, isUnchanged };
 }
 
@@ -300,7 +305,7 @@ export function evaluateRules(
 ): { readonly causes: readonly StatusCause[]; readonly warnings: readonly string[] } {
   if (!hasRules(schema)) return { causes: [], warnings: [] };
   const evaluation = new Evaluation();
-  const isUnchanged = old !== undefined && same(old, value);
+  const isUnchanged = old !== undefined && isUnchangedBy(schema, old, value);
   evaluation.node(schema, value, { path: '', old, isUnchanged }, isResource);
   return evaluation;
 }

@@ -4,7 +4,7 @@ import { CelFailure } from '#kube/cel/core-values.ts';
 import { goRegExp } from '#kube/cel/go-regexp.ts';
 import { same } from '#base/same.ts';
 import type { StatusCause } from '#kube/meta/status.ts';
-import { oldItemFor } from './correlation.ts';
+import { isUnchangedBy, oldItemFor } from './correlation.ts';
 import { hasFormat, isKnownFormat } from './formats.ts';
 import { isObject, join, valuesOf, type JsonSchema } from './json-schema.ts';
 
@@ -348,8 +348,8 @@ function bare(schema: JsonSchema, value: unknown, at: Place): Result {
 
 function node(schema: JsonSchema, value: unknown, at: Place): Result {
   const result = bare(schema, value, at);
-  if (result.causes.length === 0 || at.old === undefined || !same(at.old.value, value))
-    return result;
+  if (result.causes.length === 0 || at.old === undefined) return result;
+  if (!isUnchangedBy(schema, at.old.value, value)) return result;
   return { causes: [], matches: result.matches };
 }
 

@@ -11,6 +11,7 @@ import type { Schema } from '#kube/meta/schema.ts';
 import { ApiError } from '#kube/meta/status.ts';
 import { callWebhook, WebhookFailure, type ClientConfig } from '#kube/apiserver/webhook-client.ts';
 import { isObject } from './json-schema.ts';
+import { repairMetadata } from './object-metadata.ts';
 
 const CONVERSION_MS = 30_000;
 
@@ -64,7 +65,9 @@ export class Versions {
     const version = versionOf(object);
     const pruned = this.#prune(version, object);
     const schema = this.#set.schemas.get(version);
-    if (schema !== undefined) applySchemaDefaults(schema, pruned);
+    if (schema === undefined) return pruned;
+    repairMetadata(schema, pruned);
+    applySchemaDefaults(schema, pruned);
     return pruned;
   }
 
