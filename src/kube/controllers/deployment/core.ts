@@ -43,6 +43,8 @@ interface Plan {
   readonly fresh: KubeObject | undefined;
   /** The new set is there and needs no other change: it may be resized from this look. */
   readonly maySize: boolean;
+  /** Of the new set; undefined while there is none and none is made. */
+  readonly revision?: bigint | undefined;
 }
 
 function resize(deployment: KubeObject, sizes: Sizes): Effect[] {
@@ -69,11 +71,18 @@ function scalingEvent(about: KubeObject, message: string): Effect {
   return { kind: 'event', about, type: 'Normal', reason: 'ScalingReplicaSet', message };
 }
 
-/** The deployment shows the revision of its new set. */
-function markRevision(deployment: KubeObject, revision: bigint): Effect[] {
-  if (deployment.metadata.annotations?.[REVISION] === String(revision)) return [];
-  const patch = { metadata: { annotations: { [REVISION]: String(revision) } } };
-  return [{ kind: 'patch', resource: deployments, object: deployment, type: 'merge', patch }];
+/** The status, and the revision of the new set with it: on its own it would count as another generation. */
+function statusWithRevision(
+  deployment: KubeObject,
+  status: Readonly<Record<string, unknown>>,
+  revision: bigint | undefined,
+): Effect[] {
+  const { metadata } = deployment;
+  if (revision === undefined || metadata.annotations?.[REVISION] === String(revision))
+    return statusUpdate(deployments, deployment, status);
+  const annotations = { ...metadata.annotations, [REVISION]: String(revision) };
+  const object = { ...deployment, metadata: { ...metadata, annotations }, status };
+  return [{ kind: 'update', resource: deployments, object, subresource: 'status' }];
 }
 
 /** Makes the new set, or brings the annotations of the one that is there up to date. */
@@ -93,7 +102,6 @@ function ensureNewSet(sets: SetsOf, mayCreate: boolean, now: number): Plan {
     const effects: Effect[] = isMarked
       ? []
       : [{ kind: 'patch', resource: replicaSets, object: fresh, type: 'merge', patch }];
-    effects.push(...markRevision(deployment, revision));
     const message = `Found new replica set "${fresh.metadata.name}"`;
     const word = { status: 'True', reason: 'FoundNewReplicaSet', message } as const;
     const isSilent = findCondition(conditions, 'Progressing') === undefined;
@@ -102,6 +110,7 @@ function ensureNewSet(sets: SetsOf, mayCreate: boolean, now: number): Plan {
       conditions: isSilent ? progressWord(deployment, word, now) : conditions,
       fresh,
       maySize: isMarked,
+      revision,
     };
   }
   if (!mayCreate) return { effects: [], conditions, fresh, maySize: true };
@@ -112,10 +121,10 @@ function ensureNewSet(sets: SetsOf, mayCreate: boolean, now: number): Plan {
     const message = `Scaled up replica set ${made.metadata.name} from 0 to ${replicas}`;
     effects.push(scalingEvent(deployment, message));
   }
-  effects.push(...markRevision(deployment, next));
   const message = `Created new replica set "${made.metadata.name}"`;
   const word = { status: 'True', reason: 'NewReplicaSetCreated', message } as const;
-  return { effects, conditions: progressWord(deployment, word, now), fresh: made, maySize: false };
+  const told = progressWord(deployment, word, now);
+  return { effects, conditions: told, fresh: made, maySize: false, revision: next };
 }
 
 function byRevision(a: KubeObject, b: KubeObject): number {
@@ -217,7 +226,7 @@ export function reconcileDeployment(snapshot: DeploymentSnapshot, now: number): 
   // The status is written against the version that was looked at, before patches change it.
   const effects: Effect[] = [
     ...claimed.effects,
-    ...statusUpdate(deployments, before, next),
+    ...statusWithRevision(before, next, planned.revision),
     ...planned.effects,
     ...(isGoing(deployment) ? [] : history(sets)),
   ];

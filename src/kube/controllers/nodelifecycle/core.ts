@@ -19,6 +19,11 @@ const pressures: Readonly<Record<string, string>> = {
   NetworkUnavailable: 'node.kubernetes.io/network-unavailable',
 };
 
+/** Upstream's word for nodes that have never said anything of themselves, and how long they may take to. */
+const NEVER = 'NodeStatusNeverUpdated';
+const STARTUP_MS = 60_000;
+const posted = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'];
+
 const ownKeys = new Set([NOT_READY, UNREACHABLE, UNSCHEDULABLE, ...Object.values(pressures)]);
 
 export function wantedTaints(node: KubeObject, time: string): Taint[] {
@@ -27,7 +32,10 @@ export function wantedTaints(node: KubeObject, time: string): Taint[] {
   const wanted: Taint[] = [];
   const key = ready === 'False' ? NOT_READY : ready === 'Unknown' ? UNREACHABLE : undefined;
   if (key !== undefined) {
-    wanted.push({ key, effect: 'NoSchedule' }, { key, effect: 'NoExecute' });
+    wanted.push({ key, effect: 'NoSchedule' });
+    // Where nobody ever was nothing runs that had to go.
+    if (findCondition(conditions, 'Ready')?.reason !== NEVER)
+      wanted.push({ key, effect: 'NoExecute' });
   }
   for (const [type, pressure] of Object.entries(pressures)) {
     if (findCondition(conditions, type)?.status === 'True') {
@@ -127,6 +135,28 @@ function evict(pod: KubeObject, time: string): Effect[] {
   ];
 }
 
+/** A node that nobody has spoken for: after a while it is said to be unknown. */
+function silence(node: KubeObject, now: number): Decision | undefined {
+  const conditions = conditionsOf(node);
+  if (findCondition(conditions, 'Ready') !== undefined) return undefined;
+  const { creationTimestamp = timestamp(now) } = node.metadata;
+  const leftMs = Date.parse(creationTimestamp) + STARTUP_MS - now;
+  if (leftMs > 0) return { effects: [], againInMs: leftMs };
+  const message = 'Kubelet never posted node status.';
+  const unknown = { status: 'Unknown', reason: NEVER, message } as const;
+  const said = posted
+    .filter((type) => findCondition(conditions, type) === undefined)
+    .map((type) => ({
+      type,
+      ...unknown,
+      lastHeartbeatTime: creationTimestamp,
+      lastTransitionTime: timestamp(now),
+    }));
+  const status = { ...node['status'], conditions: [...conditions, ...said] };
+  const object = { ...node, status };
+  return { effects: [{ kind: 'update', resource: nodes, object, subresource: 'status' }] };
+}
+
 export interface NodeSnapshot {
   readonly node: KubeObject;
   /** Those on it. */
@@ -136,7 +166,8 @@ export interface NodeSnapshot {
 export function reconcileNode({ node, pods }: NodeSnapshot, now: number): Decision {
   const time = timestamp(now);
   const { taints, effects } = taintEffects(node, time);
-  const all = [...effects];
+  const silent = silence(node, now);
+  const all = [...(silent?.effects ?? []), ...effects];
   const ready = findCondition(conditionsOf(node), 'Ready')?.status;
   const isNotReady = ready === 'False' || ready === 'Unknown';
   const isNew =
@@ -147,7 +178,7 @@ export function reconcileNode({ node, pods }: NodeSnapshot, now: number): Decisi
     const message = `Node ${node.metadata.name} status is now: NodeNotReady`;
     all.push({ kind: 'event', about: node, type: 'Normal', reason: 'NodeNotReady', message });
   }
-  let next: number | undefined;
+  let next = silent?.againInMs === undefined ? undefined : now + silent.againInMs;
   for (const pod of pods) {
     if (isPodOver(pod)) continue;
     const at = isGoing(pod) ? undefined : evictionAt(pod, taints, now);
