@@ -307,6 +307,8 @@ function faultOf(method: string, error: ServiceError): Fault {
     ? 'compacted'
     : /future revision/.test(details)
       ? 'future-revision'
-      : 'store-unavailable';
+      : /request is too large|message larger than max/.test(details)
+        ? 'store-value-too-large'
+        : 'store-unavailable';
   return new Fault({ code, method }, `Cannot ask etcd (${method}): ${details}`, { cause: error });
 }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { Fault } from '#base/fault.ts';
 import { MemoryStore } from '#store/memory-store.ts';
 import type { Txn, TxnResult } from '#store/store.ts';
 import { senderTo, type SendRaw } from '#test/support/kube-sender.ts';
@@ -16,19 +17,26 @@ interface Answer {
   readonly warnings: readonly string[];
 }
 
-/** Others come between a read and a write of it, as of a store of another process. */
+/** As etcd has it by default. */
+const VALUE_BYTES_MAX = 1_500_000;
+
+/** Others come between a read and a write of it, as of a store of another process, and large values are refused. */
 class DistantStore extends MemoryStore {
   override async txn(txn: Txn): Promise<TxnResult> {
+    for (const one of txn.then)
+      if (one.kind === 'put' && one.value.length > VALUE_BYTES_MAX)
+        throw new Fault({ code: 'store-value-too-large' }, 'the value is too large');
     for (let turns = 0; turns < 3; turns++) await turn();
     return await super.txn(txn);
   }
 }
 
+const store = new DistantStore();
 let own: Awaited<ReturnType<typeof startOwnServer>>;
 let send: SendRaw;
 
 before(async () => {
-  own = await startOwnServer({ store: new DistantStore() });
+  own = await startOwnServer({ store });
   send = senderTo(own.target);
 });
 after(() => own.close());
@@ -282,4 +290,92 @@ test('a table is of the version that was asked for, and what its rows hold is, t
     assert.equal(body['apiVersion'], `meta.k8s.io/${version}`);
     assert.equal(rows[0]?.object['apiVersion'], `meta.k8s.io/${version}`);
   }
+});
+
+// TestCreateVeryLargeObject, TestUpdateVeryLargeObject, TestPatchVeryLargeObject
+test('an object that is too large with its owners is stored without, unless it is applied', async () => {
+  const names = Array.from({ length: 10_000 }, (_one, index) => `${'long-'.repeat(14)}${index}`);
+  const data = Object.fromEntries(names.map((name) => [name, 'A']));
+  const outcome = ({ status, body }: Answer) => [status, body.metadata['managedFields']];
+  const made = await ask('POST', CONFIG_MAPS, { metadata: { name: 'made-large' }, data });
+  assert.deepEqual(outcome(made), [201, undefined]);
+  const path = `${CONFIG_MAPS}/changed-large`;
+  const metadata = { name: 'changed-large' };
+  for (const change of ['PUT', 'PATCH'] as const) {
+    assert.equal((await ask('POST', CONFIG_MAPS, { metadata })).status, 201);
+    const { type } = change === 'PATCH' ? MERGE : { type: 'application/json' };
+    assert.deepEqual(outcome(await ask(change, path, { metadata, data }, { type })), [
+      200,
+      undefined,
+    ]);
+    assert.equal((await ask('DELETE', path)).status, 200);
+  }
+  const applied = { apiVersion: 'v1', kind: 'ConfigMap', metadata, data };
+  assert.equal((await ask('POST', CONFIG_MAPS, { metadata })).status, 201);
+  assert.equal((await ask('PATCH', `${path}?fieldManager=m`, applied, APPLY)).status, 500);
+});
+
+// CreateCRDUsingRemovedAPI, by which many of upstream's tests begin; kube-apiserver itself stores definitions so
+test('a definition that is stored in v1beta1 is read, and changed, as one of v1', async () => {
+  const names = { plural: 'olds', singular: 'old', kind: 'Old', listKind: 'OldList' };
+  const validation = {
+    openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object' } } },
+  };
+  const spec = {
+    group: 'example.com',
+    version: 'v1',
+    versions: [{ name: 'v1', served: true, storage: true }],
+    names,
+    scope: 'Namespaced',
+    validation,
+    subresources: { status: {} },
+    additionalPrinterColumns: [{ name: 'Spec', type: 'string', JSONPath: '.spec' }],
+    preserveUnknownFields: false,
+  };
+  const name = 'olds.example.com';
+  const metadata = {
+    name,
+    uid: '7860e1b1-5fe2-4bb6-b028-f70e2b905821',
+    creationTimestamp: '2020-01-01T00:00:00Z',
+  };
+  const condition = (type: string): Json =>
+    ({
+      type,
+      status: 'True',
+      reason: 'x',
+      message: '',
+      lastTransitionTime: '2020-01-01T00:00:00Z',
+    }) as unknown as Json;
+  const conditions = [condition('NamesAccepted'), condition('Established')];
+  const status = { conditions, acceptedNames: names, storedVersions: ['v1'] };
+  const kind = 'CustomResourceDefinition';
+  const stored = { kind, apiVersion: 'apiextensions.k8s.io/v1beta1', metadata, spec, status };
+  const key = `/registry/apiextensions.k8s.io/customresourcedefinitions/${name}`;
+  await store.txn({
+    compare: [],
+    then: [{ kind: 'put', key, value: Buffer.from(JSON.stringify(stored)) }],
+  });
+  const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${name}`;
+  const labelled = await ask('PATCH', path, { metadata: { labels: { a: 'b' } } }, MERGE);
+  assert.equal(labelled.status, 200);
+  const { body } = await ask('GET', path);
+  assert.deepEqual(body['spec'], {
+    group: 'example.com',
+    names,
+    scope: 'Namespaced',
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        schema: validation,
+        subresources: { status: {} },
+        additionalPrinterColumns: [{ name: 'Spec', type: 'string', jsonPath: '.spec' }],
+      },
+    ],
+    conversion: { strategy: 'None' },
+  });
+  const objects = '/apis/example.com/v1/namespaces/default/olds';
+  const object = { apiVersion: 'example.com/v1', kind: 'Old', metadata: { name: 'one' }, spec: {} };
+  assert.equal((await ask('POST', objects, object)).status, 201);
 });

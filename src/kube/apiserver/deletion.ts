@@ -123,7 +123,7 @@ function graceOf(pod: KubeObject, wanted: number | undefined): number {
   return wanted ?? (own < 0 ? 1 : own);
 }
 
-export function isNamespaceFinalizing(info: ResourceInfo, object: KubeObject): boolean {
+function isNamespaceFinalizing(info: ResourceInfo, object: KubeObject): boolean {
   if (info.group !== '' || info.resource !== 'namespaces') return false;
   return (object['spec']?.finalizers ?? []).length > 0;
 }

@@ -35,13 +35,7 @@ import { hasLetGo, isService } from './cluster-ips.ts';
 import { admissionRequestOf } from './admission/write-request.ts';
 import { applyOwned, setOwners, track } from './converted-owners.ts';
 import { decodeObject, type DecodeContext } from './decoding.ts';
-import {
-  checkPreconditions,
-  isFinished,
-  isNamespaceFinalizing,
-  markDeleted,
-  type DeleteOptions,
-} from './deletion.ts';
+import { checkPreconditions, isFinished, markDeleted, type DeleteOptions } from './deletion.ts';
 import {
   collectionPrefix,
   objectFor,
@@ -51,7 +45,14 @@ import {
   serialize,
 } from './object-store.ts';
 import type { PatchRequest } from './patch-request.ts';
-import { isSame, readForm, seenForm, storedForm, trackedForm } from './stored-forms.ts';
+import {
+  isSame,
+  lighterIfTooLarge,
+  readForm,
+  seenForm,
+  storedForm,
+  trackedForm,
+} from './stored-forms.ts';
 import { defaultChange, prepareCreate, prepareUpdate, timestamp } from './strategies.ts';
 import { dropTwiceOwned } from './owner-references.ts';
 import { validatePodPart } from './pod-parts.ts';
@@ -271,11 +272,15 @@ export class Resources implements ObjectLookup {
     if (context.isDryRun) {
       return (await this.store.get(key)) === undefined ? await seenForm(info, object) : undefined;
     }
-    const stored = await storedForm(info, object);
-    const result = await this.store.txn({
-      compare: [{ key, target: 'mod', equals: 0 }],
-      then: [{ kind: 'put', key, value: serialize(stored) }],
-    });
+    const put = async () => {
+      const stored = await storedForm(info, object);
+      const result = await this.store.txn({
+        compare: [{ key, target: 'mod', equals: 0 }],
+        then: [{ kind: 'put', key, value: serialize(stored) }],
+      });
+      return { stored, result };
+    };
+    const { stored, result } = await lighterIfTooLarge(object, put);
     if (!result.ok) return undefined;
     const made = await readForm(info, stored, object);
     made.metadata.resourceVersion = String(result.revision);
@@ -388,7 +393,7 @@ export class Resources implements ObjectLookup {
     context: WriteContext,
     request: AdmissionRequest,
     { kv, live, next }: { kv: KeyValue; live: KubeObject; next: KubeObject },
-    options: { readonly skipValidation?: boolean },
+    options: { readonly skipTracking?: boolean; readonly skipValidation?: boolean },
   ): Promise<KubeObject | undefined> {
     const { info, subresource } = context;
     const name = live.metadata.name ?? '';
@@ -412,22 +417,19 @@ export class Resources implements ObjectLookup {
       const seen = await seenForm(info, next);
       return { ...seen, metadata: { ...seen.metadata, resourceVersion: String(kv.modRevision) } };
     }
-    const isEnd =
-      next.metadata.deletionTimestamp !== undefined &&
-      (next.metadata.finalizers ?? []).length === 0;
-    const isLast =
-      isEnd &&
-      (next.metadata.deletionGracePeriodSeconds ?? 0) === 0 &&
-      !isNamespaceFinalizing(info, next);
-    const stored = await storedForm(info, next);
-    const result = await this.store.txn({
-      compare: [{ key: kv.key, target: 'mod', equals: kv.modRevision }],
-      then: [
-        isLast
-          ? { kind: 'delete', key: kv.key }
-          : { kind: 'put', key: kv.key, value: serialize(stored) },
-      ],
-    });
+    const { key, modRevision } = kv;
+    const isLast = next.metadata.deletionTimestamp !== undefined && isFinished(info, next);
+    const put = async () => {
+      const stored = await storedForm(info, next);
+      const result = await this.store.txn({
+        compare: [{ key, target: 'mod', equals: modRevision }],
+        then: [isLast ? { kind: 'delete', key } : { kind: 'put', key, value: serialize(stored) }],
+      });
+      return { stored, result };
+    };
+    // Who applies wants to own what is applied.
+    const isApplied = options.skipTracking === true;
+    const { stored, result } = await (isApplied ? put() : lighterIfTooLarge(next, put));
     if (!result.ok) return undefined;
     if ((isLast && isService(info)) || hasLetGo(info, live, next))
       await this.#allocation().release(live);

@@ -1,5 +1,6 @@
 // The form in which an object lies in the store, and in which it is read again, where the two differ: custom
 // resources with several versions.
+import { faultCode } from '#base/fault.ts';
 import { cloneJson } from '#base/clone.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
@@ -46,4 +47,19 @@ export async function trackedForm(info: ResourceInfo, next: KubeObject): Promise
   if (next.metadata.managedFields?.length === 0)
     return { ...seen, metadata: { ...seen.metadata, managedFields: [] } };
   return seen;
+}
+
+/** What says who owns which field may be left out where the object is too large for a store with it. */
+export async function lighterIfTooLarge<T>(
+  { metadata }: KubeObject,
+  write: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    if (faultCode(error) !== 'store-value-too-large' || metadata.managedFields === undefined)
+      throw error;
+    delete metadata.managedFields;
+    return await write();
+  }
 }

@@ -5,6 +5,7 @@ import type { ResourceInfo, ResourceRegistry, SubresourceInfo } from '#kube/meta
 import type { Schema } from '#kube/meta/schema.ts';
 import table from './generated/table.json' with { type: 'json' };
 import { autoscalerCodecs } from './autoscaler-codec.ts';
+import { definitionCodec } from './definition-codec.ts';
 import { eventCodec } from './event-codec.ts';
 import { selectableFields } from './selectable-fields.ts';
 
@@ -268,6 +269,7 @@ function resourceOf(row: Row): ResourceInfo {
     selectableFields: selectableFields[key] ?? [],
     deprecation: deprecations[key],
     ...(key === 'events.k8s.io/events' ? { codec: eventCodec } : {}),
+    ...(key === 'apiextensions.k8s.io/customresourcedefinitions' ? { codec: definitionCodec } : {}),
     ...(group === 'autoscaling' ? { codec: autoscalerCodecs[version] } : {}),
   };
 }
