@@ -130,7 +130,7 @@ var neutral = []string{
 	"enable-garbage-collector", "authorization-webhook-version", "authentication-token-webhook-version", "v", "vmodule",
 	"logging-format", "profiling", "contention-profiling", "allow-privileged", "event-ttl", "goaway-chance",
 	"shutdown-delay-duration", "watch-progress-notify-interval", "etcd-compaction-interval", "tls-min-version",
-	"encryption-provider-config-automatic-reload", "enable-priority-and-fairness", "default-watch-cache-size",
+	"encryption-provider-config-automatic-reload", "lease-reuse-duration-seconds", "enable-priority-and-fairness", "default-watch-cache-size",
 }
 
 // Gates of upstream's inner workings: clients are answered the same both ways.
