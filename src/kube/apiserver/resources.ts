@@ -52,6 +52,7 @@ import {
   seenForm,
   storedForm,
   trackedForm,
+  storeForm,
 } from './stored-forms.ts';
 import { defaultChange, prepareCreate, prepareUpdate, timestamp } from './strategies.ts';
 import { dropTwiceOwned } from './owner-references.ts';
@@ -272,14 +273,7 @@ export class Resources implements ObjectLookup {
     if (context.isDryRun) {
       return (await this.store.get(key)) === undefined ? await seenForm(info, object) : undefined;
     }
-    const put = async () => {
-      const stored = await storedForm(info, object);
-      const result = await this.store.txn({
-        compare: [{ key, target: 'mod', equals: 0 }],
-        then: [{ kind: 'put', key, value: serialize(stored) }],
-      });
-      return { stored, result };
-    };
+    const put = () => storeForm(this.store, info, object, { key, equals: 0 });
     const { stored, result } = await lighterIfTooLarge(object, put);
     if (!result.ok) return undefined;
     const made = await readForm(info, stored, object);
@@ -419,14 +413,7 @@ export class Resources implements ObjectLookup {
     }
     const { key, modRevision } = kv;
     const isLast = next.metadata.deletionTimestamp !== undefined && isFinished(info, next);
-    const put = async () => {
-      const stored = await storedForm(info, next);
-      const result = await this.store.txn({
-        compare: [{ key, target: 'mod', equals: modRevision }],
-        then: [isLast ? { kind: 'delete', key } : { kind: 'put', key, value: serialize(stored) }],
-      });
-      return { stored, result };
-    };
+    const put = () => storeForm(this.store, info, next, { key, equals: modRevision, isLast });
     // Who applies wants to own what is applied.
     const isApplied = options.skipTracking === true;
     const { stored, result } = await (isApplied ? put() : lighterIfTooLarge(next, put));

@@ -5,6 +5,8 @@ import { cloneJson } from '#base/clone.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { same } from '#base/same.ts';
+import type { Store, TxnResult } from '#store/store.ts';
+import { serialize } from './object-store.ts';
 
 export async function storedForm(info: ResourceInfo, object: KubeObject): Promise<KubeObject> {
   return info.codec === undefined ? object : await info.codec.write(object);
@@ -47,6 +49,21 @@ export async function trackedForm(info: ResourceInfo, next: KubeObject): Promise
   if (next.metadata.managedFields?.length === 0)
     return { ...seen, metadata: { ...seen.metadata, managedFields: [] } };
   return seen;
+}
+
+/** Writes the object where nobody else has since `equals`, or lets it go. */
+export async function storeForm(
+  store: Pick<Store, 'txn'>,
+  info: ResourceInfo,
+  object: KubeObject,
+  { key, equals, isLast = false }: { key: string; equals: number; isLast?: boolean },
+): Promise<{ stored: KubeObject; result: TxnResult }> {
+  const stored = await storedForm(info, object);
+  const result = await store.txn({
+    compare: [{ key, target: 'mod', equals }],
+    then: [isLast ? { kind: 'delete', key } : { kind: 'put', key, value: serialize(stored) }],
+  });
+  return { stored, result };
 }
 
 /** What says who owns which field may be left out where the object is too large for a store with it. */
