@@ -50,7 +50,12 @@ export class Problems {
 export function readConfiguration(
   path: string,
   group: string,
-  wanted: { readonly kind: string; readonly versions: readonly string[] },
+  wanted: {
+    readonly kind: string;
+    readonly versions: readonly string[];
+    /** Group and version of forms that say the same. */
+    readonly earlier?: readonly string[];
+  },
 ): Json {
   let found: unknown;
   try {
@@ -65,7 +70,8 @@ export function readConfiguration(
   const object = (found ?? {}) as Json;
   const { apiVersion, kind } = object;
   const isVersion = wanted.versions.some((version) => apiVersion === `${group}/${version}`);
-  if (kind === wanted.kind && isVersion) return object;
+  const isEarlier = wanted.earlier?.some((one) => apiVersion === one) === true;
+  if (kind === wanted.kind && (isVersion || isEarlier)) return object;
   const [version] = wanted.versions;
   throw new Fault(
     { code: 'bad-configuration', path },

@@ -1,5 +1,8 @@
 // Flags of admission plugins that cannot be used are told by name; the rest says who takes part.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { flagKey } from '#kube/apiserver/access-flag-names.ts';
 import { pluginSelection } from './plugin-selection.ts';
@@ -22,6 +25,22 @@ for (const [flags, words] of refusals) {
     assert.throws(() => pluginSelection(named(flags)), words);
   });
 }
+
+test('plugins are configured by a file of either version', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'strata-plugins-'));
+  try {
+    for (const apiVersion of ['apiserver.config.k8s.io/v1', 'apiserver.k8s.io/v1alpha1']) {
+      const file = join(folder, 'config.yaml');
+      const configuration = { limitedResources: [{ resource: 'pods' }] };
+      const plugins = [{ name: 'ResourceQuota', configuration }];
+      writeFileSync(file, JSON.stringify({ apiVersion, kind: 'AdmissionConfiguration', plugins }));
+      const selection = pluginSelection(named({ 'admission-control-config-file': file }));
+      assert.deepEqual(selection.configOf('ResourceQuota'), configuration);
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
 
 test('plugins are on by default, switched on and switched off', () => {
   const flags = {

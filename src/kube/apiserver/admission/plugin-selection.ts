@@ -86,7 +86,8 @@ function namesIn(flags: AccessFlags, flag: string): string[] {
 }
 
 function configurations(path: string): ReadonlyMap<string, unknown> {
-  const wanted = { kind: 'AdmissionConfiguration', versions: ['v1'] };
+  const earlier = ['apiserver.k8s.io/v1alpha1'];
+  const wanted = { kind: 'AdmissionConfiguration', versions: ['v1'], earlier };
   const { plugins = [] } = readConfiguration(path, 'apiserver.config.k8s.io', wanted);
   const found = new Map<string, unknown>();
   for (const { name, path: file, configuration } of plugins as Json[]) {
