@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
 import { createEnv } from '#env/node/env.ts';
 import { startApiServer } from '#kube/apiserver/server.ts';
+import { TokenAuthority } from '#kube/apiserver/tokens.ts';
 import { KubeClient } from '#kube/client/client.ts';
 import { leases, nodes } from '#kube/client/resources.ts';
 import { startControllers } from '#kube/controllers/run.ts';
@@ -217,7 +218,9 @@ async function startCluster(): Promise<{ kubeconfig: string; close: () => Promis
   const kubeconfig = join(home, 'kubeconfig');
   const admin = parse(readFileSync(kubeconfig, 'utf8')) as object;
   const client = KubeClient.fromKubeconfig(admin, { userAgent: 'conformance' });
-  const controllers = startControllers({ client, rootCa: server.authority.caCert }, env);
+  const tokens = await TokenAuthority.open(join(home, 'pki'));
+  const signer = server.authority;
+  const controllers = startControllers({ client, rootCa: signer.caCert, signer, tokens }, env);
   const stopNodes = await keepNodes(client);
   return {
     kubeconfig,
