@@ -3,10 +3,16 @@
 import type { KubeObject } from './object.ts';
 import { podResources } from './pod-resources.ts';
 import { compareQuantities, formatQuantity, parseQuantity } from './quantity.ts';
+import { attributesClassesOf, storageClaimUsage } from './quota-claims.ts';
 import { same } from '#base/same.ts';
 
 type Json = Record<string, unknown>;
 export type Amounts = Readonly<Record<string, string>>;
+
+interface Kind {
+  readonly group: string;
+  readonly resource: string;
+}
 
 const list = (value: unknown): Json[] => (Array.isArray(value) ? (value as Json[]) : []);
 
@@ -89,38 +95,15 @@ function serviceUsage(service: KubeObject): Record<string, string> {
   return used;
 }
 
-function claimUsage(claim: KubeObject): Record<string, string> {
-  const spec = (claim['spec'] ?? {}) as Json;
-  const used: Record<string, string> = {
-    persistentvolumeclaims: '1',
-    'count/persistentvolumeclaims': '1',
-  };
-  const storage = ((spec['resources'] as Json | undefined)?.['requests'] as Json | undefined)?.[
-    'storage'
-  ];
-  const prefix =
-    typeof spec['storageClassName'] === 'string' && spec['storageClassName'] !== ''
-      ? `${spec['storageClassName']}.storageclass.storage.k8s.io/`
-      : undefined;
-  if (prefix !== undefined) used[`${prefix}persistentvolumeclaims`] = '1';
-  if (storage === undefined) return used;
-  used['requests.storage'] = String(storage);
-  if (prefix !== undefined) used[`${prefix}requests.storage`] = String(storage);
-  return used;
-}
-
 /** Kinds that had a count of their own before `count/…` did. */
 const counted = new Set(['configmaps', 'secrets', 'replicationcontrollers', 'resourcequotas']);
 
 /** What one object uses; every kind can be counted. */
-export function usageOf(
-  { group, resource }: { readonly group: string; readonly resource: string },
-  object: KubeObject,
-): Record<string, string> {
+export function usageOf({ group, resource }: Kind, object: KubeObject): Record<string, string> {
   if (group === '') {
     if (resource === 'pods') return podUsage(object);
     if (resource === 'services') return serviceUsage(object);
-    if (resource === 'persistentvolumeclaims') return claimUsage(object);
+    if (resource === 'persistentvolumeclaims') return storageClaimUsage(object);
     if (counted.has(resource)) return { [resource]: '1', [`count/${resource}`]: '1' };
   }
   return { [`count/${resource}${group === '' ? '' : `.${group}`}`]: '1' };
@@ -137,10 +120,7 @@ const podNames = new Set([
 ]);
 
 /** Those of the names that objects of the kind use. */
-export function matchingNames(
-  { group, resource }: { readonly group: string; readonly resource: string },
-  names: readonly string[],
-): string[] {
+export function matchingNames({ group, resource }: Kind, names: readonly string[]): string[] {
   return names.filter((name) => {
     const isCount = name === `count/${resource}${group === '' ? '' : `.${group}`}`;
     if (isCount) return true;
@@ -152,7 +132,8 @@ export function matchingNames(
     }
     if (resource === 'services') return /^services(\.(loadbalancers|nodeports))?$/.test(name);
     if (resource === 'persistentvolumeclaims') {
-      const isClass = name.includes('.storageclass.storage.k8s.io/');
+      const isClass =
+        /\.storageclass\.storage\.k8s\.io\/(persistentvolumeclaims|requests\.storage)$/.test(name);
       return name === resource || name === 'requests.storage' || isClass;
     }
     return counted.has(resource) && name === resource;
@@ -203,7 +184,10 @@ function crossesNamespaces(pod: KubeObject): boolean {
   );
 }
 
-function meets(pod: KubeObject, { scopeName, operator, values = [] }: ScopeRequirement): boolean {
+function podMeets(
+  pod: KubeObject,
+  { scopeName, operator, values = [] }: ScopeRequirement,
+): boolean {
   const spec = (pod['spec'] ?? {}) as Json;
   const isTerminating = Number(spec['activeDeadlineSeconds'] ?? -1) >= 0;
   switch (scopeName) {
@@ -228,29 +212,50 @@ function meets(pod: KubeObject, { scopeName, operator, values = [] }: ScopeRequi
   }
 }
 
-/** Those that the object meets; only pods have scopes. */
+function claimMeets(
+  claim: KubeObject,
+  { scopeName, operator, values = [] }: ScopeRequirement,
+): boolean {
+  if (scopeName !== 'VolumeAttributesClass') return false;
+  const classes = [...attributesClassesOf(claim)];
+  if (operator === 'Exists') return classes.length > 0;
+  if (operator === 'DoesNotExist') return classes.length === 0;
+  if (operator === 'In') return classes.some((name) => values.includes(name));
+  // One of them is enough, and none is not one of the values.
+  return classes.length === 0 || classes.some((name) => !values.includes(name));
+}
+
+type Meets = (object: KubeObject, requirement: ScopeRequirement) => boolean;
+
+/** undefined: objects of the kind are in no scope. */
+function meetsOf({ group, resource }: Kind): Meets | undefined {
+  if (group !== '') return undefined;
+  if (resource === 'pods') return podMeets;
+  return resource === 'persistentvolumeclaims' ? claimMeets : undefined;
+}
+
+/** Those that the object meets; only pods and claims of storage have scopes. */
 export function matchedScopes(
-  { group, resource }: { readonly group: string; readonly resource: string },
+  kind: Kind,
   object: KubeObject,
   requirements: readonly ScopeRequirement[],
 ): ScopeRequirement[] {
-  if (group !== '' || resource !== 'pods') return [];
-  return requirements.filter((one) => meets(object, one));
+  const meets = meetsOf(kind);
+  return meets === undefined ? [] : requirements.filter((one) => meets(object, one));
 }
 
 /** Whether the quota limits something that the object uses, and its scopes are the object's. */
 export function quotaMatches(
   quota: KubeObject,
-  kind: { readonly group: string; readonly resource: string },
+  kind: Kind,
   object: KubeObject,
   hard: Amounts,
 ): boolean {
   if (matchingNames(kind, Object.keys(hard)).length === 0) return false;
   const requirements = requirementsOf(quota);
   if (requirements.length === 0) return true;
-  const isPod = kind.group === '' && kind.resource === 'pods';
-  if (!isPod) return false;
-  return requirements.every((one) => meets(object, one));
+  const meets = meetsOf(kind);
+  return meets !== undefined && requirements.every((one) => meets(object, one));
 }
 
 /** Whether a pod's update can change what it is charged to. */

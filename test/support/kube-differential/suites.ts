@@ -27,6 +27,7 @@ import { optionalPluginSteps, startPluginWorld } from '#test/support/optional-pl
 import { pluginSteps } from '#test/support/plugin-steps.ts';
 import { policySteps } from '#test/support/policy-steps.ts';
 import { portSteps } from '#test/support/port-steps.ts';
+import { quotaSteps } from '#test/support/quota-steps.ts';
 import { resizeSteps } from '#test/support/resize-steps.ts';
 import { roleSteps } from '#test/support/role-steps.ts';
 import { ruleScenes } from '#test/support/rule-steps.ts';
@@ -157,6 +158,7 @@ export const suites: Readonly<Record<string, Suite>> = {
   'steps-policy': stepped('policy', policySteps),
   'steps-plugins': stepped('plugins', pluginSteps),
   'steps-ports': stepped('ports', portSteps),
+  'steps-quotas': stepped('quotas', quotaSteps),
   'steps-resize': stepped('resize', resizeSteps),
   'steps-roles': stepped('roles', roleSteps),
   'steps-subresources': stepped('what is below', subresourceSteps),

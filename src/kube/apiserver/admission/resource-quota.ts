@@ -34,6 +34,8 @@ const shown = (amounts: Amounts): string =>
 function isMeant(request: AdmissionRequest): boolean {
   const { operation, subresource, object, old, info, namespace } = request;
   if (object === undefined || !info.namespaced || namespace === undefined) return false;
+  // What is allocated to a claim of storage, and the class that it has, stand in its status.
+  if (subresource === 'status') return isOf(request, '', 'persistentvolumeclaims');
   if (subresource !== undefined) return false;
   if (operation === 'CREATE') return info.resource !== 'events';
   if (operation !== 'UPDATE' || old === undefined || info.group !== '') return false;
@@ -70,6 +72,8 @@ function charge(request: AdmissionRequest, quota: KubeObject): Record<string, st
     ([, amount]) => compareQuantities(amount, '0') !== 0,
   );
   const requested = Object.fromEntries(more);
+  // What a volume has become cannot be refused any more, only counted.
+  if (request.subresource === 'status') return requested;
   const next = masked(plus(used, requested), Object.keys(requested));
   const exceeded = exceeding(next, hard);
   if (exceeded.length === 0) return requested;
