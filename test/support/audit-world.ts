@@ -144,6 +144,8 @@ const written: readonly Omit<Step, 'name'>[] = [
   { method: 'GET', path: `${home}/secrets/s`, headers: { authorization: 'Bearer wrong' } },
   { method: 'GET', path: `${home}/endpoints`, headers: { authorization: '' } },
   { method: 'GET', path: `${home}/nothings` },
+  { method: 'GET', path: `${home}/secrets/s?timeout=no` },
+  { method: 'GET', path: `${home}/secrets?timeout=5`, headers: { authorization: 'Bearer wrong' } },
 ];
 
 /** Webhooks that change, that see no reason to, that say something for the log, and that are not there. */

@@ -12,7 +12,7 @@ import type { TokenSource } from './authn/token-source.ts';
 import { TokenWebhook } from './authn/token-webhook.ts';
 import { flagKey } from './access-flag-names.ts';
 import { readAuthorization, type AuthorizerSpec } from './authz/authorization-configuration.ts';
-import { durationMs } from './go-duration.ts';
+import { durationMs } from '#kube/meta/go-duration.ts';
 import { readEndpoint } from './kubeconfig-endpoint.ts';
 
 /** Flag names as commander writes them: --token-auth-file is `tokenAuthFile`. */

@@ -43,7 +43,7 @@ import { negotiateOrRefuse, offeredFor } from './negotiation.ts';
 import { isProxied, NodeProxy } from './node-proxy.ts';
 import { Health, type Stage } from './health.ts';
 import { build, pathOfNothing, PublicPaths } from './public-paths.ts';
-import { attemptedBy, checkRoute, reviewResources } from './routes.ts';
+import { checkRoute, reviewResources } from './routes.ts';
 import { InternalMetrics } from './metrics/internals.ts';
 import { AllocationMetrics } from './metrics/allocations.ts';
 import { ObjectCounts } from './metrics/object-counts.ts';
@@ -53,8 +53,8 @@ import { authorizationResult, buildInfo, ServerMetrics } from './metrics/server-
 import { checkEscalation, type EscalationServices } from './authz/escalation.ts';
 import { RbacAuthorizer, rulesFor, type AccessRequest } from './rbac.ts';
 import { Reads } from './reads.ts';
-import { parseRequest, type RequestInfo } from './request-info.ts';
-import { checkTimeout } from './request-options.ts';
+import { parseRequest, type RequestInfo, isLongRunning, takesLong } from './request-info.ts';
+import { timeoutFault } from './request-options.ts';
 import { writeOptions } from './request-options.ts';
 import { Resources, type WriteContext } from './resources.ts';
 import { RoleCache } from './role-cache.ts';
@@ -314,6 +314,8 @@ export class Handler {
       this.#measure(exchange, info);
       const id = auditIdOf(request);
       exchange.headers = { 'Audit-Id': id };
+      const fault = takesLong(info) ? undefined : timeoutFault(info.query);
+      if (fault !== undefined) throw this.#refused(request, info, id, fault);
       const user = await this.#identify(exchange, info, id);
       if (exchange.audit !== undefined) followAnswer(exchange.audit, response, takesLong(info));
       if (isLongRunning(info)) return await this.#serve(exchange, info, user);
@@ -412,6 +414,13 @@ export class Handler {
     };
   }
 
+  /** For what is refused before it is known who asks. */
+  #refused(request: IncomingMessage, info: RequestInfo, id: string, error: ApiError): ApiError {
+    const origin = { id, remote: socketOf(request).remoteAddress };
+    this.#options.audit?.refused(request, accessOf(info, nobody), origin, error.toStatus());
+    return error;
+  }
+
   /** Who asks, or as whom; from then on the request is written down. */
   async #identify(
     exchange: Pick<Exchange, 'request' | 'audit' | 'headers' | 'warnings'>,
@@ -431,9 +440,7 @@ export class Handler {
       this.#server.authenticated(real.name);
     } catch (error) {
       this.#server.unauthenticated();
-      const record = audit?.begin(request, accessOf(info, nobody), origin);
-      const { status, message, reason } = unauthorized().toStatus();
-      record?.failedAuthentication(attemptedBy(request, socket), { status, message, reason });
+      this.#refused(request, info, id, unauthorized());
       throw error;
     }
     exchange.audit = audit?.begin(request, accessOf(info, real), origin);
@@ -478,7 +485,6 @@ export class Handler {
     if (resource === undefined) return this.#notServed(exchange, info);
     if (exchange.request.method === 'HEAD') throw methodNotAllowed();
     checkRoute(info, resource);
-    if (info.verb !== 'watch' && !isProxied(info)) checkTimeout(info.query);
     const isWarned = resource.deprecation !== undefined;
     if (!isProxied(info))
       exchange.accepted = negotiateOrRefuse(
@@ -571,15 +577,6 @@ const refusedHeaders = { 'X-Content-Type-Options': 'nosniff' };
 
 const isStackOverflow = (error: unknown): boolean =>
   error instanceof RangeError && error.message.includes('call stack');
-
-const longSubresources = new Set(['attach', 'exec', 'proxy', 'log', 'portforward']);
-
-/** Nobody waits for its end. */
-const isLongRunning = ({ subresource }: RequestInfo): boolean =>
-  subresource !== undefined && longSubresources.has(subresource);
-
-/** What is written down twice: when the answer begins, and at its end. */
-const takesLong = (info: RequestInfo): boolean => info.verb === 'watch' || isLongRunning(info);
 
 /** Whoever could not be told. */
 const nobody: UserInfo = { name: '', uid: '', groups: [], extra: {} };

@@ -95,3 +95,13 @@ export function parseRequest(method: string, target: string): RequestInfo {
     rest: tail.join('/'),
   };
 }
+
+const longSubresources = new Set(['attach', 'exec', 'proxy', 'log', 'portforward']);
+
+/** Nobody waits for its end. */
+export const isLongRunning = ({ subresource }: RequestInfo): boolean =>
+  subresource !== undefined && longSubresources.has(subresource);
+
+/** No time that a client says bounds it, and it is written down twice: when the answer begins, and at its end. */
+export const takesLong = (info: RequestInfo): boolean =>
+  info.verb === 'watch' || isLongRunning(info);

@@ -3,9 +3,9 @@
 import { goQuoted, invalidValue, forbidden, requiredValue, unsupported } from '#kube/meta/names.ts';
 import { decodeStrict } from '#kube/meta/pruning.ts';
 import { typeSchema } from '#kube/types/registry.ts';
-import { badRequest, invalid, type StatusCause } from '#kube/meta/status.ts';
+import { badRequest, invalid, type ApiError, type StatusCause } from '#kube/meta/status.ts';
 import type { DeleteOptions } from './deletion.ts';
-import { durationMs } from './go-duration.ts';
+import { parseDuration } from '#kube/meta/go-duration.ts';
 import { numberOf } from './lists.ts';
 
 type OptionsKind = 'CreateOptions' | 'UpdateOptions' | 'PatchOptions' | 'DeleteOptions';
@@ -26,12 +26,12 @@ function boolean(query: URLSearchParams, name: string): boolean | undefined {
   return !['false', '0'].includes(text.toLowerCase());
 }
 
-/** Of the whole request. Throws ApiError 400. */
-export function checkTimeout(query: URLSearchParams): void {
-  const text = query.get('timeout');
-  if (text === null || text === '' || durationMs(text) !== undefined) return;
-  const why = `time: invalid duration ${JSON.stringify(text)}`;
-  throw badRequest(`invalid timeout specified in the request URL - ${why}`);
+/** What is wrong with how long the client says that it waits; undefined when nothing is, or it does not say it. */
+export function timeoutFault(query: URLSearchParams): ApiError | undefined {
+  const text = query.get('timeout') ?? '';
+  const found = text === '' ? 0 : parseDuration(text);
+  if (typeof found === 'number') return undefined;
+  return badRequest(`invalid timeout specified in the request URL - ${found.why}`);
 }
 
 // ---- writes ----

@@ -1,6 +1,4 @@
-// Which requests a resource takes at all, and what those tried who were not let in.
-import type { IncomingMessage } from 'node:http';
-import type { TLSSocket } from 'node:tls';
+// Which requests a resource takes at all.
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { methodNotAllowed, notFound, unsupported } from '#kube/meta/status.ts';
 import { unknownResource } from './faults.ts';
@@ -59,14 +57,3 @@ const isPlacedForAll = (info: RequestInfo, resource: ResourceInfo): boolean =>
   !resource.namespaced || info.namespace !== undefined || isReview(info);
 
 const isReview = (info: RequestInfo): boolean => reviewResources.has(info.resource);
-
-export function attemptedBy({ headers, url = '' }: IncomingMessage, socket: TLSSocket): string {
-  const scheme = /^\s*(basic|bearer)/i.exec(headers.authorization ?? '')?.[1]?.toLowerCase();
-  const all = [
-    ...(scheme === undefined ? [] : [scheme]),
-    ...(new URL(url, 'https://server').searchParams.get('access_token') ? ['access_token'] : []),
-    ...(Object.keys(socket.getPeerCertificate?.() ?? {}).length > 0 ? ['x509'] : []),
-  ];
-  if (all.length === 0) return 'Authentication failed, no credentials provided';
-  return `Authentication failed, attempted: ${all.join(', ')}`;
-}

@@ -33,6 +33,7 @@ import { roleSteps } from '#test/support/role-steps.ts';
 import { ruleScenes } from '#test/support/rule-steps.ts';
 import { subresourceSteps } from '#test/support/subresource-steps.ts';
 import { playSteps, type Step } from '#test/support/step-player.ts';
+import { timeoutSteps } from '#test/support/timeout-steps.ts';
 import { useScenes } from '#test/support/use-steps.ts';
 import { versionSteps } from '#test/support/version-steps.ts';
 import { versionlessSteps } from '#test/support/versionless-steps.ts';
@@ -157,6 +158,7 @@ export const suites: Readonly<Record<string, Suite>> = {
   'steps-nodes': stepped('nodes', nodeSteps),
   'steps-policy': stepped('policy', policySteps),
   'steps-plugins': stepped('plugins', pluginSteps),
+  timeouts: stepped('timeouts', timeoutSteps),
   'steps-ports': stepped('ports', portSteps),
   'steps-quotas': stepped('quotas', quotaSteps),
   'steps-resize': stepped('resize', resizeSteps),

@@ -6,12 +6,19 @@ import type { Env } from '#env/env.ts';
 import { durationFlag, textFlag, type AccessFlags } from '#kube/apiserver/access-flags.ts';
 import { readEndpoint } from '#kube/apiserver/kubeconfig-endpoint.ts';
 import type { AccessRequest } from '#kube/apiserver/rbac.ts';
+import type { Status } from '#kube/meta/status.ts';
 import { LogFile } from './log-file.ts';
 import { extentOf, readPolicy, type AuditPolicy } from './policy.ts';
 import { AuditRecord, type AuditSink } from './record.ts';
 import { AuditWebhook } from './webhook.ts';
 
 const ID_CHARACTERS_MAX = 64;
+
+/** The client's own identity of the request, and its address. */
+interface Origin {
+  readonly id: string;
+  readonly remote: string | undefined;
+}
 
 interface Backend extends AuditSink {
   close(): Promise<void>;
@@ -85,12 +92,18 @@ export class Audit {
     return new Audit(readPolicy(policy), backends, env);
   }
 
-  /** Undefined for requests that no rule wants. `user` of `access` is who really asks. */
-  begin(
+  /** There is one event of what is refused before it is known who asks. */
+  refused(
     request: IncomingMessage,
     access: AccessRequest,
-    origin: { readonly id: string; readonly remote: string | undefined },
-  ): AuditRecord | undefined {
+    origin: Origin,
+    { status, message, reason, code }: Status,
+  ): void {
+    this.begin(request, access, origin)?.refused({ status, message, reason, code });
+  }
+
+  /** Undefined for requests that no rule wants. `user` of `access` is who really asks. */
+  begin(request: IncomingMessage, access: AccessRequest, origin: Origin): AuditRecord | undefined {
     const extent = extentOf(this.#policy, access);
     if (extent.level === 'None') return undefined;
     const record = new AuditRecord({

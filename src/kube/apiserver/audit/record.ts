@@ -145,10 +145,9 @@ export class AuditRecord {
     this.#write('ResponseStarted');
   }
 
-  /** Credentials that were wrong: there is one event of it. */
-  failedAuthentication(message: string, answer: Json | undefined): void {
-    const own = { status: 'Failure', message, code: 401 };
-    this.#responseStatus = { metadata: {}, ...own, ...answer };
+  /** Refused before it is known who asks: there is one event of it. */
+  refused(answer: Json): void {
+    this.#responseStatus = { metadata: {}, ...answer };
     this.#write('ResponseStarted');
     this.#isOver = true;
   }

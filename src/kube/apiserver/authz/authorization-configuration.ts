@@ -1,7 +1,7 @@
 // AuthorizationConfiguration of apiserver.config.k8s.io/v1: who is asked, in which order.
 import { dirname, resolve } from 'node:path';
 import { Problems, readConfiguration, type Json } from '#kube/apiserver/configuration-file.ts';
-import { durationMs } from '#kube/apiserver/go-duration.ts';
+import { durationMs } from '#kube/meta/go-duration.ts';
 import { readEndpoint } from '#kube/apiserver/kubeconfig-endpoint.ts';
 import { compileCondition, type WebhookAuthorizerOptions } from './webhook-authorizer.ts';
 
