@@ -62,6 +62,7 @@ const to = (command: string, ...more: string[]): string[] => [
   SPACE,
 ];
 const set = (values: string): string[] => ['--set', values];
+const long = ['--timeout', '60s'];
 const short = ['--timeout', '15s'];
 
 const steps: readonly Step[] = [
@@ -117,15 +118,24 @@ const steps: readonly Step[] = [
   { name: 'rollback', helm: to('rollback one 3', '--wait', ...short) },
   { name: 'rollback to what is not there', helm: to('rollback one 99') },
   {
+    name: 'somebody removes the pod that never got ready',
+    by: async (client) => {
+      await client.delete(core('pods'), { ...place, name: 'one-store-1' });
+    },
+  },
+  {
     name: 'upgrade by the client',
-    helm: to('upgrade one', chart, '--server-side=false', ...set('color=blue'), '--wait'),
+    helm: to('upgrade one', chart, '--server-side=false', ...set('color=blue'), '--wait', ...long),
   },
   {
     name: 'upgrade by replacement',
     helm: to('upgrade one', chart, '--server-side=false', '--force-replace'),
   },
   { name: 'history', helm: to('history one', '--max', '4') },
-  { name: 'a second one', helm: to('install two', chart, '--set', 'replicas=1', '--wait') },
+  {
+    name: 'a second one',
+    helm: to('install two', chart, '--set', 'replicas=1', '--wait', ...long),
+  },
   {
     name: 'somebody made one of its objects',
     by: async (client) => {
@@ -139,11 +149,11 @@ const steps: readonly Step[] = [
   },
   { name: 'what is there is not taken', helm: to('install three', chart, ...short) },
   { name: 'what is there is taken', helm: to('install three', chart, '--take-ownership') },
-  { name: 'removal', helm: to('uninstall one', '--wait', '--cascade', 'foreground') },
-  { name: 'removal that is kept', helm: to('uninstall two', '--keep-history', '--wait') },
-  { name: 'rollback of what was removed', helm: to('rollback two 1', '--wait') },
+  { name: 'removal', helm: to('uninstall one', '--wait', '--cascade', 'foreground', ...long) },
+  { name: 'removal that is kept', helm: to('uninstall two', '--keep-history', '--wait', ...long) },
+  { name: 'rollback of what was removed', helm: to('rollback two 1', '--wait', ...long) },
   { name: 'removal of what is not there', helm: to('uninstall one') },
-  { name: 'removal of all', helm: to('uninstall two three', '--wait') },
+  { name: 'removal of all', helm: to('uninstall two three', '--wait', ...long) },
 ];
 
 /** Addresses and ports are drawn; the rest is as plainValue() has it. */
