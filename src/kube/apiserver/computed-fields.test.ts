@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pods, serviceAccounts } from '#kube/client/resources.ts';
 import { createSimEnv, startInProcessApi } from '#test/support/in-process-api.ts';
-import { settleStatus } from './computed-fields.ts';
+import { settleFields, settleStatus } from './computed-fields.ts';
 
 const claims = [{ name: 'gpu', resourceClaimName: 'pod-gpu' }];
 
@@ -45,3 +45,32 @@ test('generations of conditions stay one by one, several of a type too', () => {
   const wanted = [of('A', 1), of('A', 3), of('A'), of('B', 7)];
   assert.deepEqual(status, { conditions: wanted, observedGeneration: 4 });
 });
+
+const used = {
+  partitionTypeAttribute: 'a.test/kind',
+  skipNodeOperations: ['Prepare'],
+  devices: [
+    {
+      name: 'a',
+      attributes: { one: { ints: [1] } },
+      consumesCounters: [{ counterSet: 'a', compatibilityGroups: ['mig'] }],
+      nodeAllocatableResources: [{ resource: 'cpu' }],
+    },
+  ],
+};
+const unused = {
+  devices: [{ name: 'a', attributes: { one: {} }, consumesCounters: [{ counterSet: 'a' }] }],
+};
+
+for (const [name, old, wanted] of [
+  ['go from a new slice', undefined, unused],
+  ['go from one that has not used them', unused, unused],
+  ['stay in one that uses them', used, used],
+] as const) {
+  test(`fields of devices that are off by default ${name}`, () => {
+    const slice = { spec: structuredClone(used) };
+    const before = old === undefined ? undefined : { spec: old };
+    settleFields('resource.k8s.io/resourceslices', slice as never, before as never);
+    assert.deepEqual(slice.spec, wanted);
+  });
+}

@@ -57,18 +57,38 @@ function dropNodeConfiguration(object: KubeObject, old: KubeObject | undefined):
   }
 }
 
-/** Attributes that are lists are off by default upstream, and kept where they are. */
-function dropListAttributes(object: KubeObject, old: KubeObject | undefined): void {
-  const attributesOf = (one: KubeObject | undefined): Json[] =>
-    list((one?.['spec'] as Json | undefined)?.['devices']).flatMap(({ attributes }) =>
-      Object.values((attributes ?? {}) as Record<string, Json>),
-    );
-  const isList = (one: Json): boolean => listAttributes.some((name) => one[name] !== undefined);
-  if (attributesOf(old).some(isList)) return;
-  for (const one of attributesOf(object)) for (const name of listAttributes) delete one[name];
-}
+const specOf = (one: KubeObject | undefined): Json => (one?.['spec'] ?? {}) as Json;
+const devicesIn = (one: KubeObject | undefined): Json[] => list(specOf(one)['devices']);
 
-const listAttributes = ['ints', 'bools', 'strings', 'versions'];
+/** Of slices: what holds fields that are off by default upstream, and the fields. */
+const offInSlices: readonly (readonly [
+  holders: (one: KubeObject | undefined) => Json[],
+  fields: readonly string[],
+])[] = [
+  [
+    (one) =>
+      devicesIn(one).flatMap(({ attributes }) =>
+        Object.values((attributes ?? {}) as Record<string, Json>),
+      ),
+    ['ints', 'bools', 'strings', 'versions'],
+  ],
+  [
+    (one) => devicesIn(one).flatMap((device) => list(device['consumesCounters'])),
+    ['compatibilityGroups'],
+  ],
+  [devicesIn, ['nodeAllocatableResources']],
+  [(one) => [specOf(one)], ['partitionTypeAttribute']],
+  [(one) => [specOf(one)], ['skipNodeOperations']],
+];
+
+/** They are kept where they are. */
+function dropOffInSlices(object: KubeObject, old: KubeObject | undefined): void {
+  for (const [holders, fields] of offInSlices) {
+    const isUsed = (one: Json): boolean => fields.some((name) => one[name] !== undefined);
+    if (holders(old).some(isUsed)) continue;
+    for (const one of holders(object)) for (const name of fields) delete one[name];
+  }
+}
 
 const settlers: Readonly<
   Record<string, (object: KubeObject, old: KubeObject | undefined) => void>
@@ -76,7 +96,7 @@ const settlers: Readonly<
   '/persistentvolumeclaims': settleDataSource,
   'discovery.k8s.io/endpointslices': dropTopology,
   '/nodes': dropNodeConfiguration,
-  'resource.k8s.io/resourceslices': dropListAttributes,
+  'resource.k8s.io/resourceslices': dropOffInSlices,
 };
 
 /** `key`: group and resource. `old` is undefined for what is created. */

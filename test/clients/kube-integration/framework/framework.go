@@ -21,6 +21,7 @@ import (
 	"k8s.io/kubernetes/pkg/controlplane"
 	controlplaneapiserver "k8s.io/kubernetes/pkg/controlplane/apiserver"
 	"k8s.io/kubernetes/pkg/controlplane/reconcilers"
+	kubeoptions "k8s.io/kubernetes/pkg/kubeapiserver/options"
 	"k8s.io/kubernetes/plugin/pkg/admission/defaulttolerationseconds"
 	"k8s.io/kubernetes/plugin/pkg/admission/podtolerationrestriction"
 	"k8s.io/kubernetes/plugin/pkg/admission/priority"
@@ -125,9 +126,12 @@ func StartTestServer(ctx context.Context, t testing.TB, setup TestServerSetup) (
 	}
 	generic := run.Admission.GenericAdmission
 	generic.EnablePlugins = append(generic.EnablePlugins, plugins...)
-	generic.DisablePlugins = slices.DeleteFunc(generic.DisablePlugins, func(name string) bool {
-		return slices.Contains(plugins, name)
-	})
+	if len(plugins) > 0 {
+		// There are no others then.
+		generic.DisablePlugins = slices.DeleteFunc(slices.Clone(kubeoptions.AllOrderedPlugins), func(name string) bool {
+			return slices.Contains(plugins, name)
+		})
+	}
 	if err := opts.SkipGates(t); err != nil {
 		t.Fatal(err)
 	}
