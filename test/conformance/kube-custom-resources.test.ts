@@ -342,3 +342,14 @@ test('of a webhook that answers with a bare error the status is told', async () 
     await hook.close();
   }
 });
+
+test('an object with a version is made in a dry run only (as controller-runtime has it)', async () => {
+  const place = '/api/v1/namespaces/default/configmaps';
+  const metadata = { name: 'versioned', resourceVersion: '7' };
+  const map = { apiVersion: 'v1', kind: 'ConfigMap', metadata };
+  assert.equal((await send('POST', `${place}?dryRun=All`, map)).status, 201);
+  const { status, body } = await send('POST', place, map);
+  const text = 'resourceVersion should not be set on objects to be created';
+  assert.deepEqual([status, body.message], [500, text]);
+  assert.equal((await send('GET', `${place}/versioned`)).status, 404);
+});

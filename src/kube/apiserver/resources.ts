@@ -267,12 +267,13 @@ export class Resources implements ObjectLookup {
     if (causes.length > 0) throw invalid(kindOf(info), object.metadata.name ?? '', causes);
     this.#warn(context, object);
     await this.judge(context, request);
-    checkUnversioned(object);
     writeZeros(info, object);
     const key = objectKey(info, namespace, object.metadata.name ?? '');
     if (context.isDryRun) {
       return (await this.store.get(key)) === undefined ? await seenForm(info, object) : undefined;
     }
+    // The store asks for it, which a dry run does not come to.
+    checkUnversioned(object);
     const put = () => storeForm(this.store, info, object, { key, equals: 0 });
     const { stored, result } = await lighterIfTooLarge(object, put);
     if (!result.ok) return undefined;
