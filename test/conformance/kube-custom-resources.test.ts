@@ -320,10 +320,10 @@ test('a list by keys is unchanged in another order', async () => {
   assert.equal((await send('PATCH', path, more, 'merge')).status, 422);
 });
 
-test('of a webhook that answers with a bare error the status is told', async () => {
+test('of a webhook that is trusted by its own certificate and answers with a bare error the status is told', async () => {
   const hook = await startWebhookServer();
   try {
-    const clientConfig = { url: `${hook.url}/none`, caBundle: hook.caBundle };
+    const clientConfig = { url: `${hook.url}/none`, caBundle: hook.certBundle };
     const conversion = {
       strategy: 'Webhook',
       webhook: { clientConfig, conversionReviewVersions: ['v1'] },

@@ -14,6 +14,8 @@ export interface WebhookServer {
   readonly port: number;
   /** Base64 of PEM, as configurations have it. */
   readonly caBundle: string;
+  /** The same of its own certificate alone. */
+  readonly certBundle: string;
   readonly reviews: { readonly path: string; readonly body: Json; readonly text: string }[];
   on(path: string, answer: Answer): void;
   close(): Promise<void>;
@@ -60,6 +62,7 @@ export async function startWebhookServer(): Promise<WebhookServer> {
     url: `https://127.0.0.1:${port}`,
     port,
     caBundle: Buffer.from(authority.caCert).toString('base64'),
+    certBundle: Buffer.from(pair.cert).toString('base64'),
     reviews,
     on: (path, answer) => void answers.set(path, answer),
     async close() {

@@ -156,6 +156,8 @@ function post(
         path: goal.path,
         method: 'POST',
         ca,
+        // A bundle may hold the certificate itself, or one that is signed by another, as Go takes it.
+        allowPartialTrustChain: true,
         ...(/^[\d.]+$|:/.test(goal.serverName) ? {} : { servername: goal.serverName }),
         rejectUnauthorized: call.isInsecure !== true,
         checkServerIdentity: (_host, cert) => checkServerIdentity(goal.serverName, cert),
