@@ -114,6 +114,23 @@ test('who has an answer finds it in the audit log', async (t) => {
   }
 });
 
+test('who may not act as somebody else is in the audit log', async (t) => {
+  const folder = folderOf(t);
+  const [policy, log] = [join(folder, 'policy.yaml'), join(folder, 'audit.log')];
+  const rules = [{ level: 'Metadata' }];
+  writeFileSync(policy, JSON.stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules }));
+  const own = await start(t, { 'audit-policy-file': policy, 'audit-log-path': log });
+  const path = '/api/v1/nodes?limit=7';
+  const headers = { authorization: '', 'impersonate-user': 'ann' };
+  assert.equal((await send(own, { method: 'GET', path, headers })).status, 403);
+  const [event] = readFileSync(log, 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(path) && line.includes('ResponseComplete'))
+    .map((line) => JSON.parse(line) as { user: Json; responseStatus: Json });
+  assert.equal(event?.user['username'], 'system:anonymous');
+  assert.match(String(event?.responseStatus['message']), /cannot impersonate/);
+});
+
 test('managed fields are written down in order', async (t) => {
   const own = await start(t, { 'disable-admission-plugins': 'ServiceAccount' });
   const ports = [10, 9, 100].map((containerPort) => ({ containerPort }));

@@ -307,17 +307,17 @@ export class Handler {
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const exchange: Exchange = { request, response };
+    const id = auditIdOf(request);
+    const exchange: Exchange = { request, response, headers: { 'Audit-Id': id } };
     response.on('error', () => {});
     try {
       const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
       this.#measure(exchange, info);
-      const id = auditIdOf(request);
-      exchange.headers = { 'Audit-Id': id };
       const fault = takesLong(info) ? undefined : timeoutFault(info.query);
       if (fault !== undefined) throw this.#refused(request, info, id, fault);
-      const user = await this.#identify(exchange, info, id);
-      if (exchange.audit !== undefined) followAnswer(exchange.audit, response, takesLong(info));
+      const user = await this.#identify(exchange, info, id).finally(() =>
+        followAnswer(exchange, takesLong(info)),
+      );
       if (isLongRunning(info)) return await this.#serve(exchange, info, user);
       const flow = this.#flows.flowOf(user, info);
       exchange.headers = { ...exchange.headers, ...flow.headers };

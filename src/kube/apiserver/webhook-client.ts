@@ -34,7 +34,7 @@ const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 /** Why a call has no usable answer; the message is put into the caller's own words. */
 export class WebhookFailure extends Error {
   override readonly name = 'WebhookFailure';
-  /** Set when the webhook answered with an HTTP error. */
+  /** Set when the webhook answered at all. */
   readonly status: number | undefined;
 
   constructor(message: string, options: { cause?: unknown; status?: number } = {}) {
@@ -137,7 +137,8 @@ export async function callWebhook(lookup: ObjectLookup, call: WebhookCall): Prom
   try {
     return parseExact(answer);
   } catch (error) {
-    throw new WebhookFailure((error as Error).message, { cause: error });
+    // It was there: asking again brings nothing else.
+    throw new WebhookFailure((error as Error).message, { cause: error, status: 200 });
   }
 }
 

@@ -124,18 +124,18 @@ export class Audit {
   }
 }
 
-/** Tells the record when the answer begins (of what takes long) and when it is over. */
+/** The record is told when the answer begins (of what takes long) and when it is over, whatever it is. */
 export function followAnswer(
-  record: AuditRecord,
-  response: ServerResponse,
+  { audit, response }: { audit?: AuditRecord | undefined; response: ServerResponse },
   isLongRunning: boolean,
 ): void {
-  response.once('close', () => record.complete());
+  if (audit === undefined) return;
+  response.once('close', () => audit.complete());
   // Who has read an answer to its end finds it in the log.
   const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;
   Object.assign(response, {
     end(...args: unknown[]): ServerResponse {
-      record.complete();
+      audit.complete();
       return end(...args);
     },
   });
@@ -143,7 +143,7 @@ export function followAnswer(
   const writeHead = response.writeHead.bind(response) as (...args: unknown[]) => ServerResponse;
   Object.assign(response, {
     writeHead(...args: unknown[]): ServerResponse {
-      record.started(Number(args[0]));
+      audit.started(Number(args[0]));
       return writeHead(...args);
     },
   });
