@@ -1,5 +1,5 @@
-// What claims are charged to the quotas of their namespace: claims of storage by the classes that they name. Nobody
-// counts what there is, so each quota is told what is used of it before it can be charged.
+// What claims of storage and of devices are charged to the quotas of their namespace, by the classes that they name.
+// Nobody counts what there is, so each quota is told what is used of it before it can be charged.
 import type { Step } from './step-player.ts';
 import { get, patch, place, post, quiet, type Json } from './step-makers.ts';
 
@@ -130,6 +130,71 @@ function storageClasses(): Step[] {
   ];
 }
 
+function deviceClasses(): Step[] {
+  const space = 'device-classes';
+  const path = `/apis/resource.k8s.io/v1/namespaces/${space}/resourceclaims`;
+  const classes = '/apis/resource.k8s.io/v1/deviceclasses';
+  const tail = 'deviceclass.resource.k8s.io/devices';
+  const implicit = 'requests.deviceclass.resource.kubernetes.io';
+  const hard = {
+    'count/resourceclaims.resource.k8s.io': '4',
+    [`quota-gold.${tail}`]: '40',
+    [`quota-tin.${tail}`]: '4',
+    [`${implicit}/quota-gold`]: '40',
+    [`${implicit}/nobody`]: '1',
+    'requests.example.com/gold': '36',
+  };
+  const exactly = (deviceClassName: string, more: Json = {}): Json => ({
+    name: 'one',
+    exactly: { deviceClassName, ...more },
+  });
+  const claim = (name: string, requests: Json[]): Json => ({
+    metadata: { name },
+    spec: { devices: { requests } },
+  });
+  const choices = {
+    name: 'some',
+    firstAvailable: [
+      { name: 'a', deviceClassName: 'quota-gold', count: 2 },
+      { name: 'b', deviceClassName: 'quota-gold', count: 3 },
+      { name: 'c', deviceClassName: 'quota-tin' },
+    ],
+  };
+  const old = `/apis/resource.k8s.io/v1beta1/namespaces/${space}/resourceclaims`;
+  const plain = { name: 'one', deviceClassName: 'quota-tin', count: 2 };
+  return [
+    ...place(space),
+    quiet(
+      post('class gold', classes, {
+        metadata: { name: 'quota-gold' },
+        spec: { extendedResourceName: 'example.com/gold' },
+      }),
+    ),
+    quiet(post('class tin', classes, { metadata: { name: 'quota-tin' } })),
+    ...quota(space, 'q', hard),
+    refused(
+      post(
+        'too many of tin',
+        `${path}?dryRun=All`,
+        claim('a', [exactly('quota-tin', { count: 5 })]),
+      ),
+    ),
+    quiet(post('one of gold', path, claim('a', [exactly('quota-gold')]))),
+    ...looks(space, 'with one', ['q']),
+    quiet(post('one of choices', path, claim('b', [choices]))),
+    ...looks(space, 'with choices', ['q']),
+    quiet(
+      post('all of gold', path, claim('c', [exactly('quota-gold', { allocationMode: 'All' })])),
+    ),
+    ...looks(space, 'with all', ['q']),
+    refused(post('one too many', path, claim('d', [exactly('quota-gold')]))),
+    quiet(post('of the older version', old, claim('d', [plain]))),
+    refused(post('a fifth', path, claim('e', [exactly('other')]))),
+    quiet(patch('a label', `${path}/a`, { metadata: { labels: { a: 'b' } } })),
+    ...looks(space, 'at the end', ['q']),
+  ];
+}
+
 export function quotaSteps(): Step[] {
-  return [...attributesClasses(), ...storageClasses()];
+  return [...attributesClasses(), ...storageClasses(), ...deviceClasses()];
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubeObject } from './object.ts';
-import { quotaMatches, usageOf, type ScopeRequirement } from './quota.ts';
+import { matchingNames, quotaMatches, usageOf, type ScopeRequirement } from './quota.ts';
 
 const claims = { group: '', resource: 'persistentvolumeclaims' };
 
@@ -79,4 +79,61 @@ test('usageOf(): a claim uses whole bytes, what is allocated where that is more,
       'old.storageclass.storage.k8s.io/requests.storage',
     ],
   );
+});
+
+const deviceClaims = { group: 'resource.k8s.io', resource: 'resourceclaims' };
+const object = (kind: string, metadata: object, rest: object = {}): KubeObject =>
+  ({ apiVersion: 'v1', kind, metadata, ...rest }) as KubeObject;
+const gold = object(
+  'DeviceClass',
+  { name: 'gold' },
+  { spec: { extendedResourceName: 'example.com/gold' } },
+);
+const tin = object('DeviceClass', { name: 'tin' }, { spec: {} });
+
+test('matchingNames(): an extended resource is one of devices where a class has it', () => {
+  const names = [
+    'count/resourceclaims.resource.k8s.io',
+    'none.deviceclass.resource.k8s.io/devices',
+    'requests.deviceclass.resource.kubernetes.io/tin',
+    'requests.deviceclass.resource.kubernetes.io/none',
+    'requests.example.com/gold',
+    'requests.example.com/none',
+    'requests.cpu',
+  ];
+  const devices = { classes: [gold, tin], pods: [], claims: [] };
+  assert.deepEqual(matchingNames(deviceClaims, names), names.slice(0, 2));
+  const found = matchingNames({ ...deviceClaims, devices }, names);
+  assert.deepEqual(found, [...names.slice(0, 3), 'requests.example.com/gold']);
+});
+
+test('usageOf(): what its pod was charged for, a claim made for it is not charged for again', () => {
+  const owner = { apiVersion: 'v1', kind: 'Pod', name: 'p', uid: 'u', controller: true };
+  const made = (name: string, requests: object[], creationTimestamp = '2026-01-01T00:00:00Z') =>
+    object(
+      'ResourceClaim',
+      {
+        name,
+        creationTimestamp,
+        annotations: { 'resource.kubernetes.io/extended-resource-claim': 'true' },
+        ownerReferences: [owner],
+      },
+      { spec: { devices: { requests } } },
+    );
+  const exactly = { deviceClassName: 'gold', allocationMode: 'ExactCount', count: 3 };
+  const first = made('b', [{ name: 'r', exactly }]);
+  const second = made('a', [{ name: 'r', exactly }], '2026-01-01T00:00:01Z');
+  const containers = [{ name: 'main', resources: { requests: { 'example.com/gold': '2' } } }];
+  const pod = (status: object = {}): KubeObject =>
+    object('Pod', { name: 'p', uid: 'u' }, { spec: { containers }, status });
+  const extended = (claim: KubeObject, its: KubeObject): unknown => {
+    const devices = { classes: [gold, tin], pods: [its], claims: [second, first] };
+    return usageOf({ ...deviceClaims, devices }, claim)['requests.example.com/gold'];
+  };
+  assert.equal(extended(first, pod()), '1');
+  assert.equal(extended(second, pod()), '3');
+  const told = pod({ extendedResourceClaimStatus: { resourceClaimName: 'a' } });
+  assert.equal(extended(first, told), '3');
+  assert.equal(extended(second, told), '1');
+  assert.equal(extended(first, object('Pod', { name: 'p', uid: 'another' })), '3');
 });

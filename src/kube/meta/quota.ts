@@ -4,15 +4,29 @@ import type { KubeObject } from './object.ts';
 import { podResources } from './pod-resources.ts';
 import { compareQuantities, formatQuantity, parseQuantity } from './quantity.ts';
 import { attributesClassesOf, storageClaimUsage } from './quota-claims.ts';
+import {
+  deviceClaimUsage,
+  deviceNames,
+  isImplicitName,
+  podOfClaim,
+  type DeviceFacts,
+} from './quota-devices.ts';
 import { same } from '#base/same.ts';
 
 type Json = Record<string, unknown>;
 export type Amounts = Readonly<Record<string, string>>;
 
-interface Kind {
+export interface Kind {
   readonly group: string;
   readonly resource: string;
+  /** Of claims of devices. */
+  readonly devices?: DeviceFacts | undefined;
 }
+
+const noDevices: DeviceFacts = { classes: [], pods: [], claims: [] };
+
+export const isDeviceClaim = ({ group, resource }: Kind): boolean =>
+  group === 'resource.k8s.io' && resource === 'resourceclaims';
 
 const list = (value: unknown): Json[] => (Array.isArray(value) ? (value as Json[]) : []);
 
@@ -74,7 +88,8 @@ function podUsage(pod: KubeObject): Record<string, string> {
   }
   for (const [name, amount] of Object.entries(requests)) {
     if (name.startsWith('hugepages-')) used[name] = amount;
-    if (name.startsWith('hugepages-') || !isNative(name)) used[`requests.${name}`] = amount;
+    const isExtended = !isNative(name) || isImplicitName(name);
+    if (name.startsWith('hugepages-') || isExtended) used[`requests.${name}`] = amount;
   }
   return used;
 }
@@ -99,7 +114,12 @@ function serviceUsage(service: KubeObject): Record<string, string> {
 const counted = new Set(['configmaps', 'secrets', 'replicationcontrollers', 'resourcequotas']);
 
 /** What one object uses; every kind can be counted. */
-export function usageOf({ group, resource }: Kind, object: KubeObject): Record<string, string> {
+export function usageOf(kind: Kind, object: KubeObject): Record<string, string> {
+  const { group, resource, devices = noDevices } = kind;
+  if (isDeviceClaim(kind)) {
+    const pod = podOfClaim(object, devices);
+    return deviceClaimUsage(object, devices.classes, pod === undefined ? {} : podUsage(pod));
+  }
   if (group === '') {
     if (resource === 'pods') return podUsage(object);
     if (resource === 'services') return serviceUsage(object);
@@ -120,7 +140,9 @@ const podNames = new Set([
 ]);
 
 /** Those of the names that objects of the kind use. */
-export function matchingNames({ group, resource }: Kind, names: readonly string[]): string[] {
+export function matchingNames(kind: Kind, names: readonly string[]): string[] {
+  const { group, resource, devices = noDevices } = kind;
+  if (isDeviceClaim(kind)) return deviceNames(names, devices.classes);
   return names.filter((name) => {
     const isCount = name === `count/${resource}${group === '' ? '' : `.${group}`}`;
     if (isCount) return true;

@@ -3,9 +3,8 @@
 import { Fault } from '#base/fault.ts';
 import { Problems } from '#kube/apiserver/configuration-file.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { compareQuantities } from '#kube/meta/quantity.ts';
-import { matchedScopes, usageOf, type ScopeRequirement } from '#kube/meta/quota.ts';
+import { matchedScopes, usageOf, type Kind, type ScopeRequirement } from '#kube/meta/quota.ts';
 import { ApiError } from '#kube/meta/status.ts';
 import { forbiddenBy, type AdmissionRequest, type Json } from './request.ts';
 
@@ -45,14 +44,14 @@ export function limitedResourcesOf(config: unknown): readonly LimitedResource[] 
 }
 
 function limitedNames(
-  info: ResourceInfo,
+  kind: Kind,
   object: KubeObject,
   limited: readonly LimitedResource[],
 ): Set<string> {
   const found = new Set<string>();
   for (const { apiGroup = '', resource, matchContains = [] } of limited) {
-    if (apiGroup !== info.group || resource !== info.resource) continue;
-    for (const [name, amount] of Object.entries(usageOf(info, object))) {
+    if (apiGroup !== kind.group || resource !== kind.resource) continue;
+    for (const [name, amount] of Object.entries(usageOf(kind, object))) {
       const isMeant = matchContains.some((part) => name.includes(part));
       if (isMeant && compareQuantities(amount, '0') > 0) found.add(name);
     }
@@ -71,15 +70,20 @@ const shown = ({ scopeName, operator, values = [] }: ScopeRequirement): string =
 export function checkCovered(
   request: AdmissionRequest & { readonly object: KubeObject },
   limited: readonly LimitedResource[],
-  covered: { readonly names: ReadonlySet<string>; readonly scopes: ReadonlySet<string> },
+  covered: {
+    readonly kind: Kind;
+    readonly names: ReadonlySet<string>;
+    readonly scopes: ReadonlySet<string>;
+  },
 ): void {
-  const { info, object } = request;
-  const missing = [...limitedNames(info, object, limited)].filter((one) => !covered.names.has(one));
+  const { object } = request;
+  const { kind } = covered;
+  const missing = [...limitedNames(kind, object, limited)].filter((one) => !covered.names.has(one));
   if (missing.length > 0) {
     throw forbiddenBy(request, `insufficient quota to consume: ${missing.toSorted().join(',')}`);
   }
   const scopes = limited
-    .flatMap(({ matchScopes = [] }) => matchedScopes(info, object, matchScopes))
+    .flatMap(({ matchScopes = [] }) => matchedScopes(kind, object, matchScopes))
     .filter(({ scopeName }) => !covered.scopes.has(scopeName));
   if (scopes.length === 0) return;
   const texts = scopes.map(shown).join(' ');

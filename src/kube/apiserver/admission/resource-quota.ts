@@ -4,6 +4,7 @@ import type { KubeObject } from '#kube/meta/object.ts';
 import {
   changesScopes,
   exceeding,
+  isDeviceClaim,
   masked,
   matchedScopes,
   matchingNames,
@@ -14,7 +15,9 @@ import {
   requirementsOf,
   usageOf,
   type Amounts,
+  type Kind,
 } from '#kube/meta/quota.ts';
+import { isMadeForPod } from '#kube/meta/quota-devices.ts';
 import { compareQuantities } from '#kube/meta/quantity.ts';
 import { checkCovered, limitedResourcesOf, type LimitedResource } from './quota-configuration.ts';
 import {
@@ -38,7 +41,8 @@ function isMeant(request: AdmissionRequest): boolean {
   if (subresource === 'status') return isOf(request, '', 'persistentvolumeclaims');
   if (subresource !== undefined) return false;
   if (operation === 'CREATE') return info.resource !== 'events';
-  if (operation !== 'UPDATE' || old === undefined || info.group !== '') return false;
+  if (operation !== 'UPDATE' || old === undefined) return false;
+  if (info.group !== '') return isDeviceClaim(info);
   if (info.resource === 'pods') return changesScopes(object, old);
   return ['services', 'persistentvolumeclaims'].includes(info.resource);
 }
@@ -49,13 +53,13 @@ function statusOf(quota: KubeObject): { hard: Amounts; used: Amounts } {
 }
 
 /** What the request adds to the quota; empty when nothing. Throws ApiError when it does not fit. */
-function charge(request: AdmissionRequest, quota: KubeObject): Record<string, string> {
-  const { info, object, old, operation } = request;
+function charge(request: AdmissionRequest, kind: Kind, quota: KubeObject): Record<string, string> {
+  const { object, old, operation } = request;
   if (object === undefined) return {};
   const { hard, used } = statusOf(quota);
-  if (!quotaMatches(quota, info, object, hard)) return {};
+  if (!quotaMatches(quota, kind, object, hard)) return {};
   const { name = '' } = quota.metadata;
-  const names = matchingNames(info, Object.keys(hard));
+  const names = matchingNames(kind, Object.keys(hard));
   if (isOf(request, '', 'pods')) {
     const missing = missingRequests(object, names);
     if (missing !== undefined) throw forbiddenBy(request, `failed quota: ${name}: ${missing}`);
@@ -64,10 +68,10 @@ function charge(request: AdmissionRequest, quota: KubeObject): Record<string, st
     const unknown = names.toSorted().join(',');
     throw forbiddenBy(request, `status unknown for quota: ${name}, resources: ${unknown}`);
   }
-  const whole = usageOf(info, object);
+  const whole = usageOf(kind, object);
   const wasCharged =
-    operation === 'UPDATE' && old !== undefined && quotaMatches(quota, info, old, hard);
-  const delta = wasCharged ? minus(whole, usageOf(info, old)) : whole;
+    operation === 'UPDATE' && old !== undefined && quotaMatches(quota, kind, old, hard);
+  const delta = wasCharged ? minus(whole, usageOf(kind, old)) : whole;
   const more = Object.entries(masked(delta, Object.keys(hard))).filter(
     ([, amount]) => compareQuantities(amount, '0') !== 0,
   );
@@ -92,20 +96,37 @@ export type ChargeQuota = (
 
 function checkLimited(
   request: AdmissionRequest,
+  kind: Kind,
   limited: readonly LimitedResource[],
   quotas: readonly KubeObject[],
 ): void {
-  const { info, object } = request;
+  const { object } = request;
   if (limited.length === 0 || object === undefined) return;
   const names = new Set<string>();
   const scopes = new Set<string>();
   for (const quota of quotas) {
     const { hard } = statusOf(quota);
-    for (const one of matchedScopes(info, object, requirementsOf(quota))) scopes.add(one.scopeName);
-    if (!quotaMatches(quota, info, object, hard)) continue;
-    for (const name of matchingNames(info, Object.keys(hard))) names.add(name);
+    for (const one of matchedScopes(kind, object, requirementsOf(quota))) scopes.add(one.scopeName);
+    if (!quotaMatches(quota, kind, object, hard)) continue;
+    for (const name of matchingNames(kind, Object.keys(hard))) names.add(name);
   }
-  checkCovered({ ...request, object }, limited, { names, scopes });
+  checkCovered({ ...request, object }, limited, { kind, names, scopes });
+}
+
+/** With what the usage of a claim of devices depends on. */
+async function kindOf(
+  { info, object, namespace }: AdmissionRequest,
+  { lookup }: AdmissionServices,
+): Promise<Kind> {
+  if (!isDeviceClaim(info) || object === undefined) return info;
+  const { group, resource } = info;
+  const classes = await lookup.list(group, 'deviceclasses', undefined);
+  if (!isMadeForPod(object)) return { group, resource, devices: { classes, pods: [], claims: [] } };
+  const [pods, claims] = await Promise.all([
+    lookup.list('', 'pods', namespace),
+    lookup.list(group, resource, namespace),
+  ]);
+  return { group, resource, devices: { classes, pods, claims } };
 }
 
 /** Throws Fault for a configuration that cannot be used. */
@@ -116,14 +137,17 @@ export function resourceQuota(update: ChargeQuota, config?: unknown): AdmissionP
     async validate(request, services: AdmissionServices) {
       if (!isMeant(request)) return;
       const quotas = await services.lookup.list('', 'resourcequotas', request.namespace);
-      checkLimited(request, limited, quotas);
+      const kind = await kindOf(request, services);
+      checkLimited(request, kind, limited, quotas);
       // All of them must fit before one is charged.
-      const charged = quotas.filter((quota) => Object.keys(charge(request, quota)).length > 0);
+      const charged = quotas.filter(
+        (quota) => Object.keys(charge(request, kind, quota)).length > 0,
+      );
       if (request.isDryRun) return;
       for (const quota of charged) {
         await update(quota, (live) => {
           // Of what the quota is by now.
-          const more = charge(request, live);
+          const more = charge(request, kind, live);
           const { used } = statusOf(live);
           return { ...live, status: { ...live['status'], used: plus(used, more) } };
         });

@@ -11,6 +11,7 @@ import {
 } from '#kube/controllers/frame.ts';
 import type { GroupVersionResource, KubeObject } from '#kube/meta/object.ts';
 import { matchingNames } from '#kube/meta/quota.ts';
+import { maybeOfDevices } from '#kube/meta/quota-devices.ts';
 import { reconcileQuota, type Counted } from './core.ts';
 
 const core = (resource: string): GroupVersionResource => ({ group: '', version: 'v1', resource });
@@ -34,6 +35,12 @@ const listed: readonly GroupVersionResource[] = [
   { group: 'networking.k8s.io', version: 'v1', resource: 'ingresses' },
 ];
 
+const device = (resource: string): GroupVersionResource => ({
+  group: 'resource.k8s.io',
+  version: 'v1',
+  resource,
+});
+
 export function resourceQuotaController(services: ControllerServices): Controller {
   const { informers, client } = services;
   const quotas = informers.informer(resourceQuotas);
@@ -56,6 +63,11 @@ export function resourceQuotaController(services: ControllerServices): Controlle
       const { items } = await client.list(one, { namespace });
       found.push({ group, resource, objects: items });
     }
+    if (!names.some(maybeOfDevices)) return found;
+    const { items: classes } = await client.list(device('deviceclasses'), {});
+    const { items: claims } = await client.list(device('resourceclaims'), { namespace });
+    const devices = { classes, claims, pods: all.byIndex(byNamespace, namespace) };
+    found.push({ ...device('resourceclaims'), objects: claims, devices });
     return found;
   };
 

@@ -8,13 +8,12 @@ import {
   quotaMatches,
   usageOf,
   type Amounts,
+  type Kind,
 } from '#kube/meta/quota.ts';
 import { resourceQuotas } from '#kube/client/resources.ts';
 import { statusUpdate, type Decision } from '#kube/controllers/effects.ts';
 
-export interface Counted {
-  readonly group: string;
-  readonly resource: string;
+export interface Counted extends Kind {
   readonly objects: readonly KubeObject[];
 }
 
@@ -33,12 +32,12 @@ export function reconcileQuota(
   let used: Record<string, string> = Object.fromEntries(
     Object.keys(hard).map((name) => [name, '0']),
   );
-  for (const { group, resource, objects } of kinds) {
-    const names = matchingNames({ group, resource }, Object.keys(hard));
+  for (const kind of kinds) {
+    const names = matchingNames(kind, Object.keys(hard));
     if (names.length === 0) continue;
-    for (const object of objects) {
-      if (!quotaMatches(quota, { group, resource }, object, hard)) continue;
-      used = plus(used, masked(usageOf({ group, resource }, object), names));
+    for (const object of kind.objects) {
+      if (!quotaMatches(quota, kind, object, hard)) continue;
+      used = plus(used, masked(usageOf(kind, object), names));
     }
   }
   const before = (quota['status']?.used ?? {}) as Amounts;
