@@ -5,6 +5,7 @@ import { Fault } from '#base/fault.ts';
 import { atMost } from '#env/at-most.ts';
 import type { Env } from '#env/env.ts';
 import type { AccessFlags } from '#kube/apiserver/access-flags.ts';
+import type { Component } from '#kube/apiserver/component-statuses.ts';
 import { startApiServer, type ApiServer } from '#kube/apiserver/server.ts';
 import { authenticated } from '#kube/apiserver/user.ts';
 import { KubeClient } from '#kube/client/client.ts';
@@ -99,6 +100,7 @@ class Instance {
   readonly #started: Started[] = [];
   /** Of the components that ask the server of this process. */
   readonly #share = new LoopShare();
+  readonly #running = new Set<Component>();
   #server: ApiServer | undefined;
   #usable = Promise.resolve();
 
@@ -112,8 +114,14 @@ class Instance {
 
   async start(wanted: ReadonlySet<string>): Promise<string> {
     if (wanted.has('apiserver')) await this.#startApiServer();
-    if (wanted.has('controllers')) await this.#startControllers();
-    if (wanted.has('scheduler')) await this.#startScheduler();
+    if (wanted.has('controllers')) {
+      await this.#startControllers();
+      this.#running.add('controller-manager');
+    }
+    if (wanted.has('scheduler')) {
+      await this.#startScheduler();
+      this.#running.add('scheduler');
+    }
     await this.#usable;
     return this.#server?.url ?? `https://${this.#options.host}:${this.#options.port}`;
   }
@@ -145,6 +153,7 @@ class Instance {
         serviceCidr: this.#options.serviceClusterIpRange ?? this.#config.serviceCidr,
         flags: { ...this.#config.apiserver, ...this.#options.flags },
         onConnection: () => this.#share.giveWay(),
+        runsHere: (component) => this.#running.has(component),
         shown,
       },
       this.#env,

@@ -52,6 +52,7 @@ import { RequestMetrics } from './metrics/request-metrics.ts';
 import { authorizationResult, buildInfo, ServerMetrics } from './metrics/server-metrics.ts';
 import { checkEscalation, type EscalationServices } from './authz/escalation.ts';
 import { RbacAuthorizer, rulesFor, type AccessRequest } from './rbac.ts';
+import type { ComponentOptions } from './component-statuses.ts';
 import { Reads } from './reads.ts';
 import { parseRequest, type RequestInfo, isLongRunning, takesLong } from './request-info.ts';
 import { timeoutFault } from './request-options.ts';
@@ -87,6 +88,7 @@ export interface HandlerOptions {
   readonly isCertificateValid?: (() => boolean) | undefined;
   /** What /flagz shows. */
   readonly flags?: Readonly<Record<string, string>> | undefined;
+  readonly runsHere?: ComponentOptions['runsHere'];
 }
 
 /** Upstream's defaults: 400 that read, 200 that write. */
@@ -228,7 +230,8 @@ export class Handler {
       },
       env,
     );
-    this.#reads = new Reads(store, this.resources, env, this.#internals);
+    const told = { runsHere: options.runsHere, listener: this.#internals };
+    this.#reads = new Reads(store, this.resources, told, env);
     const services = {
       tokens: options.tokens,
       definitions: this.#definitions,

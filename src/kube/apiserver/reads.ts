@@ -3,9 +3,10 @@ import type { Env } from '#env/env.ts';
 import { parseExact } from '#kube/meta/exact-numbers.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
-import { ApiError, badRequest, notFound } from '#kube/meta/status.ts';
+import { ApiError, badRequest, unsupported } from '#kube/meta/status.ts';
 import { encodeList, encodeObject } from '#kube/types/protobuf.ts';
 import type { Store } from '#store/store.ts';
+import { ComponentStatuses, type ComponentOptions } from './component-statuses.ts';
 import { sendBytes, sendPieces, sendValue, type Exchange, type SendOptions } from './bodies.ts';
 import {
   checkGetVersion,
@@ -14,6 +15,7 @@ import {
   listMetadata,
   listPage,
   listProtobuf,
+  selectionOf,
   tooLarge,
   type Listed,
 } from './lists.ts';
@@ -26,18 +28,29 @@ import { toTable } from './printers/table.ts';
 import { isTrue, type RequestInfo } from './request-info.ts';
 import type { Resources } from './resources.ts';
 import { scaleInfoOf, scaleOf } from './scale.ts';
+import { isSelected } from './selection.ts';
 import { watchForm } from './watch-forms.ts';
 import { WatchHub, type WatchListener } from './watch-hub.ts';
 import { WatchStream } from './watch-stream.ts';
+
+export interface ReadsOptions {
+  readonly runsHere?: ComponentOptions['runsHere'];
+  readonly listener?: WatchListener | undefined;
+}
+
+const isOfComponents = ({ group, resource }: ResourceInfo): boolean =>
+  group === '' && resource === 'componentstatuses';
 
 export class Reads {
   readonly #store: Store;
   readonly #resources: Resources;
   readonly #hub: WatchHub;
   readonly #buffers = new PieceBuffers();
+  readonly #components: ComponentStatuses;
   readonly #env: Env;
 
-  constructor(store: Store, resources: Resources, env: Env, listener?: WatchListener) {
+  constructor(store: Store, resources: Resources, { runsHere, listener }: ReadsOptions, env: Env) {
+    this.#components = new ComponentStatuses({ store, runsHere });
     this.#store = store;
     this.#resources = resources;
     this.#hub = new WatchHub(store, listener);
@@ -49,6 +62,10 @@ export class Reads {
   }
 
   async get(exchange: Exchange, info: RequestInfo, resource: ResourceInfo): Promise<void> {
+    if (isOfComponents(resource)) {
+      const status = await this.#components.get(info.name ?? '');
+      return this.sendObject(exchange, info, resource, status);
+    }
     checkGetVersion(resource, info.query);
     const wanted = Number(info.query.get('resourceVersion') ?? '');
     if (wanted > this.#store.revision() && wanted > (await this.#store.current()))
@@ -57,9 +74,6 @@ export class Reads {
     if (isExport) {
       const why = 'the export parameter, deprecated since v1.14, is no longer supported';
       throw badRequest(why);
-    }
-    if (resource.resource === 'componentstatuses') {
-      throw notFound({ group: '', resource: 'componentstatus' }, info.name ?? '');
     }
     const kv = await this.#resources.need(resource, info.namespace, info.name ?? '');
     if (info.subresource === 'scale') {
@@ -121,8 +135,38 @@ export class Reads {
   async list(exchange: Exchange, info: RequestInfo, resource: ResourceInfo): Promise<void> {
     const { namespace, query } = info;
     checkListOptions(query, false);
+    if (isOfComponents(resource)) return await this.#listComponents(exchange, info, resource);
     const listed = await listPage(this.#store, { info: resource, namespace, query });
     await this.sendList(exchange, info, resource, listed);
+  }
+
+  /** Nobody stores them: neither they nor their list have a version. */
+  async #listComponents(
+    exchange: Exchange,
+    info: RequestInfo,
+    resource: ResourceInfo,
+  ): Promise<void> {
+    const { namespace, query } = info;
+    const selection = selectionOf({ info: resource, namespace, query });
+    const all = await this.#components.list();
+    const items = all.filter((one) => isSelected(selection, one));
+    const accepted = acceptedBy(exchange, resource);
+    const { as, version } = accepted;
+    if (as === 'Table') {
+      return sendValue(
+        exchange,
+        toTable(resource, items, this.#tableOptions(info, version, {}, true)),
+      );
+    }
+    checkMetadataOnly(resource, as, true);
+    if (as !== undefined) return this.#sendMetadata(exchange, resource, items, {}, accepted);
+    const list = { kind: resource.listKind, apiVersion: 'v1', metadata: {} };
+    if (accepted.media === 'protobuf') {
+      const messages = items.map((one) => encodeObject(one) ?? new Uint8Array());
+      return sendBytes(exchange, encodeList(list, messages), { contentType: mediaTypes.protobuf });
+    }
+    const bare = items.map(({ kind: _kind, apiVersion: _version, ...rest }) => rest);
+    sendValue(exchange, { ...list, items: bare });
   }
 
   async sendList(
@@ -145,7 +189,10 @@ export class Reads {
       );
     }
     checkMetadataOnly(resource, as, true);
-    if (as !== undefined) return this.#sendMetadataList(exchange, resource, listed, accepted);
+    if (as !== undefined) {
+      const items = listed.items.map((kv) => objectFor(resource, kv));
+      return this.#sendMetadata(exchange, resource, items, listMetadata(listed), accepted);
+    }
     const isPlain = media === 'protobuf' || (media === 'json' && !isPretty);
     if (isPlain && isLong(listed)) return await this.#sendLong(exchange, resource, listed, media);
     if (media === 'protobuf') {
@@ -179,19 +226,18 @@ export class Reads {
     );
   }
 
-  #sendMetadataList(
+  #sendMetadata(
     exchange: Exchange,
     resource: ResourceInfo,
-    listed: Listed,
+    objects: readonly KubeObject[],
+    metadata: Record<string, unknown>,
     { media, version }: Accepted,
   ): void {
-    const items = listed.items.map((kv) =>
-      partialObject(resource, objectFor(resource, kv), version),
-    );
+    const items = objects.map((one) => partialObject(resource, one, version));
     const list = {
       kind: 'PartialObjectMetadataList',
       apiVersion: `meta.k8s.io/${version}`,
-      metadata: listMetadata(listed),
+      metadata,
     };
     // As Go writes a list that nobody put anything in.
     const written = items.length === 0 ? null : items;
@@ -203,6 +249,7 @@ export class Reads {
   async watch(exchange: Exchange, info: RequestInfo, resource: ResourceInfo): Promise<void> {
     const { namespace, query, name } = info;
     checkListOptions(query, true);
+    if (!resource.verbs.includes('watch')) throw unsupported(resource, 'watch');
     const accepted = acceptedBy(exchange, resource);
     const form = watchForm(resource, accepted, (metadata, withColumns) =>
       this.#tableOptions(info, accepted.version, metadata, withColumns),

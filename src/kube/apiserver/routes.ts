@@ -32,7 +32,9 @@ export function checkRoute(info: RequestInfo, resource: ResourceInfo): void {
     if (isOnlyMade && (name !== undefined || !isPlacedForAll(info, resource))) {
       throw unknownResource();
     }
-    if (!isPlaced || !resource.verbs.includes(verb)) throw methodNotAllowed();
+    // A watch is asked for as a list is: whoever lists says that there is none.
+    const taken = verb === 'watch' ? 'list' : verb;
+    if (!isPlaced || !resource.verbs.includes(taken)) throw methodNotAllowed();
     // Across namespaces there is only reading.
     if (resource.namespaced && !isInNamespace && !isReading && !isReview(info)) {
       throw methodNotAllowed();

@@ -24,6 +24,7 @@ import { StaticTokens } from './authn/static-tokens.ts';
 import { bootstrap, publishAuthentication } from './bootstrap.ts';
 import { DefaultObjects, DefaultObjectsLoop } from './default-objects.ts';
 import { ClientAuthorities } from './client-authorities.ts';
+import type { ComponentOptions } from './component-statuses.ts';
 import { EndpointLeases } from './endpoint-leases.ts';
 import { ownAddress, serviceRanges } from './cidr.ts';
 import { Handler } from './handler.ts';
@@ -54,6 +55,8 @@ export interface ApiServerOptions {
   readonly flags?: AccessFlags | undefined;
   /** Called when a client begins to connect. */
   readonly onConnection?: (() => void) | undefined;
+  /** Which other components are of this process; of those that are not, whoever listens is asked. */
+  readonly runsHere?: ComponentOptions['runsHere'];
   /** Further flags of kube-apiserver that hold, as /flagz shows them. */
   readonly shown?: Readonly<Record<string, string>> | undefined;
 }
@@ -165,6 +168,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
       requestHeader: () => authorities.requestHeader,
       inflightMax: options.inflightMax,
       internals,
+      runsHere: options.runsHere,
       isCertificateValid: () => serving.isValid,
       flags: {
         'bind-address': listen.host,

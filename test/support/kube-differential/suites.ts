@@ -9,6 +9,7 @@ import {
   configuredPluginSteps,
   startConfiguredWorld,
 } from '#test/support/configured-plugin-steps.ts';
+import { componentSteps } from '#test/support/component-steps.ts';
 import { crdSteps } from '#test/support/crd-steps.ts';
 import { decisionSteps } from '#test/support/decision-steps.ts';
 import { definitionSteps } from '#test/support/definition-steps.ts';
@@ -144,6 +145,7 @@ export const suites: Readonly<Record<string, Suite>> = {
   'steps-access': stepped('access', accessSteps),
   'steps-bodies': stepped('bodies', bodySteps),
   'steps-certificates': stepped('certificates', certificateSteps),
+  'steps-components': stepped('components', componentSteps),
   'steps-crd': stepped('crd', crdSteps),
   'steps-definition': stepped('definition', definitionSteps),
   'steps-dual': ranged(`${ranges.four},${ranges.six}`, () => dualStackSteps(true)),
