@@ -474,12 +474,14 @@ test('who does not read the answers is not read either, and gets all of them whe
     await new Promise((turn) => setImmediate(turn));
   }
   let length = 0;
-  let answerLength = 0;
+  let first = Buffer.alloc(0);
+  // An answer ends where the next one begins, which need not have come with it.
+  let answerLength = -1;
   await new Promise<void>((all) => {
     socket.on('data', (chunk: Buffer) => {
-      if (answerLength === 0) {
-        answerLength = chunk.indexOf('HTTP/1.1', 1);
-        assert.ok(answerLength > 0);
+      if (answerLength < 0) {
+        first = Buffer.concat([first, chunk]);
+        answerLength = first.indexOf('HTTP/1.1', 1);
       }
       length += chunk.length;
       if (length === answerLength * batch * batches) all();
