@@ -6,7 +6,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { errorChain, Fault } from '#base/fault.ts';
 import { createEnv, type EnvOptions, type NodeEnv } from '#env/node/env.ts';
 import { serviceRanges } from '#kube/apiserver/cidr.ts';
-import { accessFlagNames, flagKey } from '#kube/apiserver/access-flag-names.ts';
+import { accessFlagNames, flagKey, repeatedFlags } from '#kube/apiserver/access-flag-names.ts';
 import packageInfo from '../../package.json' with { type: 'json' };
 import { selfCommand } from './self.ts';
 
@@ -332,7 +332,7 @@ const serve = kube
 
 for (const [name, value, what] of accessFlagNames) {
   const option = new Option(`--${name} <${value}>`, what);
-  const isList = name === 'oidc-required-claim';
+  const isList = repeatedFlags.has(name);
   serve.addOption(isList ? option.argParser((one, all: string[] = []) => [...all, one]) : option);
 }
 

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Authority } from '#kube/pki/authority.ts';
 import type { Target } from './kube-sender.ts';
+import type { GivenFlags } from './step-target.ts';
 import { sendStep } from './step-player.ts';
 
 async function ended(child: ChildProcess): Promise<void> {
@@ -19,7 +20,7 @@ async function ended(child: ChildProcess): Promise<void> {
 export interface RealServer {
   readonly target: Target;
   /** With the same etcd and other flags. */
-  restart(flags: Readonly<Record<string, string>>): Promise<Target>;
+  restart(flags: GivenFlags): Promise<Target>;
   close(): Promise<void>;
 }
 
@@ -30,10 +31,7 @@ interface Place {
   readonly port: number;
 }
 
-function allFlags(
-  flags: Readonly<Record<string, string>>,
-  { at, client, port }: Place,
-): Readonly<Record<string, string>> {
+function allFlags(flags: GivenFlags, { at, client, port }: Place): GivenFlags {
   return {
     'etcd-servers': `http://127.0.0.1:${client}`,
     'secure-port': String(port),
@@ -55,10 +53,7 @@ function allFlags(
 }
 
 /** `flags` without the dashes before them. */
-export async function startRealServer(
-  bin: string,
-  flags: Readonly<Record<string, string>>,
-): Promise<RealServer> {
+export async function startRealServer(bin: string, flags: GivenFlags): Promise<RealServer> {
   const folder = mkdtempSync(join(tmpdir(), 'strata-real-'));
   const at = (name: string): string => join(folder, name);
   const now = Date.now();
@@ -105,13 +100,11 @@ export async function startRealServer(
     key: admin.key,
   });
   const bare = new Agent({ ca: authority.caCert });
-  const start = async (
-    given: Readonly<Record<string, string>>,
-  ): Promise<{ server: ChildProcess; target: Target }> => {
+  const start = async (given: GivenFlags): Promise<{ server: ChildProcess; target: Target }> => {
     const port = await freePort();
     const log = at('log');
-    const args = Object.entries(allFlags(given, { at, client, port })).map(
-      ([name, value]) => `--${name}=${value}`,
+    const args = Object.entries(allFlags(given, { at, client, port })).flatMap(([name, value]) =>
+      [value].flat().map((one) => `--${name}=${one}`),
     );
     const server = spawn('sh', [
       '-c',

@@ -102,10 +102,10 @@ export async function playSteps(
   target: Target,
   steps: readonly Step[],
   options: PlayerOptions = {},
+  kept = new Map<string, string>(),
 ): Promise<readonly Entry[]> {
   // Controllers write in between: versions tell nothing.
   const player = new Player(senderTo(target), { hasVersions: false, ...options });
-  const kept = new Map<string, string>();
   const names = new Set<string>();
   for (const written of steps) {
     const step = kept.size === 0 ? written : filled(written, kept);

@@ -46,8 +46,11 @@ function targetIn(config: Kubeconfig): Target {
   return { server: cluster['server'] ?? '', agent, bare: new Agent({ ca }), headers };
 }
 
+/** Of kube-apiserver, without the dashes before them; some are given several times. */
+export type GivenFlags = Readonly<Record<string, string | readonly string[]>>;
+
 /** Flags of kube-apiserver, as this server takes them. */
-export function ownOptions(given: Readonly<Record<string, string>>): Partial<ApiServerOptions> {
+export function ownOptions(given: GivenFlags): Partial<ApiServerOptions> {
   const {
     'service-cluster-ip-range': serviceCidr = '198.18.0.0/16',
     'advertise-address': _told,
@@ -56,7 +59,7 @@ export function ownOptions(given: Readonly<Record<string, string>>): Partial<Api
   const flags = Object.fromEntries(
     Object.entries(access).map(([name, value]) => [flagKey(name), value]),
   );
-  return { flags, serviceCidr };
+  return { flags, serviceCidr: String(serviceCidr) };
 }
 
 export interface OwnServer {

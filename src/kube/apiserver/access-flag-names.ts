@@ -10,6 +10,19 @@ export const accessFlagNames: readonly (readonly [name: string, value: string, w
   ['requestheader-client-ca-file', 'file', 'authorities of proxies that may speak for users'],
   ['requestheader-allowed-names', 'list', 'common names of such proxies (default: any)'],
   ['authentication-config', 'file', 'AuthenticationConfiguration (apiserver.config.k8s.io/v1)'],
+  ['api-audiences', 'list', 'whom tokens have to be for to be let in (default: the issuers)'],
+  [
+    'service-account-issuer',
+    'url',
+    'of tokens; given several times, the first issues, all are accepted',
+  ],
+  ['service-account-jwks-uri', 'url', 'where the keys of tokens are said to be (default: here)'],
+  ['service-account-max-token-expiration', 'duration', 'tokens live no longer (default: 2^32s)'],
+  [
+    'service-account-extend-token-expiration',
+    'boolean',
+    'tokens of pods live a year (default: true)',
+  ],
   ['oidc-issuer-url', 'url', 'issuer of OpenID Connect tokens'],
   ['oidc-client-id', 'id', 'the audience that such tokens must be for'],
   ['oidc-username-claim', 'claim', 'the claim that is the user (default: sub)'],
@@ -41,6 +54,13 @@ export const accessFlagNames: readonly (readonly [name: string, value: string, w
   ['audit-webhook-batch-max-wait', 'duration', 'before fewer are sent (30s)'],
   ['audit-webhook-batch-buffer-size', 'count', 'events that wait (10000)'],
 ];
+
+/** Flags that may be given several times. */
+export const repeatedFlags: ReadonlySet<string> = new Set([
+  'api-audiences',
+  'oidc-required-claim',
+  'service-account-issuer',
+]);
 
 /** Flag names as commander keeps them: --token-auth-file is `tokenAuthFile`. */
 export function flagKey(flag: string): string {

@@ -14,6 +14,7 @@ import { flagKey } from './access-flag-names.ts';
 import { readAuthorization, type AuthorizerSpec } from './authz/authorization-configuration.ts';
 import { durationMs } from '#kube/meta/go-duration.ts';
 import { readEndpoint } from './kubeconfig-endpoint.ts';
+import { tokenSettings } from './token-settings.ts';
 
 /** Flag names as commander writes them: --token-auth-file is `tokenAuthFile`. */
 export type AccessFlags = Readonly<Record<string, unknown>>;
@@ -69,7 +70,8 @@ export function authenticationOf(flags: AccessFlags, env: Env): Authentication {
   const tokens = textFlag(flags, 'token-auth-file');
   if (tokens !== undefined) sources.push(StaticTokens.read(tokens));
   const file = textFlag(flags, 'authentication-config');
-  const config = file === undefined ? undefined : readAuthentication(file);
+  const config =
+    file === undefined ? undefined : readAuthentication(file, tokenSettings(flags).issuers);
   const oidc = oidcTokens(flags, env);
   if (config !== undefined && oidc.length > 0) {
     throw bad('authentication-config', 'it cannot stand beside --oidc-* flags');

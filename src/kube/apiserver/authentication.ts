@@ -94,22 +94,23 @@ type FindToken = (
 
 /** Tokens of a source that does not speak of audiences are for whoever serves this API. */
 const asVerified =
-  (issuer: string) =>
+  (own: readonly string[]) =>
   (source: TokenSource): FindToken =>
   async (token, audiences) => {
     const found = await source.authenticate(token, audiences);
     if (found === undefined) return undefined;
-    const common = found.audiences ?? ownAudiences(issuer, audiences);
+    const common = found.audiences ?? ownAudiences(own, audiences);
     return common === undefined ? undefined : { user: found.user, audiences: common };
   };
 
 /** What is for whoever serves this API, for those who ask for others by name. */
 function ownAudiences(
-  issuer: string,
+  own: readonly string[],
   wanted: readonly string[] | undefined,
 ): readonly string[] | undefined {
-  if (wanted === undefined) return [issuer];
-  return wanted.includes(issuer) ? [issuer] : undefined;
+  if (wanted === undefined) return own;
+  const common = wanted.filter((one) => own.includes(one));
+  return common.length > 0 ? common : undefined;
 }
 
 export class Authenticator {
@@ -153,7 +154,7 @@ export class Authenticator {
     use = newUse(),
   ): Promise<VerifiedToken | undefined> {
     const refusals: string[] = [];
-    const verified = asVerified(this.#tokens.issuer);
+    const verified = asVerified(this.#tokens.settings.audiences);
     const admin = this.#admin === undefined ? [] : [verified(this.#admin)];
     for (const find of [...admin, this.#ownToken, ...this.#sources.map(verified)]) {
       try {
@@ -174,7 +175,7 @@ export class Authenticator {
       const context = { lookup: this.#lookup, now, audiences, use };
       return await this.#tokens.verify(token, context).finally(() => this.#onUse?.(use));
     }
-    const common = ownAudiences(this.#tokens.issuer, audiences);
+    const common = ownAudiences(this.#tokens.settings.audiences, audiences);
     if (common === undefined) return undefined;
     const user = await bootstrapUser(token, this.#lookup, now);
     return user === undefined ? undefined : { user, audiences: common };

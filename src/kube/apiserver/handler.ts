@@ -295,7 +295,7 @@ export class Handler {
   }
 
   setAddress(host: string, port: number): void {
-    this.#public.setAddress(`${host}:${port}`);
+    this.#public.setAddress(host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
   }
 
   close(): void {

@@ -36,6 +36,7 @@ export type TokenCounter =
   | 'legacy_auto_token_uses_total'
   | 'legacy_manual_token_uses_total'
   | 'invalid_legacy_auto_token_uses_total'
+  | 'stale_tokens_total'
   | 'valid_tokens_total';
 
 /** What else the use of a token brings: to be noted, told and counted by whoever served it. */

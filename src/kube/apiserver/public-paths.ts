@@ -21,6 +21,7 @@ import { OpenApiDocuments } from './openapi-documents.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { RequestMetrics } from './metrics/request-metrics.ts';
 import type { ServerMetrics } from './metrics/server-metrics.ts';
+import { undiscoverable } from './token-settings.ts';
 import type { TokenAuthority } from './tokens.ts';
 import type { UserInfo } from './user.ts';
 
@@ -75,6 +76,8 @@ export function pathOfNothing({ response, headers }: Exchange): void {
 export class PublicPaths {
   readonly #registry: TypeRegistry;
   readonly #tokens: TokenAuthority;
+  /** Not where relying parties could not make anything of them. */
+  readonly #hasKeyPaths: boolean;
   readonly #health: Health;
   readonly #requests: RequestMetrics;
   readonly #server: ServerMetrics;
@@ -106,6 +109,7 @@ export class PublicPaths {
     this.#objects = options.objects;
     this.#allocations = options.allocations;
     this.#tokens = options.tokens;
+    this.#hasKeyPaths = undiscoverable(options.tokens.issuer) === undefined;
     this.#aggregation = options.aggregation;
     this.#flows = options.flows;
     const now = (): number => env.clock.now();
@@ -121,7 +125,10 @@ export class PublicPaths {
     const path = info.path.replace(/\/+$/, '') || '/';
     // Of routes of go-restful, which take no HEAD.
     const isRouted = /^\/(?:api(?:\/\w+)?|apis\/[^/]+\/\w+|version)$/.test(path);
-    if (exchange.request.method !== 'GET' && (isRouted || keyPaths.has(path))) {
+    if (
+      exchange.request.method !== 'GET' &&
+      (isRouted || (this.#hasKeyPaths && keyPaths.has(path)))
+    ) {
       throw methodNotAllowed();
     }
     // Nothing is left out of a path: what is empty in the middle is at no handler.
@@ -140,9 +147,11 @@ export class PublicPaths {
         return this.#sendMetrics(exchange, await this.#metrics());
       case '/metrics/slis':
         return this.#sendMetrics(exchange, [...this.#health.lines(), ...this.#server.startLines()]);
-      case '/openid/v1/jwks':
+      case KEYS_PATH:
+        if (!this.#hasKeyPaths) return pathOfNothing(exchange);
         return this.#sendKeys(exchange, await this.#tokens.jwks(), KEY_SET_TYPE);
-      case '/.well-known/openid-configuration':
+      case ISSUER_PATH:
+        if (!this.#hasKeyPaths) return pathOfNothing(exchange);
         return this.#sendKeys(exchange, this.#issuer(), JSON_TYPE);
       case '/':
         return sendJson(exchange, { paths: this.#paths() }, { isPretty: true });
@@ -164,7 +173,7 @@ export class PublicPaths {
   #issuer(): object {
     return {
       issuer: this.#tokens.issuer,
-      jwks_uri: `https://${this.#address}/openid/v1/jwks`,
+      jwks_uri: this.#tokens.settings.jwksUri ?? `https://${this.#address}${KEYS_PATH}`,
       response_types_supported: ['id_token'],
       subject_types_supported: ['public'],
       id_token_signing_alg_values_supported: ['ES256'],
@@ -189,7 +198,7 @@ export class PublicPaths {
       ...this.#health.namesOf(endpoint).map((name) => `/${endpoint}/${name}`),
     ]);
     return [
-      '/.well-known/openid-configuration',
+      ...(this.#hasKeyPaths ? keyPaths : []),
       '/api',
       '/api/v1',
       '/apis',
@@ -202,7 +211,6 @@ export class PublicPaths {
       '/openapi/v2',
       '/openapi/v3',
       '/openapi/v3/',
-      '/openid/v1/jwks',
       '/statusz',
       '/version',
     ].toSorted();
@@ -298,7 +306,9 @@ export class PublicPaths {
 
 const JSON_TYPE = 'application/json';
 const KEY_SET_TYPE = 'application/jwk-set+json';
-const keyPaths = new Set(['/openid/v1/jwks', '/.well-known/openid-configuration']);
+const KEYS_PATH = '/openid/v1/jwks';
+const ISSUER_PATH = '/.well-known/openid-configuration';
+const keyPaths = new Set([KEYS_PATH, ISSUER_PATH]);
 
 /** Throws ApiError 406. */
 function refuseUnless({ request }: Exchange, contentType: string): void {

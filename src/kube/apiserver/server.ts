@@ -33,6 +33,7 @@ import { InternalMetrics } from './metrics/internals.ts';
 import { kindsOf, MeasuredStore } from './metrics/measured-store.ts';
 import { ServingCertificate } from './serving-certificate.ts';
 import { shownFlags } from './shown-flags.ts';
+import { tokenSettings, undiscoverable } from './token-settings.ts';
 import { TokenAuthority } from './tokens.ts';
 import { authenticated } from './user.ts';
 
@@ -117,7 +118,8 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   const now = env.clock.now();
   const authority = await Authority.open(join(home, 'pki'), now);
   const token = adminToken(home);
-  const tokens = await TokenAuthority.open(join(home, 'pki'));
+  const settings = tokenSettings(options.flags ?? {});
+  const tokens = await TokenAuthority.open(join(home, 'pki'), settings);
   const cidrs = serviceRanges(serviceCidr);
   // Of both: the server's service keeps its address when the order changes.
   const serviceIps = cidrs.map(ownAddress);
@@ -173,9 +175,9 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
       flags: {
         'bind-address': listen.host,
         'secure-port': String(listen.port),
-        'service-account-issuer': `[${tokens.issuer}]`,
         'service-cluster-ip-range': serviceCidr,
         ...shownFlags(flags),
+        'service-account-issuer': `[${settings.issuers.join(',')}]`,
         ...options.shown,
       },
     },
@@ -190,6 +192,9 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     });
   await publish();
   handler.reached('authentication');
+  const hidden = undiscoverable(tokens.issuer);
+  if (hidden !== undefined)
+    env.log.error('The documents of the issuer are not served', { why: hidden });
   const server = createHttpServer({
     tls: { ...serving.pair, ca: authorities.all, requestCert: true, rejectUnauthorized: false },
     streamsMax: 1_000,
@@ -217,7 +222,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   server.on('tlsClientError', () => handler.brokenHandshake());
   if (options.onConnection !== undefined) server.on('connection', options.onConnection);
   const port = await listenOn(server, listen);
-  handler.setAddress(listen.host, port);
+  handler.setAddress(advertised, port);
   const place = { host: advertised, port };
   const endpoints = await EndpointLeases.start(handler, store, place, env);
   const identityLease = await IdentityLease.start(handler, `${advertised}:${port}`, env);

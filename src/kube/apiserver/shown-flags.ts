@@ -19,6 +19,8 @@ const presets: Readonly<Record<string, string>> = {
   'authorization-webhook-cache-unauthorized-ttl': '30s',
   'oidc-signing-algs': 'RS256',
   'oidc-username-claim': 'sub',
+  'service-account-extend-token-expiration': 'true',
+  'service-account-max-token-expiration': '0s',
 };
 
 function valueOf(given: unknown, kind: string, preset: string): string {

@@ -7,9 +7,13 @@ import { kindAlone } from './kind-alone.ts';
 import { checkLookup } from './write-checks.ts';
 import type { Resources, WriteContext } from './resources.ts';
 import { timestamp } from './strategies.ts';
+import type { TokenSettings } from './token-settings.ts';
 import type { TokenAuthority, TokenBinding } from './tokens.ts';
 
 export const SECONDS_DEFAULT = 3_600;
+/** What the plugin ServiceAccount asks for in the name of pods: no one else would ask for just that. */
+const SECONDS_UNASKED = 3_607;
+const SECONDS_EXTENDED = 365 * 24 * 60 * 60;
 const SECONDS_MIN = 600;
 const SECONDS_MAX = 2 ** 32;
 const kind = { group: 'authentication.k8s.io', kind: 'TokenRequest' };
@@ -101,6 +105,12 @@ function checkSeconds(seconds: number): void {
   ]);
 }
 
+function shortened(seconds: number, { secondsMax }: TokenSettings, warnings: string[]): number {
+  if (secondsMax === undefined || seconds <= secondsMax) return seconds;
+  warnings.push(`requested expiration of ${seconds} seconds shortened to ${secondsMax} seconds`);
+  return secondsMax;
+}
+
 function checkPlace(body: KubeObject, name: string, namespace: string | undefined): void {
   const refuse = (field: string, value: string, what: string): never => {
     const message = `Invalid value: ${JSON.stringify(value)}: must match the service account ${what} if specified`;
@@ -137,13 +147,21 @@ export async function requestToken(
       `the UID in the token request (${uid}) does not match the UID of the service account (${account.metadata.uid})`,
     );
   }
+  const { settings } = tokens;
   const spec = (body['spec'] ?? {}) as TokenRequestSpec;
-  const seconds = spec.expirationSeconds ?? SECONDS_DEFAULT;
-  checkSeconds(seconds);
+  const wantedSeconds = spec.expirationSeconds ?? SECONDS_DEFAULT;
+  checkSeconds(wantedSeconds);
   const wanted = spec.audiences ?? [];
-  const audiences = wanted.length === 0 ? [tokens.issuer] : wanted;
+  const audiences = wanted.length === 0 ? settings.audiences : wanted;
   const ref = spec.boundObjectRef ?? undefined;
   const binding = ref === undefined ? {} : await bindingOf(resources, ref, { namespace, name });
+  const seconds = shortened(wantedSeconds, settings, context.warnings);
+  const isExtended =
+    settings.isExtended &&
+    binding.pod !== undefined &&
+    seconds === SECONDS_UNASKED &&
+    audiences.every((one) => settings.audiences.includes(one));
+  const life = isExtended ? { seconds: SECONDS_EXTENDED, warnSeconds: seconds } : { seconds };
   const { generateName } = body.metadata ?? {};
   const drawn = generateName ? { generateName } : {};
   const now = env.clock.now();
@@ -165,7 +183,7 @@ export async function requestToken(
   if (context.annotations !== undefined) {
     context.annotations['authentication.kubernetes.io/issued-credential-id'] = `JTI=${id}`;
   }
-  const token = await tokens.issue(account, { audiences, seconds, now, binding, id });
+  const token = await tokens.issue(account, { audiences, ...life, now, binding, id });
   return {
     kind: 'TokenRequest',
     apiVersion: 'authentication.k8s.io/v1',

@@ -20,9 +20,8 @@ import {
 import type { KubeObject } from '#kube/meta/object.ts';
 import { checkLegacy, LEGACY_ISSUER, legacyClaims, type TokenUse } from './legacy-tokens.ts';
 import { TokenRefusal, type Lookup } from './token-refusal.ts';
+import { tokenSettings, type TokenSettings } from './token-settings.ts';
 import { serviceAccountUser, type UserInfo } from './user.ts';
-
-const ISSUER = 'https://kubernetes.default.svc.cluster.local';
 
 export const CREDENTIAL_ID = 'authentication.kubernetes.io/credential-id';
 
@@ -37,6 +36,8 @@ interface KubernetesClaim {
   readonly pod?: Reference;
   readonly secret?: Reference;
   readonly node?: Reference;
+  /** Seconds: from then on it lives only for those who do not take up the next one. */
+  readonly warnafter?: number;
 }
 
 /** What a token is bound to, as its claims say. A node beside a pod is only told, not checked. */
@@ -60,14 +61,16 @@ export class TokenAuthority {
   readonly #private: KeyObject;
   readonly #public: KeyObject;
   readonly #keyId: string;
+  readonly settings: TokenSettings;
 
-  private constructor(privateKey: KeyObject, keyId: string) {
+  private constructor(privateKey: KeyObject, keyId: string, settings: TokenSettings) {
     this.#private = privateKey;
     this.#public = createPublicKey(privateKey);
     this.#keyId = keyId;
+    this.settings = settings;
   }
 
-  static async open(folder: string): Promise<TokenAuthority> {
+  static async open(folder: string, settings = tokenSettings({})): Promise<TokenAuthority> {
     const path = join(folder, 'service-account.key');
     if (!existsSync(path)) {
       const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -78,11 +81,11 @@ export class TokenAuthority {
     }
     const key = createPrivateKey(readFileSync(path));
     const keyId = await calculateJwkThumbprint(await exportJWK(createPublicKey(key)));
-    return new TokenAuthority(key, keyId);
+    return new TokenAuthority(key, keyId, settings);
   }
 
   get issuer(): string {
-    return ISSUER;
+    return this.settings.issuers[0];
   }
 
   async jwks() {
@@ -96,20 +99,24 @@ export class TokenAuthority {
       audiences: readonly string[];
       seconds: number;
       now: number;
+      /** undefined: it is over when it ends. */
+      warnSeconds?: number | undefined;
       binding: TokenBinding;
       id: string;
     },
   ): Promise<string> {
     const { namespace = '', name = '', uid = '' } = account.metadata;
+    const at = Math.floor(options.now / 1_000);
+    const { warnSeconds } = options;
     const claim: KubernetesClaim = {
       namespace,
       serviceaccount: { name, uid },
       ...options.binding,
+      ...(warnSeconds === undefined ? {} : { warnafter: at + warnSeconds }),
     };
-    const at = Math.floor(options.now / 1_000);
     return await new SignJWT({ 'kubernetes.io': claim })
       .setProtectedHeader({ alg: 'ES256', kid: this.#keyId })
-      .setIssuer(ISSUER)
+      .setIssuer(this.issuer)
       .setSubject(`system:serviceaccount:${namespace}:${name}`)
       .setAudience([...options.audiences])
       .setIssuedAt(at)
@@ -131,14 +138,15 @@ export class TokenAuthority {
    * other audiences, or its account, pod, secret or node is gone.
    */
   async verify(token: string, context: VerifyContext): Promise<VerifiedToken | undefined> {
-    const { lookup, now, use, audiences = [ISSUER] } = context;
+    const { lookup, now, use, audiences = this.settings.audiences } = context;
     // What is none at all, as those of a file, makes no error.
     if (!token.includes('.')) return undefined;
     const { payload, failure } = await this.#read(token, now);
     if (payload === undefined) return undefined;
     const isLegacy = payload.iss === LEGACY_ISSUER;
     // One that says nothing of whom it is for is for this server.
-    const meant = isLegacy && payload.aud === undefined ? [ISSUER] : [payload.aud ?? []].flat();
+    const meant =
+      isLegacy && payload.aud === undefined ? this.settings.audiences : [payload.aud ?? []].flat();
     if (isLegacy) {
       use.annotations['authentication.k8s.io/legacy-token'] = payload.sub ?? '';
       use.counts.push('legacy_tokens_total');
@@ -159,7 +167,7 @@ export class TokenAuthority {
     if (claim === undefined) return undefined;
     const { namespace, serviceaccount } = claim;
     await checkReferences(claim, lookup, now);
-    use.counts.push('valid_tokens_total');
+    noteAge(claim, payload.sub, { now, use });
     const user = serviceAccountUser(namespace, serviceaccount.name, serviceaccount.uid ?? '');
     const extra = extraOf(claim, payload.jti);
     return { user: { ...user, extra }, audiences: common };
@@ -169,7 +177,9 @@ export class TokenAuthority {
     token: string,
     now: number,
   ): Promise<{ payload?: JWTPayload | undefined; failure?: string }> {
-    const issuer = issuerOf(token) === LEGACY_ISSUER ? LEGACY_ISSUER : ISSUER;
+    const issuer = issuerOf(token) ?? '';
+    const isOwn = issuer === LEGACY_ISSUER || this.settings.issuers.includes(issuer);
+    if (!isOwn) return {};
     const options = { issuer, currentDate: new Date(now) };
     try {
       return { payload: (await jwtVerify(token, this.#public, options)).payload };
@@ -181,7 +191,7 @@ export class TokenAuthority {
         return { payload: error.payload, failure: 'service account token is not valid yet' };
       }
       // It says that it is of this server: upstream tells what its library says then.
-      if (error instanceof errors.JWSSignatureVerificationFailed && isOwn(token)) {
+      if (error instanceof errors.JWSSignatureVerificationFailed) {
         throw new TokenRefusal('go-jose/go-jose: error in cryptographic primitive');
       }
       return {};
@@ -198,7 +208,22 @@ function issuerOf(token: string): string | undefined {
   }
 }
 
-const isOwn = (token: string): boolean => [ISSUER, LEGACY_ISSUER].includes(issuerOf(token) ?? '');
+/** Those that pods get unasked may live longer than they say at first: who still uses one by then is written down. */
+function noteAge(
+  { warnafter }: KubernetesClaim,
+  subject: string | undefined,
+  { now, use }: { now: number; use: TokenUse },
+): void {
+  if (warnafter === undefined || warnafter === 0) return;
+  const late = now - warnafter * 1_000;
+  if (late <= 0) {
+    use.counts.push('valid_tokens_total');
+    return;
+  }
+  use.annotations['authentication.k8s.io/stale-token'] =
+    `subject: ${subject ?? ''}, seconds after warning threshold: ${Math.floor(late / 1_000)}`;
+  use.counts.push('stale_tokens_total');
+}
 
 const quotedKinds: readonly (readonly ['pod' | 'secret' | 'node', string, string])[] = [
   ['secret', 'secrets', 'secret'],

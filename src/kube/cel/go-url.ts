@@ -118,7 +118,9 @@ function parse(text: string, isRequest: boolean): ParsedUrl {
   const [before, query] = mark < 0 ? [whole, ''] : [whole.slice(0, mark), whole.slice(mark + 1)];
   if (!before.startsWith('/')) {
     if (scheme !== '') return { scheme, host: '', path: '', query };
-    throw new UrlFault('invalid URI for request');
+    if (isRequest) throw new UrlFault('invalid URI for request');
+    if (before.split('/', 1)[0]?.includes(':') === true)
+      throw new UrlFault('first path segment in URL cannot contain colon');
   }
   let [host, path] = ['', before];
   if (before.startsWith('//') && (scheme !== '' || (!isRequest && !before.startsWith('///')))) {
@@ -137,6 +139,18 @@ export function uriProblem(text: string): string | undefined {
     return undefined;
   } catch (error) {
     if (error instanceof UrlFault) return `parse ${quoted(text)}: ${error.message}`;
+    throw error;
+  }
+}
+
+/** Why Go's url.Parse refuses the text, or undefined. */
+export function urlProblem(text: string): string | undefined {
+  const [plain = ''] = text.split('#', 1);
+  try {
+    if (plain !== '') parse(plain, false);
+    return undefined;
+  } catch (error) {
+    if (error instanceof UrlFault) return `parse ${quoted(plain)}: ${error.message}`;
     throw error;
   }
 }

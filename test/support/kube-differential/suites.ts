@@ -34,7 +34,9 @@ import { roleSteps } from '#test/support/role-steps.ts';
 import { ruleScenes } from '#test/support/rule-steps.ts';
 import { subresourceSteps } from '#test/support/subresource-steps.ts';
 import { playSteps, type Step } from '#test/support/step-player.ts';
+import type { GivenFlags } from '#test/support/step-target.ts';
 import { timeoutSteps } from '#test/support/timeout-steps.ts';
+import { tokenLives } from '#test/support/token-steps.ts';
 import { useScenes } from '#test/support/use-steps.ts';
 import { versionSteps } from '#test/support/version-steps.ts';
 import { versionlessSteps } from '#test/support/versionless-steps.ts';
@@ -49,7 +51,7 @@ import { playPatchScenes } from './scene-patches.ts';
 
 /** A suite that is about to be played: against a server with these flags (no dashes before them). */
 export interface Staged {
-  readonly flags: Readonly<Record<string, string>>;
+  readonly flags: GivenFlags;
   play(target: Target, restart: Restart): Promise<Recording>;
   close(): Promise<void>;
 }
@@ -95,6 +97,22 @@ async function restarted(): Promise<Staged> {
     return found;
   };
   return { flags: rangeFlags(lives[0]?.[1].range ?? ''), play, close: async () => {} };
+}
+
+/** One life of the server after another, with other flags about tokens; what was kept is kept. */
+async function tokens(): Promise<Staged> {
+  const play: Staged['play'] = async (first, restart) => {
+    const found: Record<string, Recording[string]> = {};
+    const kept = new Map<string, string>();
+    let target: Target | undefined = first;
+    for (const [name, { flags, steps }] of Object.entries(tokenLives)) {
+      target ??= await restart(flags);
+      found[name] = await playSteps(target, steps(), {}, kept);
+      target = undefined;
+    }
+    return found;
+  };
+  return { flags: Object.values(tokenLives)[0]?.flags ?? {}, play, close: async () => {} };
 }
 
 /** One after another, each in places of its own. */
@@ -166,6 +184,7 @@ export const suites: Readonly<Record<string, Suite>> = {
   'steps-resize': stepped('resize', resizeSteps),
   'steps-roles': stepped('roles', roleSteps),
   'steps-subresources': stepped('what is below', subresourceSteps),
+  'steps-tokens': tokens,
   'steps-versionless': stepped('updates without a version', versionlessSteps),
   'steps-versions': stepped('versions', versionSteps),
   'steps-warnings': stepped('warnings', warningSteps),

@@ -44,7 +44,12 @@ function checkMapping(
   }
 }
 
-function checkIssuer(problems: Problems, issuer: Json, field: string, seen: Set<string>): void {
+function checkIssuer(
+  problems: Problems,
+  issuer: Json,
+  field: string,
+  { seen, own }: { seen: Set<string>; own: readonly string[] },
+): void {
   problems.onlyKnown(field, issuer, [
     'url',
     'discoveryURL',
@@ -57,6 +62,10 @@ function checkIssuer(problems: Problems, issuer: Json, field: string, seen: Set<
   if (problems.required(`${field}.url`, url, 'URL is required')) {
     if (!url.startsWith('https://')) {
       problems.invalid(`${field}.url`, url, 'URL scheme must be https');
+    }
+    if (own.includes(url)) {
+      const why = `URL must not overlap with disallowed issuers: [${own.toSorted().join(' ')}]`;
+      problems.invalid(`${field}.url`, url, why);
     }
     if (seen.has(url)) problems.add(`${field}.url`, `Duplicate value: ${JSON.stringify(url)}`);
     seen.add(url);
@@ -76,7 +85,10 @@ function checkIssuer(problems: Problems, issuer: Json, field: string, seen: Set<
 }
 
 /** Throws Fault. */
-export function readAuthentication(path: string): AuthenticationConfiguration {
+export function readAuthentication(
+  path: string,
+  own: readonly string[] = [],
+): AuthenticationConfiguration {
   const object = readConfiguration(path, 'apiserver.config.k8s.io', {
     kind: 'AuthenticationConfiguration',
     versions: ['v1', 'v1beta1', 'v1alpha1'],
@@ -94,7 +106,7 @@ export function readAuthentication(path: string): AuthenticationConfiguration {
       'claimMappings',
       'userValidationRules',
     ]);
-    checkIssuer(problems, (one['issuer'] ?? {}) as Json, `${field}.issuer`, seen);
+    checkIssuer(problems, (one['issuer'] ?? {}) as Json, `${field}.issuer`, { seen, own });
     const mappings = (one['claimMappings'] ?? {}) as Record<string, Json | undefined>;
     const at = `${field}.claimMappings`;
     problems.onlyKnown(at, mappings, ['username', 'groups', 'uid', 'extra']);
