@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { Authority } from '#kube/pki/authority.ts';
 
 type Json = Record<string, unknown>;
-/** A text: an error of the status 400 that says it; undefined: no answer at all. */
-type Answer = (review: Json) => Json | string | undefined;
+/** A text: an error of the status 400 that says it; a URL: where to ask instead; undefined: no answer at all. */
+type Answer = (review: Json) => Json | string | URL | undefined;
 
 export interface WebhookServer {
   readonly url: string;
@@ -46,6 +46,11 @@ export async function startWebhookServer(): Promise<WebhookServer> {
       }
       const answer = handler(body);
       if (answer === undefined) return;
+      if (answer instanceof URL) {
+        response.writeHead(307, { location: answer.href });
+        response.end();
+        return;
+      }
       if (typeof answer === 'string') {
         response.writeHead(400, { 'content-type': 'text/plain; charset=utf-8' });
         response.end(answer);

@@ -1,8 +1,10 @@
 // What every cluster has before its first client comes: namespaces, roles, the service of the API
 // server itself. Run at each start; what exists is brought up to date, never duplicated.
+import { same } from '#base/same.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { parseApiVersion } from '#kube/meta/object.ts';
 import { familyOf } from '#kube/meta/ip-ranges.ts';
+import { ApiError } from '#kube/meta/status.ts';
 import type { RequestHeaderTrust } from './authentication.ts';
 import { bootstrapObjects, bootstrapRoles, componentPolicies } from './bootstrap-policy.ts';
 import type { Handler } from './handler.ts';
@@ -30,7 +32,7 @@ export function systemContext(handler: Handler, object: KubeObject): WriteContex
   };
 }
 
-/** Creates the object, or makes the existing one say what it should. */
+/** Creates the object, or makes the existing one say what it should; nothing is written where it does. */
 export async function ensure(
   handler: Handler,
   object: KubeObject,
@@ -41,7 +43,27 @@ export async function ensure(
   const existing = await handler.resources.find(context.info, context.namespace, name);
   if (existing === undefined) await handler.resources.create(context, structuredClone(object));
   else if (update !== undefined) {
+    const live = objectFor(context.info, existing);
+    if (same(update(structuredClone(live)), live)) return;
     await handler.resources.modify(context, name, (live) => update(live));
+  }
+}
+
+/**
+ * Of what is also done later, when it is refused now: a webhook that is broken must not keep the server from
+ * its start, or nobody could mend it. Whether it is done.
+ */
+export async function unlessRefused(
+  work: () => Promise<void>,
+  told: (error: ApiError) => void,
+): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    told(error);
+    return false;
   }
 }
 

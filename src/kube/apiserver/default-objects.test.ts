@@ -23,7 +23,8 @@ test('what is deleted is back when it is looked after', async () => {
       return { cancel: () => {} };
     },
   };
-  const loop = new DefaultObjectsLoop(new DefaultObjects(api.handler, RANGES, env), {
+  const defaults = new DefaultObjects(api.handler, RANGES, env);
+  const loop = new DefaultObjectsLoop(() => defaults.ensure(), {
     ...env,
     timers,
   });

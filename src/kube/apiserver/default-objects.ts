@@ -150,14 +150,14 @@ export class DefaultObjects {
 
 /** Looks after them until it is closed. */
 export class DefaultObjectsLoop {
-  readonly #objects: DefaultObjects;
+  readonly #ensure: () => Promise<void>;
   readonly #env: Pick<Env, 'timers' | 'log'>;
   #timer: Timer | undefined;
   #working: Promise<void> = Promise.resolve();
   #isClosed = false;
 
-  constructor(objects: DefaultObjects, env: Pick<Env, 'timers' | 'log'>) {
-    this.#objects = objects;
+  constructor(ensureAll: () => Promise<void>, env: Pick<Env, 'timers' | 'log'>) {
+    this.#ensure = ensureAll;
     this.#env = env;
     this.#later();
   }
@@ -165,8 +165,7 @@ export class DefaultObjectsLoop {
   #later(): void {
     if (this.#isClosed) return;
     this.#timer = this.#env.timers.after(INTERVAL_MS, () => {
-      this.#working = this.#objects
-        .ensure()
+      this.#working = this.#ensure()
         .catch((error: unknown) => {
           this.#env.log.warn('Cannot keep the service of the API server', { error });
         })

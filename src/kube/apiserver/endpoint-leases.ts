@@ -4,7 +4,7 @@
 // deleted is back within ten seconds.
 import type { Env, Timer } from '#env/env.ts';
 import { prefixEnd, type Store } from '#store/store.ts';
-import { publishEndpoints } from './bootstrap.ts';
+import { publishEndpoints, unlessRefused } from './bootstrap.ts';
 import type { Handler } from './handler.ts';
 
 const PREFIX = '/registry/masterleases/';
@@ -45,7 +45,7 @@ export class EndpointLeases {
     this.#env = env;
   }
 
-  /** Resolves when clients find this server. */
+  /** Resolves when clients find this server, or will later, where a webhook refuses it. */
   static async start(
     handler: Handler,
     store: Store,
@@ -53,7 +53,10 @@ export class EndpointLeases {
     env: Pick<Env, 'timers' | 'log'>,
   ): Promise<EndpointLeases> {
     const leases = new EndpointLeases(handler, store, place, env);
-    await leases.#renew();
+    await unlessRefused(
+      () => leases.#renew(),
+      (error) => env.log.warn('Cannot renew the lease of the API server', { error }),
+    );
     leases.#renewLater();
     return leases;
   }

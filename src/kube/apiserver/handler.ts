@@ -486,7 +486,8 @@ export class Handler {
   async #resource(exchange: Exchange, info: RequestInfo, user: UserInfo): Promise<void> {
     const resource = this.registry.byResource(info.group, info.version, info.resource);
     if (resource === undefined) return this.#notServed(exchange, info);
-    if (exchange.request.method === 'HEAD') throw methodNotAllowed();
+    if (exchange.request.method === 'HEAD' && info.subresource !== 'proxy')
+      throw methodNotAllowed();
     checkRoute(info, resource);
     const isWarned = resource.deprecation !== undefined;
     if (!isProxied(info))

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Env, Timer } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { ensure, systemContext } from './bootstrap.ts';
+import { ensure, systemContext, unlessRefused } from './bootstrap.ts';
 import type { Handler } from './handler.ts';
 
 const NAMESPACE = 'kube-system';
@@ -13,6 +13,7 @@ const COMPONENT = 'kube-apiserver';
 const LEASE_SECONDS = 3_600;
 /** Upstream writes every ten seconds, for nobody; six times within its time are enough. */
 const RENEW_MS = 600_000;
+const RETRY_MS = 10_000;
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 
@@ -55,11 +56,14 @@ export class IdentityLease {
     this.#holder = `${identityName(this.#host)}_${env.random.uuid()}`;
   }
 
-  /** `address`: where other servers find this one. Resolves when the lease is there. */
+  /** `address`: where other servers find this one. Resolves when the lease is there, or is refused for now. */
   static async start(handler: Handler, address: string, env: Env): Promise<IdentityLease> {
     const lease = new IdentityLease(handler, address, env);
-    await lease.#renew();
-    lease.#renewLater();
+    const isThere = await unlessRefused(
+      () => lease.#renew(),
+      (error) => env.log.warn('Cannot renew the lease of this API server', { error }),
+    );
+    lease.#renewLater(isThere ? RENEW_MS : RETRY_MS);
     return lease;
   }
 
@@ -69,15 +73,17 @@ export class IdentityLease {
     await this.#working;
   }
 
-  #renewLater(): void {
+  #renewLater(afterMs: number): void {
     if (this.#isClosed) return;
-    this.#timer = this.#env.timers.after(RENEW_MS, () => {
+    this.#timer = this.#env.timers.after(afterMs, () => {
       this.#working = this.#renew()
         .then(() => this.#dropOld())
+        .then(() => RENEW_MS)
         .catch((error: unknown) => {
           this.#env.log.warn('Cannot renew the lease of this API server', { error });
+          return RETRY_MS;
         })
-        .finally(() => this.#renewLater());
+        .then((nextMs) => this.#renewLater(nextMs));
     });
   }
 

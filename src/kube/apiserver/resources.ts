@@ -88,6 +88,8 @@ export interface WriteContext extends DecodeContext {
   readonly isDryRun: boolean;
   /** Of the server itself, or a part of what a client was let do: it is not admitted again. */
   readonly isAdmitted?: boolean | undefined;
+  /** One of many that are deleted by one request, which names none. */
+  readonly isCollection?: boolean | undefined;
   /** What the client said of the write (CreateOptions and the like), without its kind. */
   readonly options?: Readonly<Record<string, unknown>> | undefined;
   /** For the audit log, from admission. */
@@ -555,7 +557,8 @@ export class Resources implements ObjectLookup {
       checkPreconditions(info, live, options);
       if (options.ignoreStoreReadErrorWithClusterBreakingPotential === true)
         throw readableAfterAll(info, kv.key, name);
-      const request = admissionRequestOf(context, 'DELETE', undefined, live);
+      const told = context.isCollection === true ? '' : name;
+      const request = admissionRequestOf(context, 'DELETE', undefined, live, told);
       await this.mutate(context, request);
       await this.judge(context, request);
       const next = cloneJson(live);

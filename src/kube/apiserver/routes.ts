@@ -51,7 +51,9 @@ export function checkRoute(info: RequestInfo, resource: ResourceInfo): void {
   }
   if (verbs.length === 0) throw unknownResource();
   if (info.rest !== '' && subresource !== 'proxy') throw unknownResource();
-  if (!verbs.includes(verb)) throw methodNotAllowed();
+  // What is behind a proxy is asked for what it can do, too.
+  const isAnyTaken = subresource === 'proxy' && verb === 'options';
+  if (!isAnyTaken && !verbs.includes(verb)) throw methodNotAllowed();
 }
 
 /** Reviews and what is of the cluster have a path of their own; bindings have one in each namespace. */

@@ -21,7 +21,7 @@ import { pluginSelection } from './admission/plugin-selection.ts';
 import { Audit } from './audit/audit.ts';
 import type { RequestHeaderTrust } from './authentication.ts';
 import { StaticTokens } from './authn/static-tokens.ts';
-import { bootstrap, publishAuthentication } from './bootstrap.ts';
+import { bootstrap, publishAuthentication, unlessRefused } from './bootstrap.ts';
 import { DefaultObjects, DefaultObjectsLoop } from './default-objects.ts';
 import { ClientAuthorities } from './client-authorities.ts';
 import type { ComponentOptions } from './component-statuses.ts';
@@ -190,7 +190,9 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
       clientCa: authorities.clients,
       requestHeader: authorities.requestHeader,
     });
-  await publish();
+  let isPublished = await unlessRefused(publish, (error) =>
+    env.log.warn('Cannot publish the authorities of clients', { error }),
+  );
   handler.reached('authentication');
   const hidden = undiscoverable(tokens.issuer);
   if (hidden !== undefined)
@@ -227,7 +229,11 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   const endpoints = await EndpointLeases.start(handler, store, place, env);
   const identityLease = await IdentityLease.start(handler, `${advertised}:${port}`, env);
   handler.reached('identity');
-  const defaultsLoop = new DefaultObjectsLoop(defaults, env);
+  const defaultsLoop = new DefaultObjectsLoop(async () => {
+    await defaults.ensure();
+    if (!isPublished) await publish();
+    isPublished = true;
+  }, env);
   const compaction = startCompaction(store, env);
   const endReload = watchAccess(flags, handler, env);
   const url = `https://${listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host}:${port}`;

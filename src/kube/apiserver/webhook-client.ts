@@ -133,7 +133,7 @@ export async function callWebhook(lookup: ObjectLookup, call: WebhookCall): Prom
     bundle === undefined || bundle.trim() === ''
       ? [...rootCertificates]
       : Buffer.from(bundle, 'base64').toString();
-  const answer = await post(goal, { text, ca, call });
+  const answer = await followed(goal, { text, ca, call });
   try {
     return parseExact(answer);
   } catch (error) {
@@ -142,10 +142,53 @@ export async function callWebhook(lookup: ObjectLookup, call: WebhookCall): Prom
   }
 }
 
-function post(
-  goal: Goal,
-  { text, ca, call }: { text: Buffer; ca: string | string[]; call: WebhookCall },
-): Promise<string> {
+interface Sent {
+  readonly text: Buffer;
+  readonly ca: string | string[];
+  readonly call: WebhookCall;
+}
+
+/** What a webhook answers, or where it sends the same request instead. */
+type Answer = { readonly body: string } | { readonly location: string };
+
+const REDIRECTS_MAX = 10;
+/** Those after which a request is made again as it was. */
+const REPEATED: ReadonlySet<number> = new Set([307, 308]);
+
+/** Goes where it is sent, as Go's client does. Throws WebhookFailure. */
+async function followed(first: Goal, sent: Sent): Promise<string> {
+  // All of it is one call.
+  const signal = AbortSignal.timeout(sent.call.timeoutMs);
+  let goal = first;
+  for (let turns = 0; turns < REDIRECTS_MAX; turns++) {
+    const answer = await post(goal, sent, signal);
+    if ('body' in answer) return answer.body;
+    goal = redirected(goal, answer.location);
+  }
+  const quoted = JSON.stringify(goal.url);
+  throw new WebhookFailure(`Post ${quoted}: stopped after ${REDIRECTS_MAX} redirects`);
+}
+
+/** On the same host the same endpoint is asked, also where its name is a service's. */
+function redirected(goal: Goal, location: string): Goal {
+  const quoted = JSON.stringify(goal.url);
+  const url = URL.parse(location, goal.url);
+  if (url === null) {
+    const why = `failed to parse Location header ${JSON.stringify(location)}`;
+    throw new WebhookFailure(`Post ${quoted}: ${why}`);
+  }
+  if (url.protocol !== 'https:') {
+    const why = `unsupported protocol scheme ${JSON.stringify(url.protocol.slice(0, -1))}`;
+    throw new WebhookFailure(`Post ${JSON.stringify(url.href)}: ${why}`);
+  }
+  const path = `${url.pathname}${url.search}`;
+  if (url.host === new URL(goal.url).host) return { ...goal, path, url: url.href };
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const port = url.port === '' ? PORT_DEFAULT : Number(url.port);
+  return { host, port, serverName: host, path, url: url.href };
+}
+
+function post(goal: Goal, { text, ca, call }: Sent, signal: AbortSignal): Promise<Answer> {
   const quoted = JSON.stringify(goal.url);
   return new Promise((resolve, reject) => {
     const fail = (why: string, cause?: unknown): void =>
@@ -171,7 +214,7 @@ function post(
           'Content-Length': text.length,
           ...call.headers,
         },
-        signal: AbortSignal.timeout(call.timeoutMs),
+        signal,
       },
       (response) => {
         const chunks: Buffer[] = [];
@@ -185,7 +228,9 @@ function post(
         response.on('end', () => {
           const body = Buffer.concat(chunks).toString();
           const status = response.statusCode ?? 0;
-          if (status >= 200 && status < 300) return resolve(body);
+          if (status >= 200 && status < 300) return resolve({ body });
+          const { location } = response.headers;
+          if (REPEATED.has(status) && location !== undefined) return resolve({ location });
           const type = response.headers['content-type'];
           reject(new WebhookFailure(httpFailure(status, body, type), { status }));
         });

@@ -298,7 +298,7 @@ export class Writes {
       warn();
       for (const kv of listed.items) {
         const object = objectFor(context.info, kv);
-        const place = { ...own, namespace: object.metadata.namespace };
+        const place = { ...own, namespace: object.metadata.namespace, isCollection: true };
         await this.#resources
           .delete(place, object.metadata.name ?? '', options)
           .catch(ignoreNotFound);

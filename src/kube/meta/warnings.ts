@@ -338,7 +338,35 @@ const rules: Readonly<Record<string, Rule>> = {
   'storage.k8s.io/csistoragecapacities': storageCapacity,
   'storage.k8s.io/csidrivers': driver,
   'apiextensions.k8s.io/customresourcedefinitions': definitionWarnings,
+  'admissionregistration.k8s.io/mutatingwebhookconfigurations': webhookRules,
+  'admissionregistration.k8s.io/validatingwebhookconfigurations': webhookRules,
 };
+
+/** What is asked and not stored: no webhook sees it (kubernetes v1.37, kubeapiserver/admission/exclusion). */
+const unseenByWebhooks: ReadonlySet<string> = new Set([
+  'selfsubjectreviews.authentication.k8s.io',
+  'tokenreviews.authentication.k8s.io',
+  'localsubjectaccessreviews.authorization.k8s.io',
+  'selfsubjectaccessreviews.authorization.k8s.io',
+  'selfsubjectrulesreviews.authorization.k8s.io',
+  'subjectaccessreviews.authorization.k8s.io',
+]);
+
+/** Of rules that name what webhooks are never told of. */
+function webhookRules(object: KubeObject): string[] {
+  return list(object['webhooks']).flatMap((webhook, i) =>
+    list(webhook['rules']).flatMap((rule, j) => {
+      const groups = (rule['apiGroups'] ?? []) as readonly string[];
+      const resources = (rule['resources'] ?? []) as readonly string[];
+      if (groups.includes('*') || resources.includes('*')) return [];
+      const named = groups.flatMap((group) => resources.map((one) => `${one}.${group}`));
+      const why = 'is excluded from admission webhooks; this rule will have no effect';
+      return [...new Set(named)]
+        .filter((one) => unseenByWebhooks.has(one))
+        .map((one) => `webhooks[${i}].rules[${j}]: ${one} ${why}`);
+    }),
+  );
+}
 
 const balancers = new Set(['/services', 'networking.k8s.io/ingresses']);
 

@@ -120,19 +120,27 @@ export async function matchedResource(
   return isMeant ? found : undefined;
 }
 
-const exempt = new Set([
-  'validatingwebhookconfigurations',
-  'mutatingwebhookconfigurations',
+const policies: ReadonlySet<string> = new Set([
   'validatingadmissionpolicies',
   'validatingadmissionpolicybindings',
   'mutatingadmissionpolicies',
   'mutatingadmissionpolicybindings',
 ]);
+const configurations: ReadonlySet<string> = new Set([
+  ...policies,
+  'validatingwebhookconfigurations',
+  'mutatingwebhookconfigurations',
+]);
 
-/** Configurations of admission are never subject to it, so that it can be mended. */
-export function isExempt({ info }: AdmissionRequest): boolean {
-  return info.group === 'admissionregistration.k8s.io' && exempt.has(info.resource);
-}
+const GROUP = 'admissionregistration.k8s.io';
+
+/** Configurations of admission are never subject to webhooks, so that it can be mended. */
+export const isExemptOfWebhooks = ({ info }: AdmissionRequest): boolean =>
+  info.group === GROUP && configurations.has(info.resource);
+
+/** Policies are not subject to policies; the configurations of webhooks are. */
+export const isExemptOfPolicies = ({ info }: AdmissionRequest): boolean =>
+  info.group === GROUP && policies.has(info.resource);
 
 /** The object in the version of a resource that is equivalent to its own; other kinds have but one. */
 export function inVersion(

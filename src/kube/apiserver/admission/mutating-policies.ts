@@ -10,7 +10,7 @@ import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { ApiError } from '#kube/meta/status.ts';
 import type { ObjectCache } from '#kube/apiserver/object-cache.ts';
 import { Expressions, type Compiled, type Input } from './expressions.ts';
-import { inVersion, isExempt } from './matching.ts';
+import { inVersion, isExemptOfPolicies } from './matching.ts';
 import { applied, patched } from './policy-mutations.ts';
 import {
   bindingMatches,
@@ -105,7 +105,7 @@ export class MutatingPolicies {
     isAgain: boolean,
   ): Promise<void> {
     const all = this.#cache.all('mutatingadmissionpolicies');
-    if (all.length === 0 || isExempt(request) || request.object === undefined) return;
+    if (all.length === 0 || isExemptOfPolicies(request) || request.object === undefined) return;
     const policies = isAgain
       ? all.filter((one) => specOf(one).reinvocationPolicy === 'IfNeeded')
       : all;

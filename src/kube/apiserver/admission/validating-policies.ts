@@ -5,7 +5,7 @@ import { ApiError } from '#kube/meta/status.ts';
 import type { ObjectCache } from '#kube/apiserver/object-cache.ts';
 import { CONDITIONS_COST_MAX } from '#kube/cel/cost.ts';
 import { Expressions, type Bound, type Compiled } from './expressions.ts';
-import { isExempt } from './matching.ts';
+import { isExemptOfPolicies } from './matching.ts';
 import {
   bindingMatches,
   compileConditions,
@@ -189,7 +189,7 @@ export class ValidatingPolicies implements AdmissionPlugin {
 
   async validate(request: AdmissionRequest, services: AdmissionServices): Promise<void> {
     const policies = this.#cache.all('validatingadmissionpolicies');
-    if (policies.length === 0 || isExempt(request)) return;
+    if (policies.length === 0 || isExemptOfPolicies(request)) return;
     const bindings = this.#cache.all('validatingadmissionpolicybindings');
     const denials: Denial[] = [];
     const failures: unknown[] = [];

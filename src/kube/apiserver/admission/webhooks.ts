@@ -7,7 +7,13 @@ import { ApiError, badRequest } from '#kube/meta/status.ts';
 import { PATCH_ANNOTATION } from '#kube/apiserver/audit/record.ts';
 import type { ObjectCache } from '#kube/apiserver/object-cache.ts';
 import { callWebhook, WebhookFailure, type ClientConfig } from '#kube/apiserver/webhook-client.ts';
-import { inVersion, isExempt, matchedResource, type Constraints, type Rule } from './matching.ts';
+import {
+  inVersion,
+  isExemptOfWebhooks,
+  matchedResource,
+  type Constraints,
+  type Rule,
+} from './matching.ts';
 import {
   compileConditions,
   conditionsHold,
@@ -234,7 +240,7 @@ export class ValidatingWebhooks implements AdmissionPlugin {
 
   async validate(request: AdmissionRequest, services: AdmissionServices): Promise<void> {
     const all = webhooksIn(this.#cache, 'validatingwebhookconfigurations');
-    if (all.length === 0 || isExempt(request)) return;
+    if (all.length === 0 || isExemptOfWebhooks(request)) return;
     const results = await Promise.allSettled(
       all.map(async (webhook, index) => {
         const matched = await isAsked(webhook, request, services);
@@ -264,7 +270,7 @@ export class MutatingWebhooks {
     isAgain: boolean,
   ): Promise<void> {
     const all = webhooksIn(this.#cache, 'mutatingwebhookconfigurations');
-    if (all.length === 0 || isExempt(request)) return;
+    if (all.length === 0 || isExemptOfWebhooks(request)) return;
     for (const [index, webhook] of all.entries()) {
       if (isAgain && webhook.reinvocationPolicy !== 'IfNeeded') continue;
       const matched = await isAsked(webhook, request, services);
