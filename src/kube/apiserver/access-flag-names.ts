@@ -34,6 +34,13 @@ export const accessFlagNames: readonly (readonly [name: string, value: string, w
   ['oidc-ca-file', 'file', 'authority of the certificate of the issuer'],
   ['authentication-token-webhook-config-file', 'file', 'kubeconfig of who reviews tokens'],
   ['authentication-token-webhook-cache-ttl', 'duration', 'how long its answers hold (2m)'],
+  ['tls-cipher-suites', 'list', 'of TLS 1.2, by names of Go (default: those of Node)'],
+  ['tls-min-version', 'version', 'VersionTLS12 or VersionTLS13 (default: VersionTLS12)'],
+  [
+    'strict-transport-security-directives',
+    'list',
+    'max-age=SECONDS, includeSubDomains, preload: what browsers are told',
+  ],
   ['authorization-mode', 'list', 'Node,RBAC,Webhook,AlwaysAllow,AlwaysDeny (default: Node,RBAC)'],
   ['authorization-config', 'file', 'AuthorizationConfiguration (apiserver.config.k8s.io/v1)'],
   ['authorization-webhook-config-file', 'file', 'kubeconfig of who reviews access'],
@@ -60,6 +67,8 @@ export const repeatedFlags: ReadonlySet<string> = new Set([
   'api-audiences',
   'oidc-required-claim',
   'service-account-issuer',
+  'strict-transport-security-directives',
+  'tls-cipher-suites',
 ]);
 
 /** Flag names as commander keeps them: --token-auth-file is `tokenAuthFile`. */

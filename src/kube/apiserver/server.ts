@@ -9,7 +9,7 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
-import { ciphers, createHttpServer } from '#http2/server.ts';
+import { createHttpServer } from '#http2/server.ts';
 import { Authority, kubeconfig, type KeyPair } from '#kube/pki/authority.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import { startCompaction } from '#store/compaction.ts';
@@ -33,6 +33,7 @@ import { InternalMetrics } from './metrics/internals.ts';
 import { kindsOf, MeasuredStore } from './metrics/measured-store.ts';
 import { ServingCertificate } from './serving-certificate.ts';
 import { shownFlags } from './shown-flags.ts';
+import { strictTransport, tlsSettings } from './tls-settings.ts';
 import { tokenSettings, undiscoverable } from './token-settings.ts';
 import { TokenAuthority } from './tokens.ts';
 import { authenticated } from './user.ts';
@@ -119,6 +120,8 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   const authority = await Authority.open(join(home, 'pki'), now);
   const token = adminToken(home);
   const settings = tokenSettings(options.flags ?? {});
+  const tls = tlsSettings(options.flags ?? {});
+  const strict = strictTransport(options.flags ?? {});
   const tokens = await TokenAuthority.open(join(home, 'pki'), settings);
   const cidrs = serviceRanges(serviceCidr);
   // Of both: the server's service keeps its address when the order changes.
@@ -198,12 +201,21 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   if (hidden !== undefined)
     env.log.error('The documents of the issuer are not served', { why: hidden });
   const server = createHttpServer({
-    tls: { ...serving.pair, ca: authorities.all, requestCert: true, rejectUnauthorized: false },
+    tls: {
+      ...serving.pair,
+      ...tls,
+      ca: authorities.all,
+      requestCert: true,
+      rejectUnauthorized: false,
+    },
     streamsMax: 1_000,
-    handle: (request, response) => handler.handle(request, response),
+    handle: (request, response) => {
+      if (strict !== undefined) response.setHeader('Strict-Transport-Security', strict);
+      return handler.handle(request, response);
+    },
   });
   const setContext = (pair: KeyPair): void =>
-    server.setSecureContext({ ...pair, ca: authorities.all, ciphers });
+    server.setSecureContext({ ...pair, ca: authorities.all, ...tls });
   serving.watch(setContext);
   authorities.watch(async () => {
     setContext(serving.pair);

@@ -1,0 +1,89 @@
+// The flags about TLS: what is refused in upstream's words, what a handshake comes to by them, and what browsers are told.
+import assert from 'node:assert/strict';
+import { connect, type ConnectionOptions } from 'node:tls';
+import test from 'node:test';
+import type { Fault } from '#base/fault.ts';
+import { flagKey } from './access-flag-names.ts';
+import { strictTransport, tlsSettings } from './tls-settings.ts';
+import { senderTo } from '#test/support/kube-sender.ts';
+import { startOwnServer } from '#test/support/step-target.ts';
+
+const keyed = (flags: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(flags).map(([name, value]) => [flagKey(name), value]));
+
+const STRICT = 'strict-transport-security-directives';
+const CIPHERS = 'tls-cipher-suites';
+const VERSION = 'tls-min-version';
+const allowed = `--${STRICT} invalid, allowed values: max-age=expireTime, includeSubDomains, preload. see https://tools.ietf.org/html/rfc6797#section-6.1 for more information`;
+const lacking =
+  'error configuring http2: http2: TLSConfig.CipherSuites is missing an HTTP/2-required AES_128_GCM_SHA256 cipher (need at least one of TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 or TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)';
+
+const refused: readonly (readonly [flag: string, value: string, why: string])[] = [
+  [CIPHERS, 'x', "Cipher suite x not supported or doesn't exist"],
+  [CIPHERS, 'toString', "Cipher suite toString not supported or doesn't exist"],
+  [CIPHERS, 'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', lacking],
+  [VERSION, 'x', 'unknown tls version "x"'],
+  [VERSION, 'TLSv1.2', 'unknown tls version "TLSv1.2"'],
+  [STRICT, 'x', allowed],
+  [STRICT, 'max-age=1=2', allowed],
+  [STRICT, 'max-age', allowed],
+  [STRICT, 'preload,,max-age=1=2', `[empty value in ${STRICT}, ${allowed}]`],
+  [STRICT, 'preload, ', `empty value in ${STRICT}`],
+];
+
+for (const [flag, value, why] of refused) {
+  test(`--${flag} ${JSON.stringify(value)} is refused`, () => {
+    const read = flag === STRICT ? strictTransport : tlsSettings;
+    assert.throws(
+      () => read(keyed({ [flag]: value })),
+      (error: Fault) => {
+        assert.equal(error.message, `Cannot use --${flag}: ${why}`);
+        return true;
+      },
+    );
+  });
+}
+
+/** Protocol and cipher, or the code of the failure. */
+async function agreed(server: string, options: ConnectionOptions): Promise<string> {
+  const { hostname: host, port } = new URL(server);
+  return await new Promise((done) => {
+    const socket = connect({ host, port: Number(port), rejectUnauthorized: false, ...options });
+    socket.once('secureConnect', () => {
+      done(`${socket.getProtocol()} ${socket.getCipher().name}`);
+      socket.destroy();
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => done(String(error.code)));
+  });
+}
+
+const BIG = 'ECDHE-ECDSA-AES256-GCM-SHA384';
+const SMALL = 'ECDHE-ECDSA-AES128-GCM-SHA256';
+
+test('clients agree on what the flags let them', async () => {
+  const flags = keyed({
+    [CIPHERS]: 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_RSA_WITH_RC4_128_SHA',
+    [STRICT]: 'max-age=31536000,includeSubDomains',
+  });
+  const own = await startOwnServer({ flags });
+  try {
+    const old = { maxVersion: 'TLSv1.2' } as const;
+    assert.equal(await agreed(own.target.server, old), `TLSv1.2 ${SMALL}`);
+    assert.equal(
+      await agreed(own.target.server, { ...old, ciphers: BIG }),
+      'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE',
+    );
+    assert.match(await agreed(own.target.server, {}), /^TLSv1\.3 TLS_/);
+    for (const path of ['/version', '/nothing', '/api/v1/namespaces/default', '/livez']) {
+      const { headers } = await senderTo(own.target)({ method: 'GET', path, headers: {} });
+      assert.equal(headers['strict-transport-security'], 'max-age=31536000; includeSubDomains');
+    }
+    const next = await own.restart({ flags: keyed({ [VERSION]: 'VersionTLS13' }) });
+    assert.equal(await agreed(next.server, old), 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION');
+    assert.match(await agreed(next.server, {}), /^TLSv1\.3 TLS_/);
+    const { headers } = await senderTo(next)({ method: 'GET', path: '/version', headers: {} });
+    assert.equal(headers['strict-transport-security'], undefined);
+  } finally {
+    await own.close();
+  }
+});
