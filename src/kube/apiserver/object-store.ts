@@ -5,6 +5,7 @@ import { parseExact } from '#kube/meta/exact-numbers.ts';
 import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { currentVersion, inCurrentVersion } from './retired-versions.ts';
+import { isWhole, withStoredDefaults } from './stored-defaults.ts';
 import { decodeEnvelope, encodeObject, isProtobuf, transcodeObject } from '#kube/types/protobuf.ts';
 import type { KeyValue } from '#store/store.ts';
 
@@ -74,6 +75,8 @@ export type Facts = KubeObject;
 
 /** What was made of a value, kept as long as the value is. */
 interface Memo {
+  /** Whether the value has its defaults. */
+  isWhole?: boolean;
   facts?: Facts;
   /** The message, as of the value's own revision: its bytes as characters. */
   protobuf?: string;
@@ -85,12 +88,30 @@ interface Memo {
   forms?: WeakMap<ResourceInfo, Form>;
 }
 
+/** All that is known of most values, which share it. */
+const WHOLE: Memo = Object.freeze({ isWhole: true });
+
 function memoOf(kv: KeyValue): Memo {
+  if (kv.memo === WHOLE) kv.memo = { isWhole: true } satisfies Memo;
   kv.memo ??= {};
   return kv.memo as Memo;
 }
 
-function parse(value: Uint8Array): KubeObject {
+function hasDefaults(kv: KeyValue): boolean {
+  const memo = kv.memo as Memo | undefined;
+  if (memo?.isWhole !== undefined) return memo.isWhole;
+  const found = !isProtobuf(kv.value) && isWhole(kv.value, parseStored);
+  if (found && memo === undefined) kv.memo = WHOLE;
+  else memoOf(kv).isWhole = found;
+  return found;
+}
+
+function parse(kv: KeyValue): KubeObject {
+  const object = parseStored(kv.value);
+  return hasDefaults(kv) ? object : withStoredDefaults(object);
+}
+
+function parseStored(value: Uint8Array): KubeObject {
   const object = isProtobuf(value)
     ? decodeEnvelope(value, undefined, currentVersion)
     : parseExact(Buffer.isBuffer(value) ? value.toString() : decoder.decode(value));
@@ -116,7 +137,7 @@ export function objectOf(kv: KeyValue): KubeObject {
 }
 
 function parsed(kv: KeyValue): KubeObject {
-  const object = parse(kv.value);
+  const object = parse(kv);
   object.metadata.resourceVersion = String(kv.modRevision);
   return object;
 }
@@ -166,7 +187,7 @@ export function factsOf(info: ResourceInfo, kv: KeyValue): Facts {
   if (info.codec !== undefined) return formOf(info, kv).object;
   const memo = memoOf(kv);
   if (memo.facts === undefined) {
-    const object = young.get(kv) ?? parse(kv.value);
+    const object = young.get(kv) ?? parse(kv);
     const { name, namespace, labels } = object.metadata;
     const facts: Facts = {
       apiVersion: '',
@@ -229,12 +250,13 @@ function jsonOf(info: ResourceInfo, kv: KeyValue): Buffer {
     ? value
     : Buffer.from(value.buffer, value.byteOffset, value.length);
   const { head } = layoutOf(info);
-  if (bytes.length > head.length && bytes.compare(head, 0, head.length, 0, head.length) === 0)
-    return bytes;
+  const isOurs =
+    bytes.length > head.length && bytes.compare(head, 0, head.length, 0, head.length) === 0;
+  if (isOurs && hasDefaults(kv)) return bytes;
   const memo = memoOf(kv);
   const { kind } = info;
   memo.json ??= ownBytes(
-    serialize({ ...parse(value), kind, apiVersion: apiVersionOf(info) }),
+    serialize({ ...parse(kv), kind, apiVersion: apiVersionOf(info) }),
   ) as Buffer;
   return memo.json;
 }
@@ -344,7 +366,7 @@ export function protobufBytes(
 /** What is not parsed for anything else is not parsed for this; undefined when it has to be. */
 function transcoded(info: ResourceInfo, kv: KeyValue, version: string): Uint8Array | undefined {
   const { value } = kv;
-  if (info.codec !== undefined || !Buffer.isBuffer(value)) return undefined;
+  if (info.codec !== undefined || !Buffer.isBuffer(value) || !hasDefaults(kv)) return undefined;
   return transcodeObject({ apiVersion: apiVersionOf(info), kind: info.kind }, value, version);
 }
 
