@@ -292,6 +292,15 @@ test('a table is of the version that was asked for, and what its rows hold is, t
   }
 });
 
+// TestTransform
+test('a watch of tables is refused as a list of them is', async () => {
+  const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+  const path = `${CONFIG_MAPS}?watch=true&includeObject=unrecognized`;
+  const { status, body } = await ask('GET', path, undefined, { accept });
+  assert.equal(status, 400);
+  assert.match(String(body['message']), /Invalid value: "unrecognized": must be 'Metadata'/);
+});
+
 // TestCreateVeryLargeObject, TestUpdateVeryLargeObject, TestPatchVeryLargeObject
 test('an object that is too large with its owners is stored without, unless it is applied', async () => {
   const names = Array.from({ length: 10_000 }, (_one, index) => `${'long-'.repeat(14)}${index}`);

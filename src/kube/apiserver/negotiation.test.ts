@@ -65,3 +65,10 @@ test('a watch has no YAML', () => {
     `406 only the following media types are accepted: application/json;stream=watch, ${PROTOBUF};stream=watch`,
   );
 });
+
+test('what is accepted for no answer is accepted for no watch: it is told of answers', () => {
+  assert.equal(
+    said(`${PROTOBUF};as=Table;${META}`, { isWatch: true }),
+    `406 only the following media types are accepted: application/json, application/yaml, ${PROTOBUF}`,
+  );
+});

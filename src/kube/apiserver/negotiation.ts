@@ -15,6 +15,9 @@ export interface Accepted {
   readonly isPretty: boolean;
 }
 
+/** What would do for an answer, and not for a stream. */
+const STREAMLESS = 'streamless';
+
 export const mediaTypes: Readonly<Record<Media, string>> = {
   json: 'application/json',
   yaml: 'application/yaml',
@@ -113,13 +116,21 @@ function isPretty(request: IncomingMessage): boolean {
 
 /** undefined when the server has nothing that the client accepts. */
 export function negotiate(request: IncomingMessage, offered: Offered): Accepted | undefined {
+  const found = negotiated(request, offered);
+  return found === STREAMLESS ? undefined : found;
+}
+
+function negotiated(
+  request: IncomingMessage,
+  offered: Offered,
+): Accepted | typeof STREAMLESS | undefined {
   const header = String(request.headers.accept ?? '');
   const plain = { media: 'json', as: undefined, version: 'v1' } as const;
   if (header === '' || header === mediaTypes.json) return { ...plain, isPretty: isPretty(request) };
   for (const clause of parseAccept(header)) {
     for (const media of builtin) {
       if (!matches(clause, media) || !allows(offered, clause, media)) continue;
-      if (offered.isWatch && media === 'yaml') return undefined;
+      if (offered.isWatch && media === 'yaml') return STREAMLESS;
       const as = clause.parameters.get('as') as Accepted['as'];
       const version = clause.parameters.get('v') ?? 'v1';
       const wantsPretty = clause.parameters.get('pretty') === '1' || isPretty(request);
@@ -156,9 +167,9 @@ export function negotiateOrRefuse(request: IncomingMessage, offered: Offered): A
   if (offered.media.length === builtin.length && !isRoutable(request, types)) {
     throw notRouted(offered.isListed ? [...types, ...streams] : types);
   }
-  const found = negotiate(request, offered);
-  if (found !== undefined) return found;
-  throw notAccepted(offered.isWatch ? streams : types);
+  const found = negotiated(request, offered);
+  if (found !== undefined && found !== STREAMLESS) return found;
+  throw notAccepted(found === STREAMLESS ? streams : types);
 }
 
 /** What a document is asked for as: `as`, `g` and `v` of a media type. */

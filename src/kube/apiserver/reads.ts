@@ -112,13 +112,7 @@ export class Reads {
     metadata: Record<string, unknown>,
     withColumns: boolean,
   ) {
-    const wanted = info.query.get('includeObject') || 'Metadata';
-    if (!isIncluded(wanted)) {
-      const what = `includeObject: Invalid value: ${JSON.stringify(wanted)}`;
-      const why = `${what}: must be 'Metadata', 'Object', 'None', or empty`;
-      throw badRequest(`Unable to convert to Table as requested: ${why}`);
-    }
-    const includeObject = wanted;
+    const includeObject = includedIn(info.query);
     return { version, now: this.#env.clock.now(), metadata, includeObject, withColumns };
   }
 
@@ -251,6 +245,7 @@ export class Reads {
     checkListOptions(query, true);
     if (!resource.verbs.includes('watch')) throw unsupported(resource, 'watch');
     const accepted = acceptedBy(exchange, resource);
+    if (accepted.as === 'Table') includedIn(query);
     const form = watchForm(resource, accepted, (metadata, withColumns) =>
       this.#tableOptions(info, accepted.version, metadata, withColumns),
     );
@@ -275,6 +270,15 @@ type Included = 'None' | 'Metadata' | 'Object';
 
 const isIncluded = (name: string): name is Included =>
   name === 'None' || name === 'Metadata' || name === 'Object';
+
+/** What each row of a table has of its object. Throws ApiError. */
+function includedIn(query: URLSearchParams): Included {
+  const wanted = query.get('includeObject') || 'Metadata';
+  if (isIncluded(wanted)) return wanted;
+  const what = `includeObject: Invalid value: ${JSON.stringify(wanted)}`;
+  const why = `${what}: must be 'Metadata', 'Object', 'None', or empty`;
+  throw badRequest(`Unable to convert to Table as requested: ${why}`);
+}
 
 /** A list is asked for as a list, and an object as one. Throws ApiError 406. */
 function checkMetadataOnly(resource: ResourceInfo, as: string | undefined, isList: boolean): void {
