@@ -187,11 +187,13 @@ export class MessageCodec {
       return `case ${key}: { const x = ${read}; if (x !== undefined) ${value} = x; break; }`;
     }
     // Without a pointer in Go, zero is how "not set" looks on the wire.
-    const isSet = !scalars.has(type)
-      ? name === 'metadata'
+    const isSet = scalars.has(type)
+      ? `x !== ${zeros[type] ?? '0'}`
+      : name === 'metadata'
         ? 'true'
-        : '!isEmpty(x)'
-      : `x !== ${zeros[type] ?? '0'}`;
+        : isAnyJson(type)
+          ? 'x !== undefined'
+          : '!isEmpty(x)';
     return `case ${key}: { const x = ${read}; if (${isSet}) ${value} = x; break; }`;
   }
 
@@ -235,6 +237,9 @@ export class MessageCodec {
     return this.#nested(type, reader);
   }
 }
+
+/** An object with nothing in it is a value of such a field, too. */
+const isAnyJson = (type: string): boolean => type.endsWith('_runtime_RawExtension');
 
 const none: Json = Object.freeze({});
 

@@ -103,3 +103,13 @@ test('whole numbers of 64 bits are exact both ways', () => {
     }),
   );
 });
+
+test('data of a revision with nothing in them are data', () => {
+  const revision = { apiVersion: 'apps/v1', kind: 'ControllerRevision', metadata: { name: 'a' } };
+  for (const data of [{}, [], 0, { a: 1 }]) {
+    const message = encodeEnvelope({ ...revision, data, revision: 1 });
+    assert.deepEqual(decodeEnvelope(message ?? Buffer.alloc(0))['data'], data);
+  }
+  const message = encodeEnvelope({ ...revision, revision: 1 });
+  assert.equal('data' in decodeEnvelope(message ?? Buffer.alloc(0)), false);
+});
