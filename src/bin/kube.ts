@@ -52,6 +52,8 @@ export interface KubeOptions {
   readonly encryptionProviderConfig?: string | undefined;
   readonly maxRequestsInflight?: number | undefined;
   readonly maxMutatingRequestsInflight?: number | undefined;
+  /** Its supervisor does not wait for ever for its end. */
+  readonly supervised?: boolean | undefined;
 }
 
 const known = new Set(['apiserver', 'scheduler', 'controllers']);
@@ -87,6 +89,8 @@ function readInstance(folder: string, options: KubeOptions): InstanceConfig {
 }
 
 const USABLE_MS_MAX = 10_000;
+/** Less than the supervisor's grace (supervisor/shell.ts): what is stored is closed in order, too. */
+const SUPERVISED_END_MS_MAX = 15_000;
 
 interface Started {
   close(): void | Promise<void>;
@@ -155,6 +159,7 @@ class Instance {
         onConnection: () => this.#share.giveWay(),
         runsHere: (component) => this.#running.has(component),
         shown,
+        endMsMax: this.#options.supervised === true ? SUPERVISED_END_MS_MAX : undefined,
       },
       this.#env,
     );

@@ -47,6 +47,8 @@ const RESETS_KEPT = 1_000;
 export interface SessionOptions {
   readonly streamsMax: number;
   readonly handle: RequestHandler;
+  /** Called when the connection is over, or nothing more comes or goes on it. */
+  readonly onClosed?: (() => void) | undefined;
 }
 
 interface HeaderBlock {
@@ -75,6 +77,8 @@ export class ServerSession implements StreamOwner, FrameHandler {
   #lastId = 0;
   #running = 0;
   #hasSettings = false;
+  /** Streams that begin from now on are refused. */
+  #isEnding = false;
   #isClosed = false;
   #isScheduled = false;
   #controlFrames = 0;
@@ -152,6 +156,7 @@ export class ServerSession implements StreamOwner, FrameHandler {
     if (!this.#streams.delete(stream.id)) return;
     stream.forgotten();
     this.#creditConnection(stream.takeUncredited());
+    if (this.#isEnding) this.#schedule();
   }
 
   // ---- what comes in ----
@@ -273,7 +278,8 @@ export class ServerSession implements StreamOwner, FrameHandler {
     // Streams that are reset at once still run: they count too, or a client could have any number.
     if (this.#running >= 2 * streamsMax)
       throw new ConnectionError(errorCodes.enhanceYourCalm, 'too much is under way');
-    if (this.#streams.size >= streamsMax) return this.#resetId(streamId, errorCodes.refusedStream);
+    if (this.#isEnding || this.#streams.size >= streamsMax)
+      return this.#resetId(streamId, errorCodes.refusedStream);
     if (list === undefined) {
       const frameFlags = flags.endHeaders | flags.endStream;
       this.#control(encodeFrame(frameTypes.headers, frameFlags, streamId, encodeHeaders(431, [])));
@@ -410,6 +416,7 @@ export class ServerSession implements StreamOwner, FrameHandler {
     this.#write();
     // Until then the batch has bytes of theirs.
     if (this.#batch.size === 0) this.#callDone();
+    if (this.#isEnding) this.#endWhenIdle();
   }
 
   #callDone(): void {
@@ -462,16 +469,37 @@ export class ServerSession implements StreamOwner, FrameHandler {
       this.#isWriting = false;
       this.#controlFrames = 0;
       if (this.#ready.length > 0 || this.#batch.size > 0) this.flush();
+      else if (this.#isEnding) this.#endWhenIdle();
     });
     if (isTaken) giveBack(bytes);
   }
 
   // ---- the end ----
 
+  /** The client is told which streams are still answered; behind the last of them the connection ends. */
+  end(): void {
+    if (this.#isEnding || this.#isClosed) return;
+    this.#isEnding = true;
+    this.#control(this.#goAway(errorCodes.noError));
+  }
+
+  #endWhenIdle(): void {
+    if (this.#isClosed || this.#isWriting) return;
+    if (this.#streams.size > 0 || this.#batch.size > 0) return;
+    this.#close();
+    // What the client has sent meanwhile is still taken from the socket: unread bytes would turn its end into a reset,
+    // and the client might lose what it has not read.
+    this.socket.end();
+  }
+
+  #goAway(code: number): Buffer {
+    const payload = Buffer.concat([uint32(this.#lastId), uint32(code)]);
+    return encodeFrame(frameTypes.goAway, 0, 0, payload);
+  }
+
   #fail(code: number): void {
     if (this.#isClosed) return;
-    const payload = Buffer.concat([uint32(this.#lastId), uint32(code)]);
-    this.#batch.addWhole(encodeFrame(frameTypes.goAway, 0, 0, payload));
+    this.#batch.addWhole(this.#goAway(code));
     // Behind what is being written.
     this.socket.write(this.#batch.take());
     this.#close();
@@ -486,6 +514,7 @@ export class ServerSession implements StreamOwner, FrameHandler {
     this.#ready = [];
     for (const stream of streams) stream.end();
     this.#callDone();
+    this.#options.onClosed?.();
   }
 }
 

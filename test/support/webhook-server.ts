@@ -7,7 +7,7 @@ import { Authority } from '#kube/pki/authority.ts';
 
 type Json = Record<string, unknown>;
 /** A text: an error of the status 400 that says it; a URL: where to ask instead; undefined: no answer at all. */
-type Answer = (review: Json) => Json | string | URL | undefined;
+type Answer = (review: Json) => Json | string | URL | undefined | Promise<Json>;
 
 export interface WebhookServer {
   readonly url: string;
@@ -33,7 +33,7 @@ export async function startWebhookServer(): Promise<WebhookServer> {
   const server: Server = createServer({ cert: pair.cert, key: pair.key }, (request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
+    request.on('end', async () => {
       const path = (request.url ?? '/').split('?')[0] ?? '/';
       const text = Buffer.concat(chunks).toString();
       const body = JSON.parse(text) as Json;
@@ -44,7 +44,7 @@ export async function startWebhookServer(): Promise<WebhookServer> {
         response.end('broken');
         return;
       }
-      const answer = handler(body);
+      const answer = await handler(body);
       if (answer === undefined) return;
       if (answer instanceof URL) {
         response.writeHead(307, { location: answer.href });

@@ -2,7 +2,6 @@
 // (health, discovery, OpenAPI) is in public-paths.ts.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
 import type { Env } from '#env/env.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import type { KeyPair } from '#kube/pki/authority.ts';
@@ -34,7 +33,7 @@ import { ServiceAddresses } from './cluster-ips.ts';
 import { validateDefinitionSpec } from './crd/definition-validation.ts';
 import { Definitions } from './crd/definitions.ts';
 import { validateCustom } from './crd/object-validation.ts';
-import { internal, unknownResource } from './faults.ts';
+import { internal, isStackOverflow, unknownResource } from './faults.ts';
 import { FlowControl, TooManyRequests } from './flow-control/flow-control.ts';
 import { impersonate, wantedUser } from './impersonation.ts';
 import type { KubeletClient } from './kubelet-proxy.ts';
@@ -42,6 +41,8 @@ import { adoptEarlierKeys } from './key-layout.ts';
 import { negotiateOrRefuse, offeredFor } from './negotiation.ts';
 import { isProxied, NodeProxy } from './node-proxy.ts';
 import { Health, type Stage } from './health.ts';
+import { LongRequests } from './long-requests.ts';
+import { socketOf } from './request-socket.ts';
 import { build, pathOfNothing, PublicPaths } from './public-paths.ts';
 import { checkRoute, reviewResources } from './routes.ts';
 import { InternalMetrics } from './metrics/internals.ts';
@@ -117,6 +118,7 @@ export class Handler {
   readonly #flows: FlowControl;
   readonly #reads: Reads;
   readonly #writes: Writes;
+  readonly #long = new LongRequests();
   readonly #nodes: NodeProxy;
   #roles: RoleCache | undefined;
   readonly #relations = new NodeRelations();
@@ -297,8 +299,14 @@ export class Handler {
     this.#public.setAddress(host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
   }
 
-  close(): void {
+  /** It is not ready from now on; what has an end of its own is still answered. */
+  beginEnd(): void {
     this.#health.end();
+    this.#reads.beginEnd();
+    this.#long.end();
+  }
+
+  close(): void {
     this.#admission.close();
     this.#definitions.close();
     this.#aggregation.close();
@@ -315,6 +323,7 @@ export class Handler {
     try {
       const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
       this.#measure(exchange, info);
+      if (takesLong(info)) this.#long.add(response);
       const fault = takesLong(info) ? undefined : timeoutFault(info.query);
       if (fault !== undefined) throw this.#refused(request, info, id, fault);
       const user = await this.#identify(exchange, info, id).finally(() =>
@@ -578,9 +587,6 @@ export class Handler {
 
 const refusedHeaders = { 'X-Content-Type-Options': 'nosniff' };
 
-const isStackOverflow = (error: unknown): boolean =>
-  error instanceof RangeError && error.message.includes('call stack');
-
 /** Whoever could not be told. */
 const nobody: UserInfo = { name: '', uid: '', groups: [], extra: {} };
 
@@ -590,10 +596,4 @@ const UNAVAILABLE = 'service unavailable';
 async function passOn(exchange: Exchange, remote: Remote, user: UserInfo): Promise<void> {
   if (!isAvailable(remote.service)) return plainError(exchange.response, 503, UNAVAILABLE);
   await passRequest(exchange, { ...remote, user });
-}
-
-/** HTTP/2 requests have their socket on the session. */
-function socketOf(request: IncomingMessage): TLSSocket {
-  const stream = (request as unknown as { stream?: { session?: { socket?: TLSSocket } } }).stream;
-  return stream?.session?.socket ?? (request.socket as TLSSocket);
 }

@@ -45,6 +45,7 @@ export class Reads {
   readonly #store: Store;
   readonly #resources: Resources;
   readonly #hub: WatchHub;
+  readonly #watches = new Set<WatchStream>();
   readonly #buffers = new PieceBuffers();
   readonly #components: ComponentStatuses;
   readonly #env: Env;
@@ -55,6 +56,11 @@ export class Reads {
     this.#resources = resources;
     this.#hub = new WatchHub(store, listener);
     this.#env = env;
+  }
+
+  /** Watches end behind what they have still to be told. */
+  beginEnd(): void {
+    for (const watch of this.#watches) watch.end('closed');
   }
 
   close(): void {
@@ -262,7 +268,9 @@ export class Reads {
     );
     await watch.start();
     exchange.onStarted?.();
+    this.#watches.add(watch);
     await watch.ended;
+    this.#watches.delete(watch);
   }
 }
 

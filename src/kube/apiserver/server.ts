@@ -8,7 +8,9 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { Fault } from '#base/fault.ts';
+import { atMost } from '#env/at-most.ts';
 import type { Env } from '#env/env.ts';
+import { OpenConnections } from '#http2/open-connections.ts';
 import { createHttpServer } from '#http2/server.ts';
 import { Authority, kubeconfig, type KeyPair } from '#kube/pki/authority.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
@@ -55,6 +57,8 @@ export interface ApiServerOptions {
   readonly inflightMax?: number | undefined;
   /** Of kube-apiserver, by which access is configured. */
   readonly flags?: AccessFlags | undefined;
+  /** How long the server's end waits for requests that are under way; absent: as long as any may take. */
+  readonly endMsMax?: number | undefined;
   /** Called when a client begins to connect. */
   readonly onConnection?: (() => void) | undefined;
   /** Which other components are of this process; of those that are not, whoever listens is asked. */
@@ -68,8 +72,14 @@ export interface ApiServer {
   readonly authority: Authority;
   /** Takes requests of components in this process, too: see bin/local-transport.ts. */
   readonly handler: Pick<Handler, 'handle'>;
+  /** What is under way is answered, watches end, and nothing new is taken. */
   close(): Promise<void>;
 }
+
+/** Of upstream: --request-timeout, which its end waits for, too. */
+const REQUEST_MS_MAX = 60_000;
+/** For clients to take note and close their side. */
+const LINGER_MS_MAX = 250;
 
 function writePrivate(path: string, text: string): void {
   writeFileSync(`${path}.tmp`, text, { mode: 0o600 });
@@ -200,7 +210,9 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   const hidden = undiscoverable(tokens.issuer);
   if (hidden !== undefined)
     env.log.error('The documents of the issuer are not served', { why: hidden });
+  const open = new OpenConnections();
   const server = createHttpServer({
+    open,
     tls: {
       ...serving.pair,
       ...tls,
@@ -222,7 +234,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     await publish();
     env.log.info('Authorities of clients have been taken up');
   }, env);
-  // Connections of both HTTP versions, upgraded ones included: at the end all of them are cut.
+  // Connections of both HTTP versions, upgraded ones included: at the end those that are left are cut.
   const sockets = new Set<TLSSocket>();
   server.on('secureConnection', (socket: TLSSocket) => {
     sockets.add(socket);
@@ -263,15 +275,19 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     authority,
     handler,
     async close() {
+      const closed = new Promise((done) => server.close(done));
+      const answered = open.end();
+      handler.beginEnd();
       endReload();
       compaction.close();
       await defaultsLoop.close();
       await identityLease.close();
       await endpoints.close();
+      await atMost(options.endMsMax ?? REQUEST_MS_MAX, answered, env.timers);
       serving.close();
       authorities.close();
       handler.close();
-      const closed = new Promise((done) => server.close(done));
+      await atMost(LINGER_MS_MAX, closed, env.timers);
       for (const socket of sockets) socket.destroy();
       await closed;
       await audit?.close();
