@@ -117,19 +117,21 @@ var passed = []string{
 	"audit-webhook-batch-max-wait", "audit-webhook-batch-buffer-size", "encryption-provider-config",
 	"client-ca-file", "requestheader-client-ca-file", "requestheader-allowed-names",
 	"max-requests-inflight", "max-mutating-requests-inflight", "service-cluster-ip-range",
-	"advertise-address",
+	"advertise-address", "service-account-issuer", "api-audiences", "service-account-jwks-uri",
+	"service-account-max-token-expiration", "service-account-extend-token-expiration", "tls-cipher-suites",
+	"tls-min-version", "strict-transport-security-directives",
 }
 
 // Flags that change nothing a client of our server could see, or that are looked at elsewhere in this file.
 var neutral = []string{
 	"etcd-count-metric-poll-period", "etcd-db-metric-poll-interval", "etcd-servers", "etcd-prefix", "etcd-cafile", "etcd-certfile", "etcd-keyfile", "storage-media-type", "secure-port",
 	"bind-address", "cert-dir", "external-hostname", "service-account-signing-key-file", "service-account-key-file",
-	"service-account-issuer", "endpoint-reconciler-type", "watch-cache", "watch-cache-sizes", "runtime-config",
+	"endpoint-reconciler-type", "watch-cache", "watch-cache-sizes", "runtime-config",
 	"feature-gates", "emulated-version", "min-compatibility-version", "emulation-forward-compatible",
 	"runtime-config-emulation-forward-compatible", "audit-log-version", "enable-aggregator-routing",
 	"enable-garbage-collector", "authorization-webhook-version", "authentication-token-webhook-version", "v", "vmodule",
 	"logging-format", "profiling", "contention-profiling", "allow-privileged", "event-ttl", "goaway-chance",
-	"shutdown-delay-duration", "watch-progress-notify-interval", "etcd-compaction-interval", "tls-min-version",
+	"shutdown-delay-duration", "watch-progress-notify-interval", "etcd-compaction-interval",
 	"encryption-provider-config-automatic-reload", "lease-reuse-duration-seconds", "enable-priority-and-fairness", "default-watch-cache-size",
 }
 
@@ -214,6 +216,13 @@ func (o *Options) arguments(t Skipper) []string {
 		}
 		if !own[flag.Name] {
 			unsupported(t, "--"+flag.Name)
+			return
+		}
+		// Each of them may have commas.
+		if slice, ok := flag.Value.(pflag.SliceValue); ok && flag.Value.Type() == "stringArray" {
+			for _, one := range slice.GetSlice() {
+				found = append(found, "--"+flag.Name, one)
+			}
 			return
 		}
 		if slice, ok := flag.Value.(pflag.SliceValue); ok {
