@@ -7,6 +7,7 @@ import { sendStep, type Step } from '#test/support/step-player.ts';
 import { startOwnServer, type OwnServer } from '#test/support/step-target.ts';
 import {
   admissionAnswer,
+  patchOf,
   startWebhookServer,
   type WebhookServer,
 } from '#test/support/webhook-server.ts';
@@ -179,6 +180,98 @@ test('a server starts although a webhook refuses everything, and it can be taken
   await send('DELETE', `${VALIDATING}/broken`, undefined, { to: second });
   const taken = await send('POST', MAPS, { metadata: { name: 'a' } }, { to: second });
   assert.equal(taken.status, 201);
+});
+
+// TestWebhookReinvocationPolicyWithWatchCache
+test('a webhook is asked again for what others changed after it, and nobody for the first time', async () => {
+  const seen: string[] = [];
+  const labelling = (path: string, label: string): void =>
+    hook.on(path, (review) => {
+      seen.push(path);
+      const { object } = review['request'] as { object: { metadata: { labels: Json } } };
+      const isThere = object.metadata.labels[label] !== undefined;
+      const add = [{ op: 'add', path: `/metadata/labels/${label}`, value: 'x' }];
+      return admissionAnswer(review, isThere ? { allowed: true } : patchOf(add));
+    });
+  for (const label of ['a', 'b', 'c']) labelling(`/label-${label}`, label);
+  const rest = {
+    reinvocationPolicy: 'IfNeeded',
+    objectSelector: { matchLabels: { again: 'yes' } },
+  };
+  const skipped = { ...rest, objectSelector: { matchLabels: { again: 'yes', b: 'x' } } };
+  const cases = [
+    // Its own change is no reason.
+    [[webhook('/label-a', {}, rest)], ['/label-a']],
+    [
+      [webhook('/label-a', {}, rest), webhook('/label-b', {}, rest)],
+      ['/label-a', '/label-b', '/label-a'],
+    ],
+    [[webhook('/label-c', {}, skipped), webhook('/label-b', {}, rest)], ['/label-b']],
+  ] as const;
+  for (const [i, [webhooks, wanted]] of cases.entries()) {
+    await send('POST', MUTATING, { metadata: { name: 'again' }, webhooks });
+    seen.length = 0;
+    const metadata = { name: `again-${i}`, labels: { again: 'yes' } };
+    assert.equal((await send('POST', MAPS, { metadata })).status, 201);
+    assert.deepEqual(seen, wanted);
+    await send('DELETE', `${MUTATING}/again`);
+  }
+});
+
+// TestMutatingWebhookResetsInvalidManagedFields
+test('owners that a webhook breaks are those of before', async () => {
+  const path = '/metadata/managedFields/0';
+  hook.on('/owners', (review) =>
+    admissionAnswer(
+      review,
+      patchOf(['apiVersion', 'fieldsV1'].map((one) => ({ op: 'remove', path: `${path}/${one}` }))),
+    ),
+  );
+  const rest = { objectSelector: { matchLabels: { owners: 'yes' } } };
+  const webhooks = [webhook('/owners', { operations: ['CREATE'] }, rest)];
+  await send('POST', MUTATING, { metadata: { name: 'owners' }, webhooks });
+  const metadata = { name: 'owners', labels: { owners: 'yes' } };
+  const made = await send('POST', MAPS, { metadata });
+  const head = '.metadata.managedFields was in an invalid state after admission';
+  const why = 'this could be caused by an outdated mutating admission controller';
+  assert.deepEqual(made.warnings, [
+    `299 - "${head}; ${why}; please fix your requests: apiVersion must not be empty"`,
+  ]);
+  const [owner] = (made.body['metadata'] as { managedFields: Json[] }).managedFields;
+  assert.equal(owner?.['apiVersion'], 'v1');
+  assert.ok(owner?.['fieldsV1'] !== undefined);
+  await send('DELETE', `${MUTATING}/owners`);
+});
+
+// Test_ValidatingAdmissionPolicy_UpdateParamKind
+test('a policy that judges knows of what kind its parameters are', async () => {
+  await send('POST', MAPS, { metadata: { name: 'parameters' } });
+  const rule = {
+    operations: ['CREATE'],
+    apiGroups: [''],
+    apiVersions: ['v1'],
+    resources: ['secrets'],
+  };
+  const spec = {
+    paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
+    matchConstraints: { resourceRules: [rule] },
+    validations: [{ expression: 'object.metadata.name.startsWith(params.kind.lowerAscii())' }],
+  };
+  const metadata = { name: 'kinds' };
+  await send('POST', `${ADMISSION}/validatingadmissionpolicies`, { metadata, spec });
+  const paramRef = {
+    name: 'parameters',
+    namespace: 'default',
+    parameterNotFoundAction: 'Deny',
+  };
+  const binding = { policyName: 'kinds', validationActions: ['Deny'], paramRef };
+  const bindings = `${ADMISSION}/validatingadmissionpolicybindings`;
+  await send('POST', bindings, { metadata, spec: binding });
+  const secrets = '/api/v1/namespaces/default/secrets';
+  const [good, bad] = [{ name: 'configmap-a' }, { name: 'secret-a' }];
+  assert.equal((await send('POST', secrets, { metadata: good })).status, 201);
+  assert.equal((await send('POST', secrets, { metadata: bad })).status, 422);
+  await send('DELETE', `${bindings}/kinds`);
 });
 
 test('a webhook may send its clients elsewhere', async () => {

@@ -76,6 +76,7 @@ import {
   drawnName,
   readableAfterAll,
   isCreatedOnUpdate,
+  keepOwners,
   kindOf,
   unconverted,
   wipeSystemFields,
@@ -291,7 +292,10 @@ export class Resources implements ObjectLookup {
 
   /** Those who may change the object; throws ApiError for a refusal. */
   async mutate(context: WriteContext, request: AdmissionRequest): Promise<void> {
-    if (context.isAdmitted !== true) await this.#admission().mutate(request);
+    if (context.isAdmitted === true) return;
+    const before = request.object?.metadata?.managedFields;
+    await this.#admission().mutate(request);
+    keepOwners(request, before);
   }
 
   /** Those who only judge it; throws ApiError for a refusal. */

@@ -2,7 +2,14 @@
 // already; and which kinds a PUT creates.
 import type { Env } from '#env/env.ts';
 import { generateName, invalidValue, nameProblem } from '#kube/meta/names.ts';
-import { apiVersionOf, parseApiVersion, type KubeObject } from '#kube/meta/object.ts';
+import {
+  apiVersionOf,
+  parseApiVersion,
+  type KubeObject,
+  type ObjectMeta,
+} from '#kube/meta/object.ts';
+import { ownersFault } from '#kube/meta/apply.ts';
+import type { AdmissionRequest } from './admission/request.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { ApiError, badRequest, conflict, invalid } from '#kube/meta/status.ts';
 import { isObject, shapeErrors } from '#kube/meta/structured.ts';
@@ -50,6 +57,21 @@ export function checkApplied(info: ResourceInfo, patch: unknown): KubeObject {
     throw new ApiError(500, '', `failed to create typed patch object (${place}): ${text ?? ''}`);
   }
   return patch as unknown as KubeObject;
+}
+
+/** Owners that a webhook has left in no form are those of before. */
+export function keepOwners(
+  { object, warnings }: Pick<AdmissionRequest, 'object' | 'warnings'>,
+  before: ObjectMeta['managedFields'],
+): void {
+  const now = object?.metadata?.managedFields;
+  const why = now === undefined || now === before ? undefined : ownersFault(now);
+  if (object === undefined || why === undefined) return;
+  if (before === undefined) delete object.metadata.managedFields;
+  else object.metadata.managedFields = before;
+  const head = '.metadata.managedFields was in an invalid state after admission';
+  const cause = 'this could be caused by an outdated mutating admission controller';
+  warnings.push(`${head}; ${cause}; please fix your requests: ${why}`);
 }
 
 export function wipeSystemFields({ metadata }: KubeObject): void {

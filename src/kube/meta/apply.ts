@@ -250,6 +250,21 @@ function isReset(sent: readonly ManagedFieldsEntry[] | undefined): boolean {
   return sent.length === 0 || (sent.length === 1 && Object.keys(sent[0] ?? {}).length === 0);
 }
 
+/** What is wrong with owners that admission has left, as upstream reads them; undefined when nothing is. */
+export function ownersFault(entries: readonly ManagedFieldsEntry[]): string | undefined {
+  for (const [i, entry] of entries.entries()) {
+    const { operation, apiVersion, fieldsType = '', fieldsV1 } = entry;
+    if (operation !== 'Apply' && operation !== 'Update')
+      return 'operation must be `Apply` or `Update`';
+    if (apiVersion === undefined || apiVersion === '') return 'apiVersion must not be empty';
+    if (fieldsType === '') return `missing fieldsType in managed fields entry ${i}`;
+    if (fieldsType !== 'FieldsV1')
+      return `invalid fieldsType ${JSON.stringify(fieldsType)} in managed fields entry ${i}`;
+    if (!isFieldSet(fieldsV1 ?? {})) return `error decoding versioned set of entry ${i}`;
+  }
+  return undefined;
+}
+
 function isDecodable(entries: readonly ManagedFieldsEntry[]): boolean {
   return entries.every(
     ({ operation, apiVersion, fieldsType, fieldsV1 }) =>

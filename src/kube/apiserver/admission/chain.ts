@@ -1,7 +1,5 @@
 // The plugins in upstream's order: those that may change the object, again where a webhook or policy did,
 // then those that only judge.
-import { cloneJson } from '#base/clone.ts';
-import { same } from '#base/same.ts';
 import type { Env } from '#env/env.ts';
 import type { Store } from '#store/store.ts';
 import type {
@@ -48,6 +46,7 @@ import {
 import { podResize } from './pod-resize.ts';
 import { podSecurity } from './pod-security.ts';
 import { defaultTolerationSeconds, priority, runtimeClass, serviceAccount } from './pods.ts';
+import { Reinvocation } from './reinvocation.ts';
 import { resourceQuota, type ChargeQuota } from './resource-quota.ts';
 import {
   forbiddenBy,
@@ -196,12 +195,15 @@ export class AdmissionChain {
     const isAny =
       dynamic !== undefined && changing.some((one) => dynamic.cache.all(one).length > 0);
     if (dynamic === undefined || !isAny) return;
-    const before = cloneJson(request.object);
-    for (const one of dynamic.changers) await one.mutate(request, this.#services, false);
-    if (before === undefined || same(before, request.object)) return;
+    const rounds = dynamic.changers.map((one) => ({ one, round: new Reinvocation() }));
+    for (const { one, round } of rounds) await one.mutate(request, this.#services, round);
+    if (rounds.every(({ round }) => !round.isWanted)) return;
     // What others changed, everybody who wants to may see once more.
     await this.#all(this.#plugins, 'mutate', request);
-    for (const one of dynamic.changers) await one.mutate(request, this.#services, true);
+    for (const { one, round } of rounds) {
+      round.startAgain();
+      await one.mutate(request, this.#services, round);
+    }
   }
 
   /** Of the object as it would be stored. Throws ApiError for a refusal. */

@@ -26,6 +26,7 @@ import {
   type CompiledCondition,
   type PolicySpec,
 } from './policy-parts.ts';
+import type { Reinvocation } from './reinvocation.ts';
 import { forbiddenBy, type AdmissionRequest, type AdmissionServices } from './request.ts';
 
 interface Mutation {
@@ -98,27 +99,35 @@ export class MutatingPolicies {
     this.#cache = cache;
   }
 
-  /** Policies that may run again; `isAgain` runs only those. */
+  /** In the second round only those that are to see later changes. */
   async mutate(
     request: AdmissionRequest,
     services: AdmissionServices,
-    isAgain: boolean,
+    round: Reinvocation,
   ): Promise<void> {
     const all = this.#cache.all('mutatingadmissionpolicies');
     if (all.length === 0 || isExemptOfPolicies(request) || request.object === undefined) return;
-    const policies = isAgain
-      ? all.filter((one) => specOf(one).reinvocationPolicy === 'IfNeeded')
-      : all;
     const errors: PolicyError[] = [];
     const invocations: Invocation[] = [];
-    for (const policy of policies)
+    for (const policy of all)
       invocations.push(...(await this.#invocations(policy, request, services, errors)));
     if (invocations.length > 0) {
       const namespace = await namespaceOf(request, services);
+      round.begin(request.object);
       for (const one of invocations) {
-        const { matched, params } = one;
-        errors.push(...run(one, { request, matched, namespace, params, services }));
+        const { matched, params, policy } = one;
+        const key = keyOf(one);
+        if (!round.isDue(key)) continue;
+        const before: KubeObject | undefined = request.object;
+        const found = run(one, { request, matched, namespace, params, services });
+        if (found === undefined) continue;
+        errors.push(...found);
+        if (request.object !== before) round.changed();
+        if (specOf(policy).reinvocationPolicy === 'IfNeeded') round.asked(key);
       }
+      // Of a change whoever made it is told, too.
+      if (round.isWanted) round.changed();
+      round.end(request.object);
     }
     const refused = errors.filter(({ policy }) => specOf(policy).failurePolicy !== 'Ignore');
     if (refused.length > 0) throw refusal(request, refused);
@@ -154,7 +163,9 @@ export class MutatingPolicies {
         const of = binding;
         if (!(await bindingMatches(own, request, services))) continue;
         await configure('binding', async () => {
-          for (const params of await paramsFor(spec, own, request, services))
+          const all = await paramsFor(spec, own, request, services);
+          const isCustom = paramKindOf(spec, services)?.customResourceDefinition !== undefined;
+          for (const params of isCustom ? all : all.map(withoutKind))
             found.push({ policy, binding: of, matched, params });
         });
       }
@@ -163,8 +174,26 @@ export class MutatingPolicies {
   }
 }
 
-/** Each mutation goes on from what the ones before have made, also after one that failed. */
-function run({ policy, binding, matched }: Invocation, input: Input): PolicyError[] {
+/** Built-in parameters are kept without saying what they are; expressions of these policies see them so. */
+function withoutKind(object: KubeObject | undefined): KubeObject | undefined {
+  if (object === undefined) return undefined;
+  const { kind: _kind, apiVersion: _apiVersion, ...rest } = object;
+  return rest as KubeObject;
+}
+
+const keyOf = ({ policy, binding, params }: Invocation): string =>
+  JSON.stringify([
+    policy.metadata.name,
+    binding.metadata.name,
+    params?.metadata.namespace,
+    params?.metadata.name,
+  ]);
+
+/**
+ * undefined where its conditions do not hold. Each mutation goes on from what the ones before have made, also after
+ * one that failed.
+ */
+function run({ policy, binding, matched }: Invocation, input: Input): PolicyError[] | undefined {
   const compiled = compileMutatingPolicy(policy);
   const conditions = conditionsHold(
     compiled.conditions.all,
@@ -177,7 +206,7 @@ function run({ policy, binding, matched }: Invocation, input: Input): PolicyErro
     reason: 'Invalid',
   });
   if (conditions.error !== undefined) return [failed(conditions.error)];
-  if (!conditions.holds) return [];
+  if (!conditions.holds) return undefined;
   return compiled.mutations.flatMap((mutation) => {
     try {
       mutateOnce(compiled, mutation, matched, input);

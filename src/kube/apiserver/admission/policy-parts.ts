@@ -131,17 +131,11 @@ export async function paramsFor(
     );
   }
   const found = await findParams(info, place, paramRef, services);
-  if (found.length > 0) return info.customResourceDefinition ? found : found.map(withoutKind);
+  if (found.length > 0) return found;
   if (paramRef.parameterNotFoundAction === 'Allow') return [];
   throw new ConfigurationError(
     'no params found for policy binding with `Deny` parameterNotFoundAction',
   );
-}
-
-/** Built-in objects are kept without saying what they are; expressions see them so. */
-function withoutKind(object: KubeObject): KubeObject {
-  const { kind: _kind, apiVersion: _apiVersion, ...rest } = object;
-  return rest as KubeObject;
 }
 
 async function findParams(

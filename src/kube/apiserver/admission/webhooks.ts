@@ -21,6 +21,7 @@ import {
   type MatchCondition,
 } from './policy-parts.ts';
 import type { AdmissionPlugin, AdmissionRequest, AdmissionServices, Json } from './request.ts';
+import type { Reinvocation } from './reinvocation.ts';
 import { reviewedRequest } from './review.ts';
 import { internalFault, patchedByWebhook, patchOperations } from './webhook-patch.ts';
 
@@ -263,44 +264,62 @@ export class MutatingWebhooks {
     this.#cache = cache;
   }
 
-  /** With `isAgain` only those that want to see later changes. */
+  /** In the second round only those that are to see later changes. */
   async mutate(
     request: AdmissionRequest,
     services: AdmissionServices,
-    isAgain: boolean,
+    round: Reinvocation,
   ): Promise<void> {
     const all = webhooksIn(this.#cache, 'mutatingwebhookconfigurations');
     if (all.length === 0 || isExemptOfWebhooks(request)) return;
+    round.begin(request.object);
     for (const [index, webhook] of all.entries()) {
-      if (isAgain && webhook.reinvocationPolicy !== 'IfNeeded') continue;
+      const { configuration = '', name } = webhook;
+      const key = `${configuration}/${name}`;
+      if (!round.isDue(key)) continue;
       const matched = await isAsked(webhook, request, services);
       if (matched === undefined) continue;
-      const place = `round_${isAgain ? 1 : 0}_index_${index}`;
-      const { configuration = '', name } = webhook;
-      const note = (mutated: boolean): void => {
-        const text = JSON.stringify({ configuration, webhook: name, mutated });
-        request.annotations[`${MUTATION}${place}`] = text;
-      };
-      note(false);
-      const onIgnored = (): void => {
-        request.annotations[`failed-open.${MUTATION}${place}`] = name;
-      };
-      const response = await call(webhook, matched, request, services, onIgnored);
-      if (response === undefined) continue;
-      take(webhook, response, request);
-      let patch: unknown;
-      try {
-        patch = patchOf(webhook, response, request, services.now());
-      } catch (error) {
-        ignored(webhook, error);
-        onIgnored();
-      }
-      if (patch === undefined) continue;
-      note(true);
-      const patchType = 'JSONPatch';
-      const text = JSON.stringify({ configuration, webhook: name, patch, patchType });
-      request.annotations[`${PATCH_ANNOTATION}${place}`] = text;
+      const isChanged = await this.#one(webhook, { index, matched }, request, services, round);
+      if (isChanged) round.changed();
+      if (webhook.reinvocationPolicy === 'IfNeeded') round.asked(key);
     }
+    round.end(request.object);
+  }
+
+  /** Whether it has changed the object. */
+  async #one(
+    webhook: Webhook,
+    { index, matched }: { readonly index: number; readonly matched: ResourceInfo },
+    request: AdmissionRequest,
+    services: AdmissionServices,
+    { isAgain }: Reinvocation,
+  ): Promise<boolean> {
+    const place = `round_${isAgain ? 1 : 0}_index_${index}`;
+    const { configuration = '', name } = webhook;
+    const note = (mutated: boolean): void => {
+      const text = JSON.stringify({ configuration, webhook: name, mutated });
+      request.annotations[`${MUTATION}${place}`] = text;
+    };
+    note(false);
+    const onIgnored = (): void => {
+      request.annotations[`failed-open.${MUTATION}${place}`] = name;
+    };
+    const response = await call(webhook, matched, request, services, onIgnored);
+    if (response === undefined) return false;
+    take(webhook, response, request);
+    let patch: unknown;
+    try {
+      patch = patchOf(webhook, response, request, services.now());
+    } catch (error) {
+      ignored(webhook, error);
+      onIgnored();
+    }
+    if (patch === undefined) return false;
+    note(true);
+    const patchType = 'JSONPatch';
+    const text = JSON.stringify({ configuration, webhook: name, patch, patchType });
+    request.annotations[`${PATCH_ANNOTATION}${place}`] = text;
+    return true;
   }
 }
 
