@@ -25,15 +25,33 @@ function settleDataSource(object: KubeObject, old: KubeObject | undefined): void
     delete spec['dataSource'];
     return;
   }
-  const copy = ({ apiGroup, kind, name }: Json): Json => ({
-    ...(apiGroup === undefined ? {} : { apiGroup }),
-    kind,
-    name,
-  });
-  if (source !== undefined && reference === undefined) spec['dataSourceRef'] = copy(source);
+  matchDataSources(spec);
+}
+
+const sourceOf = ({ apiGroup, kind, name }: Json): Json => ({
+  ...(apiGroup === undefined ? {} : { apiGroup }),
+  kind,
+  name,
+});
+
+/** Either field of a claim's source says the other, unless that is there or the source is in another namespace. */
+function matchDataSources(spec: Json): void {
+  const source = spec['dataSource'] as Json | undefined;
+  const reference = spec['dataSourceRef'] as Json | undefined;
+  if (source !== undefined && reference === undefined) spec['dataSourceRef'] = sourceOf(source);
   if (source === undefined && reference !== undefined && !reference['namespace']) {
-    spec['dataSource'] = copy(reference);
+    spec['dataSource'] = sourceOf(reference);
   }
+}
+
+/** As a claim is read that was written before there were two fields; Go writes null for the group of the core. */
+export function inBothFields(spec: Json): void {
+  for (const field of ['dataSource', 'dataSourceRef']) {
+    const source = spec[field] as Json | null | undefined;
+    if (source === null) delete spec[field];
+    else if (source?.['apiGroup'] === null) delete source['apiGroup'];
+  }
+  matchDataSources(spec);
 }
 
 /** The topology of endpoints is that of the first version of slices, and not written by v1. */

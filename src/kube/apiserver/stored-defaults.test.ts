@@ -32,7 +32,13 @@ import { isWhole } from './stored-defaults.ts';
 const labels = { app: 'a' };
 const template = { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'i:1' }] } };
 const workload = { selector: { matchLabels: labels }, template };
-const claim = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
+// As Go writes it.
+const dataSource = { apiGroup: null, kind: 'PersistentVolumeClaim', name: 'b' };
+const claim = {
+  accessModes: ['ReadWriteOnce'],
+  resources: { requests: { storage: '1Gi' } },
+  dataSource,
+};
 const volume = {
   accessModes: ['ReadWriteOnce'],
   capacity: { storage: '1Gi' },
@@ -183,8 +189,11 @@ test('objects that were stored without their defaults are listed, watched and wr
       await put();
       const found = await client.get(gvr, place);
       check(one, found);
+      if (one.fields['spec'] === claim) assert.equal(found['spec']?.['dataSourceRef'].name, 'b');
       const metadata = { ...found.metadata, labels: { changed: 'yes' } };
       check(one, await client.update(gvr, { ...found, metadata }));
+      await put();
+      check(one, await client.update(gvr, oldObject(one)));
       await put();
       const patch = { metadata: { labels: { patched: 'yes' } } };
       check(one, await client.patch(gvr, { ...place, type: 'merge' }, patch));

@@ -6,6 +6,7 @@ import { applyDefaults } from '#kube/meta/defaulting.ts';
 import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { builtinResources } from '#kube/types/registry.ts';
+import { inBothFields } from './computed-fields.ts';
 import { inFull } from './service-fields.ts';
 
 type Json = Record<string, unknown>;
@@ -36,6 +37,7 @@ function applyStored(info: ResourceInfo, object: KubeObject): void {
   if (info.group !== '') return;
   const { spec } = object;
   if (info.kind === 'Service' && spec !== undefined) object['spec'] = inFull(spec as Json);
+  if (info.kind === 'PersistentVolumeClaim' && spec !== undefined) inBothFields(spec as Json);
   if (pending.has(info.kind)) ((object['status'] ??= {}) as Json)['phase'] ||= 'Pending';
 }
 
