@@ -65,6 +65,19 @@ async function ask(
 const MERGE = { type: 'application/merge-patch+json' };
 const CONFIG_MAPS = '/api/v1/namespaces/default/configmaps';
 
+test('what is applied must have a name', async () => {
+  const applied = { apiVersion: 'v1', kind: 'ConfigMap' };
+  for (const metadata of [undefined, null, {}]) {
+    const path = `${CONFIG_MAPS}/nameless?fieldManager=x`;
+    const type = 'application/apply-patch+yaml';
+    const { status, body } = await ask('PATCH', path, { ...applied, metadata }, { type });
+    assert.equal(status, 400);
+    const why = 'name must be provided';
+    const wanted = `the name of the object (nameless based on URL) was undeterminable: ${why}`;
+    assert.equal(body['message'], wanted);
+  }
+});
+
 // TestPatchConflicts
 test('of many patches at once none is refused', async () => {
   const metadata = { name: 'patched-at-once' };

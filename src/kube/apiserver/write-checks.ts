@@ -86,9 +86,13 @@ export function wipeSystemFields({ metadata }: KubeObject): void {
   }
 }
 
-/** Who names a uid means an object that is there. */
-export function checkNotKnown(info: ResourceInfo, name: string, { metadata }: KubeObject): void {
-  if (!metadata.uid) return;
+/** Who names a uid means an object that is there. It is as it was sent, without metadata perhaps. */
+export function checkNotKnown(
+  info: ResourceInfo,
+  name: string,
+  { metadata }: Partial<KubeObject>,
+): void {
+  if (!metadata?.uid) return;
   const why = `the provided object specified uid ${metadata.uid}, and no existing object was found`;
   throw conflict(info, name, `uid mismatch: ${why}`);
 }
