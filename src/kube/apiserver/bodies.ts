@@ -115,33 +115,29 @@ export async function readBody(
     const most = isYaml ? YAML_DEPTH_MAX : DEPTH_MAX;
     throw badRequest(`error parsing the body of the request: exceeded max depth of ${most}`);
   }
+  const fromYaml = (): Body => {
+    const { value, problem } = parseYamlBody(text, isPatch || isCustom);
+    return { value, contentType, duplicates: problem === undefined ? [] : [problem] };
+  };
   try {
-    if (isYaml && !(isJson(text) && !hasOddNumbers(text))) {
-      const { value, problem } = parseYamlBody(text, isPatch || isCustom);
-      return { value, contentType, duplicates: problem === undefined ? [] : [problem] };
-    }
+    if (isYaml && (!text.trimStart().startsWith('{') || hasOddNumbers(text))) return fromYaml();
     const isLone = LONE_SURROGATE.test(text);
     const isWritten = WRITTEN_PATCHES.test(contentType) && !isCustom && !isLone;
-    const read = parseJson(text, isPatch && isWritten);
+    let read: unknown;
+    try {
+      read = parseJson(text, isPatch && isWritten);
+    } catch (error) {
+      // YAML has forms that begin like JSON, with a comma behind the last field for one.
+      if (isYaml && error instanceof SyntaxError) return fromYaml();
+      throw error;
+    }
     const value = isLone ? wellFormed(read) : read;
     const duplicates = duplicateKeys(text, value);
     if (!isYaml || duplicates.length === 0) return { value, contentType, duplicates };
-    const { problem = '' } = parseYamlBody(text, isPatch || isCustom);
-    return { value, contentType, duplicates: [problem] };
+    return { ...fromYaml(), value };
   } catch (error) {
     if (error instanceof MalformedBody) throw error;
     throw isYaml ? malformedYaml(text, error as Error) : malformedJson(text);
-  }
-}
-
-/** YAML has forms that begin like JSON, with a comma behind the last field for one. */
-function isJson(text: string): boolean {
-  if (!text.trimStart().startsWith('{')) return false;
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -1,4 +1,5 @@
 // What is wrong with a schedule of a CronJob, in the words of the parser that upstream uses (robfig/cron v3.0.1).
+import { parseDuration } from './go-duration.ts';
 
 interface Bounds {
   readonly min: number;
@@ -63,16 +64,13 @@ function rangeProblem(text: string, bounds: Bounds): string | undefined {
 }
 
 const EVERY = '@every ';
-const DURATION = /^[-+]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/;
 
 function descriptorProblem(text: string): string | undefined {
   if (descriptors.has(text)) return undefined;
   if (!text.startsWith(EVERY)) return `unrecognized descriptor: ${text}`;
   const duration = text.slice(EVERY.length);
-  if (DURATION.test(duration)) return undefined;
-  const isBare = /^[-+]?(?:\d+\.?\d*|\.\d+)$/.test(duration);
-  const why = isBare ? 'time: missing unit in duration' : 'time: invalid duration';
-  return `failed to parse duration ${text}: ${why} ${JSON.stringify(duration)}`;
+  const found = parseDuration(duration);
+  return typeof found === 'number' ? undefined : `failed to parse duration ${text}: ${found.why}`;
 }
 
 /** Why the schedule is none; undefined when it is one. */
