@@ -15,6 +15,7 @@ import {
   admissionAnswer,
   startWebhookServer,
   type WebhookServer,
+  webhookAt,
 } from '#test/support/webhook-server.ts';
 
 const MAPS = '/api/v1/namespaces/default/configmaps';
@@ -53,8 +54,7 @@ test('what is under way is answered, and nothing new is taken', async () => {
       metadata: { name: 'slow' },
       webhooks: [
         {
-          name: 'slow.example.com',
-          clientConfig: { url: `${hook.url}/slow`, caBundle: hook.caBundle },
+          ...webhookAt(hook, '/slow'),
           rules: [
             {
               operations: ['CREATE'],
@@ -63,8 +63,6 @@ test('what is under way is answered, and nothing new is taken', async () => {
               resources: ['configmaps'],
             },
           ],
-          sideEffects: 'None',
-          admissionReviewVersions: ['v1'],
           timeoutSeconds: 30,
         },
       ],

@@ -9,6 +9,7 @@ import {
   admissionAnswer,
   patchOf,
   startWebhookServer,
+  webhookAt,
   type WebhookServer,
 } from '#test/support/webhook-server.ts';
 
@@ -51,11 +52,8 @@ interface Asked {
 function webhook(path: string, asked: Asked, rest: Json = {}): Json {
   const { operations = ['*'], resources = ['configmaps'], apiGroups = [''] } = asked;
   return {
-    name: `${path.slice(1)}.example.com`,
-    clientConfig: { url: `${hook.url}${path}`, caBundle: hook.caBundle },
+    ...webhookAt(hook, path),
     rules: [{ operations, apiGroups, apiVersions: ['v1'], resources }],
-    sideEffects: 'None',
-    admissionReviewVersions: ['v1'],
     ...rest,
   };
 }

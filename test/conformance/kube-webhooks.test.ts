@@ -9,6 +9,7 @@ import {
   admissionAnswer,
   patchOf,
   startWebhookServer,
+  webhookAt,
   type WebhookServer,
 } from '#test/support/webhook-server.ts';
 
@@ -36,8 +37,7 @@ async function send(method: string, path: string, body?: unknown, rest: Partial<
 
 function webhook(path: string, rest: Json = {}): Json {
   return {
-    name: `${path.slice(1)}.example.com`,
-    clientConfig: { url: `${hook.url}${path}`, caBundle: hook.caBundle },
+    ...webhookAt(hook, path),
     rules: [
       {
         operations: ['CREATE', 'UPDATE'],
@@ -46,8 +46,6 @@ function webhook(path: string, rest: Json = {}): Json {
         resources: ['configmaps'],
       },
     ],
-    sideEffects: 'None',
-    admissionReviewVersions: ['v1'],
     objectSelector: { matchLabels: { hook: path.slice(1) } },
     ...rest,
   };

@@ -78,6 +78,14 @@ export async function startWebhookServer(): Promise<WebhookServer> {
   };
 }
 
+/** An entry of a webhook configuration for the path of the server, named after it; rules are the caller's. */
+export const webhookAt = (hook: WebhookServer, path: string): Json => ({
+  name: `${path.slice(1)}.example.com`,
+  clientConfig: { url: `${hook.url}${path}`, caBundle: hook.caBundle },
+  sideEffects: 'None',
+  admissionReviewVersions: ['v1'],
+});
+
 /** An answer to an AdmissionReview. */
 export function admissionAnswer(review: Json, response: Json): Json {
   const { uid } = review['request'] as Json;
