@@ -19,7 +19,6 @@ import type { AuthorizerSpec } from './authz/authorization-configuration.ts';
 import type { Authentication } from './access-flags.ts';
 import { NodeAuthorizer } from './authz/node-authorizer.ts';
 import { NodeRelations } from './authz/node-relations.ts';
-import { validateAdmissionConfiguration } from './admission/policy-validation.ts';
 import { Aggregation, type Remote } from './aggregation/aggregation.ts';
 import { isAvailable } from './aggregation/availability.ts';
 import { passRequest, passUpgrade, plainError, refuse } from './aggregation/proxy.ts';
@@ -27,12 +26,8 @@ import { auditIdOf, followAnswer, type Audit } from './audit/audit.ts';
 import { Authenticator, type RequestHeaderTrust } from './authentication.ts';
 import type { TokenSource } from './authn/token-source.ts';
 import { endWithStatus, sendStatus, type Exchange } from './bodies.ts';
-import { validateDeviceExpressions } from './device-expressions.ts';
-import { validateCertificates } from './certificate-validation.ts';
 import { ServiceAddresses } from './cluster-ips.ts';
-import { validateDefinitionSpec } from './crd/definition-validation.ts';
 import { Definitions } from './crd/definitions.ts';
-import { validateCustom } from './crd/object-validation.ts';
 import { internal, isStackOverflow, unknownResource } from './faults.ts';
 import { FlowControl, TooManyRequests } from './flow-control/flow-control.ts';
 import { impersonate, wantedUser } from './impersonation.ts';
@@ -51,7 +46,8 @@ import { ObjectCounts } from './metrics/object-counts.ts';
 import { measureRequest } from './metrics/measure-request.ts';
 import { RequestMetrics } from './metrics/request-metrics.ts';
 import { authorizationResult, buildInfo, ServerMetrics } from './metrics/server-metrics.ts';
-import { checkEscalation, type EscalationServices } from './authz/escalation.ts';
+import type { EscalationServices } from './authz/escalation.ts';
+import { extraValidation } from './extra-validation.ts';
 import { RbacAuthorizer, rulesFor, type AccessRequest } from './rbac.ts';
 import type { ComponentOptions } from './component-statuses.ts';
 import { Reads } from './reads.ts';
@@ -135,33 +131,11 @@ export class Handler {
       {
         store,
         registry,
-        extraValidation: async (context, object, old) => {
-          if (context.info.group === 'admissionregistration.k8s.io') {
-            return validateAdmissionConfiguration(object, old);
-          }
-          if (context.info.group === 'resource.k8s.io') {
-            return validateDeviceExpressions(object, old);
-          }
-          if (context.info.group === 'rbac.authorization.k8s.io') {
-            await checkEscalation(this.#escalation(), context, object, old);
-          }
-          if (context.info.group === 'certificates.k8s.io') {
-            const { kind } = context.info;
-            const now = env.clock.now();
-            return await validateCertificates(kind, object, old, context.subresource, now);
-          }
-          if (object.kind === 'CustomResourceDefinition' && context.subresource === undefined) {
-            return validateDefinitionSpec(object, old);
-          }
-          const { causes, warnings } = validateCustom(
-            context.info,
-            object,
-            old,
-            context.subresource,
-          );
-          context.warnings.push(...warnings);
-          return causes;
-        },
+        extraValidation: extraValidation({
+          escalation: () => this.#escalation(),
+          lookup: () => this.resources,
+          now: () => env.clock.now(),
+        }),
         allocation: () => this.addresses,
         admission: () => this.#admission,
       },
@@ -574,6 +548,7 @@ export class Handler {
       subresource: info.subresource,
       namespace: info.namespace,
       user,
+      verb: info.verb,
       fieldManager: query.get('fieldManager') || agent,
       fieldValidation: validation === 'Strict' || validation === 'Ignore' ? validation : 'Warn',
       isDryRun: query.getAll('dryRun').includes('All'),

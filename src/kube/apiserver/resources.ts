@@ -74,6 +74,7 @@ import {
   isNoVersion,
   converted,
   drawnName,
+  inOrder,
   readableAfterAll,
   isCreatedOnUpdate,
   keepOwners,
@@ -85,6 +86,8 @@ import {
 export interface WriteContext extends DecodeContext {
   readonly namespace: string | undefined;
   readonly user: UserInfo;
+  /** What the authorizers were asked for; none for writes of the server itself. */
+  readonly verb?: string | undefined;
   readonly fieldManager: string;
   readonly isDryRun: boolean;
   /** Of the server itself, or a part of what a client was let do: it is not admitted again. */
@@ -266,7 +269,7 @@ export class Resources implements ObjectLookup {
     const { info, namespace } = context;
     const extra = await this.#extraValidation(context, object, undefined);
     const own = withEmptied(object, context.emptied, () => validateCreate(info, object));
-    const causes = [...own, ...extra];
+    const causes = inOrder(info, own, extra);
     if (causes.length > 0) throw invalid(kindOf(info), object.metadata.name ?? '', causes);
     this.#warn(context, object);
     await this.judge(context, request);
@@ -406,7 +409,7 @@ export class Resources implements ObjectLookup {
             ? validateStatusUpdate(info, next, live)
             : [...validateMetadataUpdate(next, live), ...validatePodPart(next, live, subresource)];
       const own = withEmptied(next, context.emptied, judge, live);
-      const causes = [...own, ...(await this.#extraValidation(context, next, live))];
+      const causes = inOrder(info, own, await this.#extraValidation(context, next, live));
       if (causes.length > 0) throw invalid(kindOf(info), name, causes);
     }
     this.#warn(context, next, live);

@@ -11,7 +11,7 @@ import {
 import { ownersFault } from '#kube/meta/apply.ts';
 import type { AdmissionRequest } from './admission/request.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
-import { ApiError, badRequest, conflict, invalid } from '#kube/meta/status.ts';
+import { ApiError, badRequest, conflict, invalid, type StatusCause } from '#kube/meta/status.ts';
 import { isObject, shapeErrors } from '#kube/meta/structured.ts';
 import { objectKey } from './object-store.ts';
 import type { WriteContext } from './resources.ts';
@@ -36,6 +36,17 @@ export function isCreatedOnUpdate(info: ResourceInfo): boolean {
     'events.k8s.io/events',
     'node.k8s.io/runtimeclasses',
   ].includes(key);
+}
+
+/** What is wrong with fields, then whatever else is; rights to devices are judged before their fields. */
+export function inOrder(
+  { group }: ResourceInfo,
+  own: readonly StatusCause[],
+  extra: readonly StatusCause[],
+): StatusCause[] {
+  const isFirst = ({ reason }: StatusCause): boolean =>
+    group === 'resource.k8s.io' && reason === 'FieldValueForbidden';
+  return [...extra.filter(isFirst), ...own, ...extra.filter((one) => !isFirst(one))];
 }
 
 /** What a client applies must say what it is, and have the shape of it. */
