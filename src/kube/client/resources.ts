@@ -45,6 +45,7 @@ export const endpointSlices = gvr('discovery.k8s.io', 'v1', 'endpointslices');
 export const leases = gvr('coordination.k8s.io', 'v1', 'leases');
 export const podDisruptionBudgets = gvr('policy', 'v1', 'poddisruptionbudgets');
 export const priorityClasses = gvr('scheduling.k8s.io', 'v1', 'priorityclasses');
+export const storageClasses = gvr('storage.k8s.io', 'v1', 'storageclasses');
 export const volumeAttributesClasses = gvr('storage.k8s.io', 'v1', 'volumeattributesclasses');
 export const serviceCidrs = gvr('networking.k8s.io', 'v1', 'servicecidrs');
 export const ipAddresses = gvr('networking.k8s.io', 'v1', 'ipaddresses');

@@ -30,6 +30,7 @@ import { tokensController } from './serviceaccounttokens/controller.ts';
 import { serviceCidrController } from './servicecidrs/controller.ts';
 import { statefulSetController } from './statefulset/controller.ts';
 import { ttlAfterFinishedController } from './ttlafterfinished/controller.ts';
+import { volumeBinderController } from './volumebinder/controller.ts';
 import {
   claimProtectionController,
   classProtectionController,
@@ -66,6 +67,7 @@ const makers: readonly ((services: ControllerServices) => Controller)[] = [
   disruptionController,
   clusterRoleAggregationController,
   resourceQuotaController,
+  volumeBinderController,
   claimProtectionController,
   volumeProtectionController,
   classProtectionController,

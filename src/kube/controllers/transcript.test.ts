@@ -36,6 +36,7 @@ const byKind: Readonly<Record<string, GroupVersionResource>> = {
   ServiceAccount: known.serviceAccounts,
   ServiceCIDR: known.serviceCidrs,
   StatefulSet: known.statefulSets,
+  StorageClass: known.storageClasses,
   Widget: { group: 'example.com', version: 'v1', resource: 'widgets' },
 };
 
@@ -46,9 +47,14 @@ function resourceOf(kind: string): GroupVersionResource {
 }
 
 const namespaced = (kind: string): boolean =>
-  !['Node', 'Namespace', 'PersistentVolume', 'CustomResourceDefinition', 'ServiceCIDR'].includes(
-    kind,
-  );
+  ![
+    'Node',
+    'Namespace',
+    'PersistentVolume',
+    'CustomResourceDefinition',
+    'ServiceCIDR',
+    'StorageClass',
+  ].includes(kind);
 
 /** Made names by the order in which they were first seen: hashes h1, h2, endings p1, p2. */
 class Names {
@@ -86,6 +92,14 @@ function numbers(of: Record<string, unknown> | undefined, ...fields: string[]): 
 function revision(object: KubeObject): string {
   const number = object.metadata.annotations?.['deployment.kubernetes.io/revision'];
   return number === undefined ? '' : `rev=${number} `;
+}
+
+/** Annotations by which binders of volumes and those who make volumes know each other. */
+function marks(object: KubeObject): string {
+  return Object.entries(object.metadata.annotations ?? {})
+    .map(([name, value]) => `${name.replace(/^.*\//, '')}=${value}`)
+    .toSorted()
+    .join(' ');
 }
 
 /** What a kind shows on its line, beside its name. */
@@ -151,6 +165,16 @@ const views: Readonly<Record<string, (object: KubeObject) => string>> = {
       'expectedPods',
       'disruptionsAllowed',
     ),
+  PersistentVolume: (one) => {
+    const { claimRef } = one['spec'] as { claimRef?: { name: string; uid?: string } };
+    const given = claimRef === undefined ? '-' : claimRef.name;
+    return `${one['status']?.phase} claim=${given}${claimRef?.uid === undefined ? '' : ' by id'} ${marks(one)}`;
+  },
+  PersistentVolumeClaim: (one) => {
+    const { phase, capacity } = one['status'] as { phase?: string; capacity?: { storage: string } };
+    const { volumeName = '-', storageClassName = '-' } = one['spec'] as Record<string, string>;
+    return `${phase} volume=${volumeName} class=${storageClassName} capacity=${capacity?.storage ?? '-'} ${marks(one)}`;
+  },
   ResourceQuota: (one) => JSON.stringify(one['status']?.used ?? {}),
 };
 

@@ -9,9 +9,8 @@ import {
 import { nothing } from '#kube/controllers/effects.ts';
 import { Controller, followOwn, type ControllerServices } from '#kube/controllers/frame.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { claimsOfPod, classesOf, isClaimUsed, isVolumeUsed, protect } from './core.ts';
+import { byClaim, claimsOfPod, classesOf, isClaimUsed, isVolumeUsed, protect } from './core.ts';
 
-const byClaim = 'claim';
 const byClass = 'volume-attributes-class';
 
 export function claimProtectionController(services: ControllerServices): Controller {

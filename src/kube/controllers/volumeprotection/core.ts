@@ -10,6 +10,9 @@ interface Volume {
   readonly ephemeral?: object;
 }
 
+/** The index of pods by the claims that they name. */
+export const byClaim = 'claim';
+
 /** Claims that a pod names, as namespace/name; those that are made for it included. */
 export function claimsOfPod(pod: KubeObject): string[] {
   const { namespace = '', name = '' } = pod.metadata;
