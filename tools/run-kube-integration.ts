@@ -12,6 +12,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -28,8 +29,10 @@ const sources = join(root, 'test/clients');
 interface Suite {
   readonly module: string;
   readonly version: string;
-  /** Our files, and those of the module that they stand for; the first starts the server. */
+  /** Our files, and those of the module that they stand for, or are new in; the first starts the server. */
   readonly replaced: readonly (readonly [from: string, to: string])[];
+  /** Functions that ours are called like. */
+  readonly renamed?: readonly (readonly [file: string, from: string, to: string])[];
 }
 
 const suites: Readonly<Record<string, Suite>> = {
@@ -39,7 +42,9 @@ const suites: Readonly<Record<string, Suite>> = {
     replaced: [
       ['kube-integration/testserver/testserver.go', 'cmd/kube-apiserver/app/testing/testserver.go'],
       ['kube-integration/framework/framework.go', 'test/integration/framework/test_server.go'],
+      ['kube-integration/etcd/server.go', 'test/integration/etcd/strata_server.go'],
     ],
+    renamed: [['test/integration/etcd/server.go', 'StartRealAPIServerOrDie', 'startInProcess']],
   },
   extensions: {
     module: 'k8s.io/apiextensions-apiserver',
@@ -121,21 +126,34 @@ function mainModule(kubernetes: string, replaced: string | undefined): string {
   ].join('\n');
 }
 
-/** Go lets nobody put other files over those of its module cache, so ours lie in a copy. */
+/** Where tests are run, and where our files lie: Go lets nobody put others over those of its module cache. */
+const copy = join(folder, values.suite);
+
+/** With the API's examples where a checkout of Kubernetes has them. */
+function copyModule(published: string, api: string): void {
+  if (!existsSync(copy)) {
+    const half = `${copy}.${process.pid}`;
+    cpSync(published, half, { recursive: true, mode: 0 });
+    cpSync(half, copy, { recursive: true });
+    rmSync(half, { recursive: true, force: true });
+  }
+  const staging = join(copy, 'staging/src/k8s.io');
+  mkdirSync(staging, { recursive: true });
+  if (!existsSync(join(staging, 'api'))) symlinkSync(api, join(staging, 'api'));
+}
+
 function prepare(side: Side, kubernetes: string, published: string): string {
   const main = join(folder, side);
   mkdirSync(main, { recursive: true });
-  const copy = join(folder, values.suite);
   if (side === 'ours') {
-    if (!existsSync(copy)) {
-      const half = `${copy}.${process.pid}`;
-      cpSync(published, half, { recursive: true, mode: 0 });
-      cpSync(half, copy, { recursive: true });
-      rmSync(half, { recursive: true, force: true });
-    }
     for (const [from, to] of suite?.replaced ?? []) {
-      rmSync(join(copy, to));
+      rmSync(join(copy, to), { force: true });
       writeFileSync(join(copy, to), readFileSync(join(sources, from)));
+    }
+    for (const [file, from, to] of suite?.renamed ?? []) {
+      const text = readFileSync(join(published, file), 'utf8');
+      rmSync(join(copy, file));
+      writeFileSync(join(copy, file), text.replaceAll(`func ${from}(`, `func ${to}(`));
     }
   }
   const replaced = side === 'ours' ? copy : undefined;
@@ -260,10 +278,10 @@ function reasonOf({ outcome, output }: Outcome): string {
   return (told.at(-1) ?? '').trim().slice(0, 200);
 }
 
-async function runSide(side: Side, etcdUrl: string, published: string): Promise<void> {
+async function runSide(side: Side, etcdUrl: string): Promise<void> {
   for (const name of packages) {
     const program = programOf(side, name);
-    const cwd = join(published, 'test/integration', name);
+    const cwd = join(copy, 'test/integration', name);
     const scratch = mkdtempSync(join(tmpdir(), 'strata-integration-run-'));
     const place: Place = {
       cwd,
@@ -346,7 +364,8 @@ function table(): void {
 
 const kubernetes = await download(MODULE, VERSION);
 const published = await download(suite.module, suite.version);
-makeFixtures(suite);
+copyModule(published, await download('k8s.io/api', STAGING));
+for (const one of Object.values(suites)) makeFixtures(one);
 const sides: Side[] = (['upstream', 'ours'] as const).filter(
   (side) => values.only === undefined || values.only === side,
 );
@@ -354,7 +373,7 @@ for (const side of sides) await build(side, prepare(side, kubernetes, published)
 const data = mkdtempSync(join(tmpdir(), 'strata-integration-etcd-'));
 const etcd = await startEtcd(data);
 try {
-  for (const side of sides) await runSide(side, etcd.url, published);
+  for (const side of sides) await runSide(side, etcd.url);
 } finally {
   etcd.child.kill('SIGKILL');
   rmSync(data, { recursive: true, force: true });

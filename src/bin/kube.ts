@@ -6,7 +6,7 @@ import { atMost } from '#env/at-most.ts';
 import type { Env } from '#env/env.ts';
 import type { AccessFlags } from '#kube/apiserver/access-flags.ts';
 import type { Component } from '#kube/apiserver/component-statuses.ts';
-import { startApiServer, type ApiServer } from '#kube/apiserver/server.ts';
+import { startApiServer, type ApiServer, type ApiServerOptions } from '#kube/apiserver/server.ts';
 import { authenticated } from '#kube/apiserver/user.ts';
 import { KubeClient } from '#kube/client/client.ts';
 import { Http2Transport } from '#kube/client/http2-transport.ts';
@@ -151,7 +151,7 @@ class Instance {
         instance: name,
         home: this.#folder,
         listen: { host, port },
-        store: await this.#encrypted(store),
+        ...(await this.#encrypted(store)),
         inflightMax: maxRequestsInflight + maxMutatingRequestsInflight,
         registry: new TypeRegistry(),
         serviceCidr: this.#options.serviceClusterIpRange ?? this.#config.serviceCidr,
@@ -170,13 +170,13 @@ class Instance {
     return this.#options.encryptionProviderConfig ?? this.#config.encryptionProviderConfig;
   }
 
-  async #encrypted(store: Store): Promise<Store> {
+  async #encrypted(store: Store): Promise<Pick<ApiServerOptions, 'store' | 'checkKeyPlugins'>> {
     const path = this.#encryptionConfig;
-    if (path === undefined) return store;
+    if (path === undefined) return { store };
     const { openEncrypted } = await import('#kube/apiserver/encryption/reload.ts');
     const opened = await openEncrypted(store, path, this.#env);
     this.#started.push(opened);
-    return opened.store;
+    return { store: opened.store, checkKeyPlugins: opened.check };
   }
 
   /** To our own server without a connection, else as a file says. */

@@ -310,5 +310,7 @@ function faultOf(method: string, error: ServiceError): Fault {
       : /request is too large|message larger than max/.test(details)
         ? 'store-value-too-large'
         : 'store-unavailable';
-  return new Fault({ code, method }, `Cannot ask etcd (${method}): ${details}`, { cause: error });
+  const words = code === 'store-value-too-large' ? { words: details } : {};
+  const detail = { code, method, ...words };
+  return new Fault(detail, `Cannot ask etcd (${method}): ${details}`, { cause: error });
 }

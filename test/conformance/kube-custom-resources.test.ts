@@ -320,6 +320,32 @@ test('a list by keys is unchanged in another order', async () => {
   assert.equal((await send('PATCH', path, more, 'merge')).status, 422);
 });
 
+test('rules of what is a list no more, by the schema, cannot be compiled', async () => {
+  const items = {
+    type: 'object',
+    properties: { n: { type: 'integer' } },
+    'x-kubernetes-validations': [{ rule: 'self.n < 10' }],
+  };
+  const schema = (type: string): Json => ({ list: { type, maxItems: 9, items } });
+  await define('turned', [versionOf(schema('array'))]);
+  const list = [{ n: 8 }];
+  const path = placeOf('turned');
+  assert.equal((await send('POST', path, object('turned', 'one', { list }))).status, 201);
+  const versions = [versionOf(schema('object'))];
+  assert.equal((await send('PATCH', named('turned'), { spec: { versions } }, 'merge')).status, 200);
+  const labelled = { metadata: { labels: { a: 'b' } } };
+  const { status, body } = await send('PATCH', `${path}/one`, labelled, 'merge');
+  assert.equal(status, 422);
+  const why = 'failed to convert to declType for CEL validation rules';
+  assert.equal(
+    body.details.causes[0].message,
+    `Invalid value: "object": rule compiler initialization error: ${why}`,
+  );
+  assert.equal(body.details.causes[0].field, 'list[0]');
+  const made = await send('POST', path, object('turned', 'two', { list }));
+  assert.match(made.body.message, /list in body must be of type object: "array"/);
+});
+
 test('of a webhook that is trusted by its own certificate and answers with a bare error the status is told', async () => {
   const hook = await startWebhookServer();
   try {

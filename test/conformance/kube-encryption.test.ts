@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { createEnv } from '#env/node/env.ts';
+import { SimClock } from '#env/sim/clock.ts';
 import { kubeRewrite } from '#cli/kube-rewrite.ts';
 import { openEncrypted, type EncryptedStoreFile } from '#kube/apiserver/encryption/reload.ts';
 import { parseEncryption } from '#kube/apiserver/encryption/configuration.ts';
@@ -24,6 +25,11 @@ import { startOwnServer, type OwnServer } from '#test/support/step-target.ts';
 type Json = Record<string, any>;
 
 const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
+/** Deadlines of calls are those of the day; what passes is as the test says. */
+const timeOf = (clock: SimClock): typeof env.clock => ({
+  now: () => env.clock.now(),
+  monotonicMs: () => clock.monotonicMs(),
+});
 const secret = (fill: number, size = 32): string => Buffer.alloc(size, fill).toString('base64');
 const SECRETS = '/api/v1/namespaces/default/secrets';
 const key = (name: string): string => `/registry/secrets/default/${name}`;
@@ -179,6 +185,43 @@ suite('one server', () => {
     );
     await inner.txn({ compare: [], then: [{ kind: 'delete', key: at }] });
   });
+});
+
+test('health tells of every plugin that is not well, as upstream does', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'strata-test-plugins-'));
+  const file = join(folder, 'encryption.yaml');
+  const sockets = [0, 1].map((i) => join(folder, `kms-${i}.sock`));
+  const plugins = await Promise.all(sockets.map((socket) => startKmsPlugin(socket)));
+  const providers = sockets.map((socket, i) => ({
+    kms: { apiVersion: 'v2', name: `p-${i}`, endpoint: `unix://${socket}` },
+  }));
+  writeFileSync(file, configuration(['secrets'], providers));
+  const clock = new SimClock();
+  const opened = await openEncrypted(new MemoryStore(), file, { ...env, clock: timeOf(clock) });
+  const failure = async (): Promise<string> => {
+    // What was found is told again for twenty seconds.
+    clock.advance(20_001);
+    return await opened.check().then(
+      () => 'ok',
+      (error: Error) => error.message,
+    );
+  };
+  const of = (i: number): string =>
+    `kms-provider-${i}: failed to perform status section of the healthz check for KMS Provider p-${i}, error: rpc error: code = FailedPrecondition desc = failed precondition - key disabled`;
+  try {
+    assert.equal(await failure(), 'ok');
+    plugins[0]?.fail(true);
+    assert.equal(await opened.check(), undefined, 'what was found is told again');
+    assert.equal(await failure(), of(0));
+    plugins[1]?.fail(true);
+    assert.equal(await failure(), `[${of(0)}, ${of(1)}]`);
+    for (const plugin of plugins) plugin.fail(false);
+    assert.equal(await failure(), 'ok');
+  } finally {
+    opened.close();
+    for (const plugin of plugins) plugin.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test('configurations are refused in the words of upstream', () => {

@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Fault } from '#base/fault.ts';
 import { MemoryStore } from '#store/memory-store.ts';
 import type { Txn, TxnResult } from '#store/store.ts';
 import { senderTo, type SendRaw } from '#test/support/kube-sender.ts';
@@ -17,15 +16,9 @@ interface Answer {
   readonly warnings: readonly string[];
 }
 
-/** As etcd has it by default. */
-const VALUE_BYTES_MAX = 1_500_000;
-
-/** Others come between a read and a write of it, as of a store of another process, and large values are refused. */
+/** Others come between a read and a write of it, as of a store of another process. */
 class DistantStore extends MemoryStore {
   override async txn(txn: Txn): Promise<TxnResult> {
-    for (const one of txn.then)
-      if (one.kind === 'put' && one.value.length > VALUE_BYTES_MAX)
-        throw new Fault({ code: 'store-value-too-large' }, 'the value is too large');
     for (let turns = 0; turns < 3; turns++) await turn();
     return await super.txn(txn);
   }

@@ -1,6 +1,6 @@
 // A KMS v2 plugin of the tests: keeps its keys in memory, behind a unix socket.
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { loadPackageDefinition, Server, ServerCredentials } from '@grpc/grpc-js';
+import { loadPackageDefinition, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import type { ServiceClientConstructor } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
 import { kmsSchema } from '#kube/apiserver/encryption/kms-schema.ts';
@@ -10,6 +10,8 @@ export interface KmsPlugin {
   readonly calls: { encrypt: number; decrypt: number };
   /** From now on another key seals; the older ones still open. */
   rotate(): void;
+  /** Whether it fails from now on, whatever it is asked. */
+  fail(isFailing: boolean): void;
   close(): void;
 }
 
@@ -25,13 +27,18 @@ export async function startKmsPlugin(path: string): Promise<KmsPlugin> {
   };
   rotate();
   const calls = { encrypt: 0, decrypt: 0 };
+  let isFailing = false;
+  const disabled = Object.assign(new Error('key disabled'), {
+    code: status.FAILED_PRECONDITION,
+    details: 'failed precondition - key disabled',
+  });
   const definition = loadPackageDefinition(fromJSON(kmsSchema as never, { defaults: true }));
   const { v2 } = definition as unknown as { v2: Record<string, ServiceClientConstructor> };
   const server = new Server();
   const { service } = v2['KeyManagementService'] as ServiceClientConstructor;
   server.addService(service, {
     Status: (_call: Call, reply: Reply) =>
-      reply(null, { version: 'v2', healthz: 'ok', keyId: current }),
+      isFailing ? reply(disabled) : reply(null, { version: 'v2', healthz: 'ok', keyId: current }),
     Encrypt: ({ request }: Call, reply: Reply) => {
       calls.encrypt += 1;
       const iv = randomBytes(12);
@@ -58,5 +65,6 @@ export async function startKmsPlugin(path: string): Promise<KmsPlugin> {
       (error) => (error === null ? done() : fail(error)),
     ),
   );
-  return { calls, rotate, close: () => server.forceShutdown() };
+  const fail = (toFail: boolean): void => void (isFailing = toFail);
+  return { calls, rotate, fail, close: () => server.forceShutdown() };
 }

@@ -35,7 +35,7 @@ import type { KubeletClient } from './kubelet-proxy.ts';
 import { adoptEarlierKeys } from './key-layout.ts';
 import { negotiateOrRefuse, offeredFor } from './negotiation.ts';
 import { isProxied, NodeProxy } from './node-proxy.ts';
-import { Health, type Stage } from './health.ts';
+import { Health, type HealthOptions, type Stage } from './health.ts';
 import { LongRequests } from './long-requests.ts';
 import { socketOf } from './request-socket.ts';
 import { build, pathOfNothing, PublicPaths } from './public-paths.ts';
@@ -80,8 +80,8 @@ export interface HandlerOptions {
   /** Requests that are carried out at once. */
   readonly inflightMax?: number | undefined;
   readonly internals?: InternalMetrics | undefined;
-  /** Whether clients may still believe the serving certificate. */
-  readonly isCertificateValid?: (() => boolean) | undefined;
+  readonly isCertificateValid?: HealthOptions['isCertificateValid'];
+  readonly checkKeyPlugins?: HealthOptions['checkKeyPlugins'];
   /** What /flagz shows. */
   readonly flags?: Readonly<Record<string, string>> | undefined;
   readonly runsHere?: ComponentOptions['runsHere'];
@@ -182,8 +182,8 @@ export class Handler {
       onUse: noteTokenUse(this, this.#server, env.log),
       onCertificate: (endsMs) => this.#server.certificate((endsMs - env.clock.now()) / 1_000),
     });
-    const { isCertificateValid, tokens } = options;
-    this.#health = new Health({ store, isSynced: () => this.#isLoaded, isCertificateValid }, env);
+    const { tokens } = options;
+    this.#health = new Health({ ...options, isSynced: () => this.#isLoaded }, env);
     this.#public = new PublicPaths(
       {
         registry,

@@ -82,6 +82,32 @@ test('not ready before everything is loaded, and while the process ends; it live
   assert.equal((await health.answer('/livez', query()))?.status, 200);
 });
 
+test('plugins that keep keys are asked for /healthz and /readyz, and not for /livez', async () => {
+  let why: string | undefined;
+  const checkKeyPlugins = async (): Promise<void> => {
+    if (why !== undefined) throw new Error(why);
+  };
+  const options = { store: new MemoryStore(), isSynced: () => true, checkKeyPlugins };
+  const health = new Health(options, { timers: new SimClock(), log });
+  for (const stage of stages) health.reached(stage);
+  const path = '/kms-providers';
+  for (const endpoint of ['/healthz', '/readyz']) {
+    why = undefined;
+    assert.deepEqual(await health.answer(endpoint + path, query()), { status: 200, text: 'ok' });
+    assert.equal((await health.answer(endpoint, query()))?.status, 200);
+    why = 'kms-provider-0: gone';
+    assert.deepEqual(await health.answer(endpoint + path, query()), {
+      status: 500,
+      text: 'internal server error: kms-provider-0: gone\n',
+    });
+    assert.equal((await health.answer(endpoint, query()))?.status, 500);
+  }
+  assert.equal(await health.answer(`/livez${path}`, query()), undefined);
+  assert.equal((await health.answer('/livez', query()))?.status, 200);
+  const { health: plain } = begin();
+  assert.equal(await plain.answer(`/healthz${path}`, query()), undefined);
+});
+
 /** What kube-apiserver v1.37.2 tells at /readyz?verbose, in its order. */
 const upstream = `ping log etcd etcd-readiness informer-sync
 poststarthook/start-apiserver-admission-initializer poststarthook/generic-apiserver-start-informers

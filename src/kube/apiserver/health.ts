@@ -62,6 +62,8 @@ interface Check {
 const onlyWhenReady = new Set(['etcd-readiness', 'informer-sync', 'shutdown']);
 /** What it may lack for a while and serve. */
 const onlyWhenLive = new Set(['loopback-serving-certificate']);
+/** All plugins that keep keys of the store; upstream keeps it out of /livez alone. */
+const KEY_PLUGINS = 'kms-providers';
 
 export interface HealthAnswer {
   readonly status: number;
@@ -74,6 +76,8 @@ export interface HealthOptions {
   readonly isSynced: () => boolean;
   /** Whether clients may still believe the serving certificate; absent: there is none. */
   readonly isCertificateValid?: (() => boolean) | undefined;
+  /** Throws what plugins that keep keys of the store lack; absent: the store is not encrypted. */
+  readonly checkKeyPlugins?: (() => Promise<void>) | undefined;
 }
 
 function must(holds: boolean, what: string): void {
@@ -92,7 +96,7 @@ export class Health {
   );
 
   constructor(
-    { store, isSynced, isCertificateValid }: HealthOptions,
+    { store, isSynced, isCertificateValid, checkKeyPlugins }: HealthOptions,
     env: Pick<Env, 'timers' | 'log'>,
   ) {
     this.#env = env;
@@ -107,6 +111,7 @@ export class Health {
       // Whatever the store is: the model is etcd's, and so is the name.
       { name: 'etcd', check: () => this.#inTime(store.current()) },
       { name: 'etcd-readiness', check: () => this.#inTime(store.current()) },
+      ...(checkKeyPlugins === undefined ? [] : [{ name: KEY_PLUGINS, check: checkKeyPlugins }]),
       { name: 'informer-sync', check: () => must(isSynced(), 'not everything is loaded') },
       ...hooks.map(([name, stage]) => ({
         name: name === 'autoregister-completion' ? name : `poststarthook/${name}`,
@@ -164,9 +169,9 @@ export class Health {
 
   #checksOf(endpoint: string): readonly Check[] | undefined {
     if (endpoint === 'readyz') return this.#checks.filter(({ name }) => !onlyWhenLive.has(name));
-    return endpoint === 'livez' || endpoint === 'healthz'
-      ? this.#checks.filter(({ name }) => !onlyWhenReady.has(name))
-      : undefined;
+    const others = this.#checks.filter(({ name }) => !onlyWhenReady.has(name));
+    if (endpoint === 'healthz') return others;
+    return endpoint === 'livez' ? others.filter(({ name }) => name !== KEY_PLUGINS) : undefined;
   }
 
   async #single(

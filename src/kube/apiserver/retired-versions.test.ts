@@ -32,6 +32,9 @@ const versions = [
   ['batch/v1beta1', 'CronJob', 'batch/v1'],
   ['storage.k8s.io/v1beta1', 'StorageClass', 'storage.k8s.io/v1'],
   ['coordination.k8s.io/v1beta1', 'Lease', 'coordination.k8s.io/v1'],
+  ['certificates.k8s.io/v1beta1', 'ClusterTrustBundle', 'certificates.k8s.io/v1'],
+  ['networking.k8s.io/v1beta1', 'ServiceCIDR', 'networking.k8s.io/v1'],
+  ['networking.k8s.io/v1beta1', 'Ingress', 'networking.k8s.io/v1beta1'],
   ['example.com/v1beta1', 'Thing', 'example.com/v1beta1'],
   ['v1', 'Pod', 'v1'],
 ] as const;

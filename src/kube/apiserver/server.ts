@@ -63,6 +63,8 @@ export interface ApiServerOptions {
   readonly onConnection?: (() => void) | undefined;
   /** Which other components are of this process; of those that are not, whoever listens is asked. */
   readonly runsHere?: ComponentOptions['runsHere'];
+  /** Throws what plugins that keep keys of the store lack; absent: the store is not encrypted. */
+  readonly checkKeyPlugins?: (() => Promise<void>) | undefined;
   /** Further flags of kube-apiserver that hold, as /flagz shows them. */
   readonly shown?: Readonly<Record<string, string>> | undefined;
 }
@@ -185,6 +187,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
       internals,
       runsHere: options.runsHere,
       isCertificateValid: () => serving.isValid,
+      checkKeyPlugins: options.checkKeyPlugins,
       flags: {
         'bind-address': listen.host,
         'secure-port': String(listen.port),

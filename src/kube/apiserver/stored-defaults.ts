@@ -21,9 +21,14 @@ let known: Map<string, Known> | undefined;
 
 /** Built-in kinds by how their stored bytes begin. */
 function knownKinds(): Map<string, Known> {
-  known ??= new Map(
-    builtinResources().map((info) => [headOf(apiVersionOf(info), info.kind), { info }]),
-  );
+  if (known !== undefined) return known;
+  const all = builtinResources();
+  known = new Map(all.map((info) => [headOf(apiVersionOf(info), info.kind), { info }]));
+  for (const info of all) {
+    const { kind, group, storageVersion } = info;
+    const head = headOf(apiVersionOf({ group, version: storageVersion }), kind);
+    if (!known.has(head)) known.set(head, { info });
+  }
   return known;
 }
 

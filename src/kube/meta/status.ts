@@ -118,6 +118,12 @@ export function badRequest(message: string): ApiError {
 }
 
 /** `of` is the KIND here, as upstream names it in Invalid errors: `Pod "x" is invalid: …`. */
+/** Several failures as one text, as Go has them (errors.Aggregate of k8s.io/apimachinery). */
+export function joinedFailures(all: readonly string[]): string {
+  const told = [...new Set(all)];
+  return told.length === 1 ? (told[0] ?? '') : `[${told.join(', ')}]`;
+}
+
 /** What several values have in common is told once. */
 function eachOnce(causes: readonly StatusCause[]): StatusCause[] {
   const known = new Map(causes.map((one) => [`${one.field}: ${one.reason} ${one.message}`, one]));

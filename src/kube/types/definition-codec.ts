@@ -1,11 +1,13 @@
 // Definitions of custom resources as kube-apiserver stores them, in apiextensions.k8s.io/v1beta1: what all versions
-// have in common stands beside them. We write v1, which it reads, too.
+// have in common stands beside them (conversions of k8s.io/apiextensions-apiserver v0.37).
+import { same } from '#base/same.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ObjectCodec } from '#kube/meta/resource-info.ts';
 
 type Json = Record<string, unknown>;
 
 const EARLIER = 'apiextensions.k8s.io/v1beta1';
+const SERVED = 'apiextensions.k8s.io/v1';
 
 /** Without what is undefined. */
 const present = (fields: Json): Json =>
@@ -23,42 +25,101 @@ function conversionOf(conversion: Json | undefined): Json {
   return { strategy, webhook: present({ clientConfig, conversionReviewVersions: versions }) };
 }
 
+function versionOf(version: Json, shared: Json): Json {
+  const { additionalPrinterColumns, ...own } = version;
+  const { name, served, storage, deprecated, deprecationWarning } = own;
+  const columns = (additionalPrinterColumns ?? shared['additionalPrinterColumns']) as
+    | readonly Json[]
+    | undefined;
+  // In the order of Go's struct.
+  return present({
+    name,
+    served,
+    storage,
+    deprecated,
+    deprecationWarning,
+    schema: own['schema'] ?? shared['validation'],
+    subresources: own['subresources'] ?? shared['subresources'],
+    additionalPrinterColumns: columns?.map(columnOf),
+    selectableFields: own['selectableFields'] ?? shared['selectableFields'],
+  });
+}
+
 function specOf(spec: Json): Json {
-  const {
-    version,
-    versions: listed = [],
-    validation,
-    subresources,
-    additionalPrinterColumns,
-    selectableFields,
-    conversion,
-    preserveUnknownFields = true,
-    ...common
-  } = spec;
+  const { version, versions: listed = [], conversion, preserveUnknownFields = true } = spec;
+  const { group, names, scope = 'Namespaced' } = spec;
   const known = listed as readonly Json[];
   const all = known.length === 0 ? [{ name: version, served: true, storage: true }] : known;
-  const shared = { subresources, additionalPrinterColumns, selectableFields, schema: validation };
-  const versions = all.map((one) => {
-    const whole: Json = { ...present(shared), ...one };
-    const columns = whole['additionalPrinterColumns'] as readonly Json[] | undefined;
-    return present({ ...whole, additionalPrinterColumns: columns?.map(columnOf) });
-  });
   return present({
-    ...common,
-    versions,
+    group,
+    names,
+    scope,
+    versions: all.map((one) => versionOf(one, spec)),
     conversion: conversionOf(conversion as Json | undefined),
     preserveUnknownFields: preserveUnknownFields === true ? true : undefined,
+  });
+}
+
+/** The definition in v1, whichever version it is in. */
+export function servedDefinition(stored: KubeObject): KubeObject {
+  if (stored.apiVersion !== EARLIER) return stored;
+  const spec = specOf((stored['spec'] ?? {}) as Json);
+  return { ...stored, apiVersion: SERVED, spec } as KubeObject;
+}
+
+// ---- to be stored ----
+
+function storedColumnOf({ jsonPath, ...column }: Json): Json {
+  return { ...column, JSONPath: jsonPath };
+}
+
+function storedConversionOf({ strategy = 'None', webhook }: Json): Json {
+  const { clientConfig, conversionReviewVersions } = (webhook ?? {}) as Json;
+  return present({ strategy, webhookClientConfig: clientConfig, conversionReviewVersions });
+}
+
+/** What every version has, and has the same of, is said once. */
+const sharable: readonly (readonly [ofVersion: string, ofSpec: string])[] = [
+  ['schema', 'validation'],
+  ['subresources', 'subresources'],
+  ['additionalPrinterColumns', 'additionalPrinterColumns'],
+  ['selectableFields', 'selectableFields'],
+];
+
+function storedSpecOf(spec: Json): Json {
+  const { group, names, scope, versions: listed = [], conversion, preserveUnknownFields } = spec;
+  const versions = (listed as readonly Json[]).map((one): Json => {
+    const columns = one['additionalPrinterColumns'] as readonly Json[] | undefined;
+    return present({ ...one, additionalPrinterColumns: columns?.map(storedColumnOf) });
+  });
+  const [first = {}] = versions;
+  const shared: Json = {};
+  for (const [ofVersion, ofSpec] of sharable) {
+    if (!versions.every((one) => same(one[ofVersion], first[ofVersion]))) continue;
+    shared[ofSpec] = first[ofVersion];
+    for (const one of versions) delete one[ofVersion];
+  }
+  return present({
+    group,
+    version: first['name'],
+    names,
+    scope,
+    ...shared,
+    versions,
+    conversion: storedConversionOf((conversion ?? {}) as Json),
+    // Who is not told takes it for true.
+    preserveUnknownFields: preserveUnknownFields === true,
   });
 }
 
 export const definitionCodec: ObjectCodec = {
   mayCall: false,
   needsCall: () => false,
-  read(stored) {
-    if (stored.apiVersion !== EARLIER) return stored;
-    const spec = specOf(stored['spec'] as Json);
-    return { ...stored, apiVersion: 'apiextensions.k8s.io/v1', spec } as KubeObject;
+  read: servedDefinition,
+  readAll: async (stored) => stored.map(servedDefinition),
+  async write(object) {
+    if (object.apiVersion === EARLIER) return object;
+    const spec = storedSpecOf((object['spec'] ?? {}) as Json);
+    return { ...object, apiVersion: EARLIER, spec } as KubeObject;
   },
-  readAll: async (stored) => stored.map((one) => definitionCodec.read(one)),
-  write: async (object) => object,
 };

@@ -1,13 +1,19 @@
 // Every served resource: the built-in ones out of the generated table, and those that custom resource
 // definitions add. Schemas are made from the table when they are first asked for.
 import { assert } from '#base/assert.ts';
-import type { ResourceInfo, ResourceRegistry, SubresourceInfo } from '#kube/meta/resource-info.ts';
+import type {
+  ObjectCodec,
+  ResourceInfo,
+  ResourceRegistry,
+  SubresourceInfo,
+} from '#kube/meta/resource-info.ts';
 import type { Schema } from '#kube/meta/schema.ts';
 import table from './generated/table.json' with { type: 'json' };
 import { autoscalerCodecs } from './autoscaler-codec.ts';
 import { definitionCodec } from './definition-codec.ts';
 import { eventCodec } from './event-codec.ts';
 import { selectableFields } from './selectable-fields.ts';
+import { renamingCodec, storageVersionOf } from './stored-versions.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -228,16 +234,22 @@ export function typeNameOf(group: string, version: string, kind: string): string
   return kinds[`${group}/${version}/${kind}`];
 }
 
-/** One version of a group+resource is stored; the others are converted. */
-const storageVersions: Readonly<Record<string, string>> = {
-  'autoscaling/horizontalpodautoscalers': 'v2',
-};
-
 /** What upstream warns of whenever the resource is asked for. */
 const deprecations: Readonly<Record<string, string>> = {
   '/endpoints': 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
   '/componentstatuses': 'v1 ComponentStatus is deprecated in v1.19+',
 };
+
+type Stored = Pick<ResourceInfo, 'group' | 'version' | 'storageVersion'>;
+
+function codecOf({ group, version, storageVersion }: Stored): ObjectCodec | undefined {
+  if (group === 'events.k8s.io') return eventCodec;
+  if (group === 'apiextensions.k8s.io') return definitionCodec;
+  if (group === 'autoscaling') return autoscalerCodecs[version];
+  return storageVersion === version
+    ? undefined
+    : renamingCodec(group, { served: version, stored: storageVersion });
+}
 
 function resourceOf(row: Row): ResourceInfo {
   const group = String(row['g']);
@@ -245,6 +257,7 @@ function resourceOf(row: Row): ResourceInfo {
   const resource = String(row['r']);
   const kind = String(row['k']);
   const key = `${group}/${resource}`;
+  const storageVersion = storageVersionOf(group, resource, version);
   const subresources = ((row['sub'] ?? []) as Row[]).map((sub): SubresourceInfo => ({
     name: String(sub['n']),
     group: String(sub['g']),
@@ -264,13 +277,11 @@ function resourceOf(row: Row): ResourceInfo {
     shortNames: (row['short'] ?? []) as string[],
     categories: (row['cat'] ?? []) as string[],
     subresources,
-    storageVersion: storageVersions[key] ?? version,
+    storageVersion,
     schema: typeSchema(String(row['type'])),
     selectableFields: selectableFields[key] ?? [],
     deprecation: deprecations[key],
-    ...(key === 'events.k8s.io/events' ? { codec: eventCodec } : {}),
-    ...(key === 'apiextensions.k8s.io/customresourcedefinitions' ? { codec: definitionCodec } : {}),
-    ...(group === 'autoscaling' ? { codec: autoscalerCodecs[version] } : {}),
+    codec: codecOf({ group, version, storageVersion }),
   };
 }
 

@@ -2,7 +2,11 @@
 // resource is served, and that it is going. Reasons and messages as the controllers of apiextensions v0.37.
 import type { KubeObject } from '#kube/meta/object.ts';
 import { same } from '#base/same.ts';
+import { invalidValue } from '#kube/meta/names.ts';
+import { joinedFailures, type StatusCause } from '#kube/meta/status.ts';
 import { hasUnusableBundle } from './conversion-bundle.ts';
+import type { JsonSchema } from './json-schema.ts';
+import { checkStructure, unstructured } from './structural-rules.ts';
 
 type Json = Record<string, unknown>;
 
@@ -151,6 +155,52 @@ function approvalOf(definition: KubeObject): Condition | undefined {
   return { type, status: 'False', reason: 'InvalidAnnotation', message };
 }
 
+const NON_STRUCTURAL = 'NonStructuralSchema';
+
+interface SchemaOfVersion {
+  readonly name?: string;
+  readonly schema?: { readonly openAPIV3Schema?: JsonSchema };
+}
+
+/** What definitions of before v1 may have, and new ones may not. */
+function structureOf(spec: Json): Condition | undefined {
+  const type = NON_STRUCTURAL;
+  const causes: StatusCause[] = [];
+  if (spec['preserveUnknownFields'] === true)
+    causes.push(invalidValue('spec.preserveUnknownFields', true, 'must be false'));
+  for (const [i, { name = '', schema }] of (
+    (spec['versions'] ?? []) as SchemaOfVersion[]
+  ).entries()) {
+    const root = schema?.openAPIV3Schema;
+    if (root === undefined) continue;
+    const why = unstructured(root);
+    if (why !== undefined) {
+      const message = `failed to check validation schema for version ${name}: ${why}`;
+      return { type, status: 'Unknown', reason: 'StructuralError', message };
+    }
+    causes.push(...checkStructure(root, `spec.versions[${i}].schema.openAPIV3Schema`));
+  }
+  if (causes.length === 0) return undefined;
+  const message = joinedFailures(causes.map(({ field, message: why }) => `${field ?? ''}: ${why}`));
+  return { type, status: 'True', reason: 'Violations', message };
+}
+
+/** Schemas are judged once: definitions are looked at with each change of any. */
+const judged = new WeakMap<object, { readonly condition: Condition | undefined }>();
+
+function withStructure(definition: KubeObject, before: readonly Condition[], now: string) {
+  const spec = (definition['spec'] ?? {}) as Json;
+  let known = judged.get(spec);
+  if (known === undefined) {
+    known = { condition: structureOf(spec) };
+    judged.set(spec, known);
+  }
+  const { condition } = known;
+  return condition === undefined
+    ? before.filter(({ type }) => type !== NON_STRUCTURAL)
+    : withCondition(before, condition, now);
+}
+
 /** The status that the definition is to have now; undefined when it has it. */
 export function nextStatus(
   definition: KubeObject,
@@ -160,10 +210,10 @@ export function nextStatus(
   const { names, condition } = nameIn(definition, all);
   const was = conditionsOf(definition).find(({ type }) => type === 'Established');
   const approval = approvalOf(definition);
-  const before = conditionsOf(definition);
+  const before = withStructure(definition, conditionsOf(definition), now);
   // Upstream's controllers of approvals and of names each come first now and then.
-  const judged = approval === undefined ? before : withCondition(before, approval, now);
-  let conditions = withCondition(judged, condition, now);
+  const approved = approval === undefined ? before : withCondition(before, approval, now);
+  let conditions = withCondition(approved, condition, now);
   if (was?.status !== 'True') {
     const { conversion } = definition['spec'] ?? {};
     const served = hasUnusableBundle(conversion) ? invalidBundle : established;

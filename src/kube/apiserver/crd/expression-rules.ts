@@ -167,6 +167,13 @@ class Evaluation {
     this.#budget = -1;
   }
 
+  /** Rules over values that expressions cannot see. */
+  #untyped(schema: JsonSchema, field: string): void {
+    if ((schema['x-kubernetes-validations'] ?? []).length === 0) return;
+    const why = 'failed to convert to declType for CEL validation rules';
+    this.#fail(schema, field, `rule compiler initialization error: ${why}`);
+  }
+
   node(schema: JsonSchema, value: unknown, at: Place, isResource: boolean): void {
     if (value === null || value === undefined || this.isSpent || !hasRules(schema)) return;
     this.#own(schema, value, at, isResource);
@@ -180,6 +187,11 @@ class Evaluation {
     const isEmbedded = items['x-kubernetes-embedded-resource'] === true;
     for (const [i, one] of value.entries()) {
       if (this.isSpent) return;
+      // A list that was stored when the schema said so: only the type of a list tells the type of its items.
+      if (schema.type !== 'array') {
+        this.#untyped(items, `${at.path}[${i}]`);
+        continue;
+      }
       const old = oldItemFor(schema, at.old, one, i);
       const place = placed(at, `${at.path}[${i}]`, items, { value: one, old: old?.value });
       this.node(items, one, place, isEmbedded);
@@ -203,10 +215,7 @@ class Evaluation {
     if ((schema['x-kubernetes-validations'] ?? []).length === 0) return;
     const node = compiledOf(schema, isResource);
     const field = at.path === '' ? '<nil>' : at.path;
-    if (node === undefined) {
-      const why = 'failed to convert to declType for CEL validation rules';
-      return this.#fail(schema, field, `rule compiler initialization error: ${why}`);
-    }
+    if (node === undefined) return this.#untyped(schema, field);
     let self: unknown;
     let old: unknown;
     try {

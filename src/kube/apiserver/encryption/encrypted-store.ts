@@ -120,6 +120,11 @@ export class EncryptedStore implements Store {
     await this.#inner.compact(revision);
   }
 
+  /** Throws what plugins lack. */
+  async check(): Promise<void> {
+    await this.#encryption.check();
+  }
+
   /** No plugin is asked any more. */
   end(): void {
     this.#encryption.close();

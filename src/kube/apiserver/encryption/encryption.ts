@@ -1,6 +1,7 @@
 // The transformers that a configuration asks for, by the key under which a value lies.
 import type { Env } from '#env/env.ts';
 import { resourcePrefix } from '#kube/apiserver/object-store.ts';
+import { joinedFailures } from '#kube/meta/status.ts';
 import { builtinResources } from '#kube/types/registry.ts';
 import { aesCbc, aesGcm, identity, secretbox, type Transformer } from './ciphers.ts';
 import { ruleFor, type Provider, type ResourceRule } from './configuration.ts';
@@ -86,6 +87,16 @@ export class Encryption {
 
   close(): void {
     for (const plugin of this.#plugins) plugin.close();
+  }
+
+  /** Throws what is wrong with any of the plugins, in upstream's words. */
+  async check(): Promise<void> {
+    const failures: string[] = [];
+    for (const [i, plugin] of this.#plugins.entries()) {
+      const why = await plugin.failure();
+      if (why !== undefined) failures.push(`kms-provider-${i}: ${why}`);
+    }
+    if (failures.length > 0) throw new Error(joinedFailures(failures));
   }
 
   /** The first one writes; each may read. */

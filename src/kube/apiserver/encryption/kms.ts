@@ -1,19 +1,25 @@
 // KMS v2: a plugin behind a unix socket keeps the key; what it seals for us is the seed of the keys that
 // values are encrypted with, so that it is asked once for a seed and not for each value (envelope/kmsv2 of
 // k8s.io/apiserver v0.37).
-import { createHmac, randomBytes, randomUUID } from 'node:crypto';
-import { credentials, loadPackageDefinition } from '@grpc/grpc-js';
-import type { Client, ServiceClientConstructor } from '@grpc/grpc-js';
+import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
+import { credentials, loadPackageDefinition, status } from '@grpc/grpc-js';
+import type { Client, ServiceClientConstructor, ServiceError } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
 import type { Env, Timer } from '#env/env.ts';
+import { joinedFailures } from '#kube/meta/status.ts';
 import { openGcm, sealGcm, type Transformer } from './ciphers.ts';
 import { kmsSchema } from './kms-schema.ts';
 import { decodeEnvelope, encodeEnvelope, type Envelope } from './kms-envelope.ts';
 
 const SEED_BYTES = 32;
 const INFO_BYTES = 32;
-/** How often the plugin is asked which key it uses. */
+/** How often the plugin is asked which key it uses, and how often when it was not well. */
 const POLL_MS = 60_000;
+const POLL_UNWELL_MS = 10_000;
+/** How long what was found of its health is told again. */
+const WELL_MS = 20_000;
+const UNWELL_MS = 3_000;
+const versions: readonly string[] = ['v2', 'v2beta1'];
 
 interface Seed {
   readonly seed: Buffer;
@@ -38,6 +44,35 @@ interface KmsClient extends Client {
 
 type Reply<T> = (error: Error | null, answer: T) => void;
 
+interface Status {
+  readonly version: string;
+  readonly healthz: string;
+  readonly keyId: string;
+}
+
+/** As Go shows it: `FailedPrecondition`. */
+function codeOf(code: number | undefined): string {
+  const words = String(status[code ?? status.UNKNOWN] ?? 'UNKNOWN').split('_');
+  return words.map((word) => word.charAt(0) + word.slice(1).toLowerCase()).join('');
+}
+
+function textOf(error: unknown): string {
+  const { code, details, message } = error as Partial<ServiceError>;
+  return code === undefined
+    ? String(message)
+    : `rpc error: code = ${codeOf(code)} desc = ${details ?? ''}`;
+}
+
+const hashOf = (text: string): string =>
+  text === '' ? '' : `sha256:${createHash('sha256').update(text).digest('hex')}`;
+
+function unrotated(
+  uid: string,
+  { wanted, sealed, why = '<nil>' }: { wanted: string; sealed: string; why?: string },
+): string {
+  return `failed to rotate DEK uid=${JSON.stringify(uid)}, useSeed=true, errGen=${why}, statusKeyIDHash=${JSON.stringify(hashOf(wanted))}, encryptKeyIDHash=${JSON.stringify(hashOf(sealed))}`;
+}
+
 /** HKDF's second half: the first block of its output. */
 function derive(seed: Buffer, info: Buffer): Buffer {
   return createHmac('sha256', seed).update(info).update(Buffer.of(1)).digest();
@@ -46,6 +81,7 @@ function derive(seed: Buffer, info: Buffer): Buffer {
 export class KmsProvider implements Transformer {
   readonly prefix: Buffer;
   readonly #client: KmsClient;
+  readonly #name: string;
   readonly #timeoutMs: number;
   readonly #env: Env;
   /** By the encrypted seed: what it is in plain. */
@@ -54,8 +90,16 @@ export class KmsProvider implements Transformer {
   #current: Seed | undefined;
   #timer: Timer | undefined;
   #isClosed = false;
+  #found: { readonly atMs: number; readonly why: string | undefined } = {
+    atMs: Number.NEGATIVE_INFINITY,
+    why: undefined,
+  };
+  #judging: Promise<string | undefined> | undefined;
+  /** Of the API that it speaks. */
+  #version: string | undefined;
 
   constructor(options: { name: string; path: string; timeoutMs: number }, env: Env) {
+    this.#name = options.name;
     this.prefix = Buffer.from(`k8s:enc:kms:v2:${options.name}:`);
     this.#timeoutMs = options.timeoutMs;
     this.#env = env;
@@ -73,8 +117,9 @@ export class KmsProvider implements Transformer {
 
   /** Throws when the plugin cannot be asked: nothing could be written then. */
   async start(): Promise<void> {
-    await this.#renew();
-    this.#poll();
+    const why = await this.failure();
+    if (why !== undefined) throw new Error(why);
+    this.#poll(POLL_MS);
   }
 
   close(): void {
@@ -83,36 +128,89 @@ export class KmsProvider implements Transformer {
     this.#client.close();
   }
 
-  #poll(): void {
+  #poll(afterMs: number): void {
     if (this.#isClosed) return;
-    this.#timer = this.#env.timers.after(POLL_MS, () => {
-      this.#rotate()
-        .catch((error: unknown) => this.#env.log.warn('A KMS plugin is not well', { error }))
-        .finally(() => this.#poll());
+    this.#timer = this.#env.timers.after(afterMs, () => {
+      void this.failure().then((why) => {
+        if (why !== undefined && !this.#isClosed)
+          this.#env.log.warn('A KMS plugin is not well', { why });
+        this.#poll(why === undefined ? POLL_MS : POLL_UNWELL_MS);
+      });
     });
   }
 
-  /** When the plugin has taken another key, a new seed is sealed with that. */
-  async #rotate(): Promise<void> {
-    const { keyId } = await this.#call<{ keyId: string }>('status', {});
-    if (keyId !== this.#current?.keyId) await this.#renew();
+  /**
+   * What is wrong with the plugin, in upstream's words; what was found lately is told again. When the plugin has taken
+   * another key, a new seed is sealed with that.
+   */
+  async failure(): Promise<string | undefined> {
+    const { atMs, why } = this.#found;
+    const isFresh =
+      this.#env.clock.monotonicMs() - atMs < (why === undefined ? WELL_MS : UNWELL_MS);
+    if (isFresh) return why;
+    this.#judging ??= this.#judge().finally(() => (this.#judging = undefined));
+    return await this.#judging;
   }
 
-  async #renew(): Promise<void> {
-    const { healthz } = await this.#call<{ healthz: string }>('status', {});
-    if (healthz !== 'ok') throw new Error(`the KMS plugin is not well: ${healthz}`);
+  async #judge(): Promise<string | undefined> {
+    let found: Status;
+    try {
+      found = await this.#call<Status>('status', {});
+    } catch (error) {
+      const why = this.#note(textOf(error));
+      return `failed to perform status section of the healthz check for KMS Provider ${this.#name}, error: ${why}`;
+    }
+    const faults = await this.#faultsOf(found);
+    if (faults.length === 0) return this.#note(undefined);
+    return this.#note(
+      `kmsv2 Provider ${this.#name} is not healthy, error: ${joinedFailures(faults)}`,
+    );
+  }
+
+  #note(why: string | undefined): string | undefined {
+    this.#found = { atMs: this.#env.clock.monotonicMs(), why };
+    return why;
+  }
+
+  async #faultsOf({ healthz, version, keyId }: Status): Promise<string[]> {
+    const faults: string[] = [];
+    if (healthz !== 'ok') faults.push(`got unexpected healthz status: ${healthz}`);
+    if (!versions.includes(version)) {
+      faults.push(`expected KMSv2 API version v2, got ${version}`);
+    } else {
+      this.#version ??= version;
+      if (this.#version !== version)
+        faults.push(
+          `KMSv2 API version should not change after the initial status response version ${this.#version}, got ${version}`,
+        );
+    }
+    if (keyId === '') faults.push('got invalid KMSv2 KeyID hash "": keyID is empty');
+    else if (keyId !== this.#current?.keyId) {
+      const why = await this.#renew(keyId);
+      if (why !== undefined) faults.push(why);
+    }
+    return faults;
+  }
+
+  /** Why there is no new seed under the key. */
+  async #renew(wanted: string): Promise<string | undefined> {
     const seed = randomBytes(SEED_BYTES);
-    const {
-      ciphertext,
-      keyId,
-      annotations = {},
-    } = await this.#call<{
+    const uid = randomUUID();
+    type Sealed = {
       ciphertext: Buffer;
       keyId: string;
       annotations?: Record<string, Buffer>;
-    }>('encrypt', { plaintext: seed, uid: randomUUID() });
-    this.#current = { seed, keyId, encrypted: ciphertext, annotations };
-    this.#seeds.set(ciphertext.toString('base64'), seed);
+    };
+    try {
+      const request = { plaintext: seed, uid };
+      const { ciphertext, keyId, annotations = {} } = await this.#call<Sealed>('encrypt', request);
+      if (keyId !== wanted) return unrotated(uid, { wanted, sealed: keyId });
+      this.#current = { seed, keyId, encrypted: ciphertext, annotations };
+      this.#seeds.set(ciphertext.toString('base64'), seed);
+      return undefined;
+    } catch (error) {
+      return unrotated(uid, { wanted, sealed: '', why: textOf(error) });
+    }
   }
 
   #call<T>(method: 'status' | 'encrypt' | 'decrypt', request: object): Promise<T> {

@@ -9,6 +9,8 @@ import { Encryption } from './encryption.ts';
 
 export interface EncryptedStoreFile {
   readonly store: Store;
+  /** Throws what the plugins of the configuration that holds lack. */
+  check(): Promise<void>;
   close(): void;
 }
 
@@ -37,6 +39,7 @@ export async function openEncrypted(
   const files = new WatchedFiles({ files: [path] }, reload, env);
   return {
     store,
+    check: () => store.check(),
     close() {
       isClosed = true;
       files.close();

@@ -1,8 +1,10 @@
-// A store whose requests are counted and timed, by the resource that their keys are of.
+// A store whose requests are counted and timed, by the resource that their keys are of; writes are as large as etcd
+// takes them.
 import type { KeyValue, RangeOptions, RangeResult, Revision, Store } from '#store/store.ts';
 import type { StoreWatcher, Txn, TxnResult } from '#store/store.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { resourcePrefix } from '#kube/apiserver/object-store.ts';
+import { checkSize } from '#store/request-size.ts';
 import type { InternalMetrics } from './internals.ts';
 
 type Kind = readonly [group: string, resource: string];
@@ -95,6 +97,7 @@ export class MeasuredStore implements Store {
   }
 
   async txn(txn: Txn): Promise<TxnResult> {
+    checkSize(txn, this.isShared);
     const key = txn.then[0]?.key ?? txn.compare[0]?.key ?? '';
     return await this.#timed(operationOf(txn), key, this.#store.txn(txn));
   }
