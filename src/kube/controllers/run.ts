@@ -12,6 +12,7 @@ import { cronJobController } from './cronjob/controller.ts';
 import { daemonSetController } from './daemonset/controller.ts';
 import { deploymentController } from './deployment/controller.ts';
 import { disruptionController } from './disruption/controller.ts';
+import { staleDisruptionController } from './disruption/stale.ts';
 import { endpointsController } from './endpoints/controller.ts';
 import { endpointSliceMirroringController } from './endpointslicemirroring/controller.ts';
 import type { Controller, ControllerServices, SecretTokens } from './frame.ts';
@@ -29,6 +30,7 @@ import { tokenCleaner } from './serviceaccounttokens/cleaner.ts';
 import { tokensController } from './serviceaccounttokens/controller.ts';
 import { serviceCidrController } from './servicecidrs/controller.ts';
 import { statefulSetController } from './statefulset/controller.ts';
+import { ttlController } from './ttl/controller.ts';
 import { ttlAfterFinishedController } from './ttlafterfinished/controller.ts';
 import { volumeBinderController } from './volumebinder/controller.ts';
 import {
@@ -60,11 +62,13 @@ const makers: readonly ((services: ControllerServices) => Controller)[] = [
   jobController,
   cronJobController,
   ttlAfterFinishedController,
+  ttlController,
   endpointsController,
   endpointSliceMirroringController,
   nodeLifecycleController,
   podGcController,
   disruptionController,
+  staleDisruptionController,
   clusterRoleAggregationController,
   resourceQuotaController,
   volumeBinderController,

@@ -1,9 +1,9 @@
-// Feeds podgc/core.ts: all pods at once, soon after a node went and every while.
+// Feeds podgc/core.ts: all pods at once, soon after a node went or was given up, and every while.
 import { nodes, pods } from '#kube/client/resources.ts';
 import { Controller, type ControllerServices } from '#kube/controllers/frame.ts';
 import { isGoing } from '#kube/controllers/pod-facts.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { collectPods } from './core.ts';
+import { collectPods, isOutOfService } from './core.ts';
 
 const KEY = 'all';
 const PERIOD_MS = 20_000;
@@ -21,21 +21,26 @@ export function podGcController(services: ControllerServices): Controller {
       keys: () => [KEY],
       resyncMs: PERIOD_MS,
       reconcile: (_key, now) => {
-        const nodeNames = new Set(machines.list().map((node) => node.metadata.name ?? ''));
+        const found = new Map(machines.list().map((node) => [node.metadata.name ?? '', node]));
         const named = new Set(all.list().map((pod) => String(pod['spec']?.nodeName ?? '')));
         for (const name of named) {
-          if (!nodeNames.has(name) && !missingSince.has(name)) missingSince.set(name, now);
+          if (!found.has(name) && !missingSince.has(name)) missingSince.set(name, now);
         }
         for (const name of missingSince.keys()) {
-          if (nodeNames.has(name) || !named.has(name)) missingSince.delete(name);
+          if (found.has(name) || !named.has(name)) missingSince.delete(name);
         }
-        return collectPods({ pods: all.list(), nodeNames, missingSince }, now);
+        return collectPods({ pods: all.list(), nodes: found, missingSince }, now);
       },
     },
     services,
   );
   const isUnplacedAndGoing = (pod: KubeObject): boolean => isGoing(pod) && !pod['spec']?.nodeName;
-  machines.addHandler({ onDelete: () => controller.enqueue(KEY) });
+  machines.addHandler({
+    onUpdate: (old, node) => {
+      if (isOutOfService(node) && !isOutOfService(old)) controller.enqueue(KEY);
+    },
+    onDelete: () => controller.enqueue(KEY),
+  });
   all.addHandler({
     onAdd: (pod) => {
       if (isUnplacedAndGoing(pod)) controller.enqueue(KEY);

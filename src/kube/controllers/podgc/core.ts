@@ -1,8 +1,9 @@
-// Decides which pods nobody will ever end: those of nodes that vanished, those that were deleted before
-// they were placed, and finished ones beyond a number. Pure.
+// Decides which pods nobody will ever end: those of nodes that vanished, those that are being deleted and were
+// never placed or are on a node that is out of service, and finished ones beyond a number. Pure.
 import { pods as podsResource } from '#kube/client/resources.ts';
-import { conditionsOf, timestamp, withCondition } from '#kube/meta/conditions.ts';
+import { conditionsOf, findCondition, timestamp, withCondition } from '#kube/meta/conditions.ts';
 import type { Decision, Effect } from '#kube/controllers/effects.ts';
+import { taintsOf } from '#kube/controllers/node-match.ts';
 import { controllerOf } from '#kube/controllers/owners.ts';
 import { isGoing, isPodOver } from '#kube/controllers/pod-facts.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
@@ -10,10 +11,11 @@ import type { KubeObject } from '#kube/meta/object.ts';
 /** A node that is away for less may be coming back under its name. */
 export const QUARANTINE_MS = 40_000;
 const TERMINATED_COUNT_MAX = 12_500;
+const OUT_OF_SERVICE = 'node.kubernetes.io/out-of-service';
 
 export interface PodGcSnapshot {
   readonly pods: readonly KubeObject[];
-  readonly nodeNames: ReadonlySet<string>;
+  readonly nodes: ReadonlyMap<string, KubeObject>;
   /** Since when a node that pods name has been missing. */
   readonly missingSince: ReadonlyMap<string, number>;
 }
@@ -22,23 +24,32 @@ function remove(pod: KubeObject): Effect {
   return { kind: 'delete', resource: podsResource, object: pod, gracePeriodSeconds: 0 };
 }
 
-function fail(pod: KubeObject, time: string): Effect[] {
+/** Whoever waits for its end is told: on a node that is gone nobody does. */
+function fail(pod: KubeObject, time: string, isOrphan: boolean): Effect[] {
   if (isPodOver(pod)) return [];
+  const old = conditionsOf(pod);
   const condition = {
     type: 'DisruptionTarget',
     status: 'True',
     reason: 'DeletionByPodGC',
     message: 'PodGC: node no longer exists',
+    observedGeneration: pod.metadata.generation,
   } as const;
-  const conditions = withCondition(conditionsOf(pod), condition, time);
+  const conditions = isOrphan ? withCondition(old, condition, time) : old;
   const status = { ...pod['status'], phase: 'Failed', conditions };
   return [
     { kind: 'update', resource: podsResource, object: { ...pod, status }, subresource: 'status' },
   ];
 }
 
+/** Somebody has seen to it that nothing runs there any more. */
+export function isOutOfService(node: KubeObject): boolean {
+  if (findCondition(conditionsOf(node), 'Ready')?.status === 'True') return false;
+  return taintsOf(node).some(({ key }) => key === OUT_OF_SERVICE);
+}
+
 export function collectPods(snapshot: PodGcSnapshot, now: number): Decision {
-  const { pods, nodeNames, missingSince } = snapshot;
+  const { pods, nodes, missingSince } = snapshot;
   const effects: Effect[] = [];
   const removals: Effect[] = [];
   const time = timestamp(now);
@@ -47,15 +58,23 @@ export function collectPods(snapshot: PodGcSnapshot, now: number): Decision {
   for (const pod of pods) {
     const nodeName = String(pod['spec']?.nodeName ?? '');
     if (nodeName === '') {
-      if (isGoing(pod)) removals.push(remove(pod));
+      if (!isGoing(pod)) continue;
+      effects.push(...fail(pod, time, false));
+      removals.push(remove(pod));
       continue;
     }
-    if (!nodeNames.has(nodeName)) {
+    const node = nodes.get(nodeName);
+    if (node === undefined) {
       const due = (missingSince.get(nodeName) ?? now) + QUARANTINE_MS;
       if (due <= now) {
-        effects.push(...fail(pod, time));
+        effects.push(...fail(pod, time, true));
         removals.push(remove(pod));
       } else if (next === undefined || due < next) next = due;
+      continue;
+    }
+    if (isGoing(pod) && isOutOfService(node)) {
+      effects.push(...fail(pod, time, false));
+      removals.push(remove(pod));
       continue;
     }
     if (isPodOver(pod) && !isGoing(pod) && controllerOf(pod)?.kind !== 'Job') terminated.push(pod);
