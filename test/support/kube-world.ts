@@ -3,9 +3,10 @@
 import type { KubeClient } from '#kube/client/client.ts';
 import { Informer } from '#kube/client/informer.ts';
 import { keyOf } from '#kube/client/informer-store.ts';
-import { nodes, pods } from '#kube/client/resources.ts';
+import { leases, nodes, pods } from '#kube/client/resources.ts';
 import { isNodeSelected, taintsOf, untolerated } from '#kube/controllers/node-match.ts';
 import { startControllers, type RunningControllers } from '#kube/controllers/run.ts';
+import { AGENT_PROVIDER } from '#kube/meta/node-versions.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import {
   createSimEnv,
@@ -18,6 +19,8 @@ import {
 const START_MS = 1_000;
 const RUN_MS = 2_000;
 const STOP_MS = 1_000;
+/** Between two renewals of a stock kubelet's lease. */
+const RENEW_MS = 10_000;
 
 export interface KubeWorldOptions {
   readonly seed: number;
@@ -38,6 +41,7 @@ export class KubeWorld {
   /** Nodes that do nothing any more. */
   readonly deaf = new Set<string>();
   #addressCount = 0;
+  #isClosed = false;
 
   private constructor(env: SimEnv, api: InProcessApi, lines: LogLine[]) {
     this.env = env;
@@ -80,6 +84,7 @@ export class KubeWorld {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#controllers.close();
     await this.#pods.close();
     await this.#nodes.close();
@@ -102,15 +107,41 @@ export class KubeWorld {
       apiVersion: 'v1',
       kind: 'Node',
       metadata: { name, labels: { 'kubernetes.io/hostname': name, ...labels } },
-      spec: taints.length === 0 ? {} : { taints },
+      // Of an agent: nobody posts heartbeats for it.
+      spec: { providerID: `${AGENT_PROVIDER}${name}`, ...(taints.length === 0 ? {} : { taints }) },
     });
     await this.setReady(name, 'True');
+  }
+
+  /** A node that a stock kubelet speaks for, until it is deaf. */
+  async addKubelet(name: string): Promise<void> {
+    const labels = { 'kubernetes.io/hostname': name };
+    await this.client.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name, labels } });
+    await this.setReady(name, 'True');
+    await this.client.create(leases, {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { namespace: 'kube-node-lease', name },
+      spec: { holderIdentity: name, leaseDurationSeconds: 40 },
+    });
+    await this.#renew(name);
+  }
+
+  async #renew(name: string): Promise<void> {
+    if (this.#isClosed) return;
+    this.env.timers.after(RENEW_MS, () => void this.#renew(name));
+    if (this.deaf.has(name)) return;
+    const renewTime = new Date(this.env.clock.now()).toISOString().replace('Z', '000Z');
+    const options = { namespace: 'kube-node-lease', name, type: 'merge' } as const;
+    await this.client.patch(leases, options, { spec: { renewTime } });
   }
 
   async setReady(name: string, status: string): Promise<void> {
     const node = await this.client.get(nodes, { name });
     const lastTransitionTime = new Date(this.env.clock.now()).toISOString();
-    const conditions = [{ type: 'Ready', status, reason: 'Test', lastTransitionTime }];
+    const lastHeartbeatTime = lastTransitionTime;
+    const ready = { type: 'Ready', status, reason: 'Test', lastHeartbeatTime, lastTransitionTime };
+    const conditions = [ready];
     await this.client.updateStatus(nodes, { ...node, status: { ...node['status'], conditions } });
   }
 

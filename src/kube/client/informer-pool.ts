@@ -15,12 +15,15 @@ export class InformerPool {
     this.#env = env;
   }
 
-  /** Of all namespaces, with whole objects; started with `start`. */
-  informer<T extends KubeObject = KubeObject>(resource: GroupVersionResource): Informer<T> {
-    const key = resourceKey(resource);
+  /** Of all namespaces or one, with whole objects; started with `start`. */
+  informer<T extends KubeObject = KubeObject>(
+    resource: GroupVersionResource,
+    namespace?: string,
+  ): Informer<T> {
+    const key = `${resourceKey(resource)} ${namespace ?? ''}`;
     let informer = this.#informers.get(key);
     if (informer === undefined) {
-      informer = new Informer({ resource }, this.#client, this.#env);
+      informer = new Informer({ resource, namespace }, this.#client, this.#env);
       this.#informers.set(key, informer);
     }
     return informer as unknown as Informer<T>;

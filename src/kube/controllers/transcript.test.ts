@@ -23,6 +23,7 @@ const byKind: Readonly<Record<string, GroupVersionResource>> = {
   Endpoints: known.endpoints,
   Event: known.events,
   Job: known.jobs,
+  Lease: known.leases,
   Namespace: known.namespaces,
   Node: known.nodes,
   PersistentVolumeClaim: known.persistentVolumeClaims,
@@ -202,6 +203,9 @@ class Player {
       case 'node':
         await world.addNode(kind, parse(args.slice(1).join(' ') || '{}'));
         return [];
+      case 'kubelet':
+        await world.addKubelet(kind);
+        return [];
       case 'node-ready':
         await world.setReady(kind, name);
         return [];
@@ -244,6 +248,10 @@ class Player {
       }
       case 'show':
         return this.#show(kind, name);
+      case 'conditions': {
+        const object = await client.get(resourceOf(kind), this.#place(kind, name));
+        return [`${kind} ${name} ${conditions(object)}`];
+      }
       case 'events':
         return this.#events();
       default:

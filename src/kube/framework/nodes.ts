@@ -1,7 +1,7 @@
 // The Node object of an agent: what it should be, as a pure function of the agent and of what the
 // instance holds. Capacity is the agent's; allocatable is what is held plus what was offered
 // (DESIGN section 4, rule 2); readiness is the substrate's own knowledge of the agent.
-import { KUBELET_VERSION, PROCESS_RUNTIME } from '#kube/meta/node-versions.ts';
+import { AGENT_PROVIDER, KUBELET_VERSION, PROCESS_RUNTIME } from '#kube/meta/node-versions.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { addAmounts, type Amounts } from '#kube/scheduler/types.ts';
 import type { Agent } from './types.ts';
@@ -91,7 +91,7 @@ export function desiredNode(input: NodeInput): KubeObject {
     },
     spec: {
       ...existing?.['spec'],
-      providerID: existing?.['spec']?.providerID ?? `mesos://${agent.nodeName}`,
+      providerID: existing?.['spec']?.providerID ?? `${AGENT_PROVIDER}${agent.nodeName}`,
       ...(podCidr === undefined ? {} : { podCIDR: podCidr, podCIDRs: [podCidr] }),
     },
     status: {

@@ -1,32 +1,70 @@
-// Feeds nodelifecycle/core.ts: a node is looked at when it or a pod's place on it changes.
-import { nodes, pods } from '#kube/client/resources.ts';
-import { nothing } from '#kube/controllers/effects.ts';
+// Feeds nodelifecycle/core.ts: a node is looked at when it or a pod's place on it changes, and when its
+// kubelet was not heard of for too long.
+import { hasReason } from '#kube/client/client.ts';
+import { leases, nodes, pods } from '#kube/client/resources.ts';
+import { nothing, type Decision } from '#kube/controllers/effects.ts';
 import { Controller, followOwn, type ControllerServices } from '#kube/controllers/frame.ts';
+import { isAgentNode } from '#kube/meta/node-versions.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { reconcileNode } from './core.ts';
+import { isUnknown, LEASES, leftMs, observe, type Health } from './health.ts';
 
 export const byNode = 'node-name';
 
 export function nodeLifecycleController(services: ControllerServices): Controller {
-  const { informers } = services;
+  const { client, env, informers } = services;
   const machines = informers.informer(nodes);
   const placed = informers.informer(pods);
+  const renewals = informers.informer(leases, LEASES);
   const nodeOf = (pod: KubeObject): string => String(pod['spec']?.nodeName ?? '');
   placed.addIndexers({ [byNode]: (pod) => [nodeOf(pod)] });
+
+  const healths = new Map<string, Health>();
+  const listen = (name: string, lease = renewals.get(`${LEASES}/${name}`)): Health | undefined => {
+    const node = machines.get(name);
+    if (node === undefined || isAgentNode(node)) {
+      healths.delete(name);
+      return undefined;
+    }
+    const health = observe(healths.get(name), node, lease, env.clock.now());
+    healths.set(name, health);
+    return health;
+  };
+
+  /** As it is now: what came while this process or its connection stood still was not told yet. */
+  async function liveLease(name: string): Promise<KubeObject | undefined> {
+    try {
+      return await client.get(leases, { namespace: LEASES, name });
+    } catch (error) {
+      if (hasReason(error, 'NotFound')) return undefined;
+      throw error;
+    }
+  }
+
+  async function decide(name: string, now: number): Promise<Decision> {
+    const known = machines.get(name);
+    if (known === undefined) return nothing;
+    let health = listen(name);
+    const isSilent = health !== undefined && !isUnknown(known) && leftMs(health, now) <= 0;
+    if (isSilent) health = listen(name, await liveLease(name));
+    const node = machines.get(name);
+    if (node === undefined) return nothing;
+    return reconcileNode({ node, health, pods: placed.byIndex(byNode, name) }, now);
+  }
+
   const controller = new Controller(
     {
       name: 'nodelifecycle',
       component: 'node-controller',
-      needs: [machines, placed],
+      needs: [machines, placed, renewals],
       keys: () => machines.list().map((node) => node.metadata.name ?? ''),
-      reconcile: (name, now) => {
-        const node = machines.get(name);
-        if (node === undefined) return nothing;
-        return reconcileNode({ node, pods: placed.byIndex(byNode, name) }, now);
-      },
+      reconcile: decide,
     },
     services,
   );
+  const hear = ({ metadata: { name = '' } }: KubeObject): void => void listen(name);
+  machines.addHandler({ onAdd: hear, onUpdate: (_old, node) => hear(node), onDelete: hear });
+  renewals.addHandler({ onAdd: hear, onUpdate: (_old, lease) => hear(lease) });
   followOwn(machines, controller);
   const hasTaints = (pod: KubeObject): boolean => {
     const node = machines.get(nodeOf(pod));

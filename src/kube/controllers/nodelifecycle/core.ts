@@ -2,11 +2,12 @@
 // ready, and which pods are evicted when. Pure.
 import { nodes, pods as podsResource } from '#kube/client/resources.ts';
 import { conditionsOf, findCondition, timestamp, withCondition } from '#kube/meta/conditions.ts';
-import type { Decision, Effect } from '#kube/controllers/effects.ts';
+import { nothing, type Decision, type Effect } from '#kube/controllers/effects.ts';
 import { same } from '#base/same.ts';
 import { taintsOf, tolerates, type Taint, type Toleration } from '#kube/controllers/node-match.ts';
 import { isGoing, isPodOver } from '#kube/controllers/pod-facts.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
+import { isUnknown, leftMs, NEVER, silence, type Health } from './health.ts';
 
 const NOT_READY = 'node.kubernetes.io/not-ready';
 const UNREACHABLE = 'node.kubernetes.io/unreachable';
@@ -18,11 +19,6 @@ const pressures: Readonly<Record<string, string>> = {
   PIDPressure: 'node.kubernetes.io/pid-pressure',
   NetworkUnavailable: 'node.kubernetes.io/network-unavailable',
 };
-
-/** Upstream's word for nodes that have never said anything of themselves, and how long they may take to. */
-const NEVER = 'NodeStatusNeverUpdated';
-const STARTUP_MS = 60_000;
-const posted = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'];
 
 const ownKeys = new Set([NOT_READY, UNREACHABLE, UNSCHEDULABLE, ...Object.values(pressures)]);
 
@@ -76,7 +72,7 @@ function taintEffects(
 }
 
 /** Endpoints must not send anything to a node that does not answer. */
-function markNotReady(node: KubeObject, pod: KubeObject, time: string): Effect[] {
+function markNotReady(pod: KubeObject, time: string): Effect[] {
   const conditions = conditionsOf(pod);
   if (findCondition(conditions, 'Ready')?.status !== 'True') return [];
   const next = withCondition(conditions, { type: 'Ready', status: 'False' }, time);
@@ -118,6 +114,7 @@ function evict(pod: KubeObject, time: string): Effect[] {
     status: 'True',
     reason: 'DeletionByTaintManager',
     message: 'Taint manager: deleting due to NoExecute taint',
+    observedGeneration: pod.metadata.generation,
   } as const;
   const conditions = withCondition(conditionsOf(pod), condition, time);
   const message = `Marking for deletion Pod ${namespace}/${name}`;
@@ -135,39 +132,27 @@ function evict(pod: KubeObject, time: string): Effect[] {
   ];
 }
 
-/** A node that nobody has spoken for: after a while it is said to be unknown. */
-function silence(node: KubeObject, now: number): Decision | undefined {
-  const conditions = conditionsOf(node);
-  if (findCondition(conditions, 'Ready') !== undefined) return undefined;
-  const { creationTimestamp = timestamp(now) } = node.metadata;
-  const leftMs = Date.parse(creationTimestamp) + STARTUP_MS - now;
-  if (leftMs > 0) return { effects: [], againInMs: leftMs };
-  const message = 'Kubelet never posted node status.';
-  const unknown = { status: 'Unknown', reason: NEVER, message } as const;
-  const said = posted
-    .filter((type) => findCondition(conditions, type) === undefined)
-    .map((type) => ({
-      type,
-      ...unknown,
-      lastHeartbeatTime: creationTimestamp,
-      lastTransitionTime: timestamp(now),
-    }));
-  const status = { ...node['status'], conditions: [...conditions, ...said] };
-  const object = { ...node, status };
-  return { effects: [{ kind: 'update', resource: nodes, object, subresource: 'status' }] };
-}
-
 export interface NodeSnapshot {
   readonly node: KubeObject;
+  /** When its kubelet was heard of; absent of a node of an agent, whose master knows. */
+  readonly health?: Health | undefined;
   /** Those on it. */
   readonly pods: readonly KubeObject[];
 }
 
-export function reconcileNode({ node, pods }: NodeSnapshot, now: number): Decision {
+/** What is said of the node's silence, or when to listen again. */
+function listen({ node, health }: NodeSnapshot, now: number): Decision {
+  if (health === undefined || isUnknown(node)) return nothing;
+  const left = leftMs(health, now);
+  return left > 0 ? { effects: [], againInMs: left } : silence(node, now);
+}
+
+export function reconcileNode(snapshot: NodeSnapshot, now: number): Decision {
+  const { node, pods } = snapshot;
   const time = timestamp(now);
   const { taints, effects } = taintEffects(node, time);
-  const silent = silence(node, now);
-  const all = [...(silent?.effects ?? []), ...effects];
+  const silent = listen(snapshot, now);
+  const all = [...silent.effects, ...effects];
   const ready = findCondition(conditionsOf(node), 'Ready')?.status;
   const isNotReady = ready === 'False' || ready === 'Unknown';
   const isNew =
@@ -178,7 +163,7 @@ export function reconcileNode({ node, pods }: NodeSnapshot, now: number): Decisi
     const message = `Node ${node.metadata.name} status is now: NodeNotReady`;
     all.push({ kind: 'event', about: node, type: 'Normal', reason: 'NodeNotReady', message });
   }
-  let next = silent?.againInMs === undefined ? undefined : now + silent.againInMs;
+  let next = silent.againInMs === undefined ? undefined : now + silent.againInMs;
   for (const pod of pods) {
     if (isPodOver(pod)) continue;
     const at = isGoing(pod) ? undefined : evictionAt(pod, taints, now);
@@ -187,7 +172,8 @@ export function reconcileNode({ node, pods }: NodeSnapshot, now: number): Decisi
       continue;
     }
     if (at !== undefined && (next === undefined || at < next)) next = at;
-    if (isNotReady) all.push(...markNotReady(node, pod, time));
+    // A kubelet that is there says itself which of its pods are ready.
+    if (ready === 'Unknown') all.push(...markNotReady(pod, time));
   }
   return { effects: all, againInMs: next === undefined ? undefined : next - now };
 }
