@@ -58,7 +58,7 @@ import { defaultChange, prepareCreate, prepareUpdate, timestamp } from './strate
 import { dropTwiceOwned } from './owner-references.ts';
 import { validatePodPart } from './pod-parts.ts';
 import { ResourceNames } from './resource-names.ts';
-import { MODIFIED, Turns } from './turns.ts';
+import { MODIFIED, Retries } from './retries.ts';
 import type { UserInfo } from './user.ts';
 import {
   checkApplied,
@@ -118,7 +118,7 @@ export type ExtraValidation = (
 export class Resources implements ObjectLookup {
   readonly store: Store;
   readonly registry: ResourceRegistry;
-  readonly #turns = new Turns();
+  readonly #retries = new Retries();
   readonly #env: Env;
   readonly #names: ResourceNames;
   readonly #extraValidation: ExtraValidation;
@@ -360,7 +360,7 @@ export class Resources implements ObjectLookup {
       checkName(next, name);
       return await this.#write(context, { kv, live, next }, options);
     };
-    return await this.#turns.until(context, name, attempt);
+    return await this.#retries.until(context, name, attempt);
   }
 
   /** undefined when somebody else wrote in between. */
@@ -594,6 +594,6 @@ export class Resources implements ObjectLookup {
       }
       return undefined;
     };
-    return await this.#turns.until(context, name, attempt);
+    return await this.#retries.until(context, name, attempt);
   }
 }

@@ -1,48 +1,12 @@
 // Durations and points in time, read and taken apart as Go does (time.ParseDuration, RFC 3339).
+import { parseNanoseconds } from '#kube/meta/go-duration.ts';
 import { CelFailure, Duration, Timestamp } from './core-values.ts';
-
-const INT_MAX = 2n ** 63n - 1n;
-
-const UNITS: Readonly<Record<string, bigint>> = {
-  h: 3_600_000_000_000n,
-  m: 60_000_000_000n,
-  s: 1_000_000_000n,
-  ms: 1_000_000n,
-  us: 1_000n,
-  µs: 1_000n,
-  μs: 1_000n,
-  ns: 1n,
-};
-
-const DURATION = /^[+-]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/;
-const PART = /(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)/g;
 
 /** Throws CelFailure. */
 export function parseDuration(text: string): Duration {
-  const fail = (why: string): CelFailure =>
-    new CelFailure(`time: ${why} duration ${JSON.stringify(text)}`);
-  if (!DURATION.test(text)) throw durationFault(text, fail);
-  let nanos = 0n;
-  for (const [, whole = '', fraction = '', unit = ''] of text.matchAll(PART)) {
-    const size = UNITS[unit] ?? 1n;
-    nanos += BigInt(whole || 0) * size;
-    if (fraction !== '') nanos += (BigInt(fraction) * size) / 10n ** BigInt(fraction.length);
-  }
-  const signed = text.startsWith('-') ? -nanos : nanos;
-  if (signed > INT_MAX || signed < -INT_MAX - 1n) throw fail('invalid');
-  return new Duration(signed);
-}
-
-function durationFault(text: string, fail: (why: string) => CelFailure): CelFailure {
-  const rest = text
-    .replace(/^[+-]/, '')
-    .replace(/^(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h)(?![a-z]))+/, '');
-  const unit = /^(?:\d+\.?\d*|\.\d+)([^\d.]*)/.exec(rest);
-  if (unit === null) return fail('invalid');
-  if (unit[1] === '') return fail('missing unit in');
-  return new CelFailure(
-    `time: unknown unit ${JSON.stringify(unit[1])} in duration ${JSON.stringify(text)}`,
-  );
+  const found = parseNanoseconds(text);
+  if (typeof found === 'bigint') return new Duration(found);
+  throw new CelFailure(found.why);
 }
 
 const TIMESTAMP =

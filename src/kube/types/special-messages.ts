@@ -2,7 +2,8 @@
 // their hand-written Go code in k8s.io/apimachinery v0.37 has them.
 import type { Reader } from '#codec/protobuf-reader.ts';
 import type { Writer } from '#codec/protobuf-writer.ts';
-import { parseExact } from '#kube/meta/exact-numbers.ts';
+import { parseExact, plainest } from '#kube/meta/exact-numbers.ts';
+import { parseNanoseconds } from '#kube/meta/go-duration.ts';
 import type { Codecs, Json } from './message-codec.ts';
 
 interface Special {
@@ -147,22 +148,10 @@ const intOrString: Special = {
   },
 };
 
-const unitNanoseconds: Readonly<Record<string, number>> = {
-  h: 3.6e12,
-  m: 6e10,
-  s: 1e9,
-  ms: 1e6,
-  us: 1e3,
-  µs: 1e3,
-  ns: 1,
-};
-
-function nanoseconds(text: string): number {
-  let total = 0;
-  for (const [, amount = '0', unit = 's'] of text.matchAll(/([\d.]+)(h|ms|us|µs|ns|m|s)/g)) {
-    total += Number(amount) * (unitNanoseconds[unit] ?? 0);
-  }
-  return Math.round(text.startsWith('-') ? -total : total);
+/** What is no duration is none. */
+function nanoseconds(text: string): number | bigint {
+  const found = parseNanoseconds(text);
+  return typeof found === 'bigint' ? plainest(found) : 0;
 }
 
 /** As Go writes a time.Duration. */

@@ -17,7 +17,7 @@ import { seatsOf, type Ticket } from './queue-set.ts';
 import { ResourceSizes } from './resource-sizes.ts';
 import { RetryAfter } from './retry-after.ts';
 import { deal, hashFlow } from './shuffle-sharding.ts';
-import { Turns } from './turns.ts';
+import { LoopTurns } from './loop-turns.ts';
 import { workOfRequest, type Estimates } from './work-estimate.ts';
 
 /** How often seats are lent anew, while there are requests. */
@@ -68,7 +68,7 @@ export class FlowControl {
   readonly #metrics = new FlowMetrics();
   readonly #retries = new Map<string, RetryAfter>();
   readonly #objects: FlowObjects;
-  readonly #turns: Turns;
+  readonly #turns: LoopTurns;
   readonly #estimates: Estimates;
   #flows = new Map<string, Flow>();
   #schemas: readonly Schema[] = [];
@@ -82,7 +82,7 @@ export class FlowControl {
     this.#env = env;
     this.#levels = new Levels(options.inflightMax, env.clock.monotonicMs());
     this.#objects = new FlowObjects(options, env);
-    this.#turns = new Turns(this.#levels, env.clock, (one) => (one as Seat).decide?.(true));
+    this.#turns = new LoopTurns(this.#levels, env.clock, (one) => (one as Seat).decide?.(true));
     const sizes = new ResourceSizes(options, env);
     this.#estimates = { sizeOf: (info) => sizes.of(info), watchersOf: options.watchersOf };
     this.#digest();

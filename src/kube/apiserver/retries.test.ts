@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { TypeRegistry } from '#kube/types/registry.ts';
-import { Turns } from './turns.ts';
+import { Retries } from './retries.ts';
 
 const place = {
   info: new TypeRegistry().byResource('', 'v1', 'secrets') as ResourceInfo,
@@ -27,9 +27,9 @@ class Cell {
 }
 
 test('a hundred at once come to an end with hundreds of tries, not thousands', async () => {
-  const [turns, cell, other] = [new Turns(), new Cell(), new Cell()];
-  const changes = Array.from({ length: 100 }, () => turns.until(place, 'a', () => cell.add()));
-  const apart = turns.until(place, 'b', () => other.add());
+  const [retries, cell, other] = [new Retries(), new Cell(), new Cell()];
+  const changes = Array.from({ length: 100 }, () => retries.until(place, 'a', () => cell.add()));
+  const apart = retries.until(place, 'b', () => other.add());
   const found = await Promise.all(changes);
   assert.deepEqual(new Set(found).size, 100);
   assert.equal(cell.value, 100);
@@ -38,21 +38,21 @@ test('a hundred at once come to an end with hundreds of tries, not thousands', a
 });
 
 test('a failure is told, and does not stop those behind it', async () => {
-  const turns = new Turns();
+  const retries = new Retries();
   let asked = 0;
   const fail = async (): Promise<undefined> => {
     asked += 1;
     if (asked > 2) throw new Error('no');
   };
-  const failing = turns.until(place, 'a', fail);
-  const behind = turns.until(place, 'a', async () => (asked >= 3 ? 'done' : undefined));
+  const failing = retries.until(place, 'a', fail);
+  const behind = retries.until(place, 'a', async () => (asked >= 3 ? 'done' : undefined));
   await assert.rejects(failing, /no/);
   assert.equal(await behind, 'done');
 });
 
 test('what never comes is given up', async () => {
   await assert.rejects(
-    new Turns().until(place, 'a', async () => undefined),
+    new Retries().until(place, 'a', async () => undefined),
     /has been modified/,
   );
 });

@@ -17,7 +17,7 @@ const TRIES_MAX = 1_000;
 /** An admission webhook may change the very object that it is asked about, so nobody is kept waiting at first. */
 const FREE_TRIES = 2;
 
-export class Turns {
+export class Retries {
   readonly #ends = new Map<string, Promise<void>>();
 
   /** The first result of `attempt` that is not undefined; throws ApiError 409 when there is none however often. */

@@ -12,7 +12,7 @@ const FIRST_COST_MS = 0.5;
 const WEIGHT = 0.2;
 const BATCH_MAX = 64;
 
-export class Turns {
+export class LoopTurns {
   readonly #levels: Levels;
   readonly #clock: Clock;
   readonly #go: (ticket: Ticket) => void;
