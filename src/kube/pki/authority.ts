@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
 import { Fault } from '#base/fault.ts';
+import { curveOf, privateKeyIn } from './keys.ts';
 import { leafExtensions, requestOf } from './signing.ts';
 
 // Imported, it would be loaded in every process that has to do with node:crypto.
@@ -25,9 +26,35 @@ async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
   return x509.PemConverter.encode(bytes, 'PRIVATE KEY');
 }
 
-async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
-  const bytes = x509.PemConverter.decode(pem)[0] ?? new ArrayBuffer(0);
-  return await crypto.subtle.importKey('pkcs8', bytes, algorithm, true, ['sign']);
+type SigningAlgorithm = x509.X509CertificateCreateSelfSignedParams['signingAlgorithm'];
+
+/** How strong a curve is, so is what is signed with it; kubeadm's authorities have keys of RSA. */
+const hashes = { 'P-256': 'SHA-256', 'P-384': 'SHA-384', 'P-521': 'SHA-512' } as const;
+
+interface AuthorityKey {
+  readonly key: webcrypto.CryptoKey;
+  readonly algorithm: SigningAlgorithm;
+}
+
+/** Throws Fault for what is no key that certificates can be signed with. */
+async function importKey(path: string): Promise<AuthorityKey> {
+  const found = privateKeyIn(readFileSync(path, 'utf8'));
+  const curve = found === undefined ? undefined : curveOf(found);
+  if (found === undefined || (curve === undefined && found.asymmetricKeyType !== 'rsa')) {
+    throw new Fault(
+      { code: 'bad-file', path },
+      `Cannot use ${path}: data does not contain a valid RSA or ECDSA private key`,
+    );
+  }
+  const own =
+    curve === undefined
+      ? { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
+      : { name: 'ECDSA', namedCurve: curve, hash: hashes[curve] };
+  const bytes = found.export({ type: 'pkcs8', format: 'der' });
+  return {
+    key: await crypto.subtle.importKey('pkcs8', bytes, own, true, ['sign']),
+    algorithm: own as SigningAlgorithm,
+  };
 }
 
 function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
@@ -86,9 +113,9 @@ export class Authority {
   /** PEM of the authority's own certificate. */
   readonly caCert: string;
   readonly #certificate: x509.X509Certificate;
-  readonly #key: webcrypto.CryptoKey;
+  readonly #key: AuthorityKey;
 
-  private constructor(folder: string, caCert: string, key: webcrypto.CryptoKey) {
+  private constructor(folder: string, caCert: string, key: AuthorityKey) {
     this.folder = folder;
     this.caCert = caCert;
     this.#certificate = new x509.X509Certificate(caCert);
@@ -122,11 +149,7 @@ export class Authority {
       writePrivate(keyPath, await exportKey(keys.privateKey));
       writePrivate(certPath, `${certificate.toString('pem')}\n`);
     }
-    return new Authority(
-      folder,
-      readFileSync(certPath, 'utf8'),
-      await importKey(readFileSync(keyPath, 'utf8')),
-    );
+    return new Authority(folder, readFileSync(certPath, 'utf8'), await importKey(keyPath));
   }
 
   async issueClient(identity: ClientIdentity, now: number): Promise<KeyPair> {
@@ -157,12 +180,13 @@ export class Authority {
     const certificate = await x509.X509CertificateGenerator.create({
       serialNumber: serialNumber(),
       subject: request.subjectName,
-      issuer: this.#certificate.subject,
+      // Not its text: Go compares bytes, and there are several kinds of text.
+      issuer: this.#certificate.subjectName,
       notBefore: new Date(now - BACKDATED_MS),
       notAfter: new Date(Math.min(ends, this.#certificate.notAfter.getTime())),
-      signingKey: this.#key as unknown as CryptoKey,
+      signingKey: this.#key.key as unknown as CryptoKey,
       publicKey: request.publicKey,
-      signingAlgorithm: algorithm,
+      signingAlgorithm: this.#key.algorithm,
       extensions: leafExtensions(request, usages),
     });
     return `${certificate.toString('pem')}\n`;
@@ -196,12 +220,13 @@ export class Authority {
     const certificate = await x509.X509CertificateGenerator.create({
       serialNumber: serialNumber(),
       subject,
-      issuer: this.#certificate.subject,
+      // Not its text: Go compares bytes, and there are several kinds of text.
+      issuer: this.#certificate.subjectName,
       notBefore: new Date(now - DAY_MS),
       notAfter: new Date(now + LEAF_DAYS * DAY_MS),
-      signingKey: this.#key as unknown as CryptoKey,
+      signingKey: this.#key.key as unknown as CryptoKey,
       publicKey: keys.publicKey as unknown as CryptoKey,
-      signingAlgorithm: algorithm,
+      signingAlgorithm: this.#key.algorithm,
       extensions: [
         new x509.BasicConstraintsExtension(false, undefined, true),
         new x509.KeyUsagesExtension(
