@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Fault } from '#base/fault.ts';
 import { atMost } from '#env/at-most.ts';
 import type { Env } from '#env/env.ts';
-import type { AccessFlags } from '#kube/apiserver/access-flags.ts';
+import type { AccessFlags } from '#kube/apiserver/flag-values.ts';
 import type { Component } from '#kube/apiserver/component-statuses.ts';
 import { startApiServer, type ApiServer, type ApiServerOptions } from '#kube/apiserver/server.ts';
 import { authenticated } from '#kube/apiserver/user.ts';
@@ -155,7 +155,7 @@ class Instance {
         inflightMax: maxRequestsInflight + maxMutatingRequestsInflight,
         registry: new TypeRegistry(),
         serviceCidr: this.#options.serviceClusterIpRange ?? this.#config.serviceCidr,
-        flags: { ...this.#config.apiserver, ...this.#options.flags },
+        flags: this.#flags,
         onConnection: () => this.#share.giveWay(),
         runsHere: (component) => this.#running.has(component),
         shown,
@@ -164,6 +164,11 @@ class Instance {
       this.#env,
     );
     this.#started.push(this.#server);
+  }
+
+  /** Of kube-apiserver. */
+  get #flags(): Readonly<Record<string, unknown>> {
+    return { ...this.#config.apiserver, ...this.#options.flags };
   }
 
   get #encryptionConfig(): string | undefined {
@@ -200,7 +205,7 @@ class Instance {
     const signer = this.#options.kubeconfig === undefined ? authority : undefined;
     const tokens =
       this.#options.kubeconfig === undefined
-        ? await TokenAuthority.open(join(this.#folder, 'pki'))
+        ? await TokenAuthority.open(join(this.#folder, 'pki'), this.#flags)
         : undefined;
     const options = { client, rootCa: authority.caCert, signer, tokens };
     const controllers = startControllers(options, this.#env);

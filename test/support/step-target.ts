@@ -4,6 +4,7 @@ import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import type { Env } from '#env/env.ts';
 import { createEnv } from '#env/node/env.ts';
 import { flagKey } from '#kube/apiserver/access-flag-names.ts';
 import { startApiServer, type ApiServer, type ApiServerOptions } from '#kube/apiserver/server.ts';
@@ -71,9 +72,13 @@ export interface OwnServer {
   close(): Promise<void>;
 }
 
-export async function startOwnServer(more: Partial<ApiServerOptions> = {}): Promise<OwnServer> {
+const quiet = (): Env => createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
+
+export async function startOwnServer(
+  more: Partial<ApiServerOptions> = {},
+  env = quiet(),
+): Promise<OwnServer> {
   const home = mkdtempSync(join(tmpdir(), 'strata-test-steps-'));
-  const env = createEnv({ component: 'test', logLevel: 'error', logFormat: 'text' });
   const options = {
     instance: 'default',
     home,

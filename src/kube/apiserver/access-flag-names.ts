@@ -16,6 +16,16 @@ export const accessFlagNames: readonly (readonly [name: string, value: string, w
     'url',
     'of tokens; given several times, the first issues, all are accepted',
   ],
+  [
+    'service-account-signing-key-file',
+    'file',
+    'private key that signs tokens (default: one of this server)',
+  ],
+  [
+    'service-account-key-file',
+    'file',
+    'keys, private or public, that tokens are checked by; may be given several times',
+  ],
   ['service-account-jwks-uri', 'url', 'where the keys of tokens are said to be (default: here)'],
   ['service-account-max-token-expiration', 'duration', 'tokens live no longer (default: 2^32s)'],
   [
@@ -37,11 +47,21 @@ export const accessFlagNames: readonly (readonly [name: string, value: string, w
   ['tls-cipher-suites', 'list', 'of TLS 1.2, by names of Go (default: those of Node)'],
   ['tls-min-version', 'version', 'VersionTLS12 or VersionTLS13 (default: VersionTLS12)'],
   [
+    'tls-curve-preferences',
+    'list',
+    'by numbers of Go, such as 29 for X25519 (default: those of Node)',
+  ],
+  [
     'strict-transport-security-directives',
     'list',
     'max-age=SECONDS, includeSubDomains, preload: what browsers are told',
   ],
-  ['authorization-mode', 'list', 'Node,RBAC,Webhook,AlwaysAllow,AlwaysDeny (default: Node,RBAC)'],
+  [
+    'authorization-mode',
+    'list',
+    'Node,RBAC,Webhook,ABAC,AlwaysAllow,AlwaysDeny (default: Node,RBAC)',
+  ],
+  ['authorization-policy-file', 'file', 'policies of mode ABAC, one in JSON a line'],
   ['authorization-config', 'file', 'AuthorizationConfiguration (apiserver.config.k8s.io/v1)'],
   ['authorization-webhook-config-file', 'file', 'kubeconfig of who reviews access'],
   ['authorization-webhook-cache-authorized-ttl', 'duration', 'how long a yes holds (5m)'],
@@ -49,6 +69,19 @@ export const accessFlagNames: readonly (readonly [name: string, value: string, w
   ['enable-admission-plugins', 'list', 'admission plugins beside those that are on by default'],
   ['disable-admission-plugins', 'list', 'admission plugins that take no part'],
   ['admission-control-config-file', 'file', 'AdmissionConfiguration (apiserver.config.k8s.io/v1)'],
+  [
+    'allow-metric-labels',
+    'mapping',
+    'METRIC,LABEL=VALUE,VALUE: other values of that label are told as "unexpected"',
+  ],
+  ['allow-metric-labels-manifest', 'file', 'the same, as YAML'],
+  ['shutdown-delay-duration', 'duration', 'at the end, not ready but served for that long (0s)'],
+  ['shutdown-send-retry-after', 'boolean', 'who comes at the end is told to come back (false)'],
+  [
+    'shutdown-watch-termination-grace-period',
+    'duration',
+    'in which watches end one after the other (0s: all at once)',
+  ],
   ['audit-policy-file', 'file', 'Policy (audit.k8s.io/v1): what is written down'],
   ['audit-log-path', 'file', 'file of audit events; "-" for standard output'],
   ['audit-log-format', 'format', 'json or legacy (default: json)'],
@@ -64,11 +97,15 @@ export const accessFlagNames: readonly (readonly [name: string, value: string, w
 
 /** Flags that may be given several times. */
 export const repeatedFlags: ReadonlySet<string> = new Set([
+  'allow-metric-labels',
   'api-audiences',
+  'authorization-mode',
   'oidc-required-claim',
   'service-account-issuer',
+  'service-account-key-file',
   'strict-transport-security-directives',
   'tls-cipher-suites',
+  'tls-curve-preferences',
 ]);
 
 /** Flag names as commander keeps them: --token-auth-file is `tokenAuthFile`. */

@@ -17,7 +17,7 @@ const authentication = (enabled: boolean): object => ({
 const authorization = (type: string): object => ({
   apiVersion: version,
   kind: 'AuthorizationConfiguration',
-  authorizers: [{ type, name: 'only' }],
+  authorizers: [{ type, name: type.toLowerCase() }],
 });
 
 test('configurations of access are taken up while the server runs', async () => {

@@ -2,14 +2,10 @@
 // does. What cannot be used is logged, and all stays as it was.
 import type { Env } from '#env/env.ts';
 import { WatchedFiles } from '#env/watched-files.ts';
-import {
-  authenticationOf,
-  authorizersOf,
-  textFlag,
-  type AccessFlags,
-  type Authentication,
-} from './access-flags.ts';
+import { authenticationOf, type Authentication } from './access-flags.ts';
+import { authorizersOf } from './authorization-flags.ts';
 import type { AuthorizerSpec } from './authz/authorization-configuration.ts';
+import { textFlag, type AccessFlags } from './flag-values.ts';
 
 export interface AccessUser {
   useAuthentication(authentication: Authentication): void;

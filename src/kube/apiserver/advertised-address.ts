@@ -3,7 +3,7 @@
 import { Fault } from '#base/fault.ts';
 import { familyOf } from '#kube/meta/ip-ranges.ts';
 import { isIP } from 'node:net';
-import { textFlag, type AccessFlags } from './access-flags.ts';
+import { textFlag, type AccessFlags } from './flag-values.ts';
 
 const FLAG = 'advertise-address';
 

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
 import { WatchedFiles } from '#env/watched-files.ts';
-import { textFlag, type AccessFlags } from './access-flags.ts';
+import { textFlag, type AccessFlags } from './flag-values.ts';
 import type { RequestHeaderTrust } from './authentication.ts';
 
 const certificate = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;

@@ -16,12 +16,13 @@ import { AuthorizerChain, isAllowedNow, type NamedAuthorizer } from './authz/aut
 import type { PluginSelection } from './admission/plugin-selection.ts';
 import { namedAuthorizers } from './authz/chain.ts';
 import type { AuthorizerSpec } from './authz/authorization-configuration.ts';
-import type { Authentication } from './access-flags.ts';
+import type { AccessSetup, Authentication } from './access-flags.ts';
 import { NodeAuthorizer } from './authz/node-authorizer.ts';
 import { NodeRelations } from './authz/node-relations.ts';
-import { Aggregation, type Remote } from './aggregation/aggregation.ts';
+import { Aggregation } from './aggregation/aggregation.ts';
 import { isAvailable } from './aggregation/availability.ts';
-import { passRequest, passUpgrade, plainError, refuse } from './aggregation/proxy.ts';
+import { passOn, UNAVAILABLE } from './aggregation/pass-on.ts';
+import { passUpgrade, plainError, refuse } from './aggregation/proxy.ts';
 import { auditIdOf, followAnswer, type Audit } from './audit/audit.ts';
 import { Authenticator, type RequestHeaderTrust } from './authentication.ts';
 import type { TokenSource } from './authn/token-source.ts';
@@ -44,6 +45,7 @@ import { InternalMetrics } from './metrics/internals.ts';
 import { AllocationMetrics } from './metrics/allocations.ts';
 import { ObjectCounts } from './metrics/object-counts.ts';
 import { measureRequest } from './metrics/measure-request.ts';
+import type { LabelLimits } from './metrics/label-limits.ts';
 import { RequestMetrics } from './metrics/request-metrics.ts';
 import { authorizationResult, buildInfo, ServerMetrics } from './metrics/server-metrics.ts';
 import type { EscalationServices } from './authz/escalation.ts';
@@ -85,15 +87,11 @@ export interface HandlerOptions {
   /** What /flagz shows. */
   readonly flags?: Readonly<Record<string, string>> | undefined;
   readonly runsHere?: ComponentOptions['runsHere'];
+  readonly labels?: LabelLimits | undefined;
 }
 
 /** Upstream's defaults: 400 that read, 200 that write. */
 const INFLIGHT_MAX = 600;
-/** Who gets in, and who is asked what they may; what is absent is as by default. */
-export interface AccessSetup {
-  readonly authentication: Authentication;
-  readonly authorizers: readonly AuthorizerSpec[];
-}
 
 export class Handler {
   readonly registry: TypeRegistry;
@@ -201,6 +199,7 @@ export class Handler {
         aggregation: this.#aggregation,
         flows: this.#flows,
         startedMs: env.clock.now(),
+        labels: options.labels,
         flags: options.flags ?? {},
       },
       env,
@@ -273,10 +272,14 @@ export class Handler {
     this.#public.setAddress(host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
   }
 
-  /** It is not ready from now on; what has an end of its own is still answered. */
-  beginEnd(): void {
+  /** It says so from now on, and serves. */
+  notReady(): void {
     this.#health.end();
-    this.#reads.beginEnd();
+  }
+
+  /** What has an end of its own is still answered. */
+  async endLong(watchGraceMs = 0): Promise<void> {
+    await this.#reads.endAllWatches(watchGraceMs);
     this.#long.end();
   }
 
@@ -485,7 +488,7 @@ export class Handler {
     if (reviewResources.has(info.resource)) {
       if (this.#roles === undefined) throw unknownResource();
       const context = this.#context(exchange, info, resource, user);
-      return await this.#writes.review(exchange, context, this.#roles);
+      return await this.#writes.review(exchange, context);
     }
     if (isProxied(info)) {
       const context = this.#context(exchange, info, resource, user);
@@ -564,11 +567,3 @@ const refusedHeaders = { 'X-Content-Type-Options': 'nosniff' };
 
 /** Whoever could not be told. */
 const nobody: UserInfo = { name: '', uid: '', groups: [], extra: {} };
-
-const UNAVAILABLE = 'service unavailable';
-
-/** To the server that serves it. */
-async function passOn(exchange: Exchange, remote: Remote, user: UserInfo): Promise<void> {
-  if (!isAvailable(remote.service)) return plainError(exchange.response, 503, UNAVAILABLE);
-  await passRequest(exchange, { ...remote, user });
-}

@@ -39,10 +39,10 @@ export function readEndpoint(path: string): RemoteEndpoint {
   const cluster = (named(config.clusters, context?.cluster) ?? config.clusters?.[0])?.cluster ?? {};
   const user = named(config.users, context?.user)?.user ?? {};
   const url = cluster['server'];
-  if (url === undefined || !url.startsWith('https://')) {
+  if (url === undefined || !/^https?:\/\//.test(url)) {
     throw new Fault(
       { code: 'bad-file', path },
-      `Cannot use ${path}: it names no cluster with an https server`,
+      `Cannot use ${path}: it names no cluster with an http or https server`,
     );
   }
   const text = (of: Readonly<Record<string, string>>, field: string): string | undefined => {

@@ -13,6 +13,7 @@ import type { FlowControl } from './flow-control/flow-control.ts';
 import type { Health } from './health.ts';
 import type { InternalMetrics } from './metrics/internals.ts';
 import type { AllocationMetrics } from './metrics/allocations.ts';
+import type { LabelLimits } from './metrics/label-limits.ts';
 import type { ObjectCounts } from './metrics/object-counts.ts';
 import { metricPage } from './metrics/page.ts';
 import { isRoutable, notRouted } from './negotiation.ts';
@@ -63,6 +64,7 @@ export interface PublicPathsOptions {
   readonly aggregation: Aggregation;
   readonly flows: FlowControl;
   readonly startedMs: number;
+  readonly labels?: LabelLimits | undefined;
   /** What /flagz shows: names without dashes, and values. */
   readonly flags: Readonly<Record<string, string>>;
 }
@@ -86,6 +88,7 @@ export class PublicPaths {
   readonly #allocations: AllocationMetrics;
   readonly #aggregation: Aggregation;
   readonly #flows: FlowControl;
+  readonly #labels: LabelLimits | undefined;
   readonly #env: Pick<Env, 'clock' | 'random'>;
   readonly #facts: ComponentFacts;
   #address = '';
@@ -112,6 +115,7 @@ export class PublicPaths {
     this.#hasKeyPaths = undiscoverable(options.tokens.issuer) === undefined;
     this.#aggregation = options.aggregation;
     this.#flows = options.flows;
+    this.#labels = options.labels;
     const now = (): number => env.clock.now();
     this.#openApiDocuments = new OpenApiDocuments(this.#registry, this.#aggregation, { now });
     this.#discovery = new DiscoveryAnswers(this.#registry, this.#aggregation);
@@ -149,7 +153,7 @@ export class PublicPaths {
         return this.#sendMetrics(exchange, [...this.#health.lines(), ...this.#server.startLines()]);
       case KEYS_PATH:
         if (!this.#hasKeyPaths) return pathOfNothing(exchange);
-        return this.#sendKeys(exchange, await this.#tokens.jwks(), KEY_SET_TYPE);
+        return this.#sendKeys(exchange, await this.#tokens.keys.jwks(), KEY_SET_TYPE);
       case ISSUER_PATH:
         if (!this.#hasKeyPaths) return pathOfNothing(exchange);
         return this.#sendKeys(exchange, this.#issuer(), JSON_TYPE);
@@ -176,7 +180,7 @@ export class PublicPaths {
       jwks_uri: this.#tokens.settings.jwksUri ?? `https://${this.#address}${KEYS_PATH}`,
       response_types_supported: ['id_token'],
       subject_types_supported: ['public'],
-      id_token_signing_alg_values_supported: ['ES256'],
+      id_token_signing_alg_values_supported: this.#tokens.keys.algorithms,
     };
   }
 
@@ -233,7 +237,7 @@ export class PublicPaths {
   }
 
   async #metrics(): Promise<string[]> {
-    return [
+    const lines = [
       ...this.#requests.lines(),
       ...this.#server.lines(),
       ...this.#internals.lines(),
@@ -244,6 +248,7 @@ export class PublicPaths {
       ...this.#aggregation.metrics(),
       ...this.#flows.metrics(),
     ];
+    return this.#labels?.limit(lines) ?? lines;
   }
 
   /** Counters begin anew; what is looked up when it is shown stays. */

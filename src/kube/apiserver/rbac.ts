@@ -1,6 +1,12 @@
 // Who may do what: RBAC over the stored roles and bindings. Pure evaluation over a snapshot.
 import type { KubeObject } from '#kube/meta/object.ts';
-import { ALLOW, noOpinion, type Authorizer, type Decision } from './authz/authorizer.ts';
+import {
+  ALLOW,
+  noOpinion,
+  type Authorizer,
+  type Decision,
+  type KnownRules,
+} from './authz/authorizer.ts';
 import type { UserInfo } from './user.ts';
 
 export interface AccessRequest {
@@ -170,5 +176,14 @@ export class RbacAuthorizer implements Authorizer {
     if (failures.length === 0) return noOpinion();
     const all = failures.length === 1 ? failures[0] : `[${failures.join(', ')}]`;
     return noOpinion(`RBAC: ${all}`);
+  }
+
+  rules(user: UserInfo, namespace: string): KnownRules {
+    const source = this.#source();
+    const grants = source === undefined ? [] : [...grantsFor(source, user, namespace)];
+    return {
+      rules: grants.flatMap(({ role }) => rulesOf(role)),
+      errors: grants.filter(({ role }) => role === undefined).map(missing),
+    };
   }
 }

@@ -17,7 +17,9 @@ import type { TypeRegistry } from '#kube/types/registry.ts';
 import { startCompaction } from '#store/compaction.ts';
 import type { Store } from '#store/store.ts';
 import { advertisedAddress } from './advertised-address.ts';
-import { authenticationOf, authorizersOf, type AccessFlags } from './access-flags.ts';
+import { authenticationOf } from './access-flags.ts';
+import { authorizersOf } from './authorization-flags.ts';
+import type { AccessFlags } from './flag-values.ts';
 import { watchAccess } from './access-reload.ts';
 import { pluginSelection } from './admission/plugin-selection.ts';
 import { Audit } from './audit/audit.ts';
@@ -32,11 +34,13 @@ import { ownAddress, serviceRanges } from './cidr.ts';
 import { Handler } from './handler.ts';
 import { IdentityLease } from './identity-lease.ts';
 import { InternalMetrics } from './metrics/internals.ts';
+import { LabelLimits } from './metrics/label-limits.ts';
 import { kindsOf, MeasuredStore } from './metrics/measured-store.ts';
+import { endSettings, RetryGate } from './server-end.ts';
 import { ServingCertificate } from './serving-certificate.ts';
 import { shownFlags } from './shown-flags.ts';
 import { strictTransport, tlsSettings } from './tls-settings.ts';
-import { tokenSettings, undiscoverable } from './token-settings.ts';
+import { undiscoverable } from './token-settings.ts';
 import { TokenAuthority } from './tokens.ts';
 import { authenticated } from './user.ts';
 
@@ -131,10 +135,11 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   const now = env.clock.now();
   const authority = await Authority.open(join(home, 'pki'), now);
   const token = adminToken(home);
-  const settings = tokenSettings(options.flags ?? {});
   const tls = tlsSettings(options.flags ?? {});
   const strict = strictTransport(options.flags ?? {});
-  const tokens = await TokenAuthority.open(join(home, 'pki'), settings);
+  const end = endSettings(options.flags ?? {});
+  const gate = end.tellsRetry ? new RetryGate() : undefined;
+  const tokens = await TokenAuthority.open(join(home, 'pki'), options.flags);
   const cidrs = serviceRanges(serviceCidr);
   // Of both: the server's service keeps its address when the order changes.
   const serviceIps = cidrs.map(ownAddress);
@@ -186,6 +191,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
       inflightMax: options.inflightMax,
       internals,
       runsHere: options.runsHere,
+      labels: LabelLimits.of(flags),
       isCertificateValid: () => serving.isValid,
       checkKeyPlugins: options.checkKeyPlugins,
       flags: {
@@ -193,7 +199,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
         'secure-port': String(listen.port),
         'service-cluster-ip-range': serviceCidr,
         ...shownFlags(flags),
-        'service-account-issuer': `[${settings.issuers.join(',')}]`,
+        'service-account-issuer': `[${tokens.settings.issuers.join(',')}]`,
         ...options.shown,
       },
     },
@@ -224,7 +230,8 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
       rejectUnauthorized: false,
     },
     streamsMax: 1_000,
-    handle: (request, response) => {
+    handle: async (request, response) => {
+      if (gate?.enters(request, response) === false) return;
       if (strict !== undefined) response.setHeader('Strict-Transport-Security', strict);
       return handler.handle(request, response);
     },
@@ -278,15 +285,29 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     authority,
     handler,
     async close() {
+      handler.notReady();
+      const { endMsMax = REQUEST_MS_MAX + end.delayMs } = options;
+      const untilMs = clockMs() + endMsMax;
+      if (end.delayMs > 0) {
+        // Nobody in the cluster is sent here any more.
+        await endpoints.close();
+        await new Promise<void>((done) => env.timers.after(Math.min(end.delayMs, endMsMax), done));
+      }
+      const left = (): number => Math.max(0, untilMs - clockMs());
+      if (gate !== undefined) {
+        const empty = gate.shut();
+        const ended = handler.endLong(end.watchGraceMs);
+        await atMost(left(), Promise.all([ended, empty]), env.timers);
+      }
       const closed = new Promise((done) => server.close(done));
       const answered = open.end();
-      handler.beginEnd();
+      const ended = handler.endLong(gate === undefined ? end.watchGraceMs : 0);
       endReload();
       compaction.close();
       await defaultsLoop.close();
       await identityLease.close();
       await endpoints.close();
-      await atMost(options.endMsMax ?? REQUEST_MS_MAX, answered, env.timers);
+      await atMost(left(), Promise.all([ended, answered]), env.timers);
       serving.close();
       authorities.close();
       handler.close();

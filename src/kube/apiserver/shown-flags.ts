@@ -1,6 +1,6 @@
 // What /flagz shows: the flags of kube-apiserver that this server takes, with the values that hold.
 import { accessFlagNames, flagKey } from './access-flag-names.ts';
-import type { AccessFlags } from './access-flags.ts';
+import type { AccessFlags } from './flag-values.ts';
 
 /** What holds where nothing is said, as Go writes it; others are empty. */
 const presets: Readonly<Record<string, string>> = {
@@ -21,6 +21,9 @@ const presets: Readonly<Record<string, string>> = {
   'oidc-username-claim': 'sub',
   'service-account-extend-token-expiration': 'true',
   'service-account-max-token-expiration': '0s',
+  'shutdown-delay-duration': '0s',
+  'shutdown-send-retry-after': 'false',
+  'shutdown-watch-termination-grace-period': '0s',
 };
 
 function valueOf(given: unknown, kind: string, preset: string): string {

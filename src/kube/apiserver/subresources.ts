@@ -2,12 +2,13 @@
 import type { KubeObject } from '#kube/meta/object.ts';
 import { parseFieldTerms, parseLabelSelector } from '#kube/meta/selectors.ts';
 import { ApiError, badRequest } from '#kube/meta/status.ts';
-import type { Authorizer } from './authz/authorizer.ts';
+import type { AuthorizerChain } from './authz/authorizer.ts';
+import { joinedProblems } from './flag-values.ts';
 import { checkReview } from './review-validation.ts';
-import { rulesFor, type AccessRequest, type RoleSource } from './rbac.ts';
+import type { AccessRequest, Rule } from './rbac.ts';
 import { TokenRefusal } from './token-refusal.ts';
 import type { VerifiedToken } from './tokens.ts';
-import { nodeNameOf, type UserInfo } from './user.ts';
+import type { UserInfo } from './user.ts';
 
 type Json = Record<string, unknown>;
 
@@ -102,8 +103,7 @@ async function accessStatus(
 }
 
 export interface ReviewServices {
-  readonly roles: RoleSource;
-  readonly authorizer: Authorizer;
+  readonly authorizer: AuthorizerChain;
   /** Throws TokenRefusal. */
   readonly authenticate: (
     token: string,
@@ -132,6 +132,26 @@ async function tokenStatus(services: ReviewServices, token: string, spec: Json):
   }
 }
 
+const isNamed = (list: readonly string[] = []): boolean => list.length > 0;
+
+function resourceRule({ verbs, apiGroups, resources, resourceNames }: Rule): Json {
+  const named = isNamed(resourceNames) ? { resourceNames } : {};
+  return { verbs, apiGroups, resources, ...named };
+}
+
+/** What everybody who is asked can list. */
+function rulesStatus(authorizer: AuthorizerChain, user: UserInfo, namespace: string): Json {
+  const { rules, isIncomplete, errors } = authorizer.rules(user, namespace);
+  return {
+    resourceRules: rules.filter(({ resources }) => isNamed(resources)).map(resourceRule),
+    nonResourceRules: rules
+      .filter(({ nonResourceURLs }) => isNamed(nonResourceURLs))
+      .map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs })),
+    incomplete: isIncomplete,
+    ...(errors.length === 0 ? {} : { evaluationError: joinedProblems(errors) }),
+  };
+}
+
 /** The answer to a review that a client creates; nothing is stored. */
 export async function review(
   services: ReviewServices,
@@ -156,20 +176,9 @@ export async function review(
       return { ...body, status: await accessStatus(services, spec, subject) };
     }
     case 'selfsubjectrulesreviews': {
-      const rules = [...rulesFor(services.roles, user, String(spec['namespace'] ?? ''))];
-      const resourceRules = rules.filter((one) => one.nonResourceURLs === undefined);
-      const nonResourceRules = rules.filter((one) => one.nonResourceURLs !== undefined);
-      // What a node may do is no list of rules.
-      const rest =
-        nodeNameOf(user) === undefined
-          ? { incomplete: false }
-          : {
-              incomplete: true,
-              evaluationError: 'node authorizer does not support user rule resolution',
-            };
       const { kind, apiVersion } = body;
+      const status = rulesStatus(services.authorizer, user, String(spec['namespace'] ?? ''));
       // Upstream answers with the rules alone.
-      const status = { resourceRules, nonResourceRules, ...rest };
       return { kind, apiVersion, metadata: {}, spec: {}, status };
     }
     case 'selfsubjectreviews':

@@ -14,6 +14,7 @@ const keyed = (flags: Readonly<Record<string, string>>): Record<string, string> 
 const STRICT = 'strict-transport-security-directives';
 const CIPHERS = 'tls-cipher-suites';
 const VERSION = 'tls-min-version';
+const CURVES = 'tls-curve-preferences';
 const allowed = `--${STRICT} invalid, allowed values: max-age=expireTime, includeSubDomains, preload. see https://tools.ietf.org/html/rfc6797#section-6.1 for more information`;
 const lacking =
   'error configuring http2: http2: TLSConfig.CipherSuites is missing an HTTP/2-required AES_128_GCM_SHA256 cipher (need at least one of TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 or TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)';
@@ -24,6 +25,20 @@ const refused: readonly (readonly [flag: string, value: string, why: string])[] 
   [CIPHERS, 'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', lacking],
   [VERSION, 'x', 'unknown tls version "x"'],
   [VERSION, 'TLSv1.2', 'unknown tls version "TLSv1.2"'],
+  [CURVES, '29,29', 'duplicate curve preference 29'],
+  [CURVES, '0', 'curve preference 0 is out of range (must be 1-65535)'],
+  [CURVES, '-0x17', 'curve preference -23 is out of range (must be 1-65535)'],
+  [CURVES, '30', 'curve preference 30 is not supported by the current Go version'],
+  [
+    CURVES,
+    'x',
+    `invalid argument "x" for "--${CURVES}" flag: strconv.ParseInt: parsing "x": invalid syntax`,
+  ],
+  [
+    CURVES,
+    '2147483648',
+    `invalid argument "2147483648" for "--${CURVES}" flag: strconv.ParseInt: parsing "2147483648": value out of range`,
+  ],
   [STRICT, 'x', allowed],
   [STRICT, 'max-age=1=2', allowed],
   [STRICT, 'max-age', allowed],
@@ -83,6 +98,22 @@ test('clients agree on what the flags let them', async () => {
     assert.match(await agreed(next.server, {}), /^TLSv1\.3 TLS_/);
     const { headers } = await senderTo(next)({ method: 'GET', path: '/version', headers: {} });
     assert.equal(headers['strict-transport-security'], undefined);
+  } finally {
+    await own.close();
+  }
+});
+
+test('keys are agreed on in the ways that the flag names', async () => {
+  const own = await startOwnServer({ flags: keyed({ [CURVES]: '29,24' }) });
+  try {
+    for (const [ecdhCurve, wanted] of [
+      ['X25519', /^TLSv1\.3 /],
+      ['P-384', /^TLSv1\.3 /],
+      ['P-256', /HANDSHAKE_FAILURE$/],
+      ['X25519MLKEM768', /HANDSHAKE_FAILURE$/],
+    ] as const) {
+      assert.match(await agreed(own.target.server, { ecdhCurve }), wanted, ecdhCurve);
+    }
   } finally {
     await own.close();
   }

@@ -1,17 +1,20 @@
 // The flags of kube-apiserver about TLS: which ciphers and versions clients may choose, and that browsers are to keep
 // to it. Checks and words as kube-apiserver v1.37.
-import { Fault } from '#base/fault.ts';
 import { ciphers as presets } from '#http2/server.ts';
-import { textFlag, type AccessFlags } from './access-flags.ts';
-import { listFlag } from './token-settings.ts';
+import {
+  badFlag,
+  badValue,
+  joinedProblems,
+  listFlag,
+  textFlag,
+  textsFlag,
+  type AccessFlags,
+} from './flag-values.ts';
 
 const CIPHERS = 'tls-cipher-suites';
 const VERSION = 'tls-min-version';
+const CURVES = 'tls-curve-preferences';
 const DIRECTIVES = 'strict-transport-security-directives';
-
-function bad(flag: string, why: string): Fault {
-  return new Fault({ code: 'bad-option', flag }, `Cannot use --${flag}: ${why}`);
-}
 
 /** Go's names of what OpenSSL has under others; undefined: it has none (RC4 and triple DES are not built in). */
 const suites: Readonly<Record<string, string | undefined>> = {
@@ -57,10 +60,52 @@ const versions: Readonly<Record<string, 'TLSv1.2' | 'TLSv1.3'>> = {
   VersionTLS13: 'TLSv1.3',
 };
 
+/** Go's numbers of ways to agree on keys, by the names that OpenSSL has for them. */
+const curves: ReadonlyMap<number, string> = new Map([
+  [23, 'P-256'],
+  [24, 'P-384'],
+  [25, 'P-521'],
+  [29, 'X25519'],
+  [4_587, 'SecP256r1MLKEM768'],
+  [4_588, 'X25519MLKEM768'],
+  [4_589, 'SecP384r1MLKEM1024'],
+]);
+const CURVE_MAX = 65_535;
+
+/** As strconv.ParseInt reads an int32, but for underscores. Throws Fault. */
+function wholeNumber(flag: string, all: string, text: string): number {
+  const [, sign = '', digits = ''] =
+    /^([-+]?)(0[xX][\da-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9]\d*)$/.exec(text) ?? [];
+  const size = Number(digits.replace(/^0(?=[0-7])/, '0o'));
+  const isInRange = size < 2 ** 31 || (sign === '-' && size === 2 ** 31);
+  if (digits !== '' && isInRange) return sign === '-' ? -size : size;
+  const why = digits === '' ? 'invalid syntax' : 'value out of range';
+  throw badValue(flag, all, `strconv.ParseInt: parsing ${JSON.stringify(text)}: ${why}`);
+}
+
+/** As OpenSSL takes them; undefined: its own. Nobody chooses their order, in Go neither. Throws Fault. */
+function curvesOf(flags: AccessFlags): string | undefined {
+  const seen = new Set<number>();
+  for (const text of listFlag(flags, CURVES)) {
+    const id = wholeNumber(CURVES, textsFlag(flags, CURVES).join(','), text);
+    if (id < 1 || id > CURVE_MAX) {
+      throw badFlag(CURVES, `curve preference ${id} is out of range (must be 1-${CURVE_MAX})`);
+    }
+    if (seen.has(id)) throw badFlag(CURVES, `duplicate curve preference ${id}`);
+    if (!curves.has(id)) {
+      throw badFlag(CURVES, `curve preference ${id} is not supported by the current Go version`);
+    }
+    seen.add(id);
+  }
+  if (seen.size === 0) return undefined;
+  return [...curves].flatMap(([id, name]) => (seen.has(id) ? [name] : [])).join(':');
+}
+
 export interface TlsSettings {
   /** As OpenSSL takes them. */
   readonly ciphers: string;
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  readonly ecdhCurve?: string;
 }
 
 /** Throws Fault. */
@@ -68,25 +113,27 @@ export function tlsSettings(flags: AccessFlags): TlsSettings {
   const named = textFlag(flags, VERSION) ?? 'VersionTLS12';
   const minVersion = Object.hasOwn(versions, named) ? versions[named] : undefined;
   if (minVersion === undefined) {
-    throw bad(VERSION, `unknown tls version ${JSON.stringify(named)}`);
+    throw badFlag(VERSION, `unknown tls version ${JSON.stringify(named)}`);
   }
+  const found = curvesOf(flags);
+  const common = { minVersion, ...(found === undefined ? {} : { ecdhCurve: found }) };
   const wanted = listFlag(flags, CIPHERS);
-  if (wanted.length === 0) return { ciphers: presets, minVersion };
+  if (wanted.length === 0) return { ciphers: presets, ...common };
   const unknown = wanted.find((name) => !Object.hasOwn(suites, name) && !newestNames.has(name));
   if (unknown !== undefined) {
-    throw bad(CIPHERS, `Cipher suite ${unknown} not supported or doesn't exist`);
+    throw badFlag(CIPHERS, `Cipher suite ${unknown} not supported or doesn't exist`);
   }
   const isEnough = wanted.some((name) =>
     /^TLS_ECDHE_(?:RSA|ECDSA)_WITH_AES_128_GCM_SHA256$/.test(name),
   );
   if (!isEnough && minVersion !== 'TLSv1.3') {
-    throw bad(
+    throw badFlag(
       CIPHERS,
       'error configuring http2: http2: TLSConfig.CipherSuites is missing an HTTP/2-required AES_128_GCM_SHA256 cipher (need at least one of TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 or TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)',
     );
   }
   const older = wanted.flatMap((name) => suites[name] ?? []);
-  return { ciphers: [...newest, ...older].join(':'), minVersion };
+  return { ciphers: [...newest, ...older].join(':'), ...common };
 }
 
 const allowed = `--${DIRECTIVES} invalid, allowed values: max-age=expireTime, includeSubDomains, preload. see https://tools.ietf.org/html/rfc6797#section-6.1 for more information`;
@@ -99,12 +146,6 @@ export function strictTransport(flags: AccessFlags): string | undefined {
     const isKnown = one === 'includeSubDomains' || one === 'preload' || /^max-age=[^=]*$/.test(one);
     return isKnown ? [] : [allowed];
   });
-  const different = [...new Set(problems)];
-  if (different.length > 0) {
-    throw bad(
-      DIRECTIVES,
-      different.length === 1 ? String(different[0]) : `[${different.join(', ')}]`,
-    );
-  }
+  if (problems.length > 0) throw badFlag(DIRECTIVES, joinedProblems(problems));
   return directives.length === 0 ? undefined : directives.join('; ');
 }

@@ -1,10 +1,14 @@
 // The flags of kube-apiserver about tokens of service accounts: who issues them, whom they are for and how long they
 // live. Checks and words as kube-apiserver v1.37.
-import { Fault } from '#base/fault.ts';
 import { parseUrl, urlProblem } from '#kube/cel/go-url.ts';
-import { parseDuration } from '#kube/meta/go-duration.ts';
-import { flagKey } from './access-flag-names.ts';
-import type { AccessFlags } from './access-flags.ts';
+import {
+  badFlag,
+  booleanFlag,
+  durationFlag,
+  listFlag,
+  textsFlag,
+  type AccessFlags,
+} from './flag-values.ts';
 
 export const ISSUER = 'https://kubernetes.default.svc.cluster.local';
 
@@ -21,36 +25,22 @@ export interface TokenSettings {
   readonly isExtended: boolean;
 }
 
-function bad(flag: string, why: string): Fault {
-  return new Fault({ code: 'bad-option', flag }, `Cannot use --${flag}: ${why}`);
-}
-
-function given(flags: AccessFlags, flag: string): string[] {
-  const value = flags[flagKey(flag)];
-  return value === undefined ? [] : [value].flat().map(String);
-}
-
-/** Of a flag that takes several with commas, too. */
-export function listFlag(flags: AccessFlags, flag: string): string[] {
-  return given(flags, flag).flatMap((one) => (one === '' ? [] : one.split(',')));
-}
-
 function issuersOf(flags: AccessFlags): readonly [string, ...string[]] {
   const flag = 'service-account-issuer';
-  const [first = ISSUER, ...more] = given(flags, flag);
+  const [first = ISSUER, ...more] = textsFlag(flags, flag);
   const issuers = [first, ...more] as const;
   for (const [i, issuer] of issuers.entries()) {
-    if (issuer === '') throw bad(flag, 'service-account-issuer should not be an empty string');
+    if (issuer === '') throw badFlag(flag, 'service-account-issuer should not be an empty string');
     const quoted = JSON.stringify(issuer);
     const problem = issuer.includes(':') ? urlProblem(issuer) : undefined;
     if (problem !== undefined) {
-      throw bad(
+      throw badFlag(
         flag,
         `service-account-issuer ${quoted} contained a ':' but was not a valid URL: ${problem}`,
       );
     }
     if (issuers.indexOf(issuer) < i) {
-      throw bad(flag, `service-account-issuer ${quoted} is already specified`);
+      throw badFlag(flag, `service-account-issuer ${quoted} is already specified`);
     }
   }
   return issuers;
@@ -58,11 +48,12 @@ function issuersOf(flags: AccessFlags): readonly [string, ...string[]] {
 
 function jwksUriOf(flags: AccessFlags): string | undefined {
   const flag = 'service-account-jwks-uri';
-  const uri = given(flags, flag).at(-1) ?? '';
+  const uri = textsFlag(flags, flag).at(-1) ?? '';
   if (uri === '') return undefined;
   const problem = urlProblem(uri);
-  if (problem !== undefined) throw bad(flag, `${flag} must be a valid URL: ${problem}`);
-  if (!/^https:/i.test(uri)) throw bad(flag, `${flag} requires https scheme, parsed as: ${uri}`);
+  if (problem !== undefined) throw badFlag(flag, `${flag} must be a valid URL: ${problem}`);
+  if (!/^https:/i.test(uri))
+    throw badFlag(flag, `${flag} requires https scheme, parsed as: ${uri}`);
   return uri;
 }
 
@@ -71,34 +62,13 @@ const SECONDS_HIGH = 2 ** 32;
 
 function secondsMaxOf(flags: AccessFlags): number | undefined {
   const flag = 'service-account-max-token-expiration';
-  const text = given(flags, flag).at(-1) ?? '0';
-  const found = parseDuration(text);
-  if (typeof found !== 'number') {
-    throw bad(flag, `invalid argument ${JSON.stringify(text)} for "--${flag}" flag: ${found.why}`);
-  }
+  const found = durationFlag(flags, flag, '0');
   if (found === 0) return undefined;
   const seconds = found / 1_000;
   if (seconds < SECONDS_LOW || seconds > SECONDS_HIGH) {
-    throw bad(flag, `the ${flag} must be between 1 hour and 2^32 seconds`);
+    throw badFlag(flag, `the ${flag} must be between 1 hour and 2^32 seconds`);
   }
   return Math.floor(seconds);
-}
-
-/** As strconv.ParseBool takes them. */
-const booleans: Readonly<Record<string, boolean>> = Object.fromEntries([
-  ...['1', 't', 'T', 'true', 'TRUE', 'True'].map((one) => [one, true] as const),
-  ...['0', 'f', 'F', 'false', 'FALSE', 'False'].map((one) => [one, false] as const),
-]);
-
-function isExtendedBy(flags: AccessFlags): boolean {
-  const flag = 'service-account-extend-token-expiration';
-  const text = given(flags, flag).at(-1) ?? 'true';
-  const found = booleans[text];
-  if (found === undefined) {
-    const why = `strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`;
-    throw bad(flag, `invalid argument ${JSON.stringify(text)} for "--${flag}" flag: ${why}`);
-  }
-  return found;
 }
 
 /** Throws Fault. */
@@ -110,7 +80,7 @@ export function tokenSettings(flags: AccessFlags): TokenSettings {
     audiences: audiences.length === 0 ? issuers : audiences,
     jwksUri: jwksUriOf(flags),
     secondsMax: secondsMaxOf(flags),
-    isExtended: isExtendedBy(flags),
+    isExtended: booleanFlag(flags, 'service-account-extend-token-expiration', true),
   };
 }
 

@@ -1,24 +1,18 @@
 // Service-account tokens: signed by the instance's key, bound to their account (and pod), checked on
 // every use against what is stored.
 import {
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-  createPrivateKey,
-} from 'node:crypto';
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import {
-  calculateJwkThumbprint,
   decodeJwt,
+  decodeProtectedHeader,
   errors,
-  exportJWK,
   jwtVerify,
   SignJWT,
   type JWTPayload,
+  type JWTVerifyResult,
 } from 'jose';
 import type { KubeObject } from '#kube/meta/object.ts';
+import type { AccessFlags } from './flag-values.ts';
 import { checkLegacy, LEGACY_ISSUER, legacyClaims, type TokenUse } from './legacy-tokens.ts';
+import { TokenKeys } from './token-keys.ts';
 import { TokenRefusal, type Lookup } from './token-refusal.ts';
 import { tokenSettings, type TokenSettings } from './token-settings.ts';
 import { serviceAccountUser, type UserInfo } from './user.ts';
@@ -58,39 +52,22 @@ interface VerifyContext {
 }
 
 export class TokenAuthority {
-  readonly #private: KeyObject;
-  readonly #public: KeyObject;
-  readonly #keyId: string;
+  readonly keys: TokenKeys;
   readonly settings: TokenSettings;
 
-  private constructor(privateKey: KeyObject, keyId: string, settings: TokenSettings) {
-    this.#private = privateKey;
-    this.#public = createPublicKey(privateKey);
-    this.#keyId = keyId;
+  private constructor(keys: TokenKeys, settings: TokenSettings) {
+    this.keys = keys;
     this.settings = settings;
   }
 
-  static async open(folder: string, settings = tokenSettings({})): Promise<TokenAuthority> {
-    const path = join(folder, 'service-account.key');
-    if (!existsSync(path)) {
-      const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-      writeFileSync(`${path}.tmp`, privateKey.export({ type: 'pkcs8', format: 'pem' }), {
-        mode: 0o600,
-      });
-      renameSync(`${path}.tmp`, path);
-    }
-    const key = createPrivateKey(readFileSync(path));
-    const keyId = await calculateJwkThumbprint(await exportJWK(createPublicKey(key)));
-    return new TokenAuthority(key, keyId, settings);
+  /** Throws Fault. */
+  static async open(folder: string, flags: AccessFlags = {}): Promise<TokenAuthority> {
+    const settings = tokenSettings(flags);
+    return new TokenAuthority(await TokenKeys.open(folder, flags), settings);
   }
 
   get issuer(): string {
     return this.settings.issuers[0];
-  }
-
-  async jwks() {
-    const jwk = await exportJWK(this.#public);
-    return { keys: [{ ...jwk, use: 'sig', alg: 'ES256', kid: this.#keyId }] };
   }
 
   async issue(
@@ -114,8 +91,9 @@ export class TokenAuthority {
       ...options.binding,
       ...(warnSeconds === undefined ? {} : { warnafter: at + warnSeconds }),
     };
+    const { key, id, algorithm } = this.keys.signing;
     return await new SignJWT({ 'kubernetes.io': claim })
-      .setProtectedHeader({ alg: 'ES256', kid: this.#keyId })
+      .setProtectedHeader({ alg: algorithm, kid: id })
       .setIssuer(this.issuer)
       .setSubject(`system:serviceaccount:${namespace}:${name}`)
       .setAudience([...options.audiences])
@@ -123,14 +101,15 @@ export class TokenAuthority {
       .setNotBefore(at)
       .setExpirationTime(at + options.seconds)
       .setJti(options.id)
-      .sign(this.#private);
+      .sign(key);
   }
 
   /** For a secret that holds it: it does not end. */
   async issueLegacy(account: KubeObject, secret: string): Promise<string> {
+    const { key, id, algorithm } = this.keys.signing;
     return await new SignJWT(legacyClaims(account, secret))
-      .setProtectedHeader({ alg: 'ES256', kid: this.#keyId })
-      .sign(this.#private);
+      .setProtectedHeader({ alg: algorithm, kid: id })
+      .sign(key);
   }
 
   /**
@@ -179,10 +158,11 @@ export class TokenAuthority {
   ): Promise<{ payload?: JWTPayload | undefined; failure?: string }> {
     const issuer = issuerOf(token) ?? '';
     const isOwn = issuer === LEGACY_ISSUER || this.settings.issuers.includes(issuer);
-    if (!isOwn) return {};
+    const id = isOwn ? keyIdOf(token) : undefined;
+    if (id === undefined) return {};
     const options = { issuer, currentDate: new Date(now) };
     try {
-      return { payload: (await jwtVerify(token, this.#public, options)).payload };
+      return { payload: (await this.#checked(token, id, options)).payload };
     } catch (error) {
       if (error instanceof errors.JWTExpired) {
         return { payload: error.payload, failure: 'service account token has expired' };
@@ -190,12 +170,42 @@ export class TokenAuthority {
       if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'nbf') {
         return { payload: error.payload, failure: 'service account token is not valid yet' };
       }
-      // It says that it is of this server: upstream tells what its library says then.
-      if (error instanceof errors.JWSSignatureVerificationFailed) {
-        throw new TokenRefusal('go-jose/go-jose: error in cryptographic primitive');
-      }
+      if (error instanceof TokenRefusal) throw error;
       return {};
     }
+  }
+
+  /** By the first of the keys that fits. Throws TokenRefusal, and what is wrong with the claims. */
+  async #checked(
+    token: string,
+    id: string,
+    options: { readonly issuer: string; readonly currentDate: Date },
+  ): Promise<JWTVerifyResult> {
+    const keys = this.keys.named(id);
+    if (keys.length === 0) throw new TokenRefusal('invalid signature, no keys found');
+    for (const { key, algorithm } of keys) {
+      try {
+        return await jwtVerify(token, key, { ...options, algorithms: [algorithm] });
+      } catch (error) {
+        if (!isOtherKey(error)) throw error;
+      }
+    }
+    // It says that it is of this server: upstream tells what its library says then, once for all keys.
+    throw new TokenRefusal('go-jose/go-jose: error in cryptographic primitive');
+  }
+}
+
+/** Also when the key is of another kind than the signature. */
+const isOtherKey = (error: unknown): boolean =>
+  error instanceof errors.JWSSignatureVerificationFailed ||
+  error instanceof errors.JOSEAlgNotAllowed;
+
+/** '' for a token that does not say; undefined for what is none. */
+function keyIdOf(token: string): string | undefined {
+  try {
+    return decodeProtectedHeader(token).kid ?? '';
+  } catch {
+    return undefined;
   }
 }
 

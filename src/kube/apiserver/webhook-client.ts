@@ -1,7 +1,8 @@
-// Calls webhooks: a URL, or a service of the cluster by its endpoints; HTTPS only, trusted by the bundle
-// that the configuration brings. For admission, conversion, and webhooks of access.
+// Calls webhooks: a URL, or a service of the cluster by its endpoints; trusted by the bundle that the configuration
+// brings. For admission, conversion, and webhooks of access, which a file may place at an http URL.
 import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
-import { request } from 'node:https';
+import { request as requestPlain } from 'node:http';
+import { request as requestSecure } from 'node:https';
 import { checkServerIdentity, rootCertificates } from 'node:tls';
 import { dialText } from './dial-errors.ts';
 import { parseExact } from '#kube/meta/exact-numbers.ts';
@@ -29,6 +30,7 @@ export interface Endpoint {
 }
 
 const PORT_DEFAULT = 443;
+const PLAIN_PORT_DEFAULT = 80;
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Why a call has no usable answer; the message is put into the caller's own words. */
@@ -95,20 +97,27 @@ export interface WebhookCall {
 }
 
 interface Goal extends Endpoint {
+  readonly isPlain: boolean;
   readonly path: string;
   /** For messages. */
   readonly url: string;
+}
+
+/** Where a URL leads, but for what is behind its host. */
+function placeOf(url: URL): Endpoint & Pick<Goal, 'isPlain'> {
+  const isPlain = url.protocol === 'http:';
+  const port = isPlain ? PLAIN_PORT_DEFAULT : PORT_DEFAULT;
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  return { host, port: url.port === '' ? port : Number(url.port), serverName: host, isPlain };
 }
 
 async function goalOf(lookup: ObjectLookup, call: WebhookCall): Promise<Goal> {
   const { config, query = '' } = call;
   if (config.url !== undefined) {
     const url = new URL(config.url);
-    const port = url.port === '' ? PORT_DEFAULT : Number(url.port);
     const path = `${url.pathname}${url.search}`;
     const tail = query === '' ? '' : `${path.includes('?') ? '&' : '?'}${query}`;
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    return { host, port, serverName: host, path: path + tail, url: config.url + tail };
+    return { ...placeOf(url), path: path + tail, url: config.url + tail };
   }
   const { service } = config;
   if (service === undefined) throw new WebhookFailure('neither a URL nor a service is configured');
@@ -117,7 +126,7 @@ async function goalOf(lookup: ObjectLookup, call: WebhookCall): Promise<Goal> {
   const path = `/${(service.path ?? '').replace(/^\//, '')}${tail}`;
   const url = `https://${service.name}.${service.namespace}.svc:${port}${path}`;
   try {
-    return { ...(await resolveService(lookup, service)), path, url };
+    return { ...(await resolveService(lookup, service)), isPlain: false, path, url };
   } catch (error) {
     const why = (error as Error).message;
     throw new WebhookFailure(`Post ${JSON.stringify(url)}: ${why}`, { cause: error });
@@ -177,15 +186,13 @@ function redirected(goal: Goal, location: string): Goal {
     const why = `failed to parse Location header ${JSON.stringify(location)}`;
     throw new WebhookFailure(`Post ${quoted}: ${why}`);
   }
-  if (url.protocol !== 'https:') {
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') {
     const why = `unsupported protocol scheme ${JSON.stringify(url.protocol.slice(0, -1))}`;
     throw new WebhookFailure(`Post ${JSON.stringify(url.href)}: ${why}`);
   }
   const path = `${url.pathname}${url.search}`;
-  if (url.host === new URL(goal.url).host) return { ...goal, path, url: url.href };
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  const port = url.port === '' ? PORT_DEFAULT : Number(url.port);
-  return { host, port, serverName: host, path, url: url.href };
+  if (url.origin === new URL(goal.url).origin) return { ...goal, path, url: url.href };
+  return { ...placeOf(url), path, url: url.href };
 }
 
 function post(goal: Goal, { text, ca, call }: Sent, signal: AbortSignal): Promise<Answer> {
@@ -193,6 +200,7 @@ function post(goal: Goal, { text, ca, call }: Sent, signal: AbortSignal): Promis
   return new Promise((resolve, reject) => {
     const fail = (why: string, cause?: unknown): void =>
       reject(new WebhookFailure(`Post ${quoted}: ${why}`, { cause }));
+    const request = goal.isPlain ? requestPlain : requestSecure;
     const sent = request(
       {
         host: goal.host,

@@ -9,7 +9,7 @@ import { ApiError, badRequest } from '#kube/meta/status.ts';
 import { warnOf } from './decoding.ts';
 import { admissionRequestOf } from './admission/write-request.ts';
 import type { Authenticator } from './authentication.ts';
-import type { Authorizer } from './authz/authorizer.ts';
+import type { AuthorizerChain } from './authz/authorizer.ts';
 import { bind, bindingInfo, checkBinding } from './bindings.ts';
 import { readBody, sendValue, UnknownFormat, type Body, type Exchange } from './bodies.ts';
 import type { Definitions } from './crd/definitions.ts';
@@ -34,7 +34,6 @@ import {
 } from './request-options.ts';
 import type { Resources, WriteContext, Written } from './resources.ts';
 import type { PatchType } from './patch-request.ts';
-import type { RoleCache } from './role-cache.ts';
 import { changeScale, scaleInfoOf, type ScaleChange } from './scale.ts';
 import { timestamp } from './strategies.ts';
 import { evict, evictionInfo, ofNewVersion } from './eviction.ts';
@@ -55,7 +54,7 @@ export interface WritesOptions {
   readonly tokens: TokenAuthority;
   readonly definitions: Definitions;
   readonly authenticator: Authenticator;
-  readonly authorizer: Authorizer;
+  readonly authorizer: AuthorizerChain;
 }
 
 interface Asked {
@@ -100,11 +99,10 @@ export class Writes {
     }
   }
 
-  async review(exchange: Exchange, context: WriteContext, roles: RoleCache): Promise<void> {
+  async review(exchange: Exchange, context: WriteContext): Promise<void> {
     const { value, duplicates } = await this.#body(exchange, context);
     const { info, user } = context;
     const services = {
-      roles,
       authorizer: this.#options.authorizer,
       authenticate: async (token: string, audiences?: readonly string[]) => {
         const use = newUse();

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { Fault } from '#base/fault.ts';
-import { textFlag, type AccessFlags } from '#kube/apiserver/access-flags.ts';
+import { textFlag, type AccessFlags } from '#kube/apiserver/flag-values.ts';
 import { readConfiguration, type Json } from '#kube/apiserver/configuration-file.ts';
 
 export interface PluginSelection {

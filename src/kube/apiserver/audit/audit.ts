@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
-import { durationFlag, textFlag, type AccessFlags } from '#kube/apiserver/access-flags.ts';
+import { durationFlag, textFlag, type AccessFlags } from '#kube/apiserver/flag-values.ts';
 import { readEndpoint } from '#kube/apiserver/kubeconfig-endpoint.ts';
 import type { AccessRequest } from '#kube/apiserver/rbac.ts';
 import type { Status } from '#kube/meta/status.ts';

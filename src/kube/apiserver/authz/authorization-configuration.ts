@@ -1,15 +1,23 @@
 // AuthorizationConfiguration of apiserver.config.k8s.io/v1: who is asked, in which order.
 import { dirname, resolve } from 'node:path';
+import { Fault } from '#base/fault.ts';
 import { Problems, readConfiguration, type Json } from '#kube/apiserver/configuration-file.ts';
+import { joinedProblems } from '#kube/apiserver/flag-values.ts';
 import { durationMs } from '#kube/meta/go-duration.ts';
 import { readEndpoint } from '#kube/apiserver/kubeconfig-endpoint.ts';
+import { readPolicies, type AttributePolicy } from './attribute-policies.ts';
 import { compileCondition, type WebhookAuthorizerOptions } from './webhook-authorizer.ts';
 
 export type AuthorizerSpec =
+  | {
+      readonly type: 'ABAC';
+      readonly name: string;
+      readonly policies: readonly AttributePolicy[];
+    }
   | { readonly type: 'Node' | 'RBAC' | 'AlwaysAllow' | 'AlwaysDeny'; readonly name: string }
   | { readonly type: 'Webhook'; readonly name: string; readonly webhook: WebhookAuthorizerOptions };
 
-const types = ['Webhook', 'Node', 'RBAC', 'AlwaysAllow', 'AlwaysDeny'];
+const types = ['ABAC', 'AlwaysAllow', 'AlwaysDeny', 'Node', 'RBAC', 'Webhook'];
 
 const AUTHORIZED_TTL = '5m';
 const UNAUTHORIZED_TTL = '30s';
@@ -97,8 +105,23 @@ function webhookOf(
   };
 }
 
-/** Throws Fault. */
-export function readAuthorization(path: string): AuthorizerSpec[] {
+/** All but webhooks are called what they are. Throws Fault. */
+function checkNames(path: string, all: readonly { type: string; name: string }[]): void {
+  const wrong = all
+    .filter(({ type, name }) => type !== 'Webhook' && name !== type.toLowerCase())
+    .map(
+      ({ type, name }) =>
+        `expected name ${type.toLowerCase()} for authorizer ${type} instead of ${name}`,
+    );
+  if (wrong.length === 0) return;
+  throw new Fault(
+    { code: 'bad-configuration', path },
+    `Cannot use ${path}: ${joinedProblems(wrong)}`,
+  );
+}
+
+/** `policyFile` is what --authorization-policy-file says, for authorizers of type ABAC. Throws Fault. */
+export function readAuthorization(path: string, policyFile = ''): AuthorizerSpec[] {
   const object = readConfiguration(path, 'apiserver.config.k8s.io', {
     kind: 'AuthorizationConfiguration',
     versions: ['v1', 'v1beta1', 'v1alpha1'],
@@ -110,6 +133,7 @@ export function readAuthorization(path: string): AuthorizerSpec[] {
     problems.required('authorizers', '', 'at least one authorization mode must be defined');
   }
   const seen = new Set<string>();
+  const seenTypes = new Set<string>();
   const found = all.map((one, i) => {
     const field = `authorizers[${i}]`;
     const [type, name] = [String(one['type'] ?? ''), String(one['name'] ?? '')];
@@ -121,6 +145,10 @@ export function readAuthorization(path: string): AuthorizerSpec[] {
         `Unsupported value: ${JSON.stringify(type)}: supported values: ${shown}`,
       );
     }
+    if (type !== 'Webhook' && seenTypes.has(type)) {
+      problems.add(`${field}.type`, `Duplicate value: ${JSON.stringify(type)}`);
+    }
+    seenTypes.add(type);
     problems.required(`${field}.name`, name);
     if (seen.has(name)) problems.add(`${field}.name`, `Duplicate value: ${JSON.stringify(name)}`);
     seen.add(name);
@@ -129,9 +157,12 @@ export function readAuthorization(path: string): AuthorizerSpec[] {
     return { type, name, webhook: webhookOf(one['webhook'] as Json, `${field}.webhook`, problems) };
   });
   problems.check();
+  checkNames(path, found);
   return found.map((one): AuthorizerSpec => {
     if (!('webhook' in one) || one.webhook === undefined) {
-      return { type: one.type as 'Node', name: one.name };
+      const { type, name } = one;
+      if (type === 'ABAC') return { type, name, policies: readPolicies(policyFile) };
+      return { type: type as 'Node', name };
     }
     const { kubeConfigFile, ...webhook } = one.webhook;
     const endpoint = readEndpoint(resolve(dirname(path), kubeConfigFile));

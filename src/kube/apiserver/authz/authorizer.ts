@@ -1,5 +1,6 @@
 // Who decides whether a request may be: one authorizer after another, until one has an opinion.
-import type { AccessRequest } from '#kube/apiserver/rbac.ts';
+import type { AccessRequest, Rule } from '#kube/apiserver/rbac.ts';
+import type { UserInfo } from '#kube/apiserver/user.ts';
 
 export interface Decision {
   /** `none`: no opinion, the next one is asked. */
@@ -14,9 +15,25 @@ export const ALLOW: Decision = { kind: 'allow', reason: '' };
 
 export const noOpinion = (reason = ''): Decision => ({ kind: 'none', reason });
 
+/** What somebody may do in a namespace, as far as it can be listed. */
+export interface KnownRules {
+  readonly rules: readonly Rule[];
+  readonly isIncomplete?: boolean;
+  readonly errors?: readonly string[];
+}
+
 export interface Authorizer {
   authorize(access: AccessRequest): Decision | Promise<Decision>;
+  /** Absent: it allows nothing that could be listed. */
+  rules?(user: UserInfo, namespace: string): KnownRules;
 }
+
+/** Of those who decide by what cannot be listed. */
+export const unlisted = (who: string): KnownRules => ({
+  rules: [],
+  isIncomplete: true,
+  errors: [`${who} authorizer does not support user rule resolution`],
+});
 
 /** Members of system:masters may do everything, whoever else is asked (and whatever is loaded yet). */
 export const superusers: Authorizer = {
@@ -46,6 +63,15 @@ export class AuthorizerChain implements Authorizer {
   /** At once, unless somebody has to ask somebody else. */
   authorize(access: AccessRequest): Decision | Promise<Decision> {
     return decided(this.#all, 0, access, []);
+  }
+
+  rules(user: UserInfo, namespace: string): Required<KnownRules> {
+    const found = this.#all.map(({ authorizer }) => authorizer.rules?.(user, namespace));
+    return {
+      rules: found.flatMap((one) => one?.rules ?? []),
+      isIncomplete: found.some((one) => one?.isIncomplete === true),
+      errors: found.flatMap((one) => one?.errors ?? []),
+    };
   }
 }
 

@@ -1,5 +1,6 @@
 // The authorizers of a server, in the order of its configuration.
 import type { Env } from '#env/env.ts';
+import { AttributeAuthorizer } from './attribute-policies.ts';
 import { ALLOW, superusers, type Authorizer, type NamedAuthorizer } from './authorizer.ts';
 import type { AuthorizerSpec } from './authorization-configuration.ts';
 import { WebhookAuthorizer } from './webhook-authorizer.ts';
@@ -9,7 +10,16 @@ export interface OwnAuthorizers {
   readonly rbac: Authorizer;
 }
 
-const alwaysAllow: Authorizer = { authorize: () => ALLOW };
+const all = ['*'];
+const alwaysAllow: Authorizer = {
+  authorize: () => ALLOW,
+  rules: () => ({
+    rules: [
+      { verbs: all, apiGroups: all, resources: all },
+      { verbs: all, nonResourceURLs: all },
+    ],
+  }),
+};
 const alwaysDeny: Authorizer = {
   authorize: () => ({ kind: 'none', reason: 'Everything is forbidden.' }),
 };
@@ -24,6 +34,8 @@ function authorizerOf(spec: AuthorizerSpec, own: OwnAuthorizers, env: Env): Auth
       return alwaysAllow;
     case 'AlwaysDeny':
       return alwaysDeny;
+    case 'ABAC':
+      return new AttributeAuthorizer(spec.policies);
     case 'Webhook':
       return new WebhookAuthorizer(spec.webhook, env);
   }

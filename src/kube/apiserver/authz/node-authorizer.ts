@@ -1,8 +1,15 @@
 // What a node may ask for: what belongs to the pods on it, and its own objects (the Node authorizer of
 // kubernetes v1.37). What it may write in them is NodeRestriction's (admission/node-restriction.ts).
 import { allows, type AccessRequest, type Rule } from '#kube/apiserver/rbac.ts';
-import { nodeNameOf } from '#kube/apiserver/user.ts';
-import { ALLOW, noOpinion, type Authorizer, type Decision } from './authorizer.ts';
+import { nodeNameOf, type UserInfo } from '#kube/apiserver/user.ts';
+import {
+  ALLOW,
+  noOpinion,
+  unlisted,
+  type Authorizer,
+  type Decision,
+  type KnownRules,
+} from './authorizer.ts';
 import type { NodeGraph, Related } from './node-graph.ts';
 
 const LEASES = 'kube-node-lease';
@@ -72,6 +79,11 @@ export class NodeAuthorizer implements Authorizer {
     const own = access.isResource ? this.#divided(node, access) : undefined;
     if (own !== undefined) return own;
     return nodeRules.some((one) => allows(one, access)) ? ALLOW : noOpinion();
+  }
+
+  /** What a node may do is no list of rules. */
+  rules(user: UserInfo): KnownRules {
+    return nodeNameOf(user) === undefined ? { rules: [] } : unlisted('node');
   }
 
   /** Undefined for what is the same for all nodes. */

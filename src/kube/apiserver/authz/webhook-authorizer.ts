@@ -8,7 +8,13 @@ import { WebhookFailure } from '#kube/apiserver/webhook-client.ts';
 import { baseEnvironment, compile, failureText, type Program } from '#kube/cel/program.ts';
 import { DYN } from '#kube/cel/types.ts';
 import { dynValue, jsonValue } from '#kube/cel/values.ts';
-import { noOpinion, type Authorizer, type Decision } from './authorizer.ts';
+import {
+  noOpinion,
+  unlisted,
+  type Authorizer,
+  type Decision,
+  type KnownRules,
+} from './authorizer.ts';
 
 type Json = Record<string, unknown>;
 
@@ -100,6 +106,10 @@ export class WebhookAuthorizer implements Authorizer {
     if (unwanted !== undefined) return unwanted;
     const key = JSON.stringify(spec);
     return this.#answers.get(key) ?? this.#ask(key, spec);
+  }
+
+  rules(): KnownRules {
+    return unlisted('webhook');
   }
 
   /** The decision without a question, when a condition does not hold; undefined: it is asked. */
