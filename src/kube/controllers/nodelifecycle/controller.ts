@@ -1,13 +1,14 @@
 // Feeds nodelifecycle/core.ts: a node is looked at when it or a pod's place on it changes, and when its
 // kubelet was not heard of for too long.
 import { hasReason } from '#kube/client/client.ts';
+import { keyOf } from '#kube/client/informer-store.ts';
 import { leases, nodes, pods } from '#kube/client/resources.ts';
 import { nothing, type Decision } from '#kube/controllers/effects.ts';
 import { Controller, followOwn, type ControllerServices } from '#kube/controllers/frame.ts';
 import { isAgentNode } from '#kube/meta/node-versions.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { reconcileNode } from './core.ts';
-import { isUnknown, LEASES, leftMs, observe, type Health } from './health.ts';
+import { isUnknown, LEASES, leftMs, observe, readiness, type Health } from './health.ts';
 
 export const byNode = 'node-name';
 
@@ -31,6 +32,22 @@ export function nodeLifecycleController(services: ControllerServices): Controlle
     return health;
   };
 
+  const known = new Map<string, boolean>();
+  let readyCount = 0;
+  const isCutOff = (): boolean => known.size > 0 && readyCount === 0;
+  /** All of them are looked at again when the first is ready, and when the last is not. */
+  const count = (name: string): void => {
+    const node = machines.get(name);
+    const ready = node === undefined ? undefined : readiness(node);
+    const before = isCutOff();
+    if (known.get(name) === true) readyCount -= 1;
+    if (ready === true) readyCount += 1;
+    if (ready === undefined) known.delete(name);
+    else known.set(name, ready);
+    if (isCutOff() === before) return;
+    for (const one of machines.list()) controller.enqueue(keyOf(one));
+  };
+
   /** As it is now: what came while this process or its connection stood still was not told yet. */
   async function liveLease(name: string): Promise<KubeObject | undefined> {
     try {
@@ -42,14 +59,17 @@ export function nodeLifecycleController(services: ControllerServices): Controlle
   }
 
   async function decide(name: string, now: number): Promise<Decision> {
-    const known = machines.get(name);
-    if (known === undefined) return nothing;
+    const seen = machines.get(name);
+    if (seen === undefined) return nothing;
     let health = listen(name);
-    const isSilent = health !== undefined && !isUnknown(known) && leftMs(health, now) <= 0;
+    const isSilent = health !== undefined && !isUnknown(seen) && leftMs(health, now) <= 0;
     if (isSilent) health = listen(name, await liveLease(name));
     const node = machines.get(name);
     if (node === undefined) return nothing;
-    return reconcileNode({ node, health, pods: placed.byIndex(byNode, name) }, now);
+    const mine = placed.byIndex(byNode, name);
+    // Of a node of an agent the master knows more than that nothing is heard.
+    const snapshot = { node, health, isCutOff: health !== undefined && isCutOff(), pods: mine };
+    return reconcileNode(snapshot, now);
   }
 
   const controller = new Controller(
@@ -63,7 +83,11 @@ export function nodeLifecycleController(services: ControllerServices): Controlle
     services,
   );
   const hear = ({ metadata: { name = '' } }: KubeObject): void => void listen(name);
-  machines.addHandler({ onAdd: hear, onUpdate: (_old, node) => hear(node), onDelete: hear });
+  const look = (node: KubeObject): void => {
+    hear(node);
+    count(keyOf(node));
+  };
+  machines.addHandler({ onAdd: look, onUpdate: (_old, node) => look(node), onDelete: look });
   renewals.addHandler({ onAdd: hear, onUpdate: (_old, lease) => hear(lease) });
   followOwn(machines, controller);
   const hasTaints = (pod: KubeObject): boolean => {

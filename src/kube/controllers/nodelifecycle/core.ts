@@ -7,7 +7,7 @@ import { same } from '#base/same.ts';
 import { taintsOf, tolerates, type Taint, type Toleration } from '#kube/controllers/node-match.ts';
 import { isGoing, isPodOver } from '#kube/controllers/pod-facts.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { isUnknown, leftMs, NEVER, silence, type Health } from './health.ts';
+import { isUnknown, leftMs, silence, type Health } from './health.ts';
 
 const NOT_READY = 'node.kubernetes.io/not-ready';
 const UNREACHABLE = 'node.kubernetes.io/unreachable';
@@ -22,16 +22,24 @@ const pressures: Readonly<Record<string, string>> = {
 
 const ownKeys = new Set([NOT_READY, UNREACHABLE, UNSCHEDULABLE, ...Object.values(pressures)]);
 
-export function wantedTaints(node: KubeObject, time: string): Taint[] {
+export interface NodeSnapshot {
+  readonly node: KubeObject;
+  /** When its kubelet was heard of; absent of a node of an agent, whose master knows. */
+  readonly health?: Health | undefined;
+  /** No node is ready: more likely nobody hears them than all are gone, and none of their pods has to go. */
+  readonly isCutOff?: boolean | undefined;
+  /** Those on it. */
+  readonly pods: readonly KubeObject[];
+}
+
+function wantedTaints({ node, isCutOff }: NodeSnapshot, time: string): Taint[] {
   const conditions = conditionsOf(node);
   const ready = findCondition(conditions, 'Ready')?.status;
   const wanted: Taint[] = [];
   const key = ready === 'False' ? NOT_READY : ready === 'Unknown' ? UNREACHABLE : undefined;
   if (key !== undefined) {
     wanted.push({ key, effect: 'NoSchedule' });
-    // Where nobody ever was nothing runs that had to go.
-    if (findCondition(conditions, 'Ready')?.reason !== NEVER)
-      wanted.push({ key, effect: 'NoExecute' });
+    if (isCutOff !== true) wanted.push({ key, effect: 'NoExecute' });
   }
   for (const [type, pressure] of Object.entries(pressures)) {
     if (findCondition(conditions, type)?.status === 'True') {
@@ -52,11 +60,12 @@ export function wantedTaints(node: KubeObject, time: string): Taint[] {
 }
 
 function taintEffects(
-  node: KubeObject,
+  snapshot: NodeSnapshot,
   time: string,
 ): { taints: readonly Taint[]; effects: Effect[] } {
+  const { node } = snapshot;
   const old = taintsOf(node);
-  const taints = [...old.filter(({ key }) => !ownKeys.has(key)), ...wantedTaints(node, time)];
+  const taints = [...old.filter(({ key }) => !ownKeys.has(key)), ...wantedTaints(snapshot, time)];
   const sort = (list: readonly Taint[]): Taint[] =>
     list.toSorted((a, b) => (`${a.key}${a.effect}` < `${b.key}${b.effect}` ? -1 : 1));
   if (same(sort(old), sort(taints))) return { taints: old, effects: [] };
@@ -132,14 +141,6 @@ function evict(pod: KubeObject, time: string): Effect[] {
   ];
 }
 
-export interface NodeSnapshot {
-  readonly node: KubeObject;
-  /** When its kubelet was heard of; absent of a node of an agent, whose master knows. */
-  readonly health?: Health | undefined;
-  /** Those on it. */
-  readonly pods: readonly KubeObject[];
-}
-
 /** What is said of the node's silence, or when to listen again. */
 function listen({ node, health }: NodeSnapshot, now: number): Decision {
   if (health === undefined || isUnknown(node)) return nothing;
@@ -150,7 +151,7 @@ function listen({ node, health }: NodeSnapshot, now: number): Decision {
 export function reconcileNode(snapshot: NodeSnapshot, now: number): Decision {
   const { node, pods } = snapshot;
   const time = timestamp(now);
-  const { taints, effects } = taintEffects(node, time);
+  const { taints, effects } = taintEffects(snapshot, time);
   const silent = listen(snapshot, now);
   const all = [...silent.effects, ...effects];
   const ready = findCondition(conditionsOf(node), 'Ready')?.status;

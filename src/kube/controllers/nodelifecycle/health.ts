@@ -8,7 +8,7 @@ import type { KubeObject } from '#kube/meta/object.ts';
 export const LEASES = 'kube-node-lease';
 
 /** Upstream's word for nodes that have never said anything of themselves, and how long they may take to. */
-export const NEVER = 'NodeStatusNeverUpdated';
+const NEVER = 'NodeStatusNeverUpdated';
 const STARTUP_MS = 60_000;
 /** How long one may be silent (`--node-monitor-grace-period` of v1.37). */
 const GRACE_MS = 50_000;
@@ -50,6 +50,15 @@ export function observe(
 /** How long the node may still be silent; not positive when that is over. */
 export function leftMs({ heardAt, isReported }: Health, now: number): number {
   return heardAt + (isReported ? GRACE_MS : STARTUP_MS) - now;
+}
+
+/** Nodes with it are not asked whether any is ready. */
+const EXCLUDED = 'node.kubernetes.io/exclude-disruption';
+
+/** What a node tells of whether kubelets are heard at all; undefined: nothing. */
+export function readiness({ metadata, status }: KubeObject): boolean | undefined {
+  if (metadata.labels?.[EXCLUDED] !== undefined) return undefined;
+  return findCondition(conditionsOf({ status }), 'Ready')?.status === 'True';
 }
 
 /** Nothing more can be said of a node that is told to be unknown already. */
