@@ -174,7 +174,7 @@ const views: Readonly<Record<string, (object: KubeObject) => string>> = {
   PersistentVolumeClaim: (one) => {
     const { phase, capacity } = one['status'] as { phase?: string; capacity?: { storage: string } };
     const { volumeName = '-', storageClassName = '-' } = one['spec'] as Record<string, string>;
-    return `${phase} volume=${volumeName} class=${storageClassName} capacity=${capacity?.storage ?? '-'} ${marks(one)}`;
+    return `${phase} volume=${volumeName} class=${storageClassName} capacity=${capacity?.storage ?? '-'} ${marks(one)} ${conditions(one)}`;
   },
   ResourceQuota: (one) => JSON.stringify(one['status']?.used ?? {}),
 };

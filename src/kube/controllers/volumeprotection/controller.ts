@@ -6,12 +6,25 @@ import {
   pods,
   volumeAttributesClasses,
 } from '#kube/client/resources.ts';
-import { nothing } from '#kube/controllers/effects.ts';
+import { nothing, type Effect } from '#kube/controllers/effects.ts';
 import { Controller, followOwn, type ControllerServices } from '#kube/controllers/frame.ts';
+import { isPodOver } from '#kube/controllers/pod-facts.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { byClaim, claimsOfPod, classesOf, isClaimUsed, isVolumeUsed, protect } from './core.ts';
+import {
+  byClaim,
+  claimsOfPod,
+  classesOf,
+  isClaimUsed,
+  isVolumeUsed,
+  protect,
+  toldUnused,
+} from './core.ts';
 
 const byClass = 'volume-attributes-class';
+
+function statusOf(claim: KubeObject): Effect {
+  return { kind: 'update', resource: persistentVolumeClaims, object: claim, subresource: 'status' };
+}
 
 export function claimProtectionController(services: ControllerServices): Controller {
   const claims = services.informers.informer(persistentVolumeClaims);
@@ -24,9 +37,12 @@ export function claimProtectionController(services: ControllerServices): Control
       component: 'pvc-protection-controller',
       needs: [claims, users],
       keys: () => claims.list().map(keyOf),
-      reconcile: (key) => {
+      reconcile: (key, now) => {
         const claim = claims.get(key);
         if (claim === undefined) return nothing;
+        const text = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
+        const told = toldUnused(claim, users.byIndex(byClaim, key), text);
+        if (told !== undefined) return { effects: [statusOf(told)] };
         const isUsed = (): boolean => isClaimUsed(users.byIndex(byClaim, key));
         return protect(persistentVolumeClaims, finalizer, claim, isUsed);
       },
@@ -34,10 +50,15 @@ export function claimProtectionController(services: ControllerServices): Control
     services,
   );
   followOwn(claims, controller);
+  const enqueue = (pod: KubeObject): void => {
+    for (const key of claimsOfPod(pod)) controller.enqueue(key);
+  };
   users.addHandler({
-    onDelete: (pod) => {
-      for (const key of claimsOfPod(pod)) controller.enqueue(key);
+    onAdd: enqueue,
+    onUpdate: (old, pod) => {
+      if (isPodOver(old) !== isPodOver(pod)) enqueue(pod);
     },
+    onDelete: enqueue,
   });
   return controller;
 }
