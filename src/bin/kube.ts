@@ -13,6 +13,7 @@ import { Http2Transport } from '#kube/client/http2-transport.ts';
 import { loadKubeconfig } from '#kube/client/kubeconfig.ts';
 import { RestClient } from '#kube/client/rest-client.ts';
 import type { Transport } from '#kube/client/transport.ts';
+import { signingEndpoint } from '#kube/apiserver/token-keys.ts';
 import { TokenAuthority } from '#kube/apiserver/tokens.ts';
 import { startControllers } from '#kube/controllers/run.ts';
 import { startScheduler } from '#kube/framework/run.ts';
@@ -203,10 +204,12 @@ class Instance {
     const authority = await Authority.open(join(this.#folder, 'pki'), this.#env.clock.now());
     // Another API server trusts other certificates than the ones that are made here.
     const signer = this.#options.kubeconfig === undefined ? authority : undefined;
-    const tokens =
-      this.#options.kubeconfig === undefined
-        ? await TokenAuthority.open(join(this.#folder, 'pki'), this.#flags)
-        : undefined;
+    // Tokens that do not end are for those who have the key.
+    const isSigner =
+      this.#options.kubeconfig === undefined && signingEndpoint(this.#flags) === undefined;
+    const tokens = isSigner
+      ? await TokenAuthority.open(join(this.#folder, 'pki'), this.#flags)
+      : undefined;
     const options = { client, rootCa: authority.caCert, signer, tokens };
     const controllers = startControllers(options, this.#env);
     void this.#share.starting(controllers.ready);

@@ -21,6 +21,7 @@ export const accessFlagNames: readonly (readonly [name: string, value: string, w
     'file',
     'private key that signs tokens (default: one of this server)',
   ],
+  ['service-account-signing-endpoint', 'path', 'unix socket of who signs tokens instead'],
   [
     'service-account-key-file',
     'file',

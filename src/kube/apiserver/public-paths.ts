@@ -186,7 +186,7 @@ export class PublicPaths {
 
   #sendKeys(exchange: Exchange, value: object, contentType: string): void {
     refuseUnless(exchange, contentType);
-    const headers = { 'Cache-Control': 'public, max-age=3600' };
+    const headers = { 'Cache-Control': `public, max-age=${this.#tokens.keys.cacheSeconds}` };
     sendText(exchange, JSON.stringify(value), { contentType, headers });
   }
 
@@ -247,6 +247,7 @@ export class PublicPaths {
       ...this.#health.lines(),
       ...this.#aggregation.metrics(),
       ...this.#flows.metrics(),
+      ...this.#tokens.keys.metrics(),
     ];
     return this.#labels?.limit(lines) ?? lines;
   }

@@ -139,7 +139,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   const strict = strictTransport(options.flags ?? {});
   const end = endSettings(options.flags ?? {});
   const gate = end.tellsRetry ? new RetryGate() : undefined;
-  const tokens = await TokenAuthority.open(join(home, 'pki'), options.flags);
+  const tokens = await TokenAuthority.connect(join(home, 'pki'), options.flags ?? {}, env);
   const cidrs = serviceRanges(serviceCidr);
   // Of both: the server's service keeps its address when the order changes.
   const serviceIps = cidrs.map(ownAddress);
@@ -314,6 +314,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
       await atMost(LINGER_MS_MAX, closed, env.timers);
       for (const socket of sockets) socket.destroy();
       await closed;
+      tokens.keys.close();
       await audit?.close();
     },
   };

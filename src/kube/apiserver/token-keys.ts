@@ -9,18 +9,20 @@ import {
 } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { calculateJwkThumbprint, exportJWK, type JWK } from 'jose';
+import { calculateJwkThumbprint, exportJWK, SignJWT, type JWK, type JWTPayload } from 'jose';
 import { curveOf, privateKeyIn, publicKeysIn } from '#kube/pki/keys.ts';
-import { badFlag, openProblem, textsFlag, type AccessFlags } from './flag-values.ts';
+import { badFlag, openProblem, textFlag, textsFlag, type AccessFlags } from './flag-values.ts';
 
 const SIGNING = 'service-account-signing-key-file';
 const CHECKING = 'service-account-key-file';
+/** As upstream tells it of keys that do not change. */
+const CACHE_SECONDS = 3_600;
 
 type Algorithm = 'RS256' | 'ES256' | 'ES384' | 'ES512';
 
 const algorithms = { 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512' } as const;
 
-interface TokenKey {
+export interface TokenKey {
   readonly key: KeyObject;
   readonly id: string;
   readonly algorithm: Algorithm;
@@ -42,7 +44,7 @@ function idOf(key: KeyObject): string {
     .digest('base64url');
 }
 
-function algorithmOf(key: KeyObject): Algorithm | undefined {
+export function algorithmOf(key: KeyObject): Algorithm | undefined {
   const curve = curveOf(key);
   if (curve !== undefined) return algorithms[curve];
   return key.asymmetricKeyType === 'rsa' ? 'RS256' : undefined;
@@ -99,23 +101,50 @@ async function ownKey(folder: string): Promise<TokenKey> {
   return { key, id, algorithm: algorithmOf(key) ?? 'ES256' };
 }
 
-export class TokenKeys {
-  readonly signing: TokenKey;
+/** Who signs tokens, and the keys that they are checked by. */
+export interface TokenKeyring {
+  /** A token of these claims. */
+  sign(claims: JWTPayload): Promise<string>;
+  /** Those that a token may be signed with, by what it says of its key; '': it says nothing. */
+  named(id: string): readonly TokenKey[] | Promise<readonly TokenKey[]>;
+  /** In the order of the alphabet. */
+  readonly algorithms: readonly string[];
+  jwks(): Promise<{ keys: JWK[] }>;
+  /** How long what is told of the keys may be kept. */
+  readonly cacheSeconds: number;
+  /** Lines for the page of metrics. */
+  metrics(): readonly string[];
+  close(): void;
+}
+
+export const algorithmsOf = (keys: readonly TokenKey[]): string[] =>
+  [...new Set(keys.map(({ algorithm }) => algorithm))].toSorted();
+
+export async function jwksOf(keys: readonly TokenKey[]): Promise<{ keys: JWK[] }> {
+  const each = keys.map(async ({ key, id, algorithm }) => {
+    const jwk = await exportJWK(key);
+    return { ...jwk, use: 'sig', alg: algorithm, kid: id };
+  });
+  return { keys: await Promise.all(each) };
+}
+
+export class FileKeys implements TokenKeyring {
+  readonly #signing: TokenKey;
   /** In the order in which they were given. */
   readonly #checking: readonly TokenKey[];
 
   private constructor(signing: TokenKey, checking: readonly TokenKey[]) {
-    this.signing = signing;
+    this.#signing = signing;
     this.#checking = checking;
   }
 
   /** `folder` has the key of this server, which signs unless another is named. Throws Fault. */
-  static async open(folder: string, flags: AccessFlags): Promise<TokenKeys> {
+  static async open(folder: string, flags: AccessFlags): Promise<FileKeys> {
     const named = textsFlag(flags, SIGNING).at(-1) ?? '';
     const checking = textsFlag(flags, CHECKING).flatMap(checkingKeysOf);
     if (named !== '') {
       const signing = signingKeyOf(named);
-      if (checking.length > 0) return new TokenKeys(signing, checking);
+      if (checking.length > 0) return new FileKeys(signing, checking);
       throw badFlag(
         SIGNING,
         'either `--service-account-key-file` or `--service-account-signing-endpoint` must be set',
@@ -123,24 +152,61 @@ export class TokenKeys {
     }
     const signing = await ownKey(folder);
     const own = { ...signing, key: createPublicKey(signing.key) };
-    return new TokenKeys(signing, [own, ...checking]);
+    return new FileKeys(signing, [own, ...checking]);
   }
 
-  /** Those that a token may be signed with, by what it says of its key; '': it says nothing. */
+  async sign(claims: JWTPayload): Promise<string> {
+    const { key, id, algorithm } = this.#signing;
+    return await new SignJWT(claims).setProtectedHeader({ alg: algorithm, kid: id }).sign(key);
+  }
+
   named(id: string): readonly TokenKey[] {
     return id === '' ? this.#checking : this.#checking.filter((one) => one.id === id);
   }
 
-  /** In the order of the alphabet. */
-  get algorithms(): string[] {
-    return [...new Set(this.#checking.map(({ algorithm }) => algorithm))].toSorted();
+  get algorithms(): readonly string[] {
+    return algorithmsOf(this.#checking);
   }
 
   async jwks(): Promise<{ keys: JWK[] }> {
-    const keys = this.#checking.map(async ({ key, id, algorithm }) => {
-      const jwk = await exportJWK(key);
-      return { ...jwk, use: 'sig', alg: algorithm, kid: id };
-    });
-    return { keys: await Promise.all(keys) };
+    return await jwksOf(this.#checking);
   }
+
+  get cacheSeconds(): number {
+    return CACHE_SECONDS;
+  }
+
+  metrics(): readonly string[] {
+    return [];
+  }
+
+  close(): void {}
+}
+
+export const ENDPOINT = 'service-account-signing-endpoint';
+
+/** Where tokens are signed; undefined: here. Throws Fault. */
+export function signingEndpoint(flags: AccessFlags): string | undefined {
+  const endpoint = textFlag(flags, ENDPOINT);
+  if (endpoint === undefined) return undefined;
+  const quoted = JSON.stringify(endpoint);
+  if (endpoint.startsWith('@') && !/^@(?:[\w-]+\.)*[\w-]+$/.test(endpoint)) {
+    throw badFlag(
+      ENDPOINT,
+      `invalid value ${quoted} passed for \`--${ENDPOINT}\`, when prefixed with @ must be a valid abstract socket name`,
+    );
+  }
+  if (textFlag(flags, SIGNING) !== undefined) {
+    throw badFlag(
+      ENDPOINT,
+      `${SIGNING} and ${ENDPOINT} are mutually exclusive and cannot be set at the same time`,
+    );
+  }
+  if (textsFlag(flags, CHECKING).length > 0) {
+    throw badFlag(
+      ENDPOINT,
+      `can't set \`--${SIGNING}\` and/or \`--${CHECKING}\` with \`--${ENDPOINT}\` (They are mutually exclusive)`,
+    );
+  }
+  return endpoint;
 }

@@ -3,6 +3,7 @@ import type { Env } from '#env/env.ts';
 import { trackUpdate } from '#kube/meta/apply.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { badRequest, conflict, invalid, notFound } from '#kube/meta/status.ts';
+import { internal } from './faults.ts';
 import { kindAlone } from './kind-alone.ts';
 import { checkLookup } from './write-checks.ts';
 import type { Resources, WriteContext } from './resources.ts';
@@ -13,7 +14,6 @@ import type { TokenAuthority, TokenBinding } from './tokens.ts';
 export const SECONDS_DEFAULT = 3_600;
 /** What the plugin ServiceAccount asks for in the name of pods: no one else would ask for just that. */
 const SECONDS_UNASKED = 3_607;
-const SECONDS_EXTENDED = 365 * 24 * 60 * 60;
 const SECONDS_MIN = 600;
 const SECONDS_MAX = 2 ** 32;
 const kind = { group: 'authentication.k8s.io', kind: 'TokenRequest' };
@@ -50,6 +50,12 @@ const bindable: Readonly<Record<string, string>> = {
   Node: 'nodes',
 };
 
+/** What v1.37 takes behind a gate that is off by default. */
+const isGated = (group: string | undefined, version: string | undefined, wanted = ''): boolean =>
+  group === 'admissionregistration.k8s.io' &&
+  version === 'v1' &&
+  ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'].includes(wanted);
+
 /** The claims of what a token shall be bound to. */
 async function bindingOf(
   resources: Resources,
@@ -62,8 +68,11 @@ async function bindingOf(
     parts.length === 2 ? parts : ['', parts.length === 1 ? (parts[0] ?? '') : ''];
   const resource = group === '' ? bindable[ref.kind ?? ''] : undefined;
   if (resource === undefined) {
+    const gate = isGated(group, version, ref.kind)
+      ? ' (feature gate APIServerWebhookAuthenticationToken is disabled)'
+      : '';
     throw badRequest(
-      `cannot bind token to object of type ${group}/${version}, Kind=${ref.kind ?? ''}`,
+      `cannot bind token to object of type ${group}/${version}, Kind=${ref.kind ?? ''}${gate}`,
     );
   }
   const place = resource === 'nodes' ? undefined : account.namespace;
@@ -161,7 +170,9 @@ export async function requestToken(
     binding.pod !== undefined &&
     seconds === SECONDS_UNASKED &&
     audiences.every((one) => settings.audiences.includes(one));
-  const life = isExtended ? { seconds: SECONDS_EXTENDED, warnSeconds: seconds } : { seconds };
+  const life = isExtended
+    ? { seconds: settings.secondsExtended, warnSeconds: seconds }
+    : { seconds };
   const { generateName } = body.metadata ?? {};
   const drawn = generateName ? { generateName } : {};
   const now = env.clock.now();
@@ -183,7 +194,11 @@ export async function requestToken(
   if (context.annotations !== undefined) {
     context.annotations['authentication.kubernetes.io/issued-credential-id'] = `JTI=${id}`;
   }
-  const token = await tokens.issue(account, { audiences, ...life, now, binding, id });
+  const issued = tokens.issue(account, { audiences, ...life, now, binding, id });
+  const token = await issued.catch((error: unknown) => {
+    const why = `failed to generate token: ${(error as Error).message}`;
+    throw internal(new Error(why, { cause: error }));
+  });
   return {
     kind: 'TokenRequest',
     apiVersion: 'authentication.k8s.io/v1',

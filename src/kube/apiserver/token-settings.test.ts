@@ -80,6 +80,7 @@ test('the first issuer issues, and all are audiences unless others are named', (
     audiences: ['b:%zz', 'https://a.test'],
     jwksUri: undefined,
     secondsMax: 3_600,
+    secondsExtended: YEAR,
     isExtended: false,
   });
   const named = tokenSettings(keyed({ ...flags, 'api-audiences': ['a,b', 'c'] }));
@@ -141,6 +142,23 @@ test('tokens that pods get unasked live a year, and who uses one late is written
     assert.equal(
       (body as { jwks_uri: string }).jwks_uri,
       `https://192.0.2.1:${port}/openid/v1/jwks`,
+    );
+
+    const hook = {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'MutatingWebhookConfiguration',
+      name: 'x',
+    };
+    const gated = await sendStep(own.target, {
+      name: 'of a webhook',
+      method: 'POST',
+      path: `${place}/serviceaccounts/ann/token`,
+      body: { spec: { audiences: ['them'], boundObjectRef: hook } },
+    });
+    assert.equal(gated.status, 400);
+    assert.equal(
+      (gated.body as { message: string }).message,
+      'cannot bind token to object of type admissionregistration.k8s.io/v1, Kind=MutatingWebhookConfiguration (feature gate APIServerWebhookAuthenticationToken is disabled)',
     );
 
     const tokens = await TokenAuthority.open(join(own.home, 'pki'));

@@ -1,6 +1,7 @@
 // The flags of kube-apiserver about tokens of service accounts: who issues them, whom they are for and how long they
 // live. Checks and words as kube-apiserver v1.37.
 import { parseUrl, urlProblem } from '#kube/cel/go-url.ts';
+import { durationText } from '#kube/types/special-messages.ts';
 import {
   badFlag,
   booleanFlag,
@@ -21,6 +22,8 @@ export interface TokenSettings {
   readonly jwksUri: string | undefined;
   /** What is asked for beyond is not given; undefined: all is. */
   readonly secondsMax: number | undefined;
+  /** How long tokens live then. */
+  readonly secondsExtended: number;
   /** Whether the tokens that pods get unasked outlive what they ask for. */
   readonly isExtended: boolean;
 }
@@ -57,6 +60,7 @@ function jwksUriOf(flags: AccessFlags): string | undefined {
   return uri;
 }
 
+const SECONDS_EXTENDED = 365 * 24 * 60 * 60;
 const SECONDS_LOW = 3_600;
 const SECONDS_HIGH = 2 ** 32;
 
@@ -80,8 +84,23 @@ export function tokenSettings(flags: AccessFlags): TokenSettings {
     audiences: audiences.length === 0 ? issuers : audiences,
     jwksUri: jwksUriOf(flags),
     secondsMax: secondsMaxOf(flags),
+    secondsExtended: SECONDS_EXTENDED,
     isExtended: booleanFlag(flags, 'service-account-extend-token-expiration', true),
   };
+}
+
+/** Of who signs elsewhere: tokens live no longer than they do there. Throws Fault. */
+export function limitedBy(settings: TokenSettings, seconds: number): TokenSettings {
+  const { secondsMax = seconds } = settings;
+  if (secondsMax > seconds) {
+    const [wanted, most] = [secondsMax, seconds].map((one) => durationText(one * 1e9));
+    throw badFlag(
+      'service-account-max-token-expiration',
+      `service-account-max-token-expiration cannot be set longer than the token expiration supported by service-account-signing-endpoint: ${wanted} > ${most}`,
+    );
+  }
+  const secondsExtended = Math.min(seconds, settings.secondsExtended);
+  return { ...settings, secondsMax, secondsExtended };
 }
 
 /** Why nobody can be told where the keys of this issuer are; its documents are not served then. */

@@ -5,16 +5,16 @@ import {
   decodeProtectedHeader,
   errors,
   jwtVerify,
-  SignJWT,
   type JWTPayload,
   type JWTVerifyResult,
 } from 'jose';
+import type { Env } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import type { AccessFlags } from './flag-values.ts';
+import { badFlag, type AccessFlags } from './flag-values.ts';
 import { checkLegacy, LEGACY_ISSUER, legacyClaims, type TokenUse } from './legacy-tokens.ts';
-import { TokenKeys } from './token-keys.ts';
+import { ENDPOINT, FileKeys, signingEndpoint, type TokenKeyring } from './token-keys.ts';
 import { TokenRefusal, type Lookup } from './token-refusal.ts';
-import { tokenSettings, type TokenSettings } from './token-settings.ts';
+import { limitedBy, tokenSettings, type TokenSettings } from './token-settings.ts';
 import { serviceAccountUser, type UserInfo } from './user.ts';
 
 export const CREDENTIAL_ID = 'authentication.kubernetes.io/credential-id';
@@ -52,18 +52,39 @@ interface VerifyContext {
 }
 
 export class TokenAuthority {
-  readonly keys: TokenKeys;
+  readonly keys: TokenKeyring;
   readonly settings: TokenSettings;
 
-  private constructor(keys: TokenKeys, settings: TokenSettings) {
+  private constructor(keys: TokenKeyring, settings: TokenSettings) {
     this.keys = keys;
     this.settings = settings;
   }
 
-  /** Throws Fault. */
+  /** By keys of files. Throws Fault. */
   static async open(folder: string, flags: AccessFlags = {}): Promise<TokenAuthority> {
     const settings = tokenSettings(flags);
-    return new TokenAuthority(await TokenKeys.open(folder, flags), settings);
+    return new TokenAuthority(await FileKeys.open(folder, flags), settings);
+  }
+
+  /** By whoever signs. Throws Fault. */
+  static async connect(folder: string, flags: AccessFlags, env: Env): Promise<TokenAuthority> {
+    const settings = tokenSettings(flags);
+    const endpoint = signingEndpoint(flags);
+    if (endpoint === undefined) return await TokenAuthority.open(folder, flags);
+    // What it needs is loaded only then.
+    const { ExternalSigner } = await import('./external-signer.ts');
+    let signer;
+    try {
+      signer = await ExternalSigner.open(endpoint, env);
+    } catch (error) {
+      throw badFlag(ENDPOINT, (error as Error).message);
+    }
+    try {
+      return new TokenAuthority(signer, limitedBy(settings, signer.secondsMax));
+    } catch (error) {
+      signer.close();
+      throw error;
+    }
   }
 
   get issuer(): string {
@@ -91,25 +112,21 @@ export class TokenAuthority {
       ...options.binding,
       ...(warnSeconds === undefined ? {} : { warnafter: at + warnSeconds }),
     };
-    const { key, id, algorithm } = this.keys.signing;
-    return await new SignJWT({ 'kubernetes.io': claim })
-      .setProtectedHeader({ alg: algorithm, kid: id })
-      .setIssuer(this.issuer)
-      .setSubject(`system:serviceaccount:${namespace}:${name}`)
-      .setAudience([...options.audiences])
-      .setIssuedAt(at)
-      .setNotBefore(at)
-      .setExpirationTime(at + options.seconds)
-      .setJti(options.id)
-      .sign(key);
+    return await this.keys.sign({
+      'kubernetes.io': claim,
+      iss: this.issuer,
+      sub: `system:serviceaccount:${namespace}:${name}`,
+      aud: [...options.audiences],
+      iat: at,
+      nbf: at,
+      exp: at + options.seconds,
+      jti: options.id,
+    });
   }
 
   /** For a secret that holds it: it does not end. */
   async issueLegacy(account: KubeObject, secret: string): Promise<string> {
-    const { key, id, algorithm } = this.keys.signing;
-    return await new SignJWT(legacyClaims(account, secret))
-      .setProtectedHeader({ alg: algorithm, kid: id })
-      .sign(key);
+    return await this.keys.sign(legacyClaims(account, secret));
   }
 
   /**
@@ -181,7 +198,7 @@ export class TokenAuthority {
     id: string,
     options: { readonly issuer: string; readonly currentDate: Date },
   ): Promise<JWTVerifyResult> {
-    const keys = this.keys.named(id);
+    const keys = await this.keys.named(id);
     if (keys.length === 0) throw new TokenRefusal('invalid signature, no keys found');
     for (const { key, algorithm } of keys) {
       try {

@@ -2,10 +2,11 @@
 // values are encrypted with, so that it is asked once for a seed and not for each value (envelope/kmsv2 of
 // k8s.io/apiserver v0.37).
 import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
-import { credentials, loadPackageDefinition, status } from '@grpc/grpc-js';
-import type { Client, ServiceClientConstructor, ServiceError } from '@grpc/grpc-js';
+import { credentials, loadPackageDefinition } from '@grpc/grpc-js';
+import type { Client, ServiceClientConstructor } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
 import type { Env, Timer } from '#env/env.ts';
+import { grpcText } from '#kube/apiserver/grpc-errors.ts';
 import { joinedFailures } from '#kube/meta/status.ts';
 import { openGcm, sealGcm, type Transformer } from './ciphers.ts';
 import { kmsSchema } from './kms-schema.ts';
@@ -48,19 +49,6 @@ interface Status {
   readonly version: string;
   readonly healthz: string;
   readonly keyId: string;
-}
-
-/** As Go shows it: `FailedPrecondition`. */
-function codeOf(code: number | undefined): string {
-  const words = String(status[code ?? status.UNKNOWN] ?? 'UNKNOWN').split('_');
-  return words.map((word) => word.charAt(0) + word.slice(1).toLowerCase()).join('');
-}
-
-function textOf(error: unknown): string {
-  const { code, details, message } = error as Partial<ServiceError>;
-  return code === undefined
-    ? String(message)
-    : `rpc error: code = ${codeOf(code)} desc = ${details ?? ''}`;
 }
 
 const hashOf = (text: string): string =>
@@ -157,7 +145,7 @@ export class KmsProvider implements Transformer {
     try {
       found = await this.#call<Status>('status', {});
     } catch (error) {
-      const why = this.#note(textOf(error));
+      const why = this.#note(grpcText(error));
       return `failed to perform status section of the healthz check for KMS Provider ${this.#name}, error: ${why}`;
     }
     const faults = await this.#faultsOf(found);
@@ -209,7 +197,7 @@ export class KmsProvider implements Transformer {
       this.#seeds.set(ciphertext.toString('base64'), seed);
       return undefined;
     } catch (error) {
-      return unrotated(uid, { wanted, sealed: '', why: textOf(error) });
+      return unrotated(uid, { wanted, sealed: '', why: grpcText(error) });
     }
   }
 

@@ -119,19 +119,21 @@ var passed = []string{
 	"max-requests-inflight", "max-mutating-requests-inflight", "service-cluster-ip-range",
 	"advertise-address", "service-account-issuer", "api-audiences", "service-account-jwks-uri",
 	"service-account-max-token-expiration", "service-account-extend-token-expiration", "tls-cipher-suites",
-	"tls-min-version", "strict-transport-security-directives",
+	"tls-min-version", "strict-transport-security-directives", "tls-curve-preferences", "authorization-policy-file",
+	"service-account-signing-key-file", "service-account-key-file", "service-account-signing-endpoint", "allow-metric-labels", "allow-metric-labels-manifest",
+	"shutdown-delay-duration", "shutdown-send-retry-after", "shutdown-watch-termination-grace-period",
 }
 
 // Flags that change nothing a client of our server could see, or that are looked at elsewhere in this file.
 var neutral = []string{
 	"etcd-count-metric-poll-period", "etcd-db-metric-poll-interval", "etcd-servers", "etcd-prefix", "etcd-cafile", "etcd-certfile", "etcd-keyfile", "storage-media-type", "secure-port",
-	"bind-address", "cert-dir", "external-hostname", "service-account-signing-key-file", "service-account-key-file",
+	"bind-address", "cert-dir", "external-hostname",
 	"endpoint-reconciler-type", "watch-cache", "watch-cache-sizes", "runtime-config",
 	"feature-gates", "emulated-version", "min-compatibility-version", "emulation-forward-compatible",
 	"runtime-config-emulation-forward-compatible", "audit-log-version", "enable-aggregator-routing",
 	"enable-garbage-collector", "authorization-webhook-version", "authentication-token-webhook-version", "v", "vmodule",
 	"logging-format", "profiling", "contention-profiling", "allow-privileged", "event-ttl", "goaway-chance",
-	"shutdown-delay-duration", "watch-progress-notify-interval", "etcd-compaction-interval",
+	"watch-progress-notify-interval", "etcd-compaction-interval",
 	"encryption-provider-config-automatic-reload", "lease-reuse-duration-seconds", "enable-priority-and-fairness", "default-watch-cache-size",
 }
 
