@@ -132,6 +132,27 @@ async function play(target: Target): Promise<Map<string, string>> {
   });
   tell('with the label', await ask('PATCH', `${claims}/b/status`, given));
   await must('DELETE', `${claims}/b`);
+
+  const rules = `/apis/${group}/v1/devicetaintrules`;
+  const taint = { key: 'k', effect: 'None', timeAdded: '2020-01-01T00:00:00Z' };
+  const tellTaint = (name: string, answer: Json): void => {
+    const { timeAdded } = (answer['spec'] as { taint: Json }).taint;
+    const year = String(timeAdded).slice(0, 4);
+    const { generation } = answer['metadata'] as Json;
+    said.set(name, `${['2020', '2021'].includes(year) ? year : 'now'} ${String(generation)}`);
+  };
+  const spec = { deviceSelector: { driver: 'd' }, taint };
+  tellTaint('a taint', await must('POST', rules, { metadata: { name: 't' }, spec }));
+  for (const [name, changed] of Object.entries({
+    'a value': { value: 'v' },
+    'an effect': { effect: 'NoSchedule' },
+    'a time': { timeAdded: '2020-01-01T00:00:00Z' },
+    'an effect and a time': { effect: 'NoExecute', timeAdded: '2021-01-01T01:00:00+01:00' },
+    'an effect and the same time': { effect: 'None', timeAdded: '2021-01-01T00:00:00Z' },
+  })) {
+    tellTaint(name, await must('PATCH', `${rules}/t`, { spec: { taint: changed } }));
+  }
+  await must('DELETE', `${rules}/t`);
   return said;
 }
 
@@ -159,6 +180,10 @@ test('drivers tell of their own devices, and who binds says who has them', async
     }
     assert.ok(of('what an administrator gets').includes(label));
     assert.equal(of('with the label'), '{"http":200}');
+    assert.equal(of('a value'), '2020 2');
+    assert.equal(of('an effect'), 'now 3');
+    assert.equal(of('an effect and a time'), '2021 5');
+    assert.equal(of('an effect and the same time'), 'now 6');
   } finally {
     await own.close();
   }

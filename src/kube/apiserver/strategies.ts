@@ -217,6 +217,14 @@ function stampTaint(info: ResourceInfo, object: KubeObject, now: number): void {
   }
 }
 
+/** The time is that of the effect: another effect has another one, unless the client says which. */
+function restampTaint(next: KubeObject, old: KubeObject, now: number): void {
+  const [taint, before] = [next, old].map((one) => one['spec']?.taint as Json | undefined);
+  if (taint === undefined || taint['effect'] === before?.['effect']) return;
+  const [mine, theirs] = [taint, before].map((one) => Date.parse(String(one?.['timeAdded'])));
+  if (mine === theirs) taint['timeAdded'] = timestamp(now);
+}
+
 /** What this server serves by itself is there from the first moment. */
 function localAvailability(lastTransitionTime: string): Json {
   const message = 'Local APIServices are always available';
@@ -319,6 +327,7 @@ export function prepareUpdate(
     }
   }
   if (keyOf(info) === 'coordination.k8s.io/leases') dropElection(next, old);
+  if (keyOf(info) === 'resource.k8s.io/devicetaintrules') restampTaint(next, old, now);
   if (keyOf(info) === 'apps/daemonsets' && subresource === undefined) recountTemplate(next, old);
   const isDeployment = keyOf(info) === 'apps/deployments';
   const isAnnotated = isDeployment && !same(annotationsOf(next), annotationsOf(old));
