@@ -32,7 +32,7 @@ const codec = new Codec(
     WatchCreate: 'key 1:b,rangeEnd 2:b,startRevision 3:l,progressNotify 4:B',
     Nothing: '',
     WatchRequest: 'create 1:WatchCreate,progress 3:Nothing',
-    StatusResponse: 'version 2:s',
+    StatusResponse: 'version 2:s,dbSize 3:l',
     LeaseGrant: 'ttl 1:l,id 2:l',
     LeaseGranted: 'header 1:Header,id 2:l,ttl 3:l',
     Lease: 'id 1:l',
@@ -221,6 +221,17 @@ export class EtcdClient {
       (all) => all.every(Boolean),
       () => false,
     );
+  }
+
+  /** Bytes of the database of each member that answers. */
+  async sizes(): Promise<number[]> {
+    const answers = this.#members.map(async (member) => {
+      const input = ['Maintenance/Status', 'Nothing', 'StatusResponse', {}] as const;
+      const { dbSize = 0 } = await this.#once<{ dbSize?: number }>(...input, member);
+      return dbSize;
+    });
+    const all = await Promise.allSettled(answers);
+    return all.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   }
 
   /** The next call goes to another member. */

@@ -188,6 +188,10 @@ class EtcdStore implements Store {
     return this.#index.watch(options, watcher);
   }
 
+  async sizes(): Promise<readonly number[]> {
+    return await this.#client.sizes();
+  }
+
   async compact(revision: Revision): Promise<void> {
     try {
       await this.#client.compact(revision);

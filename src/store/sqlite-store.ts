@@ -3,6 +3,7 @@
 // acknowledged before it is on disk. Reads do not touch the disk, but for history beyond what stays in memory.
 import { closeSync, fdatasync, fsyncSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { Fault } from '#base/fault.ts';
 import { lockStore } from './sqlite-files.ts';
@@ -222,6 +223,12 @@ class SqliteStore implements Store {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       throw diskFault(this.#path, 'compact', error);
     }
+  }
+
+  /** Of the file, and of what is not yet copied into it. */
+  async sizes(): Promise<readonly number[]> {
+    const files = [this.#path, `${this.#path}-wal`].map(async (path) => (await stat(path)).size);
+    return [(await Promise.all(files)).reduce((sum, one) => sum + one, 0)];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -35,6 +35,15 @@ test('SqliteStore keeps everything over a restart, revisions included', async ()
   assert.equal((await store.range({ start: '/', end: prefixEnd('/') })).items.length, 9);
 });
 
+test('SqliteStore tells how much it takes on disk', async () => {
+  await using store = await openSqliteStore(join(folder, 'sized.db'));
+  const [before = 0] = (await store.sizes?.()) ?? [];
+  const value = new Uint8Array(1_000_000);
+  await store.txn({ compare: [], then: [{ kind: 'put', key: '/large', value }] });
+  const [bytes = 0] = (await store.sizes?.()) ?? [];
+  assert.ok(before > 0 && bytes >= before + value.length, `${before}, then ${bytes}`);
+});
+
 test('SqliteStore lets watchers go on where they were over a restart', async () => {
   const path = join(folder, 'resume.db');
   const put = (key: string) =>

@@ -106,6 +106,8 @@ export interface Store extends AsyncDisposable {
     watcher: StoreWatcher,
   ): { cancel(): void };
   compact(revision: Revision): Promise<void>;
+  /** Bytes on disk: of each member that has all of it. Absent where nothing is kept. */
+  sizes?(): Promise<readonly number[]>;
 }
 
 /** The end of the range of all keys with this prefix. */

@@ -135,6 +135,37 @@ const written: readonly Omit<Step, 'name'>[] = [
     path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
     body: { spec: { resourceAttributes: { verb: 'get', resource: 'pods' } } },
   },
+  {
+    method: 'POST',
+    path: '/apis/apps/v1/namespaces/audited/deployments',
+    body: {
+      metadata: { name: 'd' },
+      spec: {
+        replicas: 1,
+        selector: { matchLabels: { a: 'b' } },
+        template: {
+          metadata: { labels: { a: 'b' } },
+          spec: { containers: [{ name: 'm', image: 'a:1' }] },
+        },
+      },
+    },
+  },
+  {
+    method: 'PUT',
+    path: '/apis/apps/v1/namespaces/audited/deployments/d/scale',
+    body: { metadata: { name: 'd', namespace: 'audited' }, spec: { replicas: 2 } },
+  },
+  {
+    method: 'PUT',
+    path: '/apis/apps/v1/namespaces/audited/deployments/d/scale?dryRun=All',
+    body: { metadata: { name: 'd' }, spec: { replicas: 'no' } },
+  },
+  {
+    method: 'PATCH',
+    path: '/apis/apps/v1/namespaces/audited/deployments/d/scale',
+    type: merge,
+    body: { spec: { replicas: 3 } },
+  },
   { method: 'GET', path: `${home}/endpoints`, headers: tom },
   { method: 'GET', path: `${home}/secrets`, headers: tom },
   { method: 'GET', path: '/apis/apps/v1/deployments?limit=5' },

@@ -70,8 +70,12 @@ export const leftOut: readonly LeftOut[] = [
     reason: 'not timed apart',
   },
   {
-    names: /^apiserver_(?:resource_size_estimate_bytes|storage_size_bytes)$/,
+    names: /^apiserver_resource_size_estimate_bytes$/,
     reason: 'not measured yet',
+  },
+  {
+    names: /^apiserver_storage_size_bytes$/,
+    reason: 'the store of the test is in memory; others have it (src/store/store.test.ts)',
   },
   {
     names: /^apiserver_storage_list_/,
@@ -83,5 +87,4 @@ export const leftOut: readonly LeftOut[] = [
     names: /^kube_apiserver_(?:clusterip|nodeport)_allocator_allocation_/,
     reason: 'not counted yet',
   },
-  { names: /^pod_security_/, reason: 'not counted yet' },
 ];

@@ -1,5 +1,6 @@
 // A webhook of the tests: HTTPS on loopback, answers by path, and remembers what it was sent.
 import { mkdtempSync, rmSync } from 'node:fs';
+import type { IncomingHttpHeaders } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,17 @@ type Json = Record<string, unknown>;
 /** A text: an error of the status 400 that says it; a URL: where to ask instead; undefined: no answer at all. */
 type Answer = (review: Json) => Json | string | URL | undefined | Promise<Json>;
 
+export interface Review {
+  readonly path: string;
+  /** Behind the question mark. */
+  readonly query: string;
+  readonly headers: IncomingHttpHeaders;
+  /** The port of the connection that it came on. */
+  readonly from: number;
+  readonly body: Json;
+  readonly text: string;
+}
+
 export interface WebhookServer {
   readonly url: string;
   readonly port: number;
@@ -16,8 +28,10 @@ export interface WebhookServer {
   readonly caBundle: string;
   /** The same of its own certificate alone. */
   readonly certBundle: string;
-  readonly reviews: { readonly path: string; readonly body: Json; readonly text: string }[];
+  readonly reviews: Review[];
   on(path: string, answer: Answer): void;
+  /** Those that wait for another request, too. */
+  closeConnections(): void;
   close(): Promise<void>;
 }
 
@@ -29,15 +43,16 @@ export async function startWebhookServer(): Promise<WebhookServer> {
   const identity = { commonName: 'webhook', names, ips: ['127.0.0.1'] };
   const pair = await authority.issueServer(identity, now);
   const answers = new Map<string, Answer>();
-  const reviews: { path: string; body: Json; text: string }[] = [];
+  const reviews: Review[] = [];
   const server: Server = createServer({ cert: pair.cert, key: pair.key }, (request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', async () => {
-      const path = (request.url ?? '/').split('?')[0] ?? '/';
+      const [path = '/', query = ''] = (request.url ?? '/').split('?');
+      const { headers, socket } = request;
       const text = Buffer.concat(chunks).toString();
       const body = JSON.parse(text) as Json;
-      reviews.push({ path, body, text });
+      reviews.push({ path, query, headers, from: socket.remotePort ?? 0, body, text });
       const handler = answers.get(path);
       if (handler === undefined) {
         response.writeHead(500);
@@ -70,6 +85,7 @@ export async function startWebhookServer(): Promise<WebhookServer> {
     certBundle: Buffer.from(pair.cert).toString('base64'),
     reviews,
     on: (path, answer) => void answers.set(path, answer),
+    closeConnections: () => server.closeAllConnections(),
     async close() {
       server.closeAllConnections();
       await new Promise((done) => server.close(done));

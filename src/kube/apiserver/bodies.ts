@@ -29,6 +29,8 @@ const GZIP_BYTES_MIN = 128 * 1024;
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** On the monotonic clock; absent for what has no end of its own. */
+  readonly receivedMs?: number;
   /** What was negotiated before the request was carried out. */
   accepted?: Accepted;
   /** For Warning headers, beside those of the answer itself. */

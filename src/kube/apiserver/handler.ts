@@ -41,7 +41,7 @@ import { LongRequests } from './long-requests.ts';
 import { socketOf } from './request-socket.ts';
 import { build, pathOfNothing, PublicPaths } from './public-paths.ts';
 import { checkRoute, reviewResources } from './routes.ts';
-import { InternalMetrics } from './metrics/internals.ts';
+import { internalMetrics, type InternalMetrics } from './metrics/internals.ts';
 import { AllocationMetrics } from './metrics/allocations.ts';
 import { ObjectCounts } from './metrics/object-counts.ts';
 import { measureRequest } from './metrics/measure-request.ts';
@@ -54,7 +54,8 @@ import { RbacAuthorizer, rulesFor, type AccessRequest } from './rbac.ts';
 import type { ComponentOptions } from './component-statuses.ts';
 import { Reads } from './reads.ts';
 import { parseRequest, type RequestInfo, isLongRunning, takesLong } from './request-info.ts';
-import { timeoutFault, writeOptions } from './request-options.ts';
+import { ClientTimeout, sendClientTimeout } from './request-deadline.ts';
+import { timeoutFault } from './request-options.ts';
 import { Resources, type WriteContext } from './resources.ts';
 import { RoleCache } from './role-cache.ts';
 import { timestamp } from './strategies.ts';
@@ -63,6 +64,7 @@ import { noteTokenUse, tellTokenUse } from './token-use.ts';
 import type { TokenAuthority } from './tokens.ts';
 import type { UserInfo } from './user.ts';
 import { answerByMessages } from './websocket-response.ts';
+import { writeContextOf } from './write-context.ts';
 import { Writes } from './writes.ts';
 
 export interface HandlerOptions {
@@ -121,7 +123,7 @@ export class Handler {
   constructor(options: HandlerOptions, env: Env) {
     this.#options = options;
     this.#env = env;
-    this.#internals = options.internals ?? new InternalMetrics(() => env.clock.monotonicMs());
+    this.#internals = options.internals ?? internalMetrics(env);
     this.#server = new ServerMetrics(buildInfo(build), env.clock.now());
     this.registry = options.registry;
     const { store, registry, serviceCidrs } = options;
@@ -150,11 +152,13 @@ export class Handler {
         random: () => env.random.next(),
         now: () => env.clock.now(),
         provideNamespace: (name) => provideNamespace(this.resources, registry, name),
+        podSecurity: this.#internals.podSecurity,
       },
       {
         chargeQuota: chargeQuotaBy(this.resources, registry),
         env,
         times: this.#internals.admission,
+        onManifests: (plugin, hash) => this.#internals.manifests.loaded(plugin, hash),
       },
       options.plugins,
     );
@@ -211,6 +215,7 @@ export class Handler {
       definitions: this.#definitions,
       authenticator: this.#authenticator,
       authorizer: this.#authorizer,
+      signing: this.#internals.signing,
     };
     this.#writes = new Writes(this.resources, this.#reads, services, env);
     const family = familyOf(serviceCidrs[0] ?? '');
@@ -295,7 +300,8 @@ export class Handler {
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const id = auditIdOf(request);
-    const exchange: Exchange = { request, response, headers: { 'Audit-Id': id } };
+    const receivedMs = this.#env.clock.monotonicMs();
+    const exchange: Exchange = { request, response, receivedMs, headers: { 'Audit-Id': id } };
     response.on('error', () => {});
     try {
       const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
@@ -378,6 +384,7 @@ export class Handler {
 
   #answerError(exchange: Exchange, error: unknown): void {
     if (error instanceof ApiError) return sendStatus(exchange, error.toStatus());
+    if (error instanceof ClientTimeout) return sendClientTimeout(exchange);
     if (error instanceof TooManyRequests) {
       const headers = { ...exchange.headers, 'Retry-After': String(error.retryAfterSeconds) };
       return plainError(exchange.response, 429, error.message, headers);
@@ -534,32 +541,13 @@ export class Handler {
   }
 
   #context(
-    exchange: Pick<Exchange, 'request' | 'audit' | 'warnings'>,
+    exchange: Pick<Exchange, 'request' | 'audit' | 'warnings' | 'receivedMs'>,
     info: RequestInfo,
     resource: ResourceInfo,
     user: UserInfo,
   ): WriteContext {
-    const { query } = info;
-    const validation = query.get('fieldValidation');
-    const warnings = [...(exchange.warnings ?? [])];
-    // Whatever the answer is, errors included.
-    exchange.warnings = warnings;
-    const agent =
-      String(exchange.request.headers['user-agent'] ?? 'unknown').split('/')[0] ?? 'unknown';
-    return {
-      info: resource,
-      subresource: info.subresource,
-      namespace: info.namespace,
-      user,
-      verb: info.verb,
-      fieldManager: query.get('fieldManager') || agent,
-      fieldValidation: validation === 'Strict' || validation === 'Ignore' ? validation : 'Warn',
-      isDryRun: query.getAll('dryRun').includes('All'),
-      options: writeOptions(query),
-      warnings,
-      emptied: [],
-      annotations: exchange.audit?.annotations,
-    };
+    const now = (): number => this.#env.clock.monotonicMs();
+    return writeContextOf(exchange, { info, resource, user, now });
   }
 }
 

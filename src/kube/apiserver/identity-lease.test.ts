@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import test from 'node:test';
 import { startOwnServer } from '#test/support/step-target.ts';
 import { sendStep } from '#test/support/step-player.ts';
-import { identityName } from './identity-lease.ts';
+import { identityName } from './identity-name.ts';
 
 test('identityName() is what a kube-apiserver of the same machine has', () => {
   // Seen on a machine named vm.

@@ -1,42 +1,18 @@
 // By what API servers of one cluster know each other: a Lease in kube-system for each that runs, named after its
 // machine; those that nobody renews any more go (controlplane/controller/leaderelection of kubernetes v1.37).
-import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Env, Timer } from '#env/env.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { ensure, systemContext, unlessRefused } from './bootstrap.ts';
 import type { Handler } from './handler.ts';
+import { COMPONENT, identityName } from './identity-name.ts';
 
 const NAMESPACE = 'kube-system';
 const IDENTITY = 'apiserver.kubernetes.io/identity';
-const COMPONENT = 'kube-apiserver';
 const LEASE_SECONDS = 3_600;
 /** Upstream writes every ten seconds, for nobody; six times within its time are enough. */
 const RENEW_MS = 600_000;
 const RETRY_MS = 10_000;
-
-const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
-
-/** Without padding. */
-function base32(bytes: Uint8Array): string {
-  let [text, rest, bits] = ['', 0, 0];
-  for (const byte of bytes) {
-    rest = (rest << 8) | byte;
-    for (bits += 8; bits >= 5; bits -= 5) text += ALPHABET[(rest >> (bits - 5)) & 31] ?? '';
-    rest &= (1 << bits) - 1;
-  }
-  return bits === 0 ? text : text + (ALPHABET[(rest << (5 - bits)) & 31] ?? '');
-}
-
-/** As upstream's: another start on the same machine takes up the same lease. */
-export function identityName(host: string): string {
-  const hash = createHash('sha256');
-  for (const part of [host, COMPONENT]) {
-    const bytes = Buffer.from(part);
-    hash.update(Buffer.from([bytes.length >> 8, bytes.length & 255])).update(bytes);
-  }
-  return `apiserver-${base32(hash.digest().subarray(0, 16))}`;
-}
 
 export class IdentityLease {
   readonly #handler: Handler;

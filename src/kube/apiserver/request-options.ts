@@ -34,6 +34,12 @@ export function timeoutFault(query: URLSearchParams): ApiError | undefined {
   return badRequest(`invalid timeout specified in the request URL - ${found.why}`);
 }
 
+/** How long the client waits; 0 where it does not say it. */
+export function timeoutMs(query: URLSearchParams): number {
+  const found = parseDuration(query.get('timeout') ?? '');
+  return typeof found === 'number' ? found : 0;
+}
+
 // ---- writes ----
 
 const MANAGER_BYTES_MAX = 128;

@@ -57,6 +57,7 @@ import {
 import { defaultChange, prepareCreate, prepareUpdate, timestamp } from './strategies.ts';
 import { dropTwiceOwned } from './owner-references.ts';
 import { validatePodPart } from './pod-parts.ts';
+import type { Deadline } from './request-deadline.ts';
 import { ResourceNames } from './resource-names.ts';
 import { MODIFIED, Retries } from './retries.ts';
 import type { UserInfo } from './user.ts';
@@ -98,6 +99,8 @@ export interface WriteContext extends DecodeContext {
   readonly options?: Readonly<Record<string, unknown>> | undefined;
   /** For the audit log, from admission. */
   readonly annotations?: Record<string, string> | undefined;
+  /** Absent for what has no end, and for what this server writes of itself. */
+  readonly deadline?: Deadline | undefined;
   /** Throws ApiError 403 for those who may change objects, but make none. */
   readonly checkCreation?: (() => Promise<void>) | undefined;
 }
@@ -576,23 +579,18 @@ export class Resources implements ObjectLookup {
       }
       delete next.metadata.resourceVersion;
       const stored = await storedForm(info, next);
+      const put = { kind: 'put', key: kv.key, value: serialize(stored) } as const;
       const result = await this.store.txn({
         compare: [{ key: kv.key, target: 'mod', equals: kv.modRevision }],
-        then: [
-          isLast
-            ? { kind: 'delete', key: kv.key }
-            : { kind: 'put', key: kv.key, value: serialize(stored) },
-        ],
+        then: [isLast ? { kind: 'delete', key: kv.key } : put],
       });
-      if (result.ok) {
-        if (isLast && isService(info)) await this.#allocation().release(live);
-        next.metadata.resourceVersion = String(result.revision);
-        // What goes at once is shown as it was; pods are shown with the grace that they got.
-        if (!isLast || isPod) return { object: next, gone: isLast };
-        const { resourceVersion } = next.metadata;
-        return { object: { ...live, metadata: { ...live.metadata, resourceVersion } }, gone: true };
-      }
-      return undefined;
+      if (!result.ok) return undefined;
+      if (isLast && isService(info)) await this.#allocation().release(live);
+      next.metadata.resourceVersion = String(result.revision);
+      // What goes at once is shown as it was; pods are shown with the grace that they got.
+      if (!isLast || isPod) return { object: next, gone: isLast };
+      const { resourceVersion } = next.metadata;
+      return { object: { ...live, metadata: { ...live.metadata, resourceVersion } }, gone: true };
     };
     return await this.#retries.until(context, name, attempt);
   }

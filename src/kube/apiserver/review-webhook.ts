@@ -2,6 +2,7 @@
 import type { Env } from '#env/env.ts';
 import type { RemoteEndpoint } from './kubeconfig-endpoint.ts';
 import { callWebhook, WebhookFailure } from './webhook-client.ts';
+import { WebhookConnections } from './webhook-connections.ts';
 
 const TIMEOUT_MS = 30_000;
 const TRIES_MAX = 5;
@@ -9,10 +10,14 @@ const BACKOFF_MS = 500;
 const GROWTH = 1.5;
 const ENTRIES_MAX = 8_192;
 
+/** It is named by a URL. */
 const nothing = {
   get: (): Promise<undefined> => Promise.resolve(undefined),
   list: (): Promise<[]> => Promise.resolve([]),
 };
+
+/** A webhook of access has one address. */
+const POOLS_MAX = 1;
 
 interface Entry<T> {
   readonly value: T;
@@ -53,6 +58,7 @@ export interface ReviewWebhookOptions {
 
 export class ReviewWebhook {
   readonly #endpoint: RemoteEndpoint;
+  readonly #callers = { lookup: nothing, webhooks: new WebhookConnections(POOLS_MAX) };
   readonly #timeoutMs: number;
   readonly #backoffMs: number;
   readonly #env: Pick<Env, 'timers'>;
@@ -77,7 +83,7 @@ export class ReviewWebhook {
     for (let tries = 1, waitMs = this.#backoffMs; ; tries++, waitMs *= GROWTH) {
       try {
         const call = { config, body, timeoutMs, pair, isInsecure, ...headers };
-        const answer = await callWebhook(nothing, call);
+        const answer = await callWebhook(this.#callers, call);
         return (answer ?? {}) as Record<string, unknown>;
       } catch (error) {
         const isAway =

@@ -138,7 +138,12 @@ function scaleIdentity(entry: ManagedFieldsEntry): string {
 }
 
 export type ScaleChange =
-  | { readonly kind: 'update'; readonly body: unknown }
+  | {
+      readonly kind: 'update';
+      readonly body: unknown;
+      /** Is told what was sent, once it is known to be a Scale. */
+      readonly onSent: (scale: KubeObject) => void;
+    }
   | { readonly kind: 'patch'; readonly request: PatchRequest };
 
 /** Throws ApiError; answers with the Scale as it is afterwards. */
@@ -155,6 +160,7 @@ export async function changeScale(
   const isCustom = info.customResourceDefinition !== undefined;
   const sent =
     change.kind === 'update' ? decoded(resources, own, change.body, isCustom) : undefined;
+  if (change.kind === 'update' && sent !== undefined) change.onSent(sent);
   const options = { skipTracking: true };
   // What is admitted is the Scale, not the object that it is of.
   const written = { ...context, isAdmitted: true };

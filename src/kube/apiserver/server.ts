@@ -33,7 +33,7 @@ import { EndpointLeases } from './endpoint-leases.ts';
 import { ownAddress, serviceRanges } from './cidr.ts';
 import { Handler } from './handler.ts';
 import { IdentityLease } from './identity-lease.ts';
-import { InternalMetrics } from './metrics/internals.ts';
+import { internalMetrics } from './metrics/internals.ts';
 import { LabelLimits } from './metrics/label-limits.ts';
 import { kindsOf, MeasuredStore } from './metrics/measured-store.ts';
 import { endSettings, RetryGate } from './server-end.ts';
@@ -128,7 +128,7 @@ async function openFrontProxy(
 export async function startApiServer(options: ApiServerOptions, env: Env): Promise<ApiServer> {
   const { home, listen, registry, serviceCidr, instance } = options;
   const clockMs = (): number => env.clock.monotonicMs();
-  const internals = new InternalMetrics(clockMs);
+  const internals = internalMetrics(env);
   const kindOf = kindsOf(registry.all());
   const store = new MeasuredStore(options.store, internals, { kindOf, now: clockMs });
   mkdirSync(home, { recursive: true, mode: 0o700 });

@@ -1,12 +1,12 @@
 // Calls webhooks: a URL, or a service of the cluster by its endpoints; trusted by the bundle that the configuration
 // brings. For admission, conversion, and webhooks of access, which a file may place at an http URL.
 import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
-import { request as requestPlain } from 'node:http';
+import { request as requestPlain, type Agent } from 'node:http';
 import { request as requestSecure } from 'node:https';
-import { checkServerIdentity, rootCertificates } from 'node:tls';
 import { dialText } from './dial-errors.ts';
 import { parseExact } from '#kube/meta/exact-numbers.ts';
 import type { KeyPair } from '#kube/pki/authority.ts';
+import type { WebhookConnections } from './webhook-connections.ts';
 
 export interface ServiceReference {
   readonly namespace: string;
@@ -133,16 +133,19 @@ async function goalOf(lookup: ObjectLookup, call: WebhookCall): Promise<Goal> {
   }
 }
 
+export interface Callers {
+  readonly lookup: ObjectLookup;
+  readonly webhooks: WebhookConnections;
+}
+
 /** The parsed answer. Throws WebhookFailure. */
-export async function callWebhook(lookup: ObjectLookup, call: WebhookCall): Promise<unknown> {
+export async function callWebhook(
+  { lookup, webhooks }: Callers,
+  call: WebhookCall,
+): Promise<unknown> {
   const goal = await goalOf(lookup, call);
   const text = Buffer.from(JSON.stringify(call.body));
-  const bundle = call.config.caBundle;
-  const ca =
-    bundle === undefined || bundle.trim() === ''
-      ? [...rootCertificates]
-      : Buffer.from(bundle, 'base64').toString();
-  const answer = await followed(goal, { text, ca, call });
+  const answer = await followed(goal, { text, call, webhooks });
   try {
     return parseExact(answer);
   } catch (error) {
@@ -153,8 +156,8 @@ export async function callWebhook(lookup: ObjectLookup, call: WebhookCall): Prom
 
 interface Sent {
   readonly text: Buffer;
-  readonly ca: string | string[];
   readonly call: WebhookCall;
+  readonly webhooks: WebhookConnections;
 }
 
 /** What a webhook answers, or where it sends the same request instead. */
@@ -167,7 +170,7 @@ const REPEATED: ReadonlySet<number> = new Set([307, 308]);
 /** Goes where it is sent, as Go's client does. Throws WebhookFailure. */
 async function followed(first: Goal, sent: Sent): Promise<string> {
   // All of it is one call.
-  const signal = AbortSignal.timeout(sent.call.timeoutMs);
+  const signal = AbortSignal.timeout(Math.ceil(sent.call.timeoutMs));
   let goal = first;
   for (let turns = 0; turns < REDIRECTS_MAX; turns++) {
     const answer = await post(goal, sent, signal);
@@ -195,7 +198,43 @@ function redirected(goal: Goal, location: string): Goal {
   return { ...placeOf(url), path, url: url.href };
 }
 
-function post(goal: Goal, { text, ca, call }: Sent, signal: AbortSignal): Promise<Answer> {
+/** A connection that was kept may be gone by now; nobody has answered on it then. */
+class Stale extends Error {
+  override readonly name = 'Stale';
+}
+
+async function post(goal: Goal, sent: Sent, signal: AbortSignal): Promise<Answer> {
+  try {
+    return await postOn(agentOf(goal, sent, 'kept'), goal, sent, signal);
+  } catch (error) {
+    if (!(error instanceof Stale)) throw error;
+  }
+  // Those beside it are as old.
+  return await postOn(agentOf(goal, sent, 'new'), goal, sent, signal);
+}
+
+function agentOf(
+  { serverName, url, isPlain }: Goal,
+  { call, webhooks }: Sent,
+  which: 'kept' | 'new',
+): Agent {
+  const { config, pair, headers, isInsecure = false } = call;
+  const { caBundle } = config;
+  const authorization = headers?.['Authorization'];
+  const identity = { serverName, isPlain, caBundle, pair, isInsecure, authorization };
+  try {
+    return which === 'kept' ? webhooks.poolFor(identity) : webhooks.single(identity);
+  } catch (error) {
+    throw new WebhookFailure(`Post ${JSON.stringify(url)}: ${(error as Error).message}`);
+  }
+}
+
+function postOn(
+  agent: Agent,
+  goal: Goal,
+  { text, call }: Sent,
+  signal: AbortSignal,
+): Promise<Answer> {
   const quoted = JSON.stringify(goal.url);
   return new Promise((resolve, reject) => {
     const fail = (why: string, cause?: unknown): void =>
@@ -207,15 +246,10 @@ function post(goal: Goal, { text, ca, call }: Sent, signal: AbortSignal): Promis
         port: goal.port,
         path: goal.path,
         method: 'POST',
-        ca,
-        // A bundle may hold the certificate itself, or one that is signed by another, as Go takes it.
-        allowPartialTrustChain: true,
-        ...(/^[\d.]+$|:/.test(goal.serverName) ? {} : { servername: goal.serverName }),
-        rejectUnauthorized: call.isInsecure !== true,
-        checkServerIdentity: (_host, cert) => checkServerIdentity(goal.serverName, cert),
-        ...(call.pair === undefined ? {} : { cert: call.pair.cert, key: call.pair.key }),
-        agent: false,
+        agent,
         headers: {
+          // The name of a service, not the address of its endpoint.
+          Host: /^https?:\/\/([^/?#]+)/i.exec(goal.url)?.[1] ?? goal.host,
           'Content-Type': 'application/json',
           Accept: 'application/json, */*',
           'User-Agent': 'kube-apiserver-admission',
@@ -244,8 +278,10 @@ function post(goal: Goal, { text, ca, call }: Sent, signal: AbortSignal): Promis
         });
       },
     );
-    sent.on('error', (error) => {
-      fail(dialText(goal, error), error);
+    sent.on('error', (error: Error & { code?: string }) => {
+      const isGone = error.code === 'ECONNRESET' || error.code === 'EPIPE';
+      if (sent.reusedSocket && isGone) reject(new Stale());
+      else fail(dialText(goal, error), error);
     });
     sent.end(text);
   });

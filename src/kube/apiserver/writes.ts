@@ -24,6 +24,7 @@ import {
   unrecognized,
   unrecognizedOptions,
 } from './malformed-body.ts';
+import type { SigningCounts } from './metrics/admission-counts.ts';
 import type { Reads } from './reads.ts';
 import { isTrue, type RequestInfo } from './request-info.ts';
 import {
@@ -35,6 +36,7 @@ import {
 import type { Resources, WriteContext, Written } from './resources.ts';
 import type { PatchType } from './patch-request.ts';
 import { changeScale, scaleInfoOf, type ScaleChange } from './scale.ts';
+import { countingIssued } from './signed-requests.ts';
 import { timestamp } from './strategies.ts';
 import { evict, evictionInfo, ofNewVersion } from './eviction.ts';
 import { review } from './subresources.ts';
@@ -55,6 +57,7 @@ export interface WritesOptions {
   readonly definitions: Definitions;
   readonly authenticator: Authenticator;
   readonly authorizer: AuthorizerChain;
+  readonly signing: SigningCounts;
 }
 
 interface Asked {
@@ -227,14 +230,16 @@ export class Writes {
     if (info.subresource === 'scale') {
       const change: ScaleChange =
         type === undefined
-          ? { kind: 'update', body: body.value }
+          ? { kind: 'update', body: body.value, onSent: (sent) => auditedScale(exchange, sent) }
           : { kind: 'patch', request: { ...request, type } };
       return await this.#scale(exchange, info, context, change);
     }
-    const written =
+    const { signing } = this.#options;
+    const written = await countingIssued(signing, this.#resources, { context, name }, () =>
       type === undefined
-        ? await this.#update(exchange, context, name, body)
-        : await this.#resources.patch(context, name, { ...request, type });
+        ? this.#update(exchange, context, name, body)
+        : this.#resources.patch(context, name, { ...request, type }),
+    );
     await this.#options.definitions.onWritten(context.info);
     const status = written.isCreated ? 201 : 200;
     this.#reads.sendObject(exchange, info, context.info, written.object, {
@@ -347,6 +352,12 @@ function audited({ audit }: Exchange, { info }: WriteContext, object: KubeObject
   const form = structuredClone({ ...object, kind: info.kind, apiVersion: apiVersionOf(info) });
   applyDefaults(info, form);
   audit.request(form);
+}
+
+/** As Go would write it. */
+function auditedScale({ audit }: Exchange, scale: KubeObject): void {
+  const status = { replicas: 0, ...scale['status'] };
+  audit?.request({ ...scale, spec: scale['spec'] ?? {}, status });
 }
 
 /** What is applied has each key once, for clients that want to know. Throws ApiError 400. */

@@ -146,6 +146,10 @@ function validateBoth(info: ResourceInfo, object: KubeObject, old?: KubeObject):
   return [...validateMetadata(info, object), ...(rules[keyOf(info)]?.(object, old) ?? [])];
 }
 
+/** Of a file that this server is configured by, which may have names that nobody may make. */
+export const validateManifest = (info: ResourceInfo, object: KubeObject): StatusCause[] =>
+  validateBoth(info, object);
+
 const STATIC = '.static.k8s.io';
 
 export function validateCreate(info: ResourceInfo, object: KubeObject): StatusCause[] {

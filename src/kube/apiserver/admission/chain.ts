@@ -7,7 +7,7 @@ import type {
   AdmissionTimes,
   PluginStep,
 } from '#kube/apiserver/metrics/internals.ts';
-import { ObjectCache } from '#kube/apiserver/object-cache.ts';
+import { WebhookConnections } from '#kube/apiserver/webhook-connections.ts';
 import {
   certificateApproval,
   certificateSigning,
@@ -32,7 +32,7 @@ import {
   refuseOfGoing,
 } from './lifecycle.ts';
 import { limitRanger } from './limit-ranger.ts';
-import { MutatingPolicies } from './mutating-policies.ts';
+import { DynamicPlugins } from './dynamic-plugins.ts';
 import { podNodeSelector, podTolerationRestriction } from './namespace-pods.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { ownerReferences } from './owner-references.ts';
@@ -54,8 +54,7 @@ import {
   type AdmissionRequest,
   type AdmissionServices,
 } from './request.ts';
-import { ValidatingPolicies } from './validating-policies.ts';
-import { MutatingWebhooks, ValidatingWebhooks } from './webhooks.ts';
+import type { OnLoaded } from './static-manifests.ts';
 
 const alwaysDeny: AdmissionPlugin = {
   name: 'AlwaysDeny',
@@ -64,7 +63,7 @@ const alwaysDeny: AdmissionPlugin = {
   },
 };
 
-type PluginEnv = Pick<Env, 'clock' | 'timers'>;
+type PluginEnv = Pick<Env, 'clock' | 'timers' | 'log'>;
 
 /** In upstream's order; those that are configured are made of their configuration. */
 const builtIn: readonly (
@@ -112,34 +111,16 @@ function selected({ isOn, configOf }: PluginSelection, env: PluginEnv): Admissio
   });
 }
 
-const group = 'admissionregistration.k8s.io';
-const configurations = [
-  'mutatingwebhookconfigurations',
-  'validatingwebhookconfigurations',
-  'mutatingadmissionpolicies',
-  'mutatingadmissionpolicybindings',
-  'validatingadmissionpolicies',
-  'validatingadmissionpolicybindings',
-].map((resource) => ({ group, resource }));
-
-/** Kinds that may change objects. */
-const changing = ['mutatingwebhookconfigurations', 'mutatingadmissionpolicies'];
-
-interface Dynamic {
-  readonly cache: ObjectCache;
-  readonly changers: readonly Pick<MutatingWebhooks, 'mutate'>[];
-  readonly judges: readonly AdmissionPlugin[];
-}
-
 export interface ChainOptions {
   readonly chargeQuota: ChargeQuota;
   readonly env: PluginEnv;
   readonly times?: AdmissionTimes | undefined;
+  /** Is told of folders of manifests. */
+  readonly onManifests?: OnLoaded | undefined;
 }
 
 export class AdmissionChain {
   readonly #services: AdmissionServices;
-  readonly #selection: PluginSelection;
   readonly #times: AdmissionTimes | undefined;
   readonly #plugins: readonly AdmissionPlugin[];
   /** After everything else: what somebody else refuses uses nothing. */
@@ -148,38 +129,30 @@ export class AdmissionChain {
     admit: new Map<string, Map<string, PluginStep>>(),
     validate: new Map<string, Map<string, PluginStep>>(),
   };
-  #dynamic: Dynamic | undefined;
+  readonly #dynamic: DynamicPlugins;
 
   constructor(
-    services: AdmissionServices,
-    { chargeQuota, env, times }: ChainOptions,
+    services: Omit<AdmissionServices, 'webhooks'>,
+    { chargeQuota, env, times, onManifests = () => {} }: ChainOptions,
     selection: PluginSelection = pluginSelection({}),
   ) {
-    this.#services = services;
-    this.#selection = selection;
+    this.#services = { ...services, webhooks: new WebhookConnections() };
     this.#times = times;
     this.#plugins = selected(selection, env);
     const quota = resourceQuota(chargeQuota, selection.configOf('ResourceQuota'));
     this.#last = [quota, alwaysDeny].filter(({ name }) => selection.isOn(name));
+    const { registry } = services;
+    this.#dynamic = new DynamicPlugins(selection, { registry, onManifests, env });
   }
 
   /** From then on webhooks and policies take part; before, there are only the server's own objects. */
   async start(store: Store): Promise<void> {
-    const cache = await ObjectCache.start(store, configurations);
-    const { isOn } = this.#selection;
-    const judges = [new ValidatingPolicies(cache), new ValidatingWebhooks(cache)];
-    this.#dynamic = {
-      cache,
-      changers: [
-        ...(isOn('MutatingAdmissionPolicy') ? [new MutatingPolicies(cache)] : []),
-        ...(isOn('MutatingAdmissionWebhook') ? [new MutatingWebhooks(cache)] : []),
-      ],
-      judges: judges.filter(({ name }) => isOn(name)),
-    };
+    await this.#dynamic.start(store);
   }
 
   close(): void {
-    this.#dynamic?.cache.close();
+    this.#dynamic.close();
+    this.#services.webhooks.close();
   }
 
   /** May change and replace the object. Throws ApiError for a refusal. */
@@ -191,11 +164,9 @@ export class AdmissionChain {
 
   async #change(request: AdmissionRequest): Promise<void> {
     await this.#all(this.#plugins, 'mutate', request);
-    const dynamic = this.#dynamic;
-    const isAny =
-      dynamic !== undefined && changing.some((one) => dynamic.cache.all(one).length > 0);
-    if (dynamic === undefined || !isAny) return;
-    const rounds = dynamic.changers.map((one) => ({ one, round: new Reinvocation() }));
+    const { changers } = this.#dynamic;
+    if (!changers.some((one) => one.isAny())) return;
+    const rounds = changers.map((one) => ({ one, round: new Reinvocation() }));
     for (const { one, round } of rounds) await one.mutate(request, this.#services, round);
     if (rounds.every(({ round }) => !round.isWanted)) return;
     // What others changed, everybody who wants to may see once more.
@@ -211,7 +182,7 @@ export class AdmissionChain {
     const step = { operation: request.operation, type: 'validate' } as const;
     await this.#timed(step, async () => {
       await this.#all(this.#plugins, 'validate', request);
-      await this.#all(this.#dynamic?.judges ?? [], 'validate', request);
+      await this.#all(this.#dynamic.judges, 'validate', request);
       await this.#all(this.#last, 'validate', request);
     });
   }

@@ -13,9 +13,8 @@ import {
 import { DYN, struct, type CelType } from '#kube/cel/types.ts';
 import { dynValue } from '#kube/cel/values.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { authorizerValues, declareAuthorizer } from './authorizer-values.ts';
-import { inVersion } from './matching.ts';
+import type { Versioned } from './matching.ts';
 import { registerLiterals } from './object-literals.ts';
 import { declaredNamespace, declareRequest } from './policy-types.ts';
 import type { AdmissionRequest, AdmissionServices } from './request.ts';
@@ -118,9 +117,9 @@ export class Expressions {
   /** `most`: what all of its runs together may cost. */
   bind(input: Input, most = TOTAL_COST_MAX): Bound {
     const values: Record<string, unknown> = {
-      object: objectValue(inVersion(input.request.object, input.matched)),
-      oldObject: objectValue(inVersion(input.request.old, input.matched)),
-      request: dynValue(reviewedRequest(input.request, input.matched)),
+      object: objectValue(input.versioned.object),
+      oldObject: objectValue(input.versioned.old),
+      request: dynValue(reviewedRequest(input.request, input.versioned.matched)),
       namespaceObject: declaredNamespace(input.namespace),
       params: objectValue(input.params),
       ...authorizerValues(input.request, input.services.isAllowed),
@@ -156,7 +155,7 @@ function objectValue(object: KubeObject | undefined): unknown {
 
 export interface Input {
   readonly request: AdmissionRequest;
-  readonly matched: ResourceInfo;
+  readonly versioned: Versioned;
   readonly namespace: KubeObject | undefined;
   readonly params: KubeObject | undefined;
   readonly services: AdmissionServices;

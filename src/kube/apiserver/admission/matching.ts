@@ -1,5 +1,6 @@
 // Whether a webhook or policy is about a request: rules of operations and resources, in the requested
 // version or an equivalent one, and selectors of namespaces and objects.
+import { cloneJson } from '#base/clone.ts';
 import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { labelSelectorFromObject, matchesLabels } from '#kube/meta/selectors.ts';
@@ -55,26 +56,49 @@ function matchesRule(rule: Rule, request: AdmissionRequest, info: ResourceInfo):
   return rule.scope !== 'Cluster' || !isNamespaced;
 }
 
+/** The requested resource before all others; of those the one that the earliest rule names. */
 function firstRule(
   rules: readonly Rule[],
   request: AdmissionRequest,
-  infos: readonly ResourceInfo[],
+  others: () => readonly ResourceInfo[],
 ): ResourceInfo | undefined {
-  return infos.find((info) => rules.some((rule) => matchesRule(rule, request, info)));
+  if (rules.some((rule) => matchesRule(rule, request, request.info))) return request.info;
+  for (const rule of rules) {
+    const found = others().find((info) => matchesRule(rule, request, info));
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
-/** The requested resource first, then other versions of it. */
+/** Kinds that two groups have, and whose objects lie in one place (upstream's cohabitating resources). */
+const cohabiting: ReadonlyMap<string, readonly string[]> = new Map([
+  ['events', ['', 'events.k8s.io']],
+]);
+
+const groupsOf = ({ group, resource }: ResourceInfo): readonly string[] => {
+  const groups = cohabiting.get(resource) ?? [];
+  return groups.includes(group) ? groups : [group];
+};
+
+/** The resource in its other versions, served or not, and in the other group that has it. */
 function equivalents(
-  request: AdmissionRequest,
+  { info, subresource }: AdmissionRequest,
   services: AdmissionServices,
-  policy: string | undefined,
+  rules: readonly Rule[],
 ): ResourceInfo[] {
-  const { info } = request;
-  if (policy === 'Exact') return [info];
-  const others = services.registry
+  const groups = groupsOf(info);
+  const served = services.registry
     .all()
-    .filter((one) => one !== info && one.group === info.group && one.resource === info.resource);
-  return [info, ...others.filter(({ version }) => version !== info.version)];
+    .filter(({ group, resource }) => resource === info.resource && groups.includes(group));
+  const named = new Set(rules.flatMap(({ apiVersions }) => apiVersions ?? []));
+  const hidden = [...named]
+    .filter((version) => !served.some((one) => one.version === version))
+    .flatMap((version) => info.inVersion?.(version) ?? []);
+  return [...served, ...hidden].filter(
+    (one) =>
+      apiVersionOf(one) !== apiVersionOf(info) &&
+      (subresource === undefined || one.subresources.some(({ name }) => name === subresource)),
+  );
 }
 
 async function matchesNamespace(
@@ -110,10 +134,14 @@ export async function matchedResource(
   request: AdmissionRequest,
   services: AdmissionServices,
 ): Promise<ResourceInfo | undefined> {
-  const infos = equivalents(request, services, constraints.matchPolicy);
-  const { excluded = [] } = constraints;
-  if (excluded.length > 0 && firstRule(excluded, request, infos) !== undefined) return undefined;
-  const found = firstRule(constraints.rules, request, infos);
+  const { excluded = [], rules, matchPolicy } = constraints;
+  const othersFor = (of: readonly Rule[]) => {
+    let known: readonly ResourceInfo[] | undefined;
+    if (matchPolicy === 'Exact') return () => [];
+    return () => (known ??= equivalents(request, services, of));
+  };
+  if (firstRule(excluded, request, othersFor(excluded)) !== undefined) return undefined;
+  const found = firstRule(rules, request, othersFor(rules));
   if (found === undefined) return undefined;
   if (!matchesObject(constraints.objectSelector, request)) return undefined;
   const isMeant = await matchesNamespace(constraints.namespaceSelector, request, services);
@@ -142,12 +170,38 @@ export const isExemptOfWebhooks = ({ info }: AdmissionRequest): boolean =>
 export const isExemptOfPolicies = ({ info }: AdmissionRequest): boolean =>
   info.group === GROUP && policies.has(info.resource);
 
-/** The object in the version of a resource that is equivalent to its own; other kinds have but one. */
-export function inVersion(
-  object: KubeObject | undefined,
-  info: ResourceInfo,
-): KubeObject | undefined {
-  if (object === undefined || object.apiVersion === apiVersionOf(info)) return object;
-  if (object.kind !== info.kind) return object;
-  return { ...object, apiVersion: apiVersionOf(info) };
+/** A request as those who know its resource in another version see it. */
+export interface Versioned {
+  readonly matched: ResourceInfo;
+  readonly object: KubeObject | undefined;
+  readonly old: KubeObject | undefined;
+}
+
+export async function versioned(
+  { info, object, old }: AdmissionRequest,
+  matched: ResourceInfo,
+): Promise<Versioned> {
+  if (matched === info) return { matched, object, old };
+  return {
+    matched,
+    object: object && (await convertedTo(matched, object, info)),
+    old: old && (await convertedTo(matched, old, info)),
+  };
+}
+
+/** What is below an object (a scale) is of one version. Throws ApiError where a webhook that converts fails. */
+export async function convertedTo(
+  wanted: ResourceInfo,
+  object: KubeObject,
+  from: ResourceInfo,
+): Promise<KubeObject> {
+  const apiVersion = apiVersionOf(wanted);
+  if (object.apiVersion !== apiVersionOf(from) || object.kind !== from.kind) return object;
+  if (object.apiVersion === apiVersion) return object;
+  const { codec } = from;
+  if (codec?.convert !== undefined)
+    return codec.mayCall ? await codec.convert(object, apiVersion) : { ...object, apiVersion };
+  const stored = codec === undefined ? object : await codec.write(object);
+  if (wanted.codec === undefined) return { ...stored, apiVersion };
+  return wanted.codec.read(cloneJson(stored));
 }

@@ -8,9 +8,9 @@ import { applyDefaults } from '#kube/meta/defaulting.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { ApiError } from '#kube/meta/status.ts';
-import type { ObjectCache } from '#kube/apiserver/object-cache.ts';
+import type { ConfiguredObjects } from './configured-objects.ts';
 import { Expressions, type Compiled, type Input } from './expressions.ts';
-import { inVersion, isExemptOfPolicies } from './matching.ts';
+import { convertedTo, isExemptOfPolicies, versioned } from './matching.ts';
 import { applied, patched } from './policy-mutations.ts';
 import {
   bindingMatches,
@@ -93,10 +93,10 @@ interface PolicyError {
 const specOf = (policy: KubeObject): MutatingSpec => policy['spec'] as MutatingSpec;
 
 export class MutatingPolicies {
-  readonly #cache: ObjectCache;
+  readonly #objects: ConfiguredObjects;
 
-  constructor(cache: ObjectCache) {
-    this.#cache = cache;
+  constructor(objects: ConfiguredObjects) {
+    this.#objects = objects;
   }
 
   /** In the second round only those that are to see later changes. */
@@ -105,8 +105,9 @@ export class MutatingPolicies {
     services: AdmissionServices,
     round: Reinvocation,
   ): Promise<void> {
-    const all = this.#cache.all('mutatingadmissionpolicies');
-    if (all.length === 0 || isExemptOfPolicies(request) || request.object === undefined) return;
+    const isExempt = isExemptOfPolicies(request);
+    const all = this.#objects.all('mutatingadmissionpolicies', isExempt);
+    if (all.length === 0 || request.object === undefined) return;
     const errors: PolicyError[] = [];
     const invocations: Invocation[] = [];
     for (const policy of all)
@@ -115,11 +116,11 @@ export class MutatingPolicies {
       const namespace = await namespaceOf(request, services);
       round.begin(request.object);
       for (const one of invocations) {
-        const { matched, params, policy } = one;
+        const { params, policy } = one;
         const key = keyOf(one);
         if (!round.isDue(key)) continue;
         const before: KubeObject | undefined = request.object;
-        const found = run(one, { request, matched, namespace, params, services });
+        const found = await run(one, { request, namespace, params, services });
         if (found === undefined) continue;
         errors.push(...found);
         if (request.object !== before) round.changed();
@@ -141,9 +142,7 @@ export class MutatingPolicies {
     errors: PolicyError[],
   ): Promise<readonly Invocation[]> {
     const spec = specOf(policy);
-    const bindings = this.#cache
-      .all('mutatingadmissionpolicybindings')
-      .filter(({ spec: one }) => (one as BindingSpec).policyName === policy.metadata.name);
+    const bindings = this.#objects.bindings('mutatingadmissionpolicybindings', policy);
     const matched = bindings.length === 0 ? undefined : await policyMatch(spec, request, services);
     if (matched === undefined) return [];
     let binding: KubeObject | undefined;
@@ -193,11 +192,18 @@ const keyOf = ({ policy, binding, params }: Invocation): string =>
  * undefined where its conditions do not hold. Each mutation goes on from what the ones before have made, also after
  * one that failed.
  */
-function run({ policy, binding, matched }: Invocation, input: Input): PolicyError[] | undefined {
+async function run(
+  { policy, binding, matched }: Invocation,
+  rest: Omit<Input, 'versioned'>,
+): Promise<PolicyError[] | undefined> {
   const compiled = compileMutatingPolicy(policy);
+  const inputNow = async (): Promise<Input> => ({
+    ...rest,
+    versioned: await versioned(rest.request, matched),
+  });
   const conditions = conditionsHold(
     compiled.conditions.all,
-    compiled.conditions.expressions.bind(input, CONDITIONS_COST_MAX),
+    compiled.conditions.expressions.bind(await inputNow(), CONDITIONS_COST_MAX),
   );
   const failed = (message: string): PolicyError => ({
     policy,
@@ -207,35 +213,36 @@ function run({ policy, binding, matched }: Invocation, input: Input): PolicyErro
   });
   if (conditions.error !== undefined) return [failed(conditions.error)];
   if (!conditions.holds) return undefined;
-  return compiled.mutations.flatMap((mutation) => {
+  const errors: PolicyError[] = [];
+  for (const mutation of compiled.mutations) {
     try {
-      mutateOnce(compiled, mutation, matched, input);
-      return [];
+      await mutateOnce(compiled, mutation, await inputNow());
     } catch (error) {
-      if (error instanceof CelFailure) return [failed(error.message)];
-      throw error;
+      if (!(error instanceof CelFailure)) throw error;
+      errors.push(failed(error.message));
     }
-  });
+  }
+  return errors;
 }
 
-function mutateOnce(
+async function mutateOnce(
   { expressions }: CompiledPolicy,
   { compiled, source, isPatch }: CompiledMutation,
-  matched: ResourceInfo,
   input: Input,
-): void {
-  const { request } = input;
+): Promise<void> {
+  const { request, versioned: seen } = input;
+  const { matched } = seen;
   const { object, info } = request;
   if (object === undefined) return;
   const { value, error } = expressions.bind(input).run(compiled, source);
   if (error !== undefined) throw new CelFailure(error);
-  const own = inVersion(cloneJson(object), matched) as KubeObject;
+  const own = cloneJson(seen.object ?? object);
   const next = isPatch ? patched(own, value, matched) : applied(own, value, matched);
   if (matched !== info && info.customResourceDefinition === undefined) {
     const [from, to] = [matched, info].map(({ version, kind }) => `(${version}.${kind})`);
     throw new CelFailure(`converting ${from} to ${to}: unknown conversion`);
   }
-  const made = inVersion(next, info) as KubeObject;
+  const made = matched === info ? next : await convertedTo(info, next, matched);
   if (same(made, object)) return;
   applyDefaults(info, made);
   request.object = made;

@@ -63,10 +63,14 @@ const offByDefault: ReadonlySet<string> = new Set([
 const configurable: ReadonlySet<string> = new Set([
   'EventRateLimit',
   'ImagePolicyWebhook',
+  'MutatingAdmissionPolicy',
+  'MutatingAdmissionWebhook',
   'PodNodeSelector',
   'PodSecurity',
   'PodTolerationRestriction',
   'ResourceQuota',
+  'ValidatingAdmissionPolicy',
+  'ValidatingAdmissionWebhook',
 ]);
 
 const ENABLE = 'enable-admission-plugins';

@@ -78,12 +78,15 @@ function aggregate({ errors }: Policies): string {
 
 async function evaluate(
   request: AdmissionRequest,
-  { lookup }: AdmissionServices,
+  { lookup, podSecurity: counts }: AdmissionServices,
   template: Template,
   { enforces, config }: { enforces: boolean; config: PodSecurityConfiguration },
 ): Promise<void> {
+  const { operation, subresource } = request;
+  const judged = { operation, resource: request.info.resource, subresource };
   const exemption = exemptionOf(request, template, config);
   if (exemption !== undefined) {
+    counts.exempted(judged);
     request.annotations[annotation('exempt')] = exemption;
     return;
   }
@@ -91,6 +94,7 @@ async function evaluate(
   const policies = policiesOf(namespace?.metadata.labels, config.defaults);
   const { enforce, audit, warn, errors } = policies;
   if (errors.length > 0) {
+    counts.failed(judged, false);
     request.annotations[annotation('error')] = `Failed to parse policy: ${aggregate(policies)}`;
   }
   const check = ({ level, version }: Policy): Finding[] =>
@@ -98,16 +102,19 @@ async function evaluate(
   if (enforces) request.annotations[annotation('enforce-policy')] = nameOf(enforce);
   const audited = check(audit);
   if (audited.length > 0) {
+    counts.evaluated(judged, 'audit', audit, false);
     const text = `would violate PodSecurity ${JSON.stringify(nameOf(audit))}: ${detailOf(audited)}`;
     request.annotations[annotation('audit-violations')] = text;
   }
   const enforced = enforces ? check(enforce) : [];
+  if (enforces) counts.evaluated(judged, 'enforce', enforce, enforced.length === 0);
   if (enforced.length > 0) {
     const why = `violates PodSecurity ${JSON.stringify(nameOf(enforce))}: ${detailOf(enforced)}`;
     throw forbiddenBy(request, why);
   }
   const warned = check(warn);
   if (warned.length > 0) {
+    counts.evaluated(judged, 'warn', warn, false);
     request.warnings.push(
       `would violate PodSecurity ${JSON.stringify(nameOf(warn))}: ${detailOf(warned)}`,
     );

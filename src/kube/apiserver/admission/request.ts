@@ -1,12 +1,15 @@
 // A request as admission sees it, what admission may ask of the cluster, and its refusals in upstream's
 // words.
+import type { PodSecurityCounts } from '#kube/apiserver/metrics/admission-counts.ts';
 import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
 import type { KubeObject, ObjectMeta } from '#kube/meta/object.ts';
 import type { ResourceInfo, ResourceRegistry } from '#kube/meta/resource-info.ts';
 import { ApiError } from '#kube/meta/status.ts';
 import type { Decision } from '#kube/apiserver/authz/authorizer.ts';
 import type { AccessRequest } from '#kube/apiserver/rbac.ts';
+import type { Deadline } from '#kube/apiserver/request-deadline.ts';
 import type { UserInfo } from '#kube/apiserver/user.ts';
+import type { WebhookConnections } from '#kube/apiserver/webhook-connections.ts';
 
 export type Json = Record<string, unknown>;
 
@@ -27,11 +30,14 @@ export interface AdmissionRequest {
   /** CreateOptions and the like, of meta.k8s.io/v1; none for connections. */
   readonly options: Json | undefined;
   readonly warnings: string[];
+  readonly deadline: Deadline | undefined;
   /** For the audit log. */
   readonly annotations: Record<string, string>;
 }
 
 export interface AdmissionServices {
+  readonly webhooks: WebhookConnections;
+  readonly podSecurity: PodSecurityCounts;
   readonly lookup: ObjectLookup;
   readonly registry: ResourceRegistry;
   readonly authorize: (access: AccessRequest) => Decision | Promise<Decision>;

@@ -2,10 +2,10 @@
 // fails denies, warns or is written to the audit log.
 import type { KubeObject } from '#kube/meta/object.ts';
 import { ApiError } from '#kube/meta/status.ts';
-import type { ObjectCache } from '#kube/apiserver/object-cache.ts';
+import type { ConfiguredObjects } from './configured-objects.ts';
 import { CONDITIONS_COST_MAX } from '#kube/cel/cost.ts';
 import { Expressions, type Bound, type Compiled } from './expressions.ts';
-import { isExemptOfPolicies } from './matching.ts';
+import { isExemptOfPolicies, versioned } from './matching.ts';
 import {
   bindingMatches,
   compileConditions,
@@ -181,22 +181,20 @@ function refuse(request: AdmissionRequest, { policy, binding, message, reason }:
 
 export class ValidatingPolicies implements AdmissionPlugin {
   readonly name = 'ValidatingAdmissionPolicy';
-  readonly #cache: ObjectCache;
+  readonly #objects: ConfiguredObjects;
 
-  constructor(cache: ObjectCache) {
-    this.#cache = cache;
+  constructor(objects: ConfiguredObjects) {
+    this.#objects = objects;
   }
 
   async validate(request: AdmissionRequest, services: AdmissionServices): Promise<void> {
-    const policies = this.#cache.all('validatingadmissionpolicies');
-    if (policies.length === 0 || isExemptOfPolicies(request)) return;
-    const bindings = this.#cache.all('validatingadmissionpolicybindings');
+    const isExempt = isExemptOfPolicies(request);
+    const policies = this.#objects.all('validatingadmissionpolicies', isExempt);
+    if (policies.length === 0) return;
     const denials: Denial[] = [];
     const failures: unknown[] = [];
     for (const policy of policies) {
-      const own = bindings.filter(
-        ({ spec }) => (spec as BindingSpec).policyName === policy.metadata.name,
-      );
+      const own = this.#objects.bindings('validatingadmissionpolicybindings', policy);
       if (own.length > 0) await this.#one(policy, own, { request, services, denials, failures });
     }
     if (failures.length > 0) {
@@ -214,12 +212,13 @@ export class ValidatingPolicies implements AdmissionPlugin {
     if (matched === undefined) return;
     const compiled = compileValidatingPolicy(policy);
     const namespace = await namespaceOf(request, services);
+    const seen = await versioned(request, matched);
     for (const binding of bindings) {
       const bindingSpec = binding['spec'] as BindingSpec;
       if (!(await bindingMatches(bindingSpec, request, services))) continue;
       try {
         for (const params of await paramsFor(spec, bindingSpec, request, services)) {
-          const input = { request, matched, namespace, params, services };
+          const input = { request, versioned: seen, namespace, params, services };
           const bound = {
             policy: compiled.expressions.bind(input),
             conditions: compiled.conditions.expressions.bind(input, CONDITIONS_COST_MAX),

@@ -1,58 +1,28 @@
-// Admission webhooks: who is asked, the reviews that are sent (AdmissionReview v1 and v1beta1), and what their answers
-// do to the request.
+// Admission webhooks: who is asked, in which order, and what their answers do to the request.
 import { CONDITIONS_COST_MAX } from '#kube/cel/cost.ts';
-import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { same } from '#base/same.ts';
-import { ApiError, badRequest } from '#kube/meta/status.ts';
+import { ApiError } from '#kube/meta/status.ts';
 import { PATCH_ANNOTATION } from '#kube/apiserver/audit/record.ts';
-import type { ObjectCache } from '#kube/apiserver/object-cache.ts';
-import { callWebhook, WebhookFailure, type ClientConfig } from '#kube/apiserver/webhook-client.ts';
+import { WebhookFailure } from '#kube/apiserver/webhook-client.ts';
 import {
-  inVersion,
+  convertedTo,
   isExemptOfWebhooks,
   matchedResource,
-  type Constraints,
-  type Rule,
+  versioned,
+  type Versioned,
 } from './matching.ts';
+import type { ConfiguredObjects } from './configured-objects.ts';
+import { compileConditions, conditionsHold, namespaceOf } from './policy-parts.ts';
 import {
-  compileConditions,
-  conditionsHold,
-  namespaceOf,
-  type MatchCondition,
-} from './policy-parts.ts';
-import type { AdmissionPlugin, AdmissionRequest, AdmissionServices, Json } from './request.ts';
+  forbiddenBy,
+  type AdmissionPlugin,
+  type AdmissionRequest,
+  type AdmissionServices,
+} from './request.ts';
 import type { Reinvocation } from './reinvocation.ts';
-import { reviewedRequest } from './review.ts';
+import { askWebhook, ignored, type Response, type Webhook } from './webhook-call.ts';
+import type { CredentialsFor } from './webhook-credentials.ts';
 import { internalFault, patchedByWebhook, patchOperations } from './webhook-patch.ts';
-
-interface Webhook {
-  readonly name: string;
-  /** Of the object that the webhook stands in. */
-  readonly configuration?: string;
-  readonly clientConfig: ClientConfig;
-  readonly rules?: readonly Rule[];
-  readonly failurePolicy?: string;
-  readonly matchPolicy?: string;
-  readonly namespaceSelector?: Constraints['namespaceSelector'];
-  readonly objectSelector?: Constraints['objectSelector'];
-  readonly sideEffects?: string;
-  readonly timeoutSeconds?: number;
-  readonly admissionReviewVersions?: readonly string[];
-  readonly reinvocationPolicy?: string;
-  readonly matchConditions?: readonly MatchCondition[];
-}
-
-interface Response {
-  readonly uid?: string;
-  readonly allowed?: boolean;
-  readonly status?: { code?: number; message?: string; reason?: string; details?: Json };
-  readonly patch?: string;
-  readonly patchType?: string;
-  readonly auditAnnotations?: Readonly<Record<string, string>>;
-  readonly warnings?: readonly string[];
-}
-
-const TIMEOUT_SECONDS_DEFAULT = 10;
 
 const conditionCache = new WeakMap<Webhook, ReturnType<typeof compileConditions>>();
 
@@ -65,128 +35,28 @@ function conditionsOf(webhook: Webhook): ReturnType<typeof compileConditions> {
   return known;
 }
 
-/** The resource in the version that the webhook knows; undefined when it is not asked. */
+/** The request in the version that the webhook knows; undefined when it is not asked. */
 async function isAsked(
   webhook: Webhook,
   request: AdmissionRequest,
   services: AdmissionServices,
-): Promise<ResourceInfo | undefined> {
+): Promise<Versioned | undefined> {
   const { rules = [], namespaceSelector, objectSelector, matchPolicy } = webhook;
   const constraints = { rules, namespaceSelector, objectSelector, matchPolicy };
   const matched = await matchedResource(constraints, request, services);
-  if (matched === undefined || (webhook.matchConditions ?? []).length === 0) return matched;
+  if (matched === undefined) return undefined;
+  const seen = await versioned(request, matched);
+  if ((webhook.matchConditions ?? []).length === 0) return seen;
   const { expressions, all } = conditionsOf(webhook);
   const namespace = await namespaceOf(request, services);
-  const input = { request, matched, namespace, params: undefined, services };
+  const input = { request, versioned: seen, namespace, params: undefined, services };
   const bound = expressions.bind(input, CONDITIONS_COST_MAX);
   const { holds, error } = conditionsHold(all, bound);
   if (error !== undefined) {
     if (webhook.failurePolicy === 'Ignore') return undefined;
-    throw new ApiError(
-      500,
-      'InternalError',
-      `Internal error occurred: failed evaluating match conditions of webhook ${JSON.stringify(webhook.name)}: ${error}`,
-    );
+    throw forbiddenBy(request, error);
   }
-  return holds ? matched : undefined;
-}
-
-function internal(webhook: Webhook, why: string): ApiError {
-  const message = `failed calling webhook ${JSON.stringify(webhook.name)}: ${why}`;
-  return new ApiError(500, 'InternalError', `Internal error occurred: ${message}`, {
-    causes: [{ message }],
-  });
-}
-
-async function call(
-  webhook: Webhook,
-  matched: ResourceInfo,
-  request: AdmissionRequest,
-  services: AdmissionServices,
-  onIgnored: () => void = () => {},
-): Promise<Response | undefined> {
-  if (
-    request.isDryRun &&
-    webhook.sideEffects !== 'None' &&
-    webhook.sideEffects !== 'NoneOnDryRun'
-  ) {
-    throw badRequest(`admission webhook ${JSON.stringify(webhook.name)} does not support dry run`);
-  }
-  const uid = services.uuid();
-  const version = reviewVersion(webhook);
-  const seconds = webhook.timeoutSeconds ?? TIMEOUT_SECONDS_DEFAULT;
-  const body = {
-    kind: 'AdmissionReview',
-    apiVersion: `admission.k8s.io/${version}`,
-    request: {
-      uid,
-      ...reviewedRequest(request, matched),
-      object: inVersion(request.object, matched) ?? null,
-      oldObject: inVersion(request.old, matched) ?? null,
-    },
-  };
-  try {
-    const answer = await callWebhook(services.lookup, {
-      config: webhook.clientConfig,
-      body,
-      timeoutMs: seconds * 1_000,
-      query: `timeout=${seconds}s`,
-    });
-    return version === 'v1' ? responseOf(answer, uid) : olderResponseOf(answer);
-  } catch (error) {
-    ignored(webhook, error);
-    onIgnored();
-    return undefined;
-  }
-}
-
-/** Throws what it is for the request that a webhook fails, where the webhook does not say that it is nothing. */
-function ignored(webhook: Webhook, error: unknown): void {
-  if (!(error instanceof WebhookFailure)) throw error;
-  if (webhook.failurePolicy !== 'Ignore') throw internal(webhook, error.message);
-}
-
-type ReviewVersion = 'v1' | 'v1beta1';
-
-/** The first that both sides know. */
-function reviewVersion({ admissionReviewVersions: all = [] }: Webhook): ReviewVersion {
-  return all.find((one) => one === 'v1' || one === 'v1beta1') === 'v1beta1' ? 'v1beta1' : 'v1';
-}
-
-/** Of v1beta1: nobody looks at its kind and uid, and there is one type of patches. */
-function olderResponseOf(answer: unknown): Response {
-  const { response } = (answer ?? {}) as Json;
-  if (typeof response !== 'object' || response === null) {
-    throw new WebhookFailure('received invalid webhook response: webhook response was absent');
-  }
-  const found = response as Response;
-  return found.patch ? { ...found, patchType: 'JSONPatch' } : found;
-}
-
-/** Throws WebhookFailure for what is no answer to the review. */
-function responseOf(answer: unknown, uid: string): Response {
-  const { kind, apiVersion, response } = (answer ?? {}) as Json;
-  const is = `${String(apiVersion ?? '')}, Kind=${String(kind ?? '')}`;
-  const wanted = 'admission.k8s.io/v1, Kind=AdmissionReview';
-  if (is !== wanted)
-    throw new WebhookFailure(
-      `received invalid webhook response: expected webhook response of ${wanted}, got ${is}`,
-    );
-  if (typeof response !== 'object' || response === null) {
-    throw new WebhookFailure('received invalid webhook response: webhook response was absent');
-  }
-  const found = response as Response;
-  if (found.uid !== uid) {
-    throw new WebhookFailure(
-      `received invalid webhook response: expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(found.uid ?? '')}`,
-    );
-  }
-  if (found.patch !== undefined && found.patch !== '' && found.patchType === undefined) {
-    throw new WebhookFailure(
-      'received invalid webhook response: webhook returned response.patch but not response.patchType',
-    );
-  }
-  return found;
+  return holds ? seen : undefined;
 }
 
 const CODE_MIN = 400;
@@ -223,8 +93,12 @@ function named(webhook: Webhook, configuration: string): Webhook {
 const VALIDATION = 'validating.webhook.admission.k8s.io/';
 const MUTATION = 'mutation.webhook.admission.k8s.io/';
 
-function webhooksIn(cache: ObjectCache, resource: string): Webhook[] {
-  return cache.all(resource).flatMap((one) => {
+function webhooksIn(
+  objects: ConfiguredObjects,
+  resource: string,
+  request: AdmissionRequest,
+): Webhook[] {
+  return objects.all(resource, isExemptOfWebhooks(request)).flatMap((one) => {
     const webhooks = (one['webhooks'] ?? []) as Webhook[];
     return webhooks.map((webhook) => named(webhook, one.metadata.name ?? ''));
   });
@@ -233,22 +107,27 @@ function webhooksIn(cache: ObjectCache, resource: string): Webhook[] {
 /** Asked all at once; one refusal is enough. */
 export class ValidatingWebhooks implements AdmissionPlugin {
   readonly name = 'ValidatingAdmissionWebhook';
-  readonly #cache: ObjectCache;
+  readonly #objects: ConfiguredObjects;
+  readonly #credentials: CredentialsFor;
 
-  constructor(cache: ObjectCache) {
-    this.#cache = cache;
+  constructor(objects: ConfiguredObjects, credentials: CredentialsFor) {
+    this.#objects = objects;
+    this.#credentials = credentials;
   }
 
   async validate(request: AdmissionRequest, services: AdmissionServices): Promise<void> {
-    const all = webhooksIn(this.#cache, 'validatingwebhookconfigurations');
-    if (all.length === 0 || isExemptOfWebhooks(request)) return;
+    const all = webhooksIn(this.#objects, 'validatingwebhookconfigurations', request);
+    if (all.length === 0) return;
     const results = await Promise.allSettled(
       all.map(async (webhook, index) => {
-        const matched = await isAsked(webhook, request, services);
-        if (matched === undefined) return;
-        const response = await call(webhook, matched, request, services, () => {
+        const seen = await isAsked(webhook, request, services);
+        if (seen === undefined) return;
+        const onIgnored = (): void => {
           request.annotations[`failed-open.${VALIDATION}round_0_index_${index}`] = webhook.name;
-        });
+        };
+        const credentials = this.#credentials;
+        const asking = { request, seen, services, credentials, onIgnored };
+        const response = await askWebhook(webhook, asking);
         if (response !== undefined) take(webhook, response, request);
       }),
     );
@@ -258,10 +137,12 @@ export class ValidatingWebhooks implements AdmissionPlugin {
 
 /** Asked one after another, in the order of their names; each sees what those before it made. */
 export class MutatingWebhooks {
-  readonly #cache: ObjectCache;
+  readonly #objects: ConfiguredObjects;
+  readonly #credentials: CredentialsFor;
 
-  constructor(cache: ObjectCache) {
-    this.#cache = cache;
+  constructor(objects: ConfiguredObjects, credentials: CredentialsFor) {
+    this.#objects = objects;
+    this.#credentials = credentials;
   }
 
   /** In the second round only those that are to see later changes. */
@@ -270,16 +151,16 @@ export class MutatingWebhooks {
     services: AdmissionServices,
     round: Reinvocation,
   ): Promise<void> {
-    const all = webhooksIn(this.#cache, 'mutatingwebhookconfigurations');
-    if (all.length === 0 || isExemptOfWebhooks(request)) return;
+    const all = webhooksIn(this.#objects, 'mutatingwebhookconfigurations', request);
+    if (all.length === 0) return;
     round.begin(request.object);
     for (const [index, webhook] of all.entries()) {
       const { configuration = '', name } = webhook;
       const key = `${configuration}/${name}`;
       if (!round.isDue(key)) continue;
-      const matched = await isAsked(webhook, request, services);
-      if (matched === undefined) continue;
-      const isChanged = await this.#one(webhook, { index, matched }, request, services, round);
+      const seen = await isAsked(webhook, request, services);
+      if (seen === undefined) continue;
+      const isChanged = await this.#one(webhook, { index, seen }, request, services, round);
       if (isChanged) round.changed();
       if (webhook.reinvocationPolicy === 'IfNeeded') round.asked(key);
     }
@@ -289,7 +170,7 @@ export class MutatingWebhooks {
   /** Whether it has changed the object. */
   async #one(
     webhook: Webhook,
-    { index, matched }: { readonly index: number; readonly matched: ResourceInfo },
+    { index, seen }: { readonly index: number; readonly seen: Versioned },
     request: AdmissionRequest,
     services: AdmissionServices,
     { isAgain }: Reinvocation,
@@ -304,12 +185,14 @@ export class MutatingWebhooks {
     const onIgnored = (): void => {
       request.annotations[`failed-open.${MUTATION}${place}`] = name;
     };
-    const response = await call(webhook, matched, request, services, onIgnored);
+    const credentials = this.#credentials;
+    const asking = { request, seen, services, credentials, onIgnored };
+    const response = await askWebhook(webhook, asking);
     if (response === undefined) return false;
     take(webhook, response, request);
     let patch: unknown;
     try {
-      patch = patchOf(webhook, response, request, services.now());
+      patch = await applyPatchOf(webhook, response, { request, seen, now: services.now() });
     } catch (error) {
       ignored(webhook, error);
       onIgnored();
@@ -323,14 +206,19 @@ export class MutatingWebhooks {
   }
 }
 
-/** The patch, when it has changed something. Throws WebhookFailure for what is none. */
-function patchOf(
+interface Patched {
+  readonly request: AdmissionRequest;
+  readonly seen: Versioned;
+  readonly now: number;
+}
+
+/** Changes the object; the patch, when it has changed something. Throws WebhookFailure for what is none. */
+async function applyPatchOf(
   webhook: Webhook,
   { patch = '', patchType }: Response,
-  request: AdmissionRequest,
-  now: number,
-): unknown {
-  const { object } = request;
+  { request, seen, now }: Patched,
+): Promise<unknown> {
+  const { object, matched } = seen;
   if (patch === '') return undefined;
   const operations = patchOperations(
     Buffer.from(patch, 'base64').toString(),
@@ -344,8 +232,14 @@ function patchOf(
   }
   if (patchType !== 'JSONPatch')
     throw new WebhookFailure(`unsupported patch type ${JSON.stringify(patchType)}`);
-  const next = patchedByWebhook(object, operations, request, now);
+  const next = patchedByWebhook(
+    object,
+    operations,
+    { ...request, info: matched, old: seen.old },
+    now,
+  );
   if (same(next, object)) return undefined;
-  request.object = next;
+  const { info } = request;
+  request.object = matched === info ? next : await convertedTo(info, next, matched);
   return operations;
 }

@@ -35,6 +35,7 @@ export function admissionRequestOf<T extends KubeObject | undefined>(
     isDryRun,
     options,
     warnings,
+    deadline: operation === 'CONNECT' ? undefined : context.deadline,
     annotations: context.annotations ?? {},
   };
 }

@@ -17,6 +17,7 @@ import type { Reads } from '#kube/apiserver/reads.ts';
 import type { Resources } from '#kube/apiserver/resources.ts';
 import { timestamp } from '#kube/apiserver/strategies.ts';
 import { systemWrite } from '#kube/apiserver/system-write.ts';
+import { WebhookConnections } from '#kube/apiserver/webhook-connections.ts';
 import {
   CLEANUP_FINALIZER,
   conditionsOf,
@@ -48,6 +49,7 @@ export class Definitions {
   readonly #resources: Resources;
   readonly #reads: DefinitionServices['reads'];
   readonly #env: Env;
+  readonly #webhooks = new WebhookConnections();
   readonly #known = new Map<string, KubeObject>();
   readonly #cleaning = new Map<string, Cleaning>();
   #watch: { cancel(): void } | undefined;
@@ -75,6 +77,7 @@ export class Definitions {
 
   close(): void {
     this.#watch?.cancel();
+    this.#webhooks.close();
     for (const { watch } of this.#cleaning.values()) watch.cancel();
   }
 
@@ -121,7 +124,11 @@ export class Definitions {
     this.#known.set(name, definition);
     if (before !== undefined && !changesServing(before, definition)) return;
     if (!isTrue(definition, 'Established')) return this.#serve(name, [], true);
-    const services = { lookup: this.#resources, uuid: () => this.#env.random.uuid() };
+    const services = {
+      lookup: this.#resources,
+      webhooks: this.#webhooks,
+      uuid: () => this.#env.random.uuid(),
+    };
     const all = customResources(definition, services).filter((one) => !this.#isTaken(one));
     const isElse = before === undefined || changesObjects(before, definition);
     this.#serve(name, all, isElse);

@@ -1,7 +1,6 @@
 // The versions of one definition: objects are stored in one of them and read in any. Between them only the
 // version's name changes (None), or a webhook converts; what a version does not know is pruned, and
 // defaults that the stored version has now are filled in at every read.
-import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
 import { applySchemaDefaults } from '#kube/meta/defaulting.ts';
 import { validateAnnotations, validateLabels } from '#kube/meta/names.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
@@ -9,7 +8,12 @@ import { decodeStrict } from '#kube/meta/pruning.ts';
 import type { ObjectCodec, ResourceInfo } from '#kube/meta/resource-info.ts';
 import type { Schema } from '#kube/meta/schema.ts';
 import { ApiError } from '#kube/meta/status.ts';
-import { callWebhook, WebhookFailure, type ClientConfig } from '#kube/apiserver/webhook-client.ts';
+import {
+  callWebhook,
+  WebhookFailure,
+  type Callers,
+  type ClientConfig,
+} from '#kube/apiserver/webhook-client.ts';
 import { isObject } from './json-schema.ts';
 import { repairMetadata } from './object-metadata.ts';
 
@@ -23,8 +27,7 @@ export interface Conversion {
   };
 }
 
-export interface VersionServices {
-  readonly lookup: ObjectLookup;
+export interface VersionServices extends Callers {
   readonly uuid: () => string;
 }
 
@@ -116,7 +119,7 @@ export class Versions {
     let answer: unknown;
     try {
       const config = conversion.webhook?.clientConfig ?? {};
-      answer = await callWebhook(this.#services.lookup, { config, body, timeoutMs: CONVERSION_MS });
+      answer = await callWebhook(this.#services, { config, body, timeoutMs: CONVERSION_MS });
     } catch (error) {
       if (error instanceof WebhookFailure) throw failure(`${head} failed: ${error.message}`);
       throw error;

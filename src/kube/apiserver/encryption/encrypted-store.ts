@@ -116,6 +116,10 @@ export class EncryptedStore implements Store {
     };
   }
 
+  async sizes(): Promise<readonly number[]> {
+    return (await this.#inner.sizes?.()) ?? [];
+  }
+
   async compact(revision: Revision): Promise<void> {
     await this.#inner.compact(revision);
   }

@@ -238,12 +238,12 @@ export class FlowControl {
     counts.dispatched += 1;
     counts.executing += 1;
     counts.executingSeats += seatsOf(work);
-    if (!level.isExempt) counts.waited.observe(waitedMs);
+    if (!level.isExempt) counts.waited.observe(waitedMs / 1_000);
   }
 
   #refuse({ counts, level }: Flow, reason: string, waitedMs: number): TooManyRequests {
     counts.reject(reason);
-    counts.waitedInVain.observe(waitedMs);
+    counts.waitedInVain.observe(waitedMs / 1_000);
     let retry = this.#retries.get(level.name);
     if (retry === undefined) {
       retry = new RetryAfter();
@@ -259,7 +259,7 @@ export class FlowControl {
     const { level, counts } = seat.owner;
     const now = this.#env.clock.monotonicMs();
     counts.executing -= 1;
-    counts.executed.observe(now - seat.startedAt);
+    counts.executed.observe((now - seat.startedAt) / 1_000);
     const releaseInMs = level.queues.finish(seat, now);
     if (releaseInMs > 0) this.#env.timers.after(releaseInMs, () => this.#release(seat));
     else counts.executingSeats -= seatsOf(seat.work);

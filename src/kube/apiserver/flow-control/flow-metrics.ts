@@ -1,36 +1,12 @@
 // What Prometheus is told of priority and fairness: names, labels and buckets of kube-apiserver v1.37.
+import { Distribution } from '#kube/apiserver/metrics/metric-set.ts';
 import type { Level, Levels } from './levels.ts';
 
 /** Upper bounds, in seconds. */
 const BUCKETS = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30] as const;
 const PREFIX = 'apiserver_flowcontrol_';
 
-class Durations {
-  readonly counts = new Float64Array(BUCKETS.length + 1);
-  sum = 0;
-
-  observe(ms: number): void {
-    const seconds = ms / 1_000;
-    let at = 0;
-    while (at < BUCKETS.length && seconds > (BUCKETS[at] as number)) at += 1;
-    this.counts[at] = (this.counts[at] as number) + 1;
-    this.sum += seconds;
-  }
-
-  reset(): void {
-    this.counts.fill(0);
-    this.sum = 0;
-  }
-
-  lines(name: string, labels: string): string[] {
-    let below = 0;
-    const buckets = [...this.counts].map((count, i) => {
-      below += count;
-      return `${name}_bucket{${labels},le="${BUCKETS[i] ?? '+Inf'}"} ${below}`;
-    });
-    return [...buckets, `${name}_sum{${labels}} ${this.sum}`, `${name}_count{${labels}} ${below}`];
-  }
-}
+const seconds = (): Distribution => new Distribution(BUCKETS);
 
 /** Of one flow schema on one level. */
 export class FlowCounts {
@@ -40,15 +16,17 @@ export class FlowCounts {
   waiting = 0;
   waitingSeats = 0;
   readonly rejected = new Map<string, number>();
-  readonly waited = new Durations();
-  readonly waitedInVain = new Durations();
-  readonly executed = new Durations();
+  waited = seconds();
+  waitedInVain = seconds();
+  executed = seconds();
 
   /** What is under way stays. */
   reset(): void {
     this.dispatched = 0;
     this.rejected.clear();
-    for (const one of [this.waited, this.waitedInVain, this.executed]) one.reset();
+    this.waited = seconds();
+    this.waitedInVain = seconds();
+    this.executed = seconds();
   }
 
   reject(reason: string): void {

@@ -1,5 +1,9 @@
 // What happens inside the server on the way of a request, as kube-apiserver v1.37 names it: admission, the store,
 // watches, who got in and how long that took.
+import { hostname } from 'node:os';
+import type { Env } from '#env/env.ts';
+import { identityName } from '#kube/apiserver/identity-name.ts';
+import { ManifestCounts, PodSecurityCounts, SigningCounts } from './admission-counts.ts';
 import { Counter, Histogram, keyOfLabels, REQUEST_SECONDS, type Metric } from './metric-set.ts';
 
 const ADMISSION_SECONDS = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
@@ -97,9 +101,14 @@ export class InternalMetrics {
     RESPONSE_BYTES,
   );
 
-  /** `now` in ms, never going back. */
-  constructor(now: () => number) {
+  readonly podSecurity = new PodSecurityCounts();
+  readonly signing = new SigningCounts();
+  readonly manifests: ManifestCounts;
+
+  /** `now` in ms, never going back; `wallMs` of the wall's clock; `id` of this server among others. */
+  constructor(now: () => number, wallMs: () => number, id: string) {
     this.#now = now;
+    this.manifests = new ManifestCounts(id, wallMs);
   }
 
   async #timed<T>(
@@ -208,6 +217,18 @@ export class InternalMetrics {
       this.#storeErrors,
       this.#bodies,
       this.#responses,
+      this.podSecurity,
+      this.signing,
+      this.manifests,
     ];
   }
+}
+
+export function internalMetrics({ clock }: Pick<Env, 'clock'>): InternalMetrics {
+  const id = identityName(hostname());
+  return new InternalMetrics(
+    () => clock.monotonicMs(),
+    () => clock.now(),
+    id,
+  );
 }

@@ -10,6 +10,7 @@ import {
   textsFlag,
   type AccessFlags,
 } from '#kube/apiserver/flag-values.ts';
+import { NATIVE } from './metric-set.ts';
 
 const FLAG = 'allow-metric-labels';
 const MANIFEST = 'allow-metric-labels-manifest';
@@ -111,6 +112,8 @@ function limited(type: string, samples: readonly string[], allowed: Allowed): Li
   const plain: string[] = [];
   let count = 0;
   for (const line of samples) {
+    // Of series that become one only buckets with fixed bounds are told.
+    if (line.startsWith(NATIVE)) continue;
     const found = SAMPLE.exec(line);
     if (found === null) {
       plain.push(line);

@@ -109,6 +109,10 @@ export class MeasuredStore implements Store {
     return this.#store.watch(options, watcher);
   }
 
+  async sizes(): Promise<readonly number[]> {
+    return (await this.#store.sizes?.()) ?? [];
+  }
+
   async compact(revision: Revision): Promise<void> {
     await this.#store.compact(revision);
   }

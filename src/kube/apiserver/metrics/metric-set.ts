@@ -1,5 +1,6 @@
 // Counters, gauges and histograms as Prometheus knows them, for what the server tells of itself. Labels come as
 // values in the order of their names, which is that of the alphabet.
+import { NativeBuckets } from './native-buckets.ts';
 
 /** Of a value between quotes. */
 export function escaped(value: string): string {
@@ -15,6 +16,9 @@ function labelled(names: readonly string[], key: string): string {
   const values = key.split(SEPARATOR);
   return names.map((name, i) => `${name}="${escaped(values[i] ?? '')}"`).join(',');
 }
+
+/** Begins a line that text has no place for (page.ts): a native histogram, as JSON. */
+export const NATIVE = '\u0000';
 
 const braced = (labels: string): string => (labels === '' ? '' : `{${labels}}`);
 
@@ -59,6 +63,7 @@ export class Distribution {
   readonly #bounds: readonly number[];
   /** Of each bucket alone; one more for what is above all. */
   readonly #buckets: Float64Array;
+  readonly #native = new NativeBuckets();
   #sum = 0;
 
   /** `bounds` go up. */
@@ -72,6 +77,7 @@ export class Distribution {
     while (at < this.#bounds.length && amount > (this.#bounds[at] ?? 0)) at += 1;
     this.#buckets[at] = (this.#buckets[at] ?? 0) + 1;
     this.#sum += amount;
+    this.#native.observe(amount);
   }
 
   /** Of a histogram with these labels: `NAME="VALUE",…`. */
@@ -84,7 +90,9 @@ export class Distribution {
       lines.push(`${name}_bucket{${before}le="${this.#bounds[i] ?? '+Inf'}"} ${below}`);
     }
     const own = braced(labels);
-    return [...lines, `${name}_sum${own} ${this.#sum}`, `${name}_count${own} ${below}`];
+    lines.push(`${name}_sum${own} ${this.#sum}`, `${name}_count${own} ${below}`);
+    lines.push(`${NATIVE}${name}${own} ${JSON.stringify(this.#native.told())}`);
+    return lines;
   }
 }
 

@@ -1,4 +1,5 @@
-// How many objects of each kind there are, counted at most once a minute, when somebody looks.
+// How many objects of each kind there are and how large the store is, counted at most once a minute, when somebody
+// looks.
 import { resourcePrefix } from '#kube/apiserver/object-store.ts';
 import type { ResourceRegistry } from '#kube/meta/resource-info.ts';
 import { prefixEnd, type Store } from '#store/store.ts';
@@ -19,6 +20,10 @@ export class ObjectCounts {
     ['group', 'resource'],
     () => this.#counts,
   );
+  readonly #sizes = new Gauge('apiserver_storage_size_bytes', ['storage_cluster_id'], () =>
+    this.#bytes.map((one, i) => [[`etcd-${i}`], one] as const),
+  );
+  #bytes: readonly number[] = [];
 
   /** `now` in ms, never going back. */
   constructor(store: Store, registry: ResourceRegistry, now: () => number) {
@@ -32,8 +37,9 @@ export class ObjectCounts {
     if (this.#now() - this.#countedAt >= INTERVAL_MS) {
       this.#countedAt = this.#now();
       this.#counts = await this.#count();
+      this.#bytes = (await this.#store.sizes?.()) ?? [];
     }
-    return this.#gauge.lines();
+    return [...this.#gauge.lines(), ...this.#sizes.lines()];
   }
 
   async #count(): Promise<Count[]> {
@@ -50,6 +56,7 @@ export class ObjectCounts {
         start,
         end: prefixEnd(start),
         limit: 1,
+        isStaleOk: true,
       });
       counts.push([[kind.group, kind.resource], items.length + remaining]);
     }

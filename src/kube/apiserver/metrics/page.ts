@@ -9,6 +9,9 @@ import {
   textPart,
 } from '#kube/types/protobuf-parts.ts';
 
+import { NATIVE } from './metric-set.ts';
+import { ZERO_THRESHOLD, type Buckets, type NativeHistogram } from './native-buckets.ts';
+
 const PROTOBUF = 'application/vnd.google.protobuf';
 const MESSAGE = 'io.prometheus.client.MetricFamily';
 const ESCAPINGS = ['underscores', 'dots', 'values', 'allow-utf-8'];
@@ -22,6 +25,7 @@ interface Sample {
   readonly name: string;
   readonly labels: readonly (readonly [string, string])[];
   readonly value: number;
+  readonly native?: NativeHistogram;
 }
 
 interface Family {
@@ -47,13 +51,15 @@ function familiesOf(lines: readonly string[]): Map<string, Family> {
       current = families.getOrInsertComputed(name, () => ({ type, samples: [] }));
       continue;
     }
+    const isNative = line.startsWith(NATIVE);
     const [, sample = '', list = '', value = ''] =
-      /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
+      /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/.exec(isNative ? line.slice(1) : line) ?? [];
     if (sample === '' || current === undefined) continue;
     const labels = [...list.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(
       ([, label = '', text = '']) => [label, unescaped(text)] as const,
     );
-    current.samples.push({ name: sample, labels, value: numberOf(value) });
+    const native = isNative ? { native: JSON.parse(value) as NativeHistogram } : {};
+    current.samples.push({ name: sample, labels, value: numberOf(value), ...native });
   }
   return families;
 }
@@ -72,13 +78,37 @@ const HISTOGRAM_FIELD = 7;
 const labelParts = (labels: Sample['labels']): Buffer[] =>
   labels.map(([name, value]) => bytesPart(1, message(textPart(1, name), textPart(2, value))));
 
+/** Negative numbers between the others, so that small ones are short. */
+const signedPart = (field: number, value: number): Buffer =>
+  countPart(field, value < 0 ? -2 * value - 1 : 2 * value);
+
+function nativeParts({ schema, zeroCount, negative, positive }: NativeHistogram): Buffer[] {
+  const spans = (field: number, { spans: all }: Buckets): Buffer[] =>
+    all.map(({ offset, length }) =>
+      bytesPart(field, message(signedPart(1, offset), countPart(2, length))),
+    );
+  const deltas = (field: number, { deltas: all }: Buckets): Buffer[] =>
+    all.map((one) => signedPart(field, one));
+  return [
+    signedPart(5, schema),
+    doublePart(6, ZERO_THRESHOLD),
+    countPart(7, zeroCount),
+    ...spans(9, negative),
+    ...deltas(10, negative),
+    ...spans(12, positive),
+    ...deltas(13, positive),
+  ];
+}
+
 function histograms(name: string, samples: readonly Sample[]): Buffer[] {
   const series = new Map<string, { labels: Sample['labels']; parts: Buffer[] }>();
-  for (const { name: sample, labels, value } of samples) {
+  for (const { name: sample, labels, value, native } of samples) {
     const own = labels.filter(([label]) => label !== 'le');
     const one = series.getOrInsertComputed(JSON.stringify(own), () => ({ labels: own, parts: [] }));
     const bound = labels.find(([label]) => label === 'le')?.[1];
-    if (bound !== undefined) {
+    if (native !== undefined) one.parts.push(...nativeParts(native));
+    else if (bound === '+Inf') continue;
+    else if (bound !== undefined) {
       const bucket = message(countPart(1, value), doublePart(2, numberOf(bound)));
       one.parts.push(bytesPart(3, bucket));
     } else one.parts.push(sample === `${name}_sum` ? doublePart(2, value) : countPart(1, value));
@@ -134,5 +164,5 @@ export function metricPage(lines: readonly string[], accept = ''): MetricPage {
 
 const text = (lines: readonly string[], tail: string): MetricPage => ({
   contentType: `text/plain; version=0.0.4; charset=utf-8; ${tail}`,
-  bytes: Buffer.from(`${lines.join('\n')}\n`),
+  bytes: Buffer.from(`${lines.filter((one) => !one.startsWith(NATIVE)).join('\n')}\n`),
 });
