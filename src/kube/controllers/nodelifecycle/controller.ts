@@ -7,8 +7,9 @@ import { nothing, type Decision } from '#kube/controllers/effects.ts';
 import { Controller, followOwn, type ControllerServices } from '#kube/controllers/frame.ts';
 import { isAgentNode } from '#kube/meta/node-versions.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { reconcileNode } from './core.ts';
-import { isUnknown, LEASES, leftMs, observe, readiness, type Health } from './health.ts';
+import { isToBeEvicted, reconcileNode } from './core.ts';
+import { isUnknown, LEASES, leftMs, observe, type Health } from './health.ts';
+import { Zones } from './zones.ts';
 
 export const byNode = 'node-name';
 
@@ -32,22 +33,7 @@ export function nodeLifecycleController(services: ControllerServices): Controlle
     return health;
   };
 
-  const known = new Map<string, boolean>();
-  let readyCount = 0;
-  const isCutOff = (): boolean => known.size > 0 && readyCount === 0;
-  /** All of them are looked at again when the first is ready, and when the last is not. */
-  const count = (name: string): void => {
-    const node = machines.get(name);
-    const ready = node === undefined ? undefined : readiness(node);
-    const before = isCutOff();
-    if (known.get(name) === true) readyCount -= 1;
-    if (ready === true) readyCount += 1;
-    if (ready === undefined) known.delete(name);
-    else known.set(name, ready);
-    if (isCutOff() === before) return;
-    for (const one of machines.list()) controller.enqueue(keyOf(one));
-  };
-
+  const zones = new Zones();
   /** As it is now: what came while this process or its connection stood still was not told yet. */
   async function liveLease(name: string): Promise<KubeObject | undefined> {
     try {
@@ -68,8 +54,11 @@ export function nodeLifecycleController(services: ControllerServices): Controlle
     if (node === undefined) return nothing;
     const mine = placed.byIndex(byNode, name);
     // Of a node of an agent the master knows more than that nothing is heard.
-    const snapshot = { node, health, isCutOff: health !== undefined && isCutOff(), pods: mine };
-    return reconcileNode(snapshot, now);
+    if (health === undefined) return reconcileNode({ node, pods: mine }, now);
+    const { isCutOff } = zones;
+    const isDue = !isCutOff && isToBeEvicted(node);
+    const evictInMs = isDue ? zones.turnInMs(node, now) : 0;
+    return reconcileNode({ node, health, isCutOff, evictInMs, pods: mine }, now);
   }
 
   const controller = new Controller(
@@ -85,7 +74,9 @@ export function nodeLifecycleController(services: ControllerServices): Controlle
   const hear = ({ metadata: { name = '' } }: KubeObject): void => void listen(name);
   const look = (node: KubeObject): void => {
     hear(node);
-    count(keyOf(node));
+    const name = keyOf(node);
+    if (!zones.count(name, machines.get(name))) return;
+    for (const one of machines.list()) controller.enqueue(keyOf(one));
   };
   machines.addHandler({ onAdd: look, onUpdate: (_old, node) => look(node), onDelete: look });
   renewals.addHandler({ onAdd: hear, onUpdate: (_old, lease) => hear(lease) });

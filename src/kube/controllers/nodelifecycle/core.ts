@@ -28,18 +28,33 @@ export interface NodeSnapshot {
   readonly health?: Health | undefined;
   /** No node is ready: more likely nobody hears them than all are gone, and none of their pods has to go. */
   readonly isCutOff?: boolean | undefined;
+  /** When its pods may be told to go, if they are not yet; absent: now. */
+  readonly evictInMs?: number | undefined;
   /** Those on it. */
   readonly pods: readonly KubeObject[];
 }
 
-function wantedTaints({ node, isCutOff }: NodeSnapshot, time: string): Taint[] {
+/** Pods of the node have to go, and are not told yet. */
+export function isToBeEvicted(node: KubeObject): boolean {
+  const ready = findCondition(conditionsOf(node), 'Ready')?.status;
+  return (ready === 'False' || ready === 'Unknown') && !isEvicted(node);
+}
+
+function isEvicted(node: KubeObject): boolean {
+  return taintsOf(node).some(
+    ({ key, effect }) => effect === 'NoExecute' && (key === NOT_READY || key === UNREACHABLE),
+  );
+}
+
+function wantedTaints({ node, isCutOff, evictInMs = 0 }: NodeSnapshot, time: string): Taint[] {
   const conditions = conditionsOf(node);
   const ready = findCondition(conditions, 'Ready')?.status;
   const wanted: Taint[] = [];
   const key = ready === 'False' ? NOT_READY : ready === 'Unknown' ? UNREACHABLE : undefined;
   if (key !== undefined) {
     wanted.push({ key, effect: 'NoSchedule' });
-    if (isCutOff !== true) wanted.push({ key, effect: 'NoExecute' });
+    const hasTurn = evictInMs === 0 || isEvicted(node);
+    if (isCutOff !== true && hasTurn) wanted.push({ key, effect: 'NoExecute' });
   }
   for (const [type, pressure] of Object.entries(pressures)) {
     if (findCondition(conditions, type)?.status === 'True') {
@@ -164,7 +179,10 @@ export function reconcileNode(snapshot: NodeSnapshot, now: number): Decision {
     const message = `Node ${node.metadata.name} status is now: NodeNotReady`;
     all.push({ kind: 'event', about: node, type: 'Normal', reason: 'NodeNotReady', message });
   }
-  let next = silent.againInMs === undefined ? undefined : now + silent.againInMs;
+  const { isCutOff, evictInMs = 0 } = snapshot;
+  const turnInMs = isCutOff === true || evictInMs === 0 ? Infinity : evictInMs;
+  const againInMs = Math.min(silent.againInMs ?? Infinity, turnInMs);
+  let next = againInMs === Infinity ? undefined : now + againInMs;
   for (const pod of pods) {
     if (isPodOver(pod)) continue;
     const at = isGoing(pod) ? undefined : evictionAt(pod, taints, now);

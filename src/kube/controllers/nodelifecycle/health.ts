@@ -52,15 +52,6 @@ export function leftMs({ heardAt, isReported }: Health, now: number): number {
   return heardAt + (isReported ? GRACE_MS : STARTUP_MS) - now;
 }
 
-/** Nodes with it are not asked whether any is ready. */
-const EXCLUDED = 'node.kubernetes.io/exclude-disruption';
-
-/** What a node tells of whether kubelets are heard at all; undefined: nothing. */
-export function readiness({ metadata, status }: KubeObject): boolean | undefined {
-  if (metadata.labels?.[EXCLUDED] !== undefined) return undefined;
-  return findCondition(conditionsOf({ status }), 'Ready')?.status === 'True';
-}
-
 /** Nothing more can be said of a node that is told to be unknown already. */
 export function isUnknown(node: KubeObject): boolean {
   return ready(node)?.status === 'Unknown';
