@@ -41,6 +41,7 @@ import { LongRequests } from './long-requests.ts';
 import { socketOf } from './request-socket.ts';
 import { build, pathOfNothing, PublicPaths } from './public-paths.ts';
 import { checkRoute, reviewResources } from './routes.ts';
+import { AuthorizationMetrics } from './metrics/authorization-metrics.ts';
 import { internalMetrics, type InternalMetrics } from './metrics/internals.ts';
 import { AllocationMetrics } from './metrics/allocations.ts';
 import { ObjectCounts } from './metrics/object-counts.ts';
@@ -119,6 +120,7 @@ export class Handler {
   #roles: RoleCache | undefined;
   readonly #relations = new NodeRelations();
   readonly #authorizer: AuthorizerChain;
+  readonly #decisions = new AuthorizationMetrics();
 
   constructor(options: HandlerOptions, env: Env) {
     this.#options = options;
@@ -204,6 +206,7 @@ export class Handler {
         flows: this.#flows,
         startedMs: env.clock.now(),
         labels: options.labels,
+        decisions: this.#decisions,
         flags: options.flags ?? {},
       },
       env,
@@ -233,7 +236,7 @@ export class Handler {
       node: new NodeAuthorizer(this.#relations.graph),
       rbac: new RbacAuthorizer(() => this.#roles),
     };
-    return namedAuthorizers(specs, own, this.#env);
+    return namedAuthorizers(specs, own, { metrics: this.#decisions, env: this.#env });
   }
 
   brokenHandshake(): void {

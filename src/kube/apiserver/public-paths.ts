@@ -12,6 +12,7 @@ import { unknownResource } from './faults.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
 import type { Health } from './health.ts';
 import type { InternalMetrics } from './metrics/internals.ts';
+import type { AuthorizationMetrics } from './metrics/authorization-metrics.ts';
 import type { AllocationMetrics } from './metrics/allocations.ts';
 import type { LabelLimits } from './metrics/label-limits.ts';
 import type { ObjectCounts } from './metrics/object-counts.ts';
@@ -65,6 +66,7 @@ export interface PublicPathsOptions {
   readonly flows: FlowControl;
   readonly startedMs: number;
   readonly labels?: LabelLimits | undefined;
+  readonly decisions: AuthorizationMetrics;
   /** What /flagz shows: names without dashes, and values. */
   readonly flags: Readonly<Record<string, string>>;
 }
@@ -89,6 +91,7 @@ export class PublicPaths {
   readonly #aggregation: Aggregation;
   readonly #flows: FlowControl;
   readonly #labels: LabelLimits | undefined;
+  readonly #decisions: AuthorizationMetrics;
   readonly #env: Pick<Env, 'clock' | 'random'>;
   readonly #facts: ComponentFacts;
   #address = '';
@@ -116,6 +119,7 @@ export class PublicPaths {
     this.#aggregation = options.aggregation;
     this.#flows = options.flows;
     this.#labels = options.labels;
+    this.#decisions = options.decisions;
     const now = (): number => env.clock.now();
     this.#openApiDocuments = new OpenApiDocuments(this.#registry, this.#aggregation, { now });
     this.#discovery = new DiscoveryAnswers(this.#registry, this.#aggregation);
@@ -248,13 +252,14 @@ export class PublicPaths {
       ...this.#aggregation.metrics(),
       ...this.#flows.metrics(),
       ...this.#tokens.keys.metrics(),
+      ...this.#decisions.lines(),
     ];
     return this.#labels?.limit(lines) ?? lines;
   }
 
   /** Counters begin anew; what is looked up when it is shown stays. */
   #resetMetrics(exchange: Exchange): void {
-    for (const one of [this.#requests, this.#server, this.#internals]) one.reset();
+    for (const one of [this.#requests, this.#server, this.#internals, this.#decisions]) one.reset();
     this.#discovery.resetMetrics();
     this.#health.resetMetrics();
     this.#flows.resetMetrics();

@@ -15,7 +15,10 @@ import { ReviewWebhook } from './review-webhook.ts';
 for (const [status, text, times] of [
   [200, 'malformed', 1],
   [400, 'no', 1],
-  [503, 'away', 5],
+  [503, 'away', 1],
+  [500, 'ill', 5],
+  [429, 'busy', 5],
+  [504, 'late', 5],
 ] as const) {
   test(`an answer ${status} "${text}" is asked for ${times} times`, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'strata-test-review-'));

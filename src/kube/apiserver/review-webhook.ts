@@ -50,10 +50,28 @@ export class AnswerCache<T> {
   }
 }
 
+/** Of one round trip: its seconds, and why it failed. */
+type OnTry = (seconds: number, failure: WebhookFailure | undefined) => void;
+
 export interface ReviewWebhookOptions {
+  /** Whatever is wrong; else only what upstream takes for a moment's trouble. */
+  readonly retriesAll?: boolean;
+  readonly onTry?: OnTry;
   readonly timeoutMs?: number | undefined;
   /** Before the first further try; then half as long again each time. */
   readonly backoffMs?: number;
+}
+
+/** As upstream has it: who is not there, or too late, or says 503, is not asked again. */
+function isPassing({ status, cause }: WebhookFailure): boolean {
+  if (status !== undefined) return [429, 500, 504].includes(status);
+  return (cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNRESET';
+}
+
+/** Whether nothing came in time. */
+export function isTimeout({ status, cause }: WebhookFailure): boolean {
+  const { name = '' } = (cause ?? {}) as Partial<Error>;
+  return status === 504 || name === 'TimeoutError' || name === 'AbortError';
 }
 
 export class ReviewWebhook {
@@ -61,13 +79,18 @@ export class ReviewWebhook {
   readonly #callers = { lookup: nothing, webhooks: new WebhookConnections(POOLS_MAX) };
   readonly #timeoutMs: number;
   readonly #backoffMs: number;
-  readonly #env: Pick<Env, 'timers'>;
+  readonly #retriesAll: boolean;
+  readonly #onTry: OnTry | undefined;
+  readonly #env: Pick<Env, 'timers' | 'clock'>;
 
   constructor(
     endpoint: RemoteEndpoint,
-    env: Pick<Env, 'timers'>,
-    { timeoutMs = TIMEOUT_MS, backoffMs = BACKOFF_MS }: ReviewWebhookOptions = {},
+    env: Pick<Env, 'timers' | 'clock'>,
+    options: ReviewWebhookOptions = {},
   ) {
+    const { timeoutMs = TIMEOUT_MS, backoffMs = BACKOFF_MS, retriesAll = false } = options;
+    this.#retriesAll = retriesAll;
+    this.#onTry = options.onTry;
     this.#endpoint = endpoint;
     this.#timeoutMs = timeoutMs;
     this.#backoffMs = backoffMs;
@@ -81,15 +104,18 @@ export class ReviewWebhook {
     const headers = token === undefined ? {} : { headers: { Authorization: `Bearer ${token}` } };
     const timeoutMs = this.#timeoutMs;
     for (let tries = 1, waitMs = this.#backoffMs; ; tries++, waitMs *= GROWTH) {
+      const startMs = this.#env.clock.monotonicMs();
+      const note = (failure?: WebhookFailure): void =>
+        this.#onTry?.((this.#env.clock.monotonicMs() - startMs) / 1_000, failure);
       try {
         const call = { config, body, timeoutMs, pair, isInsecure, ...headers };
         const answer = await callWebhook(this.#callers, call);
+        note();
         return (answer ?? {}) as Record<string, unknown>;
       } catch (error) {
-        const isAway =
-          error instanceof WebhookFailure &&
-          (error.status === undefined || error.status === 429 || error.status >= 500);
-        if (!isAway || tries >= TRIES_MAX) throw error;
+        if (!(error instanceof WebhookFailure)) throw error;
+        note(error);
+        if (!(this.#retriesAll || isPassing(error)) || tries >= TRIES_MAX) throw error;
         await new Promise<void>((done) => this.#env.timers.after(waitMs, done));
       }
     }

@@ -24,7 +24,7 @@ export class AuditWebhook implements AuditSink {
   constructor(options: AuditWebhookOptions, env: Env) {
     this.#options = options;
     this.#env = env;
-    this.#webhook = new ReviewWebhook(options.endpoint, env);
+    this.#webhook = new ReviewWebhook(options.endpoint, env, { retriesAll: true });
   }
 
   write(event: Record<string, unknown>): void {

@@ -3,7 +3,11 @@
 import type { Env } from '#env/env.ts';
 import type { RemoteEndpoint } from '#kube/apiserver/kubeconfig-endpoint.ts';
 import type { AccessRequest } from '#kube/apiserver/rbac.ts';
-import { AnswerCache, ReviewWebhook } from '#kube/apiserver/review-webhook.ts';
+import type {
+  AuthorizationMetrics,
+  WebhookResult,
+} from '#kube/apiserver/metrics/authorization-metrics.ts';
+import { AnswerCache, isTimeout, ReviewWebhook } from '#kube/apiserver/review-webhook.ts';
 import { WebhookFailure } from '#kube/apiserver/webhook-client.ts';
 import { baseEnvironment, compile, failureText, type Program } from '#kube/cel/program.ts';
 import { DYN } from '#kube/cel/types.ts';
@@ -87,15 +91,34 @@ function conditionRequest(spec: Json): unknown {
   return dynValue({ ...full, resourceAttributes: { ...empty, ...attributes } });
 }
 
+function resultOf(failure: WebhookFailure | undefined): WebhookResult {
+  if (failure === undefined) return 'success';
+  return isTimeout(failure) ? 'timeout' : 'error';
+}
+
 export class WebhookAuthorizer implements Authorizer {
+  readonly #name: string;
   readonly #options: WebhookAuthorizerOptions;
+  readonly #metrics: AuthorizationMetrics;
+  readonly #now: () => number;
   readonly #webhook: ReviewWebhook;
   readonly #answers: AnswerCache<Decision>;
   readonly #conditions: readonly Program[];
 
-  constructor(options: WebhookAuthorizerOptions, env: Env) {
+  constructor(
+    name: string,
+    options: WebhookAuthorizerOptions,
+    metrics: AuthorizationMetrics,
+    env: Env,
+  ) {
+    this.#name = name;
     this.#options = options;
-    this.#webhook = new ReviewWebhook(options.endpoint, env, { timeoutMs: options.timeoutMs });
+    this.#metrics = metrics;
+    this.#now = () => env.clock.monotonicMs();
+    this.#webhook = new ReviewWebhook(options.endpoint, env, {
+      timeoutMs: options.timeoutMs,
+      onTry: (seconds, failure) => metrics.evaluated(name, resultOf(failure), seconds),
+    });
     this.#answers = new AnswerCache(env);
     this.#conditions = options.matchConditions.map(compileCondition);
   }
@@ -115,13 +138,20 @@ export class WebhookAuthorizer implements Authorizer {
   /** The decision without a question, when a condition does not hold; undefined: it is asked. */
   #unwanted(spec: Json): Decision | undefined {
     if (this.#conditions.length === 0) return undefined;
+    const startMs = this.#now();
+    const note = (outcome: 'match' | 'excluded' | 'failed'): void =>
+      this.#metrics.matched(this.#name, outcome, (this.#now() - startMs) / 1_000);
     const request = conditionRequest(spec);
     const failures: string[] = [];
     for (const program of this.#conditions) {
       const { value, error } = program.run({ request });
       if (error !== undefined) failures.push(failureText(error));
-      else if (jsonValue(value) === false) return noOpinion();
+      else if (jsonValue(value) === false) {
+        note('excluded');
+        return noOpinion();
+      }
     }
+    note(failures.length === 0 ? 'match' : 'failed');
     return failures.length === 0 ? undefined : this.#failed(failures.join(', '));
   }
 
@@ -143,6 +173,9 @@ export class WebhookAuthorizer implements Authorizer {
       status = ((await this.#webhook.ask(body))['status'] ?? {}) as Json;
     } catch (error) {
       if (!(error instanceof WebhookFailure)) throw error;
+      if (this.#options.failurePolicy === 'NoOpinion') {
+        this.#metrics.failedOpen(this.#name, resultOf(error));
+      }
       return this.#failed(error.message);
     }
     const { allowed, denied } = status;

@@ -40,7 +40,11 @@ export class Counter implements Metric {
   }
 
   add(values: readonly string[] = [], by = 1): void {
-    const key = values.length === 1 ? (values[0] ?? '') : values.join(SEPARATOR);
+    this.addAt(values.length === 1 ? (values[0] ?? '') : values.join(SEPARATOR), by);
+  }
+
+  /** `key` of keyOfLabels(), for labels that are counted often. */
+  addAt(key: string, by = 1): void {
     this.#values.set(key, (this.#values.get(key) ?? 0) + by);
   }
 
