@@ -109,6 +109,9 @@ test('the condition says what is missing, step by step', async () => {
   const stale = await send('GET', '/apis', undefined, { accept: AGGREGATED });
   const group = stale.body['items'].find(({ metadata }: Json) => metadata.name === GROUP);
   assert.deepEqual(group.versions, [{ version: VERSION, freshness: 'Stale' }]);
+  const { paths } = (await send('GET', '/')).body;
+  for (const path of [`/apis/${GROUP}`, `/apis/${GROUP}/${VERSION}`])
+    assert.ok(paths.includes(path), path);
 
   await send('POST', '/api/v1/namespaces/default/services', {
     metadata: { name: 'echo' },

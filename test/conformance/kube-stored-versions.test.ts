@@ -255,6 +255,38 @@ test('a definition of before v1 whose schema is not structural is told so', asyn
   );
 });
 
+test('objects of a definition of before v1 keep what its schema does not name; OpenAPI does not tell it', async () => {
+  const path = `/apis/${group}/v1/loose`;
+  const object = { apiVersion: `${group}/v1`, kind: 'Kloose', metadata: { name: 'a' } };
+  const apply = (replicas: number, manager: string) =>
+    send(
+      'PATCH',
+      `${path}/a?fieldManager=${manager}`,
+      { ...object, spec: { replicas } },
+      'application/apply-patch+yaml',
+    );
+  const made = await apply(1, 'one');
+  assert.deepEqual(
+    [made.status, made.body.spec],
+    [201, { replicas: 1 }],
+    JSON.stringify(made.body),
+  );
+  const merge = 'application/merge-patch+json';
+  const changed = await send('PATCH', `${path}/a`, { spec: { replicas: 5, more: {} } }, merge);
+  assert.deepEqual(changed.body.spec, { replicas: 5, more: {} });
+  const refused = await apply(1, 'one');
+  assert.equal(refused.status, 409);
+  assert.deepEqual(
+    refused.body.details.causes.map(({ field }: Body) => field),
+    ['.spec.replicas'],
+  );
+  const published = await eventually('the definition is in OpenAPI', async () => {
+    const { body } = await send('GET', '/openapi/v2');
+    return body.definitions['com.example.lie.v1.Kloose'];
+  });
+  assert.deepEqual([published.type, published.properties], ['object', undefined]);
+});
+
 test('what etcd would not take is refused in the words of etcd and its client', async () => {
   const path = '/api/v1/namespaces/default/configmaps';
   const large = (bytes: number): Json => ({

@@ -103,6 +103,65 @@ test('a deletion that waits is accepted for who asks by orphanDependents', async
   assert.deepEqual(outcomes, [202, 200, 200]);
 });
 
+// TestDefaultGarbageCollectionPolicy
+test('dependents of events are not waited for, nor those of a definition that begins to go', async () => {
+  const held = { finalizers: ['example.com/held'] };
+  const names = { plural: 'heldones', singular: 'heldone', kind: 'Held', listKind: 'HeldList' };
+  const schema = { openAPIV3Schema: { type: 'object' } };
+  const versions = [{ name: 'v1', served: true, storage: true, schema }];
+  const group = 'held.example.com';
+  const cases = [
+    {
+      path: '/api/v1/namespaces/default/events',
+      object: { metadata: { name: 'held', ...held }, involvedObject: { namespace: 'default' } },
+      left: held.finalizers,
+    },
+    {
+      path: '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
+      object: {
+        metadata: { name: `heldones.${group}`, ...held },
+        spec: { group, names, scope: 'Cluster', versions },
+      },
+      left: [...held.finalizers, 'customresourcecleanup.apiextensions.k8s.io'],
+    },
+    {
+      path: CONFIG_MAPS,
+      object: { metadata: { name: 'held-in-front', ...held } },
+      left: [...held.finalizers, 'foregroundDeletion'],
+    },
+  ];
+  for (const { path, object, left } of cases) {
+    const made = await ask('POST', path, object);
+    assert.equal(made.status, 201, JSON.stringify(made.body));
+    const own = `${path}/${object.metadata.name}`;
+    const { status, body } = await ask('DELETE', own, { propagationPolicy: 'Foreground' });
+    assert.equal(status, 200);
+    assert.deepEqual(body.metadata['finalizers'], left);
+    await ask('PATCH', own, { metadata: { finalizers: null } }, MERGE);
+  }
+});
+
+// TestFieldsWipingConsistency
+test('metadata cannot be changed at the status of a CSI node, nor when a pod went at its status', async () => {
+  const label = { metadata: { labels: { at: 'status' } } };
+  const nodes = '/apis/storage.k8s.io/v1/csinodes';
+  const node = { metadata: { name: 'wiped' }, spec: { drivers: [] } };
+  assert.equal((await ask('POST', nodes, node)).status, 201);
+  const changed = await ask('PATCH', `${nodes}/wiped/status`, label, MERGE);
+  assert.deepEqual([changed.status, changed.body.metadata['labels']], [200, undefined]);
+  const pods = '/api/v1/namespaces/default/pods';
+  const accounts = '/api/v1/namespaces/default/serviceaccounts';
+  assert.equal((await ask('POST', accounts, { metadata: { name: 'wiped' } })).status, 201);
+  const spec = { serviceAccountName: 'wiped', containers: [{ name: 'c', image: 'i' }] };
+  const pod = { metadata: { name: 'wiped' }, spec };
+  assert.equal((await ask('POST', pods, pod)).status, 201);
+  const going = { ...label.metadata, deletionTimestamp: '2020-01-01T00:00:00Z' };
+  const { status, body } = await ask('PATCH', `${pods}/wiped/status`, { metadata: going }, MERGE);
+  assert.equal(status, 200, JSON.stringify(body));
+  const { labels, deletionTimestamp } = body.metadata;
+  assert.deepEqual([labels, deletionTimestamp], [label.metadata.labels, undefined]);
+});
+
 // TestDedupOwnerReferences
 test('the group without a name may be written in apiVersion', async () => {
   const object = { apiVersion: '/v1', kind: 'ConfigMap', metadata: { name: 'core-by-name' } };

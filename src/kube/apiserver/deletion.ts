@@ -1,6 +1,6 @@
 // What deletion means for an object: preconditions, grace, finalizers, and when it is really gone.
 import { oneMore } from '#kube/meta/exact-numbers.ts';
-import type { KubeObject } from '#kube/meta/object.ts';
+import type { KubeObject, ObjectMeta } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { conflict } from '#kube/meta/status.ts';
 import { answersDeleted } from '#kube/types/deleted-answers.ts';
@@ -15,6 +15,9 @@ export interface DeleteOptions {
   readonly ignoreStoreReadErrorWithClusterBreakingPotential?: boolean | undefined;
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string } | undefined;
 }
+
+/** Kinds whose dependents nobody collects, whatever is asked for. */
+const uncollected = new Set(['/events', 'events.k8s.io/events']);
 
 /** Kinds whose dependents are kept when nobody says otherwise. */
 const orphaning = new Set(['/replicationcontrollers', 'batch/jobs']);
@@ -36,7 +39,7 @@ export function markDeleted(
 ): boolean {
   const before = JSON.stringify(object.metadata);
   const { metadata } = object;
-  const finalizers = finalizersAfter(metadata.finalizers ?? [], options, orphansByDefault(info));
+  const finalizers = finalizersOf(info, metadata, options);
   if (finalizers.length > 0) metadata.finalizers = finalizers;
   else delete metadata.finalizers;
   const isNamespace = info.group === '' && info.resource === 'namespaces';
@@ -66,6 +69,20 @@ function holdDefinition(object: KubeObject, now: number): void {
   object['status'] = { ...object['status'], conditions };
 }
 
+function finalizersOf(
+  info: ResourceInfo,
+  { finalizers = [], deletionTimestamp }: ObjectMeta,
+  options: DeleteOptions,
+): string[] {
+  // Marked by their own storage, as said above.
+  if (isDefinition(info) && deletionTimestamp === undefined) return finalizers;
+  if (uncollected.has(`${info.group}/${info.resource}`)) return finalizers.filter(isOthers);
+  return finalizersAfter(finalizers, options, orphansByDefault(info));
+}
+
+const isOthers = (finalizer: string): boolean =>
+  finalizer !== 'orphan' && finalizer !== 'foregroundDeletion';
+
 /** Those of the garbage collector come and go by the policy; without one they stay as they are. */
 function finalizersAfter(
   before: readonly string[],
@@ -78,7 +95,7 @@ function finalizersAfter(
   const isHeld = keeps('orphan') || (orphansOtherwise && !keeps('foregroundDeletion'));
   const orphan = isDecided ? (orphans ?? policy === 'Orphan') : isHeld;
   const foreground = isDecided ? policy === 'Foreground' : keeps('foregroundDeletion');
-  const others = before.filter((one) => one !== 'orphan' && one !== 'foregroundDeletion');
+  const others = before.filter(isOthers);
   return [...others, ...(orphan ? ['orphan'] : []), ...(foreground ? ['foregroundDeletion'] : [])];
 }
 

@@ -196,7 +196,7 @@ export class PublicPaths {
 
   /** What is served, as upstream lists it for those who look around. */
   #paths(): string[] {
-    const groups = groupsOf(this.#registry).filter(({ group }) => group !== '');
+    const groups = groupsOf(this.#registry, this.#aggregation).filter(({ group }) => group !== '');
     const apis = groups.flatMap(({ group, versions }) => [
       `/apis/${group}`,
       ...versions.map((one) => `/apis/${group}/${one}`),

@@ -348,6 +348,9 @@ function keepUnowned(info: ResourceInfo, next: ObjectMeta, old: ObjectMeta): voi
   const isWhole = Object.keys(metadata).length === 0;
   const fields = owned.filter((field) => isWhole || metadata[`f:${field}`] !== undefined);
   keepFields(next, old, fields);
+  if (!isWhole && metadata['f:deletionTimestamp'] === undefined) return;
+  if (old.deletionTimestamp === undefined) delete next.deletionTimestamp;
+  else next.deletionTimestamp = old.deletionTimestamp;
 }
 
 const owned = ['labels', 'annotations', 'finalizers', 'ownerReferences'] as const;

@@ -15,6 +15,7 @@ const statusAlone = new Set([
   'storagemigration.k8s.io/storageversionmigrations',
   'resource.k8s.io/resourceclaims',
   'resource.k8s.io/devicetaintrules',
+  'storage.k8s.io/csinodes',
   'storage.k8s.io/volumeattachments',
   'flowcontrol.apiserver.k8s.io/flowschemas',
   'flowcontrol.apiserver.k8s.io/prioritylevelconfigurations',

@@ -68,6 +68,8 @@ export interface ResourceInfo {
   readonly isGoing?: boolean | undefined;
   /** The version's schema as its definition has it: what objects are validated by. */
   readonly customSchema?: unknown;
+  /** Where OpenAPI says nothing of the schema: of definitions of before v1, which keep what it does not name. */
+  readonly schemaHiddenIn?: 'v2' | 'v2 and v3' | undefined;
   /** Between stored objects and those of this version; absent where they are the same. */
   readonly codec?: ObjectCodec | undefined;
   /** The resource in another of its versions, served or not; absent where it has one. */

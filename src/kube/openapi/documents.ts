@@ -79,7 +79,7 @@ export class DefinitionWriter implements PathForm {
     return description === undefined ? {} : { description };
   }
 
-  custom({ customSchema }: ResourceInfo): Json {
+  custom({ customSchema, schemaHiddenIn }: ResourceInfo): Json {
     // The package that the texts are read from has none for metadata; what upstream's begins with.
     const pod: Readonly<Record<string, string>> = {
       metadata: "Standard object's metadata.",
@@ -91,7 +91,12 @@ export class DefinitionWriter implements PathForm {
       ),
     ) as Record<string, string>;
     const metadata = this.ref(typeSchema(`${metaPrefix}.ObjectMeta`));
-    return customDefinition(customSchema, { isV3: this.isV3, metadata, texts });
+    const isHidden = schemaHiddenIn === 'v2 and v3' || (schemaHiddenIn === 'v2' && !this.isV3);
+    return customDefinition(isHidden ? undefined : customSchema, {
+      isV3: this.isV3,
+      metadata,
+      texts,
+    });
   }
 
   /** Scalars of Go have definitions as well. */

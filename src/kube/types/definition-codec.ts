@@ -13,8 +13,9 @@ const SERVED = 'apiextensions.k8s.io/v1';
 const present = (fields: Json): Json =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 
-function columnOf({ JSONPath, ...column }: Json): Json {
-  return { ...column, jsonPath: JSONPath };
+function columnOf(column: unknown): unknown {
+  const { JSONPath, ...rest } = (column ?? {}) as Json;
+  return { ...rest, jsonPath: JSONPath };
 }
 
 function conversionOf(conversion: Json | undefined): Json {
@@ -28,9 +29,7 @@ function conversionOf(conversion: Json | undefined): Json {
 function versionOf(version: Json, shared: Json): Json {
   const { additionalPrinterColumns, ...own } = version;
   const { name, served, storage, deprecated, deprecationWarning } = own;
-  const columns = (additionalPrinterColumns ?? shared['additionalPrinterColumns']) as
-    | readonly Json[]
-    | undefined;
+  const columns = additionalPrinterColumns ?? shared['additionalPrinterColumns'];
   // In the order of Go's struct.
   return present({
     name,
@@ -40,7 +39,7 @@ function versionOf(version: Json, shared: Json): Json {
     deprecationWarning,
     schema: own['schema'] ?? shared['validation'],
     subresources: own['subresources'] ?? shared['subresources'],
-    additionalPrinterColumns: columns?.map(columnOf),
+    additionalPrinterColumns: Array.isArray(columns) ? columns.map(columnOf) : undefined,
     selectableFields: own['selectableFields'] ?? shared['selectableFields'],
   });
 }
@@ -48,7 +47,7 @@ function versionOf(version: Json, shared: Json): Json {
 function specOf(spec: Json): Json {
   const { version, versions: listed = [], conversion, preserveUnknownFields = true } = spec;
   const { group, names, scope = 'Namespaced' } = spec;
-  const known = listed as readonly Json[];
+  const known = Array.isArray(listed) ? (listed as readonly Json[]) : [];
   const all = known.length === 0 ? [{ name: version, served: true, storage: true }] : known;
   return present({
     group,
@@ -69,8 +68,12 @@ export function servedDefinition(stored: KubeObject): KubeObject {
 
 // ---- to be stored ----
 
-function storedColumnOf({ jsonPath, ...column }: Json): Json {
-  return { ...column, JSONPath: jsonPath };
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null;
+
+function storedColumnOf(column: unknown): unknown {
+  if (!isObject(column)) return column;
+  const { jsonPath, ...rest } = column;
+  return { ...rest, JSONPath: jsonPath };
 }
 
 function storedConversionOf({ strategy = 'None', webhook }: Json): Json {
@@ -89,8 +92,9 @@ const sharable: readonly (readonly [ofVersion: string, ofSpec: string])[] = [
 function storedSpecOf(spec: Json): Json {
   const { group, names, scope, versions: listed = [], conversion, preserveUnknownFields } = spec;
   const versions = (listed as readonly Json[]).map((one): Json => {
-    const columns = one['additionalPrinterColumns'] as readonly Json[] | undefined;
-    return present({ ...one, additionalPrinterColumns: columns?.map(storedColumnOf) });
+    const { additionalPrinterColumns: columns } = one;
+    if (!Array.isArray(columns)) return { ...one };
+    return { ...one, additionalPrinterColumns: columns.map(storedColumnOf) };
   });
   const [first = {}] = versions;
   const shared: Json = {};
@@ -118,8 +122,11 @@ export const definitionCodec: ObjectCodec = {
   read: servedDefinition,
   readAll: async (stored) => stored.map(servedDefinition),
   async write(object) {
-    if (object.apiVersion === EARLIER) return object;
-    const spec = storedSpecOf((object['spec'] ?? {}) as Json);
-    return { ...object, apiVersion: EARLIER, spec } as KubeObject;
+    const { spec } = object as { spec?: Json };
+    const versions = spec?.['versions'];
+    // What has not been judged yet may lack anything; it is stored by nobody.
+    const isWhole = Array.isArray(versions) && versions.length > 0 && versions.every(isObject);
+    if (object.apiVersion === EARLIER || spec === undefined || !isWhole) return object;
+    return { ...object, apiVersion: EARLIER, spec: storedSpecOf(spec) } as KubeObject;
   },
 };

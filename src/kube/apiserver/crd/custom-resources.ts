@@ -8,6 +8,7 @@ import { compareVersions } from '#kube/openapi/discovery.ts';
 import { typeSchema } from '#kube/types/registry.ts';
 import { isTrue } from './conditions.ts';
 import { prunedDefault } from './object-metadata.ts';
+import { checkStructure, unstructured } from './structural-rules.ts';
 import { Versions, type Conversion, type VersionServices } from './versions.ts';
 
 type Json = Record<string, unknown>;
@@ -204,6 +205,14 @@ function deprecationOf(
   return newer === undefined ? head : `${head}; use ${group}/${newer} ${kind}`;
 }
 
+function hiddenIn(schema: Json | undefined): ResourceInfo['schemaHiddenIn'] {
+  const isStructural =
+    schema !== undefined &&
+    unstructured(schema) === undefined &&
+    checkStructure(schema, '').length === 0;
+  return isStructural ? 'v2' : 'v2 and v3';
+}
+
 /** The resources that a definition adds: one for each version that it serves. */
 export function customResources(definition: KubeObject, services: VersionServices): ResourceInfo[] {
   const spec = definition['spec'] as Json;
@@ -216,8 +225,13 @@ export function customResources(definition: KubeObject, services: VersionService
   const kind = String(names['kind']);
   const versions = (spec['versions'] ?? []) as readonly Version[];
   const storageVersion = versions.find(({ storage }) => storage)?.name ?? versions[0]?.name ?? '';
+  // Definitions of before v1: what their schemas do not name is kept, and they need not be structural.
+  const isLoose = spec['preserveUnknownFields'] === true;
   const schemas = new Map(
-    versions.map((one) => [one.name, rootSchema(one.schema?.openAPIV3Schema)] as const),
+    versions.map((one) => {
+      const own = isLoose ? undefined : one.schema?.openAPIV3Schema;
+      return [one.name, rootSchema(own)] as const;
+    }),
   );
   const conversion = (spec['conversion'] ?? {}) as Conversion;
   const set = { group, kind, storageVersion, schemas, conversion };
@@ -242,6 +256,7 @@ export function customResources(definition: KubeObject, services: VersionService
       storageVersion,
       schema: schemas.get(version.name) ?? { type: 'any' },
       customSchema: version.schema?.openAPIV3Schema,
+      ...(isLoose ? { schemaHiddenIn: hiddenIn(version.schema?.openAPIV3Schema) } : {}),
       codec: converter.codec({ version: version.name }),
       deprecation: deprecationOf(spec, version, versions),
       selectableFields: (version.selectableFields ?? []).map(({ jsonPath }) =>
