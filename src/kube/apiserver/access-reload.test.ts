@@ -1,5 +1,6 @@
 // What is written into the configurations of access counts from then on; what cannot be used changes nothing.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,6 +52,26 @@ test('configurations of access are taken up while the server runs', async () => 
     await answers(401);
     write(who, authentication(true));
     await answers(200);
+    const page = await sendStep(own.target, { name: 'page', method: 'GET', path: '/metrics' });
+    const head = 'apiserver_authorization_config_controller';
+    const text = String(page.body);
+    const id = 'apiserver_id_hash="sha256:[0-9a-f]{64}"';
+    for (const status of ['success', 'failure']) {
+      const labels = `\\{${id},status="${status}"\\}`;
+      assert.match(text, new RegExp(`^${head}_automatic_reloads_total${labels} [1-9]`, 'm'));
+      assert.match(
+        text,
+        new RegExp(`^${head}_automatic_reload_last_timestamp_seconds${labels} [1-9]`, 'm'),
+      );
+    }
+    const hash = createHash('sha256').update(JSON.stringify(authorization('AlwaysAllow')));
+    assert.match(
+      text,
+      new RegExp(
+        `^${head}_last_config_info\\{${id},hash="sha256:${hash.digest('hex')}"\\} 1$`,
+        'm',
+      ),
+    );
   } finally {
     await own.close();
     rmSync(folder, { recursive: true, force: true });

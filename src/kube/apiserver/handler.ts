@@ -1,6 +1,7 @@
 // Takes each request through authentication, authorization and its verb. What is not about a resource
 // (health, discovery, OpenAPI) is in public-paths.ts.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { hostname } from 'node:os';
 import type { Duplex } from 'node:stream';
 import type { Env } from '#env/env.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
@@ -37,6 +38,7 @@ import { adoptEarlierKeys } from './key-layout.ts';
 import { negotiateOrRefuse, offeredFor } from './negotiation.ts';
 import { isProxied, NodeProxy } from './node-proxy.ts';
 import { Health, type HealthOptions, type Stage } from './health.ts';
+import { identityName } from './identity-name.ts';
 import { LongRequests } from './long-requests.ts';
 import { socketOf } from './request-socket.ts';
 import { build, pathOfNothing, PublicPaths } from './public-paths.ts';
@@ -47,6 +49,7 @@ import { AllocationMetrics } from './metrics/allocations.ts';
 import { ObjectCounts } from './metrics/object-counts.ts';
 import { measureRequest } from './metrics/measure-request.ts';
 import type { LabelLimits } from './metrics/label-limits.ts';
+import { ReloadCounts } from './metrics/reload-counts.ts';
 import { RequestMetrics } from './metrics/request-metrics.ts';
 import { authorizationResult, buildInfo, ServerMetrics } from './metrics/server-metrics.ts';
 import type { EscalationServices } from './authz/escalation.ts';
@@ -121,6 +124,8 @@ export class Handler {
   readonly #relations = new NodeRelations();
   readonly #authorizer: AuthorizerChain;
   readonly #decisions = new AuthorizationMetrics();
+  /** Of configurations of access that are read again. */
+  readonly reloads: Readonly<Record<'authentication' | 'authorization', ReloadCounts>>;
 
   constructor(options: HandlerOptions, env: Env) {
     this.#options = options;
@@ -187,6 +192,13 @@ export class Handler {
       onCertificate: (endsMs) => this.#server.certificate((endsMs - env.clock.now()) / 1_000),
     });
     const { tokens } = options;
+    const id = identityName(hostname());
+    const counts = (what: 'authentication' | 'authorization'): ReloadCounts =>
+      new ReloadCounts(what, id, () => env.clock.now());
+    this.reloads = {
+      authentication: counts('authentication'),
+      authorization: counts('authorization'),
+    };
     this.#health = new Health({ ...options, isSynced: () => this.#isLoaded }, env);
     this.#public = new PublicPaths(
       {
@@ -206,7 +218,7 @@ export class Handler {
         flows: this.#flows,
         startedMs: env.clock.now(),
         labels: options.labels,
-        decisions: this.#decisions,
+        access: [this.#decisions, ...Object.values(this.reloads)],
         flags: options.flags ?? {},
       },
       env,

@@ -12,7 +12,7 @@ import { unknownResource } from './faults.ts';
 import type { FlowControl } from './flow-control/flow-control.ts';
 import type { Health } from './health.ts';
 import type { InternalMetrics } from './metrics/internals.ts';
-import type { AuthorizationMetrics } from './metrics/authorization-metrics.ts';
+import type { Metric } from './metrics/metric-set.ts';
 import type { AllocationMetrics } from './metrics/allocations.ts';
 import type { LabelLimits } from './metrics/label-limits.ts';
 import type { ObjectCounts } from './metrics/object-counts.ts';
@@ -66,7 +66,8 @@ export interface PublicPathsOptions {
   readonly flows: FlowControl;
   readonly startedMs: number;
   readonly labels?: LabelLimits | undefined;
-  readonly decisions: AuthorizationMetrics;
+  /** Of who gets in and may what. */
+  readonly access: readonly Metric[];
   /** What /flagz shows: names without dashes, and values. */
   readonly flags: Readonly<Record<string, string>>;
 }
@@ -91,7 +92,7 @@ export class PublicPaths {
   readonly #aggregation: Aggregation;
   readonly #flows: FlowControl;
   readonly #labels: LabelLimits | undefined;
-  readonly #decisions: AuthorizationMetrics;
+  readonly #access: readonly Metric[];
   readonly #env: Pick<Env, 'clock' | 'random'>;
   readonly #facts: ComponentFacts;
   #address = '';
@@ -119,7 +120,7 @@ export class PublicPaths {
     this.#aggregation = options.aggregation;
     this.#flows = options.flows;
     this.#labels = options.labels;
-    this.#decisions = options.decisions;
+    this.#access = options.access;
     const now = (): number => env.clock.now();
     this.#openApiDocuments = new OpenApiDocuments(this.#registry, this.#aggregation, { now });
     this.#discovery = new DiscoveryAnswers(this.#registry, this.#aggregation);
@@ -252,14 +253,14 @@ export class PublicPaths {
       ...this.#aggregation.metrics(),
       ...this.#flows.metrics(),
       ...this.#tokens.keys.metrics(),
-      ...this.#decisions.lines(),
+      ...this.#access.flatMap((one) => one.lines()),
     ];
     return this.#labels?.limit(lines) ?? lines;
   }
 
   /** Counters begin anew; what is looked up when it is shown stays. */
   #resetMetrics(exchange: Exchange): void {
-    for (const one of [this.#requests, this.#server, this.#internals, this.#decisions]) one.reset();
+    for (const one of [this.#requests, this.#server, this.#internals, ...this.#access]) one.reset();
     this.#discovery.resetMetrics();
     this.#health.resetMetrics();
     this.#flows.resetMetrics();
