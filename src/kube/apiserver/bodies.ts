@@ -317,12 +317,23 @@ const statusForms = {
 } as const;
 
 /** The answer to a request for an upgrade that is not made. */
-export function endWithStatus(socket: Duplex, status: Status): void {
+/** On a connection that was to be upgraded. */
+export function endWithStatus(
+  socket: Duplex,
+  status: Status,
+  more: Readonly<Record<string, string>>,
+): void {
   const body = JSON.stringify(status);
   const { code, reason = 'Error' } = status;
-  socket.end(
-    `HTTP/1.1 ${code} ${reason}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
+  const headers = {
+    ...more,
+    'Cache-Control': 'no-cache, private',
+    'Content-Type': 'application/json',
+    'Content-Length': String(Buffer.byteLength(body)),
+    Connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${code} ${reason}\r\n${lines.join('')}\r\n${body}`);
 }
 
 export function sendStatus(exchange: Exchange, status: Status): void {

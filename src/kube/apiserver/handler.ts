@@ -99,6 +99,12 @@ export interface HandlerOptions {
 /** Upstream's defaults: 400 that read, 200 that write. */
 const INFLIGHT_MAX = 600;
 
+export interface Upgrading {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+}
+
 export class Handler {
   readonly registry: TypeRegistry;
   readonly resources: Resources;
@@ -362,8 +368,12 @@ export class Handler {
     await this.#resource(exchange, info, user);
   }
 
-  /** Exec, attach, port-forward, reads by websocket; an error before the upgrade is a plain answer. */
-  async handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  /** Exec, attach, port-forward, reads by websocket; an error before the upgrade is a plain answer, with `always`. */
+  async handleUpgrade(
+    { request, socket, head }: Upgrading,
+    always: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const id = auditIdOf(request);
     socket.on('error', () => {});
     const exchange: Pick<Exchange, 'request' | 'audit' | 'headers'> = { request };
     socket.once('close', () => exchange.audit?.complete());
@@ -372,7 +382,7 @@ export class Handler {
       const remote = this.#aggregation.remoteOf(info.path);
       const messages = remote ? undefined : answerByMessages(info, { request, socket, head });
       if (messages !== undefined) return await this.handle(request, messages);
-      const user = await this.#identify(exchange, info, auditIdOf(request));
+      const user = await this.#identify(exchange, info, id);
       await this.#authorize(exchange, accessOf(info, user));
       if (remote !== undefined) {
         if (!isAvailable(remote.service)) return refuse(socket, 503, UNAVAILABLE);
@@ -386,7 +396,7 @@ export class Handler {
     } catch (error) {
       const status = error instanceof ApiError ? error.toStatus() : internal(error).toStatus();
       exchange.audit?.answered(status.code, () => status);
-      endWithStatus(socket, status);
+      endWithStatus(socket, status, { ...always, ...exchange.headers, 'Audit-Id': id });
     }
   }
 

@@ -137,6 +137,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   const token = adminToken(home);
   const tls = tlsSettings(options.flags ?? {});
   const strict = strictTransport(options.flags ?? {});
+  const always = strict === undefined ? {} : { 'Strict-Transport-Security': strict };
   const end = endSettings(options.flags ?? {});
   const gate = end.tellsRetry ? new RetryGate() : undefined;
   const tokens = await TokenAuthority.connect(join(home, 'pki'), options.flags ?? {}, env);
@@ -232,7 +233,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     streamsMax: 1_000,
     handle: async (request, response) => {
       if (gate?.enters(request, response) === false) return;
-      if (strict !== undefined) response.setHeader('Strict-Transport-Security', strict);
+      for (const [name, value] of Object.entries(always)) response.setHeader(name, value);
       return handler.handle(request, response);
     },
   });
@@ -253,7 +254,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   server.on(
     'upgrade',
     (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-      void handler.handleUpgrade(request, socket, head),
+      void handler.handleUpgrade({ request, socket, head }, always),
   );
   server.on('tlsClientError', () => handler.brokenHandshake());
   if (options.onConnection !== undefined) server.on('connection', options.onConnection);

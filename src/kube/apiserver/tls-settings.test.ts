@@ -93,6 +93,16 @@ test('clients agree on what the flags let them', async () => {
       const { headers } = await senderTo(own.target)({ method: 'GET', path, headers: {} });
       assert.equal(headers['strict-transport-security'], 'max-age=31536000; includeSubDomains');
     }
+    // An error of what was to be upgraded is an answer as any.
+    const { status, headers: refused } = await senderTo(own.target)({
+      method: 'POST',
+      path: '/api/v1/namespaces/default/pods/none/exec?command=ls',
+      headers: { connection: 'Upgrade', upgrade: 'SPDY/3.1' },
+    });
+    assert.equal(status, 404);
+    assert.equal(refused['strict-transport-security'], 'max-age=31536000; includeSubDomains');
+    assert.equal(refused['cache-control'], 'no-cache, private');
+    assert.match(String(refused['audit-id']), /^[0-9a-f-]{36}$/);
     const next = await own.restart({ flags: keyed({ [VERSION]: 'VersionTLS13' }) });
     assert.equal(await agreed(next.server, old), 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION');
     assert.match(await agreed(next.server, {}), /^TLSv1\.3 TLS_/);
