@@ -149,7 +149,7 @@ export class EtcdClient {
   #current = 0;
 
   constructor(options: EtcdOptions) {
-    this.#members = options.endpoints.map((endpoint) => {
+    this.#members = [...new Set(options.endpoints)].map((endpoint) => {
       const url = new URL(endpoint);
       return new Client(addressOf(url), credentialsOf(url, options), channelOptions);
     });

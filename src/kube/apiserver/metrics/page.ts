@@ -23,9 +23,10 @@ export interface MetricPage {
 
 interface Sample {
   readonly name: string;
-  readonly labels: readonly (readonly [string, string])[];
-  readonly value: number;
-  readonly native?: NativeHistogram;
+  /** As they are written, between the braces. */
+  readonly labels: string;
+  readonly value: string;
+  readonly isNative: boolean;
 }
 
 interface Family {
@@ -46,22 +47,28 @@ function familiesOf(lines: readonly string[]): Map<string, Family> {
   const families = new Map<string, Family>();
   let current: Family | undefined;
   for (const line of lines) {
-    const [, name = '', type = ''] = /^# TYPE (\S+) (\S+)$/.exec(line) ?? [];
-    if (name !== '') {
+    if (line.startsWith('#')) {
+      const [, name = '', type = ''] = /^# TYPE (\S+) (\S+)$/.exec(line) ?? [];
+      if (name === '') continue;
       current = families.getOrInsertComputed(name, () => ({ type, samples: [] }));
-      continue;
-    }
-    const isNative = line.startsWith(NATIVE);
-    const [, sample = '', list = '', value = ''] =
-      /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/.exec(isNative ? line.slice(1) : line) ?? [];
-    if (sample === '' || current === undefined) continue;
-    const labels = [...list.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(
-      ([, label = '', text = '']) => [label, unescaped(text)] as const,
-    );
-    const native = isNative ? { native: JSON.parse(value) as NativeHistogram } : {};
-    current.samples.push({ name: sample, labels, value: numberOf(value), ...native });
+    } else current?.samples.push(sampleOf(line));
   }
   return families;
+}
+
+/** Without expressions: there are tens of thousands of lines. */
+function sampleOf(line: string): Sample {
+  const isNative = line.startsWith(NATIVE);
+  const start = isNative ? NATIVE.length : 0;
+  const end = isNative ? line.indexOf(' {"', start) : line.lastIndexOf(' ');
+  const brace = line.indexOf('{', start);
+  const isLabelled = brace >= 0 && brace < end;
+  return {
+    name: line.slice(start, isLabelled ? brace : end),
+    labels: isLabelled ? line.slice(brace + 1, end - 1) : '',
+    value: line.slice(end + 1),
+    isNative,
+  };
 }
 
 const typeNumbers: Readonly<Record<string, number>> = {
@@ -75,8 +82,10 @@ const typeNumbers: Readonly<Record<string, number>> = {
 const valueFields: Readonly<Record<string, number>> = { gauge: 2, counter: 3, untyped: 5 };
 const HISTOGRAM_FIELD = 7;
 
-const labelParts = (labels: Sample['labels']): Buffer[] =>
-  labels.map(([name, value]) => bytesPart(1, message(textPart(1, name), textPart(2, value))));
+const labelParts = (labels: string): Buffer[] =>
+  [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, name = '', value = '']) =>
+    bytesPart(1, message(textPart(1, name), textPart(2, unescaped(value)))),
+  );
 
 /** Negative numbers between the others, so that small ones are short. */
 const signedPart = (field: number, value: number): Buffer =>
@@ -101,28 +110,60 @@ function nativeParts({ schema, zeroCount, negative, positive }: NativeHistogram)
 }
 
 function histograms(name: string, samples: readonly Sample[]): Buffer[] {
-  const series = new Map<string, { labels: Sample['labels']; parts: Buffer[] }>();
-  for (const { name: sample, labels, value, native } of samples) {
-    const own = labels.filter(([label]) => label !== 'le');
-    const one = series.getOrInsertComputed(JSON.stringify(own), () => ({ labels: own, parts: [] }));
-    const bound = labels.find(([label]) => label === 'le')?.[1];
-    if (native !== undefined) one.parts.push(...nativeParts(native));
-    else if (bound === '+Inf') continue;
-    else if (bound !== undefined) {
-      const bucket = message(countPart(1, value), doublePart(2, numberOf(bound)));
-      one.parts.push(bytesPart(3, bucket));
-    } else one.parts.push(sample === `${name}_sum` ? doublePart(2, value) : countPart(1, value));
+  const series = new Map<string, Buffer[]>();
+  const bounds = new Map<string, Buffer>();
+  for (const { name: sample, labels, value, isNative } of samples) {
+    const isBucket = sample.length === name.length + BUCKET.length && sample.endsWith(BUCKET);
+    const at = isBucket ? labels.lastIndexOf('le="') : labels.length;
+    const own = labels.slice(0, isBucket ? Math.max(at - 1, 0) : at);
+    const parts = series.getOrInsertComputed(own, () => []);
+    if (isNative) parts.push(...nativeParts(JSON.parse(value) as NativeHistogram));
+    else if (isBucket) {
+      const bound = labels.slice(at + LE.length, -1);
+      // What is above all bounds is the count of all.
+      if (bound === '+Inf') continue;
+      parts.push(
+        bucketPart(
+          Number(value),
+          bounds.getOrInsertComputed(bound, () => doublePart(2, numberOf(bound))),
+        ),
+      );
+    } else if (sample.endsWith('_sum')) parts.push(doublePart(2, numberOf(value)));
+    else parts.push(countPart(1, Number(value)));
   }
-  return [...series.values()].map(({ labels, parts }) =>
+  return [...series].map(([labels, parts]) =>
     message(...labelParts(labels), bytesPart(HISTOGRAM_FIELD, message(...parts))),
   );
+}
+
+const BUCKET = '_bucket';
+const LE = 'le="';
+const BUCKET_TAG = 26;
+const COUNT_TAG = 8;
+
+/** Field 3: a message of a count and the bound that is written already, in one piece. */
+function bucketPart(count: number, bound: Buffer): Buffer {
+  // A number below 2^53 has eight bytes at most; the message is never as long as 128.
+  const bytes = Buffer.allocUnsafe(11 + bound.length);
+  let [at, rest] = [3, count];
+  while (rest > 127) {
+    bytes[at++] = (rest % 128) | 0x80;
+    rest = Math.floor(rest / 128);
+  }
+  bytes[at++] = rest;
+  bound.copy(bytes, at);
+  at += bound.length;
+  bytes[0] = BUCKET_TAG;
+  bytes[1] = at - 2;
+  bytes[2] = COUNT_TAG;
+  return bytes.subarray(0, at);
 }
 
 function metrics(name: string, { type, samples }: Family): Buffer[] {
   if (type === 'histogram') return histograms(name, samples);
   const field = valueFields[type] ?? 5;
   return samples.map(({ labels, value }) =>
-    message(...labelParts(labels), bytesPart(field, message(doublePart(1, value)))),
+    message(...labelParts(labels), bytesPart(field, message(doublePart(1, numberOf(value))))),
   );
 }
 
