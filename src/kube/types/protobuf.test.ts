@@ -25,6 +25,21 @@ test('objects are encoded to the bytes of kube-apiserver', async (t) => {
   }
 });
 
+test('values that are lists in JSON are messages, and lists again', () => {
+  const object = {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'TokenRequest',
+    metadata: { name: 'a' },
+    spec: { audiences: ['b'], attestations: { groups: ['apps', 'batch'] } },
+  };
+  const bytes = encodeEnvelope(object);
+  assert.ok(bytes !== undefined);
+  // A map's entry: its key, and a message of texts.
+  assert.match(hex(bytes), /0a0667726f757073120d0a04617070730a056261746368/);
+  const { spec } = decodeEnvelope(bytes) as { spec: Json };
+  assert.deepEqual(spec['attestations'], object.spec.attestations);
+});
+
 test('what was decoded is encoded to the same bytes again', () => {
   for (const { protobuf } of vectors) {
     const bytes = Buffer.from(protobuf, 'base64');

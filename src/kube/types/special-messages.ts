@@ -263,6 +263,7 @@ export const specialMessages: Readonly<Record<string, Special>> = {
   [`${EXTENSIONS}_JSONSchemaPropsOrArray`]: schemaOr('schemas'),
   [`${EXTENSIONS}_JSONSchemaPropsOrStringArray`]: schemaOr('texts'),
   apimachinery_pkg_apis_meta_v1_Verbs: texts,
+  api_authentication_v1_AttestationValue: texts,
   api_authentication_v1_ExtraValue: texts,
   api_authorization_v1_ExtraValue: texts,
   api_certificates_v1_ExtraValue: texts,
