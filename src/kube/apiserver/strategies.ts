@@ -10,6 +10,7 @@ import { same } from '#base/same.ts';
 import { defaultPodLevelResources } from '#kube/meta/pod-level-resources.ts';
 import { qosClass } from '#kube/meta/qos-class.ts';
 import { takeAppArmor } from './app-armor.ts';
+import { mergeLabelKeys } from './label-keys.ts';
 import { markGated, settleFields, settleStatus } from './computed-fields.ts';
 import { keepPod } from './pod-parts.ts';
 import { defaultStatus, fillNodeStatus } from './status-defaults.ts';
@@ -159,6 +160,7 @@ export function prepareCreate(
     context.warnings.push(...takeAppArmor(object));
     object['status'].qosClass = qosClass(spec);
     markGated(object, timestamp(context.now));
+    mergeLabelKeys(object);
   }
   settleFields(keyOf(info), object);
   if (keyOf(info) === 'batch/jobs') addJobLabels(object);

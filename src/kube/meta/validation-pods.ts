@@ -66,13 +66,36 @@ export function validateTolerations(tolerations: unknown, field: string): Status
 const labelKeys = (keys: unknown, field: string): StatusCause[] =>
   (Array.isArray(keys) ? keys : []).flatMap((key, i) => qualified(`${field}[${i}]`, key));
 
-/** Keys of the pod's own labels add to a selector, which must be there. */
-function keysWithout(selector: unknown, term: Json, names: readonly string[], at: string) {
-  return names.flatMap((name) => {
-    const keys = list(term[name]);
+/** Keys of the pod's own labels add to a selector, which must be there and does not have them already. */
+function ownKeys(term: Json, at: string): StatusCause[] {
+  const { labelSelector: selector } = term;
+  const [matching, others] = ['matchLabelKeys', 'mismatchLabelKeys'].map(
+    (name) => list(term[name]) as unknown as string[],
+  ) as [string[], string[]];
+  const causes: StatusCause[] = [];
+  for (const [name, keys] of Object.entries({
+    matchLabelKeys: matching,
+    mismatchLabelKeys: others,
+  })) {
     const why = 'must not be specified when labelSelector is not set';
-    return keys.length > 0 && selector === undefined ? [forbidden(`${at}.${name}`, why)] : [];
+    if (keys.length > 0 && selector === undefined) causes.push(forbidden(`${at}.${name}`, why));
+    else causes.push(...labelKeys(keys, `${at}.${name}`));
+  }
+  const { matchLabels, matchExpressions } = record(selector);
+  const seen = new Set(Object.keys(record(matchLabels)));
+  for (const { key } of list(matchExpressions) as { key?: string }[]) {
+    const index = matching.lastIndexOf(key ?? '');
+    if (index >= 0 && seen.has(key ?? '')) {
+      const why = 'exists in both matchLabelKeys and labelSelector';
+      causes.push(invalidValue(`${at}[${index}]`, key, why));
+    }
+    seen.add(key ?? '');
+  }
+  matching.forEach((key, index) => {
+    const why = 'exists in both matchLabelKeys and mismatchLabelKeys';
+    if (others.includes(key)) causes.push(invalidValue(`${at}.matchLabelKeys[${index}]`, key, why));
   });
+  return causes;
 }
 
 function weight(one: Json, field: string): StatusCause[] {
@@ -84,15 +107,13 @@ function weight(one: Json, field: string): StatusCause[] {
 function podTerm(term: unknown, field: string): StatusCause[] {
   const one = record(term);
   const { topologyKey, labelSelector: selector, namespaceSelector, namespaces } = one;
-  const keys = ['matchLabelKeys', 'mismatchLabelKeys'];
   return [
     ...labelSelector(selector, `${field}.labelSelector`),
     ...labelSelector(namespaceSelector, `${field}.namespaceSelector`),
     ...(list(namespaces) as unknown[]).flatMap((name) =>
       named(`${field}.namespace`, name, 'label'),
     ),
-    ...keys.flatMap((name) => labelKeys(one[name], `${field}.${name}`)),
-    ...keysWithout(selector, one, keys, field),
+    ...ownKeys(one, field),
     ...needed(`${field}.topologyKey`, topologyKey, 'can not be empty'),
     ...qualified(`${field}.topologyKey`, topologyKey),
   ];
@@ -154,12 +175,11 @@ function validateSpread(constraints: unknown, field: string): StatusCause[] {
       const why = `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${String(whenUnsatisfiable)}`;
       causes.push(invalidValue(`${at}.minDomains`, minDomains, why));
     }
-    const { labelSelector: selector, matchLabelKeys } = one;
+    const { labelSelector: selector } = one;
     causes.push(
       ...oneOf(`${at}.nodeAffinityPolicy`, one['nodeAffinityPolicy'], ['Honor', 'Ignore']),
       ...oneOf(`${at}.nodeTaintsPolicy`, one['nodeTaintsPolicy'], ['Honor', 'Ignore']),
-      ...labelKeys(matchLabelKeys, `${at}.matchLabelKeys`),
-      ...keysWithout(selector, one, ['matchLabelKeys'], at),
+      ...ownKeys({ ...one, mismatchLabelKeys: [] }, at),
       ...labelSelector(selector, `${at}.labelSelector`),
     );
     return causes;
