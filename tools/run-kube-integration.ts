@@ -143,7 +143,7 @@ function copyModule(published: string, api: string): void {
 }
 
 function prepare(side: Side, kubernetes: string, published: string): string {
-  const main = join(folder, side);
+  const main = join(folder, `module-${side}-${values.suite}`);
   mkdirSync(main, { recursive: true });
   if (side === 'ours') {
     for (const [from, to] of suite?.replaced ?? []) {

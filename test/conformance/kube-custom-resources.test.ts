@@ -346,6 +346,31 @@ test('rules of what is a list no more, by the schema, cannot be compiled', async
   assert.match(made.body.message, /list in body must be of type object: "array"/);
 });
 
+// TestStorageVersionMigrationWithCRD
+test('an update that changes nothing is stored in the version that is stored now', async () => {
+  const versions = (stored: string): Json[] =>
+    ['v1', 'v2'].map((name) => versionOf({}, { name, storage: name === stored }));
+  await define('moved', versions('v1'));
+  const made = await send('POST', placeOf('moved'), object('moved', 'one'));
+  const storedVersion = async (): Promise<unknown> => {
+    const kv = await store.get(`/registry/${group}/moved/one`);
+    return JSON.parse(Buffer.from(kv?.value ?? []).toString()).apiVersion;
+  };
+  assert.equal(await storedVersion(), `${group}/v1`);
+  const change = { spec: { versions: versions('v2') } };
+  assert.equal((await send('PATCH', named('moved'), change, 'merge')).status, 200);
+  const revisions = [made.body.metadata.resourceVersion];
+  for (const version of ['v1', 'v2']) {
+    const path = `${placeOf('moved', version)}/one`;
+    const { status, body } = await send('PATCH', path, {}, 'merge');
+    assert.equal(status, 200);
+    assert.equal(await storedVersion(), `${group}/v2`);
+    revisions.push(body.metadata.resourceVersion);
+  }
+  assert.notEqual(revisions[1], revisions[0]);
+  assert.equal(revisions[2], revisions[1]);
+});
+
 test('of a webhook that is trusted by its own certificate and answers with a bare error the status is told', async () => {
   const hook = await startWebhookServer();
   try {

@@ -50,6 +50,7 @@ import {
   lighterIfTooLarge,
   readForm,
   seenForm,
+  isStale,
   storedForm,
   trackedForm,
   storeForm,
@@ -419,7 +420,7 @@ export class Resources implements ObjectLookup {
     await this.judge(context, request);
     delete next.metadata.resourceVersion;
     writeZeros(info, next);
-    if (isSame(live, next) && kv.isStale !== true) return live;
+    if (isSame(live, next) && !isStale(info, kv)) return live;
     if (context.isDryRun) {
       const seen = await seenForm(info, next);
       return { ...seen, metadata: { ...seen.metadata, resourceVersion: String(kv.modRevision) } };

@@ -2,10 +2,10 @@
 // resources with several versions.
 import { faultCode } from '#base/fault.ts';
 import { cloneJson } from '#base/clone.ts';
-import type { KubeObject } from '#kube/meta/object.ts';
+import { apiVersionOf, type KubeObject } from '#kube/meta/object.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import { same } from '#base/same.ts';
-import type { Store, TxnResult } from '#store/store.ts';
+import type { KeyValue, Store, TxnResult } from '#store/store.ts';
 import { serialize } from './object-store.ts';
 
 export async function storedForm(info: ResourceInfo, object: KubeObject): Promise<KubeObject> {
@@ -39,6 +39,20 @@ export function isSame(live: KubeObject, next: KubeObject): boolean {
     return { ...rest, metadata: { ...meta, managedFields: fields } };
   };
   return same(plain(live), plain(next));
+}
+
+const STORED_VERSION = /^\{(?:"kind":"[^"]*",)?"apiVersion":"([^"]*)"/;
+/** Within them JSON says of which version it is. */
+const HEAD_BYTES = 700;
+
+/** Whether the object would be stored in another way now: with another key, or in another version of its resource. */
+export function isStale(info: ResourceInfo, { value, isStale: isOfOldKey }: KeyValue): boolean {
+  if (isOfOldKey === true) return true;
+  const { group, version, storageVersion, customResourceDefinition } = info;
+  if (customResourceDefinition === undefined && version === storageVersion) return false;
+  const head = Buffer.from(value.subarray(0, HEAD_BYTES)).toString('latin1');
+  const stored = STORED_VERSION.exec(head)?.[1];
+  return stored !== undefined && stored !== apiVersionOf({ group, version: storageVersion });
 }
 
 /** What is looked at for who changes what: what annotations say in one version fields say in another. */

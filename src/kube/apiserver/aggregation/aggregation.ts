@@ -230,15 +230,26 @@ export class Aggregation {
       return true;
     }
     const finding = await findingOf(this.#options.resources, service, remote.backend);
-    const isUp = finding.status === 'True';
-    if (isUp) {
+    if (finding.status === 'True') {
       if (await remote.documents.refresh()) this.#changed();
-    } else {
-      remote.documents.expire();
-      this.#changed();
+      await this.#report(name, finding);
+      return true;
     }
+    const isReached = finding.reason === 'FailedDiscoveryCheck';
     await this.#report(name, finding);
-    return isUp || finding.reason !== 'FailedDiscoveryCheck';
+    if (isReached) await this.#refreshUnavailable(remote.documents);
+    else remote.documents.expire();
+    this.#changed();
+    return !isReached;
+  }
+
+  /** As upstream: who fails the check may still say what it serves. */
+  async #refreshUnavailable(documents: RemoteDocuments): Promise<void> {
+    try {
+      await documents.refresh();
+    } catch {
+      documents.expire();
+    }
   }
 
   async #report(name: string, finding: Finding): Promise<void> {
