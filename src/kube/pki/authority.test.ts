@@ -1,6 +1,7 @@
 // Pairs that an authority issues.
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createPrivateKey, generateKeyPairSync, webcrypto, X509Certificate } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,6 +22,37 @@ test('Authority.issueClient()', async () => {
   assert.ok(certificate.checkPrivateKey(createPrivateKey(key)));
   assert.ok(certificate.checkIssued(new X509Certificate(authority.caCert)));
   assert.match(certificate.subject, /CN=someone/);
+});
+
+test('what an authority issues holds before strict clients, as those of Python 3.13', async () => {
+  const [now, root] = [Date.now(), join(folder, 'ca.crt')];
+  const authority = await Authority.open(folder, now);
+  const identity = { commonName: 'one', organizations: [], names: ['one.test'], ips: ['::1'] };
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const key = join(folder, 'wanted.key');
+  writeFileSync(key, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  const request = execFileSync('openssl', ['req', '-new', '-key', key, '-subj', '/CN=one']);
+  const usages = ['client auth'];
+  const wanted = { request: request.toString('base64'), usages, seconds: 86_400 };
+  const issued = {
+    sslclient: [
+      (await authority.issueClient(identity, now)).cert,
+      await authority.sign(wanted, now),
+    ],
+    sslserver: [
+      (await authority.issueServer(identity, now)).cert,
+      (await authority.issuePeer(identity, now)).cert,
+    ],
+  };
+  for (const [purpose, all] of Object.entries(issued)) {
+    for (const [i, cert] of all.entries()) {
+      const path = join(folder, `${purpose}-${i}.crt`);
+      writeFileSync(path, cert);
+      const flags = ['-x509_strict', '-purpose', purpose, '-CAfile', root];
+      const said = execFileSync('openssl', ['verify', ...flags, path]).toString();
+      assert.equal(said, `${path}: OK\n`);
+    }
+  }
 });
 
 const keys = {

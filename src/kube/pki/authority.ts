@@ -144,6 +144,9 @@ export class Authority {
               x509.KeyUsageFlags.digitalSignature,
             true,
           ),
+          await x509.SubjectKeyIdentifierExtension.create(
+            keys.publicKey as unknown as webcrypto.CryptoKey,
+          ),
         ],
       });
       writePrivate(keyPath, await exportKey(keys.privateKey));
@@ -187,9 +190,15 @@ export class Authority {
       signingKey: this.#key.key as unknown as CryptoKey,
       publicKey: request.publicKey,
       signingAlgorithm: this.#key.algorithm,
-      extensions: leafExtensions(request, usages),
+      extensions: [...leafExtensions(request, usages), ...this.#identifiers()],
     });
     return `${certificate.toString('pem')}\n`;
+  }
+
+  /** Which key of this name has signed: strict clients, such as those of Python 3.13, refuse what does not say so. */
+  #identifiers(): x509.Extension[] {
+    const own = this.#certificate.getExtension(x509.SubjectKeyIdentifierExtension);
+    return own === null ? [] : [new x509.AuthorityKeyIdentifierExtension(own.keyId)];
   }
 
   /** A pair kept in the folder under a name, issued anew when it is missing or near its end. */
@@ -235,6 +244,7 @@ export class Authority {
         ),
         new x509.ExtendedKeyUsageExtension([...usages]),
         ...extensions,
+        ...this.#identifiers(),
       ],
     });
     return { cert: `${certificate.toString('pem')}\n`, key: await exportKey(keys.privateKey) };
