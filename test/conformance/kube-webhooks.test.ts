@@ -254,6 +254,43 @@ test('a webhook behind a service is found by its endpoints', async () => {
   );
 });
 
+test('the endpoints of a webhook take turns', async (t) => {
+  const other = await startWebhookServer();
+  t.after(() => other.close());
+  const both = [hook, other];
+  const called = new Set<number>();
+  both.forEach((one) =>
+    one.on('/shared', (review) => {
+      called.add(one.port);
+      return admissionAnswer(review, { allowed: true });
+    }),
+  );
+  await send('POST', '/api/v1/namespaces/default/services', {
+    metadata: { name: 'shared' },
+    spec: { ports: [{ port: 443 }] },
+  });
+  for (const { port } of both) {
+    await send('POST', '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices', {
+      metadata: { name: `shared-${port}`, labels: { 'kubernetes.io/service-name': 'shared' } },
+      addressType: 'IPv4',
+      endpoints: [{ addresses: ['127.0.0.1'] }],
+      ports: [{ name: '', port }],
+    });
+  }
+  const bundles = both.map(({ caBundle }) => Buffer.from(caBundle, 'base64').toString());
+  const clientConfig = {
+    service: { namespace: 'default', name: 'shared', path: '/shared' },
+    caBundle: Buffer.from(bundles.join('')).toString('base64'),
+  };
+  await configure('validating', 'shared', [webhook('/shared', { clientConfig })]);
+  // Each is drawn: that one of two is left out so often will not be seen.
+  for (let i = 0; i < 64 && called.size < both.length; i++) {
+    const made = await send('POST', MAPS, map(`shared-${i}`, 'shared'));
+    assert.equal(made.status, 201, JSON.stringify(made.body));
+  }
+  assert.equal(called.size, both.length);
+});
+
 test('custom resources are converted by their webhook, read, listed, watched and written', async () => {
   hook.on('/convert', (review) => {
     const {

@@ -39,7 +39,7 @@ export async function startWebhookServer(): Promise<WebhookServer> {
   const folder = mkdtempSync(join(tmpdir(), 'strata-test-webhook-'));
   const now = Date.now();
   const authority = await Authority.open(folder, now);
-  const names = ['hook.default.svc', 'localhost'];
+  const names = ['hook.default.svc', 'shared.default.svc', 'localhost'];
   const identity = { commonName: 'webhook', names, ips: ['127.0.0.1'] };
   const pair = await authority.issueServer(identity, now);
   const answers = new Map<string, Answer>();

@@ -76,7 +76,12 @@ export function isTimeout({ status, cause }: WebhookFailure): boolean {
 
 export class ReviewWebhook {
   readonly #endpoint: RemoteEndpoint;
-  readonly #callers = { lookup: nothing, webhooks: new WebhookConnections(POOLS_MAX) };
+  readonly #callers = {
+    // It is at a URL.
+    lookup: nothing,
+    random: () => 0,
+    webhooks: new WebhookConnections(POOLS_MAX),
+  };
   readonly #timeoutMs: number;
   readonly #backoffMs: number;
   readonly #retriesAll: boolean;

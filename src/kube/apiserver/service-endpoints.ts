@@ -1,4 +1,4 @@
-// Where the server behind an API service listens: a ready endpoint of its service, drawn at random, as
+// Where a server behind a service listens, an extension server or a webhook: a ready endpoint, drawn at random, as
 // upstream's endpoint resolver finds it (util/proxy of k8s.io/apiserver v0.37).
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';

@@ -6,6 +6,7 @@ import { request as requestSecure } from 'node:https';
 import { dialText } from './dial-errors.ts';
 import { parseExact } from '#kube/meta/exact-numbers.ts';
 import type { KeyPair } from '#kube/pki/authority.ts';
+import { resolveEndpoint, type Address } from './service-endpoints.ts';
 import type { WebhookConnections } from './webhook-connections.ts';
 
 export interface ServiceReference {
@@ -22,9 +23,7 @@ export interface ClientConfig {
   readonly caBundle?: string;
 }
 
-export interface Endpoint {
-  readonly host: string;
-  readonly port: number;
+interface Endpoint extends Address {
   /** The name that the certificate must be for. */
   readonly serverName: string;
 }
@@ -43,45 +42,6 @@ export class WebhookFailure extends Error {
     super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.status = options.status;
   }
-}
-
-interface SliceEndpoint {
-  readonly addresses?: readonly string[];
-  readonly conditions?: { readonly ready?: boolean };
-}
-
-/** An address behind a service: a ready endpoint, as upstream's aggregator routes by endpoints. */
-export async function resolveService(
-  lookup: ObjectLookup,
-  service: ServiceReference,
-): Promise<Endpoint> {
-  const { namespace, name, port = PORT_DEFAULT } = service;
-  const serverName = `${name}.${namespace}.svc`;
-  const found = await lookup.get('', 'services', namespace, name);
-  if (found === undefined) throw new WebhookFailure(`service "${name}" not found`);
-  const spec = found['spec'] as {
-    type?: string;
-    externalName?: string;
-    ports?: { port: number; name?: string; targetPort?: unknown }[];
-  };
-  if (spec.type === 'ExternalName') return { host: spec.externalName ?? '', port, serverName };
-  const wanted = spec.ports?.find((one) => one.port === port);
-  if (wanted === undefined) {
-    throw new WebhookFailure(`no service port ${port} found for service "${name}"`);
-  }
-  const slices = await lookup.list('discovery.k8s.io', 'endpointslices', namespace);
-  for (const slice of slices) {
-    if (slice.metadata.labels?.['kubernetes.io/service-name'] !== name) continue;
-    const ports = (slice['ports'] ?? []) as { name?: string; port?: number }[];
-    const target = ports.find((one) => (one.name ?? '') === (wanted.name ?? ''));
-    const ready = ((slice['endpoints'] ?? []) as SliceEndpoint[]).find(
-      ({ conditions }) => conditions?.ready !== false,
-    );
-    const host = ready?.addresses?.[0];
-    if (host !== undefined && target?.port !== undefined)
-      return { host, port: target.port, serverName };
-  }
-  throw new WebhookFailure(`no endpoints available for service "${name}"`);
 }
 
 export interface WebhookCall {
@@ -111,7 +71,7 @@ function placeOf(url: URL): Endpoint & Pick<Goal, 'isPlain'> {
   return { host, port: url.port === '' ? port : Number(url.port), serverName: host, isPlain };
 }
 
-async function goalOf(lookup: ObjectLookup, call: WebhookCall): Promise<Goal> {
+async function goalOf({ lookup, random }: Callers, call: WebhookCall): Promise<Goal> {
   const { config, query = '' } = call;
   if (config.url !== undefined) {
     const url = new URL(config.url);
@@ -121,12 +81,14 @@ async function goalOf(lookup: ObjectLookup, call: WebhookCall): Promise<Goal> {
   }
   const { service } = config;
   if (service === undefined) throw new WebhookFailure('neither a URL nor a service is configured');
-  const { port = PORT_DEFAULT } = service;
+  const { namespace, name, port = PORT_DEFAULT } = service;
+  const serverName = `${name}.${namespace}.svc`;
   const tail = query === '' ? '' : `?${query}`;
   const path = `/${(service.path ?? '').replace(/^\//, '')}${tail}`;
-  const url = `https://${service.name}.${service.namespace}.svc:${port}${path}`;
+  const url = `https://${serverName}:${port}${path}`;
   try {
-    return { ...(await resolveService(lookup, service)), isPlain: false, path, url };
+    const address = await resolveEndpoint(lookup, { namespace, name, port }, random);
+    return { ...address, serverName, isPlain: false, path, url };
   } catch (error) {
     const why = (error as Error).message;
     throw new WebhookFailure(`Post ${JSON.stringify(url)}: ${why}`, { cause: error });
@@ -136,16 +98,15 @@ async function goalOf(lookup: ObjectLookup, call: WebhookCall): Promise<Goal> {
 export interface Callers {
   readonly lookup: ObjectLookup;
   readonly webhooks: WebhookConnections;
+  /** In [0, 1): which endpoint of a service is called. */
+  readonly random: () => number;
 }
 
 /** The parsed answer. Throws WebhookFailure. */
-export async function callWebhook(
-  { lookup, webhooks }: Callers,
-  call: WebhookCall,
-): Promise<unknown> {
-  const goal = await goalOf(lookup, call);
+export async function callWebhook(callers: Callers, call: WebhookCall): Promise<unknown> {
+  const goal = await goalOf(callers, call);
   const text = Buffer.from(JSON.stringify(call.body));
-  const answer = await followed(goal, { text, call, webhooks });
+  const answer = await followed(goal, { text, call, webhooks: callers.webhooks });
   try {
     return parseExact(answer);
   } catch (error) {

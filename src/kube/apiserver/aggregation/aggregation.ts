@@ -16,7 +16,7 @@ import { systemWrite } from '#kube/apiserver/system-write.ts';
 import { prefixEnd, type Store, type StoreEvent } from '#store/store.ts';
 import { findingOf, isAvailable, withFinding, type Finding } from './availability.ts';
 import { Backend, specOf } from './backend.ts';
-import { SERVICE_LABEL } from './endpoints.ts';
+import { SERVICE_LABEL } from '#kube/apiserver/service-endpoints.ts';
 import { Registration } from './registration.ts';
 import { RemoteDocuments } from './remote-documents.ts';
 import { Rechecks } from './rechecks.ts';

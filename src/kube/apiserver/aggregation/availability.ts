@@ -5,7 +5,13 @@ import type { KubeObject } from '#kube/meta/object.ts';
 import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
 import type { UserInfo } from '#kube/apiserver/user.ts';
 import { specOf, type Backend } from './backend.ts';
-import { isReady, servicePort, slicesOf, type SliceEndpoint, type SlicePort } from './endpoints.ts';
+import {
+  isReady,
+  servicePort,
+  slicesOf,
+  type SliceEndpoint,
+  type SlicePort,
+} from '#kube/apiserver/service-endpoints.ts';
 
 export interface Condition {
   readonly type: string;

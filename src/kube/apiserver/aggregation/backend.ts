@@ -8,7 +8,11 @@ import type { KeyPair } from '#kube/pki/authority.ts';
 import { dialText } from '#kube/apiserver/dial-errors.ts';
 import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
 import type { UserInfo } from '#kube/apiserver/user.ts';
-import { resolveEndpoint, type Address, type ServicePlace } from './endpoints.ts';
+import {
+  resolveEndpoint,
+  type Address,
+  type ServicePlace,
+} from '#kube/apiserver/service-endpoints.ts';
 
 export interface BackendServices {
   readonly lookup: ObjectLookup;

@@ -7,7 +7,7 @@ import type { Exchange } from '#kube/apiserver/bodies.ts';
 import { dialText } from '#kube/apiserver/dial-errors.ts';
 import type { UserInfo } from '#kube/apiserver/user.ts';
 import { isStaleConnection, remoteHeaders, type Backend } from './backend.ts';
-import type { Address } from './endpoints.ts';
+import type { Address } from '#kube/apiserver/service-endpoints.ts';
 
 /** Of one connection only, or said anew by this server. */
 const dropped = new Set([

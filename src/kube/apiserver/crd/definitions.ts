@@ -127,6 +127,7 @@ export class Definitions {
     const services = {
       lookup: this.#resources,
       webhooks: this.#webhooks,
+      random: () => this.#env.random.next(),
       uuid: () => this.#env.random.uuid(),
     };
     const all = customResources(definition, services).filter((one) => !this.#isTaken(one));
