@@ -48,7 +48,15 @@ const singleValued: ReadonlySet<string> = new Set([
 
 const isName = (name: string): boolean => /^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name);
 // oxlint-disable-next-line no-control-regex -- exactly those must not be there
-const isValue = (value: string): boolean => !/[\0\r\n]|^[\t ]|[\t ]$/.test(value);
+const isValue = (value: string): boolean => !/[\0\r\n]/.test(value);
+
+const isBlank = (code: number): boolean => code === 0x20 || code === 0x09;
+
+/** As HTTP/1 and Go read it: client-go sends `Bearer ` where it has no token, which RFC 9113 forbids. */
+function trimmed(value: string): string {
+  const has = isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(value.length - 1));
+  return has ? value.replaceAll(/^[\t ]+|[\t ]+$/g, '') : value;
+}
 
 function add(headers: Record<string, string | string[]>, name: string, value: string): void {
   const known = headers[name];
@@ -87,7 +95,8 @@ export function requestHead(list: HeaderList): RequestHead | undefined {
     rawHeaders.push('host', authority);
   }
   for (let index = pseudo.size * 2; index < list.length; index += 2) {
-    const [name = '', value = ''] = [list[index], list[index + 1]];
+    const name = list[index] ?? '';
+    const value = trimmed(list[index + 1] ?? '');
     if (!isName(name) || !isValue(value) || connectionHeaders.has(name)) return undefined;
     if (name === 'te' && value !== 'trailers') return undefined;
     add(headers, name, value);
