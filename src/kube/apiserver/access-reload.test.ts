@@ -15,10 +15,10 @@ const authentication = (enabled: boolean): object => ({
   kind: 'AuthenticationConfiguration',
   anonymous: { enabled },
 });
-const authorization = (type: string): object => ({
+const authorization = (...types: readonly string[]): object => ({
   apiVersion: version,
   kind: 'AuthorizationConfiguration',
-  authorizers: [{ type, name: type.toLowerCase() }],
+  authorizers: types.map((type) => ({ type, name: type.toLowerCase() })),
 });
 
 test('configurations of access are taken up while the server runs', async () => {
@@ -43,11 +43,11 @@ test('configurations of access are taken up while the server runs', async () => 
     assert.equal(await asked(), 401);
     write(who, authentication(true));
     await answers(403);
-    write(what, authorization('AlwaysAllow'));
+    write(what, authorization('AlwaysAllow', 'RBAC'));
     await answers(200);
     // Nothing of a file that cannot be used is; the next one that can is.
     write(who, 'anonymous: [');
-    write(what, authorization('Odd'));
+    write(what, authorization('AlwaysAllow'));
     write(who, authentication(false));
     await answers(401);
     write(who, authentication(true));
@@ -64,7 +64,7 @@ test('configurations of access are taken up while the server runs', async () => 
         new RegExp(`^${head}_automatic_reload_last_timestamp_seconds${labels} [1-9]`, 'm'),
       );
     }
-    const hash = createHash('sha256').update(JSON.stringify(authorization('AlwaysAllow')));
+    const hash = createHash('sha256').update(JSON.stringify(authorization('AlwaysAllow', 'RBAC')));
     assert.match(
       text,
       new RegExp(

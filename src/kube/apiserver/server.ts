@@ -270,7 +270,7 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     isPublished = true;
   }, env);
   const compaction = startCompaction(store, env);
-  const endReload = watchAccess(flags, handler, env);
+  const endReload = watchAccess({ flags, started: access }, handler, env);
   const url = `https://${listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host}:${port}`;
   const admin = kubeconfig({
     server: url,

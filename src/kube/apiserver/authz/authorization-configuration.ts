@@ -105,14 +105,20 @@ function webhookOf(
   };
 }
 
-/** All but webhooks are called what they are. Throws Fault. */
-function checkNames(path: string, all: readonly { type: string; name: string }[]): void {
+/** All but webhooks are called what they are, and those of `required` are there. Throws Fault. */
+function checkNames(
+  path: string,
+  all: readonly { type: string; name: string }[],
+  required: ReadonlySet<string>,
+): void {
   const wrong = all
     .filter(({ type, name }) => type !== 'Webhook' && name !== type.toLowerCase())
     .map(
       ({ type, name }) =>
         `expected name ${type.toLowerCase()} for authorizer ${type} instead of ${name}`,
     );
+  const missing = [...required.difference(new Set(all.map(({ type }) => type)))].toSorted();
+  if (missing.length > 0) wrong.push(`missing required types: [${missing.join(' ')}]`);
   if (wrong.length === 0) return;
   throw new Fault(
     { code: 'bad-configuration', path },
@@ -120,8 +126,17 @@ function checkNames(path: string, all: readonly { type: string; name: string }[]
   );
 }
 
-/** `policyFile` is what --authorization-policy-file says, for authorizers of type ABAC. Throws Fault. */
-export function readAuthorization(path: string, policyFile = ''): AuthorizerSpec[] {
+export interface CheckedAuthorizer {
+  readonly type: string;
+  readonly name: string;
+  readonly webhook?: ReturnType<typeof webhookOf>;
+}
+
+/** What a file says, before any other file is read. Types of `required` must be in it. Throws Fault. */
+export function checkedAuthorization(
+  path: string,
+  required: ReadonlySet<string> = new Set(),
+): CheckedAuthorizer[] {
   const object = readConfiguration(path, 'apiserver.config.k8s.io', {
     kind: 'AuthorizationConfiguration',
     versions: ['v1', 'v1beta1', 'v1alpha1'],
@@ -134,7 +149,7 @@ export function readAuthorization(path: string, policyFile = ''): AuthorizerSpec
   }
   const seen = new Set<string>();
   const seenTypes = new Set<string>();
-  const found = all.map((one, i) => {
+  const found = all.map((one, i): CheckedAuthorizer => {
     const field = `authorizers[${i}]`;
     const [type, name] = [String(one['type'] ?? ''), String(one['name'] ?? '')];
     problems.onlyKnown(field, one, ['type', 'name', 'webhook']);
@@ -157,15 +172,29 @@ export function readAuthorization(path: string, policyFile = ''): AuthorizerSpec
     return { type, name, webhook: webhookOf(one['webhook'] as Json, `${field}.webhook`, problems) };
   });
   problems.check();
-  checkNames(path, found);
-  return found.map((one): AuthorizerSpec => {
-    if (!('webhook' in one) || one.webhook === undefined) {
+  checkNames(path, found, required);
+  return found;
+}
+
+/** `policies`: for authorizers of type ABAC. Throws Fault. */
+export function authorizerSpecs(
+  path: string,
+  all: readonly CheckedAuthorizer[],
+  policies: () => readonly AttributePolicy[],
+): AuthorizerSpec[] {
+  return all.map((one): AuthorizerSpec => {
+    if (one.webhook === undefined) {
       const { type, name } = one;
-      if (type === 'ABAC') return { type, name, policies: readPolicies(policyFile) };
+      if (type === 'ABAC') return { type, name, policies: policies() };
       return { type: type as 'Node', name };
     }
     const { kubeConfigFile, ...webhook } = one.webhook;
     const endpoint = readEndpoint(resolve(dirname(path), kubeConfigFile));
     return { type: 'Webhook', name: one.name, webhook: { ...webhook, endpoint } };
   });
+}
+
+/** `policyFile` is what --authorization-policy-file says, for authorizers of type ABAC. Throws Fault. */
+export function readAuthorization(path: string, policyFile = ''): AuthorizerSpec[] {
+  return authorizerSpecs(path, checkedAuthorization(path), () => readPolicies(policyFile));
 }
