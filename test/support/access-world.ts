@@ -11,7 +11,7 @@ import { startWebhookServer, type WebhookServer } from './webhook-server.ts';
 
 type Json = Record<string, unknown>;
 
-class Issuer {
+export class Issuer {
   readonly url: string;
   readonly #key: CryptoKey;
   readonly #server: Server;

@@ -11,6 +11,7 @@ import type { TokenSource } from './authn/token-source.ts';
 import { TokenWebhook } from './authn/token-webhook.ts';
 import { authorizationModes } from './authorization-flags.ts';
 import type { AuthorizerSpec } from './authz/authorization-configuration.ts';
+import type { IssuerMetrics } from './metrics/issuer-metrics.ts';
 import { badFlag, durationFlag, textFlag, textsFlag, type AccessFlags } from './flag-values.ts';
 import { readEndpoint } from './kubeconfig-endpoint.ts';
 import { tokenSettings } from './token-settings.ts';
@@ -18,15 +19,20 @@ import { tokenSettings } from './token-settings.ts';
 export interface Authentication {
   readonly sources: readonly TokenSource[];
   readonly anonymous: AnonymousRule;
+  /** What the configuration says of it, if anything. */
+  readonly saidAnonymous?: AnonymousRule | undefined;
+  /** Those of `sources` that come from a configuration. */
+  readonly issuers?: readonly JwtTokens[];
 }
 
 /** Who gets in, and who is asked what they may; what is absent is as by default. */
 export interface AccessSetup {
   readonly authentication: Authentication;
   readonly authorizers: readonly AuthorizerSpec[];
+  readonly issuers?: IssuerMetrics | undefined;
 }
 
-function oidcTokens(flags: AccessFlags, env: Env): JwtTokens[] {
+function oidcTokens(flags: AccessFlags, env: Env, metrics: IssuerMetrics | undefined): JwtTokens[] {
   const issuerUrl = textFlag(flags, 'oidc-issuer-url');
   const clientId = textFlag(flags, 'oidc-client-id');
   if (issuerUrl === undefined && clientId === undefined) return [];
@@ -50,25 +56,30 @@ function oidcTokens(flags: AccessFlags, env: Env): JwtTokens[] {
   const unknown = algorithms.find((one) => !SIGNING_ALGORITHMS.includes(one));
   if (unknown !== undefined)
     throw badFlag('oidc-signing-algs', `unsupported algorithm "${unknown}"`);
-  return [new JwtTokens(config, env, { field: 'jwt[0]', algorithms })];
+  return [new JwtTokens(config, env, { field: 'jwt[0]', algorithms, metrics })];
 }
 
 /** Throws Fault for flags and files that cannot be used. */
-export function authenticationOf(flags: AccessFlags, env: Env): Authentication {
+export function authenticationOf(
+  flags: AccessFlags,
+  env: Env,
+  metrics?: IssuerMetrics,
+): Authentication {
   const sources: TokenSource[] = [];
   const tokens = textFlag(flags, 'token-auth-file');
   if (tokens !== undefined) sources.push(StaticTokens.read(tokens));
   const file = textFlag(flags, 'authentication-config');
   const config =
     file === undefined ? undefined : readAuthentication(file, tokenSettings(flags).issuers);
-  const oidc = oidcTokens(flags, env);
+  const oidc = oidcTokens(flags, env, metrics);
   if (config !== undefined && oidc.length > 0) {
     throw badFlag('authentication-config', 'it cannot stand beside --oidc-* flags');
   }
   sources.push(...oidc);
-  config?.jwt.forEach((one, i) => {
-    sources.push(new JwtTokens(one, env, { field: `jwt[${i}]` }));
-  });
+  const issuers = (config?.jwt ?? []).map(
+    (one, i) => new JwtTokens(one, env, { field: `jwt[${i}]`, metrics }),
+  );
+  sources.push(...issuers);
   const webhook = textFlag(flags, 'authentication-token-webhook-config-file');
   if (webhook !== undefined) {
     const ttlMs = durationFlag(flags, 'authentication-token-webhook-cache-ttl', '2m');
@@ -81,5 +92,6 @@ export function authenticationOf(flags: AccessFlags, env: Env): Authentication {
   // Who may do anything is somebody: upstream switches it off, too.
   const allowsAll = authorizationModes(flags)?.includes('AlwaysAllow') === true;
   const preset = { isEnabled: anonymous !== 'false' && !allowsAll };
-  return { sources, anonymous: config?.anonymous ?? preset };
+  const saidAnonymous = config?.anonymous;
+  return { sources, anonymous: saidAnonymous ?? preset, saidAnonymous, issuers };
 }

@@ -205,6 +205,7 @@ export class Handler {
       authentication: counts('authentication'),
       authorization: counts('authorization'),
     };
+    const issuers = [options.access?.issuers ?? []].flat();
     this.#health = new Health({ ...options, isSynced: () => this.#isLoaded }, env);
     this.#public = new PublicPaths(
       {
@@ -224,7 +225,7 @@ export class Handler {
         flows: this.#flows,
         startedMs: env.clock.now(),
         labels: options.labels,
-        access: [this.#decisions, ...Object.values(this.reloads)],
+        access: [this.#decisions, ...Object.values(this.reloads), ...issuers],
         flags: options.flags ?? {},
       },
       env,

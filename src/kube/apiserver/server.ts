@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import type { Server } from 'node:https';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
@@ -33,9 +34,11 @@ import { EndpointLeases } from './endpoint-leases.ts';
 import { ownAddress, serviceRanges } from './cidr.ts';
 import { Handler } from './handler.ts';
 import { IdentityLease } from './identity-lease.ts';
+import { identityName } from './identity-name.ts';
 import { internalMetrics } from './metrics/internals.ts';
 import { LabelLimits } from './metrics/label-limits.ts';
 import { kindsOf, MeasuredStore } from './metrics/measured-store.ts';
+import { IssuerMetrics } from './metrics/issuer-metrics.ts';
 import { endSettings, RetryGate } from './server-end.ts';
 import { ServingCertificate } from './serving-certificate.ts';
 import { shownFlags } from './shown-flags.ts';
@@ -171,8 +174,10 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   const front = await openFrontProxy(home, now);
   const proxy = options.requestHeader ?? front.trust;
   const authorities = new ClientAuthorities({ clients: authority.caCert, proxy }, flags);
+  const issuers = new IssuerMetrics(identityName(hostname()), () => env.clock.now());
   const access = {
-    authentication: authenticationOf(flags, env),
+    issuers,
+    authentication: authenticationOf(flags, env, issuers),
     authorizers: authorizersOf(flags),
   };
   const audit = Audit.of(flags, env);

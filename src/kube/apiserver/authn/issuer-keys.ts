@@ -53,12 +53,19 @@ export function fetchText(
 export class IssuerKeys {
   readonly #place: IssuerPlace;
   readonly #clock: Env['clock'];
+  readonly #onFetch: (body: string | undefined) => void;
   #keysUrl: string | undefined;
   #find: JWTVerifyGetKey | undefined;
   #loading: Promise<void> | undefined;
   #loadedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(place: IssuerPlace, { clock }: Pick<Env, 'clock'>) {
+  /** `onFetch` is told the keys as they came; undefined: none came, or nonsense. */
+  constructor(
+    place: IssuerPlace,
+    { clock }: Pick<Env, 'clock'>,
+    onFetch: (body: string | undefined) => void = () => {},
+  ) {
+    this.#onFetch = onFetch;
     this.#place = place;
     this.#clock = clock;
   }
@@ -95,20 +102,35 @@ export class IssuerKeys {
     await this.#loading;
   }
 
-  async #fetch(): Promise<void> {
+  /** That the issuer says where its keys are. Throws an Error where it does not. */
+  async found(): Promise<void> {
+    if (this.#find === undefined) await this.#keysPlace();
+  }
+
+  async #keysPlace(): Promise<string> {
+    if (this.#keysUrl !== undefined) return this.#keysUrl;
     const { url, discoveryUrl, ca } = this.#place;
-    if (this.#keysUrl === undefined) {
-      const from = discoveryUrl ?? `${url.replace(/\/$/, '')}${WELL_KNOWN}`;
-      const found = JSON.parse(await fetchText(from, ca)) as Record<string, unknown>;
-      if (found['issuer'] !== url) {
-        throw new Error(
-          `oidc: issuer did not match the issuer returned by provider, expected "${url}" got "${String(found['issuer'])}"`,
-        );
-      }
-      this.#keysUrl = String(found['jwks_uri'] ?? '');
+    const from = discoveryUrl ?? `${url.replace(/\/$/, '')}${WELL_KNOWN}`;
+    const found = JSON.parse(await fetchText(from, ca)) as Record<string, unknown>;
+    if (found['issuer'] !== url) {
+      throw new Error(
+        `oidc: issuer did not match the issuer returned by provider, expected "${url}" got "${String(found['issuer'])}"`,
+      );
     }
-    const keys = JSON.parse(await fetchText(this.#keysUrl, ca)) as JSONWebKeySet;
-    this.#find = createLocalJWKSet(keys);
+    this.#keysUrl = String(found['jwks_uri'] ?? '');
+    return this.#keysUrl;
+  }
+
+  async #fetch(): Promise<void> {
+    const from = await this.#keysPlace();
+    let text: string | undefined;
+    try {
+      const body = await fetchText(from, this.#place.ca);
+      this.#find = createLocalJWKSet(JSON.parse(body) as JSONWebKeySet);
+      text = body;
+    } finally {
+      this.#onFetch(text);
+    }
     this.#loadedAtMs = this.#clock.monotonicMs();
   }
 }

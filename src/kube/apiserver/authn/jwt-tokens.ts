@@ -2,6 +2,11 @@
 import { decodeJwt, errors, jwtVerify } from 'jose';
 import type { Env } from '#env/env.ts';
 import { TokenRefusal } from '#kube/apiserver/token-refusal.ts';
+import type {
+  IssuerCounts,
+  IssuerMetrics,
+  Outcome,
+} from '#kube/apiserver/metrics/issuer-metrics.ts';
 import { ClaimMapping, type Claims, type JwtRules } from './claim-mapping.ts';
 import { fetchText, IssuerKeys, type IssuerPlace } from './issuer-keys.ts';
 import type { TokenOwner, TokenSource } from './token-source.ts';
@@ -50,6 +55,7 @@ export class JwtTokens implements TokenSource {
   readonly #algorithms: readonly string[];
   readonly #keys: IssuerKeys;
   readonly #env: Pick<Env, 'clock'>;
+  #counts: IssuerCounts | undefined;
 
   /** Throws Fault for expressions that are none. */
   constructor(
@@ -59,6 +65,7 @@ export class JwtTokens implements TokenSource {
       readonly field: string;
       readonly algorithms?: readonly string[];
       readonly keysFile?: string | undefined;
+      readonly metrics?: IssuerMetrics | undefined;
     },
   ) {
     this.#config = config;
@@ -67,16 +74,46 @@ export class JwtTokens implements TokenSource {
     this.#place = { url, discoveryUrl: discoveryURL, ca };
     this.#mapping = new ClaimMapping(config, options.field);
     this.#algorithms = options.algorithms ?? SIGNING_ALGORITHMS;
-    const { keysFile } = options;
+    const { keysFile, metrics } = options;
+    this.#counts = metrics?.ofIssuer(url);
     this.#keys =
       keysFile === undefined
-        ? new IssuerKeys(this.#place, env)
+        ? new IssuerKeys(this.#place, env, (body) => this.#counts?.fetched(body))
         : IssuerKeys.ofFile(keysFile, this.#place, env);
   }
 
+  get url(): string {
+    return this.#config.issuer.url;
+  }
+
+  /** That the issuer can be asked. Throws an Error where it cannot. */
+  found(): Promise<void> {
+    return this.#keys.found();
+  }
+
+  /** It is not counted any more; those that it is looking at are still answered. */
+  end(): void {
+    this.#counts = undefined;
+  }
+
   async authenticate(token: string): Promise<TokenOwner | undefined> {
-    const { url } = this.#config.issuer;
-    if (issuerOf(token) !== url) return undefined;
+    if (issuerOf(token) !== this.url) return undefined;
+    const { clock } = this.#env;
+    const fromMs = clock.monotonicMs();
+    const counted = (outcome: Outcome): void =>
+      this.#counts?.verified(outcome, (clock.monotonicMs() - fromMs) / 1_000);
+    try {
+      const owner = await this.#ownerOf(token);
+      counted('success');
+      return owner;
+    } catch (error) {
+      counted('failure');
+      throw error;
+    }
+  }
+
+  async #ownerOf(token: string): Promise<TokenOwner> {
+    const { url } = this;
     const claims = await this.#verified(token, this.#keys, url);
     return { user: this.#mapping.user(await this.#withGroups(claims)) };
   }
