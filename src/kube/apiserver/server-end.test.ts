@@ -3,7 +3,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:http2';
+import { request } from 'node:https';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import type { Fault } from '#base/fault.ts';
 import type { Env } from '#env/env.ts';
@@ -92,6 +95,16 @@ test('it says that it is not ready, and is served for as long as is asked for', 
 const MAPS = '/api/v1/namespaces/default/configmaps';
 const hooks = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations';
 
+/** What is answered to one who wants another protocol, and does not get it. */
+async function upgrading({ server, agent }: Target, path: string): Promise<IncomingMessage> {
+  const { ca, cert, key } = agent.options;
+  const headers = { connection: 'Upgrade', upgrade: 'SPDY/3.1' };
+  const sent = request(new URL(path, server), { ca, cert, key, headers, agent: false });
+  sent.end();
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  return response;
+}
+
 test('who comes while others are still answered is told to come back', async () => {
   const hook = await startWebhookServer();
   const own = await startOwnServer({ flags: { shutdownSendRetryAfter: 'true' } });
@@ -118,6 +131,11 @@ test('who comes while others are still answered is told to come back', async () 
   assert.equal(told.headers['retry-after'], '5');
   assert.equal(told.headers['connection'], 'close');
   assert.equal(told.headers['content-type'], 'text/plain; charset=utf-8');
+  const other = await upgrading(own.target, `${MAPS}?watch=true`);
+  assert.equal(other.statusCode, 429);
+  assert.equal(await text(other), told.bytes.toString());
+  for (const name of ['retry-after', 'connection', 'content-type'])
+    assert.equal(other.headers[name], told.headers[name]);
   assert.equal((await get(own.target, '/livez')).status, 200);
   assert.equal((await get(own.target, '/metrics')).status, 200);
 

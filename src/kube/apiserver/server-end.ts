@@ -1,6 +1,7 @@
 // How a server ends, by the flags of kube-apiserver about it: whoever balances load is given time to look elsewhere,
 // clients are told to come back, watches end one after the other. Checks and words as kube-apiserver v1.37.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ServerResponse, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { plainError } from './aggregation/proxy.ts';
 import { auditIdOf } from './audit/audit.ts';
 import { badFlag, booleanFlag, durationFlag, type AccessFlags } from './flag-values.ts';
@@ -37,6 +38,11 @@ function isExempt({ url = '', headers }: IncomingMessage): boolean {
   return isOwn || exempt.some((path) => url.startsWith(path));
 }
 
+function tellRetry(request: IncomingMessage, response: ServerResponse): void {
+  const headers = { 'Audit-Id': auditIdOf(request), Connection: 'close', 'Retry-After': '5' };
+  plainError(response, 429, 'The apiserver is shutting down, please try again later.', headers);
+}
+
 /** Lets requests in until it is shut; then those are answered that are in. */
 export class RetryGate {
   readonly #inside = new Set<ServerResponse>();
@@ -46,9 +52,7 @@ export class RetryGate {
   enters(request: IncomingMessage, response: ServerResponse): boolean {
     if (isExempt(request)) return true;
     if (this.#empty !== undefined) {
-      const headers = { 'Audit-Id': auditIdOf(request), Connection: 'close', 'Retry-After': '5' };
-      const text = 'The apiserver is shutting down, please try again later.';
-      plainError(response, 429, text, headers);
+      tellRetry(request, response);
       return false;
     }
     this.#inside.add(response);
@@ -57,6 +61,17 @@ export class RetryGate {
       this.#check();
     });
     return true;
+  }
+
+  /** The same for one that wants another protocol; nobody waits for those that are in. */
+  entersUpgrade(request: IncomingMessage, socket: Socket): boolean {
+    if (this.#empty === undefined || isExempt(request)) return true;
+    socket.on('error', () => {});
+    const response = new ServerResponse(request);
+    response.assignSocket(socket);
+    response.once('finish', () => socket.end());
+    tellRetry(request, response);
+    return false;
   }
 
   /** Resolves when nobody is inside. */

@@ -6,7 +6,6 @@ import type { IncomingMessage } from 'node:http';
 import type { Server } from 'node:https';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { Fault } from '#base/fault.ts';
 import { atMost } from '#env/at-most.ts';
@@ -256,11 +255,10 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
-  server.on(
-    'upgrade',
-    (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-      void handler.handleUpgrade({ request, socket, head }, always),
-  );
+  server.on('upgrade', (request: IncomingMessage, socket: TLSSocket, head: Buffer) => {
+    if (gate?.entersUpgrade(request, socket) === false) return;
+    void handler.handleUpgrade({ request, socket, head }, always);
+  });
   server.on('tlsClientError', () => handler.brokenHandshake());
   if (options.onConnection !== undefined) server.on('connection', options.onConnection);
   const port = await listenOn(server, listen);

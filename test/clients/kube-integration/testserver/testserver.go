@@ -24,6 +24,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	_ "unsafe" // For what a test sets of upstream's server.
 
 	"github.com/spf13/pflag"
 	"go.etcd.io/etcd/client/pkg/v3/transport"
@@ -299,6 +300,30 @@ func withAdmin(arguments []string, home string) ([]string, error) {
 	return append(rest, "--token-auth-file", file), os.WriteFile(file, []byte(text), 0o600)
 }
 
+//go:linkname hostname k8s.io/apiserver/pkg/server.hostnameFunc
+var hostname func() (string, error)
+
+// hostnameOfTest is the name that a test has told upstream's server that its machine has; empty where it has not.
+func hostnameOfTest() string {
+	told, err := hostname()
+	own, _ := os.Hostname()
+	if err != nil || told == own {
+		return ""
+	}
+	return told
+}
+
+// commandOn has another name for the machine, in a namespace of its own; that takes root.
+func commandOn(host, program string, arguments []string) *exec.Cmd {
+	if host == "" {
+		return exec.Command(program, arguments...)
+	}
+	script := `echo "$0" >/proc/sys/kernel/hostname && exec "$@"`
+	command := exec.Command("sh", append([]string{"-c", script, host, program}, arguments...)...)
+	command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUTS}
+	return command
+}
+
 // Start runs `strata kube serve` on an etcd. STRATA_COMMAND is the program and its first arguments, separated by spaces.
 func (o *Options) Start(t Skipper, storage *storagebackend.Config, home string) (*Child, error) {
 	t.Helper()
@@ -323,7 +348,7 @@ func (o *Options) Start(t Skipper, storage *storagebackend.Config, home string) 
 	}
 	line := append(program[1:], "kube", "serve", "test", "--home", home, "--port", "0", "--components", "apiserver",
 		"--supervised", "--store", "etcd:"+servers+"?"+query.Encode())
-	command := exec.Command(program[0], append(line, arguments...)...)
+	command := commandOn(hostnameOfTest(), program[0], append(line, arguments...))
 	said := &lastLines{}
 	if folder := os.Getenv("STRATA_LOG_FOLDER"); folder != "" {
 		name := strings.NewReplacer("/", "_", " ", "_").Replace(t.Name())
@@ -334,7 +359,9 @@ func (o *Options) Start(t Skipper, storage *storagebackend.Config, home string) 
 	}
 	command.Stderr = said
 	// Its end is not the business of whoever interrupts the test by its terminal.
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: false}
+	if command.SysProcAttr == nil {
+		command.SysProcAttr = &syscall.SysProcAttr{Setpgid: false}
+	}
 	leash, err := command.StdinPipe()
 	if err != nil {
 		return nil, err
