@@ -90,7 +90,7 @@ const directions: Record<string, readonly string[]> = {
   ],
   'kube/client': ['base', 'env', 'kube/meta'],
   'kube/scheduler': ['base', 'env', 'kube/meta', 'kube/client'],
-  'kube/controllers': ['base', 'env', 'kube/meta', 'kube/client', 'kube/pki'],
+  'kube/controllers': ['base', 'env', 'kube/cel', 'kube/meta', 'kube/client', 'kube/pki'],
   'kube/framework': [
     'base',
     'env',

@@ -79,14 +79,23 @@ function planned(env: Environment, expr: Expr): Plan {
   }
 }
 
-/** Throws CompileError. */
-export function compile(env: Environment, source: string): Program {
+function checkedExpr(env: Environment, source: string): Expr {
   const parsed = parse(source);
   refuse(source, parsed.faults);
-  const checked = check(env, parsed.expr);
-  refuse(source, checked.faults);
-  const { expr } = checked;
+  const { expr, faults } = check(env, parsed.expr);
+  refuse(source, faults);
   refuse(source, validate(expr));
+  return expr;
+}
+
+/** What the expression comes to, for those who never run it. Throws CompileError. */
+export function checkedType(env: Environment, source: string): CelType {
+  return checkedExpr(env, source).type ?? DYN;
+}
+
+/** Throws CompileError. */
+export function compile(env: Environment, source: string): Program {
+  const expr = checkedExpr(env, source);
   const { run, failure } = planned(env, expr);
   const celType = expr.type ?? DYN;
   return {

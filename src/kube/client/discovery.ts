@@ -6,6 +6,8 @@ import type { KubeClient } from './client.ts';
 
 export interface DiscoveredResource extends GroupVersionResource {
   readonly kind: string;
+  /** When the server tells it. */
+  readonly singular?: string | undefined;
   readonly isNamespaced: boolean;
   readonly verbs: readonly string[];
 }
@@ -17,6 +19,7 @@ interface AggregatedList {
       readonly version: string;
       readonly resources?: readonly {
         readonly resource: string;
+        readonly singularResource?: string;
         readonly responseKind?: { readonly kind: string };
         readonly scope: string;
         readonly verbs: readonly string[];
@@ -43,6 +46,15 @@ async function document(client: KubeClient, path: string): Promise<unknown> {
 
 /** Each resource once, in the version that its group prefers. */
 export async function discover(client: KubeClient): Promise<readonly DiscoveredResource[]> {
+  const seen = new Set<string>();
+  return (await discoverVersions(client)).filter(({ group, resource }) => {
+    const key = `${group}/${resource}`;
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+/** Each resource in each version of its group (of older servers: in the first), those first that the group prefers. */
+export async function discoverVersions(client: KubeClient): Promise<readonly DiscoveredResource[]> {
   const found: DiscoveredResource[] = [];
   for (const path of ['/api', '/apis']) {
     const answer = await document(client, path);
@@ -59,20 +71,17 @@ function fromAggregated(list: AggregatedList): DiscoveredResource[] {
   const found: DiscoveredResource[] = [];
   for (const { metadata, versions = [] } of list.items ?? []) {
     const group = metadata?.name ?? '';
-    const seen = new Set<string>();
     for (const { version, resources = [] } of versions) {
-      for (const { resource, responseKind, scope, verbs } of resources) {
-        if (seen.has(resource)) continue;
-        seen.add(resource);
+      for (const {
+        resource,
+        singularResource: singular,
+        responseKind,
+        scope,
+        verbs,
+      } of resources) {
+        const kind = responseKind?.kind ?? '';
         const isNamespaced = scope === 'Namespaced';
-        found.push({
-          group,
-          version,
-          resource,
-          kind: responseKind?.kind ?? '',
-          isNamespaced,
-          verbs,
-        });
+        found.push({ group, version, resource, singular, kind, isNamespaced, verbs });
       }
     }
   }

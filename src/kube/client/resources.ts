@@ -56,6 +56,12 @@ export const customResourceDefinitions = gvr(
   'customresourcedefinitions',
 );
 
+export const validatingAdmissionPolicies = gvr(
+  'admissionregistration.k8s.io',
+  'v1',
+  'validatingadmissionpolicies',
+);
+
 export function resourceKey({ group, version, resource }: GroupVersionResource): string {
   return `${group}/${version}/${resource}`;
 }

@@ -21,6 +21,7 @@ import { jobController } from './job/controller.ts';
 import { namespaceController } from './namespace/controller.ts';
 import { nodeLifecycleController } from './nodelifecycle/controller.ts';
 import { podGcController } from './podgc/controller.ts';
+import { policyStatusController } from './policystatus/controller.ts';
 import { replicaSetController } from './replicaset/controller.ts';
 import { replicationControllerController } from './replicationcontroller/controller.ts';
 import { resourceQuotaController } from './resourcequota/controller.ts';
@@ -81,6 +82,7 @@ const makers: readonly ((services: ControllerServices) => Controller)[] = [
   nodePortRepairController,
   tokensController,
   tokenCleaner,
+  policyStatusController,
 ];
 
 export interface RunningControllers {

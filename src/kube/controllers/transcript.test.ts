@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import * as known from '#kube/client/resources.ts';
 import type { GroupVersionResource, KubeObject } from '#kube/meta/object.ts';
+import { eventually } from '#test/support/cluster.ts';
 import { KubeWorld } from '#test/support/kube-world.ts';
 
 const folder = fileURLToPath(new URL('../../../scenarios/controllers/', import.meta.url));
@@ -38,6 +39,7 @@ const byKind: Readonly<Record<string, GroupVersionResource>> = {
   ServiceCIDR: known.serviceCidrs,
   StatefulSet: known.statefulSets,
   StorageClass: known.storageClasses,
+  ValidatingAdmissionPolicy: known.validatingAdmissionPolicies,
   Widget: { group: 'example.com', version: 'v1', resource: 'widgets' },
 };
 
@@ -55,6 +57,7 @@ const namespaced = (kind: string): boolean =>
     'CustomResourceDefinition',
     'ServiceCIDR',
     'StorageClass',
+    'ValidatingAdmissionPolicy',
   ].includes(kind);
 
 /** Made names by the order in which they were first seen: hashes h1, h2, endings p1, p2. */
@@ -176,6 +179,14 @@ const views: Readonly<Record<string, (object: KubeObject) => string>> = {
     const { volumeName = '-', storageClassName = '-' } = one['spec'] as Record<string, string>;
     return `${phase} volume=${volumeName} class=${storageClassName} capacity=${capacity?.storage ?? '-'} ${marks(one)} ${conditions(one)}`;
   },
+  ValidatingAdmissionPolicy: (one) => {
+    const warnings = (one['status']?.typeChecking?.expressionWarnings ?? []) as {
+      fieldRef: string;
+      warning: string;
+    }[];
+    const told = warnings.map(({ fieldRef, warning }) => `${fieldRef}: ${warning.split('\n')[0]}`);
+    return `${numbers(one['status'], 'observedGeneration')} ${told.join(' ')}`;
+  },
   ResourceQuota: (one) => JSON.stringify(one['status']?.used ?? {}),
 };
 
@@ -222,6 +233,14 @@ class Player {
         return [];
       case 'settle':
         await world.settle(Number(kind.replace('s', '')) * 1_000);
+        return [];
+      // What answers in its own time, as documents that are made when they are first asked for.
+      case 'until-observed':
+        await eventually(`${name} is observed`, async () => {
+          await world.settle(100);
+          const { metadata, status } = await client.get(resourceOf(kind), this.#place(kind, name));
+          return status?.observedGeneration === metadata.generation;
+        });
         return [];
       case 'restart-controllers':
         await world.restartControllers();

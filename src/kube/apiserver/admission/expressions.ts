@@ -16,7 +16,7 @@ import type { KubeObject } from '#kube/meta/object.ts';
 import { authorizerValues, declareAuthorizer } from './authorizer-values.ts';
 import type { Versioned } from './matching.ts';
 import { registerLiterals } from './object-literals.ts';
-import { declaredNamespace, declareRequest } from './policy-types.ts';
+import { declaredNamespace, declareRequest } from '#kube/cel/policy-types.ts';
 import type { AdmissionRequest, AdmissionServices } from './request.ts';
 import { reviewedRequest } from './review.ts';
 

@@ -1,9 +1,9 @@
 // The types of what policies see of a request and of its namespace (k8s.io/apiserver, admission/plugin/cel): other
 // fields there are none of.
-import type { Environment } from '#kube/cel/environment.ts';
-import { parseType, struct, type CelType } from '#kube/cel/types.ts';
-import { dynValue } from '#kube/cel/values.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
+import type { Environment } from './environment.ts';
+import { parseType, struct, type CelType } from './types.ts';
+import { dynValue } from './values.ts';
 
 type Fields = Readonly<Record<string, string>>;
 
