@@ -185,6 +185,36 @@ test('requests come on behalf of their user, by the certificate of the front pro
   assert.equal(other.status, 403);
 });
 
+test('a webhook of admission that is served here is called as the server itself', async () => {
+  const path = `/apis/${GROUP}/${VERSION}/reviews`;
+  const hooks = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations';
+  const rule = { operations: ['CREATE'], apiGroups: [''], apiVersions: ['v1'] };
+  const made = await send('POST', hooks, {
+    metadata: { name: 'own' },
+    webhooks: [
+      {
+        name: 'own.a.test',
+        clientConfig: { service: { namespace: 'default', name: 'kubernetes', path } },
+        rules: [{ ...rule, resources: ['configmaps'] }],
+        sideEffects: 'None',
+        admissionReviewVersions: ['v1'],
+        // The server answers something else than a review: only who asks is looked at.
+        failurePolicy: 'Ignore',
+      },
+    ],
+  });
+  assert.equal(made.status, 201);
+  const seen = await eventually('the webhook is called', async () => {
+    await send('POST', '/api/v1/namespaces/default/configmaps', {
+      metadata: { generateName: 'a' },
+    });
+    return bare.seen.find((one) => one.path.startsWith(path));
+  });
+  assert.equal(seen.headers['x-remote-user'], 'system:apiserver');
+  assert.match(String(seen.headers['x-remote-group']), /system:masters/);
+  await send('DELETE', `${hooks}/own`);
+});
+
 test('discovery of a server that knows the older form alone is merged', async () => {
   const { body } = await send('GET', '/apis', undefined, { accept: AGGREGATED });
   const names = body['items'].map(({ metadata }: Json) => metadata.name);

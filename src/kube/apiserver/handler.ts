@@ -11,6 +11,7 @@ import { familyOf } from '#kube/meta/ip-ranges.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
 import type { Store } from '#store/store.ts';
 import { accessOf, forbidden } from './access.ts';
+import type { OwnServer } from './admission/own-server.ts';
 import { AdmissionChain } from './admission/chain.ts';
 import { chargeQuotaBy, provideNamespace } from './admission/own-writes.ts';
 import { AuthorizerChain, isAllowedNow, type NamedAuthorizer } from './authz/authorizer.ts';
@@ -79,6 +80,8 @@ export interface HandlerOptions {
   readonly kubelet: KubeletClient;
   readonly access?: AccessSetup | undefined;
   readonly admin?: TokenSource | undefined;
+  /** How webhooks are called that this server serves itself. */
+  readonly ownServer?: OwnServer | undefined;
   /** Absent: those of upstream's default. */
   readonly plugins?: PluginSelection | undefined;
   readonly audit?: Audit | undefined;
@@ -166,6 +169,7 @@ export class Handler {
         now: () => env.clock.now(),
         provideNamespace: (name) => provideNamespace(this.resources, registry, name),
         podSecurity: this.#internals.podSecurity,
+        ownServer: options.ownServer,
       },
       {
         chargeQuota: chargeQuotaBy(this.resources, registry),

@@ -21,6 +21,7 @@ import { authenticationOf } from './access-flags.ts';
 import { authorizersOf } from './authorization-flags.ts';
 import type { AccessFlags } from './flag-values.ts';
 import { watchAccess } from './access-reload.ts';
+import { OwnServer } from './admission/own-server.ts';
 import { pluginSelection } from './admission/plugin-selection.ts';
 import { Audit } from './audit/audit.ts';
 import type { RequestHeaderTrust } from './authentication.ts';
@@ -179,11 +180,14 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
     authentication: authenticationOf(flags, env, issuers),
     authorizers: authorizersOf(flags),
   };
+  const ownServer = new OwnServer(authority.caCert);
+  const admin = { token, user: authenticated(ADMIN, ['system:masters']) };
   const audit = Audit.of(flags, env);
   const handler = new Handler(
     {
       access,
-      admin: new StaticTokens([{ token, user: authenticated(ADMIN, ['system:masters']) }]),
+      admin: new StaticTokens([admin, ownServer.token]),
+      ownServer,
       plugins: pluginSelection(flags),
       audit,
       store,
@@ -263,6 +267,8 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   if (options.onConnection !== undefined) server.on('connection', options.onConnection);
   const port = await listenOn(server, listen);
   handler.setAddress(advertised, port);
+  const reachable = listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host;
+  ownServer.listens({ host: reachable, port });
   const place = { host: advertised, port };
   const endpoints = await EndpointLeases.start(handler, store, place, env);
   const identityLease = await IdentityLease.start(handler, `${advertised}:${port}`, env);
@@ -274,15 +280,15 @@ export async function startApiServer(options: ApiServerOptions, env: Env): Promi
   }, env);
   const compaction = startCompaction(store, env);
   const endReload = watchAccess({ flags, started: access }, handler, env);
-  const url = `https://${listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host}:${port}`;
-  const admin = kubeconfig({
+  const url = `https://${reachable}:${port}`;
+  const file = kubeconfig({
     server: url,
     caCert: authority.caCert,
     token,
     user: ADMIN,
     cluster: instance,
   });
-  writePrivate(join(home, 'kubeconfig'), `${JSON.stringify(admin, null, 2)}\n`);
+  writePrivate(join(home, 'kubeconfig'), `${JSON.stringify(file, null, 2)}\n`);
   env.log.info('API server is ready', { url });
   return {
     url,

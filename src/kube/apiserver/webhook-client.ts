@@ -54,6 +54,8 @@ export interface WebhookCall {
   /** The certificate is not looked at. */
   readonly isInsecure?: boolean;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Where it is, whatever its name or its endpoints say; it is not left for elsewhere then. */
+  readonly at?: Address;
 }
 
 interface Goal extends Endpoint {
@@ -77,7 +79,7 @@ async function goalOf({ lookup, random }: Callers, call: WebhookCall): Promise<G
     const url = new URL(config.url);
     const path = `${url.pathname}${url.search}`;
     const tail = query === '' ? '' : `${path.includes('?') ? '&' : '?'}${query}`;
-    return { ...placeOf(url), path: path + tail, url: config.url + tail };
+    return { ...placeOf(url), ...call.at, path: path + tail, url: config.url + tail };
   }
   const { service } = config;
   if (service === undefined) throw new WebhookFailure('neither a URL nor a service is configured');
@@ -87,7 +89,7 @@ async function goalOf({ lookup, random }: Callers, call: WebhookCall): Promise<G
   const path = `/${(service.path ?? '').replace(/^\//, '')}${tail}`;
   const url = `https://${serverName}:${port}${path}`;
   try {
-    const address = await resolveEndpoint(lookup, { namespace, name, port }, random);
+    const address = call.at ?? (await resolveEndpoint(lookup, { namespace, name, port }, random));
     return { ...address, serverName, isPlain: false, path, url };
   } catch (error) {
     const why = (error as Error).message;
@@ -137,6 +139,10 @@ async function followed(first: Goal, sent: Sent): Promise<string> {
     const answer = await post(goal, sent, signal);
     if ('body' in answer) return answer.body;
     goal = redirected(goal, answer.location);
+    if (sent.call.at !== undefined && new URL(goal.url).origin !== new URL(first.url).origin) {
+      const why = 'a redirect to another server is not followed';
+      throw new WebhookFailure(`Post ${JSON.stringify(goal.url)}: ${why}`);
+    }
   }
   const quoted = JSON.stringify(goal.url);
   throw new WebhookFailure(`Post ${quoted}: stopped after ${REDIRECTS_MAX} redirects`);

@@ -1,5 +1,6 @@
 // A request as admission sees it, what admission may ask of the cluster, and its refusals in upstream's
 // words.
+import type { OwnServer } from './own-server.ts';
 import type { PodSecurityCounts } from '#kube/apiserver/metrics/admission-counts.ts';
 import type { ObjectLookup } from '#kube/apiserver/object-lookup.ts';
 import type { KubeObject, ObjectMeta } from '#kube/meta/object.ts';
@@ -37,6 +38,7 @@ export interface AdmissionRequest {
 
 export interface AdmissionServices {
   readonly webhooks: WebhookConnections;
+  readonly ownServer?: OwnServer | undefined;
   readonly podSecurity: PodSecurityCounts;
   readonly lookup: ObjectLookup;
   readonly registry: ResourceRegistry;

@@ -89,7 +89,7 @@ export async function askWebhook(
   try {
     const query = `timeout=${Math.ceil(timeoutMs / 1_000)}s`;
     const { clientConfig: config } = webhook;
-    const as = credentials(config, services.now());
+    const as = services.ownServer?.callOf(config) ?? credentials(config, services.now());
     const answer = await answerTo(services, { config, body, timeoutMs, query, ...as });
     return version === 'v1' ? responseOf(answer, uid) : olderResponseOf(answer);
   } catch (error) {
