@@ -186,3 +186,13 @@ test('without queues what has no seat is refused; without a limit nothing is', (
   const exempt = new QueueSet({ queues: -1, handSize: 0, queueLengthLimit: 0 }, 0, 0);
   for (let i = 0; i < 10; i++) assert.equal(exempt.start(ticket('a'), [], 0).kind, 'executes');
 });
+
+test('those who are held do not take the places in a queue while there are seats for them', () => {
+  const set = new QueueSet(queuing, 2, 0);
+  const start = (isHeld: boolean): string => set.start(ticket('flow'), [0, 0], 0, isHeld).kind;
+  const all = Array.from({ length: 7 }, () => start(true));
+  assert.deepEqual(all, [...Array.from({ length: 6 }, () => 'waits'), 'refused']);
+  assert.ok(set.next(0) !== undefined && set.next(0) !== undefined);
+  assert.equal(set.next(0), undefined);
+  assert.deepEqual([start(true), start(false)], ['refused', 'refused']);
+});

@@ -134,7 +134,9 @@ export class QueueSet {
     this.#sync(now);
     if (this.#config.queues < 1) return this.#startWithoutQueue(ticket, now);
     const queue = this.#pick(hand);
-    const isFull = queue.waiting.length >= this.#config.queueLengthLimit;
+    // Seats that are free are taken by those who are held as well: they are not in their queue for want of one.
+    const held = isHeld ? Math.max(0, this.#limit - this.seatsInUse) : 0;
+    const isFull = queue.waiting.length >= this.#config.queueLengthLimit + held;
     if (isFull && (isHeld || this.seatsInUse >= this.#limit)) {
       this.rejected += 1;
       return { kind: 'refused', reason: 'queue-full' };
