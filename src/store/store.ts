@@ -15,6 +15,8 @@ export interface KeyValue {
   memo?: unknown;
   /** The value would be written in another way now (with another key). */
   readonly isStale?: boolean;
+  /** Why the value is still as it lies in the store: it could not be decrypted. */
+  readonly unreadable?: string;
 }
 
 export type Compare =

@@ -181,7 +181,7 @@ suite('one server', () => {
     assert.equal(status, 500);
     assert.equal(
       body['message'],
-      `Internal error occurred: unable to transform key ${JSON.stringify(at)}: no matching prefix found`,
+      `Internal error occurred: StorageError: corrupt object, Code: 7, Key: ${at.slice('/registry'.length)}, ResourceVersion: 0, AdditionalErrorMsg: data from the storage is not transformable revision=0: no matching prefix found`,
     );
     await inner.txn({ compare: [], then: [{ kind: 'delete', key: at }] });
   });

@@ -54,7 +54,7 @@ export class AddressPool {
   }
 
   async #ranges(family: Family): Promise<string[]> {
-    const all = await this.#resources.list(group, 'servicecidrs', undefined);
+    const all = await this.#resources.listReadable(group, 'servicecidrs');
     const ready = all.filter(isReady).flatMap((one) => (one['spec']?.cidrs ?? []) as string[]);
     const own = this.#own.filter((cidr) => ready.includes(cidr));
     return [...new Set([...own, ...ready])].filter((cidr) => {
@@ -117,7 +117,7 @@ export class AddressPool {
   }
 
   async #known(): Promise<ReadonlySet<string>> {
-    const all = await this.#resources.list(group, 'ipaddresses', undefined);
+    const all = await this.#resources.listReadable(group, 'ipaddresses');
     return new Set(all.map(({ metadata }) => metadata.name ?? ''));
   }
 

@@ -8,6 +8,7 @@ import { ApiError } from '#kube/meta/status.ts';
 import type { RequestHeaderTrust } from './authentication.ts';
 import { bootstrapObjects, bootstrapRoles, componentPolicies } from './bootstrap-policy.ts';
 import type { Handler } from './handler.ts';
+import { Unreadable } from './unreadable.ts';
 import { objectFor } from './object-store.ts';
 import type { WriteContext } from './resources.ts';
 import { authenticated } from './user.ts';
@@ -32,8 +33,25 @@ export function systemContext(handler: Handler, object: KubeObject): WriteContex
   };
 }
 
-/** Creates the object, or makes the existing one say what it should; nothing is written where it does. */
+/**
+ * Creates the object, or makes the existing one say what it should; nothing is written where it does. One that cannot
+ * be read is left as it is: somebody has to mend it, who needs this server for that.
+ */
 export async function ensure(
+  handler: Handler,
+  object: KubeObject,
+  update?: (live: KubeObject) => KubeObject,
+): Promise<void> {
+  try {
+    await makeSo(handler, object, update);
+  } catch (error) {
+    if (!(error instanceof Unreadable)) throw error;
+    const { key, why } = error;
+    handler.log.error('An object that this server needs cannot be read', { key, why });
+  }
+}
+
+async function makeSo(
   handler: Handler,
   object: KubeObject,
   update?: (live: KubeObject) => KubeObject,

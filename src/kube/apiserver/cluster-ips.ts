@@ -45,7 +45,7 @@ export class ServiceAddresses {
     this.#resources = resources;
     this.#families = cidrs.map(familyOf);
     this.#pool = new AddressPool(resources, cidrs);
-    this.#ports = new NodePorts(() => resources.list('', 'services', undefined));
+    this.#ports = new NodePorts(() => resources.listReadable('', 'services'));
   }
 
   /** Completes a new service. Throws ApiError 422. */
@@ -89,7 +89,7 @@ export class ServiceAddresses {
 
   /** Services of earlier versions have no address objects yet. */
   async adopt(): Promise<void> {
-    for (const service of await this.#resources.list('', 'services', undefined)) {
+    for (const service of await this.#resources.listReadable('', 'services')) {
       for (const ip of clusterIpsOf(service)) await this.#pool.adopt(ip, service);
     }
   }

@@ -9,7 +9,8 @@ import {
 } from '#kube/meta/conditions.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
 import { labelSelectorFromObject, matchesLabels } from '#kube/meta/selectors.ts';
-import { ApiError, badRequest } from '#kube/meta/status.ts';
+import { invalidValue } from '#kube/meta/names.ts';
+import { ApiError, badRequest, invalid } from '#kube/meta/status.ts';
 import type { DeleteOptions } from './deletion.ts';
 import { checkDeletion } from './request-options.ts';
 import { kindAlone } from './kind-alone.ts';
@@ -55,6 +56,11 @@ export async function evict(
     throw badRequest('name in URL does not match name in Eviction object');
   }
   const options = (body['deleteOptions'] ?? {}) as Options;
+  if (options.ignoreStoreReadErrorWithClusterBreakingPotential === true) {
+    const field = 'deleteOptions.ignoreStoreReadErrorWithClusterBreakingPotential';
+    const why = 'can not be set for pod eviction, try after removing the option';
+    throw invalid(evictionInfo, name, [invalidValue(field, true, why)]);
+  }
   const isDryRun = context.isDryRun || options.dryRun?.includes('All') === true;
   // The eviction was admitted; its deletion is no request of its own.
   const own = { ...context, subresource: undefined, isDryRun, isAdmitted: true };

@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { hostname } from 'node:os';
 import type { Duplex } from 'node:stream';
-import type { Env } from '#env/env.ts';
+import type { Env, Log } from '#env/env.ts';
 import type { ResourceInfo } from '#kube/meta/resource-info.ts';
 import type { KeyPair } from '#kube/pki/authority.ts';
 import { ApiError, badRequest, methodNotAllowed, unauthorized } from '#kube/meta/status.ts';
@@ -221,7 +221,7 @@ export class Handler {
         internals: this.#internals,
         objects: new ObjectCounts(store, registry, () => env.clock.monotonicMs()),
         allocations: new AllocationMetrics(
-          () => this.resources.list('', 'services', undefined),
+          () => this.resources.listReadable('', 'services'),
           serviceCidrs,
           () => env.clock.monotonicMs(),
         ),
@@ -280,8 +280,8 @@ export class Handler {
   }
 
   async loadDefinitions(): Promise<void> {
-    this.#roles = await RoleCache.start(this.#options.store);
-    await this.#relations.start(this.#options.store);
+    this.#roles = await RoleCache.start(this.#options.store, this.#env.log);
+    await this.#relations.start(this.#options.store, this.#env.log);
     this.#health.reached('caches');
     await this.#admission.start(this.#options.store);
     this.#health.reached('admission');
@@ -297,6 +297,10 @@ export class Handler {
   /** As in objects: RFC 3339, whole seconds. */
   now(): string {
     return timestamp(this.#env.clock.now());
+  }
+
+  get log(): Log {
+    return this.#env.log;
   }
 
   setAddress(host: string, port: number): void {

@@ -92,12 +92,13 @@ export class IdentityLease {
     const context = systemContext(this.#handler, { ...kind, metadata: { namespace: NAMESPACE } });
     const now = this.#env.clock.now();
     const { group } = context.info;
-    for (const lease of await this.#handler.resources.list(group, 'leases', NAMESPACE)) {
+    for (const lease of await this.#handler.resources.listReadable(group, 'leases')) {
       const { renewTime, leaseDurationSeconds = 0 } = (lease['spec'] ?? {}) as {
         renewTime?: string;
         leaseDurationSeconds?: number;
       };
-      if (lease.metadata.labels?.[IDENTITY] !== COMPONENT) continue;
+      const { labels, namespace } = lease.metadata;
+      if (namespace !== NAMESPACE || labels?.[IDENTITY] !== COMPONENT) continue;
       const ends =
         renewTime === undefined ? 0 : Date.parse(renewTime) + leaseDurationSeconds * 1_000;
       if (ends < now) await this.#handler.resources.delete(context, lease.metadata.name ?? '', {});

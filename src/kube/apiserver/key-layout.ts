@@ -11,8 +11,10 @@ async function move(store: Store, info: ResourceInfo): Promise<void> {
   const [from, to] = [earlierPrefix(info), resourcePrefix(info)];
   if (from === to) return;
   const { items } = await store.range({ start: from, end: prefixEnd(from) });
-  for (const { key, value, modRevision } of items) {
+  for (const { key, value, modRevision, unreadable } of items) {
     const rest = key.slice(from.length);
+    // It would be written as if it were the value itself.
+    if (unreadable !== undefined) continue;
     // The new prefix may lie below the old one.
     if (rest.split('/').length !== (info.namespaced ? 2 : 1)) continue;
     await store.txn({

@@ -9,6 +9,8 @@ import { ApiError, badRequest, expired, invalid, type StatusCause } from '#kube/
 import { encodeList } from '#kube/types/protobuf.ts';
 import { prefixEnd, type KeyValue, type Store } from '#store/store.ts';
 import {
+  allUnreadable,
+  checkReadable,
   collectionPrefix,
   factsOf,
   jsonItems,
@@ -16,6 +18,7 @@ import {
   protobufText,
 } from './object-store.ts';
 import { isSelected, type Selection } from './selection.ts';
+import { Unreadable, unreadableList } from './unreadable.ts';
 
 export interface ListRequest {
   readonly info: ResourceInfo;
@@ -280,10 +283,11 @@ export async function listPage(store: Store, request: ListRequest): Promise<List
       isStaleOk: plan.isStaleOk,
     });
     const at = plan.revision ?? current;
-    await prepareObjects(info, items);
-    const chosen = isSelective
-      ? items.filter((kv) => isSelected(selection, factsOf(info, kv)))
-      : items;
+    const chosen = await tellingUnreadable(info, items, async () => {
+      checkReadable(items);
+      await prepareObjects(info, items);
+      return isSelective ? items.filter((kv) => isSelected(selection, factsOf(info, kv))) : items;
+    });
     const left = isSelective ? chosen.length - limit : remaining;
     // Upstream looks no further than the last one of a page: there may be nothing after it.
     const isMore = isSelective && left === 0 && items.at(-1)?.key !== chosen.at(-1)?.key;
@@ -296,6 +300,20 @@ export async function listPage(store: Store, request: ListRequest): Promise<List
   } catch (error) {
     if (error instanceof Fault && error.detail.code === 'compacted') throw listExpired(plan);
     throw error;
+  }
+}
+
+/** What is made of the objects, unless some of them cannot be read: then ApiError tells of all those. */
+export async function tellingUnreadable<T>(
+  info: ResourceInfo,
+  items: readonly KeyValue[],
+  make: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await make();
+  } catch (error) {
+    if (!(error instanceof Unreadable)) throw error;
+    throw unreadableList(info, allUnreadable(items));
   }
 }
 

@@ -1,8 +1,9 @@
 // All objects of a few kinds, kept by watches on the store, for what is asked at every request: admission's
 // own configuration, access, priorities.
 import type { KubeObject } from '#kube/meta/object.ts';
-import { prefixEnd, type Store } from '#store/store.ts';
-import { objectOf, resourcePrefix } from './object-store.ts';
+import type { Log } from '#env/env.ts';
+import type { Store } from '#store/store.ts';
+import { followObjects } from './followed-objects.ts';
 
 export interface CachedResource {
   readonly group: string;
@@ -15,35 +16,27 @@ export class ObjectCache {
   readonly #listeners = new Set<() => void>();
   readonly #sorted = new Map<string, readonly KubeObject[]>();
 
-  static async start(store: Store, resources: readonly CachedResource[]): Promise<ObjectCache> {
+  static async start(
+    from: { readonly store: Store; readonly log: Log },
+    resources: readonly CachedResource[],
+  ): Promise<ObjectCache> {
     const cache = new ObjectCache();
-    for (const one of resources) await cache.#follow(store, one);
+    for (const one of resources) await cache.#follow(from, one);
     return cache;
   }
 
-  async #follow(store: Store, which: CachedResource): Promise<void> {
-    const start = resourcePrefix(which);
-    const end = prefixEnd(start);
+  async #follow(from: { store: Store; log: Log }, which: CachedResource): Promise<void> {
     const found = new Map<string, KubeObject>();
     this.#objects.set(which.resource, found);
-    const { items, revision } = await store.range({ start, end });
-    for (const kv of items) found.set(kv.key.slice(start.length), objectOf(kv));
-    const watch = store.watch(
-      { start, end, startRevision: revision + 1 },
-      {
-        onEvents: (events) => {
-          for (const event of events) {
-            const key = event.kind === 'put' ? event.kv.key : event.key;
-            if (event.kind === 'put') found.set(key.slice(start.length), objectOf(event.kv));
-            else found.delete(key.slice(start.length));
-          }
-          this.#sorted.delete(which.resource);
-          for (const listener of this.#listeners) listener();
-        },
-        onEnd: () => {},
+    const follower = {
+      put: (key: string, object: KubeObject) => found.set(key, object),
+      gone: (key: string) => found.delete(key),
+      changed: () => {
+        this.#sorted.delete(which.resource);
+        for (const listener of this.#listeners) listener();
       },
-    );
-    this.#watches.push(watch);
+    };
+    this.#watches.push(await followObjects(from, which, follower));
   }
 
   onChange(listener: () => void): void {

@@ -8,6 +8,7 @@ import { currentVersion, inCurrentVersion } from './retired-versions.ts';
 import { isWhole, withStoredDefaults } from './stored-defaults.ts';
 import { decodeEnvelope, encodeObject, isProtobuf, transcodeObject } from '#kube/types/protobuf.ts';
 import type { KeyValue } from '#store/store.ts';
+import { TOLD_MAX, Unreadable, unreadable } from './unreadable.ts';
 
 const decoder = new TextDecoder();
 
@@ -75,6 +76,8 @@ export type Facts = KubeObject;
 
 /** What was made of a value, kept as long as the value is. */
 interface Memo {
+  /** That an object can be made of it. */
+  isReadable?: boolean;
   /** Whether the value has its defaults. */
   isWhole?: boolean;
   facts?: Facts;
@@ -100,22 +103,64 @@ function memoOf(kv: KeyValue): Memo {
 function hasDefaults(kv: KeyValue): boolean {
   const memo = kv.memo as Memo | undefined;
   if (memo?.isWhole !== undefined) return memo.isWhole;
-  const found = !isProtobuf(kv.value) && isWhole(kv.value, parseStored);
+  if (kv.unreadable !== undefined) throw unreadable(kv);
+  const found = !isProtobuf(kv.value) && isWhole(kv.value, () => parseStored(kv));
   if (found && memo === undefined) kv.memo = WHOLE;
   else memoOf(kv).isWhole = found;
   return found;
 }
 
 function parse(kv: KeyValue): KubeObject {
-  const object = parseStored(kv.value);
+  const object = parseStored(kv);
   return hasDefaults(kv) ? object : withStoredDefaults(object);
 }
 
-function parseStored(value: Uint8Array): KubeObject {
-  const object = isProtobuf(value)
-    ? decodeEnvelope(value, undefined, currentVersion)
-    : parseExact(Buffer.isBuffer(value) ? value.toString() : decoder.decode(value));
-  return inCurrentVersion(object as unknown as KubeObject);
+/** Throws Unreadable. */
+function parseStored(kv: KeyValue): KubeObject {
+  const { value } = kv;
+  if (kv.unreadable !== undefined) throw unreadable(kv);
+  let object: unknown;
+  try {
+    object = isProtobuf(value)
+      ? decodeEnvelope(value, undefined, currentVersion)
+      : parseExact(Buffer.isBuffer(value) ? value.toString() : decoder.decode(value));
+  } catch (error) {
+    throw unreadable(kv, error);
+  }
+  if (typeof (object as KubeObject | null)?.metadata !== 'object') throw unreadable(kv);
+  return inCurrentVersion(object as KubeObject);
+}
+
+/** Throws Unreadable. JSON that this server wrote is known by how it begins and ends, and not parsed. */
+export function checkReadable(kvs: readonly KeyValue[]): void {
+  for (const kv of kvs) if (kv.memo !== WHOLE) checkOne(kv);
+}
+
+function checkOne(kv: KeyValue): void {
+  if ((kv.memo as Memo | undefined)?.isReadable === true) return;
+  if (!hasDefaults(kv)) parseStored(kv);
+  if (kv.memo !== WHOLE) memoOf(kv).isReadable = true;
+}
+
+/** Those of which no object can be made, up to as many as a list tells of. */
+export function allUnreadable(kvs: readonly KeyValue[]): Unreadable[] {
+  const found: Unreadable[] = [];
+  for (const kv of kvs) {
+    const fault = faultOf(kv);
+    if (fault !== undefined && found.push(fault) === TOLD_MAX) break;
+  }
+  return found;
+}
+
+/** Why no object can be made of it; undefined when one can. */
+export function faultOf(kv: KeyValue): Unreadable | undefined {
+  try {
+    parseStored(kv);
+    return undefined;
+  } catch (error) {
+    if (error instanceof Unreadable) return error;
+    throw error;
+  }
 }
 
 /** Objects that were parsed lately: two generations, so that no more than twice as many are kept. */

@@ -16,6 +16,7 @@ import {
   listPage,
   listProtobuf,
   selectionOf,
+  tellingUnreadable,
   tooLarge,
   type Listed,
 } from './lists.ts';
@@ -151,7 +152,8 @@ export class Reads {
     checkListOptions(query, false);
     if (isOfComponents(resource)) return await this.#listComponents(exchange, info, resource);
     const listed = await listPage(this.#store, { info: resource, namespace, query });
-    await this.sendList(exchange, info, resource, listed);
+    const send = () => this.sendList(exchange, info, resource, listed);
+    await tellingUnreadable(resource, listed.items, send);
   }
 
   /** Nobody stores them: neither they nor their list have a version. */

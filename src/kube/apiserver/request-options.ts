@@ -142,12 +142,25 @@ export function checkDeletion(given: Given, isCollection = false): void {
   if (policy !== undefined && !known.includes(policy)) {
     causes.push(unsupported(field, policy, [...known, 'nil']));
   }
-  if (isCollection && given[UNSAFE] === true) {
-    const why = 'is not allowed with DELETECOLLECTION, try again after removing the option';
-    causes.push(invalidValue(UNSAFE, true, why));
+  causes.push(...dryRunCauses(dryRun));
+  if (given[UNSAFE] === true) {
+    for (const other of NOT_WITH_UNSAFE) {
+      if (given[other] === undefined) continue;
+      causes.push(invalidValue(UNSAFE, true, `cannot be set together with .${other}`));
+    }
   }
-  refuse('DeleteOptions', [...causes, ...dryRunCauses(dryRun)]);
+  refuse('DeleteOptions', causes);
+  if (!isCollection || given[UNSAFE] !== true) return;
+  const why = 'is not allowed with DELETECOLLECTION, try again after removing the option';
+  refuse('DeleteOptions', [invalidValue(UNSAFE, true, why)]);
 }
+
+const NOT_WITH_UNSAFE = [
+  'propagationPolicy',
+  'orphanDependents',
+  'gracePeriodSeconds',
+  'preconditions',
+] as const;
 
 const DELETE_OPTIONS = 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions';
 

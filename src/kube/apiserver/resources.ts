@@ -31,6 +31,7 @@ import { prefixEnd, type KeyValue, type Store } from '#store/store.ts';
 import type { AdmissionChain } from './admission/chain.ts';
 import type { AdmissionRequest } from './admission/request.ts';
 import { giveBack, type Allocation } from './allocation.ts';
+import { readableObjects } from './followed-objects.ts';
 import { hasLetGo, isService } from './cluster-ips.ts';
 import { admissionRequestOf } from './admission/write-request.ts';
 import { applyOwned, setOwners, track } from './converted-owners.ts';
@@ -77,7 +78,6 @@ import {
   converted,
   drawnName,
   inOrder,
-  readableAfterAll,
   isCreatedOnUpdate,
   keepOwners,
   kindOf,
@@ -148,8 +148,6 @@ export class Resources implements ObjectLookup {
     this.#env = env;
   }
 
-  // ---- reading ----
-
   async find(
     info: ResourceInfo,
     namespace: string | undefined,
@@ -192,6 +190,10 @@ export class Resources implements ObjectLookup {
     const { items } = await this.store.range({ start, end: prefixEnd(start), isStaleOk: true });
     await prepareObjects(info, items);
     return items.map((kv) => objectFor(info, kv));
+  }
+
+  async listReadable(group: string, resource: string): Promise<readonly KubeObject[]> {
+    return await readableObjects({ store: this.store, log: this.#env.log }, { group, resource });
   }
 
   // ---- decoding ----
@@ -566,8 +568,6 @@ export class Resources implements ObjectLookup {
       const kv = await this.need(info, namespace, name);
       const live = objectFor(info, kv);
       checkPreconditions(info, live, options);
-      if (options.ignoreStoreReadErrorWithClusterBreakingPotential === true)
-        throw readableAfterAll(info, kv.key, name);
       const told = context.isCollection === true ? '' : name;
       const request = admissionRequestOf(context, 'DELETE', undefined, live, told);
       await this.mutate(context, request);

@@ -1,7 +1,8 @@
 // Roles and bindings as they are now, kept by a watch on the store, so that authorizing costs no reads.
 import type { KubeObject } from '#kube/meta/object.ts';
-import { prefixEnd, type Store } from '#store/store.ts';
-import { objectOf, resourcePrefix } from './object-store.ts';
+import type { Log } from '#env/env.ts';
+import type { Store } from '#store/store.ts';
+import { followObjects } from './followed-objects.ts';
 import type { RoleSource } from './rbac.ts';
 
 const group = 'rbac.authorization.k8s.io';
@@ -10,35 +11,22 @@ export class RoleCache implements RoleSource {
   readonly #objects = new Map<string, Map<string, KubeObject>>();
   readonly #watches: { cancel(): void }[] = [];
 
-  static async start(store: Store): Promise<RoleCache> {
+  static async start(store: Store, log: Log): Promise<RoleCache> {
     const cache = new RoleCache();
     for (const resource of ['roles', 'clusterroles', 'rolebindings', 'clusterrolebindings']) {
-      await cache.#follow(store, resource);
+      await cache.#follow({ store, log }, resource);
     }
     return cache;
   }
 
-  async #follow(store: Store, resource: string): Promise<void> {
-    const start = resourcePrefix({ group, resource });
-    const end = prefixEnd(start);
+  async #follow(from: { store: Store; log: Log }, resource: string): Promise<void> {
     const found = new Map<string, KubeObject>();
     this.#objects.set(resource, found);
-    const { items, revision } = await store.range({ start, end });
-    for (const kv of items) found.set(kv.key.slice(start.length), objectOf(kv));
-    const watch = store.watch(
-      { start, end, startRevision: revision + 1 },
-      {
-        onEvents: (events) => {
-          for (const event of events) {
-            if (event.kind === 'put')
-              found.set(event.kv.key.slice(start.length), objectOf(event.kv));
-            else found.delete(event.key.slice(start.length));
-          }
-        },
-        onEnd: () => {},
-      },
-    );
-    this.#watches.push(watch);
+    const follower = {
+      put: (key: string, object: KubeObject) => found.set(key, object),
+      gone: (key: string) => found.delete(key),
+    };
+    this.#watches.push(await followObjects(from, { group, resource }, follower));
   }
 
   role(namespace: string, name: string): KubeObject | undefined {

@@ -102,7 +102,7 @@ const METADATA = Buffer.from(',"metadata":');
  * Whether the stored JSON has its defaults. What upstream has written as JSON ends with a line; that, and what lacks
  * a default that most objects of the kind have, is parsed and filled in to see.
  */
-export function isWhole(value: Uint8Array, parse: (value: Uint8Array) => KubeObject): boolean {
+export function isWhole(value: Uint8Array, parse: () => KubeObject): boolean {
   const bytes = Buffer.isBuffer(value)
     ? value
     : Buffer.from(value.buffer, value.byteOffset, value.length);
@@ -113,5 +113,5 @@ export function isWhole(value: Uint8Array, parse: (value: Uint8Array) => KubeObj
     found.marks ??= marksOf(found.info);
     if (found.marks.every((mark) => bytes.includes(mark))) return true;
   }
-  return same(parse(value), withStoredDefaults(parse(value)));
+  return same(parse(), withStoredDefaults(parse()));
 }

@@ -43,6 +43,7 @@ import { review } from './subresources.ts';
 import { requestToken, SECONDS_DEFAULT, tokenRequestInfo, withZeros } from './token-requests.ts';
 import { newUse } from './legacy-tokens.ts';
 import { tellTokenUse } from './token-use.ts';
+import { deleteUnreadable } from './unreadable-deletion.ts';
 import type { TokenAuthority } from './tokens.ts';
 
 const patchTypes: Readonly<Record<string, PatchType>> = {
@@ -310,6 +311,12 @@ export class Writes {
       return await this.#reads.sendList(exchange, info, context.info, listed);
     }
     warn();
+    if (options.ignoreStoreReadErrorWithClusterBreakingPotential === true) {
+      const { authorizer } = this.#options;
+      const services = { store: this.#resources.store, authorizer };
+      sendValue(exchange, await deleteUnreadable(services, own, accessOf(info, context.user)));
+      return;
+    }
     const { object, gone } = await this.#resources.delete(own, info.name ?? '', options);
     await this.#options.definitions.onWritten(context.info);
     if (!gone) {

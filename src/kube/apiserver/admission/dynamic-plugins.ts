@@ -77,7 +77,7 @@ export class DynamicPlugins {
   }
 
   async start(store: Store): Promise<void> {
-    const cache = await ObjectCache.start(store, resources);
+    const cache = await ObjectCache.start({ store, log: this.#env.log }, resources);
     this.#cache = cache;
     const { isOn } = this.#selection;
     const of = (plugin: ManifestPlugin): readonly [ConfiguredObjects, CredentialsFor] => {

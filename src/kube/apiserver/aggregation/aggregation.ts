@@ -9,7 +9,8 @@ import { priorityOf, type Priority } from '#kube/openapi/priorities.ts';
 import type { RemoteVersion } from '#kube/openapi/remote-versions.ts';
 import type { KeyPair } from '#kube/pki/authority.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
-import { objectOf, resourcePrefix } from '#kube/apiserver/object-store.ts';
+import { followObjects, objectIfReadable } from '#kube/apiserver/followed-objects.ts';
+import { resourcePrefix } from '#kube/apiserver/object-store.ts';
 import type { Resources } from '#kube/apiserver/resources.ts';
 import { timestamp } from '#kube/apiserver/strategies.ts';
 import { systemWrite } from '#kube/apiserver/system-write.ts';
@@ -70,20 +71,14 @@ export class Aggregation {
 
   async start(): Promise<void> {
     const { store, registry } = this.#options;
-    const start = resourcePrefix({ group, resource });
-    const end = prefixEnd(start);
-    const { items, revision } = await store.range({ start, end });
-    for (const kv of items) this.#take(objectOf(kv));
-    const onEvents = (events: readonly StoreEvent[]): void => {
-      for (const event of events) {
-        if (event.kind === 'put') this.#take(objectOf(event.kv));
-        else this.#drop(objectOf(event.previous));
-      }
+    const follower = {
+      put: (_name: string, service: KubeObject) => this.#take(service),
+      gone: (name: string) => this.#drop(name),
     };
-    this.#watches.push(
-      store.watch({ start, end, startRevision: revision + 1 }, { onEvents, onEnd: () => {} }),
-      { cancel: registry.onChange(() => this.#register()) },
-    );
+    const from = { store, log: this.#env.log };
+    this.#watches.push(await followObjects(from, { group, resource }, follower), {
+      cancel: registry.onChange(() => this.#register()),
+    });
     await this.#registration.start();
   }
 
@@ -160,8 +155,10 @@ export class Aggregation {
     if (before === undefined || !same(before['spec'], service['spec'])) this.#changed();
   }
 
-  #drop(service: KubeObject): void {
-    const { name = '' } = service.metadata;
+  #drop(name: string): void {
+    const service = this.#known.get(name);
+    // One that could not be read was not there; what we keep is made anew all the same.
+    if (service === undefined) return this.#register();
     const spec = specOf(service);
     this.#known.delete(name);
     this.#forget(`${spec.group ?? ''}/${spec.version}`, name);
@@ -196,8 +193,9 @@ export class Aggregation {
       const start = resourcePrefix(of);
       const onEvents = (events: readonly StoreEvent[]): void => {
         for (const event of events) {
-          const one = objectOf(event.kind === 'put' ? event.kv : event.previous);
-          this.#recheckUsers(one.metadata.namespace ?? '', nameOf(one));
+          const kv = event.kind === 'put' ? event.kv : event.previous;
+          const one = objectIfReadable(kv, this.#env.log);
+          if (one !== undefined) this.#recheckUsers(one.metadata.namespace ?? '', nameOf(one));
         }
       };
       const startRevision = store.revision() + 1;

@@ -1,7 +1,8 @@
 // Keeps the graph of nodes and what belongs to them as the store has it.
 import type { KubeObject } from '#kube/meta/object.ts';
-import { objectOf, resourcePrefix } from '#kube/apiserver/object-store.ts';
-import { prefixEnd, type Store } from '#store/store.ts';
+import { followObjects } from '#kube/apiserver/followed-objects.ts';
+import type { Log } from '#env/env.ts';
+import type { Store } from '#store/store.ts';
 import { NodeGraph } from './node-graph.ts';
 
 interface Followed {
@@ -48,30 +49,15 @@ export class NodeRelations {
   readonly graph = new NodeGraph();
   readonly #watches: { cancel(): void }[] = [];
 
-  async start(store: Store): Promise<void> {
-    for (const one of followed) await this.#follow(store, one);
-  }
-
-  async #follow(store: Store, which: Followed): Promise<void> {
-    const start = resourcePrefix(which);
-    const end = prefixEnd(start);
-    const { items, revision } = await store.range({ start, end });
+  async start(store: Store, log: Log): Promise<void> {
     const { graph } = this;
-    for (const kv of items) which.set(graph, kv.key.slice(start.length), objectOf(kv));
-    const watch = store.watch(
-      { start, end, startRevision: revision + 1 },
-      {
-        onEvents: (events) => {
-          for (const event of events) {
-            if (event.kind === 'put') {
-              which.set(graph, event.kv.key.slice(start.length), objectOf(event.kv));
-            } else which.remove(graph, event.key.slice(start.length));
-          }
-        },
-        onEnd: () => {},
-      },
-    );
-    this.#watches.push(watch);
+    for (const one of followed) {
+      const follower = {
+        put: (key: string, object: KubeObject) => one.set(graph, key, object),
+        gone: (key: string) => one.remove(graph, key),
+      };
+      this.#watches.push(await followObjects({ store, log }, one, follower));
+    }
   }
 
   close(): void {

@@ -6,13 +6,9 @@ import type { KubeObject } from '#kube/meta/object.ts';
 import { same } from '#base/same.ts';
 import { ApiError } from '#kube/meta/status.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
-import { prefixEnd, type Store, type StoreEvent } from '#store/store.ts';
-import {
-  collectionPrefix,
-  objectFor,
-  objectOf,
-  resourcePrefix,
-} from '#kube/apiserver/object-store.ts';
+import { prefixEnd, type Store } from '#store/store.ts';
+import { followObjects } from '#kube/apiserver/followed-objects.ts';
+import { collectionPrefix, objectFor } from '#kube/apiserver/object-store.ts';
 import type { Reads } from '#kube/apiserver/reads.ts';
 import type { Resources } from '#kube/apiserver/resources.ts';
 import { timestamp } from '#kube/apiserver/strategies.ts';
@@ -64,14 +60,15 @@ export class Definitions {
   }
 
   async start(): Promise<void> {
-    const start = resourcePrefix({ group, resource });
-    const end = prefixEnd(start);
-    const { items, revision } = await this.#store.range({ start, end });
-    for (const kv of items) this.#take(objectOf(kv));
-    this.#watch = this.#store.watch(
-      { start, end, startRevision: revision + 1 },
-      { onEvents: (events) => this.#onEvents(events), onEnd: () => {} },
-    );
+    let isStarted = false;
+    const follower = {
+      put: (_name: string, definition: KubeObject) =>
+        isStarted ? this.#onPut(definition) : this.#take(definition),
+      gone: (name: string) => this.#onGone(name),
+    };
+    const from = { store: this.#store, log: this.#env.log };
+    this.#watch = await followObjects(from, { group, resource }, follower);
+    isStarted = true;
     for (const name of this.#known.keys()) this.#enqueue(name);
   }
 
@@ -86,23 +83,21 @@ export class Definitions {
     if (info.group === group && info.resource === resource) await this.#working;
   }
 
-  #onEvents(events: readonly StoreEvent[]): void {
-    for (const event of events) {
-      if (event.kind === 'delete') {
-        const gone = objectOf(event.previous);
-        const { name = '' } = gone.metadata;
-        this.#known.delete(name);
-        this.#serve(name, [], true);
-        this.#enqueueOthers(gone);
-        continue;
-      }
-      const definition = objectOf(event.kv);
-      const before = this.#known.get(definition.metadata.name ?? '');
-      this.#take(definition);
-      this.#enqueue(definition.metadata.name ?? '');
-      if (before !== undefined && !same(acceptedNames(before), acceptedNames(definition)))
-        this.#enqueueOthers(definition);
-    }
+  #onGone(name: string): void {
+    const gone = this.#known.get(name);
+    if (gone === undefined) return;
+    this.#known.delete(name);
+    this.#serve(name, [], true);
+    this.#enqueueOthers(gone);
+  }
+
+  #onPut(definition: KubeObject): void {
+    const { name = '' } = definition.metadata;
+    const before = this.#known.get(name);
+    this.#take(definition);
+    this.#enqueue(name);
+    if (before !== undefined && !same(acceptedNames(before), acceptedNames(definition)))
+      this.#enqueueOthers(definition);
   }
 
   /** Some of its names are free: others of the group may have waited for them. */

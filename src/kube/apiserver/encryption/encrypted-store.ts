@@ -18,7 +18,8 @@ import type { Encryption } from './encryption.ts';
 /** What was made of a value of the store below. */
 interface Opened {
   readonly plain: KeyValue;
-  readonly by: Transformer;
+  /** What it was last opened by: another configuration may have no key for it. */
+  by: Encryption;
 }
 
 const bytesOf = (value: Uint8Array): Buffer =>
@@ -157,7 +158,7 @@ export class EncryptedStore implements Store {
   #prepare(kvs: readonly KeyValue[]): Promise<unknown> | undefined {
     const waits: Promise<void>[] = [];
     for (const kv of kvs) {
-      if (kv.memo !== undefined) continue;
+      if ((kv.memo as Opened | undefined)?.by === this.#encryption) continue;
       const reader = this.#readerOf(kv);
       if (reader?.prepare === undefined) continue;
       try {
@@ -173,20 +174,31 @@ export class EncryptedStore implements Store {
 
   #open(kv: KeyValue): KeyValue {
     const known = kv.memo as Opened | undefined;
-    if (known !== undefined) return known.plain;
+    if (known?.by === this.#encryption) return known.plain;
     const reader = this.#readerOf(kv);
     const data = bytesOf(kv.value);
-    const refuse = (why: string, cause?: unknown): Error =>
-      new Error(`unable to transform key ${JSON.stringify(kv.key)}: ${why}`, { cause });
-    if (reader === undefined) throw refuse('no matching prefix found');
+    const { key, createRevision, modRevision, version } = kv;
+    // Whoever reads it is told; it can still be deleted, and seen to go. It is tried again each time.
+    const refused = (unreadable: string): KeyValue => ({
+      key,
+      value: data,
+      createRevision,
+      modRevision,
+      version,
+      unreadable,
+    });
+    if (reader === undefined) return refused('no matching prefix found');
     let value: Buffer;
     try {
       value = reader.decrypt(data.subarray(reader.prefix.length), kv.key);
     } catch (error) {
-      throw refuse((error as Error).message, error);
+      return refused((error as Error).message);
     }
-    const { key, createRevision, modRevision, version } = kv;
-    const isStale = (): boolean => this.#isStale(kv, reader);
+    if (known !== undefined) {
+      known.by = this.#encryption;
+      return known.plain;
+    }
+    const isStale = (): boolean => this.#isStale(kv);
     const plain: KeyValue = {
       key,
       value,
@@ -197,14 +209,14 @@ export class EncryptedStore implements Store {
         return isStale();
       },
     };
-    kv.memo = { plain, by: reader } satisfies Opened;
+    kv.memo = { plain, by: this.#encryption } satisfies Opened;
     return plain;
   }
 
   /** Whether the value would be written in another way now. */
-  #isStale(kv: KeyValue, reader: Transformer): boolean {
+  #isStale(kv: KeyValue): boolean {
     const [writer = identity] = this.#encryption.transformersFor(kv.key);
-    if (!writer.prefix.equals(reader.prefix)) return true;
+    if (this.#readerOf(kv)?.prefix.equals(writer.prefix) !== true) return true;
     return writer.isStale?.(bytesOf(kv.value).subarray(writer.prefix.length)) === true;
   }
 }

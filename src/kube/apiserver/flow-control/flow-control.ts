@@ -3,11 +3,12 @@
 // queue-set.ts.
 import type { Env, Timer } from '#env/env.ts';
 import type { TypeRegistry } from '#kube/types/registry.ts';
-import { objectOf, resourcePrefix } from '#kube/apiserver/object-store.ts';
+import type { KubeObject } from '#kube/meta/object.ts';
+import { followObjects } from '#kube/apiserver/followed-objects.ts';
 import type { RequestInfo } from '#kube/apiserver/request-info.ts';
 import type { Resources } from '#kube/apiserver/resources.ts';
 import type { UserInfo } from '#kube/apiserver/user.ts';
-import { prefixEnd, type Store, type StoreEvent } from '#store/store.ts';
+import type { Store } from '#store/store.ts';
 import { FlowObjects, LEVELS, SCHEMAS } from './flow-objects.ts';
 import { classify, distinguish, inOrder, schemaOf, type Schema } from './classify.ts';
 import { dumpLevels, dumpQueues, dumpRequests, type DumpedTicket } from './dumps.ts';
@@ -102,20 +103,13 @@ export class FlowControl {
   }
 
   async #follow(of: { group: string; resource: string }): Promise<void> {
-    const { store } = this.#options;
-    const start = resourcePrefix(of);
-    const end = prefixEnd(start);
-    const { items, revision } = await store.range({ start, end });
-    for (const kv of items) this.#objects.take(of, objectOf(kv));
-    const onEvents = (events: readonly StoreEvent[]): void => {
-      for (const event of events) {
-        if (event.kind === 'put') this.#objects.take(of, objectOf(event.kv));
-        else this.#objects.drop(of, objectOf(event.previous));
-      }
-      this.#digestSoon();
+    const follower = {
+      put: (_key: string, object: KubeObject) => this.#objects.take(of, object),
+      gone: (name: string) => this.#objects.drop(of, name),
+      changed: () => this.#digestSoon(),
     };
-    const range = { start, end, startRevision: revision + 1 };
-    this.#watches.push(store.watch(range, { onEvents, onEnd: () => {} }));
+    const from = { store: this.#options.store, log: this.#env.log };
+    this.#watches.push(await followObjects(from, of, follower));
   }
 
   /** Several changes of one moment are taken up together. */

@@ -72,8 +72,8 @@ export class FlowObjects {
     this.#kept(of).set(object.metadata.name ?? '', object);
   }
 
-  drop(of: { resource: string }, object: KubeObject): void {
-    this.#kept(of).delete(object.metadata.name ?? '');
+  drop(of: { resource: string }, name: string): void {
+    this.#kept(of).delete(name);
   }
 
   #kept(of: { resource: string }): Map<string, KubeObject> {
