@@ -157,6 +157,31 @@ const cases: Readonly<Record<string, Case>> = {
       "variables.group.resource('pods').check('get').allowed() && variables.replicas == 'x'",
     ],
   },
+  // Of a variable that is an object nothing is known, neither where it is written nor where it is looked at.
+  unknown: {
+    rules: [pods],
+    variables: {
+      user: 'request.userInfo',
+      users: '[request.userInfo]',
+      byName: "{'a': namespaceObject.metadata}",
+      maybe: 'optional.of(1)',
+      group: "authorizer.group('apps')",
+      kind: 'type(1)',
+      nothing: 'null',
+      time: 'namespaceObject.metadata.creationTimestamp',
+    },
+    validations: [
+      'variables.user.foo == 1',
+      'variables.users[0].foo == 1',
+      "variables.byName['a'].foo == 1",
+      'variables.maybe == 1',
+      'variables.group == 1',
+      'variables.kind == 1',
+      'variables.nothing == object.metadata.name',
+      'variables.time == object.metadata.name',
+      ['true', "'a' + variables.user.foo"],
+    ],
+  },
   around: {
     rules: [pods],
     validations: [

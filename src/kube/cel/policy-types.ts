@@ -2,7 +2,7 @@
 // fields there are none of.
 import type { KubeObject } from '#kube/meta/object.ts';
 import type { Environment } from './environment.ts';
-import { parseType, struct, type CelType } from './types.ts';
+import { DYN, listOf, mapOf, parseType, struct, type CelType } from './types.ts';
 import { dynValue } from './values.ts';
 
 type Fields = Readonly<Record<string, string>>;
@@ -79,6 +79,18 @@ export function declareRequest(env: Environment): void {
   }
   env.variable('request', struct(REQUEST));
   env.variable('namespaceObject', struct(NAMESPACE));
+}
+
+const simple = new Set<CelType['kind']>(
+  'any bool bytes double duration int null string timestamp uint'.split(' ') as CelType['kind'][],
+);
+
+/** What is known of a policy's variable where it is used: objects and what may be missing are anything there. */
+export function variableType(type: CelType): CelType {
+  if (simple.has(type.kind)) return type;
+  const [first = DYN, second = DYN] = type.params;
+  if (type.kind === 'list') return listOf(variableType(first));
+  return type.kind === 'map' ? mapOf(variableType(first), variableType(second)) : DYN;
 }
 
 /** Without what only others have written about it. */

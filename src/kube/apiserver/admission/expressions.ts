@@ -3,6 +3,7 @@
 import { CelFailure } from '#kube/cel/core-values.ts';
 import { charge, CostExceeded, TOTAL_COST_MAX, type Metered } from '#kube/cel/cost.ts';
 import type { Environment } from '#kube/cel/environment.ts';
+import { declaredNamespace, declareRequest, variableType } from '#kube/cel/policy-types.ts';
 import {
   baseEnvironment,
   compile,
@@ -16,7 +17,6 @@ import type { KubeObject } from '#kube/meta/object.ts';
 import { authorizerValues, declareAuthorizer } from './authorizer-values.ts';
 import type { Versioned } from './matching.ts';
 import { registerLiterals } from './object-literals.ts';
-import { declaredNamespace, declareRequest } from '#kube/cel/policy-types.ts';
 import type { AdmissionRequest, AdmissionServices } from './request.ts';
 import { reviewedRequest } from './review.ts';
 
@@ -87,7 +87,7 @@ export class Expressions {
       this.#variables.push({ name, compiled });
       // Nobody can read what is not there.
       if (expression.trim() === '') continue;
-      fields.set(name, 'program' in compiled ? compiled.program.celType : DYN);
+      fields.set(name, 'program' in compiled ? variableType(compiled.program.celType) : DYN);
     }
   }
 

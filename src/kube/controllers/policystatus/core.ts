@@ -3,9 +3,9 @@
 import { DeclaredTypes, type TypedSchema } from '#kube/cel/declared-types.ts';
 import type { Environment } from '#kube/cel/environment.ts';
 import { AUTHORIZER_TYPE } from '#kube/cel/library-authorizer.ts';
-import { declareRequest } from '#kube/cel/policy-types.ts';
+import { declareRequest, variableType } from '#kube/cel/policy-types.ts';
 import { baseEnvironment, checkedType, CompileError } from '#kube/cel/program.ts';
-import { DYN, listOf, mapOf, struct, type CelType } from '#kube/cel/types.ts';
+import { DYN, struct, type CelType } from '#kube/cel/types.ts';
 import { validatingAdmissionPolicies } from '#kube/client/resources.ts';
 import type { Effect } from '#kube/controllers/effects.ts';
 import type { GroupVersionKind, KubeObject } from '#kube/meta/object.ts';
@@ -37,18 +37,6 @@ interface Spec {
 interface Warning {
   readonly fieldRef: string;
   readonly warning: string;
-}
-
-const simple = new Set<CelType['kind']>(
-  'any bool bytes double duration int null string timestamp uint'.split(' ') as CelType['kind'][],
-);
-
-/** What is known of a variable where it is used: objects are anything there, as upstream has it. */
-function variableType(type: CelType): CelType {
-  if (simple.has(type.kind)) return type;
-  const [first = DYN, second = DYN] = type.params;
-  if (type.kind === 'list') return listOf(variableType(first));
-  return type.kind === 'map' ? mapOf(variableType(first), variableType(second)) : DYN;
 }
 
 /** Upstream has a number of the clock behind the kind: names of types are nobody's to rely on. */
