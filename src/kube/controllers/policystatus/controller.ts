@@ -11,14 +11,22 @@ import { Controller, followOwn, type ControllerServices } from '#kube/controller
 import type { GroupVersionKind, KubeObject } from '#kube/meta/object.ts';
 import { ApiError } from '#kube/meta/status.ts';
 import {
-  expressionWarnings,
+  doubtsOf,
   isUnchecked,
   statusOf,
+  warningsOf,
   type CheckedKind,
-  type CheckedTypes,
+  type Doubts,
 } from './core.ts';
 import { matchedTypes } from './matched-types.ts';
 import { schemaOf, type OpenApiV3 } from './schemas.ts';
+
+interface CheckedTypes {
+  /** Of `object` and `oldObject`, in the order in which they are told. */
+  readonly objects: readonly CheckedKind[];
+  /** Of `params`; undefined: anything. */
+  readonly params?: CheckedKind | undefined;
+}
 
 /** Schemas that are kept: policies often match the same few kinds. */
 const KEPT_MAX = 16;
@@ -97,15 +105,20 @@ export function policyStatusController(services: ControllerServices): Controller
     return { objects, params };
   };
 
-  const warningsOf = (policy: KubeObject, types: CheckedTypes) => {
-    try {
-      return expressionWarnings(policy, types);
-    } catch (error) {
-      // A schema that nobody has thought of: the policy counts as looked at nevertheless.
-      const fields = { policy: policy.metadata.name, error: errorChain(error) };
-      env.log.warn('The types of a policy could not be checked', fields);
-      return [];
+  /** Big types take some milliseconds: whoever waits comes in between. */
+  const doubtsOfAll = async (policy: KubeObject, types: CheckedTypes): Promise<Doubts[]> => {
+    const found: Doubts[] = [];
+    for (const one of types.objects) {
+      await new Promise<void>((done) => env.timers.after(0, done));
+      try {
+        found.push(doubtsOf(policy, one, types.params));
+      } catch (error) {
+        // A schema that nobody has thought of: the policy counts as looked at nevertheless.
+        const fields = { policy: policy.metadata.name, error: errorChain(error) };
+        env.log.warn('The types of a policy could not be checked', fields);
+      }
     }
+    return found;
   };
 
   const controller = new Controller(
@@ -117,7 +130,8 @@ export function policyStatusController(services: ControllerServices): Controller
       reconcile: async (name) => {
         const policy = all.get(name);
         if (policy === undefined || !isUnchecked(policy)) return nothing;
-        return { effects: [statusOf(policy, warningsOf(policy, await typesOf(policy)))] };
+        const doubts = await doubtsOfAll(policy, await typesOf(policy));
+        return { effects: [statusOf(policy, warningsOf(policy, doubts))] };
       },
       // Checks of big types are not made side by side.
       workersMax: 1,

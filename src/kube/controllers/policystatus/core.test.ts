@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DiscoveredResource } from '#kube/client/discovery.ts';
 import type { KubeObject } from '#kube/meta/object.ts';
-import { expressionWarnings, isUnchecked, statusOf } from './core.ts';
+import { doubtsOf, isUnchecked, statusOf, warningsOf, type CheckedKind } from './core.ts';
 import { matchedTypes } from './matched-types.ts';
 import { schemaOf, type OpenApiV3 } from './schemas.ts';
 
@@ -72,6 +72,12 @@ test('at most ten types of a rule, and none of the rules behind it', () => {
   assert.equal(found, 'A B C D E F G H I J'.replaceAll(/\w/g, '/v1/$&'));
 });
 
+const told = (given: KubeObject, objects: readonly CheckedKind[]) =>
+  warningsOf(
+    given,
+    objects.map((one) => doubtsOf(given, one)),
+  );
+
 const kind = { group: 'example.com', version: 'v1', kind: 'Tree' };
 const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
 const document = (schemas: object): OpenApiV3 => ({
@@ -121,9 +127,11 @@ test('expressions are looked at for each type, and those of no type not at all',
     schema: { type: 'object', properties: { a: { type: i === 0 ? 'string' : 'integer' } } },
   }));
   const given = policy({ validations, variables });
-  const told = expressionWarnings(given, { objects });
   assert.deepEqual(
-    told.map(({ fieldRef, warning }) => [fieldRef, warning.match(/Kind=\w+: ERROR: \S+/g)]),
+    told(given, objects).map(({ fieldRef, warning }) => [
+      fieldRef,
+      warning.match(/Kind=\w+: ERROR: \S+/g),
+    ]),
     [
       ['spec.validations[0].expression', ['Kind=First: ERROR: <input>:1:10:']],
       [
@@ -132,8 +140,8 @@ test('expressions are looked at for each type, and those of no type not at all',
       ],
     ],
   );
-  assert.deepEqual(expressionWarnings(given, { objects: [] }), []);
-  const isOpen = expressionWarnings(given, { objects: [{ kind, schema: {} }] });
+  assert.deepEqual(told(given, []), []);
+  const isOpen = told(given, [{ kind, schema: {} }]);
   assert.deepEqual(isOpen, [], 'a type that nothing is known of');
 });
 

@@ -18,13 +18,6 @@ export interface CheckedKind {
   readonly schema: TypedSchema;
 }
 
-export interface CheckedTypes {
-  /** Of `object` and `oldObject`, in the order in which they are told. */
-  readonly objects: readonly CheckedKind[];
-  /** Of `params`; undefined: anything. */
-  readonly params?: CheckedKind | undefined;
-}
-
 interface Spec {
   readonly paramKind?: object;
   readonly variables?: readonly { readonly name: string; readonly expression: string }[];
@@ -82,25 +75,33 @@ function checkerOf(spec: Spec, object: CheckedKind, params: CheckedKind | undefi
 const kindText = ({ group, version, kind }: GroupVersionKind): string =>
   `${group}/${version}, Kind=${kind}`;
 
-export function expressionWarnings(policy: KubeObject, types: CheckedTypes): Warning[] {
-  const spec = (policy['spec'] ?? {}) as Spec;
-  const checks = types.objects.map((one) => ({
-    name: kindText(one.kind),
-    check: checkerOf(spec, one, types.params),
-  }));
-  const warnings: Warning[] = [];
-  const look = (fieldRef: string, expression = ''): void => {
-    const found = checks.flatMap(({ name, check }) => {
-      const why = check(expression);
-      return why === undefined ? [] : [`${name}: ${why}\n`];
-    });
-    if (found.length > 0) warnings.push({ fieldRef, warning: found.join('\n') });
-  };
-  for (const [i, { expression, messageExpression }] of (spec.validations ?? []).entries()) {
-    look(`spec.validations[${i}].expression`, expression);
-    if (messageExpression) look(`spec.validations[${i}].messageExpression`, messageExpression);
-  }
-  return warnings;
+function expressionsOf(policy: KubeObject): { fieldRef: string; expression: string }[] {
+  const { validations = [] } = (policy['spec'] ?? {}) as Spec;
+  return validations.flatMap(({ expression, messageExpression }, i) => {
+    const at = `spec.validations[${i}]`;
+    const own = { fieldRef: `${at}.expression`, expression };
+    if (!messageExpression) return [own];
+    return [own, { fieldRef: `${at}.messageExpression`, expression: messageExpression }];
+  });
+}
+
+/** Of each expression, in their order: why it is none for objects of one kind. */
+export type Doubts = readonly (string | undefined)[];
+
+export function doubtsOf(policy: KubeObject, object: CheckedKind, params?: CheckedKind): Doubts {
+  const check = checkerOf((policy['spec'] ?? {}) as Spec, object, params);
+  return expressionsOf(policy).map(({ expression }) => {
+    const why = check(expression);
+    return why === undefined ? undefined : `${kindText(object.kind)}: ${why}\n`;
+  });
+}
+
+/** Doubts of all kinds, in the order of these. */
+export function warningsOf(policy: KubeObject, doubts: readonly Doubts[]): Warning[] {
+  return expressionsOf(policy).flatMap(({ fieldRef }, i) => {
+    const found = doubts.flatMap((one) => one[i] ?? []);
+    return found.length === 0 ? [] : [{ fieldRef, warning: found.join('\n') }];
+  });
 }
 
 /** Whether nobody has looked at what the policy says now. */
