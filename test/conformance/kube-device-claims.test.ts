@@ -2,10 +2,9 @@
 // use may be asked for; beside a real kube-apiserver 1.37 where one is there.
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { playOnBoth, skipWithoutReal } from '#test/support/both-servers.ts';
 import { eventually } from '#test/support/cluster.ts';
 import { senderTo, type Target } from '#test/support/kube-sender.ts';
-import { startRealServer } from '#test/support/real-apiserver.ts';
-import { realProgram, skipWithout } from '#test/support/real-kubernetes.ts';
 import { startOwnServer } from '#test/support/step-target.ts';
 
 type Json = Record<string, unknown>;
@@ -189,14 +188,7 @@ test('drivers tell of their own devices, and who binds says who has them', async
   }
 });
 
-const skip = skipWithout(['etcd', 'kube-apiserver']);
-
-test('kube-apiserver says the same', { skip }, async () => {
-  const [own, real] = [await startOwnServer(), await startRealServer(realProgram('.'), {})];
-  try {
-    assert.deepEqual(await play(own.target), await play(real.target));
-  } finally {
-    await own.close();
-    await real.close();
-  }
+test('kube-apiserver says the same', { skip: skipWithoutReal }, async () => {
+  const { own, real } = await playOnBoth(play);
+  assert.deepEqual(own, real);
 });

@@ -1,7 +1,7 @@
 // Encryption at rest: what lies in the store, rotation, reloading, rewriting by command; and that a real
 // kube-apiserver v1.37 and this server read what the other wrote into one etcd, with every provider.
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -17,6 +17,7 @@ import { eventually } from '#test/support/cluster.ts';
 import { EtcdCluster, findEtcd } from '#test/support/etcd.ts';
 import { startKmsPlugin, type KmsPlugin } from '#test/support/kms-plugin.ts';
 import { startRealServer } from '#test/support/real-apiserver.ts';
+import { realProgram, skipWithout } from '#test/support/real-kubernetes.ts';
 import type { Target } from '#test/support/kube-sender.ts';
 import { sendStep } from '#test/support/step-player.ts';
 import { startOwnServer, type OwnServer } from '#test/support/step-target.ts';
@@ -247,12 +248,7 @@ test('configurations are refused in the words of upstream', () => {
 });
 
 const etcd = findEtcd();
-const bin = process.env['STRATA_REAL_KUBERNETES'] ?? '/tmp/k8s-peers/bin';
-const skip = !existsSync(join(bin, 'kube-apiserver'))
-  ? `no kube-apiserver in ${bin} (set STRATA_REAL_KUBERNETES to where it is)`
-  : etcd.ok
-    ? false
-    : etcd.reason;
+const skip = etcd.ok ? skipWithout(['etcd', 'kube-apiserver']) : etcd.reason;
 
 suite('beside kube-apiserver on one etcd', { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'strata-test-portable-'));
@@ -310,7 +306,7 @@ suite('beside kube-apiserver on one etcd', { skip }, () => {
       })),
     };
     writeFileSync(file, JSON.stringify(document));
-    const real = await startRealServer(bin, {
+    const real = await startRealServer(realProgram('.'), {
       'etcd-servers': cluster.endpoints.join(','),
       'encryption-provider-config': file,
     });

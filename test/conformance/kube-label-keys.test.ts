@@ -2,10 +2,9 @@
 // what it refuses; beside a real kube-apiserver 1.37 where one is there.
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { playOnBoth, skipWithoutReal } from '#test/support/both-servers.ts';
 import { eventually } from '#test/support/cluster.ts';
 import { senderTo, type Target } from '#test/support/kube-sender.ts';
-import { startRealServer } from '#test/support/real-apiserver.ts';
-import { realProgram, skipWithout } from '#test/support/real-kubernetes.ts';
 import { startOwnServer } from '#test/support/step-target.ts';
 
 type Json = Record<string, unknown>;
@@ -110,18 +109,11 @@ test('a pod’s own labels are written into its selectors', async () => {
   }
 });
 
-const skip = skipWithout(['etcd', 'kube-apiserver']);
-
-test('kube-apiserver says the same', { skip }, async () => {
-  const [own, real] = [await startOwnServer(), await startRealServer(realProgram('.'), {})];
-  try {
-    // Fields come in another order there.
-    const [mine, theirs] = [await play(own.target), await play(real.target)].map((said) =>
-      [...said].map(([name, text]) => [name, JSON.parse(text) as unknown]),
-    );
-    assert.deepEqual(mine, theirs);
-  } finally {
-    await own.close();
-    await real.close();
-  }
+test('kube-apiserver says the same', { skip: skipWithoutReal }, async () => {
+  const { own, real } = await playOnBoth(play);
+  // Fields come in another order there.
+  const [mine, theirs] = [own, real].map((said) =>
+    [...said].map(([name, text]) => [name, JSON.parse(text) as unknown]),
+  );
+  assert.deepEqual(mine, theirs);
 });

@@ -1,7 +1,7 @@
 // Values of the store that nobody can read: what is told of them, and how they are deleted. The answers are those of
 // kube-apiserver v1.37, which is asked, too, where it is.
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
@@ -14,6 +14,7 @@ import type { Store } from '#store/store.ts';
 import { EtcdCluster, findEtcd } from '#test/support/etcd.ts';
 import type { Target } from '#test/support/kube-sender.ts';
 import { startRealServer } from '#test/support/real-apiserver.ts';
+import { realProgram, skipWithout } from '#test/support/real-kubernetes.ts';
 import { sendStep } from '#test/support/step-player.ts';
 import { startOwnServer } from '#test/support/step-target.ts';
 
@@ -231,12 +232,7 @@ async function play(target: Target, store: Store): Promise<void> {
 }
 
 const etcd = findEtcd();
-const bin = process.env['STRATA_REAL_KUBERNETES'] ?? '';
-const skip = !existsSync(join(bin, 'kube-apiserver'))
-  ? 'no kube-apiserver (set STRATA_REAL_KUBERNETES to where it is)'
-  : etcd.ok
-    ? false
-    : etcd.reason;
+const skip = etcd.ok ? skipWithout(['etcd', 'kube-apiserver']) : etcd.reason;
 
 suite('what cannot be read is told of, and deleted only by who may', () => {
   const configure = (folder: string): string => {
@@ -273,7 +269,7 @@ suite('what cannot be read is told of, and deleted only by who may', () => {
     t.after(async () => {
       for (const end of ends) await end();
     });
-    const real = await startRealServer(bin, {
+    const real = await startRealServer(realProgram('.'), {
       'etcd-servers': cluster.endpoints.join(','),
       'encryption-provider-config': configure(folder),
     });

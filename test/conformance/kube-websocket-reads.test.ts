@@ -3,10 +3,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { WebSocket } from 'ws';
+import { playOnBoth, skipWithoutReal } from '#test/support/both-servers.ts';
 import { eventually } from '#test/support/cluster.ts';
 import { senderTo, type Target } from '#test/support/kube-sender.ts';
-import { startRealServer } from '#test/support/real-apiserver.ts';
-import { realProgram, skipWithout } from '#test/support/real-kubernetes.ts';
 import { startOwnServer } from '#test/support/step-target.ts';
 
 const home = '/api/v1/namespaces/default/configmaps';
@@ -152,14 +151,7 @@ test('a watch over a websocket', async () => {
   }
 });
 
-const skip = skipWithout(['etcd', 'kube-apiserver']);
-
-test('kube-apiserver tells the same', { skip }, async () => {
-  const [own, real] = [await startOwnServer(), await startRealServer(realProgram('.'), {})];
-  try {
-    assert.deepEqual(await play(own.target), await play(real.target));
-  } finally {
-    await own.close();
-    await real.close();
-  }
+test('kube-apiserver tells the same', { skip: skipWithoutReal }, async () => {
+  const { own, real } = await playOnBoth(play);
+  assert.deepEqual(own, real);
 });
