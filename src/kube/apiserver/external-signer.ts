@@ -1,9 +1,7 @@
 // Tokens of service accounts that somebody else signs, behind a unix socket (--service-account-signing-endpoint): the
 // keys stay there, and those to check by are fetched again as often as it says (serviceaccount/externaljwt of v1.37).
 import { createPublicKey } from 'node:crypto';
-import { credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
-import type { Client, ServiceClientConstructor } from '@grpc/grpc-js';
-import { fromJSON } from '@grpc/proto-loader';
+import { Metadata, type Client } from '@grpc/grpc-js';
 import type { JWK, JWTPayload } from 'jose';
 import type { Env, Timer } from '#env/env.ts';
 import { signerSchema } from './external-signer-schema.ts';
@@ -16,6 +14,7 @@ import {
   type TokenKey,
   type TokenKeyring,
 } from './token-keys.ts';
+import { unixClient } from './unix-service.ts';
 
 const SYNC_MS_MAX = 60_000;
 const METADATA_MS_MAX = 10_000;
@@ -141,16 +140,8 @@ export class ExternalSigner implements TokenKeyring {
 
   private constructor(path: string, env: Env) {
     this.#env = env;
-    const definition = loadPackageDefinition(
-      fromJSON(signerSchema as never, { keepCase: false, defaults: true, longs: Number }),
-    );
-    const { v1 } = definition as unknown as { v1: Record<string, ServiceClientConstructor> };
-    const Service = v1['ExternalJWTSigner'] as ServiceClientConstructor;
-    // As upstream has it, a path that begins with @ is no file, but a name that only the kernel knows.
-    const target = path.startsWith('@') ? `unix:\0${path.slice(1)}` : `unix:${path}`;
-    this.#client = new Service(target, credentials.createInsecure(), {
-      'grpc.default_authority': 'localhost',
-    }) as never;
+    const service = 'ExternalJWTSigner';
+    this.#client = unixClient({ schema: signerSchema, package: 'v1', service, path });
   }
 
   /** Throws Error in upstream's words: without keys nobody could be let in. */

@@ -2,11 +2,10 @@
 // values are encrypted with, so that it is asked once for a seed and not for each value (envelope/kmsv2 of
 // k8s.io/apiserver v0.37).
 import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
-import { credentials, loadPackageDefinition } from '@grpc/grpc-js';
-import type { Client, ServiceClientConstructor } from '@grpc/grpc-js';
-import { fromJSON } from '@grpc/proto-loader';
+import type { Client } from '@grpc/grpc-js';
 import type { Env, Timer } from '#env/env.ts';
 import { grpcText } from '#kube/apiserver/grpc-errors.ts';
+import { unixClient } from '#kube/apiserver/unix-service.ts';
 import { joinedFailures } from '#kube/meta/status.ts';
 import { openGcm, sealGcm, type Transformer } from './ciphers.ts';
 import { kmsSchema } from './kms-schema.ts';
@@ -91,16 +90,12 @@ export class KmsProvider implements Transformer {
     this.prefix = Buffer.from(`k8s:enc:kms:v2:${options.name}:`);
     this.#timeoutMs = options.timeoutMs;
     this.#env = env;
-    const definition = loadPackageDefinition(
-      fromJSON(kmsSchema as never, { keepCase: false, defaults: true }),
-    );
-    const { v2 } = definition as unknown as { v2: Record<string, ServiceClientConstructor> };
-    const Service = v2['KeyManagementService'] as ServiceClientConstructor;
-    this.#client = new Service(
-      // As upstream has it, a path that begins with @ is no file, but a name that only the kernel knows.
-      options.path.startsWith('/@') ? `unix:\0${options.path.slice(2)}` : `unix://${options.path}`,
-      credentials.createInsecure(),
-    ) as unknown as KmsClient;
+    this.#client = unixClient({
+      schema: kmsSchema,
+      package: 'v2',
+      service: 'KeyManagementService',
+      path: options.path.replace(/^\/@/, '@'),
+    });
   }
 
   /** Throws when the plugin cannot be asked: nothing could be written then. */
