@@ -1,15 +1,9 @@
 // The flags of kube-apiserver that say who may what: which authorizers are asked, in which order. Checks and words as
 // kube-apiserver v1.37.
+import { joinedFailures } from '#kube/meta/status.ts';
 import { readPolicies } from './authz/attribute-policies.ts';
 import { readAuthorization, type AuthorizerSpec } from './authz/authorization-configuration.ts';
-import {
-  badFlag,
-  durationFlag,
-  joinedProblems,
-  listFlag,
-  textFlag,
-  type AccessFlags,
-} from './flag-values.ts';
+import { badFlag, durationFlag, listFlag, textFlag, type AccessFlags } from './flag-values.ts';
 import { readEndpoint } from './kubeconfig-endpoint.ts';
 
 const MODE = 'authorization-mode';
@@ -62,7 +56,7 @@ export function authorizersOf(flags: AccessFlags): AuthorizerSpec[] {
   }
   const wanted = modes ?? ['Node', 'RBAC'];
   const problems = problemsOf(flags, wanted);
-  if (problems.length > 0) throw badFlag(MODE, joinedProblems(problems));
+  if (problems.length > 0) throw badFlag(MODE, joinedFailures(problems));
   return wanted.filter(isKnown).map((type): AuthorizerSpec => {
     const name = type.toLowerCase();
     switch (type) {

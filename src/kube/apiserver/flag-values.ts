@@ -15,12 +15,6 @@ export function badValue(flag: string, text: string, why: string): Fault {
   return badFlag(flag, `invalid argument ${JSON.stringify(text)} for "--${flag}" flag: ${why}`);
 }
 
-/** What is wrong with several, in the order in which it was found, as upstream tells it. */
-export function joinedProblems(problems: readonly string[]): string {
-  const [first = '', ...more] = new Set(problems);
-  return more.length === 0 ? first : `[${[first, ...more].join(', ')}]`;
-}
-
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or directory',
   EACCES: 'permission denied',

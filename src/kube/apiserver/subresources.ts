@@ -1,9 +1,8 @@
 // The reviews that are answered without being stored.
 import type { KubeObject } from '#kube/meta/object.ts';
 import { parseFieldTerms, parseLabelSelector } from '#kube/meta/selectors.ts';
-import { ApiError, badRequest } from '#kube/meta/status.ts';
+import { ApiError, badRequest, joinedFailures } from '#kube/meta/status.ts';
 import type { AuthorizerChain } from './authz/authorizer.ts';
-import { joinedProblems } from './flag-values.ts';
 import { checkReview } from './review-validation.ts';
 import type { AccessRequest, Rule } from './rbac.ts';
 import { TokenRefusal } from './token-refusal.ts';
@@ -148,7 +147,7 @@ function rulesStatus(authorizer: AuthorizerChain, user: UserInfo, namespace: str
       .filter(({ nonResourceURLs }) => isNamed(nonResourceURLs))
       .map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs })),
     incomplete: isIncomplete,
-    ...(errors.length === 0 ? {} : { evaluationError: joinedProblems(errors) }),
+    ...(errors.length === 0 ? {} : { evaluationError: joinedFailures(errors) }),
   };
 }
 

@@ -1,10 +1,10 @@
 // The flags of kube-apiserver about TLS: which ciphers and versions clients may choose, and that browsers are to keep
 // to it. Checks and words as kube-apiserver v1.37.
+import { joinedFailures } from '#kube/meta/status.ts';
 import { ciphers as presets } from '#http2/server.ts';
 import {
   badFlag,
   badValue,
-  joinedProblems,
   listFlag,
   textFlag,
   textsFlag,
@@ -146,6 +146,6 @@ export function strictTransport(flags: AccessFlags): string | undefined {
     const isKnown = one === 'includeSubDomains' || one === 'preload' || /^max-age=[^=]*$/.test(one);
     return isKnown ? [] : [allowed];
   });
-  if (problems.length > 0) throw badFlag(DIRECTIVES, joinedProblems(problems));
+  if (problems.length > 0) throw badFlag(DIRECTIVES, joinedFailures(problems));
   return directives.length === 0 ? undefined : directives.join('; ');
 }

@@ -117,7 +117,6 @@ export function badRequest(message: string): ApiError {
   return new ApiError(400, 'BadRequest', message);
 }
 
-/** `of` is the KIND here, as upstream names it in Invalid errors: `Pod "x" is invalid: …`. */
 /** Several failures as one text, as Go has them (errors.Aggregate of k8s.io/apimachinery). */
 export function joinedFailures(all: readonly string[]): string {
   const told = [...new Set(all)];
@@ -130,6 +129,7 @@ function eachOnce(causes: readonly StatusCause[]): StatusCause[] {
   return [...known.values()];
 }
 
+/** `of` is the KIND here, as upstream names it in Invalid errors: `Pod "x" is invalid: …`. */
 export function invalid(
   kind: { group: string; kind: string },
   name: string,

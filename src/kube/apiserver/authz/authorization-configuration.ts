@@ -2,7 +2,7 @@
 import { dirname, resolve } from 'node:path';
 import { Fault } from '#base/fault.ts';
 import { Problems, readConfiguration, type Json } from '#kube/apiserver/configuration-file.ts';
-import { joinedProblems } from '#kube/apiserver/flag-values.ts';
+import { joinedFailures } from '#kube/meta/status.ts';
 import { durationMs } from '#kube/meta/go-duration.ts';
 import { readEndpoint } from '#kube/apiserver/kubeconfig-endpoint.ts';
 import { readPolicies, type AttributePolicy } from './attribute-policies.ts';
@@ -122,7 +122,7 @@ function checkNames(
   if (wrong.length === 0) return;
   throw new Fault(
     { code: 'bad-configuration', path },
-    `Cannot use ${path}: ${joinedProblems(wrong)}`,
+    `Cannot use ${path}: ${joinedFailures(wrong)}`,
   );
 }
 
